@@ -1,0 +1,110 @@
+"""autograd_seq: recurrent computation graphs, unfolded and differentiated.
+
+>>> import autograd_seq as ag
+>>> t = ag.Axis("t")
+>>> x, w, s = ag.input("x", over=t), ag.param("w"), ag.state("s", over=t)
+>>> s[t] = ag.tanh(w * s[t - 1] + x[t])
+>>> L = ag.sum(s, over=t)
+>>> dw = ag.grad(L, w)
+>>> [round(float(v), 6) for v in ag.Graph(L, dw).evaluate(x=[1.0, 0.0, 0.0], w=0.5)]
+[1.302756, 1.136203]
+"""
+
+from autograd_seq import datasets, ops
+from autograd_seq.axes import Axis, Index
+from autograd_seq.errors import (
+    AutogradSeqError,
+    AxisError,
+    CycleError,
+    DataError,
+    DTypeError,
+    FeedError,
+    GradientCheckError,
+    GradientError,
+    GraphError,
+    NameClashError,
+    OperationError,
+    ShapeError,
+    StateError,
+    ValueKnownError,
+)
+from autograd_seq.grad.check import Report, check_grad, check_op
+from autograd_seq.grad.reverse import grad
+from autograd_seq.graph.graph import Graph
+from autograd_seq.graph.unroll import DAG
+from autograd_seq.node import Node, constant
+from autograd_seq.op import Op, broadcast, defop, promote, same_shape
+from autograd_seq.ops.elementwise import (
+    abs,
+    add,
+    arctan,
+    cast,
+    clip,
+    cos,
+    div,
+    equal,
+    erf,
+    exp,
+    expm1,
+    gelu,
+    less,
+    less_equal,
+    log,
+    log1p,
+    logical_and,
+    logical_not,
+    logical_or,
+    maximum,
+    minimum,
+    mul,
+    neg,
+    not_equal,
+    power,
+    relu,
+    sigmoid,
+    sign,
+    sin,
+    softplus,
+    sqrt,
+    sub,
+    tanh,
+    where,
+    zero_safe_mul,
+)
+from autograd_seq.ops.gather import one_hot, pick, take
+from autograd_seq.ops.leaf import input, param, tensor
+from autograd_seq.ops.linear import dot, einsum, matmul, outer
+from autograd_seq.ops.loss import bce, cross_entropy, mse, nll, spike, stop_gradient, straight_through
+from autograd_seq.ops.random import bernoulli, normal, uniform
+from autograd_seq.ops.reduce import log_softmax, logsumexp, max, mean, min, prod, softmax, sum
+from autograd_seq.ops.shape import (
+    broadcast_to,
+    concat,
+    cumsum,
+    expand_dims,
+    flip,
+    pad,
+    reshape,
+    squeeze,
+    stack,
+    transpose,
+)
+from autograd_seq.ops.time import along, at, index, last, shift, size, state
+from autograd_seq.ops.time import first_step as first
+from autograd_seq.site import scope
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "DAG", "AutogradSeqError", "Axis", "AxisError", "CycleError", "DTypeError", "DataError", "FeedError",
+    "GradientCheckError", "GradientError", "Graph", "GraphError", "Index", "NameClashError", "Node", "Op", "OperationError",
+    "Report", "ShapeError", "StateError", "ValueKnownError", "abs", "add", "along", "arctan", "at", "bce", "bernoulli",
+    "broadcast", "broadcast_to", "cast", "check_grad", "check_op", "clip", "concat", "constant", "cos", "cross_entropy",
+    "cumsum", "datasets", "defop", "div", "dot", "einsum", "equal", "erf", "exp", "expand_dims", "expm1", "first", "flip",
+    "gelu", "grad", "index", "input", "last", "less", "less_equal", "log", "log1p", "log_softmax", "logical_and",
+    "logical_not", "logical_or", "logsumexp", "matmul", "max", "maximum", "mean", "min", "minimum", "mse", "mul", "neg",
+    "nll", "normal", "not_equal", "one_hot", "ops", "outer", "pad", "param", "pick", "power", "prod", "promote", "relu",
+    "reshape", "same_shape", "scope", "shift", "sigmoid", "sign", "sin", "size", "softmax", "softplus", "spike", "sqrt",
+    "squeeze", "stack", "state", "stop_gradient", "straight_through", "sub", "sum", "take", "tanh", "tensor", "transpose",
+    "uniform", "where", "zero_safe_mul",
+]  # fmt: skip

@@ -1,0 +1,278 @@
+"""The command line: `demo` runs the lecture's RNN, `draw` and `check` a user's own graph.
+
+Whatever a user can get wrong ends as a sentence on the standard error and exit code 2, never as a traceback. This is the
+only file of the package that imports `viz`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import runpy
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import autograd_seq as ag
+import viz
+from autograd_seq import demo
+from autograd_seq.errors import AutogradSeqError, did_you_mean
+from autograd_seq.node import Node
+from autograd_seq.ops.random import SEED
+
+DONE, FAILED, INTERRUPTED = 0, 2, 130
+_PICTURED_STEPS = 4
+_TOLERANCE = 1e-5
+
+
+class UsageError(AutogradSeqError):
+    """The command line asks for something that cannot be done."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a command and return its exit code.
+
+    Args:
+        argv: the arguments behind the program's name; those of the process by default.
+
+    Returns:
+        0, or 2 after an error, which stands in words on the standard error.
+
+    Example:
+        >>> main(["check", "nowhere.py:g"])
+        2
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal without Σ shows ? instead of failing
+    try:
+        args = _parser().parse_args(argv)
+        args.run(args)
+        sys.stdout.flush()
+        return DONE
+    except SystemExit as stop:  # argparse has printed its help (0) or its error (2)
+        return stop.code if isinstance(stop.code, int) else FAILED
+    except AutogradSeqError as error:
+        print(error, file=sys.stderr)
+    except BrokenPipeError:  # `| head` has read enough; what is still buffered goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        print(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "), file=sys.stderr)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    return FAILED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="autograd-seq", description="Recurrence equations as graphs: drawn, differentiated, trained."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    run = commands.add_parser("demo", help="the lecture's RNN on the sunspots, from equations to a forecast")
+    run.add_argument("--out", metavar="DIR", default=".", help="where the pictures go; made if need be (default: here)")
+    run.add_argument("--steps", metavar="N", type=_positive, default=demo.STEPS, help="of Adam (default: %(default)s)")
+    run.add_argument(
+        "--seed", metavar="N", type=_natural, default=demo.SEED, help="of the start (default: %(default)s)"
+    )
+    run.set_defaults(run=_demo)
+
+    draw = commands.add_parser("draw", help="draw a graph of your own")
+    _graph_argument(draw)
+    draw.add_argument("-o", "--out", metavar="FILE", required=True, help="png, svg, pdf or dot, by the suffix")
+    draw.add_argument("--unroll", metavar="N", type=_natural, help="unfold over N steps (default: draw it folded)")
+    draw.add_argument("--level", choices=("variables", "ops"), help="what is drawn (default: variables)")
+    draw.add_argument("--params", choices=("labels", "bus", "hide"), help="parameters of the unfolded picture")
+    draw.add_argument("--theme", choices=("white", "dark"), default="white", help="(default: %(default)s)")
+    draw.set_defaults(run=_draw)
+
+    check = commands.add_parser("check", help="print a graph of your own, and check it and its gradient")
+    _graph_argument(check)
+    check.set_defaults(run=_check)
+    return parser
+
+
+def _graph_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("graph", metavar="FILE.py:NAME", help="a Graph, a node or a list of nodes in a Python file")
+
+
+def _natural(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no integer ≥ 0")
+    return int(text)
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no integer ≥ 1")
+    return int(text)
+
+
+# -- demo -------------------------------------------------------------------------------------------------------------
+
+
+def _demo(args: argparse.Namespace) -> None:
+    folder = Path(args.out)
+    folder.mkdir(parents=True, exist_ok=True)
+    model = demo.build()
+    demo.describe(model, _PICTURED_STEPS)
+    # Drawn before the training: a directory that cannot be written to is known at once.
+    pictures = [
+        viz.folded(model.loss).save(folder / "folded.png"),
+        viz.unfolded(model.loss, t=_PICTURED_STEPS).save(folder / "unfolded.png"),
+        viz.fold_unfold(model.loss, t=3).save(folder / "fold_unfold.png"),
+    ]
+    scores = demo.learn(model, args.steps, args.seed)
+    plot = viz.plots.forecast(
+        scores.year, scores.actual, scores.predicted, split=demo.LAST_TRAIN + 1, ylabel="sunspot number",
+        title="Yearly sunspot numbers, and the RNN's forecast from the year before",
+    )  # fmt: skip
+    pictures.append(plot.save(folder / "forecast.png"))
+    print(f"\nPictures: {', '.join(map(str, pictures))}")
+
+
+# -- draw -------------------------------------------------------------------------------------------------------------
+
+
+def _draw(args: argparse.Namespace) -> None:
+    if args.unroll is None and args.params is not None:
+        raise UsageError(
+            "C101", "--params is about the unfolded picture", got=f"--params {args.params} without --unroll",
+            fix="add --unroll 4",
+        )  # fmt: skip
+    graph = load(args.graph)
+    if args.unroll is None:
+        picture = viz.folded(graph, level=args.level or "variables", theme=args.theme)
+    else:
+        picture = viz.unfolded(graph, t=args.unroll, params=args.params, level=args.level, theme=args.theme)
+    print(picture.save(args.out))
+
+
+# -- a user's graph ---------------------------------------------------------------------------------------------------
+
+
+def load(place: str) -> ag.Graph:
+    """Return the graph called NAME in FILE.py, for ``place`` = "FILE.py:NAME"; the file is run.
+
+    Raises:
+        UsageError: there is no such file or name, the file fails, or the name stands for something else.
+        AutogradSeqError: the equations in the file are wrong.
+    """
+    file, colon, name = place.rpartition(":")
+    if not (file and colon and name):
+        raise UsageError("C102", "the graph's place is not complete", expected="FILE.py:NAME", got=repr(place))
+    path = Path(file)
+    if not path.is_file():
+        raise UsageError("C103", f"there is no file {file!r}", expected="FILE.py:NAME", got=repr(place))
+    sys.path.insert(0, str(path.resolve().parent))  # the file may import its neighbours
+    try:
+        names = runpy.run_path(str(path), run_name=path.stem)
+    except AutogradSeqError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise _failure(path, error) from None
+    finally:
+        sys.path.pop(0)
+    graphs = sorted(k for k, v in names.items() if _is_graph(v))
+    if name not in names:
+        raise UsageError(
+            "C105", f"{file} has no {name!r}", got=name, expected="the name of a graph, a node or a list of nodes",
+            fix=did_you_mean(name, graphs),
+        )  # fmt: skip
+    found = names[name]
+    if not _is_graph(found):
+        raise UsageError(
+            "C106", f"{name!r} in {file} is no graph", expected="a Graph, a node or a list of nodes",
+            got=f"{type(found).__name__}: {found!r:.60}", fix=did_you_mean(name, graphs),
+        )  # fmt: skip
+    return found if isinstance(found, ag.Graph) else ag.Graph(found)
+
+
+def _is_graph(value: Any) -> bool:
+    if isinstance(value, (list, tuple)):
+        return bool(value) and all(isinstance(v, Node) for v in value)
+    return isinstance(value, (ag.Graph, Node))
+
+
+def _failure(path: Path, error: BaseException) -> UsageError:
+    """Say what a user's file raised, and at which of its lines."""
+    lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
+    line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else None
+    return UsageError(
+        "C104", f"{path} does not run: {type(error).__name__}: {error}", where=f"{path.name}:{line}" if line else None
+    )
+
+
+# -- check ------------------------------------------------------------------------------------------------------------
+
+
+def _check(args: argparse.Namespace) -> None:
+    graph = load(args.graph)
+    print(graph)
+    cycles = graph.cycles()
+    for cycle in cycles:
+        print(f"cycle: {' → '.join([*cycle, cycle[0]])}")
+    print(f"{len(cycles)} cycle{'' if len(cycles) == 1 else 's'}, each broken by a delay" if cycles else "no cycle")
+    losses = [o for o in graph.outputs if o.shape == () and not o.axes and o.dtype is float]
+    if not losses:
+        print("gradient not checked: no output is a scalar float; sum it, over its axes as well: ag.sum(y, over=t)")
+    for loss in losses:
+        _check_gradient(ag.Graph(loss), loss)
+
+
+def _check_gradient(graph: ag.Graph, loss: Node) -> None:
+    name, params = graph.name(loss), [n for n in graph.inputs.values() if n.op.name == "param" and n.dtype is float]
+    if not params:
+        print(f"gradient of {name} not checked: it reads no parameter")
+        return
+    feeds = _feeds(graph)
+    sizes = ", ".join(f"{axis}={n}" for axis, n in graph.sizes(feeds).items())
+    found = ag.check_grad(loss, params, feeds)
+    print(f"gradient of {name}{f' over {sizes}' if sizes else ''}, random feeds: {found}")
+    if not found.worst < _TOLERANCE:  # not a number is wrong as well
+        raise UsageError(
+            "C107", f"the gradient of {name} differs from the numerical one", where=loss.where,
+            expected=f"a relative error below {_TOLERANCE:g}", got=f"{found.worst:.1e}",
+        )  # fmt: skip
+
+
+def _feeds(graph: ag.Graph) -> dict[str, np.ndarray]:
+    """Return random feeds of the declared shapes at which the outputs are finite, if there are such among a few.
+
+    A logarithm wants positive numbers, a table of two rows no third: narrower feeds are tried after the wider ones.
+    """
+    random = np.random.default_rng(0)
+    sizes = _axis_sizes(graph)
+    wide: Callable[..., np.ndarray] = random.standard_normal
+    draws = [(draw, classes) for draw in (wide, lambda n: random.uniform(0.1, 0.9, n)) for classes in (3, 2, 1)]
+    feeds: dict[str, np.ndarray] = {}
+    for last, (draw, classes) in enumerate(draws, start=1 - len(draws)):
+        for name, node in graph.inputs.items():
+            if node is not SEED:
+                shape = tuple(sizes[a.name] for a in node.axes) + node.shape
+                values = draw(shape) if node.dtype is float else random.integers(0, classes, shape)
+                feeds[name] = values.astype(node.dtype)
+        try:
+            with np.errstate(all="ignore"):
+                if all(np.isfinite(value).all() for value in graph.unroll(**sizes).evaluate(**feeds)):
+                    break
+        except (AutogradSeqError, IndexError):
+            if last == 0:  # the narrowest fail as well: it is not the feeds
+                raise
+    return feeds
+
+
+def _axis_sizes(graph: ag.Graph) -> dict[str, int]:
+    """Return 3, 4 or 5 for each axis, equal for axes that the equations tie together."""
+    sizes = {axis.name: 3 + (i + 1) % 3 for i, axis in enumerate(graph.axes)}
+    ties = [n.attrs for n in graph.nodes if n.op.name == "along"]
+    for _ in ties:  # as many rounds as ties reach along any chain of them
+        for tie in ties:
+            a, b = tie["axis"].name, tie["other"].name
+            sizes[a] = sizes[b] = min(sizes.get(a, 5), sizes.get(b, 5))
+    return {axis.name: sizes[axis.name] for axis in graph.axes}

@@ -1,0 +1,121 @@
+"""The exceptions of autograd_seq: each holds its data and builds its sentence once.
+
+Every message has one form: *what* happened · *where* (the node and the user's own line) · *expected / got* ·
+*how to mend it*. The data stay on the exception (``.code``, ``.node``, ``.where``, ``.expected``, ``.got``, ``.fix``),
+so that a program can act on an error without reading its words.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class AutogradSeqError(Exception):
+    """The base of all errors raised by autograd_seq and viz.
+
+    Args:
+        code: a short stable identifier, e.g. ``"G101"``.
+        what: one sentence that says what is wrong.
+        node: the name of the node concerned, if any.
+        where: the user's own line, ``"model.py:12"``, if known.
+        expected, got: what was asked for and what came.
+        fix: how to mend it; several lines are several ways.
+        detail: lines printed between the sentence and the rest (a cycle's path, say).
+
+    Example:
+        >>> print(AutogradSeqError("X1", "x is odd", where="m.py:3", expected="an even x", got="3", fix="add one"))
+        AutogradSeqError [X1]: x is odd      (m.py:3)
+          expected an even x, got 3
+          add one
+    """
+
+    def __init__(
+        self,
+        code: str,
+        what: str,
+        *,
+        node: str | None = None,
+        where: str | None = None,
+        expected: str | None = None,
+        got: str | None = None,
+        fix: str | None = None,
+        detail: str | None = None,
+    ) -> None:
+        self.code, self.what, self.node, self.where = code, what, node, where
+        self.expected, self.got, self.fix, self.detail = expected, got, fix, detail
+        place = f"      ({where})" if where else ""
+        lines = [f"{type(self).__name__} [{code}]: {what}{place}"]
+        if detail:
+            lines += detail.splitlines()
+        if expected is not None or got is not None:
+            lines.append(", ".join(p for p in (expected and f"expected {expected}", got and f"got {got}") if p))
+        if fix:
+            lines += fix.splitlines()
+        super().__init__("\n  ".join(lines))
+
+
+class GraphError(AutogradSeqError):
+    """The equations do not define a graph that can be computed."""
+
+
+class CycleError(GraphError):
+    """A value depends on itself within one step, or on steps in both directions at once."""
+
+
+class StateError(GraphError):
+    """A state is defined twice or never, or its initial rows do not fit."""
+
+
+class NameClashError(GraphError):
+    """Two nodes, or two axes, of one graph carry the same name."""
+
+
+class AxisError(AutogradSeqError, IndexError):
+    """An axis is used where the value does not vary over it, or a step lies outside of it."""
+
+
+class ShapeError(AutogradSeqError, ValueError):
+    """The shapes of values do not fit the operation."""
+
+
+class DTypeError(AutogradSeqError, TypeError):
+    """The kind of a value (float, int or bool) does not fit."""
+
+
+class ValueKnownError(AutogradSeqError, TypeError):
+    """A value is asked of a node that has none yet, or given to one that computes its own."""
+
+
+class FeedError(AutogradSeqError, ValueError):
+    """A feed is missing, unknown, or of the wrong shape, kind or length."""
+
+
+class GradientError(AutogradSeqError, ValueError):
+    """A derivative is asked for that does not exist."""
+
+
+class GradientCheckError(GradientError, AssertionError):
+    """A derivative differs from the numerical one."""
+
+
+class OperationError(AutogradSeqError, ValueError):
+    """An operation is defined or called wrongly."""
+
+
+class DataError(AutogradSeqError, ValueError):
+    """A data file is damaged."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str | None:
+    """Return a fix-it sentence with the known name closest to ``name``, or with all known names.
+
+    Example:
+        >>> did_you_mean("lenght", ["length", "width"])
+        'did you mean "length"?'
+    """
+    known = sorted(known)
+    close = difflib.get_close_matches(name, known, n=1)
+    if close:
+        return f'did you mean "{close[0]}"?'
+    return f"known names: {', '.join(known)}" if known else None

@@ -1,0 +1,199 @@
+"""The numerical check of gradients, which ships: complex steps where the program is analytic, else central differences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from autograd_seq.errors import GradientCheckError, GradientError
+from autograd_seq.grad.reverse import grad
+from autograd_seq.graph.graph import Graph
+from autograd_seq.node import Node, constant
+from autograd_seq.op import Op
+from autograd_seq.ops.leaf import param
+from autograd_seq.ops.reduce import sum as sum_
+
+
+@dataclass(frozen=True)
+class Report:
+    """How far derivatives are from numerical ones.
+
+    Attributes:
+        errors: by name, the largest difference divided by the largest entry.
+        method: by name, ``"complex step"`` or ``"central differences"``.
+        worst: the largest of the errors.
+    """
+
+    errors: dict[str, float] = field(default_factory=dict)
+    method: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def worst(self) -> float:
+        """The largest of the errors."""
+        return max(self.errors.values(), default=0.0)
+
+    def __str__(self) -> str:
+        return "\n".join(f"{n}: {e:.1e} ({self.method[n]})" for n, e in self.errors.items())
+
+
+def numeric_grad(
+    f: Callable[[np.ndarray], Any], x: np.ndarray, *, method: str, step: float | None = None
+) -> np.ndarray:
+    """Return the derivative of a scalar function at ``x``, an entry at a time.
+
+    Args:
+        f: from an array to a scalar.
+        x: float64 array.
+        method: ``"complex step"`` (error about 1e-15, for programs that are analytic; Squire & Trapp 1998) or
+            ``"central differences"`` (error about 1e-9, two points extrapolated).
+        step: 1e-30 and 1e-4 by default.
+
+    Example:
+        >>> float(numeric_grad(lambda x: (x**3).sum(), np.array([2.0]), method="complex step")[0])
+        12.0
+    """
+    out = np.zeros(x.shape)
+    for at in np.ndindex(*x.shape):
+        if method == "complex step":
+            moved = x.astype(complex)
+            moved[at] += 1j * (step or 1e-30)
+            out[at] = np.imag(f(moved)) / (step or 1e-30)
+        else:
+            h = (step or 1e-4) * max(1.0, abs(x[at]))
+            slopes = []
+            for width in (h, 2 * h):
+                hi, lo = x.copy(), x.copy()
+                hi[at] += width
+                lo[at] -= width
+                slopes.append((float(np.real(f(hi))) - float(np.real(f(lo)))) / (hi[at] - lo[at]))
+            out[at] = (4 * slopes[0] - slopes[1]) / 3  # Richardson: the error in h² cancels
+    return out
+
+
+def check_grad(
+    loss: Node, wrt: Node | Sequence[Node], feeds: dict[str, Any], *, method: str = "auto", tol: float | None = None
+) -> Report:
+    """Compare the adjoint graph of ``loss`` with numerical derivatives; raise if they differ.
+
+    Args:
+        loss: a float scalar without axes.
+        wrt: parameters or float inputs.
+        feeds: an array for everything that is fed; the lengths of axes come with it.
+        method: ``"complex step"``, ``"central differences"``, or ``"auto"``: a complex step, and where it disagrees
+            central differences (absolute values, erf and comparisons are not analytic).
+        tol: the largest error relative to the largest entry; 1e-10 and 1e-6 by default.
+
+    Returns:
+        A :class:`Report`.
+
+    Raises:
+        GradientCheckError: they differ by more.
+
+    Example:
+        >>> import autograd_seq as ag
+        >>> w = ag.param("w", (2,))
+        >>> check_grad(ag.sum(ag.tanh(w)), w, {"w": [0.3, -2.0]}).worst < 1e-10
+        True
+
+    Notes:
+        Costs one or a few evaluations of the unrolled loss for each entry of ``wrt``.
+    """
+    nodes = [wrt] if isinstance(wrt, Node) else list(wrt)
+    if not nodes or any(n.name not in Graph(loss, *nodes).inputs for n in nodes):
+        raise GradientError(
+            "E107", "check_grad needs something that is fed", expected="parameters or float inputs",
+            got=", ".join(repr(n) for n in nodes) or "nothing",
+        )  # fmt: skip
+    graph = Graph(loss, *nodes)
+    steps = graph.sizes(feeds)
+    values = Graph(*grad(loss, nodes), loss, *nodes).unroll(**steps).evaluate(**feeds)[: len(nodes)]
+    dag = graph.unroll(**steps)
+    report = Report()
+    for node, value in zip(nodes, values, strict=True):
+        name = str(node.name)
+
+        def f(x: np.ndarray, name: str = name) -> Any:
+            return dag.evaluate(**{**feeds, name: x})[0]
+
+        x = np.asarray(feeds[name], dtype=float)
+        _compare(report, name, value, f, x, method, tol, loss)
+    return report
+
+
+def _compare(report: Report, name: str, value: Any, f: Callable[[np.ndarray], Any], x: np.ndarray, method: str,
+             tol: float | None, loss: Node | None) -> None:  # fmt: skip
+    tried = ["complex step", "central differences"] if method == "auto" else [method]
+    for kind in tried:
+        limit = tol or (1e-10 if kind == "complex step" else 1e-6)
+        try:
+            truth = numeric_grad(f, x, method=kind)
+        except TypeError:  # a function of the C library that has no complex form
+            if method != "auto":
+                raise
+            continue
+        scale = max(float(np.max(np.abs(truth), initial=0.0)), float(np.max(np.abs(value), initial=0.0)), 1e-30)
+        error = float(np.max(np.abs(value - truth), initial=0.0)) / scale
+        error = np.inf if np.isnan(error) else error
+        report.errors[name], report.method[name] = error, kind
+        if error <= limit:
+            return
+    at = np.unravel_index(int(np.argmax(np.abs(value - truth))), x.shape) if x.size else ()
+    raise GradientCheckError(
+        "E108", f"the gradient with respect to {name} is wrong", node=name, where=loss.where if loss is not None else None,
+        expected=f"{truth[at]:.12g} at {tuple(map(int, at))}, by {report.method[name]}",
+        got=f"{np.asarray(value)[at]:.12g}, an error of {report.errors[name]:.1e} of the largest entry",
+        fix="test the operations on the way with ag.check_op; derivatives do not exist at kinks (ties, relu at 0)",
+    )  # fmt: skip
+
+
+def check_op(
+    op: Op | Callable[..., Node], *samples: Any, order: int = 2, method: str = "auto", tol: float | None = None, **attrs: Any
+) -> Report:
+    """Test an operation as the suite tests the built-in ones: shape rule, kind, first and second derivatives.
+
+    Args:
+        op: an operation made by ``defop``, or any function of nodes.
+        samples: its operands; derivatives are checked for the float ones.
+        order: 1, or 2 to check the derivative of the derivative as well.
+        method, tol: as for :func:`check_grad`.
+        attrs: its keyword arguments.
+
+    Returns:
+        A :class:`Report`.
+
+    Raises:
+        GradientCheckError: a derivative, the shape or the kind is wrong.
+
+    Example:
+        >>> import autograd_seq as ag
+        >>> check_op(ag.tanh, [0.5, -1.0]).worst < 1e-10
+        True
+    """
+    arrays = [np.asarray(s) for s in samples]
+    floats = {f"x{i}": a for i, a in enumerate(arrays) if a.dtype.kind == "f"}
+    nodes = [param(f"x{i}", a.shape) if f"x{i}" in floats else constant(a) for i, a in enumerate(arrays)]
+    wrt = [n for n in nodes if n.name]
+    y = op(*nodes, **attrs)
+    value = np.asarray(Graph(y).evaluate(**{k: v for k, v in floats.items() if k in Graph(y).inputs})[0])
+    if value.shape != y.shape or (value.dtype.kind in "fc") != (y.dtype is float):
+        raise GradientCheckError(
+            "E109", f"{getattr(op, 'name', 'the function')} does not keep its word", expected=repr(y),
+            got=f"an array of {value.dtype}, shape {value.shape}", fix="mend its shape= or dtype= rule",
+        )  # fmt: skip
+    if y.dtype is not float or not wrt:
+        return Report()
+    rng = np.random.default_rng(0)
+    loss = sum_(y * rng.normal(size=y.shape))
+    report = check_grad(loss, wrt, floats, method=method, tol=tol)
+    if order > 1:
+        directions = [rng.normal(size=n.shape) for n in wrt]
+        slope = sum_(constant(0.0))
+        for g, d in zip(grad(loss, wrt), directions, strict=True):
+            slope = slope + sum_(g * d)
+        second = check_grad(slope, wrt, floats, method=method, tol=tol)
+        report.errors.update({f"{n} (second order)": e for n, e in second.errors.items()})
+        report.method.update({f"{n} (second order)": m for n, m in second.method.items()})
+    return report

@@ -1,0 +1,255 @@
+"""Reverse mode: the gradient of a folded graph is another folded graph.
+
+The walk goes backwards through the step order, in which shift edges are cut. A node that some shift reads gets an adjoint
+*state*, whose equation is written at the end: its contributions of the same step, and for every shift that reads it the
+shift's adjoint, shifted the other way. That is back-propagation through time, as equations (Werbos 1990). A contribution
+that varies over more axes than its target is summed over the extra ones: a parameter's gradient is a sum over time for
+that reason alone. On a graph without shifts (an eager expression, an unrolled DAG) the same walk is plain reverse mode.
+
+``backward`` is that walk on arrays instead of nodes, for eager expressions: the same rules, which only use operators, are
+given values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+
+from autograd_seq.errors import GradientError
+from autograd_seq.graph.order import postorder, rows, same_step, step_order
+from autograd_seq.node import CONSTANT, Node, constant
+from autograd_seq.op import FUNCTIONS
+from autograd_seq.ops.reduce import sum as sum_
+from autograd_seq.ops.reduce import sum_over
+from autograd_seq.ops.shape import broadcast_to, reshape
+from autograd_seq.ops.time import AT, SHIFT, spread, state
+
+_inputs = attrgetter("inputs")
+
+
+def grad(output: Node, wrt: Node | Sequence[Node], *, cotangent: Any = None) -> Any:
+    """Return the gradient of ``output`` with respect to ``wrt``, as nodes of the adjoint graph.
+
+    Args:
+        output: a float scalar without axes; any float node if a cotangent is given.
+        wrt: a node, or several: parameters, inputs, states, tensors, initial rows, or anything in between.
+        cotangent: a value of the output's shape, if the output is no scalar.
+
+    Returns:
+        A node (or a list of them, in the order of ``wrt``) with the shape and the axes of what it belongs to; zeros
+        where the output does not depend on it. They can be unrolled, drawn, and differentiated again.
+
+    Raises:
+        GradientError: the output is no float scalar, or ``wrt`` is no float.
+
+    Example:
+        >>> import autograd_seq as ag
+        >>> t = ag.Axis("t")
+        >>> w, x, h = ag.param("w"), ag.input("x", over=t), ag.state("h", over=t)
+        >>> h[t] = w * h[t - 1] + x[t]
+        >>> dw = ag.grad(ag.sum(h, over=t), w)
+        >>> [float(v) for v in ag.Graph(dw).evaluate(w=0.5, x=[1.0, 2.0, 3.0])]
+        [4.5]
+
+    Notes:
+        The size of the result is that of the equations, whatever the number of steps. Method: adjoint of a system of
+        recurrence equations, i.e. transposition of the signal-flow graph; Werbos 1990.
+    """
+    several = not isinstance(wrt, Node)
+    targets = list(wrt) if several else [wrt]  # type: ignore[arg-type, list-item]
+    seed = _seed(output, cotangent)
+    for x in targets:
+        if not isinstance(x, Node) or x.dtype is not float:
+            raise GradientError(
+                "E103", "there is no gradient with respect to this", node=getattr(x, "name", None),
+                expected="a float node", got=repr(x)[:80],
+            )  # fmt: skip
+    found = _Adjoint(output, targets).run(seed)
+    out = [_laid_out(found.get(x), x) for x in targets]
+    return out if several else out[0]
+
+
+def _seed(output: Node, cotangent: Any) -> Node:
+    if not isinstance(output, Node) or output.dtype is not float:
+        raise GradientError("E101", "only floats have gradients", expected="a float node", got=repr(output)[:80])
+    if cotangent is not None:
+        return _laid_out(constant(cotangent), output)
+    if output.shape or output.axes:
+        over = f"ag.sum(…, over={output.axes[0]})" if output.axes else "ag.sum(…)"
+        raise GradientError(
+            "E102", f"{output.name or output.op.name} is not one number", node=output.name, where=output.where,
+            expected="a scalar without axes", got=repr(output), fix=f"{over} makes one of it, or give cotangent=",
+        )  # fmt: skip
+    return constant(1.0)
+
+
+def _laid_out(g: Node | None, like: Node) -> Node:
+    """Return a cotangent with exactly the shape and axes of what it belongs to; zeros if there is none."""
+    g = constant(0.0) if g is None else g
+    return spread(broadcast_to(g, like.shape), like.axes)
+
+
+def _fit(g: Any, like: Node) -> Node:
+    """Sum a contribution over the axes and dimensions that broadcasting added."""
+    g = constant(g)
+    if extra := tuple(a for a in g.axes if a not in like.axes):
+        g = sum_over(g, axes=extra)
+    if g.shape == like.shape:
+        return g
+    shape = (1,) * (g.ndim - like.ndim) + like.shape
+    spread_dims = [i for i, (n, m) in enumerate(zip(g.shape, shape[-g.ndim :] if g.ndim else (), strict=True)) if m == 1 != n]
+    if spread_dims:
+        g = sum_(g, spread_dims, keepdims=True)
+    if g.ndim > like.ndim:
+        g = reshape(g, like.shape)
+    return g if g.shape == like.shape else broadcast_to(g, like.shape)
+
+
+def _total(parts: list[Node]) -> Node:
+    """Add contributions up: two by an addition, more by one n-ary sum."""
+    if len(parts) <= 2:
+        return parts[0] if len(parts) == 1 else parts[0] + parts[1]
+    return sum_over(*parts, axes=())
+
+
+class _Adjoint:
+    """One walk: contributions by node, adjoint states to close, and the order."""
+
+    def __init__(self, output: Node, targets: Sequence[Node]) -> None:
+        self.order = step_order([output])
+        self.output = output
+        self.needed = self._reached_from(targets)
+        self.parts: dict[Node, list[Node]] = {}
+        shifts = [n for n in self.order if n.op is SHIFT and n in self.needed]
+        self.states: dict[Node, Node] = {}
+        self.readers: dict[Node, list[Node]] = {}
+        for n in shifts:
+            if n.inputs[0] in self.needed:
+                self.readers.setdefault(n.inputs[0], []).append(n)
+
+    def _reached_from(self, targets: Sequence[Node]) -> set[Node]:
+        """Return the float nodes that depend on a target: only there does a cotangent lead anywhere."""
+        readers: dict[Node, list[Node]] = {}
+        for n in self.order:
+            for x in (*n.inputs, *(same_step(n) if n.op is SHIFT else ())):
+                readers.setdefault(x, []).append(n)
+        needed, stack = set(targets), list(targets)
+        while stack:
+            for n in readers.get(stack.pop(), ()):
+                if n not in needed and n.dtype is float:
+                    needed.add(n)
+                    stack.append(n)
+        return needed
+
+    def run(self, seed: Node) -> dict[Node, Node]:
+        if self.output in self.needed:
+            self.parts[self.output] = [seed]
+        found: dict[Node, Node] = {}
+        for node in reversed(self.order):
+            parts = self.parts.get(node, [])
+            if node in self.readers:
+                self.states[node] = g = state(None, node.shape, over=node.axes)
+                g.attrs["adjoint_of"] = node
+            elif parts and node in self.needed:
+                g = _total(parts)
+            else:
+                continue
+            found[node] = g
+            self._pull(node, g)
+        for node, adjoint in self.states.items():
+            back = [node_back for h in self.readers[node] if h in found
+                    for node_back in h.op.vjp(found[h], h, *h.inputs, **h.attrs)]  # fmt: skip
+            closing = [_fit(p, node) for p in (*self.parts.get(node, []), *back)]
+            adjoint[node.axes] = _total(closing) if closing else constant(0.0)
+        return found
+
+    def _pull(self, node: Node, g: Node) -> None:
+        if node.op is SHIFT:
+            for row, part in _row_cotangents(node, g):
+                self._add(row, part)
+            return
+        if not node.inputs:
+            return
+        for x, part in zip(node.inputs, node.op.vjp(g, node, *node.inputs, **node.attrs), strict=True):
+            if part is not None:
+                self._add(x, part)
+
+    def _add(self, x: Node, part: Any) -> None:
+        if x in self.needed and x.dtype is float:
+            self.parts.setdefault(x, []).append(_fit(part, x))
+
+
+def _row_cotangents(node: Node, g: Node) -> list[tuple[Node, Node]]:
+    """Return each boundary row that a shift reads with its cotangent: the shift's, at the steps that read the row."""
+    axis, by = node.attrs["axis"], node.attrs["by"]
+    if node.attrs["outside"] == "zero":
+        return []
+    bound, given = rows(node.inputs[0], axis, "init" if by > 0 else "final")
+    if bound is None:
+        return []
+    g, k = spread(g, axis), abs(by)
+
+    def read(step: int) -> Node:
+        return AT(g, axis=axis, index=step, outside="zero")
+
+    # a row for all: s₋ₖ … s₋₁ are read at steps 0 … k−1, s_T … at steps −k … −1; rows of a list count from the near end
+    if bound.count is None:
+        return [(given[0], read(i if by > 0 else -1 - i)) for i in range(k)]
+    if by > 0:
+        return [(given[len(given) - j], read(k - j)) for j in range(1, k + 1)]
+    return [(given[r], read(r - k)) for r in range(k)]
+
+
+# -- on arrays ------------------------------------------------------------------------------------------------------
+
+
+def backward(output: Node, cotangent: Any = None) -> None:
+    """Add the derivative of ``output`` to ``.grad`` of everything it was computed from; see :meth:`Node.backward`."""
+    value = output._value
+    if value is None or output.dtype is not float or (cotangent is None and output.shape):
+        raise GradientError(
+            "E105", f"{output.name or output.op.name} has no derivative on values", node=output.name, where=output.where,
+            expected="a float scalar that carries its value", got=repr(output),
+            fix="ag.grad(…) differentiates graphs; ag.sum(…) or a cotangent makes one number of many",
+        )  # fmt: skip
+    seed = np.ones_like(value)[()] if cotangent is None else np.asarray(cotangent, dtype=value.dtype)
+    if seed.shape != output.shape:
+        raise GradientError(
+            "E106", "the cotangent has another shape", node=output.name, expected=str(output.shape), got=str(seed.shape)
+        )
+    order = postorder([output], _inputs)
+    found: dict[Node, Any] = {output: seed}
+    with np.errstate(all="ignore"):
+        for node in reversed(order):
+            g = found.pop(node, None)
+            if g is None:
+                continue
+            node._grad = g if node._grad is None else node._grad + g
+            inputs = node.inputs
+            if not inputs:
+                continue
+            parts = node.op.vjp(g, node._value, *[x._value for x in inputs], **node.attrs)
+            for x, part in zip(inputs, parts, strict=True):
+                if part is None or x.op is CONSTANT or x.dtype is not float:
+                    continue
+                if type(part) is Node:
+                    part = part._value
+                if part.shape != x.shape:
+                    part = _fit_array(part, x)
+                known = found.get(x)
+                found[x] = part if known is None else known + part
+
+
+def _fit_array(g: Any, like: Node) -> Any:
+    g = np.asarray(g)
+    extra = g.ndim - len(like.shape)
+    if extra > 0:
+        g = g.sum(axis=tuple(range(extra)))
+    dims = tuple(i for i, (n, m) in enumerate(zip(g.shape, like.shape[len(like.shape) - g.ndim :], strict=True)) if m == 1 != n)
+    return np.broadcast_to(g.sum(axis=dims, keepdims=True) if dims else g, like.shape)
+
+
+FUNCTIONS.update(backward=backward, grad=grad)

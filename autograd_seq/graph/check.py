@@ -1,0 +1,225 @@
+"""What is checked when a graph is made: names, equations, causality, boundary rows.
+
+Causality is decided by the schedule that must exist: what depends on itself is computed step by step along an axis on
+which all shifts of the component point one way; those shifts cut, the rest must be schedulable in turn, over other axes
+(Karp, Miller & Winograd 1967; Allen & Kennedy 1987).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from autograd_seq.axes import Axis
+from autograd_seq.errors import CycleError, NameClashError, StateError
+from autograd_seq.graph.order import components, rows, same_step, shift_rows, shortest_cycle
+from autograd_seq.node import Node
+from autograd_seq.ops.leaf import INPUT, PARAM
+from autograd_seq.ops.time import SHIFT, STATE, UNDEFINED
+
+Name = Callable[[Node], str]
+
+
+def check_axis_names(nodes: Sequence[Node]) -> tuple[Axis, ...]:
+    """Return the axes in layout order: as inputs declare them, then states, then the rest.
+
+    Raises:
+        NameClashError: two axes have one name.
+    """
+    ranked = sorted(nodes, key=lambda n: 0 if n.op is INPUT else 1 if n.op is STATE else 2)
+    extra = [a for n in nodes for a in (n.attrs.get("axis"), n.attrs.get("other")) if isinstance(a, Axis)]
+    axes = tuple(dict.fromkeys([a for n in ranked for a in n.axes] + extra))
+    names: dict[str, Axis] = {}
+    for axis in axes:
+        if names.setdefault(axis.name, axis) is not axis:
+            raise NameClashError(
+                "G301", f'two axes are called "{axis.name}"', node=axis.name,
+                expected="one ag.Axis object for each axis", got="two of the same name",
+                fix="make the axis once, and use it in every equation",
+            )  # fmt: skip
+    return axes
+
+
+def check_names(nodes: Sequence[Node]) -> None:
+    """Refuse two nodes of one name: names are how values are fed and found."""
+    named: dict[str, Node] = {}
+    for node in nodes:
+        if node.name is None or named.setdefault(node.name, node) is node:
+            continue
+        first, leaf = named[node.name], node.op in (INPUT, PARAM, STATE)
+        raise NameClashError(
+            "G302", f'two nodes are called "{node.name}"', node=node.name, where=node.where,
+            expected="one node a name", got=f"{first!r} ({first.where or 'no line'}) and {node!r}",
+            fix="declare it once and read it often" if leaf else 'with ag.scope("…"): prefixes the names given inside',
+        )  # fmt: skip
+
+
+def check_defined(nodes: Sequence[Node], name: Name) -> None:
+    """Refuse states without an equation."""
+    for node in nodes:
+        if node.op is STATE and node.inputs[0] is UNDEFINED:
+            over = ", ".join(a.name for a in node.axes)
+            raise StateError(
+                "G210", f"state {name(node)} is never defined", node=node.name, where=node.where,
+                expected=f"an equation {name(node)}[{over}] = …", got="none", fix="write it before the graph is made",
+            )  # fmt: skip
+
+
+def check_causal(nodes: Sequence[Node], name: Name) -> None:
+    """Refuse what depends on itself within one step, and components for which no schedule exists.
+
+    Raises:
+        CycleError: with the whole path, and the reads whose delay would break it.
+        StateError: a boundary row depends on the recurrence that it starts.
+    """
+    position = {n: i for i, n in enumerate(nodes)}
+    same = [(position[x], position[n]) for n in nodes for x in same_step(n)]
+    for cycle in _cyclic(len(nodes), same):
+        raise _within_step([nodes[i] for i in cycle], name)
+    full = same + [(position[n.inputs[0]], position[n]) for n in nodes if n.op is SHIFT]
+    for cycle in _cyclic(len(nodes), full):
+        _check_schedulable([nodes[i] for i in cycle], name)
+
+
+def _cyclic(count: int, edges: Sequence[tuple[int, int]]) -> list[list[int]]:
+    loops = {a for a, b in edges if a == b}
+    return [c for c in components(count, edges) if len(c) > 1 or c[0] in loops]
+
+
+def _within_step(cycle: list[Node], name: Name) -> CycleError | StateError:
+    within = set(cycle)
+    start = next((n for n in cycle if n.op is STATE and n.name), cycle[0])
+    path = shortest_cycle(start, same_step, within) or [start, start]
+    shown = [n for i, n in enumerate(path) if i == 0 or n.op.name != "rewritten" or n.name]
+    arrows = " → ".join(name(n) for n in shown)
+    where = next((n.where for n in path[1:] if n.where), start.where)
+    for a, b in zip(path, path[1:], strict=False):
+        if a.op is SHIFT and b in shift_rows(a):
+            return StateError(
+                "G211", f"a boundary row of {name(a.inputs[0])} depends on the recurrence that it starts",
+                node=name(a.inputs[0]), where=where, detail=arrows,
+                fix="start from a parameter, an input, or a value that the recurrence does not reach",
+            )  # fmt: skip
+    reads = [(b, a) for a, b in zip(path, path[1:], strict=False) if b.op is STATE]
+    fixes = []
+    for state, reader in reads:
+        over = ", ".join(a.name for a in state.axes)
+        at = f" in {reader.where}" if reader.where else ""
+        delayed = ", ".join([f"{state.axes[0].name} - 1"] + [a.name for a in state.axes[1:]])
+        fixes.append(f"{name(state)}[{over}]{at} → {name(state)}[{delayed}]")
+    return CycleError(
+        "G101", f"{name(start)} depends on itself within one step", node=name(start),
+        detail=arrows + (f"      ({where})" if where else ""),
+        fix="delay one of these reads: " + "\n  or ".join(dict.fromkeys(fixes)),
+    )  # fmt: skip
+
+
+# -- a schedule must exist --------------------------------------------------------------------------------------------
+
+
+def _sources(node: Node) -> tuple[Node, ...]:
+    return (node.inputs[0], *same_step(node)) if node.op is SHIFT else same_step(node)
+
+
+def loop_axis(component: Sequence[Node]) -> tuple[Axis, int] | None:
+    """Return an axis along which a cyclic component can be computed step by step, and the direction (+1 or −1).
+
+    On such an axis every node of the component varies, nothing in it reads the axis under another name, and all shifts
+    inside the component point one way.
+    """
+    within = set(component)
+    inside = [n for n in component if n.op is SHIFT and n.inputs[0] in within]
+    renamed = {a for n in component if n.op.name == "along" for a in (n.attrs["axis"], n.attrs["other"])}
+    for axis in dict.fromkeys(n.attrs["axis"] for n in inside):
+        signs = {n.attrs["by"] > 0 for n in inside if n.attrs["axis"] is axis}
+        if len(signs) == 1 and axis not in renamed and all(axis in n.axes for n in component):
+            return axis, 1 if signs.pop() else -1
+    return None
+
+
+def cut(component: Sequence[Node], axis: Axis) -> list[list[Node]]:
+    """Return the cyclic components that are left when the shifts over ``axis`` are cut."""
+    position = {n: i for i, n in enumerate(component)}
+    edges = [
+        (position[x], position[n])
+        for n in component
+        for x in (same_step(n) if n.op is SHIFT and n.attrs["axis"] is axis else _sources(n))
+        if x in position
+    ]
+    return [[component[i] for i in c] for c in _cyclic(len(component), edges)]
+
+
+def _check_schedulable(component: list[Node], name: Name) -> None:
+    pending = [component]
+    while pending:
+        part = pending.pop()
+        found = loop_axis(part)
+        if found is None:
+            raise _unschedulable(part, name)
+        pending += cut(part, found[0])
+
+
+def _unschedulable(part: list[Node], name: Name) -> CycleError:
+    within = set(part)
+    inside = [n for n in part if n.op is SHIFT and n.inputs[0] in within]
+    start = next((n for n in part if n.op is STATE and n.name), part[0])
+    arrows = " → ".join(name(n) for n in shortest_cycle(start, _sources, within))
+    for axis in dict.fromkeys(n.attrs["axis"] for n in inside):
+        back = next((n for n in inside if n.attrs["axis"] is axis and n.attrs["by"] > 0), None)
+        ahead = next((n for n in inside if n.attrs["axis"] is axis and n.attrs["by"] < 0), None)
+        if back is not None and ahead is not None:
+            return CycleError(
+                "G102", f"{name(start)} depends on both earlier and later steps of {axis}", node=name(start),
+                detail=arrows,
+                got=f"{name(back)} ({back.where or 'no line'}) and {name(ahead)} ({ahead.where or 'no line'}) in one cycle",
+                fix="give each direction a state of its own, as in a bidirectional network",
+            )  # fmt: skip
+    axes = dict.fromkeys(n.attrs["axis"] for n in inside)
+    culprit = next((n for n in part if any(a not in n.axes for a in axes) or n.op.name == "along"), start)
+    over = ", ".join(a.name for a in axes)
+    return CycleError(
+        "G103", f"{name(start)} depends on itself through all steps of {over}", node=name(start), where=culprit.where,
+        detail=arrows, got=f"{name(culprit)}, which needs every step before the first is computed",
+        fix="reduce over an axis only what the recurrence does not need, or read the running value of a state",
+    )  # fmt: skip
+
+
+# -- boundary rows ----------------------------------------------------------------------------------------------------
+
+
+def check_rows(nodes: Sequence[Node], name: Name) -> None:
+    """Refuse a list of boundary rows whose number is not the longest delay: history that is too short has no meaning.
+
+    A graph that contains only a part of the reads of a state (its gradient, say) must not need more rows than there are.
+    """
+    longest: dict[tuple[Node, Axis, str], tuple[int, Node]] = {}
+    for node in nodes:
+        if node.op is not SHIFT or node.attrs["outside"] == "zero":
+            continue
+        source, axis, by = node.inputs[0], node.attrs["axis"], node.attrs["by"]
+        while source.op is STATE and source.attrs["inherits"]:
+            source = source.inputs[0]
+            while source.op is SHIFT:
+                source = source.inputs[0]
+        key = (source, axis, "init" if by > 0 else "final")
+        if abs(by) > longest.get(key, (0, node))[0]:
+            longest[key] = abs(by), node
+    for (source, axis, side), (needed, reader) in longest.items():
+        bound, given = rows(source, axis, side)
+        if bound is None or bound.count is None or bound.count == needed:
+            continue
+        if bound.count > needed and source.attrs.get("rows_checked"):
+            continue
+        raise StateError(
+            "G212", f"{name(source)} has {len(given)} {side} rows, and {name(reader)} needs {needed}", node=name(source),
+            where=source.where, expected=f"a list of {needed}, in time order", got=str(len(given)),
+            fix=f"one row for each step that is read outside: {side}=[{', '.join(_row_names(name(source), axis, side, needed))}]",
+        )  # fmt: skip
+    for source, _, _ in longest:
+        if source.op is STATE:
+            source.attrs["rows_checked"] = True
+
+
+def _row_names(state: str, axis: Axis, side: str, count: int) -> list[str]:
+    if side == "init":
+        return [f"{state}[{k}]" for k in range(-count, 0)]
+    return [f"{state}[{axis.name.upper()}{f' + {k}' if k else ''}]" for k in range(count)]

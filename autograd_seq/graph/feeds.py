@@ -1,0 +1,84 @@
+"""What is fed: checked against what was declared, before anything is computed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from autograd_seq.axes import Axis
+from autograd_seq.errors import DTypeError, FeedError, did_you_mean
+from autograd_seq.node import Node, kind_of
+from autograd_seq.ops.random import SEED
+
+if TYPE_CHECKING:
+    from autograd_seq.graph.graph import Graph
+
+_RANK = {bool: 0, int: 1, float: 2}
+
+
+def check(graph: Graph, given: dict[str, Any]) -> dict[str, np.ndarray]:
+    """Return the feeds as arrays of the declared kinds, a missing seed being 0.
+
+    Raises:
+        FeedError: a name is unknown or missing, or a shape does not end in the declared one.
+        DTypeError: floats for ints, or no numbers at all.
+    """
+    for name in given:
+        if name not in graph.inputs:
+            raise FeedError("F102", f'nothing called "{name}" is fed', got=name, fix=did_you_mean(name, graph.inputs))
+    if missing := [n for n, node in graph.inputs.items() if n not in given and node is not SEED]:
+        shapes = ", ".join(f"{n}: {declared(graph.inputs[n])}" for n in missing)
+        raise FeedError(
+            "F103", f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not fed", expected=shapes,
+            got=", ".join(given) or "nothing", fix=f"evaluate({missing[0]}=…)",
+        )  # fmt: skip
+    return {name: _array(name, node, given.get(name, 0)) for name, node in graph.inputs.items()}
+
+
+def declared(node: Node) -> str:
+    """Return the declared layout of an input: ``(t, 3) float``."""
+    dims = [a.name for a in node.axes] + [str(n) for n in node.shape]
+    return f"({', '.join(dims)}{',' if len(dims) == 1 else ''}) {node.dtype.__name__}"
+
+
+def _array(name: str, node: Node, value: Any) -> np.ndarray:
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise FeedError("F104", f"{name} is no regular array", node=name, expected=declared(node), got=str(error)) from None
+    if array.size == 0 and array.dtype == np.float64:
+        array = array.astype({float: np.float64, int: np.int64, bool: np.bool_}[node.dtype])
+    kind = kind_of(array)
+    if _RANK[kind] > _RANK[node.dtype]:
+        raise DTypeError(
+            "D301", f"{name} has another kind", node=name, where=node.where, expected=declared(node),
+            got=f"an array of {array.dtype}", fix=f"{name}=np.asarray({name}, dtype={node.dtype.__name__})",
+        )  # fmt: skip
+    core = array.shape[len(node.axes) :]
+    if array.ndim != len(node.axes) + len(node.shape) or core != node.shape:
+        raise FeedError(
+            "F105", f"{name} has another shape", node=name, where=node.where, expected=declared(node),
+            got=str(array.shape), fix=_hint(node, array.shape),
+        )  # fmt: skip
+    return array if kind is node.dtype else array.astype({float: np.float64, int: np.int64, bool: bool}[node.dtype])
+
+
+def _hint(node: Node, shape: tuple[int, ...]) -> str | None:
+    if not node.axes and len(shape) > len(node.shape):
+        return f'if it varies over time, declare it so: ag.input("{node.name}", {node.shape}, over=t)'
+    return None
+
+
+def sizes(graph: Graph, given: dict[str, Any]) -> dict[str, int]:
+    """Return the length of every axis that the feeds tell, by name; see :meth:`Graph.sizes`."""
+    found: dict[Axis, tuple[int, str]] = {}
+    for name, array in check(graph, given).items():
+        for axis, n in zip(graph.inputs[name].axes, array.shape, strict=False):
+            known, by = found.setdefault(axis, (n, name))
+            if known != n:
+                raise FeedError(
+                    "F106", f"{by} and {name} disagree about {axis}", node=name, expected=f"{known} steps, as {by} has",
+                    got=f"{n} steps of {name}", fix="feeds of one axis have one length",
+                )  # fmt: skip
+    return {axis.name: n for axis, (n, _) in found.items()}

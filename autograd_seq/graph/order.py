@@ -1,0 +1,123 @@
+"""Orders and components of graphs: pure functions, iterative, on nodes or plain lists.
+
+No order here comes from a ``set`` or from ``id()``: the same equations give the same order in every run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import TypeVar
+
+from autograd_seq.node import Node
+from autograd_seq.ops.time import SHIFT, STATE, Bound
+
+N = TypeVar("N", bound=Hashable)
+
+
+def postorder(roots: Iterable[N], sources: Callable[[N], Iterable[N]], seen: set[N] | None = None) -> list[N]:
+    """Return everything reachable from ``roots``, sources before what reads them (iterative depth-first search).
+
+    Example:
+        >>> postorder(["c"], {"c": ["a", "b"], "b": ["a"], "a": []}.__getitem__)
+        ['a', 'b', 'c']
+    """
+    seen = set() if seen is None else seen
+    order: list[N] = []
+    path: list[N] = []
+    stack: list[N | None] = list(roots)[::-1]
+    while stack:
+        node = stack.pop()
+        if node is None:  # all sources of the innermost open node are done
+            order.append(path.pop())
+        elif node not in seen:
+            seen.add(node)
+            path.append(node)
+            stack.append(None)
+            stack.extend([x for x in sources(node) if x not in seen][::-1])
+    return order
+
+
+def rows(node: Node, axis: object, side: str) -> tuple[Bound | None, tuple[Node, ...]]:
+    """Return the boundary of a node on one side of an axis, and its rows: none unless a state declares them."""
+    if node.op is STATE:
+        for bound in node.attrs["bounds"]:
+            if bound.axis is axis and bound.side == side:
+                return bound, node.inputs[bound.start : bound.start + (bound.count or 1)]
+    return None, ()
+
+
+def shift_rows(node: Node) -> tuple[Node, ...]:
+    """Return the boundary rows that a shift may read."""
+    if node.attrs["outside"] == "zero":
+        return ()
+    return rows(node.inputs[0], node.attrs["axis"], "init" if node.attrs["by"] > 0 else "final")[1]
+
+
+def same_step(node: Node) -> tuple[Node, ...]:
+    """Return what a node needs at its own step: shift edges are cut, boundary rows belong to the shifts that read them."""
+    if node.op is SHIFT:
+        return shift_rows(node)
+    if node.op is STATE:
+        return node.inputs[:1]
+    return node.inputs
+
+
+def step_order(roots: Sequence[Node]) -> list[Node]:
+    """Return all nodes that ``roots`` depend on, through shifts too, so that each follows what it needs at its own step."""
+    seen: set[Node] = set()
+    order = postorder(roots, same_step, seen)
+    done = 0
+    while done < len(order):  # what shifts read and no same-step edge reached; a later node never precedes its reader
+        behind = [x for node in order[done:] for x in node.inputs if node.op in (SHIFT, STATE) and x not in seen]
+        done = len(order)
+        order += postorder(behind, same_step, seen)
+    return order
+
+
+def components(count: int, edges: Iterable[tuple[int, int]]) -> list[list[int]]:
+    """Return the strongly connected components of a graph on 0 … count − 1, each sorted, in the order of their least node.
+
+    Example:
+        >>> components(3, [(0, 1), (1, 0), (1, 2)])
+        [[0, 1], [2]]
+    """
+    import networkx as nx
+
+    graph = nx.DiGraph()
+    graph.add_nodes_from(range(count))
+    graph.add_edges_from(edges)
+    return sorted(sorted(c) for c in nx.strongly_connected_components(graph))
+
+
+def shortest_cycle(start: N, sources: Callable[[N], Iterable[N]], within: set[N]) -> list[N]:
+    """Return a shortest path along ``sources`` from ``start`` back to itself inside ``within``, both ends included."""
+    before: dict[N, N] = {}
+    layer = [start]
+    while layer:
+        following = []
+        for node in layer:
+            for x in sources(node):
+                if x == start if not isinstance(x, Node) else x is start:
+                    path = [start, node] if node is not start else [start]
+                    while path[-1] is not start:
+                        path.append(before[path[-1]])
+                    return [start, *path[1:][::-1][1:], start] if node is not start else [start, start]
+                if x in within and x not in before:
+                    before[x] = node
+                    following.append(x)
+        layer = following
+    return []
+
+
+def elementary_cycles(count: int, edges: Iterable[tuple[int, int]], limit: int) -> list[list[int]]:
+    """Return at most ``limit`` elementary cycles, each from its least node, shortest first (Johnson 1975, by networkx)."""
+    import itertools
+
+    import networkx as nx
+
+    graph = nx.DiGraph(list(edges))
+    found = []
+    for cycle in itertools.islice(nx.simple_cycles(graph), limit):
+        least = cycle.index(min(cycle))
+        found.append(cycle[least:] + cycle[:least])
+    return sorted(found, key=lambda c: (len(c), c))

@@ -1,0 +1,107 @@
+"""The stable printed form of a graph, and the stable names of what the user did not name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from autograd_seq.axes import Index
+from autograd_seq.node import CONSTANT, Node
+from autograd_seq.ops.time import SHIFT, STATE
+
+if TYPE_CHECKING:
+    from autograd_seq.graph.graph import Graph
+
+
+def names(nodes: Sequence[Node]) -> dict[Node, str]:
+    """Return a unique name for every node: its own; ``s[t - 1]`` for a shift; ``ds`` for the adjoint of s; ``add_2``."""
+    taken = {n.name for n in nodes if n.name}
+    found: dict[Node, str] = {n: n.name for n in nodes if n.name}
+    counts: dict[str, int] = {}
+    shifts = [n for n in nodes if n.op is SHIFT and not n.name]
+    for node in nodes:
+        if node in found or node.op is SHIFT:
+            continue
+        label = str(node.attrs["form"]) if node.op.name == "rewritten" else node.op.name
+        origin = node.attrs.get("adjoint_of")
+        if origin is not None and (origin.name or origin in found):
+            found[node] = _unique("d" + (origin.name or found[origin]), taken)
+            continue
+        label = f"{node.scope}/{label}" if node.scope else label
+        while True:
+            counts[label] = counts.get(label, 0) + 1
+            if f"{label}_{counts[label]}" not in taken:
+                break
+        found[node] = f"{label}_{counts[label]}"
+        taken.add(found[node])
+    while shifts:  # a shift of a shift waits for the name of the inner one
+        waiting = []
+        for node in shifts:
+            source = node.inputs[0]
+            if source in found:
+                place = Index(node.attrs["axis"], -node.attrs["by"])
+                found[node] = _unique(f"{found[source]}[{place}]", taken)
+            else:
+                waiting.append(node)
+        shifts = waiting
+    return found
+
+
+def _unique(name: str, taken: set[str]) -> str:
+    unique, k = name, 2
+    while unique in taken:
+        unique, k = f"{name}_{k}", k + 1
+    taken.add(unique)
+    return unique
+
+
+def show(graph: Graph) -> str:
+    """Return the graph as text: a line a node, ``name: kind[shape] over axes = operation``."""
+    lines = []
+    for node in graph.nodes:
+        if node.op is CONSTANT and not node.shape:
+            continue
+        over = f" over {', '.join(a.name for a in graph.layout(node))}" if node.axes else ""
+        shape = f"[{', '.join(map(str, node.shape))}]" if node.shape else ""
+        lines.append((graph.name(node), f"{node.dtype.__name__}{shape}{over}", _right(graph, node)))
+    widths = [max((len(line[i]) for line in lines), default=0) for i in (0, 1)]
+    body = [f"  {a:<{widths[0]}} : {b:<{widths[1]}} = {c}" for a, b, c in lines]
+    outs = ", ".join(graph.name(o) for o in graph.outputs)
+    over = ", ".join(a.name for a in graph.axes)
+    return "\n".join([f"graph{' over ' + over if over else ''}:", *body, f"  return {outs}"])
+
+
+def _right(graph: Graph, node: Node) -> str:
+    args = [_operand(graph, x) for x in node.inputs]
+    if node.op is STATE:
+        rows = [
+            f", {b.side}[{b.axis}]=({', '.join(args[b.start : b.start + (b.count or 1)])}{'' if b.count else ', …'})"
+            for b in node.attrs["bounds"]
+        ]
+        return f"state {args[0]}{''.join(rows)}"
+    if node.op is SHIFT:
+        return f"{args[0]} at {Index(node.attrs['axis'], -node.attrs['by'])}" + (
+            ", 0 outside" if node.attrs["outside"] == "zero" else ""
+        )
+    if node.op.name == "rewritten":
+        return f"{node.attrs['form']}({', '.join(args[1:])}), computed as {args[0]}"
+    attrs = [f"{k}={_attr(v)}" for k, v in node.attrs.items() if k not in ("rank", "index_rank")]
+    if not args and not attrs:
+        return node.op.name if node._value is None else f"{node.op.name} {_value(node)}"
+    return f"{node.op.name}({', '.join(args + attrs)})"
+
+
+def _attr(value: object) -> str:
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_attr, value))}{',' if len(value) == 1 else ''})"
+    return value.__name__ if isinstance(value, type) else str(value) if not isinstance(value, str) else repr(value)
+
+
+def _operand(graph: Graph, node: Node) -> str:
+    return _value(node) if node.op is CONSTANT and not node.shape else graph.name(node)
+
+
+def _value(node: Node) -> str:
+    return np.array2string(np.asarray(node._value), threshold=4, precision=6)

@@ -1,0 +1,439 @@
+"""Nodes: operations on the values of other nodes at one index point; and ``apply``, which makes them.
+
+A node whose inputs all carry values carries its own at once. That is all that eager mode is; in a folded graph the same
+rule is constant folding. Nodes hold their inputs and never their readers, so no reference cycle arises unless the
+user's equations have one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from autograd_seq.axes import Axis, Index
+from autograd_seq.errors import AutogradSeqError, DTypeError, ShapeError, ValueKnownError
+from autograd_seq.op import FUNCTIONS, OPS, Op, defop
+from autograd_seq.site import Site, current_scope, scoped, show_site, user_site
+
+# How firmly a value keeps its width when it meets another: an array that the user made a tensor of keeps it, an array
+# that only appears in an expression adopts the tensor's, and a Python number adopts that of either (NEP 50, one rank more).
+STRONG, ARRAY, NUMBER = 0, 1, 2
+
+_KINDS = {"f": float, "c": float, "i": int, "u": int, "b": bool}
+_NO_ATTRS: dict[str, Any] = {}
+_float64 = np.float64
+
+
+class Node:
+    """An operation on the values of other nodes at one index point. Made by operations, not by hand.
+
+    Attributes:
+        op: the operation (:class:`Op`).
+        inputs: the nodes it reads.
+        attrs: its keyword arguments.
+        shape: the shape of one point's value.
+        dtype: ``float``, ``int`` or ``bool``; never a width, which is that of the feeds.
+        axes: the axes it varies over; none for a static node.
+        name: given by the user, or ``None``.
+        site: the user's own line, ``(file, line)``.
+        scope: the prefix that was open where it was made.
+    """
+
+    __slots__ = (
+        "__weakref__", "_grad", "_value", "attrs", "axes", "dtype", "inputs", "name", "op", "scope", "shape", "site",
+        "weak",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        op: Op,
+        inputs: tuple[Node, ...],
+        attrs: dict[str, Any],
+        shape: tuple[int, ...],
+        dtype: type,
+        axes: tuple[Axis, ...],
+        value: Any = None,
+        weak: int = STRONG,
+        name: str | None = None,
+        site: Site | None = None,
+        scope: str = "",
+    ) -> None:
+        self.op, self.inputs, self.attrs = op, inputs, attrs
+        self.shape, self.dtype, self.axes = shape, dtype, axes
+        self._value, self._grad, self.weak = value, None, weak
+        self.name, self.site, self.scope = name, site, scope
+
+    # -- values ---------------------------------------------------------------------------------------------------
+
+    @property
+    def value(self) -> Any:
+        """The value as a read-only array, or ``None`` if the node has none until it is fed.
+
+        Assigning is allowed on leaves (``w.value = w.value - 0.1 * w.grad``); nodes computed before keep theirs.
+        """
+        return None if self._value is None else _read_only(self._value)
+
+    @value.setter
+    def value(self, new: Any) -> None:
+        if self.inputs or self._value is None:
+            raise ValueKnownError(
+                "V101",
+                f"{self} takes no value",
+                node=self.name,
+                expected="a tensor",
+                got=f"the result of {self.op.name}" if self.inputs else f"an {self.op.name}, which is fed",
+                fix="assign to the tensors it is computed from, and build the expression again",
+            )
+        array = np.asarray(new)
+        if array.shape != self.shape:
+            raise ShapeError(
+                "S102", f"{self} keeps its shape", node=self.name, expected=str(self.shape), got=str(array.shape)
+            )
+        self._value = np.array(array, dtype=self._value.dtype)[()]
+
+    @property
+    def grad(self) -> Any:
+        """The gradient that ``backward`` has added up, as a read-only array, or ``None``."""
+        return None if self._grad is None else _read_only(self._grad)
+
+    @grad.setter
+    def grad(self, new: Any) -> None:
+        self._grad = None if new is None else np.array(new, dtype=np.asarray(self._value).dtype)[()]
+
+    def backward(self, cotangent: Any = None) -> None:
+        """Add the derivative of this node to ``.grad`` of every node it was computed from.
+
+        Args:
+            cotangent: array of this node's shape; 1 for a scalar by default.
+
+        Raises:
+            GradientError: the node has no value, is no scalar, or is no float.
+
+        Example:
+            >>> import autograd_seq as ag
+            >>> a, b = ag.tensor(2.0), ag.tensor(-3.0)
+            >>> (a * b).backward()
+            >>> float(a.grad), float(b.grad)
+            (-3.0, 2.0)
+        """
+        FUNCTIONS["backward"](self, cotangent)
+
+    def named(self, name: str) -> Node:
+        """Give the node a name, under which graphs, pictures and errors show it; returns the node.
+
+        Raises:
+            ValueKnownError: it has another name already.
+        """
+        full = scoped(name)
+        if self.name not in (None, full):
+            raise ValueKnownError(
+                "V103", f"{self.name} has a name already", node=self.name, got=repr(name), where=self.where,
+                fix="name the result of an operation, once",
+            )  # fmt: skip
+        self.name = full
+        return self
+
+    @property
+    def where(self) -> str | None:
+        """The user's own line as ``"model.py:12"``, if it is known."""
+        return show_site(self.site)
+
+    def __repr__(self) -> str:
+        label = self.name or self.op.name
+        over = f"[{', '.join(a.name for a in self.axes)}]" if self.axes else ""
+        known = "" if self._value is None else f" = {np.array2string(np.asarray(self._value), threshold=8)}"
+        return f"{label}{over}: {self.dtype.__name__}{list(self.shape) if self.shape else ''}{known}"
+
+    # -- NumPy's protocols ----------------------------------------------------------------------------------------
+
+    __array_ufunc__ = None  # np.float64(2) * node and array + node come to our reflected operators
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(self._known("an array"), dtype=dtype)
+
+    def __float__(self) -> float:
+        return float(self._known("a number"))
+
+    def __int__(self) -> int:
+        return int(self._known("a number"))
+
+    def __bool__(self) -> bool:
+        return bool(self._known("true or false"))
+
+    def _known(self, what: str) -> Any:
+        if self._value is None:
+            raise ValueKnownError(
+                "V102",
+                f"{self} is not {what}: its value is not known until it is fed",
+                node=self.name,
+                where=self.where,
+                fix="choose with ag.where(…), or feed it: ag.Graph(…).unroll(…).evaluate(…)",
+            )
+        return self._value
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise ShapeError("S103", f"{self} has no length: its value is a scalar", node=self.name, where=self.where)
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Node]:
+        return (self[i] for i in range(len(self)))
+
+    @property
+    def ndim(self) -> int:
+        """The number of dimensions of one point's value."""
+        return len(self.shape)
+
+    @property
+    def T(self) -> Node:  # noqa: N802  (NumPy's name)
+        """The value with its dimensions reversed."""
+        return FUNCTIONS["transpose"](self)
+
+    def reshape(self, *shape: Any) -> Node:
+        """See :func:`autograd_seq.reshape`."""
+        return FUNCTIONS["reshape"](self, shape[0] if len(shape) == 1 and not isinstance(shape[0], int) else shape)
+
+    def sum(self, axis: Any = None, *, over: Any = None, keepdims: bool = False) -> Node:
+        """See :func:`autograd_seq.sum`."""
+        return FUNCTIONS["sum"](self, axis, over=over, keepdims=keepdims)
+
+    def mean(self, axis: Any = None, *, over: Any = None, keepdims: bool = False) -> Node:
+        """See :func:`autograd_seq.mean`."""
+        return FUNCTIONS["mean"](self, axis, over=over, keepdims=keepdims)
+
+    def max(self, axis: Any = None, *, over: Any = None, keepdims: bool = False) -> Node:
+        """See :func:`autograd_seq.max`."""
+        return FUNCTIONS["max"](self, axis, over=over, keepdims=keepdims)
+
+    def min(self, axis: Any = None, *, over: Any = None, keepdims: bool = False) -> Node:
+        """See :func:`autograd_seq.min`."""
+        return FUNCTIONS["min"](self, axis, over=over, keepdims=keepdims)
+
+    def along(self, axis: Axis, other: Axis) -> Node:
+        """See :func:`autograd_seq.along`."""
+        return FUNCTIONS["along"](self, axis, other)
+
+    # -- the index notation ---------------------------------------------------------------------------------------
+
+    def __getitem__(self, key: Any) -> Node:
+        return FUNCTIONS["read"](self, key)
+
+    def __setitem__(self, key: Any, definition: Any) -> None:
+        FUNCTIONS["define"](self, key, definition)
+
+    # -- operators ------------------------------------------------------------------------------------------------
+
+    __hash__ = object.__hash__
+
+    def __add__(self, other: Any) -> Node:
+        return _binary("add", self, other)
+
+    def __radd__(self, other: Any) -> Node:
+        return _binary("add", other, self)
+
+    def __sub__(self, other: Any) -> Node:
+        return _binary("sub", self, other)
+
+    def __rsub__(self, other: Any) -> Node:
+        return _binary("sub", other, self)
+
+    def __mul__(self, other: Any) -> Node:
+        return _binary("mul", self, other)
+
+    def __rmul__(self, other: Any) -> Node:
+        return _binary("mul", other, self)
+
+    def __truediv__(self, other: Any) -> Node:
+        return _binary("div", self, other)
+
+    def __rtruediv__(self, other: Any) -> Node:
+        return _binary("div", other, self)
+
+    def __neg__(self) -> Node:
+        return apply(OPS["neg"], self)
+
+    def __pos__(self) -> Node:
+        return self
+
+    def __abs__(self) -> Node:
+        return apply(OPS["abs"], self)
+
+    def __pow__(self, exponent: Any) -> Node:
+        return FUNCTIONS["power"](self, exponent)
+
+    def __rpow__(self, base: Any) -> Node:
+        return FUNCTIONS["power"](base, self)
+
+    def __matmul__(self, other: Any) -> Node:
+        return FUNCTIONS["matmul"](self, other)
+
+    def __rmatmul__(self, other: Any) -> Node:
+        return FUNCTIONS["matmul"](other, self)
+
+    def __eq__(self, other: Any) -> Node:  # type: ignore[override]
+        return apply(OPS["equal"], self, other)
+
+    def __ne__(self, other: Any) -> Node:  # type: ignore[override]
+        return apply(OPS["not_equal"], self, other)
+
+    def __lt__(self, other: Any) -> Node:
+        return apply(OPS["less"], self, other)
+
+    def __le__(self, other: Any) -> Node:
+        return apply(OPS["less_equal"], self, other)
+
+    def __gt__(self, other: Any) -> Node:
+        return apply(OPS["less"], other, self)
+
+    def __ge__(self, other: Any) -> Node:
+        return apply(OPS["less_equal"], other, self)
+
+    def __invert__(self) -> Node:
+        return apply(OPS["logical_not"], self)
+
+    def __and__(self, other: Any) -> Node:
+        return apply(OPS["logical_and"], self, other)
+
+    def __rand__(self, other: Any) -> Node:
+        return apply(OPS["logical_and"], other, self)
+
+    def __or__(self, other: Any) -> Node:
+        return apply(OPS["logical_or"], self, other)
+
+    def __ror__(self, other: Any) -> Node:
+        return apply(OPS["logical_or"], other, self)
+
+
+CONSTANT = defop("constant", shape=lambda: (), forward=None, vjp=lambda g, y: (), symbol="const")
+
+
+def _read_only(value: Any) -> np.ndarray:
+    array = np.asarray(value).view()
+    array.flags.writeable = False
+    return array
+
+
+def kind_of(array: Any) -> type:
+    """Return float, int or bool for an array; complex counts as float (complex steps run through every float program).
+
+    Raises:
+        DTypeError: the array holds something else.
+    """
+    kind = _KINDS.get(array.dtype.kind)
+    if kind is None:
+        raise DTypeError(
+            "D101",
+            "a value must be numeric",
+            expected="floats, ints or bools",
+            got=f"an array of {array.dtype}",
+            fix="np.asarray(…, dtype=float) shows which entry is not a number",
+        )
+    return kind
+
+
+def constant(value: Any) -> Node:
+    """Return ``value`` as a node: nodes as they are, numbers and arrays as constants that adopt their partner's width.
+
+    Example:
+        >>> constant([1.0, 2.0])
+        constant: float[2] = [1. 2.]
+    """
+    if isinstance(value, Node):
+        return value
+    kind = type(value)
+    if kind is float:
+        return Node(CONSTANT, (), _NO_ATTRS, (), float, (), _float64(value), NUMBER)
+    if isinstance(value, (Axis, Index)):
+        raise DTypeError(
+            "D102", f"{value} is a place, not a number", expected="a value", got=f"the index {value}",
+            fix=f"ag.index({value.name if isinstance(value, Axis) else value.axis.name}) is the step number as a value",
+        )  # fmt: skip
+    try:
+        array = np.array(value)
+    except ValueError as error:
+        raise ShapeError("S104", "a value must be a regular array", got=str(error)) from None
+    weak = NUMBER if kind is int or kind is bool else ARRAY
+    return Node(CONSTANT, (), _NO_ATTRS, array.shape, kind_of(array), (), array[()], weak)
+
+
+def _binary(name: str, a: Any, b: Any) -> Node:
+    """Apply an arithmetic operation; two float64 scalars, the bulk of a scalar expression, skip every check."""
+    op = OPS[name]
+    if type(a) is not Node:
+        a = constant(a)
+    if type(b) is not Node:
+        b = constant(b)
+    x, y = a._value, b._value
+    if type(x) is _float64 and type(y) is _float64:
+        return Node(op, (a, b), _NO_ATTRS, (), float, (), op.forward(x, y), a.weak and b.weak)  # type: ignore[misc]
+    return apply(op, a, b)
+
+
+def apply(op: Op, *inputs: Any, **attrs: Any) -> Node:
+    """Make the node of ``op`` on ``inputs``, with its value at once if all of theirs are known.
+
+    Raises:
+        ShapeError: the operation's shape rule refuses the inputs.
+    """
+    xs = tuple([x if isinstance(x, Node) else constant(x) for x in inputs])
+    try:
+        shape = op.shape(*[x.shape for x in xs], **attrs)
+        dtype = op.dtype(*[x.dtype for x in xs], **attrs)
+    except (ValueError, IndexError) as error:
+        raise _misfit(op, xs, error) from None
+    if op.axes is not None:
+        axes = op.axes(*[x.axes for x in xs], **attrs)
+    else:
+        axes = union(*[x.axes for x in xs])
+    if op.forward is not None and not axes and all([x._value is not None for x in xs]):
+        weak = min([x.weak for x in xs], default=ARRAY)
+        if weak == STRONG and dtype is float and not any([x.dtype is float for x in xs]):
+            weak = ARRAY  # no float gave it a width
+        return Node(op, xs, attrs, shape, dtype, axes, compute(op, xs, attrs), weak)
+    return Node(op, xs, attrs, shape, dtype, axes, site=user_site(), scope=current_scope())
+
+
+FUNCTIONS["apply"] = apply
+
+
+def union(*axes: tuple[Axis, ...]) -> tuple[Axis, ...]:
+    """Return all axes in the order in which they first appear."""
+    first = axes[0] if axes else ()
+    if all([other is first or other == first or not other for other in axes]):
+        return first
+    return tuple(dict.fromkeys(a for some in axes for a in some))
+
+
+def compute(op: Op, inputs: tuple[Node, ...], attrs: dict[str, Any]) -> Any:
+    """Return the value of ``op`` on inputs that carry values, of the width that their firmest float has."""
+    values = [x._value for x in inputs]
+    if any([v.dtype != _float64 for v in values]):  # all float64 is the common case, and needs no thought
+        firmest = min([x.weak for x in inputs])
+        widths = [v.dtype for x, v in zip(inputs, values, strict=True) if x.weak == firmest and x.dtype is float]
+        if widths:
+            width = np.result_type(*widths)
+            values = [
+                v.astype(width) if x.dtype is float and x.weak > firmest else v
+                for x, v in zip(inputs, values, strict=True)
+            ]
+            out = np.asarray(op.forward(*values, **attrs))[()]  # type: ignore[misc]
+            return out.astype(width) if out.dtype.kind == "f" and width.kind == "f" else out
+    return np.asarray(op.forward(*values, **attrs))[()]  # type: ignore[misc]
+
+
+def _misfit(op: Op, inputs: tuple[Node, ...], error: Exception) -> AutogradSeqError:
+    if isinstance(error, AutogradSeqError):
+        return error
+    names = [x.name or x.op.name for x in inputs]
+    shapes = ", ".join(f"{n} {x.shape}" for n, x in zip(names, inputs, strict=True))
+    return ShapeError(
+        "S101",
+        f"{op.name}({', '.join(names)}) does not fit",
+        node=op.name,
+        where=show_site(user_site()),
+        expected=str(error),
+        got=shapes,
+        fix="a dimension over time belongs to over=, not to the shape" if any(x.axes for x in inputs) else None,
+    )

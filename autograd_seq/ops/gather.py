@@ -1,0 +1,165 @@
+"""Operations that look up by integer values: embedding rows, class probabilities, one-hot vectors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from autograd_seq.errors import DTypeError, FeedError
+from autograd_seq.node import Node, constant
+from autograd_seq.op import FUNCTIONS, defop, first
+from autograd_seq.ops.elementwise import STABLE_LOG, log
+from autograd_seq.ops.shape import expand_dims, lead, negative_axis, transpose
+
+
+def _checked(index: Any, n: int) -> Any:
+    """Return ``index`` if all of it lies in 0 … n − 1: a label of −1 must not silently mean the last class."""
+    if index.size and (index.min() < 0 or index.max() >= n):
+        raise FeedError(
+            "F201", "an index is out of range", expected=f"0 … {n - 1}", got=f"{index.min()} … {index.max()}",
+            fix="count classes from 0; mark what is missing by lengths=, not by a negative label",
+        )  # fmt: skip
+    return index
+
+
+def _integer(index: Any, what: str) -> Node:
+    index = constant(index)
+    if index.dtype is not int:
+        raise DTypeError(
+            "D201", f"{what} needs integers", node=index.name, where=index.where, expected="int",
+            got=index.dtype.__name__, fix='declare the input with dtype=int: ag.input("l", over=t, dtype=int)',
+        )  # fmt: skip
+    return index
+
+
+def _rows(x: Any, index: Any, rank: int, index_rank: int) -> tuple[tuple[int, ...], Any, Any, Any]:
+    """Bring operand and index to (points, rows, …) and (points, indices), points being the leading dimensions."""
+    leading = np.broadcast_shapes(lead(x, rank), lead(index, index_rank))
+    core, index_core = x.shape[x.ndim - rank :], index.shape[index.ndim - index_rank :]
+    flat = np.broadcast_to(x, leading + core).reshape((-1, *core)) if 0 not in leading else np.zeros((0, *core), x.dtype)
+    ids = np.broadcast_to(index, leading + index_core).reshape(len(flat), int(np.prod(index_core)))
+    return leading + index_core, np.arange(len(flat))[:, None], flat, ids
+
+
+def _take_forward(x: Any, index: Any, rank: int, index_rank: int) -> Any:
+    x, index = np.asarray(x), np.asarray(index)
+    index = _checked(index, x.shape[x.ndim - rank])
+    if x.ndim == rank:
+        return x[index]
+    out, points, flat, ids = _rows(x, index, rank, index_rank)
+    return flat[points, ids].reshape(out + flat.shape[2:])
+
+
+def _scatter_forward(g: Any, index: Any, n: int, rank: int, index_rank: int) -> Any:
+    index, width = _checked(np.asarray(index), n), rank - 1
+    rest = g.shape[g.ndim - width :] if width else ()
+    leading = np.broadcast_shapes(lead(g, index_rank + width), lead(index, index_rank))
+    index_core = index.shape[index.ndim - index_rank :]
+    points, many = int(np.prod(leading)), int(np.prod(index_core))
+    out = np.zeros((points, n, *rest), dtype=g.dtype)
+    rows = np.broadcast_to(g, leading + index_core + rest).reshape((points, many, *rest))
+    ids = np.broadcast_to(index, leading + index_core).reshape((points, many))
+    np.add.at(out, (np.arange(points)[:, None], ids), rows)
+    return out.reshape((*leading, n, *rest))
+
+
+_take = defop(
+    "take", shape=lambda x, i, **_: i + x[1:], dtype=first, forward=_take_forward,
+    vjp=lambda g, y, x, i, rank, index_rank: (
+        _scatter(g, i, n=x.shape[0], rank=rank, index_rank=index_rank), None),
+)  # fmt: skip
+_scatter = defop(
+    "scatter_add", shape=lambda g, i, *, n, rank, index_rank: (n, *g[index_rank:]), dtype=first, forward=_scatter_forward,
+    vjp=lambda h, y, g, i, n, rank, index_rank: (_take(h, i, rank=rank, index_rank=index_rank), None),
+)  # fmt: skip
+
+
+def take(x: Any, index: Any, axis: int = 0) -> Node:
+    """Gather entries along a dimension: ``take(E, l)`` is the embedding row of class ``l``.
+
+    Args:
+        x: the table, e.g. ``(V, D)``.
+        index: integers in 0 … n − 1, any shape; may vary over axes.
+        axis: the dimension that is looked up.
+
+    Returns:
+        A node of shape ``x.shape[:axis] + index.shape + x.shape[axis + 1:]``.
+
+    Raises:
+        DTypeError: the index is not integer.
+        FeedError: an index is out of range (when the value is computed).
+
+    Example:
+        >>> take([[1.0, 2.0], [3.0, 4.0]], 1).value
+        array([3., 4.])
+    """
+    x, index = constant(x), _integer(index, "take")
+    at = negative_axis(axis, x.ndim, x) + x.ndim
+    rows = transpose(x, (at, *(a for a in range(x.ndim) if a != at)))
+    out = _take(rows, index, rank=x.ndim, index_rank=index.ndim)
+    k = index.ndim
+    return transpose(out, (*range(k, k + at), *range(k), *range(k + at, out.ndim)))
+
+
+_one_hot = defop(
+    "one_hot", shape=lambda i, *, n: (*i, n),
+    forward=lambda i, n: (_checked(np.asarray(i), n)[..., None] == np.arange(n)).astype(float),
+    vjp=lambda g, y, i, n: (None,), symbol="1-hot",
+)  # fmt: skip
+
+
+def one_hot(index: Any, n: int) -> Node:
+    """Return vectors of ``n`` entries that are 1 at the index and 0 elsewhere, along a new last dimension.
+
+    Example:
+        >>> one_hot([0, 2], 3).value
+        array([[1., 0., 0.],
+               [0., 0., 1.]])
+    """
+    return _one_hot(_integer(index, "one_hot"), n=n)
+
+
+def _pick_forward(x: Any, index: Any) -> Any:
+    x, index = np.asarray(x), _checked(np.asarray(index), x.shape[-1])
+    rank = max(x.ndim, index.ndim + 1)
+    x = x.reshape((1,) * (rank - x.ndim) + x.shape)
+    index = index.reshape((1,) * (rank - 1 - index.ndim) + index.shape)
+    return np.take_along_axis(x, index[..., None], axis=-1)[..., 0]
+
+
+def _pick_shape(x: tuple[int, ...], i: tuple[int, ...]) -> tuple[int, ...]:
+    if x[:-1] != i or not x:
+        raise ValueError("one index for each row of the last dimension")
+    return i
+
+
+_pick = defop(
+    "pick", shape=_pick_shape, dtype=first, forward=_pick_forward, symbol="[·]",
+    vjp=lambda g, y, x, i: (expand_dims(g, -1) * _one_hot(i, n=x.shape[-1]), None),
+)  # fmt: skip
+
+
+def pick(x: Any, index: Any) -> Node:
+    """Return the entry of the last dimension that each index names: ``pick(y, l)`` is the probability of class ``l``.
+
+    Args:
+        x: ``(…, K)``.
+        index: integers ``(…)`` in 0 … K − 1.
+
+    Example:
+        >>> pick([[0.25, 0.75], [0.5, 0.5]], [1, 0]).value
+        array([0.75, 0.5 ])
+    """
+    return _pick(x, _integer(index, "pick"))
+
+
+def _log_of_part(y: Node) -> Node | None:
+    """log of an entry is the entry of the log, wherever that has a stable form."""
+    inside = log(y.inputs[0])
+    return y.op(inside.inputs[0], *y.inputs[1:], **y.attrs) if inside.op.name == "rewritten" else None
+
+
+STABLE_LOG.update(dict.fromkeys(["take", "pick", "slice", "reshape", "transpose"], _log_of_part))
+FUNCTIONS.update(take=take)
+__all__ = ["one_hot", "pick", "take"]

@@ -1,0 +1,130 @@
+"""Leaves: what is fed at run time (inputs, parameters) and what is there already (tensors)."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from autograd_seq.axes import Axis, as_axes
+from autograd_seq.errors import DTypeError, OperationError, ShapeError
+from autograd_seq.node import STRONG, Node, kind_of
+from autograd_seq.op import defop
+from autograd_seq.site import current_scope, scoped, user_site
+
+INPUT = defop("input", shape=lambda: (), forward=None, vjp=lambda g, y: ())
+PARAM = defop("param", shape=lambda: (), forward=None, vjp=lambda g, y: ())
+TENSOR = defop("tensor", shape=lambda: (), forward=None, vjp=lambda g, y: ())
+
+_KINDS = {"float": float, "int": int, "bool": bool}
+
+
+def as_kind(dtype: Any, name: str | None) -> type:
+    """Return float, int or bool for a kind, its name or a NumPy dtype; the width is not part of a node's type."""
+    if isinstance(dtype, type) and dtype in (float, int, bool):
+        return dtype
+    if isinstance(dtype, str) and dtype in _KINDS:
+        return _KINDS[dtype]
+    try:
+        return kind_of(np.empty(0, dtype=dtype))
+    except TypeError:
+        raise DTypeError(
+            "D104", f"{name or 'a value'} has a kind of number", node=name, expected="float, int or bool",
+            got=repr(dtype), fix="give the width with the data, or as dtype= where it is evaluated",
+        ) from None  # fmt: skip
+
+
+def as_shape(shape: Any, name: str | None) -> tuple[int, ...]:
+    """Return a shape as a tuple of non-negative integers."""
+    try:
+        dims = (operator.index(shape),) if not isinstance(shape, Sequence) else tuple(map(operator.index, shape))
+        if min(dims, default=0) < 0:
+            raise TypeError
+    except TypeError:
+        raise ShapeError(
+            "S113", f"{name or 'a value'} has no such shape", node=name, expected="a tuple of non-negative integers",
+            got=repr(shape), fix="time is an axis, not a dimension: over=t",
+        ) from None  # fmt: skip
+    return dims
+
+
+def check_name(name: Any) -> str:
+    """Return the name with the prefix of the open scope."""
+    if not isinstance(name, str) or not name:
+        raise OperationError("O103", "a node needs a name", expected="a non-empty string", got=repr(name))
+    return scoped(name)
+
+
+def _leaf(op: Any, name: str, shape: Any, over: Any, dtype: Any) -> Node:
+    full = check_name(name)
+    kind, axes = as_kind(dtype, full), as_axes(over)
+    return Node(op, (), {}, as_shape(shape, full), kind, axes, name=full, site=user_site(), scope=current_scope())
+
+
+def input(name: str, shape: int | Sequence[int] = (), *, over: Axis | Iterable[Axis] | None = None, dtype: Any = float) -> Node:  # fmt: skip
+    """Declare data that is fed at run time, one value at each point of its axes.
+
+    Args:
+        name: the keyword it is fed by.
+        shape: of the value at one point; time is not part of it.
+        over: the axes it varies over, in the order in which feeds lay them out, before the value's dimensions.
+        dtype: float, int (class indices) or bool.
+
+    Returns:
+        A node without a value.
+
+    Example:
+        >>> t = Axis("t")
+        >>> input("x", (3,), over=t)
+        x[t]: float[3]
+    """
+    return _leaf(INPUT, name, shape, over, dtype)
+
+
+def param(name: str, shape: int | Sequence[int] = (), *, dtype: Any = float) -> Node:
+    """Declare a parameter: static, one node however often it is read, fed by its name.
+
+    Args:
+        name: the keyword it is fed by.
+        shape: of the array.
+
+    Example:
+        >>> param("W", (4, 4))
+        W: float[4, 4]
+    """
+    return _leaf(PARAM, name, shape, None, dtype)
+
+
+def tensor(value: Any, *, name: str | None = None, dtype: Any = None) -> Node:
+    """Return a leaf that carries a value: expressions of it are computed at once (eager mode).
+
+    Args:
+        value: a number or array; it is copied. Python numbers and lists become float64, arrays keep their width.
+        name: for graphs, pictures and errors.
+        dtype: a NumPy dtype, if another width or kind is wanted.
+
+    Raises:
+        DTypeError: the value is not numeric.
+
+    Example:
+        >>> a, b = tensor(2.0, name="a"), tensor([1.0, -3.0], name="b")
+        >>> c = (a * b).sum()
+        >>> c.backward()
+        >>> float(c.value), b.grad
+        (-4.0, array([2., 2.]))
+    """
+    if dtype is None and not isinstance(value, (np.ndarray, np.generic)):
+        dtype = np.float64
+    try:
+        array = np.array(value, dtype=dtype)
+    except (TypeError, ValueError) as error:
+        raise DTypeError(
+            "D103", "a tensor holds numbers in a regular array", node=name, got=str(error), fix="ag.tensor([1.0, 2.0])"
+        ) from None
+    full = check_name(name) if name is not None else None
+    return Node(TENSOR, (), {}, array.shape, kind_of(array), (), array[()], STRONG, name=full)
+
+
+__all__ = ["input", "param", "tensor"]

@@ -1,0 +1,186 @@
+"""One two-operand contraction, ``einsum``, behind ``@``, dot, outer and their adjoints; its vjp is itself."""
+
+from __future__ import annotations
+
+import string
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from autograd_seq.errors import OperationError
+from autograd_seq.node import Node, constant
+from autograd_seq.op import FUNCTIONS, defop, promote
+from autograd_seq.ops.shape import broadcast_to, reshape
+
+
+def _split(spec: str) -> tuple[str, str, str]:
+    operands, out = spec.split("->")
+    a, b = operands.split(",")
+    return a, b, out
+
+
+def _contract_shape(x: tuple[int, ...], y: tuple[int, ...], *, spec: str) -> tuple[int, ...]:
+    a, b, out = _split(spec)
+    if (len(a), len(b)) != (len(x), len(y)):
+        raise ValueError(f"{len(a)} and {len(b)} dimensions for {spec}")
+    sizes: dict[str, int] = {}
+    for label, n in zip(a + b, x + y, strict=True):
+        if sizes.setdefault(label, n) != n:
+            raise ValueError(f"the same length wherever {spec} says {label}")
+    return tuple(sizes[label] for label in out)
+
+
+@lru_cache(maxsize=4096)
+def _direct(spec: str, x_rank: int, y_rank: int) -> str | None:
+    """Name the BLAS call that computes an unlifted contraction, if one does."""
+    a, b, out = _split(spec)
+    if (x_rank, y_rank) != (len(a), len(b)):
+        return None  # lifted: einsum broadcasts over the leading dimensions
+    if not set(a) & set(b) and out == a + b:
+        return "outer"
+    if b and a[-1:] == b[: 1] and len(b) <= 2 and out == a[:-1] + b[1:]:
+        return "dot"
+    if len(a) == 2 and a[:1] == b[:1] and len(b) <= 2 and out == a[1:] + b[1:]:
+        return "transposed_dot"
+    return None
+
+
+def _contract(x: Any, y: Any, spec: str) -> Any:
+    x, y = np.asarray(x), np.asarray(y)
+    direct = _direct(spec, x.ndim, y.ndim)
+    if direct == "dot":
+        return np.dot(x, y)
+    if direct == "transposed_dot":
+        return np.dot(x.T, y)
+    if direct == "outer":
+        return np.multiply.outer(x, y)
+    a, b, out = _split(spec)
+    return np.einsum(f"...{a},...{b}->...{out}", x, y)
+
+
+def _contract_vjp(g: Any, y: Any, p: Any, q: Any, *, spec: str) -> tuple[Node, Node]:
+    a, b, out = _split(spec)
+    return _pull(g, out, q, b, p, a), _pull(g, out, p, a, q, b)
+
+
+def _pull(g: Any, out: str, other: Any, labels: str, like: Any, wanted: str) -> Node:
+    """Contract the cotangent with the other operand; labels that were summed out of ``like`` alone come back spread."""
+    kept = "".join(label for label in wanted if label in out or label in labels)
+    part = contract(g, other, spec=f"{out},{labels}->{kept}")
+    if kept == wanted:
+        return part
+    part = reshape(part, tuple(n if label in kept else 1 for label, n in zip(wanted, like.shape, strict=True)))
+    return broadcast_to(part, like.shape)
+
+
+contract = defop(
+    "contract", shape=_contract_shape, forward=_contract, vjp=_contract_vjp, dtype=promote, symbol="×",
+    doc="Contraction of two operands by explicit labels, each at most once an operand.",
+)  # fmt: skip
+
+
+def einsum(spec: str, *operands: Any) -> Node:
+    """Einstein summation over dimensions of the values of one or two operands.
+
+    Args:
+        spec: NumPy's notation, ``"ij,jk->ik"``; without ``->`` the labels that appear once, sorted; ``...`` stands for
+            the remaining dimensions. A label may appear once in an operand (no diagonals).
+        operands: one or two values.
+
+    Raises:
+        OperationError: the notation is wrong, or there are more than two operands.
+        ShapeError: lengths disagree.
+
+    Example:
+        >>> einsum("ij,j->i", [[1.0, 2.0], [3.0, 4.0]], [1.0, 1.0]).value
+        array([3., 7.])
+    """
+    nodes = [constant(x) for x in operands]
+    labels, out = _parse(spec, [x.ndim for x in nodes])
+    if len(nodes) == 1:
+        return contract(nodes[0], 1.0, spec=f"{labels[0]},->{out}")
+    return contract(*nodes, spec=f"{labels[0]},{labels[1]}->{out}")
+
+
+def _parse(spec: str, ranks: list[int]) -> tuple[list[str], str]:
+    left, arrow, out = spec.replace(" ", "").partition("->")
+    terms = left.split(",")
+
+    def refuse(expected: str, got: str) -> OperationError:
+        return OperationError("O201", f'einsum cannot read "{spec}"', expected=expected, got=got, fix='e.g. "ij,jk->ik"')
+
+    if len(terms) != len(ranks) or not 1 <= len(ranks) <= 2:
+        raise refuse("one or two operands, a term each", f"{len(terms)} terms for {len(ranks)} operands")
+    free = [c for c in string.ascii_letters if c not in spec]
+    widest = max((r - len(t.replace("...", "")) for t, r in zip(terms, ranks, strict=True) if "..." in t), default=0)
+    rest = "".join(free[: max(widest, 0)])
+    full = []
+    for term, rank in zip(terms, ranks, strict=True):
+        named = term.replace("...", "", 1)
+        missing = rank - len(named) if "..." in term else 0
+        term = term.replace("...", rest[len(rest) - missing :], 1) if missing >= 0 else named
+        if len(term) != rank or not all(c in string.ascii_letters for c in term) or len(set(term)) != len(term):
+            raise refuse(f"{rank} distinct letters", f'"{term}"')
+        full.append(term)
+    if not arrow:
+        joined = "".join(full)
+        out = rest + "".join(sorted(c for c in set(joined) - set(rest) if joined.count(c) == 1))
+    out = out.replace("...", rest, 1)
+    if len(set(out)) != len(out) or not set(out) <= set("".join(full)):
+        raise refuse("an output of labels that the operands have, each once", f'"{out}"')
+    return full, out
+
+
+def matmul(a: Any, b: Any) -> Node:
+    """Matrix product ``a @ b``, with NumPy's rules for vectors and for stacks of matrices.
+
+    Raises:
+        ShapeError: an operand is a scalar, or the inner lengths differ.
+
+    Example:
+        >>> matmul([[1.0, 2.0], [3.0, 4.0]], [1.0, 1.0]).value
+        array([3., 7.])
+    """
+    a, b = constant(a), constant(b)
+    if a.ndim > 2 or b.ndim > 2:
+        lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+        a = broadcast_to(a, lead + a.shape[-2:]) if a.ndim > 1 else a
+        b = broadcast_to(b, lead + b.shape[-2:]) if b.ndim > 1 else b
+        stack = string.ascii_lowercase[: len(lead)]
+    else:
+        stack = ""
+    left = "J" if a.ndim == 1 else f"{stack if a.ndim > 2 else ''}IJ"
+    right = "J" if b.ndim == 1 else f"{stack if b.ndim > 2 else ''}JK"
+    out = stack + ("I" if a.ndim > 1 else "") + ("K" if b.ndim > 1 else "")
+    if not a.ndim:
+        left = "J"  # refused by the shape rule, which names both operands
+    if not b.ndim:
+        right = "J"
+    return contract(a, b, spec=f"{left},{right}->{out}")
+
+
+def dot(a: Any, b: Any) -> Node:
+    """Inner product of two vectors; matrices multiply as with ``@``, scalars scale.
+
+    Example:
+        >>> float(dot([1.0, 2.0], [3.0, 4.0]).value)
+        11.0
+    """
+    a, b = constant(a), constant(b)
+    return a * b if not (a.ndim and b.ndim) else matmul(a, b)
+
+
+def outer(a: Any, b: Any) -> Node:
+    """Outer product of two vectors: ``outer(a, b)[i, j] = a[i]·b[j]``.
+
+    Example:
+        >>> outer([1.0, 2.0], [3.0, 4.0]).value
+        array([[3., 4.],
+               [6., 8.]])
+    """
+    return contract(a, b, spec="i,j->ij")
+
+
+FUNCTIONS.update(matmul=matmul)
+__all__ = ["contract", "dot", "einsum", "matmul", "outer"]

@@ -1,0 +1,130 @@
+"""Losses, and gradients that differ from the derivative on purpose."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from autograd_seq.errors import OperationError
+from autograd_seq.node import Node, constant
+from autograd_seq.op import defop, first, same_shape
+from autograd_seq.ops.elementwise import abs, arctan, less, log, log1p, rewritten, sigmoid, softplus, where, zero_safe_mul
+from autograd_seq.ops.gather import pick
+from autograd_seq.ops.reduce import log_softmax, mean, sum
+
+
+def nll(y: Any, label: Any) -> Node:
+    """Negative log-likelihood of a class under probabilities: −log y[label].
+
+    Where ``y`` is a softmax it is computed from the softmax's argument, so that it is exact where y underflows.
+
+    Args:
+        y: probabilities ``(…, K)``.
+        label: class indices ``(…)``, int, 0 … K − 1.
+
+    Returns:
+        A node ``(…)`` in nats.
+
+    Example:
+        >>> round(float(nll([0.25, 0.75], 1)), 6)
+        0.287682
+    """
+    y, label = constant(y), constant(label)
+    return rewritten(-log(pick(y, label)), y, label, form="nll")
+
+
+def cross_entropy(logits: Any, target: Any) -> Node:
+    """Cross-entropy of softmax(logits) against class indices, or against probabilities of the same shape.
+
+    Args:
+        logits: ``(…, K)``.
+        target: int ``(…)`` class indices, or float ``(…, K)`` probabilities.
+
+    Returns:
+        A node ``(…)`` in nats.
+
+    Example:
+        >>> round(float(cross_entropy([0.0, 0.0], 1)), 6)
+        0.693147
+    """
+    logits, target = constant(logits), constant(target)
+    logp = log_softmax(logits)
+    loss = -pick(logp, target) if target.dtype is int else -sum(zero_safe_mul(target, logp), axis=-1)
+    return rewritten(loss, logits, target, form="cross_entropy")
+
+
+def mse(y: Any, target: Any) -> Node:
+    """Mean squared error over the dimensions of the value (not over time).
+
+    Example:
+        >>> float(mse([1.0, 2.0], [1.0, 4.0]).value)
+        2.0
+    """
+    y, target = constant(y), constant(target)
+    return rewritten(mean((y - target) ** 2), y, target, form="mse")
+
+
+def bce(p: Any, target: Any) -> Node:
+    """Binary cross-entropy, the mean over the dimensions of the value; stable where ``p`` is a sigmoid.
+
+    Example:
+        >>> round(float(bce(0.5, 1.0)), 6)
+        0.693147
+    """
+    p, target = constant(p), constant(target)
+    if p.op is sigmoid:
+        x = p.inputs[0]
+        loss = softplus(x) - target * x
+    else:
+        loss = -(zero_safe_mul(target, log(p)) + zero_safe_mul(1 - target, log1p(-p)))
+    return rewritten(mean(loss), p, target, form="bce")
+
+
+# -- gradients by decree --------------------------------------------------------------------------------------------
+
+stop_gradient = defop(
+    "stop_gradient", shape=same_shape, dtype=first, forward=lambda x: x, vjp=lambda g, y, x: (None,),
+    doc="The value as it is, with a gradient of 0.", symbol="stop",
+)  # fmt: skip
+straight_through = defop(
+    "straight_through", forward=lambda hard, soft: np.broadcast_arrays(hard, soft)[0], vjp=lambda g, y, hard, soft: (None, g),
+    doc="The value of ``hard`` with the gradient of ``soft`` (Bengio, Léonard & Courville 2013).", symbol="hard|soft",
+)  # fmt: skip
+
+_SURROGATES: dict[str, Callable[[Node, float], Node]] = {
+    "sigmoid": lambda v, slope: sigmoid(slope * v),
+    "fast_sigmoid": lambda v, slope: v / (1 + slope * abs(v)),
+    "arctan": lambda v, slope: arctan(slope * v),
+}
+
+
+def spike(v: Any, surrogate: str | Callable[[Node, float], Node] = "fast_sigmoid", slope: float = 25.0) -> Node:
+    """1 where ``v > 0``, else 0, with the gradient of a smooth surrogate (Neftci, Mostafa & Zenke 2019).
+
+    Args:
+        v: membrane potential minus threshold.
+        surrogate: ``"fast_sigmoid"`` (v / (1 + slope·|v|)), ``"sigmoid"``, ``"arctan"``, or a function of (v, slope).
+        slope: its steepness.
+
+    Raises:
+        OperationError: there is no surrogate of that name.
+
+    Example:
+        >>> spike([-1.0, 0.5]).value
+        array([0., 1.])
+    """
+    v = constant(v)
+    soft = surrogate if callable(surrogate) else _SURROGATES.get(surrogate)
+    if soft is None:
+        raise OperationError(
+            "O105", "there is no such surrogate", expected=f"a function, or one of {', '.join(_SURROGATES)}",
+            got=repr(surrogate),
+        )  # fmt: skip
+    return straight_through(where(less(0, v), 1.0, 0.0), soft(v, slope))
+
+
+__all__ = [
+    "bce", "cross_entropy", "mse", "nll", "spike", "stop_gradient", "straight_through",
+]  # fmt: skip

@@ -1,0 +1,83 @@
+"""Random nodes. A draw depends on the seed, the node's name and the index point alone.
+
+That is why unrolled, compiled, batched and recomputed runs agree bit for bit: nothing depends on the order of evaluation.
+The generator is Philox (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"), keyed by a hash of the three.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from autograd_seq.axes import Axis, as_axes
+from autograd_seq.node import Node
+from autograd_seq.op import defop
+from autograd_seq.ops.elementwise import less, where
+from autograd_seq.ops.leaf import INPUT, as_shape, check_name
+
+SEED = Node(INPUT, (), {}, (), int, (), name="seed")
+"""The one seed of a run: ``evaluate(seed=3, …)``; 0 if it is not fed."""
+
+
+def _draw(seed: Any, name: str, kind: str, shape: tuple[int, ...], over: Any, point: tuple[int, ...] = ()) -> Any:
+    digest = hashlib.blake2b(repr((int(seed), name, tuple(point))).encode(), digest_size=16).digest()
+    generator = np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "little")))
+    return generator.random(shape) if kind == "uniform" else generator.standard_normal(shape)
+
+
+DRAW = defop(
+    "draw", shape=lambda seed, *, shape, **_: shape, forward=_draw, axes=lambda seed, *, over, **_: over,
+    vjp=lambda g, y, seed, **_: (None,), symbol="rand",
+)  # fmt: skip
+
+
+def _source(name: str, kind: str, shape: Any, over: Any) -> Node:
+    full = check_name(name)
+    return DRAW(SEED, name=full, kind=kind, shape=as_shape(shape, full), over=as_axes(over))
+
+
+def uniform(name: str, shape: int | Sequence[int] = (), *, over: Axis | Iterable[Axis], low: Any = 0.0, high: Any = 1.0) -> Node:  # fmt: skip
+    """Uniform draws between ``low`` and ``high``, which have gradients (by reparameterisation).
+
+    Args:
+        name: part of what the draw depends on; two nodes of one name draw the same numbers.
+        shape: of one point's value.
+        over: what the draws vary over must be said; ``over=()`` is one draw for the whole sequence.
+        low, high: numbers or nodes.
+
+    Example:
+        >>> t = Axis("t")
+        >>> uniform("u", (3,), over=t).axes
+        (t,)
+    """
+    return (low + (high - low) * _source(name, "uniform", shape, over)).named(name)
+
+
+def normal(name: str, shape: int | Sequence[int] = (), *, over: Axis | Iterable[Axis], mean: Any = 0.0, std: Any = 1.0) -> Node:  # fmt: skip
+    """Normal draws, with gradients for ``mean`` and ``std`` (by reparameterisation); arguments as for :func:`uniform`.
+
+    Example:
+        >>> normal("noise", (3,), over=()).axes
+        ()
+    """
+    return (mean + std * _source(name, "normal", shape, over)).named(name)
+
+
+def bernoulli(name: str, p: Any, shape: int | Sequence[int] = (), *, over: Axis | Iterable[Axis]) -> Node:
+    """1 with probability ``p``, else 0; no gradient for ``p``.
+
+    Args:
+        name, shape, over: as for :func:`uniform`: ``over=()`` is one mask for the whole sequence.
+        p: the probability of a 1, a number or node.
+
+    Example:
+        >>> t = Axis("t")
+        >>> mask = bernoulli("mask", 0.5, (4,), over=t)
+    """
+    return where(less(_source(name, "uniform", shape, over), p), 1.0, 0.0).named(name)
+
+
+__all__ = ["bernoulli", "normal", "uniform"]

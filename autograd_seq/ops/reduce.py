@@ -1,0 +1,326 @@
+"""Reductions over dimensions of the value (``axis=``) and over axes such as time (``over=``).
+
+An ``…_over`` operation reduces over all of its operands and over all points of its axes. In a folded graph it has one
+operand and some axes; the unroller turns it into the same operation with one operand a point and no axes left: a sum
+over time is one n-ary node. Its rule is the same in both forms.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from autograd_seq.axes import Axis, as_axes
+from autograd_seq.node import Node, constant
+from autograd_seq.op import FUNCTIONS, arithmetic, defop, promote
+from autograd_seq.ops.elementwise import STABLE_LOG, equal, exp, log, where
+from autograd_seq.ops.shape import concat, negative_axes, reshape
+from autograd_seq.ops.time import at, size, state
+
+Over = Axis | Iterable[Axis] | None
+Dims = int | Sequence[int] | None
+
+# -- over dimensions ------------------------------------------------------------------------------------------------
+
+
+def _reduced(x: tuple[int, ...], *, axis: tuple[int, ...], keepdims: bool = False, **_: Any) -> tuple[int, ...]:
+    kept = [(n, a in axis) for n, a in zip(x, range(-len(x), 0), strict=True)]
+    return tuple(1 if gone else n for n, gone in kept if keepdims or not gone)
+
+
+def _nonempty(x: tuple[int, ...], *, axis: tuple[int, ...], keepdims: bool) -> tuple[int, ...]:
+    if any(x[a] == 0 for a in axis):
+        raise ValueError("at least one entry to choose from")
+    return _reduced(x, axis=axis, keepdims=keepdims)
+
+
+def _kept(g: Any, x: Any, axis: tuple[int, ...]) -> Node:
+    """Return ``g``, a reduction of ``x``, with its reduced dimensions back as length 1."""
+    return reshape(g, tuple(1 if a in axis else n for n, a in zip(x.shape, range(-len(x.shape), 0), strict=True)))
+
+
+def _pairwise_sum(x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
+    """Sum so that rounding errors grow with log n: NumPy does so along contiguous memory only; float32 needs it."""
+    if x.dtype == np.float32 and axis != tuple(range(-len(axis), 0)):
+        last = np.ascontiguousarray(np.moveaxis(x, axis, range(-len(axis), 0)))
+        out = np.sum(last, axis=tuple(range(-len(axis), 0)))
+        return np.expand_dims(out, axis) if keepdims else out
+    return np.sum(x, axis=axis, keepdims=keepdims)
+
+
+_sum = defop(
+    "sum", shape=_reduced, dtype=arithmetic, forward=_pairwise_sum, symbol="Σ",
+    vjp=lambda g, y, x, axis, keepdims: (_kept(g, x, axis),),
+)  # fmt: skip
+_max = defop(
+    "max", shape=_nonempty, dtype=promote,
+    forward=lambda x, axis, keepdims: np.max(x, axis=axis, keepdims=keepdims),
+    vjp=lambda g, y, x, axis, keepdims: (_kept(g, x, axis) * _winners(x, axis),),
+)  # fmt: skip
+
+
+def _winners(x: Any, axis: tuple[int, ...]) -> Node:
+    """1 / (number of ties) where ``x`` is the largest, 0 elsewhere."""
+    ties = where(equal(x, _max(x, axis=axis, keepdims=True)), 1.0, 0.0)
+    return ties / _sum(ties, axis=axis, keepdims=True)
+
+
+def _finite_max(x: Any, axis: tuple[int, ...]) -> Any:
+    top = np.max(x, axis=axis, keepdims=True, initial=-np.inf)
+    return np.where(np.isfinite(top), top, 0)
+
+
+def _logsumexp_forward(x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
+    top = _finite_max(x, axis)
+    with np.errstate(divide="ignore"):  # the log of an empty sum is −∞, as it should be
+        out = np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top
+    return out if keepdims else np.squeeze(out, axis=axis)
+
+
+def _softmax_forward(x: Any, axis: tuple[int, ...]) -> Any:
+    e = np.exp(x - _finite_max(x, axis))
+    total = np.sum(e, axis=axis, keepdims=True)
+    return e / np.where(total == 0, 1, total)
+
+
+def _log_softmax_forward(x: Any, axis: tuple[int, ...]) -> Any:
+    low = x - _finite_max(x, axis)
+    total = np.sum(np.exp(low), axis=axis, keepdims=True)
+    return low - np.log(np.where(total == 0, 1, total))
+
+
+_logsumexp = defop(
+    "logsumexp", shape=_reduced, forward=_logsumexp_forward, symbol="log Σ exp",
+    vjp=lambda g, y, x, axis, keepdims: (_kept(g, x, axis) * _softmax(x, axis=axis),),
+)  # fmt: skip
+_softmax = defop(
+    "softmax", shape=lambda x, **_: x, forward=_softmax_forward,
+    vjp=lambda g, y, x, axis: (y * (g - _sum(g * y, axis=axis, keepdims=True)),),
+)  # fmt: skip
+_log_softmax = defop(
+    "log_softmax", shape=lambda x, **_: x, forward=_log_softmax_forward,
+    vjp=lambda g, y, x, axis: (g - exp(y) * _sum(g, axis=axis, keepdims=True),),
+)  # fmt: skip
+
+# -- over axes ------------------------------------------------------------------------------------------------------
+
+
+def _without(*of: tuple[Axis, ...], axes: tuple[Axis, ...]) -> tuple[Axis, ...]:
+    return tuple(a for a in dict.fromkeys(a for some in of for a in some) if a not in axes)
+
+
+def _same(*shapes: tuple[int, ...], axes: tuple[Axis, ...]) -> tuple[int, ...]:
+    if any(s != shapes[0] for s in shapes):
+        raise ValueError("operands of one shape")
+    return shapes[0]
+
+
+def _stacked(xs: tuple[Any, ...]) -> Any:
+    return np.stack(np.broadcast_arrays(*xs), axis=-1)
+
+
+def _sum_over_forward(*xs: Any, axes: tuple[Axis, ...] = ()) -> Any:
+    if len(xs) <= 2:
+        return xs[0] + xs[1] if len(xs) == 2 else xs[0] + 0
+    return np.sum(_stacked(xs), axis=-1)  # along contiguous memory, hence pairwise
+
+
+sum_over = defop(
+    "sum_over", shape=_same, dtype=arithmetic, axes=_without, broadcasts=True, forward=_sum_over_forward, symbol="Σ",
+    vjp=lambda g, y, *xs, axes: (g,) * len(xs),
+    doc="Sum over all operands and over all points of the axes.",
+)  # fmt: skip
+max_over = defop(
+    "max_over", shape=_same, dtype=promote, axes=_without, broadcasts=True, symbol="max",
+    forward=lambda *xs, axes=(): np.max(_stacked(xs), axis=-1),
+    vjp=lambda g, y, *xs, axes: _max_over_vjp(g, y, xs, axes),
+    doc="The largest among all operands and all points of the axes.",
+)  # fmt: skip
+logsumexp_over = defop(
+    "logsumexp_over", shape=_same, axes=_without, broadcasts=True, symbol="log Σ exp",
+    forward=lambda *xs, axes=(): _logsumexp_forward(_stacked(xs), (-1,), False),
+    vjp=lambda g, y, *xs, axes: tuple(g * _exp_minus(x, y) for x in xs),
+    doc="log of the sum of exp over all operands and all points of the axes.",
+)  # fmt: skip
+
+
+def _max_over_vjp(g: Any, y: Any, xs: tuple[Any, ...], axes: tuple[Axis, ...]) -> tuple[Node, ...]:
+    ties = [where(equal(x, y), 1.0, 0.0) for x in xs]
+    count = sum_over(*ties, axes=axes)
+    return tuple(g * tie / count for tie in ties)
+
+
+def _exp_minus(x: Any, total: Any) -> Node:
+    """exp(x − total), and 0 where the total is −∞ (everything that was summed is then 0)."""
+    return exp(x - where(equal(total, -math.inf), 0.0, total))
+
+
+def _split(x: Any, axis: Dims, over: Over) -> tuple[Node, tuple[int, ...], tuple[Axis, ...], tuple[Axis, ...]]:
+    """Return x, its reduced dimensions, the reduced axes that it varies over, and those it does not vary over."""
+    x, axes = constant(x), as_axes(over)
+    dims = () if axis is None and over is not None else negative_axes(axis, x.ndim, x)
+    varying = tuple(a for a in axes if a in x.axes)
+    return x, dims, varying, tuple(a for a in axes if a not in x.axes)
+
+
+def sum(x: Any, axis: Dims = None, *, over: Over = None, keepdims: bool = False) -> Node:
+    """Sum over dimensions of the value, or over axes such as time.
+
+    Args:
+        x: any value.
+        axis: dimensions, as in NumPy; all of them if neither ``axis`` nor ``over`` is given.
+        over: axes. The sum of something that does not vary over ``t`` is ``size(t)`` times it.
+        keepdims: keep reduced dimensions as length 1.
+
+    Returns:
+        A node that no longer varies over ``over``. Over an empty axis the sum is 0.
+
+    Example:
+        >>> sum([[1.0, 2.0], [3.0, 4.0]], axis=0).value
+        array([4., 6.])
+    """
+    x, dims, varying, fixed = _split(x, axis, over)
+    if dims:
+        x = _sum(x, axis=dims, keepdims=keepdims)
+    if varying:
+        x = sum_over(x, axes=varying)
+    for a in fixed:
+        x = size(a) * x
+    return x
+
+
+def mean(x: Any, axis: Dims = None, *, over: Over = None, keepdims: bool = False) -> Node:
+    """Arithmetic mean over dimensions of the value, or over axes; arguments as for :func:`sum`.
+
+    Example:
+        >>> float(mean([1.0, 2.0, 6.0]).value)
+        3.0
+    """
+    node, dims, varying, _ = _split(x, axis, over)
+    out = sum(node, dims, keepdims=keepdims) if dims else node
+    out = sum(out, over=varying) if varying else out
+    count = math.prod(node.shape[a] for a in dims)
+    out = out / count if dims else out
+    for a in varying:
+        out = out / size(a)
+    return out
+
+
+def max(x: Any, axis: Dims = None, *, over: Over = None, keepdims: bool = False) -> Node:
+    """The largest entry; where several tie, they share the gradient. Arguments as for :func:`sum`.
+
+    Raises:
+        ShapeError, AxisError: there is nothing to choose from.
+
+    Example:
+        >>> float(max([1.0, 5.0, 2.0]).value)
+        5.0
+    """
+    x, dims, varying, _ = _split(x, axis, over)
+    x = _max(x, axis=dims, keepdims=keepdims) if dims else x
+    return max_over(x, axes=varying) if varying else x
+
+
+def min(x: Any, axis: Dims = None, *, over: Over = None, keepdims: bool = False) -> Node:
+    """The smallest entry; where several tie, they share the gradient. Arguments as for :func:`sum`.
+
+    Example:
+        >>> float(min([4.0, 2.0]).value)
+        2.0
+    """
+    return -max(-constant(x), axis, over=over, keepdims=keepdims)
+
+
+def prod(x: Any, axis: Dims = None, *, over: Over = None, keepdims: bool = False) -> Node:
+    """Product over dimensions or axes, with exact derivatives of every order where factors are 0.
+
+    Over dimensions it multiplies halves, over an axis it is the recurrence p[t] = p[t − 1]·x[t] from 1. Arguments as
+    for :func:`sum`.
+
+    Example:
+        >>> float(prod([2.0, 3.0, 4.0]).value)
+        24.0
+    """
+    x, dims, varying, fixed = _split(x, axis, over)
+    for dim in dims:
+        x = _halved(x, dim)
+    if dims and not keepdims:
+        x = reshape(x, tuple(n for n, a in zip(x.shape, range(-x.ndim, 0), strict=True) if a not in dims))
+    for a in varying:
+        p = state(None, x.shape, over=x.axes, dtype=x.dtype, init={a: constant(1)})
+        p[a] = p[a - 1] * x
+        x = where(equal(size(a), 0), 1, at(p, a, -1, outside="zero"))
+    for a in fixed:
+        x = x ** size(a)
+    return x
+
+
+def _halved(x: Node, dim: int) -> Node:
+    """Multiply one half with the other until one entry is left in the dimension."""
+    key = [slice(None)] * x.ndim
+    while (n := x.shape[dim]) != 1:
+        if n == 0:
+            return constant(np.ones(tuple(1 if a == dim else m for m, a in zip(x.shape, range(-x.ndim, 0), strict=True))))
+        half = n // 2
+        low, high, odd = ([*key] for _ in range(3))
+        low[dim], high[dim], odd[dim] = slice(0, half), slice(half, 2 * half), slice(2 * half, n)
+        out = x[tuple(low)] * x[tuple(high)]
+        x = concat([out, x[tuple(odd)]], dim) if n % 2 else out
+    return x
+
+
+def logsumexp(x: Any, axis: Dims = None, *, over: Over = None, keepdims: bool = False) -> Node:
+    """log Σ exp(x) without overflow; −∞ for nothing or for −∞ alone. Arguments as for :func:`sum`.
+
+    Example:
+        >>> round(float(logsumexp([1000.0, 1000.0]).value), 6)
+        1000.693147
+    """
+    x, dims, varying, fixed = _split(x, axis, over)
+    x = _logsumexp(x, axis=dims, keepdims=keepdims) if dims else x
+    x = logsumexp_over(x, axes=varying) if varying else x
+    for a in fixed:
+        x = x + log(size(a))
+    return x
+
+
+def softmax(x: Any, axis: Dims = None, *, over: Over = None) -> Node:
+    """exp(x) / Σ exp(x), along the last dimension unless ``axis`` or ``over`` says otherwise.
+
+    Where every entry is −∞ (everything masked) all weights are 0, and so is the gradient.
+
+    Example:
+        >>> softmax([0.0, 0.0]).value
+        array([0.5, 0.5])
+    """
+    x, dims, varying, fixed = _split(x, -1 if axis is None and over is None else axis, over)
+    if dims and not (varying or fixed):
+        return _softmax(x, axis=dims)
+    return _exp_minus(x, logsumexp(x, dims or None, over=(*varying, *fixed), keepdims=True))
+
+
+def log_softmax(x: Any, axis: Dims = None, *, over: Over = None) -> Node:
+    """log softmax(x), stable; arguments as for :func:`softmax`.
+
+    Example:
+        >>> round(float(log_softmax([0.0, 1000.0])[0]), 3)
+        -1000.0
+    """
+    x, dims, varying, fixed = _split(x, -1 if axis is None and over is None else axis, over)
+    if dims and not (varying or fixed):
+        return _log_softmax(x, axis=dims)
+    total = logsumexp(x, dims or None, over=(*varying, *fixed), keepdims=True)
+    return x - where(equal(total, -math.inf), 0.0, total)
+
+
+STABLE_LOG.update(
+    softmax=lambda y: _log_softmax(y.inputs[0], **y.attrs),
+    exp=lambda y: y.inputs[0],
+    sum=lambda y: _logsumexp(y.inputs[0].inputs[0], **y.attrs) if y.inputs[0].op.name == "exp" else None,
+    sum_over=lambda y: logsumexp_over(y.inputs[0].inputs[0], **y.attrs) if y.inputs[0].op.name == "exp" else None,
+)
+FUNCTIONS.update(sum=sum, mean=mean, max=max, min=min)
+__all__ = ["log_softmax", "logsumexp", "max", "mean", "min", "prod", "softmax", "sum"]

@@ -1,0 +1,63 @@
+"""Where in the user's program a node was written, and under which scope: what error messages point at."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+Site = tuple[str, int]
+"""A file name and a line number."""
+
+_PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_SCOPE: ContextVar[str] = ContextVar("scope", default="")
+
+
+def user_site() -> Site | None:
+    """Return the innermost line outside of this package that led here (``None`` if there is none)."""
+    frame = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame = frame.f_back  # type: ignore[assignment]
+    return (frame.f_code.co_filename, frame.f_lineno) if frame is not None else None
+
+
+def show_site(site: Site | None) -> str | None:
+    """Return ``"model.py:12"``: the path relative to the working directory where it lies below it."""
+    if site is None:
+        return None
+    path, here = site[0], os.getcwd() + os.sep
+    return f"{path[len(here) :] if path.startswith(here) else os.path.basename(path)}:{site[1]}"
+
+
+@contextmanager
+def scope(name: str) -> Iterator[None]:
+    """Prefix the names given inside the block: ``with scope("encoder"):`` makes ``encoder/h``.
+
+    Args:
+        name: the prefix; scopes nest, joined by ``/``.
+
+    Example:
+        >>> import autograd_seq as ag
+        >>> with ag.scope("encoder"), ag.scope("layer1"):
+        ...     W = ag.param("W", (3, 3))
+        >>> W.name
+        'encoder/layer1/W'
+    """
+    token = _SCOPE.set(scoped(name))
+    try:
+        yield
+    finally:
+        _SCOPE.reset(token)
+
+
+def scoped(name: str) -> str:
+    """Return ``name`` with the prefix of the scope that is open now."""
+    prefix = _SCOPE.get()
+    return f"{prefix}/{name}" if prefix else name
+
+
+def current_scope() -> str:
+    """Return the prefix of the scope that is open now, ``""`` outside of all."""
+    return _SCOPE.get()

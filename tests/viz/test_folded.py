@@ -1,0 +1,210 @@
+"""Folded pictures: one node a variable, loops for time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pygraphviz
+import pytest
+
+import autograd_seq as ag
+import viz
+from viz import assemble, source
+from viz.errors import DrawError, TooLargeError
+
+
+def _edges(look: Any, dot: str) -> list[tuple[str, str, str]]:
+    seen = look(dot)
+    return [(*ends, attrs.get("label") or "") for ends, attrs in zip(seen.edges, seen.edge_attrs, strict=True)]
+
+
+def test_the_lectures_picture(models: SimpleNamespace, look: Any, at: Any) -> None:
+    edges = _edges(look, viz.folded(models.rnn()).dot)
+    x, s, y, l, loss = (at(name, "<I>t</I>") for name in ("x", "s", "y", "l", "L"))
+    total = "<I>L</I> = ∑<SUB><I>t</I></SUB> <I>L</I><SUB><I>t</I></SUB>"
+    assert sorted(edges) == sorted([
+        (x, s, "<I>U</I>"), (s, s, "<I>W</I>, <I>z</I><SUP>−1</SUP>"), (s, y, "<I>V</I>"), (y, loss, ""), (l, loss, ""),
+        (loss, total, ""),
+    ])  # fmt: skip
+
+
+def test_rows_are_stacked_upwards_on_one_line(models: SimpleNamespace, look: Any, at: Any) -> None:
+    seen = look(viz.folded(models.rnn()).dot)
+    spine = [seen.where(at(name, "<I>t</I>")) for name in ("x", "s", "y", "L")]
+    assert len({round(x, 1) for x, _ in spine}) == 1
+    assert [y for _, y in spine] == sorted(y for _, y in spine)
+
+
+def test_the_loop_is_in_the_colour_of_recurrence(models: SimpleNamespace, look: Any) -> None:
+    seen = look(viz.folded(models.rnn()).dot)
+    (loop,) = [attrs for ends, attrs in zip(seen.edges, seen.edge_attrs, strict=True) if ends[0] == ends[1]]
+    assert loop["color"] == "#C44E00"
+    assert loop["penwidth"] == "2"
+
+
+def test_delays_and_advances_are_powers_of_z(models: SimpleNamespace) -> None:
+    assert "<SUP>−2</SUP>" in viz.folded(models.delay2()).dot
+    assert "<SUP>+1</SUP>" in viz.folded(models.bidirectional()).dot
+    assert "<I>z</I><SUB><I>i</I></SUB><SUP>−1</SUP>" in viz.folded(models.grid()).dot
+
+
+def test_indices_name_the_axes(models: SimpleNamespace, look: Any, at: Any) -> None:
+    assert look(viz.folded(models.grid()).dot).count(at("g", "<I>i</I>,<I>j</I>")) == 1
+    assert look(viz.folded(models.many()).dot).count("<I>c</I>") == 1  # static: no index
+
+
+def test_two_loops_of_one_state_stand_apart(models: SimpleNamespace, look: Any) -> None:
+    seen = look(viz.folded(models.delay2()).dot)
+    places = [tuple(map(float, a["lp"].split(","))) for ends, a in zip(seen.edges, seen.edge_attrs, strict=True)
+              if ends[0] == ends[1]]  # fmt: skip
+    assert len(places) == 2
+    assert places[0][0] * places[1][0] < 0
+
+
+def test_operations_have_squares_for_delays_and_parameters(models: SimpleNamespace, look: Any) -> None:
+    seen = look(viz.folded(models.rnn(), level="ops").dot)
+    shapes = {seen.labels[key]: attrs["shape"] for key, attrs in seen.attrs.items()}
+    assert shapes["<I>z</I><SUP>−1</SUP>"] == "square"
+    assert shapes["<I>U</I>"] == shapes["<I>W</I>"] == "box"
+    assert shapes["tanh<BR/><I>s</I><SUB><I>t</I></SUB>"] == "box"
+    assert shapes["×"] == "circle"
+
+
+def test_a_delay_does_not_turn_the_layout_round(models: SimpleNamespace, look: Any, at: Any) -> None:
+    seen = look(viz.folded(models.lstm(), level="ops").dot)
+    assert seen.where(at("x", "<I>t</I>"))[1] < seen.where("⊙<BR/><I>h</I><SUB><I>t</I></SUB>")[1]
+    backwards = [attrs for attrs in seen.edge_attrs if attrs.get("dir") == "back"]
+    assert len(backwards) == 2 + 5  # into two squares; out of them to four products with h and one with c
+
+
+def test_a_shift_of_an_input_leads_upwards(look: Any) -> None:
+    t = ag.Axis("t")
+    x = ag.input("x", over=t)
+    dot = viz.folded((x[t - 1] + x).named("y"), level="ops").dot
+    assert "dir=back" not in dot
+    assert dot.count("<SUP>−1</SUP>") == 1
+
+
+def test_initial_values_lead_in_with_a_dashed_line(models: SimpleNamespace) -> None:
+    assert "style=dashed, label=<&nbsp;start>" in viz.folded(models.started(), level="ops").dot
+    assert "style=dashed" in viz.folded(models.attention()).dot
+
+
+def test_an_expression_shows_its_values(models: SimpleNamespace, look: Any) -> None:
+    seen = look(viz.folded(models.eager(), level="ops").dot)
+    assert seen.count("<I>a</I><BR/>2") == 1
+    assert seen.count("×<BR/><I>e</I><BR/>−6") == 1
+
+
+def test_nodes_can_be_drawn_without_a_graph() -> None:
+    a, b = ag.tensor(2.0, name="a"), ag.tensor(3.0, name="b")
+    product = (a * b).named("c")
+    assert viz.folded(product, level="ops").dot == viz.folded([product], level="ops").dot
+    assert viz.folded(product, level="ops").dot == viz.folded(ag.Graph(product), level="ops").dot
+
+
+@pytest.mark.parametrize("level", ["variables", "ops"])
+@pytest.mark.parametrize("theme", ["white", "dark"])
+def test_every_graph_is_drawn_the_same_every_time(
+    level: str, theme: str, models: SimpleNamespace, tmp_path: Path
+) -> None:
+    for name, make in models.all.items():
+        first, second = viz.folded(make(), level, theme), viz.folded(make(), level=level, theme=theme)
+        assert first.dot == second.dot, name
+        if theme == "white":
+            assert first.save(tmp_path / f"{name}.png").stat().st_size > 2000
+
+
+def test_the_dark_theme_is_dark(models: SimpleNamespace) -> None:
+    dot = viz.folded(models.rnn(), theme="dark").dot
+    assert 'bgcolor="#15181D"' in dot
+    assert "#FFFFFF" not in dot
+
+
+@pytest.mark.parametrize("name", ['"', "<b>", "a\x00b", "}; x", "\\N", "n" * 5000, "🦊", "a\nb", "&lt;", "é_{ü}"])
+def test_hostile_names_stay_names(name: str) -> None:
+    t = ag.Axis("t")
+    x, s = ag.input(name, over=t), ag.state("s" + name, over=t)
+    s[t] = ag.tanh(ag.param("p" + name) * x + s[t - 1])
+    for dot in (viz.folded(ag.Graph(s)).dot, viz.folded(ag.Graph(s), level="ops").dot, viz.unfolded(ag.Graph(s)).dot):
+        graph = pygraphviz.AGraph(string=dot)
+        assert all(str(node)[0] == "n" and str(node)[1:].isdigit() for node in graph.nodes())
+    assert len(pygraphviz.AGraph(string=viz.folded(ag.Graph(s)).dot).nodes()) == 2
+
+
+def test_a_hostile_axis_is_a_name_too(tmp_path: Path) -> None:
+    t = ag.Axis('<t>"\n')
+    s = ag.state("s", over=t)
+    s[t] = ag.tanh(s[t - 1])
+    assert viz.unfolded(ag.Graph(s), t=2).save(tmp_path / "a.svg").stat().st_size > 1000
+
+
+# -- errors -----------------------------------------------------------------------------------------------------------
+
+
+def test_unknown_options_say_what_there_is(models: SimpleNamespace) -> None:
+    g = models.rnn()
+    with pytest.raises(DrawError) as caught:
+        viz.folded(g, level="nodes")
+    assert (
+        str(caught.value) == "DrawError [P206]: unknown level: 'nodes'\n  expected one of variables, ops, got 'nodes'"
+    )
+    with pytest.raises(DrawError) as caught:
+        viz.folded(g, theme="sepia")
+    assert str(caught.value) == "DrawError [P207]: unknown theme: 'sepia'\n  expected one of white, dark, got 'sepia'"
+
+
+@pytest.mark.parametrize("thing", [None, "g", 3, [], [1], ag.Axis("t")])
+def test_what_is_no_graph_is_refused(thing: object) -> None:
+    with pytest.raises(DrawError) as caught:
+        viz.folded(thing)
+    assert "[P205]: this is nothing to draw" in str(caught.value)
+    assert "expected an ag.Graph, or a node" in str(caught.value)
+    assert str(caught.value).endswith("viz.folded(ag.Graph(L))")
+
+
+def test_too_large_a_graph_says_so(models: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(source, "MOST_ITEMS", 5)
+    with pytest.raises(TooLargeError) as caught:
+        viz.folded(models.rnn())
+    assert "[P204]: the picture has too many operations" in str(caught.value)
+    assert "draw a part of it" in str(caught.value)
+    monkeypatch.undo()
+    monkeypatch.setattr(assemble, "MOST_ITEMS", 3)
+    with pytest.raises(TooLargeError, match="too many nodes"):
+        viz.folded(models.rnn())
+
+
+def test_a_large_graph_of_operations_asks_for_a_quick_layout() -> None:
+    x = ag.input("x")
+    for _ in range(300):
+        x = ag.tanh(x)
+    assert "nslimit=2" in viz.folded(x, level="ops").dot
+
+
+def test_all_hostile_names_in_one_picture_are_rendered(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    names = [
+        '"',
+        "\\",
+        "<",
+        "]]>",
+        "&amp;",
+        "a\x00b",
+        "}; x [",
+        "\n",
+        "🦊",
+        "漢字",
+        "x" * 5000,
+        "\\N",
+        "\u202e",
+        " ",
+        "\\sum",
+    ]
+    total = sum((ag.input(name) for name in names), start=ag.param("p"))
+    for form in ("png", "svg"):
+        for level in ("variables", "ops"):
+            viz.folded(total.named("{}") if total.name is None else total, level=level).save(tmp_path / f"a.{form}")
+    assert capfd.readouterr() == ("", "")
+    assert "a�b" in (tmp_path / "a.svg").read_text(encoding="utf-8")

@@ -1,0 +1,69 @@
+"""Curves of numbers: what is drawn, and files."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from viz import plots
+from viz.errors import DrawError
+
+
+def test_a_forecast_shows_both_curves_and_where_training_ends() -> None:
+    plot = plots.forecast(
+        [1900, 1901, 1902], [1, 2, 3], [np.nan, 2.5, 2.0], split=1902, title="$unspots", ylabel="number"
+    )
+    (axes,) = plot.figure.axes
+    assert [line.get_label() for line in axes.lines[:2]] == ["observed", "forecast"]
+    assert list(axes.lines[2].get_xdata()) == [1902, 1902]
+    assert axes.get_title(loc="left") == "$unspots"
+    assert axes.get_ylabel() == "number"
+    assert len(plots.forecast([1], [1], [1]).figure.axes[0].lines) == 2
+
+
+def test_rows_that_do_not_belong_together_are_refused() -> None:
+    with pytest.raises(DrawError, match=r"\[P301\]: years, actual and predicted do not belong together") as caught:
+        plots.forecast([1, 2], [1, 2], [1])
+    assert "got (2,), (2,) and (1,)" in str(caught.value)
+
+
+def test_a_loss_curve() -> None:
+    (axes,) = plots.loss_curve([3.0, 2.0, 1.0], log=True, title="t").figure.axes
+    assert axes.get_yscale() == "log"
+    assert list(axes.lines[0].get_ydata()) == [3.0, 2.0, 1.0]
+    assert plots.loss_curve([]).figure.axes[0].get_xlabel() == "step"
+    assert plots.loss_curve([0.0], log=True).figure.axes[0].get_yscale() == "linear"
+    with pytest.raises(DrawError, match=r"\[P302\]: losses is not one row of numbers"):
+        plots.loss_curve([[1.0]])
+
+
+@pytest.mark.parametrize("form", ["png", "svg", "pdf"])
+def test_files_are_of_their_kind_and_the_same_every_time(form: str, tmp_path: Path) -> None:
+    starts = {"png": b"\x89PNG\r\n\x1a\n", "svg": b"<?xml", "pdf": b"%PDF-"}
+    path = plots.loss_curve([2.0, 1.0], theme="dark").save(tmp_path / f"a.{form}")
+    assert path.read_bytes().startswith(starts[form])
+    assert [p.name for p in tmp_path.iterdir()] == [f"a.{form}"]
+    if form != "svg":
+        assert plots.loss_curve([2.0, 1.0], theme="dark").save(tmp_path / f"b.{form}").read_bytes() == path.read_bytes()
+
+
+def test_a_notebook_gets_a_png() -> None:
+    assert plots.loss_curve([2.0, 1.0])._repr_png_().startswith(b"\x89PNG")
+
+
+def test_formats_and_themes_are_checked() -> None:
+    with pytest.raises(DrawError) as caught:
+        plots.loss_curve([1.0]).save("a.dot")
+    assert str(caught.value) == (
+        "DrawError [P101]: unknown format of a plot: 'dot'\n  expected one of png, svg, pdf, got 'dot'"
+    )
+    with pytest.raises(DrawError, match="unknown theme: 'sepia'"):
+        plots.loss_curve([1.0], theme="sepia")
+
+
+def test_no_global_state_of_pyplot_is_touched() -> None:
+    plots.loss_curve([1.0])
+    assert "matplotlib.pyplot" not in sys.modules or not sys.modules["matplotlib.pyplot"].get_fignums()

@@ -1,0 +1,179 @@
+"""Whole pictures put together from a scene: stamped, looped, both side by side. Data to data, without any engine."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from viz.bus import lanes_below, level, print_bus, wires
+from viz.columns import Columns, middle_steps
+from viz.dot import Mark, Picture, Point
+from viz.errors import TooLargeError
+from viz.label import Label
+from viz.looping import Looping
+from viz.scene import Arrow, Item, Scene
+from viz.stamp import LABEL_FONT, make_stamp
+from viz.summary import print_summary
+from viz.unrolled import Unrolling
+
+MOST_MARKS = 4000
+MOST_ITEMS = 1200
+
+_ARROW = Label('<FONT POINT-SIZE="12">unroll</FONT><BR/><FONT POINT-SIZE="26">⇒</FONT>', 3.0, 2)
+
+
+def check_size(count: int, most: int, kind: str, fix: str) -> None:
+    """Refuse a picture of more than can be drawn or read.
+
+    Raises:
+        TooLargeError: count exceeds most.
+    """
+    if count > most:
+        raise TooLargeError(
+            "P204", f"the picture has too many {kind}", expected=f"at most {most:,}", got=f"{count:,}", fix=fix
+        )
+
+
+def without_params(scene: Scene) -> Scene:
+    """The scene with edges that do not say which parameters they pass, and without the parameters themselves."""
+    items = [item for item in scene.items if item.role != "param"]
+    keys = {item.key for item in items}
+    arrows = [replace(arrow, params=()) for arrow in scene.arrows if {arrow.tail, arrow.head} <= keys]
+    return Scene(items, arrows, scene.axes)
+
+
+def with_bus(scene: Scene) -> Scene:
+    """The scene with its parameters as items of their own, read by the variables that their edges lead to."""
+    names = dict.fromkeys(name for arrow in scene.arrows for name in arrow.params)
+    first = 1 + max((item.key for item in scene.items), default=0)
+    keys = {name: first + i for i, name in enumerate(names)}
+    bare = without_params(scene)
+    uses = dict.fromkeys((keys[name], arrow.head) for arrow in scene.arrows for name in arrow.params)
+    items = [Item(key, name, "param") for name, key in keys.items()]
+    return Scene([*items, *bare.items], [*bare.arrows, *(Arrow(key, head) for key, head in uses)], scene.axes)
+
+
+def stamped(scene: Scene, axis: str, columns: Columns, *, boxes: bool) -> Picture:
+    """The unfolded picture of a scene of one axis.
+
+    Args:
+        scene: what is drawn.
+        axis: name of the axis of time.
+        columns: which steps are shown.
+        boxes: True for operations in slices with level and upright paths between them, False for variables.
+
+    Returns:
+        A placed Picture.
+
+    Raises:
+        TooLargeError: more nodes than can be drawn.
+    """
+    check_size(len(scene.items) * max(len(columns.columns), 1), MOST_MARKS, "nodes",
+               'level="variables", or a smaller t= or steps=(…)')  # fmt: skip
+    widest = max([column.index for column in columns.columns] + ["−1"], key=len)
+    between = {(arrow.tail, arrow.shifts) for arrow in scene.arrows if arrow.shifts}
+    options = {"split": False, "rise": 22.0, "gutter": 44.0 + 8.0 * len(between)} if boxes else {}
+    stamp = make_stamp(scene, axis, widest=widest, **options)  # type: ignore[arg-type]
+    found = wires(scene, stamp.row)
+    if found:
+        stamp = make_stamp(scene, axis, widest=widest, lanes=lanes_below(found), **options)  # type: ignore[arg-type]
+    unrolling = Unrolling(scene, axis, stamp, columns, labels=not boxes, gutters=boxes)
+    unrolling.sheet.wires = [level(stamp, wire) for wire in found]
+    if boxes:
+        unrolling.print_slices()
+    unrolling.print_columns()
+    unrolling.print_ghosts()
+    unrolling.print_arrows()
+    if not boxes:
+        unrolling.print_headings()
+    left = min((body.at[0] - body.width / 2 for body in unrolling.bodies.values()), default=0.0)
+    if columns.columns and found:
+        print_bus(unrolling, found, left - (16.0 if boxes else 4.0))
+    print_summary(unrolling)
+    return unrolling.picture
+
+
+def folded_once(scene: Scene) -> Picture:
+    """The folded picture of variables: one column, time running round in loops.
+
+    Args:
+        scene: what is drawn, over any number of axes.
+
+    Returns:
+        A placed Picture.
+
+    Raises:
+        TooLargeError: more nodes than can be drawn.
+    """
+    check_size(len(scene.items), MOST_ITEMS, "nodes", "draw a part of the graph: ag.Graph(node) of a node inside")
+    widest = ",".join(scene.axes) if len(scene.axes) > 1 else "t"
+    stamp = make_stamp(scene, None, widest=widest)
+    loops = Looping(scene, stamp, indexed=True)
+    loops.print_columns()
+    loops.print_arrows()
+    return loops.picture
+
+
+def side_by_side(scene: Scene, axis: str, t: int) -> Picture:
+    """Folded ⇒ unfolded, row by row at the same heights.
+
+    Args:
+        scene: what is drawn.
+        axis: name of the axis of time.
+        t: number of steps shown, out of the middle of a sequence.
+
+    Returns:
+        A placed Picture.
+
+    Raises:
+        TooLargeError: more nodes than can be drawn.
+    """
+    columns = middle_steps(t, axis)
+    check_size(len(scene.items) * len(columns.columns), MOST_MARKS, "nodes", "a smaller t=")
+    widest = max([column.index for column in columns.columns] + ["−1"], key=len)
+    stamp = make_stamp(scene, axis, widest=widest)
+    found = wires(scene, stamp.row)
+    if found:
+        stamp = make_stamp(scene, axis, widest=widest, lanes=lanes_below(found))
+    left, right = Looping(scene, stamp, delays=False), Unrolling(scene, axis, stamp, columns)
+    for side in (left, right):
+        side.sheet.wires = [level(stamp, wire) for wire in found]
+        side.print_columns(dotted_rows=False)
+        side.print_arrows()
+        if found:
+            print_bus(side, found, extent(side.picture)[0] - 4.0)
+        print_summary(side)
+    picture = left.picture
+    middle = extent(picture)[1] + 60.0
+    heights = [stamp.at[a.tail][1] for a in scene.arrows if a.shifts and a.tail in stamp.at]
+    height = sum(heights) / len(heights) if heights else (stamp.top + stamp.bottom) / 2
+    picture.marks.append(Mark("unroll", "static", _ARROW, "plaintext", 64, 50, (middle, height)))
+    moved = translated(right.picture, middle + 60.0 - extent(right.picture)[0], "unrolled")
+    picture.marks += moved.marks
+    picture.lines += moved.lines
+    return picture
+
+
+def extent(picture: Picture) -> tuple[float, float]:
+    """Left and right end of what is drawn, points."""
+    ends = [(m.at[0] - m.width / 2, m.at[0] + m.width / 2) for m in picture.marks if m.at is not None]
+    ends += [(x, x) for line in picture.lines for x, _ in line.curve]
+    for line in picture.lines:
+        if line.label_at is not None:
+            reach = line.label.ems * LABEL_FONT / 2
+            ends.append((line.label_at[0] - reach, line.label_at[0] + reach))
+    return min((a for a, _ in ends), default=0.0), max((b for _, b in ends), default=0.0)
+
+
+def translated(picture: Picture, dx: float, tag: str) -> Picture:
+    """The picture dx further right, with keys of its own, so that it can join another."""
+
+    def away(at: Point | None) -> Point | None:
+        return None if at is None else (at[0] + dx, at[1])
+
+    marks = [replace(m, key=(tag, m.key), at=away(m.at)) for m in picture.marks]
+    lines = [
+        replace(line, tail=(tag, line.tail), head=(tag, line.head), label_at=away(line.label_at),
+                curve=tuple((x + dx, y) for x, y in line.curve))
+        for line in picture.lines
+    ]  # fmt: skip
+    return Picture(marks, lines, picture.placed, picture.options)

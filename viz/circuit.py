@@ -1,0 +1,97 @@
+"""The folded picture of operations, for `dot` to lay out: a circuit in which a small square delays by a step."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import replace
+
+from viz.dot import Line, Mark, Picture
+from viz.label import Label, delay_label
+from viz.scene import Arrow, Item, Scene, index_of, mark
+from viz.stamp import spine
+from viz.unrolled import line_role
+
+# Above this many nodes dot is asked for a quick layout: a perfect one can take it minutes.
+_MANY = 250
+_CAREFUL = (("nodesep", "0.3"), ("ranksep", "0.34"), ("splines", "true"))
+_START = Label("&nbsp;start", 3.0)
+_QUICK = (("nslimit", "2"), ("nslimit1", "2"), ("mclimit", "0.2"), ("splines", "line"))
+
+
+def circuit(scene: Scene) -> Picture:
+    """The folded picture of operations.
+
+    Args:
+        scene: what is drawn, over any number of axes.
+
+    Returns:
+        A Picture without places.
+
+    Notes:
+        Laying it out is left to `dot`, whose time grows faster than the picture.
+    """
+    picture = Picture(placed=False, options=_QUICK if len(scene.items) > _MANY else _CAREFUL)
+    upwards = [arrow for arrow in scene.arrows if not arrow.shifts and not arrow.start]
+    column = spine(scene.items, [(arrow.tail, arrow.head) for arrow in upwards])
+    upright = set(itertools.pairwise(column))
+    for item in scene.items:
+        drawn = mark(item, index_of(item, scene), None, item.key, widest="t" if len(item.over) < 2 else "i,j")
+        picture.marks.append(replace(drawn, group="spine") if item.key in column else drawn)
+    above = _above(scene.items, upwards)
+    squares: dict[tuple[int, tuple], object] = {}
+    items = {item.key: item for item in scene.items}
+    for arrow in scene.arrows:
+        if arrow.shifts:
+            _through_square(picture, arrow, scene, above, squares)
+        else:
+            picture.lines.append(_upwards(arrow, items[arrow.tail], (arrow.tail, arrow.head) in upright))
+    return picture
+
+
+def _above(items: Sequence[Item], upwards: Sequence[Arrow]) -> dict[int, set[int]]:
+    """What each item leads to within one step, itself included."""
+    heads: dict[int, list[int]] = {}
+    for arrow in upwards:
+        heads.setdefault(arrow.tail, []).append(arrow.head)
+    out = {}
+    for item in items:
+        seen, ahead = {item.key}, [item.key]
+        while ahead:
+            ahead = [head for key in ahead for head in heads.get(key, ()) if head not in seen]
+            seen.update(ahead)
+        out[item.key] = seen
+    return out
+
+
+def _upwards(arrow: Arrow, tail: Item, upright: bool) -> Line:
+    if arrow.start:
+        return Line(arrow.tail, arrow.head, "start", _START)
+    if tail.role == "param":
+        return Line(arrow.tail, arrow.head, "param")
+    # The heavier an edge, the shorter and straighter dot draws it.
+    weight = "100" if upright else "8"
+    role = line_role(arrow, tail)
+    return Line(arrow.tail, arrow.head, role, options=(("weight", weight),) if role == "flow" else ())
+
+
+def _through_square(
+    picture: Picture, arrow: Arrow, scene: Scene, above: dict[int, set[int]], squares: dict[tuple[int, tuple], object]
+) -> None:
+    """A recurrent edge through a small square; drawn backwards where time leads down, to keep the layout acyclic."""
+    back = arrow.tail in above[arrow.head]
+    key = (arrow.tail, arrow.shifts)
+    if key not in squares:
+        squares[key] = ("delay", len(squares))
+        label = delay_label(list(arrow.shifts), named=len(scene.axes) > 1)
+        side = max(26.0, label.ems * 11 * 1.1 + 6)
+        shape = "square" if side < 27 else "box"
+        picture.marks.append(Mark(squares[key], "delay", label, shape, side, 26.0, font=11.0))
+        picture.lines.append(_step(arrow.tail, squares[key], back))
+    picture.lines.append(_step(squares[key], arrow.head, back))
+
+
+def _step(tail: object, head: object, back: bool) -> Line:
+    if back:
+        return Line(head, tail, "recur", options=(("dir", "back"),))
+    return Line(tail, head, "recur")

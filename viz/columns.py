@@ -1,0 +1,125 @@
+"""Which steps an unfolded picture shows, in which column, under which name; arithmetic only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from viz.errors import DrawError, TooLargeError
+
+# More columns than this on one sheet are no longer read; up to SHOWN_WHOLE steps are all drawn.
+SHOWN_WHOLE = 6
+MOST_COLUMNS = 40
+_FIRST, _LAST = 3, 2
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its place from left to right, its step (None for the steps left out), and its index as text."""
+
+    place: int
+    step: int | None
+    index: str
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns of a picture and where the steps that have none of their own are found.
+
+    Attributes:
+        columns: from left to right; places count from 0.
+        length: number of steps; None if the sequence goes on at both ends.
+    """
+
+    columns: tuple[Column, ...]
+    length: int | None
+
+    def place(self, step: int) -> int:
+        """The place of a step: its column, that of the dots, or one outside for steps before or behind the sequence."""
+        shown = [(column.step, column.place) for column in self.columns if column.step is not None]
+        for known, place in shown:
+            if known == step:
+                return place
+        if self.length is None:
+            return self.columns[0].place if not shown or step < shown[0][0] else self.columns[-1].place
+        if step < 0:
+            return step
+        if step >= self.length:
+            return len(self.columns) + step - self.length
+        return next(column.place for column in self.columns if column.step is None)
+
+
+def minus(value: int) -> str:
+    """An integer with a true minus sign.
+
+    Example:
+        >>> minus(-1)
+        '−1'
+    """
+    return str(value).replace("-", "−")
+
+
+def all_steps(t: int, steps: tuple[int, int] | None = None) -> Columns:
+    """The columns of a sequence of t steps: all of a short one, the first and the last of a long one.
+
+    Args:
+        t: number of steps.
+        steps: how many to show at the start and at the end; by default three and two of more than six.
+
+    Raises:
+        DrawError: t or steps is no count.
+        TooLargeError: more columns than fit on a sheet.
+
+    Example:
+        >>> [column.index for column in all_steps(9).columns]
+        ['0', '1', '2', '⋯', '7', '8']
+        >>> all_steps(9).place(5), all_steps(9).place(-1), all_steps(9).place(9)
+        (3, -1, 6)
+    """
+    check_count("t", t)
+    if steps is None:
+        first, last = (t, 0) if t <= SHOWN_WHOLE else (_FIRST, _LAST)
+    else:
+        if not (isinstance(steps, tuple) and len(steps) == 2):
+            raise DrawError("P202", "steps= says how many steps to show at the start and at the end",
+                            expected="a pair of counts, such as (3, 2)", got=f"{steps!r:.60}")  # fmt: skip
+        first, last = (check_count("steps", count) for count in steps)
+    if first + last >= t:
+        first, last = t, 0
+    if first + last > MOST_COLUMNS:
+        raise TooLargeError("P203", "too many steps for one picture", expected=f"at most {MOST_COLUMNS} columns",
+                            got=f"{first + last}", fix="a smaller t=, or steps=(3, 2)")  # fmt: skip
+    shown: list[tuple[int | None, str]] = [(step, str(step)) for step in range(first)]
+    if first + last < t:
+        shown.append((None, "⋯"))
+    shown += [(step, str(step)) for step in range(t - last, t)]
+    return Columns(tuple(Column(place, step, index) for place, (step, index) in enumerate(shown)), t)
+
+
+def middle_steps(t: int, axis: str) -> Columns:
+    """t steps out of the middle of a sequence, named after the axis, with dots at both ends.
+
+    Example:
+        >>> [column.index for column in middle_steps(3, "t").columns]
+        ['⋯', 't−1', 't', 't+1', '⋯']
+    """
+    check_count("t", t)
+    if t > MOST_COLUMNS:
+        raise TooLargeError("P203", "too many steps for one picture", expected=f"at most {MOST_COLUMNS} columns",
+                            got=f"{t}", fix="a smaller t=")  # fmt: skip
+    here = (t - 1) // 2
+    names = [axis + (f"{'+' if step > here else '−'}{abs(step - here)}" if step != here else "") for step in range(t)]
+    inner = tuple(Column(step + 1, step, name) for step, name in enumerate(names))
+    return Columns((Column(0, None, "⋯"), *inner, Column(t + 1, None, "⋯")), None)
+
+
+def check_count(option: str, value: object) -> int:
+    """The value, if it is a number of steps.
+
+    Raises:
+        DrawError: it is negative, or no integer.
+    """
+    if isinstance(value, bool) or not hasattr(value, "__index__") or value.__index__() < 0:
+        raise DrawError(
+            "P201", f"{option}= is a number of steps", expected="an integer, 0 or more", got=f"{value!r:.60}"
+        )
+    return value.__index__()

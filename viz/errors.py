@@ -1,0 +1,30 @@
+"""What can go wrong with a picture; of autograd_seq's own tree of exceptions, in its one form."""
+
+from __future__ import annotations
+
+from autograd_seq.errors import AutogradSeqError
+
+
+class DrawError(AutogradSeqError, ValueError):
+    """A picture is asked for that does not exist: a wrong option, format or path."""
+
+
+class TooLargeError(DrawError):
+    """A picture would have more than can be drawn, or read."""
+
+
+class RenderError(AutogradSeqError, RuntimeError):
+    """The picture stands as DOT text, but no program here could render it."""
+
+
+def one_of(code: str, option: str, got: object, allowed: tuple[str, ...]) -> DrawError:
+    """The error for an option outside its list.
+
+    Example:
+        >>> print(one_of("P1", "theme", "sepia", ("white", "dark")))
+        DrawError [P1]: unknown theme: 'sepia'
+          expected one of white, dark, got 'sepia'
+    """
+    return DrawError(
+        code, f"unknown {option}: {got!r:.60}", expected=f"one of {', '.join(allowed)}", got=f"{got!r:.60}"
+    )

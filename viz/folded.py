@@ -1,0 +1,45 @@
+"""The folded picture: a system of recurrence equations as a graph, time running round in its loops."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from viz.assemble import folded_once
+from viz.circuit import circuit
+from viz.diagram import Diagram
+from viz.dot import to_dot
+from viz.source import read, scene_of, theme_of
+
+
+def folded(g: Any, level: str = "variables", theme: str = "white") -> Diagram:
+    """Draw a graph folded, every equation once.
+
+    Args:
+        g: an `ag.Graph`, or a node (an expression whose nodes carry values, say) or several.
+        level: "variables" for the lecture's picture: named variables as circles, what lies between them one edge
+        labelled
+            with the parameters it passes, delays z⁻ᵏ at edges; "ops" for every operation, delays as small squares.
+        theme: "white" or "dark".
+
+    Returns:
+        A Diagram.
+
+    Raises:
+        DrawError: there is no such level or theme, or g is no graph.
+        TooLargeError: more nodes than can be drawn.
+
+    Example:
+        >>> import autograd_seq as ag
+        >>> t = ag.Axis("t")
+        >>> s, W = ag.state("s", over=t), ag.param("W")
+        >>> s[t] = ag.tanh(W * s[t - 1])
+        >>> print(folded(ag.Graph(s)).dot.splitlines()[0])
+        digraph {
+
+    Notes:
+        Variables are placed here, in time that grows with the square of their number; operations by Graphviz.
+    """
+    colors = theme_of(theme)
+    scene = scene_of(read(g), level)
+    picture = folded_once(scene) if level == "variables" else circuit(scene)
+    return Diagram(to_dot(picture, colors))

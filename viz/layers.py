@@ -1,0 +1,323 @@
+"""Places for the nodes of one acyclic step: rows by dependence, few crossings, straight lines where one leads to one.
+
+The classical four stages (Sugiyama, Tagawa & Toda 1981; Gansner et al. 1993) on plain lists, pure and without any
+order that comes from a hash: rows by longest path; a bend for each row that a long edge passes; sweeps of
+barycentres; then a place along the row, where nodes that follow each other one to one share a vertical line.
+"""
+
+from __future__ import annotations
+
+import itertools
+from bisect import bisect_right, insort
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+# Keys are whatever the caller has; bends join them as keys of their own.
+Key = Any
+Edge = tuple[Key, Key]
+
+_SWEEPS = 12
+_BEND_WIDTH = 10.0
+# In a picture of very many long edges, the longest ones are not led past the rows in between.
+_MOST_BENDS, _LONGEST_BENT = 1500, 4
+# Swapping neighbours one by one costs too much on wide pictures, which nobody reads that closely.
+_WIDEST_SWAPPED = 60
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where nodes stand: row counts upwards from 0, x in points; bends are where long edges pass rows."""
+
+    row: dict[Key, int]
+    x: dict[Key, float]
+    bends: dict[Edge, tuple[tuple[int, float], ...]]
+
+
+def rows_of(keys: Sequence[Key], edges: Sequence[Edge]) -> dict[Key, int]:
+    """A row for each node, every edge leading upwards; a source stands right below its first reader.
+
+    Raises:
+        ValueError: the edges close a cycle.
+
+    Example:
+        >>> rows_of("xlyL", [("x", "y"), ("y", "L"), ("l", "L")])
+        {'x': 0, 'l': 1, 'y': 1, 'L': 2}
+    """
+    heads: dict[Key, list[Key]] = {key: [] for key in keys}
+    waiting = dict.fromkeys(keys, 0)
+    for tail, head in edges:
+        heads[tail].append(head)
+        waiting[head] += 1
+    incoming = dict(waiting)
+    row = dict.fromkeys(keys, 0)
+    order = [key for key in keys if not waiting[key]]
+    for key in order:  # grows while it is read
+        for head in heads[key]:
+            row[head] = max(row[head], row[key] + 1)
+            waiting[head] -= 1
+            if not waiting[head]:
+                order.append(head)
+    if len(order) < len(keys):
+        raise ValueError("the edges of one step close a cycle")
+    for key in reversed(order):
+        # Moving a node towards its readers shortens the picture if it has more of them than it reads.
+        if heads[key] and len(heads[key]) > incoming[key]:
+            row[key] = min(row[head] for head in heads[key]) - 1
+    return row
+
+
+def layered(
+    widths: Mapping[Key, float], edges: Sequence[Edge], heavy: Sequence[Edge] = (), gap: float = 20.0
+) -> Places:
+    """Lay out an acyclic graph in rows.
+
+    Args:
+        widths: how wide each node is, points, in the order in which to draw where nothing else decides.
+        edges: (tail, head); no cycle.
+        heavy: those of the edges that shall be vertical before others.
+        gap: free points between neighbours in a row.
+
+    Returns:
+        The Places; x = 0 at the first heavy edge if there is one, else at the left.
+
+    Raises:
+        ValueError: the edges close a cycle.
+
+    Example:
+        >>> places = layered({"x": 40, "s": 40, "y": 40}, [("x", "s"), ("s", "y")])
+        >>> places.row, places.x
+        ({'x': 0, 's': 1, 'y': 2}, {'x': 0.0, 's': 0.0, 'y': 0.0})
+
+    Notes:
+        About the number of rows' edges times a constant number of sweeps.
+    """
+    edges = [edge for edge in dict.fromkeys(edges) if edge[0] != edge[1]]
+    row = rows_of(list(widths), edges)
+    links, chains = _with_bends(edges, row)
+    wide = dict(widths) | {bend: _BEND_WIDTH for chain in chains.values() for bend in chain}
+    where = dict(row) | {bend: bend[2] for chain in chains.values() for bend in chain}
+    rows: list[list[Key]] = [[] for _ in range(max(row.values(), default=-1) + 1)]
+    for key, level in where.items():
+        rows[level].append(key)
+    rows = _untangled(rows, links)
+    x = _along(rows, links, wide, set(heavy), gap)
+    zero = x[heavy[0][0]] if heavy else min(x.values(), default=0.0)
+    x = {key: round(value - zero, 1) + 0.0 for key, value in x.items()}
+    bends = {edge: tuple((bend[2], x[bend]) for bend in chain) for edge, chain in chains.items() if chain}
+    return Places(row, {key: x[key] for key in widths}, bends)
+
+
+def _with_bends(edges: Sequence[Edge], row: Mapping[Key, int]) -> tuple[list[Edge], dict[Edge, list[tuple]]]:
+    """Edges cut into links between neighbouring rows, and for each edge the bends put in between."""
+    links: list[Edge] = []
+    chains: dict[Edge, list[tuple]] = {}
+    longest = _LONGEST_BENT if sum(row[head] - row[tail] for tail, head in edges) > _MOST_BENDS else len(row)
+    for i, (tail, head) in enumerate(edges):
+        chain = [("bend", i, level) for level in range(row[tail] + 1, row[head])]
+        if len(chain) > longest:
+            chains[tail, head] = []
+            continue
+        chains[tail, head] = chain
+        stops = [tail, *chain, head]
+        links += list(itertools.pairwise(stops))
+    return links, chains
+
+
+def _neighbours(links: Iterable[Edge]) -> tuple[dict[Key, list[Key]], dict[Key, list[Key]]]:
+    below: dict[Key, list[Key]] = {}
+    above: dict[Key, list[Key]] = {}
+    for tail, head in links:
+        below.setdefault(head, []).append(tail)
+        above.setdefault(tail, []).append(head)
+    return below, above
+
+
+def _untangled(rows: list[list[Key]], links: Sequence[Edge]) -> list[list[Key]]:
+    """The rows reordered to cross few links: sweeps of barycentres up and down, the best order kept."""
+    below, above = _neighbours(links)
+    best, fewest = rows, _crossings(rows, below)
+    current = [list(row) for row in rows]
+    for sweep in range(_SWEEPS):
+        if not fewest:
+            break
+        upwards = sweep % 2 == 0
+        levels = range(1, len(rows)) if upwards else range(len(rows) - 2, -1, -1)
+        for level in levels:
+            fixed = current[level - 1] if upwards else current[level + 1]
+            _sort_by_barycentre(current[level], fixed, below if upwards else above)
+        _swap_neighbours(current, below, above)
+        crossed = _crossings(current, below)
+        if crossed < fewest:
+            best, fewest = [list(row) for row in current], crossed
+    return best
+
+
+def _sort_by_barycentre(row: list[Key], fixed: Sequence[Key], links: Mapping[Key, list[Key]]) -> None:
+    place = {key: i for i, key in enumerate(fixed)}
+    weight = {}
+    for i, key in enumerate(row):
+        seen = [place[other] for other in links.get(key, ())]
+        weight[key] = sum(seen) / len(seen) if seen else float(i)
+    row.sort(key=weight.__getitem__)
+
+
+def _swap_neighbours(rows: list[list[Key]], below: Mapping[Key, list[Key]], above: Mapping[Key, list[Key]]) -> None:
+    for level, row in enumerate(rows):
+        if len(row) > _WIDEST_SWAPPED:
+            continue
+        places = [
+            {key: i for i, key in enumerate(rows[other])} if 0 <= other < len(rows) else {}
+            for other in (level - 1, level + 1)
+        ]
+        for i in range(len(row) - 1):
+            left, right = row[i], row[i + 1]
+            gain = 0
+            for links, place in zip((below, above), places, strict=True):
+                lefts = [place[other] for other in links.get(left, ())]
+                rights = [place[other] for other in links.get(right, ())]
+                gain += sum((a > b) - (a < b) for a in lefts for b in rights)
+            if gain > 0:
+                row[i], row[i + 1] = right, left
+
+
+def _crossings(rows: Sequence[Sequence[Key]], below: Mapping[Key, list[Key]]) -> int:
+    """How many pairs of links cross: inversions, counted row by row."""
+    total = 0
+    for lower, upper in itertools.pairwise(rows):
+        place = {key: i for i, key in enumerate(lower)}
+        seen: list[int] = []
+        for key in upper:
+            spots = sorted(place[other] for other in below.get(key, ()))
+            total += sum(len(seen) - bisect_right(seen, spot) for spot in spots)
+            for spot in spots:
+                insort(seen, spot)
+    return total
+
+
+def _along(
+    rows: Sequence[Sequence[Key]], links: Sequence[Edge], wide: Mapping[Key, float], heavy: set[Edge], gap: float
+) -> dict[Key, float]:
+    """A place along its row for each node: columns first, then each column drawn to what it is linked to."""
+    column = _columns(rows, links, heavy)
+    least: dict[tuple[Key, Key], float] = {}
+    for row in rows:
+        for left, right in itertools.pairwise(row):
+            pair = (column[left], column[right])
+            least[pair] = max(least.get(pair, 0.0), (wide[left] + wide[right]) / 2 + gap)
+    lefts: dict[Key, list[tuple[Key, float]]] = {}
+    rights: dict[Key, list[tuple[Key, float]]] = {}
+    for (left, right), distance in least.items():
+        lefts.setdefault(right, []).append((left, distance))
+        rights.setdefault(left, []).append((right, distance))
+    order = _left_to_right(list(dict.fromkeys(column[key] for row in rows for key in row)), lefts, rights)
+    x: dict[Key, float] = {}
+    for key in order:
+        x[key] = max((x[left] + distance for left, distance in lefts.get(key, ())), default=0.0)
+    pulls = _pulls(links, column, heavy)
+    # What reads nothing and stands at the end of its rows gives way: it must not hold back what has a place to take.
+    reads = {column[head] for tail, head in links if column[tail] != column[head]}
+    gives_way = {key for key in order if key not in reads and not (rights.get(key) and lefts.get(key))}
+    for sweep in range(60):
+        for key in reversed(order) if sweep % 2 == 0 else order:
+            pull = pulls.get(key)
+            if not pull:
+                continue
+            wish = sum(x[other] * weight for other, weight in pull) / sum(weight for _, weight in pull)
+            firm = key not in gives_way
+            low = [x[left] + d for left, d in lefts.get(key, ()) if not (firm and left in gives_way)]
+            high = [x[right] - d for right, d in rights.get(key, ()) if not (firm and right in gives_way)]
+            x[key] = max([min([wish, *high]), *low])
+    for key in order:
+        x[key] = max(
+            [x[key], *(x[left] + d for left, d in lefts.get(key, ()) if left not in gives_way or lefts.get(left))]
+        )
+    for key in reversed(order):
+        if key in gives_way and not lefts.get(key):
+            x[key] = min([x[key], *(x[right] - d for right, d in rights.get(key, ()))])
+    return {key: x[column[key]] for row in rows for key in row}
+
+
+def _pulls(links: Sequence[Edge], column: Mapping[Key, Key], heavy: set[Edge]) -> dict[Key, list[tuple[Key, float]]]:
+    """What each column is drawn to: (column, weight).
+
+    A column stands over the middle of what it reads; one that reads nothing, under the middle of its readers.
+    """
+    pulls: dict[Key, list[tuple[Key, float]]] = {}
+    settled = {head for _, head in heavy}  # stands over its heavy edge, whatever else it reads
+    for upwards in (True, False):
+        found: dict[Key, list[tuple[Key, float]]] = {}
+        for tail, head in links:
+            lower, upper = column[tail], column[head]
+            if lower != upper and not (upwards and head in settled and (tail, head) not in heavy):
+                weight = 8.0 if (tail, head) in heavy else 1.0
+                found.setdefault(upper if upwards else lower, []).append((lower if upwards else upper, weight))
+        pulls = found | pulls
+    return pulls
+
+
+def spread(wishes: Sequence[tuple[float, float]]) -> list[float]:
+    """Places along a line, in the order given, that do not overlap and stray from the wishes as little as can be.
+
+    Args:
+        wishes: (wished centre, width) each, points.
+
+    Returns:
+        The centres; what would overlap is packed side by side around its common wish (pool adjacent violators).
+
+    Example:
+        >>> spread([(0.0, 40.0), (0.0, 40.0), (100.0, 10.0)])
+        [-20.0, 20.0, 100.0]
+    """
+    packs: list[
+        tuple[float, float, int, float]
+    ] = []  # sum of wishes for the first centre, offset of the last, size, width
+    offsets: list[float] = []
+    for wish, width in wishes:
+        offsets.append(0.0)
+        packs.append((wish, 0.0, 1, width))
+        while len(packs) > 1:
+            (total, reach, size, last), (other, more, count, width) = packs[-2:]
+            first = len(offsets) - count
+            step = (last + wishes[first][1]) / 2
+            if other / count >= total / size + reach + step:
+                break
+            for i in range(first, len(offsets)):
+                offsets[i] += reach + step
+            packs[-2:] = [(total + other - count * (reach + step), reach + step + more, size + count, width)]
+    starts = [total / size for total, _, size, _ in packs for _ in range(size)]
+    return [start + offset for start, offset in zip(starts, offsets, strict=True)]
+
+
+def _columns(rows: Sequence[Sequence[Key]], links: Sequence[Edge], heavy: set[Edge]) -> dict[Key, Key]:
+    """For each node the lowest of its column: heavy and one-to-one links are vertical, where they do not cross."""
+    below, above = _neighbours(links)
+    place = {key: (level, i) for level, row in enumerate(rows) for i, key in enumerate(row)}
+    column = {key: key for row in rows for key in row}
+    taken: dict[int, list[tuple[int, int]]] = {}
+    joined: dict[Key, Key] = {}
+    single = [edge for edge in links if edge not in heavy and len(above[edge[0]]) == 1 == len(below[edge[1]])]
+    for tail, head in [edge for edge in links if edge in heavy] + single:
+        (level, i), (_, j) = place[tail], place[head]
+        pairs = taken.setdefault(level, [])
+        if all((i - a) * (j - b) > 0 for a, b in pairs):
+            pairs.append((i, j))
+            joined[head] = tail
+    for row in rows:
+        for key in row:
+            column[key] = column[joined[key]] if key in joined else key
+    return column
+
+
+def _left_to_right(
+    keys: Sequence[Key], lefts: Mapping[Key, list[tuple[Key, float]]], rights: Mapping[Key, list[tuple[Key, float]]]
+) -> list[Key]:
+    """Columns in an order in which each comes after all to its left; columns do not cross, so there is one."""
+    waiting = {key: len(lefts.get(key, ())) for key in keys}
+    order = [key for key in keys if not waiting[key]]
+    for key in order:  # grows while it is read
+        for right, _ in rights.get(key, ()):
+            waiting[right] -= 1
+            if not waiting[right]:
+                order.append(right)
+    return order

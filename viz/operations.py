@@ -1,0 +1,112 @@
+"""The full view of a graph: every operation, with its sign; parameters are squares, delays lie on the arrows."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from autograd_seq.node import Node
+from viz.label import EMPTY, Label, text_label
+from viz.reading import Reading, is_leaf, symbol
+from viz.roles import leading, losses, parameters, role, start_labels, tip, total_label, totals
+from viz.scene import Arrow, Item, Scene
+
+# Above this many numbers a value is its shape.
+_NUMBERS_SHOWN = 3
+# A sign of this width or more stands in a box, not in a circle.
+_WIDE = 1.2
+
+
+def operations(reading: Reading) -> Scene:
+    """The scene of all operations of a graph.
+
+    Args:
+        reading: the graph.
+
+    Returns:
+        A Scene; what is computed from parameters alone is one parameter.
+
+    Example:
+        >>> import autograd_seq as ag
+        >>> from viz.reading import read_graph
+        >>> a, b = ag.tensor(2.0, name="a"), ag.tensor(-3.0, name="b")
+        >>> scene = operations(read_graph([(a * b).named("c")], []))
+        >>> [(item.name, item.title.html) for item in scene.items]
+        [('a', ''), ('b', ''), ('c', '×')]
+    """
+    params = parameters(reading)
+    lost = losses(reading)
+    sums = totals(reading, lost)
+    parts = {total.part: total for total in sums}
+    hidden = {node for total in sums for node in total.hidden} | _inner(reading, params)
+    reaches = leading(reading, lost | set(parts))
+    keys = {vertex: i for i, vertex in enumerate(v for v in reading.vertices if v not in hidden)}
+    wholes = {total.whole: total for total in sums}
+    scene = Scene(axes=reading.axes)
+    for vertex, key in keys.items():
+        kind = role(vertex, reading, lost | set(parts), params, reaches)
+        item = _item(vertex, key, kind, reading)
+        if vertex in parts and not item.name:
+            item = _named(item, reading.names[parts[vertex].whole] or "L")
+        if vertex in wholes:
+            name = reading.names[vertex] or "L"
+            label = total_label(wholes[vertex], name, reading.names[wholes[vertex].part] or name)
+            item = Item(key, "", kind, (), label, boxed=True, tip=item.tip)
+        scene.items.append(item)
+        if vertex in params:
+            continue
+        if vertex in wholes:
+            scene.arrows.append(Arrow(keys[wholes[vertex].part], key))
+            continue
+        pick = vertex.attrs["index"] if vertex.op.name == "at" else None
+        scene.arrows += [Arrow(keys[read.vertex], key, read.shifts, (), pick) for read in reading.reads[vertex]]
+        rows = {node for *_, node in reading.starts[vertex]}
+        scene.arrows += [
+            Arrow(keys[node], key, start=True) for node in reading.vertices if node in rows and node in keys
+        ]
+    return scene
+
+
+def _inner(reading: Reading, params: set[Node]) -> set[Node]:
+    """The parameters that only other parameters read."""
+    readers = reading.readers()
+    starts = {node for rows in reading.starts.values() for *_, node in rows}
+    return {
+        node for node in params
+        if node not in starts and node not in reading.outputs and readers[node]
+        and all(reader in params for reader in readers[node])
+    }  # fmt: skip
+
+
+def _item(vertex: Node, key: int, kind: str, reading: Reading) -> Item:
+    name, sign = reading.names[vertex], symbol(vertex)
+    over = tuple(axis for axis in reading.axes if axis in {a.name for a in vertex.axes})
+    starts = start_labels(reading, vertex)
+    note = _value(vertex)
+    if kind == "param":
+        return Item(key, name or _formula(vertex, reading), kind, over, note=note, tip=tip(vertex, name))
+    title: Label = text_label(sign) if sign else EMPTY
+    if not sign and not name:
+        title = text_label(vertex.op.name) if not note.html else EMPTY
+    boxed = bool(note.html) or (not is_leaf(vertex) and (bool(name) or title.ems > _WIDE))
+    return Item(key, name, kind, over, title, boxed=boxed, starts=starts, note=note, tip=tip(vertex, name))
+
+
+def _named(item: Item, name: str) -> Item:
+    return Item(item.key, name, item.role, item.over, item.title, True, item.starts, item.note, item.tip)
+
+
+def _formula(vertex: Node, reading: Reading) -> str:
+    """A short name for what is computed from parameters: `tanh(W)`."""
+    inner = ", ".join(reading.names[read.vertex] or "…" for read in reading.reads[vertex])
+    return f"{symbol(vertex)}({inner})"
+
+
+def _value(vertex: Node) -> Label:
+    """The value that a node carries, if it does: numbers if they are few, else the shape."""
+    if vertex.value is None:
+        return EMPTY
+    value = np.asarray(vertex.value)
+    if value.size > _NUMBERS_SHOWN:
+        return text_label("×".join(str(n) for n in value.shape))
+    numbers = [f"{number:.4g}".replace("-", "−") for number in value.ravel().tolist()]
+    return text_label(numbers[0] if value.ndim == 0 else f"[{', '.join(numbers)}]")

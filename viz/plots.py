@@ -1,0 +1,171 @@
+"""Curves of numbers, in the colours of the graphs: forecasts and losses. The only file that imports matplotlib.
+
+Figures are made without pyplot: no global state, no window, no backend to choose.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
+
+from viz.errors import DrawError, one_of
+from viz.render import format_of, write_file
+from viz.style import THEMES, Theme
+from viz.style import theme as theme_of
+
+_FORMATS = ("png", "svg", "pdf")
+_INCHES = (8.0, 3.6)
+
+
+class Plot:
+    """A figure that can be saved, and shown in a notebook.
+
+    Attributes:
+        figure: the matplotlib Figure, for whoever wants to add to it.
+    """
+
+    __slots__ = ("figure",)
+
+    def __init__(self, figure: Figure) -> None:
+        self.figure = figure
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Save as png, svg or pdf by the suffix; the file is written whole or not at all.
+
+        Args:
+            path: where; a file there is replaced once the new one is complete.
+
+        Returns:
+            The path.
+
+        Raises:
+            DrawError: the suffix is none of these, or the directory does not exist.
+        """
+        form = format_of(path)
+        if form not in _FORMATS:
+            raise one_of("P101", "format of a plot", form, _FORMATS)
+        return write_file(path, self._bytes(form))
+
+    def _bytes(self, form: str) -> bytes:
+        buffer = io.BytesIO()
+        # A date or a random id in the file would make the same plot differ from run to run.
+        stamp = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}[form]
+        self.figure.savefig(buffer, format=form, metadata=stamp, facecolor=self.figure.get_facecolor())
+        return buffer.getvalue()
+
+    def _repr_png_(self) -> bytes:
+        return self._bytes("png")
+
+
+def forecast(
+    years: ArrayLike, actual: ArrayLike, predicted: ArrayLike, *, split: float | None = None, title: str = "",
+    ylabel: str = "", theme: str = "white",
+) -> Plot:  # fmt: skip
+    """Draw what happened and what was forecast, over time.
+
+    Args:
+        years: (T,) increasing, unit of the reader's choice.
+        actual: (T,) what was observed.
+        predicted: (T,) what was forecast; NaN where there is no forecast.
+        split: the first year not used for training; a line marks it.
+        title, ylabel: text at the top and at the left.
+        theme: "white" or "dark".
+
+    Returns:
+        A Plot.
+
+    Raises:
+        DrawError: the three are not of one length, or the theme is unknown.
+
+    Example:
+        >>> plot = forecast([2000, 2001, 2002], [1.0, 2.0, 1.5], [float("nan"), 1.8, 1.6], split=2002)
+        >>> len(plot.figure.axes[0].lines)
+        3
+    """
+    colors = _theme(theme)
+    x, seen, guess = (np.asarray(values, dtype=float) for values in (years, actual, predicted))
+    if not (x.ndim == 1 and x.shape == seen.shape == guess.shape):
+        raise DrawError(
+            "P301", "years, actual and predicted do not belong together", expected="three rows of one length",
+            got=f"{x.shape}, {seen.shape} and {guess.shape}",
+        )  # fmt: skip
+    figure, axes = _figure(colors, title)
+    axes.plot(x, seen, color=colors.looks["state"].line, linewidth=1.6, label="observed")
+    axes.plot(x, guess, color=colors.recur, linewidth=1.6, linestyle=(0, (5, 2)), label="forecast")
+    if split is not None:
+        axes.axvline(split, color=colors.faint, linewidth=1.0, linestyle=":")
+        axes.annotate(
+            " not seen in training", (split, 1.0), xycoords=("data", "axes fraction"), va="top", fontsize=9,
+            color=colors.faint,
+        )  # fmt: skip
+    axes.set_ylabel(ylabel, color=colors.ink)
+    axes.margins(x=0.01)
+    axes.legend(frameon=False, labelcolor=colors.ink, loc="upper left")
+    return Plot(figure)
+
+
+def loss_curve(
+    losses: Sequence[float] | ArrayLike, *, title: str = "", xlabel: str = "step", ylabel: str = "loss",
+    log: bool = False, theme: str = "white",
+) -> Plot:  # fmt: skip
+    """Draw how a loss went down.
+
+    Args:
+        losses: (N,) one number a step; NaN leaves a gap.
+        title, xlabel, ylabel: text.
+        log: whether the loss is drawn on a logarithmic scale.
+        theme: "white" or "dark".
+
+    Returns:
+        A Plot.
+
+    Raises:
+        DrawError: losses is not one row of numbers, or the theme is unknown.
+
+    Example:
+        >>> loss_curve([3.0, 2.0, 1.5]).figure.axes[0].get_ylabel()
+        'loss'
+    """
+    colors = _theme(theme)
+    values = np.asarray(losses, dtype=float)
+    if values.ndim != 1:
+        raise DrawError("P302", "losses is not one row of numbers", expected="shape (N,)", got=str(values.shape))
+    figure, axes = _figure(colors, title)
+    mark = "o" if len(values) < 3 else ""
+    axes.plot(np.arange(len(values)), values, color=colors.looks["loss"].line, linewidth=1.6, marker=mark)
+    if log and np.nanmax(values, initial=0.0) > 0:
+        axes.set_yscale("log")
+    axes.set_xlabel(xlabel, color=colors.ink)
+    axes.set_ylabel(ylabel, color=colors.ink)
+    return Plot(figure)
+
+
+def _theme(name: str) -> Theme:
+    found = theme_of(name)
+    if found is None:
+        raise one_of("P103", "theme", name, THEMES)
+    return found
+
+
+def _figure(colors: Theme, title: str) -> tuple[Figure, Axes]:
+    """A figure with one pair of axes: no box, a faint grid."""
+    figure = Figure(figsize=_INCHES, dpi=150, layout="constrained", facecolor=colors.ground)
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    axes.set_facecolor(colors.ground)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(colors.faint)
+    axes.tick_params(colors=colors.ink, labelsize=9)
+    axes.grid(axis="y", color=colors.faint, alpha=0.25, linewidth=0.6)
+    if title:
+        # A $ in a title is a dollar, not the start of a formula.
+        axes.set_title(title, color=colors.ink, fontsize=11, loc="left", parse_math=False)
+    return figure, axes

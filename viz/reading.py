@@ -1,0 +1,295 @@
+"""A graph as pictures see it: what computes, without what only carries along.
+
+Shifts become delays on edges, casts and broadcasts vanish, a state and its equation are one thing, a rewritten
+operation is what the user wrote, and what depends on parameters alone counts as a parameter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from autograd_seq.node import Node
+
+# Operations that change where or how a value stands, not what it is.
+_CARRIERS = frozenset({"broadcast_to", "cast", "spread"})
+_LEAVES = frozenset({"input", "param", "tensor"})
+_LOSSES = frozenset({"nll", "cross_entropy", "mse", "bce"})
+_WORDS = {"nll": "NLL", "cross_entropy": "CE", "mse": "MSE", "bce": "BCE"}
+REDUCTIONS = frozenset({"sum_over", "max_over", "logsumexp_over", "at"})
+
+Shifts = tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Read:
+    """One thing that a vertex reads: which, and over how many steps of which axes."""
+
+    vertex: Node
+    shifts: Shifts = ()
+
+
+@dataclass
+class Reading:
+    """A graph's vertices, sources first, and what each reads.
+
+    Attributes:
+        vertices: what is worth drawing, in the order in which it is computed.
+        reads: for each vertex, in the order of its operands.
+        starts: for each state, (axis, offset, what stands there) of the rows outside its sequence that are not
+        constants. outputs: the vertices that the graph was made for; a dict, since nodes overload ==, on which `in`
+        of a tuple relies. axes: names, in the graph's order.
+        names: what to call a vertex: its own name without the scopes that tell nothing; "" if it has none.
+    """
+
+    vertices: list[Node] = field(default_factory=list)
+    reads: dict[Node, tuple[Read, ...]] = field(default_factory=dict)
+    starts: dict[Node, tuple[tuple[str, int, Node], ...]] = field(default_factory=dict)
+    outputs: dict[Node, None] = field(default_factory=dict)
+    axes: tuple[str, ...] = ()
+    names: dict[Node, str] = field(default_factory=dict)
+
+    def readers(self) -> dict[Node, list[Node]]:
+        """For each vertex, who reads it."""
+        out: dict[Node, list[Node]] = {vertex: [] for vertex in self.vertices}
+        for vertex in self.vertices:
+            for read in self.reads[vertex]:
+                out[read.vertex].append(vertex)
+        return out
+
+
+def is_leaf(vertex: Node) -> bool:
+    """Whether a vertex is fed, or given, and not computed."""
+    return vertex.op.name in _LEAVES
+
+
+def is_state(vertex: Node) -> bool:
+    """Whether a vertex is a state."""
+    return vertex.op.name == "state"
+
+
+def equation(vertex: Node) -> Node:
+    """The operation behind a vertex: of a state, the one that defines it."""
+    if not is_state(vertex):
+        return vertex
+    node = vertex.inputs[0]
+    while node.name is None and node.op.name in _CARRIERS:
+        node = node.inputs[0]
+    return vertex if _stands_alone(node) else node
+
+
+def _stands_alone(node: Node) -> bool:
+    """Whether the equation of a state is something that is drawn anyway, or is no operation at all."""
+    return node.name is not None or node.op.name in ("shift", "state", "constant") or node.op.name in _LEAVES
+
+
+def operands(vertex: Node) -> tuple[Node, ...]:
+    """What the operation behind a vertex reads: of a rewritten one, what the user wrote."""
+    node = equation(vertex)
+    if node is vertex and is_state(vertex):
+        return vertex.inputs[:1]
+    if (argument := _softmax_argument(node)) is not None:
+        return (argument,)
+    return node.inputs[1:] if node.op.name == "rewritten" else node.inputs
+
+
+def _softmax_argument(node: Node) -> Node | None:
+    """What a softmax over an axis is taken of; it comes as exp(x − logsumexp(x)), guarded against sums of nothing."""
+    if node.op.name != "exp" or node.inputs[0].op.name != "sub":
+        return None
+    x, total = node.inputs[0].inputs
+    if total.op.name == "where":
+        total = total.inputs[2]
+    return x if total.op.name == "logsumexp_over" and any(x is other for other in total.inputs) else None
+
+
+def symbol(vertex: Node) -> str:
+    """The sign of the operation behind a vertex: ×, tanh, NLL; "" for leaves and for states that only carry."""
+    node = equation(vertex)
+    if is_leaf(node) or node.op.name == "shift" or (node is vertex and is_state(vertex)):
+        return ""
+    if node.op.name == "rewritten":
+        form = str(node.attrs["form"])
+        return _WORDS.get(form, form)
+    if _softmax_argument(node) is not None:
+        return "softmax"
+    return _with_numbers(node)
+
+
+def _with_numbers(node: Node) -> str:
+    """An operation's sign with the numbers among its operands, which are not worth a node each: `2 ⊙`, `+ 1`."""
+    sign = node.op.symbol
+    if sign == "⊙" and all(x.shape == () for x in node.inputs):
+        sign = "×"  # of single numbers there is only one product
+    if node.op.name == "power_number":
+        return f"^{node.attrs['n']:g}"
+    if node.op.name == "at":
+        return f"[{node.attrs['index']}]".replace("-", "−")
+    numbers = [f"{float(x.value):.4g}".replace("-", "−") if _is_number(x) else None for x in node.inputs]
+    if len(node.inputs) != 2 or numbers == [None, None] or None not in numbers:
+        return sign
+    return f"{numbers[0]} {sign}" if numbers[0] is not None else f"{sign} {numbers[1]}"
+
+
+def _is_number(node: Node) -> bool:
+    return node.op.name == "constant" and node.name is None and node.shape == ()
+
+
+def is_loss_form(vertex: Node) -> bool:
+    """Whether a vertex compares a prediction with a target."""
+    node = equation(vertex)
+    return node.op.name == "rewritten" and node.attrs["form"] in _LOSSES
+
+
+def read_graph(outputs: Sequence[Node], axes: Iterable[str] | None = None) -> Reading:
+    """Read what the outputs depend on.
+
+    Args:
+        outputs: the nodes a graph was made for.
+        axes: the names of its axes, in its order; by default as its inputs and then its states declare them.
+
+    Returns:
+        The Reading.
+
+    Example:
+        >>> import autograd_seq as ag
+        >>> t = ag.Axis("t")
+        >>> s = ag.state("s", over=t)
+        >>> s[t] = ag.tanh(s[t - 1])
+        >>> reading = read_graph([s], ["t"])
+        >>> [reading.names[v] for v in reading.vertices], reading.reads[s][0].shifts
+        (['s'], (('t', 1),))
+
+    Notes:
+        Linear in the size of the graph.
+    """
+    shown = _shown(outputs)
+    reading = Reading(axes=tuple(axes) if axes is not None else _axes(outputs))
+    seen: set[Node] = set()
+    reading.outputs = dict.fromkeys(_resolve(node, shown).vertex for node in outputs)
+    stack: list[tuple[Node, bool]] = [(vertex, False) for vertex in reversed(reading.outputs)]
+    while stack:
+        vertex, done = stack.pop()
+        if done:
+            reading.vertices.append(vertex)
+            continue
+        if vertex in seen:
+            continue
+        seen.add(vertex)
+        found = [_resolve(node, shown) for node in operands(vertex)]
+        if vertex.op.name == "shift":  # one that the user gave a name: a variable that reads another step
+            found = [_delayed(found[0], vertex)]
+        loud = [read for read in found if not _is_silent(read.vertex)]
+        reads = tuple({(id(read.vertex), read.shifts): read for read in loud}.values())
+        reading.reads[vertex] = reads
+        reading.starts[vertex] = _starts(vertex, shown)
+        stack.append((vertex, True))
+        ahead = [read.vertex for read in reads] + [node for *_, node in reading.starts[vertex]]
+        # What is read from another step comes last, so that the order is that of one step wherever there is one.
+        stack += [(node, False) for node in reversed(ahead) if node not in seen]
+    reading.names = short_names({vertex: vertex.name or "" for vertex in reading.vertices})
+    return reading
+
+
+@dataclass
+class _Shown:
+    """Who stands for whom: for the equation of a named state the state, and the unnamed states that are drawn."""
+
+    owner: dict[Node, Node] = field(default_factory=dict)
+    kept: set[Node] = field(default_factory=set)
+
+
+def _shown(outputs: Sequence[Node]) -> _Shown:
+    """Whoever reads the equation of a state reads the state; an unnamed state that no cycle needs only holds rows."""
+    shown = _Shown()
+    nodes = _below(outputs)
+    shown.kept = {
+        node for node in nodes if is_state(node) and (node.name is not None or node in _below(node.inputs[:1]))
+    }
+    for node in nodes:
+        if node in shown.kept and equation(node) is not node:
+            shown.owner.setdefault(equation(node), node)
+    return shown
+
+
+def _below(roots: Sequence[Node]) -> dict[Node, None]:
+    """Everything that the roots read, in the order in which it is found."""
+    seen: dict[Node, None] = {}
+    ahead = list(roots)
+    while ahead:
+        node = ahead.pop()
+        if node not in seen:
+            seen[node] = None
+            ahead += node.inputs
+    return seen
+
+
+def _resolve(node: Node, shown: _Shown) -> Read:
+    """The vertex that a node stands for, and the shifts in between."""
+    shifts: dict[str, int] = {}
+    while True:
+        if node in shown.owner:
+            node = shown.owner[node]
+            break
+        if node.op.name == "shift" and node.name is None:
+            name = node.attrs["axis"].name
+            shifts[name] = shifts.get(name, 0) + node.attrs["by"]
+        elif not (node.op.name in _CARRIERS and node.name is None) and not (is_state(node) and node not in shown.kept):
+            break
+        node = node.inputs[0]
+    return Read(node, tuple((axis, by) for axis, by in shifts.items() if by))
+
+
+def _delayed(read: Read, shift: Node) -> Read:
+    """A read through one more shift."""
+    shifts = dict(read.shifts)
+    axis = shift.attrs["axis"].name
+    shifts[axis] = shifts.get(axis, 0) + shift.attrs["by"]
+    return Read(read.vertex, tuple((name, by) for name, by in shifts.items() if by))
+
+
+def _axes(outputs: Sequence[Node]) -> tuple[str, ...]:
+    order = {"input": 0, "state": 1}
+    nodes = list(_below(outputs))
+    nodes.reverse()
+    nodes.sort(key=lambda node: order.get(node.op.name, 2))
+    return tuple(dict.fromkeys(axis.name for node in nodes for axis in node.axes))
+
+
+def _is_silent(node: Node) -> bool:
+    """Whether a node is too small to draw: numbers, and the length of an axis."""
+    return node.name is None and node.op.name in ("constant", "size")
+
+
+def _starts(vertex: Node, shown: _Shown) -> tuple[tuple[str, int, Node], ...]:
+    """The boundary rows of a state that are no plain numbers; offsets count from the first step, or behind the last."""
+    if not is_state(vertex):
+        return ()
+    out = []
+    for bound in vertex.attrs["bounds"]:
+        rows = vertex.inputs[bound.start : bound.start + (bound.count or 1)]
+        for i, row in enumerate(rows):
+            found = _resolve(row, shown).vertex
+            if not _is_silent(found):
+                out.append((bound.axis.name, i - len(rows) if bound.side == "init" else i, found))
+    return tuple(out)
+
+
+def short_names(full: Mapping[Node, str]) -> dict[Node, str]:
+    """Names without the scopes that tell nothing: the shortest ends, cut at `/`, that are still different.
+
+    Example:
+        >>> short_names({1: "net/h", 2: "net/x", 3: "a/W", 4: "b/W"})
+        {1: 'h', 2: 'x', 3: 'a/W', 4: 'b/W'}
+    """
+    count: dict[str, set[str]] = {}
+    for name in full.values():
+        parts = name.split("/")
+        for i in range(len(parts)):
+            count.setdefault("/".join(parts[i:]), set()).add(name)
+    out = {}
+    for vertex, name in full.items():
+        parts = name.split("/")
+        ends = ["/".join(parts[i:]) for i in range(len(parts) - 1, -1, -1)]
+        out[vertex] = next((end for end in ends if len(count[end]) == 1), name)
+    return out

@@ -1,0 +1,158 @@
+"""Which part a vertex plays: input, state, output, loss, label, parameter; and what the picture calls it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from autograd_seq.node import Node
+from viz.label import Label, name_label, subscript
+from viz.reading import Reading, equation, is_loss_form, is_state
+
+
+@dataclass(frozen=True)
+class Total:
+    """A scalar that sums up one value a step: `L = Σ_t L_t`.
+
+    Attributes:
+        whole: the vertex of the sum.
+        part: the vertex that is summed.
+        axes: names of the axes summed over.
+        mean: whether the sum is divided by their lengths.
+        hidden: vertices between the two that the picture leaves out.
+    """
+
+    whole: Node
+    part: Node
+    axes: tuple[str, ...]
+    mean: bool
+    hidden: tuple[Node, ...] = ()
+
+
+def parameters(reading: Reading) -> set[Node]:
+    """The vertices that are parameters, or computed from nothing else; what has a value already is neither."""
+    found: set[Node] = set()
+    for vertex in reading.vertices:
+        reads = [read.vertex for read in reading.reads[vertex]]
+        if vertex.op.name == "param" or (
+            not vertex.axes and not is_state(vertex) and reads and all(node in found for node in reads)
+        ):
+            found.add(vertex)
+    return found - {vertex for vertex in reading.outputs if vertex.op.name != "param"}
+
+
+def losses(reading: Reading) -> set[Node]:
+    """The static scalars that the graph is for, and those computed over whole sequences on the way to them."""
+    readers = reading.readers()
+    found: set[Node] = set()
+    for vertex in reversed(reading.vertices):
+        scalar = (
+            vertex.shape == ()
+            and not vertex.axes
+            and vertex.dtype is float
+            and vertex.op.name not in ("input", "param")
+        )
+        if scalar and bool(reading.axes) and (vertex in reading.outputs or any(r in found for r in readers[vertex])):
+            found.add(vertex)
+    return found - parameters(reading)
+
+
+def totals(reading: Reading, named_losses: set[Node]) -> list[Total]:
+    """The losses that are a sum or a mean over all axes of one value a step."""
+    out = []
+    for vertex in reading.vertices:
+        if vertex not in named_losses or not (vertex.name or vertex in reading.outputs):
+            continue
+        whole, mean = vertex, False
+        hidden: tuple[Node, ...] = ()
+        while whole.op.name == "div" and whole.inputs[1].op.name == "size" and len(reading.reads[whole]) == 1:
+            below = reading.reads[whole][0].vertex
+            if below.name is not None or below.axes:
+                break
+            whole, mean, hidden = below, True, (*hidden, below)
+        if whole.op.name != "sum_over" or len(reading.reads[whole]) != 1 or (mean and whole.name):
+            continue
+        read = reading.reads[whole][0]
+        axes = tuple(axis.name for axis in whole.attrs["axes"])
+        if not read.shifts and {axis.name for axis in read.vertex.axes} == set(axes):
+            out.append(Total(vertex, read.vertex, axes, mean, hidden))
+    return out
+
+
+def role(vertex: Node, reading: Reading, lost: set[Node], params: set[Node], reaches: set[Node]) -> str:
+    """The role of a vertex.
+
+    Args:
+        vertex: which.
+        reading: the graph.
+        lost: the losses, and what they sum up.
+        params: the parameters.
+        reaches: the vertices that lead to some state or named output.
+    """
+    if vertex in params:
+        return "param"
+    if vertex in lost:
+        return "loss"
+    kind = vertex.op.name
+    if kind == "input":
+        return "label" if vertex not in reaches else "input"
+    if kind == "tensor":
+        return "input"
+    if is_state(vertex):
+        return "state"
+    return "output" if vertex.name is not None or vertex in reading.outputs else "op"
+
+
+def leading(reading: Reading, lost: set[Node]) -> set[Node]:
+    """The vertices that lead to something else than a loss: a label does not, whatever its kind of number.
+
+    A target that is only compared (the second operand of a loss) leads nowhere either.
+    """
+    found: set[Node] = set()
+    changed = True
+    while changed:
+        changed = False
+        for vertex in reversed(reading.vertices):
+            if vertex in lost or is_loss_form(vertex):
+                goes = is_loss_form(vertex)
+            else:
+                goes = vertex in found or is_state(vertex) or vertex.name is not None or vertex in reading.outputs
+            if not goes:
+                continue
+            reads = reading.reads[vertex]
+            if is_loss_form(vertex):
+                reads = reads[:1]
+            if vertex.op.name == "input":
+                continue
+            for read in reads:
+                if read.vertex not in found:
+                    found.add(read.vertex)
+                    changed = True
+    return found
+
+
+def start_labels(reading: Reading, vertex: Node) -> tuple[tuple[int, Label], ...]:
+    """What the rows outside a state's sequence are set to, where that has a name: (offset, name)."""
+    rows = [(offset, reading.names[node]) for _, offset, node in reading.starts[vertex]]
+    return tuple((offset, name_label(name)) for offset, name in rows if name)
+
+
+def total_label(total: Total, name: str, part: str) -> Label:
+    """The text of a sum: `L = Σ_t L_t`.
+
+    Args:
+        total: the sum.
+        name, part: what it is called, and what it sums up.
+    """
+    index = ",".join(total.axes)
+    left, right = name_label(name), name_label(part, index)
+    sign = "mean" if total.mean else "∑"
+    html = f"{left.html} = {sign}<SUB>{subscript(index)}</SUB> {right.html}"
+    return Label(html, left.ems + right.ems + (3.4 if total.mean else 1.8) + 0.5 * len(index) + 1.4)
+
+
+def tip(vertex: Node, name: str) -> str:
+    """What the pointer shows: `s[t]: float[8] = tanh(…)`."""
+    over = f"[{', '.join(axis.name for axis in vertex.axes)}]" if vertex.axes else ""
+    shape = list(vertex.shape) if vertex.shape else ""
+    made = equation(vertex).op.name
+    return f"{name or made}{over}: {vertex.dtype.__name__}{shape}" + (f" = {made}(…)" if name and made != name else "")

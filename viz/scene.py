@@ -1,0 +1,148 @@
+"""What a picture shows, before anything has a place: items and arrows, made by `variables` and `operations`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from viz.dot import Mark, Point
+from viz.label import EMPTY, Label, joined, name_label, stacked, text_label
+
+# A circle keeps 10 % slack around its text, since fonts differ from machine to machine.
+_SLACK = 1.12
+_LARGEST_CIRCLE = 62.0
+
+
+@dataclass(frozen=True)
+class Item:
+    """One thing of the folded graph that is drawn as a node.
+
+    Attributes:
+        key: its place in the graph's order.
+        name: as the user wrote it; "" for an unnamed operation.
+        role: one of `viz.style.ROLES`.
+        over: names of the axes it varies over; none if static.
+        title: an operation's symbol, or the whole text of a box that has one.
+        boxed: whether it is an operation with a name or a long symbol (a rounded box), not a circle.
+        starts: what a shift reads before the sequence and behind it: (offset, text), such as (−1, h₀).
+        note: a last line, such as the value that a node carries.
+        tip: plain text for the pointer.
+    """
+
+    key: int
+    name: str
+    role: str
+    over: tuple[str, ...] = ()
+    title: Label = EMPTY
+    boxed: bool = False
+    starts: tuple[tuple[int, Label], ...] = ()
+    note: Label = EMPTY
+    tip: str = ""
+
+
+@dataclass(frozen=True)
+class Arrow:
+    """One dependence of the folded graph.
+
+    Attributes:
+        tail, head: keys of items.
+        shifts: (axis, steps) for every axis along which the head reads another step; positive reads the past.
+        params: names of the parameters passed on the way.
+        pick: where the tail varies over an axis and the head does not: the one step that is read, or None for all.
+        start: the tail only supplies rows outside the sequence.
+    """
+
+    tail: int
+    head: int
+    shifts: tuple[tuple[str, int], ...] = ()
+    params: tuple[str, ...] = ()
+    pick: int | None = None
+    start: bool = False
+
+
+@dataclass
+class Scene:
+    """Items in drawing order, arrows, and the names of the axes in the graph's order."""
+
+    items: list[Item] = field(default_factory=list)
+    arrows: list[Arrow] = field(default_factory=list)
+    axes: tuple[str, ...] = ()
+
+    def item(self, key: int) -> Item:
+        """The item of that key."""
+        return next(item for item in self.items if item.key == key)
+
+
+def later(scene: Scene, steps: set[int]) -> set[int]:
+    """The keys of the static items that depend on some item of the steps."""
+    reached = set(steps)
+    grew = True
+    while grew:
+        heads = {arrow.head for arrow in scene.arrows if arrow.tail in reached and not arrow.start} - reached
+        reached |= heads
+        grew = bool(heads)
+    return reached - steps
+
+
+def index_of(item: Item, scene: Scene) -> str:
+    """The subscript of an item in the folded picture: its axes, in the graph's order.
+
+    Example:
+        >>> index_of(Item(0, "g", "state", ("j", "i")), Scene(axes=("i", "j")))
+        'i,j'
+    """
+    return ",".join(axis for axis in scene.axes if axis in item.over)
+
+
+def content(item: Item, index: str) -> Label:
+    """An item's label at an index: its symbol above its name."""
+    name = name_label(item.name, index if item.over else "") if item.name else EMPTY
+    return stacked([item.title, name, item.note])
+
+
+def outline(item: Item, index: str = "t−1") -> tuple[str, float, float, float]:
+    """(shape, width, height, font) that hold an item's label, points.
+
+    Example:
+        >>> outline(Item(0, "x", "input", ("t",)))
+        ('circle', 42.0, 42.0, 14.0)
+        >>> outline(Item(0, "", "op", (), text_label("+")))
+        ('circle', 24.5, 24.5, 14.0)
+    """
+    label = content(item, index)
+    if item.role == "param":
+        return "box", max(30.0, label.ems * 13 * _SLACK + 10), 24.0 + 15.0 * max(label.lines - 1, 0), 13.0
+    if item.boxed:
+        return "box", max(52.0, label.ems * 12 * _SLACK + 16), 22.0 + 15.0 * max(label.lines - 1, 0), 12.0
+    if item.role in ("op", "delay"):
+        side = max(24.5, label.ems * 13 * _SLACK + 6)
+        return ("square", 26.0, 26.0, 11.0) if item.role == "delay" else ("circle", side, side, 14.0)
+    font, least = (12.0, 30.0) if item.role == "label" else (14.0, 42.0)
+    need = label.ems * font * _SLACK + 6
+    if need > _LARGEST_CIRCLE:
+        return "ellipse", round(need * 1.22, 1), least, font
+    return "circle", max(least, round(need, 1)), max(least, round(need, 1)), font
+
+
+def mark(item: Item, index: str, at: Point | None, key: object, role: str = "", widest: str = "t−1") -> Mark:
+    """The item as a node of a picture, sized for its widest index so that all its steps look alike."""
+    shape, width, height, font = outline(item, widest)
+    return Mark(
+        key, role or item.role, content(item, index), shape, width, height, at, rounded=item.boxed, font=font,
+        tip=item.tip,
+    )  # fmt: skip
+
+
+def passed(params: Sequence[str], longest: int = 4) -> Label:
+    """The parameters an edge passes, as its label; of very many, the first ones and how many more.
+
+    Example:
+        >>> passed(["U", "b"]).html
+        '<I>U</I>, <I>b</I>'
+        >>> passed(list("abcdef")).html
+        '<I>a</I>, <I>b</I>, <I>c</I>, +3'
+    """
+    if len(params) <= longest:
+        return joined([name_label(name) for name in params])
+    shown = [name_label(name) for name in params[: longest - 1]]
+    return joined([*shown, text_label(f"+{len(params) - longest + 1}")])

@@ -1,0 +1,114 @@
+"""The sheet on which the curves and labels of a stamp are chosen: once a dependence and distance, then used at every
+step.
+
+The sheet goes on periodically at both sides, so that the first and the last step look like all others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from viz.dot import Point
+from viz.gutter import Gutter, gutter_path
+from viz.label import Label
+from viz.routes import Body, Curve, Stroke, label_place, moved, route, stroke
+from viz.scene import Arrow
+from viz.stamp import LABEL_FONT, LABEL_HEIGHT, Stamp
+
+# tail, head, how much further right the tail stands, and over how many steps: the last only tells apart what ends
+# alike.
+Span = tuple[int, int, float, tuple]
+
+
+# Samples of a curve that labels keep off: a label is small.
+_FINE, _COARSE = 60, 24
+# With more curves than this on a sheet, each one minds nodes only.
+_MOST_MINDED = 150
+
+
+class Sheet:
+    """The curves and labels of one step and of those that join it to others.
+
+    Args:
+        stamp: the places of one step.
+        periodic: whether steps repeat at both sides; a folded picture has one column alone.
+        gutter: for an arrow between steps, the gutter that it shall run in; None for the shortest way.
+    """
+
+    def __init__(self, stamp: Stamp, *, periodic: bool = True, gutter: Callable[[Arrow], Gutter] | None = None) -> None:
+        self.stamp, self.periodic, self.gutter = stamp, periodic, gutter
+        self.wires: list[float] = []  # heights of the lines of a bus, which labels keep off
+        self.curves: dict[Span, Curve] = {}
+        self.spots: dict[Span, Point] = {}
+        self._copied: dict[int, list[Body]] = {}
+        self._strokes: dict[tuple[Span, float, int], Stroke] = {}
+
+    def settle(self, spans: Mapping[Span, Arrow], words: Callable[[Arrow], Label]) -> None:
+        """Choose a curve for each span, head in the column at 0, and a place for its words."""
+        for span in sorted(spans, key=lambda span: _plainness(span, spans[span])):
+            self.curves[span] = self._choose(spans[span], span)
+        bodies = self._bodies(2) + [Body((0.0, y), 1e5, 1.0, round=False) for y in self.wires]
+        placed: dict[bool, list[Body]] = {True: [], False: []}
+        for span, arrow in spans.items():
+            label = words(arrow)
+            if not label.html:
+                continue
+            size = (label.ems * LABEL_FONT, LABEL_HEIGHT)
+            around = self._around(span, _FINE)
+            spot = label_place(self.curves[span], size, bodies, around, placed[self.whole(span)])
+            self.spots[span] = spot
+            copies = self._copies(1) if self.whole(span) else [0.0]
+            placed[self.whole(span)] += [Body((spot[0] + dx, spot[1]), *size, round=False) for dx in copies]
+
+    def whole(self, span: Span) -> bool:
+        """Whether the two ends stand in columns of steps, and none in a ghost's, which stands closer."""
+        steps = (span[2] + self.stamp.at[span[1]][0] - self.stamp.at[span[0]][0]) / self.stamp.pitch
+        return abs(steps - round(steps)) < 0.01
+
+    def _copies(self, reach: int) -> list[float]:
+        return [j * self.stamp.pitch for j in range(-reach, reach + 1)] if self.periodic else [0.0]
+
+    def _bodies(self, reach: int) -> list[Body]:
+        """The nodes of that many steps to either side, those of the step at 0 as they are."""
+        if reach not in self._copied:
+            bodies = self.stamp.bodies.values()
+            self._copied[reach] = [body.moved(dx) if dx else body for dx in self._copies(reach) for body in bodies]
+        return self._copied[reach]
+
+    def _choose(self, arrow: Arrow, span: Span) -> Curve:
+        stamp = self.stamp
+        head, tail = stamp.bodies[arrow.head], stamp.bodies[arrow.tail]
+        if self.gutter is not None and arrow.shifts:
+            column = head.at[0] + span[2] - tail.at[0]
+            neighbours = abs(column) < 1.5 * stamp.pitch
+            bodies = list(stamp.bodies.values())
+            return gutter_path(tail.moved(column), head, (column, 0.0), bodies, self.gutter(arrow), neighbours)
+        tail = Body((head.at[0] + span[2], tail.at[1]), tail.width, tail.height, tail.round)
+        others = [
+            body for body in self._bodies(int(abs(span[2]) / stamp.pitch) + 2)
+            if body is not head and abs(body.at[0] - tail.at[0]) + abs(body.at[1] - tail.at[1]) > 1
+        ]  # fmt: skip
+        bends = () if arrow.shifts else stamp.bends.get((arrow.tail, arrow.head), ())
+        taken = self._around(span, _COARSE) if len(self.curves) < _MOST_MINDED else []
+        return route(tail, head, others, bends, taken)
+
+    def _around(self, span: Span, count: int) -> list[Stroke]:
+        """The other curves on the sheet; those to ghosts stand at the rim, and are no one's neighbours but theirs."""
+        here = self.whole(span)
+        out = []
+        for other, curve in self.curves.items():
+            there = self.whole(other)
+            if other == span or (here and not there) or (other[:2] == span[:2] and here != there):
+                continue
+            for dx in self._copies(1) if there else [0.0]:
+                key = (other, dx, count)
+                if key not in self._strokes:
+                    self._strokes[key] = stroke(moved(curve, dx), count)
+                out.append(self._strokes[key])
+        return out
+
+
+def _plainness(span: Span, arrow: Arrow) -> tuple:
+    """Who chooses first: what stays in its step, then level lines to the next, then long ones; loops fit anywhere."""
+    level = span[0] == span[1]
+    return bool(arrow.shifts), level and not span[2], not level, abs(span[2])

@@ -1,0 +1,73 @@
+"""What can be drawn: a graph, or nodes; and the options that pictures share, checked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from autograd_seq.node import Node
+from viz.assemble import MOST_ITEMS, check_size
+from viz.errors import DrawError, one_of
+from viz.operations import operations
+from viz.reading import Reading, read_graph
+from viz.scene import Scene
+from viz.style import THEMES, Theme, theme
+from viz.variables import variables
+
+LEVELS = ("variables", "ops")
+
+
+def read(g: Any) -> Reading:
+    """The Reading of a graph, a node or several nodes.
+
+    Raises:
+        DrawError: it is none of these.
+    """
+    outputs = getattr(g, "outputs", g)
+    if isinstance(outputs, Node):
+        outputs = (outputs,)
+    if not isinstance(outputs, (list, tuple)) or not outputs or not all(isinstance(node, Node) for node in outputs):
+        raise DrawError("P205", "this is nothing to draw", expected="an ag.Graph, or a node", got=f"{g!r:.60}",
+                        fix="viz.folded(ag.Graph(L))")  # fmt: skip
+    axes = getattr(g, "axes", None)
+    reading = read_graph(outputs, None if axes is None else [axis.name for axis in axes])
+    check_size(len(reading.vertices), MOST_ITEMS, "operations",
+               "draw a part of it: viz.folded(node) of a node inside")  # fmt: skip
+    return reading
+
+
+def scene_of(reading: Reading, level: str) -> Scene:
+    """The scene of a graph at a level of detail.
+
+    Raises:
+        DrawError: the level is unknown.
+    """
+    if level not in LEVELS:
+        raise one_of("P206", "level", level, LEVELS)
+    return variables(reading) if level == "variables" else operations(reading)
+
+
+def theme_of(name: str) -> Theme:
+    """The theme of that name.
+
+    Raises:
+        DrawError: there is none.
+    """
+    found = theme(name)
+    if found is None:
+        raise one_of("P207", "theme", name, THEMES)
+    return found
+
+
+def only_axis(scene: Scene) -> str:
+    """The name of the one axis to unfold.
+
+    Raises:
+        DrawError: there is none, or there are several.
+    """
+    if len(scene.axes) == 1:
+        return scene.axes[0]
+    if not scene.axes:
+        raise DrawError("P208", "nothing in this graph varies over time", expected="one axis", got="none",
+                        fix='viz.folded(g, level="ops") draws an expression')  # fmt: skip
+    raise DrawError("P209", f"an unfolded picture has one axis, and this graph varies over {' and '.join(scene.axes)}",
+                    expected="one axis", got=f"{len(scene.axes)}", fix="viz.folded(g) draws it")  # fmt: skip

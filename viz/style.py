@@ -1,0 +1,120 @@
+"""What a role looks like: one colour and one shape a role, on white or on dark ground; nothing here knows a graph.
+
+The colours are those of Okabe and Ito (2008), which readers with any kind of colour vision tell apart; the shape is the
+second cue, so that a picture survives a grey printer. Lengths are points, 72 to the inch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+FONT = "Helvetica,Arial,DejaVu Sans"
+DPI = 150
+
+ROLES = (
+    "input",
+    "state",
+    "output",
+    "loss",
+    "label",
+    "param",
+    "ghost",
+    "op",
+    "delay",
+    "static",
+    "slice",
+    "text",
+    "point",
+    "sharedpoint",
+)
+THEMES = ("white", "dark")
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a node of one role is drawn: border, ground, ink, and the width of the border in points."""
+
+    line: str
+    fill: str
+    ink: str
+    pen: float = 1.5
+    style: str = "filled"
+
+
+@dataclass(frozen=True)
+class Theme:
+    """The colours of one picture: its ground, its ordinary edges, and a Look a role."""
+
+    name: str
+    ground: str
+    ink: str
+    edge: str
+    faint: str
+    recur: str
+    looks: dict[str, Look]
+
+
+def _theme(
+    name: str, ground: str, ink: str, edge: str, faint: str, recur: str, pairs: dict[str, tuple[str, str]]
+) -> Theme:
+    """A theme from (border, ground) pairs; what is not a pair follows from the others."""
+    looks = {role: Look(line, fill, ink) for role, (line, fill) in pairs.items()}
+    looks["ghost"] = Look(faint, ground, ink, 1.5, "filled,dashed")
+    looks["op"] = Look(edge, ground, ink, 1.4)
+    looks["delay"] = Look(recur, ground, ink, 2.0)
+    looks["param"] = Look(recur, pairs["param"][1], ink, 2.0)
+    looks["text"] = Look("none", "none", ink, 0.0, "")
+    looks["point"] = Look(recur, recur, ink, 1.0)
+    looks["sharedpoint"] = Look(faint, faint, ink, 1.0)
+    return Theme(name, ground, ink, edge, faint, recur, looks)
+
+
+_WHITE = _theme(
+    "white",
+    ground="#FFFFFF",
+    ink="#1A1A1A",
+    edge="#333333",
+    faint="#777777",
+    recur="#C44E00",
+    pairs={
+        "input": ("#0072B2", "#D6EAF8"),
+        "state": ("#009E73", "#D4F1E6"),
+        "output": ("#B8860B", "#FCEFC9"),
+        "loss": ("#9B3F7C", "#F3DFEC"),
+        "label": ("#555555", "#F0F0F0"),
+        "param": ("#C44E00", "#FBE3D4"),
+        "static": ("#555555", "#FFFFFF"),
+        "slice": ("#DDDDDD", "#F7F7F7"),
+    },
+)
+_DARK = _theme(
+    "dark",
+    ground="#15181D",
+    ink="#F2F2F2",
+    edge="#C9CED6",
+    faint="#8D949E",
+    recur="#FF8F45",
+    pairs={
+        "input": ("#56B4E9", "#12344A"),
+        "state": ("#2CC79B", "#0F3A2E"),
+        "output": ("#E5B93C", "#40330E"),
+        "loss": ("#DE95C4", "#432438"),
+        "label": ("#A9AFB8", "#2B3037"),
+        "param": ("#FF8F45", "#46260F"),
+        "static": ("#A9AFB8", "#15181D"),
+        "slice": ("#363C45", "#1D2127"),
+    },
+)
+_THEMES = {theme.name: theme for theme in (_WHITE, _DARK)}
+
+
+def theme(name: str) -> Theme | None:
+    """The theme of that name, or None where there is none (the caller knows the words for its error).
+
+    Example:
+        >>> theme("dark").ground
+        '#15181D'
+        >>> theme("sepia") is None
+        True
+    """
+    return _THEMES.get(name)

@@ -1,0 +1,259 @@
+"""The unfolded picture of a scene of one axis: the stamp printed once a step, and everything in between joined up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from viz.columns import Column, Columns, minus
+from viz.dot import Line, Mark, Picture, Point
+from viz.gutter import LANE, Gutter, ghost_path
+from viz.label import EMPTY, Label, name_label, text_label
+from viz.routes import Body, moved, route
+from viz.scene import Arrow, Item, Scene, mark, outline, passed
+from viz.sheet import Sheet, Span
+from viz.stamp import LABEL_FONT, Stamp
+
+End = tuple[int, int]  # an item and the place of its column
+
+DOTS = text_label("⋯")
+_GHOST_GAP = 46.0
+
+
+class Unrolling:
+    """A scene, its stamp and its columns on the way to a Picture.
+
+    Args:
+        scene: what is drawn.
+        axis: name of the axis of time.
+        stamp: the places of one step.
+        columns: which steps are shown.
+        labels: whether edges are labelled with the parameters they pass.
+        left: x of the first column's spine.
+        gutters: whether edges between steps run level and upright between the columns, not straight.
+    """
+
+    def __init__(
+        self, scene: Scene, axis: str, stamp: Stamp, columns: Columns, *, labels: bool = True, left: float = 0.0,
+        gutters: bool = False,
+    ) -> None:  # fmt: skip
+        self.scene, self.axis, self.stamp, self.columns = scene, axis, stamp, columns
+        self.labels, self.left, self.gutters = labels, left, gutters
+        self.items = {item.key: item for item in scene.items}
+        self.widest = stamp.widest
+        self.picture = Picture()
+        self.bodies: dict[object, Body] = {}
+        self.sheet = Sheet(stamp, gutter=self._lane if gutters else None)
+        self._lanes: dict[tuple[int, int], int] = {}
+        for arrow in self._between():
+            self._lanes.setdefault((arrow.tail, self._shift(arrow)), len(self._lanes))
+
+    # -- marks ----------------------------------------------------------------------------------------------------
+
+    def x(self, place: int) -> float:
+        """Where the spine of a column stands; ghosts stand closer than a whole step."""
+        last = len(self.columns.columns) - 1
+        near = self._ghost_pitch()
+        if place < 0:
+            return self.left + place * near
+        if place > last >= 0:
+            return self.left + last * self.stamp.pitch + (place - last) * near
+        return self.left + place * self.stamp.pitch
+
+    def _ghost_pitch(self) -> float:
+        recurrent = [a for a in self.scene.arrows if a.shifts and not a.start]
+        label = max((passed(a.params).ems * LABEL_FONT for a in recurrent), default=0.0) if self.labels else 0.0
+        return min(self.stamp.pitch, 46.0 + max(_GHOST_GAP, min(label, 90.0) + 24.0, -self.stamp.left + 12.0))
+
+    def add(self, item: Item, at: Point, key: object, index: str, role: str = "") -> None:
+        """Draw an item somewhere; edges will find it by its key."""
+        self.picture.marks.append(mark(item, index, at, key, role, self.widest))
+        shape, width, height, _ = outline(item, self.widest)
+        self.bodies[key] = Body(at, width, height, shape in ("circle", "ellipse"))
+
+    def print_columns(self, dotted_rows: bool = True) -> None:
+        """Print the stamp into every column; where steps are left out, dots stand in every row.
+
+        Args:
+            dotted_rows: False to dot only the rows that lead from step to step.
+        """
+        carried = {key for arrow in self._between() for key in (arrow.tail, arrow.head)}
+        if dotted_rows and not self.gutters:
+            carried |= {key for key, item in self.items.items() if item.role != "label"}
+        for column in self.columns.columns:
+            for key, (dx, y) in self.stamp.at.items():
+                at = (self.x(column.place) + dx, y)
+                if column.step is not None:
+                    self.add(self.items[key], at, (key, column.place), column.index)
+                elif key in carried:
+                    self.picture.marks.append(Mark((key, column.place), "text", DOTS, "plaintext", 22, 16, at, font=20))
+                    self.bodies[key, column.place] = Body(at, 26.0, 18.0)
+
+    def print_slices(self) -> None:
+        """Print a faint ground under every step, with `t = 0` at its foot."""
+        stamp = self.stamp
+        width, height = stamp.right - stamp.left + 20.0, stamp.top - stamp.bottom + 52.0
+        for column in self.columns.columns:
+            label = heading(self.axis, column)
+            x = self.x(column.place) + (stamp.left + stamp.right) / 2
+            if column.step is None:
+                at = (x, stamp.bottom - 28.0)
+                ground = Mark(("slice", column.place), "text", label, "plaintext", 50, 18, at, font=12)
+            else:
+                at = (x, (stamp.top + stamp.bottom) / 2 - 10.0)
+                ground = Mark(("slice", column.place), "slice", label, "box", width, height, at, rounded=True, font=12)
+            self.picture.marks.append(ground)
+
+    def print_ghosts(self) -> None:
+        """Print the rows that lie before and behind the sequence, with what they are set to under them."""
+        crowd: dict[bool, list[float]] = {}
+        for key, place, step in self._ghosts():
+            item = self.items[key]
+            at = self._ghost_at(key, place, step, crowd.setdefault(place < 0, []))
+            index = minus(step)
+            _, width, height, _ = outline(replace(item, boxed=False, title=EMPTY), self.widest)
+            self.picture.marks.append(mark(replace(item, boxed=False, title=EMPTY), index, at, (key, place), "ghost",
+                                           self.widest))  # fmt: skip
+            self.bodies[key, place] = Body(at, width, height)
+            offset = step if step < 0 else step - (self.columns.length or 0)
+            text = dict(item.starts).get(offset)
+            if text is not None:
+                shown = Label(f"= {text.html}", text.ems + 1.2)
+                above = (at[0], at[1] + height / 2 + 10)
+                self.picture.marks.append(
+                    Mark(("start", key, place), "text", shown, "plaintext", 40, 14, above, font=11)
+                )
+
+    def _ghost_at(self, key: int, place: int, step: int, crowd: list[float]) -> Point:
+        """Beside the row of the item; with gutters beside the node that reads it, outside of all that runs there."""
+        dx, y = self.stamp.at[key]
+        if not self.gutters:
+            return self.x(place) + dx, y
+        ahead = -step if step < 0 else (self.columns.length or 0) - 1 - step
+        readers = [arrow for arrow in self._between() if arrow.tail == key]
+        y = self.stamp.at[min(readers, key=lambda arrow: abs(self._shift(arrow) - ahead)).head][1]
+        while any(abs(y - other) < 48.0 for other in crowd) or any(abs(y - wire) < 25.0 for wire in self.sheet.wires):
+            y += 6.0
+        crowd.append(y)
+        last = len(self.columns.columns) - 1
+        wide = LANE * len(self._lanes) + 48.0
+        if place < 0:
+            return self.left + self.stamp.left - wide + (place + 1) * 54.0, y
+        return self.x(last) + self.stamp.right + wide + (place - last - 1) * 54.0, y
+
+    def _ghosts(self) -> Iterator[tuple[int, int, int]]:
+        length = self.columns.length
+        seen: dict[tuple[int, int], int] = {}
+        for arrow in self._between():
+            k = self._shift(arrow)
+            for column in self.columns.columns:
+                if column.step is None or length is None:
+                    continue
+                step = column.step - k
+                if not 0 <= step < length:
+                    seen[arrow.tail, self.columns.place(step)] = step
+        for (key, place), step in sorted(seen.items(), key=lambda pair: (abs(pair[0][1]), pair[0])):
+            yield key, place, step
+
+    def print_headings(self) -> None:
+        """Print `t = 0` under every column."""
+        y = self.stamp.bottom - 30.0
+        for column in self.columns.columns:
+            label = heading(self.axis, column)
+            at = (self.x(column.place), y)
+            self.picture.marks.append(Mark(("heading", column.place), "text", label, "plaintext", 50, 18, at, font=12))
+
+    # -- edges ----------------------------------------------------------------------------------------------------
+
+    def _between(self) -> list[Arrow]:
+        """The arrows that lead from one step to another."""
+        return [a for a in self.scene.arrows if self._shift(a) and a.tail in self.stamp.at and a.head in self.stamp.at]
+
+    def _shift(self, arrow: Arrow) -> int:
+        return dict(arrow.shifts).get(self.axis, 0)
+
+    def print_arrows(self) -> None:
+        """Draw every dependence between items that both vary over the axis, at every step shown."""
+        drawn: dict[tuple[End, End, tuple], Arrow] = {}
+        for arrow in self.scene.arrows:
+            if self._joins(arrow):
+                for tail, head in self._ends(arrow):
+                    drawn.setdefault((tail, head, self._kind(arrow)), arrow)
+        spans: dict[Span, Arrow] = {}
+        for (tail, head, _), arrow in drawn.items():
+            if not (self.gutters and self._outside(tail[1])):  # such a ghost stands where there is room, out of line
+                spans.setdefault(self._span(arrow, tail, head), arrow)
+        self.sheet.settle(spans, self._words)
+        for (tail, head, _), arrow in drawn.items():
+            self._draw(arrow, tail, head)
+
+    def _joins(self, arrow: Arrow) -> bool:
+        """Whether the arrow is drawn among the columns."""
+        return arrow.tail in self.stamp.at and arrow.head in self.stamp.at and not arrow.start
+
+    def _words(self, arrow: Arrow) -> Label:
+        return passed(arrow.params) if self.labels and arrow.params else EMPTY
+
+    def _ends(self, arrow: Arrow) -> Iterator[tuple[End, End]]:
+        """(tail, place) and (head, place) for every step at which at least one of the two is shown."""
+        k, length = self._shift(arrow), self.columns.length
+        for column in self.columns.columns:
+            if column.step is None:
+                continue
+            tail = (arrow.tail, self.columns.place(column.step - k))
+            yield tail, (arrow.head, column.place)
+            ahead = column.step + k
+            if k and (length is None or 0 <= ahead < length):
+                yield (arrow.tail, column.place), (arrow.head, self.columns.place(ahead))
+
+    def _span(self, arrow: Arrow, tail: End, head: End) -> Span:
+        dx = round(self.bodies[tail].at[0] - self.bodies[head].at[0], 1)
+        return arrow.tail, arrow.head, dx, self._kind(arrow)
+
+    def _kind(self, arrow: Arrow) -> tuple:
+        """What tells apart arrows of the same ends: nothing here, since their ends are different steps."""
+        return ()
+
+    def _lane(self, arrow: Arrow) -> Gutter:
+        stamp = self.stamp
+        return Gutter(stamp.left, stamp.right, stamp.bottom - 50.0, self._lanes[arrow.tail, self._shift(arrow)])
+
+    def _outside(self, place: int) -> bool:
+        return not 0 <= place < len(self.columns.columns)
+
+    def _dotted(self, place: int) -> bool:
+        return not self._outside(place) and self.columns.columns[place].step is None
+
+    def _draw(self, arrow: Arrow, tail: End, head: End) -> None:
+        dx = self.bodies[head].at[0] - self.stamp.at[arrow.head][0]
+        span = self._span(arrow, tail, head)
+        if self.gutters and self._outside(tail[1]):
+            bodies = list(self.stamp.bodies.values())
+            first = head[1] in (0, len(self.columns.columns) - 1)
+            curve = ghost_path(self.bodies[tail], self.bodies[head], dx, bodies, self._lane(arrow), first)
+        else:
+            curve = moved(self.sheet.curves[span], dx)
+        dotted = self._dotted(tail[1]) or self._dotted(head[1])
+        if dotted and not self.gutters and abs(curve[0][1] - curve[-1][1]) < 0.01 and len(curve) == 4:
+            curve = route(self.bodies[tail], self.bodies[head], [])  # up to the dots, which are narrower
+        spot = self.sheet.spots.get(span)
+        label = self._words(arrow) if spot else EMPTY
+        at = (spot[0] + dx, spot[1]) if spot else None
+        self.picture.lines.append(Line(tail, head, line_role(arrow, self.items[arrow.tail]), label, curve, at))
+
+
+def line_role(arrow: Arrow, tail: Item) -> str:
+    """Recurrent edges have their colour, edges from labels stay in the background."""
+    if arrow.start:
+        return "start"
+    if arrow.shifts:
+        return "recur"
+    return "faint" if tail.role == "label" else "flow"
+
+
+def heading(axis: str, column: Column) -> Label:
+    """`t = 0`, or the dots of the steps left out."""
+    if column.step is None:
+        return DOTS
+    name, index = name_label(axis), text_label(column.index)
+    return Label(f"{name.html} = {index.html}", name.ems + index.ems + 1.5)

@@ -1,0 +1,56 @@
+"""The child process that renders: DOT text in, a file's bytes out. `viz.render` runs this file as a script.
+
+A process of its own, because Graphviz is C that runs inside the caller: it cannot be stopped when it takes too long,
+it prints font warnings on the process's own stderr, and a fault in it would take the caller's session along.
+
+Usage: python worker.py FORMAT < text > picture. Exits with 3 where neither pygraphviz nor a dot program is there.
+"""
+
+from __future__ import annotations
+
+import sys
+
+NO_RENDERER = 3
+
+
+def draw(text: str, form: str) -> bytes:
+    """Render DOT text with pygraphviz's own Graphviz, else with the dot program on the PATH.
+
+    Args:
+        text: DOT.
+        form: a format both know, such as "png", "svg", "pdf", "plain".
+
+    Returns:
+        The bytes of the file.
+
+    Raises:
+        ImportError: neither pygraphviz nor graphviz is installed.
+        FileNotFoundError: pygraphviz is missing, and there is no dot program.
+    """
+    try:
+        import pygraphviz
+    except ImportError:
+        import graphviz
+
+        try:
+            return graphviz.Source(text).pipe(format=form, quiet=True)
+        except graphviz.ExecutableNotFound as error:
+            raise FileNotFoundError(str(error)) from None
+    return pygraphviz.AGraph(string=text).draw(format=form, prog="dot")
+
+
+def main(argv: list[str]) -> int:
+    """Render stdin to stdout; the exit status says how it went."""
+    text = sys.stdin.buffer.read().decode("utf-8")
+    try:
+        data = draw(text, argv[0])
+    except (ImportError, FileNotFoundError) as error:
+        print(error, file=sys.stderr)
+        return NO_RENDERER
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
