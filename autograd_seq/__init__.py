@@ -30,8 +30,8 @@ from autograd_seq.errors import (
 )
 from autograd_seq.grad.check import Report, check_grad, check_op
 from autograd_seq.grad.reverse import grad
+from autograd_seq.graph.dag import DAG
 from autograd_seq.graph.graph import Graph
-from autograd_seq.graph.unroll import DAG
 from autograd_seq.node import Node, constant
 from autograd_seq.op import Op, broadcast, defop, promote, same_shape
 from autograd_seq.ops.elementwise import (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable
+from typing import Any
 
 from autograd_seq.errors import AxisError
 
@@ -81,9 +82,8 @@ def as_axes(over: Axis | Iterable[Axis] | None) -> tuple[Axis, ...]:
     """Return ``over`` as a tuple of distinct axes; ``None`` and ``()`` mean no axis."""
     if over is None:
         return ()
-    if isinstance(over, str) or not isinstance(over, (Axis, Iterable)):
-        over = (over,)  # type: ignore[assignment]
-    axes = (over,) if isinstance(over, Axis) else tuple(over)  # type: ignore[arg-type]
+    several: Any = over
+    axes = tuple(several) if isinstance(several, Iterable) and not isinstance(several, str) else (several,)
     for axis in axes:
         if not isinstance(axis, Axis):
             raise AxisError(

@@ -62,7 +62,8 @@ class Node:
     ) -> None:
         self.op, self.inputs, self.attrs = op, inputs, attrs
         self.shape, self.dtype, self.axes = shape, dtype, axes
-        self._value, self._grad, self.weak = value, None, weak
+        self._value, self.weak = value, weak
+        self._grad: Any = None
         self.name, self.site, self.scope = name, site, scope
 
     # -- values ---------------------------------------------------------------------------------------------------
@@ -187,7 +188,7 @@ class Node:
         return len(self.shape)
 
     @property
-    def T(self) -> Node:  # noqa: N802  (NumPy's name)
+    def T(self) -> Node:
         """The value with its dimensions reversed."""
         return FUNCTIONS["transpose"](self)
 
@@ -367,7 +368,7 @@ def _binary(name: str, a: Any, b: Any) -> Node:
         b = constant(b)
     x, y = a._value, b._value
     if type(x) is _float64 and type(y) is _float64:
-        return Node(op, (a, b), _NO_ATTRS, (), float, (), op.forward(x, y), a.weak and b.weak)  # type: ignore[misc]
+        return Node(op, (a, b), _NO_ATTRS, (), float, (), op.forward(x, y), a.weak and b.weak)
     return apply(op, a, b)
 
 
@@ -418,9 +419,9 @@ def compute(op: Op, inputs: tuple[Node, ...], attrs: dict[str, Any]) -> Any:
                 v.astype(width) if x.dtype is float and x.weak > firmest else v
                 for x, v in zip(inputs, values, strict=True)
             ]
-            out = np.asarray(op.forward(*values, **attrs))[()]  # type: ignore[misc]
+            out = np.asarray(op.forward(*values, **attrs))[()]
             return out.astype(width) if out.dtype.kind == "f" and width.kind == "f" else out
-    return np.asarray(op.forward(*values, **attrs))[()]  # type: ignore[misc]
+    return np.asarray(op.forward(*values, **attrs))[()]
 
 
 def _misfit(op: Op, inputs: tuple[Node, ...], error: Exception) -> AutogradSeqError:

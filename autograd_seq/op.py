@@ -149,7 +149,7 @@ def defop(
         raise OperationError(
             "O102", f"{name} is a built-in operation", node=name, fix=f'choose another name, e.g. "my_{name}"'
         )
-    rule = dtype if not isinstance(dtype, type) else lambda *_, kind=dtype, **__: kind
+    rule = (lambda *_, **__: dtype) if isinstance(dtype, type) else dtype
     if broadcasts is None:
         broadcasts = shape is broadcast
     op = Op(name, shape, forward, vjp, rule, axes, broadcasts, symbol or name, doc)

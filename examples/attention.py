@@ -57,7 +57,7 @@ def main() -> dict[str, float]:
             up, down = (dag.evaluate(**{**feeds, name: feeds[name] + d})[0] for d in (step, -step))
             numeric[i] = (up - down) / 2e-5
         errors[name] = float(np.abs(g - numeric).max() / np.abs(numeric).max())
-        print(f"dL/d{name:<3} |gradient| = {np.linalg.norm(g):.4f}   error against central differences {errors[name]:.1e}")
+        print(f"dL/d{name:<3} |gradient| = {np.linalg.norm(g):.4f}   error (central differences) {errors[name]:.1e}")
     return errors
 
 

@@ -267,7 +267,7 @@ def _starts(vertex: Node, shown: _Shown) -> tuple[tuple[str, int, Node], ...]:
         return ()
     out = []
     for bound in vertex.attrs["bounds"]:
-        rows = vertex.inputs[bound.start : bound.start + (bound.count or 1)]
+        rows = vertex.inputs[bound.start : bound.stop]
         for i, row in enumerate(rows):
             found = _resolve(row, shown).vertex
             if not _is_silent(found):

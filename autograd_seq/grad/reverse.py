@@ -27,6 +27,7 @@ from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.shape import broadcast_to, reshape
 from autograd_seq.ops.time import AT, SHIFT, spread, state
 
+_float64 = np.float64
 _inputs = attrgetter("inputs")
 
 
@@ -58,8 +59,7 @@ def grad(output: Node, wrt: Node | Sequence[Node], *, cotangent: Any = None) -> 
         The size of the result is that of the equations, whatever the number of steps. Method: adjoint of a system of
         recurrence equations, i.e. transposition of the signal-flow graph; Werbos 1990.
     """
-    several = not isinstance(wrt, Node)
-    targets = list(wrt) if several else [wrt]  # type: ignore[arg-type, list-item]
+    targets: list[Node] = [wrt] if isinstance(wrt, Node) else list(wrt)
     seed = _seed(output, cotangent)
     for x in targets:
         if not isinstance(x, Node) or x.dtype is not float:
@@ -69,7 +69,7 @@ def grad(output: Node, wrt: Node | Sequence[Node], *, cotangent: Any = None) -> 
             )  # fmt: skip
     found = _Adjoint(output, targets).run(seed)
     out = [_laid_out(found.get(x), x) for x in targets]
-    return out if several else out[0]
+    return out[0] if isinstance(wrt, Node) else out
 
 
 def _seed(output: Node, cotangent: Any) -> Node:
@@ -196,7 +196,7 @@ def _row_cotangents(node: Node, g: Node) -> list[tuple[Node, Node]]:
         return AT(g, axis=axis, index=step, outside="zero")
 
     # a row for all: s₋ₖ … s₋₁ are read at steps 0 … k−1, s_T … at steps −k … −1; rows of a list count from the near end
-    if bound.count is None:
+    if bound.rows is None:
         return [(given[0], read(i if by > 0 else -1 - i)) for i in range(k)]
     if by > 0:
         return [(given[len(given) - j], read(k - j)) for j in range(1, k + 1)]
@@ -227,20 +227,26 @@ def backward(output: Node, cotangent: Any = None) -> None:
             g = found.pop(node, None)
             if g is None:
                 continue
+            width = node._value.dtype
+            if g.dtype != width and g.dtype.kind == width.kind:  # a Python number has no width, but its value has
+                g = g.astype(width)
             node._grad = g if node._grad is None else node._grad + g
             inputs = node.inputs
             if not inputs:
                 continue
             parts = node.op.vjp(g, node._value, *[x._value for x in inputs], **node.attrs)
-            for x, part in zip(inputs, parts, strict=True):
+            for x, part in zip(inputs, parts):  # noqa: B905  (strict= costs a tenth of the loop)
                 if part is None or x.op is CONSTANT or x.dtype is not float:
                     continue
-                if type(part) is Node:
-                    part = part._value
-                if part.shape != x.shape:
-                    part = _fit_array(part, x)
-                known = found.get(x)
-                found[x] = part if known is None else known + part
+                if type(part) is not _float64 or x.shape:  # scalars, the bulk of a scalar expression, fit as they are
+                    if type(part) is Node:
+                        part = part._value
+                    if part.shape != x.shape:
+                        part = _fit_array(part, x)
+                if x in found:
+                    found[x] = found[x] + part  # never in place: rules may return one array twice
+                else:
+                    found[x] = part
 
 
 def _fit_array(g: Any, like: Node) -> Any:

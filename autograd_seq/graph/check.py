@@ -8,6 +8,7 @@ which all shifts of the component point one way; those shifts cut, the rest must
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 from autograd_seq.axes import Axis
 from autograd_seq.errors import CycleError, NameClashError, StateError
@@ -92,14 +93,14 @@ def _within_step(cycle: list[Node], name: Name) -> CycleError | StateError:
     shown = [n for i, n in enumerate(path) if i == 0 or n.op.name != "rewritten" or n.name]
     arrows = " → ".join(name(n) for n in shown)
     where = next((n.where for n in path[1:] if n.where), start.where)
-    for a, b in zip(path, path[1:], strict=False):
+    for a, b in pairwise(path):
         if a.op is SHIFT and b in shift_rows(a):
             return StateError(
                 "G211", f"a boundary row of {name(a.inputs[0])} depends on the recurrence that it starts",
                 node=name(a.inputs[0]), where=where, detail=arrows,
                 fix="start from a parameter, an input, or a value that the recurrence does not reach",
             )  # fmt: skip
-    reads = [(b, a) for a, b in zip(path, path[1:], strict=False) if b.op is STATE]
+    reads = [(b, a) for a, b in pairwise(path) if b.op is STATE]
     fixes = []
     for state, reader in reads:
         over = ", ".join(a.name for a in state.axes)
@@ -205,14 +206,15 @@ def check_rows(nodes: Sequence[Node], name: Name) -> None:
             longest[key] = abs(by), node
     for (source, axis, side), (needed, reader) in longest.items():
         bound, given = rows(source, axis, side)
-        if bound is None or bound.count is None or bound.count == needed:
+        if bound is None or bound.rows is None or bound.rows == needed:
             continue
-        if bound.count > needed and source.attrs.get("rows_checked"):
+        if bound.rows > needed and source.attrs.get("rows_checked"):
             continue
         raise StateError(
             "G212", f"{name(source)} has {len(given)} {side} rows, and {name(reader)} needs {needed}", node=name(source),
             where=source.where, expected=f"a list of {needed}, in time order", got=str(len(given)),
-            fix=f"one row for each step that is read outside: {side}=[{', '.join(_row_names(name(source), axis, side, needed))}]",
+            fix="one row for each step that is read outside: "
+            f"{side}=[{', '.join(_row_names(name(source), axis, side, needed))}]",
         )  # fmt: skip
     for source, _, _ in longest:
         if source.op is STATE:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from autograd_seq.axes import Axis
 from autograd_seq.errors import AxisError, FeedError, OperationError, did_you_mean
-from autograd_seq.graph import check, feeds, text, unroll
+from autograd_seq.graph import check, feeds, text
+from autograd_seq.graph.dag import DAG
 from autograd_seq.graph.order import elementary_cycles, step_order
 from autograd_seq.node import Node
 from autograd_seq.ops.leaf import INPUT, PARAM
@@ -140,7 +141,7 @@ class Graph:
 
     # -- meaning ----------------------------------------------------------------------------------------------------
 
-    def unroll(self, **sizes: int) -> unroll.DAG:
+    def unroll(self, **sizes: int) -> DAG:
         """Unfold the graph over so many steps of each axis: a DAG in which every parameter is one node.
 
         Args:
@@ -160,7 +161,7 @@ class Graph:
         Notes:
             Time and memory are linear in the number of points.
         """
-        return unroll.DAG(self, self._sizes(sizes))
+        return DAG(self, self._sizes(sizes))
 
     def _sizes(self, sizes: dict[str, int]) -> dict[Axis, int]:
         known = {a.name: a for a in self.axes}

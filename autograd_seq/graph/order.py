@@ -5,6 +5,7 @@ No order here comes from a ``set`` or from ``id()``: the same equations give the
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import TypeVar
 
@@ -24,7 +25,8 @@ def postorder(roots: Iterable[N], sources: Callable[[N], Iterable[N]], seen: set
     seen = set() if seen is None else seen
     order: list[N] = []
     path: list[N] = []
-    stack: list[N | None] = list(roots)[::-1]
+    stack: list[N | None] = []
+    stack.extend([*roots][::-1])
     while stack:
         node = stack.pop()
         if node is None:  # all sources of the innermost open node are done
@@ -42,7 +44,7 @@ def rows(node: Node, axis: object, side: str) -> tuple[Bound | None, tuple[Node,
     if node.op is STATE:
         for bound in node.attrs["bounds"]:
             if bound.axis is axis and bound.side == side:
-                return bound, node.inputs[bound.start : bound.start + (bound.count or 1)]
+                return bound, node.inputs[bound.start : bound.stop]
     return None, ()
 
 
@@ -111,8 +113,6 @@ def shortest_cycle(start: N, sources: Callable[[N], Iterable[N]], within: set[N]
 
 def elementary_cycles(count: int, edges: Iterable[tuple[int, int]], limit: int) -> list[list[int]]:
     """Return at most ``limit`` elementary cycles, each from its least node, shortest first (Johnson 1975, by networkx)."""
-    import itertools
-
     import networkx as nx
 
     graph = nx.DiGraph(list(edges))

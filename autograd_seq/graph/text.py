@@ -77,7 +77,7 @@ def _right(graph: Graph, node: Node) -> str:
     args = [_operand(graph, x) for x in node.inputs]
     if node.op is STATE:
         rows = [
-            f", {b.side}[{b.axis}]=({', '.join(args[b.start : b.start + (b.count or 1)])}{'' if b.count else ', …'})"
+            f", {b.side}[{b.axis}]=({', '.join(args[b.start : b.stop])}{', …' if b.rows is None else ''})"
             for b in node.attrs["bounds"]
         ]
         return f"state {args[0]}{''.join(rows)}"

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from autograd_seq.node import Node, constant
-from autograd_seq.op import FUNCTIONS, arithmetic, defop, promote, same_shape
+from autograd_seq.op import FUNCTIONS, Op, arithmetic, defop, promote, same_shape
 
 # -- arithmetic ---------------------------------------------------------------------------------------------------
 
@@ -32,7 +32,7 @@ mul = defop(
     vjp=lambda g, y, a, b: (g * b, g * a),
     doc="Elementwise product.",
 )  # fmt: skip
-zero_safe_mul = defop(
+zero_safe_mul: Op = defop(
     "zero_safe_mul", dtype=promote, symbol="⊙",
     forward=lambda g, d: np.multiply(g, d, where=(g != 0), out=np.zeros(np.broadcast(g, d).shape, np.result_type(g, d))),
     vjp=lambda h, y, g, d: (zero_safe_mul(h, d), zero_safe_mul(h, g)),
@@ -53,7 +53,7 @@ abs = defop(
     vjp=lambda g, y, x: (g * sign(x),),
     doc="Absolute value; its derivative at 0 is 0.",
 )  # fmt: skip
-sign = defop(
+sign: Op = defop(
     "sign", shape=same_shape, forward=np.sign, dtype=promote,
     vjp=lambda g, y, x: (None,),
     doc="−1, 0 or 1; without gradient.",
@@ -65,7 +65,7 @@ minimum = defop(
 )  # fmt: skip
 maximum = defop(
     "maximum", forward=np.maximum, dtype=promote, symbol="max",
-    vjp=lambda g, y, a, b: (g * _share(-a, -b), g * _share(-b, -a)),
+    vjp=lambda g, y, a, b: (g * _share(b, a), g * _share(a, b)),
     doc="The larger of two values; where they tie, each gets half of the gradient.",
 )  # fmt: skip
 
@@ -91,7 +91,7 @@ def clip(x: Any, low: Any = None, high: Any = None) -> Node:
 _power = defop(
     "power", forward=np.power, dtype=promote, symbol="^",
     vjp=lambda g, y, a, b: (
-        zero_safe_mul(g, b * power(a, b - 1)),
+        zero_safe_mul(g, zero_safe_mul(b, power(a, b - 1))),
         zero_safe_mul(g, where(equal(a, 0), 0.0, y * _log(where(equal(a, 0), 1.0, a)))),
     ),
     doc="a to the power b.",
@@ -115,7 +115,8 @@ def power(base: Any, exponent: Any) -> Node:
         base = constant(base)
         if exponent < 0 and base.dtype is not float:
             base = cast(base, float)
-        return base if exponent == 1 else _power_number(base, n=exponent)
+        n = exponent if isinstance(exponent, int) else float(exponent)  # a np.float64 would widen float32
+        return base if n == 1 else _power_number(base, n=n)
     return _power(base, exponent)
 
 
@@ -129,7 +130,7 @@ expm1 = defop(
     vjp=lambda g, y, x: (zero_safe_mul(g, y + 1),),
     doc="exp(x) − 1, exact for small x.",
 )  # fmt: skip
-_log = defop(
+_log: Op = defop(
     "log", shape=same_shape, forward=np.log,
     vjp=lambda g, y, x: (zero_safe_mul(g, 1 / x),),
     doc="Natural logarithm.",
@@ -154,7 +155,7 @@ arctan = defop(
     vjp=lambda g, y, x: (g / (1 + x * x),),
     doc="Inverse tangent, in radians.",
 )  # fmt: skip
-cos = defop(
+cos: Op = defop(
     "cos", shape=same_shape, forward=np.cos,
     vjp=lambda g, y, x: (-g * sin(x),),
     doc="Cosine of x in radians.",
@@ -190,13 +191,13 @@ softplus = defop(
 )  # fmt: skip
 relu = defop(
     "relu", shape=same_shape, forward=lambda x: np.where(x > 0, x, 0), dtype=promote,
-    vjp=lambda g, y, x: (where(less(0, x), g, 0.0),),
+    vjp=lambda g, y, x: (g * (y > 0),),
     doc="max(x, 0), with derivative 0 at 0 (as in PyTorch and JAX).",
 )  # fmt: skip
 
 _math_erf = np.frompyfunc(math.erf, 1, 1)
 erf = defop(
-    "erf", shape=same_shape, forward=lambda x: np.asarray(_math_erf(x)).astype(x.dtype),
+    "erf", shape=same_shape, forward=lambda x: np.asarray(_math_erf(x)).astype(x.dtype if x.dtype.kind == "f" else float),
     vjp=lambda g, y, x: (g * (2 / math.sqrt(math.pi)) * exp(-x * x),),
     doc="The error function 2/√π ∫₀ˣ exp(−u²) du, to the C library's accuracy.",
 )  # fmt: skip
@@ -215,7 +216,7 @@ def gelu(x: Any) -> Node:
 
 # -- comparisons, logic, choice -------------------------------------------------------------------------------------
 
-equal = defop(
+equal: Op = defop(
     "equal", forward=operator.eq, dtype=bool, symbol="=",
     vjp=lambda g, y, a, b: (None, None),
     doc="Where two values are equal.",
@@ -250,7 +251,7 @@ logical_not = defop(
     vjp=lambda g, y, x: (None,),
     doc="Where it is false.",
 )  # fmt: skip
-where = defop(
+where: Op = defop(
     "where", forward=np.where, dtype=lambda c, a, b, **_: promote(a, b),
     vjp=lambda g, y, c, a, b: (None, where(c, g, 0.0), where(c, 0.0, g)),
     doc="a where the condition holds, b elsewhere; the branch not taken gets a gradient of exactly 0.",
@@ -259,7 +260,7 @@ where = defop(
 # -- kinds ----------------------------------------------------------------------------------------------------------
 
 _CASTS = {float: lambda x: x.astype(np.float64) if x.dtype.kind in "iub" else x,
-          int: lambda x: x.astype(np.int64), bool: lambda x: x.astype(np.bool_)}  # fmt: skip
+          int: lambda x: np.real(x).astype(np.int64), bool: lambda x: x.astype(np.bool_)}  # fmt: skip
 _cast = defop(
     "cast", shape=same_shape, forward=lambda x, to: _CASTS[to](x), dtype=lambda x, *, to: to,
     vjp=lambda g, y, x, to: (g if to is float else None,),
@@ -302,7 +303,7 @@ rewritten = defop(
 
 FUNCTIONS.update(power=power)
 __all__ = [
-    "abs", "add", "arctan", "cast", "clip", "cos", "div", "equal", "erf", "exp", "expm1", "gelu", "less", "less_equal", "log", "log1p",
-    "logical_and", "logical_not", "logical_or", "maximum", "minimum", "mul", "neg", "not_equal", "power", "relu", "sigmoid",
+    "abs", "add", "arctan", "cast", "clip", "cos", "div", "equal", "erf", "exp", "expm1", "gelu", "less", "less_equal", "log",
+    "log1p", "logical_and", "logical_not", "logical_or", "maximum", "minimum", "mul", "neg", "not_equal", "power", "relu", "sigmoid",
     "sign", "sin", "softplus", "sqrt", "sub", "tanh", "where", "zero_safe_mul",
 ]  # fmt: skip

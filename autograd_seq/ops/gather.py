@@ -8,7 +8,7 @@ import numpy as np
 
 from autograd_seq.errors import DTypeError, FeedError
 from autograd_seq.node import Node, constant
-from autograd_seq.op import FUNCTIONS, defop, first
+from autograd_seq.op import FUNCTIONS, Op, defop, first
 from autograd_seq.ops.elementwise import STABLE_LOG, log
 from autograd_seq.ops.shape import expand_dims, lead, negative_axis, transpose
 
@@ -69,7 +69,7 @@ _take = defop(
     vjp=lambda g, y, x, i, rank, index_rank: (
         _scatter(g, i, n=x.shape[0], rank=rank, index_rank=index_rank), None),
 )  # fmt: skip
-_scatter = defop(
+_scatter: Op = defop(
     "scatter_add", shape=lambda g, i, *, n, rank, index_rank: (n, *g[index_rank:]), dtype=first, forward=_scatter_forward,
     vjp=lambda h, y, g, i, n, rank, index_rank: (_take(h, i, rank=rank, index_rank=index_rank), None),
 )  # fmt: skip

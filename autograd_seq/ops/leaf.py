@@ -63,7 +63,9 @@ def _leaf(op: Any, name: str, shape: Any, over: Any, dtype: Any) -> Node:
     return Node(op, (), {}, as_shape(shape, full), kind, axes, name=full, site=user_site(), scope=current_scope())
 
 
-def input(name: str, shape: int | Sequence[int] = (), *, over: Axis | Iterable[Axis] | None = None, dtype: Any = float) -> Node:  # fmt: skip
+def input(
+    name: str, shape: int | Sequence[int] = (), *, over: Axis | Iterable[Axis] | None = None, dtype: Any = float
+) -> Node:
     """Declare data that is fed at run time, one value at each point of its axes.
 
     Args:

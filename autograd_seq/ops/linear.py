@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd_seq.errors import OperationError
+from autograd_seq.errors import OperationError, ShapeError
 from autograd_seq.node import Node, constant
 from autograd_seq.op import FUNCTIONS, defop, promote
 from autograd_seq.ops.shape import broadcast_to, reshape
@@ -144,7 +144,13 @@ def matmul(a: Any, b: Any) -> Node:
     """
     a, b = constant(a), constant(b)
     if a.ndim > 2 or b.ndim > 2:
-        lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+        try:
+            lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+        except ValueError:
+            raise ShapeError(
+                "S116", "matmul cannot match the stacks of matrices", where=a.where or b.where,
+                expected="leading dimensions that broadcast", got=f"{a.shape} @ {b.shape}",
+            ) from None  # fmt: skip
         a = broadcast_to(a, lead + a.shape[-2:]) if a.ndim > 1 else a
         b = broadcast_to(b, lead + b.shape[-2:]) if b.ndim > 1 else b
         stack = string.ascii_lowercase[: len(lead)]

@@ -88,8 +88,15 @@ stop_gradient = defop(
     "stop_gradient", shape=same_shape, dtype=first, forward=lambda x: x, vjp=lambda g, y, x: (None,),
     doc="The value as it is, with a gradient of 0.", symbol="stop",
 )  # fmt: skip
+
+
+def _hard_forward(hard: Any, soft: Any) -> Any:
+    out = np.broadcast_arrays(hard, soft)[0]
+    return out if out.dtype.kind in "fc" else out.astype(float)
+
+
 straight_through = defop(
-    "straight_through", forward=lambda hard, soft: np.broadcast_arrays(hard, soft)[0], vjp=lambda g, y, hard, soft: (None, g),
+    "straight_through", forward=_hard_forward, vjp=lambda g, y, hard, soft: (None, g),
     doc="The value of ``hard`` with the gradient of ``soft`` (Bengio, Léonard & Courville 2013).", symbol="hard|soft",
 )  # fmt: skip
 

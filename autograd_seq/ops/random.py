@@ -39,7 +39,9 @@ def _source(name: str, kind: str, shape: Any, over: Any) -> Node:
     return DRAW(SEED, name=full, kind=kind, shape=as_shape(shape, full), over=as_axes(over))
 
 
-def uniform(name: str, shape: int | Sequence[int] = (), *, over: Axis | Iterable[Axis], low: Any = 0.0, high: Any = 1.0) -> Node:  # fmt: skip
+def uniform(
+    name: str, shape: int | Sequence[int] = (), *, over: Axis | Iterable[Axis], low: Any = 0.0, high: Any = 1.0
+) -> Node:
     """Uniform draws between ``low`` and ``high``, which have gradients (by reparameterisation).
 
     Args:
@@ -56,7 +58,9 @@ def uniform(name: str, shape: int | Sequence[int] = (), *, over: Axis | Iterable
     return (low + (high - low) * _source(name, "uniform", shape, over)).named(name)
 
 
-def normal(name: str, shape: int | Sequence[int] = (), *, over: Axis | Iterable[Axis], mean: Any = 0.0, std: Any = 1.0) -> Node:  # fmt: skip
+def normal(
+    name: str, shape: int | Sequence[int] = (), *, over: Axis | Iterable[Axis], mean: Any = 0.0, std: Any = 1.0
+) -> Node:
     """Normal draws, with gradients for ``mean`` and ``std`` (by reparameterisation); arguments as for :func:`uniform`.
 
     Example:

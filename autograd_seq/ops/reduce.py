@@ -15,8 +15,8 @@ import numpy as np
 
 from autograd_seq.axes import Axis, as_axes
 from autograd_seq.node import Node, constant
-from autograd_seq.op import FUNCTIONS, arithmetic, defop, promote
-from autograd_seq.ops.elementwise import STABLE_LOG, equal, exp, log, where
+from autograd_seq.op import FUNCTIONS, Op, arithmetic, defop, promote
+from autograd_seq.ops.elementwise import STABLE_LOG, cast, equal, exp, log, where
 from autograd_seq.ops.shape import concat, negative_axes, reshape
 from autograd_seq.ops.time import at, size, state
 
@@ -69,7 +69,7 @@ def _winners(x: Any, axis: tuple[int, ...]) -> Node:
 
 
 def _finite_max(x: Any, axis: tuple[int, ...]) -> Any:
-    top = np.max(x, axis=axis, keepdims=True, initial=-np.inf)
+    top = np.max(x if x.dtype.kind in "fc" else x.astype(float), axis=axis, keepdims=True, initial=-np.inf)
     return np.where(np.isfinite(top), top, 0)
 
 
@@ -96,7 +96,7 @@ _logsumexp = defop(
     "logsumexp", shape=_reduced, forward=_logsumexp_forward, symbol="log Σ exp",
     vjp=lambda g, y, x, axis, keepdims: (_kept(g, x, axis) * _softmax(x, axis=axis),),
 )  # fmt: skip
-_softmax = defop(
+_softmax: Op = defop(
     "softmax", shape=lambda x, **_: x, forward=_softmax_forward,
     vjp=lambda g, y, x, axis: (y * (g - _sum(g * y, axis=axis, keepdims=True)),),
 )  # fmt: skip
@@ -200,6 +200,7 @@ def mean(x: Any, axis: Dims = None, *, over: Over = None, keepdims: bool = False
         3.0
     """
     node, dims, varying, _ = _split(x, axis, over)
+    node = cast(node, float)
     out = sum(node, dims, keepdims=keepdims) if dims else node
     out = sum(out, over=varying) if varying else out
     count = math.prod(node.shape[a] for a in dims)
@@ -263,7 +264,8 @@ def _halved(x: Node, dim: int) -> Node:
     key = [slice(None)] * x.ndim
     while (n := x.shape[dim]) != 1:
         if n == 0:
-            return constant(np.ones(tuple(1 if a == dim else m for m, a in zip(x.shape, range(-x.ndim, 0), strict=True))))
+            ones = [1 if a == dim else m for m, a in zip(x.shape, range(-x.ndim, 0), strict=True)]
+            return constant(np.ones(ones, x.dtype))
         half = n // 2
         low, high, odd = ([*key] for _ in range(3))
         low[dim], high[dim], odd[dim] = slice(0, half), slice(half, 2 * half), slice(2 * half, n)
@@ -318,9 +320,10 @@ def log_softmax(x: Any, axis: Dims = None, *, over: Over = None) -> Node:
 
 STABLE_LOG.update(
     softmax=lambda y: _log_softmax(y.inputs[0], **y.attrs),
-    exp=lambda y: y.inputs[0],
+    exp=lambda y: cast(y.inputs[0], float),
     sum=lambda y: _logsumexp(y.inputs[0].inputs[0], **y.attrs) if y.inputs[0].op.name == "exp" else None,
-    sum_over=lambda y: logsumexp_over(y.inputs[0].inputs[0], **y.attrs) if y.inputs[0].op.name == "exp" else None,
+    sum_over=lambda y: logsumexp_over(y.inputs[0].inputs[0], **y.attrs)
+    if len(y.inputs) == 1 and y.inputs[0].op.name == "exp" else None,
 )
 FUNCTIONS.update(sum=sum, mean=mean, max=max, min=min)
 __all__ = ["log_softmax", "logsumexp", "max", "mean", "min", "prod", "softmax", "sum"]

@@ -15,7 +15,7 @@ import numpy as np
 
 from autograd_seq.errors import ShapeError
 from autograd_seq.node import Node, constant
-from autograd_seq.op import FUNCTIONS, defop, first, promote
+from autograd_seq.op import FUNCTIONS, Op, defop, first, promote
 from autograd_seq.op import broadcast as broadcast_shapes
 
 
@@ -48,14 +48,14 @@ def negative_axes(axis: int | Sequence[int] | None, rank: int, of: Any = None) -
     if axis is None:
         return tuple(range(-rank, 0))
     several = axis if isinstance(axis, (tuple, list)) else (axis,)
-    return tuple(sorted({negative_axis(a, rank, of) for a in several}))  # type: ignore[arg-type]
+    return tuple(sorted({negative_axis(a, rank, of) for a in several}))
 
 
 # -- reshape, transpose, broadcast ----------------------------------------------------------------------------------
 
 
 def _reshape_shape(x: tuple[int, ...], *, shape: tuple[int, ...], rank: int) -> tuple[int, ...]:
-    if math.prod(shape) != math.prod(x):
+    if math.prod(shape) != math.prod(x) or min(shape, default=0) < 0:
         raise ValueError(f"{math.prod(shape)} entries for {shape}")
     return shape
 
@@ -192,6 +192,8 @@ def _full_key(key: Any, x: Node) -> tuple[Any, ...]:
 def _full_part(part: Any, n: int, x: Node) -> Any:
     if isinstance(part, slice):
         start, stop, step = part.indices(n)
+        if not range(start, stop, step):
+            return slice(0, 0, 1)  # x[-9::-1] of three entries is empty: a start of −1 would mean the last one
         return slice(start, None if stop < 0 else stop, step)
     try:
         if isinstance(part, bool):
@@ -234,7 +236,7 @@ def _place_forward(x: Any, key: tuple[Any, ...], shape: tuple[int, ...]) -> Any:
     return out
 
 
-_place = defop(
+_place: Op = defop(
     "place", shape=lambda x, *, key, shape: shape, dtype=first, forward=_place_forward,
     vjp=lambda g, y, x, key, shape: (_slice(g, key=key),),
 )  # fmt: skip
@@ -334,7 +336,12 @@ def pad(x: Any, width: int | Sequence[int | tuple[int, int]], value: float = 0.0
         )  # fmt: skip
     shape = tuple(n + a + b for n, (a, b) in zip(x.shape, pairs, strict=True))
     key = tuple(slice(a, a + n, 1) for n, (a, _) in zip(x.shape, pairs, strict=True))
-    return _place(x, key=key, shape=shape) if value == 0 else _place(x - value, key=key, shape=shape) + value
+    placed = _place(x, key=key, shape=shape)
+    if value == 0:
+        return placed
+    border = np.full(shape, value)  # added, so that x stays exact, and −∞ may be the value
+    border[key] = 0
+    return placed + border
 
 
 def flip(x: Any, axis: int | Sequence[int] | None = None) -> Node:
@@ -349,7 +356,7 @@ def flip(x: Any, axis: int | Sequence[int] | None = None) -> Node:
     return getitem(x, tuple(slice(None, None, -1 if a in turned else 1) for a in range(-x.ndim, 0)))
 
 
-_cumsum = defop(
+_cumsum: Op = defop(
     "cumsum", shape=lambda x, *, axis: x, dtype=lambda x, **_: int if x is bool else x, symbol="Σ≤",
     forward=lambda x, axis: np.cumsum(x, axis=axis),
     vjp=lambda g, y, x, axis: (flip(_cumsum(flip(g, axis), axis=axis), axis),),

@@ -18,7 +18,7 @@ import numpy as np
 from autograd_seq.axes import Axis, Index, as_axes
 from autograd_seq.errors import AxisError, DTypeError, OperationError, ShapeError, StateError
 from autograd_seq.node import ARRAY, CONSTANT, Node, constant
-from autograd_seq.op import FUNCTIONS, defop, first, same_shape
+from autograd_seq.op import FUNCTIONS, Op, defop, first, same_shape
 from autograd_seq.op import broadcast as broadcast_shapes
 from autograd_seq.ops.elementwise import cast, equal, where
 from autograd_seq.ops.leaf import as_kind, as_shape, check_name
@@ -27,15 +27,20 @@ from autograd_seq.site import current_scope, show_site, user_site
 
 
 class Bound(NamedTuple):
-    """The rows that a state shows on one side of one axis: ``inputs[start : start + count]`` of its node.
+    """The rows that a state shows on one side of one axis: ``inputs[start:stop]`` of its node.
 
-    ``count`` is ``None`` if one row stands for all. ``side`` is ``"init"`` or ``"final"``.
+    ``rows`` is their number, ``None`` if one row stands for all. ``side`` is ``"init"`` or ``"final"``.
     """
 
     axis: Axis
     side: str
     start: int
-    count: int | None
+    rows: int | None
+
+    @property
+    def stop(self) -> int:
+        """Where the rows end among the state's inputs."""
+        return self.start + (1 if self.rows is None else self.rows)
 
 
 UNDEFINED = Node(CONSTANT, (), {}, (), float, (), np.float64(np.nan), ARRAY, name="undefined")
@@ -171,7 +176,7 @@ def define(node: Node, key: Any, definition: Any) -> None:
             "G206", f"{label} is no state", node=node.name, where=here, expected="a state on the left of =",
             got=f"the result of {node.op.name}", fix=f's = ag.state("s", {node.shape}, over=…); s[t] = …',
         )  # fmt: skip
-    if not all(isinstance(p, Axis) or isinstance(p, Index) and p.offset == 0 for p in parts) or not {
+    if not all(isinstance(p, Axis) or (isinstance(p, Index) and p.offset == 0) for p in parts) or not {
         p if isinstance(p, Axis) else p.axis for p in parts
     } <= set(node.axes):  # fmt: skip
         raise StateError(
@@ -207,7 +212,7 @@ def define(node: Node, key: Any, definition: Any) -> None:
 
 # -- reading other steps --------------------------------------------------------------------------------------------
 
-SHIFT = defop(
+SHIFT: Op = defop(
     "shift", shape=same_shape, dtype=first, forward=None,
     vjp=lambda g, y, x, axis, by, outside: (SHIFT(spread(g, axis), axis=axis, by=-by, outside="zero"),),
     doc="x at the step ``by`` earlier; outside the sequence the source's boundary rows, or zero.",
@@ -236,7 +241,8 @@ def shift(x: Any, axis: Axis, by: int, *, init: Any = None, final: Any = None) -
     _check_varies(x, axis)
     by = -(axis - by).offset if by else 0
     if init is not None or final is not None:
-        x = _bounded(x, init, final)
+        before, behind = (r if r is None or isinstance(r, dict) else {axis: r} for r in (init, final))
+        x = _bounded(x, before, behind)
     if by == 0:
         return x
     if x.op is SHIFT and x.attrs["outside"] == "bounds":
@@ -262,10 +268,10 @@ def _seen_through(x: Node, axis: Axis) -> tuple[dict[Axis, Any], dict[Axis, Any]
     found: dict[str, dict[Axis, Any]] = {"init": {}, "final": {}}
     for bound in x.attrs["bounds"] if x.op is STATE else ():
         if bound.axis is axis:
-            rows = list(x.inputs[bound.start : bound.start + (bound.count or 1)])
+            rows = list(x.inputs[bound.start : bound.stop])
             for s in reversed(shifts):
                 rows = [shift(r, s["axis"], s["by"]) if s["axis"] in r.axes else r for r in rows]
-            found[bound.side][axis] = rows if bound.count else rows[0]
+            found[bound.side][axis] = rows[0] if bound.rows is None else rows
     return (found["init"], found["final"]) if found["init"] or found["final"] else None
 
 
@@ -313,7 +319,7 @@ AT = defop(
     "at", shape=lambda x, **_: x, dtype=first, forward=None, axes=lambda x, *, axis, **_: tuple(a for a in x if a is not axis),
     vjp=lambda g, y, x, axis, index, outside: (where(equal(INDEX(axis=axis), _from_start(index, axis)), g, 0.0),),
 )  # fmt: skip
-ALONG = defop(
+ALONG: Op = defop(
     "along", shape=lambda x, **_: x, dtype=first, forward=None,
     axes=lambda x, *, axis, other: tuple(other if a is axis else a for a in x),
     vjp=lambda g, y, x, axis, other: (ALONG(g, axis=other, other=axis) if other in g.axes else g,),

@@ -26,7 +26,7 @@ def _unrolled(dag: ag.DAG) -> nx.DiGraph:
 
 
 def test_a_cycle_has_no_topological_order() -> None:
-    """A topological order puts every node behind all that it reads. On a cycle each node would have to be behind itself.
+    """A topological order puts every node behind all that it reads. On a cycle, each would have to be behind itself.
 
     The backward pass walks such an order in reverse, so it cannot even start on the folded graph.
     """
@@ -61,7 +61,7 @@ def test_without_a_delay_the_cycle_is_refused() -> None:
 
 @pytest.mark.parametrize("steps", [1, 4, 25])
 def test_unfolding_restores_the_order(steps: int) -> None:
-    """Copy the equations for every step, and let s_t read the copy of s_{t−1}: no path leads back in time, hence a DAG."""
+    """Copy the equations for every step, and let s_t read the copy of s_{t−1}: no path leads back in time."""
     dag = _rnn().unroll(t=steps)
     graph = _unrolled(dag)
     assert nx.is_directed_acyclic_graph(graph)

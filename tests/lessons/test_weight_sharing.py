@@ -25,7 +25,7 @@ def test_a_parameter_used_twice_sums_its_gradients() -> None:
 
 
 def test_weights_shared_through_time_are_a_parameter_used_t_times() -> None:
-    """A recurrent network uses the same w at every step, so dL/dw is a sum over time, for no other reason than lesson 2.
+    """A recurrent network uses the same w at every step, so dL/dw is a sum over time, by that rule alone.
 
     To see it, untie the weights: let w_t be an input that may differ from step to step, feed the same number at every
     step, and compare. The gradient of the shared w is the sum of the gradients of the untied w_t.

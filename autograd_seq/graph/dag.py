@@ -1,0 +1,223 @@
+"""The unrolled graph: a DAG in which every parameter is one node with many readers, evaluated and differentiated.
+
+This is the meaning of a folded graph; every faster way of running it is tested against this one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from autograd_seq.axes import Axis
+from autograd_seq.errors import AxisError, FeedError, GradientError
+from autograd_seq.graph import feeds
+from autograd_seq.graph.order import postorder, step_order
+from autograd_seq.graph.unroll import Unroller
+from autograd_seq.node import STRONG, Node
+from autograd_seq.op import FUNCTIONS
+from autograd_seq.ops.leaf import INPUT, PARAM
+
+if TYPE_CHECKING:
+    from autograd_seq.graph.graph import Graph
+
+
+class Values(NamedTuple):
+    """How an output of a DAG is put together: its nodes, point by point, fill an array of the leading shape."""
+
+    nodes: tuple[Node, ...]
+    leading: tuple[int, ...]
+    shape: tuple[int, ...]
+
+
+class DAG:
+    """A graph unrolled over fixed lengths. Made by :meth:`Graph.unroll`.
+
+    Attributes:
+        graph: the folded graph.
+        sizes: the length of each axis.
+        outputs: how each output is put together.
+        nodes: the unrolled nodes, each after its inputs.
+
+    Example:
+        >>> import autograd_seq as ag
+        >>> t = ag.Axis("t")
+        >>> s = ag.state("s", over=t, init=ag.param("s0"))
+        >>> s[t] = ag.tanh(s[t - 1])
+        >>> dag = ag.Graph(s).unroll(t=3)
+        >>> dag["s", -1].name, dag["s", 2].inputs[0] is dag["s", 1]
+        ('s0', True)
+    """
+
+    def __init__(self, graph: Graph, sizes: dict[Axis, int]) -> None:
+        self.graph, self.sizes = graph, sizes
+        self._unrolled = Unroller(graph, sizes)
+        self.nodes: tuple[Node, ...] = self._unrolled.run()
+        self.outputs: tuple[Values, ...] = tuple(self.values(o) for o in graph.outputs)
+        self._plan: _Plan | None = None
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    def __repr__(self) -> str:
+        steps = ", ".join(f"{a.name}={n}" for a, n in self.sizes.items())
+        return f"<DAG of {len(self)} nodes, unrolled over {steps or 'no axis'}>"
+
+    def __getitem__(self, key: Any) -> Node:
+        """Return the unrolled node of a name at a step: ``dag["s", 3]``, ``dag["g", 1, 2]``, ``dag["W"]``.
+
+        ``dag["s", -1]`` is s₋₁, the initial row, and ``dag["s", T]`` the row behind the last step.
+
+        Raises:
+            FeedError: there is no node of that name.
+            AxisError: the steps do not fit the node's axes.
+        """
+        name, *point = key if isinstance(key, tuple) else (key,)
+        node = self.graph[name]
+        axes = self.graph.layout(node)
+        if len(point) != len(axes):
+            raise AxisError(
+                "A205", f"{name} varies over {', '.join(a.name for a in axes) or 'no axis'}", node=name,
+                expected=f"{len(axes)} steps", got=str(len(point)),
+                fix=f'dag["{name}"{"".join(f", {a.name}" for a in axes)}]',
+            )  # fmt: skip
+        found = self._unrolled.find(node, tuple(point))
+        if found is None:
+            raise AxisError(
+                "A206", f"{name} has no step {', '.join(map(str, point))}", node=name,
+                expected=", ".join(f"0 ≤ {a.name} < {self.sizes[a]}" for a in axes), got=str(tuple(point)),
+                fix="steps outside of the sequence exist where a shift reads them",
+            )  # fmt: skip
+        return found
+
+    def values(self, node: Node) -> Values:
+        """Return the unrolled nodes of a folded node at all of its points, in layout order."""
+        leading = tuple(self.sizes[a] for a in self.graph.layout(node))
+        return Values(tuple(self._unrolled.at(node, p) for p in np.ndindex(*leading)), leading, node.shape)
+
+    def evaluate(self, *, dtype: Any = None, **given: Any) -> tuple[Any, ...]:
+        """Return the values of the outputs, in order.
+
+        Args:
+            dtype: a float width for everything; by default that of the feeds, as NumPy promotes them.
+            given: an array for each input and parameter, by name: axes first in their declared order, then the value's
+                dimensions. ``seed`` is 0 unless it is given.
+
+        Returns:
+            A tuple of arrays; an output that varies over axes has them in front.
+
+        Raises:
+            FeedError, DTypeError: a feed is missing, unknown, or does not fit.
+
+        Notes:
+            Time and memory are linear in the number of nodes. Overflows and divisions by zero give inf and NaN without
+            a warning, as in compiled programs.
+        """
+        arrays = feeds.check(self.graph, given)
+        if self._plan is None:
+            self._plan = _Plan(self.outputs)
+        return self._plan.run(self._fed(arrays), dtype)
+
+    def _fed(self, arrays: dict[str, np.ndarray]) -> dict[Node, Any]:
+        fed: dict[Node, Any] = {}
+        for name, array in arrays.items():
+            node = self.graph.inputs[name]
+            for axis, n in zip(node.axes, array.shape, strict=False):
+                if n != self.sizes[axis]:
+                    raise FeedError(
+                        "F107", f"{name} has {n} steps over {axis}", node=name, expected=f"{self.sizes[axis]} steps, for "
+                        f"which the graph was unrolled", got=str(n), fix=f"unroll({axis}={n})",
+                    )  # fmt: skip
+            for point in np.ndindex(*array.shape[: len(node.axes)]):
+                fed[self._unrolled.at(node, point)] = array[point]
+        return fed
+
+    def grad(self, wrt: Sequence[Any] | None = None, *, with_outputs: bool = False) -> DAG:
+        """Return the DAG of the gradients of the first output, by reverse mode through this DAG.
+
+        Args:
+            wrt: folded nodes or their names; all parameters by default.
+            with_outputs: let the new DAG give this one's outputs first, then the gradients.
+
+        Returns:
+            A DAG fed like this one, whose outputs are the gradients, laid out like what they belong to.
+
+        Raises:
+            GradientError: the first output is no float scalar, or something in ``wrt`` is no float.
+
+        Example:
+            >>> import autograd_seq as ag
+            >>> t = ag.Axis("t")
+            >>> w, x = ag.param("w"), ag.input("x", over=t)
+            >>> dag = ag.Graph(ag.sum(w * x[t], over=t)).unroll(t=3)
+            >>> [float(g) for g in dag.grad(["w"]).evaluate(w=1.0, x=[1.0, 2.0, 3.0])]
+            [6.0]
+        """
+        if wrt is None:
+            wrt = [n for n in self.graph.inputs.values() if n.op is PARAM]
+        parts = [self.values(self.graph[x] if isinstance(x, str) else x) for x in wrt]
+        flat = [n for p in parts for n in p.nodes]
+        if len(self.outputs[0].nodes) != 1:
+            raise GradientError(
+                "E104", "the gradient of many values is asked for", node=self.graph.name(self.graph.outputs[0]),
+                expected="one float scalar as the first output", got=f"an output of shape {self.outputs[0].leading}",
+                fix="ag.sum(…, over=…) makes one number of them",
+            )  # fmt: skip
+        made = iter(FUNCTIONS["grad"](self.outputs[0].nodes[0], flat))
+        grads = [Values(tuple(next(made) for _ in p.nodes), p.leading, p.shape) for p in parts]
+        return self.derived([*self.outputs, *grads] if with_outputs else grads)
+
+    def derived(self, outputs: Sequence[Values]) -> DAG:
+        """Return a DAG with the same feeds and other outputs, which may be nodes made from this one's (gradients)."""
+        other = DAG.__new__(DAG)
+        other.graph, other.sizes, other._unrolled, other._plan = self.graph, self.sizes, self._unrolled, None
+        other.outputs = tuple(outputs)
+        other.nodes = tuple(step_order([n for o in other.outputs for n in o.nodes]))
+        return other
+
+
+class _Plan:
+    """The calls that evaluate some nodes, in order, on a list of slots: found once, run often."""
+
+    def __init__(self, outputs: Sequence[Values]) -> None:
+        self.outputs = outputs
+        order = postorder([n for o in outputs for n in o.nodes], lambda n: () if n._value is not None else n.inputs)
+        self.slot = {n: i for i, n in enumerate(order)}
+        self.valued = [(i, n) for i, n in enumerate(order) if n._value is not None]
+        self.fed = [(i, n) for i, n in enumerate(order) if n._value is None and n.op in (INPUT, PARAM)]
+        self.calls = [
+            (i, n.op.forward, [self.slot[x] for x in n.inputs], n.attrs,
+             n.dtype is float and any(x.dtype is not float for x in n.inputs))
+            for i, n in enumerate(order) if n._value is None and n.op not in (INPUT, PARAM)
+        ]  # fmt: skip
+
+    def width(self, fed: dict[Node, Any], dtype: Any) -> np.dtype:
+        """Return the float width of a run: as asked for, or that of the feeds and tensors, or float64."""
+        if dtype is not None:
+            return np.dtype(dtype)
+        firm = [np.asarray(v).dtype for n, v in fed.items() if n.dtype is float]
+        firm += [n._value.dtype for _, n in self.valued if n.weak == STRONG and n.dtype is float]
+        return np.result_type(*firm) if firm else np.dtype(np.float64)
+
+    def run(self, fed: dict[Node, Any], dtype: Any) -> tuple[Any, ...]:
+        width = self.width(fed, dtype)
+        values: list[Any] = [None] * len(self.slot)
+        for i, node in self.valued:
+            v = node._value
+            weak = node.dtype is float and (dtype is not None or node.weak != STRONG) and v.dtype != width
+            values[i] = v.astype(width) if weak else v
+        for i, node in self.fed:
+            v = fed[node]
+            values[i] = v.astype(width) if dtype is not None and node.dtype is float else v
+        with np.errstate(all="ignore"):
+            for i, forward, slots, attrs, mixed in self.calls:
+                out = forward(*[values[k] for k in slots], **attrs)
+                values[i] = out.astype(width, copy=False) if mixed else out
+        return tuple(self._gather(o, values, width) for o in self.outputs)
+
+    def _gather(self, out: Values, values: list[Any], width: np.dtype) -> np.ndarray:
+        if not out.nodes:
+            return np.zeros(out.leading + out.shape, width)
+        shaped = [np.broadcast_to(values[self.slot[n]], out.shape) for n in out.nodes]
+        return np.array(np.stack(shaped).reshape(out.leading + out.shape))

@@ -1,0 +1,382 @@
+"""What a graph refuses, in which words: causality, boundary rows, names, feeds, lengths, derivatives.
+
+The models are text that is run as a file called ``model.py``, so that the line in a message is known here.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import numpy as np
+import pytest
+
+import autograd_seq as ag
+
+
+def run(source: str) -> dict[str, Any]:
+    names = {"ag": ag, "np": np, "t": ag.Axis("t"), "u": ag.Axis("u")}
+    exec(compile(dedent(source).strip(), "model.py", "exec"), names)
+    return names
+
+
+def refused(source: str) -> ag.AutogradSeqError:
+    with pytest.raises(ag.AutogradSeqError) as caught:
+        run(source)
+    return caught.value
+
+
+# -- causality --------------------------------------------------------------------------------------------------------
+
+
+def test_a_cycle_without_delay_is_refused_with_its_path_its_line_and_its_mend() -> None:
+    error = refused("""
+        x, w = ag.input("x", over=t), ag.param("w")
+        s = ag.state("s", over=t)
+        s[t] = ag.tanh(w * s[t] + x[t])
+        ag.Graph(s)
+    """)
+    assert type(error) is ag.CycleError
+    assert str(error) == (
+        "CycleError [G101]: s depends on itself within one step\n"
+        "  s → tanh_1 → add_1 → mul_1 → s      (model.py:3)\n"
+        "  delay one of these reads: s[t] in model.py:3 → s[t - 1]"
+    )
+    assert (error.code, error.node) == ("G101", "s")
+    assert "s[t - 1]" in error.fix
+
+
+def test_a_state_that_is_itself_is_a_cycle() -> None:
+    error = refused('s = ag.state("s", over=t)\ns[t] = s[t]\nag.Graph(s)')
+    assert str(error).splitlines()[0] == "CycleError [G101]: s depends on itself within one step"
+    assert error.detail.startswith("s → s")
+    assert "s[t - 1]" in error.fix
+
+
+def test_a_cycle_over_two_states_names_both_reads() -> None:
+    error = refused("""
+        a, b = ag.state("a", over=t), ag.state("b", over=t)
+        a[t] = b[t] + 1
+        b[t] = a[t] * 2
+        ag.Graph(a)
+    """)
+    assert error.code == "G101"
+    assert "b → mul_1 → a → add_1 → b" in str(error) or "a → add_1 → b → mul_1 → a" in str(error)
+    assert "a[t] in model.py:3 → a[t - 1]" in error.fix and "b[t] in model.py:2 → b[t - 1]" in error.fix
+
+
+def test_the_shortest_cycle_is_shown() -> None:
+    error = refused("""
+        a = ag.state("a", over=t)
+        long = ag.tanh(ag.exp(ag.sin(ag.cos(a[t]))))
+        a[t] = long + ag.sin(a[t])
+        ag.Graph(a)
+    """)
+    assert error.detail.split("      ")[0] == "a → add_1 → sin_1 → a" or error.detail.count("→") == 3
+
+
+def test_a_cycle_on_the_side_of_a_sound_recurrence_is_found() -> None:
+    error = refused("""
+        s, r = ag.state("s", over=t), ag.state("r", over=t)
+        s[t] = s[t - 1] + 1
+        r[t] = r[t - 1] + s[t] * r[t]
+        ag.Graph(s, r)
+    """)
+    assert (error.code, error.node) == ("G101", "r")
+
+
+def test_forward_and_backward_in_one_component_are_refused_with_both_names() -> None:
+    error = refused("""
+        s = ag.state("s", over=t)
+        s[t] = (s[t - 1]
+            + s[t + 1])
+        ag.Graph(s)
+    """)
+    assert str(error) == (
+        "CycleError [G102]: s depends on both earlier and later steps of t\n"
+        "  s → add_1 → s[t - 1] → s\n"
+        "  got s[t - 1] (model.py:2) and s[t + 1] (model.py:3) in one cycle\n"
+        "  give each direction a state of its own, as in a bidirectional network"
+    )
+
+
+def test_both_directions_through_two_states_are_refused() -> None:
+    error = refused("""
+        a, b = ag.state("a", over=t), ag.state("b", over=t)
+        a[t] = b[t - 1]
+        b[t] = a[t + 2]
+        ag.Graph(a, b)
+    """)
+    assert error.code == "G102"
+    assert "b[t - 1] (model.py:2) and a[t + 2] (model.py:3)" in error.got
+
+
+@pytest.mark.parametrize(
+    ("equation", "culprit"),
+    [
+        ("s[t - 1] + ag.sum(s[t - 1], over=t)", "sum_over_1"),
+        ("s[t - 1] + ag.sum(s[t], over=t)", "sum_over_1"),
+        ("s[t - 1] + ag.mean(s, over=t)", "sum_over_1"),
+        ("s[t - 1] + ag.max(s[t - 1], over=t)", "max_over_1"),
+        ("s[t - 1] + ag.logsumexp(s[t - 1], over=t)", "logsumexp_over_1"),
+        ("s[t - 1] + ag.last(s, over=t)", "at_1"),
+        ("s[t - 1] + ag.sum((s[t - 1] + x).along(t, u), over=u)", "along_1"),
+    ],
+)
+def test_a_reduction_inside_a_cycle_is_refused(equation: str, culprit: str) -> None:
+    error = refused(f'x, s = ag.input("x", over=t), ag.state("s", over=t)\ns[t] = {equation}\nag.Graph(s)')
+    assert isinstance(error, ag.CycleError)
+    assert error.code in ("G103", "G101")
+    if error.code == "G103":
+        assert str(error).startswith("CycleError [G103]: s depends on itself through all steps of t      (model.py:2)\n")
+        assert f"got {culprit}, which needs every step before the first is computed" in str(error)
+
+
+@pytest.mark.parametrize("reads", ["g[i - 1, j] + g[i, j - 1]", "g[i - 1, j] + g[i - 1, j + 1]", "g[i - 1, j - 1]",
+                                   "g[i + 1, j] + g[i, j - 2]", "g[i - 1, j + 1] + g[i - 1, j - 1]"])  # fmt: skip
+def test_grids_for_which_a_schedule_exists_are_legal(reads: str) -> None:
+    i, j = ag.Axis("i"), ag.Axis("j")
+    z, g = ag.input("z", over=(i, j)), ag.state("g", over=(i, j))
+    g[i, j] = eval(reads, {"g": g, "i": i, "j": j}) + z[i, j]
+    assert ag.Graph(g).unroll(i=3, j=4).evaluate(z=np.ones((3, 4)))[0].shape == (3, 4)
+
+
+def test_a_grid_without_a_schedule_is_refused() -> None:
+    error = refused("""
+        g = ag.state("g", over=(t, u))
+        g[t, u] = g[t - 1, u] + g[t + 1, u] + g[t, u - 1] + g[t, u + 1]
+        ag.Graph(g)
+    """)
+    assert error.code == "G102"
+
+
+def test_a_sum_over_another_axis_inside_a_recurrence_is_legal() -> None:
+    """Attention over the sequence inside a decoder: the cycle runs over u, the reduction over t."""
+    t, u = ag.Axis("t"), ag.Axis("u")
+    h, s = ag.input("h", over=t), ag.state("s", over=u)
+    s[u] = ag.tanh(ag.sum(ag.softmax(s[u - 1] * h[t], over=t) * h[t], over=t))
+    assert ag.Graph(s).unroll(t=3, u=2).evaluate(h=[1.0, 2.0, 3.0])[0].shape == (2,)
+
+
+def test_directions_in_separate_components_are_fine() -> None:
+    t = ag.Axis("t")
+    x, f, b = ag.input("x", over=t), ag.state("f", over=t), ag.state("b", over=t)
+    f[t] = f[t - 1] + x[t]
+    b[t] = b[t + 1] + f[t]  # reads the forward one, which does not read it
+    (out,) = ag.Graph(b).evaluate(x=[1.0, 2.0, 3.0])
+    assert out.tolist() == [10.0, 9.0, 6.0]
+
+
+def test_a_boundary_row_may_be_any_node_that_the_recurrence_does_not_reach() -> None:
+    t, u = ag.Axis("t"), ag.Axis("u")
+    x, h = ag.input("x", over=u), ag.state("h", over=u)
+    h[u] = h[u - 1] + x[u]
+    s = ag.state("s", over=t, init=ag.last(h, over=u))
+    s[t] = 2.0 * s[t - 1]
+    assert ag.Graph(s).unroll(t=2, u=3).evaluate(x=[1.0, 2.0, 3.0])[0].tolist() == [12.0, 24.0]
+
+
+def test_a_boundary_row_that_the_recurrence_reaches_is_refused() -> None:
+    error = refused("""
+        h = ag.state("h", over=t)
+        s = ag.state("s", over=t, init=ag.last(h, over=t))
+        s[t] = s[t - 1]
+        h[t] = h[t - 1] + s[t]
+        ag.Graph(h)
+    """)
+    assert isinstance(error, ag.StateError)
+    assert error.code == "G211"
+    assert "a boundary row of s depends on the recurrence that it starts" in str(error)
+    assert "s → s[t - 1] → at_1 → h → add_1 → s" in str(error)
+    assert "start from a parameter, an input, or a value that the recurrence does not reach" in str(error)
+
+
+# -- boundary rows: how many ------------------------------------------------------------------------------------------
+
+
+def test_too_few_rows_are_refused_with_the_reader_and_the_list_to_write() -> None:
+    error = refused("""
+        y = ag.state("y", over=t, init=[1.0])
+        y[t] = y[t - 1] + y[t - 2]
+        ag.Graph(y)
+    """)
+    assert str(error) == (
+        "StateError [G212]: y has 1 init rows, and y[t - 2] needs 2      (model.py:1)\n"
+        "  expected a list of 2, in time order, got 1\n"
+        "  one row for each step that is read outside: init=[y[-2], y[-1]]"
+    )
+
+
+@pytest.mark.parametrize(
+    ("side", "rows", "by", "words"),
+    [
+        ("init", "[1.0, 2.0, 3.0]", "- 2", "y has 3 init rows, and y[t - 2] needs 2"),
+        ("init", "[]", "- 1", "y has 0 init rows, and y[t - 1] needs 1"),
+        ("final", "[1.0]", "+ 2", "y has 1 final rows, and y[t + 2] needs 2"),
+        ("final", "[1.0, 2.0, 3.0]", "+ 2", "final=[y[T], y[T + 1]]"),
+    ],
+)
+def test_another_number_of_rows_is_an_error(side: str, rows: str, by: str, words: str) -> None:
+    error = refused(f'y = ag.state("y", over=t, {side}={rows})\ny[t] = 1 + y[t {by}]\nag.Graph(y)')
+    assert error.code == "G212"
+    assert words in str(error)
+
+
+def test_rows_of_an_unnamed_state_count_too() -> None:
+    error = refused('x = ag.input("x", over=t)\nag.Graph(ag.shift(x, t, 2, init=[1.0]))')
+    assert error.code == "G212"
+    assert "needs 2" in str(error)
+
+
+def test_rows_seen_through_a_shift_along_another_axis_count_as_the_states() -> None:
+    t, u = ag.Axis("t"), ag.Axis("u")
+    g = ag.state("g", over=(t, u), init={t: [1.0, 2.0], u: [5.0]})
+    g[t, u] = g[t - 2, u - 1] + g[t - 1, u]
+    assert ag.Graph(g).unroll(t=2, u=2).evaluate()[0].shape == (2, 2)
+
+
+def test_a_gradient_that_reads_fewer_rows_than_its_model_is_fine() -> None:
+    """y[t - 2] is read by a term that is linear in it: its adjoint no longer mentions the rows of delay 2."""
+    t = ag.Axis("t")
+    w, rows = ag.param("w"), [ag.param("a"), ag.param("b")]
+    y = ag.state("y", over=t, init=rows)
+    y[t] = w * y[t - 1] + y[t - 2]
+    L = ag.sum(y, over=t)
+    ag.Graph(L)
+    (dw,) = ag.Graph(ag.grad(L, w)).unroll(t=3).evaluate(w=0.5, a=1.0, b=2.0)
+    step = 1e-6
+    f = ag.Graph(L).unroll(t=3)
+    central = (f.evaluate(w=0.5 + step, a=1, b=2)[0] - f.evaluate(w=0.5 - step, a=1, b=2)[0]) / (2 * step)
+    assert dw == pytest.approx(central, rel=1e-8)
+
+
+# -- every refusal has its code and its words -------------------------------------------------------------------------
+
+DAG = 'x = ag.input("x", (2,), over=t)\ng = ag.Graph(ag.sum(x[t], over=t))\n'
+SCALAR = 'w, x = ag.param("w"), ag.input("x", over=t)\nL = ag.sum(w * x[t], over=t)\n'
+BROKEN = 'bad = ag.defop("{}", shape=ag.same_shape, forward={}, vjp=lambda g, y, x: ({},))\n'
+
+TABLE = [
+    # names and equations
+    ("O301", "ag.Graph(3)", ["a graph is made of nodes", "got 3"]),
+    ("F101", 'g = ag.Graph(ag.param("weight"))\ng["wieght"]', ['there is no node "wieght"', 'did you mean "weight"?']),
+    ("G301", 'a = ag.Axis("t")\nag.Graph(ag.input("x", over=t)[t] + ag.input("y", over=a)[a])',
+     ['two axes are called "t"', "make the axis once"]),
+    ("G302", 'ag.Graph(ag.param("w") + ag.param("w"))',
+     ['two nodes are called "w"', "(model.py:1)", "declare it once and read it often"]),
+    ("G302", 'w = ag.param("w")\nag.Graph(ag.exp(w).named("y") + ag.sin(w).named("y"))', ['with ag.scope("…")', "(model.py:2)"]),
+    ("G210", 's = ag.state("s", over=t)\nag.Graph(s[t - 1])',
+     ["state s is never defined", "expected an equation s[t] = …", "(model.py:1)"]),
+    ("G101", 's = ag.state("s", over=t)\ns[t] = 1 + s[t]\nag.Graph(s)', ["within one step"]),
+    ("G102", 's = ag.state("s", over=t)\ns[t] = s[t - 1] + s[t + 1]\nag.Graph(s)', ["both earlier and later steps of t"]),
+    ("G103", 's = ag.state("s", over=t)\ns[t] = ag.sum(s[t - 1], over=t)\nag.Graph(s)', ["through all steps of t"]),
+    ("G211", 's = ag.state("s", over=(t, u), init={t: ag.param("p")})\n'
+     'r = ag.state("r", over=(t, u), init={t: ag.last(s, over=t)})\n'
+     "s[t, u] = s[t - 1, u] + r[t, u]\nr[t, u] = r[t - 1, u]\nag.Graph(s)", ["a boundary row of r depends on the recurrence"]),
+    ("G212", 's = ag.state("s", over=t, init=[1.0, 2.0])\ns[t] = s[t - 1] + 1\nag.Graph(s)', ["needs 1", "init=[s[-1]]"]),
+    # declaring and defining states
+    ("G201", 'ag.state("s", (2,), over=())', ["state s varies over no axis", "expected over=t", "(model.py:1)"]),
+    ("G202", 'ag.state("s", over=(t, u), init=1.0)', ["init= of s does not say which axis it bounds", "init={t: …}"]),
+    ("G203", 'ag.shift(ag.input("x", over=t), t, 1, init={u: 1.0})', ["bounds u, over which it does not vary"]),
+    ("G203", 'ag.state("s", over=t, final={u: 1.0})', ["final= of s bounds u, over which it does not vary", "one of t"]),
+    ("G204", 'ag.state("s", over=t, init=ag.input("x", over=t))',
+     ["a row of init= of s varies over t, which it bounds", "pick a step: ag.last(…, over=t)"]),
+    ("G205", 'ag.state("s", over=t, init=ag.input("x", over=u))',
+     ["a row of init= of s varies over u, but the state does not", "declare the state over=(t, u)"]),
+    ("S114", 'ag.state("s", (2,), over=t, init=ag.param("p", (3,)))', ["a row of init= of s has another shape", "(2,), got (3,)"]),
+    ("S114", 'ag.shift(ag.input("x", over=t), t, 1, init=np.ones(2))', ["a row of init= of a shift", "np.array(…)"]),
+    ("D202", 'ag.state("s", over=t, dtype=int, init=0.5)', ["a row of init= of s has another kind", "dtype=float"]),
+    ("D202", 's = ag.state("s", over=t, dtype=int)\ns[t] = s[t - 1] + 0.5', ["the equation of s has another kind", "int, got float"]),
+    ("G206", 'x = ag.input("x", over=t)\nx[t] = 1.0', ["x is no state", "the result of input", "(model.py:2)"]),
+    ("G207", 's = ag.state("s", over=t)\ns[t + 1] = 1.0', ["for the current step", "got s[t + 1] = …", "right-hand side"]),
+    ("G207", 's = ag.state("s", over=t)\ns[u] = 1.0', ["expected s[t] = …, got s[u] = …"]),
+    ("G207", 's = ag.state("s", over=t)\ns[0] = 1.0', ["got s[0] = …"]),
+    ("G208", 's = ag.state("s", over=t)\ns[t] = ag.exp(s[t - 1])\ns[t] = 2.0',
+     ["s is defined twice", "first defined as exp in model.py:2", "(model.py:3)"]),
+    ("G209", 's, x = ag.state("s", over=t), ag.input("x", over=u)\ns[t] = s[t - 1] + x[u]',
+     ["the equation of s varies over u, but s does not", "over=(t, u)", "ag.sum(…, over=u)"]),
+    ("S115", 's = ag.state("s", (2,), over=t)\ns[t] = np.ones(3)', ["the equation of s has another shape", "(2,), got (3,)"]),
+    # reading other steps
+    ("A105", 'ag.shift(ag.input("x", over=t), "t", 1)', ["an axis is expected", "got 't'"]),
+    ("A106", 'w = ag.param("w")\nw[t - 1]', ["w does not vary over t", "which is static", "(model.py:2)"]),
+    ("A106", 'ag.input("x", over=u)[t]', ["varies over u only", "declare it with over=t"]),
+    ("A107", 'ag.input("x", over=t)[t, t - 1]', ["x is read at two places of one axis"]),
+    ("A108", 'ag.at(ag.input("x", over=t), t, ag.param("i", dtype=int))', ["at picks a fixed step", "ag.where(ag.index(t) == …"]),
+    ("A109", 'ag.along(ag.input("x", over=(t, u)), t, u)', ["x varies over u already"]),
+    ("O104", 'ag.at(ag.input("x", over=t), t, 0, outside="wrap")', ["at knows two ways outside", "'wrap'"]),
+    # lengths and feeds
+    ("A201", DAG + "g.unroll(time=3)", ['the graph has no axis "time"', "time=3"]),
+    ("A202", DAG + "g.unroll(t=-1)", ["axis t needs a length", "an integer ≥ 0, got -1"]),
+    ("A202", DAG + "g.unroll(t=2.5)", ["got 2.5"]),
+    ("A202", DAG + "g.unroll(t=True)", ["got True"]),
+    ("A203", 'x = ag.input("x", over=t)\ng = ag.Graph(x[t] * x.along(t, u))\ng.unroll(t=3, u=4)',
+     ["t and u have one length, for along_1", "t=3, u=4"]),
+    ("A204", DAG + "g.unroll()", ["the length of t is not given", "expected t=…, got nothing"]),
+    ("A205", DAG + 'g.unroll(t=3)["x"]', ["x varies over t", "expected 1 steps, got 0", 'dag["x", t]']),
+    ("A205", 'g = ag.Graph(ag.param("w"))\ng.unroll()["w", 0]', ["w varies over no axis", 'dag["w"]']),
+    ("A206", DAG + 'g.unroll(t=3)["x", 3]', ["x has no step 3", "0 ≤ t < 3", "exist where a shift reads them"]),
+    ("A207", DAG + "ag.Graph(ag.at(x, t, 2)).unroll(t=2)", ["x has no step 2", "at least 3 steps of t", 'outside="zero"']),
+    ("A207", DAG + "ag.Graph(ag.last(x, over=t)).unroll(t=0)", ["x has no step -1", "at least 1 steps of t, got t=0"]),
+    ("A208", DAG + "ag.Graph(ag.max(x, over=t)).unroll(t=0)", ["is the maximum of nothing", "at least one step of t"]),
+    ("F102", DAG + "g.evaluate(y=1)", ['nothing called "y" is fed', "known names: x"]),
+    ("F103", DAG + "g.evaluate()", ["x is not fed", "x: (t, 2) float, got nothing", "evaluate(x=…)"]),
+    ("F103", 'ag.Graph(ag.param("a") + ag.param("b")).evaluate()', ["a, b are not fed"]),
+    ("F104", DAG + "g.evaluate(x=[[1.0], [1.0, 2.0]])", ["x is no regular array"]),
+    ("D301", 'ag.Graph(ag.input("l", over=t, dtype=int)).evaluate(l=[1.5])',
+     ["l has another kind", "(t,) int", "an array of float64", "dtype=int"]),
+    ("F105", DAG + "g.evaluate(x=np.ones((3, 5)))", ["x has another shape", "expected (t, 2) float, got (3, 5)"]),
+    ("F105", 'ag.Graph(ag.input("x", (2,))).evaluate(x=np.ones((3, 2)))', ['ag.input("x", (2,), over=t)']),
+    ("F106", 'a, b = ag.input("a", over=t), ag.input("b", over=t)\nag.Graph(a[t] + b[t]).evaluate(a=[1.0], b=[1.0, 2.0])',
+     ["a and b disagree about t", "1 steps, as a has", "2 steps of b"]),
+    ("F107", DAG + "g.unroll(t=3).evaluate(x=np.ones((4, 2)))", ["x has 4 steps over t", "unroll(t=4)"]),
+    # derivatives
+    ("E101", 'ag.grad(ag.param("k", dtype=int), ag.param("w"))', ["only floats have gradients"]),
+    ("E102", 'w = ag.param("w", (2,))\nag.grad(ag.exp(w), w)', ["exp is not one number", "ag.sum(…) makes one of it"]),
+    ("E102", SCALAR + "ag.grad(w * x[t], w)", ["ag.sum(…, over=t)", "or give cotangent="]),
+    ("E103", SCALAR + 'ag.grad(L, [w, "x"])', ["there is no gradient with respect to this", "got 'x'"]),
+    ("E103", SCALAR + 'ag.grad(L, ag.param("k", dtype=int))', ["a float node"]),
+    ("E104", SCALAR + "ag.Graph(w * x[t]).unroll(t=2).grad()", ["the gradient of many values", "an output of shape (2,)"]),
+    ("E105", 'ag.param("w").backward()', ["w has no derivative on values", "ag.grad(…) differentiates graphs"]),
+    ("E105", "ag.tensor([1.0, 2.0]).backward()", ["a float scalar that carries its value"]),
+    ("E105", "ag.tensor(np.int64(1)).backward()", ["has no derivative on values"]),
+    ("E106", "(2 * ag.tensor([1.0, 2.0])).backward(np.ones(3))", ["the cotangent has another shape", "(2,), got (3,)"]),
+    ("E107", SCALAR + 'ag.check_grad(L, w * 2, {"w": 1.0, "x": [1.0]})', ["check_grad needs something that is fed"]),
+    ("E107", SCALAR + 'ag.check_grad(L, [], {"w": 1.0, "x": [1.0]})', ["got nothing"]),
+    ("E108", BROKEN.format("bad_slope_a", "np.sin", "g * ag.sin(x)") + "ag.check_op(bad, [0.3, 0.5])",
+     ["the gradient with respect to x0 is wrong", "by c", "of the largest entry", "ag.check_op"]),
+    ("E109", BROKEN.format("bad_kind_a", "lambda x: x > 0", "g") + "ag.check_op(bad, [0.3, 0.5])", ["an array of bool"]),
+    ("E109", BROKEN.format("bad_shape_a", "np.sum", "g") + "ag.check_op(bad, [0.3, 0.5])", ["does not keep its word", "shape= or dtype="]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("code", "source", "words"), TABLE, ids=[f"{c}-{i}" for i, (c, _, _) in enumerate(TABLE)])
+def test_every_refusal_has_its_code_and_its_words(code: str, source: str, words: list[str]) -> None:
+    error = refused(source)
+    assert error.code == code, str(error)
+    assert f"[{code}]: " in str(error)
+    for piece in words:
+        assert piece in str(error), f"{piece!r} is not in:\n{error}"
+
+
+def test_the_table_names_every_code_of_these_files() -> None:
+    root = Path(ag.__file__).parent
+    files = [*(root / "graph").glob("*.py"), *(root / "grad").glob("*.py"), root / "ops" / "time.py"]
+    codes = {c for f in files for c in re.findall(r'^\s*"([A-Z]\d{3})",', f.read_text(encoding="utf-8"), re.MULTILINE)}
+    codes |= {c for f in files for c in re.findall(r'Error\("([A-Z]\d{3})"', f.read_text(encoding="utf-8"))}
+    assert codes == {c for c, _, _ in TABLE}
+
+
+@pytest.mark.parametrize(
+    ("code", "also"),
+    [("A106", IndexError), ("S115", ValueError), ("D202", TypeError), ("F103", ValueError), ("E102", ValueError),
+     ("E108", AssertionError), ("G210", ag.GraphError)],
+)  # fmt: skip
+def test_errors_are_also_what_python_calls_them(code: str, also: type) -> None:
+    assert isinstance(refused(next(s for c, s, _ in TABLE if c == code).replace("_a\"", f"_{also.__name__}\"")), also)
+
+
+def test_a_refused_feed_is_told_in_full() -> None:
+    error = refused(DAG + "g.evaluate(x=np.ones((3, 5)))")
+    assert str(error) == "FeedError [F105]: x has another shape      (model.py:1)\n  expected (t, 2) float, got (3, 5)"

@@ -1,0 +1,190 @@
+"""The house rules as tests: which file may import what, and what importing the package costs."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+
+import pytest
+
+import autograd_seq
+import viz
+
+PACKAGE = Path(autograd_seq.__file__).parent
+VIZ = Path(viz.__file__).parent
+
+# What each floor may import of the package, and no more: each floor only those above it in this list.
+FLOORS = [
+    ("errors", "autograd_seq.errors"),
+    ("axes", "autograd_seq.axes"),
+    ("site", "autograd_seq.site"),
+    ("op", "autograd_seq.op"),
+    ("node", "autograd_seq.node"),
+    ("ops", "autograd_seq.ops"),
+    ("graph", "autograd_seq.graph"),
+    ("grad", "autograd_seq.grad"),
+    ("plan", "autograd_seq.plan"),
+    ("emit", "autograd_seq.emit"),
+    ("program", "autograd_seq.program"),
+    ("nn", "autograd_seq.nn"),
+    ("learn", "autograd_seq.learn"),
+    ("analyse", "autograd_seq.analyse"),
+    ("exchange", "autograd_seq.exchange"),
+    ("datasets", "autograd_seq.datasets"),
+]
+RANK = {name: i for i, (name, _) in enumerate(FLOORS)}
+FORBIDDEN = {  # though they lie above
+    "grad": {"emit"}, "plan": {"emit"}, "nn": {"emit", "learn", "program"},
+    "datasets": set(RANK) - {"errors", "datasets"},
+}  # fmt: skip
+TOP = {"autograd_seq", "autograd_seq.__main__", "autograd_seq.cli", "autograd_seq.demo"}  # may see the whole package
+OPTIONAL = {  # inside functions, and only there
+    "networkx": {"autograd_seq.graph.order", "autograd_seq.graph.graph"},
+    "pygraphviz": {"viz.worker", "viz.render"}, "graphviz": {"viz.worker", "viz.render"},
+    "numba": {"autograd_seq.emit.numba"}, "jax": {"autograd_seq.emit.jax", "autograd_seq.exchange.jax"},
+    "onnx": {"autograd_seq.exchange.onnx"},
+}  # fmt: skip
+
+
+def module_of(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent if PACKAGE in path.parents else VIZ.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+FILES = {module_of(p): p for root in (PACKAGE, VIZ) for p in sorted(root.rglob("*.py"))}
+TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in FILES.items()}
+
+
+def imports(module: str) -> Iterator[tuple[str, int, bool, bool]]:
+    """Yield (what is imported, line, whether inside a function, whether it runs) for each import of a file."""
+
+    def walk(node: ast.AST, inside: bool, runs: bool) -> Iterator[tuple[str, int, bool, bool]]:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.Import):
+                yield from ((a.name, child.lineno, inside, runs) for a in child.names)
+            elif isinstance(child, ast.ImportFrom):
+                assert child.level == 0, f"{module}:{child.lineno} imports relatively"
+                for a in child.names:
+                    whole = f"{child.module}.{a.name}"
+                    yield whole if whole in FILES else str(child.module), child.lineno, inside, runs
+            elif isinstance(child, ast.If) and getattr(child.test, "id", "") == "TYPE_CHECKING":
+                yield from walk(child, inside, False)
+            else:
+                function = isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+                yield from walk(child, inside or function, runs)
+
+    yield from walk(TREES[module], False, True)
+
+
+def floor(module: str) -> str:
+    return module.split(".")[1] if "." in module else ""
+
+
+OURS = sorted(m for m in FILES if m.startswith("autograd_seq"))
+
+
+@pytest.mark.parametrize("module", OURS)
+def test_a_file_imports_only_from_floors_above_it(module: str) -> None:
+    if module in TOP:
+        return
+    assert floor(module) in RANK, f"{module} has no floor: say in the table where it belongs"
+    for what, line, _, runs in imports(module):
+        if not runs or what.split(".")[0] != "autograd_seq":
+            continue
+        assert what != "autograd_seq", f"{module}:{line} imports the whole package"
+        assert what not in TOP, f"{module}:{line} imports {what}"
+        assert RANK[floor(what)] <= RANK[floor(module)], f"{module}:{line} imports {what}, a floor below it"
+        assert floor(what) not in FORBIDDEN.get(floor(module), set()), f"{module}:{line} imports {what}"
+
+
+@pytest.mark.parametrize("module", OURS)
+def test_the_package_does_not_import_viz_but_the_command_line(module: str) -> None:
+    seen = {what.split(".")[0] for what, *_ in imports(module)}
+    assert "viz" not in seen or module == "autograd_seq.cli"
+
+
+@pytest.mark.parametrize("module", sorted(m for m in FILES if m.split(".")[0] == "viz"))
+def test_viz_reads_nodes_graphs_and_schedules_only(module: str) -> None:
+    allowed = ("autograd_seq.errors", "autograd_seq.node", "autograd_seq.graph", "autograd_seq.plan.schedule")
+    for what, line, _, runs in imports(module):
+        if runs and what.split(".")[0] == "autograd_seq":
+            assert any(what == a or what.startswith(a + ".") for a in allowed), f"{module}:{line} imports {what}"
+
+
+@pytest.mark.parametrize("module", sorted(FILES))
+def test_imports_stand_at_the_top_of_the_file(module: str) -> None:
+    for what, line, inside, _ in imports(module):
+        if inside:
+            assert module in OPTIONAL.get(what.split(".")[0], set()), f"{module}:{line} imports {what} in a function"
+
+
+@pytest.mark.parametrize("module", sorted(FILES))
+def test_slow_and_optional_packages_are_imported_in_their_one_place(module: str) -> None:
+    for what, line, inside, runs in imports(module):
+        root = what.split(".")[0]
+        if root == "matplotlib":
+            assert module == "viz.plots", f"{module}:{line}"
+        if root in OPTIONAL and runs:
+            assert inside and module in OPTIONAL[root], f"{module}:{line} imports {root}"
+    if module == "autograd_seq.graph.graph":
+        users = [f.name for f in ast.walk(TREES[module]) if isinstance(f, ast.FunctionDef)
+                 and any(isinstance(n, ast.Import) and n.names[0].name == "networkx" for n in ast.walk(f))]  # fmt: skip
+        assert users == ["to_networkx"]
+
+
+@pytest.mark.parametrize("module", sorted(FILES))
+def test_no_star_imports_and_no_drawer_for_odds_and_ends(module: str) -> None:
+    assert module.rsplit(".", 1)[-1] not in ("utils", "util", "helpers", "misc", "common")
+    for node in ast.walk(TREES[module]):
+        assert not (isinstance(node, ast.ImportFrom) and node.names[0].name == "*"), f"{module}:{node.lineno}"
+
+
+def test_no_import_cycles() -> None:
+    reads = {m: sorted({w for w, _, _, runs in imports(m) if runs and w in FILES and w != m}) for m in FILES}
+    # what sees the whole package is read by nobody below it (held above), but __init__ files are no floor of their own
+    state: dict[str, int] = {}
+
+    def visit(module: str, path: list[str]) -> None:
+        if state.get(module) == 2:
+            return
+        assert state.get(module) != 1, "import cycle: " + " → ".join([*path[path.index(module) :], module])
+        state[module] = 1
+        for other in reads[module]:
+            visit(other, [*path, module])
+        state[module] = 2
+
+    for module in reads:
+        visit(module, [])
+
+
+def _python(code: str) -> str:
+    path = os.pathsep.join([str(PACKAGE.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
+    run = subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": path}, capture_output=True,
+                         text=True, check=True, timeout=60)  # fmt: skip
+    return run.stdout
+
+
+def test_importing_the_package_loads_no_slow_or_optional_package() -> None:
+    out = _python("import sys, autograd_seq; print(*sorted({m.split('.')[0] for m in sys.modules}))").split()
+    assert "numpy" in out
+    strangers = {"networkx", "matplotlib", "pygraphviz", "graphviz", "viz", "tqdm", "scipy", "torch", "numba", "jax", "onnx"}
+    assert strangers & set(out) == set()
+
+
+def test_importing_the_package_is_fast() -> None:
+    """The median of five is below a quarter of a second, NumPy included; on a busy machine, below that beyond NumPy's."""
+    measure = "import time; a = time.perf_counter(); import {}; print(time.perf_counter() - a)"
+    _python(measure.format("autograd_seq"))  # byte code is written once
+    whole = median(float(_python(measure.format("autograd_seq"))) for _ in range(5))
+    if whole < 0.25:
+        return
+    numpy = median(float(_python(measure.format("numpy"))) for _ in range(5))
+    time.sleep(0.5)
+    again = median(float(_python(measure.format("autograd_seq"))) for _ in range(5))
+    assert min(whole, again) - numpy < 0.25, f"import autograd_seq took {min(whole, again):.2f} s, numpy {numpy:.2f} s"

@@ -1,0 +1,55 @@
+"""What the README shows must run, exist and hold."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import autograd_seq
+
+ROOT = Path(__file__).resolve().parent.parent
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+# A program started elsewhere finds the package where this test did, installed or not.
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(autograd_seq.__file__).resolve().parent.parent)}
+BLOCKS = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+
+
+def test_the_quickstart_is_short_and_runs_as_it_stands(tmp_path):
+    assert len(BLOCKS) == 1
+    assert len(BLOCKS[0].splitlines()) < 20
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", BLOCKS[0]],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=ENVIRONMENT,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "[['s', 's[t - 1]', 'contract_2', 'add_1', 'tanh_1']]\n(8, 3) (8, 8) (5, 8)\n"
+    assert (tmp_path / "rnn.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_both_commands_stand_there_to_be_copied():
+    assert "\npip install . && autograd-seq demo\n" in TEXT
+    assert "\npip install '.[test]' && pytest\n" in TEXT
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r'(?:\]\(|src=")([^)"#:]+)[)"]', TEXT))))
+def test_pictures_and_links_lead_somewhere(target):
+    assert (ROOT / target).is_file()
+
+
+def test_the_picture_at_the_top_is_small():
+    assert (ROOT / "docs/fold_unfold.png").stat().st_size < 200_000
+
+
+def test_the_gallery_is_what_its_script_draws(tmp_path):
+    subprocess.run([sys.executable, ROOT / "examples/gallery.py", tmp_path], check=True, env=ENVIRONMENT)
+    drawn = {p.name for p in tmp_path.iterdir()}
+    assert drawn | {"forecast.png"} == {p.name for p in (ROOT / "docs").glob("*.png")}
