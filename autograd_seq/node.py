@@ -390,8 +390,8 @@ def apply(op: Op, *inputs: Any, **attrs: Any) -> Node:
         axes = union(*[x.axes for x in xs])
     if op.forward is not None and not axes and all([x._value is not None for x in xs]):
         weak = min([x.weak for x in xs], default=ARRAY)
-        if weak == STRONG and dtype is float and not any([x.dtype is float for x in xs]):
-            weak = ARRAY  # no float gave it a width
+        if weak == STRONG and dtype is float:  # only floats give it a width
+            weak = min([x.weak for x in xs if x.dtype is float], default=ARRAY)
         return Node(op, xs, attrs, shape, dtype, axes, compute(op, xs, attrs), weak)
     return Node(op, xs, attrs, shape, dtype, axes, site=user_site(), scope=current_scope())
 
@@ -411,7 +411,7 @@ def compute(op: Op, inputs: tuple[Node, ...], attrs: dict[str, Any]) -> Any:
     """Return the value of ``op`` on inputs that carry values, of the width that their firmest float has."""
     values = [x._value for x in inputs]
     if any([v.dtype != _float64 for v in values]):  # all float64 is the common case, and needs no thought
-        firmest = min([x.weak for x in inputs])
+        firmest = min([x.weak for x in inputs if x.dtype is float], default=STRONG)
         widths = [v.dtype for x, v in zip(inputs, values, strict=True) if x.weak == firmest and x.dtype is float]
         if widths:
             width = np.result_type(*widths)

@@ -53,7 +53,7 @@ def grad(output: Node, wrt: Node | Sequence[Node], *, cotangent: Any = None) -> 
         >>> h[t] = w * h[t - 1] + x[t]
         >>> dw = ag.grad(ag.sum(h, over=t), w)
         >>> [float(v) for v in ag.Graph(dw).evaluate(w=0.5, x=[1.0, 2.0, 3.0])]
-        [4.5]
+        [4.0]
 
     Notes:
         The size of the result is that of the equations, whatever the number of steps. Method: adjoint of a system of

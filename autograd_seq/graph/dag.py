@@ -117,7 +117,8 @@ class DAG:
         arrays = feeds.check(self.graph, given)
         if self._plan is None:
             self._plan = _Plan(self.outputs)
-        return self._plan.run(self._fed(arrays), dtype)
+        firm = [a.dtype for name, a in arrays.items() if self.graph.inputs[name].dtype is float]
+        return self._plan.run(self._fed(arrays), dtype, firm)
 
     def _fed(self, arrays: dict[str, np.ndarray]) -> dict[Node, Any]:
         fed: dict[Node, Any] = {}
@@ -192,16 +193,16 @@ class _Plan:
             for i, n in enumerate(order) if n._value is None and n.op not in (INPUT, PARAM)
         ]  # fmt: skip
 
-    def width(self, fed: dict[Node, Any], dtype: Any) -> np.dtype:
+    def width(self, fed: Sequence[np.dtype], dtype: Any) -> np.dtype:
         """Return the float width of a run: as asked for, or that of the feeds and tensors, or float64."""
         if dtype is not None:
             return np.dtype(dtype)
-        firm = [np.asarray(v).dtype for n, v in fed.items() if n.dtype is float]
+        firm = [*fed]
         firm += [n._value.dtype for _, n in self.valued if n.weak == STRONG and n.dtype is float]
         return np.result_type(*firm) if firm else np.dtype(np.float64)
 
-    def run(self, fed: dict[Node, Any], dtype: Any) -> tuple[Any, ...]:
-        width = self.width(fed, dtype)
+    def run(self, fed: dict[Node, Any], dtype: Any, firm: Sequence[np.dtype]) -> tuple[Any, ...]:
+        width = self.width(firm, dtype)
         values: list[Any] = [None] * len(self.slot)
         for i, node in self.valued:
             v = node._value

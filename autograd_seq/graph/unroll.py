@@ -76,10 +76,10 @@ class Unroller:
         if point in self.made[i]:
             return self.made[i][point]
         outside = [(a, p) for a, p in zip(self.axes[i], point, strict=True) if not 0 <= p < self.sizes[a]]
-        reach = max((abs(n.attrs["by"]) for n in self.folded if n.op is SHIFT and n.inputs[0] is node
-                     and n.attrs["axis"] is outside[0][0]), default=0)  # fmt: skip
         axis, p = outside[0]
-        if len(outside) > 1 or not (-reach <= p < 0 or self.sizes[axis] <= p < self.sizes[axis] + reach):
+        delays = [n.attrs["by"] for n in self.folded if n.op is SHIFT and n.inputs[0] is node and n.attrs["axis"] is axis]
+        behind, ahead = max(delays, default=0), -min(delays, default=0)
+        if len(outside) > 1 or not (-behind <= p < 0 or self.sizes[axis] <= p < self.sizes[axis] + ahead):
             return None
         place = self._boundary(i, axis, point)
         return self.made[place[0]][place[1]] if place else self._zero(i)
@@ -105,14 +105,19 @@ class Unroller:
         """Return what the instance reads, in order; ``None`` is a zero outside of the sequence."""
         special = self.special[i]
         if special is not None:
-            return special(i, point)
+            return special(self, i, point)
         return [(j, point if picks is None else tuple([point[p] for p in picks])) for j, picks in self.reads[i]]
 
-    def _rule(self, node: Node) -> Callable[[int, Point], list[Place | None]] | None:
-        """Return how a node finds what it reads, if that is not its inputs at its own point."""
+    @staticmethod
+    def _rule(node: Node) -> Callable[[Unroller, int, Point], list[Place | None]] | None:
+        """Return how a node finds what it reads, if that is not its inputs at its own point.
+
+        A plain function: a bound method on the object itself would be a reference cycle, and keep a dropped DAG alive.
+        """
         if node.op.name in REDUCTIONS and node.attrs["axes"]:
-            return self._reduced
-        return {SHIFT: self._shifted, STATE: self._defined, AT: self._picked, ALONG: self._renamed}.get(node.op)
+            return Unroller._reduced
+        rules = {SHIFT: Unroller._shifted, STATE: Unroller._defined, AT: Unroller._picked, ALONG: Unroller._renamed}
+        return rules.get(node.op)
 
     def _defined(self, i: int, point: Point) -> list[Place | None]:
         j, picks = self.reads[i][0]  # the equation; rows are read by shifts

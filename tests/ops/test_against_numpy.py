@@ -29,8 +29,8 @@ def gradient_is_right(f: Any, *arrays: Any) -> None:
 
 KEYS = [
     0, -1, slice(None), slice(1, None), slice(None, None, -1), slice(None, -1), slice(5, 9), slice(-9, 2),
-    slice(2, 0),
-    slice(-9, None, -1), slice(-10, -20, -1), slice(9, None, -1), slice(0, None, -1), slice(1, 0, -2), (0, 1), (0, 1, 2),
+    slice(2, 0), slice(-9, None, -1),
+    slice(-10, -20, -1), slice(9, None, -1), slice(0, None, -1), slice(1, 0, -2), (0, 1), (0, 1, 2),
     (slice(None), 1), (Ellipsis, 1), (0, Ellipsis, slice(1, 3)), None, (None, 0, None), (Ellipsis, None), (Ellipsis,),
     (slice(None), slice(None, None, 2), slice(3, 0, -2)), (np.int64(1), slice(np.int64(1), None)), (),
 ]  # fmt: skip
