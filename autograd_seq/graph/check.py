@@ -100,12 +100,18 @@ def _within_step(cycle: list[Node], name: Name) -> CycleError | StateError:
                 node=name(a.inputs[0]), where=where, detail=arrows,
                 fix="start from a parameter, an input, or a value that the recurrence does not reach",
             )  # fmt: skip
+    renamed = {a for n in path if n.op.name == "along" for a in (n.attrs["axis"], n.attrs["other"])}
+    free = [a for a in start.axes if a not in renamed and all(a in n.axes for n in path)]
+    if not free:  # no delay would help: some node on the way needs all steps
+        culprit = next(n for n, x in pairwise(path) if n.op.name == "along" or set(x.axes) - set(n.axes))
+        needed = [a for a in start.axes if a in renamed or a not in culprit.axes]
+        return _through_all_steps(start, needed, culprit, arrows, name)
     reads = [(b, a) for a, b in pairwise(path) if b.op is STATE]
     fixes = []
     for state, reader in reads:
         over = ", ".join(a.name for a in state.axes)
         at = f" in {reader.where}" if reader.where else ""
-        delayed = ", ".join([f"{state.axes[0].name} - 1"] + [a.name for a in state.axes[1:]])
+        delayed = ", ".join(f"{a.name} - 1" if a is free[0] else a.name for a in state.axes)
         fixes.append(f"{name(state)}[{over}]{at} → {name(state)}[{delayed}]")
     return CycleError(
         "G101", f"{name(start)} depends on itself within one step", node=name(start),
@@ -176,6 +182,10 @@ def _unschedulable(part: list[Node], name: Name) -> CycleError:
             )  # fmt: skip
     axes = dict.fromkeys(n.attrs["axis"] for n in inside)
     culprit = next((n for n in part if any(a not in n.axes for a in axes) or n.op.name == "along"), start)
+    return _through_all_steps(start, list(axes), culprit, arrows, name)
+
+
+def _through_all_steps(start: Node, axes: Sequence[Axis], culprit: Node, arrows: str, name: Name) -> CycleError:
     over = ", ".join(a.name for a in axes)
     return CycleError(
         "G103", f"{name(start)} depends on itself through all steps of {over}", node=name(start), where=culprit.where,

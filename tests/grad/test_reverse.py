@@ -13,7 +13,7 @@ RNG = np.random.default_rng(7)
 
 
 def central(f: Any, x: Any, step: float = 1e-5) -> np.ndarray:
-    """Return the derivative of a scalar function by central differences, extrapolated; written apart from the package."""
+    """Return the derivative of a scalar function by central differences, extrapolated: not the package's own."""
     x = np.asarray(x, float)
     out = np.zeros(x.shape)
     for at in np.ndindex(*x.shape):
@@ -26,15 +26,17 @@ def central(f: Any, x: Any, step: float = 1e-5) -> np.ndarray:
     return out
 
 
-def agree(loss: ag.Node, wrt: list[ag.Node], feeds: dict[str, Any], tol: float = 1e-8, **sizes: int) -> list[np.ndarray]:
+Feeds = dict[str, Any]
+
+
+def agree(loss: ag.Node, wrt: list[ag.Node], feeds: Feeds, tol: float = 1e-8, **sizes: int) -> list[np.ndarray]:
     """Compare the folded adjoint, the DAG's reverse mode and central differences; return the gradients."""
     dag = ag.Graph(loss, wrt).unroll(**sizes)
     named = {n.name: feeds[n.name] for n in wrt}
-    only = {k: v for k, v in feeds.items()}
-    folded = ag.Graph(ag.grad(loss, wrt), loss, wrt).unroll(**sizes).evaluate(**only)[: len(wrt)]
-    plain = dag.grad([n.name for n in wrt]).evaluate(**only)
+    folded = ag.Graph(ag.grad(loss, wrt), loss, wrt).unroll(**sizes).evaluate(**feeds)[: len(wrt)]
+    plain = dag.grad([n.name for n in wrt]).evaluate(**feeds)
     for name, a, b in zip(named, folded, plain, strict=True):
-        numeric = central(lambda v, name=name: dag.evaluate(**{**only, name: v})[0], named[name])
+        numeric = central(lambda v, name=name: dag.evaluate(**{**feeds, name: v})[0], named[name])
         scale = max(np.max(np.abs(numeric), initial=0.0), 1e-12)
         assert a.shape == b.shape == numeric.shape
         assert np.max(np.abs(a - b), initial=0.0) <= 1e-12 * scale
@@ -339,7 +341,8 @@ def test_check_grad_catches_a_wrong_rule_also_through_time(name: str, vjp: Any) 
 
 
 def test_a_complex_step_sees_an_error_of_a_ten_millionth() -> None:
-    op = ag.defop("reverse_nearly", shape=ag.same_shape, forward=np.sin, vjp=lambda g, y, x: (g * ag.cos(x) * (1 + 1e-7),))
+    op = ag.defop("reverse_nearly", shape=ag.same_shape, forward=np.sin,
+                  vjp=lambda g, y, x: (g * ag.cos(x) * (1 + 1e-7),))  # fmt: skip
     with pytest.raises(ag.GradientCheckError, match="by complex step"):
         ag.check_op(op, [0.3, 0.8], method="complex step")
 

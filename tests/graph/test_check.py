@@ -63,7 +63,7 @@ def test_a_cycle_over_two_states_names_both_reads() -> None:
         ag.Graph(a)
     """)
     assert error.code == "G101"
-    assert "b → mul_1 → a → add_1 → b" in str(error) or "a → add_1 → b → mul_1 → a" in str(error)
+    assert "b → mul_1 → a → add_1 → b" in str(error)
     assert "a[t] in model.py:3 → a[t - 1]" in error.fix and "b[t] in model.py:2 → b[t - 1]" in error.fix
 
 
@@ -74,7 +74,7 @@ def test_the_shortest_cycle_is_shown() -> None:
         a[t] = long + ag.sin(a[t])
         ag.Graph(a)
     """)
-    assert error.detail.split("      ")[0] == "a → add_1 → sin_1 → a" or error.detail.count("→") == 3
+    assert error.detail == "a → add_1 → sin_2 → a      (model.py:3)"
 
 
 def test_a_cycle_on_the_side_of_a_sound_recurrence_is_found() -> None:
@@ -127,11 +127,23 @@ def test_both_directions_through_two_states_are_refused() -> None:
 )
 def test_a_reduction_inside_a_cycle_is_refused(equation: str, culprit: str) -> None:
     error = refused(f'x, s = ag.input("x", over=t), ag.state("s", over=t)\ns[t] = {equation}\nag.Graph(s)')
+    first, *rest = str(error).splitlines()
     assert isinstance(error, ag.CycleError)
-    assert error.code in ("G103", "G101")
-    if error.code == "G103":
-        assert str(error).startswith("CycleError [G103]: s depends on itself through all steps of t      (model.py:2)\n")
-        assert f"got {culprit}, which needs every step before the first is computed" in str(error)
+    assert first == "CycleError [G103]: s depends on itself through all steps of t      (model.py:2)"
+    assert f"  got {culprit}, which needs every step before the first is computed" in rest
+
+
+def test_the_delay_that_is_proposed_lies_on_an_axis_where_it_helps() -> None:
+    """The sum needs all steps of t, so that only a delay over u lets the steps be computed one after the other."""
+    source = """
+        s = ag.state("s", over=(t, u))
+        s[t, u] = 1.0 + ag.sum(s[t, u{}], over=t)
+        ag.Graph(s)
+    """
+    error = refused(source.format(""))
+    assert error.code == "G101"
+    assert error.fix == "delay one of these reads: s[t, u] in model.py:2 → s[t, u - 1]"
+    run(source.format(" - 1"))
 
 
 @pytest.mark.parametrize("reads", ["g[i - 1, j] + g[i, j - 1]", "g[i - 1, j] + g[i - 1, j + 1]", "g[i - 1, j - 1]",
@@ -266,44 +278,53 @@ TABLE = [
      ['two axes are called "t"', "make the axis once"]),
     ("G302", 'ag.Graph(ag.param("w") + ag.param("w"))',
      ['two nodes are called "w"', "(model.py:1)", "declare it once and read it often"]),
-    ("G302", 'w = ag.param("w")\nag.Graph(ag.exp(w).named("y") + ag.sin(w).named("y"))', ['with ag.scope("…")', "(model.py:2)"]),
+    ("G302", 'w = ag.param("w")\nag.Graph(ag.exp(w).named("y") + ag.sin(w).named("y"))',
+     ['with ag.scope("…")', "(model.py:2)"]),
     ("G210", 's = ag.state("s", over=t)\nag.Graph(s[t - 1])',
      ["state s is never defined", "expected an equation s[t] = …", "(model.py:1)"]),
     ("G101", 's = ag.state("s", over=t)\ns[t] = 1 + s[t]\nag.Graph(s)', ["within one step"]),
-    ("G102", 's = ag.state("s", over=t)\ns[t] = s[t - 1] + s[t + 1]\nag.Graph(s)', ["both earlier and later steps of t"]),
+    ("G102", 's = ag.state("s", over=t)\ns[t] = s[t - 1] + s[t + 1]\nag.Graph(s)',
+     ["both earlier and later steps of t"]),
     ("G103", 's = ag.state("s", over=t)\ns[t] = ag.sum(s[t - 1], over=t)\nag.Graph(s)', ["through all steps of t"]),
     ("G211", 's = ag.state("s", over=(t, u), init={t: ag.param("p")})\n'
      'r = ag.state("r", over=(t, u), init={t: ag.last(s, over=t)})\n'
      "s[t, u] = s[t - 1, u] + r[t, u]\nr[t, u] = r[t - 1, u]\nag.Graph(s)", ["a boundary row of r depends on the recurrence"]),
-    ("G212", 's = ag.state("s", over=t, init=[1.0, 2.0])\ns[t] = s[t - 1] + 1\nag.Graph(s)', ["needs 1", "init=[s[-1]]"]),
+    ("G212", 's = ag.state("s", over=t, init=[1.0, 2.0])\ns[t] = s[t - 1] + 1\nag.Graph(s)',
+     ["needs 1", "init=[s[-1]]"]),
     # declaring and defining states
     ("G201", 'ag.state("s", (2,), over=())', ["state s varies over no axis", "expected over=t", "(model.py:1)"]),
     ("G202", 'ag.state("s", over=(t, u), init=1.0)', ["init= of s does not say which axis it bounds", "init={t: …}"]),
     ("G203", 'ag.shift(ag.input("x", over=t), t, 1, init={u: 1.0})', ["bounds u, over which it does not vary"]),
-    ("G203", 'ag.state("s", over=t, final={u: 1.0})', ["final= of s bounds u, over which it does not vary", "one of t"]),
+    ("G203", 'ag.state("s", over=t, final={u: 1.0})',
+     ["final= of s bounds u, over which it does not vary", "one of t"]),
     ("G204", 'ag.state("s", over=t, init=ag.input("x", over=t))',
      ["a row of init= of s varies over t, which it bounds", "pick a step: ag.last(…, over=t)"]),
     ("G205", 'ag.state("s", over=t, init=ag.input("x", over=u))',
      ["a row of init= of s varies over u, but the state does not", "declare the state over=(t, u)"]),
-    ("S114", 'ag.state("s", (2,), over=t, init=ag.param("p", (3,)))', ["a row of init= of s has another shape", "(2,), got (3,)"]),
+    ("S114", 'ag.state("s", (2,), over=t, init=ag.param("p", (3,)))',
+     ["a row of init= of s has another shape", "(2,), got (3,)"]),
     ("S114", 'ag.shift(ag.input("x", over=t), t, 1, init=np.ones(2))', ["a row of init= of a shift", "np.array(…)"]),
     ("D202", 'ag.state("s", over=t, dtype=int, init=0.5)', ["a row of init= of s has another kind", "dtype=float"]),
-    ("D202", 's = ag.state("s", over=t, dtype=int)\ns[t] = s[t - 1] + 0.5', ["the equation of s has another kind", "int, got float"]),
+    ("D202", 's = ag.state("s", over=t, dtype=int)\ns[t] = s[t - 1] + 0.5',
+     ["the equation of s has another kind", "int, got float"]),
     ("G206", 'x = ag.input("x", over=t)\nx[t] = 1.0', ["x is no state", "the result of input", "(model.py:2)"]),
-    ("G207", 's = ag.state("s", over=t)\ns[t + 1] = 1.0', ["for the current step", "got s[t + 1] = …", "right-hand side"]),
+    ("G207", 's = ag.state("s", over=t)\ns[t + 1] = 1.0',
+     ["for the current step", "got s[t + 1] = …", "right-hand side"]),
     ("G207", 's = ag.state("s", over=t)\ns[u] = 1.0', ["expected s[t] = …, got s[u] = …"]),
     ("G207", 's = ag.state("s", over=t)\ns[0] = 1.0', ["got s[0] = …"]),
     ("G208", 's = ag.state("s", over=t)\ns[t] = ag.exp(s[t - 1])\ns[t] = 2.0',
      ["s is defined twice", "first defined as exp in model.py:2", "(model.py:3)"]),
     ("G209", 's, x = ag.state("s", over=t), ag.input("x", over=u)\ns[t] = s[t - 1] + x[u]',
      ["the equation of s varies over u, but s does not", "over=(t, u)", "ag.sum(…, over=u)"]),
-    ("S115", 's = ag.state("s", (2,), over=t)\ns[t] = np.ones(3)', ["the equation of s has another shape", "(2,), got (3,)"]),
+    ("S115", 's = ag.state("s", (2,), over=t)\ns[t] = np.ones(3)',
+     ["the equation of s has another shape", "(2,), got (3,)"]),
     # reading other steps
     ("A105", 'ag.shift(ag.input("x", over=t), "t", 1)', ["an axis is expected", "got 't'"]),
     ("A106", 'w = ag.param("w")\nw[t - 1]', ["w does not vary over t", "which is static", "(model.py:2)"]),
     ("A106", 'ag.input("x", over=u)[t]', ["varies over u only", "declare it with over=t"]),
     ("A107", 'ag.input("x", over=t)[t, t - 1]', ["x is read at two places of one axis"]),
-    ("A108", 'ag.at(ag.input("x", over=t), t, ag.param("i", dtype=int))', ["at picks a fixed step", "ag.where(ag.index(t) == …"]),
+    ("A108", 'ag.at(ag.input("x", over=t), t, ag.param("i", dtype=int))',
+     ["at picks a fixed step", "ag.where(ag.index(t) == …"]),
     ("A109", 'ag.along(ag.input("x", over=(t, u)), t, u)', ["x varies over u already"]),
     ("O104", 'ag.at(ag.input("x", over=t), t, 0, outside="wrap")', ["at knows two ways outside", "'wrap'"]),
     # lengths and feeds
@@ -317,7 +338,8 @@ TABLE = [
     ("A205", DAG + 'g.unroll(t=3)["x"]', ["x varies over t", "expected 1 steps, got 0", 'dag["x", t]']),
     ("A205", 'g = ag.Graph(ag.param("w"))\ng.unroll()["w", 0]', ["w varies over no axis", 'dag["w"]']),
     ("A206", DAG + 'g.unroll(t=3)["x", 3]', ["x has no step 3", "0 ≤ t < 3", "exist where a shift reads them"]),
-    ("A207", DAG + "ag.Graph(ag.at(x, t, 2)).unroll(t=2)", ["x has no step 2", "at least 3 steps of t", 'outside="zero"']),
+    ("A207", DAG + "ag.Graph(ag.at(x, t, 2)).unroll(t=2)",
+     ["x has no step 2", "at least 3 steps of t", 'outside="zero"']),
     ("A207", DAG + "ag.Graph(ag.last(x, over=t)).unroll(t=0)", ["x has no step -1", "at least 1 steps of t, got t=0"]),
     ("A208", DAG + "ag.Graph(ag.max(x, over=t)).unroll(t=0)", ["is the maximum of nothing", "at least one step of t"]),
     ("F102", DAG + "g.evaluate(y=1)", ['nothing called "y" is fed', "known names: x"]),
@@ -328,7 +350,7 @@ TABLE = [
      ["l has another kind", "(t,) int", "an array of float64", "dtype=int"]),
     ("F105", DAG + "g.evaluate(x=np.ones((3, 5)))", ["x has another shape", "expected (t, 2) float, got (3, 5)"]),
     ("F105", 'ag.Graph(ag.input("x", (2,))).evaluate(x=np.ones((3, 2)))', ['ag.input("x", (2,), over=t)']),
-    ("F106", 'a, b = ag.input("a", over=t), ag.input("b", over=t)\nag.Graph(a[t] + b[t]).evaluate(a=[1.0], b=[1.0, 2.0])',
+    ("F106", 'a, b = ag.input("a", over=t), ag.input("b", over=t)\nag.Graph(a + b).evaluate(a=[1.0], b=[1.0, 2.0])',
      ["a and b disagree about t", "1 steps, as a has", "2 steps of b"]),
     ("F107", DAG + "g.unroll(t=3).evaluate(x=np.ones((4, 2)))", ["x has 4 steps over t", "unroll(t=4)"]),
     # derivatives
@@ -337,7 +359,8 @@ TABLE = [
     ("E102", SCALAR + "ag.grad(w * x[t], w)", ["ag.sum(…, over=t)", "or give cotangent="]),
     ("E103", SCALAR + 'ag.grad(L, [w, "x"])', ["there is no gradient with respect to this", "got 'x'"]),
     ("E103", SCALAR + 'ag.grad(L, ag.param("k", dtype=int))', ["a float node"]),
-    ("E104", SCALAR + "ag.Graph(w * x[t]).unroll(t=2).grad()", ["the gradient of many values", "an output of shape (2,)"]),
+    ("E104", SCALAR + "ag.Graph(w * x[t]).unroll(t=2).grad()",
+     ["the gradient of many values", "an output of shape (2,)"]),
     ("E105", 'ag.param("w").backward()', ["w has no derivative on values", "ag.grad(…) differentiates graphs"]),
     ("E105", "ag.tensor([1.0, 2.0]).backward()", ["a float scalar that carries its value"]),
     ("E105", "ag.tensor(np.int64(1)).backward()", ["has no derivative on values"]),
@@ -346,8 +369,10 @@ TABLE = [
     ("E107", SCALAR + 'ag.check_grad(L, [], {"w": 1.0, "x": [1.0]})', ["got nothing"]),
     ("E108", BROKEN.format("bad_slope_a", "np.sin", "g * ag.sin(x)") + "ag.check_op(bad, [0.3, 0.5])",
      ["the gradient with respect to x0 is wrong", "by c", "of the largest entry", "ag.check_op"]),
-    ("E109", BROKEN.format("bad_kind_a", "lambda x: x > 0", "g") + "ag.check_op(bad, [0.3, 0.5])", ["an array of bool"]),
-    ("E109", BROKEN.format("bad_shape_a", "np.sum", "g") + "ag.check_op(bad, [0.3, 0.5])", ["does not keep its word", "shape= or dtype="]),
+    ("E109", BROKEN.format("bad_kind_a", "lambda x: x > 0", "g") + "ag.check_op(bad, [0.3, 0.5])",
+     ["an array of bool"]),
+    ("E109", BROKEN.format("bad_shape_a", "np.sum", "g") + "ag.check_op(bad, [0.3, 0.5])",
+     ["does not keep its word", "shape= or dtype="]),
 ]  # fmt: skip
 
 

@@ -98,13 +98,15 @@ def test_no_steps_at_all() -> None:
     x, w = ag.input("x", (2,), over=t), ag.param("w", (2,))
     s = ag.state("s", (2,), over=t)
     s[t] = s[t - 1] + w * x[t]
-    outs = ag.Graph(s, ag.sum(s, over=t), ag.logsumexp(x, over=t), ag.size(t)).evaluate(x=np.zeros((0, 2)), w=[1.0, 2.0])
+    g = ag.Graph(s, ag.sum(s, over=t), ag.logsumexp(x, over=t), ag.size(t))
+    outs = g.evaluate(x=np.zeros((0, 2)), w=[1.0, 2.0])
     assert outs[0].shape == (0, 2) and outs[1].tolist() == [0.0, 0.0]
     assert outs[2].tolist() == [-np.inf, -np.inf] and outs[3] == 0
 
 
 def test_one_step() -> None:
-    (loss,) = ag.Graph(lecture_rnn()).evaluate(x=np.ones((1, 3)), l=[2], U=np.ones((4, 3)), W=np.eye(4), V=np.zeros((5, 4)))
+    feeds = {**rnn_feeds(1, float), "V": np.zeros((5, 4))}
+    (loss,) = ag.Graph(lecture_rnn()).evaluate(**feeds)
     assert float(loss) == pytest.approx(np.log(5))
 
 
@@ -144,7 +146,8 @@ def test_shifts_of_shifts_add_up_while_they_point_one_way() -> None:
     s = ag.state("s", over=t, init=[a, b])
     s[t] = x[t] + 0.0 * s[t - 2]
     twice = ag.shift(s[t - 1], t, 1)
-    got = ag.Graph(twice, s[t - 2], x[t - 1][t - 1], ag.shift(x[t - 1], t, -1)).evaluate(x=[1.0, 2.0, 3.0], a=7.0, b=8.0)
+    g = ag.Graph(twice, s[t - 2], x[t - 1][t - 1], ag.shift(x[t - 1], t, -1))
+    got = g.evaluate(x=[1.0, 2.0, 3.0], a=7.0, b=8.0)
     assert got[0].tolist() == got[1].tolist() == [7.0, 8.0, 1.0]
     assert got[2].tolist() == [0.0, 0.0, 1.0]
     assert got[3].tolist() == [1.0, 2.0, 0.0]  # ahead of behind: what fell off the end is gone
@@ -153,7 +156,8 @@ def test_shifts_of_shifts_add_up_while_they_point_one_way() -> None:
 def test_inputs_shift_too_with_zeros_or_rows_outside() -> None:
     t, u = ag.Axis("t"), ag.Axis("u")
     x, z = ag.input("x", over=t), ag.input("z", over=(t, u))
-    got = ag.Graph(x[t - 1], x[t + 1], ag.shift(x, t, 2, init=[5.0, 6.0]), ag.shift(x, t, -1, final=9.0)).evaluate(x=[1.0, 2.0])
+    g = ag.Graph(x[t - 1], x[t + 1], ag.shift(x, t, 2, init=[5.0, 6.0]), ag.shift(x, t, -1, final=9.0))
+    got = g.evaluate(x=[1.0, 2.0])
     assert [g.tolist() for g in got] == [[0.0, 1.0], [2.0, 0.0], [5.0, 6.0], [2.0, 9.0]]
     (rows,) = ag.Graph(ag.shift(z, u, 1, init=7.0)).evaluate(z=[[1.0, 2.0], [3.0, 4.0]])  # the axis is said already
     assert rows.tolist() == [[7.0, 1.0], [7.0, 3.0]]
@@ -275,7 +279,8 @@ def test_layout_is_as_the_inputs_declared_it(first: str) -> None:
     s = ag.state("s", (2,), over=over)
     s[t] = s[t - 1] + w * x[t]
     feed = RNG.normal(size=(3, 4, 2) if first == "t" else (4, 3, 2))
-    out, total, dx = ag.Graph(s * 1.0, ag.sum(s, over=t), ag.grad(ag.sum(ag.sum(s, over=(t, b))), x)).evaluate(x=feed, w=[1.0, 2.0])
+    g = ag.Graph(s * 1.0, ag.sum(s, over=t), ag.grad(ag.sum(ag.sum(s, over=(t, b))), x))
+    out, total, dx = g.evaluate(x=feed, w=[1.0, 2.0])
     assert out.shape == dx.shape == feed.shape and total.shape == (4, 2)
     assert np.allclose(out, np.cumsum(feed, axis=0 if first == "t" else 1) * [1.0, 2.0])
 
@@ -357,7 +362,8 @@ def test_evaluate_takes_the_lengths_from_the_feeds_and_unroll_from_its_arguments
 
 @pytest.mark.parametrize(
     ("change", "code"),
-    [({"x": np.ones((5, 3))}, "F106"), ({"x": np.ones((4, 2))}, "F105"), ({"x": np.ones(4)}, "F105"), ({"z": 1.0}, "F102"),
+    [({"x": np.ones((5, 3))}, "F106"), ({"x": np.ones((4, 2))}, "F105"), ({"x": np.ones(4)}, "F105"),
+     ({"z": 1.0}, "F102"),
      ({"l": [0.0, 1.0, 2.0, 3.0]}, "D301"), ({"U": [[1.0], [1.0, 2.0]]}, "F104"), ({"U": "abc"}, "D101")],
 )  # fmt: skip
 def test_feeds_that_do_not_fit_are_refused(change: dict[str, Any], code: str) -> None:
@@ -379,8 +385,8 @@ def test_a_dag_runs_again_with_other_feeds() -> None:
 def _python(code: str, **env: str) -> str:
     root = str(Path(ag.__file__).parent.parent)
     path = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
-    run = subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": path, **env}, capture_output=True,
-                         text=True, timeout=300)  # fmt: skip
+    whole = {**os.environ, "PYTHONPATH": path, **env}
+    run = subprocess.run([sys.executable, "-c", code], env=whole, capture_output=True, text=True, timeout=300)
     assert run.returncode == 0, run.stderr[-2000:]
     return run.stdout
 
@@ -439,7 +445,7 @@ def test_eager_nodes_are_in_no_reference_cycle() -> None:
 
 @pytest.mark.usefixtures("no_collector")
 def test_unrolled_nodes_are_in_no_reference_cycle() -> None:
-    """The folded graph has the cycle that the equations have; its unrolled form, and the gradient of that, have none."""
+    """The folded graph has the cycle that the equations have; its unrolled form and the gradient of that have none."""
     L = lecture_rnn()
     g = ag.Graph(L)
     dag = g.unroll(t=3)

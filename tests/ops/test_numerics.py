@@ -106,7 +106,8 @@ FLOAT32 = {
     "integer array": lambda x: x / np.arange(1, 4), "softmax": ag.softmax, "sigmoid": ag.sigmoid, "relu": ag.relu,
     "pad": lambda x: ag.pad(x, 1, 0.1), "mean": ag.mean, "max": lambda x: x.max(), "one hot": lambda x: x * ag.one_hot(1, 3),
     "spike": lambda x: ag.spike(x), "mse": lambda x: ag.mse(x, 1.0), "nll": lambda x: ag.nll(ag.softmax(x), 1),
-    "prod": ag.prod, "logsumexp": ag.logsumexp, "chosen": lambda x: x * ag.where(x > 1, 1.0, 0.0), "outer": lambda x: ag.outer(x, [1.0, 2.0]), "gelu": ag.gelu,
+    "prod": ag.prod, "logsumexp": ag.logsumexp, "chosen": lambda x: x * ag.where(x > 1, 1.0, 0.0),
+    "outer": lambda x: ag.outer(x, [1.0, 2.0]), "gelu": ag.gelu,
     "bce": lambda x: ag.bce(ag.sigmoid(x), 1.0), "softplus": ag.softplus, "cast": lambda x: x * ag.cast(x > 1, float),
 }  # fmt: skip
 

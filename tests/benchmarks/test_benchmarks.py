@@ -1,0 +1,37 @@
+"""What the benchmarks claim, as far as a test can hold it on a noisy machine: ratios and growth, not seconds."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+
+def load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_memory_of_an_unrolled_lstm_is_linear_in_the_number_of_steps():
+    unroll = load("unroll")
+    model = unroll.lstm()
+    small, large = unroll.megabytes(model, 100), unroll.megabytes(model, 400)
+    assert 3.5 < large / small < 4.5
+
+
+def test_time_to_unroll_grows_no_faster_than_the_number_of_steps():
+    unroll = load("unroll")
+    model = unroll.lstm()
+    small, large = unroll.seconds(model, 100, 5), unroll.seconds(model, 800, 5)
+    assert large / small < 16  # 8 on a quiet machine
+
+
+def test_eager_scalars_against_micrograd():
+    pytest.importorskip("micrograd", reason="the peer is optional: pip install micrograd")
+    ratios = load("eager").measure(repeats=5)
+    assert ratios["on"] <= 1.0 and ratios["off"] <= 2.0

@@ -1,0 +1,337 @@
+"""Every error that operations, nodes, axes and scopes raise: its class, its code, and the words that help.
+
+The table is compared with the sources, so that a new error without a line here fails.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import types
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import autograd_seq as ag
+from autograd_seq import axes, node, op, site
+from autograd_seq.op import OPS
+from autograd_seq.ops import elementwise, gather, leaf, lifting, linear, loss, random, reduce, shape, time
+
+MODULES: list[types.ModuleType] = [axes, node, op, site, elementwise, gather, leaf, lifting, linear, loss, random, reduce,
+                                   shape, time]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def registry() -> Iterator[None]:
+    before = dict(OPS)
+    yield
+    OPS.clear()
+    OPS.update(before)
+
+
+t, u, v = ag.Axis("t"), ag.Axis("u"), ag.Axis("v")
+A23 = np.ones((2, 3))
+
+
+def x(dims: Any = (), over: Any = t, name: str = "x", dtype: Any = float) -> ag.Node:
+    return ag.input(name, dims, over=over, dtype=dtype)
+
+
+def rule(**_: Any) -> tuple[Any, ...]:
+    return (None,)
+
+
+def renamed() -> None:
+    (ag.tensor(1.0) * 2).named("a").named("b")
+
+
+def assigned(to: ag.Node, value: Any) -> None:
+    to.value = value
+
+
+def state(**kw: Any) -> ag.Node:
+    return ag.state("s", kw.pop("shape", ()), over=kw.pop("over", t), **kw)
+
+
+def define(equation: Any, key: Any = t, **kw: Any) -> None:
+    state(**kw)[key] = equation
+
+
+def twice() -> None:
+    s = state()
+    s[t] = s[t - 1] + 1
+    s[t] = 2 * s[t - 1]
+
+
+def not_a_state() -> None:
+    y = x() * 2
+    y[t] = 1.0
+
+
+def at_run_time(node: ag.Node, **feeds: Any) -> None:
+    ag.Graph(node).evaluate(**feeds)
+
+
+Refusal = tuple[str, type[ag.AutogradSeqError], Callable[[], Any], str]
+BOTH = (t, u)
+REFUSALS: list[Refusal] = [
+    # axes
+    ("A101", ag.AxisError, lambda: ag.Axis(""), r"an axis needs a name.*\n.*non-empty string"),
+    ("A101", ag.AxisError, lambda: ag.Axis(3), r"an axis needs a name(.|\n)*got 3"),
+    ("A102", ag.AxisError, lambda: t - 1.5, r"t can be shifted by whole steps only(.|\n)*an integer, got 1.5"),
+    ("A102", ag.AxisError, lambda: t + True, r"whole steps(.|\n)*got True"),
+    ("A102", ag.AxisError, lambda: (t - 1) - "k", r"whole steps(.|\n)*take\(…\) if the delay is a value"),
+    ("A103", ag.AxisError, lambda: x(over="t"), r"over= takes axes(.|\n)*an ag.Axis, or several, got 't'"),
+    ("A103", ag.AxisError, lambda: ag.sum(x(), over=[t, 3]), r"over= takes axes(.|\n)*got 3"),
+    ("A103", ag.AxisError, lambda: ag.size(1), r"over= takes axes(.|\n)*got 1"),
+    ("A104", ag.AxisError, lambda: x(over=(t, t)), r"names an axis twice(.|\n)*name each axis once"),
+    # places on axes
+    ("A105", ag.AxisError, lambda: ag.along(x(), "t", u), r"an axis is expected(.|\n)*an ag.Axis, got 't'"),
+    ("A105", ag.AxisError, lambda: ag.shift(x(), 3, 1), r"an axis is expected(.|\n)*got 3"),
+    ("A106", ag.AxisError, lambda: x()[u - 1], r"x does not vary over u(.|\n)*varies over t only(.|\n)*over=u"),
+    ("A106", ag.AxisError, lambda: ag.param("w")[t], r"w does not vary over t(.|\n)*which is static"),
+    ("A107", ag.AxisError, lambda: x()[t, t - 1], r"read at two places of one axis"),
+    ("A108", ag.AxisError, lambda: ag.at(x(), t, 1.5), r"at picks a fixed step(.|\n)*an integer, got 1.5"),
+    ("A108", ag.AxisError, lambda: ag.at(x(), t, ag.index(t)), r"at picks a fixed step(.|\n)*ag.sum\(ag.where"),
+    ("A109", ag.AxisError, lambda: x(over=BOTH).along(t, u), r"x varies over u already"),
+    # kinds
+    ("D101", ag.DTypeError, lambda: ag.constant("text"), r"must be numeric(.|\n)*floats, ints or bools, got an array of <U4"),
+    ("D101", ag.DTypeError, lambda: ag.tensor(np.array(["a"])), r"must be numeric"),
+    ("D102", ag.DTypeError, lambda: ag.constant(t), r"t is a place, not a number(.|\n)*ag.index\(t\)"),
+    ("D102", ag.DTypeError, lambda: x() * (t - 1), r"t - 1 is a place, not a number(.|\n)*ag.index\(t\)"),
+    ("D103", ag.DTypeError, lambda: ag.tensor("a"), r"holds numbers in a regular array"),
+    ("D103", ag.DTypeError, lambda: ag.tensor([[1.0], [2.0, 3.0]]), r"regular array(.|\n)*ag.tensor\(\[1.0, 2.0\]\)"),
+    ("D104", ag.DTypeError, lambda: x(dtype="real"), r"x has a kind of number(.|\n)*float, int or bool, got 'real'"),
+    ("D201", ag.DTypeError, lambda: ag.take(A23, 0.5), r"take needs integers(.|\n)*expected int, got float(.|\n)*dtype=int"),
+    ("D201", ag.DTypeError, lambda: ag.one_hot(x(), 3), r"one_hot needs integers(.|\n)*dtype=int"),
+    ("D201", ag.DTypeError, lambda: ag.pick(A23, [True, False]), r"pick needs integers(.|\n)*got bool"),
+    ("D202", ag.DTypeError, lambda: define(0.5, dtype=int), r"the equation of s has another kind(.|\n)*dtype=float"),
+    ("D202", ag.DTypeError, lambda: state(dtype=int, init=0.5), r"a row of init= of s has another kind(.|\n)*got float"),
+    # feeds
+    ("F201", ag.FeedError, lambda: ag.take(A23, 2), r"an index is out of range(.|\n)*0 … 1, got 2 … 2(.|\n)*lengths="),
+    ("F201", ag.FeedError, lambda: ag.pick(A23, [0, -1]), r"out of range(.|\n)*0 … 2, got -1 … 0"),
+    ("F201", ag.FeedError, lambda: ag.one_hot([0, 3], 3), r"out of range(.|\n)*0 … 2, got 0 … 3(.|\n)*count classes from 0"),
+    ("F201", ag.FeedError, lambda: OPS["scatter_add"](np.ones(2), np.array([0, 4]), n=3, rank=1, index_rank=1),
+     r"out of range(.|\n)*0 … 2, got 0 … 4"),
+    ("F201", ag.FeedError, lambda: at_run_time(ag.take(A23, x(dtype=int, name="l")), l=[0, 1, 2]), r"0 … 1, got 2 … 2"),
+    # states
+    ("G201", ag.StateError, lambda: state(over=()), r"state s varies over no axis(.|\n)*over=t"),
+    ("G202", ag.StateError, lambda: state(over=BOTH, init=1.0), r"init= of s does not say which axis(.|\n)*init=\{t: …\}"),
+    ("G203", ag.StateError, lambda: state(final={u: 1.0}), r"final= of s bounds u, over which it does not vary(.|\n)*of t"),
+    ("G204", ag.StateError, lambda: state(init=x()), r"a row of init= of s varies over t, which it bounds(.|\n)*ag.last"),
+    ("G205", ag.StateError, lambda: state(init=x(over=u)), r"varies over u, but the state does not(.|\n)*over=\(t, u\)"),
+    ("G206", ag.StateError, not_a_state, r"mul is no state(.|\n)*got the result of mul(.|\n)*ag.state"),
+    ("G207", ag.StateError, lambda: define(1.0, key=t - 1), r"the equation of s is for the current step(.|\n)*s\[t - 1\] = …"),
+    ("G207", ag.StateError, lambda: define(1.0, key=u), r"for the current step(.|\n)*expected s\[t\] = …, got s\[u\] = …"),
+    ("G207", ag.StateError, lambda: define(1.0, key=0), r"for the current step(.|\n)*move the shift to the right-hand side"),
+    ("G208", ag.StateError, twice, r"s is defined twice(.|\n)*first defined as add(.|\n)*a state of its own"),
+    ("G209", ag.StateError, lambda: define(x(over=u)), r"varies over u, but s does not(.|\n)*ag.sum\(…, over=u\)"),
+    # operations
+    ("O101", ag.OperationError, lambda: ag.defop("a b", forward=abs, vjp=rule), r"needs a name(.|\n)*an identifier, got 'a b'"),
+    ("O102", ag.OperationError, lambda: ag.defop("tanh", forward=abs, vjp=rule), r'tanh is a built-in(.|\n)*"my_tanh"'),
+    ("O103", ag.OperationError, lambda: ag.param(""), r"a node needs a name(.|\n)*non-empty string, got ''"),
+    ("O103", ag.OperationError, lambda: ag.uniform(3, over=t), r"a node needs a name(.|\n)*got 3"),
+    ("O104", ag.OperationError, lambda: ag.at(x(), t, 0, outside="wrap"), r'two ways outside(.|\n)*"error" or "zero"'),
+    ("O105", ag.OperationError, lambda: ag.spike(1.0, "step"), r"no such surrogate(.|\n)*fast_sigmoid, arctan, got 'step'"),
+    ("O201", ag.OperationError, lambda: ag.einsum("ij,jk", A23), r"one or two operands, a term each, got 2 terms for 1"),
+    ("O201", ag.OperationError, lambda: ag.einsum("i,i,i", [1.0], [1.0], [1.0]), r"got 3 terms for 3 operands"),
+    ("O201", ag.OperationError, lambda: ag.einsum("ii->i", A23), r'cannot read "ii->i"(.|\n)*2 distinct letters, got "ii"'),
+    ("O201", ag.OperationError, lambda: ag.einsum("ijk->i", A23), r"2 distinct letters"),
+    ("O201", ag.OperationError, lambda: ag.einsum("...ijk->i", A23), r"2 distinct letters"),
+    ("O201", ag.OperationError, lambda: ag.einsum("i1->i", A23), r"2 distinct letters"),
+    ("O201", ag.OperationError, lambda: ag.einsum("ij->ik", A23), r"labels that the operands have, each once, got \"ik\""),
+    ("O201", ag.OperationError, lambda: ag.einsum("ij->jj", A23), r"each once, got \"jj\"(.|\n)*e\.g\."),
+    # shapes
+    ("S102", ag.ShapeError, lambda: assigned(ag.tensor([1.0]), [1.0, 2.0]), r"keeps its shape(.|\n)*\(1,\), got \(2,\)"),
+    ("S103", ag.ShapeError, lambda: len(ag.tensor(1.0)), r"has no length: its value is a scalar"),
+    ("S103", ag.ShapeError, lambda: list(ag.tensor(1.0)), r"has no length"),
+    ("S104", ag.ShapeError, lambda: ag.constant([[1.0], [2.0, 3.0]]), r"a value must be a regular array"),
+    ("S105", ag.ShapeError, lambda: ag.sum(A23, 2), r"no such dimension(.|\n)*a value with 2, got 2(.|\n)*over="),
+    ("S105", ag.ShapeError, lambda: ag.sum(A23, "t"), r"no such dimension(.|\n)*got 't'"),
+    ("S105", ag.ShapeError, lambda: ag.stack([1.0, 2.0], 1), r"no such dimension"),
+    ("S105", ag.ShapeError, lambda: ag.concat([1.0, 2.0]), r"no such dimension"),
+    ("S106", ag.ShapeError, lambda: ag.transpose(A23, (0, 0)), r"every dimension once(.|\n)*permutation of \(0, 1\)"),
+    ("S106", ag.ShapeError, lambda: ag.transpose(A23, (0,)), r"every dimension once"),
+    ("S107", ag.ShapeError, lambda: ag.squeeze(A23, 0), r"squeeze drops dimensions of length 1(.|\n)*got \(2, 3\)"),
+    ("S108", ag.ShapeError, lambda: ag.tensor(A23)[0, 0, 0], r"too many indices(.|\n)*at most 2, got 3(.|\n)*s\[t - 1\]"),
+    ("S108", ag.ShapeError, lambda: ag.tensor(A23)[..., ...], r"too many indices"),
+    ("S109", ag.ShapeError, lambda: ag.tensor(A23)["a"], r"integers, slices, ... and None(.|\n)*got 'a'"),
+    ("S109", ag.ShapeError, lambda: ag.tensor(A23)[True], r"integers, slices(.|\n)*ag.where"),
+    ("S109", ag.ShapeError, lambda: ag.tensor(A23)[0, [1, 2]], r"integers, slices(.|\n)*ag.take"),
+    ("S110", ag.ShapeError, lambda: ag.tensor(A23)[2], r"index 2 is out of range(.|\n)*−2 … 1"),
+    ("S110", ag.ShapeError, lambda: ag.tensor(A23)[0, -4], r"index -4 is out of range(.|\n)*−3 … 2"),
+    ("S111", ag.ShapeError, lambda: ag.concat([]), r"nothing to join(.|\n)*at least one value"),
+    ("S111", ag.ShapeError, lambda: ag.stack([]), r"nothing to join"),
+    ("S112", ag.ShapeError, lambda: ag.pad(A23, -1), r"a pair of widths(.|\n)*2 pairs of non-negative integers, got -1"),
+    ("S112", ag.ShapeError, lambda: ag.pad(A23, [(1, 1)]), r"a pair of widths for each dimension"),
+    ("S113", ag.ShapeError, lambda: x((2, -1)), r"x has no such shape(.|\n)*non-negative integers, got \(2, -1\)"),
+    ("S113", ag.ShapeError, lambda: x(2.5), r"x has no such shape(.|\n)*time is an axis"),
+    ("S114", ag.ShapeError, lambda: state(shape=2, init=np.ones(3)), r"a row of init= of s has another shape(.|\n)*\(2,\), got"),
+    ("S114", ag.ShapeError, lambda: state(shape=2, init=np.ones((1, 2))), r"a list means one row for each delay"),
+    ("S115", ag.ShapeError, lambda: define(np.ones(3), shape=2), r"the equation of s has another shape(.|\n)*\(3,\)"),
+    ("S115", ag.ShapeError, lambda: define(np.ones((1, 2)), shape=2), r"the equation of s has another shape"),
+    ("S116", ag.ShapeError, lambda: ag.matmul(np.ones((2, 3, 4)), np.ones((5, 4, 3))),
+     r"cannot match the stacks(.|\n)*\(2, 3, 4\) @ \(5, 4, 3\)"),
+    # values
+    ("V101", ag.ValueKnownError, lambda: assigned(ag.tensor(1.0) * 2, 3.0), r"takes no value(.|\n)*the result of mul"),
+    ("V101", ag.ValueKnownError, lambda: assigned(x(), 3.0), r"takes no value(.|\n)*an input, which is fed"),
+    ("V102", ag.ValueKnownError, lambda: bool(x() > 0), r"is not true or false(.|\n)*ag.where"),
+    ("V102", ag.ValueKnownError, lambda: float(x()), r"is not a number(.|\n)*evaluate"),
+    ("V102", ag.ValueKnownError, lambda: int(x()), r"is not a number: its value is not known until it is fed"),
+    ("V102", ag.ValueKnownError, lambda: np.asarray(x()), r"is not an array"),
+    ("V103", ag.ValueKnownError, renamed, r"a has a name already(.|\n)*got 'b'(.|\n)*once"),
+]  # fmt: skip
+
+# rules raise a bare ValueError, of which ``apply`` makes an S101 that shows the operands: (module, call, words)
+RULES: list[tuple[str, Callable[[], Any], str]] = [
+    ("op", lambda: ag.tensor(np.ones(2)) + np.ones(3), r"add\(tensor, constant\).*(.|\n)*shapes that broadcast against each"),
+    ("op", lambda: ag.param("a", 2) * ag.param("b", 3), r"mul\(a, b\) does not fit(.|\n)*got a \(2,\), b \(3,\)"),
+    ("op", lambda: x(2) + ag.param("b", 3), r"a dimension over time belongs to over="),
+    ("linear", lambda: ag.matmul(2.0, A23), r"contract(.|\n)*1 and 2 dimensions for J,JK->K"),
+    ("linear", lambda: ag.matmul(A23, 2.0), r"contract(.|\n)*2 and 1 dimensions"),
+    ("linear", lambda: ag.matmul(A23, A23), r"the same length wherever IJ,JK->IK says J"),
+    ("linear", lambda: ag.einsum("ij,jk", A23, A23), r"the same length wherever"),
+    ("linear", lambda: ag.dot(np.ones(2), np.ones(3)), r"the same length wherever"),
+    ("linear", lambda: ag.outer(A23, np.ones(3)), r"1 and 1 dimensions for i,j->ij"),
+    ("gather", lambda: ag.pick(A23, 0), r"one index for each row of the last dimension"),
+    ("gather", lambda: ag.pick(1.0, 0), r"one index for each row"),
+    ("reduce", lambda: ag.max(np.zeros((2, 0)), 1), r"max\(constant\)(.|\n)*at least one entry to choose from"),
+    ("reduce", lambda: reduce.sum_over(np.ones(2), np.ones(3), axes=()), r"operands of one shape"),
+    ("shape", lambda: ag.reshape(A23, (4, 2)), r"8 entries for \(4, 2\)"),
+    ("shape", lambda: ag.reshape(np.ones(4), (-2, -2)), r"entries for \(-2, -2\)"),
+    ("shape", lambda: ag.reshape(np.ones(1), (-1, -1)), r"entries for \(-1, -1\)"),
+    ("shape", lambda: ag.reshape(np.ones(5), (2, -1)), r"reshape\(constant\) does not fit"),
+    ("shape", lambda: ag.broadcast_to(A23, (3, 3)), r"shapes that broadcast against each other"),
+    ("shape", lambda: ag.broadcast_to(A23, (3,)), r"a shape that broadcasts to \(3,\)"),
+    ("shape", lambda: ag.concat([A23, np.ones((3, 2))]), r"the same lengths in all dimensions but the joined one"),
+    ("shape", lambda: ag.concat([A23, np.ones(3)]), r"the same lengths in all dimensions"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "call", "words"), REFUSALS, ids=[f"{r[0]}-{i}" for i, r in enumerate(REFUSALS)]
+)
+def test_refusal(code: str, kind: type[ag.AutogradSeqError], call: Callable[[], Any], words: str) -> None:
+    with pytest.raises(kind, match=words) as caught:
+        call()
+    assert caught.value.code == code
+    assert type(caught.value) is kind
+    assert str(caught.value).startswith(f"{kind.__name__} [{code}]: ")
+
+
+@pytest.mark.parametrize(("module", "call", "words"), RULES, ids=[f"{r[0]}-{i}" for i, r in enumerate(RULES)])
+def test_shape_rules_name_the_operation_and_its_operands(module: str, call: Callable[[], Any], words: str) -> None:
+    with pytest.raises(ag.ShapeError, match=words) as caught:
+        call()
+    assert caught.value.code == "S101" and "does not fit" in caught.value.what
+    assert caught.value.where is not None and "test_refusals.py:" in caught.value.where
+    assert caught.value.__suppress_context__
+
+
+def test_every_error_of_the_sources_is_in_the_table() -> None:
+    source = "\n".join(inspect.getsource(m) for m in MODULES)
+    raised = set(re.findall(r'Error\(\s*"([A-Z]\d{3})"', source))
+    assert raised == {r[0] for r in REFUSALS} | {"S101"}
+    kinds = dict(re.findall(r'(?:raise|return) (\w+Error)\(\s*"([A-Z]\d{3})"', source))
+    assert kinds  # the pattern still reads the sources
+
+
+def test_every_bare_rule_is_in_the_table() -> None:
+    for module in MODULES:
+        name = module.__name__.rpartition(".")[2]
+        bare = len(re.findall(r"raise ValueError\(", inspect.getsource(module)))
+        assert len([r for r in RULES if r[0] == name]) >= bare, name
+
+
+def test_errors_carry_the_line_of_the_user() -> None:
+    with pytest.raises(ag.AxisError) as caught:
+        x()[u]
+    assert re.search(r"test_refusals\.py:\d+$", str(caught.value.where))
+    assert caught.value.fix and caught.value.got
+    assert "test_refusals.py" in str(caught.value)
+
+
+def test_errors_are_also_those_of_python() -> None:
+    """A program that catches IndexError, ValueError or TypeError keeps working."""
+    for call, kind in [(lambda: x()[u], IndexError), (lambda: ag.reshape(A23, 5), ValueError),
+                       (lambda: float(x()), TypeError), (lambda: ag.take(A23, 7), ValueError)]:  # fmt: skip
+        with pytest.raises(kind):
+            call()
+
+
+def test_user_operations_may_raise_their_own_errors() -> None:
+    def even(n: tuple[int, ...]) -> tuple[int, ...]:
+        if n[0] % 2:
+            raise ag.OperationError("U1", "an even length is needed")
+        return n
+
+    half = ag.defop("half", shape=even, forward=lambda a: a / 2, vjp=lambda g, y, a: (g / 2,))
+    assert half(np.ones(2)).value.tolist() == [0.5, 0.5]
+    with pytest.raises(ag.OperationError, match="an even length is needed"):
+        half(np.ones(3))
+    with pytest.raises(ag.ShapeError) as caught:  # an IndexError of a rule is a misfit as well
+        half(1.0)
+    assert caught.value.code == "S101"
+
+
+def test_user_operations_may_be_redefined_but_built_in_ones_not() -> None:
+    for factor in (2.0, 3.0):
+        scale = ag.defop("scale", shape=ag.same_shape, forward=lambda a, k=factor: a * k, vjp=lambda g, y, a: (None,))
+        assert float(scale(1.0)) == factor
+    assert repr(scale) == "<op scale>" and scale.__doc__ == "The operation scale."
+    with pytest.raises(ag.OperationError, match="choose another name"):
+        ag.defop("add", forward=np.add, vjp=rule)
+
+
+# -- sites, scopes, places ------------------------------------------------------------------------------------------
+
+
+def test_sites(monkeypatch: pytest.MonkeyPatch) -> None:
+    y = x()
+    assert y.site is not None and y.site[0] == __file__
+    assert y.where is not None and y.where.endswith(f"test_refusals.py:{y.site[1]}")
+    assert site.show_site(None) is None
+    assert site.show_site(("/elsewhere/model.py", 3)) == "model.py:3"
+    monkeypatch.setattr(site.os, "getcwd", lambda: "/work")
+    assert site.show_site(("/work/code/model.py", 3)) == "code/model.py:3"
+    assert site.show_site(("/workshop/model.py", 3)) == "model.py:3"
+
+
+def test_scopes_nest_and_close_also_after_an_error() -> None:
+    with ag.scope("a"):
+        with ag.scope("b"):
+            assert ag.param("w").name == "a/b/w" and site.current_scope() == "a/b"
+        assert ag.param("w").scope == "a"
+    with pytest.raises(RuntimeError), ag.scope("c"):
+        raise RuntimeError
+    assert ag.param("w").name == "w" and site.current_scope() == ""
+
+
+def test_places_print_as_they_are_written() -> None:
+    assert [repr(p) for p in (t, t + 0, t - 1, 2 + t, (t - 1) + 3, 1 + (t - 1), (t + 1) - 3)] == [
+        "t", "t", "t - 1", "t + 2", "t + 2", "t", "t - 2",
+    ]  # fmt: skip
+    assert repr(t - np.int64(2)) == "t - 2"
+
+
+def test_nodes_print_what_they_are() -> None:
+    assert repr(x((3,))) == "x[t]: float[3]"
+    assert repr(ag.tensor([1.0, 2.0], name="a")) == "a: float[2] = [1. 2.]"
+    assert repr(ag.tensor(1.0) * 2) == "mul: float = 2.0"
+
+
+def test_values_and_gradients_are_read_only_and_assignable_on_leaves() -> None:
+    w = ag.tensor([1.0, 2.0])
+    with pytest.raises(ValueError, match="read-only"):
+        w.value[0] = 3.0
+    (w * w).sum().backward()
+    w.value = w.value - 0.5 * w.grad
+    assert w.value.tolist() == [0.0, 0.0]
+    w.grad = None
+    assert w.grad is None
+    w.grad = [1, 2]
+    assert w.grad.dtype == np.float64
+    assert ag.param("p").value is None and ag.param("p").grad is None
+    assert w.named("w") is w and w.named("w").name == "w"
