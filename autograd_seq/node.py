@@ -428,10 +428,10 @@ def _misfit(op: Op, inputs: tuple[Node, ...], error: Exception) -> AutogradSeqEr
     if isinstance(error, AutogradSeqError):
         return error
     names = [x.name or x.op.name for x in inputs]
-    shapes = ", ".join(f"{n} {x.shape}" for n, x in zip(names, inputs, strict=True))
+    called, shapes = f"({', '.join(names)})", ", ".join(f"{n} {x.shape}" for n, x in zip(names, inputs, strict=True))
     return ShapeError(
         "S101",
-        f"{op.name}({', '.join(names)}) does not fit",
+        f"{' @ '.join(names) if op.name == 'contract' else op.name + called} does not fit",
         node=op.name,
         where=show_site(user_site()),
         expected=str(error),

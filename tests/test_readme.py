@@ -31,7 +31,7 @@ def test_the_quickstart_is_short_and_runs_as_it_stands(tmp_path):
         env=ENVIRONMENT,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "[['s', 's[t - 1]', 'contract_2', 'add_1', 'tanh_1']]\n(8, 3) (8, 8) (5, 8)\n"
+    assert done.stdout == "[['s', 's[t - 1]', 'matmul_2', 'add_1', 'tanh_1']]\n(8, 3) (8, 8) (5, 8)\n"
     assert (tmp_path / "rnn.png").read_bytes()[:4] == b"\x89PNG"
 
 

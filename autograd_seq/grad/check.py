@@ -55,6 +55,10 @@ def numeric_grad(
         >>> float(numeric_grad(lambda x: (x**3).sum(), np.array([2.0]), method="complex step")[0])
         12.0
     """
+    if method not in ("complex step", "central differences"):
+        raise GradientError(
+            "E111", "there is no such numerical method", expected='"complex step" or "central differences"', got=repr(method)
+        )
     out = np.zeros(x.shape)
     for at in np.ndindex(*x.shape):
         if method == "complex step":

@@ -22,6 +22,7 @@ from autograd_seq.errors import GradientError
 from autograd_seq.graph.order import postorder, rows, same_step, step_order
 from autograd_seq.node import CONSTANT, Node, constant
 from autograd_seq.op import FUNCTIONS
+from autograd_seq.ops.elementwise import cast
 from autograd_seq.ops.reduce import sum as sum_
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.shape import broadcast_to, reshape
@@ -76,7 +77,8 @@ def _seed(output: Node, cotangent: Any) -> Node:
     if not isinstance(output, Node) or output.dtype is not float:
         raise GradientError("E101", "only floats have gradients", expected="a float node", got=repr(output)[:80])
     if cotangent is not None:
-        return _laid_out(constant(cotangent), output)
+        g = constant(cotangent)
+        return _laid_out(g if g.dtype is float else cast(g, float), output)
     if output.shape or output.axes:
         over = f"ag.sum(…, over={output.axes[0]})" if output.axes else "ag.sum(…)"
         raise GradientError(
@@ -215,7 +217,7 @@ def backward(output: Node, cotangent: Any = None) -> None:
             expected="a float scalar that carries its value", got=repr(output),
             fix="ag.grad(…) differentiates graphs; ag.sum(…) or a cotangent makes one number of many",
         )  # fmt: skip
-    seed = np.ones_like(value)[()] if cotangent is None else np.asarray(cotangent, dtype=value.dtype)
+    seed = np.ones_like(value)[()] if cotangent is None else np.array(cotangent, dtype=value.dtype)[()]
     if seed.shape != output.shape:
         raise GradientError(
             "E106", "the cotangent has another shape", node=output.name, expected=str(output.shape), got=str(seed.shape)

@@ -15,7 +15,7 @@ from autograd_seq.errors import CycleError, NameClashError, StateError
 from autograd_seq.graph.order import components, rows, same_step, shift_rows, shortest_cycle
 from autograd_seq.node import Node
 from autograd_seq.ops.leaf import INPUT, PARAM
-from autograd_seq.ops.time import SHIFT, STATE, UNDEFINED
+from autograd_seq.ops.time import SHIFT, STATE, UNDEFINED, owner_of_rows
 
 Name = Callable[[Node], str]
 
@@ -206,11 +206,7 @@ def check_rows(nodes: Sequence[Node], name: Name) -> None:
     for node in nodes:
         if node.op is not SHIFT or node.attrs["outside"] == "zero":
             continue
-        source, axis, by = node.inputs[0], node.attrs["axis"], node.attrs["by"]
-        while source.op is STATE and source.attrs["inherits"]:
-            source = source.inputs[0]
-            while source.op is SHIFT:
-                source = source.inputs[0]
+        source, axis, by = owner_of_rows(node.inputs[0]), node.attrs["axis"], node.attrs["by"]
         key = (source, axis, "init" if by > 0 else "final")
         if abs(by) > longest.get(key, (0, node))[0]:
             longest[key] = abs(by), node
@@ -218,7 +214,7 @@ def check_rows(nodes: Sequence[Node], name: Name) -> None:
         bound, given = rows(source, axis, side)
         if bound is None or bound.rows is None or bound.rows == needed:
             continue
-        if bound.rows > needed and source.attrs.get("rows_checked"):
+        if needed < bound.rows <= source.attrs["reach"].get((axis, side), 0):
             continue
         raise StateError(
             "G212", f"{name(source)} has {len(given)} {side} rows, and {name(reader)} needs {needed}", node=name(source),
@@ -226,9 +222,6 @@ def check_rows(nodes: Sequence[Node], name: Name) -> None:
             fix="one row for each step that is read outside: "
             f"{side}=[{', '.join(_row_names(name(source), axis, side, needed))}]",
         )  # fmt: skip
-    for source, _, _ in longest:
-        if source.op is STATE:
-            source.attrs["rows_checked"] = True
 
 
 def _row_names(state: str, axis: Axis, side: str, count: int) -> list[str]:

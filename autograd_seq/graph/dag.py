@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from autograd_seq.axes import Axis
-from autograd_seq.errors import AxisError, FeedError, GradientError
+from autograd_seq.errors import AxisError, DTypeError, FeedError, GradientError
 from autograd_seq.graph import feeds
 from autograd_seq.graph.order import postorder, step_order
 from autograd_seq.graph.unroll import Unroller
@@ -157,7 +157,14 @@ class DAG:
         """
         if wrt is None:
             wrt = [n for n in self.graph.inputs.values() if n.op is PARAM]
-        parts = [self.values(self.graph[x] if isinstance(x, str) else x) for x in wrt]
+        targets = [self.graph[x] if isinstance(x, str) else x for x in wrt]
+        for x in targets:
+            if x not in self.graph._names:
+                raise GradientError(
+                    "E110", "a DAG has gradients with respect to its own nodes", expected=f"a node of {self.graph!r}",
+                    got=repr(x)[:80], fix="ag.Graph(L, x) takes a node in that L does not depend on",
+                )  # fmt: skip
+        parts = [self.values(x) for x in targets]
         flat = [n for p in parts for n in p.nodes]
         if len(self.outputs[0].nodes) != 1:
             raise GradientError(
@@ -196,7 +203,10 @@ class _Plan:
     def width(self, fed: Sequence[np.dtype], dtype: Any) -> np.dtype:
         """Return the float width of a run: as asked for, or that of the feeds and tensors, or float64."""
         if dtype is not None:
-            return np.dtype(dtype)
+            width = np.dtype(dtype)
+            if width.kind not in "fc":
+                raise DTypeError("D302", "dtype= is a width of floats", expected="np.float32, say", got=str(width))
+            return width
         firm = [*fed]
         firm += [n._value.dtype for _, n in self.valued if n.weak == STRONG and n.dtype is float]
         return np.result_type(*firm) if firm else np.dtype(np.float64)

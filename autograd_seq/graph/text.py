@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from autograd_seq.graph.graph import Graph
 
 
+_INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/", "matmul": "@"}
+
+
 def names(nodes: Sequence[Node]) -> dict[Node, str]:
     """Return a unique name for every node: its own; ``s[t - 1]`` for a shift; ``ds`` for the adjoint of s; ``add_2``."""
     taken = {n.name for n in nodes if n.name}
@@ -24,7 +27,7 @@ def names(nodes: Sequence[Node]) -> dict[Node, str]:
     for node in nodes:
         if node in found or node.op is SHIFT:
             continue
-        label = str(node.attrs["form"]) if node.op.name == "rewritten" else node.op.name
+        label = operation(node)
         origin = node.attrs.get("adjoint_of")
         if origin is not None and (origin.name or origin in found):
             found[node] = _unique("d" + (origin.name or found[origin]), taken)
@@ -47,6 +50,19 @@ def names(nodes: Sequence[Node]) -> dict[Node, str]:
                 waiting.append(node)
         shifts = waiting
     return found
+
+
+def operation(node: Node) -> str:
+    """Return what an operation is called in names and text: a contraction of neighbouring dimensions is a ``matmul``."""
+    if node.op.name == "rewritten":
+        return str(node.attrs["form"])
+    if node.op.name == "contract":
+        operands, out = node.attrs["spec"].split("->")
+        a, b = operands.split(",")
+        if a and a[-1] in b and out == a[:-1] + b.replace(a[-1], "") and len(b) <= 2 and b[0] == a[-1]:
+            return "matmul"
+        return "outer" if out == a + b else "einsum"
+    return node.op.name
 
 
 def _unique(name: str, taken: set[str]) -> str:
@@ -87,10 +103,12 @@ def _right(graph: Graph, node: Node) -> str:
         )
     if node.op.name == "rewritten":
         return f"{node.attrs['form']}({', '.join(args[1:])}), computed as {args[0]}"
+    if operation(node) in _INFIX:
+        return f"{args[0]} {_INFIX[operation(node)]} {args[1]}"
     attrs = [f"{k}={_attr(v)}" for k, v in node.attrs.items() if k not in ("rank", "index_rank")]
     if not args and not attrs:
         return node.op.name if node._value is None else f"{node.op.name} {_value(node)}"
-    return f"{node.op.name}({', '.join(args + attrs)})"
+    return f"{operation(node)}({', '.join(args + attrs)})"
 
 
 def _attr(value: object) -> str:

@@ -76,6 +76,8 @@ class Unroller:
         if point in self.made[i]:
             return self.made[i][point]
         outside = [(a, p) for a, p in zip(self.axes[i], point, strict=True) if not 0 <= p < self.sizes[a]]
+        if not outside:
+            return None
         axis, p = outside[0]
         delays = [n.attrs["by"] for n in self.folded if n.op is SHIFT and n.inputs[0] is node and n.attrs["axis"] is axis]
         behind, ahead = max(delays, default=0), -min(delays, default=0)

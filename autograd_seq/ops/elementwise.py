@@ -304,6 +304,6 @@ rewritten = defop(
 FUNCTIONS.update(power=power)
 __all__ = [
     "abs", "add", "arctan", "cast", "clip", "cos", "div", "equal", "erf", "exp", "expm1", "gelu", "less", "less_equal", "log",
-    "log1p", "logical_and", "logical_not", "logical_or", "maximum", "minimum", "mul", "neg", "not_equal", "power", "relu", "sigmoid",
-    "sign", "sin", "softplus", "sqrt", "sub", "tanh", "where", "zero_safe_mul",
+    "log1p", "logical_and", "logical_not", "logical_or", "maximum", "minimum", "mul", "neg", "not_equal", "power", "relu",
+    "sigmoid", "sign", "sin", "softplus", "sqrt", "sub", "tanh", "where", "zero_safe_mul",
 ]  # fmt: skip

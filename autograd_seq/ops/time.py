@@ -101,7 +101,7 @@ def state(
             bounds.append(Bound(axis, side, len(rows), len(new) if several else None))
             rows += new
     node.inputs = tuple(rows)
-    node.attrs = {"bounds": tuple(bounds), "inherits": inherits}
+    node.attrs = {"bounds": tuple(bounds), "inherits": inherits, "reach": {}}
     return node
 
 
@@ -250,7 +250,19 @@ def shift(x: Any, axis: Axis, by: int, *, init: Any = None, final: Any = None) -
             return shift(x.inputs[0], axis, x.attrs["by"] + by)
         if rows := _seen_through(x, axis):
             x = _bounded(x, *rows, inherits=True)
+    if (owner := owner_of_rows(x)).op is STATE:  # the longest read, whichever graph it will be in
+        key = axis, "init" if by > 0 else "final"
+        owner.attrs["reach"][key] = max(abs(by), owner.attrs["reach"].get(key, 0))
     return SHIFT(x, axis=axis, by=by, outside="bounds")
+
+
+def owner_of_rows(x: Node) -> Node:
+    """Return the state whose rows a shift of ``x`` shows, seen through shifts along other axes."""
+    while x.op is STATE and x.attrs["inherits"]:
+        x = x.inputs[0]
+        while x.op is SHIFT:
+            x = x.inputs[0]
+    return x
 
 
 def _bounded(x: Node, init: Any, final: Any, inherits: bool = False) -> Node:
@@ -275,10 +287,15 @@ def _seen_through(x: Node, axis: Axis) -> tuple[dict[Axis, Any], dict[Axis, Any]
     return (found["init"], found["final"]) if found["init"] or found["final"] else None
 
 
+def _one_axis(axis: Any, name: str | None = None) -> Axis:
+    if not isinstance(axis, Axis):
+        raise AxisError("A105", "an axis is expected", node=name, expected="an ag.Axis", got=repr(axis))
+    return axis
+
+
 def _check_varies(x: Node, axis: Any) -> None:
     label = x.name or x.op.name
-    if not isinstance(axis, Axis):
-        raise AxisError("A105", "an axis is expected", node=x.name, expected="an ag.Axis", got=repr(axis))
+    _one_axis(axis, x.name)
     if axis not in x.axes:
         over = f"varies over {', '.join(a.name for a in x.axes)} only" if x.axes else "is static"
         raise AxisError(
@@ -342,7 +359,7 @@ def size(axis: Axis) -> Node:
         >>> size(Axis("t"))
         size: int
     """
-    return SIZE(axis=as_axes(axis)[0])
+    return SIZE(axis=_one_axis(axis))
 
 
 def index(axis: Axis) -> Node:
@@ -354,7 +371,7 @@ def index(axis: Axis) -> Node:
         >>> causal.axes
         (u, t)
     """
-    return INDEX(axis=as_axes(axis)[0])
+    return INDEX(axis=_one_axis(axis))
 
 
 def at(x: Any, over: Axis, index: int, *, outside: str = "error") -> Node:
@@ -385,7 +402,7 @@ def at(x: Any, over: Axis, index: int, *, outside: str = "error") -> Node:
             "A108", "at picks a fixed step", node=x.name, expected="an integer", got=repr(index),
             fix="choose a computed step with ag.sum(ag.where(ag.index(t) == …, x, 0), over=t)",
         ) from None  # fmt: skip
-    return AT(x, axis=as_axes(over)[0], index=step, outside=outside) if as_axes(over)[0] in x.axes else x
+    return AT(x, axis=over, index=step, outside=outside) if _one_axis(over, x.name) in x.axes else x
 
 
 def last(x: Any, *, over: Axis) -> Node:
@@ -414,7 +431,7 @@ def along(x: Any, axis: Axis, other: Axis) -> Node:
     """
     x = constant(x)
     _check_varies(x, axis)
-    other = as_axes(other)[0]
+    _one_axis(other, x.name)
     if other in x.axes:
         raise AxisError(
             "A109", f"{x.name or x.op.name} varies over {other} already", node=x.name, where=show_site(user_site()),

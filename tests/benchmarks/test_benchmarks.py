@@ -24,13 +24,6 @@ def test_memory_of_an_unrolled_lstm_is_linear_in_the_number_of_steps():
     assert 3.5 < large / small < 4.5
 
 
-def test_time_to_unroll_grows_no_faster_than_the_number_of_steps():
-    unroll = load("unroll")
-    model = unroll.lstm()
-    small, large = unroll.seconds(model, 100, 5), unroll.seconds(model, 800, 5)
-    assert large / small < 16  # 8 on a quiet machine
-
-
 def test_eager_scalars_against_micrograd():
     pytest.importorskip("micrograd", reason="the peer is optional: pip install micrograd")
     ratios = load("eager").measure(repeats=5)

@@ -171,6 +171,14 @@ def test_the_gradient_with_respect_to_what_lies_between() -> None:
     assert np.allclose(a_, np.exp([0.5, 1.0])) and np.allclose(x_, 0.5 * np.exp([0.5, 1.0]))
 
 
+def test_the_gradient_with_respect_to_one_read_counts_that_read_alone() -> None:
+    t = ag.Axis("t")
+    x, s = ag.input("x", over=t), ag.state("s", over=t)
+    s[t] = x[t] + 0.5 * s[t - 1]
+    read = s[t - 1]
+    assert ag.Graph(ag.grad(ag.sum(2.0 * read, over=t), read)).unroll(t=3).evaluate()[0].tolist() == [2.0, 2.0, 2.0]
+
+
 def test_one_node_gives_a_node_and_several_a_list() -> None:
     w, v = ag.param("w"), ag.param("v")
     assert isinstance(ag.grad(w * v, w), ag.Node)
@@ -253,6 +261,23 @@ def test_a_cotangent_weighs_the_entries_of_the_output() -> None:
     assert np.allclose(ag.Graph(g).evaluate(w=np.ones(3))[0], np.e * np.array([1.0, 0.0, -2.0]))
 
 
+def test_a_cotangent_that_is_a_state_does_not_bring_its_rows() -> None:
+    """The adjoint of x[t - 1] at the last step is 0, whatever the cotangent would show behind the sequence."""
+    t = ag.Axis("t")
+    x, c = ag.input("x", over=t), ag.state("c", over=t, final=100.0)
+    c[t] = ag.index(t) + 1.0
+    g = ag.grad(x[t - 1] * 1.0, x, cotangent=c), ag.grad(x[t - 1], x, cotangent=c)
+    for value in ag.Graph(g, x).evaluate(x=np.zeros(3))[:2]:
+        assert value.tolist() == [2.0, 3.0, 0.0]
+
+
+def test_a_cotangent_of_integers_makes_floats_and_one_of_another_shape_is_refused() -> None:
+    w = ag.param("w", (2,))
+    assert ag.grad(w, w, cotangent=[1, 2]).dtype is float
+    with pytest.raises(ag.ShapeError):
+        ag.grad(ag.exp(w), w, cotangent=np.ones(3))
+
+
 def test_a_cotangent_of_an_output_over_time_may_vary_over_time() -> None:
     t = ag.Axis("t")
     w, c = ag.param("w"), ag.input("c", over=t)
@@ -292,6 +317,13 @@ def test_backward_agrees_with_grad_and_keeps_the_width() -> None:
     loss.backward()
     node = ag.grad(loss, a)
     assert a.grad.dtype == np.float32 and np.allclose(node.value, a.grad, rtol=1e-6)
+
+
+def test_gradients_are_not_the_callers_array() -> None:
+    a, b, c = ag.tensor([1.0, 2.0]), ag.tensor([3.0, 4.0]), np.ones(2)
+    (a + b).backward(c)
+    c[0] = 99.0
+    assert a.grad.tolist() == b.grad.tolist() == [1.0, 1.0]
 
 
 def test_constants_collect_nothing() -> None:

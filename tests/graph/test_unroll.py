@@ -206,18 +206,18 @@ graph over t:
   V             : float[5, 4]     = param
   U             : float[4, 3]     = param
   x             : float[3] over t = input
-  contract_1    : float[4] over t = contract(U, x, spec='IJ,J->I')
+  matmul_1      : float[4] over t = U @ x
   W             : float[4, 4]     = param
   s[t - 1]      : float[4] over t = s at t - 1
-  contract_2    : float[4] over t = contract(W, s[t - 1], spec='IJ,J->I')
-  add_1         : float[4] over t = add(contract_1, contract_2)
+  matmul_2      : float[4] over t = W @ s[t - 1]
+  add_1         : float[4] over t = matmul_1 + matmul_2
   tanh_1        : float[4] over t = tanh(add_1)
   s             : float[4] over t = state tanh_1
-  contract_3    : float[5] over t = contract(V, s, spec='IJ,J->I')
-  log_softmax_1 : float[5] over t = log_softmax(contract_3, axis=(-1,))
+  matmul_3      : float[5] over t = V @ s
+  log_softmax_1 : float[5] over t = log_softmax(matmul_3, axis=(-1,))
   l             : int over t      = input
   pick_1        : float over t    = pick(log_softmax_1, l)
-  y             : float[5] over t = softmax(contract_3, axis=(-1,))
+  y             : float[5] over t = softmax(matmul_3, axis=(-1,))
   pick_2        : float over t    = pick(y, l)
   log_1         : float over t    = log(pick_2), computed as pick_1
   neg_1         : float over t    = neg(log_1)

@@ -328,3 +328,20 @@ def test_shifts_against_numpy() -> None:
     truths = [[0, 0, 1, 2, 3], [2, 3, 4, 5, 0], [9, 1, 2, 3, 4], [3, 4, 5, 7, 8], [0, 0, 1, 2, 3]]
     for got, truth in zip(ag.Graph(*nodes).evaluate(x=v), truths, strict=True):
         assert got.tolist() == truth
+
+
+def test_shifts_along_two_axes_against_numpy() -> None:
+    """Rows on one axis are seen through a shift along the other, in either order."""
+    i, j = ag.Axis("i"), ag.Axis("j")
+    x, row = ag.input("x", over=(i, j)), ag.input("row", over=j)
+    v, r = RNG.normal(size=(3, 4)), RNG.normal(size=4)
+    b = ag.shift(x, i, 1, init={i: row})
+    down = np.concatenate([r[None], v[:-1]])
+    right = np.concatenate([np.zeros((3, 1)), v[:, :-1]], axis=1)
+    both = np.concatenate([np.zeros((3, 1)), down[:, :-1]], axis=1)
+    s = ag.state("s", over=(i, j), init={i: row})
+    s[i, j] = x
+    nodes = [x, b, x[j - 1], b[j - 1], s[i - 1, j - 1], s[j - 1][i - 1], x[i, j - 1]]
+    truths = [v, down, right, both, both, both, right]
+    for got, truth in zip(ag.Graph(*nodes).evaluate(x=v, row=r), truths, strict=True):
+        np.testing.assert_array_equal(got, truth)

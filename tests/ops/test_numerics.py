@@ -100,11 +100,13 @@ def test_matmul_with_arrays_on_either_side() -> None:
 # -- widths and kinds -----------------------------------------------------------------------------------------------
 
 FLOAT32 = {
-    "python float": lambda x: 2.5 * x + 1, "python int": lambda x: x * 2 - 1, "array": lambda x: x * np.ones(3) / [1, 2, 3],
+    "python float": lambda x: 2.5 * x + 1, "python int": lambda x: x * 2 - 1,
+    "array": lambda x: x * np.ones(3) / [1, 2, 3],
     "power": lambda x: x**2.0, "numpy power": lambda x: x ** np.float64(2.5), "square root": lambda x: x**0.5,
     "where": lambda x: ag.where(x > 1, x, 0.0), "integers": lambda x: x * ag.constant([1, 2, 3]), "erf": ag.erf,
     "integer array": lambda x: x / np.arange(1, 4), "softmax": ag.softmax, "sigmoid": ag.sigmoid, "relu": ag.relu,
-    "pad": lambda x: ag.pad(x, 1, 0.1), "mean": ag.mean, "max": lambda x: x.max(), "one hot": lambda x: x * ag.one_hot(1, 3),
+    "pad": lambda x: ag.pad(x, 1, 0.1), "mean": ag.mean, "max": lambda x: x.max(),
+    "one hot": lambda x: x * ag.one_hot(1, 3),
     "spike": lambda x: ag.spike(x), "mse": lambda x: ag.mse(x, 1.0), "nll": lambda x: ag.nll(ag.softmax(x), 1),
     "prod": ag.prod, "logsumexp": ag.logsumexp, "chosen": lambda x: x * ag.where(x > 1, 1.0, 0.0),
     "outer": lambda x: ag.outer(x, [1.0, 2.0]), "gelu": ag.gelu,
@@ -170,7 +172,8 @@ def test_casts() -> None:
 # -- a cotangent of zero ------------------------------------------------------------------------------------------
 
 UNBOUNDED: dict[str, tuple[Any, float]] = {
-    "log(0)": (ag.log, 0.0), "sqrt(0)": (ag.sqrt, 0.0), "exp overflows": (ag.exp, 1000.0), "1/0": (lambda x: 1 / x, 0.0),
+    "log(0)": (ag.log, 0.0), "sqrt(0)": (ag.sqrt, 0.0), "exp overflows": (ag.exp, 1000.0),
+    "1/0": (lambda x: 1 / x, 0.0),
     "0/0": (lambda x: x / x, 0.0), "x/0": (lambda x: x / (x - x), 1.0), "log1p(-1)": (ag.log1p, -1.0),
     "expm1 overflows": (ag.expm1, 1000.0), "0 ** 0.5": (lambda x: x**0.5, 0.0), "0 ** -1": (lambda x: x**-1, 0.0),
     "power of nodes": (lambda x: ag.power(x, ag.constant(0.5)), 0.0), "negative base": (lambda x: x**0.5, -1.0),
@@ -351,7 +354,10 @@ def test_no_overflow_warnings() -> None:
 # -- products with zeros --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("x", [[0.0, 2.0, 3.0], [0.0, 0.0, 3.0], [0.0, 0.0, 0.0], [1.0, 0.0, -2.0, 3.0, 0.5], [4.0]], ids=str)
+ZEROS = [[0.0, 2.0, 3.0], [0.0, 0.0, 3.0], [0.0, 0.0, 0.0], [1.0, 0.0, -2.0, 3.0, 0.5], [4.0]]
+
+
+@pytest.mark.parametrize("x", ZEROS, ids=str)
 def test_products_of_zeros_have_exact_derivatives(x: list[float]) -> None:
     truth = [math.prod(x[:i] + x[i + 1 :]) for i in range(len(x))]
     assert gradient(ag.prod, np.array(x)).tolist() == pytest.approx(truth)
@@ -364,10 +370,11 @@ def test_products_of_zeros_have_exact_derivatives(x: list[float]) -> None:
     assert first.tolist() == pytest.approx(truth)
     n = range(len(x))
     hessian = [[0.0 if i == j else math.prod(x[k] for k in n if k not in (i, j)) for j in n] for i in n]
-    assert twice.tolist() == pytest.approx((np.array(hessian) @ np.arange(len(x))).tolist())
+    weighted = (np.array(hessian) @ np.arange(len(x))).tolist()
+    assert twice.tolist() == pytest.approx(weighted)
     p = ag.param("p", (len(x),))
     second = ag.grad(ag.sum(ag.grad(ag.prod(p), p) * np.arange(len(x))), p)
-    assert ag.Graph(second, p).evaluate(p=x)[0].tolist() == pytest.approx((np.array(hessian) @ np.arange(len(x))).tolist())
+    assert ag.Graph(second, p).evaluate(p=x)[0].tolist() == pytest.approx(weighted)
 
 
 def test_powers_at_zero() -> None:
@@ -378,6 +385,24 @@ def test_powers_at_zero() -> None:
     assert gradient(lambda v: ag.power(v, ag.constant(0.0)), x).tolist() == [0, 0]  # not 0 · ∞
     assert gradient(lambda v: ag.power(x, v), np.array([2.0, 3.0])).tolist() == pytest.approx([0, 8 * math.log(2)])
     ag.check_op(lambda v: v**2 + v**3, x)
+
+
+@pytest.mark.parametrize("keepdims", [False, True])
+@pytest.mark.parametrize("axis", [0, 1, (0, 1)], ids=str)
+def test_long_float32_sums_are_pairwise(axis: Any, keepdims: bool) -> None:
+    """One after the other, a million tenths go wrong in the third digit; in pairs in the seventh."""
+    tenths = np.full((1000, 1000), 0.1, np.float32)
+    truth = np.sum(tenths.astype(float), axis=axis, keepdims=keepdims)
+    got = ag.sum(ag.tensor(tenths), axis, keepdims=keepdims).value
+    assert got.dtype == np.float32 and got.shape == truth.shape
+    np.testing.assert_allclose(got, truth, rtol=1e-6)
+    tall = np.full((100_000, 1), 0.1, np.float32)
+    for k in (False, True):
+        np.testing.assert_allclose(ag.sum(ag.tensor(tall), 0, keepdims=k).value, np.sum(tall.astype(float)), rtol=1e-6)
+    t = ag.Axis("t")
+    x = ag.input("x", over=t)
+    total = ag.Graph(ag.sum(x, over=t)).evaluate(x=np.full(20_000, 0.1, np.float32))[0]
+    assert total.dtype == np.float32 and abs(float(total) - 20_000 * float(np.float32(0.1))) < 2e-3
 
 
 # -- gradients by decree --------------------------------------------------------------------------------------------

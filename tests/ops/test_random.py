@@ -73,7 +73,8 @@ def test_parameters_of_a_distribution_have_gradients() -> None:
     feeds = {"mean": 0.5, "std": 1.5}
     ag.check_grad(ag.sum(ag.normal("n", (3,), over=(), mean=mean, std=std) ** 2), [mean, std], feeds)
     low, high = ag.param("low"), ag.param("high")
-    ag.check_grad(ag.sum(ag.uniform("u", (3,), over=(), low=low, high=high) ** 2), [low, high], {"low": 0.1, "high": 2.0})
+    loss = ag.sum(ag.uniform("u", (3,), over=(), low=low, high=high) ** 2)
+    ag.check_grad(loss, [low, high], {"low": 0.1, "high": 2.0})
     loss = ag.sum(ag.bernoulli("b", p, (3,), over=()))
     assert ag.Graph(ag.grad(loss, p), p).evaluate(p=0.5)[0] == 0
 

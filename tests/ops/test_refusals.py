@@ -19,8 +19,9 @@ from autograd_seq import axes, node, op, site
 from autograd_seq.op import OPS
 from autograd_seq.ops import elementwise, gather, leaf, lifting, linear, loss, random, reduce, shape, time
 
-MODULES: list[types.ModuleType] = [axes, node, op, site, elementwise, gather, leaf, lifting, linear, loss, random, reduce,
-                                   shape, time]  # fmt: skip
+MODULES: list[types.ModuleType] = [
+    axes, node, op, site, elementwise, gather, leaf, lifting, linear, loss, random, reduce, shape, time,
+]  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -85,7 +86,7 @@ REFUSALS: list[Refusal] = [
     ("A102", ag.AxisError, lambda: (t - 1) - "k", r"whole steps(.|\n)*take\(…\) if the delay is a value"),
     ("A103", ag.AxisError, lambda: x(over="t"), r"over= takes axes(.|\n)*an ag.Axis, or several, got 't'"),
     ("A103", ag.AxisError, lambda: ag.sum(x(), over=[t, 3]), r"over= takes axes(.|\n)*got 3"),
-    ("A103", ag.AxisError, lambda: ag.size(1), r"over= takes axes(.|\n)*got 1"),
+    ("A105", ag.AxisError, lambda: ag.size(1), r"an axis is expected(.|\n)*got 1"),
     ("A104", ag.AxisError, lambda: x(over=(t, t)), r"names an axis twice(.|\n)*name each axis once"),
     # places on axes
     ("A105", ag.AxisError, lambda: ag.along(x(), "t", u), r"an axis is expected(.|\n)*an ag.Axis, got 't'"),
@@ -97,54 +98,71 @@ REFUSALS: list[Refusal] = [
     ("A108", ag.AxisError, lambda: ag.at(x(), t, ag.index(t)), r"at picks a fixed step(.|\n)*ag.sum\(ag.where"),
     ("A109", ag.AxisError, lambda: x(over=BOTH).along(t, u), r"x varies over u already"),
     # kinds
-    ("D101", ag.DTypeError, lambda: ag.constant("text"), r"must be numeric(.|\n)*floats, ints or bools, got an array of <U4"),
+    ("D101", ag.DTypeError, lambda: ag.constant("text"),
+     r"must be numeric(.|\n)*floats, ints or bools, got an array of <U4"),
     ("D101", ag.DTypeError, lambda: ag.tensor(np.array(["a"])), r"must be numeric"),
     ("D102", ag.DTypeError, lambda: ag.constant(t), r"t is a place, not a number(.|\n)*ag.index\(t\)"),
     ("D102", ag.DTypeError, lambda: x() * (t - 1), r"t - 1 is a place, not a number(.|\n)*ag.index\(t\)"),
     ("D103", ag.DTypeError, lambda: ag.tensor("a"), r"holds numbers in a regular array"),
     ("D103", ag.DTypeError, lambda: ag.tensor([[1.0], [2.0, 3.0]]), r"regular array(.|\n)*ag.tensor\(\[1.0, 2.0\]\)"),
     ("D104", ag.DTypeError, lambda: x(dtype="real"), r"x has a kind of number(.|\n)*float, int or bool, got 'real'"),
-    ("D201", ag.DTypeError, lambda: ag.take(A23, 0.5), r"take needs integers(.|\n)*expected int, got float(.|\n)*dtype=int"),
+    ("D201", ag.DTypeError, lambda: ag.take(A23, 0.5),
+     r"take needs integers(.|\n)*expected int, got float(.|\n)*dtype=int"),
     ("D201", ag.DTypeError, lambda: ag.one_hot(x(), 3), r"one_hot needs integers(.|\n)*dtype=int"),
     ("D201", ag.DTypeError, lambda: ag.pick(A23, [True, False]), r"pick needs integers(.|\n)*got bool"),
     ("D202", ag.DTypeError, lambda: define(0.5, dtype=int), r"the equation of s has another kind(.|\n)*dtype=float"),
-    ("D202", ag.DTypeError, lambda: state(dtype=int, init=0.5), r"a row of init= of s has another kind(.|\n)*got float"),
+    ("D202", ag.DTypeError, lambda: state(dtype=int, init=0.5),
+     r"a row of init= of s has another kind(.|\n)*got float"),
     # feeds
     ("F201", ag.FeedError, lambda: ag.take(A23, 2), r"an index is out of range(.|\n)*0 … 1, got 2 … 2(.|\n)*lengths="),
     ("F201", ag.FeedError, lambda: ag.pick(A23, [0, -1]), r"out of range(.|\n)*0 … 2, got -1 … 0"),
-    ("F201", ag.FeedError, lambda: ag.one_hot([0, 3], 3), r"out of range(.|\n)*0 … 2, got 0 … 3(.|\n)*count classes from 0"),
+    ("F201", ag.FeedError, lambda: ag.one_hot([0, 3], 3),
+     r"out of range(.|\n)*0 … 2, got 0 … 3(.|\n)*count classes from 0"),
     ("F201", ag.FeedError, lambda: OPS["scatter_add"](np.ones(2), np.array([0, 4]), n=3, rank=1, index_rank=1),
      r"out of range(.|\n)*0 … 2, got 0 … 4"),
     ("F201", ag.FeedError, lambda: at_run_time(ag.take(A23, x(dtype=int, name="l")), l=[0, 1, 2]), r"0 … 1, got 2 … 2"),
     # states
     ("G201", ag.StateError, lambda: state(over=()), r"state s varies over no axis(.|\n)*over=t"),
-    ("G202", ag.StateError, lambda: state(over=BOTH, init=1.0), r"init= of s does not say which axis(.|\n)*init=\{t: …\}"),
-    ("G203", ag.StateError, lambda: state(final={u: 1.0}), r"final= of s bounds u, over which it does not vary(.|\n)*of t"),
-    ("G204", ag.StateError, lambda: state(init=x()), r"a row of init= of s varies over t, which it bounds(.|\n)*ag.last"),
-    ("G205", ag.StateError, lambda: state(init=x(over=u)), r"varies over u, but the state does not(.|\n)*over=\(t, u\)"),
+    ("G202", ag.StateError, lambda: state(over=BOTH, init=1.0),
+     r"init= of s does not say which axis(.|\n)*init=\{t: …\}"),
+    ("G203", ag.StateError, lambda: state(final={u: 1.0}),
+     r"final= of s bounds u, over which it does not vary(.|\n)*of t"),
+    ("G204", ag.StateError, lambda: state(init=x()),
+     r"a row of init= of s varies over t, which it bounds(.|\n)*ag.last"),
+    ("G205", ag.StateError, lambda: state(init=x(over=u)),
+     r"varies over u, but the state does not(.|\n)*over=\(t, u\)"),
     ("G206", ag.StateError, not_a_state, r"mul is no state(.|\n)*got the result of mul(.|\n)*ag.state"),
-    ("G207", ag.StateError, lambda: define(1.0, key=t - 1), r"the equation of s is for the current step(.|\n)*s\[t - 1\] = …"),
-    ("G207", ag.StateError, lambda: define(1.0, key=u), r"for the current step(.|\n)*expected s\[t\] = …, got s\[u\] = …"),
-    ("G207", ag.StateError, lambda: define(1.0, key=0), r"for the current step(.|\n)*move the shift to the right-hand side"),
+    ("G207", ag.StateError, lambda: define(1.0, key=t - 1),
+     r"the equation of s is for the current step(.|\n)*s\[t - 1\] = …"),
+    ("G207", ag.StateError, lambda: define(1.0, key=u),
+     r"for the current step(.|\n)*expected s\[t\] = …, got s\[u\] = …"),
+    ("G207", ag.StateError, lambda: define(1.0, key=0),
+     r"for the current step(.|\n)*move the shift to the right-hand side"),
     ("G208", ag.StateError, twice, r"s is defined twice(.|\n)*first defined as add(.|\n)*a state of its own"),
     ("G209", ag.StateError, lambda: define(x(over=u)), r"varies over u, but s does not(.|\n)*ag.sum\(…, over=u\)"),
     # operations
-    ("O101", ag.OperationError, lambda: ag.defop("a b", forward=abs, vjp=rule), r"needs a name(.|\n)*an identifier, got 'a b'"),
+    ("O101", ag.OperationError, lambda: ag.defop("a b", forward=abs, vjp=rule),
+     r"needs a name(.|\n)*an identifier, got 'a b'"),
     ("O102", ag.OperationError, lambda: ag.defop("tanh", forward=abs, vjp=rule), r'tanh is a built-in(.|\n)*"my_tanh"'),
     ("O103", ag.OperationError, lambda: ag.param(""), r"a node needs a name(.|\n)*non-empty string, got ''"),
     ("O103", ag.OperationError, lambda: ag.uniform(3, over=t), r"a node needs a name(.|\n)*got 3"),
     ("O104", ag.OperationError, lambda: ag.at(x(), t, 0, outside="wrap"), r'two ways outside(.|\n)*"error" or "zero"'),
-    ("O105", ag.OperationError, lambda: ag.spike(1.0, "step"), r"no such surrogate(.|\n)*fast_sigmoid, arctan, got 'step'"),
-    ("O201", ag.OperationError, lambda: ag.einsum("ij,jk", A23), r"one or two operands, a term each, got 2 terms for 1"),
+    ("O105", ag.OperationError, lambda: ag.spike(1.0, "step"),
+     r"no such surrogate(.|\n)*fast_sigmoid, arctan, got 'step'"),
+    ("O201", ag.OperationError, lambda: ag.einsum("ij,jk", A23),
+     r"one or two operands, a term each, got 2 terms for 1"),
     ("O201", ag.OperationError, lambda: ag.einsum("i,i,i", [1.0], [1.0], [1.0]), r"got 3 terms for 3 operands"),
-    ("O201", ag.OperationError, lambda: ag.einsum("ii->i", A23), r'cannot read "ii->i"(.|\n)*2 distinct letters, got "ii"'),
+    ("O201", ag.OperationError, lambda: ag.einsum("ii->i", A23),
+     r'cannot read "ii->i"(.|\n)*2 distinct letters, got "ii"'),
     ("O201", ag.OperationError, lambda: ag.einsum("ijk->i", A23), r"2 distinct letters"),
     ("O201", ag.OperationError, lambda: ag.einsum("...ijk->i", A23), r"2 distinct letters"),
     ("O201", ag.OperationError, lambda: ag.einsum("i1->i", A23), r"2 distinct letters"),
-    ("O201", ag.OperationError, lambda: ag.einsum("ij->ik", A23), r"labels that the operands have, each once, got \"ik\""),
+    ("O201", ag.OperationError, lambda: ag.einsum("ij->ik", A23),
+     r"labels that the operands have, each once, got \"ik\""),
     ("O201", ag.OperationError, lambda: ag.einsum("ij->jj", A23), r"each once, got \"jj\"(.|\n)*e\.g\."),
     # shapes
-    ("S102", ag.ShapeError, lambda: assigned(ag.tensor([1.0]), [1.0, 2.0]), r"keeps its shape(.|\n)*\(1,\), got \(2,\)"),
+    ("S102", ag.ShapeError, lambda: assigned(ag.tensor([1.0]), [1.0, 2.0]),
+     r"keeps its shape(.|\n)*\(1,\), got \(2,\)"),
     ("S103", ag.ShapeError, lambda: len(ag.tensor(1.0)), r"has no length: its value is a scalar"),
     ("S103", ag.ShapeError, lambda: list(ag.tensor(1.0)), r"has no length"),
     ("S104", ag.ShapeError, lambda: ag.constant([[1.0], [2.0, 3.0]]), r"a value must be a regular array"),
@@ -155,7 +173,8 @@ REFUSALS: list[Refusal] = [
     ("S106", ag.ShapeError, lambda: ag.transpose(A23, (0, 0)), r"every dimension once(.|\n)*permutation of \(0, 1\)"),
     ("S106", ag.ShapeError, lambda: ag.transpose(A23, (0,)), r"every dimension once"),
     ("S107", ag.ShapeError, lambda: ag.squeeze(A23, 0), r"squeeze drops dimensions of length 1(.|\n)*got \(2, 3\)"),
-    ("S108", ag.ShapeError, lambda: ag.tensor(A23)[0, 0, 0], r"too many indices(.|\n)*at most 2, got 3(.|\n)*s\[t - 1\]"),
+    ("S108", ag.ShapeError, lambda: ag.tensor(A23)[0, 0, 0],
+     r"too many indices(.|\n)*at most 2, got 3(.|\n)*s\[t - 1\]"),
     ("S108", ag.ShapeError, lambda: ag.tensor(A23)[..., ...], r"too many indices"),
     ("S109", ag.ShapeError, lambda: ag.tensor(A23)["a"], r"integers, slices, ... and None(.|\n)*got 'a'"),
     ("S109", ag.ShapeError, lambda: ag.tensor(A23)[True], r"integers, slices(.|\n)*ag.where"),
@@ -164,11 +183,13 @@ REFUSALS: list[Refusal] = [
     ("S110", ag.ShapeError, lambda: ag.tensor(A23)[0, -4], r"index -4 is out of range(.|\n)*−3 … 2"),
     ("S111", ag.ShapeError, lambda: ag.concat([]), r"nothing to join(.|\n)*at least one value"),
     ("S111", ag.ShapeError, lambda: ag.stack([]), r"nothing to join"),
-    ("S112", ag.ShapeError, lambda: ag.pad(A23, -1), r"a pair of widths(.|\n)*2 pairs of non-negative integers, got -1"),
+    ("S112", ag.ShapeError, lambda: ag.pad(A23, -1),
+     r"a pair of widths(.|\n)*2 pairs of non-negative integers, got -1"),
     ("S112", ag.ShapeError, lambda: ag.pad(A23, [(1, 1)]), r"a pair of widths for each dimension"),
     ("S113", ag.ShapeError, lambda: x((2, -1)), r"x has no such shape(.|\n)*non-negative integers, got \(2, -1\)"),
     ("S113", ag.ShapeError, lambda: x(2.5), r"x has no such shape(.|\n)*time is an axis"),
-    ("S114", ag.ShapeError, lambda: state(shape=2, init=np.ones(3)), r"a row of init= of s has another shape(.|\n)*\(2,\), got"),
+    ("S114", ag.ShapeError, lambda: state(shape=2, init=np.ones(3)),
+     r"a row of init= of s has another shape(.|\n)*\(2,\), got"),
     ("S114", ag.ShapeError, lambda: state(shape=2, init=np.ones((1, 2))), r"a list means one row for each delay"),
     ("S115", ag.ShapeError, lambda: define(np.ones(3), shape=2), r"the equation of s has another shape(.|\n)*\(3,\)"),
     ("S115", ag.ShapeError, lambda: define(np.ones((1, 2)), shape=2), r"the equation of s has another shape"),
@@ -186,11 +207,12 @@ REFUSALS: list[Refusal] = [
 
 # rules raise a bare ValueError, of which ``apply`` makes an S101 that shows the operands: (module, call, words)
 RULES: list[tuple[str, Callable[[], Any], str]] = [
-    ("op", lambda: ag.tensor(np.ones(2)) + np.ones(3), r"add\(tensor, constant\).*(.|\n)*shapes that broadcast against each"),
+    ("op", lambda: ag.tensor(np.ones(2)) + np.ones(3),
+     r"add\(tensor, constant\).*(.|\n)*shapes that broadcast against each"),
     ("op", lambda: ag.param("a", 2) * ag.param("b", 3), r"mul\(a, b\) does not fit(.|\n)*got a \(2,\), b \(3,\)"),
     ("op", lambda: x(2) + ag.param("b", 3), r"a dimension over time belongs to over="),
-    ("linear", lambda: ag.matmul(2.0, A23), r"contract(.|\n)*1 and 2 dimensions for J,JK->K"),
-    ("linear", lambda: ag.matmul(A23, 2.0), r"contract(.|\n)*2 and 1 dimensions"),
+    ("linear", lambda: ag.matmul(2.0, A23), r"1 and 2 dimensions for J,JK->K"),
+    ("linear", lambda: ag.matmul(A23, 2.0), r"2 and 1 dimensions"),
     ("linear", lambda: ag.matmul(A23, A23), r"the same length wherever IJ,JK->IK says J"),
     ("linear", lambda: ag.einsum("ij,jk", A23, A23), r"the same length wherever"),
     ("linear", lambda: ag.dot(np.ones(2), np.ones(3)), r"the same length wherever"),
@@ -234,8 +256,6 @@ def test_every_error_of_the_sources_is_in_the_table() -> None:
     source = "\n".join(inspect.getsource(m) for m in MODULES)
     raised = set(re.findall(r'Error\(\s*"([A-Z]\d{3})"', source))
     assert raised == {r[0] for r in REFUSALS} | {"S101"}
-    kinds = dict(re.findall(r'(?:raise|return) (\w+Error)\(\s*"([A-Z]\d{3})"', source))
-    assert kinds  # the pattern still reads the sources
 
 
 def test_every_bare_rule_is_in_the_table() -> None:
@@ -319,7 +339,7 @@ def test_places_print_as_they_are_written() -> None:
 def test_nodes_print_what_they_are() -> None:
     assert repr(x((3,))) == "x[t]: float[3]"
     assert repr(ag.tensor([1.0, 2.0], name="a")) == "a: float[2] = [1. 2.]"
-    assert repr(ag.tensor(1.0) * 2) == "mul: float = 2.0"
+    assert repr(ag.tensor(1.0) * 2) == "mul: float = 2."
 
 
 def test_values_and_gradients_are_read_only_and_assignable_on_leaves() -> None:
@@ -335,3 +355,16 @@ def test_values_and_gradients_are_read_only_and_assignable_on_leaves() -> None:
     assert w.grad.dtype == np.float64
     assert ag.param("p").value is None and ag.param("p").grad is None
     assert w.named("w") is w and w.named("w").name == "w"
+
+
+@pytest.mark.parametrize(("given", "kind"), [
+    (float, float), ("float", float), ("int", int), ("bool", bool), (np.float32, float), ("f4", float), (np.uint8, int),
+    (np.dtype("bool"), bool), (complex, float),
+])  # fmt: skip
+def test_kinds_are_given_in_many_ways(given: Any, kind: type) -> None:
+    for made in (x(dtype=given), ag.param("p", dtype=given), state(dtype=given)):
+        assert made.dtype is kind
+
+
+def test_shapes_are_given_in_many_ways() -> None:
+    assert x(3).shape == x((3,)).shape == x([3]).shape == x(np.int64(3)).shape == (3,) and x(()).shape == ()
