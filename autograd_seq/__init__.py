@@ -89,7 +89,8 @@ from autograd_seq.ops.shape import (
     stack,
     transpose,
 )
-from autograd_seq.ops.time import along, at, index, last, shift, size, state
+from autograd_seq.ops.state import state
+from autograd_seq.ops.time import along, at, index, last, shift, size
 from autograd_seq.ops.time import first_step as first
 from autograd_seq.site import scope
 

@@ -26,7 +26,8 @@ from autograd_seq.ops.elementwise import cast
 from autograd_seq.ops.reduce import sum as sum_
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.shape import broadcast_to, reshape
-from autograd_seq.ops.time import AT, SHIFT, spread, state
+from autograd_seq.ops.state import state
+from autograd_seq.ops.time import AT, SHIFT, spread
 
 _float64 = np.float64
 _inputs = attrgetter("inputs")

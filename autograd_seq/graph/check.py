@@ -15,7 +15,8 @@ from autograd_seq.errors import CycleError, NameClashError, StateError
 from autograd_seq.graph.order import components, rows, same_step, shift_rows, shortest_cycle
 from autograd_seq.node import Node
 from autograd_seq.ops.leaf import INPUT, PARAM
-from autograd_seq.ops.time import SHIFT, STATE, UNDEFINED, owner_of_rows
+from autograd_seq.ops.state import STATE, UNDEFINED
+from autograd_seq.ops.time import SHIFT, owner_of_rows
 
 Name = Callable[[Node], str]
 

@@ -13,7 +13,8 @@ from autograd_seq.graph.dag import DAG
 from autograd_seq.graph.order import elementary_cycles, step_order
 from autograd_seq.node import Node
 from autograd_seq.ops.leaf import INPUT, PARAM
-from autograd_seq.ops.time import SHIFT, STATE
+from autograd_seq.ops.state import STATE
+from autograd_seq.ops.time import SHIFT
 
 if TYPE_CHECKING:
     import networkx

@@ -10,7 +10,8 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import TypeVar
 
 from autograd_seq.node import Node
-from autograd_seq.ops.time import SHIFT, STATE, Bound
+from autograd_seq.ops.state import STATE, Bound
+from autograd_seq.ops.time import SHIFT
 
 N = TypeVar("N", bound=Hashable)
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from autograd_seq.axes import Index
 from autograd_seq.node import CONSTANT, Node
-from autograd_seq.ops.time import SHIFT, STATE
+from autograd_seq.ops.state import STATE
+from autograd_seq.ops.time import SHIFT
 
 if TYPE_CHECKING:
     from autograd_seq.graph.graph import Graph

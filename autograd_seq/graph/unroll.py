@@ -17,7 +17,8 @@ from autograd_seq.errors import AxisError
 from autograd_seq.graph.order import rows
 from autograd_seq.node import ARRAY, CONSTANT, NUMBER, STRONG, Node, compute
 from autograd_seq.ops.leaf import INPUT
-from autograd_seq.ops.time import ALONG, AT, INDEX, SHIFT, SIZE, SPREAD, STATE
+from autograd_seq.ops.state import STATE
+from autograd_seq.ops.time import ALONG, AT, INDEX, SHIFT, SIZE, SPREAD
 
 if TYPE_CHECKING:
     from autograd_seq.graph.graph import Graph

@@ -18,7 +18,8 @@ from autograd_seq.node import Node, constant
 from autograd_seq.op import FUNCTIONS, Op, arithmetic, defop, promote
 from autograd_seq.ops.elementwise import STABLE_LOG, cast, equal, exp, log, where
 from autograd_seq.ops.shape import concat, negative_axes, reshape
-from autograd_seq.ops.time import at, size, state
+from autograd_seq.ops.state import state
+from autograd_seq.ops.time import at, size
 
 Over = Axis | Iterable[Axis] | None
 Dims = int | Sequence[int] | None

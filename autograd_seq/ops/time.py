@@ -1,214 +1,21 @@
-"""Operations along axes: states, shifts (z⁻¹), step numbers, picking a step, reading at another index.
+"""Operations along axes: shifts (z⁻¹), step numbers, picking a step, reading at another index.
 
-A *state* is a value with boundary rows: what a shift reads before the first or behind the last step. Its equation may
-be written later than its first read, which is what closes a cycle. ``shift(x, t, 1, init=r)`` of any node is a read of
-an unnamed state whose equation is ``x``: boundaries exist in one place only.
-
-These operations have no ``forward``: the unroller resolves them into edges.
+They have no ``forward``: the unroller resolves them into edges.
 """
 
 from __future__ import annotations
 
 import operator
 from collections.abc import Iterable
-from typing import Any, NamedTuple
-
-import numpy as np
+from typing import Any
 
 from autograd_seq.axes import Axis, Index, as_axes
-from autograd_seq.errors import AxisError, DTypeError, OperationError, ShapeError, StateError
-from autograd_seq.node import ARRAY, CONSTANT, Node, constant
+from autograd_seq.errors import AxisError, OperationError
+from autograd_seq.node import Node, constant
 from autograd_seq.op import FUNCTIONS, Op, defop, first, same_shape
-from autograd_seq.op import broadcast as broadcast_shapes
-from autograd_seq.ops.elementwise import cast, equal, where
-from autograd_seq.ops.leaf import as_kind, as_shape, check_name
-from autograd_seq.ops.shape import broadcast_to
-from autograd_seq.site import current_scope, show_site, user_site
-
-
-class Bound(NamedTuple):
-    """The rows that a state shows on one side of one axis: ``inputs[start:stop]`` of its node.
-
-    ``rows`` is their number, ``None`` if one row stands for all. ``side`` is ``"init"`` or ``"final"``.
-    """
-
-    axis: Axis
-    side: str
-    start: int
-    rows: int | None
-
-    @property
-    def stop(self) -> int:
-        """Where the rows end among the state's inputs."""
-        return self.start + (1 if self.rows is None else self.rows)
-
-
-UNDEFINED = Node(CONSTANT, (), {}, (), float, (), np.float64(np.nan), ARRAY, name="undefined")
-"""Stands for the equation of a state until it is written."""
-
-STATE = defop("state", shape=same_shape, forward=None, vjp=lambda g, y, x, *rows, **_: (g, *[None] * len(rows)))
-
-
-def state(
-    name: str | None,
-    shape: Any = (),
-    *,
-    over: Axis | Iterable[Axis],
-    init: Any = None,
-    final: Any = None,
-    dtype: Any = float,
-    inherits: bool = False,
-) -> Node:
-    """Declare a state, whose equation ``s[t] = …`` follows and may read ``s[t - 1]``.
-
-    Args:
-        name: its name in graphs, pictures and errors.
-        shape: of one step's value.
-        over: the axes it varies over.
-        init: what ``s[t - k]`` reads before the first step: zeros by default; a value that does not vary over the
-            axis, the same for all rows; or a list of exactly max k rows in time order, ``[s₋₂, s₋₁]``. With several
-            axes a dict from axis to any of these.
-        final: likewise what ``s[t + k]`` reads behind the last step, ``[s_T, s_{T+1}]``.
-        dtype: float, int or bool.
-        inherits: (for the engine) the rows are another state's, as seen through a shift.
-
-    Returns:
-        The state's node. Read it as ``s[t]``, ``s[t - 1]``, …
-
-    Raises:
-        StateError: a row varies over the axis it bounds, or over one that the state does not.
-        ShapeError: a row has another shape.
-
-    Example:
-        >>> t = Axis("t")
-        >>> y = state("y", over=t, init=[1.0, 10.0])
-        >>> y[t] = 0.5 * y[t - 2] + 1
-    """
-    full = check_name(name) if name is not None else None
-    axes, dims, kind = as_axes(over), as_shape(shape, full), as_kind(dtype, full)
-    if not axes:
-        raise StateError(
-            "G201", f"state {full} varies over no axis", node=full, where=show_site(user_site()),
-            expected="over=t", fix="a value without time is a param, an input or an expression",
-        )  # fmt: skip
-    node = Node(STATE, (UNDEFINED,), {}, dims, kind, axes, name=full, site=user_site(), scope=current_scope())
-    bounds: list[Bound] = []
-    rows: list[Node] = [UNDEFINED]
-    for side, given in (("init", init), ("final", final)):
-        for axis, value in _by_axis(given, node, side).items():
-            several = isinstance(value, (list, tuple))
-            new = [_row(v, node, axis, side) for v in (value if several else [value])]
-            bounds.append(Bound(axis, side, len(rows), len(new) if several else None))
-            rows += new
-    node.inputs = tuple(rows)
-    node.attrs = {"bounds": tuple(bounds), "inherits": inherits, "reach": {}}
-    return node
-
-
-def _by_axis(given: Any, node: Node, side: str) -> dict[Axis, Any]:
-    if given is None:
-        return {}
-    if not isinstance(given, dict):
-        if len(node.axes) > 1:
-            raise StateError(
-                "G202", f"{side}= of {node.name} does not say which axis it bounds", node=node.name, where=node.where,
-                expected=f"a dict from axis to rows, for {', '.join(a.name for a in node.axes)}", got=repr(given)[:80],
-                fix=f"{side}={{{node.axes[0]}: …}}",
-            )  # fmt: skip
-        given = {node.axes[0]: given}
-    for axis in given:
-        if axis not in node.axes:
-            raise StateError(
-                "G203", f"{side}= of {node.name} bounds {axis!r}, over which it does not vary", node=node.name,
-                where=node.where, expected=f"one of {', '.join(a.name for a in node.axes)}", got=repr(axis),
-            )  # fmt: skip
-    return given
-
-
-def _row(value: Any, node: Node, axis: Axis, side: str) -> Node:
-    row = constant(value)
-    label = f"a row of {side}= of {node.name or 'a shift'}"
-    if axis in row.axes:
-        raise StateError(
-            "G204", f"{label} varies over {axis}, which it bounds", node=node.name, where=node.where,
-            expected=f"a value without {axis}", got=repr(row), fix=f"pick a step: ag.last(…, over={axis})",
-        )  # fmt: skip
-    if strange := [a.name for a in row.axes if a not in node.axes]:
-        raise StateError(
-            "G205", f"{label} varies over {', '.join(strange)}, but the state does not", node=node.name,
-            where=node.where, fix=f"declare the state over=({', '.join([a.name for a in node.axes] + strange)})",
-        )  # fmt: skip
-    try:
-        fits = broadcast_shapes(row.shape, node.shape) == node.shape
-    except ValueError:
-        fits = False
-    if not fits:
-        raise ShapeError(
-            "S114", f"{label} has another shape", node=node.name, where=node.where, expected=str(node.shape),
-            got=str(row.shape), fix="a list means one row for each delay; wrap a single row in np.array(…)",
-        )  # fmt: skip
-    return _as_kind_of(broadcast_to(row, node.shape), node, label)
-
-
-def _as_kind_of(value: Node, node: Node, label: str) -> Node:
-    if value.dtype is node.dtype:
-        return value
-    if node.dtype is float:
-        return cast(value, float)
-    raise DTypeError(
-        "D202", f"{label} has another kind", node=node.name, where=value.where or node.where,
-        expected=node.dtype.__name__, got=value.dtype.__name__, fix=f"declare the state with dtype={value.dtype.__name__}",
-    )  # fmt: skip
-
-
-def define(node: Node, key: Any, definition: Any) -> None:
-    """Write the equation of a state: ``s[t] = …`` calls this.
-
-    Raises:
-        StateError: not a state, defined twice, at another step than the current one, or the equation varies over more
-            axes than the state.
-        ShapeError: the equation has another shape.
-    """
-    label, here = node.name or node.op.name, show_site(user_site())
-    parts = key if isinstance(key, tuple) else (key,)
-    if node.op is not STATE:
-        raise StateError(
-            "G206", f"{label} is no state", node=node.name, where=here, expected="a state on the left of =",
-            got=f"the result of {node.op.name}", fix=f's = ag.state("s", {node.shape}, over=…); s[t] = …',
-        )  # fmt: skip
-    if not all(isinstance(p, Axis) or (isinstance(p, Index) and p.offset == 0) for p in parts) or not {
-        p if isinstance(p, Axis) else p.axis for p in parts
-    } <= set(node.axes):  # fmt: skip
-        raise StateError(
-            "G207", f"the equation of {label} is for the current step", node=node.name, where=here,
-            expected=f"{label}[{', '.join(a.name for a in node.axes)}] = …",
-            got=f"{label}[{', '.join(map(repr, parts))}] = …", fix="move the shift to the right-hand side",
-        )  # fmt: skip
-    if node.inputs[0] is not UNDEFINED:
-        raise StateError(
-            "G208", f"{label} is defined twice", node=node.name, where=here,
-            got=f"first defined {'as ' + (node.inputs[0].name or node.inputs[0].op.name)}"
-            + (f" in {node.inputs[0].where}" if node.inputs[0].where else ""),
-            fix="a second quantity needs a state of its own",
-        )  # fmt: skip
-    value = constant(definition)
-    if extra := [a.name for a in value.axes if a not in node.axes]:
-        raise StateError(
-            "G209", f"the equation of {label} varies over {', '.join(extra)}, but {label} does not", node=node.name,
-            where=here, fix=f'ag.state("{label}", …, over=({", ".join([a.name for a in node.axes] + extra)})), or reduce '
-            f"the equation with ag.sum(…, over={extra[0]})",
-        )  # fmt: skip
-    try:
-        fits = broadcast_shapes(value.shape, node.shape) == node.shape
-    except ValueError:
-        fits = False
-    if not fits:
-        raise ShapeError(
-            "S115", f"the equation of {label} has another shape", node=node.name, where=here,
-            expected=str(node.shape), got=str(value.shape), fix=f'ag.state("{label}", {value.shape}, over=…)',
-        )  # fmt: skip
-    node.inputs = (_as_kind_of(broadcast_to(value, node.shape), node, f"the equation of {label}"), *node.inputs[1:])
-
+from autograd_seq.ops.elementwise import equal, where
+from autograd_seq.ops.state import STATE, state
+from autograd_seq.site import show_site, user_site
 
 # -- reading other steps --------------------------------------------------------------------------------------------
 
@@ -447,6 +254,6 @@ def spread(x: Any, axes: Axis | Iterable[Axis]) -> Node:
     return SPREAD(x, axes=missing) if missing else x
 
 
-FUNCTIONS.update(read=read, define=define, along=along)
+FUNCTIONS.update(read=read, along=along)
 first_step.__name__ = "first"
-__all__ = ["along", "at", "index", "last", "shift", "size", "state"]
+__all__ = ["along", "at", "index", "last", "shift", "size"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -26,5 +27,7 @@ def test_memory_of_an_unrolled_lstm_is_linear_in_the_number_of_steps():
 
 def test_eager_scalars_against_micrograd():
     pytest.importorskip("micrograd", reason="the peer is optional: pip install micrograd")
+    if sys.gettrace() is not None or "coverage" in sys.modules:
+        pytest.skip("a tracer slows what is measured")
     ratios = load("eager").measure(repeats=5)
     assert ratios["on"] <= 1.0 and ratios["off"] <= 2.0

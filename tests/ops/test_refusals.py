@@ -18,9 +18,10 @@ import autograd_seq as ag
 from autograd_seq import axes, node, op, site
 from autograd_seq.op import OPS
 from autograd_seq.ops import elementwise, gather, leaf, lifting, linear, loss, random, reduce, shape, time
+from autograd_seq.ops import state as states
 
 MODULES: list[types.ModuleType] = [
-    axes, node, op, site, elementwise, gather, leaf, lifting, linear, loss, random, reduce, shape, time,
+    axes, node, op, site, elementwise, gather, leaf, lifting, linear, loss, random, reduce, shape, states, time,
 ]  # fmt: skip
 
 
