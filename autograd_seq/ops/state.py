@@ -135,16 +135,20 @@ def _row(value: Any, node: Node, axis: Axis, side: str) -> Node:
             "G205", f"{label} varies over {', '.join(strange)}, but the state does not", node=node.name,
             where=node.where, fix=f"declare the state over=({', '.join([a.name for a in node.axes] + strange)})",
         )  # fmt: skip
-    try:
-        fits = broadcast_shapes(row.shape, node.shape) == node.shape
-    except ValueError:
-        fits = False
-    if not fits:
+    if not _fits(row, node):
         raise ShapeError(
             "S114", f"{label} has another shape", node=node.name, where=node.where, expected=str(node.shape),
             got=str(row.shape), fix="a list means one row for each delay; wrap a single row in np.array(…)",
         )  # fmt: skip
     return _as_kind_of(broadcast_to(row, node.shape), node, label)
+
+
+def _fits(value: Node, node: Node) -> bool:
+    """Tell whether a value broadcasts to the shape of a state."""
+    try:
+        return broadcast_shapes(value.shape, node.shape) == node.shape
+    except ValueError:
+        return False
 
 
 def _as_kind_of(value: Node, node: Node, label: str) -> Node:
@@ -195,11 +199,7 @@ def define(node: Node, key: Any, definition: Any) -> None:
             where=here, fix=f'ag.state("{label}", …, over=({", ".join([a.name for a in node.axes] + extra)})), or reduce '
             f"the equation with ag.sum(…, over={extra[0]})",
         )  # fmt: skip
-    try:
-        fits = broadcast_shapes(value.shape, node.shape) == node.shape
-    except ValueError:
-        fits = False
-    if not fits:
+    if not _fits(value, node):
         raise ShapeError(
             "S115", f"the equation of {label} has another shape", node=node.name, where=here,
             expected=str(node.shape), got=str(value.shape), fix=f'ag.state("{label}", {value.shape}, over=…)',
