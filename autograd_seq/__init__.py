@@ -10,7 +10,7 @@
 [1.30472, 1.332513]
 """
 
-from autograd_seq import datasets, ops
+from autograd_seq import datasets, nn, ops
 from autograd_seq.axes import Axis, Index
 from autograd_seq.errors import (
     AutogradSeqError,
@@ -32,6 +32,7 @@ from autograd_seq.grad.check import Report, check_grad, check_op
 from autograd_seq.grad.reverse import grad
 from autograd_seq.graph.dag import DAG
 from autograd_seq.graph.graph import Graph
+from autograd_seq.graph.rebuild import vmap
 from autograd_seq.node import Node, constant
 from autograd_seq.op import Op, broadcast, defop, promote, same_shape
 from autograd_seq.ops.elementwise import (
@@ -92,6 +93,7 @@ from autograd_seq.ops.shape import (
 from autograd_seq.ops.state import state
 from autograd_seq.ops.time import along, at, index, last, shift, size
 from autograd_seq.ops.time import first_step as first
+from autograd_seq.program import Program, compile, value_and_grad
 from autograd_seq.site import scope
 
 __version__ = "0.1.0"
@@ -99,13 +101,13 @@ __version__ = "0.1.0"
 __all__ = [
     "DAG", "AutogradSeqError", "Axis", "AxisError", "CycleError", "DTypeError", "DataError", "FeedError",
     "GradientCheckError", "GradientError", "Graph", "GraphError", "Index", "NameClashError", "Node", "Op", "OperationError",
-    "Report", "ShapeError", "StateError", "ValueKnownError", "abs", "add", "along", "arctan", "at", "bce", "bernoulli",
-    "broadcast", "broadcast_to", "cast", "check_grad", "check_op", "clip", "concat", "constant", "cos", "cross_entropy",
-    "cumsum", "datasets", "defop", "div", "dot", "einsum", "equal", "erf", "exp", "expand_dims", "expm1", "first", "flip",
-    "gelu", "grad", "index", "input", "last", "less", "less_equal", "log", "log1p", "log_softmax", "logical_and",
-    "logical_not", "logical_or", "logsumexp", "matmul", "max", "maximum", "mean", "min", "minimum", "mse", "mul", "neg",
-    "nll", "normal", "not_equal", "one_hot", "ops", "outer", "pad", "param", "pick", "power", "prod", "promote", "relu",
-    "reshape", "same_shape", "scope", "shift", "sigmoid", "sign", "sin", "size", "softmax", "softplus", "spike", "sqrt",
-    "squeeze", "stack", "state", "stop_gradient", "straight_through", "sub", "sum", "take", "tanh", "tensor", "transpose",
-    "uniform", "where", "zero_safe_mul",
+    "Program", "Report", "ShapeError", "StateError", "ValueKnownError", "abs", "add", "along", "arctan", "at", "bce",
+    "bernoulli", "broadcast", "broadcast_to", "cast", "check_grad", "check_op", "clip", "compile", "concat", "constant",
+    "cos", "cross_entropy", "cumsum", "datasets", "defop", "div", "dot", "einsum", "equal", "erf", "exp", "expand_dims",
+    "expm1", "first", "flip", "gelu", "grad", "index", "input", "last", "less", "less_equal", "log", "log1p", "log_softmax",
+    "logical_and", "logical_not", "logical_or", "logsumexp", "matmul", "max", "maximum", "mean", "min", "minimum", "mse",
+    "mul", "neg", "nll", "nn", "normal", "not_equal", "one_hot", "ops", "outer", "pad", "param", "pick", "power", "prod",
+    "promote", "relu", "reshape", "same_shape", "scope", "shift", "sigmoid", "sign", "sin", "size", "softmax", "softplus",
+    "spike", "sqrt", "squeeze", "stack", "state", "stop_gradient", "straight_through", "sub", "sum", "take", "tanh",
+    "tensor", "transpose", "uniform", "value_and_grad", "vmap", "where", "zero_safe_mul",
 ]  # fmt: skip

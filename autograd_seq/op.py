@@ -22,7 +22,8 @@ OPS: dict[str, Op] = {}
 FUNCTIONS: dict[str, Callable[..., Any]] = {}
 """Functions of higher floors that methods of Node stand for, by name (``x.sum`` is ``FUNCTIONS["sum"]``)."""
 
-_BUILT_IN: set[str] = set()
+BUILT_IN: set[str] = set()
+"""The names of the operations that the package defines."""
 
 
 class Op:
@@ -145,7 +146,7 @@ def defop(
     """
     if not name.isidentifier():
         raise OperationError("O101", "an operation needs a name", expected="an identifier", got=repr(name))
-    if name in _BUILT_IN:
+    if name in BUILT_IN:
         raise OperationError(
             "O102", f"{name} is a built-in operation", node=name, fix=f'choose another name, e.g. "my_{name}"'
         )
@@ -159,4 +160,4 @@ def defop(
 
 def seal() -> None:
     """Protect the operations defined so far from being redefined (called once, when the package is imported)."""
-    _BUILT_IN.update(OPS)
+    BUILT_IN.update(OPS)

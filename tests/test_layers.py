@@ -34,6 +34,7 @@ FLOORS = [
     ("program", "autograd_seq.program"),
     ("nn", "autograd_seq.nn"),
     ("learn", "autograd_seq.learn"),
+    ("bench", "autograd_seq.bench"),
     ("analyse", "autograd_seq.analyse"),
     ("exchange", "autograd_seq.exchange"),
     ("datasets", "autograd_seq.datasets"),
@@ -47,8 +48,10 @@ TOP = {"autograd_seq", "autograd_seq.__main__", "autograd_seq.cli", "autograd_se
 OPTIONAL = {  # inside functions, and only there
     "networkx": {"autograd_seq.graph.order", "autograd_seq.graph.graph"},
     "pygraphviz": {"viz.worker", "viz.render"}, "graphviz": {"viz.worker", "viz.render"},
-    "numba": {"autograd_seq.emit.numba"}, "jax": {"autograd_seq.emit.jax", "autograd_seq.exchange.jax"},
-    "onnx": {"autograd_seq.exchange.onnx"},
+    "numba": {"autograd_seq.emit.numba"},
+    "jax": {"autograd_seq.emit.jax", "autograd_seq.exchange.jax", "autograd_seq.bench.peer_jax"},
+    "onnx": {"autograd_seq.exchange.onnx"}, "torch": {"autograd_seq.bench.peer_torch"},
+    "autograd": {"autograd_seq.bench.peer_autograd"},
 }  # fmt: skip
 
 

@@ -170,6 +170,9 @@ class _Adjoint:
         return found
 
     def _pull(self, node: Node, g: Node) -> None:
+        # a cotangent that is the same at all points of an axis counts at each of them for what does not vary over it
+        read = same_step(node) if node.op is SHIFT else node.inputs
+        g = spread(g, [a for a in node.axes if any(a not in x.axes for x in read)])
         if node.op is SHIFT:
             for row, part in _row_cotangents(node, g):
                 self._add(row, part)

@@ -9,14 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from autograd_seq.axes import Axis
-from autograd_seq.errors import CycleError, NameClashError, StateError
+from autograd_seq.errors import AxisError, CycleError, NameClashError, StateError
 from autograd_seq.graph.order import components, rows, same_step, shift_rows, shortest_cycle
 from autograd_seq.node import Node
 from autograd_seq.ops.leaf import INPUT, PARAM
 from autograd_seq.ops.state import STATE, UNDEFINED
-from autograd_seq.ops.time import SHIFT, owner_of_rows
+from autograd_seq.ops.time import AT, SHIFT, owner_of_rows
+
+if TYPE_CHECKING:
+    from autograd_seq.graph.graph import Graph
 
 Name = Callable[[Node], str]
 
@@ -229,3 +233,40 @@ def _row_names(state: str, axis: Axis, side: str, count: int) -> list[str]:
     if side == "init":
         return [f"{state}[{k}]" for k in range(-count, 0)]
     return [f"{state}[{axis.name.upper()}{f' + {k}' if k else ''}]" for k in range(count)]
+
+
+# -- lengths ----------------------------------------------------------------------------------------------------------
+
+
+def too_short(node: Node, n: int, name: Name) -> AxisError:
+    """Return the error of picking a step that an axis of ``n`` steps does not have."""
+    axis, index = node.attrs["axis"], node.attrs["index"]
+    return AxisError(
+        "A207", f"{name(node.inputs[0])} has no step {index}", node=name(node), where=node.where,
+        expected=f"at least {index + 1 if index >= 0 else -index} steps of {axis}", got=f"{axis}={n}",
+        fix='ag.at(…, outside="zero") reads 0 there',
+    )  # fmt: skip
+
+
+def of_nothing(node: Node, name: Name) -> AxisError:
+    """Return the error of taking the maximum of no points."""
+    over = ", ".join(a.name for a in node.attrs["axes"])
+    return AxisError(
+        "A208", f"{name(node)} is the maximum of nothing", node=name(node), where=node.where,
+        expected=f"at least one step of {over}", got=f"{over}=0",
+    )  # fmt: skip
+
+
+def check_lengths(graph: Graph, sizes: dict[Axis, int]) -> None:
+    """Refuse lengths with which some node has nothing to read.
+
+    Raises:
+        AxisError: naming the node.
+    """
+    for node in graph.nodes:
+        if node.op is AT and node.attrs["outside"] == "error" and all(sizes[a] for a in node.axes):
+            n, index = sizes[node.attrs["axis"]], node.attrs["index"]
+            if not -n <= index < n:
+                raise too_short(node, n, graph.name)
+        if node.op.name == "max_over" and all(sizes[a] for a in node.axes) and not all(sizes[a] for a in node.attrs["axes"]):
+            raise of_nothing(node, graph.name)

@@ -29,6 +29,7 @@ class Values(NamedTuple):
     nodes: tuple[Node, ...]
     leading: tuple[int, ...]
     shape: tuple[int, ...]
+    dtype: type
 
 
 class DAG:
@@ -53,7 +54,8 @@ class DAG:
     def __init__(self, graph: Graph, sizes: dict[Axis, int]) -> None:
         self.graph, self.sizes = graph, sizes
         self._unrolled = Unroller(graph, sizes)
-        self.nodes: tuple[Node, ...] = self._unrolled.run()
+        with np.errstate(all="ignore"):  # what is known already is computed here, as quietly as the rest
+            self.nodes: tuple[Node, ...] = self._unrolled.run()
         self.outputs: tuple[Values, ...] = tuple(self.values(o) for o in graph.outputs)
         self._plan: _Plan | None = None
 
@@ -94,7 +96,7 @@ class DAG:
     def values(self, node: Node) -> Values:
         """Return the unrolled nodes of a folded node at all of its points, in layout order."""
         leading = tuple(self.sizes[a] for a in self.graph.layout(node))
-        return Values(tuple(self._unrolled.at(node, p) for p in np.ndindex(*leading)), leading, node.shape)
+        return Values(tuple(self._unrolled.at(node, p) for p in np.ndindex(*leading)), leading, node.shape, node.dtype)
 
     def evaluate(self, *, dtype: Any = None, **given: Any) -> tuple[Any, ...]:
         """Return the values of the outputs, in order.
@@ -173,7 +175,7 @@ class DAG:
                 fix="ag.sum(…, over=…) makes one number of them",
             )  # fmt: skip
         made = iter(FUNCTIONS["grad"](self.outputs[0].nodes[0], flat))
-        grads = [Values(tuple(next(made) for _ in p.nodes), p.leading, p.shape) for p in parts]
+        grads = [Values(tuple(next(made) for _ in p.nodes), p.leading, p.shape, float) for p in parts]
         return self.derived([*self.outputs, *grads] if with_outputs else grads)
 
     def derived(self, outputs: Sequence[Values]) -> DAG:
@@ -229,6 +231,7 @@ class _Plan:
 
     def _gather(self, out: Values, values: list[Any], width: np.dtype) -> np.ndarray:
         if not out.nodes:
-            return np.zeros(out.leading + out.shape, width)
+            kinds: dict[type, Any] = {float: width, int: np.int64, bool: np.bool_}
+            return np.zeros(out.leading + out.shape, kinds[out.dtype])
         shaped = [np.broadcast_to(values[self.slot[n]], out.shape) for n in out.nodes]
         return np.array(np.stack(shaped).reshape(out.leading + out.shape))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from autograd_seq.axes import Axis
-from autograd_seq.errors import AxisError
+from autograd_seq.graph.check import of_nothing, too_short
 from autograd_seq.graph.order import rows
 from autograd_seq.node import ARRAY, CONSTANT, NUMBER, STRONG, Node, compute
 from autograd_seq.ops.leaf import INPUT
@@ -174,11 +174,7 @@ class Unroller:
             return [(j, tuple(outer[a] for a in self.axes[j]))]
         if node.attrs["outside"] == "zero":
             return [None]
-        raise AxisError(
-            "A207", f"{self.graph.name(node.inputs[0])} has no step {index}", node=self.graph.name(node), where=node.where,
-            expected=f"at least {index + 1 if index >= 0 else -index} steps of {axis}", got=f"{axis}={n}",
-            fix='ag.at(…, outside="zero") reads 0 there',
-        )  # fmt: skip
+        raise too_short(node, n, self.graph.name)
 
     # -- making one instance ----------------------------------------------------------------------------------------
 
@@ -203,7 +199,8 @@ class Unroller:
                 return self._keep(self._empty(i))
             attrs = {**attrs, "axes": ()}
         elif op.name == "draw":
-            attrs = {**attrs, "over": (), "point": point}
+            at = dict(zip(self.axes[i], point, strict=True))
+            attrs = {**attrs, "over": (), "point": tuple(at[a] for a in node.attrs["over"])}
         inputs = tuple([self.made[p[0]][p[1]] for p in places if p is not None])
         made = Node(op, inputs, attrs, node.shape, node.dtype, (), None, STRONG, None, node.site, node.scope)
         if op is INPUT or node.name is not None:
@@ -233,10 +230,6 @@ class Unroller:
         """Return what a reduction of no points is: 0 for a sum, −∞ for a logsumexp, an error for a maximum."""
         node = self.folded[i]
         if node.op.name not in _EMPTY:
-            over = ", ".join(a.name for a in node.attrs["axes"])
-            raise AxisError(
-                "A208", f"{self.graph.name(node)} is the maximum of nothing", node=self.graph.name(node), where=node.where,
-                expected=f"at least one step of {over}", got=f"{over}=0",
-            )  # fmt: skip
+            raise of_nothing(node, self.graph.name)
         value = np.full(node.shape, _EMPTY[node.op.name], np.float64 if node.dtype is float else np.int64)[()]
         return Node(CONSTANT, (), {}, node.shape, node.dtype, (), value, ARRAY)

@@ -410,3 +410,15 @@ def test_gradients_at_no_steps_are_zeros() -> None:
     f = {**feeds, "x": np.ones((0, 3)), "l": []}
     outs = g.unroll(t=0).evaluate(**f)
     assert [o.shape for o in outs] == [(4, 3), (4, 4), (5, 4), (0, 3)] and not any(o.any() for o in outs)
+
+
+def test_a_cotangent_that_is_the_same_at_all_points_counts_at_each_of_them():
+    """Σ_b (w + z_b) has dw = B: the cotangent of the sum is 1 everywhere, and w is read at B points."""
+    b, t = ag.Axis("b"), ag.Axis("t")
+    w, z = ag.param("w"), ag.input("z", over=b)
+    assert ag.Graph(ag.grad(ag.sum(w + z, over=b), w), z).evaluate(z=[1.0, 2.0, 3.0])[0] == 3.0
+    x, row = ag.input("x", over=(t, b)), ag.param("row")
+    s = ag.state("s", over=(t, b), init={t: row})
+    s[t] = x
+    graph = ag.Graph(ag.grad(ag.sum(s[t - 1], over=(t, b)), row), x)
+    assert graph.evaluate(x=np.zeros((2, 4)))[0] == 4.0

@@ -340,6 +340,8 @@ TABLE = [
     ("A207", DAG + "ag.Graph(ag.at(x, t, 2)).unroll(t=2)",
      ["x has no step 2", "at least 3 steps of t", 'outside="zero"']),
     ("A207", DAG + "ag.Graph(ag.last(x, over=t)).unroll(t=0)", ["x has no step -1", "at least 1 steps of t, got t=0"]),
+    ("A110", DAG + "ag.vmap(x[t], over=t)", ["x varies over t already", "new to the graph", 'b = ag.Axis("b")']),
+    ("O302", DAG + "ag.vmap([1], over=t)", ["vmap takes nodes", "a node, or several", "got 1"]),
     ("A208", DAG + "ag.Graph(ag.max(x, over=t)).unroll(t=0)", ["is the maximum of nothing", "at least one step of t"]),
     ("F102", DAG + "g.evaluate(y=1)", ['nothing called "y" is fed', "known names: x"]),
     ("F103", DAG + "g.evaluate()", ["x is not fed", "x: (t, 2) float, got nothing", "evaluate(x=…)"]),

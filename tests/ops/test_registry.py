@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import autograd_seq as ag
-from autograd_seq.op import _BUILT_IN, OPS
+from autograd_seq.op import BUILT_IN, OPS
 from autograd_seq.ops.lifting import aligned, lift
 
 COMPLEX, CENTRAL = ("complex step", 1e-11), ("central differences", 1e-6)
@@ -196,12 +196,12 @@ every_sample = pytest.mark.parametrize("sample", SAMPLES, ids=str)
 
 
 def test_every_operation_has_a_sample() -> None:
-    missing = {n for n in _BUILT_IN if OPS[n].forward is not None} - {s.op for s in SAMPLES}
+    missing = {n for n in BUILT_IN if OPS[n].forward is not None} - {s.op for s in SAMPLES}
     assert not missing, f"add samples of {sorted(missing)}"
 
 
 def test_only_places_and_leaves_have_no_forward() -> None:
-    structural = {n for n in _BUILT_IN if OPS[n].forward is None}
+    structural = {n for n in BUILT_IN if OPS[n].forward is None}
     leaves = {"constant", "input", "param", "tensor"}
     assert structural == leaves | {"state", "shift", "size", "index", "at", "along", "spread"}
 

@@ -1,0 +1,1 @@
+"""From a schedule to source that runs, a language a file."""

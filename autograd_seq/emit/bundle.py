@@ -1,0 +1,128 @@
+"""The source of an operation's ``forward``, with the functions it calls: what a program carries along to run alone."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Callable
+from types import FunctionType, ModuleType
+from typing import Any
+
+ALLOWED = {"numpy": "np", "math": "math"}
+"""Modules that bundled functions may use, and what they must call them."""
+
+STAND_INS = {
+    ("autograd_seq.ops.gather", "_checked"): '''def checked(index, n):
+    """Return ``index`` if all of it lies in 0 … n - 1."""
+    if index.size and (index.min() < 0 or index.max() >= n):
+        raise IndexError(f"expected 0 … {n - 1}, got {index.min()} … {index.max()}")
+    return index''',
+}
+"""Functions that raise an error of this package, as they stand in a program that runs without it."""
+
+
+class Bundle:
+    """Functions by the name they have in the program, each with everything it calls.
+
+    Attributes:
+        sources: the text of each function, callees first.
+        foreign: functions whose source cannot be carried along, by name: they are handed to the program as they are.
+    """
+
+    def __init__(self, taken: Callable[[str], str]) -> None:
+        self._name = taken
+        self._names: dict[Any, str] = {}
+        self.sources: dict[str, str] = {}
+        self.foreign: dict[str, Any] = {}
+        self.modules: set[str] = set()
+
+    def add(self, function: Any, wanted: str) -> str:
+        """Enter a function and what it calls; returns its name in the program."""
+        if function in self._names:
+            return self._names[function]
+        name = self._names[function] = self._name(wanted)
+        if (place := _place(function)) in STAND_INS:
+            self.sources[name] = STAND_INS[place].replace("def checked(", f"def {name}(")
+            return name
+        source = self._source(function)
+        if source is None:
+            self.foreign[name] = function
+            return name
+        tree = ast.parse(source).body[0]
+        assert isinstance(tree, ast.FunctionDef)
+        renamed: dict[str, str] = {}
+        for used in sorted(_globals(tree, function)):
+            value = function.__globals__[used]
+            if isinstance(value, ModuleType):
+                self.modules.add(value.__name__)
+            else:
+                renamed[used] = self.add(value, used.strip("_").removesuffix("_forward"))
+        self.sources[name] = ast.unparse(_Renamed(name, renamed).visit(tree))
+        return name
+
+    @staticmethod
+    def _source(function: Any) -> str | None:
+        """Return the text of a plain function that reads nothing but its arguments, NumPy and other such functions."""
+        if _place(function) in STAND_INS:
+            return STAND_INS[_place(function)]
+        if not isinstance(function, FunctionType) or function.__closure__ or function.__name__ == "<lambda>":
+            return None
+        try:
+            source = textwrap.dedent(inspect.getsource(function))
+            tree = ast.parse(source).body[0]
+        except (OSError, TypeError, SyntaxError, IndexError):
+            return None
+        if not isinstance(tree, ast.FunctionDef) or tree.decorator_list:
+            return None
+        for used in _globals(tree, function):
+            value = function.__globals__[used]
+            if isinstance(value, ModuleType):
+                if ALLOWED.get(value.__name__) != used:
+                    return None
+            elif Bundle._source(value) is None:
+                return None
+        return source
+
+
+def _place(function: Any) -> tuple[str, str]:
+    return getattr(function, "__module__", ""), getattr(function, "__name__", "")
+
+
+def _globals(tree: ast.FunctionDef, function: FunctionType) -> set[str]:
+    own = {a.arg for a in [*tree.args.args, *tree.args.kwonlyargs, *tree.args.posonlyargs]}
+    _Bare().visit(tree)
+    used = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+    return {n for n in used - own - {tree.name} if n in function.__globals__}
+
+
+class _Bare(ast.NodeTransformer):
+    """Takes annotations out: a program imports NumPy alone."""
+
+    def visit_arg(self, node: ast.arg) -> ast.arg:
+        node.annotation = None
+        return node
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
+        node.returns = None
+        self.generic_visit(node)
+        return node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
+        if node.value is None:
+            return ast.Pass()
+        return ast.copy_location(ast.Assign([node.target], node.value), node)
+
+
+class _Renamed(ast.NodeTransformer):
+    def __init__(self, name: str, names: dict[str, str]) -> None:
+        self.name, self.names = name, names
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
+        node.name = self.name
+        self.generic_visit(node)
+        return ast.fix_missing_locations(node)
+
+    def visit_Name(self, node: ast.Name) -> ast.Name:
+        node.id = self.names.get(node.id, node.id)
+        return node

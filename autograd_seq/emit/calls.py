@@ -1,0 +1,91 @@
+"""How each operation is said in NumPy: a ufunc that writes into an array, a few calls, or a function of its own.
+
+An operation that is not in these tables is called as its own ``forward``, whose source is copied into the program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from autograd_seq.node import Node
+
+UFUNCS = {
+    "add": "add", "sub": "subtract", "mul": "multiply", "div": "divide", "neg": "negative", "abs": "absolute", "sign": "sign",
+    "minimum": "minimum", "maximum": "maximum", "power": "power", "exp": "exp", "expm1": "expm1", "log": "log",
+    "log1p": "log1p", "sqrt": "sqrt", "sin": "sin", "cos": "cos", "arctan": "arctan", "tanh": "tanh", "equal": "equal",
+    "not_equal": "not_equal", "less": "less", "less_equal": "less_equal", "logical_and": "logical_and",
+    "logical_or": "logical_or", "logical_not": "logical_not",
+}  # fmt: skip
+"""Operations that are one ufunc: ``add(a, b, out)``."""
+
+Say = Callable[[Node, str, list[str]], list[str]]
+"""From (node, where to write, operands) to lines."""
+
+
+def _relu(node: Node, out: str, xs: list[str]) -> list[str]:
+    return [f"maximum({xs[0]}, 0, out={out})"]
+
+
+def _softplus(node: Node, out: str, xs: list[str]) -> list[str]:
+    return [f"logaddexp({xs[0]}, 0, {out})"]
+
+
+def _sigmoid(node: Node, out: str, xs: list[str]) -> list[str]:
+    return [f"negative({xs[0]}, {out})", f"exp({out}, {out})", f"add({out}, 1, {out})", f"reciprocal({out}, {out})"]
+
+
+def _where(node: Node, out: str, xs: list[str]) -> list[str]:
+    return [f"copyto({out}, {xs[2]})", f"copyto({out}, {xs[1]}, where={xs[0]})"]
+
+
+def _zero_safe_mul(node: Node, out: str, xs: list[str]) -> list[str]:
+    return [f"multiply({xs[0]}, {xs[1]}, {out})", f"copyto({out}, 0, where=equal({xs[0]}, 0))"]
+
+
+def _power_number(node: Node, out: str, xs: list[str]) -> list[str]:
+    n = node.attrs["n"]
+    return [f"square({xs[0]}, {out})" if n == 2 else f"power({xs[0]}, {n!r}, {out})"]
+
+
+def _copy(node: Node, out: str, xs: list[str]) -> list[str]:
+    casting = ', casting="unsafe"' if node.op.name == "cast" else ""
+    return [f"copyto({out}, {xs[0]}{casting})"]
+
+
+def _sum_over(node: Node, out: str, xs: list[str]) -> list[str]:
+    return [f"add({xs[0]}, {xs[1]}, {out})", *(f"add({out}, {x}, {out})" for x in xs[2:])]
+
+
+PHRASES: dict[str, Say] = {
+    "relu": _relu, "softplus": _softplus, "sigmoid": _sigmoid, "where": _where, "zero_safe_mul": _zero_safe_mul,
+    "power_number": _power_number, "cast": _copy, "copy": _copy, "straight_through": _copy,
+}  # fmt: skip
+"""Operations that are a few calls on the place to write to."""
+
+_OVERWRITES_EARLY = {"where", "zero_safe_mul"}  # these read an operand again after the first write
+
+
+def writes(node: Node) -> bool:
+    """Tell whether the operation of a node can write into an array that is there already."""
+    if node.op.name == "contract":
+        return True
+    if node.op.name == "sum_over":
+        return len(node.inputs) > 1 and not node.attrs["axes"]
+    return node.op.name in UFUNCS or node.op.name in PHRASES
+
+
+def in_place(node: Node) -> bool:
+    """Tell whether a node's operation may write over an operand of its own shape and kind."""
+    if node.op.name in ("contract", "sum_over") or not writes(node):
+        return False
+    return node.op.name not in _OVERWRITES_EARLY
+
+
+def phrase(node: Node, out: str, xs: list[str]) -> list[str] | None:
+    """Return the lines that compute a node into ``out``; ``None`` if it can only be called."""
+    if node.op.name in UFUNCS:
+        last = f"out={out}" if node.op.name in ("maximum", "minimum") else out  # NumPy wants it by name for these
+        return [f"{UFUNCS[node.op.name]}({', '.join([*xs, last])})"]
+    if node.op.name == "sum_over" and not node.attrs["axes"] and len(xs) > 1:
+        return _sum_over(node, out, xs)
+    return PHRASES[node.op.name](node, out, xs) if node.op.name in PHRASES else None

@@ -1,0 +1,66 @@
+"""A contraction over labels and axes as one matrix product, where it is one."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from autograd_seq.axes import Axis
+
+Label = str | Axis
+"""A dimension: of the value, by its letter in the specification, or an axis."""
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """How an operand becomes a matrix: its dimensions in the order rows, columns; each a group that is merged."""
+
+    operand: int
+    rows: tuple[Label, ...]
+    columns: tuple[Label, ...]
+
+
+@dataclass(frozen=True)
+class Product:
+    """``first @ second``: (rows, summed) @ (summed, columns), for each point of ``batch``."""
+
+    batch: tuple[Label, ...]
+    first: Matrix
+    second: Matrix
+
+
+def product(left: Sequence[Label], right: Sequence[Label], out: Sequence[Label]) -> Product | None:
+    """Return how operands with these dimensions multiply to ``out``; ``None`` if one matrix product does not do it.
+
+    Example:
+        >>> t = Axis("t")
+        >>> found = product("IJ", [t, "J"], [t, "I"])
+        >>> found.first.operand, found.first.rows, found.second.columns
+        (1, (t,), ('I',))
+    """
+    ls, rs, outs = set(left), set(right), set(out)
+    if any(x not in rs and x not in outs for x in left) or any(x not in ls and x not in outs for x in right):
+        return None  # something is summed in one operand alone
+    batch = tuple(x for x in out if x in ls and x in rs)
+    summed = [x for x in left if x in rs and x not in outs]
+    if not summed:
+        return None
+    of_left, of_right = (tuple(x for x in out if x in own and x not in other) for own, other in ((ls, rs), (rs, ls)))
+    for first, second, order in ((0, 1, (*batch, *of_left, *of_right)), (1, 0, (*batch, *of_right, *of_left))):
+        if tuple(out) == order:
+            rows, columns = (of_left, of_right) if first == 0 else (of_right, of_left)
+            return Product(batch, Matrix(first, rows, tuple(summed)), Matrix(second, tuple(summed), columns))
+    return None
+
+
+def letters(*dims: Sequence[Label]) -> str:
+    """Return the notation of ``np.einsum`` for operands and result, the last.
+
+    Example:
+        >>> letters("IJ", "J", "I")
+        'ab,b->a'
+    """
+    found: dict[Label, str] = {}
+    terms = ["".join(found.setdefault(x, string.ascii_lowercase[len(found) % 26]) for x in part) for part in dims]
+    return f"{','.join(terms[:-1])}->{terms[-1]}"

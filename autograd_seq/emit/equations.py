@@ -1,0 +1,106 @@
+"""The equations that stand as comments above the lines that compute them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from autograd_seq.axes import Index
+from autograd_seq.graph.graph import Graph
+from autograd_seq.graph.text import operation
+from autograd_seq.node import CONSTANT, Node
+from autograd_seq.ops.state import STATE
+from autograd_seq.ops.time import SHIFT, SIZE
+from autograd_seq.plan.schedule import Loop, paths
+
+if TYPE_CHECKING:
+    from autograd_seq.emit.numpy import Writer
+
+_INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/", "less": "<", "less_equal": "<=", "equal": "==", "matmul": "@"}
+_SILENT = {"broadcast_to", "reshape", "spread", "rewritten", "stop_gradient", "copy"}
+_LONGEST = 100
+
+
+class Equations:
+    """Writes every node as an expression of those that have a name or several readers."""
+
+    def __init__(self, graph: Graph, labels: dict[Node, str], absorbed: dict[Node, Node]) -> None:
+        self.graph, self.labels = graph, labels
+        count: dict[Node, int] = {}
+        for n in graph.nodes:
+            for x in n.inputs:
+                count[x] = count.get(x, 0) + 1
+        named = {n for n in graph.nodes if n.name or (n.op is STATE)} | {n.inputs[0] for n in graph.nodes if n.op is STATE}
+        self.top = {n for n in graph.nodes if n in named or count.get(n, 0) != 1}
+        reader = {x: n for n in graph.nodes for x in n.inputs}
+        self.of: dict[Node, Node] = {}
+        for n in graph.nodes:
+            root, steps = n, 0
+            while root not in self.top and root.op is not SHIFT and steps < 12:
+                root, steps = reader[root], steps + 1
+            self.of[n] = n if root.op is SHIFT else root
+
+    def note(self, w: Writer, item: Node | Loop) -> None:
+        """Write the equation that a statement begins to compute, or those of the states that a loop steps."""
+        if isinstance(item, Loop):
+            for node in self.heads(item):
+                w.noted.add(self.of[node])
+                w.write(f"# {self.line(node)}")
+            return
+        top = self.of[item]
+        if top in w.noted:
+            return
+        w.noted.add(top)
+        w.write(f"# {self.line(top)}")
+
+    def heads(self, loop: Loop) -> list[Node]:
+        """Return the nodes that carry a loop: the equations of its states, and what else is read at other steps."""
+        inside = {n for n, _ in paths(loop.body)}
+        read = {n.inputs[0] for n in inside if n.op is SHIFT}
+        found = [n.inputs[0] if n.op is STATE else n for n in self.graph.nodes if n in read or (n.op is STATE and n in inside)]
+        return [n for n in dict.fromkeys(found) if n in inside]
+
+    def line(self, node: Node) -> str:
+        """Return ``s[t, b] = tanh(…)``."""
+        over = f"[{', '.join(a.name for a in self.graph.layout(node))}]" if node.axes else ""
+        right = self.right(node)
+        shown = right if len(right) <= _LONGEST else f"{right[: _LONGEST - 1]}…"
+        return f"{self.labels[node]}{over} = {shown}"
+
+    def term(self, node: Node, inside: bool = True) -> str:
+        """Return a node as it is written on the right of an equation."""
+        if node.op is SHIFT:
+            base = self.labels[node.inputs[0]]
+            place = Index(node.attrs["axis"], -node.attrs["by"])
+            return f"{base}[{place}]"
+        if node._value is not None or node.op is CONSTANT:
+            value = np.asarray(node._value)
+            return f"{value:.6g}" if not value.shape and value.dtype.kind == "f" else (
+                np.array2string(value, threshold=4) if value.size == 1 else f"array of {value.shape}")
+        if node.op is SIZE:
+            return f"size({node.attrs['axis']})"
+        if node in self.top or not node.inputs:
+            return self.labels[node]
+        text = self.right(node)
+        simple = operation(node) not in _INFIX or text.isidentifier()
+        return text if simple or not inside else f"({text})"
+
+    def right(self, node: Node) -> str:
+        """Return the operation of a node on its inputs."""
+        if node.op.name in _SILENT or node.op is STATE:
+            return self.term(node.inputs[0], inside=False)
+        name = operation(node)
+        if name in _INFIX and len(node.inputs) == 2:
+            # sums need no brackets inside of sums
+            parts = [self.term(x, inside=not (name in "add" and operation(x) in ("add", "mul", "matmul"))) for x in node.inputs]
+            if name == "matmul" and node.attrs["spec"].split(",")[0] != "":
+                return f"{parts[0]} @ {parts[1]}"
+            return f"{parts[0]} {_INFIX[name]} {parts[1]}"
+        if name == "neg":
+            return f"-{self.term(node.inputs[0])}"
+        if name == "sum_over":
+            over = ", ".join(a.name for a in node.attrs["axes"])
+            inner = " + ".join(self.term(x) for x in node.inputs)
+            return f"sum({inner}, over=({over}))" if over else inner
+        return f"{name}({', '.join(self.term(x, inside=False) for x in node.inputs)})"

@@ -1,0 +1,55 @@
+"""Python names for the nodes of a graph: the user's, where they can be."""
+
+from __future__ import annotations
+
+import builtins
+import keyword
+import re
+
+from autograd_seq.node import Node
+from autograd_seq.ops.state import STATE
+from autograd_seq.ops.time import SHIFT
+
+_STEPS = {1: "before", -1: "after"}
+
+
+class Names:
+    """Gives every name once.
+
+    Example:
+        >>> names = Names({"np"})
+        >>> names.new("encoder/h"), names.new("encoder/h"), names.new("lambda")
+        ('encoder_h', 'encoder_h_2', 'lambda_')
+    """
+
+    def __init__(self, reserved: set[str]) -> None:
+        self.taken = set(reserved)
+
+    def new(self, wanted: str) -> str:
+        """Return ``wanted`` as an identifier that nothing else has."""
+        name = re.sub(r"\W+", "_", wanted).strip("_") or "value"
+        name = f"_{name}" if name[0].isdigit() else name
+        if keyword.iskeyword(name) or hasattr(builtins, name):
+            name += "_"
+        unique, k = name, 2
+        while unique in self.taken or not unique.isidentifier():
+            unique, k = f"{name}_{k}", k + 1
+        self.taken.add(unique)
+        return unique
+
+
+def called(node: Node, names: dict[Node, str]) -> str:
+    """Return what a node would like to be called: a shift is what comes before or after."""
+    if node.op is SHIFT and node.name is None:
+        by = node.attrs["by"]
+        return f"{called(node.inputs[0], names)}_{_STEPS.get(by) or ('before' if by > 0 else 'after') + str(abs(by))}"
+    return names[node]
+
+
+def state_names(nodes: tuple[Node, ...], names: dict[Node, str]) -> dict[Node, str]:
+    """Return the names, the equation of a named state being called as the state is."""
+    found = dict(names)
+    for n in nodes:
+        if n.op is STATE and n.inputs[0].name is None:
+            found[n.inputs[0]] = names[n]
+    return found

@@ -1,0 +1,550 @@
+"""A schedule as NumPy source: what is lifted is one call for all steps, what loops is a loop over rows of arrays.
+
+The source has two floors. ``program(sizes…)`` allocates the workspace and makes every view once: rows of steps, steps
+before and after, matrices that products read. It returns ``run(feeds…)``, which computes, writing into the workspace.
+Nothing is built per step in a loop: it runs over lists of rows that are there already.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from autograd_seq.axes import Axis
+from autograd_seq.emit import calls
+from autograd_seq.emit.arrays import RUN, STEP, WORK, Array, tuple_code
+from autograd_seq.emit.bundle import Bundle
+from autograd_seq.emit.equations import Equations
+from autograd_seq.emit.helpers import HELPERS
+from autograd_seq.emit.names import Names, called, state_names
+from autograd_seq.emit.products import contract
+from autograd_seq.emit.views import arranged, view
+from autograd_seq.graph.graph import Graph
+from autograd_seq.graph.order import rows
+from autograd_seq.node import CONSTANT, Node
+from autograd_seq.op import BUILT_IN
+from autograd_seq.ops.leaf import INPUT, PARAM, TENSOR
+from autograd_seq.ops.random import DRAW
+from autograd_seq.ops.time import INDEX, SHIFT, SIZE
+from autograd_seq.plan.schedule import Item, Loop
+from autograd_seq.plan.storage import Home, Storage, is_view, root
+
+NUMPY = [
+    "absolute", "add", "arange", "arctan", "array", "ascontiguousarray", "broadcast_to", "copyto", "cos", "divide",
+    "einsum", "empty", "equal", "exp", "expm1", "less", "less_equal", "log", "log1p", "logaddexp", "logical_and",
+    "logical_not", "logical_or", "matmul", "maximum", "minimum", "multiply", "negative", "not_equal", "power",
+    "reciprocal", "sign", "sin", "sqrt", "square", "subtract", "tanh", "zeros",
+]  # fmt: skip
+"""What programs import from NumPy by name."""
+RESERVED = {*NUMPY, "np", "math", "real", "program", "run", "rows", "total", "constants", "lengths"}
+
+
+@dataclass(eq=False)
+class Frame:
+    """A loop that is being written: what it runs over, and its lines."""
+
+    loop: Loop
+    over: dict[str, tuple[str, str]] = field(default_factory=dict)
+    lines: list[Any] = field(default_factory=list)
+    count: str = ""
+
+
+@dataclass(frozen=True)
+class Emitted:
+    """What was written.
+
+    Attributes:
+        source: the program.
+        feeds: the names of the arguments of ``run``, by the name of what is fed.
+        sizes: the arguments of ``program``, by axis.
+        constants: arrays that are too long to be written out, by name.
+        foreign: functions that the source cannot contain, by name.
+        outputs: for each output, the axes of the array returned.
+    """
+
+    source: str
+    feeds: dict[str, str]
+    sizes: dict[Axis, str]
+    constants: dict[str, np.ndarray]
+    foreign: dict[str, Any]
+    outputs: tuple[tuple[Axis, ...], ...]
+
+
+class Writer:
+    """Writes one program."""
+
+    def __init__(self, graph: Graph, storage: Storage, axes: Sequence[Axis], title: str) -> None:
+        self.graph, self.storage, self.axes, self.title = graph, storage, tuple(axes), title
+        self.labels = state_names(graph.nodes, {n: graph.name(n) for n in graph.nodes})
+        self.names = Names(RESERVED)
+        self.bundle = Bundle(self.names.new)
+        self.equations = Equations(graph, self.labels, storage.absorbed)
+        self.size = {a: self.names.new(a.name.upper() if len(a.name) <= 2 else f"size_{a.name}") for a in self.axes}
+        self.feeds = {name: self.names.new(name) for name in graph.inputs}
+        self.constants: dict[str, np.ndarray] = {}
+        self.work: list[str] = []
+        self.run: list[Any] = []
+        self.frames: list[Frame] = []
+        self.arrays: dict[Node, Array] = {}
+        self.kept: dict[tuple[int, str], str] = {}
+        self.bases: dict[int, str] = {}  # workspace arrays, by number
+        self.filled: set[tuple[Home, Axis, str]] = set()
+        self.helpers: set[str] = set()
+        self.noted: set[Node] = set()
+        self.given: set[Node] = set()
+        readers: dict[Node, list[Node]] = {}
+        for n in graph.nodes:
+            for x in n.inputs:
+                readers.setdefault(x, []).append(n)
+        # whole numbers that only floats meet: at the width of those, or NumPy would compute in double precision
+        self.floating = {x for x, rs in readers.items() if x.dtype is int and all(
+            r.dtype is float and r.op.broadcasts and any(y.dtype is float for y in r.inputs) for r in rs)}  # fmt: skip
+
+    # -- names and lines ------------------------------------------------------------------------------------------------
+
+    def write(self, line: Any) -> None:
+        """Add a line, or a finished loop, to where the program is being written."""
+        (self.frames[-1].lines if self.frames else self.run).append(line)
+
+    def called(self, node: Node) -> str:
+        """Return what a node is to be called."""
+        return called(node, self.labels)
+
+    def width(self, node: Node) -> str:
+        """Return the dtype of a node's array, as source."""
+        return {float: "real", int: "np.int64", bool: "np.bool_"}[node.dtype]
+
+    def stepping(self) -> list[Axis]:
+        """Return the axes of the loops that are open."""
+        return [f.loop.axis for f in self.frames]
+
+    def once(self, code: str, wanted: str, stage: int = WORK) -> str:
+        """Return a name for an expression that does not change, computed once in the workspace."""
+        key = stage, code
+        if key not in self.kept:
+            self.kept[key] = self.names.new(wanted)
+            if stage == WORK:
+                self.work.append(f"{self.kept[key]} = {code}")
+            else:
+                self.run.append(f"{self.kept[key]} = {code}")
+        return self.kept[key]
+
+    def held(self, x: Array, node: Node) -> Array:
+        """Return a view of a workspace array under a name of its own; others are written out where they are read."""
+        if x.stage == WORK and not x.code.isidentifier():
+            return x.as_view(self.once(x.code, self.called(node)))
+        return x
+
+    def sorted(self, x: Array, node: Node) -> Array:
+        """Return the array with its axes in the order of all others."""
+        want = sorted(x.axes, key=self.storage.order.index)
+        code = arranged(x, [*want, *range(len(x.shape))], ())
+        return self.held(x.as_view(code, axes=tuple(want), whole=x.whole and code == x.code), node)
+
+    # -- arrays of nodes ------------------------------------------------------------------------------------------------
+
+    def root_of(self, node: Node) -> Node:
+        """Return the node whose array this one shows."""
+        return root(node)
+
+    def array(self, node: Node) -> Array:
+        """Return the array of a node, with all dimensions that are kept."""
+        if node not in self.arrays:
+            self.arrays[node] = self._leaf(node) if node not in self.storage.homes and not is_view(node) else (
+                view(self, node) if is_view(node) else self._own(node))  # fmt: skip
+        return self.arrays[node]
+
+    def _leaf(self, node: Node) -> Array:
+        if node._value is not None or node.op is CONSTANT:
+            return Array(self._constant(node), (), node.shape, WORK)
+        if node.op is SIZE:
+            return Array(self.size[node.attrs["axis"]], (), (), WORK)
+        if node.op is INDEX:
+            axis = node.attrs["axis"]
+            return Array(self.once(f"arange({self.size[axis]})", f"index_{axis.name}"), (axis,), (), WORK)
+        assert node.op in (INPUT, PARAM, TENSOR), node
+        return self.sorted(Array(self.feeds[self.graph.name(node)], node.axes, node.shape, RUN), node)
+
+    def _constant(self, node: Node) -> str:
+        value = np.asarray(node._value)
+        width = "real" if node.dtype is float or node in self.floating else self.width(node)
+        if value.size > 64:
+            name = self.names.new(node.name or "constant")
+            self.constants[name] = value
+            self.work.append(f'{name} = array(constants["{name}"], {width})')
+            return name
+        body = _literal(value)
+        wanted = _number_name(value) if not value.shape else "constant"
+        return self.once(f"array({body}, {width})", node.name or wanted)
+
+    def _own(self, node: Node) -> Array:
+        home = self.storage.homes[node]
+        if home.buffer is None:
+            stage = STEP if self.storage.path[node] else RUN
+            return Array(self.names.new(self.called(node)), home.axes, node.shape, stage, whole=False)
+        if home.ring > 1:
+            return self._ring(home, 0)
+        return self.steps_of(home, None, 0)
+
+    def _base(self, home: Home) -> str:
+        """Return the name of a workspace array, which is allocated here when it is first needed."""
+        assert home.buffer is not None
+        if home.buffer not in self.bases:
+            first = self.storage.buffers[home.buffer]
+            lengths: list[object] = [home.ring] if home.ring > 1 else []
+            for a in first.axes:
+                extra = sum(first.halo.get(a, (0, 0)))
+                lengths.append(f"{self.size[a]} + {extra}" if extra else self.size[a])
+            label = self.called(first.node)
+            name = self.names.new(f"{label}_all" if first.halo else label)
+            make = "zeros" if first.halo or home.ring else "empty"
+            self.work.append(f"{name} = {make}({tuple_code([*lengths, *first.node.shape])}, {self.width(first.node)})")
+            self.bases[home.buffer] = name
+        return self.bases[home.buffer]
+
+    def steps_of(self, home: Home, axis: Axis | None, offset: int) -> Array:
+        """Return the steps of a home's array, those of one axis moved by ``offset``."""
+        base = self._base(home)
+        keys = {}
+        for p, a in enumerate(home.axes):
+            if a in home.halo:
+                lo, hi = home.halo[a]
+                start = lo + (offset if a is axis else 0)
+                behind = lo + hi - start
+                keys[p] = f"{start or ''}:{f'-{behind}' if behind else ''}" if behind >= 0 else f"{start}:"
+        whole = all(a is home.axes[0] for a in home.halo)
+        x = Array(base, home.axes, home.node.shape, WORK, whole)
+        label = self.called(home.node)
+        if not keys:
+            return x
+        if offset:
+            label += f"_{'before' if offset < 0 else 'after'}{abs(offset) if abs(offset) > 1 else ''}"
+        return x.as_view(self.once(x.index(keys), label))
+
+    def _ring(self, home: Home, by: int) -> Array:
+        """Return the rows of a ring in the order in which the loop comes to them, ``by`` steps late."""
+        base, loop = self._base(home), self.storage.path[home.node][-1]
+        n, label = self.size[loop.axis], self.called(home.node)
+        late = f" - {abs(by)}" if by else ""
+        code = f"[{base}[(i{late}) % {home.ring}, ...] for i in range({n})]"
+        name = self.once(code, f"{label}_{'earlier' if by else 'rows'}{abs(by) or ''}")
+        return Array(name, (), home.node.shape, WORK, rows=name)
+
+    def ring_read(self, home: Home, axis: Axis, by: int) -> Array:
+        """Return what a loop left for itself some steps ago."""
+        return self._ring(home, by) if home.ring > 1 else self.steps_of(home, None, 0)
+
+    # -- operands -------------------------------------------------------------------------------------------------------
+
+    def bind(self, code: str, axes: Sequence[Axis], stage: int, label: str, points: int, listed: bool = False) -> str:
+        """Return the code of an array at the current step of all loops around; ``axes`` are those of its first dimensions.
+
+        Args:
+            points: how many dimensions it has besides the axes of loops.
+            listed: it is a list of rows for the innermost loop.
+        """
+        axes = list(axes)
+        for frame in self.frames:
+            if not (axes and axes[0] is frame.loop.axis) and not (listed and frame is self.frames[-1]):
+                continue
+            if code not in frame.over:
+                frame.over[code] = self.names.new(f"{label}_{frame.loop.axis.name}"), self._rows(
+                    code, frame.loop, stage, label, listed, scalars=len(axes) == 1 and not points)  # fmt: skip
+            code, stage, axes = frame.over[code][0], STEP, axes[1:]
+        return code
+
+    def _rows(self, code: str, loop: Loop, stage: int, label: str, listed: bool, scalars: bool) -> str:
+        """Return what a loop runs over to see the rows of an array, in its direction."""
+        if listed:
+            return code
+        back = "[::-1]" if loop.direction < 0 else ""
+        if stage == WORK or scalars:  # numbers would come out of a one-dimensional array, which nothing can be written to
+            self.helpers.add("rows")
+            listing = f"rows({code}){back}"
+            return self.once(listing, f"{label}_rows") if stage == WORK else listing
+        return code + back
+
+    def level(self, axes: Sequence[Axis]) -> tuple[list[Axis], list[Axis]]:
+        """Return the axes that loops around step over, and those that are lifted."""
+        stepping = self.stepping()
+        return [a for a in stepping if a in axes], [a for a in axes if a not in stepping]
+
+    def operand(self, node: Node, axes: Sequence[Axis], rank: int | None) -> str:
+        """Return a node's values for an operation on the lifted ``axes``, whose values broadcast to ``rank`` dimensions."""
+        x = self.array(node)
+        loops, lifted = self.level(x.axes)
+        first = next((i for i, a in enumerate(axes) if a in lifted), len(axes))
+        want: list[Axis | int | None] = [a if a in lifted else None for a in axes[first:]]
+        if want and rank is not None:
+            want += [None] * (rank - len(x.shape))
+        want += range(len(x.shape))
+        code = arranged(x, want, loops)
+        if x.stage == WORK and code != x.code:
+            code = self.once(code, self.called(node))
+        return self.bind(code, loops, x.stage, self.called(node), len(want), x.rows is not None)
+
+    # -- statements -----------------------------------------------------------------------------------------------------
+
+    def items(self, items: Sequence[Item]) -> None:
+        """Write a schedule."""
+        for item in items:
+            if isinstance(item, Loop):
+                self.loop(item)
+            elif item.op is SHIFT and not (self.frames and item.attrs["axis"] in self.stepping()):
+                self.fill(item)
+            elif item in self.storage.homes:
+                self.statement(item)
+
+    def loop(self, loop: Loop) -> None:
+        """Write a loop: the rows outside of its steps first, then the steps."""
+        for node, path in self.storage.path.items():
+            if node.op is SHIFT and node.attrs["axis"] is loop.axis and loop in path:
+                self.fill(node)
+        frame = Frame(loop, count=self.size[loop.axis])
+        self.equations.note(self, loop)
+        self.frames.append(frame)
+        self.items(loop.body)
+        self.frames.pop()
+        self.write(frame)
+
+    def fill(self, node: Node) -> None:
+        """Write the rows that a shift reads outside of the steps, unless they are zeros that are there already."""
+        axis, by = node.attrs["axis"], node.attrs["by"]
+        side = "init" if by > 0 else "final"
+        home = self.storage.homes[root(node)]
+        if (home, axis, side) in self.filled:
+            return
+        self.filled.add((home, axis, side))
+        bound, given = (None, ()) if node.attrs["outside"] == "zero" else rows(node.inputs[0], axis, side)
+        if home.ring:
+            self._fill_ring(home, by, bound, given)
+            return
+        if bound is None:
+            return
+        lo, hi = home.halo[axis]
+        p = home.axes.index(axis)
+        for j in range(lo if by > 0 else hi):
+            row = given[0] if bound.rows is None else given[j - lo] if by > 0 else given[j]
+            core = {q: f"{home.halo[a][0]}:{f'-{home.halo[a][1]}' if home.halo[a][1] else ''}"
+                    for q, a in enumerate(home.axes) if a in home.halo and a is not axis}  # fmt: skip
+            place = str(j) if by > 0 else str(j - hi)
+            base = Array(self._base(home), home.axes, home.node.shape, WORK)
+            target = base.as_view(
+                self.once(base.index({**core, p: place}), f"{self.called(home.node)}_{side}"),
+                axes=tuple(a for a in home.axes if a is not axis), whole=False,
+            )  # fmt: skip
+            self._copy(target, row, self.called(home.node))
+
+    def _copy(self, target: Array, row: Node, label: str) -> None:
+        _, lifted = self.level(target.axes)
+        self.write(f"copyto({self.at_step(target, label)}, {self.operand(row, lifted, len(target.shape))})")
+
+    def _fill_ring(self, home: Home, by: int, bound: Any, given: Sequence[Node]) -> None:
+        base, k = self._base(home), abs(by)
+        loop = self.storage.path[home.node][-1]
+        delays = {abs(b) for r in self.storage.reads[home.node] for a, b in r.shifts if a is loop.axis}
+        k = max(delays)
+        if bound is None:
+            self.write(f"{base}.fill(0)")
+            return
+        for i in range(k):  # what step i reads k steps late
+            row = given[0] if bound.rows is None else given[len(given) - k + i] if by > 0 else given[k - 1 - i]
+            place = f"[{(i - k) % home.ring}, ...]" if home.ring > 1 else ""
+            target = Array(self.once(f"{base}{place}", f"{base}_start") if place else base, home.axes, home.node.shape, WORK)
+            self._copy(target, row, self.called(home.node))
+
+    def statement(self, node: Node) -> None:
+        """Write what computes a node."""
+        self.equations.note(self, node)
+        home = self.storage.homes[node]
+        lifted = [a for a in self.storage.order if a in node.axes and a not in self.stepping()]
+        if node.op.name == "contract":
+            contract(self, node, node, lifted)
+        elif node.op.name == "sum_over" and node.inputs[0] in self.storage.absorbed:
+            contract(self, node, node.inputs[0], lifted)
+        elif node.op.name in _REDUCERS and node.attrs["axes"]:
+            self._reduce(node, lifted)
+        else:
+            rank = max((len(x.shape) for x in node.inputs), default=0) if node.op.broadcasts else None
+            if node.op.name in ("copy", "straight_through"):
+                rank = len(node.shape)
+            xs = [self.operand(x, lifted, rank) for x in node.inputs]
+            if home.buffer is None:
+                self._local(node, xs)
+            else:
+                out = self.target(node)
+                lines = calls.phrase(node, out, xs) or [f"{out}[...] = {self._call(node, xs)}"]
+                for line in lines:
+                    self.write(line)
+
+    def target(self, node: Node) -> str:
+        """Return where the values of a node are to be written."""
+        return self.at_step(self.array(node), self.called(node))
+
+    def at_step(self, x: Array, label: str) -> str:
+        """Return the code of an array at the current step of all loops around."""
+        loops, lifted = self.level(x.axes)
+        code = arranged(x, [*lifted, *range(len(x.shape))], loops)
+        if x.stage == WORK and code != x.code:
+            code = self.once(code, label)
+        return self.bind(code, loops, x.stage, label, len(lifted) + len(x.shape), x.rows is not None)
+
+    def assign(self, node: Node, code: str) -> None:
+        """Write an expression to where the values of a node are to be."""
+        if self.storage.homes[node].buffer is None:
+            self.write(f"{self.array(node).code} = {code}")
+        else:
+            self.write(f"{self.target(node)}[...] = {code}")
+
+    def _local(self, node: Node, xs: list[str]) -> None:
+        name, mixed = self.array(node).code, node.dtype is float and any(x.dtype is not float for x in node.inputs)
+        if node.op.name in calls.UFUNCS:
+            width = ", dtype=real" if mixed else ""
+            self.write(f"{name} = {calls.UFUNCS[node.op.name]}({', '.join(xs)}{width})")
+        elif node.op.name in calls.PHRASES or (node.op.name == "sum_over" and len(xs) > 1):
+            lifted = [a for a in self.storage.order if a in node.axes and a not in self.stepping()]
+            lengths = [*(self.size[a] for a in lifted), *node.shape]
+            self.write(f"{name} = empty({tuple_code(lengths)}, {self.width(node)})")
+            for line in calls.phrase(node, name, xs) or []:
+                self.write(line)
+        else:
+            self.write(f"{name} = {self._call(node, xs)}")
+
+    def _call(self, node: Node, xs: list[str]) -> str:
+        """Return the call of an operation's own forward."""
+        if node.op is DRAW:
+            return self._draw(node, xs)
+        function = self.bundle.add(node.op.forward, node.op.name)
+        attrs = {k: v for k, v in node.attrs.items() if k != "adjoint_of"}
+        code = f"{function}({', '.join([*xs, *(f'{k}={_attribute(v)}' for k, v in attrs.items())])})"
+        if node.op.name == "reshape" or node.op.name not in BUILT_IN:  # what may return a view of an operand
+            return f"array({code}, {self.width(node)})"
+        plain = node.dtype is float and node.inputs and all(x.dtype is float for x in node.inputs)
+        return code if plain or node.dtype is not float else f"np.asarray({code}, real)"
+
+    def _draw(self, node: Node, xs: list[str]) -> str:
+        function = self.bundle.add(node.op.forward, "draw")
+        declared = node.attrs["over"]
+        attrs = ", ".join(f"{k}={_attribute(v)}" for k, v in node.attrs.items() if k != "over")
+        lengths = tuple_code([self.size[a] for a in declared])
+        one = f"{function}({xs[0]}, {attrs}, over=(), point=point)"
+        self.helpers.add("drawn")
+        code = f"drawn(lambda point: {one}, {lengths}, {node.shape}, real)"
+        have = Array(code, tuple(declared), node.shape, STEP)
+        return arranged(have, [*sorted(declared, key=self.storage.order.index), *range(len(node.shape))], ())
+
+    def _reduce(self, node: Node, lifted: Sequence[Axis]) -> None:
+        """Write a sum, maximum or log-sum-exp over axes."""
+        (x,) = node.inputs
+        over = [a for a in self.storage.order if a in node.attrs["axes"]]
+        all_axes = [a for a in self.storage.order if a in x.axes and a not in self.stepping()]
+        positions = tuple(i for i, a in enumerate(all_axes) if a in over)
+        code = self.operand(x, all_axes, None)
+        function = {"sum_over": "total", "max_over": "largest", "logsumexp_over": "log_sum_exp"}[node.op.name]
+        self.helpers.add(function)
+        self.assign(node, f"{function}({code}, {positions})")
+
+    # -- the whole --------------------------------------------------------------------------------------------------------
+
+    def emit(self, declared: Sequence[Sequence[Axis]]) -> Emitted:
+        """Write the program, and return it.
+
+        Args:
+            declared: for each output, the axes of the array that is returned.
+        """
+        self.items(self.storage.items)
+        returned = [self._returned(o, axes) for o, axes in zip(self.graph.outputs, declared, strict=True)]
+        body = _lines(self.run, 2)
+        head = f"    def run({', '.join(self.feeds.values())}):"
+        work = [f"    {line}" for line in self.work]
+        sizes = ", ".join([*self.size.values(), "real"])
+        constants = ", constants" if self.constants else ""
+        text = [
+            f'    """{self.title}"""', *work, "", head, *body, f"        return {tuple_code(returned)}", "", "    return run",
+        ]
+        functions = [HELPERS[h] for h in HELPERS if h in self.helpers] + list(self.bundle.sources.values())
+        parts = [f"def program({sizes}{constants}):", *text]
+        code = "\n".join(parts)
+        used = [n for n in NUMPY if _mentions(n, code)]
+        modules = ["import numpy as np", *(f"import {m}" for m in sorted(self.bundle.modules - {"numpy"}))]
+        imports = [f"from numpy import {', '.join(used)}"] if used else []
+        source = "\n".join([*modules, *imports, "", "", *("\n\n".join([f, ""]) for f in functions), code, ""])
+        return Emitted(source, self.feeds, self.size, self.constants, self.bundle.foreign, tuple(map(tuple, declared)))
+
+    def _returned(self, node: Node, declared: Sequence[Axis]) -> str:
+        x = self.array(node)
+        r = root(node)
+        home = self.storage.homes.get(r)
+        if not declared and not node.shape:
+            return f"array({x.code}, {self.width(node)})"
+        want: list[Axis | int | None] = [a if a in x.axes else None for a in declared]
+        code = arranged(x, [*want, *range(len(x.shape))], ())
+        if None in want or x.shape != node.shape:
+            code = f"broadcast_to({code}, {tuple_code([*(self.size[a] for a in declared), *node.shape])})"
+        elif code == x.code and r is node and home and home.buffer is None and _fresh(node) and node not in self.given:
+            self.given.add(node)
+            return code
+        return f"array({code}, {self.width(node)})"
+
+
+def _fresh(node: Node) -> bool:
+    """Tell whether the local variable of a node is an array that nothing else shows."""
+    return node.op.name in ("contract", "sum_over") or calls.writes(node)
+
+
+def _mentions(name: str, code: str) -> bool:
+    return re.search(rf"(?<![\w.\"]){name}\(", code) is not None
+
+
+def _lines(parts: Sequence[Any], depth: int) -> list[str]:
+    """Return the lines of a body, loops with theirs indented."""
+    out: list[str] = []
+    for part in parts:
+        indent = "    " * depth
+        if isinstance(part, str):
+            if part.startswith("# ") and out and not out[-1].lstrip().startswith("#") and depth == 2:
+                out.append("")
+            out.append(indent + part)
+            continue
+        names = [n for n, _ in part.over.values()]
+        sources = [c for _, c in part.over.values()]
+        if len(names) == 1:
+            head = f"for {names[0]} in {sources[0]}:"
+        elif names:
+            head = f"for {', '.join(names)} in zip({', '.join(sources)}):"
+        else:
+            head = f"for _ in range({part.count}):"
+        out.append(indent + head)
+        out += _lines(part.lines, depth + 1) or [f"{indent}    pass"]
+    return out
+
+
+_REDUCERS = ("sum_over", "max_over", "logsumexp_over")
+
+
+def _literal(value: np.ndarray) -> str:
+    text = repr(value.tolist())
+    return text.replace("nan", "np.nan").replace("inf", "np.inf")
+
+
+def _number_name(value: np.ndarray) -> str:
+    known = {0.0: "zero", 0.5: "half", 1.0: "one", 2.0: "two", -1.0: "minus_one"}
+    number = value.item()
+    if isinstance(number, bool):
+        return "true" if number else "false"
+    text = f"{number:.6g}".replace(".", "_").replace("-", "minus_").replace("+", "")
+    return known.get(float(number), f"number_{text}")
+
+
+def _attribute(value: Any) -> str:
+    if isinstance(value, tuple):
+        return tuple_code([_attribute(v) for v in value])
+    if isinstance(value, slice):
+        return f"slice({value.start}, {value.stop}, {value.step})"
+    if isinstance(value, type):
+        return value.__name__
+    return repr(value)

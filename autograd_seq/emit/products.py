@@ -1,0 +1,155 @@
+"""Contractions as matrix products: which matrix each operand is, and where the product is written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from autograd_seq.axes import Axis
+from autograd_seq.emit.arrays import RUN, STEP, WORK, Array, tuple_code
+from autograd_seq.emit.contraction import Label, Matrix, letters, product
+from autograd_seq.emit.views import arranged
+from autograd_seq.node import Node
+
+if TYPE_CHECKING:
+    from autograd_seq.emit.numpy import Writer
+
+
+def contract(w: Writer, node: Node, contraction: Node, lifted: Sequence[Axis]) -> None:
+    """Write a contraction, over the axes of a sum as well if ``node`` is that sum."""
+    operands, out_labels = contraction.attrs["spec"].split("->")
+    labels = operands.split(",")
+    parts = [w.array(x) for x in contraction.inputs]
+    dims: list[list[Label]] = [[*w.level(x.axes)[1], *own] for x, own in zip(parts, labels, strict=True)]
+    out: list[Label] = [*lifted, *out_labels]
+    mixed = any(x.dtype is not node.dtype for x in contraction.inputs)
+    found = None if mixed else product(dims[0], dims[1], out)
+    if found is None:
+        _einsum(w, node, contraction, parts, labels, dims, out)
+    elif found.batch:
+        _batched(w, node, contraction, parts, labels, found)
+    else:
+        first, second = found.first, found.second
+        a = _matrix(w, contraction, parts[first.operand], labels[first.operand], first, False)
+        b = _matrix(w, contraction, parts[second.operand], labels[second.operand], second, True)
+        _dot(w, node, a, b, first.rows, second.columns, out_labels)
+
+
+def _lengths(w: Writer, node: Node, labels: str, group: Sequence[Label]) -> list[object]:
+    return [w.size[x] if isinstance(x, Axis) else node.shape[labels.index(x)] for x in group]
+
+
+def _matrix(w: Writer, contraction: Node, x: Array, labels: str, want: Matrix, right: bool) -> str:
+    """Return an operand as the matrix that a product reads, made once if it can be."""
+    node = contraction.inputs[want.operand]
+    loops, _ = w.level(x.axes)
+    rows_, columns = list(want.rows), list(want.columns)
+    have = [a for a in x.axes if a not in loops] + list(labels)
+    shapes = [_lengths(w, node, labels, g) for g in (rows_, columns)]
+    turned = bool(rows_ and columns) and have == columns + rows_
+    order = columns + rows_ if turned else rows_ + columns
+    code = arranged(x, [d if isinstance(d, Axis) else labels.index(d) for d in order], loops)
+    merge = any(len(g) > 1 for g in (rows_, columns))
+    as_it_is = code == x.code
+    groups = shapes[::-1] if turned else shapes
+    label = w.called(node)
+    if merge:
+        flat = [*(w.size[a] for a in loops), *(_times(g) for g in groups if g)]
+        if x.stage == WORK and x.whole and as_it_is:
+            code = w.once(f"{code}.reshape({tuple_code(flat)}, copy=False)", f"{label}_flat")
+        elif loops and x.stage != STEP:  # a copy, so it is made at the step itself
+            code = w.once(code, label) if x.stage == WORK and not as_it_is else code
+            code = w.bind(code, loops, x.stage, label, len(order))
+            return _turned(f"{code}.reshape({tuple_code([_times(g) for g in groups if g])})", turned)
+        else:
+            code = f"{code}.reshape({tuple_code(flat)})"
+    elif x.stage == WORK and not as_it_is:
+        code = w.once(code, label)
+    if w.frames and not loops and x.stage != STEP:
+        return _fixed(w, code, turned, label, right, x.stage)
+    return _turned(w.bind(code, loops, x.stage, label, len(order), x.rows is not None), turned)
+
+
+def _turned(code: str, turned: bool) -> str:
+    return f"{code}.T" if turned else code
+
+
+def _fixed(w: Writer, code: str, turned: bool, label: str, right: bool, stage: int) -> str:
+    """Return a matrix that stays the same while a loop runs; transposed, it is copied once, before the loop."""
+    if not turned and code.isidentifier():
+        return code
+    wanted = f"{label}_T" if turned else label
+    full = f"ascontiguousarray({_turned(code, turned)})" if turned else code
+    if stage == WORK and not turned:
+        return w.once(full, wanted)
+    key = RUN, full
+    if key not in w.kept:
+        w.kept[key] = w.names.new(wanted)
+        w.run.append(f"{w.kept[key]} = {full}")
+    return w.kept[key]
+
+
+def _dot(w: Writer, node: Node, a: str, b: str, rows_: Sequence[Label], columns: Sequence[Label], labels: str) -> None:
+    home = w.storage.homes[node]
+    x = w.array(node)
+    loops, lifted = w.level(x.axes)
+    merge = len(rows_) > 1 or len(columns) > 1
+    count = _lengths(w, node, labels, [*rows_, *columns])
+    groups = [count[: len(rows_)], count[len(rows_) :]]
+    full = tuple_code([*(w.size[d] for d in lifted), *node.shape])
+    if home.buffer is None:
+        code = f"{a}.dot({b})"
+        w.write(f"{x.code} = {f'{code}.reshape({full})' if merge else code}")
+        return
+    contiguous = x.whole and loops == list(x.axes[: len(loops)])
+    if not contiguous or (merge and not x.whole):
+        w.assign(node, f"{a}.dot({b}).reshape({full})" if merge else f"{a}.dot({b})")
+        return
+    code = x.code
+    if merge:
+        view_ = tuple_code([*(w.size[q] for q in loops), *(_times(g) for g in groups if g)])
+        code = w.once(f"{code}.reshape({view_}, copy=False)", f"{w.called(node)}_flat")
+    out = w.bind(code, loops, x.stage, w.called(node), len(count), x.rows is not None)
+    w.write(f"{a}.dot({b}, {out})")
+
+
+def _batched(w: Writer, node: Node, contraction: Node, parts: Sequence[Array], labels: Sequence[str], found: Any) -> None:
+    if any(len(m.rows) > 1 or len(m.columns) > 1 for m in (found.first, found.second)):
+        dims: list[list[Label]] = [[*w.level(x.axes)[1], *own] for x, own in zip(parts, labels, strict=True)]
+        lifted = [a for a in w.storage.order if a in node.axes and a not in w.stepping()]
+        _einsum(w, node, contraction, parts, labels, dims, [*lifted, *contraction.attrs["spec"].split("->")[1]])
+        return
+    codes = []
+    for m, empty_at in ((found.first, 0), (found.second, 1)):
+        x, own, source = parts[m.operand], labels[m.operand], contraction.inputs[m.operand]
+        loops, _ = w.level(x.axes)
+        groups = [list(m.rows) or [None], list(m.columns) or [None]]
+        del empty_at
+        want = [d if isinstance(d, Axis) or d is None else own.index(d) for d in [*found.batch, *groups[0], *groups[1]]]
+        code = arranged(x, want, loops)
+        if x.stage == WORK and code != x.code:
+            code = w.once(code, w.called(source))
+        codes.append(w.bind(code, loops, x.stage, w.called(source), len(want), x.rows is not None))
+    drop = [i for i, g in ((-2, found.first.rows), (-1, found.second.columns)) if not g]
+    result = f"matmul({codes[0]}, {codes[1]})"
+    if len(drop) == 2:
+        result += "[..., 0, 0]"
+    elif drop:
+        result += "[..., 0, :]" if drop[0] == -2 else "[..., 0]"
+    w.assign(node, result)
+
+
+def _einsum(w: Writer, node: Node, contraction: Node, parts: Sequence[Array], labels: Sequence[str],
+            dims: Sequence[Sequence[Label]], out: Sequence[Label]) -> None:  # fmt: skip
+    codes = []
+    for x, source in zip(parts, contraction.inputs, strict=True):
+        codes.append(w.at_step(x, w.called(source)))
+    del labels
+    code = f'einsum("{letters(*dims, out)}", {codes[0]}, {codes[1]})'
+    if node.dtype is float and any(x.dtype is not float for x in contraction.inputs):
+        code = f"{code}.astype(real)"
+    w.assign(node, code)
+
+
+def _times(group: Sequence[object]) -> str:
+    return " * ".join(map(str, group))

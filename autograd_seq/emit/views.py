@@ -1,0 +1,116 @@
+"""Views of arrays: steps before and after, parts, other layouts. Written once, in the workspace, wherever that is possible."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from autograd_seq.axes import Axis
+from autograd_seq.emit.arrays import WORK, Array, tuple_code
+from autograd_seq.node import Node
+
+if TYPE_CHECKING:
+    from autograd_seq.emit.numpy import Writer
+
+
+def view(w: Writer, node: Node) -> Array:
+    """Return the array of a node that only shows another one's."""
+    return _RULES[node.op.name](w, node)
+
+
+def _same(w: Writer, node: Node) -> Array:
+    return w.array(node.inputs[0])
+
+
+def _shift(w: Writer, node: Node) -> Array:
+    axis, by = node.attrs["axis"], node.attrs["by"]
+    source = w.root_of(node.inputs[0])
+    home = w.storage.homes[source]
+    if home.ring:
+        return w.ring_read(home, axis, by)
+    return w.steps_of(home, axis, -by)
+
+
+def _at(w: Writer, node: Node) -> Array:
+    x, axis, i = w.array(node.inputs[0]), node.attrs["axis"], node.attrs["index"]
+    if axis not in x.axes:
+        return x
+    p = x.axes.index(axis)
+    axes = tuple(a for a in x.axes if a is not axis)
+    code = x.index({p: str(i)})
+    if node.attrs["outside"] == "zero":
+        lengths = [*(w.size[a] for a in axes), *x.shape]
+        zero = f"zeros({tuple_code(lengths)}, {w.width(node)})"
+        code = f"({code} if {w.size[axis]} > {i if i >= 0 else -1 - i} else {zero})"
+    return w.held(x.as_view(code, axes=axes, whole=x.whole and p == 0), node)
+
+
+def _along(w: Writer, node: Node) -> Array:
+    x = w.array(node.inputs[0])
+    axes = tuple(node.attrs["other"] if a is node.attrs["axis"] else a for a in x.axes)
+    return w.sorted(x.as_view(x.code, axes=axes, whole=False), node)
+
+
+def _transpose(w: Writer, node: Node) -> Array:
+    x, k = w.array(node.inputs[0]), len(w.array(node.inputs[0]).axes)
+    order = [*range(k), *(k + len(x.shape) + a for a in node.attrs["axes"])]
+    if k == 0 and order == [1, 0]:
+        return w.held(x.as_view(f"{x.code}.T", shape=node.shape, whole=False), node)
+    return w.held(x.as_view(f"{x.code}.transpose({', '.join(map(str, order))})", shape=node.shape, whole=False), node)
+
+
+def _slice(w: Writer, node: Node) -> Array:
+    x = w.array(node.inputs[0])
+    parts = [_part(p) for p in node.attrs["key"]]
+    return w.held(x.as_view(x.index({}, parts), shape=node.shape, whole=False), node)
+
+
+def _part(part: Any) -> str:
+    if not isinstance(part, slice):
+        return str(part)
+    start, stop, step = part.start or 0, part.stop, 1 if part.step is None else part.step
+    ends = f"{start if start or step < 0 else ''}:{'' if stop is None else stop}"
+    return ends if step == 1 else f"{ends}:{step}"
+
+
+def _broadcast_to(w: Writer, node: Node) -> Array:
+    x, shape = w.array(node.inputs[0]), node.attrs["shape"]
+    rank = len(shape) - len(x.shape)
+    code = x.code if not rank or not x.axes else f"{x.code}[{', '.join([':'] * len(x.axes) + ['None'] * rank)}]"
+    full = tuple_code([*(w.size[a] for a in x.axes), *shape])
+    return w.held(x.as_view(f"broadcast_to({code}, {full})", shape=shape, whole=False), node)
+
+
+def _reshape(w: Writer, node: Node) -> Array:
+    x = w.array(node.inputs[0])
+    return w.held(reshaped(w, x, [*(w.size[a] for a in x.axes), *node.shape], shape=node.shape), node)
+
+
+def reshaped(w: Writer, x: Array, lengths: Sequence[object], **changes: Any) -> Array:
+    """Return a view with other dimensions; in the workspace it must be a view, elsewhere it may be a copy."""
+    only = ", copy=False" if x.stage == WORK else ""
+    return x.as_view(f"{x.code}.reshape({tuple_code(lengths)}{only})", **changes)
+
+
+_RULES = {
+    "state": _same, "rewritten": _same, "stop_gradient": _same, "spread": _same, "shift": _shift, "at": _at, "along": _along,
+    "transpose": _transpose, "slice": _slice, "broadcast_to": _broadcast_to, "reshape": _reshape,
+}  # fmt: skip
+
+
+def arranged(array: Array, want: Sequence[Axis | int | None], keep: Sequence[Axis]) -> str:
+    """Return code for ``array`` with its dimensions in another order: axes, positions in the value, or None for a new one.
+
+    The axes of loops in ``keep`` come first, in that order.
+    """
+    front = [a for a in keep if a in array.axes]
+    k = len(array.axes)
+    order = [array.axes.index(a) for a in front]
+    order += [array.axes.index(x) if isinstance(x, Axis) else k + x for x in want if x is not None]
+    code = array.code
+    if order != sorted(order):
+        code = f"{code}.T" if order == [1, 0] else f"{code}.transpose({', '.join(map(str, order))})"
+    keys = [":"] * len(front) + ["None" if x is None else ":" for x in want]
+    while keys and keys[-1] == ":":
+        keys.pop()
+    return f"{code}[{', '.join(keys)}]" if keys else code

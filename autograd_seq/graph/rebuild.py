@@ -1,0 +1,136 @@
+"""Copying a graph while changing it: every node is made anew from its new inputs, by a rule.
+
+Cycles pass through shifts only, so shifts are made first, as their readers see them, and told what they read at the end.
+Equal shifts of one node become one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from autograd_seq.axes import Axis, as_axes
+from autograd_seq.errors import AxisError, OperationError
+from autograd_seq.graph.order import step_order
+from autograd_seq.node import Node, apply
+from autograd_seq.ops.leaf import INPUT
+from autograd_seq.ops.random import SEED
+from autograd_seq.ops.state import STATE, UNDEFINED
+from autograd_seq.ops.time import SHIFT, spread
+
+Rule = Callable[[Node, tuple[Node, ...]], Node | None]
+"""``rule(node, new inputs)`` returns what stands for the node in the copy; ``None`` is the same operation on them."""
+
+
+def rebuild(
+    outputs: Sequence[Node],
+    rule: Rule,
+    states: Callable[[Node, Node], Node] | None = None,
+    axes: Callable[[Node], tuple[Axis, ...]] = lambda node: node.axes,
+) -> list[Node]:
+    """Return the copies of ``outputs``; nodes that no change reaches are kept as they are.
+
+    Args:
+        outputs: what the graph computes.
+        rule: what becomes of a node that is neither a state nor a shift.
+        states: ``states(state, equation)``, both new, is what readers at the same step read; the state by default.
+        axes: what a state or a shift of the copy varies over; what the old one did by default.
+
+    Notes:
+        Linear in the number of nodes.
+    """
+    order = step_order(outputs)
+    new: dict[Node, Node] = {}
+    source: dict[Node, Node] = {}  # what a shift of the node reads, where that differs from what others read
+    shifts: dict[tuple[object, ...], Node] = {}
+    for n in order:
+        twin = shifts.setdefault((n.inputs[0], *n.attrs.values()), n) if n.op is SHIFT else n
+        if twin is not n:
+            source[n] = source[twin]
+        elif n.op is STATE or n.op is SHIFT:
+            source[n] = Node(n.op, (UNDEFINED,), n.attrs, n.shape, n.dtype, axes(n), None, n.weak, n.name, n.site, n.scope)
+    for n in order:
+        if n.op is SHIFT:
+            new[n] = source[n]
+        elif n.op is STATE:
+            new[n] = states(source[n], new[n.inputs[0]]) if states else source[n]
+        else:
+            inputs = tuple([new[x] for x in n.inputs])
+            made = rule(n, inputs)
+            new[n] = again(n, inputs) if made is None else made
+    for n in order:
+        if n.op is SHIFT:
+            x = source.get(n.inputs[0], new[n.inputs[0]])
+            source[n].inputs = (spread(x, source[n].axes),)
+        elif n.op is STATE:
+            source[n].inputs = tuple([new[x] if x is not UNDEFINED else x for x in n.inputs])
+    return [new[o] for o in outputs]
+
+
+def again(node: Node, inputs: tuple[Node, ...]) -> Node:
+    """Return the operation of ``node`` on new inputs, under its name; ``node`` itself if they are the old ones."""
+    if all([a is b for a, b in zip(inputs, node.inputs, strict=True)]):
+        return node
+    made = apply(node.op, *inputs, **node.attrs)
+    made.name, made.site, made.scope = node.name, node.site, node.scope
+    return made
+
+
+def vmap(outputs: Node | Sequence[Node], *, over: Axis) -> Node | list[Node]:
+    """Return the same equations with every input and state varying also over ``over``; parameters stay as they are.
+
+    Args:
+        outputs: a node, or several.
+        over: a new axis, e.g. of the batch. Feeds have it in front: ``(b, t, …)``; to lay them out otherwise, declare
+            inputs ``over=(t, b)``.
+
+    Returns:
+        A node, or a list: what was one value is now one a point of the axis.
+
+    Raises:
+        AxisError: the graph varies over the axis already.
+
+    Example:
+        >>> import autograd_seq as ag
+        >>> t, b = ag.Axis("t"), ag.Axis("b")
+        >>> x, w = ag.input("x", over=t), ag.param("w")
+        >>> batched = ag.vmap(ag.sum(w * x[t], over=t), over=b)
+        >>> [v.tolist() for v in ag.Graph(batched).evaluate(w=2.0, x=[[1.0, 2.0], [3.0, 4.0]])]
+        [[6.0, 14.0]]
+
+    Notes:
+        Random nodes draw what their ``over=`` says: the same numbers for the whole batch unless it names the axis.
+        Differentiate the result (a sum over the batch) to get gradients of the parameters summed over it.
+    """
+    (axis,) = as_axes(over)
+    several = [outputs] if isinstance(outputs, Node) else list(outputs)
+    for n in several:
+        if not isinstance(n, Node):
+            raise OperationError("O302", "vmap takes nodes", expected="a node, or several", got=repr(n)[:80])
+    order, varying = step_order(several), set()
+    for n in order:
+        if axis in n.axes:
+            raise AxisError(
+                "A110", f"{n.name or n.op.name} varies over {axis} already", node=n.name, where=n.where,
+                expected="an axis that is new to the graph", got=repr(n), fix='b = ag.Axis("b")',
+            )  # fmt: skip
+    readers: dict[Node, list[Node]] = {}
+    for n in order:
+        for x in n.inputs:
+            readers.setdefault(x, []).append(n)
+    stack = [n for n in order if n.op is INPUT and n is not SEED]
+    while stack:
+        n = stack.pop()
+        if n not in varying:
+            varying.add(n)
+            stack += readers.get(n, [])
+
+    def wider(node: Node) -> tuple[Axis, ...]:
+        return (axis, *node.axes) if node in varying else node.axes
+
+    def batched(node: Node, inputs: tuple[Node, ...]) -> Node | None:
+        if node.op is not INPUT or node not in varying:
+            return None
+        return Node(INPUT, (), {}, node.shape, node.dtype, wider(node), name=node.name, site=node.site, scope=node.scope)
+
+    made = rebuild(several, batched, axes=wider)
+    return made[0] if isinstance(outputs, Node) else made

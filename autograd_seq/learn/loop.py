@@ -1,0 +1,187 @@
+"""The training loop: batches in, parameters out, a progress bar meanwhile, and no further where the loss is not finite."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from itertools import islice, repeat
+from typing import Any, NamedTuple
+
+import numpy as np
+from tqdm import tqdm
+
+from autograd_seq.errors import AutogradSeqError, FeedError, OperationError, ShapeError
+from autograd_seq.learn.clip import clip_by_norm, global_norm
+from autograd_seq.learn.optim import Arrays, Optimizer, State
+
+Feeds = Mapping[str, Any]
+Step = Callable[..., tuple[Any, Mapping[str, Any]]]
+"""``step(**feeds, **params)`` returns the loss, a number, and the gradients by the parameter's name."""
+
+
+class Result(NamedTuple):
+    """What training reached.
+
+    Args:
+        params: the parameters after the last update.
+        state: the optimizer's state, to go on with: ``train(…, state=result.state)``.
+        losses: (n,) the loss of each step, before its update.
+        norms: (n,) the length of all gradients together, before clipping.
+        interrupted: whether Ctrl-C ended it.
+    """
+
+    params: Arrays
+    state: State
+    losses: np.ndarray
+    norms: np.ndarray
+    interrupted: bool
+
+
+class DivergenceError(AutogradSeqError, ArithmeticError):
+    """The loss, or a gradient, is not finite.
+
+    Attributes:
+        params: the last parameters whose loss was finite; those given, if none was.
+        step: the number of the step, from 0.
+        loss: its loss.
+        losses: (step,) the losses before it.
+    """
+
+    def __init__(self, what: str, params: Arrays, step: int, loss: float, losses: np.ndarray, fix: str) -> None:
+        super().__init__("L115", what, expected="a finite number", got=f"a loss of {loss:.6g}", fix=fix)
+        self.params, self.step, self.loss, self.losses = params, step, loss, losses
+
+
+def train(
+    step: Step, params: Mapping[str, Any], batches: Feeds | Iterable[Feeds], optimizer: Optimizer, *, steps: int | None = None,
+    clip: float | Callable[[Arrays], Arrays] | None = None, on_step: Callable[[int, float, Arrays], Any] | None = None,
+    progress: bool = True, description: str = "training", check_grads: bool = True, state: State | None = None,
+) -> Result:  # fmt: skip
+    """Train: for each batch, the loss and its gradients, clipped if asked for, then one update of the parameters.
+
+    Args:
+        step: called as ``step(**feeds, **params)``, returns the loss (a number) and the gradients by name.
+        params: float arrays by name; not modified.
+        batches: feeds by name, the same at every step; or an iterable of such, one a step, gone through once
+            (``itertools.cycle`` repeats a list).
+        optimizer: e.g. ``adam(1e-3)``.
+        steps: how many at most; to be said if the batch is always the same.
+        clip: the largest length of all gradients together, or a function from gradients to gradients.
+        on_step: ``on_step(number, loss, params)`` after each update, the number from 0, the loss before the update;
+            returns ``True`` to end the training.
+        progress: whether to show a bar, on the standard error stream.
+        description: what the bar says.
+        check_grads: whether a gradient that is not finite ends the training, like a loss that is not.
+        state: the optimizer's, of an earlier :class:`Result`, to go on where it ended.
+
+    Returns:
+        A :class:`Result`; on Ctrl-C, of what was reached.
+
+    Raises:
+        DivergenceError: the loss is not finite, or a gradient; it holds the last good parameters.
+        OperationError: ``steps`` is missing or no number, a batch is no mapping, ``step`` returns something else.
+        FeedError: a batch has a name of a parameter.
+        GradientError, ShapeError, DTypeError: a gradient does not belong to its parameter, the loss is no number.
+
+    Example:
+        >>> from autograd_seq.learn.optim import sgd
+        >>> def step(target, w):
+        ...     return (w - target) ** 2, {"w": 2 * (w - target)}
+        >>> result = train(step, {"w": 0.0}, {"target": 3.0}, sgd(0.25), steps=20, progress=False)
+        >>> round(float(result.params["w"]), 4), result.losses[:2]
+        (3.0, array([9.  , 2.25]))
+
+    Notes:
+        One batch at a time is held. An interrupt leaves no update half done: parameters and state change together.
+    """
+    feeds, total = _feeds(batches, steps)
+    now = {name: np.array(p) for name, p in params.items()}, optimizer.init(params) if state is None else state
+    good, interrupted = now[0], False
+    seen: list[tuple[float, float]] = []
+    with tqdm(total=total, desc=description, unit="step", dynamic_ncols=True, disable=not progress) as bar:
+        try:
+            for number, batch in enumerate(feeds):
+                loss, grads = _called(step, batch, now[0], number)
+                if not np.isfinite(loss):
+                    raise _diverged(f"the loss of step {number}", good, loss, seen)
+                good = now[0]
+                grads, norm = _clipped(grads, clip)
+                if check_grads and not np.isfinite(norm):
+                    raise _diverged(f"a gradient of step {number}", good, loss, seen)
+                now = optimizer.update(now[0], grads, now[1])
+                seen.append((loss, norm))
+                bar.set_postfix_str(f"loss {loss:.4g}", refresh=False)
+                bar.update()
+                if on_step is not None and on_step(number, loss, now[0]) is True:
+                    break
+        except KeyboardInterrupt:
+            interrupted = True
+    losses, norms = np.array(seen, dtype=float).reshape(-1, 2).T
+    return Result(*now, losses, norms, interrupted)
+
+
+def _feeds(batches: Any, steps: Any) -> tuple[Iterator[Feeds], int | None]:
+    """Return the batches, and how many there will be if that is known."""
+    if steps is not None:
+        try:
+            count = operator.index(steps)
+        except TypeError:
+            count = -1
+        if count < 0:
+            raise OperationError("L110", "steps= is how many there are", expected="an integer ≥ 0, or None", got=repr(steps))
+    if isinstance(batches, Mapping):
+        if steps is None:
+            raise OperationError(
+                "L111", "training on one batch has no end", expected="steps=…", got="steps=None",
+                fix="say how many steps, or give a list of batches",
+            )  # fmt: skip
+        return repeat(batches, steps), steps
+    if not isinstance(batches, Iterable):
+        raise OperationError(
+            "L112", "there are no batches", expected="a dict of feeds, or an iterable of such", got=repr(batches)[:80]
+        )
+    known = len(batches) if isinstance(batches, Sized) else None
+    return islice(iter(batches), steps), steps if known is None else known if steps is None else min(known, steps)
+
+
+def _called(step: Step, batch: Any, params: Arrays, number: int) -> tuple[float, Mapping[str, Any]]:
+    """Return the loss and the gradients of one batch."""
+    if not isinstance(batch, Mapping):
+        raise OperationError(
+            "L112", f"batch {number} is no dict of feeds", expected='{"x": …, …}', got=repr(batch)[:80],
+            fix="one dict of feeds for each step",
+        )  # fmt: skip
+    if both := [name for name in batch if name in params]:
+        raise FeedError(
+            "L113", f"{both[0]} is both fed and trained", node=both[0], got=f"{both[0]} in batch {number} and in params",
+            fix="leave it out of one of them",
+        )  # fmt: skip
+    out = step(**batch, **params)
+    if not isinstance(out, (tuple, list)) or len(out) != 2 or not isinstance(out[1], Mapping):
+        raise OperationError(
+            "L114", "step returns something else", expected="(loss, {name: gradient})", got=repr(out)[:80],
+            fix="step = ag.value_and_grad(loss)",
+        )  # fmt: skip
+    loss = np.asarray(out[0])
+    if loss.shape or loss.dtype.kind not in "fiub":
+        raise ShapeError(
+            "L116", "the loss is no number", expected="a float without dimensions",
+            got=f"an array of {loss.dtype}, shape {loss.shape}", fix="ag.mean(…, over=…) makes one number of them",
+        )  # fmt: skip
+    return float(loss), out[1]
+
+
+def _clipped(grads: Mapping[str, Any], clip: Any) -> tuple[Mapping[str, Any], float]:
+    """Return the gradients as they are to be used, and how long they were."""
+    if clip is None or callable(clip):
+        return grads if clip is None else clip(dict(grads)), global_norm(grads)
+    return clip_by_norm(grads, clip)
+
+
+def _diverged(what: str, good: Arrays, loss: float, seen: list[tuple[float, float]]) -> DivergenceError:
+    fix = "lower the rate, or clip the gradients: train(…, clip=1.0)" if seen else "look at the feeds and the first values"
+    fix += "\nthe last good parameters are on this error: .params"
+    return DivergenceError(f"{what} is not finite", good, len(seen), loss, np.array([pair[0] for pair in seen]), fix)
+
+
+__all__ = ["DivergenceError", "Result", "train"]

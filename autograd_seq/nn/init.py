@@ -1,0 +1,299 @@
+"""Values to start parameters from. Each array depends on a seed and the parameter's name alone.
+
+That is why a parameter more, or another order of declaration, changes no other one (as with ``ops.random``). Matrices are
+(out, in): ``W @ x`` reads ``in`` numbers, its fan-in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import operator
+from collections.abc import Callable, Iterable, Mapping
+from fnmatch import fnmatchcase
+from typing import Any
+
+import numpy as np
+
+from autograd_seq.errors import DTypeError, OperationError, ShapeError, did_you_mean
+from autograd_seq.graph.graph import Graph
+from autograd_seq.node import Node
+from autograd_seq.ops.leaf import PARAM, as_shape
+
+Initialiser = Callable[..., np.ndarray]
+"""``initialiser(shape, seed=0)``: a float64 array of that shape; ``seed`` is an integer or a ``np.random.Generator``."""
+
+
+def _initialiser(draw: Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]) -> Initialiser:
+    return lambda shape, seed=0: np.asarray(draw(np.random.default_rng(seed), as_shape(shape, None)), dtype=float)
+
+
+def fans(shape: tuple[int, ...]) -> tuple[int, int]:
+    """Return (fan_in, fan_out): how many numbers an output reads, and how many outputs read an input; at least 1.
+
+    Args:
+        shape: (out, in) of a matrix, (in,) of a vector that is multiplied to a number; dimensions after the second
+            multiply both fans, as in convolutions.
+
+    Example:
+        >>> fans((8, 3)), fans((8,)), fans(())
+        ((3, 8), (8, 1), (1, 1))
+    """
+    if len(shape) < 2:
+        return max(*shape, 1) if shape else 1, 1
+    window = int(np.prod(shape[2:]))
+    return max(shape[1] * window, 1), max(shape[0] * window, 1)
+
+
+def zeros() -> Initialiser:
+    """All zeros.
+
+    Example:
+        >>> zeros()((2,))
+        array([0., 0.])
+    """
+    return constant(0.0)
+
+
+def constant(value: float) -> Initialiser:
+    """One number everywhere.
+
+    Example:
+        >>> constant(1.0)((2,))
+        array([1., 1.])
+    """
+    return _initialiser(lambda random, shape: np.full(shape, float(value)))
+
+
+def uniform(low: float, high: float) -> Initialiser:
+    """Uniform between ``low`` and ``high``.
+
+    Example:
+        >>> bool(np.all(np.abs(uniform(-0.1, 0.1)((5, 5), seed=1)) <= 0.1))
+        True
+    """
+    return _initialiser(lambda random, shape: random.uniform(low, high, shape))
+
+
+def normal(std: float, mean: float = 0.0) -> Initialiser:
+    """Normal, of standard deviation ``std``.
+
+    Example:
+        >>> normal(0.1)((2, 3), seed=1).shape
+        (2, 3)
+    """
+    return _initialiser(lambda random, shape: random.normal(mean, std, shape))
+
+
+def _scaled(kind: str, variance: Callable[[int, int], float]) -> Initialiser:
+    """Draws of mean 0 whose variance depends on the fans; a uniform one on ±a has the variance a²/3."""
+
+    def draw(random: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+        std = float(np.sqrt(variance(*fans(shape))))
+        if kind == "uniform":
+            return random.uniform(-std * np.sqrt(3), std * np.sqrt(3), shape)
+        return random.normal(0.0, std, shape)
+
+    return _initialiser(draw)
+
+
+def glorot_uniform(gain: float = 1.0) -> Initialiser:
+    """Uniform of variance 2 gain²/(fan_in + fan_out): keeps the size of signals and gradients, on average, for tanh.
+
+    Example:
+        >>> bool(np.all(np.abs(glorot_uniform()((2, 4), seed=1)) <= 1.0))
+        True
+
+    Notes:
+        Glorot & Bengio 2010.
+    """
+    return _scaled("uniform", lambda fan_in, fan_out: 2 * gain**2 / (fan_in + fan_out))
+
+
+def glorot_normal(gain: float = 1.0) -> Initialiser:
+    """Normal of variance 2 gain²/(fan_in + fan_out); see :func:`glorot_uniform`.
+
+    Example:
+        >>> round(float(glorot_normal()((300, 500), seed=1).std()), 3)
+        0.05
+    """
+    return _scaled("normal", lambda fan_in, fan_out: 2 * gain**2 / (fan_in + fan_out))
+
+
+def he_uniform() -> Initialiser:
+    """Uniform of variance 2/fan_in: keeps the size of signals through relu, which silences half of them.
+
+    Example:
+        >>> bool(np.all(np.abs(he_uniform()((2, 6), seed=1)) <= 1.0))
+        True
+
+    Notes:
+        He, Zhang, Ren & Sun 2015.
+    """
+    return _scaled("uniform", lambda fan_in, fan_out: 2 / fan_in)
+
+
+def he_normal() -> Initialiser:
+    """Normal of variance 2/fan_in; see :func:`he_uniform`.
+
+    Example:
+        >>> round(float(he_normal()((400, 800), seed=1).std()), 3)
+        0.05
+    """
+    return _scaled("normal", lambda fan_in, fan_out: 2 / fan_in)
+
+
+def lecun_normal() -> Initialiser:
+    """Normal of variance 1/fan_in: keeps the variance of a sum of independent inputs.
+
+    Example:
+        >>> round(float(lecun_normal()((500, 400), seed=1).std()), 3)
+        0.05
+
+    Notes:
+        LeCun, Bottou, Orr & Müller 1998.
+    """
+    return _scaled("normal", lambda fan_in, fan_out: 1 / fan_in)
+
+
+def orthogonal(gain: float = 1.0) -> Initialiser:
+    """``gain`` times an orthogonal matrix, uniform among all; of a rectangle, the shorter side is orthonormal.
+
+    It keeps lengths, so that a recurrence neither shrinks nor grows a signal or a gradient.
+
+    Raises:
+        ShapeError: (when it is called) the shape is no matrix.
+
+    Example:
+        >>> W = orthogonal(0.9)((4, 4), seed=1)
+        >>> bool(np.allclose(W @ W.T, 0.81 * np.eye(4)))
+        True
+
+    Notes:
+        Saxe, McClelland & Ganguli 2014; the signs that make it uniform, Mezzadri 2007. Time is cubic in the size.
+    """
+
+    def draw(random: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+        rows, columns = _matrix(shape, "orthogonal")
+        q, r = np.linalg.qr(random.normal(size=(max(rows, columns), min(rows, columns))))
+        q = q * np.where(np.diagonal(r) < 0, -1.0, 1.0)
+        return gain * (q if rows >= columns else q.T)
+
+    return _initialiser(draw)
+
+
+def identity(gain: float = 1.0) -> Initialiser:
+    """``gain`` times the identity: a recurrence that starts by remembering.
+
+    Raises:
+        ShapeError: (when it is called) the shape is no matrix.
+
+    Example:
+        >>> identity(0.5)((2, 2))
+        array([[0.5, 0. ],
+               [0. , 0.5]])
+
+    Notes:
+        Le, Jaitly & Hinton 2015, with relu.
+    """
+    return _initialiser(lambda random, shape: gain * np.eye(*_matrix(shape, "identity")))
+
+
+def _matrix(shape: tuple[int, ...], kind: str) -> tuple[int, int]:
+    if len(shape) != 2:
+        raise ShapeError("N111", f"{kind} is for matrices", expected="a shape (out, in)", got=str(shape))
+    return shape[0], shape[1]
+
+
+def params(
+    model: Graph | Node | Iterable[Node], seed: int = 0, rules: Mapping[str, Initialiser] | None = None,
+    dtype: Any = np.float64,
+) -> dict[str, np.ndarray]:  # fmt: skip
+    """Return a value for every parameter of a graph.
+
+    Square matrices are orthogonal, other matrices ``glorot_uniform``, vectors and numbers zero, unless a rule says otherwise.
+
+    Args:
+        model: a graph; or nodes, parameters or others, whose parameters are meant.
+        seed: a number; with the parameter's name, all that an array depends on.
+        rules: initialisers by pattern (``*``, ``?``, ``[…]``), compared with the name and with its part after the last
+            ``/``; the first that fits decides. ``{"bf": constant(1.0), "decoder/W*": identity()}``
+        dtype: the width of the arrays; drawn in float64, then rounded.
+
+    Returns:
+        Arrays by name, of the declared shapes.
+
+    Raises:
+        OperationError: a rule fits no parameter, or is no initialiser; the seed is no integer.
+        ShapeError: an initialiser does not give the declared shape.
+        DTypeError: a parameter is no float, or ``dtype`` no width of floats.
+
+    Example:
+        >>> import autograd_seq as ag
+        >>> W, b = ag.param("W", (2, 2)), ag.param("b", (2,))
+        >>> {name: a.tolist() for name, a in params([W, b], rules={"W": identity()}).items()}
+        {'W': [[1.0, 0.0], [0.0, 1.0]], 'b': [0.0, 0.0]}
+    """
+    graph, width = model if isinstance(model, Graph) else Graph(model if isinstance(model, Node) else [*model]), np.dtype(dtype)
+    nodes = {name: node for name, node in graph.inputs.items() if node.op is PARAM}
+    if width.kind != "f":
+        raise DTypeError("N112", "dtype= is a width of floats", expected="np.float32, say", got=str(width))
+    chosen = _chosen(nodes, dict(rules or {}))
+    return {name: _value(name, node, _seed(seed), chosen[name]).astype(width) for name, node in nodes.items()}
+
+
+def _chosen(nodes: dict[str, Node], rules: dict[str, Initialiser]) -> dict[str, Initialiser]:
+    """Return the initialiser of every parameter; a rule without any is a slip of the pen, and refused."""
+    for pattern, rule in rules.items():
+        if not callable(rule):
+            raise OperationError(
+                "N113", f'the rule "{pattern}" is no initialiser', expected="a function of shape and seed", got=repr(rule)[:80],
+                fix=f'{{"{pattern}": init.constant(…)}}',
+            )  # fmt: skip
+        if not any(_fits(name, pattern) for name in nodes):
+            raise OperationError(
+                "N114", f'the rule "{pattern}" fits no parameter', got=f'"{pattern}"', fix=did_you_mean(pattern, nodes)
+            )
+    return {
+        name: next((rule for pattern, rule in rules.items() if _fits(name, pattern)), _default(node.shape))
+        for name, node in nodes.items()
+    }
+
+
+def _fits(name: str, pattern: str) -> bool:
+    return fnmatchcase(name, pattern) or fnmatchcase(name.rpartition("/")[2], pattern)
+
+
+def _default(shape: tuple[int, ...]) -> Initialiser:
+    if len(shape) < 2:
+        return zeros()
+    return orthogonal() if len(shape) == 2 and shape[0] == shape[1] else glorot_uniform()
+
+
+def _seed(seed: Any) -> int:
+    try:
+        return operator.index(seed)
+    except TypeError:
+        raise OperationError("N115", "a seed is a number", expected="an integer", got=repr(seed)[:80]) from None
+
+
+def _value(name: str, node: Node, seed: int, initialise: Initialiser) -> np.ndarray:
+    if node.dtype is not float:
+        raise DTypeError(
+            "N116", f"{name} is no float, and is not drawn", node=name, where=node.where, got=node.dtype.__name__,
+            expected="float", fix=f"feed {name} yourself, and give the other parameters as a list",
+        )  # fmt: skip
+    digest = hashlib.blake2b(repr((seed, name)).encode(), digest_size=16).digest()
+    generator = np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "little")))
+    value = np.asarray(initialise(node.shape, generator))
+    if value.shape != node.shape:
+        raise ShapeError(
+            "N117", f"the initialiser of {name} gives another shape", node=name, where=node.where,
+            expected=str(node.shape), got=str(value.shape),
+        )  # fmt: skip
+    return value
+
+
+__all__ = [
+    "Initialiser", "constant", "fans", "glorot_normal", "glorot_uniform", "he_normal", "he_uniform", "identity",
+    "lecun_normal", "normal", "orthogonal", "params", "uniform", "zeros",
+]  # fmt: skip

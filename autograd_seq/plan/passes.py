@@ -1,0 +1,92 @@
+"""The one ordered list of passes: graph → equal graph with less to compute, then the schedule and where its values live."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from autograd_seq.axes import Axis
+from autograd_seq.errors import OperationError, did_you_mean
+from autograd_seq.graph.graph import Graph
+from autograd_seq.graph.rebuild import rebuild
+from autograd_seq.node import Node
+from autograd_seq.plan.legal import legal
+from autograd_seq.plan.schedule import Item, schedule
+from autograd_seq.plan.simplify import canonical, identities, merged
+from autograd_seq.plan.storage import LEAVES, Storage
+
+GRAPH_PASSES: dict[str, Callable[[Sequence[Node]], list[Node]]] = {
+    "canonical": canonical,
+    "identities": identities,
+    "merge": merged,
+}
+"""Passes over the graph, in the order in which they run."""
+
+PASSES: tuple[str, ...] = (*GRAPH_PASSES, "absorb", "share")
+"""All passes, in order: those over the graph; ``absorb``, which sums outer products over time without forming them; and
+``share``, which uses an array again when nobody needs what it held."""
+
+Say = Callable[[Node], bool]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A graph that is ready to be written as a program."""
+
+    graph: Graph
+    items: tuple[Item, ...]
+    storage: Storage
+
+
+def plan(
+    outputs: Sequence[Node], axes: Sequence[Axis], writes: Say, in_place: Say, passes: Iterable[str] | None = None
+) -> Plan:
+    """Return the plan of what computes ``outputs``.
+
+    Args:
+        outputs: nodes of a graph that has been checked.
+        axes: the axes of that graph, in order.
+        writes, in_place: what the language can do with a node's operation (see :class:`Storage`).
+        passes: names out of ``PASSES``; all by default.
+
+    Raises:
+        OperationError: there is no such pass.
+    """
+    chosen = set(PASSES if passes is None else passes)
+    for name in chosen:
+        if name not in PASSES:
+            raise OperationError("O303", f'there is no pass "{name}"', got=repr(name), fix=did_you_mean(name, PASSES))
+    out = rebuild(outputs, own)
+    for name, run in GRAPH_PASSES.items():
+        if name in chosen:
+            out = run(out)
+    out = legal(out)
+    graph = Graph(out)
+    items = schedule(graph.nodes)
+    inner = absorbed(graph, items) if "absorb" in chosen else {}
+    storage = Storage(items, graph.outputs, axes, [n for n in graph.nodes if writes(n)],
+                      [n for n in graph.nodes if in_place(n)], inner, "share" in chosen)  # fmt: skip
+    return Plan(graph, items, storage)
+
+
+def own(node: Node, inputs: tuple[Node, ...]) -> Node | None:
+    """Copy what is computed: passes give names to their nodes, and those of the user are not theirs."""
+    if node.op in LEAVES or node._value is not None:
+        return None
+    return Node(node.op, inputs, node.attrs, node.shape, node.dtype, node.axes, None, node.weak, node.name, node.site,
+                node.scope)  # fmt: skip
+
+
+def absorbed(graph: Graph, items: Sequence[Item]) -> dict[Node, Node]:
+    """Return the contractions that only a sum over axes reads: the two are one matrix product."""
+    readers: dict[Node, list[Node]] = {}
+    for n in graph.nodes:
+        for x in n.inputs:
+            readers.setdefault(x, []).append(n)
+    found = {}
+    for n in graph.nodes:
+        if n.op.name == "sum_over" and len(n.inputs) == 1 and n.attrs["axes"]:
+            (x,) = n.inputs
+            if x.op.name == "contract" and readers[x] == [n] and x not in set(graph.outputs):
+                found[x] = n
+    return found

@@ -1,0 +1,93 @@
+"""The schedule: what is computed for all points at once, and what loops, found from the graph alone.
+
+Strongly connected components in topological order (Allen & Kennedy 1987): a node on no cycle is *lifted*, computed for all
+points of its axes in one call. What lies on a cycle becomes a *loop* over an axis on which its shifts have one sign, in
+that direction; the shifts that the axis carries are cut, and the body is scheduled in turn, the other axes lifted.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from autograd_seq.axes import Axis
+from autograd_seq.graph.check import loop_axis
+from autograd_seq.graph.order import components, same_step
+from autograd_seq.node import Node
+from autograd_seq.ops.time import SHIFT
+
+
+@dataclass(frozen=True, eq=False)
+class Loop:
+    """Steps of ``body`` along an axis, forward (+1) or backward (−1) in it; ``body`` is a schedule of its own."""
+
+    axis: Axis
+    direction: int
+    body: tuple[Node | Loop, ...]
+
+
+Item = Node | Loop
+"""A schedule is a sequence of nodes, each lifted over the axes that no loop around it runs over, and of loops."""
+
+
+def schedule(nodes: Sequence[Node], cut: tuple[Axis, ...] = ()) -> tuple[Item, ...]:
+    """Return the schedule of ``nodes``.
+
+    Args:
+        nodes: each after what it needs at its own step, as a :class:`Graph` holds them.
+        cut: axes whose shifts a loop around carries.
+
+    Notes:
+        Linear in the number of nodes, whatever the lengths of the axes are.
+    """
+    position = {n: i for i, n in enumerate(nodes)}
+    edges = [(position[x], i) for i, n in enumerate(nodes) for x in needs(n, cut) if x in position]
+    loops = {a for a, b in edges if a == b}
+    out: list[Item] = []
+    for part in _in_order(components(len(nodes), edges), edges):
+        if len(part) == 1 and part[0] not in loops:
+            out.append(nodes[part[0]])
+            continue
+        inside = [nodes[i] for i in part]
+        found = loop_axis(inside)
+        assert found is not None, "a graph is checked when it is made"
+        out.append(Loop(*found, schedule(inside, (*cut, found[0]))))
+    return tuple(out)
+
+
+def needs(node: Node, cut: tuple[Axis, ...] = ()) -> tuple[Node, ...]:
+    """Return what must be there before a node: its inputs, and the rows that it may read; not what cut shifts carry."""
+    if node.op is SHIFT and node.attrs["axis"] not in cut:
+        return node.inputs[0], *same_step(node)
+    return same_step(node)
+
+
+def _in_order(parts: list[list[int]], edges: list[tuple[int, int]]) -> list[list[int]]:
+    """Return components so that each follows what it reads, otherwise in the order of the nodes."""
+    of = {i: k for k, part in enumerate(parts) for i in part}
+    across = {(of[a], of[b]) for a, b in edges if of[a] != of[b]}
+    readers: dict[int, list[int]] = {}
+    waiting = [0] * len(parts)
+    for a, b in sorted(across):
+        readers.setdefault(a, []).append(b)
+        waiting[b] += 1
+    ready = [k for k, n in enumerate(waiting) if n == 0]
+    out = []
+    while ready:
+        k = heapq.heappop(ready)
+        out.append(parts[k])
+        for r in readers.get(k, ()):
+            waiting[r] -= 1
+            if waiting[r] == 0:
+                heapq.heappush(ready, r)
+    return out
+
+
+def paths(items: Sequence[Item], outside: tuple[Loop, ...] = ()) -> Iterator[tuple[Node, tuple[Loop, ...]]]:
+    """Yield every node of a schedule with the loops around it, outermost first."""
+    for item in items:
+        if isinstance(item, Loop):
+            yield from paths(item.body, (*outside, item))
+        else:
+            yield item, outside

@@ -1,0 +1,285 @@
+"""Where values live: which nodes are views of others, which are kept for all steps of a loop, and which share a buffer.
+
+A node that only renames, shifts or rearranges another is a *view* of it. Any other node has a home: an array of the
+workspace, if its operation can write into one, or a local variable. What nobody reads outside of a loop, or at another of
+its steps, is kept for one step only; what is read k steps later and nowhere else, for k steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from autograd_seq.axes import Axis
+from autograd_seq.graph.order import shift_rows
+from autograd_seq.node import CONSTANT, Node
+from autograd_seq.ops.leaf import INPUT, PARAM, TENSOR
+from autograd_seq.ops.time import INDEX, SHIFT, SIZE
+from autograd_seq.plan.schedule import Item, Loop, paths
+
+LEAVES = (INPUT, PARAM, TENSOR, CONSTANT, SIZE, INDEX)
+_VIEWS = {"state", "shift", "spread", "along", "at", "transpose", "slice", "broadcast_to", "rewritten", "stop_gradient"}
+_SAME_ENTRIES = {"state", "shift", "spread", "rewritten", "stop_gradient", "reshape"}  # the value's entries stay adjacent
+
+
+def is_view(node: Node) -> bool:
+    """Tell whether a node only shows another one's array."""
+    return node._value is None and (node.op.name in _VIEWS or (node.op.name == "reshape" and _adjacent(node.inputs[0])))
+
+
+def _adjacent(node: Node) -> bool:
+    while node.op.name in _VIEWS or node.op.name == "reshape":
+        if node.op.name not in _SAME_ENTRIES:
+            return False
+        node = node.inputs[0]
+    return node.op not in (INPUT, PARAM)
+
+
+def axis_order(items: Sequence[Item], axes: Sequence[Axis]) -> tuple[Axis, ...]:
+    """Return the axes in the order in which arrays are laid out: an axis that loops before those inside of its loop."""
+    found: dict[Axis, None] = {}
+
+    def visit(part: Sequence[Item]) -> None:
+        for item in part:
+            if isinstance(item, Loop):
+                found.setdefault(item.axis)
+                visit(item.body)
+
+    visit(items)
+    return (*found, *(a for a in axes if a not in found))
+
+
+@dataclass(frozen=True)
+class Read:
+    """One statement that reads a node's array: where it stands, and along which axes it reads other steps."""
+
+    by: Node | None
+    at: int
+    path: tuple[Loop, ...]
+    shifts: tuple[tuple[Axis, int], ...] = ()
+    elsewhere: bool = False  # it reads some other step than the current one in another way than by a shift
+
+
+@dataclass(eq=False)
+class Home:
+    """Where the values of a node are.
+
+    Attributes:
+        node: whose values they are.
+        axes: the axes that are dimensions of the array, in order; those of loops only if all their steps are kept.
+        halo: how many rows are kept in front of and behind the steps of an axis.
+        ring: the rows kept of a loop's steps if not all are, else 0.
+        buffer: the number of the workspace array; ``None`` for a local variable.
+        start, stop: the first and the last statement at which the array is in use.
+        last: the last statement that reads it.
+    """
+
+    node: Node
+    axes: tuple[Axis, ...]
+    halo: dict[Axis, tuple[int, int]] = field(default_factory=dict)
+    ring: int = 0
+    buffer: int | None = None
+    start: int = 0
+    stop: int = 0
+    last: int = 0
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What two homes must have in common to share an array."""
+        return self.axes, self.node.shape, self.node.dtype
+
+
+class Storage:
+    """The decisions for one schedule.
+
+    Args:
+        items: the schedule.
+        outputs: what is asked for.
+        axes: all axes.
+        writes: tells of a node whether its operation can write into an array that is there already.
+        in_place: tells whether it may write over an operand that nobody needs any more.
+        absorbed: nodes computed inside of the one node that reads them.
+        share: whether arrays are used again.
+
+    Attributes:
+        order: the order of axes inside.
+        path: the loops around every node, outermost first; its keys are the statements in order.
+        homes: for every node that is computed, where it lives.
+        buffers: for each workspace array, the home that tells its layout.
+    """
+
+    def __init__(self, items: Sequence[Item], outputs: Sequence[Node], axes: Sequence[Axis], writes: Sequence[Node],
+                 in_place: Sequence[Node], absorbed: dict[Node, Node], share: bool = True) -> None:  # fmt: skip
+        self.items, self.outputs, self.order = items, tuple(outputs), axis_order(items, axes)
+        self.path: dict[Node, tuple[Loop, ...]] = dict(paths(items))
+        self.at = {n: i for i, n in enumerate(self.path)}
+        self.span: dict[Loop, tuple[int, int]] = {}
+        for n, path in self.path.items():
+            for loop in path:
+                self.span[loop] = self.span.get(loop, (self.at[n],))[0], self.at[n]
+        self.absorbed = absorbed
+        self.reads = self._reads()
+        self._writes, self._in_place = set(writes), set(in_place)
+        roots = {root(o) for o in outputs}
+        self.homes = {n: self._home(n, roots) for n in self.path if self._computed(n)}
+        self.buffers: list[Home] = []
+        self._allocate(share)
+
+    def _computed(self, n: Node) -> bool:
+        return n.op not in LEAVES and n._value is None and not is_view(n) and n not in self.absorbed
+
+    def _reads(self) -> dict[Node, list[Read]]:
+        found: dict[Node, list[Read]] = {n: [] for n in self.path}
+        for n, path in self.path.items():
+            if n.op is SHIFT:  # its rows are written before the steps of its axis run
+                outer = tuple(loop for loop in path if loop.axis is not n.attrs["axis"])
+                for row in shift_rows(n):
+                    found[root(row)].append(Read(n, self.at[n], outer, shifts(row)))
+            elif self._computed(n):
+                for x in self.operands(n):
+                    found[root(x)].append(Read(n, self.at[n], path, shifts(x), _elsewhere(x)))
+        for o in self.outputs:
+            found[root(o)].append(Read(None, len(self.path), (), shifts(o)))
+        return found
+
+    def operands(self, n: Node) -> list[Node]:
+        """Return what the statement of ``n`` reads: its inputs, and those of what is computed inside of it."""
+        return [y for x in n.inputs for y in (x.inputs if x in self.absorbed else (x,))]
+
+    # -- homes ----------------------------------------------------------------------------------------------------------
+
+    def _home(self, n: Node, roots: set[Node]) -> Home:
+        path, reads = self.path[n], self.reads[n]
+        kept = len(path)  # loops whose steps need not be kept
+        for r in reads:
+            common = _common(path, r.path)
+            moved = [q for q, loop in enumerate(path[:common]) if any(a is loop.axis for a, _ in r.shifts)]
+            kept = min(kept, common, *moved)
+        home = Home(n, self._dims(n, path[kept:]))
+        home.start = home.last = self.at[n]
+        home.stop = self._stop(n, kept)
+        home.last = max([home.start, *(r.at for r in reads)])
+        if kept < len(path):
+            home.start = self.span[path[kept]][0]
+        for r in reads:
+            for axis, by in r.shifts:
+                lo, hi = home.halo.get(axis, (0, 0))
+                home.halo[axis] = max(lo, by), max(hi, -by)
+        home.ring = self._ring(n, kept)
+        if home.ring:
+            home.axes = self._dims(n, ())
+            del home.halo[path[-1].axis]
+        writes = n in self._writes and not (n in roots and not path) and (n.axes or n.shape)
+        if home.halo or home.ring or kept < len(path) or writes:
+            home.buffer = -1
+        return home
+
+    def _dims(self, n: Node, kept: tuple[Loop, ...]) -> tuple[Axis, ...]:
+        stepped = {loop.axis for loop in self.path[n]} - {loop.axis for loop in kept}
+        return tuple(a for a in self.order if a in n.axes and a not in stepped)
+
+    def _stop(self, n: Node, kept: int) -> int:
+        path, stop = self.path[n], self.at[n]
+        if kept < len(path) and any(loop.axis is a for r in self.reads[n] for a, _ in r.shifts for loop in path):
+            stop = self.span[path[kept]][1]
+        for r in self.reads[n]:
+            common = _common(path, r.path)
+            stop = max(stop, self.span[r.path[common]][1] if len(r.path) > common else r.at)
+        return stop
+
+    def _ring(self, n: Node, kept: int) -> int:
+        """Return how many rows are enough where all that is kept for is a later step of the innermost loop."""
+        path = self.path[n]
+        if kept != len(path) - 1 or any(r.path != path for r in self.reads[n]):
+            return 0
+        axis = path[-1].axis
+        delays = [next((abs(by) for a, by in r.shifts if a is axis), 0) for r in self.reads[n]]
+        if any(a is not axis for r in self.reads[n] for a, _ in r.shifts):
+            return 0
+        longest = max(delays)
+        late = [(d, r.at) for d, r in zip(delays, self.reads[n], strict=True) if d]
+        read_before = all(d == longest and at < self.at[n] for d, at in late)
+        rows = longest if read_before else longest + 1
+        return rows if rows == 1 or len(path) == 1 else 0
+
+    # -- workspace ------------------------------------------------------------------------------------------------------
+
+    def _allocate(self, share: bool) -> None:
+        """Give every home its array: one that an operand leaves free, one that is free, or a new one."""
+        free: list[int] = []
+        busy: dict[int, int] = {}  # array → the last statement that needs it
+        for n, home in sorted(self.homes.items(), key=lambda item: item[1].start):
+            if home.buffer is None:
+                continue
+            alone = bool(home.halo or home.ring) or not share
+            for k in [k for k, stop in busy.items() if stop < home.start]:
+                free.append(k)
+                del busy[k]
+            taken = None if alone else self._taken(n, home)
+            if taken is None and not alone:
+                taken = next((k for k in sorted(free) if self.buffers[k].key == home.key), None)
+                if taken is not None:
+                    free.remove(taken)
+            if taken is None:
+                taken = len(self.buffers)
+                self.buffers.append(home)
+            home.buffer = taken
+            if not alone:
+                busy[taken] = max(home.stop, busy.get(taken, 0))
+
+    def _taken(self, n: Node, home: Home) -> int | None:
+        """Return the array of an operand whose last reader this is, and whose every entry is read where it is written."""
+        if n not in self._in_place:
+            return None
+        for x in n.inputs:
+            r = root(x)
+            other = self.homes.get(r)
+            if other is None or other.buffer in (None, -1) or other.halo or other.ring or other.key != home.key:
+                continue
+            same = [y for y in n.inputs if root(y) is r]
+            if other.last == self.at[n] and all(_as_it_is(y) for y in same) and not self._read_later(r, n):
+                return other.buffer
+        return None
+
+    def _read_later(self, r: Node, n: Node) -> bool:
+        """Tell whether a loop that ``n`` is in, and ``r`` is not kept in steps of, comes back to ``r`` after ``n``."""
+        if self.path[n] and any(read.elsewhere for read in self.reads[r]):
+            return True
+        return any(loop.axis not in self.homes[r].axes for loop in self.path[n][_common(self.path[r], self.path[n]) :])
+
+
+def _as_it_is(x: Node) -> bool:
+    while is_view(x):
+        if x.op.name not in ("state", "rewritten", "stop_gradient"):
+            return False
+        x = x.inputs[0]
+    return True
+
+
+def _elsewhere(x: Node) -> bool:
+    while is_view(x):
+        if x.op.name in ("at", "along"):
+            return True
+        x = x.inputs[0]
+    return False
+
+
+def _common(a: Sequence[Loop], b: Sequence[Loop]) -> int:
+    return next((i for i, (p, q) in enumerate(zip(a, b, strict=False)) if p is not q), min(len(a), len(b)))
+
+
+def root(node: Node) -> Node:
+    """Return the node whose array a view shows, through all views."""
+    while is_view(node):
+        node = node.inputs[0]
+    return node
+
+
+def shifts(node: Node) -> tuple[tuple[Axis, int], ...]:
+    """Return the axes along which a view shows other steps, and by how many."""
+    found = []
+    while is_view(node):
+        if node.op is SHIFT:
+            found.append((node.attrs["axis"], node.attrs["by"]))
+        node = node.inputs[0]
+    return tuple(found)

@@ -1,0 +1,235 @@
+"""``compile``: from nodes to a program that runs: passes, schedule, source, and what is checked at every call."""
+
+from __future__ import annotations
+
+import builtins
+import linecache
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from autograd_seq.emit import calls
+from autograd_seq.emit.numpy import Emitted, Writer
+from autograd_seq.errors import DTypeError, FeedError, GradientError
+from autograd_seq.grad.reverse import grad
+from autograd_seq.graph import feeds
+from autograd_seq.graph.check import check_lengths
+from autograd_seq.graph.graph import Graph, flatten
+from autograd_seq.node import STRONG, Node
+from autograd_seq.ops.leaf import PARAM, TENSOR
+from autograd_seq.plan.passes import Plan, plan
+
+
+class Program:
+    """A compiled graph. Made by :func:`compile`; called with an array for each input and parameter, by name.
+
+    Attributes:
+        graph: the folded graph that was compiled.
+        source: the program, as text: exactly what runs.
+        schedule: what is lifted and what loops; it prints.
+    """
+
+    def __init__(self, graph: Graph, dtype: Any, passes: Iterable[str] | None) -> None:
+        self.graph = graph
+        self.dtype = _width(dtype)
+        self.plan: Plan = plan(graph.outputs, graph.axes, calls.writes, calls.in_place, passes)
+        names = ", ".join(graph.name(o) for o in graph.outputs)
+        writer = Writer(self.plan.graph, self.plan.storage, graph.axes, f"Compute {names[:80]}.")
+        self._emitted: Emitted = writer.emit([graph.layout(o) for o in graph.outputs])
+        self.source = self._emitted.source
+        self._make = _executed(self._emitted)
+        self._order = list(self._emitted.feeds)
+        self._strong = [n._value.dtype for n in graph.nodes if n.op is TENSOR and n.weak == STRONG and n.dtype is float]
+        self._idle: dict[Any, list[Any]] = {}
+        self._known: dict[Any, Any] = {}
+
+    def __repr__(self) -> str:
+        return f"<Program of {self.graph!r}>"
+
+    def __call__(self, **given: Any) -> tuple[Any, ...]:
+        """Return the values of the outputs, in order.
+
+        Args:
+            given: an array for each input and parameter, by name: axes first in their declared order, then the value's
+                dimensions. They are never changed. ``seed`` is 0 unless it is given. The length of an axis that no
+                feed tells is given by the axis's name.
+
+        Returns:
+            A tuple of arrays that the caller owns; an output that varies over axes has them in front.
+
+        Raises:
+            FeedError, DTypeError: a feed is missing, unknown, or does not fit.
+            AxisError: an axis is too short for what is read.
+        """
+        try:
+            arrays = [given[name] for name in self._order]
+            key = tuple([(a.shape, a.dtype.char) for a in arrays])
+            workspace = self._known.get(key) if len(given) == len(arrays) else None
+        except (KeyError, AttributeError):
+            workspace = None
+        if workspace is None:
+            arrays, workspace = self._checked(given)
+        idle = self._idle[workspace]
+        try:
+            run = idle.pop()  # a workspace belongs to one call at a time
+        except IndexError:
+            run = self._make(*workspace)
+        try:
+            with np.errstate(all="ignore"):
+                out = run(*arrays)
+        except IndexError as error:
+            raise FeedError(
+                "F201", f"an index is out of range: {error}",
+                fix="count classes from 0; mark what is missing by lengths=, not by a negative label",
+            ) from None  # fmt: skip
+        idle.append(run)
+        return out
+
+    def _checked(self, given: dict[str, Any]) -> tuple[list[np.ndarray], Any]:
+        """Return the arrays to run on, and the sizes and width of the workspace."""
+        lengths = {a.name: given[a.name] for a in self.graph.axes if a.name in given and a.name not in self.graph.inputs}
+        fed = {k: v for k, v in given.items() if k not in lengths}
+        arrays = feeds.check(self.graph, fed)
+        told = feeds.sizes(self.graph, fed)
+        for name, n in lengths.items():
+            if told.setdefault(name, n) != n:
+                raise FeedError("F106", f"the feeds disagree with {name}={n}", expected=f"{name}={told[name]}", got=f"{n}")
+        sizes = self.graph._sizes(told)
+        check_lengths(self.graph, sizes)
+        width = self.dtype
+        if width is None:
+            floats = [a.dtype for n, a in arrays.items() if self.graph.inputs[n].dtype is float]
+            width = np.result_type(*floats, *self._strong) if floats or self._strong else np.dtype(np.float64)
+        workspace = (*(sizes[a] for a in self.graph.axes), width)
+        self._idle.setdefault(workspace, [])
+        kinds = {float: width, int: np.dtype(np.int64), bool: np.dtype(np.bool_)}
+        ready = [np.asarray(arrays[n], kinds[self.graph.inputs[n].dtype]) for n in self._order]
+        if len(given) == len(self._order) and all(type(given[n]) is np.ndarray and given[n] is r
+                                                  for n, r in zip(self._order, ready, strict=True)):  # fmt: skip
+            self._known[tuple([(a.shape, a.dtype.char) for a in ready])] = workspace
+        return ready, workspace
+
+
+def _width(dtype: Any) -> np.dtype | None:
+    if dtype is None:
+        return None
+    try:
+        width = np.dtype(dtype)
+    except TypeError:
+        width = np.dtype(object)
+    if width.kind not in "fc":
+        raise DTypeError("D302", "dtype= is a width of floats", expected='"float32" or "float64"', got=repr(dtype))
+    return width
+
+
+def _executed(emitted: Emitted) -> Any:
+    """Run the source, and return its ``program``, as a function of the sizes and the width."""
+    name = f"<autograd_seq program {id(emitted)}>"
+    linecache.cache[name] = (len(emitted.source), None, emitted.source.splitlines(True), name)  # for tracebacks
+    namespace: dict[str, Any] = dict(emitted.foreign)
+    exec(builtins.compile(emitted.source, name, "exec"), namespace)
+    program = namespace["program"]
+    if emitted.constants:
+        return lambda *sizes: program(*sizes, emitted.constants)
+    return program
+
+
+def compile(
+    outputs: Node | Sequence[Any] | Graph, *, dtype: Any = None, passes: Iterable[str] | None = None
+) -> Program:
+    """Compile nodes into a program that computes their values.
+
+    Args:
+        outputs: a node, several, or a :class:`Graph`.
+        dtype: ``"float32"`` or ``"float64"``: the width of all floats inside; by default that of the feeds.
+        passes: names of the passes to run (``autograd_seq.plan.passes.PASSES``); all by default.
+
+    Returns:
+        A :class:`Program`: ``program(x=…, W=…)`` returns the values in the order of the outputs.
+
+    Raises:
+        CycleError, StateError, NameClashError: as for :class:`Graph`.
+
+    Example:
+        >>> import autograd_seq as ag
+        >>> t = ag.Axis("t")
+        >>> w, x, h = ag.param("w"), ag.input("x", over=t), ag.state("h", over=t)
+        >>> h[t] = w * h[t - 1] + x[t]
+        >>> L = ag.sum(h, over=t)
+        >>> step = ag.compile([L, ag.grad(L, w)])
+        >>> [float(v) for v in step(w=0.5, x=[1.0, 2.0, 3.0])]
+        [7.75, 4.0]
+
+    Notes:
+        The time to compile is that of the equations, whatever the lengths of the axes. Method: Allen & Kennedy 1987.
+    """
+    graph = outputs if isinstance(outputs, Graph) else Graph(*flatten([outputs]))
+    return Program(graph, dtype, passes)
+
+
+class ValueAndGrad:
+    """A compiled loss with its gradients. Made by :func:`value_and_grad`.
+
+    Attributes:
+        program: the :class:`Program` that computes them.
+        wrt: the names of the gradients, in order.
+    """
+
+    def __init__(self, program: Program, wrt: Sequence[str]) -> None:
+        self.program, self.wrt = program, tuple(wrt)
+
+    def __call__(self, **given: Any) -> tuple[Any, dict[str, Any]]:
+        """Return the loss and a dict from name to gradient; arguments as for :class:`Program`."""
+        loss, *grads = self.program(**given)
+        return loss, dict(zip(self.wrt, grads, strict=True))
+
+    @property
+    def source(self) -> str:
+        """The program, as text."""
+        return self.program.source
+
+    def __repr__(self) -> str:
+        return f"<value and gradients ({', '.join(self.wrt)}) of {self.program.graph!r}>"
+
+
+def value_and_grad(loss: Node, wrt: Sequence[Node | str] | Node | None = None, **options: Any) -> ValueAndGrad:
+    """Compile a loss together with its gradients.
+
+    Args:
+        loss: a float scalar without axes.
+        wrt: parameters or inputs, or their names; all float parameters of the loss by default.
+        options: as for :func:`compile`.
+
+    Returns:
+        A function of the feeds that returns ``(loss, {name: gradient})``.
+
+    Raises:
+        GradientError: the loss is no float scalar, or something in ``wrt`` has no gradient.
+
+    Example:
+        >>> import autograd_seq as ag
+        >>> t = ag.Axis("t")
+        >>> w, x = ag.param("w"), ag.input("x", over=t)
+        >>> step = ag.value_and_grad(ag.sum((w * x[t]) ** 2, over=t))
+        >>> loss, grads = step(w=0.5, x=[1.0, 2.0])
+        >>> float(loss), float(grads["w"])
+        (1.25, 5.0)
+    """
+    graph = Graph(loss)
+    chosen: Sequence[Node | str]
+    if wrt is None:
+        chosen = [n for n in graph.inputs.values() if n.op is PARAM and n.dtype is float]
+    else:
+        chosen = [wrt] if isinstance(wrt, (Node, str)) else list(wrt)
+    nodes = [graph[x] if isinstance(x, str) else x for x in chosen]
+    for n in nodes:
+        if not isinstance(n, Node) or not n.name:
+            raise GradientError(
+                "E111", "a gradient goes by the name of what it belongs to", expected="named nodes", got=repr(n)[:80],
+                fix="ag.compile([loss, *ag.grad(loss, nodes)]) returns gradients in order",
+            )  # fmt: skip
+    return ValueAndGrad(compile([loss, *grad(loss, nodes)], **options), [str(n.name) for n in nodes])
+
+
+__all__ = ["Program", "ValueAndGrad", "compile", "value_and_grad"]
