@@ -11,14 +11,18 @@ from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.rebuild import rebuild
 from autograd_seq.node import Node
 from autograd_seq.plan.legal import legal
+from autograd_seq.plan.regroup import gathered, regrouped
 from autograd_seq.plan.schedule import Item, schedule
-from autograd_seq.plan.simplify import canonical, identities, merged
+from autograd_seq.plan.simplify import canonical, identities, merged, tidied
 from autograd_seq.plan.storage import LEAVES, Storage
 
 GRAPH_PASSES: dict[str, Callable[[Sequence[Node]], list[Node]]] = {
     "canonical": canonical,
     "identities": identities,
     "merge": merged,
+    "gather": gathered,
+    "regroup": regrouped,
+    "tidy": tidied,
 }
 """Passes over the graph, in the order in which they run."""
 

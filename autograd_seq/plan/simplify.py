@@ -106,6 +106,11 @@ def identities(outputs: Sequence[Node]) -> list[Node]:
     return rebuild(outputs, rule)
 
 
+def tidied(outputs: Sequence[Node]) -> list[Node]:
+    """Return the graph after other passes with what they left: identities, and expressions that have become equal."""
+    return merged(identities(outputs))
+
+
 def number(node: Node) -> float | int | None:
     """Return the number that all entries of a known value are; ``None`` if they differ, or a width hangs on it."""
     value = node._value
@@ -210,6 +215,10 @@ def _along(node: Node, x: Node) -> Node | None:
 
 def _sum(node: Node, x: Node) -> Node | None:
     """Σ over the entries of a multiple of a one-hot vector is the factor."""
+    if x.op is _NEG:
+        return _NEG(OPS["sum"](x.inputs[0], **node.attrs))
+    if x.op.name == "one_hot" and node.attrs["axis"] == (-1,):
+        return broadcast_to(constant(1.0), node.shape)
     if x.op is _MUL and node.attrs["axis"] == (-1,):
         for hot, factor in (x.inputs, x.inputs[::-1]):
             if hot.op.name == "one_hot" and hot.shape == x.shape and factor.shape[-1:] in ((), (1,)):

@@ -1,0 +1,211 @@
+"""Sums and products regrouped so that what a loop does not need is computed outside of it.
+
+In ds[t] = (y[t] + m[t + 1])·o[t]·(1 − c[t]²) only ds and m are on the cycle: o·(1 − c²) is a product for all steps at once, and
+one multiplication a step is left. Sums are flattened, what is there before the loop is added up first; shifts of one kind
+become one shift of a sum, so that the products behind them can be packed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from autograd_seq.graph.graph import Graph
+from autograd_seq.graph.rebuild import rebuild
+from autograd_seq.node import Node, union
+from autograd_seq.op import OPS, broadcast
+from autograd_seq.ops.reduce import sum_over
+from autograd_seq.ops.state import STATE
+from autograd_seq.ops.time import SHIFT
+from autograd_seq.plan.schedule import Loop, paths, schedule
+
+_ADD, _SUB, _MUL, _NEG = (OPS[n] for n in ("add", "sub", "mul", "neg"))
+
+
+class Places:
+    """Where the nodes of a graph stand in its schedule, and who reads them."""
+
+    def __init__(self, outputs: Sequence[Node]) -> None:
+        self.nodes = Graph(list(outputs)).nodes
+        self.path: dict[Node, tuple[Loop, ...]] = dict(paths(schedule(self.nodes)))
+        self.at = {n: i for i, n in enumerate(self.path)}
+        self.readers: dict[Node, list[Node]] = {n: [] for n in self.nodes}
+        for n in self.nodes:
+            for x in n.inputs:
+                self.readers[x].append(n)
+        self.outputs = set(outputs)
+
+    def depth(self, x: Node, of: Node) -> int:
+        """Return how many of the loops around ``of`` step ``x`` as well."""
+        pairs = zip(self.path[x], self.path[of], strict=False)
+        return next((i for i, (a, b) in enumerate(pairs) if a is not b), min(len(self.path[x]), len(self.path[of])))
+
+    def alone(self, x: Node) -> bool:
+        """Tell whether just one node reads ``x``, at its own step."""
+        return len(self.readers[x]) == 1 and x not in self.outputs and self.readers[x][0].op not in (SHIFT, STATE)
+
+
+def is_sum(node: Node) -> bool:
+    """Tell whether a node adds up floats of its own shape."""
+    return node.dtype is float and (node.op in (_ADD, _SUB) or (node.op is sum_over and not node.attrs["axes"]))
+
+
+def regrouped(outputs: Sequence[Node]) -> list[Node]:
+    """Return the graph with the sums and products inside of loops regrouped by the loops that their parts need."""
+    where = Places(outputs)
+    image: dict[Node, Node] = {}
+
+    def rule(node: Node, inputs: tuple[Node, ...]) -> Node | None:
+        image.update(zip(node.inputs, inputs, strict=True))
+        if not where.path[node]:
+            return None
+        if is_sum(node) and not _inner(where, node):
+            return _sum_by_depth(where, node, image)
+        if node.op is _MUL and node.dtype is float:
+            return _product_by_depth(where, node, image)
+        return None
+
+    return rebuild(outputs, rule)
+
+
+def _inner(where: Places, node: Node) -> bool:
+    """Tell whether the sum that reads a sum will take it apart anyway."""
+    if not where.alone(node):
+        return False
+    reader = where.readers[node][0]
+    return is_sum(reader) and where.path[reader] == where.path[node]
+
+
+def _terms(where: Places, node: Node) -> list[tuple[int, Node]]:
+    """Return the terms of a sum, through the sums and signs inside of it that nobody else reads."""
+    found: list[tuple[int, Node]] = []
+    stack = [(1, node)]
+    while stack:
+        sign, x = stack.pop()
+        inside = x is node or (where.path[x] == where.path[node] and where.alone(x))
+        if inside and x.op is _NEG:
+            stack.append((-sign, x.inputs[0]))
+        elif inside and is_sum(x):
+            signs = (1, -1) if x.op is _SUB else (1,) * len(x.inputs)
+            stack += [(sign * s, y) for s, y in zip(signs, x.inputs, strict=True)][::-1]
+        else:
+            found.append((sign, x))
+    return found
+
+
+def _sum_by_depth(where: Places, node: Node, image: dict[Node, Node]) -> Node | None:
+    terms = _terms(where, node)
+    depths = {where.depth(x, node) for _, x in terms}
+    if len(terms) < 3 and len(depths) < 2:
+        return None
+    ordered = sorted(terms, key=lambda term: where.depth(term[1], node))
+    if all(a is b for (_, a), b in zip(ordered, node.inputs, strict=False)) and len(ordered) == len(node.inputs) == 2:
+        return None
+    total: Node | None = None
+    for sign, x in ordered:
+        y = image[x]
+        if total is None:
+            total = y if sign > 0 else _NEG(y)
+        elif total.op is _NEG and sign > 0:
+            total = _SUB(y, total.inputs[0])
+        else:
+            total = _ADD(total, y) if sign > 0 else _SUB(total, y)
+    return _as(node, total)
+
+
+def _as(node: Node, made: Node | None) -> Node | None:
+    if made is None or made.shape != node.shape or set(made.axes) != set(node.axes):
+        return None
+    if node.name and made.name is None:
+        made.name = node.name
+    return made
+
+
+def _factors(where: Places, node: Node) -> tuple[int, list[Node]]:
+    """Return the sign and the factors of a product, through products that are themselves a step's value times others."""
+    sign, found, stack = 1, [], [node]
+    while stack:
+        x = stack.pop()
+        inside = x is node or where.path[x] == where.path[node]
+        if inside and x.op is _NEG and (x is node or where.alone(x)):
+            sign, stack = -sign, [*stack, x.inputs[0]]
+        elif inside and x.op is _MUL and x.dtype is float and (x is node or where.alone(x) or _scaled(where, x)):
+            stack += x.inputs[::-1]
+        else:
+            found.append(x)
+    return sign, found
+
+
+def _scaled(where: Places, x: Node) -> bool:
+    """Tell whether a product has one factor that is on the cycle, and others that are there before."""
+    return sum(where.path[y] == where.path[x] for y in x.inputs) == 1 and all(y.shape == x.shape for y in x.inputs)
+
+
+def _product_by_depth(where: Places, node: Node, image: dict[Node, Node]) -> Node | None:
+    sign, factors = _factors(where, node)
+    early = sorted((x for x in factors if where.path[x] != where.path[node]), key=lambda x: where.depth(x, node))
+    late = [x for x in factors if where.path[x] == where.path[node]]
+    if len(early) < 2 or not late:
+        return None
+    before = _multiplied([image[x] for x in early])
+    now = _multiplied([image[x] for x in late])
+    total = now[0]
+    for x in [*now[1:], *before]:
+        total = _MUL(total, x)
+    return _as(node, total if sign > 0 else _NEG(total))
+
+
+def _multiplied(factors: Iterable[Node]) -> list[Node]:
+    """Return the products of factors that have the same points: none gets larger than its largest factor."""
+    out: list[Node] = []
+    for x in factors:
+        for i, y in enumerate(out):
+            shape, axes = broadcast(x.shape, y.shape), set(union(x.axes, y.axes))
+            if any(shape == z.shape and axes == set(z.axes) for z in (x, y)):
+                out[i] = _MUL(y, x)
+                break
+        else:
+            out.append(x)
+    return out
+
+
+# -- shifts of sums -------------------------------------------------------------------------------------------------------
+
+
+def gathered(outputs: Sequence[Node]) -> list[Node]:
+    """Return the graph with Σ m_k[t + 1] inside of loops read as (Σ m_k)[t + 1]: one product behind it, and one carried row."""
+    where = Places(outputs)
+    groups: dict[Node, list[list[Node]]] = {}
+    for n in where.nodes:
+        if where.path[n] and is_sum(n) and not _inner(where, n):
+            kinds: dict[object, list[Node]] = {}
+            for sign, x in _terms(where, n):
+                if x.op is SHIFT and sign > 0 and x.attrs["outside"] == "zero" and where.alone(x) and x.dtype is float:
+                    kinds.setdefault((x.attrs["axis"], x.attrs["by"], x.shape, frozenset(x.axes)), []).append(x)
+            if many := [g for g in kinds.values() if len(g) > 1]:
+                groups[n] = many
+    if not groups:
+        return list(outputs)
+    joined = {x: g for many in groups.values() for g in many for x in g}
+    image: dict[Node, Node] = {}
+    pending: list[tuple[Node, list[Node]]] = []
+
+    def rule(node: Node, inputs: tuple[Node, ...]) -> Node | None:
+        image.update(zip(node.inputs, inputs, strict=True))
+        if node not in groups:
+            return None
+        total: Node | None = None
+        for g in groups[node]:
+            shift = Node(SHIFT, (image[g[0]],), g[0].attrs, g[0].shape, float, g[0].axes)
+            pending.append((shift, [image[x] for x in g]))
+            total = shift if total is None else _ADD(total, shift)
+        for sign, x in _terms(where, node):
+            if x not in joined and total is not None:
+                total = _ADD(total, image[x]) if sign > 0 else _SUB(total, image[x])
+        return _as(node, total)
+
+    out = rebuild(outputs, rule)
+    for shift, parts in pending:  # what the shifts read is there only now
+        sources = [p.inputs[0] for p in parts]
+        shift.inputs = (sum_over(*sources, axes=()),)
+    return out
+
