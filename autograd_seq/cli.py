@@ -1,4 +1,4 @@
-"""The command line: `demo` runs the lecture's RNN, `draw` and `check` a user's own graph.
+"""The command line: `demo` runs the lecture's RNN, `draw`, `check` and `explain` a user's own graph, `bench` a race.
 
 Whatever a user can get wrong ends as a sentence on the standard error and exit code 2, never as a traceback. No other
 file of the package imports `viz`.
@@ -7,19 +7,23 @@ file of the package imports `viz`.
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import runpy
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tqdm import tqdm
 
 import autograd_seq as ag
 import viz
 from autograd_seq import demo
+from autograd_seq.bench import measure, peers, work
 from autograd_seq.errors import AutogradSeqError, did_you_mean
 from autograd_seq.node import Node
 from autograd_seq.ops.random import SEED
@@ -70,7 +74,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="autograd-seq", description="Recurrence equations as graphs: drawn, differentiated, trained."
+        prog="autograd-seq", description="Recurrence equations as graphs: drawn, differentiated, compiled, trained."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -92,6 +96,17 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check", help="print a graph of your own, and check it and its gradient")
     _graph_argument(check)
     check.set_defaults(run=_check)
+
+    explain = commands.add_parser("explain", help="print the schedule and the NumPy program that a graph of your own becomes")
+    _graph_argument(explain)
+    explain.set_defaults(run=_explain)
+
+    bench = commands.add_parser("bench", help="time compiled training steps beside others'")
+    bench.add_argument("--cells", metavar="LIST", type=_list, default=[*work.GATES], help=_known(work.GATES))
+    bench.add_argument("--sizes", metavar="LIST", type=_list, default=[*work.SIZES], help=_known(work.SIZES))
+    bench.add_argument("--peers", metavar="LIST", type=_list, help=_known(peers.PEERS) + '; "" for ours and by hand alone')
+    bench.add_argument("--seconds", metavar="N", type=_seconds, default=20.0, help="for each line (default: %(default)g)")
+    bench.set_defaults(run=_bench)
     return parser
 
 
@@ -111,6 +126,24 @@ def _positive(text: str) -> int:
     return int(text)
 
 
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number ≥ 0")
+    return seconds
+
+
+def _list(text: str) -> list[str]:
+    return list(dict.fromkeys(part.strip() for part in text.split(","))) if text else []
+
+
+def _known(names: Iterable[str]) -> str:
+    return f"some of {','.join(names)} (default: all)"
+
+
 # -- demo -------------------------------------------------------------------------------------------------------------
 
 
@@ -125,7 +158,7 @@ def _demo(args: argparse.Namespace) -> None:
         viz.unfolded(model.loss, t=_PICTURED_STEPS).save(folder / "unfolded.png"),
         viz.fold_unfold(model.loss, t=3).save(folder / "fold_unfold.png"),
     ]
-    scores = demo.learn(model, args.steps, args.seed)
+    scores = demo.run(model, args.steps, args.seed)
     plot = viz.plots.forecast(
         scores.year, scores.actual, scores.predicted, split=demo.LAST_TRAIN + 1, ylabel="sunspot number",
         title="Yearly sunspot numbers, and the RNN's forecast from the year before",
@@ -206,6 +239,20 @@ def _failure(path: Path, error: BaseException) -> UsageError:
     )
 
 
+@contextmanager
+def _blaming(place: str) -> Iterator[None]:
+    """Tell in words what an operation of the user's own raises when it is run or differentiated."""
+    path = Path(place.rpartition(":")[0])
+    try:
+        yield
+    except AutogradSeqError:
+        raise
+    except Exception as error:
+        if all(f.filename != str(path) for f in traceback.extract_tb(error.__traceback__)):
+            raise
+        raise _failure(path, error) from None
+
+
 # -- check ------------------------------------------------------------------------------------------------------------
 
 
@@ -216,15 +263,24 @@ def _check(args: argparse.Namespace) -> None:
     for cycle in cycles:
         print(f"cycle: {' → '.join([*cycle, cycle[0]])}")
     print(f"{len(cycles)} cycle{'' if len(cycles) == 1 else 's'}, each broken by a delay" if cycles else "no cycle")
-    losses = [o for o in graph.outputs if o.shape == () and not o.axes and o.dtype is float]
+    losses = [o for o in graph.outputs if _is_loss(o)]
     if not losses:
         print("gradient not checked: no output is a scalar float; sum it, over its axes as well: ag.sum(y, over=t)")
-    for loss in losses:
-        _check_gradient(ag.Graph(loss), loss)
+    with _blaming(args.graph):
+        for loss in losses:
+            _check_gradient(ag.Graph(loss), loss)
+
+
+def _is_loss(node: Node) -> bool:
+    return node.shape == () and not node.axes and node.dtype is float
+
+
+def _params(graph: ag.Graph) -> list[Node]:
+    return [n for n in graph.inputs.values() if n.op.name == "param" and n.dtype is float]
 
 
 def _check_gradient(graph: ag.Graph, loss: Node) -> None:
-    name, params = graph.name(loss), [n for n in graph.inputs.values() if n.op.name == "param" and n.dtype is float]
+    name, params = graph.name(loss), _params(graph)
     if not params:
         print(f"gradient of {name} not checked: it reads no parameter")
         return
@@ -277,3 +333,42 @@ def _axis_sizes(graph: ag.Graph) -> dict[str, int]:
             a, b = tie["axis"].name, tie["other"].name
             sizes[a] = sizes[b] = min(sizes.get(a, 5), sizes.get(b, 5))
     return {axis.name: sizes[axis.name] for axis in graph.axes}
+
+
+# -- explain ----------------------------------------------------------------------------------------------------------
+
+
+def _explain(args: argparse.Namespace) -> None:
+    graph = load(args.graph)
+    params, returned = _params(graph), ", ".join(graph.name(o) for o in graph.outputs)
+    if len(graph.outputs) == 1 and _is_loss(graph.outputs[0]) and params:
+        with _blaming(args.graph):
+            program = ag.value_and_grad(graph.outputs[0], params).program
+        returned += f", and its gradients with respect to {', '.join(str(p.name) for p in params)}"
+    else:
+        program = ag.compile(graph)
+    print(f"Schedule of {returned}; at the right, floating-point operations:\n")
+    print(f"{program.schedule}\n\nProgram:\n\n{program.source.rstrip()}")
+
+
+# -- bench ------------------------------------------------------------------------------------------------------------
+
+
+def _bench(args: argparse.Namespace) -> None:
+    works = [work.Workload.of(cell, size) for cell in args.cells for size in args.sizes]
+    if not works:
+        raise UsageError("C108", "nothing is to be measured", got="an empty list", fix="--cells rnn --sizes tiny")
+    peers.choose(args.peers)  # raises for a name that there is not
+    rows: list[measure.Row] = []
+    with tqdm(total=len(works), desc="measuring", unit="workload", dynamic_ncols=True) as bar:
+
+        def done(new: list[measure.Row]) -> None:
+            rows.extend(new)
+            bar.update()
+
+        try:
+            measure.measure(works, args.peers, seconds=args.seconds, done=done)
+        finally:  # what is measured is shown, also where Ctrl-C ends it
+            bar.close()
+            if rows:
+                print(measure.report(rows))

@@ -17,9 +17,9 @@ import time
 from typing import NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
 import autograd_seq as ag
+from autograd_seq import learn
 
 HIDDEN, STEPS, RATE, SEED = 8, 200, 0.01, 0
 LAST_TRAIN, LAST_TEST = 1920, 1955
@@ -152,16 +152,18 @@ def difference(found: Arrays, reference: Arrays) -> float:
     return max(float(np.max(np.abs(found[k] - r)) / np.max(np.abs(r))) for k, r in reference.items())
 
 
-def gradients(model: Model, theta: Arrays, data: Series) -> tuple[Arrays, Arrays, Arrays]:
-    """Return the gradient of the loss three times.
+def gradients(model: Model, theta: Arrays, data: Series) -> tuple[Arrays, Arrays, Arrays, Arrays]:
+    """Return the gradient of the loss four times.
 
     Returns:
-        by reverse mode through the unrolled DAG; by the adjoint folded graph, unrolled; by central differences.
+        by reverse mode through the unrolled DAG; by the adjoint folded graph, unrolled; by the compiled program; by central
+        differences.
     """
     names, feeds, steps = list(theta), {"x": data.x, "d": data.d}, len(data.year)
     dag = model.loss.unroll(t=steps)
     reverse = dag.grad(names).evaluate(**feeds, **theta)
     adjoint = ag.Graph(*ag.grad(model.loss.outputs[0], model.params)).unroll(t=steps).evaluate(**feeds, **theta)
+    _, compiled = ag.value_and_grad(model.loss.outputs[0], model.params)(**feeds, **theta)
     numeric = {k: np.zeros_like(v) for k, v in theta.items()}
     for name, value in theta.items():
         for place in np.ndindex(value.shape):
@@ -170,36 +172,28 @@ def gradients(model: Model, theta: Arrays, data: Series) -> tuple[Arrays, Arrays
             down[place] -= _NUDGE
             (above,), (below,) = (dag.evaluate(**feeds, **{**theta, name: nudged}) for nudged in (up, down))
             numeric[name][place] = (above - below) / (2 * _NUDGE)
-    return dict(zip(names, reverse, strict=True)), dict(zip(names, adjoint, strict=True)), numeric
+    return dict(zip(names, reverse, strict=True)), dict(zip(names, adjoint, strict=True)), compiled, numeric
 
 
 def compare(model: Model, theta: Arrays, data: Series) -> None:
-    """Print how far the three gradients agree."""
-    reverse, adjoint, numeric = gradients(model, theta, data)
+    """Print how far the four gradients agree."""
+    reverse, adjoint, compiled, numeric = gradients(model, theta, data)
     print(f"The gradient of L through {len(data.year)} steps; largest difference, relative to the largest entry:")
     print(f"  adjoint folded graph, unrolled: {difference(adjoint, reverse):.1e} from reverse mode through the DAG")
+    print(f"  adjoint folded graph, compiled: {difference(compiled, reverse):.1e} from reverse mode through the DAG")
     print(f"  central differences:            {difference(numeric, reverse):.1e} from reverse mode through the DAG\n")
 
 
-def train(model: Model, theta: Arrays, data: Series, steps: int = STEPS, unit: float = 1.0) -> Arrays:
-    """Return the parameters after so many steps of Adam on the full BPTT gradient, the rate falling as a half cosine.
-
-    Args:
-        unit: what the loss is multiplied by where it is shown.
-    """
-    dag = model.loss.unroll(t=len(data.year)).grad(list(theta), with_outputs=True)
-    theta, first, second = dict(theta), dict.fromkeys(theta, 0.0), dict.fromkeys(theta, 0.0)
-    with tqdm(range(1, steps + 1), desc="training by full BPTT", unit="step", dynamic_ncols=True) as bar:
-        for i in bar:
-            loss, *grads = dag.evaluate(x=data.x, d=data.d, **theta)
-            rate = RATE * 0.5 * (1 + np.cos(np.pi * (i - 1) / steps))
-            for name, grad in zip(theta, grads, strict=True):
-                first[name] = 0.9 * first[name] + 0.1 * grad
-                second[name] = 0.99 * second[name] + 0.01 * grad**2
-                slope = first[name] / (1 - 0.9**i) / (np.sqrt(second[name] / (1 - 0.99**i)) + 1e-8)
-                theta[name] = theta[name] - rate * slope
-            bar.set_postfix_str(f"training MSE {loss * unit:.1f}", refresh=False)
-    return theta
+def train(model: Model, theta: Arrays, data: Series, steps: int = STEPS) -> Arrays:
+    """Return the parameters after so many steps of Adam on the full BPTT gradient, the rate falling as a half cosine."""
+    step = ag.value_and_grad(model.loss.outputs[0], model.params)
+    optimizer = learn.adam(learn.cosine(RATE, steps), b2=0.99)
+    result = learn.train(
+        step, theta, {"x": data.x, "d": data.d}, optimizer, steps=steps, description="training by full BPTT"
+    )  # fmt: skip
+    if result.interrupted:
+        raise KeyboardInterrupt  # a forecast of half a training would pass for the whole one's
+    return result.params
 
 
 def autoregression(year: np.ndarray, value: np.ndarray, lags: int = LAGS) -> float:
@@ -221,7 +215,7 @@ def judge(model: Model, theta: Arrays, sun: Sunspots) -> Scores:
     """Run the recurrence over all years and score 1921 to 1955, beside persistence and an autoregression."""
     data = sun.until(LAST_TEST)
     weights = {k: v for k, v in theta.items() if k in model.output.inputs}
-    (y,) = model.output.unroll(t=len(data.year)).evaluate(x=data.x, **weights)
+    (y,) = ag.compile(model.output)(x=data.x, **weights)
     predicted, actual = y[:, 0] * sun.scale + sun.mean, sun.value[1:]
     test = data.year > LAST_TRAIN
     rnn, persistence = (
@@ -240,16 +234,16 @@ def report(scores: Scores, seconds: float) -> None:
     ]
     for name, error in rows:
         print(f"  {name:<38}{error:8.1f}")
-    print(f"One network, trained in {seconds:.0f} s; another --seed gives another error.")
+    print(f"One network, compiled and trained in {seconds:.1f} s; another --seed gives another error.")
 
 
-def learn(model: Model, steps: int = STEPS, seed: int = SEED) -> Scores:
+def run(model: Model, steps: int = STEPS, seed: int = SEED) -> Scores:
     """Compare the gradients, train, judge; print all of it."""
     sun = load()
     data, theta = sun.until(LAST_TRAIN), start(model, seed)
     compare(model, theta, data)
     began = time.perf_counter()
-    theta = train(model, theta, data, steps, unit=sun.scale**2)
+    theta = train(model, theta, data, steps)
     seconds = time.perf_counter() - began
     scores = judge(model, theta, sun)
     report(scores, seconds)

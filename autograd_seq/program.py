@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import builtins
 import linecache
+import os
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+from time import perf_counter
 from typing import Any
 
 import numpy as np
 
 from autograd_seq.emit import calls
 from autograd_seq.emit.numpy import Emitted, Writer
+from autograd_seq.emit.profile import MARK, Profile, marked
+from autograd_seq.emit.standalone import standalone, write
 from autograd_seq.errors import DTypeError, FeedError, GradientError
 from autograd_seq.grad.reverse import grad
 from autograd_seq.graph import feeds
@@ -18,7 +26,11 @@ from autograd_seq.graph.check import check_lengths
 from autograd_seq.graph.graph import Graph, flatten
 from autograd_seq.node import STRONG, Node
 from autograd_seq.ops.leaf import PARAM, TENSOR
+from autograd_seq.plan.cost import Cost, cost
 from autograd_seq.plan.passes import Plan, plan
+from autograd_seq.plan.text import Schedule
+
+_PROFILE_SECONDS = 2.0  # a profile stops after these, or 50 runs, but not before 3 runs
 
 
 class Program:
@@ -28,6 +40,16 @@ class Program:
         graph: the folded graph that was compiled.
         source: the program, as text: exactly what runs.
         schedule: what is lifted and what loops; it prints.
+
+    Example:
+        >>> import autograd_seq as ag
+        >>> b = ag.Axis("b")
+        >>> step = ag.compile(ag.tanh(ag.param("W", (3, 4)) @ ag.input("x", (4,), over=b)))
+        >>> print(step.schedule)
+        lifted over b: matmul_1 = W @ x         24·B
+        lifted over b: tanh_1 = tanh(matmul_1)  30·B
+        >>> step.cost(b=1000).flops
+        54000.0
     """
 
     def __init__(self, graph: Graph, dtype: Any, passes: Iterable[str] | None) -> None:
@@ -85,6 +107,83 @@ class Program:
             ) from None  # fmt: skip
         idle.append(run)
         return out
+
+    @property
+    def schedule(self) -> Schedule:
+        """What is lifted over which axes, and what loops, with the floating-point operations of each line; it prints."""
+        return Schedule(self.plan.graph, self.plan.items)
+
+    def cost(self, **lengths: int) -> Cost:
+        """Predict the floating-point operations and the bytes of a call, without making it.
+
+        Args:
+            lengths: the length of each axis, by name.
+
+        Raises:
+            AxisError: an axis is missing or unknown, or its length is no whole number ≥ 0.
+
+        Notes:
+            Floats are counted at the width that ``dtype=`` fixed, else that of float64.
+        """
+        return cost(self.plan, self.graph._sizes(lengths), (self.dtype or np.dtype(np.float64)).itemsize)
+
+    def save_source(self, path: str | os.PathLike[str]) -> Path:
+        """Write the program as a file that runs with NumPy alone, and says how; the file is written whole or not at all.
+
+        Args:
+            path: of a file in a folder that is there.
+
+        Raises:
+            OperationError: the program calls functions whose source it does not hold.
+            OSError: the file cannot be written; one that stood there before is unharmed.
+
+        Example:
+            >>> import autograd_seq as ag, tempfile
+            >>> folder = tempfile.TemporaryDirectory()
+            >>> path = ag.compile(ag.param("w") * 2).save_source(f"{folder.name}/twice.py")
+            >>> namespace = {}
+            >>> exec(path.read_text(encoding="utf-8"), namespace)
+            >>> float(namespace["program"](real=np.float64)(np.array(1.5))[0])
+            3.0
+            >>> folder.cleanup()
+        """
+        return write(path, standalone(self._emitted, self.graph, self.dtype))
+
+    def profile(self, **given: Any) -> Profile:
+        """Run the program several times, and return the time of each block beside its equation.
+
+        Args:
+            given: the feeds, as for a call.
+
+        Returns:
+            A :class:`Profile`, which prints as a table. A loop is one block. Making the workspace, the checks of a call
+            and the copies of what is returned are not in it.
+
+        Example:
+            >>> import autograd_seq as ag
+            >>> t = ag.Axis("t")
+            >>> step = ag.compile(ag.sum(ag.tanh(ag.input("x", over=t)), over=t))
+            >>> [equation for _, equation in step.profile(x=np.ones(1000)).rows]
+            ['sum_over_1 = sum(tanh(x), over=(t))']
+        """
+        self(**given)  # what is wrong with the feeds is said here
+        arrays, workspace = self._checked(given)
+        source, equations = marked(self.source)
+        times: list[float] = []
+        foreign = {**self._emitted.foreign, MARK: lambda: times.append(perf_counter())}
+        run = _executed(replace(self._emitted, source=source, foreign=foreign))(*workspace)
+        spent: list[list[float]] = [[] for _ in equations]
+        end = perf_counter() + _PROFILE_SECONDS
+        with np.errstate(all="ignore"):
+            run(*arrays)  # the first call touches memory for the first time
+            runs = 0
+            while runs < 3 or (runs < 50 and perf_counter() < end):
+                times.clear()
+                run(*arrays)
+                runs += 1
+                for each, (a, b) in zip(spent, pairwise(times), strict=True):
+                    each.append(b - a)
+        return Profile(tuple((median(s), e) for s, e in zip(spent, equations, strict=True)), runs)
 
     def _checked(self, given: dict[str, Any]) -> tuple[list[np.ndarray], Any]:
         """Return the arrays to run on, and the sizes and width of the workspace."""
@@ -188,6 +287,23 @@ class ValueAndGrad:
     def source(self) -> str:
         """The program, as text."""
         return self.program.source
+
+    @property
+    def schedule(self) -> Schedule:
+        """What is lifted over which axes, and what loops; see :attr:`Program.schedule`."""
+        return self.program.schedule
+
+    def cost(self, **lengths: int) -> Cost:
+        """Predict the floating-point operations and bytes of a call; see :meth:`Program.cost`."""
+        return self.program.cost(**lengths)
+
+    def save_source(self, path: str | os.PathLike[str]) -> Path:
+        """Write the program as a file that runs with NumPy alone; see :meth:`Program.save_source`."""
+        return self.program.save_source(path)
+
+    def profile(self, **given: Any) -> Profile:
+        """Return the time of each block beside its equation; see :meth:`Program.profile`."""
+        return self.program.profile(**given)
 
     def __repr__(self) -> str:
         return f"<value and gradients ({', '.join(self.wrt)}) of {self.program.graph!r}>"

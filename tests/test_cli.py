@@ -7,10 +7,13 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
-from autograd_seq.cli import main
+from autograd_seq.bench import measure
+from autograd_seq.cli import load, main
 
 MODEL = """
 import numpy as np
@@ -23,6 +26,7 @@ s = ag.state("s", (4,), over=t)
 s[t] = ag.tanh(U @ x[t] + W @ s[t - 1])
 y = (V @ s[t]).named("y")
 L = ag.sum(ag.nll(ag.softmax(y), l[t]), over=t).named("L")
+square = ag.sum(ag.dot(y, y), over=t).named("square")
 g = ag.Graph(L)
 both = [L, y]
 rowless = ag.sum(ag.sum(ag.log(x[t])), over=t)
@@ -69,11 +73,11 @@ def test_the_demo_prints_the_graph_its_gradients_and_errors_and_draws_four_pictu
     assert "graph over t:" in out and "return L" in out
     assert "broken by the delay: s → s[t - 1] →" in out
     assert re.search(r"Unrolled over 4 steps: \d+ nodes", out)
-    adjoint, numeric = (
+    adjoint, compiled, numeric = (
         float(re.search(rf"{words}: +(\S+) from reverse mode", out)[1])
-        for words in ("adjoint folded graph, unrolled", "central differences")
+        for words in ("adjoint folded graph, unrolled", "adjoint folded graph, compiled", "central differences")
     )
-    assert adjoint < 1e-12
+    assert max(adjoint, compiled) < 1e-12
     assert numeric < 1e-6
     assert re.search(r"RNN, 8 hidden units +\d+\.\d\n", out)
     assert re.search(r"persistence .* +638\.3\n", out)
@@ -88,6 +92,17 @@ def test_the_demo_as_it_is_run_forecasts_better_than_the_autoregression(capsys, 
     code, out, _ = run(capsys, "demo", "--out", tmp_path)
     assert code == 0
     assert float(re.search(r"RNN, 8 hidden units +(\S+)", out)[1]) < 189.2
+
+
+def test_ctrl_c_during_the_training_brings_no_forecast(capsys, tmp_path, monkeypatch):
+    def stop(*_: object, **feeds: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("autograd_seq.demo.compare", lambda *_: None)
+    monkeypatch.setattr("autograd_seq.program.ValueAndGrad.__call__", stop)
+    code, out, err = run(capsys, "demo", "--out", tmp_path)
+    assert code == 130 and err.endswith("interrupted\n")
+    assert "Mean squared error" not in out and not (tmp_path / "forecast.png").exists()
 
 
 def test_the_demo_writes_into_the_working_directory_by_default(capsys, tmp_path, monkeypatch):
@@ -202,6 +217,104 @@ def test_a_wrong_derivative_is_an_error(capsys, model):
     code, _, err = run(capsys, "check", f"{model}:bad")
     assert code == 2
     assert "GradientCheckError [E108]: the gradient with respect to W is wrong" in err
+
+
+# -- explain ----------------------------------------------------------------------------------------------------------
+
+
+def program_of(out: str) -> dict[str, Any]:
+    """Run the program that was printed."""
+    names: dict[str, Any] = {}
+    exec(out.split("\nProgram:\n\n")[1], names)
+    return names
+
+
+@pytest.mark.parametrize(("name", "loss"), [("g", "L"), ("L", "L"), ("square", "square")])
+def test_explain_prints_schedule_and_program_of_a_loss_and_its_gradients(capsys, model, name, loss):
+    code, out, err = run(capsys, "explain", f"{model}:{name}")
+    assert (code, err) == (0, "")
+    head = re.match(r"Schedule of (\w+), and its gradients with respect to ([UVW, ]+); at the right, floating-point", out)
+    assert head is not None and head[1] == loss
+    assert sorted(head[2].split(", ")) == ["U", "V", "W"]
+    assert "for t = 0 … T−1:\n" in out and "for t = T−1 … 0:\n" in out
+    assert callable(program_of(out)["program"])
+
+
+def test_the_program_that_explain_prints_computes_the_loss_and_the_gradients_in_the_order_told(capsys, model):
+    _, out, _ = run(capsys, "explain", f"{model}:square")
+    names = re.search("with respect to ([UVW, ]+);", out)[1].split(", ")
+    random = np.random.default_rng(0)
+    feeds = {k: random.normal(size=n) for k, n in {"x": (5, 3), "U": (4, 3), "W": (4, 4), "V": (2, 4)}.items()}
+    loss, *grads = program_of(out)["program"](5, np.float64)(**feeds)
+    graph = load(f"{model}:square")
+    expected = graph.unroll(t=5).grad(names, with_outputs=True).evaluate(**feeds)
+    for found, value in zip([loss, *grads], expected, strict=True):
+        np.testing.assert_allclose(found, value, rtol=1e-12)
+
+
+@pytest.mark.parametrize(("name", "returned"), [("y", "y"), ("both", "L, y"), ("rowless", "sum_over_1")])
+def test_explain_of_what_is_no_loss_is_the_program_of_the_outputs(capsys, model, name, returned):
+    code, out, err = run(capsys, "explain", f"{model}:{name}")
+    assert (code, err) == (0, "")
+    assert out.startswith(f"Schedule of {returned}; at the right, ")
+    assert "T−1 … 0" not in out
+    assert callable(program_of(out)["program"])
+
+
+def test_explain_tells_errors_in_words(capsys, model):
+    code, out, err = run(capsys, "explain", f"{model}:gg")
+    assert (code, out) == (2, "") and "[C105]" in err
+
+
+@pytest.mark.parametrize("command", ["explain", "check"])
+def test_an_operation_of_ones_own_that_fails_is_told_with_its_line(capsys, tmp_path, command):
+    path = tmp_path / "own.py"
+    path.write_text(
+        "import autograd_seq as ag\ndef vjp(g, y, x):\n    return 1 / 0\n"
+        "own = ag.defop('own', shape=ag.same_shape, forward=abs, vjp=vjp)\nL = ag.sum(own(ag.param('W', (3,))))\n"
+    )
+    code, _, err = run(capsys, command, f"{path}:L")
+    assert code == 2
+    assert err.startswith(f"UsageError [C104]: {path} does not run: ZeroDivisionError: division by zero")
+    assert err.endswith("(own.py:3)\n")
+
+
+# -- bench ------------------------------------------------------------------------------------------------------------
+
+
+def test_bench_prints_a_line_for_each_workload(capsys):
+    code, out, err = run(capsys, "bench", "--cells", "rnn, gru", "--sizes", "tiny", "--peers", "", "--seconds", "0")
+    assert code == 0, err
+    assert out.startswith("ms for one training step; in brackets our time divided by theirs: below 1 ours is faster\n")
+    assert re.search(r"^ +ours +by hand\nrnn tiny +\S+ +\S+ \(\d+\.\d+\)\ngru tiny +\S+ +\S+ \(\d+\.\d+\)\n", out, re.MULTILINE)
+    assert "2/2" in err
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["--cells", "rnm"], 'OperationError [B101]: there is no such workload\n  expected rnn or lstm or gru, got \'rnm\'\n'),
+        (["--sizes", "tiny,huge"], "expected tiny or small or medium or large or long, got 'huge'"),
+        (["--sizes", "tiny,"], "got ''"),
+        (["--peers", "torhc.nn"], 'did you mean "torch.nn"?'),
+        (["--cells", ""], "UsageError [C108]: nothing is to be measured\n"),
+    ],
+)
+def test_bench_refuses_what_it_does_not_know_before_it_measures(capsys, args, words):
+    code, out, err = run(capsys, "bench", *args)
+    assert (code, out) == (2, "")
+    assert words in err and "measuring" not in err
+
+
+def test_ctrl_c_ends_bench_with_what_is_measured(capsys, monkeypatch):
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    make = measure.make
+    monkeypatch.setattr(measure, "make", lambda work, seed: stop() if work.cell == "lstm" else make(work, seed))
+    code, out, err = run(capsys, "bench", "--sizes", "tiny", "--peers", "", "--seconds", "0")
+    assert code == 130 and err.endswith("interrupted\n")
+    assert "rnn tiny" in out and "lstm" not in out
 
 
 # -- what may be wrong with FILE.py:NAME ------------------------------------------------------------------------------
@@ -334,6 +447,10 @@ def test_the_file_may_import_its_neighbours_and_is_not_run_as_main(capsys, tmp_p
         (["draw", "m.py:g", "-o", "f.png", "--unroll", "2.5"], "'2.5' is no integer ≥ 0"),
         (["draw", "m.py:g", "-o", "f.png", "--theme", "pink"], "invalid choice: 'pink'"),
         (["check"], "the following arguments are required: FILE.py:NAME"),
+        (["explain"], "the following arguments are required: FILE.py:NAME"),
+        (["bench", "--seconds", "-1"], "'-1' is no number ≥ 0"),
+        (["bench", "--seconds", "nan"], "'nan' is no number ≥ 0"),
+        (["bench", "--seconds", "soon"], "'soon' is no number ≥ 0"),
     ],
 )
 def test_bad_arguments(capsys, args, words):
@@ -346,7 +463,7 @@ def test_bad_arguments(capsys, args, words):
 def test_help_is_no_error(capsys):
     code, out, _ = run(capsys, "--help")
     assert code == 0
-    assert all(command in out for command in ("demo", "draw", "check"))
+    assert all(command in out for command in ("demo", "draw", "check", "explain", "bench"))
 
 
 def test_ctrl_c_is_told_in_a_word(capsys, monkeypatch):

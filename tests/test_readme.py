@@ -23,7 +23,7 @@ def test_the_quickstart_is_short_and_runs_as_it_stands(tmp_path):
     assert len(BLOCKS) == 1
     assert len(BLOCKS[0].splitlines()) < 20
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", BLOCKS[0]],
+        [sys.executable, "-W", "error", "-c", BLOCKS[0] + "print(loss.shape, *(grads[k].shape for k in 'UWV'))"],
         cwd=tmp_path,
         capture_output=True,
         text=True,
@@ -31,13 +31,33 @@ def test_the_quickstart_is_short_and_runs_as_it_stands(tmp_path):
         env=ENVIRONMENT,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "[['s', 's[t - 1]', 'matmul_2', 'add_1', 'tanh_1']]\n(8, 3) (8, 8) (5, 8)\n"
+    first, *source, last = done.stdout.splitlines()
+    assert first == "[['s', 's[t - 1]', 'matmul_2', 'add_1', 'tanh_1']]"
+    assert last == "() (8, 3) (8, 8) (5, 8)"
+    assert "def program(T, real):" in source
     assert (tmp_path / "rnn.png").read_bytes()[:4] == b"\x89PNG"
 
 
 def test_both_commands_stand_there_to_be_copied():
     assert "\npip install . && autograd-seq demo\n" in TEXT
     assert "\npip install '.[test]' && pytest\n" in TEXT
+
+
+@pytest.mark.parametrize("line", re.findall(r"^autograd-seq (.*?) *#", TEXT, re.MULTILINE))
+def test_the_commands_shown_run_as_they_stand(line, tmp_path):
+    (tmp_path / "model.py").write_text(BLOCKS[0].split("\ng = ")[0], encoding="utf-8")
+    # What is timed is shortened, nothing else: the last --seconds counts.
+    quick = ["--seconds", "0", "--peers", ""] if line.startswith("bench") else []
+    done = subprocess.run(
+        [sys.executable, "-m", "autograd_seq", *line.split(), *quick],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=ENVIRONMENT,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
 
 
 @pytest.mark.parametrize("target", sorted(set(re.findall(r'(?:\]\(|src=")([^)"#:]+)[)"]', TEXT))))

@@ -18,8 +18,8 @@ from autograd_seq.axes import Axis
 from autograd_seq.emit import calls
 from autograd_seq.emit.arrays import RUN, STEP, WORK, Array, tuple_code
 from autograd_seq.emit.bundle import Bundle
+from autograd_seq.emit.carried import HELPERS
 from autograd_seq.emit.equations import Equations
-from autograd_seq.emit.helpers import HELPERS
 from autograd_seq.emit.names import Names, called, state_names
 from autograd_seq.emit.products import contract
 from autograd_seq.emit.views import arranged, view
@@ -183,6 +183,11 @@ class Writer:
 
     def _own(self, node: Node) -> Array:
         home = self.storage.homes[node]
+        if home.lane:
+            whole, start, stop = home.lane
+            x = self.array(whole)
+            code = x.index({}, [*[":"] * (len(node.shape) - 1), f"{start}:{stop}"])
+            return x.as_view(self.once(code, self.called(node)), shape=node.shape, whole=False)
         if home.buffer is None:
             stage = STEP if self.storage.path[node] else RUN
             return Array(self.names.new(self.called(node)), home.axes, node.shape, stage, whole=False)
@@ -362,7 +367,9 @@ class Writer:
         self.equations.note(self, node)
         home = self.storage.homes[node]
         lifted = [a for a in self.storage.order if a in node.axes and a not in self.stepping()]
-        if node.op.name == "contract":
+        if any(whole is node for whole, _, _ in (self.storage.lanes[x] for x in node.inputs if x in self.storage.lanes)):
+            self._join(node, lifted)
+        elif node.op.name == "contract":
             contract(self, node, node, lifted)
         elif node.op.name == "sum_over" and node.inputs[0] in self.storage.absorbed:
             contract(self, node, node.inputs[0], lifted)
@@ -380,6 +387,19 @@ class Writer:
                 lines = calls.phrase(node, out, xs) or [f"{out}[...] = {self._call(node, xs)}"]
                 for line in lines:
                     self.write(line)
+
+    def _join(self, node: Node, lifted: Sequence[Axis]) -> None:
+        """Write a concatenation some of whose parts are in their places already."""
+        start = 0
+        for x in node.inputs:
+            stop = start + x.shape[-1]
+            if self.storage.lanes.get(x, (None,))[0] is not node or self.storage.lanes[x][1] != start:
+                whole = self.array(node)
+                code = whole.index({}, [*[":"] * (len(node.shape) - 1), f"{start}:{stop}"])
+                place = whole.as_view(self.once(code, f"{self.called(node)}_part"), shape=x.shape, whole=False)
+                out = self.at_step(place, self.called(node))
+                self.write(f"copyto({out}, {self.operand(x, lifted, len(x.shape))})")
+            start = stop
 
     def target(self, node: Node) -> str:
         """Return where the values of a node are to be written."""

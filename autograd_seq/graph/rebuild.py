@@ -26,6 +26,7 @@ def rebuild(
     rule: Rule,
     states: Callable[[Node, Node], Node] | None = None,
     axes: Callable[[Node], tuple[Axis, ...]] = lambda node: node.axes,
+    image: dict[Node, Node] | None = None,
 ) -> list[Node]:
     """Return the copies of ``outputs``; nodes that no change reaches are kept as they are.
 
@@ -34,12 +35,13 @@ def rebuild(
         rule: what becomes of a node that is neither a state nor a shift.
         states: ``states(state, equation)``, both new, is what readers at the same step read; the state by default.
         axes: what a state or a shift of the copy varies over; what the old one did by default.
+        image: is filled with what became of each node, as the copy grows: a rule may look up what came before.
 
     Notes:
         Linear in the number of nodes.
     """
     order = step_order(outputs)
-    new: dict[Node, Node] = {}
+    new: dict[Node, Node] = {} if image is None else image
     source: dict[Node, Node] = {}  # what a shift of the node reads, where that differs from what others read
     shifts: dict[tuple[object, ...], Node] = {}
     for n in order:

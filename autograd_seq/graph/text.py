@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -82,7 +82,7 @@ def show(graph: Graph) -> str:
             continue
         over = f" over {', '.join(a.name for a in graph.layout(node))}" if node.axes else ""
         shape = f"[{', '.join(map(str, node.shape))}]" if node.shape else ""
-        lines.append((graph.name(node), f"{node.dtype.__name__}{shape}{over}", _right(graph, node)))
+        lines.append((graph.name(node), f"{node.dtype.__name__}{shape}{over}", right(graph, node)))
     widths = [max((len(line[i]) for line in lines), default=0) for i in (0, 1)]
     body = [f"  {a:<{widths[0]}} : {b:<{widths[1]}} = {c}" for a, b, c in lines]
     outs = ", ".join(graph.name(o) for o in graph.outputs)
@@ -90,8 +90,16 @@ def show(graph: Graph) -> str:
     return "\n".join([f"graph{' over ' + over if over else ''}:", *body, f"  return {outs}"])
 
 
-def _right(graph: Graph, node: Node) -> str:
-    args = [_operand(graph, x) for x in node.inputs]
+def right(graph: Graph, node: Node, term: Callable[[Graph, Node], str] | None = None) -> str:
+    """Return the operation of a node on its inputs, each as ``term`` writes it: by default its name, or its number.
+
+    Example:
+        >>> import autograd_seq as ag
+        >>> y = ag.tanh(ag.param("w") * 2)
+        >>> right(ag.Graph(y), y), right(ag.Graph(y), y.inputs[0])
+        ('tanh(mul_1)', 'w * 2')
+    """
+    args = [(term or operand)(graph, x) for x in node.inputs]
     if node.op is STATE:
         rows = [
             f", {b.side}[{b.axis}]=({', '.join(args[b.start : b.stop])}{', …' if b.rows is None else ''})"
@@ -118,7 +126,8 @@ def _attr(value: object) -> str:
     return value.__name__ if isinstance(value, type) else str(value) if not isinstance(value, str) else repr(value)
 
 
-def _operand(graph: Graph, node: Node) -> str:
+def operand(graph: Graph, node: Node) -> str:
+    """Return a node as it is written on the right: its name, or the number that it is."""
     return _value(node) if node.op is CONSTANT and not node.shape else graph.name(node)
 
 

@@ -102,9 +102,13 @@ def take(x: Any, index: Any, axis: int = 0) -> Node:
     return transpose(out, (*range(k, k + at), *range(k), *range(k + at, out.ndim)))
 
 
+def _one_hot_forward(i: Any, n: int) -> Any:
+    return (_checked(np.asarray(i), n)[..., None] == np.arange(n)).astype(float)
+
+
 _one_hot = defop(
     "one_hot", shape=lambda i, *, n: (*i, n),
-    forward=lambda i, n: (_checked(np.asarray(i), n)[..., None] == np.arange(n)).astype(float),
+    forward=_one_hot_forward,
     vjp=lambda g, y, i, n: (None,), symbol="1-hot",
 )  # fmt: skip
 

@@ -52,13 +52,17 @@ def _pairwise_sum(x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
     return np.sum(x, axis=axis, keepdims=keepdims)
 
 
+def _max_forward(x: Any, axis: Any, keepdims: bool) -> Any:
+    return np.max(x, axis=axis, keepdims=keepdims)
+
+
 _sum = defop(
     "sum", shape=_reduced, dtype=arithmetic, forward=_pairwise_sum, symbol="Σ",
     vjp=lambda g, y, x, axis, keepdims: (_kept(g, x, axis),),
 )  # fmt: skip
 _max = defop(
     "max", shape=_nonempty, dtype=promote,
-    forward=lambda x, axis, keepdims: np.max(x, axis=axis, keepdims=keepdims),
+    forward=_max_forward,
     vjp=lambda g, y, x, axis, keepdims: (_kept(g, x, axis) * _winners(x, axis),),
 )  # fmt: skip
 

@@ -356,9 +356,13 @@ def flip(x: Any, axis: int | Sequence[int] | None = None) -> Node:
     return getitem(x, tuple(slice(None, None, -1 if a in turned else 1) for a in range(-x.ndim, 0)))
 
 
+def _cumsum_forward(x: Any, axis: int) -> Any:
+    return np.cumsum(x, axis=axis)
+
+
 _cumsum: Op = defop(
     "cumsum", shape=lambda x, *, axis: x, dtype=lambda x, **_: int if x is bool else x, symbol="Σ≤",
-    forward=lambda x, axis: np.cumsum(x, axis=axis),
+    forward=_cumsum_forward,
     vjp=lambda g, y, x, axis: (flip(_cumsum(flip(g, axis), axis=axis), axis),),
 )  # fmt: skip
 

@@ -11,6 +11,7 @@ from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.rebuild import rebuild
 from autograd_seq.node import Node
 from autograd_seq.plan.legal import legal
+from autograd_seq.plan.pack import packed
 from autograd_seq.plan.regroup import gathered, regrouped
 from autograd_seq.plan.schedule import Item, schedule
 from autograd_seq.plan.simplify import canonical, identities, merged, tidied
@@ -21,6 +22,7 @@ GRAPH_PASSES: dict[str, Callable[[Sequence[Node]], list[Node]]] = {
     "identities": identities,
     "merge": merged,
     "gather": gathered,
+    "pack": packed,
     "regroup": regrouped,
     "tidy": tidied,
 }

@@ -33,6 +33,15 @@ class Places:
             for x in n.inputs:
                 self.readers[x].append(n)
         self.outputs = set(outputs)
+        self.given: set[Node] = set()  # what depends on parameters and constants alone: there before anything else
+        for n in self.path:
+            static = not n.axes and n.op is not STATE and n.op.name not in ("size", "draw")
+            if static and all(x in self.given for x in n.inputs):
+                self.given.add(n)
+
+    def ready(self, x: Node) -> int:
+        """Return when a node is there: −1 for what depends on parameters alone, else its place in the schedule."""
+        return -1 if x in self.given else self.at[x]
 
     def depth(self, x: Node, of: Node) -> int:
         """Return how many of the loops around ``of`` step ``x`` as well."""
@@ -55,7 +64,6 @@ def regrouped(outputs: Sequence[Node]) -> list[Node]:
     image: dict[Node, Node] = {}
 
     def rule(node: Node, inputs: tuple[Node, ...]) -> Node | None:
-        image.update(zip(node.inputs, inputs, strict=True))
         if not where.path[node]:
             return None
         if is_sum(node) and not _inner(where, node):
@@ -64,7 +72,7 @@ def regrouped(outputs: Sequence[Node]) -> list[Node]:
             return _product_by_depth(where, node, image)
         return None
 
-    return rebuild(outputs, rule)
+    return rebuild(outputs, rule, image=image)
 
 
 def _inner(where: Places, node: Node) -> bool:
@@ -190,7 +198,6 @@ def gathered(outputs: Sequence[Node]) -> list[Node]:
     pending: list[tuple[Node, list[Node]]] = []
 
     def rule(node: Node, inputs: tuple[Node, ...]) -> Node | None:
-        image.update(zip(node.inputs, inputs, strict=True))
         if node not in groups:
             return None
         total: Node | None = None
@@ -203,7 +210,7 @@ def gathered(outputs: Sequence[Node]) -> list[Node]:
                 total = _ADD(total, image[x]) if sign > 0 else _SUB(total, image[x])
         return _as(node, total)
 
-    out = rebuild(outputs, rule)
+    out = rebuild(outputs, rule, image=image)
     for shift, parts in pending:  # what the shifts read is there only now
         sources = [p.inputs[0] for p in parts]
         shift.inputs = (sum_over(*sources, axes=()),)

@@ -72,6 +72,7 @@ class Home:
         buffer: the number of the workspace array; ``None`` for a local variable.
         start, stop: the first and the last statement at which the array is in use.
         last: the last statement that reads it.
+        lane: (whole, start, stop): the values are these entries of another node's last dimension, which joins them.
     """
 
     node: Node
@@ -82,6 +83,7 @@ class Home:
     start: int = 0
     stop: int = 0
     last: int = 0
+    lane: tuple[Node, int, int] | None = None
 
     @property
     def key(self) -> tuple[object, ...]:
@@ -118,9 +120,12 @@ class Storage:
             for loop in path:
                 self.span[loop] = self.span.get(loop, (self.at[n],))[0], self.at[n]
         self.absorbed = absorbed
-        self.reads = self._reads()
         self._writes, self._in_place = set(writes), set(in_place)
+        self.reads = self._reads()
         roots = {root(o) for o in outputs}
+        self.lanes = self._lanes(roots) if share else {}
+        for n, (whole, _, _) in self.lanes.items():
+            self.reads[whole] = [*self.reads[whole], *self.reads[n]]
         self.homes = {n: self._home(n, roots) for n in self.path if self._computed(n)}
         self.buffers: list[Home] = []
         self._allocate(share)
@@ -146,6 +151,22 @@ class Storage:
         """Return what the statement of ``n`` reads: its inputs, and those of what is computed inside of it."""
         return [y for x in n.inputs for y in (x.inputs if x in self.absorbed else (x,))]
 
+    def _lanes(self, roots: set[Node]) -> dict[Node, tuple[Node, int, int]]:
+        """Return the nodes that can be computed where a concatenation wants them, and their places in it."""
+        found: dict[Node, tuple[Node, int, int]] = {}
+        for whole, path in self.path.items():
+            if whole.op.name != "concat" or whole.attrs["axis"] != -1 or not whole.axes or not path:
+                continue
+            start = 0
+            for x in whole.inputs:
+                stop = start + x.shape[-1]
+                alone = x not in roots and x not in found and not any(r.shifts for r in self.reads[root(x)])
+                fits = self._computed(x) and x in self._in_place and self.path[x] == path and x.dtype is whole.dtype
+                if alone and fits and set(x.axes) == set(whole.axes) and x.shape[:-1] == whole.shape[:-1]:
+                    found[x] = whole, start, stop
+                start = stop
+        return found
+
     # -- homes ----------------------------------------------------------------------------------------------------------
 
     def _home(self, n: Node, roots: set[Node]) -> Home:
@@ -155,12 +176,15 @@ class Storage:
             common = _common(path, r.path)
             moved = [q for q, loop in enumerate(path[:common]) if any(a is loop.axis for a, _ in r.shifts)]
             kept = min(kept, common, *moved)
+        if n in self.lanes:
+            return Home(n, (), buffer=-2, start=self.at[n], lane=self.lanes[n])
         home = Home(n, self._dims(n, path[kept:]))
         home.start = home.last = self.at[n]
         home.stop = self._stop(n, kept)
         home.last = max([home.start, *(r.at for r in reads)])
         if kept < len(path):
             home.start = self.span[path[kept]][0]
+        home.start = min([home.start, *(self.at[x] for x, lane in self.lanes.items() if lane[0] is n)])
         for r in reads:
             for axis, by in r.shifts:
                 lo, hi = home.halo.get(axis, (0, 0))
@@ -170,7 +194,7 @@ class Storage:
             home.axes = self._dims(n, ())
             del home.halo[path[-1].axis]
         writes = n in self._writes and not (n in roots and not path) and (n.axes or n.shape)
-        if home.halo or home.ring or kept < len(path) or writes:
+        if home.halo or home.ring or kept < len(path) or writes or any(lane[0] is n for lane in self.lanes.values()):
             home.buffer = -1
         return home
 
@@ -209,7 +233,7 @@ class Storage:
         free: list[int] = []
         busy: dict[int, int] = {}  # array → the last statement that needs it
         for n, home in sorted(self.homes.items(), key=lambda item: item[1].start):
-            if home.buffer is None:
+            if home.buffer is None or home.lane:
                 continue
             alone = bool(home.halo or home.ring) or not share
             for k in [k for k, stop in busy.items() if stop < home.start]:
@@ -234,7 +258,7 @@ class Storage:
         for x in n.inputs:
             r = root(x)
             other = self.homes.get(r)
-            if other is None or other.buffer in (None, -1) or other.halo or other.ring or other.key != home.key:
+            if other is None or other.buffer in (None, -1, -2) or other.halo or other.ring or other.key != home.key:
                 continue
             same = [y for y in n.inputs if root(y) is r]
             if other.last == self.at[n] and all(_as_it_is(y) for y in same) and not self._read_later(r, n):

@@ -1,0 +1,96 @@
+"""A program as a file of its own, which runs with NumPy alone."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+import numpy as np
+
+from autograd_seq.emit.numpy import Emitted
+from autograd_seq.errors import OperationError
+from autograd_seq.graph.graph import Graph
+
+
+def standalone(emitted: Emitted, graph: Graph, width: np.dtype | None) -> str:
+    """Return the text of a file that holds a program: how it is called, its source, and its constants.
+
+    Args:
+        emitted: the program.
+        graph: the graph as the user wrote it, which tells names and shapes.
+        width: the width of its floats, for the example of a call.
+
+    Raises:
+        OperationError: the program calls functions whose source it does not hold.
+    """
+    if emitted.foreign:
+        names = ", ".join(emitted.foreign)
+        raise OperationError(
+            "O304", f"the program cannot stand alone: it calls {names}", expected="operations whose source can be copied",
+            got=", ".join(f"{k}: {v!r}"[:80] for k, v in emitted.foreign.items()),
+            fix="write forward= as a plain function that reads its arguments, numpy as np and math only",
+        )  # fmt: skip
+    source = emitted.source
+    if emitted.constants:
+        table = "\n".join(f'    "{name}": {_literal(value)},' for name, value in emitted.constants.items())
+        source = source.replace("\ndef program(", f"\n_CONSTANTS = {{\n{table}\n}}\n\n\ndef program(", 1)
+        source = source.replace(", constants):\n", ", constants=_CONSTANTS):\n", 1)
+    return f'"""{_usage(emitted, graph, width)}"""\n\n{source}'
+
+
+def _literal(value: np.ndarray) -> str:
+    text = repr(value.tolist()).replace("nan", "np.nan").replace("inf", "np.inf")
+    return f'np.array({text}, "{value.dtype.name}").reshape({value.shape!r})'
+
+
+def _usage(emitted: Emitted, graph: Graph, width: np.dtype | None) -> str:
+    def shaped(axes: tuple[object, ...], shape: tuple[int, ...]) -> str:
+        return f"({', '.join(map(str, [*axes, *shape]))}{',' if len(axes) + len(shape) == 1 else ''})"
+
+    real = "float64" if width is None else width.name
+    sizes = [*(f"{name}=…" for name in emitted.sizes.values()), f"real=np.{real}"]
+    lines = ["A program written by autograd_seq; it needs NumPy alone.", "", "    import numpy as np", "",
+             f"    run = program({', '.join(sizes)})",
+             f"    outputs = run({', '.join(emitted.feeds.values())})", ""]  # fmt: skip
+    if emitted.sizes:
+        lines += ["Sizes:", *(f"    {name}: the length of axis {axis.name}" for axis, name in emitted.sizes.items()), ""]
+    kinds = {float: "real", int: "np.int64", bool: "np.bool_"}
+    lines += ["Arguments, arrays in this order:"]
+    for name, argument in emitted.feeds.items():
+        node = graph.inputs[name]
+        axes = tuple(emitted.sizes[a] for a in graph.layout(node))
+        lines.append(f"    {argument}: {shaped(axes, node.shape)} {kinds[node.dtype]}")
+    lines += ["", "Outputs, a tuple of arrays in this order:"]
+    for node, own in zip(graph.outputs, emitted.outputs, strict=True):
+        axes = tuple(emitted.sizes[a] for a in own)
+        lines.append(f"    {graph.name(node)}: {shaped(axes, node.shape)} {kinds[node.dtype]}")
+    lines += ["", "run keeps its workspace: call it from one thread at a time; program(…) makes another one.", ""]
+    return "\n".join(lines).replace("\\", "/").replace('"""', "'''")
+
+
+def write(path: str | os.PathLike[str], text: str) -> Path:
+    """Write a text file whole or not at all, and return its path; what stood there before is replaced at the end.
+
+    Example:
+        >>> import tempfile
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> write(Path(folder.name) / "a.py", "x = 1").read_text()
+        'x = 1'
+        >>> folder.cleanup()
+    """
+    target = Path(path)
+    temporary = target.with_name(f".{target.name[:40]}.{secrets.token_hex(8)}.part")
+    handle = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        if target.exists():
+            os.chmod(temporary, target.stat().st_mode & 0o777)
+        os.replace(temporary, target)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+    return target

@@ -1,0 +1,123 @@
+"""The printed form of a schedule: what is lifted over which axes, and what loops, in which direction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from autograd_seq.axes import Axis
+from autograd_seq.graph import text
+from autograd_seq.graph.graph import Graph
+from autograd_seq.node import Node
+from autograd_seq.ops.state import STATE
+from autograd_seq.ops.time import SHIFT
+from autograd_seq.plan.cost import operations
+from autograd_seq.plan.schedule import Item, Loop
+from autograd_seq.plan.storage import LEAVES, is_view
+
+_SILENT = {"state", "spread", "broadcast_to", "rewritten", "stop_gradient"}  # views that equations need not mention
+_LONGEST = 110
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A schedule that prints.
+
+    Attributes:
+        graph: the graph that is scheduled, after all passes.
+        items: its nodes and loops, in order.
+
+    Example:
+        >>> import autograd_seq as ag
+        >>> t = ag.Axis("t")
+        >>> w, x, h = ag.param("w"), ag.input("x", over=t), ag.state("h", over=t)
+        >>> h[t] = ag.tanh(w * x[t]) + h[t - 1]
+        >>> print(ag.compile(ag.sum(h, over=t)).schedule)
+        lifted over t: mul_1 = w * x        T
+        lifted over t: tanh_1 = tanh(mul_1) 10·T
+        for t = 0 … T−1:
+            h = tanh_1 + h[t - 1]           T
+        sum_over_1 = sum_over(h, axes=(t,)) T
+    """
+
+    graph: Graph
+    items: tuple[Item, ...]
+
+    def __str__(self) -> str:
+        lines = list(_lines(self.graph, self.items))
+        width = min(max((len(line) for line, _ in lines), default=0), _LONGEST)
+        return "\n".join(f"{line:<{width}} {count}".rstrip() for line, count in lines)
+
+
+def show(graph: Graph, items: Sequence[Item]) -> str:
+    """Return a schedule as text, without the counts of operations; the same for the same equations in every run.
+
+    Args:
+        graph: the graph that is scheduled.
+        items: its schedule.
+
+    Example:
+        >>> import autograd_seq as ag
+        >>> t, b = ag.Axis("t"), ag.Axis("b")
+        >>> w, x, h = ag.param("w"), ag.input("x", over=(t, b)), ag.state("h", over=(t, b))
+        >>> h[t] = w * h[t + 1] + x[t]
+        >>> program = ag.compile(h)
+        >>> print(show(program.plan.graph, program.plan.items))
+        for t = T−1 … 0:
+            lifted over b: mul_1 = w * h[t + 1]
+            lifted over b: h = x + mul_1
+    """
+    return "\n".join(line for line, _ in _lines(graph, items))
+
+
+def _lines(graph: Graph, items: Sequence[Item]) -> list[tuple[str, str]]:
+    labels = {n: graph.name(n) for n in graph.nodes}
+    for n in graph.nodes:
+        if n.op is STATE and n.inputs[0].name is None:
+            labels[n.inputs[0]] = labels[n]  # the equation of a state is called as the state is
+    out: list[tuple[str, str]] = []
+    _write(graph, items, labels, (), out)
+    return out
+
+
+def _write(graph: Graph, items: Sequence[Item], labels: dict[Node, str], around: tuple[Axis, ...],
+           out: list[tuple[str, str]]) -> None:  # fmt: skip
+    def term(graph: Graph, node: Node) -> str:
+        if node._value is not None or node.op in LEAVES or not is_view(node):
+            return labels[node] if node._value is None and node in labels else text.operand(graph, node)
+        if node.op is STATE:
+            return labels[node]
+        if node.op is SHIFT:
+            return labels[node]
+        return term(graph, node.inputs[0]) if node.op.name in _SILENT else text.right(graph, node, term)
+
+    indent = "    " * len(around)
+    for item in items:
+        if isinstance(item, Loop):
+            last = f"{symbol(item.axis)}−1"
+            steps = f"0 … {last}" if item.direction > 0 else f"{last} … 0"
+            out.append((f"{indent}for {item.axis.name} = {steps}:", ""))
+            _write(graph, item.body, labels, (*around, item.axis), out)
+        elif item.op not in LEAVES and item._value is None and not is_view(item):
+            lifted = ", ".join(a.name for a in graph.layout(item) if a not in around)
+            line = f"{indent}{f'lifted over {lifted}: ' if lifted else ''}{labels[item]} = {text.right(graph, item, term)}"
+            out.append((line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…", _count(item)))
+
+
+def symbol(axis: Axis) -> str:
+    """Return what the length of an axis is called: T for t.
+
+    Example:
+        >>> symbol(Axis("t")), symbol(Axis("word"))
+        ('T', 'size(word)')
+    """
+    return axis.name.upper() if len(axis.name) <= 2 else f"size({axis.name})"
+
+
+def _count(node: Node) -> str:
+    """Return the floating-point operations of a node, as a product of its numbers and the lengths of axes."""
+    each, axes = operations(node)
+    if not each:
+        return ""
+    factors = [str(each), *(symbol(a) for a in axes)] if each != 1 or not axes else [symbol(a) for a in axes]
+    return "·".join(factors)

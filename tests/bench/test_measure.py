@@ -1,0 +1,71 @@
+"""What is compared must be equal first; who takes far longer sits rounds out; the table says who was left out."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+from autograd_seq.bench import measure, peers
+from autograd_seq.bench.competitor import Competitor, pack, unpack
+from autograd_seq.bench.work import Arrays, Workload, make
+from autograd_seq.errors import GradientCheckError, OperationError
+
+
+def fixed(name: str, loss: float, **grads: float) -> Competitor:
+    outcome: tuple[float, Arrays] = (loss, {n: np.array([g, 1.0]) for n, g in grads.items()})
+    return Competitor(name, lambda: None, lambda _: outcome)
+
+
+@pytest.mark.parametrize(
+    ("other", "says"),
+    [
+        (fixed("b", 1.0, W=0.5, V=2.1), "differ in V"),
+        (fixed("b", 1.1, W=0.5, V=2.0), "differ in the loss"),
+        (fixed("b", 1.0, W=np.nan, V=2.0), "differ in W"),
+        (fixed("b", 1.0, W=0.5), "other gradients"),
+    ],
+)
+def test_competitors_that_disagree_are_refused(other: Competitor, says: str) -> None:
+    reference = fixed("a", 1.0, W=0.5, V=2.0)
+    measure.check(reference, fixed("b", 1.00001, W=0.50001, V=2.0))
+    with pytest.raises(GradientCheckError, match=says):
+        measure.check(reference, other)
+
+
+def test_a_competitor_that_takes_far_longer_sits_rounds_out() -> None:
+    def nap(seconds: float) -> Competitor:
+        return Competitor("nap", lambda: time.sleep(seconds), lambda _: (0.0, {}))
+
+    fast, other, slow = measure.take_turns([nap(0.002), nap(0.002), nap(0.05)], seconds=0.3)
+    assert fast.keys() == other.keys() > slow.keys()
+    assert len(fast) >= 5 > 1 <= len(slow)
+
+
+def test_what_is_not_installed_is_left_out_and_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    absent = {n: p._replace(package="no_such_package") if p.package else p for n, p in peers.PEERS.items()}
+    monkeypatch.setattr(peers, "PEERS", absent)
+    seen: list[int] = []
+    rows = measure.measure([Workload.of("rnn", "tiny")], seconds=0.0, done=lambda new: seen.append(len(new)))
+    assert [r.competitor for r in rows if r.ms is not None] == ["ours", "by hand"]
+    assert seen == [6]
+    assert measure.report(rows).endswith("not installed, left out: torch.nn, torch loop, jax, autograd")
+
+
+def test_unknown_names_are_refused() -> None:
+    with pytest.raises(OperationError, match="jax"):
+        peers.choose(["jaxx"])
+    with pytest.raises(OperationError, match="lstm"):
+        Workload.of("lstn", "tiny")
+    with pytest.raises(OperationError, match="large"):
+        Workload.of("lstm", "larg")
+
+
+@pytest.mark.parametrize("order", ["", "ifgo"])
+def test_unpack_undoes_pack(order: str) -> None:
+    work = Workload("lstm", "odd", 2, 2, 3, 4, 5)
+    feeds = make(work)
+    for letter in "UW":
+        for name, part in unpack(work, pack(work, feeds, letter, order), letter, order).items():
+            np.testing.assert_array_equal(part, feeds[name])

@@ -1,0 +1,180 @@
+"""Programs as files of their own, and where their time goes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import autograd_seq as ag
+from autograd_seq.bench.work import Workload, make, ours
+from autograd_seq.emit.profile import MARK, marked
+from autograd_seq.program import Program, value_and_grad
+
+t, b = ag.Axis("t"), ag.Axis("b")
+
+ALONE = """
+import sys, pathlib
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("autograd_seq", "viz"):
+            raise ImportError(name)
+sys.meta_path.insert(0, Blocker())
+try:
+    import autograd_seq
+except ImportError:
+    pass
+else:
+    raise SystemExit("autograd_seq is there")
+import importlib.util, numpy as np
+spec = importlib.util.spec_from_file_location("alone", sys.argv[1])
+module = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+feeds = np.load(sys.argv[2])
+sizes = [int(n) for n in sys.argv[4:]]
+run = module.program(*sizes, real=np.dtype(sys.argv[3]).type)
+run(*[feeds[k] for k in feeds])  # a second call must not change what the first returned
+np.savez(sys.argv[2], *run(*[feeds[k] for k in feeds]))
+"""
+
+
+def alone(folder: Path, program: Program, feeds: dict[str, Any], sizes: list[int], real: str) -> list[np.ndarray]:
+    """Run a saved program in an empty directory by an interpreter that cannot import this package."""
+    path = program.save_source(folder / "saved.py")
+    np.savez(folder / "feeds.npz", **{f"a{i:03}": feeds[name] for i, name in enumerate(program._order)})
+    empty = folder / "empty"
+    empty.mkdir(exist_ok=True)
+    run = subprocess.run(
+        [sys.executable, "-I", "-c", ALONE, str(path), str(folder / "feeds.npz"), real, *map(str, sizes)],
+        cwd=empty, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    with np.load(folder / "feeds.npz") as outs:
+        return [outs[f"arr_{i}"] for i in range(len(outs.files))]
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+def test_a_saved_program_runs_without_the_package(cell: str, tmp_path: Path) -> None:
+    work = Workload.of(cell, "tiny")
+    step, feeds = value_and_grad(*ours(work), dtype="float32"), make(work)
+    program = step.program
+    sizes = [{"t": work.T, "b": work.B}[a.name] for a in program.graph.axes]
+    for got, want in zip(alone(tmp_path, program, feeds, sizes, "float32"), program(**feeds), strict=True):
+        assert got.dtype == want.dtype
+        np.testing.assert_array_equal(got, want)
+
+
+def test_constants_are_in_the_file(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    table, mask = rng.normal(size=(20, 10)), rng.integers(-9, 9, size=(100,))
+    table[0, :3] = np.inf, -np.inf, np.nan
+    x = ag.input("x", (10,), over=t)
+    out = [ag.tensor(table, name="table") * x[t], ag.sum(ag.tensor(mask)) + ag.size(t)]
+    program = ag.compile(out)
+    feeds = {"x": rng.normal(size=(4, 10))}
+    for name in program._order:
+        feeds.setdefault(name, np.asarray(table))
+    want = program(x=feeds["x"])
+    got = alone(tmp_path, program, feeds, [4], "float64")
+    for a, w in zip(got, want, strict=True):
+        np.testing.assert_array_equal(a, w)
+
+
+def test_the_file_says_how_it_is_called(tmp_path: Path) -> None:
+    x = ag.input("x", (3,), over=(b, t))
+    program = ag.compile(ag.sum(x, over=t).named("total"), dtype="float32")
+    path = program.save_source(str(tmp_path / "total.py"))
+    text = path.read_text(encoding="utf-8")
+    assert path == tmp_path / "total.py"
+    namespace: dict[str, Any] = {}
+    exec(text, namespace)
+    said = namespace["__doc__"]
+    assert "run = program(B=…, T=…, real=np.float32)" in said
+    assert "outputs = run(x)" in said
+    assert "x: (B, T, 3) real" in said
+    assert "total: (B, 3) real" in said
+    assert program.source in text
+
+
+def test_a_program_with_a_foreign_function_is_refused(tmp_path: Path) -> None:
+    factor = 3.0
+    triple = ag.defop("triple", shape=lambda x: x, forward=lambda x: x * factor, vjp=lambda g, y, x: (g * factor,))
+    program = ag.compile(triple(ag.param("w")))
+    with pytest.raises(ag.OperationError, match="triple") as caught:
+        program.save_source(tmp_path / "a.py")
+    assert caught.value.code == "O304"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program, path = ag.compile(ag.param("w") * 2), tmp_path / "a.py"
+    path.write_text("before")
+    path.chmod(0o640)
+
+    def refuse(*_: Any) -> None:
+        raise OSError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", refuse)
+        with pytest.raises(OSError, match="full"):
+            program.save_source(path)
+    assert path.read_text() == "before"
+    program.save_source(path)
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert "def program" in path.read_text(encoding="utf-8")
+    assert [p.name for p in tmp_path.iterdir()] == ["a.py"]
+    with pytest.raises(FileNotFoundError):
+        program.save_source(tmp_path / "nowhere" / "a.py")
+
+
+# -- profile ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_profile_has_a_row_for_each_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("autograd_seq.program._PROFILE_SECONDS", 0.05)
+    work = Workload.of("rnn", "small")
+    step, feeds = value_and_grad(*ours(work)), make(work)
+    found = step.profile(**feeds)
+    assert found.runs >= 3
+    assert all(seconds >= 0 for seconds, _ in found.rows)
+    assert 0 < found.seconds < 60
+    equations = [e for _, e in found.rows]
+    comments = [line[10:] for line in step.source.splitlines() if line.startswith("        # ")]
+    assert "\n".join(equations).split("\n") == comments
+    assert any(e.startswith("h[t, b] = tanh(") for e in equations)
+    lines = str(found).splitlines()
+    assert "equation" in lines[0] and f"median of {found.runs} runs" in lines[-1]
+    assert len(lines) == 2 + len(comments)
+
+
+def test_the_slow_block_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("autograd_seq.program._PROFILE_SECONDS", 0.2)
+    x = ag.input("x", over=t)
+    A = ag.param("A", (300, 300))
+    small, large = ag.sum(x[t], over=t).named("small"), ag.matmul(A, A).named("large")
+    rows = ag.compile([small, large]).profile(x=np.ones(3), A=np.ones((300, 300))).rows
+    assert max(rows)[1].startswith("large = ")
+
+
+def test_profiling_changes_nothing_and_checks_its_feeds() -> None:
+    x = ag.input("x", over=t)
+    program = ag.compile(ag.sum(ag.tanh(x), over=t))
+    source, want = program.source, program(x=np.ones(4))
+    program.profile(x=np.ones(4))
+    assert program.source == source
+    np.testing.assert_array_equal(program(x=np.ones(4)), want)
+    with pytest.raises(ag.FeedError):
+        program.profile(y=1.0)
+
+
+def test_marks_stand_between_the_statements_of_run() -> None:
+    source = value_and_grad(*ours(Workload.of("gru", "tiny"))).source
+    code, equations = marked(source)
+    assert code.count(f"{MARK}()") == len(equations) + 1
+    assert code.replace(f"        {MARK}()\n", "") == source
+    assert MARK not in source
