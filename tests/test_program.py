@@ -1,10 +1,11 @@
-"""Programs as files of their own, and where their time goes."""
+"""Programs: calls, threads, files of their own, and where their time goes."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -178,3 +179,62 @@ def test_marks_stand_between_the_statements_of_run() -> None:
     assert code.count(f"{MARK}()") == len(equations) + 1
     assert code.replace(f"        {MARK}()\n", "") == source
     assert MARK not in source
+
+
+def test_eight_threads_share_one_program_without_a_wrong_result() -> None:
+    """A workspace belongs to one call at a time: results are those of a call made alone, to the last bit."""
+    t, b = ag.Axis("t"), ag.Axis("b")
+    x = ag.input("x", (3,), over=(t, b))
+    h = ag.nn.lstm(x, 4, over=t).h
+    loss = ag.sum(ag.sum(h * h), over=(t, b))
+    step = ag.value_and_grad(loss)
+    weights = ag.nn.init.params(loss, seed=1)
+    feeds = [np.random.default_rng(k).normal(size=(6 + k % 3, 2, 3)) for k in range(8)]
+    alone = [step(x=f, **weights) for f in feeds]
+
+    def call(k: int) -> list[bool]:
+        out = []
+        for _ in range(60):
+            value, grads = step(x=feeds[k], **weights)
+            out.append(value == alone[k][0] and all(np.array_equal(grads[n], g) for n, g in alone[k][1].items()))
+        return out
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(all(right) for right in pool.map(call, range(8)))
+
+
+@pytest.mark.parametrize(
+    ("feeds", "code", "says"),
+    [
+        ({"x": np.ones((3, 2))}, "F103", "w is not fed"),
+        ({"x": np.ones((3, 2)), "w": np.ones(2), "ww": 1.0}, "F102", 'nothing called "ww" is fed'),
+        ({"x": np.ones((3, 4)), "w": np.ones(2)}, "F105", "x has another shape"),
+        ({"x": np.ones((3, 2)), "w": np.ones(2), "l": np.ones(3)}, "D301", "l has another kind"),
+        ({"x": np.ones((3, 2)), "w": np.ones(2), "l": np.zeros(4, int)}, "F106", "x and l disagree about t"),
+        ({"x": np.ones((3, 2)), "w": np.ones(2), "l": np.full(3, 7)}, "F201", "out of range"),
+    ],
+)
+def test_a_wrong_feed_is_refused_before_anything_runs(feeds: dict[str, Any], code: str, says: str) -> None:
+    t = ag.Axis("t")
+    x, w, l = ag.input("x", (2,), over=t), ag.param("w", (2,)), ag.input("l", over=t, dtype=int)
+    program = ag.compile(ag.sum(ag.cross_entropy(w * x[t], l[t]), over=t))
+    right = {"x": np.ones((3, 2)), "w": np.ones(2), "l": np.array([0, 1, 0])}
+    before = program(**right)
+    with pytest.raises(ag.AutogradSeqError) as caught:
+        program(**({"l": right["l"], **feeds}))
+    assert caught.value.code == code and says in str(caught.value)
+    assert program(**right)[0] == before[0]
+
+
+def test_results_do_not_alias_and_feeds_are_not_changed() -> None:
+    t = ag.Axis("t")
+    x, w, s = ag.input("x", over=t), ag.param("w"), ag.state("s", over=t)
+    s[t] = ag.tanh(w * s[t - 1] + x[t])
+    program = ag.compile([s, x, ag.grad(ag.sum(s, over=t), x)])
+    fed = np.array([1.0, -2.0, 0.5])
+    first = program(x=fed, w=0.7)
+    kept = [np.array(a) for a in first]
+    program(x=np.zeros(3), w=0.1)
+    assert all(np.array_equal(a, b) for a, b in zip(first, kept, strict=True))
+    first[1][:] = 9.0
+    assert fed.tolist() == [1.0, -2.0, 0.5]

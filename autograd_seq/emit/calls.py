@@ -18,6 +18,9 @@ UFUNCS = {
 }  # fmt: skip
 """Operations that are one ufunc: ``add(a, b, out)``."""
 
+ONE = "ONE"
+"""Stands for a 1 of the program's width, which is made once: NumPy takes longer to read a Python number than to add it."""
+
 Say = Callable[[Node, str, list[str]], list[str]]
 """From (node, where to write, operands) to lines."""
 
@@ -31,7 +34,7 @@ def _softplus(node: Node, out: str, xs: list[str]) -> list[str]:
 
 
 def _sigmoid(node: Node, out: str, xs: list[str]) -> list[str]:
-    return [f"negative({xs[0]}, {out})", f"exp({out}, {out})", f"add({out}, 1, {out})", f"reciprocal({out}, {out})"]
+    return [f"negative({xs[0]}, {out})", f"exp({out}, {out})", f"add({out}, {ONE}, {out})", f"reciprocal({out}, {out})"]
 
 
 def _where(node: Node, out: str, xs: list[str]) -> list[str]:

@@ -40,7 +40,7 @@ NUMPY = [
     "reciprocal", "sign", "sin", "sqrt", "square", "subtract", "tanh", "zeros",
 ]  # fmt: skip
 """What programs import from NumPy by name."""
-RESERVED = {*NUMPY, "np", "math", "real", "program", "run", "rows", "total", "constants", "lengths"}
+RESERVED = {*NUMPY, calls.ONE, "np", "math", "real", "program", "run", "rows", "total", "constants", "lengths"}
 
 
 @dataclass(eq=False)
@@ -386,7 +386,7 @@ class Writer:
                 out = self.target(node)
                 lines = calls.phrase(node, out, xs) or [f"{out}[...] = {self._call(node, xs)}"]
                 for line in lines:
-                    self.write(line)
+                    self.write(self._with_numbers(line))
 
     def _join(self, node: Node, lifted: Sequence[Axis]) -> None:
         """Write a concatenation some of whose parts are in their places already."""
@@ -420,6 +420,9 @@ class Writer:
         else:
             self.write(f"{self.target(node)}[...] = {code}")
 
+    def _with_numbers(self, line: str) -> str:
+        return line.replace(calls.ONE, self.once("array(1.0, real)", "one")) if calls.ONE in line else line
+
     def _local(self, node: Node, xs: list[str]) -> None:
         name, mixed = self.array(node).code, node.dtype is float and any(x.dtype is not float for x in node.inputs)
         if node.op.name in calls.UFUNCS:
@@ -430,7 +433,7 @@ class Writer:
             lengths = [*(self.size[a] for a in lifted), *node.shape]
             self.write(f"{name} = empty({tuple_code(lengths)}, {self.width(node)})")
             for line in calls.phrase(node, name, xs) or []:
-                self.write(line)
+                self.write(self._with_numbers(line))
         else:
             self.write(f"{name} = {self._call(node, xs)}")
 
