@@ -18,10 +18,10 @@ class Profile:
 
     Example:
         >>> print(Profile(((0.003, "y = W @ x"), (0.001, "L = sum(y)")), 5))
-          seconds  share  equation
-          0.00300  75.0%  y = W @ x
-          0.00100  25.0%  L = sum(y)
-          0.00400         all, median of 5 runs
+               ms  share  equation
+            3.000  75.0%  y = W @ x
+            1.000  25.0%  L = sum(y)
+            4.000         all, median of 5 runs
     """
 
     rows: tuple[tuple[float, str], ...]
@@ -34,12 +34,12 @@ class Profile:
 
     def __str__(self) -> str:
         whole = self.seconds
-        lines = ["  seconds  share  equation"]
+        lines = ["       ms  share  equation"]
         for seconds, equation in self.rows:
             first, *others = equation.split("\n")
             share = f"{100 * seconds / whole:.1f}%" if whole else ""
-            lines += [f"{seconds:>9.5f} {share:>6}  {first}", *(" " * 18 + line for line in others)]
-        return "\n".join([*lines, f"{whole:>9.5f}         all, median of {self.runs} runs"])
+            lines += [f"{seconds * 1e3:>9.3f} {share:>6}  {first}", *(" " * 18 + line for line in others)]
+        return "\n".join([*lines, f"{whole * 1e3:>9.3f}         all, median of {self.runs} runs"])
 
 
 def marked(source: str) -> tuple[str, list[str]]:

@@ -75,7 +75,13 @@ def _winners(x: Any, axis: tuple[int, ...]) -> Node:
 
 def _finite_max(x: Any, axis: tuple[int, ...]) -> Any:
     top = np.max(x if x.dtype.kind in "fc" else x.astype(float), axis=axis, keepdims=True, initial=-np.inf)
-    return np.where(np.isfinite(top), top, 0)
+    finite = np.isfinite(top)
+    return top if finite.all() else np.where(finite, top, 0)
+
+
+def _nonzero(total: Any) -> Any:
+    """1 for a sum of nothing but zeros: everything was −∞."""
+    return total if total.all() else np.where(total == 0, 1, total)
 
 
 def _logsumexp_forward(x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
@@ -88,13 +94,13 @@ def _logsumexp_forward(x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
 def _softmax_forward(x: Any, axis: tuple[int, ...]) -> Any:
     e = np.exp(x - _finite_max(x, axis))
     total = np.sum(e, axis=axis, keepdims=True)
-    return e / np.where(total == 0, 1, total)
+    return e / _nonzero(total)
 
 
 def _log_softmax_forward(x: Any, axis: tuple[int, ...]) -> Any:
     low = x - _finite_max(x, axis)
     total = np.sum(np.exp(low), axis=axis, keepdims=True)
-    return low - np.log(np.where(total == 0, 1, total))
+    return low - np.log(_nonzero(total))
 
 
 _logsumexp = defop(

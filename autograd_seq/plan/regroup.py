@@ -103,7 +103,8 @@ def _terms(where: Places, node: Node) -> list[tuple[int, Node]]:
 def _sum_by_depth(where: Places, node: Node, image: dict[Node, Node]) -> Node | None:
     terms = _terms(where, node)
     depths = {where.depth(x, node) for _, x in terms}
-    if len(terms) < 3 and len(depths) < 2:
+    terms, before = _factored(where, node, terms, image), len(terms)
+    if before == len(terms) < 3 and len(depths) < 2:
         return None
     ordered = sorted(terms, key=lambda term: where.depth(term[1], node))
     if all(a is b for (_, a), b in zip(ordered, node.inputs, strict=False)) and len(ordered) == len(node.inputs) == 2:
@@ -120,6 +121,33 @@ def _sum_by_depth(where: Places, node: Node, image: dict[Node, Node]) -> Node | 
     return _as(node, total)
 
 
+def _factored(where: Places, node: Node, terms: list[tuple[int, Node]], image: dict[Node, Node]) -> list[tuple[int, Node]]:
+    """Return the terms with d·x − d·y as d·(x − y), where d is on the cycle and x and y are there before.
+
+    What is made has a place in ``where`` and an image, as if it had been there from the start.
+    """
+    groups: dict[Node, list[tuple[int, Node, Node]]] = {}
+    for sign, x in terms:
+        if x.op is _MUL and where.path[x] == where.path[node] and where.alone(x) and x.dtype is float:
+            late = [y for y in x.inputs if where.path[y] == where.path[node]]
+            early = [y for y in x.inputs if where.path[y] != where.path[node]]
+            if len(late) == len(early) == 1 and late[0].shape == early[0].shape == x.shape:
+                groups.setdefault(late[0], []).append((sign, early[0], x))
+    out = list(terms)
+    for d, group in groups.items():
+        if len(group) < 2 or len({frozenset(y.axes) for _, y, _ in group}) > 1:
+            continue
+        total: Node | None = None
+        for sign, y, _ in sorted(group, key=lambda g: -g[0]):
+            y = image[y]
+            total = (y if sign > 0 else _NEG(y)) if total is None else _ADD(total, y) if sign > 0 else _SUB(total, y)
+        made = _MUL(image[d], total)
+        where.path[made], image[made] = where.path[node], made
+        gone = {x for _, _, x in group}
+        out = [(s, x) for s, x in out if x not in gone] + [(1, made)]
+    return out
+
+
 def _as(node: Node, made: Node | None) -> Node | None:
     if made is None or made.shape != node.shape or set(made.axes) != set(node.axes):
         return None
@@ -128,19 +156,17 @@ def _as(node: Node, made: Node | None) -> Node | None:
     return made
 
 
-def _factors(where: Places, node: Node) -> tuple[int, list[Node]]:
-    """Return the sign and the factors of a product, through products that are themselves a step's value times others."""
-    sign, found, stack = 1, [], [node]
+def _factors(where: Places, node: Node) -> list[Node]:
+    """Return the factors of a product, through products that are themselves a step's value times others."""
+    found, stack = [], [node]
     while stack:
         x = stack.pop()
         inside = x is node or where.path[x] == where.path[node]
-        if inside and x.op is _NEG and (x is node or where.alone(x)):
-            sign, stack = -sign, [*stack, x.inputs[0]]
-        elif inside and x.op is _MUL and x.dtype is float and (x is node or where.alone(x) or _scaled(where, x)):
+        if inside and x.op is _MUL and x.dtype is float and (x is node or where.alone(x) or _scaled(where, x)):
             stack += x.inputs[::-1]
         else:
             found.append(x)
-    return sign, found
+    return found
 
 
 def _scaled(where: Places, x: Node) -> bool:
@@ -149,7 +175,7 @@ def _scaled(where: Places, x: Node) -> bool:
 
 
 def _product_by_depth(where: Places, node: Node, image: dict[Node, Node]) -> Node | None:
-    sign, factors = _factors(where, node)
+    factors = _factors(where, node)
     early = sorted((x for x in factors if where.path[x] != where.path[node]), key=lambda x: where.depth(x, node))
     late = [x for x in factors if where.path[x] == where.path[node]]
     if len(early) < 2 or not late:
@@ -159,7 +185,7 @@ def _product_by_depth(where: Places, node: Node, image: dict[Node, Node]) -> Nod
     total = now[0]
     for x in [*now[1:], *before]:
         total = _MUL(total, x)
-    return _as(node, total if sign > 0 else _NEG(total))
+    return _as(node, total)
 
 
 def _multiplied(factors: Iterable[Node]) -> list[Node]:

@@ -1,0 +1,51 @@
+"""Wrong passes must be caught: each case breaks one decision of the compiler, and the random programs must notice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import autograd_seq as ag
+from autograd_seq.plan import legal, pack, regroup, simplify, storage
+
+_terms, _factors, _ring = regroup._terms, regroup._factors, storage.Storage._ring
+
+
+def _first_part(x: ag.Node, dimension: int, start: int, stop: int) -> ag.Node:
+    key = [slice(0, n, 1) for n in x.shape]
+    key[dimension] = slice(0, stop - start, 1)
+    return pack.apply(pack._SLICE, x, key=tuple(key))
+
+
+SABOTAGE: dict[str, tuple[Any, str, Callable[..., Any]]] = {
+    "signs of a sum lost": (regroup, "_terms", lambda w, n: [(1, x) for _, x in _terms(w, n)]),
+    "a factor counted twice": (regroup, "_factors", lambda w, n: [*_factors(w, n), _factors(w, n)[0]]),
+    "a factor lost": (regroup, "_multiplied", lambda factors: list(factors)[:1]),
+    "a sum over what does not vary is not times its length": (
+        simplify, "_total", lambda x, axes: simplify.sum_over(x, axes=tuple(a for a in axes if a in x.axes))),
+    "different constants are one": (simplify, "_key", lambda n: n.op if n.op is simplify.CONSTANT else None),
+    "every gate reads the first": (pack, "part", _first_part),
+    "two states in one array": (legal, "_own", lambda n: True),
+    "rings too short": (storage.Storage, "_ring", lambda s, n, kept: min(1, _ring(s, n, kept))),
+    "written over too early": (storage.Storage, "_read_later", lambda s, r, n: False),
+    "arrays free too early": (storage.Storage, "_stop", lambda s, n, kept: s.at[n]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("how", SABOTAGE)
+def test_a_sabotaged_pass_is_caught(how: str, random_program: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    owner, name, wrong = SABOTAGE[how]
+    monkeypatch.setattr(owner, name, wrong)
+    for seed in range(60):
+        case = random_program(seed)
+        want = case.expected()
+        try:
+            got = ag.compile(case.outputs)(**case.fed(ag.Graph(case.outputs)))
+        except Exception:  # a program that cannot be made or run is caught as well
+            return
+        if not all(np.allclose(a, b, rtol=1e-9, atol=1e-9, equal_nan=True) for a, b in zip(got, want, strict=True)):
+            return
+    pytest.fail(f"{how}: no random program notices")
