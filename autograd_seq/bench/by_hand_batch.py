@@ -14,6 +14,7 @@ An RNN has 3 + 5 calls a step, an LSTM 9 + 16, a GRU 11 + 15.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from autograd_seq.bench.by_hand_loss import CrossEntropy
 add, matmul, multiply, subtract, tanh = np.add, np.matmul, np.multiply, np.subtract, np.tanh
 
 
-class Batch:
+class Batch(ABC):
     """What the three cells share. Call it with x (T, B, D), l (T, B) and the parameters by name.
 
     Args:
@@ -78,13 +79,13 @@ class Batch:
             grads["U" + gate], grads["W" + gate] = dU[k * H : (k + 1) * H], dW[k * H : (k + 1) * H]
         return loss, grads
 
+    @abstractmethod
     def forward(self) -> None:
         """Compute the states."""
-        raise NotImplementedError
 
+    @abstractmethod
     def backward(self) -> None:
         """Compute the cotangents of the recurrent products."""
-        raise NotImplementedError
 
     def turn_to_inputs(self) -> None:
         """Turn them into those of the input products, where they differ."""

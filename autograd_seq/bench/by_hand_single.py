@@ -14,6 +14,7 @@ An RNN has 2 + 2 calls a step, an LSTM 8 + 4, a GRU 9 + 2.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from autograd_seq.bench.by_hand_loss import CrossEntropy
 add, multiply, subtract, tanh = np.add, np.multiply, np.subtract, np.tanh
 
 
-class Single:
+class Single(ABC):
     """What the three cells share. Call it with x (T, 1, D), l (T, 1) and the parameters by name.
 
     Args:
@@ -56,25 +57,25 @@ class Single:
         self.backward()
         return loss, self.gradients(x[:, 0])
 
+    @abstractmethod
     def pack(self, **p: np.ndarray) -> None:
         """Copy the parameters to where the two products read them."""
-        raise NotImplementedError
 
+    @abstractmethod
     def forward(self) -> None:
         """Compute the states."""
-        raise NotImplementedError
 
+    @abstractmethod
     def multipliers(self) -> None:
         """Compute for all steps what does not depend on the carry."""
-        raise NotImplementedError
 
+    @abstractmethod
     def backward(self) -> None:
         """Compute the cotangents of the pre-activations."""
-        raise NotImplementedError
 
+    @abstractmethod
     def gradients(self, x: np.ndarray) -> dict[str, np.ndarray]:
         """Return the sums over time."""
-        raise NotImplementedError
 
 
 class RNN(Single):
