@@ -87,7 +87,7 @@ class Batch(ABC):
     def backward(self) -> None:
         """Compute the cotangents of the recurrent products."""
 
-    def turn_to_inputs(self) -> None:
+    def turn_to_inputs(self) -> None:  # noqa: B027  (nothing to do but for a GRU)
         """Turn them into those of the input products, where they differ."""
 
 
