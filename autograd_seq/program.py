@@ -11,10 +11,12 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from time import perf_counter
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
 
+from autograd_seq.axes import Axis
+from autograd_seq.carry import CarriedProgram
 from autograd_seq.emit import calls
 from autograd_seq.emit.numpy import Emitted, Writer
 from autograd_seq.emit.profile import MARK, Profile, marked
@@ -22,6 +24,7 @@ from autograd_seq.emit.standalone import standalone, write
 from autograd_seq.errors import DTypeError, FeedError, GradientError
 from autograd_seq.grad.reverse import grad
 from autograd_seq.graph import feeds
+from autograd_seq.graph.carry import cut_along
 from autograd_seq.graph.check import check_lengths
 from autograd_seq.graph.graph import Graph, flatten
 from autograd_seq.node import STRONG, Node
@@ -52,13 +55,14 @@ class Program:
         54000.0
     """
 
-    def __init__(self, graph: Graph, dtype: Any, passes: Iterable[str] | None) -> None:
+    def __init__(self, graph: Graph, dtype: Any, passes: Iterable[str] | None,
+                 layouts: Sequence[Sequence[Axis]] | None = None) -> None:  # fmt: skip
         self.graph = graph
         self.dtype = _width(dtype)
         self.plan: Plan = plan(graph.outputs, graph.axes, calls.writes, calls.in_place, passes)
         names = ", ".join(graph.name(o) for o in graph.outputs)
         writer = Writer(self.plan.graph, self.plan.storage, graph.axes, f"Compute {names[:80]}.")
-        self._emitted: Emitted = writer.emit([graph.layout(o) for o in graph.outputs])
+        self._emitted: Emitted = writer.emit(layouts or [graph.layout(o) for o in graph.outputs])
         self.source = self._emitted.source
         self._make = _executed(self._emitted)
         self._order = list(self._emitted.feeds)
@@ -234,21 +238,36 @@ def _executed(emitted: Emitted) -> Any:
     return program
 
 
-def compile(
-    outputs: Node | Sequence[Any] | Graph, *, dtype: Any = None, passes: Iterable[str] | None = None
-) -> Program:
+@overload
+def compile(outputs: Node | Sequence[Any] | Graph, *, dtype: Any = ..., passes: Iterable[str] | None = ...,
+            carry: Literal[False] = ...) -> Program: ...  # fmt: skip
+
+
+@overload
+def compile(outputs: Node | Sequence[Any] | Graph, *, dtype: Any = ..., passes: Iterable[str] | None = ...,
+            carry: Axis | Literal[True]) -> CarriedProgram: ...  # fmt: skip
+
+
+def compile(outputs: Node | Sequence[Any] | Graph, *, dtype: Any = None, passes: Iterable[str] | None = None,
+            carry: Axis | bool = False) -> Program | CarriedProgram:  # fmt: skip
     """Compile nodes into a program that computes their values.
 
     Args:
         outputs: a node, several, or a :class:`Graph`.
         dtype: ``"float32"`` or ``"float64"``: the width of all floats inside; by default that of the feeds.
         passes: names of the passes to run (``autograd_seq.plan.passes.PASSES``); all by default.
+        carry: ``True`` for sequences that come in pieces: calls return ``(outs, carry)``, and the next one goes on from
+            ``carry=carry``. The pieces follow one another along the axis of the shifts, of several along the outermost;
+            an axis says which.
 
     Returns:
-        A :class:`Program`: ``program(x=…, W=…)`` returns the values in the order of the outputs.
+        A :class:`Program`: ``program(x=…, W=…)`` returns the values in the order of the outputs. With ``carry=`` a
+        :class:`CarriedProgram`.
 
     Raises:
         CycleError, StateError, NameClashError: as for :class:`Graph`.
+        CarryError: a shift along the carried axis looks ahead, what is carried depends on later steps, or which axis is
+            carried is not told.
 
     Example:
         >>> import autograd_seq as ag
@@ -264,7 +283,12 @@ def compile(
         The time to compile is that of the equations, whatever the lengths of the axes. Method: Allen & Kennedy 1987.
     """
     graph = outputs if isinstance(outputs, Graph) else Graph(*flatten([outputs]))
-    return Program(graph, dtype, passes)
+    layouts = [graph.layout(o) for o in graph.outputs]
+    if carry is False or carry is None:
+        return Program(graph, dtype, passes, layouts)
+    cut = cut_along(graph, carry)
+    rows = [slot.axes for slot in cut.slots for _ in range(slot.rows)]
+    return CarriedProgram(cut, graph, lambda nodes: Program(Graph(nodes), dtype, passes, [*layouts, *rows]))
 
 
 class ValueAndGrad:
@@ -275,11 +299,17 @@ class ValueAndGrad:
         wrt: the names of the gradients, in order.
     """
 
-    def __init__(self, program: Program, wrt: Sequence[str]) -> None:
+    def __init__(self, program: Program | CarriedProgram, wrt: Sequence[str]) -> None:
         self.program, self.wrt = program, tuple(wrt)
 
-    def __call__(self, **given: Any) -> tuple[Any, dict[str, Any]]:
-        """Return the loss and a dict from name to gradient; arguments as for :class:`Program`."""
+    def __call__(self, **given: Any) -> Any:
+        """Return ``(loss, gradients)``: the loss and a dict from name to gradient; arguments as for :class:`Program`.
+
+        Compiled with ``carry=`` it returns ``((loss, gradients), carry)``: truncated backpropagation, a piece at a time.
+        """
+        if isinstance(self.program, CarriedProgram):
+            (loss, *grads), carry = self.program(**given)
+            return (loss, dict(zip(self.wrt, grads, strict=True))), carry
         loss, *grads = self.program(**given)
         return loss, dict(zip(self.wrt, grads, strict=True))
 

@@ -31,6 +31,7 @@ FLOORS = [
     ("grad", "autograd_seq.grad"),
     ("plan", "autograd_seq.plan"),
     ("emit", "autograd_seq.emit"),
+    ("carry", "autograd_seq.carry"),
     ("program", "autograd_seq.program"),
     ("nn", "autograd_seq.nn"),
     ("learn", "autograd_seq.learn"),

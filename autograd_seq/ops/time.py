@@ -137,11 +137,15 @@ def read(x: Node, key: Any) -> Node:
 
 SIZE = defop("size", shape=lambda *, axis: (), dtype=int, forward=None, vjp=lambda g, y, axis: ())
 INDEX = defop(
-    "index", shape=lambda *, axis: (), dtype=int, forward=None, vjp=lambda g, y, axis: (), axes=lambda *, axis: (axis,)
+    "index", shape=lambda **_: (), dtype=int, forward=None, vjp=lambda g, y, **_: (), axes=lambda *, axis, **_: (axis,),
+    doc="The step number. With ``here=True`` that of this call, which a carry does not count on; with ``row=True`` as well, "
+    "of no step in a call that a carry starts, for then no boundary row is read.",
 )
 AT = defop(
     "at", shape=lambda x, **_: x, dtype=first, forward=None, axes=lambda x, *, axis, **_: tuple(a for a in x if a is not axis),
-    vjp=lambda g, y, x, axis, index, outside: (where(equal(INDEX(axis=axis), _from_start(index, axis)), g, 0.0),),
+    vjp=lambda g, y, x, axis, index, outside, **row: (
+        where(equal(INDEX(axis=axis, here=True, **row), _from_start(index, axis)), g, 0.0),),
+    doc="A step. ``row=True`` says that it is the cotangent of a row in front of the sequence.",
 )  # fmt: skip
 ALONG: Op = defop(
     "along", shape=lambda x, **_: x, dtype=first, forward=None,

@@ -354,6 +354,12 @@ TABLE = [
     ("F106", 'a, b = ag.input("a", over=t), ag.input("b", over=t)\nag.Graph(a + b).evaluate(a=[1.0], b=[1.0, 2.0])',
      ["a and b disagree about t", "1 steps, as a has", "2 steps of b"]),
     ("F107", DAG + "g.unroll(t=3).evaluate(x=np.ones((4, 2)))", ["x has 4 steps over t", "unroll(t=4)"]),
+    # carries
+    ("K101", DAG + 'ag.compile(x[t - 1] * 1, carry=ag.Axis("b"))', ["does not vary over b", "one of t"]),
+    ("K102", DAG + "ag.compile(x[t - 1] * 1, carry=1)", ["True or an ag.Axis", "got 1"]),
+    ("K103", 'ag.compile(ag.param("w") * 2, carry=True)', ["which axis", "a graph without axes"]),
+    ("K104", DAG + "ag.compile(x[t + 1] * 1, carry=True)", ["x is read ahead of its step", "got x[t + 1]"]),
+    ("K105", DAG + "y = x / ag.size(t)\nag.compile(y[t - 1] * 1, carry=True)", ["depends on all steps of t", "size"]),
     # derivatives
     ("E101", 'ag.grad(ag.param("k", dtype=int), ag.param("w"))', ["only floats have gradients"]),
     ("E102", 'w = ag.param("w", (2,))\nag.grad(ag.exp(w), w)', ["exp is not one number", "ag.sum(…) makes one of it"]),
