@@ -240,16 +240,16 @@ def _executed(emitted: Emitted) -> Any:
 
 @overload
 def compile(outputs: Node | Sequence[Any] | Graph, *, dtype: Any = ..., passes: Iterable[str] | None = ...,
-            carry: Literal[False] = ...) -> Program: ...  # fmt: skip
+            carry: Literal[False] = ..., order: Iterable[Axis] | None = ...) -> Program: ...  # fmt: skip
 
 
 @overload
 def compile(outputs: Node | Sequence[Any] | Graph, *, dtype: Any = ..., passes: Iterable[str] | None = ...,
-            carry: Axis | Literal[True]) -> CarriedProgram: ...  # fmt: skip
+            carry: Axis | Literal[True], order: Iterable[Axis] | None = ...) -> CarriedProgram: ...  # fmt: skip
 
 
 def compile(outputs: Node | Sequence[Any] | Graph, *, dtype: Any = None, passes: Iterable[str] | None = None,
-            carry: Axis | bool = False) -> Program | CarriedProgram:  # fmt: skip
+            carry: Axis | bool = False, order: Iterable[Axis] | None = None) -> Program | CarriedProgram:  # fmt: skip
     """Compile nodes into a program that computes their values.
 
     Args:
@@ -259,6 +259,8 @@ def compile(outputs: Node | Sequence[Any] | Graph, *, dtype: Any = None, passes:
         carry: ``True`` for sequences that come in pieces: calls return ``(outs, carry)``, and the next one goes on from
             ``carry=carry``. The pieces follow one another along the axis of the shifts, of several along the outermost;
             an axis says which.
+        order: the axes of the outputs in the order in which they are to be laid out, ``(b, t)`` for batch first; by default
+            that in which the inputs declare them. Feeds are laid out as they are declared.
 
     Returns:
         A :class:`Program`: ``program(x=…, W=…)`` returns the values in the order of the outputs. With ``carry=`` a
@@ -268,6 +270,7 @@ def compile(outputs: Node | Sequence[Any] | Graph, *, dtype: Any = None, passes:
         CycleError, StateError, NameClashError: as for :class:`Graph`.
         CarryError: a shift along the carried axis looks ahead, what is carried depends on later steps, or which axis is
             carried is not told.
+        AxisError: ``order`` leaves an axis out, or names one that is none of the graph's.
 
     Example:
         >>> import autograd_seq as ag
@@ -283,7 +286,7 @@ def compile(outputs: Node | Sequence[Any] | Graph, *, dtype: Any = None, passes:
         The time to compile is that of the equations, whatever the lengths of the axes. Method: Allen & Kennedy 1987.
     """
     graph = outputs if isinstance(outputs, Graph) else Graph(*flatten([outputs]))
-    layouts = [graph.layout(o) for o in graph.outputs]
+    layouts = graph.layouts(order)
     if carry is False or carry is None:
         return Program(graph, dtype, passes, layouts)
     cut = cut_along(graph, carry)

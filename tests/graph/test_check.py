@@ -343,6 +343,8 @@ TABLE = [
     ("A110", DAG + "ag.vmap(x[t], over=t)", ["x varies over t already", "new to the graph", 'b = ag.Axis("b")']),
     ("O302", DAG + "ag.vmap([1], over=t)", ["vmap takes nodes", "a node, or several", "got 1"]),
     ("A208", DAG + "ag.Graph(ag.max(x, over=t)).unroll(t=0)", ["is the maximum of nothing", "at least one step of t"]),
+    ("A209", DAG + 'ag.compile(x * 1, order=(t, ag.Axis("b")))', ["order= names b, over which nothing varies"]),
+    ("A210", DAG + "ag.compile(x * 1, order=())", ["order= leaves out t", "order=(t)"]),
     ("F102", DAG + "g.evaluate(y=1)", ['nothing called "y" is fed', "known names: x"]),
     ("F103", DAG + "g.evaluate()", ["x is not fed", "x: (t, 2) float, got nothing", "evaluate(x=…)"]),
     ("F103", 'ag.Graph(ag.param("a") + ag.param("b")).evaluate()', ["a, b are not fed"]),
