@@ -9,9 +9,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from autograd_seq.axes import Axis
 from autograd_seq.errors import AutogradSeqError, CarryError, FeedError
-from autograd_seq.graph.carry import Cut, Slot
+from autograd_seq.graph.carry import Cut, Slot, cut_along
 from autograd_seq.graph.graph import Graph
+from autograd_seq.graph.lengths import told
 from autograd_seq.node import kind_of
 
 
@@ -41,7 +43,7 @@ class Carry(Mapping[str, np.ndarray]):
 
     Args:
         rows: such an array for each name.
-        steps: how many steps there were so far.
+        steps: how many steps there were so far; with lengths an array, one number a sequence.
 
     Example:
         >>> import autograd_seq as ag
@@ -53,9 +55,9 @@ class Carry(Mapping[str, np.ndarray]):
         (3, [2.0, 4.0])
     """
 
-    def __init__(self, rows: Mapping[str, Any], steps: int) -> None:
+    def __init__(self, rows: Mapping[str, Any], steps: Any) -> None:
         self._rows = {name: np.asarray(array) for name, array in rows.items()}
-        self.steps = int(steps)
+        self.steps: Any = int(steps) if np.ndim(steps) == 0 else np.asarray(steps, np.int64)
 
     def __getitem__(self, name: str) -> np.ndarray:
         return self._rows[name]
@@ -103,6 +105,7 @@ class CarriedProgram:
 
     def __init__(self, cut: Cut, graph: Graph, make: Callable[[list[Any]], Runs]) -> None:
         self.cut, self.graph, self._make = cut, graph, make
+        self._padded: dict[tuple[Axis, ...], CarriedProgram] = {}
         if "carry" in graph.inputs:
             raise CarryError(
                 "K106", '"carry" is fed, and is what a call goes on from', node="carry", where=graph.inputs["carry"].where,
@@ -119,24 +122,33 @@ class CarriedProgram:
             self._later = self._make(self.cut.later)
         return self._later
 
-    def __call__(self, *, carry: Carry | None = None, **given: Any) -> tuple[tuple[Any, ...], Carry | None]:
+    def __call__(
+        self, *, carry: Carry | None = None, lengths: Any = None, **given: Any
+    ) -> tuple[tuple[Any, ...], Carry | None]:
         """Return the values of the outputs, and the carry for the next call; a call of no steps returns the one it got.
 
         Args:
             carry: what the call before returned; ``None`` starts.
+            lengths: of padded sequences, as for :class:`Program`: the carry holds the rows behind each one's own end, and a
+                sequence without a step in this call keeps those it had.
             given: the feeds, as for :class:`Program`.
 
         Raises:
             CarryError: the carry is another program's, or its shapes do not fit.
             FeedError, DTypeError, AxisError: as for :class:`Program`.
         """
-        if carry is None:
-            values = self.first(**given)
-        else:
-            values = self._go_on(carry, given)
+        steps: Any = self._steps(given)
+        if isinstance(carry, Carry) and np.ndim(carry.steps) and lengths is None and self.cut.steps is not None:
+            lengths = {self.cut.axis: np.full(carry.steps.shape, steps)}
+        program = self
+        if lengths is not None:
+            said = told(self.graph, lengths, given)
+            given["lengths"] = {(axis, *over): said.arrays[axis] for axis, over in said.over}
+            if self.cut.axis in said.arrays:
+                program, steps = self._with_lengths(dict(said.over)[self.cut.axis]), said.arrays[self.cut.axis]
+        values = program.first(**given) if carry is None else program._go_on(carry, given, np.shape(steps))
         kept = len(self.graph.outputs)
-        steps = self._steps(given)
-        if steps == 0:
+        if not np.any(steps):
             return values[:kept], carry
         rows, at = {}, kept
         for slot in self.cut.slots:
@@ -144,20 +156,26 @@ class CarriedProgram:
             at += slot.rows
         return values[:kept], Carry(rows, steps + (carry.steps if carry is not None else 0))
 
+    def _with_lengths(self, batch: tuple[Axis, ...]) -> CarriedProgram:
+        """Return this program for sequences that end at steps of their own."""
+        if batch not in self._padded:
+            self._padded[batch] = CarriedProgram(cut_along(self.graph, self.cut.axis, batch), self.graph, self._make)
+        return self._padded[batch]
+
     def _steps(self, given: dict[str, Any]) -> int:
         for name, position in self._told:
             if name in given:
                 return int(np.shape(given[name])[position])
         return int(given[self.cut.axis.name])
 
-    def _go_on(self, carry: Carry, given: dict[str, Any]) -> tuple[Any, ...]:
+    def _go_on(self, carry: Carry, given: dict[str, Any], batch: tuple[int, ...]) -> tuple[Any, ...]:
         self._check(carry)
         known = self.later.graph.inputs
         fed = {name: value for name, value in given.items() if name in known or name not in self.graph.inputs}
         for slot in self.cut.slots:
             fed.update(zip(slot.feeds, carry[slot.name], strict=True))
         if self.cut.steps is not None:
-            fed[self.cut.steps] = np.array(carry.steps, np.int64)
+            fed[self.cut.steps] = np.array(np.broadcast_to(carry.steps, batch), np.int64)
         try:
             return self.later(**fed)
         except FeedError as error:

@@ -27,6 +27,7 @@ from autograd_seq.graph import feeds
 from autograd_seq.graph.carry import cut_along
 from autograd_seq.graph.check import check_lengths
 from autograd_seq.graph.graph import Graph, flatten
+from autograd_seq.graph.lengths import Over, check_needs, fed, ragged, told
 from autograd_seq.node import STRONG, Node
 from autograd_seq.ops.leaf import PARAM, TENSOR
 from autograd_seq.plan.cost import Cost, cost
@@ -59,6 +60,8 @@ class Program:
                  layouts: Sequence[Sequence[Axis]] | None = None) -> None:  # fmt: skip
         self.graph = graph
         self.dtype = _width(dtype)
+        self._like: Any = lambda nodes: Program(Graph(nodes), dtype, passes, layouts or graph.layouts())
+        self._ragged: dict[Over, Program] = {}
         self.plan: Plan = plan(graph.outputs, graph.axes, calls.writes, calls.in_place, passes)
         names = ", ".join(graph.name(o) for o in graph.outputs)
         writer = Writer(self.plan.graph, self.plan.storage, graph.axes, f"Compute {names[:80]}.")
@@ -73,21 +76,33 @@ class Program:
     def __repr__(self) -> str:
         return f"<Program of {self.graph!r}>"
 
-    def __call__(self, **given: Any) -> tuple[Any, ...]:
+    def __call__(self, *, lengths: Any = None, **given: Any) -> tuple[Any, ...]:
         """Return the values of the outputs, in order.
 
         Args:
+            lengths: for padded sequences, a dict from an axis to the real number of steps: one number, or one a sequence,
+                ``{t: [5, 3, 7]}``. Which axis is that of the batch is found from the inputs, or said: ``{(t, b): …}``.
             given: an array for each input and parameter, by name: axes first in their declared order, then the value's
                 dimensions. They are never changed. ``seed`` is 0 unless it is given. The length of an axis that no
                 feed tells is given by the axis's name.
 
         Returns:
-            A tuple of arrays that the caller owns; an output that varies over axes has them in front.
+            A tuple of arrays that the caller owns; an output that varies over axes has them in front, and is 0 in the
+            padding.
 
         Raises:
-            FeedError, DTypeError: a feed is missing, unknown, or does not fit.
-            AxisError: an axis is too short for what is read.
+            FeedError, DTypeError: a feed is missing, unknown, or does not fit; a length is no whole number, or too long.
+            AxisError: an axis, or a sequence, is too short for what is read; it is not told what a length varies over.
+
+        Notes:
+            With lengths a program of its own runs, compiled when it is first needed: the same equations, in which what the
+            padding holds reaches no output and no gradient. It costs a pass over what is summed over time; a read of a
+            later step (``s[t + 1]``) costs a selection at each step of its loop.
         """
+        if lengths is not None:
+            if "lengths" not in self.graph.inputs:
+                return self._padded(lengths, given)
+            given["lengths"] = lengths
         try:
             arrays = [given[name] for name in self._order]
             key = tuple([(a.shape, a.dtype.char) for a in arrays])
@@ -111,6 +126,14 @@ class Program:
             ) from None  # fmt: skip
         idle.append(run)
         return out
+
+    def _padded(self, lengths: Any, given: dict[str, Any]) -> tuple[Any, ...]:
+        said = told(self.graph, lengths, given)
+        made = ragged(self.graph, said.over)
+        check_needs(self.graph, made, said.arrays)
+        if said.over not in self._ragged:
+            self._ragged[said.over] = self._like(made.outputs)
+        return self._ragged[said.over](**fed(self.graph, made, said, given))
 
     @property
     def schedule(self) -> Schedule:
@@ -192,13 +215,13 @@ class Program:
     def _checked(self, given: dict[str, Any]) -> tuple[list[np.ndarray], Any]:
         """Return the arrays to run on, and the sizes and width of the workspace."""
         lengths = {a.name: given[a.name] for a in self.graph.axes if a.name in given and a.name not in self.graph.inputs}
-        fed = {k: v for k, v in given.items() if k not in lengths}
-        arrays = feeds.check(self.graph, fed)
-        told = feeds.sizes(self.graph, fed)
+        data = {k: v for k, v in given.items() if k not in lengths}
+        arrays = feeds.check(self.graph, data)
+        found = feeds.sizes(self.graph, data)
         for name, n in lengths.items():
-            if told.setdefault(name, n) != n:
-                raise FeedError("F106", f"the feeds disagree with {name}={n}", expected=f"{name}={told[name]}", got=f"{n}")
-        sizes = self.graph._sizes(told)
+            if found.setdefault(name, n) != n:
+                raise FeedError("F106", f"the feeds disagree with {name}={n}", expected=f"{name}={found[name]}", got=f"{n}")
+        sizes = self.graph._sizes(found)
         check_lengths(self.graph, sizes)
         width = self.dtype
         if width is None:

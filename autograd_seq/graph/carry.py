@@ -18,14 +18,15 @@ import numpy as np
 from autograd_seq.axes import Axis
 from autograd_seq.errors import CarryError
 from autograd_seq.graph.graph import Graph
-from autograd_seq.graph.order import postorder
+from autograd_seq.graph.order import postorder, rows
 from autograd_seq.graph.rebuild import rebuild
 from autograd_seq.graph.unroll import REDUCTIONS
 from autograd_seq.node import Node, constant
+from autograd_seq.ops.elementwise import equal, where
 from autograd_seq.ops.leaf import INPUT
 from autograd_seq.ops.random import DRAW
 from autograd_seq.ops.state import STATE, Bound
-from autograd_seq.ops.time import ALONG, AT, INDEX, SHIFT, SIZE, spread
+from autograd_seq.ops.time import ALONG, AT, INDEX, SHIFT, SIZE, count, spread
 
 NEVER = -(2**62)
 """No step has this number."""
@@ -68,12 +69,14 @@ class Cut(NamedTuple):
     steps: str | None
 
 
-def cut_along(graph: Graph, asked: Axis | bool) -> Cut:
+def cut_along(graph: Graph, asked: Axis | bool, batch: tuple[Axis, ...] | None = None) -> Cut:
     """Return the graph of a first call and that of a later one.
 
     Args:
         graph: the equations; every shift along the axis looks back.
         asked: the axis, or ``True`` for the one that :func:`carried_axis` finds.
+        batch: what the lengths on the axis vary over, if it is to have some: then sequences without a step keep their rows,
+            and each counts its own steps.
 
     Raises:
         CarryError: the axis is not told, or something reads steps that are not there yet.
@@ -93,10 +96,11 @@ def cut_along(graph: Graph, asked: Axis | bool) -> Cut:
         name = graph.name(x)
         feeds = tuple(_new(f"{name}[-{j}]", taken) for j in range(k, 0, -1))
         slots.append(Slot(name, k, tuple(a for a in graph.axes if a in x.axes and a is not axis), x.shape, x.dtype, feeds))
-    first = [_after(x, axis, j) for x, k in reads.items() for j in range(k - 1, -1, -1)]
-    outputs, rows, steps = _continued(graph.outputs, list(reads), slots, axis, _new(f"{axis.name}_before", taken))
+    first = [_after(x, axis, j, batch is not None) for x, k in reads.items() for j in range(k - 1, -1, -1)]
+    name = _new(f"{axis.name}_before", taken)
+    outputs, left, steps = _continued(graph, list(reads), slots, axis, name, batch)
     counted = steps if any(n.name == steps for n in Graph(outputs).nodes) else None
-    return Cut(axis, tuple(slots), [*graph.outputs, *first], [*outputs, *rows], counted)
+    return Cut(axis, tuple(slots), [*graph.outputs, *first], [*outputs, *left], counted)
 
 
 def carried_axis(graph: Graph, asked: Axis | bool) -> Axis:
@@ -163,6 +167,19 @@ def _check_causal(graph: Graph, x: Node, axis: Axis) -> None:
             )  # fmt: skip
 
 
+def _check_counted(graph: Graph, image: dict[Node, Node], outputs: Sequence[Node]) -> None:
+    """Refuse what counts steps and is one for all sequences, which with lengths have come to different numbers of them."""
+    wide = [(old, x) for old, new in image.items() if old.op in (STATE, SHIFT) for x in new.inputs]
+    drawn = [(old, new) for old, new in image.items() if old.op is DRAW and len(new.inputs) > len(old.inputs)]
+    for old, new in [*drawn, *wide, *zip(graph.outputs, outputs, strict=True)]:
+        if old.op is DRAW or not set(new.axes) <= set(old.axes):
+            raise CarryError(
+                "K111", f"{graph.name(old)} counts steps, and is the same for all sequences", node=graph.name(old),
+                where=old.where, expected="one value a sequence, for with lengths each comes to a number of its own",
+                got=repr(old), fix="carry= without lengths=, or lengths= without carry=",
+            )  # fmt: skip
+
+
 def _reads_all(n: Node, axis: Axis) -> bool:
     """Tell whether a node at one step reads later ones, or their number."""
     if n.op is SHIFT:
@@ -172,16 +189,21 @@ def _reads_all(n: Node, axis: Axis) -> bool:
     return n.op.name in REDUCTIONS and axis in n.attrs["axes"]
 
 
-def _after(x: Node, axis: Axis, back: int) -> Node:
+def _after(x: Node, axis: Axis, back: int, ragged: bool) -> Node:
     """Return the value at the step that lies ``back`` before the last one; where there is none, a row."""
     read = SHIFT(x, axis=axis, by=back, outside="bounds") if back else x
-    return AT(read, axis=axis, index=-1, outside="zero")  # where there is no step at all, the carry stays as it is
+    last = AT(read, axis=axis, index=-1, outside="zero")
+    if not ragged:  # where no sequence has a step, the carry stays as it is
+        return last
+    bound, given = rows(x, axis, "init")
+    row = constant(np.zeros(x.shape, x.dtype)) if bound is None else given[0 if bound.rows is None else -1 - back]
+    return where(equal(count(x, (axis,), axis), 0), row, last)
 
 
-def _continued(outputs: Sequence[Node], sources: Sequence[Node], slots: Sequence[Slot], axis: Axis,
-               steps: str) -> tuple[list[Node], list[Node], str]:  # fmt: skip
+def _continued(graph: Graph, sources: Sequence[Node], slots: Sequence[Slot], axis: Axis,
+               steps: str, batch: tuple[Axis, ...] | None) -> tuple[list[Node], list[Node], str]:  # fmt: skip
     """Return the outputs of a later call, the rows that it leaves, and the name of the steps before."""
-    before = Node(INPUT, (), {}, (), int, (), name=steps)
+    before = Node(INPUT, (), {"made": True}, (), int, batch or (), name=steps)
 
     def rule(node: Node, inputs: tuple[Node, ...]) -> Node | None:
         over = node.attrs.get("axis") is axis
@@ -199,16 +221,19 @@ def _continued(outputs: Sequence[Node], sources: Sequence[Node], slots: Sequence
         return made
 
     image: dict[Node, Node] = {}
-    made = rebuild([*outputs, *sources], rule, image=image)
+    made = rebuild([*graph.outputs, *sources], rule, image=image)
+    if batch:
+        _check_counted(graph, image, made[: len(graph.outputs)])
     held: dict[Node, Node] = {}
     for x, slot in zip(sources, slots, strict=True):
-        rows = [Node(INPUT, (), {}, slot.shape, slot.dtype, slot.axes, name=name) for name in slot.feeds]
-        held[x] = _with_rows(x, image[x], axis, rows)
+        fed = [Node(INPUT, (), {"made": True}, slot.shape, slot.dtype, slot.axes, name=name) for name in slot.feeds]
+        held[x] = _with_rows(x, image[x], axis, fed)
     for old, new in list(image.items()):
         if old.op is SHIFT and old.inputs[0] in held and old.attrs["axis"] is axis and old.attrs["outside"] == "bounds":
             new.inputs = (held[old.inputs[0]],)
-    left = [_after(held[x], axis, j) for x, slot in zip(sources, slots, strict=True) for j in range(slot.rows - 1, -1, -1)]
-    return made[: len(outputs)], left, steps
+    left = [_after(held[x], axis, j, batch is not None) for x, slot in zip(sources, slots, strict=True)
+            for j in range(slot.rows - 1, -1, -1)]  # fmt: skip
+    return made[: len(graph.outputs)], left, steps
 
 
 def _with_rows(old: Node, new: Node, axis: Axis, rows: list[Node]) -> Node:

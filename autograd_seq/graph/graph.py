@@ -69,6 +69,7 @@ class Graph:
         check.check_causal(self.nodes, self.name)
         check.check_rows(self.nodes, self.name)
         self._by_name = {name: node for node, name in self._names.items()}
+        self.ragged: dict[Any, Any] = {}  # the same graph with lengths, by the axes that have some
         self.inputs: dict[str, Node] = {self.name(n): n for n in self.nodes if n.op in (INPUT, PARAM)}
 
     def name(self, node: Node) -> str:
@@ -231,10 +232,11 @@ class Graph:
         """
         return feeds.sizes(self, given)
 
-    def evaluate(self, **given: Any) -> tuple[Any, ...]:
+    def evaluate(self, *, lengths: Any = None, **given: Any) -> tuple[Any, ...]:
         """Return the values of the outputs, in order: unrolled over the lengths that the feeds have, then evaluated.
 
         Args:
+            lengths: those of padded sequences, as for :meth:`DAG.evaluate`.
             given: an array for each input and parameter, by name.
 
         Example:
@@ -243,4 +245,7 @@ class Graph:
             >>> ag.Graph(ag.input("x", over=t)[t] * 2).evaluate(x=[1.0, 2.0])
             (array([2., 4.]),)
         """
-        return self.unroll(**self.sizes(given)).evaluate(**given)
+        if lengths is not None and "lengths" in self.inputs:
+            given, lengths = {**given, "lengths": lengths}, None
+        dag = self.unroll(**self.sizes(given))
+        return dag.evaluate(**given) if lengths is None else dag.evaluate(lengths=lengths, **given)

@@ -279,7 +279,7 @@ class Sequences:
             getattr(self, pattern)()
         floats = [s for s in self.states if s.dtype is float and self.u not in s.axes]
         terms = [self.total(s * ag.cos(s)) for s in floats] + [self.total(ag.sin(self.pick(self.pool))) for _ in range(2)]
-        terms += [ag.sum(ag.sin(e), over=e.axes) if e.axes else ag.sum(ag.sin(e)) for e in map(ag.sum, self.ends)]
+        terms += [ag.sum(ag.sin(e)) for e in self.ends]
         loss = terms[0]
         for term in terms[1:]:
             loss = loss + term

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -311,3 +312,56 @@ def test_a_carry_that_does_not_fit_is_refused():
 def test_carry_is_no_name_for_an_input():
     x = ag.input("carry", over=t)
     refused("K106", ["give the input another name"], lambda: ag.compile(x[t - 1] + x[t], carry=True))
+
+
+# -- with lengths -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(0, 200, 4))
+def test_each_sequence_goes_on_from_its_own_end(seed, sequences):
+    """Pieces that end at steps of their own, some of them empty: what each sequence leaves is what it leaves alone."""
+    case = sequences(seed, causal=True)
+    outputs = [v for v in [*case.states, *case.pool] if case.t in v.axes and case.b in v.axes]
+    graph = ag.Graph(outputs)
+    counts = any(n.op.name == "draw" and case.t in n.axes for n in graph.nodes)
+    if case.b is None or not outputs or counts:
+        return
+    feeds, program = case.fed(graph), ag.compile(outputs, carry=case.t)
+    rng, size = np.random.default_rng(seed), case.sizes
+    taken = [np.zeros(size["b"], int)]
+    while np.any(taken[-1] < size["t"]):
+        taken.append(np.minimum(taken[-1] + rng.integers(0, 4, size=size["b"]), size["t"]))
+    carry = None
+    for start, stop in pairwise(taken):
+        steps = stop - start
+        piece = dict(feeds)
+        for name, value in feeds.items():
+            axes = graph.inputs[name].axes if name in graph.inputs else ()
+            if case.t in axes:
+                front = np.moveaxis(value, [axes.index(case.t), axes.index(case.b)], [0, 1])
+                part = np.full((4, *front.shape[1:]), 7 if front.dtype.kind == "i" else np.nan).astype(front.dtype)
+                for i in range(size["b"]):
+                    part[: steps[i], i] = front[start[i] : stop[i], i]
+                piece[name] = np.moveaxis(part, [0, 1], [axes.index(case.t), axes.index(case.b)])
+        _, carry = program(carry=carry, lengths={case.t: steps}, **piece)
+    _, want = program(**feeds)
+    assert np.array_equal(np.broadcast_to(carry.steps, size["b"]), np.full(size["b"], size["t"]))
+    for name, value in want.items():
+        assert np.allclose(carry[name], value, rtol=1e-12, atol=1e-12), (seed, name)
+
+
+def test_steps_count_on_for_each_sequence():
+    x = ag.input("x", over=(t, b))
+    program = ag.compile(x[t - 1] + 10.0 * ag.index(t), carry=t)
+    _, carry = program(x=[[1.0, 2.0], [3.0, np.nan]], lengths={t: [2, 1]})
+    assert carry.steps.tolist() == [2, 1] and carry["x"].tolist() == [[3.0, 2.0]]
+    (values,), carry = program(x=[[5.0, 6.0]], carry=carry)
+    assert values.tolist() == [[23.0, 12.0]] and carry.steps.tolist() == [3, 2]
+
+
+def test_what_counts_steps_for_all_sequences_at_once_is_refused():
+    x = ag.input("x", over=(t, b))
+    feed = {"x": np.zeros((2, 2)), "lengths": {t: [1, 2]}}
+    for value in (ag.index(t), ag.normal("noise", over=t) * 1.0):
+        program = ag.compile([x[t - 1] + x[t], value], carry=True)
+        refused("K111", ["counts steps", "lengths= without carry="], lambda p=program: p(**feed))
