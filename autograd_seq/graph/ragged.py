@@ -21,6 +21,7 @@ import numpy as np
 
 from autograd_seq.axes import Axis
 from autograd_seq.errors import AxisError
+from autograd_seq.graph.finite import parts, tame
 from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.order import rows
 from autograd_seq.graph.rebuild import again, rebuild
@@ -32,7 +33,7 @@ from autograd_seq.ops.leaf import INPUT
 from autograd_seq.ops.random import SEED
 from autograd_seq.ops.reduce import max_over, sum_over
 from autograd_seq.ops.state import STATE
-from autograd_seq.ops.time import AT, INDEX, SHIFT, SIZE, spread
+from autograd_seq.ops.time import AT, INDEX, SHIFT, SIZE, SPREAD, spread
 
 _CONTRACT, _MUL, _ZERO_SAFE, _WHERE = (OPS[n] for n in ("contract", "mul", "zero_safe_mul", "where"))
 _LINEAR = {"neg", "reshape", "transpose", "slice", "place", "sum", "broadcast_to", "spread", "stop_gradient"}
@@ -80,13 +81,36 @@ class Ragged:
             self.lengths[axis] = Node(INPUT, (), {"made": True}, (), int, batch, name=name)
         self._let_along_share()
         self._check_batch()
+        self._finite = tame(graph.nodes)
+        self._part = {n: i for i, part in enumerate(parts(graph.nodes)) for n in part}
+        # reads ahead that are taken to find zeros behind a sequence's end; in a graph of gradients most do
+        self._trusted = {n for n in graph.nodes if n.op is SHIFT and self._ends(n) and n.attrs["outside"] == "zero"}
+        self._trusted |= {n for n in graph.nodes if n.op is STATE and "adjoint_of" in n.attrs and self._ragged(n.axes)}
+        self._closing = {self._part[n] for n in self._trusted}
+        made = self._made()
+        while wrong := {n for n in self._trusted if not self._holds(n)}:  # not so: those are selected at each step
+            self._trusted -= wrong
+            made = self._made()
+        self._check_axes(made)
+        self.outputs: list[Node] = [self._real(spread(new, old.axes)) for old, new in zip(graph.outputs, made, strict=True)]
+
+    def _made(self) -> list[Node]:
+        """Rebuild the graph, trusting some reads ahead."""
         self.needs: list[Need] = []
         self.image: dict[Node, Node] = {}
         self._clean: set[Node] = set()
+        self._tame: set[Node] = set()
         self._memo: dict[object, Node] = {}
-        made = rebuild(graph.outputs, self._rule, image=self.image, shifts=self._shifted)
-        self._check_axes(made)
-        self.outputs: list[Node] = [self._real(spread(new, old.axes)) for old, new in zip(graph.outputs, made, strict=True)]
+        return rebuild(self.graph.outputs, self._rule, self._defined, image=self.image, shifts=self._shifted)
+
+    def _holds(self, old: Node) -> bool:
+        """Tell whether what a trusted node reads is 0 behind the end."""
+        x = self.image[old.inputs[0]]
+        return self._is_clean(x, old) or _is_zero(x)
+
+    def _ends(self, n: Node) -> bool:
+        """Tell whether a shift reads ahead along an axis that has lengths."""
+        return n.attrs["axis"] in self.lengths and n.attrs["by"] < 0
 
     def _let_along_share(self) -> None:
         pairs = [(n.attrs["axis"], n.attrs["other"]) for n in self.graph.nodes if n.op.name == "along"]
@@ -180,48 +204,106 @@ class Ragged:
     def _zero(self, x: Node, ragged: Sequence[Axis]) -> Node:
         linear = x.op is _CONTRACT or (x.op.name in _LINEAR and len(x.inputs) == 1)
         if linear and all(any(r in y.axes for y in x.inputs) for r in ragged):
-            parts = [self._zeroed(y, [r for r in ragged if r in y.axes]) for y in x.inputs]
+            chosen = self._chosen(x, ragged)
+            parts = [self._zeroed(y, [r for r in ragged if r in y.axes]) if y in chosen else y for y in x.inputs]
             return self._noted(apply(x.op, *parts, **x.attrs), parts)
         return self._selected(x, ragged, {float: 0.0, int: 0, bool: False}[x.dtype])
+
+    def _chosen(self, x: Node, ragged: Sequence[Axis]) -> set[Node]:
+        """Return the operands of a linear operation that must be selected for it to be: all that 0 times may not be 0."""
+        wild = {y for y in x.inputs if not self._harmless(y)}
+        whole = [y for y in x.inputs if all(r in y.axes for r in ragged)]
+        if not whole:  # each of two operands is padded along an axis of its own
+            return set(x.inputs)
+        if any(y in wild for y in whole) or any(y in self._clean for y in whole):
+            return wild
+        return wild | {min(whole, key=lambda y: math.prod(y.shape))}
 
     def _selected(self, x: Node, ragged: Sequence[Axis], fill: float | int | bool) -> Node:
         made = where(self._valid(x.axes, ragged), x, fill)
         if not fill and set(ragged) >= set(self._ragged(x.axes)):
             self._clean.add(made)
+        if x in self._tame and math.isfinite(fill):
+            self._tame.add(made)
         return made
 
     def _noted(self, made: Node, inputs: Sequence[Node]) -> Node:
         """Note whether a node holds zeros in the padding because its operands do."""
-        def clean(x: Node) -> bool:
-            return x in self._clean and set(self._ragged(made.axes)) <= set(self._ragged(x.axes))
-
-        name, static = made.op.name, [x for x in inputs if not x.axes]
-        if name in _LINEAR or name in _ADDING or (name == "sum_over" and not made.attrs["axes"]):
-            known = all(clean(x) for x in inputs)
-        elif made.op in (_CONTRACT, _MUL):
-            known = any(clean(x) for x in inputs) and all(clean(x) or x in static for x in inputs)
-        else:
-            known = made.op is _ZERO_SAFE and clean(inputs[0])
-        if known and self._ragged(made.axes):
+        if self._vanishes(made, inputs):
             self._clean.add(made)
         return made
+
+    def _is_clean(self, x: Node, as_: Node) -> bool:
+        """Tell whether an operand holds zeros wherever what reads it is padding."""
+        return x in self._clean and set(self._ragged(as_.axes)) <= set(self._ragged(x.axes))
+
+    def _harmless(self, x: Node) -> bool:
+        """Tell whether 0 times the value is 0."""
+        return not x.axes or x.dtype is not float or x in self._tame
+
+    def _vanishes(self, made: Node, inputs: Sequence[Node]) -> bool:
+        if not self._ragged(made.axes):
+            return False
+        clean = [self._is_clean(x, made) or _is_zero(x) for x in inputs]
+        if made.op.name in _LINEAR or _adds(made):
+            return all(clean)
+        if made.op in (_CONTRACT, _MUL):
+            return any(clean) and all(c or self._harmless(x) for c, x in zip(clean, inputs, strict=True))
+        if made.op is _WHERE:
+            return all(clean[1:])
+        return made.op is _ZERO_SAFE and clean[0]
+
+    def _repaired(self, node: Node, inputs: tuple[Node, ...]) -> tuple[Node, ...]:
+        """Return the operands of a node on a cycle that is to hold zeros, those selected that come from outside of it."""
+        lifted = [self._part[x] != self._part[node] for x in node.inputs]
+        clean = [self._is_clean(x, node) or _is_zero(x) for x in inputs]
+        if _adds(node) and any(clean):
+            return tuple([self._as_real(x, node) if out and not c else x
+                          for x, out, c in zip(inputs, lifted, clean, strict=True)])  # fmt: skip
+        if node.op in (_CONTRACT, _MUL) and any(clean):
+            return tuple([self._real(x) if out and not c and not self._harmless(x) else x
+                          for x, out, c in zip(inputs, lifted, clean, strict=True)])  # fmt: skip
+        return inputs
+
+    def _as_real(self, x: Node, node: Node) -> Node:
+        """Return an operand with zeros wherever the node that reads it is padding."""
+        return self._real(spread(x, [a for a in node.axes if a in self.lengths or any(a in self.over[r] for r in self.over)]))
 
     # -- what becomes of each operation ---------------------------------------------------------------------------------
 
     def _rule(self, node: Node, inputs: tuple[Node, ...]) -> Node | None:
+        made = self._changed(node, inputs)
+        if made is not None and made is not node and made.name is None and INPUT not in (made.op, node.op):
+            made.name, made.site, made.scope = node.name, node.site, node.scope
+        if made is not None and node in self._finite:
+            self._tame.add(made)
+        return made
+
+    def _changed(self, node: Node, inputs: tuple[Node, ...]) -> Node | None:
         if node.op is INPUT:
-            return self._real(node) if node is not SEED and self._ragged(node.axes) else None
+            return self._real(node) if node is not SEED and self._ragged(node.axes) else node
+        made: Node | None = None
         if node.op is SIZE:
             made = self._size(node)
         elif node.op is AT and node.attrs["axis"] in self.lengths:
             made = self._at(node, *inputs)
         elif node.op.name in REDUCTIONS and node.attrs["axes"]:
             made = self._reduced(node, *inputs)
-        else:
-            return self._noted(again(node, inputs), inputs)
-        if made is not None and made is not node and made.name is None and made.op is not INPUT:
-            made.name, made.site, made.scope = node.name, node.site, node.scope
-        return made
+        elif node.op is SPREAD and any(a in self.lengths and a not in inputs[0].axes for a in node.axes):
+            made = self._real(again(node, inputs))  # a cotangent that begins to vary over steps, where it is still small
+        if made is not None:
+            return made
+        if self._part[node] in self._closing:
+            inputs = self._repaired(node, inputs)
+        return self._noted(again(node, inputs), inputs)
+
+    def _defined(self, old: Node, new: Node, equation: Node) -> Node:
+        """Return what readers of a state at its own step see: the state, of which something is known."""
+        if old in self._finite:
+            self._tame.add(new)
+        if old in self._trusted:
+            self._clean.add(new)
+        return new
 
     def _size(self, node: Node) -> Node | None:
         axis, among, of = node.attrs["axis"], node.attrs.get("among"), node.attrs.get("of", ())
@@ -264,9 +346,13 @@ class Ragged:
 
     def _shifted(self, old: Node, new: Node) -> Node:
         """Return what readers of a shift see: behind a sequence's own end, the rows that lie there."""
-        axis, ahead = new.attrs["axis"], -new.attrs["by"]
-        if axis not in self.lengths or ahead < 0:
+        if old in self._finite:
+            self._tame.add(new)
+        if old in self._trusted:
+            self._clean.add(new)
+        if not self._ends(old) or old in self._trusted:
             return new
+        axis, ahead = new.attrs["axis"], -new.attrs["by"]
         fill: Node = constant({float: 0.0, int: 0, bool: False}[new.dtype])
         bound, given = (None, ()) if new.attrs["outside"] == "zero" else rows(old.inputs[0], axis, "final")
         if bound is not None and bound.rows is None:
@@ -276,4 +362,15 @@ class Ragged:
             fill = self.image[given[ahead - 1]]
             for j in range(ahead - 2, -1, -1):
                 fill = where(equal(behind, j), self.image[given[j]], fill)
-        return where(self._inside(axis, new.axes, ahead), new, fill)
+        made = where(self._inside(axis, new.axes, ahead), new, fill)
+        if old in self._finite:
+            self._tame.add(made)
+        return made
+
+
+def _adds(node: Node) -> bool:
+    return node.op.name in _ADDING or (node.op is sum_over and not node.attrs["axes"])
+
+
+def _is_zero(x: Node) -> bool:
+    return x._value is not None and not np.any(x._value)

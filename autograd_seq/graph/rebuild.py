@@ -24,7 +24,7 @@ Rule = Callable[[Node, tuple[Node, ...]], Node | None]
 def rebuild(
     outputs: Sequence[Node],
     rule: Rule,
-    states: Callable[[Node, Node], Node] | None = None,
+    states: Callable[[Node, Node, Node], Node] | None = None,
     axes: Callable[[Node], tuple[Axis, ...]] = lambda node: node.axes,
     image: dict[Node, Node] | None = None,
     shifts: Callable[[Node, Node], Node] = lambda old, new: new,
@@ -34,7 +34,7 @@ def rebuild(
     Args:
         outputs: what the graph computes.
         rule: what becomes of a node that is neither a state nor a shift.
-        states: ``states(state, equation)``, both new, is what readers at the same step read; the state by default.
+        states: ``states(old state, new one, its equation)`` is what readers at the same step read; the new one by default.
         axes: what a state or a shift of the copy varies over; what the old one did by default.
         image: is filled with what became of each node, as the copy grows: a rule may look up what came before.
         shifts: ``shifts(old shift, new one)`` is what readers of the shift see; the new one by default.
@@ -56,7 +56,7 @@ def rebuild(
         if n.op is SHIFT:
             new[n] = shifts(n, source[n])
         elif n.op is STATE:
-            new[n] = states(source[n], new[n.inputs[0]]) if states else source[n]
+            new[n] = states(n, source[n], new[n.inputs[0]]) if states else source[n]
         else:
             inputs = tuple([new[x] for x in n.inputs])
             made = rule(n, inputs)

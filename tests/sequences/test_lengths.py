@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import autograd_seq as ag
+from autograd_seq.graph.finite import tame
 
 COUNT = 300
 GARBAGE = [np.nan, np.inf, -np.inf, 1e300, -1.0, 0.0]
@@ -347,3 +348,65 @@ def test_a_derived_dag_takes_no_lengths():
     dag = ag.Graph(ag.sum(ag.input("x", over=t), over=t)).unroll(t=2)
     with pytest.raises(ag.FeedError, match="F305"):
         dag.derived(dag.outputs).evaluate(x=[1.0, 2.0], lengths={t: 1})
+
+
+# -- what is not selected, and why that is safe -----------------------------------------------------------------------------
+
+
+def kept(node: ag.Node) -> bool:
+    return node in tame(ag.Graph(node).nodes)
+
+
+def test_which_values_stay_finite():
+    x, w, W, z = ag.input("x", (2,), over=t), ag.param("w"), ag.param("W", (2, 2)), ag.input("z", (2,), over=t)
+
+    def loop(equation: Any) -> ag.Node:
+        s = ag.state("s", (2,), over=t)
+        s[t] = equation(s)
+        return s
+
+    assert kept(loop(lambda s: ag.tanh(W @ s[t - 1] + x)))
+    assert kept(loop(lambda s: ag.sigmoid(z) * s[t - 1] + x)), "the cell of an LSTM"
+    assert kept(loop(lambda s: (1 - ag.sigmoid(z)) * s[t - 1] + ag.sigmoid(z) * ag.tanh(W @ s[t - 1]))), "a GRU"
+    assert kept(loop(lambda s: s[t - 1] - x)) and kept(loop(lambda s: 0.5 * s[t - 3] + x))
+    for equation in (
+        lambda s: W @ s[t - 1] + x, lambda s: 1.5 * s[t - 1] + x, lambda s: w * s[t - 1] + x, lambda s: s[t - 1] + s[t - 2],
+        lambda s: s[t - 1] * s[t - 1], lambda s: z * s[t - 1] + x, lambda s: ag.relu(W @ s[t - 1] + x),
+        lambda s: ag.exp(s[t - 1]), lambda s: ag.tanh(s[t - 1] / x),
+    ):  # fmt: skip
+        assert not kept(loop(equation))
+    assert not kept(ag.log(x)) and not kept(ag.tanh(1 / x)) and kept(x * ag.tanh(x))
+
+
+@pytest.mark.parametrize("equation", [
+    lambda s, x, w: 1.5 * s[t - 1] + x, lambda s, x, w: w * s[t - 1] + x, lambda s, x, w: s[t - 1] + s[t - 2] + x,
+    lambda s, x, w: ag.relu(w * s[t - 1] + x), lambda s, x, w: w * s[t - 1] + ag.log(x),
+    lambda s, x, w: s[t - 1] * s[t - 1] + x, lambda s, x, w: w * s[t - 1] / x + x,
+    lambda s, x, w: s[t - 1] * ag.exp(s[t - 1]) + x,
+])  # fmt: skip
+def test_gradients_behind_which_a_state_overflows(equation: Any):
+    x, w, s = ag.input("x", over=(t, b)), ag.param("w"), ag.state("s", over=(t, b), init={t: ag.param("s0")})
+    s[t] = equation(s, x, w)
+    loss = ag.sum(ag.sin(s), over=(t, b))
+    wrt = [w, ag.Graph(loss)["s0"], x] if w in set(ag.Graph(loss).nodes) else [ag.Graph(loss)["s0"], x]
+    program = ag.compile([loss, *ag.grad(loss, wrt)])
+    feeds = {name: value for name, value in {"w": 1.6, "s0": 0.9}.items() if name in program.graph.inputs}
+    values = np.full((3000, 1), NAN)
+    values[:3] = [[0.7], [1.1], [0.3]]
+    got = program(x=values, lengths={t: [3]}, **feeds)
+    want = program(x=values[:3], **feeds)
+    assert all(difference(a, w) <= 1e-12 for a, w in zip(got[:-1], want[:-1], strict=True))
+    assert difference(got[-1][:3], want[-1]) <= 1e-12 and not got[-1][3:].any()
+
+
+def test_the_backward_loop_of_an_lstm_has_no_mask_either():
+    n, x = 3, ag.input("x", (3,), over=(t, b))
+    h, cell = ag.state("h", (n,), over=(t, b)), ag.state("c", (n,), over=(t, b))
+    i, f, o, g = (ag.param(f"U{k}", (n, 3)) @ x[t] + ag.param(f"W{k}", (n, n)) @ h[t - 1] for k in "ifog")
+    cell[t] = ag.sigmoid(f) * cell[t - 1] + ag.sigmoid(i) * ag.tanh(g)
+    h[t] = ag.sigmoid(o) * ag.tanh(cell[t])
+    step = ag.value_and_grad(ag.sum(ag.sum(h * h), over=(t, b)))
+    weights = {name: np.eye(3) for name in step.wrt}
+    step(x=np.ones((2, 2, 3)), lengths={t: [1, 2]}, **weights)
+    (inner,) = step.program._ragged.values()
+    assert not any("= where(" in line for line in str(inner.schedule).splitlines() if line.startswith("    "))
