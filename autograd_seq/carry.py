@@ -165,8 +165,9 @@ class CarriedProgram:
     def _steps(self, given: dict[str, Any]) -> int:
         for name, position in self._told:
             if name in given:
-                return int(np.shape(given[name])[position])
-        return int(given[self.cut.axis.name])
+                shape = getattr(given[name], "shape", None) or np.shape(given[name])
+                return int(shape[position]) if position < len(shape) else 1  # the program says what is wrong with it
+        return int(given.get(self.cut.axis.name, 1))
 
     def _go_on(self, carry: Carry, given: dict[str, Any], batch: tuple[int, ...]) -> tuple[Any, ...]:
         self._check(carry)

@@ -309,6 +309,14 @@ def test_a_carry_that_does_not_fit_is_refused():
         program(x=feed, carry=carry, y=1)
 
 
+def test_wrong_feeds_are_refused_as_without_a_carry():
+    _, s = line()
+    program = ag.compile(s, carry=True)
+    for given, code in (({}, "F103"), ({"x": 1.0}, "F105"), ({"x": [1.0], "y": 2}, "F102")):
+        with pytest.raises(ag.FeedError, match=code):
+            program(**given)
+
+
 def test_carry_is_no_name_for_an_input():
     x = ag.input("carry", over=t)
     refused("K106", ["give the input another name"], lambda: ag.compile(x[t - 1] + x[t], carry=True))
