@@ -231,7 +231,7 @@ class Program:
         self._idle.setdefault(workspace, [])
         kinds = {float: width, int: np.dtype(np.int64), bool: np.dtype(np.bool_)}
         ready = [np.asarray(arrays[n], kinds[self.graph.inputs[n].dtype]) for n in self._order]
-        if len(given) == len(self._order) and all(type(given[n]) is np.ndarray and given[n] is r
+        if len(given) == len(self._order) and all(type(given.get(n)) is np.ndarray and given[n] is r
                                                   for n, r in zip(self._order, ready, strict=True)):  # fmt: skip
             self._known[tuple([(a.shape, a.dtype.char) for a in ready])] = workspace
         return ready, workspace
