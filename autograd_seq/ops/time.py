@@ -174,7 +174,7 @@ def count(x: Node, among: tuple[Axis, ...], axis: Axis) -> Node:
 
 
 def size(axis: Axis) -> Node:
-    """The number of steps on an axis, as an integer value.
+    """The number of steps on an axis, as an integer value; with lengths that of each sequence.
 
     Example:
         >>> size(Axis("t"))
@@ -196,7 +196,7 @@ def index(axis: Axis) -> Node:
 
 
 def at(x: Any, over: Axis, index: int, *, outside: str = "error") -> Node:
-    """Pick step ``index`` of an axis; negative numbers count from the end.
+    """Pick step ``index`` of an axis; negative numbers count from the end, with lengths from each sequence's own.
 
     Args:
         x: a value; one that does not vary over the axis is returned as it is.
@@ -227,7 +227,7 @@ def at(x: Any, over: Axis, index: int, *, outside: str = "error") -> Node:
 
 
 def last(x: Any, *, over: Axis) -> Node:
-    """The last step of an axis; see :func:`at`."""
+    """The last step of an axis, with lengths that of each sequence; see :func:`at`."""
     return at(x, over, -1)
 
 
