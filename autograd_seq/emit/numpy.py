@@ -34,13 +34,13 @@ from autograd_seq.plan.schedule import Item, Loop
 from autograd_seq.plan.storage import Home, Storage, is_view, root
 
 NUMPY = [
-    "absolute", "add", "arange", "arctan", "array", "ascontiguousarray", "broadcast_to", "copyto", "cos", "divide",
-    "einsum", "empty", "equal", "exp", "expm1", "less", "less_equal", "log", "log1p", "logaddexp", "logical_and",
-    "logical_not", "logical_or", "matmul", "maximum", "minimum", "multiply", "negative", "not_equal", "power",
+    "absolute", "add", "arange", "arctan", "array", "ascontiguousarray", "broadcast_to", "concatenate", "copyto", "cos",
+    "divide", "einsum", "empty", "equal", "exp", "expm1", "full", "less", "less_equal", "log", "log1p", "logaddexp",
+    "logical_and", "logical_not", "logical_or", "matmul", "maximum", "minimum", "multiply", "negative", "not_equal", "power",
     "reciprocal", "sign", "sin", "sqrt", "square", "subtract", "tanh", "zeros",
 ]  # fmt: skip
 """What programs import from NumPy by name."""
-RESERVED = {*NUMPY, calls.ONE, "np", "math", "real", "program", "run", "rows", "total", "constants", "lengths"}
+RESERVED = {*NUMPY, *HELPERS, calls.ONE, "np", "math", "real", "program", "run", "constants", "lengths"}
 
 
 @dataclass(eq=False)
@@ -91,6 +91,7 @@ class Writer:
         self.frames: list[Frame] = []
         self.arrays: dict[Node, Array] = {}
         self.kept: dict[tuple[int, str], str] = {}
+        self.fixed: dict[tuple[Node, str], str] = {}  # matrices that loops read
         self.bases: dict[int, str] = {}  # workspace arrays, by number
         self.filled: set[tuple[Home, Axis, str]] = set()
         self.helpers: set[str] = set()
@@ -172,6 +173,8 @@ class Writer:
     def _constant(self, node: Node) -> str:
         value = np.asarray(node._value)
         width = "real" if node.dtype is float or node in self.floating else self.width(node)
+        if value.size > 1 and (value == value.flat[0]).all():
+            return self.once(f"full({tuple_code(value.shape)}, {_literal(value.flat[0])}, {width})", node.name or "constant")
         if value.size > 64:
             name = self.names.new(node.name or "constant")
             self.constants[name] = value
@@ -421,6 +424,7 @@ class Writer:
             self.write(f"{self.target(node)}[...] = {code}")
 
     def _with_numbers(self, line: str) -> str:
+        self.helpers |= {h for h in HELPERS if line.startswith(f"{h}(")}
         return line.replace(calls.ONE, self.once("array(1.0, real)", "one")) if calls.ONE in line else line
 
     def _local(self, node: Node, xs: list[str]) -> None:
@@ -428,11 +432,11 @@ class Writer:
         if node.op.name in calls.UFUNCS:
             width = ", dtype=real" if mixed else ""
             self.write(f"{name} = {calls.UFUNCS[node.op.name]}({', '.join(xs)}{width})")
-        elif node.op.name in calls.PHRASES or (node.op.name == "sum_over" and len(xs) > 1):
+        elif (lines := calls.phrase(node, name, xs)) is not None:
             lifted = [a for a in self.storage.order if a in node.axes and a not in self.stepping()]
             lengths = [*(self.size[a] for a in lifted), *node.shape]
             self.write(f"{name} = empty({tuple_code(lengths)}, {self.width(node)})")
-            for line in calls.phrase(node, name, xs) or []:
+            for line in lines:
                 self.write(self._with_numbers(line))
         else:
             self.write(f"{name} = {self._call(node, xs)}")
@@ -444,7 +448,7 @@ class Writer:
         function = self.bundle.add(node.op.forward, node.op.name)
         attrs = {k: v for k, v in node.attrs.items() if k != "adjoint_of"}
         code = f"{function}({', '.join([*xs, *(f'{k}={_attribute(v)}' for k, v in attrs.items())])})"
-        if node.op.name == "reshape" or node.op.name not in BUILT_IN:  # what may return a view of an operand
+        if node.op.name == "reshape" or (node.op.name not in BUILT_IN and node.op.vjp):  # what may return a view of an operand
             return f"array({code}, {self.width(node)})"
         plain = node.dtype is float and node.inputs and all(x.dtype is float for x in node.inputs)
         return code if plain or node.dtype is not float else f"np.asarray({code}, real)"

@@ -109,6 +109,8 @@ def _fate(where: Places, n: Node) -> tuple[int, int]:
     """Return an order in which products stand that the same function is applied to, and then by who reads them."""
     while where.alone(n) and (n.op is _CONTRACT or is_sum(n)):
         n = where.readers[n][0]
+    if n.op.name == "tanh" and where.alone(n) and where.readers[n][0].op.name == "mul":  # a sigmoid as tanh
+        return 0, where.at[n]
     return {"sigmoid": 0, "tanh": 1}.get(n.op.name, 2), where.at[n]
 
 
@@ -279,7 +281,7 @@ def _part_key(where: Places, n: Node) -> tuple[Any, int] | None:
     """Return what operations on adjacent parts have in common, and where this one's part begins."""
     keys, start = [], None
     for x in n.inputs:
-        if x.op is _SLICE and _last_only(x):
+        if x.op is _SLICE and x.axes and _last_only(x):
             begin = x.attrs["key"][-1].start
             if start not in (None, begin) or x.shape != n.shape:
                 return None
@@ -287,6 +289,8 @@ def _part_key(where: Places, n: Node) -> tuple[Any, int] | None:
             keys.append(("part", id(x.inputs[0])))
         elif x._value is not None and not x.shape:
             keys.append(("number", id(x)))
+        elif x in where.given and x.shape == n.shape[-1:]:
+            keys.append(("given",))
         else:
             return None
     if start is None:
@@ -318,8 +322,8 @@ def _adjacent(members: Iterable[tuple[int, Node]]) -> list[list[Node]]:
 def _joined(parts: Sequence[Node], image: dict[Node, Node]) -> Node:
     """Return what a run of adjacent parts is a part of: the array itself if it is all of it."""
     first, last = parts[0], parts[-1]
-    if first.op is not _SLICE:
-        return image[first]
+    if first.op is not _SLICE or not first.axes:
+        return image[first] if not first.shape else concat([image[x] for x in parts], -1)
     source = image[first].inputs[0]
     start, stop = first.attrs["key"][-1].start, last.attrs["key"][-1].stop
     return source if (start, stop) == (0, source.shape[-1]) else part(source, -1, start, stop)

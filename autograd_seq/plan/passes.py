@@ -10,9 +10,11 @@ from autograd_seq.errors import OperationError, did_you_mean
 from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.rebuild import rebuild
 from autograd_seq.node import Node
+from autograd_seq.plan.expand import expanded
+from autograd_seq.plan.halves import halved
 from autograd_seq.plan.legal import legal
 from autograd_seq.plan.pack import packed
-from autograd_seq.plan.regroup import gathered, regrouped
+from autograd_seq.plan.regroup import gathered, ordered, regrouped
 from autograd_seq.plan.schedule import Item, schedule
 from autograd_seq.plan.simplify import canonical, identities, merged, tidied
 from autograd_seq.plan.storage import LEAVES, Storage
@@ -20,8 +22,11 @@ from autograd_seq.plan.storage import LEAVES, Storage
 GRAPH_PASSES: dict[str, Callable[[Sequence[Node]], list[Node]]] = {
     "canonical": canonical,
     "identities": identities,
+    "expand": expanded,
     "merge": merged,
     "gather": gathered,
+    "halve": halved,
+    "order": ordered,
     "pack": packed,
     "regroup": regrouped,
     "tidy": tidied,

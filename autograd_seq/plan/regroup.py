@@ -17,6 +17,7 @@ from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import SHIFT
 from autograd_seq.plan.schedule import Loop, paths, schedule
+from autograd_seq.plan.simplify import number
 
 _ADD, _SUB, _MUL, _NEG = (OPS[n] for n in ("add", "sub", "mul", "neg"))
 
@@ -58,7 +59,12 @@ def is_sum(node: Node) -> bool:
     return node.dtype is float and (node.op in (_ADD, _SUB) or (node.op is sum_over and not node.attrs["axes"]))
 
 
-def regrouped(outputs: Sequence[Node]) -> list[Node]:
+def ordered(outputs: Sequence[Node]) -> list[Node]:
+    """Return the graph with the terms of sums inside of loops in the order in which they are there."""
+    return regrouped(outputs, sums_alone=True)
+
+
+def regrouped(outputs: Sequence[Node], sums_alone: bool = False) -> list[Node]:
     """Return the graph with the sums and products inside of loops regrouped by the loops that their parts need."""
     where = Places(outputs)
     image: dict[Node, Node] = {}
@@ -67,8 +73,8 @@ def regrouped(outputs: Sequence[Node]) -> list[Node]:
         if not where.path[node]:
             return None
         if is_sum(node) and not _inner(where, node):
-            return _sum_by_depth(where, node, image)
-        if node.op is _MUL and node.dtype is float:
+            return _sum_by_depth(where, node, image, not sums_alone)
+        if node.op is _MUL and node.dtype is float and not sums_alone:
             return _product_by_depth(where, node, image)
         return None
 
@@ -100,10 +106,12 @@ def _terms(where: Places, node: Node) -> list[tuple[int, Node]]:
     return found
 
 
-def _sum_by_depth(where: Places, node: Node, image: dict[Node, Node]) -> Node | None:
+def _sum_by_depth(where: Places, node: Node, image: dict[Node, Node], factors: bool) -> Node | None:
+    if factors and (mixed := _between(where, node, image)) is not None:
+        return _as(node, mixed)
     terms = _terms(where, node)
     depths = {where.depth(x, node) for _, x in terms}
-    terms, before = _factored(where, node, terms, image), len(terms)
+    terms, before = _factored(where, node, terms, image) if factors else terms, len(terms)
     if before == len(terms) < 3 and len(depths) < 2:
         return None
     ordered = sorted(terms, key=lambda term: where.depth(term[1], node))
@@ -119,6 +127,21 @@ def _sum_by_depth(where: Places, node: Node, image: dict[Node, Node]) -> Node | 
         else:
             total = _ADD(total, y) if sign > 0 else _SUB(total, y)
     return _as(node, total)
+
+
+def _between(where: Places, node: Node, image: dict[Node, Node]) -> Node | None:
+    """Return (1 − z)·a + z·b as a + z·(b − a), if z is there only at the step itself: two operations less."""
+    if node.op is not _ADD:
+        return None
+    for first, second in (node.inputs, node.inputs[::-1]):
+        if not (first.op is second.op is _MUL and where.alone(first) and where.alone(second)):
+            continue
+        for rest, a in (first.inputs, first.inputs[::-1]):
+            for z, b in (second.inputs, second.inputs[::-1]):
+                fits = rest.op is _SUB and rest.inputs[1] is z and number(rest.inputs[0]) == 1 and a.shape == b.shape == z.shape
+                if fits and where.path[z] == where.path[node] and set(a.axes) == set(b.axes) == set(z.axes):
+                    return _ADD(image[a], _MUL(image[z], _SUB(image[b], image[a])))
+    return None
 
 
 def _factored(where: Places, node: Node, terms: list[tuple[int, Node]], image: dict[Node, Node]) -> list[tuple[int, Node]]:

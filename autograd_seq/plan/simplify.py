@@ -175,6 +175,10 @@ def _mul(node: Node, a: Node, b: Node) -> Node | None:
     return None
 
 
+def _zero_safe_mul(node: Node, a: Node, b: Node) -> Node | None:
+    return _MUL(a, b) if number(a) else None  # what it is 0 for is not 0
+
+
 def _neg(node: Node, x: Node) -> Node | None:
     if x.op is _NEG:
         return x.inputs[0]
@@ -233,8 +237,8 @@ def _reshape(node: Node, x: Node) -> Node | None:
 
 
 _RULES: dict[str, Callable[..., Node | None]] = {
-    "add": _add, "sub": _sub, "mul": _mul, "neg": _neg, "contract": _contract, "sum_over": _sum_over, "along": _along,
-    "sum": _sum, "reshape": _reshape,
+    "add": _add, "sub": _sub, "mul": _mul, "neg": _neg, "zero_safe_mul": _zero_safe_mul, "contract": _contract,
+    "sum_over": _sum_over, "along": _along, "sum": _sum, "reshape": _reshape,
     "broadcast_to": lambda node, x: x if x.shape == node.shape else None,
     "div": lambda node, a, b: a if number(b) == 1 else None,
 }  # fmt: skip

@@ -60,6 +60,10 @@ class Read:
     elsewhere: bool = False  # it reads some other step than the current one in another way than by a shift
 
 
+Lane = tuple[Node, int, int]
+"""(whole, start, stop): entries of the last dimension of another node's array."""
+
+
 @dataclass(eq=False)
 class Home:
     """Where the values of a node are.
@@ -72,7 +76,7 @@ class Home:
         buffer: the number of the workspace array; ``None`` for a local variable.
         start, stop: the first and the last statement at which the array is in use.
         last: the last statement that reads it.
-        lane: (whole, start, stop): the values are these entries of another node's last dimension, which joins them.
+        lane: the values are a part of another node's array: of one that joins them, or of one that nobody needs there any more.
     """
 
     node: Node
@@ -83,7 +87,7 @@ class Home:
     start: int = 0
     stop: int = 0
     last: int = 0
-    lane: tuple[Node, int, int] | None = None
+    lane: Lane | None = None
 
     @property
     def key(self) -> tuple[object, ...]:
@@ -151,21 +155,56 @@ class Storage:
         """Return what the statement of ``n`` reads: its inputs, and those of what is computed inside of it."""
         return [y for x in n.inputs for y in (x.inputs if x in self.absorbed else (x,))]
 
-    def _lanes(self, roots: set[Node]) -> dict[Node, tuple[Node, int, int]]:
-        """Return the nodes that can be computed where a concatenation wants them, and their places in it."""
-        found: dict[Node, tuple[Node, int, int]] = {}
-        for whole, path in self.path.items():
-            if whole.op.name != "concat" or whole.attrs["axis"] != -1 or not whole.axes or not path:
-                continue
-            start = 0
-            for x in whole.inputs:
-                stop = start + x.shape[-1]
-                alone = x not in roots and x not in found and not any(r.shifts for r in self.reads[root(x)])
-                fits = self._computed(x) and x in self._in_place and self.path[x] == path and x.dtype is whole.dtype
-                if alone and fits and set(x.axes) == set(whole.axes) and x.shape[:-1] == whole.shape[:-1]:
-                    found[x] = whole, start, stop
-                start = stop
+    def _lanes(self, roots: set[Node]) -> dict[Node, Lane]:
+        """Return the nodes that are computed where others want or leave them, and their places there."""
+        found: dict[Node, Lane] = {}
+        for n in self.path:
+            if n.op.name == "concat" and n.attrs["axis"] == -1 and n.axes and self.path[n]:
+                found.update(self._wanted(n, found, roots))
+        for n in self.path:
+            if n in self._in_place and n.axes and n not in found and (lane := self._left(n, found, roots)) is not None:
+                found[n] = lane
         return found
+
+    def _wanted(self, whole: Node, found: dict[Node, Lane], roots: set[Node]) -> dict[Node, Lane]:
+        """Return the parts of a concatenation that can be computed in their places at once."""
+        places, start, path = {}, 0, self.path[whole]
+        for x in whole.inputs:
+            stop = start + x.shape[-1]
+            alone = x not in roots and x not in found and x not in places and not any(r.shifts for r in self.reads[root(x)])
+            fits = self._computed(x) and x in self._in_place and self.path[x] == path and x.dtype is whole.dtype
+            if alone and fits and set(x.axes) == set(whole.axes) and x.shape[:-1] == whole.shape[:-1]:
+                places[x] = whole, start, stop
+            start = stop
+        return places
+
+    def _left(self, n: Node, found: dict[Node, Lane], roots: set[Node]) -> Lane | None:
+        """Return the part of another array that ``n`` may write over: it reads it at its own step, as the last to do so."""
+        for x in n.inputs:
+            lane = found.get(x) or _part(x)
+            if lane is None or lane[0] in found or not self._computed(lane[0]):
+                continue
+            whole, start, stop = lane
+            inside = {m for m, (w, a, b) in found.items() if w is whole and a < stop and start < b}
+            fits = n not in roots and whole not in roots and n.dtype is whole.dtype and set(n.axes) == set(whole.axes)
+            fits = fits and n.shape == (*whole.shape[:-1], stop - start) and self.path[n] == self.path[whole]
+            again = any(y is not x and (root(y) is whole or root(y) in inside) for y in n.inputs)
+            if fits and not again and whole.op.name != "concat" and not inside & roots and all(
+                self._done(r, m, n, start, stop) for m in (whole, *inside) for r in self.reads[m]
+            ) and not any(r.shifts for r in self.reads[n]):  # fmt: skip
+                return lane
+        return None
+
+    def _done(self, read: Read, of: Node, n: Node, start: int, stop: int) -> bool:
+        """Tell whether a read of ``of`` is over when ``n`` is computed, or has nothing to do with the part it writes over."""
+        if read.by is n:
+            return True
+        if read.by is None or read.shifts or read.elsewhere:
+            return False
+        if read.at < self.at[n] and read.path == self.path[n]:
+            return True
+        parts = [_part(y) for y in self.operands(read.by) if root(y) is of]
+        return of is not n and bool(parts) and all(p is not None and (p[2] <= start or stop <= p[1]) for p in parts)
 
     # -- homes ----------------------------------------------------------------------------------------------------------
 
@@ -270,6 +309,20 @@ class Storage:
         if self.path[n] and any(read.elsewhere for read in self.reads[r]):
             return True
         return any(loop.axis not in self.homes[r].axes for loop in self.path[n][_common(self.path[r], self.path[n]) :])
+
+
+def _part(x: Node) -> Lane | None:
+    """Return the adjacent entries of the last dimension of an array that a view shows at its own step."""
+    while is_view(x) and x.op.name in ("state", "rewritten", "stop_gradient"):
+        x = x.inputs[0]
+    if x.op.name != "slice" or is_view(x.inputs[0]) or len(x.attrs["key"]) != len(x.inputs[0].shape):
+        return None
+    *others, last = x.attrs["key"]
+    if not all(isinstance(k, slice) and k.step == 1 for k in (*others, last)):
+        return None
+    if any((k.start, k.stop) != (0, m) for k, m in zip(others, x.inputs[0].shape[:-1], strict=True)):
+        return None
+    return x.inputs[0], last.start, last.stop
 
 
 def _as_it_is(x: Node) -> bool:
