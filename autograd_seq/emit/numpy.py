@@ -187,16 +187,21 @@ class Writer:
     def _own(self, node: Node) -> Array:
         home = self.storage.homes[node]
         if home.lane:
-            whole, start, stop = home.lane
-            x = self.array(whole)
-            code = x.index({}, [*[":"] * (len(node.shape) - 1), f"{start}:{stop}"])
-            return x.as_view(self.once(code, self.called(node)), shape=node.shape, whole=False)
+            return self._place(*home.lane, node.shape, self.called(node))
         if home.buffer is None:
             stage = STEP if self.storage.path[node] else RUN
             return Array(self.names.new(self.called(node)), home.axes, node.shape, stage, whole=False)
         if home.ring > 1:
             return self._ring(home, 0)
         return self.steps_of(home, None, 0)
+
+    def _place(self, whole: Node, dimension: int, start: int, stop: int, shape: tuple[int, ...], wanted: str) -> Array:
+        """Return a part of an array as an array."""
+        x = self.array(whole)
+        keys = [f"{start}:{stop}" if d == dimension else ":" for d in range(-len(shape), 0)]
+        while keys[-1] == ":":
+            keys.pop()
+        return x.as_view(self.once(x.index({}, keys), wanted), shape=shape, whole=False)
 
     def _base(self, home: Home) -> str:
         """Return the name of a workspace array, which is allocated here when it is first needed."""
@@ -370,7 +375,7 @@ class Writer:
         self.equations.note(self, node)
         home = self.storage.homes[node]
         lifted = [a for a in self.storage.order if a in node.axes and a not in self.stepping()]
-        if any(whole is node for whole, _, _ in (self.storage.lanes[x] for x in node.inputs if x in self.storage.lanes)):
+        if node.op.name == "concat" and any(self.storage.lanes[x][0] is node for x in node.inputs if x in self.storage.lanes):
             self._join(node, lifted)
         elif node.op.name == "contract":
             contract(self, node, node, lifted)
@@ -393,13 +398,12 @@ class Writer:
 
     def _join(self, node: Node, lifted: Sequence[Axis]) -> None:
         """Write a concatenation some of whose parts are in their places already."""
-        start = 0
+        start, axis = 0, node.attrs["axis"]
         for x in node.inputs:
-            stop = start + x.shape[-1]
-            if self.storage.lanes.get(x, (None,))[0] is not node or self.storage.lanes[x][1] != start:
-                whole = self.array(node)
-                code = whole.index({}, [*[":"] * (len(node.shape) - 1), f"{start}:{stop}"])
-                place = whole.as_view(self.once(code, f"{self.called(node)}_part"), shape=x.shape, whole=False)
+            stop = start + x.shape[axis]
+            lane = self.storage.lanes.get(x)
+            if lane is None or lane[0] is not node or lane[2] != start:
+                place = self._place(node, axis, start, stop, x.shape, f"{self.called(node)}_part")
                 out = self.at_step(place, self.called(node))
                 self.write(f"copyto({out}, {self.operand(x, lifted, len(x.shape))})")
             start = stop

@@ -279,7 +279,8 @@ def _ready(where: Places, run: Sequence[Node]) -> bool:
 
 def _part_key(where: Places, n: Node) -> tuple[Any, int] | None:
     """Return what operations on adjacent parts have in common, and where this one's part begins."""
-    keys, start = [], None
+    keys: list[Any] = []
+    start: int | None = None
     for x in n.inputs:
         if x.op is _SLICE and x.axes and _last_only(x):
             begin = x.attrs["key"][-1].start

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.rebuild import rebuild
 from autograd_seq.node import Node, union
-from autograd_seq.op import OPS, broadcast
+from autograd_seq.op import OPS, Op, broadcast
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import SHIFT
@@ -60,12 +60,25 @@ def is_sum(node: Node) -> bool:
 
 
 def ordered(outputs: Sequence[Node]) -> list[Node]:
-    """Return the graph with the terms of sums inside of loops in the order in which they are there."""
-    return regrouped(outputs, sums_alone=True)
+    """Return the graph with the terms of a + b + … inside of loops in the order in which they are there."""
+    where = Places(outputs)
+    image: dict[Node, Node] = {}
+
+    def rule(node: Node, inputs: tuple[Node, ...]) -> Node | None:
+        if where.path[node] and node.op in (_ADD, _SUB) and node.dtype is float and not _inner(where, node):
+            terms = _terms(where, node, (_ADD, _SUB))
+            return None if len({where.depth(x, node) for _, x in terms}) < 2 else _total_by_depth(where, node, terms, image)
+        return None
+
+    return rebuild(outputs, rule, image=image)
 
 
-def regrouped(outputs: Sequence[Node], sums_alone: bool = False) -> list[Node]:
+def regrouped(outputs: Sequence[Node]) -> list[Node]:
     """Return the graph with the sums and products inside of loops regrouped by the loops that their parts need."""
+    return _regrouped(_regrouped(outputs))  # sums that have become products are factors now
+
+
+def _regrouped(outputs: Sequence[Node]) -> list[Node]:
     where = Places(outputs)
     image: dict[Node, Node] = {}
 
@@ -73,8 +86,8 @@ def regrouped(outputs: Sequence[Node], sums_alone: bool = False) -> list[Node]:
         if not where.path[node]:
             return None
         if is_sum(node) and not _inner(where, node):
-            return _sum_by_depth(where, node, image, not sums_alone)
-        if node.op is _MUL and node.dtype is float and not sums_alone:
+            return _sum_by_depth(where, node, image)
+        if node.op is _MUL and node.dtype is float:
             return _product_by_depth(where, node, image)
         return None
 
@@ -89,7 +102,7 @@ def _inner(where: Places, node: Node) -> bool:
     return is_sum(reader) and where.path[reader] == where.path[node]
 
 
-def _terms(where: Places, node: Node) -> list[tuple[int, Node]]:
+def _terms(where: Places, node: Node, kinds: Sequence[Op] = (_ADD, _SUB, sum_over)) -> list[tuple[int, Node]]:
     """Return the terms of a sum, through the sums and signs inside of it that nobody else reads."""
     found: list[tuple[int, Node]] = []
     stack = [(1, node)]
@@ -98,7 +111,7 @@ def _terms(where: Places, node: Node) -> list[tuple[int, Node]]:
         inside = x is node or (where.path[x] == where.path[node] and where.alone(x))
         if inside and x.op is _NEG:
             stack.append((-sign, x.inputs[0]))
-        elif inside and is_sum(x):
+        elif inside and x.op in kinds and is_sum(x):
             signs = (1, -1) if x.op is _SUB else (1,) * len(x.inputs)
             stack += [(sign * s, y) for s, y in zip(signs, x.inputs, strict=True)][::-1]
         else:
@@ -106,14 +119,19 @@ def _terms(where: Places, node: Node) -> list[tuple[int, Node]]:
     return found
 
 
-def _sum_by_depth(where: Places, node: Node, image: dict[Node, Node], factors: bool) -> Node | None:
-    if factors and (mixed := _between(where, node, image)) is not None:
+def _sum_by_depth(where: Places, node: Node, image: dict[Node, Node]) -> Node | None:
+    if (mixed := _between(where, node, image)) is not None:
         return _as(node, mixed)
     terms = _terms(where, node)
     depths = {where.depth(x, node) for _, x in terms}
-    terms, before = _factored(where, node, terms, image) if factors else terms, len(terms)
+    terms, before = _factored(where, node, terms, image), len(terms)
     if before == len(terms) < 3 and len(depths) < 2:
         return None
+    return _total_by_depth(where, node, terms, image)
+
+
+def _total_by_depth(where: Places, node: Node, terms: list[tuple[int, Node]], image: dict[Node, Node]) -> Node | None:
+    """Return the sum of terms, first those that are there first; ``None`` if the node is that already."""
     ordered = sorted(terms, key=lambda term: where.depth(term[1], node))
     if all(a is b for (_, a), b in zip(ordered, node.inputs, strict=False)) and len(ordered) == len(node.inputs) == 2:
         return None

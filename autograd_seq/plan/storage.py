@@ -60,8 +60,8 @@ class Read:
     elsewhere: bool = False  # it reads some other step than the current one in another way than by a shift
 
 
-Lane = tuple[Node, int, int]
-"""(whole, start, stop): entries of the last dimension of another node's array."""
+Lane = tuple[Node, int, int, int]
+"""(whole, dimension, start, stop): adjacent entries of another node's array, along a dimension counted from the end."""
 
 
 @dataclass(eq=False)
@@ -128,7 +128,7 @@ class Storage:
         self.reads = self._reads()
         roots = {root(o) for o in outputs}
         self.lanes = self._lanes(roots) if share else {}
-        for n, (whole, _, _) in self.lanes.items():
+        for n, (whole, *_) in self.lanes.items():
             self.reads[whole] = [*self.reads[whole], *self.reads[n]]
         self.homes = {n: self._home(n, roots) for n in self.path if self._computed(n)}
         self.buffers: list[Home] = []
@@ -159,7 +159,7 @@ class Storage:
         """Return the nodes that are computed where others want or leave them, and their places there."""
         found: dict[Node, Lane] = {}
         for n in self.path:
-            if n.op.name == "concat" and n.attrs["axis"] == -1 and n.axes and self.path[n]:
+            if n.op.name == "concat" and (bool(n.axes and self.path[n]) if n.attrs["axis"] == -1 else not n.axes):
                 found.update(self._wanted(n, found, roots))
         for n in self.path:
             if n in self._in_place and n.axes and n not in found and (lane := self._left(n, found, roots)) is not None:
@@ -167,14 +167,19 @@ class Storage:
         return found
 
     def _wanted(self, whole: Node, found: dict[Node, Lane], roots: set[Node]) -> dict[Node, Lane]:
-        """Return the parts of a concatenation that can be computed in their places at once."""
-        places, start, path = {}, 0, self.path[whole]
+        """Return the parts of a concatenation that can be computed in their places at once.
+
+        Those of a step, and matrices that are stacked: a place among columns is slow to write to for all steps at once.
+        """
+        places, start, path, axis = {}, 0, self.path[whole], whole.attrs["axis"]
         for x in whole.inputs:
-            stop = start + x.shape[-1]
+            stop = start + x.shape[axis]
             alone = x not in roots and x not in found and x not in places and not any(r.shifts for r in self.reads[root(x)])
             fits = self._computed(x) and x in self._in_place and self.path[x] == path and x.dtype is whole.dtype
-            if alone and fits and set(x.axes) == set(whole.axes) and x.shape[:-1] == whole.shape[:-1]:
-                places[x] = whole, start, stop
+            shape = list(whole.shape)
+            shape[axis] = stop - start
+            if alone and fits and set(x.axes) == set(whole.axes) and x.shape == tuple(shape):
+                places[x] = whole, axis, start, stop
             start = stop
         return places
 
@@ -182,10 +187,10 @@ class Storage:
         """Return the part of another array that ``n`` may write over: it reads it at its own step, as the last to do so."""
         for x in n.inputs:
             lane = found.get(x) or _part(x)
-            if lane is None or lane[0] in found or not self._computed(lane[0]):
+            if lane is None or lane[1] != -1 or lane[0] in found or not self._computed(lane[0]):
                 continue
-            whole, start, stop = lane
-            inside = {m for m, (w, a, b) in found.items() if w is whole and a < stop and start < b}
+            whole, _, start, stop = lane
+            inside = {m for m, (w, _, a, b) in found.items() if w is whole and a < stop and start < b}
             fits = n not in roots and whole not in roots and n.dtype is whole.dtype and set(n.axes) == set(whole.axes)
             fits = fits and n.shape == (*whole.shape[:-1], stop - start) and self.path[n] == self.path[whole]
             again = any(y is not x and (root(y) is whole or root(y) in inside) for y in n.inputs)
@@ -204,7 +209,7 @@ class Storage:
         if read.at < self.at[n] and read.path == self.path[n]:
             return True
         parts = [_part(y) for y in self.operands(read.by) if root(y) is of]
-        return of is not n and bool(parts) and all(p is not None and (p[2] <= start or stop <= p[1]) for p in parts)
+        return of is not n and bool(parts) and all(p is not None and (p[3] <= start or stop <= p[2]) for p in parts)
 
     # -- homes ----------------------------------------------------------------------------------------------------------
 
@@ -322,7 +327,7 @@ def _part(x: Node) -> Lane | None:
         return None
     if any((k.start, k.stop) != (0, m) for k, m in zip(others, x.inputs[0].shape[:-1], strict=True)):
         return None
-    return x.inputs[0], last.start, last.stop
+    return x.inputs[0], -1, last.start, last.stop
 
 
 def _as_it_is(x: Node) -> bool:
