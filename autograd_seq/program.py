@@ -46,8 +46,8 @@ class Program:
         >>> b = ag.Axis("b")
         >>> step = ag.compile(ag.tanh(ag.param("W", (3, 4)) @ ag.input("x", (4,), over=b)))
         >>> print(step.schedule)
-        lifted over b: matmul_1 = W @ x         24·B
-        lifted over b: tanh_1 = tanh(matmul_1)  30·B
+        lifted over b: matmul_1 = W @ x         24·B flop  24·B bytes
+        lifted over b: tanh_1 = tanh(matmul_1)  30·B flop  24·B bytes
         >>> step.cost(b=1000).flops
         54000.0
     """
@@ -110,8 +110,8 @@ class Program:
 
     @property
     def schedule(self) -> Schedule:
-        """What is lifted over which axes, and what loops, with the floating-point operations of each line; it prints."""
-        return Schedule(self.plan.graph, self.plan.items)
+        """What is lifted over which axes, and what loops, with the operations and bytes of each line; it prints."""
+        return Schedule(self.plan, (self.dtype or np.dtype(np.float64)).itemsize)
 
     def cost(self, **lengths: int) -> Cost:
         """Predict the floating-point operations and the bytes of a call, without making it.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -450,8 +451,7 @@ class Writer:
         if node.op is DRAW:
             return self._draw(node, xs)
         function = self.bundle.add(node.op.forward, node.op.name)
-        attrs = {k: v for k, v in node.attrs.items() if k != "adjoint_of"}
-        code = f"{function}({', '.join([*xs, *(f'{k}={_attribute(v)}' for k, v in attrs.items())])})"
+        code = f"{function}({', '.join([*xs, *(f'{k}={_attribute(v)}' for k, v in node.attrs.items())])})"
         if node.op.name == "reshape" or (node.op.name not in BUILT_IN and node.op.vjp):  # what may return a view of an operand
             return f"array({code}, {self.width(node)})"
         plain = node.dtype is float and node.inputs and all(x.dtype is float for x in node.inputs)
@@ -488,7 +488,14 @@ class Writer:
             declared: for each output, the axes of the array that is returned.
         """
         self.items(self.storage.items)
-        returned = [self._returned(o, axes) for o, axes in zip(self.graph.outputs, declared, strict=True)]
+        returned = []
+        for o, axes in zip(self.graph.outputs, declared, strict=True):
+            code = self._returned(o, axes)
+            if not code.isidentifier() and self.array(o).code != self.called(o):
+                name = self.names.new(self.called(o))
+                self.write(f"{name} = {code}")
+                code = name
+            returned.append(code)
         body = _lines(self.run, 2)
         head = f"    def run({', '.join(self.feeds.values())}):"
         work = [f"    {line}" for line in self.work]
@@ -543,15 +550,24 @@ def _lines(parts: Sequence[Any], depth: int) -> list[str]:
             continue
         names = [n for n, _ in part.over.values()]
         sources = [c for _, c in part.over.values()]
-        if len(names) == 1:
-            head = f"for {names[0]} in {sources[0]}:"
-        elif names:
-            head = f"for {', '.join(names)} in zip({', '.join(sources)}):"
+        head = f"for _ in range({part.count}):"
+        if names:
+            joined = sources[0] if len(names) == 1 else f"zip({', '.join(sources)})"
+            head = f"for {', '.join(names)} in {joined}:"
+        if len(indent) + len(head) > _WIDTH:
+            lines = ["for (", *_wrapped(names), ") in zip(", *_wrapped(sources), "):"]
         else:
-            head = f"for _ in range({part.count}):"
-        out.append(indent + head)
+            lines = [head]
+        out += [indent + line for line in lines]
         out += _lines(part.lines, depth + 1) or [f"{indent}    pass"]
     return out
+
+
+_WIDTH = 120
+
+
+def _wrapped(names: Sequence[str]) -> list[str]:
+    return wrap(", ".join(names) + ",", _WIDTH - 16, initial_indent="    ", subsequent_indent="    ", break_long_words=False)
 
 
 _REDUCERS = ("sum_over", "max_over", "logsumexp_over")

@@ -29,7 +29,7 @@ def names(nodes: Sequence[Node]) -> dict[Node, str]:
         if node in found or node.op is SHIFT:
             continue
         label = operation(node)
-        origin = node.attrs.get("adjoint_of")
+        origin = node.adjoint_of
         if origin is not None and (origin.name or origin in found):
             found[node] = _unique("d" + (origin.name or found[origin]), taken)
             continue

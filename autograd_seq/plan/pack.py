@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from autograd_seq.graph.rebuild import rebuild
+from autograd_seq.graph.rebuild import named_as, rebuild
 from autograd_seq.node import Node, apply
 from autograd_seq.op import OPS
 from autograd_seq.ops.reduce import sum_over
@@ -127,7 +127,7 @@ def _replaced(outputs: list[Node], where: Places, plans: dict[Node, tuple[list[N
             big = inputs[0].inputs[0]
             if big not in sums:
                 sums[big] = sum_over(big, axes=node.attrs["axes"])
-            return _named(node, apply(_SLICE, sums[big], key=inputs[0].attrs["key"]))
+            return named_as(node, apply(_SLICE, sums[big], key=inputs[0].attrs["key"]))
         return None
 
     return _first(where, outputs, [n.inputs[side] for n, (_, side) in plans.items()], rule, image)
@@ -137,12 +137,6 @@ def _first(where: Places, outputs: list[Node], early: Iterable[Node], rule: Any,
     """Rebuild a graph so that the rule finds what became of ``early`` when it comes to what is packed."""
     early = sorted(dict.fromkeys(early), key=where.ready)
     return rebuild([*early, *outputs], rule, image=image)[len(early) :]
-
-
-def _named(node: Node, made: Node) -> Node:
-    if node.name and made.name is None:
-        made.name = node.name
-    return made
 
 
 def _lane(node: Node, lanes: list[Node], side: int, image: dict[Node, Node], whole: dict[Node, Node]) -> Node:
@@ -160,7 +154,7 @@ def _lane(node: Node, lanes: list[Node], side: int, image: dict[Node, Node], who
     for n in lanes:
         width = n.inputs[side].shape[dimension]
         if n is node:
-            return _named(node, part(whole[lanes[0]], at, start, start + width))
+            return named_as(node, part(whole[lanes[0]], at, start, start + width))
         start += width
     raise AssertionError("a lane is one of its lanes")
 
@@ -266,7 +260,7 @@ def _alike(outputs: list[Node]) -> tuple[list[Node], bool]:
             whole[first] = apply(first.op, *operands, **first.attrs)
         at = next(i for i, n in enumerate(run) if n is node)
         start = sum(n.shape[-1] for n in run[:at])
-        return _named(node, part(whole[first], -1, start, start + node.shape[-1]))
+        return named_as(node, part(whole[first], -1, start, start + node.shape[-1]))
 
     return _first(where, outputs, [x for n in runs for x in n.inputs], rule, image), True
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from autograd_seq.axes import Axis
 from autograd_seq.errors import OperationError, did_you_mean
 from autograd_seq.graph.graph import Graph
-from autograd_seq.graph.rebuild import rebuild
+from autograd_seq.graph.rebuild import named_as, rebuild
 from autograd_seq.node import Node
 from autograd_seq.plan.expand import expanded
 from autograd_seq.plan.halves import halved
@@ -84,8 +84,9 @@ def own(node: Node, inputs: tuple[Node, ...]) -> Node | None:
     """Copy what is computed: passes give names to their nodes, and those of the user are not theirs."""
     if node.op in LEAVES or node._value is not None:
         return None
-    return Node(node.op, inputs, node.attrs, node.shape, node.dtype, node.axes, None, node.weak, node.name, node.site,
-                node.scope)  # fmt: skip
+    made = Node(node.op, inputs, node.attrs, node.shape, node.dtype, node.axes, None, node.weak, site=node.site,
+                scope=node.scope)  # fmt: skip
+    return named_as(node, made)
 
 
 def absorbed(graph: Graph, items: Sequence[Item]) -> dict[Node, Node]:

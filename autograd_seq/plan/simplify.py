@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from autograd_seq.graph.order import step_order
-from autograd_seq.graph.rebuild import again, rebuild
+from autograd_seq.graph.rebuild import again, named_as, rebuild
 from autograd_seq.node import CONSTANT, STRONG, Node, apply, constant
 from autograd_seq.op import OPS
 from autograd_seq.ops.leaf import INPUT, PARAM, TENSOR
@@ -37,13 +37,6 @@ def canonical(outputs: Sequence[Node]) -> list[Node]:
         return None
 
     return rebuild(outputs, rule, lambda state, equation: spread(equation, state.axes))
-
-
-def named_as(node: Node, stands: Node) -> Node:
-    """Let what stands for a named node carry its name, if it has none."""
-    if node.name and stands.name is None and stands._value is None:
-        stands.name = node.name
-    return stands
 
 
 # -- equal expressions once -----------------------------------------------------------------------------------------
