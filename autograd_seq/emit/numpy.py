@@ -8,7 +8,7 @@ Nothing is built per step in a loop: it runs over lists of rows that are there a
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from textwrap import wrap
 from typing import Any
@@ -23,7 +23,7 @@ from autograd_seq.emit.carried import HELPERS
 from autograd_seq.emit.equations import Equations
 from autograd_seq.emit.names import Names, called, state_names
 from autograd_seq.emit.products import contract
-from autograd_seq.emit.views import arranged, view
+from autograd_seq.emit.views import arranged, reshaped, view
 from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.order import rows
 from autograd_seq.node import CONSTANT, Node
@@ -32,7 +32,7 @@ from autograd_seq.ops.leaf import INPUT, PARAM, TENSOR
 from autograd_seq.ops.random import DRAW
 from autograd_seq.ops.time import INDEX, SHIFT, SIZE
 from autograd_seq.plan.schedule import Item, Loop
-from autograd_seq.plan.storage import Home, Storage, is_view, root
+from autograd_seq.plan.storage import Home, Lane, Storage, is_view, root
 
 NUMPY = [
     "absolute", "add", "arange", "arctan", "array", "ascontiguousarray", "broadcast_to", "concatenate", "copyto", "cos",
@@ -376,7 +376,7 @@ class Writer:
         self.equations.note(self, node)
         home = self.storage.homes[node]
         lifted = [a for a in self.storage.order if a in node.axes and a not in self.stepping()]
-        if node.op.name == "concat" and any(self.storage.lanes[x][0] is node for x in node.inputs if x in self.storage.lanes):
+        if node.op.name == "concat" and any(in_place for _, _, in_place in self._parts(node)):
             self._join(node, lifted)
         elif node.op.name == "contract":
             contract(self, node, node, lifted)
@@ -384,6 +384,8 @@ class Writer:
             contract(self, node, node.inputs[0], lifted)
         elif node.op.name in _REDUCERS and node.attrs["axes"]:
             self._reduce(node, lifted)
+        elif node.op.name == "blocks" and home.buffer is not None:
+            self._blocks(node, lifted)
         else:
             rank = max((len(x.shape) for x in node.inputs), default=0) if node.op.broadcasts else None
             if node.op.name in ("copy", "straight_through"):
@@ -397,17 +399,33 @@ class Writer:
                 for line in lines:
                     self.write(self._with_numbers(line))
 
-    def _join(self, node: Node, lifted: Sequence[Axis]) -> None:
-        """Write a concatenation some of whose parts are in their places already."""
-        start, axis = 0, node.attrs["axis"]
+    def _parts(self, node: Node) -> Iterator[tuple[Node, Lane, bool]]:
+        """Yield the parts of a concatenation, the place of each, and whether it is computed there."""
+        axis = node.attrs["axis"]
+        whole, _, start, _ = self.storage.lanes.get(node, (node, axis, 0, 0))
         for x in node.inputs:
             stop = start + x.shape[axis]
             lane = self.storage.lanes.get(x)
-            if lane is None or lane[0] is not node or lane[2] != start:
-                place = self._place(node, axis, start, stop, x.shape, f"{self.called(node)}_part")
-                out = self.at_step(place, self.called(node))
-                self.write(f"copyto({out}, {self.operand(x, lifted, len(x.shape))})")
+            yield x, (whole, axis, start, stop), lane is not None and lane[0] is whole and lane[2] == start
             start = stop
+
+    def _join(self, node: Node, lifted: Sequence[Axis]) -> None:
+        """Write a concatenation some of whose parts are in their places already."""
+        for x, lane, in_place in self._parts(node):
+            if not in_place:
+                place = self._place(*lane, x.shape, f"{self.called(node)}_part")
+                self.write(f"copyto({self.at_step(place, self.called(node))}, {self.operand(x, lifted, len(x.shape))})")
+
+    def _blocks(self, node: Node, lifted: Sequence[Axis]) -> None:
+        """Write the product of all blocks of a vector with another one."""
+        x, d = node.inputs
+        shape = (node.shape[-1] // d.shape[-1], d.shape[-1])
+        codes = []
+        for n in (x, node):
+            a = self.array(n)
+            lengths = [*(self.size[q] for q in a.axes), *shape]
+            codes.append(self.at_step(self.held(reshaped(self, a, lengths, shape=shape), n), self.called(n)))
+        self.write(f"multiply({codes[0]}, {self.operand(d, lifted, 2)}, {codes[1]})")
 
     def target(self, node: Node) -> str:
         """Return where the values of a node are to be written."""

@@ -130,10 +130,10 @@ def _replaced(outputs: list[Node], where: Places, plans: dict[Node, tuple[list[N
             return named_as(node, apply(_SLICE, sums[big], key=inputs[0].attrs["key"]))
         return None
 
-    return _first(where, outputs, [n.inputs[side] for n, (_, side) in plans.items()], rule, image)
+    return first_of(where, outputs, [n.inputs[side] for n, (_, side) in plans.items()], rule, image)
 
 
-def _first(where: Places, outputs: list[Node], early: Iterable[Node], rule: Any, image: dict[Node, Node]) -> list[Node]:
+def first_of(where: Places, outputs: list[Node], early: Iterable[Node], rule: Any, image: dict[Node, Node]) -> list[Node]:
     """Rebuild a graph so that the rule finds what became of ``early`` when it comes to what is packed."""
     early = sorted(dict.fromkeys(early), key=where.ready)
     return rebuild([*early, *outputs], rule, image=image)[len(early) :]
@@ -220,11 +220,14 @@ def _placeable(where: Places, d: Node) -> bool:
     return d.op.name in _ALIKE and not any(r.op in (STATE, SHIFT) for r in where.readers[d]) and d not in where.outputs
 
 
-def _lane_order(where: Places, x: Node) -> tuple[int, int]:
-    """Order cotangents of gates as the gates are: what passed a sigmoid first, by the matrix's first reader."""
-    a = next(y for y in x.inputs if not y.axes)
+def _lane_order(where: Places, x: Node) -> tuple[int, int, int]:
+    """Order cotangents of gates by what they are multiples of, then as the gates are, by the matrix's first reader."""
+    a, d = sorted(x.inputs, key=lambda y: bool(y.axes))
+    path = where.path[d]
+    while d.op.name == "mul" and (late := [y for y in d.inputs if where.path[y] == path]):
+        d = late[0]
     forward = [r for r in where.readers[a] if r.op is _CONTRACT and r is not x]
-    return _fate(where, forward[0]) if forward else (3, where.at[x])
+    return where.at[d], *(_fate(where, forward[0]) if forward else (3, where.at[x]))
 
 
 # -- elementwise operations on parts ----------------------------------------------------------------------------------------
@@ -262,7 +265,7 @@ def _alike(outputs: list[Node]) -> tuple[list[Node], bool]:
         start = sum(n.shape[-1] for n in run[:at])
         return named_as(node, part(whole[first], -1, start, start + node.shape[-1]))
 
-    return _first(where, outputs, [x for n in runs for x in n.inputs], rule, image), True
+    return first_of(where, outputs, [x for n in runs for x in n.inputs], rule, image), True
 
 
 def _ready(where: Places, run: Sequence[Node]) -> bool:

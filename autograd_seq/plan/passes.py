@@ -10,6 +10,7 @@ from autograd_seq.errors import OperationError, did_you_mean
 from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.rebuild import named_as, rebuild
 from autograd_seq.node import Node
+from autograd_seq.plan.blocks import blocked
 from autograd_seq.plan.expand import expanded
 from autograd_seq.plan.halves import halved
 from autograd_seq.plan.legal import legal
@@ -30,6 +31,7 @@ GRAPH_PASSES: dict[str, Callable[[Sequence[Node]], list[Node]]] = {
     "pack": packed,
     "regroup": regrouped,
     "tidy": tidied,
+    "block": blocked,
 }
 """Passes over the graph, in the order in which they run."""
 

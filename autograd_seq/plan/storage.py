@@ -159,12 +159,20 @@ class Storage:
         """Return the nodes that are computed where others want or leave them, and their places there."""
         found: dict[Node, Lane] = {}
         for n in self.path:
-            if n.op.name == "concat" and (bool(n.axes and self.path[n]) if n.attrs["axis"] == -1 else not n.axes):
+            if n.op.name == "concat" and self._worth_placing(n):
                 found.update(self._wanted(n, found, roots))
+        for n in [m for m in found if m.op.name == "blocks"]:
+            found.update(self._behind(n, found, roots))
         for n in self.path:
             if n in self._in_place and n.axes and n not in found and (lane := self._left(n, found, roots)) is not None:
                 found[n] = lane
         return found
+
+    def _worth_placing(self, n: Node) -> bool:
+        """Tell whether parts are to be computed in their places: among columns only for the sake of a loop."""
+        if not n.axes:
+            return n.attrs["axis"] != -1
+        return n.attrs["axis"] == -1 and (bool(self.path[n]) or any(r.by is not None and r.path for r in self.reads[n]))
 
     def _wanted(self, whole: Node, found: dict[Node, Lane], roots: set[Node]) -> dict[Node, Lane]:
         """Return the parts of a concatenation that can be computed in their places at once.
@@ -182,6 +190,16 @@ class Storage:
                 places[x] = whole, axis, start, stop
             start = stop
         return places
+
+    def _behind(self, n: Node, found: dict[Node, Lane], roots: set[Node]) -> dict[Node, Lane]:
+        """Return what a product of blocks reads, and the parts of that, in the place where the product is to be."""
+        x, (whole, axis, start, _) = n.inputs[0], found[n]
+        if x.op.name != "concat" or not self._computed(x) or x in roots or self.path[x] or set(x.axes) != set(whole.axes):
+            return {}
+        if any(r.by is not n or r.shifts for r in self.reads[x]) or any(lane[0] is n for lane in found.values()):
+            return {}
+        inner = {m: lane for m, lane in found.items() if lane[0] is x}
+        return {x: found[n], **{m: (whole, axis, start + a, start + b) for m, (_, _, a, b) in inner.items()}}
 
     def _left(self, n: Node, found: dict[Node, Lane], roots: set[Node]) -> Lane | None:
         """Return the part of another array that ``n`` may write over: it reads it at its own step, as the last to do so."""
