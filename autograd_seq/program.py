@@ -11,10 +11,12 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from time import perf_counter
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
 
+from autograd_seq.axes import Axis
+from autograd_seq.carry import CarriedProgram
 from autograd_seq.emit import calls
 from autograd_seq.emit.numpy import Emitted, Writer
 from autograd_seq.emit.profile import MARK, Profile, marked
@@ -22,8 +24,10 @@ from autograd_seq.emit.standalone import standalone, write
 from autograd_seq.errors import DTypeError, FeedError, GradientError
 from autograd_seq.grad.reverse import grad
 from autograd_seq.graph import feeds
+from autograd_seq.graph.carry import cut_along
 from autograd_seq.graph.check import check_lengths
 from autograd_seq.graph.graph import Graph, flatten
+from autograd_seq.graph.lengths import Over, check_needs, fed, ragged, told
 from autograd_seq.node import STRONG, Node
 from autograd_seq.ops.leaf import PARAM, TENSOR
 from autograd_seq.plan.cost import Cost, cost
@@ -52,13 +56,16 @@ class Program:
         54000.0
     """
 
-    def __init__(self, graph: Graph, dtype: Any, passes: Iterable[str] | None) -> None:
+    def __init__(self, graph: Graph, dtype: Any, passes: Iterable[str] | None,
+                 layouts: Sequence[Sequence[Axis]] | None = None) -> None:  # fmt: skip
         self.graph = graph
         self.dtype = _width(dtype)
+        self._like: Any = lambda nodes: Program(Graph(nodes), dtype, passes, layouts or graph.layouts())
+        self._ragged: dict[Over, Program] = {}
         self.plan: Plan = plan(graph.outputs, graph.axes, calls.writes, calls.in_place, passes)
         names = ", ".join(graph.name(o) for o in graph.outputs)
         writer = Writer(self.plan.graph, self.plan.storage, graph.axes, f"Compute {names[:80]}.")
-        self._emitted: Emitted = writer.emit([graph.layout(o) for o in graph.outputs])
+        self._emitted: Emitted = writer.emit(layouts or [graph.layout(o) for o in graph.outputs])
         self.source = self._emitted.source
         self._make = _executed(self._emitted)
         self._order = list(self._emitted.feeds)
@@ -69,21 +76,33 @@ class Program:
     def __repr__(self) -> str:
         return f"<Program of {self.graph!r}>"
 
-    def __call__(self, **given: Any) -> tuple[Any, ...]:
+    def __call__(self, *, lengths: Any = None, **given: Any) -> tuple[Any, ...]:
         """Return the values of the outputs, in order.
 
         Args:
+            lengths: for padded sequences, a dict from an axis to the real number of steps: one number, or one a sequence,
+                ``{t: [5, 3, 7]}``. Which axis is that of the batch is found from the inputs, or said: ``{(t, b): …}``.
             given: an array for each input and parameter, by name: axes first in their declared order, then the value's
                 dimensions. They are never changed. ``seed`` is 0 unless it is given. The length of an axis that no
                 feed tells is given by the axis's name.
 
         Returns:
-            A tuple of arrays that the caller owns; an output that varies over axes has them in front.
+            A tuple of arrays that the caller owns; an output that varies over axes has them in front, and is 0 in the
+            padding.
 
         Raises:
-            FeedError, DTypeError: a feed is missing, unknown, or does not fit.
-            AxisError: an axis is too short for what is read.
+            FeedError, DTypeError: a feed is missing, unknown, or does not fit; a length is no whole number, or too long.
+            AxisError: an axis, or a sequence, is too short for what is read; it is not told what a length varies over.
+
+        Notes:
+            With lengths a program of its own runs, compiled when it is first needed: the same equations, in which what the
+            padding holds reaches no output and no gradient. It costs a pass over what is summed over time; a read of a
+            later step (``s[t + 1]``) costs a selection at each step of its loop.
         """
+        if lengths is not None:
+            if "lengths" not in self.graph.inputs:
+                return self._padded(lengths, given)
+            given["lengths"] = lengths
         try:
             arrays = [given[name] for name in self._order]
             key = tuple([(a.shape, a.dtype.char) for a in arrays])
@@ -107,6 +126,14 @@ class Program:
             ) from None  # fmt: skip
         idle.append(run)
         return out
+
+    def _padded(self, lengths: Any, given: dict[str, Any]) -> tuple[Any, ...]:
+        said = told(self.graph, lengths, given)
+        made = ragged(self.graph, said.over)
+        check_needs(self.graph, made, said.arrays)
+        if said.over not in self._ragged:
+            self._ragged[said.over] = self._like(made.outputs)
+        return self._ragged[said.over](**fed(self.graph, made, said, given))
 
     @property
     def schedule(self) -> Schedule:
@@ -188,13 +215,13 @@ class Program:
     def _checked(self, given: dict[str, Any]) -> tuple[list[np.ndarray], Any]:
         """Return the arrays to run on, and the sizes and width of the workspace."""
         lengths = {a.name: given[a.name] for a in self.graph.axes if a.name in given and a.name not in self.graph.inputs}
-        fed = {k: v for k, v in given.items() if k not in lengths}
-        arrays = feeds.check(self.graph, fed)
-        told = feeds.sizes(self.graph, fed)
+        data = {k: v for k, v in given.items() if k not in lengths}
+        arrays = feeds.check(self.graph, data)
+        found = feeds.sizes(self.graph, data)
         for name, n in lengths.items():
-            if told.setdefault(name, n) != n:
-                raise FeedError("F106", f"the feeds disagree with {name}={n}", expected=f"{name}={told[name]}", got=f"{n}")
-        sizes = self.graph._sizes(told)
+            if found.setdefault(name, n) != n:
+                raise FeedError("F106", f"the feeds disagree with {name}={n}", expected=f"{name}={found[name]}", got=f"{n}")
+        sizes = self.graph._sizes(found)
         check_lengths(self.graph, sizes)
         width = self.dtype
         if width is None:
@@ -234,21 +261,39 @@ def _executed(emitted: Emitted) -> Any:
     return program
 
 
-def compile(
-    outputs: Node | Sequence[Any] | Graph, *, dtype: Any = None, passes: Iterable[str] | None = None
-) -> Program:
+@overload
+def compile(outputs: Node | Sequence[Any] | Graph, *, dtype: Any = ..., passes: Iterable[str] | None = ...,
+            carry: Literal[False] = ..., order: Iterable[Axis] | None = ...) -> Program: ...  # fmt: skip
+
+
+@overload
+def compile(outputs: Node | Sequence[Any] | Graph, *, dtype: Any = ..., passes: Iterable[str] | None = ...,
+            carry: Axis | Literal[True], order: Iterable[Axis] | None = ...) -> CarriedProgram: ...  # fmt: skip
+
+
+def compile(outputs: Node | Sequence[Any] | Graph, *, dtype: Any = None, passes: Iterable[str] | None = None,
+            carry: Axis | bool = False, order: Iterable[Axis] | None = None) -> Program | CarriedProgram:  # fmt: skip
     """Compile nodes into a program that computes their values.
 
     Args:
         outputs: a node, several, or a :class:`Graph`.
         dtype: ``"float32"`` or ``"float64"``: the width of all floats inside; by default that of the feeds.
         passes: names of the passes to run (``autograd_seq.plan.passes.PASSES``); all by default.
+        carry: ``True`` for sequences that come in pieces: calls return ``(outs, carry)``, and the next one goes on from
+            ``carry=carry``. The pieces follow one another along the axis of the shifts, of several along the outermost;
+            an axis says which.
+        order: the axes of the outputs in the order in which they are to be laid out, ``(b, t)`` for batch first; by default
+            that in which the inputs declare them. Feeds are laid out as they are declared.
 
     Returns:
-        A :class:`Program`: ``program(x=…, W=…)`` returns the values in the order of the outputs.
+        A :class:`Program`: ``program(x=…, W=…)`` returns the values in the order of the outputs. With ``carry=`` a
+        :class:`CarriedProgram`.
 
     Raises:
         CycleError, StateError, NameClashError: as for :class:`Graph`.
+        CarryError: a shift along the carried axis looks ahead, what is carried depends on later steps, or which axis is
+            carried is not told.
+        AxisError: ``order`` leaves an axis out, or names one that is none of the graph's.
 
     Example:
         >>> import autograd_seq as ag
@@ -264,7 +309,12 @@ def compile(
         The time to compile is that of the equations, whatever the lengths of the axes. Method: Allen & Kennedy 1987.
     """
     graph = outputs if isinstance(outputs, Graph) else Graph(*flatten([outputs]))
-    return Program(graph, dtype, passes)
+    layouts = graph.layouts(order)
+    if carry is False or carry is None:
+        return Program(graph, dtype, passes, layouts)
+    cut = cut_along(graph, carry)
+    rows = [slot.axes for slot in cut.slots for _ in range(slot.rows)]
+    return CarriedProgram(cut, graph, lambda nodes: Program(Graph(nodes), dtype, passes, [*layouts, *rows]))
 
 
 class ValueAndGrad:
@@ -275,11 +325,17 @@ class ValueAndGrad:
         wrt: the names of the gradients, in order.
     """
 
-    def __init__(self, program: Program, wrt: Sequence[str]) -> None:
+    def __init__(self, program: Program | CarriedProgram, wrt: Sequence[str]) -> None:
         self.program, self.wrt = program, tuple(wrt)
 
-    def __call__(self, **given: Any) -> tuple[Any, dict[str, Any]]:
-        """Return the loss and a dict from name to gradient; arguments as for :class:`Program`."""
+    def __call__(self, **given: Any) -> Any:
+        """Return ``(loss, gradients)``: the loss and a dict from name to gradient; arguments as for :class:`Program`.
+
+        Compiled with ``carry=`` it returns ``((loss, gradients), carry)``: truncated backpropagation, a piece at a time.
+        """
+        if isinstance(self.program, CarriedProgram):
+            (loss, *grads), carry = self.program(**given)
+            return (loss, dict(zip(self.wrt, grads, strict=True))), carry
         loss, *grads = self.program(**given)
         return loss, dict(zip(self.wrt, grads, strict=True))
 

@@ -480,7 +480,7 @@ class Writer:
         declared = node.attrs["over"]
         attrs = ", ".join(f"{k}={_attribute(v)}" for k, v in node.attrs.items() if k != "over")
         lengths = tuple_code([self.size[a] for a in declared])
-        one = f"{function}({xs[0]}, {attrs}, over=(), point=point)"
+        one = f"{function}({', '.join(xs)}, {attrs}, over=(), point=point)"
         self.helpers.add("drawn")
         code = f"drawn(lambda point: {one}, {lengths}, {node.shape}, real)"
         have = Array(code, tuple(declared), node.shape, STEP)

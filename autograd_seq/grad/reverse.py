@@ -212,7 +212,7 @@ def _row_cotangents(node: Node, g: Node) -> list[tuple[Node, Node]]:
     g, k = spread(g, axis), abs(by)
 
     def read(step: int) -> Node:
-        return AT(g, axis=axis, index=step, outside="zero")
+        return AT(g, axis=axis, index=step, outside="zero", **({"row": True} if by > 0 else {}))
 
     # a row for all: s₋ₖ … s₋₁ are read at steps 0 … k−1, s_T … at steps −k … −1; rows of a list count from the near end
     if bound.rows is None:

@@ -53,6 +53,9 @@ def names(nodes: Sequence[Node]) -> dict[Node, str]:
     return found
 
 
+_INTERNAL = {"rank", "index_rank", "among", "of", "here", "row", "made"}  # attributes that equations need not show
+
+
 def operation(node: Node) -> str:
     """Return what an operation is called in names and text: a contraction of neighbouring dimensions is a ``matmul``."""
     if node.op.name == "rewritten":
@@ -117,7 +120,7 @@ def right(graph: Graph, node: Node, term: Callable[[Graph, Node], str] | None = 
         return f"{inner}[{', '.join(subscript(node.attrs['key'], node.inputs[0].shape))}]"
     if operation(node) in _INFIX:
         return f"{args[0]} {_INFIX[operation(node)]} {args[1]}"
-    attrs = [f"{k}={_attr(v)}" for k, v in node.attrs.items() if k not in ("rank", "index_rank")]
+    attrs = [f"{k}={_attr(v)}" for k, v in node.attrs.items() if k not in _INTERNAL]
     if not args and not attrs:
         return node.op.name if node._value is None else f"{node.op.name} {_value(node)}"
     return f"{operation(node)}({', '.join(args + attrs)})"

@@ -135,13 +135,21 @@ def read(x: Node, key: Any) -> Node:
 
 # -- step numbers, single steps, other axes -------------------------------------------------------------------------
 
-SIZE = defop("size", shape=lambda *, axis: (), dtype=int, forward=None, vjp=lambda g, y, axis: ())
+SIZE = defop(
+    "size", shape=lambda **_: (), dtype=int, forward=None, vjp=lambda g, y, **_: (),
+    doc="The number of steps. As a factor of a count, the steps that a value which varies over ``of`` has on ``among``: with "
+    "lengths, the product of such factors is the number of its real points.",
+)  # fmt: skip
 INDEX = defop(
-    "index", shape=lambda *, axis: (), dtype=int, forward=None, vjp=lambda g, y, axis: (), axes=lambda *, axis: (axis,)
+    "index", shape=lambda **_: (), dtype=int, forward=None, vjp=lambda g, y, **_: (), axes=lambda *, axis, **_: (axis,),
+    doc="The step number. With ``here=True`` that of this call, which a carry does not count on; with ``row=True`` as well, "
+    "of no step in a call that a carry starts, for then no boundary row is read.",
 )
 AT = defop(
     "at", shape=lambda x, **_: x, dtype=first, forward=None, axes=lambda x, *, axis, **_: tuple(a for a in x if a is not axis),
-    vjp=lambda g, y, x, axis, index, outside: (where(equal(INDEX(axis=axis), _from_start(index, axis)), g, 0.0),),
+    vjp=lambda g, y, x, axis, index, outside, **row: (
+        where(equal(INDEX(axis=axis, here=True, **row), _from_start(index, axis, x)), g, 0.0),),
+    doc="A step. ``row=True`` says that it is the cotangent of a row in front of the sequence.",
 )  # fmt: skip
 ALONG: Op = defop(
     "along", shape=lambda x, **_: x, dtype=first, forward=None,
@@ -155,8 +163,13 @@ SPREAD = defop(
 )  # fmt: skip
 
 
-def _from_start(index: int, axis: Axis) -> Any:
-    return index if index >= 0 else SIZE(axis=axis) + index
+def _from_start(index: int, axis: Axis, x: Node) -> Any:
+    return index if index >= 0 else count(x, (axis,), axis) + index
+
+
+def count(x: Node, among: tuple[Axis, ...], axis: Axis) -> Node:
+    """Return the factor of an axis in the number of points that ``x`` has on some axes."""
+    return SIZE(axis=axis, among=among, of=x.axes)
 
 
 def size(axis: Axis) -> Node:

@@ -36,7 +36,7 @@ def canonical(outputs: Sequence[Node]) -> list[Node]:
             return named_as(node, inputs[0])
         return None
 
-    return rebuild(outputs, rule, lambda state, equation: spread(equation, state.axes))
+    return rebuild(outputs, rule, lambda old, state, equation: spread(equation, state.axes))
 
 
 # -- equal expressions once -----------------------------------------------------------------------------------------
