@@ -18,6 +18,7 @@ from autograd_seq.plan.pack import packed
 from autograd_seq.plan.regroup import gathered, ordered, regrouped
 from autograd_seq.plan.schedule import Item, schedule
 from autograd_seq.plan.simplify import canonical, identities, merged, tidied
+from autograd_seq.plan.sink import sunk
 from autograd_seq.plan.storage import LEAVES, Storage
 
 GRAPH_PASSES: dict[str, Callable[[Sequence[Node]], list[Node]]] = {
@@ -35,8 +36,9 @@ GRAPH_PASSES: dict[str, Callable[[Sequence[Node]], list[Node]]] = {
 }
 """Passes over the graph, in the order in which they run."""
 
-PASSES: tuple[str, ...] = (*GRAPH_PASSES, "absorb", "share")
-"""All passes, in order: those over the graph; ``absorb``, which sums outer products over time without forming them; and
+PASSES: tuple[str, ...] = (*GRAPH_PASSES, "sink", "absorb", "share")
+"""All passes, in order: those over the graph; ``sink``, which computes long rows in the loop that reads them; ``absorb``, which
+sums outer products over time without forming them; and
 ``share``, which uses an array again when nobody needs what it held."""
 
 Say = Callable[[Node], bool]
@@ -76,6 +78,8 @@ def plan(
     out = legal(out)
     graph = Graph(out)
     items = schedule(graph.nodes)
+    if "sink" in chosen:
+        items = sunk(graph, items)
     inner = absorbed(graph, items) if "absorb" in chosen else {}
     storage = Storage(items, graph.outputs, axes, [n for n in graph.nodes if writes(n)],
                       [n for n in graph.nodes if in_place(n)], inner, "share" in chosen)  # fmt: skip
