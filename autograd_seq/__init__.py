@@ -75,6 +75,7 @@ from autograd_seq.ops.elementwise import (
     zero_safe_mul,
 )
 from autograd_seq.ops.gather import one_hot, pick, take
+from autograd_seq.ops.history import cummax, cumsum, ticks, window
 from autograd_seq.ops.leaf import input, param, tensor
 from autograd_seq.ops.linear import dot, einsum, matmul, outer
 from autograd_seq.ops.loss import bce, cross_entropy, mse, nll, spike, stop_gradient, straight_through
@@ -83,7 +84,6 @@ from autograd_seq.ops.reduce import log_softmax, logsumexp, max, mean, min, prod
 from autograd_seq.ops.shape import (
     broadcast_to,
     concat,
-    cumsum,
     expand_dims,
     flip,
     pad,
@@ -106,11 +106,12 @@ __all__ = [
     "DataError", "FeedError", "GradientCheckError", "GradientError", "Graph", "GraphError", "Index", "NameClashError", "Node",
     "Op", "OperationError", "Program", "Report", "ShapeError", "StateError", "Stream", "ValueKnownError", "abs", "add", "along",
     "arctan", "at", "bce", "bernoulli", "broadcast", "broadcast_to", "cast", "check_grad", "check_op", "clip", "compile",
-    "concat", "constant", "cos", "cross_entropy", "cumsum", "datasets", "defop", "div", "dot", "einsum", "equal", "erf", "exp",
-    "expand_dims", "expm1", "first", "flip", "gelu", "grad", "index", "input", "last", "less", "less_equal", "log", "log1p",
-    "log_softmax", "logical_and", "logical_not", "logical_or", "logsumexp", "matmul", "max", "maximum", "mean", "min",
-    "minimum", "mse", "mul", "neg", "nll", "nn", "normal", "not_equal", "one_hot", "ops", "outer", "pad", "param", "pick",
-    "power", "prod", "promote", "relu", "reshape", "same_shape", "scope", "shift", "sigmoid", "sign", "sin", "size", "softmax",
-    "softplus", "spike", "sqrt", "squeeze", "stack", "state", "stop_gradient", "straight_through", "stream", "sub", "sum",
-    "take", "tanh", "tensor", "transpose", "uniform", "value_and_grad", "vmap", "where", "zero_safe_mul",
+    "concat", "constant", "cos", "cross_entropy", "cummax", "cumsum", "datasets", "defop", "div", "dot", "einsum", "equal",
+    "erf", "exp", "expand_dims", "expm1", "first", "flip", "gelu", "grad", "index", "input", "last", "less", "less_equal",
+    "log", "log1p", "log_softmax", "logical_and", "logical_not", "logical_or", "logsumexp", "matmul", "max", "maximum", "mean",
+    "min", "minimum", "mse", "mul", "neg", "nll", "nn", "normal", "not_equal", "one_hot", "ops", "outer", "pad", "param",
+    "pick", "power", "prod", "promote", "relu", "reshape", "same_shape", "scope", "shift", "sigmoid", "sign", "sin", "size",
+    "softmax", "softplus", "spike", "sqrt", "squeeze", "stack", "state", "stop_gradient", "straight_through", "stream", "sub",
+    "sum", "take", "tanh", "tensor", "ticks", "transpose", "uniform", "value_and_grad", "vmap", "where", "window",
+    "zero_safe_mul",
 ]  # fmt: skip

@@ -44,6 +44,8 @@ class Program:
         graph: the folded graph that was compiled.
         source: the program, as text: exactly what runs.
         schedule: what is lifted and what loops; it prints.
+        padded: the programs that have run with lengths instead of this one, by the axes that have some and what those
+            vary over: ``padded[(t, (b,)),].source``.
 
     Example:
         >>> import autograd_seq as ag
@@ -61,7 +63,7 @@ class Program:
         self.graph = graph
         self.dtype = _width(dtype)
         self._like: Any = lambda nodes: Program(Graph(nodes), dtype, passes, layouts or graph.layouts())
-        self._ragged: dict[Over, Program] = {}
+        self.padded: dict[Over, Program] = {}
         self.plan: Plan = plan(graph.outputs, graph.axes, calls.writes, calls.in_place, passes)
         names = ", ".join(graph.name(o) for o in graph.outputs)
         writer = Writer(self.plan.graph, self.plan.storage, graph.axes, f"Compute {names[:80]}.")
@@ -131,9 +133,9 @@ class Program:
         said = told(self.graph, lengths, given)
         made = ragged(self.graph, said.over)
         check_needs(self.graph, made, said.arrays)
-        if said.over not in self._ragged:
-            self._ragged[said.over] = self._like(made.outputs)
-        return self._ragged[said.over](**fed(self.graph, made, said, given))
+        if said.over not in self.padded:
+            self.padded[said.over] = self._like(made.outputs)
+        return self.padded[said.over](**fed(self.graph, made, said, given))
 
     @property
     def schedule(self) -> Schedule:
@@ -231,7 +233,7 @@ class Program:
         self._idle.setdefault(workspace, [])
         kinds = {float: width, int: np.dtype(np.int64), bool: np.dtype(np.bool_)}
         ready = [np.asarray(arrays[n], kinds[self.graph.inputs[n].dtype]) for n in self._order]
-        if len(given) == len(self._order) and all(type(given[n]) is np.ndarray and given[n] is r
+        if len(given) == len(self._order) and all(type(given.get(n)) is np.ndarray and given[n] is r
                                                   for n, r in zip(self._order, ready, strict=True)):  # fmt: skip
             self._known[tuple([(a.shape, a.dtype.char) for a in ready])] = workspace
         return ready, workspace

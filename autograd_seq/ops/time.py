@@ -45,7 +45,7 @@ def shift(x: Any, axis: Axis, by: int, *, init: Any = None, final: Any = None) -
         (t,)
     """
     x = constant(x)
-    _check_varies(x, axis)
+    check_varies(x, axis)
     by = -(axis - by).offset if by else 0
     if init is not None or final is not None:
         before, behind = (r if r is None or isinstance(r, dict) else {axis: r} for r in (init, final))
@@ -100,7 +100,8 @@ def _one_axis(axis: Any, name: str | None = None) -> Axis:
     return axis
 
 
-def _check_varies(x: Node, axis: Any) -> None:
+def check_varies(x: Node, axis: Any) -> None:
+    """Refuse an axis over which a value does not vary."""
     label = x.name or x.op.name
     _one_axis(axis, x.name)
     if axis not in x.axes:
@@ -124,7 +125,7 @@ def read(x: Node, key: Any) -> Node:
             where=show_site(user_site()), got=repr(key), fix="ag.index, ag.along and axes of their own compare two places",
         )  # fmt: skip
     for place in places:
-        _check_varies(x, place.axis)
+        check_varies(x, place.axis)
     for place in sorted(places, key=lambda p: x.axes.index(p.axis)):
         x = shift(x, place.axis, -place.offset)
     rest = tuple(p for p in parts if not isinstance(p, (Axis, Index)))
@@ -173,7 +174,7 @@ def count(x: Node, among: tuple[Axis, ...], axis: Axis) -> Node:
 
 
 def size(axis: Axis) -> Node:
-    """The number of steps on an axis, as an integer value.
+    """The number of steps on an axis, as an integer value; with lengths that of each sequence.
 
     Example:
         >>> size(Axis("t"))
@@ -195,7 +196,7 @@ def index(axis: Axis) -> Node:
 
 
 def at(x: Any, over: Axis, index: int, *, outside: str = "error") -> Node:
-    """Pick step ``index`` of an axis; negative numbers count from the end.
+    """Pick step ``index`` of an axis; negative numbers count from the end, with lengths from each sequence's own.
 
     Args:
         x: a value; one that does not vary over the axis is returned as it is.
@@ -226,7 +227,7 @@ def at(x: Any, over: Axis, index: int, *, outside: str = "error") -> Node:
 
 
 def last(x: Any, *, over: Axis) -> Node:
-    """The last step of an axis; see :func:`at`."""
+    """The last step of an axis, with lengths that of each sequence; see :func:`at`."""
     return at(x, over, -1)
 
 
@@ -250,7 +251,7 @@ def along(x: Any, axis: Axis, other: Axis) -> Node:
         (u,)
     """
     x = constant(x)
-    _check_varies(x, axis)
+    check_varies(x, axis)
     _one_axis(other, x.name)
     if other in x.axes:
         raise AxisError(

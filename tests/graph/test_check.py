@@ -367,6 +367,7 @@ TABLE = [
     ("K103", 'ag.compile(ag.param("w") * 2, carry=True)', ["which axis", "a graph without axes"]),
     ("K104", DAG + "ag.compile(x[t + 1] * 1, carry=True)", ["x is read ahead of its step", "got x[t + 1]"]),
     ("K105", DAG + "y = x / ag.size(t)\nag.compile(y[t - 1] * 1, carry=True)", ["depends on all steps of t", "size"]),
+    ("G213", 'ag.state("s", over=t, every=0)', ["every= of s is a number of steps", "got 0"]),
     # lengths of padded sequences
     ("F301", RAGGED + "f(x=x, lengths=[2, 1])", ["a dict from axis to lengths"]),
     ("F302", RAGGED + "f(x=x, lengths={t: [2, -1]})", ["whole numbers ≥ 0, got -1"]),

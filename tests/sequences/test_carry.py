@@ -317,6 +317,11 @@ def test_wrong_feeds_are_refused_as_without_a_carry():
             program(**given)
 
 
+def test_a_length_may_be_given_where_the_seed_is_not():
+    noise = ag.normal("noise", over=t) * 1.0
+    assert np.array_equal(ag.compile(noise)(t=4)[0], ag.compile(noise)(t=4, seed=0)[0])
+
+
 def test_carry_is_no_name_for_an_input():
     x = ag.input("carry", over=t)
     refused("K106", ["give the input another name"], lambda: ag.compile(x[t - 1] + x[t], carry=True))

@@ -6,6 +6,7 @@ the padding holds, NaN and infinities too, no bit of any output changes.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,9 @@ import pytest
 
 import autograd_seq as ag
 from autograd_seq.graph.finite import tame
+from autograd_seq.graph.ragged import Ragged
+from autograd_seq.ops.elementwise import less
+from autograd_seq.ops.time import INDEX
 
 COUNT = 300
 GARBAGE = [np.nan, np.inf, -np.inf, 1e300, -1.0, 0.0]
@@ -109,7 +113,7 @@ def test_padded_sequences_are_each_alone(seed, sequences):
     graph, lengths = ag.Graph(case.nodes), lengths_of(case, rng)
     clean = case.fed(graph)
     want = oracle(case, clean, lengths)
-    program = ag.compile(case.nodes)
+    program = ag.compile(case.nodes, passes=() if seed % 2 else None)
     first, second = (
         program(lengths={case.t: lengths}, **padded(graph, clean, case.t, case.b, lengths, rng)) for _ in range(2)
     )
@@ -289,7 +293,7 @@ def test_a_forward_recurrence_has_no_mask_in_its_loop():
     h[t] = ag.tanh(W @ h[t - 1] + x[t])
     program = ag.compile(ag.sum(ag.sum(h * h), over=(t, b)))
     program(x=np.ones((2, 2, 3)), W=np.eye(3), lengths={t: [1, 2]})
-    (inner,) = program._ragged.values()
+    inner = program.padded[(t, (b,)),]
     loop = [line for line in str(inner.schedule).splitlines() if line.startswith("    ")]
     assert loop and not any("= where(" in line for line in loop)
 
@@ -408,5 +412,66 @@ def test_the_backward_loop_of_an_lstm_has_no_mask_either():
     step = ag.value_and_grad(ag.sum(ag.sum(h * h), over=(t, b)))
     weights = {name: np.eye(3) for name in step.wrt}
     step(x=np.ones((2, 2, 3)), lengths={t: [1, 2]}, **weights)
-    (inner,) = step.program._ragged.values()
+    inner = step.program.padded[(t, (b,)),]
     assert not any("= where(" in line for line in str(inner.schedule).splitlines() if line.startswith("    "))
+
+
+# -- whether the tests would notice -----------------------------------------------------------------------------------------
+
+
+def products(self: Ragged, x: ag.Node, ragged: Any, fill: Any) -> ag.Node:
+    return x * ag.cast(self._valid(x.axes, ragged), x.dtype) if x.dtype is not bool else x & self._valid(x.axes, ragged)
+
+
+SABOTAGE: dict[str, dict[str, Any]] = {
+    "reads ahead go on into the padding": {"_shifted": lambda self, old, new: new},
+    "steps are counted from the end of the padding": {"_at": lambda self, node, x: None},
+    "sums see the padding": {"_zeroed": lambda self, x, ragged: x},
+    "products instead of selections": {"_selected": products},
+    "maxima and attention see the padding": {"_selected": lambda self, x, ragged, fill: x},
+    "means divide by the padded number": {"_size": lambda self, node: None},
+    "the last real step is padding": {"_inside": lambda self, r, axes, ahead=0: less(
+        INDEX(axis=r, here=True), self._steps(r, axes) - 1 - ahead)},
+    "the first padded step is real": {"_inside": lambda self, r, axes, ahead=0: less(
+        INDEX(axis=r, here=True), self._steps(r, axes) + 1 - ahead)},
+    "every read ahead finds zeros": {"_holds": lambda self, old: True, "_repaired": lambda self, node, inputs: inputs},
+    "what is fed is not selected": {"_changed": lambda self, node, inputs: node if node.op.name == "input" else CHANGED(
+        self, node, inputs)},
+}  # fmt: skip
+CHANGED = Ragged._changed
+
+
+@pytest.mark.parametrize("name", SABOTAGE)
+def test_a_sabotaged_rule_is_noticed(name: str, sequences, monkeypatch):
+    for attribute, wrong in SABOTAGE[name].items():
+        monkeypatch.setattr(Ragged, attribute, wrong)
+    for seed in range(COUNT):
+        try:
+            test_padded_sequences_are_each_alone(seed, sequences)
+        except AssertionError:
+            return
+    pytest.fail("no random program notices")
+
+
+def test_what_the_programs_reach(sequences):
+    """All patterns, delays in both directions, no batch, sequences of no steps, fewer steps than the delay."""
+    seen: Counter[Any] = Counter()
+    for seed in range(COUNT):
+        case, rng = sequences(seed, causal=False), np.random.default_rng([5, seed])
+        lengths, graph = lengths_of(case, rng), ag.Graph(case.loss, case.extras)
+        found = set(case.patterns) | {("batch", case.b is not None), ("empty", bool(np.min(lengths) == 0))}
+        found |= {("full", bool(np.max(lengths) == case.sizes["t"])), ("axes", len(graph.axes))}
+        for n in graph.nodes:
+            if n.op.name == "shift" and n.attrs["axis"] is case.t:
+                k = n.attrs["by"]
+                found |= {("delay", k), ("shorter than the delay", bool(np.min(lengths) < abs(k)))}
+            if n.op.name == "state":
+                found |= {("rows", r.side, r.rows) for r in n.attrs["bounds"]}
+        seen.update(found)
+    patterns = {"one_loop", "lstm", "gru", "growing", "counter", "nested", "shifted", "dressed", "counted", "drawn", "embedded",
+                "paired", "reduced", "normalised", "attended"}  # fmt: skip
+    wanted = patterns | {("batch", x) for x in (True, False)} | {("shorter than the delay", True)}
+    wanted |= {("empty", True), ("full", True)} | {("axes", k) for k in (1, 2, 3)}
+    wanted |= {("delay", k) for k in (-3, -2, -1, 1, 2, 3)}
+    wanted |= {("rows", side, k) for side in ("init", "final") for k in (None, 1, 2, 3)}
+    assert not {x: seen[x] for x in wanted if seen[x] < 5}
