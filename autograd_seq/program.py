@@ -11,15 +11,16 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from autograd_seq.emit import calls
+from autograd_seq.emit import calls, native_ops, numba
+from autograd_seq.emit.native import NativeWriter
 from autograd_seq.emit.numpy import Emitted, Writer
 from autograd_seq.emit.profile import MARK, Profile, marked
 from autograd_seq.emit.standalone import standalone, write
-from autograd_seq.errors import DTypeError, FeedError, GradientError
+from autograd_seq.errors import DTypeError, FeedError, GradientError, OperationError, did_you_mean
 from autograd_seq.grad.reverse import grad
 from autograd_seq.graph import feeds
 from autograd_seq.graph.check import check_lengths
@@ -27,8 +28,11 @@ from autograd_seq.graph.graph import Graph, flatten
 from autograd_seq.node import STRONG, Node
 from autograd_seq.ops.leaf import PARAM, TENSOR
 from autograd_seq.plan.cost import Cost, cost
-from autograd_seq.plan.passes import Plan, plan
+from autograd_seq.plan.passes import PASSES, Plan, plan
 from autograd_seq.plan.text import Schedule
+
+BACKENDS = ("numpy", "numba", "auto")
+"""The languages that programs are written in; ``"auto"`` chooses."""
 
 _PROFILE_SECONDS = 2.0  # a profile stops after these, or 50 runs, but not before 3 runs
 
@@ -52,15 +56,16 @@ class Program:
         54000.0
     """
 
-    def __init__(self, graph: Graph, dtype: Any, passes: Iterable[str] | None) -> None:
+    def __init__(self, graph: Graph, dtype: Any, passes: Iterable[str] | None, backend: str = "numpy") -> None:
         self.graph = graph
         self.dtype = _width(dtype)
-        self.plan: Plan = plan(graph.outputs, graph.axes, calls.writes, calls.in_place, passes)
-        names = ", ".join(graph.name(o) for o in graph.outputs)
-        writer = Writer(self.plan.graph, self.plan.storage, graph.axes, f"Compute {names[:80]}.")
-        self._emitted: Emitted = writer.emit([graph.layout(o) for o in graph.outputs])
+        self.backend = backend
+        made = _native(graph, passes) if backend == "numba" else _written(graph, passes)
+        self.plan: Plan = made.plan
+        self._emitted: Emitted = made.emitted
+        self._notes = made.notes
         self.source = self._emitted.source
-        self._make = _executed(self._emitted)
+        self._make = _by_width(graph, passes, made) if backend == "numba" else _executed(self._emitted)
         self._order = list(self._emitted.feeds)
         self._strong = [n._value.dtype for n in graph.nodes if n.op is TENSOR and n.weak == STRONG and n.dtype is float]
         self._idle: dict[Any, list[Any]] = {}
@@ -111,7 +116,7 @@ class Program:
     @property
     def schedule(self) -> Schedule:
         """What is lifted over which axes, and what loops, with the floating-point operations of each line; it prints."""
-        return Schedule(self.plan.graph, self.plan.items)
+        return Schedule(self.plan.graph, self.plan.items, self._notes)
 
     def cost(self, **lengths: int) -> Cost:
         """Predict the floating-point operations and the bytes of a call, without making it.
@@ -222,6 +227,48 @@ def _width(dtype: Any) -> np.dtype | None:
     return width
 
 
+class Made(NamedTuple):
+    """A plan, the program that was written from it, and what its schedule says about the language."""
+
+    plan: Plan
+    emitted: Emitted
+    notes: tuple[str, ...] = ()
+
+
+def _written(graph: Graph, passes: Iterable[str] | None) -> Made:
+    """Write a program in NumPy."""
+    planned = plan(graph.outputs, graph.axes, calls.writes, calls.in_place, passes)
+    writer = Writer(planned.graph, planned.storage, graph.axes, _title(graph))
+    return Made(planned, writer.emit([graph.layout(o) for o in graph.outputs]))
+
+
+def _native(graph: Graph, passes: Iterable[str] | None) -> Made:
+    """Write a program in native functions, which fuse: so arrays are shared after that, not before."""
+    chosen = [p for p in (PASSES if passes is None else passes) if p != "share"]
+    planned = plan(graph.outputs, graph.axes, native_ops.writes, calls.in_place, chosen)
+    writer = NativeWriter(planned.graph, planned.storage, graph.axes, _title(graph))
+    emitted = writer.emit([graph.layout(o) for o in graph.outputs])
+    return Made(planned, emitted, writer.notes())
+
+
+def _title(graph: Graph) -> str:
+    return f"Compute {', '.join(graph.name(o) for o in graph.outputs)[:80]}."
+
+
+def _by_width(graph: Graph, passes: Iterable[str] | None, made: Made) -> Any:
+    """Return what makes a workspace and its ``run``: compiled once for each width, in NumPy where there is no native one."""
+    programs: dict[str, Any] = {}
+
+    def make(*sizes: Any) -> Any:
+        width = sizes[-1].name
+        if width not in programs:
+            native = width in numba.WIDTHS
+            programs[width] = numba.compiled(made.emitted, width) if native else _executed(_written(graph, passes).emitted)
+        return programs[width](*sizes)
+
+    return make
+
+
 def _executed(emitted: Emitted) -> Any:
     """Run the source, and return its ``program``, as a function of the sizes and the width."""
     name = f"<autograd_seq program {id(emitted)}>"
@@ -235,7 +282,7 @@ def _executed(emitted: Emitted) -> Any:
 
 
 def compile(
-    outputs: Node | Sequence[Any] | Graph, *, dtype: Any = None, passes: Iterable[str] | None = None
+    outputs: Node | Sequence[Any] | Graph, *, dtype: Any = None, passes: Iterable[str] | None = None, backend: str = "numpy"
 ) -> Program:
     """Compile nodes into a program that computes their values.
 
@@ -243,12 +290,15 @@ def compile(
         outputs: a node, several, or a :class:`Graph`.
         dtype: ``"float32"`` or ``"float64"``: the width of all floats inside; by default that of the feeds.
         passes: names of the passes to run (``autograd_seq.plan.passes.PASSES``); all by default.
+        backend: ``"numpy"``; ``"numba"``, native loops, compiled in a few seconds on the first call and kept on disk
+            (``pip install 'autograd-seq[jit]'``); or ``"auto"``: numba where it is installed and writes the whole program.
 
     Returns:
         A :class:`Program`: ``program(x=…, W=…)`` returns the values in the order of the outputs.
 
     Raises:
         CycleError, StateError, NameClashError: as for :class:`Graph`.
+        OperationError: there is no such pass or backend, or numba is not installed.
 
     Example:
         >>> import autograd_seq as ag
@@ -264,7 +314,14 @@ def compile(
         The time to compile is that of the equations, whatever the lengths of the axes. Method: Allen & Kennedy 1987.
     """
     graph = outputs if isinstance(outputs, Graph) else Graph(*flatten([outputs]))
-    return Program(graph, dtype, passes)
+    if backend not in BACKENDS:
+        raise OperationError(
+            "O306", f'there is no backend "{backend}"', expected=", ".join(BACKENDS), got=repr(backend),
+            fix=did_you_mean(str(backend), BACKENDS),
+        )  # fmt: skip
+    if backend == "numba" and not numba.available():
+        numba.refuse()
+    return Program(graph, dtype, passes, backend)
 
 
 class ValueAndGrad:

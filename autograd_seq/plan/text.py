@@ -26,6 +26,7 @@ class Schedule:
     Attributes:
         graph: the graph that is scheduled, after all passes.
         items: its nodes and loops, in order.
+        notes: what else is to be said of it, a line each, at the end.
 
     Example:
         >>> import autograd_seq as ag
@@ -42,11 +43,12 @@ class Schedule:
 
     graph: Graph
     items: tuple[Item, ...]
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         lines = list(_lines(self.graph, self.items))
         width = min(max((len(line) for line, _ in lines), default=0), _LONGEST)
-        return "\n".join(f"{line:<{width}} {count}".rstrip() for line, count in lines)
+        return "\n".join([*(f"{line:<{width}} {count}".rstrip() for line, count in lines), *self.notes])
 
 
 def show(graph: Graph, items: Sequence[Item]) -> str:
