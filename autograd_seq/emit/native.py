@@ -280,10 +280,17 @@ class NativeWriter(Writer):
 
     def _placed(self, node: Node, at: At, dims: tuple[Place, ...]) -> str:
         x, conditions = node.inputs[0], []
-        for p, key, n in zip(dims, node.attrs["key"], node.attrs["shape"], strict=True):
-            start, stop, _ = key.indices(n)
-            if (start, stop) != (0, n):
-                conditions.append(f"{start} <= {p.code} < {stop}")
+        keys = [k for k in node.attrs["key"] if k is not None]
+        for p, key, n in zip(dims, keys, node.attrs["shape"], strict=True):
+            if not isinstance(key, slice):
+                conditions.append(f"{p.code} == {key}")
+                continue
+            reach = range(*key.indices(n))
+            if len(reach) == n and reach.step == 1:
+                continue
+            conditions.append(f"{min(reach, default=0)} <= {p.code} <= {max(reach, default=-1)}")
+            if abs(reach.step) > 1:
+                conditions.append(f"({p.code} - {reach.start}) % {abs(reach.step)} == 0")
         code = self.value(x, at, operand_dims(node, x, dims)) if 0 not in x.shape else "0"
         return f"({code} if {' and '.join(conditions)} else {'real(0)' if node.dtype is float else 0})" if conditions else code
 
@@ -347,7 +354,10 @@ class NativeWriter(Writer):
         if n not in self.fresh:
             self.fresh.add(n)
             lengths = [*(self.size[a] for a in home.axes), *n.shape]
-            self.run.append(f"{name} = empty({tuple_code(lengths)}, {self.width(n)})")
+            if n in self.fusion.native:
+                self.run.append(f"{name} = empty({tuple_code(lengths)}, {self.width(n)})")
+            else:  # what a NumPy statement left may be a view, or a number
+                self.run.append(f"{name} = {'ascontiguousarray' if lengths else 'array'}({name}, {self.width(n)})")
         return self.argument(name)
 
     # -- rows outside of the steps --------------------------------------------------------------------------------------------
@@ -363,7 +373,8 @@ class NativeWriter(Writer):
             return  # zeros that are there already
         reach = max(abs(b) for r in self.storage.reads[home.node] for a, b in r.shifts if a is axis)
         count = reach if home.ring else home.halo[axis][0 if by > 0 else 1]
-        axes = [a for a in home.axes if a is not axis]
+        stepping = {u.loop.axis for u in self.around}
+        axes = [a for a in home.axes if a is not axis and a not in stepping]
         with self.loops([*self.lifted(axes), *self.inner(home.node.shape)]):
             for j in range(count):
                 where = Place(None, 1, j - count) if by > 0 else Place(self.argument(self.size[axis]), 1, j)

@@ -282,8 +282,25 @@ def operand_dims(node: Node, x: Node, dims: tuple[Place, ...]) -> tuple[Place, .
         k = node.attrs["index_rank"]
         return (INDEX, *dims[k:]) if x is node.inputs[0] else dims[:k]
     if name == "place":
-        return tuple(p.moved(-(k.start or 0)) for p, k in zip(dims, node.attrs["key"], strict=True))
+        return _placed(dims, node.attrs["key"], node.attrs["shape"])
     return broadcast(dims, x.shape) if name != "concat" else dims
+
+
+def _placed(dims: Sequence[Place], key: Sequence[object], shape: Sequence[int]) -> tuple[Place, ...]:
+    """Return where in what is placed an entry comes from."""
+    found, left = [], iter(zip(dims, shape, strict=True))
+    for part in key:
+        if part is None:
+            found.append(Place(None))
+            continue
+        place, n = next(left)
+        if isinstance(part, slice):
+            reach = range(*part.indices(n))
+            if abs(reach.step) == 1:
+                found.append(place.times(reach.step).moved(-reach.step * reach.start))
+            else:
+                found.append(Place(f"(({place.code} - {reach.start}) // {reach.step})"))
+    return tuple(found)
 
 
 def nodes_of(item: Item) -> list[Node]:

@@ -103,8 +103,6 @@ def is_native(node: Node) -> bool:
     name = node.op.name
     if name in GATHERS or name == "one_hot":  # an index that is computed is checked where NumPy reads it
         return root(node.inputs[-1]).op is INPUT
-    if name == "place":
-        return all(isinstance(k, slice) and k.step == 1 for k in node.attrs["key"])
     if name in ("power", "power_number") and node.dtype is not float:
         return name == "power_number" and isinstance(node.attrs["n"], int) and node.attrs["n"] >= 0
     if name in ("sub", "neg") and node.dtype is bool:
