@@ -16,7 +16,7 @@ import numpy as np
 from autograd_seq.axes import Axis
 from autograd_seq.emit.arrays import tuple_code
 from autograd_seq.emit.native_fuse import Fill, Fusion, Pass, Single, Statement, Steps, Unit, dims_of, nodes_of, operand_dims
-from autograd_seq.emit.native_ops import expression
+from autograd_seq.emit.native_ops import expression, is_native
 from autograd_seq.emit.native_places import At, Entry, Place, entry
 from autograd_seq.emit.native_products import contraction
 from autograd_seq.emit.native_reduce import reduction
@@ -82,8 +82,10 @@ class NativeWriter(Writer):
         """Return what a schedule is to say about the language: all native, or what runs in NumPy."""
         if not self.slow:
             return ("native (numba): everything",)
-        some = ", ".join(dict.fromkeys(f"{self.labels[n]} ({n.op.name})" for n in self.slow))
-        return (f"native (numba): everything but {some}, which run in NumPy",)
+        causes = [n for n in self.slow if not is_native(n)]
+        loops = ", and the loops around, " if any(self.storage.path[n] for n in causes) else " "
+        some = ", ".join(dict.fromkeys(f"{self.labels[n]} ({n.op.name})" for n in causes))
+        return (f"native (numba): everything but {some}{loops}in NumPy",)
 
     def _segments(self, items: Sequence[Item]) -> list[tuple[bool, Any]]:
         """Return runs of items: (True, their units) for those that are native, (False, items) for the others."""
@@ -275,7 +277,8 @@ class NativeWriter(Writer):
         return expression(node, [self.value(x, at, operand_dims(node, x, dims)) for x in xs])
 
     def _index(self, x: Node, at: At, dims: Sequence[Place], n: int) -> str:
-        self.checks.setdefault(f"in_range({self._feed(root(x))}, {n})")
+        if root(x).op is INPUT:
+            self.checks.setdefault(f"in_range({self._feed(root(x))}, {n})")
         return self.value(x, at, dims)
 
     def _placed(self, node: Node, at: At, dims: tuple[Place, ...]) -> str:

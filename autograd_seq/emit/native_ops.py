@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+
 from autograd_seq.node import Node
 from autograd_seq.ops.leaf import INPUT
 from autograd_seq.plan.storage import root
@@ -102,12 +104,21 @@ def is_native(node: Node) -> bool:
     """Tell whether native code can compute a node's operation."""
     name = node.op.name
     if name in GATHERS or name == "one_hot":  # an index that is computed is checked where NumPy reads it
-        return root(node.inputs[-1]).op is INPUT
+        return root(node.inputs[-1]).op is INPUT or _is_known(node)
     if name in ("power", "power_number") and node.dtype is not float:
         return name == "power_number" and isinstance(node.attrs["n"], int) and node.attrs["n"] >= 0
     if name in ("sub", "neg") and node.dtype is bool:
         return False  # NumPy refuses it
     return is_pointwise(node) or name in REDUCTIONS or name == "contract"
+
+
+def _is_known(node: Node) -> bool:
+    """Tell whether a node looks up places that are constants, and are there."""
+    index = node.inputs[-1]._value
+    if index is None:
+        return False
+    n = node.attrs["n"] if node.op.name == "one_hot" else node.inputs[0].shape[-1 if node.op.name == "pick" else 0]
+    return not np.size(index) or bool(np.min(index) >= 0 and np.max(index) < n)
 
 
 def writes(node: Node) -> bool:

@@ -22,7 +22,7 @@ def stored(fusion: Fusion, units: Sequence[Unit], outputs: Sequence[Node]) -> li
     """
     read = {root(o) for o in outputs}
     for n, reads in fusion.storage.reads.items():
-        if any(r.by is None or (r.by not in fusion.native and r.by.op is not SHIFT) for r in reads):
+        if any(r.by is None or r.by not in fusion.native for r in reads):
             read.add(n)
     statements: list[Statement] = []
     for unit in _flat(units):
