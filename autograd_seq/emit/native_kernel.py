@@ -13,28 +13,25 @@ ROWS = (8, 4, 2, 1)
 """The numbers of rows that blocks are made for, the largest first."""
 
 KERNEL = '''
-@inline
 def packed_size(n, k, kind):
     """How many entries n packed columns of k rows take."""
     return (n + PANEL - 1) // PANEL * PANEL * k
 
 
-@inline
 def pack(b, at, row, column, k, n, out):
     """Copy k rows and n columns into panels; columns that are missing in the last are 0."""
-    source, to = b.ravel(), 0
+    to = 0
     for j in range(0, n, PANEL):
         width = min(PANEL, n - j)
         for i in range(k):
             first = at + i * row + j * column
             for c in range(width):
-                out[to + c] = source[first + c * column]
+                out[to + c] = b[first + c * column]
             for c in range(width, PANEL):
                 out[to + c] = 0
             to += PANEL
 
 
-@inline
 def product(a, a_at, a_row, a_column, b, out, out_at, out_row, m, n, k):
     """Write a times the packed columns b: m rows, n columns, k entries summed."""
     for j in range(0, n, PANEL):

@@ -94,15 +94,20 @@ def _tools(width: str) -> dict[str, Any]:
 def _made(numba: Any, width: str) -> dict[str, Any]:
     real = np.dtype(width).type
     flags = {"error_model": "numpy", "boundscheck": False, "nogil": True, "pipeline_class": _pipeline(), "fastmath": {"contract"}}
-    inline = numba.njit(**flags)
-    summing = numba.njit(**{**flags, "fastmath": {"contract", "reassoc", "nsz"}})
+    within = {**flags, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}  # called from native functions alone
+    inline = numba.njit(**within)
+    summing = numba.njit(**{**within, "fastmath": {"contract", "reassoc", "nsz"}})
     lanes = _lanes(real)
     names: dict[str, Any] = {
-        "np": np, "math": math, "real": real, "inline": inline, "summing": summing, "PANEL": 2 * lanes,
+        "__name__": __name__, "np": np, "math": math, "real": real, "inline": inline, "summing": summing, "PANEL": 2 * lanes, "flat": _flat(),
         **{f"block_{r}": _block(r, 2, lanes, width) for r in ROWS},
     }  # fmt: skip
     source = math_source(width) + KERNEL
     exec(builtins.compile(source, f"<autograd_seq functions for {width}>", "exec"), names)
+    row, n = numba.from_dtype(np.dtype(width))[::1], numba.int64
+    # with types given, for numbers that are written out would each be a type of its own
+    names["pack"] = numba.njit(numba.void(row, n, n, n, n, n, row), **within)(names["pack"])
+    names["product"] = numba.njit(numba.void(row, n, n, n, row, row, n, n, n, n, n), **within)(names["product"])
     key = f"{_FORMAT} {numba.__version__} {width} {lanes} {hashlib.sha256(source.encode()).hexdigest()}"
     return {"names": names, "native": numba.njit(**flags), "cached": numba.njit(**flags, cache=True), "key": key}
 
@@ -130,6 +135,26 @@ def _lanes(real: Any) -> int:
     features = llvm.get_host_cpu_features()
     size = 64 if features.get("avx512f") else 32 if features.get("avx") else 16
     return size // np.dtype(real).itemsize
+
+
+def _flat() -> Any:
+    """Return a function that shows a contiguous array as one dimension, in native code."""
+    from numba.core import types
+    from numba.core.imputils import impl_ret_borrowed
+    from numba.extending import intrinsic
+    from numba.np.arrayobj import populate_array
+
+    def write(context: Any, build: Any, signature: Any, args: Any) -> Any:
+        have = context.make_array(signature.args[0])(context, build, value=args[0])
+        out = context.make_array(signature.return_type)(context, build)
+        populate_array(out, data=have.data, shape=[have.nitems], strides=[have.itemsize], itemsize=have.itemsize,
+                       meminfo=have.meminfo, parent=have.parent)  # fmt: skip
+        return impl_ret_borrowed(context, build, signature.return_type, out._getvalue())
+
+    def flat(typing: Any, a: Any) -> Any:
+        return types.Array(a.dtype, 1, "C")(a), write  # what is read only is not written to
+
+    return intrinsic(flat)
 
 
 def _block(rows: int, vectors: int, lanes: int, width: str) -> Any:
