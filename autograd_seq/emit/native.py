@@ -60,6 +60,7 @@ class NativeWriter(Writer):
         self.slow: list[Node] = []
         self.packs: dict[Any, str] = {}  # arrays that hold packed columns
         self.lines_before: set[str] = set()
+        self.room = ""
 
     # -- segments ---------------------------------------------------------------------------------------------------------
 

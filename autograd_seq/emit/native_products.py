@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from autograd_seq.axes import Axis
 from autograd_seq.emit.contraction import Label, product
 from autograd_seq.emit.native_fuse import DIMS, Steps
+from autograd_seq.emit.native_kernel import DEPTH, ROWS
 from autograd_seq.emit.native_places import Entry, Place, entry
 from autograd_seq.node import CONSTANT, Node
 from autograd_seq.ops.leaf import INPUT, PARAM
@@ -152,7 +153,7 @@ def _matrix(w: NativeWriter, node: Node, inner: Node, labels: Sequence[str], dim
         w.line(pack)
     w.line(
         f"product(flat({w.argument(a.base)}), {a.offset}, {codes[0]}, {codes[1]}, {packed}, flat({w.argument(c.base)}), "
-        f"{c.offset}, {codes[4]}, {m}, {n}, {k})"
+        f"{c.offset}, {codes[4]}, {m}, {n}, {k}, {w.argument(room(w))})"
     )
     return True
 
@@ -164,6 +165,14 @@ def packed_name(w: NativeWriter, x: Node, n: str, k: str, how: object, still: bo
         w.packs[key] = w.names.new(f"{w.called(x)}_packed")
         w.work.append(f"{w.packs[key]} = empty(packed_size({n}, {k}, real), real)")
     return w.packs[key]
+
+
+def room(w: NativeWriter) -> str:
+    """Return the array that products copy rows to."""
+    if not w.room:
+        w.room = w.names.new("room")
+        w.work.append(f"{w.room} = empty({DEPTH * ROWS}, real)")
+    return w.room
 
 
 def merged(x: Strided, group: Sequence[Label], length: dict[Label, Length]) -> Length | None:

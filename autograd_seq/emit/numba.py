@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd_seq.emit.native_kernel import KERNEL, ROWS
+from autograd_seq.emit.native_kernel import AT_HAND, BLOCKS, DEPTH, KERNEL, ROWS
 from autograd_seq.emit.native_math import math_source
 from autograd_seq.emit.numpy import Emitted
 from autograd_seq.errors import OperationError
@@ -100,14 +100,16 @@ def _made(numba: Any, width: str) -> dict[str, Any]:
     lanes = _lanes(real)
     names: dict[str, Any] = {
         "__name__": __name__, "np": np, "math": math, "real": real, "inline": inline, "summing": summing, "PANEL": 2 * lanes, "flat": _flat(),
-        **{f"block_{r}": _block(r, 2, lanes, width) for r in ROWS},
+        "DEPTH": DEPTH, "ROWS": ROWS, "AT_HAND": AT_HAND, **{name: _block(*shape, lanes, width) for name, shape in BLOCKS.items()},
     }  # fmt: skip
     source = math_source(width) + KERNEL
     exec(builtins.compile(source, f"<autograd_seq functions for {width}>", "exec"), names)
     row, n = numba.from_dtype(np.dtype(width))[::1], numba.int64
     # with types given, for numbers that are written out would each be a type of its own
     names["pack"] = numba.njit(numba.void(row, n, n, n, n, n, row), **within)(names["pack"])
-    names["product"] = numba.njit(numba.void(row, n, n, n, row, row, n, n, n, n, n), **within)(names["product"])
+    some = numba.void(row, n, n, n, row, n, n, row, n, n, n, n, n, n)
+    names["rows_product"] = numba.njit(some, **within)(names["rows_product"])
+    names["product"] = numba.njit(numba.void(row, n, n, n, row, row, n, n, n, n, n, row), **within)(names["product"])
     key = f"{_FORMAT} {numba.__version__} {width} {lanes} {hashlib.sha256(source.encode()).hexdigest()}"
     return {"names": names, "native": numba.njit(**flags), "cached": numba.njit(**flags, cache=True), "key": key}
 
@@ -157,102 +159,88 @@ def _flat() -> Any:
     return intrinsic(flat)
 
 
-def _block(rows: int, vectors: int, lanes: int, width: str) -> Any:
+def _block(rows: int, panels: int, lanes: int, width: str) -> Any:
     """Return a block of a matrix product as a function that numba puts into native code.
 
-    ``block(a, a_at, a_row, a_column, b, b_at, out, out_at, out_row, k, width)`` writes ``rows`` rows and at most
-    ``vectors * lanes`` columns; ``b`` holds them packed, k rows of them.
+    ``block(a, a_at, a_row, a_column, b, b_at, far, out, out_at, out_row, k, columns, more)`` writes ``rows`` rows of at most
+    ``panels`` panels of two vectors, ``far`` entries apart in ``b``, summed over k entries; it adds if ``more`` is 1.
     """
     import llvmlite.ir as ir
     from numba.core import cgutils, types
     from numba.extending import intrinsic
 
     number = ir.FloatType() if width == "float32" else ir.DoubleType()
-    vector, size = ir.VectorType(number, lanes), np.dtype(width).itemsize
-    letter = f"v{lanes}f{8 * size}"
-    long, short = ir.IntType(64), ir.IntType(32)
-    mask = ir.VectorType(ir.IntType(1), lanes)
-    zero, nothing = ir.Constant(vector, [0.0] * lanes), ir.Constant(vector, ir.Undefined)
-    spread = ir.Constant(ir.VectorType(short, lanes), [0] * lanes)
+    vector, size, vectors = ir.VectorType(number, lanes), np.dtype(width).itemsize, 2 * panels
+    pointer, letter = vector.as_pointer(), f"v{lanes}f{8 * size}"
+    bit, long, short = ir.IntType(1), ir.IntType(64), ir.IntType(32)
+    mask = ir.VectorType(bit, lanes)
+    zero = ir.Constant(vector, [0.0] * lanes)
+    first_lane = ir.Constant(ir.VectorType(short, lanes), [0] * lanes)
 
     def whole(n: int) -> Any:
         return ir.Constant(long, n)
 
+    def spread(build: Any, x: Any) -> Any:
+        nothing = ir.Constant(ir.VectorType(x.type, lanes), ir.Undefined)
+        return build.shuffle_vector(build.insert_element(nothing, x, ir.Constant(short, 0)), nothing, first_lane)
+
     def write(context: Any, build: Any, signature: Any, args: Any) -> Any:
-        a, b, out = (
-            context.make_array(signature.args[i])(context, build, value=args[i]).data for i in (0, 4, 6)
-        )  # fmt: skip
-        a_at, a_row, a_column, b_at, out_at, out_row, k, columns = (args[i] for i in (1, 2, 3, 5, 7, 8, 9, 10))
+        a, b, out = (context.make_array(signature.args[i])(context, build, value=args[i]).data for i in (0, 4, 7))
+        a_at, a_row, a_column, b_at, far, out_at, out_row, k, columns, more = (args[i] for i in (1, 2, 3, 5, 6, 8, 9, 10, 11, 12))
         fma = cgutils.get_or_insert_function(build.module, ir.FunctionType(vector, [vector] * 3), f"llvm.fma.{letter}")
+        load = cgutils.get_or_insert_function(
+            build.module, ir.FunctionType(vector, [pointer, short, mask, vector]), f"llvm.masked.load.{letter}.p0")  # fmt: skip
+        store = cgutils.get_or_insert_function(
+            build.module, ir.FunctionType(ir.VoidType(), [vector, pointer, short, mask]), f"llvm.masked.store.{letter}.p0"
+        )  # fmt: skip
         heads = [build.gep(a, [build.add(a_at, build.mul(a_row, whole(r)))]) for r in range(rows)]
-        panel = build.gep(b, [b_at])
+        starts = [build.gep(b, [build.add(b_at, build.mul(far, whole(p)))]) for p in range(panels)]
         before = build.block
         step, end = build.append_basic_block("step"), build.append_basic_block("end")
         build.cbranch(build.icmp_signed(">", k, whole(0)), step, end)
+
         build.position_at_end(step)
         i = build.phi(long)
         sums = [[build.phi(vector) for _ in range(vectors)] for _ in range(rows)]
-        line = build.gep(panel, [build.mul(i, whole(vectors * lanes))])
+        line = build.mul(i, whole(2 * lanes))
         loads = []
         for v in range(vectors):
-            load = build.load(build.bitcast(build.gep(line, [whole(v * lanes)]), vector.as_pointer()))
-            load.align = size
-            loads.append(load)
-        column = build.mul(i, a_column)
-        results = []
+            place = build.gep(starts[v // 2], [build.add(line, whole(v % 2 * lanes))])
+            loads.append(build.load(build.bitcast(place, pointer)))
+            loads[-1].align = size
+        results, column = [], build.mul(i, a_column)
         for r in range(rows):
-            one = build.insert_element(nothing, build.load(build.gep(heads[r], [column])), ir.Constant(short, 0))
-            many = build.shuffle_vector(one, nothing, spread)
-            results.append([build.call(fma, [many, loads[v], sums[r][v]]) for v in range(vectors)])
+            factor = spread(build, build.load(build.gep(heads[r], [column])))
+            results.append([build.call(fma, [factor, loads[v], sums[r][v]]) for v in range(vectors)])
         following = build.add(i, whole(1))
         i.add_incoming(whole(0), before)
         i.add_incoming(following, step)
-        for r in range(rows):
-            for v in range(vectors):
-                sums[r][v].add_incoming(zero, before)
-                sums[r][v].add_incoming(results[r][v], step)
         build.cbranch(build.icmp_signed("<", following, k), step, end)
+
         build.position_at_end(end)
-        final = [[build.phi(vector) for _ in range(vectors)] for _ in range(rows)]
+        total = [[build.phi(vector) for _ in range(vectors)] for _ in range(rows)]
         for r in range(rows):
             for v in range(vectors):
-                final[r][v].add_incoming(zero, before)
-                final[r][v].add_incoming(results[r][v], step)
-        full = build.icmp_signed(">=", columns, whole(vectors * lanes))
-        with build.if_else(full) as (then, otherwise):
-            with then:
-                for r in range(rows):
-                    for v in range(vectors):
-                        store = build.store(final[r][v], place(build, out, out_at, out_row, r, v))
-                        store.align = size
-            with otherwise:
-                masked = cgutils.get_or_insert_function(
-                    build.module, ir.FunctionType(ir.VoidType(), [vector, vector.as_pointer(), short, mask]),
-                    f"llvm.masked.store.{letter}.p0",
-                )  # fmt: skip
-                lane = ir.Constant(ir.VectorType(long, lanes), list(range(lanes)))
-                empty = ir.Constant(ir.VectorType(long, lanes), ir.Undefined)
-                for v in range(vectors):
-                    left = build.sub(columns, whole(v * lanes))
-                    spread_left = build.shuffle_vector(
-                        build.insert_element(empty, left, ir.Constant(short, 0)), empty, spread
-                    )
-                    chosen = build.icmp_signed("<", lane, spread_left)
-                    for r in range(rows):
-                        pointer = place(build, out, out_at, out_row, r, v)
-                        build.call(masked, [final[r][v], pointer, ir.Constant(short, size), chosen])
+                for x, last in ((sums[r][v], step), (total[r][v], step)):
+                    x.add_incoming(zero, before)
+                    x.add_incoming(results[r][v], last)
+        lane = ir.Constant(ir.VectorType(long, lanes), list(range(lanes)))
+        adds = spread(build, build.icmp_signed("!=", more, whole(0)))
+        for v in range(vectors):
+            there = build.icmp_signed("<", lane, spread(build, build.sub(columns, whole(v * lanes))))
+            for r in range(rows):
+                at = build.add(out_at, build.add(build.mul(out_row, whole(r)), whole(v * lanes)))
+                target = build.bitcast(build.gep(out, [at]), pointer)
+                old = build.call(load, [target, ir.Constant(short, size), build.and_(there, adds), zero])
+                build.call(store, [build.fadd(old, total[r][v]), target, ir.Constant(short, size), there])
         return context.get_dummy_value()
 
-    def place(build: Any, out: Any, out_at: Any, out_row: Any, r: int, v: int) -> Any:
-        at = build.add(out_at, build.add(build.mul(out_row, whole(r)), whole(v * lanes)))
-        return build.bitcast(build.gep(out, [at]), vector.as_pointer())
-
-    def block(typing: Any, a: Any, a_at: Any, a_row: Any, a_column: Any, b: Any, b_at: Any, out: Any, out_at: Any,
-              out_row: Any, k: Any, columns: Any) -> Any:  # fmt: skip
+    def block(typing: Any, a: Any, a_at: Any, a_row: Any, a_column: Any, b: Any, b_at: Any, far: Any, out: Any, out_at: Any, out_row: Any,
+              k: Any, columns: Any, more: Any) -> Any:  # fmt: skip
         n = types.intp
-        return types.void(a, n, n, n, b, n, out, n, n, n, n), write
+        return types.void(a, n, n, n, b, n, n, out, n, n, n, n, n), write
 
-    block.__name__ = f"block_{rows}"
+    block.__name__ = f"block_{rows}_{panels}"
     return intrinsic(block)
 
 
