@@ -144,7 +144,7 @@ def _matrix(w: NativeWriter, node: Node, inner: Node, labels: Sequence[str], dim
             w.argument(name)
     packed = packed_name(w, places[1], n, k, (b.offset, steps[2], steps[3]), still)
     codes = [code_of(s) for s in steps if s is not None]
-    pack = f"pack(flat({w.argument(b.base)}), {b.offset}, {codes[2]}, {codes[3]}, {k}, {n}, {w.argument(packed)})"
+    pack = f"pack(start({w.argument(b.base)}), {b.offset}, {codes[2]}, {codes[3]}, {k}, {n}, start({w.argument(packed)}))"
     if still:
         if pack not in w.lines_before:
             w.lines_before.add(pack)
@@ -152,8 +152,8 @@ def _matrix(w: NativeWriter, node: Node, inner: Node, labels: Sequence[str], dim
     else:
         w.line(pack)
     w.line(
-        f"product(flat({w.argument(a.base)}), {a.offset}, {codes[0]}, {codes[1]}, {packed}, flat({w.argument(c.base)}), "
-        f"{c.offset}, {codes[4]}, {m}, {n}, {k}, {w.argument(room(w))})"
+        f"product(start({w.argument(a.base)}), {a.offset}, {codes[0]}, {codes[1]}, start({packed}), start({w.argument(c.base)}), "
+        f"{c.offset}, {codes[4]}, {m}, {n}, {k}, start({w.argument(room(w))}))"
     )
     return True
 

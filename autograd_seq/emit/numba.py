@@ -99,12 +99,12 @@ def _made(numba: Any, width: str) -> dict[str, Any]:
     summing = numba.njit(**{**within, "fastmath": {"contract", "reassoc", "nsz"}})
     lanes = _lanes(real)
     names: dict[str, Any] = {
-        "__name__": __name__, "np": np, "math": math, "real": real, "inline": inline, "summing": summing, "PANEL": 2 * lanes, "flat": _flat(),
+        "__name__": __name__, "np": np, "math": math, "real": real, "inline": inline, "summing": summing, "PANEL": 2 * lanes, "start": _start(),
         "DEPTH": DEPTH, "ROWS": ROWS, "AT_HAND": AT_HAND, **{name: _block(*shape, lanes, width) for name, shape in BLOCKS.items()},
     }  # fmt: skip
     source = math_source(width) + KERNEL
     exec(builtins.compile(source, f"<autograd_seq functions for {width}>", "exec"), names)
-    row, n = numba.from_dtype(np.dtype(width))[::1], numba.int64
+    row, n = numba.types.CPointer(numba.from_dtype(np.dtype(width))), numba.int64
     # with types given, for numbers that are written out would each be a type of its own
     names["pack"] = numba.njit(numba.void(row, n, n, n, n, n, row), **within)(names["pack"])
     some = numba.void(row, n, n, n, row, n, n, row, n, n, n, n, n, n)
@@ -139,24 +139,21 @@ def _lanes(real: Any) -> int:
     return size // np.dtype(real).itemsize
 
 
-def _flat() -> Any:
-    """Return a function that shows a contiguous array as one dimension, in native code."""
+def _start() -> Any:
+    """Return a function that shows a contiguous array as the address of its first entry, in native code.
+
+    An address is one argument, an array seven: at a batch of one a call of a product takes as long as the product.
+    """
     from numba.core import types
-    from numba.core.imputils import impl_ret_borrowed
     from numba.extending import intrinsic
-    from numba.np.arrayobj import populate_array
 
     def write(context: Any, build: Any, signature: Any, args: Any) -> Any:
-        have = context.make_array(signature.args[0])(context, build, value=args[0])
-        out = context.make_array(signature.return_type)(context, build)
-        populate_array(out, data=have.data, shape=[have.nitems], strides=[have.itemsize], itemsize=have.itemsize,
-                       meminfo=have.meminfo, parent=have.parent)  # fmt: skip
-        return impl_ret_borrowed(context, build, signature.return_type, out._getvalue())
+        return context.make_array(signature.args[0])(context, build, value=args[0]).data
 
-    def flat(typing: Any, a: Any) -> Any:
-        return types.Array(a.dtype, 1, "C")(a), write  # what is read only is not written to
+    def start(typing: Any, a: Any) -> Any:
+        return types.CPointer(a.dtype)(a), write
 
-    return intrinsic(flat)
+    return intrinsic(start)
 
 
 def _block(rows: int, panels: int, lanes: int, width: str) -> Any:
@@ -185,7 +182,7 @@ def _block(rows: int, panels: int, lanes: int, width: str) -> Any:
         return build.shuffle_vector(build.insert_element(nothing, x, ir.Constant(short, 0)), nothing, first_lane)
 
     def write(context: Any, build: Any, signature: Any, args: Any) -> Any:
-        a, b, out = (context.make_array(signature.args[i])(context, build, value=args[i]).data for i in (0, 4, 7))
+        a, b, out = (args[i] for i in (0, 4, 7))
         a_at, a_row, a_column, b_at, far, out_at, out_row, k, columns, more = (args[i] for i in (1, 2, 3, 5, 6, 8, 9, 10, 11, 12))
         fma = cgutils.get_or_insert_function(build.module, ir.FunctionType(vector, [vector] * 3), f"llvm.fma.{letter}")
         load = cgutils.get_or_insert_function(
@@ -225,14 +222,30 @@ def _block(rows: int, panels: int, lanes: int, width: str) -> Any:
                     x.add_incoming(zero, before)
                     x.add_incoming(results[r][v], last)
         lane = ir.Constant(ir.VectorType(long, lanes), list(range(lanes)))
-        adds = spread(build, build.icmp_signed("!=", more, whole(0)))
-        for v in range(vectors):
-            there = build.icmp_signed("<", lane, spread(build, build.sub(columns, whole(v * lanes))))
-            for r in range(rows):
-                at = build.add(out_at, build.add(build.mul(out_row, whole(r)), whole(v * lanes)))
-                target = build.bitcast(build.gep(out, [at]), pointer)
-                old = build.call(load, [target, ir.Constant(short, size), build.and_(there, adds), zero])
-                build.call(store, [build.fadd(old, total[r][v]), target, ir.Constant(short, size), there])
+        aligned = ir.Constant(short, size)
+        targets = [
+            [build.bitcast(build.gep(out, [build.add(out_at, build.add(build.mul(out_row, whole(r)), whole(v * lanes)))]), pointer)
+             for v in range(vectors)] for r in range(rows)
+        ]  # fmt: skip
+        with build.if_else(build.icmp_signed("!=", more, whole(0))) as (adding, writing):
+            with adding:
+                for v in range(vectors):
+                    there = build.icmp_signed("<", lane, spread(build, build.sub(columns, whole(v * lanes))))
+                    for r in range(rows):
+                        old = build.call(load, [targets[r][v], aligned, there, zero])
+                        build.call(store, [build.fadd(old, total[r][v]), targets[r][v], aligned, there])
+            with writing:
+                for v in range(vectors):
+                    left = build.sub(columns, whole(v * lanes))
+                    # a masked store is slow to read again, which the next step of a recurrence does at once
+                    with build.if_else(build.icmp_signed(">=", left, whole(lanes))) as (full, part):
+                        with full:
+                            for r in range(rows):
+                                build.store(total[r][v], targets[r][v]).align = size
+                        with part, build.if_then(build.icmp_signed(">", left, whole(0))):
+                            there = build.icmp_signed("<", lane, spread(build, left))
+                            for r in range(rows):
+                                build.call(store, [total[r][v], targets[r][v], aligned, there])
         return context.get_dummy_value()
 
     def block(typing: Any, a: Any, a_at: Any, a_row: Any, a_column: Any, b: Any, b_at: Any, far: Any, out: Any, out_at: Any, out_row: Any,
