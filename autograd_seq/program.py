@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autograd_seq.emit import calls, native_ops, numba
-from autograd_seq.emit.native import NativeWriter
+from autograd_seq.emit.native import ALL_NATIVE, NativeWriter
 from autograd_seq.emit.numpy import Emitted, Writer
 from autograd_seq.emit.profile import MARK, Profile, marked
 from autograd_seq.emit.standalone import standalone, write
@@ -44,6 +44,7 @@ class Program:
         graph: the folded graph that was compiled.
         source: the program, as text: exactly what runs.
         schedule: what is lifted and what loops; it prints.
+        backend: ``"numpy"`` or ``"numba"``.
 
     Example:
         >>> import autograd_seq as ag
@@ -59,13 +60,12 @@ class Program:
     def __init__(self, graph: Graph, dtype: Any, passes: Iterable[str] | None, backend: str = "numpy") -> None:
         self.graph = graph
         self.dtype = _width(dtype)
-        self.backend = backend
-        made = _native(graph, passes) if backend == "numba" else _written(graph, passes)
+        self.backend, made = _chosen(graph, passes, backend)
         self.plan: Plan = made.plan
         self._emitted: Emitted = made.emitted
         self._notes = made.notes
         self.source = self._emitted.source
-        self._make = _by_width(graph, passes, made) if backend == "numba" else _executed(self._emitted)
+        self._make = _by_width(graph, passes, made) if self.backend == "numba" else _executed(self._emitted)
         self._order = list(self._emitted.feeds)
         self._strong = [n._value.dtype for n in graph.nodes if n.op is TENSOR and n.weak == STRONG and n.dtype is float]
         self._idle: dict[Any, list[Any]] = {}
@@ -251,6 +251,22 @@ def _native(graph: Graph, passes: Iterable[str] | None) -> Made:
     return Made(planned, emitted, writer.notes())
 
 
+def _chosen(graph: Graph, passes: Iterable[str] | None, backend: str) -> tuple[str, Made]:
+    """Return the language and the program written in it."""
+    if backend == "numpy":
+        return backend, _written(graph, passes)
+    if backend == "numba" and not numba.available():
+        numba.refuse()
+    made = _native(graph, passes) if numba.available() else None
+    if backend == "numba" and made is not None:
+        return backend, made
+    if made is None:
+        return "numpy", _written(graph, passes)._replace(notes=("NumPy: numba is not installed",))
+    if made.notes[0] != ALL_NATIVE:
+        return "numpy", _written(graph, passes)._replace(notes=(f"NumPy: {made.notes[0].removeprefix('native (numba): ')}",))
+    return "numba", made
+
+
 def _title(graph: Graph) -> str:
     return f"Compute {', '.join(graph.name(o) for o in graph.outputs)[:80]}."
 
@@ -319,8 +335,6 @@ def compile(
             "O306", f'there is no backend "{backend}"', expected=", ".join(BACKENDS), got=repr(backend),
             fix=did_you_mean(str(backend), BACKENDS),
         )  # fmt: skip
-    if backend == "numba" and not numba.available():
-        numba.refuse()
     return Program(graph, dtype, passes, backend)
 
 

@@ -39,6 +39,8 @@ def _step(cell: str, T: int, B: int, D: int, H: int, K: int, dtype: Any) -> Step
         _COMPILED.update(_compile())
     run, gates, N = _COMPILED[cell], GATES[cell], T * B
     G = len(gates)
+    U_names, W_names = ["U" + g for g in gates], ["W" + g for g in gates]
+    parts = [(slice(k * H, (k + 1) * H), "U" + g, "W" + g) for k, g in enumerate(gates)]
     a, h, c = np.empty((T, B, G * H), dtype), np.zeros((T + 1, B, H), dtype), np.zeros((T + 1, B, H), dtype)
     th, q = np.empty((T, B, H), dtype), np.empty((T, B, H), dtype)
     z, dh = np.empty((N, K), dtype), np.empty((N, H), dtype)
@@ -47,16 +49,12 @@ def _step(cell: str, T: int, B: int, D: int, H: int, K: int, dtype: Any) -> Step
     VT, dn = np.empty((H, K), dtype), np.empty((T, B, H), dtype)
 
     def step(x: np.ndarray, l: np.ndarray, **p: np.ndarray) -> tuple[float, dict[str, np.ndarray]]:
-        for k, gate in enumerate(gates):
-            rows = slice(k * H, (k + 1) * H)
-            W[rows], WT[:, rows], UT[:, rows] = p["W" + gate], p["W" + gate].T, p["U" + gate].T
-        VT[:] = p["V"].T
+        Us, Ws = tuple([p[name] for name in U_names]), tuple([p[name] for name in W_names])
         dU, dW, dV = np.empty((G * H, D), dtype), np.empty((G * H, H), dtype), np.empty((K, H), dtype)
-        loss = run(x, l, UT, W, WT, p["V"], VT, a, h, c, th, q, z, dh, u, back, carry, dn, dU, dW, dV)
+        loss = run(x, l, Us, Ws, UT, W, WT, p["V"], VT, a, h, c, th, q, z, dh, u, back, carry, dn, dU, dW, dV)
         grads = {"V": dV}
-        for k, gate in enumerate(gates):
-            rows = slice(k * H, (k + 1) * H)
-            grads["U" + gate], grads["W" + gate] = dU[rows], dW[rows]
+        for rows, u_name, w_name in parts:
+            grads[u_name], grads[w_name] = dU[rows], dW[rows]
         return loss, grads
 
     return step
@@ -68,17 +66,39 @@ def _compile() -> dict[str, Any]:
 
     fast = numba.njit(error_model="numpy", fastmath=True)
 
+    f = np.float32
+    P = [f(c) for c in (1.6392918e-8, 2.266425e-5, 0.0036162394, 0.13481556)]
+    Q = [f(c) for c in (8.975924e-7, 0.00034856546, 0.02633256, 0.4681489)]
+    p0, p1, p2, p3 = P
+    q0, q1, q2, q3 = Q
+    one, half, most = f(1), f(0.5), f(7.9)
+
     @fast
     def tanh(x: Any) -> Any:
-        """A quotient of the continued fraction's polynomials where x is small, and of exponentials in effect where not."""
-        one = np.float32(1)
-        e = np.exp(np.float32(-2) * abs(x))
-        y = (one - e) / (one + e)
-        return y if x >= 0 else -y
+        """x P(x²) / Q(x²), to a few units in the last place of float32."""
+        x = min(max(x, -most), most)
+        s = x * x
+        return x * ((((p0 * s + p1) * s + p2) * s + p3) * s + one) / ((((q0 * s + q1) * s + q2) * s + q3) * s + one)
 
     @fast
     def sigmoid(x: Any) -> Any:
-        return np.float32(1) / (np.float32(1) + np.exp(-x))
+        return half * tanh(half * x) + half
+
+    @fast
+    def pack(Us: Any, Ws: Any, V: Any, UT: Any, W: Any, WT: Any, VT: Any) -> None:
+        """Put the weights of all gates side by side, transposed for the way forward."""
+        H, D = Us[0].shape
+        for k in range(len(Us)):
+            U_k, W_k = Us[k], Ws[k]
+            for i in range(H):
+                for j in range(D):
+                    UT[j, k * H + i] = U_k[i, j]
+                for j in range(H):
+                    WT[j, k * H + i] = W_k[i, j]
+                    W[k * H + i, j] = W_k[i, j]
+        for i in range(V.shape[0]):
+            for j in range(H):
+                VT[j, i] = V[i, j]
 
     @fast
     def times(x: Any, W: Any, out: Any) -> None:
@@ -116,9 +136,10 @@ def _compile() -> dict[str, Any]:
         return loss
 
     @fast
-    def rnn(x, l, UT, W, WT, V, VT, a, h, c, th, q, z, dh, u, back, carry, dn, dU, dW, dV):  # type: ignore
+    def rnn(x, l, Us, Ws, UT, W, WT, V, VT, a, h, c, th, q, z, dh, u, back, carry, dn, dU, dW, dV):
         T, B, H = h.shape[0] - 1, h.shape[1], h.shape[2]
         N, flat = T * B, x.reshape(T * B, x.shape[2])
+        pack(Us, Ws, V, UT, W, WT, VT)
         np.dot(flat, UT, a.reshape(N, H))
         for t in range(T):
             times(h[t], WT, u)
@@ -143,9 +164,10 @@ def _compile() -> dict[str, Any]:
         return loss
 
     @fast
-    def lstm(x, l, UT, W, WT, V, VT, a, h, c, th, q, z, dh, u, back, carry, dn, dU, dW, dV):  # type: ignore
+    def lstm(x, l, Us, Ws, UT, W, WT, V, VT, a, h, c, th, q, z, dh, u, back, carry, dn, dU, dW, dV):
         T, B, H = h.shape[0] - 1, h.shape[1], h.shape[2]
         N, flat = T * B, x.reshape(T * B, x.shape[2])
+        pack(Us, Ws, V, UT, W, WT, VT)
         np.dot(flat, UT, a.reshape(N, 4 * H))
         for t in range(T):
             times(h[t], WT, u)
@@ -185,9 +207,10 @@ def _compile() -> dict[str, Any]:
         return loss
 
     @fast
-    def gru(x, l, UT, W, WT, V, VT, a, h, c, th, q, z, dh, u, back, carry, dn, dU, dW, dV):  # type: ignore
+    def gru(x, l, Us, Ws, UT, W, WT, V, VT, a, h, c, th, q, z, dh, u, back, carry, dn, dU, dW, dV):
         T, B, H = h.shape[0] - 1, h.shape[1], h.shape[2]
         N, flat = T * B, x.reshape(T * B, x.shape[2])
+        pack(Us, Ws, V, UT, W, WT, VT)
         np.dot(flat, UT, a.reshape(N, 3 * H))
         for t in range(T):
             times(h[t], WT, u)

@@ -15,7 +15,7 @@ import numpy as np
 
 from autograd_seq.axes import Axis
 from autograd_seq.emit.arrays import tuple_code
-from autograd_seq.emit.native_fuse import Fill, Fusion, Pass, Single, Statement, Steps, Unit, dims_of, nodes_of, operand_dims
+from autograd_seq.emit.native_fuse import Fill, Fusion, Pass, Statement, Steps, Unit, dims_of, nodes_of, operand_dims
 from autograd_seq.emit.native_ops import expression, is_native
 from autograd_seq.emit.native_places import At, Entry, Place, entry
 from autograd_seq.emit.native_products import contraction
@@ -35,6 +35,9 @@ PROVIDED = [
     "in_range", "pack", "product", "packed_size", "start",
 ]  # fmt: skip
 """What native functions are given by name, besides NumPy."""
+
+ALL_NATIVE = "native (numba): everything"
+"""What a schedule says of a program without NumPy statements."""
 
 
 class NativeWriter(Writer):
@@ -82,7 +85,7 @@ class NativeWriter(Writer):
     def notes(self) -> tuple[str, ...]:
         """Return what a schedule is to say about the language: all native, or what runs in NumPy."""
         if not self.slow:
-            return ("native (numba): everything",)
+            return (ALL_NATIVE,)
         causes = [n for n in self.slow if not is_native(n)]
         loops = ", and the loops around, " if any(self.storage.path[n] for n in causes) else " "
         some = ", ".join(dict.fromkeys(f"{self.labels[n]} ({n.op.name})" for n in causes))
@@ -392,4 +395,4 @@ class NativeWriter(Writer):
                 self.line(f"{target} = {code}")
 
 
-__all__ = ["PROVIDED", "NativeWriter"]
+__all__ = ["ALL_NATIVE", "PROVIDED", "NativeWriter"]

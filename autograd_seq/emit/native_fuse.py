@@ -235,7 +235,7 @@ class Fusion:
             return {r}
         return {n for y in r.inputs for n in self.behind(y)}
 
-    # -- what a statement reads -------------------------------------------------------------------------------------------------
+    # -- what a statement reads ---------------------------------------------------------------------------------------------
 
     def reads(self, s: Statement) -> list[Entry]:
         """Return the entries that a statement reads at its point, through what is computed in place."""

@@ -71,7 +71,8 @@ def product(a, a_at, a_row, a_column, b, out, out_at, out_row, m, n, k, room):
         for m_at in range(0, m, ROWS):
             rows, to = min(ROWS, m - m_at), out_at + m_at * out_row
             if a_column == 1:
-                rows_product(a, a_at + m_at * a_row + k_at, a_row, 1, b, k_at * PANEL, far, out, to, out_row, rows, n, deep, more)
+                first = a_at + m_at * a_row + k_at
+                rows_product(a, first, a_row, 1, b, k_at * PANEL, far, out, to, out_row, rows, n, deep, more)
             else:
                 for q in range(deep):
                     first = a_at + m_at * a_row + (k_at + q) * a_column

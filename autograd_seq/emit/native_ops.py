@@ -86,7 +86,8 @@ def expression(node: Node, xs: list[str]) -> str:
     name = node.op.name
     if name in _FLOATING and node.dtype is float:
         first = 1 if name == "where" else 0  # a condition stays one
-        xs = [*xs[:first], *(x if n.dtype is float else f"real({x})" for x, n in zip(xs[first:], node.inputs[first:], strict=True))]
+        rest = zip(xs[first:], node.inputs[first:], strict=True)
+        xs = [*xs[:first], *(x if n.dtype is float else f"real({x})" for x, n in rest)]
     elif name in ("power_number", "power") and node.dtype is int:
         xs = [f"np.int64({x})" for x in xs]
     code = EXPRESSIONS[name](node, xs)

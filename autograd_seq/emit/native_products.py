@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from autograd_seq.axes import Axis
@@ -73,11 +74,10 @@ def contraction(w: NativeWriter, node: Node) -> None:
         for x, own in zip(inner.inputs, labels, strict=True)
     ]
     if not _matrix(w, node, inner, labels, dims, [*lifted, *out_labels], out_labels, stepping):
-        _plain(w, node, inner, labels, lifted, out_labels, stepping)
+        _plain(w, node, inner, labels, lifted, out_labels)
 
 
-def _plain(w: NativeWriter, node: Node, inner: Node, labels: Sequence[str], lifted: Sequence[Axis], out: str,
-           stepping: set[Axis]) -> None:  # fmt: skip
+def _plain(w: NativeWriter, node: Node, inner: Node, labels: Sequence[str], lifted: Sequence[Axis], out: str) -> None:
     every = list(dict.fromkeys(out + labels[0] + labels[1]))
     var = {label: DIMS[k] for k, label in enumerate(every)}
     length = {c: n for x, own in zip(inner.inputs, labels, strict=True) for c, n in zip(own, x.shape, strict=True)}
@@ -102,7 +102,6 @@ def _plain(w: NativeWriter, node: Node, inner: Node, labels: Sequence[str], lift
         if over:
             w.line(f"{target} = {total}")
     w.registers = {}
-    del stepping
 
 
 def _matrix(w: NativeWriter, node: Node, inner: Node, labels: Sequence[str], dims: Sequence[Sequence[Label]],
@@ -125,8 +124,8 @@ def _matrix(w: NativeWriter, node: Node, inner: Node, labels: Sequence[str], dim
     if not columns or (not wide[1] and wide[0] < FEWEST_COLUMNS):
         return False
     places = [inner.inputs[i ^ flip] for i in (found.first.operand, found.second.operand)]
-    own = [labels[i ^ flip] for i in (found.first.operand, found.second.operand)]
-    a, b = (strided(w, x, c, stepping) for x, c in zip(places, own, strict=True))
+    own_labels = [labels[i ^ flip] for i in (found.first.operand, found.second.operand)]
+    a, b = (strided(w, x, some, stepping) for x, some in zip(places, own_labels, strict=True))
     c = target(w, node, out_labels, stepping)
     if a is None or b is None or c is None:
         return False
@@ -152,7 +151,8 @@ def _matrix(w: NativeWriter, node: Node, inner: Node, labels: Sequence[str], dim
     else:
         w.line(pack)
     w.line(
-        f"product(start({w.argument(a.base)}), {a.offset}, {codes[0]}, {codes[1]}, start({packed}), start({w.argument(c.base)}), "
+        f"product(start({w.argument(a.base)}), {a.offset}, {codes[0]}, {codes[1]}, start({packed}), "
+        f"start({w.argument(c.base)}), "
         f"{c.offset}, {codes[4]}, {m}, {n}, {k}, start({w.argument(room(w))}))"
     )
     return True
@@ -179,7 +179,7 @@ def merged(x: Strided, group: Sequence[Label], length: dict[Label, Length]) -> L
     """Return the distance between entries along several labels as one, the first the outermost; ``None`` if they are not."""
     if any(g not in x.strides for g in group):
         return None
-    for outer, inner in zip(group, group[1:], strict=False):
+    for outer, inner in pairwise(group):
         if x.strides[outer] != times(x.strides[inner], length[inner]):
             return None
     return x.strides[group[-1]] if group else (0, ())
@@ -199,14 +199,16 @@ def strided(w: NativeWriter, x: Node, labels: str, stepping: set[Axis]) -> Strid
 
 def _laid_out(w: NativeWriter, e: Entry, labels: str, stepping: set[Axis]) -> Strided | None:
     n, home = e.node, w.storage.homes.get(e.node)
+    axes: tuple[Axis, ...] = ()
+    halo: dict[Axis, tuple[int, int]] = {}
     if e.unless or n in w.fusion.inlined or (home is not None and home.ring > 1):
         return None
     if n._value is not None or n.op is CONSTANT:
-        base, axes, halo = w.array(n).code, (), {}
+        base = w.array(n).code
     elif home is not None:
         base, axes, halo = w.base(n), home.axes, home.halo
     elif n.op in (INPUT, PARAM):
-        base, axes, halo = w._feed(n), n.axes, {}
+        base, axes = w._feed(n), n.axes
     else:
         return None
     places = [*(e.at[a].moved(halo.get(a, (0, 0))[0]) for a in axes), *e.dims]

@@ -89,7 +89,8 @@ def _lives(fusion: Fusion, moment: Any) -> tuple[set[Node], set[Node]]:
     if isinstance(moment, (Pass, Steps, Fill)) or hasattr(moment, "node"):
         return fusion._touched(moment)
     nodes = nodes_of(moment)
-    read = {root(x) for n in nodes for x in (*fusion.storage.operands(n), *(y for x in n.inputs for y in x.inputs if n.op is SHIFT))}
+    read = {root(x) for n in nodes for x in fusion.storage.operands(n)}
+    read |= {root(y) for n in nodes if n.op is SHIFT for x in n.inputs for y in x.inputs}  # rows outside of the steps
     return {n for n in nodes if n in fusion.storage.homes}, read
 
 

@@ -93,15 +93,18 @@ def _tools(width: str) -> dict[str, Any]:
 
 def _made(numba: Any, width: str) -> dict[str, Any]:
     real = np.dtype(width).type
-    flags = {"error_model": "numpy", "boundscheck": False, "nogil": True, "pipeline_class": _pipeline(), "fastmath": {"contract"}}
+    flags: dict[str, Any] = {"error_model": "numpy", "boundscheck": False, "nogil": True, "fastmath": {"contract"}}
+    flags["pipeline_class"] = _pipeline()
     within = {**flags, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}  # called from native functions alone
     inline = numba.njit(**within)
     summing = numba.njit(**{**within, "fastmath": {"contract", "reassoc", "nsz"}})
     lanes = _lanes(real)
     names: dict[str, Any] = {
-        "__name__": __name__, "np": np, "math": math, "real": real, "inline": inline, "summing": summing, "PANEL": 2 * lanes, "start": _start(),
-        "DEPTH": DEPTH, "ROWS": ROWS, "AT_HAND": AT_HAND, **{name: _block(*shape, lanes, width) for name, shape in BLOCKS.items()},
+        "__name__": __name__, "np": np, "math": math, "real": real, "inline": inline, "summing": summing,
+        "PANEL": 2 * lanes, "start": _start(),
+        "DEPTH": DEPTH, "ROWS": ROWS, "AT_HAND": AT_HAND,
     }  # fmt: skip
+    names |= {name: _block(*shape, lanes, width) for name, shape in BLOCKS.items()}
     source = math_source(width) + KERNEL
     exec(builtins.compile(source, f"<autograd_seq functions for {width}>", "exec"), names)
     row, n = numba.types.CPointer(numba.from_dtype(np.dtype(width))), numba.int64
@@ -182,8 +185,7 @@ def _block(rows: int, panels: int, lanes: int, width: str) -> Any:
         return build.shuffle_vector(build.insert_element(nothing, x, ir.Constant(short, 0)), nothing, first_lane)
 
     def write(context: Any, build: Any, signature: Any, args: Any) -> Any:
-        a, b, out = (args[i] for i in (0, 4, 7))
-        a_at, a_row, a_column, b_at, far, out_at, out_row, k, columns, more = (args[i] for i in (1, 2, 3, 5, 6, 8, 9, 10, 11, 12))
+        a, a_at, a_row, a_column, b, b_at, far, out, out_at, out_row, k, columns, more = args
         fma = cgutils.get_or_insert_function(build.module, ir.FunctionType(vector, [vector] * 3), f"llvm.fma.{letter}")
         load = cgutils.get_or_insert_function(
             build.module, ir.FunctionType(vector, [pointer, short, mask, vector]), f"llvm.masked.load.{letter}.p0")  # fmt: skip
@@ -223,10 +225,8 @@ def _block(rows: int, panels: int, lanes: int, width: str) -> Any:
                     x.add_incoming(results[r][v], last)
         lane = ir.Constant(ir.VectorType(long, lanes), list(range(lanes)))
         aligned = ir.Constant(short, size)
-        targets = [
-            [build.bitcast(build.gep(out, [build.add(out_at, build.add(build.mul(out_row, whole(r)), whole(v * lanes)))]), pointer)
-             for v in range(vectors)] for r in range(rows)
-        ]  # fmt: skip
+        lines = [build.gep(out, [build.add(out_at, build.mul(out_row, whole(r)))]) for r in range(rows)]
+        targets = [[build.bitcast(build.gep(x, [whole(v * lanes)]), pointer) for v in range(vectors)] for x in lines]
         with build.if_else(build.icmp_signed("!=", more, whole(0))) as (adding, writing):
             with adding:
                 for v in range(vectors):
@@ -248,8 +248,10 @@ def _block(rows: int, panels: int, lanes: int, width: str) -> Any:
                                 build.call(store, [total[r][v], targets[r][v], aligned, there])
         return context.get_dummy_value()
 
-    def block(typing: Any, a: Any, a_at: Any, a_row: Any, a_column: Any, b: Any, b_at: Any, far: Any, out: Any, out_at: Any, out_row: Any,
-              k: Any, columns: Any, more: Any) -> Any:  # fmt: skip
+    def block(  # the names are those of the arguments
+        typing: Any, a: Any, a_at: Any, a_row: Any, a_column: Any, b: Any, b_at: Any, far: Any, out: Any, out_at: Any,
+        out_row: Any, k: Any, columns: Any, more: Any,
+    ) -> Any:  # fmt: skip
         n = types.intp
         return types.void(a, n, n, n, b, n, n, out, n, n, n, n, n), write
 
