@@ -28,6 +28,7 @@ class Schedule:
     Attributes:
         plan: the graph that is scheduled, after all passes, its nodes and loops, and where values are kept.
         itemsize: bytes of a float.
+        notes: what else is to be said of it, a line each, at the end.
 
     Each line ends in the floating-point operations of all its points, and in the bytes that its values take where they are
     kept: of all steps, or only of those that a loop still needs. Arrays may be used again by other lines.
@@ -47,12 +48,13 @@ class Schedule:
 
     plan: Plan
     itemsize: int = 8
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         lines = _lines(self.plan.graph, self.plan.items)
         rows = [(line, *(self._numbers(node) if node is not None else ("", ""))) for line, node in lines]
         first, second = (max((len(row[i]) for row in rows), default=0) for i in (0, 1))
-        return "\n".join(f"{line:<{first}}  {flops:<{second}}  {held}".rstrip() for line, flops, held in rows)
+        return "\n".join([*(f"{a:<{first}}  {b:<{second}}  {c}".rstrip() for a, b, c in rows), *self.notes])
 
     def _numbers(self, node: Node) -> tuple[str, str]:
         each, axes = operations(node)
