@@ -24,6 +24,7 @@ import autograd_seq as ag
 import viz
 from autograd_seq import demo
 from autograd_seq.bench import measure, peers, work
+from autograd_seq.emit.backends import BACKENDS
 from autograd_seq.errors import AutogradSeqError, did_you_mean
 from autograd_seq.node import Node
 from autograd_seq.ops.random import SEED
@@ -105,6 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--cells", metavar="LIST", type=_list, default=[*work.GATES], help=_known(work.GATES))
     bench.add_argument("--sizes", metavar="LIST", type=_list, default=[*work.SIZES], help=_known(work.SIZES))
     bench.add_argument("--peers", metavar="LIST", type=_list, help=_known(peers.PEERS) + '; "" for ours and by hand alone')
+    bench.add_argument("--backend", choices=BACKENDS, default="numpy", help="of ours (default: %(default)s)")
     bench.add_argument("--seconds", metavar="N", type=_seconds, default=20.0, help="for each line (default: %(default)g)")
     bench.set_defaults(run=_bench)
     return parser
@@ -367,7 +369,7 @@ def _bench(args: argparse.Namespace) -> None:
             bar.update()
 
         try:
-            measure.measure(works, args.peers, seconds=args.seconds, done=done)
+            measure.measure(works, args.peers, seconds=args.seconds, backend=args.backend, done=done)
         finally:  # what is measured is shown, also where Ctrl-C ends it
             bar.close()
             if rows:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
-import linecache
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -17,11 +15,10 @@ import numpy as np
 
 from autograd_seq.axes import Axis
 from autograd_seq.carry import CarriedProgram
-from autograd_seq.emit import calls
-from autograd_seq.emit.numpy import Emitted, Writer
+from autograd_seq.emit import backends
 from autograd_seq.emit.profile import MARK, Profile, marked
 from autograd_seq.emit.standalone import standalone, write
-from autograd_seq.errors import DTypeError, FeedError, GradientError
+from autograd_seq.errors import DTypeError, FeedError, GradientError, OperationError
 from autograd_seq.grad.reverse import grad
 from autograd_seq.graph import feeds
 from autograd_seq.graph.carry import cut_along
@@ -31,7 +28,6 @@ from autograd_seq.graph.lengths import Over, check_needs, fed, ragged, told
 from autograd_seq.node import STRONG, Node
 from autograd_seq.ops.leaf import PARAM, TENSOR
 from autograd_seq.plan.cost import Cost, cost
-from autograd_seq.plan.passes import Plan, plan
 from autograd_seq.plan.text import Schedule
 
 _PROFILE_SECONDS = 2.0  # a profile stops after these, or 50 runs, but not before 3 runs
@@ -44,6 +40,7 @@ class Program:
         graph: the folded graph that was compiled.
         source: the program, as text: exactly what runs.
         schedule: what is lifted and what loops; it prints.
+        backend: the language it is written in, ``"numpy"`` or ``"numba"``.
         padded: the programs that have run with lengths instead of this one, by the axes that have some and what those
             vary over: ``padded[(t, (b,)),].source``.
 
@@ -52,24 +49,23 @@ class Program:
         >>> b = ag.Axis("b")
         >>> step = ag.compile(ag.tanh(ag.param("W", (3, 4)) @ ag.input("x", (4,), over=b)))
         >>> print(step.schedule)
-        lifted over b: matmul_1 = W @ x         24·B
-        lifted over b: tanh_1 = tanh(matmul_1)  30·B
+        lifted over b: matmul_1 = W @ x         24·B flop  24·B bytes
+        lifted over b: tanh_1 = tanh(matmul_1)  30·B flop  24·B bytes
         >>> step.cost(b=1000).flops
         54000.0
     """
 
     def __init__(self, graph: Graph, dtype: Any, passes: Iterable[str] | None,
-                 layouts: Sequence[Sequence[Axis]] | None = None) -> None:  # fmt: skip
+                 layouts: Sequence[Sequence[Axis]], backend: str = "numpy") -> None:  # fmt: skip
         self.graph = graph
         self.dtype = _width(dtype)
-        self._like: Any = lambda nodes: Program(Graph(nodes), dtype, passes, layouts or graph.layouts())
+        self._like: Any = lambda nodes: Program(Graph(nodes), dtype, passes, layouts, backend)
         self.padded: dict[Over, Program] = {}
-        self.plan: Plan = plan(graph.outputs, graph.axes, calls.writes, calls.in_place, passes)
-        names = ", ".join(graph.name(o) for o in graph.outputs)
-        writer = Writer(self.plan.graph, self.plan.storage, graph.axes, f"Compute {names[:80]}.")
-        self._emitted: Emitted = writer.emit(layouts or [graph.layout(o) for o in graph.outputs])
+        made = backends.written(graph, layouts, passes, backend)
+        self.backend, self.plan, self._emitted, self._notes = made
         self.source = self._emitted.source
-        self._make = _executed(self._emitted)
+        self._make = backends.maker(made, graph, layouts, passes)
+        self._in_numpy: Any = lambda: backends.written(graph, layouts, passes, "numpy")
         self._order = list(self._emitted.feeds)
         self._strong = [n._value.dtype for n in graph.nodes if n.op is TENSOR and n.weak == STRONG and n.dtype is float]
         self._idle: dict[Any, list[Any]] = {}
@@ -139,8 +135,8 @@ class Program:
 
     @property
     def schedule(self) -> Schedule:
-        """What is lifted over which axes, and what loops, with the floating-point operations of each line; it prints."""
-        return Schedule(self.plan.graph, self.plan.items)
+        """What is lifted over which axes, and what loops, with the operations and bytes of each line; it prints."""
+        return Schedule(self.plan, (self.dtype or np.dtype(np.float64)).itemsize, self._notes)
 
     def cost(self, **lengths: int) -> Cost:
         """Predict the floating-point operations and the bytes of a call, without making it.
@@ -176,7 +172,8 @@ class Program:
             3.0
             >>> folder.cleanup()
         """
-        return write(path, standalone(self._emitted, self.graph, self.dtype))
+        emitted = self._emitted if self.backend == "numpy" else self._in_numpy().emitted
+        return write(path, standalone(emitted, self.graph, self.dtype))
 
     def profile(self, **given: Any) -> Profile:
         """Run the program several times, and return the time of each block beside its equation.
@@ -188,6 +185,9 @@ class Program:
             A :class:`Profile`, which prints as a table. A loop is one block. Making the workspace, the checks of a call
             and the copies of what is returned are not in it.
 
+        Raises:
+            OperationError: the program is native.
+
         Example:
             >>> import autograd_seq as ag
             >>> t = ag.Axis("t")
@@ -195,12 +195,17 @@ class Program:
             >>> [equation for _, equation in step.profile(x=np.ones(1000)).rows]
             ['sum_over_1 = sum(tanh(x), over=(t))']
         """
+        if self.backend != "numpy":
+            raise OperationError(
+                "O307", "a native program cannot be taken apart into equations", got=f'backend="{self.backend}"',
+                fix='compile it with backend="numpy", and profile that',
+            )  # fmt: skip
         self(**given)  # what is wrong with the feeds is said here
         arrays, workspace = self._checked(given)
         source, equations = marked(self.source)
         times: list[float] = []
         foreign = {**self._emitted.foreign, MARK: lambda: times.append(perf_counter())}
-        run = _executed(replace(self._emitted, source=source, foreign=foreign))(*workspace)
+        run = backends.executed(replace(self._emitted, source=source, foreign=foreign))(*workspace)
         spent: list[list[float]] = [[] for _ in equations]
         end = perf_counter() + _PROFILE_SECONDS
         with np.errstate(all="ignore"):
@@ -251,30 +256,20 @@ def _width(dtype: Any) -> np.dtype | None:
     return width
 
 
-def _executed(emitted: Emitted) -> Any:
-    """Run the source, and return its ``program``, as a function of the sizes and the width."""
-    name = f"<autograd_seq program {id(emitted)}>"
-    linecache.cache[name] = (len(emitted.source), None, emitted.source.splitlines(True), name)  # for tracebacks
-    namespace: dict[str, Any] = dict(emitted.foreign)
-    exec(builtins.compile(emitted.source, name, "exec"), namespace)
-    program = namespace["program"]
-    if emitted.constants:
-        return lambda *sizes: program(*sizes, emitted.constants)
-    return program
+@overload
+def compile(outputs: Node | Sequence[Any] | Graph, *, dtype: Any = ..., passes: Iterable[str] | None = ...,
+            carry: Literal[False] = ..., order: Iterable[Axis] | None = ..., backend: str = ...) -> Program: ...  # fmt: skip
 
 
 @overload
 def compile(outputs: Node | Sequence[Any] | Graph, *, dtype: Any = ..., passes: Iterable[str] | None = ...,
-            carry: Literal[False] = ..., order: Iterable[Axis] | None = ...) -> Program: ...  # fmt: skip
-
-
-@overload
-def compile(outputs: Node | Sequence[Any] | Graph, *, dtype: Any = ..., passes: Iterable[str] | None = ...,
-            carry: Axis | Literal[True], order: Iterable[Axis] | None = ...) -> CarriedProgram: ...  # fmt: skip
+            carry: Axis | Literal[True], order: Iterable[Axis] | None = ...,
+            backend: str = ...) -> CarriedProgram: ...  # fmt: skip
 
 
 def compile(outputs: Node | Sequence[Any] | Graph, *, dtype: Any = None, passes: Iterable[str] | None = None,
-            carry: Axis | bool = False, order: Iterable[Axis] | None = None) -> Program | CarriedProgram:  # fmt: skip
+            carry: Axis | bool = False, order: Iterable[Axis] | None = None,
+            backend: str = "numpy") -> Program | CarriedProgram:  # fmt: skip
     """Compile nodes into a program that computes their values.
 
     Args:
@@ -286,6 +281,8 @@ def compile(outputs: Node | Sequence[Any] | Graph, *, dtype: Any = None, passes:
             an axis says which.
         order: the axes of the outputs in the order in which they are to be laid out, ``(b, t)`` for batch first; by default
             that in which the inputs declare them. Feeds are laid out as they are declared.
+        backend: ``"numpy"``; ``"numba"``, native loops, compiled in a few seconds on the first call and kept on disk
+            (``pip install 'autograd-seq[jit]'``); or ``"auto"``: numba where it is installed and writes the whole program.
 
     Returns:
         A :class:`Program`: ``program(x=…, W=…)`` returns the values in the order of the outputs. With ``carry=`` a
@@ -295,6 +292,7 @@ def compile(outputs: Node | Sequence[Any] | Graph, *, dtype: Any = None, passes:
         CycleError, StateError, NameClashError: as for :class:`Graph`.
         CarryError: a shift along the carried axis looks ahead, what is carried depends on later steps, or which axis is
             carried is not told.
+        OperationError: there is no such pass or backend, or numba is not installed.
         AxisError: ``order`` leaves an axis out, or names one that is none of the graph's.
 
     Example:
@@ -311,12 +309,13 @@ def compile(outputs: Node | Sequence[Any] | Graph, *, dtype: Any = None, passes:
         The time to compile is that of the equations, whatever the lengths of the axes. Method: Allen & Kennedy 1987.
     """
     graph = outputs if isinstance(outputs, Graph) else Graph(*flatten([outputs]))
+    backends.check(backend)
     layouts = graph.layouts(order)
     if carry is False or carry is None:
-        return Program(graph, dtype, passes, layouts)
+        return Program(graph, dtype, passes, layouts, backend)
     cut = cut_along(graph, carry)
     rows = [slot.axes for slot in cut.slots for _ in range(slot.rows)]
-    return CarriedProgram(cut, graph, lambda nodes: Program(Graph(nodes), dtype, passes, [*layouts, *rows]))
+    return CarriedProgram(cut, graph, lambda nodes: Program(Graph(nodes), dtype, passes, [*layouts, *rows], backend))
 
 
 class ValueAndGrad:

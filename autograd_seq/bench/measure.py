@@ -16,7 +16,7 @@ from statistics import median, median_low
 import numpy as np
 
 from autograd_seq.bench.competitor import Competitor
-from autograd_seq.bench.peers import BY_HAND, OURS, PEERS, choose
+from autograd_seq.bench.peers import BY_HAND, OURS, PEERS, choose, compiled
 from autograd_seq.bench.work import WORKLOADS, Workload, make
 from autograd_seq.errors import GradientCheckError
 
@@ -115,6 +115,7 @@ def measure(
     *,
     seconds: float = 20.0,
     seed: int = 0,
+    backend: str = "numpy",
     done: Callable[[list[Row]], object] = lambda rows: None,
 ) -> list[Row]:
     """Measure competitors on workloads.
@@ -124,6 +125,7 @@ def measure(
         peers: names of competitors, all by default; what is not installed is left out. Ours and the one by hand always run.
         seconds: to spend on each workload.
         seed: of data and parameters.
+        backend: of ours: ``"numpy"``, ``"numba"`` or ``"auto"``.
         done: is called with the rows of each workload as soon as they are there.
 
     Returns:
@@ -142,7 +144,8 @@ def measure(
     rows: list[Row] = []
     for work in works:
         feeds = make(work, seed)
-        competitors = {name: peer.make(work, feeds) for name, peer in chosen.items()}
+        competitors = {name: peer.make(work, feeds) for name, peer in chosen.items() if name != OURS}
+        competitors = {OURS: compiled(work, feeds, backend=backend), **competitors}
         for name, competitor in competitors.items():
             if name != BY_HAND:
                 check(competitors[BY_HAND], competitor)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
-from autograd_seq.bench import by_hand, peer_autograd, peer_jax, peer_torch, work
+from autograd_seq.bench import by_hand, by_hand_numba, peer_autograd, peer_jax, peer_torch, work
 from autograd_seq.bench.competitor import Competitor
 from autograd_seq.bench.work import Arrays, Workload
 from autograd_seq.errors import OperationError, did_you_mean
@@ -59,9 +59,16 @@ def written(workload: Workload, feeds: Arrays) -> Competitor:
     return Competitor(BY_HAND, lambda: step(**feeds), lambda out: out)
 
 
+def written_natively(workload: Workload, feeds: Arrays) -> Competitor:
+    """Return the step written by hand, in numba, for float32."""
+    step = by_hand_numba.factory(workload.cell)(*workload.sizes, dtype=feeds["x"].dtype)
+    return Competitor("numba", lambda: step(**feeds), lambda out: out)
+
+
 PEERS: dict[str, Peer] = {
     OURS: Peer("", compiled),
     BY_HAND: Peer("", written),
+    "numba": Peer("numba", written_natively),
     "torch.nn": Peer("torch", peer_torch.layer),
     "torch loop": Peer("torch", peer_torch.loop),
     "jax": Peer("jax", peer_jax.scan),
@@ -93,4 +100,4 @@ def choose(names: Iterable[str] | None = None) -> tuple[dict[str, Peer], list[st
     return {n: p for n, p in chosen.items() if n not in missing}, missing
 
 
-__all__ = ["BY_HAND", "OURS", "PEERS", "Peer", "choose", "compiled", "written"]
+__all__ = ["BY_HAND", "OURS", "PEERS", "Peer", "choose", "compiled", "written", "written_natively"]

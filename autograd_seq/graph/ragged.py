@@ -85,7 +85,7 @@ class Ragged:
         self._part = {n: i for i, part in enumerate(parts(graph.nodes)) for n in part}
         # reads ahead that are taken to find zeros behind a sequence's end; in a graph of gradients most do
         self._trusted = {n for n in graph.nodes if n.op is SHIFT and self._ends(n) and n.attrs["outside"] == "zero"}
-        self._trusted |= {n for n in graph.nodes if n.op is STATE and "adjoint_of" in n.attrs and self._ragged(n.axes)}
+        self._trusted |= {n for n in graph.nodes if n.op is STATE and n.adjoint_of is not None and self._ragged(n.axes)}
         self._closing = {self._part[n] for n in self._trusted}
         # the adjoints of reads ahead look back, out of a sequence into its padding; they are taken to end there at once
         self._calm = {n for n in graph.nodes if n.op is SHIFT and n.attrs["outside"] == "zero" and n.attrs["by"] > 0

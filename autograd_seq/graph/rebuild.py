@@ -52,6 +52,7 @@ def rebuild(
             source[n] = source[twin]
         elif n.op is STATE or n.op is SHIFT:
             source[n] = Node(n.op, (UNDEFINED,), n.attrs, n.shape, n.dtype, axes(n), None, n.weak, n.name, n.site, n.scope)
+            source[n].adjoint_of = n.adjoint_of
     for n in order:
         if n.op is SHIFT:
             new[n] = shifts(n, source[n])
@@ -75,8 +76,16 @@ def again(node: Node, inputs: tuple[Node, ...]) -> Node:
     if all([a is b for a, b in zip(inputs, node.inputs, strict=True)]):
         return node
     made = apply(node.op, *inputs, **node.attrs)
-    made.name, made.site, made.scope = node.name, node.site, node.scope
+    made.name, made.site, made.scope, made.adjoint_of = node.name, node.site, node.scope, node.adjoint_of
     return made
+
+
+def named_as(node: Node, stands: Node) -> Node:
+    """Let what stands for a node be called as it is, unless that has a value or a name of its own."""
+    if stands._value is None and stands.name is None:
+        stands.name = node.name
+        stands.adjoint_of = node.adjoint_of if stands.adjoint_of is None else stands.adjoint_of
+    return stands
 
 
 def vmap(outputs: Node | Sequence[Node], *, over: Axis) -> Node | list[Node]:

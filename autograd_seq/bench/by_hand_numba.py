@@ -1,0 +1,257 @@
+"""Backpropagation through time by hand, in numba: what the native backend is measured against.
+
+Written as one would who knows numba well (2026-11): one function for forward, loss and backward, whatever its loops need
+allocated once, weights of all gates packed and transposed once a call, products by ``np.dot`` into contiguous blocks, and one
+loop over entries for everything between two products. A batch of one multiplies in plain loops, which cost less than a call
+of BLAS; so do not the products over all steps. tanh is a rational function that becomes vector code.
+
+Example:
+    >>> from autograd_seq.bench.work import Workload, make
+    >>> work = Workload("gru", "odd", 7, 3, 4, 5, 6)
+    >>> step = factory(work.cell)(*work.sizes)  # doctest: +SKIP
+    >>> loss, grads = step(**make(work))  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+Step = Callable[..., tuple[float, dict[str, np.ndarray]]]
+
+_COMPILED: dict[str, Any] = {}
+GATES = {"rnn": ("",), "lstm": ("i", "f", "o", "g"), "gru": ("r", "z", "n")}
+
+
+def factory(cell: str) -> Callable[..., Step]:
+    """Return what makes a training step of ``"rnn"``, ``"lstm"`` or ``"gru"`` from T, B, D, H, K and the width."""
+
+    def make(T: int, B: int, D: int, H: int, K: int, dtype: Any = np.float32) -> Step:
+        return _step(cell, T, B, D, H, K, dtype)
+
+    return make
+
+
+def _step(cell: str, T: int, B: int, D: int, H: int, K: int, dtype: Any) -> Step:
+    if not _COMPILED:
+        _COMPILED.update(_compile())
+    run, gates, N = _COMPILED[cell], GATES[cell], T * B
+    G = len(gates)
+    U_names, W_names = ["U" + g for g in gates], ["W" + g for g in gates]
+    parts = [(slice(k * H, (k + 1) * H), "U" + g, "W" + g) for k, g in enumerate(gates)]
+    a, h, c = np.empty((T, B, G * H), dtype), np.zeros((T + 1, B, H), dtype), np.zeros((T + 1, B, H), dtype)
+    th, q = np.empty((T, B, H), dtype), np.empty((T, B, H), dtype)
+    z, dh = np.empty((N, K), dtype), np.empty((N, H), dtype)
+    u, back, carry = np.empty((B, G * H), dtype), np.empty((B, H), dtype), np.empty((B, H), dtype)
+    W, WT, UT = np.empty((G * H, H), dtype), np.empty((H, G * H), dtype), np.empty((D, G * H), dtype)
+    VT, dn = np.empty((H, K), dtype), np.empty((T, B, H), dtype)
+
+    def step(x: np.ndarray, l: np.ndarray, **p: np.ndarray) -> tuple[float, dict[str, np.ndarray]]:
+        Us, Ws = tuple([p[name] for name in U_names]), tuple([p[name] for name in W_names])
+        dU, dW, dV = np.empty((G * H, D), dtype), np.empty((G * H, H), dtype), np.empty((K, H), dtype)
+        loss = run(x, l, Us, Ws, UT, W, WT, p["V"], VT, a, h, c, th, q, z, dh, u, back, carry, dn, dU, dW, dV)
+        grads = {"V": dV}
+        for rows, u_name, w_name in parts:
+            grads[u_name], grads[w_name] = dU[rows], dW[rows]
+        return loss, grads
+
+    return step
+
+
+def _compile() -> dict[str, Any]:
+    """Return the compiled steps by cell."""
+    import numba
+
+    fast = numba.njit(error_model="numpy", fastmath=True)
+
+    f = np.float32
+    P = [f(c) for c in (1.6392918e-8, 2.266425e-5, 0.0036162394, 0.13481556)]
+    Q = [f(c) for c in (8.975924e-7, 0.00034856546, 0.02633256, 0.4681489)]
+    p0, p1, p2, p3 = P
+    q0, q1, q2, q3 = Q
+    one, half, most = f(1), f(0.5), f(7.9)
+
+    @fast
+    def tanh(x: Any) -> Any:
+        """x P(x²) / Q(x²), to a few units in the last place of float32."""
+        x = min(max(x, -most), most)
+        s = x * x
+        return x * ((((p0 * s + p1) * s + p2) * s + p3) * s + one) / ((((q0 * s + q1) * s + q2) * s + q3) * s + one)
+
+    @fast
+    def sigmoid(x: Any) -> Any:
+        return half * tanh(half * x) + half
+
+    @fast
+    def pack(Us: Any, Ws: Any, V: Any, UT: Any, W: Any, WT: Any, VT: Any) -> None:
+        """Put the weights of all gates side by side, transposed for the way forward."""
+        H, D = Us[0].shape
+        for k in range(len(Us)):
+            U_k, W_k = Us[k], Ws[k]
+            for i in range(H):
+                for j in range(D):
+                    UT[j, k * H + i] = U_k[i, j]
+                for j in range(H):
+                    WT[j, k * H + i] = W_k[i, j]
+                    W[k * H + i, j] = W_k[i, j]
+        for i in range(V.shape[0]):
+            for j in range(H):
+                VT[j, i] = V[i, j]
+
+    @fast
+    def times(x: Any, W: Any, out: Any) -> None:
+        """out = x @ W."""
+        if x.shape[0] == 1:
+            for j in range(W.shape[1]):
+                out[0, j] = 0
+            for i in range(W.shape[0]):
+                s = x[0, i]
+                for j in range(W.shape[1]):
+                    out[0, j] += s * W[i, j]
+        else:
+            np.dot(x, W, out)
+
+    @fast
+    def loss_of(z: Any, l: Any) -> float:
+        """Return the loss, and turn the logits into their cotangents."""
+        N, K = z.shape
+        labels, loss = l.reshape(N), 0.0
+        for n in range(N):
+            row = z[n]
+            top = row[0]
+            for k in range(K):
+                top = max(top, row[k])
+            chosen, total = row[labels[n]] - top, np.float32(0)
+            for k in range(K):
+                row[k] = np.exp(row[k] - top)
+            for k in range(K):
+                total += row[k]
+            loss += np.log(total) - chosen
+            scale = np.float32(1) / total
+            for k in range(K):
+                row[k] *= scale
+            row[labels[n]] -= np.float32(1)
+        return loss
+
+    @fast
+    def rnn(x, l, Us, Ws, UT, W, WT, V, VT, a, h, c, th, q, z, dh, u, back, carry, dn, dU, dW, dV):
+        T, B, H = h.shape[0] - 1, h.shape[1], h.shape[2]
+        N, flat = T * B, x.reshape(T * B, x.shape[2])
+        pack(Us, Ws, V, UT, W, WT, VT)
+        np.dot(flat, UT, a.reshape(N, H))
+        for t in range(T):
+            times(h[t], WT, u)
+            for b in range(B):
+                for i in range(H):
+                    h[t + 1, b, i] = tanh(a[t, b, i] + u[b, i])
+        states, before = h[1:].reshape(N, H), h[:-1].reshape(N, H)
+        np.dot(states, VT, z)
+        loss = loss_of(z, l)
+        np.dot(z.T, states, dV)
+        np.dot(z, V, dh)
+        d = dh.reshape(T, B, H)
+        back[:] = 0
+        for t in range(T - 1, -1, -1):
+            for b in range(B):
+                for i in range(H):
+                    s = h[t + 1, b, i]
+                    d[t, b, i] = (d[t, b, i] + back[b, i]) * (1 - s * s)
+            times(d[t], W, back)
+        np.dot(dh.T, flat, dU)
+        np.dot(dh.T, before, dW)
+        return loss
+
+    @fast
+    def lstm(x, l, Us, Ws, UT, W, WT, V, VT, a, h, c, th, q, z, dh, u, back, carry, dn, dU, dW, dV):
+        T, B, H = h.shape[0] - 1, h.shape[1], h.shape[2]
+        N, flat = T * B, x.reshape(T * B, x.shape[2])
+        pack(Us, Ws, V, UT, W, WT, VT)
+        np.dot(flat, UT, a.reshape(N, 4 * H))
+        for t in range(T):
+            times(h[t], WT, u)
+            for b in range(B):
+                for i in range(3 * H):
+                    a[t, b, i] = sigmoid(a[t, b, i] + u[b, i])
+                for i in range(H):
+                    g = tanh(a[t, b, 3 * H + i] + u[b, 3 * H + i])
+                    a[t, b, 3 * H + i] = g
+                    new = a[t, b, H + i] * c[t, b, i] + a[t, b, i] * g
+                    c[t + 1, b, i] = new
+                    th[t, b, i] = tanh(new)
+                    h[t + 1, b, i] = a[t, b, 2 * H + i] * th[t, b, i]
+        states, before = h[1:].reshape(N, H), h[:-1].reshape(N, H)
+        np.dot(states, VT, z)
+        loss = loss_of(z, l)
+        np.dot(z.T, states, dV)
+        np.dot(z, V, dh)
+        d = dh.reshape(T, B, H)
+        back[:] = 0
+        carry[:] = 0
+        for t in range(T - 1, -1, -1):
+            for b in range(B):
+                for k in range(H):
+                    i, f, o, g = a[t, b, k], a[t, b, H + k], a[t, b, 2 * H + k], a[t, b, 3 * H + k]
+                    dhk, y = d[t, b, k] + back[b, k], th[t, b, k]
+                    dc = carry[b, k] + dhk * o * (1 - y * y)
+                    a[t, b, k] = dc * g * i * (1 - i)
+                    a[t, b, H + k] = dc * c[t, b, k] * f * (1 - f)
+                    a[t, b, 2 * H + k] = dhk * y * o * (1 - o)
+                    a[t, b, 3 * H + k] = dc * i * (1 - g * g)
+                    carry[b, k] = dc * f
+            times(a[t], W, back)
+        da = a.reshape(N, 4 * H)
+        np.dot(da.T, flat, dU)
+        np.dot(da.T, before, dW)
+        return loss
+
+    @fast
+    def gru(x, l, Us, Ws, UT, W, WT, V, VT, a, h, c, th, q, z, dh, u, back, carry, dn, dU, dW, dV):
+        T, B, H = h.shape[0] - 1, h.shape[1], h.shape[2]
+        N, flat = T * B, x.reshape(T * B, x.shape[2])
+        pack(Us, Ws, V, UT, W, WT, VT)
+        np.dot(flat, UT, a.reshape(N, 3 * H))
+        for t in range(T):
+            times(h[t], WT, u)
+            for b in range(B):
+                for i in range(2 * H):
+                    a[t, b, i] = sigmoid(a[t, b, i] + u[b, i])
+                for i in range(H):
+                    q[t, b, i] = u[b, 2 * H + i]
+                    n = tanh(a[t, b, 2 * H + i] + a[t, b, i] * u[b, 2 * H + i])
+                    a[t, b, 2 * H + i] = n
+                    h[t + 1, b, i] = n + a[t, b, H + i] * (h[t, b, i] - n)
+        states, before = h[1:].reshape(N, H), h[:-1].reshape(N, H)
+        np.dot(states, VT, z)
+        loss = loss_of(z, l)
+        np.dot(z.T, states, dV)
+        np.dot(z, V, dh)
+        d = dh.reshape(T, B, H)
+        back[:] = 0
+        carry[:] = 0
+        for t in range(T - 1, -1, -1):
+            for b in range(B):
+                for i in range(H):
+                    r, y, n = a[t, b, i], a[t, b, H + i], a[t, b, 2 * H + i]
+                    g = d[t, b, i] + back[b, i] + carry[b, i]
+                    slope = g * (1 - y) * (1 - n * n)
+                    dn[t, b, i] = slope
+                    a[t, b, i] = slope * q[t, b, i] * r * (1 - r)
+                    a[t, b, H + i] = g * (h[t, b, i] - n) * y * (1 - y)
+                    a[t, b, 2 * H + i] = slope * r
+                    carry[b, i] = g * y
+            times(a[t], W, back)
+        da = a.reshape(N, 3 * H)
+        np.dot(da.T, before, dW)
+        for t in range(T):
+            for b in range(B):
+                for i in range(H):
+                    a[t, b, 2 * H + i] = dn[t, b, i]
+        np.dot(da.T, flat, dU)
+        return loss
+
+    return {"rnn": rnn, "lstm": lstm, "gru": gru}
+
+
+__all__ = ["factory"]

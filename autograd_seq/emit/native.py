@@ -1,0 +1,398 @@
+"""A schedule as native source: functions of plain loops over entries, and NumPy statements where an operation has none.
+
+The program has the floors of the NumPy emitter, and its workspace: ``program(sizes…)`` allocates, ``run(feeds…)`` computes.
+What ``run`` does is one call of a native function, or several with NumPy statements between them. A native function is
+given arrays and lengths, allocates nothing, and reads like the equations: loops over steps, in them loops over entries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from autograd_seq.axes import Axis
+from autograd_seq.emit.arrays import tuple_code
+from autograd_seq.emit.native_fuse import Fill, Fusion, Pass, Statement, Steps, Unit, dims_of, nodes_of, operand_dims
+from autograd_seq.emit.native_ops import expression, is_native
+from autograd_seq.emit.native_places import At, Entry, Place, entry
+from autograd_seq.emit.native_products import contraction
+from autograd_seq.emit.native_reduce import reduction
+from autograd_seq.emit.native_share import share, stored
+from autograd_seq.emit.numpy import Writer
+from autograd_seq.graph.graph import Graph
+from autograd_seq.graph.order import rows
+from autograd_seq.node import CONSTANT, Node
+from autograd_seq.ops.leaf import INPUT, PARAM
+from autograd_seq.ops.time import INDEX, SHIFT, SIZE
+from autograd_seq.plan.schedule import Item, Loop
+from autograd_seq.plan.storage import Home, Storage, root
+
+PROVIDED = [
+    "native", "inline", "fast_exp", "fast_expm1", "fast_tanh", "fast_sigmoid", "fast_softplus", "fast_erf", "fast_sum",
+    "in_range", "pack", "product", "packed_size", "start",
+]  # fmt: skip
+"""What native functions are given by name, besides NumPy."""
+
+ALL_NATIVE = "native (numba): everything"
+"""What a schedule says of a program without NumPy statements."""
+
+
+class NativeWriter(Writer):
+    """Writes one program."""
+
+    def __init__(self, graph: Graph, storage: Storage, axes: Sequence[Axis], title: str) -> None:
+        super().__init__(graph, storage, axes, title)
+        self.names.taken |= set(PROVIDED)
+        self.var = {a: self.names.new(a.name) for a in self.axes}
+        for name in "ijkmnpq":
+            self.names.taken.add(name)
+        self.fusion = Fusion(storage, self.size, self.var)
+        self.arguments: dict[str, None] = {}
+        self.lines: list[str] = []
+        self.depth = 1
+        self.before: list[tuple[int, int]] = []  # where to put what is done once before the outermost loop
+        self.around: list[Steps] = []
+        self.registers: dict[Any, str] = {}
+        self.checks: dict[str, None] = {}
+        self.fresh: set[Node] = set()
+        self.straight: set[str] = set()  # feeds that are contiguous
+        self.natives: list[str] = []
+        self.slow: list[Node] = []
+        self.packs: dict[Any, str] = {}  # arrays that hold packed columns
+        self.lines_before: set[str] = set()
+        self.room = ""
+
+    # -- segments ---------------------------------------------------------------------------------------------------------
+
+    def items(self, items: Sequence[Item]) -> None:
+        """Write a schedule: what is native as functions, the rest, and what is in a NumPy loop, as statements."""
+        if self.frames:
+            super().items(items)
+            return
+        segments = self._segments(items)
+        for s in stored(self.fusion, [u for native, part in segments if native for u in part], self.graph.outputs):
+            s.store = True
+        share(self.fusion, segments)
+        for native, part in segments:
+            if native:
+                self._function(part)
+            else:
+                super().items(part)
+
+    def notes(self) -> tuple[str, ...]:
+        """Return what a schedule is to say about the language: all native, or what runs in NumPy."""
+        if not self.slow:
+            return (ALL_NATIVE,)
+        causes = [n for n in self.slow if not is_native(n)]
+        loops = ", and the loops around, " if any(self.storage.path[n] for n in causes) else " "
+        some = ", ".join(dict.fromkeys(f"{self.labels[n]} ({n.op.name})" for n in causes))
+        return (f"native (numba): everything but {some}{loops}in NumPy",)
+
+    def _segments(self, items: Sequence[Item]) -> list[tuple[bool, Any]]:
+        """Return runs of items: (True, their units) for those that are native, (False, items) for the others."""
+        runs: list[tuple[bool, list[Item]]] = []
+        for item in items:
+            nodes = [n for n in nodes_of(item) if n in self.storage.homes]
+            if not nodes and not (isinstance(item, Node) and item.op is SHIFT):
+                continue
+            native = all(n in self.fusion.native for n in nodes)
+            if not native:
+                self.slow += [n for n in nodes if n not in self.fusion.native]
+            if runs and (runs[-1][0] == native or not nodes):
+                runs[-1][1].append(item)
+            else:
+                runs.append((native, [item]))
+        return [(native, self.fusion.units(part) if native else part) for native, part in runs]
+
+    def _function(self, units: Sequence[Unit]) -> None:
+        """Write a native function, and its call."""
+        if not units:
+            return
+        self.arguments, self.lines, self.checks, self.depth = {}, [], {}, 1
+        for unit in units:
+            self.unit(unit)
+        name = self.names.new(f"native_{len(self.natives) + 1}")
+        self.natives.append(name)
+        text = ["@native", f"def {name}({', '.join(self.arguments)}):", *(f"    {c}" for c in self.checks), *self.lines]
+        self.bundle.sources[name] = "\n".join(text)
+        self.run.append(f"{name}({', '.join(self.arguments)})")
+
+    def line(self, code: str) -> None:
+        """Add a line to the native function."""
+        self.lines.append("    " * self.depth + code)
+
+    @contextmanager
+    def loops(self, ranges: Sequence[tuple[str, str]], direction: int = 1) -> Iterator[None]:
+        """Write loops, (variable, length) each; what is written within is their body."""
+        for var, length in ranges:
+            self.line(f"for {var} in range({length}):" if direction > 0 else f"for {var} in range({length} - 1, -1, -1):")
+            self.depth += 1
+        yield
+        self.depth -= len(ranges)
+
+    def lifted(self, axes: Sequence[Axis]) -> list[tuple[str, str]]:
+        """Return the loops over lifted axes."""
+        return [(self.var[a], self.argument(self.size[a])) for a in axes]
+
+    def inner(self, shape: Sequence[int]) -> list[tuple[str, str]]:
+        """Return the loops over the dimensions of a value; one of length 1 needs none."""
+        return [(str(p.var), str(n)) for p, n in zip(dims_of(shape), shape, strict=True) if n != 1]
+
+    def argument(self, name: str) -> str:
+        """Let a name be an argument of the function, and return it."""
+        self.arguments.setdefault(name)
+        return name
+
+    def here(self, node: Node) -> dict[Axis, Place]:
+        """Return the current point of the axes of a node."""
+        return {a: Place(self.var[a]) for a in node.axes}
+
+    # -- units --------------------------------------------------------------------------------------------------------------
+
+    def unit(self, unit: Unit) -> None:
+        """Write a unit."""
+        if isinstance(unit, Steps):
+            self._steps(unit)
+        elif isinstance(unit, Pass):
+            self._pass(unit)
+        elif isinstance(unit, Fill):
+            self._rows_outside(unit.shift)
+        else:
+            self.say(unit.node)
+            if unit.node.op.name == "contract" or unit.node.inputs[0] in self.storage.absorbed:
+                contraction(self, unit.node)
+            else:
+                reduction(self, unit.node)
+
+    def say(self, node: Node) -> None:
+        """Write the equation that begins to be computed."""
+        top = self.equations.of[node]
+        if top not in self.noted:
+            self.noted.add(top)
+            if self.depth == 1 and self.lines:
+                self.lines.append("")
+            self.line(f"# {self.equations.line(top)}")
+
+    def _steps(self, unit: Steps) -> None:
+        loop: Loop = unit.loop
+        if not self.around:
+            self.before = [(len(self.lines), self.depth)]
+        if self.depth == 1 and self.lines:
+            self.lines.append("")
+        for node in self.equations.heads(loop):
+            self.noted.add(self.equations.of[node])
+            self.line(f"# {self.equations.line(node)}")
+        self.around.append(unit)
+        with self.loops([(self.var[loop.axis], self.argument(self.size[loop.axis]))], loop.direction):
+            start = len(self.lines)
+            for part in unit.body:
+                self.unit(part)
+            if all(line.lstrip().startswith("#") for line in self.lines[start:]):
+                self.line("pass")
+        self.around.pop()
+
+    def once_before(self, code: str) -> None:
+        """Write a line before the outermost loop around."""
+        at, depth = self.before[0]
+        self.lines.insert(at, "    " * depth + code)
+        self.before[0] = at + 1, depth
+
+    def _pass(self, unit: Pass) -> None:
+        for s in unit.statements():
+            self.say(s.node)
+        with self.loops(self.lifted(unit.axes)):
+            for shape, some in unit.inner:
+                with self.loops(self.inner(shape)):
+                    self.registers = {}
+                    for s in some:
+                        self._statement(s)
+                    self.registers = {}
+
+    def _statement(self, s: Statement) -> None:
+        node, at, dims = s.node, self.here(s.node), dims_of(s.shape)
+        if s.part is not None:
+            k, start = s.part
+            axis = node.attrs["axis"]
+            code = self.value(node.inputs[k], at, dims)
+            place = list(dims)
+            place[axis] = place[axis].moved(start)
+            self.line(f"{self.element(Entry(node, at, tuple(place)))} = {code}")
+            return
+        code = self.formula(node, at, dims)
+        if s.store:
+            target = self.element(Entry(node, at, dims))
+            if code.isidentifier():
+                self.line(f"{target} = {code}")
+                self.registers[self._key(node, at, dims)] = code
+                return
+            name = self.local(node, dims)
+            self.line(f"{name} = {code}")
+            self.line(f"{target} = {name}")
+        else:
+            name = self.local(node, dims)
+            self.line(f"{name} = {code}")
+        self.registers[self._key(node, at, dims)] = name
+
+    def local(self, node: Node, dims: Sequence[Place]) -> str:
+        """Return a new name for a number."""
+        last = next((str(p.var) for p in reversed(dims) if p.var and p.var.isidentifier()), "here")
+        return self.names.new(f"{self.called(node)}_{last}")
+
+    @staticmethod
+    def _key(node: Node, at: At, dims: Sequence[Place]) -> Any:
+        return node, tuple(sorted((a.name, p.code) for a, p in at.items())), tuple(p.code for p in dims)
+
+    # -- values -------------------------------------------------------------------------------------------------------------
+
+    def value(self, x: Node, at: At, dims: Sequence[Place]) -> str:
+        """Return a node's value at a place, as an expression; what it needs is written before."""
+        e = entry(x, at, dims, self.size)
+        key = self._key(e.node, e.at, e.dims)
+        if key in self.registers and not e.moved:
+            code = self.registers[key]
+        elif e.node in self.fusion.inlined:
+            code = self.local(e.node, e.dims)
+            self.line(f"{code} = {self.formula(e.node, e.at, e.dims)}")
+            self.registers[key] = code
+        else:
+            code = self.element(e)
+        for condition in e.unless:
+            self.argument(condition.split(" ")[0])
+            code = f"({code} if not {condition} else {'real(0)' if x.dtype is float else 0})"
+        return code
+
+    def formula(self, node: Node, at: At, dims: tuple[Place, ...]) -> str:
+        """Return the operation of a node at a place, as an expression."""
+        name, xs = node.op.name, node.inputs
+        if name in ("pick", "take"):
+            index = Place(self._index(xs[1], at, operand_dims(node, xs[1], dims), xs[0].shape[-1 if name == "pick" else 0]))
+            inside = (*dims, index) if name == "pick" else (index, *dims[node.attrs["index_rank"] :])
+            return self.value(xs[0], at, inside)
+        if name == "one_hot":
+            index = Place(self._index(xs[0], at, dims[:-1], node.attrs["n"]))
+            return expression(node, [index.code, dims[-1].code])
+        if name == "place":
+            return self._placed(node, at, dims)
+        if name == "reshape":
+            return self.value(xs[0], at, operand_dims(node, xs[0], dims))
+        return expression(node, [self.value(x, at, operand_dims(node, x, dims)) for x in xs])
+
+    def _index(self, x: Node, at: At, dims: Sequence[Place], n: int) -> str:
+        if root(x).op is INPUT:
+            self.checks.setdefault(f"in_range({self._feed(root(x))}, {n})")
+        return self.value(x, at, dims)
+
+    def _placed(self, node: Node, at: At, dims: tuple[Place, ...]) -> str:
+        x, conditions = node.inputs[0], []
+        keys = [k for k in node.attrs["key"] if k is not None]
+        for p, key, n in zip(dims, keys, node.attrs["shape"], strict=True):
+            if not isinstance(key, slice):
+                conditions.append(f"{p.code} == {key}")
+                continue
+            reach = range(*key.indices(n))
+            if len(reach) == n and reach.step == 1:
+                continue
+            conditions.append(f"{min(reach, default=0)} <= {p.code} <= {max(reach, default=-1)}")
+            if abs(reach.step) > 1:
+                conditions.append(f"({p.code} - {reach.start}) % {abs(reach.step)} == 0")
+        code = self.value(x, at, operand_dims(node, x, dims)) if 0 not in x.shape else "0"
+        return f"({code} if {' and '.join(conditions)} else {'real(0)' if node.dtype is float else 0})" if conditions else code
+
+    # -- arrays -------------------------------------------------------------------------------------------------------------
+
+    def element(self, e: Entry) -> str:
+        """Return an entry of an array."""
+        n, dims = e.node, [p.code for p in e.dims]
+        if n._value is not None or n.op is CONSTANT:
+            return self._number(n, dims)
+        if n.op is SIZE:
+            return self.argument(self.size[n.attrs["axis"]])
+        if n.op is INDEX:
+            place = e.at[n.attrs["axis"]]
+            for size in self.size.values():
+                if place.var == size:
+                    self.argument(size)
+            return f"({place.code})"
+        if n.op in (INPUT, PARAM):
+            return f"{self._feed(n)}[{', '.join([*self._at(e), *dims]) or '()'}]"
+        return f"{self.base(n)}[{', '.join([*self._at(e), *dims]) or '()'}]"
+
+    def _at(self, e: Entry) -> list[str]:
+        """Return the index on each axis that is a dimension of the array of an entry."""
+        home = self.storage.homes.get(e.node)
+        places = [(a, e.at[a]) for a in (home.axes if home else e.node.axes)]
+        for _, place in places:
+            if place.var in self.size.values():
+                self.argument(str(place.var))
+        if home is None:
+            return [p.code for _, p in places]
+        codes = [p.moved(home.halo.get(a, (0, 0))[0]).code for a, p in places]
+        if home.ring > 1:
+            loop = self.storage.path[e.node][-1]
+            codes = [f"({e.at[loop.axis].code}) % {home.ring}", *codes]
+        return codes
+
+    def _number(self, n: Node, dims: Sequence[str]) -> str:
+        value = np.asarray(n._value)
+        if value.shape:
+            return f"{self.argument(self.array(n).code)}[{', '.join(dims)}]"
+        number = value.item()
+        if isinstance(number, float) and not np.isfinite(number):
+            return f"real({'np.nan' if number != number else 'np.inf' if number > 0 else '-np.inf'})"
+        return f"real({float(number)!r})" if n.dtype is float else repr(number)
+
+    def _feed(self, n: Node) -> str:
+        name = self.feeds[self.graph.name(n)]
+        if name not in self.straight:
+            self.straight.add(name)
+            if n.axes or n.shape:
+                self.run.insert(0, f"{name} = ascontiguousarray({name})")
+        return self.argument(name)
+
+    def base(self, n: Node) -> str:
+        """Return the array of a computed node, rows outside of its steps included."""
+        home: Home = self.storage.homes[n]
+        if home.buffer is not None:
+            return self.argument(self.allocated(home))
+        name = self.array(n).code
+        if n not in self.fresh:
+            self.fresh.add(n)
+            lengths = [*(self.size[a] for a in home.axes), *n.shape]
+            if n in self.fusion.native:
+                self.run.append(f"{name} = empty({tuple_code(lengths)}, {self.width(n)})")
+            else:  # what a NumPy statement left may be a view, or a number
+                self.run.append(f"{name} = {'ascontiguousarray' if lengths else 'array'}({name}, {self.width(n)})")
+        return self.argument(name)
+
+    # -- rows outside of the steps --------------------------------------------------------------------------------------------
+
+    def _rows_outside(self, node: Node) -> None:
+        axis, by = node.attrs["axis"], node.attrs["by"]
+        side, home = "init" if by > 0 else "final", self.storage.homes[root(node)]
+        if (home, axis, side) in self.filled:
+            return
+        self.filled.add((home, axis, side))
+        bound, given = (None, ()) if node.attrs["outside"] == "zero" else rows(node.inputs[0], axis, side)
+        if bound is None and not home.ring:
+            return  # zeros that are there already
+        reach = max(abs(b) for r in self.storage.reads[home.node] for a, b in r.shifts if a is axis)
+        count = reach if home.ring else home.halo[axis][0 if by > 0 else 1]
+        stepping = {u.loop.axis for u in self.around}
+        axes = [a for a in home.axes if a is not axis and a not in stepping]
+        with self.loops([*self.lifted(axes), *self.inner(home.node.shape)]):
+            for j in range(count):
+                where = Place(None, 1, j - count) if by > 0 else Place(self.argument(self.size[axis]), 1, j)
+                place = {**self.here(home.node), axis: where}
+                target = self.element(Entry(home.node, place, dims_of(home.node.shape)))
+                code = "0"
+                if bound is not None:
+                    row = given[0] if bound.rows is None else given[j - count] if by > 0 else given[j]
+                    self.registers = {}
+                    code = self.value(row, {a: Place(self.var[a]) for a in row.axes}, dims_of(home.node.shape))
+                self.line(f"{target} = {code}")
+
+
+__all__ = ["ALL_NATIVE", "PROVIDED", "NativeWriter"]

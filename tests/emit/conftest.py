@@ -1,0 +1,98 @@
+"""Native programs run as plain Python: what they are to compute, without waiting for a compiler.
+
+The source is the one that numba compiles. Arrays that nobody has written are full of NaN here, so that reading one shows.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from autograd_seq.emit import native_products
+from autograd_seq.emit import numba as backend
+from autograd_seq.emit.native_math import math_source
+
+PLAN = Path(__file__).parents[1] / "plan"
+
+
+def loaded(path: Path) -> ModuleType:
+    name = f"random_programs_of_{path.stem}"
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, path)
+        assert spec is not None and spec.loader is not None
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
+
+
+@pytest.fixture(scope="session")
+def random_program() -> type[Any]:
+    """Makes the random program of a seed; see ``tests/plan/conftest.py``."""
+    return loaded(PLAN / "conftest.py").Program
+
+
+@pytest.fixture(scope="session")
+def check() -> Callable[..., None]:
+    """Compares outputs with what they are to be."""
+    return loaded(PLAN / "test_random_programs.py").check
+
+
+def start(a: np.ndarray) -> np.ndarray:
+    flat = a.reshape(-1)
+    assert not a.size or np.shares_memory(flat, a), "products write to whole arrays"
+    return flat
+
+
+def pack(b: Any, at: int, row: int, column: int, k: int, n: int, out: Any) -> None:
+    for i in range(k):
+        out[i * n : (i + 1) * n] = [b[at + i * row + j * column] for j in range(n)]
+
+
+def product(a: Any, a_at: int, a_row: int, a_column: int, b: Any, out: Any, out_at: int, out_row: int, m: int, n: int, k: int,
+            room: Any) -> None:  # fmt: skip
+    for i in range(m):
+        row = np.array([a[a_at + i * a_row + q * a_column] for q in range(k)], out.dtype)
+        out[out_at + i * out_row : out_at + i * out_row + n] = row @ b[: k * n].reshape(k, n)
+
+
+def poisoned(shape: Any, dtype: Any) -> np.ndarray:
+    return np.full(shape, np.nan if np.dtype(dtype).kind == "f" else 77 if np.dtype(dtype).kind == "i" else True, dtype)
+
+
+def interpreted(emitted: Any, width: str) -> Any:
+    def same(f: Any) -> Any:
+        return f
+
+    names: dict[str, Any] = {
+        "np": np, "math": math, "real": np.dtype(width).type, "inline": same, "summing": same, "native": same,
+        "start": start, "pack": pack, "product": product, "packed_size": lambda n, k, kind: n * k, **emitted.foreign,
+    }  # fmt: skip
+    exec(math_source(width), names)
+    exec(emitted.source, names)
+    names["empty"] = poisoned
+    program = names["program"]
+    return (lambda *sizes: program(*sizes, emitted.constants)) if emitted.constants else program
+
+
+@pytest.fixture
+def in_python(monkeypatch) -> None:
+    """Native programs run as Python, and products however small are products."""
+    monkeypatch.setattr(backend, "compiled", interpreted)
+    monkeypatch.setattr(backend, "available", lambda: True)
+    monkeypatch.setattr(native_products, "FEWEST_COLUMNS", 1)
+
+
+@pytest.fixture
+def numba_cache(monkeypatch, tmp_path) -> Path:
+    """A cache folder of one's own, and numba, or the test is skipped."""
+    pytest.importorskip("numba")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return tmp_path / "autograd_seq"

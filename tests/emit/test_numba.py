@@ -1,0 +1,237 @@
+"""Native programs equal the unrolled graph, in both widths, from several threads, and again from the cache on disk."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import autograd_seq as ag
+from autograd_seq.bench.work import Workload, make, ours
+from autograd_seq.emit import native_products
+from autograd_seq.emit import numba as backend
+
+COUNT = int(os.environ.get("AUTOGRAD_SEQ_RANDOM_PROGRAMS", "300"))
+
+
+def narrowed(feeds: dict[str, Any]) -> dict[str, Any]:
+    return {name: x.astype(np.float32) if np.asarray(x).dtype == np.float64 else x for name, x in feeds.items()}
+
+
+@pytest.mark.parametrize("seed", range(0, COUNT, 2))
+def test_a_native_program_equals_the_unrolled_graph(seed, random_program, check, in_python):
+    """Twice, for a call must leave nothing behind, and then with other feeds and lengths."""
+    case = random_program(seed)
+    graph = ag.Graph(case.outputs)
+    want, feeds = case.expected(), case.fed(graph)
+    before = {name: np.array(value) for name, value in feeds.items()}
+    program = ag.compile(case.outputs, backend="numba")
+    with np.errstate(all="ignore"):
+        first = program(**feeds)
+        check(case, first, want, "native")
+        check(case, program(**feeds), want, "native, second call")
+        if seed % 10 == 0:
+            sizes = case.other_sizes()
+            others = case.fed(graph, sizes, salt=1)
+            check(case, program(**others), case.expected(sizes, salt=1), f"native, {sizes}")
+    assert all(np.array_equal(before[name], value) for name, value in feeds.items()), "a feed was changed"
+    taken = [*feeds.values(), *first]
+    for label, a in zip(case.labels, program(**feeds), strict=True):
+        assert not any(np.shares_memory(a, x) for x in taken), f"seed {seed}: {label} is not the caller's own"
+        taken.append(a)
+
+
+@pytest.mark.parametrize("seed", range(1, COUNT, 50))
+def test_passes_one_by_one(seed, random_program, check, in_python):
+    case = random_program(seed)
+    want, feeds = case.expected(), case.fed(ag.Graph(case.outputs))
+    with np.errstate(all="ignore"):
+        for passes in [(), *((p,) for p in ("canonical", "identities", "merge", "gather", "pack", "regroup", "absorb"))]:
+            check(case, ag.compile(case.outputs, backend="numba", passes=passes)(**feeds), want, f"native, {passes}")
+
+
+@pytest.mark.parametrize("seed", range(7, COUNT, 60))
+def test_compiled_programs_equal_the_unrolled_graph_in_both_widths(seed, random_program, check, numba_cache, monkeypatch):
+    monkeypatch.setattr(native_products, "FEWEST_COLUMNS", 1)
+    case = random_program(seed)
+    want, feeds = case.expected(), case.fed(ag.Graph(case.outputs))
+    program = ag.compile(case.outputs, backend="numba")
+    check(case, program(**feeds), want, "numba")
+    got = program(**narrowed(feeds))
+    strong = any(n.op.name == "tensor" and n.dtype is float for n in ag.Graph(case.outputs).nodes)
+    assert strong or all(a.dtype == np.float32 for a, n in zip(got, case.outputs, strict=True) if n.dtype is float)
+    check(case, [a.astype(w.dtype) for a, w in zip(got, want, strict=True)], want, "numba, float32", 1e-2)
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+def test_cells_equal_numpys_and_are_wholly_native(cell, numba_cache):
+    work = Workload(cell, "odd", 7, 3, 9, 11, 10)
+    loss, params = ours(work)
+    native, plain = ag.value_and_grad(loss, params, backend="numba"), ag.value_and_grad(loss, params)
+    for dtype, tolerance in ((np.float32, 1e-5), (np.float64, 1e-12)):
+        feeds = make(work, dtype=dtype)
+        (a, da), (b, db) = native(**feeds), plain(**feeds)
+        assert a == pytest.approx(b, rel=tolerance)
+        for name in db:
+            assert np.max(np.abs(da[name] - db[name])) <= tolerance * np.max(np.abs(db[name])), (name, dtype)
+    assert str(native.schedule).endswith("native (numba): everything")
+
+
+def test_no_steps_no_batch_and_one_of_each(numba_cache):
+    t, b = ag.Axis("t"), ag.Axis("b")
+    W, x, s = ag.param("W", (9, 9)), ag.input("x", (9,), over=(t, b)), ag.state("s", (9,), over=(t, b))
+    s[t] = ag.tanh(W @ s[t - 1] + x[t])
+    L = ag.sum(s * s, over=(t, b))
+    total = ag.sum(L)
+    native, plain = (ag.value_and_grad(total, W, backend=name) for name in ("numba", "numpy"))
+    rng = np.random.default_rng(0)
+    for T, B in ((0, 3), (3, 0), (0, 0), (1, 1), (5, 1), (4, 13)):
+        feeds = {"W": rng.normal(size=(9, 9)), "x": rng.normal(size=(T, B, 9))}
+        (a, da), (c, dc) = native(**feeds), plain(**feeds)
+        assert a == pytest.approx(c, rel=1e-12, abs=1e-12)
+        assert np.allclose(da["W"], dc["W"], rtol=1e-12, atol=1e-12)
+
+
+def test_eight_threads_share_a_program(numba_cache):
+    work = Workload("lstm", "odd", 40, 4, 8, 16, 8)
+    loss, params = ours(work)
+    step = ag.value_and_grad(loss, params, backend="numba")
+    feeds = [make(work, seed) for seed in range(8)]
+    want = [step(**f) for f in feeds]
+    wrong: list[int] = []
+
+    def work_on(k: int) -> None:
+        for _ in range(40):
+            value, grads = step(**feeds[k])
+            if value != want[k][0] or any(not np.array_equal(g, want[k][1][n]) for n, g in grads.items()):
+                wrong.append(k)
+
+    threads = [threading.Thread(target=work_on, args=(k,)) for k in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_feeds_in_any_layout(numba_cache):
+    """Transposed, reversed, read only, or one array for two feeds."""
+    A, B, x = ag.param("A", (9, 9)), ag.param("B", (9, 9)), ag.input("x", (9,), over=ag.Axis("t"))
+    out = ag.compile(ag.sum(ag.tanh(A @ (B @ x)), over=x.axes), backend="numba")
+    rng = np.random.default_rng(0)
+    M, X = rng.normal(size=(9, 9)), rng.normal(size=(5, 18))[::-1, ::2]
+    X.flags.writeable = False
+    (got,) = out(A=M.T, B=M.T, x=X)
+    assert np.allclose(got, np.tanh(X @ M @ M).sum(0), rtol=1e-12)
+
+
+def test_an_index_out_of_range_is_a_named_error(numba_cache):
+    t = ag.Axis("t")
+    E, l = ag.param("E", (3, 9)), ag.input("l", over=t, dtype=int)
+    out = ag.compile(ag.sum(ag.take(E, l), over=t), backend="numba")
+    with pytest.raises(ag.FeedError, match="F201"):
+        out(E=np.ones((3, 9)), l=np.array([0, 3]))
+    assert out(E=np.ones((3, 9)), l=np.array([0, 2]))[0].tolist() == [2.0] * 9
+
+
+def test_what_has_no_native_form_runs_in_numpy_and_the_schedule_says_so(in_python):
+    wave = ag.defop("wave_of_the_native_tests", shape=ag.same_shape, forward=np.sin, vjp=lambda g, y, x: (g * ag.cos(x),))
+    t = ag.Axis("t")
+    x, s, w = ag.input("x", over=t), ag.state("s", over=t), ag.param("w")
+    s[t] = ag.tanh(w * s[t - 1] + x[t])
+    program = ag.compile(ag.sum(wave(s).named("v"), over=t), backend="numba")
+    assert "everything but v (wave_of_the_native_tests) in NumPy" in str(program.schedule)
+    assert program.source.count("@native") == 2
+    values = np.array([0.3, -0.7, 1.1])
+    want, before = 0.0, 0.0
+    for value in values:
+        before = np.tanh(0.9 * before + value)
+        want += np.sin(before)
+    assert program(x=values, w=0.9)[0] == pytest.approx(want)
+
+
+def test_a_loop_with_a_user_operation_runs_in_numpy_as_a_whole(in_python):
+    wave = ag.defop("wave_of_the_native_tests", shape=ag.same_shape, forward=np.sin, vjp=lambda g, y, x: (g * ag.cos(x),))
+    t = ag.Axis("t")
+    x, s = ag.input("x", over=t), ag.state("s", over=t)
+    s[t] = wave(0.5 * s[t - 1]).named("v") + x[t]
+    program = ag.compile(s, backend="numba")
+    assert "v (wave_of_the_native_tests), and the loops around, in NumPy" in str(program.schedule)
+    assert program(x=[1.0, 0.0])[0].tolist() == pytest.approx([1.0, np.sin(0.5)])
+
+
+def test_auto_says_what_it_took_and_why(in_python, monkeypatch):
+    x = ag.input("x", over=ag.Axis("t"))
+    program = ag.compile(ag.tanh(x), backend="auto")
+    assert program.backend == "numba" and "native (numba): everything" in str(program.schedule)
+    noise = ag.compile(ag.tanh(x) + ag.normal("e", over=x.axes), backend="auto")
+    assert noise.backend == "numpy" and "NumPy: everything but" in str(noise.schedule)
+    monkeypatch.setattr(backend, "available", lambda: False)
+    without = ag.compile(ag.tanh(x), backend="auto")
+    assert without.backend == "numpy" and "NumPy: numba is not installed" in str(without.schedule)
+
+
+def test_what_is_wrong_is_said(monkeypatch):
+    x = ag.input("x")
+    with pytest.raises(ag.OperationError, match=r"O306.*there is no backend"):
+        ag.compile(x + 1, backend="nunba")
+    monkeypatch.setattr(backend, "available", lambda: False)
+    with pytest.raises(ag.OperationError, match=r"autograd-seq\[jit\]"):
+        ag.compile(x + 1, backend="numba")
+
+
+def test_widths_without_native_code_run_in_numpy(numba_cache):
+    x = ag.input("x", (9,))
+    program = ag.compile(ag.tanh(x), backend="numba")
+    assert program(x=np.full(9, 1e-3 + 1e-3j))[0] == pytest.approx(np.tanh(np.full(9, 1e-3 + 1e-3j)))
+    assert program(x=np.full(9, 0.5, np.longdouble))[0].dtype == np.longdouble
+
+
+# -- the cache ------------------------------------------------------------------------------------------------------------
+
+SCRIPT = """
+import time, numpy as np
+import autograd_seq as ag
+t = ag.Axis("t")
+W, x, s = ag.param("W", (8, 8)), ag.input("x", (8,), over=t), ag.state("s", (8,), over=t)
+s[t] = ag.tanh(W @ s[t - 1] + x[t])
+step = ag.value_and_grad(ag.sum(ag.sum(s, over=t)), W, backend="numba")
+step(W=np.eye(8), x=np.ones((5, 8)))
+run = next(iter(step.program._idle.values()))[0]
+print(sum(run.__globals__["native_1"].stats.cache_hits.values()))
+"""
+
+
+def test_a_second_process_loads_what_the_first_compiled(numba_cache):
+    hits = [subprocess.run([sys.executable, "-c", SCRIPT], check=True, capture_output=True, text=True).stdout.strip()
+            for _ in range(2)]  # fmt: skip
+    assert hits == ["0", "1"]
+    assert len(list(numba_cache.glob("program_*.py"))) == 1 and not list(numba_cache.glob("*.part"))
+
+
+def test_a_folder_that_others_can_write_is_not_used(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    folder = backend.cache_folder()
+    assert folder is not None and folder.stat().st_mode & 0o777 == 0o700
+    folder.chmod(0o777)
+    assert backend.cache_folder() is None
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "a file" / "below"))
+    (tmp_path / "a file").write_text("")
+    assert backend.cache_folder() is None
+
+
+def test_a_native_program_is_saved_in_numpy_and_profiled_there(tmp_path: Path) -> None:
+    t = ag.Axis("t")
+    step = ag.compile(ag.sum(ag.tanh(ag.input("x", over=t)), over=t), backend="numba")
+    namespace: dict[str, Any] = {}
+    exec(step.save_source(tmp_path / "alone.py").read_text(encoding="utf-8"), namespace)
+    x = np.linspace(-1, 1, 5)
+    assert namespace["program"](5, real=np.float64)(x)[0] == pytest.approx(float(step(x=x)[0]))
+    with pytest.raises(ag.errors.OperationError, match="O307"):
+        step.profile(x=x)
