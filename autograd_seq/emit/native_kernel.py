@@ -16,6 +16,8 @@ DEPTH = 256
 """How much of the common dimension a block sums at once."""
 AT_HAND = 1 << 17
 """How many packed entries are read again for every block of rows, instead of reading the rows again."""
+NEAR = 512
+"""How far apart the entries of a row may lie for it not to be copied: less than a page."""
 ROWS = 128
 """How many rows are copied at once, where they do not lie one behind the other."""
 
@@ -70,9 +72,9 @@ def product(a, a_at, a_row, a_column, b, out, out_at, out_row, m, n, k, room):
         deep, more = min(DEPTH, k - k_at), int(k_at > 0)
         for m_at in range(0, m, ROWS):
             rows, to = min(ROWS, m - m_at), out_at + m_at * out_row
-            if a_column == 1:
-                first = a_at + m_at * a_row + k_at
-                rows_product(a, first, a_row, 1, b, k_at * PANEL, far, out, to, out_row, rows, n, deep, more)
+            if a_column == 1 or (a_row == 1 and a_column < NEAR):
+                first = a_at + m_at * a_row + k_at * a_column
+                rows_product(a, first, a_row, a_column, b, k_at * PANEL, far, out, to, out_row, rows, n, deep, more)
             else:
                 for q in range(deep):
                     first = a_at + m_at * a_row + (k_at + q) * a_column
@@ -122,4 +124,4 @@ def rows_product(a, a_at, a_row, a_column, b, b_at, far, out, out_at, out_row, m
 '''
 """``packed_size``, ``pack`` and ``product``; PANEL is the number of columns of a panel."""
 
-__all__ = ["AT_HAND", "BLOCKS", "DEPTH", "KERNEL", "ROWS"]
+__all__ = ["AT_HAND", "BLOCKS", "DEPTH", "KERNEL", "NEAR", "ROWS"]

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd_seq.emit.native_kernel import AT_HAND, BLOCKS, DEPTH, KERNEL, ROWS
+from autograd_seq.emit.native_kernel import AT_HAND, BLOCKS, DEPTH, KERNEL, NEAR, ROWS
 from autograd_seq.emit.native_math import math_source
 from autograd_seq.emit.numpy import Emitted
 from autograd_seq.errors import OperationError
@@ -97,12 +97,15 @@ def _made(numba: Any, width: str) -> dict[str, Any]:
     flags["pipeline_class"] = _pipeline()
     within = {**flags, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}  # called from native functions alone
     inline = numba.njit(**within)
-    summing = numba.njit(**{**within, "fastmath": {"contract", "reassoc", "nsz"}})
     lanes = _lanes(real)
+    narrow = min(lanes, 32 // np.dtype(width).itemsize)  # LLVM's own vectors have 32 bytes, and it is slow to change
     names: dict[str, Any] = {
-        "__name__": __name__, "np": np, "math": math, "real": real, "inline": inline, "summing": summing,
+        "__name__": __name__, "np": np, "math": math, "real": real, "inline": inline,
+        "row_sum": _row("sum", narrow, width),
+        "row_top": _row("top", narrow, width),
         "PANEL": 2 * lanes, "start": _start(),
         "DEPTH": DEPTH, "ROWS": ROWS, "AT_HAND": AT_HAND,
+        "NEAR": NEAR,
     }  # fmt: skip
     names |= {name: _block(*shape, lanes, width) for name, shape in BLOCKS.items()}
     source = math_source(width) + KERNEL
@@ -157,6 +160,66 @@ def _start() -> Any:
         return types.CPointer(a.dtype)(a), write
 
     return intrinsic(start)
+
+
+def _row(kind: str, lanes: int, width: str) -> Any:
+    """Return a function of (address, at, n) in native code: the sum of a row, or its largest entry but for NaN.
+
+    It keeps as many partial results as a vector has lanes: one alone would wait for itself at every entry.
+    """
+    import llvmlite.ir as ir
+    from numba.core import cgutils, types
+    from numba.extending import intrinsic
+
+    number = ir.FloatType() if width == "float32" else ir.DoubleType()
+    vector, size = ir.VectorType(number, lanes), np.dtype(width).itemsize
+    pointer, letter = vector.as_pointer(), f"v{lanes}f{8 * size}"
+    long, short, mask = ir.IntType(64), ir.IntType(32), ir.VectorType(ir.IntType(1), lanes)
+    first = 0.0 if kind == "sum" else -np.inf
+
+    def write(context: Any, build: Any, signature: Any, args: Any) -> Any:
+        row, n = build.gep(args[0], [args[1]]), args[2]
+        load = cgutils.get_or_insert_function(
+            build.module, ir.FunctionType(vector, [pointer, short, mask, vector]), f"llvm.masked.load.{letter}.p0"
+        )
+        nothing = ir.Constant(vector, [first] * lanes)
+        before = build.block
+        step, end = build.append_basic_block("step"), build.append_basic_block("end")
+        build.cbranch(build.icmp_signed(">", n, ir.Constant(long, 0)), step, end)
+        build.position_at_end(step)
+        i, some = build.phi(long), build.phi(vector)
+        left = build.sub(n, i)
+        blank = ir.Constant(ir.VectorType(long, lanes), ir.Undefined)
+        spread = build.shuffle_vector(
+            build.insert_element(blank, left, ir.Constant(short, 0)), blank,
+            ir.Constant(ir.VectorType(short, lanes), [0] * lanes),
+        )  # fmt: skip
+        there = build.icmp_signed("<", ir.Constant(ir.VectorType(long, lanes), list(range(lanes))), spread)
+        x = build.call(load, [build.bitcast(build.gep(row, [i]), pointer), ir.Constant(short, size), there, nothing])
+        new = build.fadd(some, x) if kind == "sum" else build.select(build.fcmp_ordered(">", x, some), x, some)
+        following = build.add(i, ir.Constant(long, lanes))
+        i.add_incoming(ir.Constant(long, 0), before)
+        i.add_incoming(following, step)
+        some.add_incoming(nothing, before)
+        some.add_incoming(new, step)
+        build.cbranch(build.icmp_signed("<", following, n), step, end)
+        build.position_at_end(end)
+        last = build.phi(vector)
+        last.add_incoming(nothing, before)
+        last.add_incoming(new, step)
+        parts = lanes
+        while parts > 1:  # halves onto each other
+            parts //= 2
+            order = ir.Constant(ir.VectorType(short, lanes), [(k + parts) % lanes for k in range(lanes)])
+            other = build.shuffle_vector(last, last, order)
+            last = build.fadd(last, other) if kind == "sum" else build.select(build.fcmp_ordered(">", other, last), other, last)
+        return build.extract_element(last, ir.Constant(short, 0))
+
+    def row(typing: Any, address: Any, at: Any, n: Any) -> Any:
+        return address.dtype(address, types.intp, types.intp), write
+
+    row.__name__ = f"row_{kind}"
+    return intrinsic(row)
 
 
 def _block(rows: int, panels: int, lanes: int, width: str) -> Any:
