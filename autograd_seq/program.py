@@ -64,6 +64,7 @@ class Program:
         self.plan: Plan = made.plan
         self._emitted: Emitted = made.emitted
         self._notes = made.notes
+        self._silent = made.notes == (ALL_NATIVE,)  # native code warns of nothing
         self.source = self._emitted.source
         self._make = _by_width(graph, passes, made) if self.backend == "numba" else _executed(self._emitted)
         self._order = list(self._emitted.feeds)
@@ -103,8 +104,11 @@ class Program:
         except IndexError:
             run = self._make(*workspace)
         try:
-            with np.errstate(all="ignore"):
+            if self._silent:
                 out = run(*arrays)
+            else:
+                with np.errstate(all="ignore"):
+                    out = run(*arrays)
         except IndexError as error:
             raise FeedError(
                 "F201", f"an index is out of range: {error}",
@@ -279,8 +283,24 @@ def _by_width(graph: Graph, passes: Iterable[str] | None, made: Made) -> Any:
         width = sizes[-1].name
         if width not in programs:
             native = width in numba.WIDTHS
-            programs[width] = numba.compiled(made.emitted, width) if native else _executed(_written(graph, passes).emitted)
+            programs[width] = numba.compiled(made.emitted, width) if native else _quiet(_written(graph, passes).emitted)
         return programs[width](*sizes)
+
+    return make
+
+
+def _quiet(emitted: Emitted) -> Any:
+    """Return a NumPy program that does not warn of infinities and NaN."""
+    program = _executed(emitted)
+
+    def make(*sizes: Any) -> Any:
+        run = program(*sizes)
+
+        def quiet(*arrays: Any) -> Any:
+            with np.errstate(all="ignore"):
+                return run(*arrays)
+
+        return quiet
 
     return make
 

@@ -31,8 +31,8 @@ from autograd_seq.plan.schedule import Item, Loop
 from autograd_seq.plan.storage import Home, Storage, root
 
 PROVIDED = [
-    "native", "inline", "fast_exp", "fast_expm1", "fast_tanh", "fast_sigmoid", "fast_softplus", "fast_erf", "row_sum", "row_top",
-    "in_range", "pack", "product", "packed_size", "start",
+    "native", "inline", "fast_exp", "fast_expm1", "fast_tanh", "fast_sigmoid", "fast_softplus", "fast_erf", "row_sum",
+    "row_top", "in_range", "pack", "product", "packed_size", "start",
 ]  # fmt: skip
 """What native functions are given by name, besides NumPy."""
 
