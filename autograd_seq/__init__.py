@@ -12,9 +12,11 @@
 
 from autograd_seq import datasets, nn, ops
 from autograd_seq.axes import Axis, Index
+from autograd_seq.carry import CarriedProgram, Carry
 from autograd_seq.errors import (
     AutogradSeqError,
     AxisError,
+    CarryError,
     CycleError,
     DataError,
     DTypeError,
@@ -73,6 +75,7 @@ from autograd_seq.ops.elementwise import (
     zero_safe_mul,
 )
 from autograd_seq.ops.gather import one_hot, pick, take
+from autograd_seq.ops.history import cummax, cumsum, ticks, window
 from autograd_seq.ops.leaf import input, param, tensor
 from autograd_seq.ops.linear import dot, einsum, matmul, outer
 from autograd_seq.ops.loss import bce, cross_entropy, mse, nll, spike, stop_gradient, straight_through
@@ -81,7 +84,6 @@ from autograd_seq.ops.reduce import log_softmax, logsumexp, max, mean, min, prod
 from autograd_seq.ops.shape import (
     broadcast_to,
     concat,
-    cumsum,
     expand_dims,
     flip,
     pad,
@@ -95,19 +97,21 @@ from autograd_seq.ops.time import along, at, index, last, shift, size
 from autograd_seq.ops.time import first_step as first
 from autograd_seq.program import Program, compile, value_and_grad
 from autograd_seq.site import scope
+from autograd_seq.stream import Stream, stream
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "DAG", "AutogradSeqError", "Axis", "AxisError", "CycleError", "DTypeError", "DataError", "FeedError",
-    "GradientCheckError", "GradientError", "Graph", "GraphError", "Index", "NameClashError", "Node", "Op", "OperationError",
-    "Program", "Report", "ShapeError", "StateError", "ValueKnownError", "abs", "add", "along", "arctan", "at", "bce",
-    "bernoulli", "broadcast", "broadcast_to", "cast", "check_grad", "check_op", "clip", "compile", "concat", "constant",
-    "cos", "cross_entropy", "cumsum", "datasets", "defop", "div", "dot", "einsum", "equal", "erf", "exp", "expand_dims",
-    "expm1", "first", "flip", "gelu", "grad", "index", "input", "last", "less", "less_equal", "log", "log1p", "log_softmax",
-    "logical_and", "logical_not", "logical_or", "logsumexp", "matmul", "max", "maximum", "mean", "min", "minimum", "mse",
-    "mul", "neg", "nll", "nn", "normal", "not_equal", "one_hot", "ops", "outer", "pad", "param", "pick", "power", "prod",
-    "promote", "relu", "reshape", "same_shape", "scope", "shift", "sigmoid", "sign", "sin", "size", "softmax", "softplus",
-    "spike", "sqrt", "squeeze", "stack", "state", "stop_gradient", "straight_through", "sub", "sum", "take", "tanh",
-    "tensor", "transpose", "uniform", "value_and_grad", "vmap", "where", "zero_safe_mul",
+    "DAG", "AutogradSeqError", "Axis", "AxisError", "CarriedProgram", "Carry", "CarryError", "CycleError", "DTypeError",
+    "DataError", "FeedError", "GradientCheckError", "GradientError", "Graph", "GraphError", "Index", "NameClashError", "Node",
+    "Op", "OperationError", "Program", "Report", "ShapeError", "StateError", "Stream", "ValueKnownError", "abs", "add", "along",
+    "arctan", "at", "bce", "bernoulli", "broadcast", "broadcast_to", "cast", "check_grad", "check_op", "clip", "compile",
+    "concat", "constant", "cos", "cross_entropy", "cummax", "cumsum", "datasets", "defop", "div", "dot", "einsum", "equal",
+    "erf", "exp", "expand_dims", "expm1", "first", "flip", "gelu", "grad", "index", "input", "last", "less", "less_equal",
+    "log", "log1p", "log_softmax", "logical_and", "logical_not", "logical_or", "logsumexp", "matmul", "max", "maximum", "mean",
+    "min", "minimum", "mse", "mul", "neg", "nll", "nn", "normal", "not_equal", "one_hot", "ops", "outer", "pad", "param",
+    "pick", "power", "prod", "promote", "relu", "reshape", "same_shape", "scope", "shift", "sigmoid", "sign", "sin", "size",
+    "softmax", "softplus", "spike", "sqrt", "squeeze", "stack", "state", "stop_gradient", "straight_through", "stream", "sub",
+    "sum", "take", "tanh", "tensor", "ticks", "transpose", "uniform", "value_and_grad", "vmap", "where", "window",
+    "zero_safe_mul",
 ]  # fmt: skip

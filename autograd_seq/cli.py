@@ -24,10 +24,10 @@ import autograd_seq as ag
 import viz
 from autograd_seq import demo
 from autograd_seq.bench import measure, peers, work
+from autograd_seq.emit.backends import BACKENDS
 from autograd_seq.errors import AutogradSeqError, did_you_mean
 from autograd_seq.node import Node
 from autograd_seq.ops.random import SEED
-from autograd_seq.program import BACKENDS
 
 DONE, FAILED, INTERRUPTED = 0, 2, 130
 _PICTURED_STEPS = 4

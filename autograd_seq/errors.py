@@ -91,6 +91,10 @@ class FeedError(AutogradSeqError, ValueError):
     """A feed is missing, unknown, or of the wrong shape, kind or length."""
 
 
+class CarryError(AutogradSeqError, ValueError):
+    """A graph cannot be continued from call to call, or what one call left does not fit the next."""
+
+
 class GradientError(AutogradSeqError, ValueError):
     """A derivative is asked for that does not exist."""
 

@@ -39,11 +39,12 @@ class Node:
         name: given by the user, or ``None``.
         site: the user's own line, ``(file, line)``.
         scope: the prefix that was open where it was made.
+        adjoint_of: the node whose cotangent it is, by which texts and pictures call it if it has no name: ``ds``, ``dW``.
     """
 
     __slots__ = (
-        "__weakref__", "_grad", "_value", "attrs", "axes", "dtype", "inputs", "name", "op", "scope", "shape", "site",
-        "weak",
+        "__weakref__", "_grad", "_value", "adjoint_of", "attrs", "axes", "dtype", "inputs", "name", "op", "scope", "shape",
+        "site", "weak",
     )  # fmt: skip
 
     def __init__(
@@ -65,6 +66,7 @@ class Node:
         self._value, self.weak = value, weak
         self._grad: Any = None
         self.name, self.site, self.scope = name, site, scope
+        self.adjoint_of: Node | None = None
 
     # -- values ---------------------------------------------------------------------------------------------------
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
-import linecache
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -11,28 +9,27 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any, Literal, overload
 
 import numpy as np
 
-from autograd_seq.emit import calls, native_ops, numba
-from autograd_seq.emit.native import ALL_NATIVE, NativeWriter
-from autograd_seq.emit.numpy import Emitted, Writer
+from autograd_seq.axes import Axis
+from autograd_seq.carry import CarriedProgram
+from autograd_seq.emit import backends
+from autograd_seq.emit.native import ALL_NATIVE
 from autograd_seq.emit.profile import MARK, Profile, marked
 from autograd_seq.emit.standalone import standalone, write
-from autograd_seq.errors import DTypeError, FeedError, GradientError, OperationError, did_you_mean
+from autograd_seq.errors import DTypeError, FeedError, GradientError, OperationError
 from autograd_seq.grad.reverse import grad
 from autograd_seq.graph import feeds
+from autograd_seq.graph.carry import cut_along
 from autograd_seq.graph.check import check_lengths
 from autograd_seq.graph.graph import Graph, flatten
+from autograd_seq.graph.lengths import Over, check_needs, fed, ragged, told
 from autograd_seq.node import STRONG, Node
 from autograd_seq.ops.leaf import PARAM, TENSOR
 from autograd_seq.plan.cost import Cost, cost
-from autograd_seq.plan.passes import PASSES, Plan, plan
 from autograd_seq.plan.text import Schedule
-
-BACKENDS = ("numpy", "numba", "auto")
-"""The languages that programs are written in; ``"auto"`` chooses."""
 
 _PROFILE_SECONDS = 2.0  # a profile stops after these, or 50 runs, but not before 3 runs
 
@@ -44,29 +41,33 @@ class Program:
         graph: the folded graph that was compiled.
         source: the program, as text: exactly what runs.
         schedule: what is lifted and what loops; it prints.
-        backend: ``"numpy"`` or ``"numba"``.
+        backend: the language it is written in, ``"numpy"`` or ``"numba"``.
+        padded: the programs that have run with lengths instead of this one, by the axes that have some and what those
+            vary over: ``padded[(t, (b,)),].source``.
 
     Example:
         >>> import autograd_seq as ag
         >>> b = ag.Axis("b")
         >>> step = ag.compile(ag.tanh(ag.param("W", (3, 4)) @ ag.input("x", (4,), over=b)))
         >>> print(step.schedule)
-        lifted over b: matmul_1 = W @ x         24·B
-        lifted over b: tanh_1 = tanh(matmul_1)  30·B
+        lifted over b: matmul_1 = W @ x         24·B flop  24·B bytes
+        lifted over b: tanh_1 = tanh(matmul_1)  30·B flop  24·B bytes
         >>> step.cost(b=1000).flops
         54000.0
     """
 
-    def __init__(self, graph: Graph, dtype: Any, passes: Iterable[str] | None, backend: str = "numpy") -> None:
+    def __init__(self, graph: Graph, dtype: Any, passes: Iterable[str] | None,
+                 layouts: Sequence[Sequence[Axis]], backend: str = "numpy") -> None:  # fmt: skip
         self.graph = graph
         self.dtype = _width(dtype)
-        self.backend, made = _chosen(graph, passes, backend)
-        self.plan: Plan = made.plan
-        self._emitted: Emitted = made.emitted
-        self._notes = made.notes
-        self._silent = made.notes == (ALL_NATIVE,)  # native code warns of nothing
+        self._like: Any = lambda nodes: Program(Graph(nodes), dtype, passes, layouts, backend)
+        self.padded: dict[Over, Program] = {}
+        made = backends.written(graph, layouts, passes, backend)
+        self.backend, self.plan, self._emitted, self._notes = made
+        self._silent = self._notes == (ALL_NATIVE,)  # native code warns of nothing
         self.source = self._emitted.source
-        self._make = _by_width(graph, passes, made) if self.backend == "numba" else _executed(self._emitted)
+        self._make = backends.maker(made, graph, layouts, passes)
+        self._in_numpy: Any = lambda: backends.written(graph, layouts, passes, "numpy")
         self._order = list(self._emitted.feeds)
         self._strong = [n._value.dtype for n in graph.nodes if n.op is TENSOR and n.weak == STRONG and n.dtype is float]
         self._idle: dict[Any, list[Any]] = {}
@@ -75,21 +76,33 @@ class Program:
     def __repr__(self) -> str:
         return f"<Program of {self.graph!r}>"
 
-    def __call__(self, **given: Any) -> tuple[Any, ...]:
+    def __call__(self, *, lengths: Any = None, **given: Any) -> tuple[Any, ...]:
         """Return the values of the outputs, in order.
 
         Args:
+            lengths: for padded sequences, a dict from an axis to the real number of steps: one number, or one a sequence,
+                ``{t: [5, 3, 7]}``. Which axis is that of the batch is found from the inputs, or said: ``{(t, b): …}``.
             given: an array for each input and parameter, by name: axes first in their declared order, then the value's
                 dimensions. They are never changed. ``seed`` is 0 unless it is given. The length of an axis that no
                 feed tells is given by the axis's name.
 
         Returns:
-            A tuple of arrays that the caller owns; an output that varies over axes has them in front.
+            A tuple of arrays that the caller owns; an output that varies over axes has them in front, and is 0 in the
+            padding.
 
         Raises:
-            FeedError, DTypeError: a feed is missing, unknown, or does not fit.
-            AxisError: an axis is too short for what is read.
+            FeedError, DTypeError: a feed is missing, unknown, or does not fit; a length is no whole number, or too long.
+            AxisError: an axis, or a sequence, is too short for what is read; it is not told what a length varies over.
+
+        Notes:
+            With lengths a program of its own runs, compiled when it is first needed: the same equations, in which what the
+            padding holds reaches no output and no gradient. It costs a pass over what is summed over time; a read of a
+            later step (``s[t + 1]``) costs a selection at each step of its loop.
         """
+        if lengths is not None:
+            if "lengths" not in self.graph.inputs:
+                return self._padded(lengths, given)
+            given["lengths"] = lengths
         try:
             arrays = [given[name] for name in self._order]
             key = tuple([(a.shape, a.dtype.char) for a in arrays])
@@ -117,10 +130,18 @@ class Program:
         idle.append(run)
         return out
 
+    def _padded(self, lengths: Any, given: dict[str, Any]) -> tuple[Any, ...]:
+        said = told(self.graph, lengths, given)
+        made = ragged(self.graph, said.over)
+        check_needs(self.graph, made, said.arrays)
+        if said.over not in self.padded:
+            self.padded[said.over] = self._like(made.outputs)
+        return self.padded[said.over](**fed(self.graph, made, said, given))
+
     @property
     def schedule(self) -> Schedule:
-        """What is lifted over which axes, and what loops, with the floating-point operations of each line; it prints."""
-        return Schedule(self.plan.graph, self.plan.items, self._notes)
+        """What is lifted over which axes, and what loops, with the operations and bytes of each line; it prints."""
+        return Schedule(self.plan, (self.dtype or np.dtype(np.float64)).itemsize, self._notes)
 
     def cost(self, **lengths: int) -> Cost:
         """Predict the floating-point operations and the bytes of a call, without making it.
@@ -156,7 +177,8 @@ class Program:
             3.0
             >>> folder.cleanup()
         """
-        return write(path, standalone(self._emitted, self.graph, self.dtype))
+        emitted = self._emitted if self.backend == "numpy" else self._in_numpy().emitted
+        return write(path, standalone(emitted, self.graph, self.dtype))
 
     def profile(self, **given: Any) -> Profile:
         """Run the program several times, and return the time of each block beside its equation.
@@ -168,6 +190,9 @@ class Program:
             A :class:`Profile`, which prints as a table. A loop is one block. Making the workspace, the checks of a call
             and the copies of what is returned are not in it.
 
+        Raises:
+            OperationError: the program is native.
+
         Example:
             >>> import autograd_seq as ag
             >>> t = ag.Axis("t")
@@ -175,12 +200,17 @@ class Program:
             >>> [equation for _, equation in step.profile(x=np.ones(1000)).rows]
             ['sum_over_1 = sum(tanh(x), over=(t))']
         """
+        if self.backend != "numpy":
+            raise OperationError(
+                "O307", "a native program cannot be taken apart into equations", got=f'backend="{self.backend}"',
+                fix='compile it with backend="numpy", and profile that',
+            )  # fmt: skip
         self(**given)  # what is wrong with the feeds is said here
         arrays, workspace = self._checked(given)
         source, equations = marked(self.source)
         times: list[float] = []
         foreign = {**self._emitted.foreign, MARK: lambda: times.append(perf_counter())}
-        run = _executed(replace(self._emitted, source=source, foreign=foreign))(*workspace)
+        run = backends.executed(replace(self._emitted, source=source, foreign=foreign))(*workspace)
         spent: list[list[float]] = [[] for _ in equations]
         end = perf_counter() + _PROFILE_SECONDS
         with np.errstate(all="ignore"):
@@ -197,13 +227,13 @@ class Program:
     def _checked(self, given: dict[str, Any]) -> tuple[list[np.ndarray], Any]:
         """Return the arrays to run on, and the sizes and width of the workspace."""
         lengths = {a.name: given[a.name] for a in self.graph.axes if a.name in given and a.name not in self.graph.inputs}
-        fed = {k: v for k, v in given.items() if k not in lengths}
-        arrays = feeds.check(self.graph, fed)
-        told = feeds.sizes(self.graph, fed)
+        data = {k: v for k, v in given.items() if k not in lengths}
+        arrays = feeds.check(self.graph, data)
+        found = feeds.sizes(self.graph, data)
         for name, n in lengths.items():
-            if told.setdefault(name, n) != n:
-                raise FeedError("F106", f"the feeds disagree with {name}={n}", expected=f"{name}={told[name]}", got=f"{n}")
-        sizes = self.graph._sizes(told)
+            if found.setdefault(name, n) != n:
+                raise FeedError("F106", f"the feeds disagree with {name}={n}", expected=f"{name}={found[name]}", got=f"{n}")
+        sizes = self.graph._sizes(found)
         check_lengths(self.graph, sizes)
         width = self.dtype
         if width is None:
@@ -213,7 +243,7 @@ class Program:
         self._idle.setdefault(workspace, [])
         kinds = {float: width, int: np.dtype(np.int64), bool: np.dtype(np.bool_)}
         ready = [np.asarray(arrays[n], kinds[self.graph.inputs[n].dtype]) for n in self._order]
-        if len(given) == len(self._order) and all(type(given[n]) is np.ndarray and given[n] is r
+        if len(given) == len(self._order) and all(type(given.get(n)) is np.ndarray and given[n] is r
                                                   for n, r in zip(self._order, ready, strict=True)):  # fmt: skip
             self._known[tuple([(a.shape, a.dtype.char) for a in ready])] = workspace
         return ready, workspace
@@ -231,110 +261,44 @@ def _width(dtype: Any) -> np.dtype | None:
     return width
 
 
-class Made(NamedTuple):
-    """A plan, the program that was written from it, and what its schedule says about the language."""
-
-    plan: Plan
-    emitted: Emitted
-    notes: tuple[str, ...] = ()
+@overload
+def compile(outputs: Node | Sequence[Any] | Graph, *, dtype: Any = ..., passes: Iterable[str] | None = ...,
+            carry: Literal[False] = ..., order: Iterable[Axis] | None = ..., backend: str = ...) -> Program: ...  # fmt: skip
 
 
-def _written(graph: Graph, passes: Iterable[str] | None) -> Made:
-    """Write a program in NumPy."""
-    planned = plan(graph.outputs, graph.axes, calls.writes, calls.in_place, passes)
-    writer = Writer(planned.graph, planned.storage, graph.axes, _title(graph))
-    return Made(planned, writer.emit([graph.layout(o) for o in graph.outputs]))
+@overload
+def compile(outputs: Node | Sequence[Any] | Graph, *, dtype: Any = ..., passes: Iterable[str] | None = ...,
+            carry: Axis | Literal[True], order: Iterable[Axis] | None = ...,
+            backend: str = ...) -> CarriedProgram: ...  # fmt: skip
 
 
-def _native(graph: Graph, passes: Iterable[str] | None) -> Made:
-    """Write a program in native functions, which fuse: so arrays are shared after that, not before."""
-    chosen = [p for p in (PASSES if passes is None else passes) if p != "share"]
-    planned = plan(graph.outputs, graph.axes, native_ops.writes, calls.in_place, chosen)
-    writer = NativeWriter(planned.graph, planned.storage, graph.axes, _title(graph))
-    emitted = writer.emit([graph.layout(o) for o in graph.outputs])
-    return Made(planned, emitted, writer.notes())
-
-
-def _chosen(graph: Graph, passes: Iterable[str] | None, backend: str) -> tuple[str, Made]:
-    """Return the language and the program written in it."""
-    if backend == "numpy":
-        return backend, _written(graph, passes)
-    if backend == "numba" and not numba.available():
-        numba.refuse()
-    made = _native(graph, passes) if numba.available() else None
-    if backend == "numba" and made is not None:
-        return backend, made
-    if made is None:
-        return "numpy", _written(graph, passes)._replace(notes=("NumPy: numba is not installed",))
-    if made.notes[0] != ALL_NATIVE:
-        return "numpy", _written(graph, passes)._replace(notes=(f"NumPy: {made.notes[0].removeprefix('native (numba): ')}",))
-    return "numba", made
-
-
-def _title(graph: Graph) -> str:
-    return f"Compute {', '.join(graph.name(o) for o in graph.outputs)[:80]}."
-
-
-def _by_width(graph: Graph, passes: Iterable[str] | None, made: Made) -> Any:
-    """Return what makes a workspace and its ``run``: compiled once for each width, in NumPy where there is no native one."""
-    programs: dict[str, Any] = {}
-
-    def make(*sizes: Any) -> Any:
-        width = sizes[-1].name
-        if width not in programs:
-            native = width in numba.WIDTHS
-            programs[width] = numba.compiled(made.emitted, width) if native else _quiet(_written(graph, passes).emitted)
-        return programs[width](*sizes)
-
-    return make
-
-
-def _quiet(emitted: Emitted) -> Any:
-    """Return a NumPy program that does not warn of infinities and NaN."""
-    program = _executed(emitted)
-
-    def make(*sizes: Any) -> Any:
-        run = program(*sizes)
-
-        def quiet(*arrays: Any) -> Any:
-            with np.errstate(all="ignore"):
-                return run(*arrays)
-
-        return quiet
-
-    return make
-
-
-def _executed(emitted: Emitted) -> Any:
-    """Run the source, and return its ``program``, as a function of the sizes and the width."""
-    name = f"<autograd_seq program {id(emitted)}>"
-    linecache.cache[name] = (len(emitted.source), None, emitted.source.splitlines(True), name)  # for tracebacks
-    namespace: dict[str, Any] = dict(emitted.foreign)
-    exec(builtins.compile(emitted.source, name, "exec"), namespace)
-    program = namespace["program"]
-    if emitted.constants:
-        return lambda *sizes: program(*sizes, emitted.constants)
-    return program
-
-
-def compile(
-    outputs: Node | Sequence[Any] | Graph, *, dtype: Any = None, passes: Iterable[str] | None = None, backend: str = "numpy"
-) -> Program:
+def compile(outputs: Node | Sequence[Any] | Graph, *, dtype: Any = None, passes: Iterable[str] | None = None,
+            carry: Axis | bool = False, order: Iterable[Axis] | None = None,
+            backend: str = "numpy") -> Program | CarriedProgram:  # fmt: skip
     """Compile nodes into a program that computes their values.
 
     Args:
         outputs: a node, several, or a :class:`Graph`.
         dtype: ``"float32"`` or ``"float64"``: the width of all floats inside; by default that of the feeds.
         passes: names of the passes to run (``autograd_seq.plan.passes.PASSES``); all by default.
+        carry: ``True`` for sequences that come in pieces: calls return ``(outs, carry)``, and the next one goes on from
+            ``carry=carry``. The pieces follow one another along the axis of the shifts, of several along the outermost;
+            an axis says which.
+        order: the axes of the outputs in the order in which they are to be laid out, ``(b, t)`` for batch first; by default
+            that in which the inputs declare them. Feeds are laid out as they are declared.
         backend: ``"numpy"``; ``"numba"``, native loops, compiled in a few seconds on the first call and kept on disk
             (``pip install 'autograd-seq[jit]'``); or ``"auto"``: numba where it is installed and writes the whole program.
 
     Returns:
-        A :class:`Program`: ``program(x=…, W=…)`` returns the values in the order of the outputs.
+        A :class:`Program`: ``program(x=…, W=…)`` returns the values in the order of the outputs. With ``carry=`` a
+        :class:`CarriedProgram`.
 
     Raises:
         CycleError, StateError, NameClashError: as for :class:`Graph`.
+        CarryError: a shift along the carried axis looks ahead, what is carried depends on later steps, or which axis is
+            carried is not told.
         OperationError: there is no such pass or backend, or numba is not installed.
+        AxisError: ``order`` leaves an axis out, or names one that is none of the graph's.
 
     Example:
         >>> import autograd_seq as ag
@@ -350,12 +314,13 @@ def compile(
         The time to compile is that of the equations, whatever the lengths of the axes. Method: Allen & Kennedy 1987.
     """
     graph = outputs if isinstance(outputs, Graph) else Graph(*flatten([outputs]))
-    if backend not in BACKENDS:
-        raise OperationError(
-            "O306", f'there is no backend "{backend}"', expected=", ".join(BACKENDS), got=repr(backend),
-            fix=did_you_mean(str(backend), BACKENDS),
-        )  # fmt: skip
-    return Program(graph, dtype, passes, backend)
+    backends.check(backend)
+    layouts = graph.layouts(order)
+    if carry is False or carry is None:
+        return Program(graph, dtype, passes, layouts, backend)
+    cut = cut_along(graph, carry)
+    rows = [slot.axes for slot in cut.slots for _ in range(slot.rows)]
+    return CarriedProgram(cut, graph, lambda nodes: Program(Graph(nodes), dtype, passes, [*layouts, *rows], backend))
 
 
 class ValueAndGrad:
@@ -366,11 +331,17 @@ class ValueAndGrad:
         wrt: the names of the gradients, in order.
     """
 
-    def __init__(self, program: Program, wrt: Sequence[str]) -> None:
+    def __init__(self, program: Program | CarriedProgram, wrt: Sequence[str]) -> None:
         self.program, self.wrt = program, tuple(wrt)
 
-    def __call__(self, **given: Any) -> tuple[Any, dict[str, Any]]:
-        """Return the loss and a dict from name to gradient; arguments as for :class:`Program`."""
+    def __call__(self, **given: Any) -> Any:
+        """Return ``(loss, gradients)``: the loss and a dict from name to gradient; arguments as for :class:`Program`.
+
+        Compiled with ``carry=`` it returns ``((loss, gradients), carry)``: truncated backpropagation, a piece at a time.
+        """
+        if isinstance(self.program, CarriedProgram):
+            (loss, *grads), carry = self.program(**given)
+            return (loss, dict(zip(self.wrt, grads, strict=True))), carry
         loss, *grads = self.program(**given)
         return loss, dict(zip(self.wrt, grads, strict=True))
 

@@ -55,13 +55,28 @@ def _copy(node: Node, out: str, xs: list[str]) -> list[str]:
     return [f"copyto({out}, {xs[0]}{casting})"]
 
 
+def _concat(node: Node, out: str, xs: list[str]) -> list[str]:
+    return [f"concatenate(({', '.join(xs)}), {node.attrs['axis']}, {out})"]
+
+
+def _add_at(node: Node, out: str, xs: list[str]) -> list[str]:
+    copy = [] if xs[0] == out else [f"copyto({out}, {xs[0]})"]
+    return [*copy, f"add_at({out}, {xs[1]}, {xs[2]}{', check=True' if node.attrs['check'] else ''})"]
+
+
+def _nonzero(node: Node, out: str, xs: list[str]) -> list[str]:
+    copy = [] if xs[0] == out else [f"copyto({out}, {xs[0]})"]
+    return [*copy, f"copyto({out}, 1, where=equal({out}, 0))"]
+
+
 def _sum_over(node: Node, out: str, xs: list[str]) -> list[str]:
     return [f"add({xs[0]}, {xs[1]}, {out})", *(f"add({out}, {x}, {out})" for x in xs[2:])]
 
 
 PHRASES: dict[str, Say] = {
     "relu": _relu, "softplus": _softplus, "sigmoid": _sigmoid, "where": _where, "zero_safe_mul": _zero_safe_mul,
-    "power_number": _power_number, "cast": _copy, "copy": _copy, "straight_through": _copy,
+    "power_number": _power_number, "cast": _copy, "copy": _copy, "straight_through": _copy, "add_at": _add_at,
+    "nonzero": _nonzero, "concat": _concat,
 }  # fmt: skip
 """Operations that are a few calls on the place to write to."""
 
@@ -74,12 +89,16 @@ def writes(node: Node) -> bool:
         return True
     if node.op.name == "sum_over":
         return len(node.inputs) > 1 and not node.attrs["axes"]
-    return node.op.name in UFUNCS or node.op.name in PHRASES
+    if node.op.name == "concat":  # NumPy's own broadcasts nothing
+        return all(set(x.axes) == set(node.axes) and len(x.shape) == len(node.shape) and x.dtype is node.dtype
+                   and all(n == m or i == node.attrs["axis"] for i, n, m in zip(
+                       range(-len(node.shape), 0), x.shape, node.shape, strict=True)) for x in node.inputs)  # fmt: skip
+    return node.op.name in UFUNCS or node.op.name in PHRASES or node.op.name == "blocks"
 
 
 def in_place(node: Node) -> bool:
     """Tell whether a node's operation may write over an operand of its own shape and kind."""
-    if node.op.name in ("contract", "sum_over") or not writes(node):
+    if node.op.name in ("contract", "sum_over", "concat") or not writes(node):
         return False
     return node.op.name not in _OVERWRITES_EARLY
 
@@ -91,4 +110,6 @@ def phrase(node: Node, out: str, xs: list[str]) -> list[str] | None:
         return [f"{UFUNCS[node.op.name]}({', '.join([*xs, last])})"]
     if node.op.name == "sum_over" and not node.attrs["axes"] and len(xs) > 1:
         return _sum_over(node, out, xs)
+    if node.op.name == "concat" and not writes(node):
+        return None
     return PHRASES[node.op.name](node, out, xs) if node.op.name in PHRASES else None

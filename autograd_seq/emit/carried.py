@@ -16,7 +16,18 @@ HELPERS: dict[str, str] = {
             a = np.concatenate([a[:n] + a[n : 2 * n], a[2 * n :]]) if odd else a[:n] + a[n:]
             n += odd
         axes = 0
-    return np.sum(a, axis=axes)''',
+    return np.add.reduce(a, axis=axes)''',
+    "add_at": '''def add_at(a, index, factor, check=False):
+    """Add a factor to one entry of each row, the one that the index names."""
+    n = a.shape[-1]
+    if check and index.size and index.astype(np.uint64).max() >= n:
+        raise IndexError(f"expected 0 … {n - 1}, got {index.min()} … {index.max()}")
+    if a.flags.c_contiguous and a.shape[:-1] == index.shape:
+        flat = a.reshape(-1, n)
+        flat[np.arange(len(flat)), index.reshape(-1)] += np.reshape(np.broadcast_to(factor, index.shape), -1)
+    else:
+        place = np.broadcast_to(index, a.shape[:-1])[..., None]
+        np.put_along_axis(a, place, np.take_along_axis(a, place, -1) + np.asarray(factor)[..., None], -1)''',
     "largest": '''def largest(a, axes):
     """The maximum over dimensions."""
     return np.max(a, axis=axes)''',

@@ -8,7 +8,7 @@ import numpy as np
 
 from autograd_seq.axes import Index
 from autograd_seq.graph.graph import Graph
-from autograd_seq.graph.text import operation
+from autograd_seq.graph.text import operation, subscript
 from autograd_seq.node import CONSTANT, Node
 from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import SHIFT, SIZE
@@ -80,6 +80,8 @@ class Equations:
                 np.array2string(value, threshold=4) if value.size == 1 else f"array of {value.shape}")
         if node.op is SIZE:
             return f"size({node.attrs['axis']})"
+        if node.op.name == "slice" and not node.name:
+            return f"{self.term(node.inputs[0])}[{', '.join(subscript(node.attrs['key'], node.inputs[0].shape))}]"
         if node in self.top or not node.inputs:
             return self.labels[node]
         text = self.right(node)

@@ -360,7 +360,7 @@ class NativeWriter(Writer):
         """Return the array of a computed node, rows outside of its steps included."""
         home: Home = self.storage.homes[n]
         if home.buffer is not None:
-            return self.argument(self._base(home))
+            return self.argument(self.allocated(home))
         name = self.array(n).code
         if n not in self.fresh:
             self.fresh.add(n)

@@ -7,9 +7,7 @@ Nothing is built per step in a loop: it runs over lists of rows that are there a
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,61 +15,22 @@ import numpy as np
 from autograd_seq.axes import Axis
 from autograd_seq.emit import calls
 from autograd_seq.emit.arrays import RUN, STEP, WORK, Array, tuple_code
+from autograd_seq.emit.boundaries import fill
 from autograd_seq.emit.bundle import Bundle
 from autograd_seq.emit.carried import HELPERS
 from autograd_seq.emit.equations import Equations
 from autograd_seq.emit.names import Names, called, state_names
-from autograd_seq.emit.products import contract
+from autograd_seq.emit.statements import statement
+from autograd_seq.emit.text import NUMPY, Emitted, Frame, assembled, literal, number_name
 from autograd_seq.emit.views import arranged, view
 from autograd_seq.graph.graph import Graph
-from autograd_seq.graph.order import rows
 from autograd_seq.node import CONSTANT, Node
-from autograd_seq.op import BUILT_IN
 from autograd_seq.ops.leaf import INPUT, PARAM, TENSOR
-from autograd_seq.ops.random import DRAW
 from autograd_seq.ops.time import INDEX, SHIFT, SIZE
 from autograd_seq.plan.schedule import Item, Loop
 from autograd_seq.plan.storage import Home, Storage, is_view, root
 
-NUMPY = [
-    "absolute", "add", "arange", "arctan", "array", "ascontiguousarray", "broadcast_to", "copyto", "cos", "divide",
-    "einsum", "empty", "equal", "exp", "expm1", "less", "less_equal", "log", "log1p", "logaddexp", "logical_and",
-    "logical_not", "logical_or", "matmul", "maximum", "minimum", "multiply", "negative", "not_equal", "power",
-    "reciprocal", "sign", "sin", "sqrt", "square", "subtract", "tanh", "zeros",
-]  # fmt: skip
-"""What programs import from NumPy by name."""
-RESERVED = {*NUMPY, calls.ONE, "np", "math", "real", "program", "run", "rows", "total", "constants", "lengths"}
-
-
-@dataclass(eq=False)
-class Frame:
-    """A loop that is being written: what it runs over, and its lines."""
-
-    loop: Loop
-    over: dict[str, tuple[str, str]] = field(default_factory=dict)
-    lines: list[Any] = field(default_factory=list)
-    count: str = ""
-
-
-@dataclass(frozen=True)
-class Emitted:
-    """What was written.
-
-    Attributes:
-        source: the program.
-        feeds: the names of the arguments of ``run``, by the name of what is fed.
-        sizes: the arguments of ``program``, by axis.
-        constants: arrays that are too long to be written out, by name.
-        foreign: functions that the source cannot contain, by name.
-        outputs: for each output, the axes of the array returned.
-    """
-
-    source: str
-    feeds: dict[str, str]
-    sizes: dict[Axis, str]
-    constants: dict[str, np.ndarray]
-    foreign: dict[str, Any]
-    outputs: tuple[tuple[Axis, ...], ...]
+RESERVED = {*NUMPY, *HELPERS, calls.ONE, "np", "math", "real", "program", "run", "constants", "lengths"}
 
 
 class Writer:
@@ -91,6 +50,7 @@ class Writer:
         self.frames: list[Frame] = []
         self.arrays: dict[Node, Array] = {}
         self.kept: dict[tuple[int, str], str] = {}
+        self.fixed: dict[tuple[Node, str], str] = {}  # matrices that loops read
         self.bases: dict[int, str] = {}  # workspace arrays, by number
         self.filled: set[tuple[Home, Axis, str]] = set()
         self.helpers: set[str] = set()
@@ -172,22 +132,21 @@ class Writer:
     def _constant(self, node: Node) -> str:
         value = np.asarray(node._value)
         width = "real" if node.dtype is float or node in self.floating else self.width(node)
+        if value.size > 1 and (value == value.flat[0]).all():
+            return self.once(f"full({tuple_code(value.shape)}, {literal(value.flat[0])}, {width})", node.name or "constant")
         if value.size > 64:
             name = self.names.new(node.name or "constant")
             self.constants[name] = value
             self.work.append(f'{name} = array(constants["{name}"], {width})')
             return name
-        body = _literal(value)
-        wanted = _number_name(value) if not value.shape else "constant"
+        body = literal(value)
+        wanted = number_name(value) if not value.shape else "constant"
         return self.once(f"array({body}, {width})", node.name or wanted)
 
     def _own(self, node: Node) -> Array:
         home = self.storage.homes[node]
         if home.lane:
-            whole, start, stop = home.lane
-            x = self.array(whole)
-            code = x.index({}, [*[":"] * (len(node.shape) - 1), f"{start}:{stop}"])
-            return x.as_view(self.once(code, self.called(node)), shape=node.shape, whole=False)
+            return self.place(*home.lane, node.shape, self.called(node))
         if home.buffer is None:
             stage = STEP if self.storage.path[node] else RUN
             return Array(self.names.new(self.called(node)), home.axes, node.shape, stage, whole=False)
@@ -195,7 +154,15 @@ class Writer:
             return self._ring(home, 0)
         return self.steps_of(home, None, 0)
 
-    def _base(self, home: Home) -> str:
+    def place(self, whole: Node, dimension: int, start: int, stop: int, shape: tuple[int, ...], wanted: str) -> Array:
+        """Return a part of an array as an array."""
+        x = self.array(whole)
+        keys = [f"{start}:{stop}" if d == dimension else ":" for d in range(-len(shape), 0)]
+        while keys[-1] == ":":
+            keys.pop()
+        return x.as_view(self.once(x.index({}, keys), wanted), shape=shape, whole=False)
+
+    def allocated(self, home: Home) -> str:
         """Return the name of a workspace array, which is allocated here when it is first needed."""
         assert home.buffer is not None
         if home.buffer not in self.bases:
@@ -213,7 +180,7 @@ class Writer:
 
     def steps_of(self, home: Home, axis: Axis | None, offset: int) -> Array:
         """Return the steps of a home's array, those of one axis moved by ``offset``."""
-        base = self._base(home)
+        base = self.allocated(home)
         keys = {}
         for p, a in enumerate(home.axes):
             if a in home.halo:
@@ -232,7 +199,7 @@ class Writer:
 
     def _ring(self, home: Home, by: int) -> Array:
         """Return the rows of a ring in the order in which the loop comes to them, ``by`` steps late."""
-        base, loop = self._base(home), self.storage.path[home.node][-1]
+        base, loop = self.allocated(home), self.storage.path[home.node][-1]
         n, label = self.size[loop.axis], self.called(home.node)
         late = f" - {abs(by)}" if by else ""
         code = f"[{base}[(i{late}) % {home.ring}, ...] for i in range({n})]"
@@ -300,7 +267,7 @@ class Writer:
             if isinstance(item, Loop):
                 self.loop(item)
             elif item.op is SHIFT and not (self.frames and item.attrs["axis"] in self.stepping()):
-                self.fill(item)
+                fill(self, item)
             elif item in self.storage.homes:
                 self.statement(item)
 
@@ -308,7 +275,7 @@ class Writer:
         """Write a loop: the rows outside of its steps first, then the steps."""
         for node, path in self.storage.path.items():
             if node.op is SHIFT and node.attrs["axis"] is loop.axis and loop in path:
-                self.fill(node)
+                fill(self, node)
         frame = Frame(loop, count=self.size[loop.axis])
         self.equations.note(self, loop)
         self.frames.append(frame)
@@ -316,90 +283,9 @@ class Writer:
         self.frames.pop()
         self.write(frame)
 
-    def fill(self, node: Node) -> None:
-        """Write the rows that a shift reads outside of the steps, unless they are zeros that are there already."""
-        axis, by = node.attrs["axis"], node.attrs["by"]
-        side = "init" if by > 0 else "final"
-        home = self.storage.homes[root(node)]
-        if (home, axis, side) in self.filled:
-            return
-        self.filled.add((home, axis, side))
-        bound, given = (None, ()) if node.attrs["outside"] == "zero" else rows(node.inputs[0], axis, side)
-        if home.ring:
-            self._fill_ring(home, by, bound, given)
-            return
-        if bound is None:
-            return
-        lo, hi = home.halo[axis]
-        p = home.axes.index(axis)
-        for j in range(lo if by > 0 else hi):
-            row = given[0] if bound.rows is None else given[j - lo] if by > 0 else given[j]
-            core = {q: f"{home.halo[a][0]}:{f'-{home.halo[a][1]}' if home.halo[a][1] else ''}"
-                    for q, a in enumerate(home.axes) if a in home.halo and a is not axis}  # fmt: skip
-            place = str(j) if by > 0 else str(j - hi)
-            base = Array(self._base(home), home.axes, home.node.shape, WORK)
-            target = base.as_view(
-                self.once(base.index({**core, p: place}), f"{self.called(home.node)}_{side}"),
-                axes=tuple(a for a in home.axes if a is not axis), whole=False,
-            )  # fmt: skip
-            self._copy(target, row, self.called(home.node))
-
-    def _copy(self, target: Array, row: Node, label: str) -> None:
-        _, lifted = self.level(target.axes)
-        self.write(f"copyto({self.at_step(target, label)}, {self.operand(row, lifted, len(target.shape))})")
-
-    def _fill_ring(self, home: Home, by: int, bound: Any, given: Sequence[Node]) -> None:
-        base, k = self._base(home), abs(by)
-        loop = self.storage.path[home.node][-1]
-        delays = {abs(b) for r in self.storage.reads[home.node] for a, b in r.shifts if a is loop.axis}
-        k = max(delays)
-        if bound is None:
-            self.write(f"{base}.fill(0)")
-            return
-        for i in range(k):  # what step i reads k steps late
-            row = given[0] if bound.rows is None else given[len(given) - k + i] if by > 0 else given[k - 1 - i]
-            place = f"[{(i - k) % home.ring}, ...]" if home.ring > 1 else ""
-            target = Array(self.once(f"{base}{place}", f"{base}_start") if place else base, home.axes, home.node.shape, WORK)
-            self._copy(target, row, self.called(home.node))
-
     def statement(self, node: Node) -> None:
         """Write what computes a node."""
-        self.equations.note(self, node)
-        home = self.storage.homes[node]
-        lifted = [a for a in self.storage.order if a in node.axes and a not in self.stepping()]
-        if any(whole is node for whole, _, _ in (self.storage.lanes[x] for x in node.inputs if x in self.storage.lanes)):
-            self._join(node, lifted)
-        elif node.op.name == "contract":
-            contract(self, node, node, lifted)
-        elif node.op.name == "sum_over" and node.inputs[0] in self.storage.absorbed:
-            contract(self, node, node.inputs[0], lifted)
-        elif node.op.name in _REDUCERS and node.attrs["axes"]:
-            self._reduce(node, lifted)
-        else:
-            rank = max((len(x.shape) for x in node.inputs), default=0) if node.op.broadcasts else None
-            if node.op.name in ("copy", "straight_through"):
-                rank = len(node.shape)
-            xs = [self.operand(x, lifted, rank) for x in node.inputs]
-            if home.buffer is None:
-                self._local(node, xs)
-            else:
-                out = self.target(node)
-                lines = calls.phrase(node, out, xs) or [f"{out}[...] = {self._call(node, xs)}"]
-                for line in lines:
-                    self.write(self._with_numbers(line))
-
-    def _join(self, node: Node, lifted: Sequence[Axis]) -> None:
-        """Write a concatenation some of whose parts are in their places already."""
-        start = 0
-        for x in node.inputs:
-            stop = start + x.shape[-1]
-            if self.storage.lanes.get(x, (None,))[0] is not node or self.storage.lanes[x][1] != start:
-                whole = self.array(node)
-                code = whole.index({}, [*[":"] * (len(node.shape) - 1), f"{start}:{stop}"])
-                place = whole.as_view(self.once(code, f"{self.called(node)}_part"), shape=x.shape, whole=False)
-                out = self.at_step(place, self.called(node))
-                self.write(f"copyto({out}, {self.operand(x, lifted, len(x.shape))})")
-            start = stop
+        statement(self, node)
 
     def target(self, node: Node) -> str:
         """Return where the values of a node are to be written."""
@@ -420,56 +306,10 @@ class Writer:
         else:
             self.write(f"{self.target(node)}[...] = {code}")
 
-    def _with_numbers(self, line: str) -> str:
+    def finished(self, line: str) -> str:
+        """Return a line with its numbers; what it calls is carried along."""
+        self.helpers |= {h for h in HELPERS if line.startswith(f"{h}(")}
         return line.replace(calls.ONE, self.once("array(1.0, real)", "one")) if calls.ONE in line else line
-
-    def _local(self, node: Node, xs: list[str]) -> None:
-        name, mixed = self.array(node).code, node.dtype is float and any(x.dtype is not float for x in node.inputs)
-        if node.op.name in calls.UFUNCS:
-            width = ", dtype=real" if mixed else ""
-            self.write(f"{name} = {calls.UFUNCS[node.op.name]}({', '.join(xs)}{width})")
-        elif node.op.name in calls.PHRASES or (node.op.name == "sum_over" and len(xs) > 1):
-            lifted = [a for a in self.storage.order if a in node.axes and a not in self.stepping()]
-            lengths = [*(self.size[a] for a in lifted), *node.shape]
-            self.write(f"{name} = empty({tuple_code(lengths)}, {self.width(node)})")
-            for line in calls.phrase(node, name, xs) or []:
-                self.write(self._with_numbers(line))
-        else:
-            self.write(f"{name} = {self._call(node, xs)}")
-
-    def _call(self, node: Node, xs: list[str]) -> str:
-        """Return the call of an operation's own forward."""
-        if node.op is DRAW:
-            return self._draw(node, xs)
-        function = self.bundle.add(node.op.forward, node.op.name)
-        attrs = {k: v for k, v in node.attrs.items() if k != "adjoint_of"}
-        code = f"{function}({', '.join([*xs, *(f'{k}={_attribute(v)}' for k, v in attrs.items())])})"
-        if node.op.name == "reshape" or node.op.name not in BUILT_IN:  # what may return a view of an operand
-            return f"array({code}, {self.width(node)})"
-        plain = node.dtype is float and node.inputs and all(x.dtype is float for x in node.inputs)
-        return code if plain or node.dtype is not float else f"np.asarray({code}, real)"
-
-    def _draw(self, node: Node, xs: list[str]) -> str:
-        function = self.bundle.add(node.op.forward, "draw")
-        declared = node.attrs["over"]
-        attrs = ", ".join(f"{k}={_attribute(v)}" for k, v in node.attrs.items() if k != "over")
-        lengths = tuple_code([self.size[a] for a in declared])
-        one = f"{function}({xs[0]}, {attrs}, over=(), point=point)"
-        self.helpers.add("drawn")
-        code = f"drawn(lambda point: {one}, {lengths}, {node.shape}, real)"
-        have = Array(code, tuple(declared), node.shape, STEP)
-        return arranged(have, [*sorted(declared, key=self.storage.order.index), *range(len(node.shape))], ())
-
-    def _reduce(self, node: Node, lifted: Sequence[Axis]) -> None:
-        """Write a sum, maximum or log-sum-exp over axes."""
-        (x,) = node.inputs
-        over = [a for a in self.storage.order if a in node.attrs["axes"]]
-        all_axes = [a for a in self.storage.order if a in x.axes and a not in self.stepping()]
-        positions = tuple(i for i, a in enumerate(all_axes) if a in over)
-        code = self.operand(x, all_axes, None)
-        function = {"sum_over": "total", "max_over": "largest", "logsumexp_over": "log_sum_exp"}[node.op.name]
-        self.helpers.add(function)
-        self.assign(node, f"{function}({code}, {positions})")
 
     # -- the whole --------------------------------------------------------------------------------------------------------
 
@@ -480,22 +320,15 @@ class Writer:
             declared: for each output, the axes of the array that is returned.
         """
         self.items(self.storage.items)
-        returned = [self._returned(o, axes) for o, axes in zip(self.graph.outputs, declared, strict=True)]
-        body = _lines(self.run, 2)
-        head = f"    def run({', '.join(self.feeds.values())}):"
-        work = [f"    {line}" for line in self.work]
-        sizes = ", ".join([*self.size.values(), "real"])
-        constants = ", constants" if self.constants else ""
-        text = [
-            f'    """{self.title}"""', *work, "", head, *body, f"        return {tuple_code(returned)}", "", "    return run",
-        ]
-        functions = [HELPERS[h] for h in HELPERS if h in self.helpers] + list(self.bundle.sources.values())
-        parts = [f"def program({sizes}{constants}):", *text]
-        code = "\n".join(parts)
-        used = [n for n in NUMPY if _mentions(n, code)]
-        modules = ["import numpy as np", *(f"import {m}" for m in sorted(self.bundle.modules - {"numpy"}))]
-        imports = [f"from numpy import {', '.join(used)}"] if used else []
-        source = "\n".join([*modules, *imports, "", "", *("\n\n".join([f, ""]) for f in functions), code, ""])
+        returned = []
+        for o, axes in zip(self.graph.outputs, declared, strict=True):
+            code = self._returned(o, axes)
+            if not code.isidentifier() and self.array(o).code != self.called(o):
+                name = self.names.new(self.called(o))
+                self.write(f"{name} = {code}")
+                code = name
+            returned.append(code)
+        source = assembled(self, returned)
         return Emitted(source, self.feeds, self.size, self.constants, self.bundle.foreign, tuple(map(tuple, declared)))
 
     def _returned(self, node: Node, declared: Sequence[Axis]) -> str:
@@ -519,55 +352,4 @@ def _fresh(node: Node) -> bool:
     return node.op.name in ("contract", "sum_over") or calls.writes(node)
 
 
-def _mentions(name: str, code: str) -> bool:
-    return re.search(rf"(?<![\w.\"]){name}\(", code) is not None
-
-
-def _lines(parts: Sequence[Any], depth: int) -> list[str]:
-    """Return the lines of a body, loops with theirs indented."""
-    out: list[str] = []
-    for part in parts:
-        indent = "    " * depth
-        if isinstance(part, str):
-            if part.startswith("# ") and out and not out[-1].lstrip().startswith("#") and depth == 2:
-                out.append("")
-            out.append(indent + part)
-            continue
-        names = [n for n, _ in part.over.values()]
-        sources = [c for _, c in part.over.values()]
-        if len(names) == 1:
-            head = f"for {names[0]} in {sources[0]}:"
-        elif names:
-            head = f"for {', '.join(names)} in zip({', '.join(sources)}):"
-        else:
-            head = f"for _ in range({part.count}):"
-        out.append(indent + head)
-        out += _lines(part.lines, depth + 1) or [f"{indent}    pass"]
-    return out
-
-
-_REDUCERS = ("sum_over", "max_over", "logsumexp_over")
-
-
-def _literal(value: np.ndarray) -> str:
-    text = repr(value.tolist())
-    return text.replace("nan", "np.nan").replace("inf", "np.inf")
-
-
-def _number_name(value: np.ndarray) -> str:
-    known = {0.0: "zero", 0.5: "half", 1.0: "one", 2.0: "two", -1.0: "minus_one"}
-    number = value.item()
-    if isinstance(number, bool):
-        return "true" if number else "false"
-    text = f"{number:.6g}".replace(".", "_").replace("-", "minus_").replace("+", "")
-    return known.get(float(number), f"number_{text}")
-
-
-def _attribute(value: Any) -> str:
-    if isinstance(value, tuple):
-        return tuple_code([_attribute(v) for v in value])
-    if isinstance(value, slice):
-        return f"slice({value.start}, {value.stop}, {value.step})"
-    if isinstance(value, type):
-        return value.__name__
-    return repr(value)
+__all__ = ["NUMPY", "RESERVED", "Emitted", "Writer"]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from autograd_seq.axes import Axis
-from autograd_seq.emit.arrays import RUN, STEP, WORK, Array, tuple_code
+from autograd_seq.emit.arrays import STEP, WORK, Array, tuple_code
 from autograd_seq.emit.contraction import Label, Matrix, letters, product
 from autograd_seq.emit.views import arranged
 from autograd_seq.node import Node
@@ -66,7 +66,7 @@ def _matrix(w: Writer, contraction: Node, x: Array, labels: str, want: Matrix, r
     elif x.stage == WORK and not as_it_is:
         code = w.once(code, label)
     if w.frames and not loops and x.stage != STEP:
-        return _fixed(w, code, turned, label, right, x.stage)
+        return _fixed(w, node, code, turned, x.stage)
     return _turned(w.bind(code, loops, x.stage, label, len(order), x.rows is not None), turned)
 
 
@@ -74,19 +74,19 @@ def _turned(code: str, turned: bool) -> str:
     return f"{code}.T" if turned else code
 
 
-def _fixed(w: Writer, code: str, turned: bool, label: str, right: bool, stage: int) -> str:
+def _fixed(w: Writer, node: Node, code: str, turned: bool, stage: int) -> str:
     """Return a matrix that stays the same while a loop runs; transposed, it is copied once, before the loop."""
     if not turned and code.isidentifier():
         return code
+    label = w.called(node)
     wanted = f"{label}_T" if turned else label
     full = f"ascontiguousarray({_turned(code, turned)})" if turned else code
     if stage == WORK and not turned:
         return w.once(full, wanted)
-    key = RUN, full
-    if key not in w.kept:
-        w.kept[key] = w.names.new(wanted)
-        w.run.append(f"{w.kept[key]} = {full}")
-    return w.kept[key]
+    if (node, full) not in w.fixed:  # by node: others may have had the same array
+        w.fixed[node, full] = w.names.new(wanted)
+        w.run.append(f"{w.fixed[node, full]} = {full}")
+    return w.fixed[node, full]
 
 
 def _dot(w: Writer, node: Node, a: str, b: str, rows_: Sequence[Label], columns: Sequence[Label], labels: str) -> None:

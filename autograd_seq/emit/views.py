@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from autograd_seq.axes import Axis
 from autograd_seq.emit.arrays import WORK, Array, tuple_code
+from autograd_seq.graph.text import subscript
 from autograd_seq.node import Node
 
 if TYPE_CHECKING:
@@ -61,16 +62,7 @@ def _transpose(w: Writer, node: Node) -> Array:
 
 def _slice(w: Writer, node: Node) -> Array:
     x = w.array(node.inputs[0])
-    parts = [_part(p) for p in node.attrs["key"]]
-    return w.held(x.as_view(x.index({}, parts), shape=node.shape, whole=False), node)
-
-
-def _part(part: Any) -> str:
-    if not isinstance(part, slice):
-        return str(part)
-    start, stop, step = part.start or 0, part.stop, 1 if part.step is None else part.step
-    ends = f"{start if start or step < 0 else ''}:{'' if stop is None else stop}"
-    return ends if step == 1 else f"{ends}:{step}"
+    return w.held(x.as_view(x.index({}, subscript(node.attrs["key"], x.shape)), shape=node.shape, whole=False), node)
 
 
 def _broadcast_to(w: Writer, node: Node) -> Array:

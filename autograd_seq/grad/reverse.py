@@ -71,6 +71,9 @@ def grad(output: Node, wrt: Node | Sequence[Node], *, cotangent: Any = None) -> 
             )  # fmt: skip
     found = _Adjoint(output, targets).run(seed)
     out = [_laid_out(found.get(x), x) for x in targets]
+    for x, g in zip(targets, out, strict=True):
+        if g is not found.get(x):
+            _call(g, x)
     return out[0] if isinstance(wrt, Node) else out
 
 
@@ -93,6 +96,12 @@ def _laid_out(g: Node | None, like: Node) -> Node:
     """Return a cotangent with exactly the shape and axes of what it belongs to; zeros if there is none."""
     g = constant(0.0) if g is None else g
     return spread(broadcast_to(g, like.shape), like.axes)
+
+
+def _call(g: Node, node: Node) -> None:
+    """Remember whose cotangent a node is, unless it is something else as well."""
+    if g.adjoint_of is None and g.inputs:
+        g.adjoint_of = node
 
 
 def _fit(g: Any, like: Node) -> Node:
@@ -155,7 +164,7 @@ class _Adjoint:
             parts = self.parts.get(node, [])
             if node in self.readers:
                 self.states[node] = g = state(None, node.shape, over=node.axes)
-                g.attrs["adjoint_of"] = node
+                g.adjoint_of = node
             elif parts and node in self.needed:
                 g = _total(parts)
             else:
@@ -167,6 +176,10 @@ class _Adjoint:
                     for node_back in h.op.vjp(found[h], h, *h.inputs, **h.attrs)]  # fmt: skip
             closing = [_fit(p, node) for p in (*self.parts.get(node, []), *back)]
             adjoint[node.axes] = _total(closing) if closing else constant(0.0)
+        before = set(self.order)
+        for node, g in found.items():
+            if node.name and g not in before:
+                _call(g, node)
         return found
 
     def _pull(self, node: Node, g: Node) -> None:
@@ -199,7 +212,7 @@ def _row_cotangents(node: Node, g: Node) -> list[tuple[Node, Node]]:
     g, k = spread(g, axis), abs(by)
 
     def read(step: int) -> Node:
-        return AT(g, axis=axis, index=step, outside="zero")
+        return AT(g, axis=axis, index=step, outside="zero", **({"row": True} if by > 0 else {}))
 
     # a row for all: s₋ₖ … s₋₁ are read at steps 0 … k−1, s_T … at steps −k … −1; rows of a list count from the near end
     if bound.rows is None:

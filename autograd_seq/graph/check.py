@@ -31,7 +31,7 @@ def check_axis_names(nodes: Sequence[Node]) -> tuple[Axis, ...]:
     Raises:
         NameClashError: two axes have one name.
     """
-    ranked = sorted(nodes, key=lambda n: 0 if n.op is INPUT else 1 if n.op is STATE else 2)
+    ranked = sorted(nodes, key=lambda n: 0 if n.op is INPUT and not n.attrs else 1 if n.op is STATE else 2)
     extra = [a for n in nodes for a in (n.attrs.get("axis"), n.attrs.get("other")) if isinstance(a, Axis)]
     axes = tuple(dict.fromkeys([a for n in ranked for a in n.axes] + extra))
     names: dict[str, Axis] = {}

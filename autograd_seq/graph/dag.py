@@ -40,6 +40,9 @@ class DAG:
         sizes: the length of each axis.
         outputs: how each output is put together.
         nodes: the unrolled nodes, each after its inputs.
+        folded: the folded node that each output is laid out like.
+        origin: for a DAG of gradients, that of what is differentiated, by what, and whether its outputs come first.
+        ragged: the same for padded sequences, by the axes that have lengths.
 
     Example:
         >>> import autograd_seq as ag
@@ -58,6 +61,9 @@ class DAG:
             self.nodes: tuple[Node, ...] = self._unrolled.run()
         self.outputs: tuple[Values, ...] = tuple(self.values(o) for o in graph.outputs)
         self._plan: _Plan | None = None
+        self.folded: tuple[Node, ...] = graph.outputs
+        self.origin: tuple[DAG | None, Sequence[Node], bool] | None = None
+        self.ragged: dict[Any, DAG] = {}
 
     def __len__(self) -> int:
         return len(self.nodes)
@@ -98,7 +104,7 @@ class DAG:
         leading = tuple(self.sizes[a] for a in self.graph.layout(node))
         return Values(tuple(self._unrolled.at(node, p) for p in np.ndindex(*leading)), leading, node.shape, node.dtype)
 
-    def evaluate(self, *, dtype: Any = None, **given: Any) -> tuple[Any, ...]:
+    def evaluate(self, *, dtype: Any = None, lengths: Any = None, **given: Any) -> tuple[Any, ...]:
         """Return the values of the outputs, in order.
 
         Args:
@@ -106,8 +112,10 @@ class DAG:
             given: an array for each input and parameter, by name: axes first in their declared order, then the value's
                 dimensions. ``seed`` is 0 unless it is given.
 
+            lengths: for padded sequences, a dict from an axis to the real number of steps: one number, or one a sequence.
+
         Returns:
-            A tuple of arrays; an output that varies over axes has them in front.
+            A tuple of arrays; an output that varies over axes has them in front, and is 0 in the padding.
 
         Raises:
             FeedError, DTypeError: a feed is missing, unknown, or does not fit.
@@ -116,6 +124,9 @@ class DAG:
             Time and memory are linear in the number of nodes. Overflows and divisions by zero give inf and NaN without
             a warning, as in compiled programs.
         """
+        if lengths is not None and "lengths" not in self.graph.inputs:
+            return FUNCTIONS["evaluate_ragged"](self, lengths, dtype, given)
+        given = given if lengths is None else {**given, "lengths": lengths}
         arrays = feeds.check(self.graph, given)
         if self._plan is None:
             self._plan = _Plan(self.outputs)
@@ -176,13 +187,17 @@ class DAG:
             )  # fmt: skip
         made = iter(FUNCTIONS["grad"](self.outputs[0].nodes[0], flat))
         grads = [Values(tuple(next(made) for _ in p.nodes), p.leading, p.shape, float) for p in parts]
-        return self.derived([*self.outputs, *grads] if with_outputs else grads)
+        other = self.derived([*self.outputs, *grads] if with_outputs else grads)
+        other.folded = (*self.folded, *targets) if with_outputs else tuple(targets)
+        other.origin = self, targets, with_outputs
+        return other
 
     def derived(self, outputs: Sequence[Values]) -> DAG:
         """Return a DAG with the same feeds and other outputs, which may be nodes made from this one's (gradients)."""
         other = DAG.__new__(DAG)
         other.graph, other.sizes, other._unrolled, other._plan = self.graph, self.sizes, self._unrolled, None
-        other.outputs = tuple(outputs)
+        other.outputs, other.folded = tuple(outputs), ()
+        other.origin, other.ragged = (None, (), False), {}
         other.nodes = tuple(step_order([n for o in other.outputs for n in o.nodes]))
         return other
 

@@ -6,7 +6,7 @@ import operator
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from autograd_seq.axes import Axis
+from autograd_seq.axes import Axis, as_axes
 from autograd_seq.errors import AxisError, FeedError, OperationError, did_you_mean
 from autograd_seq.graph import check, feeds, text
 from autograd_seq.graph.dag import DAG
@@ -69,6 +69,7 @@ class Graph:
         check.check_causal(self.nodes, self.name)
         check.check_rows(self.nodes, self.name)
         self._by_name = {name: node for node, name in self._names.items()}
+        self.ragged: dict[Any, Any] = {}  # the same graph with lengths, by the axes that have some
         self.inputs: dict[str, Node] = {self.name(n): n for n in self.nodes if n.op in (INPUT, PARAM)}
 
     def name(self, node: Node) -> str:
@@ -100,6 +101,41 @@ class Graph:
         if node.op in (INPUT, STATE):
             return node.axes
         return tuple(a for a in self.axes if a in node.axes)
+
+    def layouts(self, order: Iterable[Axis] | None = None) -> list[tuple[Axis, ...]]:
+        """Return the axes of each output in the order in which its values are laid out.
+
+        Args:
+            order: the axes of all outputs, in the order wanted; that of :meth:`layout` by default.
+
+        Raises:
+            AxisError: an output varies over an axis that ``order`` leaves out, or ``order`` names one twice or none of the
+                graph's.
+
+        Example:
+            >>> import autograd_seq as ag
+            >>> t, b = ag.Axis("t"), ag.Axis("b")
+            >>> g = ag.Graph(ag.input("x", over=(t, b))[t] * 2)
+            >>> g.layouts(), g.layouts(order=(b, t))
+            ([(t, b)], [(b, t)])
+        """
+        if order is None:
+            return [self.layout(o) for o in self.outputs]
+        wanted = as_axes(order)
+        if strange := [a for a in wanted if a not in self.axes]:
+            raise AxisError(
+                "A209", f"order= names {strange[0]}, over which nothing varies", expected=f"axes of the graph: "
+                f"{', '.join(a.name for a in self.axes) or 'none'}", got=f"order=({', '.join(a.name for a in wanted)})",
+                fix=did_you_mean(strange[0].name, [a.name for a in self.axes]),
+            )  # fmt: skip
+        for o in self.outputs:
+            if missing := [a.name for a in self.layout(o) if a not in wanted]:
+                raise AxisError(
+                    "A210", f"order= leaves out {', '.join(missing)}, over which {self.name(o)} varies", node=self.name(o),
+                    where=o.where, expected="all axes of the outputs", got=f"order=({', '.join(a.name for a in wanted)})",
+                    fix=f"order=({', '.join([a.name for a in wanted] + missing)})",
+                )  # fmt: skip
+        return [tuple(a for a in wanted if a in o.axes) for o in self.outputs]
 
     def edges(self) -> list[tuple[Node, Node, int]]:
         """Return (source, reader, delay) for every read; the delay is 0 but for shifts. Rows are read by their state."""
@@ -196,10 +232,11 @@ class Graph:
         """
         return feeds.sizes(self, given)
 
-    def evaluate(self, **given: Any) -> tuple[Any, ...]:
+    def evaluate(self, *, lengths: Any = None, **given: Any) -> tuple[Any, ...]:
         """Return the values of the outputs, in order: unrolled over the lengths that the feeds have, then evaluated.
 
         Args:
+            lengths: those of padded sequences, as for :meth:`DAG.evaluate`.
             given: an array for each input and parameter, by name.
 
         Example:
@@ -208,4 +245,7 @@ class Graph:
             >>> ag.Graph(ag.input("x", over=t)[t] * 2).evaluate(x=[1.0, 2.0])
             (array([2., 4.]),)
         """
-        return self.unroll(**self.sizes(given)).evaluate(**given)
+        if lengths is not None and "lengths" in self.inputs:
+            given, lengths = {**given, "lengths": lengths}, None
+        dag = self.unroll(**self.sizes(given))
+        return dag.evaluate(**given) if lengths is None else dag.evaluate(lengths=lengths, **given)

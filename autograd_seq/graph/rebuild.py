@@ -24,18 +24,20 @@ Rule = Callable[[Node, tuple[Node, ...]], Node | None]
 def rebuild(
     outputs: Sequence[Node],
     rule: Rule,
-    states: Callable[[Node, Node], Node] | None = None,
+    states: Callable[[Node, Node, Node], Node] | None = None,
     axes: Callable[[Node], tuple[Axis, ...]] = lambda node: node.axes,
     image: dict[Node, Node] | None = None,
+    shifts: Callable[[Node, Node], Node] = lambda old, new: new,
 ) -> list[Node]:
     """Return the copies of ``outputs``; nodes that no change reaches are kept as they are.
 
     Args:
         outputs: what the graph computes.
         rule: what becomes of a node that is neither a state nor a shift.
-        states: ``states(state, equation)``, both new, is what readers at the same step read; the state by default.
+        states: ``states(old state, new one, its equation)`` is what readers at the same step read; the new one by default.
         axes: what a state or a shift of the copy varies over; what the old one did by default.
         image: is filled with what became of each node, as the copy grows: a rule may look up what came before.
+        shifts: ``shifts(old shift, new one)`` is what readers of the shift see; the new one by default.
 
     Notes:
         Linear in the number of nodes.
@@ -43,25 +45,26 @@ def rebuild(
     order = step_order(outputs)
     new: dict[Node, Node] = {} if image is None else image
     source: dict[Node, Node] = {}  # what a shift of the node reads, where that differs from what others read
-    shifts: dict[tuple[object, ...], Node] = {}
+    equal: dict[tuple[object, ...], Node] = {}
     for n in order:
-        twin = shifts.setdefault((n.inputs[0], *n.attrs.values()), n) if n.op is SHIFT else n
+        twin = equal.setdefault((n.inputs[0], *n.attrs.values()), n) if n.op is SHIFT else n
         if twin is not n:
             source[n] = source[twin]
         elif n.op is STATE or n.op is SHIFT:
             source[n] = Node(n.op, (UNDEFINED,), n.attrs, n.shape, n.dtype, axes(n), None, n.weak, n.name, n.site, n.scope)
+            source[n].adjoint_of = n.adjoint_of
     for n in order:
         if n.op is SHIFT:
-            new[n] = source[n]
+            new[n] = shifts(n, source[n])
         elif n.op is STATE:
-            new[n] = states(source[n], new[n.inputs[0]]) if states else source[n]
+            new[n] = states(n, source[n], new[n.inputs[0]]) if states else source[n]
         else:
             inputs = tuple([new[x] for x in n.inputs])
             made = rule(n, inputs)
             new[n] = again(n, inputs) if made is None else made
     for n in order:
         if n.op is SHIFT:
-            x = source.get(n.inputs[0], new[n.inputs[0]])
+            x = new[n.inputs[0]] if n.inputs[0].op is SHIFT else source.get(n.inputs[0], new[n.inputs[0]])
             source[n].inputs = (spread(x, source[n].axes),)
         elif n.op is STATE:
             source[n].inputs = tuple([new[x] if x is not UNDEFINED else x for x in n.inputs])
@@ -73,8 +76,16 @@ def again(node: Node, inputs: tuple[Node, ...]) -> Node:
     if all([a is b for a, b in zip(inputs, node.inputs, strict=True)]):
         return node
     made = apply(node.op, *inputs, **node.attrs)
-    made.name, made.site, made.scope = node.name, node.site, node.scope
+    made.name, made.site, made.scope, made.adjoint_of = node.name, node.site, node.scope, node.adjoint_of
     return made
+
+
+def named_as(node: Node, stands: Node) -> Node:
+    """Let what stands for a node be called as it is, unless that has a value or a name of its own."""
+    if stands._value is None and stands.name is None:
+        stands.name = node.name
+        stands.adjoint_of = node.adjoint_of if stands.adjoint_of is None else stands.adjoint_of
+    return stands
 
 
 def vmap(outputs: Node | Sequence[Node], *, over: Axis) -> Node | list[Node]:
@@ -130,6 +141,8 @@ def vmap(outputs: Node | Sequence[Node], *, over: Axis) -> Node | list[Node]:
         return (axis, *node.axes) if node in varying else node.axes
 
     def batched(node: Node, inputs: tuple[Node, ...]) -> Node | None:
+        if "of" in node.attrs:  # a count of points of what varies over one more axis now
+            return apply(node.op, **{**node.attrs, "of": (axis, *node.attrs["of"])})
         if node.op is not INPUT or node not in varying:
             return None
         return Node(INPUT, (), {}, node.shape, node.dtype, wider(node), name=node.name, site=node.site, scope=node.scope)

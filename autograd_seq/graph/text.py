@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -29,7 +29,7 @@ def names(nodes: Sequence[Node]) -> dict[Node, str]:
         if node in found or node.op is SHIFT:
             continue
         label = operation(node)
-        origin = node.attrs.get("adjoint_of")
+        origin = node.adjoint_of
         if origin is not None and (origin.name or origin in found):
             found[node] = _unique("d" + (origin.name or found[origin]), taken)
             continue
@@ -51,6 +51,9 @@ def names(nodes: Sequence[Node]) -> dict[Node, str]:
                 waiting.append(node)
         shifts = waiting
     return found
+
+
+_INTERNAL = {"rank", "index_rank", "among", "of", "here", "row", "made"}  # attributes that equations need not show
 
 
 def operation(node: Node) -> str:
@@ -112,12 +115,37 @@ def right(graph: Graph, node: Node, term: Callable[[Graph, Node], str] | None = 
         )
     if node.op.name == "rewritten":
         return f"{node.attrs['form']}({', '.join(args[1:])}), computed as {args[0]}"
+    if node.op.name == "slice":
+        inner = args[0] if args[0].isidentifier() else f"({args[0]})"
+        return f"{inner}[{', '.join(subscript(node.attrs['key'], node.inputs[0].shape))}]"
     if operation(node) in _INFIX:
         return f"{args[0]} {_INFIX[operation(node)]} {args[1]}"
-    attrs = [f"{k}={_attr(v)}" for k, v in node.attrs.items() if k not in ("rank", "index_rank")]
+    attrs = [f"{k}={_attr(v)}" for k, v in node.attrs.items() if k not in _INTERNAL]
     if not args and not attrs:
         return node.op.name if node._value is None else f"{node.op.name} {_value(node)}"
     return f"{operation(node)}({', '.join(args + attrs)})"
+
+
+def subscript(key: Sequence[Any], shape: Sequence[int]) -> list[str]:
+    """Return what stands between the brackets that take a part of a value of some shape.
+
+    Example:
+        >>> subscript((slice(0, 3, 1), None, 2, slice(5, None, -2), slice(0, 2, 1)), (4, 4, 6, 2))
+        ['0:3', 'None', '2', '5::-2', ':']
+    """
+    parts, lengths = [], iter(shape)
+    for k in key:
+        n = 1 if k is None else next(lengths)
+        if isinstance(k, slice) and (k.start, k.stop, k.step) == (0, n, 1):
+            parts.append(":")
+        elif isinstance(k, slice):
+            start = k.start or 0
+            step = 1 if k.step is None else k.step
+            ends = f"{start}:{'' if k.stop is None else k.stop}"
+            parts.append(ends if step == 1 else f"{ends}:{step}")
+        else:
+            parts.append(str(k))
+    return parts
 
 
 def _attr(value: object) -> str:

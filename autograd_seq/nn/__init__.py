@@ -2,5 +2,6 @@
 
 from autograd_seq.nn import init
 from autograd_seq.nn.cells import LSTM, gru, lstm, rnn
+from autograd_seq.nn.noise import dropout, zoneout
 
-__all__ = ["LSTM", "gru", "init", "lstm", "rnn"]
+__all__ = ["LSTM", "dropout", "gru", "init", "lstm", "rnn", "zoneout"]

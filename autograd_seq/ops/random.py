@@ -22,15 +22,17 @@ SEED = Node(INPUT, (), {}, (), int, (), name="seed")
 """The one seed of a run: ``evaluate(seed=3, …)``; 0 if it is not fed."""
 
 
-def _draw(seed: Any, name: str, kind: str, shape: tuple[int, ...], over: Any, point: tuple[int, ...] = ()) -> Any:
+def _draw(seed: Any, *before: Any, name: str, kind: str, shape: Any, over: Any, point: Any = (), moved: int = 0) -> Any:
+    if before:  # the steps of one axis that were counted in earlier calls
+        point = (*point[:moved], point[moved] + int(before[0]), *point[moved + 1 :])
     digest = hashlib.blake2b(repr((int(seed), name, tuple(point))).encode(), digest_size=16).digest()
     generator = np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "little")))
     return generator.random(shape) if kind == "uniform" else generator.standard_normal(shape)
 
 
 DRAW = defop(
-    "draw", shape=lambda seed, *, shape, **_: shape, forward=_draw, axes=lambda seed, *, over, **_: over,
-    vjp=lambda g, y, seed, **_: (None,), symbol="rand",
+    "draw", shape=lambda *seeds, shape, **_: shape, forward=_draw, axes=lambda *seeds, over, **_: over,
+    vjp=lambda g, y, *seeds, **_: (None,) * len(seeds), symbol="rand",
 )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from autograd_seq.op import FUNCTIONS, Op, arithmetic, defop, promote
 from autograd_seq.ops.elementwise import STABLE_LOG, cast, equal, exp, log, where
 from autograd_seq.ops.shape import concat, negative_axes, reshape
 from autograd_seq.ops.state import state
-from autograd_seq.ops.time import at, size
+from autograd_seq.ops.time import at, count, size
 
 Over = Axis | Iterable[Axis] | None
 Dims = int | Sequence[int] | None
@@ -135,7 +135,7 @@ def _stacked(xs: tuple[Any, ...]) -> Any:
 
 def _sum_over_forward(*xs: Any, axes: tuple[Axis, ...] = ()) -> Any:
     if len(xs) <= 2:
-        return xs[0] + xs[1] if len(xs) == 2 else xs[0] + 0
+        return xs[0] + 0 + xs[1] if len(xs) == 2 and xs[0].dtype == np.bool_ else xs[0] + (xs[1] if len(xs) == 2 else 0)
     return np.sum(_stacked(xs), axis=-1)  # along contiguous memory, hence pairwise
 
 
@@ -214,10 +214,9 @@ def mean(x: Any, axis: Dims = None, *, over: Over = None, keepdims: bool = False
     node = cast(node, float)
     out = sum(node, dims, keepdims=keepdims) if dims else node
     out = sum(out, over=varying) if varying else out
-    count = math.prod(node.shape[a] for a in dims)
-    out = out / count if dims else out
+    out = out / math.prod(node.shape[a] for a in dims) if dims else out
     for a in varying:
-        out = out / size(a)
+        out = out / count(node, varying, a)
     return out
 
 
@@ -264,7 +263,7 @@ def prod(x: Any, axis: Dims = None, *, over: Over = None, keepdims: bool = False
     for a in varying:
         p = state(None, x.shape, over=x.axes, dtype=x.dtype, init={a: constant(1)})
         p[a] = p[a - 1] * x
-        x = where(equal(size(a), 0), 1, at(p, a, -1, outside="zero"))
+        x = where(equal(count(x, (a,), a), 0), 1, at(p, a, -1, outside="zero"))
     for a in fixed:
         x = x ** size(a)
     return x

@@ -17,7 +17,7 @@ from autograd_seq.errors import DTypeError, ShapeError, StateError
 from autograd_seq.node import ARRAY, CONSTANT, Node, constant
 from autograd_seq.op import FUNCTIONS, defop, same_shape
 from autograd_seq.op import broadcast as broadcast_shapes
-from autograd_seq.ops.elementwise import cast
+from autograd_seq.ops.elementwise import cast, where
 from autograd_seq.ops.leaf import as_kind, as_shape, check_name
 from autograd_seq.ops.shape import broadcast_to
 from autograd_seq.site import current_scope, show_site, user_site
@@ -54,6 +54,7 @@ def state(
     init: Any = None,
     final: Any = None,
     dtype: Any = float,
+    every: Any = None,
     inherits: bool = False,
 ) -> Node:
     """Declare a state, whose equation ``s[t] = …`` follows and may read ``s[t - 1]``.
@@ -67,6 +68,8 @@ def state(
             axes a dict from axis to any of these.
         final: likewise what ``s[t + k]`` reads behind the last step, ``[s_T, s_{T+1}]``.
         dtype: float, int or bool.
+        every: a slower clock (Koutník et al. 2014): with 3 the equation holds at steps 0, 3, 6, …, and the state stays as it
+            is between them. With several axes a dict from axis to the number of steps.
         inherits: (for the engine) the rows are another state's, as seen through a shift.
 
     Returns:
@@ -99,6 +102,14 @@ def state(
             rows += new
     node.inputs = tuple(rows)
     node.attrs = {"bounds": tuple(bounds), "inherits": inherits, "reach": {}}
+    if every is not None:
+        clocks = _by_axis(every, node, "every")
+        if strange := [k for k in clocks.values() if not isinstance(k, int) or isinstance(k, bool) or k < 1]:
+            raise StateError(
+                "G213", f"every= of {full} is a number of steps", node=full, where=node.where, expected="an integer ≥ 1",
+                got=repr(strange[0]), fix="every=2 lets the state move at steps 0, 2, 4, …",
+            )  # fmt: skip
+        node.attrs["every"] = clocks
     return node
 
 
@@ -193,6 +204,9 @@ def define(node: Node, key: Any, definition: Any) -> None:
             fix="a second quantity needs a state of its own",
         )  # fmt: skip
     value = constant(definition)
+    for axis, k in node.attrs.get("every", {}).items():
+        if k > 1:
+            value = where(FUNCTIONS["ticks"](axis, k), value, node[axis - 1])
     if extra := [a.name for a in value.axes if a not in node.axes]:
         raise StateError(
             "G209", f"the equation of {label} varies over {', '.join(extra)}, but {label} does not", node=node.name,

@@ -45,7 +45,7 @@ def shift(x: Any, axis: Axis, by: int, *, init: Any = None, final: Any = None) -
         (t,)
     """
     x = constant(x)
-    _check_varies(x, axis)
+    check_varies(x, axis)
     by = -(axis - by).offset if by else 0
     if init is not None or final is not None:
         before, behind = (r if r is None or isinstance(r, dict) else {axis: r} for r in (init, final))
@@ -100,7 +100,8 @@ def _one_axis(axis: Any, name: str | None = None) -> Axis:
     return axis
 
 
-def _check_varies(x: Node, axis: Any) -> None:
+def check_varies(x: Node, axis: Any) -> None:
+    """Refuse an axis over which a value does not vary."""
     label = x.name or x.op.name
     _one_axis(axis, x.name)
     if axis not in x.axes:
@@ -124,7 +125,7 @@ def read(x: Node, key: Any) -> Node:
             where=show_site(user_site()), got=repr(key), fix="ag.index, ag.along and axes of their own compare two places",
         )  # fmt: skip
     for place in places:
-        _check_varies(x, place.axis)
+        check_varies(x, place.axis)
     for place in sorted(places, key=lambda p: x.axes.index(p.axis)):
         x = shift(x, place.axis, -place.offset)
     rest = tuple(p for p in parts if not isinstance(p, (Axis, Index)))
@@ -135,13 +136,21 @@ def read(x: Node, key: Any) -> Node:
 
 # -- step numbers, single steps, other axes -------------------------------------------------------------------------
 
-SIZE = defop("size", shape=lambda *, axis: (), dtype=int, forward=None, vjp=lambda g, y, axis: ())
+SIZE = defop(
+    "size", shape=lambda **_: (), dtype=int, forward=None, vjp=lambda g, y, **_: (),
+    doc="The number of steps. As a factor of a count, the steps that a value which varies over ``of`` has on ``among``: with "
+    "lengths, the product of such factors is the number of its real points.",
+)  # fmt: skip
 INDEX = defop(
-    "index", shape=lambda *, axis: (), dtype=int, forward=None, vjp=lambda g, y, axis: (), axes=lambda *, axis: (axis,)
+    "index", shape=lambda **_: (), dtype=int, forward=None, vjp=lambda g, y, **_: (), axes=lambda *, axis, **_: (axis,),
+    doc="The step number. With ``here=True`` that of this call, which a carry does not count on; with ``row=True`` as well, "
+    "of no step in a call that a carry starts, for then no boundary row is read.",
 )
 AT = defop(
     "at", shape=lambda x, **_: x, dtype=first, forward=None, axes=lambda x, *, axis, **_: tuple(a for a in x if a is not axis),
-    vjp=lambda g, y, x, axis, index, outside: (where(equal(INDEX(axis=axis), _from_start(index, axis)), g, 0.0),),
+    vjp=lambda g, y, x, axis, index, outside, **row: (
+        where(equal(INDEX(axis=axis, here=True, **row), _from_start(index, axis, x)), g, 0.0),),
+    doc="A step. ``row=True`` says that it is the cotangent of a row in front of the sequence.",
 )  # fmt: skip
 ALONG: Op = defop(
     "along", shape=lambda x, **_: x, dtype=first, forward=None,
@@ -155,12 +164,17 @@ SPREAD = defop(
 )  # fmt: skip
 
 
-def _from_start(index: int, axis: Axis) -> Any:
-    return index if index >= 0 else SIZE(axis=axis) + index
+def _from_start(index: int, axis: Axis, x: Node) -> Any:
+    return index if index >= 0 else count(x, (axis,), axis) + index
+
+
+def count(x: Node, among: tuple[Axis, ...], axis: Axis) -> Node:
+    """Return the factor of an axis in the number of points that ``x`` has on some axes."""
+    return SIZE(axis=axis, among=among, of=x.axes)
 
 
 def size(axis: Axis) -> Node:
-    """The number of steps on an axis, as an integer value.
+    """The number of steps on an axis, as an integer value; with lengths that of each sequence.
 
     Example:
         >>> size(Axis("t"))
@@ -182,7 +196,7 @@ def index(axis: Axis) -> Node:
 
 
 def at(x: Any, over: Axis, index: int, *, outside: str = "error") -> Node:
-    """Pick step ``index`` of an axis; negative numbers count from the end.
+    """Pick step ``index`` of an axis; negative numbers count from the end, with lengths from each sequence's own.
 
     Args:
         x: a value; one that does not vary over the axis is returned as it is.
@@ -213,7 +227,7 @@ def at(x: Any, over: Axis, index: int, *, outside: str = "error") -> Node:
 
 
 def last(x: Any, *, over: Axis) -> Node:
-    """The last step of an axis; see :func:`at`."""
+    """The last step of an axis, with lengths that of each sequence; see :func:`at`."""
     return at(x, over, -1)
 
 
@@ -237,7 +251,7 @@ def along(x: Any, axis: Axis, other: Axis) -> Node:
         (u,)
     """
     x = constant(x)
-    _check_varies(x, axis)
+    check_varies(x, axis)
     _one_axis(other, x.name)
     if other in x.axes:
         raise AxisError(

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from autograd_seq.graph.rebuild import rebuild
+from autograd_seq.graph.rebuild import named_as, rebuild
 from autograd_seq.node import Node, apply
 from autograd_seq.op import OPS
 from autograd_seq.ops.reduce import sum_over
@@ -109,6 +109,8 @@ def _fate(where: Places, n: Node) -> tuple[int, int]:
     """Return an order in which products stand that the same function is applied to, and then by who reads them."""
     while where.alone(n) and (n.op is _CONTRACT or is_sum(n)):
         n = where.readers[n][0]
+    if n.op.name == "tanh" and where.alone(n) and where.readers[n][0].op.name == "mul":  # a sigmoid as tanh
+        return 0, where.at[n]
     return {"sigmoid": 0, "tanh": 1}.get(n.op.name, 2), where.at[n]
 
 
@@ -125,22 +127,16 @@ def _replaced(outputs: list[Node], where: Places, plans: dict[Node, tuple[list[N
             big = inputs[0].inputs[0]
             if big not in sums:
                 sums[big] = sum_over(big, axes=node.attrs["axes"])
-            return _named(node, apply(_SLICE, sums[big], key=inputs[0].attrs["key"]))
+            return named_as(node, apply(_SLICE, sums[big], key=inputs[0].attrs["key"]))
         return None
 
-    return _first(where, outputs, [n.inputs[side] for n, (_, side) in plans.items()], rule, image)
+    return first_of(where, outputs, [n.inputs[side] for n, (_, side) in plans.items()], rule, image)
 
 
-def _first(where: Places, outputs: list[Node], early: Iterable[Node], rule: Any, image: dict[Node, Node]) -> list[Node]:
+def first_of(where: Places, outputs: list[Node], early: Iterable[Node], rule: Any, image: dict[Node, Node]) -> list[Node]:
     """Rebuild a graph so that the rule finds what became of ``early`` when it comes to what is packed."""
     early = sorted(dict.fromkeys(early), key=where.ready)
     return rebuild([*early, *outputs], rule, image=image)[len(early) :]
-
-
-def _named(node: Node, made: Node) -> Node:
-    if node.name and made.name is None:
-        made.name = node.name
-    return made
 
 
 def _lane(node: Node, lanes: list[Node], side: int, image: dict[Node, Node], whole: dict[Node, Node]) -> Node:
@@ -158,7 +154,7 @@ def _lane(node: Node, lanes: list[Node], side: int, image: dict[Node, Node], who
     for n in lanes:
         width = n.inputs[side].shape[dimension]
         if n is node:
-            return _named(node, part(whole[lanes[0]], at, start, start + width))
+            return named_as(node, part(whole[lanes[0]], at, start, start + width))
         start += width
     raise AssertionError("a lane is one of its lanes")
 
@@ -224,11 +220,14 @@ def _placeable(where: Places, d: Node) -> bool:
     return d.op.name in _ALIKE and not any(r.op in (STATE, SHIFT) for r in where.readers[d]) and d not in where.outputs
 
 
-def _lane_order(where: Places, x: Node) -> tuple[int, int]:
-    """Order cotangents of gates as the gates are: what passed a sigmoid first, by the matrix's first reader."""
-    a = next(y for y in x.inputs if not y.axes)
+def _lane_order(where: Places, x: Node) -> tuple[int, int, int]:
+    """Order cotangents of gates by what they are multiples of, then as the gates are, by the matrix's first reader."""
+    a, d = sorted(x.inputs, key=lambda y: bool(y.axes))
+    path = where.path[d]
+    while d.op.name == "mul" and (late := [y for y in d.inputs if where.path[y] == path]):
+        d = late[0]
     forward = [r for r in where.readers[a] if r.op is _CONTRACT and r is not x]
-    return _fate(where, forward[0]) if forward else (3, where.at[x])
+    return where.at[d], *(_fate(where, forward[0]) if forward else (3, where.at[x]))
 
 
 # -- elementwise operations on parts ----------------------------------------------------------------------------------------
@@ -264,9 +263,9 @@ def _alike(outputs: list[Node]) -> tuple[list[Node], bool]:
             whole[first] = apply(first.op, *operands, **first.attrs)
         at = next(i for i, n in enumerate(run) if n is node)
         start = sum(n.shape[-1] for n in run[:at])
-        return _named(node, part(whole[first], -1, start, start + node.shape[-1]))
+        return named_as(node, part(whole[first], -1, start, start + node.shape[-1]))
 
-    return _first(where, outputs, [x for n in runs for x in n.inputs], rule, image), True
+    return first_of(where, outputs, [x for n in runs for x in n.inputs], rule, image), True
 
 
 def _ready(where: Places, run: Sequence[Node]) -> bool:
@@ -277,9 +276,10 @@ def _ready(where: Places, run: Sequence[Node]) -> bool:
 
 def _part_key(where: Places, n: Node) -> tuple[Any, int] | None:
     """Return what operations on adjacent parts have in common, and where this one's part begins."""
-    keys, start = [], None
+    keys: list[Any] = []
+    start: int | None = None
     for x in n.inputs:
-        if x.op is _SLICE and _last_only(x):
+        if x.op is _SLICE and x.axes and _last_only(x):
             begin = x.attrs["key"][-1].start
             if start not in (None, begin) or x.shape != n.shape:
                 return None
@@ -287,6 +287,8 @@ def _part_key(where: Places, n: Node) -> tuple[Any, int] | None:
             keys.append(("part", id(x.inputs[0])))
         elif x._value is not None and not x.shape:
             keys.append(("number", id(x)))
+        elif x in where.given and x.shape == n.shape[-1:]:
+            keys.append(("given",))
         else:
             return None
     if start is None:
@@ -318,8 +320,8 @@ def _adjacent(members: Iterable[tuple[int, Node]]) -> list[list[Node]]:
 def _joined(parts: Sequence[Node], image: dict[Node, Node]) -> Node:
     """Return what a run of adjacent parts is a part of: the array itself if it is all of it."""
     first, last = parts[0], parts[-1]
-    if first.op is not _SLICE:
-        return image[first]
+    if first.op is not _SLICE or not first.axes:
+        return image[first] if not first.shape else concat([image[x] for x in parts], -1)
     source = image[first].inputs[0]
     start, stop = first.attrs["key"][-1].start, last.attrs["key"][-1].stop
     return source if (start, stop) == (0, source.shape[-1]) else part(source, -1, start, stop)

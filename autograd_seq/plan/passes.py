@@ -8,28 +8,37 @@ from dataclasses import dataclass
 from autograd_seq.axes import Axis
 from autograd_seq.errors import OperationError, did_you_mean
 from autograd_seq.graph.graph import Graph
-from autograd_seq.graph.rebuild import rebuild
+from autograd_seq.graph.rebuild import named_as, rebuild
 from autograd_seq.node import Node
+from autograd_seq.plan.blocks import blocked
+from autograd_seq.plan.expand import expanded
+from autograd_seq.plan.halves import halved
 from autograd_seq.plan.legal import legal
 from autograd_seq.plan.pack import packed
-from autograd_seq.plan.regroup import gathered, regrouped
+from autograd_seq.plan.regroup import gathered, ordered, regrouped
 from autograd_seq.plan.schedule import Item, schedule
 from autograd_seq.plan.simplify import canonical, identities, merged, tidied
+from autograd_seq.plan.sink import sunk
 from autograd_seq.plan.storage import LEAVES, Storage
 
 GRAPH_PASSES: dict[str, Callable[[Sequence[Node]], list[Node]]] = {
     "canonical": canonical,
     "identities": identities,
+    "expand": expanded,
     "merge": merged,
     "gather": gathered,
+    "halve": halved,
+    "order": ordered,
     "pack": packed,
     "regroup": regrouped,
     "tidy": tidied,
+    "block": blocked,
 }
 """Passes over the graph, in the order in which they run."""
 
-PASSES: tuple[str, ...] = (*GRAPH_PASSES, "absorb", "share")
-"""All passes, in order: those over the graph; ``absorb``, which sums outer products over time without forming them; and
+PASSES: tuple[str, ...] = (*GRAPH_PASSES, "sink", "absorb", "share")
+"""All passes, in order: those over the graph; ``sink``, which computes long rows in the loop that reads them; ``absorb``, which
+sums outer products over time without forming them; and
 ``share``, which uses an array again when nobody needs what it held."""
 
 Say = Callable[[Node], bool]
@@ -69,6 +78,8 @@ def plan(
     out = legal(out)
     graph = Graph(out)
     items = schedule(graph.nodes)
+    if "sink" in chosen:
+        items = sunk(graph, items)
     inner = absorbed(graph, items) if "absorb" in chosen else {}
     storage = Storage(items, graph.outputs, axes, [n for n in graph.nodes if writes(n)],
                       [n for n in graph.nodes if in_place(n)], inner, "share" in chosen)  # fmt: skip
@@ -79,8 +90,9 @@ def own(node: Node, inputs: tuple[Node, ...]) -> Node | None:
     """Copy what is computed: passes give names to their nodes, and those of the user are not theirs."""
     if node.op in LEAVES or node._value is not None:
         return None
-    return Node(node.op, inputs, node.attrs, node.shape, node.dtype, node.axes, None, node.weak, node.name, node.site,
-                node.scope)  # fmt: skip
+    made = Node(node.op, inputs, node.attrs, node.shape, node.dtype, node.axes, None, node.weak, site=node.site,
+                scope=node.scope)  # fmt: skip
+    return named_as(node, made)
 
 
 def absorbed(graph: Graph, items: Sequence[Item]) -> dict[Node, Node]:

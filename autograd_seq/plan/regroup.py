@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from autograd_seq.graph.graph import Graph
-from autograd_seq.graph.rebuild import rebuild
+from autograd_seq.graph.rebuild import named_as, rebuild
 from autograd_seq.node import Node, union
-from autograd_seq.op import OPS, broadcast
+from autograd_seq.op import OPS, Op, broadcast
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import SHIFT
 from autograd_seq.plan.schedule import Loop, paths, schedule
+from autograd_seq.plan.simplify import number
 
 _ADD, _SUB, _MUL, _NEG = (OPS[n] for n in ("add", "sub", "mul", "neg"))
 
@@ -58,8 +59,26 @@ def is_sum(node: Node) -> bool:
     return node.dtype is float and (node.op in (_ADD, _SUB) or (node.op is sum_over and not node.attrs["axes"]))
 
 
+def ordered(outputs: Sequence[Node]) -> list[Node]:
+    """Return the graph with the terms of a + b + … inside of loops in the order in which they are there."""
+    where = Places(outputs)
+    image: dict[Node, Node] = {}
+
+    def rule(node: Node, inputs: tuple[Node, ...]) -> Node | None:
+        if where.path[node] and node.op in (_ADD, _SUB) and node.dtype is float and not _inner(where, node):
+            terms = _terms(where, node, (_ADD, _SUB))
+            return None if len({where.depth(x, node) for _, x in terms}) < 2 else _total_by_depth(where, node, terms, image)
+        return None
+
+    return rebuild(outputs, rule, image=image)
+
+
 def regrouped(outputs: Sequence[Node]) -> list[Node]:
     """Return the graph with the sums and products inside of loops regrouped by the loops that their parts need."""
+    return _regrouped(_regrouped(outputs))  # sums that have become products are factors now
+
+
+def _regrouped(outputs: Sequence[Node]) -> list[Node]:
     where = Places(outputs)
     image: dict[Node, Node] = {}
 
@@ -83,7 +102,7 @@ def _inner(where: Places, node: Node) -> bool:
     return is_sum(reader) and where.path[reader] == where.path[node]
 
 
-def _terms(where: Places, node: Node) -> list[tuple[int, Node]]:
+def _terms(where: Places, node: Node, kinds: Sequence[Op] = (_ADD, _SUB, sum_over)) -> list[tuple[int, Node]]:
     """Return the terms of a sum, through the sums and signs inside of it that nobody else reads."""
     found: list[tuple[int, Node]] = []
     stack = [(1, node)]
@@ -92,7 +111,7 @@ def _terms(where: Places, node: Node) -> list[tuple[int, Node]]:
         inside = x is node or (where.path[x] == where.path[node] and where.alone(x))
         if inside and x.op is _NEG:
             stack.append((-sign, x.inputs[0]))
-        elif inside and is_sum(x):
+        elif inside and x.op in kinds and is_sum(x):
             signs = (1, -1) if x.op is _SUB else (1,) * len(x.inputs)
             stack += [(sign * s, y) for s, y in zip(signs, x.inputs, strict=True)][::-1]
         else:
@@ -101,11 +120,18 @@ def _terms(where: Places, node: Node) -> list[tuple[int, Node]]:
 
 
 def _sum_by_depth(where: Places, node: Node, image: dict[Node, Node]) -> Node | None:
+    if (mixed := _between(where, node, image)) is not None:
+        return _as(node, mixed)
     terms = _terms(where, node)
     depths = {where.depth(x, node) for _, x in terms}
     terms, before = _factored(where, node, terms, image), len(terms)
     if before == len(terms) < 3 and len(depths) < 2:
         return None
+    return _total_by_depth(where, node, terms, image)
+
+
+def _total_by_depth(where: Places, node: Node, terms: list[tuple[int, Node]], image: dict[Node, Node]) -> Node | None:
+    """Return the sum of terms, first those that are there first; ``None`` if the node is that already."""
     ordered = sorted(terms, key=lambda term: where.depth(term[1], node))
     if all(a is b for (_, a), b in zip(ordered, node.inputs, strict=False)) and len(ordered) == len(node.inputs) == 2:
         return None
@@ -119,6 +145,21 @@ def _sum_by_depth(where: Places, node: Node, image: dict[Node, Node]) -> Node | 
         else:
             total = _ADD(total, y) if sign > 0 else _SUB(total, y)
     return _as(node, total)
+
+
+def _between(where: Places, node: Node, image: dict[Node, Node]) -> Node | None:
+    """Return (1 − z)·a + z·b as a + z·(b − a), if z is there only at the step itself: two operations less."""
+    if node.op is not _ADD:
+        return None
+    for first, second in (node.inputs, node.inputs[::-1]):
+        if not (first.op is second.op is _MUL and where.alone(first) and where.alone(second)):
+            continue
+        for rest, a in (first.inputs, first.inputs[::-1]):
+            for z, b in (second.inputs, second.inputs[::-1]):
+                fits = rest.op is _SUB and rest.inputs[1] is z and number(rest.inputs[0]) == 1 and a.shape == b.shape == z.shape
+                if fits and where.path[z] == where.path[node] and set(a.axes) == set(b.axes) == set(z.axes):
+                    return _ADD(image[a], _MUL(image[z], _SUB(image[b], image[a])))
+    return None
 
 
 def _factored(where: Places, node: Node, terms: list[tuple[int, Node]], image: dict[Node, Node]) -> list[tuple[int, Node]]:
@@ -151,9 +192,7 @@ def _factored(where: Places, node: Node, terms: list[tuple[int, Node]], image: d
 def _as(node: Node, made: Node | None) -> Node | None:
     if made is None or made.shape != node.shape or set(made.axes) != set(node.axes):
         return None
-    if node.name and made.name is None:
-        made.name = node.name
-    return made
+    return named_as(node, made)
 
 
 def _factors(where: Places, node: Node) -> list[Node]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from autograd_seq.graph.order import step_order
-from autograd_seq.graph.rebuild import again, rebuild
+from autograd_seq.graph.rebuild import again, named_as, rebuild
 from autograd_seq.node import CONSTANT, STRONG, Node, apply, constant
 from autograd_seq.op import OPS
 from autograd_seq.ops.leaf import INPUT, PARAM, TENSOR
@@ -36,14 +36,7 @@ def canonical(outputs: Sequence[Node]) -> list[Node]:
             return named_as(node, inputs[0])
         return None
 
-    return rebuild(outputs, rule, lambda state, equation: spread(equation, state.axes))
-
-
-def named_as(node: Node, stands: Node) -> Node:
-    """Let what stands for a named node carry its name, if it has none."""
-    if node.name and stands.name is None and stands._value is None:
-        stands.name = node.name
-    return stands
+    return rebuild(outputs, rule, lambda old, state, equation: spread(equation, state.axes))
 
 
 # -- equal expressions once -----------------------------------------------------------------------------------------
@@ -175,6 +168,10 @@ def _mul(node: Node, a: Node, b: Node) -> Node | None:
     return None
 
 
+def _zero_safe_mul(node: Node, a: Node, b: Node) -> Node | None:
+    return _MUL(a, b) if number(a) else None  # what it is 0 for is not 0
+
+
 def _neg(node: Node, x: Node) -> Node | None:
     if x.op is _NEG:
         return x.inputs[0]
@@ -233,8 +230,8 @@ def _reshape(node: Node, x: Node) -> Node | None:
 
 
 _RULES: dict[str, Callable[..., Node | None]] = {
-    "add": _add, "sub": _sub, "mul": _mul, "neg": _neg, "contract": _contract, "sum_over": _sum_over, "along": _along,
-    "sum": _sum, "reshape": _reshape,
+    "add": _add, "sub": _sub, "mul": _mul, "neg": _neg, "zero_safe_mul": _zero_safe_mul, "contract": _contract,
+    "sum_over": _sum_over, "along": _along, "sum": _sum, "reshape": _reshape,
     "broadcast_to": lambda node, x: x if x.shape == node.shape else None,
     "div": lambda node, a, b: a if number(b) == 1 else None,
 }  # fmt: skip

@@ -60,6 +60,10 @@ class Read:
     elsewhere: bool = False  # it reads some other step than the current one in another way than by a shift
 
 
+Lane = tuple[Node, int, int, int]
+"""(whole, dimension, start, stop): adjacent entries of another node's array, along a dimension counted from the end."""
+
+
 @dataclass(eq=False)
 class Home:
     """Where the values of a node are.
@@ -72,7 +76,7 @@ class Home:
         buffer: the number of the workspace array; ``None`` for a local variable.
         start, stop: the first and the last statement at which the array is in use.
         last: the last statement that reads it.
-        lane: (whole, start, stop): the values are these entries of another node's last dimension, which joins them.
+        lane: the values are a part of another node's array: of one that joins them, or of one that nobody needs there any more.
     """
 
     node: Node
@@ -83,7 +87,7 @@ class Home:
     start: int = 0
     stop: int = 0
     last: int = 0
-    lane: tuple[Node, int, int] | None = None
+    lane: Lane | None = None
 
     @property
     def key(self) -> tuple[object, ...]:
@@ -124,7 +128,7 @@ class Storage:
         self.reads = self._reads()
         roots = {root(o) for o in outputs}
         self.lanes = self._lanes(roots) if share else {}
-        for n, (whole, _, _) in self.lanes.items():
+        for n, (whole, *_) in self.lanes.items():
             self.reads[whole] = [*self.reads[whole], *self.reads[n]]
         self.homes = {n: self._home(n, roots) for n in self.path if self._computed(n)}
         self.buffers: list[Home] = []
@@ -151,21 +155,79 @@ class Storage:
         """Return what the statement of ``n`` reads: its inputs, and those of what is computed inside of it."""
         return [y for x in n.inputs for y in (x.inputs if x in self.absorbed else (x,))]
 
-    def _lanes(self, roots: set[Node]) -> dict[Node, tuple[Node, int, int]]:
-        """Return the nodes that can be computed where a concatenation wants them, and their places in it."""
-        found: dict[Node, tuple[Node, int, int]] = {}
-        for whole, path in self.path.items():
-            if whole.op.name != "concat" or whole.attrs["axis"] != -1 or not whole.axes or not path:
-                continue
-            start = 0
-            for x in whole.inputs:
-                stop = start + x.shape[-1]
-                alone = x not in roots and x not in found and not any(r.shifts for r in self.reads[root(x)])
-                fits = self._computed(x) and x in self._in_place and self.path[x] == path and x.dtype is whole.dtype
-                if alone and fits and set(x.axes) == set(whole.axes) and x.shape[:-1] == whole.shape[:-1]:
-                    found[x] = whole, start, stop
-                start = stop
+    def _lanes(self, roots: set[Node]) -> dict[Node, Lane]:
+        """Return the nodes that are computed where others want or leave them, and their places there."""
+        found: dict[Node, Lane] = {}
+        for n in self.path:
+            if n.op.name == "concat" and self._worth_placing(n):
+                found.update(self._wanted(n, found, roots))
+        for n in [m for m in found if m.op.name == "blocks"]:
+            found.update(self._behind(n, found, roots))
+        for n in self.path:
+            if n in self._in_place and n.axes and n not in found and (lane := self._left(n, found, roots)) is not None:
+                found[n] = lane
         return found
+
+    def _worth_placing(self, n: Node) -> bool:
+        """Tell whether parts are to be computed in their places: among columns only for the sake of a loop."""
+        if not n.axes:
+            return n.attrs["axis"] != -1
+        return n.attrs["axis"] == -1 and (bool(self.path[n]) or any(r.by is not None and r.path for r in self.reads[n]))
+
+    def _wanted(self, whole: Node, found: dict[Node, Lane], roots: set[Node]) -> dict[Node, Lane]:
+        """Return the parts of a concatenation that can be computed in their places at once.
+
+        Those of a step, and matrices that are stacked: a place among columns is slow to write to for all steps at once.
+        """
+        places, start, path, axis = {}, 0, self.path[whole], whole.attrs["axis"]
+        for x in whole.inputs:
+            stop = start + x.shape[axis]
+            alone = x not in roots and x not in found and x not in places and not any(r.shifts for r in self.reads[root(x)])
+            fits = self._computed(x) and x in self._in_place and self.path[x] == path and x.dtype is whole.dtype
+            shape = list(whole.shape)
+            shape[axis] = stop - start
+            if alone and fits and set(x.axes) == set(whole.axes) and x.shape == tuple(shape):
+                places[x] = whole, axis, start, stop
+            start = stop
+        return places
+
+    def _behind(self, n: Node, found: dict[Node, Lane], roots: set[Node]) -> dict[Node, Lane]:
+        """Return what a product of blocks reads, and the parts of that, in the place where the product is to be."""
+        x, (whole, axis, start, _) = n.inputs[0], found[n]
+        if x.op.name != "concat" or not self._computed(x) or x in roots or self.path[x] or set(x.axes) != set(whole.axes):
+            return {}
+        if any(r.by is not n or r.shifts for r in self.reads[x]) or any(lane[0] is n for lane in found.values()):
+            return {}
+        inner = {m: lane for m, lane in found.items() if lane[0] is x}
+        return {x: found[n], **{m: (whole, axis, start + a, start + b) for m, (_, _, a, b) in inner.items()}}
+
+    def _left(self, n: Node, found: dict[Node, Lane], roots: set[Node]) -> Lane | None:
+        """Return the part of another array that ``n`` may write over: it reads it at its own step, as the last to do so."""
+        for x in n.inputs:
+            lane = found.get(x) or _part(x)
+            if lane is None or lane[1] != -1 or lane[0] in found or not self._computed(lane[0]):
+                continue
+            whole, _, start, stop = lane
+            inside = {m for m, (w, _, a, b) in found.items() if w is whole and a < stop and start < b}
+            fits = n not in roots and whole not in roots and n.dtype is whole.dtype and set(n.axes) == set(whole.axes)
+            fits = fits and n.shape == (*whole.shape[:-1], stop - start) and self.path[n] == self.path[whole]
+            again = any(y is not x and (root(y) is whole or root(y) in inside) for y in n.inputs)
+            if fits and not again and whole.op.name != "concat" and not inside & roots and all(
+                self._done(r, m, n, start, stop) for m in (whole, *inside) for r in self.reads[m]
+            ) and not any(r.shifts for r in self.reads[n]):  # fmt: skip
+                return lane
+        return None
+
+    def _done(self, read: Read, of: Node, n: Node, start: int, stop: int) -> bool:
+        """Tell whether a read of ``of`` is over when ``n`` is computed, or has nothing to do with the part it writes over."""
+        if read.by is n:
+            return True
+        if read.by is None or read.shifts or read.elsewhere:
+            return False
+        if read.at < self.at[n] and read.path == self.path[n]:
+            return True
+        parts = [_part(y) for y in self.operands(read.by) if root(y) is of]
+        return of is not n and bool(parts) and all(p is not None and (p[3] <= start or stop <= p[2]) for p in parts)
 
     # -- homes ----------------------------------------------------------------------------------------------------------
 
@@ -270,6 +332,20 @@ class Storage:
         if self.path[n] and any(read.elsewhere for read in self.reads[r]):
             return True
         return any(loop.axis not in self.homes[r].axes for loop in self.path[n][_common(self.path[r], self.path[n]) :])
+
+
+def _part(x: Node) -> Lane | None:
+    """Return the adjacent entries of the last dimension of an array that a view shows at its own step."""
+    while is_view(x) and x.op.name in ("state", "rewritten", "stop_gradient"):
+        x = x.inputs[0]
+    if x.op.name != "slice" or is_view(x.inputs[0]) or len(x.attrs["key"]) != len(x.inputs[0].shape):
+        return None
+    *others, last = x.attrs["key"]
+    if not all(isinstance(k, slice) and k.step == 1 for k in (*others, last)):
+        return None
+    if any((k.start, k.stop) != (0, m) for k, m in zip(others, x.inputs[0].shape[:-1], strict=True)):
+        return None
+    return x.inputs[0], -1, last.start, last.stop
 
 
 def _as_it_is(x: Node) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 
 from autograd_seq.axes import Axis
 from autograd_seq.graph import text
@@ -11,7 +12,8 @@ from autograd_seq.graph.graph import Graph
 from autograd_seq.node import Node
 from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import SHIFT
-from autograd_seq.plan.cost import operations
+from autograd_seq.plan.cost import WIDTHS, operations
+from autograd_seq.plan.passes import Plan
 from autograd_seq.plan.schedule import Item, Loop
 from autograd_seq.plan.storage import LEAVES, is_view
 
@@ -24,9 +26,12 @@ class Schedule:
     """A schedule that prints.
 
     Attributes:
-        graph: the graph that is scheduled, after all passes.
-        items: its nodes and loops, in order.
+        plan: the graph that is scheduled, after all passes, its nodes and loops, and where values are kept.
+        itemsize: bytes of a float.
         notes: what else is to be said of it, a line each, at the end.
+
+    Each line ends in the floating-point operations of all its points, and in the bytes that its values take where they are
+    kept: of all steps, or only of those that a loop still needs. Arrays may be used again by other lines.
 
     Example:
         >>> import autograd_seq as ag
@@ -34,21 +39,35 @@ class Schedule:
         >>> w, x, h = ag.param("w"), ag.input("x", over=t), ag.state("h", over=t)
         >>> h[t] = ag.tanh(w * x[t]) + h[t - 1]
         >>> print(ag.compile(ag.sum(h, over=t)).schedule)
-        lifted over t: mul_1 = w * x        T
-        lifted over t: tanh_1 = tanh(mul_1) 10·T
+        lifted over t: mul_1 = w * x         T flop     8·T bytes
+        lifted over t: tanh_1 = tanh(mul_1)  10·T flop  8·T bytes
         for t = 0 … T−1:
-            h = tanh_1 + h[t - 1]           T
-        sum_over_1 = sum_over(h, axes=(t,)) T
+            h = tanh_1 + h[t - 1]            T flop     8·T bytes
+        sum_over_1 = sum_over(h, axes=(t,))  T flop     8 bytes
     """
 
-    graph: Graph
-    items: tuple[Item, ...]
+    plan: Plan
+    itemsize: int = 8
     notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        lines = list(_lines(self.graph, self.items))
-        width = min(max((len(line) for line, _ in lines), default=0), _LONGEST)
-        return "\n".join([*(f"{line:<{width}} {count}".rstrip() for line, count in lines), *self.notes])
+        lines = _lines(self.plan.graph, self.plan.items)
+        rows = [(line, *(self._numbers(node) if node is not None else ("", ""))) for line, node in lines]
+        first, second = (max((len(row[i]) for row in rows), default=0) for i in (0, 1))
+        return "\n".join([*(f"{a:<{first}}  {b:<{second}}  {c}".rstrip() for a, b, c in rows), *self.notes])
+
+    def _numbers(self, node: Node) -> tuple[str, str]:
+        each, axes = operations(node)
+        storage = self.plan.storage
+        if any(x in storage.absorbed for x in node.inputs):
+            each = 0  # the sum is part of the product
+        flops = f"{_product(each, axes)} flop" if each else ""
+        home = storage.homes.get(node)
+        if home is None:
+            return flops, ""
+        kept = prod(node.shape) * WIDTHS.get(node.dtype, self.itemsize) * max(home.ring, 1)
+        own = storage.homes[home.lane[0]].axes if home.lane else home.axes
+        return flops, f"{_product(kept, own)} bytes"
 
 
 def show(graph: Graph, items: Sequence[Item]) -> str:
@@ -72,18 +91,18 @@ def show(graph: Graph, items: Sequence[Item]) -> str:
     return "\n".join(line for line, _ in _lines(graph, items))
 
 
-def _lines(graph: Graph, items: Sequence[Item]) -> list[tuple[str, str]]:
+def _lines(graph: Graph, items: Sequence[Item]) -> list[tuple[str, Node | None]]:
     labels = {n: graph.name(n) for n in graph.nodes}
     for n in graph.nodes:
         if n.op is STATE and n.inputs[0].name is None:
             labels[n.inputs[0]] = labels[n]  # the equation of a state is called as the state is
-    out: list[tuple[str, str]] = []
+    out: list[tuple[str, Node | None]] = []
     _write(graph, items, labels, (), out)
     return out
 
 
 def _write(graph: Graph, items: Sequence[Item], labels: dict[Node, str], around: tuple[Axis, ...],
-           out: list[tuple[str, str]]) -> None:  # fmt: skip
+           out: list[tuple[str, Node | None]]) -> None:  # fmt: skip
     def term(graph: Graph, node: Node) -> str:
         if node._value is not None or node.op in LEAVES or not is_view(node):
             return labels[node] if node._value is None and node in labels else text.operand(graph, node)
@@ -98,12 +117,12 @@ def _write(graph: Graph, items: Sequence[Item], labels: dict[Node, str], around:
         if isinstance(item, Loop):
             last = f"{symbol(item.axis)}−1"
             steps = f"0 … {last}" if item.direction > 0 else f"{last} … 0"
-            out.append((f"{indent}for {item.axis.name} = {steps}:", ""))
+            out.append((f"{indent}for {item.axis.name} = {steps}:", None))
             _write(graph, item.body, labels, (*around, item.axis), out)
         elif item.op not in LEAVES and item._value is None and not is_view(item):
             lifted = ", ".join(a.name for a in graph.layout(item) if a not in around)
             line = f"{indent}{f'lifted over {lifted}: ' if lifted else ''}{labels[item]} = {text.right(graph, item, term)}"
-            out.append((line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…", _count(item)))
+            out.append((line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…", item))
 
 
 def symbol(axis: Axis) -> str:
@@ -116,10 +135,5 @@ def symbol(axis: Axis) -> str:
     return axis.name.upper() if len(axis.name) <= 2 else f"size({axis.name})"
 
 
-def _count(node: Node) -> str:
-    """Return the floating-point operations of a node, as a product of its numbers and the lengths of axes."""
-    each, axes = operations(node)
-    if not each:
-        return ""
-    factors = [str(each), *(symbol(a) for a in axes)] if each != 1 or not axes else [symbol(a) for a in axes]
-    return "·".join(factors)
+def _product(number: int, axes: Sequence[Axis]) -> str:
+    return "·".join([*([str(number)] if number != 1 or not axes else []), *(symbol(a) for a in axes)])

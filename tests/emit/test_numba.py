@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -224,3 +225,14 @@ def test_a_folder_that_others_can_write_is_not_used(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "a file" / "below"))
     (tmp_path / "a file").write_text("")
     assert backend.cache_folder() is None
+
+
+def test_a_native_program_is_saved_in_numpy_and_profiled_there(tmp_path: Path, numba_cache: Path) -> None:
+    t = ag.Axis("t")
+    step = ag.compile(ag.sum(ag.tanh(ag.input("x", over=t)), over=t), backend="numba")
+    namespace: dict[str, Any] = {}
+    exec(step.save_source(tmp_path / "alone.py").read_text(encoding="utf-8"), namespace)
+    x = np.linspace(-1, 1, 5)
+    assert namespace["program"](5, real=np.float64)(x)[0] == pytest.approx(float(step(x=x)[0]))
+    with pytest.raises(ag.errors.OperationError, match="O307"):
+        step.profile(x=x)

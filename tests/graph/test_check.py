@@ -264,6 +264,11 @@ def test_a_gradient_that_reads_fewer_rows_than_its_model_is_fine() -> None:
 
 # -- every refusal has its code and its words -------------------------------------------------------------------------
 
+RAGGED = """
+y, x = ag.input("y", over=(t, u)), np.ones((3, 2))
+g = ag.Graph(ag.sum(ag.input("x", over=(t, u)), over=t))
+f = ag.compile(g)
+"""
 DAG = 'x = ag.input("x", (2,), over=t)\ng = ag.Graph(ag.sum(x[t], over=t))\n'
 SCALAR = 'w, x = ag.param("w"), ag.input("x", over=t)\nL = ag.sum(w * x[t], over=t)\n'
 BROKEN = 'bad = ag.defop("{}", shape=ag.same_shape, forward={}, vjp=lambda g, y, x: ({},))\n'
@@ -343,6 +348,8 @@ TABLE = [
     ("A110", DAG + "ag.vmap(x[t], over=t)", ["x varies over t already", "new to the graph", 'b = ag.Axis("b")']),
     ("O302", DAG + "ag.vmap([1], over=t)", ["vmap takes nodes", "a node, or several", "got 1"]),
     ("A208", DAG + "ag.Graph(ag.max(x, over=t)).unroll(t=0)", ["is the maximum of nothing", "at least one step of t"]),
+    ("A209", DAG + 'ag.compile(x * 1, order=(t, ag.Axis("b")))', ["order= names b, over which nothing varies"]),
+    ("A210", DAG + "ag.compile(x * 1, order=())", ["order= leaves out t", "order=(t)"]),
     ("F102", DAG + "g.evaluate(y=1)", ['nothing called "y" is fed', "known names: x"]),
     ("F103", DAG + "g.evaluate()", ["x is not fed", "x: (t, 2) float, got nothing", "evaluate(x=…)"]),
     ("F103", 'ag.Graph(ag.param("a") + ag.param("b")).evaluate()', ["a, b are not fed"]),
@@ -354,6 +361,26 @@ TABLE = [
     ("F106", 'a, b = ag.input("a", over=t), ag.input("b", over=t)\nag.Graph(a + b).evaluate(a=[1.0], b=[1.0, 2.0])',
      ["a and b disagree about t", "1 steps, as a has", "2 steps of b"]),
     ("F107", DAG + "g.unroll(t=3).evaluate(x=np.ones((4, 2)))", ["x has 4 steps over t", "unroll(t=4)"]),
+    # carries
+    ("K101", DAG + 'ag.compile(x[t - 1] * 1, carry=ag.Axis("b"))', ["does not vary over b", "one of t"]),
+    ("K102", DAG + "ag.compile(x[t - 1] * 1, carry=1)", ["True or an ag.Axis", "got 1"]),
+    ("K103", 'ag.compile(ag.param("w") * 2, carry=True)', ["which axis", "a graph without axes"]),
+    ("K104", DAG + "ag.compile(x[t + 1] * 1, carry=True)", ["x is read ahead of its step", "got x[t + 1]"]),
+    ("K105", DAG + "y = x / ag.size(t)\nag.compile(y[t - 1] * 1, carry=True)", ["depends on all steps of t", "size"]),
+    ("G213", 'ag.state("s", over=t, every=0)', ["every= of s is a number of steps", "got 0"]),
+    # lengths of padded sequences
+    ("F301", RAGGED + "f(x=x, lengths=[2, 1])", ["a dict from axis to lengths"]),
+    ("F302", RAGGED + "f(x=x, lengths={t: [2, -1]})", ["whole numbers ≥ 0, got -1"]),
+    ("F303", RAGGED + "f(x=x, lengths={t: [2, 1, 1]})", ["one for each of u=2, got 3"]),
+    ("F304", RAGGED + "f(x=x, lengths={t: [2, 9]})", ["at most 3, got 9"]),
+    ("F305", RAGGED + "d = g.unroll(t=3, u=2)\nd.derived(d.outputs).evaluate(x=x, lengths={t: 1})", ["of other outputs"]),
+    ("A301", RAGGED + "ag.compile(y[u - 1] * 1)(y=x, lengths={t: [2, 1]})", ["y[u - 1] reads another sequence"]),
+    ("A302", RAGGED + "ag.compile([y, ag.size(t) * 2])(y=x, lengths={t: [2, 1]})", ["mul_1 comes to vary over u"]),
+    ("A303", RAGGED + 'f(x=x, lengths={"tt": [2, 1]})', ['did you mean "t"?']),
+    ("A304", RAGGED + "ag.compile(ag.index(t))(t=3, lengths={t: 2})", ["no input varies over t"]),
+    ("A305", RAGGED + "f(x=x, lengths={(t, t): [2, 1]})", ["cannot vary over t", "one of u"]),
+    ("A306", RAGGED + "f(x=x, lengths={t: [[2, 1]]})", ["what the length of t varies over is not told"]),
+    ("K111", RAGGED + "ag.compile([y[t - 1] * 1, ag.index(t)], carry=True)(y=x, lengths={t: [2, 1]})", ["counts steps"]),
     # derivatives
     ("E101", 'ag.grad(ag.param("k", dtype=int), ag.param("w"))', ["only floats have gradients"]),
     ("E102", 'w = ag.param("w", (2,))\nag.grad(ag.exp(w), w)', ["exp is not one number", "ag.sum(…) makes one of it"]),

@@ -17,11 +17,11 @@ import pytest
 import autograd_seq as ag
 from autograd_seq import axes, node, op, site
 from autograd_seq.op import OPS
-from autograd_seq.ops import elementwise, gather, leaf, lifting, linear, loss, random, reduce, shape, time
+from autograd_seq.ops import elementwise, gather, history, leaf, lifting, linear, loss, random, reduce, shape, time
 from autograd_seq.ops import state as states
 
 MODULES: list[types.ModuleType] = [
-    axes, node, op, site, elementwise, gather, leaf, lifting, linear, loss, random, reduce, shape, states, time,
+    axes, node, op, site, elementwise, gather, history, leaf, lifting, linear, loss, random, reduce, shape, states, time,
 ]  # fmt: skip
 
 
@@ -150,6 +150,10 @@ REFUSALS: list[Refusal] = [
     ("O104", ag.OperationError, lambda: ag.at(x(), t, 0, outside="wrap"), r'two ways outside(.|\n)*"error" or "zero"'),
     ("O105", ag.OperationError, lambda: ag.spike(1.0, "step"),
      r"no such surrogate(.|\n)*fast_sigmoid, arctan, got 'step'"),
+    ("O106", ag.OperationError, lambda: ag.window(x(), t, 0), r"the size of a window is a number of steps(.|\n)*got 0"),
+    ("O106", ag.OperationError, lambda: ag.window(x(), t, 2, every=1.5), r"every= is a number of steps(.|\n)*got 1.5"),
+    ("O107", ag.OperationError, lambda: ag.ticks(t, 3, phase=3), r"within every= steps(.|\n)*phase < 3, got phase=3"),
+    ("G213", ag.StateError, lambda: state(every=0), r"every= of s is a number of steps(.|\n)*got 0"),
     ("O201", ag.OperationError, lambda: ag.einsum("ij,jk", A23),
      r"one or two operands, a term each, got 2 terms for 1"),
     ("O201", ag.OperationError, lambda: ag.einsum("i,i,i", [1.0], [1.0], [1.0]), r"got 3 terms for 3 operands"),

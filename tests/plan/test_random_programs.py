@@ -18,6 +18,7 @@ import autograd_seq as ag
 from autograd_seq.graph.check import cut, loop_axis
 from autograd_seq.graph.order import components
 from autograd_seq.op import BUILT_IN
+from autograd_seq.plan import sink
 
 COUNT = int(os.environ.get("AUTOGRAD_SEQ_RANDOM_PROGRAMS", "300"))
 WIDTHS = {float: np.float64, int: np.int64, bool: np.bool_}
@@ -62,6 +63,14 @@ def test_a_program_equals_the_unrolled_graph(seed, random_program, compiled, way
         check(case, got, want, "all passes" if passes is None else f"passes={passes}")
         for label, array, node in zip(case.labels, got, case.outputs, strict=True):
             assert array.dtype == WIDTHS[node.dtype], (seed, label)
+
+
+@pytest.mark.parametrize("seed", range(1, COUNT, 3))
+def test_rows_computed_in_the_loops_that_read_them(seed, random_program, compiled, monkeypatch):
+    """As long rows are; none of these is long."""
+    monkeypatch.setattr(sink, "LONG", 0)
+    case = random_program(seed)
+    check(case, compiled(case.outputs)(**case.fed(ag.Graph(case.outputs))), case.expected(), "all rows sunk")
 
 
 @pytest.mark.parametrize("seed", range(0, COUNT, 5))

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 import autograd_seq as ag
-from autograd_seq.plan import legal, pack, regroup, simplify, storage
+from autograd_seq.plan import expand, halves, legal, pack, regroup, simplify, storage
 
+_hot = expand._multiple_of_one_hot
 _terms, _factors, _ring = regroup._terms, regroup._factors, storage.Storage._ring
 
 
@@ -21,7 +22,7 @@ def _first_part(x: ag.Node, dimension: int, start: int, stop: int) -> ag.Node:
 
 
 SABOTAGE: dict[str, tuple[Any, str, Callable[..., Any]]] = {
-    "signs of a sum lost": (regroup, "_terms", lambda w, n: [(1, x) for _, x in _terms(w, n)]),
+    "signs of a sum lost": (regroup, "_terms", lambda *a: [(1, x) for _, x in _terms(*a)]),
     "a factor counted twice": (regroup, "_factors", lambda w, n: [*_factors(w, n), _factors(w, n)[0]]),
     "a factor lost": (regroup, "_multiplied", lambda factors: list(factors)[:1]),
     "a sum over what does not vary is not times its length": (
@@ -31,6 +32,10 @@ SABOTAGE: dict[str, tuple[Any, str, Callable[..., Any]]] = {
     "two states in one array": (legal, "_own", lambda n: True),
     "rings too short": (storage.Storage, "_ring", lambda s, n, kept: min(1, _ring(s, n, kept))),
     "written over too early": (storage.Storage, "_read_later", lambda s, r, n: False),
+    "a part written over that others read": (storage.Storage, "_done", lambda *a: True),
+    "a gate's argument not halved": (halves, "_scaled", lambda w, z, gate, image, half: image[z]),
+    "a label counted once, not as often as it weighs": (
+        expand, "_multiple_of_one_hot", lambda x: None if (found := _hot(x)) is None else (found[0], None)),
     "arrays free too early": (storage.Storage, "_stop", lambda s, n, kept: s.at[n]),
 }  # fmt: skip
 

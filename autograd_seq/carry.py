@@ -1,0 +1,249 @@
+"""Carried programs: sequences that come in pieces, each call going on where the one before ended."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from autograd_seq.axes import Axis
+from autograd_seq.errors import AutogradSeqError, CarryError, FeedError
+from autograd_seq.graph.carry import Cut, Slot, cut_along
+from autograd_seq.graph.graph import Graph
+from autograd_seq.graph.lengths import told
+from autograd_seq.node import kind_of
+
+
+class Runs(Protocol):
+    """A program: what :func:`autograd_seq.compile` makes without ``carry=``."""
+
+    graph: Graph
+    source: str
+
+    def __call__(self, **given: Any) -> tuple[Any, ...]: ...
+
+    @property
+    def schedule(self) -> Any: ...
+
+    def cost(self, **lengths: int) -> Any: ...
+
+    def save_source(self, path: str | os.PathLike[str]) -> Path: ...
+
+    def profile(self, **given: Any) -> Any: ...
+
+
+class Carry(Mapping[str, np.ndarray]):
+    """What one call leaves for the next: rows of the values that later steps read, by name.
+
+    ``carry["s"]`` has k rows in front, k being the longest delay with which ``s`` is read, in time order, the newest last;
+    then the other axes of ``s``, then the dimensions of its value.
+
+    Args:
+        rows: such an array for each name.
+        steps: how many steps there were so far; with lengths an array, one number a sequence.
+
+    Example:
+        >>> import autograd_seq as ag
+        >>> t = ag.Axis("t")
+        >>> x, s = ag.input("x", over=t), ag.state("s", over=t)
+        >>> s[t] = s[t - 2] + x[t]
+        >>> _, carry = ag.compile(s, carry=True)(x=[1.0, 2.0, 3.0])
+        >>> carry.steps, carry["s"].tolist()
+        (3, [2.0, 4.0])
+    """
+
+    def __init__(self, rows: Mapping[str, Any], steps: Any) -> None:
+        self._rows = {name: np.asarray(array) for name, array in rows.items()}
+        self.steps: Any = int(steps) if np.ndim(steps) == 0 else np.asarray(steps, np.int64)
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self._rows[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __repr__(self) -> str:
+        held = ", ".join(f"{name} {array.dtype}{list(array.shape)}" for name, array in self.items())
+        return f"<Carry after {self.steps} steps: {held or 'nothing'}>"
+
+
+class CarriedProgram:
+    """A compiled graph whose calls follow one another. Made by :func:`compile` with ``carry=``.
+
+    ``outs, carry = program(…, carry=carry)``: the first call gets ``carry=None`` or none. Running T1 steps and then T2 with
+    the carry equals running T1 + T2 steps: states and shifted inputs go on, ``ag.index`` counts on, random draws are those
+    of the later steps. What lies inside of one step does not: a loop over another axis starts from its own rows at each of
+    them. Sums, means, picked steps and gradients are of the steps of the call; no gradient flows through a carry, and rows
+    in front of the sequence (``init=``) have one in a first call only.
+
+    Attributes:
+        first: the program of a first call.
+        cut: what is carried, along which axis.
+
+    Example:
+        >>> import autograd_seq as ag
+        >>> t = ag.Axis("t")
+        >>> x, s = ag.input("x", over=t), ag.state("s", over=t)
+        >>> s[t] = 0.5 * s[t - 1] + x[t]
+        >>> program = ag.compile(s, carry=True)
+        >>> (whole,), _ = program(x=[1.0, 2.0, 3.0, 4.0])
+        >>> (one,), carry = program(x=[1.0, 2.0])
+        >>> (two,), carry = program(x=[3.0, 4.0], carry=carry)
+        >>> [*one, *two] == [*whole]
+        True
+
+    Notes:
+        A later call runs a program of its own, compiled when it is first needed. What is carried costs k rows a value,
+        whatever the number of steps.
+    """
+
+    def __init__(self, cut: Cut, graph: Graph, make: Callable[[list[Any]], Runs]) -> None:
+        self.cut, self.graph, self._make = cut, graph, make
+        self._padded: dict[tuple[Axis, ...], CarriedProgram] = {}
+        if "carry" in graph.inputs:
+            raise CarryError(
+                "K106", '"carry" is fed, and is what a call goes on from', node="carry", where=graph.inputs["carry"].where,
+                fix="give the input another name",
+            )  # fmt: skip
+        self.first = make(cut.first)
+        self._later: Runs | None = None
+        self._told = [(name, graph.layout(n).index(cut.axis)) for name, n in graph.inputs.items() if cut.axis in n.axes]
+
+    @property
+    def later(self) -> Runs:
+        """The program of a call that goes on from a carry."""
+        if self._later is None:
+            self._later = self._make(self.cut.later)
+        return self._later
+
+    def __call__(
+        self, *, carry: Carry | None = None, lengths: Any = None, **given: Any
+    ) -> tuple[tuple[Any, ...], Carry | None]:
+        """Return the values of the outputs, and the carry for the next call; a call of no steps returns the one it got.
+
+        Args:
+            carry: what the call before returned; ``None`` starts.
+            lengths: of padded sequences, as for :class:`Program`: the carry holds the rows behind each one's own end, and a
+                sequence without a step in this call keeps those it had.
+            given: the feeds, as for :class:`Program`.
+
+        Raises:
+            CarryError: the carry is another program's, or its shapes do not fit.
+            FeedError, DTypeError, AxisError: as for :class:`Program`.
+        """
+        steps: Any = self._steps(given)
+        if isinstance(carry, Carry) and np.ndim(carry.steps) and lengths is None and self.cut.steps is not None:
+            lengths = {self.cut.axis: np.full(carry.steps.shape, steps)}
+        program = self
+        if lengths is not None:
+            said = told(self.graph, lengths, given)
+            given["lengths"] = {(axis, *over): said.arrays[axis] for axis, over in said.over}
+            if self.cut.axis in said.arrays:
+                program, steps = self._with_lengths(dict(said.over)[self.cut.axis]), said.arrays[self.cut.axis]
+        values = program.first(**given) if carry is None else program._go_on(carry, given, np.shape(steps))
+        kept = len(self.graph.outputs)
+        if not np.any(steps):
+            return values[:kept], carry
+        rows, at = {}, kept
+        for slot in self.cut.slots:
+            rows[slot.name] = np.stack(values[at : at + slot.rows]) if slot.rows > 1 else values[at][None]
+            at += slot.rows
+        return values[:kept], Carry(rows, steps + (carry.steps if carry is not None else 0))
+
+    def _with_lengths(self, batch: tuple[Axis, ...]) -> CarriedProgram:
+        """Return this program for sequences that end at steps of their own."""
+        if batch not in self._padded:
+            self._padded[batch] = CarriedProgram(cut_along(self.graph, self.cut.axis, batch), self.graph, self._make)
+        return self._padded[batch]
+
+    def _steps(self, given: dict[str, Any]) -> int:
+        for name, position in self._told:
+            if name in given:
+                shape = getattr(given[name], "shape", None) or np.shape(given[name])
+                return int(shape[position]) if position < len(shape) else 1  # the program says what is wrong with it
+        return int(given.get(self.cut.axis.name, 1))
+
+    def _go_on(self, carry: Carry, given: dict[str, Any], batch: tuple[int, ...]) -> tuple[Any, ...]:
+        self._check(carry)
+        known = self.later.graph.inputs
+        fed = {name: value for name, value in given.items() if name in known or name not in self.graph.inputs}
+        for slot in self.cut.slots:
+            fed.update(zip(slot.feeds, carry[slot.name], strict=True))
+        if self.cut.steps is not None:
+            fed[self.cut.steps] = np.array(np.broadcast_to(carry.steps, batch), np.int64)
+        try:
+            return self.later(**fed)
+        except FeedError as error:
+            rows = {feed: slot for slot in self.cut.slots for feed in slot.feeds}
+            if error.code == "F106" and any(feed in error.what for feed in rows):
+                raise self._misfit(carry, error) from None
+            raise
+
+    def _check(self, carry: Any) -> None:
+        if not isinstance(carry, Carry):
+            raise CarryError(
+                "K107", "carry= takes what an earlier call returned", expected="an ag.Carry, or None to start",
+                got=repr(carry)[:80], fix="outs, carry = program(…, carry=carry)",
+            )  # fmt: skip
+        slots = {slot.name: slot for slot in self.cut.slots}
+        if set(carry) != set(slots):
+            raise CarryError(
+                "K108", "the carry is that of another program", expected=f"rows of {', '.join(slots) or 'nothing'}",
+                got=f"rows of {', '.join(carry) or 'nothing'}", fix="start this program with carry=None",
+            )  # fmt: skip
+        for name, slot in slots.items():
+            got, rank = carry[name], 1 + len(slot.axes) + len(slot.shape)
+            fits = got.ndim == rank and got.shape[0] == slot.rows and got.shape[1 + len(slot.axes) :] == slot.shape
+            if not fits or _kind(got) is not slot.dtype:
+                raise CarryError(
+                    "K109", f"the carried rows of {name} have another shape", node=name, expected=_layout(slot),
+                    got=f"{got.shape} {got.dtype}", fix="hand on what the call before returned, as it is",
+                )  # fmt: skip
+
+    def _misfit(self, carry: Carry, error: AutogradSeqError) -> CarryError:
+        return CarryError(
+            "K110", "the carry and the feeds disagree about the length of an axis", detail=error.what,
+            expected="a carry for the same batch", got=repr(carry), fix="start a new batch with carry=None",
+        )  # fmt: skip
+
+    # -- as of a program ----------------------------------------------------------------------------------------------
+
+    @property
+    def source(self) -> str:
+        """The program of a first call, as text; that of the others is ``later.source``."""
+        return self.first.source
+
+    @property
+    def schedule(self) -> Any:
+        """What is lifted over which axes, and what loops, in a first call; see :attr:`Program.schedule`."""
+        return self.first.schedule
+
+    def cost(self, **lengths: int) -> Any:
+        """Predict the floating-point operations and bytes of a first call; see :meth:`Program.cost`."""
+        return self.first.cost(**lengths)
+
+    def save_source(self, path: str | os.PathLike[str]) -> Path:
+        """Write the program of a first call as a file that runs with NumPy alone; see :meth:`Program.save_source`."""
+        return self.first.save_source(path)
+
+    def profile(self, **given: Any) -> Any:
+        """Return the time of each block of a first call; see :meth:`Program.profile`."""
+        return self.first.profile(**given)
+
+    def __repr__(self) -> str:
+        return f"<Program of {self.graph!r}, carried along {self.cut.axis}>"
+
+
+def _kind(array: np.ndarray) -> type | None:
+    return kind_of(array) if array.dtype.kind in "fciub" else None
+
+
+def _layout(slot: Slot) -> str:
+    dims = [str(slot.rows), *(a.name for a in slot.axes), *map(str, slot.shape)]
+    return f"({', '.join(dims)}{',' if len(dims) == 1 else ''}) {slot.dtype.__name__}"

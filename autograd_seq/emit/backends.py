@@ -1,0 +1,137 @@
+"""The languages a plan can be written in: NumPy calls, or native functions where numba is installed."""
+
+from __future__ import annotations
+
+import builtins
+import linecache
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from autograd_seq.axes import Axis
+from autograd_seq.emit import calls, native_ops, numba
+from autograd_seq.emit.native import ALL_NATIVE, NativeWriter
+from autograd_seq.emit.numpy import Emitted, Writer
+from autograd_seq.errors import OperationError, did_you_mean
+from autograd_seq.graph.graph import Graph
+from autograd_seq.plan.passes import PASSES, Plan, plan
+
+BACKENDS = ("numpy", "numba", "auto")
+"""What ``backend=`` may be."""
+
+_FOR_CALLS = {"expand", "halve", "block", "sink", "share"}
+"""Passes that save NumPy calls, or passes over memory: native functions fuse, and share arrays after that."""
+
+Layouts = Sequence[Sequence[Axis]]
+
+
+class Made(NamedTuple):
+    """A plan, the program that was written from it, and what its schedule says about the language."""
+
+    backend: str
+    plan: Plan
+    emitted: Emitted
+    notes: tuple[str, ...] = ()
+
+
+def check(backend: str) -> None:
+    """Refuse a language that there is not.
+
+    Raises:
+        OperationError: it is not in ``BACKENDS``.
+    """
+    if backend not in BACKENDS:
+        raise OperationError(
+            "O306", f'there is no backend "{backend}"', expected=", ".join(BACKENDS), got=repr(backend),
+            fix=did_you_mean(str(backend), BACKENDS),
+        )  # fmt: skip
+
+
+def written(graph: Graph, layouts: Layouts, passes: Iterable[str] | None, backend: str) -> Made:
+    """Return the program of a graph in a language; ``"auto"`` is numba where that writes all of it.
+
+    Args:
+        graph: what is to be computed.
+        layouts: the axes of each output, as its array is to be laid out.
+        passes: names of passes, all by default.
+        backend: out of ``BACKENDS``.
+
+    Raises:
+        OperationError: there is no such pass, or numba is asked for and not installed.
+    """
+    if backend == "numpy":
+        return _calls(graph, layouts, passes)
+    if not numba.available():
+        if backend == "numba":
+            numba.refuse()
+        return _calls(graph, layouts, passes)._replace(notes=("NumPy: numba is not installed",))
+    made = _native(graph, layouts, passes)
+    if backend == "numba" or made.notes[0] == ALL_NATIVE:
+        return made
+    return _calls(graph, layouts, passes)._replace(notes=(f"NumPy: {made.notes[0].removeprefix('native (numba): ')}",))
+
+
+def _calls(graph: Graph, layouts: Layouts, passes: Iterable[str] | None) -> Made:
+    planned = plan(graph.outputs, graph.axes, calls.writes, calls.in_place, passes)
+    writer = Writer(planned.graph, planned.storage, graph.axes, _title(graph))
+    return Made("numpy", planned, writer.emit(layouts))
+
+
+def _native(graph: Graph, layouts: Layouts, passes: Iterable[str] | None) -> Made:
+    chosen = [p for p in (PASSES if passes is None else passes) if p not in _FOR_CALLS]
+    planned = plan(graph.outputs, graph.axes, native_ops.writes, calls.in_place, chosen)
+    writer = NativeWriter(planned.graph, planned.storage, graph.axes, _title(graph))
+    emitted = writer.emit(layouts)
+    return Made("numba", planned, emitted, writer.notes())
+
+
+def _title(graph: Graph) -> str:
+    return f"Compute {', '.join(graph.name(o) for o in graph.outputs)[:80]}."
+
+
+def maker(made: Made, graph: Graph, layouts: Layouts, passes: Iterable[str] | None) -> Any:
+    """Return what makes a workspace and its ``run``, from the sizes and the width of floats.
+
+    Native programs are compiled once for each width, and stand back where there is no native one.
+    """
+    if made.backend == "numpy":
+        return executed(made.emitted)
+    programs: dict[str, Any] = {}
+
+    def make(*sizes: Any) -> Any:
+        width = sizes[-1].name
+        if width not in programs:
+            native = width in numba.WIDTHS
+            programs[width] = numba.compiled(made.emitted, width) if native else _quiet(_calls(graph, layouts, passes).emitted)
+        return programs[width](*sizes)
+
+    return make
+
+
+def _quiet(emitted: Emitted) -> Any:
+    """Return a NumPy program that does not warn of infinities and NaN, for those who call it as a native one."""
+    program = executed(emitted)
+
+    def make(*sizes: Any) -> Any:
+        run = program(*sizes)
+
+        def quiet(*arrays: Any) -> Any:
+            with np.errstate(all="ignore"):
+                return run(*arrays)
+
+        return quiet
+
+    return make
+
+
+def executed(emitted: Emitted) -> Any:
+    """Run a source, and return its ``program``, as a function of the sizes and the width."""
+    name = f"<autograd_seq program {id(emitted)}>"
+    linecache.cache[name] = (len(emitted.source), None, emitted.source.splitlines(True), name)  # for tracebacks
+    namespace: dict[str, Any] = dict(emitted.foreign)
+    exec(builtins.compile(emitted.source, name, "exec"), namespace)
+    program = namespace["program"]
+    if emitted.constants:
+        return lambda *sizes: program(*sizes, emitted.constants)
+    return program

@@ -1,0 +1,133 @@
+"""What computes a node, in NumPy: a ufunc, a product, a few calls, or the function of the operation itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from autograd_seq.axes import Axis
+from autograd_seq.emit import calls
+from autograd_seq.emit.arrays import STEP, Array, tuple_code
+from autograd_seq.emit.products import contract
+from autograd_seq.emit.text import attribute
+from autograd_seq.emit.views import arranged, reshaped
+from autograd_seq.node import Node
+from autograd_seq.op import BUILT_IN
+from autograd_seq.ops.random import DRAW
+from autograd_seq.plan.storage import Lane
+
+if TYPE_CHECKING:
+    from autograd_seq.emit.numpy import Writer
+
+_REDUCERS = {"sum_over": "total", "max_over": "largest", "logsumexp_over": "log_sum_exp"}
+
+
+def statement(w: Writer, node: Node) -> None:
+    """Write what computes a node."""
+    w.equations.note(w, node)
+    home = w.storage.homes[node]
+    lifted = [a for a in w.storage.order if a in node.axes and a not in w.stepping()]
+    if node.op.name == "concat" and any(in_place for _, _, in_place in _parts(w, node)):
+        _join(w, node, lifted)
+    elif node.op.name == "contract":
+        contract(w, node, node, lifted)
+    elif node.op.name == "sum_over" and node.inputs[0] in w.storage.absorbed:
+        contract(w, node, node.inputs[0], lifted)
+    elif node.op.name in _REDUCERS and node.attrs["axes"]:
+        _reduce(w, node, lifted)
+    elif node.op.name == "blocks" and home.buffer is not None:
+        _blocks(w, node, lifted)
+    else:
+        rank = max((len(x.shape) for x in node.inputs), default=0) if node.op.broadcasts else None
+        if node.op.name in ("copy", "straight_through"):
+            rank = len(node.shape)
+        xs = [w.operand(x, lifted, rank) for x in node.inputs]
+        if home.buffer is None:
+            _local(w, node, xs)
+        else:
+            out = w.target(node)
+            lines = calls.phrase(node, out, xs) or [f"{out}[...] = {_call(w, node, xs)}"]
+            for line in lines:
+                w.write(w.finished(line))
+
+
+def _parts(w: Writer, node: Node) -> Iterator[tuple[Node, Lane, bool]]:
+    """Yield the parts of a concatenation, the place of each, and whether it is computed there."""
+    axis = node.attrs["axis"]
+    whole, _, start, _ = w.storage.lanes.get(node, (node, axis, 0, 0))
+    for x in node.inputs:
+        stop = start + x.shape[axis]
+        lane = w.storage.lanes.get(x)
+        yield x, (whole, axis, start, stop), lane is not None and lane[0] is whole and lane[2] == start
+        start = stop
+
+
+def _join(w: Writer, node: Node, lifted: Sequence[Axis]) -> None:
+    """Write a concatenation some of whose parts are in their places already."""
+    for x, lane, in_place in _parts(w, node):
+        if not in_place:
+            place = w.place(*lane, x.shape, f"{w.called(node)}_part")
+            w.write(f"copyto({w.at_step(place, w.called(node))}, {w.operand(x, lifted, len(x.shape))})")
+
+
+def _blocks(w: Writer, node: Node, lifted: Sequence[Axis]) -> None:
+    """Write the product of all blocks of a vector with another one."""
+    x, d = node.inputs
+    shape = (node.shape[-1] // d.shape[-1], d.shape[-1])
+    codes = []
+    for n in (x, node):
+        a = w.array(n)
+        lengths = [*(w.size[q] for q in a.axes), *shape]
+        codes.append(w.at_step(w.held(reshaped(w, a, lengths, shape=shape), n), w.called(n)))
+    w.write(f"multiply({codes[0]}, {w.operand(d, lifted, 2)}, {codes[1]})")
+
+
+def _local(w: Writer, node: Node, xs: list[str]) -> None:
+    name, mixed = w.array(node).code, node.dtype is float and any(x.dtype is not float for x in node.inputs)
+    if node.op.name in calls.UFUNCS:
+        width = ", dtype=real" if mixed else ""
+        w.write(f"{name} = {calls.UFUNCS[node.op.name]}({', '.join(xs)}{width})")
+    elif (lines := calls.phrase(node, name, xs)) is not None:
+        lifted = [a for a in w.storage.order if a in node.axes and a not in w.stepping()]
+        lengths = [*(w.size[a] for a in lifted), *node.shape]
+        w.write(f"{name} = empty({tuple_code(lengths)}, {w.width(node)})")
+        for line in lines:
+            w.write(w.finished(line))
+    else:
+        w.write(f"{name} = {_call(w, node, xs)}")
+
+
+def _call(w: Writer, node: Node, xs: list[str]) -> str:
+    """Return the call of an operation's own forward."""
+    if node.op is DRAW:
+        return _draw(w, node, xs)
+    function = w.bundle.add(node.op.forward, node.op.name)
+    code = f"{function}({', '.join([*xs, *(f'{k}={attribute(v)}' for k, v in node.attrs.items())])})"
+    if node.op.name == "reshape" or (node.op.name not in BUILT_IN and node.op.vjp):  # what may return a view of an operand
+        return f"array({code}, {w.width(node)})"
+    plain = node.dtype is float and node.inputs and all(x.dtype is float for x in node.inputs)
+    return code if plain or node.dtype is not float else f"np.asarray({code}, real)"
+
+
+def _draw(w: Writer, node: Node, xs: list[str]) -> str:
+    function = w.bundle.add(node.op.forward, "draw")
+    declared = node.attrs["over"]
+    attrs = ", ".join(f"{k}={attribute(v)}" for k, v in node.attrs.items() if k != "over")
+    lengths = tuple_code([w.size[a] for a in declared])
+    one = f"{function}({', '.join(xs)}, {attrs}, over=(), point=point)"
+    w.helpers.add("drawn")
+    code = f"drawn(lambda point: {one}, {lengths}, {node.shape}, real)"
+    have = Array(code, tuple(declared), node.shape, STEP)
+    return arranged(have, [*sorted(declared, key=w.storage.order.index), *range(len(node.shape))], ())
+
+
+def _reduce(w: Writer, node: Node, lifted: Sequence[Axis]) -> None:
+    """Write a sum, maximum or log-sum-exp over axes."""
+    (x,) = node.inputs
+    over = [a for a in w.storage.order if a in node.attrs["axes"]]
+    all_axes = [a for a in w.storage.order if a in x.axes and a not in w.stepping()]
+    positions = tuple(i for i, a in enumerate(all_axes) if a in over)
+    code = w.operand(x, all_axes, None)
+    function = _REDUCERS[node.op.name]
+    w.helpers.add(function)
+    w.assign(node, f"{function}({code}, {positions})")

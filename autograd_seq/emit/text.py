@@ -1,0 +1,131 @@
+"""The text of a program: its loops and literals, what it imports, and the two functions that everything is put into."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from textwrap import wrap
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from autograd_seq.axes import Axis
+from autograd_seq.emit.arrays import tuple_code
+from autograd_seq.emit.carried import HELPERS
+from autograd_seq.plan.schedule import Loop
+
+if TYPE_CHECKING:
+    from autograd_seq.emit.numpy import Writer
+
+NUMPY = [
+    "absolute", "add", "arange", "arctan", "array", "ascontiguousarray", "broadcast_to", "concatenate", "copyto", "cos",
+    "divide", "einsum", "empty", "equal", "exp", "expm1", "full", "less", "less_equal", "log", "log1p", "logaddexp",
+    "logical_and", "logical_not", "logical_or", "matmul", "maximum", "minimum", "multiply", "negative", "not_equal", "power",
+    "reciprocal", "sign", "sin", "sqrt", "square", "subtract", "tanh", "zeros",
+]  # fmt: skip
+"""What programs import from NumPy by name."""
+_WIDTH = 120
+
+
+@dataclass(eq=False)
+class Frame:
+    """A loop that is being written: what it runs over, and its lines."""
+
+    loop: Loop
+    over: dict[str, tuple[str, str]] = field(default_factory=dict)
+    lines: list[Any] = field(default_factory=list)
+    count: str = ""
+
+
+@dataclass(frozen=True)
+class Emitted:
+    """What was written.
+
+    Attributes:
+        source: the program.
+        feeds: the names of the arguments of ``run``, by the name of what is fed.
+        sizes: the arguments of ``program``, by axis.
+        constants: arrays that are too long to be written out, by name.
+        foreign: functions that the source cannot contain, by name.
+        outputs: for each output, the axes of the array returned.
+    """
+
+    source: str
+    feeds: dict[str, str]
+    sizes: dict[Axis, str]
+    constants: dict[str, np.ndarray]
+    foreign: dict[str, Any]
+    outputs: tuple[tuple[Axis, ...], ...]
+
+
+def assembled(w: Writer, returned: Sequence[str]) -> str:
+    """Return the source of a program whose statements have been written."""
+    body = lines(w.run, 2)
+    head = f"    def run({', '.join(w.feeds.values())}):"
+    work = [f"    {line}" for line in w.work]
+    sizes = ", ".join([*w.size.values(), "real"])
+    constants = ", constants" if w.constants else ""
+    text = [f'    """{w.title}"""', *work, "", head, *body, f"        return {tuple_code(returned)}", "", "    return run"]
+    functions = [HELPERS[h] for h in HELPERS if h in w.helpers] + list(w.bundle.sources.values())
+    code = "\n".join([f"def program({sizes}{constants}):", *text])
+    used = [n for n in NUMPY if re.search(rf"(?<![\w.\"]){n}\(", code)]
+    modules = ["import numpy as np", *(f"import {m}" for m in sorted(w.bundle.modules - {"numpy"}))]
+    imports = [f"from numpy import {', '.join(used)}"] if used else []
+    return "\n".join([*modules, *imports, "", "", *("\n\n".join([f, ""]) for f in functions), code, ""])
+
+
+def lines(parts: Sequence[Any], depth: int) -> list[str]:
+    """Return the lines of a body, loops with theirs indented."""
+    out: list[str] = []
+    for part in parts:
+        indent = "    " * depth
+        if isinstance(part, str):
+            if part.startswith("# ") and out and not out[-1].lstrip().startswith("#") and depth == 2:
+                out.append("")
+            out.append(indent + part)
+            continue
+        names = [n for n, _ in part.over.values()]
+        sources = [c for _, c in part.over.values()]
+        head = f"for _ in range({part.count}):"
+        if names:
+            joined = sources[0] if len(names) == 1 else f"zip({', '.join(sources)})"
+            head = f"for {', '.join(names)} in {joined}:"
+        if len(indent) + len(head) > _WIDTH:
+            heads = ["for (", *_wrapped(names), ") in zip(", *_wrapped(sources), "):"]
+        else:
+            heads = [head]
+        out += [indent + line for line in heads]
+        out += lines(part.lines, depth + 1) or [f"{indent}    pass"]
+    return out
+
+
+def _wrapped(names: Sequence[str]) -> list[str]:
+    return wrap(", ".join(names) + ",", _WIDTH - 16, initial_indent="    ", subsequent_indent="    ", break_long_words=False)
+
+
+def literal(value: np.ndarray) -> str:
+    """Return an array's numbers as source."""
+    text = repr(value.tolist())
+    return text.replace("nan", "np.nan").replace("inf", "np.inf")
+
+
+def number_name(value: np.ndarray) -> str:
+    """Return what a number is to be called."""
+    known = {0.0: "zero", 0.5: "half", 1.0: "one", 2.0: "two", -1.0: "minus_one"}
+    number = value.item()
+    if isinstance(number, bool):
+        return "true" if number else "false"
+    text = f"{number:.6g}".replace(".", "_").replace("-", "minus_").replace("+", "")
+    return known.get(float(number), f"number_{text}")
+
+
+def attribute(value: Any) -> str:
+    """Return an attribute of an operation as source."""
+    if isinstance(value, tuple):
+        return tuple_code([attribute(v) for v in value])
+    if isinstance(value, slice):
+        return f"slice({value.start}, {value.stop}, {value.step})"
+    if isinstance(value, type):
+        return value.__name__
+    return repr(value)

@@ -1,0 +1,116 @@
+"""Which values stay finite however long a sequence is run: what may be multiplied by an exact zero without a second thought.
+
+A sequence that is shorter than the padded axis is run on, on zeros, behind its end. There a cotangent is 0, and 0 times a
+state is 0 unless that has come to infinity. A value is *tame* if no number of steps brings it there: operations that keep
+finite numbers finite, on cycles that pass a saturating operation, or along which a value grows by bounded terms only, being
+kept by factors of at most 1 (as in an LSTM's cell). Overflow in a single step, by numbers near the largest, is not thought of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from autograd_seq.graph.order import components, same_step
+from autograd_seq.node import Node
+from autograd_seq.ops.leaf import INPUT, PARAM
+from autograd_seq.ops.time import SHIFT
+
+_UNIT = {"tanh", "sigmoid", "softmax", "sin", "cos", "erf", "sign", "one_hot", "equal", "not_equal", "less", "less_equal",
+         "logical_and", "logical_or", "logical_not", "spike"}  # fmt: skip
+"""Operations whose results lie between −1 and 1."""
+_SATURATING = _UNIT | {"arctan"}
+_KEEPING = {
+    "add", "sub", "mul", "zero_safe_mul", "neg", "abs", "minimum", "maximum", "relu", "softplus", "where", "cast", "contract",
+    "sum", "max", "sum_over", "max_over", "concat", "stack", "reshape", "transpose", "slice", "place", "broadcast_to", "spread",
+    "state", "shift", "at", "along", "take", "pick", "scatter_add", "log_softmax", "stop_gradient", "rewritten", "draw",
+    "straight_through", "cumsum", "size", "index",
+}  # fmt: skip
+"""Operations that make finite numbers of finite numbers."""
+_CARRYING = {"state", "shift", "neg", "where", "reshape", "transpose", "slice", "broadcast_to", "spread", "stop_gradient",
+             "minimum", "maximum", "relu", "abs", "concat"}  # fmt: skip
+"""Those that make nothing larger."""
+
+
+def parts(nodes: Sequence[Node]) -> list[list[Node]]:
+    """Return the strongly connected components of a graph, as lists of nodes."""
+    return _parts(nodes, lambda node: True)
+
+
+def _parts(nodes: Sequence[Node], leads: Callable[[Node], bool]) -> list[list[Node]]:
+    position = {n: i for i, n in enumerate(nodes)}
+    edges = [(position[x], position[n]) for n in nodes for x in _sources(n) if x in position and leads(x)]
+    return [[nodes[i] for i in c] for c in components(len(nodes), edges)]
+
+
+def _sources(n: Node) -> tuple[Node, ...]:
+    return (n.inputs[0], *same_step(n)) if n.op is SHIFT else same_step(n)
+
+
+def tame(nodes: Sequence[Node]) -> set[Node]:
+    """Return the nodes of a graph whose values stay finite at any number of steps, if parameters and feeds are finite.
+
+    Args:
+        nodes: of a graph, each after what it needs at its own step.
+
+    Notes:
+        Linear in the number of nodes.
+    """
+    found: set[Node] = set()
+    pending = parts(nodes)
+    while pending:  # inside out: a component is judged when what it reads is
+        waiting = []
+        left = {n for part in pending for n in part}
+        for part in pending:
+            within = set(part)
+            outside = [x for n in part for x in _sources(n) if x not in within]
+            if any(x in left for x in outside):
+                waiting.append(part)
+                continue
+            if all(x in found for x in outside) and all(_keeps(n) for n in part) and _bounded(part):
+                found |= within
+        if len(waiting) == len(pending):
+            break
+        pending = waiting
+    return found
+
+
+def _keeps(n: Node) -> bool:
+    if n._value is not None:
+        return bool(np.all(np.isfinite(n._value)))
+    if n.op.name == "exp":  # of what is at most 0
+        return n.inputs[0].op.name == "log_softmax"
+    return n.op in (INPUT, PARAM) or n.op.name in _KEEPING or n.op.name in _SATURATING
+
+
+def _bounded(part: Sequence[Node]) -> bool:
+    """Tell whether nothing in a component grows without bound, or faster than by bounded terms."""
+    if len(part) == 1:
+        return True
+    for inner in _parts(part, lambda n: n.op.name not in _SATURATING):
+        within = set(inner)
+        if len(inner) > 1 and not all(_carries(n, within) for n in inner):
+            return False
+    return True
+
+
+def _carries(n: Node, within: set[Node]) -> bool:
+    inside = [x for x in n.inputs if x in within]
+    if n.op.name in _CARRYING:
+        return True
+    if n.op.name in ("add", "sub") or (n.op.name == "sum_over" and not n.attrs["axes"]):
+        return len(inside) == 1
+    if n.op.name == "mul":
+        return len(inside) == 1 and all(_unit(x) for x in n.inputs if x not in within)
+    return False
+
+
+def _unit(x: Node) -> bool:
+    """Tell whether a value lies between −1 and 1."""
+    if x._value is not None:
+        return bool(np.all(np.abs(x._value) <= 1))
+    if x.op.name == "sub" and x.inputs[1].op.name in ("sigmoid", "softmax"):  # 1 − z
+        one = x.inputs[0]._value
+        return one is not None and bool(np.all(one == 1))
+    return x.op.name in _UNIT

@@ -1,0 +1,215 @@
+"""``lengths=`` at a call: what it says, checked against the feeds before anything is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from autograd_seq.axes import Axis
+from autograd_seq.errors import AxisError, FeedError, did_you_mean
+from autograd_seq.graph import feeds
+from autograd_seq.graph.check import of_nothing, too_short
+from autograd_seq.graph.dag import DAG
+from autograd_seq.graph.graph import Graph
+from autograd_seq.graph.ragged import Ragged
+from autograd_seq.op import FUNCTIONS
+from autograd_seq.ops.leaf import INPUT
+from autograd_seq.ops.reduce import max_over
+
+Over = tuple[tuple[Axis, tuple[Axis, ...]], ...]
+"""For each axis that has lengths, what its length varies over."""
+
+
+class Told(NamedTuple):
+    """Lengths that were given: what they vary over, and the arrays, by axis."""
+
+    over: Over
+    arrays: dict[Axis, np.ndarray]
+
+
+def told(graph: Graph, lengths: Any, given: Mapping[str, Any]) -> Told:
+    """Return the lengths that a call gives, checked.
+
+    Args:
+        graph: the graph that is run.
+        lengths: a dict from an axis, its name, or an axis with what its length varies over, ``(t, b)``, to whole numbers:
+            one for all, or one a sequence.
+        given: the feeds, which tell the lengths of the padded axes.
+
+    Raises:
+        FeedError: a length is negative, fractional, or longer than the padded axis; or there are not as many as sequences.
+        AxisError: an axis is none of the graph's, or which axis is that of the batch is not told.
+    """
+    if not isinstance(lengths, Mapping):
+        raise FeedError(
+            "F301", "lengths= takes a dict from axis to lengths", expected="{t: [5, 3, 7]}", got=repr(lengths)[:80],
+            fix="lengths={t: …}",
+        )  # fmt: skip
+    sizes = _sizes(graph, given)
+    over, arrays = [], {}
+    known = {a.name: a for a in graph.axes}
+    keys: list[tuple[Any, Any]] = [(k[0], k[1:]) if isinstance(k, tuple) and k else (k, None) for k in lengths]
+    named: list[Any] = [known.get(axis, axis) if isinstance(axis, str) else axis for axis, _ in keys]
+    for axis, (_, batch), value in zip(named, keys, lengths.values(), strict=True):
+        _check_axis(graph, axis, known)
+        array = _whole(axis, value)
+        batch = _batch(graph, axis, array, named, batch)
+        _check_fit(axis, array, batch, sizes)
+        over.append((axis, batch))
+        arrays[axis] = array
+    return Told(tuple(over), arrays)
+
+
+def ragged(graph: Graph, over: Over) -> Ragged:
+    """Return the graph with lengths on some axes; made once for each choice of axes."""
+    if over not in graph.ragged:
+        graph.ragged[over] = Ragged(graph, dict(over))
+    return graph.ragged[over]
+
+
+def fed(graph: Graph, made: Ragged, told: Told, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the feeds of the graph with lengths: those of the graph that it still reads, and the lengths."""
+    read = {*made.whole.inputs, *(a.name for a in made.whole.axes)}
+    out = {name: value for name, value in given.items() if name in read or not _of_graph(graph, name)}
+    for axis, array in told.arrays.items():
+        if (name := str(made.lengths[axis].name)) in made.whole.inputs:
+            out[name] = array
+    return out
+
+
+def evaluate(dag: DAG, lengths: Any, dtype: Any, given: dict[str, Any]) -> tuple[Any, ...]:
+    """Return the values of a DAG's outputs for padded sequences; see :meth:`DAG.evaluate`."""
+    graph = dag.graph
+    feeds.check(graph, given)
+    said = told(graph, lengths, {a.name: n for a, n in dag.sizes.items() if a.name not in graph.inputs} | given)
+    made = ragged(graph, said.over)
+    check_needs(graph, made, said.arrays)
+    if said.over not in dag.ragged:
+        dag.ragged[said.over] = _unrolled(dag, made)
+    other = dag.ragged[said.over]
+    values = other.evaluate(dtype=dtype, **fed(graph, made, said, given))
+    out = []
+    for value, node, new in zip(values, dag.folded, other.folded, strict=True):
+        have = made.whole.layout(new)  # each graph has its own order of axes
+        lead = [have.index(a) for a in graph.layout(node)]
+        out.append(value.transpose(*lead, *range(len(lead), value.ndim)))
+    return tuple(out)
+
+
+def _unrolled(dag: DAG, made: Ragged) -> DAG:
+    """Return what a DAG is to the graph with lengths: that graph unrolled, and differentiated if this is a gradient."""
+    if dag.origin is None:
+        known = {a.name for a in made.whole.axes}
+        return made.whole.unroll(**{a.name: n for a, n in dag.sizes.items() if a.name in known})
+    base, targets, with_outputs = dag.origin
+    if base is None:
+        raise FeedError(
+            "F305", "a DAG of other outputs has no lengths", expected="the DAG of a graph, or of its gradients",
+            got=repr(dag), fix="give lengths= to graph.unroll(…).evaluate(…)",
+        )  # fmt: skip
+    wrt = [x if x in made.whole._names else made.image[x] for x in targets]
+    return _unrolled(base, made).grad(wrt, with_outputs=with_outputs)
+
+
+def _of_graph(graph: Graph, name: str) -> bool:
+    return name in graph.inputs or name in {a.name for a in graph.axes}
+
+
+def check_needs(graph: Graph, made: Ragged, arrays: Mapping[Axis, np.ndarray]) -> None:
+    """Refuse sequences that are too short for what is picked or chosen from.
+
+    Raises:
+        AxisError: naming the node.
+    """
+    by_length = {made.lengths[a]: arrays[a] for a in arrays}
+    for need in made.needs:
+        shortest = int(np.min(by_length[made.lengths[need.axis]], initial=2**62))
+        if shortest < need.steps:
+            error = of_nothing if need.node.op is max_over else lambda node, name: too_short(node, shortest, name)  # noqa: B023
+            raise error(need.node, graph.name)
+
+
+def _sizes(graph: Graph, given: Mapping[str, Any]) -> dict[Axis, int]:
+    """Return the lengths of the padded axes as far as the feeds tell them; what is wrong with feeds is said elsewhere."""
+    found: dict[Axis, int] = {a: given[a.name] for a in graph.axes if a.name in given and a.name not in graph.inputs}
+    for name, node in graph.inputs.items():
+        if name in given and node.axes:
+            for axis, n in zip(node.axes, getattr(given[name], "shape", None) or np.shape(given[name]), strict=False):
+                found.setdefault(axis, n)
+    return found
+
+
+def _check_axis(graph: Graph, axis: Any, known: Mapping[str, Axis]) -> None:
+    if not isinstance(axis, Axis) or axis not in graph.axes:
+        name = axis.name if isinstance(axis, Axis) else str(axis)
+        raise AxisError(
+            "A303", f"lengths= names {name}, over which nothing varies", expected=f"one of {', '.join(known) or 'no axis'}",
+            got=repr(axis), fix=did_you_mean(name, known),
+        )  # fmt: skip
+    if not any(axis in n.axes for n in graph.nodes if n.op is INPUT):
+        raise AxisError(
+            "A304", f"no input varies over {axis}, so it has no padding", expected="an axis of an input", got=repr(axis),
+            fix=f"give its length as it is: {axis}=…",
+        )  # fmt: skip
+
+
+def _whole(axis: Axis, value: Any) -> np.ndarray:
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        array = np.asarray("?")
+    if array.size == 0 and array.dtype == np.float64:
+        array = array.astype(np.int64)
+    if array.dtype.kind not in "iu" or (array.size and array.min() < 0):
+        wrong = array[array < 0].flat[0] if array.dtype.kind in "iu" else repr(value)[:60]
+        raise FeedError(
+            "F302", f"a length of {axis} is no number of steps", expected="whole numbers ≥ 0", got=str(wrong),
+            fix=f"lengths={{{axis}: [5, 3, 7]}}",
+        )  # fmt: skip
+    return array.astype(np.int64)
+
+
+def _batch(graph: Graph, axis: Axis, array: np.ndarray, ragged: list[Any], said: Any) -> tuple[Axis, ...]:
+    """Return what a length varies over: what was said; nothing, for one number; else the axis of the batch."""
+    if said is not None:
+        for b in said:
+            if b not in graph.axes or b in ragged:
+                raise AxisError(
+                    "A305", f"the length of {axis} cannot vary over {b}", got=repr(b),
+                    expected=f"one of {', '.join(a.name for a in graph.axes if a not in ragged) or 'no axis'}",
+                    fix="an axis of the graph that has no lengths of its own",
+                )  # fmt: skip
+        return tuple(said)
+    inputs = [n for n in graph.nodes if n.op is INPUT and axis in n.axes]
+    others = [a for a in graph.axes if a is not axis and a not in ragged and any(a in n.axes for n in inputs)]
+    shared = [a for a in others if all(a in n.axes for n in inputs)]
+    for batch in ([], others, shared):
+        if len(batch) == array.ndim:
+            return tuple(batch)
+    some = f", or one for each point of some of {', '.join(a.name for a in others)}" if others else ""
+    raise AxisError(
+        "A306", f"what the length of {axis} varies over is not told", expected=f"one number{some}",
+        got=f"an array of shape {array.shape}",
+        fix=f"say it: lengths={{({axis}, {others[0]}): …}}" if others else f"lengths={{{axis}: 5}}",
+    )  # fmt: skip
+
+
+def _check_fit(axis: Axis, array: np.ndarray, batch: tuple[Axis, ...], sizes: Mapping[Axis, int]) -> None:
+    want = tuple(sizes.get(b, n) for b, n in zip(batch, array.shape, strict=False))
+    if array.ndim != len(batch) or array.shape != want:
+        over = ", ".join(f"{b}={sizes.get(b, '?')}" for b in batch)
+        raise FeedError(
+            "F303", f"there are not as many lengths of {axis} as sequences", expected=f"one for each of {over}",
+            got=f"{array.size}" if array.ndim == 1 else f"an array of shape {array.shape}",
+        )  # fmt: skip
+    steps = sizes.get(axis)
+    if steps is not None and array.size and array.max() > steps:
+        raise FeedError(
+            "F304", f"a length of {axis} is longer than the padded axis", expected=f"at most {steps}", got=str(array.max()),
+            fix=f"pad the feeds over {axis} to the longest",
+        )  # fmt: skip
+
+
+FUNCTIONS.update(evaluate_ragged=evaluate)

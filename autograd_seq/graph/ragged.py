@@ -1,0 +1,376 @@
+"""Lengths: a graph over padded sequences, made of one over whole ones, by a change of the graph alone.
+
+What a padded point holds is nobody's business, and there are few ways from it to a real one; each is closed. A reduction
+over steps, or over the sequences of a batch, selects (``where``, not a product: 0 · NaN is NaN); a contraction that is
+summed selects both of its operands; a read of a later step ends at the sequence's own end, where the rows behind it begin;
+a step counted from the end is counted from that one. The same holds in the equations of a gradient, which are equations
+like others. What is fed is selected first of all, and what is returned last, so that nothing in the padding is ever seen.
+
+A read of an earlier step needs no care, for it never leads from the padding into a sequence. That is why a forward
+recurrence runs without a mask in its loop.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from autograd_seq.axes import Axis
+from autograd_seq.errors import AxisError
+from autograd_seq.graph.finite import parts, tame
+from autograd_seq.graph.graph import Graph
+from autograd_seq.graph.order import rows
+from autograd_seq.graph.rebuild import again, rebuild
+from autograd_seq.graph.unroll import REDUCTIONS
+from autograd_seq.node import Node, apply, constant
+from autograd_seq.op import OPS
+from autograd_seq.ops.elementwise import cast, equal, less, logical_and, maximum, where
+from autograd_seq.ops.leaf import INPUT
+from autograd_seq.ops.random import SEED
+from autograd_seq.ops.reduce import max_over, sum_over
+from autograd_seq.ops.state import STATE
+from autograd_seq.ops.time import AT, INDEX, SHIFT, SIZE, SPREAD, spread
+
+_CONTRACT, _MUL, _ZERO_SAFE, _WHERE = (OPS[n] for n in ("contract", "mul", "zero_safe_mul", "where"))
+_LINEAR = {"neg", "reshape", "transpose", "slice", "place", "sum", "broadcast_to", "spread", "stop_gradient"}
+"""Operations on one operand that make zeros of zeros; they may as well be done behind a selection."""
+_ADDING = {"add", "sub", "concat"}
+
+
+class Need(NamedTuple):
+    """A length that some node cannot do without: ``axis`` has at least ``steps``, for ``node``."""
+
+    axis: Axis
+    steps: int
+    node: Node
+
+
+class Ragged:
+    """The graph of given nodes with lengths on some axes.
+
+    Args:
+        graph: the equations over whole sequences.
+        over: for each axis that has lengths, what its length varies over (the batch).
+
+    Attributes:
+        outputs: what stands for the outputs: 0 in the padding.
+        lengths: the axes that have lengths, with the inputs that tell them; those that ``along`` makes equal included.
+        needs: lengths below which there is nothing to choose from.
+        image: what became of each node.
+
+    Raises:
+        AxisError: something would come to vary over the batch because a length does, or the batch is shifted along.
+
+    Notes:
+        Linear in the number of nodes. A selection costs a pass over what it selects from, outside of loops where that is
+        possible; a read of a later step on a cycle is selected at each step.
+    """
+
+    def __init__(self, graph: Graph, over: dict[Axis, tuple[Axis, ...]]) -> None:
+        self.graph, self.over = graph, dict(over)
+        taken = {graph.name(n) for n in graph.nodes}
+        self.lengths: dict[Axis, Node] = {}
+        for axis, batch in over.items():
+            name = f"length of {axis.name}"
+            while name in taken:
+                name += "'"
+            self.lengths[axis] = Node(INPUT, (), {"made": True}, (), int, batch, name=name)
+        self._let_along_share()
+        self._check_batch()
+        self._finite = tame(graph.nodes)
+        self._part = {n: i for i, part in enumerate(parts(graph.nodes)) for n in part}
+        # reads ahead that are taken to find zeros behind a sequence's end; in a graph of gradients most do
+        self._trusted = {n for n in graph.nodes if n.op is SHIFT and self._ends(n) and n.attrs["outside"] == "zero"}
+        self._trusted |= {n for n in graph.nodes if n.op is STATE and n.adjoint_of is not None and self._ragged(n.axes)}
+        self._closing = {self._part[n] for n in self._trusted}
+        made = self._made()
+        while wrong := {n for n in self._trusted if not self._holds(n)}:  # not so: those are selected at each step
+            self._trusted -= wrong
+            made = self._made()
+        self._check_axes(made)
+        self.outputs: list[Node] = [self._real(spread(new, old.axes)) for old, new in zip(graph.outputs, made, strict=True)]
+
+    def _made(self) -> list[Node]:
+        """Rebuild the graph, trusting some reads ahead."""
+        self.needs: list[Need] = []
+        self.image: dict[Node, Node] = {}
+        self._clean: set[Node] = set()
+        self._tame: set[Node] = set()
+        self._memo: dict[object, Node] = {}
+        return rebuild(self.graph.outputs, self._rule, self._defined, image=self.image, shifts=self._shifted)
+
+    def _holds(self, old: Node) -> bool:
+        """Tell whether what a trusted node reads is 0 behind the end."""
+        x = self.image[old.inputs[0]]
+        return self._is_clean(x, old) or _is_zero(x)
+
+    def _ends(self, n: Node) -> bool:
+        """Tell whether a shift reads ahead along an axis that has lengths."""
+        return n.attrs["axis"] in self.lengths and n.attrs["by"] < 0
+
+    def _let_along_share(self) -> None:
+        pairs = [(n.attrs["axis"], n.attrs["other"]) for n in self.graph.nodes if n.op.name == "along"]
+        for a, b in [*pairs, *(p[::-1] for p in pairs)] * len(pairs):
+            if a in self.lengths and b not in self.lengths:
+                self.lengths[b], self.over[b] = self.lengths[a], self.over[a]
+
+    def _check_batch(self) -> None:
+        batch = {b: a for a, over in self.over.items() for b in over}
+        for n in self.graph.nodes:
+            if n.op is SHIFT and n.attrs["axis"] in batch:
+                raise AxisError(
+                    "A301", f"{self.graph.name(n)} reads another sequence of the batch", node=self.graph.name(n),
+                    where=n.where, expected=f"no shift along {n.attrs['axis']}, over which the length of "
+                    f"{batch[n.attrs['axis']]} varies", got=self.graph.name(n),
+                    fix=f"one length for all: lengths={{{batch[n.attrs['axis']]}: 5}}",
+                )  # fmt: skip
+
+    def _check_axes(self, made: Sequence[Node]) -> None:
+        pairs = [(old, x) for old in self.image if old.op in (STATE, SHIFT) for x in self._read(old)]
+        for old, x in [*pairs, *zip(self.graph.outputs, made, strict=True)]:
+            if extra := [a.name for a in x.axes if a not in old.axes]:
+                name = self.graph.name(old)
+                raise AxisError(
+                    "A302", f"{name} comes to vary over {', '.join(extra)}, because a length does", node=name, where=old.where,
+                    expected=f"a value that varies over {', '.join(a.name for a in old.axes) or 'no axis'}", got=repr(x),
+                    fix=f"let what the number of steps is multiplied or compared with vary over {extra[0]}, or reduce over it",
+                )  # fmt: skip
+
+    @cached_property
+    def whole(self) -> Graph:
+        """The graph with lengths: an ordinary one."""
+        return type(self.graph)(self.outputs)
+
+    def _read(self, old: Node) -> list[Node]:
+        return [self.image[x] for x in old.inputs if x in self.image]
+
+    # -- how long -----------------------------------------------------------------------------------------------------
+
+    def _once(self, key: object, make: Callable[[], Node]) -> Node:
+        if key not in self._memo:
+            self._memo[key] = make()
+        return self._memo[key]
+
+    def _steps(self, r: Axis, axes: Sequence[Axis]) -> Node:
+        """Return the length of ``r`` for what varies over ``axes``: of sequences that it does not tell apart, the longest."""
+        missing = tuple(a for a in self.over[r] if a not in axes)
+        if not missing:
+            return self.lengths[r]
+
+        def longest() -> Node:  # counted, for a maximum over no sequences would be an error
+            here = sum_over(cast(less(INDEX(axis=r, here=True), self.lengths[r]), int), axes=missing) > 0
+            return sum_over(cast(here, int), axes=(r,))
+
+        return self._once((r, missing), longest)
+
+    def _inside(self, r: Axis, axes: Sequence[Axis], ahead: int = 0) -> Node:
+        """Return where the step ``ahead`` of the current one is real."""
+        steps = self._steps(r, axes)
+        return self._once((r, steps, ahead), lambda: less(INDEX(axis=r, here=True), steps - ahead if ahead else steps))
+
+    def _valid(self, axes: Sequence[Axis], ragged: Sequence[Axis]) -> Node:
+        """Return where the points of something that varies over ``axes`` are real, as far as some of them are concerned."""
+        masks = [self._inside(r, axes) for r in ragged]
+        out = masks[0]
+        for mask in masks[1:]:
+            a = out
+            out = self._once((a, mask), lambda a=a, mask=mask: logical_and(a, mask))  # type: ignore[misc]
+        return out
+
+    def _ragged(self, axes: Sequence[Axis]) -> list[Axis]:
+        return [a for a in axes if a in self.lengths]
+
+    def _counted(self, axes: Sequence[Axis], among: Sequence[Axis]) -> list[Axis]:
+        """Return the axes with lengths that decide which points a reduction of some axes meets."""
+        return [r for r in self._ragged(axes) if r in among or any(b in among for b in self.over[r])]
+
+    # -- selections ---------------------------------------------------------------------------------------------------
+
+    def _real(self, x: Node) -> Node:
+        """Return ``x`` with zeros in the padding."""
+        ragged = self._ragged(x.axes)
+        return self._zeroed(x, ragged) if ragged else x
+
+    def _zeroed(self, x: Node, ragged: Sequence[Axis]) -> Node:
+        """Return ``x`` with zeros where it is not real, as far as some axes are concerned; what is linear, behind that."""
+        if x in self._clean or not ragged:
+            return x
+        return self._once(("zeroed", x, tuple(ragged)), lambda: self._zero(x, ragged))
+
+    def _zero(self, x: Node, ragged: Sequence[Axis]) -> Node:
+        linear = x.op is _CONTRACT or (x.op.name in _LINEAR and len(x.inputs) == 1)
+        if linear and all(any(r in y.axes for y in x.inputs) for r in ragged):
+            chosen = self._chosen(x, ragged)
+            parts = [self._zeroed(y, [r for r in ragged if r in y.axes]) if y in chosen else y for y in x.inputs]
+            return self._noted(apply(x.op, *parts, **x.attrs), parts)
+        return self._selected(x, ragged, {float: 0.0, int: 0, bool: False}[x.dtype])
+
+    def _chosen(self, x: Node, ragged: Sequence[Axis]) -> set[Node]:
+        """Return the operands of a linear operation that must be selected for it to be: all that 0 times may not be 0."""
+        wild = {y for y in x.inputs if not self._harmless(y)}
+        whole = [y for y in x.inputs if all(r in y.axes for r in ragged)]
+        if not whole:  # each of two operands is padded along an axis of its own
+            return set(x.inputs)
+        if any(y in wild for y in whole) or any(y in self._clean for y in whole):
+            return wild
+        return wild | {min(whole, key=lambda y: math.prod(y.shape))}
+
+    def _selected(self, x: Node, ragged: Sequence[Axis], fill: float | int | bool) -> Node:
+        made = where(self._valid(x.axes, ragged), x, fill)
+        if not fill and set(ragged) >= set(self._ragged(x.axes)):
+            self._clean.add(made)
+        if x in self._tame and math.isfinite(fill):
+            self._tame.add(made)
+        return made
+
+    def _noted(self, made: Node, inputs: Sequence[Node]) -> Node:
+        """Note whether a node holds zeros in the padding because its operands do."""
+        if self._vanishes(made, inputs):
+            self._clean.add(made)
+        return made
+
+    def _is_clean(self, x: Node, as_: Node) -> bool:
+        """Tell whether an operand holds zeros wherever what reads it is padding."""
+        return x in self._clean and set(self._ragged(as_.axes)) <= set(self._ragged(x.axes))
+
+    def _harmless(self, x: Node) -> bool:
+        """Tell whether 0 times the value is 0."""
+        return not x.axes or x.dtype is not float or x in self._tame
+
+    def _vanishes(self, made: Node, inputs: Sequence[Node]) -> bool:
+        if not self._ragged(made.axes):
+            return False
+        clean = [self._is_clean(x, made) or _is_zero(x) for x in inputs]
+        if made.op.name in _LINEAR or _adds(made):
+            return all(clean)
+        if made.op in (_CONTRACT, _MUL):
+            return any(clean) and all(c or self._harmless(x) for c, x in zip(clean, inputs, strict=True))
+        if made.op is _WHERE:
+            return all(clean[1:])
+        return made.op is _ZERO_SAFE and clean[0]
+
+    def _repaired(self, node: Node, inputs: tuple[Node, ...]) -> tuple[Node, ...]:
+        """Return the operands of a node on a cycle that is to hold zeros, those selected that come from outside of it."""
+        lifted = [self._part[x] != self._part[node] for x in node.inputs]
+        clean = [self._is_clean(x, node) or _is_zero(x) for x in inputs]
+        if _adds(node) and any(clean):
+            return tuple([self._as_real(x, node) if out and not c else x
+                          for x, out, c in zip(inputs, lifted, clean, strict=True)])  # fmt: skip
+        if node.op in (_CONTRACT, _MUL) and any(clean):
+            return tuple([self._real(x) if out and not c and not self._harmless(x) else x
+                          for x, out, c in zip(inputs, lifted, clean, strict=True)])  # fmt: skip
+        return inputs
+
+    def _as_real(self, x: Node, node: Node) -> Node:
+        """Return an operand with zeros wherever the node that reads it is padding."""
+        return self._real(spread(x, [a for a in node.axes if a in self.lengths or any(a in self.over[r] for r in self.over)]))
+
+    # -- what becomes of each operation ---------------------------------------------------------------------------------
+
+    def _rule(self, node: Node, inputs: tuple[Node, ...]) -> Node | None:
+        made = self._changed(node, inputs)
+        if made is not None and made is not node and made.name is None and INPUT not in (made.op, node.op):
+            made.name, made.site, made.scope = node.name, node.site, node.scope
+        if made is not None and node in self._finite:
+            self._tame.add(made)
+        return made
+
+    def _changed(self, node: Node, inputs: tuple[Node, ...]) -> Node | None:
+        if node.op is INPUT:
+            return self._real(node) if node is not SEED and self._ragged(node.axes) else node
+        made: Node | None = None
+        if node.op is SIZE:
+            made = self._size(node)
+        elif node.op is AT and node.attrs["axis"] in self.lengths:
+            made = self._at(node, *inputs)
+        elif node.op.name in REDUCTIONS and node.attrs["axes"]:
+            made = self._reduced(node, *inputs)
+        elif node.op is SPREAD and any(a in self.lengths and a not in inputs[0].axes for a in node.axes):
+            made = self._real(again(node, inputs))  # a cotangent that begins to vary over steps, where it is still small
+        if made is not None:
+            return made
+        if self._part[node] in self._closing:
+            inputs = self._repaired(node, inputs)
+        return self._noted(again(node, inputs), inputs)
+
+    def _defined(self, old: Node, new: Node, equation: Node) -> Node:
+        """Return what readers of a state at its own step see: the state, of which something is known."""
+        if old in self._finite:
+            self._tame.add(new)
+        if old in self._trusted:
+            self._clean.add(new)
+        return new
+
+    def _size(self, node: Node) -> Node | None:
+        axis, among, of = node.attrs["axis"], node.attrs.get("among"), node.attrs.get("of", ())
+        if among is None:
+            return self.lengths.get(axis)
+        ragged = self._counted(of, among)
+        touched = [a for a in among if a in ragged or any(a in self.over[r] for r in ragged)]
+        if axis not in touched:
+            return None
+        if axis is not touched[0]:  # the first stands for all
+            return constant(1)
+        if touched == ragged and len(ragged) == 1:
+            return self._steps(axis, of)
+        total = sum_over(cast(self._valid(of, ragged), int), axes=tuple(touched))
+        return total if all(r in among for r in ragged) else maximum(total, 1)  # no sequence may be as long as a step is late
+
+    def _at(self, node: Node, x: Node) -> Node | None:
+        axis, i, must = node.attrs["axis"], node.attrs["index"], node.attrs["outside"] == "error"
+        if must:
+            self.needs.append(Need(axis, i + 1 if i >= 0 else -i, node))
+        steps, fill = self._steps(axis, x.axes), constant({float: 0.0, int: 0, bool: False}[x.dtype])
+        if i >= 0:
+            picked = again(node, (x,))
+            return picked if must else where(less(i, steps), picked, fill)
+        picked = sum_over(where(equal(INDEX(axis=axis, here=True), steps + i), x, fill), axes=(axis,))
+        return cast(picked, bool) if x.dtype is bool else picked
+
+    def _reduced(self, node: Node, x: Node) -> Node | None:
+        among = node.attrs["axes"]
+        x = spread(x, [a for a in among if a in self.lengths])
+        ragged = self._counted(x.axes, among)
+        if not ragged:
+            return None
+        if node.op is sum_over:
+            return apply(node.op, self._zeroed(x, ragged), **node.attrs)
+        if node.op is max_over:
+            self.needs += [Need(r, 1, node) for r in ragged if r in among]
+        lowest = {float: -math.inf, int: int(np.iinfo(np.int64).min), bool: False}[x.dtype]
+        return apply(node.op, self._selected(x, ragged, lowest), **node.attrs)
+
+    def _shifted(self, old: Node, new: Node) -> Node:
+        """Return what readers of a shift see: behind a sequence's own end, the rows that lie there."""
+        if old in self._finite:
+            self._tame.add(new)
+        if old in self._trusted:
+            self._clean.add(new)
+        if not self._ends(old) or old in self._trusted:
+            return new
+        axis, ahead = new.attrs["axis"], -new.attrs["by"]
+        fill: Node = constant({float: 0.0, int: 0, bool: False}[new.dtype])
+        bound, given = (None, ()) if new.attrs["outside"] == "zero" else rows(old.inputs[0], axis, "final")
+        if bound is not None and bound.rows is None:
+            fill = self.image[given[0]]
+        elif bound is not None:
+            behind = INDEX(axis=axis, here=True) + ahead - self._steps(axis, new.axes)
+            fill = self.image[given[ahead - 1]]
+            for j in range(ahead - 2, -1, -1):
+                fill = where(equal(behind, j), self.image[given[j]], fill)
+        made = where(self._inside(axis, new.axes, ahead), new, fill)
+        if old in self._finite:
+            self._tame.add(made)
+        return made
+
+
+def _adds(node: Node) -> bool:
+    return node.op.name in _ADDING or (node.op is sum_over and not node.attrs["axes"])
+
+
+def _is_zero(x: Node) -> bool:
+    return x._value is not None and not np.any(x._value)

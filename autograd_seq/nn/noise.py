@@ -1,0 +1,69 @@
+"""Noise that regularises: masks that depend on a seed, a name and a step alone, so that every run draws the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from autograd_seq.axes import Axis
+from autograd_seq.errors import OperationError
+from autograd_seq.node import Node, constant
+from autograd_seq.ops.elementwise import where
+from autograd_seq.ops.random import bernoulli
+
+
+def _probability(p: Any, what: str) -> None:
+    if not isinstance(p, (int, float)) or isinstance(p, bool) or not 0 <= p < 1:
+        raise OperationError(
+            "O310", f"{what} needs the probability of a loss", expected="a number p, 0 ≤ p < 1", got=repr(p)[:80]
+        )
+
+
+def dropout(name: str, x: Any, p: float, *, over: Axis | Iterable[Axis]) -> Node:
+    """Set entries to 0 with probability ``p``, and scale the others by 1 / (1 − p) (Srivastava et al. 2014).
+
+    Args:
+        name: of the mask; the draw depends on the seed of the call, the name and the point.
+        x: ``(…)``, any value.
+        p: the probability of a 0; with 0 the value is returned as it is, as when a model is used and not trained.
+        over: what the mask varies over: ``over=t`` a new one at each step; ``over=()`` one for the whole sequence, as
+            suits recurrent connections (Gal & Ghahramani 2016); ``over=(t, b)`` one for each sequence of a batch too.
+
+    Returns:
+        A node like ``x``.
+
+    Raises:
+        OperationError: ``p`` is no number from 0 to below 1.
+
+    Example:
+        >>> import autograd_seq as ag
+        >>> t = ag.Axis("t")
+        >>> thinned = ag.nn.dropout("mask", ag.input("x", over=t), 0.5, over=t)
+        >>> ag.Graph(thinned).evaluate(x=[1.0, 1.0, 1.0, 1.0], seed=3)[0].tolist()
+        [0.0, 2.0, 2.0, 0.0]
+    """
+    _probability(p, "dropout")
+    x = constant(x)
+    return x if p == 0 else x * bernoulli(name, 1 - p, x.shape, over=over) * (1 / (1 - p))
+
+
+def zoneout(name: str, new: Any, old: Any, p: float, *, over: Axis | Iterable[Axis]) -> Node:
+    """Keep entries of a state as they were with probability ``p`` (Krueger et al. 2017).
+
+    Args:
+        name, over: as for :func:`dropout`.
+        new: ``(H,)`` what the state would become.
+        old: ``(H,)`` what it was: ``h[t - 1]``.
+        p: the probability that an entry stays; with 0 ``new`` is returned as it is.
+
+    Example:
+        >>> import autograd_seq as ag
+        >>> t = ag.Axis("t")
+        >>> h = ag.state("h", over=t)
+        >>> h[t] = ag.nn.zoneout("zone", h[t - 1] + 1, h[t - 1], 0.5, over=t)
+        >>> ag.Graph(h).unroll(t=6).evaluate(seed=2)[0].tolist()
+        [1.0, 2.0, 2.0, 3.0, 3.0, 4.0]
+    """
+    _probability(p, "zoneout")
+    new = constant(new)
+    return new if p == 0 else where(bernoulli(name, p, new.shape, over=over) > 0.5, old, new)

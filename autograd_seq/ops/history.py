@@ -1,0 +1,154 @@
+"""What came before, in other forms than one step: windows, running sums and maxima, slower clocks.
+
+All of them are shifts, states and comparisons of step numbers, so they are scheduled, differentiated, carried on from call to
+call and padded like any other equation.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from typing import Any
+
+import numpy as np
+
+from autograd_seq.axes import Axis
+from autograd_seq.errors import OperationError
+from autograd_seq.node import Node, constant
+from autograd_seq.op import FUNCTIONS
+from autograd_seq.ops.elementwise import cast, equal, maximum
+from autograd_seq.ops.shape import cumsum as cumsum_along
+from autograd_seq.ops.shape import stack
+from autograd_seq.ops.state import state
+from autograd_seq.ops.time import INDEX, check_varies, shift
+
+
+def _count(value: Any, what: str, least: int) -> int:
+    try:
+        n = operator.index(value)
+    except TypeError:
+        n = least - 1
+    if n < least or isinstance(value, bool):
+        raise OperationError("O106", f"{what} is a number of steps", expected=f"an integer ≥ {least}", got=repr(value))
+    return n
+
+
+def window(x: Any, axis: Axis, size: int, *, every: int = 1, init: Any = None) -> Node:
+    """The last ``size`` steps of a value as its first dimension, the current one last.
+
+    Args:
+        x: ``(…)``, a value that varies over the axis.
+        axis: the axis, e.g. time.
+        size: how many steps, 1 or more.
+        every: the steps between them: with 2, those of t − 2·(size − 1), …, t − 2, t (a dilated window).
+        init: what stands before the first step, as for :func:`state`: zeros by default, one row for all, or a list of
+            ``every·(size − 1)`` rows.
+
+    Returns:
+        A node of shape ``(size, …)`` over the axes of ``x``: entry k is x at t − every·(size − 1 − k).
+
+    Raises:
+        AxisError: ``x`` does not vary over the axis.
+        OperationError: ``size`` or ``every`` is no positive integer.
+
+    Example:
+        >>> import autograd_seq as ag
+        >>> t = ag.Axis("t")
+        >>> recent = ag.window(ag.input("x", over=t), t, 3)
+        >>> ag.Graph(recent).evaluate(x=[1.0, 2.0, 3.0])[0].tolist()
+        [[0.0, 0.0, 1.0], [0.0, 1.0, 2.0], [1.0, 2.0, 3.0]]
+
+    Notes:
+        T·size entries; a weighted sum over the window is a causal convolution.
+    """
+    x = constant(x)
+    check_varies(x, axis)
+    size, every = _count(size, "the size of a window", 1), _count(every, "every=", 1)
+    if init is not None:
+        whole = state(None, x.shape, over=x.axes, init={axis: init}, dtype=x.dtype)
+        whole[x.axes] = x
+        x = whole
+    return stack([shift(x, axis, every * k) for k in range(size - 1, -1, -1)], axis=0)
+
+
+def cumsum(x: Any, axis: int = -1, *, over: Axis | None = None) -> Node:
+    """Running sum along a dimension of the value, or along an axis: y[t] = x[0] + … + x[t].
+
+    Args:
+        x: any value.
+        axis: the dimension, if ``over`` is not given.
+        over: an axis that ``x`` varies over.
+
+    Example:
+        >>> cumsum([1.0, 2.0, 3.0]).value
+        array([1., 3., 6.])
+
+    Notes:
+        Along an axis it is the recurrence y[t] = y[t − 1] + x[t]: T steps of a loop.
+    """
+    if over is None:
+        return cumsum_along(x, axis)
+    x = constant(x)
+    check_varies(x, over)
+    x = cast(x, int) if x.dtype is bool else x
+    y = state(None, x.shape, over=x.axes, dtype=x.dtype)
+    y[x.axes] = y[over - 1] + x
+    return y
+
+
+def cummax(x: Any, *, over: Axis) -> Node:
+    """Running maximum along an axis: y[t] = max(x[0], …, x[t]); where steps tie, they share the gradient.
+
+    Args:
+        x: a float or integer value that varies over the axis.
+        over: the axis.
+
+    Example:
+        >>> import autograd_seq as ag
+        >>> t = ag.Axis("t")
+        >>> highest = ag.cummax(ag.input("x", over=t), over=t)
+        >>> ag.Graph(highest).evaluate(x=[1.0, 3.0, 2.0])[0].tolist()
+        [1.0, 3.0, 3.0]
+    """
+    x = constant(x)
+    check_varies(x, over)
+    lowest = -math.inf if x.dtype is float else int(np.iinfo(np.int64).min)
+    x = cast(x, int) if x.dtype is bool else x
+    y = state(None, x.shape, over=x.axes, dtype=x.dtype, init={over: lowest})
+    y[x.axes] = maximum(y[over - 1], x)
+    return y
+
+
+def ticks(axis: Axis, every: int, *, phase: int = 0) -> Node:
+    """Where a slower clock ticks: at steps ``phase``, ``phase + every``, ``phase + 2·every``, …
+
+    Args:
+        axis: the axis whose steps are counted.
+        every: the steps from one tick to the next.
+        phase: the step of the first tick, 0 … every − 1.
+
+    Returns:
+        A truth value over the axis. ``ag.state(…, every=k)`` holds a state between the ticks of such a clock.
+
+    Example:
+        >>> import autograd_seq as ag
+        >>> t = ag.Axis("t")
+        >>> ag.Graph(ag.ticks(t, 3)).unroll(t=5).evaluate()[0].tolist()
+        [True, False, False, True, False]
+
+    Notes:
+        Exact for the first four million steps in float32, and for any number in float64.
+    """
+    k, first = _count(every, "every=", 1), _count(phase, "phase=", 0)
+    if first >= k:
+        raise OperationError("O107", "a clock ticks within every= steps", expected=f"phase < {k}", got=f"phase={first}")
+    return equal(_within(INDEX(axis=axis), k), first)
+
+
+def _within(i: Node, k: int) -> Node:
+    """Return i modulo k for whole numbers i ≥ 0; half a step is added, so that rounding in float32 decides nothing."""
+    return i - k * cast((2 * i + 1) / (2 * k), int)
+
+
+FUNCTIONS.update(ticks=ticks)
+__all__ = ["cummax", "cumsum", "ticks", "window"]

@@ -1,0 +1,132 @@
+"""Softmax and its logarithm in their parts, so that what both need is computed once, and in place.
+
+The loss of a classifier needs log softmax(x)[label], its gradient softmax(x) − onehot(label): the same exponentials. Written
+out they are one exp for all steps; the vector of the labels is never formed, one number a row is changed instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from autograd_seq.graph.order import step_order
+from autograd_seq.graph.rebuild import named_as, rebuild
+from autograd_seq.node import Node, apply, constant
+from autograd_seq.op import OPS, Op, first, same_shape
+from autograd_seq.ops.gather import _checked
+from autograd_seq.ops.reduce import _finite_max, _nonzero
+from autograd_seq.ops.shape import broadcast_to, reshape
+
+_ADD, _SUB, _MUL, _NEG, _DIV, _EXP, _LOG = (OPS[n] for n in ("add", "sub", "mul", "neg", "div", "exp", "log"))
+_LONGEST_DOT = 1024  # a product with ones sums in a few lanes: in float32 as good as by halves up to about this length
+
+
+def _level_forward(x: Any, axis: tuple[int, ...]) -> Any:
+    """What exp can have taken off without overflow or loss: one number for all where they are close, else each maximum."""
+    if x.size:
+        real = x.real
+        high = real.max()
+        if high - real.min() < 60:
+            rank = x.ndim
+            return np.broadcast_to(high, [1 if a - rank in axis else n for a, n in enumerate(x.shape)])
+    return _finite_max(x, axis)
+
+
+def _add_at_forward(x: Any, index: Any, factor: Any, check: bool) -> Any:
+    out = np.array(np.broadcast_to(x, np.broadcast_shapes(x.shape, (*index.shape, 1), (*factor.shape, 1))))
+    if check:
+        _checked(index, x.shape[-1])
+    hot = index[..., None] == np.arange(x.shape[-1])
+    return out + hot * factor[..., None]
+
+
+def _private(name: str, forward: Any, shape: Any, dtype: Any = first) -> Op:
+    """An operation that only plans have: nobody asks for its gradient any more."""
+    return Op(name, shape, forward, None, dtype, None, False, name, "")
+
+
+LEVEL = _private("level", _level_forward, lambda x, *, axis: tuple(
+    1 if a in axis else n for a, n in zip(range(-len(x), 0), x, strict=True)))  # fmt: skip
+NONZERO = _private("nonzero", _nonzero, same_shape)
+ADD_AT = _private("add_at", _add_at_forward, lambda x, i, f, **_: x)
+
+
+def expanded(outputs: Sequence[Node]) -> list[Node]:
+    """Return the graph with softmaxes written out, and one-hot vectors added where they stand."""
+    parts: dict[Any, tuple[Node, Node, Node]] = {}
+    order = step_order(outputs)
+    looked_up = {(n.inputs[1], n.inputs[0].shape[-1]) for n in order if n.op.name == "pick"}
+
+    def split(node: Node, x: Node) -> tuple[Node, Node, Node]:
+        """Return x less its level, exp of that, and the sums of these."""
+        axis = node.attrs["axis"]
+        if (x, axis) not in parts:
+            low = _SUB(x, apply(LEVEL, x, axis=axis))
+            e = _EXP(low)
+            parts[x, axis] = low, e, apply(NONZERO, _total(e, axis))
+        return parts[x, axis]
+
+    def rule(node: Node, inputs: tuple[Node, ...]) -> Node | None:
+        name, of = node.op.name, node.inputs[0] if node.inputs else node
+        if name == "log_softmax":
+            low, _, total = split(node, inputs[0])
+            return named_as(node, _SUB(low, _LOG(total)))
+        if name == "softmax":
+            _, e, total = split(node, inputs[0])
+            return named_as(node, _DIV(e, total))
+        if name == "exp" and of.op.name == "log_softmax":
+            _, e, total = split(of, image[of.inputs[0]])
+            return named_as(node, _DIV(e, total))
+        if name == "pick" and of.op.name == "log_softmax" and of.attrs["axis"] == (-1,):
+            low, _, total = split(of, image[of.inputs[0]])
+            return named_as(node, _SUB(apply(node.op, low, inputs[1]), reshape(_LOG(total), node.shape)))
+        if name in ("add", "sub") and node.dtype is float:
+            return _hot(node, inputs)
+        return None
+
+    def _hot(node: Node, inputs: tuple[Node, ...]) -> Node | None:
+        for at, sign in ((1, 1.0 if node.op is _ADD else -1.0), *(((0, 1.0),) if node.op is _ADD else ())):
+            part, x = inputs[at], inputs[1 - at]
+            if part.op is _NEG:
+                part, sign = part.inputs[0], -sign
+            found = _multiple_of_one_hot(part)
+            if found is None or x.dtype is not float or x.shape != node.shape or part.shape != node.shape:
+                continue
+            index, factor = found
+            f = constant(sign) if factor is None else factor if sign > 0 else _NEG(factor)
+            check = not any(image.get(i) is index and n == x.shape[-1] for i, n in looked_up)
+            made = apply(ADD_AT, x, index, f, check=check)
+            if set(made.axes) == set(node.axes):
+                return named_as(node, made)
+        return None
+
+    image: dict[Node, Node] = {}
+    return rebuild(outputs, rule, image=image)
+
+
+def _total(e: Node, axis: tuple[int, ...]) -> Node:
+    """Return the sums over dimensions, which stay as dimensions of length 1."""
+    kept = tuple(1 if a in axis else n for a, n in zip(range(-len(e.shape), 0), e.shape, strict=True))
+    if axis == (-1,) and 0 < e.shape[-1] <= _LONGEST_DOT:
+        labels = "abcdefghijklmnopqrstuvwxyz"[: len(e.shape)]
+        ones = constant(np.ones(e.shape[-1]))
+        return reshape(apply(OPS["contract"], e, ones, spec=f"{labels},{labels[-1]}->{labels[:-1]}"), kept)
+    return OPS["sum"](e, axis=axis, keepdims=True)
+
+
+def _multiple_of_one_hot(x: Node) -> tuple[Node, Node | None] | None:
+    """Return (index, factor) if ``x`` is a one-hot vector times a number for each vector."""
+    if x.op.name == "one_hot":
+        return x.inputs[0], None
+    if x.op is _MUL:
+        for hot, factor in (x.inputs, x.inputs[::-1]):
+            if hot.op.name == "one_hot" and hot.shape == x.shape:
+                if prod(factor.shape) == 1:
+                    number = reshape(factor, ()) if factor.shape else factor
+                    return hot.inputs[0], number if number._value is not None else broadcast_to(number, x.shape[:-1])
+                if factor.shape == (*x.shape[:-1], 1):
+                    return hot.inputs[0], reshape(factor, x.shape[:-1])
+    return None

@@ -1,0 +1,83 @@
+"""Helpers for sequences as arrays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from autograd_seq.errors import DataError
+from autograd_seq.learn import buckets, pad, shuffled, split, windows
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.mark.parametrize("batch_first", [False, True])
+def test_pad(batch_first: bool):
+    sequences = [RNG.normal(size=(n, 2)).astype(np.float32) for n in (3, 0, 5)]
+    array, lengths = pad(sequences, value=np.nan, batch_first=batch_first)
+    assert lengths.tolist() == [3, 0, 5] and lengths.dtype == np.int64
+    assert array.dtype == np.float32 and array.shape == ((3, 5, 2) if batch_first else (5, 3, 2))
+    assert array.flags.c_contiguous
+    rows = array if batch_first else array.swapaxes(0, 1)
+    for row, s in zip(rows, sequences, strict=True):
+        assert np.array_equal(row[: len(s)], s) and np.isnan(row[len(s) :]).all()
+    assert pad([[1, 2], [3]])[0].dtype == np.int64
+
+
+@pytest.mark.parametrize("seed", [None, 3])
+def test_buckets_name_each_sequence_once_and_pad_little(seed: int | None):
+    lengths = RNG.integers(0, 100, 53)
+    batches = buckets(lengths, 8, seed=seed)
+    assert sorted(i for batch in batches for i in batch) == list(range(53))
+    assert sorted(map(len, batches)) == [5] + [8] * 6
+    padded = sum(len(batch) * lengths[batch].max() for batch in batches)
+    assert padded < 1.15 * lengths.sum()
+    again = buckets(lengths, 8, seed=seed)
+    assert all(np.array_equal(a, b) for a, b in zip(batches, again, strict=True))
+    assert len(buckets(lengths, 8, seed=seed, drop_last=True)) == 6
+    assert buckets([], 4) == []
+
+
+def test_a_seed_shuffles_batches():
+    batches = buckets(np.arange(100), 10, seed=1)
+    assert [b.min() for b in batches] != sorted(b.min() for b in batches)
+
+
+@pytest.mark.parametrize("count", [0, 1, 7, 100])
+@pytest.mark.parametrize("fractions", [[1.0], [0.5, 0.5], [0.8, 0.1, 0.1], [0.0, 1.0]])
+def test_split_leaves_no_example_out(count: int, fractions: list[float]):
+    for seed in (None, 4):
+        parts = split(count, fractions, seed=seed)
+        assert len(parts) == len(fractions) and sorted(np.concatenate(parts)) == list(range(count))
+        assert all(abs(len(p) - f * count) <= 1 for p, f in zip(parts, fractions, strict=True))
+
+
+def test_shuffled_moves_all_arrays_alike():
+    x, l = np.arange(20).reshape(2, 10), np.arange(10)
+    a, b = shuffled(3, x, l, axis=-1)
+    assert np.array_equal(a, [b, 10 + b]) and sorted(b) == list(range(10)) and not np.array_equal(b, l)
+    assert np.array_equal(shuffled(3, l)[0], b)
+
+
+def test_windows_are_views():
+    series = RNG.normal(size=(1000, 3))
+    got = windows(series, 50, step=7)
+    assert got.shape == (50, 136, 3) and np.shares_memory(got, series) and not got.flags.writeable
+    for i in (0, 1, 135):
+        assert np.array_equal(got[:, i], series[7 * i : 7 * i + 50])
+    assert windows(series, 1000).shape == (1000, 1, 3) and windows(series, 1001).shape == (1001, 0, 3)
+    assert windows(np.arange(4), 2).T.tolist() == [[0, 1], [1, 2], [2, 3]]
+
+
+@pytest.mark.parametrize(("code", "call"), [
+    ("B201", lambda: pad([])), ("B202", lambda: pad([np.ones((2, 3)), np.ones((2, 4))])), ("B202", lambda: pad([1.0, 2.0])),
+    ("B203", lambda: split(5, [0.5, 0.6])), ("B203", lambda: split(5, [1.5, -0.5])), ("B203", lambda: split(5, [])),
+    ("B204", lambda: shuffled(0, np.ones(2), np.ones(3))), ("B205", lambda: windows(1.0, 2)),
+    ("B206", lambda: windows([1.0], 0)), ("B206", lambda: buckets([1], 2.5)), ("B206", lambda: windows([1.0], 1, step="a")),
+])  # fmt: skip
+def test_misuse_is_refused(code: str, call: Any):
+    with pytest.raises(DataError) as caught:
+        call()
+    assert caught.value.code == code and "expected" in str(caught.value)

@@ -1,0 +1,380 @@
+"""Carry: steps T1 and then T2 with what the first call left are steps T1 + T2, bit for bit where the steps are the same."""
+
+from __future__ import annotations
+
+import pickle
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+
+import autograd_seq as ag
+
+t, b, u = ag.Axis("t"), ag.Axis("b"), ag.Axis("u")
+
+
+def pieces(graph: ag.Graph, feeds: dict[str, Any], cuts: list[int], axis: ag.Axis) -> list[dict[str, Any]]:
+    """Return the feeds of each piece of the steps."""
+    out = []
+    for start, stop in zip([0, *cuts[:-1]], cuts, strict=True):
+        piece = dict(feeds)
+        for name, value in feeds.items():
+            if name in graph.inputs and axis in graph.inputs[name].axes:
+                position = graph.layout(graph.inputs[name]).index(axis)
+                piece[name] = np.moveaxis(np.moveaxis(value, position, 0)[start:stop], 0, position)
+        out.append(piece)
+    return out
+
+
+def run(program: Any, parts: list[dict[str, Any]]) -> tuple[list[tuple[Any, ...]], Any]:
+    carry, found = None, []
+    for feeds in parts:
+        values, carry = program(carry=carry, **feeds)
+        found.append(values)
+    return found, carry
+
+
+def joined(program: Any, found: list[tuple[Any, ...]], i: int, axis: ag.Axis) -> Any:
+    position = program.graph.layout(program.graph.outputs[i]).index(axis)
+    return np.concatenate([values[i] for values in found], position)
+
+
+@pytest.mark.parametrize("seed", range(300))
+def test_pieces_are_the_whole(seed, sequences):
+    case = sequences(seed, causal=True)
+    outputs = [v for v in [*case.states, *case.pool] if case.t in v.axes]
+    graph = ag.Graph(outputs)
+    feeds = case.fed(graph)
+    want = graph.evaluate(**feeds)
+    program = ag.compile(outputs, carry=case.t)
+    whole, last = program(**feeds)
+    n, rng = case.sizes["t"], np.random.default_rng(seed)
+    for _ in range(2):
+        cuts = [*sorted(int(i) for i in rng.integers(0, n + 1, size=rng.integers(1, 4))), n]
+        found, carry = run(program, pieces(graph, feeds, cuts, case.t))
+        for i, expected in enumerate(want):
+            for got in (whole[i], joined(program, found, i, case.t)):
+                assert got.shape == expected.shape and got.dtype == expected.dtype
+                assert np.allclose(got, expected, rtol=1e-12, atol=1e-12), (seed, cuts, outputs[i])
+        assert carry.steps == last.steps == n
+        assert [*carry] == [*last]
+        assert all(np.allclose(carry[name], last[name], rtol=1e-12, atol=1e-12) for name in carry), (seed, cuts)
+
+
+@pytest.mark.parametrize("seed", range(0, 300, 6))
+def test_the_graph_of_a_later_call_is_an_ordinary_graph(seed, sequences):
+    """Unrolled, it gives what the compiled program gives: the carry is a change of the graph, not of a runner."""
+    case = sequences(seed, causal=True)
+    outputs = [v for v in [*case.states, *case.pool] if case.t in v.axes]
+    graph = ag.Graph(outputs)
+    feeds, cut = case.fed(graph), case.sizes["t"] // 2
+    program = ag.compile(outputs, carry=case.t)
+    first, second = pieces(graph, feeds, [cut, case.sizes["t"]], case.t)
+    _, carry = program(**first)
+    if carry is None:
+        return
+    later = ag.Graph(program.cut.later)
+    fed = {name: value for name, value in second.items() if name in later.inputs}
+    for slot in program.cut.slots:
+        fed.update(zip(slot.feeds, carry[slot.name], strict=True))
+    if program.cut.steps is not None:
+        fed[program.cut.steps] = carry.steps
+    compiled, _ = program(carry=carry, **second)
+    for node, old, a, c in zip(later.outputs, graph.outputs, later.evaluate(**fed), compiled, strict=False):
+        laid = later.layout(node)
+        lead = [laid.index(axis) for axis in graph.layout(old)]
+        assert np.allclose(a.transpose(*lead, *range(len(lead), a.ndim)), c, rtol=1e-12, atol=1e-12)
+
+
+# -- what is carried ------------------------------------------------------------------------------------------------------
+
+
+def line(init: Any = None) -> tuple[ag.Node, ag.Node]:
+    x, s = ag.input("x", over=t), ag.state("s", over=t, init=init)
+    s[t] = 0.5 * s[t - 3] + x[t] + x[t - 2]
+    return x, s
+
+
+def test_a_carry_shows_what_it_holds():
+    _, s = line(init=[1.0, 2.0, 3.0])
+    program = ag.compile(s, carry=True)
+    (values,), carry = program(x=[1.0, 1.0])
+    assert isinstance(carry, ag.Carry) and carry.steps == 2 and [*carry] == ["s", "x"]
+    assert values.tolist() == [1.5, 2.0]
+    assert carry["s"].tolist() == [3.0, 1.5, 2.0], "where there are fewer steps than rows, the rows in front move up"
+    assert carry["x"].tolist() == [1.0, 1.0]
+    assert repr(carry) == "<Carry after 2 steps: s float64[3], x float64[2]>"
+    again = pickle.loads(pickle.dumps(carry))
+    assert program(x=[1.0], carry=again)[0][0].tolist() == program(x=[1.0], carry=carry)[0][0].tolist()
+    assert program(x=[1.0], carry=ag.Carry({"s": [3.0, 1.5, 2.0], "x": [1.0, 1.0]}, steps=2))[0][0].tolist() == [3.5]
+
+
+def test_no_steps_leave_the_carry_as_it_is():
+    _, s = line()
+    program = ag.compile(s, carry=True)
+    (values,), carry = program(x=np.zeros(0))
+    assert values.shape == (0,) and carry is None, "None starts"
+    _, carry = program(x=[1.0], carry=carry)
+    assert program(x=np.zeros(0), carry=carry)[1] is carry
+
+
+def test_calls_do_not_change_a_carry():
+    _, s = line()
+    program = ag.compile(s, carry=True)
+    _, carry = program(x=[1.0, 2.0])
+    kept = {name: np.array(value) for name, value in carry.items()}
+    for _ in range(2):
+        _, other = program(x=[5.0, 6.0, 7.0], carry=carry)
+        assert all(np.array_equal(carry[name], kept[name]) for name in kept)
+        assert not any(np.shares_memory(carry[a], other[c]) for a in carry for c in other)
+
+
+def test_a_carry_fits_any_program_of_the_same_states():
+    x, s = line()
+    train, use = ag.compile([ag.sum(s, over=t), s], carry=True), ag.compile(s * 2, carry=True)
+    _, carry = train(x=[1.0, 2.0, 3.0])
+    assert use(x=[1.0], carry=carry)[0][0].tolist() == (2 * ag.Graph(s).evaluate(x=[1.0, 2.0, 3.0, 1.0])[0][3:]).tolist()
+    assert x.name == "x"
+
+
+def test_the_width_is_that_of_the_feeds():
+    _, s = line()
+    _, carry = ag.compile(s, carry=True)(x=np.ones(4, np.float32))
+    assert {value.dtype for value in carry.values()} == {np.dtype(np.float32)}
+    (values,), _ = ag.compile(s, carry=True)(x=np.ones(4, np.float32), carry=carry)
+    assert values.dtype == np.float32
+
+
+def test_the_loop_inside_of_a_step_starts_anew():
+    """h over t reads what a loop over u comes to; the outermost axis goes on, the inner state starts at 0 at each step."""
+    x, h, a = ag.input("x", over=(t, u)), ag.state("h", over=t), ag.state("a", over=(t, u))
+    a[t, u] = 0.5 * a[t, u - 1] + x[t, u] + h[t - 1]
+    h[t] = ag.tanh(ag.last(a, over=u))
+    program = ag.compile([h, a], carry=True)
+    assert program.cut.axis is t and [slot.name for slot in program.cut.slots] == ["h"]
+    values = np.random.default_rng(1).normal(size=(6, 3))
+    whole, _ = program(x=values)
+    found, _ = run(program, [{"x": values[:2]}, {"x": values[2:]}])
+    for i in (0, 1):
+        assert np.allclose(joined(program, found, i, t), whole[i], rtol=1e-14, atol=1e-14)
+    assert np.array_equal(whole[1][:, 0], values[:, 0] + np.concatenate([[0.0], whole[0][:-1]]))
+
+
+def test_a_grid_is_carried_along_the_axis_that_is_named():
+    x, g = ag.input("x", over=(t, u)), ag.state("g", over=(t, u))
+    g[t, u] = ag.tanh(x[t, u] + 0.5 * g[t - 1, u] + 0.4 * g[t, u - 1] + 0.3 * g[t - 1, u - 1])
+    values = np.random.default_rng(2).normal(size=(5, 4))
+    want = ag.Graph(g).evaluate(x=values)[0]
+    for axis, position in ((t, 0), (u, 1)):
+        program = ag.compile(g, carry=axis)
+        one, two = np.split(values, [2], position)
+        found, _ = run(program, [{"x": one}, {"x": two}])
+        assert np.allclose(np.concatenate([v[0] for v in found], position), want, rtol=1e-14, atol=1e-14)
+
+
+def test_steps_and_draws_count_on():
+    x = ag.input("x", over=(t, b))
+    noise = ag.normal("noise", (2,), over=(b, t)) + ag.cast(ag.index(t), float)
+    program = ag.compile([noise * x[t], ag.index(t)], carry=t)
+    values = np.ones((7, 2))
+    whole, _ = program(x=values, seed=5)
+    found, carry = run(program, [{"x": values[:3], "seed": 5}, {"x": values[3:4], "seed": 5}, {"x": values[4:], "seed": 5}])
+    assert all(np.array_equal(joined(program, found, i, t), whole[i]) for i in (0, 1))
+    assert carry.steps == 7 and len(carry) == 0
+
+
+# -- gradients ------------------------------------------------------------------------------------------------------------
+
+
+def linear() -> tuple[ag.Node, ag.Node, ag.Node]:
+    w, h0, x = ag.param("w"), ag.param("h0"), ag.input("x", over=t)
+    h = ag.state("h", over=t, init=h0)
+    h[t] = w * h[t - 1] + x[t]
+    return ag.sum(h, over=t), w, h0
+
+
+def test_no_gradient_flows_through_a_carry():
+    """h[t] = w·h[t − 1] + x[t] with w = 0.5, h[−1] = 2, x = 1 … 6, in segments of 3: the known truncated gradients."""
+    loss, w, h0 = linear()
+    step = ag.value_and_grad(loss, [w, h0], carry=True)
+    totals, carry = np.zeros(2), None
+    for xs in ([1.0, 2.0, 3.0], [4.0, 5.0, 6.0]):
+        (_, grads), carry = step(x=xs, w=0.5, h0=2.0, carry=carry)
+        totals += [grads["w"], grads["h0"]]
+    assert totals.tolist() == [34.875, 0.875]
+
+
+def test_a_later_call_has_no_gradient_of_the_first_row_even_when_it_is_differentiated_again():
+    loss, w, h0 = linear()
+    dh0 = ag.grad(loss, h0)
+    outputs = [loss, dh0, ag.grad(dh0 * dh0, w), ag.grad(dh0 * loss, h0)]
+    program = ag.compile(outputs, carry=True)
+    (_, *first), carry = program(x=[1.0, 2.0], w=0.5, h0=2.0)
+    assert [float(v) for v in first] == [0.75, 2 * 0.75 * (1 + 2 * 0.5), 0.75**2]
+    assert [float(v) for v in program(x=[1.0, 2.0], w=0.5, carry=carry)[0][1:]] == [0.0, 0.0, 0.0]
+
+
+def test_picked_steps_have_their_gradient_in_every_call():
+    loss, w, _ = linear()
+    h = ag.Graph(loss)["h"]
+    program = ag.compile(ag.grad(ag.at(h, t, 0) + ag.last(h, over=t), w), carry=True)
+    _, carry = program(x=[1.0, 2.0], w=0.5, h0=2.0)
+    (got,), _ = program(x=[1.0, 2.0], w=0.5, carry=carry)
+    before = 0.5 * (0.5 * 2 + 1) + 2
+    assert float(got) == pytest.approx(before + (0.5 * before + 1) + 0.5 * before)
+
+
+@pytest.mark.parametrize("seed", range(0, 60, 3))
+def test_gradients_of_a_piece_are_those_of_its_own_graph(seed, sequences):
+    """A later call's gradient is that of the graph whose rows are constants: differentiated after the cut, or before."""
+    case = sequences(seed, causal=True)
+    wrt = [p for p in case.wrt if p.op.name == "param"]
+    program = ag.compile([case.loss, *ag.grad(case.loss, wrt)], carry=case.t)
+    graph = program.graph
+    feeds, cut = case.fed(graph), (case.sizes["t"] + 1) // 2
+    first, second = pieces(graph, feeds, [cut, case.sizes["t"]], case.t)
+    _, carry = program(**first)
+    got, _ = program(carry=carry, **second)
+    plain = ag.compile(case.loss, carry=case.t)
+    later = ag.Graph(plain.cut.later)
+    fed = {name: value for name, value in second.items() if name in later.inputs}
+    for slot, rows in zip(plain.cut.slots, carry.values(), strict=True):  # names that are not the user's may differ
+        fed.update(zip(slot.feeds, rows, strict=True))
+    if plain.cut.steps is not None:
+        fed[plain.cut.steps] = carry.steps
+    alive = [p for p in wrt if p.name in later.inputs]
+    sizes = later.sizes(fed)
+    want = ag.Graph(later.outputs[0]).unroll(**{a.name: sizes[a.name] for a in ag.Graph(later.outputs[0]).axes})
+    known = {p for p in alive if p.name in ag.Graph(later.outputs[0]).inputs}
+    fed = {name: value for name, value in fed.items() if name in want.graph.inputs}
+    expected = dict(zip([p.name for p in known], want.grad([p.name for p in known]).evaluate(**fed), strict=True))
+    for p, value in zip(wrt, got[1:], strict=True):
+        assert np.allclose(value, expected.get(p.name, 0.0), rtol=1e-11, atol=1e-11), (seed, p)
+
+
+# -- misuse ---------------------------------------------------------------------------------------------------------------
+
+
+def refused(code: str, words: list[str], run: Any) -> None:
+    with pytest.raises(ag.CarryError) as caught:
+        run()
+    assert caught.value.code == code
+    for word in words:
+        assert word in str(caught.value), f"{word!r} is not in\n{caught.value}"
+
+
+def test_what_looks_ahead_is_refused():
+    x, r = ag.input("x", over=t), ag.state("r", over=t)
+    r[t] = 0.5 * r[t + 1] + x[t]
+    refused("K104", ["r is read ahead of its step", "got r[t + 1]", "test_carry.py:"], lambda: ag.compile(r, carry=True))
+    refused("K104", ["x is read ahead", "x[t + 2]"], lambda: ag.compile(x[t + 2] * x[t], carry=True))
+
+
+def test_what_depends_on_all_steps_is_not_carried():
+    x, s = ag.input("x", over=t), ag.state("s", over=t)
+    s[t] = 0.5 * s[t - 1] + x[t] - ag.mean(x, over=t)
+    words = ["s depends on all steps of t", "through sum_over_1", "leave carry= out"]
+    refused("K105", words, lambda: ag.compile(s, carry=True))
+    y = ag.state("y", over=t)
+    y[t] = y[t - 1] + ag.size(t)
+    refused("K105", ["y depends on all steps of t"], lambda: ag.compile(y * x[t], carry=True))
+
+
+def test_the_axis_must_be_told():
+    x = ag.input("x", over=(t, u))
+    g = ag.state("g", over=(t, u))
+    g[t, u] = g[t - 1, u] + g[t, u - 1] + x[t, u]
+    refused("K103", ["which axis", "got t, u", "carry=t"], lambda: ag.compile(g, carry=True))
+    refused("K101", ["does not vary over b", "one of t, u", "carry=b"], lambda: ag.compile(g, carry=b))
+    refused("K102", ["True or an ag.Axis", "got 'yes'"], lambda: ag.compile(g, carry="yes"))
+    refused("K103", ["a graph without axes"], lambda: ag.compile(ag.param("w") * 2, carry=True))
+
+
+def test_a_carry_that_does_not_fit_is_refused():
+    x, s = ag.input("x", (2,), over=(t, b)), ag.state("s", (2,), over=(t, b))
+    s[t] = ag.tanh(s[t - 2] + x[t])
+    program = ag.compile(s, carry=True)
+    feed = np.zeros((3, 4, 2))
+    _, carry = program(x=feed)
+    _, other = ag.compile(line()[1], carry=True)(x=[1.0])
+    refused("K107", ["what an earlier call returned", "got array"], lambda: program(x=feed, carry=np.zeros(2)))
+    refused("K108", ["another program", "rows of s", "got rows of s, x"], lambda: program(x=feed, carry=other))
+    wrong = ag.Carry({"s": carry["s"][1:]}, 3)
+    refused("K109", ["s have another shape", "(2, b, 2) float", "got (1, 4, 2) float64"], lambda: program(x=feed, carry=wrong))
+    ints = ag.Carry({"s": carry["s"].astype(int)}, 3)
+    refused("K109", ["(2, b, 2) float", "int64"], lambda: program(x=feed, carry=ints))
+    refused("K110", ["disagree", "about b", "s float64[2, 4, 2]"], lambda: program(x=feed[:, :3], carry=carry))
+    with pytest.raises(ag.FeedError, match="F102"):
+        program(x=feed, carry=carry, y=1)
+
+
+def test_wrong_feeds_are_refused_as_without_a_carry():
+    _, s = line()
+    program = ag.compile(s, carry=True)
+    for given, code in (({}, "F103"), ({"x": 1.0}, "F105"), ({"x": [1.0], "y": 2}, "F102")):
+        with pytest.raises(ag.FeedError, match=code):
+            program(**given)
+
+
+def test_a_length_may_be_given_where_the_seed_is_not():
+    noise = ag.normal("noise", over=t) * 1.0
+    assert np.array_equal(ag.compile(noise)(t=4)[0], ag.compile(noise)(t=4, seed=0)[0])
+
+
+def test_carry_is_no_name_for_an_input():
+    x = ag.input("carry", over=t)
+    refused("K106", ["give the input another name"], lambda: ag.compile(x[t - 1] + x[t], carry=True))
+
+
+# -- with lengths -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(0, 200, 4))
+def test_each_sequence_goes_on_from_its_own_end(seed, sequences):
+    """Pieces that end at steps of their own, some of them empty: what each sequence leaves is what it leaves alone."""
+    case = sequences(seed, causal=True)
+    outputs = [v for v in [*case.states, *case.pool] if case.t in v.axes and case.b in v.axes]
+    graph = ag.Graph(outputs)
+    counts = any(n.op.name == "draw" and case.t in n.axes for n in graph.nodes)
+    if case.b is None or not outputs or counts:
+        return
+    feeds, program = case.fed(graph), ag.compile(outputs, carry=case.t)
+    rng, size = np.random.default_rng(seed), case.sizes
+    taken = [np.zeros(size["b"], int)]
+    while np.any(taken[-1] < size["t"]):
+        taken.append(np.minimum(taken[-1] + rng.integers(0, 4, size=size["b"]), size["t"]))
+    carry = None
+    for start, stop in pairwise(taken):
+        steps = stop - start
+        piece = dict(feeds)
+        for name, value in feeds.items():
+            axes = graph.inputs[name].axes if name in graph.inputs else ()
+            if case.t in axes:
+                front = np.moveaxis(value, [axes.index(case.t), axes.index(case.b)], [0, 1])
+                part = np.full((4, *front.shape[1:]), 7 if front.dtype.kind == "i" else np.nan).astype(front.dtype)
+                for i in range(size["b"]):
+                    part[: steps[i], i] = front[start[i] : stop[i], i]
+                piece[name] = np.moveaxis(part, [0, 1], [axes.index(case.t), axes.index(case.b)])
+        _, carry = program(carry=carry, lengths={case.t: steps}, **piece)
+    _, want = program(**feeds)
+    assert np.array_equal(np.broadcast_to(carry.steps, size["b"]), np.full(size["b"], size["t"]))
+    for name, value in want.items():
+        assert np.allclose(carry[name], value, rtol=1e-12, atol=1e-12), (seed, name)
+
+
+def test_steps_count_on_for_each_sequence():
+    x = ag.input("x", over=(t, b))
+    program = ag.compile(x[t - 1] + 10.0 * ag.index(t), carry=t)
+    _, carry = program(x=[[1.0, 2.0], [3.0, np.nan]], lengths={t: [2, 1]})
+    assert carry.steps.tolist() == [2, 1] and carry["x"].tolist() == [[3.0, 2.0]]
+    (values,), carry = program(x=[[5.0, 6.0]], carry=carry)
+    assert values.tolist() == [[23.0, 12.0]] and carry.steps.tolist() == [3, 2]
+
+
+def test_what_counts_steps_for_all_sequences_at_once_is_refused():
+    x = ag.input("x", over=(t, b))
+    feed = {"x": np.zeros((2, 2)), "lengths": {t: [1, 2]}}
+    for value in (ag.index(t), ag.normal("noise", over=t) * 1.0):
+        program = ag.compile([x[t - 1] + x[t], value], carry=True)
+        refused("K111", ["counts steps", "lengths= without carry="], lambda p=program: p(**feed))

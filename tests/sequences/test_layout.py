@@ -1,0 +1,169 @@
+"""Where axes stand in arrays: feeds as they are declared, outputs in the same order or in the one asked for, ``ag.vmap``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import autograd_seq as ag
+
+RNG = np.random.default_rng(5)
+t, b, c = ag.Axis("t"), ag.Axis("b"), ag.Axis("c")
+
+
+def rnn(over: tuple[ag.Axis, ...]) -> tuple[ag.Node, list[ag.Node]]:
+    """A net over the axes; its outputs: states, one a sequence, the loss, the gradients of parameters and of the input."""
+    x, U, W = ag.input("x", (3,), over=over), ag.param("U", (2, 3)), ag.param("W", (2, 2))
+    s = ag.state("s", (2,), over=over)
+    s[t] = ag.tanh(U @ x[t] + W @ s[t - 1])
+    end = ag.last(s, over=t)
+    loss = ag.sum(ag.sum(s * s), over=over)
+    return s, [s, end, loss, *ag.grad(loss, [U, W, x])]
+
+
+def feeds(*sizes: int) -> dict[str, Any]:
+    return {"x": RNG.normal(size=(*sizes, 3)), "U": RNG.normal(size=(2, 3)), "W": np.linalg.qr(RNG.normal(size=(2, 2)))[0]}
+
+
+@pytest.mark.parametrize("declared", [(t, b), (b, t)])
+@pytest.mark.parametrize("order", [None, (t, b), (b, t), (c, b, t)])
+def test_outputs_are_laid_out_in_the_order_asked_for(declared, order):
+    _, outputs = rnn(declared)
+    if order and c in order:
+        outputs = [*outputs, ag.index(c) * outputs[2]]
+    given = {**feeds(*(4 if a is t else 2 for a in declared)), **({"c": 3} if order and c in order else {})}
+    plain, program = ag.compile(outputs)(**given), ag.compile(outputs, order=order)
+    for node, got, want in zip(outputs, program(**given), plain, strict=True):
+        have = program.graph.layout(node)
+        wanted = have if order is None else [a for a in order if a in node.axes]
+        moved = want.transpose(*[have.index(a) for a in wanted], *range(len(have), want.ndim))
+        assert got.shape == moved.shape and np.array_equal(got, moved)
+    if order is None:
+        assert program(**given)[0].shape[:2] == tuple(4 if a is t else 2 for a in declared)
+
+
+def test_the_order_holds_with_a_carry():
+    s, _ = rnn((t, b))
+    given = feeds(6, 2)
+    whole = ag.compile(s)(**given)[0]
+    program, carry, parts = ag.compile(s, order=(b, t), carry=True), None, []
+    for piece in np.split(given["x"], [1, 4]):
+        (values,), carry = program(carry=carry, **{**given, "x": piece})
+        parts.append(values)
+    assert np.allclose(np.concatenate(parts, 1), whole.swapaxes(0, 1), rtol=1e-14)
+
+
+@pytest.mark.parametrize(("order", "code", "words"), [
+    ((t,), "A210", ["leaves out b, over which s varies", "got order=(t)", "order=(t, b)", "test_layout.py:"]),
+    ((t, b, c), "A209", ["names c, over which nothing varies", "axes of the graph: t, b"]),
+    ((t, b, t), "A104", ["names an axis twice"]), (("t", "b"), "A103", ["takes axes", "got 't'"]),
+])  # fmt: skip
+def test_an_order_that_does_not_fit_is_refused(order: Any, code: str, words: list[str]):
+    with pytest.raises(ag.AxisError) as caught:
+        ag.compile(rnn((t, b))[0] * 1.0 if code != "A210" else rnn((t, b))[0], order=order)
+    assert caught.value.code == code
+    assert all(word in str(caught.value) for word in words), str(caught.value)
+
+
+# -- vmap -----------------------------------------------------------------------------------------------------------------
+
+
+def compiled(outputs: list[ag.Node], **given: Any) -> tuple[Any, ...]:
+    return ag.compile(outputs)(**given)
+
+
+def unrolled(outputs: list[ag.Node], **given: Any) -> tuple[Any, ...]:
+    return ag.Graph(outputs).evaluate(**given)
+
+
+RUNNERS = [compiled, unrolled]
+
+
+@pytest.mark.parametrize("run", RUNNERS)
+def test_vmap_is_a_loop_over_examples(run: Callable[..., Any]):
+    """Batch first: the new axis stands in front of every feed that is an input, and of what depends on it."""
+    s, _ = rnn((t,))
+    outputs = [s, ag.last(s, over=t), ag.sum(ag.sum(s * s), over=t), ag.sum(ag.param("W2", (2, 2)))]
+    given = {**feeds(5, 4), "W2": np.eye(2)}
+    got = run(ag.vmap(outputs, over=b), **given)
+    each = [run(outputs, **{**given, "x": one}) for one in given["x"]]
+    for i in range(3):
+        assert np.allclose(got[i], np.stack([values[i] for values in each]), rtol=1e-13, atol=1e-13)
+    assert got[3].shape == (), "what no input reaches stays one value"
+
+
+@pytest.mark.parametrize("run", RUNNERS)
+def test_the_gradient_of_a_vmapped_loss_is_the_sum_over_examples(run: Callable[..., Any]):
+    s, _ = rnn((t,))
+    loss = ag.sum(ag.sum(s * s), over=t)
+    wrt = [ag.Graph(loss)[name] for name in ("U", "W")]
+    total = ag.sum(ag.vmap(loss, over=b), over=b)
+    given = feeds(5, 4)
+    got = run(ag.grad(total, wrt), **given)
+    each = [run(ag.grad(loss, wrt), **{**given, "x": one}) for one in given["x"]]
+    for i in range(2):
+        assert np.allclose(got[i], sum(values[i] for values in each), rtol=1e-13, atol=1e-13)
+
+
+@pytest.mark.parametrize("run", RUNNERS)
+def test_vmap_of_a_gradient_gives_one_gradient_an_example(run: Callable[..., Any]):
+    s, _ = rnn((t,))
+    loss = ag.sum(ag.sum(s * s), over=t)
+    dW, dx = ag.grad(loss, [ag.Graph(loss)["W"], ag.Graph(loss)["x"]])
+    given = feeds(5, 4)
+    got = run(ag.vmap([dW, dx], over=b), **given)
+    each = [run([dW, dx], **{**given, "x": one}) for one in given["x"]]
+    for i in range(2):
+        assert np.allclose(got[i], np.stack([values[i] for values in each]), rtol=1e-13, atol=1e-13)
+
+
+@pytest.mark.parametrize("run", RUNNERS)
+def test_vmap_within_vmap(run: Callable[..., Any]):
+    s, _ = rnn((t,))
+    twice = ag.vmap(ag.vmap([s, ag.last(s, over=t)], over=b), over=c)
+    given = feeds(3, 4, 5)
+    got = run(twice, **given)
+    assert got[0].shape == (3, 4, 5, 2) and got[1].shape == (3, 4, 2)
+    for i in range(3):
+        for j in range(4):
+            one = run([s, ag.last(s, over=t)], **{**given, "x": given["x"][i, j]})
+            assert all(np.allclose(a[i, j], w, rtol=1e-13, atol=1e-13) for a, w in zip(got, one, strict=True))
+
+
+def test_vmap_puts_time_first_where_asked():
+    s, _ = rnn((t,))
+    given = feeds(5, 4)
+    (first,), (second,) = (ag.compile(ag.vmap(s, over=b), order=order)(**given) for order in (None, (t, b)))
+    assert first.shape == (5, 4, 2) and np.array_equal(first.swapaxes(0, 1), second)
+
+
+def test_vmap_of_rows_labels_and_other_axes():
+    """Initial rows that are fed, class indices, a lifted axis and a loop over it: all of them one an example."""
+    u = ag.Axis("u")
+    h0, l, x = ag.input("h0", (2,)), ag.input("l", over=t, dtype=int), ag.input("x", (2,), over=(u, t))
+    E, h = ag.param("E", (3, 2)), ag.state("h", (2,), over=t, init=h0)
+    a = ag.state("a", (2,), over=(t, u))
+    a[t, u] = ag.tanh(0.5 * a[t, u - 1] + x[u, t] + 0.3 * h[t - 1])
+    h[t] = ag.tanh(E[l[t]] + ag.last(a, over=u))
+    loss = ag.sum(ag.dot(h, h), over=t)
+    outputs = [h, a, loss, *ag.grad(loss, [h0, E])]
+    given = {"h0": RNG.normal(size=(4, 2)), "l": RNG.integers(0, 3, size=(4, 3)), "x": RNG.normal(size=(4, 2, 3, 2)),
+             "E": RNG.normal(size=(3, 2))}  # fmt: skip
+    got = ag.compile(ag.vmap(outputs, over=b))(**given)
+    for i in range(4):
+        one = ag.compile(outputs)(**{**{k: v[i] for k, v in given.items() if k != "E"}, "E": given["E"]})
+        for k, (whole, want) in enumerate(zip(got, one, strict=True)):
+            assert np.allclose(whole[i], want, rtol=1e-13, atol=1e-13), k
+
+
+def test_draws_in_a_vmap_are_those_that_their_axes_say():
+    x = ag.input("x", over=t)
+    shared = ag.vmap(ag.normal("n", over=t) * x[t], over=b)
+    own = ag.normal("n", over=(b, t)) * ag.input("x", over=(b, t))[t]
+    values = ag.compile([shared])(x=np.ones((3, 4)), seed=1)[0]
+    assert np.array_equal(values[0], values[2])
+    other = ag.compile([own])(x=np.ones((3, 4)), seed=1)[0]
+    assert not np.array_equal(other[0], other[2])
