@@ -12,6 +12,7 @@ import math
 import os
 import secrets
 import stat
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,6 @@ from autograd_seq.errors import OperationError
 WIDTHS = ("float32", "float64")
 """The widths that native programs have; others run in NumPy."""
 
-_FORMAT = 1  # of what is kept on disk
 _TOOLS: dict[str, dict[str, Any]] = {}
 
 
@@ -110,14 +110,19 @@ def _made(numba: Any, width: str) -> dict[str, Any]:
     }  # fmt: skip
     names |= {name: native_block.block(*shape, lanes, width) for name, shape in BLOCKS.items()}
     source = math_source(width) + KERNEL
-    exec(builtins.compile(source, f"<autograd_seq functions for {width}>", "exec"), names)
+    own = b"".join(Path(str(module.__file__)).read_bytes() for module in (native_block, sys.modules[__name__]))
+    key = f"{numba.__version__} {width} {lanes} {hashlib.sha256(source.encode() + own).hexdigest()}"
+    path = _kept(source, key)
+    exec(builtins.compile(source, str(path or f"<autograd_seq functions for {width}>"), "exec"), names)
+    within["cache"] = path is not None
     row, n = numba.types.CPointer(numba.from_dtype(np.dtype(width))), numba.int64
     # with types given, for numbers that are written out would each be a type of its own
     names["pack"] = numba.njit(numba.void(row, n, n, n, n, n, row), **within)(names["pack"])
     some = numba.void(row, n, n, n, row, n, n, row, n, n, n, n, n, n)
     names["rows_product"] = numba.njit(some, **within)(names["rows_product"])
-    names["product"] = numba.njit(numba.void(row, n, n, n, row, row, n, n, n, n, n, row), **within)(names["product"])
-    key = f"{_FORMAT} {numba.__version__} {width} {lanes} {hashlib.sha256(source.encode()).hexdigest()}"
+    whole = numba.void(row, n, n, n, row, row, n, n, n, n, n, row)
+    names["many_rows"] = numba.njit(whole, **within)(names["many_rows"])
+    names["product"] = numba.njit(whole, **within, forceinline=True)(names["product"])  # a call would take as long as a row
     return {"names": names, "native": numba.njit(**flags), "cached": numba.njit(**flags, cache=True), "key": key}
 
 
