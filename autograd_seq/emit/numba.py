@@ -67,7 +67,7 @@ def compiled(emitted: Emitted, width: str) -> Any:
     """
     tools = _tools(width)
     text = f"# floats are {width}\n{emitted.source}"
-    path = _kept(text, tools["key"])
+    path = _kept("program", text, tools["key"])
     name = str(path) if path else f"<autograd_seq native program {hashlib.sha256(text.encode()).hexdigest()[:16]}>"
     linecache.cache[name] = (len(text), None, text.splitlines(True), name)
     namespace: dict[str, Any] = {**tools["names"], "native": tools["cached"] if path else tools["native"], **emitted.foreign}
@@ -112,7 +112,7 @@ def _made(numba: Any, width: str) -> dict[str, Any]:
     source = math_source(width) + KERNEL
     own = b"".join(Path(str(module.__file__)).read_bytes() for module in (native_block, sys.modules[__name__]))
     key = f"{numba.__version__} {width} {lanes} {hashlib.sha256(source.encode() + own).hexdigest()}"
-    path = _kept(source, key)
+    path = _kept("functions", source, key)
     exec(builtins.compile(source, str(path or f"<autograd_seq functions for {width}>"), "exec"), names)
     within["cache"] = path is not None
     row, n = numba.types.CPointer(numba.from_dtype(np.dtype(width))), numba.int64
@@ -171,13 +171,13 @@ def cache_folder() -> Path | None:
     return folder if os.access(folder, os.W_OK) else None
 
 
-def _kept(text: str, key: str) -> Path | None:
+def _kept(what: str, text: str, key: str) -> Path | None:
     """Write a source to the cache, whole or not at all, and return its file."""
     folder = cache_folder()
     if folder is None:
         return None
     name = hashlib.sha256("\n".join([key, text]).encode()).hexdigest()[:32]
-    path = folder / f"program_{name}.py"
+    path = folder / f"{what}_{name}.py"
     try:
         if path.is_file() and path.read_text(encoding="utf-8") == text:
             return path
