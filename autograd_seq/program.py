@@ -16,7 +16,6 @@ import numpy as np
 from autograd_seq.axes import Axis
 from autograd_seq.carry import CarriedProgram
 from autograd_seq.emit import backends
-from autograd_seq.emit.native import ALL_NATIVE
 from autograd_seq.emit.profile import MARK, Profile, marked
 from autograd_seq.emit.standalone import standalone, write
 from autograd_seq.errors import DTypeError, FeedError, GradientError, OperationError
@@ -64,7 +63,7 @@ class Program:
         self.padded: dict[Over, Program] = {}
         made = backends.written(graph, layouts, passes, backend)
         self.backend, self.plan, self._emitted, self._notes = made
-        self._silent = self._notes == (ALL_NATIVE,)  # native code warns of nothing
+        self._silent = made.silent
         self.source = self._emitted.source
         self._make = backends.maker(made, graph, layouts, passes)
         self._in_numpy: Any = lambda: backends.written(graph, layouts, passes, "numpy")

@@ -68,7 +68,7 @@ def tame(nodes: Sequence[Node]) -> set[Node]:
             if any(x in left for x in outside):
                 waiting.append(part)
                 continue
-            if all(x in found for x in outside) and all(_keeps(n) for n in part) and _bounded(part):
+            if all(x in found for x in outside) and all(keeps(n) for n in part) and _bounded(part):
                 found |= within
         if len(waiting) == len(pending):
             break
@@ -76,7 +76,8 @@ def tame(nodes: Sequence[Node]) -> set[Node]:
     return found
 
 
-def _keeps(n: Node) -> bool:
+def keeps(n: Node) -> bool:
+    """Tell whether an operation makes finite numbers of finite numbers."""
     if n._value is not None:
         return bool(np.all(np.isfinite(n._value)))
     if n.op.name == "exp":  # of what is at most 0

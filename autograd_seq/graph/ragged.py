@@ -21,7 +21,7 @@ import numpy as np
 
 from autograd_seq.axes import Axis
 from autograd_seq.errors import AxisError
-from autograd_seq.graph.finite import parts, tame
+from autograd_seq.graph.finite import keeps, parts, tame
 from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.order import rows
 from autograd_seq.graph.rebuild import again, rebuild
@@ -87,9 +87,17 @@ class Ragged:
         self._trusted = {n for n in graph.nodes if n.op is SHIFT and self._ends(n) and n.attrs["outside"] == "zero"}
         self._trusted |= {n for n in graph.nodes if n.op is STATE and n.adjoint_of is not None and self._ragged(n.axes)}
         self._closing = {self._part[n] for n in self._trusted}
+        # the adjoints of reads ahead look back, out of a sequence into its padding; they are taken to end there at once
+        self._calm = {n for n in graph.nodes if n.op is SHIFT and n.attrs["outside"] == "zero" and n.attrs["by"] > 0
+                      and n.attrs["axis"] in self.lengths}  # fmt: skip
+        self._cut = {self._part[n] for n in self._calm}
+        self._calm |= {n for n in graph.nodes if n.op is STATE and self._part[n] in self._cut}
         made = self._made()
-        while wrong := {n for n in self._trusted if not self._holds(n)}:  # not so: those are selected at each step
+        while wrong := {n for n in self._trusted | self._calm if not self._holds(n)}:  # not so: select at each step, or in sums
+            failed = wrong - self._trusted
             self._trusted -= wrong
+            self._calm -= failed
+            self._cut -= {self._part[n] for n in failed}
             made = self._made()
         self._check_axes(made)
         self.outputs: list[Node] = [self._real(spread(new, old.axes)) for old, new in zip(graph.outputs, made, strict=True)]
@@ -100,13 +108,17 @@ class Ragged:
         self.image: dict[Node, Node] = {}
         self._clean: set[Node] = set()
         self._tame: set[Node] = set()
+        self._counts: set[Node] = set()  # static values that depend on a length
         self._memo: dict[object, Node] = {}
         return rebuild(self.graph.outputs, self._rule, self._defined, image=self.image, shifts=self._shifted)
 
     def _holds(self, old: Node) -> bool:
         """Tell whether what a trusted node reads is 0 behind the end."""
         x = self.image[old.inputs[0]]
-        return self._is_clean(x, old) or _is_zero(x)
+        clean = self._is_clean(x, old) or _is_zero(x)
+        if old.op is STATE and old not in self._trusted:
+            return clean or self._harmless(x)
+        return clean
 
     def _ends(self, n: Node) -> bool:
         """Tell whether a shift reads ahead along an axis that has lengths."""
@@ -239,7 +251,8 @@ class Ragged:
 
     def _harmless(self, x: Node) -> bool:
         """Tell whether 0 times the value is 0."""
-        return not x.axes or x.dtype is not float or x in self._tame
+        static = not x.axes and x not in self._counts  # 1 / length is infinite for a sequence of no steps
+        return static or x.dtype is not float or x in self._tame or x in self._clean
 
     def _vanishes(self, made: Node, inputs: Sequence[Node]) -> bool:
         if not self._ragged(made.axes):
@@ -263,6 +276,11 @@ class Ragged:
         if node.op in (_CONTRACT, _MUL) and any(clean):
             return tuple([self._real(x) if out and not c and not self._harmless(x) else x
                           for x, out, c in zip(inputs, lifted, clean, strict=True)])  # fmt: skip
+        if node.op in (_CONTRACT, _MUL) and self._part[node] in self._cut:  # 0 from the end on, by the factor that is there
+            mine = set(self._ragged(node.axes))
+            whole = [out and mine <= set(self._ragged(x.axes)) for x, out in zip(inputs, lifted, strict=True)]
+            if sum(whole) == 1 and all(w or self._harmless(x) for w, x in zip(whole, inputs, strict=True)):
+                return tuple([self._real(x) if w else x for x, w in zip(inputs, whole, strict=True)])
         return inputs
 
     def _as_real(self, x: Node, node: Node) -> Node:
@@ -275,8 +293,11 @@ class Ragged:
         made = self._changed(node, inputs)
         if made is not None and made is not node and made.name is None and INPUT not in (made.op, node.op):
             made.name, made.site, made.scope = node.name, node.site, node.scope
-        if made is not None and node in self._finite:
-            self._tame.add(made)
+        if made is not None:
+            if node in self._finite:
+                self._tame.add(made)
+            if not made.axes and (node.op is SIZE or any(x in self._counts for x in inputs)):
+                self._counts.add(made)
         return made
 
     def _changed(self, node: Node, inputs: tuple[Node, ...]) -> Node | None:
@@ -293,13 +314,16 @@ class Ragged:
             made = self._real(again(node, inputs))  # a cotangent that begins to vary over steps, where it is still small
         if made is not None:
             return made
-        if self._part[node] in self._closing:
+        if self._part[node] in self._closing or self._part[node] in self._cut:
             inputs = self._repaired(node, inputs)
-        return self._noted(again(node, inputs), inputs)
+        made = self._noted(again(node, inputs), inputs)
+        if keeps(node) and all(self._harmless(x) for x in inputs):
+            self._tame.add(made)
+        return made
 
     def _defined(self, old: Node, new: Node, equation: Node) -> Node:
         """Return what readers of a state at its own step see: the state, of which something is known."""
-        if old in self._finite:
+        if old in self._finite or old in self._calm:
             self._tame.add(new)
         if old in self._trusted:
             self._clean.add(new)
@@ -346,7 +370,7 @@ class Ragged:
 
     def _shifted(self, old: Node, new: Node) -> Node:
         """Return what readers of a shift see: behind a sequence's own end, the rows that lie there."""
-        if old in self._finite:
+        if old in self._finite or old in self._calm:
             self._tame.add(new)
         if old in self._trusted:
             self._clean.add(new)
@@ -365,6 +389,8 @@ class Ragged:
         made = where(self._inside(axis, new.axes, ahead), new, fill)
         if old in self._finite:
             self._tame.add(made)
+        if _is_zero(fill):
+            self._clean.add(made)
         return made
 
 

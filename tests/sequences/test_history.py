@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import re
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -182,10 +184,19 @@ def test_causal_self_attention_is_scheduled_with_no_loop(width: int | None):
 
 
 def test_the_cost_of_attention_tells_its_largest_temporary():
-    """A value at each pair of steps: the bytes predicted grow with T², and hold at least one such array."""
-    program = ag.compile(attention())
+    """Values at each pair of steps: the bytes predicted grow with T², and are those that a first call takes."""
+    program, feeds = ag.compile(attention()), {name: RNG.normal(size=(400, 2, 4)) for name in "qkv"}
+    program(**{name: value[:3] for name, value in feeds.items()})
     small, large = (program.cost(t=n, u=n, b=2).bytes for n in (200, 400))
     assert large >= 8 * 400 * 400 * 2 and 3.5 < large / small <= 4.1
+    gc.collect()
+    tracemalloc.start()
+    try:
+        program(**feeds)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert large == pytest.approx(peak, rel=0.1)
 
 
 def test_ragged_self_attention_sees_no_padding():

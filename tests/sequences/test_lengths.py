@@ -475,3 +475,27 @@ def test_what_the_programs_reach(sequences):
     wanted |= {("delay", k) for k in (-3, -2, -1, 1, 2, 3)}
     wanted |= {("rows", side, k) for side in ("init", "final") for k in (None, 1, 2, 3)}
     assert not {x: seen[x] for x in wanted if seen[x] < 5}
+
+
+def test_the_adjoint_of_a_net_that_looks_ahead_is_cut_at_the_end_of_each_sequence():
+    """What multiplies it is 0 from there on, outside of the loop; its four gates stay one product."""
+    n, x = 3, ag.input("x", (3,), over=(t, b))
+    h, cell = ag.nn.lstm(x, n, over=t, reverse=True)
+    step = ag.value_and_grad(ag.sum(ag.sum(h * h), over=(t, b)))
+    assert cell.axes == h.axes
+    weights = {p: np.zeros(step.program.graph.inputs[p].shape) for p in step.wrt}
+    step(x=np.ones((2, 2, 3)), lengths={t: [1, 2]}, **weights)
+    schedule = str(step.program.padded[(t, (b,)),].schedule)
+    backward = schedule[schedule.rindex("for t = 0"):].splitlines()
+    inside = [line for line in backward[1:] if line.startswith("    ")]
+    assert inside and not any("= where(" in line for line in inside)
+    assert sum(" @ " in line for line in inside) == 1
+
+
+def test_sequences_of_no_steps_divide_by_nothing_that_reaches_a_gradient():
+    """The mean over no steps is NaN, as it is for that sequence alone; gradients through states that look ahead are 0."""
+    x, w, r = ag.input("x", over=t), ag.param("w"), ag.state("r", over=t)
+    r[t] = ag.tanh(w * r[t + 1] + x[t])
+    loss = ag.mean(r, over=t)
+    outputs = [loss, *ag.grad(loss, [w, x])]
+    assert run(outputs, {t: 0}, x=[NAN, NAN], w=0.5)[1:] == [0.0, [0.0, 0.0]]
