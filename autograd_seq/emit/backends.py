@@ -7,6 +7,8 @@ import linecache
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from autograd_seq.axes import Axis
 from autograd_seq.emit import calls, native_ops, numba
 from autograd_seq.emit.native import ALL_NATIVE, NativeWriter
@@ -105,9 +107,25 @@ def maker(made: Made, graph: Graph, layouts: Layouts, passes: Iterable[str] | No
     def make(*sizes: Any) -> Any:
         width = sizes[-1].name
         if width not in programs:
-            emitted = made.emitted if width in numba.WIDTHS else _calls(graph, layouts, passes).emitted
-            programs[width] = numba.compiled(emitted, width) if emitted is made.emitted else executed(emitted)
+            native = width in numba.WIDTHS
+            programs[width] = numba.compiled(made.emitted, width) if native else _quiet(_calls(graph, layouts, passes).emitted)
         return programs[width](*sizes)
+
+    return make
+
+
+def _quiet(emitted: Emitted) -> Any:
+    """Return a NumPy program that does not warn of infinities and NaN, for it is called as a native one."""
+    program = executed(emitted)
+
+    def make(*sizes: Any) -> Any:
+        run = program(*sizes)
+
+        def quiet(*arrays: Any) -> Any:
+            with np.errstate(all="ignore"):
+                return run(*arrays)
+
+        return quiet
 
     return make
 

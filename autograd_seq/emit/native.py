@@ -64,6 +64,7 @@ class NativeWriter(Writer):
         self.packs: dict[Any, str] = {}  # arrays that hold packed columns
         self.lines_before: set[str] = set()
         self.room = ""
+        self.given_parts: dict[Node, list[list[range]]] = {}  # of results, what is returned as it is
 
     # -- segments ---------------------------------------------------------------------------------------------------------
 
@@ -372,6 +373,25 @@ class NativeWriter(Writer):
         return self.argument(name)
 
     # -- rows outside of the steps --------------------------------------------------------------------------------------------
+
+    def _returned(self, node: Node, declared: Sequence[Axis]) -> str:
+        """Return the code of an output; results that native code wrote into arrays of this call are the caller's already."""
+        r = root(node)
+        home = self.storage.homes.get(r)
+        if home is None or home.buffer is not None or r not in self.fusion.native or r in self.given:
+            return super()._returned(node, declared)
+        if r is node and list(declared) == list(home.axes):
+            self.given.add(r)
+            return self.array(node).code
+        if node.op.name == "slice" and node.inputs[0] is r and r not in set(self.graph.outputs) and not r.axes:
+            key = [k if isinstance(k, slice) else slice(k, None) for k in node.attrs["key"]]
+            part = [range(*k.indices(n)) for k, n in zip(key, r.shape, strict=False)]
+            parts = self.given_parts.setdefault(r, [])
+            plain = node.ndim == r.ndim and all(k.step == 1 for k in key)
+            if plain and all(any(not set(a) & set(b) for a, b in zip(part, other, strict=True)) for other in parts):
+                parts.append(part)
+                return self.array(node).code
+        return super()._returned(node, declared)
 
     def _rows_outside(self, node: Node) -> None:
         axis, by = node.attrs["axis"], node.attrs["by"]

@@ -59,11 +59,16 @@ def pack(b, at, row, column, k, n, out):
 
 def product(a, a_at, a_row, a_column, b, out, out_at, out_row, m, n, k, room):
     """Write a times the packed columns b: m rows, n columns, k entries summed; ``room`` is for copies of rows."""
-    far = k * PANEL
     if m == 1 and a_column == 1 and 0 < k <= DEPTH:
         for j in range(0, n, PANEL):
-            block_1(a, a_at, 0, 1, b, j // PANEL * far, far, out, out_at + j, 0, k, n - j, 0)
-        return
+            block_1(a, a_at, 0, 1, b, j * k, 0, out, out_at + j, 0, k, n - j, 0)
+    else:
+        many_rows(a, a_at, a_row, a_column, b, out, out_at, out_row, m, n, k, room)
+
+
+def many_rows(a, a_at, a_row, a_column, b, out, out_at, out_row, m, n, k, room):
+    """Write a product of any size."""
+    far = k * PANEL
     if k == 0:
         for i in range(m):
             for j in range(n):

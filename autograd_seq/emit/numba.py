@@ -12,6 +12,7 @@ import math
 import os
 import secrets
 import stat
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,6 @@ from autograd_seq.errors import OperationError
 WIDTHS = ("float32", "float64")
 """The widths that native programs have; others run in NumPy."""
 
-_FORMAT = 1  # of what is kept on disk
 _TOOLS: dict[str, dict[str, Any]] = {}
 
 
@@ -67,7 +67,7 @@ def compiled(emitted: Emitted, width: str) -> Any:
     """
     tools = _tools(width)
     text = f"# floats are {width}\n{emitted.source}"
-    path = _kept(text, tools["key"])
+    path = _kept("program", text, tools["key"])
     name = str(path) if path else f"<autograd_seq native program {hashlib.sha256(text.encode()).hexdigest()[:16]}>"
     linecache.cache[name] = (len(text), None, text.splitlines(True), name)
     namespace: dict[str, Any] = {**tools["names"], "native": tools["cached"] if path else tools["native"], **emitted.foreign}
@@ -110,14 +110,19 @@ def _made(numba: Any, width: str) -> dict[str, Any]:
     }  # fmt: skip
     names |= {name: native_block.block(*shape, lanes, width) for name, shape in BLOCKS.items()}
     source = math_source(width) + KERNEL
-    exec(builtins.compile(source, f"<autograd_seq functions for {width}>", "exec"), names)
+    own = b"".join(Path(str(module.__file__)).read_bytes() for module in (native_block, sys.modules[__name__]))
+    key = f"{numba.__version__} {width} {lanes} {hashlib.sha256(source.encode() + own).hexdigest()}"
+    path = _kept("functions", source, key)
+    exec(builtins.compile(source, str(path or f"<autograd_seq functions for {width}>"), "exec"), names)
+    within["cache"] = path is not None
     row, n = numba.types.CPointer(numba.from_dtype(np.dtype(width))), numba.int64
     # with types given, for numbers that are written out would each be a type of its own
     names["pack"] = numba.njit(numba.void(row, n, n, n, n, n, row), **within)(names["pack"])
     some = numba.void(row, n, n, n, row, n, n, row, n, n, n, n, n, n)
     names["rows_product"] = numba.njit(some, **within)(names["rows_product"])
-    names["product"] = numba.njit(numba.void(row, n, n, n, row, row, n, n, n, n, n, row), **within)(names["product"])
-    key = f"{_FORMAT} {numba.__version__} {width} {lanes} {hashlib.sha256(source.encode()).hexdigest()}"
+    whole = numba.void(row, n, n, n, row, row, n, n, n, n, n, row)
+    names["many_rows"] = numba.njit(whole, **within)(names["many_rows"])
+    names["product"] = numba.njit(whole, **within, forceinline=True)(names["product"])  # a call would take as long as a row
     return {"names": names, "native": numba.njit(**flags), "cached": numba.njit(**flags, cache=True), "key": key}
 
 
@@ -166,13 +171,13 @@ def cache_folder() -> Path | None:
     return folder if os.access(folder, os.W_OK) else None
 
 
-def _kept(text: str, key: str) -> Path | None:
+def _kept(what: str, text: str, key: str) -> Path | None:
     """Write a source to the cache, whole or not at all, and return its file."""
     folder = cache_folder()
     if folder is None:
         return None
     name = hashlib.sha256("\n".join([key, text]).encode()).hexdigest()[:32]
-    path = folder / f"program_{name}.py"
+    path = folder / f"{what}_{name}.py"
     try:
         if path.is_file() and path.read_text(encoding="utf-8") == text:
             return path

@@ -192,6 +192,7 @@ def test_widths_without_native_code_run_in_numpy(numba_cache):
     program = ag.compile(ag.tanh(x), backend="numba")
     assert program(x=np.full(9, 1e-3 + 1e-3j))[0] == pytest.approx(np.tanh(np.full(9, 1e-3 + 1e-3j)))
     assert program(x=np.full(9, 0.5, np.longdouble))[0].dtype == np.longdouble
+    assert np.isinf(ag.compile(ag.exp(x), backend="numba")(x=np.full(9, 1e6, np.longdouble))[0]).all()  # without a warning
 
 
 # -- the cache ------------------------------------------------------------------------------------------------------------
@@ -227,7 +228,7 @@ def test_a_folder_that_others_can_write_is_not_used(monkeypatch, tmp_path):
     assert backend.cache_folder() is None
 
 
-def test_a_native_program_is_saved_in_numpy_and_profiled_there(tmp_path: Path) -> None:
+def test_a_native_program_is_saved_in_numpy_and_profiled_there(tmp_path: Path, numba_cache: Path) -> None:
     t = ag.Axis("t")
     step = ag.compile(ag.sum(ag.tanh(ag.input("x", over=t)), over=t), backend="numba")
     namespace: dict[str, Any] = {}
