@@ -63,6 +63,7 @@ class Program:
         self.padded: dict[Over, Program] = {}
         made = backends.written(graph, layouts, passes, backend)
         self.backend, self.plan, self._emitted, self._notes = made
+        self._silent = made.silent
         self.source = self._emitted.source
         self._make = backends.maker(made, graph, layouts, passes)
         self._in_numpy: Any = lambda: backends.written(graph, layouts, passes, "numpy")
@@ -115,8 +116,11 @@ class Program:
         except IndexError:
             run = self._make(*workspace)
         try:
-            with np.errstate(all="ignore"):
+            if self._silent:
                 out = run(*arrays)
+            else:
+                with np.errstate(all="ignore"):
+                    out = run(*arrays)
         except IndexError as error:
             raise FeedError(
                 "F201", f"an index is out of range: {error}",

@@ -32,6 +32,11 @@ class Made(NamedTuple):
     emitted: Emitted
     notes: tuple[str, ...] = ()
 
+    @property
+    def silent(self) -> bool:
+        """Tell whether it gives no warnings of overflows and divisions by zero, as wholly native programs do not."""
+        return self.notes == (ALL_NATIVE,)
+
 
 def check(backend: str) -> None:
     """Refuse a language that there is not.

@@ -31,8 +31,8 @@ from autograd_seq.plan.schedule import Item, Loop
 from autograd_seq.plan.storage import Home, Storage, root
 
 PROVIDED = [
-    "native", "inline", "fast_exp", "fast_expm1", "fast_tanh", "fast_sigmoid", "fast_softplus", "fast_erf", "fast_sum",
-    "in_range", "pack", "product", "packed_size", "start",
+    "native", "inline", "fast_exp", "fast_expm1", "fast_tanh", "fast_sigmoid", "fast_softplus", "fast_erf", "row_sum",
+    "row_top", "in_range", "pack", "product", "packed_size", "start",
 ]  # fmt: skip
 """What native functions are given by name, besides NumPy."""
 
@@ -319,6 +319,10 @@ class NativeWriter(Writer):
         if n.op in (INPUT, PARAM):
             return f"{self._feed(n)}[{', '.join([*self._at(e), *dims]) or '()'}]"
         return f"{self.base(n)}[{', '.join([*self._at(e), *dims]) or '()'}]"
+
+    def places(self, e: Entry) -> list[str]:
+        """Return all indices of an entry of an array, as source."""
+        return [*self._at(e), *(p.code for p in e.dims)]
 
     def _at(self, e: Entry) -> list[str]:
         """Return the index on each axis that is a dimension of the array of an entry."""

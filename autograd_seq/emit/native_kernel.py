@@ -2,20 +2,22 @@
 
 Method: Goto & van de Geijn 2008. A panel is as many columns as fit into two vector registers; the sums of a block of rows
 and a panel stay in registers while the common dimension runs, 256 entries at a time so that a panel stays in the first
-cache. ``block_8`` is such a block of eight rows: it is made by :mod:`autograd_seq.emit.numba`, because no loop over entries
-would keep its sums in registers. Packing once a call pays in a recurrence: BLAS packs the same weights again at every step
+cache. ``block_8`` is such a block of eight rows, made in :mod:`autograd_seq.emit.native_block`: no loop over entries would
+keep its sums in registers. Packing once a call pays in a recurrence: BLAS packs the same weights again at every step
 (2026-11, one core, 32 × 256 times 256 × 1024: 166 GFLOP/s against 82 by ``np.dot``).
 """
 
 from __future__ import annotations
 
-BLOCKS = {"block_8": (8, 1), "block_4": (4, 1), "block_2": (2, 1), "block_1": (1, 1), "block_1_4": (1, 4)}
-"""By name the rows and the panels of a block; one row takes four panels, for its sums wait for each other otherwise."""
+BLOCKS = {"block_8": (8, 1, 1), "block_4": (4, 1, 1), "block_2": (2, 1, 2), "block_1": (1, 1, 4), "block_1_4": (1, 4, 1)}
+"""By name the rows, the panels and the chains of sums of a block: eight sums at least, or they would wait for themselves."""
 
 DEPTH = 256
 """How much of the common dimension a block sums at once."""
 AT_HAND = 1 << 17
 """How many packed entries are read again for every block of rows, instead of reading the rows again."""
+NEAR = 512
+"""How far apart the entries of a row may lie for it not to be copied: less than a page."""
 ROWS = 128
 """How many rows are copied at once, where they do not lie one behind the other."""
 
@@ -70,9 +72,9 @@ def product(a, a_at, a_row, a_column, b, out, out_at, out_row, m, n, k, room):
         deep, more = min(DEPTH, k - k_at), int(k_at > 0)
         for m_at in range(0, m, ROWS):
             rows, to = min(ROWS, m - m_at), out_at + m_at * out_row
-            if a_column == 1:
-                first = a_at + m_at * a_row + k_at
-                rows_product(a, first, a_row, 1, b, k_at * PANEL, far, out, to, out_row, rows, n, deep, more)
+            if a_column == 1 or (a_row == 1 and a_column < NEAR):
+                first = a_at + m_at * a_row + k_at * a_column
+                rows_product(a, first, a_row, a_column, b, k_at * PANEL, far, out, to, out_row, rows, n, deep, more)
             else:
                 for q in range(deep):
                     first = a_at + m_at * a_row + (k_at + q) * a_column
@@ -122,4 +124,4 @@ def rows_product(a, a_at, a_row, a_column, b, b_at, far, out, out_at, out_row, m
 '''
 """``packed_size``, ``pack`` and ``product``; PANEL is the number of columns of a panel."""
 
-__all__ = ["AT_HAND", "BLOCKS", "DEPTH", "KERNEL", "ROWS"]
+__all__ = ["AT_HAND", "BLOCKS", "DEPTH", "KERNEL", "NEAR", "ROWS"]

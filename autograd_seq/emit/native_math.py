@@ -36,7 +36,7 @@ def math_source(width: str) -> str:
 
     Example:
         >>> import numpy as np
-        >>> names = {"np": np, "real": np.float64, "inline": lambda f: f, "summing": lambda f: f}
+        >>> names = {"np": np, "real": np.float64, "inline": lambda f: f}
         >>> exec(math_source("float64"), names)
         >>> bool(abs(names["fast_tanh"](np.float64(0.5)) - np.tanh(0.5)) < 1e-15)
         True
@@ -108,14 +108,6 @@ def in_range(index, n):
         if i < 0 or i >= n:
             raise IndexError("an index is out of range")
 
-
-@summing
-def fast_sum(row):
-    """The sum of a row."""
-    total = real(0)
-    for x in row:
-        total += x
-    return total
 '''
 
 

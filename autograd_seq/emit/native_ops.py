@@ -55,7 +55,8 @@ EXPRESSIONS: dict[str, Say] = {
     "logical_or": lambda node, xs: f"({xs[0]} != 0 or {xs[1]} != 0)", "logical_not": lambda node, xs: f"({xs[0]} == 0)",
     "where": lambda node, xs: f"({xs[1]} if {xs[0]} else {xs[2]})", "cast": _cast, "copy": lambda node, xs: xs[0],
     "straight_through": lambda node, xs: xs[0], "sum_over": lambda node, xs: f"({' + '.join(xs)})",
-    "one_hot": lambda node, xs: f"real({xs[0]} == {xs[1]})",
+    # 32 bits wide, as the floats beside it are at most twice
+    "one_hot": lambda node, xs: f"real(np.int32({xs[0]}) == np.int32({xs[1]}))",
 }  # fmt: skip
 """Operations on each entry; the second operand of ``one_hot`` is the number of the entry."""
 

@@ -5,10 +5,11 @@ Sums of float32 are added up in double precision, so that rounding errors do not
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from autograd_seq.emit.native_fuse import DIMS
-from autograd_seq.emit.native_places import ZERO, Entry, Place
+from autograd_seq.emit.native_places import ZERO, Entry, Place, entry
 from autograd_seq.node import Node
 
 if TYPE_CHECKING:
@@ -20,83 +21,129 @@ def reduction(w: NativeWriter, node: Node) -> None:
     x = node.inputs[0]
     gone = tuple(a + len(x.shape) for a in node.attrs.get("axis", ()))
     places = tuple(Place(DIMS[k]) if n != 1 else ZERO for k, n in enumerate(x.shape))
-    kept = [(str(p.var), str(n)) for k, (p, n) in enumerate(zip(places, x.shape, strict=True)) if k not in gone and n != 1]
-    over = [(str(p.var), str(n)) for k, (p, n) in enumerate(zip(places, x.shape, strict=True)) if k in gone and n != 1]
-    axes = node.attrs.get("axes", ())
+    loops = [(k, str(p.var), str(n)) for k, (p, n) in enumerate(zip(places, x.shape, strict=True)) if n != 1]
+    kept = [(var, n) for k, var, n in loops if k not in gone]
+    axes = [a for a in w.storage.order if a in node.attrs.get("axes", ())]
+    over = [*w.lifted(axes), *((var, n) for k, var, n in loops if k in gone)]
     stepping = {u.loop.axis for u in w.around}
     lifted = [a for a in w.storage.order if a in node.axes and a not in stepping]
-    over = [*w.lifted([a for a in w.storage.order if a in axes]), *over]
-    at = {a: Place(w.var[a]) for a in x.axes}
     kind = node.op.name.removesuffix("_over")
     if kind in ("softmax", "log_softmax"):
-        out = Entry(node, w.here(node), places)
+        dims = places
     elif node.attrs.get("keepdims"):
-        out = Entry(node, w.here(node), tuple(ZERO if k in gone else p for k, p in enumerate(places)))
+        dims = tuple(ZERO if k in gone else p for k, p in enumerate(places))
     else:
-        out = Entry(node, w.here(node), tuple(p for k, p in enumerate(places) if k not in gone))
+        dims = tuple(p for k, p in enumerate(places) if k not in gone)
     with w.loops([*w.lifted(lifted), *kept]):
         w.registers = {}
+        part = _Part(w, node, x, over, places, Entry(node, w.here(node), dims))
         if kind == "sum":
-            _sum(w, node, x, over, at, places, out)
+            part.sum()
         elif kind == "max":
-            _max(w, node, x, over, at, places, out)
+            part.max()
         else:
-            _exponentials(w, node, x, over, at, places, out, kind)
+            part.exponentials(kind)
         w.registers = {}
 
 
-def _sum(w, node, x, over, at, places, out) -> None:  # type: ignore[no-untyped-def]
-    total = w.names.new("total")
-    w.line(f"{total} = {'0.0' if node.dtype is float else '0'}")
-    with w.loops(over):
-        w.line(f"{total} += {w.value(x, at, places)}")
-    w.line(f"{w.element(out)} = {total}")
+@dataclass
+class _Part:
+    """A reduction for one entry of its result; ``over`` are the loops that it runs over."""
 
+    w: NativeWriter
+    node: Node
+    x: Node
+    over: list[tuple[str, str]]
+    places: tuple[Place, ...]
+    out: Entry
 
-def _max(w, node, x, over, at, places, out) -> None:  # type: ignore[no-untyped-def]
-    top, value = w.names.new("top"), w.names.new("value")
-    w.line(f"{top} = {({float: 'real(-np.inf)', int: '-9223372036854775808', bool: 'False'})[node.dtype]}")
-    with w.loops(over):
-        w.line(f"{value} = {w.value(x, at, places)}")
-        w.line(f"{top} = {value} if {value} > {top} or {value} != {value} else {top}")
-    w.line(f"{w.element(out)} = {top}")
+    def read(self) -> str:
+        """Return the entry of the operand."""
+        return self.w.value(self.x, {a: Place(self.w.var[a]) for a in self.x.axes}, self.places)
 
+    def row(self, e: Entry) -> str | None:
+        """Return the row of an array that an entry runs through, as address, place and length; ``None`` if it does not."""
+        w, n = self.w, e.node
+        if len(self.over) != 1 or not e.dims or e.dims[-1] != Place(self.over[0][0]) or e.unless:
+            return None
+        home = w.storage.homes.get(n)
+        if home is None or n in w.fusion.inlined or home.ring > 1 or any(p.var == e.dims[-1].var for p in e.dims[:-1]):
+            return None
+        at = ""
+        halo = [sum(home.halo.get(a, (0, 0))) for a in home.axes]
+        lengths = [f"({w.size[a]} + {more})" if more else w.size[a] for a, more in zip(home.axes, halo, strict=True)]
+        for a in home.axes:
+            w.argument(w.size[a])
+        for code, length in zip(w.places(e), [*lengths, *map(str, n.shape)], strict=True):
+            at = f"({at}) * {length} + {code}" if at else code
+        at = at.removesuffix(f" + {e.dims[-1].code}") if " + " in at else "0"
+        return f"start({w.base(n)}), {at}, {self.over[0][1]}"
 
-def _exponentials(w, node, x, over, at, places, out, kind) -> None:  # type: ignore[no-untyped-def]
-    top, value, total = w.names.new("top"), w.names.new("value"), w.names.new("total")
+    def sum(self) -> None:
+        """Write a sum."""
+        total = self.w.names.new("total")
+        self.w.line(f"{total} = {'0.0' if self.node.dtype is float else '0'}")
+        with self.w.loops(self.over):
+            self.w.line(f"{total} += {self.read()}")
+        self.w.line(f"{self.w.element(self.out)} = {total}")
 
-    def read() -> str:
-        code = w.value(x, at, places)
-        return code if x.dtype is float else f"real({code})"
+    def max(self) -> None:
+        """Write a maximum; NaN if any is."""
+        w, top, value = self.w, self.w.names.new("top"), self.w.names.new("value")
+        w.line(f"{top} = {({float: 'real(-np.inf)', int: '-9223372036854775808', bool: 'False'})[self.node.dtype]}")
+        with w.loops(self.over):
+            w.line(f"{value} = {self.read()}")
+            w.line(f"{top} = {value} if {value} > {top} or {value} != {value} else {top}")
+        w.line(f"{w.element(self.out)} = {top}")
 
-    w.line(f"{top} = real(-np.inf)")
-    with w.loops(over):
-        w.line(f"{value} = {read()}")
-        w.line(f"{top} = {value} if {value} > {top} else {top}")
-    w.line(f"{top} = {top} if np.isfinite({top}) else real(0)")
-    w.line(f"{total} = 0.0")
-    if kind == "softmax":
-        with w.loops(over):
-            w.line(f"{w.element(out)} = fast_exp({read()} - {top})")
-        with w.loops(over):
-            w.line(f"{total} += {w.element(out)}")
-        scale = w.names.new("scale")
-        w.line(f"{scale} = real(1 / {total} if {total} != 0 else 1)")
-        with w.loops(over):
-            w.line(f"{w.element(out)} = {w.element(out)} * {scale}")
-    elif kind == "log_softmax":
-        with w.loops(over):
-            w.line(f"{w.element(out)} = fast_exp({read()} - {top})")
-        with w.loops(over):
-            w.line(f"{total} += {w.element(out)}")
-        shift = w.names.new("shift")
-        w.line(f"{shift} = real(np.log({total}) if {total} != 0 else 0)")
-        with w.loops(over):
-            w.line(f"{w.element(out)} = ({read()} - {top}) - {shift}")
-    else:
-        with w.loops(over):
-            w.line(f"{total} += fast_exp({read()} - {top})")
-        w.line(f"{w.element(out)} = real(np.log({total}) + {top})")
+    def exponentials(self, kind: str) -> None:
+        """Write a sum of exponentials, less their largest so that none overflows, and what is made of it."""
+        w, out = self.w, self.w.element(self.out)
+        top, total = w.names.new("top"), w.names.new("total")
+        self._top(top)
+        if kind == "logsumexp":
+            w.line(f"{total} = 0.0")
+            with w.loops(self.over):
+                w.line(f"{total} += fast_exp({self.number()} - {top})")
+            w.line(f"{out} = real(np.log({total}) + {top})")
+            return
+        with w.loops(self.over):
+            w.line(f"{out} = fast_exp({self.number()} - {top})")
+        if row := self.row(self.out):
+            w.line(f"{total} = row_sum({row})")
+        else:
+            w.line(f"{total} = 0.0")
+            with w.loops(self.over):
+                w.line(f"{total} += {out}")
+        if kind == "softmax":
+            scale = w.names.new("scale")
+            w.line(f"{scale} = real(1 / {total} if {total} != 0 else 1)")
+            with w.loops(self.over):
+                w.line(f"{out} = {out} * {scale}")
+        else:
+            less = w.names.new("less")
+            w.line(f"{less} = real(np.log({total}) if {total} != 0 else 0)")
+            with w.loops(self.over):
+                w.line(f"{out} = ({self.number()} - {top}) - {less}")
+
+    def number(self) -> str:
+        """Return the entry of the operand as a float."""
+        code = self.read()
+        return code if self.x.dtype is float else f"real({code})"
+
+    def _top(self, top: str) -> None:
+        """Write what finds the largest entry; 0 if it is infinite. NaN comes back in the sum."""
+        w = self.w
+        here = entry(self.x, {a: Place(w.var[a]) for a in self.x.axes}, self.places, w.size)
+        if self.x.dtype is float and (row := self.row(here)):
+            w.line(f"{top} = row_top({row})")
+        else:
+            value = w.names.new("value")
+            w.line(f"{top} = real(-np.inf)")
+            with w.loops(self.over):
+                w.line(f"{value} = {self.number()}")
+                w.line(f"{top} = {value} if {value} > {top} else {top}")
+        w.line(f"{top} = {top} if np.isfinite({top}) else real(0)")
 
 
 __all__ = ["reduction"]

@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from autograd_seq.emit.native_kernel import AT_HAND, BLOCKS, DEPTH, KERNEL, ROWS
+from autograd_seq.emit import native_block
+from autograd_seq.emit.native_kernel import AT_HAND, BLOCKS, DEPTH, KERNEL, NEAR, ROWS
 from autograd_seq.emit.native_math import math_source
 from autograd_seq.emit.numpy import Emitted
 from autograd_seq.errors import OperationError
@@ -97,14 +98,17 @@ def _made(numba: Any, width: str) -> dict[str, Any]:
     flags["pipeline_class"] = _pipeline()
     within = {**flags, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}  # called from native functions alone
     inline = numba.njit(**within)
-    summing = numba.njit(**{**within, "fastmath": {"contract", "reassoc", "nsz"}})
     lanes = _lanes(real)
+    narrow = min(lanes, 32 // np.dtype(width).itemsize)  # LLVM's own vectors have 32 bytes, and it is slow to change
     names: dict[str, Any] = {
-        "__name__": __name__, "np": np, "math": math, "real": real, "inline": inline, "summing": summing,
-        "PANEL": 2 * lanes, "start": _start(),
+        "__name__": __name__, "np": np, "math": math, "real": real, "inline": inline,
+        "row_sum": native_block.row("sum", narrow, width),
+        "row_top": native_block.row("top", narrow, width),
+        "PANEL": 2 * lanes, "start": native_block.start(),
         "DEPTH": DEPTH, "ROWS": ROWS, "AT_HAND": AT_HAND,
+        "NEAR": NEAR,
     }  # fmt: skip
-    names |= {name: _block(*shape, lanes, width) for name, shape in BLOCKS.items()}
+    names |= {name: native_block.block(*shape, lanes, width) for name, shape in BLOCKS.items()}
     source = math_source(width) + KERNEL
     exec(builtins.compile(source, f"<autograd_seq functions for {width}>", "exec"), names)
     row, n = numba.types.CPointer(numba.from_dtype(np.dtype(width))), numba.int64
@@ -140,123 +144,6 @@ def _lanes(real: Any) -> int:
     features = llvm.get_host_cpu_features()
     size = 64 if features.get("avx512f") else 32 if features.get("avx") else 16
     return size // np.dtype(real).itemsize
-
-
-def _start() -> Any:
-    """Return a function that shows a contiguous array as the address of its first entry, in native code.
-
-    An address is one argument, an array seven: at a batch of one a call of a product takes as long as the product.
-    """
-    from numba.core import types
-    from numba.extending import intrinsic
-
-    def write(context: Any, build: Any, signature: Any, args: Any) -> Any:
-        return context.make_array(signature.args[0])(context, build, value=args[0]).data
-
-    def start(typing: Any, a: Any) -> Any:
-        return types.CPointer(a.dtype)(a), write
-
-    return intrinsic(start)
-
-
-def _block(rows: int, panels: int, lanes: int, width: str) -> Any:
-    """Return a block of a matrix product as a function that numba puts into native code.
-
-    ``block(a, a_at, a_row, a_column, b, b_at, far, out, out_at, out_row, k, columns, more)`` writes ``rows`` rows of at most
-    ``panels`` panels of two vectors, ``far`` entries apart in ``b``, summed over k entries; it adds if ``more`` is 1.
-    """
-    import llvmlite.ir as ir
-    from numba.core import cgutils, types
-    from numba.extending import intrinsic
-
-    number = ir.FloatType() if width == "float32" else ir.DoubleType()
-    vector, size, vectors = ir.VectorType(number, lanes), np.dtype(width).itemsize, 2 * panels
-    pointer, letter = vector.as_pointer(), f"v{lanes}f{8 * size}"
-    bit, long, short = ir.IntType(1), ir.IntType(64), ir.IntType(32)
-    mask = ir.VectorType(bit, lanes)
-    zero = ir.Constant(vector, [0.0] * lanes)
-    first_lane = ir.Constant(ir.VectorType(short, lanes), [0] * lanes)
-
-    def whole(n: int) -> Any:
-        return ir.Constant(long, n)
-
-    def spread(build: Any, x: Any) -> Any:
-        nothing = ir.Constant(ir.VectorType(x.type, lanes), ir.Undefined)
-        return build.shuffle_vector(build.insert_element(nothing, x, ir.Constant(short, 0)), nothing, first_lane)
-
-    def write(context: Any, build: Any, signature: Any, args: Any) -> Any:
-        a, a_at, a_row, a_column, b, b_at, far, out, out_at, out_row, k, columns, more = args
-        fma = cgutils.get_or_insert_function(build.module, ir.FunctionType(vector, [vector] * 3), f"llvm.fma.{letter}")
-        load = cgutils.get_or_insert_function(
-            build.module, ir.FunctionType(vector, [pointer, short, mask, vector]), f"llvm.masked.load.{letter}.p0")  # fmt: skip
-        store = cgutils.get_or_insert_function(
-            build.module, ir.FunctionType(ir.VoidType(), [vector, pointer, short, mask]), f"llvm.masked.store.{letter}.p0"
-        )  # fmt: skip
-        heads = [build.gep(a, [build.add(a_at, build.mul(a_row, whole(r)))]) for r in range(rows)]
-        starts = [build.gep(b, [build.add(b_at, build.mul(far, whole(p)))]) for p in range(panels)]
-        before = build.block
-        step, end = build.append_basic_block("step"), build.append_basic_block("end")
-        build.cbranch(build.icmp_signed(">", k, whole(0)), step, end)
-
-        build.position_at_end(step)
-        i = build.phi(long)
-        sums = [[build.phi(vector) for _ in range(vectors)] for _ in range(rows)]
-        line = build.mul(i, whole(2 * lanes))
-        loads = []
-        for v in range(vectors):
-            place = build.gep(starts[v // 2], [build.add(line, whole(v % 2 * lanes))])
-            loads.append(build.load(build.bitcast(place, pointer)))
-            loads[-1].align = size
-        results, column = [], build.mul(i, a_column)
-        for r in range(rows):
-            factor = spread(build, build.load(build.gep(heads[r], [column])))
-            results.append([build.call(fma, [factor, loads[v], sums[r][v]]) for v in range(vectors)])
-        following = build.add(i, whole(1))
-        i.add_incoming(whole(0), before)
-        i.add_incoming(following, step)
-        build.cbranch(build.icmp_signed("<", following, k), step, end)
-
-        build.position_at_end(end)
-        total = [[build.phi(vector) for _ in range(vectors)] for _ in range(rows)]
-        for r in range(rows):
-            for v in range(vectors):
-                for x, last in ((sums[r][v], step), (total[r][v], step)):
-                    x.add_incoming(zero, before)
-                    x.add_incoming(results[r][v], last)
-        lane = ir.Constant(ir.VectorType(long, lanes), list(range(lanes)))
-        aligned = ir.Constant(short, size)
-        lines = [build.gep(out, [build.add(out_at, build.mul(out_row, whole(r)))]) for r in range(rows)]
-        targets = [[build.bitcast(build.gep(x, [whole(v * lanes)]), pointer) for v in range(vectors)] for x in lines]
-        with build.if_else(build.icmp_signed("!=", more, whole(0))) as (adding, writing):
-            with adding:
-                for v in range(vectors):
-                    there = build.icmp_signed("<", lane, spread(build, build.sub(columns, whole(v * lanes))))
-                    for r in range(rows):
-                        old = build.call(load, [targets[r][v], aligned, there, zero])
-                        build.call(store, [build.fadd(old, total[r][v]), targets[r][v], aligned, there])
-            with writing:
-                for v in range(vectors):
-                    left = build.sub(columns, whole(v * lanes))
-                    # a masked store is slow to read again, which the next step of a recurrence does at once
-                    with build.if_else(build.icmp_signed(">=", left, whole(lanes))) as (full, part):
-                        with full:
-                            for r in range(rows):
-                                build.store(total[r][v], targets[r][v]).align = size
-                        with part, build.if_then(build.icmp_signed(">", left, whole(0))):
-                            there = build.icmp_signed("<", lane, spread(build, left))
-                            for r in range(rows):
-                                build.call(store, [total[r][v], targets[r][v], aligned, there])
-        return context.get_dummy_value()
-
-    def block(  # the names are those of the arguments
-        typing: Any, a: Any, a_at: Any, a_row: Any, a_column: Any, b: Any, b_at: Any, far: Any, out: Any, out_at: Any,
-        out_row: Any, k: Any, columns: Any, more: Any,
-    ) -> Any:  # fmt: skip
-        n = types.intp
-        return types.void(a, n, n, n, b, n, n, out, n, n, n, n, n), write
-
-    block.__name__ = f"block_{rows}_{panels}"
-    return intrinsic(block)
 
 
 # -- the cache on disk ---------------------------------------------------------------------------------------------------
