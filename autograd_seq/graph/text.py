@@ -20,7 +20,7 @@ _INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/", "matmul": "@"}
 
 
 def names(nodes: Sequence[Node]) -> dict[Node, str]:
-    """Return a unique name for every node: its own; ``s[t - 1]`` for a shift; ``ds`` for the adjoint of s; ``add_2``."""
+    """Return a unique name for every node: its own; ``s[t - 1]`` for a shift; ``ds`` for the cotangent of s; ``add_2``."""
     taken = {n.name for n in nodes if n.name}
     found: dict[Node, str] = {n: n.name for n in nodes if n.name}
     counts: dict[str, int] = {}
@@ -31,7 +31,8 @@ def names(nodes: Sequence[Node]) -> dict[Node, str]:
         label = operation(node)
         origin = node.adjoint_of
         if origin is not None and (origin.name or origin in found):
-            found[node] = _unique("d" + (origin.name or found[origin]), taken)
+            scope, slash, own = (origin.name or found[origin]).rpartition("/")
+            found[node] = _unique(f"{scope}{slash}d{own}", taken)
             continue
         label = f"{node.scope}/{label}" if node.scope else label
         while True:
