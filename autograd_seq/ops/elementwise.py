@@ -195,9 +195,15 @@ relu = defop(
     doc="max(x, 0), with derivative 0 at 0 (as in PyTorch and JAX).",
 )  # fmt: skip
 
-_math_erf = np.frompyfunc(math.erf, 1, 1)
+
+
+def _erf_forward(x: Any) -> Any:
+    out = np.frompyfunc(math.erf, 1, 1)(x)
+    return np.asarray(out).astype(x.dtype if x.dtype.kind == "f" else float)
+
+
 erf = defop(
-    "erf", shape=same_shape, forward=lambda x: np.asarray(_math_erf(x)).astype(x.dtype if x.dtype.kind == "f" else float),
+    "erf", shape=same_shape, forward=_erf_forward,
     vjp=lambda g, y, x: (g * (2 / math.sqrt(math.pi)) * exp(-x * x),),
     doc="The error function 2/√π ∫₀ˣ exp(−u²) du, to the C library's accuracy.",
 )  # fmt: skip
