@@ -113,7 +113,7 @@ def test_padded_sequences_are_each_alone(seed, sequences):
     graph, lengths = ag.Graph(case.nodes), lengths_of(case, rng)
     clean = case.fed(graph)
     want = oracle(case, clean, lengths)
-    program = ag.compile(case.nodes, passes=() if seed % 2 else None)
+    program = ag.compile(case.nodes, passes=() if seed % 3 else None)  # most with none: quicker
     first, second = (
         program(lengths={case.t: lengths}, **padded(graph, clean, case.t, case.b, lengths, rng)) for _ in range(2)
     )
