@@ -65,8 +65,7 @@ def _add_at(node: Node, out: str, xs: list[str]) -> list[str]:
 
 
 def _nonzero(node: Node, out: str, xs: list[str]) -> list[str]:
-    copy = [] if xs[0] == out else [f"copyto({out}, {xs[0]})"]
-    return [*copy, f"copyto({out}, 1, where=equal({out}, 0))"]
+    return [f"add({xs[0]}, equal({xs[0]}, 0), {out})"]
 
 
 def _sum_over(node: Node, out: str, xs: list[str]) -> list[str]:

@@ -22,9 +22,10 @@ HELPERS: dict[str, str] = {
     n = a.shape[-1]
     if check and index.size and index.astype(np.uint64).max() >= n:
         raise IndexError(f"expected 0 … {n - 1}, got {index.min()} … {index.max()}")
-    if a.flags.c_contiguous and a.shape[:-1] == index.shape:
-        flat = a.reshape(-1, n)
-        flat[np.arange(len(flat)), index.reshape(-1)] += np.reshape(np.broadcast_to(factor, index.shape), -1)
+    if a.flags.c_contiguous and a.shape[:-1] == index.shape and np.size(factor) == 1 and a.size:
+        place = np.arange(0, a.size, n)
+        place += index.reshape(-1)
+        a.reshape(-1)[place] += np.reshape(factor, ())
     else:
         place = np.broadcast_to(index, a.shape[:-1])[..., None]
         np.put_along_axis(a, place, np.take_along_axis(a, place, -1) + np.asarray(factor)[..., None], -1)''',

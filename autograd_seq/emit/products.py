@@ -65,7 +65,8 @@ def _matrix(w: Writer, contraction: Node, x: Array, labels: str, want: Matrix, r
             code = f"{code}.reshape({tuple_code(flat)})"
     elif x.stage == WORK and not as_it_is:
         code = w.once(code, label)
-    if w.frames and not loops and x.stage != STEP:
+    written = w.storage.path.get(w.root_of(node), ())  # at the steps of a loop that is open, it is another one each time
+    if w.frames and not loops and x.stage != STEP and not any(f.loop in written for f in w.frames):
         return _fixed(w, node, code, turned, x.stage)
     return _turned(w.bind(code, loops, x.stage, label, len(order), x.rows is not None), turned)
 

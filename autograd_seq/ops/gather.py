@@ -127,7 +127,7 @@ def one_hot(index: Any, n: int) -> Node:
 def _pick_forward(x: Any, index: Any) -> Any:
     x, index = np.asarray(x), _checked(np.asarray(index), x.shape[-1])
     if x.shape[:-1] == index.shape and x.size:
-        return x.reshape(-1, x.shape[-1])[np.arange(index.size), index.reshape(-1)].reshape(index.shape)
+        return x.reshape(-1).take(np.arange(0, x.size, x.shape[-1]) + index.reshape(-1)).reshape(index.shape)
     rank = max(x.ndim, index.ndim + 1)
     x = x.reshape((1,) * (rank - x.ndim) + x.shape)
     index = index.reshape((1,) * (rank - 1 - index.ndim) + index.shape)

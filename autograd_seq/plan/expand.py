@@ -27,11 +27,9 @@ _LONGEST_DOT = 1024  # a product with ones sums in a few lanes: in float32 as go
 def _level_forward(x: Any, axis: tuple[int, ...]) -> Any:
     """What exp can have taken off without overflow or loss: one number for all where they are close, else each maximum."""
     if x.size:
-        real = x.real
-        high = real.max()
-        if high - real.min() < 60:
-            rank = x.ndim
-            return np.broadcast_to(high, [1 if a - rank in axis else n for a, n in enumerate(x.shape)])
+        high = x.real.max()
+        if high - x.real.min() < 60:
+            return high.reshape((1,) * x.ndim)
     return _finite_max(x, axis)
 
 

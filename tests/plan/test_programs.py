@@ -547,3 +547,14 @@ def test_names_are_data(compiled: Any, ways: Any) -> None:
     L = ag.sum(s, over=t).named("return")
     feeds = {name: RNG.normal() * 0.2 for name in names} | {"x": RNG.normal(size=4)}
     agree(compiled, ways, L, [s], {n: np.asarray(v) for n, v in feeds.items()}, **{"for": 4})
+
+
+def test_a_matrix_that_a_loop_writes_is_read_anew_at_each_step(compiled, ways):
+    """Additive attention without a batch: the scores of a step are a product with what that step has just computed."""
+    t, u = ag.Axis("t"), ag.Axis("u")
+    x, y, s = ag.input("x", (2,), over=t), ag.input("y", (2,), over=u), ag.state("s", (2,), over=u)
+    A, v = ag.param("A", (2, 2)), ag.param("v", (2,))
+    score = v @ ag.tanh(A @ s[u - 1] + x[t])
+    s[u] = ag.tanh(ag.sum(score * x[t], over=t) + y[u])
+    loss = ag.sum(ag.sum(s * s), over=u)
+    agree(compiled, ways, loss, [s], feeds_of(loss)(t=3, u=4), t=3, u=4)

@@ -40,7 +40,7 @@ def joined(program: Any, found: list[tuple[Any, ...]], i: int, axis: ag.Axis) ->
     return np.concatenate([values[i] for values in found], position)
 
 
-@pytest.mark.parametrize("seed", range(300))
+@pytest.mark.parametrize("seed", range(0, 300, 3))
 def test_pieces_are_the_whole(seed, sequences):
     case = sequences(seed, causal=True)
     outputs = [v for v in [*case.states, *case.pool] if case.t in v.axes]
