@@ -150,8 +150,9 @@ def _matrix(w: NativeWriter, node: Node, inner: Node, labels: Sequence[str], dim
             w.once_before(pack)
     else:
         w.line(pack)
+    function = "step_product" if w.around else "product"
     w.line(
-        f"product(start({w.argument(a.base)}), {a.offset}, {codes[0]}, {codes[1]}, start({packed}), "
+        f"{function}(start({w.argument(a.base)}), {a.offset}, {codes[0]}, {codes[1]}, start({packed}), "
         f"start({w.argument(c.base)}), "
         f"{c.offset}, {codes[4]}, {m}, {n}, {k}, start({w.argument(room(w))}))"
     )
