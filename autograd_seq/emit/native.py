@@ -32,7 +32,7 @@ from autograd_seq.plan.storage import Home, Storage, root
 
 PROVIDED = [
     "native", "inline", "fast_exp", "fast_expm1", "fast_tanh", "fast_sigmoid", "fast_softplus", "fast_erf", "row_sum",
-    "row_top", "in_range", "pack", "product", "packed_size", "start",
+    "row_top", "in_range", "pack", "product", "step_product", "packed_size", "start",
 ]  # fmt: skip
 """What native functions are given by name, besides NumPy."""
 

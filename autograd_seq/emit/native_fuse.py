@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from math import prod
 
 from autograd_seq.axes import Axis
-from autograd_seq.emit.native_ops import COSTLY, is_native, is_pointwise
+from autograd_seq.emit.native_ops import is_native, is_pointwise
 from autograd_seq.emit.native_places import At, Entry, Place, broadcast, entry, reshaped
 from autograd_seq.node import Node
 from autograd_seq.ops.time import SHIFT
 from autograd_seq.plan.schedule import Item, Loop
-from autograd_seq.plan.storage import Read, Storage, is_view, root
+from autograd_seq.plan.storage import Read, Storage, root
 
 DIMS = "ijkmnpq"
 """The variables that run over the dimensions of a value."""
@@ -187,7 +187,7 @@ class Fusion:
         for unit in reversed(out):
             if isinstance(unit, Pass) and unit.axes == s.axes and self._join(s, reads, unit):
                 return
-            done, asked = self._touched(unit)
+            done, asked = self.touched(unit)
             if done & needed or (own.ring and s.node in asked):
                 break
         out.append(Pass(s.axes, [(s.shape, [s])]))
@@ -216,13 +216,13 @@ class Fusion:
         unit.inner.append((s.shape, [s]))
         return True
 
-    def _touched(self, unit: Unit) -> tuple[set[Node], set[Node]]:
+    def touched(self, unit: Unit) -> tuple[set[Node], set[Node]]:
         """Return the nodes that a unit writes and those that it reads."""
         if isinstance(unit, Pass):
             some = unit.statements()
             return {s.node for s in some}, {e.node for s in some for e in self.reads(s)}
         if isinstance(unit, Steps):
-            both = [self._touched(u) for u in unit.body]
+            both = [self.touched(u) for u in unit.body]
             return {n for w, _ in both for n in w}, {n for _, r in both for n in r}
         if isinstance(unit, Fill):
             return {root(unit.shift)}, {root(x) for x in unit.shift.inputs[0].inputs[1:]}
@@ -309,6 +309,6 @@ def nodes_of(item: Item) -> list[Node]:
 
 
 __all__ = [
-    "COSTLY", "DIMS", "INDEX", "Fill", "Fusion", "Pass", "Single", "Statement", "Steps", "Unit", "dims_of", "is_view",
+    "DIMS", "INDEX", "Fill", "Fusion", "Pass", "Single", "Statement", "Steps", "Unit", "dims_of",
     "nodes_of", "operand_dims",
 ]  # fmt: skip

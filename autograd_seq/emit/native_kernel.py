@@ -57,17 +57,17 @@ def pack(b, at, row, column, k, n, out):
                 to += PANEL
 
 
-def product(a, a_at, a_row, a_column, b, out, out_at, out_row, m, n, k, room):
-    """Write a times the packed columns b: m rows, n columns, k entries summed; ``room`` is for copies of rows."""
+def step_product(a, a_at, a_row, a_column, b, out, out_at, out_row, m, n, k, room):
+    """The same within a loop over steps: one row is multiplied in place, for a call would take as long."""
     if m == 1 and a_column == 1 and 0 < k <= DEPTH:
         for j in range(0, n, PANEL):
             block_1(a, a_at, 0, 1, b, j * k, 0, out, out_at + j, 0, k, n - j, 0)
     else:
-        many_rows(a, a_at, a_row, a_column, b, out, out_at, out_row, m, n, k, room)
+        product(a, a_at, a_row, a_column, b, out, out_at, out_row, m, n, k, room)
 
 
-def many_rows(a, a_at, a_row, a_column, b, out, out_at, out_row, m, n, k, room):
-    """Write a product of any size."""
+def product(a, a_at, a_row, a_column, b, out, out_at, out_row, m, n, k, room):
+    """Write a times the packed columns b: m rows, n columns, k entries summed; ``room`` is for copies of rows."""
     far = k * PANEL
     if k == 0:
         for i in range(m):
@@ -127,6 +127,6 @@ def rows_product(a, a_at, a_row, a_column, b, b_at, far, out, out_at, out_row, m
         if i < m:
             block_1(a, a_at + i * a_row, a_row, a_column, b, panel, far, out, to + i * out_row, out_row, k, left, more)
 '''
-"""``packed_size``, ``pack`` and ``product``; PANEL is the number of columns of a panel."""
+"""``packed_size``, ``pack``, ``product`` and ``step_product``; PANEL is the number of columns of a panel."""
 
 __all__ = ["AT_HAND", "BLOCKS", "DEPTH", "KERNEL", "NEAR", "ROWS"]

@@ -66,12 +66,6 @@ REDUCTIONS = {"sum", "max", "logsumexp", "softmax", "log_softmax", "sum_over", "
 GATHERS = {"pick", "take"}
 """Operations that read where an index says."""
 
-COSTLY = {
-    "exp", "tanh", "sigmoid", "softplus", "expm1", "log", "log1p", "sqrt", "sin", "cos", "arctan", "erf", "div", "power",
-    "power_number",
-}  # fmt: skip
-"""Operations that are not worth doing twice."""
-
 _FLOATING = {"add", "sub", "mul", "div", "power", "minimum", "maximum", "zero_safe_mul", "sum_over", "where", "copy",
              "straight_through", "relu", "exp", "tanh", "sigmoid", "softplus", "expm1", "log", "log1p", "sqrt", "sin", "cos",
              "arctan", "erf", "neg", "abs", "sign", "power_number", "concat"}  # fmt: skip
@@ -128,4 +122,4 @@ def writes(node: Node) -> bool:
     return is_native(node)
 
 
-__all__ = ["COSTLY", "EXPRESSIONS", "GATHERS", "REDUCTIONS", "expression", "is_native", "is_pointwise", "writes", "zero"]
+__all__ = ["EXPRESSIONS", "GATHERS", "REDUCTIONS", "expression", "is_native", "is_pointwise", "writes", "zero"]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from autograd_seq.axes import Axis
 from autograd_seq.emit.contraction import Label, product
-from autograd_seq.emit.native_fuse import DIMS, Steps
+from autograd_seq.emit.native_fuse import DIMS
 from autograd_seq.emit.native_kernel import DEPTH, ROWS
 from autograd_seq.emit.native_places import Entry, Place, entry
 from autograd_seq.node import CONSTANT, Node
@@ -133,7 +133,7 @@ def _matrix(w: NativeWriter, node: Node, inner: Node, labels: Sequence[str], dim
     if any(s is None for s in steps) or steps[5] != (1, ()):
         return False
     outside = not w.around
-    still = b.fixed and not outside and not any(root(places[1]) in w.fusion._touched(u)[0] for u in w.around)
+    still = b.fixed and not outside and not any(root(places[1]) in w.fusion.touched(u)[0] for u in w.around)
     if not outside and not still:
         return False
     count = [times(*(length[k] for k in g)) for g in (rows, columns, summed)]
@@ -150,8 +150,9 @@ def _matrix(w: NativeWriter, node: Node, inner: Node, labels: Sequence[str], dim
             w.once_before(pack)
     else:
         w.line(pack)
+    function = "step_product" if w.around else "product"
     w.line(
-        f"product(start({w.argument(a.base)}), {a.offset}, {codes[0]}, {codes[1]}, start({packed}), "
+        f"{function}(start({w.argument(a.base)}), {a.offset}, {codes[0]}, {codes[1]}, start({packed}), "
         f"start({w.argument(c.base)}), "
         f"{c.offset}, {codes[4]}, {m}, {n}, {k}, start({w.argument(room(w))}))"
     )
@@ -244,4 +245,4 @@ def _laid_out(w: NativeWriter, e: Entry, labels: str, stepping: set[Axis]) -> St
     return Strided(base, " + ".join(reversed(offset)) or "0", strides, fixed)
 
 
-__all__ = ["FEWEST_COLUMNS", "Steps", "Strided", "code_of", "contraction", "merged", "strided", "times"]
+__all__ = ["FEWEST_COLUMNS", "Strided", "code_of", "contraction", "merged", "strided", "times"]

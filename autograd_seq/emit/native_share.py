@@ -27,7 +27,7 @@ def stored(fusion: Fusion, units: Sequence[Unit], outputs: Sequence[Node]) -> li
     statements: list[Statement] = []
     for unit in _flat(units):
         if not isinstance(unit, Pass):
-            read |= fusion._touched(unit)[1]
+            read |= fusion.touched(unit)[1]
             continue
         for shape, some in unit.inner:
             for k, s in enumerate(some):
@@ -87,7 +87,7 @@ def share(fusion: Fusion, segments: Sequence[tuple[bool, Any]]) -> None:
 def _lives(fusion: Fusion, moment: Any) -> tuple[set[Node], set[Node]]:
     """Return the nodes that a unit or an item writes and reads."""
     if isinstance(moment, (Pass, Steps, Fill)) or hasattr(moment, "node"):
-        return fusion._touched(moment)
+        return fusion.touched(moment)
     nodes = nodes_of(moment)
     read = {root(x) for n in nodes for x in fusion.storage.operands(n)}
     read |= {root(y) for n in nodes if n.op is SHIFT for x in n.inputs for y in x.inputs}  # rows outside of the steps

@@ -121,8 +121,8 @@ def _made(numba: Any, width: str) -> dict[str, Any]:
     some = numba.void(row, n, n, n, row, n, n, row, n, n, n, n, n, n)
     names["rows_product"] = numba.njit(some, **within)(names["rows_product"])
     whole = numba.void(row, n, n, n, row, row, n, n, n, n, n, row)
-    names["many_rows"] = numba.njit(whole, **within)(names["many_rows"])
-    names["product"] = numba.njit(whole, **within, forceinline=True)(names["product"])  # a call would take as long as a row
+    names["product"] = numba.njit(whole, **within)(names["product"])
+    names["step_product"] = numba.njit(whole, **within, forceinline=True)(names["step_product"])
     return {"names": names, "native": numba.njit(**flags), "cached": numba.njit(**flags, cache=True), "key": key}
 
 
