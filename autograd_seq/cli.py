@@ -1,4 +1,5 @@
-"""The command line: `demo` runs the lecture's RNN, `draw`, `check` and `explain` a user's own graph, `bench` a race.
+"""The command line: `demo` runs the lecture's RNN, `draw`, `check` and `explain` a user's own graph, `bench` a race,
+`doctor` the machine.
 
 Whatever a user can get wrong ends as a sentence on the standard error and exit code 2, never as a traceback. No other
 file of the package imports `viz`.
@@ -11,6 +12,7 @@ import math
 import os
 import runpy
 import sys
+import tempfile
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -22,7 +24,7 @@ from tqdm import tqdm
 
 import autograd_seq as ag
 import viz
-from autograd_seq import demo
+from autograd_seq import demo, doctor
 from autograd_seq.bench import measure, peers, work
 from autograd_seq.emit.backends import BACKENDS
 from autograd_seq.errors import AutogradSeqError, did_you_mean
@@ -109,6 +111,8 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--backend", choices=BACKENDS, default="numpy", help="of ours (default: %(default)s)")
     bench.add_argument("--seconds", metavar="N", type=_seconds, default=20.0, help="for each line (default: %(default)g)")
     bench.set_defaults(run=_bench)
+    doctor_ = commands.add_parser("doctor", help="what this machine offers, and what to set")
+    doctor_.set_defaults(run=_doctor)
     return parser
 
 
@@ -349,7 +353,7 @@ def _explain(args: argparse.Namespace) -> None:
         returned += f", and its gradients with respect to {', '.join(str(p.name) for p in params)}"
     else:
         program = ag.compile(graph)
-    print(f"Schedule of {returned}; at the right, floating-point operations:\n")
+    print(f"Schedule of {returned}; at the right, floating-point operations and bytes:\n")
     print(f"{program.schedule}\n\nProgram:\n\n{program.source.rstrip()}")
 
 
@@ -374,3 +378,20 @@ def _bench(args: argparse.Namespace) -> None:
             bar.close()
             if rows:
                 print(measure.report(rows))
+
+
+# -- doctor -----------------------------------------------------------------------------------------------------------
+
+
+def _doctor(args: argparse.Namespace) -> None:
+    print(doctor.examine())
+    t = ag.Axis("t")
+    s = ag.state("s", over=t)
+    s[t] = ag.tanh(s[t - 1])
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            viz.folded(ag.Graph(ag.last(s, over=t))).save(Path(folder) / "s.png")
+            pictures = "render"
+        except AutogradSeqError as error:
+            pictures = f"do not render: {error}"
+    print(f"\npictures {pictures}")

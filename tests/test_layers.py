@@ -46,7 +46,9 @@ FORBIDDEN = {  # though they lie above
     "grad": {"emit"}, "plan": {"emit"}, "nn": {"emit", "learn", "program"},
     "datasets": set(RANK) - {"errors", "datasets"},
 }  # fmt: skip
-TOP = {"autograd_seq", "autograd_seq.__main__", "autograd_seq.cli", "autograd_seq.demo"}  # may see the whole package
+TOP = {  # may see the whole package
+    "autograd_seq", "autograd_seq.__main__", "autograd_seq.cli", "autograd_seq.demo", "autograd_seq.doctor",
+}  # fmt: skip
 OPTIONAL = {  # inside functions, and only there
     "networkx": {"autograd_seq.graph.order", "autograd_seq.graph.graph"},
     "pygraphviz": {"viz.worker", "viz.render"}, "graphviz": {"viz.worker", "viz.render"},
@@ -54,7 +56,7 @@ OPTIONAL = {  # inside functions, and only there
     "llvmlite": {"autograd_seq.emit.numba", "autograd_seq.emit.native_block"},
     "jax": {"autograd_seq.emit.jax", "autograd_seq.exchange.jax", "autograd_seq.bench.peer_jax"},
     "onnx": {"autograd_seq.exchange.onnx"}, "torch": {"autograd_seq.bench.peer_torch"},
-    "autograd": {"autograd_seq.bench.peer_autograd"},
+    "autograd": {"autograd_seq.bench.peer_autograd"}, "threadpoolctl": {"autograd_seq.doctor"},
 }  # fmt: skip
 
 

@@ -1,0 +1,152 @@
+"""What this machine offers: which BLAS with which kernels, how fast products and copies are, what is installed, what to set."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+from statistics import median
+from time import perf_counter
+from typing import Any, NamedTuple
+
+import numpy as np
+
+OPTIONAL = ("numba", "scipy", "torch", "jax", "autograd", "threadpoolctl")
+"""Packages that are used where they are installed."""
+
+_SIZE = 768  # of the matrices whose product is timed
+_BYTES = 1 << 26  # that are copied
+_OLD_KERNELS = {"haswell", "zen", "sandybridge", "nehalem", "prescott", "core2"}
+
+
+class Blas(NamedTuple):
+    """A library for matrix products that is loaded.
+
+    Attributes:
+        name: with its version.
+        kernels: for which processor its products are written, or ``None`` if that cannot be told.
+        threads: how many it would use, or ``None``.
+    """
+
+    name: str
+    kernels: str | None
+    threads: int | None
+
+
+class Report(NamedTuple):
+    """What was found.
+
+    Attributes:
+        lines: pairs (what, how it is).
+        advice: what to set or install, a sentence each.
+
+    Example:
+        >>> print(Report((("python", "3.12.1"),), ("set A=1",)))
+        python  3.12.1
+        <BLANKLINE>
+        - set A=1
+    """
+
+    lines: tuple[tuple[str, str], ...]
+    advice: tuple[str, ...]
+
+    def __str__(self) -> str:
+        width = max(len(what) for what, _ in self.lines)
+        table = "\n".join(f"{what:<{width}}  {how}" for what, how in self.lines)
+        return table + "".join(["\n\n", *(f"- {a}\n" for a in self.advice)]).rstrip() if self.advice else table
+
+
+def blas() -> Blas:
+    """Return NumPy's library for matrix products.
+
+    Kernels and threads are told by threadpoolctl, where it is installed.
+    """
+    built: dict[str, Any] = np.show_config(mode="dicts")["Build Dependencies"]["blas"]  # type: ignore[assignment]
+    name = f"{built.get('name', 'unknown')} {built.get('version', '')}".strip()
+    try:
+        from threadpoolctl import threadpool_info
+    except ImportError:
+        return Blas(name, None, None)
+    found = [i for i in threadpool_info() if i.get("user_api") == "blas" and "numpy" in str(i.get("filepath"))]
+    found = found or [i for i in threadpool_info() if i.get("user_api") == "blas"]
+    return Blas(name, found[0].get("architecture"), found[0].get("num_threads")) if found else Blas(name, None, None)
+
+
+def vector_units() -> list[str]:
+    """Return the names of the vector extensions that this processor has, as NumPy found them."""
+    found = np.show_config(mode="dicts").get("SIMD Extensions", {})
+    return [*found.get("baseline", []), *found.get("found", [])]
+
+
+def product_rate(repeats: int = 7) -> float:
+    """Return the floating-point operations a second of a float32 matrix product, the median of several."""
+    a = np.ones((_SIZE, _SIZE), np.float32)
+    out = np.empty_like(a)
+    return 2 * _SIZE**3 / _seconds(lambda: a.dot(a, out), repeats)
+
+
+def bandwidth(repeats: int = 7) -> float:
+    """Return the bytes a second that copying a large array reads and writes, the median of several."""
+    a = np.ones(_BYTES // 8)
+    out = np.empty_like(a)
+    return 2 * _BYTES / _seconds(lambda: np.copyto(out, a), repeats)
+
+
+def _seconds(call: Any, repeats: int) -> float:
+    call()
+    times = []
+    for _ in range(repeats):
+        start = perf_counter()
+        call()
+        times.append(perf_counter() - start)
+    return median(times)
+
+
+def examine() -> Report:
+    """Return what this machine offers, and what to set so that programs run as fast as they can.
+
+    Measuring takes about a second.
+
+    Example:
+        >>> report = examine()
+        >>> dict(report.lines)["numpy"] == np.__version__
+        True
+
+    Notes:
+        OpenBLAS takes kernels of an older processor where it does not know the one it runs on; ``OPENBLAS_CORETYPE``, read
+        when it is loaded, says which ones to take.
+    """
+    library, units = blas(), vector_units()
+    wide = any(u.upper().startswith("AVX512") for u in units)
+    installed = {name: _version(name) for name in OPTIONAL}
+    kernels = library.kernels or "unknown (threadpoolctl tells)"
+    threads = str(library.threads) if library.threads else "unknown (threadpoolctl tells)"
+    unit = "AVX-512" if wide else units[-1] if units else "unknown vector units"
+    lines = (
+        ("python", platform.python_version()),
+        ("numpy", np.__version__),
+        ("processor", f"{platform.machine()}, {os.cpu_count()} cores, {unit}"),
+        ("products", library.name),
+        ("  kernels for", kernels),
+        ("  threads", threads),
+        ("  measured", f"{product_rate() / 1e9:.0f} Gflop/s (float32, {_SIZE} × {_SIZE})"),
+        ("memory", f"{bandwidth() / 1e9:.1f} GB/s, copying"),
+        *((name, version or "not installed") for name, version in installed.items()),
+    )
+    advice = []
+    if wide and (library.kernels or "").lower() in _OLD_KERNELS and not os.environ.get("OPENBLAS_CORETYPE"):
+        advice.append("OPENBLAS_CORETYPE=SkylakeX in the environment, before Python starts: kernels for AVX-512")
+    if not installed["numba"]:
+        advice.append("pip install 'autograd-seq[jit]': native loops, ag.compile(…, backend=\"numba\")")
+    elif not installed["scipy"]:
+        advice.append("pip install scipy: numba finds its products there")
+    if library.threads and library.threads > 1:
+        advice.append("OPENBLAS_NUM_THREADS=1 for small models: threads help products above a million operations only")
+    return Report(lines, tuple(advice))
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
