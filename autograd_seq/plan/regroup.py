@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from autograd_seq.graph.graph import Graph
+from autograd_seq.graph.order import step_order
 from autograd_seq.graph.rebuild import named_as, rebuild
 from autograd_seq.node import Node, union
 from autograd_seq.op import OPS, Op, broadcast
@@ -26,7 +26,7 @@ class Places:
     """Where the nodes of a graph stand in its schedule, and who reads them."""
 
     def __init__(self, outputs: Sequence[Node]) -> None:
-        self.nodes = Graph(list(outputs)).nodes
+        self.nodes = step_order(outputs)
         self.path: dict[Node, tuple[Loop, ...]] = dict(paths(schedule(self.nodes)))
         self.at = {n: i for i, n in enumerate(self.path)}
         self.readers: dict[Node, list[Node]] = {n: [] for n in self.nodes}
