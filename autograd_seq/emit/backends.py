@@ -92,7 +92,8 @@ def _native(graph: Graph, layouts: Layouts, passes: Iterable[str] | None) -> Mad
 
 
 def _title(graph: Graph) -> str:
-    return f"Compute {', '.join(graph.name(o) for o in graph.outputs)[:80]}."
+    names = [graph.name(o) for o in graph.outputs]
+    return f"Compute {', '.join(names[:8])}{', …' if len(names) > 8 else ''}."
 
 
 def maker(made: Made, graph: Graph, layouts: Layouts, passes: Iterable[str] | None) -> Any:

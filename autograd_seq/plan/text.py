@@ -106,9 +106,7 @@ def _write(graph: Graph, items: Sequence[Item], labels: dict[Node, str], around:
     def term(graph: Graph, node: Node) -> str:
         if node._value is not None or node.op in LEAVES or not is_view(node):
             return labels[node] if node._value is None and node in labels else text.operand(graph, node)
-        if node.op is STATE:
-            return labels[node]
-        if node.op is SHIFT:
+        if node.op in (STATE, SHIFT) or _is_named_part(node):
             return labels[node]
         return term(graph, node.inputs[0]) if node.op.name in _SILENT else text.right(graph, node, term)
 
@@ -119,10 +117,15 @@ def _write(graph: Graph, items: Sequence[Item], labels: dict[Node, str], around:
             steps = f"0 … {last}" if item.direction > 0 else f"{last} … 0"
             out.append((f"{indent}for {item.axis.name} = {steps}:", None))
             _write(graph, item.body, labels, (*around, item.axis), out)
-        elif item.op not in LEAVES and item._value is None and not is_view(item):
+        elif item.op not in LEAVES and item._value is None and (not is_view(item) or _is_named_part(item)):
             lifted = ", ".join(a.name for a in graph.layout(item) if a not in around)
             line = f"{indent}{f'lifted over {lifted}: ' if lifted else ''}{labels[item]} = {text.right(graph, item, term)}"
             out.append((line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…", item))
+
+
+def _is_named_part(node: Node) -> bool:
+    """Tell whether a node is a part of a packed value that the user gave a name, such as a gate."""
+    return node.op.name == "slice" and bool(node.name)
 
 
 def symbol(axis: Axis) -> str:
