@@ -117,7 +117,7 @@ def _fate(where: Places, n: Node) -> tuple[int, int]:
 def _replaced(outputs: list[Node], where: Places, plans: dict[Node, tuple[list[Node], int]]) -> list[Node]:
     image: dict[Node, Node] = {}
     whole: dict[Node, Node] = {}
-    sums: dict[Node, Node] = {}
+    sums: dict[Any, Node] = {}
 
     def rule(node: Node, inputs: tuple[Node, ...]) -> Node | None:
         if node in plans:
@@ -125,9 +125,10 @@ def _replaced(outputs: list[Node], where: Places, plans: dict[Node, tuple[list[N
             return _lane(node, lanes, side, image, whole)
         if node.op is sum_over and len(node.inputs) == 1 and node.inputs[0] in plans and inputs[0].op is _SLICE:
             big = inputs[0].inputs[0]
-            if big not in sums:
-                sums[big] = sum_over(big, axes=node.attrs["axes"])
-            return named_as(node, apply(_SLICE, sums[big], key=inputs[0].attrs["key"]))
+            key = big, node.attrs["axes"]  # parts of one product may be summed over different axes
+            if key not in sums:
+                sums[key] = sum_over(big, axes=node.attrs["axes"])
+            return named_as(node, apply(_SLICE, sums[key], key=inputs[0].attrs["key"]))
         return None
 
     return first_of(where, outputs, [n.inputs[side] for n, (_, side) in plans.items()], rule, image)

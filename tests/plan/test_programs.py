@@ -558,3 +558,24 @@ def test_a_matrix_that_a_loop_writes_is_read_anew_at_each_step(compiled, ways):
     s[u] = ag.tanh(ag.sum(score * x[t], over=t) + y[u])
     loss = ag.sum(ag.sum(s * s), over=u)
     agree(compiled, ways, loss, [s], feeds_of(loss)(t=3, u=4), t=3, u=4)
+
+
+def test_products_with_one_vector_are_summed_over_axes_of_their_own(compiled, ways):
+    t, b = ag.Axis("t"), ag.Axis("b")
+    x = ag.input("x", (2,), over=(t, b))
+    over_t = ag.sum(ag.param("U", (3, 2)) @ x[t], over=t)
+    over_b = ag.sum(ag.param("V", (3, 2)) @ x[t], over=b)
+    loss = ag.sum(ag.sum(over_t * over_t, over=b)) + ag.sum(ag.sum(over_b * over_b * over_b, over=t))
+    agree(compiled, ways, loss, [over_t, over_b], feeds_of(loss)(t=4, b=3), t=4, b=3)
+
+
+def test_parts_of_what_a_loop_keeps_for_a_few_steps(compiled, ways):
+    t = ag.Axis("t")
+    x, s = ag.input("x", (2,), over=t), ag.state("s", (2,), over=t)
+    late = s[t - 2]
+    s[t] = ag.tanh(ag.sum(late[:, None] * ag.param("A", (2, 3)), axis=1) + late[::-1] * late[0:1] + s[t - 1] + x[t])
+    loss = ag.sum(ag.last(s, over=t))
+    feeds = feeds_of(loss)(t=5)
+    (want,) = ag.Graph(loss).unroll(t=5).evaluate(**feeds)
+    for passes in ways:
+        assert_close(compiled([loss], passes=passes)(**feeds)[0], want, f"passes={passes}")
