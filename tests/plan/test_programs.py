@@ -571,10 +571,11 @@ def test_products_with_one_vector_are_summed_over_axes_of_their_own(compiled, wa
 
 def test_parts_of_what_a_loop_keeps_for_a_few_steps(compiled, ways):
     t = ag.Axis("t")
-    x, s = ag.input("x", (2,), over=t), ag.state("s", (2,), over=t)
+    x, s, r = ag.input("x", (2,), over=t), ag.state("s", (2,), over=t), ag.state("r", (2,), over=t)
     late = s[t - 2]
-    s[t] = ag.tanh(ag.sum(late[:, None] * ag.param("A", (2, 3)), axis=1) + late[::-1] * late[0:1] + s[t - 1] + x[t])
-    loss = ag.sum(ag.last(s, over=t))
+    s[t] = ag.tanh(ag.sum(late[:, None] * ag.param("A", (2, 3)), axis=1) + late[::-1] * late[0:1] + s[t - 1] + r[t - 1])
+    r[t] = ag.tanh(s[t] + x[t])
+    loss = ag.sum(ag.last(r, over=t))
     feeds = feeds_of(loss)(t=5)
     (want,) = ag.Graph(loss).unroll(t=5).evaluate(**feeds)
     for passes in ways:
