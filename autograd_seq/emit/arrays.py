@@ -21,7 +21,6 @@ class Array:
         shape: of one point's value.
         stage: ``WORK``, ``RUN`` or ``STEP``.
         whole: its entries lie in memory one behind the other, in order, but for rows in front of and behind the first axis.
-        rows: the name of the list of its rows along a loop, where they are no dimension of one array.
     """
 
     code: str
@@ -29,7 +28,6 @@ class Array:
     shape: tuple[int, ...]
     stage: int
     whole: bool = True
-    rows: str | None = None
 
     def as_view(self, code: str, **changes: object) -> Array:
         """Return a view of this array, written as ``code``."""

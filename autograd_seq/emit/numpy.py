@@ -198,13 +198,16 @@ class Writer:
         return x.as_view(self.once(x.index(keys), label))
 
     def _ring(self, home: Home, by: int) -> Array:
-        """Return the rows of a ring in the order in which the loop comes to them, ``by`` steps late."""
+        """Return the row of a ring at the current step of its loop, or ``by`` steps before: all who read it are within."""
         base, loop = self.allocated(home), self.storage.path[home.node][-1]
         n, label = self.size[loop.axis], self.called(home.node)
         late = f" - {abs(by)}" if by else ""
         code = f"[{base}[(i{late}) % {home.ring}, ...] for i in range({n})]"
         name = self.once(code, f"{label}_{'earlier' if by else 'rows'}{abs(by) or ''}")
-        return Array(name, (), home.node.shape, WORK, rows=name)
+        over = self.frames[-1].over
+        if name not in over:
+            over[name] = self.names.new(f"{label}_{loop.axis.name}"), name
+        return Array(over[name][0], home.axes, home.node.shape, STEP)
 
     def ring_read(self, home: Home, axis: Axis, by: int) -> Array:
         """Return what a loop left for itself some steps ago."""
@@ -212,27 +215,24 @@ class Writer:
 
     # -- operands -------------------------------------------------------------------------------------------------------
 
-    def bind(self, code: str, axes: Sequence[Axis], stage: int, label: str, points: int, listed: bool = False) -> str:
+    def bind(self, code: str, axes: Sequence[Axis], stage: int, label: str, points: int) -> str:
         """Return the code of an array at the current step of all loops around; ``axes`` are those of its first dimensions.
 
         Args:
             points: how many dimensions it has besides the axes of loops.
-            listed: it is a list of rows for the innermost loop.
         """
         axes = list(axes)
         for frame in self.frames:
-            if not (axes and axes[0] is frame.loop.axis) and not (listed and frame is self.frames[-1]):
+            if not (axes and axes[0] is frame.loop.axis):
                 continue
             if code not in frame.over:
                 frame.over[code] = self.names.new(f"{label}_{frame.loop.axis.name}"), self._rows(
-                    code, frame.loop, stage, label, listed, scalars=len(axes) == 1 and not points)  # fmt: skip
+                    code, frame.loop, stage, label, scalars=len(axes) == 1 and not points)  # fmt: skip
             code, stage, axes = frame.over[code][0], STEP, axes[1:]
         return code
 
-    def _rows(self, code: str, loop: Loop, stage: int, label: str, listed: bool, scalars: bool) -> str:
+    def _rows(self, code: str, loop: Loop, stage: int, label: str, scalars: bool) -> str:
         """Return what a loop runs over to see the rows of an array, in its direction."""
-        if listed:
-            return code
         back = "[::-1]" if loop.direction < 0 else ""
         if stage == WORK or scalars:  # numbers would come out of a one-dimensional array, which nothing can be written to
             self.helpers.add("rows")
@@ -257,7 +257,7 @@ class Writer:
         code = arranged(x, want, loops)
         if x.stage == WORK and code != x.code:
             code = self.once(code, self.called(node))
-        return self.bind(code, loops, x.stage, self.called(node), len(want), x.rows is not None)
+        return self.bind(code, loops, x.stage, self.called(node), len(want))
 
     # -- statements -----------------------------------------------------------------------------------------------------
 
@@ -297,7 +297,7 @@ class Writer:
         code = arranged(x, [*lifted, *range(len(x.shape))], loops)
         if x.stage == WORK and code != x.code:
             code = self.once(code, label)
-        return self.bind(code, loops, x.stage, label, len(lifted) + len(x.shape), x.rows is not None)
+        return self.bind(code, loops, x.stage, label, len(lifted) + len(x.shape))
 
     def assign(self, node: Node, code: str) -> None:
         """Write an expression to where the values of a node are to be."""

@@ -68,7 +68,7 @@ def _matrix(w: Writer, contraction: Node, x: Array, labels: str, want: Matrix, r
     written = w.storage.path.get(w.root_of(node), ())  # at the steps of a loop that is open, it is another one each time
     if w.frames and not loops and x.stage != STEP and not any(f.loop in written for f in w.frames):
         return _fixed(w, node, code, turned, x.stage)
-    return _turned(w.bind(code, loops, x.stage, label, len(order), x.rows is not None), turned)
+    return _turned(w.bind(code, loops, x.stage, label, len(order)), turned)
 
 
 def _turned(code: str, turned: bool) -> str:
@@ -109,8 +109,9 @@ def _dot(w: Writer, node: Node, a: str, b: str, rows_: Sequence[Label], columns:
     code = x.code
     if merge:
         view_ = tuple_code([*(w.size[q] for q in loops), *(_times(g) for g in groups if g)])
-        code = w.once(f"{code}.reshape({view_}, copy=False)", f"{w.called(node)}_flat")
-    out = w.bind(code, loops, x.stage, w.called(node), len(count), x.rows is not None)
+        code = f"{code}.reshape({view_}, copy=False)"
+        code = w.once(code, f"{w.called(node)}_flat") if x.stage == WORK else code
+    out = w.bind(code, loops, x.stage, w.called(node), len(count))
     w.write(f"{a}.dot({b}, {out})")
 
 
@@ -130,7 +131,7 @@ def _batched(w: Writer, node: Node, contraction: Node, parts: Sequence[Array], l
         code = arranged(x, want, loops)
         if x.stage == WORK and code != x.code:
             code = w.once(code, w.called(source))
-        codes.append(w.bind(code, loops, x.stage, w.called(source), len(want), x.rows is not None))
+        codes.append(w.bind(code, loops, x.stage, w.called(source), len(want)))
     drop = [i for i, g in ((-2, found.first.rows), (-1, found.second.columns)) if not g]
     result = f"matmul({codes[0]}, {codes[1]})"
     if len(drop) == 2:

@@ -58,7 +58,6 @@ class Read:
     path: tuple[Loop, ...]
     shifts: tuple[tuple[Axis, int], ...] = ()
     elsewhere: bool = False  # it reads some other step than the current one in another way than by a shift
-    whole: bool = True  # it reads all entries as they lie, not a part or another layout of them
 
 
 Lane = tuple[Node, int, int, int]
@@ -147,7 +146,7 @@ class Storage:
                     found[root(row)].append(Read(n, self.at[n], outer, shifts(row)))
             elif self._computed(n):
                 for x in self.operands(n):
-                    found[root(x)].append(Read(n, self.at[n], path, shifts(x), _elsewhere(x), _as_they_lie(x)))
+                    found[root(x)].append(Read(n, self.at[n], path, shifts(x), _elsewhere(x)))
         for o in self.outputs:
             found[root(o)].append(Read(None, len(self.path), (), shifts(o)))
         return found
@@ -287,8 +286,6 @@ class Storage:
         late = [(d, r.at) for d, r in zip(delays, self.reads[n], strict=True) if d]
         read_before = all(d == longest and at < self.at[n] for d, at in late)
         rows = longest if read_before else longest + 1
-        if rows > 1 and not all(r.whole for r in self.reads[n]):  # rows of a ring are a list, of which there are no views
-            return 0
         return rows if rows == 1 or len(path) == 1 else 0
 
     # -- workspace ------------------------------------------------------------------------------------------------------
@@ -354,14 +351,6 @@ def _part(x: Node) -> Lane | None:
 def _as_it_is(x: Node) -> bool:
     while is_view(x):
         if x.op.name not in ("state", "rewritten", "stop_gradient"):
-            return False
-        x = x.inputs[0]
-    return True
-
-
-def _as_they_lie(x: Node) -> bool:
-    while is_view(x):
-        if x.op.name not in ("state", "shift", "rewritten", "stop_gradient"):
             return False
         x = x.inputs[0]
     return True

@@ -580,3 +580,17 @@ def test_parts_of_what_a_loop_keeps_for_a_few_steps(compiled, ways):
     (want,) = ag.Graph(loss).unroll(t=5).evaluate(**feeds)
     for passes in ways:
         assert_close(compiled([loss], passes=passes)(**feeds)[0], want, f"passes={passes}")
+
+
+def test_products_with_what_a_loop_keeps_for_a_few_steps(compiled, ways):
+    """The rows lie over two further axes, which a product sees as one."""
+    t, b, c = ag.Axis("t"), ag.Axis("b"), ag.Axis("c")
+    over = (t, b, c)
+    x, s, r = ag.input("x", (2,), over=over), ag.state("s", (2,), over=over), ag.state("r", (2,), over=over)
+    s[t] = ag.tanh(ag.param("A", (2, 2)) @ s[t - 2] + s[t - 1] + r[t - 1])
+    r[t] = ag.tanh(s[t] + x[t])
+    loss = ag.sum(ag.sum(ag.last(r, over=t), over=(b, c)))
+    feeds = feeds_of(loss)(t=5, b=2, c=3)
+    (want,) = ag.Graph(loss).unroll(t=5, b=2, c=3).evaluate(**feeds)
+    for passes in ways:
+        assert_close(compiled([loss], passes=passes)(**feeds)[0], want, f"passes={passes}")
