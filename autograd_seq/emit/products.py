@@ -25,13 +25,13 @@ def contract(w: Writer, node: Node, contraction: Node, lifted: Sequence[Axis]) -
     mixed = any(x.dtype is not node.dtype for x in contraction.inputs)
     found = None if mixed else product(dims[0], dims[1], out)
     if found is None:
-        _einsum(w, node, contraction, parts, labels, dims, out)
+        _einsum(w, node, contraction, parts, dims, out)
     elif found.batch:
         _batched(w, node, contraction, parts, labels, found)
     else:
         first, second = found.first, found.second
-        a = _matrix(w, contraction, parts[first.operand], labels[first.operand], first, False)
-        b = _matrix(w, contraction, parts[second.operand], labels[second.operand], second, True)
+        a = _matrix(w, contraction, parts[first.operand], labels[first.operand], first)
+        b = _matrix(w, contraction, parts[second.operand], labels[second.operand], second)
         _dot(w, node, a, b, first.rows, second.columns, out_labels)
 
 
@@ -39,7 +39,7 @@ def _lengths(w: Writer, node: Node, labels: str, group: Sequence[Label]) -> list
     return [w.size[x] if isinstance(x, Axis) else node.shape[labels.index(x)] for x in group]
 
 
-def _matrix(w: Writer, contraction: Node, x: Array, labels: str, want: Matrix, right: bool) -> str:
+def _matrix(w: Writer, contraction: Node, x: Array, labels: str, want: Matrix) -> str:
     """Return an operand as the matrix that a product reads, made once if it can be."""
     node = contraction.inputs[want.operand]
     loops, _ = w.level(x.axes)
@@ -119,14 +119,13 @@ def _batched(w: Writer, node: Node, contraction: Node, parts: Sequence[Array], l
     if any(len(m.rows) > 1 or len(m.columns) > 1 for m in (found.first, found.second)):
         dims: list[list[Label]] = [[*w.level(x.axes)[1], *own] for x, own in zip(parts, labels, strict=True)]
         lifted = [a for a in w.storage.order if a in node.axes and a not in w.stepping()]
-        _einsum(w, node, contraction, parts, labels, dims, [*lifted, *contraction.attrs["spec"].split("->")[1]])
+        _einsum(w, node, contraction, parts, dims, [*lifted, *contraction.attrs["spec"].split("->")[1]])
         return
     codes = []
-    for m, empty_at in ((found.first, 0), (found.second, 1)):
+    for m in (found.first, found.second):
         x, own, source = parts[m.operand], labels[m.operand], contraction.inputs[m.operand]
         loops, _ = w.level(x.axes)
         groups = [list(m.rows) or [None], list(m.columns) or [None]]
-        del empty_at
         want = [d if isinstance(d, Axis) or d is None else own.index(d) for d in [*found.batch, *groups[0], *groups[1]]]
         code = arranged(x, want, loops)
         if x.stage == WORK and code != x.code:
@@ -141,12 +140,11 @@ def _batched(w: Writer, node: Node, contraction: Node, parts: Sequence[Array], l
     w.assign(node, result)
 
 
-def _einsum(w: Writer, node: Node, contraction: Node, parts: Sequence[Array], labels: Sequence[str],
-            dims: Sequence[Sequence[Label]], out: Sequence[Label]) -> None:  # fmt: skip
+def _einsum(w: Writer, node: Node, contraction: Node, parts: Sequence[Array], dims: Sequence[Sequence[Label]],
+            out: Sequence[Label]) -> None:  # fmt: skip
     codes = []
     for x, source in zip(parts, contraction.inputs, strict=True):
         codes.append(w.at_step(x, w.called(source)))
-    del labels
     code = f'einsum("{letters(*dims, out)}", {codes[0]}, {codes[1]})'
     if node.dtype is float and any(x.dtype is not float for x in contraction.inputs):
         code = f"{code}.astype(real)"
