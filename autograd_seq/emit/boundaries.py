@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from autograd_seq.emit.arrays import WORK, Array
 from autograd_seq.graph.order import rows
 from autograd_seq.node import Node
-from autograd_seq.plan.storage import Home, root
+from autograd_seq.plan.storage import Home
+from autograd_seq.plan.views import root
 
 if TYPE_CHECKING:
     from autograd_seq.emit.numpy import Writer
@@ -29,16 +30,16 @@ def fill(w: Writer, node: Node) -> None:
     if bound is None:
         return
     lo, hi = home.halo[axis]
-    p = home.axes.index(axis)
+    p = home.layout.index(axis)
     for j in range(lo if by > 0 else hi):
         row = given[0] if bound.rows is None else given[j - lo] if by > 0 else given[j]
         core = {q: f"{home.halo[a][0]}:{f'-{home.halo[a][1]}' if home.halo[a][1] else ''}"
-                for q, a in enumerate(home.axes) if a in home.halo and a is not axis}  # fmt: skip
+                for q, a in enumerate(home.layout) if a in home.halo and a is not axis}  # fmt: skip
         place = str(j) if by > 0 else str(j - hi)
-        base = Array(w.allocated(home), home.axes, home.node.shape, WORK)
+        base = Array(w.allocated(home), home.layout, home.shape, WORK)
         target = base.as_view(
             w.once(base.index({**core, p: place}), f"{w.called(home.node)}_{side}"),
-            axes=tuple(a for a in home.axes if a is not axis), whole=False,
+            axes=tuple(a for a in home.layout if a is not axis), whole=False,
         )  # fmt: skip
         _copy(w, target, row, w.called(home.node))
 
@@ -59,5 +60,5 @@ def _fill_ring(w: Writer, home: Home, by: int, bound: Any, given: Sequence[Node]
     for i in range(k):  # what step i reads k steps late
         row = given[0] if bound.rows is None else given[len(given) - k + i] if by > 0 else given[k - 1 - i]
         place = f"[{(i - k) % home.ring}, ...]" if home.ring > 1 else ""
-        target = Array(w.once(f"{base}{place}", f"{base}_start") if place else base, home.axes, home.node.shape, WORK)
+        target = Array(w.once(f"{base}{place}", f"{base}_start") if place else base, home.layout, home.shape, WORK)
         _copy(w, target, row, w.called(home.node))

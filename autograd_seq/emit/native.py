@@ -28,7 +28,8 @@ from autograd_seq.node import CONSTANT, Node
 from autograd_seq.ops.leaf import INPUT, PARAM
 from autograd_seq.ops.time import INDEX, SHIFT, SIZE
 from autograd_seq.plan.schedule import Item, Loop
-from autograd_seq.plan.storage import Home, Storage, root
+from autograd_seq.plan.storage import Home, Storage
+from autograd_seq.plan.views import root
 
 PROVIDED = [
     "native", "inline", "fast_exp", "fast_expm1", "fast_tanh", "fast_sigmoid", "fast_softplus", "fast_erf", "row_sum",

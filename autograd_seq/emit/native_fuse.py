@@ -18,7 +18,8 @@ from autograd_seq.emit.native_places import At, Entry, Place, broadcast, entry, 
 from autograd_seq.node import Node
 from autograd_seq.ops.time import SHIFT
 from autograd_seq.plan.schedule import Item, Loop
-from autograd_seq.plan.storage import Read, Storage, root
+from autograd_seq.plan.storage import Read, Storage
+from autograd_seq.plan.views import root
 
 DIMS = "ijkmnpq"
 """The variables that run over the dimensions of a value."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from autograd_seq.node import Node
 from autograd_seq.ops.leaf import INPUT
-from autograd_seq.plan.storage import root
+from autograd_seq.plan.views import root
 
 Say = Callable[[Node, list[str]], str]
 """From (node, operands) to an expression."""

@@ -13,7 +13,7 @@ from math import prod
 
 from autograd_seq.axes import Axis
 from autograd_seq.node import Node
-from autograd_seq.plan.storage import is_view
+from autograd_seq.plan.views import is_view
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from autograd_seq.emit.native_kernel import DEPTH, ROWS
 from autograd_seq.emit.native_places import Entry, Place, entry
 from autograd_seq.node import CONSTANT, Node
 from autograd_seq.ops.leaf import INPUT, PARAM
-from autograd_seq.plan.storage import root
+from autograd_seq.plan.views import root
 
 if TYPE_CHECKING:
     from autograd_seq.emit.native import NativeWriter

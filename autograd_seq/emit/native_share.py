@@ -9,7 +9,8 @@ from autograd_seq.emit.native_fuse import Fill, Fusion, Pass, Statement, Steps, 
 from autograd_seq.emit.native_places import Place
 from autograd_seq.node import Node
 from autograd_seq.ops.time import SHIFT
-from autograd_seq.plan.storage import Home, root
+from autograd_seq.plan.storage import Home
+from autograd_seq.plan.views import root
 
 
 def stored(fusion: Fusion, units: Sequence[Unit], outputs: Sequence[Node]) -> list[Statement]:

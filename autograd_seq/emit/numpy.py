@@ -22,13 +22,15 @@ from autograd_seq.emit.equations import Equations
 from autograd_seq.emit.names import Names, called, state_names
 from autograd_seq.emit.statements import statement
 from autograd_seq.emit.text import NUMPY, Emitted, Frame, assembled, literal, number_name
-from autograd_seq.emit.views import arranged, view
+from autograd_seq.emit.views import arranged, blocks_between, in_blocks, view
 from autograd_seq.graph.graph import Graph
 from autograd_seq.node import CONSTANT, Node
 from autograd_seq.ops.leaf import INPUT, PARAM, TENSOR
 from autograd_seq.ops.time import INDEX, SHIFT, SIZE
+from autograd_seq.plan.apart import Blocks, blocks_of
 from autograd_seq.plan.schedule import Item, Loop
-from autograd_seq.plan.storage import Home, Storage, is_view, root
+from autograd_seq.plan.storage import Home, Storage
+from autograd_seq.plan.views import is_view, root
 
 RESERVED = {*NUMPY, *HELPERS, calls.ONE, "np", "math", "real", "program", "run", "constants", "lengths"}
 
@@ -157,6 +159,9 @@ class Writer:
     def place(self, whole: Node, dimension: int, start: int, stop: int, shape: tuple[int, ...], wanted: str) -> Array:
         """Return a part of an array as an array."""
         x = self.array(whole)
+        if blocks_of(x.axes):
+            part = blocks_between(x, start, stop)
+            return part.as_view(self.once(part.code, wanted))
         keys = [f"{start}:{stop}" if d == dimension else ":" for d in range(-len(shape), 0)]
         while keys[-1] == ":":
             keys.pop()
@@ -168,13 +173,14 @@ class Writer:
         if home.buffer not in self.bases:
             first = self.storage.buffers[home.buffer]
             lengths: list[object] = [home.ring] if home.ring > 1 else []
-            for a in first.axes:
+            for a in first.layout:
                 extra = sum(first.halo.get(a, (0, 0)))
-                lengths.append(f"{self.size[a]} + {extra}" if extra else self.size[a])
+                size = str(first.node.shape[-1] // a.width) if isinstance(a, Blocks) else self.size[a]
+                lengths.append(f"{size} + {extra}" if extra else size)
             label = self.called(first.node)
             name = self.names.new(f"{label}_all" if first.halo else label)
             make = "zeros" if first.halo or home.ring else "empty"
-            self.work.append(f"{name} = {make}({tuple_code([*lengths, *first.node.shape])}, {self.width(first.node)})")
+            self.work.append(f"{name} = {make}({tuple_code([*lengths, *first.shape])}, {self.width(first.node)})")
             self.bases[home.buffer] = name
         return self.bases[home.buffer]
 
@@ -182,14 +188,14 @@ class Writer:
         """Return the steps of a home's array, those of one axis moved by ``offset``."""
         base = self.allocated(home)
         keys = {}
-        for p, a in enumerate(home.axes):
+        for p, a in enumerate(home.layout):
             if a in home.halo:
                 lo, hi = home.halo[a]
                 start = lo + (offset if a is axis else 0)
                 behind = lo + hi - start
                 keys[p] = f"{start or ''}:{f'-{behind}' if behind else ''}" if behind >= 0 else f"{start}:"
-        whole = all(a is home.axes[0] for a in home.halo)
-        x = Array(base, home.axes, home.node.shape, WORK, whole)
+        whole = all(a is home.layout[0] for a in home.halo)
+        x = Array(base, home.layout, home.shape, WORK, whole)
         label = self.called(home.node)
         if not keys:
             return x
@@ -207,7 +213,7 @@ class Writer:
         over = self.frames[-1].over
         if name not in over:
             over[name] = self.names.new(f"{label}_{loop.axis.name}"), name
-        return Array(over[name][0], home.axes, home.node.shape, STEP)
+        return Array(over[name][0], home.layout, home.shape, STEP)
 
     def ring_read(self, home: Home, axis: Axis, by: int) -> Array:
         """Return what a loop left for itself some steps ago."""
@@ -247,7 +253,7 @@ class Writer:
 
     def operand(self, node: Node, axes: Sequence[Axis], rank: int | None) -> str:
         """Return a node's values for an operation on the lifted ``axes``, whose values broadcast to ``rank`` dimensions."""
-        x = self.array(node)
+        x = in_blocks(self, self.array(node), blocks_of(axes))
         loops, lifted = self.level(x.axes)
         first = next((i for i, a in enumerate(axes) if a in lifted), len(axes))
         want: list[Axis | int | None] = [a if a in lifted else None for a in axes[first:]]
@@ -287,9 +293,9 @@ class Writer:
         """Write what computes a node."""
         statement(self, node)
 
-    def target(self, node: Node) -> str:
-        """Return where the values of a node are to be written."""
-        return self.at_step(self.array(node), self.called(node))
+    def target(self, node: Node, blocks: Blocks | None = None) -> str:
+        """Return where the values of a node are to be written, block by block if the statement goes by blocks."""
+        return self.at_step(in_blocks(self, self.array(node), blocks), self.called(node))
 
     def at_step(self, x: Array, label: str) -> str:
         """Return the code of an array at the current step of all loops around."""

@@ -10,10 +10,11 @@ from autograd_seq.emit import calls
 from autograd_seq.emit.arrays import STEP, Array, tuple_code
 from autograd_seq.emit.products import contract
 from autograd_seq.emit.text import attribute
-from autograd_seq.emit.views import arranged, reshaped
+from autograd_seq.emit.views import arranged, in_blocks, reshaped
 from autograd_seq.node import Node
 from autograd_seq.op import BUILT_IN
 from autograd_seq.ops.random import DRAW
+from autograd_seq.plan.apart import blocks_of
 from autograd_seq.plan.storage import Lane
 
 if TYPE_CHECKING:
@@ -41,11 +42,15 @@ def statement(w: Writer, node: Node) -> None:
         rank = max((len(x.shape) for x in node.inputs), default=0) if node.op.broadcasts else None
         if node.op.name in ("copy", "straight_through"):
             rank = len(node.shape)
+        blocks = next((found for n in (node, *node.inputs) if (found := blocks_of(w.array(n).axes))), None)
+        if blocks:
+            k = sum(a in w.storage.stepped for a in lifted)
+            lifted.insert(k, blocks)
         xs = [w.operand(x, lifted, rank) for x in node.inputs]
         if home.buffer is None:
             _local(w, node, xs)
         else:
-            out = w.target(node)
+            out = w.target(node, blocks)
             lines = calls.phrase(node, out, xs) or [f"{out}[...] = {_call(w, node, xs)}"]
             for line in lines:
                 w.write(w.finished(line))
@@ -74,9 +79,13 @@ def _blocks(w: Writer, node: Node, lifted: Sequence[Axis]) -> None:
     """Write the product of all blocks of a vector with another one."""
     x, d = node.inputs
     shape = (node.shape[-1] // d.shape[-1], d.shape[-1])
+    arrays = [w.array(n) for n in (x, node)]
+    if blocks := next((found for a in arrays if (found := blocks_of(a.axes))), None):
+        first, out = (w.at_step(in_blocks(w, a, blocks), w.called(n)) for a, n in zip(arrays, (x, node), strict=True))
+        w.write(f"multiply({first}, {w.operand(d, lifted, 1)}, {out})")
+        return
     codes = []
-    for n in (x, node):
-        a = w.array(n)
+    for a, n in zip(arrays, (x, node), strict=True):
         lengths = [*(w.size[q] for q in a.axes), *shape]
         codes.append(w.at_step(w.held(reshaped(w, a, lengths, shape=shape), n), w.called(n)))
     w.write(f"multiply({codes[0]}, {w.operand(d, lifted, 2)}, {codes[1]})")

@@ -11,7 +11,8 @@ from autograd_seq.node import Node
 from autograd_seq.ops.leaf import INPUT, PARAM, TENSOR
 from autograd_seq.plan.passes import Plan
 from autograd_seq.plan.schedule import Loop
-from autograd_seq.plan.storage import LEAVES, Home, is_view, root, shifts
+from autograd_seq.plan.storage import Home
+from autograd_seq.plan.views import LEAVES, is_view, root, shifts
 
 FUNCTION = 10
 """Operations that one tanh, exp, log, … is counted as: a polynomial of about this degree."""

@@ -17,7 +17,7 @@ from autograd_seq.node import Node, apply
 from autograd_seq.op import Op, first
 from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import SHIFT, SPREAD
-from autograd_seq.plan.storage import LEAVES, is_view
+from autograd_seq.plan.views import LEAVES, is_view
 
 COPY = Op("copy", lambda x, **_: x, lambda x, axes: np.array(x), lambda g, y, x, axes: (g,), first,
           lambda x, *, axes: axes, False, "copy", "The value in an array of its own.")  # fmt: skip

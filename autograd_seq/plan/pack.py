@@ -19,6 +19,7 @@ from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import SHIFT
 from autograd_seq.plan.regroup import Places, is_sum
 from autograd_seq.plan.simplify import frozen
+from autograd_seq.plan.views import stretch
 
 _CONTRACT, _SLICE = OPS["contract"], OPS["slice"]
 _ALIKE = {"add", "sub", "mul", "tanh", "sigmoid", "exp", "relu", "sin", "cos", "neg"}
@@ -280,7 +281,7 @@ def _part_key(where: Places, n: Node) -> tuple[Any, int] | None:
     keys: list[Any] = []
     start: int | None = None
     for x in n.inputs:
-        if x.op is _SLICE and x.axes and _last_only(x):
+        if x.op is _SLICE and x.axes and stretch(x) is not None:
             begin = x.attrs["key"][-1].start
             if start not in (None, begin) or x.shape != n.shape:
                 return None
@@ -295,14 +296,6 @@ def _part_key(where: Places, n: Node) -> tuple[Any, int] | None:
     if start is None:
         return None
     return (n.op.name, frozen(n.attrs), tuple(keys), n.shape[:-1], tuple(map(id, where.path[n]))), start
-
-
-def _last_only(x: Node) -> bool:
-    """Tell whether a slice takes a range of the last dimension, and everything else whole."""
-    key, source = x.attrs["key"], x.inputs[0]
-    if len(key) != len(source.shape) or not all(isinstance(k, slice) and k.step == 1 for k in key):
-        return False
-    return all((k.start, k.stop) == (0, n) for k, n in zip(key[:-1], source.shape, strict=False))
 
 
 def _adjacent(members: Iterable[tuple[int, Node]]) -> list[list[Node]]:

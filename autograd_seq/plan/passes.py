@@ -19,7 +19,8 @@ from autograd_seq.plan.regroup import gathered, ordered, regrouped
 from autograd_seq.plan.schedule import Item, schedule
 from autograd_seq.plan.simplify import canonical, identities, merged, tidied
 from autograd_seq.plan.sink import sunk
-from autograd_seq.plan.storage import LEAVES, Storage
+from autograd_seq.plan.storage import Storage
+from autograd_seq.plan.views import LEAVES
 
 GRAPH_PASSES: dict[str, Callable[[Sequence[Node]], list[Node]]] = {
     "canonical": canonical,
@@ -36,9 +37,9 @@ GRAPH_PASSES: dict[str, Callable[[Sequence[Node]], list[Node]]] = {
 }
 """Passes over the graph, in the order in which they run."""
 
-PASSES: tuple[str, ...] = (*GRAPH_PASSES, "sink", "absorb", "share")
+PASSES: tuple[str, ...] = (*GRAPH_PASSES, "sink", "absorb", "apart", "share")
 """All passes, in order: those over the graph; ``sink``, which computes long rows in the loop that reads them; ``absorb``, which
-sums outer products over time without forming them; and
+sums outer products over time without forming them; ``apart``, which lays the parts of packed values one behind the other; and
 ``share``, which uses an array again when nobody needs what it held."""
 
 Say = Callable[[Node], bool]
@@ -82,7 +83,7 @@ def plan(
         items = sunk(graph, items)
     inner = absorbed(graph, items) if "absorb" in chosen else {}
     storage = Storage(items, graph.outputs, axes, [n for n in graph.nodes if writes(n)],
-                      [n for n in graph.nodes if in_place(n)], inner, "share" in chosen)  # fmt: skip
+                      [n for n in graph.nodes if in_place(n)], inner, "share" in chosen, "apart" in chosen)  # fmt: skip
     return Plan(graph, items, storage)
 
 

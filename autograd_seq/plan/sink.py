@@ -14,7 +14,7 @@ from autograd_seq.axes import Axis
 from autograd_seq.graph.graph import Graph
 from autograd_seq.node import Node
 from autograd_seq.plan.schedule import Item, Loop, paths
-from autograd_seq.plan.storage import LEAVES, is_view
+from autograd_seq.plan.views import LEAVES, is_view
 
 BATCH = 32
 """How many points a row is taken to have along all axes but that of its loop: their lengths are not known yet."""

@@ -12,27 +12,11 @@ from dataclasses import dataclass, field
 
 from autograd_seq.axes import Axis
 from autograd_seq.graph.order import shift_rows
-from autograd_seq.node import CONSTANT, Node
-from autograd_seq.ops.leaf import INPUT, PARAM, TENSOR
-from autograd_seq.ops.time import INDEX, SHIFT, SIZE
+from autograd_seq.node import Node
+from autograd_seq.ops.time import SHIFT
+from autograd_seq.plan.apart import apart, blocks_of
 from autograd_seq.plan.schedule import Item, Loop, paths
-
-LEAVES = (INPUT, PARAM, TENSOR, CONSTANT, SIZE, INDEX)
-_VIEWS = {"state", "shift", "spread", "along", "at", "transpose", "slice", "broadcast_to", "rewritten", "stop_gradient"}
-_SAME_ENTRIES = {"state", "shift", "spread", "rewritten", "stop_gradient", "reshape"}  # the value's entries stay adjacent
-
-
-def is_view(node: Node) -> bool:
-    """Tell whether a node only shows another one's array."""
-    return node._value is None and (node.op.name in _VIEWS or (node.op.name == "reshape" and _adjacent(node.inputs[0])))
-
-
-def _adjacent(node: Node) -> bool:
-    while node.op.name in _VIEWS or node.op.name == "reshape":
-        if node.op.name not in _SAME_ENTRIES:
-            return False
-        node = node.inputs[0]
-    return node.op not in (INPUT, PARAM)
+from autograd_seq.plan.views import LEAVES, adjacent, as_it_is, elsewhere, is_view, root, shifts
 
 
 def axis_order(items: Sequence[Item], axes: Sequence[Axis]) -> tuple[Axis, ...]:
@@ -77,6 +61,7 @@ class Home:
         start, stop: the first and the last statement at which the array is in use.
         last: the last statement that reads it.
         lane: the values are a part of another node's array: of one that joins them, or of one that nobody needs there any more.
+        layout: the axes of the array, that of blocks among them.
     """
 
     node: Node
@@ -88,11 +73,18 @@ class Home:
     stop: int = 0
     last: int = 0
     lane: Lane | None = None
+    layout: tuple[Axis, ...] = ()
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the value at one point of the layout: one block, if there are some."""
+        blocks = blocks_of(self.layout)
+        return (*self.node.shape[:-1], blocks.width) if blocks else self.node.shape
 
     @property
     def key(self) -> tuple[object, ...]:
         """What two homes must have in common to share an array."""
-        return self.axes, self.node.shape, self.node.dtype
+        return self.layout, self.node.shape, self.node.dtype
 
 
 class Storage:
@@ -106,16 +98,19 @@ class Storage:
         in_place: tells whether it may write over an operand that nobody needs any more.
         absorbed: nodes computed inside of the one node that reads them.
         share: whether arrays are used again.
+        blocks: whether values that are read by parts lie in blocks.
 
     Attributes:
         order: the order of axes inside.
+        stepped: the axes that some loop runs over.
         path: the loops around every node, outermost first; its keys are the statements in order.
         homes: for every node that is computed, where it lives.
         buffers: for each workspace array, the home that tells its layout.
     """
 
     def __init__(self, items: Sequence[Item], outputs: Sequence[Node], axes: Sequence[Axis], writes: Sequence[Node],
-                 in_place: Sequence[Node], absorbed: dict[Node, Node], share: bool = True) -> None:  # fmt: skip
+                 in_place: Sequence[Node], absorbed: dict[Node, Node], share: bool = True,
+                 blocks: bool = False) -> None:  # fmt: skip
         self.items, self.outputs, self.order = items, tuple(outputs), axis_order(items, axes)
         self.path: dict[Node, tuple[Loop, ...]] = dict(paths(items))
         self.at = {n: i for i, n in enumerate(self.path)}
@@ -124,13 +119,15 @@ class Storage:
             for loop in path:
                 self.span[loop] = self.span.get(loop, (self.at[n],))[0], self.at[n]
         self.absorbed = absorbed
-        self._writes, self._in_place = set(writes), set(in_place)
+        self.writes, self.in_place = set(writes), set(in_place)
         self.reads = self._reads()
-        roots = {root(o) for o in outputs}
-        self.lanes = self._lanes(roots) if share else {}
+        self.stepped = {loop.axis for loop in self.span}
+        self.roots = {root(o) for o in outputs}
+        self.lanes = self._lanes(self.roots) if share else {}
         for n, (whole, *_) in self.lanes.items():
             self.reads[whole] = [*self.reads[whole], *self.reads[n]]
-        self.homes = {n: self._home(n, roots) for n in self.path if self._computed(n)}
+        self.blocks = apart(self) if blocks else {}
+        self.homes = {n: self._home(n, self.roots) for n in self.path if self._computed(n)}
         self.buffers: list[Home] = []
         self._allocate(share)
 
@@ -146,7 +143,7 @@ class Storage:
                     found[root(row)].append(Read(n, self.at[n], outer, shifts(row)))
             elif self._computed(n):
                 for x in self.operands(n):
-                    found[root(x)].append(Read(n, self.at[n], path, shifts(x), _elsewhere(x)))
+                    found[root(x)].append(Read(n, self.at[n], path, shifts(x), elsewhere(x)))
         for o in self.outputs:
             found[root(o)].append(Read(None, len(self.path), (), shifts(o)))
         return found
@@ -164,7 +161,7 @@ class Storage:
         for n in [m for m in found if m.op.name == "blocks"]:
             found.update(self._behind(n, found, roots))
         for n in self.path:
-            if n in self._in_place and n.axes and n not in found and (lane := self._left(n, found, roots)) is not None:
+            if n in self.in_place and n.axes and n not in found and (lane := self._left(n, found, roots)) is not None:
                 found[n] = lane
         return found
 
@@ -183,7 +180,7 @@ class Storage:
         for x in whole.inputs:
             stop = start + x.shape[axis]
             alone = x not in roots and x not in found and x not in places and not any(r.shifts for r in self.reads[root(x)])
-            fits = self._computed(x) and x in self._in_place and self.path[x] == path and x.dtype is whole.dtype
+            fits = self._computed(x) and x in self.in_place and self.path[x] == path and x.dtype is whole.dtype
             shape = list(whole.shape)
             shape[axis] = stop - start
             if alone and fits and set(x.axes) == set(whole.axes) and x.shape == tuple(shape):
@@ -204,7 +201,9 @@ class Storage:
     def _left(self, n: Node, found: dict[Node, Lane], roots: set[Node]) -> Lane | None:
         """Return the part of another array that ``n`` may write over: it reads it at its own step, as the last to do so."""
         for x in n.inputs:
-            lane = found.get(x) or _part(x)
+            lane = found.get(x)
+            if lane is None and (shown := adjacent(x)) is not None:
+                lane = shown[0], -1, *shown[1:]
             if lane is None or lane[1] != -1 or lane[0] in found or not self._computed(lane[0]):
                 continue
             whole, _, start, stop = lane
@@ -226,8 +225,8 @@ class Storage:
             return False
         if read.at < self.at[n] and read.path == self.path[n]:
             return True
-        parts = [_part(y) for y in self.operands(read.by) if root(y) is of]
-        return of is not n and bool(parts) and all(p is not None and (p[3] <= start or stop <= p[2]) for p in parts)
+        parts = [adjacent(y) for y in self.operands(read.by) if root(y) is of]
+        return of is not n and bool(parts) and all(p is not None and (p[2] <= start or stop <= p[1]) for p in parts)
 
     # -- homes ----------------------------------------------------------------------------------------------------------
 
@@ -255,9 +254,13 @@ class Storage:
         if home.ring:
             home.axes = self._dims(n, ())
             del home.halo[path[-1].axis]
-        writes = n in self._writes and not (n in roots and not path) and (n.axes or n.shape)
+        writes = n in self.writes and not (n in roots and not path) and (n.axes or n.shape)
         if home.halo or home.ring or kept < len(path) or writes or any(lane[0] is n for lane in self.lanes.values()):
             home.buffer = -1
+        home.layout = home.axes
+        if n in self.blocks:
+            k = sum(a in self.stepped for a in home.axes)
+            home.layout = (*home.axes[:k], self.blocks[n], *home.axes[k:])
         return home
 
     def _dims(self, n: Node, kept: tuple[Loop, ...]) -> tuple[Axis, ...]:
@@ -315,7 +318,7 @@ class Storage:
 
     def _taken(self, n: Node, home: Home) -> int | None:
         """Return the array of an operand whose last reader this is, and whose every entry is read where it is written."""
-        if n not in self._in_place:
+        if n not in self.in_place:
             return None
         for x in n.inputs:
             r = root(x)
@@ -323,7 +326,7 @@ class Storage:
             if other is None or other.buffer in (None, -1, -2) or other.halo or other.ring or other.key != home.key:
                 continue
             same = [y for y in n.inputs if root(y) is r]
-            if other.last == self.at[n] and all(_as_it_is(y) for y in same) and not self._read_later(r, n):
+            if other.last == self.at[n] and all(as_it_is(y) for y in same) and not self._read_later(r, n):
                 return other.buffer
         return None
 
@@ -334,52 +337,5 @@ class Storage:
         return any(loop.axis not in self.homes[r].axes for loop in self.path[n][_common(self.path[r], self.path[n]) :])
 
 
-def _part(x: Node) -> Lane | None:
-    """Return the adjacent entries of the last dimension of an array that a view shows at its own step."""
-    while is_view(x) and x.op.name in ("state", "rewritten", "stop_gradient"):
-        x = x.inputs[0]
-    if x.op.name != "slice" or is_view(x.inputs[0]) or len(x.attrs["key"]) != len(x.inputs[0].shape):
-        return None
-    *others, last = x.attrs["key"]
-    if not all(isinstance(k, slice) and k.step == 1 for k in (*others, last)):
-        return None
-    if any((k.start, k.stop) != (0, m) for k, m in zip(others, x.inputs[0].shape[:-1], strict=True)):
-        return None
-    return x.inputs[0], -1, last.start, last.stop
-
-
-def _as_it_is(x: Node) -> bool:
-    while is_view(x):
-        if x.op.name not in ("state", "rewritten", "stop_gradient"):
-            return False
-        x = x.inputs[0]
-    return True
-
-
-def _elsewhere(x: Node) -> bool:
-    while is_view(x):
-        if x.op.name in ("at", "along"):
-            return True
-        x = x.inputs[0]
-    return False
-
-
 def _common(a: Sequence[Loop], b: Sequence[Loop]) -> int:
     return next((i for i, (p, q) in enumerate(zip(a, b, strict=False)) if p is not q), min(len(a), len(b)))
-
-
-def root(node: Node) -> Node:
-    """Return the node whose array a view shows, through all views."""
-    while is_view(node):
-        node = node.inputs[0]
-    return node
-
-
-def shifts(node: Node) -> tuple[tuple[Axis, int], ...]:
-    """Return the axes along which a view shows other steps, and by how many."""
-    found = []
-    while is_view(node):
-        if node.op is SHIFT:
-            found.append((node.attrs["axis"], node.attrs["by"]))
-        node = node.inputs[0]
-    return tuple(found)

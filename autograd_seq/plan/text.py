@@ -15,7 +15,7 @@ from autograd_seq.ops.time import SHIFT
 from autograd_seq.plan.cost import WIDTHS, operations
 from autograd_seq.plan.passes import Plan
 from autograd_seq.plan.schedule import Item, Loop
-from autograd_seq.plan.storage import LEAVES, is_view
+from autograd_seq.plan.views import LEAVES, is_view
 
 _SILENT = {"state", "spread", "broadcast_to", "rewritten", "stop_gradient"}  # views that equations need not mention
 _LONGEST = 110

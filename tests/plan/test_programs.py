@@ -594,3 +594,33 @@ def test_products_with_what_a_loop_keeps_for_a_few_steps(compiled, ways):
     (want,) = ag.Graph(loss).unroll(t=5, b=2, c=3).evaluate(**feeds)
     for passes in ways:
         assert_close(compiled([loss], passes=passes)(**feeds)[0], want, f"passes={passes}")
+
+
+@pytest.mark.parametrize("widths", [(2, 2, 2), (2, 4, 2), (4, 2, 6)])
+@pytest.mark.parametrize("over", ["tb", "bt", "tbc"])
+def test_parts_of_one_product_lie_apart(widths: tuple[int, ...], over: str, compiled: Any, ways: Any) -> None:
+    """Gates of equal or different widths, over a batch or two, one of them read a step late as well, with a row of its own."""
+    by_name = {name: ag.Axis(name) for name in over}
+    t, axes = by_name["t"], tuple(by_name.values())
+    x, h = ag.input("x", (3,), over=axes), ag.state("h", (2,), over=axes)
+    gates = ag.state("gates", (sum(widths),), over=axes, init={t: ag.param("row", (sum(widths),))})
+    U, W = ag.param("U", (sum(widths), 3)), ag.param("W", (sum(widths), 2))
+    gates[t] = ag.tanh(U @ x[t] + W @ h[t - 1])
+    a, b = widths[0], widths[0] + widths[1]
+    i, f, late = gates[t][:a], gates[t][a:b], gates[t - 1][b:]
+    h[t] = ag.sigmoid(i[:2]) * f[:2] + 0.5 * f[-2:] * late[:2] + 0.1 * h[t - 1]
+    loss = ag.sum(ag.sum(h * h), over=axes)
+    sizes = dict(zip(over, (3, 4, 2), strict=False))
+    agree(compiled, ways, loss, [h], feeds_of(loss)(**sizes), **sizes)
+
+
+def test_the_gates_of_a_batch_lie_in_one_piece_each(compiled: Any) -> None:
+    """What a step reads of a packed value is one piece of memory, whatever the batch is; without a batch it is so anyway."""
+    t, b = ag.Axis("t"), ag.Axis("b")
+    for over, layouts in (((t, b), ["t block b"]), ((t,), [])):
+        x, h = ag.input("x", (3,), over=over), ag.state("h", (4,), over=over)
+        r, z = (ag.sigmoid(ag.param(f"U{g}", (4, 3)) @ x[t] + ag.param(f"W{g}", (4, 4)) @ h[t - 1]) for g in "rz")
+        h[t] = z * ag.tanh(r + h[t - 1])
+        homes = compiled(h).plan.storage.buffers
+        found = [" ".join(a.name for a in home.layout) for home in homes if home.layout != home.axes]
+        assert [f.removeprefix("t ") for f in found] == [f.removeprefix("t ") for f in layouts]

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 import autograd_seq as ag
+from autograd_seq.emit import views
 from autograd_seq.plan import expand, halves, legal, pack, regroup, simplify, storage
 
 _hot = expand._multiple_of_one_hot
+_between = views.blocks_between
 _terms, _factors, _ring = regroup._terms, regroup._factors, storage.Storage._ring
 
 
@@ -36,6 +38,7 @@ SABOTAGE: dict[str, tuple[Any, str, Callable[..., Any]]] = {
     "a gate's argument not halved": (halves, "_scaled", lambda w, z, gate, image, half: image[z]),
     "a label counted once, not as often as it weighs": (
         expand, "_multiple_of_one_hot", lambda x: None if (found := _hot(x)) is None else (found[0], None)),
+    "every block is the first": (views, "blocks_between", lambda x, start, stop: _between(x, 0, stop - start)),
     "arrays free too early": (storage.Storage, "_stop", lambda s, n, kept: s.at[n]),
 }  # fmt: skip
 
