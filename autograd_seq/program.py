@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
@@ -28,6 +29,7 @@ from autograd_seq.graph.lengths import Over, check_needs, fed, ragged, told
 from autograd_seq.node import STRONG, Node
 from autograd_seq.ops.leaf import PARAM, TENSOR
 from autograd_seq.plan.cost import Cost, cost
+from autograd_seq.plan.passes import BATCH
 from autograd_seq.plan.text import Schedule
 
 _PROFILE_SECONDS = 2.0  # a profile stops after these, or 50 runs, but not before 3 runs
@@ -38,7 +40,9 @@ class Program:
 
     Attributes:
         graph: the folded graph that was compiled.
-        source: the program, as text: exactly what runs.
+        source: the program, as text: exactly what runs, but for a batch of one: see ``single``.
+        single: the program that runs where every axis that no loop runs over has the length 1. There the time is that of
+            NumPy's calls, and a program with fewer of them is faster, though it computes more.
         schedule: what is lifted and what loops; it prints.
         backend: the language it is written in, ``"numpy"`` or ``"numba"``.
         padded: the programs that have run with lengths instead of this one, by the axes that have some and what those
@@ -56,16 +60,20 @@ class Program:
     """
 
     def __init__(self, graph: Graph, dtype: Any, passes: Iterable[str] | None,
-                 layouts: Sequence[Sequence[Axis]], backend: str = "numpy") -> None:  # fmt: skip
+                 layouts: Sequence[Sequence[Axis]], backend: str = "numpy", rows: int = BATCH) -> None:  # fmt: skip
         self.graph = graph
         self.dtype = _width(dtype)
         self._like: Any = lambda nodes: Program(Graph(nodes), dtype, passes, layouts, backend)
         self.padded: dict[Over, Program] = {}
-        made = backends.written(graph, layouts, passes, backend)
+        made = backends.written(graph, layouts, passes, backend, rows)
         self.backend, self.plan, self._emitted, self._notes = made
         self._silent = made.silent
         self.source = self._emitted.source
         self._make = backends.maker(made, graph, layouts, passes)
+        stepped = self.plan.storage.stepped
+        beside = [i for i, a in enumerate(graph.axes) if a not in stepped] if stepped and self.backend == "numpy" else []
+        self._beside = tuple(beside) if rows > 1 else ()
+        self._for_one: Any = lambda: Program(graph, dtype, passes, layouts, backend, rows=1)
         self._in_numpy: Any = lambda: backends.written(graph, layouts, passes, "numpy")
         self._order = list(self._emitted.feeds)
         self._strong = [n._value.dtype for n in graph.nodes if n.op is TENSOR and n.weak == STRONG and n.dtype is float]
@@ -114,7 +122,7 @@ class Program:
         try:
             run = idle.pop()  # a workspace belongs to one call at a time
         except IndexError:
-            run = self._make(*workspace)
+            run = self._at(workspace)._make(*workspace)
         try:
             if self._silent:
                 out = run(*arrays)
@@ -137,6 +145,16 @@ class Program:
             self.padded[said.over] = self._like(made.outputs)
         return self.padded[said.over](**fed(self.graph, made, said, given))
 
+    @cached_property
+    def single(self) -> Program:
+        """The program for one sequence at a time, compiled when it is first asked for, or needed."""
+        made: Program = self._for_one() if self._beside else self
+        return made if made._order == self._order else self
+
+    def _at(self, sizes: Sequence[Any]) -> Program:
+        """Return the program that runs at the given lengths of the graph's axes."""
+        return self.single if self._beside and all(sizes[i] == 1 for i in self._beside) else self
+
     @property
     def schedule(self) -> Schedule:
         """What is lifted over which axes, and what loops, with the operations and bytes of each line; it prints."""
@@ -154,7 +172,9 @@ class Program:
         Notes:
             Floats are counted at the width that ``dtype=`` fixed, else that of float64.
         """
-        return cost(self.plan, self.graph._sizes(lengths), (self.dtype or np.dtype(np.float64)).itemsize)
+        sizes = self.graph._sizes(lengths)
+        plan = self._at([sizes[a] for a in self.graph.axes]).plan
+        return cost(plan, sizes, (self.dtype or np.dtype(np.float64)).itemsize)
 
     def save_source(self, path: str | os.PathLike[str]) -> Path:
         """Write the program as a file that runs with NumPy alone, and says how; the file is written whole or not at all.
@@ -206,10 +226,11 @@ class Program:
             )  # fmt: skip
         self(**given)  # what is wrong with the feeds is said here
         arrays, workspace = self._checked(given)
-        source, equations = marked(self.source)
+        emitted = self._at(workspace)._emitted
+        source, equations = marked(emitted.source)
         times: list[float] = []
-        foreign = {**self._emitted.foreign, MARK: lambda: times.append(perf_counter())}
-        run = backends.executed(replace(self._emitted, source=source, foreign=foreign))(*workspace)
+        foreign = {**emitted.foreign, MARK: lambda: times.append(perf_counter())}
+        run = backends.executed(replace(emitted, source=source, foreign=foreign))(*workspace)
         spent: list[list[float]] = [[] for _ in equations]
         end = perf_counter() + _PROFILE_SECONDS
         with np.errstate(all="ignore"):

@@ -15,12 +15,12 @@ from autograd_seq.emit.native import ALL_NATIVE, NativeWriter
 from autograd_seq.emit.numpy import Emitted, Writer
 from autograd_seq.errors import OperationError, did_you_mean
 from autograd_seq.graph.graph import Graph
-from autograd_seq.plan.passes import PASSES, Plan, plan
+from autograd_seq.plan.passes import BATCH, PASSES, Plan, plan
 
 BACKENDS = ("numpy", "numba", "auto")
 """What ``backend=`` may be."""
 
-_FOR_CALLS = {"expand", "halve", "block", "sink", "apart", "share"}
+_FOR_CALLS = {"expand", "halve", "join", "block", "sink", "apart", "share"}
 """Passes that save NumPy calls, or passes over memory: native functions fuse, and share arrays after that."""
 
 Layouts = Sequence[Sequence[Axis]]
@@ -53,7 +53,7 @@ def check(backend: str) -> None:
         )  # fmt: skip
 
 
-def written(graph: Graph, layouts: Layouts, passes: Iterable[str] | None, backend: str) -> Made:
+def written(graph: Graph, layouts: Layouts, passes: Iterable[str] | None, backend: str, rows: int = BATCH) -> Made:
     """Return the program of a graph in a language; ``"auto"`` is numba where that writes all of it.
 
     Args:
@@ -61,32 +61,33 @@ def written(graph: Graph, layouts: Layouts, passes: Iterable[str] | None, backen
         layouts: the axes of each output, as its array is to be laid out.
         passes: names of passes, all by default.
         backend: out of ``BACKENDS``.
+        rows: how many points a step of a loop is taken to have; native programs do not depend on it.
 
     Raises:
         OperationError: there is no such pass, or numba is asked for and not installed.
     """
     if backend == "numpy":
-        return _calls(graph, layouts, passes)
+        return _calls(graph, layouts, passes, rows)
     if not numba.available():
         if backend == "numba":
             numba.refuse()
-        return _calls(graph, layouts, passes)._replace(notes=("NumPy: numba is not installed",))
+        return _calls(graph, layouts, passes, rows)._replace(notes=("NumPy: numba is not installed",))
     made = _native(graph, layouts, passes)
     if backend == "numba" or made.notes[0] == ALL_NATIVE:
         return made
-    return _calls(graph, layouts, passes)._replace(notes=(f"NumPy: {made.notes[0].removeprefix('native (numba): ')}",))
+    return _calls(graph, layouts, passes, rows)._replace(notes=(f"NumPy: {made.notes[0].removeprefix('native (numba): ')}",))
 
 
-def _calls(graph: Graph, layouts: Layouts, passes: Iterable[str] | None) -> Made:
-    planned = plan(graph.outputs, graph.axes, calls.writes, calls.in_place, passes)
-    writer = Writer(planned.graph, planned.storage, graph.axes, _title(graph))
+def _calls(graph: Graph, layouts: Layouts, passes: Iterable[str] | None, rows: int = BATCH) -> Made:
+    planned = plan(graph.outputs, graph.axes, calls.writes, calls.in_place, passes, rows)
+    writer = Writer(planned.graph, planned.storage, graph.axes, _title(graph), list(graph.inputs))
     return Made("numpy", planned, writer.emit(layouts))
 
 
 def _native(graph: Graph, layouts: Layouts, passes: Iterable[str] | None) -> Made:
     chosen = [p for p in (PASSES if passes is None else passes) if p not in _FOR_CALLS]
     planned = plan(graph.outputs, graph.axes, native_ops.writes, calls.in_place, chosen)
-    writer = NativeWriter(planned.graph, planned.storage, graph.axes, _title(graph))
+    writer = NativeWriter(planned.graph, planned.storage, graph.axes, _title(graph), list(graph.inputs))
     emitted = writer.emit(layouts)
     return Made("numba", planned, emitted, writer.notes())
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from autograd_seq.emit.arrays import WORK, Array
 from autograd_seq.graph.order import rows
 from autograd_seq.node import Node
-from autograd_seq.plan.storage import Home
+from autograd_seq.plan.storage import Home, Lane
 from autograd_seq.plan.views import root
 
 if TYPE_CHECKING:
@@ -30,16 +30,18 @@ def fill(w: Writer, node: Node) -> None:
     if bound is None:
         return
     lo, hi = home.halo[axis]
-    p = home.layout.index(axis)
+    lane = home.lane or Lane(home.node, -1, 0, home.shape[-1] if home.shape else 0)
+    whole = w.storage.homes[lane.whole]
+    p, before, behind = whole.layout.index(axis), whole.halo[axis][0] - lo + lane.by, lane.by - whole.halo[axis][1]
+    part = [] if home.lane is None else [*(":" for _ in whole.shape[1:]), f"{lane.start}:{lane.stop}"]
     for j in range(lo if by > 0 else hi):
         row = given[0] if bound.rows is None else given[j - lo] if by > 0 else given[j]
-        core = {q: f"{home.halo[a][0]}:{f'-{home.halo[a][1]}' if home.halo[a][1] else ''}"
-                for q, a in enumerate(home.layout) if a in home.halo and a is not axis}  # fmt: skip
-        place = str(j) if by > 0 else str(j - hi)
-        base = Array(w.allocated(home), home.layout, home.shape, WORK)
+        core = {q: f"{whole.halo[a][0]}:{f'-{whole.halo[a][1]}' if whole.halo[a][1] else ''}"
+                for q, a in enumerate(whole.layout) if a in whole.halo and a is not axis}  # fmt: skip
+        base = Array(w.allocated(whole), whole.layout, home.shape, WORK)
         target = base.as_view(
-            w.once(base.index({**core, p: place}), f"{w.called(home.node)}_{side}"),
-            axes=tuple(a for a in home.layout if a is not axis), whole=False,
+            w.once(base.index({**core, p: str(j + (before if by > 0 else behind))}, part), f"{w.called(home.node)}_{side}"),
+            axes=tuple(a for a in whole.layout if a is not axis), whole=False,
         )  # fmt: skip
         _copy(w, target, row, w.called(home.node))
 

@@ -44,8 +44,8 @@ ALL_NATIVE = "native (numba): everything"
 class NativeWriter(Writer):
     """Writes one program."""
 
-    def __init__(self, graph: Graph, storage: Storage, axes: Sequence[Axis], title: str) -> None:
-        super().__init__(graph, storage, axes, title)
+    def __init__(self, graph: Graph, storage: Storage, axes: Sequence[Axis], title: str, feeds: Sequence[str]) -> None:
+        super().__init__(graph, storage, axes, title, feeds)
         self.names.taken |= set(PROVIDED)
         self.var = {a: self.names.new(a.name) for a in self.axes}
         for name in "ijkmnpq":

@@ -7,6 +7,7 @@ Nothing is built per step in a loop: it runs over lists of rows that are there a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -29,23 +30,30 @@ from autograd_seq.ops.leaf import INPUT, PARAM, TENSOR
 from autograd_seq.ops.time import INDEX, SHIFT, SIZE
 from autograd_seq.plan.apart import Blocks, blocks_of
 from autograd_seq.plan.schedule import Item, Loop
-from autograd_seq.plan.storage import Home, Storage
+from autograd_seq.plan.storage import Home, Lane, Storage
 from autograd_seq.plan.views import is_view, root
 
-RESERVED = {*NUMPY, *HELPERS, calls.ONE, "np", "math", "real", "program", "run", "constants", "lengths"}
+RESERVED = {*NUMPY, *HELPERS, *calls.NUMBERS, "np", "math", "real", "program", "run", "constants", "lengths"}
 
 
 class Writer:
-    """Writes one program."""
+    """Writes one program.
 
-    def __init__(self, graph: Graph, storage: Storage, axes: Sequence[Axis], title: str) -> None:
+    Args:
+        graph, storage: of its plan.
+        axes: in the order in which their lengths are told.
+        title: the first line of its docstring.
+        feeds: names of inputs and parameters, in the order in which it takes those that it reads.
+    """
+
+    def __init__(self, graph: Graph, storage: Storage, axes: Sequence[Axis], title: str, feeds: Sequence[str]) -> None:
         self.graph, self.storage, self.axes, self.title = graph, storage, tuple(axes), title
         self.labels = state_names(graph.nodes, {n: graph.name(n) for n in graph.nodes})
         self.names = Names(RESERVED)
         self.bundle = Bundle(self.names.new)
         self.equations = Equations(graph, self.labels, storage.absorbed)
         self.size = {a: self.names.new(a.name.upper() if len(a.name) <= 2 else f"size_{a.name}") for a in self.axes}
-        self.feeds = {name: self.names.new(name) for name in graph.inputs}
+        self.feeds = {name: self.names.new(name) for name in feeds if name in graph.inputs}
         self.constants: dict[str, np.ndarray] = {}
         self.work: list[str] = []
         self.run: list[Any] = []
@@ -148,7 +156,7 @@ class Writer:
     def _own(self, node: Node) -> Array:
         home = self.storage.homes[node]
         if home.lane:
-            return self.place(*home.lane, node.shape, self.called(node))
+            return self.place(home.lane, node.shape, self.called(node))
         if home.buffer is None:
             stage = STEP if self.storage.path[node] else RUN
             return Array(self.names.new(self.called(node)), home.axes, node.shape, stage, whole=False)
@@ -156,13 +164,13 @@ class Writer:
             return self._ring(home, 0)
         return self.steps_of(home, None, 0)
 
-    def place(self, whole: Node, dimension: int, start: int, stop: int, shape: tuple[int, ...], wanted: str) -> Array:
+    def place(self, lane: Lane, shape: tuple[int, ...], wanted: str) -> Array:
         """Return a part of an array as an array."""
-        x = self.array(whole)
+        x = self.steps_of(self.storage.homes[lane.whole], lane.axis, lane.by) if lane.by else self.array(lane.whole)
         if blocks_of(x.axes):
-            part = blocks_between(x, start, stop)
+            part = blocks_between(x, lane.start, lane.stop)
             return part.as_view(self.once(part.code, wanted))
-        keys = [f"{start}:{stop}" if d == dimension else ":" for d in range(-len(shape), 0)]
+        keys = [f"{lane.start}:{lane.stop}" if d == lane.dimension else ":" for d in range(-len(shape), 0)]
         while keys[-1] == ":":
             keys.pop()
         return x.as_view(self.once(x.index({}, keys), wanted), shape=shape, whole=False)
@@ -315,7 +323,10 @@ class Writer:
     def finished(self, line: str) -> str:
         """Return a line with its numbers; what it calls is carried along."""
         self.helpers |= {h for h in HELPERS if line.startswith(f"{h}(")}
-        return line.replace(calls.ONE, self.once("array(1.0, real)", "one")) if calls.ONE in line else line
+        for word, (name, value) in calls.NUMBERS.items():
+            if re.search(rf"\b{word}\b", line):
+                line = re.sub(rf"\b{word}\b", self.once(f"array({value}, real)", name), line)
+        return line
 
     # -- the whole --------------------------------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from autograd_seq.op import BUILT_IN
 from autograd_seq.ops.random import DRAW
 from autograd_seq.plan.apart import blocks_of
 from autograd_seq.plan.storage import Lane
+from autograd_seq.plan.views import root, shifts, shown
 
 if TYPE_CHECKING:
     from autograd_seq.emit.numpy import Writer
@@ -58,20 +59,21 @@ def statement(w: Writer, node: Node) -> None:
 
 def _parts(w: Writer, node: Node) -> Iterator[tuple[Node, Lane, bool]]:
     """Yield the parts of a concatenation, the place of each, and whether it is computed there."""
-    axis = node.attrs["axis"]
-    whole, _, start, _ = w.storage.lanes.get(node, (node, axis, 0, 0))
+    here = w.storage.lanes.get(node, Lane(node, node.attrs["axis"], 0, 0))
+    start = here.start
     for x in node.inputs:
-        stop = start + x.shape[axis]
-        lane = w.storage.lanes.get(x)
-        yield x, (whole, axis, start, stop), lane is not None and lane[0] is whole and lane[2] == start
-        start = stop
+        place = here._replace(start=start, stop=start + x.shape[node.attrs["axis"]])
+        lane, shift = w.storage.lanes.get(root(x)), sum(by for _, by in shifts(x))
+        there = lane is not None and lane.whole is here.whole and (lane.start, lane.by - shift) == (start, here.by)
+        yield x, place, there and (x is root(x) or shown(x) == (root(x), 0, x.shape[-1]))
+        start = place.stop
 
 
 def _join(w: Writer, node: Node, lifted: Sequence[Axis]) -> None:
     """Write a concatenation some of whose parts are in their places already."""
     for x, lane, in_place in _parts(w, node):
         if not in_place:
-            place = w.place(*lane, x.shape, f"{w.called(node)}_part")
+            place = w.place(lane, x.shape, f"{w.called(node)}_part")
             w.write(f"copyto({w.at_step(place, w.called(node))}, {w.operand(x, lifted, len(x.shape))})")
 
 

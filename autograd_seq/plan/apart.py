@@ -68,7 +68,7 @@ def _turnable(storage: Storage, n: Node) -> bool:
 
 def _width(storage: Storage, n: Node, found: dict[Node, Blocks]) -> int:
     """Return how wide the blocks of a node are, if whoever reads or writes several at once can; else 0."""
-    lanes = {m: (start, stop) for m, (whole, _, start, stop) in storage.lanes.items() if whole is n}
+    lanes = {m: (lane.start, lane.stop) for m, lane in storage.lanes.items() if lane.whole is n}
     inside = {n: (0, n.shape[-1]), **lanes}
     pieces: list[tuple[Node, int, int]] = [(m, *span) for m, span in lanes.items()]
     for read in storage.reads[n]:
@@ -108,7 +108,7 @@ def _takes(storage: Storage, m: Node, size: int, width: int, found: dict[Node, B
 def _blocks(storage: Storage, x: Node, found: dict[Node, Blocks]) -> Blocks | None:
     """Return the blocks of the array that a node shows."""
     r = root(x)
-    return found.get(storage.lanes[r][0] if r in storage.lanes else r)
+    return found.get(storage.lanes[r].whole if r in storage.lanes else r)
 
 
 def _by_entry(storage: Storage, n: Node) -> bool:

@@ -13,6 +13,7 @@ from autograd_seq.node import Node
 from autograd_seq.plan.blocks import blocked
 from autograd_seq.plan.expand import expanded
 from autograd_seq.plan.halves import halved
+from autograd_seq.plan.join import joined
 from autograd_seq.plan.legal import legal
 from autograd_seq.plan.pack import packed
 from autograd_seq.plan.regroup import gathered, ordered, regrouped
@@ -22,7 +23,10 @@ from autograd_seq.plan.sink import sunk
 from autograd_seq.plan.storage import Storage
 from autograd_seq.plan.views import LEAVES
 
-GRAPH_PASSES: dict[str, Callable[[Sequence[Node]], list[Node]]] = {
+BATCH = 32
+"""How many points a step is taken to have along all axes but that of its loop, where their lengths are not known."""
+
+GRAPH_PASSES: dict[str, Callable[..., list[Node]]] = {
     "canonical": canonical,
     "identities": identities,
     "expand": expanded,
@@ -33,9 +37,10 @@ GRAPH_PASSES: dict[str, Callable[[Sequence[Node]], list[Node]]] = {
     "pack": packed,
     "regroup": regrouped,
     "tidy": tidied,
+    "join": joined,
     "block": blocked,
 }
-"""Passes over the graph, in the order in which they run."""
+"""Passes over the graph, in the order in which they run. ``join`` also takes how many rows a step is taken to have."""
 
 PASSES: tuple[str, ...] = (*GRAPH_PASSES, "sink", "absorb", "apart", "share")
 """All passes, in order: those over the graph; ``sink``, which computes long rows in the loop that reads them; ``absorb``, which
@@ -55,7 +60,8 @@ class Plan:
 
 
 def plan(
-    outputs: Sequence[Node], axes: Sequence[Axis], writes: Say, in_place: Say, passes: Iterable[str] | None = None
+    outputs: Sequence[Node], axes: Sequence[Axis], writes: Say, in_place: Say, passes: Iterable[str] | None = None,
+    rows: int = BATCH,
 ) -> Plan:
     """Return the plan of what computes ``outputs``.
 
@@ -64,6 +70,7 @@ def plan(
         axes: the axes of that graph, in order.
         writes, in_place: what the language can do with a node's operation (see :class:`Storage`).
         passes: names out of ``PASSES``; all by default.
+        rows: how many points a step is taken to have along the axes that its loop does not run over.
 
     Raises:
         OperationError: there is no such pass.
@@ -75,15 +82,17 @@ def plan(
     out = rebuild(outputs, own)
     for name, run in GRAPH_PASSES.items():
         if name in chosen:
-            out = run(out)
+            out = run(out, rows) if name == "join" else run(out)
     out = legal(out)
     graph = Graph(out)
     items = schedule(graph.nodes)
     if "sink" in chosen:
-        items = sunk(graph, items)
+        items = sunk(graph, items, rows)
     inner = absorbed(graph, items) if "absorb" in chosen else {}
-    storage = Storage(items, graph.outputs, axes, [n for n in graph.nodes if writes(n)],
-                      [n for n in graph.nodes if in_place(n)], inner, "share" in chosen, "apart" in chosen)  # fmt: skip
+    storage = Storage(
+        items, graph.outputs, axes, [n for n in graph.nodes if writes(n)], [n for n in graph.nodes if in_place(n)], inner,
+        share="share" in chosen, blocks="apart" in chosen and rows > 1,
+    )  # fmt: skip
     return Plan(graph, items, storage)
 
 

@@ -65,8 +65,8 @@ def ordered(outputs: Sequence[Node]) -> list[Node]:
     image: dict[Node, Node] = {}
 
     def rule(node: Node, inputs: tuple[Node, ...]) -> Node | None:
-        if where.path[node] and node.op in (_ADD, _SUB) and node.dtype is float and not _inner(where, node):
-            terms = _terms(where, node, (_ADD, _SUB))
+        if where.path[node] and node.op in (_ADD, _SUB) and node.dtype is float and not inner(where, node):
+            terms = terms_of(where, node, (_ADD, _SUB))
             return None if len({where.depth(x, node) for _, x in terms}) < 2 else _total_by_depth(where, node, terms, image)
         return None
 
@@ -85,7 +85,7 @@ def _regrouped(outputs: Sequence[Node]) -> list[Node]:
     def rule(node: Node, inputs: tuple[Node, ...]) -> Node | None:
         if not where.path[node]:
             return None
-        if is_sum(node) and not _inner(where, node):
+        if is_sum(node) and not inner(where, node):
             return _sum_by_depth(where, node, image)
         if node.op is _MUL and node.dtype is float:
             return _product_by_depth(where, node, image)
@@ -94,7 +94,7 @@ def _regrouped(outputs: Sequence[Node]) -> list[Node]:
     return rebuild(outputs, rule, image=image)
 
 
-def _inner(where: Places, node: Node) -> bool:
+def inner(where: Places, node: Node) -> bool:
     """Tell whether the sum that reads a sum will take it apart anyway."""
     if not where.alone(node):
         return False
@@ -102,7 +102,7 @@ def _inner(where: Places, node: Node) -> bool:
     return is_sum(reader) and where.path[reader] == where.path[node]
 
 
-def _terms(where: Places, node: Node, kinds: Sequence[Op] = (_ADD, _SUB, sum_over)) -> list[tuple[int, Node]]:
+def terms_of(where: Places, node: Node, kinds: Sequence[Op] = (_ADD, _SUB, sum_over)) -> list[tuple[int, Node]]:
     """Return the terms of a sum, through the sums and signs inside of it that nobody else reads."""
     found: list[tuple[int, Node]] = []
     stack = [(1, node)]
@@ -122,7 +122,7 @@ def _terms(where: Places, node: Node, kinds: Sequence[Op] = (_ADD, _SUB, sum_ove
 def _sum_by_depth(where: Places, node: Node, image: dict[Node, Node]) -> Node | None:
     if (mixed := _between(where, node, image)) is not None:
         return _as(node, mixed)
-    terms = _terms(where, node)
+    terms = terms_of(where, node)
     depths = {where.depth(x, node) for _, x in terms}
     terms, before = _factored(where, node, terms, image), len(terms)
     if before == len(terms) < 3 and len(depths) < 2:
@@ -249,9 +249,9 @@ def gathered(outputs: Sequence[Node]) -> list[Node]:
     where = Places(outputs)
     groups: dict[Node, list[list[Node]]] = {}
     for n in where.nodes:
-        if where.path[n] and is_sum(n) and not _inner(where, n):
+        if where.path[n] and is_sum(n) and not inner(where, n):
             kinds: dict[object, list[Node]] = {}
-            for sign, x in _terms(where, n):
+            for sign, x in terms_of(where, n):
                 if x.op is SHIFT and sign > 0 and x.attrs["outside"] == "zero" and where.alone(x) and x.dtype is float:
                     kinds.setdefault((x.attrs["axis"], x.attrs["by"], x.shape, frozenset(x.axes)), []).append(x)
             if many := [g for g in kinds.values() if len(g) > 1]:
@@ -270,7 +270,7 @@ def gathered(outputs: Sequence[Node]) -> list[Node]:
             shift = Node(SHIFT, (image[g[0]],), g[0].attrs, g[0].shape, float, g[0].axes)
             pending.append((shift, [image[x] for x in g]))
             total = shift if total is None else _ADD(total, shift)
-        for sign, x in _terms(where, node):
+        for sign, x in terms_of(where, node):
             if x not in joined and total is not None:
                 total = _ADD(total, image[x]) if sign > 0 else _SUB(total, image[x])
         return _as(node, total)

@@ -8,7 +8,8 @@ its steps, is kept for one step only; what is read k steps later and nowhere els
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from autograd_seq.axes import Axis
 from autograd_seq.graph.order import shift_rows
@@ -16,7 +17,7 @@ from autograd_seq.node import Node
 from autograd_seq.ops.time import SHIFT
 from autograd_seq.plan.apart import apart, blocks_of
 from autograd_seq.plan.schedule import Item, Loop, paths
-from autograd_seq.plan.views import LEAVES, adjacent, as_it_is, elsewhere, is_view, root, shifts
+from autograd_seq.plan.views import LEAVES, adjacent, as_it_is, elsewhere, is_view, root, shifts, shown
 
 
 def axis_order(items: Sequence[Item], axes: Sequence[Axis]) -> tuple[Axis, ...]:
@@ -44,8 +45,22 @@ class Read:
     elsewhere: bool = False  # it reads some other step than the current one in another way than by a shift
 
 
-Lane = tuple[Node, int, int, int]
-"""(whole, dimension, start, stop): adjacent entries of another node's array, along a dimension counted from the end."""
+class Lane(NamedTuple):
+    """Adjacent entries of another node's array.
+
+    Attributes:
+        whole: whose array it is.
+        dimension: along which the entries are adjacent, counted from the end.
+        start, stop: which they are.
+        axis, by: the steps of an axis by which they lie further on: what a step computes where a later step reads it.
+    """
+
+    whole: Node
+    dimension: int
+    start: int
+    stop: int
+    axis: Axis | None = None
+    by: int = 0
 
 
 @dataclass(eq=False)
@@ -124,8 +139,8 @@ class Storage:
         self.stepped = {loop.axis for loop in self.span}
         self.roots = {root(o) for o in outputs}
         self.lanes = self._lanes(self.roots) if share else {}
-        for n, (whole, *_) in self.lanes.items():
-            self.reads[whole] = [*self.reads[whole], *self.reads[n]]
+        for n, lane in self.lanes.items():
+            self.reads[lane.whole] = [*self.reads[lane.whole], *self._reads_of_lane(n, lane)]
         self.blocks = apart(self) if blocks else {}
         self.homes = {n: self._home(n, self.roots) for n in self.path if self._computed(n)}
         self.buffers: list[Home] = []
@@ -148,6 +163,18 @@ class Storage:
             found[root(o)].append(Read(None, len(self.path), (), shifts(o)))
         return found
 
+    def _reads_of_lane(self, n: Node, lane: Lane) -> list[Read]:
+        """Return the reads of a node as reads of the array that it is a part of; that it is written there is one more."""
+        if lane.axis is None and self.path[n] == self.path[lane.whole]:
+            return self.reads[n]
+        found = []
+        for r in [Read(n, self.at[n], self.path[n]), *self.reads[n]]:
+            moved = dict(r.shifts)
+            if lane.axis is not None:
+                moved[lane.axis] = moved.get(lane.axis, 0) - lane.by
+            found.append(replace(r, shifts=tuple((a, by) for a, by in moved.items() if by)))
+        return found
+
     def operands(self, n: Node) -> list[Node]:
         """Return what the statement of ``n`` reads: its inputs, and those of what is computed inside of it."""
         return [y for x in n.inputs for y in (x.inputs if x in self.absorbed else (x,))]
@@ -158,6 +185,9 @@ class Storage:
         for n in self.path:
             if n.op.name == "concat" and self._worth_placing(n):
                 found.update(self._wanted(n, found, roots))
+        for n in self.path:
+            if n.op.name == "concat" and self.path[n] and n not in found and n.attrs["axis"] == -1:
+                found.update(self._left_for(n, found))
         for n in [m for m in found if m.op.name == "blocks"]:
             found.update(self._behind(n, found, roots))
         for n in self.path:
@@ -184,30 +214,53 @@ class Storage:
             shape = list(whole.shape)
             shape[axis] = stop - start
             if alone and fits and set(x.axes) == set(whole.axes) and x.shape == tuple(shape):
-                places[x] = whole, axis, start, stop
+                places[x] = Lane(whole, axis, start, stop)
             start = stop
+        return places
+
+    def _left_for(self, whole: Node, found: dict[Node, Lane]) -> dict[Node, Lane]:
+        """Return what a row of a loop joins that was computed at another step, or before the loop, in its place there."""
+        places: dict[Node, Lane] = {}
+        path, stop = self.path[whole], 0
+        axis = path[-1].axis
+        for x in whole.inputs:
+            start, stop = stop, stop + x.shape[-1]
+            r = root(x)
+            fits = self._computed(r) and r not in found and r not in places and set(r.axes) == set(whole.axes)
+            if not fits or r.shape != x.shape or r.dtype is not whole.dtype or len(x.shape) != 1:
+                continue
+            if x is r and x.op.name == "copy" and self.path[x] == path[: len(self.path[x])] != path:
+                if all(read.by is whole and not read.shifts for read in self.reads[x]):
+                    places[x] = Lane(whole, -1, start, stop)
+            elif len(shifts(x)) == 1 and shifts(x)[0][0] is axis and shown(x) == (r, 0, x.shape[-1]) and self.path[r] == path:
+                along = all(a is axis for read in self.reads[r] for a, _ in read.shifts)
+                if along and (r in self.in_place or r.op.name == "concat"):
+                    places[r] = lane = Lane(whole, -1, start, stop, *shifts(x)[0])
+                    inside = [(m, q) for m, q in found.items() if q.whole is r]
+                    places |= {m: lane._replace(start=start + q.start, stop=start + q.stop) for m, q in inside}
         return places
 
     def _behind(self, n: Node, found: dict[Node, Lane], roots: set[Node]) -> dict[Node, Lane]:
         """Return what a product of blocks reads, and the parts of that, in the place where the product is to be."""
-        x, (whole, axis, start, _) = n.inputs[0], found[n]
+        x, lane = n.inputs[0], found[n]
+        whole, start = lane.whole, lane.start
         if x.op.name != "concat" or not self._computed(x) or x in roots or self.path[x] or set(x.axes) != set(whole.axes):
             return {}
-        if any(r.by is not n or r.shifts for r in self.reads[x]) or any(lane[0] is n for lane in found.values()):
+        if any(r.by is not n or r.shifts for r in self.reads[x]) or any(q.whole is n for q in found.values()):
             return {}
-        inner = {m: lane for m, lane in found.items() if lane[0] is x}
-        return {x: found[n], **{m: (whole, axis, start + a, start + b) for m, (_, _, a, b) in inner.items()}}
+        inside = [(m, q) for m, q in found.items() if q.whole is x]
+        return {x: lane, **{m: lane._replace(start=start + q.start, stop=start + q.stop) for m, q in inside}}
 
     def _left(self, n: Node, found: dict[Node, Lane], roots: set[Node]) -> Lane | None:
         """Return the part of another array that ``n`` may write over: it reads it at its own step, as the last to do so."""
         for x in n.inputs:
             lane = found.get(x)
-            if lane is None and (shown := adjacent(x)) is not None:
-                lane = shown[0], -1, *shown[1:]
-            if lane is None or lane[1] != -1 or lane[0] in found or not self._computed(lane[0]):
+            if lane is None and (part := adjacent(x)) is not None:
+                lane = Lane(part[0], -1, *part[1:])
+            if lane is None or lane.dimension != -1 or lane.axis or lane.whole in found or not self._computed(lane.whole):
                 continue
-            whole, _, start, stop = lane
-            inside = {m for m, (w, _, a, b) in found.items() if w is whole and a < stop and start < b}
+            whole, start, stop = lane.whole, lane.start, lane.stop
+            inside = {m for m, q in found.items() if q.whole is whole and q.start < stop and start < q.stop}
             fits = n not in roots and whole not in roots and n.dtype is whole.dtype and set(n.axes) == set(whole.axes)
             fits = fits and n.shape == (*whole.shape[:-1], stop - start) and self.path[n] == self.path[whole]
             again = any(y is not x and (root(y) is whole or root(y) in inside) for y in n.inputs)
@@ -238,30 +291,35 @@ class Storage:
             moved = [q for q, loop in enumerate(path[:common]) if any(a is loop.axis for a, _ in r.shifts)]
             kept = min(kept, common, *moved)
         if n in self.lanes:
-            return Home(n, (), buffer=-2, start=self.at[n], lane=self.lanes[n])
+            return Home(n, (), self._halo(n), buffer=-2, start=self.at[n], lane=self.lanes[n])
         home = Home(n, self._dims(n, path[kept:]))
         home.start = home.last = self.at[n]
         home.stop = self._stop(n, kept)
         home.last = max([home.start, *(r.at for r in reads)])
         if kept < len(path):
             home.start = self.span[path[kept]][0]
-        home.start = min([home.start, *(self.at[x] for x, lane in self.lanes.items() if lane[0] is n)])
-        for r in reads:
-            for axis, by in r.shifts:
-                lo, hi = home.halo.get(axis, (0, 0))
-                home.halo[axis] = max(lo, by), max(hi, -by)
+        home.start = min([home.start, *(self.at[x] for x, lane in self.lanes.items() if lane.whole is n)])
+        home.halo = self._halo(n)
         home.ring = self._ring(n, kept)
         if home.ring:
             home.axes = self._dims(n, ())
             del home.halo[path[-1].axis]
         writes = n in self.writes and not (n in roots and not path) and (n.axes or n.shape)
-        if home.halo or home.ring or kept < len(path) or writes or any(lane[0] is n for lane in self.lanes.values()):
+        if home.halo or home.ring or kept < len(path) or writes or any(lane.whole is n for lane in self.lanes.values()):
             home.buffer = -1
         home.layout = home.axes
         if n in self.blocks:
             k = sum(a in self.stepped for a in home.axes)
             home.layout = (*home.axes[:k], self.blocks[n], *home.axes[k:])
         return home
+
+    def _halo(self, n: Node) -> dict[Axis, tuple[int, int]]:
+        halo: dict[Axis, tuple[int, int]] = {}
+        for r in self.reads[n]:
+            for axis, by in r.shifts:
+                lo, hi = halo.get(axis, (0, 0))
+                halo[axis] = max(lo, by), max(hi, -by)
+        return halo
 
     def _dims(self, n: Node, kept: tuple[Loop, ...]) -> tuple[Axis, ...]:
         stepped = {loop.axis for loop in self.path[n]} - {loop.axis for loop in kept}
@@ -281,6 +339,8 @@ class Storage:
         path = self.path[n]
         if kept != len(path) - 1 or any(r.path != path for r in self.reads[n]):
             return 0
+        if any(lane.whole is n and lane.axis for lane in self.lanes.values()):
+            return 0  # what is read later is written into its row, not carried on
         axis = path[-1].axis
         delays = [next((abs(by) for a, by in r.shifts if a is axis), 0) for r in self.reads[n]]
         if any(a is not axis for r in self.reads[n] for a, _ in r.shifts):

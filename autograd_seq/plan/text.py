@@ -66,7 +66,7 @@ class Schedule:
         if home is None:
             return flops, ""
         kept = prod(node.shape) * WIDTHS.get(node.dtype, self.itemsize) * max(home.ring, 1)
-        own = storage.homes[home.lane[0]].axes if home.lane else home.axes
+        own = storage.homes[home.lane.whole].axes if home.lane else home.axes
         return flops, f"{_product(kept, own)} bytes"
 
 

@@ -73,6 +73,14 @@ def test_rows_computed_in_the_loops_that_read_them(seed, random_program, compile
     check(case, compiled(case.outputs)(**case.fed(ag.Graph(case.outputs))), case.expected(), "all rows sunk")
 
 
+@pytest.mark.parametrize("seed", range(3, COUNT, 5))
+def test_the_program_for_one_sequence_is_right_for_many(seed, random_program, compiled):
+    """It is only slower there: what it takes a batch to be decides how it computes, not what."""
+    case = random_program(seed)
+    program = compiled(case.outputs).single
+    check(case, program(**case.fed(ag.Graph(case.outputs))), case.expected(), "the program for one sequence")
+
+
 @pytest.mark.parametrize("seed", range(0, COUNT, 5))
 def test_a_program_runs_again_with_other_feeds_and_lengths(seed, random_program, compiled):
     """A call leaves nothing behind: not in the feeds, not in what an earlier call returned, not for a later call."""

@@ -10,11 +10,11 @@ import pytest
 
 import autograd_seq as ag
 from autograd_seq.emit import views
-from autograd_seq.plan import expand, halves, legal, pack, regroup, simplify, storage
+from autograd_seq.plan import expand, halves, join, legal, pack, regroup, simplify, storage
 
 _hot = expand._multiple_of_one_hot
-_between = views.blocks_between
-_terms, _factors, _ring = regroup._terms, regroup._factors, storage.Storage._ring
+_between, _block = views.blocks_between, join._Joiner._block
+_terms, _factors, _ring = regroup.terms_of, regroup._factors, storage.Storage._ring
 
 
 def _first_part(x: ag.Node, dimension: int, start: int, stop: int) -> ag.Node:
@@ -24,7 +24,7 @@ def _first_part(x: ag.Node, dimension: int, start: int, stop: int) -> ag.Node:
 
 
 SABOTAGE: dict[str, tuple[Any, str, Callable[..., Any]]] = {
-    "signs of a sum lost": (regroup, "_terms", lambda *a: [(1, x) for _, x in _terms(*a)]),
+    "signs of a sum lost": (regroup, "terms_of", lambda *a: [(1, x) for _, x in _terms(*a)]),
     "a factor counted twice": (regroup, "_factors", lambda w, n: [*_factors(w, n), _factors(w, n)[0]]),
     "a factor lost": (regroup, "_multiplied", lambda factors: list(factors)[:1]),
     "a sum over what does not vary is not times its length": (
@@ -39,6 +39,8 @@ SABOTAGE: dict[str, tuple[Any, str, Callable[..., Any]]] = {
     "a label counted once, not as often as it weighs": (
         expand, "_multiple_of_one_hot", lambda x: None if (found := _hot(x)) is None else (found[0], None)),
     "every block is the first": (views, "blocks_between", lambda x, start, stop: _between(x, 0, stop - start)),
+    "what a later step reads has no row before the first": (storage.Storage, "_reads_of_lane", lambda s, n, lane: s.reads[n]),
+    "a vector's rows are another's": (join._Joiner, "_block", lambda s, j, x: _block(s, j, j.vectors[-1])),
     "arrays free too early": (storage.Storage, "_stop", lambda s, n, kept: s.at[n]),
 }  # fmt: skip
 
