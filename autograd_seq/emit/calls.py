@@ -18,9 +18,9 @@ UFUNCS = {
 }  # fmt: skip
 """Operations that are one ufunc: ``add(a, b, out)``."""
 
-ONE, MINUS_ONE = "ONE", "MINUS_ONE"
+ONE, MINUS_ONE, SMALLEST = "ONE", "MINUS_ONE", "SMALLEST"
 """Stand for numbers of the program's width, which are made once: NumPy takes longer to read a Python number than to add it."""
-NUMBERS = {ONE: ("one", 1.0), MINUS_ONE: ("minus_one", -1.0)}
+NUMBERS = {ONE: ("one", "1.0"), MINUS_ONE: ("minus_one", "-1.0"), SMALLEST: ("smallest", "np.finfo(real).tiny")}
 
 Say = Callable[[Node, str, list[str]], list[str]]
 """From (node, where to write, operands) to lines."""
@@ -72,7 +72,8 @@ def _add_at(node: Node, out: str, xs: list[str]) -> list[str]:
 
 
 def _nonzero(node: Node, out: str, xs: list[str]) -> list[str]:
-    return [f"add({xs[0]}, equal({xs[0]}, 0), {out})"]
+    """A sum of exp less its level is 0 only where all entries are minus infinity; then any other number will do."""
+    return [f"maximum({xs[0]}, {SMALLEST}, out={out})"]
 
 
 def _sum_over(node: Node, out: str, xs: list[str]) -> list[str]:

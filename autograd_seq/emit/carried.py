@@ -6,7 +6,7 @@ HELPERS: dict[str, str] = {
     return [a[i, ...] for i in range(len(a))]''',
     "total": '''def total(a, axes):
     """Sum over leading dimensions; many rows of float32 by halves, so that rounding errors do not grow with their number."""
-    if a.dtype == np.float32 and axes == tuple(range(len(axes))) and a.ndim > len(axes):
+    if a.size > 256 and a.dtype == np.float32 and axes == tuple(range(len(axes))) and a.ndim > len(axes):
         n = 1
         for k in axes:
             n *= a.shape[k]
@@ -29,6 +29,11 @@ HELPERS: dict[str, str] = {
     else:
         place = np.broadcast_to(index, a.shape[:-1])[..., None]
         np.put_along_axis(a, place, np.take_along_axis(a, place, -1) + np.asarray(factor)[..., None], -1)''',
+    "places": '''def places(index, n, starts):
+    """Where the entries stand that an index names, one in each row of n entries."""
+    if index.size and np.maximum.reduce(index.view(np.uint64), None) >= n:  # a negative number is a large one then
+        raise IndexError(f"expected 0 … {n - 1}, got {index.min()} … {index.max()}")
+    return index.reshape(-1) + starts''',
     "largest": '''def largest(a, axes):
     """The maximum over dimensions."""
     return np.max(a, axis=axes)''',

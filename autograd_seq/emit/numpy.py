@@ -61,6 +61,7 @@ class Writer:
         self.arrays: dict[Node, Array] = {}
         self.kept: dict[tuple[int, str], str] = {}
         self.fixed: dict[tuple[Node, str], str] = {}  # matrices that loops read
+        self.found: dict[tuple[Node, int], str] = {}  # of the entries that an index names
         self.bases: dict[int, str] = {}  # workspace arrays, by number
         self.filled: set[tuple[Home, Axis, str]] = set()
         self.helpers: set[str] = set()
@@ -173,7 +174,8 @@ class Writer:
         keys = [f"{lane.start}:{lane.stop}" if d == lane.dimension else ":" for d in range(-len(shape), 0)]
         while keys[-1] == ":":
             keys.pop()
-        return x.as_view(self.once(x.index({}, keys), wanted), shape=shape, whole=False)
+        even = (x.whole or x.even) and len(shape) == 1
+        return x.as_view(self.once(x.index({}, keys), wanted), shape=shape, whole=False, even=even)
 
     def allocated(self, home: Home) -> str:
         """Return the name of a workspace array, which is allocated here when it is first needed."""
@@ -229,20 +231,24 @@ class Writer:
 
     # -- operands -------------------------------------------------------------------------------------------------------
 
-    def bind(self, code: str, axes: Sequence[Axis], stage: int, label: str, points: int) -> str:
+    def bind(self, code: str, axes: Sequence[Axis], stage: int, label: str, points: int, method: str = "") -> str:
         """Return the code of an array at the current step of all loops around; ``axes`` are those of its first dimensions.
 
         Args:
             points: how many dimensions it has besides the axes of loops.
+            method: one of its methods instead, which is looked up before the loop.
         """
         axes = list(axes)
         for frame in self.frames:
             if not (axes and axes[0] is frame.loop.axis):
                 continue
-            if code not in frame.over:
-                frame.over[code] = self.names.new(f"{label}_{frame.loop.axis.name}"), self._rows(
-                    code, frame.loop, stage, label, scalars=len(axes) == 1 and not points)  # fmt: skip
-            code, stage, axes = frame.over[code][0], STEP, axes[1:]
+            key = f"{code}.{method}" if method else code
+            if key not in frame.over:
+                rows = self._rows(code, frame.loop, stage, label, scalars=len(axes) == 1 and not points)
+                if method:
+                    rows = self.once(f"[row.{method} for row in {rows}]", f"{label}s")
+                frame.over[key] = self.names.new(f"{label}_{frame.loop.axis.name}"), rows
+            code, stage, axes = frame.over[key][0], STEP, axes[1:]
         return code
 
     def _rows(self, code: str, loop: Loop, stage: int, label: str, scalars: bool) -> str:
@@ -361,7 +367,43 @@ class Writer:
         elif code == x.code and r is node and home and home.buffer is None and _fresh(node) and node not in self.given:
             self.given.add(node)
             return code
+        elif code == x.code and not x.axes and (span := self._part_of_its_own(node)) is not None:
+            keys = ", ".join(f"{a}:{b}" if (a, b) != (0, n) else ":" for (a, b), n in zip(span, r.shape, strict=True))
+            return f"{self.array(r).code}[{keys}]"
         return f"array({code}, {self.width(node)})"
+
+    def _part_of_its_own(self, node: Node) -> Rectangle | None:
+        """Return which entries of a local array an output is, if no other output shows them."""
+        r = root(node)
+        home, outputs = self.storage.homes.get(r), self.graph.outputs
+        if node is r or home is None or home.buffer is not None or not _fresh(r) or any(o is r for o in outputs):
+            return None
+        span = _rectangle(node)
+        others = [_rectangle(o) for o in outputs if o is not node and root(o) is r]
+        alone = sum(o is node for o in outputs) == 1 and all(o is not None and span and _disjoint(span, o) for o in others)
+        return span if alone else None
+
+
+Rectangle = list[tuple[int, int]]
+
+
+def _rectangle(node: Node) -> Rectangle | None:
+    """Return which entries of an array a part of parts of it shows, as a range for each dimension."""
+    parts = []
+    while is_view(node):
+        if node.op.name != "slice" or not all(isinstance(k, slice) and k.step == 1 for k in node.attrs["key"]):
+            return None
+        parts.append(node)
+        node = node.inputs[0]
+    span = [(0, n) for n in node.shape]
+    for p in reversed(parts):
+        keys = p.attrs["key"]
+        span = [(a + k.start, a + k.stop) for (a, _), k in zip(span, keys, strict=False)] + span[len(keys) :]
+    return span
+
+
+def _disjoint(a: Rectangle, b: Rectangle) -> bool:
+    return any(stop <= first or last <= start for (start, stop), (first, last) in zip(a, b, strict=True))
 
 
 def _fresh(node: Node) -> bool:

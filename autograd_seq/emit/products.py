@@ -34,7 +34,7 @@ def contract(w: Writer, node: Node, contraction: Node, lifted: Sequence[Axis]) -
         _batched(w, node, contraction, parts, labels, found)
     else:
         first, second = found.first, found.second
-        a = _matrix(w, contraction, parts[first.operand], labels[first.operand], first)
+        a = _matrix(w, contraction, parts[first.operand], labels[first.operand], first, method="dot")
         b = _matrix(w, contraction, parts[second.operand], labels[second.operand], second)
         _dot(w, node, a, b, first.rows, second.columns, out_labels)
 
@@ -43,8 +43,13 @@ def _lengths(w: Writer, node: Node, labels: str, group: Sequence[Label]) -> list
     return [w.size[x] if isinstance(x, Axis) else node.shape[labels.index(x)] for x in group]
 
 
-def _matrix(w: Writer, contraction: Node, x: Array, labels: str, want: Matrix) -> str:
-    """Return an operand as the matrix that a product reads, made once if it can be."""
+def _matrix(w: Writer, contraction: Node, x: Array, labels: str, want: Matrix, method: str = "") -> str:
+    """Return an operand as the matrix that a product reads, made once if it can be; or a method of it, looked up once."""
+    matrix, bound = _as_matrix(w, contraction, x, labels, want, method)
+    return matrix if bound or not method else f"{matrix}.{method}"
+
+
+def _as_matrix(w: Writer, contraction: Node, x: Array, labels: str, want: Matrix, method: str) -> tuple[str, bool]:
     node = contraction.inputs[want.operand]
     loops, _ = w.level(x.axes)
     rows_, columns = list(want.rows), list(want.columns)
@@ -59,20 +64,23 @@ def _matrix(w: Writer, contraction: Node, x: Array, labels: str, want: Matrix) -
     label = w.called(node)
     if merge:
         flat = [*(w.size[a] for a in loops), *(_times(g) for g in groups if g)]
-        if x.stage == WORK and x.whole and as_it_is:
+        steps_only = all(isinstance(d, Axis) for g in (rows_, columns) if len(g) > 1 for d in g)
+        if x.stage == WORK and as_it_is and (x.whole or (x.even and steps_only)):
             code = w.once(f"{code}.reshape({tuple_code(flat)}, copy=False)", f"{label}_flat")
         elif loops and x.stage != STEP:  # a copy, so it is made at the step itself
             code = w.once(code, label) if x.stage == WORK and not as_it_is else code
             code = w.bind(code, loops, x.stage, label, len(order))
-            return _turned(f"{code}.reshape({tuple_code([_times(g) for g in groups if g])})", turned)
+            return _turned(f"{code}.reshape({tuple_code([_times(g) for g in groups if g])})", turned), False
         else:
             code = f"{code}.reshape({tuple_code(flat)})"
     elif x.stage == WORK and not as_it_is:
         code = w.once(code, label)
     written = w.storage.path.get(w.root_of(node), ())  # at the steps of a loop that is open, it is another one each time
     if w.frames and not loops and x.stage != STEP and not any(f.loop in written for f in w.frames):
-        return _fixed(w, node, code, turned, x.stage)
-    return _turned(w.bind(code, loops, x.stage, label, len(order)), turned)
+        return _fixed(w, node, code, turned, x.stage), False
+    if method and not turned and x.stage == WORK and len(w.frames) == len(loops) == 1:
+        return w.bind(code, loops, x.stage, f"{label}_{method}", len(order), method), True
+    return _turned(w.bind(code, loops, x.stage, label, len(order)), turned), False
 
 
 def _turned(code: str, turned: bool) -> str:
@@ -103,12 +111,12 @@ def _dot(w: Writer, node: Node, a: str, b: str, rows_: Sequence[Label], columns:
     groups = [count[: len(rows_)], count[len(rows_) :]]
     full = tuple_code([*(w.size[d] for d in lifted), *node.shape])
     if home.buffer is None:
-        code = f"{a}.dot({b})"
+        code = f"{a}({b})"
         w.write(f"{x.code} = {f'{code}.reshape({full})' if merge else code}")
         return
     contiguous = x.whole and loops == list(x.axes[: len(loops)])
     if not contiguous or (merge and not x.whole):
-        w.assign(node, f"{a}.dot({b}).reshape({full})" if merge else f"{a}.dot({b})")
+        w.assign(node, f"{a}({b}).reshape({full})" if merge else f"{a}({b})")
         return
     code = x.code
     if merge:
@@ -116,7 +124,7 @@ def _dot(w: Writer, node: Node, a: str, b: str, rows_: Sequence[Label], columns:
         code = f"{code}.reshape({view_}, copy=False)"
         code = w.once(code, f"{w.called(node)}_flat") if x.stage == WORK else code
     out = w.bind(code, loops, x.stage, w.called(node), len(count))
-    w.write(f"{a}.dot({b}, {out})")
+    w.write(f"{a}({b}, {out})")
 
 
 def _into_blocks(w: Writer, node: Node, contraction: Node, blocks: Blocks) -> None:

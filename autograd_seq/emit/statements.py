@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from autograd_seq.axes import Axis
-from autograd_seq.emit import calls
+from autograd_seq.emit import calls, entries
 from autograd_seq.emit.arrays import STEP, Array, tuple_code
 from autograd_seq.emit.products import contract
 from autograd_seq.emit.text import attribute
@@ -37,6 +37,8 @@ def statement(w: Writer, node: Node) -> None:
         contract(w, node, node.inputs[0], lifted)
     elif node.op.name in _REDUCERS and node.attrs["axes"]:
         _reduce(w, node, lifted)
+    elif (node.op.name == "pick" and entries.pick(w, node)) or (node.op.name == "add_at" and entries.add_at(w, node)):
+        pass
     elif node.op.name == "blocks" and home.buffer is not None:
         _blocks(w, node, lifted)
     else:

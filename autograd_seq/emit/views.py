@@ -70,7 +70,8 @@ def _slice(w: Writer, node: Node) -> Array:
         taken = stretch(node)
         assert taken is not None, "what is read otherwise does not lie in blocks"
         return w.held(blocks_between(x, *taken), node)
-    return w.held(x.as_view(x.index({}, subscript(node.attrs["key"], x.shape)), shape=node.shape, whole=False), node)
+    even = (x.whole or x.even) and len(x.shape) == 1 and stretch(node) is not None
+    return w.held(x.as_view(x.index({}, subscript(node.attrs["key"], x.shape)), shape=node.shape, whole=False, even=even), node)
 
 
 def _broadcast_to(w: Writer, node: Node) -> Array:

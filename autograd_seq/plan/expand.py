@@ -27,8 +27,8 @@ _LONGEST_DOT = 1024  # a product with ones sums in a few lanes: in float32 as go
 def _level_forward(x: Any, axis: tuple[int, ...]) -> Any:
     """What exp can have taken off without overflow or loss: one number for all where they are close, else each maximum."""
     if x.size:
-        high = x.real.max()
-        if high - x.real.min() < 60:
+        high = np.maximum.reduce(x.real, None)
+        if high - np.minimum.reduce(x.real, None) < 60:
             return high.reshape((1,) * x.ndim)
     return _finite_max(x, axis)
 

@@ -7,9 +7,9 @@ Vᵀ δy_t + Wᵀ δ_{t+1} is the same. (With a batch the products before the lo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import groupby, pairwise, takewhile
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,6 +29,7 @@ from autograd_seq.plan.regroup import Places, inner, is_sum
 from autograd_seq.plan.views import stretch
 
 _CONTRACT, _SLICE, _ADD, _SUB = (OPS[n] for n in ("contract", "slice", "add", "sub"))
+_MUL = OPS["mul"]
 _PLACED = {"add", "sub", "mul", "div", "neg", "tanh", "sigmoid", "relu", "exp", "concat"}
 WORTH = 4096
 """How many multiplications may be moved into a step to save it a call (about 20 are a nanosecond, and a call is 200)."""
@@ -135,6 +136,7 @@ def _accept(where: Places, sums: list[Sum], size: int, instead: Node | None, fou
     if any(_needs(where, a, b) for a in sources for b in sources if a is not b):
         return
     taken |= sources
+    carried.sort(key=lambda x: (x.seen is None, x.by if x.seen is None else 0))  # what one step leaves lies together
     found.append(Joint(sums, size, instead, [*early, *carried]))
 
 
@@ -168,24 +170,56 @@ def _needs(where: Places, a: Node, b: Node) -> bool:
 # -- writing it -------------------------------------------------------------------------------------------------------------
 
 
+@dataclass(eq=False)
+class Left:
+    """Vectors that one step leaves side by side for another one, on the way back.
+
+    Attributes:
+        joint: whose product reads them.
+        terms: they, as they are in its sums.
+        riders: vectors that its product does not read, but some other equation of the same step.
+        whole: all of them as one vector, when it is made.
+        shift: that, at the step at which it is read.
+    """
+
+    joint: Joint
+    terms: list[Term]
+    riders: list[Node] = field(default_factory=list)
+    whole: Node | None = None
+    shift: Node | None = None
+
+    @property
+    def parts(self) -> list[Node]:
+        """The vectors, what is joined already in its parts."""
+        sources = [x.source for x in self.terms if x.source is not None]
+        return [p for x in sources for p in (x.inputs if x.op.name == "concat" else (x,))]
+
+    @property
+    def size(self) -> int:
+        """The length of what the product reads."""
+        return sum(x.source.shape[-1] for x in self.terms if x.source is not None)
+
+    @property
+    def alone(self) -> bool:
+        """Tell whether it is one vector, as it is."""
+        return len(self.terms) == 1 and not self.riders
+
+
 class _Joiner:
     def __init__(self, where: Places, joints: list[Joint]) -> None:
-        self.where = where
+        self.where, self.joints = where, joints
         self.image: dict[Node, Node] = {}
         self.of: dict[Node, tuple[Joint, Sum | None]] = {s.node: (j, s) for j in joints for s in j.sums}
         self.of |= {j.instead: (j, None) for j in joints if j.instead is not None}
         self.made: dict[Joint, tuple[Node, Node]] = {}  # the product, and the row that it reads
-        self.late: dict[tuple[Joint, int], list[Term]] = {}  # what is read as it was left by another step
-        for j in joints:
-            for x in j.vectors:
-                if x.seen is None and x.source is not None:
-                    self.late.setdefault((j, x.by), []).append(x)
-        self.parts = {x.source: key for key, xs in self.late.items() for x in xs if x.source is not None}
-        self.left: dict[tuple[Joint, int], Node] = {}
-        self.pending: list[tuple[Node, tuple[Joint, int]]] = []
+        self.left = [Left(j, [*xs]) for j in joints for by, xs in groupby(
+            [x for x in j.vectors if x.seen is None and x.source is not None], key=lambda x: x.by)]  # fmt: skip
+        self.riding: dict[Node, tuple[Left, int, int]] = {}
+        for left in {left.joint: left for left in self.left}.values():  # the last ones of each row
+            self._take_along(left)
+        self.beside = {x.source: left for left in self.left for x in left.terms if x.source is not None and not left.alone}
         self.outer = self._outer(joints)
         self.totals: dict[Any, Node] = {}
-        self.joints = joints
 
     def run(self, outputs: list[Node]) -> list[Node]:
         """Return the graph with the joints in it."""
@@ -195,12 +229,12 @@ class _Joiner:
             early += [x.seen for x in j.vectors if x.seen is not None and self.where.path[x.seen] != path]
             early += [x.matrix for s in j.sums for x in s.linear if x.matrix is not None]
             early += [s.node for s in j.sums]
-        for xs in self.late.values():
-            if len(xs) > 1:
-                early += [p for x in xs for p in self._flat(x.source)]
-        out = first_of(self.where, outputs, early, self._rule, self.image)
-        for shift, key in self.pending:
-            shift.inputs = (self._left(key),)
+        for left in self.left:
+            early += [*left.parts, *left.riders] if not left.alone else []
+        out = first_of(self.where, outputs, early, self._rule, self.image, self._seen)
+        for left in self.left:
+            if left.shift is not None:
+                left.shift.inputs = (self._whole(left),)
         return out
 
     def _rule(self, node: Node, inputs: tuple[Node, ...]) -> Node | None:
@@ -208,12 +242,21 @@ class _Joiner:
             joint, found = self.of[node]
             product, _ = self._made(joint)
             return product if found is None else named_as(node, self._sum(found, product))
-        if node in self.parts and len(self.late[self.parts[node]]) > 1 and node.op.name == "concat":
-            start = self._start(node)
-            return named_as(node, part(self._left(self.parts[node]), -1, start, start + node.shape[-1]))
+        if node in self.beside and node.op.name == "concat":
+            left = self.beside[node]
+            before = takewhile(lambda x: x.source is not node, left.terms)
+            start = sum(x.source.shape[-1] for x in before if x.source is not None)
+            return named_as(node, part(self._whole(left), -1, start, start + node.shape[-1]))
         if node in self.outer:
             return self._total(node, *self.outer[node])
         return None
+
+    def _seen(self, old: Node, new: Node) -> Node:
+        """Return what readers of a shift see: what rides along is a part of what a joint reads at its step."""
+        if old not in self.riding:
+            return new
+        left, start, stop = self.riding[old]
+        return part(self._shift(left), -1, start, stop)
 
     def _sum(self, found: Sum, product: Node) -> Node:
         start, stop = found.span
@@ -229,26 +272,20 @@ class _Joiner:
             axes = joint.sums[0].node.axes
             row = concat(self._row(joint, axes), -1)
             matrix = concat([self._block(joint, x) for x in joint.vectors], 0)
+            if row.shape[-1] > matrix.shape[0]:
+                row = part(row, -1, 0, matrix.shape[0])  # all but the riders
             self.made[joint] = apply(_CONTRACT, row, matrix, spec="I,IJ->J"), row
         return self.made[joint]
 
     def _row(self, joint: Joint, axes: tuple[Any, ...]) -> list[Node]:
-        parts, done = [], set()
+        parts = []
         for x in joint.vectors:
-            key = joint, x.by
             if x.source is None:
                 parts.append(apply(COPY, constant(np.ones(1)), axes=axes))
             elif x.seen is not None:
                 late = self.where.path[x.source] == self.where.path[joint.sums[0].node]
                 parts.append(self.image[x.seen] if late else apply(COPY, self.image[x.seen], axes=axes))
-            elif key not in done:
-                done.add(key)
-                size = sum(y.source.shape[-1] for y in self.late[key] if y.source is not None)
-                loop = self.where.path[joint.sums[0].node][-1]
-                attrs = {"axis": loop.axis, "by": x.by, "outside": "zero"}
-                parts.append(Node(SHIFT, (UNDEFINED,), attrs, (size,), float, axes))
-                self.pending.append((parts[-1], key))
-        return parts
+        return [*parts, *(self._shift(left) for left in self.left if left.joint is joint)]
 
     def _block(self, joint: Joint, vector: Term) -> Node:
         """Return what multiplies one vector, as a matrix whose columns are the rows of the product."""
@@ -274,29 +311,42 @@ class _Joiner:
             return reshape(matrix, (1, *matrix.shape))
         return transpose(matrix) if x.rows_first else matrix
 
-    # -- what a step leaves for the next one
+    # -- what a step leaves for another one
 
-    def _flat(self, x: Node | None) -> Iterable[Node]:
-        assert x is not None
-        return x.inputs if x.op.name == "concat" else (x,)
+    def _whole(self, left: Left) -> Node:
+        if left.whole is None:
+            if left.alone:
+                assert left.terms[0].source is not None
+                return self.image[left.terms[0].source]
+            left.whole = concat([self.image[p] for p in (*left.parts, *left.riders)], -1)
+        return left.whole
 
-    def _left(self, key: tuple[Joint, int]) -> Node:
-        if key not in self.left:
-            xs = self.late[key]
-            if len(xs) == 1:
-                assert xs[0].source is not None
-                return self.image[xs[0].source]
-            self.left[key] = concat([self.image[p] for x in xs for p in self._flat(x.source)], -1)
-        return self.left[key]
+    def _shift(self, left: Left) -> Node:
+        if left.shift is None:
+            n, size = left.joint.sums[0].node, left.size + sum(x.shape[-1] for x in left.riders)
+            attrs = {"axis": self.where.path[n][-1].axis, "by": left.terms[0].by, "outside": "zero"}
+            left.shift = Node(SHIFT, (UNDEFINED,), attrs, (size,), float, n.axes)
+        return left.shift
 
-    def _start(self, node: Node) -> int:
-        start = 0
-        for x in self.late[self.parts[node]]:
-            if x.source is node:
-                break
-            assert x.source is not None
-            start += x.source.shape[-1]
-        return start
+    def _take_along(self, left: Left) -> None:
+        """Let vectors ride along that are multiples of the same as the last one there: one product then yields them all."""
+        where, last, by = self.where, left.parts[-1], left.terms[0].by
+        path = where.path[last]
+        factors = [x for x in last.inputs if where.path[x] == path] if last.op is _MUL else []
+        if len(factors) != 1 or left.terms[-1].source is None:
+            return
+        for m in where.readers[factors[0]]:
+            shifts = where.readers[m]
+            fits = m.op is _MUL and m is not last and m.shape == last.shape and where.path[m] == path and m not in where.outputs
+            if not fits or sum(where.path[x] == path for x in m.inputs) != 1 or not all(x.shape == m.shape for x in m.inputs):
+                continue
+            if len(shifts) != 1 or shifts[0].op is not SHIFT or any(m is x.source for other in self.left for x in other.terms):
+                continue
+            here = {"axis": path[-1].axis, "by": by, "outside": "zero"}
+            if shifts[0].attrs == here and not any(_needs(where, a, b) for p in left.parts for a, b in ((p, m), (m, p))):
+                start = left.size + sum(x.shape[-1] for x in left.riders)
+                left.riders.append(m)
+                self.riding[shifts[0]] = left, start, start + m.shape[-1]
 
     # -- gradients of the matrices
 

@@ -135,10 +135,11 @@ def _replaced(outputs: list[Node], where: Places, plans: dict[Node, tuple[list[N
     return first_of(where, outputs, [n.inputs[side] for n, (_, side) in plans.items()], rule, image)
 
 
-def first_of(where: Places, outputs: list[Node], early: Iterable[Node], rule: Any, image: dict[Node, Node]) -> list[Node]:
+def first_of(where: Places, outputs: list[Node], early: Iterable[Node], rule: Any, image: dict[Node, Node],
+             shifts: Any = lambda old, new: new) -> list[Node]:  # fmt: skip
     """Rebuild a graph so that the rule finds what became of ``early`` when it comes to what is packed."""
     early = sorted(dict.fromkeys(early), key=where.ready)
-    return rebuild([*early, *outputs], rule, image=image)[len(early) :]
+    return rebuild([*early, *outputs], rule, image=image, shifts=shifts)[len(early) :]
 
 
 def _lane(node: Node, lanes: list[Node], side: int, image: dict[Node, Node], whole: dict[Node, Node]) -> Node:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import autograd_seq as ag
+from autograd_seq.bench.work import Workload, ours
 
 RNG = np.random.default_rng(11)
 
@@ -624,3 +625,35 @@ def test_the_gates_of_a_batch_lie_in_one_piece_each(compiled: Any) -> None:
         homes = compiled(h).plan.storage.buffers
         found = [" ".join(a.name for a in home.layout) for home in homes if home.layout != home.axes]
         assert [f.removeprefix("t ") for f in found] == [f.removeprefix("t ") for f in layouts]
+
+
+def test_outputs_that_are_parts_of_one_array_belong_to_the_caller(compiled: Any) -> None:
+    """Gradients of gates are parts of one product: what is done to one changes no other, and no later call."""
+    t = ag.Axis("t")
+    x, h = ag.input("x", (3,), over=t), ag.state("h", (2,), over=t)
+    h[t] = ag.sigmoid(ag.param("U", (2, 3)) @ x[t] + ag.param("W", (2, 2)) @ h[t - 1]) * ag.tanh(ag.param("V", (2, 3)) @ x[t])
+    loss = ag.sum(ag.sum(h * h), over=t)
+    wrt = [ag.Graph(loss).inputs[name] for name in ("U", "W", "V")]
+    grads = ag.grad(loss, wrt)
+    step, feeds = compiled([*grads, grads[0]]), feeds_of(loss)(t=5)
+    first = step(**feeds)
+    want = [g.copy() for g in first]
+    for i, g in enumerate(first):
+        g[...] = np.nan
+        for other, kept in zip(first[i + 1 :], want[i + 1 :], strict=True):
+            np.testing.assert_array_equal(other, kept)
+    for got, kept in zip(step(**feeds), want, strict=True):
+        np.testing.assert_array_equal(got, kept)
+
+
+def test_calls_of_a_step_of_one_sequence(compiled: Any) -> None:
+    """Products of what a step reads are one product, its cotangents likewise: counted in the source, there and back."""
+    most = {"rnn": [2, 2], "lstm": [9, 5], "gru": [10, 2]}
+    for cell, want in most.items():
+        loss, params = ours(Workload(cell, "odd", 7, 1, 3, 4, 2))
+        lines = compiled([loss, *ag.grad(loss, params)]).single.source.split("def run(")[1].splitlines()
+        counts = []
+        for i in (i for i, line in enumerate(lines) if line.startswith("        for ")):
+            body = [line for line in lines[i + 1 : lines.index("", i)] if line.startswith(" " * 12) and "(" in line]
+            counts.append(sum(not line.lstrip().startswith(("#", "zip")) and line.rstrip().endswith(")") for line in body))
+        assert counts == want, cell

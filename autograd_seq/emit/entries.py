@@ -1,0 +1,68 @@
+"""One entry of each row, the one that an index names: where they all stand is found once for all who read or change them."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import TYPE_CHECKING
+
+from autograd_seq.emit.arrays import WORK, Array, tuple_code
+from autograd_seq.node import Node
+from autograd_seq.plan.apart import blocks_of
+
+if TYPE_CHECKING:
+    from autograd_seq.emit.numpy import Writer
+
+
+def pick(w: Writer, node: Node) -> bool:
+    """Write a choice of one entry a row, if it can be read from one piece of memory; tell whether it was written."""
+    x, index = node.inputs
+    array = w.array(x)
+    if not _in_one_piece(w, array, index):
+        return False
+    flat, at = _flat(w, array, x), _places(w, array, index)
+    code = f"{flat}.take({at}).reshape({_lengths(w, array)})"
+    if w.storage.homes[node].buffer is None:
+        w.write(f"{w.array(node).code} = {code}")
+    else:
+        w.assign(node, code)
+    return True
+
+
+def add_at(w: Writer, node: Node) -> bool:
+    """Write the addition of one number to an entry of each row, likewise."""
+    x, index, factor = node.inputs
+    array = w.array(node)
+    alone = not factor.axes and factor.shape == ()
+    if not alone or w.storage.homes[node].buffer is None or not _in_one_piece(w, array, index):
+        return False
+    source, target = w.operand(x, list(array.axes), len(x.shape)), w.target(node)
+    if source != target:
+        w.write(f"copyto({target}, {source})")
+    w.write(f"{_flat(w, array, node)}[{_places(w, array, index)}] += {w.operand(factor, (), 0)}")
+    return True
+
+
+def _in_one_piece(w: Writer, x: Array, index: Node) -> bool:
+    """Tell whether the rows of an array lie one behind the other, and the index names an entry of each."""
+    at_once = x.stage == WORK and x.whole and not w.frames and blocks_of(x.axes) is None
+    return at_once and w.array(index).axes == x.axes and index.shape == x.shape[:-1]
+
+
+def _lengths(w: Writer, x: Array) -> str:
+    return tuple_code([*(w.size[a] for a in x.axes), *x.shape[:-1]])
+
+
+def _flat(w: Writer, x: Array, node: Node) -> str:
+    return w.once(f"{x.code}.reshape(-1, copy=False)", f"{w.called(node)}_entries")
+
+
+def _places(w: Writer, x: Array, index: Node) -> str:
+    """Return the name of the places of the entries in memory, found here when they are first needed."""
+    n = x.shape[-1]
+    if (index, n) not in w.found:
+        w.helpers.add("places")
+        end = " * ".join([*(w.size[a] for a in x.axes), str(n * prod(x.shape[:-1]))])
+        starts = w.once(f"arange(0, {end}, {n})", "row_starts")
+        w.found[index, n] = w.names.new(f"{w.called(index)}_places")
+        w.write(f"{w.found[index, n]} = places({w.operand(index, list(x.axes), None)}, {n}, {starts})")
+    return w.found[index, n]
