@@ -110,6 +110,10 @@ class Program:
             if "lengths" not in self.graph.inputs:
                 return self._padded(lengths, given)
             given["lengths"] = lengths
+        return self._outputs(given)
+
+    def _outputs(self, given: dict[str, Any]) -> tuple[Any, ...]:
+        """Run on feeds; the graph has no other lengths than theirs."""
         try:
             arrays = [given[name] for name in self._order]
             key = tuple([(a.shape, a.dtype.char) for a in arrays])
@@ -362,8 +366,8 @@ class ValueAndGrad:
         if isinstance(self.program, CarriedProgram):
             (loss, *grads), carry = self.program(**given)
             return (loss, dict(zip(self.wrt, grads, strict=True))), carry
-        loss, *grads = self.program(**given)
-        return loss, dict(zip(self.wrt, grads, strict=True))
+        out = self.program(**given) if "lengths" in given else self.program._outputs(given)
+        return out[0], dict(zip(self.wrt, out[1:], strict=True))
 
     @property
     def source(self) -> str:

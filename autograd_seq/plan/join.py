@@ -81,7 +81,7 @@ def _found(where: Places, rows: int) -> list[Joint]:
     shared: dict[Node, list[Sum]] = {}
     found: list[Joint] = []
     for n in where.nodes:
-        if not _single(where, n, rows):
+        if not single(where, n, rows) or inner(where, n):
             continue
         linear, rest = split(where, n)
         anchor = next((x for x in linear if x.matrix is not None and late(where, n, x)), None)
@@ -106,10 +106,10 @@ def _found(where: Places, rows: int) -> list[Joint]:
     return found
 
 
-def _single(where: Places, n: Node, rows: int) -> bool:
+def single(where: Places, n: Node, rows: int) -> bool:
     """Tell whether a node is a sum of vectors of a loop, one of them a step."""
     path = where.path[n]
-    if not path or not is_sum(n) or len(n.shape) != 1 or inner(where, n):
+    if not path or not is_sum(n) or len(n.shape) != 1:
         return False
     return rows == 1 or not set(n.axes) - {loop.axis for loop in path}
 

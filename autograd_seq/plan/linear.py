@@ -75,10 +75,11 @@ def _expanded(where: Places, n: Node, x: Node) -> list[Term] | None:
         found = [_product(where, n, z, by) or _itself(where, n, z, by) for _, z in inside]
         return [t for t in found if t is not None] if all(found) else None
     if where.path[x] != where.path[n] and is_sum(x) and where.alone(x):
-        inside = terms_of(where, x)
-        found = [_product(where, n, z, 0) or _bias(where, n, z) for sign, z in inside if sign > 0]
-        return [t for t in found if t is not None] if all(found) and len(found) == len(inside) else None
-    one = _product(where, n, x, 0) or _bias(where, n, x)
+        found = [_product(where, n, z, 0) or _bias(where, n, z) for sign, z in terms_of(where, x) if sign > 0]
+        whole = all(found) and len(found) == len(terms_of(where, x))
+        if whole and len({t.key for t in found if t is not None}) == len(found):
+            return [t for t in found if t is not None]
+    one = _product(where, n, x, 0) or _bias(where, n, x) or _given(where, n, x)
     return None if one is None else [one]
 
 
@@ -86,6 +87,12 @@ def _bias(where: Places, n: Node, x: Node) -> Term | None:
     """Return a vector of parameters as a product with 1."""
     fits = x in where.given and x.shape == n.shape and x.dtype is float
     return Term(x, False, (0, n.shape[-1]), x, None, None, 0, None) if fits else None
+
+
+def _given(where: Places, n: Node, x: Node) -> Term | None:
+    """Return a vector that is there before the loop as a product with the identity."""
+    fits = where.path[x] != where.path[n] and x.shape == n.shape and set(x.axes) == set(n.axes) and x.dtype is float
+    return Term(None, False, (0, n.shape[-1]), x, None, x, 0, x) if fits else None
 
 
 def _itself(where: Places, n: Node, x: Node, by: int) -> Term | None:

@@ -106,13 +106,19 @@ def _independent(where: Places, products: Sequence[Node], parts: Sequence[Node])
     return max(where.ready(a) for a in parts) < min(where.at[n] for n in products)
 
 
-def _fate(where: Places, n: Node) -> tuple[int, int]:
-    """Return an order in which products stand that the same function is applied to, and then by who reads them."""
+def _fate(where: Places, n: Node) -> tuple[int, bool, int]:
+    """Return an order in which products stand that the same function is applied to, and then by who reads them.
+
+    Gates that multiply what a step before has left come behind the others: see :mod:`autograd_seq.plan.pair`.
+    """
     while where.alone(n) and (n.op is _CONTRACT or is_sum(n)):
         n = where.readers[n][0]
+    rank, gate = {"sigmoid": 0, "tanh": 1}.get(n.op.name, 2), n
     if n.op.name == "tanh" and where.alone(n) and where.readers[n][0].op.name == "mul":  # a sigmoid as tanh
-        return 0, where.at[n]
-    return {"sigmoid": 0, "tanh": 1}.get(n.op.name, 2), where.at[n]
+        rank, gate = 0, where.readers[n][0]
+        gate = where.readers[gate][0] if where.alone(gate) else gate
+    keeps = any(r.op.name == "mul" and any(x.op is SHIFT for x in r.inputs) for r in where.readers[gate])
+    return rank, rank == 0 and keeps, where.at[n]
 
 
 def _replaced(outputs: list[Node], where: Places, plans: dict[Node, tuple[list[Node], int]]) -> list[Node]:
@@ -223,14 +229,14 @@ def _placeable(where: Places, d: Node) -> bool:
     return d.op.name in _ALIKE and not any(r.op in (STATE, SHIFT) for r in where.readers[d]) and d not in where.outputs
 
 
-def _lane_order(where: Places, x: Node) -> tuple[int, int, int]:
+def _lane_order(where: Places, x: Node) -> tuple[Any, ...]:
     """Order cotangents of gates by what they are multiples of, then as the gates are, by the matrix's first reader."""
     a, d = sorted(x.inputs, key=lambda y: bool(y.axes))
     path = where.path[d]
     while d.op.name == "mul" and (late := [y for y in d.inputs if where.path[y] == path]):
         d = late[0]
     forward = [r for r in where.readers[a] if r.op is _CONTRACT and r is not x]
-    return where.at[d], *(_fate(where, forward[0]) if forward else (3, where.at[x]))
+    return where.at[d], *(_fate(where, forward[0]) if forward else (3, False, where.at[x]))
 
 
 # -- elementwise operations on parts ----------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from autograd_seq.plan.halves import halved
 from autograd_seq.plan.join import joined
 from autograd_seq.plan.legal import legal
 from autograd_seq.plan.pack import packed
+from autograd_seq.plan.pair import paired
 from autograd_seq.plan.regroup import gathered, ordered, regrouped
 from autograd_seq.plan.schedule import Item, schedule
 from autograd_seq.plan.simplify import canonical, identities, merged, tidied
@@ -39,8 +40,10 @@ GRAPH_PASSES: dict[str, Callable[..., list[Node]]] = {
     "tidy": tidied,
     "join": joined,
     "block": blocked,
+    "pair": paired,
 }
-"""Passes over the graph, in the order in which they run. ``join`` also takes how many rows a step is taken to have."""
+"""Passes over the graph, in the order in which they run. ``join`` and ``pair`` also take how many rows a step is
+taken to have."""
 
 PASSES: tuple[str, ...] = (*GRAPH_PASSES, "sink", "absorb", "apart", "share")
 """All passes, in order: those over the graph; ``sink``, which computes long rows in the loop that reads them; ``absorb``, which
@@ -82,7 +85,7 @@ def plan(
     out = rebuild(outputs, own)
     for name, run in GRAPH_PASSES.items():
         if name in chosen:
-            out = run(out, rows) if name == "join" else run(out)
+            out = run(out, rows) if name in ("join", "pair") else run(out)
     out = legal(out)
     graph = Graph(out)
     items = schedule(graph.nodes)

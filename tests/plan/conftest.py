@@ -456,7 +456,8 @@ class Program:
             i, f, o, g = (self.gate(past, xs, n, label, make) for label in "ifog")
         if self.chance(0.2):
             i = i + self.param((n,)) * cell  # a peephole
-        i, f, o, g = ag.sigmoid(i), ag.sigmoid(f + 1.0), ag.sigmoid(o), self.pick([ag.tanh, ag.tanh, ag.sin])(g)
+        f = f + 1.0 if self.seed % 2 else f
+        i, f, o, g = ag.sigmoid(i), ag.sigmoid(f), ag.sigmoid(o), self.pick([ag.tanh, ag.tanh, ag.sin])(g)
         c[axes] = (1 - i if self.chance(0.2) else f) * cell + i * g
         h[axes] = o * ag.tanh(c[self.t])
         return [h, c]

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 import autograd_seq as ag
-from autograd_seq.bench.work import Workload, ours
 
 RNG = np.random.default_rng(11)
 
@@ -644,16 +643,3 @@ def test_outputs_that_are_parts_of_one_array_belong_to_the_caller(compiled: Any)
             np.testing.assert_array_equal(other, kept)
     for got, kept in zip(step(**feeds), want, strict=True):
         np.testing.assert_array_equal(got, kept)
-
-
-def test_calls_of_a_step_of_one_sequence(compiled: Any) -> None:
-    """Products of what a step reads are one product, its cotangents likewise: counted in the source, there and back."""
-    most = {"rnn": [2, 2], "lstm": [9, 5], "gru": [10, 2]}
-    for cell, want in most.items():
-        loss, params = ours(Workload(cell, "odd", 7, 1, 3, 4, 2))
-        lines = compiled([loss, *ag.grad(loss, params)]).single.source.split("def run(")[1].splitlines()
-        counts = []
-        for i in (i for i, line in enumerate(lines) if line.startswith("        for ")):
-            body = [line for line in lines[i + 1 : lines.index("", i)] if line.startswith(" " * 12) and "(" in line]
-            counts.append(sum(not line.lstrip().startswith(("#", "zip")) and line.rstrip().endswith(")") for line in body))
-        assert counts == want, cell
