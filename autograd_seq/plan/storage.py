@@ -249,6 +249,9 @@ class Storage:
         if any(r.by is not n or r.shifts for r in self.reads[x]) or any(q.whole is n for q in found.values()):
             return {}
         inside = [(m, q) for m, q in found.items() if q.whole is x]
+        begins = self.span[self.path[n][0]][0] if self.path[n] else self.at[n]
+        if any(r.by is not x and (r.at >= begins or r.shifts) for m, _ in inside for r in self.reads[m]):
+            return {}  # somebody reads a factor after the product has taken its place
         return {x: lane, **{m: lane._replace(start=start + q.start, stop=start + q.stop) for m, q in inside}}
 
     def _left(self, n: Node, found: dict[Node, Lane], roots: set[Node]) -> Lane | None:
