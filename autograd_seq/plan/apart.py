@@ -80,6 +80,8 @@ def _width(storage: Storage, n: Node, found: dict[Node, Blocks]) -> int:
                     return 0
                 at = inside[part[0]][0]
                 pieces.append((read.by, at + part[1], at + part[2]))
+    if any(start == stop for _, start, stop in pieces):
+        return 0  # nothing has no blocks
     width = gcd(n.shape[-1], *(p for _, start, stop in pieces for p in (start, stop)))
     given = next((b.width for x in n.inputs if x.shape == n.shape and (b := _blocks(storage, x, found))), 0)
     if given < n.shape[-1] and given and width % given == 0:

@@ -598,7 +598,8 @@ def test_products_with_what_a_loop_keeps_for_a_few_steps(compiled, ways):
 
 @pytest.mark.parametrize("widths", [(2, 2, 2), (2, 4, 2), (4, 2, 6)])
 @pytest.mark.parametrize("over", ["tb", "bt", "tbc"])
-def test_parts_of_one_product_lie_apart(widths: tuple[int, ...], over: str, compiled: Any, ways: Any) -> None:
+@pytest.mark.parametrize("nothing", [False, True])
+def test_parts_of_one_product_lie_apart(widths: tuple[int, ...], over: str, nothing: bool, compiled: Any, ways: Any) -> None:
     """Gates of equal or different widths, over a batch or two, one of them read a step late as well, with a row of its own."""
     by_name = {name: ag.Axis(name) for name in over}
     t, axes = by_name["t"], tuple(by_name.values())
@@ -608,10 +609,11 @@ def test_parts_of_one_product_lie_apart(widths: tuple[int, ...], over: str, comp
     gates[t] = ag.tanh(U @ x[t] + W @ h[t - 1])
     a, b = widths[0], widths[0] + widths[1]
     i, f, late = gates[t][:a], gates[t][a:b], gates[t - 1][b:]
+    f = ag.concat([f, ag.pad(gates[t][a:a], [(0, 1)], value=0.5)]) if nothing else f
     h[t] = ag.sigmoid(i[:2]) * f[:2] + 0.5 * f[-2:] * late[:2] + 0.1 * h[t - 1]
     loss = ag.sum(ag.sum(h * h), over=axes)
     sizes = dict(zip(over, (3, 4, 2), strict=False))
-    agree(compiled, ways, loss, [h], feeds_of(loss)(**sizes), **sizes)
+    agree(compiled, [None] if nothing else ways, loss, [h], feeds_of(loss)(**sizes), **sizes)
 
 
 def test_the_gates_of_a_batch_lie_in_one_piece_each(compiled: Any) -> None:
