@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,6 +17,7 @@ from autograd_seq.graph.carry import Cut, Slot, cut_along
 from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.lengths import told
 from autograd_seq.node import kind_of
+from autograd_seq.ops.time import SHIFT
 
 
 class Runs(Protocol):
@@ -44,6 +47,8 @@ class Carry(Mapping[str, np.ndarray]):
     Args:
         rows: such an array for each name.
         steps: how many steps there were so far; with lengths an array, one number a sequence.
+        equations: tells the equations that the rows belong to (:attr:`CarriedProgram.equations`); ``None`` if they are not
+            known, as of rows that were saved.
 
     Example:
         >>> import autograd_seq as ag
@@ -55,8 +60,9 @@ class Carry(Mapping[str, np.ndarray]):
         (3, [2.0, 4.0])
     """
 
-    def __init__(self, rows: Mapping[str, Any], steps: Any) -> None:
+    def __init__(self, rows: Mapping[str, Any], steps: Any, equations: str | None = None) -> None:
         self._rows = {name: np.asarray(array) for name, array in rows.items()}
+        self.equations = equations
         self.steps: Any = int(steps) if np.ndim(steps) == 0 else np.asarray(steps, np.int64)
 
     def __getitem__(self, name: str) -> np.ndarray:
@@ -115,6 +121,16 @@ class CarriedProgram:
         self._later: Runs | None = None
         self._told = [(name, graph.layout(n).index(cut.axis)) for name, n in graph.inputs.items() if cut.axis in n.axes]
 
+    @cached_property
+    def equations(self) -> str:
+        """A digest of the equations of what is carried: the same for the same ones in every program and process.
+
+        What else a program computes has no part in it, so that one can train and another go on from its carry.
+        """
+        axis = self.cut.axis
+        behind = [n.inputs[0] for n in self.graph.nodes if n.op is SHIFT and n.attrs["axis"] is axis and n.attrs["by"] > 0]
+        return hashlib.sha256(f"{axis}\n{Graph(behind)}".encode()).hexdigest() if behind else ""
+
     @property
     def later(self) -> Runs:
         """The program of a call that goes on from a carry."""
@@ -154,7 +170,11 @@ class CarriedProgram:
         for slot in self.cut.slots:
             rows[slot.name] = np.stack(values[at : at + slot.rows]) if slot.rows > 1 else values[at][None]
             at += slot.rows
-        return values[:kept], Carry(rows, steps + (carry.steps if carry is not None else 0))
+        return values[:kept], self.left(carry, rows, steps)
+
+    def left(self, carry: Carry | None, rows: Mapping[str, np.ndarray], steps: Any) -> Carry:
+        """Return the carry that some steps after another one leave."""
+        return Carry(rows, steps + (carry.steps if carry is not None else 0), self.equations)
 
     def _with_lengths(self, batch: tuple[Axis, ...]) -> CarriedProgram:
         """Return this program for sequences that end at steps of their own."""
@@ -170,20 +190,29 @@ class CarriedProgram:
         return int(given.get(self.cut.axis.name, 1))
 
     def _go_on(self, carry: Carry, given: dict[str, Any], batch: tuple[int, ...]) -> tuple[Any, ...]:
-        self._check(carry)
-        known = self.later.graph.inputs
-        fed = {name: value for name, value in given.items() if name in known or name not in self.graph.inputs}
-        for slot in self.cut.slots:
-            fed.update(zip(slot.feeds, carry[slot.name], strict=True))
-        if self.cut.steps is not None:
-            fed[self.cut.steps] = np.array(np.broadcast_to(carry.steps, batch), np.int64)
         try:
-            return self.later(**fed)
+            return self.later(**self.fed(carry, given, batch))
         except FeedError as error:
             rows = {feed: slot for slot in self.cut.slots for feed in slot.feeds}
             if error.code == "F106" and any(feed in error.what for feed in rows):
                 raise self._misfit(carry, error) from None
             raise
+
+    def fed(self, carry: Carry, given: dict[str, Any], batch: tuple[int, ...] = ()) -> dict[str, Any]:
+        """Return the feeds of a call that goes on from a carry.
+
+        Raises:
+            CarryError: the carry is another program's.
+        """
+        self._check(carry)
+        known = self.later.graph.inputs
+        fed = {name: value for name, value in given.items() if name in known or name not in self.graph.inputs}
+        for slot in self.cut.slots:
+            for i, name in enumerate(slot.feeds):
+                fed[name] = carry[slot.name][i, ...]
+        if self.cut.steps is not None:
+            fed[self.cut.steps] = np.array(np.broadcast_to(carry.steps, batch), np.int64)
+        return fed
 
     def _check(self, carry: Any) -> None:
         if not isinstance(carry, Carry):
@@ -191,7 +220,15 @@ class CarriedProgram:
                 "K107", "carry= takes what an earlier call returned", expected="an ag.Carry, or None to start",
                 got=repr(carry)[:80], fix="outs, carry = program(…, carry=carry)",
             )  # fmt: skip
+        if carry.equations is self.equations and carry.equations:
+            return  # this program has left it
         slots = {slot.name: slot for slot in self.cut.slots}
+        if carry.equations not in (None, self.equations) and set(carry) == set(slots):
+            raise CarryError(
+                "K112", "the carry is that of other equations", expected=f"rows of the equations of {', '.join(slots)} here",
+                got=f"{carry!r} of a program with others",
+                fix="start this program with carry=None, or hand the rows on as they are: ag.Carry(dict(carry), carry.steps)",
+            )  # fmt: skip
         if set(carry) != set(slots):
             raise CarryError(
                 "K108", "the carry is that of another program", expected=f"rows of {', '.join(slots) or 'nothing'}",

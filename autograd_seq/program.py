@@ -44,6 +44,7 @@ class Program:
         single: the program that runs where every axis that no loop runs over has the length 1. There the time is that of
             NumPy's calls, and a program with fewer of them is faster, though it computes more.
         schedule: what is lifted and what loops; it prints.
+        writes: whether it writes its outputs into arrays that it is given, as the steps of a stream do.
         backend: the language it is written in, ``"numpy"`` or ``"numba"``.
         padded: the programs that have run with lengths instead of this one, by the axes that have some and what those
             vary over: ``padded[(t, (b,)),].source``.
@@ -60,12 +61,13 @@ class Program:
     """
 
     def __init__(self, graph: Graph, dtype: Any, passes: Iterable[str] | None,
-                 layouts: Sequence[Sequence[Axis]], backend: str = "numpy", rows: int = BATCH) -> None:  # fmt: skip
+                 layouts: Sequence[Sequence[Axis]], backend: str = "numpy", rows: int = BATCH,
+                 stream: bool = False) -> None:  # fmt: skip
         self.graph = graph
         self.dtype = _width(dtype)
         self._like: Any = lambda nodes: Program(Graph(nodes), dtype, passes, layouts, backend)
         self.padded: dict[Over, Program] = {}
-        made = backends.written(graph, layouts, passes, backend, rows)
+        made = backends.written(graph, layouts, passes, backend, rows, stream)
         self.backend, self.plan, self._emitted, self._notes = made
         self._silent = made.silent
         self.source = self._emitted.source
@@ -76,6 +78,7 @@ class Program:
         self._for_one: Any = lambda: Program(graph, dtype, passes, layouts, backend, rows=1)
         self._in_numpy: Any = lambda: backends.written(graph, layouts, passes, "numpy")
         self._order = list(self._emitted.feeds)
+        self.writes = stream and self.backend == "numpy"
         self._strong = [n._value.dtype for n in graph.nodes if n.op is TENSOR and n.weak == STRONG and n.dtype is float]
         self._idle: dict[Any, list[Any]] = {}
         self._known: dict[Any, Any] = {}
@@ -114,14 +117,30 @@ class Program:
 
     def _outputs(self, given: dict[str, Any]) -> tuple[Any, ...]:
         """Run on feeds; the graph has no other lengths than theirs."""
+        return self._ran(*self._ready(given))
+
+    def _ready(self, given: dict[str, Any]) -> tuple[list[Any], Any]:
+        """Return the arrays to run on, in order, and the sizes and width of the workspace."""
         try:
             arrays = [given[name] for name in self._order]
             key = tuple([(a.shape, a.dtype.char) for a in arrays])
             workspace = self._known.get(key) if len(given) == len(arrays) else None
         except (KeyError, AttributeError):
             workspace = None
-        if workspace is None:
-            arrays, workspace = self._checked(given)
+        return self._checked(given) if workspace is None else (arrays, workspace)
+
+    def _targets(self, workspace: Any) -> tuple[np.ndarray, ...]:
+        """Return arrays for the outputs of a program that writes into what it is given."""
+        sizes = dict(zip(self.graph.axes, workspace, strict=False))
+        kinds = {float: workspace[-1], int: np.int64, bool: np.bool_}
+        pairs = zip(self.graph.outputs, self._emitted.outputs, strict=True)
+        return tuple(np.empty((*(sizes[a] for a in axes), *n.shape), kinds[n.dtype]) for n, axes in pairs)
+
+    def _ran(self, arrays: list[Any], workspace: Any, targets: tuple[np.ndarray, ...] | None = None) -> tuple[Any, ...]:
+        """Run on arrays, in the order in which the program takes them, in a workspace of some sizes and width."""
+        if self.writes:
+            targets = self._targets(workspace) if targets is None else targets
+            arrays = [*arrays, *targets]
         idle = self._idle[workspace]
         try:
             run = idle.pop()  # a workspace belongs to one call at a time
@@ -129,7 +148,7 @@ class Program:
             run = self._at(workspace)._make(*workspace)
         try:
             if self._silent:
-                out = run(*arrays)
+                out: tuple[Any, ...] = run(*arrays)
             else:
                 with np.errstate(all="ignore"):
                     out = run(*arrays)
@@ -139,7 +158,7 @@ class Program:
                 fix="count classes from 0; mark what is missing by lengths=, not by a negative label",
             ) from None  # fmt: skip
         idle.append(run)
-        return out
+        return out if targets is None else targets
 
     def _padded(self, lengths: Any, given: dict[str, Any]) -> tuple[Any, ...]:
         said = told(self.graph, lengths, given)

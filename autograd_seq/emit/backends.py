@@ -53,7 +53,8 @@ def check(backend: str) -> None:
         )  # fmt: skip
 
 
-def written(graph: Graph, layouts: Layouts, passes: Iterable[str] | None, backend: str, rows: int = BATCH) -> Made:
+def written(graph: Graph, layouts: Layouts, passes: Iterable[str] | None, backend: str, rows: int = BATCH,
+            stream: bool = False) -> Made:  # fmt: skip
     """Return the program of a graph in a language; ``"auto"`` is numba where that writes all of it.
 
     Args:
@@ -62,12 +63,13 @@ def written(graph: Graph, layouts: Layouts, passes: Iterable[str] | None, backen
         passes: names of passes, all by default.
         backend: out of ``BACKENDS``.
         rows: how many points a step of a loop is taken to have; native programs do not depend on it.
+        stream: whether it is run for a step at a time, and given the arrays that it writes to; not if it is native.
 
     Raises:
         OperationError: there is no such pass, or numba is asked for and not installed.
     """
     if backend == "numpy":
-        return _calls(graph, layouts, passes, rows)
+        return _calls(graph, layouts, passes, rows, stream)
     if not numba.available():
         if backend == "numba":
             numba.refuse()
@@ -78,9 +80,9 @@ def written(graph: Graph, layouts: Layouts, passes: Iterable[str] | None, backen
     return _calls(graph, layouts, passes, rows)._replace(notes=(f"NumPy: {made.notes[0].removeprefix('native (numba): ')}",))
 
 
-def _calls(graph: Graph, layouts: Layouts, passes: Iterable[str] | None, rows: int = BATCH) -> Made:
-    planned = plan(graph.outputs, graph.axes, calls.writes, calls.in_place, passes, rows)
-    writer = Writer(planned.graph, planned.storage, graph.axes, _title(graph), list(graph.inputs))
+def _calls(graph: Graph, layouts: Layouts, passes: Iterable[str] | None, rows: int = BATCH, stream: bool = False) -> Made:
+    planned = plan(graph.outputs, graph.axes, calls.writes, calls.in_place, passes, rows, not stream)
+    writer = Writer(planned.graph, planned.storage, graph.axes, _title(graph), list(graph.inputs), stream)
     return Made("numpy", planned, writer.emit(layouts))
 
 

@@ -44,9 +44,14 @@ class Writer:
         axes: in the order in which their lengths are told.
         title: the first line of its docstring.
         feeds: names of inputs and parameters, in the order in which it takes those that it reads.
+        stream: whether it is run for a step at a time: it then writes what it returns into arrays that it is given, and
+            copies no matrix for the sake of a loop.
     """
 
-    def __init__(self, graph: Graph, storage: Storage, axes: Sequence[Axis], title: str, feeds: Sequence[str]) -> None:
+    def __init__(self, graph: Graph, storage: Storage, axes: Sequence[Axis], title: str, feeds: Sequence[str],
+                 stream: bool = False) -> None:  # fmt: skip
+        self.stream = stream
+        self.targets: list[str] = []
         self.graph, self.storage, self.axes, self.title = graph, storage, tuple(axes), title
         self.labels = state_names(graph.nodes, {n: graph.name(n) for n in graph.nodes})
         self.names = Names(RESERVED)
@@ -343,8 +348,12 @@ class Writer:
             declared: for each output, the axes of the array that is returned.
         """
         self.items(self.storage.items)
-        returned = []
+        returned: list[str] = []
         for o, axes in zip(self.graph.outputs, declared, strict=True):
+            if self.stream:
+                self.targets.append(self.names.new(f"out_{self.called(o)}"))
+                self.write(f"copyto({self.targets[-1]}, {self._laid(o, axes)})")
+                continue
             code = self._returned(o, axes)
             if not code.isidentifier() and self.array(o).code != self.called(o):
                 name = self.names.new(self.called(o))
@@ -354,17 +363,21 @@ class Writer:
         source = assembled(self, returned)
         return Emitted(source, self.feeds, self.size, self.constants, self.bundle.foreign, tuple(map(tuple, declared)))
 
-    def _returned(self, node: Node, declared: Sequence[Axis]) -> str:
+    def _laid(self, node: Node, declared: Sequence[Axis]) -> str:
+        """Return the code of an output's values, its axes in the order in which they were asked for."""
         x = self.array(node)
-        r = root(node)
+        want: list[Axis | int | None] = [a if a in x.axes else None for a in declared]
+        code = arranged(x, [*want, *range(len(x.shape))], ())
+        if (declared or node.shape) and (None in want or x.shape != node.shape):
+            return f"broadcast_to({code}, {tuple_code([*(self.size[a] for a in declared), *node.shape])})"
+        return code
+
+    def _returned(self, node: Node, declared: Sequence[Axis]) -> str:
+        x, code, r = self.array(node), self._laid(node, declared), root(node)
         home = self.storage.homes.get(r)
         if not declared and not node.shape:
             return f"array({x.code}, {self.width(node)})"
-        want: list[Axis | int | None] = [a if a in x.axes else None for a in declared]
-        code = arranged(x, [*want, *range(len(x.shape))], ())
-        if None in want or x.shape != node.shape:
-            code = f"broadcast_to({code}, {tuple_code([*(self.size[a] for a in declared), *node.shape])})"
-        elif code == x.code and r is node and home and home.buffer is None and _fresh(node) and node not in self.given:
+        if code == x.code and r is node and home and home.buffer is None and _fresh(node) and node not in self.given:
             self.given.add(node)
             return code
         elif code == x.code and not x.axes and (span := self._part_of_its_own(node)) is not None:

@@ -91,6 +91,8 @@ def _fixed(w: Writer, node: Node, code: str, turned: bool, stage: int) -> str:
     """Return a matrix that stays the same while a loop runs; transposed, it is copied once, before the loop."""
     if not turned and code.isidentifier():
         return code
+    if w.stream:  # a loop of one step
+        return _turned(code, turned)
     label = w.called(node)
     wanted = f"{label}_T" if turned else label
     full = f"ascontiguousarray({_turned(code, turned)})" if turned else code

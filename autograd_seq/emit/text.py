@@ -62,7 +62,7 @@ class Emitted:
 def assembled(w: Writer, returned: Sequence[str]) -> str:
     """Return the source of a program whose statements have been written."""
     body = lines(w.run, 2)
-    head = f"    def run({', '.join(w.feeds.values())}):"
+    head = f"    def run({', '.join([*w.feeds.values(), *w.targets])}):"
     work = [f"    {line}" for line in w.work]
     sizes = ", ".join([*w.size.values(), "real"])
     constants = ", constants" if w.constants else ""

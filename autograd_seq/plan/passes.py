@@ -64,7 +64,7 @@ class Plan:
 
 def plan(
     outputs: Sequence[Node], axes: Sequence[Axis], writes: Say, in_place: Say, passes: Iterable[str] | None = None,
-    rows: int = BATCH,
+    rows: int = BATCH, returned: bool = True,
 ) -> Plan:
     """Return the plan of what computes ``outputs``.
 
@@ -74,6 +74,7 @@ def plan(
         writes, in_place: what the language can do with a node's operation (see :class:`Storage`).
         passes: names out of ``PASSES``; all by default.
         rows: how many points a step is taken to have along the axes that its loop does not run over.
+        returned: whether outputs may be arrays that are made anew.
 
     Raises:
         OperationError: there is no such pass.
@@ -94,7 +95,7 @@ def plan(
     inner = absorbed(graph, items) if "absorb" in chosen else {}
     storage = Storage(
         items, graph.outputs, axes, [n for n in graph.nodes if writes(n)], [n for n in graph.nodes if in_place(n)], inner,
-        share="share" in chosen, blocks="apart" in chosen and rows > 1,
+        share="share" in chosen, blocks="apart" in chosen and rows > 1, returned=returned,
     )  # fmt: skip
     return Plan(graph, items, storage)
 

@@ -114,6 +114,7 @@ class Storage:
         absorbed: nodes computed inside of the one node that reads them.
         share: whether arrays are used again.
         blocks: whether values that are read by parts lie in blocks.
+        returned: whether outputs are returned as they are made; else all are copied from the workspace.
 
     Attributes:
         order: the order of axes inside.
@@ -125,7 +126,7 @@ class Storage:
 
     def __init__(self, items: Sequence[Item], outputs: Sequence[Node], axes: Sequence[Axis], writes: Sequence[Node],
                  in_place: Sequence[Node], absorbed: dict[Node, Node], share: bool = True,
-                 blocks: bool = False) -> None:  # fmt: skip
+                 blocks: bool = False, returned: bool = True) -> None:  # fmt: skip
         self.items, self.outputs, self.order = items, tuple(outputs), axis_order(items, axes)
         self.path: dict[Node, tuple[Loop, ...]] = dict(paths(items))
         self.at = {n: i for i, n in enumerate(self.path)}
@@ -142,7 +143,8 @@ class Storage:
         for n, lane in self.lanes.items():
             self.reads[lane.whole] = [*self.reads[lane.whole], *self._reads_of_lane(n, lane)]
         self.blocks = apart(self) if blocks else {}
-        self.homes = {n: self._home(n, self.roots) for n in self.path if self._computed(n)}
+        self._returned = self.roots if returned else set()
+        self.homes = {n: self._home(n) for n in self.path if self._computed(n)}
         self.buffers: list[Home] = []
         self._allocate(share)
 
@@ -286,7 +288,7 @@ class Storage:
 
     # -- homes ----------------------------------------------------------------------------------------------------------
 
-    def _home(self, n: Node, roots: set[Node]) -> Home:
+    def _home(self, n: Node) -> Home:
         path, reads = self.path[n], self.reads[n]
         kept = len(path)  # loops whose steps need not be kept
         for r in reads:
@@ -307,7 +309,7 @@ class Storage:
         if home.ring:
             home.axes = self._dims(n, ())
             del home.halo[path[-1].axis]
-        writes = n in self.writes and not (n in roots and not path) and (n.axes or n.shape)
+        writes = n in self.writes and not (n in self._returned and not path) and (n.axes or n.shape)
         if home.halo or home.ring or kept < len(path) or writes or any(lane.whole is n for lane in self.lanes.values()):
             home.buffer = -1
         home.layout = home.axes

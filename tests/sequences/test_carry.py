@@ -378,3 +378,27 @@ def test_what_counts_steps_for_all_sequences_at_once_is_refused():
     for value in (ag.index(t), ag.normal("noise", over=t) * 1.0):
         program = ag.compile([x[t - 1] + x[t], value], carry=True)
         refused("K111", ["counts steps", "lengths= without carry="], lambda p=program: p(**feed))
+
+
+def test_a_carry_belongs_to_its_equations_not_to_one_program():
+    """Another program of the same equations goes on from it, whatever else it computes; one of others does not."""
+
+    def model(past: float, name: str = "s") -> tuple[ag.Node, ag.Node]:
+        x, s = ag.input("x", (2,), over=t), ag.state(name, (2,), over=t)
+        s[t] = past * s[t - 1] + ag.param("w") * x[t]
+        return s, ag.sum(ag.sum(s), over=t)
+
+    feeds = {"x": np.ones((3, 2)), "w": np.array(0.5)}
+    s, loss = model(0.5)
+    _, carry = ag.compile([loss, ag.grad(loss, ag.Graph(loss).inputs["w"])], carry=True)(**feeds)
+    (want,), _ = ag.compile(s, carry=True)(carry=carry, **feeds)
+    (again,), _ = ag.compile(model(0.5)[0], carry=True)(carry=carry, **feeds)
+    step, left = ag.stream(model(0.5)[0]), carry
+    for row in again:
+        y, left = step(left, x=np.ones(2), w=np.array(0.5))
+        assert np.array_equal(y, row)
+    assert np.array_equal(want, again) and left.steps == 6
+    other = ag.compile(model(0.25)[0], carry=True)
+    refused("K112", ["other equations", "equations of s here", "ag.Carry(dict(carry), carry.steps)"],
+            lambda: other(carry=carry, **feeds))  # fmt: skip
+    other(carry=ag.Carry(dict(carry), carry.steps), **feeds)

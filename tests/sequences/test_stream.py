@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -83,3 +86,54 @@ def test_misuse_is_refused():
         ag.stream(s[t + 1] * 1)
     with pytest.raises(ag.FeedError, match="F103"):
         step(None)
+
+
+def test_a_step_allocates_no_arrays_once_it_runs():
+    """Each array here has 256 kB; what a step allocates is views and a few Python objects."""
+    x, W, s = ag.input("x", (512,), over=(t, b)), ag.param("W", (512, 512)), ag.state("s", (512,), over=(t, b), init=None)
+    s[t] = ag.tanh(W @ s[t - 1] + 0.5 * s[t - 3] + x[t])
+    step, carry = ag.stream([s, 2.0 * s]), None
+    feeds = {"x": np.ones((64, 512)), "W": np.zeros((512, 512))}
+    for _ in range(4):
+        y, carry = step(carry, **feeds)
+    tracemalloc.start()
+    for _ in range(5):
+        y, carry = step(carry, **feeds)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 64 * 512 * 8 / 10, peak
+    assert np.array_equal(y[1], 2 * y[0])
+
+
+def test_what_is_held_is_never_written_to():
+    """All values and carries of many steps, views of them alone, and steps from an old carry on."""
+    x, s = ag.input("x", (2,), over=t), ag.state("s", (2,), over=t)
+    s[t] = s[t - 2] + x[t]
+    step, carry = ag.stream([s, s * s]), None
+    held, carries = [], []
+    for i in range(30):
+        (y, z), carry = step(carry, x=np.full(2, float(i)))
+        held.append((y[:1], z) if i % 3 else (y, z[1:]))
+        carries.append(carry)
+    whole = ag.compile([s, s * s])(x=np.repeat(np.arange(30.0)[:, None], 2, 1))
+    for i, (y, z) in enumerate(held):
+        assert set(y) == set(whole[0][i]) and set(z) == set(whole[1][i]), i
+        assert np.array_equal(carries[i]["s"][-1], whole[0][i])
+    (again, _), _ = step(carries[10], x=np.full(2, 11.0))
+    assert np.array_equal(again, whole[0][11]) and np.array_equal(carries[10]["s"][-1], whole[0][10])
+
+
+def test_several_threads_step_one_stream():
+    x, s = ag.input("x", (3,), over=t), ag.state("s", (3,), over=t)
+    s[t] = 0.5 * s[t - 1] + x[t]
+    step = ag.stream(s)
+
+    def run(start):
+        carry, feed = None, np.full(3, start)
+        for _ in range(300):
+            y, carry = step(carry, x=feed)
+        return y
+
+    with ThreadPoolExecutor(8) as pool:
+        for start, y in zip(range(16), pool.map(run, np.arange(16.0)), strict=True):
+            assert np.allclose(y, 2.0 * start, rtol=1e-12), start
