@@ -6,21 +6,28 @@ Nothing here reads a clock or a global generator: the same arguments give the sa
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from tqdm import tqdm
 
 from autograd_seq.errors import DataError
 
+_PATIENCE = 1.0  # seconds without a bar
+_BLOCK = 4096  # sequences from one look at the bar to the next, which then costs nothing
 
-def pad(sequences: Sequence[Any], *, value: Any = 0, batch_first: bool = False) -> tuple[np.ndarray, np.ndarray]:
+
+def pad(
+    sequences: Sequence[Any], *, value: Any = 0, batch_first: bool = False, progress: bool = True
+) -> tuple[np.ndarray, np.ndarray]:
     """Return sequences of unequal lengths as one array, and their lengths.
 
     Args:
         sequences: arrays ``(T_i, …)`` that agree in all dimensions but the first.
         value: what fills the padding. Programs with ``lengths=`` never see it.
         batch_first: ``(B, T, …)`` instead of ``(T, B, …)``.
+        progress: whether to show a bar, on the standard error stream, where it takes longer than a second.
 
     Returns:
         ``(array, lengths)``: T is the longest length; the lengths are integers ``(B,)``.
@@ -32,8 +39,13 @@ def pad(sequences: Sequence[Any], *, value: Any = 0, batch_first: bool = False) 
         >>> array, lengths = pad([[1.0, 2.0, 3.0], [4.0]])
         >>> array.tolist(), lengths.tolist()
         ([[1.0, 4.0], [2.0, 0.0], [3.0, 0.0]], [3, 1])
+
+    Notes:
+        About half a microsecond a sequence of numbers in an array, one and a half in a list of twenty.
     """
-    arrays = [np.asarray(s) for s in sequences]
+    given, arrays = list(sequences), []
+    for block in _blocks("reading sequences", len(given), progress):
+        arrays += [np.asarray(s) for s in given[block]]
     if not arrays:
         raise DataError("B201", "there is nothing to pad", expected="one sequence or more", got="none")
     shapes = {a.shape[1:] for a in arrays}
@@ -44,9 +56,18 @@ def pad(sequences: Sequence[Any], *, value: Any = 0, batch_first: bool = False) 
         )  # fmt: skip
     lengths = np.array([len(a) for a in arrays], np.int64)
     out = np.full((len(arrays), lengths.max(), *shapes.pop()), value, np.result_type(*arrays))
-    for row, a in zip(out, arrays, strict=True):
-        row[: len(a)] = a
+    for block in _blocks("padding", len(arrays), progress):
+        for row, a in zip(out[block], arrays[block], strict=True):
+            row[: len(a)] = a
     return (out if batch_first else np.ascontiguousarray(out.swapaxes(0, 1))), lengths
+
+
+def _blocks(what: str, count: int, progress: bool) -> Iterator[slice]:
+    """Return the parts of ``count`` sequences one after the other, a bar meanwhile if it takes long."""
+    with tqdm(total=count, desc=what, unit="sequence", dynamic_ncols=True, delay=_PATIENCE, disable=not progress) as bar:
+        for start in range(0, count, _BLOCK):
+            yield slice(start, start + _BLOCK)
+            bar.update(min(_BLOCK, count - start))
 
 
 def buckets(lengths: Any, batch: int, *, seed: int | None = None, drop_last: bool = False) -> list[np.ndarray]:

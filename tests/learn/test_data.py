@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from autograd_seq.errors import DataError
-from autograd_seq.learn import buckets, pad, shuffled, split, windows
+from autograd_seq.learn import buckets, data, pad, shuffled, split, windows
 
 RNG = np.random.default_rng(0)
 
@@ -24,6 +24,21 @@ def test_pad(batch_first: bool):
     for row, s in zip(rows, sequences, strict=True):
         assert np.array_equal(row[: len(s)], s) and np.isnan(row[len(s) :]).all()
     assert pad([[1, 2], [3]])[0].dtype == np.int64
+    assert np.array_equal(pad(iter(sequences), value=np.nan, batch_first=batch_first)[0], array, equal_nan=True)
+
+
+def test_a_bar_shows_where_padding_takes_long_and_nowhere_else(monkeypatch: pytest.MonkeyPatch, capsys: Any):
+    sequences = [[1.0] * n for n in (3, 0, 5, 1, 2)]
+    want = pad(sequences)
+    monkeypatch.setattr(data, "_BLOCK", 2)
+    assert capsys.readouterr().err == "" and np.array_equal(pad(sequences)[0], want[0])
+    assert capsys.readouterr().err == "", "it has not taken a second"
+    monkeypatch.setattr(data, "_PATIENCE", 0.0)
+    assert np.array_equal(pad(sequences, progress=True)[0], want[0])
+    shown = capsys.readouterr().err
+    assert all(word in shown for word in ("reading sequences: 100%", "padding: 100%", "5/5"))
+    pad(sequences, progress=False)
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize("seed", [None, 3])
