@@ -20,7 +20,7 @@ from autograd_seq.plan.passes import BATCH, PASSES, Plan, plan
 BACKENDS = ("numpy", "numba", "auto")
 """What ``backend=`` may be."""
 
-_FOR_CALLS = {"expand", "halve", "join", "block", "pair", "sink", "apart", "share"}
+_FOR_CALLS = {"expand", "halve", "join", "block", "pair", "split", "sink", "apart", "share"}
 """Passes that save NumPy calls, or passes over memory: native functions fuse, and share arrays after that."""
 
 Layouts = Sequence[Sequence[Axis]]

@@ -34,9 +34,24 @@ def contract(w: Writer, node: Node, contraction: Node, lifted: Sequence[Axis]) -
         _batched(w, node, contraction, parts, labels, found)
     else:
         first, second = found.first, found.second
+        if _would_be_copied(w, node, parts[first.operand], labels[first.operand], first, second):
+            a = _matrix(w, contraction, parts[second.operand], labels[second.operand], _across(second), method="dot")
+            b = _matrix(w, contraction, parts[first.operand], labels[first.operand], _across(first))
+            w.write(f"{w.array(node).code} = {a}({b}).T")
+            return
         a = _matrix(w, contraction, parts[first.operand], labels[first.operand], first, method="dot")
         b = _matrix(w, contraction, parts[second.operand], labels[second.operand], second)
         _dot(w, node, a, b, first.rows, second.columns, out_labels)
+
+
+def _would_be_copied(w: Writer, node: Node, x: Array, labels: str, first: Matrix, second: Matrix) -> bool:
+    """Tell whether a product would read a part of a packed array transposed: NumPy copies that before, in the slowest order."""
+    local = w.storage.homes[node].buffer is None and not w.frames and len(first.rows) == len(second.columns) == 1
+    return local and x.even and not x.whole and [*x.axes, *labels] == [*first.columns, *first.rows]
+
+
+def _across(m: Matrix) -> Matrix:
+    return Matrix(m.operand, m.columns, m.rows)
 
 
 def _lengths(w: Writer, node: Node, labels: str, group: Sequence[Label]) -> list[object]:

@@ -12,7 +12,7 @@ from autograd_seq.ops.leaf import INPUT, PARAM, TENSOR
 from autograd_seq.plan.passes import Plan
 from autograd_seq.plan.schedule import Loop
 from autograd_seq.plan.storage import Home
-from autograd_seq.plan.views import LEAVES, is_view, root, shifts
+from autograd_seq.plan.views import LEAVES, adjacent, is_view, root, shifts
 
 FUNCTION = 10
 """Operations that one tanh, exp, log, … is counted as: a polynomial of about this degree."""
@@ -169,13 +169,16 @@ def _made(plan: Plan, sizes: Mapping[Axis, int], itemsize: int) -> int:
         if source.op.name == "contract" and path:
             operands, out = source.attrs["spec"].split("->")
             for x, labels in zip(source.inputs, operands.split(","), strict=True):
-                turned = len(labels) == 2 and labels[1] not in out and root(x).op in (PARAM, INPUT, TENSOR) and not x.axes
+                turned = len(labels) == 2 and labels[1] not in out and not x.axes
+                turned = turned and (root(x).op in (PARAM, INPUT, TENSOR) or n in storage.blocks)
                 if turned and (x, labels) not in copied:  # a matrix that is transposed for all steps
                     copied.add((x, labels))
                     alive += _array(x, (), sizes, itemsize)
         own = _array(n, home.axes, sizes, itemsize) if home.buffer is None else 0
         work = max((_array(x, x.axes, sizes, itemsize) for x in n.inputs), default=0) if not path else 0
         first = 8 * _array(n, n.axes, sizes, 1) if n.op.name == "one_hot" and itemsize < 8 else 0  # made as float64
+        if source.op.name == "contract" and not path:  # NumPy copies what is a part of an array before it multiplies
+            first += sum(_array(x, x.axes, sizes, itemsize) for x in source.inputs if x.axes and adjacent(x) is not None)
         peak = max(peak, alive + own + first + _TEMPORARIES.get(n.op.name, 0) * work)
         alive += own
     returned = 0

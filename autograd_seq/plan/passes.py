@@ -21,6 +21,7 @@ from autograd_seq.plan.regroup import gathered, ordered, regrouped
 from autograd_seq.plan.schedule import Item, schedule
 from autograd_seq.plan.simplify import canonical, identities, merged, tidied
 from autograd_seq.plan.sink import sunk
+from autograd_seq.plan.split import split
 from autograd_seq.plan.storage import Storage
 from autograd_seq.plan.views import LEAVES
 
@@ -41,6 +42,7 @@ GRAPH_PASSES: dict[str, Callable[..., list[Node]]] = {
     "join": joined,
     "block": blocked,
     "pair": paired,
+    "split": split,
 }
 """Passes over the graph, in the order in which they run. ``join`` and ``pair`` also take how many rows a step is
 taken to have."""

@@ -63,15 +63,19 @@ def elsewhere(node: Node) -> bool:
 
 def stretch(node: Node) -> tuple[int, int] | None:
     """Return which adjacent entries of the last dimension a slice takes, all else being whole; ``None`` if it is otherwise."""
-    source = node.inputs[0]
-    if node.op.name != "slice" or len(node.attrs["key"]) != len(source.shape):
+    return stretch_of(node, -1)
+
+
+def stretch_of(node: Node, dimension: int) -> tuple[int, int] | None:
+    """Return the same of another dimension, counted from the end."""
+    if node.op.name != "slice":
         return None
-    *others, last = node.attrs["key"]
-    if not all(isinstance(k, slice) and k.step == 1 for k in (*others, last)):
+    shape, keys = node.inputs[0].shape, list(node.attrs["key"])
+    if len(keys) != len(shape) or not all(isinstance(k, slice) and k.step == 1 for k in keys):
         return None
-    if any((k.start, k.stop) != (0, m) for k, m in zip(others, source.shape[:-1], strict=True)):
-        return None
-    return last.start, last.stop
+    taken = keys.pop(dimension)
+    others = [n for i, n in enumerate(shape) if i != len(shape) + dimension]
+    return (taken.start, taken.stop) if all((k.start, k.stop) == (0, n) for k, n in zip(keys, others, strict=True)) else None
 
 
 def adjacent(node: Node) -> tuple[Node, int, int] | None:

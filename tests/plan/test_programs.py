@@ -645,3 +645,20 @@ def test_outputs_that_are_parts_of_one_array_belong_to_the_caller(compiled: Any)
             np.testing.assert_array_equal(other, kept)
     for got, kept in zip(step(**feeds), want, strict=True):
         np.testing.assert_array_equal(got, kept)
+
+
+def test_gradients_by_parts_of_a_packed_value(compiled: Any, ways: Any) -> None:
+    """Two gates' cotangents lie in one array, a third's in another; one product for all would copy them side by side."""
+    t, b = ag.Axis("t"), ag.Axis("b")
+    x, h = ag.input("x", (3,), over=(t, b)), ag.state("h", (2,), over=(t, b))
+
+    def product(gate: str) -> ag.Node:
+        return ag.param(f"U{gate}", (2, 3)) @ x[t]
+
+    r, z = (ag.sigmoid(product(g) + ag.param(f"W{g}", (2, 2)) @ h[t - 1]) for g in "rz")
+    n = ag.tanh(product("n") + r * (ag.param("Wn", (2, 2)) @ h[t - 1]))
+    h[t] = (1 - z) * n + z * h[t - 1]
+    loss = ag.sum(ag.sum(h * h), over=(t, b))
+    agree(compiled, ways, loss, [h], feeds_of(loss)(t=5, b=3), t=5, b=3)
+    names = [x for x in ag.Graph(loss).inputs.values() if x.name != "x"]
+    assert "concatenate((slice" not in compiled([loss, *ag.grad(loss, names)]).source
