@@ -87,6 +87,28 @@ def test_constants_are_in_the_file(tmp_path: Path) -> None:
         np.testing.assert_array_equal(a, w)
 
 
+@pytest.mark.parametrize("real", ["float32", "float64"])
+def test_the_file_draws_what_the_program_draws(real: str, tmp_path: Path) -> None:
+    """Masks and noise of each scope, and of a piece that a carry starts, bit for bit; "hashlib" is a name like any other."""
+    x, w, s = ag.input("hashlib", (3,), over=(t, b)), ag.param("w", (3,)), ag.state("s", (3,), over=(t, b))
+    kept = ag.bernoulli("mask", 0.7, (3,), over=b) * s[t - 1]
+    s[t] = ag.tanh(w * kept + x[t] + ag.normal("noise", (3,), over=(b, t), std=w))
+    loss = ag.sum(s * ag.uniform("scale", over=()) + ag.bernoulli("some \"of\" them", 0.5, over=t), over=(t, b))
+    outputs = [ag.sum(loss), ag.grad(ag.sum(loss), w), s]
+    rng = np.random.default_rng(1)
+    feeds = {"hashlib": rng.normal(size=(5, 2, 3)).astype(real), "w": np.array([0.5, -0.8, 0.9], real), "seed": np.array(11)}
+    carried = ag.compile(outputs, carry=True)
+    _, carry = carried(**feeds)
+    later = carried.later
+    for program, given in ((ag.compile(outputs), feeds), (later, carried.fed(carry, feeds))):
+        sizes = [{"t": 5, "b": 2}[a.name] for a in program.graph.axes]
+        want = program(**given)
+        for got, array in zip(alone(tmp_path, program, given, sizes, real), want, strict=True):
+            assert got.dtype == array.dtype
+            np.testing.assert_array_equal(got, array)
+    assert not np.array_equal(want[2], ag.compile(outputs)(**feeds)[2]), "other steps draw other numbers"
+
+
 def test_the_file_says_how_it_is_called(tmp_path: Path) -> None:
     x = ag.input("x", (3,), over=(b, t))
     program = ag.compile(ag.sum(x, over=t).named("total"), dtype="float32")

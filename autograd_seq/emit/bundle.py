@@ -9,8 +9,8 @@ from collections.abc import Callable
 from types import FunctionType, ModuleType
 from typing import Any
 
-ALLOWED = {"numpy": "np", "math": "math"}
-"""Modules that bundled functions may use, and what they must call them."""
+ALLOWED = {"numpy": "np", "math": "math", "hashlib": "hashlib"}
+"""Modules that bundled functions may use, and what they must call them: NumPy, and what comes with Python."""
 
 STAND_INS = {
     ("autograd_seq.ops.gather", "_checked"): '''def checked(index, n):

@@ -17,7 +17,7 @@ from autograd_seq.axes import Axis
 from autograd_seq.emit import calls
 from autograd_seq.emit.arrays import RUN, STEP, WORK, Array, tuple_code
 from autograd_seq.emit.boundaries import fill
-from autograd_seq.emit.bundle import Bundle
+from autograd_seq.emit.bundle import ALLOWED, Bundle
 from autograd_seq.emit.carried import HELPERS
 from autograd_seq.emit.equations import Equations
 from autograd_seq.emit.names import Names, called, state_names
@@ -33,7 +33,7 @@ from autograd_seq.plan.schedule import Item, Loop
 from autograd_seq.plan.storage import Home, Lane, Storage
 from autograd_seq.plan.views import is_view, root
 
-RESERVED = {*NUMPY, *HELPERS, *calls.NUMBERS, "np", "math", "real", "program", "run", "constants", "lengths"}
+RESERVED = {*NUMPY, *HELPERS, *calls.NUMBERS, *ALLOWED.values(), "real", "program", "run", "constants", "lengths"}
 
 
 class Writer:

@@ -29,7 +29,7 @@ def standalone(emitted: Emitted, graph: Graph, width: np.dtype | None) -> str:
         raise OperationError(
             "O304", f"the program cannot stand alone: it calls {names}", expected="operations whose source can be copied",
             got=", ".join(f"{k}: {v!r}"[:80] for k, v in emitted.foreign.items()),
-            fix="write forward= as a plain function that reads its arguments, numpy as np and math only",
+            fix="write forward= as a plain function that reads its arguments, numpy as np, math and hashlib only",
         )  # fmt: skip
     source = emitted.source
     if emitted.constants:

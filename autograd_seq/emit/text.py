@@ -70,9 +70,9 @@ def assembled(w: Writer, returned: Sequence[str]) -> str:
     functions = [HELPERS[h] for h in HELPERS if h in w.helpers] + list(w.bundle.sources.values())
     code = "\n".join([f"def program({sizes}{constants}):", *text])
     used = [n for n in NUMPY if re.search(rf"(?<![\w.\"]){n}\(", code)]
-    modules = ["import numpy as np", *(f"import {m}" for m in sorted(w.bundle.modules - {"numpy"}))]
-    imports = [f"from numpy import {', '.join(used)}"] if used else []
-    return "\n".join([*modules, *imports, "", "", *("\n\n".join([f, ""]) for f in functions), code, ""])
+    modules = [f"import {m}" for m in sorted(w.bundle.modules - {"numpy"})]
+    imports = ["import numpy as np", *([f"from numpy import {', '.join(used)}"] if used else [])]
+    return "\n".join([*modules, *([""] if modules else []), *imports, "", "", *("\n\n".join([f, ""]) for f in functions), code, ""])
 
 
 def lines(parts: Sequence[Any], depth: int) -> list[str]:

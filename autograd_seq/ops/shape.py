@@ -60,9 +60,12 @@ def _reshape_shape(x: tuple[int, ...], *, shape: tuple[int, ...], rank: int) -> 
     return shape
 
 
+def _reshaped(x: Any, shape: Any, rank: int) -> Any:  # a plain function, whose source a program can hold
+    return np.reshape(x, lead(x, rank) + shape)
+
+
 _reshape = defop(
-    "reshape", shape=_reshape_shape, dtype=first,
-    forward=lambda x, shape, rank: np.reshape(x, lead(x, rank) + shape),
+    "reshape", shape=_reshape_shape, dtype=first, forward=_reshaped,
     vjp=lambda g, y, x, shape, rank: (reshape(g, x.shape),),
 )  # fmt: skip
 
