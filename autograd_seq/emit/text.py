@@ -71,8 +71,9 @@ def assembled(w: Writer, returned: Sequence[str]) -> str:
     code = "\n".join([f"def program({sizes}{constants}):", *text])
     used = [n for n in NUMPY if re.search(rf"(?<![\w.\"]){n}\(", code)]
     modules = [f"import {m}" for m in sorted(w.bundle.modules - {"numpy"})]
-    imports = ["import numpy as np", *([f"from numpy import {', '.join(used)}"] if used else [])]
-    return "\n".join([*modules, *([""] if modules else []), *imports, "", "", *("\n\n".join([f, ""]) for f in functions), code, ""])
+    imports = [*modules, ""] if modules else []
+    imports += ["import numpy as np", *([f"from numpy import {', '.join(used)}"] if used else [])]
+    return "\n".join([*imports, "", "", *("\n\n".join([f, ""]) for f in functions), code, ""])
 
 
 def lines(parts: Sequence[Any], depth: int) -> list[str]:
