@@ -26,7 +26,7 @@ import autograd_seq as ag
 import viz
 from autograd_seq import demo, doctor
 from autograd_seq.bench import measure, peers, work
-from autograd_seq.emit.backends import BACKENDS
+from autograd_seq.emit.backends import BACKENDS, VARIABLE
 from autograd_seq.errors import AutogradSeqError, did_you_mean
 from autograd_seq.node import Node
 from autograd_seq.ops.random import SEED
@@ -108,7 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--cells", metavar="LIST", type=_list, default=[*work.GATES], help=_known(work.GATES))
     bench.add_argument("--sizes", metavar="LIST", type=_list, default=[*work.SIZES], help=_known(work.SIZES))
     bench.add_argument("--peers", metavar="LIST", type=_list, help=_known(peers.PEERS) + '; "" for ours and by hand alone')
-    bench.add_argument("--backend", choices=BACKENDS, default="numpy", help="of ours (default: %(default)s)")
+    bench.add_argument("--backend", choices=BACKENDS, help=f"of ours (default: {VARIABLE}, or auto)")
     bench.add_argument("--seconds", metavar="N", type=_seconds, default=20.0, help="for each line (default: %(default)g)")
     bench.set_defaults(run=_bench)
     doctor_ = commands.add_parser("doctor", help="what this machine offers, and what to set")

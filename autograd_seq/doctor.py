@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from autograd_seq.emit.backends import VARIABLE, chosen
+
 OPTIONAL = ("numba", "scipy", "torch", "jax", "autograd", "threadpoolctl")
 """Packages that are used where they are installed."""
 
@@ -132,17 +134,26 @@ def examine() -> Report:
         ("  measured", f"{product_rate() / 1e9:.0f} Gflop/s (float32, {_SIZE} × {_SIZE})"),
         ("memory", f"{bandwidth() / 1e9:.1f} GB/s, copying"),
         *((name, version or "not installed") for name, version in installed.items()),
+        ("backend", _backend(installed["numba"] is not None)),
     )
     advice = []
     if wide and (library.kernels or "").lower() in _OLD_KERNELS and not os.environ.get("OPENBLAS_CORETYPE"):
         advice.append("OPENBLAS_CORETYPE=SkylakeX in the environment, before Python starts: kernels for AVX-512")
     if not installed["numba"]:
-        advice.append("pip install 'autograd-seq[jit]': native loops, ag.compile(…, backend=\"numba\")")
+        advice.append("pip install 'autograd-seq[jit]': loops become native code")
     elif not installed["scipy"]:
         advice.append("pip install scipy: numba finds its products there")
     if library.threads and library.threads > 1:
         advice.append("OPENBLAS_NUM_THREADS=1 for small models: threads help products above a million operations only")
     return Report(lines, tuple(advice))
+
+
+def _backend(numba: bool) -> str:
+    """Return what ``ag.compile`` takes where it is not told, and why."""
+    name = chosen(None)
+    where = f"{VARIABLE}={name}" if os.environ.get(VARIABLE) else f"{name}, for {VARIABLE} is not set"
+    means = "numba where there are loops that it can write, NumPy elsewhere" if numba else "NumPy, without numba"
+    return f"{where}{f': {means}' if name == 'auto' else ''}"
 
 
 def _version(package: str) -> str | None:

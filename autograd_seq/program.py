@@ -68,7 +68,7 @@ class Program:
         self._like: Any = lambda nodes: Program(Graph(nodes), dtype, passes, layouts, backend)
         self.padded: dict[Over, Program] = {}
         made = backends.written(graph, layouts, passes, backend, rows, stream)
-        self.backend, self.plan, self._emitted, self._notes = made
+        self.backend, self.plan, self._emitted, self._notes = made[:4]
         self._silent = made.silent
         self.source = self._emitted.source
         self._make = backends.maker(made, graph, layouts, passes)
@@ -306,18 +306,19 @@ def _width(dtype: Any) -> np.dtype | None:
 
 @overload
 def compile(outputs: Node | Sequence[Any] | Graph, *, dtype: Any = ..., passes: Iterable[str] | None = ...,
-            carry: Literal[False] = ..., order: Iterable[Axis] | None = ..., backend: str = ...) -> Program: ...  # fmt: skip
+            carry: Literal[False] = ..., order: Iterable[Axis] | None = ...,
+            backend: str | None = ...) -> Program: ...  # fmt: skip
 
 
 @overload
 def compile(outputs: Node | Sequence[Any] | Graph, *, dtype: Any = ..., passes: Iterable[str] | None = ...,
             carry: Axis | Literal[True], order: Iterable[Axis] | None = ...,
-            backend: str = ...) -> CarriedProgram: ...  # fmt: skip
+            backend: str | None = ...) -> CarriedProgram: ...  # fmt: skip
 
 
 def compile(outputs: Node | Sequence[Any] | Graph, *, dtype: Any = None, passes: Iterable[str] | None = None,
             carry: Axis | bool = False, order: Iterable[Axis] | None = None,
-            backend: str = "numpy") -> Program | CarriedProgram:  # fmt: skip
+            backend: str | None = None) -> Program | CarriedProgram:  # fmt: skip
     """Compile nodes into a program that computes their values.
 
     Args:
@@ -330,7 +331,9 @@ def compile(outputs: Node | Sequence[Any] | Graph, *, dtype: Any = None, passes:
         order: the axes of the outputs in the order in which they are to be laid out, ``(b, t)`` for batch first; by default
             that in which the inputs declare them. Feeds are laid out as they are declared.
         backend: ``"numpy"``; ``"numba"``, native loops, compiled in a few seconds on the first call and kept on disk
-            (``pip install 'autograd-seq[jit]'``); or ``"auto"``: numba where it is installed and writes the whole program.
+            (``pip install 'autograd-seq[jit]'``); or ``"auto"``: numba where it is installed, there is a loop, all loops have
+            a native form, and compiling does not take minutes. By default what the environment variable
+            ``AUTOGRAD_SEQ_BACKEND`` says, or else ``"auto"``. ``print(program.schedule)`` ends in what was taken and why.
 
     Returns:
         A :class:`Program`: ``program(x=…, W=…)`` returns the values in the order of the outputs. With ``carry=`` a
@@ -357,7 +360,7 @@ def compile(outputs: Node | Sequence[Any] | Graph, *, dtype: Any = None, passes:
         The time to compile is that of the equations, whatever the lengths of the axes. Method: Allen & Kennedy 1987.
     """
     graph = outputs if isinstance(outputs, Graph) else Graph(*flatten([outputs]))
-    backends.check(backend)
+    backend = backends.chosen(backend)
     layouts = graph.layouts(order)
     if carry is False or carry is None:
         return Program(graph, dtype, passes, layouts, backend)

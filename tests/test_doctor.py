@@ -46,6 +46,15 @@ def test_what_is_missing_and_what_is_too_many(machine) -> None:
     assert "scipy" in scipy
 
 
+def test_which_language_programs_are_written_in(machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AUTOGRAD_SEQ_BACKEND", raising=False)
+    without, with_numba = (dict(machine("SkylakeX", 1, AVX512, some).lines)["backend"] for some in (set(), {"numba"}))
+    assert without == "auto, for AUTOGRAD_SEQ_BACKEND is not set: NumPy, without numba"
+    assert with_numba.endswith("numba where there are loops that it can write, NumPy elsewhere")
+    monkeypatch.setenv("AUTOGRAD_SEQ_BACKEND", "numpy")
+    assert dict(machine("SkylakeX", 1, AVX512, {"numba"}).lines)["backend"] == "AUTOGRAD_SEQ_BACKEND=numpy"
+
+
 def test_this_machine(capsys: pytest.CaptureFixture[str]) -> None:
     assert doctor.blas().name and doctor.vector_units()
     assert doctor.product_rate(1) > 1e6 and doctor.bandwidth(1) > 1e6

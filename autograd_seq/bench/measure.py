@@ -115,7 +115,7 @@ def measure(
     *,
     seconds: float = 20.0,
     seed: int = 0,
-    backend: str = "numpy",
+    backend: str | None = None,
     done: Callable[[list[Row]], object] = lambda rows: None,
 ) -> list[Row]:
     """Measure competitors on workloads.
@@ -125,7 +125,7 @@ def measure(
         peers: names of competitors, all by default; what is not installed is left out. Ours and the one by hand always run.
         seconds: to spend on each workload.
         seed: of data and parameters.
-        backend: of ours: ``"numpy"``, ``"numba"`` or ``"auto"``.
+        backend: of ours, as for :func:`autograd_seq.program.compile`.
         done: is called with the rows of each workload as soon as they are there.
 
     Returns:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import linecache
+import os
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -16,9 +17,16 @@ from autograd_seq.emit.numpy import Emitted, Writer
 from autograd_seq.errors import OperationError, did_you_mean
 from autograd_seq.graph.graph import Graph
 from autograd_seq.plan.passes import BATCH, PASSES, Plan, plan
+from autograd_seq.plan.schedule import Loop, schedule
 
 BACKENDS = ("numpy", "numba", "auto")
 """What ``backend=`` may be."""
+
+VARIABLE = "AUTOGRAD_SEQ_BACKEND"
+"""The environment variable that says which it is where it is not given."""
+
+_MOST_LINES = 3000
+"""Native programs of more lines would take minutes to compile."""
 
 _FOR_CALLS = {"expand", "halve", "join", "block", "pair", "split", "sink", "apart", "share"}
 """Passes that save NumPy calls, or passes over memory: native functions fuse, and share arrays after that."""
@@ -27,35 +35,41 @@ Layouts = Sequence[Sequence[Axis]]
 
 
 class Made(NamedTuple):
-    """A plan, the program that was written from it, and what its schedule says about the language."""
+    """A plan, the program that was written from it, and what its schedule says about the language.
+
+    Of a native program ``slow_loops`` names what keeps loops in NumPy.
+    """
 
     backend: str
     plan: Plan
     emitted: Emitted
     notes: tuple[str, ...] = ()
+    slow_loops: str = ""
 
     @property
     def silent(self) -> bool:
         """Tell whether it gives no warnings of overflows and divisions by zero, as wholly native programs do not."""
-        return self.notes == (ALL_NATIVE,)
+        return self.notes[:1] == (ALL_NATIVE,)
 
 
-def check(backend: str) -> None:
-    """Refuse a language that there is not.
+def chosen(backend: str | None) -> str:
+    """Return the language that is asked for: where none is, what ``AUTOGRAD_SEQ_BACKEND`` says, or else ``"auto"``.
 
     Raises:
         OperationError: it is not in ``BACKENDS``.
     """
-    if backend not in BACKENDS:
+    name = backend if backend is not None else os.environ.get(VARIABLE) or "auto"
+    if name not in BACKENDS:
         raise OperationError(
-            "O306", f'there is no backend "{backend}"', expected=", ".join(BACKENDS), got=repr(backend),
-            fix=did_you_mean(str(backend), BACKENDS),
+            "O306", f'there is no backend "{name}"', expected=", ".join(BACKENDS), fix=did_you_mean(str(name), BACKENDS),
+            got=repr(name) if backend is not None else f"{VARIABLE}={name} in the environment",
         )  # fmt: skip
+    return name
 
 
 def written(graph: Graph, layouts: Layouts, passes: Iterable[str] | None, backend: str, rows: int = BATCH,
             stream: bool = False) -> Made:  # fmt: skip
-    """Return the program of a graph in a language; ``"auto"`` is numba where that writes all of it.
+    """Return the program of a graph in a language; for ``"auto"`` see :func:`_found`.
 
     Args:
         graph: what is to be computed.
@@ -70,14 +84,35 @@ def written(graph: Graph, layouts: Layouts, passes: Iterable[str] | None, backen
     """
     if backend == "numpy":
         return _calls(graph, layouts, passes, rows, stream)
+    if backend == "auto":
+        return _found(graph, layouts, passes, rows, stream)
     if not numba.available():
-        if backend == "numba":
-            numba.refuse()
-        return _calls(graph, layouts, passes, rows)._replace(notes=("NumPy: numba is not installed",))
+        numba.refuse()
+    return _native(graph, layouts, passes)
+
+
+def _found(graph: Graph, layouts: Layouts, passes: Iterable[str] | None, rows: int, stream: bool) -> Made:
+    """Return the native program where that is worth compiling, else the NumPy one; the last note says why.
+
+    It is where there are loops over steps, all of them have a native form, and compiling does not take minutes. NumPy pays
+    for its calls at each step; outside of loops there are a few for all steps together. Nothing is timed: the same equations
+    and versions give the same program, and the same bits.
+    """
+    passes = None if passes is None else list(passes)
+
+    def calls(why: str) -> Made:
+        return _calls(graph, layouts, passes, rows, stream)._replace(notes=(f"NumPy: {why}",))
+
+    if not any(isinstance(item, Loop) for item in schedule(graph.nodes)):
+        return calls("no loop that native code would speed up")
+    if not numba.available():
+        return calls("numba is not installed")
     made = _native(graph, layouts, passes)
-    if backend == "numba" or made.notes[0] == ALL_NATIVE:
-        return made
-    return _calls(graph, layouts, passes, rows)._replace(notes=(f"NumPy: {made.notes[0].removeprefix('native (numba): ')}",))
+    if made.slow_loops:
+        return calls(f"no native form of {made.slow_loops}, hence none of the loops around")
+    if (lines := made.emitted.source.count("\n")) > _MOST_LINES:
+        return calls(f"native code of {lines} lines, more than {_MOST_LINES}, would take minutes to compile")
+    return made._replace(notes=(*made.notes, "taken since numba is installed, and all loops have a native form"))
 
 
 def _calls(graph: Graph, layouts: Layouts, passes: Iterable[str] | None, rows: int = BATCH, stream: bool = False) -> Made:
@@ -87,11 +122,11 @@ def _calls(graph: Graph, layouts: Layouts, passes: Iterable[str] | None, rows: i
 
 
 def _native(graph: Graph, layouts: Layouts, passes: Iterable[str] | None) -> Made:
-    chosen = [p for p in (PASSES if passes is None else passes) if p not in _FOR_CALLS]
-    planned = plan(graph.outputs, graph.axes, native_ops.writes, calls.in_place, chosen)
+    some = [p for p in (PASSES if passes is None else passes) if p not in _FOR_CALLS]
+    planned = plan(graph.outputs, graph.axes, native_ops.writes, calls.in_place, some)
     writer = NativeWriter(planned.graph, planned.storage, graph.axes, _title(graph), list(graph.inputs))
     emitted = writer.emit(layouts)
-    return Made("numba", planned, emitted, writer.notes())
+    return Made("numba", planned, emitted, writer.notes(), writer.slow_loops())
 
 
 def _title(graph: Graph) -> str:

@@ -16,7 +16,7 @@ import numpy as np
 from autograd_seq.axes import Axis
 from autograd_seq.emit.arrays import tuple_code
 from autograd_seq.emit.native_fuse import Fill, Fusion, Pass, Statement, Steps, Unit, dims_of, nodes_of, operand_dims
-from autograd_seq.emit.native_ops import expression, is_native
+from autograd_seq.emit.native_ops import expression
 from autograd_seq.emit.native_places import At, Entry, Place, entry
 from autograd_seq.emit.native_products import contraction
 from autograd_seq.emit.native_reduce import reduction
@@ -88,10 +88,15 @@ class NativeWriter(Writer):
         """Return what a schedule is to say about the language: all native, or what runs in NumPy."""
         if not self.slow:
             return (ALL_NATIVE,)
-        causes = [n for n in self.slow if not is_native(n)]
-        loops = ", and the loops around, " if any(self.storage.path[n] for n in causes) else " "
-        some = ", ".join(dict.fromkeys(f"{self.labels[n]} ({n.op.name})" for n in causes))
-        return (f"native (numba): everything but {some}{loops}in NumPy",)
+        loops = ", and the loops around, " if self.slow_loops() else " "
+        return (f"native (numba): everything but {self._named(self.slow)}{loops}in NumPy",)
+
+    def slow_loops(self) -> str:
+        """Return what keeps loops in NumPy, by name; empty if nothing does."""
+        return self._named([n for n in self.slow if self.storage.path[n]])
+
+    def _named(self, slow: Sequence[Node]) -> str:
+        return ", ".join(dict.fromkeys(f"{self.labels[n]} ({n.op.name})" for n in slow if not self.fusion.fits(n)))
 
     def _segments(self, items: Sequence[Item]) -> list[tuple[bool, Any]]:
         """Return runs of items: (True, their units) for those that are native, (False, items) for the others."""

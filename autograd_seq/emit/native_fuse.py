@@ -106,14 +106,14 @@ class Fusion:
         found: set[Node] = set()
         for item in items:
             nodes = [n for n in nodes_of(item) if n in self.storage.homes or n in self.storage.absorbed]
-            fit = all(is_native(n) and self._housed(n) for n in nodes)
-            if fit:
+            if all(self.fits(n) for n in nodes):
                 found |= set(nodes)
         return found
 
-    def _housed(self, n: Node) -> bool:
+    def fits(self, n: Node) -> bool:
+        """Tell whether a node can be native where it is: in a loop, it must have an array."""
         home = self.storage.homes.get(n)
-        return home is None or home.buffer is not None or not self.storage.path[n]
+        return is_native(n) and (home is None or home.buffer is not None or not self.storage.path[n])
 
     # -- what is computed where it is read ----------------------------------------------------------------------------------
 

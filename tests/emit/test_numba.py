@@ -14,7 +14,7 @@ import pytest
 
 import autograd_seq as ag
 from autograd_seq.bench.work import Workload, make, ours
-from autograd_seq.emit import native_products
+from autograd_seq.emit import backends, native_products
 from autograd_seq.emit import numba as backend
 
 COUNT = int(os.environ.get("AUTOGRAD_SEQ_RANDOM_PROGRAMS", "300"))
@@ -167,15 +167,51 @@ def test_a_loop_with_a_user_operation_runs_in_numpy_as_a_whole(in_python):
     assert program(x=[1.0, 0.0])[0].tolist() == pytest.approx([1.0, np.sin(0.5)])
 
 
-def test_auto_says_what_it_took_and_why(in_python, monkeypatch):
-    x = ag.input("x", over=ag.Axis("t"))
-    program = ag.compile(ag.tanh(x), backend="auto")
-    assert program.backend == "numba" and "native (numba): everything" in str(program.schedule)
-    noise = ag.compile(ag.tanh(x) + ag.normal("e", over=x.axes), backend="auto")
-    assert noise.backend == "numpy" and "NumPy: everything but" in str(noise.schedule)
+def looped(body: Any = ag.tanh, over: ag.Axis | None = None) -> ag.Node:
+    t = over or ag.Axis("t")
+    x, s = ag.input("x", over=t), ag.state("s", over=t)
+    s[t] = body(0.5 * s[t - 1]) + x[t]
+    return s
+
+
+def test_auto_is_the_default_takes_numba_for_loops_and_says_why(in_python, monkeypatch):
+    monkeypatch.delenv("AUTOGRAD_SEQ_BACKEND")
+    program = ag.compile(looped())
+    assert program.backend == "numba"
+    assert str(program.schedule).splitlines()[-2:] == [
+        "native (numba): everything", "taken since numba is installed, and all loops have a native form",
+    ]  # fmt: skip
+    noise = ag.compile(looped() + ag.normal("e", over=ag.Axis("u")))
+    assert noise.backend == "numba" and "everything but e (draw) in NumPy" in str(noise.schedule)
+    assert ag.value_and_grad(ag.sum(looped(over=(t := ag.Axis("t"))), over=t), "x").program.backend == "numba"
+
+
+def test_auto_takes_numpy_where_native_code_would_not_pay_and_says_why(in_python, monkeypatch):
+    monkeypatch.setenv("AUTOGRAD_SEQ_BACKEND", "auto")
+    wave = ag.defop("wave_of_the_native_tests", shape=ag.same_shape, forward=np.sin, vjp=lambda g, y, x: (g * ag.cos(x),))
+
+    def last_line(outputs: ag.Node) -> str:
+        program = ag.compile(outputs)
+        assert program.backend == "numpy"
+        return str(program.schedule).splitlines()[-1]
+
+    assert last_line(ag.tanh(ag.input("x", over=ag.Axis("t")))) == "NumPy: no loop that native code would speed up"
+    why = "NumPy: no native form of v (wave_of_the_native_tests), hence none of the loops around"
+    assert last_line(looped(lambda x: wave(x).named("v"))) == why
+    monkeypatch.setattr(backends, "_MOST_LINES", 10)
+    assert "would take minutes to compile" in last_line(looped())
     monkeypatch.setattr(backend, "available", lambda: False)
-    without = ag.compile(ag.tanh(x), backend="auto")
-    assert without.backend == "numpy" and "NumPy: numba is not installed" in str(without.schedule)
+    assert last_line(looped()) == "NumPy: numba is not installed"
+
+
+def test_the_environment_says_what_is_taken_where_nothing_is_said(in_python, monkeypatch):
+    for name in ("numpy", "numba"):
+        monkeypatch.setenv("AUTOGRAD_SEQ_BACKEND", name)
+        assert ag.compile(ag.input("x") + 1).backend == name
+        assert ag.compile(looped(), backend="auto").backend == "numba"
+    monkeypatch.setenv("AUTOGRAD_SEQ_BACKEND", "nunba")
+    with pytest.raises(ag.OperationError, match=r"(?s)O306.*AUTOGRAD_SEQ_BACKEND=nunba in the environment.*numba"):
+        ag.compile(ag.input("x") + 1)
 
 
 def test_what_is_wrong_is_said(monkeypatch):
