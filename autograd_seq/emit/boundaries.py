@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from autograd_seq.emit.arrays import WORK, Array
 from autograd_seq.graph.order import rows
 from autograd_seq.node import Node
-from autograd_seq.plan.storage import Home, Lane
+from autograd_seq.plan.lanes import Lane
+from autograd_seq.plan.storage import Home
 from autograd_seq.plan.views import root
 
 if TYPE_CHECKING:

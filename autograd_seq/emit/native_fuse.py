@@ -17,8 +17,9 @@ from autograd_seq.emit.native_ops import is_native, is_pointwise
 from autograd_seq.emit.native_places import At, Entry, Place, broadcast, entry, reshaped
 from autograd_seq.node import Node
 from autograd_seq.ops.time import SHIFT
+from autograd_seq.plan.reads import Read
 from autograd_seq.plan.schedule import Item, Loop
-from autograd_seq.plan.storage import Read, Storage
+from autograd_seq.plan.storage import Storage
 from autograd_seq.plan.views import root
 
 DIMS = "ijkmnpq"

@@ -21,6 +21,7 @@ from autograd_seq.emit.bundle import ALLOWED, Bundle
 from autograd_seq.emit.carried import HELPERS
 from autograd_seq.emit.equations import Equations
 from autograd_seq.emit.names import Names, called, state_names
+from autograd_seq.emit.outputs import laid, returned
 from autograd_seq.emit.statements import statement
 from autograd_seq.emit.text import NUMPY, Emitted, Frame, assembled, literal, number_name
 from autograd_seq.emit.views import arranged, blocks_between, in_blocks, view
@@ -29,8 +30,9 @@ from autograd_seq.node import CONSTANT, Node
 from autograd_seq.ops.leaf import INPUT, PARAM, TENSOR
 from autograd_seq.ops.time import INDEX, SHIFT, SIZE
 from autograd_seq.plan.apart import Blocks, blocks_of
+from autograd_seq.plan.lanes import Lane
 from autograd_seq.plan.schedule import Item, Loop
-from autograd_seq.plan.storage import Home, Lane, Storage
+from autograd_seq.plan.storage import Home, Storage
 from autograd_seq.plan.views import is_view, root
 
 RESERVED = {*NUMPY, *HELPERS, *calls.NUMBERS, *ALLOWED.values(), "real", "program", "run", "constants", "lengths"}
@@ -348,80 +350,23 @@ class Writer:
             declared: for each output, the axes of the array that is returned.
         """
         self.items(self.storage.items)
-        returned: list[str] = []
+        codes: list[str] = []
         for o, axes in zip(self.graph.outputs, declared, strict=True):
             if self.stream:
                 self.targets.append(self.names.new(f"out_{self.called(o)}"))
-                self.write(f"copyto({self.targets[-1]}, {self._laid(o, axes)})")
+                self.write(f"copyto({self.targets[-1]}, {laid(self, o, axes)})")
                 continue
             code = self._returned(o, axes)
             if not code.isidentifier() and self.array(o).code != self.called(o):
                 name = self.names.new(self.called(o))
                 self.write(f"{name} = {code}")
                 code = name
-            returned.append(code)
-        source = assembled(self, returned)
+            codes.append(code)
+        source = assembled(self, codes)
         return Emitted(source, self.feeds, self.size, self.constants, self.bundle.foreign, tuple(map(tuple, declared)))
 
-    def _laid(self, node: Node, declared: Sequence[Axis]) -> str:
-        """Return the code of an output's values, its axes in the order in which they were asked for."""
-        x = self.array(node)
-        want: list[Axis | int | None] = [a if a in x.axes else None for a in declared]
-        code = arranged(x, [*want, *range(len(x.shape))], ())
-        if (declared or node.shape) and (None in want or x.shape != node.shape):
-            return f"broadcast_to({code}, {tuple_code([*(self.size[a] for a in declared), *node.shape])})"
-        return code
-
     def _returned(self, node: Node, declared: Sequence[Axis]) -> str:
-        x, code, r = self.array(node), self._laid(node, declared), root(node)
-        home = self.storage.homes.get(r)
-        if not declared and not node.shape:
-            return f"array({x.code}, {self.width(node)})"
-        if code == x.code and r is node and home and home.buffer is None and _fresh(node) and node not in self.given:
-            self.given.add(node)
-            return code
-        elif code == x.code and not x.axes and (span := self._part_of_its_own(node)) is not None:
-            keys = ", ".join(f"{a}:{b}" if (a, b) != (0, n) else ":" for (a, b), n in zip(span, r.shape, strict=True))
-            return f"{self.array(r).code}[{keys}]"
-        return f"array({code}, {self.width(node)})"
-
-    def _part_of_its_own(self, node: Node) -> Rectangle | None:
-        """Return which entries of a local array an output is, if no other output shows them."""
-        r = root(node)
-        home, outputs = self.storage.homes.get(r), self.graph.outputs
-        if node is r or home is None or home.buffer is not None or not _fresh(r) or any(o is r for o in outputs):
-            return None
-        span = _rectangle(node)
-        others = [_rectangle(o) for o in outputs if o is not node and root(o) is r]
-        alone = sum(o is node for o in outputs) == 1 and all(o is not None and span and _disjoint(span, o) for o in others)
-        return span if alone else None
-
-
-Rectangle = list[tuple[int, int]]
-
-
-def _rectangle(node: Node) -> Rectangle | None:
-    """Return which entries of an array a part of parts of it shows, as a range for each dimension."""
-    parts = []
-    while is_view(node):
-        if node.op.name != "slice" or not all(isinstance(k, slice) and k.step == 1 for k in node.attrs["key"]):
-            return None
-        parts.append(node)
-        node = node.inputs[0]
-    span = [(0, n) for n in node.shape]
-    for p in reversed(parts):
-        keys = p.attrs["key"]
-        span = [(a + k.start, a + k.stop) for (a, _), k in zip(span, keys, strict=False)] + span[len(keys) :]
-    return span
-
-
-def _disjoint(a: Rectangle, b: Rectangle) -> bool:
-    return any(stop <= first or last <= start for (start, stop), (first, last) in zip(a, b, strict=True))
-
-
-def _fresh(node: Node) -> bool:
-    """Tell whether the local variable of a node is an array that nothing else shows."""
-    return node.op.name in ("contract", "sum_over") or calls.writes(node)
+        return returned(self, node, declared)
 
 
 __all__ = ["NUMPY", "RESERVED", "Emitted", "Writer"]

@@ -15,7 +15,7 @@ from autograd_seq.node import Node
 from autograd_seq.op import BUILT_IN
 from autograd_seq.ops.random import DRAW
 from autograd_seq.plan.apart import blocks_of
-from autograd_seq.plan.storage import Lane
+from autograd_seq.plan.lanes import Lane
 from autograd_seq.plan.views import root, shifts, shown
 
 if TYPE_CHECKING:

@@ -9,15 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
 
 from autograd_seq.axes import Axis
-from autograd_seq.graph.order import shift_rows
 from autograd_seq.node import Node
-from autograd_seq.ops.time import SHIFT
 from autograd_seq.plan.apart import apart, blocks_of
-from autograd_seq.plan.schedule import Item, Loop, paths
-from autograd_seq.plan.views import LEAVES, adjacent, as_it_is, elsewhere, is_view, root, shifts, shown
+from autograd_seq.plan.lanes import Lane, Lanes
+from autograd_seq.plan.reads import Read, Reading
+from autograd_seq.plan.schedule import Item, Loop
+from autograd_seq.plan.views import as_it_is, root
 
 
 def axis_order(items: Sequence[Item], axes: Sequence[Axis]) -> tuple[Axis, ...]:
@@ -32,35 +31,6 @@ def axis_order(items: Sequence[Item], axes: Sequence[Axis]) -> tuple[Axis, ...]:
 
     visit(items)
     return (*found, *(a for a in axes if a not in found))
-
-
-@dataclass(frozen=True)
-class Read:
-    """One statement that reads a node's array: where it stands, and along which axes it reads other steps."""
-
-    by: Node | None
-    at: int
-    path: tuple[Loop, ...]
-    shifts: tuple[tuple[Axis, int], ...] = ()
-    elsewhere: bool = False  # it reads some other step than the current one in another way than by a shift
-
-
-class Lane(NamedTuple):
-    """Adjacent entries of another node's array.
-
-    Attributes:
-        whole: whose array it is.
-        dimension: along which the entries are adjacent, counted from the end.
-        start, stop: which they are.
-        axis, by: the steps of an axis by which they lie further on: what a step computes where a later step reads it.
-    """
-
-    whole: Node
-    dimension: int
-    start: int
-    stop: int
-    axis: Axis | None = None
-    by: int = 0
 
 
 @dataclass(eq=False)
@@ -102,7 +72,7 @@ class Home:
         return self.layout, self.node.shape, self.node.dtype
 
 
-class Storage:
+class Storage(Reading):
     """The decisions for one schedule.
 
     Args:
@@ -118,8 +88,8 @@ class Storage:
 
     Attributes:
         order: the order of axes inside.
-        stepped: the axes that some loop runs over.
-        path: the loops around every node, outermost first; its keys are the statements in order.
+        lanes: the nodes that are computed within other arrays, and where.
+        blocks: those whose values lie in blocks.
         homes: for every node that is computed, where it lives.
         buffers: for each workspace array, the home that tells its layout.
     """
@@ -127,43 +97,16 @@ class Storage:
     def __init__(self, items: Sequence[Item], outputs: Sequence[Node], axes: Sequence[Axis], writes: Sequence[Node],
                  in_place: Sequence[Node], absorbed: dict[Node, Node], share: bool = True,
                  blocks: bool = False, returned: bool = True) -> None:  # fmt: skip
-        self.items, self.outputs, self.order = items, tuple(outputs), axis_order(items, axes)
-        self.path: dict[Node, tuple[Loop, ...]] = dict(paths(items))
-        self.at = {n: i for i, n in enumerate(self.path)}
-        self.span: dict[Loop, tuple[int, int]] = {}
-        for n, path in self.path.items():
-            for loop in path:
-                self.span[loop] = self.span.get(loop, (self.at[n],))[0], self.at[n]
-        self.absorbed = absorbed
-        self.writes, self.in_place = set(writes), set(in_place)
-        self.reads = self._reads()
-        self.stepped = {loop.axis for loop in self.span}
-        self.roots = {root(o) for o in outputs}
-        self.lanes = self._lanes(self.roots) if share else {}
+        super().__init__(items, outputs, writes, in_place, absorbed)
+        self.order = axis_order(items, axes)
+        self.lanes = Lanes(self).all() if share else {}
         for n, lane in self.lanes.items():
             self.reads[lane.whole] = [*self.reads[lane.whole], *self._reads_of_lane(n, lane)]
         self.blocks = apart(self) if blocks else {}
         self._returned = self.roots if returned else set()
-        self.homes = {n: self._home(n) for n in self.path if self._computed(n)}
+        self.homes = {n: self._home(n) for n in self.path if self.computed(n)}
         self.buffers: list[Home] = []
         self._allocate(share)
-
-    def _computed(self, n: Node) -> bool:
-        return n.op not in LEAVES and n._value is None and not is_view(n) and n not in self.absorbed
-
-    def _reads(self) -> dict[Node, list[Read]]:
-        found: dict[Node, list[Read]] = {n: [] for n in self.path}
-        for n, path in self.path.items():
-            if n.op is SHIFT:  # its rows are written before the steps of its axis run
-                outer = tuple(loop for loop in path if loop.axis is not n.attrs["axis"])
-                for row in shift_rows(n):
-                    found[root(row)].append(Read(n, self.at[n], outer, shifts(row)))
-            elif self._computed(n):
-                for x in self.operands(n):
-                    found[root(x)].append(Read(n, self.at[n], path, shifts(x), elsewhere(x)))
-        for o in self.outputs:
-            found[root(o)].append(Read(None, len(self.path), (), shifts(o)))
-        return found
 
     def _reads_of_lane(self, n: Node, lane: Lane) -> list[Read]:
         """Return the reads of a node as reads of the array that it is a part of; that it is written there is one more."""
@@ -176,115 +119,6 @@ class Storage:
                 moved[lane.axis] = moved.get(lane.axis, 0) - lane.by
             found.append(replace(r, shifts=tuple((a, by) for a, by in moved.items() if by)))
         return found
-
-    def operands(self, n: Node) -> list[Node]:
-        """Return what the statement of ``n`` reads: its inputs, and those of what is computed inside of it."""
-        return [y for x in n.inputs for y in (x.inputs if x in self.absorbed else (x,))]
-
-    def _lanes(self, roots: set[Node]) -> dict[Node, Lane]:
-        """Return the nodes that are computed where others want or leave them, and their places there."""
-        found: dict[Node, Lane] = {}
-        for n in self.path:
-            if n.op.name == "concat" and self._worth_placing(n):
-                found.update(self._wanted(n, found, roots))
-        for n in self.path:
-            if n.op.name == "concat" and self.path[n] and n not in found and n.attrs["axis"] == -1:
-                found.update(self._left_for(n, found))
-        for n in [m for m in found if m.op.name == "blocks"]:
-            found.update(self._behind(n, found, roots))
-        for n in self.path:
-            if n in self.in_place and n.axes and n not in found and (lane := self._left(n, found, roots)) is not None:
-                found[n] = lane
-        return found
-
-    def _worth_placing(self, n: Node) -> bool:
-        """Tell whether parts are to be computed in their places: among columns only for the sake of a loop."""
-        if not n.axes:
-            return n.attrs["axis"] != -1
-        return n.attrs["axis"] == -1 and (bool(self.path[n]) or any(r.by is not None and r.path for r in self.reads[n]))
-
-    def _wanted(self, whole: Node, found: dict[Node, Lane], roots: set[Node]) -> dict[Node, Lane]:
-        """Return the parts of a concatenation that can be computed in their places at once.
-
-        Those of a step, and matrices that are stacked: a place among columns is slow to write to for all steps at once.
-        """
-        places, start, path, axis = {}, 0, self.path[whole], whole.attrs["axis"]
-        for x in whole.inputs:
-            stop = start + x.shape[axis]
-            alone = x not in roots and x not in found and x not in places and not any(r.shifts for r in self.reads[root(x)])
-            fits = self._computed(x) and x in self.in_place and self.path[x] == path and x.dtype is whole.dtype
-            shape = list(whole.shape)
-            shape[axis] = stop - start
-            if alone and fits and set(x.axes) == set(whole.axes) and x.shape == tuple(shape):
-                places[x] = Lane(whole, axis, start, stop)
-            start = stop
-        return places
-
-    def _left_for(self, whole: Node, found: dict[Node, Lane]) -> dict[Node, Lane]:
-        """Return what a row of a loop joins that was computed at another step, or before the loop, in its place there."""
-        places: dict[Node, Lane] = {}
-        path, stop = self.path[whole], 0
-        axis = path[-1].axis
-        for x in whole.inputs:
-            start, stop = stop, stop + x.shape[-1]
-            r = root(x)
-            fits = self._computed(r) and r not in found and r not in places and set(r.axes) == set(whole.axes)
-            if not fits or r.shape != x.shape or r.dtype is not whole.dtype or len(x.shape) != 1:
-                continue
-            if x is r and x.op.name == "copy" and self.path[x] == path[: len(self.path[x])] != path:
-                if all(read.by is whole and not read.shifts for read in self.reads[x]):
-                    places[x] = Lane(whole, -1, start, stop)
-            elif len(shifts(x)) == 1 and shifts(x)[0][0] is axis and shown(x) == (r, 0, x.shape[-1]) and self.path[r] == path:
-                along = all(a is axis for read in self.reads[r] for a, _ in read.shifts)
-                if along and (r in self.in_place or r.op.name == "concat"):
-                    places[r] = lane = Lane(whole, -1, start, stop, *shifts(x)[0])
-                    inside = [(m, q) for m, q in found.items() if q.whole is r]
-                    places |= {m: lane._replace(start=start + q.start, stop=start + q.stop) for m, q in inside}
-        return places
-
-    def _behind(self, n: Node, found: dict[Node, Lane], roots: set[Node]) -> dict[Node, Lane]:
-        """Return what a product of blocks reads, and the parts of that, in the place where the product is to be."""
-        x, lane = n.inputs[0], found[n]
-        whole, start = lane.whole, lane.start
-        if x.op.name != "concat" or not self._computed(x) or x in roots or self.path[x] or set(x.axes) != set(whole.axes):
-            return {}
-        if any(r.by is not n or r.shifts for r in self.reads[x]) or any(q.whole is n for q in found.values()):
-            return {}
-        inside = [(m, q) for m, q in found.items() if q.whole is x]
-        begins = self.span[self.path[n][0]][0] if self.path[n] else self.at[n]
-        if any(r.by is not x and (r.at >= begins or r.shifts) for m, _ in inside for r in self.reads[m]):
-            return {}  # somebody reads a factor after the product has taken its place
-        return {x: lane, **{m: lane._replace(start=start + q.start, stop=start + q.stop) for m, q in inside}}
-
-    def _left(self, n: Node, found: dict[Node, Lane], roots: set[Node]) -> Lane | None:
-        """Return the part of another array that ``n`` may write over: it reads it at its own step, as the last to do so."""
-        for x in n.inputs:
-            lane = found.get(x)
-            if lane is None and (part := adjacent(x)) is not None:
-                lane = Lane(part[0], -1, *part[1:])
-            if lane is None or lane.dimension != -1 or lane.axis or lane.whole in found or not self._computed(lane.whole):
-                continue
-            whole, start, stop = lane.whole, lane.start, lane.stop
-            inside = {m for m, q in found.items() if q.whole is whole and q.start < stop and start < q.stop}
-            fits = n not in roots and whole not in roots and n.dtype is whole.dtype and set(n.axes) == set(whole.axes)
-            fits = fits and n.shape == (*whole.shape[:-1], stop - start) and self.path[n] == self.path[whole]
-            again = any(y is not x and (root(y) is whole or root(y) in inside) for y in n.inputs)
-            if fits and not again and whole.op.name != "concat" and not inside & roots and all(
-                self._done(r, m, n, start, stop) for m in (whole, *inside) for r in self.reads[m]
-            ) and not any(r.shifts for r in self.reads[n]):  # fmt: skip
-                return lane
-        return None
-
-    def _done(self, read: Read, of: Node, n: Node, start: int, stop: int) -> bool:
-        """Tell whether a read of ``of`` is over when ``n`` is computed, or has nothing to do with the part it writes over."""
-        if read.by is n:
-            return True
-        if read.by is None or read.shifts or read.elsewhere:
-            return False
-        if read.at < self.at[n] and read.path == self.path[n]:
-            return True
-        parts = [adjacent(y) for y in self.operands(read.by) if root(y) is of]
-        return of is not n and bool(parts) and all(p is not None and (p[2] <= start or stop <= p[1]) for p in parts)
 
     # -- homes ----------------------------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ import pytest
 
 import autograd_seq as ag
 from autograd_seq.emit import views
-from autograd_seq.plan import expand, halves, join, legal, pack, regroup, simplify, storage
+from autograd_seq.plan import expand, halves, join, lanes, legal, pack, regroup, simplify, storage
 
 _hot = expand._multiple_of_one_hot
 _between, _block = views.blocks_between, join._Joiner._block
@@ -34,7 +34,7 @@ SABOTAGE: dict[str, tuple[Any, str, Callable[..., Any]]] = {
     "two states in one array": (legal, "_own", lambda n: True),
     "rings too short": (storage.Storage, "_ring", lambda s, n, kept: min(1, _ring(s, n, kept))),
     "written over too early": (storage.Storage, "_read_later", lambda s, r, n: False),
-    "a part written over that others read": (storage.Storage, "_done", lambda *a: True),
+    "a part written over that others read": (lanes.Lanes, "_done", lambda *a: True),
     "a gate's argument not halved": (halves, "_scaled", lambda w, z, gate, image, half: image[z]),
     "a label counted once, not as often as it weighs": (
         expand, "_multiple_of_one_hot", lambda x: None if (found := _hot(x)) is None else (found[0], None)),
