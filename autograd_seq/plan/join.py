@@ -77,6 +77,11 @@ def joined(outputs: Sequence[Node], rows: int) -> list[Node]:
 
 
 def _found(where: Places, rows: int) -> list[Joint]:
+    """Return the joints of a graph.
+
+    A sum has an *anchor*: a product with something that its own loop computes. Where others read rows of that product too, as
+    of a GRU's r (Wn h), all sums with the same anchor are one joint, and those rows stay what they are.
+    """
     taken: set[Node] = set()  # vectors that have a row to lie in
     shared: dict[Node, list[Sum]] = {}
     found: list[Joint] = []
@@ -206,6 +211,8 @@ class Left:
 
 
 class _Joiner:
+    """Writes the graph anew, with the joints in it."""
+
     def __init__(self, where: Places, joints: list[Joint]) -> None:
         self.where, self.joints = where, joints
         self.image: dict[Node, Node] = {}
