@@ -190,29 +190,37 @@ class CarriedProgram:
         return int(given.get(self.cut.axis.name, 1))
 
     def _go_on(self, carry: Carry, given: dict[str, Any], batch: tuple[int, ...]) -> tuple[Any, ...]:
-        try:
-            return self.later(**self.fed(carry, given, batch))
-        except FeedError as error:
-            rows = {feed: slot for slot in self.cut.slots for feed in slot.feeds}
-            if error.code == "F106" and any(feed in error.what for feed in rows):
-                raise self._misfit(carry, error) from None
-            raise
+        return self.going_on(carry, lambda: self.later(**self.fed(carry, given, batch)))
 
-    def fed(self, carry: Carry, given: dict[str, Any], batch: tuple[int, ...] = ()) -> dict[str, Any]:
-        """Return the feeds of a call that goes on from a carry.
+    def fed(self, carry: Carry, given: dict[str, Any], batch: tuple[int, ...] = (),
+            graph: Graph | None = None) -> dict[str, Any]:  # fmt: skip
+        """Return the feeds of a call that goes on from a carry: those given, the carried rows, the number of steps.
+
+        Args:
+            carry, given: as for a call.
+            batch: the lengths of the axes over which the number of steps varies.
+            graph: the equations that run; feeds that they do not read are left out. Those of a later call by default.
 
         Raises:
             CarryError: the carry is another program's.
         """
         self._check(carry)
-        known = self.later.graph.inputs
+        known = (self.later.graph if graph is None else graph).inputs
         fed = {name: value for name, value in given.items() if name in known or name not in self.graph.inputs}
-        for slot in self.cut.slots:
-            for i, name in enumerate(slot.feeds):
-                fed[name] = carry[slot.name][i, ...]
+        carried = [(name, carry[slot.name][i, ...]) for slot in self.cut.slots for i, name in enumerate(slot.feeds)]
         if self.cut.steps is not None:
-            fed[self.cut.steps] = np.array(np.broadcast_to(carry.steps, batch), np.int64)
-        return fed
+            carried.append((self.cut.steps, np.array(np.broadcast_to(carry.steps, batch), np.int64)))
+        return fed | {name: value for name, value in carried if name in known}
+
+    def going_on(self, carry: Carry, run: Callable[[], Any]) -> Any:
+        """Return what ``run`` returns, which goes on from a carry; if the lengths of axes disagree, say so of the carry."""
+        try:
+            return run()
+        except FeedError as error:
+            rows = {feed: slot for slot in self.cut.slots for feed in slot.feeds}
+            if error.code == "F106" and any(feed in error.what for feed in rows):
+                raise self._misfit(carry, error) from None
+            raise
 
     def _check(self, carry: Any) -> None:
         if not isinstance(carry, Carry):

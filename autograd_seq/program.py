@@ -44,7 +44,6 @@ class Program:
         single: the program that runs where every axis that no loop runs over has the length 1. There the time is that of
             NumPy's calls, and a program with fewer of them is faster, though it computes more.
         schedule: what is lifted and what loops; it prints.
-        writes: whether it writes its outputs into arrays that it is given, as the steps of a stream do.
         backend: the language it is written in, ``"numpy"`` or ``"numba"``.
         padded: the programs that have run with lengths instead of this one, by the axes that have some and what those
             vary over: ``padded[(t, (b,)),].source``.
@@ -62,12 +61,12 @@ class Program:
 
     def __init__(self, graph: Graph, dtype: Any, passes: Iterable[str] | None,
                  layouts: Sequence[Sequence[Axis]], backend: str = "numpy", rows: int = BATCH,
-                 stream: bool = False) -> None:  # fmt: skip
+                 into: bool = False) -> None:  # fmt: skip
         self.graph = graph
         self.dtype = _width(dtype)
         self._like: Any = lambda nodes: Program(Graph(nodes), dtype, passes, layouts, backend)
         self.padded: dict[Over, Program] = {}
-        made = backends.written(graph, layouts, passes, backend, rows, stream)
+        made = backends.written(graph, layouts, passes, backend, rows, into)
         self.backend, self.plan, self._emitted, self._notes = made[:4]
         self._silent = made.silent
         self.source = self._emitted.source
@@ -75,10 +74,9 @@ class Program:
         stepped = self.plan.storage.stepped
         beside = [i for i, a in enumerate(graph.axes) if a not in stepped] if stepped and self.backend == "numpy" else []
         self._beside = tuple(beside) if rows > 1 else ()
-        self._for_one: Any = lambda: Program(graph, dtype, passes, layouts, backend, rows=1)
+        self._for_one: Any = lambda: Program(graph, dtype, passes, layouts, backend, 1, into)
         self._in_numpy: Any = lambda: backends.written(graph, layouts, passes, "numpy")
         self._order = list(self._emitted.feeds)
-        self.writes = stream and self.backend == "numpy"
         self._strong = [n._value.dtype for n in graph.nodes if n.op is TENSOR and n.weak == STRONG and n.dtype is float]
         self._idle: dict[Any, list[Any]] = {}
         self._known: dict[Any, Any] = {}
@@ -117,7 +115,8 @@ class Program:
 
     def _outputs(self, given: dict[str, Any]) -> tuple[Any, ...]:
         """Run on feeds; the graph has no other lengths than theirs."""
-        return self._ran(*self._ready(given))
+        out: tuple[Any, ...] = self._ran(*self._ready(given))
+        return out
 
     def _ready(self, given: dict[str, Any]) -> tuple[list[Any], Any]:
         """Return the arrays to run on, in order, and the sizes and width of the workspace."""
@@ -129,18 +128,8 @@ class Program:
             workspace = None
         return self._checked(given) if workspace is None else (arrays, workspace)
 
-    def _targets(self, workspace: Any) -> tuple[np.ndarray, ...]:
-        """Return arrays for the outputs of a program that writes into what it is given."""
-        sizes = dict(zip(self.graph.axes, workspace, strict=False))
-        kinds = {float: workspace[-1], int: np.int64, bool: np.bool_}
-        pairs = zip(self.graph.outputs, self._emitted.outputs, strict=True)
-        return tuple(np.empty((*(sizes[a] for a in axes), *n.shape), kinds[n.dtype]) for n, axes in pairs)
-
-    def _ran(self, arrays: list[Any], workspace: Any, targets: tuple[np.ndarray, ...] | None = None) -> tuple[Any, ...]:
-        """Run on arrays, in the order in which the program takes them, in a workspace of some sizes and width."""
-        if self.writes:
-            targets = self._targets(workspace) if targets is None else targets
-            arrays = [*arrays, *targets]
+    def _ran(self, arrays: Sequence[Any], workspace: Any) -> Any:
+        """Run on arrays that have been checked, in order, in a workspace of this call's own."""
         idle = self._idle[workspace]
         try:
             run = idle.pop()  # a workspace belongs to one call at a time
@@ -148,7 +137,7 @@ class Program:
             run = self._at(workspace)._make(*workspace)
         try:
             if self._silent:
-                out: tuple[Any, ...] = run(*arrays)
+                out = run(*arrays)
             else:
                 with np.errstate(all="ignore"):
                     out = run(*arrays)
@@ -158,7 +147,7 @@ class Program:
                 fix="count classes from 0; mark what is missing by lengths=, not by a negative label",
             ) from None  # fmt: skip
         idle.append(run)
-        return out if targets is None else targets
+        return out
 
     def _padded(self, lengths: Any, given: dict[str, Any]) -> tuple[Any, ...]:
         said = told(self.graph, lengths, given)

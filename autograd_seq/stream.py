@@ -1,10 +1,21 @@
-"""Streams: a compiled graph that is run one step at a time, on live data or on what it has said itself."""
+"""Streams: a compiled graph that is run one step at a time, on live data or on what it has said itself.
+
+A step is equations of its own, without the axis of the steps and without a loop over it. It writes into arrays that the
+stream owns and uses again, as soon as nobody holds them any more: whoever keeps what a step returned keeps it for good.
+
+Why by counting references (2026-11): rules such as "valid until the call after the next" break silently when two streams
+are interleaved, or when a search keeps several carries in flight. CPython knows of every array whether somebody can still
+see it, so nothing has to be promised, and a loop that keeps nothing allocates nothing.
+"""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
-from threading import Lock
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
+from functools import cached_property
+from operator import itemgetter
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -12,163 +23,285 @@ import numpy as np
 from autograd_seq.axes import Axis
 from autograd_seq.carry import CarriedProgram, Carry
 from autograd_seq.errors import FeedError
-from autograd_seq.graph.carry import cut_along
 from autograd_seq.graph.graph import Graph, flatten
+from autograd_seq.graph.step import one_step
 from autograd_seq.node import Node
-from autograd_seq.program import Program
+from autograd_seq.plan.hoist import hoisted
+from autograd_seq.plan.passes import simplified
+from autograd_seq.program import Program, compile
 
-PASSES = ("canonical", "identities", "expand", "merge", "gather", "order", "regroup", "tidy", "share")
-"""The passes of a program for one step: none that copies parameters to save calls, for it would copy them at each step."""
-_KEPT = 8  # sets of arrays that a stream holds on to; whoever keeps more than these gets new ones
+_LEAN = ("canonical", "identities", "expand", "merge", "gather", "order", "regroup", "tidy", "share")
+"""The passes over a step whose parameters are fed anew each time: none that copies them to save calls."""
 
-
-class Pool:
-    """Sets of arrays that are written to again when nobody else holds any of them.
-
-    Example:
-        >>> pool, made = Pool(), []
-        >>> def make():
-        ...     made.append(1)
-        ...     return (np.zeros(2),)
-        >>> a, = pool.take(make)
-        >>> b, = pool.take(make)  # a is held
-        >>> del a
-        >>> c, = pool.take(make)  # where a was
-        >>> len(made)
-        2
-    """
-
-    def __init__(self) -> None:
-        self._sets: list[tuple[tuple[np.ndarray, ...], list[int]]] = []
-        self._lock = Lock()
-
-    def take(self, make: Any) -> tuple[np.ndarray, ...]:
-        """Return a set of arrays: one that is free, else what ``make`` returns."""
-        with self._lock:
-            for k, (arrays, alone) in enumerate(self._sets):
-                if _holders(arrays) == alone:
-                    self._sets.append(self._sets.pop(k))
-                    return arrays
-            arrays = make()
-            self._sets.append((arrays, _holders(arrays)))
-            del self._sets[:-_KEPT]
-            return arrays
-
-
-def _holders(arrays: tuple[np.ndarray, ...]) -> list[int]:
-    """Return how many references each array has; views of it hold one each."""
-    return [sys.getrefcount(a) for a in arrays]
+_COUNTS = hasattr(sys, "getrefcount")  # where references are not counted, arrays are not used again
+_references: Callable[[object], int] = sys.getrefcount if _COUNTS else lambda array: 0
 
 
 class Stream:
     """A stepper. Made by :func:`stream`; ``y, carry = stream(carry, x=x_t)``.
 
     Attributes:
-        program: the carried program that runs, one step a call.
+        program: the carried program whose steps these are; the first one is run by it.
+        stepped: the program of a step that goes on from a carry; its ``source`` can be read.
+        bound: the feeds that every step gets; see :meth:`bind`.
     """
 
-    def __init__(self, program: CarriedProgram, single: bool) -> None:
-        self.program, self._single = program, single
-        graph, axis = program.graph, program.cut.axis
-        self._fed = [(name, (slice(None),) * graph.layout(n).index(axis) + (None,), len(n.axes) + n.ndim - 1, n)
-                     for name, n in graph.inputs.items() if axis in n.axes]  # fmt: skip
-        self._step = {} if self._fed else {axis.name: 1}  # no feed tells that it is one
-        at = [(graph.layout(o).index(axis) if axis in o.axes else None) for o in graph.outputs]
-        self._index = [(slice(None),) * k + (0,) if k is not None else () for k in at]
-        self._pools: dict[Any, Pool] = {}
+    def __init__(self, program: CarriedProgram, single: bool, layouts: Sequence[Sequence[Axis]],
+                 options: dict[str, Any]) -> None:  # fmt: skip
+        self.program, self._single, self._made = program, single, (program, layouts, options)
+        self.stepped = _Stepped(*self._made)
+        self.bound: dict[str, np.ndarray] = {}
+        axis = program.cut.axis
+        self._fed = {name: (program.graph.layout(n).index(axis), n)
+                     for name, n in program.graph.inputs.items() if axis in n.axes}  # fmt: skip
+        self._index = [(slice(None),) * tuple(axes).index(axis) + (0,) if axis in axes else () for axes in layouts]
+        self._known: dict[Any, list[np.ndarray]] = {}  # the bound feeds that go with feeds that have been found to fit
+
+    def bind(self, **given: Any) -> Stream:
+        """Return this stream with feeds that every step gets: they are checked once, and what depends on them alone is computed
+        once.
+
+        Args:
+            given: parameters, or whatever else stays the same. They are copied: bind them anew when they have changed.
+
+        Example:
+            >>> import autograd_seq as ag
+            >>> t = ag.Axis("t")
+            >>> w, x, h = ag.param("w"), ag.input("x", over=t), ag.state("h", over=t)
+            >>> h[t] = w * h[t - 1] + x[t]
+            >>> step = ag.stream(h).bind(w=0.5)
+            >>> y, carry = step(x=2.0)
+            >>> y, carry = step(carry, x=2.0)
+            >>> float(y)
+            3.0
+        """
+        other = copy(self)
+        other.bound = {**self.bound, **{name: np.array(value) for name, value in given.items()}}
+        other.stepped, other._known = _Stepped(*self._made, bound=other.bound), {}
+        other.__dict__.pop("_order", None)
+        return other
+
+    @cached_property
+    def _order(self) -> tuple[list[str], list[str], Any]:
+        """The names of what is fed at each step, of what is bound, and what puts their arrays and the rows in order."""
+        made = self.stepped
+        free = [name for name in made.free if name not in self.bound and name not in made.fixed]
+        bound = [name for name in made.free if name not in free]
+        places = [[*free, *bound, *made.carried].index(name) for name in made.program._order]
+        return free, bound, itemgetter(*places) if len(places) > 1 else list
 
     def __call__(self, carry: Carry | None = None, /, **given: Any) -> tuple[Any, Carry]:
         """Run one step.
 
         Args:
-            carry: what the step before returned; ``None`` starts.
+            carry: what some step before returned; ``None`` starts.
             given: parameters, and one step of each input: as declared, without the axis of the steps.
 
         Returns:
-            The outputs at this step, a tuple if several were asked for, and the carry for the next step. They are yours
-            for as long as you hold them, or any view of them; arrays that nobody holds any more are written to again.
+            The outputs at this step, a tuple if several were asked for, and the carry for the next step. Later steps leave
+            both alone for as long as anybody holds them, or a view of them; then their memory is used again.
 
         Raises:
             FeedError: an input is fed with all steps, or does not fit.
             CarryError: the carry is another program's.
-
-        Notes:
-            Several threads may step one stream, each with carries of its own. No array is allocated where what was
-            returned is let go before the step after the next, and feeds are arrays of the right width.
         """
-        for name, index, rank, node in self._fed:
+        if type(carry) is _Left:
+            free, _, in_order = self._order
+            try:
+                fed = [given[name] for name in free]
+                bound = self._known.get((carry._space, *given, *[(a.shape, a.dtype.char) for a in fed]))
+            except (KeyError, AttributeError):
+                bound = None
+            if bound is not None:
+                outs, left = carry._space.run(in_order((*fed, *bound, *carry._frame.read)), carry)
+                return (outs[0] if self._single else tuple(outs)), left
+        return self._checked(carry, given)
+
+    def _checked(self, carry: Any, given: dict[str, Any]) -> tuple[Any, Carry]:
+        """Run a step on feeds and a carry of which nothing is known yet."""
+        every = {**self.bound, **given}
+        for name, (_, node) in self._fed.items():
+            if name in every and np.ndim(every[name]) != len(node.axes) + node.ndim - 1:
+                raise self._misfit(name, node, np.shape(every[name]))
+        if carry is None or (isinstance(carry, Carry) and np.ndim(carry.steps)):
+            return self._whole(carry, every)
+        made = self.stepped
+        fed = self.program.fed(carry, every, graph=made.graph)
+        arrays, space = self.program.going_on(carry, lambda: made.checked(fed))
+        free, bound, _ = self._order
+        named = any(a.name in every for a in made.graph.axes if a.name not in made.graph.inputs)
+        if not named and all(isinstance(given[name], np.ndarray) and given[name] is arrays[name] for name in free):
+            key = (space, *given, *[(arrays[name].shape, arrays[name].dtype.char) for name in free])
+            self._known[key] = [np.array(arrays[name], order="F") for name in bound]
+        outs, left = space.run([*arrays.values()], carry)
+        return (outs[0] if self._single else tuple(outs)), left
+
+    def _whole(self, carry: Carry | None, given: dict[str, Any]) -> tuple[Any, Carry]:
+        """Run a step as a sequence of one: the first, and those of sequences that have come to steps of their own."""
+        fed = {**given, **({} if self._fed else {self.program.cut.axis.name: 1})}  # no feed tells that it is one
+        for name, (position, _) in self._fed.items():
             if name in given:
-                value = np.asarray(given[name])
-                if value.ndim != rank:
-                    raise self._misfit(name, node, value)
-                given[name] = value[index]
-        given.update(self._step)
-        values, left = self._run(carry, given)
-        steps = tuple([value[index] if index else value for value, index in zip(values, self._index, strict=True)])
-        return (steps[0] if self._single else steps), left
+                fed[name] = np.expand_dims(np.asarray(given[name]), position)
+        values, left = self.program(carry=carry, **fed)
+        assert left is not None, "there was a step"
+        outs = tuple([value[(*index, ...)] for value, index in zip(values, self._index, strict=True)])
+        return (outs[0] if self._single else outs), left
 
-    def _run(self, carry: Carry | None, given: dict[str, Any]) -> tuple[tuple[Any, ...], Carry]:
-        program = self.program
-        runs = program.first if carry is None else program.later
-        if not isinstance(runs, Program) or not runs.writes or "lengths" in given or not (
-            carry is None or isinstance(getattr(carry, "steps", 0), int)
-        ):
-            values, left = program(carry=carry, **given)
-            assert left is not None, "there was a step"
-            return values, left
-        arrays, workspace = runs._ready(given if carry is None else program.fed(carry, given))
-        key = carry is None, workspace
-        if key not in self._pools:
-            self._pools[key] = Pool()
-        held = self._pools[key].take(lambda: self._arrays(runs, workspace))
-        runs._ran(arrays, workspace, self._targets(held))
-        kept = len(self._index)
-        rows = {slot.name: array for slot, array in zip(program.cut.slots, held[kept:], strict=True)}
-        return held[:kept], program.left(carry, rows, 1)
-
-    def _arrays(self, runs: Program, workspace: Any) -> tuple[np.ndarray, ...]:
-        """Return arrays for the outputs of a step, and one for all rows of each value that is carried."""
-        single = list(runs._targets(workspace))
-        kept = len(self._index)
-        arrays, at = single[:kept], kept
-        for slot in self.program.cut.slots:
-            arrays.append(np.empty((slot.rows, *single[at].shape), single[at].dtype))
-            at += slot.rows
-        return tuple(arrays)
-
-    def _targets(self, held: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
-        """Return what a step writes to: the outputs, and the rows one by one."""
-        kept = len(self._index)
-        return (*held[:kept], *(row for rows in held[kept:] for row in _each(rows)))
-
-    def _misfit(self, name: str, node: Node, value: np.ndarray) -> FeedError:
+    def _misfit(self, name: str, node: Node, shape: tuple[int, ...]) -> FeedError:
         axis = self.program.cut.axis
         dims = [a.name for a in node.axes if a is not axis] + [str(n) for n in node.shape]
         return FeedError(
             "F202", f"a stream takes one step of {name} at a time", node=name, where=node.where,
             expected=f"({', '.join(dims)}{',' if len(dims) == 1 else ''}) {node.dtype.__name__}, without {axis}",
-            got=str(value.shape), fix=f"for step in {name}: y, carry = stream(carry, {name}=step)",
+            got=str(shape), fix=f"for step in {name}: y, carry = stream(carry, {name}=step)",
         )  # fmt: skip
 
     def __repr__(self) -> str:
         return f"<Stream of {self.program.graph!r}, a step of {self.program.cut.axis} at a time>"
 
 
-def _each(rows: np.ndarray) -> Iterable[np.ndarray]:
-    return (rows[i, ...] for i in range(len(rows)))
+class _Stepped:
+    """The equations of one step that goes on from a carry, compiled.
+
+    Attributes:
+        graph: the equations.
+        source: the program, as text.
+        free, carried: the names of what is fed, and of the carried rows with the number of steps before.
+        fixed: what is computed once, of the bound feeds alone, by the name under which it is fed.
+    """
+
+    def __init__(self, program: CarriedProgram, layouts: Sequence[Sequence[Axis]], options: dict[str, Any],
+                 bound: Mapping[str, np.ndarray] = MappingProxyType({})) -> None:  # fmt: skip
+        self.cut = cut = program.cut
+        self.equations, self._bound = program.equations, bound
+        passes = _LEAN if options["passes"] is None and not bound else options["passes"]
+        nodes = one_step(Graph(cut.later), cut.axis)
+        self.fixed: dict[str, Node] = {}
+        if bound:
+            nodes, self.fixed = hoisted(simplified(nodes, passes)[1], bound)
+        self.graph = Graph(nodes)
+        rows = [slot.axes for slot in cut.slots for _ in range(slot.rows)]
+        self.layouts = [tuple(a for a in axes if a in self.graph.axes) for axes in layouts]
+        self.program = Program(self.graph, options["dtype"], passes, [*self.layouts, *rows],
+                               options["backend"], into=True)  # fmt: skip
+        self.source = self.program.source
+        order, carried = self.program._order, {feed for slot in cut.slots for feed in slot.feeds} | {cut.steps}
+        self.free = [name for name in order if name not in carried]
+        self.carried = [name for name in order if name in carried]
+        self._spaces: dict[Any, _Space] = {}
+
+    def checked(self, fed: dict[str, Any]) -> tuple[dict[str, np.ndarray], _Space]:
+        """Return the feeds, rows among them, as the program takes them, and what steps on such feeds share."""
+        fixed = Graph([*self.fixed.values()])
+        if self.fixed:
+            floats = [np.asarray(value).dtype for value in [*fed.values(), *self._bound.values()]]
+            width = self.program.dtype or np.result_type(*[d for d in floats if d.kind in "fc"])
+            known = {name: value for name, value in self._bound.items() if name in fixed.inputs}
+            fed = {**fed, **dict(zip(self.fixed, fixed.unroll().evaluate(dtype=width, **known), strict=True))}
+        arrays, workspace = self.program._checked(fed)
+        if workspace not in self._spaces:
+            self._spaces[workspace] = _Space(self, workspace)
+        return dict(zip(self.program._order, arrays, strict=True)), self._spaces[workspace]
 
 
-def stream(
-    outputs: Node | Sequence[Any] | Graph, *, over: Axis | None = None, dtype: Any = None,
-    order: Iterable[Axis] | None = None, passes: Iterable[str] | None = PASSES, backend: str = "numpy",
-) -> Stream:  # fmt: skip
+class _Space:
+    """What all steps with the same lengths and the same width share: arrays that nobody holds."""
+
+    def __init__(self, of: _Stepped, workspace: tuple[Any, ...]) -> None:
+        self._program, self._workspace, self._idle = of.program, workspace, list[_Frame]()
+        sizes = dict(zip(of.graph.axes, workspace, strict=False))
+        widths = {float: workspace[-1], int: np.dtype(np.int64), bool: np.dtype(np.bool_)}
+        outputs = zip(of.layouts, of.graph.outputs, strict=False)
+        self.outs = [(tuple(sizes[a] for a in axes) + o.shape, widths[o.dtype]) for axes, o in outputs]
+        self.equations = of.equations
+        self.rows = [(s, (s.rows, *(sizes[a] for a in s.axes), *s.shape), widths[s.dtype]) for s in of.cut.slots]
+        self.carried, self.counts = of.carried, of.cut.steps if of.cut.steps in of.carried else None
+
+    def run(self, arguments: Sequence[Any], carry: Carry) -> tuple[list[np.ndarray], Carry]:
+        """Run a step into arrays that nobody holds; returns its outputs and what it leaves."""
+        try:
+            frame = self._idle.pop()
+            if not frame.is_free():
+                frame = _Frame(self)
+        except IndexError:
+            frame = _Frame(self)
+        out = self._program._ran((*arguments, *frame.targets), self._workspace)
+        if out is not None:  # a native program returns arrays of its own
+            for target, value in zip(frame.targets, out, strict=True):
+                target[...] = value
+        steps = carry.steps + 1
+        if self.counts is not None:
+            frame.count[...] = steps
+        return frame.outs, _Left(self, frame, steps)
+
+    def give_back(self, frame: _Frame) -> None:
+        """Take arrays back that a carry was made of."""
+        if _COUNTS:
+            self._idle.append(frame)
+
+
+class _Frame:
+    """The arrays that one step writes: its outputs and the rows that it leaves.
+
+    Attributes:
+        outs: the outputs.
+        rows: the carried rows, by name.
+        targets: what the program writes into: the outputs, then the rows, one by one.
+        read: what a step reads that goes on from here: the rows, and the number of steps.
+        count: that number.
+    """
+
+    __slots__ = ("_counts", "count", "outs", "read", "rows", "targets")
+
+    def __init__(self, space: _Space) -> None:
+        self.rows = {slot.name: np.empty(shape, width) for slot, shape, width in space.rows}
+        parts = {feed: self.rows[slot.name][j, ...] for slot, *_ in space.rows for j, feed in enumerate(slot.feeds)}
+        self.count = np.zeros((), np.int64)
+        self.outs = [np.empty(shape, width) for shape, width in space.outs]
+        self.targets = (*self.outs, *parts.values())
+        self.read = tuple([self.count if name == space.counts else parts[name] for name in space.carried])
+        self._counts = self._held()
+
+    def _held(self) -> list[int]:
+        return [*map(_references, self.outs), *map(_references, self.rows.values())]
+
+    def is_free(self) -> bool:
+        """Tell whether nobody holds the rows; outputs that somebody holds are let go, and made anew."""
+        held = self._held()
+        if held == self._counts:
+            return True
+        n = len(self.outs)
+        if held[n:] != self._counts[n:]:
+            return False
+        outs = zip(self.outs, held, self._counts, strict=False)
+        self.outs = [a if now <= then else np.empty_like(a) for a, now, then in outs]
+        self.targets = (*self.outs, *self.targets[n:])
+        return True
+
+
+class _Left(Carry):
+    """A carry in arrays that a stream uses again when nobody holds them."""
+
+    def __init__(self, space: _Space, frame: _Frame, steps: int) -> None:
+        self._rows, self.steps, self.equations, self._space, self._frame = frame.rows, steps, space.equations, space, frame
+
+    def __del__(self) -> None:
+        self._space.give_back(self._frame)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Carry, (dict(self._rows), self.steps, self.equations)
+
+
+def stream(outputs: Node | Sequence[Any] | Graph, *, over: Axis | None = None, dtype: Any = None,
+           passes: Iterable[str] | None = None, order: Iterable[Axis] | None = None,
+           backend: str = "numpy") -> Stream:  # fmt: skip
     """Compile nodes into a stepper, for data that come a step at a time, and for sampling.
 
     Args:
         outputs: a node, or several; nothing they depend on looks ahead.
         over: the axis of the steps; by default that of the shifts, of several the outermost.
         dtype, order, backend: as for :func:`compile`.
-        passes: as for :func:`compile`; by default those that leave parameters where they are.
+        passes: as for :func:`compile`; by default those that leave parameters where they are, unless they are bound.
 
     Returns:
         A :class:`Stream`: ``y, carry = stream(carry, x=x_t)``, with ``carry=None`` at the start.
@@ -190,14 +323,17 @@ def stream(
         5.0
 
     Notes:
-        A step costs what a call of a program costs, some ten microseconds, and its equations once; memory does not grow
-        with the number of steps. In native code (``backend="numba"``) each step makes new arrays.
+        A step costs its equations once, and a few microseconds; memory does not grow with the number of steps. From the
+        third step on a loop that keeps neither outputs nor carries allocates no array for them, nor for what NumPy can write
+        into an array that is there: products, sums, gates, nonlinearities. Random draws, look-ups by index and reductions
+        make small arrays of their own. Feeds are taken as they are if they are arrays of the program's width; numbers, lists
+        and arrays of another width are converted at each step, which takes some ten microseconds.
     """
     graph = outputs if isinstance(outputs, Graph) else Graph(*flatten([outputs]))
-    cut, layouts = cut_along(graph, True if over is None else over), graph.layouts(order)
-    rows = [slot.axes for slot in cut.slots for _ in range(slot.rows)]
+    axes = None if order is None else tuple(order)
+    options = {"dtype": dtype, "passes": None if passes is None else tuple(passes), "backend": backend}
+    program = compile(graph, carry=True if over is None else over, order=axes, **options)
+    return Stream(program, isinstance(outputs, Node), graph.layouts(axes), options)
 
-    def make(nodes: list[Any]) -> Program:
-        return Program(Graph(nodes), dtype, passes, [*layouts, *rows], backend, rows=1, stream=True)
 
-    return Stream(CarriedProgram(cut, graph, make), isinstance(outputs, Node))
+__all__ = ["Stream", "stream"]

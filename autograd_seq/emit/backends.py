@@ -68,7 +68,7 @@ def chosen(backend: str | None) -> str:
 
 
 def written(graph: Graph, layouts: Layouts, passes: Iterable[str] | None, backend: str, rows: int = BATCH,
-            stream: bool = False) -> Made:  # fmt: skip
+            into: bool = False) -> Made:  # fmt: skip
     """Return the program of a graph in a language; for ``"auto"`` see :func:`_found`.
 
     Args:
@@ -77,21 +77,21 @@ def written(graph: Graph, layouts: Layouts, passes: Iterable[str] | None, backen
         passes: names of passes, all by default.
         backend: out of ``BACKENDS``.
         rows: how many points a step of a loop is taken to have; native programs do not depend on it.
-        stream: whether it is run for a step at a time, and given the arrays that it writes to; not if it is native.
+        into: let a program of NumPy calls write into arrays of the caller, behind the feeds; native ones return their own.
 
     Raises:
         OperationError: there is no such pass, or numba is asked for and not installed.
     """
     if backend == "numpy":
-        return _calls(graph, layouts, passes, rows, stream)
+        return _calls(graph, layouts, passes, rows, into)
     if backend == "auto":
-        return _found(graph, layouts, passes, rows, stream)
+        return _found(graph, layouts, passes, rows, into)
     if not numba.available():
         numba.refuse()
     return _native(graph, layouts, passes)
 
 
-def _found(graph: Graph, layouts: Layouts, passes: Iterable[str] | None, rows: int, stream: bool) -> Made:
+def _found(graph: Graph, layouts: Layouts, passes: Iterable[str] | None, rows: int, into: bool) -> Made:
     """Return the native program where that is worth compiling, else the NumPy one; the last note says why.
 
     It is where there are loops over steps, all of them have a native form, and compiling does not take minutes. NumPy pays
@@ -101,7 +101,7 @@ def _found(graph: Graph, layouts: Layouts, passes: Iterable[str] | None, rows: i
     passes = None if passes is None else list(passes)
 
     def calls(why: str) -> Made:
-        return _calls(graph, layouts, passes, rows, stream)._replace(notes=(f"NumPy: {why}",))
+        return _calls(graph, layouts, passes, rows, into)._replace(notes=(f"NumPy: {why}",))
 
     if not any(isinstance(item, Loop) for item in schedule(graph.nodes)):
         return calls("no loop that native code would speed up")
@@ -115,10 +115,10 @@ def _found(graph: Graph, layouts: Layouts, passes: Iterable[str] | None, rows: i
     return made._replace(notes=(*made.notes, "taken since numba is installed, and all loops have a native form"))
 
 
-def _calls(graph: Graph, layouts: Layouts, passes: Iterable[str] | None, rows: int = BATCH, stream: bool = False) -> Made:
-    planned = plan(graph.outputs, graph.axes, calls.writes, calls.in_place, passes, rows, not stream)
-    writer = Writer(planned.graph, planned.storage, graph.axes, _title(graph), list(graph.inputs), stream)
-    return Made("numpy", planned, writer.emit(layouts))
+def _calls(graph: Graph, layouts: Layouts, passes: Iterable[str] | None, rows: int = BATCH, into: bool = False) -> Made:
+    planned = plan(graph.outputs, graph.axes, calls.writes, calls.in_place, passes, rows)
+    writer = Writer(planned.graph, planned.storage, graph.axes, _title(graph), list(graph.inputs))
+    return Made("numpy", planned, writer.emit(layouts, into))
 
 
 def _native(graph: Graph, layouts: Layouts, passes: Iterable[str] | None) -> Made:

@@ -21,7 +21,7 @@ def pick(w: Writer, node: Node) -> bool:
         return False
     flat, at = _flat(w, array, x), _places(w, array, index)
     code = f"{flat}.take({at}).reshape({_lengths(w, array)})"
-    if w.storage.homes[node].buffer is None:
+    if w.is_local(node):
         w.write(f"{w.array(node).code} = {code}")
     else:
         w.assign(node, code)
@@ -33,7 +33,7 @@ def add_at(w: Writer, node: Node) -> bool:
     x, index, factor = node.inputs
     array = w.array(node)
     alone = not factor.axes and factor.shape == ()
-    if not alone or w.storage.homes[node].buffer is None or not _in_one_piece(w, array, index):
+    if not alone or w.is_local(node) or not _in_one_piece(w, array, index):
         return False
     source, target = w.operand(x, list(array.axes), len(x.shape)), w.target(node)
     if source != target:

@@ -46,14 +46,9 @@ class Writer:
         axes: in the order in which their lengths are told.
         title: the first line of its docstring.
         feeds: names of inputs and parameters, in the order in which it takes those that it reads.
-        stream: whether it is run for a step at a time: it then writes what it returns into arrays that it is given, and
-            copies no matrix for the sake of a loop.
     """
 
-    def __init__(self, graph: Graph, storage: Storage, axes: Sequence[Axis], title: str, feeds: Sequence[str],
-                 stream: bool = False) -> None:  # fmt: skip
-        self.stream = stream
-        self.targets: list[str] = []
+    def __init__(self, graph: Graph, storage: Storage, axes: Sequence[Axis], title: str, feeds: Sequence[str]) -> None:
         self.graph, self.storage, self.axes, self.title = graph, storage, tuple(axes), title
         self.labels = state_names(graph.nodes, {n: graph.name(n) for n in graph.nodes})
         self.names = Names(RESERVED)
@@ -74,6 +69,8 @@ class Writer:
         self.helpers: set[str] = set()
         self.noted: set[Node] = set()
         self.given: set[Node] = set()
+        self.outs: list[str] = []  # arrays of the caller that the outputs are to be written into, if they are
+        self.into: dict[Node, str] = {}  # what is computed there at once
         readers: dict[Node, list[Node]] = {}
         for n in graph.nodes:
             for x in n.inputs:
@@ -165,6 +162,8 @@ class Writer:
         home = self.storage.homes[node]
         if home.lane:
             return self.place(home.lane, node.shape, self.called(node))
+        if node in self.into:
+            return Array(self.into[node], home.axes, node.shape, RUN)
         if home.buffer is None:
             stage = STEP if self.storage.path[node] else RUN
             return Array(self.names.new(self.called(node)), home.axes, node.shape, stage, whole=False)
@@ -314,6 +313,10 @@ class Writer:
         """Write what computes a node."""
         statement(self, node)
 
+    def is_local(self, node: Node) -> bool:
+        """Tell whether the values of a node are a local variable, which the statement that computes them makes."""
+        return self.storage.homes[node].buffer is None and node not in self.into
+
     def target(self, node: Node, blocks: Blocks | None = None) -> str:
         """Return where the values of a node are to be written, block by block if the statement goes by blocks."""
         return self.at_step(in_blocks(self, self.array(node), blocks), self.called(node))
@@ -328,7 +331,7 @@ class Writer:
 
     def assign(self, node: Node, code: str) -> None:
         """Write an expression to where the values of a node are to be."""
-        if self.storage.homes[node].buffer is None:
+        if self.is_local(node):
             self.write(f"{self.array(node).code} = {code}")
         else:
             self.write(f"{self.target(node)}[...] = {code}")
@@ -343,19 +346,21 @@ class Writer:
 
     # -- the whole --------------------------------------------------------------------------------------------------------
 
-    def emit(self, declared: Sequence[Sequence[Axis]]) -> Emitted:
+    def emit(self, declared: Sequence[Sequence[Axis]], into: bool = False) -> Emitted:
         """Write the program, and return it.
 
         Args:
             declared: for each output, the axes of the array that is returned.
+            into: let ``run`` take an array for each output behind the feeds, write into those, and return nothing.
         """
+        if into:
+            self._take_outputs(declared)
         self.items(self.storage.items)
         codes: list[str] = []
-        for o, axes in zip(self.graph.outputs, declared, strict=True):
-            if self.stream:
-                self.targets.append(self.names.new(f"out_{self.called(o)}"))
-                self.write(f"copyto({self.targets[-1]}, {laid(self, o, axes)})")
-                continue
+        for o, axes, name in zip(self.graph.outputs, declared, self.outs, strict=True) if into else ():
+            if self.array(o).code != name:
+                self.write(f"copyto({name}, {laid(self, o, axes)})")
+        for o, axes in zip(self.graph.outputs, declared, strict=True) if not into else ():
             code = self._returned(o, axes)
             if not code.isidentifier() and self.array(o).code != self.called(o):
                 name = self.names.new(self.called(o))
@@ -364,6 +369,14 @@ class Writer:
             codes.append(code)
         source = assembled(self, codes)
         return Emitted(source, self.feeds, self.size, self.constants, self.bundle.foreign, tuple(map(tuple, declared)))
+
+    def _take_outputs(self, declared: Sequence[Sequence[Axis]]) -> None:
+        """Name the caller's arrays, and note which outputs can be computed right there."""
+        for o, axes in zip(self.graph.outputs, declared, strict=True):
+            self.outs.append(self.names.new(f"{self.called(o)}_out"))
+            home = self.storage.homes.get(o)
+            if home and home.buffer is None and tuple(axes) == home.layout and o not in self.into:
+                self.into[o] = self.outs[-1]
 
     def _returned(self, node: Node, declared: Sequence[Axis]) -> str:
         return returned(self, node, declared)

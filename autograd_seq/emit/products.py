@@ -46,7 +46,7 @@ def contract(w: Writer, node: Node, contraction: Node, lifted: Sequence[Axis]) -
 
 def _would_be_copied(w: Writer, node: Node, x: Array, labels: str, first: Matrix, second: Matrix) -> bool:
     """Tell whether a product would read a part of a packed array transposed: NumPy copies that before, in the slowest order."""
-    local = w.storage.homes[node].buffer is None and not w.frames and len(first.rows) == len(second.columns) == 1
+    local = w.is_local(node) and not w.frames and len(first.rows) == len(second.columns) == 1
     return local and x.even and not x.whole and [*x.axes, *labels] == [*first.columns, *first.rows]
 
 
@@ -106,8 +106,6 @@ def _fixed(w: Writer, node: Node, code: str, turned: bool, stage: int) -> str:
     """Return a matrix that stays the same while a loop runs; transposed, it is copied once, before the loop."""
     if not turned and code.isidentifier():
         return code
-    if w.stream:  # a loop of one step
-        return _turned(code, turned)
     label = w.called(node)
     wanted = f"{label}_T" if turned else label
     full = f"ascontiguousarray({_turned(code, turned)})" if turned else code
@@ -120,14 +118,13 @@ def _fixed(w: Writer, node: Node, code: str, turned: bool, stage: int) -> str:
 
 
 def _dot(w: Writer, node: Node, a: str, b: str, rows_: Sequence[Label], columns: Sequence[Label], labels: str) -> None:
-    home = w.storage.homes[node]
     x = w.array(node)
     loops, lifted = w.level(x.axes)
     merge = len(rows_) > 1 or len(columns) > 1
     count = _lengths(w, node, labels, [*rows_, *columns])
     groups = [count[: len(rows_)], count[len(rows_) :]]
     full = tuple_code([*(w.size[d] for d in lifted), *node.shape])
-    if home.buffer is None:
+    if w.is_local(node):
         code = f"{a}({b})"
         w.write(f"{x.code} = {f'{code}.reshape({full})' if merge else code}")
         return

@@ -27,7 +27,6 @@ _REDUCERS = {"sum_over": "total", "max_over": "largest", "logsumexp_over": "log_
 def statement(w: Writer, node: Node) -> None:
     """Write what computes a node."""
     w.equations.note(w, node)
-    home = w.storage.homes[node]
     lifted = [a for a in w.storage.order if a in node.axes and a not in w.stepping()]
     if node.op.name == "concat" and any(in_place for _, _, in_place in _parts(w, node)):
         _join(w, node, lifted)
@@ -39,7 +38,7 @@ def statement(w: Writer, node: Node) -> None:
         _reduce(w, node, lifted)
     elif (node.op.name == "pick" and entries.pick(w, node)) or (node.op.name == "add_at" and entries.add_at(w, node)):
         pass
-    elif node.op.name == "blocks" and home.buffer is not None:
+    elif node.op.name == "blocks" and not w.is_local(node):
         _blocks(w, node, lifted)
     else:
         rank = max((len(x.shape) for x in node.inputs), default=0) if node.op.broadcasts else None
@@ -50,7 +49,7 @@ def statement(w: Writer, node: Node) -> None:
             k = sum(a in w.storage.stepped for a in lifted)
             lifted.insert(k, blocks)
         xs = [w.operand(x, lifted, rank) for x in node.inputs]
-        if home.buffer is None:
+        if w.is_local(node):
             _local(w, node, xs)
         else:
             out = w.target(node, blocks)
@@ -124,14 +123,19 @@ def _call(w: Writer, node: Node, xs: list[str]) -> str:
 
 def _draw(w: Writer, node: Node, xs: list[str]) -> str:
     function = w.bundle.add(node.op.forward, "draw")
-    declared = node.attrs["over"]
+    declared: list[Axis] = list(node.attrs["over"])
     attrs = ", ".join(f"{k}={attribute(v)}" for k, v in node.attrs.items() if k != "over")
-    lengths = tuple_code([w.size[a] for a in declared])
-    one = f"{function}({', '.join(xs)}, {attrs}, over=(), point=point)"
+    numbers = [w.array(step) for step in node.inputs[1:]]  # of steps that are counted on from what is fed
+    axes = list(dict.fromkeys([*declared, *(a for x in numbers for a in x.axes)]))
+    given, point = [xs[0]], "point" if axes == declared else f"point[:{len(declared)}]"
+    for x, step in zip(numbers, node.inputs[1:], strict=True):
+        at = ", ".join(f"point[{axes.index(a)}]" for a in x.axes)
+        given.append(f"{w.at_step(x, w.called(step))}[{at}]" if at else w.at_step(x, w.called(step)))
+    one = f"{function}({', '.join(given)}, {attrs}, over=(), point={point})"
     w.helpers.add("drawn")
-    code = f"drawn(lambda point: {one}, {lengths}, {node.shape}, real)"
-    have = Array(code, tuple(declared), node.shape, STEP)
-    return arranged(have, [*sorted(declared, key=w.storage.order.index), *range(len(node.shape))], ())
+    code = f"drawn(lambda point: {one}, {tuple_code([w.size[a] for a in axes])}, {node.shape}, real)"
+    have = Array(code, tuple(axes), node.shape, STEP)
+    return arranged(have, [*sorted(axes, key=w.storage.order.index), *range(len(node.shape))], ())
 
 
 def _reduce(w: Writer, node: Node, lifted: Sequence[Axis]) -> None:

@@ -62,11 +62,12 @@ class Emitted:
 def assembled(w: Writer, returned: Sequence[str]) -> str:
     """Return the source of a program whose statements have been written."""
     body = lines(w.run, 2)
-    head = f"    def run({', '.join([*w.feeds.values(), *w.targets])}):"
+    head = f"    def run({', '.join([*w.feeds.values(), *w.outs])}):"
+    body += [] if w.outs else [f"        return {tuple_code(returned)}"]
     work = [f"    {line}" for line in w.work]
     sizes = ", ".join([*w.size.values(), "real"])
     constants = ", constants" if w.constants else ""
-    text = [f'    """{w.title}"""', *work, "", head, *body, f"        return {tuple_code(returned)}", "", "    return run"]
+    text = [f'    """{w.title}"""', *work, "", head, *body, "", "    return run"]
     functions = [HELPERS[h] for h in HELPERS if h in w.helpers] + list(w.bundle.sources.values())
     code = "\n".join([f"def program({sizes}{constants}):", *text])
     used = [n for n in NUMPY if re.search(rf"(?<![\w.\"]){n}\(", code)]

@@ -24,7 +24,7 @@ from autograd_seq.graph.unroll import REDUCTIONS
 from autograd_seq.node import Node, constant
 from autograd_seq.ops.elementwise import equal, where
 from autograd_seq.ops.leaf import INPUT
-from autograd_seq.ops.random import DRAW
+from autograd_seq.ops.random import DRAW, counted
 from autograd_seq.ops.state import STATE, Bound
 from autograd_seq.ops.time import ALONG, AT, INDEX, SHIFT, SIZE, count, spread
 
@@ -215,7 +215,7 @@ def _continued(graph: Graph, sources: Sequence[Node], slots: Sequence[Slot], axi
         elif node.op is AT and over and node.attrs.get("row"):
             return spread(constant(np.zeros(node.shape)), node.axes)
         elif node.op is DRAW and axis in node.attrs["over"]:
-            made = DRAW(*inputs, before, **node.attrs, moved=node.attrs["over"].index(axis))
+            made = counted(node, axis, INDEX(axis=axis, here=True) + before, inputs)
         if made is not None:
             made.name, made.site, made.scope = node.name, node.site, node.scope
         return made

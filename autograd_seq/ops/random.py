@@ -22,18 +22,26 @@ SEED = Node(INPUT, (), {}, (), int, (), name="seed")
 """The one seed of a run: ``evaluate(seed=3, …)``; 0 if it is not fed."""
 
 
-def _draw(seed: Any, *before: Any, name: str, kind: str, shape: Any, over: Any, point: Any = (), moved: int = 0) -> Any:
-    if before:  # the steps of one axis that were counted in earlier calls
-        point = (*point[:moved], point[moved] + int(before[0]), *point[moved + 1 :])
+def _draw(seed: Any, *steps: Any, name: str, kind: str, shape: Any, over: Any, point: Any = (), places: Any = ()) -> Any:
+    for step, place in zip(steps, places, strict=True):  # numbers that are counted on from call to call, put into the point
+        point = (*point[:place], int(step), *point[place:])
     digest = hashlib.blake2b(repr((int(seed), name, tuple(point))).encode(), digest_size=16).digest()
     generator = np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "little")))
     return generator.random(shape) if kind == "uniform" else generator.standard_normal(shape)
 
 
 DRAW = defop(
-    "draw", shape=lambda *seeds, shape, **_: shape, forward=_draw, axes=lambda *seeds, over, **_: over,
-    vjp=lambda g, y, *seeds, **_: (None,) * len(seeds), symbol="rand",
+    "draw", shape=lambda *seeds, shape, **_: shape, forward=_draw, symbol="rand",
+    axes=lambda seed, *steps, over, **_: tuple(dict.fromkeys([*over, *(a for s in steps for a in s)])),
+    vjp=lambda g, y, *seeds, **_: (None,) * len(seeds),
 )  # fmt: skip
+
+
+def counted(node: Node, axis: Axis, step: Node, inputs: Sequence[Node]) -> Node:
+    """Return the draws of a node with the steps of an axis as a value: numbered by ``step``, not by where they stand."""
+    over, place = node.attrs["over"], node.attrs["over"].index(axis)
+    attrs = {"over": tuple(a for a in over if a is not axis), "places": (place, *node.attrs.get("places", ()))}
+    return DRAW(inputs[0], step, *inputs[1:], **{**node.attrs, **attrs})
 
 
 def _source(name: str, kind: str, shape: Any, over: Any) -> Node:

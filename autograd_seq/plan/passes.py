@@ -66,7 +66,7 @@ class Plan:
 
 def plan(
     outputs: Sequence[Node], axes: Sequence[Axis], writes: Say, in_place: Say, passes: Iterable[str] | None = None,
-    rows: int = BATCH, returned: bool = True,
+    rows: int = BATCH,
 ) -> Plan:
     """Return the plan of what computes ``outputs``.
 
@@ -76,7 +76,29 @@ def plan(
         writes, in_place: what the language can do with a node's operation (see :class:`Storage`).
         passes: names out of ``PASSES``; all by default.
         rows: how many points a step is taken to have along the axes that its loop does not run over.
-        returned: whether outputs may be arrays that are made anew.
+
+    Raises:
+        OperationError: there is no such pass.
+    """
+    chosen, out = simplified(outputs, passes, rows)
+    out = legal(out)
+    graph = Graph(out)
+    items = schedule(graph.nodes)
+    if "sink" in chosen:
+        items = sunk(graph, items, rows)
+    inner = absorbed(graph, items) if "absorb" in chosen else {}
+    storage = Storage(
+        items, graph.outputs, axes, [n for n in graph.nodes if writes(n)], [n for n in graph.nodes if in_place(n)], inner,
+        share="share" in chosen, blocks="apart" in chosen and rows > 1,
+    )  # fmt: skip
+    return Plan(graph, items, storage)
+
+
+def simplified(outputs: Sequence[Node], passes: Iterable[str] | None = None, rows: int = BATCH) -> tuple[set[str], list[Node]]:
+    """Return the passes that are to run, and what is left to be computed when those over the graph have.
+
+    Args:
+        outputs, passes, rows: as for :func:`plan`.
 
     Raises:
         OperationError: there is no such pass.
@@ -89,17 +111,7 @@ def plan(
     for name, run in GRAPH_PASSES.items():
         if name in chosen:
             out = run(out, rows) if name in ("join", "pair") else run(out)
-    out = legal(out)
-    graph = Graph(out)
-    items = schedule(graph.nodes)
-    if "sink" in chosen:
-        items = sunk(graph, items, rows)
-    inner = absorbed(graph, items) if "absorb" in chosen else {}
-    storage = Storage(
-        items, graph.outputs, axes, [n for n in graph.nodes if writes(n)], [n for n in graph.nodes if in_place(n)], inner,
-        share="share" in chosen, blocks="apart" in chosen and rows > 1, returned=returned,
-    )  # fmt: skip
-    return Plan(graph, items, storage)
+    return chosen, out
 
 
 def own(node: Node, inputs: tuple[Node, ...]) -> Node | None:

@@ -84,7 +84,6 @@ class Storage(Reading):
         absorbed: nodes computed inside of the one node that reads them.
         share: whether arrays are used again.
         blocks: whether values that are read by parts lie in blocks.
-        returned: whether outputs are returned as they are made; else all are copied from the workspace.
 
     Attributes:
         order: the order of axes inside.
@@ -96,14 +95,13 @@ class Storage(Reading):
 
     def __init__(self, items: Sequence[Item], outputs: Sequence[Node], axes: Sequence[Axis], writes: Sequence[Node],
                  in_place: Sequence[Node], absorbed: dict[Node, Node], share: bool = True,
-                 blocks: bool = False, returned: bool = True) -> None:  # fmt: skip
+                 blocks: bool = False) -> None:  # fmt: skip
         super().__init__(items, outputs, writes, in_place, absorbed)
         self.order = axis_order(items, axes)
         self.lanes = Lanes(self).all() if share else {}
         for n, lane in self.lanes.items():
             self.reads[lane.whole] = [*self.reads[lane.whole], *self._reads_of_lane(n, lane)]
         self.blocks = apart(self) if blocks else {}
-        self._returned = self.roots if returned else set()
         self.homes = {n: self._home(n) for n in self.path if self.computed(n)}
         self.buffers: list[Home] = []
         self._allocate(share)
@@ -143,7 +141,7 @@ class Storage(Reading):
         if home.ring:
             home.axes = self._dims(n, ())
             del home.halo[path[-1].axis]
-        writes = n in self.writes and not (n in self._returned and not path) and (n.axes or n.shape)
+        writes = n in self.writes and not (n in self.roots and not path) and (n.axes or n.shape)
         if home.halo or home.ring or kept < len(path) or writes or any(lane.whole is n for lane in self.lanes.values()):
             home.buffer = -1
         home.layout = home.axes

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import copy
+import gc
+import pickle
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
+from typing import Any
 
 import numpy as np
 import pytest
 
 import autograd_seq as ag
+from autograd_seq.graph.step import one_step
+
+_Frame = import_module("autograd_seq.stream")._Frame
 
 t, b = ag.Axis("t"), ag.Axis("b")
 
@@ -71,6 +79,232 @@ def test_what_a_step_returns_later_steps_leave_alone():
     assert first.tolist() == [1, 1] and second.tolist() == [2, 2] and np.array_equal(carry["s"], kept)
 
 
+@pytest.mark.parametrize("seed", range(1, 240, 4))
+def test_the_graph_of_one_step_is_a_sequence_of_one(seed, sequences):
+    """Gradients, reductions over steps and reads ahead too: the graph without the axis, and the unrolled graph over it."""
+    case = sequences(seed, causal=seed % 2 == 0)
+    graph = ag.Graph(case.nodes)
+    try:
+        step = ag.Graph(one_step(graph, case.t))
+    except ag.AxisError as error:
+        assert error.code == "A207"  # it picks a step that one does not have
+        return
+    sizes = {**case.sizes, "t": 1}
+    feeds = case.fed(graph, sizes)
+    fed = {name: steps(value, graph.inputs[name].axes, case.t, 0) for name, value in feeds.items() if name in step.inputs}
+    others = {a.name: n for a, n in graph._sizes(graph.sizes(feeds)).items() if a in step.axes}
+    for old, new, want, got in zip(graph.outputs, step.outputs, graph.evaluate(**feeds),
+                                   step.unroll(**others).evaluate(**fed), strict=True):  # fmt: skip
+        left = [a for a in graph.layout(old) if a in new.axes]
+        have = step.layout(new)
+        got = got.transpose(*[have.index(a) for a in left], *range(len(have), got.ndim))
+        gone = tuple(i for i, a in enumerate(graph.layout(old)) if a not in new.axes)
+        assert case.t not in new.axes and np.allclose(got, want.squeeze(gone), rtol=1e-12, atol=1e-12), (seed, old)
+
+
+# -- what is used again ------------------------------------------------------------------------------------------------------
+
+
+def cell(n: int, kind: str) -> tuple[Any, dict[str, Any]]:
+    """A net with its parameters; the state of the first kind is read two steps late as well."""
+    x = ag.input("x", (n,), over=(t, b))
+    if kind == "rnn":
+        h = ag.state("h", (n,), over=(t, b))
+        h[t] = ag.tanh(ag.param("W", (n, n)) @ h[t - 1] + 0.5 * h[t - 2] + x[t])
+    else:
+        h = ag.nn.lstm(x, n, over=t)[0] if kind == "lstm" else ag.nn.gru(x, n, over=t)
+    y = ag.param("V", (3, n)) @ h[t]
+    rng = np.random.default_rng(n)
+    return y, {name: rng.normal(size=p.shape) / np.sqrt(n) for name, p in ag.Graph(y).inputs.items() if name != "x"}
+
+
+@pytest.mark.parametrize("kind", ["rnn", "lstm", "gru"])
+def test_the_steady_state_allocates_no_array(kind):
+    """No block of NumPy's is new after many steps, and none is even for the time of a step: a row has 1 MB."""
+    n, size = 32, 4096
+    y, weights = cell(n, kind)
+    step, feed = ag.stream(y).bind(**weights), np.ones((size, n))
+    y, carry = step(x=feed)
+
+    def run(count: int) -> None:
+        nonlocal y, carry
+        for _ in range(count):
+            y, carry = step(carry, x=feed)
+
+    run(4)
+    gc.collect()
+    tracemalloc.start()
+    try:
+        run(10)
+        before, (held, _) = tracemalloc.take_snapshot(), tracemalloc.get_traced_memory()
+        tracemalloc.reset_peak()
+        run(50)
+        peak = tracemalloc.get_traced_memory()[1] - held
+        after = tracemalloc.take_snapshot()
+    finally:
+        tracemalloc.stop()
+    arrays = [tracemalloc.DomainFilter(inclusive=True, domain=np.lib.tracemalloc_domain)]
+    new = [d for d in after.filter_traces(arrays).compare_to(before.filter_traces(arrays), "lineno") if d.count_diff > 0]
+    assert not new and peak < feed.nbytes // 2, (new, peak)
+
+
+def test_streams_may_be_interleaved_and_branch():
+    """Several carries in flight through one stepper, as in a search: each goes on from what it is, not from the last step."""
+    y, weights = cell(3, "rnn")
+    step, rng = ag.stream(y).bind(**weights), np.random.default_rng(0)
+    tree: list[tuple[list[Any], Any]] = [([], None)]
+    for _ in range(120):
+        path, carry = tree[rng.integers(len(tree))]
+        x = rng.normal(size=(2, 3))
+        _, after = step(carry, x=x)
+        tree.append(([*path, x], after))
+        if len(tree) > 12:
+            tree.pop(int(rng.integers(1, len(tree))))
+    assert max(len(path) for path, _ in tree) > 6
+    for path, carry in tree[1:]:
+        got = step(carry, x=np.ones((2, 3)))[0]
+        want = ag.compile(y)(x=np.array([*path, np.ones((2, 3))]), **weights)[0][-1]
+        assert np.allclose(got, want, rtol=1e-12, atol=1e-12)
+
+
+def test_what_is_held_stays_outputs_rows_and_views_of_them():
+    y, weights = cell(3, "rnn")
+    step, xs = ag.stream([y, y * 2.0]).bind(**weights), np.random.default_rng(1).normal(size=(30, 2, 3))
+    kept, copies, carry = [], [], None
+    for i, x in enumerate(xs):
+        outs, carry = step(carry, x=x)
+        held = [outs, outs[1][0], carry["h"], carry["h"][1, :, 0], memoryview(outs[0])][i % 5]
+        kept.append(held)
+        copies.append(copy.deepcopy(np.asarray(held)))
+    assert all(np.array_equal(a, c) for a, c in zip(kept, copies, strict=True))
+
+
+def test_the_tests_above_notice_what_is_used_again_too_early(monkeypatch):
+    monkeypatch.setattr(_Frame, "is_free", lambda self: True)
+    with pytest.raises(AssertionError):
+        test_what_is_held_stays_outputs_rows_and_views_of_them()
+
+
+def test_the_rows_of_two_steps_are_used_in_turn():
+    y, weights = cell(3, "gru")
+    step, x = ag.stream(y).bind(**weights), np.ones((2, 3))
+    y, carry = step(x=x)
+    places = []
+    for _ in range(8):
+        y, carry = step(carry, x=x)
+        places.append((y.ctypes.data, carry["h"].ctypes.data))
+    assert len(set(places[2:])) == 2 and places[2::2] == places[2:3] * 3
+
+
+def test_a_carry_may_come_from_elsewhere_and_go_anywhere():
+    y, weights = cell(3, "rnn")
+    xs = np.random.default_rng(2).normal(size=(6, 2, 3))
+    want = ag.compile(y)(x=xs, **weights)[0]
+    program, step = ag.compile(y, carry=True), ag.stream(y).bind(**weights)
+    _, carry = program(x=xs[:2], **weights)
+    got, carry = step(carry, x=xs[2])
+    assert np.allclose(got, want[2], rtol=1e-13)
+    for changed in (pickle.loads(pickle.dumps(carry)), copy.copy(carry), copy.deepcopy(carry), carry):
+        got, after = step(changed, x=xs[3])
+        assert np.allclose(got, want[3], rtol=1e-13) and after.steps == 4
+        assert type(changed) is not type(after) or changed is carry
+    (rest,), carry = program(x=xs[4:], carry=after, **weights)
+    assert np.allclose(rest, want[4:], rtol=1e-13) and carry.steps == 6
+
+
+def test_feeds_may_change_their_width_their_batch_and_their_names():
+    """A step that was found to fit says nothing about the next one."""
+    y, weights = cell(3, "rnn")
+    step, rng = ag.stream(y), np.random.default_rng(3)
+    singles = {name: value.astype(np.float32) for name, value in weights.items()}
+    carries: dict[Any, Any] = {}
+    for _ in range(40):
+        size, width = int(rng.integers(1, 4)), [np.float32, np.float64][rng.integers(2)]
+        xs, carry = carries.get((size, width), ([], None))
+        xs = [*xs, rng.normal(size=(size, 3)).astype(width)]
+        fed = {"x": xs[-1] if rng.random() < 0.7 else xs[-1].tolist(), **(singles if width is np.float32 else weights)}
+        listed = type(fed["x"]) is list
+        got, after = step(carry, **{name: fed[name] for name in rng.permutation([*fed])})
+        want = ag.compile(y)(x=np.array(xs), **weights)[0][-1]
+        assert got.dtype == (np.float64 if listed else width) and np.allclose(got, want, rtol=1e-4, atol=1e-4)
+        carries[size, width] = xs, (None if listed and width is np.float32 else after)
+        if carries[size, width][1] is None:
+            del carries[size, width]
+    _, carry = step(None, x=np.ones((2, 3)), **weights)
+    for _ in range(3):
+        _, carry = step(carry, x=np.ones((2, 3)), **weights)
+    with pytest.raises(ag.FeedError, match="F102"):
+        step(carry, x=np.ones((2, 3)), **weights, z=1)
+    with pytest.raises(ag.FeedError, match="F103"):
+        step(carry, x=np.ones((2, 3)), V=weights["V"])
+    with pytest.raises(ag.CarryError, match="K110"):
+        step(carry, x=np.ones((4, 3)), **weights)
+    with pytest.raises(ag.FeedError, match="F105"):
+        step(carry, x=np.ones((2, 4)), **weights)
+
+
+def test_an_index_out_of_range_is_refused_at_every_step():
+    label, s = ag.input("label", over=t, dtype=int), ag.state("s", (2,), over=t)
+    s[t] = 0.5 * s[t - 1] + ag.take(ag.tensor([[1.0, 0.0], [0.0, 1.0]]), label)
+    step, carry = ag.stream(s), None
+    for _ in range(4):
+        _, carry = step(carry, label=np.array(1))
+    with pytest.raises(ag.FeedError, match="F201"):
+        step(carry, label=np.array(2))
+    assert step(carry, label=np.array(0))[0].tolist() == [1.0, 0.9375]
+
+
+def test_several_threads_step_one_stream():
+    x, s = ag.input("x", (3,), over=t), ag.state("s", (3,), over=t)
+    s[t] = 0.5 * s[t - 1] + x[t]
+    step = ag.stream(s)
+
+    def run(start: float) -> np.ndarray:
+        carry, feed = None, np.full(3, start)
+        for _ in range(300):
+            y, carry = step(carry, x=feed)
+        return y
+
+    with ThreadPoolExecutor(8) as pool:
+        for start, y in zip(range(16), pool.map(run, np.arange(16.0)), strict=True):
+            assert np.allclose(y, 2.0 * start, rtol=1e-12), start
+
+
+def test_what_depends_on_bound_feeds_alone_is_computed_once():
+    """The gates of an LSTM are one matrix, joined when they are bound, and changed by nobody after that."""
+    y, weights = cell(4, "lstm")
+    plain, step = ag.stream(y), ag.stream(y).bind(**weights)
+    assert not any("concatenate(" in s.stepped.source for s in (plain, step)), "no step copies parameters"
+    assert plain.stepped.source.count(".dot(") == 9 and step.stepped.source.count(".dot(") == 3
+    xs = np.random.default_rng(4).normal(size=(5, 2, 4))
+    want = ag.compile(y)(x=xs, **weights)[0]
+    for value in weights.values():
+        value += 1.0  # bound feeds are copies
+    carry = None
+    for i, x in enumerate(xs):
+        got, carry = step(carry, x=x)
+        assert np.allclose(got, want[i], rtol=1e-12, atol=1e-12)
+    doubled = step.bind(V=2.0 * (weights["V"] - 1.0))
+    assert np.allclose(doubled(carry, x=x)[0], 2.0 * step(carry, x=x)[0], rtol=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(0, 120, 8))
+def test_bound_feeds_change_nothing(seed, sequences):
+    """Some of what random programs are fed is bound, in either width."""
+    case = sequences(seed, causal=True)
+    outputs = [v for v in [*case.states, *case.pool] if case.t in v.axes]
+    graph, rng = ag.Graph(outputs), np.random.default_rng(seed)
+    feeds = case.fed(graph)
+    same = {name: value for name, value in feeds.items() if case.t not in graph.inputs[name].axes and rng.random() < 0.7}
+    want, carry = graph.evaluate(**feeds), None
+    step = ag.stream(outputs, over=case.t).bind(**same)
+    for i in range(case.sizes["t"]):
+        rest = {name: steps(v, graph.inputs[name].axes, case.t, i) for name, v in feeds.items() if name not in same}
+        values, carry = step(carry, **rest)
+        for node, whole, got in zip(graph.outputs, want, values, strict=True):
+            assert np.allclose(got, steps(whole, graph.layout(node), case.t, i), rtol=1e-12, atol=1e-12), (seed, node)
+
+
 def test_misuse_is_refused():
     x, s = ag.input("x", (2,), over=(t, b)), ag.state("s", (2,), over=(t, b))
     s[t] = s[t - 1] + x[t]
@@ -86,54 +320,3 @@ def test_misuse_is_refused():
         ag.stream(s[t + 1] * 1)
     with pytest.raises(ag.FeedError, match="F103"):
         step(None)
-
-
-def test_a_step_allocates_no_arrays_once_it_runs():
-    """Each array here has 256 kB; what a step allocates is views and a few Python objects."""
-    x, W, s = ag.input("x", (512,), over=(t, b)), ag.param("W", (512, 512)), ag.state("s", (512,), over=(t, b), init=None)
-    s[t] = ag.tanh(W @ s[t - 1] + 0.5 * s[t - 3] + x[t])
-    step, carry = ag.stream([s, 2.0 * s]), None
-    feeds = {"x": np.ones((64, 512)), "W": np.zeros((512, 512))}
-    for _ in range(4):
-        y, carry = step(carry, **feeds)
-    tracemalloc.start()
-    for _ in range(5):
-        y, carry = step(carry, **feeds)
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert peak < 64 * 512 * 8 / 10, peak
-    assert np.array_equal(y[1], 2 * y[0])
-
-
-def test_what_is_held_is_never_written_to():
-    """All values and carries of many steps, views of them alone, and steps from an old carry on."""
-    x, s = ag.input("x", (2,), over=t), ag.state("s", (2,), over=t)
-    s[t] = s[t - 2] + x[t]
-    step, carry = ag.stream([s, s * s]), None
-    held, carries = [], []
-    for i in range(30):
-        (y, z), carry = step(carry, x=np.full(2, float(i)))
-        held.append((y[:1], z) if i % 3 else (y, z[1:]))
-        carries.append(carry)
-    whole = ag.compile([s, s * s])(x=np.repeat(np.arange(30.0)[:, None], 2, 1))
-    for i, (y, z) in enumerate(held):
-        assert set(y) == set(whole[0][i]) and set(z) == set(whole[1][i]), i
-        assert np.array_equal(carries[i]["s"][-1], whole[0][i])
-    (again, _), _ = step(carries[10], x=np.full(2, 11.0))
-    assert np.array_equal(again, whole[0][11]) and np.array_equal(carries[10]["s"][-1], whole[0][10])
-
-
-def test_several_threads_step_one_stream():
-    x, s = ag.input("x", (3,), over=t), ag.state("s", (3,), over=t)
-    s[t] = 0.5 * s[t - 1] + x[t]
-    step = ag.stream(s)
-
-    def run(start):
-        carry, feed = None, np.full(3, start)
-        for _ in range(300):
-            y, carry = step(carry, x=feed)
-        return y
-
-    with ThreadPoolExecutor(8) as pool:
-        for start, y in zip(range(16), pool.map(run, np.arange(16.0)), strict=True):
-            assert np.allclose(y, 2.0 * start, rtol=1e-12), start

@@ -1,0 +1,143 @@
+"""One step of an axis: a graph without that axis, whose shifts have become the rows outside of a sequence of one step.
+
+What the unroller does to all axes at every point is done here to one axis at its only point, and the result is a folded
+graph over the others, loops along them included. It is what a stream runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from autograd_seq.axes import Axis
+from autograd_seq.graph.check import too_short
+from autograd_seq.graph.graph import Graph
+from autograd_seq.graph.order import rows
+from autograd_seq.graph.rebuild import named_as, rebuild
+from autograd_seq.graph.unroll import REDUCTIONS
+from autograd_seq.node import Node, apply, constant
+from autograd_seq.ops.elementwise import cast
+from autograd_seq.ops.leaf import INPUT
+from autograd_seq.ops.random import DRAW, counted
+from autograd_seq.ops.state import STATE, Bound
+from autograd_seq.ops.time import ALONG, AT, INDEX, SHIFT, SIZE, SPREAD, spread
+
+
+def one_step(graph: Graph, axis: Axis) -> list[Node]:
+    """Return what the outputs of a graph are on a sequence of one step, as equations that do not vary over the axis.
+
+    Args:
+        graph: the equations.
+        axis: of the steps; axes that ``along`` makes as long go with it.
+
+    Returns:
+        The outputs. Inputs that varied over the axis keep their names, and are fed one step, without the axis.
+
+    Raises:
+        AxisError: a step is picked that a sequence of one does not have.
+
+    Example:
+        >>> import autograd_seq as ag
+        >>> t = ag.Axis("t")
+        >>> x, s = ag.input("x", over=t), ag.state("s", over=t, init=ag.input("row"))
+        >>> s[t] = 0.5 * s[t - 1] + x[t]
+        >>> (now,) = one_step(ag.Graph(s), t)
+        >>> now.axes, ag.Graph(now).evaluate(x=3.0, row=2.0)
+        ((), (array(4.),))
+
+    Notes:
+        Linear in the number of nodes.
+    """
+    return _Step(graph, axis).outputs
+
+
+class _Step:
+    def __init__(self, graph: Graph, axis: Axis) -> None:
+        self.graph, self.gone = graph, {axis}
+        pairs = [(n.attrs["axis"], n.attrs["other"]) for n in graph.nodes if n.op is ALONG]
+        while more := {b for p in pairs for a, b in (p, p[::-1]) if a in self.gone and b not in self.gone}:
+            self.gone |= more
+        # states that loops along other axes read; of all others only the equation is left
+        self.looped = {n.inputs[0] for n in graph.nodes if n.op is SHIFT and n.attrs["axis"] not in self.gone}
+        self.theirs = set(graph.nodes)
+        self.image: dict[Node, Node] = {}
+        self.outputs = rebuild(
+            graph.outputs, self._rule, self._defined, axes=lambda node: self._left(node.axes), image=self.image,
+            shifts=self._shifted,
+        )  # fmt: skip
+        for old, new in self.image.items():
+            if old.op is STATE and new.op is STATE:
+                self._without_rows(new)
+
+    def _left(self, axes: Sequence[Axis]) -> tuple[Axis, ...]:
+        return tuple(a for a in axes if a not in self.gone)
+
+    def _shifted(self, old: Node, new: Node) -> Node:
+        """Return what a shift reads: at the only step there is, always a row."""
+        axis, by = old.attrs["axis"], old.attrs["by"]
+        if axis not in self.gone:
+            return new
+        bound, given = (None, ()) if old.attrs["outside"] == "zero" else rows(
+            old.inputs[0], axis, "init" if by > 0 else "final")  # fmt: skip
+        if bound is None:
+            return self._number(old, 0)
+        row = given[0 if bound.rows is None else -by if by > 0 else -by - 1]
+        return spread(self.image[row], self._left(old.axes))
+
+    def _defined(self, old: Node, new: Node, equation: Node) -> Node:
+        if old in self.looped:
+            return new
+        if equation not in self.theirs:
+            named_as(old, equation)
+        return spread(equation, self._left(old.axes))
+
+    def _without_rows(self, state: Node) -> None:
+        """Take the rows outside of the axis off a state that varies over others."""
+        bounds: list[Bound] = []
+        inputs = [state.inputs[0]]
+        for b in state.attrs["bounds"]:
+            if b.axis not in self.gone:
+                bounds.append(Bound(b.axis, b.side, len(inputs), b.rows))
+                inputs += state.inputs[b.start : b.stop]
+        state.inputs, state.attrs = tuple(inputs), {**state.attrs, "bounds": tuple(bounds), "reach": {}}
+
+    def _rule(self, node: Node, inputs: tuple[Node, ...]) -> Node | None:
+        made = self._changed(node, inputs)
+        if made is not None and not any(made is x for x in inputs) and made.name is None and made._value is None:
+            made.name, made.site, made.scope, made.adjoint_of = node.name, node.site, node.scope, node.adjoint_of
+        return made
+
+    def _changed(self, node: Node, inputs: tuple[Node, ...]) -> Node | None:
+        attrs, mine = node.attrs, node.attrs.get("axis") in self.gone
+        if node.op is INPUT and self.gone & set(node.axes):
+            return Node(INPUT, (), attrs, node.shape, node.dtype, self._left(node.axes), name=node.name, site=node.site,
+                        scope=node.scope)  # fmt: skip
+        if node.op is SPREAD:
+            return spread(inputs[0], self._left(attrs["axes"]))
+        if node.op in (INDEX, SIZE) and mine:
+            return self._number(node, int(node.op is SIZE))
+        if "of" in attrs:
+            return apply(node.op, **{**attrs, "of": self._left(attrs["of"]), "among": self._left(attrs["among"])})
+        if node.op is AT and mine:
+            return self._picked(node, inputs[0])
+        if node.op is ALONG and mine:
+            return inputs[0]
+        if node.op.name in REDUCTIONS and self.gone & set(attrs["axes"]):
+            kept = self._left(attrs["axes"])
+            several = kept or len(inputs) > 1
+            return apply(node.op, *inputs, **{**attrs, "axes": kept}) if several else cast(inputs[0], node.dtype)
+        if node.op is DRAW and self.gone & set(attrs["over"]):
+            first = next(a for a in attrs["over"] if a in self.gone)
+            return self._changed(made := counted(node, first, constant(0), inputs), made.inputs) or made
+        return None
+
+    def _picked(self, node: Node, x: Node) -> Node:
+        if node.attrs["index"] in (0, -1):
+            return x
+        if node.attrs["outside"] == "error":
+            raise too_short(node, 1, self.graph.name)
+        return self._number(node, 0)
+
+    def _number(self, node: Node, value: int) -> Node:
+        return spread(constant(np.full(node.shape, value, node.dtype)), self._left(node.axes))
