@@ -105,7 +105,7 @@ class Program:
         Notes:
             With lengths a program of its own runs, compiled when it is first needed: the same equations, in which what the
             padding holds reaches no output and no gradient. It costs a pass over what is summed over time; a read of a
-            later step (``s[t + 1]``) costs a selection at each step of its loop.
+            later step (``s[t + 1]``) costs a selection at each step of the loop of ``s``.
         """
         if lengths is not None:
             if "lengths" not in self.graph.inputs:

@@ -45,7 +45,8 @@ def _sigmoid(node: Node, out: str, xs: list[str]) -> list[str]:
 
 
 def _where(node: Node, out: str, xs: list[str]) -> list[str]:
-    return [f"copyto({out}, {xs[2]})", f"copyto({out}, {xs[1]}, where={xs[0]})"]
+    other = [] if xs[2] == out else [f"copyto({out}, {xs[2]})"]
+    return [*other, f"copyto({out}, {xs[1]}, where={xs[0]})"]
 
 
 def _zero_safe_mul(node: Node, out: str, xs: list[str]) -> list[str]:
@@ -107,6 +108,8 @@ def in_place(node: Node) -> bool:
     """Tell whether a node's operation may write over an operand of its own shape and kind."""
     if node.op.name in ("contract", "sum_over", "concat") or not writes(node):
         return False
+    if node.op.name == "where" and node.inputs[1]._value is not None and not node.inputs[1].shape:
+        return True  # what is chosen is no array: the other may stand where the result is to be
     return node.op.name not in _OVERWRITES_EARLY
 
 

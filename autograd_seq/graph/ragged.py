@@ -7,7 +7,8 @@ a step counted from the end is counted from that one. The same holds in the equa
 like others. What is fed is selected first of all, and what is returned last, so that nothing in the padding is ever seen.
 
 A read of an earlier step needs no care, for it never leads from the padding into a sequence. That is why a forward
-recurrence runs without a mask in its loop.
+recurrence runs without a mask in its loop. A state that is read ahead, and shows zeros behind the sequence, is made 0 in the
+padding as it is computed: then nobody who reads it selects, be it at another step, in a sum, or in a gradient.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from autograd_seq.graph.rebuild import again, rebuild
 from autograd_seq.graph.unroll import REDUCTIONS
 from autograd_seq.node import Node, apply, constant
 from autograd_seq.op import OPS
-from autograd_seq.ops.elementwise import cast, equal, less, logical_and, maximum, where
+from autograd_seq.ops.elementwise import cast, equal, less, logical_and, logical_not, maximum, where
 from autograd_seq.ops.leaf import INPUT
 from autograd_seq.ops.random import SEED
 from autograd_seq.ops.reduce import max_over, sum_over
@@ -67,7 +68,7 @@ class Ragged:
 
     Notes:
         Linear in the number of nodes. A selection costs a pass over what it selects from, outside of loops where that is
-        possible; a read of a later step on a cycle is selected at each step.
+        possible; a state that is read ahead is selected at each step, in place.
     """
 
     def __init__(self, graph: Graph, over: dict[Axis, tuple[Axis, ...]]) -> None:
@@ -87,6 +88,10 @@ class Ragged:
         self._trusted = {n for n in graph.nodes if n.op is SHIFT and self._ends(n) and n.attrs["outside"] == "zero"}
         self._trusted |= {n for n in graph.nodes if n.op is STATE and n.adjoint_of is not None and self._ragged(n.axes)}
         self._closing = {self._part[n] for n in self._trusted}
+        # states that are read ahead, zeros behind the end: selected once as they are computed, and all who read them need not
+        ahead = {n for n in graph.nodes if n.op is SHIFT and self._ends(n) and self._shows_zeros(n)}
+        self._emptied = {n.inputs[0] for n in ahead if n.inputs[0].op is STATE} - self._trusted
+        self._trusted |= {n for n in ahead if n.inputs[0].op is INPUT or n.inputs[0] in self._emptied}
         # the adjoints of reads ahead look back, out of a sequence into its padding; they are taken to end there at once
         self._calm = {n for n in graph.nodes if n.op is SHIFT and n.attrs["outside"] == "zero" and n.attrs["by"] > 0
                       and n.attrs["axis"] in self.lengths}  # fmt: skip
@@ -110,7 +115,11 @@ class Ragged:
         self._tame: set[Node] = set()
         self._counts: set[Node] = set()  # static values that depend on a length
         self._memo: dict[object, Node] = {}
-        return rebuild(self.graph.outputs, self._rule, self._defined, image=self.image, shifts=self._shifted)
+        made = rebuild(self.graph.outputs, self._rule, self._defined, image=self.image, shifts=self._shifted)
+        for old in self._emptied:
+            state = self.image[old]
+            state.inputs = (self._emptying(spread(state.inputs[0], state.axes)), *state.inputs[1:])
+        return made
 
     def _holds(self, old: Node) -> bool:
         """Tell whether what a trusted node reads is 0 behind the end."""
@@ -123,6 +132,10 @@ class Ragged:
     def _ends(self, n: Node) -> bool:
         """Tell whether a shift reads ahead along an axis that has lengths."""
         return n.attrs["axis"] in self.lengths and n.attrs["by"] < 0
+
+    def _shows_zeros(self, n: Node) -> bool:
+        """Tell whether a shift that reads ahead finds zeros behind the sequence."""
+        return n.attrs["outside"] == "bounds" and rows(n.inputs[0], n.attrs["axis"], "final")[0] is None
 
     def _let_along_share(self) -> None:
         pairs = [(n.attrs["axis"], n.attrs["other"]) for n in self.graph.nodes if n.op.name == "along"]
@@ -239,6 +252,13 @@ class Ragged:
             self._tame.add(made)
         return made
 
+    def _emptying(self, x: Node) -> Node:
+        """Return the equation of a state that is 0 in the padding: the zeros are written over what has been computed there."""
+        if x in self._clean:
+            return x
+        outside = self._once(("outside", x.axes), lambda: logical_not(self._valid(x.axes, self._ragged(x.axes))))
+        return where(outside, {float: 0.0, int: 0, bool: False}[x.dtype], x)
+
     def _noted(self, made: Node, inputs: Sequence[Node]) -> Node:
         """Note whether a node holds zeros in the padding because its operands do."""
         if self._vanishes(made, inputs):
@@ -325,7 +345,7 @@ class Ragged:
         """Return what readers of a state at its own step see: the state, of which something is known."""
         if old in self._finite or old in self._calm:
             self._tame.add(new)
-        if old in self._trusted:
+        if old in self._trusted or old in self._emptied:
             self._clean.add(new)
         return new
 

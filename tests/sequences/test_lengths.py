@@ -426,6 +426,7 @@ def products(self: Ragged, x: ag.Node, ragged: Any, fill: Any) -> ag.Node:
 SABOTAGE: dict[str, dict[str, Any]] = {
     "reads ahead go on into the padding": {"_shifted": lambda self, old, new: new},
     "steps are counted from the end of the padding": {"_at": lambda self, node, x: None},
+    "states that are read ahead keep what the padding makes of them": {"_emptying": lambda self, x: x},
     "sums see the padding": {"_zeroed": lambda self, x, ragged: x},
     "products instead of selections": {"_selected": products},
     "maxima and attention see the padding": {"_selected": lambda self, x, ragged, fill: x},
@@ -490,6 +491,19 @@ def test_the_adjoint_of_a_net_that_looks_ahead_is_cut_at_the_end_of_each_sequenc
     inside = [line for line in backward[1:] if line.startswith("    ")]
     assert inside and not any("= where(" in line for line in inside)
     assert sum(" @ " in line for line in inside) == 1
+
+
+def test_a_net_that_looks_ahead_selects_once_a_state():
+    """Where it is computed; who reads it at another step, or sums it, or differentiates it, finds zeros behind the end."""
+    x = ag.input("x", (3,), over=(t, b))
+    h, _ = ag.nn.lstm(x, 3, over=t, reverse=True)
+    program = ag.compile([ag.sum(ag.sum(h * h), over=(t, b)), x[t + 1] * x[t + 2]], backend="numpy")
+    weights = {name: np.zeros(n.shape) for name, n in program.graph.inputs.items() if n.op.name == "param"}
+    program(x=np.ones((2, 2, 3)), lengths={t: [1, 2]}, **weights)
+    lines = str(program.padded[(t, (b,)),].schedule).splitlines()
+    assert sum("= where(" in line for line in lines if line.startswith("    ")) == 2, "h and c"
+    assert [line.split("= ")[1].split()[0] for line in lines if "= where(" in line and not line.startswith("    ")] == [
+        "where(less_1,"], "the feed"  # fmt: skip
 
 
 def test_sequences_of_no_steps_divide_by_nothing_that_reaches_a_gradient():
