@@ -110,9 +110,9 @@ def step_decay(rate: float, decay: float, every: int) -> Schedule:
         >>> f(9), f(10), f(20)
         (1.0, 0.5, 0.25)
     """
-    rate, decay, every = check_number("rate", rate), check_number("decay", decay), int(check_number("every", every))
-    check_number("every", every, positive=True)
-    return lambda step: rate * decay ** (step // every)
+    stair = int(check_number("every", every))
+    smooth = exponential(rate, decay, stair)
+    return lambda step: smooth(step // stair * stair)
 
 
 def cosine(rate: float, steps: int, warmup: int = 0, floor: float = 0.0) -> Schedule:

@@ -270,6 +270,15 @@ def test_steps_find_their_columns() -> None:
     assert all_steps(0).columns == ()
 
 
+def test_a_node_is_drawn_as_its_graph_is(models: SimpleNamespace) -> None:
+    """A loss too, which itself varies over nothing."""
+    g = models.rnn()
+    (loss,) = g.outputs
+    assert loss.axes == ()
+    for draw in (viz.unfolded, viz.fold_unfold, viz.folded):
+        assert draw(loss).dot == draw([loss]).dot == draw(g).dot
+
+
 # -- errors -----------------------------------------------------------------------------------------------------------
 
 
