@@ -24,12 +24,13 @@ from autograd_seq.axes import Axis
 from autograd_seq.errors import AxisError
 from autograd_seq.graph.finite import keeps, parts, tame
 from autograd_seq.graph.graph import Graph
+from autograd_seq.graph.masks import Masks
 from autograd_seq.graph.order import rows
 from autograd_seq.graph.rebuild import again, rebuild
 from autograd_seq.graph.unroll import REDUCTIONS
 from autograd_seq.node import Node, apply, constant
 from autograd_seq.op import OPS
-from autograd_seq.ops.elementwise import cast, equal, less, logical_and, logical_not, maximum, where
+from autograd_seq.ops.elementwise import cast, equal, less, maximum, where
 from autograd_seq.ops.leaf import INPUT
 from autograd_seq.ops.random import SEED
 from autograd_seq.ops.reduce import max_over, sum_over
@@ -72,21 +73,14 @@ class Ragged:
     """
 
     def __init__(self, graph: Graph, over: dict[Axis, tuple[Axis, ...]]) -> None:
-        self.graph, self.over = graph, dict(over)
-        taken = {graph.name(n) for n in graph.nodes}
-        self.lengths: dict[Axis, Node] = {}
-        for axis, batch in over.items():
-            name = f"length of {axis.name}"
-            while name in taken:
-                name += "'"
-            self.lengths[axis] = Node(INPUT, (), {"made": True}, (), int, batch, name=name)
-        self._let_along_share()
+        self.graph, self.masks = graph, Masks(graph, over)
+        self.over, self.lengths = self.masks.over, self.masks.lengths
         self._check_batch()
         self._finite = tame(graph.nodes)
         self._part = {n: i for i, part in enumerate(parts(graph.nodes)) for n in part}
         # reads ahead that are taken to find zeros behind a sequence's end; in a graph of gradients most do
         self._trusted = {n for n in graph.nodes if n.op is SHIFT and self._ends(n) and n.attrs["outside"] == "zero"}
-        self._trusted |= {n for n in graph.nodes if n.op is STATE and n.adjoint_of is not None and self._ragged(n.axes)}
+        self._trusted |= {n for n in graph.nodes if n.op is STATE and n.adjoint_of is not None and self.masks.ragged(n.axes)}
         self._closing = {self._part[n] for n in self._trusted}
         # states that are read ahead, zeros behind the end: selected once as they are computed, and all who read them need not
         ahead = {n for n in graph.nodes if n.op is SHIFT and self._ends(n) and self._shows_zeros(n)}
@@ -137,12 +131,6 @@ class Ragged:
         """Tell whether a shift that reads ahead finds zeros behind the sequence."""
         return n.attrs["outside"] == "bounds" and rows(n.inputs[0], n.attrs["axis"], "final")[0] is None
 
-    def _let_along_share(self) -> None:
-        pairs = [(n.attrs["axis"], n.attrs["other"]) for n in self.graph.nodes if n.op.name == "along"]
-        for a, b in [*pairs, *(p[::-1] for p in pairs)] * len(pairs):
-            if a in self.lengths and b not in self.lengths:
-                self.lengths[b], self.over[b] = self.lengths[a], self.over[a]
-
     def _check_batch(self) -> None:
         batch = {b: a for a, over in self.over.items() for b in over}
         for n in self.graph.nodes:
@@ -173,51 +161,16 @@ class Ragged:
     def _read(self, old: Node) -> list[Node]:
         return [self.image[x] for x in old.inputs if x in self.image]
 
-    # -- how long -----------------------------------------------------------------------------------------------------
-
     def _once(self, key: object, make: Callable[[], Node]) -> Node:
         if key not in self._memo:
             self._memo[key] = make()
         return self._memo[key]
 
-    def _steps(self, r: Axis, axes: Sequence[Axis]) -> Node:
-        """Return the length of ``r`` for what varies over ``axes``: of sequences that it does not tell apart, the longest."""
-        missing = tuple(a for a in self.over[r] if a not in axes)
-        if not missing:
-            return self.lengths[r]
-
-        def longest() -> Node:  # counted, for a maximum over no sequences would be an error
-            here = sum_over(cast(less(INDEX(axis=r, here=True), self.lengths[r]), int), axes=missing) > 0
-            return sum_over(cast(here, int), axes=(r,))
-
-        return self._once((r, missing), longest)
-
-    def _inside(self, r: Axis, axes: Sequence[Axis], ahead: int = 0) -> Node:
-        """Return where the step ``ahead`` of the current one is real."""
-        steps = self._steps(r, axes)
-        return self._once((r, steps, ahead), lambda: less(INDEX(axis=r, here=True), steps - ahead if ahead else steps))
-
-    def _valid(self, axes: Sequence[Axis], ragged: Sequence[Axis]) -> Node:
-        """Return where the points of something that varies over ``axes`` are real, as far as some of them are concerned."""
-        masks = [self._inside(r, axes) for r in ragged]
-        out = masks[0]
-        for mask in masks[1:]:
-            a = out
-            out = self._once((a, mask), lambda a=a, mask=mask: logical_and(a, mask))  # type: ignore[misc]
-        return out
-
-    def _ragged(self, axes: Sequence[Axis]) -> list[Axis]:
-        return [a for a in axes if a in self.lengths]
-
-    def _counted(self, axes: Sequence[Axis], among: Sequence[Axis]) -> list[Axis]:
-        """Return the axes with lengths that decide which points a reduction of some axes meets."""
-        return [r for r in self._ragged(axes) if r in among or any(b in among for b in self.over[r])]
-
     # -- selections ---------------------------------------------------------------------------------------------------
 
     def _real(self, x: Node) -> Node:
         """Return ``x`` with zeros in the padding."""
-        ragged = self._ragged(x.axes)
+        ragged = self.masks.ragged(x.axes)
         return self._zeroed(x, ragged) if ragged else x
 
     def _zeroed(self, x: Node, ragged: Sequence[Axis]) -> Node:
@@ -245,8 +198,8 @@ class Ragged:
         return wild | {min(whole, key=lambda y: math.prod(y.shape))}
 
     def _selected(self, x: Node, ragged: Sequence[Axis], fill: float | int | bool) -> Node:
-        made = where(self._valid(x.axes, ragged), x, fill)
-        if not fill and set(ragged) >= set(self._ragged(x.axes)):
+        made = where(self.masks.valid(x.axes, ragged), x, fill)
+        if not fill and set(ragged) >= set(self.masks.ragged(x.axes)):
             self._clean.add(made)
         if x in self._tame and math.isfinite(fill):
             self._tame.add(made)
@@ -256,8 +209,7 @@ class Ragged:
         """Return the equation of a state that is 0 in the padding: the zeros are written over what has been computed there."""
         if x in self._clean:
             return x
-        outside = self._once(("outside", x.axes), lambda: logical_not(self._valid(x.axes, self._ragged(x.axes))))
-        return where(outside, {float: 0.0, int: 0, bool: False}[x.dtype], x)
+        return where(self.masks.outside(x.axes), {float: 0.0, int: 0, bool: False}[x.dtype], x)
 
     def _noted(self, made: Node, inputs: Sequence[Node]) -> Node:
         """Note whether a node holds zeros in the padding because its operands do."""
@@ -267,7 +219,7 @@ class Ragged:
 
     def _is_clean(self, x: Node, as_: Node) -> bool:
         """Tell whether an operand holds zeros wherever what reads it is padding."""
-        return x in self._clean and set(self._ragged(as_.axes)) <= set(self._ragged(x.axes))
+        return x in self._clean and set(self.masks.ragged(as_.axes)) <= set(self.masks.ragged(x.axes))
 
     def _harmless(self, x: Node) -> bool:
         """Tell whether 0 times the value is 0."""
@@ -275,7 +227,7 @@ class Ragged:
         return static or x.dtype is not float or x in self._tame or x in self._clean
 
     def _vanishes(self, made: Node, inputs: Sequence[Node]) -> bool:
-        if not self._ragged(made.axes):
+        if not self.masks.ragged(made.axes):
             return False
         clean = [self._is_clean(x, made) or _is_zero(x) for x in inputs]
         if made.op.name in _LINEAR or _adds(made):
@@ -297,8 +249,8 @@ class Ragged:
             return tuple([self._real(x) if out and not c and not self._harmless(x) else x
                           for x, out, c in zip(inputs, lifted, clean, strict=True)])  # fmt: skip
         if node.op in (_CONTRACT, _MUL) and self._part[node] in self._cut:  # 0 from the end on, by the factor that is there
-            mine = set(self._ragged(node.axes))
-            whole = [out and mine <= set(self._ragged(x.axes)) for x, out in zip(inputs, lifted, strict=True)]
+            mine = set(self.masks.ragged(node.axes))
+            whole = [out and mine <= set(self.masks.ragged(x.axes)) for x, out in zip(inputs, lifted, strict=True)]
             if sum(whole) == 1 and all(w or self._harmless(x) for w, x in zip(whole, inputs, strict=True)):
                 return tuple([self._real(x) if w else x for x, w in zip(inputs, whole, strict=True)])
         return inputs
@@ -322,7 +274,7 @@ class Ragged:
 
     def _changed(self, node: Node, inputs: tuple[Node, ...]) -> Node | None:
         if node.op is INPUT:
-            return self._real(node) if node is not SEED and self._ragged(node.axes) else node
+            return self._real(node) if node is not SEED and self.masks.ragged(node.axes) else node
         made: Node | None = None
         if node.op is SIZE:
             made = self._size(node)
@@ -353,22 +305,22 @@ class Ragged:
         axis, among, of = node.attrs["axis"], node.attrs.get("among"), node.attrs.get("of", ())
         if among is None:
             return self.lengths.get(axis)
-        ragged = self._counted(of, among)
+        ragged = self.masks.counted(of, among)
         touched = [a for a in among if a in ragged or any(a in self.over[r] for r in ragged)]
         if axis not in touched:
             return None
         if axis is not touched[0]:  # the first stands for all
             return constant(1)
         if touched == ragged and len(ragged) == 1:
-            return self._steps(axis, of)
-        total = sum_over(cast(self._valid(of, ragged), int), axes=tuple(touched))
+            return self.masks.steps(axis, of)
+        total = sum_over(cast(self.masks.valid(of, ragged), int), axes=tuple(touched))
         return total if all(r in among for r in ragged) else maximum(total, 1)  # no sequence may be as long as a step is late
 
     def _at(self, node: Node, x: Node) -> Node | None:
         axis, i, must = node.attrs["axis"], node.attrs["index"], node.attrs["outside"] == "error"
         if must:
             self.needs.append(Need(axis, i + 1 if i >= 0 else -i, node))
-        steps, fill = self._steps(axis, x.axes), constant({float: 0.0, int: 0, bool: False}[x.dtype])
+        steps, fill = self.masks.steps(axis, x.axes), constant({float: 0.0, int: 0, bool: False}[x.dtype])
         if i >= 0:
             picked = again(node, (x,))
             return picked if must else where(less(i, steps), picked, fill)
@@ -378,7 +330,7 @@ class Ragged:
     def _reduced(self, node: Node, x: Node) -> Node | None:
         among = node.attrs["axes"]
         x = spread(x, [a for a in among if a in self.lengths])
-        ragged = self._counted(x.axes, among)
+        ragged = self.masks.counted(x.axes, among)
         if not ragged:
             return None
         if node.op is sum_over:
@@ -402,11 +354,11 @@ class Ragged:
         if bound is not None and bound.rows is None:
             fill = self.image[given[0]]
         elif bound is not None:
-            behind = INDEX(axis=axis, here=True) + ahead - self._steps(axis, new.axes)
+            behind = INDEX(axis=axis, here=True) + ahead - self.masks.steps(axis, new.axes)
             fill = self.image[given[ahead - 1]]
             for j in range(ahead - 2, -1, -1):
                 fill = where(equal(behind, j), self.image[given[j]], fill)
-        made = where(self._inside(axis, new.axes, ahead), new, fill)
+        made = where(self.masks.inside(axis, new.axes, ahead), new, fill)
         if old in self._finite:
             self._tame.add(made)
         if _is_zero(fill):

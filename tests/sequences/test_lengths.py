@@ -14,6 +14,7 @@ import pytest
 
 import autograd_seq as ag
 from autograd_seq.graph.finite import tame
+from autograd_seq.graph.masks import Masks
 from autograd_seq.graph.ragged import Ragged
 from autograd_seq.ops.elementwise import less
 from autograd_seq.ops.time import INDEX
@@ -420,7 +421,8 @@ def test_the_backward_loop_of_an_lstm_has_no_mask_either():
 
 
 def products(self: Ragged, x: ag.Node, ragged: Any, fill: Any) -> ag.Node:
-    return x * ag.cast(self._valid(x.axes, ragged), x.dtype) if x.dtype is not bool else x & self._valid(x.axes, ragged)
+    mask = self.masks.valid(x.axes, ragged)
+    return x * ag.cast(mask, x.dtype) if x.dtype is not bool else x & mask
 
 
 SABOTAGE: dict[str, dict[str, Any]] = {
@@ -431,10 +433,10 @@ SABOTAGE: dict[str, dict[str, Any]] = {
     "products instead of selections": {"_selected": products},
     "maxima and attention see the padding": {"_selected": lambda self, x, ragged, fill: x},
     "means divide by the padded number": {"_size": lambda self, node: None},
-    "the last real step is padding": {"_inside": lambda self, r, axes, ahead=0: less(
-        INDEX(axis=r, here=True), self._steps(r, axes) - 1 - ahead)},
-    "the first padded step is real": {"_inside": lambda self, r, axes, ahead=0: less(
-        INDEX(axis=r, here=True), self._steps(r, axes) + 1 - ahead)},
+    "the last real step is padding": {"inside": lambda self, r, axes, ahead=0: less(
+        INDEX(axis=r, here=True), self.steps(r, axes) - 1 - ahead)},
+    "the first padded step is real": {"inside": lambda self, r, axes, ahead=0: less(
+        INDEX(axis=r, here=True), self.steps(r, axes) + 1 - ahead)},
     "every read ahead finds zeros": {"_holds": lambda self, old: True, "_repaired": lambda self, node, inputs: inputs},
     "what is fed is not selected": {"_changed": lambda self, node, inputs: node if node.op.name == "input" else CHANGED(
         self, node, inputs)},
@@ -445,7 +447,7 @@ CHANGED = Ragged._changed
 @pytest.mark.parametrize("name", SABOTAGE)
 def test_a_sabotaged_rule_is_noticed(name: str, sequences, monkeypatch):
     for attribute, wrong in SABOTAGE[name].items():
-        monkeypatch.setattr(Ragged, attribute, wrong)
+        monkeypatch.setattr(Masks if hasattr(Masks, attribute) else Ragged, attribute, wrong)
     for seed in range(COUNT):
         try:
             test_padded_sequences_are_each_alone(seed, sequences)
