@@ -121,6 +121,24 @@ def test_vmap_of_a_gradient_gives_one_gradient_an_example(run: Callable[..., Any
 
 
 @pytest.mark.parametrize("run", RUNNERS)
+def test_vmap_takes_a_length_for_each_example(run: Callable[..., Any]):
+    """Losses, states that look both ways and gradients of each example are what they are without its padding."""
+    s, _ = rnn((t,))
+    W, r = ag.Graph(s)["W"], ag.state("r", (2,), over=t)
+    r[t] = ag.tanh(W @ r[t + 1] + s[t])
+    loss = ag.mean(ag.sum(r * r), over=t) + ag.sum(ag.last(s, over=t))
+    outputs, given, lengths = [loss, r, ag.grad(loss, W)], feeds(3, 5), [5, 2, 3]
+    for row, n in zip(given["x"], lengths, strict=True):
+        row[n:] = np.nan
+    got = run(ag.vmap(outputs, over=b), lengths={t: lengths}, **given)
+    for i, n in enumerate(lengths):
+        want = run(outputs, **{**given, "x": given["x"][i, :n]})
+        for value, alone in zip((got[0][i], got[1][i, :n], got[2][i]), want, strict=True):
+            assert np.allclose(value, alone, rtol=1e-13, atol=1e-13)
+        assert not got[1][i, n:].any()
+
+
+@pytest.mark.parametrize("run", RUNNERS)
 def test_vmap_within_vmap(run: Callable[..., Any]):
     s, _ = rnn((t,))
     twice = ag.vmap(ag.vmap([s, ag.last(s, over=t)], over=b), over=c)
