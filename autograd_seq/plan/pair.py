@@ -78,7 +78,8 @@ def paired(outputs: Sequence[Node], rows: int) -> list[Node]:
 
 
 def _product(where: Places, x: Node, of: Node) -> bool:
-    return x.op is _MUL and where.alone(x) and x.shape == of.shape and all(y.shape == x.shape for y in x.inputs)
+    here = x.op is _MUL and where.alone(x) and where.path[x] == where.path[of]
+    return here and x.shape == of.shape and all(y.shape == x.shape for y in x.inputs)
 
 
 def _pair(where: Places, first: Node, second: Node) -> Pair | None:

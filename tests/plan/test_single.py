@@ -58,11 +58,23 @@ def residual(x: ag.Node, t: ag.Axis) -> list[ag.Node]:
     return [s]
 
 
+def kept_from_elsewhere(x: ag.Node, t: ag.Axis) -> list[ag.Node]:
+    """A sum of two products of which one is there before the loop."""
+    a, s = ag.state("a", (H,), over=x.axes), ag.state("s", (H,), over=x.axes)
+    a[t] = ag.tanh(ag.param("A", (H, D)) @ x + a[t - 1])
+    z = ag.tanh(ag.param("Z", (3 * H, D)) @ x + ag.param("B", (3 * H, H)) @ s[t - 1])
+    s[t] = z[:H] * z[2 * H :] + ag.sin(a) * a[t - 1] + 0.1 * s[t - 1]
+    s2 = ag.state("s2", (H,), over=x.axes)
+    s2[t] = z[H : 2 * H] * ag.sin(s2[t - 1]) + a[t] * a[t - 1]
+    return [s, s2]
+
+
 MODELS: dict[str, Callable[[ag.Node, ag.Axis], list[ag.Node]]] = {
     "f first": lambda x, t: [*lstm(x, t, "", 1)], "i first": lambda x, t: [*lstm(x, t, "", 1, first="i")],
     "without biases": lambda x, t: [*lstm(x, t, "", 1, bias=False)], "late": lambda x, t: [*lstm(x, t, "", 3)],
     "rows": lambda x, t: [*lstm(x, t, "", 2, rows=True)], "backward": lambda x, t: [*lstm(x, t, "", -1, rows=True)],
     "two layers": two_layers, "both ways": both_ways, "two in one loop": two_in_one_loop, "residual": residual,
+    "from elsewhere": kept_from_elsewhere,
 }  # fmt: skip
 
 
