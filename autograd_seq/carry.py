@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -109,15 +109,18 @@ class CarriedProgram:
         whatever the number of steps.
     """
 
-    def __init__(self, cut: Cut, graph: Graph, make: Callable[[list[Any]], Runs]) -> None:
-        self.cut, self.graph, self._make = cut, graph, make
+    def __init__(self, cut: Cut, graph: Graph, layouts: Sequence[Sequence[Axis]],
+                 make: Callable[[list[Any], list[Sequence[Axis]]], Runs]) -> None:  # fmt: skip
+        self.cut, self.graph, self._layouts, self._make = cut, graph, layouts, make
         self._padded: dict[tuple[Axis, ...], CarriedProgram] = {}
         if "carry" in graph.inputs:
             raise CarryError(
                 "K106", '"carry" is fed, and is what a call goes on from', node="carry", where=graph.inputs["carry"].where,
                 fix="give the input another name",
             )  # fmt: skip
-        self.first = make(cut.first)
+        rows = [slot.axes for slot in cut.slots for _ in range(slot.rows)]
+        self._laid: list[Sequence[Axis]] = [*((*axes, *more) for axes, more in zip(layouts, cut.wider, strict=True)), *rows]
+        self.first = make(cut.first, self._laid)
         self._later: Runs | None = None
         self._told = [(name, graph.layout(n).index(cut.axis)) for name, n in graph.inputs.items() if cut.axis in n.axes]
 
@@ -135,7 +138,7 @@ class CarriedProgram:
     def later(self) -> Runs:
         """The program of a call that goes on from a carry."""
         if self._later is None:
-            self._later = self._make(self.cut.later)
+            self._later = self._make(self.cut.later, self._laid)
         return self._later
 
     def __call__(
@@ -146,7 +149,9 @@ class CarriedProgram:
         Args:
             carry: what the call before returned; ``None`` starts.
             lengths: of padded sequences, as for :class:`Program`: the carry holds the rows behind each one's own end, and a
-                sequence without a step in this call keeps those it had.
+                sequence without a step in this call keeps those it had. Each counts its own steps: what is drawn for a
+                step, counted, or carried varies over the batch then, and so do outputs that depend on it, that axis last
+                where they did not have it.
             given: the feeds, as for :class:`Program`.
 
         Raises:
@@ -179,7 +184,8 @@ class CarriedProgram:
     def _with_lengths(self, batch: tuple[Axis, ...]) -> CarriedProgram:
         """Return this program for sequences that end at steps of their own."""
         if batch not in self._padded:
-            self._padded[batch] = CarriedProgram(cut_along(self.graph, self.cut.axis, batch), self.graph, self._make)
+            cut = cut_along(self.graph, self.cut.axis, batch)
+            self._padded[batch] = CarriedProgram(cut, self.graph, self._layouts, self._make)
         return self._padded[batch]
 
     def _steps(self, given: dict[str, Any]) -> int:

@@ -354,8 +354,7 @@ def compile(outputs: Node | Sequence[Any] | Graph, *, dtype: Any = None, passes:
     if carry is False or carry is None:
         return Program(graph, dtype, passes, layouts, backend)
     cut = cut_along(graph, carry)
-    rows = [slot.axes for slot in cut.slots for _ in range(slot.rows)]
-    return CarriedProgram(cut, graph, lambda nodes: Program(Graph(nodes), dtype, passes, [*layouts, *rows], backend))
+    return CarriedProgram(cut, graph, layouts, lambda nodes, laid: Program(Graph(nodes), dtype, passes, laid, backend))
 
 
 class ValueAndGrad:

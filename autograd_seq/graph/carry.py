@@ -10,7 +10,7 @@ nothing; and the rows in front of the sequence are read, and have a gradient, in
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,12 +19,13 @@ from autograd_seq.axes import Axis
 from autograd_seq.errors import CarryError
 from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.order import postorder, rows
-from autograd_seq.graph.rebuild import rebuild
+from autograd_seq.graph.rebuild import again, rebuild
 from autograd_seq.graph.unroll import REDUCTIONS
-from autograd_seq.node import Node, constant
+from autograd_seq.node import Node, apply, constant
 from autograd_seq.ops.elementwise import equal, where
 from autograd_seq.ops.leaf import INPUT
 from autograd_seq.ops.random import DRAW, counted
+from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.state import STATE, Bound
 from autograd_seq.ops.time import ALONG, AT, INDEX, SHIFT, SIZE, count, spread
 
@@ -60,6 +61,7 @@ class Cut(NamedTuple):
         first: the outputs of a first call, then the rows of each slot.
         later: the same for a call that reads rows.
         steps: what the number of steps before is called as an input of a later call; ``None`` if it has no such input.
+        wider: for each output the axes of the batch over which it comes to vary, as sequences are at steps of their own.
     """
 
     axis: Axis
@@ -67,6 +69,7 @@ class Cut(NamedTuple):
     first: list[Node]
     later: list[Node]
     steps: str | None
+    wider: tuple[tuple[Axis, ...], ...]
 
 
 def cut_along(graph: Graph, asked: Axis | bool, batch: tuple[Axis, ...] | None = None) -> Cut:
@@ -90,17 +93,51 @@ def cut_along(graph: Graph, asked: Axis | bool, batch: tuple[Axis, ...] | None =
             reads[n.inputs[0]] = max(n.attrs["by"], reads.get(n.inputs[0], 0))
     for x in reads:
         _check_causal(graph, x, axis)
+    many, apart = batch or (), _apart(graph, [*reads], axis, batch)
     taken = {graph.name(n) for n in graph.nodes}
     slots = []
     for x, k in reads.items():
         name = graph.name(x)
         feeds = tuple(_new(f"{name}[-{j}]", taken) for j in range(k, 0, -1))
-        slots.append(Slot(name, k, tuple(a for a in graph.axes if a in x.axes and a is not axis), x.shape, x.dtype, feeds))
-    first = [_after(x, axis, j, batch is not None) for x, k in reads.items() for j in range(k - 1, -1, -1)]
+        over = tuple(a for a in graph.axes if (a in x.axes or a in many) and a is not axis)
+        slots.append(Slot(name, k, over, x.shape, x.dtype, feeds))
+    first = [_after(x, axis, j, batch) for x, k in reads.items() for j in range(k - 1, -1, -1)]
     name = _new(f"{axis.name}_before", taken)
-    outputs, left, steps = _continued(graph, list(reads), slots, axis, name, batch)
+    outputs, left, steps = _continued(graph, list(reads), slots, axis, name, batch, apart)
     counted = steps if any(n.name == steps for n in Graph(outputs).nodes) else None
-    return Cut(axis, tuple(slots), [*graph.outputs, *first], [*outputs, *left], counted)
+    wider = tuple(tuple(a for a in many if a in new.axes and a not in old.axes)
+                  for old, new in zip(graph.outputs, outputs, strict=True))  # fmt: skip
+    mine = [spread(o, more) for o, more in zip(graph.outputs, wider, strict=True)]
+    return Cut(axis, tuple(slots), [*mine, *first], [*outputs, *left], counted, wider)
+
+
+def _apart(graph: Graph, sources: Sequence[Node], axis: Axis, batch: tuple[Axis, ...] | None) -> set[Node]:
+    """Return the nodes that differ from sequence to sequence when each is at a step of its own.
+
+    Those are the steps counted on, what is drawn for them, what is carried, and whatever depends on any of it.
+    """
+    if not batch:
+        return set()
+    held = set(sources)
+    seeds = [n for n in graph.nodes if (n.op is DRAW and axis in n.attrs["over"]) or (
+        n.op is INDEX and n.attrs["axis"] is axis and not n.attrs.get("here")) or (n in held and n.op is STATE) or (
+        n.op is SHIFT and n.inputs[0] in held and n.attrs["axis"] is axis and n.attrs["outside"] == "bounds")]  # fmt: skip
+    return _behind(graph, seeds, lambda n: not set(batch) & set(n.attrs.get("axes", ())))
+
+
+def _behind(graph: Graph, seeds: Iterable[Node], passes: Callable[[Node], bool]) -> set[Node]:
+    """Return the nodes that depend on some, through nodes that pass it on."""
+    readers: dict[Node, list[Node]] = {}
+    for n in graph.nodes:
+        for x in n.inputs:
+            readers.setdefault(x, []).append(n)
+    found, stack = set[Node](), [*seeds]
+    while stack:
+        n = stack.pop()
+        if n not in found:
+            found.add(n)
+            stack += [r for r in readers.get(n, []) if passes(r)]
+    return found
 
 
 def carried_axis(graph: Graph, asked: Axis | bool) -> Axis:
@@ -167,17 +204,54 @@ def _check_causal(graph: Graph, x: Node, axis: Axis) -> None:
             )  # fmt: skip
 
 
-def _check_counted(graph: Graph, image: dict[Node, Node], outputs: Sequence[Node]) -> None:
-    """Refuse what counts steps and is one for all sequences, which with lengths have come to different numbers of them."""
-    wide = [(old, x) for old, new in image.items() if old.op in (STATE, SHIFT) for x in new.inputs]
-    drawn = [(old, new) for old, new in image.items() if old.op is DRAW and len(new.inputs) > len(old.inputs)]
-    for old, new in [*drawn, *wide, *zip(graph.outputs, outputs, strict=True)]:
-        if old.op is DRAW or not set(new.axes) <= set(old.axes):
-            raise CarryError(
-                "K111", f"{graph.name(old)} counts steps, and is the same for all sequences", node=graph.name(old),
-                where=old.where, expected="one value a sequence, for with lengths each comes to a number of its own",
-                got=repr(old), fix="carry= without lengths=, or lengths= without carry=",
-            )  # fmt: skip
+_FACTORS = {"mul", "zero_safe_mul", "contract"}
+_LINEAR = {"neg", "reshape", "transpose", "slice", "place", "broadcast_to", "spread"}
+
+
+class _Sums:
+    """Sums over the batch, which are taken behind what multiplies them if that differs from sequence to sequence.
+
+    A cotangent of what is the same for all sequences is a sum over them, taken at each step. Where sequences come to steps of
+    their own, what it is multiplied by is not the same for all any more: the product belongs inside of the sum.
+    """
+
+    def __init__(self, graph: Graph, axis: Axis, batch: tuple[Axis, ...]) -> None:
+        self.graph, self.axis, self.batch = graph, axis, batch
+        self.terms: dict[Node, Node] = {}  # what a sum is the sum of
+        together = [n for n in graph.nodes if set(batch) & set(n.attrs.get("axes", ())) and axis in n.axes]
+        self.mixed = _behind(graph, together, lambda n: axis in n.axes)  # what depends on all sequences at one step
+
+    def made(self, node: Node, inputs: tuple[Node, ...]) -> Node | None:
+        """Return what stands for a node that reads sums; ``None`` if it is the operation as it is."""
+        of = [self.terms.get(x) for x in inputs]
+        over = [a for a in node.attrs.get("axes", ()) if a in self.batch]
+        if node.op is sum_over and over and len(inputs) == 1 and over == [a for a in self.batch if a in inputs[0].axes]:
+            rest = tuple(a for a in node.attrs["axes"] if a not in over)
+            return self._sum(apply(sum_over, inputs[0], axes=rest) if rest else inputs[0], over)
+        known = [t for t in of if t is not None]
+        one = (node.op.name in _FACTORS and len(known) == 1) or node.op.name in _LINEAR
+        if known and (one or (node.op.name in ("add", "sub") and len(known) == 2)):
+            whole = [x if t is None else t for x, t in zip(inputs, of, strict=True)]
+            return self._sum(again(node, tuple(whole)), [a for a in self.batch if any(a in t.axes for t in known)])
+        apart = any(set(x.axes) - set(old.axes) for x, old in zip(inputs, node.inputs, strict=True))
+        if apart and any(x in self.mixed for x in node.inputs):
+            raise self.refused(node)
+        return None
+
+    def _sum(self, terms: Node, over: Sequence[Axis]) -> Node:
+        made: Node = apply(sum_over, terms, axes=tuple(over))
+        if self.axis in made.axes:
+            self.terms[made] = terms
+        return made
+
+    def refused(self, node: Node) -> CarryError:
+        """Return the error of sequences that are added up at each step, and are at different ones."""
+        name, over = self.graph.name(node), ", ".join(a.name for a in self.batch)
+        return CarryError(
+            "K111", f"{name} reads sums over {over} at each step of {self.axis}, and sequences are at steps of their own",
+            node=name, where=node.where, expected=f"sums over ({self.axis}, {over}), or over {self.axis} alone", got=name,
+            fix=f"let what is carried or drawn vary over {over}, or leave out lengths= or carry=",
+        )  # fmt: skip
 
 
 def _reads_all(n: Node, axis: Axis) -> bool:
@@ -189,49 +263,56 @@ def _reads_all(n: Node, axis: Axis) -> bool:
     return n.op.name in REDUCTIONS and axis in n.attrs["axes"]
 
 
-def _after(x: Node, axis: Axis, back: int, ragged: bool) -> Node:
+def _after(x: Node, axis: Axis, back: int, batch: tuple[Axis, ...] | None) -> Node:
     """Return the value at the step that lies ``back`` before the last one; where there is none, a row."""
-    read = SHIFT(x, axis=axis, by=back, outside="bounds") if back else x
+    read = spread(SHIFT(x, axis=axis, by=back, outside="bounds") if back else x, batch or ())
     last = AT(read, axis=axis, index=-1, outside="zero")
-    if not ragged:  # where no sequence has a step, the carry stays as it is
+    if batch is None:  # where no sequence has a step, the carry stays as it is
         return last
     bound, given = rows(x, axis, "init")
     row = constant(np.zeros(x.shape, x.dtype)) if bound is None else given[0 if bound.rows is None else -1 - back]
-    return where(equal(count(x, (axis,), axis), 0), row, last)
+    return where(equal(count(read, (axis,), axis), 0), row, last)
 
 
 def _continued(graph: Graph, sources: Sequence[Node], slots: Sequence[Slot], axis: Axis,
-               steps: str, batch: tuple[Axis, ...] | None) -> tuple[list[Node], list[Node], str]:  # fmt: skip
+               steps: str, batch: tuple[Axis, ...] | None, apart: set[Node]) -> tuple[list[Node], list[Node], str]:  # fmt: skip
     """Return the outputs of a later call, the rows that it leaves, and the name of the steps before."""
     before = Node(INPUT, (), {"made": True}, (), int, batch or (), name=steps)
+    sums = _Sums(graph, axis, batch or ())
+    for n in graph.nodes:
+        if n.op is STATE and n in apart and n in sums.mixed and not set(batch or ()) <= set(n.axes):
+            raise sums.refused(n)
+
+    def over(node: Node) -> tuple[Axis, ...]:
+        return (*node.axes, *(a for a in batch or () if a not in node.axes)) if node in apart else node.axes
 
     def rule(node: Node, inputs: tuple[Node, ...]) -> Node | None:
-        over = node.attrs.get("axis") is axis
+        mine = node.attrs.get("axis") is axis
         made: Node | None = None
-        if node.op is INDEX and over and node.attrs.get("row"):
+        if node.op is INDEX and mine and node.attrs.get("row"):
             return spread(constant(NEVER), axis)
-        if node.op is INDEX and over and not node.attrs.get("here"):
+        if node.op is INDEX and mine and not node.attrs.get("here"):
             made = INDEX(axis=axis, here=True) + before
-        elif node.op is AT and over and node.attrs.get("row"):
+        elif node.op is AT and mine and node.attrs.get("row"):
             return spread(constant(np.zeros(node.shape)), node.axes)
         elif node.op is DRAW and axis in node.attrs["over"]:
             made = counted(node, axis, INDEX(axis=axis, here=True) + before, inputs)
+        elif batch:
+            made = sums.made(node, inputs)
         if made is not None:
             made.name, made.site, made.scope = node.name, node.site, node.scope
         return made
 
     image: dict[Node, Node] = {}
-    made = rebuild([*graph.outputs, *sources], rule, image=image)
-    if batch:
-        _check_counted(graph, image, made[: len(graph.outputs)])
+    made = rebuild([*graph.outputs, *sources], rule, image=image, axes=over)
     held: dict[Node, Node] = {}
     for x, slot in zip(sources, slots, strict=True):
         fed = [Node(INPUT, (), {"made": True}, slot.shape, slot.dtype, slot.axes, name=name) for name in slot.feeds]
-        held[x] = _with_rows(x, image[x], axis, fed)
+        held[x] = _with_rows(spread(x, batch or ()), image[x], axis, fed)
     for old, new in list(image.items()):
         if old.op is SHIFT and old.inputs[0] in held and old.attrs["axis"] is axis and old.attrs["outside"] == "bounds":
             new.inputs = (held[old.inputs[0]],)
-    left = [_after(held[x], axis, j, batch is not None) for x, slot in zip(sources, slots, strict=True)
+    left = [_after(held[x], axis, j, batch) for x, slot in zip(sources, slots, strict=True)
             for j in range(slot.rows - 1, -1, -1)]  # fmt: skip
     return made[: len(graph.outputs)], left, steps
 

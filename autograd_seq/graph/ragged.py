@@ -181,16 +181,20 @@ class Ragged:
 
     def _zero(self, x: Node, ragged: Sequence[Axis]) -> Node:
         linear = x.op is _CONTRACT or (x.op.name in _LINEAR and len(x.inputs) == 1)
-        if linear and all(any(r in y.axes for y in x.inputs) for r in ragged):
+        if linear and all(any(self._tells(y, r, x) for y in x.inputs) for r in ragged):
             chosen = self._chosen(x, ragged)
             parts = [self._zeroed(y, [r for r in ragged if r in y.axes]) if y in chosen else y for y in x.inputs]
             return self._noted(apply(x.op, *parts, **x.attrs), parts)
         return self._selected(x, ragged, {float: 0.0, int: 0, bool: False}[x.dtype])
 
+    def _tells(self, y: Node, r: Axis, x: Node) -> bool:
+        """Tell whether an operand varies over all that says which points of a result are padding."""
+        return r in y.axes and all(b in y.axes for b in self.over[r] if b in x.axes)
+
     def _chosen(self, x: Node, ragged: Sequence[Axis]) -> set[Node]:
         """Return the operands of a linear operation that must be selected for it to be: all that 0 times may not be 0."""
         wild = {y for y in x.inputs if not self._harmless(y)}
-        whole = [y for y in x.inputs if all(r in y.axes for r in ragged)]
+        whole = [y for y in x.inputs if all(self._tells(y, r, x) for r in ragged)]
         if not whole:  # each of two operands is padded along an axis of its own
             return set(x.inputs)
         if any(y in wild for y in whole) or any(y in self._clean for y in whole):
@@ -219,7 +223,7 @@ class Ragged:
 
     def _is_clean(self, x: Node, as_: Node) -> bool:
         """Tell whether an operand holds zeros wherever what reads it is padding."""
-        return x in self._clean and set(self.masks.ragged(as_.axes)) <= set(self.masks.ragged(x.axes))
+        return x in self._clean and all(self._tells(x, r, as_) for r in self.masks.ragged(as_.axes))
 
     def _harmless(self, x: Node) -> bool:
         """Tell whether 0 times the value is 0."""
@@ -249,8 +253,8 @@ class Ragged:
             return tuple([self._real(x) if out and not c and not self._harmless(x) else x
                           for x, out, c in zip(inputs, lifted, clean, strict=True)])  # fmt: skip
         if node.op in (_CONTRACT, _MUL) and self._part[node] in self._cut:  # 0 from the end on, by the factor that is there
-            mine = set(self.masks.ragged(node.axes))
-            whole = [out and mine <= set(self.masks.ragged(x.axes)) for x, out in zip(inputs, lifted, strict=True)]
+            mine = self.masks.ragged(node.axes)
+            whole = [out and all(self._tells(x, r, node) for r in mine) for x, out in zip(inputs, lifted, strict=True)]
             if sum(whole) == 1 and all(w or self._harmless(x) for w, x in zip(whole, inputs, strict=True)):
                 return tuple([self._real(x) if w else x for x, w in zip(inputs, whole, strict=True)])
         return inputs

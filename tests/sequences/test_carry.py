@@ -330,37 +330,91 @@ def test_carry_is_no_name_for_an_input():
 # -- with lengths -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", range(0, 200, 4))
-def test_each_sequence_goes_on_from_its_own_end(seed, sequences):
-    """Pieces that end at steps of their own, some of them empty: what each sequence leaves is what it leaves alone."""
-    case = sequences(seed, causal=True)
-    outputs = [v for v in [*case.states, *case.pool] if case.t in v.axes and case.b in v.axes]
-    graph = ag.Graph(outputs)
-    counts = any(n.op.name == "draw" and case.t in n.axes for n in graph.nodes)
-    if case.b is None or not outputs or counts:
-        return
-    feeds, program = case.fed(graph), ag.compile(outputs, carry=case.t)
-    rng, size = np.random.default_rng(seed), case.sizes
+def ragged_pieces(case: Any, graph: ag.Graph, feeds: dict[str, Any], rng: Any) -> list[tuple[Any, Any, dict[str, Any]]]:
+    """Return for each call how many steps each sequence had before, how many it has, and the feeds, padded with garbage."""
+    size, t, b = case.sizes, case.t, case.b
     taken = [np.zeros(size["b"], int)]
     while np.any(taken[-1] < size["t"]):
         taken.append(np.minimum(taken[-1] + rng.integers(0, 4, size=size["b"]), size["t"]))
-    carry = None
+    out = []
     for start, stop in pairwise(taken):
-        steps = stop - start
         piece = dict(feeds)
         for name, value in feeds.items():
             axes = graph.inputs[name].axes if name in graph.inputs else ()
-            if case.t in axes:
-                front = np.moveaxis(value, [axes.index(case.t), axes.index(case.b)], [0, 1])
+            if t in axes:
+                front = np.moveaxis(value, [axes.index(t), axes.index(b)], [0, 1])
                 part = np.full((4, *front.shape[1:]), 7 if front.dtype.kind == "i" else np.nan).astype(front.dtype)
-                for i in range(size["b"]):
-                    part[: steps[i], i] = front[start[i] : stop[i], i]
-                piece[name] = np.moveaxis(part, [0, 1], [axes.index(case.t), axes.index(case.b)])
-        _, carry = program(carry=carry, lengths={case.t: steps}, **piece)
-    _, want = program(**feeds)
+                for i, (first, last) in enumerate(zip(start, stop, strict=True)):
+                    part[: last - first, i] = front[first:last, i]
+                piece[name] = np.moveaxis(part, [0, 1], [axes.index(t), axes.index(b)])
+        out.append((start, stop - start, piece))
+    return out
+
+
+@pytest.mark.parametrize("seed", range(0, 200, 4))
+def test_each_sequence_goes_on_from_its_own_end(seed, sequences):
+    """Pieces that end at steps of their own, some of them empty: what each sequence says and leaves is what it does alone.
+
+    What is the same for all sequences, noise and clocks and the number of the step, is each one's own then.
+    """
+    case = sequences(seed, causal=True)
+    if case.b is None:
+        return
+    clock = ag.state("clock", over=case.t, init=ag.param("clock0"))
+    clock[case.t] = 0.5 * clock[case.t - 1] + ag.index(case.t) + ag.normal("tick", over=case.t)
+    case.feeds["clock0"] = (), lambda rng, shape: rng.normal(size=shape)
+    outputs = [clock, *(v for v in [*case.states, *case.pool] if case.t in v.axes)]
+    graph = ag.Graph(outputs)
+    feeds, program, size = case.fed(graph), ag.compile(outputs, carry=case.t), case.sizes
+    whole, want = program(**feeds)
+    carry, rng = None, np.random.default_rng(seed)
+    for before, steps, piece in ragged_pieces(case, graph, feeds, rng):
+        given = {"b": size["b"]} if not any(case.b in n.axes for n in graph.inputs.values()) else {}
+        values, carry = program(carry=carry, lengths={(case.t, case.b): steps}, **piece, **given)
+        for node, value, full in zip(graph.outputs, values, whole, strict=True):
+            axes = [*graph.layout(node), *([] if case.b in node.axes else [case.b])]
+            if case.b not in node.axes:
+                full = np.moveaxis(np.broadcast_to(full, (size["b"], *full.shape)), 0, len(axes) - 1)
+            mine, all_ = (np.moveaxis(v, [axes.index(case.t), axes.index(case.b)], [0, 1]) for v in (value, full))
+            for i, (first, n) in enumerate(zip(before, steps, strict=True)):
+                assert np.allclose(mine[:n, i], all_[first : first + n, i], rtol=1e-12, atol=1e-12), (seed, node)
     assert np.array_equal(np.broadcast_to(carry.steps, size["b"]), np.full(size["b"], size["t"]))
+    slots = {slot.name: slot for slot in program.cut.slots}
     for name, value in want.items():
+        if case.b not in slots[name].axes:
+            left = [a for a in graph.axes if a is case.b or a in slots[name].axes]
+            value = np.expand_dims(value, 1 + left.index(case.b))
         assert np.allclose(carry[name], value, rtol=1e-12, atol=1e-12), (seed, name)
+
+
+@pytest.mark.parametrize("seed", range(1, 161, 8))
+def test_gradients_of_ragged_pieces_are_those_of_each_sequence(seed, sequences):
+    """Each sequence carried on alone, in a batch of one without padding: its gradients add up to those of all together."""
+    case = sequences(seed, causal=True)
+    wrt = [p for p in case.wrt if p.op.name == "param"]
+    if case.b is None or not wrt:
+        return
+    outputs = [case.loss, *ag.grad(case.loss, wrt)]
+    program, graph = ag.compile(outputs, carry=case.t), ag.Graph(outputs)
+    feeds, rng = case.fed(graph), np.random.default_rng(seed)
+    carry, alone = None, [None] * case.sizes["b"]
+    for _, steps, piece in ragged_pieces(case, graph, feeds, rng):
+        values, carry = program(carry=carry, lengths={(case.t, case.b): steps}, **piece)
+        total = [np.zeros_like(v) for v in values]
+        begun = all(c is None for c in alone) or all(c is not None for c in alone)
+        for i, n in enumerate(steps):
+            mine = dict(piece)
+            for name, node in graph.inputs.items():
+                for axis, part in ((case.t, slice(0, n)), (case.b, slice(i, i + 1))):
+                    if axis in node.axes:
+                        mine[name] = mine[name][(slice(None),) * node.axes.index(axis) + (part,)]
+            if n == 0:
+                continue
+            own, alone[i] = program(carry=alone[i], **mine)
+            total = [a + v for a, v in zip(total, own, strict=True)]
+        if np.all(steps) and begun:  # rows in front have a gradient in a first call: let it be one for all, or for none
+            for node, a, w in zip(graph.outputs, values, total, strict=True):
+                assert np.allclose(a, w, rtol=1e-9, atol=1e-9), (seed, node)
 
 
 def test_steps_count_on_for_each_sequence():
@@ -372,33 +426,47 @@ def test_steps_count_on_for_each_sequence():
     assert values.tolist() == [[23.0, 12.0]] and carry.steps.tolist() == [3, 2]
 
 
-def test_what_counts_steps_for_all_sequences_at_once_is_refused():
+def test_noise_and_step_numbers_that_all_sequences_share_are_each_ones_own():
+    """Of shape (t,) without lengths, (t, b) with them: the axis of the batch comes last."""
     x = ag.input("x", over=(t, b))
-    feed = {"x": np.zeros((2, 2)), "lengths": {t: [1, 2]}}
-    for value in (ag.index(t), ag.normal("noise", over=t) * 1.0):
-        program = ag.compile([x[t - 1] + x[t], value], carry=True)
-        refused("K111", ["counts steps", "lengths= without carry="], lambda p=program: p(**feed))
+    program = ag.compile([x[t - 1] + x[t], ag.index(t), ag.normal("noise", over=t) * 1.0], carry=True)
+    whole = program(x=np.zeros((3, 2)), seed=4)[0]
+    (_, one, noise), carry = program(x=np.zeros((2, 2)), lengths={t: [1, 2]}, seed=4)
+    assert one.tolist() == [[0, 0], [0, 1]]
+    (_, two, more), carry = program(x=np.zeros((2, 2)), lengths={t: [2, 1]}, carry=carry, seed=4)
+    assert two.tolist() == [[1, 2], [2, 0]] and carry.steps.tolist() == [3, 3]
+    assert [noise[0, 0], *more[:, 0]] == [*noise[:, 1], more[0, 1]] == [*whole[2]]
 
 
-def test_a_carry_belongs_to_its_equations_not_to_one_program():
-    """Another program of the same equations goes on from it, whatever else it computes; one of others does not."""
+def test_the_gradient_of_a_scale_of_shared_noise():
+    """d(noise) is a sum over the batch at each step; with steps of their own the noise is multiplied inside of that sum."""
+    x, w = ag.input("x", over=(t, b)), ag.param("w")
+    loss = ag.sum(ag.normal("noise", over=t, std=w) * x[t - 1], over=(t, b))
+    program = ag.compile([loss, ag.grad(loss, w)], carry=True)
+    values = np.arange(1.0, 9.0).reshape(4, 2)
+    (_, want), _ = program(x=values, w=0.5)
+    total, carry, at = 0.0, None, np.zeros(2, int)
+    for steps in ([1, 3], [2, 0], [1, 1]):
+        part = np.full((3, 2), np.nan)
+        for i, n in enumerate(steps):
+            part[:n, i] = values[at[i] : at[i] + n, i]
+        at += steps
+        (_, got), carry = program(x=part, w=0.5, lengths={t: steps}, carry=carry)
+        total += got
+    assert total == pytest.approx(want, rel=1e-12)
 
-    def model(past: float, name: str = "s") -> tuple[ag.Node, ag.Node]:
-        x, s = ag.input("x", (2,), over=t), ag.state(name, (2,), over=t)
-        s[t] = past * s[t - 1] + ag.param("w") * x[t]
-        return s, ag.sum(ag.sum(s), over=t)
 
-    feeds = {"x": np.ones((3, 2)), "w": np.array(0.5)}
-    s, loss = model(0.5)
-    _, carry = ag.compile([loss, ag.grad(loss, ag.Graph(loss).inputs["w"])], carry=True)(**feeds)
-    (want,), _ = ag.compile(s, carry=True)(carry=carry, **feeds)
-    (again,), _ = ag.compile(model(0.5)[0], carry=True)(carry=carry, **feeds)
-    step, left = ag.stream(model(0.5)[0]), carry
-    for row in again:
-        y, left = step(left, x=np.ones(2), w=np.array(0.5))
-        assert np.array_equal(y, row)
-    assert np.array_equal(want, again) and left.steps == 6
-    other = ag.compile(model(0.25)[0], carry=True)
-    refused("K112", ["other equations", "equations of s here", "ag.Carry(dict(carry), carry.steps)"],
-            lambda: other(carry=carry, **feeds))  # fmt: skip
-    other(carry=ag.Carry(dict(carry), carry.steps), **feeds)
+def test_sums_over_sequences_that_are_at_different_steps_are_refused_where_they_meet():
+    x, w = ag.input("x", over=(t, b)), ag.param("w")
+    s = ag.state("s", over=t)
+    s[t] = ag.tanh(w * s[t - 1] + 1.0)
+    loss = ag.sum(s[t] * x[t], over=(t, b))
+    feed = {"x": np.zeros((2, 2)), "lengths": {t: [1, 2]}, "w": 1.0}
+    crowd = ag.state("crowd", over=t)
+    crowd[t] = 0.5 * crowd[t - 1] + ag.tanh(ag.sum(x, over=b))
+    for value, words in (
+        (ag.grad(loss, w), ["ds reads sums over b at each step of t", "sequences are at steps of their own"]),
+        (crowd * x[t], ["let what is carried or drawn vary over b"]),
+    ):
+        program = ag.compile([value, x[t - 1] * w], carry=t)
+        refused("K111", words, lambda p=program: p(**feed))

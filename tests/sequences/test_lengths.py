@@ -181,6 +181,17 @@ def test_a_mean_over_steps_and_sequences_divides_by_the_real_points():
         3.0, [[1 / 3, 1 / 3], [1 / 3, 0.0]], [3.0, 3.0], 3.5]  # fmt: skip
 
 
+def test_what_varies_over_steps_times_what_varies_over_sequences():
+    """No operand alone says which points are padding: the product of both is selected, or each of the two."""
+    y, z = ag.input("y", (2,), over=t), ag.input("z", (2,), over=b)
+    score = ag.dot(y, z)
+    feeds = {"y": [[1.0, 2.0], [3.0, 4.0], [NAN, NAN]], "z": [[1.0, 0.0], [0.0, 10.0]]}
+    total = ag.sum(score, over=(t, b))
+    assert run([score, total, *ag.grad(total, [y, z])], {(t, b): [1, 2]}, **feeds) == [
+        [[1.0, 20.0], [0.0, 40.0], [0.0, 0.0]], 61.0,
+        [[1.0, 10.0], [0.0, 10.0], [0.0, 0.0]], [[1.0, 2.0], [4.0, 6.0]]]  # fmt: skip
+
+
 def test_integers_and_truth_values():
     l, m = ag.input("l", over=(t, b), dtype=int), ag.input("m", over=(t, b), dtype=bool)
     feeds = {"l": [[1, 0], [1, -77]], "m": [[True, True], [False, True]], "E": [[1.0], [2.0]]}
