@@ -12,6 +12,7 @@ from autograd_seq.graph.graph import Graph
 from autograd_seq.node import Node
 from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import SHIFT
+from autograd_seq.plan.affine import linear_in
 from autograd_seq.plan.cost import WIDTHS, operations
 from autograd_seq.plan.passes import Plan
 from autograd_seq.plan.schedule import Item, Loop
@@ -31,7 +32,8 @@ class Schedule:
         notes: what else is to be said of it, a line each, at the end.
 
     Each line ends in the floating-point operations of all its points, and in the bytes that its values take where they are
-    kept: of all steps, or only of those that a loop still needs. Arrays may be used again by other lines.
+    kept: of all steps, or only of those that a loop still needs. Arrays may be used again by other lines. A loop whose states
+    depend linearly on their past, entry by entry, says so (:mod:`autograd_seq.plan.affine`).
 
     Example:
         >>> import autograd_seq as ag
@@ -41,7 +43,7 @@ class Schedule:
         >>> print(ag.compile(ag.sum(h, over=t)).schedule)
         lifted over t: mul_1 = w * x         T flop     8·T bytes
         lifted over t: tanh_1 = tanh(mul_1)  10·T flop  8·T bytes
-        for t = 0 … T−1:
+        for t = 0 … T−1, linear in h[t - 1]:
             h = tanh_1 + h[t - 1]            T flop     8·T bytes
         sum_over_1 = sum_over(h, axes=(t,))  T flop     8 bytes
     """
@@ -84,7 +86,7 @@ def show(graph: Graph, items: Sequence[Item]) -> str:
         >>> h[t] = w * h[t + 1] + x[t]
         >>> program = ag.compile(h)
         >>> print(show(program.plan.graph, program.plan.items))
-        for t = T−1 … 0:
+        for t = T−1 … 0, linear in h[t + 1]:
             lifted over b: mul_1 = w * h[t + 1]
             lifted over b: h = x + mul_1
     """
@@ -115,7 +117,9 @@ def _write(graph: Graph, items: Sequence[Item], labels: dict[Node, str], around:
         if isinstance(item, Loop):
             last = f"{symbol(item.axis)}−1"
             steps = f"0 … {last}" if item.direction > 0 else f"{last} … 0"
-            out.append((f"{indent}for {item.axis.name} = {steps}:", None))
+            past = ", ".join(labels[n] for n in linear_in(item, around))
+            line = f"{indent}for {item.axis.name} = {steps}{f', linear in {past}' if past else ''}"
+            out.append((f"{line if len(line) < _LONGEST else f'{line[: _LONGEST - 2]}…'}:", None))
             _write(graph, item.body, labels, (*around, item.axis), out)
         elif item.op not in LEAVES and item._value is None and (not is_view(item) or _is_named_part(item)):
             lifted = ", ".join(a.name for a in graph.layout(item) if a not in around)

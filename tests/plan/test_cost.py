@@ -139,7 +139,7 @@ def test_loops_within_loops() -> None:
     assert lines.splitlines() == [
         "for i = 0 … I−1:",
         "    lifted over position: add_1 = x + p[i - 1]",
-        "    for position = 0 … size(position)−1:",
+        "    for position = 0 … size(position)−1, linear in p[position - 1]:",
         "        p = add_1 + p[position - 1]",
     ]
 
