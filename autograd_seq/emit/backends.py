@@ -25,8 +25,11 @@ BACKENDS = ("numpy", "numba", "auto")
 VARIABLE = "AUTOGRAD_SEQ_BACKEND"
 """The environment variable that says which it is where it is not given."""
 
-_MOST_LINES = 3000
-"""Native programs of more lines would take minutes to compile."""
+_MOST_LINES = 8000
+"""Native programs of more lines would take more than half a minute to compile."""
+
+_MANY_NUMBERS = 100
+"""From so many operations on single numbers on, NumPy's calls take longer than the numbers, loop or no loop."""
 
 _FOR_CALLS = {"expand", "halve", "join", "block", "pair", "split", "sink", "apart", "share"}
 """Passes that save NumPy calls, or passes over memory: native functions fuse, and share arrays after that."""
@@ -94,16 +97,17 @@ def written(graph: Graph, layouts: Layouts, passes: Iterable[str] | None, backen
 def _found(graph: Graph, layouts: Layouts, passes: Iterable[str] | None, rows: int, into: bool) -> Made:
     """Return the native program where that is worth compiling, else the NumPy one; the last note says why.
 
-    It is where there are loops over steps, all of them have a native form, and compiling does not take minutes. NumPy pays
-    for its calls at each step; outside of loops there are a few for all steps together. Nothing is timed: the same equations
-    and versions give the same program, and the same bits.
+    It is where there are loops over steps, or very many operations on single numbers; where all loops have a native form, and
+    compiling does not take minutes. NumPy pays for each of its calls, at each step of a loop; outside of loops there are a few
+    for all steps together. Nothing is timed: the same equations and versions give the same program, and the same bits.
     """
     passes = None if passes is None else list(passes)
 
     def calls(why: str) -> Made:
         return _calls(graph, layouts, passes, rows, into)._replace(notes=(f"NumPy: {why}",))
 
-    if not any(isinstance(item, Loop) for item in schedule(graph.nodes)):
+    loops = any(isinstance(item, Loop) for item in schedule(graph.nodes))
+    if not loops and sum(1 for n in graph.nodes if n.inputs and not n.shape) < _MANY_NUMBERS:
         return calls("no loop that native code would speed up")
     if not numba.available():
         return calls("numba is not installed")
@@ -112,7 +116,8 @@ def _found(graph: Graph, layouts: Layouts, passes: Iterable[str] | None, rows: i
         return calls(f"no native form of {made.slow_loops}, hence none of the loops around")
     if (lines := made.emitted.source.count("\n")) > _MOST_LINES:
         return calls(f"native code of {lines} lines, more than {_MOST_LINES}, would take minutes to compile")
-    return made._replace(notes=(*made.notes, "taken since numba is installed, and all loops have a native form"))
+    why = "all loops have a native form" if loops else "there are many operations on single numbers"
+    return made._replace(notes=(*made.notes, f"taken since numba is installed, and {why}"))
 
 
 def _calls(graph: Graph, layouts: Layouts, passes: Iterable[str] | None, rows: int = BATCH, into: bool = False) -> Made:

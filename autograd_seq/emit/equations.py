@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/", "less": "<", "less_equal": "<=", "equal": "==", "matmul": "@"}
 _SILENT = {"broadcast_to", "reshape", "spread", "rewritten", "stop_gradient", "copy"}
 _LONGEST = 100
+_DEEPEST = 12  # operations within operations of one equation
 
 
 class Equations:
@@ -35,11 +36,17 @@ class Equations:
         self.top = {n for n in graph.nodes if n in named or count.get(n, 0) != 1}
         reader = {x: n for n in graph.nodes for x in n.inputs}
         self.of: dict[Node, Node] = {}
-        for n in graph.nodes:
-            root, steps = n, 0
-            while root not in self.top and root.op is not SHIFT and steps < 12:
-                root, steps = reader[root], steps + 1
-            self.of[n] = n if root.op is SHIFT else root
+        ends: dict[Node, tuple[Node, int]] = {}  # whose equation a node is part of, and how deep in it
+        for n in reversed(graph.nodes):
+            end, depth = n, 0
+            if n not in self.top and n.op is not SHIFT:
+                r = reader[n]
+                end, depth = (r, 1) if r in self.top or r.op is SHIFT else (ends[r][0], ends[r][1] + 1)
+                if depth == _DEEPEST:  # a sum of hundreds of terms is several equations
+                    self.top.add(n)
+                    end, depth = n, 0
+            ends[n] = end, depth
+            self.of[n] = n if end.op is SHIFT else end
 
     def note(self, w: Writer, item: Node | Loop) -> None:
         """Write the equation that a statement begins to compute, or those of the states that a loop steps."""

@@ -11,61 +11,44 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
-
 from autograd_seq.axes import Axis
-from autograd_seq.emit.arrays import tuple_code
-from autograd_seq.emit.native_fuse import Fill, Fusion, Pass, Statement, Steps, Unit, dims_of, nodes_of, operand_dims
+from autograd_seq.emit.native_fuse import Fill, Pass, Statement, Steps, Unit, dims_of, nodes_of, operand_dims
+from autograd_seq.emit.native_memory import MANY, Memory
 from autograd_seq.emit.native_ops import expression
 from autograd_seq.emit.native_places import At, Entry, Place, entry
 from autograd_seq.emit.native_products import contraction
-from autograd_seq.emit.native_reduce import reduction
-from autograd_seq.emit.native_share import share, stored
-from autograd_seq.emit.numpy import Writer
+from autograd_seq.emit.native_reduce import added, reduction
+from autograd_seq.emit.native_share import is_number, is_product, share, stored
 from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.order import rows
-from autograd_seq.node import CONSTANT, Node
-from autograd_seq.ops.leaf import INPUT, PARAM
-from autograd_seq.ops.time import INDEX, SHIFT, SIZE
+from autograd_seq.node import Node
+from autograd_seq.ops.leaf import INPUT
+from autograd_seq.ops.time import SHIFT
 from autograd_seq.plan.schedule import Item, Loop
-from autograd_seq.plan.storage import Home, Storage
+from autograd_seq.plan.storage import Storage
 from autograd_seq.plan.views import root
-
-PROVIDED = [
-    "native", "inline", "fast_exp", "fast_expm1", "fast_tanh", "fast_sigmoid", "fast_softplus", "fast_erf", "row_sum",
-    "row_top", "in_range", "pack", "product", "step_product", "packed_size", "start",
-]  # fmt: skip
-"""What native functions are given by name, besides NumPy."""
 
 ALL_NATIVE = "native (numba): everything"
 """What a schedule says of a program without NumPy statements."""
 
 
-class NativeWriter(Writer):
-    """Writes one program."""
+class NativeWriter(Memory):
+    """Writes one program: what is computed, in which loops."""
 
     def __init__(self, graph: Graph, storage: Storage, axes: Sequence[Axis], title: str, feeds: Sequence[str]) -> None:
         super().__init__(graph, storage, axes, title, feeds)
-        self.names.taken |= set(PROVIDED)
-        self.var = {a: self.names.new(a.name) for a in self.axes}
-        for name in "ijkmnpq":
-            self.names.taken.add(name)
-        self.fusion = Fusion(storage, self.size, self.var)
-        self.arguments: dict[str, None] = {}
         self.lines: list[str] = []
         self.depth = 1
         self.before: list[tuple[int, int]] = []  # where to put what is done once before the outermost loop
         self.around: list[Steps] = []
         self.registers: dict[Any, str] = {}
+        self.numbers: dict[Node, str] = {}  # variables of the whole function
         self.checks: dict[str, None] = {}
-        self.fresh: set[Node] = set()
-        self.straight: set[str] = set()  # feeds that are contiguous
         self.natives: list[str] = []
         self.slow: list[Node] = []
         self.packs: dict[Any, str] = {}  # arrays that hold packed columns
         self.lines_before: set[str] = set()
         self.room = ""
-        self.given_parts: dict[Node, list[list[range]]] = {}  # of results, what is returned as it is
 
     # -- segments ---------------------------------------------------------------------------------------------------------
 
@@ -75,8 +58,7 @@ class NativeWriter(Writer):
             super().items(items)
             return
         segments = self._segments(items)
-        for s in stored(self.fusion, [u for native, part in segments if native for u in part], self.graph.outputs):
-            s.store = True
+        stored(self.fusion, [part for native, part in segments if native], self.graph.outputs)
         share(self.fusion, segments)
         for native, part in segments:
             if native:
@@ -118,12 +100,13 @@ class NativeWriter(Writer):
         """Write a native function, and its call."""
         if not units:
             return
-        self.arguments, self.lines, self.checks, self.depth = {}, [], {}, 1
+        self.arguments, self.lines, self.checks, self.depth, self.numbers, self.loads = {}, [], {}, 1, {}, {}
         for unit in units:
             self.unit(unit)
         name = self.names.new(f"native_{len(self.natives) + 1}")
         self.natives.append(name)
-        text = ["@native", f"def {name}({', '.join(self.arguments)}):", *(f"    {c}" for c in self.checks), *self.lines]
+        begin = [*(f"    {c}" for c in self.checks), *self.loaded()]
+        text = ["@native", f"def {name}({', '.join(self.arguments)}):", *begin, *self.lines]
         self.bundle.sources[name] = "\n".join(text)
         self.run.append(f"{name}({', '.join(self.arguments)})")
 
@@ -148,15 +131,6 @@ class NativeWriter(Writer):
         """Return the loops over the dimensions of a value; one of length 1 needs none."""
         return [(str(p.var), str(n)) for p, n in zip(dims_of(shape), shape, strict=True) if n != 1]
 
-    def argument(self, name: str) -> str:
-        """Let a name be an argument of the function, and return it."""
-        self.arguments.setdefault(name)
-        return name
-
-    def here(self, node: Node) -> dict[Axis, Place]:
-        """Return the current point of the axes of a node."""
-        return {a: Place(self.var[a]) for a in node.axes}
-
     # -- units --------------------------------------------------------------------------------------------------------------
 
     def unit(self, unit: Unit) -> None:
@@ -169,7 +143,7 @@ class NativeWriter(Writer):
             self._rows_outside(unit.shift)
         else:
             self.say(unit.node)
-            if unit.node.op.name == "contract" or unit.node.inputs[0] in self.storage.absorbed:
+            if is_product(self.fusion, unit.node):
                 contraction(self, unit.node)
             else:
                 reduction(self, unit.node)
@@ -210,38 +184,64 @@ class NativeWriter(Writer):
     def _pass(self, unit: Pass) -> None:
         for s in unit.statements():
             self.say(s.node)
+        totals = self._totals([s for s in unit.statements() if s.total])
         with self.loops(self.lifted(unit.axes)):
             for shape, some in unit.inner:
                 with self.loops(self.inner(shape)):
                     self.registers = {}
                     for s in some:
-                        self._statement(s)
+                        if s.total:
+                            code = self.value(s.node.inputs[0], {a: Place(self.var[a]) for a in s.axes}, ())
+                            plain = totals[s].isidentifier()
+                            self.line(added(totals[s], code, s.node) if plain else f"{totals[s]} += {code}")
+                        else:
+                            self._statement(s)
                     self.registers = {}
+        for s, total in totals.items():
+            self._assign(s, f"real({total})" if s.node.dtype is float else total)
+
+    def _totals(self, some: Sequence[Statement]) -> dict[Statement, str]:
+        """Write what begins totals, and return where they are added up: in variables, of which a loop can be made vector code.
+
+        Many lie in an array, for the time in which numba finds the values of a variable in a loop grows with their square.
+        """
+        floats = [s for s in some if s.node.dtype is float]
+        many = self.names.new("totals") if len(floats) >= MANY else ""
+        found = {s: f"{many}[{k}]" for k, s in enumerate(floats)} if many else {}
+        if many:
+            self.work.append(f"{many} = empty({len(floats)}, np.float64)")
+            self.line(f"{self.argument(many)}[:] = 0")
+        for s in some:
+            if s not in found:
+                found[s] = self.names.new("total")
+                self.line(f"{found[s]} = {'0.0' if s.node.dtype is float else '0'}")
+        return found
 
     def _statement(self, s: Statement) -> None:
         node, at, dims = s.node, self.here(s.node), dims_of(s.shape)
-        if s.part is not None:
-            k, start = s.part
-            axis = node.attrs["axis"]
-            code = self.value(node.inputs[k], at, dims)
-            place = list(dims)
-            place[axis] = place[axis].moved(start)
-            self.line(f"{self.element(Entry(node, at, tuple(place)))} = {code}")
+        if s.part is None:
+            self._assign(s, self.formula(node, at, dims))
             return
-        code = self.formula(node, at, dims)
+        k, start = s.part
+        axis = node.attrs["axis"]
+        code = self.value(node.inputs[k], at, dims)
+        place = list(dims)
+        place[axis] = place[axis].moved(start)
+        self.line(f"{self.element(Entry(node, at, tuple(place)))} = {code}")
+
+    def _assign(self, s: Statement, code: str) -> None:
+        """Write a statement that gives a variable its value, and an array if it is stored."""
+        node, at, dims = s.node, self.here(s.node), dims_of(s.shape)
+        name = code
+        if not (s.store and code.isidentifier()):
+            name = self.local(node, dims)
+            self.line(f"{name} = {code}")
         if s.store:
-            target = self.element(Entry(node, at, dims))
-            if code.isidentifier():
-                self.line(f"{target} = {code}")
-                self.registers[self._key(node, at, dims)] = code
-                return
-            name = self.local(node, dims)
-            self.line(f"{name} = {code}")
-            self.line(f"{target} = {name}")
+            self.line(f"{self.element(Entry(node, at, dims))} = {name}")
+        if is_number(s) and not self.around:
+            self.numbers[node] = name
         else:
-            name = self.local(node, dims)
-            self.line(f"{name} = {code}")
-        self.registers[self._key(node, at, dims)] = name
+            self.registers[self._key(node, at, dims)] = name
 
     def local(self, node: Node, dims: Sequence[Place]) -> str:
         """Return a new name for a number."""
@@ -258,7 +258,9 @@ class NativeWriter(Writer):
         """Return a node's value at a place, as an expression; what it needs is written before."""
         e = entry(x, at, dims, self.size)
         key = self._key(e.node, e.at, e.dims)
-        if key in self.registers and not e.moved:
+        if e.node in self.numbers:
+            code = self.numbers[e.node]
+        elif key in self.registers and not e.moved:
             code = self.registers[key]
         elif e.node in self.fusion.inlined:
             code = self.local(e.node, e.dims)
@@ -289,7 +291,7 @@ class NativeWriter(Writer):
 
     def _index(self, x: Node, at: At, dims: Sequence[Place], n: int) -> str:
         if root(x).op is INPUT:
-            self.checks.setdefault(f"in_range({self._feed(root(x))}, {n})")
+            self.checks.setdefault(f"in_range({self.feed(root(x))}, {n})")
         return self.value(x, at, dims)
 
     def _placed(self, node: Node, at: At, dims: tuple[Place, ...]) -> str:
@@ -308,96 +310,7 @@ class NativeWriter(Writer):
         code = self.value(x, at, operand_dims(node, x, dims)) if 0 not in x.shape else "0"
         return f"({code} if {' and '.join(conditions)} else {'real(0)' if node.dtype is float else 0})" if conditions else code
 
-    # -- arrays -------------------------------------------------------------------------------------------------------------
-
-    def element(self, e: Entry) -> str:
-        """Return an entry of an array."""
-        n, dims = e.node, [p.code for p in e.dims]
-        if n._value is not None or n.op is CONSTANT:
-            return self._number(n, dims)
-        if n.op is SIZE:
-            return self.argument(self.size[n.attrs["axis"]])
-        if n.op is INDEX:
-            place = e.at[n.attrs["axis"]]
-            for size in self.size.values():
-                if place.var == size:
-                    self.argument(size)
-            return f"({place.code})"
-        if n.op in (INPUT, PARAM):
-            return f"{self._feed(n)}[{', '.join([*self._at(e), *dims]) or '()'}]"
-        return f"{self.base(n)}[{', '.join([*self._at(e), *dims]) or '()'}]"
-
-    def places(self, e: Entry) -> list[str]:
-        """Return all indices of an entry of an array, as source."""
-        return [*self._at(e), *(p.code for p in e.dims)]
-
-    def _at(self, e: Entry) -> list[str]:
-        """Return the index on each axis that is a dimension of the array of an entry."""
-        home = self.storage.homes.get(e.node)
-        places = [(a, e.at[a]) for a in (home.axes if home else e.node.axes)]
-        for _, place in places:
-            if place.var in self.size.values():
-                self.argument(str(place.var))
-        if home is None:
-            return [p.code for _, p in places]
-        codes = [p.moved(home.halo.get(a, (0, 0))[0]).code for a, p in places]
-        if home.ring > 1:
-            loop = self.storage.path[e.node][-1]
-            codes = [f"({e.at[loop.axis].code}) % {home.ring}", *codes]
-        return codes
-
-    def _number(self, n: Node, dims: Sequence[str]) -> str:
-        value = np.asarray(n._value)
-        if value.shape:
-            return f"{self.argument(self.array(n).code)}[{', '.join(dims)}]"
-        number = value.item()
-        if isinstance(number, float) and not np.isfinite(number):
-            return f"real({'np.nan' if number != number else 'np.inf' if number > 0 else '-np.inf'})"
-        return f"real({float(number)!r})" if n.dtype is float else repr(number)
-
-    def _feed(self, n: Node) -> str:
-        name = self.feeds[self.graph.name(n)]
-        if name not in self.straight:
-            self.straight.add(name)
-            if n.axes or n.shape:
-                self.run.insert(0, f"{name} = ascontiguousarray({name})")
-        return self.argument(name)
-
-    def base(self, n: Node) -> str:
-        """Return the array of a computed node, rows outside of its steps included."""
-        home: Home = self.storage.homes[n]
-        if home.buffer is not None:
-            return self.argument(self.allocated(home))
-        name = self.array(n).code
-        if n not in self.fresh:
-            self.fresh.add(n)
-            lengths = [*(self.size[a] for a in home.axes), *n.shape]
-            if n in self.fusion.native:
-                self.run.append(f"{name} = empty({tuple_code(lengths)}, {self.width(n)})")
-            else:  # what a NumPy statement left may be a view, or a number
-                self.run.append(f"{name} = {'ascontiguousarray' if lengths else 'array'}({name}, {self.width(n)})")
-        return self.argument(name)
-
     # -- rows outside of the steps --------------------------------------------------------------------------------------------
-
-    def _returned(self, node: Node, declared: Sequence[Axis]) -> str:
-        """Return the code of an output; results that native code wrote into arrays of this call are the caller's already."""
-        r = root(node)
-        home = self.storage.homes.get(r)
-        if home is None or home.buffer is not None or r not in self.fusion.native or r in self.given:
-            return super()._returned(node, declared)
-        if r is node and list(declared) == list(home.axes):
-            self.given.add(r)
-            return self.array(node).code
-        if node.op.name == "slice" and node.inputs[0] is r and r not in set(self.graph.outputs) and not r.axes:
-            key = [k if isinstance(k, slice) else slice(k, None) for k in node.attrs["key"]]
-            part = [range(*k.indices(n)) for k, n in zip(key, r.shape, strict=False)]
-            parts = self.given_parts.setdefault(r, [])
-            plain = node.ndim == r.ndim and all(k.step == 1 for k in key)
-            if plain and all(any(not set(a) & set(b) for a, b in zip(part, other, strict=True)) for other in parts):
-                parts.append(part)
-                return self.array(node).code
-        return super()._returned(node, declared)
 
     def _rows_outside(self, node: Node) -> None:
         axis, by = node.attrs["axis"], node.attrs["by"]
@@ -425,4 +338,4 @@ class NativeWriter(Writer):
                 self.line(f"{target} = {code}")
 
 
-__all__ = ["ALL_NATIVE", "PROVIDED", "NativeWriter"]
+__all__ = ["ALL_NATIVE", "NativeWriter"]

@@ -220,4 +220,21 @@ def start() -> Any:
     return intrinsic(start)
 
 
-__all__ = ["Vectors", "block", "row", "start"]
+def plus() -> Any:
+    """Return a function that adds a number to a total in double precision, in native code, in any order.
+
+    A loop that adds up in order is not vectorised, and with it nothing else that the loop does.
+    """
+    from numba.core import types
+    from numba.extending import intrinsic
+
+    def write(context: Any, build: Any, signature: Any, args: Any) -> Any:
+        return build.fadd(args[0], context.cast(build, args[1], signature.args[1], types.float64), flags=("reassoc",))
+
+    def plus(typing: Any, total: Any, x: Any) -> Any:
+        return types.float64(types.float64, x), write
+
+    return intrinsic(plus)
+
+
+__all__ = ["Vectors", "block", "plus", "row", "start"]

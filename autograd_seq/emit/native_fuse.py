@@ -3,12 +3,12 @@
 A node that is read once an entry is *inlined*: computed where it is read, its array never made, even if it stands before a
 loop and is read within. The other elementwise statements are gathered into *passes*: one loop over the lifted axes, inside
 of it loops over the dimensions of a value, each with as many statements as its order allows. What all readers find in the
-same inner loop is a number, and is stored nowhere.
+same inner loop is a number, and is stored nowhere. Sums of numbers over all points join the pass that computes them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from math import prod
 
@@ -32,12 +32,15 @@ INDEX = Place("<an index>")
 class Statement:
     """An elementwise operation at all points of the lifted axes and dimensions; of a concatenation, one part.
 
+    Or the sum of a number over all these points: a total.
+
     Attributes:
         node: what is computed.
         axes: the lifted axes, in order.
         shape: what its inner loop runs over.
         part: the number of the part of a concatenation, and where the part begins.
         store: whether its values go to an array.
+        total: whether it is a total.
     """
 
     node: Node
@@ -45,6 +48,12 @@ class Statement:
     shape: tuple[int, ...]
     part: tuple[int, int] | None = None
     store: bool = True
+    total: bool = False
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        """What is read: of a concatenation, the part."""
+        return self.node.inputs if self.part is None else (self.node.inputs[self.part[0]],)
 
 
 @dataclass(eq=False)
@@ -53,10 +62,24 @@ class Pass:
 
     axes: tuple[Axis, ...]
     inner: list[tuple[tuple[int, ...], list[Statement]]] = field(default_factory=list)
+    writers: dict[Node, list[tuple[int, Statement]]] = field(default_factory=dict)  # with the number of the inner loop
+    asked: set[Node] = field(default_factory=set)  # what is read
 
     def statements(self) -> list[Statement]:
         """Return all statements, in order."""
         return [s for _, some in self.inner for s in some]
+
+    def add(self, s: Statement, reads: Iterable[Entry], first: int) -> None:
+        """Put a statement into the last inner loop of its shape from number ``first`` on, or into a new one."""
+        for k in range(len(self.inner) - 1, first - 1, -1):
+            if self.inner[k][0] == s.shape:
+                break
+        else:
+            k = len(self.inner)
+            self.inner.append((s.shape, []))
+        self.inner[k][1].append(s)
+        self.writers.setdefault(s.node, []).append((k, s))
+        self.asked |= {e.node for e in reads}
 
 
 @dataclass(eq=False)
@@ -157,22 +180,53 @@ class Fusion:
     def units(self, items: Sequence[Item], stepping: tuple[Axis, ...] = ()) -> list[Unit]:
         """Return what is done for a part of the schedule, in order, within loops over ``stepping``."""
         out: list[Unit] = []
-        for item in items:
+        for item in items if stepping else self._numbers_first(items):
             if isinstance(item, Loop):
                 fills: list[Unit] = [Fill(n) for n in nodes_of(item) if n.op is SHIFT and n.attrs["axis"] is item.axis]
                 out += [*fills, Steps(item, self.units(item.body, (*stepping, item.axis)))]
             elif item.op is SHIFT and item.attrs["axis"] not in stepping:
                 out.append(Fill(item))
             elif item in self.storage.homes and item not in self.inlined:
-                if not is_pointwise(item):
+                some = self.statements(item, stepping)
+                for s in some:
+                    self._place(s, out)
+                if not some:
                     out.append(Single(item))
-                else:
-                    for s in self.statements(item, stepping):
-                        self._place(s, out)
         return out
 
+    def _numbers_first(self, items: Sequence[Item]) -> list[Item]:
+        """Return items in an order in which numbers that depend on nothing but numbers come before all else.
+
+        What is computed at all points before and after such a number then fits into one pass.
+        """
+        late: set[Node] = set()
+        first: list[Item] = []
+        rest: list[Item] = []
+        for item in items:
+            if isinstance(item, Loop):
+                late.update(nodes_of(item))
+            elif not item.inputs:
+                pass  # it is there from the start
+            elif item.axes or item.shape or not is_pointwise(item) or any(x in late or root(x) in late for x in item.inputs):
+                late.add(item)
+            else:
+                first.append(item)
+                continue
+            rest.append(item)
+        return first + rest
+
+    def _is_total(self, n: Node) -> bool:
+        """Tell whether a node is the sum of a number over all its points."""
+        x = n.inputs[0] if n.inputs else n
+        alone = not n.axes and not x.shape and x not in self.storage.absorbed
+        return n.op.name == "sum_over" and alone and set(n.attrs["axes"]) == set(x.axes)
+
     def statements(self, node: Node, stepping: tuple[Axis, ...]) -> list[Statement]:
-        """Return the statements that compute an elementwise node."""
+        """Return the statements that compute an elementwise node or a total; none if it is neither."""
+        if not is_pointwise(node):
+            x = node.inputs[0]
+            total = not stepping and self._is_total(node)
+            return [Statement(node, tuple(a for a in self.storage.order if a in x.axes), (), total=True)] if total else []
         axes = tuple(a for a in self.storage.order if a in node.axes and a not in stepping)
         if node.op.name != "concat":
             return [Statement(node, axes, node.shape)]
@@ -190,39 +244,34 @@ class Fusion:
             if isinstance(unit, Pass) and unit.axes == s.axes and self._join(s, reads, unit):
                 return
             done, asked = self.touched(unit)
-            if done & needed or (own.ring and s.node in asked):
+            if not done.isdisjoint(needed) or (own.ring and s.node in asked):
                 break
-        out.append(Pass(s.axes, [(s.shape, [s])]))
+        unit = Pass(s.axes)
+        unit.add(s, reads, 0)
+        out.append(unit)
 
     def _join(self, s: Statement, reads: Sequence[Entry], unit: Pass) -> bool:
         """Put a statement into a pass if everything in it that the statement reads, or writes over, is ready at its point."""
         here = {a: Place(self.var[a]) for a in s.axes}
+        met = [(e, k, other, other.part is None and not e.moved)
+               for e in reads for k, other in unit.writers.get(e.node, ())]  # fmt: skip
+        if self.storage.homes[s.node].ring:
+            met += [(e, k, other, s.part is None)
+                    for k, (_, some) in enumerate(unit.inner) for other in some
+                    for e in self.reads(other) if e.node is s.node]  # fmt: skip
         first = 0
-        for k, (shape, some) in enumerate(unit.inner):
-            for other in some:
-                for e in [e for e in reads if e.node is other.node]:
-                    if not at_point(e, here):
-                        return False
-                    same = shape == s.shape and other.part is None and e.dims == dims_of(s.shape) and not e.moved
-                    first = max(first, k if same else k + 1)
-                if self.storage.homes[s.node].ring:
-                    for e in [e for e in self.reads(other) if e.node is s.node]:
-                        if not at_point(e, here):
-                            return False
-                        same = shape == s.shape and s.part is None and e.dims == dims_of(s.shape)
-                        first = max(first, k if same else k + 1)
-        for k in range(len(unit.inner) - 1, first - 1, -1):
-            if unit.inner[k][0] == s.shape:
-                unit.inner[k][1].append(s)
-                return True
-        unit.inner.append((s.shape, [s]))
+        for e, k, other, whole in met:
+            if other.total or not at_point(e, here):
+                return False
+            same = other.shape == s.shape and whole and e.dims == dims_of(s.shape)
+            first = max(first, k if same else k + 1)
+        unit.add(s, reads, first)
         return True
 
-    def touched(self, unit: Unit) -> tuple[set[Node], set[Node]]:
+    def touched(self, unit: Unit) -> tuple[Set[Node], Set[Node]]:
         """Return the nodes that a unit writes and those that it reads."""
         if isinstance(unit, Pass):
-            some = unit.statements()
-            return {s.node for s in some}, {e.node for s in some for e in self.reads(s)}
+            return unit.writers.keys(), unit.asked
         if isinstance(unit, Steps):
             both = [self.touched(u) for u in unit.body]
             return {n for w, _ in both for n in w}, {n for _, r in both for n in r}
@@ -241,9 +290,8 @@ class Fusion:
 
     def reads(self, s: Statement) -> list[Entry]:
         """Return the entries that a statement reads at its point, through what is computed in place."""
-        at = {a: Place(self.var[a]) for a in s.node.axes}
-        inputs = s.node.inputs if s.part is None else (s.node.inputs[s.part[0]],)
-        return self._entries(s.node, inputs, at, dims_of(s.shape))
+        at = {a: Place(self.var[a]) for a in (s.axes if s.total else s.node.axes)}
+        return self._entries(s.node, s.inputs, at, dims_of(s.shape))
 
     def _entries(self, node: Node, inputs: Iterable[Node], at: At, dims: tuple[Place, ...]) -> list[Entry]:
         found: list[Entry] = []

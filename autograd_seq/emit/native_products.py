@@ -202,14 +202,14 @@ def _laid_out(w: NativeWriter, e: Entry, labels: str, stepping: set[Axis]) -> St
     n, home = e.node, w.storage.homes.get(e.node)
     axes: tuple[Axis, ...] = ()
     halo: dict[Axis, tuple[int, int]] = {}
-    if e.unless or n in w.fusion.inlined or (home is not None and home.ring > 1):
+    if e.unless or n in w.fusion.inlined or n in w.packed or (home is not None and home.ring > 1):
         return None
     if n._value is not None or n.op is CONSTANT:
         base = w.array(n).code
     elif home is not None:
         base, axes, halo = w.base(n), home.axes, home.halo
     elif n.op in (INPUT, PARAM):
-        base, axes = w._feed(n), n.axes
+        base, axes = w.feed(n), n.axes
     else:
         return None
     places = [*(e.at[a].moved(halo.get(a, (0, 0))[0]) for a in axes), *e.dims]

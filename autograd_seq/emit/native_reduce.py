@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from autograd_seq.emit.native import NativeWriter
 
 
+def added(total: str, code: str, node: Node) -> str:
+    """Return the line that adds to a total; floats in any order, as many at once as a vector holds."""
+    return f"{total} = plus({total}, {code})" if node.dtype is float else f"{total} += {code}"
+
+
 def reduction(w: NativeWriter, node: Node) -> None:
     """Write what computes a reduction."""
     x = node.inputs[0]
@@ -84,7 +89,7 @@ class _Part:
         total = self.w.names.new("total")
         self.w.line(f"{total} = {'0.0' if self.node.dtype is float else '0'}")
         with self.w.loops(self.over):
-            self.w.line(f"{total} += {self.read()}")
+            self.w.line(added(total, self.read(), self.node))
         self.w.line(f"{self.w.element(self.out)} = {total}")
 
     def max(self) -> None:
@@ -146,4 +151,4 @@ class _Part:
         w.line(f"{top} = {top} if np.isfinite({top}) else real(0)")
 
 
-__all__ = ["reduction"]
+__all__ = ["added", "reduction"]

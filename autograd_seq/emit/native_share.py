@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from typing import Any
 
-from autograd_seq.emit.native_fuse import Fill, Fusion, Pass, Statement, Steps, Unit, at_point, dims_of, nodes_of
+from autograd_seq.emit.native_fuse import Fill, Fusion, Pass, Single, Statement, Steps, Unit, at_point, dims_of, nodes_of
 from autograd_seq.emit.native_places import Place
 from autograd_seq.node import Node
 from autograd_seq.ops.time import SHIFT
@@ -13,12 +13,12 @@ from autograd_seq.plan.storage import Home
 from autograd_seq.plan.views import root
 
 
-def stored(fusion: Fusion, units: Sequence[Unit], outputs: Sequence[Node]) -> list[Statement]:
+def stored(fusion: Fusion, functions: Sequence[Sequence[Unit]], outputs: Sequence[Node]) -> list[Statement]:
     """Return the statements whose values somebody reads from an array; all others are told not to store.
 
     Args:
         fusion: the decisions.
-        units: all native units of a program.
+        functions: the units of each native function; numbers stay in its variables.
         outputs: the nodes whose arrays are returned.
     """
     read = {root(o) for o in outputs}
@@ -26,21 +26,44 @@ def stored(fusion: Fusion, units: Sequence[Unit], outputs: Sequence[Node]) -> li
         if any(r.by is None or r.by not in fusion.native for r in reads):
             read.add(n)
     statements: list[Statement] = []
-    for unit in _flat(units):
-        if not isinstance(unit, Pass):
-            read |= fusion.touched(unit)[1]
-            continue
-        for shape, some in unit.inner:
-            for k, s in enumerate(some):
-                statements.append(s)
-                here = {a: Place(fusion.var[a]) for a in s.axes}
-                for e in fusion.reads(s):
-                    near = any(o.node is e.node and o.part is None for o in some[:k])
-                    if not (near and not e.moved and at_point(e, here) and e.dims == dims_of(shape) and not e.unless):
-                        read.add(e.node)
+    for units in functions:
+        numbers = {s.node for unit in units if isinstance(unit, Pass) for s in unit.statements() if is_number(s)}
+        for unit in _flat(units):
+            if isinstance(unit, Pass):
+                statements += unit.statements()
+                read |= _elsewhere(fusion, unit) - numbers
+            elif isinstance(unit, Single) and not is_product(fusion, unit.node):
+                read |= fusion.touched(unit)[1] - numbers
+            else:
+                read |= fusion.touched(unit)[1]
     for s in statements:
         s.store = s.part is not None or s.node in read
     return [s for s in statements if s.store]
+
+
+def is_number(s: Statement) -> bool:
+    """Tell whether a statement computes one number, which a variable of the function holds."""
+    return not s.node.axes and not s.node.shape and s.part is None
+
+
+def is_product(fusion: Fusion, n: Node) -> bool:
+    """Tell whether a node is computed as a product, the sum of one included."""
+    return n.op.name == "contract" or n.inputs[0] in fusion.storage.absorbed
+
+
+def _elsewhere(fusion: Fusion, unit: Pass) -> set[Node]:
+    """Return what the statements of a pass read other than from those before them at the same point."""
+    read: set[Node] = set()
+    here = {a: Place(fusion.var[a]) for a in unit.axes}
+    for shape, some in unit.inner:
+        dims, near = dims_of(shape), set[Node]()
+        for s in some:
+            for e in fusion.reads(s):
+                if e.node not in near or e.moved or e.unless or not at_point(e, here) or e.dims != dims:
+                    read.add(e.node)
+            if s.part is None and not s.total:
+                near.add(s.node)
+    return read
 
 
 def _flat(units: Sequence[Unit]) -> Iterator[Unit]:
@@ -85,7 +108,7 @@ def share(fusion: Fusion, segments: Sequence[tuple[bool, Any]]) -> None:
         busy.append(home)
 
 
-def _lives(fusion: Fusion, moment: Any) -> tuple[set[Node], set[Node]]:
+def _lives(fusion: Fusion, moment: Any) -> tuple[Set[Node], Set[Node]]:
     """Return the nodes that a unit or an item writes and reads."""
     if isinstance(moment, (Pass, Steps, Fill)) or hasattr(moment, "node"):
         return fusion.touched(moment)
@@ -95,4 +118,4 @@ def _lives(fusion: Fusion, moment: Any) -> tuple[set[Node], set[Node]]:
     return {n for n in nodes if n in fusion.storage.homes}, read
 
 
-__all__ = ["share", "stored"]
+__all__ = ["is_number", "is_product", "share", "stored"]

@@ -104,7 +104,7 @@ def _made(numba: Any, width: str) -> dict[str, Any]:
         "__name__": __name__, "np": np, "math": math, "real": real, "inline": inline,
         "row_sum": native_block.row("sum", narrow, width),
         "row_top": native_block.row("top", narrow, width),
-        "PANEL": 2 * lanes, "start": native_block.start(),
+        "PANEL": 2 * lanes, "start": native_block.start(), "plus": native_block.plus(),
         "DEPTH": DEPTH, "ROWS": ROWS, "AT_HAND": AT_HAND,
         "NEAR": NEAR,
     }  # fmt: skip

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 NUMPY = [
     "absolute", "add", "arange", "arctan", "array", "ascontiguousarray", "broadcast_to", "concatenate", "copyto", "cos",
-    "divide", "einsum", "empty", "equal", "exp", "expm1", "full", "less", "less_equal", "log", "log1p", "logaddexp",
+    "divide", "einsum", "empty", "equal", "exp", "expm1", "fromiter", "full", "less", "less_equal", "log", "log1p", "logaddexp",
     "logical_and", "logical_not", "logical_or", "matmul", "maximum", "minimum", "multiply", "negative", "not_equal", "power",
     "reciprocal", "sign", "sin", "sqrt", "square", "subtract", "tanh", "zeros",
 ]  # fmt: skip

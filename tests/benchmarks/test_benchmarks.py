@@ -31,3 +31,13 @@ def test_eager_scalars_against_micrograd():
         pytest.skip("a tracer slows what is measured")
     ratios = load("eager").measure(repeats=5)
     assert ratios["on"] <= 1.0 and ratios["off"] <= 2.0
+
+
+@pytest.mark.parametrize("backend, least", [("numpy", 20), ("numba", 100)])
+def test_compiled_scalars_against_micrograd(backend, least, monkeypatch, tmp_path):
+    """A smaller network than in the benchmark, for it compiles within a second or two; the gain grows with the network."""
+    pytest.importorskip("micrograd", reason="the peer is optional: pip install micrograd")
+    if backend == "numba":
+        pytest.importorskip("numba")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert load("compiled_scalars").measure(backend, (2, 4, 4, 1), repeats=3) >= least

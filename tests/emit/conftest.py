@@ -75,7 +75,7 @@ def interpreted(emitted: Any, width: str) -> Any:
         "np": np, "math": math, "real": np.dtype(width).type, "inline": same, "native": same,
         "row_sum": lambda row, at, n: np.sum(row[at : at + n]),
         "row_top": lambda row, at, n: np.nanmax(row[at : at + n], initial=-np.inf),
-        "start": start, "pack": pack, "product": product,
+        "start": start, "plus": lambda total, x: total + x, "pack": pack, "product": product,
         "step_product": product, "packed_size": lambda n, k, kind: n * k, **emitted.foreign,
     }  # fmt: skip
     exec(math_source(width), names)

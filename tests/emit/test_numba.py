@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -202,6 +203,59 @@ def test_auto_takes_numpy_where_native_code_would_not_pay_and_says_why(in_python
     assert "would take minutes to compile" in last_line(looped())
     monkeypatch.setattr(backend, "available", lambda: False)
     assert last_line(looped()) == "NumPy: numba is not installed"
+
+
+def scalars(wide: int = 4) -> tuple[ag.Node, list[str]]:
+    """The network of micrograd's demo, number by number, and its loss over points."""
+    names: list[str] = []
+
+    def param() -> ag.Node:
+        names.append(f"w{len(names)}")
+        return ag.param(names[-1])
+
+    def layer(xs: list[ag.Node], n: int) -> list[ag.Node]:
+        return [sum((param() * x for x in xs), param()) for _ in range(n)]
+
+    xs = [ag.input("x0"), ag.input("x1")]
+    for _ in range(2):
+        xs = [ag.relu(x) for x in layer(xs, wide)]
+    (score,) = layer(xs, 1)
+    b = ag.Axis("b")
+    fit = ag.mean(ag.vmap(ag.relu(1 - ag.input("y") * score), over=b), over=b)
+    return fit + 1e-2 * sum(p * p for p in ag.Graph(fit).inputs.values() if p.name in names), names
+
+
+@pytest.mark.parametrize("wide", [1, 4])  # few numbers are arguments, many lie in one array
+def test_a_network_of_single_numbers_is_one_loop_over_the_points(wide, in_python):
+    loss, names = scalars(wide)
+    step = ag.value_and_grad(loss, names, backend="numba")
+    rng = np.random.default_rng(0)
+    for points in (7, 1):
+        feeds = {n: rng.normal() for n in names} | {n: rng.normal(size=points) for n in ("x0", "x1", "y")}
+        value, grads = step(**feeds)
+        dag = ag.Graph(loss, *ag.grad(loss, [ag.Graph(loss)[n] for n in names])).unroll(b=points)
+        want = dag.evaluate(**feeds)
+        assert value == pytest.approx(want[0], rel=1e-12)
+        assert all(grads[n] == pytest.approx(w, rel=1e-12, abs=1e-14) for n, w in zip(names, want[1:], strict=True))
+        assert not any(np.shares_memory(grads[a], grads[b]) for a, b in pairwise(names))
+    (native,) = [part for part in step.source.split("\n\n\n") if part.startswith("@native")]
+    assert native.count("\n    for ") == 1
+    assert "(B,)" not in step.source  # nothing is kept for all points
+    if wide == 4:
+        assert native.splitlines()[1] == "def native_1(numbers, B, totals, x0, x1, y, results):"
+
+
+@pytest.mark.parametrize("name", ["numpy", "numba"])
+def test_a_sum_of_thousands_of_terms_has_a_text(name, in_python):
+    x = ag.input("x")
+    (total,) = ag.compile(sum(x * k for k in range(1, 2000)), backend=name)(x=2.0)
+    assert total == 2.0 * 1999 * 1000
+
+
+def test_many_single_numbers_are_native_by_themselves(in_python, monkeypatch):
+    monkeypatch.setenv("AUTOGRAD_SEQ_BACKEND", "auto")
+    step = ag.value_and_grad(*scalars())
+    assert step.program.backend == "numba" and str(step.schedule).endswith("many operations on single numbers")
 
 
 def test_the_environment_says_what_is_taken_where_nothing_is_said(in_python, monkeypatch):

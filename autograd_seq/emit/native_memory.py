@@ -1,0 +1,186 @@
+"""Where native code finds a value: entries of arrays, lengths, constants, and arrays that hold many numbers.
+
+What a native function reads and writes becomes an argument of it. Feeds are made contiguous, for a call takes whole arrays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from autograd_seq.axes import Axis
+from autograd_seq.emit.arrays import tuple_code
+from autograd_seq.emit.native_fuse import Fusion
+from autograd_seq.emit.native_places import Entry, Place
+from autograd_seq.emit.numpy import Writer
+from autograd_seq.graph.graph import Graph
+from autograd_seq.node import CONSTANT, Node
+from autograd_seq.ops.leaf import INPUT, PARAM
+from autograd_seq.ops.time import INDEX, SIZE
+from autograd_seq.plan.storage import Home, Storage
+from autograd_seq.plan.views import root
+
+PROVIDED = [
+    "native", "inline", "fast_exp", "fast_expm1", "fast_tanh", "fast_sigmoid", "fast_softplus", "fast_erf", "row_sum",
+    "row_top", "plus", "in_range", "pack", "product", "step_product", "packed_size", "start",
+]  # fmt: skip
+"""What native functions are given by name, besides NumPy."""
+
+
+MANY = 8
+"""From so many on, numbers that are fed, returned or added up lie in one array: each argument and variable takes time."""
+
+
+class Memory(Writer):
+    """Writes what is read and written; a :class:`autograd_seq.emit.native.NativeWriter` says what is computed."""
+
+    def __init__(self, graph: Graph, storage: Storage, axes: Sequence[Axis], title: str, feeds: Sequence[str]) -> None:
+        super().__init__(graph, storage, axes, title, feeds)
+        self.names.taken |= set(PROVIDED)
+        self.var = {a: self.names.new(a.name) for a in self.axes}
+        for name in "ijkmnpq":
+            self.names.taken.add(name)
+        self.fusion = Fusion(storage, self.size, self.var)
+        self.arguments: dict[str, None] = {}
+        self.fresh: set[Node] = set()
+        self.straight: set[str] = set()  # feeds that are contiguous
+        self.given_parts: dict[Node, list[list[range]]] = {}  # of results, what is returned as it is
+        self.loads: dict[str, str] = {}  # fed numbers that a function reads at its beginning, and their names in it
+        self.packed: dict[Node, tuple[str, int]] = {}  # of numbers, the array that holds them and their place in it
+        self._pack([n for n in graph.inputs.values() if _is_number(n)], "numbers")
+        self._pack([o for o in dict.fromkeys(graph.outputs) if _is_number(o) and self._is_fresh(o)], "results")
+
+    def _is_fresh(self, n: Node) -> bool:
+        """Tell whether native code writes a node into an array that is made in each call, for the caller."""
+        home = self.storage.homes.get(n)
+        return home is not None and home.buffer is None and n in self.fusion.native
+
+    def _pack(self, nodes: Sequence[Node], wanted: str) -> None:
+        """Let numbers be entries of one array, if there are many."""
+        if len(nodes) < MANY:
+            return
+        name = self.names.new(wanted)
+        self.packed |= {n: (name, k) for k, n in enumerate(nodes)}
+        if nodes[0].op in (INPUT, PARAM):
+            fed = ", ".join(self.feeds[self.graph.name(n)] for n in nodes)
+            self.run.append(f"{name} = fromiter(({fed}), real, {len(nodes)})")
+        else:
+            self.run.append(f"{name} = empty({len(nodes)}, real)")
+
+    def argument(self, name: str) -> str:
+        """Let a name be an argument of the function, and return it."""
+        self.arguments.setdefault(name)
+        return name
+
+    def loaded(self) -> list[str]:
+        """Return the lines with which a function begins: each read of an entry takes time to compile."""
+        return [f"    {name} = {place}" for place, name in self.loads.items()]
+
+    def here(self, node: Node) -> dict[Axis, Place]:
+        """Return the current point of the axes of a node."""
+        return {a: Place(self.var[a]) for a in node.axes}
+
+    def element(self, e: Entry) -> str:
+        """Return an entry of an array."""
+        n, dims = e.node, [p.code for p in e.dims]
+        if n._value is not None or n.op is CONSTANT:
+            return self._number(n, dims)
+        if n.op is SIZE:
+            return self.argument(self.size[n.attrs["axis"]])
+        if n.op is INDEX:
+            place = e.at[n.attrs["axis"]]
+            for size in self.size.values():
+                if place.var == size:
+                    self.argument(size)
+            return f"({place.code})"
+        if n in self.packed:
+            name, k = self.packed[n]
+            code = f"{self.argument(name)}[{k}]"
+            if n.op in (INPUT, PARAM):
+                return self.loads.setdefault(code, self.feeds[self.graph.name(n)])
+            self.base(n)
+            return code
+        if n.op in (INPUT, PARAM):
+            return f"{self.feed(n)}[{', '.join([*self._at(e), *dims]) or '()'}]"
+        return f"{self.base(n)}[{', '.join([*self._at(e), *dims]) or '()'}]"
+
+    def places(self, e: Entry) -> list[str]:
+        """Return all indices of an entry of an array, as source."""
+        return [*self._at(e), *(p.code for p in e.dims)]
+
+    def _at(self, e: Entry) -> list[str]:
+        """Return the index on each axis that is a dimension of the array of an entry."""
+        home = self.storage.homes.get(e.node)
+        places = [(a, e.at[a]) for a in (home.axes if home else e.node.axes)]
+        for _, place in places:
+            if place.var in self.size.values():
+                self.argument(str(place.var))
+        if home is None:
+            return [p.code for _, p in places]
+        codes = [p.moved(home.halo.get(a, (0, 0))[0]).code for a, p in places]
+        if home.ring > 1:
+            loop = self.storage.path[e.node][-1]
+            codes = [f"({e.at[loop.axis].code}) % {home.ring}", *codes]
+        return codes
+
+    def _number(self, n: Node, dims: Sequence[str]) -> str:
+        value = np.asarray(n._value)
+        if value.shape:
+            return f"{self.argument(self.array(n).code)}[{', '.join(dims)}]"
+        number = value.item()
+        if isinstance(number, float) and not np.isfinite(number):
+            return f"real({'np.nan' if number != number else 'np.inf' if number > 0 else '-np.inf'})"
+        return f"real({float(number)!r})" if n.dtype is float else repr(number)
+
+    def feed(self, n: Node) -> str:
+        """Return the array of a feed."""
+        name = self.feeds[self.graph.name(n)]
+        if name not in self.straight:
+            self.straight.add(name)
+            if n.axes or n.shape:
+                self.run.insert(0, f"{name} = ascontiguousarray({name})")
+        return name if n in self.packed else self.argument(name)
+
+    def base(self, n: Node) -> str:
+        """Return the array of a computed node, rows outside of its steps included."""
+        home: Home = self.storage.homes[n]
+        if home.buffer is not None:
+            return self.argument(self.allocated(home))
+        name = self.array(n).code
+        if n not in self.fresh:
+            self.fresh.add(n)
+            lengths = [*(self.size[a] for a in home.axes), *n.shape]
+            if n in self.packed:
+                self.run.append(f"{name} = {self.packed[n][0]}[{self.packed[n][1]}, ...]")
+            elif n in self.fusion.native:
+                self.run.append(f"{name} = empty({tuple_code(lengths)}, {self.width(n)})")
+            else:  # what a NumPy statement left may be a view, or a number
+                self.run.append(f"{name} = {'ascontiguousarray' if lengths else 'array'}({name}, {self.width(n)})")
+        return name if n in self.packed else self.argument(name)
+
+    def _returned(self, node: Node, declared: Sequence[Axis]) -> str:
+        """Return the code of an output; results that native code wrote into arrays of this call are the caller's already."""
+        r = root(node)
+        home = self.storage.homes.get(r)
+        if home is None or home.buffer is not None or r not in self.fusion.native or r in self.given:
+            return super()._returned(node, declared)
+        if r is node and list(declared) == list(home.axes):
+            self.given.add(r)
+            return self.array(node).code
+        if node.op.name == "slice" and node.inputs[0] is r and r not in set(self.graph.outputs) and not r.axes:
+            key = [k if isinstance(k, slice) else slice(k, None) for k in node.attrs["key"]]
+            part = [range(*k.indices(n)) for k, n in zip(key, r.shape, strict=False)]
+            parts = self.given_parts.setdefault(r, [])
+            plain = node.ndim == r.ndim and all(k.step == 1 for k in key)
+            if plain and all(any(not set(a) & set(b) for a, b in zip(part, other, strict=True)) for other in parts):
+                parts.append(part)
+                return self.array(node).code
+        return super()._returned(node, declared)
+
+
+def _is_number(n: Node) -> bool:
+    return n.dtype is float and not n.axes and not n.shape
+
+
+__all__ = ["MANY", "PROVIDED", "Memory"]
