@@ -380,7 +380,9 @@ TABLE = [
     ("A304", RAGGED + "ag.compile(ag.index(t))(t=3, lengths={t: 2})", ["no input varies over t"]),
     ("A305", RAGGED + "f(x=x, lengths={(t, t): [2, 1]})", ["cannot vary over t", "one of u"]),
     ("A306", RAGGED + "f(x=x, lengths={t: [[2, 1]]})", ["what the length of t varies over is not told"]),
-    ("K111", RAGGED + "ag.compile([y[t - 1] * 1, ag.index(t)], carry=True)(y=x, lengths={t: [2, 1]})", ["counts steps"]),
+    ("K111", RAGGED + 's = ag.state("s", over=t)\ns[t] = s[t - 1] + ag.tanh(ag.sum(y, over=u))\n'
+     "ag.compile([s[t] * y[t], y[t - 1] * 1], carry=t)(y=x, lengths={t: [2, 1]})",
+     ["reads sums over u at each step of t", "steps of their own"]),
     # derivatives
     ("E101", 'ag.grad(ag.param("k", dtype=int), ag.param("w"))', ["only floats have gradients"]),
     ("E102", 'w = ag.param("w", (2,))\nag.grad(ag.exp(w), w)', ["exp is not one number", "ag.sum(…) makes one of it"]),
