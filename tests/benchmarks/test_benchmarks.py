@@ -41,3 +41,8 @@ def test_compiled_scalars_against_micrograd(backend, least, monkeypatch, tmp_pat
         pytest.importorskip("numba")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert load("compiled_scalars").measure(backend, (2, 4, 4, 1), repeats=3) >= least
+
+
+def test_all_ways_to_run_a_linear_recurrence_agree():
+    pytest.importorskip("numba")
+    assert set(load("linear_recurrence").measure(1001, 3, seconds=0.0)) == {"ours", "loop", "registers", "scan"}
