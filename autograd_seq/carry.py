@@ -1,4 +1,8 @@
-"""Carried programs: sequences that come in pieces, each call going on where the one before ended."""
+"""Sequences that come in pieces, each call going on where the one before ended: carried programs, and unrolled graphs.
+
+A carry is rows that are fed: a first call and a later one are two ordinary graphs (:mod:`autograd_seq.graph.carry`), and
+:class:`Carried` hands the rows on from one to the other, whatever runs them.
+"""
 
 from __future__ import annotations
 
@@ -14,28 +18,20 @@ import numpy as np
 from autograd_seq.axes import Axis
 from autograd_seq.errors import AutogradSeqError, CarryError, FeedError
 from autograd_seq.graph.carry import Cut, Slot, cut_along
+from autograd_seq.graph.dag import DAG
 from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.lengths import told
-from autograd_seq.node import kind_of
+from autograd_seq.node import Node, kind_of
+from autograd_seq.op import FUNCTIONS
 from autograd_seq.ops.time import SHIFT
 
 
 class Runs(Protocol):
-    """A program: what :func:`autograd_seq.compile` makes without ``carry=``."""
+    """What runs a graph: a program, or the unrolled graph."""
 
     graph: Graph
-    source: str
 
     def __call__(self, **given: Any) -> tuple[Any, ...]: ...
-
-    @property
-    def schedule(self) -> Any: ...
-
-    def cost(self, **lengths: int) -> Any: ...
-
-    def save_source(self, path: str | os.PathLike[str]) -> Path: ...
-
-    def profile(self, **given: Any) -> Any: ...
 
 
 class Carry(Mapping[str, np.ndarray]):
@@ -62,7 +58,7 @@ class Carry(Mapping[str, np.ndarray]):
 
     def __init__(self, rows: Mapping[str, Any], steps: Any, equations: str | None = None) -> None:
         self._rows = {name: np.asarray(array) for name, array in rows.items()}
-        self.equations = equations
+        self.equations: str | None = equations
         self.steps: Any = int(steps) if np.ndim(steps) == 0 else np.asarray(steps, np.int64)
 
     def __getitem__(self, name: str) -> np.ndarray:
@@ -79,40 +75,20 @@ class Carry(Mapping[str, np.ndarray]):
         return f"<Carry after {self.steps} steps: {held or 'nothing'}>"
 
 
-class CarriedProgram:
-    """A compiled graph whose calls follow one another. Made by :func:`compile` with ``carry=``.
+class Carried:
+    """A graph whose calls follow one another, whatever runs them.
 
-    ``outs, carry = program(…, carry=carry)``: the first call gets ``carry=None`` or none. Running T1 steps and then T2 with
-    the carry equals running T1 + T2 steps: states and shifted inputs go on, ``ag.index`` counts on, random draws are those
-    of the later steps. What lies inside of one step does not: a loop over another axis starts from its own rows at each of
-    them. Sums, means, picked steps and gradients are of the steps of the call; no gradient flows through a carry, and rows
-    in front of the sequence (``init=``) have one in a first call only.
-
-    Attributes:
-        first: the program of a first call.
-        cut: what is carried, along which axis.
-
-    Example:
-        >>> import autograd_seq as ag
-        >>> t = ag.Axis("t")
-        >>> x, s = ag.input("x", over=t), ag.state("s", over=t)
-        >>> s[t] = 0.5 * s[t - 1] + x[t]
-        >>> program = ag.compile(s, carry=True)
-        >>> (whole,), _ = program(x=[1.0, 2.0, 3.0, 4.0])
-        >>> (one,), carry = program(x=[1.0, 2.0])
-        >>> (two,), carry = program(x=[3.0, 4.0], carry=carry)
-        >>> [*one, *two] == [*whole]
-        True
-
-    Notes:
-        A later call runs a program of its own, compiled when it is first needed. What is carried costs k rows a value,
-        whatever the number of steps.
+    Args:
+        cut: the graph of a first call, and that of a later one.
+        graph: the equations before they were cut.
+        layouts: the axes of each output, in the order in which its values are laid out.
+        make: returns what runs some nodes, their values laid out as told.
     """
 
     def __init__(self, cut: Cut, graph: Graph, layouts: Sequence[Sequence[Axis]],
                  make: Callable[[list[Any], list[Sequence[Axis]]], Runs]) -> None:  # fmt: skip
         self.cut, self.graph, self._layouts, self._make = cut, graph, layouts, make
-        self._padded: dict[tuple[Axis, ...], CarriedProgram] = {}
+        self._padded: dict[tuple[Axis, ...], Carried] = {}
         if "carry" in graph.inputs:
             raise CarryError(
                 "K106", '"carry" is fed, and is what a call goes on from', node="carry", where=graph.inputs["carry"].where,
@@ -130,9 +106,7 @@ class CarriedProgram:
 
         What else a program computes has no part in it, so that one can train and another go on from its carry.
         """
-        axis = self.cut.axis
-        behind = [n.inputs[0] for n in self.graph.nodes if n.op is SHIFT and n.attrs["axis"] is axis and n.attrs["by"] > 0]
-        return hashlib.sha256(f"{axis}\n{Graph(behind)}".encode()).hexdigest() if behind else ""
+        return _equations(self.graph, self.cut.axis)
 
     @property
     def later(self) -> Runs:
@@ -161,7 +135,7 @@ class CarriedProgram:
         steps: Any = self._steps(given)
         if isinstance(carry, Carry) and np.ndim(carry.steps) and lengths is None and self.cut.steps is not None:
             lengths = {self.cut.axis: np.full(carry.steps.shape, steps)}
-        program = self
+        program: Carried = self
         if lengths is not None:
             said = told(self.graph, lengths, given)
             given["lengths"] = {(axis, *over): said.arrays[axis] for axis, over in said.over}
@@ -181,11 +155,11 @@ class CarriedProgram:
         """Return the carry that some steps after another one leave."""
         return Carry(rows, steps + (carry.steps if carry is not None else 0), self.equations)
 
-    def _with_lengths(self, batch: tuple[Axis, ...]) -> CarriedProgram:
-        """Return this program for sequences that end at steps of their own."""
+    def _with_lengths(self, batch: tuple[Axis, ...]) -> Carried:
+        """Return the same for sequences that end at steps of their own."""
         if batch not in self._padded:
             cut = cut_along(self.graph, self.cut.axis, batch)
-            self._padded[batch] = CarriedProgram(cut, self.graph, self._layouts, self._make)
+            self._padded[batch] = Carried(cut, self.graph, self._layouts, self._make)
         return self._padded[batch]
 
     def _steps(self, given: dict[str, Any]) -> int:
@@ -224,7 +198,7 @@ class CarriedProgram:
             return run()
         except FeedError as error:
             rows = {feed: slot for slot in self.cut.slots for feed in slot.feeds}
-            if error.code == "F106" and any(feed in error.what for feed in rows):
+            if error.code in ("F106", "F107") and any(feed in error.what for feed in rows):
                 raise self._misfit(carry, error) from None
             raise
 
@@ -263,12 +237,44 @@ class CarriedProgram:
             expected="a carry for the same batch", got=repr(carry), fix="start a new batch with carry=None",
         )  # fmt: skip
 
-    # -- as of a program ----------------------------------------------------------------------------------------------
+
+class CarriedProgram(Carried):
+    """A compiled graph whose calls follow one another. Made by :func:`compile` with ``carry=``.
+
+    ``outs, carry = program(…, carry=carry)``: the first call gets ``carry=None`` or none. Running T1 steps and then T2 with
+    the carry equals running T1 + T2 steps: states and shifted inputs go on, ``ag.index`` counts on, random draws are those
+    of the later steps. What lies inside of one step does not: a loop over another axis starts from its own rows at each of
+    them. Sums, means, picked steps and gradients are of the steps of the call; no gradient flows through a carry, and rows
+    in front of the sequence (``init=``) have one in a first call only.
+
+    Attributes:
+        first: the program of a first call.
+        cut: what is carried, along which axis.
+
+    Example:
+        >>> import autograd_seq as ag
+        >>> t = ag.Axis("t")
+        >>> x, s = ag.input("x", over=t), ag.state("s", over=t)
+        >>> s[t] = 0.5 * s[t - 1] + x[t]
+        >>> program = ag.compile(s, carry=True)
+        >>> (whole,), _ = program(x=[1.0, 2.0, 3.0, 4.0])
+        >>> (one,), carry = program(x=[1.0, 2.0])
+        >>> (two,), carry = program(x=[3.0, 4.0], carry=carry)
+        >>> [*one, *two] == [*whole]
+        True
+
+    Notes:
+        A later call runs a program of its own, compiled when it is first needed. What is carried costs k rows a value,
+        whatever the number of steps.
+    """
+
+    first: Any
 
     @property
     def source(self) -> str:
         """The program of a first call, as text; that of the others is ``later.source``."""
-        return self.first.source
+        source: str = self.first.source
+        return source
 
     @property
     def schedule(self) -> Any:
@@ -281,7 +287,8 @@ class CarriedProgram:
 
     def save_source(self, path: str | os.PathLike[str]) -> Path:
         """Write the program of a first call as a file that runs with NumPy alone; see :meth:`Program.save_source`."""
-        return self.first.save_source(path)
+        written: Path = self.first.save_source(path)
+        return written
 
     def profile(self, **given: Any) -> Any:
         """Return the time of each block of a first call; see :meth:`Program.profile`."""
@@ -289,6 +296,52 @@ class CarriedProgram:
 
     def __repr__(self) -> str:
         return f"<Program of {self.graph!r}, carried along {self.cut.axis}>"
+
+
+def _equations(graph: Graph, axis: Axis) -> str:
+    """Return a digest of what is read at earlier steps of an axis, or nothing."""
+    behind = [n.inputs[0] for n in graph.nodes if n.op is SHIFT and n.attrs["axis"] is axis and n.attrs["by"] > 0]
+    return hashlib.sha256(f"{axis}\n{Graph(behind)}".encode()).hexdigest() if behind else ""
+
+
+def evaluate(dag: DAG, carry: Any, given: dict[str, Any]) -> tuple[Any, ...]:
+    """Return the values of a DAG's outputs on a piece of the steps, and the carry; see :meth:`DAG.evaluate`."""
+    graph = dag.graph
+    if dag.origin is not None:
+        raise CarryError(
+            "K113", "a DAG of gradients has no carry", expected="the DAG of a graph", got=repr(dag),
+            fix="ag.Graph(ag.grad(L, …)).evaluate(carry=…): gradients as equations",
+        )  # fmt: skip
+    asked = True if carry is None else carry
+    if isinstance(carry, Carry):  # the axis is the one whose equations have left it
+        asked = next((a for a in graph.axes if carry.equations and _equations(graph, a) == carry.equations), True)
+    elif not isinstance(asked, Axis):
+        asked = True
+    if asked not in dag.carried:
+        made = Carried(cut_along(graph, asked), graph, graph.layouts(), lambda nodes, laid: _Unrolled(nodes, laid, dag.sizes))
+        dag.carried[asked] = made
+    known = {a.name: n for a, n in dag.sizes.items() if a.name not in graph.inputs}
+    run: Carried = dag.carried[asked]
+    return run(carry=None if carry is True or isinstance(carry, Axis) else carry, **{**known, **given})
+
+
+class _Unrolled:
+    """Runs nodes unrolled over so many steps of each axis."""
+
+    def __init__(self, nodes: Sequence[Node], laid: Sequence[Sequence[Axis]], sizes: Mapping[Axis, int]) -> None:
+        self.graph = Graph(nodes)
+        self._dag = self.graph.unroll(**{a.name: n for a, n in sizes.items() if a in self.graph.axes})
+        self._given = {a.name for a in sizes} - set(self.graph.inputs)
+        have = [self.graph.layout(n) for n in self.graph.outputs]
+        self._lead = [[h.index(a) for a in want] for h, want in zip(have, laid, strict=True)]
+
+    def __call__(self, **given: Any) -> tuple[Any, ...]:
+        values = self._dag.evaluate(**{name: value for name, value in given.items() if name not in self._given})
+        moved = zip(values, self._lead, strict=True)
+        return tuple([v.transpose(*lead, *range(len(lead), v.ndim)) for v, lead in moved])
+
+
+FUNCTIONS.update(evaluate_carried=evaluate)
 
 
 def _kind(array: np.ndarray) -> type | None:

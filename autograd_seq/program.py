@@ -258,13 +258,8 @@ class Program:
 
     def _checked(self, given: dict[str, Any]) -> tuple[list[np.ndarray], Any]:
         """Return the arrays to run on, and the sizes and width of the workspace."""
-        lengths = {a.name: given[a.name] for a in self.graph.axes if a.name in given and a.name not in self.graph.inputs}
-        data = {k: v for k, v in given.items() if k not in lengths}
+        found, data = feeds.told(self.graph, given)
         arrays = feeds.check(self.graph, data)
-        found = feeds.sizes(self.graph, data)
-        for name, n in lengths.items():
-            if found.setdefault(name, n) != n:
-                raise FeedError("F106", f"the feeds disagree with {name}={n}", expected=f"{name}={found[name]}", got=f"{n}")
         sizes = self.graph._sizes(found)
         check_lengths(self.graph, sizes)
         width = self.dtype

@@ -43,6 +43,7 @@ class DAG:
         folded: the folded node that each output is laid out like.
         origin: for a DAG of gradients, that of what is differentiated, by what, and whether its outputs come first.
         ragged: the same for padded sequences, by the axes that have lengths.
+        carried: the same for sequences that come in pieces, by the axis along which they do.
 
     Example:
         >>> import autograd_seq as ag
@@ -64,6 +65,7 @@ class DAG:
         self.folded: tuple[Node, ...] = graph.outputs
         self.origin: tuple[DAG | None, Sequence[Node], bool] | None = None
         self.ragged: dict[Any, DAG] = {}
+        self.carried: dict[Any, Any] = {}
 
     def __len__(self) -> int:
         return len(self.nodes)
@@ -104,29 +106,47 @@ class DAG:
         leading = tuple(self.sizes[a] for a in self.graph.layout(node))
         return Values(tuple(self._unrolled.at(node, p) for p in np.ndindex(*leading)), leading, node.shape, node.dtype)
 
-    def evaluate(self, *, dtype: Any = None, lengths: Any = None, **given: Any) -> tuple[Any, ...]:
+    def evaluate(self, *, dtype: Any = None, lengths: Any = None, carry: Any = False, **given: Any) -> tuple[Any, ...]:
         """Return the values of the outputs, in order.
 
         Args:
             dtype: a float width for everything; by default that of the feeds, as NumPy promotes them.
+            lengths: for padded sequences, a dict from an axis to the real number of steps: one number, or one a sequence.
+            carry: for sequences that come in pieces, what the call before returned; ``None`` starts along the axis of the
+                shifts, and an axis says along which. See :class:`CarriedProgram`, whose meaning this is.
             given: an array for each input and parameter, by name: axes first in their declared order, then the value's
                 dimensions. ``seed`` is 0 unless it is given.
 
-            lengths: for padded sequences, a dict from an axis to the real number of steps: one number, or one a sequence.
-
         Returns:
-            A tuple of arrays; an output that varies over axes has them in front, and is 0 in the padding.
+            A tuple of arrays; an output that varies over axes has them in front, and is 0 in the padding. With ``carry=``
+            such a tuple, and the carry for the next piece.
 
         Raises:
             FeedError, DTypeError: a feed is missing, unknown, or does not fit.
+            CarryError: something reads steps of a later piece, or the carry is that of another graph.
+
+        Example:
+            >>> import autograd_seq as ag
+            >>> t = ag.Axis("t")
+            >>> x, s = ag.input("x", over=t), ag.state("s", over=t)
+            >>> s[t] = 0.5 * s[t - 1] + x[t]
+            >>> (first,), carry = ag.Graph(s).unroll(t=2).evaluate(x=[1.0, 2.0], carry=None)
+            >>> (rest,), carry = ag.Graph(s).unroll(t=1).evaluate(x=[3.0], carry=carry)
+            >>> [*first, *rest] == [*ag.Graph(s).evaluate(x=[1.0, 2.0, 3.0])[0]]
+            True
 
         Notes:
             Time and memory are linear in the number of nodes. Overflows and divisions by zero give inf and NaN without
             a warning, as in compiled programs.
         """
-        if lengths is not None and "lengths" not in self.graph.inputs:
+        if lengths is not None and "lengths" in self.graph.inputs:
+            given, lengths = {**given, "lengths": lengths}, None
+        if carry is not False and "carry" in self.graph.inputs:
+            given, carry = {**given, "carry": carry}, False
+        if carry is not False:
+            return FUNCTIONS["evaluate_carried"](self, carry, {**given, "lengths": lengths, "dtype": dtype})
+        if lengths is not None:
             return FUNCTIONS["evaluate_ragged"](self, lengths, dtype, given)
-        given = given if lengths is None else {**given, "lengths": lengths}
         arrays = feeds.check(self.graph, given)
         if self._plan is None:
             self._plan = _Plan(self.outputs)
@@ -197,7 +217,7 @@ class DAG:
         other = DAG.__new__(DAG)
         other.graph, other.sizes, other._unrolled, other._plan = self.graph, self.sizes, self._unrolled, None
         other.outputs, other.folded = tuple(outputs), ()
-        other.origin, other.ragged = (None, (), False), {}
+        other.origin, other.ragged, other.carried = (None, (), False), {}, {}
         other.nodes = tuple(step_order([n for o in other.outputs for n in o.nodes]))
         return other
 

@@ -82,3 +82,18 @@ def sizes(graph: Graph, given: dict[str, Any]) -> dict[str, int]:
                     got=f"{n} steps of {name}", fix="feeds of one axis have one length",
                 )  # fmt: skip
     return {axis.name: n for axis, (n, _) in found.items()}
+
+
+def told(graph: Graph, given: dict[str, Any]) -> tuple[dict[str, int], dict[str, Any]]:
+    """Return the lengths of axes, from the feeds or given by an axis's name, and the feeds without those names.
+
+    Raises:
+        FeedError: as for :func:`sizes`, or a length is given that the feeds disagree with.
+    """
+    lengths = {a.name: given[a.name] for a in graph.axes if a.name in given and a.name not in graph.inputs}
+    data = {name: value for name, value in given.items() if name not in lengths}
+    found = sizes(graph, data)
+    for name, n in lengths.items():
+        if found.setdefault(name, n) != n:
+            raise FeedError("F106", f"the feeds disagree with {name}={n}", expected=f"{name}={found[name]}", got=f"{n}")
+    return found, data

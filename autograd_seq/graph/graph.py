@@ -232,12 +232,13 @@ class Graph:
         """
         return feeds.sizes(self, given)
 
-    def evaluate(self, *, lengths: Any = None, **given: Any) -> tuple[Any, ...]:
+    def evaluate(self, *, lengths: Any = None, carry: Any = False, **given: Any) -> tuple[Any, ...]:
         """Return the values of the outputs, in order: unrolled over the lengths that the feeds have, then evaluated.
 
         Args:
-            lengths: those of padded sequences, as for :meth:`DAG.evaluate`.
-            given: an array for each input and parameter, by name.
+            lengths, carry: of padded sequences, and of those that come in pieces, as for :meth:`DAG.evaluate`.
+            given: an array for each input and parameter, by name. The length of an axis that no feed tells is given by the
+                axis's name.
 
         Example:
             >>> import autograd_seq as ag
@@ -245,7 +246,6 @@ class Graph:
             >>> ag.Graph(ag.input("x", over=t)[t] * 2).evaluate(x=[1.0, 2.0])
             (array([2., 4.]),)
         """
-        if lengths is not None and "lengths" in self.inputs:
-            given, lengths = {**given, "lengths": lengths}, None
-        dag = self.unroll(**self.sizes(given))
-        return dag.evaluate(**given) if lengths is None else dag.evaluate(lengths=lengths, **given)
+        said = {**({} if lengths is None else {"lengths": lengths}), **({} if carry is False else {"carry": carry})}
+        sizes, data = feeds.told(self, {**given, **{name: value for name, value in said.items() if name in self.inputs}})
+        return self.unroll(**sizes).evaluate(**{**said, **data})

@@ -40,51 +40,59 @@ def joined(program: Any, found: list[tuple[Any, ...]], i: int, axis: ag.Axis) ->
     return np.concatenate([values[i] for values in found], position)
 
 
-@pytest.mark.parametrize("seed", range(0, 300, 3))
+@pytest.mark.parametrize("seed", range(300))
 def test_pieces_are_the_whole(seed, sequences):
+    """By the program, in pieces that may be empty; each tenth by the unrolled graph too, whose carries are the same."""
     case = sequences(seed, causal=True)
     outputs = [v for v in [*case.states, *case.pool] if case.t in v.axes]
     graph = ag.Graph(outputs)
     feeds = case.fed(graph)
     want = graph.evaluate(**feeds)
-    program = ag.compile(outputs, carry=case.t)
+    program = ag.compile(outputs, carry=case.t, passes=() if seed % 5 else None)  # most with none: quicker
     whole, last = program(**feeds)
     n, rng = case.sizes["t"], np.random.default_rng(seed)
     for _ in range(2):
         cuts = [*sorted(int(i) for i in rng.integers(0, n + 1, size=rng.integers(1, 4))), n]
-        found, carry = run(program, pieces(graph, feeds, cuts, case.t))
-        for i, expected in enumerate(want):
-            for got in (whole[i], joined(program, found, i, case.t)):
-                assert got.shape == expected.shape and got.dtype == expected.dtype
-                assert np.allclose(got, expected, rtol=1e-12, atol=1e-12), (seed, cuts, outputs[i])
-        assert carry.steps == last.steps == n
-        assert [*carry] == [*last]
-        assert all(np.allclose(carry[name], last[name], rtol=1e-12, atol=1e-12) for name in carry), (seed, cuts)
+        parts = pieces(graph, feeds, cuts, case.t)
+        runs = [run(program, parts), *([run(unrolled(graph, case.t), parts)] if seed % 10 == 3 else [])]
+        for found, carry in runs:
+            for i, expected in enumerate(want):
+                for got in (whole[i], joined(program, found, i, case.t)):
+                    assert got.shape == expected.shape and got.dtype == expected.dtype
+                    assert np.allclose(got, expected, rtol=1e-12, atol=1e-12), (seed, cuts, outputs[i])
+            assert carry.steps == last.steps == n and carry.equations == last.equations
+            assert [*carry] == [*last]
+            assert all(np.allclose(carry[name], last[name], rtol=1e-12, atol=1e-12) for name in carry), (seed, cuts)
 
 
-@pytest.mark.parametrize("seed", range(0, 300, 6))
-def test_the_graph_of_a_later_call_is_an_ordinary_graph(seed, sequences):
-    """Unrolled, it gives what the compiled program gives: the carry is a change of the graph, not of a runner."""
-    case = sequences(seed, causal=True)
-    outputs = [v for v in [*case.states, *case.pool] if case.t in v.axes]
-    graph = ag.Graph(outputs)
-    feeds, cut = case.fed(graph), case.sizes["t"] // 2
-    program = ag.compile(outputs, carry=case.t)
-    first, second = pieces(graph, feeds, [cut, case.sizes["t"]], case.t)
-    _, carry = program(**first)
-    if carry is None:
-        return
-    later = ag.Graph(program.cut.later)
-    fed = {name: value for name, value in second.items() if name in later.inputs}
-    for slot in program.cut.slots:
-        fed.update(zip(slot.feeds, carry[slot.name], strict=True))
-    if program.cut.steps is not None:
-        fed[program.cut.steps] = carry.steps
-    compiled, _ = program(carry=carry, **second)
-    for node, old, a, c in zip(later.outputs, graph.outputs, later.evaluate(**fed), compiled, strict=False):
-        laid = later.layout(node)
-        lead = [laid.index(axis) for axis in graph.layout(old)]
-        assert np.allclose(a.transpose(*lead, *range(len(lead), a.ndim)), c, rtol=1e-12, atol=1e-12)
+def unrolled(graph: ag.Graph, axis: ag.Axis) -> Any:
+    """Return the unrolled graph as a function like a carried program."""
+    return lambda carry, **feeds: graph.evaluate(carry=axis if carry is None else carry, **feeds)
+
+
+def test_programs_and_unrolled_graphs_go_on_from_one_another():
+    _, s = line(init=[1.0, 2.0, 3.0])
+    program, graph = ag.compile(s, carry=True), ag.Graph(s)
+    want = graph.evaluate(x=np.arange(7.0))[0]
+    (a,), carry = graph.unroll(t=2).evaluate(x=[0.0, 1.0], carry=None)
+    (b,), carry = program(x=[2.0, 3.0], carry=carry)
+    (c,), carry = graph.evaluate(x=[4.0, 5.0, 6.0], carry=ag.Carry(dict(carry), carry.steps))
+    assert [*a, *b, *c] == [*want] and carry.steps == 7
+    (d,), none = graph.evaluate(x=np.zeros(0), carry=None)
+    assert d.shape == (0,) and none is None, "no steps, no carry"
+    (d,), carry = graph.unroll(t=1).evaluate(x=np.ones(1, np.float32), carry=None, dtype=np.float32)
+    assert d.dtype == carry["s"].dtype == np.float32
+
+
+def test_the_length_of_an_axis_that_no_feed_tells():
+    s = ag.state("s", over=t)
+    s[t] = s[t - 1] + ag.index(t)
+    graph = ag.Graph(s)
+    (first,), carry = graph.evaluate(t=3, carry=None)
+    (rest,), _ = graph.evaluate(t=2, carry=carry)
+    assert [*first, *rest] == [*graph.evaluate(t=5)[0]] == [0, 1, 3, 6, 10]
+    with pytest.raises(ag.FeedError, match="F106"):
+        ag.Graph(ag.input("x", over=t) + s).evaluate(x=[1.0], t=2)
 
 
 # -- what is carried ------------------------------------------------------------------------------------------------------
@@ -291,10 +299,13 @@ def test_the_axis_must_be_told():
     refused("K103", ["a graph without axes"], lambda: ag.compile(ag.param("w") * 2, carry=True))
 
 
-def test_a_carry_that_does_not_fit_is_refused():
+@pytest.mark.parametrize("unroll", [False, True])
+def test_a_carry_that_does_not_fit_is_refused(unroll: bool):
     x, s = ag.input("x", (2,), over=(t, b)), ag.state("s", (2,), over=(t, b))
     s[t] = ag.tanh(s[t - 2] + x[t])
-    program = ag.compile(s, carry=True)
+    program: Any = ag.compile(s, carry=True)
+    if unroll:
+        program = lambda carry=None, **feeds: ag.Graph(s).evaluate(carry=carry, **feeds)  # noqa: E731
     feed = np.zeros((3, 4, 2))
     _, carry = program(x=feed)
     _, other = ag.compile(line()[1], carry=True)(x=[1.0])
@@ -322,8 +333,16 @@ def test_a_length_may_be_given_where_the_seed_is_not():
     assert np.array_equal(ag.compile(noise)(t=4)[0], ag.compile(noise)(t=4, seed=0)[0])
 
 
+def test_a_dag_of_gradients_takes_no_carry():
+    x, w, s = ag.input("x", over=t), ag.param("w"), ag.state("s", over=t)
+    s[t] = w * s[t - 1] + x[t]
+    dag = ag.Graph(ag.sum(s, over=t)).unroll(t=2).grad()
+    refused("K113", ["the DAG of a graph", "ag.grad(L, …)"], lambda: dag.evaluate(x=[1.0, 2.0], w=0.5, carry=None))
+
+
 def test_carry_is_no_name_for_an_input():
     x = ag.input("carry", over=t)
+    assert ag.Graph(x[t - 1] + x[t]).evaluate(carry=[1.0, 2.0])[0].tolist() == [1.0, 3.0]
     refused("K106", ["give the input another name"], lambda: ag.compile(x[t - 1] + x[t], carry=True))
 
 
