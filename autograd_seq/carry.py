@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from autograd_seq.axes import Axis
-from autograd_seq.errors import AutogradSeqError, CarryError, FeedError
+from autograd_seq.errors import CarryError, FeedError
 from autograd_seq.graph.carry import Cut, Slot, cut_along
 from autograd_seq.graph.dag import DAG
 from autograd_seq.graph.graph import Graph
@@ -170,7 +170,7 @@ class Carried:
         return int(given.get(self.cut.axis.name, 1))
 
     def _go_on(self, carry: Carry, given: dict[str, Any], batch: tuple[int, ...]) -> tuple[Any, ...]:
-        return self.going_on(carry, lambda: self.later(**self.fed(carry, given, batch)))
+        return self.going_on(carry, given, lambda: self.later(**self.fed(carry, given, batch)))
 
     def fed(self, carry: Carry, given: dict[str, Any], batch: tuple[int, ...] = (),
             graph: Graph | None = None) -> dict[str, Any]:  # fmt: skip
@@ -192,15 +192,34 @@ class Carried:
             carried.append((self.cut.steps, np.array(np.broadcast_to(carry.steps, batch), np.int64)))
         return fed | {name: value for name, value in carried if name in known}
 
-    def going_on(self, carry: Carry, run: Callable[[], Any]) -> Any:
-        """Return what ``run`` returns, which goes on from a carry; if the lengths of axes disagree, say so of the carry."""
+    def going_on(self, carry: Carry, given: Mapping[str, Any], run: Callable[[], Any], graph: Graph | None = None) -> Any:
+        """Return what ``run`` returns, which goes on from a carry; if that is of another batch, say so.
+
+        Args:
+            carry, given: as for a call.
+            run: runs.
+            graph: the equations that tell how the feeds are laid out; those before they were cut by default.
+        """
         try:
             return run()
         except FeedError as error:
-            rows = {feed: slot for slot in self.cut.slots for feed in slot.feeds}
-            if error.code in ("F106", "F107") and any(feed in error.what for feed in rows):
-                raise self._misfit(carry, error) from None
-            raise
+            misfit = error.code in ("F106", "F107") and self._other_batch(carry, given, graph or self.graph)
+            raise misfit or error from None
+
+    def _other_batch(self, carry: Carry, given: Mapping[str, Any], graph: Graph) -> CarryError | None:
+        """Return the error of rows that vary over an axis of another length than the feeds, if they do."""
+        told = [(axis, n, name) for name, node in graph.inputs.items() if name in given
+                for axis, n in zip(node.axes, np.shape(given[name]), strict=False) if axis is not self.cut.axis]  # fmt: skip
+        for slot in self.cut.slots:
+            has = dict(zip(slot.axes, carry[slot.name].shape[1:], strict=False))
+            for axis, n, name in told:
+                if has.get(axis, n) != n:
+                    return CarryError(
+                        "K110", f"the carry and the feeds disagree about the length of {axis}", node=slot.name,
+                        expected=f"a carry of {axis}={n}, as {name} has", got=f"{axis}={has[axis]} in {carry!r}",
+                        fix="start a new batch with carry=None",
+                    )  # fmt: skip
+        return None
 
     def _check(self, carry: Any) -> None:
         if not isinstance(carry, Carry):
@@ -230,12 +249,6 @@ class Carried:
                     "K109", f"the carried rows of {name} have another shape", node=name, expected=_layout(slot),
                     got=f"{got.shape} {got.dtype}", fix="hand on what the call before returned, as it is",
                 )  # fmt: skip
-
-    def _misfit(self, carry: Carry, error: AutogradSeqError) -> CarryError:
-        return CarryError(
-            "K110", "the carry and the feeds disagree about the length of an axis", detail=error.what,
-            expected="a carry for the same batch", got=repr(carry), fix="start a new batch with carry=None",
-        )  # fmt: skip
 
 
 class CarriedProgram(Carried):

@@ -127,7 +127,7 @@ class Stream:
             return self._whole(carry, every)
         made = self.stepped
         fed = self.program.fed(carry, every, graph=made.graph)
-        arrays, space = self.program.going_on(carry, lambda: made.checked(fed))
+        arrays, space = self.program.going_on(carry, every, lambda: made.checked(fed), made.graph)
         free, bound, _ = self._order
         named = any(a.name in every for a in made.graph.axes if a.name not in made.graph.inputs)
         if not named and all(isinstance(given[name], np.ndarray) and given[name] is arrays[name] for name in free):
