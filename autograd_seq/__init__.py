@@ -97,7 +97,7 @@ from autograd_seq.ops.time import along, at, index, last, shift, size
 from autograd_seq.ops.time import first_step as first
 from autograd_seq.program import Program, compile, value_and_grad
 from autograd_seq.site import scope
-from autograd_seq.stream import Stream, stream
+from autograd_seq.streams import Stream, stream
 
 __version__ = "0.1.0"
 

@@ -33,7 +33,7 @@ FLOORS = [
     ("emit", "autograd_seq.emit"),
     ("carry", "autograd_seq.carry"),
     ("program", "autograd_seq.program"),
-    ("stream", "autograd_seq.stream"),
+    ("streams", "autograd_seq.streams"),
     ("nn", "autograd_seq.nn"),
     ("learn", "autograd_seq.learn"),
     ("bench", "autograd_seq.bench"),

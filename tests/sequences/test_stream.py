@@ -16,7 +16,7 @@ import pytest
 import autograd_seq as ag
 from autograd_seq.graph.step import one_step
 
-_Frame = import_module("autograd_seq.stream")._Frame
+_Frame = import_module("autograd_seq.streams")._Frame
 
 t, b = ag.Axis("t"), ag.Axis("b")
 

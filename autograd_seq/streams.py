@@ -300,7 +300,9 @@ def stream(outputs: Node | Sequence[Any] | Graph, *, over: Axis | None = None, d
     Args:
         outputs: a node, or several; nothing they depend on looks ahead.
         over: the axis of the steps; by default that of the shifts, of several the outermost.
-        dtype, order, backend: as for :func:`compile`.
+        dtype, order: as for :func:`compile`.
+        backend: ``"numpy"`` unless it is said: one step has few calls to save. With ``"numba"`` a step has a native program,
+            which is compiled for some seconds at the first one, and allocates what it returns.
         passes: as for :func:`compile`; by default those that leave parameters where they are, unless they are bound.
 
     Returns:
