@@ -5,12 +5,8 @@ The source is the one that numba compiles. Arrays that nobody has written are fu
 
 from __future__ import annotations
 
-import importlib.util
 import math
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -19,30 +15,6 @@ import pytest
 from autograd_seq.emit import native_products
 from autograd_seq.emit import numba as backend
 from autograd_seq.emit.native_math import math_source
-
-PLAN = Path(__file__).parents[1] / "plan"
-
-
-def loaded(path: Path) -> ModuleType:
-    name = f"random_programs_of_{path.stem}"
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, path)
-        assert spec is not None and spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-@pytest.fixture(scope="session")
-def random_program() -> type[Any]:
-    """Makes the random program of a seed; see ``tests/plan/conftest.py``."""
-    return loaded(PLAN / "conftest.py").Program
-
-
-@pytest.fixture(scope="session")
-def check() -> Callable[..., None]:
-    """Compares outputs with what they are to be."""
-    return loaded(PLAN / "test_random_programs.py").check
 
 
 def start(a: np.ndarray) -> np.ndarray:

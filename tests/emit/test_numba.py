@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from random_programs import Program, check
 
 import autograd_seq as ag
 from autograd_seq.bench.work import Workload, make, ours
@@ -26,9 +27,9 @@ def narrowed(feeds: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("seed", range(0, COUNT, 6))
-def test_a_native_program_equals_the_unrolled_graph(seed, random_program, check, in_python):
+def test_a_native_program_equals_the_unrolled_graph(seed, in_python):
     """Twice, for a call must leave nothing behind, and then with other feeds and lengths."""
-    case = random_program(seed)
+    case = Program(seed)
     graph = ag.Graph(case.outputs)
     want, feeds = case.expected(), case.fed(graph)
     before = {name: np.array(value) for name, value in feeds.items()}
@@ -50,8 +51,8 @@ def test_a_native_program_equals_the_unrolled_graph(seed, random_program, check,
 
 
 @pytest.mark.parametrize("seed", range(1, COUNT, 50))
-def test_passes_one_by_one(seed, random_program, check, in_python):
-    case = random_program(seed)
+def test_passes_one_by_one(seed, in_python):
+    case = Program(seed)
     want, feeds = case.expected(), case.fed(ag.Graph(case.outputs))
     with np.errstate(all="ignore"):
         for passes in [(), *((p,) for p in ("canonical", "identities", "merge", "gather", "pack", "regroup", "absorb"))]:
@@ -59,9 +60,9 @@ def test_passes_one_by_one(seed, random_program, check, in_python):
 
 
 @pytest.mark.parametrize("seed", range(7, COUNT, 60))
-def test_compiled_programs_equal_the_unrolled_graph_in_both_widths(seed, random_program, check, numba_cache, monkeypatch):
+def test_compiled_programs_equal_the_unrolled_graph_in_both_widths(seed, numba_cache, monkeypatch):
     monkeypatch.setattr(native_products, "FEWEST_COLUMNS", 1)
-    case = random_program(seed)
+    case = Program(seed)
     want, feeds = case.expected(), case.fed(ag.Graph(case.outputs))
     program = ag.compile(case.outputs, backend="numba")
     check(case, program(**feeds), want, "numba")

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from random_programs import WAYS
 
 import autograd_seq as ag
 
@@ -50,7 +51,7 @@ def assert_close(got: Any, want: Any, what: str, tolerance: float = 1e-12) -> No
     assert error <= tolerance, f"{what}: error {error:.2e}, {np.ravel(got)[:4]} for {np.ravel(want)[:4]}"
 
 
-def agree(compiled: Any, ways: Any, loss: ag.Node, extras: Any, feeds: dict[str, Any], **sizes: int) -> list[np.ndarray]:
+def agree(ways: Any, loss: ag.Node, extras: Any, feeds: dict[str, Any], **sizes: int) -> list[np.ndarray]:
     """Compare a program with the unrolled graph, for each choice of passes: the loss, all its gradients, the extras."""
     wrt = [x for x in ag.Graph(loss).inputs.values() if x.dtype is float]
     whole = ag.Graph(loss, extras, wrt)
@@ -64,7 +65,7 @@ def agree(compiled: Any, ways: Any, loss: ag.Node, extras: Any, feeds: dict[str,
         lead = [laid.index(a) for a in program.layout(out)]
         want.append(value.transpose(*lead, *range(len(lead), value.ndim)))
     for passes in ways:
-        got = compiled(outputs, passes=passes)(**feeds)
+        got = ag.compile(outputs, passes=passes)(**feeds)
         assert len(got) == len(want)
         for node, a, b in zip(nodes, got, want, strict=True):
             assert_close(a, b, f"{node!r}, passes={passes}")
@@ -159,38 +160,38 @@ every_model = pytest.mark.parametrize("make", MODELS, ids=lambda m: m.__name__)
 
 
 @every_model
-def test_a_model_equals_its_unrolled_graph(make: Any, compiled: Any, ways: Any) -> None:
+def test_a_model_equals_its_unrolled_graph(make: Any) -> None:
     model = make()
     sizes = dict(zip(model.axes, (7, 3, 5), strict=False))
-    want = agree(compiled, ways, model.loss, model.extras, model.feeds(**sizes), **sizes)
+    want = agree(WAYS, model.loss, model.extras, model.feeds(**sizes), **sizes)
     assert all(np.max(np.abs(g)) > 1e-4 for g in want), "a gradient that vanishes tests nothing"
 
 
 @every_model
-def test_lengths_that_equal_the_sizes_of_values_mix_nothing_up(make: Any, compiled: Any, ways: Any) -> None:
+def test_lengths_that_equal_the_sizes_of_values_mix_nothing_up(make: Any) -> None:
     """Three steps, three sequences, three units of everything: what is lifted wrongly still has the right shape."""
     model = make(3, 3, 3)
     sizes = dict.fromkeys(model.axes, 3)
-    agree(compiled, ways, model.loss, model.extras, model.feeds(**sizes), **sizes)
+    agree(WAYS, model.loss, model.extras, model.feeds(**sizes), **sizes)
 
 
 @every_model
 @pytest.mark.parametrize("lengths", [(1, 1, 1), (2, 1, 3), (0, 2, 2), (2, 0, 2), (2, 2, 0), (0, 0, 0)], ids=str)
-def test_short_and_empty_axes(make: Any, lengths: Any, compiled: Any, ways: Any) -> None:
+def test_short_and_empty_axes(make: Any, lengths: Any) -> None:
     """T < k, one step, no step, no sequence in the batch: sums are 0, rows still have gradients, shapes stay."""
     model = make()
     sizes = dict(zip(model.axes, lengths, strict=False))
     if sizes.get("t") == 0 and make is attention:  # it starts from the last step of an encoder that has none
         if sizes["b"]:
             with pytest.raises(ag.AxisError) as caught:
-                compiled([model.loss])(**model.feeds(**sizes))
+                ag.compile([model.loss])(**model.feeds(**sizes))
             assert caught.value.code == "A207"
         return
-    agree(compiled, ways, model.loss, model.extras, model.feeds(**sizes), **sizes)
+    agree(WAYS, model.loss, model.extras, model.feeds(**sizes), **sizes)
 
 
 @pytest.mark.parametrize("steps", [1, 2, 200])
-def test_the_lecture_rnn_against_bptt_written_by_hand(steps: int, compiled: Any, ways: Any) -> None:
+def test_the_lecture_rnn_against_bptt_written_by_hand(steps: int) -> None:
     model = rnn()
     f = model.feeds(t=steps)
     s, y = np.zeros((steps + 1, 4)), np.zeros((steps, 5))
@@ -212,70 +213,70 @@ def test_the_lecture_rnn_against_bptt_written_by_hand(steps: int, compiled: Any,
         d["c"] += dz
     d["s0"] = back
     nodes = ag.Graph(model.loss).inputs
-    for passes in ways:
-        program = compiled([model.loss, *ag.grad(model.loss, [nodes[n] for n in d])], passes=passes)
+    for passes in WAYS:
+        program = ag.compile([model.loss, *ag.grad(model.loss, [nodes[n] for n in d])], passes=passes)
         loss, *grads = program(**f)
         assert float(loss) == pytest.approx(-np.log(y[np.arange(steps), f["l"]]).sum(), rel=1e-12)
         for name, got in zip(d, grads, strict=True):
             assert_close(got, d[name], f"{name}, passes={passes}", 1e-11)
 
 
-def test_a_hessian_vector_product_through_time(compiled: Any, ways: Any) -> None:
+def test_a_hessian_vector_product_through_time() -> None:
     model = lstm(2, 2, 1)
     nodes = ag.Graph(model.loss).inputs
     slope = ag.sum(ag.grad(model.loss, nodes["Wf"]) * np.array([[0.3, -1.0], [0.5, 0.7]]))
     sizes = {"t": 5, "b": 2}
-    agree(compiled, ways, slope, [], model.feeds(**sizes), **sizes)
+    agree(WAYS, slope, [], model.feeds(**sizes), **sizes)
 
 
 # -- known numbers ------------------------------------------------------------------------------------------------------
 
 
-def test_initial_rows(compiled: Any, ways: Any) -> None:
+def test_initial_rows() -> None:
     """y_t = 0.5·y_{t-2} + 1, init [1, 10], T = 5: y = [1.5, 6, 1.75, 4, 1.875] and dL/dinit = [0.875, 0.75]."""
     t = ag.Axis("t")
     a, b, x = ag.param("a"), ag.param("b"), ag.input("x", over=t)
     y = ag.state("y", over=t, init=[a, b])
     y[t] = 0.5 * y[t - 2] + x[t]
     L = ag.sum(y, over=t)
-    for passes in ways:
-        values, da, db = compiled([y, *ag.grad(L, [a, b])], passes=passes)(a=1.0, b=10.0, x=np.ones(5))
+    for passes in WAYS:
+        values, da, db = ag.compile([y, *ag.grad(L, [a, b])], passes=passes)(a=1.0, b=10.0, x=np.ones(5))
         assert values.tolist() == [1.5, 6.0, 1.75, 4.0, 1.875]
         assert (float(da), float(db)) == (0.875, 0.75)
 
 
-def test_full_back_propagation_of_the_scalar_recurrence(compiled: Any, ways: Any) -> None:
+def test_full_back_propagation_of_the_scalar_recurrence() -> None:
     """h_t = w·h_{t-1} + x_t, w = 0.5, h₋₁ = 2, x = 1…6, L = Σ h_t: dL/dw = 38.8125 and dL/dh₋₁ = 0.984375."""
     t = ag.Axis("t")
     w, h0, x = ag.param("w"), ag.param("h0"), ag.input("x", over=t)
     h = ag.state("h", over=t, init=h0)
     h[t] = w * h[t - 1] + x[t]
     outputs = ag.grad(ag.sum(h, over=t), [w, h0])
-    for passes in ways:
-        got = compiled(outputs, passes=passes)(w=0.5, h0=2.0, x=np.arange(1.0, 7.0))
+    for passes in WAYS:
+        got = ag.compile(outputs, passes=passes)(w=0.5, h0=2.0, x=np.arange(1.0, 7.0))
         assert [float(g) for g in got] == [38.8125, 0.984375]
 
 
-def test_one_program_runs_at_every_length(compiled: Any) -> None:
+def test_one_program_runs_at_every_length() -> None:
     t = ag.Axis("t")
     x, w = ag.input("x", over=t), ag.param("w")
     h = ag.state("h", over=t)
     h[t] = w * h[t - 1] + x[t]
-    program = compiled([h, ag.sum(h, over=t)])
+    program = ag.compile([h, ag.sum(h, over=t)])
     for steps in (3, 5, 0, 1, 4):
         h_, total = program(x=np.ones(steps), w=2.0)
         assert h_.tolist() == [2.0 ** (k + 1) - 1 for k in range(steps)] and float(total) == sum(h_.tolist())
 
 
-def test_a_contribution_that_is_the_same_at_every_step_counts_at_every_step(compiled: Any, ways: Any) -> None:
+def test_a_contribution_that_is_the_same_at_every_step_counts_at_every_step() -> None:
     """Regression: the derivative of Σ_b (w + z_b) by w is the number of b's, also where nothing else varies over b."""
     t, b = ag.Axis("t"), ag.Axis("b")
     w, row, z = ag.param("w"), ag.param("row"), ag.input("z", over=(t, b))
     s = ag.state("s", over=(t, b), init={t: row})
     s[t] = 0.5 * z[t]
     L = ag.sum(w + z, over=(t, b)) + ag.sum(w * 2.0 + z, over=b).sum(over=t) + ag.sum(s[t - 1], over=(t, b))
-    for passes in ways:
-        _, dw, drow, dz = compiled([L, *ag.grad(L, [w, row, z])], passes=passes)(w=1.0, row=1.0, z=np.ones((4, 3)))
+    for passes in WAYS:
+        _, dw, drow, dz = ag.compile([L, *ag.grad(L, [w, row, z])], passes=passes)(w=1.0, row=1.0, z=np.ones((4, 3)))
         assert (float(dw), float(drow)) == (12.0 + 24.0, 3.0)
         assert dz.tolist() == [[2.5] * 3] * 3 + [[2.0] * 3]
 
@@ -283,13 +284,13 @@ def test_a_contribution_that_is_the_same_at_every_step_counts_at_every_step(comp
 # -- empty axes -----------------------------------------------------------------------------------------------------------
 
 
-def test_what_reductions_of_nothing_are(compiled: Any, ways: Any) -> None:
+def test_what_reductions_of_nothing_are() -> None:
     t = ag.Axis("t")
     x, l = ag.input("x", (2,), over=t), ag.input("l", over=t, dtype=int)
     outputs = [ag.sum(x, over=t), ag.sum(l, over=t), ag.logsumexp(x, over=t), ag.prod(x, over=t), ag.size(t),
                ag.at(x, t, 0, outside="zero"), ag.sum(l == 1, over=t), ag.mean(x, over=t)]  # fmt: skip
-    for passes in ways:
-        got = compiled(outputs, passes=passes)(x=np.zeros((0, 2)), l=[])
+    for passes in WAYS:
+        got = ag.compile(outputs, passes=passes)(x=np.zeros((0, 2)), l=[])
         assert [g.tolist() for g in got[:-1]] == [[0.0, 0.0], 0, [-np.inf, -np.inf], [1.0, 1.0], 0, [0.0, 0.0], 0]
         assert np.isnan(got[-1]).all()  # 0 / 0, without a warning
         assert [g.dtype.kind for g in got] == list("fiffifif")
@@ -301,23 +302,23 @@ def test_what_reductions_of_nothing_are(compiled: Any, ways: Any) -> None:
      (lambda x, t: ag.max(x, over=t), "A208"), (lambda x, t: ag.min(x, over=t), "A208")],
     ids=["last", "first", "max", "min"],
 )  # fmt: skip
-def test_a_step_or_a_maximum_of_nothing_is_a_named_error(pick: Any, code: str, compiled: Any, ways: Any) -> None:
+def test_a_step_or_a_maximum_of_nothing_is_a_named_error(pick: Any, code: str) -> None:
     t = ag.Axis("t")
     x, w = ag.input("x", (2,), over=t), ag.param("w", (2, 2))
     s = ag.state("s", (2,), over=t)
     s[t] = ag.tanh(w @ s[t - 1] + x[t])
     L = ag.sum(pick(s, t))
-    for passes in ways:
-        program = compiled([L, ag.grad(L, w)], passes=passes)
+    for passes in WAYS:
+        program = ag.compile([L, ag.grad(L, w)], passes=passes)
         with pytest.raises(ag.AxisError) as caught:
             program(x=np.zeros((0, 2)), w=np.eye(2))
         assert caught.value.code == code
         assert np.isfinite(program(x=np.ones((1, 2)), w=np.eye(2))[0])  # and the program lives on
 
 
-def test_a_step_that_is_too_far_is_a_named_error(compiled: Any) -> None:
+def test_a_step_that_is_too_far_is_a_named_error() -> None:
     t = ag.Axis("t")
-    program = compiled([ag.at(ag.input("x", over=t), t, 3), ag.at(ag.input("z", over=t), t, -2, outside="zero")])
+    program = ag.compile([ag.at(ag.input("x", over=t), t, 3), ag.at(ag.input("z", over=t), t, -2, outside="zero")])
     assert [float(v) for v in program(x=np.arange(4.0), z=np.arange(4.0))] == [3.0, 2.0]
     with pytest.raises(ag.AxisError, match="A207"):
         program(x=np.arange(3.0), z=np.arange(3.0))
@@ -327,7 +328,7 @@ def test_a_step_that_is_too_far_is_a_named_error(compiled: Any) -> None:
 
 
 @pytest.mark.parametrize("steps", [0, 1, 4])
-def test_integers_and_truth_values_stay_what_they_are(steps: int, compiled: Any, ways: Any) -> None:
+def test_integers_and_truth_values_stay_what_they_are(steps: int) -> None:
     t = ag.Axis("t")
     x, l = ag.input("x", over=t), ag.input("l", over=t, dtype=int)
     n, seen = ag.state("n", over=t, dtype=int, init=3), ag.state("seen", over=t, dtype=bool)
@@ -335,8 +336,8 @@ def test_integers_and_truth_values_stay_what_they_are(steps: int, compiled: Any,
     seen[t] = seen[t - 1] | (x[t] > 0.5)
     outputs = [n, seen, x[t] > 0.5, ag.index(t), ag.sum(l, over=t), ag.cast(x, int), ag.one_hot(l, 3), n[t - 1], ~seen, l]
     X, labels = np.array([0.1, 0.9, -1.7, 0.2])[:steps], np.array([2, 0, 1, 1])[:steps]
-    for passes in ways:
-        got = compiled(outputs, passes=passes)(x=X, l=labels)
+    for passes in WAYS:
+        got = ag.compile(outputs, passes=passes)(x=X, l=labels)
         assert [g.dtype for g in got] == [np.int64, bool, bool, *[np.int64] * 3, float, np.int64, bool, np.int64]
         assert [g.shape for g in got] == [(steps,)] * 4 + [()] + [(steps,), (steps, 3)] + [(steps,)] * 3
         assert got[0].tolist() == (3 + np.cumsum(labels)).tolist() and got[3].tolist() == [*range(steps)]
@@ -344,25 +345,25 @@ def test_integers_and_truth_values_stay_what_they_are(steps: int, compiled: Any,
 
 
 @pytest.mark.parametrize("width", [np.float32, np.float64])
-def test_the_width_is_that_of_the_feeds_unless_another_is_asked_for(width: Any, compiled: Any) -> None:
+def test_the_width_is_that_of_the_feeds_unless_another_is_asked_for(width: Any) -> None:
     model = lstm()
     nodes = ag.Graph(model.loss).inputs
     outputs = [model.loss, *model.extras, *ag.grad(model.loss, [nodes["Wf"], nodes["bi"], nodes["x"]])]
     feeds = model.feeds(t=6, b=2)
     narrow = {n: v.astype(width) for n, v in feeds.items()}
-    assert {g.dtype for g in compiled(outputs)(**narrow)} == {np.dtype(width)}
-    asked = compiled(outputs, dtype=width)(**feeds)
+    assert {g.dtype for g in ag.compile(outputs)(**narrow)} == {np.dtype(width)}
+    asked = ag.compile(outputs, dtype=width)(**feeds)
     assert {g.dtype for g in asked} == {np.dtype(width)}
-    for a, b in zip(asked, compiled(outputs)(**feeds), strict=True):
+    for a, b in zip(asked, ag.compile(outputs)(**feeds), strict=True):
         assert np.max(np.abs(a - b)) <= (1e-4 if width is np.float32 else 0.0)
 
 
-def test_lists_integers_and_strided_arrays_may_be_fed(compiled: Any) -> None:
+def test_lists_integers_and_strided_arrays_may_be_fed() -> None:
     t = ag.Axis("t")
     x, W = ag.input("x", (2,), over=t), ag.param("W", (2, 2))
     s = ag.state("s", (2,), over=t)
     s[t] = W @ s[t - 1] + x[t]
-    program = compiled([s])
+    program = ag.compile([s])
     wide = np.arange(24.0).reshape(6, 4)
     for X, M in [([[1, 2], [3, 4]], [[0, 1], [1, 0]]), (wide[::3, ::2], np.eye(2).T), (wide[:2, 3:1:-1], wide[:2, :2].T),
                  (np.asfortranarray(wide[:, :2]), np.asfortranarray(wide[:2, :2]))]:  # fmt: skip
@@ -377,17 +378,17 @@ def test_lists_integers_and_strided_arrays_may_be_fed(compiled: Any) -> None:
 # -- outputs --------------------------------------------------------------------------------------------------------------
 
 
-def test_an_eager_graph_of_constants(compiled: Any, ways: Any) -> None:
+def test_an_eager_graph_of_constants() -> None:
     a = ag.tensor([1.0, 2.0], name="a")
     b = ag.sum(a * a).named("b")
-    for passes in ways:
-        got = compiled([b, ag.grad(b, a), a, ag.constant(3)], passes=passes)()
+    for passes in WAYS:
+        got = ag.compile([b, ag.grad(b, a), a, ag.constant(3)], passes=passes)()
         assert [g.tolist() for g in got] == [5.0, [2.0, 4.0], [1.0, 2.0], 3]
         got[2][0] = 9.0
         assert a.value.tolist() == [1.0, 2.0]
 
 
-def test_outputs_that_are_fed_and_one_that_is_asked_for_twice(compiled: Any, ways: Any) -> None:
+def test_outputs_that_are_fed_and_one_that_is_asked_for_twice() -> None:
     t = ag.Axis("t")
     x, w = ag.input("x", (2,), over=t), ag.param("w", (2,))
     s = ag.state("s", (2,), over=t, init=w)
@@ -396,8 +397,8 @@ def test_outputs_that_are_fed_and_one_that_is_asked_for_twice(compiled: Any, way
     X, W = RNG.normal(size=(3, 2)), RNG.normal(size=2)
     kept = X.copy(), W.copy()
     want = ag.Graph(outputs).evaluate(x=X, w=W)
-    for passes in ways:
-        got = compiled(outputs, passes=passes)(x=X, w=W)
+    for passes in WAYS:
+        got = ag.compile(outputs, passes=passes)(x=X, w=W)
         for i, (a, b) in enumerate(zip(got, want, strict=True)):
             assert_close(a, b, f"output {i}")
             assert a.flags.writeable and not any(np.shares_memory(a, other) for other in [*got[:i], X, W])
@@ -405,20 +406,20 @@ def test_outputs_that_are_fed_and_one_that_is_asked_for_twice(compiled: Any, way
         assert np.array_equal(X, kept[0]) and np.array_equal(W, kept[1])
 
 
-def test_outputs_that_depend_on_nothing_that_is_fed(compiled: Any, ways: Any) -> None:
+def test_outputs_that_depend_on_nothing_that_is_fed() -> None:
     t, b = ag.Axis("t"), ag.Axis("b")
     x, w = ag.input("x", over=(b, t)), ag.param("w", (2,))
     n = ag.state("n", over=t)
     n[t] = n[t - 1] + 1.0
     dw = ag.grad(ag.sum(x * 2.0, over=(t, b)), w)
-    for passes in ways:
-        got = compiled([x, n, ag.index(t) * 2, ag.size(b), ag.constant([1.0, 2.0]), dw, ag.normal("e", (2,), over=t)],
+    for passes in WAYS:
+        got = ag.compile([x, n, ag.index(t) * 2, ag.size(b), ag.constant([1.0, 2.0]), dw, ag.normal("e", (2,), over=t)],
                        passes=passes)(x=np.zeros((2, 3)))  # fmt: skip
         assert [g.tolist() for g in got[1:6]] == [[1.0, 2.0, 3.0], [0, 2, 4], 2, [1.0, 2.0], [0.0, 0.0]]
         assert got[6].shape == (3, 2) and len(np.unique(got[6])) == 6
 
 
-def test_two_states_that_are_the_same_equation(compiled: Any, ways: Any) -> None:
+def test_two_states_that_are_the_same_equation() -> None:
     """Common subexpressions may be merged; what is written twice is still returned, and differentiated, twice."""
     t = ag.Axis("t")
     x, w = ag.input("x", over=t), ag.param("w")
@@ -427,14 +428,14 @@ def test_two_states_that_are_the_same_equation(compiled: Any, ways: Any) -> None
     for s in (a, b, c):
         s[t] = ag.tanh(w * s[t - 1] + x[t])
     L = ag.sum(a + 2.0 * b + 3.0 * c, over=t)
-    agree(compiled, ways, L, [a, b, c], {"x": RNG.normal(size=5), "w": np.float64(0.9)}, t=5)
+    agree(WAYS, L, [a, b, c], {"x": RNG.normal(size=5), "w": np.float64(0.9)}, t=5)
 
 
 # -- layouts --------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("steps", [4, 3])
-def test_inputs_and_states_may_disagree_about_the_order_of_axes(steps: int, compiled: Any, ways: Any) -> None:
+def test_inputs_and_states_may_disagree_about_the_order_of_axes(steps: int) -> None:
     t, b = ag.Axis("t"), ag.Axis("b")
     x, y, w = ag.input("x", (2,), over=(t, b)), ag.input("y", over=(b, t)), ag.param("w", (2,))
     s, r = ag.state("s", (2,), over=(b, t)), ag.state("r", (2,), over=(t, b))
@@ -444,12 +445,12 @@ def test_inputs_and_states_may_disagree_about_the_order_of_axes(steps: int, comp
     X, Y = RNG.normal(size=(steps, 3, 2)), RNG.normal(size=(3, steps))
     want = ag.Graph(outputs).evaluate(x=X, y=Y, w=np.ones(2))
     assert [v.shape for v in want] == [(steps, 3, 2), (3, steps, 2), *[(steps, 3, 2)] * 2, (3, 2), (3, steps), (steps, 3, 2)]
-    for passes in ways:
-        for i, (a, b_) in enumerate(zip(compiled(outputs, passes=passes)(x=X, y=Y, w=np.ones(2)), want, strict=True)):
+    for passes in WAYS:
+        for i, (a, b_) in enumerate(zip(ag.compile(outputs, passes=passes)(x=X, y=Y, w=np.ones(2)), want, strict=True)):
             assert_close(a, b_, f"output {i}")
 
 
-def test_self_attention_has_a_second_index_that_no_feed_tells_the_length_of(compiled: Any, ways: Any) -> None:
+def test_self_attention_has_a_second_index_that_no_feed_tells_the_length_of() -> None:
     t, w = ag.Axis("t"), ag.Axis("w")
     x, Q, K = ag.input("x", (2,), over=t), ag.param("Q", (3, 2)), ag.param("K", (3, 2))
     score = ag.dot(Q @ x, (K @ x).along(t, w))
@@ -457,18 +458,18 @@ def test_self_attention_has_a_second_index_that_no_feed_tells_the_length_of(comp
     weights = ag.softmax(score, over=w)
     y = ag.sum(weights * x.along(t, w), over=w)
     L = ag.sum(ag.sum(y * ag.sin(y)), over=t)
-    want = agree(compiled, ways, L, [y, weights], feeds_of(L)(t=4), t=4)
+    want = agree(WAYS, L, [y, weights], feeds_of(L)(t=4), t=4)
     assert np.allclose(want[2].sum(axis=1), 1.0) and np.all(np.triu(want[2], 1) == 0)
 
 
 @pytest.mark.parametrize("n", [3, 4])
-def test_a_vector_divided_by_its_sum_is_normed_at_each_step(n: int, compiled: Any, ways: Any) -> None:
+def test_a_vector_divided_by_its_sum_is_normed_at_each_step(n: int) -> None:
     """As many steps as entries: lifted by plain broadcasting it has the right shape, and mixes the steps."""
     t = ag.Axis("t")
     x, a = ag.input("x", (n,), over=t), ag.input("a", over=t)
     X, A = RNG.uniform(0.5, 1.5, size=(n, n)), RNG.normal(size=n)
-    for passes in ways:
-        p, scaled, both = compiled([x / x.sum(), a * x, a + x * x.mean()], passes=passes)(x=X, a=A)
+    for passes in WAYS:
+        p, scaled, both = ag.compile([x / x.sum(), a * x, a + x * x.mean()], passes=passes)(x=X, a=A)
         assert np.allclose(p, X / X.sum(1, keepdims=True)) and np.allclose(scaled, A[:, None] * X)
         assert np.allclose(both, A[:, None] + X * X.mean(1, keepdims=True))
 
@@ -476,7 +477,7 @@ def test_a_vector_divided_by_its_sum_is_normed_at_each_step(n: int, compiled: An
 # -- randomness, not-a-numbers, errors --------------------------------------------------------------------------------------
 
 
-def test_draws_are_those_of_the_unrolled_graph_bit_for_bit(compiled: Any, ways: Any) -> None:
+def test_draws_are_those_of_the_unrolled_graph_bit_for_bit() -> None:
     t, b = ag.Axis("t"), ag.Axis("b")
     x, w = ag.input("x", (2,), over=(t, b)), ag.param("w", (2,))
     mask, noise = ag.bernoulli("mask", 0.6, (2,), over=b), ag.normal("noise", (2,), over=(t, b))
@@ -487,38 +488,38 @@ def test_draws_are_those_of_the_unrolled_graph_bit_for_bit(compiled: Any, ways: 
     for seed in (None, 0, 5):
         fed = {} if seed is None else {"seed": seed}
         want = ag.Graph([*draws, s]).evaluate(x=X, w=np.ones(2), **fed)
-        for passes in ways:
-            got = compiled([*draws, s], passes=passes)(x=X, w=np.ones(2), **fed)
+        for passes in WAYS:
+            got = ag.compile([*draws, s], passes=passes)(x=X, w=np.ones(2), **fed)
             assert all(np.array_equal(a, b_) for a, b_ in zip(got[:-1], want, strict=False))
             assert_close(got[-1], want[-1], "s")
 
 
-def test_a_draw_does_not_depend_on_what_else_is_returned(compiled: Any) -> None:
+def test_a_draw_does_not_depend_on_what_else_is_returned() -> None:
     """Regression: the index point is that of the draw's own axes, whichever order a graph lays its axes out in."""
     t, b = ag.Axis("t"), ag.Axis("b")
     x, y = ag.input("x", over=(t, b)), ag.input("y", over=(b, t))
     noise = ag.normal("noise", over=(t, b)) + 0.0 * x
-    alone, other = compiled([noise]), compiled([y, noise])
+    alone, other = ag.compile([noise]), ag.compile([y, noise])
     assert np.array_equal(alone(x=np.zeros((2, 3)))[0], other(x=np.zeros((2, 3)), y=np.zeros((3, 2)))[1].T)
 
 
-def test_a_branch_that_is_not_taken_leaves_no_trace(compiled: Any, ways: Any) -> None:
+def test_a_branch_that_is_not_taken_leaves_no_trace() -> None:
     t = ag.Axis("t")
     x, w = ag.input("x", over=t), ag.param("w")
     s = ag.state("s", over=t)
     s[t] = ag.where(x[t] > 0, ag.sqrt(w * x[t]), ag.tanh(s[t - 1]))
     L = ag.sum(s, over=t) + ag.sum(ag.where(x[t] > 0, ag.log(w * x[t]), 0.0), over=t)
-    want = agree(compiled, ways, L, [s], {"x": np.array([0.5, -1.0, 0.0, 2.0, -3.0]), "w": np.float64(0.7)}, t=5)
+    want = agree(WAYS, L, [s], {"x": np.array([0.5, -1.0, 0.0, 2.0, -3.0]), "w": np.float64(0.7)}, t=5)
     assert all(np.isfinite(v).all() for v in want)
 
 
-def test_overflow_gives_infinities_without_a_warning(compiled: Any, ways: Any) -> None:
+def test_overflow_gives_infinities_without_a_warning() -> None:
     t = ag.Axis("t")
     x, w = ag.input("x", over=t), ag.param("w")
     s = ag.state("s", over=t, init=1.0)
     s[t] = ag.exp(x[t]) * s[t - 1] / w
-    for passes in ways:
-        got = compiled([s], passes=passes)(x=[1.0, 1000.0, 1000.0], w=0.0)[0]
+    for passes in WAYS:
+        got = ag.compile([s], passes=passes)(x=[1.0, 1000.0, 1000.0], w=0.0)[0]
         assert got.tolist() == [np.inf] * 3
 
 
@@ -527,16 +528,16 @@ def test_overflow_gives_infinities_without_a_warning(compiled: Any, ways: Any) -
     [({"x": np.ones((5, 3))}, "F106"), ({"x": np.ones((4, 2))}, "F105"), ({"z": 1.0}, "F102"), ({"U": None}, "F103"),
      ({"l": [0.0, 1.0, 2.0, 3.0]}, "D301"), ({"l": [0, 1, 2, 9]}, "F201"), ({"U": "abc"}, "D101")],
 )  # fmt: skip
-def test_feeds_that_do_not_fit_are_refused_as_by_the_unrolled_graph(change: Any, code: str, compiled: Any) -> None:
+def test_feeds_that_do_not_fit_are_refused_as_by_the_unrolled_graph(change: Any, code: str) -> None:
     model = rnn()
     feeds = {n: v for n, v in {**model.feeds(t=4), **change}.items() if v is not None}
-    for run in (compiled([model.loss]), ag.Graph(model.loss).evaluate):
+    for run in (ag.compile([model.loss]), ag.Graph(model.loss).evaluate):
         with pytest.raises(ag.AutogradSeqError) as caught:
             run(**feeds)
         assert caught.value.code == code
 
 
-def test_names_are_data(compiled: Any, ways: Any) -> None:
+def test_names_are_data() -> None:
     """Names that are words of Python, of NumPy or of emitted code, or no identifiers at all."""
     t = ag.Axis("for")
     names = ["lambda", "np", "T", "t", "a b", 'x"', "x'", "a\\n", "σ", "0", "out", "range", "#", "s[t - 1]", "feeds", "run"]
@@ -546,10 +547,10 @@ def test_names_are_data(compiled: Any, ways: Any) -> None:
     s[t] = ag.tanh(ag.sum(ag.stack([w * x[t] for w in weights])) + s[t - 1]).named("class")
     L = ag.sum(s, over=t).named("return")
     feeds = {name: RNG.normal() * 0.2 for name in names} | {"x": RNG.normal(size=4)}
-    agree(compiled, ways, L, [s], {n: np.asarray(v) for n, v in feeds.items()}, **{"for": 4})
+    agree(WAYS, L, [s], {n: np.asarray(v) for n, v in feeds.items()}, **{"for": 4})
 
 
-def test_a_matrix_that_a_loop_writes_is_read_anew_at_each_step(compiled, ways):
+def test_a_matrix_that_a_loop_writes_is_read_anew_at_each_step():
     """Additive attention without a batch: the scores of a step are a product with what that step has just computed."""
     t, u = ag.Axis("t"), ag.Axis("u")
     x, y, s = ag.input("x", (2,), over=t), ag.input("y", (2,), over=u), ag.state("s", (2,), over=u)
@@ -557,19 +558,19 @@ def test_a_matrix_that_a_loop_writes_is_read_anew_at_each_step(compiled, ways):
     score = v @ ag.tanh(A @ s[u - 1] + x[t])
     s[u] = ag.tanh(ag.sum(score * x[t], over=t) + y[u])
     loss = ag.sum(ag.sum(s * s), over=u)
-    agree(compiled, ways, loss, [s], feeds_of(loss)(t=3, u=4), t=3, u=4)
+    agree(WAYS, loss, [s], feeds_of(loss)(t=3, u=4), t=3, u=4)
 
 
-def test_products_with_one_vector_are_summed_over_axes_of_their_own(compiled, ways):
+def test_products_with_one_vector_are_summed_over_axes_of_their_own():
     t, b = ag.Axis("t"), ag.Axis("b")
     x = ag.input("x", (2,), over=(t, b))
     over_t = ag.sum(ag.param("U", (3, 2)) @ x[t], over=t)
     over_b = ag.sum(ag.param("V", (3, 2)) @ x[t], over=b)
     loss = ag.sum(ag.sum(over_t * over_t, over=b)) + ag.sum(ag.sum(over_b * over_b * over_b, over=t))
-    agree(compiled, ways, loss, [over_t, over_b], feeds_of(loss)(t=4, b=3), t=4, b=3)
+    agree(WAYS, loss, [over_t, over_b], feeds_of(loss)(t=4, b=3), t=4, b=3)
 
 
-def test_parts_of_what_a_loop_keeps_for_a_few_steps(compiled, ways):
+def test_parts_of_what_a_loop_keeps_for_a_few_steps():
     t = ag.Axis("t")
     x, s, r = ag.input("x", (2,), over=t), ag.state("s", (2,), over=t), ag.state("r", (2,), over=t)
     late = s[t - 2]
@@ -578,11 +579,11 @@ def test_parts_of_what_a_loop_keeps_for_a_few_steps(compiled, ways):
     loss = ag.sum(ag.last(r, over=t))
     feeds = feeds_of(loss)(t=5)
     (want,) = ag.Graph(loss).unroll(t=5).evaluate(**feeds)
-    for passes in ways:
-        assert_close(compiled([loss], passes=passes)(**feeds)[0], want, f"passes={passes}")
+    for passes in WAYS:
+        assert_close(ag.compile([loss], passes=passes)(**feeds)[0], want, f"passes={passes}")
 
 
-def test_products_with_what_a_loop_keeps_for_a_few_steps(compiled, ways):
+def test_products_with_what_a_loop_keeps_for_a_few_steps():
     """The rows lie over two further axes, which a product sees as one."""
     t, b, c = ag.Axis("t"), ag.Axis("b"), ag.Axis("c")
     over = (t, b, c)
@@ -592,14 +593,14 @@ def test_products_with_what_a_loop_keeps_for_a_few_steps(compiled, ways):
     loss = ag.sum(ag.sum(ag.last(r, over=t), over=(b, c)))
     feeds = feeds_of(loss)(t=5, b=2, c=3)
     (want,) = ag.Graph(loss).unroll(t=5, b=2, c=3).evaluate(**feeds)
-    for passes in ways:
-        assert_close(compiled([loss], passes=passes)(**feeds)[0], want, f"passes={passes}")
+    for passes in WAYS:
+        assert_close(ag.compile([loss], passes=passes)(**feeds)[0], want, f"passes={passes}")
 
 
 @pytest.mark.parametrize("widths", [(2, 2, 2), (2, 4, 2), (4, 2, 6)])
 @pytest.mark.parametrize("over", ["tb", "bt", "tbc"])
 @pytest.mark.parametrize("nothing", [False, True])
-def test_parts_of_one_product_lie_apart(widths: tuple[int, ...], over: str, nothing: bool, compiled: Any, ways: Any) -> None:
+def test_parts_of_one_product_lie_apart(widths: tuple[int, ...], over: str, nothing: bool) -> None:
     """Gates of equal or different widths, over a batch or two, one of them read a step late as well, with a row of its own."""
     by_name = {name: ag.Axis(name) for name in over}
     t, axes = by_name["t"], tuple(by_name.values())
@@ -613,22 +614,22 @@ def test_parts_of_one_product_lie_apart(widths: tuple[int, ...], over: str, noth
     h[t] = ag.sigmoid(i[:2]) * f[:2] + 0.5 * f[-2:] * late[:2] + 0.1 * h[t - 1]
     loss = ag.sum(ag.sum(h * h), over=axes)
     sizes = dict(zip(over, (3, 4, 2), strict=False))
-    agree(compiled, [None] if nothing else ways, loss, [h], feeds_of(loss)(**sizes), **sizes)
+    agree([None] if nothing else WAYS, loss, [h], feeds_of(loss)(**sizes), **sizes)
 
 
-def test_the_gates_of_a_batch_lie_in_one_piece_each(compiled: Any) -> None:
+def test_the_gates_of_a_batch_lie_in_one_piece_each() -> None:
     """What a step reads of a packed value is one piece of memory, whatever the batch is; without a batch it is so anyway."""
     t, b = ag.Axis("t"), ag.Axis("b")
     for over, layouts in (((t, b), ["t block b"]), ((t,), [])):
         x, h = ag.input("x", (3,), over=over), ag.state("h", (4,), over=over)
         r, z = (ag.sigmoid(ag.param(f"U{g}", (4, 3)) @ x[t] + ag.param(f"W{g}", (4, 4)) @ h[t - 1]) for g in "rz")
         h[t] = z * ag.tanh(r + h[t - 1])
-        homes = compiled(h).plan.storage.buffers
+        homes = ag.compile(h).plan.storage.buffers
         found = [" ".join(a.name for a in home.layout) for home in homes if home.layout != home.axes]
         assert [f.removeprefix("t ") for f in found] == [f.removeprefix("t ") for f in layouts]
 
 
-def test_outputs_that_are_parts_of_one_array_belong_to_the_caller(compiled: Any) -> None:
+def test_outputs_that_are_parts_of_one_array_belong_to_the_caller() -> None:
     """Gradients of gates are parts of one product: what is done to one changes no other, and no later call."""
     t = ag.Axis("t")
     x, h = ag.input("x", (3,), over=t), ag.state("h", (2,), over=t)
@@ -636,7 +637,7 @@ def test_outputs_that_are_parts_of_one_array_belong_to_the_caller(compiled: Any)
     loss = ag.sum(ag.sum(h * h), over=t)
     wrt = [ag.Graph(loss).inputs[name] for name in ("U", "W", "V")]
     grads = ag.grad(loss, wrt)
-    step, feeds = compiled([*grads, grads[0]]), feeds_of(loss)(t=5)
+    step, feeds = ag.compile([*grads, grads[0]]), feeds_of(loss)(t=5)
     first = step(**feeds)
     want = [g.copy() for g in first]
     for i, g in enumerate(first):
@@ -647,7 +648,7 @@ def test_outputs_that_are_parts_of_one_array_belong_to_the_caller(compiled: Any)
         np.testing.assert_array_equal(got, kept)
 
 
-def test_gradients_by_parts_of_a_packed_value(compiled: Any, ways: Any) -> None:
+def test_gradients_by_parts_of_a_packed_value() -> None:
     """Two gates' cotangents lie in one array, a third's in another; one product for all would copy them side by side."""
     t, b = ag.Axis("t"), ag.Axis("b")
     x, h = ag.input("x", (3,), over=(t, b)), ag.state("h", (2,), over=(t, b))
@@ -659,6 +660,6 @@ def test_gradients_by_parts_of_a_packed_value(compiled: Any, ways: Any) -> None:
     n = ag.tanh(product("n") + r * (ag.param("Wn", (2, 2)) @ h[t - 1]))
     h[t] = (1 - z) * n + z * h[t - 1]
     loss = ag.sum(ag.sum(h * h), over=(t, b))
-    agree(compiled, ways, loss, [h], feeds_of(loss)(t=5, b=3), t=5, b=3)
+    agree(WAYS, loss, [h], feeds_of(loss)(t=5, b=3), t=5, b=3)
     names = [x for x in ag.Graph(loss).inputs.values() if x.name != "x"]
-    assert "concatenate((slice" not in compiled([loss, *ag.grad(loss, names)]).source
+    assert "concatenate((slice" not in ag.compile([loss, *ag.grad(loss, names)]).source

@@ -1,7 +1,7 @@
 """Random recurrent programs: what is compiled equals the unrolled graph, with all passes, with none, and with each alone.
 
 The oracle is reverse mode through the unrolled graph, itself judged by central differences. The programs come from
-``conftest.py``: ``python tests/plan/conftest.py 17`` prints the one of seed 17, ``pytest tests/plan -k "[17]"`` runs it.
+``tests/support/random_programs.py``: started with 17 it prints the one of seed 17; ``pytest tests/plan -k "[17]"`` runs it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from random_programs import WAYS, Program, check
 
 import autograd_seq as ag
 from autograd_seq.graph.check import cut, loop_axis
@@ -25,42 +26,12 @@ EACH = bool(os.environ.get("AUTOGRAD_SEQ_EACH_PASS"))  # each pass alone on ever
 WIDTHS = {float: np.float64, int: np.int64, bool: np.bool_}
 
 
-def difference(got: Any, want: np.ndarray) -> float:
-    """Return the largest error relative to the largest entry, or to 1; infinite where shapes or non-finite entries differ."""
-    if not isinstance(got, np.ndarray) or got.shape != want.shape:
-        return np.inf
-    if want.dtype.kind != "f":
-        return float(not np.array_equal(got, want))
-    finite = np.isfinite(want)
-    if not np.array_equal(got[~finite], want[~finite], equal_nan=True):
-        return np.inf
-    off = np.abs(np.where(finite, got, 0.0) - np.where(finite, want, 0.0))
-    return float(np.max(off, initial=0.0) / max(1.0, np.max(np.abs(want[finite]), initial=0.0)))
-
-
-def check(case: Any, got: Any, want: list[np.ndarray], how: str, tolerance: float = 1e-12) -> None:
-    assert len(got) == len(want)
-    errors = [difference(a, b) for a, b in zip(got, want, strict=True)]
-    outputs = zip(case.labels, errors, got, want, strict=True)
-    wrong = [f"  {label}: {error:.2e}{describe(a, b)}" for label, error, a, b in outputs if not error <= tolerance]
-    assert not wrong, (
-        f"seed {case.seed} ({how}; {' '.join(case.patterns)}; {case.sizes}): {len(wrong)} of {len(got)} outputs are wrong\n"
-        + "\n".join(wrong) + f"\n  python tests/plan/conftest.py {case.seed} prints the program"
-    )  # fmt: skip
-
-
-def describe(got: Any, want: np.ndarray) -> str:
-    if np.shape(got) != want.shape:
-        return f", shape {np.shape(got)} for {want.shape}"
-    return "" if not want.size else f", {np.ravel(got)[:3]} … for {want.ravel()[:3]} …"
-
-
 @pytest.mark.parametrize("seed", range(COUNT))
-def test_a_program_equals_the_unrolled_graph(seed, random_program, compiled, ways):
-    case = random_program(seed)
+def test_a_program_equals_the_unrolled_graph(seed):
+    case = Program(seed)
     want, feeds = case.expected(), case.fed(ag.Graph(case.outputs))
-    for passes in ways if EACH else [None, (), ways[2 + seed % (len(ways) - 2)]]:
-        program = compiled(case.outputs, passes=passes)
+    for passes in WAYS if EACH else [None, (), WAYS[2 + seed % (len(WAYS) - 2)]]:
+        program = ag.compile(case.outputs, passes=passes)
         got = program(**feeds)
         check(case, got, want, "all passes" if passes is None else f"passes={passes}")
         assert all("gaussian" in name for name in program._emitted.foreign), f"seed {seed}: it cannot be saved alone"
@@ -69,28 +40,28 @@ def test_a_program_equals_the_unrolled_graph(seed, random_program, compiled, way
 
 
 @pytest.mark.parametrize("seed", range(1, COUNT, 6))
-def test_rows_computed_in_the_loops_that_read_them(seed, random_program, compiled, monkeypatch):
+def test_rows_computed_in_the_loops_that_read_them(seed, monkeypatch):
     """As long rows are; none of these is long."""
     monkeypatch.setattr(sink, "LONG", 0)
-    case = random_program(seed)
-    check(case, compiled(case.outputs)(**case.fed(ag.Graph(case.outputs))), case.expected(), "all rows sunk")
+    case = Program(seed)
+    check(case, ag.compile(case.outputs)(**case.fed(ag.Graph(case.outputs))), case.expected(), "all rows sunk")
 
 
 @pytest.mark.parametrize("seed", range(3, COUNT, 5))
-def test_the_program_for_one_sequence_is_right_for_many(seed, random_program, compiled):
+def test_the_program_for_one_sequence_is_right_for_many(seed):
     """It is only slower there: what it takes a batch to be decides how it computes, not what."""
-    case = random_program(seed)
-    program = compiled(case.outputs).single
+    case = Program(seed)
+    program = ag.compile(case.outputs).single
     check(case, program(**case.fed(ag.Graph(case.outputs))), case.expected(), "the program for one sequence")
 
 
 @pytest.mark.parametrize("seed", range(0, COUNT, 5))
-def test_a_program_runs_again_with_other_feeds_and_lengths(seed, random_program, compiled):
+def test_a_program_runs_again_with_other_feeds_and_lengths(seed):
     """A call leaves nothing behind: not in the feeds, not in what an earlier call returned, not for a later call."""
-    case = random_program(seed)
+    case = Program(seed)
     graph, sizes = ag.Graph(case.outputs), case.other_sizes()
     feeds, others = case.fed(graph), case.fed(graph, sizes, salt=1)
-    program = compiled(case.outputs)
+    program = ag.compile(case.outputs)
     before = {name: np.array(value) for name, value in feeds.items()}
     first = program(**feeds)
     kept = [np.array(a) for a in first]
@@ -107,12 +78,12 @@ def test_a_program_runs_again_with_other_feeds_and_lengths(seed, random_program,
 
 
 @pytest.mark.parametrize("seed", range(2, COUNT, 10))
-def test_a_program_keeps_the_width_of_its_feeds(seed, random_program, compiled):
-    case = random_program(seed)
+def test_a_program_keeps_the_width_of_its_feeds(seed):
+    case = Program(seed)
     want = case.expected()
     feeds = {name: x.astype(np.float32) if np.asarray(x).dtype == np.float64 else x
              for name, x in case.fed(ag.Graph(case.outputs)).items()}  # fmt: skip
-    got = compiled(case.outputs)(**feeds)
+    got = ag.compile(case.outputs)(**feeds)
     strong = any(n.op.name == "tensor" and n.dtype is float for n in ag.Graph(case.outputs).nodes)  # those keep float64
     for label, array, node in zip(case.labels, got, case.outputs, strict=True):
         assert strong or array.dtype == (np.float32 if node.dtype is float else WIDTHS[node.dtype]), (seed, label)
@@ -123,9 +94,9 @@ def test_a_program_keeps_the_width_of_its_feeds(seed, random_program, compiled):
 
 
 @pytest.mark.parametrize("seed", range(0, COUNT, 10))
-def test_central_differences_judge_the_oracle(seed, random_program):
+def test_central_differences_judge_the_oracle(seed):
     """Along a random direction in the space of everything that is fed, by two widths, extrapolated."""
-    case = random_program(seed)
+    case = Program(seed)
     graph = ag.Graph(case.loss)
     decreed = {"stop_gradient", "straight_through"} & {n.op.name for n in graph.nodes}
     wrt = [x for x in graph.inputs.values() if x.dtype is float]
@@ -143,17 +114,17 @@ def test_central_differences_judge_the_oracle(seed, random_program):
     assert abs(sum(parts) - (4 * slopes[0] - slopes[1]) / 3) <= 1e-8 * max(1.0, *np.abs(parts))
 
 
-def test_the_same_seed_writes_the_same_program(random_program):
+def test_the_same_seed_writes_the_same_program():
     for seed in range(0, 60, 7):
-        assert str(random_program(seed)) == str(random_program(seed))
-        assert random_program(seed).labels == random_program(seed).labels
+        assert str(Program(seed)) == str(Program(seed))
+        assert Program(seed).labels == Program(seed).labels
 
 
-def test_gradients_live_and_values_stay_small(random_program):
+def test_gradients_live_and_values_stay_small():
     """No gradient vanishes, and few are 0 (behind a mask, of a class that does not occur): what is cut or forgotten is seen."""
     largest = []
     for seed in range(0, 300, 6):
-        case = random_program(seed)
+        case = Program(seed)
         if min(case.sizes.values()) > 1:
             largest += [np.max(np.abs(v), initial=0.0) for label, v in zip(case.labels, case.expected(), strict=True)
                         if label.startswith("gradient")]  # fmt: skip
@@ -265,11 +236,11 @@ REACHED = {
 } | {("value of shape", (n,)) for n in range(1, 5)}  # fmt: skip
 
 
-def test_what_the_first_300_programs_reach(random_program):
+def test_what_the_first_300_programs_reach():
     """Each of these occurs in at least two programs: the generator cannot shrink unseen."""
     seen: Counter[Any] = Counter()
     for seed in range(300):
-        seen.update(features(random_program(seed)))
+        seen.update(features(Program(seed)))
     ops = {("op", name) for name in BUILT_IN} | {("op", "gaussian_of_random_programs")}
     rare = {f: seen[f] for f in ops | REACHED if seen[f] < 2}
     assert not rare, rare

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from random_programs import Program
 
 import autograd_seq as ag
 from autograd_seq.emit import views
@@ -46,11 +47,11 @@ SABOTAGE: dict[str, tuple[Any, str, Callable[..., Any]]] = {
 
 
 @pytest.mark.parametrize("how", SABOTAGE)
-def test_a_sabotaged_pass_is_caught(how: str, random_program: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sabotaged_pass_is_caught(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
     owner, name, wrong = SABOTAGE[how]
     monkeypatch.setattr(owner, name, wrong)
     for seed in range(60):
-        case = random_program(seed)
+        case = Program(seed)
         want = case.expected()
         try:
             got = ag.compile(case.outputs)(**case.fed(ag.Graph(case.outputs)))

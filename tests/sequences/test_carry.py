@@ -3,47 +3,22 @@
 from __future__ import annotations
 
 import pickle
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
+from pieces import joined, pieces, ragged_pieces, run, unrolled
+from random_sequences import Sequences
 
 import autograd_seq as ag
 
 t, b, u = ag.Axis("t"), ag.Axis("b"), ag.Axis("u")
 
 
-def pieces(graph: ag.Graph, feeds: dict[str, Any], cuts: list[int], axis: ag.Axis) -> list[dict[str, Any]]:
-    """Return the feeds of each piece of the steps."""
-    out = []
-    for start, stop in zip([0, *cuts[:-1]], cuts, strict=True):
-        piece = dict(feeds)
-        for name, value in feeds.items():
-            if name in graph.inputs and axis in graph.inputs[name].axes:
-                position = graph.layout(graph.inputs[name]).index(axis)
-                piece[name] = np.moveaxis(np.moveaxis(value, position, 0)[start:stop], 0, position)
-        out.append(piece)
-    return out
-
-
-def run(program: Any, parts: list[dict[str, Any]]) -> tuple[list[tuple[Any, ...]], Any]:
-    carry, found = None, []
-    for feeds in parts:
-        values, carry = program(carry=carry, **feeds)
-        found.append(values)
-    return found, carry
-
-
-def joined(program: Any, found: list[tuple[Any, ...]], i: int, axis: ag.Axis) -> Any:
-    position = program.graph.layout(program.graph.outputs[i]).index(axis)
-    return np.concatenate([values[i] for values in found], position)
-
-
 @pytest.mark.parametrize("seed", range(300))
-def test_pieces_are_the_whole(seed, sequences):
+def test_pieces_are_the_whole(seed):
     """By the program, in pieces that may be empty; each tenth by the unrolled graph too, whose carries are the same."""
-    case = sequences(seed, causal=True)
+    case = Sequences(seed, causal=True)
     outputs = [v for v in [*case.states, *case.pool] if case.t in v.axes]
     graph = ag.Graph(outputs)
     feeds = case.fed(graph)
@@ -63,11 +38,6 @@ def test_pieces_are_the_whole(seed, sequences):
             assert carry.steps == last.steps == n and carry.equations == last.equations
             assert [*carry] == [*last]
             assert all(np.allclose(carry[name], last[name], rtol=1e-12, atol=1e-12) for name in carry), (seed, cuts)
-
-
-def unrolled(graph: ag.Graph, axis: ag.Axis) -> Any:
-    """Return the unrolled graph as a function like a carried program."""
-    return lambda carry, **feeds: graph.evaluate(carry=axis if carry is None else carry, **feeds)
 
 
 def test_programs_and_unrolled_graphs_go_on_from_one_another():
@@ -234,9 +204,9 @@ def test_picked_steps_have_their_gradient_in_every_call():
 
 
 @pytest.mark.parametrize("seed", range(0, 60, 3))
-def test_gradients_of_a_piece_are_those_of_its_own_graph(seed, sequences):
+def test_gradients_of_a_piece_are_those_of_its_own_graph(seed):
     """A later call's gradient is that of the graph whose rows are constants: differentiated after the cut, or before."""
-    case = sequences(seed, causal=True)
+    case = Sequences(seed, causal=True)
     wrt = [p for p in case.wrt if p.op.name == "param"]
     program = ag.compile([case.loss, *ag.grad(case.loss, wrt)], carry=case.t)
     graph = program.graph
@@ -350,34 +320,13 @@ def test_carry_is_no_name_for_an_input():
 # -- with lengths -----------------------------------------------------------------------------------------------------------
 
 
-def ragged_pieces(case: Any, graph: ag.Graph, feeds: dict[str, Any], rng: Any) -> list[tuple[Any, Any, dict[str, Any]]]:
-    """Return for each call how many steps each sequence had before, how many it has, and the feeds, padded with garbage."""
-    size, t, b = case.sizes, case.t, case.b
-    taken = [np.zeros(size["b"], int)]
-    while np.any(taken[-1] < size["t"]):
-        taken.append(np.minimum(taken[-1] + rng.integers(0, 4, size=size["b"]), size["t"]))
-    out = []
-    for start, stop in pairwise(taken):
-        piece = dict(feeds)
-        for name, value in feeds.items():
-            axes = graph.inputs[name].axes if name in graph.inputs else ()
-            if t in axes:
-                front = np.moveaxis(value, [axes.index(t), axes.index(b)], [0, 1])
-                part = np.full((4, *front.shape[1:]), 7 if front.dtype.kind == "i" else np.nan).astype(front.dtype)
-                for i, (first, last) in enumerate(zip(start, stop, strict=True)):
-                    part[: last - first, i] = front[first:last, i]
-                piece[name] = np.moveaxis(part, [0, 1], [axes.index(t), axes.index(b)])
-        out.append((start, stop - start, piece))
-    return out
-
-
 @pytest.mark.parametrize("seed", range(0, 200, 4))
-def test_each_sequence_goes_on_from_its_own_end(seed, sequences):
+def test_each_sequence_goes_on_from_its_own_end(seed):
     """Pieces that end at steps of their own, some of them empty: what each sequence says and leaves is what it does alone.
 
     What is the same for all sequences, noise and clocks and the number of the step, is each one's own then.
     """
-    case = sequences(seed, causal=True)
+    case = Sequences(seed, causal=True)
     if case.b is None:
         return
     clock = ag.state("clock", over=case.t, init=ag.param("clock0"))
@@ -408,9 +357,9 @@ def test_each_sequence_goes_on_from_its_own_end(seed, sequences):
 
 
 @pytest.mark.parametrize("seed", range(1, 161, 8))
-def test_gradients_of_ragged_pieces_are_those_of_each_sequence(seed, sequences):
+def test_gradients_of_ragged_pieces_are_those_of_each_sequence(seed):
     """Each sequence carried on alone, in a batch of one without padding: its gradients add up to those of all together."""
-    case = sequences(seed, causal=True)
+    case = Sequences(seed, causal=True)
     wrt = [p for p in case.wrt if p.op.name == "param"]
     if case.b is None or not wrt:
         return

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from random_sequences import Sequences
 
 import autograd_seq as ag
 from autograd_seq.graph.step import one_step
@@ -26,8 +27,8 @@ def steps(value: np.ndarray, axes: tuple[ag.Axis, ...], axis: ag.Axis, i: int) -
 
 
 @pytest.mark.parametrize("seed", range(0, 120, 3))
-def test_a_step_at_a_time_is_all_at_once(seed, sequences):
-    case = sequences(seed, causal=True)
+def test_a_step_at_a_time_is_all_at_once(seed):
+    case = Sequences(seed, causal=True)
     outputs = [v for v in [*case.states, *case.pool] if case.t in v.axes]
     graph = ag.Graph(outputs)
     feeds = case.fed(graph)
@@ -80,9 +81,9 @@ def test_what_a_step_returns_later_steps_leave_alone():
 
 
 @pytest.mark.parametrize("seed", range(1, 240, 4))
-def test_the_graph_of_one_step_is_a_sequence_of_one(seed, sequences):
+def test_the_graph_of_one_step_is_a_sequence_of_one(seed):
     """Gradients, reductions over steps and reads ahead too: the graph without the axis, and the unrolled graph over it."""
-    case = sequences(seed, causal=seed % 2 == 0)
+    case = Sequences(seed, causal=seed % 2 == 0)
     graph = ag.Graph(case.nodes)
     try:
         step = ag.Graph(one_step(graph, case.t))
@@ -289,9 +290,9 @@ def test_what_depends_on_bound_feeds_alone_is_computed_once():
 
 
 @pytest.mark.parametrize("seed", range(0, 120, 8))
-def test_bound_feeds_change_nothing(seed, sequences):
+def test_bound_feeds_change_nothing(seed):
     """Some of what random programs are fed is bound, in either width."""
-    case = sequences(seed, causal=True)
+    case = Sequences(seed, causal=True)
     outputs = [v for v in [*case.states, *case.pool] if case.t in v.axes]
     graph, rng = ag.Graph(outputs), np.random.default_rng(seed)
     feeds = case.fed(graph)

@@ -1,7 +1,7 @@
 """Random recurrent programs over sequences, from a seed: what carries and lengths are tested on.
 
-``python tests/sequences/conftest.py 17`` prints the program of seed 17. A *causal* program reads the past alone, so that it
-can be cut anywhere; the others also look ahead, and read reductions over all steps. With a batch axis, what varies over it
+``python tests/support/random_sequences.py 17`` prints the program of seed 17. A *causal* program reads the past alone, so that
+it can be cut anywhere; the others also look ahead, and read reductions over all steps. With a batch axis, what varies over it
 is a sequence a point, and everything else adds up over sequences: each can be run alone.
 
 Weights are orthogonal and nonlinearities bounded, every state enters the loss at every step: what is lost shows.
@@ -10,11 +10,11 @@ Weights are orthogonal and nonlinearities bounded, every state enters the loss a
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import pytest
+from chance import Chance
 
 import autograd_seq as ag
 
@@ -25,7 +25,7 @@ SMOOTH: list[Callable[[ag.Node], ag.Node]] = [
 ]  # fmt: skip
 
 
-class Sequences:
+class Sequences(Chance):
     """The program of a seed.
 
     Attributes:
@@ -53,18 +53,6 @@ class Sequences:
         self.patterns: list[str] = []
         self.n = self.count(1, 3)
         self.write()
-
-    # -- chance -----------------------------------------------------------------------------------------------------
-
-    def chance(self, p: float) -> bool:
-        return bool(self.rng.random() < p)
-
-    def pick(self, options: Iterable[Any]) -> Any:
-        options = list(options)
-        return options[int(self.rng.integers(len(options)))]
-
-    def count(self, low: int, high: int) -> int:
-        return int(self.rng.integers(low, high + 1))
 
     # -- leaves -----------------------------------------------------------------------------------------------------
 
@@ -315,12 +303,6 @@ class Sequences:
 
     def __str__(self) -> str:
         return f"seed {self.seed}: {' '.join(self.patterns)}\nlengths: {self.sizes}\n{ag.Graph(self.nodes)}"
-
-
-@pytest.fixture(scope="session")
-def sequences() -> type[Sequences]:
-    """Makes the random program of a seed."""
-    return Sequences
 
 
 if __name__ == "__main__":

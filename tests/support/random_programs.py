@@ -1,6 +1,6 @@
 """Random recurrent programs, from a seed: what a compiler is compared with the unrolled graph on.
 
-``python tests/plan/conftest.py 17`` prints the program of seed 17: its patterns, lengths, feeds and equations.
+``python tests/support/random_programs.py 17`` prints the program of seed 17: its patterns, lengths, feeds and equations.
 
 Values stay of the order of 1 and gradients neither vanish nor explode (weights are orthogonal, nonlinearities bounded), and
 every state enters the loss at every step: a row, a step or a contribution that is lost shows. Where a derivative jumps
@@ -12,14 +12,14 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
-import pytest
+from chance import Chance
+from compare import difference
 
 import autograd_seq as ag
+from autograd_seq.plan.passes import PASSES
 
 Shape = tuple[int, ...]
 Axes = tuple[ag.Axis, ...]
@@ -75,7 +75,11 @@ JOINED: dict[str, Way] = {  # along dimensions of a value that has some
 }  # fmt: skip
 
 
-class Program:
+WAYS: list[tuple[str, ...] | None] = [None, (), *[(name,) for name in PASSES]]
+"""The choices of passes that programs are compiled with: all, none, and each alone."""
+
+
+class Program(Chance):
     """The program of a seed: its equations, its feeds, and what its outputs must be.
 
     Attributes:
@@ -108,16 +112,6 @@ class Program:
         self.close()
 
     # -- chance -----------------------------------------------------------------------------------------------------
-
-    def chance(self, p: float) -> bool:
-        return bool(self.rng.random() < p)
-
-    def pick(self, options: Iterable[Any]) -> Any:
-        options = list(options)
-        return options[int(self.rng.integers(len(options)))]
-
-    def count(self, low: int, high: int) -> int:
-        return int(self.rng.integers(low, high + 1))
 
     def shuffled(self, axes: Iterable[ag.Axis]) -> Axes:
         axes = list(axes)
@@ -777,28 +771,21 @@ class Program:
         return "\n".join([*lines, str(graph)])
 
 
-@pytest.fixture(scope="session")
-def random_program() -> type[Program]:
-    """Makes the random program of a seed."""
-    return Program
+def check(case: Program, got: Any, want: list[np.ndarray], how: str, tolerance: float = 1e-12) -> None:
+    assert len(got) == len(want)
+    errors = [difference(a, b) for a, b in zip(got, want, strict=True)]
+    outputs = zip(case.labels, errors, got, want, strict=True)
+    wrong = [f"  {label}: {error:.2e}{describe(a, b)}" for label, error, a, b in outputs if not error <= tolerance]
+    assert not wrong, (
+        f"seed {case.seed} ({how}; {' '.join(case.patterns)}; {case.sizes}): {len(wrong)} of {len(got)} outputs are wrong\n"
+        + "\n".join(wrong) + f"\n  python tests/support/random_programs.py {case.seed} prints the program"
+    )  # fmt: skip
 
 
-@pytest.fixture(scope="session")
-def compiled() -> Callable[..., Callable[..., Sequence[np.ndarray]]]:
-    """``ag.compile``; while there is none, the unrolled graph stands in for it."""
-
-    def unrolled(outputs: Sequence[ag.Node], dtype: Any = None, passes: Any = None) -> Callable[..., Sequence[np.ndarray]]:
-        graph = ag.Graph(outputs)
-        return lambda **feeds: graph.unroll(**graph.sizes(feeds)).evaluate(dtype=dtype, **feeds)
-
-    return getattr(ag, "compile", unrolled)
-
-
-@pytest.fixture(scope="session")
-def ways() -> list[tuple[str, ...] | None]:
-    """The choices of passes that programs are compiled with: all, none, and each alone."""
-    names = import_module("autograd_seq.plan.passes").PASSES if find_spec("autograd_seq.plan.passes") else ()
-    return [None, (), *[(name,) for name in names]]
+def describe(got: Any, want: np.ndarray) -> str:
+    if np.shape(got) != want.shape:
+        return f", shape {np.shape(got)} for {want.shape}"
+    return "" if not want.size else f", {np.ravel(got)[:3]} … for {want.ravel()[:3]} …"
 
 
 if __name__ == "__main__":
