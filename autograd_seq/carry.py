@@ -227,12 +227,13 @@ class Carried:
                 "K107", "carry= takes what an earlier call returned", expected="an ag.Carry, or None to start",
                 got=repr(carry)[:80], fix="outs, carry = program(…, carry=carry)",
             )  # fmt: skip
-        if carry.equations is self.equations and carry.equations:
+        if carry.equations is self.equations:
             return  # this program has left it
         slots = {slot.name: slot for slot in self.cut.slots}
         if carry.equations not in (None, self.equations) and set(carry) == set(slots):
+            named = ", ".join(slots) or self.cut.axis.name
             raise CarryError(
-                "K112", "the carry is that of other equations", expected=f"rows of the equations of {', '.join(slots)} here",
+                "K112", "the carry is that of other equations", expected=f"rows of the equations of {named} here",
                 got=f"{carry!r} of a program with others",
                 fix="start this program with carry=None, or hand the rows on as they are: ag.Carry(dict(carry), carry.steps)",
             )  # fmt: skip
@@ -312,9 +313,9 @@ class CarriedProgram(Carried):
 
 
 def _equations(graph: Graph, axis: Axis) -> str:
-    """Return a digest of what is read at earlier steps of an axis, or nothing."""
+    """Return a digest of an axis and of what is read at earlier steps of it."""
     behind = [n.inputs[0] for n in graph.nodes if n.op is SHIFT and n.attrs["axis"] is axis and n.attrs["by"] > 0]
-    return hashlib.sha256(f"{axis}\n{Graph(behind)}".encode()).hexdigest() if behind else ""
+    return hashlib.sha256(f"{axis}\n{Graph(behind) if behind else ''}".encode()).hexdigest()
 
 
 def evaluate(dag: DAG, carry: Any, given: dict[str, Any]) -> tuple[Any, ...]:
@@ -327,7 +328,7 @@ def evaluate(dag: DAG, carry: Any, given: dict[str, Any]) -> tuple[Any, ...]:
         )  # fmt: skip
     asked = True if carry is None else carry
     if isinstance(carry, Carry):  # the axis is the one whose equations have left it
-        asked = next((a for a in graph.axes if carry.equations and _equations(graph, a) == carry.equations), True)
+        asked = next((a for a in graph.axes if _equations(graph, a) == carry.equations), True)
     elif not isinstance(asked, Axis):
         asked = True
     if asked not in dag.carried:

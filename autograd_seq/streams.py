@@ -209,6 +209,7 @@ class _Space:
 
     def __init__(self, of: _Stepped, workspace: tuple[Any, ...]) -> None:
         self._program, self._workspace, self._idle = of.program, workspace, list[_Frame]()
+        self._writes = of.program.backend == "numpy"  # into the arrays of a frame; a native program returns its own
         sizes = dict(zip(of.graph.axes, workspace, strict=False))
         widths = {float: workspace[-1], int: np.dtype(np.int64), bool: np.dtype(np.bool_)}
         outputs = zip(of.layouts, of.graph.outputs, strict=False)
@@ -225,9 +226,10 @@ class _Space:
                 frame = _Frame(self)
         except IndexError:
             frame = _Frame(self)
-        out = self._program._ran((*arguments, *frame.targets), self._workspace)
-        if out is not None:  # a native program returns arrays of its own
-            for target, value in zip(frame.targets, out, strict=True):
+        if self._writes:
+            self._program._ran((*arguments, *frame.targets), self._workspace)
+        else:
+            for target, value in zip(frame.targets, self._program._ran(arguments, self._workspace), strict=True):
                 target[...] = value
         steps = carry.steps + 1
         if self.counts is not None:

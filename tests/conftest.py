@@ -3,6 +3,29 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
+
+import pytest
+from interpreted import interpreted
+
+from autograd_seq.emit import native_products
+from autograd_seq.emit import numba as backend
 
 # Set here, not by a fixture: doctests and the programs that tests start read it too.
 os.environ.setdefault("AUTOGRAD_SEQ_BACKEND", "numpy")
+
+
+@pytest.fixture
+def in_python(monkeypatch) -> None:
+    """Native programs run as Python, and products however small are products."""
+    monkeypatch.setattr(backend, "compiled", interpreted)
+    monkeypatch.setattr(backend, "available", lambda: True)
+    monkeypatch.setattr(native_products, "FEWEST_COLUMNS", 1)
+
+
+@pytest.fixture
+def numba_cache(monkeypatch, tmp_path) -> Path:
+    """A cache folder of one's own, and numba, or the test is skipped."""
+    pytest.importorskip("numba")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return tmp_path / "autograd_seq"

@@ -27,7 +27,7 @@ from autograd_seq.ops.leaf import INPUT
 from autograd_seq.ops.random import DRAW, counted
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.state import STATE, Bound
-from autograd_seq.ops.time import ALONG, AT, INDEX, SHIFT, SIZE, count, spread
+from autograd_seq.ops.time import ALONG, AT, INDEX, SHIFT, SIZE, SPREAD, count, spread
 
 NEVER = -(2**62)
 """No step has this number."""
@@ -218,7 +218,8 @@ class _Sums:
     def __init__(self, graph: Graph, axis: Axis, batch: tuple[Axis, ...]) -> None:
         self.graph, self.axis, self.batch = graph, axis, batch
         self.terms: dict[Node, Node] = {}  # what a sum is the sum of
-        together = [n for n in graph.nodes if set(batch) & set(n.attrs.get("axes", ())) and axis in n.axes]
+        sums = [n for n in graph.nodes if n.op is not SPREAD and set(batch) & set(n.attrs.get("axes", ()))]
+        together = [n for n in sums if axis in n.axes]
         self.mixed = _behind(graph, together, lambda n: axis in n.axes)  # what depends on all sequences at one step
 
     def made(self, node: Node, inputs: tuple[Node, ...]) -> Node | None:
@@ -320,13 +321,14 @@ def _continued(graph: Graph, sources: Sequence[Node], slots: Sequence[Slot], axi
 def _with_rows(old: Node, new: Node, axis: Axis, rows: list[Node]) -> Node:
     """Return the state that shows ``rows`` in front of the axis: the copy of a state itself, else a new one around a value."""
     bounds, inputs = [Bound(axis, "init", 1, len(rows))], [*new.inputs[:1], *rows]
+    reach = {(axis, "init"): len(rows)}  # some outputs of a later call may need fewer
     if new.op is not STATE:
-        attrs: dict[str, Any] = {"bounds": tuple(bounds), "inherits": False, "reach": {}}
+        attrs: dict[str, Any] = {"bounds": tuple(bounds), "inherits": False, "reach": reach}
         return Node(STATE, (spread(new, old.axes), *rows), attrs, old.shape, old.dtype, old.axes)
     for b in new.attrs["bounds"]:
         if (b.axis, b.side) != (axis, "init"):
             bounds.append(Bound(b.axis, b.side, len(inputs), b.rows))
             inputs += new.inputs[b.start : b.stop]
     new.inputs = tuple(inputs)
-    new.attrs = {"bounds": tuple(bounds), "inherits": False, "reach": {}}
+    new.attrs = {"bounds": tuple(bounds), "inherits": False, "reach": {**new.attrs["reach"], **reach}}
     return new

@@ -100,7 +100,7 @@ class _Step:
             if b.axis not in self.gone:
                 bounds.append(Bound(b.axis, b.side, len(inputs), b.rows))
                 inputs += state.inputs[b.start : b.stop]
-        state.inputs, state.attrs = tuple(inputs), {**state.attrs, "bounds": tuple(bounds), "reach": {}}
+        state.inputs, state.attrs = tuple(inputs), {**state.attrs, "bounds": tuple(bounds)}
 
     def _rule(self, node: Node, inputs: tuple[Node, ...]) -> Node | None:
         made = self._changed(node, inputs)

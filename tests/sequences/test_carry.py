@@ -193,6 +193,18 @@ def test_a_later_call_has_no_gradient_of_the_first_row_even_when_it_is_different
     assert [float(v) for v in program(x=[1.0, 2.0], w=0.5, carry=carry)[0][1:]] == [0.0, 0.0, 0.0]
 
 
+def test_rows_that_a_later_call_does_not_read():
+    """In a first call the gradient of h0 reads h two steps late; in a later one it is 0, and only h[t - 1] is read."""
+    h0, x = ag.param("h0"), ag.input("x", over=t)
+    h = ag.state("h", over=t, init=h0)
+    h[t] = ag.tanh(0.5 * h[t - 1] + x[t])
+    program = ag.compile([h, ag.grad(ag.sum(h * ag.sin(h[t - 2]), over=t), h0)], carry=True)
+    (whole, _), last = program(x=[1.0, 2.0, 3.0, 4.0], h0=0.5)
+    (_, slope), carry = program(x=[1.0, 2.0], h0=0.5)
+    (rest, none), carry = program(x=[3.0, 4.0], carry=carry)
+    assert slope != 0 and none == 0 and np.array_equal(rest, whole[2:]) and np.array_equal(carry["h"], last["h"])
+
+
 def test_picked_steps_have_their_gradient_in_every_call():
     loss, w, _ = linear()
     h = ag.Graph(loss)["h"]
@@ -201,34 +213,6 @@ def test_picked_steps_have_their_gradient_in_every_call():
     (got,), _ = program(x=[1.0, 2.0], w=0.5, carry=carry)
     before = 0.5 * (0.5 * 2 + 1) + 2
     assert float(got) == pytest.approx(before + (0.5 * before + 1) + 0.5 * before)
-
-
-@pytest.mark.parametrize("seed", range(0, 60, 3))
-def test_gradients_of_a_piece_are_those_of_its_own_graph(seed):
-    """A later call's gradient is that of the graph whose rows are constants: differentiated after the cut, or before."""
-    case = Sequences(seed, causal=True)
-    wrt = [p for p in case.wrt if p.op.name == "param"]
-    program = ag.compile([case.loss, *ag.grad(case.loss, wrt)], carry=case.t)
-    graph = program.graph
-    feeds, cut = case.fed(graph), (case.sizes["t"] + 1) // 2
-    first, second = pieces(graph, feeds, [cut, case.sizes["t"]], case.t)
-    _, carry = program(**first)
-    got, _ = program(carry=carry, **second)
-    plain = ag.compile(case.loss, carry=case.t)
-    later = ag.Graph(plain.cut.later)
-    fed = {name: value for name, value in second.items() if name in later.inputs}
-    for slot, rows in zip(plain.cut.slots, carry.values(), strict=True):  # names that are not the user's may differ
-        fed.update(zip(slot.feeds, rows, strict=True))
-    if plain.cut.steps is not None:
-        fed[plain.cut.steps] = carry.steps
-    alive = [p for p in wrt if p.name in later.inputs]
-    sizes = later.sizes(fed)
-    want = ag.Graph(later.outputs[0]).unroll(**{a.name: sizes[a.name] for a in ag.Graph(later.outputs[0]).axes})
-    known = {p for p in alive if p.name in ag.Graph(later.outputs[0]).inputs}
-    fed = {name: value for name, value in fed.items() if name in want.graph.inputs}
-    expected = dict(zip([p.name for p in known], want.grad([p.name for p in known]).evaluate(**fed), strict=True))
-    for p, value in zip(wrt, got[1:], strict=True):
-        assert np.allclose(value, expected.get(p.name, 0.0), rtol=1e-11, atol=1e-11), (seed, p)
 
 
 # -- misuse ---------------------------------------------------------------------------------------------------------------
@@ -320,21 +304,20 @@ def test_carry_is_no_name_for_an_input():
 # -- with lengths -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", range(0, 200, 4))
+@pytest.mark.parametrize("seed", range(0, 300, 5))
 def test_each_sequence_goes_on_from_its_own_end(seed):
     """Pieces that end at steps of their own, some of them empty: what each sequence says and leaves is what it does alone.
 
     What is the same for all sequences, noise and clocks and the number of the step, is each one's own then.
     """
-    case = Sequences(seed, causal=True)
-    if case.b is None:
-        return
+    case = Sequences(seed, causal=True, batch=True)
     clock = ag.state("clock", over=case.t, init=ag.param("clock0"))
     clock[case.t] = 0.5 * clock[case.t - 1] + ag.index(case.t) + ag.normal("tick", over=case.t)
     case.feeds["clock0"] = (), lambda rng, shape: rng.normal(size=shape)
     outputs = [clock, *(v for v in [*case.states, *case.pool] if case.t in v.axes)]
     graph = ag.Graph(outputs)
-    feeds, program, size = case.fed(graph), ag.compile(outputs, carry=case.t), case.sizes
+    feeds, size = case.fed(graph), case.sizes
+    program = ag.compile(outputs, carry=case.t, passes=() if seed % 5 else None)
     whole, want = program(**feeds)
     carry, rng = None, np.random.default_rng(seed)
     for before, steps, piece in ragged_pieces(case, graph, feeds, rng):
@@ -356,15 +339,12 @@ def test_each_sequence_goes_on_from_its_own_end(seed):
         assert np.allclose(carry[name], value, rtol=1e-12, atol=1e-12), (seed, name)
 
 
-@pytest.mark.parametrize("seed", range(1, 161, 8))
-def test_gradients_of_ragged_pieces_are_those_of_each_sequence(seed):
+@pytest.mark.parametrize(("order", "seed"), [(1, s) for s in range(1, 161, 10)] + [(2, s) for s in range(6, 161, 20)])
+def test_gradients_of_ragged_pieces_are_those_of_each_sequence(order, seed):
     """Each sequence carried on alone, in a batch of one without padding: its gradients add up to those of all together."""
-    case = Sequences(seed, causal=True)
-    wrt = [p for p in case.wrt if p.op.name == "param"]
-    if case.b is None or not wrt:
-        return
-    outputs = [case.loss, *ag.grad(case.loss, wrt)]
-    program, graph = ag.compile(outputs, carry=case.t), ag.Graph(outputs)
+    case = Sequences(seed, causal=True, second=order == 2, batch=True)
+    outputs = [case.loss, *ag.grad(case.loss, [p for p in case.wrt if p.op.name == "param"])]
+    program, graph = ag.compile(outputs, carry=case.t, passes=()), ag.Graph(outputs)
     feeds, rng = case.fed(graph), np.random.default_rng(seed)
     carry, alone = None, [None] * case.sizes["b"]
     for _, steps, piece in ragged_pieces(case, graph, feeds, rng):

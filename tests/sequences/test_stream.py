@@ -306,6 +306,29 @@ def test_bound_feeds_change_nothing(seed):
             assert np.allclose(got, steps(whole, graph.layout(node), case.t, i), rtol=1e-12, atol=1e-12), (seed, node)
 
 
+def test_rows_of_a_loop_within_a_step_that_a_gradient_does_not_read():
+    u = ag.Axis("u")
+    x, w, v = ag.input("x", over=(t, u)), ag.param("w"), ag.state("v", over=(t, u), init={u: [3.0, 5.0]})
+    v[t, u] = x[t, u]
+    loss = ag.sum(w * v[t, u - 1] + 2.0 * v[t, u - 2], over=(t, u))
+    assert ag.stream(ag.grad(loss, w), over=t)(x=np.array([7.0, 9.0]))[0] == 5.0 + 7.0
+
+
+@pytest.mark.parametrize("width", [np.float32, np.float64, np.longdouble])
+def test_a_native_step(width: Any, numba_cache):
+    """Compiled; there is no native code for long doubles, and NumPy stands in."""
+    x, h = ag.input("x", (3,), over=t), ag.state("h", (3,), over=t)
+    h[t] = ag.tanh(0.5 * h[t - 1] + 0.25 * h[t - 2] + x[t])
+    xs = np.linspace(-1, 1, 15).reshape(5, 3).astype(width)
+    step, carry, got = ag.stream([h, 2.0 * h], backend="numba"), None, []
+    for row in xs:
+        outs, carry = step(carry, x=row)
+        got.append(outs)
+    assert step.stepped.program.backend == "numba" and got[0][0].dtype == width
+    want = ag.Graph(h).evaluate(x=xs)[0]
+    assert np.allclose(np.stack([a for a, _ in got]), want, rtol=1e-6) and np.array_equal(got[2][1], 2 * got[2][0])
+
+
 def test_misuse_is_refused():
     x, s = ag.input("x", (2,), over=(t, b)), ag.state("s", (2,), over=(t, b))
     s[t] = s[t - 1] + x[t]

@@ -31,16 +31,16 @@ class Sequences(Chance):
     Attributes:
         t, b, u: the axis of the sequence, of the batch, and one more; ``None`` where there is none.
         sizes: the length of each axis, by name.
-        loss: a scalar; with a batch axis the sum over it.
+        loss: a scalar; with a batch axis the sum over it. With ``second=True`` it is :meth:`slope` of another one.
         wrt: what the loss is differentiated by.
         extras: further outputs, each over the batch axis if there is one.
         patterns: what the program is made of, in order.
     """
 
-    def __init__(self, seed: int, causal: bool) -> None:
+    def __init__(self, seed: int, causal: bool, second: bool = False, batch: bool = False) -> None:
         self.seed, self.causal, self.rng = seed, causal, np.random.default_rng([77, seed, causal])
         self.t = ag.Axis("t")
-        self.b = ag.Axis("b") if self.chance(0.75) else None
+        self.b = ag.Axis("b") if self.chance(0.75) or batch else None
         self.u = ag.Axis("u") if self.chance(0.35) else None
         self.batch = (self.b,) if self.b else ()
         self.sizes = {"t": self.count(2, 6), "b": self.count(1, 3), "u": self.count(1, 3)}
@@ -53,6 +53,9 @@ class Sequences(Chance):
         self.patterns: list[str] = []
         self.n = self.count(1, 3)
         self.write()
+        self.first = self.loss
+        if second and self.wrt:
+            self.loss = self.slope(self.loss, self.wrt)
 
     # -- leaves -----------------------------------------------------------------------------------------------------
 
@@ -284,6 +287,18 @@ class Sequences(Chance):
         if self.causal or self.t not in over:
             return ag.sum(v, over=over)
         return self.pick([ag.sum, ag.sum, ag.mean])(v, over=self.t)
+
+    def slope(self, loss: ag.Node, wrt: Sequence[ag.Node]) -> ag.Node:
+        """A scalar of a loss's gradients, which adds up over sequences as they do.
+
+        What varies from sequence to sequence has a sine, all else is multiplied by numbers.
+        """
+        total = ag.constant(0.0)
+        for x, g in zip(wrt, ag.grad(loss, wrt), strict=True):
+            numbers = np.random.default_rng([self.seed, *str(x.name).encode()]).normal(size=x.shape)
+            own = self.b is None or self.b in x.axes
+            total = total + ag.sum(ag.sum(ag.sin(g) if own else g * numbers), over=x.axes)
+        return total
 
     @property
     def nodes(self) -> list[ag.Node]:

@@ -6,14 +6,10 @@ The source is the one that numba compiles. Arrays that nobody has written are fu
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 
-from autograd_seq.emit import native_products
-from autograd_seq.emit import numba as backend
 from autograd_seq.emit.native_math import math_source
 
 
@@ -55,19 +51,3 @@ def interpreted(emitted: Any, width: str) -> Any:
     names["empty"] = poisoned
     program = names["program"]
     return (lambda *sizes: program(*sizes, emitted.constants)) if emitted.constants else program
-
-
-@pytest.fixture
-def in_python(monkeypatch) -> None:
-    """Native programs run as Python, and products however small are products."""
-    monkeypatch.setattr(backend, "compiled", interpreted)
-    monkeypatch.setattr(backend, "available", lambda: True)
-    monkeypatch.setattr(native_products, "FEWEST_COLUMNS", 1)
-
-
-@pytest.fixture
-def numba_cache(monkeypatch, tmp_path) -> Path:
-    """A cache folder of one's own, and numba, or the test is skipped."""
-    pytest.importorskip("numba")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    return tmp_path / "autograd_seq"
