@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import os
 import subprocess
 import sys
@@ -261,3 +262,35 @@ def test_results_do_not_alias_and_feeds_are_not_changed() -> None:
     assert all(np.array_equal(a, b) for a, b in zip(first, kept, strict=True))
     first[1][:] = 9.0
     assert fed.tolist() == [1.0, -2.0, 0.5]
+
+
+def test_a_feed_of_another_sort_is_converted_even_if_its_shape_is_known() -> None:
+    W, x = ag.param("W", (2, 2)), ag.input("x", (2,), over=b)
+    program = ag.compile(ag.tanh(W @ x), backend="numpy")
+    right = {"W": np.array([[1.0, 2.0], [3.0, 4.0]]), "x": np.ones((2, 2))}
+    (want,) = program(**right)
+    for other in (np.ma.masked_array(right["W"], mask=False), right["W"].astype(">f8"), right["W"].tolist()):
+        (got,) = program(**{**right, "W": other})
+        assert type(got) is np.ndarray and got.dtype == want.dtype
+        np.testing.assert_array_equal(got, want)
+
+
+def test_a_users_operation_runs_in_the_context_of_the_call_and_without_warnings() -> None:
+    scale = contextvars.ContextVar("scale", default=1.0)
+    over = ag.defop(
+        "over", shape=lambda x: x, forward=lambda x: np.divide(scale.get(), x), vjp=lambda g, y, x: (-g * y * y,)
+    )
+    w = ag.param("w")
+    program = ag.compile([over(w), ag.exp(w * 1e6)], backend="numpy")
+    for value in (2.0, 5.0):
+        scale.set(value)
+        assert [float(v) for v in program(w=np.array(0.0))] == [np.inf, 1.0]
+        assert [float(v) for v in program(w=np.array(1.0))] == [value, np.inf]
+
+
+def test_a_program_leaves_the_warnings_of_numpy_as_they_were() -> None:
+    program = ag.compile(ag.exp(ag.param("w")), backend="numpy")
+    with np.errstate(all="raise"):
+        assert float(program(w=np.array(1e4))[0]) == np.inf
+        with pytest.raises(FloatingPointError):
+            np.exp(np.array(1e4))
