@@ -31,9 +31,11 @@ HELPERS: dict[str, str] = {
         np.put_along_axis(a, place, np.take_along_axis(a, place, -1) + np.asarray(factor)[..., None], -1)''',
     "places": '''def places(index, n, starts):
     """Where the entries stand that an index names, one in each row of n entries."""
-    if index.size and np.maximum.reduce(index.view(np.uint64), None) >= n:  # a negative number is a large one then
+    flat = index.reshape(-1)
+    found = flat.view(np.uint64)  # in which a negative number is a large one
+    if flat.size and found[found.argmax()] >= n:
         raise IndexError(f"expected 0 … {n - 1}, got {index.min()} … {index.max()}")
-    return index.reshape(-1) + starts''',
+    return flat + starts''',
     "largest": '''def largest(a, axes):
     """The maximum over dimensions."""
     return np.max(a, axis=axes)''',

@@ -2,7 +2,7 @@
 
 The source has two floors. ``program(sizes…)`` allocates the workspace and makes every view once: rows of steps, steps
 before and after, matrices that products read. It returns ``run(feeds…)``, which computes, writing into the workspace.
-Nothing is built per step in a loop: it runs over lists of rows that are there already.
+Nothing is built per step in a loop: it runs over rows, or tuples of rows, that are there already.
 """
 
 from __future__ import annotations
@@ -307,6 +307,10 @@ class Writer:
         self.frames.append(frame)
         self.items(loop.body)
         self.frames.pop()
+        sources = [rows for _, rows in frame.over.values()]
+        fixed = {name for (stage, _), name in self.kept.items() if stage == WORK}
+        if len(sources) > 1 and fixed.issuperset(sources):  # a tuple that is there is read faster than zip makes one
+            frame.steps = self.once(f"list(zip({', '.join(sources)}))", "steps")
         self.write(frame)
 
     def statement(self, node: Node) -> None:

@@ -30,12 +30,13 @@ _WIDTH = 120
 
 @dataclass(eq=False)
 class Frame:
-    """A loop that is being written: what it runs over, and its lines."""
+    """A loop that is being written: what it runs over, a name for all of that together if it has one, and its lines."""
 
     loop: Loop
     over: dict[str, tuple[str, str]] = field(default_factory=dict)
     lines: list[Any] = field(default_factory=list)
     count: str = ""
+    steps: str = ""
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def assembled(w: Writer, returned: Sequence[str]) -> str:
     body = lines(w.run, 2)
     head = f"    def run({', '.join([*w.feeds.values(), *w.outs])}):"
     body += [] if w.outs else [f"        return {tuple_code(returned)}"]
-    work = [f"    {line}" for line in w.work]
+    work = [f"    {part}" for line in w.work for part in _folded(line)]
     sizes = ", ".join([*w.size.values(), "real"])
     constants = ", constants" if w.constants else ""
     text = [f'    """{w.title}"""', *work, "", head, *body, "", "    return run"]
@@ -91,15 +92,23 @@ def lines(parts: Sequence[Any], depth: int) -> list[str]:
         sources = [c for _, c in part.over.values()]
         head = f"for _ in range({part.count}):"
         if names:
-            joined = sources[0] if len(names) == 1 else f"zip({', '.join(sources)})"
+            joined = part.steps or (sources[0] if len(names) == 1 else f"zip({', '.join(sources)})")
             head = f"for {', '.join(names)} in {joined}:"
+        heads = [head]
         if len(indent) + len(head) > _WIDTH:
-            heads = ["for (", *_wrapped(names), ") in zip(", *_wrapped(sources), "):"]
-        else:
-            heads = [head]
+            behind = [f") in {part.steps}:"] if part.steps else [") in zip(", *_wrapped(sources), "):"]
+            heads = ["for (", *_wrapped(names), *behind]
         out += [indent + line for line in heads]
         out += lines(part.lines, depth + 1) or [f"{indent}    pass"]
     return out
+
+
+def _folded(line: str) -> list[str]:
+    """Return the lines of a call on many names."""
+    head, bracket, rest = line.partition("(zip(")
+    if not bracket or len(line) <= _WIDTH - 4:
+        return [line]
+    return [head + bracket, *_wrapped(rest.removesuffix("))").split(", ")), "))"]
 
 
 def _wrapped(names: Sequence[str]) -> list[str]:
