@@ -58,6 +58,9 @@ def _turnable(storage: Storage, n: Node) -> bool:
     lifted = [a for a in n.axes if a not in storage.stepped]
     if not lifted or len(n.shape) != 1 or n in storage.lanes or n in storage.roots or n not in storage.writes:
         return False
+    if n.op.name == "concat":  # of parts computed in their places; a product that fills an array takes that of its factors
+        products = [r.by for r in storage.reads[n] if r.by is not None and r.by.op.name == "blocks"]
+        return bool(products) and all(x in storage.lanes for x in (*products, *n.inputs))
     if n.op.name != "contract":
         return _by_entry(storage, n)
     matrix, vector = n.inputs  # of a matrix that is there before the loop, and a row of vectors

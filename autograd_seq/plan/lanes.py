@@ -33,12 +33,15 @@ class Lanes:
 
     Args:
         reading: the statements of a schedule, and what they read.
+        apart: whether parts of packed values lie one behind the other. Then a product of blocks is not put where its
+            factors are: they lie in blocks, and what a matrix product reads does not.
     """
 
-    def __init__(self, reading: Reading) -> None:
+    def __init__(self, reading: Reading, apart: bool = False) -> None:
         self.path, self.at, self.span = reading.path, reading.at, reading.span
         self.reads, self.roots, self.in_place = reading.reads, reading.roots, reading.in_place
         self.computed, self.operands = reading.computed, reading.operands
+        self.apart = apart
         self.found: dict[Node, Lane] = {}
 
     def all(self) -> dict[Node, Lane]:
@@ -49,8 +52,10 @@ class Lanes:
         for n in self.path:
             if n.op.name == "concat" and self.path[n] and n not in self.found and n.attrs["axis"] == -1:
                 self.found.update(self._left_for(n))
-        for n in [m for m in self.found if m.op.name == "blocks"]:
+        for n in [m for m in self.found if m.op.name == "blocks"] if not self.apart else ():
             self.found.update(self._behind(n))
+        for n in [m for m in self.found if not self.path[m]] if self.apart else ():
+            self.found.update(self._ahead(n))
         for n in self.path:
             if n in self.in_place and n.axes and n not in self.found and (lane := self._left(n)) is not None:
                 self.found[n] = lane
@@ -115,6 +120,21 @@ class Lanes:
         if any(r.by is not x and (r.at >= begins or r.shifts) for m, _ in inside for r in self.reads[m]):
             return {}  # somebody reads a factor after the product has taken its place
         return {x: lane, **{m: lane._replace(start=start + q.start, stop=start + q.stop) for m, q in inside}}
+
+    def _ahead(self, n: Node) -> dict[Node, Lane]:
+        """Return the operand that only ``n`` reads, and those that only that one reads, in the place where ``n`` is to be."""
+        places: dict[Node, Lane] = {}
+        lane, whole = self.found[n], self.found[n].whole
+        while n in self.in_place and n.op.broadcasts and not lane.axis and whole.op.name == "concat":
+            fits = [x for x in n.inputs if x.shape == n.shape and x.dtype is n.dtype and set(x.axes) == set(n.axes)
+                    and self.computed(x) and x in self.in_place and x.op.broadcasts and x not in self.roots
+                    and x not in self.found and self.path[x] == self.path[n] and root(x) is x
+                    and all(r.by is n and not r.shifts for r in self.reads[x])]  # fmt: skip
+            if not fits:
+                break
+            n = fits[0]
+            places[n] = lane
+        return places
 
     def _left(self, n: Node) -> Lane | None:
         """Return the part of another array that ``n`` may write over: it reads it at its own step, as the last to do so."""

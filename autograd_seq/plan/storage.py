@@ -98,7 +98,7 @@ class Storage(Reading):
                  blocks: bool = False) -> None:  # fmt: skip
         super().__init__(items, outputs, writes, in_place, absorbed)
         self.order = axis_order(items, axes)
-        self.lanes = Lanes(self).all() if share else {}
+        self.lanes = Lanes(self, blocks).all() if share else {}
         for n, lane in self.lanes.items():
             self.reads[lane.whole] = [*self.reads[lane.whole], *self._reads_of_lane(n, lane)]
         self.blocks = apart(self) if blocks else {}

@@ -10,6 +10,7 @@ import pytest
 from random_programs import WAYS
 
 import autograd_seq as ag
+from autograd_seq.bench.work import Workload, ours
 
 RNG = np.random.default_rng(11)
 
@@ -627,6 +628,17 @@ def test_the_gates_of_a_batch_lie_in_one_piece_each() -> None:
         homes = ag.compile(h).plan.storage.buffers
         found = [" ".join(a.name for a in home.layout) for home in homes if home.layout != home.axes]
         assert [f.removeprefix("t ") for f in found] == [f.removeprefix("t ") for f in layouts]
+
+
+def test_the_factors_of_cotangents_lie_in_one_piece_each_and_are_computed_there() -> None:
+    """An LSTM's backward loop multiplies three gates' factors at once; they are written beforehand, each in one piece."""
+    loss, wrt = ours(Workload.of("lstm", "small"))
+    program = ag.compile([loss, *ag.grad(loss, wrt)], backend="numpy")
+    storage = program.plan.storage
+    (factors,) = [home for n, home in storage.homes.items() if n.op.name == "concat" and home.layout != home.axes]
+    assert " ".join(a.name for a in factors.layout) == "t block b"
+    placed = [n.op.name for n, lane in storage.lanes.items() if lane.whole is factors.node]
+    assert sorted(placed) == ["mul", "mul", "mul", "mul", "sub"]  # 1 - g² takes the place that its product with i is to have
 
 
 def test_outputs_that_are_parts_of_one_array_belong_to_the_caller() -> None:
