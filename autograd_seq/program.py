@@ -8,7 +8,7 @@ from contextvars import Context
 from dataclasses import replace
 from functools import cached_property, partial
 from itertools import pairwise
-from operator import attrgetter, itemgetter
+from operator import itemgetter
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -34,7 +34,6 @@ from autograd_seq.plan.cost import Cost, cost
 from autograd_seq.plan.passes import BATCH
 from autograd_seq.plan.text import Schedule
 
-_SORT = attrgetter("__class__", "shape", "dtype")  # two arrays of the same sort fit the same program
 _PROFILE_SECONDS = 2.0  # a profile stops after these, or 50 runs, but not before 3 runs
 
 
@@ -121,7 +120,7 @@ class Program:
         """Run on feeds; the graph has no other lengths than theirs."""
         try:
             arrays = self._picked(given)
-            workspace = self._known[tuple(map(_SORT, arrays))] if len(given) == len(arrays) else None
+            workspace = self._known[tuple(map(feeds.sort_of, arrays))] if len(given) == len(arrays) else None
         except (KeyError, AttributeError):
             workspace = None
         if workspace is None:
@@ -280,7 +279,7 @@ class Program:
         ready = [np.asarray(arrays[n], kinds[self.graph.inputs[n].dtype]) for n in self._order]
         if len(given) == len(self._order) and all(type(given.get(n)) is np.ndarray and given[n] is r
                                                   for n, r in zip(self._order, ready, strict=True)):  # fmt: skip
-            self._known[tuple(map(_SORT, ready))] = workspace
+            self._known[tuple(map(feeds.sort_of, ready))] = workspace
         return ready, workspace
 
 

@@ -23,6 +23,7 @@ import numpy as np
 from autograd_seq.axes import Axis
 from autograd_seq.carry import CarriedProgram, Carry
 from autograd_seq.errors import FeedError
+from autograd_seq.graph import feeds
 from autograd_seq.graph.graph import Graph, flatten
 from autograd_seq.graph.step import one_step
 from autograd_seq.node import Node
@@ -109,7 +110,7 @@ class Stream:
             free, _, in_order = self._order
             try:
                 fed = [given[name] for name in free]
-                bound = self._known.get((carry._space, *given, *[(a.shape, a.dtype.char) for a in fed]))
+                bound = self._known.get((carry._space, *given, *map(feeds.sort_of, fed)))
             except (KeyError, AttributeError):
                 bound = None
             if bound is not None:
@@ -131,7 +132,7 @@ class Stream:
         free, bound, _ = self._order
         named = any(a.name in every for a in made.graph.axes if a.name not in made.graph.inputs)
         if not named and all(isinstance(given[name], np.ndarray) and given[name] is arrays[name] for name in free):
-            key = (space, *given, *[(arrays[name].shape, arrays[name].dtype.char) for name in free])
+            key = (space, *given, *[feeds.sort_of(arrays[name]) for name in free])
             self._known[key] = [np.array(arrays[name], order="F") for name in bound]
         outs, left = space.run([*arrays.values()], carry)
         return (outs[0] if self._single else tuple(outs)), left

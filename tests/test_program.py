@@ -265,14 +265,12 @@ def test_results_do_not_alias_and_feeds_are_not_changed() -> None:
 
 
 def test_a_feed_of_another_sort_is_converted_even_if_its_shape_is_known() -> None:
-    W, x = ag.param("W", (2, 2)), ag.input("x", (2,), over=b)
-    program = ag.compile(ag.tanh(W @ x), backend="numpy")
-    right = {"W": np.array([[1.0, 2.0], [3.0, 4.0]]), "x": np.ones((2, 2))}
-    (want,) = program(**right)
-    for other in (np.ma.masked_array(right["W"], mask=False), right["W"].astype(">f8"), right["W"].tolist()):
-        (got,) = program(**{**right, "W": other})
-        assert type(got) is np.ndarray and got.dtype == want.dtype
-        np.testing.assert_array_equal(got, want)
+    """What a first call says of an array does not hold for a masked one, or one of another byte order."""
+    program = ag.compile(ag.sum(ag.param("W", (2, 2))), backend="numpy")
+    W = np.array([[1.0, 2.0], [3.0, 4.0]])
+    for feed in (W, np.ma.masked_array(W, mask=W > 2), W.astype(">f8"), W.tolist(), W):
+        (got,) = program(W=feed)
+        assert type(got) is np.ndarray and got.dtype == W.dtype and got == 10
 
 
 def test_a_users_operation_runs_in_the_context_of_the_call_and_without_warnings() -> None:

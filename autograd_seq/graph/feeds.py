@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from autograd_seq.graph.graph import Graph
 
 _RANK = {bool: 0, int: 1, float: 2}
+
+sort_of = attrgetter("__class__", "shape", "dtype")
+"""What an array must have in common with one that has been checked, so as not to be checked again."""
 
 
 def check(graph: Graph, given: dict[str, Any]) -> dict[str, np.ndarray]:

@@ -149,6 +149,17 @@ def test_the_steady_state_allocates_no_array(kind):
     assert not new and peak < feed.nbytes // 2, (new, peak)
 
 
+def test_a_feed_of_another_sort_is_converted_even_if_its_shape_is_known():
+    x, s = ag.input("x", (2,), over=t), ag.state("s", over=t)
+    s[t] = s[t - 1] + ag.sum(x[t])
+    step, carry, said = ag.stream(s), None, []
+    feed = np.array([1.0, 2.0])
+    for x_t in (feed, feed, np.ma.masked_array(feed, mask=[True, False]), feed.astype(">f8"), feed):
+        value, carry = step(carry, x=x_t)
+        said.append(float(value))
+    assert said == [3, 6, 9, 12, 15]
+
+
 def test_streams_may_be_interleaved_and_branch():
     """Several carries in flight through one stepper, as in a search: each goes on from what it is, not from the last step."""
     y, weights = cell(3, "rnn")
