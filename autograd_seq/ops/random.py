@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from autograd_seq.axes import Axis, as_axes
+from autograd_seq.errors import OperationError
 from autograd_seq.node import Node
 from autograd_seq.op import defop
 from autograd_seq.ops.elementwise import less, where
@@ -87,10 +88,16 @@ def bernoulli(name: str, p: Any, shape: int | Sequence[int] = (), *, over: Axis 
         name, shape, over: as for :func:`uniform`: ``over=()`` is one mask for the whole sequence.
         p: the probability of a 1, a number or node.
 
+    Raises:
+        OperationError: a known ``p`` is no probability.
+
     Example:
         >>> t = Axis("t")
         >>> mask = bernoulli("mask", 0.5, (4,), over=t)
     """
+    known = p._value if isinstance(p, Node) else p
+    if known is not None and not np.all((np.asarray(known) >= 0) & (np.asarray(known) <= 1)):
+        raise OperationError("O108", f"p of {name} is no probability", expected="0 ≤ p ≤ 1", got=str(known))
     return where(less(_source(name, "uniform", shape, over), p), 1.0, 0.0).named(name)
 
 

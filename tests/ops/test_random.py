@@ -87,3 +87,10 @@ def test_draws_are_floats_of_the_width_of_the_run() -> None:
         assert noise.dtype is float
         assert all(n.dtype in (float, int, bool) for n in ag.Graph(noise).nodes)
         assert ag.Graph(x * noise).evaluate(x=np.ones(3, np.float32))[0].dtype == np.float32
+
+
+@pytest.mark.parametrize("p", [1.5, -0.1, float("nan"), [0.5, 2.0], ag.tensor(3.0)])
+def test_a_probability_outside_of_0_and_1_is_refused(p: Any) -> None:
+    with pytest.raises(ag.OperationError, match="p of mask is no probability") as caught:
+        ag.bernoulli("mask", p, (2,), over=())
+    assert caught.value.code == "O108"
