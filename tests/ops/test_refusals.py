@@ -153,6 +153,7 @@ REFUSALS: list[Refusal] = [
     ("O106", ag.OperationError, lambda: ag.window(x(), t, 0), r"the size of a window is a number of steps(.|\n)*got 0"),
     ("O106", ag.OperationError, lambda: ag.window(x(), t, 2, every=1.5), r"every= is a number of steps(.|\n)*got 1.5"),
     ("O107", ag.OperationError, lambda: ag.ticks(t, 3, phase=3), r"within every= steps(.|\n)*phase < 3, got phase=3"),
+    ("O108", ag.OperationError, lambda: ag.bernoulli("m", 1.5, over=t), r"p of m is no probability(.|\n)*0 ≤ p ≤ 1, got 1.5"),
     ("G213", ag.StateError, lambda: state(every=0), r"every= of s is a number of steps(.|\n)*got 0"),
     ("O201", ag.OperationError, lambda: ag.einsum("ij,jk", A23),
      r"one or two operands, a term each, got 2 terms for 1"),
