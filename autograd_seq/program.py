@@ -21,7 +21,7 @@ from autograd_seq.carry import CarriedProgram
 from autograd_seq.emit import backends
 from autograd_seq.emit.profile import MARK, Profile, marked
 from autograd_seq.emit.standalone import standalone, write
-from autograd_seq.errors import DTypeError, FeedError, GradientError, OperationError
+from autograd_seq.errors import AxisError, DTypeError, FeedError, GradientError, OperationError
 from autograd_seq.grad.reverse import grad
 from autograd_seq.graph import feeds
 from autograd_seq.graph.carry import cut_along
@@ -31,7 +31,6 @@ from autograd_seq.graph.lengths import Over, check_needs, fed, ragged, told
 from autograd_seq.node import STRONG, Node
 from autograd_seq.ops.leaf import PARAM, TENSOR
 from autograd_seq.plan.cost import Cost, cost
-from autograd_seq.plan.passes import BATCH
 from autograd_seq.plan.text import Schedule
 
 _PROFILE_SECONDS = 2.0  # a profile stops after these, or 50 runs, but not before 3 runs
@@ -43,8 +42,9 @@ class Program:
     Attributes:
         graph: the folded graph that was compiled.
         source: the program, as text: exactly what runs, but for a batch of one: see ``single``.
-        single: the program that runs where every axis that no loop runs over has the length 1. There the time is that of
-            NumPy's calls, and a program with fewer of them is faster, though it computes more.
+        beside: the axes that no loop runs over, such as that of a batch, where there are loops of NumPy calls.
+        single: the program that runs where all of those have the length 1: the same equations without these axes. There the
+            time is that of NumPy's calls, and a program with fewer of them is faster, though it computes more.
         schedule: what is lifted and what loops; it prints.
         backend: the language it is written in, ``"numpy"`` or ``"numba"``.
         padded: the programs that have run with lengths instead of this one, by the axes that have some and what those
@@ -62,27 +62,30 @@ class Program:
     """
 
     def __init__(self, graph: Graph, dtype: Any, passes: Iterable[str] | None,
-                 layouts: Sequence[Sequence[Axis]], backend: str = "numpy", rows: int = BATCH,
-                 into: bool = False) -> None:  # fmt: skip
+                 layouts: Sequence[Sequence[Axis]], backend: str = "numpy", into: bool = False,
+                 alone: Sequence[Axis] = ()) -> None:  # fmt: skip
         self.graph = graph
         self.dtype = _width(dtype)
         self._like: Any = lambda nodes: Program(Graph(nodes), dtype, passes, layouts, backend)
         self.padded: dict[Over, Program] = {}
-        made = backends.written(graph, layouts, passes, backend, rows, into)
+        made = backends.written(graph, layouts, passes, backend, into, alone)
         self.backend, self.plan, self._emitted, self._notes = made[:4]
         self._silent = made.silent
         self.source = self._emitted.source
         self._make = backends.maker(made, graph, layouts, passes)
         stepped = self.plan.storage.stepped
-        beside = [i for i, a in enumerate(graph.axes) if a not in stepped] if stepped and self.backend == "numpy" else []
-        self._beside = tuple(beside) if rows > 1 else ()
-        self._for_one: Any = lambda: Program(graph, dtype, passes, layouts, backend, 1, into)
+        one = stepped and self.backend == "numpy" and not alone
+        self._alone = tuple(alone)
+        self.beside = tuple(a for a in graph.axes if one and a not in stepped)
+        self._beside = [graph.axes.index(a) for a in self.beside]
+        self._for_one: Any = lambda: Program(graph, dtype, passes, layouts, backend, into, self.beside)
         self._in_numpy: Any = lambda: backends.written(graph, layouts, passes, "numpy")
         self._order = list(self._emitted.feeds)
         self._picked = _picker(self._order)
         self._strong = [n._value.dtype for n in graph.nodes if n.op is TENSOR and n.weak == STRONG and n.dtype is float]
         self._idle: dict[Any, list[Any]] = {}
-        self._known: dict[Any, Any] = {}
+        self._known: dict[Any, Any] = {}  # the workspaces of feeds that have been found to fit
+        self._last: tuple[Any, Any] = None, None
 
     def __repr__(self) -> str:
         return f"<Program of {self.graph!r}>"
@@ -118,9 +121,12 @@ class Program:
 
     def _outputs(self, given: dict[str, Any]) -> tuple[Any, ...]:
         """Run on feeds; the graph has no other lengths than theirs."""
+        before, workspace = self._last  # comparing with the call before takes half the time of looking up
         try:
             arrays = self._picked(given)
-            workspace = self._known[tuple(map(feeds.sort_of, arrays))] if len(given) == len(arrays) else None
+            if (sorts := [*map(feeds.sort_of, arrays)]) != before or len(given) != len(sorts):
+                workspace = self._known[tuple(sorts)] if len(given) == len(sorts) else None
+                self._last = sorts, workspace
         except (KeyError, AttributeError):
             workspace = None
         if workspace is None:
@@ -167,7 +173,12 @@ class Program:
     @cached_property
     def single(self) -> Program:
         """The program for one sequence at a time, compiled when it is first asked for, or needed."""
-        made: Program = self._for_one() if self._beside else self
+        if not self._beside:
+            return self
+        try:
+            made: Program = self._for_one()
+        except AxisError:  # the equations read a step that a single one does not have
+            return self
         return made if made._order == self._order else self
 
     def _at(self, sizes: Sequence[Any]) -> Program:
@@ -269,6 +280,11 @@ class Program:
         arrays = feeds.check(self.graph, data)
         sizes = self.graph._sizes(found)
         check_lengths(self.graph, sizes)
+        if many := [a for a in self._alone if sizes[a] != 1]:
+            raise FeedError(
+                "F203", f"this is the program for one point of {many[0]}", expected=f"1 of {many[0]}", got=f"{sizes[many[0]]}",
+                fix="the program whose .single this is runs on any number",
+            )  # fmt: skip
         width = self.dtype
         if width is None:
             floats = [a.dtype for n, a in arrays.items() if self.graph.inputs[n].dtype is float]
@@ -384,7 +400,7 @@ class ValueAndGrad:
             (loss, *grads), carry = self.program(**given)
             return (loss, dict(zip(self.wrt, grads, strict=True))), carry
         out = self.program(**given) if "lengths" in given else self.program._outputs(given)
-        return out[0], dict(zip(self.wrt, out[1:], strict=False))  # as many as there are names; counting costs 0.1 µs
+        return out[0], dict(zip(self.wrt, out[1:]))  # noqa: B905 - as many as there are names; to say so costs 0.2 µs
 
     @property
     def source(self) -> str:

@@ -16,7 +16,8 @@ from autograd_seq.emit.native import ALL_NATIVE, NativeWriter
 from autograd_seq.emit.numpy import Emitted, Writer
 from autograd_seq.errors import OperationError, did_you_mean
 from autograd_seq.graph.graph import Graph
-from autograd_seq.plan.passes import BATCH, PASSES, Plan, plan
+from autograd_seq.graph.step import one_step
+from autograd_seq.plan.passes import PASSES, Plan, plan
 from autograd_seq.plan.schedule import Loop, schedule
 
 BACKENDS = ("numpy", "numba", "auto")
@@ -70,8 +71,8 @@ def chosen(backend: str | None) -> str:
     return name
 
 
-def written(graph: Graph, layouts: Layouts, passes: Iterable[str] | None, backend: str, rows: int = BATCH,
-            into: bool = False) -> Made:  # fmt: skip
+def written(graph: Graph, layouts: Layouts, passes: Iterable[str] | None, backend: str, into: bool = False,
+            alone: Sequence[Axis] = ()) -> Made:  # fmt: skip
     """Return the program of a graph in a language; for ``"auto"`` see :func:`_found`.
 
     Args:
@@ -79,22 +80,23 @@ def written(graph: Graph, layouts: Layouts, passes: Iterable[str] | None, backen
         layouts: the axes of each output, as its array is to be laid out.
         passes: names of passes, all by default.
         backend: out of ``BACKENDS``.
-        rows: how many points a step of a loop is taken to have; native programs do not depend on it.
         into: let a program of NumPy calls write into arrays of the caller, behind the feeds; native ones return their own.
+        alone: axes that have one point each whenever the program runs; native programs do not depend on it.
 
     Raises:
         OperationError: there is no such pass, or numba is asked for and not installed.
     """
     if backend == "numpy":
-        return _calls(graph, layouts, passes, rows, into)
+        return _calls(graph, layouts, passes, into, alone)
     if backend == "auto":
-        return _found(graph, layouts, passes, rows, into)
+        return _found(graph, layouts, passes, into, alone)
     if not numba.available():
         numba.refuse()
     return _native(graph, layouts, passes)
 
 
-def _found(graph: Graph, layouts: Layouts, passes: Iterable[str] | None, rows: int, into: bool) -> Made:
+def _found(graph: Graph, layouts: Layouts, passes: Iterable[str] | None, into: bool,
+           alone: Sequence[Axis]) -> Made:  # fmt: skip
     """Return the native program where that is worth compiling, else the NumPy one; the last note says why.
 
     It is where there are loops over steps, or very many operations on single numbers; where all loops have a native form, and
@@ -104,7 +106,7 @@ def _found(graph: Graph, layouts: Layouts, passes: Iterable[str] | None, rows: i
     passes = None if passes is None else list(passes)
 
     def calls(why: str) -> Made:
-        return _calls(graph, layouts, passes, rows, into)._replace(notes=(f"NumPy: {why}",))
+        return _calls(graph, layouts, passes, into, alone)._replace(notes=(f"NumPy: {why}",))
 
     loops = any(isinstance(item, Loop) for item in schedule(graph.nodes))
     if not loops and sum(1 for n in graph.nodes if n.inputs and not n.shape) < _MANY_NUMBERS:
@@ -120,23 +122,26 @@ def _found(graph: Graph, layouts: Layouts, passes: Iterable[str] | None, rows: i
     return made._replace(notes=(*made.notes, f"taken since numba is installed, and {why}"))
 
 
-def _calls(graph: Graph, layouts: Layouts, passes: Iterable[str] | None, rows: int = BATCH, into: bool = False) -> Made:
-    planned = plan(graph.outputs, graph.axes, calls.writes, calls.in_place, passes, rows)
-    writer = Writer(planned.graph, planned.storage, graph.axes, _title(graph), list(graph.inputs))
+def _calls(graph: Graph, layouts: Layouts, passes: Iterable[str] | None, into: bool = False,
+           alone: Sequence[Axis] = ()) -> Made:  # fmt: skip
+    outputs = one_step(graph, *alone) if alone else graph.outputs
+    planned = plan(outputs, graph.axes, calls.writes, calls.in_place, passes)
+    writer = Writer(planned.graph, planned.storage, graph.axes, _title(graph, alone), graph.inputs)
     return Made("numpy", planned, writer.emit(layouts, into))
 
 
 def _native(graph: Graph, layouts: Layouts, passes: Iterable[str] | None) -> Made:
     some = [p for p in (PASSES if passes is None else passes) if p not in _FOR_CALLS]
     planned = plan(graph.outputs, graph.axes, native_ops.writes, calls.in_place, some)
-    writer = NativeWriter(planned.graph, planned.storage, graph.axes, _title(graph), list(graph.inputs))
+    writer = NativeWriter(planned.graph, planned.storage, graph.axes, _title(graph), graph.inputs)
     emitted = writer.emit(layouts)
     return Made("numba", planned, emitted, writer.notes(), writer.slow_loops())
 
 
-def _title(graph: Graph) -> str:
+def _title(graph: Graph, alone: Sequence[Axis] = ()) -> str:
     names = [graph.name(o) for o in graph.outputs]
-    return f"Compute {', '.join(names[:8])}{', …' if len(names) > 8 else ''}."
+    where = f", where {' and '.join(a.name for a in alone)} {'has' if len(alone) == 1 else 'have'} one point" if alone else ""
+    return f"Compute {', '.join(names[:8])}{', …' if len(names) > 8 else ''}{where}."
 
 
 def maker(made: Made, graph: Graph, layouts: Layouts, passes: Iterable[str] | None) -> Any:

@@ -18,6 +18,9 @@ UFUNCS = {
 }  # fmt: skip
 """Operations that are one ufunc: ``add(a, b, out)``."""
 
+OPERATORS = {"add": " + ", "sub": " - ", "mul": " * ", "div": " / ", "neg": "-"}
+"""Those that are said so of single numbers, which takes a fifth of the time."""
+
 ONE, MINUS_ONE, SMALLEST = "ONE", "MINUS_ONE", "SMALLEST"
 """Stand for numbers of the program's width, which are made once: NumPy takes longer to read a Python number than to add it."""
 NUMBERS = {ONE: ("one", "1.0"), MINUS_ONE: ("minus_one", "-1.0"), SMALLEST: ("smallest", "np.finfo(real).tiny")}

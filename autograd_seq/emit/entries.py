@@ -20,7 +20,8 @@ def pick(w: Writer, node: Node) -> bool:
     if not _in_one_piece(w, array, index):
         return False
     flat, at = _flat(w, array, x), _places(w, array, index)
-    code = f"{flat}.take({at}).reshape({_lengths(w, array)})"
+    row = len(array.axes) + len(x.shape) == 2
+    code = f"{flat}.take({at})" if row else f"{flat}.take({at}).reshape({_lengths(w, array)})"
     if w.is_local(node):
         w.write(f"{w.array(node).code} = {code}")
     else:

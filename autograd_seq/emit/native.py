@@ -7,7 +7,7 @@ given arrays and lengths, allocates nothing, and reads like the equations: loops
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -35,7 +35,7 @@ ALL_NATIVE = "native (numba): everything"
 class NativeWriter(Memory):
     """Writes one program: what is computed, in which loops."""
 
-    def __init__(self, graph: Graph, storage: Storage, axes: Sequence[Axis], title: str, feeds: Sequence[str]) -> None:
+    def __init__(self, graph: Graph, storage: Storage, axes: Sequence[Axis], title: str, feeds: Mapping[str, Node]) -> None:
         super().__init__(graph, storage, axes, title, feeds)
         self.lines: list[str] = []
         self.depth = 1

@@ -5,7 +5,7 @@ What a native function reads and writes becomes an argument of it. Feeds are mad
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -35,7 +35,7 @@ MANY = 8
 class Memory(Writer):
     """Writes what is read and written; a :class:`autograd_seq.emit.native.NativeWriter` says what is computed."""
 
-    def __init__(self, graph: Graph, storage: Storage, axes: Sequence[Axis], title: str, feeds: Sequence[str]) -> None:
+    def __init__(self, graph: Graph, storage: Storage, axes: Sequence[Axis], title: str, feeds: Mapping[str, Node]) -> None:
         super().__init__(graph, storage, axes, title, feeds)
         self.names.taken |= set(PROVIDED)
         self.var = {a: self.names.new(a.name) for a in self.axes}

@@ -8,7 +8,7 @@ Nothing is built per step in a loop: it runs over rows, or tuples of rows, that 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -45,16 +45,18 @@ class Writer:
         graph, storage: of its plan.
         axes: in the order in which their lengths are told.
         title: the first line of its docstring.
-        feeds: names of inputs and parameters, in the order in which it takes those that it reads.
+        feeds: inputs and parameters as they are declared, by name, in the order in which it takes those that it reads.
+            The plan may have them without axes that have one point.
     """
 
-    def __init__(self, graph: Graph, storage: Storage, axes: Sequence[Axis], title: str, feeds: Sequence[str]) -> None:
+    def __init__(self, graph: Graph, storage: Storage, axes: Sequence[Axis], title: str, feeds: Mapping[str, Node]) -> None:
         self.graph, self.storage, self.axes, self.title = graph, storage, tuple(axes), title
         self.labels = state_names(graph.nodes, {n: graph.name(n) for n in graph.nodes})
         self.names = Names(RESERVED)
         self.bundle = Bundle(self.names.new)
         self.equations = Equations(graph, self.labels, storage.absorbed)
         self.size = {a: self.names.new(a.name.upper() if len(a.name) <= 2 else f"size_{a.name}") for a in self.axes}
+        self.declared = feeds
         self.feeds = {name: self.names.new(name) for name in feeds if name in graph.inputs}
         self.constants: dict[str, np.ndarray] = {}
         self.work: list[str] = []
@@ -142,7 +144,12 @@ class Writer:
             axis = node.attrs["axis"]
             return Array(self.once(f"arange({self.size[axis]})", f"index_{axis.name}"), (axis,), (), WORK)
         assert node.op in (INPUT, PARAM, TENSOR), node
-        return self.sorted(Array(self.feeds[self.graph.name(node)], node.axes, node.shape, RUN), node)
+        name = self.graph.name(node)
+        code = self.feeds[name]
+        if node.axes != self.declared[name].axes:
+            lengths = tuple_code([*(self.size[a] for a in node.axes), *node.shape])
+            code = self.once(f"{code}.reshape({lengths})", f"{name}_alone", RUN)
+        return self.sorted(Array(code, node.axes, node.shape, RUN), node)
 
     def _constant(self, node: Node) -> str:
         value = np.asarray(node._value)

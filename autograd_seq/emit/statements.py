@@ -96,7 +96,9 @@ def _blocks(w: Writer, node: Node, lifted: Sequence[Axis]) -> None:
 
 def _local(w: Writer, node: Node, xs: list[str]) -> None:
     name, mixed = w.array(node).code, node.dtype is float and any(x.dtype is not float for x in node.inputs)
-    if node.op.name in calls.UFUNCS:
+    if node.op.name in calls.OPERATORS and not (node.axes or node.shape or mixed) and node.dtype is float:
+        w.write(f"{name} = {calls.OPERATORS[node.op.name].join(xs if len(xs) > 1 else ['', *xs])}")
+    elif node.op.name in calls.UFUNCS:
         width = ", dtype=real" if mixed else ""
         w.write(f"{name} = {calls.UFUNCS[node.op.name]}({', '.join(xs)}{width})")
     elif (lines := calls.phrase(node, name, xs)) is not None:
@@ -145,6 +147,9 @@ def _reduce(w: Writer, node: Node, lifted: Sequence[Axis]) -> None:
     all_axes = [a for a in w.storage.order if a in x.axes and a not in w.stepping()]
     positions = tuple(i for i, a in enumerate(all_axes) if a in over)
     code = w.operand(x, all_axes, None)
+    if node.op.name == "sum_over" and not x.shape and len(positions) == len(all_axes):
+        w.assign(node, f"add.reduce({code}{', axis=None' if len(positions) > 1 else ''})")
+        return
     function = _REDUCERS[node.op.name]
     w.helpers.add(function)
     w.assign(node, f"{function}({code}, {positions})")

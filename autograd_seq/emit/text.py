@@ -71,7 +71,7 @@ def assembled(w: Writer, returned: Sequence[str]) -> str:
     text = [f'    """{w.title}"""', *work, "", head, *body, "", "    return run"]
     functions = [HELPERS[h] for h in HELPERS if h in w.helpers] + list(w.bundle.sources.values())
     code = "\n".join([f"def program({sizes}{constants}):", *text])
-    used = [n for n in NUMPY if re.search(rf"(?<![\w.\"]){n}\(", code)]
+    used = [n for n in NUMPY if re.search(rf"(?<![\w.\"]){n}(\.reduce)?\(", code)]
     modules = [f"import {m}" for m in sorted(w.bundle.modules - {"numpy"})]
     imports = [*modules, ""] if modules else []
     imports += ["import numpy as np", *([f"from numpy import {', '.join(used)}"] if used else [])]

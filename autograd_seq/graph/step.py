@@ -1,7 +1,7 @@
-"""One step of an axis: a graph without that axis, whose shifts have become the rows outside of a sequence of one step.
+"""One step of some axes: a graph without them, whose shifts have become the rows outside of a sequence of one step.
 
-What the unroller does to all axes at every point is done here to one axis at its only point, and the result is a folded
-graph over the others, loops along them included. It is what a stream runs.
+What the unroller does to all axes at every point is done here to some axes at their only point, and the result is a folded
+graph over the others, loops along them included. It is what a stream runs, and what runs for a batch of one.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from autograd_seq.ops.state import STATE, Bound
 from autograd_seq.ops.time import ALONG, AT, INDEX, SHIFT, SIZE, SPREAD, spread
 
 
-def one_step(graph: Graph, axis: Axis) -> list[Node]:
-    """Return what the outputs of a graph are on a sequence of one step, as equations that do not vary over the axis.
+def one_step(graph: Graph, *over: Axis) -> list[Node]:
+    """Return what the outputs of a graph are on a sequence of one step, as equations that do not vary over its axis.
 
     Args:
         graph: the equations.
-        axis: of the steps; axes that ``along`` makes as long go with it.
+        over: the axis of the steps, or several with one step each; axes that ``along`` makes as long go with them.
 
     Returns:
-        The outputs. Inputs that varied over the axis keep their names, and are fed one step, without the axis.
+        The outputs. Inputs that varied over the axes keep their names, and are fed one step, without the axes.
 
     Raises:
         AxisError: a step is picked that a sequence of one does not have.
@@ -49,12 +49,12 @@ def one_step(graph: Graph, axis: Axis) -> list[Node]:
     Notes:
         Linear in the number of nodes.
     """
-    return _Step(graph, axis).outputs
+    return _Step(graph, over).outputs
 
 
 class _Step:
-    def __init__(self, graph: Graph, axis: Axis) -> None:
-        self.graph, self.gone = graph, {axis}
+    def __init__(self, graph: Graph, over: Sequence[Axis]) -> None:
+        self.graph, self.gone = graph, set(over)
         pairs = [(n.attrs["axis"], n.attrs["other"]) for n in graph.nodes if n.op is ALONG]
         while more := {b for p in pairs for a, b in (p, p[::-1]) if a in self.gone and b not in self.gone}:
             self.gone |= more
@@ -128,8 +128,10 @@ class _Step:
             several = kept or len(inputs) > 1
             return apply(node.op, *inputs, **{**attrs, "axes": kept}) if several else cast(inputs[0], node.dtype)
         if node.op is DRAW and self.gone & set(attrs["over"]):
-            first = next(a for a in attrs["over"] if a in self.gone)
-            return self._changed(made := counted(node, first, constant(0), inputs), made.inputs) or made
+            for axis in [a for a in attrs["over"] if a in self.gone]:
+                node = counted(node, axis, constant(0), inputs)
+                inputs = node.inputs
+            return node
         return None
 
     def _picked(self, node: Node, x: Node) -> Node:

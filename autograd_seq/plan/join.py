@@ -61,22 +61,17 @@ class Joint:
     vectors: list[Term]
 
 
-def joined(outputs: Sequence[Node], rows: int) -> list[Node]:
-    """Return the graph with sums of products, in loops over single rows, as one product each.
-
-    Args:
-        outputs: what the graph computes.
-        rows: how many points a step is taken to have along the axes that its loop does not run over.
-    """
+def joined(outputs: Sequence[Node]) -> list[Node]:
+    """Return the graph with sums of products, in loops over single rows, as one product each."""
     where = Places(outputs)
-    joints = _found(where, rows)
+    joints = _found(where)
     return _Joiner(where, joints).run(list(outputs)) if joints else list(outputs)
 
 
 # -- what can be joined -----------------------------------------------------------------------------------------------------
 
 
-def _found(where: Places, rows: int) -> list[Joint]:
+def _found(where: Places) -> list[Joint]:
     """Return the joints of a graph.
 
     A sum has an *anchor*: a product with something that its own loop computes. Where others read rows of that product too, as
@@ -86,7 +81,7 @@ def _found(where: Places, rows: int) -> list[Joint]:
     shared: dict[Node, list[Sum]] = {}
     found: list[Joint] = []
     for n in where.nodes:
-        if not single(where, n, rows) or inner(where, n):
+        if not single(where, n) or inner(where, n):
             continue
         linear, rest = split(where, n)
         anchor = next((x for x in linear if x.matrix is not None and late(where, n, x)), None)
@@ -111,12 +106,12 @@ def _found(where: Places, rows: int) -> list[Joint]:
     return found
 
 
-def single(where: Places, n: Node, rows: int) -> bool:
+def single(where: Places, n: Node) -> bool:
     """Tell whether a node is a sum of vectors of a loop, one of them a step."""
     path = where.path[n]
     if not path or not is_sum(n) or len(n.shape) != 1:
         return False
-    return rows == 1 or not set(n.axes) - {loop.axis for loop in path}
+    return not set(n.axes) - {loop.axis for loop in path}
 
 
 def _read_elsewhere(where: Places, x: Term) -> bool:

@@ -42,18 +42,13 @@ class Pair(NamedTuple):
     begins: bool
 
 
-def paired(outputs: Sequence[Node], rows: int) -> list[Node]:
-    """Return the graph with such sums, in loops over single rows, as products of pairs.
-
-    Args:
-        outputs: what the graph computes.
-        rows: how many points a step is taken to have along the axes that its loop does not run over.
-    """
+def paired(outputs: Sequence[Node]) -> list[Node]:
+    """Return the graph with such sums, in loops over single rows, as products of pairs."""
     where = Places(outputs)
     taken: set[Node] = set()
     pairs: dict[Node, Pair] = {}
     for n in where.nodes:
-        if n.op is _ADD and single(where, n, rows) and all(_product(where, x, n) for x in n.inputs):
+        if n.op is _ADD and single(where, n) and all(_product(where, x, n) for x in n.inputs):
             for first, second in (n.inputs, n.inputs[::-1]):
                 pair = _pair(where, first, second)
                 if pair is not None and not {pair.late.inputs[0], pair.packed} & taken:

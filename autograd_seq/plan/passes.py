@@ -25,9 +25,6 @@ from autograd_seq.plan.split import split
 from autograd_seq.plan.storage import Storage
 from autograd_seq.plan.views import LEAVES
 
-BATCH = 32
-"""How many points a step is taken to have along all axes but that of its loop, where their lengths are not known."""
-
 GRAPH_PASSES: dict[str, Callable[..., list[Node]]] = {
     "canonical": canonical,
     "identities": identities,
@@ -44,8 +41,7 @@ GRAPH_PASSES: dict[str, Callable[..., list[Node]]] = {
     "pair": paired,
     "split": split,
 }
-"""Passes over the graph, in the order in which they run. ``join`` and ``pair`` also take how many rows a step is
-taken to have."""
+"""Passes over the graph, in the order in which they run."""
 
 PASSES: tuple[str, ...] = (*GRAPH_PASSES, "sink", "absorb", "apart", "share")
 """All passes, in order: those over the graph; ``sink``, which computes long rows in the loop that reads them; ``absorb``, which
@@ -66,7 +62,6 @@ class Plan:
 
 def plan(
     outputs: Sequence[Node], axes: Sequence[Axis], writes: Say, in_place: Say, passes: Iterable[str] | None = None,
-    rows: int = BATCH,
 ) -> Plan:
     """Return the plan of what computes ``outputs``.
 
@@ -75,30 +70,29 @@ def plan(
         axes: the axes of that graph, in order.
         writes, in_place: what the language can do with a node's operation (see :class:`Storage`).
         passes: names out of ``PASSES``; all by default.
-        rows: how many points a step is taken to have along the axes that its loop does not run over.
 
     Raises:
         OperationError: there is no such pass.
     """
-    chosen, out = simplified(outputs, passes, rows)
+    chosen, out = simplified(outputs, passes)
     out = legal(out)
     graph = Graph(out)
     items = schedule(graph.nodes)
     if "sink" in chosen:
-        items = sunk(graph, items, rows)
+        items = sunk(graph, items)
     inner = absorbed(graph, items) if "absorb" in chosen else {}
     storage = Storage(
         items, graph.outputs, axes, [n for n in graph.nodes if writes(n)], [n for n in graph.nodes if in_place(n)], inner,
-        share="share" in chosen, blocks="apart" in chosen and rows > 1,
+        share="share" in chosen, blocks="apart" in chosen,
     )  # fmt: skip
     return Plan(graph, items, storage)
 
 
-def simplified(outputs: Sequence[Node], passes: Iterable[str] | None = None, rows: int = BATCH) -> tuple[set[str], list[Node]]:
+def simplified(outputs: Sequence[Node], passes: Iterable[str] | None = None) -> tuple[set[str], list[Node]]:
     """Return the passes that are to run, and what is left to be computed when those over the graph have.
 
     Args:
-        outputs, passes, rows: as for :func:`plan`.
+        outputs, passes: as for :func:`plan`.
 
     Raises:
         OperationError: there is no such pass.
@@ -110,7 +104,7 @@ def simplified(outputs: Sequence[Node], passes: Iterable[str] | None = None, row
     out = rebuild(outputs, own)
     for name, run in GRAPH_PASSES.items():
         if name in chosen:
-            out = run(out, rows) if name in ("join", "pair") else run(out)
+            out = run(out)
     return chosen, out
 
 

@@ -19,10 +19,13 @@ from autograd_seq.plan.views import LEAVES, is_view
 LONG = 8192
 """Entries from which a row is long."""
 
+BATCH = 32
+"""How many points a step is taken to have along all axes but that of its loop, for their lengths are not known."""
+
 _VIEWS = {"slice", "broadcast_to", "reshape", "transpose", "spread"}
 
 
-def sunk(graph: Graph, items: Sequence[Item], rows: int) -> tuple[Item, ...]:
+def sunk(graph: Graph, items: Sequence[Item]) -> tuple[Item, ...]:
     """Return the schedule with what only one loop reads, in long rows, at its own steps, moved into that loop."""
     readers: dict[Node, list[Node]] = {n: [] for n in graph.nodes}
     for n in graph.nodes:
@@ -42,7 +45,7 @@ def sunk(graph: Graph, items: Sequence[Item], rows: int) -> tuple[Item, ...]:
                 if item not in kept and readers[item] and all(r in inside for r in readers[item]) and _fits(item, loop.axis):
                     moved.append(item)
                     inside.add(item)
-            moved = _worth(moved, readers, rows)
+            moved = _worth(moved, readers)
             if moved:
                 gone, whole = set(moved), Loop(loop.axis, loop.direction, (*moved[::-1], *loop.body))
                 part = [whole if i is loop else i for i in part if isinstance(i, Loop) or i not in gone]
@@ -58,12 +61,12 @@ def _fits(n: Node, axis: Axis) -> bool:
     return n.op.broadcasts or n.op.name in _VIEWS or n.op.name == "concat"
 
 
-def _worth(moved: list[Node], readers: dict[Node, list[Node]], rows: int) -> list[Node]:
+def _worth(moved: list[Node], readers: dict[Node, list[Node]]) -> list[Node]:
     """Return the nodes that have long rows, with the views of them; what is moved is read by nothing that stays."""
     out: list[Node] = []
     stay: set[Node] = set()
     for n in moved:  # readers come first
-        long = is_view(n) or prod(n.shape) * (rows if len(n.axes) > 1 else 1) >= LONG
+        long = is_view(n) or prod(n.shape) * (BATCH if len(n.axes) > 1 else 1) >= LONG
         if long and not any(r in stay for r in readers[n]):
             out.append(n)
         else:

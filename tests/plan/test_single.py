@@ -86,7 +86,7 @@ def feed(node: ag.Node, **sizes: int) -> np.ndarray:
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("over", ["t", "tb", "bt", "ut"])
 def test_the_program_for_one_sequence_equals_the_unrolled_graph(name: str, over: str) -> None:
-    """With the states among the outputs and without; every length, with a batch too; in an inner loop."""
+    """With the states among the outputs and without; every length; in an inner loop."""
     check(name, over)
 
 
@@ -104,7 +104,7 @@ def check(name: str, over: str) -> None:
     for extra in ([], states):
         program, graph = ag.compile([*outputs, *extra]).single, ag.Graph([*outputs, *extra])
         whole = ag.Graph([loss, *extra, *wrt])
-        for n, m in ((4, 1), (7, 2), (1, 1), (0, 1)):
+        for n, m in ((4, 1), (7, 1), (1, 1), (0, 1)) if "b" in over else ((4, 1), (7, 2), (1, 1), (0, 1)):
             sizes = {a: n if a == "t" else m for a in over}
             feeds = {k: feed(v, **sizes) for k, v in ag.Graph(loss).inputs.items()}
             values = whole.unroll(**sizes).grad(wrt, with_outputs=True).evaluate(**feeds)
@@ -145,3 +145,25 @@ def test_calls_of_a_step_of_one_sequence() -> None:
             lines = body[: body.index("\n\n")].splitlines()
             counts.append(sum(line.startswith(" " * 12) and line.endswith(")") and "# " not in line for line in lines))
         assert counts == want, cell
+
+
+def test_equations_of_one_sequence_have_no_axis_of_a_batch() -> None:
+    t, b = ag.Axis("t"), ag.Axis("b")
+    x, h = ag.input("x", (2,), over=(t, b)), ag.state("h", (2,), over=(t, b))
+    h[t] = ag.tanh(h[t - 1] + x[t] * ag.index(b) + ag.max(x, over=b) + ag.normal("noise", over=b))
+    program, one = ag.compile(h), np.ones((3, 1, 2))
+    assert program.beside == (b,) and "h[t] = " in program.single.source and "h[t, b]" in program.source
+    assert program(x=one)[0].shape == (3, 1, 2)
+    np.testing.assert_allclose(program(x=one)[0], ag.Graph(h).unroll(t=3, b=1).evaluate(x=one)[0], rtol=1e-14)
+    with pytest.raises(ag.FeedError, match=r"(?s)F203.*one point of b.*got 2"):
+        program.single(x=np.ones((3, 2, 2)))
+
+
+def test_a_step_that_one_point_does_not_have_is_refused_as_ever() -> None:
+    t, b = ag.Axis("t"), ag.Axis("b")
+    x, h = ag.input("x", over=(t, b)), ag.state("h", over=(t, b))
+    h[t] = ag.tanh(h[t - 1] + ag.at(x, b, 1))
+    program = ag.compile(h)
+    assert program.single is program and program(x=np.ones((3, 2)))[0].shape == (3, 2)
+    with pytest.raises(ag.AxisError):
+        program(x=np.ones((3, 1)))
