@@ -1,6 +1,15 @@
 """Functions that programs carry along, as text, by name."""
 
 HELPERS: dict[str, str] = {
+    "aligned": '''def aligned(shape, dtype, make=np.empty):
+    """An array that begins at a cache line: a vector that lies across two of them takes two loads, and two stores."""
+    dtype = np.dtype(dtype)
+    size = dtype.itemsize
+    for n in shape:
+        size *= n
+    memory = make(size + 64, np.uint8)
+    start = -memory.__array_interface__["data"][0] % 64
+    return memory[start : start + size].view(dtype).reshape(shape)''',
     "rows": '''def rows(a):
     """The rows of an array, each as a view."""
     return [a[i, ...] for i in range(len(a))]''',

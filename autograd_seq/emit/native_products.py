@@ -164,7 +164,7 @@ def packed_name(w: NativeWriter, x: Node, n: str, k: str, how: object, still: bo
     key = (root(x), n, k, how, still)
     if key not in w.packs:
         w.packs[key] = w.names.new(f"{w.called(x)}_packed")
-        w.work.append(f"{w.packs[key]} = empty(packed_size({n}, {k}, real), real)")
+        w.allocate(w.packs[key], f"(packed_size({n}, {k}, real),)", "real")
     return w.packs[key]
 
 
@@ -172,7 +172,7 @@ def room(w: NativeWriter) -> str:
     """Return the array that products copy rows to."""
     if not w.room:
         w.room = w.names.new("room")
-        w.work.append(f"{w.room} = empty({DEPTH * ROWS}, real)")
+        w.allocate(w.room, f"({DEPTH * ROWS},)", "real")
     return w.room
 
 

@@ -107,6 +107,8 @@ def _fixed(w: Writer, node: Node, code: str, turned: bool, stage: int) -> str:
     if not turned and code.isidentifier():
         return code
     label = w.called(node)
+    if turned and not node.axes:
+        return _kept(w, node, f"{label}_T", f"{code}.T", node.shape[::-1])
     wanted = f"{label}_T" if turned else label
     full = f"ascontiguousarray({_turned(code, turned)})" if turned else code
     if stage == WORK and not turned:
@@ -115,6 +117,15 @@ def _fixed(w: Writer, node: Node, code: str, turned: bool, stage: int) -> str:
         w.fixed[node, full] = w.names.new(wanted)
         w.run.append(f"{w.fixed[node, full]} = {full}")
     return w.fixed[node, full]
+
+
+def _kept(w: Writer, node: Node, wanted: str, code: str, shape: Sequence[int]) -> str:
+    """Return the name of a copy of a matrix in the workspace, made before the loop that reads it."""
+    if (node, code) not in w.fixed:
+        w.fixed[node, code] = name = w.names.new(wanted)
+        w.allocate(name, tuple_code(shape), w.width(node))
+        w.run.append(f"copyto({name}, {code})")
+    return w.fixed[node, code]
 
 
 def _dot(w: Writer, node: Node, a: str, b: str, rows_: Sequence[Label], columns: Sequence[Label], labels: str) -> None:
@@ -152,12 +163,9 @@ def _into_blocks(w: Writer, node: Node, contraction: Node, blocks: Blocks) -> No
         code = f"{x.code}.reshape({tuple_code([n, count, blocks.width])}).transpose(1, 0, 2)"
     else:
         code = f"{x.code}.reshape({tuple_code([count, blocks.width, n])}).transpose(0, 2, 1)"
-    code = f"ascontiguousarray({code})"
-    if (matrix, code) not in w.fixed:
-        w.fixed[matrix, code] = w.names.new(f"{w.called(matrix)}_blocks")
-        w.run.append(f"{w.fixed[matrix, code]} = {code}")
+    turned = _kept(w, matrix, f"{w.called(matrix)}_blocks", code, [count, n, blocks.width])
     rows_ = w.at_step(w.array(vector), w.called(vector))
-    w.write(f"matmul({rows_}, {w.fixed[matrix, code]}, {w.target(node)})")
+    w.write(f"matmul({rows_}, {turned}, {w.target(node)})")
 
 
 def _batched(w: Writer, node: Node, contraction: Node, parts: Sequence[Array], labels: Sequence[str], found: Any) -> None:
