@@ -14,7 +14,7 @@ import runpy
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -107,7 +107,9 @@ def _parser() -> argparse.ArgumentParser:
     bench = commands.add_parser("bench", help="time compiled training steps beside others'")
     bench.add_argument("--cells", metavar="LIST", type=_list, default=[*work.GATES], help=_known(work.GATES))
     bench.add_argument("--sizes", metavar="LIST", type=_list, default=[*work.SIZES], help=_known(work.SIZES))
-    bench.add_argument("--peers", metavar="LIST", type=_list, help=_known(peers.PEERS) + '; "" for ours and by hand alone')
+    slow = [name for name, peer in peers.PEERS.items() if peer.slow]
+    others = f'{_known(peers.PEERS, slow)}; "" for ours and by hand alone'
+    bench.add_argument("--peers", metavar="LIST", type=_list, help=others)
     bench.add_argument("--backend", choices=BACKENDS, help=f"of ours (default: {VARIABLE}, or auto)")
     bench.add_argument("--seconds", metavar="N", type=_seconds, default=20.0, help="for each line (default: %(default)g)")
     bench.set_defaults(run=_bench)
@@ -146,8 +148,9 @@ def _list(text: str) -> list[str]:
     return list(dict.fromkeys(part.strip() for part in text.split(","))) if text else []
 
 
-def _known(names: Iterable[str]) -> str:
-    return f"some of {','.join(names)} (default: all)"
+def _known(names: Iterable[str], but: Sequence[str] = ()) -> str:
+    rest = f" but {' and '.join(but)}, which compile for minutes" if but else ""
+    return f"some of {','.join(names)} (default: all{rest})"
 
 
 # -- demo -------------------------------------------------------------------------------------------------------------

@@ -5,19 +5,16 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
-from statistics import median
-from time import perf_counter
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from autograd_seq.bench.floor import SIZE, bandwidth, product_rate
 from autograd_seq.emit.backends import VARIABLE, chosen
 
 OPTIONAL = ("numba", "scipy", "torch", "jax", "autograd", "threadpoolctl")
 """Packages that are used where they are installed."""
 
-_SIZE = 768  # of the matrices whose product is timed
-_BYTES = 1 << 26  # that are copied
 _OLD_KERNELS = {"haswell", "zen", "sandybridge", "nehalem", "prescott", "core2"}
 
 
@@ -80,30 +77,6 @@ def vector_units() -> list[str]:
     return [*found.get("baseline", []), *found.get("found", [])]
 
 
-def product_rate(repeats: int = 7) -> float:
-    """Return the floating-point operations a second of a float32 matrix product, the median of several."""
-    a = np.ones((_SIZE, _SIZE), np.float32)
-    out = np.empty_like(a)
-    return 2 * _SIZE**3 / _seconds(lambda: a.dot(a, out), repeats)
-
-
-def bandwidth(repeats: int = 7) -> float:
-    """Return the bytes a second that copying a large array reads and writes, the median of several."""
-    a = np.ones(_BYTES // 8)
-    out = np.empty_like(a)
-    return 2 * _BYTES / _seconds(lambda: np.copyto(out, a), repeats)
-
-
-def _seconds(call: Any, repeats: int) -> float:
-    call()
-    times = []
-    for _ in range(repeats):
-        start = perf_counter()
-        call()
-        times.append(perf_counter() - start)
-    return median(times)
-
-
 def examine() -> Report:
     """Return what this machine offers, and what to set so that programs run as fast as they can.
 
@@ -131,7 +104,7 @@ def examine() -> Report:
         ("products", library.name),
         ("  kernels for", kernels),
         ("  threads", threads),
-        ("  measured", f"{product_rate() / 1e9:.0f} Gflop/s (float32, {_SIZE} × {_SIZE})"),
+        ("  measured", f"{product_rate() / 1e9:.0f} Gflop/s (float32, {SIZE} × {SIZE})"),
         ("memory", f"{bandwidth() / 1e9:.1f} GB/s, copying"),
         *((name, version or "not installed") for name, version in installed.items()),
         ("backend", _backend(installed["numba"] is not None)),

@@ -56,7 +56,8 @@ OPTIONAL = {  # inside functions, and only there
     "llvmlite": {"autograd_seq.emit.numba", "autograd_seq.emit.native_block"},
     "jax": {"autograd_seq.emit.jax", "autograd_seq.exchange.jax", "autograd_seq.bench.peer_jax"},
     "onnx": {"autograd_seq.exchange.onnx"}, "torch": {"autograd_seq.bench.peer_torch"},
-    "autograd": {"autograd_seq.bench.peer_autograd"}, "threadpoolctl": {"autograd_seq.doctor"},
+    "autograd": {"autograd_seq.bench.peer_autograd"}, "pytensor": {"autograd_seq.bench.peer_pytensor"},
+    "threadpoolctl": {"autograd_seq.doctor"},
 }  # fmt: skip
 
 

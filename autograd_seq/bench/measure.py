@@ -16,13 +16,16 @@ from statistics import median, median_low
 import numpy as np
 
 from autograd_seq.bench.competitor import Competitor
-from autograd_seq.bench.peers import BY_HAND, OURS, PEERS, choose, compiled
+from autograd_seq.bench.floor import least
+from autograd_seq.bench.peers import BY_HAND, OURS, choose, compiled, written
 from autograd_seq.bench.work import WORKLOADS, Workload, make
 from autograd_seq.errors import GradientCheckError
 
 SAMPLE = 2e-3  # seconds that one sample takes at least
 ROUNDS = 5  # at least
+FLOOR = "floor"
 TOLERANCE = 1e-4  # of the largest entry of each gradient, in float32
+_BOTH = {OURS: compiled, BY_HAND: written}
 LENGTHS = (100, 1_000, 10_000, 100_000)
 
 
@@ -122,14 +125,16 @@ def measure(
 
     Args:
         works: the workloads; all fifteen by default.
-        peers: names of competitors, all by default; what is not installed is left out. Ours and the one by hand always run.
+        peers: names of competitors, by default all that do not compile for a minute; what is not installed is left out. Ours
+            and the one by hand always run.
         seconds: to spend on each workload.
         seed: of data and parameters.
         backend: of ours, as for :func:`autograd_seq.program.compile`.
         done: is called with the rows of each workload as soon as they are there.
 
     Returns:
-        A row for each workload and competitor, those that are not installed included.
+        A row for each workload and competitor, those that are not installed included, and one for the least time that is
+        possible (``autograd_seq.bench.floor``).
 
     Raises:
         GradientCheckError: a competitor does not compute what the one by hand computes.
@@ -138,14 +143,14 @@ def measure(
     Example:
         >>> rows = measure([Workload.of("rnn", "tiny")], [], seconds=0.1)
         >>> [(row.competitor, row.samples > 4) for row in rows]
-        [('ours', True), ('by hand', True)]
+        [('ours', True), ('by hand', True), ('floor', False)]
     """
     chosen, missing = choose(peers)
     rows: list[Row] = []
     for work in works:
         feeds = make(work, seed)
-        competitors = {name: peer.make(work, feeds) for name, peer in chosen.items() if name != OURS}
-        competitors = {OURS: compiled(work, feeds, backend=backend), **competitors}
+        made = {name: peer.make(work, feeds) for name, peer in chosen.items() if name != OURS}
+        competitors = {OURS: compiled(work, feeds, backend=backend), **{n: c for n, c in made.items() if c is not None}}
         for name, competitor in competitors.items():
             if name != BY_HAND:
                 check(competitors[BY_HAND], competitor)
@@ -154,6 +159,8 @@ def measure(
             Row(work, n, median(t.values()) * 1e3, median(times[OURS][k] / t[k] for k in t.keys() & times[OURS].keys()), len(t))
             for n, t in times.items()
         ] + [Row(work, n, None, None, 0) for n in missing]
+        floor = least(work, feeds)
+        new.append(Row(work, FLOOR, floor * 1e3, median(times[OURS].values()) / floor, 0))
         done(new)
         rows += new
     return rows
@@ -202,11 +209,11 @@ def memory(work: Workload, seed: int = 0) -> dict[str, int]:
         ['by hand', 'ours']
     """
     feeds, peaks = make(work, seed), {}
-    for name in (OURS, BY_HAND):
-        PEERS[name].make(work, feeds).step()  # what the first one ever imports and caches is not its own
+    for name in _BOTH:
+        _BOTH[name](work, feeds).step()  # what the first one ever imports and caches is not its own
         gc.collect()
         tracemalloc.start()
-        competitor = PEERS[name].make(work, feeds)
+        competitor = _BOTH[name](work, feeds)
         competitor.step()
         gc.collect()
         tracemalloc.reset_peak()
@@ -234,7 +241,7 @@ def growth(lengths: Sequence[int] = LENGTHS, *, seconds: float = 2.0) -> list[tu
     for T in lengths:
         work = Workload("rnn", f"T={T}", T, 1, 16, 32, 16)
         feeds = make(work)
-        competitors = [PEERS[name].make(work, feeds) for name in (OURS, BY_HAND)]
+        competitors = [make_one(work, feeds) for make_one in _BOTH.values()]
         times = take_turns(competitors, seconds)
         out.append((T, {c.name: median(t.values()) / T * 1e6 for c, t in zip(competitors, times, strict=True)}))
     return out

@@ -1,4 +1,4 @@
-"""PyTorch: its own recurrent layers, and the loop written out, both with its autograd."""
+"""PyTorch: its own recurrent layers, and the loop written out, with its autograd; the loop compiled as well."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from autograd_seq.bench.work import Arrays, Workload
 
 ORDER = {"rnn": "", "lstm": "ifgo", "gru": "rzn"}
 """The order in which torch.nn stacks the gates."""
+
+LONGEST = 100
+"""Steps up to which the loop is compiled: that takes 24 s for 50 steps of an RNN, and grows with their number."""
 
 
 def layer(work: Workload, feeds: Arrays) -> Competitor:
@@ -30,12 +33,21 @@ def layer(work: Workload, feeds: Arrays) -> Competitor:
     return _competitor("torch.nn", work, lambda: layer(x)[0] @ V.T, l, [layer.weight_ih_l0, layer.weight_hh_l0, V])
 
 
-def loop(work: Workload, feeds: Arrays) -> Competitor:
+def compiled(work: Workload, feeds: Arrays) -> Competitor | None:
+    """Return the loop, compiled by ``torch.compile``; ``None`` for more steps than ``LONGEST``.
+
+    The layers of torch.nn gain nothing by it: they are not taken apart.
+    """
+    return loop(work, feeds, compiles=True) if work.T <= LONGEST else None
+
+
+def loop(work: Workload, feeds: Arrays, compiles: bool = False) -> Competitor:
     """Return the loop written out in torch's operations: inputs of all steps in one product, gates packed.
 
     Args:
         work: the workload.
         feeds: x (T, B, D), l (T, B) and the parameters.
+        compiles: whether it is compiled.
     """
     import torch
 
@@ -70,7 +82,12 @@ def loop(work: Workload, feeds: Arrays) -> Competitor:
         return out
 
     states = {"rnn": rnn, "lstm": lstm, "gru": gru}[work.cell]
-    return _competitor("torch loop", work, lambda: torch.stack(states(x @ U.T)) @ V.T, l, [U, W, V])
+
+    def logits() -> Any:
+        return torch.stack(states(x @ U.T)) @ V.T
+
+    name = "torch.compile" if compiles else "torch loop"
+    return _competitor(name, work, torch.compile(logits) if compiles else logits, l, [U, W, V])
 
 
 def _tensors(work: Workload, feeds: Arrays) -> tuple[Any, Any, Any, tuple[Any, Any]]:
@@ -102,4 +119,4 @@ def _competitor(name: str, work: Workload, logits: Callable[[], Any], l: Any, pa
     return Competitor(name, step, convert)
 
 
-__all__ = ["layer", "loop"]
+__all__ = ["compiled", "layer", "loop"]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
-from autograd_seq.bench import by_hand, by_hand_numba, peer_autograd, peer_jax, peer_torch, work
+from autograd_seq.bench import by_hand, by_hand_numba, peer_autograd, peer_jax, peer_pytensor, peer_torch, work
 from autograd_seq.bench.competitor import Competitor
 from autograd_seq.bench.work import Arrays, Workload
 from autograd_seq.errors import OperationError, did_you_mean
@@ -20,11 +20,13 @@ class Peer(NamedTuple):
 
     Attributes:
         package: what must be installed for it; empty if nothing.
-        make: from a workload and its feeds to a :class:`Competitor`.
+        make: from a workload and its feeds to a :class:`Competitor`; ``None`` if it does not take part in this one.
+        slow: whether it compiles for a minute or more: it takes part only where it is named.
     """
 
     package: str
-    make: Callable[[Workload, Arrays], Competitor]
+    make: Callable[[Workload, Arrays], Competitor | None]
+    slow: bool = False
 
 
 def compiled(workload: Workload, feeds: Arrays, **options: Any) -> Competitor:
@@ -71,7 +73,9 @@ PEERS: dict[str, Peer] = {
     "numba": Peer("numba", written_natively),
     "torch.nn": Peer("torch", peer_torch.layer),
     "torch loop": Peer("torch", peer_torch.loop),
+    "torch.compile": Peer("torch", peer_torch.compiled, slow=True),
     "jax": Peer("jax", peer_jax.scan),
+    "pytensor": Peer("pytensor", peer_pytensor.scan, slow=True),
     "autograd": Peer("autograd", peer_autograd.loop),
 }
 """By name, in the order of the tables."""
@@ -81,7 +85,7 @@ def choose(names: Iterable[str] | None = None) -> tuple[dict[str, Peer], list[st
     """Return those that can take part, and the names of those whose package is not installed.
 
     Args:
-        names: of peers; all by default. Ours and the one by hand always take part.
+        names: of peers; all that are not slow by default. Ours and the one by hand always take part.
 
     Raises:
         OperationError: there is no such peer.
@@ -90,7 +94,7 @@ def choose(names: Iterable[str] | None = None) -> tuple[dict[str, Peer], list[st
         >>> list(choose([])[0])
         ['ours', 'by hand']
     """
-    wanted = set(PEERS if names is None else names)
+    wanted = {n for n, p in PEERS.items() if not p.slow} if names is None else set(names)
     for name in sorted(wanted - set(PEERS)):
         raise OperationError(
             "B102", "there is no such competitor", expected=", ".join(PEERS), got=repr(name), fix=did_you_mean(name, PEERS)

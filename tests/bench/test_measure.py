@@ -48,8 +48,8 @@ def test_what_is_not_installed_is_left_out_and_said_so(monkeypatch: pytest.Monke
     monkeypatch.setattr(peers, "PEERS", absent)
     seen: list[int] = []
     rows = measure.measure([Workload.of("rnn", "tiny")], seconds=0.0, done=lambda new: seen.append(len(new)))
-    assert [r.competitor for r in rows if r.ms is not None] == ["ours", "by hand"]
-    assert seen == [7]
+    assert [r.competitor for r in rows if r.ms is not None] == ["ours", "by hand", "floor"]
+    assert seen == [8]
     assert measure.report(rows).endswith("not installed, left out: numba, torch.nn, torch loop, jax, autograd")
 
 
