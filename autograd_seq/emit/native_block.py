@@ -51,6 +51,14 @@ class Vectors:
         kind = self.ir.FunctionType(result, [x.type for x in args])
         return build.call(cgutils.get_or_insert_function(build.module, kind, f"llvm.{name}.{self.letter}"), args)
 
+    def fetch(self, build: Any, place: Any) -> None:
+        """Bring what lies at an address into the second cache."""
+        byte = self.ir.IntType(8).as_pointer()
+        numbers = [self.ir.Constant(self.short, n) for n in (0, 2, 1)]  # to be read, soon, data
+        kind = self.ir.FunctionType(self.ir.VoidType(), [byte, *(n.type for n in numbers)])
+        known = build.module.globals.get("llvm.prefetch.p0")
+        build.call(known or self.ir.Function(build.module, kind, "llvm.prefetch.p0"), [build.bitcast(place, byte), *numbers])
+
     def load(self, build: Any, place: Any, mask: Any = None, otherwise: Any = None) -> Any:
         """Load a vector, or the lanes of a mask."""
         address = build.bitcast(place, self.pointer)
@@ -96,12 +104,13 @@ class Vectors:
         return out[0], out[1:]
 
 
-def block(rows: int, panels: int, chains: int, lanes: int, width: str) -> Any:
+def block(rows: int, panels: int, chains: int, ahead: bool, lanes: int, width: str) -> Any:
     """Return a block of a matrix product as a function that numba puts into native code.
 
     ``block(a, a_at, a_row, a_column, b, b_at, far, out, out_at, out_row, k, columns, more)`` writes ``rows`` rows of at most
     ``panels`` panels of two vectors, ``far`` entries apart in ``b``, summed over k entries; it adds if ``more`` is 1. Where
-    there are few sums, each is kept in several ``chains``: one alone would wait for itself at every step.
+    there are few sums, each is kept in several ``chains``: one alone would wait for itself at every step. One that looks
+    ``ahead`` takes two numbers more: from where in ``b`` it fetches what others will read, and how far it goes at each step.
     """
     from numba.core import types
     from numba.extending import intrinsic
@@ -111,12 +120,14 @@ def block(rows: int, panels: int, chains: int, lanes: int, width: str) -> Any:
     sums = [(r, q) for r in range(rows) for q in range(vectors)]
 
     def write(context: Any, build: Any, signature: Any, args: Any) -> Any:
-        a, a_at, a_row, a_column, b, b_at, far, out, out_at, out_row, k, columns, more = args
+        a, a_at, a_row, a_column, b, b_at, far, out, out_at, out_row, k, columns, more, *later = args
         heads = [build.gep(a, [build.add(a_at, build.mul(a_row, v.whole(r)))]) for r in range(rows)]
         starts = [build.gep(b, [build.add(b_at, build.mul(far, v.whole(p)))]) for p in range(panels)]
 
         def step(i: Any, carried: list[Any]) -> list[Any]:
             line, column = build.mul(i, v.whole(2 * lanes)), build.mul(i, a_column)
+            if ahead:
+                v.fetch(build, build.gep(b, [build.add(later[0], build.mul(i, later[1]))]))
             packed = [
                 v.load(build, build.gep(starts[q // 2], [build.add(line, v.whole(q % 2 * lanes))])) for q in range(vectors)
             ]
@@ -155,15 +166,22 @@ def block(rows: int, panels: int, chains: int, lanes: int, width: str) -> Any:
                                 v.store(build, x, place, v.there(build, left))
         return context.get_dummy_value()
 
+    n = types.intp
+
     def block(  # the names are those of the arguments
         typing: Any, a: Any, a_at: Any, a_row: Any, a_column: Any, b: Any, b_at: Any, far: Any, out: Any, out_at: Any,
         out_row: Any, k: Any, columns: Any, more: Any,
     ) -> Any:  # fmt: skip
-        n = types.intp
         return types.void(a, n, n, n, b, n, n, out, n, n, n, n, n), write
 
+    def block_ahead(
+        typing: Any, a: Any, a_at: Any, a_row: Any, a_column: Any, b: Any, b_at: Any, far: Any, out: Any, out_at: Any,
+        out_row: Any, k: Any, columns: Any, more: Any, next_at: Any, pace: Any,
+    ) -> Any:  # fmt: skip
+        return types.void(a, n, n, n, b, n, n, out, n, n, n, n, n, n, n), write
+
     block.__name__ = f"block_{rows}_{panels}"
-    return intrinsic(block)
+    return intrinsic(block_ahead if ahead else block)
 
 
 def row(kind: str, lanes: int, width: str) -> Any:

@@ -9,8 +9,12 @@ keep its sums in registers. Packing once a call pays in a recurrence: BLAS packs
 
 from __future__ import annotations
 
-BLOCKS = {"block_8": (8, 1, 1), "block_4": (4, 1, 1), "block_2": (2, 1, 2), "block_1": (1, 1, 4), "block_1_4": (1, 4, 1)}
-"""By name the rows, the panels and the chains of sums of a block: eight sums at least, or they would wait for themselves."""
+BLOCKS: dict[str, tuple[int, int, int, bool]] = {
+    "block_8": (8, 1, 1, False), "block_8_ahead": (8, 1, 1, True), "block_4": (4, 1, 1, False), "block_2": (2, 1, 2, False),
+    "block_1": (1, 1, 4, False), "block_1_4": (1, 4, 1, False),
+}  # fmt: skip
+"""By name the rows, the panels and the chains of sums of a block: eight sums at least, or they would wait for themselves.
+One also fetches what the blocks of the next panel will read."""
 
 DEPTH = 256
 """How much of the common dimension a block sums at once."""
@@ -113,10 +117,15 @@ def rows_product(a, a_at, a_row, a_column, b, b_at, far, out, out_at, out_row, m
     done = i
     if done == m:
         return
+    share = PANEL // max(1, (m - done) // 8)  # of a row of the next panel, which comes from memory meanwhile
     for j in range(0, n, PANEL):
         panel, to, left, i = b_at + j // PANEL * far, out_at + j, n - j, done
+        ahead, pace = (panel + far, share) if j + PANEL < n else (panel, 0)
         while i + 8 <= m:
-            block_8(a, a_at + i * a_row, a_row, a_column, b, panel, far, out, to + i * out_row, out_row, k, left, more)
+            block_8_ahead(
+                a, a_at + i * a_row, a_row, a_column, b, panel, far, out, to + i * out_row, out_row, k, left, more, ahead, pace
+            )
+            ahead += k * pace
             i += 8
         if i + 4 <= m:
             block_4(a, a_at + i * a_row, a_row, a_column, b, panel, far, out, to + i * out_row, out_row, k, left, more)

@@ -86,6 +86,24 @@ def test_cells_equal_numpys_and_are_wholly_native(cell, numba_cache):
     assert str(native.schedule).endswith("native (numba): everything")
 
 
+@pytest.mark.parametrize("width", ["float32", "float64"])
+def test_products_of_all_sizes_in_a_loop(width, numba_cache):
+    """Rows in eights, fours and ones, on either side of where panels are fetched ahead; the last panel narrow or whole."""
+    t, b, rng = ag.Axis("t"), ag.Axis("b"), np.random.default_rng(3)
+    for n, k in ((5, 3), (65, 40), (480, 300), (450, 301), (33, 4100)):
+        x, h = ag.input("x", (k,), over=(t, b)), ag.state("h", (k,), over=(t, b))
+        z = ag.param("W", (n, k)) @ h[t - 1]
+        h[t] = x[t] + ag.param("V", (k, n)) @ z
+        step = ag.compile(ag.last(h, over=t), dtype=width, backend="numba")
+        W, V = rng.normal(size=(n, k)) / np.sqrt(k), rng.normal(size=(k, n)) / np.sqrt(n)
+        for m in (1, 3, 8, 15, 16, 27, 136):
+            xs = rng.normal(size=(3, m, k))
+            want = xs[2] + (xs[1] + xs[0] @ W.T @ V.T) @ W.T @ V.T
+            got = step(x=xs.astype(width), W=W.astype(width), V=V.astype(width))[0]
+            tolerance = 1e-12 if width == "float64" else 1e-5
+            assert np.abs(got - want).max() < tolerance * np.abs(want).max(), (n, k, m)
+
+
 def test_no_steps_no_batch_and_one_of_each(numba_cache):
     t, b = ag.Axis("t"), ag.Axis("b")
     W, x, s = ag.param("W", (9, 9)), ag.input("x", (9,), over=(t, b)), ag.state("s", (9,), over=(t, b))
