@@ -93,7 +93,7 @@ from autograd_seq.ops.shape import (
     transpose,
 )
 from autograd_seq.ops.state import state
-from autograd_seq.ops.time import along, at, index, last, shift, size
+from autograd_seq.ops.time import along, at, index, last, shift, size, spread
 from autograd_seq.ops.time import first_step as first
 from autograd_seq.program import Program, compile, value_and_grad
 from autograd_seq.site import scope
@@ -111,7 +111,7 @@ __all__ = [
     "log", "log1p", "log_softmax", "logical_and", "logical_not", "logical_or", "logsumexp", "matmul", "max", "maximum", "mean",
     "min", "minimum", "mse", "mul", "neg", "nll", "nn", "normal", "not_equal", "one_hot", "ops", "outer", "pad", "param",
     "pick", "power", "prod", "promote", "relu", "reshape", "same_shape", "scope", "shift", "sigmoid", "sign", "sin", "size",
-    "softmax", "softplus", "spike", "sqrt", "squeeze", "stack", "state", "stop_gradient", "straight_through", "stream", "sub",
-    "sum", "take", "tanh", "tensor", "ticks", "transpose", "uniform", "value_and_grad", "vmap", "where", "window",
-    "zero_safe_mul",
+    "softmax", "softplus", "spike", "spread", "sqrt", "squeeze", "stack", "state", "stop_gradient", "straight_through",
+    "stream", "sub", "sum", "take", "tanh", "tensor", "ticks", "transpose", "uniform", "value_and_grad", "vmap", "where",
+    "window", "zero_safe_mul",
 ]  # fmt: skip

@@ -120,6 +120,13 @@ class Stream:
 
     def _checked(self, carry: Any, given: dict[str, Any]) -> tuple[Any, Carry]:
         """Run a step on feeds and a carry of which nothing is known yet."""
+        if "carry" in given and carry is None and "carry" not in self.program.graph.inputs:
+            return self(given.pop("carry"), **given)  # as programs take it
+        if "lengths" in given and "lengths" not in self.program.graph.inputs:
+            raise FeedError(
+                "F204", "a stream takes one step of every sequence", expected="no lengths", got="lengths=",
+                fix="f = ag.compile(…, carry=True) takes lengths=, and a stream goes on from the carry that it returns",
+            )  # fmt: skip
         every = {**self.bound, **given}
         for name, (_, node) in self._fed.items():
             if name in every and np.ndim(every[name]) != len(node.axes) + node.ndim - 1:

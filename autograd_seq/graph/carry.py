@@ -10,7 +10,7 @@ nothing; and the rows in front of the sequence are read, and have a gradient, in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +18,7 @@ import numpy as np
 from autograd_seq.axes import Axis
 from autograd_seq.errors import CarryError
 from autograd_seq.graph.graph import Graph
-from autograd_seq.graph.order import postorder, rows
+from autograd_seq.graph.order import behind, postorder, rows
 from autograd_seq.graph.rebuild import again, rebuild
 from autograd_seq.graph.unroll import REDUCTIONS
 from autograd_seq.node import Node, apply, constant
@@ -85,6 +85,13 @@ def cut_along(graph: Graph, asked: Axis | bool, batch: tuple[Axis, ...] | None =
         CarryError: the axis is not told, or something reads steps that are not there yet.
     """
     axis = carried_axis(graph, asked)
+    for n in graph.nodes:
+        if n.op is ALONG and axis in (n.attrs["axis"], n.attrs["other"]):
+            raise CarryError(
+                "K114", f"{graph.name(n)} reads all steps of {axis}, and those of other calls are not there",
+                node=graph.name(n), where=n.where, expected=f"reads of {axis.name} - 1, {axis.name} - 2, …",
+                got=graph.name(n), fix=f"ag.window(x, {axis.name}, n) is carried; or leave carry= out, and run whole sequences",
+            )  # fmt: skip
     reads: dict[Node, int] = {}
     for n in graph.nodes:
         if n.op is SHIFT and n.attrs["axis"] is axis and n.attrs["outside"] == "bounds":
@@ -122,22 +129,7 @@ def _apart(graph: Graph, sources: Sequence[Node], axis: Axis, batch: tuple[Axis,
     seeds = [n for n in graph.nodes if (n.op is DRAW and axis in n.attrs["over"]) or (
         n.op is INDEX and n.attrs["axis"] is axis and not n.attrs.get("here")) or (n in held and n.op is STATE) or (
         n.op is SHIFT and n.inputs[0] in held and n.attrs["axis"] is axis and n.attrs["outside"] == "bounds")]  # fmt: skip
-    return _behind(graph, seeds, lambda n: not set(batch) & set(n.attrs.get("axes", ())))
-
-
-def _behind(graph: Graph, seeds: Iterable[Node], passes: Callable[[Node], bool]) -> set[Node]:
-    """Return the nodes that depend on some, through nodes that pass it on."""
-    readers: dict[Node, list[Node]] = {}
-    for n in graph.nodes:
-        for x in n.inputs:
-            readers.setdefault(x, []).append(n)
-    found, stack = set[Node](), [*seeds]
-    while stack:
-        n = stack.pop()
-        if n not in found:
-            found.add(n)
-            stack += [r for r in readers.get(n, []) if passes(r)]
-    return found
+    return behind(graph.nodes, seeds, lambda n: not set(batch) & set(n.attrs.get("axes", ())))
 
 
 def carried_axis(graph: Graph, asked: Axis | bool) -> Axis:
@@ -220,7 +212,7 @@ class _Sums:
         self.terms: dict[Node, Node] = {}  # what a sum is the sum of
         sums = [n for n in graph.nodes if n.op is not SPREAD and set(batch) & set(n.attrs.get("axes", ()))]
         together = [n for n in sums if axis in n.axes]
-        self.mixed = _behind(graph, together, lambda n: axis in n.axes)  # what depends on all sequences at one step
+        self.mixed = behind(graph.nodes, together, lambda n: axis in n.axes)  # what depends on all sequences at one step
 
     def made(self, node: Node, inputs: tuple[Node, ...]) -> Node | None:
         """Return what stands for a node that reads sums; ``None`` if it is the operation as it is."""

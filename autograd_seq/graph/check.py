@@ -28,12 +28,22 @@ Name = Callable[[Node], str]
 def check_axis_names(nodes: Sequence[Node]) -> tuple[Axis, ...]:
     """Return the axes in layout order: as inputs declare them, then states, then the rest.
 
+    Where an input over b is met before one over (t, b), t still comes first; where two declare opposite orders, the first does.
+
     Raises:
         NameClashError: two axes have one name.
     """
     ranked = sorted(nodes, key=lambda n: 0 if n.op is INPUT and not n.attrs else 1 if n.op is STATE else 2)
     extra = [a for n in nodes for a in (n.attrs.get("axis"), n.attrs.get("other")) if isinstance(a, Axis)]
-    axes = tuple(dict.fromkeys([a for n in ranked for a in n.axes] + extra))
+    met = list(dict.fromkeys([a for n in ranked for a in n.axes] + extra))
+    before: dict[Axis, set[Axis]] = {a: set() for a in met}
+    for n in ranked:
+        for first, second in pairwise(n.axes if n.op in (INPUT, STATE) else ()):
+            if first not in _behind(before, second):
+                before[second].add(first)
+    axes: list[Axis] = []
+    while left := [a for a in met if a not in axes]:
+        axes.append(next(a for a in left if before[a].issubset(axes)))
     names: dict[str, Axis] = {}
     for axis in axes:
         if names.setdefault(axis.name, axis) is not axis:
@@ -42,7 +52,13 @@ def check_axis_names(nodes: Sequence[Node]) -> tuple[Axis, ...]:
                 expected="one ag.Axis object for each axis", got="two of the same name",
                 fix="make the axis once, and use it in every equation",
             )  # fmt: skip
-    return axes
+    return tuple(axes)
+
+
+def _behind(before: dict[Axis, set[Axis]], axis: Axis) -> set[Axis]:
+    """Return the axes that come behind one."""
+    found = {a for a, firsts in before.items() if axis in firsts}
+    return found.union(*(_behind(before, a) for a in found))
 
 
 def check_names(nodes: Sequence[Node]) -> None:

@@ -53,7 +53,12 @@ def _array(name: str, node: Node, value: Any) -> np.ndarray:
         raise FeedError("F104", f"{name} is no regular array", node=name, expected=declared(node), got=str(error)) from None
     if array.size == 0 and array.dtype == np.float64:
         array = array.astype({float: np.float64, int: np.int64, bool: np.bool_}[node.dtype])
-    kind = kind_of(array)
+    try:
+        kind = kind_of(array)
+    except DTypeError as error:
+        raise _not_numeric(name, node, array) from error
+    if kind is int and array.dtype == np.uint64 and array.size and array.max() > np.iinfo(np.int64).max:
+        raise _not_numeric(name, node, array)
     if _RANK[kind] > _RANK[node.dtype]:
         raise DTypeError(
             "D301", f"{name} has another kind", node=name, where=node.where, expected=declared(node),
@@ -65,7 +70,21 @@ def _array(name: str, node: Node, value: Any) -> np.ndarray:
             "F105", f"{name} has another shape", node=name, where=node.where, expected=declared(node),
             got=str(array.shape), fix=_hint(node, array.shape),
         )  # fmt: skip
-    return array if kind is node.dtype else array.astype({float: np.float64, int: np.int64, bool: bool}[node.dtype])
+    wide = array.dtype == np.int64 or node.dtype is not int  # integers count in 64 bits, or their products wrap around
+    return array if kind is node.dtype and wide else array.astype({float: np.float64, int: np.int64, bool: bool}[node.dtype])
+
+
+def _not_numeric(name: str, node: Node, array: np.ndarray) -> DTypeError:
+    whole = array.dtype == np.uint64 or all(isinstance(v, int) and not isinstance(v, bool) for v in array.flat)
+    if node.dtype is int and array.size and whole:
+        return DTypeError(
+            "D303", f"{name} is too large", node=name, where=node.where, expected="integers of 64 bits, −2⁶³ … 2⁶³ − 1",
+            got=str(max(array.flat, key=abs)),
+        )  # fmt: skip
+    return DTypeError(
+        "D101", f"{name} must be numeric", node=name, where=node.where, expected=declared(node),
+        got=f"an array of {array.dtype}", fix=f"np.asarray({name}, dtype=float) shows which entry is not a number",
+    )  # fmt: skip
 
 
 def _hint(node: Node, shape: tuple[int, ...]) -> str | None:

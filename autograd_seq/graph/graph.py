@@ -97,9 +97,13 @@ class Graph:
         return f"<Graph of {len(self)} nodes over {over}: {', '.join(self.name(o) for o in self.outputs)}>"
 
     def layout(self, node: Node) -> tuple[Axis, ...]:
-        """Return the axes of a node in the order in which its values are laid out: as declared, else the graph's order."""
-        if node.op in (INPUT, STATE):
-            return node.axes
+        """Return the axes of a node in the order in which its values are laid out: as declared, else the graph's order.
+
+        A gradient is laid out as the input that it belongs to.
+        """
+        like = node.adjoint_of if node.adjoint_of is not None and node.adjoint_of.op is INPUT else node
+        if like.op in (INPUT, STATE) and set(like.axes) == set(node.axes):
+            return like.axes
         return tuple(a for a in self.axes if a in node.axes)
 
     def layouts(self, order: Iterable[Axis] | None = None) -> list[tuple[Axis, ...]]:

@@ -50,8 +50,19 @@ def told(graph: Graph, lengths: Any, given: Mapping[str, Any]) -> Told:
     sizes = _sizes(graph, given)
     over, arrays = [], {}
     known = {a.name: a for a in graph.axes}
-    keys: list[tuple[Any, Any]] = [(k[0], k[1:]) if isinstance(k, tuple) and k else (k, None) for k in lengths]
-    named: list[Any] = [known.get(axis, axis) if isinstance(axis, str) else axis for axis, _ in keys]
+
+    def axis_of(key: Any) -> Any:
+        return known.get(key, key) if isinstance(key, str) else key
+
+    keys: list[tuple[Any, Any]] = [
+        (k[0], tuple([axis_of(b) for b in k[1:]])) if isinstance(k, tuple) and k else (k, None) for k in lengths
+    ]
+    named: list[Any] = [axis_of(axis) for axis, _ in keys]
+    if twice := [a for i, a in enumerate(named) if any(a is other for other in named[:i])]:
+        raise FeedError(
+            "F306", f"the lengths of {twice[0]} are given twice", expected="one entry for each axis",
+            got=", ".join(map(str, lengths)), fix=f"lengths={{{twice[0]}: …}}",
+        )  # fmt: skip
     for axis, (_, batch), value in zip(named, keys, lengths.values(), strict=True):
         _check_axis(graph, axis, known)
         array = _whole(axis, value)
@@ -125,7 +136,9 @@ def check_needs(graph: Graph, made: Ragged, arrays: Mapping[Axis, np.ndarray]) -
     """
     by_length = {made.lengths[a]: arrays[a] for a in arrays}
     for need in made.needs:
-        shortest = int(np.min(by_length[made.lengths[need.axis]], initial=2**62))
+        array = by_length[made.lengths[need.axis]]
+        together = tuple(i for i, b in enumerate(made.over[need.axis]) if b in need.among)
+        shortest = int(np.min(np.max(array, axis=together, initial=0) if together else array, initial=2**62))
         if shortest < need.steps:
             error = of_nothing if need.node.op is max_over else lambda node, name: too_short(node, shortest, name)  # noqa: B023
             raise error(need.node, graph.name)

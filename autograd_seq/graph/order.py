@@ -40,6 +40,21 @@ def postorder(roots: Iterable[N], sources: Callable[[N], Iterable[N]], seen: set
     return order
 
 
+def behind(nodes: Iterable[Node], seeds: Iterable[Node], passes: Callable[[Node], bool] = lambda node: True) -> set[Node]:
+    """Return the nodes that depend on some, those included, through nodes that pass it on."""
+    readers: dict[Node, list[Node]] = {}
+    for n in nodes:
+        for x in n.inputs:
+            readers.setdefault(x, []).append(n)
+    found, stack = set[Node](), [*seeds]
+    while stack:
+        n = stack.pop()
+        if n not in found:
+            found.add(n)
+            stack += [r for r in readers.get(n, []) if passes(r)]
+    return found
+
+
 def rows(node: Node, axis: object, side: str) -> tuple[Bound | None, tuple[Node, ...]]:
     """Return the boundary of a node on one side of an axis, and its rows: none unless a state declares them."""
     if node.op is STATE:

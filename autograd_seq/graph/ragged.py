@@ -25,7 +25,7 @@ from autograd_seq.errors import AxisError
 from autograd_seq.graph.finite import keeps, parts, tame
 from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.masks import Masks
-from autograd_seq.graph.order import rows
+from autograd_seq.graph.order import behind, rows
 from autograd_seq.graph.rebuild import again, rebuild
 from autograd_seq.graph.unroll import REDUCTIONS
 from autograd_seq.node import Node, apply, constant
@@ -44,11 +44,15 @@ _ADDING = {"add", "sub", "concat"}
 
 
 class Need(NamedTuple):
-    """A length that some node cannot do without: ``axis`` has at least ``steps``, for ``node``."""
+    """A length that some node cannot do without: ``axis`` has at least ``steps``, for ``node``.
+
+    Of the sequences along ``among`` it is enough if one has.
+    """
 
     axis: Axis
     steps: int
     node: Node
+    among: tuple[Axis, ...] = ()
 
 
 class Ragged:
@@ -65,7 +69,8 @@ class Ragged:
         image: what became of each node.
 
     Raises:
-        AxisError: something would come to vary over the batch because a length does, or the batch is shifted along.
+        AxisError: something would come to vary over the batch because a length does, or the batch is shifted along; or what
+            is the same for all sequences is read up to the end of each.
 
     Notes:
         Linear in the number of nodes. A selection costs a pass over what it selects from, outside of loops where that is
@@ -76,6 +81,8 @@ class Ragged:
         self.graph, self.masks = graph, Masks(graph, over)
         self.over, self.lengths = self.masks.over, self.masks.lengths
         self._check_batch()
+        batch = {b for some in self.over.values() for b in some}
+        self._of_batch = {b: behind(graph.nodes, [n for n in graph.nodes if b in n.axes]) for b in batch}
         self._finite = tame(graph.nodes)
         self._part = {n: i for i, part in enumerate(parts(graph.nodes)) for n in part}
         # reads ahead that are taken to find zeros behind a sequence's end; in a graph of gradients most do
@@ -142,6 +149,23 @@ class Ragged:
                     fix=f"one length for all: lengths={{{batch[n.attrs['axis']]}: 5}}",
                 )  # fmt: skip
 
+    def _check_own(self, node: Node, r: Axis) -> None:
+        """Refuse to read to the end of each sequence what is the same for all, and so has one end only.
+
+        What was summed over the batch has its padding behind it, and cotangents are such sums.
+        """
+        x = node.inputs[0]
+        alone = [b for b in self.over[r] if b not in x.axes and x not in self._of_batch[b]]
+        if alone and r in x.axes and x.adjoint_of is None:
+            name, over = self.graph.name(x), ", ".join(b.name for b in alone)
+            axes = ", ".join([*(a.name for a in x.axes), over])
+            raise AxisError(
+                "A307", f"{self.graph.name(node)} reads {name} to the end of {r}, and that differs along {over}",
+                node=name, where=node.where or x.where, expected=f"a value that varies over {over}, as the length of {r} does",
+                got=repr(x), fix=f"declare it over ({axes})" if x.op in (STATE, INPUT) else
+                f"ag.spread({name}, {over}) is the same along {over}, and read to each one's own end",
+            )  # fmt: skip
+
     def _check_axes(self, made: Sequence[Node]) -> None:
         pairs = [(old, x) for old in self.image if old.op in (STATE, SHIFT) for x in self._read(old)]
         for old, x in [*pairs, *zip(self.graph.outputs, made, strict=True)]:
@@ -150,7 +174,8 @@ class Ragged:
                 raise AxisError(
                     "A302", f"{name} comes to vary over {', '.join(extra)}, because a length does", node=name, where=old.where,
                     expected=f"a value that varies over {', '.join(a.name for a in old.axes) or 'no axis'}", got=repr(x),
-                    fix=f"let what the number of steps is multiplied or compared with vary over {extra[0]}, or reduce over it",
+                    fix=f"let what the number of steps is multiplied or compared with vary over {extra[0]}, by "
+                    f"ag.spread(…, {extra[0]}), or reduce over it",
                 )  # fmt: skip
 
     @cached_property
@@ -322,6 +347,8 @@ class Ragged:
 
     def _at(self, node: Node, x: Node) -> Node | None:
         axis, i, must = node.attrs["axis"], node.attrs["index"], node.attrs["outside"] == "error"
+        if i < 0:
+            self._check_own(node, axis)
         if must:
             self.needs.append(Need(axis, i + 1 if i >= 0 else -i, node))
         steps, fill = self.masks.steps(axis, x.axes), constant({float: 0.0, int: 0, bool: False}[x.dtype])
@@ -333,6 +360,8 @@ class Ragged:
 
     def _reduced(self, node: Node, x: Node) -> Node | None:
         among = node.attrs["axes"]
+        for r in self.masks.ragged(among):
+            self._check_own(node, r)
         x = spread(x, [a for a in among if a in self.lengths])
         ragged = self.masks.counted(x.axes, among)
         if not ragged:
@@ -340,7 +369,7 @@ class Ragged:
         if node.op is sum_over:
             return apply(node.op, self._zeroed(x, ragged), **node.attrs)
         if node.op is max_over:
-            self.needs += [Need(r, 1, node) for r in ragged if r in among]
+            self.needs += [Need(r, 1, node, among) for r in ragged if r in among]
         lowest = {float: -math.inf, int: int(np.iinfo(np.int64).min), bool: False}[x.dtype]
         return apply(node.op, self._selected(x, ragged, lowest), **node.attrs)
 
@@ -350,6 +379,8 @@ class Ragged:
             self._tame.add(new)
         if old in self._trusted:
             self._clean.add(new)
+        if self._ends(old):
+            self._check_own(old, old.attrs["axis"])
         if not self._ends(old) or old in self._trusted:
             return new
         axis, ahead = new.attrs["axis"], -new.attrs["by"]

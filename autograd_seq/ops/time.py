@@ -262,7 +262,19 @@ def along(x: Any, axis: Axis, other: Axis) -> Node:
 
 
 def spread(x: Any, axes: Axis | Iterable[Axis]) -> Node:
-    """Let ``x`` vary, by name only, over more axes: every point has the same value."""
+    """Let ``x`` vary, by name only, over more axes: every point has the same value.
+
+    Args:
+        x: a value.
+        axes: one or several; those over which it varies already change nothing.
+
+    Example:
+        >>> t, b = Axis("t"), Axis("b")
+        >>> from autograd_seq.ops.reduce import sum
+        >>> weights = spread(index(t), b)  # with lengths, each sequence sums its own
+        >>> sum(weights, over=t).axes
+        (b,)
+    """
     x = constant(x)
     missing = tuple(a for a in as_axes(axes) if a not in x.axes)
     return SPREAD(x, axes=missing) if missing else x
@@ -270,4 +282,4 @@ def spread(x: Any, axes: Axis | Iterable[Axis]) -> Node:
 
 FUNCTIONS.update(read=read, along=along)
 first_step.__name__ = "first"
-__all__ = ["along", "at", "index", "last", "shift", "size"]
+__all__ = ["along", "at", "index", "last", "shift", "size", "spread"]

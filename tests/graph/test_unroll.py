@@ -456,3 +456,28 @@ def test_unrolled_nodes_are_in_no_reference_cycle() -> None:
     whole = [weakref.ref(dag), weakref.ref(grads)]
     del dag, grads
     assert {r() for r in whole + seen} == {None}
+
+
+def test_axes_are_laid_out_as_inputs_declare_them_whichever_is_met_first() -> None:
+    t, b = ag.Axis("t"), ag.Axis("b")
+    z, x, w = ag.input("z", over=b), ag.input("x", over=(t, b)), ag.param("w")
+    X, Z = np.arange(6.0).reshape(3, 2), np.zeros(2)
+    loss = ag.sum(ag.tanh(z + w * x), over=(t, b))
+    assert ag.Graph(loss).axes == (t, b)
+    want = 0.1 / np.cosh(0.1 * X) ** 2
+    np.testing.assert_allclose(ag.value_and_grad(loss, [x])(x=X, z=Z, w=0.1)[1]["x"], want)
+    np.testing.assert_allclose(ag.Graph(loss).unroll(t=3, b=2).grad([x]).evaluate(x=X, z=Z, w=0.1)[0], want)
+    y = ag.input("y", over=(b, t))  # an order of its own: its gradient keeps that
+    both = ag.value_and_grad(ag.sum(x * y * y, over=(t, b)), [x, y])(x=X, y=X.T)[1]
+    np.testing.assert_allclose(both["x"], X**2)
+    np.testing.assert_allclose(both["y"], 2 * X.T**2)
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.uint8, np.int32])
+def test_integers_count_in_sixty_four_bits(kind: type) -> None:
+    t = ag.Axis("t")
+    label = ag.input("l", over=t, dtype=int)
+    graph, fed = ag.Graph([label * label, -label]), np.array([100, 2], kind)
+    for got in (graph.evaluate(l=fed), ag.compile(graph)(l=fed)):
+        np.testing.assert_array_equal(got, [[10000, 4], [-100, -2]])
+        assert got[0].dtype == np.int64

@@ -277,6 +277,53 @@ def test_graphs_that_lengths_do_not_fit_are_refused(code: str, make: Any, words:
     assert caught.value.code == code and all(word in str(caught.value) for word in words), str(caught.value)
 
 
+def same_for_all(spread: Any) -> dict[str, ag.Node]:
+    """Sums of what differs from sequence to sequence, weighed by something that does not."""
+    x, clock = ag.input("x", over=(t, b)), spread(ag.cast(ag.index(t), float))
+    decay, w = ag.exp(-0.5 * clock), ag.param("w")
+    left = ag.state("left", over=clock.axes)
+    left[t] = left[t + 1] * 0.5 + ag.cos(w * clock)
+    return {
+        "a mean": ag.sum(decay**w * x, over=t) / ag.sum(decay**w, over=t),
+        "attention": ag.sum(ag.softmax(w * decay, over=t) * x, over=t), "last": ag.last(decay, over=t) * ag.sum(w * x, over=t),
+        "backward": ag.sum(left * x, over=t), "ahead": ag.sum(w * clock[t + 1] * x, over=t),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", same_for_all(lambda c: ag.spread(c, b)))
+def test_what_is_the_same_for_all_sequences_ends_where_each_does(name: str):
+    """Said by ``ag.spread``, and refused where it is not: one value cannot end at several steps."""
+    loss = ag.sum(ag.sin(same_for_all(lambda c: ag.spread(c, b))[name]), over=b)
+    w = ag.Graph(loss)["w"]
+    first = ag.grad(loss, w)
+    outputs = [loss, first, ag.grad(first, w)]
+    values, lengths = RNG.normal(size=(4, 3)), [4, 1, 3]
+    padded = np.where(np.arange(4)[:, None] < lengths, values, NAN)
+    graph = ag.Graph(outputs)
+    want = np.sum([graph.evaluate(x=values[:n, i : i + 1], w=0.7) for i, n in enumerate(lengths)], axis=0)
+    for call in (ag.compile(outputs), graph.evaluate):
+        np.testing.assert_allclose(call(x=padded, w=0.7, lengths={t: lengths}), want, rtol=1e-12)
+    alone = ag.sum(same_for_all(lambda c: c)[name], over=b)
+    with pytest.raises(ag.AxisError, match="A307"):
+        ag.compile([alone, ag.grad(alone, ag.Graph(alone)["w"])])(x=padded, w=0.7, lengths={t: lengths})
+
+
+def test_a_maximum_over_the_batch_needs_one_sequence_that_is_not_empty():
+    x = ag.input("x", over=(t, b))
+    top = ag.compile([ag.max(x, over=(t, b)), ag.grad(ag.max(x, over=(t, b)), x)])
+    got = top(x=np.array([[1.0, NAN], [3.0, NAN]]), lengths={t: [2, 0]})
+    np.testing.assert_array_equal(got[0], 3.0)
+    np.testing.assert_array_equal(got[1], [[0.0, 0.0], [1.0, 0.0]])
+    with pytest.raises(ag.AxisError, match="A208"):
+        top(x=np.ones((2, 2)), lengths={t: [0, 0]})
+
+
+def test_axes_go_by_name_in_all_keys():
+    program = ag.compile(ag.input("x", over=(t, b)) * 1)
+    for key in ("t", (t, b), ("t", "b")):
+        np.testing.assert_array_equal(program(x=np.ones((2, 2)), lengths={key: [1, 2]})[0], [[1, 1], [0, 1]])
+
+
 def test_a_derived_dag_takes_no_lengths():
     dag = ag.Graph(ag.sum(ag.input("x", over=t), over=t)).unroll(t=2)
     with pytest.raises(ag.FeedError, match="F305"):

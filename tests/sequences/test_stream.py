@@ -351,6 +351,11 @@ def test_misuse_is_refused():
         assert word in str(caught.value)
     with pytest.raises(ag.CarryError, match="K107"):
         step(np.zeros(2), x=np.zeros((3, 2)))
+    _, carry = step(carry=None, x=np.zeros((3, 2)))  # the keyword that programs take
+    step(carry=carry, x=np.zeros((3, 2)))
+    for before in (None, carry):
+        with pytest.raises(ag.FeedError, match="F204"):
+            step(before, x=np.zeros((3, 2)), lengths={t: [1, 1, 0]})
     with pytest.raises(ag.CarryError, match="K104"):
         ag.stream(s[t + 1] * 1)
     with pytest.raises(ag.FeedError, match="F103"):
