@@ -24,8 +24,10 @@ def pad(
     """Return sequences of unequal lengths as one array, and their lengths.
 
     Args:
-        sequences: arrays ``(T_i, …)`` that agree in all dimensions but the first.
-        value: what fills the padding. Programs with ``lengths=`` never see it.
+        sequences: arrays ``(T_i, …)`` that agree in all dimensions but the first. The result is of their common kind, for
+            which empty ones do not count unless all are.
+        value: what fills the padding, of a kind that theirs holds: ``np.nan`` needs floats. Programs with ``lengths=`` never
+            see it.
         batch_first: ``(B, T, …)`` instead of ``(T, B, …)``.
         progress: whether to show a bar, on the standard error stream, where it takes longer than a second.
 
@@ -33,7 +35,7 @@ def pad(
         ``(array, lengths)``: T is the longest length; the lengths are integers ``(B,)``.
 
     Raises:
-        DataError: there is no sequence, or they disagree in a later dimension.
+        DataError: there is no sequence, they disagree in a later dimension, or their kind does not hold ``value``.
 
     Example:
         >>> array, lengths = pad([[1.0, 2.0, 3.0], [4.0]])
@@ -45,7 +47,7 @@ def pad(
     """
     given, arrays = list(sequences), []
     for block in _blocks("reading sequences", len(given), progress):
-        arrays += [np.asarray(s) for s in given[block]]
+        arrays += [_sequence(s) for s in given[block]]
     if not arrays:
         raise DataError("B201", "there is nothing to pad", expected="one sequence or more", got="none")
     shapes = {a.shape[1:] for a in arrays}
@@ -55,11 +57,45 @@ def pad(
             got=", ".join(str(a.shape) for a in arrays[:4]), fix="an empty sequence has a shape too: np.zeros((0, D))",
         )  # fmt: skip
     lengths = np.array([len(a) for a in arrays], np.int64)
-    out = np.full((len(arrays), lengths.max(), *shapes.pop()), value, np.result_type(*arrays))
+    dtype = np.result_type(*dict.fromkeys(a.dtype for a in [a for a in arrays if len(a)] or arrays))
+    if not _holds(dtype, value):
+        raise DataError(
+            "B207", "the padding value does not fit the kind of the sequences", expected=f"a value of {dtype}",
+            got=repr(value)[:80], fix="value=0, or give sequences of a wider kind: floats hold NaN too",
+        )  # fmt: skip
+    out = np.full((len(arrays), lengths.max(), *shapes.pop()), value, dtype)
     for block in _blocks("padding", len(arrays), progress):
         for row, a in zip(out[block], arrays[block], strict=True):
             row[: len(a)] = a
     return (out if batch_first else np.ascontiguousarray(out.swapaxes(0, 1))), lengths
+
+
+def _sequence(given: Any) -> np.ndarray:
+    try:
+        return np.asarray(given)
+    except ValueError:
+        raise DataError(
+            "B202", "the steps of a sequence differ in shape", expected="arrays (T, …) alike behind the first dimension",
+            got=repr(given)[:80], fix="fill up the shorter steps first",
+        ) from None  # fmt: skip
+
+
+def _holds(dtype: np.dtype, value: Any) -> bool:
+    """Tell whether numbers of a dtype can be this value, rounding of floats aside."""
+    if dtype.kind not in "biufc":
+        return True
+    try:
+        given = np.asarray(value)
+        if dtype.kind in "biu":
+            low, high = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+            return all(low <= v <= high and v == int(v) for v in given.reshape(-1).tolist())
+        if given.dtype.kind == "c" and dtype.kind == "f":
+            return False
+        with np.errstate(over="ignore"):
+            kept = given.astype(dtype)
+    except (TypeError, ValueError, OverflowError):
+        return False
+    return not (np.isinf(kept) & (kept != given)).any()
 
 
 def _blocks(what: str, count: int, progress: bool) -> Iterator[slice]:
@@ -77,21 +113,26 @@ def buckets(lengths: Any, batch: int, *, seed: int | None = None, drop_last: boo
         lengths: of all sequences, ``(N,)``.
         batch: how many sequences a batch holds; the last one may hold fewer.
         seed: shuffles sequences of one length and the order of the batches; ``None`` keeps both sorted.
-        drop_last: leave out a batch that is not full.
+        drop_last: full batches only, for which up to ``batch`` − 1 sequences are left out: with a seed they are drawn, others
+            for other seeds; without one they are the longest.
 
     Returns:
-        Arrays of indices, which together name each sequence once.
+        Arrays of indices, which together name each sequence once that is not left out.
+
+    Raises:
+        DataError: ``batch`` is no number of sequences.
 
     Example:
         >>> [b.tolist() for b in buckets([5, 1, 4, 1, 9], batch=2)]
         [[1, 3], [2, 0], [4]]
     """
-    n, size = np.asarray(lengths).reshape(-1), _positive(batch, "batch=")
+    n, size = np.asarray(lengths).reshape(-1), _number(batch, "batch=")
     order = np.arange(len(n)) if seed is None else np.random.default_rng(seed).permutation(len(n))
-    order = order[np.argsort(n[order], kind="stable")]
+    surplus = len(n) % size if drop_last else 0
+    if seed is not None:
+        order = order[surplus:]
+    order = order[np.argsort(n[order], kind="stable")][: len(n) - surplus]
     parts = [order[i : i + size] for i in range(0, len(order), size)]
-    if drop_last and parts and len(parts[-1]) < size:
-        parts.pop()
     if seed is not None:
         parts = [parts[i] for i in np.random.default_rng([seed, 1]).permutation(len(parts))]
     return parts
@@ -109,14 +150,18 @@ def split(count: int, fractions: Sequence[float], *, seed: int | None = None) ->
         For each fraction an array of indices.
 
     Raises:
-        DataError: the fractions are negative or do not add up to 1.
+        DataError: ``count`` is no number of examples, or the fractions are no numbers ≥ 0 that add up to 1.
 
     Example:
         >>> [part.tolist() for part in split(5, [0.6, 0.4])]
         [[0, 1, 2], [3, 4]]
     """
-    shares = np.asarray(fractions, float)
-    if shares.ndim != 1 or not shares.size or (shares < 0).any() or abs(shares.sum() - 1) > 1e-9:
+    count = _number(count, "count=", least=0)
+    try:
+        shares = np.asarray(fractions, float)
+    except (TypeError, ValueError):
+        shares = np.empty(0)
+    if shares.ndim != 1 or not shares.size or not (shares >= 0).all() or abs(shares.sum() - 1) > 1e-9:
         raise DataError("B203", "fractions add up to 1", expected="e.g. [0.8, 0.1, 0.1]", got=repr(fractions)[:80])
     order = np.arange(count) if seed is None else np.random.default_rng(seed).permutation(count)
     ends = np.rint(np.cumsum(shares) * count).astype(int)
@@ -131,12 +176,20 @@ def shuffled(seed: int, *arrays: Any, axis: int = 0) -> tuple[np.ndarray, ...]:
         arrays: alike in length along ``axis``.
         axis: the dimension of the examples: 1 for ``(T, B, …)``.
 
+    Raises:
+        DataError: an array has no dimension ``axis``, or another length along it.
+
     Example:
         >>> x, l = shuffled(0, [10, 20, 30], [1, 2, 3])
         >>> (x == 10 * l).all()
         np.True_
     """
     several = [np.asarray(a) for a in arrays]
+    if any(axis not in range(-a.ndim, a.ndim) for a in several):
+        raise DataError(
+            "B208", "arrays that are shuffled have a dimension of examples", got=", ".join(str(a.shape) for a in several),
+            expected=f"dimension {axis!r} in each", fix="axis=0 for (B, …), axis=1 for (T, B, …)",
+        )  # fmt: skip
     lengths = {a.shape[axis] for a in several}
     if len(lengths) > 1:
         raise DataError(
@@ -163,7 +216,7 @@ def windows(series: Any, size: int, *, step: int = 1) -> np.ndarray:
         >>> windows(np.arange(5.0), 3).T.tolist()
         [[0.0, 1.0, 2.0], [1.0, 2.0, 3.0], [2.0, 3.0, 4.0]]
     """
-    a, size, step = np.asarray(series), _positive(size, "size="), _positive(step, "step=")
+    a, size, step = np.asarray(series), _number(size, "size="), _number(step, "step=")
     if a.ndim == 0:
         raise DataError("B205", "a series has steps", expected="an array (T, …)", got=repr(series)[:80])
     if len(a) < size:
@@ -172,11 +225,11 @@ def windows(series: Any, size: int, *, step: int = 1) -> np.ndarray:
     return np.moveaxis(view, -1, 0)
 
 
-def _positive(value: Any, what: str) -> int:
+def _number(value: Any, what: str, *, least: int = 1) -> int:
     try:
         n = operator.index(value)
     except TypeError:
-        n = 0
-    if n < 1:
-        raise DataError("B206", f"{what} is a number of examples or steps", expected="an integer ≥ 1", got=repr(value))
+        n = least - 1
+    if n < least:
+        raise DataError("B206", f"{what} is a number of examples or steps", expected=f"an integer ≥ {least}", got=repr(value))
     return n

@@ -56,7 +56,8 @@ def uniform(
     """Uniform draws between ``low`` and ``high``, which have gradients (by reparameterisation).
 
     Args:
-        name: part of what the draw depends on; two nodes of one name draw the same numbers.
+        name: part of what the draw depends on: in another graph a node of this name, distribution and shape draws the same
+            numbers from the same seed. One graph has no two nodes of one name.
         shape: of one point's value.
         over: what the draws vary over must be said; ``over=()`` is one draw for the whole sequence.
         low, high: numbers or nodes.

@@ -116,19 +116,22 @@ def state(
 def _by_axis(given: Any, node: Node, side: str) -> dict[Axis, Any]:
     if given is None:
         return {}
+    clock, over = side == "every", ", ".join(a.name for a in node.axes)
     if not isinstance(given, dict):
         if len(node.axes) > 1:
             raise StateError(
-                "G202", f"{side}= of {node.name} does not say which axis it bounds", node=node.name, where=node.where,
-                expected=f"a dict from axis to rows, for {', '.join(a.name for a in node.axes)}", got=repr(given)[:80],
+                "G202", f"{side}= of {node.name} does not say which axis {'has the slower clock' if clock else 'it bounds'}",
+                node=node.name, where=node.where, got=repr(given)[:80],
+                expected=f"a dict from axis to {'the number of steps' if clock else 'rows'}, for {over}",
                 fix=f"{side}={{{node.axes[0]}: …}}",
             )  # fmt: skip
         given = {node.axes[0]: given}
     for axis in given:
         if axis not in node.axes:
             raise StateError(
-                "G203", f"{side}= of {node.name} bounds {axis!r}, over which it does not vary", node=node.name,
-                where=node.where, expected=f"one of {', '.join(a.name for a in node.axes)}", got=repr(axis),
+                "G203",
+                f"{side}= of {node.name} {'sets a clock along' if clock else 'bounds'} {axis!r}, over which it does not vary",
+                node=node.name, where=node.where, expected=f"one of {over}", got=repr(axis),
             )  # fmt: skip
     return given
 

@@ -298,6 +298,10 @@ TABLE = [
     # declaring and defining states
     ("G201", 'ag.state("s", (2,), over=())', ["state s varies over no axis", "expected over=t", "(model.py:1)"]),
     ("G202", 'ag.state("s", over=(t, u), init=1.0)', ["init= of s does not say which axis it bounds", "init={t: …}"]),
+    ("G202", 'ag.state("s", over=(t, u), every=2)',
+     ["every= of s does not say which axis has the slower clock", "a dict from axis to the number of steps, for t, u, got 2",
+      "every={t: …}"]),
+    ("G203", 'ag.state("s", over=t, every={u: 2})', ["every= of s sets a clock along u, over which it does not vary"]),
     ("G203", 'ag.shift(ag.input("x", over=t), t, 1, init={u: 1.0})', ["bounds u, over which it does not vary"]),
     ("G203", 'ag.state("s", over=t, final={u: 1.0})',
      ["final= of s bounds u, over which it does not vary", "one of t"]),

@@ -31,13 +31,21 @@ def test_it_differs_by_seed_name_and_step() -> None:
     assert len(np.unique(base)) == base.size
 
 
-def test_two_nodes_of_one_name_draw_the_same() -> None:
+def test_nodes_of_one_name_in_two_graphs_draw_the_same() -> None:
     """So that recomputing a graph, or unrolling it twice, changes nothing."""
     t = ag.Axis("t")
     values = [ag.Graph(ag.normal("n", over=t)).unroll(t=5).evaluate()[0] for _ in range(2)]
     np.testing.assert_array_equal(*values)
     dag = ag.Graph(ag.normal("n", over=t)).unroll(t=5)
     np.testing.assert_array_equal(dag.evaluate(seed=3)[0], dag.evaluate(seed=3)[0])
+
+
+@pytest.mark.parametrize("kind", [ag.uniform, ag.normal, lambda name, over: ag.bernoulli(name, 0.5, over=over)])
+def test_one_graph_has_no_two_random_nodes_of_one_name(kind: Any) -> None:
+    t = ag.Axis("t")
+    with pytest.raises(ag.NameClashError, match='two nodes are called "n"'):
+        ag.Graph(kind("n", over=t) + kind("n", over=t))
+    assert ag.uniform.__doc__ and "One graph has no two nodes of one name" in ag.uniform.__doc__
 
 
 def test_over_nothing_is_one_draw_for_the_sequence() -> None:

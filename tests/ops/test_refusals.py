@@ -126,6 +126,11 @@ REFUSALS: list[Refusal] = [
     ("G201", ag.StateError, lambda: state(over=()), r"state s varies over no axis(.|\n)*over=t"),
     ("G202", ag.StateError, lambda: state(over=BOTH, init=1.0),
      r"init= of s does not say which axis(.|\n)*init=\{t: …\}"),
+    ("G202", ag.StateError, lambda: state(over=BOTH, every=2),
+     r"every= of s does not say which axis has the slower clock.*\n  expected a dict from axis to the number of steps, "
+     r"for t, u, got 2\n  every=\{t: …\}$"),
+    ("G203", ag.StateError, lambda: state(every={u: 2}),
+     r"every= of s sets a clock along u, over which it does not vary(.|\n)*of t"),
     ("G203", ag.StateError, lambda: state(final={u: 1.0}),
      r"final= of s bounds u, over which it does not vary(.|\n)*of t"),
     ("G204", ag.StateError, lambda: state(init=x()),
