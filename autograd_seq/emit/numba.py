@@ -39,6 +39,13 @@ def available() -> bool:
     return True
 
 
+def threads() -> int:
+    """Return how many threads a call may take: ``NUMBA_NUM_THREADS`` in the environment, or as many as there are cores."""
+    from numba import config  # whose own threads stay asleep
+
+    return int(vars(config)["NUMBA_NUM_THREADS"])
+
+
 def refuse() -> None:
     """Raise because numba is not installed.
 
