@@ -14,7 +14,7 @@ from autograd_seq.emit.views import arranged, in_blocks, reshaped
 from autograd_seq.node import Node
 from autograd_seq.op import BUILT_IN
 from autograd_seq.ops.random import DRAW
-from autograd_seq.plan.apart import blocks_of
+from autograd_seq.plan.apart import Blocks, blocks_of
 from autograd_seq.plan.lanes import Lane
 from autograd_seq.plan.views import root, shifts, shown
 
@@ -46,8 +46,7 @@ def statement(w: Writer, node: Node) -> None:
             rank = len(node.shape)
         blocks = next((found for n in (node, *node.inputs) if (found := blocks_of(w.array(n).axes))), None)
         if blocks:
-            k = sum(a in w.storage.stepped for a in lifted)
-            lifted.insert(k, blocks)
+            lifted = _with_blocks(w, lifted, blocks)
         xs = [w.operand(x, lifted, rank) for x in node.inputs]
         if w.is_local(node):
             _local(w, node, xs)
@@ -56,6 +55,12 @@ def statement(w: Writer, node: Node) -> None:
             lines = calls.phrase(node, out, xs) or [f"{out}[...] = {_call(w, node, xs)}"]
             for line in lines:
                 w.write(w.finished(line))
+
+
+def _with_blocks(w: Writer, lifted: Sequence[Axis], blocks: Blocks) -> list[Axis]:
+    """Return the lifted axes with that of blocks, which lies behind those that any loop runs over."""
+    k = sum(a in w.storage.stepped for a in lifted)
+    return [*lifted[:k], blocks, *lifted[k:]]
 
 
 def _parts(w: Writer, node: Node) -> Iterator[tuple[Node, Lane, bool]]:
@@ -85,7 +90,7 @@ def _blocks(w: Writer, node: Node, lifted: Sequence[Axis]) -> None:
     arrays = [w.array(n) for n in (x, node)]
     if blocks := next((found for a in arrays if (found := blocks_of(a.axes))), None):
         first, out = (w.at_step(in_blocks(w, a, blocks), w.called(n)) for a, n in zip(arrays, (x, node), strict=True))
-        w.write(f"multiply({first}, {w.operand(d, lifted, 1)}, {out})")
+        w.write(f"multiply({first}, {w.operand(d, _with_blocks(w, lifted, blocks), 1)}, {out})")
         return
     codes = []
     for a, n in zip(arrays, (x, node), strict=True):

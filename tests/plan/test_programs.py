@@ -675,3 +675,21 @@ def test_gradients_by_parts_of_a_packed_value() -> None:
     agree(WAYS, loss, [h], feeds_of(loss)(t=5, b=3), t=5, b=3)
     names = [x for x in ag.Graph(loss).inputs.values() if x.name != "x"]
     assert "concatenate((slice" not in ag.compile([loss, *ag.grad(loss, names)]).source
+
+
+@pytest.mark.parametrize("size", [2, 3, 4])
+def test_gates_in_blocks_beside_an_axis_that_another_loop_runs_over(size: int) -> None:
+    """Three gates and three sequences are not the same three."""
+    t, b, u = ag.Axis("t"), ag.Axis("b"), ag.Axis("u")
+    h, _ = ag.nn.lstm(ag.input("x", (2,), over=(t, b, u)), 4, over=t)
+    s = ag.state("s", (4,), over=(b, u))
+    s[b] = ag.tanh(0.5 * s[b - 1] + ag.last(h, over=t))
+    loss = ag.sum(ag.sum(s * s), over=(b, u))
+    wrt = list(ag.Graph(loss).inputs.values())
+    program, rng = ag.compile([loss, *ag.grad(loss, wrt)]), np.random.default_rng(1)
+    assert "_blocks" in program.source
+    sizes = {"t": 3, "b": size, "u": 5}
+    feeds = {n.name: rng.normal(size=tuple(sizes[a.name] for a in n.axes) + n.shape) for n in wrt}
+    want = ag.Graph(loss).unroll(**sizes).grad(wrt, with_outputs=True).evaluate(**feeds)
+    for got, expected in zip(program(**feeds), want, strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-11, atol=1e-13)
