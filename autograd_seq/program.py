@@ -33,6 +33,7 @@ from autograd_seq.graph.shares import Part, Shares, shares
 from autograd_seq.node import STRONG, Node
 from autograd_seq.ops.leaf import PARAM, TENSOR
 from autograd_seq.plan.cost import Cost, cost
+from autograd_seq.plan.passes import Plan
 from autograd_seq.plan.text import Schedule
 
 ROWS = 8
@@ -72,14 +73,18 @@ class Program:
                  alone: Sequence[Axis] = ()) -> None:  # fmt: skip
         self.graph = graph
         self.dtype = _width(dtype)
+        passes = None if passes is None else tuple(passes)
         self._like: Any = lambda nodes: Program(Graph(nodes), dtype, passes, layouts, backend)
         self.padded: dict[Over, Program] = {}
         made = backends.written(graph, layouts, passes, backend, into, alone)
-        self.backend, self.plan, self._emitted, self._notes = made[:4]
+        self.backend, _, self._emitted, self._notes = made[:4]
         self._silent = made.silent
+        self._planned: Any = lambda: backends.written(graph, layouts, passes, self.backend, into, alone).plan
+        if self.backend == "numba":
+            self.plan = made.plan  # which says for each new batch what it costs, and whether threads share it
         self.source = self._emitted.source
         self._make = backends.maker(made, graph, layouts, passes)
-        stepped = self.plan.storage.stepped
+        stepped = made.plan.storage.stepped
         one = stepped and self.backend == "numpy" and not alone
         self._alone = tuple(alone)
         self.beside = tuple(a for a in graph.axes if one and a not in stepped)
@@ -234,6 +239,12 @@ class Program:
     def _at(self, sizes: Sequence[Any]) -> Program:
         """Return the program that runs at the given lengths of the graph's axes."""
         return self.single if self._beside and all(sizes[i] == 1 for i in self._beside) else self
+
+    @cached_property
+    def plan(self) -> Plan:
+        """What it was written from, as data. It is made again when it is asked for: it takes the memory of a small model."""
+        made: Plan = self._planned()
+        return made
 
     @property
     def schedule(self) -> Schedule:

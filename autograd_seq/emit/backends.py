@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import hashlib
 import linecache
 import os
 from collections.abc import Iterable, Sequence
@@ -147,17 +148,21 @@ def _title(graph: Graph, alone: Sequence[Axis] = ()) -> str:
 def maker(made: Made, graph: Graph, layouts: Layouts, passes: Iterable[str] | None) -> Any:
     """Return what makes a workspace and its ``run``, from the sizes and the width of floats.
 
-    Native programs are compiled once for each width, and stand back where there is no native one.
+    Programs are executed, and native ones compiled once for each width, when they first run; that for a batch may never do.
+    Native ones stand back where there is no such width.
     """
-    if made.backend == "numpy":
-        return executed(made.emitted)
     programs: dict[str, Any] = {}
+    emitted, native = made.emitted, made.backend != "numpy"
 
     def make(*sizes: Any) -> Any:
-        width = sizes[-1].name
-        if width not in programs:
-            native = width in numba.WIDTHS
-            programs[width] = numba.compiled(made.emitted, width) if native else _quiet(_calls(graph, layouts, passes).emitted)
+        width = sizes[-1].name if native else ""
+        if width in programs:
+            return programs[width](*sizes)
+        if not native:
+            programs[width] = executed(emitted)
+        else:
+            wide = width in numba.WIDTHS
+            programs[width] = numba.compiled(emitted, width) if wide else _quiet(_calls(graph, layouts, passes).emitted)
         return programs[width](*sizes)
 
     return make
@@ -181,7 +186,7 @@ def _quiet(emitted: Emitted) -> Any:
 
 def executed(emitted: Emitted) -> Any:
     """Run a source, and return its ``program``, as a function of the sizes and the width."""
-    name = f"<autograd_seq program {id(emitted)}>"
+    name = f"<autograd_seq program {hashlib.sha256(emitted.source.encode()).hexdigest()[:16]}>"
     linecache.cache[name] = (len(emitted.source), None, emitted.source.splitlines(True), name)  # for tracebacks
     namespace: dict[str, Any] = dict(emitted.foreign)
     exec(builtins.compile(emitted.source, name, "exec"), namespace)
