@@ -46,3 +46,10 @@ def test_compiled_scalars_against_micrograd(backend, least, monkeypatch, tmp_pat
 def test_all_ways_to_run_a_linear_recurrence_agree():
     pytest.importorskip("numba")
     assert set(load("linear_recurrence").measure(1001, 3, seconds=0.0)) == {"ours", "loop", "registers", "scan"}
+
+
+def test_padded_sequences_take_no_longer_than_pytorchs_packed_ones():
+    pytest.importorskip("torch")
+    ragged = load("ragged")
+    found = ragged.measure(ragged.Workload("lstm", "ragged", 40, 8, 16, 32, 8), ("numpy",), 0.5)
+    assert found["ours, numpy"] < found["torch, packed"]
