@@ -28,6 +28,8 @@ WIDTHS = ("float32", "float64")
 """The widths that native programs have; others run in NumPy."""
 
 _TOOLS: dict[str, dict[str, Any]] = {}
+_LIVING: list[Any] = []
+"""Functions that are called by their address."""
 
 
 def available() -> bool:
@@ -124,13 +126,30 @@ def _made(numba: Any, width: str) -> dict[str, Any]:
     within["cache"] = path is not None
     row, n = numba.types.CPointer(numba.from_dtype(np.dtype(width))), numba.int64
     # with types given, for numbers that are written out would each be a type of its own
-    names["pack"] = numba.njit(numba.void(row, n, n, n, n, n, row), **within)(names["pack"])
-    some = numba.void(row, n, n, n, row, n, n, row, n, n, n, n, n, n)
-    names["rows_product"] = numba.njit(some, **within)(names["rows_product"])
     whole = numba.void(row, n, n, n, row, row, n, n, n, n, n, row)
-    names["product"] = numba.njit(whole, **within)(names["product"])
+    signatures = {
+        "pack": numba.void(row, n, n, n, n, n, row),
+        "rows_product": numba.void(row, n, n, n, row, n, n, row, n, n, n, n, n, n), "product": whole,
+    }  # fmt: skip
+    mark = hashlib.sha256(key.encode()).hexdigest()
+    for name, signature in signatures.items():
+        names[name] = _by_address(numba, signature, names[name], f"{name}_{mark}", {**flags, "cache": path is not None})
     names["step_product"] = numba.njit(whole, **within, forceinline=True)(names["step_product"])
     return {"names": names, "native": numba.njit(**flags), "cached": numba.njit(**flags, cache=True), "key": key}
+
+
+def _by_address(numba: Any, signature: Any, function: Any, unique: str, options: dict[str, Any]) -> Any:
+    """Return a compiled function that others call where it lies, under a name that nothing else has.
+
+    Otherwise a copy of it is put into every function that calls it, and optimised there once more.
+    """
+    from llvmlite import binding
+
+    made = numba.cfunc(signature, **options)(function)
+    name = f"autograd_seq_{unique}"
+    binding.add_symbol(name, made.address)
+    _LIVING.append(made)
+    return numba.types.ExternalFunction(name, signature)
 
 
 def _pipeline() -> Any:
