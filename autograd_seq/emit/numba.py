@@ -42,10 +42,11 @@ def available() -> bool:
 
 
 def threads() -> int:
-    """Return how many threads a call may take: ``NUMBA_NUM_THREADS`` in the environment, or as many as there are cores."""
-    from numba import config  # whose own threads stay asleep
-
-    return int(vars(config)["NUMBA_NUM_THREADS"])
+    """Return how many threads a call may take: ``NUMBA_NUM_THREADS`` in the environment, or as many as it has cores."""
+    said = os.environ.get("NUMBA_NUM_THREADS", "")
+    if said.isdigit():
+        return int(said)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def refuse() -> None:

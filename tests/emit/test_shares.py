@@ -18,7 +18,7 @@ from autograd_seq.emit import numba as native
 from autograd_seq.emit.threads import together
 from autograd_seq.graph.shares import shares
 
-COUNT = int(os.environ.get("AUTOGRAD_SEQ_RANDOM_PROGRAMS", "300"))
+SHARED = [4, 69, 97, 107, 122, 146, 160, 164, 187, 201, 237, 275]  # most draw, read other sequences, or square a sum of them
 RNG = np.random.default_rng(11)
 
 
@@ -29,18 +29,15 @@ def in_shares(program: ag.Program, feeds: dict[str, Any], cuts: Callable[[int], 
         return program._in_shares(workspace, cuts(n))(*arrays)
 
 
-@pytest.mark.parametrize("seed", range(COUNT))
+@pytest.mark.parametrize("seed", SHARED)
 def test_random_programs_in_two_shares(seed: int) -> None:
-    """Those that can be shared; most draw, or read other sequences."""
+    """Those of the first 300 that can be shared."""
     case = Program(seed)
     program = ag.compile(case.outputs, passes=())
-    if program._shares is not None and case.sizes[program._shares.axis.name] > 1:
+    assert program._shares is not None
+    if case.sizes[program._shares.axis.name] > 1:
         got = in_shares(program, case.fed(program.graph), lambda n: [0, n // 2, n])
         check(case, got, case.expected(), "in shares", 1e-11)
-
-
-def test_some_random_programs_can_be_shared() -> None:
-    assert sum(shares(ag.Graph(Program(seed).outputs)) is not None for seed in range(200)) > 3
 
 
 def gru(reduce: Any, order: str = "tb") -> tuple[list[ag.Node], dict[str, np.ndarray], tuple[ag.Axis, ag.Axis]]:
