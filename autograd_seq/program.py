@@ -20,8 +20,8 @@ from autograd_seq.axes import Axis
 from autograd_seq.carry import CarriedProgram
 from autograd_seq.emit import backends, numba
 from autograd_seq.emit.profile import MARK, Profile, marked
+from autograd_seq.emit.sharing import Sharing
 from autograd_seq.emit.standalone import standalone, write
-from autograd_seq.emit.threads import together
 from autograd_seq.errors import AxisError, DTypeError, FeedError, GradientError, OperationError
 from autograd_seq.grad.reverse import grad
 from autograd_seq.graph import feeds
@@ -29,15 +29,13 @@ from autograd_seq.graph.carry import cut_along
 from autograd_seq.graph.check import check_lengths
 from autograd_seq.graph.graph import Graph, flatten
 from autograd_seq.graph.lengths import Over, check_needs, fed, ragged, told
-from autograd_seq.graph.shares import Part, Shares, shares
+from autograd_seq.graph.shares import shares
 from autograd_seq.node import STRONG, Node
 from autograd_seq.ops.leaf import PARAM, TENSOR
 from autograd_seq.plan.cost import Cost, cost
 from autograd_seq.plan.passes import Plan
 from autograd_seq.plan.text import Schedule
 
-ROWS = 8
-"""A share of a batch has so many sequences at least, or a multiple of them: as many rows as products take at once."""
 WORTH_SHARING = 1e8
 """Operations from which a call is shared out among threads: those of a millisecond or so, or threads wake up too late."""
 _PROFILE_SECONDS = 2.0  # a profile stops after these, or 50 runs, but not before 3 runs
@@ -164,47 +162,17 @@ class Program:
 
     def _new_run(self, workspace: Any) -> Callable[..., Any]:
         """Return a function of the feeds with a workspace of its own, on as many threads as pay."""
-        if self.backend == "numba" and (cuts := self._cuts(workspace)) is not None:
-            return self._in_shares(workspace, cuts)
+        if self.backend == "numba" and self._sharing is not None:
+            sizes = dict(zip(self.graph.axes, workspace, strict=False))
+            cuts = self._sharing.cuts(sizes, numba.threads())
+            if cuts is not None and cost(self.plan, sizes, 4).flops >= WORTH_SHARING:
+                return self._sharing.run(workspace, cuts, self._on_one_thread)
         return self._on_one_thread(workspace)
 
     @cached_property
-    def _shares(self) -> Shares | None:
-        return shares(self.graph) if self.plan.storage.stepped else None
-
-    def _cuts(self, workspace: Any) -> list[int] | None:
-        """Return where to cut the batch into shares, one a thread; ``None`` if that does not pay."""
-        if self._shares is None:
-            return None
-        position = self.graph.axes.index(self._shares.axis)
-        n = workspace[position]
-        count = min(numba.threads(), n // ROWS)
-        if count < 2 or cost(self.plan, dict(zip(self.graph.axes, workspace, strict=False)), 4).flops < WORTH_SHARING:
-            return None
-        return [round(n * k / count / ROWS) * ROWS for k in range(count)] + [n]
-
-    def _in_shares(self, workspace: Any, cuts: Sequence[int]) -> Callable[..., Any]:
-        """Return a function that runs a share of the batch on each of several threads, and puts their outputs together."""
-        assert self._shares is not None
-        axis, parts = self._shares
-        position, width = self.graph.axes.index(axis), workspace[-1]
-        spans = list(pairwise(cuts))
-        runs = [self._on_one_thread((*workspace[:position], b - a, *workspace[position + 1 :])) for a, b in spans]
-        layouts = [self.graph.layout(self.graph.inputs[name]) for name in self._order]
-        places = [layout.index(axis) if axis in layout else None for layout in layouts]
-        lead = [layout.index(axis) if axis in layout else None for layout in self._layouts]
-        scales = [[np.dtype(width).type((cuts[-1] / (b - a)) ** p.degree) for a, b in spans] for p in parts]
-
-        def run(*arrays: Any) -> tuple[Any, ...]:
-            calls = []
-            for one, (a, b) in zip(runs, spans, strict=True):
-                mine = [x if at is None else x[(slice(None),) * at + (slice(a, b),)]
-                        for x, at in zip(arrays, places, strict=True)]  # fmt: skip
-                calls.append(partial(one, *mine))
-            found = zip(*together(calls), strict=True)
-            return tuple([_joined(p, at, s, values) for p, at, s, values in zip(parts, lead, scales, found, strict=True)])
-
-        return run
+    def _sharing(self) -> Sharing | None:
+        found = shares(self.graph) if self.plan.storage.stepped else None
+        return None if found is None else Sharing(found, self.graph, self._order, self._layouts)
 
     def _on_one_thread(self, workspace: Any) -> Callable[..., Any]:
         """Return a function with a workspace of its own, which gives no warnings of overflow and the like."""
@@ -250,9 +218,8 @@ class Program:
     def schedule(self) -> Schedule:
         """What is lifted over which axes, and what loops, with the operations and bytes of each line; it prints."""
         notes = self._notes
-        if self.backend == "numba" and self._shares is not None:
-            several = f"threads take a share of {self._shares.axis} each (NUMBA_NUM_THREADS), {ROWS} or more of a large batch"
-            notes = (several, *notes)
+        if self.backend == "numba" and self._sharing is not None:
+            notes = (self._sharing.note, *notes)
         return Schedule(self.plan, (self.dtype or np.dtype(np.float64)).itemsize, notes)
 
     def cost(self, **lengths: int) -> Cost:
@@ -362,20 +329,6 @@ class Program:
                                                   for n, r in zip(self._order, ready, strict=True)):  # fmt: skip
             self._known[tuple(map(feeds.sort_of, ready))] = workspace
         return ready, workspace
-
-
-def _joined(part: Part, at: int | None, scales: Sequence[Any], values: Sequence[np.ndarray]) -> np.ndarray:
-    """Return an output of all, made of those of the shares."""
-    if part.kind == "same":
-        return values[0]
-    if part.degree:
-        values = [value * scale for value, scale in zip(values, scales, strict=True)]
-    if part.kind == "each":
-        return np.concatenate(values, axis=at)
-    total = np.asarray(values[0])
-    for value in values[1:]:
-        total = np.asarray(total + value)
-    return total
 
 
 def _picker(names: Sequence[str]) -> Callable[[dict[str, Any]], Sequence[Any]]:

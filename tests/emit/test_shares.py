@@ -24,9 +24,9 @@ RNG = np.random.default_rng(11)
 
 def in_shares(program: ag.Program, feeds: dict[str, Any], cuts: Callable[[int], list[int]]) -> tuple[Any, ...]:
     arrays, workspace = program._checked(feeds)
-    n = workspace[program.graph.axes.index(program._shares.axis)]
+    n = workspace[program.graph.axes.index(program._sharing.axis)]
     with np.errstate(all="ignore"):
-        return program._in_shares(workspace, cuts(n))(*arrays)
+        return program._sharing.run(workspace, cuts(n), program._on_one_thread)(*arrays)
 
 
 @pytest.mark.parametrize("seed", SHARED)
@@ -34,8 +34,8 @@ def test_random_programs_in_two_shares(seed: int) -> None:
     """Those of the first 300 that can be shared."""
     case = Program(seed)
     program = ag.compile(case.outputs, passes=())
-    assert program._shares is not None
-    if case.sizes[program._shares.axis.name] > 1:
+    assert program._sharing is not None
+    if case.sizes[program._sharing.axis.name] > 1:
         got = in_shares(program, case.fed(program.graph), lambda n: [0, n // 2, n])
         check(case, got, case.expected(), "in shares", 1e-11)
 
@@ -67,8 +67,8 @@ def test_sums_and_means_over_the_batch(cuts: list[int], reduce: Any, order: str)
     if reduce is ag.sum:
         outputs = outputs[:-1]  # the square of a gradient is none of sums
     program = ag.compile(outputs)
-    assert program._shares is not None and program._shares.axis is b
-    assert {p.degree for p in program._shares.outputs} == ({0} if reduce is ag.sum else {0, -1})
+    assert program._sharing is not None and program._sharing.axis is b
+    assert {p.degree for p in program._sharing.parts} == ({0} if reduce is ag.sum else {0, -1})
     for got, want in zip(in_shares(program, feeds, lambda n: cuts), program(**feeds), strict=True):
         np.testing.assert_allclose(got, want, rtol=1e-12, atol=1e-14)
 
@@ -97,10 +97,11 @@ def test_calls_on_threads(numba_cache: Any, monkeypatch: pytest.MonkeyPatch) -> 
     """Native programs of enough work take as many threads as numba has; the result is one thread's, whoever else calls."""
     monkeypatch.setattr(native, "threads", lambda: 3)
     monkeypatch.setattr(programs, "WORTH_SHARING", 0.0)
-    outputs, feeds, _ = gru(ag.mean)
+    outputs, feeds, (_, b) = gru(ag.mean)
     feeds = {name: np.repeat(a, 5, axis=1) if a.ndim > 1 and a.shape[:2] == (6, 5) else a for name, a in feeds.items()}
     program, plain = ag.compile(outputs, backend="numba"), ag.compile(outputs, backend="numpy")
-    assert program._cuts((6, 25, np.dtype(float))) == [0, 8, 16, 25] and program._cuts((6, 15, np.dtype(float))) is None
+    assert program._sharing.cuts({b: 25}, 3) == [0, 8, 16, 25] and program._sharing.cuts({b: 15}, 3) is None
+    assert "threads take a share of b each" in str(program.schedule)
     want, wrong = plain(**feeds), []
 
     def calls() -> None:
