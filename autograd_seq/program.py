@@ -135,7 +135,7 @@ class Program:
             arrays = self._picked(given)
             if (sorts := [*map(feeds.sort_of, arrays)]) != before or len(given) != len(sorts):
                 workspace = self._known[tuple(sorts)] if len(given) == len(sorts) else None
-                self._last = sorts, workspace
+                self._last = (sorts, workspace) if workspace else self._last
         except (KeyError, AttributeError):
             workspace = None
         if workspace is None:

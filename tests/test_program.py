@@ -292,3 +292,12 @@ def test_a_program_leaves_the_warnings_of_numpy_as_they_were() -> None:
         assert float(program(w=np.array(1e4))[0]) == np.inf
         with pytest.raises(FloatingPointError):
             np.exp(np.array(1e4))
+
+
+def test_a_call_that_tells_more_than_it_must_makes_no_later_one_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    t = ag.Axis("t")
+    program, feeds = ag.compile(ag.sum(ag.input("x", over=t) * ag.param("w"), over=t)), {"x": np.ones(3), "w": np.array(2.0)}
+    program(**feeds)
+    assert program(**feeds, t=3)[0] == program(**feeds)[0] == 6.0
+    monkeypatch.setattr(program, "_checked", lambda given: pytest.fail("what is known is checked again"))
+    assert program(**feeds)[0] == 6.0

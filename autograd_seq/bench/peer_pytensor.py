@@ -11,7 +11,7 @@ from autograd_seq.bench.work import Arrays, Workload
 
 
 def scan(work: Workload, feeds: Arrays) -> Competitor:
-    """Return the scan, with the inputs of all steps in one product and the gates packed; compiled for half a minute.
+    """Return the scan, with the inputs of all steps in one product and the gates packed; compiled for minutes.
 
     Args:
         work: the workload.

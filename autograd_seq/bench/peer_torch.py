@@ -12,7 +12,7 @@ ORDER = {"rnn": "", "lstm": "ifgo", "gru": "rzn"}
 """The order in which torch.nn stacks the gates."""
 
 LONGEST = 100
-"""Steps up to which the loop is compiled: that takes 24 s for 50 steps of an RNN, and grows with their number."""
+"""Steps up to which the loop is compiled, for that takes minutes, and grows with their number."""
 
 
 def layer(work: Workload, feeds: Arrays) -> Competitor:

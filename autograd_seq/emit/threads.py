@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 _POOL: list[ThreadPoolExecutor] = []
@@ -35,6 +35,7 @@ def together(calls: Sequence[Callable[[], Any]]) -> list[Any]:
         except BaseException as e:  # raised below, when all have ended
             error = error or e
     if error is not None:
+        wait(begun)  # one that was interrupted here runs on there
         raise error
     return results
 
