@@ -88,7 +88,7 @@ def test_what_is_not_linear_in_the_batch_is_not_shared() -> None:
         total**2, ag.exp(total), total + w, total * total, 1.0 / total, ag.where(total > 0, total, 0.0), ag.max(h, over=(t, b)),
         ag.logsumexp(h, over=b), ag.softmax(h, over=b), h - ag.mean(h, over=b), alone, reads, noisy, h * ag.index(b),
         ag.at(h, b, 0), ag.concat([total[None], w[None]]), ag.size(b) * w, ag.sum(h, over=t) + ag.size(b),
-        total + ag.mean(h, over=(t, b)),
+        total + ag.mean(h, over=(t, b)), total * h, -ag.spread(total, b) * 1.0,
     ):  # fmt: skip
         assert shares(ag.Graph(output, h)) is None, output
 
