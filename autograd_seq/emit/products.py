@@ -107,7 +107,7 @@ def _fixed(w: Writer, node: Node, code: str, turned: bool, stage: int) -> str:
     if not turned and code.isidentifier():
         return code
     label = w.called(node)
-    if turned and not node.axes:
+    if turned and not node.axes and len(node.shape) == 2:
         return _kept(w, node, f"{label}_T", f"{code}.T", node.shape[::-1])
     wanted = f"{label}_T" if turned else label
     full = f"ascontiguousarray({_turned(code, turned)})" if turned else code

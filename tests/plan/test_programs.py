@@ -693,3 +693,17 @@ def test_gates_in_blocks_beside_an_axis_that_another_loop_runs_over(size: int) -
     want = ag.Graph(loss).unroll(**sizes).grad(wrt, with_outputs=True).evaluate(**feeds)
     for got, expected in zip(program(**feeds), want, strict=True):
         np.testing.assert_allclose(got, expected, rtol=1e-11, atol=1e-13)
+
+
+@pytest.mark.parametrize("over", ["t", "tb"])
+def test_a_parameter_of_three_dimensions_in_a_loop(over: str) -> None:
+    """A product reads it as a matrix whose rows or columns are two of its dimensions."""
+    axes = tuple(ag.Axis(a) for a in over)
+    x, h, t = ag.input("x", (2, 3), over=axes), ag.state("h", (2, 3), over=axes), axes[0]
+    W, V = ag.param("W", (4, 2, 3)), ag.param("V", (2, 3, 4))
+    h[t] = ag.tanh(x + ag.einsum("jki,i->jk", V, ag.einsum("ijk,jk->i", W, h[t - 1])))
+    loss, rng = ag.sum(ag.sum(h), over=axes), np.random.default_rng(0)
+    feeds = {n.name: rng.normal(size=(3,) * len(n.axes) + n.shape) for n in (W, V, x)}
+    want = ag.Graph(loss).unroll(**dict.fromkeys(over, 3)).grad([W, V, x], with_outputs=True).evaluate(**feeds)
+    for got, expected in zip(ag.compile([loss, *ag.grad(loss, [W, V, x])])(**feeds), want, strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-11, atol=1e-13)
