@@ -6,6 +6,7 @@ import ast
 import inspect
 import textwrap
 from collections.abc import Callable
+from functools import lru_cache
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -45,55 +46,57 @@ class Bundle:
         if (place := _place(function)) in STAND_INS:
             self.sources[name] = STAND_INS[place].replace("def checked(", f"def {name}(")
             return name
-        source = self._source(function)
-        if source is None:
+        if not _alone(function):
             self.foreign[name] = function
             return name
-        tree = ast.parse(source).body[0]
-        assert isinstance(tree, ast.FunctionDef)
+        source, used = _parsed(function)  # type: ignore[misc]
         renamed: dict[str, str] = {}
-        for used in sorted(_globals(tree, function)):
-            value = function.__globals__[used]
+        for word in used:
+            value = function.__globals__.get(word)
             if isinstance(value, ModuleType):
                 self.modules.add(value.__name__)
-            else:
-                renamed[used] = self.add(value, used.strip("_").removesuffix("_forward"))
-        self.sources[name] = ast.unparse(_Renamed(name, renamed).visit(tree))
+            elif word in function.__globals__:
+                renamed[word] = self.add(value, word.strip("_").removesuffix("_forward"))
+        self.sources[name] = _called(source, name, tuple(renamed.items()))
         return name
-
-    @staticmethod
-    def _source(function: Any) -> str | None:
-        """Return the text of a plain function that reads nothing but its arguments, NumPy and other such functions."""
-        if _place(function) in STAND_INS:
-            return STAND_INS[_place(function)]
-        if not isinstance(function, FunctionType) or function.__closure__ or function.__name__ == "<lambda>":
-            return None
-        try:
-            source = textwrap.dedent(inspect.getsource(function))
-            tree = ast.parse(source).body[0]
-        except (OSError, TypeError, SyntaxError, IndexError):
-            return None
-        if not isinstance(tree, ast.FunctionDef) or tree.decorator_list:
-            return None
-        for used in _globals(tree, function):
-            value = function.__globals__[used]
-            if isinstance(value, ModuleType):
-                if ALLOWED.get(value.__name__) != used:
-                    return None
-            elif Bundle._source(value) is None:
-                return None
-        return source
 
 
 def _place(function: Any) -> tuple[str, str]:
     return getattr(function, "__module__", ""), getattr(function, "__name__", "")
 
 
-def _globals(tree: ast.FunctionDef, function: FunctionType) -> set[str]:
+def _alone(function: Any) -> bool:
+    """Tell whether a plain function reads nothing but its arguments, modules that are allowed, and other such functions."""
+    if _place(function) in STAND_INS:
+        return True
+    if not isinstance(function, FunctionType) or function.__closure__ or function.__name__ == "<lambda>":
+        return False
+    parsed = _parsed(function)
+    read = {} if parsed is None else {n: function.__globals__[n] for n in parsed[1] if n in function.__globals__}
+    return parsed is not None and all(
+        ALLOWED.get(value.__name__) == word if isinstance(value, ModuleType) else _alone(value) for word, value in read.items()
+    )
+
+
+@lru_cache(maxsize=1024)
+def _parsed(function: FunctionType) -> tuple[str, tuple[str, ...]] | None:
+    """Return the text of a function, without annotations, and the names that it reads and does not make; sorted."""
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
+    except (OSError, TypeError, SyntaxError, IndexError):
+        return None
+    if not isinstance(tree, ast.FunctionDef) or tree.decorator_list:
+        return None
     own = {a.arg for a in [*tree.args.args, *tree.args.kwonlyargs, *tree.args.posonlyargs]}
     _Bare().visit(tree)
     used = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
-    return {n for n in used - own - {tree.name} if n in function.__globals__}
+    return ast.unparse(tree), tuple(sorted(used - own - {tree.name}))
+
+
+@lru_cache(maxsize=1024)
+def _called(source: str, name: str, names: tuple[tuple[str, str], ...]) -> str:
+    """Return the text of a function with another name, which calls others by theirs."""
+    return ast.unparse(_Renamed(name, dict(names)).visit(ast.parse(source).body[0]))
 
 
 class _Bare(ast.NodeTransformer):

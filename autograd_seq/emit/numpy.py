@@ -358,7 +358,7 @@ class Writer:
         """Return a line with its numbers; what it calls is carried along."""
         self.helpers |= {h for h in HELPERS if line.startswith(f"{h}(")}
         for word, (name, value) in calls.NUMBERS.items():
-            if re.search(rf"\b{word}\b", line):
+            if word in line:
                 line = re.sub(rf"\b{word}\b", self.once(f"array({value}, real)", name), line)
         return line
 

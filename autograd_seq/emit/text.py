@@ -25,6 +25,7 @@ NUMPY = [
     "reciprocal", "sign", "sin", "sqrt", "square", "subtract", "tanh", "zeros",
 ]  # fmt: skip
 """What programs import from NumPy by name."""
+_CALLED = re.compile(r"(?<![\w.\"])(\w+)(?:\.reduce)?\(")
 _WIDTH = 120
 
 
@@ -71,7 +72,8 @@ def assembled(w: Writer, returned: Sequence[str]) -> str:
     text = [f'    """{w.title}"""', *work, "", head, *body, "", "    return run"]
     functions = [HELPERS[h] for h in HELPERS if h in w.helpers] + list(w.bundle.sources.values())
     code = "\n".join([f"def program({sizes}{constants}):", *text])
-    used = [n for n in NUMPY if re.search(rf"(?<![\w.\"]){n}(\.reduce)?\(", code)]
+    called = set(_CALLED.findall(code))
+    used = [n for n in NUMPY if n in called]
     modules = [f"import {m}" for m in sorted(w.bundle.modules - {"numpy"})]
     imports = [*modules, ""] if modules else []
     imports += ["import numpy as np", *([f"from numpy import {', '.join(used)}"] if used else [])]

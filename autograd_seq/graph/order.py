@@ -101,10 +101,17 @@ def components(count: int, edges: Iterable[tuple[int, int]]) -> list[list[int]]:
     """
     import networkx as nx
 
+    edges = list(edges)
+    back = [(a, b) for a, b in edges if b <= a]
+    if not back:
+        return [[i] for i in range(count)]
+    # A cycle goes back somewhere, and stays between the first node that is gone back to and the last that is gone back from.
+    first, last = min(b for _, b in back), max(a for a, _ in back)
     graph = nx.DiGraph()
-    graph.add_nodes_from(range(count))
-    graph.add_edges_from(edges)
-    return sorted(sorted(c) for c in nx.strongly_connected_components(graph))
+    graph.add_nodes_from(range(first, last + 1))
+    graph.add_edges_from([(a, b) for a, b in edges if first <= a <= last and first <= b <= last])
+    outside = [[i] for i in range(count) if not first <= i <= last]
+    return sorted([*outside, *(sorted(c) for c in nx.strongly_connected_components(graph))])
 
 
 def shortest_cycle(start: N, sources: Callable[[N], Iterable[N]], within: set[N]) -> list[N]:
