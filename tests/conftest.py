@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
@@ -13,6 +14,12 @@ from autograd_seq.emit import numba as backend
 
 # Set here, not by a fixture: doctests and the programs that tests start read it too.
 os.environ.setdefault("AUTOGRAD_SEQ_BACKEND", "numpy")
+
+
+def pytest_collection_finish() -> None:
+    """What has been imported and collected stays to the end: the collector need not walk it at every full collection."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
