@@ -27,6 +27,7 @@ from autograd_seq.graph import feeds
 from autograd_seq.graph.graph import Graph, flatten
 from autograd_seq.graph.step import one_step
 from autograd_seq.node import Node
+from autograd_seq.ops.random import SEED
 from autograd_seq.plan.hoist import hoisted
 from autograd_seq.plan.passes import simplified
 from autograd_seq.program import Program, compile
@@ -34,6 +35,8 @@ from autograd_seq.program import Program, compile
 _LEAN = ("canonical", "identities", "expand", "merge", "gather", "order", "regroup", "tidy", "share")
 """The passes over a step whose parameters are fed anew each time: none that copies them to save calls."""
 
+_NO_SEED = np.zeros((), np.int64)  # what draws depend on where no seed is fed
+_NO_SEED.setflags(write=False)
 _COUNTS = hasattr(sys, "getrefcount")  # where references are not counted, arrays are not used again
 _references: Callable[[object], int] = sys.getrefcount if _COUNTS else lambda array: 0
 
@@ -56,6 +59,7 @@ class Stream:
         self._fed = {name: (program.graph.layout(n).index(axis), n)
                      for name, n in program.graph.inputs.items() if axis in n.axes}  # fmt: skip
         self._index = [(slice(None),) * tuple(axes).index(axis) + (0,) if axis in axes else () for axes in layouts]
+        self._draws = program.graph.inputs.get("seed") is SEED
         self._known: dict[Any, list[np.ndarray]] = {}  # the bound feeds that go with feeds that have been found to fit
 
     def bind(self, **given: Any) -> Stream:
@@ -79,6 +83,7 @@ class Stream:
         other = copy(self)
         other.bound = {**self.bound, **{name: np.array(value) for name, value in given.items()}}
         other.stepped, other._known = _Stepped(*self._made, bound=other.bound), {}
+        other._draws = self._draws and "seed" not in given
         other.__dict__.pop("_order", None)
         return other
 
@@ -103,9 +108,11 @@ class Stream:
             both alone for as long as anybody holds them, or a view of them; then their memory is used again.
 
         Raises:
-            FeedError: an input is fed with all steps, or does not fit.
+            FeedError: an input is fed with all steps, is bound already, or does not fit.
             CarryError: the carry is another program's.
         """
+        if self._draws and "seed" not in given:
+            given["seed"] = _NO_SEED
         if type(carry) is _Left:
             free, _, in_order = self._order
             try:
@@ -127,6 +134,11 @@ class Stream:
                 "F204", "a stream takes one step of every sequence", expected="no lengths", got="lengths=",
                 fix="f = ag.compile(…, carry=True) takes lengths=, and a stream goes on from the carry that it returns",
             )  # fmt: skip
+        for name in self.bound.keys() & given.keys():
+            raise FeedError(
+                "F205", f"{name} is bound to this stream", node=name, expected=f"no {name}=", got=f"{name}=…",
+                fix=f"stream = stream.bind({name}=…) binds it anew",
+            )  # fmt: skip
         every = {**self.bound, **given}
         for name, (_, node) in self._fed.items():
             if name in every and np.ndim(every[name]) != len(node.axes) + node.ndim - 1:
@@ -140,7 +152,7 @@ class Stream:
         named = any(a.name in every for a in made.graph.axes if a.name not in made.graph.inputs)
         if not named and all(isinstance(given[name], np.ndarray) and given[name] is arrays[name] for name in free):
             key = (space, *given, *[feeds.sort_of(arrays[name]) for name in free])
-            self._known[key] = [np.array(arrays[name], order="F") for name in bound]
+            self._known[key] = [np.array(arrays[name], order="C" if name in made.tables else "F") for name in bound]
         outs, left = space.run([*arrays.values()], carry)
         return (outs[0] if self._single else tuple(outs)), left
 
@@ -174,6 +186,7 @@ class _Stepped:
     Attributes:
         graph: the equations.
         source: the program, as text.
+        tables: the names of what is looked up by rows; other matrices are read by columns, as products do.
         free, carried: the names of what is fed, and of the carried rows with the number of steps before.
         fixed: what is computed once, of the bound feeds alone, by the name under which it is fed.
     """
@@ -195,6 +208,7 @@ class _Stepped:
         self.source = self.program.source
         order, carried = self.program._order, {feed for slot in cut.slots for feed in slot.feeds} | {cut.steps}
         self.free = [name for name in order if name not in carried]
+        self.tables = {n.inputs[0].name for n in self.graph.nodes if n.op.name == "take"}
         self.carried = [name for name in order if name in carried]
         self._spaces: dict[Any, _Space] = {}
 
@@ -337,9 +351,10 @@ def stream(outputs: Node | Sequence[Any] | Graph, *, over: Axis | None = None, d
     Notes:
         A step costs its equations once, and a few microseconds; memory does not grow with the number of steps. From the
         third step on a loop that keeps neither outputs nor carries allocates no array for them, nor for what NumPy can write
-        into an array that is there: products, sums, gates, nonlinearities. Random draws, look-ups by index and reductions
-        make small arrays of their own. Feeds are taken as they are if they are arrays of the program's width; numbers, lists
-        and arrays of another width are converted at each step, which takes some ten microseconds.
+        into an array that is there: products, sums, gates, nonlinearities, look-ups, reductions along the last dimensions. A
+        draw makes one array a point, and softmax along an axis a few small ones. Feeds are taken as they are if they are
+        arrays of the program's width; numbers, lists and arrays of another width are converted at each step, which takes some
+        ten microseconds.
     """
     graph = outputs if isinstance(outputs, Graph) else Graph(*flatten([outputs]))
     axes = None if order is None else tuple(order)

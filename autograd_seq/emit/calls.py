@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from autograd_seq.node import Node
+from autograd_seq.ops.random import DRAW
 
 UFUNCS = {
     "add": "add", "sub": "subtract", "mul": "multiply", "div": "divide", "neg": "negative", "abs": "absolute", "sign": "sign",
@@ -84,13 +85,36 @@ def _sum_over(node: Node, out: str, xs: list[str]) -> list[str]:
     return [f"add({xs[0]}, {xs[1]}, {out})", *(f"add({out}, {x}, {out})" for x in xs[2:])]
 
 
+def _trailing(node: Node) -> bool:
+    """Tell whether a reduction is one over the last dimensions: along contiguous memory, where NumPy's sum is pairwise."""
+    return node.attrs["axis"] == tuple(range(-len(node.attrs["axis"]), 0))
+
+
+def reduction(node: Node, xs: list[str]) -> str | None:
+    """Return the call that reduces dimensions, without its closing bracket; ``None`` if it takes more than one."""
+    if node.op.name not in REDUCTIONS or node.dtype is not node.inputs[0].dtype or not _trailing(node):
+        return None
+    axis = node.attrs["axis"]
+    kept = ", keepdims=True" if node.attrs["keepdims"] else ""
+    return f"{REDUCTIONS[node.op.name]}.reduce({xs[0]}, axis={axis[0] if len(axis) == 1 else axis}{kept}"
+
+
+def _take(node: Node, out: str, xs: list[str]) -> list[str]:
+    return [f"look_up({xs[0]}, {xs[1]}, {out})"]
+
+
+REDUCTIONS = {"sum": "add", "max": "maximum"}
+"""Reductions over dimensions that are a method of a ufunc."""
+
 PHRASES: dict[str, Say] = {
     "neg": _neg, "relu": _relu, "softplus": _softplus, "sigmoid": _sigmoid, "where": _where, "zero_safe_mul": _zero_safe_mul,
     "power_number": _power_number, "cast": _copy, "copy": _copy, "straight_through": _copy, "add_at": _add_at,
-    "nonzero": _nonzero, "concat": _concat,
+    "nonzero": _nonzero, "concat": _concat, "take": _take,
 }  # fmt: skip
 """Operations that are a few calls on the place to write to."""
 
+_OVER_AXES = {"sum_over", "max_over", "logsumexp_over"}
+_READS_ALL = {"contract", "concat", "take", "pick", *_OVER_AXES, *REDUCTIONS}  # an entry that is written is not the one read
 _OVERWRITES_EARLY = {"where", "zero_safe_mul"}  # these read an operand again after the first write
 
 
@@ -98,18 +122,28 @@ def writes(node: Node) -> bool:
     """Tell whether the operation of a node can write into an array that is there already."""
     if node.op.name == "contract":
         return True
-    if node.op.name == "sum_over":
-        return len(node.inputs) > 1 and not node.attrs["axes"]
+    if node.op.name in _OVER_AXES:
+        whole = node.op.name == "sum_over" and node.inputs[0].op.name == "contract"  # parts of which are outputs, often
+        return len(node.inputs) > 1 or not whole
+    if node.op.name in REDUCTIONS:
+        return reduction(node, [""]) is not None
+    if node.op.name == "take":
+        return _of_a_table(node)
     if node.op.name == "concat":  # NumPy's own broadcasts nothing
         return all(set(x.axes) == set(node.axes) and len(x.shape) == len(node.shape) and x.dtype is node.dtype
                    and all(n == m or i == node.attrs["axis"] for i, n, m in zip(
                        range(-len(node.shape), 0), x.shape, node.shape, strict=True)) for x in node.inputs)  # fmt: skip
-    return node.op.name in UFUNCS or node.op.name in PHRASES or node.op.name == "blocks"
+    return node.op.name in UFUNCS or node.op.name in PHRASES or node.op.name in ("blocks", "pick") or node.op is DRAW
+
+
+def _of_a_table(node: Node) -> bool:
+    """Tell whether what is looked up is the same at all points."""
+    return not node.inputs[0].axes
 
 
 def in_place(node: Node) -> bool:
     """Tell whether a node's operation may write over an operand of its own shape and kind."""
-    if node.op.name in ("contract", "sum_over", "concat") or not writes(node):
+    if node.op.name in _READS_ALL or node.op is DRAW or not writes(node):
         return False
     if node.op.name == "where" and node.inputs[1]._value is not None and not node.inputs[1].shape:
         return True  # what is chosen is no array: the other may stand where the result is to be
@@ -123,6 +157,8 @@ def phrase(node: Node, out: str, xs: list[str]) -> list[str] | None:
         return [f"{UFUNCS[node.op.name]}({', '.join([*xs, last])})"]
     if node.op.name == "sum_over" and not node.attrs["axes"] and len(xs) > 1:
         return _sum_over(node, out, xs)
-    if node.op.name == "concat" and not writes(node):
+    if call := reduction(node, xs):
+        return [f"{call}, out={out})"]
+    if node.op.name in ("concat", "take") and not writes(node):
         return None
     return PHRASES[node.op.name](node, out, xs) if node.op.name in PHRASES else None

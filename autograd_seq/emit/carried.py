@@ -11,9 +11,12 @@ HELPERS: dict[str, str] = {
     start = -memory.__array_interface__["data"][0] % 64
     return memory[start : start + size].view(dtype).reshape(shape)''',
     "rows": '''def rows(a):
-    """The rows of an array, each as a view."""
-    return [a[i, ...] for i in range(len(a))]''',
-    "total": '''def total(a, axes):
+    """The rows of an array, each as a view; made as they are asked for, so that the views of one step lie together."""
+    return (a[i, ...] for i in range(len(a)))''',
+    "dots": '''def dots(a):
+    """The products that begin with the rows of an array, looked up once."""
+    return (a[i, ...].dot for i in range(len(a)))''',
+    "total": '''def total(a, axes, out=None):
     """Sum over leading dimensions; many rows of float32 by halves, so that rounding errors do not grow with their number."""
     if a.size > 256 and a.dtype == np.float32 and axes == tuple(range(len(axes))) and a.ndim > len(axes):
         n = 1
@@ -25,7 +28,7 @@ HELPERS: dict[str, str] = {
             a = np.concatenate([a[:n] + a[n : 2 * n], a[2 * n :]]) if odd else a[:n] + a[n:]
             n += odd
         axes = 0
-    return np.add.reduce(a, axis=axes)''',
+    return np.add.reduce(a, axis=axes, out=out)''',
     "add_at": '''def add_at(a, index, factor, check=False):
     """Add a factor to one entry of each row, the one that the index names."""
     n = a.shape[-1]
@@ -38,26 +41,37 @@ HELPERS: dict[str, str] = {
     else:
         place = np.broadcast_to(index, a.shape[:-1])[..., None]
         np.put_along_axis(a, place, np.take_along_axis(a, place, -1) + np.asarray(factor)[..., None], -1)''',
-    "places": '''def places(index, n, starts):
+    "in_range": '''def in_range(index, n):
+    """Raise unless all entries of an index lie in 0 … n - 1."""
+    found = index.reshape(-1).view(np.uint64)  # in which a negative number is a large one
+    if found.size and found[found.argmax()] >= n:
+        raise IndexError(f"expected 0 … {n - 1}, got {index.min()} … {index.max()}")''',
+    "places": '''def places(index, n, starts, out):
     """Where the entries stand that an index names, one in each row of n entries."""
-    flat = index.reshape(-1)
-    found = flat.view(np.uint64)  # in which a negative number is a large one
-    if flat.size and found[found.argmax()] >= n:
-        raise IndexError(f"expected 0 … {n - 1}, got {index.min()} … {index.max()}")
-    return flat + starts''',
-    "largest": '''def largest(a, axes):
+    in_range(index, n)
+    return np.add(index, starts, out)''',
+    "look_up": '''def look_up(table, index, out):
+    """The rows of a table that an index names, which is checked first: NumPy's own check takes an array more."""
+    in_range(index, len(table))
+    if table.flags.c_contiguous and table.dtype == out.dtype:
+        table.take(index, 0, out, "clip")
+    else:
+        out[...] = table[index]''',
+    "largest": '''def largest(a, axes, out=None):
     """The maximum over dimensions."""
-    return np.max(a, axis=axes)''',
-    "log_sum_exp": '''def log_sum_exp(a, axes):
+    return np.max(a, axis=axes, out=out)''',
+    "log_sum_exp": '''def log_sum_exp(a, axes, out=None):
     """log of the sum of exp over dimensions, without overflow; minus infinity for nothing."""
     top = np.max(a, axis=axes, keepdims=True, initial=-np.inf)
     top = np.where(np.isfinite(top), top, 0)
-    out = np.log(np.sum(np.exp(a - top), axis=axes, keepdims=True)) + top
-    return np.squeeze(out, axis=axes)''',
-    "drawn": '''def drawn(draw, lengths, shape, dtype):
-    """One draw a point."""
-    out = np.empty((*lengths, *shape), dtype)
-    for point in np.ndindex(*lengths):
-        out[point] = draw(point)
-    return out''',
+    e = a - top
+    np.exp(e, e)
+    found = np.sum(e, axis=axes, out=out)
+    return np.add(np.log(found, out), np.squeeze(top, axis=axes), out)''',
+    "drawn": '''def drawn(draw, out, rank):
+    """One draw for each point of the leading dimensions."""
+    for point in np.ndindex(out.shape[:rank]):
+        out[point] = draw(point)''',
 }
+NEEDS = {"places": "in_range", "look_up": "in_range"}
+"""What some of them call."""

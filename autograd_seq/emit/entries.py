@@ -20,12 +20,10 @@ def pick(w: Writer, node: Node) -> bool:
     if not _in_one_piece(w, array, index):
         return False
     flat, at = _flat(w, array, x), _places(w, array, index)
-    row = len(array.axes) + len(x.shape) == 2
-    code = f"{flat}.take({at})" if row else f"{flat}.take({at}).reshape({_lengths(w, array)})"
     if w.is_local(node):
-        w.write(f"{w.array(node).code} = {code}")
-    else:
-        w.assign(node, code)
+        w.write(f"{w.array(node).code} = {flat}.take({at})")
+    else:  # which clips nothing, and otherwise NumPy writes into an array of its own first
+        w.write(f'{flat}.take({at}, None, {w.target(node)}, "clip")')
     return True
 
 
@@ -62,8 +60,11 @@ def _places(w: Writer, x: Array, index: Node) -> str:
     n = x.shape[-1]
     if (index, n) not in w.found:
         w.helpers.add("places")
+        lengths = _lengths(w, x)
         end = " * ".join([*(w.size[a] for a in x.axes), str(n * prod(x.shape[:-1]))])
-        starts = w.once(f"arange(0, {end}, {n})", "row_starts")
-        w.found[index, n] = w.names.new(f"{w.called(index)}_places")
-        w.write(f"{w.found[index, n]} = places({w.operand(index, list(x.axes), None)}, {n}, {starts})")
+        shaped = "" if len(x.axes) + len(x.shape) == 2 else f".reshape({lengths})"
+        starts = w.once(f"arange(0, {end}, {n}){shaped}", "row_starts")
+        out = w.once(f"empty({lengths}, np.int64)", f"{w.called(index)}_places")
+        w.found[index, n] = out
+        w.write(f"places({w.operand(index, list(x.axes), None)}, {n}, {starts}, {out})")
     return w.found[index, n]

@@ -264,21 +264,20 @@ class Writer:
                 continue
             key = f"{code}.{method}" if method else code
             if key not in frame.over:
-                rows = self._rows(code, frame.loop, stage, label, scalars=len(axes) == 1 and not points)
-                if method:
-                    rows = self.once(f"[row.{method} for row in {rows}]", f"{label}s")
+                rows = self._rows(code, frame.loop, stage, method, scalars=len(axes) == 1 and not points)
+                frame.fixed |= {rows} if stage == WORK else set()
                 frame.over[key] = self.names.new(f"{label}_{frame.loop.axis.name}"), rows
             code, stage, axes = frame.over[key][0], STEP, axes[1:]
         return code
 
-    def _rows(self, code: str, loop: Loop, stage: int, label: str, scalars: bool) -> str:
-        """Return what a loop runs over to see the rows of an array, in its direction."""
-        back = "[::-1]" if loop.direction < 0 else ""
+    def _rows(self, code: str, loop: Loop, stage: int, method: str, scalars: bool) -> str:
+        """Return what a loop runs over to see the rows of an array, or a method of each, in its direction."""
+        code += "[::-1]" if loop.direction < 0 else ""
         if stage == WORK or scalars:  # numbers would come out of a one-dimensional array, which nothing can be written to
-            self.helpers.add("rows")
-            listing = f"rows({code}){back}"
-            return self.once(listing, f"{label}_rows") if stage == WORK else listing
-        return code + back
+            each = f"{method}s" if method else "rows"
+            self.helpers.add(each)
+            return f"{each}({code})"
+        return code
 
     def level(self, axes: Sequence[Axis]) -> tuple[list[Axis], list[Axis]]:
         """Return the axes that loops around step over, and those that are lifted."""
@@ -322,9 +321,13 @@ class Writer:
         self.items(loop.body)
         self.frames.pop()
         sources = [rows for _, rows in frame.over.values()]
-        fixed = {name for (stage, _), name in self.kept.items() if stage == WORK}
-        if len(sources) > 1 and fixed.issuperset(sources):  # a tuple that is there is read faster than zip makes one
-            frame.steps = self.once(f"list(zip({', '.join(sources)}))", "steps")
+        fixed = frame.fixed | {name for (stage, _), name in self.kept.items() if stage == WORK}
+        if sources and fixed.issuperset(sources):  # a tuple that is there is read faster than zip makes one
+            joined = f"zip({', '.join(sources)})" if len(sources) > 1 else sources[0]
+            frame.steps = self.once(f"list({joined})", "steps")
+        for key, (name, rows) in frame.over.items() if not frame.steps else ():
+            if rows in frame.fixed:
+                frame.over[key] = name, self.once(f"list({rows})", "rows")
         self.write(frame)
 
     def statement(self, node: Node) -> None:

@@ -174,16 +174,23 @@ def _batched(w: Writer, node: Node, contraction: Node, parts: Sequence[Array], l
         lifted = [a for a in w.storage.order if a in node.axes and a not in w.stepping()]
         _einsum(w, node, contraction, parts, dims, [*lifted, *contraction.attrs["spec"].split("->")[1]])
         return
-    codes = []
-    for m in (found.first, found.second):
-        x, own, source = parts[m.operand], labels[m.operand], contraction.inputs[m.operand]
+
+    def stacked(x: Array, own: str, source: Node, rows_: Sequence[Label], columns: Sequence[Label]) -> str:
+        """Return an array as the matrices that are multiplied, one for each point that the operands share."""
         loops, _ = w.level(x.axes)
-        groups = [list(m.rows) or [None], list(m.columns) or [None]]
+        groups = [list(rows_) or [None], list(columns) or [None]]
         want = [d if isinstance(d, Axis) or d is None else own.index(d) for d in [*found.batch, *groups[0], *groups[1]]]
         code = arranged(x, want, loops)
         if x.stage == WORK and code != x.code:
             code = w.once(code, w.called(source))
-        codes.append(w.bind(code, loops, x.stage, w.called(source), len(want)))
+        return w.bind(code, loops, x.stage, w.called(source), len(want))
+
+    codes = [stacked(parts[m.operand], labels[m.operand], contraction.inputs[m.operand], m.rows, m.columns)
+             for m in (found.first, found.second)]  # fmt: skip
+    if not w.is_local(node):
+        out = stacked(w.array(node), contraction.attrs["spec"].split("->")[1], node, found.first.rows, found.second.columns)
+        w.write(f"matmul({codes[0]}, {codes[1]}, {out})")
+        return
     drop = [i for i, g in ((-2, found.first.rows), (-1, found.second.columns)) if not g]
     result = f"matmul({codes[0]}, {codes[1]})"
     if len(drop) == 2:
@@ -199,7 +206,11 @@ def _einsum(w: Writer, node: Node, contraction: Node, parts: Sequence[Array], di
     for x, source in zip(parts, contraction.inputs, strict=True):
         codes.append(w.at_step(x, w.called(source)))
     code = f'einsum("{letters(*dims, out)}", {codes[0]}, {codes[1]})'
-    if node.dtype is float and any(x.dtype is not float for x in contraction.inputs):
+    mixed = node.dtype is float and any(x.dtype is not float for x in contraction.inputs)
+    if not w.is_local(node) and not mixed:
+        w.write(f"{code[:-1]}, out={w.target(node)})")
+        return
+    if mixed:
         code = f"{code}.astype(real)"
     w.assign(node, code)
 

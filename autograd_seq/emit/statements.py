@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from autograd_seq.axes import Axis
 from autograd_seq.emit import calls, entries
-from autograd_seq.emit.arrays import STEP, Array, tuple_code
+from autograd_seq.emit.arrays import tuple_code
 from autograd_seq.emit.products import contract
 from autograd_seq.emit.text import attribute
-from autograd_seq.emit.views import arranged, in_blocks, reshaped
+from autograd_seq.emit.views import in_blocks, reshaped
 from autograd_seq.node import Node
 from autograd_seq.op import BUILT_IN
 from autograd_seq.ops.random import DRAW
@@ -50,6 +50,8 @@ def statement(w: Writer, node: Node) -> None:
         xs = [w.operand(x, lifted, rank) for x in node.inputs]
         if w.is_local(node):
             _local(w, node, xs)
+        elif node.op is DRAW:
+            _draw(w, node, xs)
         else:
             out = w.target(node, blocks)
             lines = calls.phrase(node, out, xs) or [f"{out}[...] = {_call(w, node, xs)}"]
@@ -106,11 +108,15 @@ def _local(w: Writer, node: Node, xs: list[str]) -> None:
     elif node.op.name in calls.UFUNCS:
         width = ", dtype=real" if mixed else ""
         w.write(f"{name} = {calls.UFUNCS[node.op.name]}({', '.join(xs)}{width})")
-    elif (lines := calls.phrase(node, name, xs)) is not None:
+    elif call := calls.reduction(node, xs):
+        w.write(f"{name} = {call})")
+    elif (lines := calls.phrase(node, name, xs)) is not None or node.op is DRAW:
         lifted = [a for a in w.storage.order if a in node.axes and a not in w.stepping()]
         lengths = [*(w.size[a] for a in lifted), *node.shape]
         w.write(f"{name} = empty({tuple_code(lengths)}, {w.width(node)})")
-        for line in lines:
+        if lines is None:
+            _draw(w, node, xs)
+        for line in lines or ():
             w.write(w.finished(line))
     else:
         w.write(f"{name} = {_call(w, node, xs)}")
@@ -118,8 +124,6 @@ def _local(w: Writer, node: Node, xs: list[str]) -> None:
 
 def _call(w: Writer, node: Node, xs: list[str]) -> str:
     """Return the call of an operation's own forward."""
-    if node.op is DRAW:
-        return _draw(w, node, xs)
     function = w.bundle.add(node.op.forward, node.op.name)
     code = f"{function}({', '.join([*xs, *(f'{k}={attribute(v)}' for k, v in node.attrs.items())])})"
     if node.op.name == "reshape" or (node.op.name not in BUILT_IN and node.op.vjp):  # what may return a view of an operand
@@ -128,7 +132,8 @@ def _call(w: Writer, node: Node, xs: list[str]) -> str:
     return code if plain or node.dtype is not float else f"np.asarray({code}, real)"
 
 
-def _draw(w: Writer, node: Node, xs: list[str]) -> str:
+def _draw(w: Writer, node: Node, xs: list[str]) -> None:
+    """Write draws into the array of a node: the points of its axes as they are declared."""
     function = w.bundle.add(node.op.forward, "draw")
     declared: list[Axis] = list(node.attrs["over"])
     attrs = ", ".join(f"{k}={attribute(v)}" for k, v in node.attrs.items() if k != "over")
@@ -138,11 +143,9 @@ def _draw(w: Writer, node: Node, xs: list[str]) -> str:
     for x, step in zip(numbers, node.inputs[1:], strict=True):
         at = ", ".join(f"point[{axes.index(a)}]" for a in x.axes)
         given.append(f"{w.at_step(x, w.called(step))}[{at}]" if at else w.at_step(x, w.called(step)))
-    one = f"{function}({', '.join(given)}, {attrs}, over=(), point={point})"
     w.helpers.add("drawn")
-    code = f"drawn(lambda point: {one}, {tuple_code([w.size[a] for a in axes])}, {node.shape}, real)"
-    have = Array(code, tuple(axes), node.shape, STEP)
-    return arranged(have, [*sorted(axes, key=w.storage.order.index), *range(len(node.shape))], ())
+    one = f"{function}({', '.join(given)}, {attrs}, over=(), point={point})"
+    w.write(f"drawn(lambda point: {one}, {w.operand(node, axes, None)}, {len(axes)})")
 
 
 def _reduce(w: Writer, node: Node, lifted: Sequence[Axis]) -> None:
@@ -157,4 +160,7 @@ def _reduce(w: Writer, node: Node, lifted: Sequence[Axis]) -> None:
         return
     function = _REDUCERS[node.op.name]
     w.helpers.add(function)
-    w.assign(node, f"{function}({code}, {positions})")
+    if w.is_local(node):
+        w.write(f"{w.array(node).code} = {function}({code}, {positions})")
+    else:
+        w.write(f"{function}({code}, {positions}, {w.target(node)})")

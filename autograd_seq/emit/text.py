@@ -12,7 +12,7 @@ import numpy as np
 
 from autograd_seq.axes import Axis
 from autograd_seq.emit.arrays import tuple_code
-from autograd_seq.emit.carried import HELPERS
+from autograd_seq.emit.carried import HELPERS, NEEDS
 from autograd_seq.plan.schedule import Loop
 
 if TYPE_CHECKING:
@@ -31,10 +31,16 @@ _WIDTH = 120
 
 @dataclass(eq=False)
 class Frame:
-    """A loop that is being written: what it runs over, a name for all of that together if it has one, and its lines."""
+    """A loop that is being written: what it runs over, a name for all of that together if it has one, and its lines.
+
+    Attributes:
+        over: the name at a step, and what it is taken from, by the code of the array.
+        fixed: what of that can be listed once for all calls.
+    """
 
     loop: Loop
     over: dict[str, tuple[str, str]] = field(default_factory=dict)
+    fixed: set[str] = field(default_factory=set)
     lines: list[Any] = field(default_factory=list)
     count: str = ""
     steps: str = ""
@@ -70,7 +76,8 @@ def assembled(w: Writer, returned: Sequence[str]) -> str:
     sizes = ", ".join([*w.size.values(), "real"])
     constants = ", constants" if w.constants else ""
     text = [f'    """{w.title}"""', *work, "", head, *body, "", "    return run"]
-    functions = [HELPERS[h] for h in HELPERS if h in w.helpers] + list(w.bundle.sources.values())
+    helpers = w.helpers | {NEEDS[h] for h in w.helpers & NEEDS.keys()}
+    functions = [HELPERS[h] for h in HELPERS if h in helpers] + list(w.bundle.sources.values())
     code = "\n".join([f"def program({sizes}{constants}):", *text])
     called = set(_CALLED.findall(code))
     used = [n for n in NUMPY if n in called]

@@ -96,6 +96,8 @@ def take(x: Any, index: Any, axis: int = 0) -> Node:
     """
     x, index = constant(x), _integer(index, "take")
     at = negative_axis(axis, x.ndim, x) + x.ndim
+    if at == 0:
+        return _take(x, index, rank=x.ndim, index_rank=index.ndim)
     rows = transpose(x, (at, *(a for a in range(x.ndim) if a != at)))
     out = _take(rows, index, rank=x.ndim, index_rank=index.ndim)
     k = index.ndim

@@ -118,4 +118,6 @@ def _blocks(storage: Storage, x: Node, found: dict[Node, Blocks]) -> Blocks | No
 
 def _by_entry(storage: Storage, n: Node) -> bool:
     """Tell whether an operation writes to an array entry by entry."""
-    return n in storage.writes and (n.op.broadcasts or (n in storage.in_place and n.op.name not in ("add_at", "blocks")))
+    if n not in storage.writes or (n.op.broadcasts and n.attrs.get("axes")):  # a reduction over axes
+        return False
+    return n.op.broadcasts or (n in storage.in_place and n.op.name not in ("add_at", "blocks"))

@@ -29,7 +29,7 @@ WIDTHS = {int: 8, bool: 1}
 ROW = 104
 """Bytes of a view of one step with its place in a list, as measured; the lengths and strides of its dimensions come on top."""
 
-_TEMPORARIES = {"log_softmax": 2, "softmax": 2, "logsumexp": 2, "logsumexp_over": 2}  # arrays as long as the operand
+_TEMPORARIES = {"log_softmax": 2, "softmax": 2, "logsumexp": 2, "logsumexp_over": 1}  # arrays as long as the operand
 
 
 class Cost(NamedTuple):
