@@ -53,3 +53,9 @@ def test_padded_sequences_take_no_longer_than_pytorchs_packed_ones():
     ragged = load("ragged")
     found = ragged.measure(ragged.Workload("lstm", "ragged", 40, 8, 16, 32, 8), ("numpy",), 0.5)
     assert found["ours, numpy"] < found["torch, packed"]
+
+
+def test_fewer_calls_take_less_time():
+    """The fewest that an LSTM can do with, and as many as our program makes, their views scattered."""
+    found = load("lstm_calls").measure(rounds=7)
+    assert found["fewest"][0] < found["apart"][0]
