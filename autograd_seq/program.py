@@ -104,7 +104,8 @@ class Program:
 
         Args:
             lengths: for padded sequences, a dict from an axis to the real number of steps: one number, or one a sequence,
-                ``{t: [5, 3, 7]}``. Which axis is that of the batch is found from the inputs, or said: ``{(t, b): …}``.
+                ``{t: [5, 3, 7]}``. Which axis is that of the batch is found from the inputs, or said: ``{(t, b): …}``. A
+                length may vary over an axis that has lengths itself: words in sentences, ``{w: [[3, 1], [2, 0]], s: [2, 1]}``.
             given: an array for each input and parameter, by name: axes first in their declared order, then the value's
                 dimensions. They are never changed. ``seed`` is 0 unless it is given. The length of an axis that no
                 feed tells is given by the axis's name.
@@ -188,7 +189,7 @@ class Program:
     def _padded(self, lengths: Any, given: dict[str, Any]) -> tuple[Any, ...]:
         said = told(self.graph, lengths, given)
         made = ragged(self.graph, said.over)
-        check_needs(self.graph, made, said.arrays)
+        check_needs(self.graph, made, said)
         if said.over not in self.padded:
             self.padded[said.over] = self._like(made.outputs)
         return self.padded[said.over](**fed(self.graph, made, said, given))

@@ -178,8 +178,9 @@ def _batched(w: Writer, node: Node, contraction: Node, parts: Sequence[Array], l
     def stacked(x: Array, own: str, source: Node, rows_: Sequence[Label], columns: Sequence[Label]) -> str:
         """Return an array as the matrices that are multiplied, one for each point that the operands share."""
         loops, _ = w.level(x.axes)
-        groups = [list(rows_) or [None], list(columns) or [None]]
-        want = [d if isinstance(d, Axis) or d is None else own.index(d) for d in [*found.batch, *groups[0], *groups[1]]]
+        nothing: list[Label | None] = [None]
+        dims = [*found.batch, *(rows_ or nothing), *(columns or nothing)]
+        want = [d if isinstance(d, Axis) or d is None else own.index(d) for d in dims]
         code = arranged(x, want, loops)
         if x.stage == WORK and code != x.code:
             code = w.once(code, w.called(source))

@@ -111,7 +111,9 @@ class DAG:
 
         Args:
             dtype: a float width for everything; by default that of the feeds, as NumPy promotes them.
-            lengths: for padded sequences, a dict from an axis to the real number of steps: one number, or one a sequence.
+            lengths: for padded sequences, a dict from an axis to the real number of steps: one number, or one a sequence. A
+                length may vary over an axis that has lengths itself: ``{w: [[3, 1], [2, 0]], s: [2, 1]}`` are the words of
+                each sentence, and the sentences of each document.
             carry: for sequences that come in pieces, what the call before returned; ``None`` starts along the axis of the
                 shifts, and an axis says along which. See :class:`CarriedProgram`, whose meaning this is.
             given: an array for each input and parameter, by name: axes first in their declared order, then the value's

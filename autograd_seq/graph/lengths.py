@@ -23,10 +23,17 @@ Over = tuple[tuple[Axis, tuple[Axis, ...]], ...]
 
 
 class Told(NamedTuple):
-    """Lengths that were given: what they vary over, and the arrays, by axis."""
+    """Lengths that were given.
+
+    Attributes:
+        over: what each varies over.
+        arrays: the lengths, by axis: 0 where an axis that they vary over has ended.
+        real: where it has not; no entry if none of those axes has lengths.
+    """
 
     over: Over
     arrays: dict[Axis, np.ndarray]
+    real: dict[Axis, np.ndarray]
 
 
 def told(graph: Graph, lengths: Any, given: Mapping[str, Any]) -> Told:
@@ -65,12 +72,49 @@ def told(graph: Graph, lengths: Any, given: Mapping[str, Any]) -> Told:
         )  # fmt: skip
     for axis, (_, batch), value in zip(named, keys, lengths.values(), strict=True):
         _check_axis(graph, axis, known)
-        array = _whole(axis, value)
-        batch = _batch(graph, axis, array, named, batch)
-        _check_fit(axis, array, batch, sizes)
-        over.append((axis, batch))
-        arrays[axis] = array
-    return Told(tuple(over), arrays)
+        arrays[axis] = _whole(axis, value)
+        over.append((axis, _batch(graph, axis, arrays[axis], named, batch)))
+    real: dict[Axis, np.ndarray] = {}
+    for axis in _outermost_first(dict(over)):
+        batch = dict(over)[axis]
+        _check_count(axis, arrays[axis], batch, sizes)
+        for b in batch:
+            if b in arrays:
+                real[axis] = real.get(axis, True) & _begun(arrays[axis].shape, batch, b, dict(over)[b], arrays[b])
+        if axis in real:
+            arrays[axis] = np.where(real[axis], arrays[axis], 0)
+        _check_fit(axis, arrays[axis], sizes)
+    return Told(tuple(over), arrays, real)
+
+
+def _outermost_first(over: Mapping[Axis, tuple[Axis, ...]]) -> list[Axis]:
+    """Return the axes that have lengths, each behind those that its lengths vary over.
+
+    Raises:
+        AxisError: the lengths of two axes vary over each other.
+    """
+    out: list[Axis] = []
+    while left := [a for a in over if a not in out]:
+        ready = [a for a in left if not any(b in left for b in over[a])]
+        if not ready:
+            a, b = next((a, b) for a in left for b in over[a] if b in left)
+            raise AxisError(
+                "A305", f"the length of {a} cannot vary over {b}", expected=f"the length of {b} does not vary over {a}",
+                got=f"lengths of {' and of '.join(x.name for x in left)} that vary over one another", fix=f"lengths={{{b}: 5}}",
+            )  # fmt: skip
+        out += ready
+    return out
+
+
+def _begun(shape: tuple[int, ...], batch: tuple[Axis, ...], b: Axis, over: tuple[Axis, ...], lengths: np.ndarray) -> Any:
+    """Return which entries of an array over ``batch`` stand at real points of ``b``, in any of the sequences it joins."""
+    lengths = np.max(lengths, axis=tuple(i for i, a in enumerate(over) if a not in batch), initial=0)
+    left = [a for a in over if a in batch]
+    lengths = lengths.transpose([left.index(a) for a in batch if a in left])
+    place = [1] * len(batch)
+    place[batch.index(b)] = -1
+    return np.arange(shape[batch.index(b)]).reshape(place) < np.expand_dims(
+        lengths, tuple(i for i, a in enumerate(batch) if a not in left))  # fmt: skip
 
 
 def ragged(graph: Graph, over: Over) -> Ragged:
@@ -96,7 +140,7 @@ def evaluate(dag: DAG, lengths: Any, dtype: Any, given: dict[str, Any]) -> tuple
     feeds.check(graph, given)
     said = told(graph, lengths, {a.name: n for a, n in dag.sizes.items() if a.name not in graph.inputs} | given)
     made = ragged(graph, said.over)
-    check_needs(graph, made, said.arrays)
+    check_needs(graph, made, said)
     if said.over not in dag.ragged:
         dag.ragged[said.over] = _unrolled(dag, made)
     other = dag.ragged[said.over]
@@ -128,13 +172,14 @@ def _of_graph(graph: Graph, name: str) -> bool:
     return name in graph.inputs or name in {a.name for a in graph.axes}
 
 
-def check_needs(graph: Graph, made: Ragged, arrays: Mapping[Axis, np.ndarray]) -> None:
+def check_needs(graph: Graph, made: Ragged, told: Told) -> None:
     """Refuse sequences that are too short for what is picked or chosen from.
 
     Raises:
         AxisError: naming the node.
     """
-    by_length = {made.lengths[a]: arrays[a] for a in arrays}
+    enough = {a: np.where(told.real[a], array, 2**62) if a in told.real else array for a, array in told.arrays.items()}
+    by_length = {made.lengths[a]: enough[a] for a in enough}
     for need in made.needs:
         array = by_length[made.lengths[need.axis]]
         together = tuple(i for i, b in enumerate(made.over[need.axis]) if b in need.among)
@@ -188,19 +233,21 @@ def _batch(graph: Graph, axis: Axis, array: np.ndarray, ragged: list[Any], said:
     """Return what a length varies over: what was said; nothing, for one number; else the axis of the batch."""
     if said is not None:
         for b in said:
-            if b not in graph.axes or b in ragged:
+            if b not in graph.axes or b is axis:
                 raise AxisError(
                     "A305", f"the length of {axis} cannot vary over {b}", got=repr(b),
-                    expected=f"one of {', '.join(a.name for a in graph.axes if a not in ragged) or 'no axis'}",
-                    fix="an axis of the graph that has no lengths of its own",
+                    expected=f"one of {', '.join(a.name for a in graph.axes if a is not axis) or 'no axis'}",
+                    fix="another axis of the graph",
                 )  # fmt: skip
         return tuple(said)
     inputs = [n for n in graph.nodes if n.op is INPUT and axis in n.axes]
-    others = [a for a in graph.axes if a is not axis and a not in ragged and any(a in n.axes for n in inputs)]
+    around = [a for a in graph.axes if a is not axis and any(a in n.axes for n in inputs)]
+    others = [a for a in around if a not in ragged]
     shared = [a for a in others if all(a in n.axes for n in inputs)]
-    for batch in ([], others, shared):
+    for batch in ([], others, shared, around):
         if len(batch) == array.ndim:
             return tuple(batch)
+    others = around
     some = f", or one for each point of some of {', '.join(a.name for a in others)}" if others else ""
     raise AxisError(
         "A306", f"what the length of {axis} varies over is not told", expected=f"one number{some}",
@@ -209,7 +256,7 @@ def _batch(graph: Graph, axis: Axis, array: np.ndarray, ragged: list[Any], said:
     )  # fmt: skip
 
 
-def _check_fit(axis: Axis, array: np.ndarray, batch: tuple[Axis, ...], sizes: Mapping[Axis, int]) -> None:
+def _check_count(axis: Axis, array: np.ndarray, batch: tuple[Axis, ...], sizes: Mapping[Axis, int]) -> None:
     want = tuple(sizes.get(b, n) for b, n in zip(batch, array.shape, strict=False))
     if array.ndim != len(batch) or array.shape != want:
         over = ", ".join(f"{b}={sizes.get(b, '?')}" for b in batch)
@@ -217,6 +264,9 @@ def _check_fit(axis: Axis, array: np.ndarray, batch: tuple[Axis, ...], sizes: Ma
             "F303", f"there are not as many lengths of {axis} as sequences", expected=f"one for each of {over}",
             got=f"{array.size}" if array.ndim == 1 else f"an array of shape {array.shape}",
         )  # fmt: skip
+
+
+def _check_fit(axis: Axis, array: np.ndarray, sizes: Mapping[Axis, int]) -> None:
     steps = sizes.get(axis)
     if steps is not None and array.size and array.max() > steps:
         raise FeedError(

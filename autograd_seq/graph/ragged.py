@@ -35,7 +35,7 @@ from autograd_seq.ops.leaf import INPUT
 from autograd_seq.ops.random import SEED
 from autograd_seq.ops.reduce import max_over, sum_over
 from autograd_seq.ops.state import STATE
-from autograd_seq.ops.time import AT, INDEX, SHIFT, SIZE, SPREAD, spread
+from autograd_seq.ops.time import ALONG, AT, INDEX, SHIFT, SIZE, SPREAD, spread
 
 _CONTRACT, _MUL, _ZERO_SAFE, _WHERE = (OPS[n] for n in ("contract", "mul", "zero_safe_mul", "where"))
 _LINEAR = {"neg", "reshape", "transpose", "slice", "place", "sum", "broadcast_to", "spread", "stop_gradient"}
@@ -69,8 +69,8 @@ class Ragged:
         image: what became of each node.
 
     Raises:
-        AxisError: something would come to vary over the batch because a length does, or the batch is shifted along; or what
-            is the same for all sequences is read up to the end of each.
+        AxisError: something would come to vary over the batch because a length does; or steps of another sequence are read,
+            or what is the same for all sequences up to the end of each.
 
     Notes:
         Linear in the number of nodes. A selection costs a pass over what it selects from, outside of loops where that is
@@ -139,14 +139,20 @@ class Ragged:
         return n.attrs["outside"] == "bounds" and rows(n.inputs[0], n.attrs["axis"], "final")[0] is None
 
     def _check_batch(self) -> None:
-        batch = {b: a for a, over in self.over.items() for b in over}
+        """Refuse to read another sequence of the batch at a step that this one has, and that one may not have.
+
+        What does not vary over the steps may be read: sentences follow one another, and each has words of its own.
+        """
         for n in self.graph.nodes:
-            if n.op is SHIFT and n.attrs["axis"] in batch:
+            if n.op not in (SHIFT, AT, ALONG):
+                continue
+            x, axis = n.inputs[0], n.attrs["axis"]
+            if found := next((r for r in self.masks.ragged(x.axes) if axis in self.over[r]), None):
+                name = self.graph.name(n)
                 raise AxisError(
-                    "A301", f"{self.graph.name(n)} reads another sequence of the batch", node=self.graph.name(n),
-                    where=n.where, expected=f"no shift along {n.attrs['axis']}, over which the length of "
-                    f"{batch[n.attrs['axis']]} varies", got=self.graph.name(n),
-                    fix=f"one length for all: lengths={{{batch[n.attrs['axis']]}: 5}}",
+                    "A301", f"{name} reads {self.graph.name(x)} at another point of {axis}, where {found} has another length",
+                    node=name, where=n.where or x.where, expected=f"a value that does not vary over {found}, a sum or the last "
+                    f"step, say; or one length of {found} for all {axis}", got=repr(x), fix=f"lengths={{{found}: 5}}",
                 )  # fmt: skip
 
     def _check_own(self, node: Node, r: Axis) -> None:

@@ -378,7 +378,7 @@ TABLE = [
     ("F303", RAGGED + "f(x=x, lengths={t: [2, 1, 1]})", ["one for each of u=2, got 3"]),
     ("F304", RAGGED + "f(x=x, lengths={t: [2, 9]})", ["at most 3, got 9"]),
     ("F305", RAGGED + "d = g.unroll(t=3, u=2)\nd.derived(d.outputs).evaluate(x=x, lengths={t: 1})", ["of other outputs"]),
-    ("A301", RAGGED + "ag.compile(y[u - 1] * 1)(y=x, lengths={t: [2, 1]})", ["y[u - 1] reads another sequence"]),
+    ("A301", RAGGED + "ag.compile(y[u - 1] * 1)(y=x, lengths={t: [2, 1]})", ["y[u - 1] reads y at another point of u, where"]),
     ("A302", RAGGED + "ag.compile([y, ag.size(t) * 2])(y=x, lengths={t: [2, 1]})", ["mul_1 comes to vary over u"]),
     ("A303", RAGGED + 'f(x=x, lengths={"tt": [2, 1]})', ['did you mean "t"?']),
     ("A304", RAGGED + "ag.compile(ag.index(t))(t=3, lengths={t: 2})", ["no input varies over t"]),
