@@ -11,9 +11,9 @@ import numpy as np
 
 from autograd_seq.axes import Axis
 from autograd_seq.emit.arrays import tuple_code
-from autograd_seq.emit.native_fuse import Fusion
+from autograd_seq.emit.native_fuse import DIMS, Fusion
 from autograd_seq.emit.native_places import Entry, Place
-from autograd_seq.emit.numpy import Writer
+from autograd_seq.emit.numpy import RESERVED, Writer
 from autograd_seq.graph.graph import Graph
 from autograd_seq.node import CONSTANT, Node
 from autograd_seq.ops.leaf import INPUT, PARAM
@@ -35,12 +35,11 @@ MANY = 8
 class Memory(Writer):
     """Writes what is read and written; a :class:`autograd_seq.emit.native.NativeWriter` says what is computed."""
 
+    reserved = RESERVED | {*PROVIDED, *DIMS}
+
     def __init__(self, graph: Graph, storage: Storage, axes: Sequence[Axis], title: str, feeds: Mapping[str, Node]) -> None:
         super().__init__(graph, storage, axes, title, feeds)
-        self.names.taken |= set(PROVIDED)
         self.var = {a: self.names.new(a.name) for a in self.axes}
-        for name in "ijkmnpq":
-            self.names.taken.add(name)
         self.fusion = Fusion(storage, self.size, self.var)
         self.arguments: dict[str, None] = {}
         self.fresh: set[Node] = set()

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -51,10 +51,13 @@ class Writer:
             The plan may have them without axes that have one point.
     """
 
+    reserved: ClassVar[set[str]] = RESERVED
+    """What no name of a node may hide."""
+
     def __init__(self, graph: Graph, storage: Storage, axes: Sequence[Axis], title: str, feeds: Mapping[str, Node]) -> None:
         self.graph, self.storage, self.axes, self.title = graph, storage, tuple(axes), title
         self.labels = state_names(graph.nodes, {n: graph.name(n) for n in graph.nodes})
-        self.names = Names(RESERVED)
+        self.names = Names(self.reserved)
         self.bundle = Bundle(self.names.new)
         self.equations = Equations(graph, self.labels, storage.absorbed)
         self.size = {a: self.names.new(a.name.upper() if len(a.name) <= 2 else f"size_{a.name}") for a in self.axes}

@@ -18,6 +18,7 @@ import autograd_seq as ag
 from autograd_seq.bench.work import Workload, make, ours
 from autograd_seq.emit import backends, native_products
 from autograd_seq.emit import numba as backend
+from autograd_seq.emit.native_memory import Memory
 
 COUNT = int(os.environ.get("AUTOGRAD_SEQ_RANDOM_PROGRAMS", "300"))
 
@@ -102,6 +103,22 @@ def test_products_of_all_sizes_in_a_loop(width, numba_cache):
             got = step(x=xs.astype(width), W=W.astype(width), V=V.astype(width))[0]
             tolerance = 1e-12 if width == "float64" else 1e-5
             assert np.abs(got - want).max() < tolerance * np.abs(want).max(), (n, k, m)
+
+
+@pytest.mark.parametrize("way", ["numpy", "numba"])
+def test_names_that_programs_use_themselves(way, in_python):
+    """As the name of what is fed, and of an axis."""
+    rng = np.random.default_rng(0)
+    x, w, u = rng.normal(size=(3, 2)), rng.normal(size=(2, 2)), rng.normal(size=2)
+    want = [np.zeros(2)]
+    for step in x:
+        want.append(np.tanh(w @ want[-1] + step * u))
+    for name in sorted(Memory.reserved - {"lengths"}):
+        for fed, axis in ((name, "t"), ("u", name)):
+            t = ag.Axis(axis)
+            h = ag.state("h", (2,), over=t)
+            h[t] = ag.tanh(ag.param("w", (2, 2)) @ h[t - 1] + ag.input("x", (2,), over=t) * ag.param(fed, (2,)))
+            assert np.allclose(ag.compile(h, backend=way)(x=x, w=w, **{fed: u})[0], want[1:], rtol=1e-13), (fed, axis)
 
 
 def test_no_steps_no_batch_and_one_of_each(numba_cache):

@@ -31,7 +31,8 @@ LENGTHS = {
     "tub": {"t": (3, 5), "u": (3, 4), "b": (1, 3)},
 }  # fmt: skip
 ODD_LENGTHS = [(0.05, "t", 0), (0.11, "t", 1), (0.17, "t", 2), (0.21, "b", 0), (0.25, "u", 1), (0.31, "u", 0)]
-AWKWARD = ["lambda", "np", "class", "T", "t", "x.y", "s[t - 1]", "a b", "σ", "out", "0", "None", "range", "net/x", "x'", '"']
+AWKWARD = ["lambda", "np", "class", "T", "t", "x.y", "s[t - 1]", "a b", "σ", "out", "0", "None", "range", "net/x", "x'", '"',
+           "i", "j", "k", "n", "rows", "steps", "product"]  # fmt: skip
 
 gaussian = ag.defop("gaussian_of_random_programs", shape=ag.same_shape, forward=lambda x: np.exp(-x * x),
                     vjp=lambda g, y, x: (g * (-2.0 * x * y),))  # fmt: skip
@@ -144,7 +145,7 @@ class Program(Chance):
         return name
 
     def param(self, shape: Shape) -> ag.Node:
-        node = ag.param(self.name("wbW"[len(shape)]), shape)
+        node = ag.param(self.name("wbWT"[len(shape)]), shape)
         self.params.append(node)
 
         def value(rng: np.random.Generator, shape: Shape) -> np.ndarray:  # matrices have orthogonal rows or columns
@@ -369,12 +370,15 @@ class Program(Chance):
         return states
 
     def carried(self, v: ag.Node) -> ag.Node:
-        """What a state keeps of itself: as it is, gated, rotated, or by a matrix that varies."""
+        """What a state keeps of itself: as it is, gated, rotated, by a matrix that varies, or by several."""
         kind, n = self.rng.random(), v.shape[0] if v.ndim else 1
         if kind < 0.3 or not v.ndim:
             return v * self.pick([0.9, 0.7, ag.sigmoid(1 + self.value((), v.axes)), self.weight(())])
         if kind < 0.4:
             return 0.5 * ag.tanh(self.value((n, n), v.axes)) @ v
+        if kind < 0.46:  # several matrices at once
+            rest = "m" * (v.ndim - 1)
+            return 0.3 * ag.sum(ag.einsum(f"kij,j{rest}->ki{rest}", self.param((2, n, n)), v), axis=0)
         return 0.8 * (self.weight((n, n)) @ v)
 
     def coupling(self, s: ag.Node, axis: ag.Axis, k: int) -> list[ag.Node]:
