@@ -15,7 +15,7 @@ from autograd_seq.node import Node, apply
 from autograd_seq.ops.leaf import INPUT
 from autograd_seq.ops.random import SEED
 from autograd_seq.ops.state import STATE, UNDEFINED
-from autograd_seq.ops.time import SHIFT, spread
+from autograd_seq.ops.time import SHIFT, SPREAD, spread
 
 Rule = Callable[[Node, tuple[Node, ...]], Node | None]
 """``rule(node, new inputs)`` returns what stands for the node in the copy; ``None`` is the same operation on them."""
@@ -100,7 +100,7 @@ def vmap(outputs: Node | Sequence[Node], *, over: Axis) -> Node | list[Node]:
         A node, or a list: what was one value is now one a point of the axis.
 
     Raises:
-        AxisError: the graph varies over the axis already.
+        AxisError: an input varies over the axis already.
 
     Example:
         >>> import autograd_seq as ag
@@ -111,7 +111,9 @@ def vmap(outputs: Node | Sequence[Node], *, over: Axis) -> Node | list[Node]:
         [[6.0, 14.0]]
 
     Notes:
-        Random nodes draw what their ``over=`` says: the same numbers for the whole batch unless it names the axis.
+        Random nodes draw what their ``over=`` says: the same numbers for the whole batch unless it names the axis. What is made
+        of parameters and step numbers alone is the same for the whole batch too; with lengths, ``spread(…, over)`` within the
+        equations lets each sequence read it to its own end.
         Differentiate the result (a sum over the batch) to get gradients of the parameters summed over it.
     """
     (axis,) = as_axes(over)
@@ -121,7 +123,7 @@ def vmap(outputs: Node | Sequence[Node], *, over: Axis) -> Node | list[Node]:
             raise OperationError("O302", "vmap takes nodes", expected="a node, or several", got=repr(n)[:80])
     order, varying = step_order(several), set()
     for n in order:
-        if axis in n.axes:
+        if axis in n.axes and n.op is INPUT:
             raise AxisError(
                 "A110", f"{n.name or n.op.name} varies over {axis} already", node=n.name, where=n.where,
                 expected="an axis that is new to the graph", got=repr(n), fix='b = ag.Axis("b")',
@@ -138,10 +140,12 @@ def vmap(outputs: Node | Sequence[Node], *, over: Axis) -> Node | list[Node]:
             stack += readers.get(n, [])
 
     def wider(node: Node) -> tuple[Axis, ...]:
-        return (axis, *node.axes) if node in varying else node.axes
+        return (axis, *node.axes) if node in varying and axis not in node.axes else node.axes
 
     def batched(node: Node, inputs: tuple[Node, ...]) -> Node | None:
-        if "of" in node.attrs:  # a count of points of what varies over one more axis now
+        if node.op is SPREAD:  # what it spreads may vary over the axis by now
+            return named_as(node, spread(inputs[0], node.attrs["axes"]))
+        if "of" in node.attrs and axis not in node.attrs["of"]:  # a count of points of what varies over one more axis now
             return apply(node.op, **{**node.attrs, "of": (axis, *node.attrs["of"])})
         if node.op is not INPUT or node not in varying:
             return None

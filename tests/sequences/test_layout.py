@@ -177,6 +177,41 @@ def test_vmap_of_rows_labels_and_other_axes():
             assert np.allclose(whole[i], want, rtol=1e-13, atol=1e-13), k
 
 
+@pytest.mark.parametrize("run", RUNNERS)
+def test_what_is_mapped_may_name_the_axis(run: Callable[..., Any]):
+    """Weights that are the same for all, read to each one's own end; draws of each example's own; its number."""
+    x = ag.input("x", over=t)
+    weights = ag.softmax(ag.spread(0.5 * ag.cast(ag.index(t), float) + ag.param("w"), b), over=t)
+    s = ag.state("s", over=(t, b))
+    s[t] = 0.5 * s[t - 1] + ag.normal("n", over=(t, b)) * x[t] + ag.index(b)
+    loss = ag.vmap(ag.sum(weights * ag.sin(x) * s, over=t), over=b)
+    mapped = [loss, ag.grad(ag.sum(loss, over=b), ag.Graph(loss)["x"])]
+    given, lengths = feeds(3, 5)["x"][..., 0].copy(), [5, 2, 3]
+    for row, n in zip(given, lengths, strict=True):
+        row[n:] = np.nan
+    got = run(mapped, x=given, w=0.3, lengths={t: lengths}, seed=2)
+    assert got[0].shape == (3,) and got[1].shape == (3, 5)
+    (noise,) = run([1.0 * ag.normal("n", over=(t, b))], t=5, b=3, seed=2)
+
+    def alone(i: int, x: np.ndarray) -> Any:
+        e, past, total = np.exp(0.5 * np.arange(len(x))), 0.0, 0.0
+        for j, x_j in enumerate(x):
+            past = 0.5 * past + noise[j, i] * x_j + i
+            total += e[j] / e.sum() * np.sin(x_j) * past
+        return total
+
+    for i, n in enumerate(lengths):
+        real = given[i, :n].astype(complex)
+        assert np.isclose(got[0][i], alone(i, real).real, rtol=1e-12) and not got[1][i, n:].any()
+        slopes = [alone(i, real + 1e-30j * (np.arange(n) == j)).imag / 1e-30 for j in range(n)]
+        assert np.allclose(got[1][i, :n], slopes, rtol=1e-12)
+
+
+def test_an_input_over_the_mapped_axis_is_refused():
+    with pytest.raises(ag.AxisError, match="x varies over b already"):
+        ag.vmap(ag.input("x", over=(b, t)) + ag.input("y", over=t), over=b)
+
+
 def test_draws_in_a_vmap_are_those_that_their_axes_say():
     x = ag.input("x", over=t)
     shared = ag.vmap(ag.normal("n", over=t) * x[t], over=b)
