@@ -22,8 +22,7 @@ from autograd_seq.graph.order import components
 from autograd_seq.op import BUILT_IN
 from autograd_seq.plan import sink
 
-COUNT = int(os.environ.get("AUTOGRAD_SEQ_RANDOM_PROGRAMS", "300"))
-EACH = bool(os.environ.get("AUTOGRAD_SEQ_EACH_PASS"))  # each pass alone on every seed; otherwise they take turns
+COUNT = int(os.environ.get("AUTOGRAD_SEQ_RANDOM_PROGRAMS", "300"))  # 20000 for a night
 WIDTHS = {float: np.float64, int: np.int64, bool: np.bool_}
 
 
@@ -31,8 +30,12 @@ WIDTHS = {float: np.float64, int: np.int64, bool: np.bool_}
 def test_a_program_equals_the_unrolled_graph(seed):
     case = Program(seed)
     want, feeds = case.expected(), case.fed(ag.Graph(case.outputs))
-    for passes in WAYS if EACH else [None, (), WAYS[2 + seed % (len(WAYS) - 2)]]:
+    seen = set()
+    for passes in WAYS:
         program = ag.compile(case.outputs, passes=passes)
+        if program.source in seen:  # many a pass finds nothing to do when it is alone
+            continue
+        seen.add(program.source)
         got = program(**feeds)
         check(case, got, want, "all passes" if passes is None else f"passes={passes}")
         assert all("gaussian" in name for name in program._emitted.foreign), f"seed {seed}: it cannot be saved alone"
