@@ -211,7 +211,7 @@ class Ragged:
         return self._once(("zeroed", x, tuple(ragged)), lambda: self._zero(x, ragged))
 
     def _zero(self, x: Node, ragged: Sequence[Axis]) -> Node:
-        linear = x.op is _CONTRACT or (x.op.name in _LINEAR and len(x.inputs) == 1)
+        linear = x.op is _CONTRACT or _larger(x) or (x.op.name in _LINEAR and len(x.inputs) == 1)
         if linear and all(any(self._tells(y, r, x) for y in x.inputs) for r in ragged):
             chosen = self._chosen(x, ragged)
             parts = [self._zeroed(y, [r for r in ragged if r in y.axes]) if y in chosen else y for y in x.inputs]
@@ -405,6 +405,12 @@ class Ragged:
         if _is_zero(fill):
             self._clean.add(made)
         return made
+
+
+def _larger(node: Node) -> bool:
+    """Tell whether a node is a product with more entries than each of its factors."""
+    size = math.prod(node.shape)
+    return node.op is _MUL and all(len(x.axes) < len(node.axes) or math.prod(x.shape) < size for x in node.inputs)
 
 
 def _adds(node: Node) -> bool:

@@ -11,6 +11,7 @@ from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.rebuild import named_as, rebuild
 from autograd_seq.node import Node
 from autograd_seq.plan.blocks import blocked
+from autograd_seq.plan.contracted import contracted
 from autograd_seq.plan.expand import expanded
 from autograd_seq.plan.halves import halved
 from autograd_seq.plan.join import joined
@@ -35,6 +36,7 @@ GRAPH_PASSES: dict[str, Callable[..., list[Node]]] = {
     "order": ordered,
     "pack": packed,
     "regroup": regrouped,
+    "contract": contracted,
     "tidy": tidied,
     "join": joined,
     "block": blocked,

@@ -183,6 +183,10 @@ def _contract(node: Node, a: Node, b: Node) -> Node | None:
         if x.op is _NEG:
             rest = (x.inputs[0], b) if i == 0 else (a, x.inputs[0])
             return _NEG(apply(_CONTRACT, *rest, **node.attrs))
+    operands, out = node.attrs["spec"].split("->")
+    for x, y, labels in ((a, b, operands.split(",")[1]), (b, a, operands.split(",")[0])):
+        if number(x) == 1 and x.shape == () and labels == out:
+            return y
     return None
 
 

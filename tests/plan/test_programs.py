@@ -716,3 +716,52 @@ def test_a_parameter_of_three_dimensions_in_a_loop(over: str) -> None:
     want = ag.Graph(loss).unroll(**dict.fromkeys(over, 3)).grad([W, V, x], with_outputs=True).evaluate(**feeds)
     for got, expected in zip(ag.compile([loss, *ag.grad(loss, [W, V, x])])(**feeds), want, strict=True):
         np.testing.assert_allclose(got, expected, rtol=1e-11, atol=1e-13)
+
+
+# -- sums of products ---------------------------------------------------------------------------------------------------------
+
+
+def causal_attention(d: int = 5) -> tuple[ag.Node, list[ag.Node]]:
+    """As it is written: a number times a vector, summed over what is read."""
+    t, u, b = ag.Axis("t"), ag.Axis("u"), ag.Axis("b")
+    q, k, v = (ag.input(name, (d,), over=(b, t)) for name in "qkv")
+    score = ag.where(ag.index(u) <= ag.index(t), ag.dot(q, k.along(t, u)) / d**0.5, -np.inf)
+    y = ag.sum(ag.softmax(score, over=u) * v.along(t, u), over=u).named("y")
+    return ag.sum(ag.sum(ag.sin(y)), over=(b, t)), [y]
+
+
+def test_attention_forms_no_product_of_weights_and_values() -> None:
+    """Neither on the way there nor back: its largest arrays are as large as the weights."""
+    loss, (y,) = causal_attention()
+    agree(WAYS, loss, [y], {name: RNG.normal(size=(2, 6, 5)) for name in "qkv"}, b=2, t=6, u=6)
+    loss, (y,) = causal_attention(64)
+    program = ag.compile([loss, *ag.grad(loss, [*ag.Graph(loss).inputs.values()])])
+    weights = 8 * 3 * 200 * 200
+    assert program.cost(b=3, t=200, u=200).bytes < 8 * weights < 8 * 3 * 200 * 200 * 64 // 4
+
+
+t, u = ag.Axis("t"), ag.Axis("u")
+w, v = ag.input("w", over=(t, u)), ag.input("v", (3,), over=u)
+m, c = ag.input("m", (2, 3), over=t), ag.param("c", (3,))
+LARGER: dict[str, ag.Node] = {
+    "weights": ag.sum(w * v, over=u), "on either side": ag.sum(v * w, over=u), "a matrix": ag.sum(w * m, over=t),
+    "dimensions of one entry": ag.sum(w[..., None] * v[None, :], over=u), "both axes": ag.sum(m * v * w, over=(t, u)),
+    "the same numbers at many points": ag.sum(v * c, axis=0), "a dimension kept": ag.sum(m * v, axis=-1, keepdims=True),
+    "a vector times a matrix": ag.sum(v * ag.sum(w, over=t), over=u), "no entries": ag.sum(w * v[:0], over=u),
+}  # fmt: skip
+NO_LARGER: dict[str, ag.Node] = {
+    "a square": ag.sum(v * v, axis=0), "numbers": ag.sum(w * w, over=u), "a dimension of each": ag.sum(v * c, over=u),
+    "a sum of other dimensions": ag.sum(m * c, axis=0), "integers": ag.sum(ag.cast(w > 0, int) * 2, over=u),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [*LARGER, *NO_LARGER])
+def test_sums_of_products_larger_than_their_factors_are_contractions(name: str) -> None:
+    out, sizes = (LARGER | NO_LARGER)[name], {"t": 4, "u": 5}
+    feeds = {n: RNG.normal(size=tuple(sizes[a.name] for a in x.axes) + x.shape) for n, x in ag.Graph(out).inputs.items()}
+    found = []
+    for passes in (("contract",), (), None):
+        program = ag.compile(out, passes=passes)
+        assert_close(program(**feeds)[0], ag.Graph(out).evaluate(**feeds)[0], str(passes))
+        found.append(any(n.op.name == "contract" for n in program.plan.graph.nodes))
+    assert found[:2] == [name in LARGER, False]

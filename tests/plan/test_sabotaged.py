@@ -11,7 +11,7 @@ from random_programs import Program
 
 import autograd_seq as ag
 from autograd_seq.emit import views
-from autograd_seq.plan import expand, halves, join, lanes, legal, pack, regroup, simplify, storage
+from autograd_seq.plan import contracted, expand, halves, join, lanes, legal, pack, regroup, simplify, storage
 
 _hot = expand._multiple_of_one_hot
 _between, _block = views.blocks_between, join._Joiner._block
@@ -42,6 +42,8 @@ SABOTAGE: dict[str, tuple[Any, str, Callable[..., Any]]] = {
     "every block is the first": (views, "blocks_between", lambda x, start, stop: _between(x, 0, stop - start)),
     "what a later step reads has no row before the first": (storage.Storage, "_reads_of_lane", lambda s, n, lane: s.reads[n]),
     "a vector's rows are another's": (join._Joiner, "_block", lambda s, j, x: _block(s, j, j.vectors[-1])),
+    "dimensions of factors aligned on the left": (
+        contracted, "_factor", lambda x, y: contracted.Factor(y, "abcdefgh"[: y.ndim], y.shape)),
     "arrays free too early": (storage.Storage, "_stop", lambda s, n, kept: s.at[n]),
 }  # fmt: skip
 

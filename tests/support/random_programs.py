@@ -392,7 +392,7 @@ class Program(Chance):
         if self.chance(0.6):  # both neighbours of the step before: a stencil; and with the third a loop within
             terms = [0.3 * s[axis - k, other - 1], 0.2 * s[axis - k, other + 1]]
             return terms + ([0.2 * s[other - 1]] if self.chance(0.5) else [])
-        w = ag.Axis(self.name("w"))  # attention among the points
+        w = ag.Axis(f"{self.name('w')}'")  # attention among the points
         there = past.along(other, w)
         score = ag.sum(past * there) if s.shape else past * there
         return [0.4 * ag.sum(ag.softmax(score, over=w) * there, over=w)]
@@ -515,7 +515,7 @@ class Program(Chance):
 
     def self_attention(self) -> list[ag.Node]:
         """Every step reads every (earlier) step: no recurrence, but two indices on one axis."""
-        axes, w = self.over(self.t), ag.Axis(self.name("w"))
+        axes, w = self.over(self.t), ag.Axis(f"{self.name('w')}'")
         n, m = self.pick([self.dims, self.dims[::-1]])
         q, k, v = self.over_all((n,), axes), self.over_all((n,), axes), self.over_all((m,), axes)
         score = ag.dot(ag.tanh(q), ag.tanh(k).along(self.t, w)) / math.sqrt(n)
@@ -748,7 +748,8 @@ class Program(Chance):
             axes, make = self.feeds[name]
             rng = np.random.default_rng([self.seed, salt, *name.encode()])
             out[name] = np.asarray(make(rng, tuple((sizes or self.sizes)[a.name] for a in axes) + node.shape))
-        return out
+        told = {a for node in graph.inputs.values() for a in node.axes}
+        return out | {a.name: n for a in graph.axes if a not in told and (n := (sizes or self.sizes).get(a.name)) is not None}
 
     def expected(self, sizes: dict[str, int] | None = None, salt: int = 0) -> list[np.ndarray]:
         """The values of the outputs, in order, by reverse mode through the unrolled graph."""
