@@ -22,6 +22,7 @@ import numpy as np
 
 from autograd_seq.axes import Axis
 from autograd_seq.carry import CarriedProgram, Carry
+from autograd_seq.emit.backends import suited
 from autograd_seq.errors import FeedError
 from autograd_seq.graph import feeds
 from autograd_seq.graph.graph import Graph, flatten
@@ -199,7 +200,7 @@ class _Stepped:
         nodes = one_step(Graph(cut.later), cut.axis)
         self.fixed: dict[str, Node] = {}
         if bound:
-            nodes, self.fixed = hoisted(simplified(nodes, passes)[1], bound)
+            nodes, self.fixed = hoisted(simplified(nodes, suited(passes, options["backend"]))[1], bound)
         self.graph = Graph(nodes)
         rows = [slot.axes for slot in cut.slots for _ in range(slot.rows)]
         self.layouts = [tuple(a for a in axes if a in self.graph.axes) for axes in layouts]

@@ -131,9 +131,13 @@ def _calls(graph: Graph, layouts: Layouts, passes: Iterable[str] | None, into: b
     return Made("numpy", planned, writer.emit(layouts, into))
 
 
+def suited(passes: Iterable[str] | None, backend: str) -> list[str]:
+    """Return those of some passes, all by default, that make a program faster in a backend, and that it can run."""
+    return [p for p in (PASSES if passes is None else passes) if backend == "numpy" or p not in _FOR_CALLS]
+
+
 def _native(graph: Graph, layouts: Layouts, passes: Iterable[str] | None) -> Made:
-    some = [p for p in (PASSES if passes is None else passes) if p not in _FOR_CALLS]
-    planned = plan(graph.outputs, graph.axes, native_ops.writes, calls.in_place, some)
+    planned = plan(graph.outputs, graph.axes, native_ops.writes, calls.in_place, suited(passes, "numba"))
     writer = NativeWriter(planned.graph, planned.storage, graph.axes, _title(graph), graph.inputs)
     emitted = writer.emit(layouts)
     return Made("numba", planned, emitted, writer.notes(), writer.slow_loops())

@@ -46,7 +46,7 @@ class Bundle:
         if (place := _place(function)) in STAND_INS:
             self.sources[name] = STAND_INS[place].replace("def checked(", f"def {name}(")
             return name
-        if not _alone(function):
+        if not _alone(function, set()):
             self.foreign[name] = function
             return name
         source, used = _parsed(function)  # type: ignore[misc]
@@ -65,17 +65,23 @@ def _place(function: Any) -> tuple[str, str]:
     return getattr(function, "__module__", ""), getattr(function, "__name__", "")
 
 
-def _alone(function: Any) -> bool:
-    """Tell whether a plain function reads nothing but its arguments, modules that are allowed, and other such functions."""
-    if _place(function) in STAND_INS:
+def _alone(function: Any, seen: set[Any]) -> bool:
+    """Tell whether a plain function reads nothing but its arguments, modules that are allowed, and other such functions.
+
+    Args:
+        seen: those that are looked at already: functions may call one another.
+    """
+    if _place(function) in STAND_INS or function in seen:
         return True
+    seen.add(function)
     if not isinstance(function, FunctionType) or function.__closure__ or function.__name__ == "<lambda>":
         return False
-    parsed = _parsed(function)
-    read = {} if parsed is None else {n: function.__globals__[n] for n in parsed[1] if n in function.__globals__}
-    return parsed is not None and all(
-        ALLOWED.get(value.__name__) == word if isinstance(value, ModuleType) else _alone(value) for word, value in read.items()
-    )
+    if (parsed := _parsed(function)) is None:
+        return False
+    read = [(word, function.__globals__[word]) for word in parsed[1] if word in function.__globals__]
+    modules = [(word, value) for word, value in read if isinstance(value, ModuleType)]
+    others = [value for _, value in read if not isinstance(value, ModuleType)]
+    return all(ALLOWED.get(m.__name__) == word for word, m in modules) and all(_alone(value, seen) for value in others)
 
 
 @lru_cache(maxsize=1024)
@@ -85,7 +91,7 @@ def _parsed(function: FunctionType) -> tuple[str, tuple[str, ...]] | None:
         tree = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
     except (OSError, TypeError, SyntaxError, IndexError):
         return None
-    if not isinstance(tree, ast.FunctionDef) or tree.decorator_list:
+    if not isinstance(tree, ast.FunctionDef) or tree.decorator_list or not all(map(_literal, _defaults(tree))):
         return None
     own = {a.arg for a in [*tree.args.args, *tree.args.kwonlyargs, *tree.args.posonlyargs]}
     _Bare().visit(tree)
@@ -93,10 +99,26 @@ def _parsed(function: FunctionType) -> tuple[str, tuple[str, ...]] | None:
     return ast.unparse(tree), tuple(sorted(used - own - {tree.name}))
 
 
+def _defaults(tree: ast.FunctionDef) -> list[ast.expr]:
+    return [d for d in [*tree.args.defaults, *tree.args.kw_defaults] if d is not None]
+
+
+def _literal(value: ast.expr) -> bool:
+    """Tell whether a default says what it is: a name may mean something else by now."""
+    try:
+        ast.literal_eval(value)
+    except ValueError:
+        return False
+    return True
+
+
 @lru_cache(maxsize=1024)
 def _called(source: str, name: str, names: tuple[tuple[str, str], ...]) -> str:
-    """Return the text of a function with another name, which calls others by theirs."""
-    return ast.unparse(_Renamed(name, dict(names)).visit(ast.parse(source).body[0]))
+    """Return the text of a function with another name, which calls others, and itself, by theirs."""
+    tree = ast.parse(source).body[0]
+    assert isinstance(tree, ast.FunctionDef)
+    names, tree.name = (*names, (tree.name, name)), name
+    return ast.unparse(_Renamed(dict(names)).visit(tree))
 
 
 class _Bare(ast.NodeTransformer):
@@ -118,13 +140,8 @@ class _Bare(ast.NodeTransformer):
 
 
 class _Renamed(ast.NodeTransformer):
-    def __init__(self, name: str, names: dict[str, str]) -> None:
-        self.name, self.names = name, names
-
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
-        node.name = self.name
-        self.generic_visit(node)
-        return ast.fix_missing_locations(node)
+    def __init__(self, names: dict[str, str]) -> None:
+        self.names = names
 
     def visit_Name(self, node: ast.Name) -> ast.Name:
         node.id = self.names.get(node.id, node.id)

@@ -43,9 +43,9 @@ HELPERS: dict[str, str] = {
         np.put_along_axis(a, place, np.take_along_axis(a, place, -1) + np.asarray(factor)[..., None], -1)''',
     "in_range": '''def in_range(index, n):
     """Raise unless all entries of an index lie in 0 … n - 1."""
-    found = index.reshape(-1).view(np.uint64)  # in which a negative number is a large one
+    found = np.asarray(index, np.int64).reshape(-1).view(np.uint64)  # in which a negative number is a large one
     if found.size and found[found.argmax()] >= n:
-        raise IndexError(f"expected 0 … {n - 1}, got {index.min()} … {index.max()}")''',
+        raise IndexError(f"expected 0 … {n - 1}, got {np.min(index)} … {np.max(index)}")''',
     "places": '''def places(index, n, starts, out):
     """Where the entries stand that an index names, one in each row of n entries."""
     in_range(index, n)
@@ -62,6 +62,7 @@ HELPERS: dict[str, str] = {
     return np.max(a, axis=axes, out=out)''',
     "log_sum_exp": '''def log_sum_exp(a, axes, out=None):
     """log of the sum of exp over dimensions, without overflow; minus infinity for nothing."""
+    a = a if a.dtype.kind in "fc" else a.astype(float if out is None else out.dtype)
     top = np.max(a, axis=axes, keepdims=True, initial=-np.inf)
     top = np.where(np.isfinite(top), top, 0)
     e = a - top

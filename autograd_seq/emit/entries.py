@@ -64,7 +64,7 @@ def _places(w: Writer, x: Array, index: Node) -> str:
         end = " * ".join([*(w.size[a] for a in x.axes), str(n * prod(x.shape[:-1]))])
         shaped = "" if len(x.axes) + len(x.shape) == 2 else f".reshape({lengths})"
         starts = w.once(f"arange(0, {end}, {n}){shaped}", "row_starts")
-        out = w.once(f"empty({lengths}, np.int64)", f"{w.called(index)}_places")
-        w.found[index, n] = out
+        out = w.found[index, n] = w.names.new(f"{w.called(index)}_places")
+        w.allocate(out, lengths, "np.int64")  # of its own: places are read again later
         w.write(f"places({w.operand(index, list(x.axes), None)}, {n}, {starts}, {out})")
     return w.found[index, n]

@@ -37,7 +37,8 @@ from autograd_seq.plan.schedule import Item, Loop
 from autograd_seq.plan.storage import Home, Storage
 from autograd_seq.plan.views import is_view, root
 
-RESERVED = {*NUMPY, *HELPERS, *calls.NUMBERS, *ALLOWED.values(), "real", "program", "run", "constants", "lengths"}
+RESERVED = {*NUMPY, *HELPERS, *calls.NUMBERS, *ALLOWED.values(), "real", "program", "run", "constants", "lengths", "step",
+            "point"}  # fmt: skip
 
 
 class Writer:
@@ -241,7 +242,7 @@ class Writer:
         base, loop = self.allocated(home), self.storage.path[home.node][-1]
         n, label = self.size[loop.axis], self.called(home.node)
         late = f" - {abs(by)}" if by else ""
-        code = f"[{base}[(i{late}) % {home.ring}, ...] for i in range({n})]"
+        code = f"[{base}[(step{late}) % {home.ring}, ...] for step in range({n})]"
         name = self.once(code, f"{label}_{'earlier' if by else 'rows'}{abs(by) or ''}")
         over = self.frames[-1].over
         if name not in over:

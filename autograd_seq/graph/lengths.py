@@ -178,12 +178,13 @@ def check_needs(graph: Graph, made: Ragged, told: Told) -> None:
     Raises:
         AxisError: naming the node.
     """
-    enough = {a: np.where(told.real[a], array, 2**62) if a in told.real else array for a, array in told.arrays.items()}
-    by_length = {made.lengths[a]: enough[a] for a in enough}
+    by_length = {made.lengths[a]: a for a in told.arrays}
     for need in made.needs:
-        array = by_length[made.lengths[need.axis]]
+        axis = by_length[made.lengths[need.axis]]
         together = tuple(i for i, b in enumerate(made.over[need.axis]) if b in need.among)
-        shortest = int(np.min(np.max(array, axis=together, initial=0) if together else array, initial=2**62))
+        longest = np.max(told.arrays[axis], axis=together, initial=0)
+        there = np.any(told.real[axis], axis=together) if axis in told.real else True
+        shortest = int(np.min(np.where(there, longest, 2**62), initial=2**62))
         if shortest < need.steps:
             error = of_nothing if need.node.op is max_over else lambda node, name: too_short(node, shortest, name)  # noqa: B023
             raise error(need.node, graph.name)
@@ -232,12 +233,12 @@ def _whole(axis: Axis, value: Any) -> np.ndarray:
 def _batch(graph: Graph, axis: Axis, array: np.ndarray, ragged: list[Any], said: Any) -> tuple[Axis, ...]:
     """Return what a length varies over: what was said; nothing, for one number; else the axis of the batch."""
     if said is not None:
-        for b in said:
-            if b not in graph.axes or b is axis:
+        for i, b in enumerate(said):
+            if b not in graph.axes or b is axis or b in said[:i]:
                 raise AxisError(
                     "A305", f"the length of {axis} cannot vary over {b}", got=repr(b),
                     expected=f"one of {', '.join(a.name for a in graph.axes if a is not axis) or 'no axis'}",
-                    fix="another axis of the graph",
+                    fix="another axis of the graph, each once",
                 )  # fmt: skip
         return tuple(said)
     inputs = [n for n in graph.nodes if n.op is INPUT and axis in n.axes]

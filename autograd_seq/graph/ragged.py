@@ -356,7 +356,7 @@ class Ragged:
         if i < 0:
             self._check_own(node, axis)
         if must:
-            self.needs.append(Need(axis, i + 1 if i >= 0 else -i, node))
+            self.needs.append(Need(axis, i + 1 if i >= 0 else -i, node, tuple(b for b in self.over[axis] if b not in x.axes)))
         steps, fill = self.masks.steps(axis, x.axes), constant({float: 0.0, int: 0, bool: False}[x.dtype])
         if i >= 0:
             picked = again(node, (x,))

@@ -765,3 +765,13 @@ def test_sums_of_products_larger_than_their_factors_are_contractions(name: str) 
         assert_close(program(**feeds)[0], ag.Graph(out).evaluate(**feeds)[0], str(passes))
         found.append(any(n.op.name == "contract" for n in program.plan.graph.nodes))
     assert found[:2] == [name in LARGER, False]
+
+
+def test_a_ring_of_rows_of_a_state_of_any_name() -> None:
+    """What is read three steps late only, under the names that its rows are found by."""
+    for name in ("i", "step", "point"):
+        x, s, h = ag.input("x", over=t), ag.state(name, over=t), ag.state("h", over=t)
+        s[t] = ag.tanh(h[t - 1] + x)
+        h[t] = ag.tanh(0.5 * s[t - 3] + s[t - 2] - 0.2 * x)
+        feed = RNG.normal(size=6)
+        assert_close(ag.compile(h)(x=feed)[0], ag.Graph(h).evaluate(x=feed)[0], name)

@@ -128,6 +128,12 @@ def test_reads_ahead_end_at_the_sequences_own_end():
         [[2.0, 7.0], [3.0, 0.0], [7.0, 0.0]]]  # fmt: skip
 
 
+def test_log_sum_exp_of_integers():
+    k = ag.input("k", over=(t, b), dtype=int)
+    (got,) = run(ag.logsumexp(k, over=t), {t: [2, 1]}, k=[[1, 2], [3, 9]])
+    assert np.allclose(got, [np.logaddexp(1, 3), 2.0])
+
+
 def test_one_length_for_all_without_a_batch_and_with_one():
     x, y = ag.input("x", over=t), ag.input("y", over=(t, b))
     assert run([ag.sum(x, over=t), x[t - 1] + x], {t: 2}, x=[1.0, 2.0, NAN]) == [3.0, [1.0, 3.0, 0.0]]
@@ -246,6 +252,7 @@ MISUSE: list[tuple[str, Any, list[str]]] = [
     ("A303", {"tt": [2, 1]}, ['did you mean "t"?']),
     ("A304", {"w": 2}, ["no input varies over w", "w=…"]),
     ("A305", {(t, t): [2, 1]}, ["the length of t cannot vary over t", "one of b, w"]),
+    ("A305", {(t, b, b): [[2], [1]]}, ["the length of t cannot vary over b", "each once"]),
     ("A306", {t: [[2, 1]]}, ["what the length of t varies over is not told", "some of b", "shape (1, 2)", "{(t, b): …}"]),
 ]
 

@@ -186,3 +186,21 @@ def test_lengths_do_not_vary_over_each_other() -> None:
     with pytest.raises(ag.AxisError, match="A305") as caught:
         f(x=np.ones((2, 2)), lengths={(w, s): [1, 2], (s, w): [1, 2]})
     assert "lengths of w and of s that vary over one another" in str(caught.value)
+
+
+@pytest.mark.parametrize(("over", "lengths"), [
+    ((w, s), {w: [[0, 1], [2, 1]], s: [1, 2]}), ((w, s, b), {w: [[0, 0], [2, 2]], s: [1, 1]}),
+    ((w, b), {w: [[1, 0], [0, 0]], s: [2, 1]}),
+])  # fmt: skip
+def test_padding_is_no_sentence_to_choose_from(over: Any, lengths: Any) -> None:
+    """A document whose sentences have no words has no largest word, however many sentences are padded."""
+    f = ag.compile(ag.max(ag.input("x", over=(w, s, b)), over=over))
+    with pytest.raises(ag.AxisError, match="A208"):
+        f(x=np.ones((2, 2, 2)), lengths=lengths)
+
+
+def test_a_sum_over_sequences_has_the_steps_of_the_longest() -> None:
+    f = ag.compile(ag.at(ag.sum(ag.input("x", over=(w, b)), over=b), w, 0))
+    assert f(x=np.ones((2, 2)), lengths={w: [0, 2]})[0] == 1.0
+    with pytest.raises(ag.AxisError, match="A207"):
+        f(x=np.ones((2, 2)), lengths={w: [0, 0]})

@@ -415,3 +415,17 @@ def test_what_is_bound_is_not_fed_again():
         assert caught.value.code == "F205"
     other, _ = step.bind(w=9.0)(carry, x=np.array(0.0))
     assert float(other) == 9.0 * float(carry["s"][0])
+
+
+@pytest.mark.parametrize("passes", [None, ("expand", "merge")])
+def test_a_native_step_with_bound_weights_and_probabilities(passes: Any, in_python: None) -> None:
+    """Of many sequences: what makes fewer NumPy calls of a softmax is not for native code."""
+    x, s = ag.input("x", (3,), over=(t, b)), ag.state("s", (3,), over=(t, b))
+    s[t] = ag.tanh(ag.param("W", (3, 3)) @ s[t - 1] + x)
+    y, rng = ag.softmax(ag.param("V", (5, 3)) @ s), np.random.default_rng(0)
+    weights, feed = {"W": rng.normal(size=(3, 3)), "V": rng.normal(size=(5, 3))}, rng.normal(size=(4, 40, 3))
+    want, carry = ag.compile(y)(x=feed, **weights)[0], None
+    step = ag.stream(y, backend="numba", passes=passes).bind(**weights)
+    for i in range(4):
+        got, carry = step(carry, x=feed[i])
+        assert np.allclose(got, want[i], rtol=1e-13)
