@@ -71,11 +71,13 @@ def _alone(function: Any, seen: set[Any]) -> bool:
     Args:
         seen: those that are looked at already: functions may call one another.
     """
-    if _place(function) in STAND_INS or function in seen:
+    if _place(function) in STAND_INS:
         return True
-    seen.add(function)
     if not isinstance(function, FunctionType) or function.__closure__ or function.__name__ == "<lambda>":
         return False
+    if function in seen:
+        return True
+    seen.add(function)
     if (parsed := _parsed(function)) is None:
         return False
     read = [(word, function.__globals__[word]) for word in parsed[1] if word in function.__globals__]
@@ -93,10 +95,11 @@ def _parsed(function: FunctionType) -> tuple[str, tuple[str, ...]] | None:
         return None
     if not isinstance(tree, ast.FunctionDef) or tree.decorator_list or not all(map(_literal, _defaults(tree))):
         return None
-    own = {a.arg for a in [*tree.args.args, *tree.args.kwonlyargs, *tree.args.posonlyargs]}
     _Bare().visit(tree)
-    used = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
-    return ast.unparse(tree), tuple(sorted(used - own - {tree.name}))
+    names = [n for n in ast.walk(tree) if isinstance(n, ast.Name)]
+    own = {n.arg for n in ast.walk(tree) if isinstance(n, ast.arg)} | {n.id for n in names if isinstance(n.ctx, ast.Store)}
+    own |= {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)}
+    return ast.unparse(tree), tuple(sorted({n.id for n in names} - own))
 
 
 def _defaults(tree: ast.FunctionDef) -> list[ast.expr]:

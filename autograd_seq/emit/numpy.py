@@ -269,7 +269,8 @@ class Writer:
             key = f"{code}.{method}" if method else code
             if key not in frame.over:
                 rows = self._rows(code, frame.loop, stage, method, scalars=len(axes) == 1 and not points)
-                frame.fixed |= {rows} if stage == WORK else set()
+                if stage == WORK:
+                    frame.fixed.add(rows)
                 frame.over[key] = self.names.new(f"{label}_{frame.loop.axis.name}"), rows
             code, stage, axes = frame.over[key][0], STEP, axes[1:]
         return code
@@ -365,7 +366,7 @@ class Writer:
         """Return a line with its numbers; what it calls is carried along."""
         self.helpers |= {h for h in HELPERS if line.startswith(f"{h}(")}
         for word, (name, value) in calls.NUMBERS.items():
-            if word in line:
+            if word in line and re.search(rf"\b{word}\b", line):
                 line = re.sub(rf"\b{word}\b", self.once(f"array({value}, real)", name), line)
         return line
 

@@ -59,6 +59,18 @@ def _by_itself(x: Any, times: int = 3) -> Any:
     return x if times == 0 else _by_itself(x + 1.0, times - 1)
 
 
+scale = np.ones((2, 2))
+
+
+def _with_a_name_that_is_a_value_outside(x: Any) -> Any:
+    scale = 2.0
+    return x * scale
+
+
+def _with_a_value_from_outside(x: Any) -> Any:
+    return x * scale[0, 0]
+
+
 def _with_one_inside(x: Any) -> Any:
     def inner(y: Any) -> Any:
         return y * 2.0
@@ -73,7 +85,9 @@ def _made(k: float) -> Any:
     return times
 
 
-@pytest.mark.parametrize("forward", [_by_another, _by_itself, _with_one_inside, _made(4.0)], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("forward", [
+    _by_another, _by_itself, _with_one_inside, _made(4.0), _with_a_name_that_is_a_value_outside, _with_a_value_from_outside,
+], ids=lambda f: f.__name__)  # fmt: skip
 def test_functions_that_call_themselves_or_one_another_or_hold_others(forward: Any) -> None:
     op = ag.defop(f"helpers_{forward.__name__}", shape=ag.same_shape, forward=forward, vjp=lambda g, y, x: (g,))
     t = ag.Axis("t")
