@@ -59,3 +59,7 @@ def test_fewer_calls_take_less_time():
     """The fewest that an LSTM can do with, and as many as our program makes, their views scattered."""
     found = load("lstm_calls").measure(rounds=7)
     assert found["fewest"][0] < found["apart"][0]
+
+
+def test_attention_is_contracted():
+    assert load("attention").measure(seconds=0.3)["formed"][1] < 0.7
