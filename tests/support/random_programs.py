@@ -749,7 +749,7 @@ class Program(Chance):
             rng = np.random.default_rng([self.seed, salt, *name.encode()])
             out[name] = np.asarray(make(rng, tuple((sizes or self.sizes)[a.name] for a in axes) + node.shape))
         told = {a for node in graph.inputs.values() for a in node.axes}
-        return out | {a.name: n for a in graph.axes if a not in told and (n := (sizes or self.sizes).get(a.name)) is not None}
+        return out | {a.name: (sizes or self.sizes)[a.name] for a in graph.axes if a not in told and a.name in self.sizes}
 
     def expected(self, sizes: dict[str, int] | None = None, salt: int = 0) -> list[np.ndarray]:
         """The values of the outputs, in order, by reverse mode through the unrolled graph."""
