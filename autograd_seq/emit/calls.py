@@ -128,17 +128,12 @@ def writes(node: Node) -> bool:
     if node.op.name in REDUCTIONS:
         return reduction(node, [""]) is not None
     if node.op.name == "take":
-        return _of_a_table(node)
+        return not node.inputs[0].axes  # of a table that is the same at all points
     if node.op.name == "concat":  # NumPy's own broadcasts nothing
         return all(set(x.axes) == set(node.axes) and len(x.shape) == len(node.shape) and x.dtype is node.dtype
                    and all(n == m or i == node.attrs["axis"] for i, n, m in zip(
                        range(-len(node.shape), 0), x.shape, node.shape, strict=True)) for x in node.inputs)  # fmt: skip
     return node.op.name in UFUNCS or node.op.name in PHRASES or node.op.name in ("blocks", "pick") or node.op is DRAW
-
-
-def _of_a_table(node: Node) -> bool:
-    """Tell whether what is looked up is the same at all points."""
-    return not node.inputs[0].axes
 
 
 def in_place(node: Node) -> bool:
