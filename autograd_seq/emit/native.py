@@ -43,7 +43,6 @@ class NativeWriter(Memory):
         self.around: list[Steps] = []
         self.registers: dict[Any, str] = {}
         self.numbers: dict[Node, str] = {}  # variables of the whole function
-        self.checks: dict[str, None] = {}
         self.natives: list[str] = []
         self.slow: list[Node] = []
         self.packs: dict[Any, str] = {}  # arrays that hold packed columns
@@ -100,13 +99,12 @@ class NativeWriter(Memory):
         """Write a native function, and its call."""
         if not units:
             return
-        self.arguments, self.lines, self.checks, self.depth, self.numbers, self.loads = {}, [], {}, 1, {}, {}
+        self.arguments, self.lines, self.depth, self.numbers, self.loads = {}, [], 1, {}, {}
         for unit in units:
             self.unit(unit)
         name = self.names.new(f"native_{len(self.natives) + 1}")
         self.natives.append(name)
-        begin = [*(f"    {c}" for c in self.checks), *self.loaded()]
-        text = ["@native", f"def {name}({', '.join(self.arguments)}):", *begin, *self.lines]
+        text = ["@native", f"def {name}({', '.join(self.arguments)}):", *self.loaded(), *self.lines]
         self.bundle.sources[name] = "\n".join(text)
         self.run.append(f"{name}({', '.join(self.arguments)})")
 
@@ -291,8 +289,15 @@ class NativeWriter(Memory):
 
     def _index(self, x: Node, at: At, dims: Sequence[Place], n: int) -> str:
         if root(x).op is INPUT:
-            self.checks.setdefault(f"in_range({self.feed(root(x))}, {n})")
+            self._checked(self.feed(root(x)), n)
         return self.value(x, at, dims)
+
+    def _checked(self, name: str, n: int) -> None:
+        """Let a call begin by refusing a fed index outside of 0 … n - 1."""
+        self.helpers.add("in_range")
+        check = f"in_range({name}, {n})"
+        if check not in self.run:
+            self.run.insert(0, check)
 
     def _placed(self, node: Node, at: At, dims: tuple[Place, ...]) -> str:
         x, conditions = node.inputs[0], []

@@ -100,14 +100,6 @@ def fast_erf(x):
     """The error function."""
     return real(math.erf(x))
 
-
-@inline
-def in_range(index, n):
-    """Refuse an index outside of 0 … n - 1."""
-    for i in index.flat:
-        if i < 0 or i >= n:
-            raise IndexError("an index is out of range")
-
 '''
 
 

@@ -178,6 +178,39 @@ def test_an_index_out_of_range_is_a_named_error(numba_cache):
     assert out(E=np.ones((3, 9)), l=np.array([0, 2]))[0].tolist() == [2.0] * 9
 
 
+def language_model() -> tuple[list[ag.Node], dict[str, Any]]:
+    """Words predicted from the words before: the label of a step is fed, and read again at the next."""
+    t, rng = ag.Axis("t"), np.random.default_rng(0)
+    y, h = ag.input("y", over=t, dtype=int), ag.state("h", (3,), over=t)
+    E, W, V = ag.param("E", (5, 3)), ag.param("W", (3, 3)), ag.param("V", (5, 3))
+    h[t] = ag.tanh(ag.take(E, y[t - 1]) + W @ h[t - 1])
+    loss = ag.sum(ag.cross_entropy(V @ h[t], y[t]), over=t)
+    feeds = {n: rng.normal(size=shape) for n, shape in (("E", (5, 3)), ("W", (3, 3)), ("V", (5, 3)))}
+    return [loss, *ag.grad(loss, [E, W, V])], {"y": np.array([1, 4, 0, 0, 3, 2]), **feeds}
+
+
+def linear_chain() -> tuple[list[ag.Node], dict[str, Any]]:
+    """A conditional random field: the score of the labels, less that of all labels there could be (Lafferty et al. 2001)."""
+    t, rng = ag.Axis("t"), np.random.default_rng(1)
+    e, y, change = ag.input("e", (4,), over=t), ag.input("y", over=t, dtype=int), ag.param("change", (4, 4))
+    alpha = ag.state("alpha", (4,), over=t)
+    alpha[t] = ag.logsumexp(alpha[t - 1][:, None] + change, axis=0) + e[t]
+    score = ag.sum(ag.pick(e[t], y[t]) + ag.pick(ag.take(change, y[t - 1]), y[t]), over=t)
+    loss = ag.logsumexp(ag.last(alpha, over=t)) - score
+    feeds = {"e": rng.normal(size=(5, 4)), "change": rng.normal(size=(4, 4)), "y": np.array([3, 0, 1, 1, 2])}
+    return [loss, *ag.grad(loss, [e, change])], feeds
+
+
+@pytest.mark.parametrize("model", [language_model, linear_chain])
+def test_labels_that_are_read_again_a_step_later(model, numba_cache):
+    outputs, feeds = model()
+    step = ag.compile(outputs, backend="numba")
+    for got, want in zip(step(**feeds), ag.Graph(outputs).unroll(t=len(feeds["y"])).evaluate(**feeds), strict=True):
+        assert np.allclose(got, want, rtol=1e-12, atol=1e-12)
+    with pytest.raises(ag.FeedError, match=r"(?s)F201.*expected 0"):
+        step(**{**feeds, "y": feeds["y"] - 1})
+
+
 def test_what_has_no_native_form_runs_in_numpy_and_the_schedule_says_so(in_python):
     wave = ag.defop("wave_of_the_native_tests", shape=ag.same_shape, forward=np.sin, vjp=lambda g, y, x: (g * ag.cos(x),))
     t = ag.Axis("t")

@@ -6,6 +6,7 @@ The source is the one that numba compiles. Arrays that nobody has written are fu
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,8 @@ def interpreted(emitted: Any, width: str) -> Any:
         "step_product": product, "packed_size": lambda n, k, kind: n * k, **emitted.foreign,
     }  # fmt: skip
     exec(math_source(width), names)
+    twice = names.keys() & set(re.findall(r"^def (\w+)", emitted.source, re.MULTILINE))
+    assert not twice, f"functions of the program hide what native code calls: {twice}"
     exec(emitted.source, names)
     names["empty"] = poisoned
     program = names["program"]
