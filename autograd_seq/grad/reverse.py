@@ -12,7 +12,7 @@ given values.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -22,12 +22,12 @@ from autograd_seq.errors import GradientError
 from autograd_seq.graph.order import postorder, rows, same_step, step_order
 from autograd_seq.node import CONSTANT, Node, constant
 from autograd_seq.op import FUNCTIONS
-from autograd_seq.ops.elementwise import cast
+from autograd_seq.ops.elementwise import AS_WRITTEN, STABLE_LOG, cast, rewritten
 from autograd_seq.ops.reduce import sum as sum_
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.shape import broadcast_to, reshape
 from autograd_seq.ops.state import state
-from autograd_seq.ops.time import AT, SHIFT, spread
+from autograd_seq.ops.time import AT, SHIFT, SPREAD, spread
 
 _float64 = np.float64
 _inputs = attrgetter("inputs")
@@ -70,10 +70,7 @@ def grad(output: Node, wrt: Node | Sequence[Node], *, cotangent: Any = None) -> 
                 expected="a float node", got=repr(x)[:80],
             )  # fmt: skip
     found = _Adjoint(output, targets).run(seed)
-    out = [_laid_out(found.get(x), x) for x in targets]
-    for x, g in zip(targets, out, strict=True):
-        if g is not found.get(x):
-            _call(g, x)
+    out = [_belonging(found.get(x), x) for x in targets]
     return out[0] if isinstance(wrt, Node) else out
 
 
@@ -96,6 +93,17 @@ def _laid_out(g: Node | None, like: Node) -> Node:
     """Return a cotangent with exactly the shape and axes of what it belongs to; zeros if there is none."""
     g = constant(0.0) if g is None else g
     return spread(broadcast_to(g, like.shape), like.axes)
+
+
+def _belonging(found: Node | None, x: Node) -> Node:
+    """Return the gradient of ``x`` as a node that is laid out as ``x`` is, though it may be that of something else as well."""
+    g = _laid_out(found, x)
+    if g is not found:
+        _call(g, x)
+    if g.adjoint_of is not x and len(x.axes) > 1:
+        g = SPREAD(g, axes=())
+        g.adjoint_of = x
+    return g
 
 
 def _call(g: Node, node: Node) -> None:
@@ -135,6 +143,8 @@ class _Adjoint:
         self.output = output
         self.needed = self._reached_from(targets)
         self.parts: dict[Node, list[Node]] = {}
+        self.passed = {x for x in targets if x.op.name in STABLE_LOG}  # what the stable form of a logarithm may pass by
+        self.aside: dict[Node, list[Node]] = {}
         shifts = [n for n in self.order if n.op is SHIFT and n in self.needed]
         self.states: dict[Node, Node] = {}
         self.readers: dict[Node, list[Node]] = {}
@@ -171,21 +181,24 @@ class _Adjoint:
                 continue
             found[node] = g
             self._pull(node, g)
+        wanted = found | {x: _total([*([found[x]] if x in found else []), *parts]) for x, parts in self.aside.items()}
         for node, adjoint in self.states.items():
             back = [node_back for h in self.readers[node] if h in found
                     for node_back in h.op.vjp(found[h], h, *h.inputs, **h.attrs)]  # fmt: skip
             closing = [_fit(p, node) for p in (*self.parts.get(node, []), *back)]
             adjoint[node.axes] = _total(closing) if closing else constant(0.0)
         before = set(self.order)
-        for node, g in found.items():
+        for node, g in wanted.items():
             if node.name and g not in before:
                 _call(g, node)
-        return found
+        return wanted
 
     def _pull(self, node: Node, g: Node) -> None:
-        # a cotangent that is the same at all points of an axis counts at each of them for what does not vary over it
-        read = same_step(node) if node.op is SHIFT else node.inputs
-        g = spread(g, [a for a in node.axes if any(a not in x.axes for x in read)])
+        g = _at_each_point(g, node)
+        if node.op is rewritten and self.passed:
+            for x, part in passed_by(g, node, _at_each_point, _fit, lambda x: x):
+                if x in self.passed:
+                    self.aside.setdefault(x, []).append(part)
         if node.op is SHIFT:
             for row, part in _row_cotangents(node, g):
                 self._add(row, part)
@@ -199,6 +212,37 @@ class _Adjoint:
     def _add(self, x: Node, part: Any) -> None:
         if x in self.needed and x.dtype is float:
             self.parts.setdefault(x, []).append(_fit(part, x))
+
+
+def _at_each_point(g: Node, node: Node) -> Node:
+    """Return a cotangent that varies over what its node's operands do not: it counts for them at each point of an axis."""
+    read = same_step(node) if node.op is SHIFT else node.inputs
+    return spread(g, [a for a in node.axes if any(a not in x.axes for x in read)])
+
+
+def passed_by(g: Any, node: Node, at_each_point: Any, fit: Any, value: Any) -> Iterator[tuple[Node, Any]]:
+    """Return the cotangents of what a rewritten node passes by, as if it were computed as the user wrote it.
+
+    They go no further than to the operation whose own operand the twin reads, be it a softmax, a sigmoid or an exponential:
+    what that is computed from gets its gradient by the twin.
+
+    Args:
+        g: the cotangent of the node.
+        node: a rewritten one.
+        at_each_point, fit: what a cotangent is before a rule is given it, and after, for a node.
+        value: what a rule is given for a node.
+    """
+    shown = node.inputs[1:]
+    written = AS_WRITTEN.get(node.attrs["form"])
+    pending = [*zip(shown, written(node, g, *map(value, shown)), strict=False)] if written else []
+    while pending:
+        x, part = pending.pop()
+        if part is None or not x.inputs or x.dtype is not float:
+            continue
+        yield x, (part := fit(part, x))
+        if x.op.name not in ("softmax", "sigmoid", "exp"):
+            inner = x.op.vjp(at_each_point(part, x), value(x), *map(value, x.inputs), **x.attrs)
+            pending += zip(x.inputs, inner, strict=True)
 
 
 def _row_cotangents(node: Node, g: Node) -> list[tuple[Node, Node]]:
@@ -253,6 +297,9 @@ def backward(output: Node, cotangent: Any = None) -> None:
             inputs = node.inputs
             if not inputs:
                 continue
+            if node.op is rewritten:
+                for x, part in passed_by(g, node, lambda g, x: g, _fit_array, attrgetter("_value")):
+                    x._grad = part if x._grad is None else x._grad + part
             parts = node.op.vjp(g, node._value, *[x._value for x in inputs], **node.attrs)
             for x, part in zip(inputs, parts):  # noqa: B905  (strict= costs a tenth of the loop)
                 if part is None or x.op is CONSTANT or x.dtype is not float:
@@ -269,7 +316,7 @@ def backward(output: Node, cotangent: Any = None) -> None:
 
 
 def _fit_array(g: Any, like: Node) -> Any:
-    g = np.asarray(g)
+    g = np.asarray(g._value if type(g) is Node else g)
     extra = g.ndim - len(like.shape)
     if extra > 0:
         g = g.sum(axis=tuple(range(extra)))

@@ -99,9 +99,11 @@ class Graph:
     def layout(self, node: Node) -> tuple[Axis, ...]:
         """Return the axes of a node in the order in which its values are laid out: as declared, else the graph's order.
 
-        A gradient is laid out as the input that it belongs to.
+        A gradient is laid out as what it is the gradient of.
         """
-        like = node.adjoint_of if node.adjoint_of is not None and node.adjoint_of.op is INPUT else node
+        like = node
+        while like.adjoint_of is not None:
+            like = like.adjoint_of
         if like.op in (INPUT, STATE) and set(like.axes) == set(node.axes):
             return like.axes
         return tuple(a for a in self.axes if a in node.axes)

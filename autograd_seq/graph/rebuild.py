@@ -143,7 +143,7 @@ def vmap(outputs: Node | Sequence[Node], *, over: Axis) -> Node | list[Node]:
         return (axis, *node.axes) if node in varying and axis not in node.axes else node.axes
 
     def batched(node: Node, inputs: tuple[Node, ...]) -> Node | None:
-        if node.op is SPREAD:  # what it spreads may vary over the axis by now
+        if node.op is SPREAD and node.attrs["axes"]:  # what it spreads may vary over the axis by now
             return named_as(node, spread(inputs[0], node.attrs["axes"]))
         if "of" in node.attrs and axis not in node.attrs["of"]:  # a count of points of what varies over one more axis now
             return apply(node.op, **{**node.attrs, "of": (axis, *node.attrs["of"])})
@@ -151,5 +151,8 @@ def vmap(outputs: Node | Sequence[Node], *, over: Axis) -> Node | list[Node]:
             return None
         return Node(INPUT, (), {}, node.shape, node.dtype, wider(node), name=node.name, site=node.site, scope=node.scope)
 
-    made = rebuild(several, batched, axes=wider)
+    image: dict[Node, Node] = {}
+    made = rebuild(several, batched, axes=wider, image=image)
+    for g in {*image.values()} - {*image}:  # a gradient is one of what its node has become
+        g.adjoint_of = image.get(g.adjoint_of, g.adjoint_of) if g.adjoint_of is not None else None
     return made[0] if isinstance(outputs, Node) else made

@@ -307,6 +307,9 @@ rewritten = defop(
     doc="What ``form`` of ``shown`` would be, computed as ``twin``: equal in exact arithmetic, stable in floats.",
 )  # fmt: skip
 
+AS_WRITTEN: dict[str, Any] = {"log": lambda node, g, x: (zero_safe_mul(g, 1 / x),)}
+"""Forms whose twin passes by what they are shown: form → (node, cotangent, *shown) to what the shown would get without it."""
+
 FUNCTIONS.update(power=power)
 __all__ = [
     "abs", "add", "arctan", "cast", "clip", "cos", "div", "equal", "erf", "exp", "expm1", "gelu", "less", "less_equal", "log",

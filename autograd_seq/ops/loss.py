@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -9,8 +10,20 @@ import numpy as np
 
 from autograd_seq.errors import OperationError
 from autograd_seq.node import Node, constant
-from autograd_seq.op import defop, first, same_shape
-from autograd_seq.ops.elementwise import abs, arctan, less, log, log1p, rewritten, sigmoid, softplus, where, zero_safe_mul
+from autograd_seq.op import broadcast, defop, first, same_shape
+from autograd_seq.ops.elementwise import (
+    AS_WRITTEN,
+    abs,
+    arctan,
+    less,
+    log,
+    log1p,
+    rewritten,
+    sigmoid,
+    softplus,
+    where,
+    zero_safe_mul,
+)
 from autograd_seq.ops.gather import pick
 from autograd_seq.ops.reduce import log_softmax, mean, sum
 
@@ -81,6 +94,16 @@ def bce(p: Any, target: Any) -> Node:
         loss = -(zero_safe_mul(target, log(p)) + zero_safe_mul(1 - target, log1p(-p)))
     return rewritten(mean(loss), p, target, form="bce")
 
+
+def _bce_of_sigmoid(node: Node, g: Any, p: Any, target: Any) -> tuple[Any, ...]:
+    """Return the cotangent of the probability that a binary cross-entropy passes by: of a sigmoid alone."""
+    if node.inputs[1].op is not sigmoid:
+        return ()
+    n = math.prod(broadcast(node.inputs[1].shape, node.inputs[2].shape))
+    return (zero_safe_mul(g / n, (1 - target) / (1 - p) - target / p),)
+
+
+AS_WRITTEN["bce"] = _bce_of_sigmoid
 
 # -- gradients by decree --------------------------------------------------------------------------------------------
 

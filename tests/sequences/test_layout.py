@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import autograd_seq as ag
+from autograd_seq.emit import numba
 
 RNG = np.random.default_rng(5)
 t, b, c = ag.Axis("t"), ag.Axis("b"), ag.Axis("c")
@@ -220,3 +221,74 @@ def test_draws_in_a_vmap_are_those_that_their_axes_say():
     assert np.array_equal(values[0], values[2])
     other = ag.compile([own])(x=np.ones((3, 4)), seed=1)[0]
     assert not np.array_equal(other[0], other[2])
+
+
+def of_opposite_orders() -> tuple[ag.Node, list[ag.Node], dict[str, Any], list[Any]]:
+    """A loss of inputs and a state that declare their axes in opposite orders; its leaves, feeds, and gradients by hand."""
+    x, y, z, s = ag.input("x", over=(t, b)), ag.input("y", over=(b, t)), ag.input("z", over=(t, b)), ag.state("s", over=(b, t))
+    s[b, t] = 0.5 * s[b, t - 1] + z[t, b]
+    loss = ag.sum(ag.sin(x + y), over=(t, b)) + ag.sum(s * s, over=(t, b))
+    given = {name: RNG.normal(size=(3, 3)) for name in "xyz"}  # of equal lengths: nothing but the values tells
+    slope, states, back = np.cos(given["x"] + given["y"].T), [], []
+    for row in given["z"]:
+        states.append((0.5 * states[-1] if states else 0.0) + row)
+    for value in reversed(states):
+        back.append(2 * value + (0.5 * back[-1] if back else 0.0))
+    dz = np.array(back[::-1])
+    return loss, [x, y, z, s], given, [slope, slope.T, dz, dz.T]
+
+
+def runs_of(loss: ag.Node, wrt: list[ag.Node]) -> dict[str, Callable[..., Any]]:
+    grads, named = ag.grad(loss, wrt), ag.value_and_grad(loss, wrt)
+    runs: dict[str, Callable[..., Any]] = {
+        "adjoint graph": ag.Graph(grads).evaluate, "unrolled": ag.Graph(loss).unroll(t=3, b=3).grad(wrt).evaluate,
+        "program": lambda **fed: ag.compile([loss, *grads], backend="numpy")(**fed)[1:],
+        "value_and_grad": lambda **fed: list(named(**fed)[1].values()),
+    }
+    if numba.available():
+        runs["native"] = lambda **fed: ag.compile(grads, backend="numba")(**fed)
+    return runs
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_gradient_is_laid_out_as_what_it_is_the_gradient_of(turned):
+    loss, wrt, given, want = of_opposite_orders()
+    if turned:
+        wrt, want = wrt[::-1], want[::-1]
+    for name, run in runs_of(loss, wrt).items():
+        for got, w in zip(run(**given), want, strict=True):
+            np.testing.assert_allclose(got, w, rtol=1e-12, err_msg=name)
+
+
+def test_a_gradient_keeps_its_layout_with_lengths_in_pieces_and_mapped():
+    loss, wrt, given, _ = of_opposite_orders()
+    grads = ag.grad(loss, wrt)
+    lengths = {(t, b): [3, 2, 1]}
+    real = np.arange(3)[:, None] < np.array(lengths[t, b])
+    alone = [[ag.compile([loss, *grads])(**{k: v[:n, [i]] if k != "y" else v[[i], :n] for k, v in given.items()})[1:]
+              for i, n in enumerate(lengths[t, b])]][0]  # fmt: skip
+    for got in (ag.compile([loss, *grads])(**given, lengths=lengths)[1:], ag.Graph(grads).evaluate(**given, lengths=lengths),
+                ag.Graph(loss).unroll(t=3, b=3).grad(wrt).evaluate(**given, lengths=lengths)):  # fmt: skip
+        for k, (value, node) in enumerate(zip(got, wrt, strict=True)):
+            value = value if node.axes == (t, b) else value.T
+            assert np.all(value[~real] == 0)
+            for i, n in enumerate(lengths[t, b]):
+                np.testing.assert_allclose(value[:n, i], alone[i][k].reshape(-1), rtol=1e-12)
+    whole = ag.compile([loss, *grads])(**given)[1:]
+    got, _ = ag.compile([loss, *grads], carry=t)(**given, carry=None)
+    mapped = ag.compile(ag.vmap(grads, over=c))(**{k: v[None] for k, v in given.items()})
+    for one, piece, several in zip(whole, got[1:], mapped, strict=True):
+        np.testing.assert_allclose(piece, one, rtol=1e-12)
+        np.testing.assert_allclose(several[0], one, rtol=1e-12)
+
+
+def test_the_gradient_of_a_gradient_is_laid_out_as_what_it_belongs_to():
+    loss, wrt, given, _ = of_opposite_orders()
+    first = ag.grad(loss, wrt[:2])
+    second = ag.grad(ag.sum(first[0] * first[1], over=(t, b)), wrt[:2])  # of cos²: −2 sin cos
+    given = {name: given[name] for name in "xy"}
+    angle = given["x"] + given["y"].T
+    want = -np.sin(2 * angle)
+    for got in (ag.compile(second, backend="numpy")(**given), ag.Graph(second).evaluate(**given)):
+        np.testing.assert_allclose(got[0], want, rtol=1e-12)
+        np.testing.assert_allclose(got[1], want.T, rtol=1e-12)
