@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from autograd_seq.errors import AxisError
+from autograd_seq.names import shown
 
 
 class Axis:
@@ -38,7 +39,7 @@ class Axis:
         return Index(self, -_steps(self, steps))
 
     def __repr__(self) -> str:
-        return self.name
+        return shown(self.name)
 
 
 class Index:
@@ -59,8 +60,8 @@ class Index:
 
     def __repr__(self) -> str:
         if self.offset == 0:
-            return self.axis.name
-        return f"{self.axis.name} {'-' if self.offset < 0 else '+'} {abs(self.offset)}"
+            return repr(self.axis)
+        return f"{self.axis} {'-' if self.offset < 0 else '+'} {abs(self.offset)}"
 
 
 def _steps(axis: Axis, steps: object) -> int:

@@ -21,6 +21,7 @@ from autograd_seq.graph.carry import Cut, Slot, cut_along
 from autograd_seq.graph.dag import DAG
 from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.lengths import told
+from autograd_seq.names import shown
 from autograd_seq.node import Node, kind_of
 from autograd_seq.op import FUNCTIONS
 from autograd_seq.ops.time import SHIFT
@@ -31,7 +32,7 @@ class Runs(Protocol):
 
     graph: Graph
 
-    def __call__(self, **given: Any) -> tuple[Any, ...]: ...
+    def __call__(self, /, **given: Any) -> tuple[Any, ...]: ...
 
 
 class Carry(Mapping[str, np.ndarray]):
@@ -72,7 +73,7 @@ class Carry(Mapping[str, np.ndarray]):
 
     def __repr__(self) -> str:
         held = ", ".join(f"{name} {array.dtype}{list(array.shape)}" for name, array in self.items())
-        return f"<Carry after {self.steps} steps: {held or 'nothing'}>"
+        return f"<Carry after {self.steps} steps: {shown(held) or 'nothing'}>"
 
 
 class Carried:
@@ -116,7 +117,7 @@ class Carried:
         return self._later
 
     def __call__(
-        self, *, carry: Carry | None = None, lengths: Any = None, **given: Any
+        self, /, *, carry: Carry | None = None, lengths: Any = None, **given: Any
     ) -> tuple[tuple[Any, ...], Carry | None]:
         """Return the values of the outputs, and the carry for the next call; a call of no steps returns the one it got.
 
@@ -132,6 +133,8 @@ class Carried:
             CarryError: the carry is another program's, or its shapes do not fit.
             FeedError, DTypeError, AxisError: as for :class:`Program`.
         """
+        if lengths is not None and "lengths" in self.graph.inputs:
+            given["lengths"], lengths = lengths, None
         steps: Any = self._steps(given)
         if isinstance(carry, Carry) and np.ndim(carry.steps) and lengths is None and self.cut.steps is not None:
             lengths = {self.cut.axis: np.full(carry.steps.shape, steps)}
@@ -295,7 +298,7 @@ class CarriedProgram(Carried):
         """What is lifted over which axes, and what loops, in a first call; see :attr:`Program.schedule`."""
         return self.first.schedule
 
-    def cost(self, **lengths: int) -> Any:
+    def cost(self, /, **lengths: int) -> Any:
         """Predict the floating-point operations and bytes of a first call; see :meth:`Program.cost`."""
         return self.first.cost(**lengths)
 
@@ -304,7 +307,7 @@ class CarriedProgram(Carried):
         written: Path = self.first.save_source(path)
         return written
 
-    def profile(self, **given: Any) -> Any:
+    def profile(self, /, **given: Any) -> Any:
         """Return the time of each block of a first call; see :meth:`Program.profile`."""
         return self.first.profile(**given)
 
@@ -349,7 +352,7 @@ class _Unrolled:
         have = [self.graph.layout(n) for n in self.graph.outputs]
         self._lead = [[h.index(a) for a in want] for h, want in zip(have, laid, strict=True)]
 
-    def __call__(self, **given: Any) -> tuple[Any, ...]:
+    def __call__(self, /, **given: Any) -> tuple[Any, ...]:
         values = self._dag.evaluate(**{name: value for name, value in given.items() if name not in self._given})
         moved = zip(values, self._lead, strict=True)
         return tuple([v.transpose(*lead, *range(len(lead), v.ndim)) for v, lead in moved])

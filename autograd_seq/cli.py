@@ -28,6 +28,7 @@ from autograd_seq import demo, doctor
 from autograd_seq.bench import measure, peers, work
 from autograd_seq.emit.backends import BACKENDS, VARIABLE
 from autograd_seq.errors import AutogradSeqError, did_you_mean
+from autograd_seq.names import shown
 from autograd_seq.node import Node
 from autograd_seq.ops.random import SEED
 
@@ -68,7 +69,7 @@ def main(argv: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     except OSError as error:
-        print(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "), file=sys.stderr)
+        print(shown(f"{error.strerror or error}: {error.filename or ''}".rstrip(": ")), file=sys.stderr)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED

@@ -8,7 +8,9 @@ so that a program can act on an error without reading its words.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+
+from autograd_seq.names import shown
 
 
 class AutogradSeqError(Exception):
@@ -20,8 +22,8 @@ class AutogradSeqError(Exception):
         node: the name of the node concerned, if any.
         where: the user's own line, ``"model.py:12"``, if known.
         expected, got: what was asked for and what came.
-        fix: how to mend it; several lines are several ways.
-        detail: lines printed between the sentence and the rest (a cycle's path, say).
+        fix: how to mend it; several texts are several lines.
+        detail: a line printed between the sentence and the rest (a cycle's path, say).
 
     Example:
         >>> print(AutogradSeqError("X1", "x is odd", where="m.py:3", expected="an even x", got="3", fix="add one"))
@@ -39,20 +41,20 @@ class AutogradSeqError(Exception):
         where: str | None = None,
         expected: str | None = None,
         got: str | None = None,
-        fix: str | None = None,
+        fix: str | Sequence[str] | None = None,
         detail: str | None = None,
     ) -> None:
         self.code, self.what, self.node, self.where = code, what, node, where
-        self.expected, self.got, self.fix, self.detail = expected, got, fix, detail
+        ways = [fix] if isinstance(fix, str) else fix or []
+        self.expected, self.got, self.fix, self.detail = expected, got, "\n".join(ways) or None, detail
         place = f"      ({where})" if where else ""
         lines = [f"{type(self).__name__} [{code}]: {what}{place}"]
         if detail:
-            lines += detail.splitlines()
+            lines.append(detail)
         if expected is not None or got is not None:
             lines.append(", ".join(p for p in (expected and f"expected {expected}", got and f"got {got}") if p))
-        if fix:
-            lines += fix.splitlines()
-        super().__init__("\n  ".join(lines))
+        # names and paths are data: a terminal must not obey them
+        super().__init__("\n  ".join(map(shown, [*lines, *ways])))
 
 
 class GraphError(AutogradSeqError):

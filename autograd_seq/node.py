@@ -14,6 +14,7 @@ import numpy as np
 
 from autograd_seq.axes import Axis, Index
 from autograd_seq.errors import AutogradSeqError, DTypeError, ShapeError, ValueKnownError
+from autograd_seq.names import shown
 from autograd_seq.op import FUNCTIONS, OPS, Op, defop
 from autograd_seq.site import Site, current_scope, scoped, show_site, user_site
 
@@ -144,8 +145,8 @@ class Node:
         return show_site(self.site)
 
     def __repr__(self) -> str:
-        label = self.name or self.op.name
-        over = f"[{', '.join(a.name for a in self.axes)}]" if self.axes else ""
+        label = shown(self.name or self.op.name)
+        over = f"[{', '.join(map(str, self.axes))}]" if self.axes else ""
         known = "" if self._value is None else f" = {np.array2string(np.asarray(self._value), threshold=8)}"
         return f"{label}{over}: {self.dtype.__name__}{list(self.shape) if self.shape else ''}{known}"
 
@@ -374,7 +375,7 @@ def _binary(name: str, a: Any, b: Any) -> Node:
     return apply(op, a, b)
 
 
-def apply(op: Op, *inputs: Any, **attrs: Any) -> Node:
+def apply(op: Op, /, *inputs: Any, **attrs: Any) -> Node:
     """Make the node of ``op`` on ``inputs``, with its value at once if all of theirs are known.
 
     Raises:

@@ -48,7 +48,7 @@ class Op:
         self.dtype, self.axes, self.broadcasts, self.symbol = dtype, axes, broadcasts, symbol
         self.__doc__ = doc or f"The operation {name}."
 
-    def __call__(self, *inputs: Any, **attrs: Any) -> Node:
+    def __call__(self, /, *inputs: Any, **attrs: Any) -> Node:
         return FUNCTIONS["apply"](self, *inputs, **attrs)
 
     def __repr__(self) -> str:

@@ -30,6 +30,7 @@ from autograd_seq.graph.check import check_lengths
 from autograd_seq.graph.graph import Graph, flatten
 from autograd_seq.graph.lengths import Over, check_needs, fed, ragged, told
 from autograd_seq.graph.shares import shares
+from autograd_seq.names import shown
 from autograd_seq.node import STRONG, Node
 from autograd_seq.ops.leaf import PARAM, TENSOR
 from autograd_seq.plan.cost import Cost, cost
@@ -99,7 +100,7 @@ class Program:
     def __repr__(self) -> str:
         return f"<Program of {self.graph!r}>"
 
-    def __call__(self, *, lengths: Any = None, **given: Any) -> tuple[Any, ...]:
+    def __call__(self, /, *, lengths: Any = None, **given: Any) -> tuple[Any, ...]:
         """Return the values of the outputs, in order.
 
         Args:
@@ -108,7 +109,7 @@ class Program:
                 length may vary over an axis that has lengths itself: words in sentences, ``{w: [[3, 1], [2, 0]], s: [2, 1]}``.
             given: an array for each input and parameter, by name: axes first in their declared order, then the value's
                 dimensions. They are never changed. ``seed`` is 0 unless it is given. The length of an axis that no
-                feed tells is given by the axis's name.
+                feed tells is given by the axis's name. An input called ``lengths`` is fed by that keyword.
 
         Returns:
             A tuple of arrays that the caller owns; an output that varies over axes has them in front, and is 0 in the
@@ -223,7 +224,7 @@ class Program:
             notes = (self._sharing.note, *notes)
         return Schedule(self.plan, (self.dtype or np.dtype(np.float64)).itemsize, notes)
 
-    def cost(self, **lengths: int) -> Cost:
+    def cost(self, /, **lengths: int) -> Cost:
         """Predict the floating-point operations and the bytes of a call, without making it.
 
         Args:
@@ -262,7 +263,7 @@ class Program:
         emitted = self._emitted if self.backend == "numpy" else self._in_numpy().emitted
         return write(path, standalone(emitted, self.graph, self.dtype))
 
-    def profile(self, **given: Any) -> Profile:
+    def profile(self, /, **given: Any) -> Profile:
         """Run the program several times, and return the time of each block beside its equation.
 
         Args:
@@ -424,7 +425,7 @@ class ValueAndGrad:
     def __init__(self, program: Program | CarriedProgram, wrt: Sequence[str]) -> None:
         self.program, self.wrt = program, tuple(wrt)
 
-    def __call__(self, **given: Any) -> Any:
+    def __call__(self, /, **given: Any) -> Any:
         """Return ``(loss, gradients)``: the loss and a dict from name to gradient; arguments as for :class:`Program`.
 
         Compiled with ``carry=`` it returns ``((loss, gradients), carry)``: truncated backpropagation, a piece at a time.
@@ -445,7 +446,7 @@ class ValueAndGrad:
         """What is lifted over which axes, and what loops; see :attr:`Program.schedule`."""
         return self.program.schedule
 
-    def cost(self, **lengths: int) -> Cost:
+    def cost(self, /, **lengths: int) -> Cost:
         """Predict the floating-point operations and bytes of a call; see :meth:`Program.cost`."""
         return self.program.cost(**lengths)
 
@@ -453,12 +454,12 @@ class ValueAndGrad:
         """Write the program as a file that runs with NumPy alone; see :meth:`Program.save_source`."""
         return self.program.save_source(path)
 
-    def profile(self, **given: Any) -> Profile:
+    def profile(self, /, **given: Any) -> Profile:
         """Return the time of each block beside its equation; see :meth:`Program.profile`."""
         return self.program.profile(**given)
 
     def __repr__(self) -> str:
-        return f"<value and gradients ({', '.join(self.wrt)}) of {self.program.graph!r}>"
+        return f"<value and gradients ({shown(', '.join(self.wrt))}) of {self.program.graph!r}>"
 
 
 def value_and_grad(loss: Node, wrt: Sequence[Node | str] | Node | None = None, **options: Any) -> ValueAndGrad:

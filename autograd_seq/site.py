@@ -7,6 +7,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any
+
+from autograd_seq.errors import OperationError
 
 Site = tuple[str, int]
 """A file name and a line number."""
@@ -52,8 +55,14 @@ def scope(name: str) -> Iterator[None]:
         _SCOPE.reset(token)
 
 
-def scoped(name: str) -> str:
-    """Return ``name`` with the prefix of the scope that is open now."""
+def scoped(name: Any) -> str:
+    """Return ``name`` with the prefix of the scope that is open now.
+
+    Raises:
+        OperationError: it is no text, or empty.
+    """
+    if not isinstance(name, str) or not name:
+        raise OperationError("O103", "a node needs a name", expected="a non-empty string", got=repr(name))
     prefix = _SCOPE.get()
     return f"{prefix}/{name}" if prefix else name
 

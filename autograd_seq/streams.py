@@ -63,7 +63,7 @@ class Stream:
         self._draws = program.graph.inputs.get("seed") is SEED
         self._known: dict[Any, list[np.ndarray]] = {}  # the bound feeds that go with feeds that have been found to fit
 
-    def bind(self, **given: Any) -> Stream:
+    def bind(self, /, **given: Any) -> Stream:
         """Return this stream with feeds that every step gets: they are checked once, and what depends on them alone is computed
         once.
 

@@ -73,7 +73,7 @@ def render(text: str, form: str, seconds: float = SECONDS) -> bytes:
     if status == worker.NO_RENDERER:
         raise RenderError(
             "P103", f"no program here can render {form}", expected="pygraphviz, or a dot program on the PATH",
-            got=_last_line(said), fix='pip install pygraphviz\nor save the text: .save("picture.dot")',
+            got=_last_line(said), fix=["pip install pygraphviz", 'or save the text: .save("picture.dot")'],
         )  # fmt: skip
     if status or not data:
         raise RenderError(

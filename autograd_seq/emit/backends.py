@@ -144,8 +144,8 @@ def _native(graph: Graph, layouts: Layouts, passes: Iterable[str] | None) -> Mad
 
 
 def _title(graph: Graph, alone: Sequence[Axis] = ()) -> str:
-    names = [graph.name(o) for o in graph.outputs]
-    where = f", where {' and '.join(a.name for a in alone)} {'has' if len(alone) == 1 else 'have'} one point" if alone else ""
+    names = [graph.label(o) for o in graph.outputs]
+    where = f", where {' and '.join(map(str, alone))} {'has' if len(alone) == 1 else 'have'} one point" if alone else ""
     return f"Compute {', '.join(names[:8])}{', …' if len(names) > 8 else ''}{where}."
 
 

@@ -42,22 +42,36 @@ class Bundle:
         """Enter a function and what it calls; returns its name in the program."""
         if function in self._names:
             return self._names[function]
+        if _place(function) not in STAND_INS and _alone(function, set()):
+            return self._copied(function, wanted)
         name = self._names[function] = self._name(wanted)
         if (place := _place(function)) in STAND_INS:
             self.sources[name] = STAND_INS[place].replace("def checked(", f"def {name}(")
-            return name
-        if not _alone(function, set()):
+        else:
             self.foreign[name] = function
-            return name
-        source, used = _parsed(function)  # type: ignore[misc]
+        return name
+
+    def _copied(self, function: FunctionType, wanted: str) -> str:
+        """Enter the source of a function; what it calls has names that are none of its own."""
+        source, used, own = _parsed(function)  # type: ignore[misc]
+        name = self._names[function] = self._unlike(own, wanted)
         renamed: dict[str, str] = {}
         for word in used:
             value = function.__globals__.get(word)
             if isinstance(value, ModuleType):
                 self.modules.add(value.__name__)
             elif word in function.__globals__:
-                renamed[word] = self.add(value, word.strip("_").removesuffix("_forward"))
+                renamed[word] = given = self.add(value, word.strip("_").removesuffix("_forward"))
+                if given in own:
+                    renamed[word] = alias = self._unlike(own, given)
+                    self.sources[alias] = f"def {alias}(*args, **named):\n    return {given}(*args, **named)"
         self.sources[name] = _called(source, name, tuple(renamed.items()))
+        return name
+
+    def _unlike(self, own: frozenset[str], wanted: str) -> str:
+        """Return a name that no variable of a function has."""
+        while (name := self._name(wanted)) in own:
+            pass
         return name
 
 
@@ -87,8 +101,8 @@ def _alone(function: Any, seen: set[Any]) -> bool:
 
 
 @lru_cache(maxsize=1024)
-def _parsed(function: FunctionType) -> tuple[str, tuple[str, ...]] | None:
-    """Return the text of a function, without annotations, and the names that it reads and does not make; sorted."""
+def _parsed(function: FunctionType) -> tuple[str, tuple[str, ...], frozenset[str]] | None:
+    """Return the text of a function, without annotations, the names it reads and does not make, sorted, and those it makes."""
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
     except (OSError, TypeError, SyntaxError, IndexError):
@@ -98,8 +112,8 @@ def _parsed(function: FunctionType) -> tuple[str, tuple[str, ...]] | None:
     _Bare().visit(tree)
     names = [n for n in ast.walk(tree) if isinstance(n, ast.Name)]
     own = {n.arg for n in ast.walk(tree) if isinstance(n, ast.arg)} | {n.id for n in names if isinstance(n.ctx, ast.Store)}
-    own |= {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)}
-    return ast.unparse(tree), tuple(sorted({n.id for n in names} - own))
+    own |= {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and n is not tree}
+    return ast.unparse(tree), tuple(sorted({n.id for n in names} - own - {tree.name})), frozenset(own)
 
 
 def _defaults(tree: ast.FunctionDef) -> list[ast.expr]:

@@ -9,6 +9,7 @@ import numpy as np
 from autograd_seq.axes import Index
 from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.text import operation, subscript
+from autograd_seq.names import shown
 from autograd_seq.node import CONSTANT, Node
 from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import SHIFT, SIZE
@@ -27,7 +28,7 @@ class Equations:
     """Writes every node as an expression of those that have a name or several readers."""
 
     def __init__(self, graph: Graph, labels: dict[Node, str], absorbed: dict[Node, Node]) -> None:
-        self.graph, self.labels = graph, labels
+        self.graph, self.labels = graph, {n: shown(name) for n, name in labels.items()}
         count: dict[Node, int] = {}
         for n in graph.nodes:
             for x in n.inputs:
@@ -70,7 +71,7 @@ class Equations:
 
     def line(self, node: Node) -> str:
         """Return ``s[t, b] = tanh(…)``."""
-        over = f"[{', '.join(a.name for a in self.graph.layout(node))}]" if node.axes else ""
+        over = f"[{', '.join(map(str, self.graph.layout(node)))}]" if node.axes else ""
         right = self.right(node)
         shown = right if len(right) <= _LONGEST else f"{right[: _LONGEST - 1]}…"
         return f"{self.labels[node]}{over} = {shown}"
@@ -109,7 +110,7 @@ class Equations:
         if name == "neg":
             return f"-{self.term(node.inputs[0])}"
         if name == "sum_over":
-            over = ", ".join(a.name for a in node.attrs["axes"])
+            over = ", ".join(map(str, node.attrs["axes"]))
             inner = " + ".join(self.term(x) for x in node.inputs)
             return f"sum({inner}, over=({over}))" if over else inner
         return f"{name}({', '.join(self.term(x, inside=False) for x in node.inputs)})"

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import builtins
-import keyword
-import re
-
+from autograd_seq.names import identifier
 from autograd_seq.node import Node
 from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import SHIFT
@@ -27,12 +24,9 @@ class Names:
 
     def new(self, wanted: str) -> str:
         """Return ``wanted`` as an identifier that nothing else has."""
-        name = re.sub(r"\W+", "_", wanted).strip("_") or "value"
-        name = f"_{name}" if name[0].isdigit() else name
-        if keyword.iskeyword(name) or hasattr(builtins, name):
-            name += "_"
-        unique, k = name, 2
-        while unique in self.taken or not unique.isidentifier():
+        name = unique = identifier(wanted)
+        k = 2
+        while unique in self.taken:
             unique, k = f"{name}_{k}", k + 1
         self.taken.add(unique)
         return unique

@@ -21,6 +21,7 @@ from autograd_seq.emit.native_reduce import added, reduction
 from autograd_seq.emit.native_share import is_number, is_product, share, stored
 from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.order import rows
+from autograd_seq.names import shown
 from autograd_seq.node import Node
 from autograd_seq.ops.leaf import INPUT
 from autograd_seq.ops.time import SHIFT
@@ -77,7 +78,7 @@ class NativeWriter(Memory):
         return self._named([n for n in self.slow if self.storage.path[n]])
 
     def _named(self, slow: Sequence[Node]) -> str:
-        return ", ".join(dict.fromkeys(f"{self.labels[n]} ({n.op.name})" for n in slow if not self.fusion.fits(n)))
+        return ", ".join(dict.fromkeys(f"{shown(self.labels[n])} ({n.op.name})" for n in slow if not self.fusion.fits(n)))
 
     def _segments(self, items: Sequence[Item]) -> list[tuple[bool, Any]]:
         """Return runs of items: (True, their units) for those that are native, (False, items) for the others."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from autograd_seq.emit.text import PROGRAM
+
 MARK = "_mark"
 """What the marked source calls; no name of a program begins with an underscore and a letter."""
 
@@ -62,10 +64,11 @@ def marked(source: str) -> tuple[str, list[str]]:
         >>> equations
         ['y = 2x']
     """
-    out: list[str] = []
+    before, head, program = f"\n{source}".rpartition(PROGRAM)
+    out = [before[1:]] if before else []
     equations: list[str] = []
     inside = heading = False
-    for line in source.splitlines():
+    for line in f"{head}{program}"[1:].split("\n"):
         own = line.startswith("        ") and not line.startswith("         ")  # a statement of run itself
         if inside and own and line.startswith("        # "):
             if heading:
@@ -84,4 +87,4 @@ def marked(source: str) -> tuple[str, list[str]]:
             heading = False
         out.append(line)
         inside = inside or line.startswith("    def run(")
-    return "\n".join([*out, ""]), equations
+    return "\n".join(out), equations

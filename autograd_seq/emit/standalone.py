@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from autograd_seq.emit.numpy import Emitted
+from autograd_seq.emit.text import PROGRAM, Emitted
 from autograd_seq.errors import OperationError
 from autograd_seq.graph.graph import Graph
+from autograd_seq.names import docstring
 
 
 def standalone(emitted: Emitted, graph: Graph, width: np.dtype | None) -> str:
@@ -34,9 +35,10 @@ def standalone(emitted: Emitted, graph: Graph, width: np.dtype | None) -> str:
     source = emitted.source
     if emitted.constants:
         table = "\n".join(f'    "{name}": {_literal(value)},' for name, value in emitted.constants.items())
-        source = source.replace("\ndef program(", f"\n_CONSTANTS = {{\n{table}\n}}\n\n\ndef program(", 1)
-        source = source.replace(", constants):\n", ", constants=_CONSTANTS):\n", 1)
-    return f'"""{_usage(emitted, graph, width)}"""\n\n{source}'
+        before, head, program = source.rpartition(PROGRAM)
+        program = program.replace(", constants):\n", ", constants=_CONSTANTS):\n", 1)
+        source = f"{before}\n_CONSTANTS = {{\n{table}\n}}\n\n{head}{program}"
+    return f"{docstring(_usage(emitted, graph, width))}\n\n{source}"
 
 
 def _literal(value: np.ndarray) -> str:
@@ -54,19 +56,20 @@ def _usage(emitted: Emitted, graph: Graph, width: np.dtype | None) -> str:
              f"    run = program({', '.join(sizes)})",
              f"    outputs = run({', '.join(emitted.feeds.values())})", ""]  # fmt: skip
     if emitted.sizes:
-        lines += ["Sizes:", *(f"    {name}: the length of axis {axis.name}" for axis, name in emitted.sizes.items()), ""]
+        lines += ["Sizes:", *(f"    {name}: the length of axis {axis}" for axis, name in emitted.sizes.items()), ""]
     kinds = {float: "real", int: "np.int64", bool: "np.bool_"}
     lines += ["Arguments, arrays in this order:"]
     for name, argument in emitted.feeds.items():
         node = graph.inputs[name]
         axes = tuple(emitted.sizes[a] for a in graph.layout(node))
-        lines.append(f"    {argument}: {shaped(axes, node.shape)} {kinds[node.dtype]}")
+        known = "" if argument == name else f", which is {graph.label(node)}"
+        lines.append(f"    {argument}: {shaped(axes, node.shape)} {kinds[node.dtype]}{known}")
     lines += ["", "Outputs, a tuple of arrays in this order:"]
     for node, own in zip(graph.outputs, emitted.outputs, strict=True):
         axes = tuple(emitted.sizes[a] for a in own)
-        lines.append(f"    {graph.name(node)}: {shaped(axes, node.shape)} {kinds[node.dtype]}")
+        lines.append(f"    {graph.label(node)}: {shaped(axes, node.shape)} {kinds[node.dtype]}")
     lines += ["", "run keeps its workspace: call it from one thread at a time; program(…) makes another one.", ""]
-    return "\n".join(lines).replace("\\", "/").replace('"""', "'''")
+    return "\n".join(lines)
 
 
 def write(path: str | os.PathLike[str], text: str) -> Path:

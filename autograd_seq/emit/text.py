@@ -13,6 +13,7 @@ import numpy as np
 from autograd_seq.axes import Axis
 from autograd_seq.emit.arrays import tuple_code
 from autograd_seq.emit.carried import HELPERS, NEEDS
+from autograd_seq.names import docstring
 from autograd_seq.plan.schedule import Loop
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ NUMPY = [
 """What programs import from NumPy by name."""
 _CALLED = re.compile(r"(?<![\w.\"])(\w+)(?:\.reduce)?\(")
 _WIDTH = 120
+PROGRAM = "\ndef program("
+"""What the last function of a source begins with: the program. Nothing that is a name stands at the beginning of a line."""
 
 
 @dataclass(eq=False)
@@ -75,7 +78,7 @@ def assembled(w: Writer, returned: Sequence[str]) -> str:
     work = [f"    {part}" for line in w.work for part in _folded(line)]
     sizes = ", ".join([*w.size.values(), "real"])
     constants = ", constants" if w.constants else ""
-    text = [f'    """{w.title}"""', *work, "", head, *body, "", "    return run"]
+    text = [f"    {docstring(w.title)}", *work, "", head, *body, "", "    return run"]
     helpers = w.helpers | {NEEDS[h] for h in w.helpers & NEEDS.keys()}
     functions = [HELPERS[h] for h in HELPERS if h in helpers] + list(w.bundle.sources.values())
     code = "\n".join([f"def program({sizes}{constants}):", *text])

@@ -11,6 +11,7 @@ import numpy as np
 from autograd_seq.errors import GradientCheckError, GradientError
 from autograd_seq.grad.reverse import grad
 from autograd_seq.graph.graph import Graph
+from autograd_seq.names import shown
 from autograd_seq.node import Node, constant, kind_of
 from autograd_seq.op import Op
 from autograd_seq.ops.leaf import param, tensor
@@ -36,7 +37,7 @@ class Report:
         return max(self.errors.values(), default=0.0)
 
     def __str__(self) -> str:
-        return "\n".join(f"{n}: {e:.1e} ({self.method[n]})" for n, e in self.errors.items())
+        return "\n".join(f"{shown(n)}: {e:.1e} ({self.method[n]})" for n, e in self.errors.items())
 
 
 def numeric_grad(

@@ -134,10 +134,11 @@ def _within_step(cycle: list[Node], name: Name) -> CycleError | StateError:
         at = f" in {reader.where}" if reader.where else ""
         delayed = ", ".join(f"{a.name} - 1" if a is free[0] else a.name for a in state.axes)
         fixes.append(f"{name(state)}[{over}]{at} → {name(state)}[{delayed}]")
+    first, *others = dict.fromkeys(fixes)
     return CycleError(
         "G101", f"{name(start)} depends on itself within one step", node=name(start),
         detail=arrows + (f"      ({where})" if where else ""),
-        fix="delay one of these reads: " + "\n  or ".join(dict.fromkeys(fixes)),
+        fix=["delay one of these reads: " + first, *(f"  or {other}" for other in others)],
     )  # fmt: skip
 
 

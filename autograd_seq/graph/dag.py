@@ -71,7 +71,7 @@ class DAG:
         return len(self.nodes)
 
     def __repr__(self) -> str:
-        steps = ", ".join(f"{a.name}={n}" for a, n in self.sizes.items())
+        steps = ", ".join(f"{a}={n}" for a, n in self.sizes.items())
         return f"<DAG of {len(self)} nodes, unrolled over {steps or 'no axis'}>"
 
     def __getitem__(self, key: Any) -> Node:
@@ -106,7 +106,7 @@ class DAG:
         leading = tuple(self.sizes[a] for a in self.graph.layout(node))
         return Values(tuple(self._unrolled.at(node, p) for p in np.ndindex(*leading)), leading, node.shape, node.dtype)
 
-    def evaluate(self, *, dtype: Any = None, lengths: Any = None, carry: Any = False, **given: Any) -> tuple[Any, ...]:
+    def evaluate(self, /, *, dtype: Any = None, lengths: Any = None, carry: Any = False, **given: Any) -> tuple[Any, ...]:
         """Return the values of the outputs, in order.
 
         Args:
@@ -117,7 +117,8 @@ class DAG:
             carry: for sequences that come in pieces, what the call before returned; ``None`` starts along the axis of the
                 shifts, and an axis says along which. See :class:`CarriedProgram`, whose meaning this is.
             given: an array for each input and parameter, by name: axes first in their declared order, then the value's
-                dimensions. ``seed`` is 0 unless it is given.
+                dimensions. ``seed`` is 0 unless it is given. An input whose name is a keyword of the call, such as
+                ``dtype``, is fed by it.
 
         Returns:
             A tuple of arrays; an output that varies over axes has them in front, and is 0 in the padding. With ``carry=``
@@ -141,12 +142,14 @@ class DAG:
             Time and memory are linear in the number of nodes. Overflows and divisions by zero give inf and NaN without
             a warning, as in compiled programs.
         """
+        if dtype is not None and "dtype" in self.graph.inputs:  # what is declared is fed by its name, whatever that is
+            given["dtype"], dtype = dtype, None
         if lengths is not None and "lengths" in self.graph.inputs:
-            given, lengths = {**given, "lengths": lengths}, None
+            given["lengths"], lengths = lengths, None
         if carry is not False and "carry" in self.graph.inputs:
-            given, carry = {**given, "carry": carry}, False
+            given["carry"], carry = carry, False
         if carry is not False:
-            return FUNCTIONS["evaluate_carried"](self, carry, {**given, "lengths": lengths, "dtype": dtype})
+            return FUNCTIONS["evaluate_carried"](self, carry, {"lengths": lengths, "dtype": dtype, **given})
         if lengths is not None:
             return FUNCTIONS["evaluate_ragged"](self, lengths, dtype, given)
         arrays = feeds.check(self.graph, given)

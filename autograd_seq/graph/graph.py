@@ -11,6 +11,7 @@ from autograd_seq.errors import AxisError, FeedError, OperationError, did_you_me
 from autograd_seq.graph import check, feeds, text
 from autograd_seq.graph.dag import DAG
 from autograd_seq.graph.order import elementary_cycles, step_order
+from autograd_seq.names import shown
 from autograd_seq.node import Node
 from autograd_seq.ops.leaf import INPUT, PARAM
 from autograd_seq.ops.state import STATE
@@ -76,6 +77,10 @@ class Graph:
         """Return the name of a node of this graph: the user's, or a stable one such as ``matmul_2`` or ``s[t - 1]``."""
         return self._names[node]
 
+    def label(self, node: Node) -> str:
+        """Return the name of a node as texts show it: on one line, whatever is in it."""
+        return shown(self._names[node])
+
     def __getitem__(self, name: str) -> Node:
         """Return the node of a name.
 
@@ -93,8 +98,8 @@ class Graph:
         return text.show(self)
 
     def __repr__(self) -> str:
-        over = ", ".join(a.name for a in self.axes) or "no axis"
-        return f"<Graph of {len(self)} nodes over {over}: {', '.join(self.name(o) for o in self.outputs)}>"
+        over = ", ".join(map(str, self.axes)) or "no axis"
+        return f"<Graph of {len(self)} nodes over {over}: {', '.join(self.label(o) for o in self.outputs)}>"
 
     def layout(self, node: Node) -> tuple[Axis, ...]:
         """Return the axes of a node in the order in which its values are laid out: as declared, else the graph's order.
@@ -184,7 +189,7 @@ class Graph:
 
     # -- meaning ----------------------------------------------------------------------------------------------------
 
-    def unroll(self, **sizes: int) -> DAG:
+    def unroll(self, /, **sizes: int) -> DAG:
         """Unfold the graph over so many steps of each axis: a DAG in which every parameter is one node.
 
         Args:
@@ -238,7 +243,7 @@ class Graph:
         """
         return feeds.sizes(self, given)
 
-    def evaluate(self, *, lengths: Any = None, carry: Any = False, **given: Any) -> tuple[Any, ...]:
+    def evaluate(self, /, *, lengths: Any = None, carry: Any = False, **given: Any) -> tuple[Any, ...]:
         """Return the values of the outputs, in order: unrolled over the lengths that the feeds have, then evaluated.
 
         Args:

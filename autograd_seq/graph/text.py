@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from autograd_seq.axes import Index
+from autograd_seq.names import shown
 from autograd_seq.node import CONSTANT, Node
 from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import SHIFT
@@ -84,13 +85,13 @@ def show(graph: Graph) -> str:
     for node in graph.nodes:
         if node.op is CONSTANT and not node.shape:
             continue
-        over = f" over {', '.join(a.name for a in graph.layout(node))}" if node.axes else ""
+        over = f" over {', '.join(map(str, graph.layout(node)))}" if node.axes else ""
         shape = f"[{', '.join(map(str, node.shape))}]" if node.shape else ""
-        lines.append((graph.name(node), f"{node.dtype.__name__}{shape}{over}", right(graph, node)))
+        lines.append((graph.label(node), f"{node.dtype.__name__}{shape}{over}", right(graph, node)))
     widths = [max((len(line[i]) for line in lines), default=0) for i in (0, 1)]
     body = [f"  {a:<{widths[0]}} : {b:<{widths[1]}} = {c}" for a, b, c in lines]
-    outs = ", ".join(graph.name(o) for o in graph.outputs)
-    over = ", ".join(a.name for a in graph.axes)
+    outs = ", ".join(graph.label(o) for o in graph.outputs)
+    over = ", ".join(map(str, graph.axes))
     return "\n".join([f"graph{' over ' + over if over else ''}:", *body, f"  return {outs}"])
 
 
@@ -121,7 +122,7 @@ def right(graph: Graph, node: Node, term: Callable[[Graph, Node], str] | None = 
         return f"{inner}[{', '.join(subscript(node.attrs['key'], node.inputs[0].shape))}]"
     if operation(node) in _INFIX:
         return f"{args[0]} {_INFIX[operation(node)]} {args[1]}"
-    attrs = [f"{k}={_attr(v)}" for k, v in node.attrs.items() if k not in _INTERNAL]
+    attrs = [f"{shown(k)}={_attr(v)}" for k, v in node.attrs.items() if k not in _INTERNAL]
     if not args and not attrs:
         return node.op.name if node._value is None else f"{node.op.name} {_value(node)}"
     return f"{operation(node)}({', '.join(args + attrs)})"
@@ -152,12 +153,12 @@ def subscript(key: Sequence[Any], shape: Sequence[int]) -> list[str]:
 def _attr(value: object) -> str:
     if isinstance(value, tuple):
         return f"({', '.join(map(_attr, value))}{',' if len(value) == 1 else ''})"
-    return value.__name__ if isinstance(value, type) else str(value) if not isinstance(value, str) else repr(value)
+    return shown(value.__name__ if isinstance(value, type) else repr(value) if isinstance(value, str) else str(value))
 
 
 def operand(graph: Graph, node: Node) -> str:
     """Return a node as it is written on the right: its name, or the number that it is."""
-    return _value(node) if node.op is CONSTANT and not node.shape else graph.name(node)
+    return _value(node) if node.op is CONSTANT and not node.shape else graph.label(node)
 
 
 def _value(node: Node) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from itertools import islice, repeat
 from typing import Any, NamedTuple
 
@@ -47,7 +47,7 @@ class DivergenceError(AutogradSeqError, ArithmeticError):
         losses: (step,) the losses before it.
     """
 
-    def __init__(self, what: str, params: Arrays, step: int, loss: float, losses: np.ndarray, fix: str) -> None:
+    def __init__(self, what: str, params: Arrays, step: int, loss: float, losses: np.ndarray, fix: Sequence[str]) -> None:
         super().__init__("L115", what, expected="a finite number", got=f"a loss of {loss:.6g}", fix=fix)
         self.params, self.step, self.loss, self.losses = params, step, loss, losses
 
@@ -179,8 +179,8 @@ def _clipped(grads: Mapping[str, Any], clip: Any) -> tuple[Mapping[str, Any], fl
 
 
 def _diverged(what: str, good: Arrays, loss: float, seen: list[tuple[float, float]]) -> DivergenceError:
-    fix = "lower the rate, or clip the gradients: train(…, clip=1.0)" if seen else "look at the feeds and the first values"
-    fix += "\nthe last good parameters are on this error: .params"
+    first = "lower the rate, or clip the gradients: train(…, clip=1.0)" if seen else "look at the feeds and the first values"
+    fix = [first, "the last good parameters are on this error: .params"]
     return DivergenceError(f"{what} is not finite", good, len(seen), loss, np.array([pair[0] for pair in seen]), fix)
 
 

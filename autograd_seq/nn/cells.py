@@ -16,7 +16,7 @@ from autograd_seq.axes import Axis
 from autograd_seq.errors import AxisError, OperationError, ShapeError
 from autograd_seq.node import Node, constant
 from autograd_seq.ops.elementwise import sigmoid, tanh
-from autograd_seq.ops.leaf import check_name, param
+from autograd_seq.ops.leaf import param
 from autograd_seq.ops.state import state
 from autograd_seq.site import current_scope, scope, show_site, user_site
 
@@ -188,7 +188,6 @@ def _opened(name: str | None) -> Iterator[None]:
     if name is None:
         yield
         return
-    check_name(name)
     with scope(name):
         yield
 

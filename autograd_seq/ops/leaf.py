@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from autograd_seq.axes import Axis, as_axes
-from autograd_seq.errors import DTypeError, OperationError, ShapeError
+from autograd_seq.errors import DTypeError, ShapeError
 from autograd_seq.node import STRONG, Node, kind_of
 from autograd_seq.op import defop
 from autograd_seq.site import current_scope, scoped, user_site
@@ -50,15 +50,8 @@ def as_shape(shape: Any, name: str | None) -> tuple[int, ...]:
     return dims
 
 
-def check_name(name: Any) -> str:
-    """Return the name with the prefix of the open scope."""
-    if not isinstance(name, str) or not name:
-        raise OperationError("O103", "a node needs a name", expected="a non-empty string", got=repr(name))
-    return scoped(name)
-
-
 def _leaf(op: Any, name: str, shape: Any, over: Any, dtype: Any) -> Node:
-    full = check_name(name)
+    full = scoped(name)
     kind, axes = as_kind(dtype, full), as_axes(over)
     return Node(op, (), {}, as_shape(shape, full), kind, axes, name=full, site=user_site(), scope=current_scope())
 
@@ -125,7 +118,7 @@ def tensor(value: Any, *, name: str | None = None, dtype: Any = None) -> Node:
         raise DTypeError(
             "D103", "a tensor holds numbers in a regular array", node=name, got=str(error), fix="ag.tensor([1.0, 2.0])"
         ) from None
-    full = check_name(name) if name is not None else None
+    full = scoped(name) if name is not None else None
     return Node(TENSOR, (), {}, array.shape, kind_of(array), (), array[()], STRONG, name=full)
 
 

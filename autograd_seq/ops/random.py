@@ -17,7 +17,8 @@ from autograd_seq.errors import OperationError
 from autograd_seq.node import Node
 from autograd_seq.op import defop
 from autograd_seq.ops.elementwise import less, where
-from autograd_seq.ops.leaf import INPUT, as_shape, check_name
+from autograd_seq.ops.leaf import INPUT, as_shape
+from autograd_seq.site import scoped
 
 SEED = Node(INPUT, (), {}, (), int, (), name="seed")
 """The one seed of a run: ``evaluate(seed=3, …)``; 0 if it is not fed."""
@@ -46,7 +47,7 @@ def counted(node: Node, axis: Axis, step: Node, inputs: Sequence[Node]) -> Node:
 
 
 def _source(name: str, kind: str, shape: Any, over: Any) -> Node:
-    full = check_name(name)
+    full = scoped(name)
     return DRAW(SEED, name=full, kind=kind, shape=as_shape(shape, full), over=as_axes(over))
 
 

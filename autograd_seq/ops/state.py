@@ -18,9 +18,9 @@ from autograd_seq.node import ARRAY, CONSTANT, Node, constant
 from autograd_seq.op import FUNCTIONS, defop, same_shape
 from autograd_seq.op import broadcast as broadcast_shapes
 from autograd_seq.ops.elementwise import cast, where
-from autograd_seq.ops.leaf import as_kind, as_shape, check_name
+from autograd_seq.ops.leaf import as_kind, as_shape
 from autograd_seq.ops.shape import broadcast_to
-from autograd_seq.site import current_scope, show_site, user_site
+from autograd_seq.site import current_scope, scoped, show_site, user_site
 
 
 class Bound(NamedTuple):
@@ -84,7 +84,7 @@ def state(
         >>> y = state("y", over=t, init=[1.0, 10.0])
         >>> y[t] = 0.5 * y[t - 2] + 1
     """
-    full = check_name(name) if name is not None else None
+    full = scoped(name) if name is not None else None
     axes, dims, kind = as_axes(over), as_shape(shape, full), as_kind(dtype, full)
     if not axes:
         raise StateError(

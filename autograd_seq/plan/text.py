@@ -94,7 +94,7 @@ def show(graph: Graph, items: Sequence[Item]) -> str:
 
 
 def _lines(graph: Graph, items: Sequence[Item]) -> list[tuple[str, Node | None]]:
-    labels = {n: graph.name(n) for n in graph.nodes}
+    labels = {n: graph.label(n) for n in graph.nodes}
     for n in graph.nodes:
         if n.op is STATE and n.inputs[0].name is None:
             labels[n.inputs[0]] = labels[n]  # the equation of a state is called as the state is
@@ -118,11 +118,11 @@ def _write(graph: Graph, items: Sequence[Item], labels: dict[Node, str], around:
             last = f"{symbol(item.axis)}−1"
             steps = f"0 … {last}" if item.direction > 0 else f"{last} … 0"
             past = ", ".join(labels[n] for n in linear_in(item, around))
-            line = f"{indent}for {item.axis.name} = {steps}{f', linear in {past}' if past else ''}"
+            line = f"{indent}for {item.axis} = {steps}{f', linear in {past}' if past else ''}"
             out.append((f"{line if len(line) < _LONGEST else f'{line[: _LONGEST - 2]}…'}:", None))
             _write(graph, item.body, labels, (*around, item.axis), out)
         elif item.op not in LEAVES and item._value is None and (not is_view(item) or _is_named_part(item)):
-            lifted = ", ".join(a.name for a in graph.layout(item) if a not in around)
+            lifted = ", ".join(str(a) for a in graph.layout(item) if a not in around)
             line = f"{indent}{f'lifted over {lifted}: ' if lifted else ''}{labels[item]} = {text.right(graph, item, term)}"
             out.append((line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…", item))
 
@@ -139,7 +139,7 @@ def symbol(axis: Axis) -> str:
         >>> symbol(Axis("t")), symbol(Axis("word"))
         ('T', 'size(word)')
     """
-    return axis.name.upper() if len(axis.name) <= 2 else f"size({axis.name})"
+    return str(axis).upper() if len(axis.name) <= 2 else f"size({axis})"
 
 
 def _product(number: int, axes: Sequence[Axis]) -> str:

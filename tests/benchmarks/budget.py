@@ -2,13 +2,15 @@
 
     OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 AUTOGRAD_SEQ_BACKEND=numpy python tests/benchmarks/budget.py
 
-It prints the ms from equations to source with all gradients (schedule, passes and emission; medians of 9), the peak memory of
-a training step divided by that of the program by hand, and the µs a step takes in sequences of 100 to 100,000 steps. What
-it printed is in ``RESULTS.md``.
+It prints the ms to import the package and NumPy, and from equations to source with all gradients (schedule, passes and
+emission; medians of 9), the peak memory of a training step divided by that of the program by hand, and the µs a step takes in
+sequences of 100 to 100,000 steps. What it printed is in ``RESULTS.md``.
 """
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from statistics import median
 
@@ -28,8 +30,16 @@ def compile_ms(cell: str, repeats: int = 9) -> float:
     return median(times)
 
 
+def import_ms(package: str, repeats: int = 9) -> float:
+    """Return how long it takes a new process to import a package."""
+    code = f"import time; a = time.perf_counter(); import {package}; print(time.perf_counter() - a)"
+    run = [sys.executable, "-c", code]
+    return 1e3 * median(float(subprocess.check_output(run, text=True)) for _ in range(repeats))
+
+
 def main() -> None:
-    """Print the three tables."""
+    """Print the tables."""
+    print("ms to import:", ", ".join(f"{package} {import_ms(package):.0f}" for package in ("autograd_seq", "numpy")))
     print("ms to compile:", ", ".join(f"{cell} {compile_ms(cell):.0f}" for cell in GATES))
     print("\npeak memory, ours / by hand (bytes of ours)")
     for size in SIZES:
