@@ -28,11 +28,13 @@ def _call(function: str) -> Say:
 
 def _power_number(node: Node, xs: list[str]) -> str:
     n, x = node.attrs["n"], xs[0]
+    if node.dtype is not float:
+        return f"({x} ** {n})"
     if n in (2, 3):
-        return f"({' * '.join([x] * n)})"
-    if n == -1 and node.dtype is float:
+        return f"({' * '.join([x] * int(n))})"
+    if n == -1:
         return f"(real(1) / {x})"
-    return f"({x} ** {n if isinstance(n, int) else f'real({n!r})'})"
+    return f"({x} ** real({n!r}))"  # by the C library: an integer would be a product, which rounds more often
 
 
 def _cast(node: Node, xs: list[str]) -> str:
@@ -49,7 +51,7 @@ EXPRESSIONS: dict[str, Say] = {
     "exp": _call("fast_exp"), "tanh": _call("fast_tanh"), "sigmoid": _call("fast_sigmoid"),
     "softplus": _call("fast_softplus"), "expm1": _call("np.expm1"), "log": _call("np.log"), "log1p": _call("np.log1p"),
     "sqrt": _call("np.sqrt"), "sin": _call("np.sin"), "cos": _call("np.cos"), "arctan": _call("np.arctan"),
-    "erf": _call("fast_erf"), "relu": lambda node, xs: f"({xs[0]} if {xs[0]} > 0 else {zero(node)})",
+    "erf": _call("fast_erf"), "relu": lambda node, xs: f"({zero(node)} if {xs[0]} <= 0 else {xs[0]})",  # which NaN is not
     "equal": _infix("=="), "not_equal": _infix("!="), "less": _infix("<"), "less_equal": _infix("<="),
     "logical_and": lambda node, xs: f"({xs[0]} != 0 and {xs[1]} != 0)",
     "logical_or": lambda node, xs: f"({xs[0]} != 0 or {xs[1]} != 0)", "logical_not": lambda node, xs: f"({xs[0]} == 0)",
