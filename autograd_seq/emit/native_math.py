@@ -1,10 +1,11 @@
 """Functions of one number that native programs carry along: written so that a loop over them becomes vector code.
 
 Method: x = k ln 2 + r with |r| ≤ ½ ln 2, exp(r) − 1 by a polynomial that meets it at Chebyshev's points, and 2ᵏ put together
-from its bits (Cody & Waite 1980). k is rounded by adding and subtracting a number so large that it has no bits for fractions, hence no flag that
-lets a compiler reorder sums may be set where these are compiled. tanh is x + x³ P(x²) / Q(x²) where |x| < 1, and
-1 − 2 / (exp(2 |x|) + 1) elsewhere: whichever is a small correction of what is exact, by one division. All are as near to the
-exact value as NumPy's own, within 1½ units in the last place, limits and denormal results included; NaN stays NaN.
+from its bits (Cody & Waite 1980). k is rounded by adding and subtracting a number so large that it has no bits for fractions,
+hence no flag that lets a compiler reorder sums may be set where these are compiled. tanh is x + x³ P(x²) / Q(x²) where
+|x| < 1, and 1 − 2 / (exp(2 |x|) + 1) elsewhere: whichever is a small correction of what is exact, by one division. All are
+as near to the exact value as NumPy's own, or within two units in the last place, limits and denormal results included; NaN
+stays NaN.
 """
 
 from __future__ import annotations
@@ -91,7 +92,7 @@ def fast_tanh(x):
 def fast_sigmoid(x):
     """1 / (1 + exp(-x))."""
     whole, x = x, max(-abs(x), real({bottom}))
-{reduced}    scale = {integer}((real(k).view({integer}) + {bias + bits + 1}) << {bits}).view(real)  # too large, for 2**n may be denormal
+{reduced}    scale = {integer}((real(k).view({integer}) + {bias + bits + 1}) << {bits}).view(real)  # for 2**n may be denormal
     e = (p * scale + scale) * real({0.5 ** (bits + 1)!r})
     y = (real(1) if whole >= 0 else e) / (real(1) + e)
     return whole if whole != whole else y
