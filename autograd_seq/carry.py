@@ -21,8 +21,9 @@ from autograd_seq.graph.carry import Cut, Slot, cut_along
 from autograd_seq.graph.dag import DAG
 from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.lengths import told
+from autograd_seq.kinds import kind_of
 from autograd_seq.names import shown
-from autograd_seq.node import Node, kind_of
+from autograd_seq.node import Node
 from autograd_seq.op import FUNCTIONS
 from autograd_seq.ops.time import SHIFT
 

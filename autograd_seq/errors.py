@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from autograd_seq.names import shown
 
@@ -55,6 +56,15 @@ class AutogradSeqError(Exception):
             lines.append(", ".join(p for p in (expected and f"expected {expected}", got and f"got {got}") if p))
         # names and paths are data: a terminal must not obey them
         super().__init__("\n  ".join(map(shown, [*lines, *ways])))
+
+    def __reduce__(self) -> Any:
+        """Let an error reach another process whole: its words as they were built, and its data."""
+        return _again, (type(self), *self.args), self.__dict__
+
+
+def _again(kind: type[AutogradSeqError], *words: str) -> AutogradSeqError:
+    error: AutogradSeqError = kind.__new__(kind, *words)
+    return error
 
 
 class GraphError(AutogradSeqError):

@@ -14,6 +14,7 @@ import numpy as np
 
 from autograd_seq.axes import Axis, Index
 from autograd_seq.errors import AutogradSeqError, DTypeError, ShapeError, ValueKnownError
+from autograd_seq.kinds import kind_of, unmasked, whole_numbers
 from autograd_seq.names import shown
 from autograd_seq.op import FUNCTIONS, OPS, Op, defop
 from autograd_seq.site import Site, current_scope, scoped, show_site, user_site
@@ -22,7 +23,7 @@ from autograd_seq.site import Site, current_scope, scoped, show_site, user_site
 # that only appears in an expression adopts the tensor's, and a Python number adopts that of either (NEP 50, one rank more).
 STRONG, ARRAY, NUMBER = 0, 1, 2
 
-_KINDS = {"f": float, "c": float, "i": int, "u": int, "b": bool}
+_WIDEST = {float: np.float64, int: np.int64, bool: np.bool_}
 _NO_ATTRS: dict[str, Any] = {}
 _float64 = np.float64
 
@@ -90,7 +91,7 @@ class Node:
                 got=f"the result of {self.op.name}" if self.inputs else f"an {self.op.name}, which is fed",
                 fix="assign to the tensors it is computed from, and build the expression again",
             )
-        array = np.asarray(new)
+        array = np.asarray(unmasked(new, str(self)))
         if array.shape != self.shape:
             raise ShapeError(
                 "S102", f"{self} keeps its shape", node=self.name, expected=str(self.shape), got=str(array.shape)
@@ -319,24 +320,6 @@ def _read_only(value: Any) -> np.ndarray:
     return array
 
 
-def kind_of(array: Any) -> type:
-    """Return float, int or bool for an array; complex counts as float (complex steps run through every float program).
-
-    Raises:
-        DTypeError: the array holds something else.
-    """
-    kind = _KINDS.get(array.dtype.kind)
-    if kind is None:
-        raise DTypeError(
-            "D101",
-            "a value must be numeric",
-            expected="floats, ints or bools",
-            got=f"an array of {array.dtype}",
-            fix="np.asarray(…, dtype=float) shows which entry is not a number",
-        )
-    return kind
-
-
 def constant(value: Any) -> Node:
     """Return ``value`` as a node: nodes as they are, numbers and arrays as constants that adopt their partner's width.
 
@@ -355,7 +338,7 @@ def constant(value: Any) -> Node:
             fix=f"ag.index({value.name if isinstance(value, Axis) else value.axis.name}) is the step number as a value",
         )  # fmt: skip
     try:
-        array = np.array(value)
+        array = whole_numbers(np.array(unmasked(value)))
     except ValueError as error:
         raise ShapeError("S104", "a value must be a regular array", got=str(error)) from None
     weak = NUMBER if kind is int or kind is bool else ARRAY
@@ -379,9 +362,15 @@ def apply(op: Op, /, *inputs: Any, **attrs: Any) -> Node:
     """Make the node of ``op`` on ``inputs``, with its value at once if all of theirs are known.
 
     Raises:
+        OperationError: it does not declare such attributes, or so many operands; or it is a user's own, and its forward does
+            something else than it promises.
         ShapeError: the operation's shape rule refuses the inputs.
     """
     xs = tuple([x if isinstance(x, Node) else constant(x) for x in inputs])
+    if (len(xs), *attrs) not in op.calls:
+        op.fits(len(xs), attrs)
+    if op.least is not None:
+        xs = tuple([x if x.dtype is float or x.dtype is op.least else _raised(x, op.least) for x in xs])
     try:
         shape = op.shape(*[x.shape for x in xs], **attrs)
         dtype = op.dtype(*[x.dtype for x in xs], **attrs)
@@ -391,15 +380,24 @@ def apply(op: Op, /, *inputs: Any, **attrs: Any) -> Node:
         axes = op.axes(*[x.axes for x in xs], **attrs)
     else:
         axes = union(*[x.axes for x in xs])
+    if op.own and op.forward is not None and op.axes is None:
+        FUNCTIONS["tried"](op, xs, attrs, shape, dtype)
     if op.forward is not None and not axes and all([x._value is not None for x in xs]):
         weak = min([x.weak for x in xs], default=ARRAY)
         if weak == STRONG and dtype is float:  # only floats give it a width
             weak = min([x.weak for x in xs if x.dtype is float], default=ARRAY)
-        return Node(op, xs, attrs, shape, dtype, axes, compute(op, xs, attrs), weak)
+        return Node(op, xs, attrs, shape, dtype, axes, compute(op, xs, attrs, dtype), weak)
     return Node(op, xs, attrs, shape, dtype, axes, site=user_site(), scope=current_scope())
 
 
 FUNCTIONS["apply"] = apply
+
+
+def _raised(x: Node, kind: type) -> Node:
+    """Return a value as another kind; a constant at once, so that it is still one."""
+    if x.op is not CONSTANT or x._value is None:
+        return apply(OPS["cast"], x, to=kind)
+    return Node(CONSTANT, (), _NO_ATTRS, x.shape, kind, (), np.asarray(x._value).astype(kind)[()], x.weak, x.name)
 
 
 def union(*axes: tuple[Axis, ...]) -> tuple[Axis, ...]:
@@ -410,8 +408,8 @@ def union(*axes: tuple[Axis, ...]) -> tuple[Axis, ...]:
     return tuple(dict.fromkeys(a for some in axes for a in some))
 
 
-def compute(op: Op, inputs: tuple[Node, ...], attrs: dict[str, Any]) -> Any:
-    """Return the value of ``op`` on inputs that carry values, of the width that their firmest float has."""
+def compute(op: Op, inputs: tuple[Node, ...], attrs: dict[str, Any], kind: type) -> Any:
+    """Return the value of ``op``, of a kind, on inputs that carry values, of the width that their firmest float has."""
     values = [x._value for x in inputs]
     if any([v.dtype != _float64 for v in values]):  # all float64 is the common case, and needs no thought
         firmest = min([x.weak for x in inputs if x.dtype is float], default=STRONG)
@@ -423,8 +421,9 @@ def compute(op: Op, inputs: tuple[Node, ...], attrs: dict[str, Any]) -> Any:
                 for x, v in zip(inputs, values, strict=True)
             ]
             out = np.asarray(op.forward(*values, **attrs))[()]
-            return out.astype(width) if out.dtype.kind == "f" and width.kind == "f" else out
-    return np.asarray(op.forward(*values, **attrs))[()]
+            return out.astype(width) if kind is float and width.kind == "f" else out
+    out = np.asarray(op.forward(*values, **attrs))[()]
+    return out.astype(_WIDEST[kind]) if op.own and kind_of(out) is not kind else out
 
 
 def _misfit(op: Op, inputs: tuple[Node, ...], error: Exception) -> AutogradSeqError:

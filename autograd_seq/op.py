@@ -8,10 +8,15 @@ the whole registry.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from autograd_seq.errors import OperationError
+import numpy as np
+
+from autograd_seq.errors import OperationError, did_you_mean
+from autograd_seq.site import show_site, user_site
 
 if TYPE_CHECKING:
     from autograd_seq.node import Node
@@ -40,12 +45,17 @@ class Op:
         axes: ``axes(*axes, **attrs)`` returns the axes the result varies over; ``None`` is the union.
         broadcasts: operands broadcast against each other as in NumPy (elementwise operations).
         symbol: what pictures and printed graphs show for it.
+        least: the kind that operands have at least: those of a lower one are cast before the operation; ``None``: any.
+        own: whether a user defined it.
+        calls: the calls that have been found to fit, each the number of its operands and the names of its attributes.
     """
 
     def __init__(self, name: str, shape: Any, forward: Any, vjp: Any, dtype: Any, axes: Any, broadcasts: bool,
-                 symbol: str, doc: str) -> None:  # fmt: skip
+                 symbol: str, doc: str, least: type | None = None, own: bool = False) -> None:  # fmt: skip
         self.name, self.shape, self.forward, self.vjp = name, shape, forward, vjp
         self.dtype, self.axes, self.broadcasts, self.symbol = dtype, axes, broadcasts, symbol
+        self.least, self.own = least, own
+        self.calls: set[tuple[Any, ...]] = set()
         self.__doc__ = doc or f"The operation {name}."
 
     def __call__(self, /, *inputs: Any, **attrs: Any) -> Node:
@@ -53,6 +63,109 @@ class Op:
 
     def __repr__(self) -> str:
         return f"<op {self.name}>"
+
+    def __reduce__(self) -> Any:
+        """Go by name: what an operation is made of is the program's, wherever its nodes go."""
+        return known_op, (self.name,)
+
+    def fits(self, count: int, names: Iterable[str]) -> None:
+        """Note a call as one that fits the operands and attributes which the signatures of the rules declare.
+
+        Raises:
+            OperationError: there are too many operands or too few, or an attribute is unknown.
+        """
+        names = tuple(names)
+        rules = [
+            _signature(rule, skipped)
+            for rule, skipped in ((self.vjp, 2), (self.forward, 0), (self.shape, 0), (self.dtype, 0), (self.axes, 0))
+        ]
+        known = {name for rule in rules for name in rule.attributes(count)}
+        called = f"{self.name}({', '.join([*rules[0].ordered, *(f'{name}=…' for name in rules[0].keywords)])})"
+        for name in names:
+            if name not in known or not all(rule.takes(name, count) for rule in rules):
+                meant = "values are given by position" if name in known else did_you_mean(name, known)
+                raise OperationError(
+                    "O121", f"{self.name} has no attribute {name}=", node=self.name, where=show_site(user_site()),
+                    expected=called, got=f"{name}=…", fix=meant or _ELSEWHERE.get(name),
+                )  # fmt: skip
+        lacking = [name for rule in rules for name in rule.needed(count) if name not in names]
+        if lacking or not all(rule.several or count <= len(rule.ordered) for rule in rules) or (rules[0].ordered and not count):
+            raise OperationError(
+                "O122", f"{self.name} is given {count or 'no'} value{'s' if count != 1 else ''}", node=self.name,
+                where=show_site(user_site()), expected=called, got=f"no {lacking[0]}" if lacking else f"{count} values",
+                fix=f"{self.name}({self.name}(a, b), c)" if self.broadcasts and count == 3 and not lacking else None,
+            )  # fmt: skip
+        self.calls.add((count, *names))
+
+
+def known_op(name: str) -> Op:
+    """Return the operation of a name, as a node that comes from elsewhere needs it.
+
+    Raises:
+        OperationError: it is a user's own, and is not defined here.
+    """
+    if name not in OPS:
+        raise OperationError(
+            "O123", f"the operation {name} is not defined here", expected=f'ag.defop("{name}", …) before its nodes are read',
+            got="a node that was made where it is", fix="import the module that defines it first",
+        )  # fmt: skip
+    return OPS[name]
+
+
+_ELSEWHERE = {
+    "axis": "each entry is computed by itself; ag.sum, ag.max, ag.softmax and others reduce dimensions, axis=",
+    "keepdims": "each entry is computed by itself; ag.sum, ag.max, ag.softmax and others reduce dimensions, axis=",
+    "over": "each point is computed by itself; ag.sum, ag.max, ag.softmax and others reduce axes, over=",
+    "out": "values are never written to: y = … gives the result a name",
+    "where": "ag.where(condition, a, b) chooses",
+    "dtype": "ag.cast(x, float) changes the kind; dtype= where it is compiled or evaluated sets the width",
+}
+"""What to write for keywords that NumPy's functions of the same name take."""
+
+
+@dataclass(frozen=True)
+class _Signature:
+    """What a rule can be called with, its operands and attributes.
+
+    Attributes:
+        ordered: parameters by position, of which those behind the operands are attributes.
+        keywords: parameters by name alone.
+        optional: those of both that have a default.
+        several: whether it takes any number of operands.
+        anything: whether it takes any attribute.
+    """
+
+    ordered: tuple[str, ...] = ()
+    keywords: tuple[str, ...] = ()
+    optional: frozenset[str] = frozenset()
+    several: bool = True
+    anything: bool = True
+
+    def attributes(self, count: int) -> tuple[str, ...]:
+        return (*self.ordered[count:], *self.keywords)
+
+    def takes(self, name: str, count: int) -> bool:
+        return self.anything or name in self.attributes(count)
+
+    def needed(self, count: int) -> list[str]:
+        return [name for name in self.attributes(count) if name not in self.optional]
+
+
+def _signature(rule: Any, skipped: int) -> _Signature:
+    """Return the signature of a rule without its first parameters; of NumPy's functions what they say, which may be nothing."""
+    if isinstance(rule, np.ufunc):
+        return _Signature(tuple(f"x{i}" for i in range(rule.nin)), several=False, anything=False)
+    try:
+        parameters = [*inspect.signature(rule).parameters.values()]
+    except (TypeError, ValueError):
+        return _Signature()
+    ordered = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)][skipped:]
+    keywords = [p for p in parameters if p.kind is p.KEYWORD_ONLY]
+    return _Signature(
+        tuple(p.name for p in ordered), tuple(p.name for p in keywords),
+        frozenset(p.name for p in (*ordered, *keywords) if p.default is not p.empty),
+        any(p.kind is p.VAR_POSITIONAL for p in parameters), any(p.kind is p.VAR_KEYWORD for p in parameters),
+    )  # fmt: skip
 
 
 def promote(*dtypes: type, **_: Any) -> type:
@@ -109,6 +222,7 @@ def defop(
     axes: Callable[..., tuple[Any, ...]] | None = None,
     broadcasts: bool | None = None,
     symbol: str | None = None,
+    least: type | None = None,
     doc: str = "",
 ) -> Op:
     """Define an operation and enter it into the registry.
@@ -124,6 +238,8 @@ def defop(
         axes: only for operations that change the axes.
         broadcasts: whether operands broadcast elementwise; by default, whether ``shape`` is the broadcasting rule.
         symbol: for pictures; the name by default.
+        least: the kind that operands have at least: with ``float`` integers and truth values come as floats of the
+            program's width, with ``int`` truth values come as 0 and 1; by default they come as they are.
         doc: the docstring of the resulting function.
 
     Returns:
@@ -153,7 +269,7 @@ def defop(
     rule = (lambda *_, **__: dtype) if isinstance(dtype, type) else dtype
     if broadcasts is None:
         broadcasts = shape is broadcast
-    op = Op(name, shape, forward, vjp, rule, axes, broadcasts, symbol or name, doc)
+    op = Op(name, shape, forward, vjp, rule, axes, broadcasts, symbol or name, doc, least, own=bool(BUILT_IN))
     OPS[name] = op
     return op
 

@@ -22,7 +22,7 @@ from autograd_seq.emit import backends, numba
 from autograd_seq.emit.profile import MARK, Profile, marked
 from autograd_seq.emit.sharing import Sharing
 from autograd_seq.emit.standalone import standalone, write
-from autograd_seq.errors import AxisError, DTypeError, FeedError, GradientError, OperationError
+from autograd_seq.errors import AxisError, FeedError, GradientError, OperationError
 from autograd_seq.grad.reverse import grad
 from autograd_seq.graph import feeds
 from autograd_seq.graph.carry import cut_along
@@ -71,7 +71,7 @@ class Program:
                  layouts: Sequence[Sequence[Axis]], backend: str = "numpy", into: bool = False,
                  alone: Sequence[Axis] = ()) -> None:  # fmt: skip
         self.graph = graph
-        self.dtype = _width(dtype)
+        self.dtype = None if dtype is None else feeds.float_width(dtype)
         passes = None if passes is None else tuple(passes)
         self._like: Any = lambda nodes: Program(Graph(nodes), dtype, passes, layouts, backend)
         self.padded: dict[Over, Program] = {}
@@ -155,10 +155,8 @@ class Program:
         try:
             out = run(*arrays)
         except IndexError as error:
-            raise FeedError(
-                "F201", f"an index is out of range: {error}",
-                fix="count classes from 0; mark what is missing by lengths=, not by a negative label",
-            ) from None  # fmt: skip
+            found = feeds.blamed(self.graph, dict(zip(self._order, arrays, strict=False)), error)
+            raise found from (None if isinstance(found, FeedError) else error)
         idle.append(run)
         return out
 
@@ -336,18 +334,6 @@ class Program:
 def _picker(names: Sequence[str]) -> Callable[[dict[str, Any]], Sequence[Any]]:
     """Return a function that takes the values of names out of a dict, in order."""
     return itemgetter(*names) if len(names) > 1 else lambda given: [given[name] for name in names]
-
-
-def _width(dtype: Any) -> np.dtype | None:
-    if dtype is None:
-        return None
-    try:
-        width = np.dtype(dtype)
-    except TypeError:
-        width = np.dtype(object)
-    if width.kind not in "fc":
-        raise DTypeError("D302", "dtype= is a width of floats", expected='"float32" or "float64"', got=repr(dtype))
-    return width
 
 
 @overload

@@ -21,6 +21,7 @@ VIZ = Path(viz.__file__).parent
 FLOORS = [
     ("names", "autograd_seq.names"),
     ("errors", "autograd_seq.errors"),
+    ("kinds", "autograd_seq.kinds"),
     ("axes", "autograd_seq.axes"),
     ("site", "autograd_seq.site"),
     ("op", "autograd_seq.op"),

@@ -86,8 +86,7 @@ def all_steps(t: int, steps: tuple[int, int] | None = None) -> Columns:
     if first + last >= t:
         first, last = t, 0
     if first + last > MOST_COLUMNS:
-        raise TooLargeError("P203", "too many steps for one picture", expected=f"at most {MOST_COLUMNS} columns",
-                            got=f"{first + last}", fix="a smaller t=, or steps=(3, 2)")  # fmt: skip
+        raise _too_many(first + last, "a smaller t=, or steps=(3, 2)")
     shown: list[tuple[int | None, str]] = [(step, str(step)) for step in range(first)]
     if first + last < t:
         shown.append((None, "⋯"))
@@ -104,12 +103,17 @@ def middle_steps(t: int, axis: str) -> Columns:
     """
     check_count("t", t)
     if t > MOST_COLUMNS:
-        raise TooLargeError("P203", "too many steps for one picture", expected=f"at most {MOST_COLUMNS} columns",
-                            got=f"{t}", fix="a smaller t=")  # fmt: skip
+        raise _too_many(t, "a smaller t=")
     here = (t - 1) // 2
     names = [axis + (f"{'+' if step > here else '−'}{abs(step - here)}" if step != here else "") for step in range(t)]
     inner = tuple(Column(step + 1, step, name) for step, name in enumerate(names))
     return Columns((Column(0, None, "⋯"), *inner, Column(t + 1, None, "⋯")), None)
+
+
+def _too_many(columns: int, fix: str) -> TooLargeError:
+    return TooLargeError(
+        "P203", "too many steps for one picture", expected=f"at most {MOST_COLUMNS} columns", got=f"{columns}", fix=fix
+    )
 
 
 def check_count(option: str, value: object) -> int:

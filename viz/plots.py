@@ -51,7 +51,7 @@ class Plot:
         """
         form = format_of(path)
         if form not in _FORMATS:
-            raise one_of("P101", "format of a plot", form, _FORMATS)
+            raise one_of("P121", "format of a plot", form, _FORMATS)
         return write_file(path, self._bytes(form))
 
     def _bytes(self, form: str) -> bytes:
@@ -151,7 +151,7 @@ def loss_curve(
 def _theme(name: str) -> Theme:
     found = theme_of(name)
     if found is None:
-        raise one_of("P103", "theme", name, THEMES)
+        raise one_of("P122", "theme", name, THEMES)
     return found
 
 

@@ -109,12 +109,12 @@ def damaged(file: str, line: int | None, expected: str, got: str) -> DataError:
 
     Example:
         >>> print(damaged("sunspots.csv", 5, "year: a whole number", "'17O1'"))
-        DataError [F101]: a data file of the package is damaged      (autograd_seq/datasets/sunspots.csv:5)
+        DataError [B301]: a data file of the package is damaged      (autograd_seq/datasets/sunspots.csv:5)
           expected year: a whole number, got '17O1'
           install the package again: pip install --force-reinstall --no-deps .
     """
     return DataError(
-        "F101",
+        "B301",
         "a data file of the package is damaged",
         where=f"autograd_seq/datasets/{file}" + (f":{line}" if line is not None else ""),
         expected=expected,

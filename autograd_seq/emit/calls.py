@@ -50,7 +50,8 @@ def _sigmoid(node: Node, out: str, xs: list[str]) -> list[str]:
 
 def _where(node: Node, out: str, xs: list[str]) -> list[str]:
     other = [] if xs[2] == out else [f"copyto({out}, {xs[2]})"]
-    return [*other, f"copyto({out}, {xs[1]}, where={xs[0]})"]
+    chosen = xs[0] if node.inputs[0].dtype is bool else f"not_equal({xs[0]}, 0)"
+    return [*other, f"copyto({out}, {xs[1]}, where={chosen})"]
 
 
 def _zero_safe_mul(node: Node, out: str, xs: list[str]) -> list[str]:

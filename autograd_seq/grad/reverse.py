@@ -22,6 +22,7 @@ from autograd_seq.errors import GradientError
 from autograd_seq.graph.order import postorder, rows, same_step, step_order
 from autograd_seq.node import CONSTANT, Node, constant
 from autograd_seq.op import FUNCTIONS
+from autograd_seq.op import broadcast as broadcast_shapes
 from autograd_seq.ops.elementwise import AS_WRITTEN, STABLE_LOG, cast, rewritten
 from autograd_seq.ops.reduce import sum as sum_
 from autograd_seq.ops.reduce import sum_over
@@ -184,7 +185,7 @@ class _Adjoint:
         wanted = found | {x: _total([*([found[x]] if x in found else []), *parts]) for x, parts in self.aside.items()}
         for node, adjoint in self.states.items():
             back = [node_back for h in self.readers[node] if h in found
-                    for node_back in h.op.vjp(found[h], h, *h.inputs, **h.attrs)]  # fmt: skip
+                    for node_back in _pulled(h, found[h])]  # fmt: skip
             closing = [_fit(p, node) for p in (*self.parts.get(node, []), *back)]
             adjoint[node.axes] = _total(closing) if closing else constant(0.0)
         before = set(self.order)
@@ -205,7 +206,7 @@ class _Adjoint:
             return
         if not node.inputs:
             return
-        for x, part in zip(node.inputs, node.op.vjp(g, node, *node.inputs, **node.attrs), strict=True):
+        for x, part in zip(node.inputs, _pulled(node, g), strict=True):
             if part is not None:
                 self._add(x, part)
 
@@ -243,6 +244,37 @@ def passed_by(g: Any, node: Node, at_each_point: Any, fit: Any, value: Any) -> I
         if x.op.name not in ("softmax", "sigmoid", "exp"):
             inner = x.op.vjp(at_each_point(part, x), value(x), *map(value, x.inputs), **x.attrs)
             pending += zip(x.inputs, inner, strict=True)
+def _pulled(node: Node, g: Node) -> Sequence[Any]:
+    """Return the cotangents of what a node reads."""
+    parts: Sequence[Any] = node.op.vjp(g, node, *node.inputs, **node.attrs)
+    if node.op.own:
+        _check(node, parts)
+    return parts
+
+
+def _check(node: Node, parts: Any) -> None:
+    """Refuse what a rule of a user's own returns if it is not one cotangent for each operand, of a shape that fits."""
+    n = len(node.inputs)
+    if not isinstance(parts, (tuple, list)) or len(parts) != n:
+        one = f"{n} cotangent{'s' if n > 1 else ''}, one for each operand"
+        raise GradientError(
+            "E121", f"the vjp of {node.op.name} does not return one cotangent for each operand", node=node.op.name,
+            where=node.where, expected=f"a tuple of {one}",
+            got=f"{len(parts)} of them" if isinstance(parts, (tuple, list)) else f"no tuple but {repr(parts)[:60]}",
+            fix="the comma makes a tuple of one: (g * 3,); None stands for an operand without gradient",
+        )  # fmt: skip
+    for k, (x, part) in enumerate(zip(node.inputs, parts, strict=True)):
+        shape = getattr(part, "shape", ())
+        try:
+            spread_out = broadcast_shapes(shape, x.shape)
+            fits = spread_out == x.shape or broadcast_shapes(shape, node.shape) == node.shape
+        except ValueError:
+            fits = False
+        if not fits:
+            raise GradientError(
+                "E122", f"the vjp of {node.op.name} returns a cotangent of another shape than operand {k + 1}",
+                node=node.op.name, where=node.where, expected=str(x.shape), got=str(shape),
+            )  # fmt: skip
 
 
 def _row_cotangents(node: Node, g: Node) -> list[tuple[Node, Node]]:
@@ -301,12 +333,16 @@ def backward(output: Node, cotangent: Any = None) -> None:
                 for x, part in passed_by(g, node, lambda g, x: g, _fit_array, attrgetter("_value")):
                     x._grad = part if x._grad is None else x._grad + part
             parts = node.op.vjp(g, node._value, *[x._value for x in inputs], **node.attrs)
+            if node.op.own:
+                _check(node, parts)
             for x, part in zip(inputs, parts):  # noqa: B905  (strict= costs a tenth of the loop)
                 if part is None or x.op is CONSTANT or x.dtype is not float:
                     continue
                 if type(part) is not _float64 or x.shape:  # scalars, the bulk of a scalar expression, fit as they are
                     if type(part) is Node:
                         part = part._value
+                    elif type(part) in (float, int):
+                        part = np.asarray(part, width)
                     if part.shape != x.shape:
                         part = _fit_array(part, x)
                 if x in found:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from autograd_seq.axes import Axis
-from autograd_seq.errors import AxisError, DTypeError, FeedError, GradientError
+from autograd_seq.errors import AxisError, FeedError, GradientError
 from autograd_seq.graph import feeds
 from autograd_seq.graph.order import postorder, step_order
 from autograd_seq.graph.unroll import Unroller
@@ -156,7 +156,12 @@ class DAG:
         if self._plan is None:
             self._plan = _Plan(self.outputs)
         firm = [a.dtype for name, a in arrays.items() if self.graph.inputs[name].dtype is float]
-        return self._plan.run(self._fed(arrays), dtype, firm)
+        try:
+            return self._plan.run(self._fed(arrays), dtype, firm)
+        except IndexError as error:
+            raise feeds.blamed(self.graph, arrays, error) from error
+        except FeedError as error:
+            raise (feeds.blamed(self.graph, arrays, error) if error.code == "F201" else error) from None
 
     def _fed(self, arrays: dict[str, np.ndarray]) -> dict[Node, Any]:
         fed: dict[Node, Any] = {}
@@ -238,23 +243,21 @@ class _Plan:
         self.fed = [(i, n) for i, n in enumerate(order) if n._value is None and n.op in (INPUT, PARAM)]
         self.calls = [
             (i, n.op.forward, [self.slot[x] for x in n.inputs], n.attrs,
-             n.dtype is float and any(x.dtype is not float for x in n.inputs))
+             n.dtype if n.op.own or (n.dtype is float and any(x.dtype is not float for x in n.inputs)) else None)
             for i, n in enumerate(order) if n._value is None and n.op not in (INPUT, PARAM)
         ]  # fmt: skip
 
     def width(self, fed: Sequence[np.dtype], dtype: Any) -> np.dtype:
         """Return the float width of a run: as asked for, or that of the feeds and tensors, or float64."""
         if dtype is not None:
-            width = np.dtype(dtype)
-            if width.kind not in "fc":
-                raise DTypeError("D302", "dtype= is a width of floats", expected="np.float32, say", got=str(width))
-            return width
+            return feeds.float_width(dtype)
         firm = [*fed]
         firm += [n._value.dtype for _, n in self.valued if n.weak == STRONG and n.dtype is float]
         return np.result_type(*firm) if firm else np.dtype(np.float64)
 
     def run(self, fed: dict[Node, Any], dtype: Any, firm: Sequence[np.dtype]) -> tuple[Any, ...]:
         width = self.width(firm, dtype)
+        kinds = {float: width, int: np.dtype(np.int64), bool: np.dtype(np.bool_)}
         values: list[Any] = [None] * len(self.slot)
         for i, node in self.valued:
             v = node._value
@@ -264,9 +267,9 @@ class _Plan:
             v = fed[node]
             values[i] = v.astype(width) if dtype is not None and node.dtype is float else v
         with np.errstate(all="ignore"):
-            for i, forward, slots, attrs, mixed in self.calls:
+            for i, forward, slots, attrs, kind in self.calls:
                 out = forward(*[values[k] for k in slots], **attrs)
-                values[i] = out.astype(width, copy=False) if mixed else out
+                values[i] = out if kind is None else np.asarray(out).astype(kinds[kind], copy=False)
         return tuple(self._gather(o, values, width) for o in self.outputs)
 
     def _gather(self, out: Values, values: list[Any], width: np.dtype) -> np.ndarray:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from operator import attrgetter
+from traceback import extract_tb
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from autograd_seq.axes import Axis
-from autograd_seq.errors import DTypeError, FeedError, did_you_mean
-from autograd_seq.node import Node, kind_of
+from autograd_seq.errors import AutogradSeqError, DTypeError, FeedError, OperationError, did_you_mean
+from autograd_seq.kinds import kind_of, not_numeric, unmasked, whole_numbers
+from autograd_seq.node import Node
+from autograd_seq.ops.gather import looked_up, out_of_range
+from autograd_seq.ops.leaf import INPUT
 from autograd_seq.ops.random import SEED
 
 if TYPE_CHECKING:
     from autograd_seq.graph.graph import Graph
 
+_SAME_ENTRIES = {"shift", "state", "spread", "along", "at", "slice", "reshape", "transpose", "broadcast_to"}
 _RANK = {bool: 0, int: 1, float: 2}
 
 sort_of = attrgetter("__class__", "shape", "dtype")
@@ -40,6 +46,21 @@ def check(graph: Graph, given: dict[str, Any]) -> dict[str, np.ndarray]:
     return {name: _array(name, node, given.get(name, 0)) for name, node in graph.inputs.items()}
 
 
+def float_width(dtype: Any) -> np.dtype:
+    """Return the width that ``dtype=`` names.
+
+    Raises:
+        DTypeError: it names none.
+    """
+    try:
+        width = np.dtype(dtype)
+    except TypeError:
+        width = np.dtype(object)
+    if width.kind not in "fc":
+        raise DTypeError("D302", "dtype= is a width of floats", expected='"float32" or "float64"', got=repr(dtype))
+    return width
+
+
 def declared(node: Node) -> str:
     """Return the declared layout of an input: ``(t, 3) float``."""
     dims = [a.name for a in node.axes] + [str(n) for n in node.shape]
@@ -48,17 +69,16 @@ def declared(node: Node) -> str:
 
 def _array(name: str, node: Node, value: Any) -> np.ndarray:
     try:
-        array = np.asarray(value)
+        array = np.asarray(unmasked(value, name, node.where))
     except ValueError as error:
         raise FeedError("F104", f"{name} is no regular array", node=name, expected=declared(node), got=str(error)) from None
     if array.size == 0 and array.dtype == np.float64:
         array = array.astype({float: np.float64, int: np.int64, bool: np.bool_}[node.dtype])
     try:
         kind = kind_of(array)
-    except DTypeError as error:
-        raise _not_numeric(name, node, array) from error
-    if kind is int and array.dtype == np.uint64 and array.size and array.max() > np.iinfo(np.int64).max:
-        raise _not_numeric(name, node, array)
+        array = whole_numbers(array)
+    except DTypeError:
+        raise not_numeric(array, name, declared(node), name, node.where) from None
     if _RANK[kind] > _RANK[node.dtype]:
         raise DTypeError(
             "D301", f"{name} has another kind", node=name, where=node.where, expected=declared(node),
@@ -70,21 +90,45 @@ def _array(name: str, node: Node, value: Any) -> np.ndarray:
             "F105", f"{name} has another shape", node=name, where=node.where, expected=declared(node),
             got=str(array.shape), fix=_hint(node, array.shape),
         )  # fmt: skip
-    wide = array.dtype == np.int64 or node.dtype is not int  # integers count in 64 bits, or their products wrap around
-    return array if kind is node.dtype and wide else array.astype({float: np.float64, int: np.int64, bool: bool}[node.dtype])
+    return array if kind is node.dtype else array.astype({float: np.float64, int: np.int64, bool: bool}[node.dtype])
 
 
-def _not_numeric(name: str, node: Node, array: np.ndarray) -> DTypeError:
-    whole = array.dtype == np.uint64 or all(isinstance(v, int) and not isinstance(v, bool) for v in array.flat)
-    if node.dtype is int and array.size and whole:
-        return DTypeError(
-            "D303", f"{name} is too large", node=name, where=node.where, expected="integers of 64 bits, −2⁶³ … 2⁶³ − 1",
-            got=str(max(array.flat, key=abs)),
-        )  # fmt: skip
-    return DTypeError(
-        "D101", f"{name} must be numeric", node=name, where=node.where, expected=declared(node),
-        got=f"an array of {array.dtype}", fix=f"np.asarray({name}, dtype=float) shows which entry is not a number",
+def blamed(graph: Graph, arrays: Mapping[str, Any], error: Exception) -> AutogradSeqError:
+    """Return what is to be said where an index led nowhere: which input holds it, and where; or which operation failed.
+
+    Args:
+        graph: what ran.
+        arrays: what it ran on, by name.
+        error: what came of it.
+    """
+    for node in graph.nodes:
+        index, n = looked_up(node) or (None, 0)
+        while index is not None and index.op is not INPUT:
+            index = index.inputs[0] if index.op.name in _SAME_ENTRIES else None
+        if index is None or (array := arrays.get(graph.name(index))) is None:
+            continue
+        wrong = np.argwhere((array < 0) | (array >= n))
+        if len(wrong):
+            place, name = tuple(map(int, wrong[0])), graph.name(index)
+            entry = f"{name}[{', '.join(map(str, place))}]" if place else name
+            table = f", for {graph.name(node.inputs[0])}" if node.op.name == "take" and node.inputs[0].name else ""
+            return out_of_range(name, f"0 … {n - 1}{table}", f"{entry} = {array[place]}", index)
+    if isinstance(error, AutogradSeqError):
+        return error
+    if str(error).startswith("expected 0 … "):
+        expected, _, got = str(error).removeprefix("expected ").partition(", got ")
+        return out_of_range("an index", expected, got)
+    own = [n for n in graph.nodes if n.op.own]
+    said = [n for n in own if n.op.name in _functions(error)] or own
+    return OperationError(
+        "O128", f"the forward of {said[0].op.name if said else 'an operation'} failed", node=said[0].op.name if said else None,
+        where=said[0].where if said else None, got=f"{type(error).__name__}: {error}",
     )  # fmt: skip
+
+
+def _functions(error: Exception) -> set[str]:
+    """Return the names of the functions in which an error was raised."""
+    return {frame.name for frame in extract_tb(error.__traceback__)}
 
 
 def _hint(node: Node, shape: tuple[int, ...]) -> str | None:
@@ -118,5 +162,5 @@ def told(graph: Graph, given: dict[str, Any]) -> tuple[dict[str, int], dict[str,
     found = sizes(graph, data)
     for name, n in lengths.items():
         if found.setdefault(name, n) != n:
-            raise FeedError("F106", f"the feeds disagree with {name}={n}", expected=f"{name}={found[name]}", got=f"{n}")
+            raise FeedError("F111", f"the feeds disagree with {name}={n}", expected=f"{name}={found[name]}", got=f"{n}")
     return found, data

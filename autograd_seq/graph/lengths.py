@@ -99,7 +99,7 @@ def _outermost_first(over: Mapping[Axis, tuple[Axis, ...]]) -> list[Axis]:
         if not ready:
             a, b = next((a, b) for a in left for b in over[a] if b in left)
             raise AxisError(
-                "A305", f"the length of {a} cannot vary over {b}", expected=f"the length of {b} does not vary over {a}",
+                "A311", f"the length of {a} cannot vary over {b}", expected=f"the length of {b} does not vary over {a}",
                 got=f"lengths of {' and of '.join(x.name for x in left)} that vary over one another", fix=f"lengths={{{b}: 5}}",
             )  # fmt: skip
         out += ready

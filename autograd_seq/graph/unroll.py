@@ -206,7 +206,7 @@ class Unroller:
         if op is INPUT or node.name is not None:
             made.name = self._label(i, point)
         if inputs and op.forward is not None and all([x._value is not None for x in inputs]):
-            made._value, made.weak = compute(op, inputs, attrs), max(min([x.weak for x in inputs]), ARRAY)
+            made._value, made.weak = compute(op, inputs, attrs, node.dtype), max(min([x.weak for x in inputs]), ARRAY)
             if any(x.weak == STRONG for x in inputs):
                 made.weak = STRONG
         return self._keep(made)

@@ -75,7 +75,7 @@ def _sequence(given: Any) -> np.ndarray:
         return np.asarray(given)
     except ValueError:
         raise DataError(
-            "B202", "the steps of a sequence differ in shape", expected="arrays (T, …) alike behind the first dimension",
+            "B211", "the steps of a sequence differ in shape", expected="arrays (T, …) alike behind the first dimension",
             got=repr(given)[:80], fix="fill up the shorter steps first",
         ) from None  # fmt: skip
 

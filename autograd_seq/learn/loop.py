@@ -148,7 +148,7 @@ def _called(step: Step, batch: Any, params: Arrays, number: int) -> tuple[float,
     """Return the loss and the gradients of one batch."""
     if not isinstance(batch, Mapping):
         raise OperationError(
-            "L112", f"batch {number} is no dict of feeds", expected='{"x": …, …}', got=repr(batch)[:80],
+            "L121", f"batch {number} is no dict of feeds", expected='{"x": …, …}', got=repr(batch)[:80],
             fix="one dict of feeds for each step",
         )  # fmt: skip
     if both := [name for name in batch if name in params]:

@@ -23,7 +23,7 @@ add = defop(
     doc="Sum of two values, broadcast as in NumPy.",
 )  # fmt: skip
 sub = defop(
-    "sub", forward=operator.sub, dtype=promote, symbol="−",
+    "sub", forward=operator.sub, dtype=arithmetic, least=int, symbol="−",
     vjp=lambda g, y, a, b: (g, -g),
     doc="Difference of two values.",
 )  # fmt: skip
@@ -44,7 +44,7 @@ div = defop(
     doc="True quotient.",
 )  # fmt: skip
 neg = defop(
-    "neg", shape=same_shape, forward=operator.neg, dtype=promote, symbol="−",
+    "neg", shape=same_shape, forward=operator.neg, dtype=arithmetic, least=int, symbol="−",
     vjp=lambda g, y, x: (-g,),
     doc="The value with its sign changed.",
 )  # fmt: skip
@@ -54,7 +54,7 @@ abs = defop(
     doc="Absolute value; its derivative at 0 is 0.",
 )  # fmt: skip
 sign: Op = defop(
-    "sign", shape=same_shape, forward=np.sign, dtype=promote,
+    "sign", shape=same_shape, forward=np.sign, dtype=arithmetic, least=int,
     vjp=lambda g, y, x: (None,),
     doc="−1, 0 or 1; without gradient.",
 )  # fmt: skip
@@ -89,7 +89,7 @@ def clip(x: Any, low: Any = None, high: Any = None) -> Node:
 # -- powers, exponentials, logarithms -------------------------------------------------------------------------------
 
 _power = defop(
-    "power", forward=np.power, dtype=promote, symbol="^",
+    "power", forward=np.power, dtype=arithmetic, least=int, symbol="^",
     vjp=lambda g, y, a, b: (
         zero_safe_mul(g, zero_safe_mul(b, power(a, b - 1))),
         zero_safe_mul(g, where(equal(a, 0), 0.0, y * _log(where(equal(a, 0), 1.0, a)))),
@@ -97,7 +97,7 @@ _power = defop(
     doc="a to the power b.",
 )  # fmt: skip
 _power_number = defop(
-    "power_number", shape=same_shape, forward=lambda x, n: x**n, symbol="^",
+    "power_number", shape=same_shape, forward=lambda x, n: x**n, symbol="^", least=int,
     dtype=lambda x, *, n: arithmetic(x) if isinstance(n, int) else float,
     vjp=lambda g, y, x, n: (zero_safe_mul(g, n * power(x, n - 1)) if n != 0 else None,),
     doc="x to a fixed power.",
@@ -117,46 +117,53 @@ def power(base: Any, exponent: Any) -> Node:
             base = cast(base, float)
         n = exponent if isinstance(exponent, int) else float(exponent)  # a np.float64 would widen float32
         return base if n == 1 else _power_number(base, n=n)
+    base, exponent = constant(base), constant(exponent)
+    if base.dtype is not float and exponent.dtype is int and _some_negative(exponent):
+        base = cast(base, float)  # as Python does; of integers that are fed NumPy refuses it
     return _power(base, exponent)
 
 
+def _some_negative(x: Node) -> bool:
+    return x._value is not None and bool(np.min(x._value, initial=0) < 0)
+
+
 exp = defop(
-    "exp", shape=same_shape, forward=np.exp,
+    "exp", shape=same_shape, forward=np.exp, least=float,
     vjp=lambda g, y, x: (zero_safe_mul(g, y),),
     doc="e to the power x.",
 )  # fmt: skip
 expm1 = defop(
-    "expm1", shape=same_shape, forward=np.expm1,
+    "expm1", shape=same_shape, forward=np.expm1, least=float,
     vjp=lambda g, y, x: (zero_safe_mul(g, y + 1),),
     doc="exp(x) − 1, exact for small x.",
 )  # fmt: skip
 _log: Op = defop(
-    "log", shape=same_shape, forward=np.log,
+    "log", shape=same_shape, forward=np.log, least=float,
     vjp=lambda g, y, x: (zero_safe_mul(g, 1 / x),),
     doc="Natural logarithm.",
 )  # fmt: skip
 log1p = defop(
-    "log1p", shape=same_shape, forward=np.log1p,
+    "log1p", shape=same_shape, forward=np.log1p, least=float,
     vjp=lambda g, y, x: (zero_safe_mul(g, 1 / (1 + x)),),
     doc="log(1 + x), exact for small x.",
 )  # fmt: skip
 sqrt = defop(
-    "sqrt", shape=same_shape, forward=np.sqrt, symbol="√",
+    "sqrt", shape=same_shape, forward=np.sqrt, least=float, symbol="√",
     vjp=lambda g, y, x: (zero_safe_mul(g, 0.5 / y),),
     doc="Square root.",
 )  # fmt: skip
 sin = defop(
-    "sin", shape=same_shape, forward=np.sin,
+    "sin", shape=same_shape, forward=np.sin, least=float,
     vjp=lambda g, y, x: (g * cos(x),),
     doc="Sine of x in radians.",
 )  # fmt: skip
 arctan = defop(
-    "arctan", shape=same_shape, forward=np.arctan,
+    "arctan", shape=same_shape, forward=np.arctan, least=float,
     vjp=lambda g, y, x: (g / (1 + x * x),),
     doc="Inverse tangent, in radians.",
 )  # fmt: skip
 cos: Op = defop(
-    "cos", shape=same_shape, forward=np.cos,
+    "cos", shape=same_shape, forward=np.cos, least=float,
     vjp=lambda g, y, x: (-g * sin(x),),
     doc="Cosine of x in radians.",
 )  # fmt: skip
@@ -164,7 +171,7 @@ cos: Op = defop(
 # -- activations ----------------------------------------------------------------------------------------------------
 
 tanh = defop(
-    "tanh", shape=same_shape, forward=np.tanh,
+    "tanh", shape=same_shape, forward=np.tanh, least=float,
     vjp=lambda g, y, x: (g * (1 - y * y),),
     doc="Hyperbolic tangent.",
 )  # fmt: skip
@@ -180,17 +187,17 @@ def _softplus(x: Any) -> Any:
 
 
 sigmoid = defop(
-    "sigmoid", shape=same_shape, forward=_sigmoid, symbol="σ",
+    "sigmoid", shape=same_shape, forward=_sigmoid, least=float, symbol="σ",
     vjp=lambda g, y, x: (g * (y * (1 - y)),),
     doc="1 / (1 + exp(−x)), without overflow.",
 )  # fmt: skip
 softplus = defop(
-    "softplus", shape=same_shape, forward=_softplus,
+    "softplus", shape=same_shape, forward=_softplus, least=float,
     vjp=lambda g, y, x: (g * sigmoid(x),),
     doc="log(1 + exp(x)), without overflow.",
 )  # fmt: skip
 relu = defop(
-    "relu", shape=same_shape, forward=lambda x: np.where(x > 0, x, 0), dtype=promote,
+    "relu", shape=same_shape, forward=lambda x: np.where(x > 0, x, 0), dtype=arithmetic, least=int,
     vjp=lambda g, y, x: (g * (y > 0),),
     doc="max(x, 0), with derivative 0 at 0 (as in PyTorch and JAX).",
 )  # fmt: skip
@@ -203,7 +210,7 @@ def _erf_forward(x: Any) -> Any:
 
 
 erf = defop(
-    "erf", shape=same_shape, forward=_erf_forward,
+    "erf", shape=same_shape, forward=_erf_forward, least=float,
     vjp=lambda g, y, x: (g * (2 / math.sqrt(math.pi)) * exp(-x * x),),
     doc="The error function 2/√π ∫₀ˣ exp(−u²) du, to the C library's accuracy.",
 )  # fmt: skip

@@ -16,11 +16,25 @@ from autograd_seq.ops.shape import expand_dims, lead, negative_axis, transpose
 def _checked(index: Any, n: int) -> Any:
     """Return ``index`` if all of it lies in 0 … n − 1: a label of −1 must not silently mean the last class."""
     if index.size and (index.min() < 0 or index.max() >= n):
-        raise FeedError(
-            "F201", "an index is out of range", expected=f"0 … {n - 1}", got=f"{index.min()} … {index.max()}",
-            fix="count classes from 0; mark what is missing by lengths=, not by a negative label",
-        )  # fmt: skip
+        raise out_of_range("an index", f"0 … {n - 1}", f"{index.min()} … {index.max()}")
     return index
+
+
+def out_of_range(label: str, expected: str, got: str, node: Node | None = None) -> FeedError:
+    """Return the error about an index that names nothing."""
+    return FeedError(
+        "F201", f"{label} is out of range", node=getattr(node, "name", None), where=getattr(node, "where", None),
+        expected=expected, got=got, fix="count classes from 0; mark what is missing by lengths=, not by a negative label",
+    )  # fmt: skip
+
+
+def looked_up(node: Node) -> tuple[Node, int] | None:
+    """Return what a node looks up by, and the number of places there are; ``None`` if it looks nothing up."""
+    if node.op in (_take, _pick):
+        return node.inputs[1], node.inputs[0].shape[0 if node.op is _take else -1]
+    if node.op in (_scatter, _one_hot):
+        return node.inputs[-1], node.attrs["n"]
+    return None
 
 
 def _integer(index: Any, what: str) -> Node:

@@ -10,7 +10,8 @@ import numpy as np
 
 from autograd_seq.axes import Axis, as_axes
 from autograd_seq.errors import DTypeError, ShapeError
-from autograd_seq.node import STRONG, Node, kind_of
+from autograd_seq.kinds import kind_of, unmasked, whole_numbers
+from autograd_seq.node import STRONG, Node
 from autograd_seq.op import defop
 from autograd_seq.site import current_scope, scoped, user_site
 
@@ -113,7 +114,9 @@ def tensor(value: Any, *, name: str | None = None, dtype: Any = None) -> Node:
     if dtype is None and not isinstance(value, (np.ndarray, np.generic)):
         dtype = np.float64
     try:
-        array = np.array(value, dtype=dtype)
+        array = whole_numbers(np.array(unmasked(value, name or "a value"), dtype=dtype), name or "a value")
+    except DTypeError:
+        raise
     except (TypeError, ValueError) as error:
         raise DTypeError(
             "D103", "a tensor holds numbers in a regular array", node=name, got=str(error), fix="ag.tensor([1.0, 2.0])"

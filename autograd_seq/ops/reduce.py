@@ -104,15 +104,15 @@ def _log_softmax_forward(x: Any, axis: tuple[int, ...]) -> Any:
 
 
 _logsumexp = defop(
-    "logsumexp", shape=_reduced, forward=_logsumexp_forward, symbol="log Σ exp",
+    "logsumexp", shape=_reduced, least=float, forward=_logsumexp_forward, symbol="log Σ exp",
     vjp=lambda g, y, x, axis, keepdims: (_kept(g, x, axis) * _softmax(x, axis=axis),),
 )  # fmt: skip
 _softmax: Op = defop(
-    "softmax", shape=lambda x, **_: x, forward=_softmax_forward,
+    "softmax", shape=lambda x, **_: x, least=float, forward=_softmax_forward,
     vjp=lambda g, y, x, axis: (y * (g - _sum(g * y, axis=axis, keepdims=True)),),
 )  # fmt: skip
 _log_softmax = defop(
-    "log_softmax", shape=lambda x, **_: x, forward=_log_softmax_forward,
+    "log_softmax", shape=lambda x, **_: x, least=float, forward=_log_softmax_forward,
     vjp=lambda g, y, x, axis: (g - exp(y) * _sum(g, axis=axis, keepdims=True),),
 )  # fmt: skip
 
@@ -151,7 +151,7 @@ max_over = defop(
     doc="The largest among all operands and all points of the axes.",
 )  # fmt: skip
 logsumexp_over = defop(
-    "logsumexp_over", shape=_same, axes=_without, broadcasts=True, symbol="log Σ exp",
+    "logsumexp_over", shape=_same, least=float, axes=_without, broadcasts=True, symbol="log Σ exp",
     forward=lambda *xs, axes=(): _logsumexp_forward(_stacked(xs), (-1,), False),
     vjp=lambda g, y, *xs, axes: tuple(g * _exp_minus(x, y) for x in xs),
     doc="log of the sum of exp over all operands and all points of the axes.",
@@ -256,6 +256,7 @@ def prod(x: Any, axis: Dims = None, *, over: Over = None, keepdims: bool = False
         24.0
     """
     x, dims, varying, fixed = _split(x, axis, over)
+    x = cast(x, int) if x.dtype is bool else x
     for dim in dims:
         x = _halved(x, dim)
     if dims and not keepdims:

@@ -137,19 +137,20 @@ def read(x: Node, key: Any) -> Node:
 # -- step numbers, single steps, other axes -------------------------------------------------------------------------
 
 SIZE = defop(
-    "size", shape=lambda **_: (), dtype=int, forward=None, vjp=lambda g, y, **_: (),
+    "size", shape=lambda **_: (), dtype=int, forward=None, vjp=lambda g, y, *, axis, among=(), of=(): (),
     doc="The number of steps. As a factor of a count, the steps that a value which varies over ``of`` has on ``among``: with "
     "lengths, the product of such factors is the number of its real points.",
 )  # fmt: skip
 INDEX = defop(
-    "index", shape=lambda **_: (), dtype=int, forward=None, vjp=lambda g, y, **_: (), axes=lambda *, axis, **_: (axis,),
+    "index", shape=lambda **_: (), dtype=int, forward=None, axes=lambda *, axis, **_: (axis,),
+    vjp=lambda g, y, *, axis, here=False, row=False: (),
     doc="The step number. With ``here=True`` that of this call, which a carry does not count on; with ``row=True`` as well, "
     "of no step in a call that a carry starts, for then no boundary row is read.",
 )
 AT = defop(
     "at", shape=lambda x, **_: x, dtype=first, forward=None, axes=lambda x, *, axis, **_: tuple(a for a in x if a is not axis),
-    vjp=lambda g, y, x, axis, index, outside, **row: (
-        where(equal(INDEX(axis=axis, here=True, **row), _from_start(index, axis, x)), g, 0.0),),
+    vjp=lambda g, y, x, axis, index, outside, row=False: (
+        where(equal(INDEX(axis=axis, here=True, **({"row": True} if row else {})), _from_start(index, axis, x)), g, 0.0),),
     doc="A step. ``row=True`` says that it is the cotangent of a row in front of the sequence.",
 )  # fmt: skip
 ALONG: Op = defop(

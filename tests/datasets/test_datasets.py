@@ -120,11 +120,11 @@ def test_a_damaged_file_says_what_where_and_how_to_mend(case, monkeypatch):
     with pytest.raises(DataError) as caught:
         getattr(datasets, load)()
     assert str(caught.value).splitlines() == [
-        f"DataError [F101]: a data file of the package is damaged      (autograd_seq/datasets/{where})",
+        f"DataError [B301]: a data file of the package is damaged      (autograd_seq/datasets/{where})",
         f"  expected {difference}",
         "  install the package again: pip install --force-reinstall --no-deps .",
     ]
-    assert (caught.value.code, caught.value.where) == ("F101", f"autograd_seq/datasets/{where}")
+    assert (caught.value.code, caught.value.where) == ("B301", f"autograd_seq/datasets/{where}")
     assert isinstance(caught.value, ValueError)
 
 

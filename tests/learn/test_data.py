@@ -141,7 +141,7 @@ def test_windows_are_views():
 
 @pytest.mark.parametrize(("code", "call"), [
     ("B201", lambda: pad([])), ("B202", lambda: pad([np.ones((2, 3)), np.ones((2, 4))])), ("B202", lambda: pad([1.0, 2.0])),
-    ("B202", lambda: pad([[[1], [1, 2]], [[1]]])), ("B203", lambda: split(10, [np.nan, 1.0])),
+    ("B211", lambda: pad([[[1], [1, 2]], [[1]]])), ("B203", lambda: split(10, [np.nan, 1.0])),
     ("B203", lambda: split(3, "ab")), ("B203", lambda: split(3, [[1.0], [0.5, 0.5]])), ("B203", lambda: split(3, [1j])),
     ("B203", lambda: split(5, [0.5, 0.6])), ("B203", lambda: split(5, [1.5, -0.5])), ("B203", lambda: split(5, [])),
     ("B204", lambda: shuffled(0, np.ones(2), np.ones(3))), ("B205", lambda: windows(1.0, 2)),

@@ -204,7 +204,7 @@ def test_the_bar_knows_how_many_there_will_be(
         ("L110", ag.OperationError, {"steps": 2.5}),
         ("L111", ag.OperationError, {"steps": None}),
         ("L112", ag.OperationError, {"batches": None}),
-        ("L112", ag.OperationError, {"batches": [[1.0]]}),
+        ("L121", ag.OperationError, {"batches": [[1.0]]}),
         ("L113", ag.FeedError, {"batches": {"target": 1.0, "w": 2.0}}),
         ("L114", ag.OperationError, {"step": lambda target, w: w}),
         ("L114", ag.OperationError, {"step": lambda target, w: (w, [w])}),

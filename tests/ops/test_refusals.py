@@ -15,13 +15,13 @@ import numpy as np
 import pytest
 
 import autograd_seq as ag
-from autograd_seq import axes, node, op, site
+from autograd_seq import axes, kinds, node, op, site
 from autograd_seq.op import OPS
 from autograd_seq.ops import elementwise, gather, history, leaf, lifting, linear, loss, random, reduce, shape, time
 from autograd_seq.ops import state as states
 
 MODULES: list[types.ModuleType] = [
-    axes, node, op, site, elementwise, gather, history, leaf, lifting, linear, loss, random, reduce, shape, states, time,
+    axes, kinds, node, op, site, elementwise, gather, history, leaf, lifting, linear, loss, random, reduce, shape, states, time,
 ]  # fmt: skip
 
 
@@ -107,6 +107,10 @@ REFUSALS: list[Refusal] = [
     ("D103", ag.DTypeError, lambda: ag.tensor("a"), r"holds numbers in a regular array"),
     ("D103", ag.DTypeError, lambda: ag.tensor([[1.0], [2.0, 3.0]]), r"regular array(.|\n)*ag.tensor\(\[1.0, 2.0\]\)"),
     ("D104", ag.DTypeError, lambda: x(dtype="real"), r"x has a kind of number(.|\n)*float, int or bool, got 'real'"),
+    ("D105", ag.DTypeError, lambda: ag.constant(np.ma.masked_array([1.0, 2.0], [True, False])),
+     r"a value is a masked array(.|\n)*1 of 2 entries masked"),
+    ("D303", ag.DTypeError, lambda: ag.constant(2**70), r"a value is too large(.|\n)*got 1180591620717411303424"),
+    ("D303", ag.DTypeError, lambda: ag.tensor(np.array([2**63], np.uint64)), r"a value is too large(.|\n)*integers of 64 bits"),
     ("D201", ag.DTypeError, lambda: ag.take(A23, 0.5),
      r"take needs integers(.|\n)*expected int, got float(.|\n)*dtype=int"),
     ("D201", ag.DTypeError, lambda: ag.one_hot(x(), 3), r"one_hot needs integers(.|\n)*dtype=int"),
@@ -121,7 +125,8 @@ REFUSALS: list[Refusal] = [
      r"out of range(.|\n)*0 … 2, got 0 … 3(.|\n)*count classes from 0"),
     ("F201", ag.FeedError, lambda: OPS["scatter_add"](np.ones(2), np.array([0, 4]), n=3, rank=1, index_rank=1),
      r"out of range(.|\n)*0 … 2, got 0 … 4"),
-    ("F201", ag.FeedError, lambda: at_run_time(ag.take(A23, x(dtype=int, name="l")), l=[0, 1, 2]), r"0 … 1, got 2 … 2"),
+    ("F201", ag.FeedError, lambda: at_run_time(ag.take(A23, x(dtype=int, name="l")), l=[0, 1, 2]),
+     r"l is out of range(.|\n)*0 … 1, got l\[2\] = 2"),
     # states
     ("G201", ag.StateError, lambda: state(over=()), r"state s varies over no axis(.|\n)*over=t"),
     ("G202", ag.StateError, lambda: state(over=BOTH, init=1.0),
@@ -160,6 +165,19 @@ REFUSALS: list[Refusal] = [
     ("O107", ag.OperationError, lambda: ag.ticks(t, 3, phase=3), r"within every= steps(.|\n)*phase < 3, got phase=3"),
     ("O108", ag.OperationError, lambda: ag.bernoulli("m", 1.5, over=t), r"p of m is no probability(.|\n)*0 ≤ p ≤ 1, got 1.5"),
     ("G213", ag.StateError, lambda: state(every=0), r"every= of s is a number of steps(.|\n)*got 0"),
+    ("O121", ag.OperationError, lambda: ag.maximum(x(), 0, axis=-1),
+     r"maximum has no attribute axis=.*\n  expected maximum\(a, b\), got axis=…\n(.|\n)*ag.max"),
+    ("O121", ag.OperationError, lambda: ag.tanh(x(), over=t), r"tanh has no attribute over=(.|\n)*ag.softmax"),
+    ("O121", ag.OperationError, lambda: ag.exp(x(), base=2), r"exp has no attribute base="),
+    ("O121", ag.OperationError, lambda: ag.softplus(1.0, beta=2), r"softplus has no attribute beta="),
+    ("O121", ag.OperationError, lambda: OPS["softmax"](A23, axes=(-1,)), r'did you mean "axis"'),
+    ("O121", ag.OperationError, lambda: ag.tanh(x=1.0), r"values are given by position"),
+    ("O122", ag.OperationError, lambda: ag.minimum(x(), 1, 2),
+     r"minimum is given 3 values(.|\n)*expected minimum\(a, b\), got 3 values\n  minimum\(minimum\(a, b\), c\)"),
+    ("O122", ag.OperationError, lambda: ag.minimum(x()), r"minimum is given 1 value(.|\n)*got no b"),
+    ("O122", ag.OperationError, lambda: ag.tanh(1.0, 2.0), r"tanh is given 2 values(.|\n)*expected tanh\(x\)"),
+    ("O122", ag.OperationError, lambda: ag.tanh(), r"tanh is given no values"),
+    ("O123", ag.OperationError, lambda: op.known_op("nothing"), r"the operation nothing is not defined here"),
     ("O201", ag.OperationError, lambda: ag.einsum("ij,jk", A23),
      r"one or two operands, a term each, got 2 terms for 1"),
     ("O201", ag.OperationError, lambda: ag.einsum("i,i,i", [1.0], [1.0], [1.0]), r"got 3 terms for 3 operands"),

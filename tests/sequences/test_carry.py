@@ -61,7 +61,7 @@ def test_the_length_of_an_axis_that_no_feed_tells():
     (first,), carry = graph.evaluate(t=3, carry=None)
     (rest,), _ = graph.evaluate(t=2, carry=carry)
     assert [*first, *rest] == [*graph.evaluate(t=5)[0]] == [0, 1, 3, 6, 10]
-    with pytest.raises(ag.FeedError, match="F106"):
+    with pytest.raises(ag.FeedError, match="F111"):
         ag.Graph(ag.input("x", over=t) + s).evaluate(x=[1.0], t=2)
 
 

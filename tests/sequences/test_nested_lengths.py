@@ -183,7 +183,7 @@ def test_words_of_another_sentence_are_not_read(make: Any, what: str) -> None:
 
 def test_lengths_do_not_vary_over_each_other() -> None:
     f = ag.compile(ag.sum(ag.input("x", over=(w, s)), over=(w, s)))
-    with pytest.raises(ag.AxisError, match="A305") as caught:
+    with pytest.raises(ag.AxisError, match="A311") as caught:
         f(x=np.ones((2, 2)), lengths={(w, s): [1, 2], (s, w): [1, 2]})
     assert "lengths of w and of s that vary over one another" in str(caught.value)
 

@@ -58,7 +58,7 @@ def test_formats_and_themes_are_checked() -> None:
     with pytest.raises(DrawError) as caught:
         plots.loss_curve([1.0]).save("a.dot")
     assert str(caught.value) == (
-        "DrawError [P101]: unknown format of a plot: 'dot'\n  expected one of png, svg, pdf, got 'dot'"
+        "DrawError [P121]: unknown format of a plot: 'dot'\n  expected one of png, svg, pdf, got 'dot'"
     )
     with pytest.raises(DrawError, match="unknown theme: 'sepia'"):
         plots.loss_curve([1.0], theme="sepia")
