@@ -11,6 +11,8 @@ import numpy as np
 
 from autograd_seq.bench.floor import SIZE, bandwidth, product_rate
 from autograd_seq.emit.backends import VARIABLE, chosen
+from autograd_seq.emit.cache import examined
+from autograd_seq.names import shown
 
 OPTIONAL = ("numba", "scipy", "torch", "jax", "autograd", "threadpoolctl")
 """Packages that are used where they are installed."""
@@ -51,7 +53,7 @@ class Report(NamedTuple):
 
     def __str__(self) -> str:
         width = max(len(what) for what, _ in self.lines)
-        table = "\n".join(f"{what:<{width}}  {how}" for what, how in self.lines)
+        table = "\n".join(f"{what:<{width}}  {shown(how)}" for what, how in self.lines)
         return table + "".join(["\n\n", *(f"- {a}\n" for a in self.advice)]).rstrip() if self.advice else table
 
 
@@ -108,6 +110,7 @@ def examine() -> Report:
         ("memory", f"{bandwidth() / 1e9:.1f} GB/s, copying"),
         *((name, version or "not installed") for name, version in installed.items()),
         ("backend", _backend(installed["numba"] is not None)),
+        ("native cache", examined()[1]),
     )
     advice = []
     if wide and (library.kernels or "").lower() in _OLD_KERNELS and not os.environ.get("OPENBLAS_CORETYPE"):

@@ -1,4 +1,4 @@
-"""Native programs by numba: their functions compiled, and kept on disk under a key of their source.
+"""Native programs by numba: their functions compiled, and kept on disk under a key of their source (see ``cache.py``).
 
 numba is imported here alone, when a program is first compiled for it.
 """
@@ -10,8 +10,7 @@ import hashlib
 import linecache
 import math
 import os
-import secrets
-import stat
+import platform
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from autograd_seq.emit import native_block
+from autograd_seq.emit.cache import Stored, cache_folder
 from autograd_seq.emit.native_kernel import AT_HAND, BLOCKS, DEPTH, KERNEL, NEAR, ROWS
 from autograd_seq.emit.native_math import math_source
 from autograd_seq.emit.numpy import Emitted
@@ -77,10 +77,15 @@ def compiled(emitted: Emitted, width: str) -> Any:
     """
     tools = _tools(width)
     text = f"# floats are {width}\n{emitted.source}"
-    path = _kept("program", text, tools["key"])
-    name = str(path) if path else f"<autograd_seq native program {hashlib.sha256(text.encode()).hexdigest()[:16]}>"
+    name = f"<autograd_seq native program {hashlib.sha256(text.encode()).hexdigest()[:16]}>"
     linecache.cache[name] = (len(text), None, text.splitlines(True), name)
-    namespace: dict[str, Any] = {**tools["names"], "native": tools["cached"] if path else tools["native"], **emitted.foreign}
+
+    def native(function: Any) -> Any:
+        made = tools["native"](function)
+        made._cache = Stored(f"{tools['key']}\n{text}\n{function.__name__}")
+        return made
+
+    namespace: dict[str, Any] = {**tools["names"], "native": native, **emitted.foreign}
     exec(builtins.compile(text, name, "exec"), namespace)
     program = namespace["program"]
     if emitted.constants:
@@ -103,6 +108,8 @@ def _tools(width: str) -> dict[str, Any]:
 
 
 def _made(numba: Any, width: str) -> dict[str, Any]:
+    import llvmlite
+
     real = np.dtype(width).type
     flags: dict[str, Any] = {"error_model": "numpy", "boundscheck": False, "nogil": True, "fastmath": {"contract"}}
     flags["pipeline_class"] = _pipeline()
@@ -121,10 +128,9 @@ def _made(numba: Any, width: str) -> dict[str, Any]:
     names |= {name: native_block.block(*shape, lanes, width) for name, shape in BLOCKS.items()}
     source = math_source(width) + KERNEL
     own = b"".join(Path(str(module.__file__)).read_bytes() for module in (native_block, sys.modules[__name__]))
-    key = f"{numba.__version__} {width} {lanes} {hashlib.sha256(source.encode() + own).hexdigest()}"
-    path = _kept("functions", source, key)
-    exec(builtins.compile(source, str(path or f"<autograd_seq functions for {width}>"), "exec"), names)
-    within["cache"] = path is not None
+    versions = f"{platform.python_version()} {numba.__version__} {llvmlite.__version__}"
+    key = f"{versions} {width} {lanes} {hashlib.sha256(source.encode() + own).hexdigest()}"
+    exec(builtins.compile(source, f"<autograd_seq functions for {width}>", "exec"), names)
     row, n = numba.types.CPointer(numba.from_dtype(np.dtype(width))), numba.int64
     # with types given, for numbers that are written out would each be a type of its own
     whole = numba.void(row, n, n, n, row, row, n, n, n, n, n, row)
@@ -134,19 +140,27 @@ def _made(numba: Any, width: str) -> dict[str, Any]:
     }  # fmt: skip
     mark = hashlib.sha256(key.encode()).hexdigest()
     for name, signature in signatures.items():
-        names[name] = _by_address(numba, signature, names[name], f"{name}_{mark}", {**flags, "cache": path is not None})
-    names["step_product"] = numba.njit(whole, **within, forceinline=True)(names["step_product"])
-    return {"names": names, "native": numba.njit(**flags), "cached": numba.njit(**flags, cache=True), "key": key}
+        names[name] = _by_address(numba, signature, names[name], f"{name}_{mark}", flags)
+    step = numba.njit(**within, forceinline=True)(names["step_product"])
+    step._cache = Stored(f"step_product_{mark}")
+    step.compile(whole)
+    step.disable_compile()
+    names["step_product"] = step
+    return {"names": names, "native": numba.njit(**flags), "key": key}
 
 
-def _by_address(numba: Any, signature: Any, function: Any, unique: str, options: dict[str, Any]) -> Any:
+def _by_address(numba: Any, signature: Any, function: Any, unique: str, flags: dict[str, Any]) -> Any:
     """Return a compiled function that others call where it lies, under a name that nothing else has.
 
     Otherwise a copy of it is put into every function that calls it, and optimised there once more.
     """
     from llvmlite import binding
+    from numba.core.ccallback import CFunc
 
-    made = numba.cfunc(signature, **options)(function)
+    options = {name: value for name, value in flags.items() if name != "pipeline_class"}
+    made = CFunc(function, (signature.args, signature.return_type), {}, options, pipeline_class=flags["pipeline_class"])
+    made._cache = Stored(unique)
+    made.compile()
     name = f"autograd_seq_{unique}"
     binding.add_symbol(name, made.address)
     _LIVING.append(made)
@@ -176,48 +190,6 @@ def _lanes(real: Any) -> int:
     features = llvm.get_host_cpu_features()
     size = 64 if features.get("avx512f") else 32 if features.get("avx") else 16
     return size // np.dtype(real).itemsize
-
-
-# -- the cache on disk ---------------------------------------------------------------------------------------------------
-
-
-def cache_folder() -> Path | None:
-    """Return the folder that native code is kept in, or ``None`` if there is none that belongs to this user alone.
-
-    It is ``autograd_seq`` below ``XDG_CACHE_HOME``, which is ``~/.cache`` unless it is set.
-    """
-    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    folder = Path(home) / "autograd_seq"
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        info = folder.stat()
-    except OSError:
-        return None
-    if hasattr(os, "getuid") and (info.st_uid != os.getuid() or info.st_mode & (stat.S_IWGRP | stat.S_IWOTH)):
-        return None  # what others can write must not be run
-    return folder if os.access(folder, os.W_OK) else None
-
-
-def _kept(what: str, text: str, key: str) -> Path | None:
-    """Write a source to the cache, whole or not at all, and return its file."""
-    folder = cache_folder()
-    if folder is None:
-        return None
-    name = hashlib.sha256("\n".join([key, text]).encode()).hexdigest()[:32]
-    path = folder / f"{what}_{name}.py"
-    try:
-        if path.is_file() and path.read_text(encoding="utf-8") == text:
-            return path
-        temporary = folder / f".{secrets.token_hex(8)}.part"
-        handle = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError:
-        return None
-    return path
 
 
 __all__ = ["WIDTHS", "available", "cache_folder", "compiled"]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import threading
 from itertools import pairwise
 from pathlib import Path
@@ -352,39 +350,6 @@ def test_widths_without_native_code_run_in_numpy(numba_cache):
     assert program(x=np.full(9, 1e-3 + 1e-3j))[0] == pytest.approx(np.tanh(np.full(9, 1e-3 + 1e-3j)))
     assert program(x=np.full(9, 0.5, np.longdouble))[0].dtype == np.longdouble
     assert np.isinf(ag.compile(ag.exp(x), backend="numba")(x=np.full(9, 1e6, np.longdouble))[0]).all()  # without a warning
-
-
-# -- the cache ------------------------------------------------------------------------------------------------------------
-
-SCRIPT = """
-import time, numpy as np
-import autograd_seq as ag
-t = ag.Axis("t")
-W, x, s = ag.param("W", (8, 8)), ag.input("x", (8,), over=t), ag.state("s", (8,), over=t)
-s[t] = ag.tanh(W @ s[t - 1] + x[t])
-step = ag.value_and_grad(ag.sum(ag.sum(s, over=t)), W, backend="numba")
-step(W=np.eye(8), x=np.ones((5, 8)))
-run = next(iter(step.program._idle.values()))[0]
-print(sum(run.__globals__["native_1"].stats.cache_hits.values()))
-"""
-
-
-def test_a_second_process_loads_what_the_first_compiled(numba_cache):
-    hits = [subprocess.run([sys.executable, "-c", SCRIPT], check=True, capture_output=True, text=True).stdout.strip()
-            for _ in range(2)]  # fmt: skip
-    assert hits == ["0", "1"]
-    assert len(list(numba_cache.glob("program_*.py"))) == 1 and not list(numba_cache.glob("*.part"))
-
-
-def test_a_folder_that_others_can_write_is_not_used(monkeypatch, tmp_path):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    folder = backend.cache_folder()
-    assert folder is not None and folder.stat().st_mode & 0o777 == 0o700
-    folder.chmod(0o777)
-    assert backend.cache_folder() is None
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "a file" / "below"))
-    (tmp_path / "a file").write_text("")
-    assert backend.cache_folder() is None
 
 
 def test_a_native_program_is_saved_in_numpy_and_profiled_there(tmp_path: Path, numba_cache: Path) -> None:
