@@ -160,8 +160,9 @@ class Writer:
     def _constant(self, node: Node) -> str:
         value = np.asarray(node._value)
         width = "real" if node.dtype is float or node in self.floating else self.width(node)
-        if value.size > 1 and (value == value.flat[0]).all():
-            return self.once(f"full({tuple_code(value.shape)}, {literal(value.flat[0])}, {width})", node.name or "constant")
+        if not value.size or (value.size > 1 and (value == value.flat[0]).all()):  # an empty list does not tell its shape
+            number = literal(value.flat[0]) if value.size else "0"
+            return self.once(f"full({tuple_code(value.shape)}, {number}, {width})", node.name or "constant")
         if value.size > 64:
             name = self.names.new(node.name or "constant")
             self.constants[name] = value

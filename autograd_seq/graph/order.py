@@ -6,7 +6,7 @@ No order here comes from a ``set`` or from ``id()``: the same equations give the
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from autograd_seq.node import Node
@@ -80,15 +80,23 @@ def same_step(node: Node) -> tuple[Node, ...]:
     return node.inputs
 
 
-def step_order(roots: Sequence[Node]) -> list[Node]:
-    """Return all nodes that ``roots`` depend on, through shifts too, so that each follows what it needs at its own step."""
+def step_order(roots: Sequence[Node], after: Mapping[Node, Iterable[Node]] | None = None) -> list[Node]:
+    """Return all nodes that ``roots`` depend on, through shifts too, so that each follows what it needs at its own step.
+
+    Args:
+        roots: nodes.
+        after: what else some nodes are to follow.
+    """
+    def needed(node: Node) -> tuple[Node, ...]:
+        return (*same_step(node), *after[node]) if after and node in after else same_step(node)
+
     seen: set[Node] = set()
-    order = postorder(roots, same_step, seen)
+    order = postorder(roots, needed, seen)
     done = 0
     while done < len(order):  # what shifts read and no same-step edge reached; a later node never precedes its reader
         behind = [x for node in order[done:] for x in node.inputs if node.op in (SHIFT, STATE) and x not in seen]
         done = len(order)
-        order += postorder(behind, same_step, seen)
+        order += postorder(behind, needed, seen)
     return order
 
 

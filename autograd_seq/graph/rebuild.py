@@ -6,7 +6,7 @@ Equal shifts of one node become one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from autograd_seq.axes import Axis, as_axes
 from autograd_seq.errors import AxisError, OperationError
@@ -28,6 +28,7 @@ def rebuild(
     axes: Callable[[Node], tuple[Axis, ...]] = lambda node: node.axes,
     image: dict[Node, Node] | None = None,
     shifts: Callable[[Node, Node], Node] = lambda old, new: new,
+    after: Mapping[Node, Iterable[Node]] | None = None,
 ) -> list[Node]:
     """Return the copies of ``outputs``; nodes that no change reaches are kept as they are.
 
@@ -38,11 +39,13 @@ def rebuild(
         axes: what a state or a shift of the copy varies over; what the old one did by default.
         image: is filled with what became of each node, as the copy grows: a rule may look up what came before.
         shifts: ``shifts(old shift, new one)`` is what readers of the shift see; the new one by default.
+        after: what else has been copied when the rule comes to a node: all that it looks up in ``image``, but for what the node
+            needs at its own step.
 
     Notes:
         Linear in the number of nodes.
     """
-    order = step_order(outputs)
+    order = step_order(outputs, after)
     new: dict[Node, Node] = {} if image is None else image
     source: dict[Node, Node] = {}  # what a shift of the node reads, where that differs from what others read
     equal: dict[tuple[object, ...], Node] = {}

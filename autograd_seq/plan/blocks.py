@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from autograd_seq.graph.rebuild import named_as
+from autograd_seq.graph.rebuild import named_as, rebuild
 from autograd_seq.node import Node, apply
 from autograd_seq.op import OPS, Op, promote
 from autograd_seq.ops.shape import concat
 from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import SHIFT
-from autograd_seq.plan.pack import first_of, part
+from autograd_seq.plan.pack import part
 from autograd_seq.plan.regroup import Places
 
 _MUL, _SLICE = OPS["mul"], OPS["slice"]
@@ -57,7 +57,8 @@ def blocked(outputs: Sequence[Node]) -> list[Node]:
             return named_as(node, _joined(inputs))
         return None
 
-    return first_of(where, list(outputs), [x for m in runs for x in _factors(where, m)], rule, image)
+    after = {m: [x for other in run for x in _factors(where, other)] for m, run in runs.items()}
+    return rebuild(outputs, rule, image=image, after=after)
 
 
 def _joined(parts: Sequence[Node]) -> Node:
@@ -92,7 +93,9 @@ def _runs(where: Places, n: Node) -> list[list[Node]]:
 
 def _is_multiple(where: Places, x: Node) -> bool:
     """Tell whether a node is the product of something that is there before the loop with something that is not."""
-    if x.op is not _MUL or x.dtype is not float or x in where.outputs or any(r.op in (STATE, SHIFT) for r in where.readers[x]):
+    if x.op is not _MUL or x.dtype is not float or x.shape[-1:] == (0,) or x in where.outputs:
+        return False
+    if any(r.op in (STATE, SHIFT) for r in where.readers[x]):
         return False
     late = sum(where.path[y] == where.path[x] for y in x.inputs)
     return late == 1 and all(y.shape == x.shape and set(y.axes) == set(x.axes) and y.dtype is float for y in x.inputs)

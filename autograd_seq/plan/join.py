@@ -8,214 +8,45 @@ Vᵀ δy_t + Wᵀ δ_{t+1} is the same. (With a batch the products before the lo
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from itertools import groupby, pairwise, takewhile
-from typing import Any, NamedTuple
+from itertools import takewhile
+from typing import Any
 
 import numpy as np
 
-from autograd_seq.graph.order import same_step
-from autograd_seq.graph.rebuild import named_as
+from autograd_seq.graph.rebuild import named_as, rebuild
 from autograd_seq.node import Node, apply, constant
 from autograd_seq.op import OPS
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.shape import concat, reshape, transpose
-from autograd_seq.ops.state import STATE, UNDEFINED
+from autograd_seq.ops.state import UNDEFINED
 from autograd_seq.ops.time import SHIFT
+from autograd_seq.plan.joints import Joint, Left, Order, Sum, found_joints, lefts, needs
 from autograd_seq.plan.legal import COPY
-from autograd_seq.plan.linear import Term, late, split
-from autograd_seq.plan.pack import first_of, part
-from autograd_seq.plan.regroup import Places, inner, is_sum
-from autograd_seq.plan.views import stretch
+from autograd_seq.plan.linear import Term
+from autograd_seq.plan.pack import part
+from autograd_seq.plan.regroup import Places
 
-_CONTRACT, _SLICE, _ADD, _SUB = (OPS[n] for n in ("contract", "slice", "add", "sub"))
-_MUL = OPS["mul"]
-_PLACED = {"add", "sub", "mul", "div", "neg", "tanh", "sigmoid", "relu", "exp", "concat"}
-WORTH = 4096
-"""How many multiplications may be moved into a step to save it a call (about 20 are a nanosecond, and a call is 200)."""
-
-
-class Sum(NamedTuple):
-    """A sum, which rows of the joint product it is, its terms, and those that stay outside of the product."""
-
-    node: Node
-    span: tuple[int, int]
-    linear: list[Term]
-    rest: list[tuple[int, Node]]
-
-
-@dataclass(eq=False)
-class Joint:
-    """Sums that become rows of one product.
-
-    Attributes:
-        sums: they.
-        size: how many rows the product has.
-        instead: the product it replaces, where others read some of its rows.
-        vectors: one term for each vector that it reads, those first that are there before the loop.
-    """
-
-    sums: list[Sum]
-    size: int
-    instead: Node | None
-    vectors: list[Term]
+_CONTRACT, _ADD, _SUB, _MUL = (OPS[n] for n in ("contract", "add", "sub", "mul"))
 
 
 def joined(outputs: Sequence[Node]) -> list[Node]:
     """Return the graph with sums of products, in loops over single rows, as one product each."""
     where = Places(outputs)
-    joints = _found(where)
-    return _Joiner(where, joints).run(list(outputs)) if joints else list(outputs)
-
-
-# -- what can be joined -----------------------------------------------------------------------------------------------------
-
-
-def _found(where: Places) -> list[Joint]:
-    """Return the joints of a graph.
-
-    A sum has an *anchor*: a product with something that its own loop computes. Where others read rows of that product too, as
-    of a GRU's r (Wn h), all sums with the same anchor are one joint, and those rows stay what they are.
-    """
-    taken: set[Node] = set()  # vectors that have a row to lie in
-    shared: dict[Node, list[Sum]] = {}
-    found: list[Joint] = []
-    for n in where.nodes:
-        if not single(where, n) or inner(where, n):
-            continue
-        linear, rest = split(where, n)
-        anchor = next((x for x in linear if x.matrix is not None and late(where, n, x)), None)
-        others = [x for x in linear if x is not anchor and late(where, n, x) and _read_elsewhere(where, x)]
-        linear = [x for x in linear if not any(x is y for y in others)]
-        rest += [(1, x.node) for x in others]
-        if anchor is None or len(linear) < 2 or any(where.path[x] != where.path[n] for _, x in rest):
-            continue
-        if anchor.seen is not None and anchor.product is not None and not where.alone(anchor.product):
-            shared.setdefault(anchor.product, []).append(Sum(n, anchor.span, linear, rest))
-        else:
-            _accept(where, [Sum(n, (0, n.shape[-1]), linear, rest)], n.shape[-1], None, found, taken)
-    for product, sums in shared.items():
-        inside = {x for s in sums for x in s.node.inputs if where.alone(x)}
-        read = [stretch(r) for r in where.readers[product] if r not in inside]
-        spans = sorted(s.span for s in sums)
-        apart = all(a[1] <= b[0] for a, b in pairwise(spans))
-        if apart and product not in where.outputs and all(
-            r is not None and all(r[1] <= a or b <= r[0] for a, b in spans) for r in read
-        ):  # fmt: skip
-            _accept(where, sums, product.shape[-1], product, found, taken)
-    return found
-
-
-def single(where: Places, n: Node) -> bool:
-    """Tell whether a node is a sum of vectors of a loop, one of them a step."""
-    path = where.path[n]
-    if not path or not is_sum(n) or len(n.shape) != 1:
-        return False
-    return not set(n.axes) - {loop.axis for loop in path}
-
-
-def _read_elsewhere(where: Places, x: Term) -> bool:
-    """Tell whether others read a product of the same step too."""
-    return x.seen is not None and x.product is not None and not (where.alone(x.product) and where.alone(x.node))
-
-
-def _accept(where: Places, sums: list[Sum], size: int, instead: Node | None, found: list[Joint], taken: set[Node]) -> None:
-    """Add the joint of some sums if all that it reads can lie in one row, and it multiplies little more."""
-    vectors: dict[Any, Term] = {}
-    for s in sums:
-        for x in s.linear:
-            vectors.setdefault(x.key, x)
-    n = sums[0].node
-    carried = [x for x in vectors.values() if late(where, n, x)]
-    early = [x for x in vectors.values() if not late(where, n, x)]
-    moved = [*early, *(x for x in carried if x.matrix is None)]
-    more = sum((1 if x.source is None else x.source.shape[-1]) * size for x in moved)
-    sources = {x.source for x in carried if x.source is not None}
-    if more > WORTH or len(sources) < len(carried) or sources & taken or not all(_placeable(where, n, x) for x in carried):
-        return
-    if any(_needs(where, a, b) for a in sources for b in sources if a is not b):
-        return
-    taken |= sources
-    carried.sort(key=lambda x: (x.seen is None, x.by if x.seen is None else 0))  # what one step leaves lies together
-    found.append(Joint(sums, size, instead, [*early, *carried]))
-
-
-def _placeable(where: Places, n: Node, x: Term) -> bool:
-    """Tell whether a vector can be computed in the row where the product will read it."""
-    source, axis = x.source, where.path[n][-1].axis
-    assert source is not None
-    if source.op.name not in _PLACED or set(source.axes) != set(n.axes) or source.dtype is not float or len(source.shape) != 1:
-        return False
-    readers = [q for r in where.readers[source] for q in (where.readers[r] if r.op is STATE else [r])]
-    states = [r for r in where.readers[source] if r.op is STATE]
-    shifts = [r for r in readers if r.op is SHIFT]
-    if x.by == 0 or x.seen is None:
-        return not shifts or (x.by != 0 and len(where.readers[source]) == 1)
-    return len(states) <= 1 and all(r.attrs["axis"] is axis for r in shifts)
-
-
-def _needs(where: Places, a: Node, b: Node) -> bool:
-    """Tell whether a node needs another one of its loop at the same step."""
-    stack, seen = [a], {a}
-    while stack:
-        for x in same_step(stack.pop()):
-            if x is b:
-                return True
-            if x not in seen and where.path.get(x) == where.path[a]:
-                seen.add(x)
-                stack.append(x)
-    return False
-
-
-# -- writing it -------------------------------------------------------------------------------------------------------------
-
-
-@dataclass(eq=False)
-class Left:
-    """Vectors that one step leaves side by side for another one, on the way back.
-
-    Attributes:
-        joint: whose product reads them.
-        terms: they, as they are in its sums.
-        riders: vectors that its product does not read, but some other equation of the same step.
-        whole: all of them as one vector, when it is made.
-        shift: that, at the step at which it is read.
-    """
-
-    joint: Joint
-    terms: list[Term]
-    riders: list[Node] = field(default_factory=list)
-    whole: Node | None = None
-    shift: Node | None = None
-
-    @property
-    def parts(self) -> list[Node]:
-        """The vectors, what is joined already in its parts."""
-        sources = [x.source for x in self.terms if x.source is not None]
-        return [p for x in sources for p in (x.inputs if x.op.name == "concat" else (x,))]
-
-    @property
-    def size(self) -> int:
-        """The length of what the product reads."""
-        return sum(x.source.shape[-1] for x in self.terms if x.source is not None)
-
-    @property
-    def alone(self) -> bool:
-        """Tell whether it is one vector, as it is."""
-        return len(self.terms) == 1 and not self.riders
+    order = Order(where)
+    joints = found_joints(where, order)
+    return _Joiner(where, joints, order).run(list(outputs)) if joints else list(outputs)
 
 
 class _Joiner:
     """Writes the graph anew, with the joints in it."""
 
-    def __init__(self, where: Places, joints: list[Joint]) -> None:
-        self.where, self.joints = where, joints
+    def __init__(self, where: Places, joints: list[Joint], order: Order) -> None:
+        self.where, self.joints, self.order = where, joints, order
         self.image: dict[Node, Node] = {}
         self.of: dict[Node, tuple[Joint, Sum | None]] = {s.node: (j, s) for j in joints for s in j.sums}
         self.of |= {j.instead: (j, None) for j in joints if j.instead is not None}
         self.made: dict[Joint, tuple[Node, Node]] = {}  # the product, and the row that it reads
-        self.left = [Left(j, [*xs]) for j in joints for by, xs in groupby(
-            [x for x in j.vectors if x.seen is None and x.source is not None], key=lambda x: x.by)]  # fmt: skip
+        self.left = [left for j in joints for left in lefts(j)]
         self.riding: dict[Node, tuple[Left, int, int]] = {}
         for left in {left.joint: left for left in self.left}.values():  # the last ones of each row
             self._take_along(left)
@@ -225,15 +56,7 @@ class _Joiner:
 
     def run(self, outputs: list[Node]) -> list[Node]:
         """Return the graph with the joints in it."""
-        early: list[Node] = []
-        for j in self.joints:
-            path = self.where.path[j.sums[0].node]
-            early += [x.seen for x in j.vectors if x.seen is not None and self.where.path[x.seen] != path]
-            early += [x.matrix for s in j.sums for x in s.linear if x.matrix is not None]
-            early += [s.node for s in j.sums]
-        for left in self.left:
-            early += [*left.parts, *left.riders] if not left.alone else []
-        out = first_of(self.where, outputs, early, self._rule, self.image, self._seen)
+        out = rebuild(outputs, self._rule, image=self.image, shifts=self._seen, after=self.order.after)
         for left in self.left:
             if left.shift is not None:
                 left.shift.inputs = (self._whole(left),)
@@ -345,7 +168,9 @@ class _Joiner:
             if len(shifts) != 1 or shifts[0].op is not SHIFT or any(m is x.source for other in self.left for x in other.terms):
                 continue
             here = {"axis": path[-1].axis, "by": by, "outside": "zero"}
-            if shifts[0].attrs == here and not any(_needs(where, a, b) for p in left.parts for a, b in ((p, m), (m, p))):
+            if shifts[0].attrs != here or any(needs(where, a, b) for p in left.parts for a, b in ((p, m), (m, p))):
+                continue
+            if all(self.order.follows([x], [m]) for x in left.joined):
                 start = left.size + sum(x.shape[-1] for x in left.riders)
                 left.riders.append(m)
                 self.riding[shifts[0]] = left, start, start + m.shape[-1]
@@ -365,7 +190,8 @@ class _Joiner:
                 if x.seen is None:
                     continue
                 for c in where.readers[x.seen]:
-                    if c.op is _CONTRACT and not where.path[c] and where.alone(c) and c.dtype is float:
+                    behind = not where.path[c] and where.at[c] > where.at[j.sums[0].node]
+                    if c.op is _CONTRACT and behind and where.alone(c) and c.dtype is float:
                         side = 0 if c.inputs[0] is x.seen else 1
                         total, other = where.readers[c][0], c.inputs[1 - side]
                         summed = total.op is sum_over and len(total.inputs) == 1 and total.attrs["axes"]
@@ -375,6 +201,7 @@ class _Joiner:
             for group in groups.values():
                 if len(group) > 1:
                     found |= {total: (j, c, side, a, b) for total, c, side, a, b in group}
+                    self.order.after |= {total: j.needs for total, *_ in group}
         return found
 
     def _total(self, node: Node, joint: Joint, product: Node, side: int, start: int, stop: int) -> Node:

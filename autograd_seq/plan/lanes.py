@@ -163,5 +163,8 @@ class Lanes:
             return False
         if read.at < self.at[n] and read.path == self.path[n]:
             return True
+        first = self.found[of].start if of in self.found else 0  # what lies within another array is read by its own entries
         parts = [adjacent(y) for y in self.operands(read.by) if root(y) is of]
-        return of is not n and bool(parts) and all(p is not None and (p[2] <= start or stop <= p[1]) for p in parts)
+        return of is not n and bool(parts) and all(
+            p is not None and (first + p[2] <= start or stop <= first + p[1]) for p in parts
+        )  # fmt: skip

@@ -138,14 +138,8 @@ def _replaced(outputs: list[Node], where: Places, plans: dict[Node, tuple[list[N
             return named_as(node, apply(_SLICE, sums[key], key=inputs[0].attrs["key"]))
         return None
 
-    return first_of(where, outputs, [n.inputs[side] for n, (_, side) in plans.items()], rule, image)
-
-
-def first_of(where: Places, outputs: list[Node], early: Iterable[Node], rule: Any, image: dict[Node, Node],
-             shifts: Any = lambda old, new: new) -> list[Node]:  # fmt: skip
-    """Rebuild a graph so that the rule finds what became of ``early`` when it comes to what is packed."""
-    early = sorted(dict.fromkeys(early), key=where.ready)
-    return rebuild([*early, *outputs], rule, image=image, shifts=shifts)[len(early) :]
+    after = {n: [m.inputs[side] for m in lanes] for n, (lanes, side) in plans.items()}
+    return rebuild(outputs, rule, image=image, after=after)
 
 
 def _lane(node: Node, lanes: list[Node], side: int, image: dict[Node, Node], whole: dict[Node, Node]) -> Node:
@@ -274,7 +268,8 @@ def _alike(outputs: list[Node]) -> tuple[list[Node], bool]:
         start = sum(n.shape[-1] for n in run[:at])
         return named_as(node, part(whole[first], -1, start, start + node.shape[-1]))
 
-    return first_of(where, outputs, [x for n in runs for x in n.inputs], rule, image), True
+    after = {n: [x for m in run for x in m.inputs] for n, run in runs.items()}
+    return rebuild(outputs, rule, image=image, after=after), True
 
 
 def _ready(where: Places, run: Sequence[Node]) -> bool:

@@ -15,7 +15,7 @@ from autograd_seq.op import OPS
 from autograd_seq.ops.shape import concat
 from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import SHIFT
-from autograd_seq.plan.join import single
+from autograd_seq.plan.joints import single
 from autograd_seq.plan.pack import part
 from autograd_seq.plan.regroup import Places
 from autograd_seq.plan.views import stretch
