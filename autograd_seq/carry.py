@@ -21,11 +21,11 @@ from autograd_seq.graph.carry import Cut, Slot, cut_along
 from autograd_seq.graph.dag import DAG
 from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.lengths import told
+from autograd_seq.graph.pieces import read_back
 from autograd_seq.kinds import kind_of
 from autograd_seq.names import shown
 from autograd_seq.node import Node
 from autograd_seq.op import FUNCTIONS
-from autograd_seq.ops.time import SHIFT
 
 
 class Runs(Protocol):
@@ -262,8 +262,9 @@ class CarriedProgram(Carried):
     ``outs, carry = program(…, carry=carry)``: the first call gets ``carry=None`` or none. Running T1 steps and then T2 with
     the carry equals running T1 + T2 steps: states and shifted inputs go on, ``ag.index`` counts on, random draws are those
     of the later steps. What lies inside of one step does not: a loop over another axis starts from its own rows at each of
-    them. Sums, means, picked steps and gradients are of the steps of the call; no gradient flows through a carry, and rows
-    in front of the sequence (``init=``) have one in a first call only.
+    them. Sums, means, picked steps and gradients are of the steps of the call. No gradient flows through a carry; a row in
+    front of the sequence (``init=``) has one in the calls whose steps read it. Tangents, which are gradients of gradients that
+    read no later step, go on as states do.
 
     Attributes:
         first: the program of a first call.
@@ -318,7 +319,7 @@ class CarriedProgram(Carried):
 
 def _equations(graph: Graph, axis: Axis) -> str:
     """Return a digest of an axis and of what is read at earlier steps of it."""
-    behind = [n.inputs[0] for n in graph.nodes if n.op is SHIFT and n.attrs["axis"] is axis and n.attrs["by"] > 0]
+    behind = list(dict.fromkeys(x for x, _ in read_back(graph, axis)))
     return hashlib.sha256(f"{axis}\n{Graph(behind) if behind else ''}".encode()).hexdigest()
 
 

@@ -22,13 +22,14 @@ from autograd_seq.emit import backends, numba
 from autograd_seq.emit.profile import MARK, Profile, marked
 from autograd_seq.emit.sharing import Sharing
 from autograd_seq.emit.standalone import standalone, write
-from autograd_seq.errors import AxisError, FeedError, GradientError, OperationError
+from autograd_seq.errors import AxisError, CarryError, FeedError, GradientError, OperationError
 from autograd_seq.grad.reverse import grad
 from autograd_seq.graph import feeds
-from autograd_seq.graph.carry import cut_along
+from autograd_seq.graph.carry import carried_axis, cut_along
 from autograd_seq.graph.check import check_lengths
 from autograd_seq.graph.graph import Graph, flatten
 from autograd_seq.graph.lengths import Over, check_needs, fed, ragged, told
+from autograd_seq.graph.pieces import not_a_sum
 from autograd_seq.graph.shares import shares
 from autograd_seq.names import shown
 from autograd_seq.node import STRONG, Node
@@ -452,15 +453,17 @@ def value_and_grad(loss: Node, wrt: Sequence[Node | str] | Node | None = None, *
     """Compile a loss together with its gradients.
 
     Args:
-        loss: a float scalar without axes.
+        loss: a float scalar without axes; with ``carry=`` a sum over the steps.
         wrt: parameters or inputs, or their names; all float parameters of the loss by default.
         options: as for :func:`compile`.
 
     Returns:
-        A function of the feeds that returns ``(loss, {name: gradient})``.
+        A function of the feeds that returns ``(loss, {name: gradient})``; with ``carry=`` one that returns
+        ``((loss, gradients), carry)``.
 
     Raises:
         GradientError: the loss is no float scalar, or something in ``wrt`` has no gradient.
+        CarryError: with ``carry=``, losses of pieces do not add up to that of the whole.
 
     Example:
         >>> import autograd_seq as ag
@@ -470,8 +473,17 @@ def value_and_grad(loss: Node, wrt: Sequence[Node | str] | Node | None = None, *
         >>> loss, grads = step(w=0.5, x=[1.0, 2.0])
         >>> float(loss), float(grads["w"])
         (1.25, 5.0)
+
+    Notes:
+        With ``carry=`` it is truncated backpropagation: losses of pieces, added up, are the loss of the whole; gradients, added
+        up, are those in which each step's loss sees the steps of its own piece, and the rows in front (``init=``) that these
+        read. A mean, a last step, or a function of a sum is of another value in each piece, and a penalty on parameters would
+        count once a piece: these are refused. Where a piece's own is what is wanted, ``compile([loss, *grad(loss, nodes)],
+        carry=True)`` computes it.
     """
     graph = Graph(loss)
+    if isinstance(options.get("carry"), Axis) or options.get("carry") is True:
+        _check_adds_up(graph, loss, carried_axis(graph, options["carry"]))
     chosen: Sequence[Node | str]
     if wrt is None:
         chosen = [n for n in graph.inputs.values() if n.op is PARAM and n.dtype is float]
@@ -485,6 +497,21 @@ def value_and_grad(loss: Node, wrt: Sequence[Node | str] | Node | None = None, *
                 fix="ag.compile([loss, *ag.grad(loss, nodes)]) returns gradients in order",
             )  # fmt: skip
     return ValueAndGrad(compile([loss, *grad(loss, nodes)], **options), [str(n.name) for n in nodes])
+
+
+def _check_adds_up(graph: Graph, loss: Node, axis: Axis) -> None:
+    """Refuse a loss whose values on pieces of an axis do not add up to its value on all steps."""
+    node = not_a_sum(loss, axis)
+    if node is None:
+        return
+    name = graph.name(node)
+    raise CarryError(
+        "K115", f"losses of pieces of {axis} do not add up, because of {name}", node=name, where=node.where or loss.where,
+        expected=f"a sum over {axis}, times numbers or parameters",
+        got=f"{name}, which is of another value in each piece, or counts once in each",
+        fix=f"in place of a mean: ag.sum(…, over={axis}) / n, with the n of the whole, a number or an input\n"
+        "for each piece's own loss: ag.compile([loss, *ag.grad(loss, wrt)], carry=True)",
+    )  # fmt: skip
 
 
 __all__ = ["Program", "ValueAndGrad", "compile", "value_and_grad"]

@@ -143,15 +143,14 @@ SIZE = defop(
 )  # fmt: skip
 INDEX = defop(
     "index", shape=lambda **_: (), dtype=int, forward=None, axes=lambda *, axis, **_: (axis,),
-    vjp=lambda g, y, *, axis, here=False, row=False: (),
-    doc="The step number. With ``here=True`` that of this call, which a carry does not count on; with ``row=True`` as well, "
-    "of no step in a call that a carry starts, for then no boundary row is read.",
+    vjp=lambda g, y, *, axis, here=False: (),
+    doc="The step number. With ``here=True`` that of this call, which a carry does not count on.",
 )
 AT = defop(
     "at", shape=lambda x, **_: x, dtype=first, forward=None, axes=lambda x, *, axis, **_: tuple(a for a in x if a is not axis),
     vjp=lambda g, y, x, axis, index, outside, row=False: (
-        where(equal(INDEX(axis=axis, here=True, **({"row": True} if row else {})), _from_start(index, axis, x)), g, 0.0),),
-    doc="A step. ``row=True`` says that it is the cotangent of a row in front of the sequence.",
+        where(equal(INDEX(axis=axis, **({} if row else {"here": True})), _from_start(index, axis, x)), g, 0.0),),
+    doc="A step. ``row=True`` says that it is the cotangent of a row in front of the sequence: a carry counts its steps on.",
 )  # fmt: skip
 ALONG: Op = defop(
     "along", shape=lambda x, **_: x, dtype=first, forward=None,

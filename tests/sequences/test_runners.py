@@ -8,7 +8,7 @@ run as plain Python; some of these programs run compiled in ``tests/emit``.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -123,9 +123,34 @@ def after_the_cut(case: Sequences, wrt: Sequence[ag.Node], parts: Sequence[dict[
     rows = {feed: row for slot in cut.slots for feed, row in zip(slot.feeds, carry[slot.name], strict=True)}
     known = {name: value for name, value in {**fed, **rows, str(cut.steps): carry.steps}.items() if name in graph.inputs}
     alive = [p for p in wrt if p.name in graph.inputs]
-    value, *grads = graph.unroll(**graph.sizes(known)).grad(alive, with_outputs=True).evaluate(**known)
-    found = dict(zip([p.name for p in alive], grads, strict=True))
+    fed_rows = [n for n in graph.inputs.values() if n.name in rows]
+    value, *grads = graph.unroll(**graph.sizes(known)).grad([*alive, *fed_rows], with_outputs=True).evaluate(**known)
+    found = dict(zip([p.name for p in alive], grads, strict=False))
+    slopes = dict(zip([n.name for n in fed_rows], grads[len(alive) :], strict=True))
+    for p, part in in_front(case, cut, slopes, carry.steps, fed):
+        found[p] = found.get(p, 0.0) + part
     return [value, *(found.get(p.name, np.zeros(p.shape)) for p in wrt)]
+
+
+def in_front(case: Sequences, cut: Any, slopes: dict[str, Any], steps: int, fed: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Return what parameters get through rows that stood in front of the sequence, and are carried on where it was short."""
+    states = {s.name: s for s in ag.Graph(case.first).nodes if s.op.name == "state"}
+    for slot in cut.slots:
+        bounds = [x for x in getattr(states.get(slot.name), "attrs", {}).get("bounds", ()) if x.axis is case.t]
+        for j, feed in enumerate(slot.feeds if bounds else ()):
+            if j >= slot.rows - steps or feed not in slopes:
+                continue
+            (bound,) = bounds
+            given = states[slot.name].inputs[bound.start : bound.stop]
+            row = given[0] if bound.rows is None else given[j + steps - slot.rows]
+            params = [p for p in ag.Graph(row).inputs.values() if p.op.name == "param"]
+            spread = tuple(a for a in slot.axes if a not in row.axes)
+            slope = slopes[feed].sum(axis=tuple(slot.axes.index(a) for a in spread))
+            known = {name: value for name, value in fed.items() if name in ag.Graph(row).inputs}
+            for p in params:
+                cotangent = ag.input("slope", row.shape, over=row.axes)
+                graph = ag.Graph(ag.grad(row, p, cotangent=cotangent))
+                yield p.name, graph.evaluate(**{k: v for k, v in {**known, "slope": slope}.items() if k in graph.inputs})[0]
 
 
 @pytest.mark.parametrize(("order", "seed"), [*((1, s) for s in RAGGED), *((2, s) for s in (6, 24))])

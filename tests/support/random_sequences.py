@@ -300,6 +300,17 @@ class Sequences(Chance):
             total = total + ag.sum(ag.sum(ag.sin(g) if own else g * numbers), over=x.axes)
         return total
 
+    def tangent(self, value: ag.Node) -> ag.Node:
+        """How a value moves along a direction in all it is made of: reverse mode, and its adjoint."""
+        known = {*self.params, *self.inputs}
+        wrt = [n for n in ag.Graph(value).inputs.values() if n in known]
+        u = ag.input(f"u_{value.name or id(value)}", value.shape, over=value.axes)
+        total = ag.constant(0.0) * value
+        for x, g in zip(wrt, ag.grad(value, wrt, cotangent=u), strict=True):
+            numbers = np.random.default_rng([self.seed, *str(x.name).encode()]).normal(size=x.shape)
+            total = total + ag.grad(g, u, cotangent=ag.cos(x) if x.axes else numbers)
+        return total
+
     @property
     def nodes(self) -> list[ag.Node]:
         """The loss, its gradients, the extras."""

@@ -1,0 +1,120 @@
+"""What reads earlier steps of an axis, what reads later ones, and which losses of pieces add up to that of the whole.
+
+What reads no later step is the same in pieces as it is in the whole, tangents (reverse mode applied twice) among it: they
+read the past like states, with zeros in front. What does read later steps, as gradients do, is of the piece alone: the reads
+of the past that only second derivatives make begin at zero in each.
+"""
+
+from __future__ import annotations
+
+from operator import attrgetter
+from typing import NamedTuple
+
+import numpy as np
+
+from autograd_seq.axes import Axis
+from autograd_seq.graph.graph import Graph
+from autograd_seq.graph.order import behind, postorder, rows
+from autograd_seq.graph.unroll import REDUCTIONS
+from autograd_seq.node import Node
+from autograd_seq.ops.time import ALONG, AT, SHIFT, SIZE
+
+Source = tuple[Node, bool]
+"""A value that is read at earlier steps, and whether there are zeros in front of it to these reads, though it has rows."""
+
+
+FACTORS = {"mul", "zero_safe_mul", "contract"}
+LINEAR = {"neg", "reshape", "transpose", "slice", "place", "broadcast_to", "spread"}
+
+inputs_of = attrgetter("inputs")
+
+
+class Shifts(NamedTuple):
+    """The shifts along an axis that read earlier steps, also those of earlier calls.
+
+    Attributes:
+        values: on them depend what is carried, and outputs that read no later step.
+        lasting: on them depends what is carried for the rows that it shows: to gradients it is given.
+        later: all nodes that read later steps.
+    """
+
+    values: list[Node]
+    lasting: set[Node]
+    later: set[Node]
+
+
+def shifts_back(graph: Graph, axis: Axis) -> Shifts:
+    shifts = [n for n in graph.nodes if n.op is SHIFT and n.attrs["axis"] is axis]
+    later = behind(graph.nodes, [n for n in shifts if n.attrs["by"] < 0])
+    back = [n for n in shifts if n.attrs["by"] > 0]
+    lasting = set(postorder([n for n in back if n.attrs["outside"] == "bounds"], inputs_of))
+    exact = lasting.union(postorder([o for o in graph.outputs if o not in later], inputs_of))
+
+    def within(found: set[Node]) -> list[Node]:
+        """Return the shifts that are found, and those that read the same: in a copy of the graph they are one."""
+        reads = {(source_of(n), n.attrs["by"], n.attrs["outside"]) for n in back if n in found}
+        return [n for n in back if (source_of(n), n.attrs["by"], n.attrs["outside"]) in reads]
+
+    return Shifts(within(exact), set(within(lasting)), later)
+
+
+def read_back(graph: Graph, axis: Axis) -> dict[Source, int]:
+    """Return what later calls read of earlier ones, and how many rows of each: the longest delay.
+
+    Those are the sources of all shifts that show rows, and of those with zeros in front (adjoints of adjoints, that is
+    tangents) on which something depends that is the same in pieces as in the whole.
+    """
+    reads: dict[Source, int] = {}
+    for n in shifts_back(graph, axis).values:
+        reads[source_of(n)] = max(n.attrs["by"], reads.get(source_of(n), 0))
+    return reads
+
+
+def source_of(shift: Node) -> Source:
+    x = shift.inputs[0]
+    return x, shift.attrs["outside"] == "zero" and rows(x, shift.attrs["axis"], "init")[0] is not None
+
+
+def reads_all(n: Node, axis: Axis) -> bool:
+    """Tell whether a node at one step reads later ones, or their number."""
+    if n.op is SHIFT:
+        return n.attrs["axis"] is axis and n.attrs["by"] < 0
+    if n.op in (AT, SIZE, ALONG):
+        return axis in (n.attrs["axis"], n.attrs.get("other"))
+    return n.op.name in REDUCTIONS and axis in n.attrs["axes"]
+
+
+def not_a_sum(loss: Node, axis: Axis) -> Node | None:
+    """Return what keeps a loss from adding up over pieces of an axis: a node that is no sum of terms of single steps.
+
+    Example:
+        >>> import autograd_seq as ag
+        >>> t = ag.Axis("t")
+        >>> x = ag.input("x", over=t)
+        >>> not_a_sum(0.5 * ag.sum(x * x[t - 1], over=t), t), not_a_sum(ag.last(x, over=t), t)
+        (None, at: float)
+    """
+    order = postorder([loss], inputs_of)
+    dependent = behind(order, [n for n in order if axis in n.axes or n.attrs.get("axis") is axis])
+    stack = [loss]
+    while stack:
+        n = stack.pop()
+        moving = [x for x in n.inputs if x in dependent]
+        scaled = len(moving) == 1 and (n.op.name in FACTORS or (n.op.name == "div" and moving[0] is n.inputs[0]))
+        if n.op.name == "sum_over" and axis in n.attrs["axes"]:
+            terms = postorder(n.inputs, inputs_of)
+            if odd := [m for m in terms if reads_all(m, axis) or _derived(m, axis)]:
+                return odd[0]
+        elif scaled or n.op.name in LINEAR or n.op.name in _ADDING or (n.op.name == "cast" and n.dtype is float):
+            stack += moving if scaled else n.inputs[::-1]
+        elif not (n.op is SIZE and n.attrs["axis"] is axis) and (n._value is None or np.any(n._value)):
+            return n
+    return None
+
+
+_ADDING = {"add", "sub", "sum", "sum_over"}
+
+
+def _derived(n: Node, axis: Axis) -> bool:
+    """Tell whether a node is a read that derivatives make: those of a piece are not those of the whole."""
+    return n.op is SHIFT and n.attrs["axis"] is axis and n.attrs["outside"] == "zero"
