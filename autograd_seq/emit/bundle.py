@@ -75,6 +75,16 @@ class Bundle:
         return name
 
 
+    def hold(self, value: Any, wanted: str) -> str:
+        """Hand an object to the program as it is; returns its name there."""
+        for name, known in self.foreign.items():
+            if known is value:
+                return name
+        name = self._name(wanted)
+        self.foreign[name] = value
+        return name
+
+
 def _place(function: Any) -> tuple[str, str]:
     return getattr(function, "__module__", ""), getattr(function, "__name__", "")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from autograd_seq.axes import Axis
 from autograd_seq.emit import calls, entries
@@ -125,18 +125,23 @@ def _local(w: Writer, node: Node, xs: list[str]) -> None:
 def _call(w: Writer, node: Node, xs: list[str]) -> str:
     """Return the call of an operation's own forward."""
     function = w.bundle.add(node.op.forward, node.op.name)
-    code = f"{function}({', '.join([*xs, *(f'{k}={attribute(v)}' for k, v in node.attrs.items())])})"
+    code = f"{function}({', '.join([*xs, *(f'{k}={_attribute(w, k, v)}' for k, v in node.attrs.items())])})"
     if node.op.name == "reshape" or (node.op.name not in BUILT_IN and node.op.vjp):  # what may return a view of an operand
         return f"array({code}, {w.width(node)})"
     plain = node.dtype is float and node.inputs and all(x.dtype is float for x in node.inputs)
     return code if plain or node.dtype is not float else f"np.asarray({code}, real)"
 
 
+def _attribute(w: Writer, name: str, value: Any) -> str:
+    """Return an attribute as source; an object that has no literal under its name, or that of its attribute."""
+    return attribute(value, lambda held: w.bundle.hold(held, getattr(held, "__name__", name)))
+
+
 def _draw(w: Writer, node: Node, xs: list[str]) -> None:
     """Write draws into the array of a node: the points of its axes as they are declared."""
     function = w.bundle.add(node.op.forward, "draw")
     declared: list[Axis] = list(node.attrs["over"])
-    attrs = ", ".join(f"{k}={attribute(v)}" for k, v in node.attrs.items() if k != "over")
+    attrs = ", ".join(f"{k}={_attribute(w, k, v)}" for k, v in node.attrs.items() if k != "over")
     numbers = [w.array(step) for step in node.inputs[1:]]  # of steps that are counted on from what is fed
     axes = list(dict.fromkeys([*declared, *(a for x in numbers for a in x.axes)]))
     given, point = [xs[0]], "point" if axes == declared else f"point[:{len(declared)}]"

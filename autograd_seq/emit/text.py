@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
@@ -143,12 +143,28 @@ def number_name(value: np.ndarray) -> str:
     return known.get(float(number), f"number_{text}")
 
 
-def attribute(value: Any) -> str:
-    """Return an attribute of an operation as source."""
-    if isinstance(value, tuple):
-        return tuple_code([attribute(v) for v in value])
-    if isinstance(value, slice):
-        return f"slice({value.start}, {value.stop}, {value.step})"
-    if isinstance(value, type):
-        return value.__name__
-    return repr(value)
+def attribute(value: Any, held: Callable[[Any], str]) -> str:
+    """Return an attribute of an operation as source: a literal where there is one for exactly this value.
+
+    Args:
+        value: anything.
+        held: takes an object that has no literal, and returns the name by which the program has it.
+    """
+    kind = type(value)
+    if value is None or value is Ellipsis or kind in (bool, int, str, bytes):
+        return repr(value)
+    if kind is float:
+        return repr(value) if np.isfinite(value) else f'float("{value}")'
+    if kind is tuple:
+        return tuple_code([attribute(v, held) for v in value])
+    if kind is list:
+        return f"[{', '.join([attribute(v, held) for v in value])}]"
+    if kind is dict:
+        return f"{{{', '.join([f'{attribute(k, held)}: {attribute(v, held)}' for k, v in value.items()])}}}"
+    if kind is slice:
+        return f"slice({', '.join([attribute(v, held) for v in (value.start, value.stop, value.step)])})"
+    if any(value is plain for plain in (float, int, bool)):
+        return str(value.__name__)
+    if isinstance(value, np.generic) and value.dtype.name in ("float32", "float64", "int64", "bool"):
+        return f"np.{kind.__name__}({attribute(value.item(), held)})"
+    return held(value)

@@ -72,12 +72,20 @@ def _key(node: Node) -> Any:
 
 
 def frozen(value: Any) -> Any:
-    """Return attributes as something hashable."""
+    """Return attributes as something hashable, by which what is equal and of one kind is the same: 2 and 2.0 are not."""
     if isinstance(value, dict):
         return tuple((k, frozen(v)) for k, v in value.items())
     if isinstance(value, (tuple, list)):
         return tuple(map(frozen, value))
-    return (value.start, value.stop, value.step) if isinstance(value, slice) else value
+    if isinstance(value, slice):
+        return value.start, value.stop, value.step
+    if isinstance(value, float):
+        return float, repr(value)  # 0.0 and −0.0 differ, NaN and NaN do not
+    try:
+        hash(value)
+    except TypeError:
+        return object, id(value)
+    return type(value), value
 
 
 # -- identities -------------------------------------------------------------------------------------------------------
