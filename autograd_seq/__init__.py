@@ -10,6 +10,7 @@
 [1.30472, 1.332513]
 """
 
+import autograd_seq.copies  # noqa: F401 - nodes are copied by it
 from autograd_seq import datasets, nn, ops
 from autograd_seq.axes import Axis, Index
 from autograd_seq.carry import CarriedProgram, Carry

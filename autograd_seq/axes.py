@@ -5,6 +5,8 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterable
 from typing import Any
+from uuid import uuid4
+from weakref import WeakValueDictionary
 
 from autograd_seq.errors import AxisError
 from autograd_seq.names import shown
@@ -13,7 +15,8 @@ from autograd_seq.names import shown
 class Axis:
     """An axis that values can vary over: time, say. Its length comes with the data.
 
-    Two axes are the same only if they are the same object; within a graph their names must differ.
+    Two axes are the same only if they are the same object; within a graph their names must differ. Copies of what varies over
+    an axis vary over the same one, and what comes back from another process does.
 
     Example:
         >>> t = Axis("t")
@@ -21,9 +24,10 @@ class Axis:
         (t - 1, t, t + 2)
     """
 
-    __slots__ = ("name",)
+    __slots__ = ("__weakref__", "_mark", "name")
 
     def __init__(self, name: str) -> None:
+        self._mark: str | None = None
         if not isinstance(name, str) or not name:
             raise AxisError(
                 "A101", "an axis needs a name", expected="a non-empty string", got=repr(name), fix='ag.Axis("t")'
@@ -38,8 +42,32 @@ class Axis:
     def __sub__(self, steps: int) -> Index:
         return Index(self, -_steps(self, steps))
 
+    def __copy__(self) -> Axis:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Axis:
+        return self
+
+    def __reduce__(self) -> Any:
+        if self._mark is None:
+            self._mark = uuid4().hex
+        _MARKED[self._mark] = self
+        return _marked, (self.name, self._mark)
+
     def __repr__(self) -> str:
         return shown(self.name)
+
+
+_MARKED: WeakValueDictionary[str, Axis] = WeakValueDictionary()
+
+
+def _marked(name: str, mark: str) -> Axis:
+    """Return the axis of a mark, which is the same however often it comes here."""
+    axis = _MARKED.get(mark)
+    if axis is None:
+        axis = Axis(name)
+        axis._mark, _MARKED[mark] = mark, axis
+    return axis
 
 
 class Index:

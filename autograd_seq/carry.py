@@ -288,6 +288,11 @@ class CarriedProgram(Carried):
     """
 
     first: Any
+    again: tuple[Any, ...]
+    """What it is made again from, where it is copied."""
+
+    def __reduce__(self) -> Any:
+        return self.again
 
     @property
     def source(self) -> str:

@@ -220,6 +220,21 @@ class Node:
         """See :func:`autograd_seq.along`."""
         return FUNCTIONS["along"](self, axis, other)
 
+    # -- copies ---------------------------------------------------------------------------------------------------
+
+    def __copy__(self) -> Node:
+        """Return another node that reads the same inputs."""
+        if any(self is one for one in UNIQUE.values()):
+            return self
+        made = Node.__new__(Node)
+        for name in Node.__slots__:
+            if name != "__weakref__":
+                setattr(made, name, getattr(self, name))
+        return made
+
+    def __reduce__(self) -> Any:
+        return FUNCTIONS["reduced"](self)
+
     # -- the index notation ---------------------------------------------------------------------------------------
 
     def __getitem__(self, key: Any) -> Node:
@@ -310,6 +325,9 @@ class Node:
     def __ror__(self, other: Any) -> Node:
         return apply(OPS["logical_or"], other, self)
 
+
+UNIQUE: dict[str, Node] = {}
+"""Nodes that are the same wherever they are, copies included: the seed of a run, say."""
 
 CONSTANT = defop("constant", shape=lambda: (), forward=None, vjp=lambda g, y: (), symbol="const")
 

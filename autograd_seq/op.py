@@ -64,6 +64,12 @@ class Op:
     def __repr__(self) -> str:
         return f"<op {self.name}>"
 
+    def __copy__(self) -> Op:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Op:
+        return self
+
     def __reduce__(self) -> Any:
         """Go by name: what an operation is made of is the program's, wherever its nodes go."""
         return known_op, (self.name,)

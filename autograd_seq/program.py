@@ -74,6 +74,7 @@ class Program:
         self.graph = graph
         self.dtype = None if dtype is None else feeds.float_width(dtype)
         passes = None if passes is None else tuple(passes)
+        self._made_of = graph, dtype, passes, layouts, backend, into, alone
         self._like: Any = lambda nodes: Program(Graph(nodes), dtype, passes, layouts, backend)
         self.padded: dict[Over, Program] = {}
         made = backends.written(graph, layouts, passes, backend, into, alone)
@@ -100,6 +101,10 @@ class Program:
 
     def __repr__(self) -> str:
         return f"<Program of {self.graph!r}>"
+
+    def __reduce__(self) -> Any:
+        """Let a program be copied, and reach other processes, as what it was made of: there it is compiled again."""
+        return Program, self._made_of
 
     def __call__(self, /, *, lengths: Any = None, **given: Any) -> tuple[Any, ...]:
         """Return the values of the outputs, in order.
@@ -397,8 +402,15 @@ def compile(outputs: Node | Sequence[Any] | Graph, *, dtype: Any = None, passes:
     layouts = graph.layouts(order)
     if carry is False or carry is None:
         return Program(graph, dtype, passes, layouts, backend)
-    cut = cut_along(graph, carry)
-    return CarriedProgram(cut, graph, layouts, lambda nodes, laid: Program(Graph(nodes), dtype, passes, laid, backend))
+    return _carried(graph, carry, dtype, None if passes is None else tuple(passes), layouts, backend)
+
+
+def _carried(graph: Graph, carry: Axis | Literal[True], dtype: Any, passes: Iterable[str] | None, layouts: Any,
+             backend: str) -> CarriedProgram:  # fmt: skip
+    made = CarriedProgram(cut_along(graph, carry), graph, layouts,
+                          lambda nodes, laid: Program(Graph(nodes), dtype, passes, laid, backend))  # fmt: skip
+    made.again = _carried, (graph, carry, dtype, passes, layouts, backend)
+    return made
 
 
 class ValueAndGrad:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from copy import copy
 from functools import cached_property
 from operator import itemgetter
 from types import MappingProxyType
@@ -63,6 +62,10 @@ class Stream:
         self._draws = program.graph.inputs.get("seed") is SEED
         self._known: dict[Any, list[np.ndarray]] = {}  # the bound feeds that go with feeds that have been found to fit
 
+    def __reduce__(self) -> Any:
+        program, layouts, options = self._made
+        return _again, (program, self._single, layouts, options, self.bound)
+
     def bind(self, /, **given: Any) -> Stream:
         """Return this stream with feeds that every step gets: they are checked once, and what depends on them alone is computed
         once.
@@ -81,7 +84,8 @@ class Stream:
             >>> float(y)
             3.0
         """
-        other = copy(self)
+        other = Stream.__new__(Stream)
+        other.__dict__.update(self.__dict__)
         other.bound = {**self.bound, **{name: np.array(value) for name, value in given.items()}}
         other.stepped, other._known = _Stepped(*self._made, bound=other.bound), {}
         other._draws = self._draws and "seed" not in given
@@ -179,6 +183,11 @@ class Stream:
 
     def __repr__(self) -> str:
         return f"<Stream of {self.program.graph!r}, a step of {self.program.cut.axis} at a time>"
+
+
+def _again(program: CarriedProgram, single: bool, layouts: Any, options: dict[str, Any], bound: dict[str, Any]) -> Stream:
+    made = Stream(program, single, layouts, options)
+    return made.bind(**bound) if bound else made
 
 
 class _Stepped:

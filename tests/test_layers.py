@@ -26,6 +26,7 @@ FLOORS = [
     ("site", "autograd_seq.site"),
     ("op", "autograd_seq.op"),
     ("node", "autograd_seq.node"),
+    ("copies", "autograd_seq.copies"),
     ("ops", "autograd_seq.ops"),
     ("graph", "autograd_seq.graph"),
     ("grad", "autograd_seq.grad"),

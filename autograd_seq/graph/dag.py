@@ -67,6 +67,9 @@ class DAG:
         self.ragged: dict[Any, DAG] = {}
         self.carried: dict[Any, Any] = {}
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_plan": None, "ragged": {}, "carried": {}}  # which are found again when they are needed
+
     def __len__(self) -> int:
         return len(self.nodes)
 

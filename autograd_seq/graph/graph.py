@@ -73,6 +73,9 @@ class Graph:
         self.ragged: dict[Any, Any] = {}  # the same graph with lengths, by the axes that have some
         self.inputs: dict[str, Node] = {self.name(n): n for n in self.nodes if n.op in (INPUT, PARAM)}
 
+    def __reduce__(self) -> Any:
+        return Graph, self.outputs
+
     def name(self, node: Node) -> str:
         """Return the name of a node of this graph: the user's, or a stable one such as ``matmul_2`` or ``s[t - 1]``."""
         return self._names[node]

@@ -14,7 +14,7 @@ import numpy as np
 
 from autograd_seq.axes import Axis, as_axes
 from autograd_seq.errors import OperationError
-from autograd_seq.node import Node
+from autograd_seq.node import UNIQUE, Node
 from autograd_seq.op import defop
 from autograd_seq.ops.elementwise import less, where
 from autograd_seq.ops.leaf import INPUT, as_shape
@@ -22,6 +22,7 @@ from autograd_seq.site import scoped
 
 SEED = Node(INPUT, (), {}, (), int, (), name="seed")
 """The one seed of a run: ``evaluate(seed=3, …)``; 0 if it is not fed."""
+UNIQUE["seed"] = SEED
 
 
 def _draw(seed: Any, *steps: Any, name: str, kind: str, shape: Any, over: Any, point: Any = (), places: Any = ()) -> Any:

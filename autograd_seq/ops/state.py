@@ -14,7 +14,7 @@ import numpy as np
 
 from autograd_seq.axes import Axis, Index, as_axes
 from autograd_seq.errors import DTypeError, ShapeError, StateError
-from autograd_seq.node import ARRAY, CONSTANT, Node, constant
+from autograd_seq.node import ARRAY, CONSTANT, UNIQUE, Node, constant
 from autograd_seq.op import FUNCTIONS, defop, same_shape
 from autograd_seq.op import broadcast as broadcast_shapes
 from autograd_seq.ops.elementwise import cast, where
@@ -42,6 +42,7 @@ class Bound(NamedTuple):
 
 UNDEFINED = Node(CONSTANT, (), {}, (), float, (), np.float64(np.nan), ARRAY, name="undefined")
 """Stands for the equation of a state until it is written."""
+UNIQUE["undefined"] = UNDEFINED
 
 STATE = defop("state", shape=same_shape, forward=None, vjp=lambda g, y, x, *rows, **_: (g, *[None] * len(rows)))
 

@@ -70,7 +70,8 @@ class Unhashable(list[float]):
 
 
 @pytest.mark.parametrize("value", [
-    Kernel(2.0), Pair(1.0, 2.0), Side.LEFT, np.array([1.0, 2.0]), {"a": [1, (2.5, None)]}, [1.0, "it's"], b"bytes", float("nan"),
+    Kernel(2.0), Pair(1.0, 2.0), Side.LEFT, np.array([1.0, 2.0]), {"a": [1, (2.5, None)]}, [1.0, "it's"], b"bytes",
+    float("nan"),
     -float("inf"), -0.0, np.float32(0.1), np.int64(3), np.bool_(True), slice(None, 2.5), ..., float, Unhashable([1.0]), 1 + 2j,
     np.tanh, Kernel, {1, 2}, np.dtype("f4"), "new\nline",
 ], ids=lambda v: re.sub(r"\W+", " ", repr(v))[:20])  # fmt: skip

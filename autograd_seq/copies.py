@@ -1,0 +1,86 @@
+"""Copies of nodes, by ``copy.deepcopy`` and by ``pickle``: all that one is computed from, as one flat list.
+
+Why flat (2026-11): a node holds its inputs, so that copying it the usual way recurses as deep as the graph is, which an eager
+expression of some thousand steps is too deep for. Here a node goes as its place in the list of all nodes below it. While
+something holds that list, which a copy does to its end, other nodes of it go as places in the same one: what is one node in
+many places (in the attributes of a model, say) is one node in the copy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from weakref import WeakValueDictionary
+
+from autograd_seq.node import UNIQUE, Node
+from autograd_seq.op import FUNCTIONS
+
+_FLATS: WeakValueDictionary[int, _Flat] = WeakValueDictionary()
+"""The list that a node is in, by the id of the node, which the list keeps alive."""
+_FIELDS = [name for name in Node.__slots__ if name not in ("__weakref__", "inputs", "adjoint_of")]
+
+
+class _Flat:
+    """Nodes, and where each is."""
+
+    def __init__(self, nodes: Sequence[Node]) -> None:
+        self.nodes = nodes
+        self.place = {id(n): i for i, n in enumerate(nodes)}
+
+    def __reduce__(self) -> Any:
+        return _blank, (len(self.nodes),), [
+            ([getattr(n, name) for name in _FIELDS], [self._as_place(x) for x in n.inputs],
+             None if n.adjoint_of is None else self._as_place(n.adjoint_of)) for n in self.nodes]  # fmt: skip
+
+    def _as_place(self, node: Node) -> int | Node:
+        return self.place.get(id(node), node)
+
+    def __setstate__(self, state: list[Any]) -> None:
+        def found(x: int | Node) -> Node:
+            return self.nodes[x] if isinstance(x, int) else x
+
+        for node, (fields, inputs, origin) in zip(self.nodes, state, strict=True):
+            for name, value in zip(_FIELDS, fields, strict=True):
+                setattr(node, name, value)
+            node.inputs = tuple(map(found, inputs))
+            node.adjoint_of = None if origin is None else found(origin)
+
+
+def _blank(count: int) -> _Flat:
+    return _Flat([Node.__new__(Node) for _ in range(count)])
+
+
+def reduced(node: Node) -> Any:
+    """Return what ``pickle`` and ``deepcopy`` make a node again from."""
+    for name, one in UNIQUE.items():
+        if one is node:
+            return _unique, (name,)
+    flat = _FLATS.get(id(node))
+    if flat is None:
+        flat = _Flat(_below(node))
+        for n in flat.nodes:
+            _FLATS[id(n)] = flat
+    return _member, (flat, flat.place[id(node)])
+
+
+def _unique(name: str) -> Node:
+    return UNIQUE[name]
+
+
+def _member(flat: _Flat, place: int) -> Node:
+    return flat.nodes[place]
+
+
+def _below(node: Node) -> list[Node]:
+    """Return a node and all that it is computed from, but for what is in a list already, or is the same everywhere."""
+    found, stack = {id(node): node}, [node]
+    while stack:
+        n = stack.pop()
+        for x in (*n.inputs, *([] if n.adjoint_of is None else [n.adjoint_of])):
+            if id(x) not in found and id(x) not in _FLATS and all(x is not one for one in UNIQUE.values()):
+                found[id(x)] = x
+                stack.append(x)
+    return list(found.values())
+
+
+FUNCTIONS.update(reduced=reduced)
