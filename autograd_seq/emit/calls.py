@@ -125,7 +125,7 @@ def writes(node: Node) -> bool:
         return True
     if node.op.name in _OVER_AXES:
         whole = node.op.name == "sum_over" and node.inputs[0].op.name == "contract"  # parts of which are outputs, often
-        return len(node.inputs) > 1 or not whole
+        return len(node.inputs) > 1 or not whole or bool(node.axes)
     if node.op.name in REDUCTIONS:
         return reduction(node, [""]) is not None
     if node.op.name == "take":

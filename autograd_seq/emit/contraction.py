@@ -23,15 +23,19 @@ class Matrix:
 
 @dataclass(frozen=True)
 class Product:
-    """``first @ second``: (rows, summed) @ (summed, columns), for each point of ``batch``."""
+    """``first @ second``: (rows, summed) @ (summed, columns), for each point of ``batch``.
+
+    The result has batch, rows and columns in this order if it is ``straight``.
+    """
 
     batch: tuple[Label, ...]
     first: Matrix
     second: Matrix
+    straight: bool = True
 
 
 def product(left: Sequence[Label], right: Sequence[Label], out: Sequence[Label]) -> Product | None:
-    """Return how operands with these dimensions multiply to ``out``; ``None`` if one matrix product does not do it.
+    """Return how operands with these dimensions multiply to ``out``; ``None`` if no matrix product does it.
 
     Example:
         >>> t = Axis("t")
@@ -51,7 +55,9 @@ def product(left: Sequence[Label], right: Sequence[Label], out: Sequence[Label])
         if tuple(out) == order:
             rows, columns = (of_left, of_right) if first == 0 else (of_right, of_left)
             return Product(batch, Matrix(first, rows, tuple(summed)), Matrix(second, tuple(summed), columns))
-    return None
+    flip = bool(out) and out[-1] in of_left  # what varies fastest in the result is better a column
+    rows, columns = (of_right, of_left) if flip else (of_left, of_right)
+    return Product(batch, Matrix(int(flip), rows, tuple(summed)), Matrix(int(not flip), tuple(summed), columns), False)
 
 
 def letters(*dims: Sequence[Label]) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from math import prod
 
 from autograd_seq.axes import Axis
+from autograd_seq.emit.contraction import product
 from autograd_seq.emit.native_ops import is_native, is_pointwise
 from autograd_seq.emit.native_places import At, Entry, Place, broadcast, entry, reshaped
 from autograd_seq.node import Node
@@ -137,6 +138,8 @@ class Fusion:
     def fits(self, n: Node) -> bool:
         """Tell whether a node can be native where it is: in a loop, it must have an array."""
         home = self.storage.homes.get(n)
+        if not self.storage.path[n] and _is_stack(self.storage, n):
+            return False  # NumPy has the faster product, and one call does them all
         return is_native(n) and (home is None or home.buffer is not None or not self.storage.path[n])
 
     # -- what is computed where it is read ----------------------------------------------------------------------------------
@@ -302,6 +305,19 @@ class Fusion:
             else:
                 found.append(e)
         return found
+
+
+def _is_stack(storage: Storage, n: Node) -> bool:
+    """Tell whether a node is a product of many matrices with many, or one whose dimensions come out in another order."""
+    inner = n.inputs[0] if n.inputs and n.inputs[0] in storage.absorbed else n
+    if inner.op.name != "contract" or any(x.dtype is not float for x in inner.inputs):
+        return False
+    operands, out = inner.attrs["spec"].split("->")
+    n = storage.absorbed.get(inner, inner)
+    dims = [[*(a for a in storage.order if a in x.axes), *own] for x, own in zip(
+        (*inner.inputs, n), (*operands.split(","), out), strict=True)]  # fmt: skip
+    found = product(*dims)
+    return found is not None and bool(found.first.rows and found.second.columns) and bool(found.batch or not found.straight)
 
 
 def at_point(e: Entry, here: At) -> bool:

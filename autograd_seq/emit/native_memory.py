@@ -68,8 +68,9 @@ class Memory(Writer):
             self.run.append(f"{name} = empty({len(nodes)}, real)")
 
     def argument(self, name: str) -> str:
-        """Let a name be an argument of the function, and return it."""
-        self.arguments.setdefault(name)
+        """Let a name be an argument of the function, and return it; a number stays one."""
+        if not name.isdigit():
+            self.arguments.setdefault(name)
         return name
 
     def loaded(self) -> list[str]:

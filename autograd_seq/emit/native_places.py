@@ -94,6 +94,11 @@ def entry(node: Node, at: At, dims: Sequence[Place], size: Mapping[Axis, str]) -
                 unless.append(f"{size[axis]} <= {i if i >= 0 else -1 - i}")
         elif name == "along":
             at[attrs["axis"]] = at[attrs["other"]]
+        elif name == "as_axis":
+            dims = (*dims[: attrs["at"]], at.pop(attrs["axis"]), *dims[attrs["at"] :])
+        elif name == "as_dimension":
+            at[attrs["axis"]] = dims[attrs["at"]]
+            dims = (*dims[: attrs["at"]], *dims[attrs["at"] + 1 :])
         else:
             dims = _through(node, dims)
         node = x

@@ -114,10 +114,10 @@ def _matrix(w: NativeWriter, node: Node, inner: Node, labels: Sequence[str], dim
         other = product(dims[1], dims[0], out)
         if other is not None and other.second.columns:
             found, flip = other, True
-    if found is None or found.batch:
+    if found is None or found.batch or not found.straight:
         return False
     rows, summed, columns = found.first.rows, found.first.columns, found.second.columns
-    length: dict[Label, Length] = {a: (1, (w.size[a],)) for a in w.axes}
+    length: dict[Label, Length] = {a: _length(w, a) for a in w.axes}
     for x, own in zip(inner.inputs, labels, strict=True):
         length |= {c: (n, ()) for c, n in zip(own, x.shape, strict=True)}
     wide = times(*(length[c] for c in columns))
@@ -157,6 +157,11 @@ def _matrix(w: NativeWriter, node: Node, inner: Node, labels: Sequence[str], dim
         f"{c.offset}, {codes[4]}, {m}, {n}, {k}, start({w.argument(room(w))}))"
     )
     return True
+
+
+def _length(w: NativeWriter, a: Axis) -> Length:
+    size = w.size[a]
+    return (int(size), ()) if size.isdigit() else (1, (size,))
 
 
 def packed_name(w: NativeWriter, x: Node, n: str, k: str, how: object, still: bool) -> str:
@@ -213,7 +218,7 @@ def _laid_out(w: NativeWriter, e: Entry, labels: str, stepping: set[Axis]) -> St
     else:
         return None
     places = [*(e.at[a].moved(halo.get(a, (0, 0))[0]) for a in axes), *e.dims]
-    lengths: list[list[Length]] = [[(1, (w.size[a],)), (sum(halo.get(a, (0, 0))), ())] for a in axes]
+    lengths: list[list[Length]] = [[_length(w, a), (sum(halo.get(a, (0, 0))), ())] for a in axes]
     lengths += [[(d, ()), (0, ())] for d in n.shape]
     label: dict[str, Label] = {DIMS[k]: c for k, c in enumerate(labels)}
     label |= {w.var[a]: a for a in w.axes if a not in stepping}

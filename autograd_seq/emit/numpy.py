@@ -32,6 +32,7 @@ from autograd_seq.node import CONSTANT, Node
 from autograd_seq.ops.leaf import INPUT, PARAM, TENSOR
 from autograd_seq.ops.time import INDEX, SHIFT, SIZE
 from autograd_seq.plan.apart import Blocks, blocks_of
+from autograd_seq.plan.dimensions import fixed
 from autograd_seq.plan.lanes import Lane
 from autograd_seq.plan.schedule import Item, Loop
 from autograd_seq.plan.storage import Home, Storage
@@ -56,12 +57,15 @@ class Writer:
     """What no name of a node may hide."""
 
     def __init__(self, graph: Graph, storage: Storage, axes: Sequence[Axis], title: str, feeds: Mapping[str, Node]) -> None:
-        self.graph, self.storage, self.axes, self.title = graph, storage, tuple(axes), title
+        self.graph, self.storage, self.title = graph, storage, title
+        lengths = fixed(graph.axes)
+        self.axes = (*lengths, *axes)
         self.labels = state_names(graph.nodes, {n: graph.name(n) for n in graph.nodes})
         self.names = Names(self.reserved)
         self.bundle = Bundle(self.names.new)
         self.equations = Equations(graph, self.labels, storage.absorbed)
-        self.size = {a: self.names.new(a.name.upper() if len(a.name) <= 2 else f"size_{a.name}") for a in self.axes}
+        self.told = {a: self.names.new(a.name.upper() if len(a.name) <= 2 else f"size_{a.name}") for a in axes}
+        self.size = {a: str(lengths[a]) if a in lengths else self.told[a] for a in self.axes}
         self.declared = feeds
         self.feeds = {name: self.names.new(name) for name in feeds if name in graph.inputs}
         self.constants: dict[str, np.ndarray] = {}
@@ -395,7 +399,7 @@ class Writer:
                 code = name
             codes.append(code)
         source = assembled(self, codes)
-        return Emitted(source, self.feeds, self.size, self.constants, self.bundle.foreign, tuple(map(tuple, declared)))
+        return Emitted(source, self.feeds, self.told, self.constants, self.bundle.foreign, tuple(map(tuple, declared)))
 
     def _take_outputs(self, declared: Sequence[Sequence[Axis]]) -> None:
         """Name the caller's arrays, and note which outputs can be computed right there."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from autograd_seq.axes import Axis
 from autograd_seq.emit.arrays import STEP, WORK, Array, tuple_code
-from autograd_seq.emit.contraction import Label, Matrix, letters, product
+from autograd_seq.emit.contraction import Label, Matrix, Product, letters, product
 from autograd_seq.emit.views import arranged
 from autograd_seq.node import Node
 from autograd_seq.plan.apart import Blocks, blocks_of
@@ -30,7 +30,7 @@ def contract(w: Writer, node: Node, contraction: Node, lifted: Sequence[Axis]) -
     found = None if mixed else product(dims[0], dims[1], out)
     if found is None:
         _einsum(w, node, contraction, parts, dims, out)
-    elif found.batch:
+    elif found.batch or not found.straight:
         _batched(w, node, contraction, parts, labels, found)
     else:
         first, second = found.first, found.second
@@ -168,37 +168,56 @@ def _into_blocks(w: Writer, node: Node, contraction: Node, blocks: Blocks) -> No
     w.write(f"matmul({rows_}, {turned}, {w.target(node)})")
 
 
-def _batched(w: Writer, node: Node, contraction: Node, parts: Sequence[Array], labels: Sequence[str], found: Any) -> None:
-    if any(len(m.rows) > 1 or len(m.columns) > 1 for m in (found.first, found.second)):
-        dims: list[list[Label]] = [[*w.level(x.axes)[1], *own] for x, own in zip(parts, labels, strict=True)]
-        lifted = [a for a in w.storage.order if a in node.axes and a not in w.stepping()]
-        _einsum(w, node, contraction, parts, dims, [*lifted, *contraction.attrs["spec"].split("->")[1]])
-        return
+def _batched(w: Writer, node: Node, contraction: Node, parts: Sequence[Array], labels: Sequence[str], found: Product) -> None:
+    """Write products of matrices, one for each point that the operands share."""
+    out, own = contraction.attrs["spec"].split("->")[1], [found.first, found.second]
+    groups = [(m.rows, m.columns) for m in own]
+    codes = [_stacked(w, parts[m.operand], labels[m.operand], contraction.inputs[m.operand], found.batch, g)
+             for m, g in zip(own, groups, strict=True)]  # fmt: skip
+    rows_, columns = found.first.rows, found.second.columns
+    if any(len(g) > 1 for m in groups for g in m):
+        _merged(w, node, contraction, found, codes)
+    elif not w.is_local(node):
+        w.write(f"matmul({codes[0]}, {codes[1]}, {_stacked(w, w.array(node), out, node, found.batch, (rows_, columns))})")
+    else:
+        w.assign(node, _in_order(w, node, f"matmul({codes[0]}, {codes[1]})", (*found.batch, *rows_, *columns), rows_, columns))
 
-    def stacked(x: Array, own: str, source: Node, rows_: Sequence[Label], columns: Sequence[Label]) -> str:
-        """Return an array as the matrices that are multiplied, one for each point that the operands share."""
-        loops, _ = w.level(x.axes)
-        nothing: list[Label | None] = [None]
-        dims = [*found.batch, *(rows_ or nothing), *(columns or nothing)]
-        want = [d if isinstance(d, Axis) or d is None else own.index(d) for d in dims]
-        code = arranged(x, want, loops)
-        if x.stage == WORK and code != x.code:
-            code = w.once(code, w.called(source))
-        return w.bind(code, loops, x.stage, w.called(source), len(want))
 
-    codes = [stacked(parts[m.operand], labels[m.operand], contraction.inputs[m.operand], m.rows, m.columns)
-             for m in (found.first, found.second)]  # fmt: skip
-    if not w.is_local(node):
-        out = stacked(w.array(node), contraction.attrs["spec"].split("->")[1], node, found.first.rows, found.second.columns)
-        w.write(f"matmul({codes[0]}, {codes[1]}, {out})")
-        return
-    drop = [i for i, g in ((-2, found.first.rows), (-1, found.second.columns)) if not g]
-    result = f"matmul({codes[0]}, {codes[1]})"
-    if len(drop) == 2:
-        result += "[..., 0, 0]"
-    elif drop:
-        result += "[..., 0, :]" if drop[0] == -2 else "[..., 0]"
-    w.assign(node, result)
+def _stacked(w: Writer, x: Array, labels: str, source: Node, batch: Sequence[Label], groups: Sequence[Sequence[Label]]) -> str:
+    """Return an array with the dimensions of a stack of matrices in order; one without rows or columns has one of them."""
+    loops, _ = w.level(x.axes)
+    dims = [*batch, *(d for g in groups for d in (g or (None,)))]
+    want = [d if isinstance(d, Axis) or d is None else labels.index(d) for d in dims]
+    code = arranged(x, want, loops)
+    if x.stage == WORK and code != x.code:
+        code = w.once(code, w.called(source))
+    return w.bind(code, loops, x.stage, w.called(source), len(want))
+
+
+def _in_order(w: Writer, node: Node, code: str, have: Sequence[Label], rows_: object, columns: object) -> str:
+    """Return the code of a result with its dimensions as those of a node lie, from a product of stacks."""
+    gone = ["0" if not g else ":" for g in (rows_, columns)]
+    if "0" in gone:
+        code += f"[..., {', '.join(gone)}]"
+    lifted = w.level([a for a in w.storage.order if a in node.axes])[1]
+    labels = (node if node.op.name == "contract" else node.inputs[0]).attrs["spec"].split("->")[1]
+    order = [list(have).index(d) for d in [*lifted, *labels]]
+    return code if order == sorted(order) else f"{code}.transpose({', '.join(map(str, order))})"
+
+
+def _merged(w: Writer, node: Node, contraction: Node, found: Product, codes: Sequence[str]) -> None:
+    """Write products of matrices whose rows or columns are several dimensions each."""
+    size: dict[Label, object] = dict(w.size)
+    for x, own in zip(contraction.inputs, contraction.attrs["spec"].split("->")[0].split(","), strict=True):
+        size |= dict(zip(own, x.shape, strict=True))
+    rows_, columns, batch = found.first.rows, found.second.columns, [size[d] for d in found.batch]
+    flat = []
+    for code, m in zip(codes, (found.first, found.second), strict=True):
+        lengths = [*batch, *(_times([size[d] for d in g]) or "1" for g in (m.rows, m.columns))]
+        flat.append(code if len(m.rows) < 2 and len(m.columns) < 2 else f"{code}.reshape({tuple_code(lengths)})")
+    have = (*found.batch, *rows_, *columns)
+    code = f"matmul({flat[0]}, {flat[1]}).reshape({tuple_code([size[d] for d in have])})"
+    w.assign(node, _in_order(w, node, code, have, True, True))
 
 
 def _einsum(w: Writer, node: Node, contraction: Node, parts: Sequence[Array], dims: Sequence[Sequence[Label]],

@@ -76,7 +76,7 @@ def assembled(w: Writer, returned: Sequence[str]) -> str:
     head = f"    def run({', '.join([*w.feeds.values(), *w.outs])}):"
     body += [] if w.outs else [f"        return {tuple_code(returned)}"]
     work = [f"    {part}" for line in w.work for part in _folded(line)]
-    sizes = ", ".join([*w.size.values(), "real"])
+    sizes = ", ".join([*w.told.values(), "real"])
     constants = ", constants" if w.constants else ""
     text = [f"    {docstring(w.title)}", *work, "", head, *body, "", "    return run"]
     helpers = w.helpers | {NEEDS[h] for h in w.helpers & NEEDS.keys()}

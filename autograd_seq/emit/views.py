@@ -116,9 +116,31 @@ def in_blocks(w: Writer, x: Array, blocks: Blocks | None) -> Array:
     return x.as_view(code, axes=(*x.axes[:k], blocks, *x.axes[k:]), shape=(*x.shape[:-1], blocks.width), whole=False)
 
 
+def _as_axis(w: Writer, node: Node) -> Array:
+    x, axis = w.array(node.inputs[0]), node.attrs["axis"]
+    k, n = len(x.axes), len(x.axes) + len(x.shape)
+    return _moved(w, node, x, k + node.attrs["at"], 0, [axis, *x.axes], n)
+
+
+def _as_dimension(w: Writer, node: Node) -> Array:
+    x, axis = w.array(node.inputs[0]), node.attrs["axis"]
+    k, n = len(x.axes), len(x.axes) + len(x.shape)
+    return _moved(w, node, x, x.axes.index(axis), k - 1 + node.attrs["at"], [a for a in x.axes if a is not axis], n)
+
+
+def _moved(w: Writer, node: Node, x: Array, old: int, new: int, axes: Sequence[Axis], n: int) -> Array:
+    """Return an array of ``n`` dimensions with one of them in another place, where it is an axis or no longer is."""
+    order = [d for d in range(n) if d != old]
+    order.insert(new, old)
+    stays = order == sorted(order)
+    code = x.code if stays else f"{x.code}.transpose({', '.join(map(str, order))})"
+    return w.sorted(x.as_view(code, axes=tuple(axes), shape=node.shape, whole=x.whole and stays), node)
+
+
 _RULES = {
     "state": _same, "rewritten": _same, "stop_gradient": _same, "spread": _same, "shift": _shift, "at": _at, "along": _along,
-    "transpose": _transpose, "slice": _slice, "broadcast_to": _broadcast_to, "reshape": _reshape,
+    "transpose": _transpose, "slice": _slice, "broadcast_to": _broadcast_to, "reshape": _reshape, "as_axis": _as_axis,
+    "as_dimension": _as_dimension,
 }  # fmt: skip
 
 

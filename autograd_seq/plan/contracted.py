@@ -7,15 +7,16 @@ for whatever else multiplies what varies over different axes, or has different d
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from functools import reduce
+from itertools import combinations
 from string import ascii_letters
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from autograd_seq.axes import Axis
-from autograd_seq.graph.order import step_order
 from autograd_seq.graph.rebuild import named_as, rebuild
 from autograd_seq.node import Node, apply
-from autograd_seq.op import OPS
+from autograd_seq.op import OPS, broadcast
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.shape import reshape
 
@@ -32,44 +33,87 @@ class Factor(NamedTuple):
 
 def contracted(outputs: Sequence[Node]) -> list[Node]:
     """Return the graph with sums of products as contractions, where the product has more entries than its factors."""
-    readers: dict[Node, int] = dict.fromkeys(outputs, 1)
-    for n in step_order(outputs):
-        for x in n.inputs:
-            readers[x] = readers.get(x, 0) + 1
 
     def rule(node: Node, inputs: tuple[Node, ...]) -> Node | None:
         if node.op not in (sum_over, _SUM) or len(inputs) > 1:
             return None
-        (old,), (x,) = node.inputs, inputs
-        if old.op is not _MUL or x.op is not _MUL or readers[old] > 1 or not all(y.dtype is float for y in x.inputs):
-            return None
-        made = _over_axes(x, node.attrs["axes"]) if node.op is sum_over else _over_dimensions(x, node.attrs["axis"])
+        (x,), later = inputs, ()
+        if node.op is _SUM and x.op is sum_over and len(x.inputs) == 1:  # that has not become a contraction itself
+            (x,), later = x.inputs, x.attrs["axes"]
+        made = _total(x, node.attrs) if x.op is _MUL else None
+        made = sum_over(made, axes=later) if made is not None and later else made
         return None if made is None else named_as(node, made if made.shape == node.shape else reshape(made, node.shape))
 
     return rebuild(outputs, rule)
 
 
-def _over_axes(x: Node, axes: tuple[Axis, ...]) -> Node | None:
-    """Return the sum of a product over axes as a contraction, if it pays."""
-    a, b = _factors(x)
-    if set(a.labels) & set(b.labels) or not all(r in y.node.axes for y in (a, b) for r in axes) or not _pays(x, a, b, axes):
+def _total(x: Node, attrs: Mapping[str, Any]) -> Node | None:
+    """Return the sum of a product, over axes or dimensions, as a contraction, if that pays."""
+    factors = _factors(x, x)
+    if not all(y.dtype is float for y in factors):
         return None
-    return sum_over(_product(a, b, "".join(sorted(a.labels + b.labels))), axes=axes)
+    for i, j in combinations(range(len(factors)), 2) if len(factors) > 2 else ():
+        others = [y for k, y in enumerate(factors) if k not in (i, j)]
+        if (made := _first_two(x, factors[i], factors[j], others, attrs)) is not None:
+            return made
+    a, b = (_factor(x, y) for y in _two(factors))
+    return _over_axes(x, a, b, attrs["axes"]) if "axes" in attrs else _over_dimensions(x, a, b, attrs["axis"])
 
 
-def _over_dimensions(x: Node, axis: tuple[int, ...]) -> Node | None:
+def _factors(x: Node, whole: Node) -> list[Node]:
+    """Return the factors of a product, through products that are as large as all of it."""
+    if x.op is not _MUL or set(x.axes) < set(whole.axes) or broadcast(x.shape, whole.shape) != x.shape:
+        return [x]
+    return [f for y in x.inputs for f in _factors(y, whole)]
+
+
+def _first_two(x: Node, p: Node, q: Node, others: Sequence[Node], attrs: Mapping[str, Any]) -> Node | None:
+    """Return the sum of a product that is summed first over what two of its factors alone have, if that pays."""
+    a, b, rest = _factor(x, p), _factor(x, q), [_factor(x, y) for y in others]
+    gone: set[str] = set()
+    if "axes" in attrs:
+        axes = tuple(r for r in attrs["axes"] if not any(r in y.node.axes for y in rest))
+        made = _over_axes(x, a, b, axes) if axes else None
+    else:
+        axis = tuple(d for d in attrs["axis"] if not any(ascii_letters[x.ndim + d] in y.labels for y in rest))
+        gone = {ascii_letters[x.ndim + d] for d in axis}
+        made = _over_dimensions(x, a, b, axis)
+    if made is None:
+        return None
+    kept = {*a.labels, *b.labels} - gone
+    part = reshape(made, tuple(n if ascii_letters[d] in kept else 1 for d, n in enumerate(x.shape)))
+    product = reduce(_MUL, [part, *others])
+    if "axes" in attrs and not (left := tuple(r for r in attrs["axes"] if r not in axes)):
+        return product
+    attrs = {**attrs, "axes": left} if "axes" in attrs else attrs
+    made = _total(product, attrs)
+    return apply(sum_over if "axes" in attrs else _SUM, product, **attrs) if made is None else made
+
+
+def _two(factors: list[Node]) -> list[Node]:
+    """Return many factors as two, in order: the largest with those whose points and dimensions it has, and the others."""
+    first = max(range(len(factors)), key=lambda k: (sum(n != 1 for n in factors[k].shape), len(factors[k].axes)))
+    large = factors[first]
+    inside = [set(y.axes) <= set(large.axes) and broadcast(y.shape, large.shape) == large.shape for y in factors]
+    if all(inside):
+        inside = [k == first for k in range(len(factors))]
+    groups = [[y for y, there in zip(factors, inside, strict=True) if there is which] for which in (inside[0], not inside[0])]
+    return [reduce(_MUL, group) for group in groups]
+
+
+def _over_axes(x: Node, a: Factor, b: Factor, axes: tuple[Axis, ...]) -> Node | None:
+    """Return the sum of a product over axes as a contraction, if it pays."""
+    if not all(r in y.node.axes for y in (a, b) for r in axes) or not _pays(x, a, b, axes):
+        return None
+    return sum_over(_product(a, b, "".join(sorted({*a.labels, *b.labels}))), axes=axes)
+
+
+def _over_dimensions(x: Node, a: Factor, b: Factor, axis: tuple[int, ...]) -> Node | None:
     """Return the sum of a product over dimensions as a contraction, if it pays."""
-    a, b = _factors(x)
     summed = {ascii_letters[x.ndim + d] for d in axis if x.shape[d] != 1}
-    if not summed or set(a.labels) & set(b.labels) != summed or not _pays(x, a, b, ()):
+    if not summed or not summed <= set(a.labels) & set(b.labels) or not _pays(x, a, b, (), summed):
         return None
     return _product(a, b, "".join(sorted({*a.labels, *b.labels} - summed)))
-
-
-def _factors(x: Node) -> tuple[Factor, Factor]:
-    """Return the factors of a product; the letters say which dimensions of it theirs are."""
-    a, b = x.inputs
-    return _factor(x, a), _factor(x, b)
 
 
 def _factor(x: Node, y: Node) -> Factor:
@@ -77,10 +121,10 @@ def _factor(x: Node, y: Node) -> Factor:
     return Factor(y, "".join(label for label, _ in own), tuple(n for _, n in own))
 
 
-def _pays(x: Node, a: Factor, b: Factor, axes: tuple[Axis, ...]) -> bool:
+def _pays(x: Node, a: Factor, b: Factor, axes: tuple[Axis, ...], summed: Collection[str] = ()) -> bool:
     """Tell whether a matrix product is there: each factor lacks what the other has, or one is the same at many points."""
     missing = [set(x.axes) - set(y.node.axes) or {*a.labels, *b.labels} - set(y.labels) for y in (a, b)]
-    shared = [r for r in a.node.axes if r in b.node.axes and r not in axes]
+    shared = [r for r in a.node.axes if r in b.node.axes and r not in axes] or set(a.labels) & set(b.labels) - set(summed)
     return all(missing) or (any(missing) and not shared)
 
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from autograd_seq.axes import Axis
 from autograd_seq.node import Node
 from autograd_seq.ops.leaf import INPUT, PARAM, TENSOR
+from autograd_seq.plan.dimensions import fixed
 from autograd_seq.plan.passes import Plan
 from autograd_seq.plan.schedule import Loop
 from autograd_seq.plan.storage import Home
@@ -99,6 +100,7 @@ def cost(plan: Plan, sizes: Mapping[Axis, int], itemsize: int) -> Cost:
         The time is that of the equations, whatever the lengths are. A sum over time of outer products, which is one matrix
         product, is counted as such.
     """
+    sizes = {**sizes, **fixed(plan.graph.axes)}
     storage, flops = plan.storage, 0.0
     for n in storage.path:
         if n in storage.homes or n in storage.absorbed:

@@ -12,6 +12,7 @@ from autograd_seq.graph.rebuild import named_as, rebuild
 from autograd_seq.node import Node
 from autograd_seq.plan.blocks import blocked
 from autograd_seq.plan.contracted import contracted
+from autograd_seq.plan.dimensions import fixed, headed
 from autograd_seq.plan.expand import expanded
 from autograd_seq.plan.halves import halved
 from autograd_seq.plan.join import joined
@@ -37,6 +38,7 @@ GRAPH_PASSES: dict[str, Callable[..., list[Node]]] = {
     "pack": packed,
     "regroup": regrouped,
     "contract": contracted,
+    "heads": headed,
     "tidy": tidied,
     "join": joined,
     "block": blocked,
@@ -83,8 +85,9 @@ def plan(
     if "sink" in chosen:
         items = sunk(graph, items)
     inner = absorbed(graph, items) if "absorb" in chosen else {}
+    every = [*fixed(graph.axes), *axes]
     storage = Storage(
-        items, graph.outputs, axes, [n for n in graph.nodes if writes(n)], [n for n in graph.nodes if in_place(n)], inner,
+        items, graph.outputs, every, [n for n in graph.nodes if writes(n)], [n for n in graph.nodes if in_place(n)], inner,
         share="share" in chosen, blocks="apart" in chosen,
     )  # fmt: skip
     return Plan(graph, items, storage)

@@ -235,6 +235,21 @@ def _sum(node: Node, x: Node) -> Node | None:
     return None
 
 
+def _slice(node: Node, x: Node) -> Node | None:
+    """A slice that takes everything, and adds dimensions of length 1, is another shape."""
+    return reshape(x, node.shape) if _takes_all(node.attrs["key"], x.shape) else None
+
+
+def _place(node: Node, x: Node) -> Node | None:
+    return reshape(x, node.shape) if _takes_all(node.attrs["key"], node.shape) else None
+
+
+def _takes_all(key: Sequence[Any], shape: tuple[int, ...]) -> bool:
+    taken = [k for k in key if k is not None]
+    whole = all(isinstance(k, slice) and (k.start, k.stop, k.step) == (0, n, 1) for k, n in zip(taken, shape, strict=False))
+    return whole and len(taken) == len(shape)
+
+
 def _reshape(node: Node, x: Node) -> Node | None:
     if x.shape == node.shape:
         return x
@@ -244,6 +259,7 @@ def _reshape(node: Node, x: Node) -> Node | None:
 _RULES: dict[str, Callable[..., Node | None]] = {
     "add": _add, "sub": _sub, "mul": _mul, "neg": _neg, "zero_safe_mul": _zero_safe_mul, "contract": _contract,
     "sum_over": _sum_over, "along": _along, "sum": _sum, "reshape": _reshape,
+    "slice": _slice, "place": _place,
     "broadcast_to": lambda node, x: x if x.shape == node.shape else None,
     "div": lambda node, a, b: a if number(b) == 1 else None,
 }  # fmt: skip

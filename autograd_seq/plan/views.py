@@ -9,7 +9,7 @@ from autograd_seq.ops.time import INDEX, SHIFT, SIZE
 
 LEAVES = (INPUT, PARAM, TENSOR, CONSTANT, SIZE, INDEX)
 _AS_IT_IS = {"state", "rewritten", "stop_gradient"}
-_VIEWS = {*_AS_IT_IS, "shift", "spread", "along", "at", "transpose", "slice", "broadcast_to"}
+_VIEWS = {*_AS_IT_IS, "shift", "spread", "along", "at", "transpose", "slice", "broadcast_to", "as_axis", "as_dimension"}
 _SAME_ENTRIES = {*_AS_IT_IS, "shift", "spread", "reshape"}  # the value's entries stay adjacent
 
 
