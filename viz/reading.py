@@ -16,7 +16,7 @@ _CARRIERS = frozenset({"broadcast_to", "cast", "spread"})
 _LEAVES = frozenset({"input", "param", "tensor"})
 _LOSSES = frozenset({"nll", "cross_entropy", "mse", "bce"})
 _WORDS = {"nll": "NLL", "cross_entropy": "CE", "mse": "MSE", "bce": "BCE"}
-REDUCTIONS = frozenset({"sum_over", "max_over", "logsumexp_over", "at"})
+REDUCTIONS = frozenset({"sum_over", "max_over", "logsumexp_over", "level_over", "at"})
 
 Shifts = tuple[tuple[str, int], ...]
 
@@ -88,19 +88,7 @@ def operands(vertex: Node) -> tuple[Node, ...]:
     node = equation(vertex)
     if node is vertex and is_state(vertex):
         return vertex.inputs[:1]
-    if (argument := _softmax_argument(node)) is not None:
-        return (argument,)
     return node.inputs[1:] if node.op.name == "rewritten" else node.inputs
-
-
-def _softmax_argument(node: Node) -> Node | None:
-    """What a softmax over an axis is taken of; it comes as exp(x − logsumexp(x)), guarded against sums of nothing."""
-    if node.op.name != "exp" or node.inputs[0].op.name != "sub":
-        return None
-    x, total = node.inputs[0].inputs
-    if total.op.name == "where":
-        total = total.inputs[2]
-    return x if total.op.name == "logsumexp_over" and any(x is other for other in total.inputs) else None
 
 
 def symbol(vertex: Node) -> str:
@@ -111,8 +99,6 @@ def symbol(vertex: Node) -> str:
     if node.op.name == "rewritten":
         form = str(node.attrs["form"])
         return _WORDS.get(form, form)
-    if _softmax_argument(node) is not None:
-        return "softmax"
     return _with_numbers(node)
 
 

@@ -60,6 +60,12 @@ HELPERS: dict[str, str] = {
     "largest": '''def largest(a, axes, out=None):
     """The maximum over dimensions."""
     return np.max(a, axis=axes, out=out)''',
+    "level": '''def level(a, axes, out=None):
+    """The maximum over dimensions, 0 if it is infinite or of nothing."""
+    a = a if a.dtype.kind in "fc" else a.astype(float if out is None else out.dtype)
+    top = np.max(a, axis=axes, initial=-np.inf, out=out)
+    infinite = ~np.isfinite(top)
+    return np.where(infinite, 0, top) if out is None else np.copyto(out, 0, where=infinite)''',
     "log_sum_exp": '''def log_sum_exp(a, axes, out=None):
     """log of the sum of exp over dimensions, without overflow; minus infinity for nothing."""
     a = a if a.dtype.kind in "fc" else a.astype(float if out is None else out.dtype)

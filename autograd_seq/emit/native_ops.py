@@ -32,8 +32,8 @@ def _power_number(node: Node, xs: list[str]) -> str:
         return f"({x} ** {n})"
     if n in (2, 3):
         return f"({' * '.join([x] * int(n))})"
-    if n == -1:
-        return f"(real(1) / {x})"
+    if n in (-1, 0.5):
+        return f"(real(1) / {x})" if n == -1 else f"np.sqrt({x})"
     return f"({x} ** real({n!r}))"  # by the C library: an integer would be a product, which rounds more often
 
 
@@ -62,7 +62,7 @@ EXPRESSIONS: dict[str, Say] = {
 }  # fmt: skip
 """Operations on each entry; the second operand of ``one_hot`` is the number of the entry."""
 
-REDUCTIONS = {"sum", "max", "logsumexp", "softmax", "log_softmax", "sum_over", "max_over", "logsumexp_over"}
+REDUCTIONS = {"sum", "max", "logsumexp", "softmax", "log_softmax", "sum_over", "max_over", "logsumexp_over", "level_over"}
 """Operations that need all entries of some dimensions, or all points of some axes."""
 
 GATHERS = {"pick", "take"}

@@ -46,6 +46,8 @@ def reduction(w: NativeWriter, node: Node) -> None:
             part.sum()
         elif kind == "max":
             part.max()
+        elif kind == "level":
+            part.level()
         else:
             part.exponentials(kind)
         w.registers = {}
@@ -100,6 +102,12 @@ class _Part:
             w.line(f"{value} = {self.read()}")
             w.line(f"{top} = {value} if {value} > {top} or {value} != {value} else {top}")
         w.line(f"{w.element(self.out)} = {top}")
+
+    def level(self) -> None:
+        """Write a maximum that is 0 where it is infinite."""
+        top = self.w.names.new("top")
+        self._top(top)
+        self.w.line(f"{self.w.element(self.out)} = {top}")
 
     def exponentials(self, kind: str) -> None:
         """Write a sum of exponentials, less their largest so that none overflows, and what is made of it."""

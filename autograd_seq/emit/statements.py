@@ -21,7 +21,7 @@ from autograd_seq.plan.views import root, shifts, shown
 if TYPE_CHECKING:
     from autograd_seq.emit.numpy import Writer
 
-_REDUCERS = {"sum_over": "total", "max_over": "largest", "logsumexp_over": "log_sum_exp"}
+_REDUCERS = {"sum_over": "total", "max_over": "largest", "logsumexp_over": "log_sum_exp", "level_over": "level"}
 
 
 def statement(w: Writer, node: Node) -> None:

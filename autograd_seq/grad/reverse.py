@@ -241,7 +241,7 @@ def passed_by(g: Any, node: Node, at_each_point: Any, fit: Any, value: Any) -> I
         if part is None or not x.inputs or x.dtype is not float:
             continue
         yield x, (part := fit(part, x))
-        if x.op.name not in ("softmax", "sigmoid", "exp"):
+        if x.op.name not in ("softmax", "sigmoid", "exp", "rewritten"):
             inner = x.op.vjp(at_each_point(part, x), value(x), *map(value, x.inputs), **x.attrs)
             pending += zip(x.inputs, inner, strict=True)
 def _pulled(node: Node, g: Node) -> Sequence[Any]:

@@ -20,6 +20,7 @@ from autograd_seq.node import Node, apply, constant
 from autograd_seq.ops.elementwise import cast
 from autograd_seq.ops.leaf import INPUT
 from autograd_seq.ops.random import DRAW, counted
+from autograd_seq.ops.reduce import level_over
 from autograd_seq.ops.state import STATE, Bound
 from autograd_seq.ops.time import ALONG, AT, INDEX, SHIFT, SIZE, SPREAD, spread
 
@@ -125,7 +126,7 @@ class _Step:
             return inputs[0]
         if node.op.name in REDUCTIONS and self.gone & set(attrs["axes"]):
             kept = self._left(attrs["axes"])
-            several = kept or len(inputs) > 1
+            several = kept or len(inputs) > 1 or node.op is level_over  # which is 0 where its operand is infinite
             return apply(node.op, *inputs, **{**attrs, "axes": kept}) if several else cast(inputs[0], node.dtype)
         if node.op is DRAW and self.gone & set(attrs["over"]):
             for axis in [a for a in attrs["over"] if a in self.gone]:

@@ -27,8 +27,8 @@ Point = tuple[int, ...]
 Place = tuple[int, Point]
 """A folded node, by its position in the graph, at an index point."""
 
-REDUCTIONS = ("sum_over", "max_over", "logsumexp_over")
-_EMPTY = {"sum_over": 0.0, "logsumexp_over": -np.inf}
+REDUCTIONS = ("sum_over", "max_over", "logsumexp_over", "level_over")
+_EMPTY = {"sum_over": 0.0, "logsumexp_over": -np.inf, "level_over": 0.0}
 
 
 class Unroller:

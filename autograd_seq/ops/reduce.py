@@ -16,7 +16,7 @@ import numpy as np
 from autograd_seq.axes import Axis, as_axes
 from autograd_seq.node import Node, constant
 from autograd_seq.op import FUNCTIONS, Op, arithmetic, defop, promote
-from autograd_seq.ops.elementwise import STABLE_LOG, cast, equal, exp, log, where
+from autograd_seq.ops.elementwise import STABLE_LOG, cast, equal, exp, log, rewritten, where
 from autograd_seq.ops.shape import concat, negative_axes, reshape
 from autograd_seq.ops.state import state
 from autograd_seq.ops.time import at, count, size
@@ -153,8 +153,15 @@ max_over = defop(
 logsumexp_over = defop(
     "logsumexp_over", shape=_same, least=float, axes=_without, broadcasts=True, symbol="log Σ exp",
     forward=lambda *xs, axes=(): _logsumexp_forward(_stacked(xs), (-1,), False),
-    vjp=lambda g, y, *xs, axes: tuple(g * _exp_minus(x, y) for x in xs),
+    vjp=lambda g, y, *xs, axes: _logsumexp_over_vjp(g, y, xs, axes),
     doc="log of the sum of exp over all operands and all points of the axes.",
+)  # fmt: skip
+level_over: Op = defop(
+    "level_over", shape=_same, axes=_without, broadcasts=True, symbol="level",
+    forward=lambda *xs, axes=(): np.squeeze(_finite_max(_stacked(xs), (-1,)), axis=-1),
+    vjp=lambda g, y, *xs, axes: (None,) * len(xs),
+    doc="The largest among all operands and all points of the axes, 0 if that is infinite: what exponentials may have taken off "
+    "each of them before they are divided by their sum, which changes nothing, so that it has no gradient.",
 )  # fmt: skip
 
 
@@ -164,9 +171,17 @@ def _max_over_vjp(g: Any, y: Any, xs: tuple[Any, ...], axes: tuple[Axis, ...]) -
     return tuple(g * tie / count for tie in ties)
 
 
-def _exp_minus(x: Any, total: Any) -> Node:
-    """exp(x − total), and 0 where the total is −∞ (everything that was summed is then 0)."""
-    return exp(x - where(equal(total, -math.inf), 0.0, total))
+def _logsumexp_over_vjp(g: Any, y: Any, xs: tuple[Any, ...], axes: tuple[Axis, ...]) -> tuple[Node, ...]:
+    """Weights that add up to 1, however much of them the rounding of a large ``y`` takes off."""
+    y = where(equal(y, -math.inf), 0.0, y)
+    weights = [exp(x - y) for x in xs]
+    g = g / _not_zero(sum_over(*weights, axes=axes))
+    return tuple(g * w for w in weights)
+
+
+def _not_zero(total: Any) -> Node:
+    """Return a sum of exponentials, and 1 where it is one of nothing."""
+    return where(equal(total, 0.0), 1.0, total)
 
 
 def _split(x: Any, axis: Dims, over: Over) -> tuple[Node, tuple[int, ...], tuple[Axis, ...], tuple[Axis, ...]]:
@@ -312,7 +327,8 @@ def softmax(x: Any, axis: Dims = None, *, over: Over = None) -> Node:
     x, dims, varying, fixed = _split(x, -1 if axis is None and over is None else axis, over)
     if dims and not (varying or fixed):
         return _softmax(x, axis=dims)
-    return _exp_minus(x, logsumexp(x, dims or None, over=(*varying, *fixed), keepdims=True))
+    weights, total = _levelled(x, dims, varying, fixed)
+    return rewritten(weights * (1 / total), x, form="softmax")
 
 
 def log_softmax(x: Any, axis: Dims = None, *, over: Over = None) -> Node:
@@ -325,12 +341,28 @@ def log_softmax(x: Any, axis: Dims = None, *, over: Over = None) -> Node:
     x, dims, varying, fixed = _split(x, -1 if axis is None and over is None else axis, over)
     if dims and not (varying or fixed):
         return _log_softmax(x, axis=dims)
-    total = logsumexp(x, dims or None, over=(*varying, *fixed), keepdims=True)
-    return x - where(equal(total, -math.inf), 0.0, total)
+    weights, total = _levelled(x, dims, varying, fixed)
+    return weights.inputs[0] - log(total)
+
+
+def _levelled(x: Node, dims: tuple[int, ...], varying: tuple[Axis, ...], fixed: tuple[Axis, ...]) -> tuple[Node, Node]:
+    """Return exp of x less the largest entry over dimensions and axes, and the sum of that."""
+    top = _logsumexp(x, axis=dims, keepdims=True) if dims else x
+    weights = exp(x - level_over(top, axes=varying))
+    return weights, _not_zero(sum(weights, dims, over=(*varying, *fixed), keepdims=True))
+
+
+def _log_of_softmax(y: Node) -> Node | None:
+    """log of a softmax over axes, of what that is computed as: exp(low) times 1 / total."""
+    if y.attrs["form"] != "softmax":
+        return None
+    weights, share = y.inputs[0].inputs
+    return weights.inputs[0] - log(share.inputs[1])
 
 
 STABLE_LOG.update(
     softmax=lambda y: _log_softmax(y.inputs[0], **y.attrs),
+    rewritten=_log_of_softmax,
     exp=lambda y: cast(y.inputs[0], float),
     sum=lambda y: _logsumexp(y.inputs[0].inputs[0], **y.attrs) if y.inputs[0].op.name == "exp" else None,
     sum_over=lambda y: logsumexp_over(y.inputs[0].inputs[0], **y.attrs)

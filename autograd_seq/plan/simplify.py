@@ -6,6 +6,7 @@ rule: a graph is what its outputs depend on.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -177,7 +178,8 @@ def _mul(node: Node, a: Node, b: Node) -> Node | None:
 
 
 def _zero_safe_mul(node: Node, a: Node, b: Node) -> Node | None:
-    return _MUL(a, b) if number(a) else None  # what it is 0 for is not 0
+    by = number(b)  # a product is 0 where a is, or a is nowhere
+    return _MUL(a, b) if number(a) or (by is not None and math.isfinite(by)) else None
 
 
 def _neg(node: Node, x: Node) -> Node | None:
