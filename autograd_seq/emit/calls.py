@@ -60,7 +60,8 @@ def _zero_safe_mul(node: Node, out: str, xs: list[str]) -> list[str]:
 
 def _power_number(node: Node, out: str, xs: list[str]) -> list[str]:
     n = node.attrs["n"]
-    return [f"square({xs[0]}, {out})" if n == 2 else f"power({xs[0]}, {n!r}, {out})"]
+    own = {2: "square", 0.5: "sqrt"}.get(n)
+    return [f"{own}({xs[0]}, {out})" if own else f"power({xs[0]}, {n!r}, {out})"]
 
 
 def _copy(node: Node, out: str, xs: list[str]) -> list[str]:
@@ -114,7 +115,7 @@ PHRASES: dict[str, Say] = {
 }  # fmt: skip
 """Operations that are a few calls on the place to write to."""
 
-_OVER_AXES = {"sum_over", "max_over", "logsumexp_over"}
+_OVER_AXES = {"sum_over", "max_over", "logsumexp_over", "level_over"}
 _READS_ALL = {"contract", "concat", "take", "pick", *_OVER_AXES, *REDUCTIONS}  # an entry that is written is not the one read
 _OVERWRITES_EARLY = {"where", "zero_safe_mul"}  # these read an operand again after the first write
 

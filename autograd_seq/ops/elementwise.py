@@ -88,8 +88,14 @@ def clip(x: Any, low: Any = None, high: Any = None) -> Node:
 
 # -- powers, exponentials, logarithms -------------------------------------------------------------------------------
 
+
+def _power_forward(a: Any, b: Any) -> Any:
+    """NumPy takes the square root for a single exponent of ½, which is NaN at −∞ where the power is ∞."""
+    return np.power(a, np.atleast_1d(b)).reshape(np.broadcast(a, b).shape)
+
+
 _power = defop(
-    "power", forward=np.power, dtype=arithmetic, least=int, symbol="^",
+    "power", forward=_power_forward, dtype=arithmetic, least=int, symbol="^",
     vjp=lambda g, y, a, b: (
         zero_safe_mul(g, zero_safe_mul(b, power(a, b - 1))),
         zero_safe_mul(g, where(equal(a, 0), 0.0, y * _log(where(equal(a, 0), 1.0, a)))),
@@ -97,7 +103,7 @@ _power = defop(
     doc="a to the power b.",
 )  # fmt: skip
 _power_number = defop(
-    "power_number", shape=same_shape, forward=lambda x, n: x**n, symbol="^", least=int,
+    "power_number", shape=same_shape, forward=lambda x, n: np.sqrt(x) if n == 0.5 else x**n, symbol="^", least=int,
     dtype=lambda x, *, n: arithmetic(x) if isinstance(n, int) else float,
     vjp=lambda g, y, x, n: (zero_safe_mul(g, n * power(x, n - 1)) if n != 0 else None,),
     doc="x to a fixed power.",
@@ -197,7 +203,7 @@ softplus = defop(
     doc="log(1 + exp(x)), without overflow.",
 )  # fmt: skip
 relu = defop(
-    "relu", shape=same_shape, forward=lambda x: np.where(x > 0, x, 0), dtype=arithmetic, least=int,
+    "relu", shape=same_shape, forward=lambda x: np.maximum(x, 0), dtype=arithmetic, least=int,
     vjp=lambda g, y, x: (g * (y > 0),),
     doc="max(x, 0), with derivative 0 at 0 (as in PyTorch and JAX).",
 )  # fmt: skip

@@ -160,8 +160,8 @@ level_over: Op = defop(
     "level_over", shape=_same, axes=_without, broadcasts=True, symbol="level",
     forward=lambda *xs, axes=(): np.squeeze(_finite_max(_stacked(xs), (-1,)), axis=-1),
     vjp=lambda g, y, *xs, axes: (None,) * len(xs),
-    doc="The largest among all operands and all points of the axes, 0 if that is infinite: what exponentials may have taken off "
-    "each of them before they are divided by their sum, which changes nothing, so that it has no gradient.",
+    doc="The largest among all operands and all points of the axes, 0 if that is infinite. Exponentials may have it taken off "
+    "each of them before they are divided by their sum: that changes nothing, so it has no gradient.",
 )  # fmt: skip
 
 

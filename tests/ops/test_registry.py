@@ -185,7 +185,8 @@ SAMPLES: list[Sample] = [
       for xs in [(X, P + 1), (M, -M, 2 * M)]],
     *[Sample("logsumexp_over", xs, lambda *xs, axes: np.log(np.sum(np.exp(xs), axis=0)), attrs={"axes": ()})
       for xs in [(X,), (X, P), (M, M + 1, 2 * M)]],
-    *[Sample("level_over", xs, lambda *xs, axes: np.max(xs, axis=0), None, attrs={"axes": ()}) for xs in [(X,), (M, -M, 2 * M)]],
+    *[Sample("level_over", xs, lambda *xs, axes: np.max(xs, axis=0), None, attrs={"axes": ()})
+      for xs in [(X,), (M, -M, 2 * M)]],
     *unary("stop_gradient", X, lambda x: x, None),
     Sample("straight_through", (B3, P), lambda hard, soft: hard.astype(float), None),
     Sample("straight_through", (X, M), lambda hard, soft: np.broadcast_to(hard, (2, 3)), None),
