@@ -48,7 +48,7 @@ class Sketch:
     """What a builder writes with.
 
     Attributes:
-        t, u, b: axes: time, another one, and that of the batch.
+        t, u, b, s: axes: time, another one, that of the batch, and time by another name (for ``along``).
         over: what inputs vary over: (t, b), or t alone where there is no batch.
         batch: (b,), or nothing.
         T, U, B, D, H, K: sizes: steps on t and on u, sequences (or ``None``), inputs, hidden units, classes.
@@ -56,7 +56,7 @@ class Sketch:
 
     def __init__(self, T: int = 7, U: int = 5, B: int | None = None, D: int = 2, H: int = 3, K: int = 4) -> None:
         self.T, self.U, self.B, self.D, self.H, self.K = T, U, B, D, H, K
-        self.t, self.u, self.b = ag.Axis("t"), ag.Axis("u"), ag.Axis("b")
+        self.t, self.u, self.b, self.s = (ag.Axis(name) for name in "tubs")
         self.batch = () if B is None else (self.b,)
         self.over = (self.t, *self.batch)
         self.sizes = {"t": T, "u": U, "b": B}
@@ -104,7 +104,10 @@ class Entry:
         name: of the builder.
         build: from a sketch to a loss.
         refuses: by runner (``carry``, ``stream``, ``lengths`` …) the code of the error with which it refuses, and why.
-        pieces: what losses of pieces come to: their ``"sum"`` is that of the whole, or the ``"last"`` one is.
+        pieces: what losses of pieces come to: their ``"sum"`` is that of the whole, or the ``"last"`` one is, or ``"nothing"``.
+        steps: the name of the axis that pieces follow one another on.
+        dead: the names of what has no gradient, as it is meant.
+        lengths: by axis those of three sequences, where they are not just any.
         sizes: those that the model needs, if not the usual ones.
     """
 
@@ -112,6 +115,9 @@ class Entry:
     build: Callable[[Sketch], ag.Node]
     refuses: dict[str, tuple[str, str]]
     pieces: str
+    steps: str
+    dead: tuple[str, ...]
+    lengths: dict[str, list[int]]
     sizes: dict[str, int]
     loops: list[Callable[[Functions, Fed], Any]] = field(default_factory=list)
 
@@ -131,12 +137,13 @@ class Case:
 
     Attributes:
         loss, wrt: a scalar, and all floats that are fed.
+        axis: that of the steps.
         feeds: an array for each input and parameter.
     """
 
     def __init__(self, entry: Entry, sketch: Sketch, loss: ag.Node) -> None:
         self.entry, self.sketch, self.loss = entry, sketch, loss
-        self.graph = ag.Graph(loss)
+        self.graph, self.axis = ag.Graph(loss), {"t": sketch.t, "u": sketch.u}[entry.steps]
         self.wrt = [n for n in self.graph.inputs.values() if n.dtype is float]
         self.params = [n for n in self.wrt if n.op.name == "param"]
         self.feeds = sketch.feeds(self.graph)
@@ -165,14 +172,16 @@ class Case:
         return sum(self.entry.loops[0](f, Fed(one)) for one in self.alone(feeds, cut))
 
 
-def model(name: str | None = None, *, pieces: str = "sum", refuses: dict[str, tuple[str, str]] | None = None,
-          **sizes: int) -> Callable[[Callable[[Sketch], ag.Node]], Entry]:  # fmt: skip
+def model(
+    name: str | None = None, *, pieces: str = "sum", steps: str = "t", dead: tuple[str, ...] = (),
+    lengths: dict[str, list[int]] | None = None, refuses: dict[str, tuple[str, str]] | None = None, **sizes: int,
+) -> Callable[[Callable[[Sketch], ag.Node]], Entry]:  # fmt: skip
     """Enter a builder into the zoo."""
 
     def enter(build: Callable[[Sketch], ag.Node]) -> Entry:
         label = name or build.__name__
         assert label not in MODELS, label
-        MODELS[label] = Entry(label, build, refuses or {}, pieces, sizes)
+        MODELS[label] = Entry(label, build, refuses or {}, pieces, steps, dead, lengths or {}, sizes)
         return MODELS[label]
 
     return enter
