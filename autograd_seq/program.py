@@ -34,6 +34,7 @@ from autograd_seq.graph.shares import shares
 from autograd_seq.names import shown
 from autograd_seq.node import STRONG, Node
 from autograd_seq.ops.leaf import PARAM, TENSOR
+from autograd_seq.ops.random import SEED
 from autograd_seq.plan.cost import Cost, cost
 from autograd_seq.plan.passes import Plan
 from autograd_seq.plan.text import Schedule
@@ -434,6 +435,11 @@ class ValueAndGrad:
             return (loss, dict(zip(self.wrt, grads, strict=True))), carry
         out = self.program(**given) if "lengths" in given else self.program._outputs(given)
         return out[0], dict(zip(self.wrt, out[1:]))  # noqa: B905 - as many as there are names; to say so costs 0.2 µs
+
+    @property
+    def draws(self) -> bool:
+        """Whether something is drawn: :func:`autograd_seq.learn.train` feeds a new ``seed`` at each step then."""
+        return self.program.graph.inputs.get("seed") is SEED
 
     @property
     def source(self) -> str:

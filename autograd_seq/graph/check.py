@@ -246,6 +246,28 @@ def check_rows(nodes: Sequence[Node], name: Name) -> None:
         )  # fmt: skip
 
 
+def check_read(nodes: Sequence[Node], name: Name) -> None:
+    """Refuse boundary rows that nothing reads: the equations mean the other side, or another state."""
+    for node in nodes:
+        if node.op is not STATE or node.attrs["inherits"]:
+            continue
+        reach = node.attrs["reach"]
+        unread = [(b.axis, b.side) for b in node.attrs["bounds"] if (b.axis, b.side) not in reach]
+        unread += [(None, side) for side in node.attrs.get("waiting", ()) if all(b.side != side for b in node.attrs["bounds"])]
+        for axis, side in unread:
+            t, other, where = axis or node.axes[0], *_OTHER[side]
+            swapped = (t, other) in reach
+            raise StateError(
+                "G214", f"nothing reads {side}= of {name(node)}", node=name(node), where=node.where,
+                expected=f"a read of {name(node)}[{t} {'-' if side == 'init' else '+'} 1]",
+                got=f"reads that go to {other}=" if swapped else "none",
+                fix=f"{other}= says what stands {where} step" if swapped else f"leave {side}= out",
+            )  # fmt: skip
+
+
+_OTHER = {"init": ("final", "after the last"), "final": ("init", "in front of the first")}
+
+
 def _row_names(state: str, axis: Axis, side: str, count: int) -> list[str]:
     if side == "init":
         return [f"{state}[{k}]" for k in range(-count, 0)]

@@ -69,6 +69,7 @@ class Graph:
         check.check_defined(self.nodes, self.name)
         check.check_causal(self.nodes, self.name)
         check.check_rows(self.nodes, self.name)
+        check.check_read(self.nodes, self.name)
         self._by_name = {name: node for node, name in self._names.items()}
         self.ragged: dict[Any, Any] = {}  # the same graph with lengths, by the axes that have some
         self.inputs: dict[str, Node] = {self.name(n): n for n in self.nodes if n.op in (INPUT, PARAM)}

@@ -55,12 +55,13 @@ class DivergenceError(AutogradSeqError, ArithmeticError):
 def train(
     step: Step, params: Mapping[str, Any], batches: Feeds | Iterable[Feeds], optimizer: Optimizer, *, steps: int | None = None,
     clip: float | Callable[[Arrays], Arrays] | None = None, on_step: Callable[[int, float, Arrays], Any] | None = None,
-    progress: bool = True, description: str = "training", check_grads: bool = True, state: State | None = None,
+    progress: bool = True, description: str = "training", check_grads: bool = True, state: State | None = None, seed: int = 0,
 ) -> Result:  # fmt: skip
     """Train: for each batch, the loss and its gradients, clipped if asked for, then one update of the parameters.
 
     Args:
-        step: called as ``step(**feeds, **params)``, returns the loss (a number) and the gradients by name.
+        step: called as ``step(**feeds, **params)``, returns the loss (a number) and the gradients by name. If it draws
+            (``step.draws``, as of ``ag.value_and_grad`` of a loss with dropout), it gets a new ``seed=…`` each time.
         params: float arrays by name; not modified.
         batches: feeds by name, the same at every step; or an iterable of such, one a step, gone through once
             (``itertools.cycle`` repeats a list).
@@ -73,6 +74,8 @@ def train(
         description: what the bar says.
         check_grads: whether a gradient that is not finite ends the training, like a loss that is not.
         state: the optimizer's, of an earlier :class:`Result`, to go on where it ended.
+        seed: of all that is drawn: the seed of a step is made of this and the number of updates before it, those before
+            ``state`` included. A batch that feeds ``seed`` has its own.
 
     Returns:
         A :class:`Result`; on Ctrl-C, of what was reached.
@@ -96,11 +99,13 @@ def train(
     """
     feeds, total = _feeds(batches, steps)
     now = {name: np.array(p) for name, p in params.items()}, optimizer.init(params) if state is None else state
-    good, interrupted = now[0], False
+    good, interrupted, draws = now[0], False, getattr(step, "draws", False)
     seen: list[tuple[float, float]] = []
     with tqdm(total=total, desc=description, unit="step", dynamic_ncols=True, disable=not progress) as bar:
         try:
             for number, batch in enumerate(feeds):
+                if draws and isinstance(batch, Mapping) and "seed" not in batch:
+                    batch = {**batch, "seed": _seed(seed, now[1].step)}
                 loss, grads = _called(step, batch, now[0], number)
                 if not np.isfinite(loss):
                     raise _diverged(f"the loss of step {number}", good, loss, seen)
@@ -118,6 +123,11 @@ def train(
             interrupted = True
     losses, norms = np.array(seen, dtype=float).reshape(-1, 2).T
     return Result(*now, losses, norms, interrupted)
+
+
+def _seed(seed: int, step: int) -> int:
+    """Return the seed of a step: unlike those of other steps, and of the steps of other seeds."""
+    return int(np.random.SeedSequence([int(seed) % 2**64, step]).generate_state(1, np.uint64)[0] >> 1)
 
 
 def _feeds(batches: Any, steps: Any) -> tuple[Iterator[Feeds], int | None]:

@@ -64,7 +64,7 @@ def window(x: Any, axis: Axis, size: int, *, every: int = 1, init: Any = None) -
     x = constant(x)
     check_varies(x, axis)
     size, every = _count(size, "the size of a window", 1), _count(every, "every=", 1)
-    if init is not None:
+    if init is not None and size > 1:
         whole = state(None, x.shape, over=x.axes, init={axis: init}, dtype=x.dtype)
         whole[x.axes] = x
         x = whole

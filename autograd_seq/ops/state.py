@@ -66,8 +66,9 @@ def state(
         over: the axes it varies over.
         init: what ``s[t - k]`` reads before the first step: zeros by default; a value that does not vary over the
             axis, the same for all rows; or a list of exactly max k rows in time order, ``[s₋₂, s₋₁]``. With several
-            axes a dict from axis to any of these.
-        final: likewise what ``s[t + k]`` reads behind the last step, ``[s_T, s_{T+1}]``.
+            axes a dict from axis to any of these, if several are read at earlier steps.
+        final: likewise what ``s[t + k]`` reads behind the last step, ``[s_T, s_{T+1}]``. Rows that nothing reads are
+            refused when the graph is made.
         dtype: float, int or bool.
         every: a slower clock (Koutník et al. 2014): with 3 the equation holds at steps 0, 3, 6, …, and the state stays as it
             is between them. With several axes a dict from axis to the number of steps.
@@ -93,16 +94,13 @@ def state(
             expected="over=t", fix="a value without time is a param, an input or an expression",
         )  # fmt: skip
     node = Node(STATE, (UNDEFINED,), {}, dims, kind, axes, name=full, site=user_site(), scope=current_scope())
-    bounds: list[Bound] = []
-    rows: list[Node] = [UNDEFINED]
+    node.attrs = {"bounds": (), "inherits": inherits, "reach": {}}
     for side, given in (("init", init), ("final", final)):
+        if given is not None and len(axes) > 1 and not isinstance(given, dict):
+            node.attrs["waiting"] = {**node.attrs.get("waiting", {}), side: given}
+            continue
         for axis, value in _by_axis(given, node, side).items():
-            several = isinstance(value, (list, tuple))
-            new = [_row(v, node, axis, side) for v in (value if several else [value])]
-            bounds.append(Bound(axis, side, len(rows), len(new) if several else None))
-            rows += new
-    node.inputs = tuple(rows)
-    node.attrs = {"bounds": tuple(bounds), "inherits": inherits, "reach": {}}
+            _bound(node, axis, side, value)
     if every is not None:
         clocks = _by_axis(every, node, "every")
         if strange := [k for k in clocks.values() if not isinstance(k, int) or isinstance(k, bool) or k < 1]:
@@ -114,6 +112,36 @@ def state(
     return node
 
 
+def _bound(node: Node, axis: Axis, side: str, value: Any) -> None:
+    """Give a state its rows on one side of an axis."""
+    several = isinstance(value, (list, tuple))
+    new = [_row(v, node, axis, side) for v in (value if several else [value])]
+    bound = Bound(axis, side, len(node.inputs), len(new) if several else None)
+    node.inputs, node.attrs = (*node.inputs, *new), {**node.attrs, "bounds": (*node.attrs["bounds"], bound)}
+
+
+def settle(node: Node, axis: Axis, side: str) -> None:
+    """Let rows that were given for no axis bound the one that the state is read along, if it is read beyond no other.
+
+    Raises:
+        StateError: it is read beyond another one on the same side.
+    """
+    waiting = node.attrs.get("waiting", {})
+    if side not in waiting:
+        return
+    found = next((b.axis for b in node.attrs["bounds"] if b.side == side), None)
+    if found is None:
+        _bound(node, axis, side, waiting[side])
+    elif found is not axis:
+        steps = "earlier" if side == "init" else "later"
+        raise StateError(
+            "G202", f"{side}= of {node.name} does not say which axis it bounds", node=node.name, where=show_site(user_site()),
+            expected=f"a dict from axis to rows, for {found}, {axis}",
+            got=f"{repr(waiting[side])[:80]}, and {node.name} is read at {steps} steps of {found} and of {axis}",
+            fix=f"{side}={{{found}: …, {axis}: …}}",
+        )  # fmt: skip
+
+
 def _by_axis(given: Any, node: Node, side: str) -> dict[Axis, Any]:
     if given is None:
         return {}
@@ -121,9 +149,8 @@ def _by_axis(given: Any, node: Node, side: str) -> dict[Axis, Any]:
     if not isinstance(given, dict):
         if len(node.axes) > 1:
             raise StateError(
-                "G202", f"{side}= of {node.name} does not say which axis {'has the slower clock' if clock else 'it bounds'}",
-                node=node.name, where=node.where, got=repr(given)[:80],
-                expected=f"a dict from axis to {'the number of steps' if clock else 'rows'}, for {over}",
+                "G215", f"{side}= of {node.name} does not say which axis has the slower clock", node=node.name,
+                where=node.where, expected=f"a dict from axis to the number of steps, for {over}", got=repr(given)[:80],
                 fix=f"{side}={{{node.axes[0]}: …}}",
             )  # fmt: skip
         given = {node.axes[0]: given}

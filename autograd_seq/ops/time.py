@@ -10,11 +10,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from autograd_seq.axes import Axis, Index, as_axes
-from autograd_seq.errors import AxisError, OperationError
+from autograd_seq.errors import AxisError, OperationError, StateError
 from autograd_seq.node import Node, constant
 from autograd_seq.op import FUNCTIONS, Op, defop, first, same_shape
 from autograd_seq.ops.elementwise import equal, where
-from autograd_seq.ops.state import STATE, state
+from autograd_seq.ops.state import STATE, settle, state
 from autograd_seq.site import show_site, user_site
 
 # -- reading other steps --------------------------------------------------------------------------------------------
@@ -33,10 +33,12 @@ def shift(x: Any, axis: Axis, by: int, *, init: Any = None, final: Any = None) -
         x: a value that varies over the axis.
         axis: the axis.
         by: how many steps back; negative looks ahead.
-        init, final: rows outside the sequence, as for :func:`state`; zeros by default.
+        init, final: rows in front of the sequence and after it, as for :func:`state`; zeros by default. An earlier step reads
+            ``init``, a later one ``final``, the same step neither.
 
     Raises:
         AxisError: ``x`` does not vary over the axis.
+        StateError: rows are given on the side that is not read, and none on the other.
 
     Example:
         >>> t = Axis("t")
@@ -47,11 +49,22 @@ def shift(x: Any, axis: Axis, by: int, *, init: Any = None, final: Any = None) -
     x = constant(x)
     check_varies(x, axis)
     by = -(axis - by).offset if by else 0
-    if init is not None or final is not None:
-        before, behind = (r if r is None or isinstance(r, dict) else {axis: r} for r in (init, final))
-        x = _bounded(x, before, behind)
     if by == 0:
         return x
+    if init is not None or final is not None:
+        before, behind = (r if r is None or isinstance(r, dict) else {axis: r} for r in (init, final))
+        read, other = ("init", "final") if by > 0 else ("final", "init")
+        given = {"init": axis in (before or {}), "final": axis in (behind or {})}
+        if given[other] and not given[read]:
+            raise StateError(
+                "G216", f"nothing reads {other}= of a shift to {'an earlier' if by > 0 else 'a later'} step", node=x.name,
+                where=show_site(user_site()), expected=f"{read}=", got=f"{other}= and {axis} - {by}".replace("- -", "+ "),
+                fix=f"{read}= says what it reads {'in front of the sequence' if by > 0 else 'after the last step'}",
+            )  # fmt: skip
+        x = _bounded(x, before, behind)
+        for side in ("init", "final"):  # of two, one is read by this shift
+            x.attrs["reach"].update({(a, side): 0 for a in (before if side == "init" else behind) or {}})
+    settle(_under_shifts(x), axis, "init" if by > 0 else "final")
     if x.op is SHIFT and x.attrs["outside"] == "bounds":
         if x.attrs["axis"] is axis and (x.attrs["by"] > 0) == (by > 0):
             return shift(x.inputs[0], axis, x.attrs["by"] + by)
@@ -66,9 +79,14 @@ def shift(x: Any, axis: Axis, by: int, *, init: Any = None, final: Any = None) -
 def owner_of_rows(x: Node) -> Node:
     """Return the state whose rows a shift of ``x`` shows, seen through shifts along other axes."""
     while x.op is STATE and x.attrs["inherits"]:
+        x = _under_shifts(x.inputs[0])
+    return x
+
+
+def _under_shifts(x: Node) -> Node:
+    """Return what is shifted, once or several times; a state whose rows are seen through shifts is a shift of another."""
+    while x.op is SHIFT or (x.op is STATE and x.attrs["inherits"]):
         x = x.inputs[0]
-        while x.op is SHIFT:
-            x = x.inputs[0]
     return x
 
 

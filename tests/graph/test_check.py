@@ -236,6 +236,32 @@ def test_another_number_of_rows_is_an_error(side: str, rows: str, by: str, words
     assert words in str(error)
 
 
+def test_rows_given_for_no_axis_bound_the_one_that_is_read() -> None:
+    """A state over (t, b) of which t alone is shifted, with a number, a parameter, a row a sequence, or a list of such."""
+    t, b, h0 = ag.Axis("t"), ag.Axis("b"), [[1.0, 2.0], [3.0, 4.0]]
+    for init, feeds, want in (
+        (1.0, {}, [[1.0, 1.0], [1.0, 1.0], [1.0, 1.0]]), (ag.param("p"), {"p": 2.0}, [[2.0, 2.0]] * 3),
+        (ag.input("h0", over=b), {"h0": h0[0]}, [[1.0, 2.0], [1.0, 2.0], [1.0, 2.0]]),
+        ([ag.input("h0", over=b), ag.input("h1", over=b)], {"h0": h0[0], "h1": h0[1]}, [*h0, h0[0]]),
+    ):  # fmt: skip
+        x, s = ag.input("x", over=(t, b)), ag.state("s", over=(t, b), init=init)
+        s[t, b] = s[t - 2] + x
+        graph = ag.Graph(s)
+        for run in (graph.evaluate, ag.compile(graph, backend="numpy")):
+            assert run(x=np.zeros((3, 2)), **feeds)[0].tolist() == want
+    r = ag.state("r", over=(t, b), init=1.0, final={b: 5.0})
+    r[t, b] = r[t - 1] + r[b + 1]
+    assert ag.Graph(r).evaluate(t=1, b=2)[0].tolist() == [[7.0, 6.0]]
+
+
+def test_rows_may_be_given_where_the_step_is_the_same() -> None:
+    """In a loop over offsets, say; and on both sides of a shift, of which one is read."""
+    t = ag.Axis("t")
+    x = ag.input("x", over=t)
+    taps = [ag.shift(x, t, k, init=7.0, final=8.0) for k in (1, 0, -1)] + [ag.window(x, t, 1, init=7.0)[0]]
+    assert [v.tolist() for v in ag.Graph(taps).evaluate(x=[1.0, 2.0])] == [[7.0, 1.0], [1.0, 2.0], [2.0, 8.0], [1.0, 2.0]]
+
+
 def test_rows_of_an_unnamed_state_count_too() -> None:
     error = refused('x = ag.input("x", over=t)\nag.Graph(ag.shift(x, t, 2, init=[1.0]))')
     assert error.code == "G212"
@@ -299,8 +325,22 @@ TABLE = [
      ["needs 1", "init=[s[-1]]"]),
     # declaring and defining states
     ("G201", 'ag.state("s", (2,), over=())', ["state s varies over no axis", "expected over=t", "(model.py:1)"]),
-    ("G202", 'ag.state("s", over=(t, u), init=1.0)', ["init= of s does not say which axis it bounds", "init={t: …}"]),
-    ("G202", 'ag.state("s", over=(t, u), every=2)',
+    ("G202", 's = ag.state("s", over=(t, u), init=1.0)\ns[t, u] = s[t - 1]\ns[u - 1]',
+     ["init= of s does not say which axis it bounds", "earlier steps of t and of u", "init={t: …, u: …}", "(model.py:3)"]),
+    ("G202", 's = ag.state("s", over=(t, u), final=1.0)\ns[t + 2, u + 1]', ["final= of s", "later steps of t and of u"]),
+    ("G214", 's = ag.state("s", over=t, init=9.0)\ns[t] = 0.5 * s[t + 1]\nag.Graph(s)',
+     ["nothing reads init= of s", "final= says what stands after the last step", "(model.py:1)"]),
+    ("G214", 's = ag.state("s", over=t, final=[9.0])\ns[t] = 0.5 * s[t - 1]\nag.Graph(s)',
+     ["nothing reads final= of s", "init= says what stands in front of the first step"]),
+    ("G214", 's = ag.state("s", over=t, init=1.0, final=2.0)\ns[t] = s[t - 1]\nag.Graph(s)', ["nothing reads final="]),
+    ("G214", 's = ag.state("s", over=(t, u), init=1.0)\ns[t, u] = 1.0\nag.Graph(s)',
+     ["expected a read of s[t - 1], got none", "leave init= out"]),
+    ("G214", 's = ag.state("s", over=(t, u), init={u: 1.0})\ns[t, u] = s[t - 1]\nag.Graph(s)', ["a read of s[u - 1]"]),
+    ("G216", 'ag.shift(ag.input("x", over=t), t, -1, init=9.0)',
+     ["nothing reads init= of a shift to a later step", "final= says what it reads after the last step", "(model.py:1)"]),
+    ("G216", 'ag.shift(ag.input("x", over=t), t, 2, final=[1.0, 2.0])',
+     ["nothing reads final= of a shift to an earlier step", "init= says what it reads in front of the sequence"]),
+    ("G215", 'ag.state("s", over=(t, u), every=2)',
      ["every= of s does not say which axis has the slower clock", "a dict from axis to the number of steps, for t, u, got 2",
       "every={t: …}"]),
     ("G203", 'ag.state("s", over=t, every={u: 2})', ["every= of s sets a clock along u, over which it does not vary"]),

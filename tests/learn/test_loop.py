@@ -54,6 +54,22 @@ def test_no_batch_is_drawn_that_is_not_used() -> None:
     assert drawn == [0, 1, 2]
 
 
+def test_each_step_draws_anew_and_a_seed_tells_what() -> None:
+    """A loss of masks alone: what is lost says which were drawn; a run that goes on draws what the whole run does."""
+    t = ag.Axis("t")
+    w, mask = ag.param("w"), ag.bernoulli("mask", 0.5, (40,), over=t)
+    step = ag.value_and_grad(ag.sum(ag.sum(mask * w), over=t), backend="numpy")
+    run: Any = lambda steps, **k: learn.train(step, {"w": 1.0}, {"t": 1}, learn.sgd(0.0), steps=steps, progress=False, **k)  # noqa: E731
+    whole = run(6, seed=3)
+    assert step.draws and len(set(whole.losses)) > 3
+    np.testing.assert_array_equal(run(6, seed=3).losses, whole.losses)
+    assert run(6, seed=4).losses.tolist() != whole.losses.tolist()
+    half = run(2, seed=3)
+    np.testing.assert_array_equal(run(4, seed=3, state=half.state).losses, whole.losses[2:])
+    fixed = learn.train(step, {"w": 1.0}, {"t": 1, "seed": 5}, learn.sgd(0.0), steps=3, progress=False)
+    assert len(set(fixed.losses)) == 1, "a batch that feeds a seed has its own"
+
+
 @pytest.mark.parametrize("batches", [{"target": 1.0}, []])
 def test_no_steps_give_back_copies(batches: Any) -> None:
     w = np.ones(3)

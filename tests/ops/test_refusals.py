@@ -129,9 +129,11 @@ REFUSALS: list[Refusal] = [
      r"l is out of range(.|\n)*0 … 1, got l\[2\] = 2"),
     # states
     ("G201", ag.StateError, lambda: state(over=()), r"state s varies over no axis(.|\n)*over=t"),
-    ("G202", ag.StateError, lambda: state(over=BOTH, init=1.0),
-     r"init= of s does not say which axis(.|\n)*init=\{t: …\}"),
-    ("G202", ag.StateError, lambda: state(over=BOTH, every=2),
+    ("G202", ag.StateError, lambda: state(over=BOTH, init=1.0)[t - 1, u - 1],
+     r"init= of s does not say which axis(.|\n)*init=\{t: …, u: …\}"),
+    ("G216", ag.StateError, lambda: ag.shift(x(over=t), t, -1, init=9.0),
+     r"nothing reads init= of a shift to a later step(.|\n)*final="),
+    ("G215", ag.StateError, lambda: state(over=BOTH, every=2),
      r"every= of s does not say which axis has the slower clock.*\n  expected a dict from axis to the number of steps, "
      r"for t, u, got 2\n  every=\{t: …\}$"),
     ("G203", ag.StateError, lambda: state(every={u: 2}),
