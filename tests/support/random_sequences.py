@@ -109,7 +109,7 @@ class Sequences(Chance):
         if kind == 0 or (shape is not None and shape != (self.n,)):
             return {}
         given = self.row() if kind == 1 else [self.row() for _ in range(abs(k))]
-        return {"init" if k > 0 else "final": {self.t: given}}
+        return {"init" if k > 0 else "final": {self.t: given}} if k else {}
 
     def delay(self, longest: int = 3) -> int:
         k = self.count(1, longest)
