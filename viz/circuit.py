@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from viz.dot import Line, Mark, Picture
@@ -38,7 +38,7 @@ def circuit(scene: Scene) -> Picture:
     for item in scene.items:
         drawn = mark(item, index_of(item, scene), None, item.key, widest="t" if len(item.over) < 2 else "i,j")
         picture.marks.append(replace(drawn, group="spine") if item.key in column else drawn)
-    above = _above(scene.items, upwards)
+    above = _above({arrow.head for arrow in scene.arrows if arrow.shifts}, upwards)
     squares: dict[tuple[int, tuple], object] = {}
     items = {item.key: item for item in scene.items}
     for arrow in scene.arrows:
@@ -49,18 +49,20 @@ def circuit(scene: Scene) -> Picture:
     return picture
 
 
-def _above(items: Sequence[Item], upwards: Sequence[Arrow]) -> dict[int, set[int]]:
-    """What each item leads to within one step, itself included."""
+def _above(keys: Iterable[int], upwards: Sequence[Arrow]) -> dict[int, set[int]]:
+    """What each of some items leads to within one step, itself included."""
     heads: dict[int, list[int]] = {}
     for arrow in upwards:
         heads.setdefault(arrow.tail, []).append(arrow.head)
     out = {}
-    for item in items:
-        seen, ahead = {item.key}, [item.key]
+    for key in keys:
+        seen, ahead = {key}, [key]
         while ahead:
-            ahead = [head for key in ahead for head in heads.get(key, ()) if head not in seen]
-            seen.update(ahead)
-        out[item.key] = seen
+            for head in heads.get(ahead.pop(), ()):
+                if head not in seen:
+                    seen.add(head)
+                    ahead.append(head)
+        out[key] = seen
     return out
 
 

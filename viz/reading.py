@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from autograd_seq.graph.order import components
 from autograd_seq.node import Node
 
 # Operations that change where or how a value stands, not what it is.
@@ -188,10 +189,12 @@ class _Shown:
 def _shown(outputs: Sequence[Node]) -> _Shown:
     """Whoever reads the equation of a state reads the state; an unnamed state that no cycle needs only holds rows."""
     shown = _Shown()
-    nodes = _below(outputs)
-    shown.kept = {
-        node for node in nodes if is_state(node) and (node.name is not None or node in _below(node.inputs[:1]))
-    }
+    nodes = list(_below(outputs))
+    number = {node: i for i, node in enumerate(nodes)}
+    reads = [(i, number[x]) for i, node in enumerate(nodes) for x in (node.inputs[:1] if is_state(node) else node.inputs)]
+    loops = {i for i, x in reads if i == x}
+    cyclic = {i for part in components(len(nodes), reads) if len(part) > 1 or part[0] in loops for i in part}
+    shown.kept = {node for i, node in enumerate(nodes) if is_state(node) and (node.name is not None or i in cyclic)}
     for node in nodes:
         if node in shown.kept and equation(node) is not node:
             shown.owner.setdefault(equation(node), node)

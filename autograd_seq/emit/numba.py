@@ -158,7 +158,7 @@ def _by_address(numba: Any, signature: Any, function: Any, unique: str, flags: d
     from numba.core.ccallback import CFunc
 
     options = {name: value for name, value in flags.items() if name != "pipeline_class"}
-    made = CFunc(function, (signature.args, signature.return_type), {}, options, pipeline_class=flags["pipeline_class"])
+    made: Any = CFunc(function, (signature.args, signature.return_type), {}, options, pipeline_class=flags["pipeline_class"])
     made._cache = Stored(unique)
     made.compile()
     name = f"autograd_seq_{unique}"

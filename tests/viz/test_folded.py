@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -208,3 +210,47 @@ def test_all_hostile_names_in_one_picture_are_rendered(tmp_path: Path, capfd: py
             viz.folded(total.named("{}") if total.name is None else total, level=level).save(tmp_path / f"a.{form}")
     assert capfd.readouterr() == ("", "")
     assert "a�b" in (tmp_path / "a.svg").read_text(encoding="utf-8")
+
+
+def _calls(draw: Callable[[], object]) -> int:
+    """Return how many functions are called to draw a picture."""
+    count = 0
+
+    def called(frame: object, event: str, argument: object) -> None:
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    sys.setprofile(called)
+    try:
+        draw()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+def _split_and_joined(n: int) -> ag.Graph:
+    t = ag.Axis("t")
+    s = ag.state("s", over=t)
+    y = s[t - 1]
+    for _ in range(n):
+        y = ag.tanh(y) + ag.sigmoid(y)
+    s[t] = y
+    return ag.Graph(s)
+
+
+def _layers(n: int) -> ag.Graph:
+    t = ag.Axis("t")
+    x = ag.input("x", (2,), over=t)
+    for k in range(n):
+        with ag.scope(f"layer{k}"):
+            x = ag.nn.gru(x, 2, over=t)
+    return ag.Graph(x)
+
+
+@pytest.mark.parametrize(("model", "n"), [(_split_and_joined, 30), (_layers, 10)])
+def test_operations_are_drawn_in_linear_time(model: Callable[[int], ag.Graph], n: int) -> None:
+    """Where paths split and join, each part is looked at once, not once for each path."""
+    graphs = [model(n), model(2 * n)]
+    viz.folded(graphs[0], level="ops")
+    once, twice = (_calls(lambda g=g: viz.folded(g, level="ops")) for g in graphs)  # type: ignore[misc]
+    assert twice < 2.2 * once
