@@ -10,6 +10,12 @@
 [1.30472, 1.332513]
 """
 
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+from typing import TYPE_CHECKING
+
 import autograd_seq.copies  # noqa: F401 - nodes are copied by it
 from autograd_seq import datasets, nn, ops
 from autograd_seq.axes import Axis, Index
@@ -27,6 +33,7 @@ from autograd_seq.errors import (
     GraphError,
     NameClashError,
     OperationError,
+    PictureError,
     ShapeError,
     StateError,
     ValueKnownError,
@@ -100,19 +107,28 @@ from autograd_seq.program import Program, compile, value_and_grad
 from autograd_seq.site import scope
 from autograd_seq.streams import Stream, stream
 
+if TYPE_CHECKING:
+    from autograd_seq import learn
+
 __version__ = "0.1.0"
 
 __all__ = [
     "DAG", "AutogradSeqError", "Axis", "AxisError", "CarriedProgram", "Carry", "CarryError", "CycleError", "DTypeError",
     "DataError", "FeedError", "GradientCheckError", "GradientError", "Graph", "GraphError", "Index", "NameClashError", "Node",
-    "Op", "OperationError", "Program", "Report", "ShapeError", "StateError", "Stream", "ValueKnownError", "abs", "add", "along",
-    "arctan", "at", "bce", "bernoulli", "broadcast", "broadcast_to", "cast", "check_grad", "check_op", "clip", "compile",
-    "concat", "constant", "cos", "cross_entropy", "cummax", "cumsum", "datasets", "defop", "div", "dot", "einsum", "equal",
-    "erf", "exp", "expand_dims", "expm1", "first", "flip", "gelu", "grad", "index", "input", "last", "less", "less_equal",
-    "log", "log1p", "log_softmax", "logical_and", "logical_not", "logical_or", "logsumexp", "matmul", "max", "maximum", "mean",
-    "min", "minimum", "mse", "mul", "neg", "nll", "nn", "normal", "not_equal", "one_hot", "ops", "outer", "pad", "param",
-    "pick", "power", "prod", "promote", "relu", "reshape", "same_shape", "scope", "shift", "sigmoid", "sign", "sin", "size",
-    "softmax", "softplus", "spike", "spread", "sqrt", "squeeze", "stack", "state", "stop_gradient", "straight_through",
-    "stream", "sub", "sum", "take", "tanh", "tensor", "ticks", "transpose", "uniform", "value_and_grad", "vmap", "where",
-    "window", "zero_safe_mul",
+    "Op", "OperationError", "PictureError", "Program", "Report", "ShapeError", "StateError", "Stream", "ValueKnownError", "abs",
+    "add", "along", "arctan", "at", "bce", "bernoulli", "broadcast", "broadcast_to", "cast", "check_grad", "check_op", "clip",
+    "compile", "concat", "constant", "cos", "cross_entropy", "cummax", "cumsum", "datasets", "defop", "div", "dot", "einsum",
+    "equal", "erf", "exp", "expand_dims", "expm1", "first", "flip", "gelu", "grad", "index", "input", "last", "learn", "less",
+    "less_equal", "log", "log1p", "log_softmax", "logical_and", "logical_not", "logical_or", "logsumexp", "matmul", "max",
+    "maximum", "mean", "min", "minimum", "mse", "mul", "neg", "nll", "nn", "normal", "not_equal", "one_hot", "ops", "outer",
+    "pad", "param", "pick", "power", "prod", "promote", "relu", "reshape", "same_shape", "scope", "shift", "sigmoid", "sign",
+    "sin", "size", "softmax", "softplus", "spike", "spread", "sqrt", "squeeze", "stack", "state", "stop_gradient",
+    "straight_through", "stream", "sub", "sum", "take", "tanh", "tensor", "ticks", "transpose", "uniform", "value_and_grad",
+    "vmap", "where", "window", "zero_safe_mul",
 ]  # fmt: skip
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name == "learn":  # who only draws, or differentiates, need not wait for what trains
+        return importlib.import_module("autograd_seq.learn")
+    raise AttributeError(f"module 'autograd_seq' has no attribute {name!r}")

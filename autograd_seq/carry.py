@@ -26,6 +26,7 @@ from autograd_seq.kinds import kind_of
 from autograd_seq.names import shown
 from autograd_seq.node import Node
 from autograd_seq.op import FUNCTIONS
+from autograd_seq.pictures import code
 
 
 class Runs(Protocol):
@@ -317,6 +318,9 @@ class CarriedProgram(Carried):
     def profile(self, /, **given: Any) -> Any:
         """Return the time of each block of a first call; see :meth:`Program.profile`."""
         return self.first.profile(**given)
+
+    def _repr_html_(self) -> str:
+        return code(self.source)
 
     def __repr__(self) -> str:
         return f"<Program of {self.graph!r}, carried along {self.cut.axis}>"

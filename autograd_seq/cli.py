@@ -1,8 +1,7 @@
 """The command line: `demo` runs the lecture's RNN, `draw`, `check` and `explain` a user's own graph, `bench` a race,
 `doctor` the machine.
 
-Whatever a user can get wrong ends as a sentence on the standard error and exit code 2, never as a traceback. No other
-file of the package imports `viz`.
+Whatever a user can get wrong ends as a sentence on the standard error and exit code 2, never as a traceback.
 """
 
 from __future__ import annotations
@@ -23,7 +22,6 @@ import numpy as np
 from tqdm import tqdm
 
 import autograd_seq as ag
-import viz
 from autograd_seq import demo, doctor
 from autograd_seq.bench import measure, peers, work
 from autograd_seq.emit.backends import BACKENDS, VARIABLE
@@ -31,9 +29,12 @@ from autograd_seq.errors import AutogradSeqError, did_you_mean
 from autograd_seq.names import shown
 from autograd_seq.node import Node
 from autograd_seq.ops.random import SEED
+from autograd_seq.pictures import viz
 
 DONE, FAILED, INTERRUPTED = 0, 2, 130
 _PICTURED_STEPS = 4
+DEMO = "autograd-seq-demo"
+"""Where the demo puts its pictures, which git ignores."""
 
 
 class UsageError(AutogradSeqError):
@@ -80,10 +81,11 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="autograd-seq", description="Recurrence equations as graphs: drawn, differentiated, compiled, trained."
     )
+    parser.add_argument("--version", action="version", version=f"autograd-seq {ag.__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     run = commands.add_parser("demo", help="the lecture's RNN on the sunspots, from equations to a forecast")
-    run.add_argument("--out", metavar="DIR", default=".", help="of the pictures; made if need be (default: here)")
+    run.add_argument("--out", metavar="DIR", default=DEMO, help="of the pictures; made if need be (default: %(default)s)")
     run.add_argument("--steps", metavar="N", type=_positive, default=demo.STEPS, help="of Adam (default: %(default)s)")
     run.add_argument("--seed", metavar="N", type=_natural, default=demo.SEED, help="of the start (default: 0)")
     run.set_defaults(run=_demo)
@@ -158,18 +160,18 @@ def _known(names: Iterable[str], but: Sequence[str] = ()) -> str:
 
 
 def _demo(args: argparse.Namespace) -> None:
-    folder = Path(args.out)
+    draw, folder = viz(), Path(args.out)
     folder.mkdir(parents=True, exist_ok=True)
     model = demo.build()
     demo.describe(model, _PICTURED_STEPS)
     # Drawn before the training: a directory that cannot be written to is known at once.
     pictures = [
-        viz.folded(model.loss).save(folder / "folded.png"),
-        viz.unfolded(model.loss, t=_PICTURED_STEPS).save(folder / "unfolded.png"),
-        viz.fold_unfold(model.loss, t=3).save(folder / "fold_unfold.png"),
+        draw.folded(model.loss).save(folder / "folded.png"),
+        draw.unfolded(model.loss, t=_PICTURED_STEPS).save(folder / "unfolded.png"),
+        draw.fold_unfold(model.loss, t=3).save(folder / "fold_unfold.png"),
     ]
     scores = demo.run(model, args.steps, args.seed)
-    plot = viz.plots.forecast(
+    plot = draw.plots.forecast(
         scores.year, scores.actual, scores.predicted, split=demo.LAST_TRAIN + 1, ylabel="sunspot number",
         title="Yearly sunspot numbers, and the RNN's forecast from the year before",
     )  # fmt: skip
@@ -188,9 +190,9 @@ def _draw(args: argparse.Namespace) -> None:
         )  # fmt: skip
     graph = load(args.graph)
     if args.unroll is None:
-        picture = viz.folded(graph, level=args.level or "variables", theme=args.theme)
+        picture = viz().folded(graph, level=args.level or "variables", theme=args.theme)
     else:
-        picture = viz.unfolded(graph, t=args.unroll, params=args.params, level=args.level, theme=args.theme)
+        picture = viz().unfolded(graph, t=args.unroll, params=args.params, level=args.level, theme=args.theme)
     print(picture.save(args.out))
 
 
@@ -394,7 +396,7 @@ def _doctor(args: argparse.Namespace) -> None:
     s[t] = ag.tanh(s[t - 1])
     with tempfile.TemporaryDirectory() as folder:
         try:
-            viz.folded(ag.Graph(ag.last(s, over=t))).save(Path(folder) / "s.png")
+            viz().folded(ag.Graph(ag.last(s, over=t))).save(Path(folder) / "s.png")
             pictures = "render"
         except AutogradSeqError as error:
             pictures = f"do not render: {error}"

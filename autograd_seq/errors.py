@@ -119,6 +119,10 @@ class OperationError(AutogradSeqError, ValueError):
     """An operation is defined or called wrongly."""
 
 
+class PictureError(AutogradSeqError, ImportError):
+    """What draws is not there, or is hidden by another module of its name."""
+
+
 class DataError(AutogradSeqError, ValueError):
     """A data file is damaged."""
 

@@ -8,7 +8,7 @@ user's equations have one.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -125,7 +125,7 @@ class Node:
         """
         FUNCTIONS["backward"](self, cotangent)
 
-    def named(self, name: str) -> Node:
+    def named(self, name: str) -> Named:
         """Give the node a name, under which graphs, pictures and errors show it; returns the node.
 
         Raises:
@@ -138,7 +138,7 @@ class Node:
                 fix="name the result of an operation, once",
             )  # fmt: skip
         self.name = full
-        return self
+        return cast("Named", self)
 
     @property
     def where(self) -> str | None:
@@ -328,6 +328,17 @@ class Node:
 
 UNIQUE: dict[str, Node] = {}
 """Nodes that are the same wherever they are, copies included: the seed of a run, say."""
+
+
+if TYPE_CHECKING:
+
+    class Named(Node):
+        """A node that has a name: an input, a parameter, or what :meth:`Node.named` returns. To type checkers alone."""
+
+        name: str
+else:
+    Named = Node
+
 
 CONSTANT = defop("constant", shape=lambda: (), forward=None, vjp=lambda g, y: (), symbol="const")
 

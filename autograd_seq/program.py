@@ -35,6 +35,7 @@ from autograd_seq.names import shown
 from autograd_seq.node import STRONG, Node
 from autograd_seq.ops.leaf import PARAM, TENSOR
 from autograd_seq.ops.random import SEED
+from autograd_seq.pictures import code
 from autograd_seq.plan.cost import Cost, cost
 from autograd_seq.plan.passes import Plan
 from autograd_seq.plan.text import Schedule
@@ -106,6 +107,9 @@ class Program:
     def __reduce__(self) -> Any:
         """Let a program be copied, and reach other processes, as what it was made of: there it is compiled again."""
         return Program, self._made_of
+
+    def _repr_html_(self) -> str:
+        return code(self.source)
 
     def __call__(self, /, *, lengths: Any = None, **given: Any) -> tuple[Any, ...]:
         """Return the values of the outputs, in order.
@@ -462,6 +466,9 @@ class ValueAndGrad:
     def profile(self, /, **given: Any) -> Profile:
         """Return the time of each block beside its equation; see :meth:`Program.profile`."""
         return self.program.profile(**given)
+
+    def _repr_html_(self) -> str:
+        return code(self.source)
 
     def __repr__(self) -> str:
         return f"<value and gradients ({shown(', '.join(self.wrt))}) of {self.program.graph!r}>"

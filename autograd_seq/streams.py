@@ -42,7 +42,7 @@ _references: Callable[[object], int] = sys.getrefcount if _COUNTS else lambda ar
 
 
 class Stream:
-    """A stepper. Made by :func:`stream`; ``y, carry = stream(carry, x=x_t)``.
+    """A stepper. Made by :func:`stream`; ``(y,), carry = stream(carry, x=x_t)``.
 
     Attributes:
         program: the carried program whose steps these are; the first one is run by it.
@@ -50,9 +50,9 @@ class Stream:
         bound: the feeds that every step gets; see :meth:`bind`.
     """
 
-    def __init__(self, program: CarriedProgram, single: bool, layouts: Sequence[Sequence[Axis]],
+    def __init__(self, program: CarriedProgram, layouts: Sequence[Sequence[Axis]],
                  options: dict[str, Any]) -> None:  # fmt: skip
-        self.program, self._single, self._made = program, single, (program, layouts, options)
+        self.program, self._made = program, (program, layouts, options)
         self.stepped = _Stepped(*self._made)
         self.bound: dict[str, np.ndarray] = {}
         axis = program.cut.axis
@@ -79,8 +79,8 @@ class Stream:
             >>> w, x, h = ag.param("w"), ag.input("x", over=t), ag.state("h", over=t)
             >>> h[t] = w * h[t - 1] + x[t]
             >>> step = ag.stream(h).bind(w=0.5)
-            >>> y, carry = step(x=2.0)
-            >>> y, carry = step(carry, x=2.0)
+            >>> (y,), carry = step(x=2.0)
+            >>> (y,), carry = step(carry, x=2.0)
             >>> float(y)
             3.0
         """
@@ -101,7 +101,7 @@ class Stream:
         places = [[*free, *bound, *made.carried].index(name) for name in made.program._order]
         return free, bound, itemgetter(*places) if len(places) > 1 else list
 
-    def __call__(self, carry: Carry | None = None, /, **given: Any) -> tuple[Any, Carry]:
+    def __call__(self, carry: Carry | None = None, /, **given: Any) -> tuple[tuple[np.ndarray, ...], Carry]:
         """Run one step.
 
         Args:
@@ -109,7 +109,7 @@ class Stream:
             given: parameters, and one step of each input: as declared, without the axis of the steps.
 
         Returns:
-            The outputs at this step, a tuple if several were asked for, and the carry for the next step. Later steps leave
+            The outputs at this step, a tuple as every program returns, and the carry for the next step. Later steps leave
             both alone for as long as anybody holds them, or a view of them; then their memory is used again.
 
         Raises:
@@ -127,10 +127,10 @@ class Stream:
                 bound = None
             if bound is not None:
                 outs, left = carry._space.run(in_order((*fed, *bound, *carry._frame.read)), carry)
-                return (outs[0] if self._single else tuple(outs)), left
+                return tuple(outs), left
         return self._checked(carry, given)
 
-    def _checked(self, carry: Any, given: dict[str, Any]) -> tuple[Any, Carry]:
+    def _checked(self, carry: Any, given: dict[str, Any]) -> tuple[tuple[np.ndarray, ...], Carry]:
         """Run a step on feeds and a carry of which nothing is known yet."""
         if "carry" in given and carry is None and "carry" not in self.program.graph.inputs:
             return self(given.pop("carry"), **given)  # as programs take it
@@ -159,9 +159,9 @@ class Stream:
             key = (space, *given, *[feeds.sort_of(arrays[name]) for name in free])
             self._known[key] = [np.array(arrays[name], order="C" if name in made.tables else "F") for name in bound]
         outs, left = space.run([*arrays.values()], carry)
-        return (outs[0] if self._single else tuple(outs)), left
+        return tuple(outs), left
 
-    def _whole(self, carry: Carry | None, given: dict[str, Any]) -> tuple[Any, Carry]:
+    def _whole(self, carry: Carry | None, given: dict[str, Any]) -> tuple[tuple[np.ndarray, ...], Carry]:
         """Run a step as a sequence of one: the first, and those of sequences that have come to steps of their own."""
         fed = {**given, **({} if self._fed else {self.program.cut.axis.name: 1})}  # no feed tells that it is one
         for name, (position, _) in self._fed.items():
@@ -170,7 +170,7 @@ class Stream:
         values, left = self.program(carry=carry, **fed)
         assert left is not None, "there was a step"
         outs = tuple([value[(*index, ...)] for value, index in zip(values, self._index, strict=True)])
-        return (outs[0] if self._single else outs), left
+        return outs, left
 
     def _misfit(self, name: str, node: Node, shape: tuple[int, ...]) -> FeedError:
         axis = self.program.cut.axis
@@ -178,7 +178,7 @@ class Stream:
         return FeedError(
             "F202", f"a stream takes one step of {name} at a time", node=name, where=node.where,
             expected=f"({', '.join(dims)}{',' if len(dims) == 1 else ''}) {node.dtype.__name__}, without {axis}",
-            got=str(shape), fix=f"for step in {name}: y, carry = stream(carry, {name}=step)",
+            got=str(shape), fix=f"for step in {name}: outs, carry = stream(carry, {name}=step)",
         )  # fmt: skip
 
     def __repr__(self) -> str:
@@ -340,7 +340,7 @@ def stream(outputs: Node | Sequence[Any] | Graph, *, over: Axis | None = None, d
         passes: as for :func:`compile`; by default those that leave parameters where they are, unless they are bound.
 
     Returns:
-        A :class:`Stream`: ``y, carry = stream(carry, x=x_t)``, with ``carry=None`` at the start.
+        A :class:`Stream`: ``(y,), carry = stream(carry, x=x_t)``, with ``carry=None`` at the start.
 
     Raises:
         CarryError: as for :func:`compile` with ``carry=``.
@@ -352,7 +352,7 @@ def stream(outputs: Node | Sequence[Any] | Graph, *, over: Axis | None = None, d
         >>> mean[t] = 0.5 * mean[t - 1] + 0.5 * x[t]
         >>> step, carry = ag.stream(mean), None
         >>> for value in (4.0, 2.0, 8.0):
-        ...     y, carry = step(carry, x=value)
+        ...     (y,), carry = step(carry, x=value)
         ...     print(float(y))
         2.0
         2.0
@@ -370,7 +370,7 @@ def stream(outputs: Node | Sequence[Any] | Graph, *, over: Axis | None = None, d
     axes = None if order is None else tuple(order)
     options = {"dtype": dtype, "passes": None if passes is None else tuple(passes), "backend": backend}
     program = compile(graph, carry=True if over is None else over, order=axes, **options)
-    return Stream(program, isinstance(outputs, Node), graph.layouts(axes), options)
+    return Stream(program, graph.layouts(axes), options)
 
 
 __all__ = ["Stream", "stream"]

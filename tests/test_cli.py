@@ -105,10 +105,13 @@ def test_ctrl_c_during_the_training_brings_no_forecast(capsys, tmp_path, monkeyp
     assert "Mean squared error" not in out and not (tmp_path / "forecast.png").exists()
 
 
-def test_the_demo_writes_into_the_working_directory_by_default(capsys, tmp_path, monkeypatch):
+def test_the_demo_writes_into_a_folder_of_its_own_that_git_ignores(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert run(capsys, "demo", "--steps", 1)[0] == 0
-    assert {p.name for p in tmp_path.iterdir()} == {"folded.png", "unfolded.png", "fold_unfold.png", "forecast.png"}
+    (folder,) = tmp_path.iterdir()
+    assert {p.name for p in folder.iterdir()} == {"folded.png", "unfolded.png", "fold_unfold.png", "forecast.png"}
+    ignored = Path(__file__).resolve().parent.parent / ".gitignore"
+    assert f"/{folder.name}/" in ignored.read_text(encoding="utf-8").splitlines()
 
 
 def test_a_directory_that_is_a_file_is_refused_before_anything_is_computed(capsys, tmp_path):

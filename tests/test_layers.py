@@ -22,6 +22,7 @@ FLOORS = [
     ("names", "autograd_seq.names"),
     ("errors", "autograd_seq.errors"),
     ("kinds", "autograd_seq.kinds"),
+    ("pictures", "autograd_seq.pictures"),
     ("axes", "autograd_seq.axes"),
     ("site", "autograd_seq.site"),
     ("op", "autograd_seq.op"),

@@ -109,7 +109,7 @@ def test_pieces_and_streams_compute_the_same_whatever_the_names(names: dict[str,
     x, found = next(iter(feeds)), []
     for k in range(4):
         (piece,), carry = program(carry=carry, **{**feeds, x: X[k : k + 1]})
-        value, left = step(left, **{**feeds, x: X[k]})
+        (value,), left = step(left, **{**feeds, x: X[k]})
         np.testing.assert_allclose(piece[0], value, rtol=1e-12)
         found.append(np.array(value))
         assert printable(repr(carry))
@@ -143,7 +143,7 @@ def test_what_is_declared_is_fed_by_its_name(name: str) -> None:
     assert ag.compile(s)(**feeds)[0].tolist() == right
     assert ag.compile(s, carry=True)(**feeds)[0][0].tolist() == right
     assert graph.unroll(t=3).evaluate(**feeds, carry=None)[0][0].tolist() == right
-    assert float(ag.stream(s).bind(**{name: 0.5})(x=1.0)[0]) == 1.0
+    assert float(ag.stream(s).bind(**{name: 0.5})(x=1.0)[0][0]) == 1.0
     loss, grads = ag.value_and_grad(ag.sum(s, over=t), w)(**feeds)
     assert (float(loss), {k: float(v) for k, v in grads.items()}) == (8.75, {name: 4.0})
     assert ag.compile(s).profile(**feeds).runs

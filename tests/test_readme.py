@@ -38,6 +38,17 @@ def test_the_quickstart_is_short_and_runs_as_it_stands(tmp_path):
     assert (tmp_path / "rnn.png").read_bytes()[:4] == b"\x89PNG"
 
 
+def test_type_checkers_pass_the_quickstart_as_it_stands(tmp_path):
+    pytest.importorskip("mypy")
+    (tmp_path / "quickstart.py").write_text(BLOCKS[0] + "names: list[str] = [p.name for p in (x, U, y)]\n"
+                                            "slope: ag.Node = ag.grad(L, U)\nslopes: list[ag.Node] = ag.grad(L, [U, W])\n"
+                                            "rate = ag.learn.adam(0.1)\n", encoding="utf-8")  # fmt: skip
+    command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", tmp_path / "cache", "quickstart.py"]
+    environment = {**ENVIRONMENT, "MYPYPATH": ENVIRONMENT["PYTHONPATH"]}
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_both_commands_stand_there_to_be_copied():
     assert "\npip install . && autograd-seq demo\n" in TEXT
     assert "\npip install '.[test]' && pytest\n" in TEXT

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from operator import attrgetter
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -34,7 +34,15 @@ _float64 = np.float64
 _inputs = attrgetter("inputs")
 
 
-def grad(output: Node, wrt: Node | Sequence[Node], *, cotangent: Any = None) -> Any:
+@overload
+def grad(output: Node, wrt: Node, *, cotangent: Any = ...) -> Node: ...
+
+
+@overload
+def grad(output: Node, wrt: Sequence[Node], *, cotangent: Any = ...) -> list[Node]: ...
+
+
+def grad(output: Node, wrt: Node | Sequence[Node], *, cotangent: Any = None) -> Node | list[Node]:
     """Return the gradient of ``output`` with respect to ``wrt``, as nodes of the adjoint graph.
 
     Args:

@@ -6,6 +6,7 @@ import operator
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from autograd_seq import pictures
 from autograd_seq.axes import Axis, as_axes
 from autograd_seq.errors import AxisError, FeedError, OperationError, did_you_mean
 from autograd_seq.graph import check, feeds, text
@@ -104,6 +105,9 @@ class Graph:
     def __repr__(self) -> str:
         over = ", ".join(map(str, self.axes)) or "no axis"
         return f"<Graph of {len(self)} nodes over {over}: {', '.join(self.label(o) for o in self.outputs)}>"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        return pictures.folded(self, include, exclude)
 
     def layout(self, node: Node) -> tuple[Axis, ...]:
         """Return the axes of a node in the order in which its values are laid out: as declared, else the graph's order.

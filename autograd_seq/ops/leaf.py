@@ -11,7 +11,7 @@ import numpy as np
 from autograd_seq.axes import Axis, as_axes
 from autograd_seq.errors import DTypeError, ShapeError
 from autograd_seq.kinds import kind_of, unmasked, whole_numbers
-from autograd_seq.node import STRONG, Node
+from autograd_seq.node import STRONG, Named, Node
 from autograd_seq.op import defop
 from autograd_seq.site import current_scope, scoped, user_site
 
@@ -51,15 +51,15 @@ def as_shape(shape: Any, name: str | None) -> tuple[int, ...]:
     return dims
 
 
-def _leaf(op: Any, name: str, shape: Any, over: Any, dtype: Any) -> Node:
+def _leaf(op: Any, name: str, shape: Any, over: Any, dtype: Any) -> Named:
     full = scoped(name)
     kind, axes = as_kind(dtype, full), as_axes(over)
-    return Node(op, (), {}, as_shape(shape, full), kind, axes, name=full, site=user_site(), scope=current_scope())
+    return Named(op, (), {}, as_shape(shape, full), kind, axes, name=full, site=user_site(), scope=current_scope())
 
 
 def input(
     name: str, shape: int | Sequence[int] = (), *, over: Axis | Iterable[Axis] | None = None, dtype: Any = float
-) -> Node:
+) -> Named:
     """Declare data that is fed at run time, one value at each point of its axes.
 
     Args:
@@ -79,7 +79,7 @@ def input(
     return _leaf(INPUT, name, shape, over, dtype)
 
 
-def param(name: str, shape: int | Sequence[int] = (), *, dtype: Any = float) -> Node:
+def param(name: str, shape: int | Sequence[int] = (), *, dtype: Any = float) -> Named:
     """Declare a parameter: static, one node however often it is read, fed by its name.
 
     Args:

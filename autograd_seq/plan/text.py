@@ -12,6 +12,7 @@ from autograd_seq.graph.graph import Graph
 from autograd_seq.node import Node
 from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import SHIFT
+from autograd_seq.pictures import table
 from autograd_seq.plan.affine import linear_in
 from autograd_seq.plan.cost import WIDTHS, operations
 from autograd_seq.plan.passes import Plan
@@ -52,9 +53,15 @@ class Schedule:
     itemsize: int = 8
     notes: tuple[str, ...] = ()
 
-    def __str__(self) -> str:
+    def _rows(self) -> list[tuple[str, str, str]]:
         lines = _lines(self.plan.graph, self.plan.items)
-        rows = [(line, *(self._numbers(node) if node is not None else ("", ""))) for line, node in lines]
+        return [(line, *(self._numbers(node) if node is not None else ("", ""))) for line, node in lines]
+
+    def _repr_html_(self) -> str:
+        return table(["what is computed", "operations", "kept"], self._rows(), self.notes)
+
+    def __str__(self) -> str:
+        rows = self._rows()
         first, second = (max((len(row[i]) for row in rows), default=0) for i in (0, 1))
         return "\n".join([*(f"{a:<{first}}  {b:<{second}}  {c}".rstrip() for a, b, c in rows), *self.notes])
 

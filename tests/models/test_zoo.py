@@ -169,7 +169,7 @@ def test_stream(name: str, batch: int | None):
     step, fixed = (step.bind(**fixed), {}) if batch else (step, fixed)
     for i in range(of.sketch.sizes[of.entry.steps]):
         fed = {k: np.take(v, i, place) for k, v in of.feeds.items() if (place := position(of, k)) is not None}
-        value, carry = step(carry, **fed, **fixed)
+        (value,), carry = step(carry, **fed, **fixed)
         losses.append(np.array(value))
     near(whole(of, losses), truth(name, batch)[0], 1e-10, (name, "stream"))
 

@@ -50,7 +50,7 @@ def test_a_model_reads_what_it_has_said():
     step, carry = ag.stream(h * 2.0), None
     feed, W0, said = np.ones((2, 2)), np.array([[0.5, -0.3], [0.2, 0.7]]), []
     for _ in range(5):
-        feed, carry = step(carry, x=feed, W=W0)
+        (feed,), carry = step(carry, x=feed, W=W0)
         said.append(feed)
     state, feed = np.zeros((2, 2)), np.ones((2, 2))
     for value in said:
@@ -74,9 +74,9 @@ def test_what_a_step_returns_later_steps_leave_alone():
     x, s = ag.input("x", (2,), over=t), ag.state("s", (2,), over=t)
     s[t] = s[t - 1] + x[t]
     step = ag.stream(s)
-    first, carry = step(None, x=np.ones(2))
+    (first,), carry = step(None, x=np.ones(2))
     kept = carry["s"].copy()
-    second, _ = step(carry, x=np.ones(2))
+    (second,), _ = step(carry, x=np.ones(2))
     assert first.tolist() == [1, 1] and second.tolist() == [2, 2] and np.array_equal(carry["s"], kept)
 
 
@@ -185,7 +185,7 @@ def test_a_feed_of_another_sort_is_converted_even_if_its_shape_is_known():
     step, carry, said = ag.stream(s), None, []
     feed = np.array([1.0, 2.0])
     for x_t in (feed, feed, feed.astype(">f8"), feed):
-        value, carry = step(carry, x=x_t)
+        (value,), carry = step(carry, x=x_t)
         said.append(float(value))
     assert said == [3, 6, 9, 12]
     with pytest.raises(ag.DTypeError, match="D105"):
@@ -206,7 +206,7 @@ def test_streams_may_be_interleaved_and_branch():
             tree.pop(int(rng.integers(1, len(tree))))
     assert max(len(path) for path, _ in tree) > 6
     for path, carry in tree[1:]:
-        got = step(carry, x=np.ones((2, 3)))[0]
+        (got,), _ = step(carry, x=np.ones((2, 3)))
         want = ag.compile(y)(x=np.array([*path, np.ones((2, 3))]), **weights)[0][-1]
         assert np.allclose(got, want, rtol=1e-12, atol=1e-12)
 
@@ -235,7 +235,7 @@ def test_the_rows_of_two_steps_are_used_in_turn():
     y, carry = step(x=x)
     places = []
     for _ in range(8):
-        y, carry = step(carry, x=x)
+        (y,), carry = step(carry, x=x)
         places.append((y.ctypes.data, carry["h"].ctypes.data))
     assert len(set(places[2:])) == 2 and places[2::2] == places[2:3] * 3
 
@@ -246,10 +246,10 @@ def test_a_carry_may_come_from_elsewhere_and_go_anywhere():
     want = ag.compile(y)(x=xs, **weights)[0]
     program, step = ag.compile(y, carry=True), ag.stream(y).bind(**weights)
     _, carry = program(x=xs[:2], **weights)
-    got, carry = step(carry, x=xs[2])
+    (got,), carry = step(carry, x=xs[2])
     assert np.allclose(got, want[2], rtol=1e-13)
     for changed in (pickle.loads(pickle.dumps(carry)), copy.copy(carry), copy.deepcopy(carry), carry):
-        got, after = step(changed, x=xs[3])
+        (got,), after = step(changed, x=xs[3])
         assert np.allclose(got, want[3], rtol=1e-13) and after.steps == 4
         assert type(changed) is not type(after) or changed is carry
     (rest,), carry = program(x=xs[4:], carry=after, **weights)
@@ -268,7 +268,7 @@ def test_feeds_may_change_their_width_their_batch_and_their_names():
         xs = [*xs, rng.normal(size=(size, 3)).astype(width)]
         fed = {"x": xs[-1] if rng.random() < 0.7 else xs[-1].tolist(), **(singles if width is np.float32 else weights)}
         listed = type(fed["x"]) is list
-        got, after = step(carry, **{name: fed[name] for name in rng.permutation([*fed])})
+        (got,), after = step(carry, **{name: fed[name] for name in rng.permutation([*fed])})
         want = ag.compile(y)(x=np.array(xs), **weights)[0][-1]
         assert got.dtype == (np.float64 if listed else width) and np.allclose(got, want, rtol=1e-4, atol=1e-4)
         carries[size, width] = xs, (None if listed and width is np.float32 else after)
@@ -295,7 +295,7 @@ def test_an_index_out_of_range_is_refused_at_every_step():
         _, carry = step(carry, label=np.array(1))
     with pytest.raises(ag.FeedError, match="F201"):
         step(carry, label=np.array(2))
-    assert step(carry, label=np.array(0))[0].tolist() == [1.0, 0.9375]
+    assert step(carry, label=np.array(0))[0][0].tolist() == [1.0, 0.9375]
 
 
 def test_several_threads_step_one_stream():
@@ -306,7 +306,7 @@ def test_several_threads_step_one_stream():
     def run(start: float) -> np.ndarray:
         carry, feed = None, np.full(3, start)
         for _ in range(300):
-            y, carry = step(carry, x=feed)
+            (y,), carry = step(carry, x=feed)
         return y
 
     with ThreadPoolExecutor(8) as pool:
@@ -326,10 +326,10 @@ def test_what_depends_on_bound_feeds_alone_is_computed_once():
         value += 1.0  # bound feeds are copies
     carry = None
     for i, x in enumerate(xs):
-        got, carry = step(carry, x=x)
+        (got,), carry = step(carry, x=x)
         assert np.allclose(got, want[i], rtol=1e-12, atol=1e-12)
     doubled = step.bind(V=2.0 * (weights["V"] - 1.0))
-    assert np.allclose(doubled(carry, x=x)[0], 2.0 * step(carry, x=x)[0], rtol=1e-12)
+    assert np.allclose(doubled(carry, x=x)[0][0], 2.0 * step(carry, x=x)[0][0], rtol=1e-12)
 
 
 @pytest.mark.parametrize("seed", range(0, 120, 8))
@@ -353,7 +353,7 @@ def test_rows_of_a_loop_within_a_step_that_a_gradient_does_not_read():
     x, w, v = ag.input("x", over=(t, u)), ag.param("w"), ag.state("v", over=(t, u), init={u: [3.0, 5.0]})
     v[t, u] = x[t, u]
     loss = ag.sum(w * v[t, u - 1] + 2.0 * v[t, u - 2], over=(t, u))
-    assert ag.stream(ag.grad(loss, w), over=t)(x=np.array([7.0, 9.0]))[0] == 5.0 + 7.0
+    assert ag.stream(ag.grad(loss, w), over=t)(x=np.array([7.0, 9.0]))[0][0] == 5.0 + 7.0
 
 
 @pytest.mark.parametrize("width", [np.float32, np.float64, np.longdouble])
@@ -400,7 +400,7 @@ def test_a_seed_that_is_not_fed_is_0_at_every_step():
     for seed in ({}, {"seed": 0}, {"seed": 5}):
         step, carry, said = ag.stream(s), None, []
         for x_t in feed:
-            value, carry = step(carry, x=np.array(x_t), **seed)
+            (value,), carry = step(carry, x=np.array(x_t), **seed)
             said.append(float(value))
         assert said == ag.Graph(s).evaluate(x=feed, **seed)[0].tolist()
 
@@ -415,7 +415,7 @@ def test_what_is_bound_is_not_fed_again():
         with pytest.raises(ag.FeedError, match=f"{name} is bound to this stream") as caught:
             step(carry, x=np.array(1.0), **{name: np.array(9)})
         assert caught.value.code == "F205"
-    other, _ = step.bind(w=9.0)(carry, x=np.array(0.0))
+    (other,), _ = step.bind(w=9.0)(carry, x=np.array(0.0))
     assert float(other) == 9.0 * float(carry["s"][0])
 
 
@@ -429,5 +429,17 @@ def test_a_native_step_with_bound_weights_and_probabilities(passes: Any, in_pyth
     want, carry = ag.compile(y)(x=feed, **weights)[0], None
     step = ag.stream(y, backend="numba", passes=passes).bind(**weights)
     for i in range(4):
-        got, carry = step(carry, x=feed[i])
+        (got,), carry = step(carry, x=feed[i])
         assert np.allclose(got, want[i], rtol=1e-13)
+
+
+def test_one_output_is_a_tuple_of_one_however_it_is_run():
+    """``(y,) = program(…)``: nothing that runs equations returns another kind of thing for one output than for two."""
+    x, s = ag.input("x", over=t), ag.state("s", over=t)
+    s[t] = s[t - 1] + x[t]
+    step = ag.stream(s)
+    (first,), carry = step(x=1.0)
+    (second,), _ = step(carry, x=2.0)
+    (pieces,), _ = ag.compile(s, carry=True)(x=[1.0, 2.0])
+    (whole,), (unrolled,) = ag.compile(s)(x=[1.0, 2.0]), ag.Graph(s).evaluate(x=[1.0, 2.0])
+    assert [first, second] == pieces.tolist() == whole.tolist() == unrolled.tolist() == [1.0, 3.0]
