@@ -64,7 +64,7 @@ class Stream:
 
     def __reduce__(self) -> Any:
         program, layouts, options = self._made
-        return _again, (program, self._single, layouts, options, self.bound)
+        return _again, (program, layouts, options, self.bound)
 
     def bind(self, /, **given: Any) -> Stream:
         """Return this stream with feeds that every step gets: they are checked once, and what depends on them alone is computed
@@ -185,8 +185,8 @@ class Stream:
         return f"<Stream of {self.program.graph!r}, a step of {self.program.cut.axis} at a time>"
 
 
-def _again(program: CarriedProgram, single: bool, layouts: Any, options: dict[str, Any], bound: dict[str, Any]) -> Stream:
-    made = Stream(program, single, layouts, options)
+def _again(program: CarriedProgram, layouts: Any, options: dict[str, Any], bound: dict[str, Any]) -> Stream:
+    made = Stream(program, layouts, options)
     return made.bind(**bound) if bound else made
 
 

@@ -73,9 +73,9 @@ def test_graphs_and_what_runs_them(again: Callable[[Any], Any]) -> None:
     assert values(second(**FEEDS, carry=again(carry))[0]) == values(first(**FEEDS, carry=carry)[0])
     step = ag.stream(old.s).bind(W=FEEDS["W"])
     for _ in range(2):
-        (a, c), (b, d) = step(x=np.ones(2), s0=np.ones(2)), again(step)(x=np.ones(2), s0=np.ones(2))
+        ((a,), c), ((b,), d) = step(x=np.ones(2), s0=np.ones(2)), again(step)(x=np.ones(2), s0=np.ones(2))
         assert a.tolist() == b.tolist()
-        assert step(c, x=np.ones(2))[0].tolist() == step(again(d), x=np.ones(2))[0].tolist()
+        assert step(c, x=np.ones(2))[0][0].tolist() == step(again(d), x=np.ones(2))[0][0].tolist()
 
 
 @both
