@@ -16,7 +16,8 @@ import importlib
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-import autograd_seq.copies  # noqa: F401 - nodes are copied by it
+import autograd_seq.copies
+import autograd_seq.grad.eager  # noqa: F401 - node.backward
 from autograd_seq import datasets, nn, ops
 from autograd_seq.axes import Axis, Index
 from autograd_seq.carry import CarriedProgram, Carry

@@ -5,33 +5,27 @@ The walk goes backwards through the step order, in which shift edges are cut. A 
 shift's adjoint, shifted the other way. That is back-propagation through time, as equations (Werbos 1990). A contribution
 that varies over more axes than its target is summed over the extra ones: a parameter's gradient is a sum over time for
 that reason alone. On a graph without shifts (an eager expression, an unrolled DAG) the same walk is plain reverse mode.
-
-``backward`` is that walk on arrays instead of nodes, for eager expressions: the same rules, which only use operators, are
-given values.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from operator import attrgetter
+from collections.abc import Sequence
 from typing import Any, overload
 
 import numpy as np
 
 from autograd_seq.errors import GradientError
-from autograd_seq.graph.order import postorder, rows, same_step, step_order
-from autograd_seq.node import CONSTANT, Node, constant
+from autograd_seq.grad.live import Live
+from autograd_seq.grad.rules import passed_by, pulled
+from autograd_seq.graph.order import rows, same_step, step_order
+from autograd_seq.node import Node, constant
 from autograd_seq.op import FUNCTIONS
-from autograd_seq.op import broadcast as broadcast_shapes
-from autograd_seq.ops.elementwise import AS_WRITTEN, STABLE_LOG, cast, rewritten
+from autograd_seq.ops.elementwise import STABLE_LOG, cast, not_equal, rewritten
 from autograd_seq.ops.reduce import sum as sum_
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.shape import broadcast_to, reshape
 from autograd_seq.ops.state import state
 from autograd_seq.ops.time import AT, SHIFT, SPREAD, spread
-
-_float64 = np.float64
-_inputs = attrgetter("inputs")
 
 
 @overload
@@ -160,6 +154,7 @@ class _Adjoint:
         for n in shifts:
             if n.inputs[0] in self.needed:
                 self.readers.setdefault(n.inputs[0], []).append(n)
+        self.live = Live(always=self.readers)
 
     def _reached_from(self, targets: Sequence[Node]) -> set[Node]:
         """Return the float nodes that depend on a target: only there does a cotangent lead anywhere."""
@@ -178,6 +173,8 @@ class _Adjoint:
     def run(self, seed: Node) -> dict[Node, Node]:
         if self.output in self.needed:
             self.parts[self.output] = [seed]
+            if seed._value is not None and not np.all(seed._value):
+                self.live.meet(self.output, not_equal(seed, 0.0))
         found: dict[Node, Node] = {}
         for node in reversed(self.order):
             parts = self.parts.get(node, [])
@@ -193,7 +190,7 @@ class _Adjoint:
         wanted = found | {x: _total([*([found[x]] if x in found else []), *parts]) for x, parts in self.aside.items()}
         for node, adjoint in self.states.items():
             back = [node_back for h in self.readers[node] if h in found
-                    for node_back in _pulled(h, found[h])]  # fmt: skip
+                    for node_back in pulled(h, found[h])]  # fmt: skip
             closing = [_fit(p, node) for p in (*self.parts.get(node, []), *back)]
             adjoint[node.axes] = _total(closing) if closing else constant(0.0)
         before = set(self.order)
@@ -214,7 +211,7 @@ class _Adjoint:
             return
         if not node.inputs:
             return
-        for x, part in zip(node.inputs, _pulled(node, g), strict=True):
+        for x, part in zip(node.inputs, self.live.pull(node, g), strict=True):
             if part is not None:
                 self._add(x, part)
 
@@ -227,62 +224,6 @@ def _at_each_point(g: Node, node: Node) -> Node:
     """Return a cotangent that varies over what its node's operands do not: it counts for them at each point of an axis."""
     read = same_step(node) if node.op is SHIFT else node.inputs
     return spread(g, [a for a in node.axes if any(a not in x.axes for x in read)])
-
-
-def passed_by(g: Any, node: Node, at_each_point: Any, fit: Any, value: Any) -> Iterator[tuple[Node, Any]]:
-    """Return the cotangents of what a rewritten node passes by, as if it were computed as the user wrote it.
-
-    They go no further than to the operation whose own operand the twin reads, be it a softmax, a sigmoid or an exponential:
-    what that is computed from gets its gradient by the twin.
-
-    Args:
-        g: the cotangent of the node.
-        node: a rewritten one.
-        at_each_point, fit: what a cotangent is before a rule is given it, and after, for a node.
-        value: what a rule is given for a node.
-    """
-    shown = node.inputs[1:]
-    written = AS_WRITTEN.get(node.attrs["form"])
-    pending = [*zip(shown, written(node, g, *map(value, shown)), strict=False)] if written else []
-    while pending:
-        x, part = pending.pop()
-        if part is None or not x.inputs or x.dtype is not float:
-            continue
-        yield x, (part := fit(part, x))
-        if x.op.name not in ("softmax", "sigmoid", "exp", "rewritten"):
-            inner = x.op.vjp(at_each_point(part, x), value(x), *map(value, x.inputs), **x.attrs)
-            pending += zip(x.inputs, inner, strict=True)
-def _pulled(node: Node, g: Node) -> Sequence[Any]:
-    """Return the cotangents of what a node reads."""
-    parts: Sequence[Any] = node.op.vjp(g, node, *node.inputs, **node.attrs)
-    if node.op.own:
-        _check(node, parts)
-    return parts
-
-
-def _check(node: Node, parts: Any) -> None:
-    """Refuse what a rule of a user's own returns if it is not one cotangent for each operand, of a shape that fits."""
-    n = len(node.inputs)
-    if not isinstance(parts, (tuple, list)) or len(parts) != n:
-        one = f"{n} cotangent{'s' if n > 1 else ''}, one for each operand"
-        raise GradientError(
-            "E121", f"the vjp of {node.op.name} does not return one cotangent for each operand", node=node.op.name,
-            where=node.where, expected=f"a tuple of {one}",
-            got=f"{len(parts)} of them" if isinstance(parts, (tuple, list)) else f"no tuple but {repr(parts)[:60]}",
-            fix="the comma makes a tuple of one: (g * 3,); None stands for an operand without gradient",
-        )  # fmt: skip
-    for k, (x, part) in enumerate(zip(node.inputs, parts, strict=True)):
-        shape = getattr(part, "shape", ())
-        try:
-            spread_out = broadcast_shapes(shape, x.shape)
-            fits = spread_out == x.shape or broadcast_shapes(shape, node.shape) == node.shape
-        except ValueError:
-            fits = False
-        if not fits:
-            raise GradientError(
-                "E122", f"the vjp of {node.op.name} returns a cotangent of another shape than operand {k + 1}",
-                node=node.op.name, where=node.where, expected=str(x.shape), got=str(shape),
-            )  # fmt: skip
 
 
 def _row_cotangents(node: Node, g: Node) -> list[tuple[Node, Node]]:
@@ -306,66 +247,4 @@ def _row_cotangents(node: Node, g: Node) -> list[tuple[Node, Node]]:
     return [(given[r], read(r - k)) for r in range(k)]
 
 
-# -- on arrays ------------------------------------------------------------------------------------------------------
-
-
-def backward(output: Node, cotangent: Any = None) -> None:
-    """Add the derivative of ``output`` to ``.grad`` of everything it was computed from; see :meth:`Node.backward`."""
-    value = output._value
-    if value is None or output.dtype is not float or (cotangent is None and output.shape):
-        raise GradientError(
-            "E105", f"{output.name or output.op.name} has no derivative on values", node=output.name, where=output.where,
-            expected="a float scalar that carries its value", got=repr(output),
-            fix="ag.grad(…) differentiates graphs; ag.sum(…) or a cotangent makes one number of many",
-        )  # fmt: skip
-    seed = np.ones_like(value)[()] if cotangent is None else np.array(cotangent, dtype=value.dtype)[()]
-    if seed.shape != output.shape:
-        raise GradientError(
-            "E106", "the cotangent has another shape", node=output.name, expected=str(output.shape), got=str(seed.shape)
-        )
-    order = postorder([output], _inputs)
-    found: dict[Node, Any] = {output: seed}
-    with np.errstate(all="ignore"):
-        for node in reversed(order):
-            g = found.pop(node, None)
-            if g is None:
-                continue
-            width = node._value.dtype
-            if g.dtype != width and g.dtype.kind == width.kind:  # a Python number has no width, but its value has
-                g = g.astype(width)
-            node._grad = g if node._grad is None else node._grad + g
-            inputs = node.inputs
-            if not inputs:
-                continue
-            if node.op is rewritten:
-                for x, part in passed_by(g, node, lambda g, x: g, _fit_array, attrgetter("_value")):
-                    x._grad = part if x._grad is None else x._grad + part
-            parts = node.op.vjp(g, node._value, *[x._value for x in inputs], **node.attrs)
-            if node.op.own:
-                _check(node, parts)
-            for x, part in zip(inputs, parts):  # noqa: B905  (strict= costs a tenth of the loop)
-                if part is None or x.op is CONSTANT or x.dtype is not float:
-                    continue
-                if type(part) is not _float64 or x.shape:  # scalars, the bulk of a scalar expression, fit as they are
-                    if type(part) is Node:
-                        part = part._value
-                    elif type(part) in (float, int):
-                        part = np.asarray(part, width)
-                    if part.shape != x.shape:
-                        part = _fit_array(part, x)
-                if x in found:
-                    found[x] = found[x] + part  # never in place: rules may return one array twice
-                else:
-                    found[x] = part
-
-
-def _fit_array(g: Any, like: Node) -> Any:
-    g = np.asarray(g._value if type(g) is Node else g)
-    extra = g.ndim - len(like.shape)
-    if extra > 0:
-        g = g.sum(axis=tuple(range(extra)))
-    dims = tuple(i for i, (n, m) in enumerate(zip(g.shape, like.shape[len(like.shape) - g.ndim :], strict=True)) if m == 1 != n)
-    return np.broadcast_to(g.sum(axis=dims, keepdims=True) if dims else g, like.shape)
-
-
-FUNCTIONS.update(backward=backward, grad=grad)
+FUNCTIONS.update(grad=grad)

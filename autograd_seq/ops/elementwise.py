@@ -1,7 +1,8 @@
 """Operations on each element: arithmetic, powers, exponentials, activations, comparisons, choices.
 
-Rules that could turn a zero cotangent into NaN (0 · ∞ where a derivative is unbounded) pass through
-:func:`zero_safe_mul`, which is bilinear like a product, so that second derivatives and forward mode stay exact.
+Rules whose derivative is unbounded (1 / x, exp, log, roots, powers) pass through :func:`zero_safe_mul`, so that a cotangent
+of 0 stays 0 where it is infinite; that is bilinear like a product, so that second derivatives and forward mode stay exact.
+What a ``where`` does not take is kept out of all other rules by ``autograd_seq.grad.live``.
 """
 
 from __future__ import annotations

@@ -267,7 +267,7 @@ def test_a_cotangent_that_is_a_state_does_not_bring_its_rows() -> None:
     x, c = ag.input("x", over=t), ag.state("c", over=t, final=100.0)
     c[t] = ag.index(t) + 1.0
     g = ag.grad(x[t - 1] * 1.0, x, cotangent=c), ag.grad(x[t - 1], x, cotangent=c)
-    for value in ag.Graph(g, x).evaluate(x=np.zeros(3))[:2]:
+    for value in ag.Graph(g, x, c[t + 1]).evaluate(x=np.zeros(3))[:2]:
         assert value.tolist() == [2.0, 3.0, 0.0]
 
 

@@ -244,6 +244,20 @@ def test_eager_gradients_equal_the_adjoint_graphs(sample: Sample) -> None:
 
 
 @every_sample
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_cotangent_of_0_stays_0_whatever_the_operands_are(sample: Sample, bad: float) -> None:
+    with np.errstate(all="ignore"):
+        tensors = [ag.tensor(np.full_like(x, bad)) if x.dtype.kind == "f" else ag.constant(x) for x in sample.arrays]
+        y = OPS[sample.op](*tensors, **sample.attrs)
+        wrt = [x for x in tensors if x.op.name == "tensor"]
+        if y.dtype is not float or not wrt:
+            return
+        y.backward(np.zeros(y.shape))
+        for x, g in zip(wrt, ag.grad(y, wrt, cotangent=np.zeros(y.shape)), strict=True):
+            assert not np.any(g.value) and (x.grad is None or not np.any(x.grad))
+
+
+@every_sample
 def test_lifted_equals_stacked_steps(sample: Sample) -> None:
     """Over a leading axis of 5 points (and of 2 × 3), for every choice of operands that vary along it."""
     if not sample.liftable:

@@ -1,0 +1,94 @@
+"""Reverse mode on arrays, for eager expressions: the rules of the operations, which only use operators, are given values."""
+
+from __future__ import annotations
+
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+
+from autograd_seq.errors import GradientError
+from autograd_seq.grad.live import selected
+from autograd_seq.grad.rules import check, passed_by
+from autograd_seq.graph.order import postorder
+from autograd_seq.node import CONSTANT, Node, constant
+from autograd_seq.op import FUNCTIONS
+from autograd_seq.ops.elementwise import rewritten
+
+_float64 = np.float64
+_inputs = attrgetter("inputs")
+
+
+_CHOOSING = {"where", "maximum", "minimum", "max", "max_over"}  # what gives some operands a cotangent of exactly 0
+
+
+def backward(output: Node, cotangent: Any = None) -> None:
+    """Add the derivative of ``output`` to ``.grad`` of everything it was computed from; see :meth:`Node.backward`."""
+    value = output._value
+    if value is None or output.dtype is not float or (cotangent is None and output.shape):
+        raise GradientError(
+            "E105", f"{output.name or output.op.name} has no derivative on values", node=output.name, where=output.where,
+            expected="a float scalar that carries its value", got=repr(output),
+            fix="ag.grad(…) differentiates graphs; ag.sum(…) or a cotangent makes one number of many",
+        )  # fmt: skip
+    seed = np.ones_like(value)[()] if cotangent is None else np.array(cotangent, dtype=value.dtype)[()]
+    if seed.shape != output.shape:
+        raise GradientError(
+            "E106", "the cotangent has another shape", node=output.name, expected=str(output.shape), got=str(seed.shape)
+        )
+    order = postorder([output], _inputs)
+    careful = cotangent is not None or any([n.op.name in _CHOOSING for n in order])
+    found: dict[Node, Any] = {output: seed}
+    with np.errstate(all="ignore"):
+        for node in reversed(order):
+            g = found.pop(node, None)
+            if g is None:
+                continue
+            width = node._value.dtype
+            if g.dtype != width and g.dtype.kind == width.kind:  # a Python number has no width, but its value has
+                g = g.astype(width)
+            node._grad = g if node._grad is None else node._grad + g
+            inputs = node.inputs
+            if not inputs:
+                continue
+            if node.op is rewritten:
+                for x, part in passed_by(g, node, lambda g, x: g, _fit_array, attrgetter("_value")):
+                    x._grad = part if x._grad is None else x._grad + part
+            if careful and not _finite(node):
+                parts = selected(node, constant(g), constant(np.not_equal(g, 0)))
+            else:
+                parts = node.op.vjp(g, node._value, *[x._value for x in inputs], **node.attrs)
+            if node.op.own:
+                check(node, parts)
+            for x, part in zip(inputs, parts):  # noqa: B905  (strict= costs a tenth of the loop)
+                if part is None or x.op is CONSTANT or x.dtype is not float:
+                    continue
+                if type(part) is not _float64 or x.shape:  # scalars, the bulk of a scalar expression, fit as they are
+                    if type(part) is Node:
+                        part = part._value
+                    elif type(part) in (float, int):
+                        part = np.asarray(part, width)
+                    if part.shape != x.shape:
+                        part = _fit_array(part, x)
+                if x in found:
+                    found[x] = found[x] + part  # never in place: rules may return one array twice
+                else:
+                    found[x] = part
+
+
+def _finite(node: Node) -> bool:
+    """Tell whether what a rule multiplies is finite, so that 0 stays 0."""
+    return all([np.all(np.isfinite(x._value)) for x in (node, *node.inputs)])
+
+
+def _fit_array(g: Any, like: Node) -> Any:
+    g = np.asarray(g._value if type(g) is Node else g)
+    extra = g.ndim - len(like.shape)
+    if extra > 0:
+        g = g.sum(axis=tuple(range(extra)))
+    dims = tuple(i for i, (n, m) in enumerate(zip(g.shape, like.shape[len(like.shape) - g.ndim :], strict=True)) if m == 1 != n)
+    return np.broadcast_to(g.sum(axis=dims, keepdims=True) if dims else g, like.shape)
+
+
+FUNCTIONS.update(backward=backward)
+__all__ = ["backward"]

@@ -1,0 +1,152 @@
+"""Where a cotangent may be other than 0, and rules that leave it 0 elsewhere, whatever the values are there.
+
+The branch of a ``where`` that is not taken gets a cotangent of exactly 0, but 0 times NaN or infinity is NaN. So the walk
+remembers for each node under which condition its cotangent is *live*: that of the ``where`` through which it came, or any of
+several. A node that is also read in another way has none, and nothing is done for it: without a ``where`` nothing is done at
+all. Elsewhere what a rule multiplies is selected by the condition. That is the gradient of the same model with selected
+operands, hence exact to every order.
+
+Not selected are the operands of a contraction that vary over fewer axes than the condition (parameters; the keys and values of
+attention): selecting them would make an array over all axes of the condition, by which a matrix product would be none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from autograd_seq.grad.rules import pulled
+from autograd_seq.node import CONSTANT, Node
+from autograd_seq.op import broadcast, same_shape
+from autograd_seq.ops.elementwise import cast, less, logical_and, logical_not, logical_or, where
+from autograd_seq.ops.leaf import PARAM
+from autograd_seq.ops.linear import contract
+from autograd_seq.ops.reduce import sum as sum_
+from autograd_seq.ops.shape import broadcast_to, reshape, transpose
+
+_MOVING = {"reshape", "transpose", "slice", "place", "concat", "broadcast_to", "sum", "take", "scatter_add", "pick", "cumsum"}
+"""Operations that add, move and drop entries: so do their rules."""
+_SAFE = _MOVING | {
+    "add", "sub", "neg", "where", "cast", "sum_over", "state", "shift", "at", "along", "spread", "rewritten", "stop_gradient",
+    "straight_through", "div", "exp", "expm1", "log", "log1p", "sqrt", "power", "power_number", "zero_safe_mul", "level_over",
+}  # fmt: skip
+"""Operations whose rules make 0 of 0 as they are: they multiply by nothing, or by ``zero_safe_mul``."""
+
+
+class Live:
+    """The conditions under which cotangents are live, filled in as a walk goes backwards.
+
+    Args:
+        always: nodes whose cotangents come from other steps too.
+    """
+
+    def __init__(self, always: Any = ()) -> None:
+        self.always = always
+        self.conditions: dict[Node, Node | None] = {}
+        self._made: dict[Any, Node] = {}
+
+    def pull(self, node: Node, g: Node) -> Sequence[Any]:
+        """Return the cotangents of what a node reads, and note where they are live."""
+        live = None if node in self.always else self.conditions.get(node)
+        parts = pulled(node, g) if live is None else selected(node, g, live)
+        for k, (x, part) in enumerate(zip(node.inputs, parts, strict=True)):
+            if part is not None:
+                self.meet(x, self._of_operand(node, k, live))
+        return parts
+
+    def meet(self, x: Node, live: Node | None) -> None:
+        """Note that a cotangent of ``x`` is live under a condition, or always."""
+        before = self.conditions.setdefault(x, live)
+        if before is not live:
+            both = None if before is None or live is None else self._once(logical_or, before, live)
+            self.conditions[x] = both
+
+    def _once(self, op: Any, *conditions: Node) -> Node:
+        key = op, conditions
+        if key not in self._made:
+            self._made[key] = op(*conditions)
+        return self._made[key]
+
+    def _of_operand(self, node: Node, k: int, live: Node | None) -> Node | None:
+        x = node.inputs[k]
+        if node.op is where:
+            taken = node.inputs[0] if k == 1 else self._once(logical_not, node.inputs[0])
+            live = taken if live is None or live is taken else self._once(logical_and, live, taken)
+        if live is None or any(a not in x.axes for a in live.axes):
+            return None
+        if not live.shape or ((node.op.broadcasts or node.op.shape is same_shape) and _fits(live, x)):
+            return live
+        if node.op.name in _MOVING:
+            counted = node.op.vjp(cast(broadcast_to(live, node.shape), float), node, *node.inputs, **node.attrs)[k]
+            return less(0.0, counted)
+        return _any(live)
+
+
+def _fits(live: Node, x: Node) -> bool:
+    return len(live.shape) <= x.ndim and broadcast(live.shape, x.shape) == x.shape
+
+
+def selected(node: Node, g: Node, live: Node) -> Sequence[Any]:
+    """Return the cotangents of what a node reads, 0 where its own is not live.
+
+    Args:
+        node: what is differentiated.
+        g: its cotangent, 0 where it is not live.
+        live: a condition that varies over no more than the node, of a shape that broadcasts to its.
+    """
+    if node.op is contract:
+        rest = [_operand(node, k, live) for k in (0, 1)]
+        return node.op.vjp(g, node, *rest, **node.attrs)
+    parts = pulled(node, g)
+    if node.op.name in _SAFE:
+        return parts
+    live = _of_rows(node, live)
+    others = node.inputs[::-1] if node.op.name == "mul" else [None] * len(parts)  # a number or a mask leaves 0 as it is
+    return [p if p is None or (x is not None and _is_finite(x)) else where(live, p, 0.0)
+            for x, p in zip(others, parts, strict=True)]  # fmt: skip
+
+
+def _is_finite(x: Node) -> bool:
+    return x.dtype is not float or (x.op is CONSTANT and bool(np.all(np.isfinite(x._value))))
+
+
+def _any(live: Node, axis: Any = None, keepdims: bool = False) -> Node:
+    """Return whether any entry along some dimensions is live; of no entries, none is."""
+    return less(0, sum_(cast(live, int), axis, keepdims=keepdims))
+
+
+def _of_rows(node: Node, live: Node) -> Node:
+    """Return the condition for the operands: of an operation on rows, whether any entry of a row is live."""
+    if not live.shape or node.op.broadcasts or node.op.shape is same_shape:
+        return live
+    axis = node.attrs.get("axis")
+    if not isinstance(axis, tuple):
+        return _any(live)
+    live = broadcast_to(live, node.shape)
+    x = node.inputs[0].shape
+    if node.shape == x:
+        return _any(live, axis, keepdims=True)
+    return reshape(live, tuple(1 if a in axis else n for a, n in zip(range(-len(x), 0), x, strict=True)))
+
+
+def _operand(node: Node, k: int, live: Node) -> Node:
+    """Return an operand of a contraction, 0 in the rows that no live cotangent multiplies."""
+    x = node.inputs[k]
+    if x.op is PARAM or _is_finite(x) or any(a not in x.axes for a in live.axes):
+        return x
+    if live.shape:
+        operands, out = node.attrs["spec"].split("->")
+        own = operands.split(",")[k]
+        live = reshape(live, (1,) * (len(out) - live.ndim) + live.shape)
+        gone = [i for i, label in enumerate(out) if label not in own]
+        live = _any(live, gone) if gone else live
+        left = [label for label in out if label in own]
+        live = transpose(live, [left.index(label) for label in own if label in left])
+        lengths = iter(live.shape)
+        live = reshape(live, tuple(next(lengths) if label in left else 1 for label in own))
+    return where(live, x, 0.0)
+
+
+__all__ = ["Live", "selected"]

@@ -1,0 +1,72 @@
+"""What the rule of an operation returns: checked if it is a user's own, and as it was written where a stable form passes by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from autograd_seq.errors import GradientError
+from autograd_seq.node import Node
+from autograd_seq.op import broadcast as broadcast_shapes
+from autograd_seq.ops.elementwise import AS_WRITTEN
+
+
+def pulled(node: Node, g: Node) -> Sequence[Any]:
+    """Return the cotangents of what a node reads."""
+    parts: Sequence[Any] = node.op.vjp(g, node, *node.inputs, **node.attrs)
+    if node.op.own:
+        check(node, parts)
+    return parts
+
+
+def check(node: Node, parts: Any) -> None:
+    """Refuse what a rule of a user's own returns if it is not one cotangent for each operand, of a shape that fits."""
+    n = len(node.inputs)
+    if not isinstance(parts, (tuple, list)) or len(parts) != n:
+        one = f"{n} cotangent{'s' if n > 1 else ''}, one for each operand"
+        raise GradientError(
+            "E121", f"the vjp of {node.op.name} does not return one cotangent for each operand", node=node.op.name,
+            where=node.where, expected=f"a tuple of {one}",
+            got=f"{len(parts)} of them" if isinstance(parts, (tuple, list)) else f"no tuple but {repr(parts)[:60]}",
+            fix="the comma makes a tuple of one: (g * 3,); None stands for an operand without gradient",
+        )  # fmt: skip
+    for k, (x, part) in enumerate(zip(node.inputs, parts, strict=True)):
+        shape = getattr(part, "shape", ())
+        try:
+            spread_out = broadcast_shapes(shape, x.shape)
+            fits = spread_out == x.shape or broadcast_shapes(shape, node.shape) == node.shape
+        except ValueError:
+            fits = False
+        if not fits:
+            raise GradientError(
+                "E122", f"the vjp of {node.op.name} returns a cotangent of another shape than operand {k + 1}",
+                node=node.op.name, where=node.where, expected=str(x.shape), got=str(shape),
+            )  # fmt: skip
+
+
+def passed_by(g: Any, node: Node, at_each_point: Any, fit: Any, value: Any) -> Iterator[tuple[Node, Any]]:
+    """Return the cotangents of what a rewritten node passes by, as if it were computed as the user wrote it.
+
+    They go no further than to the operation whose own operand the twin reads, be it a softmax, a sigmoid or an exponential:
+    what that is computed from gets its gradient by the twin.
+
+    Args:
+        g: the cotangent of the node.
+        node: a rewritten one.
+        at_each_point, fit: what a cotangent is before a rule is given it, and after, for a node.
+        value: what a rule is given for a node.
+    """
+    shown = node.inputs[1:]
+    written = AS_WRITTEN.get(node.attrs["form"])
+    pending = [*zip(shown, written(node, g, *map(value, shown)), strict=False)] if written else []
+    while pending:
+        x, part = pending.pop()
+        if part is None or not x.inputs or x.dtype is not float:
+            continue
+        yield x, (part := fit(part, x))
+        if x.op.name not in ("softmax", "sigmoid", "exp", "rewritten"):
+            inner = x.op.vjp(at_each_point(part, x), value(x), *map(value, x.inputs), **x.attrs)
+            pending += zip(x.inputs, inner, strict=True)
+
+
+__all__ = ["check", "passed_by", "pulled"]
