@@ -21,6 +21,7 @@ import autograd_seq.grad.eager  # noqa: F401 - node.backward
 from autograd_seq import datasets, nn, ops
 from autograd_seq.axes import Axis, Index
 from autograd_seq.carry import CarriedProgram, Carry
+from autograd_seq.elsewhere import PUBLIC, no_function
 from autograd_seq.errors import (
     AutogradSeqError,
     AxisError,
@@ -32,6 +33,7 @@ from autograd_seq.errors import (
     GradientCheckError,
     GradientError,
     GraphError,
+    MissingError,
     NameClashError,
     OperationError,
     PictureError,
@@ -115,21 +117,26 @@ __version__ = "0.1.0"
 
 __all__ = [
     "DAG", "AutogradSeqError", "Axis", "AxisError", "CarriedProgram", "Carry", "CarryError", "CycleError", "DTypeError",
-    "DataError", "FeedError", "GradientCheckError", "GradientError", "Graph", "GraphError", "Index", "NameClashError", "Node",
-    "Op", "OperationError", "PictureError", "Program", "Report", "ShapeError", "StateError", "Stream", "ValueKnownError", "abs",
-    "add", "along", "arctan", "at", "bce", "bernoulli", "broadcast", "broadcast_to", "cast", "check_grad", "check_op", "clip",
-    "compile", "concat", "constant", "cos", "cross_entropy", "cummax", "cumsum", "datasets", "defop", "div", "dot", "einsum",
-    "equal", "erf", "exp", "expand_dims", "expm1", "first", "flip", "gelu", "grad", "index", "input", "last", "learn", "less",
-    "less_equal", "log", "log1p", "log_softmax", "logical_and", "logical_not", "logical_or", "logsumexp", "matmul", "max",
-    "maximum", "mean", "min", "minimum", "mse", "mul", "neg", "nll", "nn", "normal", "not_equal", "one_hot", "ops", "outer",
-    "pad", "param", "pick", "power", "prod", "promote", "relu", "reshape", "same_shape", "scope", "shift", "sigmoid", "sign",
-    "sin", "size", "softmax", "softplus", "spike", "spread", "sqrt", "squeeze", "stack", "state", "stop_gradient",
-    "straight_through", "stream", "sub", "sum", "take", "tanh", "tensor", "ticks", "transpose", "uniform", "value_and_grad",
-    "vmap", "where", "window", "zero_safe_mul",
+    "DataError", "FeedError", "GradientCheckError", "GradientError", "Graph", "GraphError", "Index", "MissingError",
+    "NameClashError", "Node", "Op", "OperationError", "PictureError", "Program", "Report", "ShapeError", "StateError",
+    "Stream", "ValueKnownError", "abs", "add", "along", "arctan", "at", "bce", "bernoulli", "broadcast", "broadcast_to",
+    "cast", "check_grad", "check_op", "clip", "compile", "concat", "constant", "cos", "cross_entropy", "cummax", "cumsum",
+    "datasets", "defop", "div", "dot", "einsum", "equal", "erf", "exp", "expand_dims", "expm1", "first", "flip", "gelu",
+    "grad", "index", "input", "last", "learn", "less", "less_equal", "log", "log1p", "log_softmax", "logical_and",
+    "logical_not", "logical_or", "logsumexp", "matmul", "max", "maximum", "mean", "min", "minimum", "mse", "mul", "neg",
+    "nll", "nn", "normal", "not_equal", "one_hot", "ops", "outer", "pad", "param", "pick", "power", "prod", "promote",
+    "relu", "reshape", "same_shape", "scope", "shift", "sigmoid", "sign", "sin", "size", "softmax", "softplus", "spike",
+    "spread", "sqrt", "squeeze", "stack", "state", "stop_gradient", "straight_through", "stream", "sub", "sum", "take",
+    "tanh", "tensor", "ticks", "transpose", "uniform", "value_and_grad", "vmap", "where", "window", "zero_safe_mul",
 ]  # fmt: skip
+PUBLIC.update(__all__)
 
+if not TYPE_CHECKING:
 
-def __getattr__(name: str) -> ModuleType:
-    if name == "learn":  # who only draws, or differentiates, need not wait for what trains
-        return importlib.import_module("autograd_seq.learn")
-    raise AttributeError(f"module 'autograd_seq' has no attribute {name!r}")
+    def __getattr__(name: str) -> ModuleType:
+        """Import what trains when it is first asked for; of a name of NumPy or PyTorch say what is written here."""
+        if name == "learn":  # who only draws, or differentiates, need not wait for what trains
+            return importlib.import_module("autograd_seq.learn")
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise no_function(name)

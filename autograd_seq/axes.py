@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NoReturn
 from uuid import uuid4
 from weakref import WeakValueDictionary
 
@@ -36,6 +36,21 @@ class Axis:
 
     def __add__(self, steps: int) -> Index:
         return Index(self, _steps(self, steps))
+
+    def _counted(self, other: object) -> NoReturn:
+        """Refuse what is no shift: a place on an axis is no number."""
+        raise AxisError(
+            "A111", f"{self.name} is a place, and is only moved by whole steps", expected=f"{self.name} - 1, {self.name} + 2",
+            got=f"arithmetic with {other!r}",
+            fix=f"ag.index({self.name}) is the step number as a value; ag.state(…, every=2) is a slower clock, and "
+            f"ag.window(x, {self.name}, 3, every=2) reads every other step",
+        )  # fmt: skip
+
+    __mul__ = __rmul__ = __truediv__ = __floordiv__ = __mod__ = __pow__ = __rsub__ = _counted
+    __lt__ = __le__ = __gt__ = __ge__ = _counted
+
+    def __neg__(self) -> NoReturn:
+        self._counted("-")
 
     __radd__ = __add__
 
@@ -77,6 +92,12 @@ class Index:
 
     def __init__(self, axis: Axis, offset: int = 0) -> None:
         self.axis, self.offset = axis, offset
+
+    def _counted(self, other: object) -> NoReturn:
+        self.axis._counted(other)
+
+    __mul__ = __rmul__ = __truediv__ = __floordiv__ = __mod__ = __pow__ = __rsub__ = _counted
+    __lt__ = __le__ = __gt__ = __ge__ = _counted
 
     def __add__(self, steps: int) -> Index:
         return Index(self.axis, self.offset + _steps(self.axis, steps))

@@ -17,6 +17,7 @@ import numpy as np
 
 from autograd_seq.axes import Axis
 from autograd_seq.errors import CarryError, FeedError
+from autograd_seq.graph import feeds
 from autograd_seq.graph.carry import Cut, Slot, cut_along
 from autograd_seq.graph.dag import DAG
 from autograd_seq.graph.graph import Graph
@@ -119,7 +120,7 @@ class Carried:
         return self._later
 
     def __call__(
-        self, /, *, carry: Carry | None = None, lengths: Any = None, **given: Any
+        self, /, *unnamed: Any, carry: Carry | None = None, lengths: Any = None, **given: Any
     ) -> tuple[tuple[Any, ...], Carry | None]:
         """Return the values of the outputs, and the carry for the next call; a call of no steps returns the one it got.
 
@@ -135,6 +136,8 @@ class Carried:
             CarryError: the carry is another program's, or its shapes do not fit.
             FeedError, DTypeError, AxisError: as for :class:`Program`.
         """
+        if unnamed:
+            raise feeds.by_name(self.graph, unnamed)
         if lengths is not None and "lengths" in self.graph.inputs:
             given["lengths"], lengths = lengths, None
         steps: Any = self._steps(given)

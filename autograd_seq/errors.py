@@ -115,6 +115,10 @@ class GradientCheckError(GradientError, AssertionError):
     """A derivative differs from the numerical one."""
 
 
+class MissingError(AutogradSeqError, AttributeError):
+    """A name is asked for that there is not."""
+
+
 class OperationError(AutogradSeqError, ValueError):
     """An operation is defined or called wrongly."""
 

@@ -7,14 +7,17 @@ user's equations have one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from autograd_seq.axes import Axis, Index
-from autograd_seq.errors import AutogradSeqError, DTypeError, ShapeError, ValueKnownError
+from autograd_seq.elsewhere import no_attribute, not_for_nodes
+from autograd_seq.errors import DTypeError, ShapeError, ValueKnownError
 from autograd_seq.kinds import kind_of, unmasked, whole_numbers
+from autograd_seq.misfit import misfit
 from autograd_seq.names import shown
 from autograd_seq.op import FUNCTIONS, OPS, Op, defop
 from autograd_seq.site import Site, current_scope, scoped, show_site, user_site
@@ -153,7 +156,25 @@ class Node:
 
     # -- NumPy's protocols ----------------------------------------------------------------------------------------
 
-    __array_ufunc__ = None  # np.float64(2) * node and array + node come to our reflected operators
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Node:
+        """Let array + node and np.float64(2) * node be nodes; other functions of NumPy say which one is meant."""
+        operator = _OPERATORS.get(ufunc.__name__) if method == "__call__" and not options else None
+        if operator is None:
+            raise not_for_nodes(ufunc.__name__, show_site(user_site()))
+        return operator(*inputs)
+
+    def __array_function__(self, function: Any, types: Any, given: Any, options: Any) -> Any:
+        if function.__name__ not in _READERS:
+            module = function.__module__.removeprefix("numpy").removeprefix(".")
+            raise not_for_nodes(f"{module}.{function.__name__}".removeprefix("."), show_site(user_site()))
+        return function(*[np.asarray(x) if isinstance(x, Node) else x for x in given], **options)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            if name.startswith("_") or name in Node.__slots__:
+                raise AttributeError(name)
+            raise no_attribute(name, shown(self.name or self.op.name), self.where, {a for a in dir(Node) if a[0] != "_"})
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self._known("an array"), dtype=dtype)
@@ -387,6 +408,32 @@ def _binary(name: str, a: Any, b: Any) -> Node:
     return apply(op, a, b)
 
 
+def _power(a: Any, b: Any) -> Node:
+    node: Node = FUNCTIONS["power"](a, b)
+    return node
+
+
+def _matmul(a: Any, b: Any) -> Node:
+    node: Node = FUNCTIONS["matmul"](a, b)
+    return node
+
+
+_OPERATORS: dict[str, Callable[..., Node]] = {
+    "add": partial(_binary, "add"), "subtract": partial(_binary, "sub"), "multiply": partial(_binary, "mul"),
+    "divide": partial(_binary, "div"), "power": _power, "matmul": _matmul,
+    "equal": lambda a, b: apply(OPS["equal"], a, b), "not_equal": lambda a, b: apply(OPS["not_equal"], a, b),
+    "less": lambda a, b: apply(OPS["less"], a, b), "less_equal": lambda a, b: apply(OPS["less_equal"], a, b),
+    "greater": lambda a, b: apply(OPS["less"], b, a), "greater_equal": lambda a, b: apply(OPS["less_equal"], b, a),
+    "bitwise_and": lambda a, b: apply(OPS["logical_and"], a, b), "bitwise_or": lambda a, b: apply(OPS["logical_or"], a, b),
+}  # fmt: skip
+"""What NumPy calls for its operators, by the name of its function: the left operand is an array."""
+
+_READERS = {
+    "allclose", "array2string", "array_equal", "array_repr", "array_str", "isclose", "ndim", "save", "savetxt", "shape", "size",
+}  # fmt: skip
+"""Functions of NumPy that look at a value and make nothing of it."""
+
+
 def apply(op: Op, /, *inputs: Any, **attrs: Any) -> Node:
     """Make the node of ``op`` on ``inputs``, with its value at once if all of theirs are known.
 
@@ -404,7 +451,7 @@ def apply(op: Op, /, *inputs: Any, **attrs: Any) -> Node:
         shape = op.shape(*[x.shape for x in xs], **attrs)
         dtype = op.dtype(*[x.dtype for x in xs], **attrs)
     except (ValueError, IndexError) as error:
-        raise _misfit(op, xs, error) from None
+        raise misfit(op, xs, attrs, error) from None
     if op.axes is not None:
         axes = op.axes(*[x.axes for x in xs], **attrs)
     else:
@@ -453,19 +500,3 @@ def compute(op: Op, inputs: tuple[Node, ...], attrs: dict[str, Any], kind: type)
             return out.astype(width) if kind is float and width.kind == "f" else out
     out = np.asarray(op.forward(*values, **attrs))[()]
     return out.astype(_WIDEST[kind]) if op.own and kind_of(out) is not kind else out
-
-
-def _misfit(op: Op, inputs: tuple[Node, ...], error: Exception) -> AutogradSeqError:
-    if isinstance(error, AutogradSeqError):
-        return error
-    names = [x.name or x.op.name for x in inputs]
-    called, shapes = f"({', '.join(names)})", ", ".join(f"{n} {x.shape}" for n, x in zip(names, inputs, strict=True))
-    return ShapeError(
-        "S101",
-        f"{' @ '.join(names) if op.name == 'contract' else op.name + called} does not fit",
-        node=op.name,
-        where=show_site(user_site()),
-        expected=str(error),
-        got=shapes,
-        fix="a dimension over time belongs to over=, not to the shape" if any(x.axes for x in inputs) else None,
-    )

@@ -111,7 +111,7 @@ class Program:
     def _repr_html_(self) -> str:
         return code(self.source)
 
-    def __call__(self, /, *, lengths: Any = None, **given: Any) -> tuple[Any, ...]:
+    def __call__(self, /, *unnamed: Any, lengths: Any = None, **given: Any) -> tuple[Any, ...]:
         """Return the values of the outputs, in order.
 
         Args:
@@ -135,6 +135,8 @@ class Program:
             padding holds reaches no output and no gradient. It costs a pass over what is summed over time; a read of a
             later step (``s[t + 1]``) costs a selection at each step of the loop of ``s``.
         """
+        if unnamed:
+            raise feeds.by_name(self.graph, unnamed)
         if lengths is not None:
             if "lengths" not in self.graph.inputs:
                 return self._padded(lengths, given)
@@ -429,11 +431,13 @@ class ValueAndGrad:
     def __init__(self, program: Program | CarriedProgram, wrt: Sequence[str]) -> None:
         self.program, self.wrt = program, tuple(wrt)
 
-    def __call__(self, /, **given: Any) -> Any:
+    def __call__(self, /, *unnamed: Any, **given: Any) -> Any:
         """Return ``(loss, gradients)``: the loss and a dict from name to gradient; arguments as for :class:`Program`.
 
         Compiled with ``carry=`` it returns ``((loss, gradients), carry)``: truncated backpropagation, a piece at a time.
         """
+        if unnamed:
+            raise feeds.by_name(self.program.graph, unnamed)
         if isinstance(self.program, CarriedProgram):
             (loss, *grads), carry = self.program(**given)
             return (loss, dict(zip(self.wrt, grads, strict=True))), carry

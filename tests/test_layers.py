@@ -21,11 +21,13 @@ VIZ = Path(viz.__file__).parent
 FLOORS = [
     ("names", "autograd_seq.names"),
     ("errors", "autograd_seq.errors"),
+    ("elsewhere", "autograd_seq.elsewhere"),
     ("kinds", "autograd_seq.kinds"),
     ("pictures", "autograd_seq.pictures"),
     ("axes", "autograd_seq.axes"),
     ("site", "autograd_seq.site"),
     ("op", "autograd_seq.op"),
+    ("misfit", "autograd_seq.misfit"),
     ("node", "autograd_seq.node"),
     ("copies", "autograd_seq.copies"),
     ("ops", "autograd_seq.ops"),

@@ -16,7 +16,7 @@ PARAMS = ("labels", "bus", "hide")
 
 def unfolded(
     g: Any, t: int = 4, params: str | None = None, level: str | None = None, theme: str = "white", *,
-    steps: tuple[int, int] | None = None,
+    steps: tuple[int, int] | None = None, **other: Any,
 ) -> Diagram:  # fmt: skip
     """Draw a graph of one axis unfolded over its steps.
 
@@ -29,6 +29,8 @@ def unfolded(
         level: "variables", or "ops" for every operation in a slice a step; by default "ops" for the bus alone.
         theme: "white" or "dark".
         steps: how many steps to show at the start and at the end; by default all of at most six, else (3, 2).
+
+        other: nothing else; the number of steps is t=, whatever the axis is called.
 
     Returns:
         A Diagram: columns are steps, rows are variables; dashed are the rows before and behind the sequence.
@@ -48,6 +50,10 @@ def unfolded(
     Notes:
         One step is laid out and printed t times: the cost grows with t by what is printed alone.
     """
+    for option, value in other.items():
+        fix = f"viz.unfolded(g, t={value})" if isinstance(value, int) else None
+        raise DrawError("P212", f"unfolded has no option {option}=", expected="t=, params=, level=, theme= or steps=",
+                        got=f"{option}={value!r:.40}", fix=fix)  # fmt: skip
     level = level if level is not None else "ops" if params == "bus" else "variables"
     params = params if params is not None else "bus" if level == "ops" else "labels"
     if params not in PARAMS:

@@ -109,7 +109,8 @@ class DAG:
         leading = tuple(self.sizes[a] for a in self.graph.layout(node))
         return Values(tuple(self._unrolled.at(node, p) for p in np.ndindex(*leading)), leading, node.shape, node.dtype)
 
-    def evaluate(self, /, *, dtype: Any = None, lengths: Any = None, carry: Any = False, **given: Any) -> tuple[Any, ...]:
+    def evaluate(self, /, *unnamed: Any, dtype: Any = None, lengths: Any = None, carry: Any = False,
+                 **given: Any) -> tuple[Any, ...]:  # fmt: skip
         """Return the values of the outputs, in order.
 
         Args:
@@ -147,6 +148,8 @@ class DAG:
         """
         if dtype is not None and "dtype" in self.graph.inputs:  # what is declared is fed by its name, whatever that is
             given["dtype"], dtype = dtype, None
+        if unnamed:
+            raise feeds.by_name(self.graph, unnamed)
         if lengths is not None and "lengths" in self.graph.inputs:
             given["lengths"], lengths = lengths, None
         if carry is not False and "carry" in self.graph.inputs:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from traceback import extract_tb
 from typing import TYPE_CHECKING, Any
@@ -44,6 +44,16 @@ def check(graph: Graph, given: dict[str, Any]) -> dict[str, np.ndarray]:
             got=", ".join(given) or "nothing", fix=f"evaluate({missing[0]}=…)",
         )  # fmt: skip
     return {name: _array(name, node, given.get(name, 0)) for name, node in graph.inputs.items()}
+
+
+def by_name(graph: Graph, unnamed: Sequence[Any]) -> FeedError:
+    """Return the error about values that are fed without a name."""
+    names = ", ".join(f"{name}=…" for name in graph.inputs)
+    table = isinstance(unnamed[0], Mapping)
+    return FeedError(
+        "F112", "values are fed by name", expected=names, got="a dict" if table else f"{len(unnamed)} without a name",
+        fix="two stars make names of its keys: (**feeds)" if table else None,
+    )  # fmt: skip
 
 
 def float_width(dtype: Any) -> np.dtype:

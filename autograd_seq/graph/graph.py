@@ -197,10 +197,11 @@ class Graph:
 
     # -- meaning ----------------------------------------------------------------------------------------------------
 
-    def unroll(self, /, **sizes: int) -> DAG:
+    def unroll(self, /, *counts: Any, **sizes: int) -> DAG:
         """Unfold the graph over so many steps of each axis: a DAG in which every parameter is one node.
 
         Args:
+            counts: nothing; numbers are given by name.
             sizes: the number of steps of each axis, by the axis's name; 0 is legal.
 
         Raises:
@@ -217,6 +218,12 @@ class Graph:
         Notes:
             Time and memory are linear in the number of points.
         """
+        if counts:
+            said = ", ".join(f"{a.name}={n!r}" for a, n in zip(self.axes, counts, strict=False))
+            raise AxisError(
+                "A211", "unroll takes numbers of steps by name", got=repr(counts[0])[:80],
+                expected=", ".join(f"{a.name}=…" for a in self.axes) or "no axis", fix=f"unroll({said})",
+            )  # fmt: skip
         return DAG(self, self._sizes(sizes))
 
     def _sizes(self, sizes: dict[str, int]) -> dict[Axis, int]:
@@ -251,7 +258,7 @@ class Graph:
         """
         return feeds.sizes(self, given)
 
-    def evaluate(self, /, *, lengths: Any = None, carry: Any = False, **given: Any) -> tuple[Any, ...]:
+    def evaluate(self, /, *unnamed: Any, lengths: Any = None, carry: Any = False, **given: Any) -> tuple[Any, ...]:
         """Return the values of the outputs, in order: unrolled over the lengths that the feeds have, then evaluated.
 
         Args:
@@ -265,6 +272,8 @@ class Graph:
             >>> ag.Graph(ag.input("x", over=t)[t] * 2).evaluate(x=[1.0, 2.0])
             (array([2., 4.]),)
         """
+        if unnamed:
+            raise feeds.by_name(self, unnamed)
         said = {**({} if lengths is None else {"lengths": lengths}), **({} if carry is False else {"carry": carry})}
         sizes, data = feeds.told(self, {**given, **{name: value for name, value in said.items() if name in self.inputs}})
         return self.unroll(**sizes).evaluate(**{**said, **data})

@@ -26,6 +26,7 @@ from autograd_seq.ops.elementwise import (
 )
 from autograd_seq.ops.gather import pick
 from autograd_seq.ops.reduce import log_softmax, mean, sum
+from autograd_seq.site import show_site, user_site
 
 
 def nll(y: Any, label: Any) -> Node:
@@ -40,12 +41,31 @@ def nll(y: Any, label: Any) -> Node:
     Returns:
         A node ``(…)`` in nats.
 
+    Raises:
+        OperationError: known values are no probabilities, or logarithms are given.
+
     Example:
         >>> round(float(nll([0.25, 0.75], 1)), 6)
         0.287682
     """
     y, label = constant(y), constant(label)
+    if wrong := _no_distribution(y):
+        raise OperationError(
+            "O129", "nll is of probabilities", node=y.name, where=y.where or show_site(user_site()),
+            expected="numbers 0 … 1 that add up to 1 along the last dimension", got=wrong,
+            fix="ag.cross_entropy(logits, label) takes logits, as they are; -ag.pick(logp, label) takes log-probabilities",
+        )  # fmt: skip
     return rewritten(-log(pick(y, label)), y, label, form="nll")
+
+
+def _no_distribution(y: Node) -> str | None:
+    """Return why a value cannot be a distribution, where that is known when the node is made."""
+    if y.op.name == "log_softmax" or (y.op.name == "rewritten" and y.attrs["form"] in ("log", "log_softmax")):
+        return "logarithms of probabilities"
+    if y._value is None or not np.size(y._value):
+        return None
+    low, high = np.min(y._value), np.max(y._value)
+    return f"numbers {low:.6g} … {high:.6g}" if low < 0 or high > 1 + 1e-3 else None
 
 
 def cross_entropy(logits: Any, target: Any) -> Node:

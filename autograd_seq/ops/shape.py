@@ -179,7 +179,8 @@ def _full_key(key: Any, x: Node) -> tuple[Any, ...]:
     if sum(p is Ellipsis for p in parts) > 1 or used > x.ndim:
         raise ShapeError(
             "S108", f"too many indices for {x.name or x.op.name}", node=x.name, where=x.where,
-            expected=f"at most {x.ndim}", got=str(used), fix="steps are read with the axis: s[t - 1]",
+            expected=f"at most {x.ndim}", got=str(used),
+            fix="steps are read with the axis: s[t - 1], ag.first(s, over=t), ag.last(s, over=t)",
         )  # fmt: skip
     if not any(p is Ellipsis for p in parts):
         parts.append(Ellipsis)

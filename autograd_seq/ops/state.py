@@ -225,7 +225,9 @@ def define(node: Node, key: Any, definition: Any) -> None:
         raise StateError(
             "G207", f"the equation of {label} is for the current step", node=node.name, where=here,
             expected=f"{label}[{', '.join(a.name for a in node.axes)}] = …",
-            got=f"{label}[{', '.join(map(repr, parts))}] = …", fix="move the shift to the right-hand side",
+            got=f"{label}[{', '.join(map(repr, parts))}] = …", fix="move the shift to the right-hand side"
+            if any(isinstance(p, (Axis, Index)) for p in parts) else
+            f'what stands before the first step is given where it is declared: ag.state("{label}", …, init=…)',
         )  # fmt: skip
     if node.inputs[0] is not UNDEFINED:
         raise StateError(

@@ -406,6 +406,9 @@ TABLE = [
     ("F105", 'ag.Graph(ag.input("x", (2,))).evaluate(x=np.ones((3, 2)))', ['ag.input("x", (2,), over=t)']),
     ("F106", 'a, b = ag.input("a", over=t), ag.input("b", over=t)\nag.Graph(a + b).evaluate(a=[1.0], b=[1.0, 2.0])',
      ["a and b disagree about t", "1 steps, as a has", "2 steps of b"]),
+    ("F112", 'ag.Graph(ag.param("w")).evaluate({"w": 1.0})', ["values are fed by name", "w=…, got a dict", "(**feeds)"]),
+    ("F112", 'ag.compile(ag.param("w"))(1.0)', ["values are fed by name", "1 without a name"]),
+    ("A211", 'ag.Graph(ag.input("x", over=t)[t] * 2).unroll(4)', ["numbers of steps by name", "got 4", "unroll(t=4)"]),
     ("F111", 'ag.Graph(ag.input("x", over=t)[t] * 2).evaluate(x=[1.0], t=2)', ["the feeds disagree with t=2", "expected t=1"]),
     ("F107", DAG + "g.unroll(t=3).evaluate(x=np.ones((4, 2)))", ["x has 4 steps over t", "unroll(t=4)"]),
     # carries

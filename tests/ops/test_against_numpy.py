@@ -345,3 +345,17 @@ def test_shifts_along_two_axes_against_numpy() -> None:
     truths = [v, down, right, both, both, both, right]
     for got, truth in zip(ag.Graph(*nodes).evaluate(x=v, row=r), truths, strict=True):
         np.testing.assert_array_equal(got, truth)
+
+
+def test_operators_of_numpy_take_nodes_on_their_right() -> None:
+    """What NumPy calls for ``array + node`` and ``np.float64(2) * node``; everything else says which function is meant."""
+    x, row, two = ag.tensor(X), np.array([1.0, 2.0, 4.0]), np.float64(2)
+    for got, truth in [(row + x, row + X), (row - x, row - X), (row * x, row * X), (row / x, row / X), (two * x, 2 * X),
+                       (two - x, 2 - X), (row ** abs(x), row ** np.abs(X)), (two**x, 2**X),
+                       (A @ ag.tensor(np.ones(4)), A @ np.ones(4)),
+                       (row == x, row == X), (row != x, row != X), (row < x, row < X), (row <= x, row <= X), (row > x, row > X),
+                       (row >= x, row >= X), (np.array([True, False, True]) & (x > 0), np.array([True, False, True]) & (X > 0)),
+                       (np.array([True, False, True]) | (x > 0), np.array([True, False, True]) | (X > 0))]:  # fmt: skip
+        assert isinstance(got, ag.Node)
+        same(got, truth)
+    assert np.shape(x) == (3,) and np.ndim(x) == 1 and np.allclose(x, X) and np.array_equal(x, X)

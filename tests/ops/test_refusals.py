@@ -15,13 +15,14 @@ import numpy as np
 import pytest
 
 import autograd_seq as ag
-from autograd_seq import axes, kinds, node, op, site
+from autograd_seq import axes, elsewhere, kinds, misfit, node, op, site
 from autograd_seq.op import OPS
 from autograd_seq.ops import elementwise, gather, history, leaf, lifting, linear, loss, random, reduce, shape, time
 from autograd_seq.ops import state as states
 
 MODULES: list[types.ModuleType] = [
-    axes, kinds, node, op, site, elementwise, gather, history, leaf, lifting, linear, loss, random, reduce, shape, states, time,
+    axes, elsewhere, kinds, misfit, node, op, site, elementwise, gather, history, leaf, lifting, linear, loss, random, reduce,
+    shape, states, time,
 ]  # fmt: skip
 
 
@@ -98,6 +99,25 @@ REFUSALS: list[Refusal] = [
     ("A108", ag.AxisError, lambda: ag.at(x(), t, 1.5), r"at picks a fixed step(.|\n)*an integer, got 1.5"),
     ("A108", ag.AxisError, lambda: ag.at(x(), t, ag.index(t)), r"at picks a fixed step(.|\n)*ag.sum\(ag.where"),
     ("A109", ag.AxisError, lambda: x(over=BOTH).along(t, u), r"x varies over u already"),
+    ("A111", ag.AxisError, lambda: x()[t * 2], r"t is a place, and is only moved by whole steps(.|\n)*ag.index\(t\)"),
+    ("A111", ag.AxisError, lambda: x()[2 * (t - 1)], r"t is a place"),
+    ("A111", ag.AxisError, lambda: t > 0, r"the step number as a value"),
+    ("A111", ag.AxisError, lambda: -t, r"t is a place"),
+    # names of other libraries
+    ("D106", ag.DTypeError, lambda: np.tanh(x()), r"np.tanh is given a node(.|\n)*ag.tanh\(…\)"),
+    ("D106", ag.DTypeError, lambda: np.concatenate([x(2), x(2)]), r"np.concatenate(.|\n)*ag.concat\("),
+    ("D106", ag.DTypeError, lambda: np.sum(ag.tensor(A23)), r"np.sum(.|\n)*ag.sum"),
+    ("D106", ag.DTypeError, lambda: np.square(x()), r"np.square(.|\n)*x \*\* 2"),
+    ("D106", ag.DTypeError, lambda: np.linalg.norm(ag.tensor(A23)), r"np.linalg.norm(.|\n)*np.asarray\(x\)"),
+    ("D106", ag.DTypeError, lambda: np.add.reduce(ag.tensor(A23)), r"np.add is given a node"),
+    ("M101", ag.MissingError, lambda: ag.concatenate, r"autograd_seq has no concatenate(.|\n)*ag.concat\("),
+    ("M101", ag.MissingError, lambda: ag.sigmiod, r'did you mean "sigmoid"'),
+    ("M102", ag.MissingError, lambda: x().item(), r"x has no attribute item(.|\n)*float\(x\)"),
+    ("M102", ag.MissingError, lambda: x().shpe, r'did you mean "shape"'),
+    ("M102", ag.MissingError, lambda: x().tanh(), r"ag.tanh\(…\)"),
+    ("O130", ag.OperationError, lambda: ag.tensor(1.0, requires_grad=True), r"tensor takes no requires_grad=(.|\n)*x.grad"),
+    ("O130", ag.OperationError, lambda: ag.param("w", dytpe=int), r'param takes no dytpe=(.|\n)*did you mean "dtype"'),
+    ("O130", ag.OperationError, lambda: ag.input("w", ovr=t), r'input takes no ovr=(.|\n)*did you mean "over"'),
     # kinds
     ("D101", ag.DTypeError, lambda: ag.constant("text"),
      r"must be numeric(.|\n)*floats, ints or bools, got an array of <U4"),
@@ -150,7 +170,7 @@ REFUSALS: list[Refusal] = [
     ("G207", ag.StateError, lambda: define(1.0, key=u),
      r"for the current step(.|\n)*expected s\[t\] = …, got s\[u\] = …"),
     ("G207", ag.StateError, lambda: define(1.0, key=0),
-     r"for the current step(.|\n)*move the shift to the right-hand side"),
+     r'for the current step(.|\n)*got s\[0\] = …(.|\n)*ag.state\("s", …, init=…\)'),
     ("G208", ag.StateError, twice, r"s is defined twice(.|\n)*first defined as add(.|\n)*a state of its own"),
     ("G209", ag.StateError, lambda: define(x(over=u)), r"varies over u, but s does not(.|\n)*ag.sum\(…, over=u\)"),
     # operations
@@ -166,6 +186,10 @@ REFUSALS: list[Refusal] = [
     ("O106", ag.OperationError, lambda: ag.window(x(), t, 2, every=1.5), r"every= is a number of steps(.|\n)*got 1.5"),
     ("O107", ag.OperationError, lambda: ag.ticks(t, 3, phase=3), r"within every= steps(.|\n)*phase < 3, got phase=3"),
     ("O108", ag.OperationError, lambda: ag.bernoulli("m", 1.5, over=t), r"p of m is no probability(.|\n)*0 ≤ p ≤ 1, got 1.5"),
+    ("O129", ag.OperationError, lambda: ag.nll([1.0, -2.0, 3.0], 0),
+     r"nll is of probabilities(.|\n)*got numbers -2 … 3(.|\n)*ag.cross_entropy\(logits, label\)"),
+    ("O129", ag.OperationError, lambda: ag.nll(ag.log_softmax(x(3)), 0), r"logarithms of probabilities(.|\n)*-ag.pick"),
+    ("O129", ag.OperationError, lambda: ag.nll(ag.log(ag.softmax(x(3))), 0), r"logarithms of probabilities"),
     ("G213", ag.StateError, lambda: state(every=0), r"every= of s is a number of steps(.|\n)*got 0"),
     ("O121", ag.OperationError, lambda: ag.maximum(x(), 0, axis=-1),
      r"maximum has no attribute axis=.*\n  expected maximum\(a, b\), got axis=…\n(.|\n)*ag.max"),
@@ -239,23 +263,28 @@ REFUSALS: list[Refusal] = [
 # rules raise a bare ValueError, of which ``apply`` makes an S101 that shows the operands: (module, call, words)
 RULES: list[tuple[str, Callable[[], Any], str]] = [
     ("op", lambda: ag.tensor(np.ones(2)) + np.ones(3),
-     r"add\(tensor, constant\).*(.|\n)*shapes that broadcast against each"),
-    ("op", lambda: ag.param("a", 2) * ag.param("b", 3), r"mul\(a, b\) does not fit(.|\n)*got a \(2,\), b \(3,\)"),
+     r"\+ array does not fit.*(.|\n)*shapes that broadcast against each"),
+    ("linear", lambda: ag.param("U", (3, 3)) @ x(3)[-1],
+     r"U @ x\[2\] does not fit(.|\n)*x\[2\] is an entry of the value at each step; a step is x\[t - 1\], ag.first"),
+    ("linear", lambda: ag.param("U", (3, 3)) @ ag.tanh(x(2, BOTH)[t - 2, u] * 2 + 1),
+     r"U @ tanh\(\(x\[t - 2, u\] \* 2\) \+ 1\) does not fit"),
+    ("op", lambda: ag.param("a", 2) * ag.param("b", 3), r"a \* b does not fit(.|\n)*got a \(2,\), b \(3,\)"),
     ("op", lambda: x(2) + ag.param("b", 3), r"a dimension over time belongs to over="),
-    ("linear", lambda: ag.matmul(2.0, A23), r"1 and 2 dimensions for J,JK->K"),
-    ("linear", lambda: ag.matmul(A23, 2.0), r"2 and 1 dimensions"),
-    ("linear", lambda: ag.matmul(A23, A23), r"the same length wherever IJ,JK->IK says J"),
+    ("linear", lambda: ag.matmul(2.0, A23), r"2.0 @ array does not fit(.|\n)*matrices or vectors"),
+    ("linear", lambda: ag.matmul(A23, 2.0), r"\* multiplies by a number"),
+    ("linear", lambda: ag.param("W", (2, 3)) @ x(2)[t - 1],
+     r"W @ x\[t - 1\] does not fit(.|\n)*columns on the left as entries on the right, got W \(2, 3\), x\[t - 1\] \(2,\)"),
     ("linear", lambda: ag.einsum("ij,jk", A23, A23), r"the same length wherever"),
-    ("linear", lambda: ag.dot(np.ones(2), np.ones(3)), r"the same length wherever"),
-    ("linear", lambda: ag.outer(A23, np.ones(3)), r"1 and 1 dimensions for i,j->ij"),
+    ("linear", lambda: ag.dot(np.ones(2), np.ones(3)), r"as many entries on the left as on the right"),
+    ("linear", lambda: ag.outer(A23, np.ones(3)), r"outer\((.|\n)*two vectors"),
     ("gather", lambda: ag.pick(A23, 0), r"one index for each row of the last dimension"),
     ("gather", lambda: ag.pick(1.0, 0), r"one index for each row"),
-    ("reduce", lambda: ag.max(np.zeros((2, 0)), 1), r"max\(constant\)(.|\n)*at least one entry to choose from"),
+    ("reduce", lambda: ag.max(np.zeros((2, 0)), 1), r"max\(array\)(.|\n)*at least one entry to choose from"),
     ("reduce", lambda: reduce.sum_over(np.ones(2), np.ones(3), axes=()), r"operands of one shape"),
     ("shape", lambda: ag.reshape(A23, (4, 2)), r"8 entries for \(4, 2\)"),
     ("shape", lambda: ag.reshape(np.ones(4), (-2, -2)), r"entries for \(-2, -2\)"),
     ("shape", lambda: ag.reshape(np.ones(1), (-1, -1)), r"entries for \(-1, -1\)"),
-    ("shape", lambda: ag.reshape(np.ones(5), (2, -1)), r"reshape\(constant\) does not fit"),
+    ("shape", lambda: ag.reshape(np.ones(5), (2, -1)), r"reshape\(array\) does not fit"),
     ("shape", lambda: ag.broadcast_to(A23, (3, 3)), r"shapes that broadcast against each other"),
     ("shape", lambda: ag.broadcast_to(A23, (3,)), r"a shape that broadcasts to \(3,\)"),
     ("shape", lambda: ag.concat([A23, np.ones((3, 2))]), r"the same lengths in all dimensions but the joined one"),

@@ -1,0 +1,111 @@
+"""What is said when the shapes of operands do not fit an operation: the expression as it was written, with the shapes."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from autograd_seq.axes import Index
+from autograd_seq.errors import AutogradSeqError, ShapeError
+from autograd_seq.names import shown
+from autograd_seq.op import Op
+from autograd_seq.site import show_site, user_site
+
+if TYPE_CHECKING:
+    from autograd_seq.node import Node
+
+_INFIX = {
+    "add": "+", "sub": "-", "mul": "*", "div": "/", "power": "**", "equal": "==", "not_equal": "!=", "less": "<",
+    "less_equal": "<=", "logical_and": "&", "logical_or": "|",
+}  # fmt: skip
+_DEEPEST = 3
+
+
+def as_written(node: Node, depth: int = _DEEPEST) -> str:
+    """Return a node as an expression of what has names: ``tanh(W @ s[t - 1])``.
+
+    Args:
+        node: a node.
+        depth: of operations within operations; ``…`` stands for deeper ones.
+    """
+    places = {a: a.name for a in node.axes}
+    while node.op.name == "shift":
+        places[node.attrs["axis"]] = repr(Index(node.attrs["axis"], -node.attrs["by"]))
+        node = node.inputs[0]
+    over = f"[{', '.join(places[a] for a in node.axes if a in places)}]" if node.axes else ""
+    if node.name or not node.inputs:
+        return shown(f"{node.name}{over}" if node.name else _number(node))
+    if node.op.name == "slice":
+        keys = [":" if isinstance(k, slice) else str(k) for k in node.attrs["key"]]
+        while len(keys) > 1 and keys[-1] == ":":
+            keys.pop()
+        return f"{as_written(node.inputs[0], depth).removesuffix(over)}[{', '.join(keys)}]"
+    if node.op.name in ("broadcast_to", "spread", "rewritten", "cast", "state"):
+        return as_written(node.inputs[-1 if node.op.name == "rewritten" else 0], depth)
+    return "…" if depth == 0 else called(node.op, node.inputs, node.attrs, depth - 1)
+
+
+def called(op: Op, inputs: tuple[Node, ...], attrs: dict[str, Any], depth: int = _DEEPEST) -> str:
+    """Return an operation on operands as it was written."""
+    words = [as_written(x, depth) for x in inputs]
+    sign = "@" if op.name == "contract" and attrs["spec"].split("->")[0].isupper() else _INFIX.get(op.name)
+    if op.name == "contract" and not sign:
+        spec = attrs["spec"]
+        return f"outer({', '.join(words)})" if spec == "i,j->ij" else f'einsum("{spec}", {", ".join(words)})'
+    if sign is None or len(words) != 2:
+        return f"{op.name}({', '.join(words)})"
+    return f" {sign} ".join(f"({w})" if _is_several(w) else w for w in words)
+
+
+def _is_several(text: str) -> bool:
+    """Tell whether an expression has parts that brackets do not hold together."""
+    before = ""
+    while text != before:
+        before, text = text, re.sub(r"\[[^][()]*\]|\([^][()]*\)", "", text)
+    return " " in text
+
+
+def _number(node: Node) -> str:
+    if node._value is None:
+        return node.op.name
+    return str(node._value) if not node.shape else "array"
+
+
+def misfit(op: Op, inputs: tuple[Node, ...], attrs: dict[str, Any], error: Exception) -> AutogradSeqError:
+    """Return the error about operands that the shape rule of an operation refuses."""
+    if isinstance(error, AutogradSeqError):
+        return error
+    written = called(op, inputs, attrs)
+    said = ", ".join(f"{as_written(x)} {x.shape}" for x in inputs)
+    return ShapeError(
+        "S101", f"{written} does not fit", node=op.name, where=show_site(user_site()),
+        expected=_expected(op, inputs, attrs, error), got=said, fix=_entry_for_a_step(inputs) or
+        ("a dimension over time belongs to over=, not to the shape" if any(x.axes for x in inputs) else None),
+    )  # fmt: skip
+
+
+def _expected(op: Op, inputs: tuple[Node, ...], attrs: dict[str, Any], error: Exception) -> str:
+    if op.name != "contract":
+        return str(error)
+    if attrs["spec"] == "i,j->ij":
+        return "two vectors"
+    a, b = inputs
+    if not attrs["spec"].split("->")[0].isupper():
+        return str(error)
+    if not a.shape or not b.shape:
+        return "matrices or vectors; * multiplies by a number"
+    left, right = "columns" if len(a.shape) > 1 else "entries", "rows" if len(b.shape) > 1 else "entries"
+    return f"as many {left} on the left as {'' if left == right else right + ' '}on the right"
+
+
+def _entry_for_a_step(inputs: tuple[Node, ...]) -> str | None:
+    """Return what to write where an entry of the value at each step was read, and a step was meant."""
+    for node in inputs:
+        if node.op.name == "slice" and node.axes and any(isinstance(k, int) for k in node.attrs["key"]):
+            name, axis = as_written(node.inputs[0]).partition("[")[0], node.axes[0]
+            return (f"{as_written(node)} is an entry of the value at each step; a step is {name}[{axis} - 1], "
+                    f"ag.first({name}, over={axis}) or ag.last({name}, over={axis})")  # fmt: skip
+    return None
+
+
+__all__ = ["as_written", "called", "misfit"]
