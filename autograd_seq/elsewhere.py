@@ -105,7 +105,8 @@ def instead(name: str) -> str | None:
 
 def no_function(name: str) -> MissingError:
     """Return the error about a name that the package does not have."""
-    fix = instead(name) or did_you_mean(name, PUBLIC)
+    close = str(did_you_mean(name, PUBLIC))
+    fix = instead(name) or (close if close.startswith("did") else "ag.__all__ lists all names")
     return MissingError("M101", f"autograd_seq has no {name}", got=f"ag.{name}", fix=fix)
 
 

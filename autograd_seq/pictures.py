@@ -30,13 +30,13 @@ def viz() -> Any:
         found = importlib.import_module("viz")
     except Exception as error:  # what another package of that name raises when it is imported may be anything
         raise PictureError(
-            "P301", "viz, which draws, cannot be imported", expected="the package viz that comes with autograd_seq",
+            "P311", "viz, which draws, cannot be imported", expected="the package viz that comes with autograd_seq",
             got=f"{type(error).__name__}: {error}", fix=_MEND,
         ) from error  # fmt: skip
     if not all(hasattr(found, name) for name in _OURS):
         place = getattr(found, "__file__", None) or next(iter(getattr(found, "__path__", ["nowhere"])))
         raise PictureError(
-            "P302", "import viz finds another module, and not the one that draws", got=f"{place}",
+            "P312", "import viz finds another module, and not the one that draws", got=f"{place}",
             expected="the package viz that comes with autograd_seq", fix=_MEND,
         )  # fmt: skip
     return found

@@ -73,7 +73,7 @@ def test_doctor_says_that_another_viz_hides_ours(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(sys.modules, "viz", os)
     monkeypatch.setattr("autograd_seq.doctor.examine", lambda: "")
     assert main(["doctor"]) == 0
-    assert "do not render: PictureError [P302]" in capsys.readouterr().out
+    assert "do not render: PictureError [P312]" in capsys.readouterr().out
     with pytest.raises(PictureError, match="another module"):
         pictures.viz()
 
@@ -93,5 +93,5 @@ def test_learn_is_there_when_it_is_asked_for() -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout == "adam True\n"
-    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+    with pytest.raises(AttributeError, match="autograd_seq has no nothing"):
         ag.nothing
