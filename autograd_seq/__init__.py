@@ -33,6 +33,7 @@ from autograd_seq.errors import (
     GradientCheckError,
     GradientError,
     GraphError,
+    MemoryNeededError,
     MissingError,
     NameClashError,
     OperationError,
@@ -117,7 +118,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     "DAG", "AutogradSeqError", "Axis", "AxisError", "CarriedProgram", "Carry", "CarryError", "CycleError", "DTypeError",
-    "DataError", "FeedError", "GradientCheckError", "GradientError", "Graph", "GraphError", "Index", "MissingError",
+    "DataError", "FeedError", "GradientCheckError", "GradientError", "Graph", "GraphError", "Index",
+    "MemoryNeededError", "MissingError",
     "NameClashError", "Node", "Op", "OperationError", "PictureError", "Program", "Report", "ShapeError", "StateError",
     "Stream", "ValueKnownError", "abs", "add", "along", "arctan", "at", "bce", "bernoulli", "broadcast", "broadcast_to",
     "cast", "check_grad", "check_op", "clip", "compile", "concat", "constant", "cos", "cross_entropy", "cummax", "cumsum",

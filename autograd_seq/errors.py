@@ -127,6 +127,10 @@ class PictureError(AutogradSeqError, ImportError):
     """What draws is not there, or is hidden by another module of its name."""
 
 
+class MemoryNeededError(AutogradSeqError, MemoryError):
+    """A call needs more memory than there is; nothing has been allocated."""
+
+
 class DataError(AutogradSeqError, ValueError):
     """A data file is damaged."""
 

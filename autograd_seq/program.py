@@ -22,6 +22,7 @@ from autograd_seq.emit import backends, numba
 from autograd_seq.emit.profile import MARK, Profile, marked
 from autograd_seq.emit.sharing import Sharing
 from autograd_seq.emit.standalone import standalone, write
+from autograd_seq.emit.workspaces import Workspaces
 from autograd_seq.errors import AxisError, CarryError, FeedError, GradientError, OperationError
 from autograd_seq.grad.reverse import grad
 from autograd_seq.graph import feeds
@@ -29,6 +30,7 @@ from autograd_seq.graph.carry import carried_axis, cut_along
 from autograd_seq.graph.check import check_lengths
 from autograd_seq.graph.graph import Graph, flatten
 from autograd_seq.graph.lengths import Over, check_needs, fed, ragged, told
+from autograd_seq.graph.memory import SURE, at_most, check_fits
 from autograd_seq.graph.pieces import not_a_sum
 from autograd_seq.graph.shares import shares
 from autograd_seq.names import shown
@@ -36,12 +38,14 @@ from autograd_seq.node import STRONG, Node
 from autograd_seq.ops.leaf import PARAM, TENSOR
 from autograd_seq.ops.random import SEED
 from autograd_seq.pictures import code
-from autograd_seq.plan.cost import Cost, cost
+from autograd_seq.plan.cost import Cost, cost, roughly
 from autograd_seq.plan.passes import Plan
 from autograd_seq.plan.text import Schedule
 
 WORTH_SHARING = 1e8
 """Operations from which a call is shared out among threads: those of a millisecond or so, or threads wake up too late."""
+_PIECES = "pieces of the sequence need less: ag.compile(…, carry=True)"
+_MOST_SORTS = 256  # of feeds, that are remembered
 _PROFILE_SECONDS = 2.0  # a profile stops after these, or 50 runs, but not before 3 runs
 
 
@@ -97,8 +101,9 @@ class Program:
         self._order, self._layouts = list(self._emitted.feeds), layouts
         self._picked = _picker(self._order)
         self._strong = [n._value.dtype for n in graph.nodes if n.op is TENSOR and n.weak == STRONG and n.dtype is float]
-        self._idle: dict[Any, list[Any]] = {}
+        self._workspaces = Workspaces(lambda workspace: self._at(workspace)._new_run(workspace))
         self._known: dict[Any, Any] = {}  # the workspaces of feeds that have been found to fit
+        self._fits: set[Any] = set()  # workspaces that there is memory for
         self._last: tuple[Any, Any] = None, None
 
     def __repr__(self) -> str:
@@ -129,6 +134,7 @@ class Program:
         Raises:
             FeedError, DTypeError: a feed is missing, unknown, or does not fit; a length is no whole number, or too long.
             AxisError: an axis, or a sequence, is too short for what is read; it is not told what a length varies over.
+            MemoryNeededError: the call would need more memory than there is.
 
         Notes:
             With lengths a program of its own runs, compiled when it is first needed: the same equations, in which what the
@@ -160,18 +166,11 @@ class Program:
 
     def _ran(self, arrays: Sequence[Any], workspace: Any) -> Any:
         """Run on arrays that have been checked, in order, in a workspace of this call's own."""
-        idle = self._idle[workspace]
         try:
-            run = idle.pop()  # a workspace belongs to one call at a time
-        except IndexError:
-            run = self._at(workspace)._new_run(workspace)
-        try:
-            out = run(*arrays)
+            return self._workspaces(workspace, arrays)
         except IndexError as error:
             found = feeds.blamed(self.graph, dict(zip(self._order, arrays, strict=False)), error)
             raise found from (None if isinstance(found, FeedError) else error)
-        idle.append(run)
-        return out
 
     def _new_run(self, workspace: Any) -> Callable[..., Any]:
         """Return a function of the feeds with a workspace of its own, on as many threads as pay."""
@@ -335,13 +334,28 @@ class Program:
             floats = [a.dtype for n, a in arrays.items() if self.graph.inputs[n].dtype is float]
             width = np.result_type(*floats, *self._strong) if floats or self._strong else np.dtype(np.float64)
         workspace = (*(sizes[a] for a in self.graph.axes), width)
-        self._idle.setdefault(workspace, [])
+        if workspace not in self._fits:
+            self._check_fits(sizes, workspace)
         kinds = {float: width, int: np.dtype(np.int64), bool: np.dtype(np.bool_)}
+        copies = sum(a.size * width.itemsize for n, a in arrays.items() if a.dtype != kinds[self.graph.inputs[n].dtype])
+        check_fits(copies, sizes, _PIECES)
         ready = [np.asarray(arrays[n], kinds[self.graph.inputs[n].dtype]) for n in self._order]
         if len(given) == len(self._order) and all(type(given.get(n)) is np.ndarray and given[n] is r
                                                   for n, r in zip(self._order, ready, strict=True)):  # fmt: skip
+            if len(self._known) >= _MOST_SORTS:  # what comes in so many sorts is checked as often as it is not remembered
+                self._known.clear()
             self._known[tuple(map(feeds.sort_of, ready))] = workspace
         return ready, workspace
+
+    def _check_fits(self, sizes: dict[Axis, int], workspace: tuple[Any, ...]) -> None:
+        """Refuse lengths that need more memory than there is; the plan, which may have to be made for it, tells whether."""
+        width = workspace[-1].itemsize
+        rough = roughly(self.graph, sizes, width)
+        if rough > SURE and rough > at_most():
+            check_fits(cost(self._at(workspace).plan, sizes, width).bytes, sizes, _PIECES)
+        if len(self._fits) >= _MOST_SORTS:
+            self._fits.clear()
+        self._fits.add(workspace)
 
 
 def _picker(names: Sequence[str]) -> Callable[[dict[str, Any]], Sequence[Any]]:

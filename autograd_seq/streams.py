@@ -22,6 +22,7 @@ import numpy as np
 from autograd_seq.axes import Axis
 from autograd_seq.carry import CarriedProgram, Carry
 from autograd_seq.emit.backends import suited
+from autograd_seq.emit.workspaces import KEPT, ROW
 from autograd_seq.errors import FeedError
 from autograd_seq.graph import feeds
 from autograd_seq.graph.graph import Graph, flatten
@@ -37,6 +38,8 @@ _LEAN = ("canonical", "identities", "expand", "merge", "gather", "order", "regro
 
 _NO_SEED = np.zeros((), np.int64)  # what draws depend on where no seed is fed
 _NO_SEED.setflags(write=False)
+_FEW = 8  # idle frames of a space are kept however large they are
+_MOST_SPACES = 32  # for batches of so many lengths a stream keeps arrays, those that came last
 _COUNTS = hasattr(sys, "getrefcount")  # where references are not counted, arrays are not used again
 _references: Callable[[object], int] = sys.getrefcount if _COUNTS else lambda array: 0
 
@@ -157,6 +160,8 @@ class Stream:
         named = any(a.name in every for a in made.graph.axes if a.name not in made.graph.inputs)
         if not named and all(isinstance(given[name], np.ndarray) and given[name] is arrays[name] for name in free):
             key = (space, *given, *[feeds.sort_of(arrays[name]) for name in free])
+            if len(self._known) >= _MOST_SPACES:
+                self._known.clear()
             self._known[key] = [np.array(arrays[name], order="C" if name in made.tables else "F") for name in bound]
         outs, left = space.run([*arrays.values()], carry)
         return tuple(outs), left
@@ -232,6 +237,8 @@ class _Stepped:
             fed = {**fed, **dict(zip(self.fixed, fixed.unroll().evaluate(dtype=width, **known), strict=True))}
         arrays, workspace = self.program._checked(fed)
         if workspace not in self._spaces:
+            for old in [*self._spaces][: len(self._spaces) + 1 - _MOST_SPACES]:
+                self._spaces.pop(old, None)
             self._spaces[workspace] = _Space(self, workspace)
         return dict(zip(self.program._order, arrays, strict=True)), self._spaces[workspace]
 
@@ -269,8 +276,8 @@ class _Space:
         return frame.outs, _Left(self, frame, steps)
 
     def give_back(self, frame: _Frame) -> None:
-        """Take arrays back that a carry was made of."""
-        if _COUNTS:
+        """Take arrays back that a carry was made of, if there are not very many idle already."""
+        if _COUNTS and (len(self._idle) < _FEW or (len(self._idle) + 1) * frame.bytes <= KEPT):
             self._idle.append(frame)
 
 
@@ -283,9 +290,10 @@ class _Frame:
         targets: what the program writes into: the outputs, then the rows, one by one.
         read: what a step reads that goes on from here: the rows, and the number of steps.
         count: that number.
+        bytes: what all of them take.
     """
 
-    __slots__ = ("_counts", "count", "outs", "read", "rows", "targets")
+    __slots__ = ("_counts", "bytes", "count", "outs", "read", "rows", "targets")
 
     def __init__(self, space: _Space) -> None:
         self.rows = {slot.name: np.empty(shape, width) for slot, shape, width in space.rows}
@@ -293,6 +301,7 @@ class _Frame:
         self.count = np.zeros((), np.int64)
         self.outs = [np.empty(shape, width) for shape, width in space.outs]
         self.targets = (*self.outs, *parts.values())
+        self.bytes = sum([a.nbytes + ROW for a in self.targets])
         self.read = tuple([self.count if name == space.counts else parts[name] for name in space.carried])
         self._counts = self._held()
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import builtins
 import hashlib
-import linecache
 import os
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
@@ -12,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autograd_seq.axes import Axis
-from autograd_seq.emit import calls, native_ops, numba
+from autograd_seq.emit import calls, native_ops, numba, sources
 from autograd_seq.emit.native import ALL_NATIVE, NativeWriter
 from autograd_seq.emit.numpy import Emitted, Writer
 from autograd_seq.errors import OperationError, did_you_mean
@@ -191,10 +189,7 @@ def _quiet(emitted: Emitted) -> Any:
 def executed(emitted: Emitted) -> Any:
     """Run a source, and return its ``program``, as a function of the sizes and the width."""
     name = f"<autograd_seq program {hashlib.sha256(emitted.source.encode()).hexdigest()[:16]}>"
-    linecache.cache[name] = (len(emitted.source), None, emitted.source.splitlines(True), name)  # for tracebacks
-    namespace: dict[str, Any] = dict(emitted.foreign)
-    exec(builtins.compile(emitted.source, name, "exec"), namespace)
-    program = namespace["program"]
+    program = sources.executed(emitted.source, name, dict(emitted.foreign))
     if emitted.constants:
         return lambda *sizes: program(*sizes, emitted.constants)
     return program

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import builtins
 import hashlib
-import linecache
 import math
 import os
 import platform
@@ -17,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd_seq.emit import native_block
+from autograd_seq.emit import native_block, sources
 from autograd_seq.emit.cache import Stored, cache_folder
 from autograd_seq.emit.native_kernel import AT_HAND, BLOCKS, DEPTH, KERNEL, NEAR, ROWS
 from autograd_seq.emit.native_math import math_source
@@ -78,16 +77,13 @@ def compiled(emitted: Emitted, width: str) -> Any:
     tools = _tools(width)
     text = f"# floats are {width}\n{emitted.source}"
     name = f"<autograd_seq native program {hashlib.sha256(text.encode()).hexdigest()[:16]}>"
-    linecache.cache[name] = (len(text), None, text.splitlines(True), name)
 
     def native(function: Any) -> Any:
         made = tools["native"](function)
         made._cache = Stored(f"{tools['key']}\n{text}\n{function.__name__}")
         return made
 
-    namespace: dict[str, Any] = {**tools["names"], "native": native, **emitted.foreign}
-    exec(builtins.compile(text, name, "exec"), namespace)
-    program = namespace["program"]
+    program = sources.executed(text, name, {**tools["names"], "native": native, **emitted.foreign})
     if emitted.constants:
         return lambda *sizes: program(*sizes, emitted.constants)
     return program

@@ -11,6 +11,7 @@ import numpy as np
 
 from autograd_seq.axes import Axis
 from autograd_seq.errors import AutogradSeqError, DTypeError, FeedError, OperationError, did_you_mean
+from autograd_seq.graph.memory import check_fits
 from autograd_seq.kinds import kind_of, not_numeric, unmasked, whole_numbers
 from autograd_seq.node import Node
 from autograd_seq.ops.gather import looked_up, out_of_range
@@ -100,6 +101,8 @@ def _array(name: str, node: Node, value: Any) -> np.ndarray:
             "F105", f"{name} has another shape", node=name, where=node.where, expected=declared(node),
             got=str(array.shape), fix=_hint(node, array.shape),
         )  # fmt: skip
+    if kind is not node.dtype:
+        check_fits(8 * array.size, dict(zip(node.axes, array.shape, strict=False)), f"feed {name} as {node.dtype.__name__}")
     return array if kind is node.dtype else array.astype({float: np.float64, int: np.int64, bool: bool}[node.dtype])
 
 

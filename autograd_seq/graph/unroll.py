@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from autograd_seq.axes import Axis
 from autograd_seq.graph.check import of_nothing, too_short
+from autograd_seq.graph.memory import check_fits
 from autograd_seq.graph.order import rows
 from autograd_seq.node import ARRAY, CONSTANT, NUMBER, STRONG, Node, compute
 from autograd_seq.ops.leaf import INPUT
@@ -31,11 +33,27 @@ REDUCTIONS = ("sum_over", "max_over", "logsumexp_over", "level_over")
 _EMPTY = {"sum_over": 0.0, "logsumexp_over": -np.inf, "level_over": 0.0}
 
 
+_EDGES = {SHIFT, STATE, AT, ALONG, SPREAD}
+_NODE, _EDGE, _READ = 250, 100, 8  # bytes of an instance, of what stands for one, of a place that one reads: less than measured
+
+
+def _bytes(graph: Graph, sizes: dict[Axis, int]) -> int:
+    """Return the bytes that the instances of all nodes take at least."""
+    need = 0
+    for n in graph.nodes:
+        points = prod(sizes[a] for a in n.axes)
+        need += points * (_EDGE if n.op in _EDGES else _NODE)
+        if n.op.name in REDUCTIONS:
+            need += points * prod(sizes[a] for a in n.attrs["axes"]) * _READ
+    return need
+
+
 class Unroller:
     """Builds the instance of every folded node at every point, on demand, each once."""
 
     def __init__(self, graph: Graph, sizes: dict[Axis, int]) -> None:
         self.graph, self.sizes = graph, sizes
+        check_fits(_bytes(graph, sizes), sizes, "a compiled program needs far less: ag.compile(…)")
         self.folded = graph.nodes
         self.position = {n: i for i, n in enumerate(self.folded)}
         self.axes = [graph.layout(n) for n in self.folded]
@@ -184,7 +202,7 @@ class Unroller:
             self.created.append(node)
             return node
         op = node.op
-        if op in (SHIFT, STATE, AT, ALONG, SPREAD):  # edges, not nodes
+        if op in _EDGES:
             place = places[0]
             made = self._zero(i) if place is None else self.made[place[0]][place[1]]
             if op is STATE and made.name is None and made not in self.graph._names:

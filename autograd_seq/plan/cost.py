@@ -7,6 +7,7 @@ from math import prod
 from typing import NamedTuple
 
 from autograd_seq.axes import Axis
+from autograd_seq.graph.graph import Graph
 from autograd_seq.node import Node
 from autograd_seq.ops.leaf import INPUT, PARAM, TENSOR
 from autograd_seq.plan.dimensions import fixed
@@ -111,6 +112,12 @@ def cost(plan: Plan, sizes: Mapping[Axis, int], itemsize: int) -> Cost:
                 each = 0
             flops += float(each) * prod(sizes[a] for a in axes)
     return Cost(flops, _workspace(plan, sizes, itemsize) + _rows(plan, sizes) + _made(plan, sizes, itemsize))
+
+
+def roughly(graph: Graph, sizes: Mapping[Axis, int], itemsize: int) -> int:
+    """Return bytes that no call exceeds, without a plan: two arrays for each node, and lists of their rows."""
+    lists = 4 * ROW * len(graph.nodes) * max([1, *(sizes[a] for a in graph.axes)])
+    return lists + sum(2 * prod(sizes[a] for a in n.axes) * prod(n.shape) * max(itemsize, 8) for n in graph.nodes)
 
 
 def _summed(node: Node) -> bool:

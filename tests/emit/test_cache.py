@@ -25,7 +25,7 @@ W, x, s = ag.param("W", (8, 8)), ag.input("x", (8,), over=t), ag.state("s", (8,)
 s[t] = ag.tanh(W @ s[t - 1] + x[t])
 step = ag.value_and_grad(ag.sum(ag.sum(s, over=t)), W, backend="numba")
 loss, grads = step(W=np.eye(8), x=np.ones((5, 8)))
-run = next(iter(step.program._idle.values()))[0]
+run = next(iter(step.program._workspaces))
 print(sum(run.__globals__["native_1"].stats.cache_hits.values()), loss, grads["W"].sum())
 """
 posix = pytest.mark.skipif(os.name != "posix", reason="owners and modes are POSIX's")

@@ -1,0 +1,132 @@
+"""How much memory a process may come to hold, and what is said where a call would need more: before anything is allocated.
+
+A refusal is no false alarm: what is compared is all the memory that there is, swap included, whoever else uses it now, and not
+what happens to be free.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from autograd_seq.axes import Axis
+from autograd_seq.errors import MemoryNeededError
+
+try:
+    import resource
+except ImportError:  # there is none on Windows
+    resource = None  # type: ignore[assignment]
+
+ADDRESSES = 2**47
+"""Bytes that a process can address at all."""
+
+SURE = 2**30
+"""Bytes that any machine has: of less nothing is asked."""
+
+_CGROUPS = Path("/sys/fs/cgroup")
+
+
+def at_most() -> int:
+    """Return the bytes that this process may come to hold: those of memory and swap, or as few as a limit leaves of them.
+
+    Notes:
+        Limits are those of a control group (of a container, say) and of the address space. Where swap grows as it is needed, it
+        is taken for as large as the free part of the disk; where nothing is known, only what no address can reach is too much.
+    """
+    memory, swap = _machine()
+    limits = [ADDRESSES, *([memory + swap] if memory else []), *_groups(swap)]
+    if resource is not None:
+        soft = [resource.getrlimit(which)[0] for which in (resource.RLIMIT_AS, resource.RLIMIT_DATA)]
+        limits += [n for n in soft if n != resource.RLIM_INFINITY]
+    return min(limits)
+
+
+def check_fits(need: int, sizes: Mapping[Axis, int], fix: str) -> None:
+    """Refuse what needs more bytes than there are.
+
+    Args:
+        need: the bytes.
+        sizes: the lengths of the axes, which the error names.
+        fix: what to do instead.
+
+    Raises:
+        MemoryNeededError: it needs more.
+    """
+    if need <= SURE or need <= (most := at_most()):
+        return
+    lengths = ", ".join(f"{a.name}={_length(n)}" for a, n in sizes.items())
+    raise MemoryNeededError(
+        "M101", f"needs {short(need)}B{' for ' if lengths else ''}{lengths}",
+        expected=f"at most {short(most)}B, all that there is", got=f"{need} bytes", fix=fix,
+    )  # fmt: skip
+
+
+def short(x: float) -> str:
+    """Return a number with three digits, and the letter of its thousands.
+
+    Example:
+        >>> short(41.2e9) + "B", short(950)
+        ('41.2 GB', '950 ')
+    """
+    for unit in ("", "k", "M", "G", "T", "P"):
+        if x < 1000:
+            return f"{x:.3g} {unit}"
+        x /= 1000
+    return f"{x:.3g} E"
+
+
+def _length(n: int) -> str:
+    """Return a length as one would write it: 80000000000000 is 8e13."""
+    text = f"{n:g}".replace("e+", "e")
+    return text if "e" in text and int(float(text)) == n else str(n)
+
+
+def _machine() -> tuple[int, int]:
+    """Return the bytes of memory and of swap; 0 where they are not known."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        found = {name: 1024 * int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines)}
+        return found["MemTotal"], found.get("SwapTotal", 0)
+    except (OSError, ValueError, KeyError, IndexError):
+        pass
+    try:
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        return max(memory, 0), shutil.disk_usage("/").free
+    except (AttributeError, ValueError, OSError):
+        return 0, 0
+
+
+def _groups(swap: int) -> list[int]:
+    """Return the limits of the control groups that this process is in (Linux, versions 1 and 2)."""
+    try:
+        lines = Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []
+    found = []
+    for line in lines:
+        _, kinds, path = line.split(":", 2)
+        if kinds not in ("", "memory"):
+            continue
+        top = _CGROUPS / kinds
+        for folder in (top / path.lstrip("/"), *(top / path.lstrip("/")).parents):
+            if kinds and (own := _number(folder / "memory.limit_in_bytes")) is not None:
+                both = _number(folder / "memory.memsw.limit_in_bytes")
+                found.append(own + swap if both is None else min(own + swap, both))
+            elif (own := _number(folder / "memory.max")) is not None:
+                more = _number(folder / "memory.swap.max")
+                found.append(own + (swap if more is None else min(swap, more)))
+            if folder == top:
+                break
+    return found
+
+
+def _number(path: Path) -> int | None:
+    try:
+        return int(path.read_text(encoding="ascii"))
+    except (OSError, ValueError):  # no such file, or "max"
+        return None
+
+
+__all__ = ["SURE", "at_most", "check_fits", "short"]
