@@ -110,7 +110,7 @@ def test_what_is_known_of_feeds_does_not_grow_with_their_sorts():
             _, last = step(carry and carries[-1], x=np.ones(n))
             carries.append(last)
     assert len(step.stepped._spaces) <= 32
-    values, _ = step(carries[1], x=np.ones(1))
+    (values,), _ = step(carries[1], x=np.ones(1))
     assert values.tolist() == [1.0], "a carry goes on though its space is forgotten"
 
 
