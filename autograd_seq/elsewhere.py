@@ -87,10 +87,20 @@ _INSTEAD = {
     "requires_grad": "every tensor has a gradient: y.backward(), then x.grad",
     "requires_grad_": "every tensor has a gradient: y.backward(), then x.grad",
     "zero_grad": "x.grad = None",
-    "zero_": "x.grad = None",
     "retain_grad": "all nodes keep their gradient: x.grad",
     "is_leaf": "not x.inputs",
+    "flatten": "ag.reshape(x, -1)",
+    "pow": "x ** n",
 }
+
+
+METHODS = (
+    "abs", "astype", "clamp", "clip", "copy", "cpu", "cuda", "cumsum", "data", "detach", "dot", "exp", "flatten",
+    "is_leaf", "item", "log", "matmul", "numpy", "permute", "pow", "prod", "relu", "requires_grad", "requires_grad_",
+    "retain_grad", "sigmoid", "size", "softmax", "sqrt", "square", "squeeze", "std", "swapaxes", "take", "tanh",
+    "tolist", "transpose", "unsqueeze", "var", "view", "zero_grad",
+)  # fmt: skip
+"""Attributes of other libraries' values that nodes do not have."""
 
 
 def instead(name: str) -> str | None:
@@ -110,10 +120,9 @@ def no_function(name: str) -> MissingError:
     return MissingError("M101", f"autograd_seq has no {name}", got=f"ag.{name}", fix=fix)
 
 
-def no_attribute(name: str, label: str, where: str | None, known: set[str]) -> MissingError:
-    """Return the error about an attribute that nodes do not have."""
-    fix = instead(name) or did_you_mean(name, known)
-    return MissingError("M102", f"{label} has no attribute {name}", where=where, expected="a node's", got=f".{name}", fix=fix)
+def no_attribute(name: str, label: str, where: str | None) -> MissingError:
+    """Return the error about an attribute that values of other libraries have, and nodes do not."""
+    return MissingError("M102", f"{label} has no attribute {name}", where=where, got=f".{name}", fix=instead(name))
 
 
 def no_keyword(function: str, keyword: str, known: Iterable[str]) -> OperationError:
@@ -129,4 +138,4 @@ def not_for_nodes(function: str, where: str | None) -> DTypeError:
     return DTypeError("D106", f"np.{function} is given a node", where=where, expected="arrays", got=got, fix=fix)
 
 
-__all__ = ["PUBLIC", "instead", "no_attribute", "no_function", "no_keyword", "not_for_nodes"]
+__all__ = ["METHODS", "PUBLIC", "instead", "no_attribute", "no_function", "no_keyword", "not_for_nodes"]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from autograd_seq.axes import Axis, Index
-from autograd_seq.elsewhere import no_attribute, not_for_nodes
+from autograd_seq.elsewhere import METHODS, no_attribute, not_for_nodes
 from autograd_seq.errors import DTypeError, ShapeError, ValueKnownError
 from autograd_seq.kinds import kind_of, unmasked, whole_numbers
 from autograd_seq.misfit import misfit
@@ -169,12 +169,8 @@ class Node:
             raise not_for_nodes(f"{module}.{function.__name__}".removeprefix("."), show_site(user_site()))
         return function(*[np.asarray(x) if isinstance(x, Node) else x for x in given], **options)
 
-    if not TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> Any:
-            if name.startswith("_") or name in Node.__slots__:
-                raise AttributeError(name)
-            raise no_attribute(name, shown(self.name or self.op.name), self.where, {a for a in dir(Node) if a[0] != "_"})
+    def __dir__(self) -> list[str]:
+        return [name for name in super().__dir__() if name not in METHODS]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self._known("an array"), dtype=dtype)
@@ -347,6 +343,13 @@ class Node:
         return apply(OPS["logical_or"], other, self)
 
 
+for _name in METHODS:  # not by __getattr__, with which a class finds its own attributes more slowly
+
+    def _elsewhere(node: Node, name: str = _name) -> Any:
+        raise no_attribute(name, shown(node.name or node.op.name), node.where)
+
+    setattr(Node, _name, property(_elsewhere))
+
 UNIQUE: dict[str, Node] = {}
 """Nodes that are the same wherever they are, copies included: the seed of a run, say."""
 
@@ -443,10 +446,13 @@ def apply(op: Op, /, *inputs: Any, **attrs: Any) -> Node:
         ShapeError: the operation's shape rule refuses the inputs.
     """
     xs = tuple([x if isinstance(x, Node) else constant(x) for x in inputs])
-    if (len(xs), *attrs) not in op.calls:
+    if (len(xs), *attrs) not in op.calls:  # which takes a tenth of a microsecond
         op.fits(len(xs), attrs)
     if op.least is not None:
-        xs = tuple([x if x.dtype is float or x.dtype is op.least else _raised(x, op.least) for x in xs])
+        for x in xs:
+            if x.dtype is not float and x.dtype is not op.least:
+                xs = tuple([_raised(x, op.least) for x in xs])
+                break
     try:
         shape = op.shape(*[x.shape for x in xs], **attrs)
         dtype = op.dtype(*[x.dtype for x in xs], **attrs)
@@ -470,7 +476,9 @@ FUNCTIONS["apply"] = apply
 
 
 def _raised(x: Node, kind: type) -> Node:
-    """Return a value as another kind; a constant at once, so that it is still one."""
+    """Return a value as a kind, if its own is a lower one; a constant at once, so that it is still one."""
+    if x.dtype is float or x.dtype is kind:
+        return x
     if x.op is not CONSTANT or x._value is None:
         return apply(OPS["cast"], x, to=kind)
     return Node(CONSTANT, (), _NO_ATTRS, x.shape, kind, (), np.asarray(x._value).astype(kind)[()], x.weak, x.name)

@@ -113,7 +113,6 @@ REFUSALS: list[Refusal] = [
     ("M101", ag.MissingError, lambda: ag.concatenate, r"autograd_seq has no concatenate(.|\n)*ag.concat\("),
     ("M101", ag.MissingError, lambda: ag.sigmiod, r'did you mean "sigmoid"'),
     ("M102", ag.MissingError, lambda: x().item(), r"x has no attribute item(.|\n)*float\(x\)"),
-    ("M102", ag.MissingError, lambda: x().shpe, r'did you mean "shape"'),
     ("M102", ag.MissingError, lambda: x().tanh(), r"ag.tanh\(…\)"),
     ("O130", ag.OperationError, lambda: ag.tensor(1.0, requires_grad=True), r"tensor takes no requires_grad=(.|\n)*x.grad"),
     ("O130", ag.OperationError, lambda: ag.param("w", dytpe=int), r'param takes no dytpe=(.|\n)*did you mean "dtype"'),
