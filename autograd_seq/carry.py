@@ -23,6 +23,7 @@ from autograd_seq.graph.dag import DAG
 from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.lengths import told
 from autograd_seq.graph.pieces import read_back
+from autograd_seq.graph.windows import spelled
 from autograd_seq.kinds import kind_of
 from autograd_seq.names import shown
 from autograd_seq.node import Node
@@ -331,6 +332,7 @@ class CarriedProgram(Carried):
 
 def _equations(graph: Graph, axis: Axis) -> str:
     """Return a digest of an axis and of what is read at earlier steps of it."""
+    graph = spelled(graph)
     behind = list(dict.fromkeys(x for x, _ in read_back(graph, axis)))
     return hashlib.sha256(f"{axis}\n{Graph(behind) if behind else ''}".encode()).hexdigest()
 

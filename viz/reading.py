@@ -17,6 +17,9 @@ _CARRIERS = frozenset({"broadcast_to", "cast", "spread"})
 _LEAVES = frozenset({"input", "param", "tensor"})
 _LOSSES = frozenset({"nll", "cross_entropy", "mse", "bce"})
 _WORDS = {"nll": "NLL", "cross_entropy": "CE", "mse": "MSE", "bce": "BCE"}
+_WINDOWS = {"window": 1, "overlap": -1}
+# A window of more steps is drawn by its last two and its first.
+_STEPS_SHOWN = 6
 REDUCTIONS = frozenset({"sum_over", "max_over", "logsumexp_over", "level_over", "at"})
 
 Shifts = tuple[tuple[str, int], ...]
@@ -165,7 +168,9 @@ def read_graph(outputs: Sequence[Node], axes: Iterable[str] | None = None) -> Re
         seen.add(vertex)
         found = [_resolve(node, shown) for node in operands(vertex)]
         if vertex.op.name == "shift":  # one that the user gave a name: a variable that reads another step
-            found = [_delayed(found[0], vertex)]
+            found = [_delayed(found[0], vertex.attrs["axis"].name, vertex.attrs["by"])]
+        if vertex.op.name in _WINDOWS:
+            found = [_delayed(found[0], vertex.attrs["axis"].name, by) for by in _reach(vertex)]
         loud = [read for read in found if not _is_silent(read.vertex)]
         reads = tuple({(id(read.vertex), read.shifts): read for read in loud}.values())
         reading.reads[vertex] = reads
@@ -229,11 +234,17 @@ def _resolve(node: Node, shown: _Shown) -> Read:
     return Read(node, tuple((axis, by) for axis, by in shifts.items() if by))
 
 
-def _delayed(read: Read, shift: Node) -> Read:
-    """A read through one more shift."""
+def _reach(window: Node) -> list[int]:
+    """How many steps earlier a window reads, or what adds windows up later; of many the last two and the first."""
+    size, step = window.attrs["size"], window.attrs["every"] * _WINDOWS[window.op.name]
+    every = [step * k for k in range(size)]
+    return every if size <= _STEPS_SHOWN else [*every[:2], every[-1]]
+
+
+def _delayed(read: Read, axis: str, by: int) -> Read:
+    """A read of so many steps earlier."""
     shifts = dict(read.shifts)
-    axis = shift.attrs["axis"].name
-    shifts[axis] = shifts.get(axis, 0) + shift.attrs["by"]
+    shifts[axis] = shifts.get(axis, 0) + by
     return Read(read.vertex, tuple((name, by) for name, by in shifts.items() if by))
 
 

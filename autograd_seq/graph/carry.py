@@ -24,6 +24,7 @@ from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.order import behind, postorder, rows
 from autograd_seq.graph.pieces import Source, inputs_of, read_back, reads_all, shifts_back, source_of
 from autograd_seq.graph.rebuild import rebuild
+from autograd_seq.graph.windows import spelled
 from autograd_seq.node import Node, constant
 from autograd_seq.ops.elementwise import equal, where
 from autograd_seq.ops.leaf import INPUT
@@ -83,6 +84,7 @@ def cut_along(graph: Graph, asked: Axis | bool, batch: tuple[Axis, ...] | None =
     Raises:
         CarryError: the axis is not told, or something reads steps that are not there yet.
     """
+    graph = spelled(graph)
     axis = carried_axis(graph, asked)
     for n in graph.nodes:
         if n.op is ALONG and axis in (n.attrs["axis"], n.attrs["other"]):

@@ -25,7 +25,7 @@ _KEEPING = {
     "add", "sub", "mul", "zero_safe_mul", "neg", "abs", "minimum", "maximum", "relu", "softplus", "where", "cast", "contract",
     "sum", "max", "sum_over", "max_over", "level_over", "concat", "stack", "reshape", "transpose", "slice", "place",
     "broadcast_to", "spread", "state", "shift", "at", "along", "take", "pick", "scatter_add", "log_softmax",
-    "stop_gradient", "rewritten", "draw", "straight_through", "cumsum", "size", "index",
+    "stop_gradient", "rewritten", "draw", "straight_through", "cumsum", "size", "index", "window", "overlap",
 }  # fmt: skip
 """Operations that make finite numbers of finite numbers."""
 _CARRYING = {"state", "shift", "neg", "where", "reshape", "transpose", "slice", "broadcast_to", "spread", "stop_gradient",

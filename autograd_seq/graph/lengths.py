@@ -14,6 +14,7 @@ from autograd_seq.graph.check import of_nothing, too_short
 from autograd_seq.graph.dag import DAG
 from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.ragged import Ragged
+from autograd_seq.graph.windows import spelled
 from autograd_seq.op import FUNCTIONS
 from autograd_seq.ops.leaf import INPUT
 from autograd_seq.ops.reduce import max_over
@@ -120,7 +121,7 @@ def _begun(shape: tuple[int, ...], batch: tuple[Axis, ...], b: Axis, over: tuple
 def ragged(graph: Graph, over: Over) -> Ragged:
     """Return the graph with lengths on some axes; made once for each choice of axes."""
     if over not in graph.ragged:
-        graph.ragged[over] = Ragged(graph, dict(over))
+        graph.ragged[over] = Ragged(spelled(graph), dict(over))
     return graph.ragged[over]
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from autograd_seq.axes import Axis
 from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.order import behind
+from autograd_seq.graph.windows import spelled
 from autograd_seq.node import CONSTANT, Node
 from autograd_seq.ops.leaf import INPUT, PARAM, TENSOR
 from autograd_seq.ops.random import DRAW
@@ -67,6 +68,7 @@ def shares(graph: Graph) -> Shares | None:
         be sharable is not shared: one with a maximum or a softmax over the batch, with draws or step numbers along it, or in
         which a sequence reads a sum over all.
     """
+    graph = spelled(graph)
     states = [n for n in graph.nodes if n.op is STATE]
     for axis in graph.axes:
         if states and all(axis in s.axes for s in states) and (found := _along(graph, axis)) is not None:

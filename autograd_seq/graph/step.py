@@ -16,6 +16,7 @@ from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.order import rows
 from autograd_seq.graph.rebuild import named_as, rebuild
 from autograd_seq.graph.unroll import REDUCTIONS
+from autograd_seq.graph.windows import spelled
 from autograd_seq.node import Node, apply, constant
 from autograd_seq.ops.elementwise import cast
 from autograd_seq.ops.leaf import INPUT
@@ -50,7 +51,7 @@ def one_step(graph: Graph, *over: Axis) -> list[Node]:
     Notes:
         Linear in the number of nodes.
     """
-    return _Step(graph, over).outputs
+    return _Step(spelled(graph), over).outputs
 
 
 class _Step:

@@ -19,8 +19,11 @@ from autograd_seq.graph.memory import check_fits
 from autograd_seq.graph.order import rows
 from autograd_seq.node import ARRAY, CONSTANT, NUMBER, STRONG, Node, compute
 from autograd_seq.ops.leaf import INPUT
+from autograd_seq.ops.reduce import sum_over
+from autograd_seq.ops.shape import stack
 from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import ALONG, AT, INDEX, SHIFT, SIZE, SPREAD
+from autograd_seq.ops.window import OVERLAP, WINDOW, steps
 
 if TYPE_CHECKING:
     from autograd_seq.graph.graph import Graph
@@ -137,7 +140,8 @@ class Unroller:
         """
         if node.op.name in REDUCTIONS and node.attrs["axes"]:
             return Unroller._reduced
-        rules = {SHIFT: Unroller._shifted, STATE: Unroller._defined, AT: Unroller._picked, ALONG: Unroller._renamed}
+        rules = {SHIFT: Unroller._shifted, STATE: Unroller._defined, AT: Unroller._picked, ALONG: Unroller._renamed,
+                 WINDOW: Unroller._several, OVERLAP: Unroller._several}  # fmt: skip
         return rules.get(node.op)
 
     def _defined(self, i: int, point: Point) -> list[Place | None]:
@@ -170,6 +174,15 @@ class Unroller:
         if 0 <= outer[axis] < self.sizes[axis]:
             return [(j, source)]
         return [self._boundary(j, axis, source) if node.attrs["outside"] == "bounds" else None]
+
+    def _several(self, i: int, point: Point) -> list[Place | None]:
+        """Return the steps of a window, or those whose windows overlap at a step."""
+        node = self.folded[i]
+        j, axis = self.position[node.inputs[0]], node.attrs["axis"]
+        outer = dict(zip(self.axes[i], point, strict=True))
+        at = [outer[axis] - by if node.op is WINDOW else outer[axis] + by for by in steps(node)]
+        points = [tuple((outer | {axis: p})[a] for a in self.axes[j]) for p in at]
+        return [(j, q) if 0 <= p < self.sizes[axis] else None for p, q in zip(at, points, strict=True)]
 
     def _boundary(self, j: int, axis: Axis, point: Point) -> Place | None:
         """Return where a node is read outside of an axis: one of its rows, or ``None`` for zero."""
@@ -212,6 +225,8 @@ class Unroller:
             value = self.sizes[node.attrs["axis"]] if op is SIZE else point[0]
             return self._keep(Node(CONSTANT, (), {}, (), int, (), np.int64(value), NUMBER, self._label(i, point)))
         attrs = node.attrs
+        if op is WINDOW or op is OVERLAP:
+            return self._put_together(i, point, places)
         if op.name in REDUCTIONS and attrs["axes"]:
             if not places:
                 return self._keep(self._empty(i))
@@ -227,6 +242,21 @@ class Unroller:
             made._value, made.weak = compute(op, inputs, attrs, node.dtype), max(min([x.weak for x in inputs]), ARRAY)
             if any(x.weak == STRONG for x in inputs):
                 made.weak = STRONG
+        return self._keep(made)
+
+    def _put_together(self, i: int, point: Point, places: list[Place | None]) -> Node:
+        node = self.folded[i]
+        if node.op is WINDOW:
+            zero = self._zero(self.position[node.inputs[0]]) if None in places else None
+            read: list[Any] = [zero if p is None else self.made[p[0]][p[1]] for p in places]
+            made = stack(read, axis=0)
+        else:
+            read = [self.made[p[0]][p[1]] for p in places if p is not None]
+            made = sum_over(*[x[k] for x, k in zip(read, (k for k, p in enumerate(places) if p), strict=True)], axes=())
+        below = set(read)
+        self.created += [x for x in made.inputs if x not in below]
+        if node.name is not None:
+            made.name = self._label(i, point)
         return self._keep(made)
 
     def _keep(self, node: Node) -> Node:

@@ -19,8 +19,9 @@ from autograd_seq.op import FUNCTIONS
 from autograd_seq.ops.elementwise import cast, equal, maximum
 from autograd_seq.ops.shape import cumsum as cumsum_along
 from autograd_seq.ops.shape import stack
-from autograd_seq.ops.state import state
-from autograd_seq.ops.time import INDEX, check_varies, shift
+from autograd_seq.ops.state import STATE, state
+from autograd_seq.ops.time import INDEX, SHIFT, check_varies, shift
+from autograd_seq.ops.window import WINDOW
 
 
 def _count(value: Any, what: str, least: int) -> int:
@@ -59,12 +60,19 @@ def window(x: Any, axis: Axis, size: int, *, every: int = 1, init: Any = None) -
         [[0.0, 0.0, 1.0], [0.0, 1.0, 2.0], [1.0, 2.0, 3.0]]
 
     Notes:
-        T·size entries; a weighted sum over the window is a causal convolution.
+        T·size entries, one operation whatever the size; a weighted sum over the window is a causal convolution. Where a value
+        has rows of its own before the first step (``init=``, of a state too), each step of the window is a read of its own.
     """
     x = constant(x)
     check_varies(x, axis)
     size, every = _count(size, "the size of a window", 1), _count(every, "every=", 1)
-    if init is not None and size > 1:
+    owner = x
+    while owner.op is SHIFT:
+        owner = owner.inputs[0]
+    bounds = owner.attrs["bounds"] if owner.op is STATE else ()
+    if size == 1 or (init is None and not any(b.axis is axis and b.side == "init" for b in bounds)):
+        return WINDOW(x, axis=axis, size=size, every=every)
+    if init is not None:
         whole = state(None, x.shape, over=x.axes, init={axis: init}, dtype=x.dtype)
         whole[x.axes] = x
         x = whole

@@ -10,6 +10,7 @@ from autograd_seq.errors import OperationError, did_you_mean
 from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.rebuild import named_as, rebuild
 from autograd_seq.node import Node
+from autograd_seq.ops.window import OVERLAP, WINDOW, doubled
 from autograd_seq.plan.blocks import blocked
 from autograd_seq.plan.contracted import contracted
 from autograd_seq.plan.dimensions import fixed, headed
@@ -114,7 +115,9 @@ def simplified(outputs: Sequence[Node], passes: Iterable[str] | None = None) -> 
 
 
 def own(node: Node, inputs: tuple[Node, ...]) -> Node | None:
-    """Copy what is computed: passes give names to their nodes, and those of the user are not theirs."""
+    """Copy what is computed, for passes give names to their nodes, and those of the user are not theirs; spell windows out."""
+    if node.op in (WINDOW, OVERLAP):
+        return named_as(node, doubled(node, inputs[0]))
     if node.op in LEAVES or node._value is not None:
         return None
     made = Node(node.op, inputs, node.attrs, node.shape, node.dtype, node.axes, None, node.weak, site=node.site,

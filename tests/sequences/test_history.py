@@ -60,6 +60,75 @@ def test_a_causal_convolution_and_its_gradient():
     assert "for t" not in str(ag.compile(ag.grad(loss, [w])).schedule), "no recurrence, no loop"
 
 
+def weighted(kind: str, size: int, every: int, step: Any) -> tuple[list[ag.Node], dict[str, Any]]:
+    """A model with windows, made by ``step(x, size, every)``: its output, loss, gradients and their gradients."""
+    x, w, a = ag.input("x", (2,), over=(t, b)), ag.param("w", (size,)), ag.param("a", (2, 2))
+    h = ag.state("h", (2,), over=(t, b))
+
+    def mixed(value: ag.Node) -> ag.Node:
+        return ag.einsum("k,ki->i", w, step(value, size, every))
+
+    if kind == "no loop":
+        y = mixed(ag.tanh(mixed(x) @ a))
+    elif kind == "in a loop":
+        h[t] = ag.tanh(mixed(h[t - 1]) @ a + x[t])
+        y = h * 1.0
+    else:
+        h[t] = ag.tanh(h[t - 2] @ a + mixed(x[t - 1]))
+        y = mixed(h)
+    loss = ag.sum(ag.sum(y * y), over=(t, b))
+    slopes = ag.grad(loss, [x, w, a])
+    again = ag.grad(ag.sum(slopes[1] ** 2) + ag.sum(slopes[2] ** 2), [w, a])
+    feeds = {"x": RNG.normal(size=(7, 2, 2)), "w": RNG.normal(size=size) / size, "a": RNG.normal(size=(2, 2)) / 2}
+    return [y, loss, *slopes, *again], feeds
+
+
+def shifts(x: ag.Node, size: int, every: int) -> ag.Node:
+    return ag.stack([ag.shift(x, t, every * k) for k in range(size - 1, -1, -1)])
+
+
+@pytest.mark.parametrize("kind", ["no loop", "in a loop", "of a state"])
+@pytest.mark.parametrize(("size", "every"), [(3, 1), (5, 2), (11, 1)])
+def test_a_window_is_its_shifts_in_every_runner(kind: str, size: int, every: int, in_python: None):
+    """Values, gradients and their gradients; all at once, in pieces, a step at a time, with lengths, for one sequence."""
+    (outputs, feeds), made = weighted(kind, size, every, lambda x, n, k: ag.window(x, t, n, every=k)), np.random.default_rng(3)
+    spelled = ag.Graph(weighted(kind, size, every, shifts)[0])
+    want, one = spelled.evaluate(**feeds), {**feeds, "x": feeds["x"][:, :1]}
+    padded = {**feeds, "x": np.where(np.arange(7)[:, None, None] < np.array([7, 3])[:, None], feeds["x"], np.nan)}
+    cases = [(feeds, want), *((given, spelled.evaluate(**given)) for given in (one, {**padded, "lengths": {t: [7, 3]}}))]
+    for run in (ag.Graph(outputs).evaluate, *(ag.compile(outputs, backend=name) for name in ("numpy", "numba"))):
+        for given, right in cases:
+            for got, expected in zip(run(**given), right, strict=True):
+                assert np.allclose(got, expected, rtol=1e-9, atol=1e-11), (kind, size, every)
+    program, step, carry, left, parts, said = ag.compile(outputs[0], carry=t), ag.stream(outputs[0], over=t), None, None, [], []
+    for piece in np.split(feeds["x"], sorted(made.choice(range(1, 7), 2, replace=False))):
+        (part,), carry = program(carry=carry, **{**feeds, "x": piece})
+        parts.append(part)
+    for row in feeds["x"]:
+        (value,), left = step(left, **{**feeds, "x": row})
+        said.append(np.array(value))
+    assert np.allclose(np.concatenate(parts), want[0], rtol=1e-12) and np.allclose(said, want[0], rtol=1e-12)
+    assert np.allclose(ag.Graph(outputs[1]).unroll(t=7, b=2).grad(["w", "a"]).evaluate(**feeds)[0], want[3], rtol=1e-9)
+
+
+def test_a_long_window_is_one_operation():
+    x = ag.input("x", over=t)
+    recent = ag.window(x, t, 256)
+    assert len(ag.Graph(recent)) == 2
+    loss = ag.sum(ag.dot(ag.param("w", (256,)), recent) ** 2, over=t)
+    graph = ag.Graph(loss, ag.grad(loss, x))
+    assert sum(n.op.name in ("window", "overlap") for n in graph.nodes) == 2 and len(graph) < 25
+    program = ag.compile(graph, backend="numpy")
+    assert len(program.plan.graph) < 120, "the program grows with the logarithm of the window"
+    values, weights = RNG.normal(size=300), RNG.normal(size=256)
+    want = np.convolve(values, weights[::-1])[:300]
+    (total, slope) = program(x=values, w=weights)
+    assert total == pytest.approx(np.sum(want**2)) and np.allclose(slope, 2 * np.convolve(want, weights)[255:555])
+    b = ag.Axis("b")
+    batched = ag.compile(ag.vmap(recent, over=b))(x=np.stack([values, -values]))[0]
+    assert np.array_equal(batched[0], -batched[1]) and np.array_equal(batched[0], ag.compile(recent)(x=values)[0])
+
+
 def test_windows_are_carried_on_and_padded():
     x = ag.input("x", over=(t, b))
     recent, values = ag.window(x, t, 3), RNG.normal(size=(6, 2))

@@ -201,3 +201,12 @@ def test_the_scene_of_a_level_is_checked(models: SimpleNamespace) -> None:
 def test_items_and_arrows_are_plain_data() -> None:
     scene = Scene([Item(3, "x", "input")], [Arrow(3, 3)])
     assert scene.items[0].key == scene.arrows[0].tail
+
+
+def test_a_window_reads_the_steps_that_are_in_it() -> None:
+    t = ag.Axis("t")
+    x = ag.input("x", over=t)
+    for size, every, delays in ((1, 1, [0]), (3, 2, [0, 2, 4]), (256, 1, [0, 1, 255])):
+        y = ag.window(x, t, size, every=every).named("y")
+        reads = read_graph([y]).reads[y]
+        assert [dict(read.shifts).get("t", 0) for read in reads] == delays
