@@ -157,6 +157,7 @@ class Lean(Writer):
             if self.chance(0.1):
                 terms[i] = self.add("scale", self.leaf("param", (), (), 10.0 ** self.count(-6, 6)), term)
         self.loss = self.total(*terms)
+        self._without_idle_rows()
         used = self._used()
         leaves = [k for k, e in enumerate(self.equations) if e.op in ("param", "input") and k in used]
         self.wrt = leaves if self.chance(0.7) else [k for k in leaves if self.chance(0.5)]
@@ -188,6 +189,21 @@ class Lean(Writer):
             kind = self.pick(["sum_over", "sum_over", "sum_over", "mean_over", "last", "logsumexp_over"])
             x = self.add(kind, x, axis=axis, axes=rest)
         return x
+
+    def _without_idle_rows(self) -> None:
+        """Take away the rows that nothing reads: they are refused."""
+        read = set()
+        for e in [self.equations[k] for k in self._used()]:
+            if e.op == "shift":
+                x, side = e.args[0], "init" if e.attrs["by"] > 0 else "final"
+                while self.equations[x].op == "shift":
+                    (x,) = self.equations[x].args
+                read.add((x, side, e.attrs["axis"]))
+        for k in self.defined:
+            for side in ("init", "final"):
+                rows = self.equations[k].attrs.get(side, {})
+                for axis in [a for a in rows if (k, side, a) not in read]:
+                    del rows[axis]
 
     def _used(self) -> set[int]:
         found, stack = set[int](), [self.loss]

@@ -63,9 +63,10 @@ class Case:
         if e.op in ("input", "label"):
             return ag.input(name, e.shape, over=self._over(k), dtype=int if e.op == "label" else float)
         if e.op == "state":
-            sides = {side: {self.axis(a): [self.nodes[r] for r in rows] if len(rows) > 1 else self.nodes[rows[0]]
-                            for a, rows in e.attrs[side].items()} for side in ("init", "final") if side in e.attrs}  # fmt: skip
-            return ag.state(name, e.shape, over=self._over(k), **sides)
+            sides = {side: {self.axis(a): [self.nodes[r] for r in rows] for a, rows in e.attrs[side].items()}
+                     for side in ("init", "final") if e.attrs.get(side)}  # fmt: skip
+            one = {side: {a: r[0] if len(r) == 1 else r for a, r in rows.items()} for side, rows in sides.items()}
+            return ag.state(name, e.shape, over=self._over(k), **one)
         if e.op == "shift":
             return args[0][axis - e.attrs["by"]] if axis in args[0].axes else ag.shift(args[0], axis, e.attrs["by"])
         if e.op == "along":
