@@ -277,23 +277,27 @@ def _row_names(state: str, axis: Axis, side: str, count: int) -> list[str]:
 # -- lengths ----------------------------------------------------------------------------------------------------------
 
 
-def too_short(node: Node, n: int, name: Name) -> AxisError:
-    """Return the error of picking a step that an axis of ``n`` steps does not have."""
+def too_short(node: Node, n: int, name: Name, sequence: str = "") -> AxisError:
+    """Return the error of picking a step that an axis of ``n`` steps does not have, in a sequence if there are several."""
     axis, index = node.attrs["axis"], node.attrs["index"]
     return AxisError(
-        "A207", f"{name(node.inputs[0])} has no step {index}", node=name(node), where=node.where,
+        "A207", f"{name(node.inputs[0])} has no step {index}{_within(sequence)}", node=name(node), where=node.where,
         expected=f"at least {index + 1 if index >= 0 else -index} steps of {axis}", got=f"{axis}={n}",
         fix='ag.at(…, outside="zero") reads 0 there',
     )  # fmt: skip
 
 
-def of_nothing(node: Node, name: Name) -> AxisError:
-    """Return the error of taking the maximum of no points."""
+def of_nothing(node: Node, name: Name, sequence: str = "") -> AxisError:
+    """Return the error of taking the maximum of no points, in a sequence if there are several."""
     over = ", ".join(a.name for a in node.attrs["axes"])
     return AxisError(
-        "A208", f"{name(node)} is the maximum of nothing", node=name(node), where=node.where,
+        "A208", f"{name(node)} is the maximum of nothing{_within(sequence)}", node=name(node), where=node.where,
         expected=f"at least one step of {over}", got=f"{over}=0",
     )  # fmt: skip
+
+
+def _within(sequence: str) -> str:
+    return f" in the sequence {sequence}" if sequence else ""
 
 
 def check_lengths(graph: Graph, sizes: dict[Axis, int]) -> None:

@@ -185,10 +185,13 @@ def check_needs(graph: Graph, made: Ragged, told: Told) -> None:
         together = tuple(i for i, b in enumerate(made.over[need.axis]) if b in need.among)
         longest = np.max(told.arrays[axis], axis=together, initial=0)
         there = np.any(told.real[axis], axis=together) if axis in told.real else True
-        shortest = int(np.min(np.where(there, longest, 2**62), initial=2**62))
-        if shortest < need.steps:
-            error = of_nothing if need.node.op is max_over else lambda node, name: too_short(node, shortest, name)  # noqa: B023
-            raise error(need.node, graph.name)
+        steps = np.where(there, longest, 2**62)
+        if np.any(steps < need.steps):
+            place = np.unravel_index(np.argmin(steps), steps.shape)
+            own = [b for b in made.over[need.axis] if b not in need.among]
+            where = ", ".join(f"{b.name}={i}" for b, i in zip(own, place, strict=True))
+            raise of_nothing(need.node, graph.name, where) if need.node.op is max_over else too_short(
+                need.node, int(steps[place]), graph.name, where)  # fmt: skip
 
 
 def _sizes(graph: Graph, given: Mapping[str, Any]) -> dict[Axis, int]:

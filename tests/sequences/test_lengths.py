@@ -269,7 +269,7 @@ def test_lengths_that_make_no_sense_are_refused(code: str, lengths: Any, words: 
 
 
 @pytest.mark.parametrize(("code", "make", "words"), [
-    ("A207", lambda x: ag.last(x, over=t), ["x has no step -1", "at least 1 steps of t", "got t=0"]),
+    ("A207", lambda x: ag.last(x, over=t), ["x has no step -1 in the sequence b=0", "at least 1 steps of t", "got t=0"]),
     ("A207", lambda x: ag.at(x, t, 1), ["x has no step 1", "got t=0"]),
     ("A208", lambda x: ag.max(x, over=t), ["maximum of nothing", "at least one step of t"]),
     ("A301", lambda x: x[b - 1] * 1, ["x[b - 1] reads x at another point of b, where t has another length"]),
