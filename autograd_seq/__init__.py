@@ -46,6 +46,7 @@ from autograd_seq.grad.check import Report, check_grad, check_op
 from autograd_seq.grad.reverse import grad
 from autograd_seq.graph.dag import DAG
 from autograd_seq.graph.graph import Graph
+from autograd_seq.graph.nonfinite import Finding, find_nan
 from autograd_seq.graph.rebuild import vmap
 from autograd_seq.node import Node, constant
 from autograd_seq.op import Op, broadcast, defop, promote, same_shape
@@ -118,18 +119,18 @@ __version__ = "0.1.0"
 
 __all__ = [
     "DAG", "AutogradSeqError", "Axis", "AxisError", "CarriedProgram", "Carry", "CarryError", "CycleError", "DTypeError",
-    "DataError", "FeedError", "GradientCheckError", "GradientError", "Graph", "GraphError", "Index",
-    "MemoryNeededError", "MissingError",
-    "NameClashError", "Node", "Op", "OperationError", "PictureError", "Program", "Report", "ShapeError", "StateError",
-    "Stream", "ValueKnownError", "abs", "add", "along", "arctan", "at", "bce", "bernoulli", "broadcast", "broadcast_to",
-    "cast", "check_grad", "check_op", "clip", "compile", "concat", "constant", "cos", "cross_entropy", "cummax", "cumsum",
-    "datasets", "defop", "div", "dot", "einsum", "equal", "erf", "exp", "expand_dims", "expm1", "first", "flip", "gelu",
-    "grad", "index", "input", "last", "learn", "less", "less_equal", "log", "log1p", "log_softmax", "logical_and",
-    "logical_not", "logical_or", "logsumexp", "matmul", "max", "maximum", "mean", "min", "minimum", "mse", "mul", "neg",
-    "nll", "nn", "normal", "not_equal", "one_hot", "ops", "outer", "pad", "param", "pick", "power", "prod", "promote",
-    "relu", "reshape", "same_shape", "scope", "shift", "sigmoid", "sign", "sin", "size", "softmax", "softplus", "spike",
-    "spread", "sqrt", "squeeze", "stack", "state", "stop_gradient", "straight_through", "stream", "sub", "sum", "take",
-    "tanh", "tensor", "ticks", "transpose", "uniform", "value_and_grad", "vmap", "where", "window", "zero_safe_mul",
+    "DataError", "FeedError", "Finding", "GradientCheckError", "GradientError", "Graph", "GraphError", "Index",
+    "MemoryNeededError", "MissingError", "NameClashError", "Node", "Op", "OperationError", "PictureError", "Program",
+    "Report", "ShapeError", "StateError", "Stream", "ValueKnownError", "abs", "add", "along", "arctan", "at", "bce",
+    "bernoulli", "broadcast", "broadcast_to", "cast", "check_grad", "check_op", "clip", "compile", "concat", "constant",
+    "cos", "cross_entropy", "cummax", "cumsum", "datasets", "defop", "div", "dot", "einsum", "equal", "erf", "exp",
+    "expand_dims", "expm1", "find_nan", "first", "flip", "gelu", "grad", "index", "input", "last", "learn", "less",
+    "less_equal", "log", "log1p", "log_softmax", "logical_and", "logical_not", "logical_or", "logsumexp", "matmul", "max",
+    "maximum", "mean", "min", "minimum", "mse", "mul", "neg", "nll", "nn", "normal", "not_equal", "one_hot", "ops", "outer",
+    "pad", "param", "pick", "power", "prod", "promote", "relu", "reshape", "same_shape", "scope", "shift", "sigmoid",
+    "sign", "sin", "size", "softmax", "softplus", "spike", "spread", "sqrt", "squeeze", "stack", "state", "stop_gradient",
+    "straight_through", "stream", "sub", "sum", "take", "tanh", "tensor", "ticks", "transpose", "uniform", "value_and_grad",
+    "vmap", "where", "window", "zero_safe_mul",
 ]  # fmt: skip
 PUBLIC.update(__all__)
 

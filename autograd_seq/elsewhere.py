@@ -117,12 +117,12 @@ def no_function(name: str) -> MissingError:
     """Return the error about a name that the package does not have."""
     close = str(did_you_mean(name, PUBLIC))
     fix = instead(name) or (close if close.startswith("did") else "ag.__all__ lists all names")
-    return MissingError("M101", f"autograd_seq has no {name}", got=f"ag.{name}", fix=fix)
+    return MissingError("M201", f"autograd_seq has no {name}", got=f"ag.{name}", fix=fix)
 
 
 def no_attribute(name: str, label: str, where: str | None) -> MissingError:
     """Return the error about an attribute that values of other libraries have, and nodes do not."""
-    return MissingError("M102", f"{label} has no attribute {name}", where=where, got=f".{name}", fix=instead(name))
+    return MissingError("M202", f"{label} has no attribute {name}", where=where, got=f".{name}", fix=instead(name))
 
 
 def no_keyword(function: str, keyword: str, known: Iterable[str]) -> OperationError:

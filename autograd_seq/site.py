@@ -15,15 +15,28 @@ Site = tuple[str, int]
 """A file name and a line number."""
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_STANDS_FOR: ContextVar[Site | None] = ContextVar("stands_for", default=None)
 _SCOPE: ContextVar[str] = ContextVar("scope", default="")
 
 
 def user_site() -> Site | None:
-    """Return the innermost line outside of this package that led here (``None`` if there is none)."""
+    """Return the innermost line outside of this package that led here (``None`` if there is none), or that is stood for."""
+    if (site := _STANDS_FOR.get()) is not None:
+        return site
     frame = sys._getframe(1)
     while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         frame = frame.f_back  # type: ignore[assignment]
     return (frame.f_code.co_filename, frame.f_lineno) if frame is not None else None
+
+
+@contextmanager
+def standing_for(site: Site | None) -> Iterator[None]:
+    """Let what is made within the block be of another line: a gradient is of the line of what is differentiated."""
+    token = _STANDS_FOR.set(site)
+    try:
+        yield
+    finally:
+        _STANDS_FOR.reset(token)
 
 
 def show_site(site: Site | None) -> str | None:

@@ -26,6 +26,7 @@ from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.shape import broadcast_to, reshape
 from autograd_seq.ops.state import state
 from autograd_seq.ops.time import AT, SHIFT, SPREAD, spread
+from autograd_seq.site import standing_for
 
 
 @overload
@@ -186,7 +187,8 @@ class _Adjoint:
             else:
                 continue
             found[node] = g
-            self._pull(node, g)
+            with standing_for(node.site):
+                self._pull(node, g)
         wanted = found | {x: _total([*([found[x]] if x in found else []), *parts]) for x, parts in self.aside.items()}
         for node, adjoint in self.states.items():
             back = [node_back for h in self.readers[node] if h in found

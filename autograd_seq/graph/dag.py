@@ -5,7 +5,7 @@ This is the meaning of a folded graph; every faster way of running it is tested 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -169,6 +169,19 @@ class DAG:
         except FeedError as error:
             raise (feeds.blamed(self.graph, arrays, error) if error.code == "F201" else error) from None
 
+    def every(self, given: dict[str, Any], dtype: Any = None) -> dict[Node, Any]:
+        """Return the values of all nodes that the outputs depend on, each after what it reads, what is known included."""
+        arrays = feeds.check(self.graph, given)
+        plan = _Plan(self.outputs)
+        firm = [a.dtype for name, a in arrays.items() if self.graph.inputs[name].dtype is float]
+        found = dict(zip(plan.slot, plan.values(self._fed(arrays), dtype, plan.width(firm, dtype)), strict=True))
+        order = postorder([n for o in self.outputs for n in o.nodes], lambda n: n.inputs)
+        return {n: found.get(n, n._value) for n in order}
+
+    def points(self, folded: Node) -> Iterator[tuple[tuple[int, ...], Node]]:
+        """Yield the points of a folded node, with the node there."""
+        yield from self._unrolled.made[self._unrolled.position[folded]].items()
+
     def _fed(self, arrays: dict[str, np.ndarray]) -> dict[Node, Any]:
         fed: dict[Node, Any] = {}
         for name, array in arrays.items():
@@ -263,6 +276,10 @@ class _Plan:
 
     def run(self, fed: dict[Node, Any], dtype: Any, firm: Sequence[np.dtype]) -> tuple[Any, ...]:
         width = self.width(firm, dtype)
+        values = self.values(fed, dtype, width)
+        return tuple(self._gather(o, values, width) for o in self.outputs)
+
+    def values(self, fed: dict[Node, Any], dtype: Any, width: np.dtype) -> list[Any]:
         kinds = {float: width, int: np.dtype(np.int64), bool: np.dtype(np.bool_)}
         values: list[Any] = [None] * len(self.slot)
         for i, node in self.valued:
@@ -276,7 +293,7 @@ class _Plan:
             for i, forward, slots, attrs, kind in self.calls:
                 out = forward(*[values[k] for k in slots], **attrs)
                 values[i] = out if kind is None else np.asarray(out).astype(kinds[kind], copy=False)
-        return tuple(self._gather(o, values, width) for o in self.outputs)
+        return values
 
     def _gather(self, out: Values, values: list[Any], width: np.dtype) -> np.ndarray:
         if not out.nodes:
