@@ -19,6 +19,7 @@ import numpy as np
 from autograd_seq.axes import Axis
 from autograd_seq.carry import CarriedProgram
 from autograd_seq.emit import backends, numba
+from autograd_seq.emit.blas import on_one_thread
 from autograd_seq.emit.profile import MARK, Profile, marked
 from autograd_seq.emit.sharing import Sharing
 from autograd_seq.emit.standalone import standalone, write
@@ -178,7 +179,7 @@ class Program:
             sizes = dict(zip(self.graph.axes, workspace, strict=False))
             cuts = self._sharing.cuts(sizes, numba.threads())
             if cuts is not None and cost(self.plan, sizes, 4).flops >= WORTH_SHARING:
-                return self._sharing.run(workspace, cuts, self._on_one_thread)
+                return on_one_thread(self._sharing.run(workspace, cuts, self._on_one_thread), "scipy")
         return self._on_one_thread(workspace)
 
     @cached_property

@@ -11,8 +11,10 @@ import numpy as np
 
 from autograd_seq.axes import Axis
 from autograd_seq.emit import calls, native_ops, numba, sources
+from autograd_seq.emit.blas import on_one_thread
 from autograd_seq.emit.native import ALL_NATIVE, NativeWriter
 from autograd_seq.emit.numpy import Emitted, Writer
+from autograd_seq.emit.threads import crowded, repeated
 from autograd_seq.errors import OperationError, did_you_mean
 from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.step import one_step
@@ -155,17 +157,18 @@ def maker(made: Made, graph: Graph, layouts: Layouts, passes: Iterable[str] | No
     """
     programs: dict[str, Any] = {}
     emitted, native = made.emitted, made.backend != "numpy"
+    some = repeated(made.plan, loops=not native)
 
     def make(*sizes: Any) -> Any:
         width = sizes[-1].name if native else ""
-        if width in programs:
-            return programs[width](*sizes)
-        if not native:
-            programs[width] = executed(emitted)
-        else:
-            wide = width in numba.WIDTHS
-            programs[width] = numba.compiled(emitted, width) if wide else _quiet(_calls(graph, layouts, passes).emitted)
-        return programs[width](*sizes)
+        if width not in programs:
+            if not native:
+                programs[width] = executed(emitted)
+            else:
+                wide = width in numba.WIDTHS
+                programs[width] = numba.compiled(emitted, width) if wide else _quiet(_calls(graph, layouts, passes).emitted)
+        run = programs[width](*sizes)
+        return on_one_thread(run, "numpy") if crowded(some, dict(zip(graph.axes, sizes, strict=False))) else run
 
     return make
 

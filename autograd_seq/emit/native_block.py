@@ -132,7 +132,8 @@ def block(rows: int, panels: int, chains: int, ahead: bool, lanes: int, width: s
                 v.load(build, build.gep(starts[q // 2], [build.add(line, v.whole(q % 2 * lanes))])) for q in range(vectors)
             ]
             factors = [v.spread(build, build.load(build.gep(head, [column]))) for head in heads]
-            return [v.call(build, "fma", v.type, [factors[r], packed[q], x]) for (r, q), x in zip(sums, carried, strict=True)]
+            each = zip(sums, carried, strict=True)  # fused where the processor can: a call of a function elsewhere
+            return [v.call(build, "fmuladd", v.type, [factors[r], packed[q], x]) for (r, q), x in each]
 
         def steps(i: Any, carried: list[Any]) -> list[Any]:
             parts = [carried[c * len(sums) : (c + 1) * len(sums)] for c in range(chains)]

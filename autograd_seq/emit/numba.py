@@ -16,15 +16,18 @@ from typing import Any
 
 import numpy as np
 
-from autograd_seq.emit import native_block, sources
+from autograd_seq.emit import blas, native_blas, native_block, sources
 from autograd_seq.emit.cache import Stored, cache_folder
-from autograd_seq.emit.native_kernel import AT_HAND, BLOCKS, DEPTH, KERNEL, NEAR, ROWS
+from autograd_seq.emit.native_kernel import AT_HAND, BLOCKS, DEPTH, KERNEL, NEAR, NEVER, ROWS, THRESHOLDS
 from autograd_seq.emit.native_math import math_source
 from autograd_seq.emit.numpy import Emitted
 from autograd_seq.errors import OperationError
 
 WIDTHS = ("float32", "float64")
 """The widths that native programs have; others run in NumPy."""
+
+_GEMM = {width: f"autograd_seq_library_{width}" for width in WIDTHS}
+"""The symbols under which native code calls the library's product."""
 
 _TOOLS: dict[str, dict[str, Any]] = {}
 _LIVING: list[Any] = []
@@ -112,6 +115,7 @@ def _made(numba: Any, width: str) -> dict[str, Any]:
     within = {**flags, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}  # called from native functions alone
     inline = numba.njit(**within)
     lanes = _lanes(real)
+    outside, inside = _thresholds(lanes * np.dtype(width).itemsize, width)
     narrow = min(lanes, 32 // np.dtype(width).itemsize)  # LLVM's own vectors have 32 bytes, and it is slow to change
     names: dict[str, Any] = {
         "__name__": __name__, "np": np, "math": math, "real": real, "inline": inline,
@@ -119,20 +123,22 @@ def _made(numba: Any, width: str) -> dict[str, Any]:
         "row_top": native_block.row("top", narrow, width),
         "PANEL": 2 * lanes, "start": native_block.start(), "plus": native_block.plus(),
         "DEPTH": DEPTH, "ROWS": ROWS, "AT_HAND": AT_HAND,
-        "NEAR": NEAR,
+        "NEAR": NEAR, "OUTSIDE": outside, "INSIDE": inside, "gemm": native_blas.gemm(_GEMM[width], width),
     }  # fmt: skip
     names |= {name: native_block.block(*shape, lanes, width) for name, shape in BLOCKS.items()}
     source = math_source(width) + KERNEL
-    own = b"".join(Path(str(module.__file__)).read_bytes() for module in (native_block, sys.modules[__name__]))
+    own = b"".join(Path(str(module.__file__)).read_bytes() for module in (native_block, native_blas, sys.modules[__name__]))
     versions = f"{platform.python_version()} {numba.__version__} {llvmlite.__version__}"
-    key = f"{versions} {width} {lanes} {hashlib.sha256(source.encode() + own).hexdigest()}"
+    key = f"{versions} {width} {lanes} {outside} {inside} {hashlib.sha256(source.encode() + own).hexdigest()}"
     exec(builtins.compile(source, f"<autograd_seq functions for {width}>", "exec"), names)
     row, n = numba.types.CPointer(numba.from_dtype(np.dtype(width))), numba.int64
     # with types given, for numbers that are written out would each be a type of its own
-    whole = numba.void(row, n, n, n, row, row, n, n, n, n, n, row)
+    whole = numba.void(row, n, n, n, row, n, n, n, row, row, n, n, n, n, n, row)
     signatures = {
         "pack": numba.void(row, n, n, n, n, n, row),
-        "rows_product": numba.void(row, n, n, n, row, n, n, row, n, n, n, n, n, n), "product": whole,
+        "rows_product": numba.void(row, n, n, n, row, n, n, row, n, n, n, n, n, n),
+        "product": numba.void(row, n, n, n, row, row, n, n, n, n, n, row),
+        "library": n(row, n, n, n, row, n, n, n, row, n, n, n, n, n), "multiply": whole,
     }  # fmt: skip
     mark = hashlib.sha256(key.encode()).hexdigest()
     for name, signature in signatures.items():
@@ -180,12 +186,29 @@ def _pipeline() -> Any:
 
 
 def _lanes(real: Any) -> int:
-    """Return how many floats a vector register of this machine holds."""
+    """Return how many floats a vector register holds, of this machine or of the one that ``NUMBA_CPU_FEATURES`` describes."""
     import llvmlite.binding as llvm
+    import numba
 
-    features = llvm.get_host_cpu_features()
+    said = vars(numba.config)["CPU_FEATURES"]
+    features = llvm.get_host_cpu_features() if said is None else {f[1:]: f[0] == "+" for f in said.split(",") if f}
     size = 64 if features.get("avx512f") else 32 if features.get("avx") else 16
     return size // np.dtype(real).itemsize
+
+
+def _thresholds(size: int, width: str) -> tuple[int, int]:
+    """Return from how many multiplications on the library takes a product, outside of loops and within.
+
+    It does not where its kernels have narrower vectors than ours, or where there is none.
+    """
+    from llvmlite import binding
+
+    address = native_blas.address(width)
+    binding.add_symbol(_GEMM[width], address or 1)  # where there is none nobody calls it
+    found = None if address is None else blas.library("scipy")
+    if address is None or (size == 64 and found is not None and found.kernels.lower() not in blas.WIDE):
+        return NEVER, NEVER
+    return THRESHOLDS[size]
 
 
 __all__ = ["WIDTHS", "available", "cache_folder", "compiled"]

@@ -207,7 +207,7 @@ def _in_order(w: Writer, node: Node, code: str, have: Sequence[Label], rows_: ob
 
 def _merged(w: Writer, node: Node, contraction: Node, found: Product, codes: Sequence[str]) -> None:
     """Write products of matrices whose rows or columns are several dimensions each."""
-    size: dict[Label, object] = dict(w.size)
+    size: dict[Label, object] = dict(w.size.items())
     for x, own in zip(contraction.inputs, contraction.attrs["spec"].split("->")[0].split(","), strict=True):
         size |= dict(zip(own, x.shape, strict=True))
     rows_, columns, batch = found.first.rows, found.second.columns, [size[d] for d in found.batch]
