@@ -117,4 +117,5 @@ _ADDING = {"add", "sub", "sum", "sum_over"}
 
 def _derived(n: Node, axis: Axis) -> bool:
     """Tell whether a node is a read that derivatives make: those of a piece are not those of the whole."""
-    return n.op is SHIFT and n.attrs["axis"] is axis and n.attrs["outside"] == "zero"
+    zero = n.op is SHIFT and n.attrs["outside"] == "zero"
+    return n.attrs.get("axis") is axis and (zero or bool(n.attrs.get("derived")))

@@ -55,7 +55,7 @@ def names(nodes: Sequence[Node]) -> dict[Node, str]:
     return found
 
 
-_INTERNAL = {"rank", "index_rank", "among", "of", "here", "row", "made"}  # attributes that equations need not show
+_INTERNAL = {"rank", "index_rank", "among", "of", "here", "row", "made", "derived"}  # attributes that equations need not show
 
 
 def operation(node: Node) -> str:

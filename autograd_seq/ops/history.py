@@ -19,7 +19,7 @@ from autograd_seq.op import FUNCTIONS
 from autograd_seq.ops.elementwise import cast, equal, maximum
 from autograd_seq.ops.shape import cumsum as cumsum_along
 from autograd_seq.ops.shape import stack
-from autograd_seq.ops.state import STATE, state
+from autograd_seq.ops.state import STATE, settle, state
 from autograd_seq.ops.time import INDEX, SHIFT, check_varies, shift
 from autograd_seq.ops.window import WINDOW
 
@@ -69,6 +69,8 @@ def window(x: Any, axis: Axis, size: int, *, every: int = 1, init: Any = None) -
     owner = x
     while owner.op is SHIFT:
         owner = owner.inputs[0]
+    if owner.op is STATE and size > 1:
+        settle(owner, axis, "init")
     bounds = owner.attrs["bounds"] if owner.op is STATE else ()
     if size == 1 or (init is None and not any(b.axis is axis and b.side == "init" for b in bounds)):
         return WINDOW(x, axis=axis, size=size, every=every)

@@ -21,17 +21,20 @@ _FEW = 4
 
 
 def _transposed(op: Op, g: Any, y: Any, attrs: dict[str, Any]) -> tuple[Node]:
-    return (op(spread(broadcast_to(g, y.shape), attrs["axis"]), **attrs),)
+    return (op(spread(broadcast_to(g, y.shape), attrs["axis"]), **attrs, derived=True),)
 
 
 WINDOW: Op = defop(
-    "window", shape=lambda x, *, axis, size, every: (size, *x), dtype=first, forward=None,
-    vjp=lambda g, y, x, **attrs: _transposed(OVERLAP, g, y, attrs),
-    doc="The steps t − every·(size − 1), …, t − every, t of a value, zero before the first.",
+    "window", shape=lambda x, *, axis, size, every, derived=False: (size, *x), dtype=first, forward=None,
+    vjp=lambda g, y, x, *, axis, size, every, derived=False: _transposed(
+        OVERLAP, g, y, {"axis": axis, "size": size, "every": every}),
+    doc="The steps t − every·(size − 1), …, t − every, t of a value, zero before the first. ``derived=True`` says that it is "
+    "part of a derivative: see :mod:`autograd_seq.graph.pieces`.",
 )  # fmt: skip
 OVERLAP: Op = defop(
-    "overlap", shape=lambda w, *, axis, size, every: w[1:], dtype=first, forward=None,
-    vjp=lambda g, y, w, **attrs: _transposed(WINDOW, g, y, attrs),
+    "overlap", shape=lambda w, *, axis, size, every, derived=False: w[1:], dtype=first, forward=None,
+    vjp=lambda g, y, w, *, axis, size, every, derived=False: _transposed(
+        WINDOW, g, y, {"axis": axis, "size": size, "every": every}),
     doc="The sum of the entries that a step has in the windows of later steps: the transpose of ``window``.",
 )  # fmt: skip
 
@@ -46,7 +49,8 @@ def as_shifts(node: Node, x: Node) -> Node:
     """Return what a window, or an overlap, of ``x`` is, each step read on its own."""
     axis, delays = node.attrs["axis"], steps(node)
     if node.op is WINDOW:
-        return stack([_at(x, axis, by) for by in delays], axis=0)
+        outside = "zero" if node.attrs.get("derived") else "bounds"  # the same: ``window`` has none of what has rows
+        return stack([_at(x, axis, by, outside) for by in delays], axis=0)
     return sum_over(*[_at(x[k], axis, -by) for k, by in enumerate(delays)], axes=())
 
 
@@ -64,8 +68,8 @@ def doubled(node: Node, x: Node) -> Node:
     return doubled(Node(OVERLAP, (whole,), {**node.attrs, "size": size - half}, (), x.dtype, ()), whole)
 
 
-def _at(x: Node, axis: Axis, by: int) -> Node:
-    return SHIFT(x, axis=axis, by=by, outside="zero") if by else x
+def _at(x: Node, axis: Axis, by: int, outside: str = "zero") -> Node:
+    return SHIFT(x, axis=axis, by=by, outside=outside) if by else x
 
 
 __all__ = ["OVERLAP", "WINDOW", "as_shifts", "doubled", "steps"]

@@ -145,6 +145,29 @@ def test_a_second_derivative_is_that_of_the_piece_whatever_is_computed_with_it()
     assert rest == pytest.approx(whole - first, rel=1e-12)
 
 
+def test_windows_in_pieces_are_the_shifts_that_they_stand_for():
+    """Values, gradients alone and beside values, tangents; also of a state whose rows were given for no axis."""
+    W, V, row, x = ag.param("W", (3, 2)), ag.param("V", (2, 2)), ag.param("row", (2,)), ag.input("x", (2,), over=(t, b))
+    rng, fed = np.random.default_rng(2), {}
+    for rows in ({}, {"init": row}):
+        h = ag.state("h", (2,), over=(t, b), **rows)
+        h[t, b] = ag.tanh(V @ h[t - 1] + x[t])
+        y = h if rows else ag.sin(h)
+        losses, wrt = [], [W, V, *rows.values()]
+        for recent in (ag.window(y, t, 3), ag.stack([y[t - 2], y[t - 1], y[t]], axis=0)):
+            losses.append(ag.sum(ag.tanh(ag.sum(ag.sum(W * recent, axis=0) * y)), over=(t, b)))
+        fed = {p.name: rng.normal(size=p.shape) for p in wrt}
+        values = rng.normal(size=(7, 2, 2))
+        slopes = [ag.grad(loss, wrt) for loss in losses]
+        second = [ag.grad(ag.sum(s[1] * 0.3), V) for s in slopes]
+        pairs = [[losses[i], *slopes[i], second[i]] for i in (0, 1)]
+        for chosen in ([0], [1, 2], [2], [-1], [0, 1, 2, -1]):
+            window, shifts = (ag.compile([nodes[k] for k in chosen], carry=t, backend="numpy") for nodes in pairs)
+            parts = [{"x": part, **{n: v for n, v in fed.items() if n in window.graph.inputs}} for part in steps_of(values, 2)]
+            for a, c in zip(run(window, parts)[0], run(shifts, parts)[0], strict=True):
+                assert all(np.allclose(p, q, rtol=1e-10, atol=1e-12) for p, q in zip(a, c, strict=True)), (rows, chosen)
+
+
 # -- gradients of rows ----------------------------------------------------------------------------------------------------
 
 
