@@ -97,7 +97,8 @@ def _is_multiple(where: Places, x: Node) -> bool:
         return False
     if any(r.op in (STATE, SHIFT) for r in where.readers[x]):
         return False
-    late = sum(where.path[y] == where.path[x] for y in x.inputs)
+    path = where.path[x]
+    late = sum(where.path[y][: len(path)] == path for y in x.inputs)  # what a loop within leaves is there late too
     return late == 1 and all(y.shape == x.shape and set(y.axes) == set(x.axes) and y.dtype is float for y in x.inputs)
 
 

@@ -145,6 +145,19 @@ def test_what_a_shift_reads_too_stays_what_it_is():
     assert got.ravel() == pytest.approx([0.761594, 0.927754, 0.982728], abs=1e-6)
 
 
+def test_multiples_of_one_vector_with_a_loop_between_them():
+    """y·d needs a loop within the step, which needs x·d of the same step: the two are not one product."""
+    u, rng = ag.Axis("u"), np.random.default_rng(0)
+    s, y = ag.state("s", (H,), over=(t, u)), ag.state("y", (H,), over=(t, u))
+    x, W = ag.input("x", (H,), over=(t, u)), ag.param("W", (H, 2 * H))
+    d = ag.tanh(s[t - 1, u] + x)
+    y[t, u] = ag.tanh(y[t, u - 1] + x * d)
+    s[t, u] = ag.tanh(W @ ag.concat([x * d, y * d]))
+    feeds = {"x": rng.normal(size=(3, 4, H)), "W": rng.normal(size=(H, 2 * H))}
+    (got,), (want,) = ag.compile([s], backend="numpy")(**feeds), ag.Graph(s).unroll(t=3, u=4).evaluate(**feeds)
+    assert difference(got, want) < 1e-14
+
+
 @pytest.mark.parametrize("backend", ["numpy", "numba"])
 def test_nothing_has_a_shape(backend):
     """No hidden units, and constants without entries."""
