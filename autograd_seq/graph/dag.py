@@ -18,6 +18,7 @@ from autograd_seq.graph.unroll import Unroller
 from autograd_seq.node import STRONG, Node
 from autograd_seq.op import FUNCTIONS
 from autograd_seq.ops.leaf import INPUT, PARAM
+from autograd_seq.ops.time import ALONG, AT, SHIFT, SPREAD
 
 if TYPE_CHECKING:
     from autograd_seq.graph.graph import Graph
@@ -225,6 +226,11 @@ class DAG:
                 raise GradientError(
                     "E110", "a DAG has gradients with respect to its own nodes", expected=f"a node of {self.graph!r}",
                     got=repr(x)[:80], fix="ag.Graph(L, x) takes a node in that L does not depend on",
+                )  # fmt: skip
+            if x.op in (SHIFT, AT, ALONG, SPREAD) and x.name is None:
+                raise GradientError(
+                    "E123", "a DAG has no nodes for reads, only for what is read", node=self.graph.name(x), where=x.where,
+                    expected="a node of its own", got=repr(x)[:80], fix='.named("…") makes a read a variable',
                 )  # fmt: skip
         parts = [self.values(x) for x in targets]
         flat = [n for p in parts for n in p.nodes]

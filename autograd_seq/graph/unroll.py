@@ -18,6 +18,7 @@ from autograd_seq.graph.check import of_nothing, too_short
 from autograd_seq.graph.memory import check_fits
 from autograd_seq.graph.order import rows
 from autograd_seq.node import ARRAY, CONSTANT, NUMBER, STRONG, Node, compute
+from autograd_seq.ops.elementwise import rewritten
 from autograd_seq.ops.leaf import INPUT
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.shape import stack
@@ -218,6 +219,10 @@ class Unroller:
         if op in _EDGES:
             place = places[0]
             made = self._zero(i) if place is None else self.made[place[0]][place[1]]
+            if op is not STATE and node.name is not None:  # a variable of its own, though it is the value of another
+                made = Node(rewritten, (made, made), {"form": op.name}, node.shape, node.dtype, (), made._value, made.weak,
+                            self._label(i, point), node.site, node.scope)  # fmt: skip
+                return self._keep(made)
             if op is STATE and made.name is None and made not in self.graph._names:
                 made.name = self._label(i, point)
             return made

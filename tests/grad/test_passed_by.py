@@ -180,3 +180,27 @@ def test_losses_and_logits_stay_stable(size):
         np.testing.assert_allclose(got[0], torch_like[[0, 1], feed["l"]].sum() + np.logaddexp(0, -feed["z"]).sum())
         np.testing.assert_allclose(got[1], dz, atol=1e-12)
         assert np.all(got[2][[0, 1], feed["l"]] <= -1)
+
+
+def test_a_read_of_another_step_is_a_variable_too():
+    """s[t − 1], a last step, a state along another axis, a parameter at each step: not all that is done with what they read."""
+    u = ag.Axis("u")
+    x, w, s = ag.input("x", over=t), ag.param("w"), ag.state("s", over=t)
+    s[t] = w * s[t - 1] + x[t]
+    reads = [s[t - 1], ag.last(s, over=t), s.along(t, u), ag.spread(w, t)]
+    before, end, other, each = (n.named(name) for n, name in zip(reads, ("before", "end", "other", "each"), strict=True))
+    loss = end**2 + ag.sum(s**2 + before**3 + each * each * x, over=t) + ag.sum(other**3, over=u)
+    feed = {"x": np.array([1.0, 2.0, 3.0]), "w": 0.5}
+    values = np.array([1.0, 2.5, 4.25])
+    want = [3 * np.array([0.0, 1.0, 2.5]) ** 2, 8.5, 3 * values**2, feed["x"]]
+    grads = ag.grad(loss, reads)
+    runs = {"adjoint graph": ag.Graph(grads).evaluate(**feed), "program": ag.compile(grads, backend="numpy")(**feed),
+            "unrolled": ag.Graph(loss).unroll(t=3, u=3).grad(reads).evaluate(**feed),
+            "by name": ag.Graph(loss).unroll(t=3, u=3).grad(["before", "end", "other", "each"]).evaluate(**feed)}  # fmt: skip
+    for name, got in runs.items():
+        for g, n in zip(got, want, strict=True):
+            np.testing.assert_allclose(g, n, rtol=1e-14, err_msg=name)
+    nameless = s[t - 2]
+    with pytest.raises(ag.GradientError) as error:
+        ag.Graph(loss + ag.sum(nameless, over=t)).unroll(t=3, u=3).grad([nameless])
+    assert error.value.code == "E123" and "named" in str(error.value)

@@ -476,6 +476,8 @@ TABLE = [
      ["does not keep its word", "shape= or dtype="]),
     ("E121", OWN.format("comma", "g * 3", "x"), ["the vjp of comma does not return", "no tuple but mul", "(g * 3,)"]),
     ("E122", OWN.format("other", "np.ones(3),", "x"), ["the vjp of other returns a cotangent", "expected (), got (3,)"]),
+    ("E123", 't = ag.Axis("t")\nx = ag.input("x", over=t)\ny = x[t - 1]\n'
+     "ag.Graph(ag.sum(y, over=t)).unroll(t=2).grad([y])", ["no nodes for reads", ".named("]),
     ("O128", 'def forward(x):\n    raise IndexError("nothing there")\n'
      'y = ag.defop("failing", shape=ag.same_shape, forward=forward, vjp=lambda g, y, x: (g,))(ag.param("w"))\n'
      'ag.compile(y, backend="numpy")(w=1.0)', ["the forward of failing failed", "IndexError: nothing there"]),
