@@ -273,7 +273,7 @@ def _check(args: argparse.Namespace) -> None:
     print(graph)
     cycles = graph.cycles()
     for cycle in cycles:
-        print(f"cycle: {' → '.join([*cycle, cycle[0]])}")
+        print(f"cycle: {' → '.join(map(shown, [*cycle, cycle[0]]))}")
     print(f"{len(cycles)} cycle{'' if len(cycles) == 1 else 's'}, each broken by a delay" if cycles else "no cycle")
     losses = [o for o in graph.outputs if _is_loss(o)]
     if not losses:
@@ -292,12 +292,12 @@ def _params(graph: ag.Graph) -> list[Node]:
 
 
 def _check_gradient(graph: ag.Graph, loss: Node) -> None:
-    name, params = graph.name(loss), _params(graph)
+    name, params = graph.label(loss), _params(graph)
     if not params:
         print(f"gradient of {name} not checked: it reads no parameter")
         return
     feeds = _feeds(graph)
-    sizes = ", ".join(f"{axis}={n}" for axis, n in graph.sizes(feeds).items())
+    sizes = ", ".join(f"{shown(axis)}={n}" for axis, n in graph.sizes(feeds).items())
     where, count = f" over {sizes}" if sizes else "", sum(int(np.prod(p.shape)) for p in params)
     print(f"gradient of {name}{where}, random feeds, {count:,} entries, against numerical derivatives:", flush=True)
     for line in str(ag.check_grad(loss, params, feeds)).splitlines():  # raises if one differs
@@ -352,11 +352,11 @@ def _axis_sizes(graph: ag.Graph) -> dict[str, int]:
 
 def _explain(args: argparse.Namespace) -> None:
     graph = load(args.graph)
-    params, returned = _params(graph), ", ".join(graph.name(o) for o in graph.outputs)
+    params, returned = _params(graph), ", ".join(graph.label(o) for o in graph.outputs)
     if len(graph.outputs) == 1 and _is_loss(graph.outputs[0]) and params:
         with _blaming(args.graph):
             program = ag.value_and_grad(graph.outputs[0], params).program
-        returned += f", and its gradients with respect to {', '.join(str(p.name) for p in params)}"
+        returned += f", and its gradients with respect to {', '.join(shown(str(p.name)) for p in params)}"
     else:
         program = ag.compile(graph)
     print(f"Schedule of {returned}; at the right, floating-point operations and bytes:\n")

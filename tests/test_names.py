@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 import autograd_seq as ag
 import viz
+from autograd_seq.cli import main
 from autograd_seq.errors import AutogradSeqError, CarryError, OperationError, did_you_mean
 from autograd_seq.names import docstring, identifier, shown
 from autograd_seq.ops.random import SEED
@@ -258,3 +259,22 @@ def test_what_a_function_calls_is_not_what_it_calls_its_variables(tmp_path: Path
         exec(program.save_source(tmp_path / "saved.py").read_text(encoding="utf-8"), namespace)
         close(namespace["program"](T=4, real=np.float64)(X), [np.tanh(X)])
         assert [equation for _, equation in program.profile(x=X).rows] == [f"{name}_1[t] = {name}(x)"]
+
+
+# -- terminals --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [HOSTILE[2], "\x1b[31m", "\u202e"])
+def test_commands_print_names_on_one_line(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "model.py"
+    file.write_text(
+        f"import autograd_seq as ag\nt = ag.Axis({name!r})\ns = ag.state({name + 's'!r}, over=t)\n"
+        f"s[t] = ag.tanh(ag.param({name!r}) * s[t - 1] + ag.input('x', over=t)[t])\n"
+        f"L = ag.sum(s, over=t).named({name + 'L'!r})\n",
+        encoding="utf-8",
+    )  # fmt: skip
+    for command in (["check"], ["explain"], ["draw", "-o", str(tmp_path / "a.dot")]):
+        assert main([command[0], f"{file}:L", *command[1:]]) == 0
+        said = capsys.readouterr()
+        assert printable(said.out) and printable(said.err), said
+        assert RUN not in map(str.strip, said.out.split("\n"))
