@@ -100,7 +100,7 @@ class NativeWriter(Memory):
         """Write a native function, and its call."""
         if not units:
             return
-        self.arguments, self.lines, self.depth, self.numbers, self.loads = {}, [], 1, {}, {}
+        self.arguments, self.addresses, self.lines, self.depth, self.numbers, self.loads = {}, {}, [], 1, {}, {}
         for unit in units:
             self.unit(unit)
         name = self.names.new(f"native_{len(self.natives) + 1}")
@@ -209,7 +209,8 @@ class NativeWriter(Memory):
         found = {s: f"{many}[{k}]" for k, s in enumerate(floats)} if many else {}
         if many:
             self.work.append(f"{many} = empty({len(floats)}, np.float64)")
-            self.line(f"{self.argument(many)}[:] = 0")
+            self.pointer(many)
+            self.run.append(f"{many}.fill(0)")
         for s in some:
             if s not in found:
                 found[s] = self.names.new("total")
@@ -267,6 +268,7 @@ class NativeWriter(Memory):
             self.registers[key] = code
         else:
             code = self.element(e)
+            code = f"({code} != 0)" if e.node.dtype is bool and e.node._value is None else code
         for condition in e.unless:
             self.argument(condition.split(" ")[0])
             code = f"({code} if not {condition} else {'real(0)' if x.dtype is float else 0})"

@@ -225,7 +225,8 @@ def row(kind: str, lanes: int, width: str) -> Any:
 def start() -> Any:
     """Return a function that gives the address of the first entry of a contiguous array, in native code.
 
-    An address is one argument, an array seven: at a batch of one a call of a product takes as long as the product.
+    Truth values are bytes there. An address is one argument, an array seven: at a batch of one a call of a product takes as
+    long as the product.
     """
     from numba.core import types
     from numba.extending import intrinsic
@@ -234,7 +235,7 @@ def start() -> Any:
         return context.make_array(signature.args[0])(context, build, value=args[0]).data
 
     def start(typing: Any, a: Any) -> Any:
-        return types.CPointer(a.dtype)(a), write
+        return types.CPointer(types.uint8 if a.dtype is types.boolean else a.dtype)(a), write
 
     return intrinsic(start)
 

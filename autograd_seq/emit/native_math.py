@@ -56,6 +56,7 @@ def math_source(width: str) -> str:
     bits, integer, bias, high, low, top, bottom = _WIDTHS[width]
     over, under, turn = _TANH[width]
     magic = 1.5 * 2.0**bits
+    marks = (bias + bits << bits) + (1 << bits - 1)  # the bits of magic: those of k are n more
     reduced = f"""    k = x * real(1.4426950408889634) + real({magic!r})
     n = k - real({magic!r})
     r = (x - n * real({high})) - n * real({low})
@@ -65,12 +66,12 @@ def math_source(width: str) -> str:
 @inline
 def fast_exp(x):
     """e to the power x."""
-    whole, x = x, min(max(x, real({bottom})), real({top}))
-{reduced}    half = {integer}(n) >> 1  # of the exponent, for 2**n itself may be denormal, or too large
+    x = min(max(x, real({bottom})), real({top}))
+{reduced}    whole = real(k).view({integer}) - {integer}({marks})  # n: of NaN anything, and p is NaN
+    half = whole >> 1  # for 2**n itself may be denormal, or too large
     scale = {integer}((half + {bias}) << {bits}).view(real)
-    rest = {integer}(({integer}(n) - half + {bias}) << {bits}).view(real)
-    e = (p * scale + scale) * rest
-    return whole if whole != whole else e
+    rest = {integer}((whole - half + {bias}) << {bits}).view(real)
+    return (p * scale + scale) * rest
 
 
 @inline
@@ -84,8 +85,7 @@ def fast_tanh(x):
     near = size < real({turn})
     over = size * s * {_polynomial("s", *over)} if near else real(-2)
     under = {_polynomial("s", *under)} if near else e + real(1)
-    y = np.copysign((size if near else real(1)) + over / under, whole)
-    return whole if whole != whole else y
+    return np.copysign((size if near else real(1)) + over / under, whole)
 
 
 @inline
@@ -94,8 +94,7 @@ def fast_sigmoid(x):
     whole, x = x, max(-abs(x), real({bottom}))
 {reduced}    scale = {integer}((real(k).view({integer}) + {bias + bits + 1}) << {bits}).view(real)  # for 2**n may be denormal
     e = (p * scale + scale) * real({0.5 ** (bits + 1)!r})
-    y = (real(1) if whole >= 0 else e) / (real(1) + e)
-    return whole if whole != whole else y
+    return (real(1) if whole >= 0 else e) / (real(1) + e)
 
 
 @inline

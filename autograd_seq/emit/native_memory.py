@@ -42,6 +42,7 @@ class Memory(Writer):
         self.var = {a: self.names.new(a.name) for a in self.axes}
         self.fusion = Fusion(storage, self.size, self.var)
         self.arguments: dict[str, None] = {}
+        self.addresses: dict[str, None] = {}  # arguments that are arrays
         self.fresh: set[Node] = set()
         self.straight: set[str] = set()  # feeds that are contiguous
         self.given_parts: dict[Node, list[list[range]]] = {}  # of results, what is returned as it is
@@ -73,9 +74,19 @@ class Memory(Writer):
             self.arguments.setdefault(name)
         return name
 
+    def pointer(self, name: str) -> str:
+        """Let an array be an argument of the function, and return its name, under which the function has its address."""
+        self.addresses.setdefault(name)
+        return self.argument(name)
+
     def loaded(self) -> list[str]:
-        """Return the lines with which a function begins: each read of an entry takes time to compile."""
-        return [f"    {name} = {place}" for place, name in self.loads.items()]
+        """Return the lines with which a function begins.
+
+        An entry of an array is read by its address and one place: numba's own code for an entry takes three times as long to
+        compile. Each read of an entry takes time to compile too.
+        """
+        starts = [f"    {name} = start({name})" for name in self.addresses]
+        return [*starts, *(f"    {name} = {place}" for place, name in self.loads.items())]
 
     def here(self, node: Node) -> dict[Axis, Place]:
         """Return the current point of the axes of a node."""
@@ -96,38 +107,33 @@ class Memory(Writer):
             return f"({place.code})"
         if n in self.packed:
             name, k = self.packed[n]
-            code = f"{self.argument(name)}[{k}]"
+            code = f"{self.pointer(name)}[{k}]"
             if n.op in (INPUT, PARAM):
                 return self.loads.setdefault(code, self.feeds[self.graph.name(n)])
             self.base(n)
             return code
-        if n.op in (INPUT, PARAM):
-            return f"{self.feed(n)}[{', '.join([*self._at(e), *dims]) or '()'}]"
-        return f"{self.base(n)}[{', '.join([*self._at(e), *dims]) or '()'}]"
+        base = self.feed(n) if n.op in (INPUT, PARAM) else self.base(n)
+        return f"{base}[{self.position(e)}]"
 
-    def places(self, e: Entry) -> list[str]:
-        """Return all indices of an entry of an array, as source."""
-        return [*self._at(e), *(p.code for p in e.dims)]
-
-    def _at(self, e: Entry) -> list[str]:
-        """Return the index on each axis that is a dimension of the array of an entry."""
+    def position(self, e: Entry) -> str:
+        """Return how far from the beginning of its array an entry lies, as source."""
         home = self.storage.homes.get(e.node)
-        places = [(a, e.at[a]) for a in (home.axes if home else e.node.axes)]
-        for _, place in places:
-            if place.var in self.size.values():
-                self.argument(str(place.var))
-        if home is None:
-            return [p.code for _, p in places]
-        codes = [p.moved(home.halo.get(a, (0, 0))[0]).code for a, p in places]
-        if home.ring > 1:
-            loop = self.storage.path[e.node][-1]
-            codes = [f"({e.at[loop.axis].code}) % {home.ring}", *codes]
-        return codes
+        halo = home.halo if home else {}
+        axes = home.axes if home else e.node.axes
+        found = [(f"({e.at[self.storage.path[e.node][-1].axis].code}) % {home.ring}", "")] if home and home.ring > 1 else []
+        for a in axes:
+            lo, hi = halo.get(a, (0, 0))
+            found.append((e.at[a].moved(lo).code, f"({self.size[a]} + {lo + hi})" if lo + hi else self.size[a]))
+            if found[1:]:
+                self.argument(self.size[a])
+            if e.at[a].var in self.size.values():
+                self.argument(str(e.at[a].var))
+        return flat([*found, *zip([p.code for p in e.dims], map(str, e.node.shape), strict=True)])
 
     def _number(self, n: Node, dims: Sequence[str]) -> str:
         value = np.asarray(n._value)
         if value.shape:
-            return f"{self.argument(self.array(n).code)}[{', '.join(dims)}]"
+            return f"{self.pointer(self.array(n).code)}[{flat(list(zip(dims, map(str, value.shape), strict=True)))}]"
         number = value.item()
         if isinstance(number, float) and not np.isfinite(number):
             return f"real({'np.nan' if number != number else 'np.inf' if number > 0 else '-np.inf'})"
@@ -140,13 +146,13 @@ class Memory(Writer):
             self.straight.add(name)
             if n.axes or n.shape:
                 self.run.insert(0, f"{name} = ascontiguousarray({name})")
-        return name if n in self.packed else self.argument(name)
+        return name if n in self.packed else self.pointer(name)
 
     def base(self, n: Node) -> str:
         """Return the array of a computed node, rows outside of its steps included."""
         home: Home = self.storage.homes[n]
         if home.buffer is not None:
-            return self.argument(self.allocated(home))
+            return self.pointer(self.allocated(home))
         name = self.array(n).code
         if n not in self.fresh:
             self.fresh.add(n)
@@ -157,7 +163,7 @@ class Memory(Writer):
                 self.run.append(f"{name} = empty({tuple_code(lengths)}, {self.width(n)})")
             else:  # what a NumPy statement left may be a view, or a number
                 self.run.append(f"{name} = {'ascontiguousarray' if lengths else 'array'}({name}, {self.width(n)})")
-        return name if n in self.packed else self.argument(name)
+        return name if n in self.packed else self.pointer(name)
 
     def _returned(self, node: Node, declared: Sequence[Axis]) -> str:
         """Return the code of an output; results that native code wrote into arrays of this call are the caller's already."""
@@ -177,6 +183,22 @@ class Memory(Writer):
                 parts.append(part)
                 return self.array(node).code
         return super()._returned(node, declared)
+
+
+def flat(places: Sequence[tuple[str, str]]) -> str:
+    """Return the place of an entry in a contiguous array, from (index, length) of each dimension, as source.
+
+    Example:
+        >>> flat([("t + 1", "T"), ("b", "B"), ("i", "16")]), flat([("i", "16")]), flat([])
+        ('((t + 1) * B + b) * 16 + i', 'i', '0')
+    """
+    at = ""
+    for code, length in places:
+        if length != "1" and at in ("", "0"):
+            at = code
+        elif length != "1":
+            at = f"{at if at.isidentifier() else f'({at})'} * {length}" + (f" + {code}" if code != "0" else "")
+    return at or "0"
 
 
 def _is_number(n: Node) -> bool:

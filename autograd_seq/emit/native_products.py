@@ -143,15 +143,14 @@ def _matrix(w: NativeWriter, node: Node, inner: Node, labels: Sequence[str], dim
             w.argument(name)
     packed = packed_name(w, places[1], n, k, (b.offset, steps[2], steps[3]), still)
     codes = [code_of(s) for s in steps if s is not None]
-    pack = f"pack(start({w.argument(b.base)}), {b.offset}, {codes[2]}, {codes[3]}, {k}, {n}, start({w.argument(packed)}))"
+    pack = f"pack({w.pointer(b.base)}, {b.offset}, {codes[2]}, {codes[3]}, {k}, {n}, {w.pointer(packed)})"
     if still and pack not in w.lines_before:
         w.lines_before.add(pack)
         w.once_before(pack)
     function = "step_product" if w.around else "multiply"
     w.line(
-        f"{function}(start({w.argument(a.base)}), {a.offset}, {codes[0]}, {codes[1]}, "
-        f"start({w.argument(b.base)}), {b.offset}, {codes[2]}, {codes[3]}, start({packed}), start({w.argument(c.base)}), "
-        f"{c.offset}, {codes[4]}, {m}, {n}, {k}, start({w.argument(room(w))}))"
+        f"{function}({w.pointer(a.base)}, {a.offset}, {codes[0]}, {codes[1]}, {w.pointer(b.base)}, {b.offset}, {codes[2]}, "
+        f"{codes[3]}, {w.pointer(packed)}, {w.pointer(c.base)}, {c.offset}, {codes[4]}, {m}, {n}, {k}, {w.pointer(room(w))})"
     )
     return True
 

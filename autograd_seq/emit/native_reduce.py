@@ -5,7 +5,7 @@ Sums of float32 are added up in double precision, so that rounding errors do not
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from autograd_seq.emit.native_fuse import DIMS
@@ -76,15 +76,8 @@ class _Part:
         home = w.storage.homes.get(n)
         if home is None or n in w.fusion.inlined or home.ring > 1 or any(p.var == e.dims[-1].var for p in e.dims[:-1]):
             return None
-        at = ""
-        halo = [sum(home.halo.get(a, (0, 0))) for a in home.axes]
-        lengths = [f"({w.size[a]} + {more})" if more else w.size[a] for a, more in zip(home.axes, halo, strict=True)]
-        for a in home.axes:
-            w.argument(w.size[a])
-        for code, length in zip(w.places(e), [*lengths, *map(str, n.shape)], strict=True):
-            at = f"({at}) * {length} + {code}" if at else code
-        at = at.removesuffix(f" + {e.dims[-1].code}") if " + " in at else "0"
-        return f"start({w.base(n)}), {at}, {self.over[0][1]}"
+        first = replace(e, dims=(*e.dims[:-1], ZERO))
+        return f"{w.base(n)}, {w.position(first)}, {self.over[0][1]}"
 
     def sum(self) -> None:
         """Write a sum."""

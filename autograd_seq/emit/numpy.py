@@ -169,7 +169,7 @@ class Writer:
             return self.once(f"full({tuple_code(value.shape)}, {number}, {width})", node.name or "constant")
         if value.size > 64:
             name = self.names.new(node.name or "constant")
-            self.constants[name] = value
+            self.constants[name] = np.ascontiguousarray(value)
             self.work.append(f'{name} = array(constants["{name}"], {width})')
             return name
         body = literal(value)
