@@ -74,7 +74,7 @@ def library(a, a_at, a_row, a_column, b, b_at, b_row, b_column, out, out_at, out
     return 1
 
 
-def multiply(a, a_at, a_row, a_column, b, b_at, b_row, b_column, packed, out, out_at, out_row, m, n, k, room):
+def matrix_product(a, a_at, a_row, a_column, b, b_at, b_row, b_column, packed, out, out_at, out_row, m, n, k, room):
     """Write a times b, by the library or by packing b into ``packed``, whichever is faster."""
     far = m * n * k >= OUTSIDE
     if not far or library(a, a_at, a_row, a_column, b, b_at, b_row, b_column, out, out_at, out_row, m, n, k) == 0:
@@ -159,8 +159,8 @@ def rows_product(a, a_at, a_row, a_column, b, b_at, far, out, out_at, out_row, m
         if i < m:
             block_1(a, a_at + i * a_row, a_row, a_column, b, panel, far, out, to + i * out_row, out_row, k, left, more)
 '''
-"""``packed_size``, ``pack``, ``product``, ``multiply`` and ``step_product``; PANEL is the number of columns of a panel. From
-``OUTSIDE`` and ``INSIDE`` multiplications on the library is faster, outside of loops and within."""
+"""``packed_size``, ``pack``, ``product``, ``matrix_product`` and ``step_product``; PANEL is the number of columns of a panel.
+From ``OUTSIDE`` and ``INSIDE`` multiplications on the library is faster, outside of loops and within."""
 
 NEVER = 1 << 62
 THRESHOLDS = {64: (NEVER, NEVER), 32: (1 << 21, 1 << 25), 16: (1 << 25, NEVER)}

@@ -23,7 +23,7 @@ from autograd_seq.plan.views import root
 
 PROVIDED = [
     "native", "inline", "fast_exp", "fast_tanh", "fast_sigmoid", "fast_softplus", "fast_erf", "row_sum",
-    "row_top", "plus", "pack", "multiply", "step_product", "packed_size", "start",
+    "row_top", "plus", "pack", "matrix_product", "step_product", "packed_size", "start",
 ]  # fmt: skip
 """What native functions are given by name, besides NumPy."""
 

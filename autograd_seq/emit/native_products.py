@@ -147,7 +147,7 @@ def _matrix(w: NativeWriter, node: Node, inner: Node, labels: Sequence[str], dim
     if still and pack not in w.lines_before:
         w.lines_before.add(pack)
         w.once_before(pack)
-    function = "step_product" if w.around else "multiply"
+    function = "step_product" if w.around else "matrix_product"
     w.line(
         f"{function}({w.pointer(a.base)}, {a.offset}, {codes[0]}, {codes[1]}, {w.pointer(b.base)}, {b.offset}, {codes[2]}, "
         f"{codes[3]}, {w.pointer(packed)}, {w.pointer(c.base)}, {c.offset}, {codes[4]}, {m}, {n}, {k}, {w.pointer(room(w))})"

@@ -138,7 +138,7 @@ def _made(numba: Any, width: str) -> dict[str, Any]:
         "pack": numba.void(row, n, n, n, n, n, row),
         "rows_product": numba.void(row, n, n, n, row, n, n, row, n, n, n, n, n, n),
         "product": numba.void(row, n, n, n, row, row, n, n, n, n, n, row),
-        "library": n(row, n, n, n, row, n, n, n, row, n, n, n, n, n), "multiply": whole,
+        "library": n(row, n, n, n, row, n, n, n, row, n, n, n, n, n), "matrix_product": whole,
     }  # fmt: skip
     mark = hashlib.sha256(key.encode()).hexdigest()
     for name, signature in signatures.items():

@@ -32,6 +32,17 @@ def product(a: Any, a_at: int, a_row: int, a_column: int, b: Any, out: Any, out_
         out[out_at + i * out_row : out_at + i * out_row + n] = row @ b[: k * n].reshape(k, n)
 
 
+def step_product(a: Any, a_at: int, a_row: int, a_column: int, b: Any, b_at: int, b_row: int, b_column: int, packed: Any,
+                 out: Any, out_at: int, out_row: int, m: int, n: int, k: int, room: Any) -> None:  # fmt: skip
+    product(a, a_at, a_row, a_column, packed, out, out_at, out_row, m, n, k, room)
+
+
+def matrix_product(a: Any, a_at: int, a_row: int, a_column: int, b: Any, b_at: int, b_row: int, b_column: int, packed: Any,
+                   out: Any, out_at: int, out_row: int, m: int, n: int, k: int, room: Any) -> None:  # fmt: skip
+    pack(b, b_at, b_row, b_column, k, n, packed)
+    product(a, a_at, a_row, a_column, packed, out, out_at, out_row, m, n, k, room)
+
+
 def poisoned(shape: Any, dtype: Any) -> np.ndarray:
     return np.full(shape, np.nan if np.dtype(dtype).kind == "f" else 77 if np.dtype(dtype).kind == "i" else True, dtype)
 
@@ -44,11 +55,12 @@ def interpreted(emitted: Any, width: str) -> Any:
         "np": np, "math": math, "real": np.dtype(width).type, "inline": same, "native": same,
         "row_sum": lambda row, at, n: np.sum(row[at : at + n]),
         "row_top": lambda row, at, n: np.nanmax(row[at : at + n], initial=-np.inf),
-        "start": start, "plus": lambda total, x: total + x, "pack": pack, "product": product,
-        "step_product": product, "packed_size": lambda n, k, kind: n * k, **emitted.foreign,
+        "start": start, "plus": lambda total, x: total + x, "pack": pack, "matrix_product": matrix_product,
+        "step_product": step_product, "packed_size": lambda n, k, kind: n * k, **emitted.foreign,
     }  # fmt: skip
     exec(math_source(width), names)
-    twice = names.keys() & set(re.findall(r"^def (\w+)", emitted.source, re.MULTILINE))
+    own = re.findall(r"^def (\w+)|^from numpy import (.+)$", emitted.source, re.MULTILINE)
+    twice = names.keys() & {name for pair in own for part in pair for name in part.split(", ")}
     assert not twice, f"functions of the program hide what native code calls: {twice}"
     exec(emitted.source, names)
     names["empty"] = poisoned
