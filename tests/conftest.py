@@ -16,6 +16,16 @@ from autograd_seq.emit import numba as backend
 os.environ.setdefault("AUTOGRAD_SEQ_BACKEND", "numpy")
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave what is marked ``night`` to the night: ``AUTOGRAD_SEQ_NIGHT=1 pytest`` runs all there is."""
+    if os.environ.get("AUTOGRAD_SEQ_NIGHT", "") not in ("", "0"):
+        return
+    late = [item for item in items if item.get_closest_marker("night")]
+    if late:
+        items[:] = [item for item in items if not item.get_closest_marker("night")]
+        config.hook.pytest_deselected(items=late)
+
+
 def pytest_collection_finish() -> None:
     """What has been imported and collected stays to the end: the collector need not walk it at every full collection."""
     gc.collect()
