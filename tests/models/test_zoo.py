@@ -5,12 +5,13 @@ and its slope along a random direction of everything that is fed, by complex ste
 its gradients). The unrolled graph is held to it; the other runners are held to the unrolled graph, and to the oracle where
 they run on other data.
 
-Native programs run as plain Python, ``COMPILED`` ones as native code as well. A night compiles all of them and runs everything
+Native programs run as plain Python, some of them as native code as well. A night compiles all of them and runs everything
 that is sampled here by day::
 
     AUTOGRAD_SEQ_NIGHT=1 python -m pytest tests/models
 
-``pytest tests/models -k min_gru`` runs one model; a model says in ``refuses`` which runner refuses it, with which code and why.
+``python -m pytest tests/models -k min_gru`` runs one model, ``cd tests/models && python -m zoo min_gru`` times it. A model
+says in ``refuses`` which runner refuses it, with which code and why.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ def test_numpy(name: str):
         alike(of, got, want, 2e-4, f"batch {batch}, float32")
 
 
-@models(chosen("native", 1))
+@models(chosen("native"))
 def test_native_in_python(name: str, in_python):
     for sizes in ((None,), (3, 1)) if NIGHT else ((None,),) if in_turn(name, "one") else ((3, 1),):
         program = ag.compile(case(name, sizes[0]).gradients(), backend="numba")
@@ -79,20 +80,32 @@ def test_native_in_python(name: str, in_python):
                 alike(of, program(**of.feeds), unrolled(name, batch), 1e-10, f"native, batch {batch}")
 
 
-COMPILED = [name for name in MODELS if NIGHT] or ["rnn"]
+WIDTHS = (np.float64, np.float32)
+BY_DAY_COMPILED = [
+    "chain_crf",
+    "ctc",
+    "language_model",
+    "leaky_integrate_and_fire",
+    "min_gru",
+    "self_attention",
+    "soft_dtw",
+    "grid_rnn",
+]
+COMPILED = (
+    [(name, batch, width) for name in MODELS for batch in (None, 3) for width in WIDTHS]
+    if NIGHT
+    else [(name, (None, 3)[k // 2 % 2], WIDTHS[k % 2]) for k, name in enumerate(BY_DAY_COMPILED)]
+)
 
 
-@models(COMPILED)
-@pytest.mark.parametrize("batch", [None, 3] if NIGHT else [3])
-def test_native(name: str, batch: int | None, numba_cache):
-    """Compiled, in both widths."""
+@pytest.mark.parametrize(("name", "batch", "width"), COMPILED)
+def test_native(name: str, batch: int | None, width: Any, numba_cache):
+    """Compiled, some in each width."""
     of, want = case(name, batch), unrolled(name, batch)
-    program = ag.compile(of.gradients(), backend="numba")
-    alike(of, program(**of.feeds), want, 1e-10, f"compiled, batch {batch}")
-    narrow = {k: v.astype(np.float32) if v.dtype == np.float64 else v for k, v in of.feeds.items()}
-    got = program(**narrow)
-    assert all(g.dtype == np.float32 for g in got)
-    alike(of, got, want, 2e-4, f"compiled, batch {batch}, float32")
+    feeds = {k: v.astype(width) if v.dtype == np.float64 else v for k, v in of.feeds.items()}
+    got = ag.compile(of.gradients(), backend="numba")(**feeds)
+    assert all(g.dtype == width for g in got)
+    alike(of, got, want, 1e-10 if width is np.float64 else 2e-4, f"compiled, batch {batch}, {width.__name__}")
 
 
 # -- in pieces, step by step, padded, batched -------------------------------------------------------------------------------
