@@ -23,7 +23,7 @@ from autograd_seq.emit.blas import on_one_thread
 from autograd_seq.emit.profile import MARK, Profile, marked
 from autograd_seq.emit.sharing import Sharing
 from autograd_seq.emit.standalone import standalone, write
-from autograd_seq.emit.workspaces import Workspaces
+from autograd_seq.emit.workspaces import Workspaces, at_least
 from autograd_seq.errors import AxisError, CarryError, FeedError, GradientError, OperationError
 from autograd_seq.grad.reverse import grad
 from autograd_seq.graph import feeds
@@ -338,7 +338,9 @@ class Program:
         if workspace not in self._fits:
             self._check_fits(sizes, workspace)
         kinds = {float: width, int: np.dtype(np.int64), bool: np.dtype(np.bool_)}
-        copies = sum(a.size * width.itemsize for n, a in arrays.items() if a.dtype != kinds[self.graph.inputs[n].dtype])
+        whole = self.backend == "numba"  # native functions read arrays as they lie in memory
+        copies = sum(a.size * width.itemsize for n, a in arrays.items()
+                     if a.dtype != kinds[self.graph.inputs[n].dtype] or (whole and not a.flags.c_contiguous))  # fmt: skip
         check_fits(copies, sizes, _PIECES)
         ready = [np.asarray(arrays[n], kinds[self.graph.inputs[n].dtype]) for n in self._order]
         if len(given) == len(self._order) and all(type(given.get(n)) is np.ndarray and given[n] is r
@@ -353,7 +355,9 @@ class Program:
         width = workspace[-1].itemsize
         rough = roughly(self.graph, sizes, width)
         if rough > SURE and rough > at_most():
-            check_fits(cost(self._at(workspace).plan, sizes, width).bytes, sizes, _PIECES)
+            native = self.backend == "numba"  # whose loops hold less than their plan says
+            need = at_least(self._emitted, sizes, width) if native else cost(self._at(workspace).plan, sizes, width).bytes
+            check_fits(need, sizes, _PIECES)
         if len(self._fits) >= _MOST_SORTS:
             self._fits.clear()
         self._fits.add(workspace)

@@ -70,6 +70,7 @@ class Writer:
         self.feeds = {name: self.names.new(name) for name in feeds if name in graph.inputs}
         self.constants: dict[str, np.ndarray] = {}
         self.work: list[str] = []
+        self.buffers: list[tuple[str, str]] = []  # shape and width of what a workspace holds
         self.run: list[Any] = []
         self.frames: list[Frame] = []
         self.arrays: dict[Node, Array] = {}
@@ -222,6 +223,7 @@ class Writer:
         """Allocate an array in the workspace."""
         self.helpers.add("aligned")
         self.work.append(f"{name} = aligned({shape}, {width})")
+        self.buffers.append((shape, width))
 
     def steps_of(self, home: Home, axis: Axis | None, offset: int) -> Array:
         """Return the steps of a home's array, those of one axis moved by ``offset``."""
@@ -399,7 +401,8 @@ class Writer:
                 code = name
             codes.append(code)
         source = assembled(self, codes)
-        return Emitted(source, self.feeds, self.told, self.constants, self.bundle.foreign, tuple(map(tuple, declared)))
+        return Emitted(source, self.feeds, self.told, self.constants, self.bundle.foreign, tuple(map(tuple, declared)),
+                       tuple(self.buffers))  # fmt: skip
 
     def _take_outputs(self, declared: Sequence[Sequence[Axis]]) -> None:
         """Name the caller's arrays, and note which outputs can be computed right there."""

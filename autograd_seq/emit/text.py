@@ -60,6 +60,7 @@ class Emitted:
         constants: arrays that are too long to be written out, by name.
         foreign: functions that the source cannot contain, by name.
         outputs: for each output, the axes of the array returned.
+        buffers: the shape and the width of each array that a workspace holds, as they are written in the source.
     """
 
     source: str
@@ -68,6 +69,7 @@ class Emitted:
     constants: dict[str, np.ndarray]
     foreign: dict[str, Any]
     outputs: tuple[tuple[Axis, ...], ...]
+    buffers: tuple[tuple[str, str], ...] = ()
 
 
 def assembled(w: Writer, returned: Sequence[str]) -> str:

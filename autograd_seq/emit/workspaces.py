@@ -6,12 +6,16 @@ for every length that ever came is a leak to whoever feeds sequences as they are
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from math import prod
 from threading import Lock
 from typing import Any
 
 import numpy as np
+
+from autograd_seq.axes import Axis
+from autograd_seq.emit.text import Emitted
 
 KEPT = 64 * 2**20
 """Bytes of workspaces that a program keeps; that of the lengths it ran on last it keeps in any case."""
@@ -84,6 +88,20 @@ class Workspaces:
             return idle
 
 
+def at_least(emitted: Emitted, sizes: Mapping[Axis, int], itemsize: int) -> int:
+    """Return bytes that a call of a program needs for certain: those of the arrays that its source makes room for.
+
+    Args:
+        emitted: the program.
+        sizes: the length of each axis.
+        itemsize: bytes of a float.
+    """
+    known: dict[str, Any] = {name: sizes[axis] for axis, name in emitted.sizes.items()}
+    known |= {"__builtins__": {}, "packed_size": lambda *_: 0, "real": None}  # of matrices that are packed, not of sequences
+    widths = {"real": itemsize, "np.int64": 8}
+    return sum(prod(eval(shape, known)) * widths.get(width.split(",")[0], 1) for shape, width in emitted.buffers)
+
+
 def held(run: Any) -> int:
     """Return the bytes of the workspace that a function holds: arrays, lists of their rows, and those of functions it calls.
 
@@ -115,4 +133,4 @@ def held(run: Any) -> int:
     return sum(memory.values()) + rows
 
 
-__all__ = ["KEPT", "Workspaces", "held"]
+__all__ = ["KEPT", "Workspaces", "at_least", "held"]

@@ -15,7 +15,7 @@ import pytest
 
 import autograd_seq as ag
 from autograd_seq.emit import numba, workspaces
-from autograd_seq.emit.workspaces import Workspaces, held
+from autograd_seq.emit.workspaces import Workspaces, at_least, held
 from autograd_seq.graph import memory
 
 t, b = ag.Axis("t"), ag.Axis("b")
@@ -59,6 +59,8 @@ def test_what_a_program_holds_is_about_what_it_costs(backend: str):
     arrays = 50 * 64 * 4 * 8
     assert 2 * arrays < held(run) < 8 * arrays
     assert held(run) == step.program._workspaces.bytes
+    sure = at_least(step.program._emitted, {t: 50, b: 64}, 8)
+    assert 0.7 * held(run) < sure <= held(run), "what is refused for certain does not fit"
 
 
 RESIDENT = """
@@ -169,8 +171,10 @@ def test_what_does_not_fit_is_refused_before_anything_is_allocated(way: str, in_
     assert isinstance(caught.value, MemoryError) and "b=2" in str(caught.value) and "all that there is" in str(caught.value)
 
 
-def test_copies_of_feeds_are_refused_too():
+def test_copies_of_feeds_are_refused_too(in_python):
     total = ag.sum(ag.input("x", over=t), over=t)
+    with pytest.raises(ag.MemoryNeededError, match="needs 640 TB for t=8e13"):
+        ag.compile(total, backend="numba")(x=np.broadcast_to(1.0, LONG))
     for dtype, kind in ((None, np.int64), (np.float32, np.float64)):
         with pytest.raises(ag.MemoryNeededError, match=r"needs [36].*TB for t=8e13"):
             ag.compile(total, backend="numpy", dtype=dtype)(x=np.broadcast_to(kind(1), LONG))
