@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from autograd_seq.axes import Axis
 from autograd_seq.errors import GradientCheckError, GradientError, OperationError
 from autograd_seq.grad.reverse import grad
 from autograd_seq.graph.graph import Graph
@@ -15,6 +16,7 @@ from autograd_seq.kinds import kind_of
 from autograd_seq.names import shown
 from autograd_seq.node import Node, constant
 from autograd_seq.op import Op
+from autograd_seq.ops.leaf import input as input_
 from autograd_seq.ops.leaf import param, tensor
 from autograd_seq.ops.reduce import sum as sum_
 
@@ -191,6 +193,9 @@ def check_op(
     wrt = [n for n in nodes if n.name]
     try:
         y = op(*nodes, **attrs)
+        if isinstance(op, Op) and op.own:  # it is tried at several points, too
+            over = Axis("points")
+            op(*[input_(n.name, n.shape, over=over) if n.name else n for n in nodes], **attrs)
     except OperationError as error:
         raise _broken(op, str(error.expected), str(error.got), error.fix) from error
     with np.errstate(all="ignore"):  # eagerly, as it comes: a graph would broadcast it to the promised shape

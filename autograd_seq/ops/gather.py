@@ -37,13 +37,18 @@ def looked_up(node: Node) -> tuple[Node, int] | None:
     return None
 
 
-def _integer(index: Any, what: str) -> Node:
+def _integer(index: Any, what: str, n: int) -> Node:
+    """Return what is looked up by, out of 0 … n − 1; a known value that has a name is called by it where it is out of range."""
     index = constant(index)
     if index.dtype is not int:
         raise DTypeError(
             "D201", f"{what} needs integers", node=index.name, where=index.where, expected="int",
             got=index.dtype.__name__, fix='declare the input with dtype=int: ag.input("l", over=t, dtype=int)',
         )  # fmt: skip
+    if index.name and index._value is not None and np.size(index._value):
+        low, high = np.min(index._value), np.max(index._value)
+        if low < 0 or high >= n:
+            raise out_of_range(index.name, f"0 … {n - 1}", f"{low} … {high}", index)
     return index
 
 
@@ -108,8 +113,9 @@ def take(x: Any, index: Any, axis: int = 0) -> Node:
         >>> take([[1.0, 2.0], [3.0, 4.0]], 1).value
         array([3., 4.])
     """
-    x, index = constant(x), _integer(index, "take")
+    x = constant(x)
     at = negative_axis(axis, x.ndim, x) + x.ndim
+    index = _integer(index, "take", x.shape[at])
     if at == 0:
         return _take(x, index, rank=x.ndim, index_rank=index.ndim)
     rows = transpose(x, (at, *(a for a in range(x.ndim) if a != at)))
@@ -137,7 +143,7 @@ def one_hot(index: Any, n: int) -> Node:
         array([[1., 0., 0.],
                [0., 0., 1.]])
     """
-    return _one_hot(_integer(index, "one_hot"), n=n)
+    return _one_hot(_integer(index, "one_hot", n), n=n)
 
 
 def _pick_forward(x: Any, index: Any) -> Any:
@@ -173,7 +179,8 @@ def pick(x: Any, index: Any) -> Node:
         >>> pick([[0.25, 0.75], [0.5, 0.5]], [1, 0]).value
         array([0.75, 0.5 ])
     """
-    return _pick(x, _integer(index, "pick"))
+    x = constant(x)
+    return _pick(x, _integer(index, "pick", x.shape[-1] if x.shape else 1))
 
 
 def _log_of_part(y: Node) -> Node | None:

@@ -3,11 +3,12 @@
 Why on made-up numbers (2026-11): a forward that sums over everything is right at a single point and wrong below leading
 dimensions, silently. Data would show it only where they differ from point to point (a state begins with zeros), and only at
 run time. So the forward is called on a few points of small random numbers, once for operands of the same shapes; where it
-refuses such numbers, nothing can be said.
+refuses such numbers, or there would be millions of them, nothing can be said.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -21,6 +22,8 @@ from autograd_seq.op import FUNCTIONS, Op
 from autograd_seq.ops.lifting import lift
 from autograd_seq.site import show_site, user_site
 
+_MOST = 2_000_000
+"""Numbers that a trial may take."""
 _RANK = {bool: 0, int: 1, float: 2}
 _LIFTING = "points are leading dimensions of the operands: work on trailing ones, as x.sum(axis=-1) does, or x @ y"
 
@@ -35,9 +38,11 @@ def tried(op: Op, inputs: Sequence[Node], attrs: dict[str, Any], shape: tuple[in
     axes = tuple(dict.fromkeys(a for x in inputs for a in x.axes))
     layouts = tuple((x.shape, x.dtype, tuple(map(axes.index, x.axes))) for x in inputs)
     key = ("tried", layouts, tuple((name, _mark(value)) for name, value in attrs.items()))
-    if key not in op.calls:
+    if key in op.calls:
+        return
+    if sum(math.prod(x.shape) << len(axes) for x in inputs) <= _MOST:
         _Trial(op, inputs, axes, attrs, shape, dtype).run()
-        op.calls.add(key)
+    op.calls.add(key)
 
 
 def _mark(value: Any) -> Any:

@@ -72,6 +72,24 @@ def test_a_forward_that_breaks_its_promise_is_refused_when_the_node_is_made(code
     assert "test_own.py" in str(caught.value.where)
 
 
+def test_check_op_tries_several_points() -> None:
+    for forward, shape in ((np.sum, scalar), (moved, ag.same_shape)):
+        with pytest.raises(ag.GradientCheckError, match="does not keep its word"):
+            ag.check_op(own(forward, shape=shape, vjp=lambda g, y, x: (g * np.ones(3) - ag.mean(g * np.ones(3)),)), np.ones(3))
+
+
+def test_a_large_operand_is_not_drawn() -> None:
+    seen: list[int] = []
+
+    def noted(table: Any, i: Any) -> Any:
+        seen.append(1)
+        return table[i]
+
+    op = own(noted, shape=lambda table, i: (*i, *table[1:]), vjp=lambda g, y, table, i: (None, None))
+    op(ag.param("E", (10**6, 512)), ag.input("i", over=t, dtype=int))
+    assert not seen
+
+
 GRADIENTS: list[tuple[str, Any, str]] = [
     ("E121", lambda g, y, x: g * 3, r"a tuple of 1 cotangent(.|\n)*no tuple but(.|\n)*the comma"),
     ("E121", lambda g, y, x: (g, g), r"got 2 of them"),

@@ -140,6 +140,8 @@ REFUSALS: list[Refusal] = [
     # feeds
     ("F201", ag.FeedError, lambda: ag.take(A23, 2), r"an index is out of range(.|\n)*0 … 1, got 2 … 2(.|\n)*lengths="),
     ("F201", ag.FeedError, lambda: ag.pick(A23, [0, -1]), r"out of range(.|\n)*0 … 2, got -1 … 0"),
+    ("F201", ag.FeedError, lambda: ag.pick(A23, ag.tensor([0, 5], name="label", dtype=int)),
+     r"label is out of range(.|\n)*0 … 2, got 0 … 5"),
     ("F201", ag.FeedError, lambda: ag.one_hot([0, 3], 3),
      r"out of range(.|\n)*0 … 2, got 0 … 3(.|\n)*count classes from 0"),
     ("F201", ag.FeedError, lambda: OPS["scatter_add"](np.ones(2), np.array([0, 4]), n=3, rank=1, index_rank=1),
