@@ -72,7 +72,9 @@ class Live:
     def _of_operand(self, node: Node, k: int, live: Node | None) -> Node | None:
         x = node.inputs[k]
         if node.op is where:
-            taken = node.inputs[0] if k == 1 else self._once(logical_not, node.inputs[0])
+            chosen = node.inputs[0]
+            other = self._once(logical_not, chosen)
+            taken = other if k == 2 else chosen if chosen.dtype is bool else self._once(logical_not, other)
             live = taken if live is None or live is taken else self._once(logical_and, live, taken)
         if live is None or any(a not in x.axes for a in live.axes):
             return None

@@ -57,7 +57,16 @@ def each_entry() -> ag.Node:
     return ag.sum(ag.sum(z) + ag.sum(ag.where(ag.reshape(m, (3, 1)), ag.tanh(rows @ W), 0.5)), over=t)
 
 
-MODELS: list[Callable[[], ag.Node]] = [issue, masked_lstm, nested, each_entry]
+CUBE = ag.defop("cube_in_a_branch", shape=ag.same_shape, forward=lambda x: x**3, vjp=lambda g, y, x: (g * 3 * x * x,))
+
+
+def numbers_as_a_mask() -> ag.Node:
+    """A condition that is a number, smaller than 1; an operation of the user's own in the branch."""
+    x, ok, w = ag.input("x", (3,), over=t), ag.input("ok", over=t, dtype=bool), ag.param("w", (3,))
+    return ag.sum(ag.sum(ag.where(0.5 * ag.cast(ok, float), CUBE(w * x) * ag.softmax(ag.reshape(w * x, (1, 3)))[0], w)), over=t)
+
+
+MODELS: list[Callable[[], ag.Node]] = [issue, masked_lstm, nested, each_entry, numbers_as_a_mask]
 
 
 def feeds(loss: ag.Node, bad: float) -> dict[str, Any]:
