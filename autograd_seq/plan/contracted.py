@@ -13,14 +13,18 @@ from itertools import combinations
 from string import ascii_letters
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from autograd_seq.axes import Axis
 from autograd_seq.graph.rebuild import named_as, rebuild
 from autograd_seq.node import Node, apply
 from autograd_seq.op import OPS, broadcast
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.shape import reshape
+from autograd_seq.plan.simplify import number
 
 _MUL, _SUM, _CONTRACT = (OPS[n] for n in ("mul", "sum", "contract"))
+_ADD, _SUB, _WHERE, _EQUAL = (OPS[n] for n in ("add", "sub", "where", "equal"))
 
 
 class Factor(NamedTuple):
@@ -40,11 +44,59 @@ def contracted(outputs: Sequence[Node]) -> list[Node]:
         (x,), later = inputs, ()
         if node.op is _SUM and x.op is sum_over and len(x.inputs) == 1:  # that has not become a contraction itself
             (x,), later = x.inputs, x.attrs["axes"]
-        made = _total(x, node.attrs) if x.op is _MUL else None
+        made = _chosen(x, node.attrs)
         made = sum_over(made, axes=later) if made is not None and later else made
         return None if made is None else named_as(node, made if made.shape == node.shape else reshape(made, node.shape))
 
     return rebuild(outputs, rule)
+
+
+def _chosen(x: Node, attrs: Mapping[str, Any]) -> Node | None:
+    """Return the sum of a product that counts at some points alone, as a contraction, if that pays.
+
+    What the factors are at the other points must not matter, NaN or not. So one of them is 0 there, and the other wherever it
+    is no finite number; where that would have counted, what comes out is made NaN.
+    """
+    masks: list[Node] = []
+    while x.op is _WHERE and number(x.inputs[2]) == 0:
+        masks.append(x.inputs[0])
+        x = x.inputs[1]
+    if x.op is not _MUL or not masks:
+        return _total(x, attrs) if x.op is _MUL else None
+    if "axes" not in attrs:
+        made = _total(x, attrs) if all(not c.shape for c in masks) else None
+        return None if made is None else reduce(lambda y, c: _WHERE(c, y, 0.0), reversed(masks), made)
+    for s, k in (x.inputs, x.inputs[::-1]):
+        fits = all(set(c.axes) <= set(s.axes) and not c.shape for c in masks)
+        if fits and s.dtype is k.dtype is float and (made := _left_out(s, k, masks, attrs)) is not None:
+            return made
+    return None
+
+
+def _left_out(s: Node, k: Node, masks: Sequence[Node], attrs: Mapping[str, Any]) -> Node | None:
+    """Return the sum of s·k at the points of all masks, as a contraction, if that pays."""
+    finite = _EQUAL(_SUB(k, k), 0.0)
+    for c in masks:
+        s = s if _is_zero_outside(s, c) else _WHERE(c, s, 0.0)
+    if (made := _total(_MUL(s, _WHERE(finite, k, 0.0)), attrs)) is None:
+        return None
+    lacking = tuple(d - k.ndim for d, n in enumerate(k.shape) if n != 1 and s.shape[d - k.ndim :][:1] in ((), (1,)))
+    odd = _WHERE(finite, 0.0, 1.0)
+    odd = _SUM(odd, axis=lacking, keepdims=True) if lacking else odd
+    counts = reduce(_MUL, [_WHERE(c, 1.0, 0.0) for c in masks])
+    product = _MUL(counts, odd)
+    total = _total(product, attrs)
+    met = sum_over(product, axes=attrs["axes"]) if total is None else total
+    shape = broadcast(s.shape, k.shape)
+    made = made if made.shape == shape else reshape(made, shape)
+    return _ADD(made, _WHERE(_EQUAL(reshape(met, odd.shape), 0.0), 0.0, np.nan))
+
+
+def _is_zero_outside(s: Node, mask: Node) -> bool:
+    """Tell whether a value is 0 wherever a mask does not hold."""
+    while s.op.name == "reshape" or (s.op is _MUL and np.isfinite(np.nan if (n := number(s.inputs[1])) is None else n)):
+        s = s.inputs[0]
+    return s.op is _WHERE and s.inputs[0] is mask and number(s.inputs[2]) == 0
 
 
 def _total(x: Node, attrs: Mapping[str, Any]) -> Node | None:

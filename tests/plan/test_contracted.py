@@ -106,3 +106,23 @@ def test_attention_with_heads(name: str, backend: str) -> None:
     weights = 200 * 200 * 2 * (4 if "two" in name else H)
     for node, home in program.plan.storage.homes.items():
         assert prod(sizes[a] for a in home.axes) * prod(node.shape) <= weights, node
+
+
+def test_what_a_mask_leaves_out_may_be_no_number() -> None:
+    """It is left out of the sum, as where the product is formed; where it counts the sum is no number either."""
+    a, k = ag.input("a", (H,), over=(b, t, u)), ag.input("k", (H, P), over=(b, u))
+    product = ag.where(ag.index(u) <= ag.index(t), a[..., None] * k, 0.0)
+    y = ag.sum(product, over=u)
+    program = ag.compile(y, backend="numpy")
+    assert all(prod(n.shape) <= H or len(home.axes) < 3 for n, home in program.plan.storage.homes.items())
+    for odd in (np.nan, np.inf, -np.inf):
+        feeds = {"a": RNG.normal(size=(B, T, T, H)), "k": RNG.normal(size=(B, T, H, P))}
+        feeds["k"][1, 3, 2, 1] = odd
+        feeds["a"][0, 1, 2] = odd  # of a later step
+        with np.errstate(invalid="ignore"):
+            got, want = program(**feeds)[0], ag.Graph(y).evaluate(**feeds)[0]
+        assert np.isfinite(want[:, :3]).all() and not np.isfinite(want[1, 3:, 2, 1]).any()
+        counts = np.isfinite(want)
+        counts[1, 3:, 2] = False  # entries beside one that is no number
+        np.testing.assert_allclose(got[counts], want[counts], rtol=1e-12)
+        assert np.isnan(got[1, 3:, 2, 1]).all()
