@@ -10,7 +10,6 @@ from pieces import joined, pieces, run, unrolled
 from random_sequences import Sequences
 
 import autograd_seq as ag
-from autograd_seq.emit import numba
 
 t, b = ag.Axis("t"), ag.Axis("b")
 
@@ -60,7 +59,7 @@ def steps_of(values: np.ndarray, size: int) -> list[np.ndarray]:
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_tangents_go_on_from_piece_to_piece(name: str):
+def test_tangents_go_on_from_piece_to_piece(name: str, in_python):
     """The oracle is the unrolled graph, itself judged by central differences; pieces may be shorter than the delay."""
     value, wrt = MODELS[name]()
     rng = np.random.default_rng(3)
@@ -71,8 +70,7 @@ def test_tangents_go_on_from_piece_to_piece(name: str):
     whole = ag.Graph(outputs).evaluate(x=x, **fed)
     a, c = (ag.Graph(value).evaluate(x=x, **{p.name: fed[p.name] + s * along[p] for p in wrt})[0] for s in (e, -e))
     assert np.allclose(whole[1], (a - c) / (2 * e), atol=1e-8)
-    native = name == "delays 1, 2 and 3" and numba.available()
-    for backend in ["numpy", "numba"] if native else ["numpy"]:
+    for backend in ["numpy", "numba"] if name == "delays 1, 2 and 3" else ["numpy"]:
         program = ag.compile(outputs, carry=True, backend=backend)
         for size in (1, 2, 3):
             found, _ = run(program, [{"x": part, **fed} for part in steps_of(x, size)])
@@ -85,7 +83,7 @@ def test_tangents_go_on_from_piece_to_piece(name: str):
     assert np.allclose(said, whole[1], rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("seed", range(2, 400, 16))
+@pytest.mark.parametrize("seed", range(2, 400, 40))
 def test_tangents_of_random_programs_are_those_of_the_whole(seed: int):
     case = Sequences(seed, causal=True)
     values = [v for v in [*case.states, *case.pool] if case.t in v.axes and v.dtype is float]
@@ -95,10 +93,10 @@ def test_tangents_of_random_programs_are_those_of_the_whole(seed: int):
     graph = ag.Graph(outputs)
     feeds, n = case.fed(graph), case.sizes["t"]
     want = graph.evaluate(**feeds)
-    program = ag.compile(outputs, carry=case.t, passes=() if seed % 32 > 2 else None, backend="numpy")
+    program = ag.compile(outputs, carry=case.t, passes=() if seed % 80 > 2 else None, backend="numpy")
     cuts = [*sorted(int(i) for i in rng.integers(0, n + 1, size=2)), n]
     parts = pieces(graph, feeds, cuts, case.t)
-    for found, _ in (run(program, parts), *([run(unrolled(graph, case.t), parts)] if seed % 64 == 2 else [])):
+    for found, _ in (run(program, parts), *([run(unrolled(graph, case.t), parts)] if seed % 80 == 2 else [])):
         for i, expected in enumerate(want):
             assert np.allclose(joined(program, found, i, case.t), expected, rtol=1e-9, atol=1e-10), (seed, cuts)
 
