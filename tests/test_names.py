@@ -261,6 +261,22 @@ def test_what_a_function_calls_is_not_what_it_calls_its_variables(tmp_path: Path
         assert [equation for _, equation in program.profile(x=X).rows] == [f"{name}_1[t] = {name}(x)"]
 
 
+def labelled(x: Any, *, note: str) -> Any:
+    return x * len(note)
+
+
+@pytest.mark.parametrize("note", HOSTILE[::9])
+def test_texts_of_operations_are_literals(note: str, tmp_path: Path) -> None:
+    op = ag.defop("labelled", shape=lambda x, *, note: x, forward=labelled, vjp=lambda g, y, x, *, note: (g * len(note),))
+    y = op(ag.input("x", (2,), over=ag.Axis("t")), note=note)
+    program = ag.compile(y, backend="numpy")
+    close(program(x=X), [X * len(note)])
+    namespace: dict[str, Any] = {}
+    exec(program.save_source(tmp_path / "saved.py").read_text(encoding="utf-8"), namespace)
+    close(namespace["program"](4, np.float64)(X), [X * len(note)])
+    assert all(map(printable, (program.source, str(ag.Graph(y)), str(program.schedule))))
+
+
 # -- terminals --------------------------------------------------------------------------------------------------------
 
 
