@@ -8,12 +8,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from autograd_seq.emit.arrays import tuple_code
 from autograd_seq.emit.native_fuse import DIMS
 from autograd_seq.emit.native_places import ZERO, Entry, Place, entry
 from autograd_seq.node import Node
 
 if TYPE_CHECKING:
     from autograd_seq.emit.native import NativeWriter
+
+
+Loops = list[tuple[str, str]]
+"""Loops, the outermost first: a variable and how far it runs, each."""
 
 
 def added(total: str, code: str, node: Node) -> str:
@@ -39,7 +44,13 @@ def reduction(w: NativeWriter, node: Node) -> None:
         dims = tuple(ZERO if k in gone else p for k, p in enumerate(places))
     else:
         dims = tuple(p for k, p in enumerate(places) if k not in gone)
-    with w.loops([*w.lifted(lifted), *kept]):
+    dense = [var for _, var, _ in loops]
+    inner = dense or [w.var[a] for a in w.storage.order if a in x.axes and a not in stepping]
+    keep = [*w.lifted(lifted), *kept]
+    if kind == "sum" and inner and inner[-1] in [var for var, _ in keep]:
+        _sums(w, node, over, keep, Entry(node, w.here(node), dims), places)
+        return
+    with w.loops(keep):
         w.registers = {}
         part = _Part(w, node, x, over, places, Entry(node, w.here(node), dims))
         if kind == "sum":
@@ -53,6 +64,20 @@ def reduction(w: NativeWriter, node: Node) -> None:
         w.registers = {}
 
 
+def _sums(w: NativeWriter, node: Node, over: Loops, keep: Loops, out: Entry, places: tuple[Place, ...]) -> None:
+    """Write many sums side by side, for what is kept runs along memory: one after another would jump from term to term."""
+    x, name, here = node.inputs[0], w.names.new("sums"), ", ".join(var for var, _ in keep)
+    w.allocate(name, tuple_code([n for _, n in keep]), "np.float64" if node.dtype is float else "np.int64")
+    with w.loops(keep):
+        w.line(f"{w.argument(name)}[{here}] = 0")
+    with w.loops([*over, *keep]):
+        w.registers = {}
+        w.line(f"{name}[{here}] += {w.value(x, {a: Place(w.var[a]) for a in x.axes}, places)}")
+    with w.loops(keep):
+        w.line(f"{w.element(out)} = {name}[{here}]")
+    w.registers = {}
+
+
 @dataclass
 class _Part:
     """A reduction for one entry of its result; ``over`` are the loops that it runs over."""
@@ -60,7 +85,7 @@ class _Part:
     w: NativeWriter
     node: Node
     x: Node
-    over: list[tuple[str, str]]
+    over: Loops
     places: tuple[Place, ...]
     out: Entry
 

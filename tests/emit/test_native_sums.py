@@ -1,0 +1,31 @@
+"""Native sums of what lies side by side: as exact as sums of each by itself, of floats and of whole numbers, in loops too."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import autograd_seq as ag
+
+pytest.importorskip("numba")
+
+
+def test_sums_over_axes_and_leading_dimensions() -> None:
+    t, b = ag.Axis("t"), ag.Axis("b")
+    x, k = ag.input("x", (3, 4), over=(t, b)), ag.input("k", (5,), over=(t, b), dtype=int)
+    h = ag.state("h", (4,), over=(t, b))
+    h[t] = ag.tanh(0.5 * h[t - 1] + ag.sum(x * h[t - 1], axis=0))
+    outs = [ag.sum(x * x, over=t), ag.sum(x, over=(t, b)), ag.sum(x[0, 0], over=t), ag.sum(k, over=t), h, ag.sum(h, over=b)]
+    rng = np.random.default_rng(0)
+    feeds = {"x": rng.normal(size=(6, 2, 3, 4)), "k": rng.integers(-9, 9, (6, 2, 5))}
+    for got, want in zip(ag.compile(outs, backend="numba")(**feeds), ag.Graph(*outs).evaluate(**feeds), strict=True):
+        assert got.dtype == want.dtype
+        np.testing.assert_allclose(got, want, rtol=1e-12, atol=1e-13)
+
+
+def test_long_sums_of_single_precision() -> None:
+    t = ag.Axis("t")
+    x = ag.input("x", (3,), over=t)
+    feed = np.random.default_rng(0).uniform(size=(100_000, 3)).astype(np.float32)
+    got = ag.compile(ag.sum(x * 1.0, over=t), backend="numba")(x=feed)[0]
+    np.testing.assert_allclose(got, feed.astype(np.float64).sum(0), rtol=2e-7)
