@@ -38,6 +38,7 @@ def test_the_quickstart_is_short_and_runs_as_it_stands(tmp_path):
     assert (tmp_path / "rnn.png").read_bytes()[:4] == b"\x89PNG"
 
 
+@pytest.mark.night  # `.ci/run` asks mypy by day
 def test_type_checkers_pass_the_quickstart_as_it_stands(tmp_path):
     pytest.importorskip("mypy")
     (tmp_path / "quickstart.py").write_text(BLOCKS[0] + "names: list[str] = [p.name for p in (x, U, y)]\n"
