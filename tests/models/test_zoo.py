@@ -6,7 +6,7 @@ its gradients). The unrolled graph is held to it; the other runners are held to 
 they run on other data.
 
 Native programs run as plain Python, some of them as native code as well. A night compiles all of them and runs everything
-that is sampled here by day::
+that is sampled by day (the mark ``night``)::
 
     AUTOGRAD_SEQ_NIGHT=1 python -m pytest tests/models
 
@@ -22,24 +22,38 @@ from typing import Any
 import numpy as np
 import pytest
 from zoo import MODELS, Case
-from zoo.judge import BY_DAY, LENGTHS, NIGHT, alike, case, chosen, direction, in_turn, near, position, true, truth, unrolled
+from zoo.judge import BATCHES, DEEP, LENGTHS, alike, by_day, case, direction, near, position, true, truth, unrolled
 from zoo.plain import slopes
 
 import autograd_seq as ag
 
-BATCHES = (None, 1, 3)
-PAIRS = [(name, batch) for name in MODELS for batch in BATCHES if name in BY_DAY or batch is None]
-RAGGED = [(name, way) for way, of in (("numpy", 2), ("unrolled", 4), ("numba", 4)) for name in chosen(way, of)]
+COMPILED = (
+    "chain_crf",
+    "ctc",
+    "language_model",
+    "leaky_integrate_and_fire",
+    "min_gru",
+    "self_attention",
+    "soft_dtw",
+    "grid_rnn",
+)
+"""The models that are compiled by day, in one width and with or without a batch, in turn."""
 
 
-def models(names: list[str]) -> Any:
-    return pytest.mark.parametrize("name", names)
+def late(*values: Any, unless: bool) -> Any:
+    """Return a case, for the night unless something holds."""
+    return pytest.param(*values, marks=() if unless else pytest.mark.night)
+
+
+def models(what: str, of: int = 2) -> Any:
+    """All models, all but one in so many at night."""
+    return pytest.mark.parametrize("name", [late(name, unless=by_day(name, what, of)) for name in MODELS])
 
 
 # -- whole sequences --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("name", "batch"), PAIRS)
+@pytest.mark.parametrize(("name", "batch"), [late(n, b, unless=n not in DEEP or b is None) for n in MODELS for b in BATCHES])
 def test_unrolled(name: str, batch: int | None):
     """Where every other runner begins: against plain loops, and alive everywhere."""
     of = case(name, batch)
@@ -49,16 +63,16 @@ def test_unrolled(name: str, batch: int | None):
     assert dead == [*of.entry.dead] and 1e-3 < top < 1e4, (dead, top)
 
 
-@models(chosen("adjoint"))
+@models("adjoint")
 def test_the_adjoint_graph(name: str):
     of = case(name, None)
     alike(of, ag.Graph(of.gradients()).evaluate(**of.feeds), unrolled(name, None), 1e-11, "adjoint graph")
 
 
-@models([*MODELS])
+@pytest.mark.parametrize("name", [*MODELS])
 def test_numpy(name: str):
     """Without a batch, and with one program for batches of one and of three; in both widths."""
-    for sizes in ((None,), (3, 1, 3)) if name in BY_DAY else ((None,),):
+    for sizes in ((None,), (3, 1, 3)) if name not in DEEP else ((None,),):
         of = case(name, sizes[0])
         program = ag.compile(of.gradients(), backend="numpy")
         for batch in sizes:
@@ -70,9 +84,9 @@ def test_numpy(name: str):
         alike(of, got, want, 2e-4, f"batch {batch}, float32")
 
 
-@models(chosen("native"))
+@models("native")
 def test_native_in_python(name: str, in_python):
-    for sizes in ((None,), (3, 1)) if NIGHT else ((None,),) if in_turn(name, "one") else ((3, 1),):
+    for sizes in ((None,), (3, 1)):
         program = ag.compile(case(name, sizes[0]).gradients(), backend="numba")
         for batch in sizes:
             of = case(name, batch)
@@ -80,25 +94,16 @@ def test_native_in_python(name: str, in_python):
                 alike(of, program(**of.feeds), unrolled(name, batch), 1e-10, f"native, batch {batch}")
 
 
-WIDTHS = (np.float64, np.float32)
-BY_DAY_COMPILED = [
-    "chain_crf",
-    "ctc",
-    "language_model",
-    "leaky_integrate_and_fire",
-    "min_gru",
-    "self_attention",
-    "soft_dtw",
-    "grid_rnn",
-]
-COMPILED = (
-    [(name, batch, width) for name in MODELS for batch in (None, 3) for width in WIDTHS]
-    if NIGHT
-    else [(name, (None, 3)[k // 2 % 2], WIDTHS[k % 2]) for k, name in enumerate(BY_DAY_COMPILED)]
+def in_turn(name: str, batch: int | None, width: Any) -> bool:
+    """Tell whether this is compiled by day."""
+    k = COMPILED.index(name) if name in COMPILED else None
+    return k is not None and batch == (None, 3)[k // 2 % 2] and width is (np.float64, np.float32)[k % 2]
+
+
+@pytest.mark.parametrize(
+    ("name", "batch", "width"),
+    [late(n, b, w, unless=in_turn(n, b, w)) for n in MODELS for b in (None, 3) for w in (np.float64, np.float32)],
 )
-
-
-@pytest.mark.parametrize(("name", "batch", "width"), COMPILED)
 def test_native(name: str, batch: int | None, width: Any, numba_cache):
     """Compiled, some in each width."""
     of, want = case(name, batch), unrolled(name, batch)
@@ -160,18 +165,18 @@ def in_pieces(of: Case, backend: str) -> None:
     near(whole(of, losses), truth(of.entry.name, of.sketch.B)[0], 1e-10, (of.entry.name, backend, "pieces"))
 
 
-@models(chosen("pieces"))
+@models("pieces")
 def test_pieces(name: str):
     in_pieces(case(name, 3), "numpy")
 
 
-@models(chosen("native pieces", 4))
+@models("native pieces", 4)
 def test_pieces_native(name: str, in_python):
     with np.errstate(all="ignore"):
         in_pieces(case(name, None), "numba")
 
 
-@pytest.mark.parametrize(("name", "batch"), [(n, b) for b in (None, 3) for n in chosen(f"stream {b}")])
+@pytest.mark.parametrize(("name", "batch"), [late(n, b, unless=by_day(n, f"stream {b}")) for n in MODELS for b in (None, 3)])
 def test_stream(name: str, batch: int | None):
     """A step at a time, parameters bound for the batch."""
     of = case(name, batch)
@@ -187,7 +192,7 @@ def test_stream(name: str, batch: int | None):
     near(whole(of, losses), truth(name, batch)[0], 1e-10, (name, "stream"))
 
 
-@models(chosen("vmap"))
+@models("vmap")
 def test_vmap(name: str):
     """The model of one sequence for a batch is the model of a batch."""
     one, many = case(name, None), case(name, 3)
@@ -226,7 +231,10 @@ def padded(of: Case, cut: dict[str, list[int]]) -> dict[str, Any]:
     return out
 
 
-@pytest.mark.parametrize(("name", "backend"), RAGGED)
+@pytest.mark.parametrize(
+    ("name", "backend"),
+    [late(n, way, unless=by_day(n, way, of)) for n in MODELS for way, of in (("numpy", 2), ("unrolled", 4), ("numba", 4))],
+)
 def test_lengths(name: str, backend: str, in_python):
     """Sequences of their own lengths, with NaN in the padding, are what each is alone."""
     of = case(name, 3)

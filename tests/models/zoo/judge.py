@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zlib
 from functools import cache
 from itertools import product
@@ -15,21 +14,14 @@ from zoo.model import Case
 from zoo.plain import slopes
 from zoo.recurrent import CELLS
 
-NIGHT = os.environ.get("AUTOGRAD_SEQ_NIGHT", "") not in ("", "0")
 LENGTHS = {"t": [7, 1, 4], "u": [2, 5, 3]}
 DEEP = ["_".join(cells) for cells in product(CELLS, repeat=3)]
-BY_DAY = [name for name in MODELS if NIGHT or name not in DEEP]
-"""All but the stacks of three."""
+BATCHES = (None, 1, 3)
 
 
-def in_turn(name: str, what: str, of: int = 2) -> bool:
-    """Choose one model in so many, and of the stacks of three one in ten; at night all of them."""
-    return NIGHT or zlib.crc32(f"{name} {what}".encode()) % (10 if name in DEEP else of) == 0
-
-
-def chosen(what: str, of: int = 2) -> list[str]:
-    """Return the models that a runner runs: by day some of them, others in each runner."""
-    return [name for name in MODELS if in_turn(name, what, of)]
+def by_day(name: str, what: str, of: int = 2) -> bool:
+    """Choose one model in so many, others in each runner, and of the stacks of three one in ten."""
+    return zlib.crc32(f"{name} {what}".encode()) % (10 if name in DEEP else of) == 0
 
 
 def position(of: Case, name: str) -> int | None:
