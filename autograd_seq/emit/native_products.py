@@ -15,7 +15,7 @@ from autograd_seq.emit.native_kernel import DEPTH, ROWS
 from autograd_seq.emit.native_places import Entry, Place, entry
 from autograd_seq.node import CONSTANT, Node
 from autograd_seq.ops.leaf import INPUT, PARAM
-from autograd_seq.plan.views import root
+from autograd_seq.plan.views import is_view, root
 
 if TYPE_CHECKING:
     from autograd_seq.emit.native import NativeWriter
@@ -195,11 +195,17 @@ def target(w: NativeWriter, node: Node, labels: str, stepping: set[Axis]) -> Str
 
 def strided(w: NativeWriter, x: Node, labels: str, stepping: set[Axis]) -> Strided | None:
     """Return an operand as it lies in memory; ``None`` if it does not lie there at even distances."""
-    at = {a: Place(w.var[a]) for a in x.axes}
-    return _laid_out(w, entry(x, at, tuple(Place(DIMS[k]) for k in range(len(labels))), w.size), labels, stepping)
+    at, dims = {a: Place(w.var[a]) for a in x.axes}, tuple(Place(DIMS[k]) for k in range(len(labels)))
+    whole = x
+    while whole.op.name == "reshape" and is_view(whole):
+        whole = whole.inputs[0]
+    if whole is not x and not is_view(whole):  # its entries lie one behind the other, whatever shape they are seen in
+        return _laid_out(w, Entry(whole, at, dims), labels, stepping, x.shape)
+    return _laid_out(w, entry(x, at, dims, w.size), labels, stepping)
 
 
-def _laid_out(w: NativeWriter, e: Entry, labels: str, stepping: set[Axis]) -> Strided | None:
+def _laid_out(w: NativeWriter, e: Entry, labels: str, stepping: set[Axis],
+              shape: tuple[int, ...] | None = None) -> Strided | None:  # fmt: skip
     n, home = e.node, w.storage.homes.get(e.node)
     axes: tuple[Axis, ...] = ()
     halo: dict[Axis, tuple[int, int]] = {}
@@ -215,7 +221,7 @@ def _laid_out(w: NativeWriter, e: Entry, labels: str, stepping: set[Axis]) -> St
         return None
     places = [*(e.at[a].moved(halo.get(a, (0, 0))[0]) for a in axes), *e.dims]
     lengths: list[list[Length]] = [[_length(w, a), (sum(halo.get(a, (0, 0))), ())] for a in axes]
-    lengths += [[(d, ()), (0, ())] for d in n.shape]
+    lengths += [[(d, ()), (0, ())] for d in (n.shape if shape is None else shape)]
     label: dict[str, Label] = {DIMS[k]: c for k, c in enumerate(labels)}
     label |= {w.var[a]: a for a in w.axes if a not in stepping}
     strides: dict[Label, Length] = dict.fromkeys([*labels, *(a for a in e.at if a not in stepping)], (0, ()))

@@ -3,7 +3,7 @@
 CPU time of one thread, in turns, medians: ``OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 python tests/benchmarks/backends.py``.
 What has been measured is kept in a file (``--keep``), line by line, so that a run that was interrupted goes on where it ended.
 As a processor without AVX-512 computes: ``--as haswell``, with vectors of 32 bytes here and in the library; ``--as nehalem``,
-with 16. ``--peers`` adds others on the workloads. ``--only rnn`` takes those that are so called.
+with 16. ``--peers`` adds others on the workloads, and PyTorch to attention. ``--only rnn`` takes those that are so called.
 """
 
 from __future__ import annotations
@@ -98,6 +98,8 @@ def peers(name: str) -> dict[str, Step]:
     from autograd_seq.bench.peers import PEERS
     from autograd_seq.bench.work import GATES, Workload, make
 
+    if name == "attention heads":
+        return torchs()
     cell, _, size = name.partition(" ")
     if cell not in GATES:
         return {}
@@ -111,6 +113,24 @@ def peers(name: str) -> dict[str, Step]:
         if made is not None:
             out[peer] = made.step
     return out
+
+
+def torchs(d: int = 64, heads: int = 4) -> dict[str, Step]:
+    """Return the step of multi-head attention in PyTorch, by its own function."""
+    try:
+        import torch
+    except ImportError:
+        return {}
+    torch.set_num_threads(1)
+    x, params = torch.randn(8, 128, d), [(torch.randn(d, d) / d**0.5).requires_grad_() for _ in range(4)]
+
+    def step() -> object:
+        q, k, v = ((x @ w.T).view(8, 128, heads, d // heads).transpose(1, 2) for w in params[:3])
+        y = torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+        o = y.transpose(1, 2).reshape(8, 128, d) @ params[3].T
+        return torch.autograd.grad((o * o).sum(), params)
+
+    return {"torch": step}
 
 
 # -- what is measured ---------------------------------------------------------------------------------------------------------

@@ -29,3 +29,17 @@ def test_long_sums_of_single_precision() -> None:
     feed = np.random.default_rng(0).uniform(size=(100_000, 3)).astype(np.float32)
     got = ag.compile(ag.sum(x * 1.0, over=t), backend="numba")(x=feed)[0]
     np.testing.assert_allclose(got, feed.astype(np.float64).sum(0), rtol=2e-7)
+
+
+def test_a_product_in_a_loop_reads_a_value_in_another_shape() -> None:
+    """It is the product that all others are: no loop divides places by lengths."""
+    t, b = ag.Axis("t"), ag.Axis("b")
+    x, w, h = ag.input("x", (2, 6), over=(t, b)), ag.param("W", (12, 12)), ag.state("h", (2, 6), over=(t, b))
+    h[t] = ag.tanh(x + ag.reshape(w @ ag.reshape(h[t - 1], (12,)), (2, 6)))
+    c = ag.tanh(h) * 0.5
+    loss = ag.sum(ag.sum(ag.sin(w @ ag.reshape(c, (12,)))), over=(t, b))
+    rng = np.random.default_rng(0)
+    feeds = {"x": rng.normal(size=(5, 3, 2, 6)), "W": rng.normal(size=(12, 12)) / 4}
+    got, want = (ag.value_and_grad(loss, [w, x], backend=backend)(**feeds) for backend in ("numba", "numpy"))
+    for name in ("W", "x"):
+        np.testing.assert_allclose(got[1][name], want[1][name], rtol=1e-10, atol=1e-12)
