@@ -12,15 +12,16 @@ from contextlib import contextmanager
 from typing import Any
 
 from autograd_seq.axes import Axis
+from autograd_seq.emit.native_cut import function_of, parts
 from autograd_seq.emit.native_fuse import Fill, Pass, Statement, Steps, Unit, dims_of, nodes_of, operand_dims
-from autograd_seq.emit.native_memory import MANY, Memory
+from autograd_seq.emit.native_memory import KINDS, MANY, Memory
 from autograd_seq.emit.native_ops import expression
 from autograd_seq.emit.native_places import At, Entry, Place, entry
 from autograd_seq.emit.native_products import contraction
 from autograd_seq.emit.native_reduce import added, reduction
+from autograd_seq.emit.native_rows import rows_outside
 from autograd_seq.emit.native_share import is_number, is_product, share, stored
 from autograd_seq.graph.graph import Graph
-from autograd_seq.graph.order import rows
 from autograd_seq.names import shown
 from autograd_seq.node import Node
 from autograd_seq.ops.leaf import INPUT
@@ -101,8 +102,13 @@ class NativeWriter(Memory):
         if not units:
             return
         self.arguments, self.addresses, self.lines, self.depth, self.numbers, self.loads = {}, {}, [], 1, {}, {}
+        starts, whole = [], []
         for unit in units:
+            starts.append(len(self.lines))
+            before = len(self.numbers)
             self.unit(unit)
+            whole.append(len(self.numbers) == before)  # numbers that others read are variables of the function itself
+        self._cut(starts, whole)
         name = self.names.new(f"native_{len(self.natives) + 1}")
         self.natives.append(name)
         text = ["@native", f"def {name}({', '.join(self.arguments)}):", *self.loaded(), *self.lines]
@@ -139,7 +145,7 @@ class NativeWriter(Memory):
         elif isinstance(unit, Pass):
             self._pass(unit)
         elif isinstance(unit, Fill):
-            self._rows_outside(unit.shift)
+            rows_outside(self, unit.shift)
         else:
             self.say(unit.node)
             if is_product(self.fusion, unit.node):
@@ -167,12 +173,25 @@ class NativeWriter(Memory):
             self.line(f"# {self.equations.line(node)}")
         self.around.append(unit)
         with self.loops([(self.var[loop.axis], self.argument(self.size[loop.axis]))], loop.direction):
-            start = len(self.lines)
-            for part in unit.body:
-                self.unit(part)
+            start, starts = len(self.lines), []
+            for inner in unit.body:
+                starts.append(len(self.lines) - self.before[0][0])  # lines may be put before the outermost loop
+                self.unit(inner)
+            self._cut([self.before[0][0] + at for at in starts], [True] * len(starts))
             if all(line.lstrip().startswith("#") for line in self.lines[start:]):
                 self.line("pass")
         self.around.pop()
+
+    def _cut(self, starts: Sequence[int], whole: Sequence[bool]) -> None:
+        """Make functions of parts of what was just written, if it is long."""
+        kinds = {name: self.addresses.get(name, "int") for name in self.arguments}
+        kinds |= {self.var[u.loop.axis]: "int" for u in self.around}
+        kinds |= dict.fromkeys(self.loads.values(), "real")
+        kinds |= {code: KINDS[n.dtype] for n, code in self.numbers.items() if code.isidentifier()}
+        for first, stop in reversed(parts(starts, whole, len(self.lines))):
+            name = self.names.new(f"part_{len(self.bundle.sources) + 1}")
+            self.bundle.sources[name], call = function_of(name, self.lines[first:stop], self.depth, kinds)
+            self.lines[first:stop] = ["    " * self.depth + call]
 
     def once_before(self, code: str) -> None:
         """Write a line before the outermost loop around."""
@@ -209,7 +228,7 @@ class NativeWriter(Memory):
         found = {s: f"{many}[{k}]" for k, s in enumerate(floats)} if many else {}
         if many:
             self.work.append(f"{many} = empty({len(floats)}, np.float64)")
-            self.pointer(many)
+            self.pointer(many, "double")
             self.run.append(f"{many}.fill(0)")
         for s in some:
             if s not in found:
@@ -317,33 +336,6 @@ class NativeWriter(Memory):
                 conditions.append(f"({p.code} - {reach.start}) % {abs(reach.step)} == 0")
         code = self.value(x, at, operand_dims(node, x, dims)) if 0 not in x.shape else "0"
         return f"({code} if {' and '.join(conditions)} else {'real(0)' if node.dtype is float else 0})" if conditions else code
-
-    # -- rows outside of the steps --------------------------------------------------------------------------------------------
-
-    def _rows_outside(self, node: Node) -> None:
-        axis, by = node.attrs["axis"], node.attrs["by"]
-        side, home = "init" if by > 0 else "final", self.storage.homes[root(node)]
-        if (home, axis, side) in self.filled:
-            return
-        self.filled.add((home, axis, side))
-        bound, given = (None, ()) if node.attrs["outside"] == "zero" else rows(node.inputs[0], axis, side)
-        if bound is None and not home.ring:
-            return  # zeros that are there already
-        reach = max(abs(b) for r in self.storage.reads[home.node] for a, b in r.shifts if a is axis)
-        count = reach if home.ring else home.halo[axis][0 if by > 0 else 1]
-        stepping = {u.loop.axis for u in self.around}
-        axes = [a for a in home.axes if a is not axis and a not in stepping]
-        with self.loops([*self.lifted(axes), *self.inner(home.node.shape)]):
-            for j in range(count):
-                where = Place(None, 1, j - count) if by > 0 else Place(self.argument(self.size[axis]), 1, j)
-                place = {**self.here(home.node), axis: where}
-                target = self.element(Entry(home.node, place, dims_of(home.node.shape)))
-                code = "0"
-                if bound is not None:
-                    row = given[0] if bound.rows is None else given[j - count] if by > 0 else given[j]
-                    self.registers = {}
-                    code = self.value(row, {a: Place(self.var[a]) for a in row.axes}, dims_of(home.node.shape))
-                self.line(f"{target} = {code}")
 
 
 __all__ = ["ALL_NATIVE", "NativeWriter"]

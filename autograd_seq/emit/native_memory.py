@@ -22,11 +22,14 @@ from autograd_seq.plan.storage import Home, Storage
 from autograd_seq.plan.views import root
 
 PROVIDED = [
-    "native", "inline", "fast_exp", "fast_tanh", "fast_sigmoid", "fast_softplus", "fast_erf", "row_sum",
+    "native", "part", "inline", "fast_exp", "fast_tanh", "fast_sigmoid", "fast_softplus", "fast_erf", "row_sum",
     "row_top", "plus", "pack", "matrix_product", "step_product", "packed_size", "start",
 ]  # fmt: skip
 """What native functions are given by name, besides NumPy."""
 
+
+KINDS = {float: "real", int: "int", bool: "bool"}
+"""What numbers are called where a function says what it takes."""
 
 MANY = 8
 """From so many on, numbers that are fed, returned or added up lie in one array: each argument and variable takes time."""
@@ -42,7 +45,7 @@ class Memory(Writer):
         self.var = {a: self.names.new(a.name) for a in self.axes}
         self.fusion = Fusion(storage, self.size, self.var)
         self.arguments: dict[str, None] = {}
-        self.addresses: dict[str, None] = {}  # arguments that are arrays
+        self.addresses: dict[str, str] = {}  # arguments that are arrays, and of what
         self.fresh: set[Node] = set()
         self.straight: set[str] = set()  # feeds that are contiguous
         self.given_parts: dict[Node, list[list[range]]] = {}  # of results, what is returned as it is
@@ -74,9 +77,9 @@ class Memory(Writer):
             self.arguments.setdefault(name)
         return name
 
-    def pointer(self, name: str) -> str:
+    def pointer(self, name: str, kind: str = "real") -> str:
         """Let an array be an argument of the function, and return its name, under which the function has its address."""
-        self.addresses.setdefault(name)
+        self.addresses[name] = f"{kind}*"
         return self.argument(name)
 
     def loaded(self) -> list[str]:
@@ -133,7 +136,8 @@ class Memory(Writer):
     def _number(self, n: Node, dims: Sequence[str]) -> str:
         value = np.asarray(n._value)
         if value.shape:
-            return f"{self.pointer(self.array(n).code)}[{flat(list(zip(dims, map(str, value.shape), strict=True)))}]"
+            at = flat(list(zip(dims, map(str, value.shape), strict=True)))
+            return f"{self.pointer(self.array(n).code, KINDS[n.dtype])}[{at}]"
         number = value.item()
         if isinstance(number, float) and not np.isfinite(number):
             return f"real({'np.nan' if number != number else 'np.inf' if number > 0 else '-np.inf'})"
@@ -146,13 +150,13 @@ class Memory(Writer):
             self.straight.add(name)
             if n.axes or n.shape:
                 self.run.insert(0, f"{name} = ascontiguousarray({name})")
-        return name if n in self.packed else self.pointer(name)
+        return name if n in self.packed else self.pointer(name, KINDS[n.dtype])
 
     def base(self, n: Node) -> str:
         """Return the array of a computed node, rows outside of its steps included."""
         home: Home = self.storage.homes[n]
         if home.buffer is not None:
-            return self.pointer(self.allocated(home))
+            return self.pointer(self.allocated(home), KINDS[n.dtype])
         name = self.array(n).code
         if n not in self.fresh:
             self.fresh.add(n)
@@ -163,7 +167,7 @@ class Memory(Writer):
                 self.run.append(f"{name} = empty({tuple_code(lengths)}, {self.width(n)})")
             else:  # what a NumPy statement left may be a view, or a number
                 self.run.append(f"{name} = {'ascontiguousarray' if lengths else 'array'}({name}, {self.width(n)})")
-        return name if n in self.packed else self.pointer(name)
+        return name if n in self.packed else self.pointer(name, KINDS[n.dtype])
 
     def _returned(self, node: Node, declared: Sequence[Axis]) -> str:
         """Return the code of an output; results that native code wrote into arrays of this call are the caller's already."""
@@ -205,4 +209,4 @@ def _is_number(n: Node) -> bool:
     return n.dtype is float and not n.axes and not n.shape
 
 
-__all__ = ["MANY", "PROVIDED", "Memory"]
+__all__ = ["KINDS", "MANY", "PROVIDED", "Memory"]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from autograd_seq.emit.arrays import tuple_code
 from autograd_seq.emit.native_fuse import DIMS
+from autograd_seq.emit.native_memory import flat
 from autograd_seq.emit.native_places import ZERO, Entry, Place, entry
 from autograd_seq.node import Node
 
@@ -66,10 +67,11 @@ def reduction(w: NativeWriter, node: Node) -> None:
 
 def _sums(w: NativeWriter, node: Node, over: Loops, keep: Loops, out: Entry, places: tuple[Place, ...]) -> None:
     """Write many sums side by side, for what is kept runs along memory: one after another would jump from term to term."""
-    x, name, here = node.inputs[0], w.names.new("sums"), ", ".join(var for var, _ in keep)
+    x, name = node.inputs[0], w.pointer(w.names.new("sums"), "double" if node.dtype is float else "int")
+    here = flat(keep)
     w.allocate(name, tuple_code([n for _, n in keep]), "np.float64" if node.dtype is float else "np.int64")
     with w.loops(keep):
-        w.line(f"{w.argument(name)}[{here}] = 0")
+        w.line(f"{name}[{here}] = 0")
     with w.loops([*over, *keep]):
         w.registers = {}
         w.line(f"{name}[{here}] += {w.value(x, {a: Place(w.var[a]) for a in x.axes}, places)}")

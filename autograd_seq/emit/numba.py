@@ -86,7 +86,10 @@ def compiled(emitted: Emitted, width: str) -> Any:
         made._cache = Stored(f"{tools['key']}\n{text}\n{function.__name__}")
         return made
 
-    program = sources.executed(text, name, {**tools["names"], "native": native, **emitted.foreign})
+    def part(kinds: str) -> Any:
+        return lambda function: tools["part"](function, kinds.split(", "), f"{tools['key']}\n{text}")
+
+    program = sources.executed(text, name, {**tools["names"], "native": native, "part": part, **emitted.foreign})
     if emitted.constants:
         return lambda *sizes: program(*sizes, emitted.constants)
     return program
@@ -148,7 +151,15 @@ def _made(numba: Any, width: str) -> dict[str, Any]:
     step.compile(whole)
     step.disable_compile()
     names["step_product"] = step
-    return {"names": names, "native": numba.njit(**flags), "key": key}
+    kinds: dict[str, Any] = {"real": row.dtype, "int": n, "bool": numba.boolean, "real*": row}
+    kinds |= {"double*": numba.types.CPointer(numba.float64)}
+    kinds |= {"int*": numba.types.CPointer(n), "bool*": numba.types.CPointer(numba.uint8)}
+
+    def part(function: Any, given: list[str], unique: str) -> Any:
+        mark = hashlib.sha256(unique.encode()).hexdigest()
+        return _by_address(numba, numba.void(*(kinds[k] for k in given)), function, f"{function.__name__}_{mark}", flags)
+
+    return {"names": names, "native": numba.njit(**flags), "part": part, "key": key}
 
 
 def _by_address(numba: Any, signature: Any, function: Any, unique: str, flags: dict[str, Any]) -> Any:

@@ -14,7 +14,7 @@ from random_programs import Program, check
 
 import autograd_seq as ag
 from autograd_seq.bench.work import Workload, make, ours
-from autograd_seq.emit import backends, native_products
+from autograd_seq.emit import backends, native_cut, native_products
 from autograd_seq.emit import numba as backend
 from autograd_seq.emit.native_memory import Memory
 
@@ -207,6 +207,29 @@ def test_labels_that_are_read_again_a_step_later(model, numba_cache):
         assert np.allclose(got, want, rtol=1e-12, atol=1e-12)
     with pytest.raises(ag.FeedError, match=r"(?s)F201.*expected 0"):
         step(**{**feeds, "y": feeds["y"] - 1})
+
+
+@pytest.mark.parametrize("seed", range(2, COUNT, 12))
+def test_programs_in_small_parts(seed, in_python, monkeypatch):
+    """A part is a function: it must be given all that it reads."""
+    monkeypatch.setattr(native_cut, "LONG", 2)
+    monkeypatch.setattr(native_cut, "PART", 1)
+    case = Program(seed)
+    program = ag.compile(case.outputs, backend="numba")
+    with np.errstate(all="ignore"):
+        check(case, program(**case.fed(ag.Graph(case.outputs))), case.expected(), "native, in parts")
+
+
+def test_a_compiled_program_in_parts(numba_cache, monkeypatch):
+    monkeypatch.setattr(native_cut, "LONG", 10)
+    monkeypatch.setattr(native_cut, "PART", 4)
+    outputs, feeds = linear_chain()
+    step = ag.compile(outputs, backend="numba")
+    assert step.source.count("@part") >= 3 and "@part" in step.source.partition("@native")[0]
+    want = ag.Graph(outputs).unroll(t=len(feeds["y"])).evaluate(**feeds)
+    for _ in range(2):
+        for got, exact in zip(step(**feeds), want, strict=True):
+            assert np.allclose(got, exact, rtol=1e-12, atol=1e-12)
 
 
 def test_what_has_no_native_form_runs_in_numpy_and_the_schedule_says_so(in_python):

@@ -53,6 +53,7 @@ def interpreted(emitted: Any, width: str) -> Any:
 
     names: dict[str, Any] = {
         "np": np, "math": math, "real": np.dtype(width).type, "inline": same, "native": same,
+        "part": lambda kinds: same,
         "row_sum": lambda row, at, n: np.sum(row[at : at + n]),
         "row_top": lambda row, at, n: np.nanmax(row[at : at + n], initial=-np.inf),
         "start": start, "plus": lambda total, x: total + x, "pack": pack, "matrix_product": matrix_product,

@@ -1,0 +1,68 @@
+"""Long native functions in parts: what numba takes to compile a function grows faster than its lines do.
+
+A part is what stands between two units of a function, or of the body of a loop; it becomes a function of its own, of
+addresses and numbers alone, which is compiled apart and called where it lies. Where a step of a loop takes so many lines,
+a call takes no time beside it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+LONG = 200
+"""A function, or the body of a loop, is cut if it has more lines than this."""
+PART = 100
+"""Units are put together until a part has so many lines."""
+
+_WORD = re.compile(r"[^\W\d]\w*")
+
+
+def parts(starts: Sequence[int], whole: Sequence[bool], stop: int) -> list[tuple[int, int]]:
+    """Return the lines that become parts, as (first, behind the last).
+
+    Args:
+        starts: where each unit begins.
+        whole: for each, whether it can be part of a part.
+        stop: the line behind the last unit.
+
+    Example:
+        >>> parts([0, 90, 150, 160], [True, True, False, True], 300)
+        [(0, 150), (160, 300)]
+        >>> parts([0, 20], [True, True], 40)
+        []
+    """
+    if not starts or stop - starts[0] <= LONG:
+        return []
+    found: list[tuple[int, int]] = []
+    first: int | None = None
+    for start, fits, end in zip(starts, whole, [*starts[1:], stop], strict=True):
+        if not fits:
+            found += [(first, start)] if first is not None else []
+            first = None
+            continue
+        first = start if first is None else first
+        if end - first >= PART:
+            found.append((first, end))
+            first = None
+    found += [(first, stop)] if first is not None else []
+    return [(a, b) for a, b in found if b - a >= PART // 4]
+
+
+def function_of(name: str, lines: Sequence[str], depth: int, kinds: Mapping[str, str]) -> tuple[str, str]:
+    """Return the text of a part, and its call.
+
+    Args:
+        name: what it is to be called.
+        lines: its lines, as they are indented where they stand.
+        depth: how far that is.
+        kinds: what it may read from outside, with its kind: ``"real"``, ``"int"``, ``"bool"``, or of an array ``"real*"``.
+    """
+    words = {word for line in lines for word in _WORD.findall(line.partition("#")[0])}
+    given = {word: kind for word, kind in kinds.items() if word in words}
+    body = [line[4 * (depth - 1) :] for line in lines]
+    head = [f'@part("{", ".join(given.values())}")', f"def {name}({', '.join(given)}):"]
+    return "\n".join([*head, *body]), f"{name}({', '.join(given)})"
+
+
+__all__ = ["LONG", "PART", "function_of", "parts"]
