@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd_seq.grad.rules import pulled
+from autograd_seq.grad.rules import fit, pulled
 from autograd_seq.node import CONSTANT, Node
 from autograd_seq.op import broadcast, same_shape
 from autograd_seq.ops.elementwise import cast, less, logical_and, logical_not, logical_or, where
@@ -82,7 +82,7 @@ class Live:
             return live
         if node.op.name in _MOVING:
             counted = node.op.vjp(cast(broadcast_to(live, node.shape), float), node, *node.inputs, **node.attrs)[k]
-            return less(0.0, counted)
+            return less(0.0, fit(counted, x))
         return _any(live)
 
 

@@ -16,14 +16,13 @@ import numpy as np
 
 from autograd_seq.errors import GradientError
 from autograd_seq.grad.live import Live
-from autograd_seq.grad.rules import passed_by, pulled
+from autograd_seq.grad.rules import fit, passed_by, pulled
 from autograd_seq.graph.order import rows, same_step, step_order
 from autograd_seq.node import Node, constant
 from autograd_seq.op import FUNCTIONS
 from autograd_seq.ops.elementwise import STABLE_LOG, cast, not_equal, rewritten
-from autograd_seq.ops.reduce import sum as sum_
 from autograd_seq.ops.reduce import sum_over
-from autograd_seq.ops.shape import broadcast_to, reshape
+from autograd_seq.ops.shape import broadcast_to
 from autograd_seq.ops.state import state
 from autograd_seq.ops.time import AT, SHIFT, SPREAD, spread
 from autograd_seq.site import standing_for
@@ -116,22 +115,6 @@ def _call(g: Node, node: Node) -> None:
         g.adjoint_of = node
 
 
-def _fit(g: Any, like: Node) -> Node:
-    """Sum a contribution over the axes and dimensions that broadcasting added."""
-    g = constant(g)
-    if extra := tuple(a for a in g.axes if a not in like.axes):
-        g = sum_over(g, axes=extra)
-    if g.shape == like.shape:
-        return g
-    shape = (1,) * (g.ndim - like.ndim) + like.shape
-    spread_dims = [i for i, (n, m) in enumerate(zip(g.shape, shape[-g.ndim :] if g.ndim else (), strict=True)) if m == 1 != n]
-    if spread_dims:
-        g = sum_(g, spread_dims, keepdims=True)
-    if g.ndim > like.ndim:
-        g = reshape(g, like.shape)
-    return g if g.shape == like.shape else broadcast_to(g, like.shape)
-
-
 def _total(parts: list[Node]) -> Node:
     """Add contributions up: two by an addition, more by one n-ary sum."""
     if len(parts) <= 2:
@@ -193,7 +176,7 @@ class _Adjoint:
         for node, adjoint in self.states.items():
             back = [node_back for h in self.readers[node] if h in found
                     for node_back in pulled(h, found[h])]  # fmt: skip
-            closing = [_fit(p, node) for p in (*self.parts.get(node, []), *back)]
+            closing = [fit(p, node) for p in (*self.parts.get(node, []), *back)]
             adjoint[node.axes] = _total(closing) if closing else constant(0.0)
         before = set(self.order)
         for node, g in wanted.items():
@@ -204,7 +187,7 @@ class _Adjoint:
     def _pull(self, node: Node, g: Node) -> None:
         g = _at_each_point(g, node)
         if node.op is rewritten and self.passed:
-            for x, part in passed_by(g, node, _at_each_point, _fit, lambda x: x):
+            for x, part in passed_by(g, node, _at_each_point, fit, lambda x: x):
                 if x in self.passed:
                     self.aside.setdefault(x, []).append(part)
         if node.op is SHIFT:
@@ -219,7 +202,7 @@ class _Adjoint:
 
     def _add(self, x: Node, part: Any) -> None:
         if x in self.needed and x.dtype is float:
-            self.parts.setdefault(x, []).append(_fit(part, x))
+            self.parts.setdefault(x, []).append(fit(part, x))
 
 
 def _at_each_point(g: Node, node: Node) -> Node:

@@ -6,9 +6,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from autograd_seq.errors import GradientError
-from autograd_seq.node import Node
+from autograd_seq.node import Node, constant
 from autograd_seq.op import broadcast as broadcast_shapes
 from autograd_seq.ops.elementwise import AS_WRITTEN
+from autograd_seq.ops.reduce import sum as sum_
+from autograd_seq.ops.reduce import sum_over
+from autograd_seq.ops.shape import broadcast_to, reshape
 
 
 def pulled(node: Node, g: Node) -> Sequence[Any]:
@@ -44,6 +47,22 @@ def check(node: Node, parts: Any) -> None:
             )  # fmt: skip
 
 
+def fit(g: Any, like: Node) -> Node:
+    """Sum a contribution over the axes and dimensions that broadcasting added."""
+    g = constant(g)
+    if extra := tuple(a for a in g.axes if a not in like.axes):
+        g = sum_over(g, axes=extra)
+    if g.shape == like.shape:
+        return g
+    shape = (1,) * (g.ndim - like.ndim) + like.shape
+    spread_dims = [i for i, (n, m) in enumerate(zip(g.shape, shape[-g.ndim :] if g.ndim else (), strict=True)) if m == 1 != n]
+    if spread_dims:
+        g = sum_(g, spread_dims, keepdims=True)
+    if g.ndim > like.ndim:
+        g = reshape(g, like.shape)
+    return g if g.shape == like.shape else broadcast_to(g, like.shape)
+
+
 def passed_by(g: Any, node: Node, at_each_point: Any, fit: Any, value: Any) -> Iterator[tuple[Node, Any]]:
     """Return the cotangents of what a rewritten node passes by, as if it were computed as the user wrote it.
 
@@ -69,4 +88,4 @@ def passed_by(g: Any, node: Node, at_each_point: Any, fit: Any, value: Any) -> I
             pending += zip(x.inputs, inner, strict=True)
 
 
-__all__ = ["check", "passed_by", "pulled"]
+__all__ = ["check", "fit", "passed_by", "pulled"]

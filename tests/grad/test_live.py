@@ -144,3 +144,13 @@ def test_a_model_without_a_choice_pays_nothing():
     extra = [n for n in ag.Graph(grads).nodes if n.op.name == "where" and n not in forward]
     conditions = {n.inputs[0] for n in forward}
     assert len([n for n in extra if n.inputs[0] in conditions]) == len(forward)  # each choice's own rule, and no more
+
+
+def test_what_is_spread_over_a_choice_may_have_a_dimension_of_one():
+    """Where ``where`` chooses among copies, a value counts if any of its copies does."""
+    x, ok = ag.input("x", (3,), over=t), ag.input("ok", (3, 2), over=t, dtype=bool)
+    out = ag.where(ok, ag.broadcast_to(ag.reshape(x, (3, 1)), (3, 2)), 0.0)
+    g = ag.grad(ag.sum(ag.sum(out * out), over=t), x)
+    fed = {"x": np.array([[1.0, np.nan, 3.0]]), "ok": np.array([[[True, False], [False, False], [True, True]]])}
+    for run in (ag.Graph(g).evaluate, ag.compile([g])):
+        np.testing.assert_array_equal(run(**fed)[0], [[2, 0, 12]])
