@@ -67,8 +67,8 @@ def math_source(width: str) -> str:
 def fast_exp(x):
     """e to the power x."""
     x = min(max(x, real({bottom})), real({top}))
-{reduced}    whole = real(k).view({integer}) - {integer}({marks})  # n: of NaN anything, and p is NaN
-    half = whole >> 1  # for 2**n itself may be denormal, or too large
+{reduced}    whole = {integer}(real(k).view({integer}) - {integer}({marks}))  # n: of NaN anything, and p is NaN
+    half = {integer}(whole >> 1)  # for 2**n itself may be denormal, or too large
     scale = {integer}((half + {bias}) << {bits}).view(real)
     rest = {integer}((whole - half + {bias}) << {bits}).view(real)
     return (p * scale + scale) * rest

@@ -116,7 +116,7 @@ def _made(numba: Any, width: str) -> dict[str, Any]:
     flags: dict[str, Any] = {"error_model": "numpy", "boundscheck": False, "nogil": True, "fastmath": {"contract"}}
     flags["pipeline_class"] = _pipeline()
     within = {**flags, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}  # called from native functions alone
-    inline = numba.njit(**within)
+    inline = numba.njit(**within, forceinline=True)  # a loop that calls a function is not vectorised
     lanes = _lanes(real)
     outside, inside = _thresholds(lanes * np.dtype(width).itemsize, width)
     narrow = min(lanes, 32 // np.dtype(width).itemsize)  # LLVM's own vectors have 32 bytes, and it is slow to change
