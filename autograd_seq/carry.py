@@ -234,7 +234,7 @@ class Carried:
         if not isinstance(carry, Carry):
             raise CarryError(
                 "K107", "carry= takes what an earlier call returned", expected="an ag.Carry, or None to start",
-                got=repr(carry)[:80], fix="outs, carry = program(…, carry=carry)\nfeeds go by name: x=…, or **feeds of a dict",
+                got=repr(carry)[:80], fix="outs, carry = program(…, carry=carry); feeds go by name: x=…, or **feeds of a dict",
             )  # fmt: skip
         if carry.equations is self.equations:
             return  # this program has left it

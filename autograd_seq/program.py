@@ -557,7 +557,7 @@ def _check_adds_up(graph: Graph, loss: Node, axis: Axis) -> None:
         "K115", f"losses of pieces of {axis} do not add up, because of {name}", node=name, where=node.where or loss.where,
         expected=f"a sum over {axis}, times numbers or parameters",
         got=f"{name}, which is of another value in each piece, or counts once in each",
-        fix=f"in place of a mean: ag.sum(…, over={axis}) / n, with the n of the whole, a number or an input\n"
+        fix=f"in place of a mean: ag.sum(…, over={axis}) / n, with the n of the whole, a number or an input; "
         "for each piece's own loss: ag.compile([loss, *ag.grad(loss, wrt)], carry=True)",
     )  # fmt: skip
 

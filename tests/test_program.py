@@ -167,7 +167,7 @@ def test_a_profile_has_a_row_for_each_block(monkeypatch: pytest.MonkeyPatch) -> 
     found = step.profile(**feeds)
     assert found.runs >= 3
     assert all(seconds >= 0 for seconds, _ in found.rows)
-    assert 0 < found.seconds < 60
+    assert found.seconds > 0
     equations = [e for _, e in found.rows]
     comments = [line[10:] for line in step.source.splitlines() if line.startswith("        # ")]
     assert "\n".join(equations).split("\n") == comments

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -34,13 +34,20 @@ def test_competitors_that_disagree_are_refused(other: Competitor, says: str) -> 
         measure.check(reference, other)
 
 
-def test_a_competitor_that_takes_far_longer_sits_rounds_out() -> None:
+def test_a_competitor_that_takes_far_longer_sits_rounds_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]  # a clock that moves with the steps alone
+    monkeypatch.setattr(measure, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+
     def nap(seconds: float) -> Competitor:
-        return Competitor("nap", lambda: time.sleep(seconds), lambda _: (0.0, {}))
+        def step() -> None:
+            now[0] += seconds
+
+        return Competitor("nap", step, lambda _: (0.0, {}))
 
     fast, other, slow = measure.take_turns([nap(0.002), nap(0.002), nap(0.05)], seconds=0.3)
     assert fast.keys() == other.keys() > slow.keys()
     assert len(fast) >= 5 > 1 <= len(slow)
+    assert [*slow.values()] == pytest.approx([0.05] * len(slow))
 
 
 def test_what_is_not_installed_is_left_out_and_said_so(monkeypatch: pytest.MonkeyPatch) -> None:

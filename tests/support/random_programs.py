@@ -596,6 +596,16 @@ class Program(Chance):
                 out = out[self.pick(axes) - self.pick([-1, 1, 2])]
         return self.pick([out, out, out * ag.sin(v), ag.sin(out + v)])
 
+    def windowed(self) -> ag.Node:
+        """The last steps of a value as a dimension, dilated or not, weighted: a causal convolution, or attention."""
+        v = self.fit(self.pick([v for v in self.pool if v.axes]), self.pick([(), (self.pick(self.dims),)]))
+        axis, size = self.pick(v.axes), self.count(1, 4)
+        recent = ag.window(v, axis, size, every=self.count(1, 2), init=self.pick([None, None, 0.5, self.param(())]))
+        return self.pick([
+            lambda: self.weight((size,)) @ ag.tanh(recent), lambda: ag.sin(ag.sum(recent * recent, axis=0)),
+            lambda: ag.sum(ag.softmax(recent, axis=0) * recent, axis=0), lambda: recent[0] - ag.tanh(recent[-1]),
+        ])()  # fmt: skip
+
     def counted(self) -> ag.Node:
         """A function of the step number and the number of steps."""
         axis = self.pick(self.axes)
@@ -662,8 +672,8 @@ class Program(Chance):
         recurrences = ["one_loop", "one_loop", "rnn", "lstm", "lstm", "gru", "bidirectional", "fast_weights", "self_attention",
                        "chain", "spiking", "counters", "odd_states"]  # fmt: skip
         recurrences += ["inner_axis", "grid", "nested", "decoder"] * (2 if self.u else 0)
-        plain = ["embedding", "shifted", "shifted", "counted", "masked", "normalised", "paired", "dressed", "dressed",
-                 "extreme"]  # fmt: skip
+        plain = ["embedding", "shifted", "shifted", "windowed", "counted", "masked", "normalised", "paired", "dressed",
+                 "dressed", "extreme"]  # fmt: skip
         for _ in range(1 if self.second or len(self.axes) > 2 else self.count(1, 3)):
             for pattern in [self.pick(plain) for _ in range(self.count(0, 3))]:
                 self.add(pattern)
