@@ -30,7 +30,7 @@ class Axis:
         self._mark: str | None = None
         if not isinstance(name, str) or not name:
             raise AxisError(
-                "A101", "an axis needs a name", expected="a non-empty string", got=repr(name), fix='ag.Axis("t")'
+                "A101", f"{name!r} is no name of an axis", expected="a non-empty string", got=repr(name), fix='ag.Axis("t")'
             )
         self.name = name
 
@@ -121,7 +121,7 @@ def _steps(axis: Axis, steps: object) -> int:
             pass
     raise AxisError(
         "A102",
-        f"{axis.name} can be shifted by whole steps only",
+        f"{axis.name} is shifted by {steps!r:.60}, which is no whole number of steps",
         expected="an integer",
         got=repr(steps),
         fix=f"write {axis.name} - 1, or gather with take(…) if the delay is a value",
@@ -137,8 +137,12 @@ def as_axes(over: Axis | Iterable[Axis] | None) -> tuple[Axis, ...]:
     for axis in axes:
         if not isinstance(axis, Axis):
             raise AxisError(
-                "A103", "over= takes axes", expected="an ag.Axis, or several", got=repr(axis), fix='t = ag.Axis("t")'
+                "A103",
+                f"over= is given {axis!r:.60}, which is no axis",
+                expected="an ag.Axis, or several",
+                got=repr(axis),
+                fix='t = ag.Axis("t")',
             )
     if len(set(axes)) != len(axes):
-        raise AxisError("A104", "over= names an axis twice", got=repr(axes), fix="name each axis once")
+        raise AxisError("A104", f"over= names {max(axes, key=axes.count)} twice", got=repr(axes), fix="name each axis once")
     return axes

@@ -208,7 +208,7 @@ def load(place: str) -> ag.Graph:
     """
     file, colon, name = place.rpartition(":")
     if not (file and colon and name):
-        raise UsageError("C102", "the graph's place is not complete", expected="FILE.py:NAME", got=repr(place))
+        raise UsageError("C102", f"{place!r:.200} does not name a graph in a file", expected="FILE.py:NAME", got=repr(place))
     path = Path(file)
     if not path.is_file():
         raise UsageError("C103", f"there is no file {file!r}", expected="FILE.py:NAME", got=repr(place))
@@ -369,7 +369,7 @@ def _explain(args: argparse.Namespace) -> None:
 def _bench(args: argparse.Namespace) -> None:
     works = [work.Workload.of(cell, size) for cell in args.cells for size in args.sizes]
     if not works:
-        raise UsageError("C108", "nothing is to be measured", got="an empty list", fix="--cells rnn --sizes tiny")
+        raise UsageError("C108", "there is nothing to measure", got="an empty list", fix="--cells rnn --sizes tiny")
     peers.choose(args.peers)  # raises for a name that there is not
     rows: list[measure.Row] = []
     with tqdm(total=len(works), desc="measuring", unit="workload", dynamic_ncols=True) as bar:

@@ -97,7 +97,11 @@ class Node:
         array = np.asarray(unmasked(new, str(self)))
         if array.shape != self.shape:
             raise ShapeError(
-                "S102", f"{self} keeps its shape", node=self.name, expected=str(self.shape), got=str(array.shape)
+                "S102",
+                f"{self} has shape {self.shape}, and is given a value of shape {array.shape}",
+                node=self.name,
+                expected=str(self.shape),
+                got=str(array.shape),
             )
         self._value = np.array(array, dtype=self._value.dtype)[()]
 
@@ -393,7 +397,7 @@ def constant(value: Any) -> Node:
     try:
         array = whole_numbers(np.array(unmasked(value)))
     except ValueError as error:
-        raise ShapeError("S104", "a value must be a regular array", got=str(error)) from None
+        raise ShapeError("S104", "a value is no regular array", got=f"what NumPy refuses: {error}") from None
     weak = NUMBER if kind is int or kind is bool else ARRAY
     return Node(CONSTANT, (), _NO_ATTRS, array.shape, kind_of(array), (), array[()], weak)
 
@@ -501,8 +505,7 @@ def compute(op: Op, inputs: tuple[Node, ...], attrs: dict[str, Any], kind: type)
         if widths:
             width = np.result_type(*widths)
             values = [
-                v.astype(width) if x.dtype is float and x.weak > firmest else v
-                for x, v in zip(inputs, values, strict=True)
+                v.astype(width) if x.dtype is float and x.weak > firmest else v for x, v in zip(inputs, values, strict=True)
             ]
             out = np.asarray(op.forward(*values, **attrs))[()]
             return out.astype(width) if kind is float and width.kind == "f" else out

@@ -296,7 +296,7 @@ class Program:
         """
         if self.backend != "numpy":
             raise OperationError(
-                "O307", "a native program cannot be taken apart into equations", got=f'backend="{self.backend}"',
+                "O307", "a native program cannot be taken apart into equations", got="a program compiled by numba",
                 fix='compile it with backend="numpy", and profile that',
             )  # fmt: skip
         self(**given)  # what is wrong with the feeds is said here
@@ -541,7 +541,7 @@ def value_and_grad(loss: Node, wrt: Sequence[Node | str] | Node | None = None, *
     for n in nodes:
         if not isinstance(n, Node) or not n.name:
             raise GradientError(
-                "E111", "a gradient goes by the name of what it belongs to", expected="named nodes", got=repr(n)[:80],
+                "E111", "gradients are returned by name, and this node has none", expected="named nodes", got=repr(n)[:80],
                 fix="ag.compile([loss, *ag.grad(loss, nodes)]) returns gradients in order",
             )  # fmt: skip
     return ValueAndGrad(compile([loss, *grad(loss, nodes)], **options), [str(n.name) for n in nodes])

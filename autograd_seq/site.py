@@ -75,7 +75,10 @@ def scoped(name: Any) -> str:
         OperationError: it is no text, or empty.
     """
     if not isinstance(name, str) or not name:
-        raise OperationError("O103", "a node needs a name", expected="a non-empty string", got=repr(name))
+        raise OperationError(
+            "O103", f"{name!r:.60} is no name of a node", expected="a non-empty string", got=repr(name)[:80],
+            fix=f'the name comes first: ag.param("W", {name})' if isinstance(name, tuple) else None,
+        )  # fmt: skip
     prefix = _SCOPE.get()
     return f"{prefix}/{name}" if prefix else name
 

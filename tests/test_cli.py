@@ -297,11 +297,12 @@ def test_bench_prints_a_line_for_each_workload(capsys):
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        (["--cells", "rnm"], 'OperationError [B101]: there is no such workload\n  expected rnn or lstm or gru, got \'rnm\'\n'),
+        (["--cells", "rnm"],
+         'OperationError [B101]: no workload has the cell \'rnm\'\n  expected rnn or lstm or gru, got \'rnm\'\n'),
         (["--sizes", "tiny,huge"], "expected tiny or small or medium or large or long, got 'huge'"),
         (["--sizes", "tiny,"], "got ''"),
         (["--peers", "torhc.nn"], 'did you mean "torch.nn"?'),
-        (["--cells", ""], "UsageError [C108]: nothing is to be measured\n"),
+        (["--cells", ""], "UsageError [C108]: there is nothing to measure\n"),
     ],
 )
 def test_bench_refuses_what_it_does_not_know_before_it_measures(capsys, args, words):
@@ -329,7 +330,7 @@ def test_an_incomplete_place_is_refused(capsys, place):
     assert run(capsys, "check", place) == (
         2,
         "",
-        f"UsageError [C102]: the graph's place is not complete\n  expected FILE.py:NAME, got {place!r}\n",
+        f"UsageError [C102]: {place!r} does not name a graph in a file\n  expected FILE.py:NAME, got {place!r}\n",
     )
 
 

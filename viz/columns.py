@@ -80,7 +80,7 @@ def all_steps(t: int, steps: tuple[int, int] | None = None) -> Columns:
         first, last = (t, 0) if t <= SHOWN_WHOLE else (_FIRST, _LAST)
     else:
         if not (isinstance(steps, tuple) and len(steps) == 2):
-            raise DrawError("P202", "steps= says how many steps to show at the start and at the end",
+            raise DrawError("P202", f"steps={steps!r:.60} is no pair of counts, of steps at the start and at the end",
                             expected="a pair of counts, such as (3, 2)", got=f"{steps!r:.60}")  # fmt: skip
         first, last = (check_count("steps", count) for count in steps)
     if first + last >= t:
@@ -124,6 +124,6 @@ def check_count(option: str, value: object) -> int:
     """
     if isinstance(value, bool) or not hasattr(value, "__index__") or value.__index__() < 0:
         raise DrawError(
-            "P201", f"{option}= is a number of steps", expected="an integer, 0 or more", got=f"{value!r:.60}"
+            "P201", f"{option}={value!r:.60} is no number of steps", expected="an integer, 0 or more", got=f"{value!r:.60}"
         )
     return value.__index__()

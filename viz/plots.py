@@ -94,7 +94,7 @@ def forecast(
     x, seen, guess = (np.asarray(values, dtype=float) for values in (years, actual, predicted))
     if not (x.ndim == 1 and x.shape == seen.shape == guess.shape):
         raise DrawError(
-            "P301", "years, actual and predicted do not belong together", expected="three rows of one length",
+            "P301", "years, actual and predicted are not of one length", expected="three rows of one length",
             got=f"{x.shape}, {seen.shape} and {guess.shape}",
         )  # fmt: skip
     figure, axes = _figure(colors, title)

@@ -26,7 +26,7 @@ def read(g: Any) -> Reading:
     if isinstance(outputs, Node):
         outputs = (outputs,)
     if not isinstance(outputs, (list, tuple)) or not outputs or not all(isinstance(node, Node) for node in outputs):
-        raise DrawError("P205", "this is nothing to draw", expected="an ag.Graph, or a node", got=f"{g!r:.60}",
+        raise DrawError("P205", f"{g!r:.60} is nothing to draw", expected="an ag.Graph, or a node", got=f"{g!r:.60}",
                         fix="viz.folded(ag.Graph(L))")  # fmt: skip
     axes = None if isinstance(g, Node) else getattr(g, "axes", None)  # those of a graph, not of its last value
     reading = read_graph(outputs, None if axes is None else [axis.name for axis in axes])

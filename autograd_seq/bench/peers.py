@@ -97,7 +97,11 @@ def choose(names: Iterable[str] | None = None) -> tuple[dict[str, Peer], list[st
     wanted = {n for n, p in PEERS.items() if not p.slow} if names is None else set(names)
     for name in sorted(wanted - set(PEERS)):
         raise OperationError(
-            "B102", "there is no such competitor", expected=", ".join(PEERS), got=repr(name), fix=did_you_mean(name, PEERS)
+            "B102",
+            f"there is no competitor {name!r:.60}",
+            expected=", ".join(PEERS),
+            got=repr(name),
+            fix=did_you_mean(name, PEERS),
         )
     chosen = {n: p for n, p in PEERS.items() if n in wanted | {OURS, BY_HAND}}
     missing = [n for n, p in chosen.items() if p.package and find_spec(p.package) is None]

@@ -76,10 +76,10 @@ class Workload:
             >>> Workload.of("gru", "small")
             Workload(cell='gru', size='small', T=100, B=16, D=32, H=64, K=32)
         """
-        for name, known in ((cell, list(GATES)), (size, list(SIZES))):
+        for what, name, known in (("cell", cell, list(GATES)), ("size", size, list(SIZES))):
             if name not in known:
                 raise OperationError(
-                    "B101", "there is no such workload", expected=" or ".join(known), got=repr(name),
+                    "B101", f"no workload has the {what} {name!r:.60}", expected=" or ".join(known), got=repr(name),
                     fix=did_you_mean(name, known),
                 )  # fmt: skip
         return cls(cell, size, *SIZES[size])

@@ -43,9 +43,7 @@ class Report:
         return "\n".join(f"{shown(n)}: {e:.1e} ({self.method[n]})" for n, e in self.errors.items())
 
 
-def numeric_grad(
-    f: Callable[[np.ndarray], Any], x: np.ndarray, *, method: str, step: float | None = None
-) -> np.ndarray:
+def numeric_grad(f: Callable[[np.ndarray], Any], x: np.ndarray, *, method: str, step: float | None = None) -> np.ndarray:
     """Return the derivative of a scalar function at ``x``, an entry at a time.
 
     Args:
@@ -61,7 +59,10 @@ def numeric_grad(
     """
     if method not in ("complex step", "central differences"):
         raise GradientError(
-            "E112", "there is no such numerical method", expected='"complex step" or "central differences"', got=repr(method)
+            "E112",
+            f"there is no numerical method {method!r:.60}",
+            expected='"complex step" or "central differences"',
+            got=repr(method),
         )
     out = np.zeros(x.shape)
     for at in np.ndindex(*x.shape):
@@ -112,7 +113,7 @@ def check_grad(
     nodes = [wrt] if isinstance(wrt, Node) else list(wrt)
     if not nodes or any(n.name not in Graph(loss, *nodes).inputs for n in nodes):
         raise GradientError(
-            "E107", "check_grad needs something that is fed", expected="parameters or float inputs",
+            "E107", "check_grad is to differentiate by what is not fed", expected="parameters or float inputs",
             got=", ".join(repr(n) for n in nodes) or "nothing",
         )  # fmt: skip
     graph = Graph(loss, *nodes)
@@ -161,7 +162,7 @@ def _compare(report: Report, name: str, value: Any, f: Callable[[np.ndarray], An
 
 def _broken(op: Any, expected: str, got: str, fix: str | None) -> GradientCheckError:
     name = getattr(op, "name", "the function")
-    return GradientCheckError("E109", f"{name} does not keep its word", expected=expected, got=got, fix=fix)
+    return GradientCheckError("E109", f"{name} is not what it declares", expected=expected, got=got, fix=fix)
 
 
 def check_op(

@@ -27,14 +27,19 @@ def backward(output: Node, cotangent: Any = None) -> None:
     value = output._value
     if value is None or output.dtype is not float or (cotangent is None and output.shape):
         raise GradientError(
-            "E105", f"{output.name or output.op.name} has no derivative on values", node=output.name, where=output.where,
+            "E105", f"{output.name or output.op.name} is not one number with a value, and has no gradient here",
+            node=output.name, where=output.where,
             expected="a float scalar that carries its value", got=repr(output),
             fix="ag.grad(…) differentiates graphs; ag.sum(…) or a cotangent makes one number of many",
         )  # fmt: skip
     seed = np.ones_like(value)[()] if cotangent is None else np.array(cotangent, dtype=value.dtype)[()]
     if seed.shape != output.shape:
         raise GradientError(
-            "E106", "the cotangent has another shape", node=output.name, expected=str(output.shape), got=str(seed.shape)
+            "E106",
+            f"the cotangent has shape {seed.shape}, and the output {output.shape}",
+            node=output.name,
+            expected=str(output.shape),
+            got=str(seed.shape),
         )
     order = postorder([output], _inputs)
     careful = cotangent is not None or any([n.op.name in _CHOOSING for n in order])

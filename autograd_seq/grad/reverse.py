@@ -69,7 +69,7 @@ def grad(output: Node, wrt: Node | Sequence[Node], *, cotangent: Any = None) -> 
     for x in targets:
         if not isinstance(x, Node) or x.dtype is not float:
             raise GradientError(
-                "E103", "there is no gradient with respect to this", node=getattr(x, "name", None),
+                "E103", f"{x!r:.60} is no float node, and has no gradient", node=getattr(x, "name", None),
                 expected="a float node", got=repr(x)[:80],
             )  # fmt: skip
     found = _Adjoint(output, targets).run(seed)

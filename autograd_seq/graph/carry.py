@@ -134,7 +134,7 @@ def carried_axis(graph: Graph, asked: Axis | bool) -> Axis:
         return asked
     if asked is not True:
         raise CarryError(
-            "K102", "carry= says whether, or along which axis", expected="True or an ag.Axis", got=repr(asked)[:80],
+            "K102", f"carry={asked!r:.60} is neither True nor an axis", expected="True or an ag.Axis", got=repr(asked)[:80],
             fix="carry=True",
         )  # fmt: skip
     shifts = [n for n in graph.nodes if n.op is SHIFT]
@@ -143,7 +143,7 @@ def carried_axis(graph: Graph, asked: Axis | bool) -> Axis:
     if len(outermost) != 1:
         named = outermost or found
         raise CarryError(
-            "K103", "which axis goes on from call to call is not told", expected="one axis along which the graph shifts",
+            "K103", "which axis goes on from call to call is not given", expected="one axis along which the graph shifts",
             got=_names(named) or "a graph without axes", fix=f"carry={named[0]}" if named else "leave carry= out",
         )  # fmt: skip
     return outermost[0]

@@ -224,7 +224,8 @@ class DAG:
         for x in targets:
             if x not in self.graph._names:
                 raise GradientError(
-                    "E110", "a DAG has gradients with respect to its own nodes", expected=f"a node of {self.graph!r}",
+                    "E110", f"{x!r:.60} is not in this DAG, which has gradients with respect to its own nodes",
+                    expected=f"a node of {self.graph!r}",
                     got=repr(x)[:80], fix="ag.Graph(L, x) takes a node in that L does not depend on",
                 )  # fmt: skip
             if x.op in (SHIFT, AT, ALONG, SPREAD) and x.name is None:

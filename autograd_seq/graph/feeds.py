@@ -42,7 +42,7 @@ def check(graph: Graph, given: dict[str, Any]) -> dict[str, np.ndarray]:
         shapes = ", ".join(f"{n}: {declared(graph.inputs[n])}" for n in missing)
         raise FeedError(
             "F103", f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not fed", expected=shapes,
-            got=", ".join(given) or "nothing", fix=f"evaluate({missing[0]}=…)",
+            got=", ".join(given) or "nothing", fix=f"feed {missing[0]}=…",
         )  # fmt: skip
     return {name: _array(name, node, given.get(name, 0)) for name, node in graph.inputs.items()}
 
@@ -68,7 +68,9 @@ def float_width(dtype: Any) -> np.dtype:
     except TypeError:
         width = np.dtype(object)
     if width.kind not in "fc":
-        raise DTypeError("D302", "dtype= is a width of floats", expected='"float32" or "float64"', got=repr(dtype))
+        raise DTypeError(
+            "D302", f"dtype={dtype!r:.60} is no width of floats", expected='"float32" or "float64"', got=repr(dtype)
+        )
     return width
 
 
@@ -82,7 +84,10 @@ def _array(name: str, node: Node, value: Any) -> np.ndarray:
     try:
         array = np.asarray(unmasked(value, name, node.where))
     except ValueError as error:
-        raise FeedError("F104", f"{name} is no regular array", node=name, expected=declared(node), got=str(error)) from None
+        raise FeedError(
+            "F104", f"{name} is fed what is no regular array", node=name, expected=declared(node),
+            got=f"what NumPy refuses: {error}",
+        ) from None  # fmt: skip
     if array.size == 0 and array.dtype == np.float64:
         array = array.astype({float: np.float64, int: np.int64, bool: np.bool_}[node.dtype])
     try:
@@ -92,13 +97,14 @@ def _array(name: str, node: Node, value: Any) -> np.ndarray:
         raise not_numeric(array, name, declared(node), name, node.where) from None
     if _RANK[kind] > _RANK[node.dtype]:
         raise DTypeError(
-            "D301", f"{name} has another kind", node=name, where=node.where, expected=declared(node),
+            "D301", f"{name} takes {node.dtype.__name__}, and is fed {array.dtype}", node=name, where=node.where,
+            expected=declared(node),
             got=f"an array of {array.dtype}", fix=f"{name}=np.asarray({name}, dtype={node.dtype.__name__})",
         )  # fmt: skip
     core = array.shape[len(node.axes) :]
     if array.ndim != len(node.axes) + len(node.shape) or core != node.shape:
         raise FeedError(
-            "F105", f"{name} has another shape", node=name, where=node.where, expected=declared(node),
+            "F105", f"{name} is fed an array of shape {array.shape}", node=name, where=node.where, expected=declared(node),
             got=str(array.shape), fix=_hint(node, array.shape),
         )  # fmt: skip
     if kind is not node.dtype:
@@ -158,7 +164,8 @@ def sizes(graph: Graph, given: dict[str, Any]) -> dict[str, int]:
             known, by = found.setdefault(axis, (n, name))
             if known != n:
                 raise FeedError(
-                    "F106", f"{by} and {name} disagree about {axis}", node=name, expected=f"{known} steps, as {by} has",
+                    "F106", f"{by} has {known} steps of {axis}, and {name} has {n}", node=name,
+                    expected=f"{known} steps, as {by} has",
                     got=f"{n} steps of {name}", fix="feeds of one axis have one length",
                 )  # fmt: skip
     return {axis.name: n for axis, (n, _) in found.items()}

@@ -28,7 +28,8 @@ def flatten(outputs: Iterable[Any]) -> tuple[Node, ...]:
     for node in flat:
         if not isinstance(node, Node):
             raise OperationError(
-                "O301", "a graph is made of nodes", expected="nodes, or lists of nodes", got=repr(node)[:80],
+                "O301", f"a graph is made of nodes, and {node!r:.60} is none", expected="nodes, or lists of nodes",
+                got=repr(node)[:80],
                 fix="ag.Graph(L)",
             )  # fmt: skip
     return tuple(flat)
@@ -232,7 +233,7 @@ class Graph:
             if name not in known:
                 raise AxisError("A201", f'the graph has no axis "{name}"', got=f"{name}={n}", fix=did_you_mean(name, known))
             if isinstance(n, bool) or not hasattr(n, "__index__") or operator.index(n) < 0:
-                raise AxisError("A202", f"axis {name} needs a length", expected="an integer ≥ 0", got=repr(n))
+                raise AxisError("A202", f"{name}={n!r:.60} is no number of steps", expected="an integer ≥ 0", got=repr(n))
         found = {known[name]: operator.index(n) for name, n in sizes.items()}
         for node in self.nodes:  # reading along another axis makes both lengths equal
             if node.op.name == "along":
@@ -240,7 +241,8 @@ class Graph:
                 for a, b in (pair, pair[::-1]):
                     if b in found and found.setdefault(a, found[b]) != found[b]:
                         raise AxisError(
-                            "A203", f"{a} and {b} have one length, for {self.name(node)}", where=node.where,
+                            "A203", f"{a} and {b} differ in length, and {self.name(node)} needs both to have one",
+                            where=node.where,
                             got=f"{a}={found[a]}, {b}={found[b]}",
                         )  # fmt: skip
         if missing := [a.name for a in self.axes if a not in found]:

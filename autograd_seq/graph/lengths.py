@@ -228,7 +228,7 @@ def _whole(axis: Axis, value: Any) -> np.ndarray:
     if array.dtype.kind not in "iu" or (array.size and array.min() < 0):
         wrong = array[array < 0].flat[0] if array.dtype.kind in "iu" else repr(value)[:60]
         raise FeedError(
-            "F302", f"a length of {axis} is no number of steps", expected="whole numbers ≥ 0", got=str(wrong),
+            "F302", f"a length of {axis} is {wrong}, which is no number of steps", expected="whole numbers ≥ 0", got=str(wrong),
             fix=f"lengths={{{axis}: [5, 3, 7]}}",
         )  # fmt: skip
     return array.astype(np.int64)
@@ -255,9 +255,9 @@ def _batch(graph: Graph, axis: Axis, array: np.ndarray, ragged: list[Any], said:
     others = around
     some = f", or one for each point of some of {', '.join(a.name for a in others)}" if others else ""
     raise AxisError(
-        "A306", f"what the length of {axis} varies over is not told", expected=f"one number{some}",
+        "A306", f"which axis the length of {axis} varies over is not given", expected=f"one number{some}",
         got=f"an array of shape {array.shape}",
-        fix=f"say it: lengths={{({axis}, {others[0]}): …}}" if others else f"lengths={{{axis}: 5}}",
+        fix=f"lengths={{({axis}, {others[0]}): …}}" if others else f"lengths={{{axis}: 5}}",
     )  # fmt: skip
 
 
@@ -275,7 +275,8 @@ def _check_fit(axis: Axis, array: np.ndarray, sizes: Mapping[Axis, int]) -> None
     steps = sizes.get(axis)
     if steps is not None and array.size and array.max() > steps:
         raise FeedError(
-            "F304", f"a length of {axis} is longer than the padded axis", expected=f"at most {steps}", got=str(array.max()),
+            "F304", f"a length of {axis} is {array.max()}, and the padded axis has {steps} steps", expected=f"at most {steps}",
+            got=str(array.max()),
             fix=f"pad the feeds over {axis} to the longest",
         )  # fmt: skip
 

@@ -123,7 +123,9 @@ def vmap(outputs: Node | Sequence[Node], *, over: Axis) -> Node | list[Node]:
     several = [outputs] if isinstance(outputs, Node) else list(outputs)
     for n in several:
         if not isinstance(n, Node):
-            raise OperationError("O302", "vmap takes nodes", expected="a node, or several", got=repr(n)[:80])
+            raise OperationError(
+                "O302", f"ag.vmap takes nodes, and {n!r:.60} is none", expected="a node, or several", got=repr(n)[:80]
+            )
     order, varying = step_order(several), set()
     for n in order:
         if axis in n.axes and n.op is INPUT:

@@ -53,7 +53,7 @@ def pad(
     shapes = {a.shape[1:] for a in arrays}
     if len(shapes) > 1 or any(a.ndim == 0 for a in arrays):
         raise DataError(
-            "B202", "sequences differ in more than their lengths", expected="arrays (T, …) alike behind the first dimension",
+            "B202", "sequences differ in more than their lengths", expected="arrays (T, …) alike after the first dimension",
             got=", ".join(str(a.shape) for a in arrays[:4]), fix="an empty sequence has a shape too: np.zeros((0, D))",
         )  # fmt: skip
     lengths = np.array([len(a) for a in arrays], np.int64)
@@ -75,7 +75,7 @@ def _sequence(given: Any) -> np.ndarray:
         return np.asarray(given)
     except ValueError:
         raise DataError(
-            "B211", "the steps of a sequence differ in shape", expected="arrays (T, …) alike behind the first dimension",
+            "B211", "the steps of a sequence differ in shape", expected="arrays (T, …) alike after the first dimension",
             got=repr(given)[:80], fix="fill up the shorter steps first",
         ) from None  # fmt: skip
 
@@ -162,7 +162,9 @@ def split(count: int, fractions: Sequence[float], *, seed: int | None = None) ->
     except (TypeError, ValueError):
         shares = np.empty(0)
     if shares.ndim != 1 or not shares.size or not (shares >= 0).all() or abs(shares.sum() - 1) > 1e-9:
-        raise DataError("B203", "fractions add up to 1", expected="e.g. [0.8, 0.1, 0.1]", got=repr(fractions)[:80])
+        added = shares.ndim == 1 and shares.size and (shares >= 0).all()
+        wrong = f"add up to 1, got {shares.sum():.6g}" if added else "be numbers ≥ 0 that add up to 1"
+        raise DataError("B203", f"fractions must {wrong}", expected="e.g. [0.8, 0.1, 0.1]", got=repr(fractions)[:80])
     order = np.arange(count) if seed is None else np.random.default_rng(seed).permutation(count)
     ends = np.rint(np.cumsum(shares) * count).astype(int)
     return np.split(order, ends[:-1])
@@ -187,13 +189,14 @@ def shuffled(seed: int, *arrays: Any, axis: int = 0) -> tuple[np.ndarray, ...]:
     several = [np.asarray(a) for a in arrays]
     if any(axis not in range(-a.ndim, a.ndim) for a in several):
         raise DataError(
-            "B208", "arrays that are shuffled have a dimension of examples", got=", ".join(str(a.shape) for a in several),
+            "B208", f"an array that is to be shuffled has no dimension {axis!r:.60}",
+            got=", ".join(str(a.shape) for a in several),
             expected=f"dimension {axis!r} in each", fix="axis=0 for (B, …), axis=1 for (T, B, …)",
         )  # fmt: skip
     lengths = {a.shape[axis] for a in several}
     if len(lengths) > 1:
         raise DataError(
-            "B204", "arrays that are shuffled together have one length", got=", ".join(str(a.shape) for a in several),
+            "B204", "arrays that are shuffled together differ in length", got=", ".join(str(a.shape) for a in several),
             expected=f"the same along dimension {axis}",
         )  # fmt: skip
     order = np.random.default_rng(seed).permutation(lengths.pop() if lengths else 0)
@@ -218,7 +221,7 @@ def windows(series: Any, size: int, *, step: int = 1) -> np.ndarray:
     """
     a, size, step = np.asarray(series), _number(size, "size="), _number(step, "step=")
     if a.ndim == 0:
-        raise DataError("B205", "a series has steps", expected="an array (T, …)", got=repr(series)[:80])
+        raise DataError("B205", "a number is no series of steps", expected="an array (T, …)", got=repr(series)[:80])
     if len(a) < size:
         return np.empty((size, 0, *a.shape[1:]), a.dtype)
     view = np.lib.stride_tricks.sliding_window_view(a, size, axis=0)[::step]
@@ -231,5 +234,7 @@ def _number(value: Any, what: str, *, least: int = 1) -> int:
     except TypeError:
         n = least - 1
     if n < least:
-        raise DataError("B206", f"{what} is a number of examples or steps", expected=f"an integer ≥ {least}", got=repr(value))
+        raise DataError(
+            "B206", f"{what}{value!r:.60} is no number of examples or steps", expected=f"an integer ≥ {least}", got=repr(value)
+        )
     return n

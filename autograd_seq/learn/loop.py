@@ -138,7 +138,9 @@ def _feeds(batches: Any, steps: Any) -> tuple[Iterator[Feeds], int | None]:
         except TypeError:
             count = -1
         if count < 0:
-            raise OperationError("L110", "steps= is how many there are", expected="an integer ≥ 0, or None", got=repr(steps))
+            raise OperationError(
+                "L110", f"steps={steps!r:.60} is no number of steps", expected="an integer ≥ 0, or None", got=repr(steps)
+            )
     if isinstance(batches, Mapping):
         if steps is None:
             raise OperationError(
@@ -169,7 +171,7 @@ def _called(step: Step, batch: Any, params: Arrays, number: int) -> tuple[float,
     out = step(**batch, **params)
     if not isinstance(out, (tuple, list)) or len(out) != 2 or not isinstance(out[1], Mapping):
         raise OperationError(
-            "L114", "step returns something else", expected="(loss, {name: gradient})", got=repr(out)[:80],
+            "L114", "step returns no loss with its gradients", expected="(loss, {name: gradient})", got=repr(out)[:80],
             fix="step = ag.value_and_grad(loss)",
         )  # fmt: skip
     loss = np.asarray(out[0])

@@ -100,7 +100,11 @@ def _check(params: Arrays, grads: Mapping[str, Any], state: State, slots: tuple[
             raise DTypeError("L103", f"the gradient of {name} is no number", node=name, got=repr(grads[name])[:80])
         if g.shape != p.shape:
             raise ShapeError(
-                "L104", f"the gradient of {name} has another shape", node=name, expected=str(p.shape), got=str(g.shape)
+                "L104",
+                f"the gradient of {name} has shape {g.shape}, and {name} has {p.shape}",
+                node=name,
+                expected=str(p.shape),
+                got=str(g.shape),
             )
     if unknown := [name for name in grads if name not in params]:
         raise GradientError(

@@ -45,7 +45,7 @@ def rnn(
         name: the scope of its names (``name/U``, ``name/h``); none by default, which suits one cell alone.
         bias: whether there is a b.
         init: h₋₁, the row before the first step: (H,), not over ``over``; a parameter makes it learned. Zeros by default.
-        reverse: read h_{t+1} instead; ``init`` is then the row behind the last step.
+        reverse: read h_{t+1} instead; ``init`` is then the row after the last step.
 
     Returns:
         The state h, (H,), over all axes of ``x``. Parameters: U (H, D), W (H, H), b (H,).
@@ -174,7 +174,7 @@ def _product(matrix: str, x: Node, hidden: int, bias: str | None = None) -> Node
 
 
 def _state(name: str, x: Node, hidden: int, over: Axis, row: Any, reverse: bool) -> tuple[Node, Node]:
-    """Return a state over the axes of ``x``, and itself at the step before (behind, if reversed)."""
+    """Return a state over the axes of ``x``, and itself at the step before (after, if reversed)."""
     rows = None if row is None else {over: row}
     if reverse:
         s = state(name, (hidden,), over=x.axes, final=rows)
@@ -198,7 +198,7 @@ def _pair(init: Any) -> tuple[Any, Any]:
     if isinstance(init, tuple) and len(init) == 2:
         return init
     raise OperationError(
-        "N104", "an lstm starts from two rows", where=show_site(user_site()), expected="init=(h, c), or None",
+        "N104", "init= of an lstm is no pair of rows", where=show_site(user_site()), expected="init=(h, c), or None",
         got=repr(init)[:80], fix="init=(h, None) leaves the memory at zero",
     )  # fmt: skip
 
@@ -214,7 +214,8 @@ def _checked(x: Any, hidden: Any, over: Any, cell: str) -> tuple[Node, int]:
         )  # fmt: skip
     if len(x.shape) != 1:
         raise ShapeError(
-            "N102", f"{cell} reads a vector at each step", node=x.name, where=here, expected="an input of shape (D,)",
+            "N102", f"{cell} reads a vector at each step, and {label} has shape {x.shape}", node=x.name, where=here,
+            expected="an input of shape (D,)",
             got=f"{label} of shape {x.shape}", fix="ag.reshape(x, (-1,)) makes a vector; a batch is an axis: over=(t, b)",
         )  # fmt: skip
     try:
@@ -223,7 +224,7 @@ def _checked(x: Any, hidden: Any, over: Any, cell: str) -> tuple[Node, int]:
         units = 0
     if units < 1:
         raise ShapeError(
-            "N103", f"{cell} has no such number of hidden units", where=here, expected="a positive integer",
+            "N103", f"{cell} is given {hidden!r:.60} hidden units", where=here, expected="a positive integer",
             got=repr(hidden),
         )  # fmt: skip
     return x, units

@@ -200,7 +200,9 @@ def identity(gain: float = 1.0) -> Initialiser:
 
 def _matrix(shape: tuple[int, ...], kind: str) -> tuple[int, int]:
     if len(shape) != 2:
-        raise ShapeError("N111", f"{kind} is for matrices", expected="a shape (out, in)", got=str(shape))
+        raise ShapeError(
+            "N111", f"{kind} is for matrices, and not for shape {shape}", expected="a shape (out, in)", got=str(shape)
+        )
     return shape[0], shape[1]
 
 
@@ -236,7 +238,7 @@ def params(
     graph, width = model if isinstance(model, Graph) else Graph(model if isinstance(model, Node) else [*model]), np.dtype(dtype)
     nodes = {name: node for name, node in graph.inputs.items() if node.op is PARAM}
     if width.kind != "f":
-        raise DTypeError("N112", "dtype= is a width of floats", expected="np.float32, say", got=str(width))
+        raise DTypeError("N112", f"dtype={width} is no width of floats", expected="np.float32, say", got=str(width))
     chosen = _chosen(nodes, dict(rules or {}))
     return {name: _value(name, node, _seed(seed), chosen[name]).astype(width) for name, node in nodes.items()}
 
@@ -273,7 +275,7 @@ def _seed(seed: Any) -> int:
     try:
         return operator.index(seed)
     except TypeError:
-        raise OperationError("N115", "a seed is a number", expected="an integer", got=repr(seed)[:80]) from None
+        raise OperationError("N115", f"seed={seed!r:.60} is no integer", expected="an integer", got=repr(seed)[:80]) from None
 
 
 def _value(name: str, node: Node, seed: int, initialise: Initialiser) -> np.ndarray:
@@ -287,7 +289,8 @@ def _value(name: str, node: Node, seed: int, initialise: Initialiser) -> np.ndar
     value = np.asarray(initialise(node.shape, generator))
     if value.shape != node.shape:
         raise ShapeError(
-            "N117", f"the initialiser of {name} gives another shape", node=name, where=node.where,
+            "N117", f"the initialiser of {name} gives shape {value.shape}, and {name} has {node.shape}", node=name,
+            where=node.where,
             expected=str(node.shape), got=str(value.shape),
         )  # fmt: skip
     return value

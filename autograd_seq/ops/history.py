@@ -30,7 +30,9 @@ def _count(value: Any, what: str, least: int) -> int:
     except TypeError:
         n = least - 1
     if n < least or isinstance(value, bool):
-        raise OperationError("O106", f"{what} is a number of steps", expected=f"an integer ≥ {least}", got=repr(value))
+        raise OperationError(
+            "O106", f"{what}{value!r:.60} is no number of steps", expected=f"an integer ≥ {least}", got=repr(value)
+        )
     return n
 
 
@@ -65,7 +67,7 @@ def window(x: Any, axis: Axis, size: int, *, every: int = 1, init: Any = None) -
     """
     x = constant(x)
     check_varies(x, axis)
-    size, every = _count(size, "the size of a window", 1), _count(every, "every=", 1)
+    size, every = _count(size, "size=", 1), _count(every, "every=", 1)
     owner = x
     while owner.op is SHIFT:
         owner = owner.inputs[0]
@@ -151,7 +153,9 @@ def ticks(axis: Axis, every: int, *, phase: int = 0) -> Node:
     """
     k, first = _count(every, "every=", 1), _count(phase, "phase=", 0)
     if first >= k:
-        raise OperationError("O107", "a clock ticks within every= steps", expected=f"phase < {k}", got=f"phase={first}")
+        raise OperationError(
+            "O107", f"phase={first} is not within every={k} steps", expected=f"phase < {k}", got=f"phase={first}"
+        )
     return equal(_within(INDEX(axis=axis), k), first)
 
 

@@ -33,7 +33,8 @@ def as_kind(dtype: Any, name: str | None) -> type:
         return kind_of(np.empty(0, dtype=dtype))
     except TypeError:
         raise DTypeError(
-            "D104", f"{name or 'a value'} has a kind of number", node=name, expected="float, int or bool",
+            "D104", f"{name or 'a value'} has dtype={dtype!r:.60}, which is no kind of number", node=name,
+            expected="float, int or bool",
             got=repr(dtype), fix="give the width with the data, or as dtype= where it is evaluated",
         ) from None  # fmt: skip
 
@@ -46,7 +47,8 @@ def as_shape(shape: Any, name: str | None) -> tuple[int, ...]:
             raise TypeError
     except TypeError:
         raise ShapeError(
-            "S113", f"{name or 'a value'} has no such shape", node=name, expected="a tuple of non-negative integers",
+            "S113", f"{name or 'a value'} is given {shape!r:.60}, which is no shape", node=name,
+            expected="a tuple of non-negative integers",
             got=repr(shape), fix="time is an axis, not a dimension: over=t",
         ) from None  # fmt: skip
     return dims
@@ -128,7 +130,11 @@ def tensor(value: Any, *, name: str | None = None, dtype: Any = None, **other: A
         raise
     except (TypeError, ValueError) as error:
         raise DTypeError(
-            "D103", "a tensor holds numbers in a regular array", node=name, got=str(error), fix="ag.tensor([1.0, 2.0])"
+            "D103",
+            "the value of a tensor is no regular array of numbers",
+            node=name,
+            got=f"what NumPy refuses: {error}",
+            fix="ag.tensor([1.0, 2.0])",
         ) from None
     full = scoped(name) if name is not None else None
     return Node(TENSOR, (), {}, array.shape, kind_of(array), (), array[()], STRONG, name=full)

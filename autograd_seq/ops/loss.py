@@ -51,7 +51,7 @@ def nll(y: Any, label: Any) -> Node:
     y, label = constant(y), constant(label)
     if wrong := _no_distribution(y):
         raise OperationError(
-            "O129", "nll is of probabilities", node=y.name, where=y.where or show_site(user_site()),
+            "O129", f"nll takes probabilities, got {wrong}", node=y.name, where=y.where or show_site(user_site()),
             expected="numbers 0 … 1 that add up to 1 along the last dimension", got=wrong,
             fix="ag.cross_entropy(logits, label) takes logits, as they are; -ag.pick(logp, label) takes log-probabilities",
         )  # fmt: skip
@@ -169,7 +169,7 @@ def spike(v: Any, surrogate: str | Callable[[Node, float], Node] = "fast_sigmoid
     soft = surrogate if callable(surrogate) else _SURROGATES.get(surrogate)
     if soft is None:
         raise OperationError(
-            "O105", "there is no such surrogate", expected=f"a function, or one of {', '.join(_SURROGATES)}",
+            "O105", f"there is no surrogate {surrogate!r:.60}", expected=f"a function, or one of {', '.join(_SURROGATES)}",
             got=repr(surrogate),
         )  # fmt: skip
     return straight_through(where(less(0, v), 1.0, 0.0), soft(v, slope))

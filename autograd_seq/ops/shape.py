@@ -36,7 +36,7 @@ def negative_axis(axis: int, rank: int, of: Any = None) -> int:
         at = rank
     if not -rank <= at < rank:
         raise ShapeError(
-            "S105", "there is no such dimension", node=getattr(of, "name", None), where=getattr(of, "where", None),
+            "S105", f"there is no dimension {axis!r:.60}", node=getattr(of, "name", None), where=getattr(of, "where", None),
             expected=f"a dimension of a value with {rank}", got=repr(axis),
             fix="time is no dimension: reduce it with over=",
         )  # fmt: skip
@@ -109,7 +109,7 @@ def transpose(x: Any, axes: Sequence[int] | None = None) -> Node:
     order = tuple(negative_axis(a, x.ndim, x) for a in (range(x.ndim)[::-1] if axes is None else axes))
     if sorted(order) != list(range(-x.ndim, 0)):
         raise ShapeError(
-            "S106", "transpose needs every dimension once", node=x.name, where=x.where,
+            "S106", f"{tuple(axes or ())} does not name every dimension once", node=x.name, where=x.where,
             expected=f"a permutation of {tuple(range(x.ndim))}", got=str(tuple(axes or ())),
         )  # fmt: skip
     return x if x.ndim < 2 else _transpose(x, axes=order)
@@ -165,7 +165,10 @@ def squeeze(x: Any, axis: int | Sequence[int] | None = None) -> Node:
     x = constant(x)
     drop = [a for a in negative_axes(axis, x.ndim, x) if axis is not None or x.shape[a] == 1]
     if any(x.shape[a] != 1 for a in drop):
-        raise ShapeError("S107", "squeeze drops dimensions of length 1", node=x.name, where=x.where, got=str(x.shape))
+        raise ShapeError(
+            "S107", f"squeeze drops dimensions of length 1, and those of {x.shape} are not all", node=x.name, where=x.where,
+            got=str(x.shape),
+        )  # fmt: skip
     return reshape(x, tuple(n for a, n in zip(range(-x.ndim, 0), x.shape, strict=True) if a not in drop))
 
 
@@ -335,7 +338,7 @@ def pad(x: Any, width: int | Sequence[int | tuple[int, int]], value: float = 0.0
         (w, w) if isinstance(w, int) else tuple(w) for w in width]  # fmt: skip
     if len(pairs) != x.ndim or any(len(p) != 2 or min(p) < 0 for p in pairs):
         raise ShapeError(
-            "S112", "pad needs a pair of widths for each dimension", node=x.name, where=x.where,
+            "S112", f"{width!r:.60} is not a pair of widths for each dimension", node=x.name, where=x.where,
             expected=f"{x.ndim} pairs of non-negative integers", got=repr(width),
         )  # fmt: skip
     shape = tuple(n + a + b for n, (a, b) in zip(x.shape, pairs, strict=True))

@@ -179,7 +179,8 @@ def _row(value: Any, node: Node, axis: Axis, side: str) -> Node:
         )  # fmt: skip
     if not _fits(row, node):
         raise ShapeError(
-            "S114", f"{label} has another shape", node=node.name, where=node.where, expected=str(node.shape),
+            "S114", f"{label} has shape {row.shape}, and the state {node.shape}", node=node.name, where=node.where,
+            expected=str(node.shape),
             got=str(row.shape), fix="a list means one row for each delay; wrap a single row in np.array(…)",
         )  # fmt: skip
     return _as_kind_of(broadcast_to(row, node.shape), node, label)
@@ -199,7 +200,8 @@ def _as_kind_of(value: Node, node: Node, label: str) -> Node:
     if node.dtype is float:
         return cast(value, float)
     raise DTypeError(
-        "D202", f"{label} has another kind", node=node.name, where=value.where or node.where,
+        "D202", f"{label} is {value.dtype.__name__}, and the state is {node.dtype.__name__}", node=node.name,
+        where=value.where or node.where,
         expected=node.dtype.__name__, got=value.dtype.__name__, fix=f"declare the state with dtype={value.dtype.__name__}",
     )  # fmt: skip
 
@@ -232,8 +234,8 @@ def define(node: Node, key: Any, definition: Any) -> None:
     if node.inputs[0] is not UNDEFINED:
         raise StateError(
             "G208", f"{label} is defined twice", node=node.name, where=here,
-            got=f"first defined {'as ' + (node.inputs[0].name or node.inputs[0].op.name)}"
-            + (f" in {node.inputs[0].where}" if node.inputs[0].where else ""),
+            got=f"a first equation, {node.inputs[0].name or node.inputs[0].op.name}"
+            + (f", in {node.inputs[0].where}" if node.inputs[0].where else ""),
             fix="a second quantity needs a state of its own",
         )  # fmt: skip
     value = constant(definition)
@@ -248,7 +250,8 @@ def define(node: Node, key: Any, definition: Any) -> None:
         )  # fmt: skip
     if not _fits(value, node):
         raise ShapeError(
-            "S115", f"the equation of {label} has another shape", node=node.name, where=here,
+            "S115", f"the equation of {label} has shape {value.shape}, and {label} has {node.shape}", node=node.name,
+            where=here,
             expected=str(node.shape), got=str(value.shape), fix=f'ag.state("{label}", {value.shape}, over=…)',
         )  # fmt: skip
     node.inputs = (_as_kind_of(broadcast_to(value, node.shape), node, f"the equation of {label}"), *node.inputs[1:])

@@ -114,7 +114,7 @@ def _seen_through(x: Node, axis: Axis) -> tuple[dict[Axis, Any], dict[Axis, Any]
 
 def _one_axis(axis: Any, name: str | None = None) -> Axis:
     if not isinstance(axis, Axis):
-        raise AxisError("A105", "an axis is expected", node=name, expected="an ag.Axis", got=repr(axis))
+        raise AxisError("A105", f"{axis!r:.60} is no axis", node=name, expected="an ag.Axis", got=repr(axis))
     return axis
 
 
@@ -160,7 +160,11 @@ SIZE = defop(
     "lengths, the product of such factors is the number of its real points.",
 )  # fmt: skip
 INDEX = defop(
-    "index", shape=lambda **_: (), dtype=int, forward=None, axes=lambda *, axis, **_: (axis,),
+    "index",
+    shape=lambda **_: (),
+    dtype=int,
+    forward=None,
+    axes=lambda *, axis, **_: (axis,),
     vjp=lambda g, y, *, axis, here=False: (),
     doc="The step number. With ``here=True`` that of this call, which a carry does not count on.",
 )
@@ -233,12 +237,15 @@ def at(x: Any, over: Axis, index: int, *, outside: str = "error") -> Node:
     """
     x = constant(x)
     if outside not in ("error", "zero"):
-        raise OperationError("O104", "at knows two ways outside", expected='"error" or "zero"', got=repr(outside))
+        raise OperationError(
+            "O104", f"ag.at knows no way outside={outside!r:.60}", expected='"error" or "zero"', got=repr(outside)
+        )
     try:
         step = operator.index(index)
     except TypeError:
         raise AxisError(
-            "A108", "at picks a fixed step", node=x.name, expected="an integer", got=repr(index),
+            "A108", f"ag.at is given {index!r:.60}, which is no fixed step", node=x.name, expected="an integer",
+            got=repr(index),
             fix="choose a computed step with ag.sum(ag.where(ag.index(t) == …, x, 0), over=t)",
         ) from None  # fmt: skip
     return AT(x, axis=over, index=step, outside=outside) if _one_axis(over, x.name) in x.axes else x

@@ -243,17 +243,18 @@ def test_an_input_may_be_called_lengths():
 
 MISUSE: list[tuple[str, Any, list[str]]] = [
     ("F301", [2, 1], ["dict from axis to lengths", "got [2, 1]"]),
-    ("F302", {t: [2, -1]}, ["a length of t is no number of steps", "whole numbers ≥ 0, got -1"]),
+    ("F302", {t: [2, -1]}, ["a length of t is -1, which is no number of steps", "whole numbers ≥ 0, got -1"]),
     ("F302", {t: [2.0, 1.5]}, ["got [2.0, 1.5]"]),
     ("F302", {t: "all"}, ["got 'all'"]),
     ("F303", {t: [2, 1, 1]}, ["not as many lengths of t as sequences", "one for each of b=2, got 3"]),
-    ("F304", {t: [2, 9]}, ["longer than the padded axis", "at most 3, got 9", "pad the feeds"]),
+    ("F304", {t: [2, 9]}, ["a length of t is 9, and the padded axis has 3 steps", "at most 3, got 9", "pad the feeds"]),
     ("A303", {ag.Axis("time"): [2, 1]}, ["lengths= names time, over which nothing varies", "one of t, b, w"]),
     ("A303", {"tt": [2, 1]}, ['did you mean "t"?']),
     ("A304", {"w": 2}, ["no input varies over w", "w=…"]),
     ("A305", {(t, t): [2, 1]}, ["the length of t cannot vary over t", "one of b, w"]),
     ("A305", {(t, b, b): [[2], [1]]}, ["the length of t cannot vary over b", "each once"]),
-    ("A306", {t: [[2, 1]]}, ["what the length of t varies over is not told", "some of b", "shape (1, 2)", "{(t, b): …}"]),
+    ("A306", {t: [[2, 1]]}, ["which axis the length of t varies over is not given", "some of b", "shape (1, 2)",
+     "{(t, b): …}"]),
 ]
 
 

@@ -25,7 +25,7 @@ def test_a_forecast_shows_both_curves_and_where_training_ends() -> None:
 
 
 def test_rows_that_do_not_belong_together_are_refused() -> None:
-    with pytest.raises(DrawError, match=r"\[P301\]: years, actual and predicted do not belong together") as caught:
+    with pytest.raises(DrawError, match=r"\[P301\]: years, actual and predicted are not of one length") as caught:
         plots.forecast([1, 2], [1, 2], [1])
     assert "got (2,), (2,) and (1,)" in str(caught.value)
 
