@@ -28,7 +28,9 @@ from autograd_seq.ops.shape import broadcast_to, reshape, transpose
 
 _MOVING = {"reshape", "transpose", "slice", "place", "concat", "broadcast_to", "sum", "take", "scatter_add", "pick", "cumsum"}
 """Operations that add, move and drop entries: so do their rules."""
-_SAFE = _MOVING | {
+_READING = {"window", "overlap"}
+"""Operations that read other steps than their own: so do their rules, and what is live is read at those steps too."""
+_SAFE = _MOVING | _READING | {
     "add", "sub", "neg", "where", "cast", "sum_over", "state", "shift", "at", "along", "spread", "rewritten", "stop_gradient",
     "straight_through", "div", "exp", "expm1", "log", "log1p", "sqrt", "power", "power_number", "zero_safe_mul", "level_over",
 }  # fmt: skip
@@ -78,12 +80,16 @@ class Live:
             live = taken if live is None or live is taken else self._once(logical_and, live, taken)
         if live is None or any(a not in x.axes for a in live.axes):
             return None
+        if node.op.name in _READING and node.attrs["axis"] in live.axes:
+            return self._moved(node, k, live)
         if not live.shape or ((node.op.broadcasts or node.op.shape is same_shape) and _fits(live, x)):
             return live
-        if node.op.name in _MOVING:
-            counted = node.op.vjp(cast(broadcast_to(live, node.shape), float), node, *node.inputs, **node.attrs)[k]
-            return less(0.0, fit(counted, x))
-        return _any(live)
+        return self._moved(node, k, live) if node.op.name in _MOVING else _any(live)
+
+    def _moved(self, node: Node, k: int, live: Node) -> Node:
+        """Return where an operand counts, by the rule of what moves or adds it: at any of the places where it is read."""
+        counted = node.op.vjp(cast(broadcast_to(live, node.shape), float), node, *node.inputs, **node.attrs)[k]
+        return less(0.0, fit(counted, node.inputs[k]))
 
 
 def _fits(live: Node, x: Node) -> bool:

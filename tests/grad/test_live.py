@@ -154,3 +154,24 @@ def test_what_is_spread_over_a_choice_may_have_a_dimension_of_one():
     fed = {"x": np.array([[1.0, np.nan, 3.0]]), "ok": np.array([[[True, False], [False, False], [True, True]]])}
     for run in (ag.Graph(g).evaluate, ag.compile([g])):
         np.testing.assert_array_equal(run(**fed)[0], [[2, 0, 12]])
+
+
+def test_what_later_steps_read_through_a_window_is_live_where_they_are():
+    """The condition is that of the steps that read, not of the one that is read; a NaN that none of them reads stays out."""
+    t = ag.Axis("t")
+    w, x, ok = ag.param("w"), ag.input("x", over=t), ag.input("ok", over=t, dtype=bool)
+    recent = ag.window(ag.tanh(w * x), t, 2)
+    loss = ag.sum(ag.where(ok, ag.sin(ag.sum(recent, axis=0)), 0.0), over=t)
+    data = np.array([np.nan, 0.3, 0.5, np.nan, 0.7, 0.1])
+    feeds = {"w": 0.6, "x": data, "ok": [False, False, True, False, False, True]}
+
+    def by_hand(a: float) -> float:
+        y = np.tanh(a * data)
+        return float(np.sin(y[1] + y[2]) + np.sin(y[4] + y[5]))
+
+    want = (by_hand(0.6 + 1e-6) - by_hand(0.6 - 1e-6)) / 2e-6
+    got = [ag.Graph(ag.grad(loss, w)).evaluate(**feeds)[0], ag.value_and_grad(loss)(**feeds)[1]["w"],
+           *ag.Graph(loss).unroll(t=6).grad(["w"]).evaluate(**feeds)]  # fmt: skip
+    np.testing.assert_allclose(got, want, rtol=1e-8)
+    slope = ag.grad(loss, w)
+    ag.check_grad(slope * slope, [w], {**feeds, "x": np.nan_to_num(data)})  # the rule of its rule
