@@ -32,7 +32,10 @@ def examined() -> tuple[Path | None, str]:
     if not os.path.isabs(base):
         if os.name == "posix" and not os.path.isabs(os.environ.get("HOME", os.sep)):
             return None, "no home: HOME is no absolute path"
-        base = os.path.join(os.path.expanduser("~"), ".cache")
+        home = os.path.expanduser("~")
+        if not os.path.isabs(home):  # of a user that the system has no entry of
+            return None, "no home: HOME is not set"
+        base = os.path.join(home, ".cache")
     folder = Path(os.path.realpath(base)) / "autograd_seq"
     try:
         for place in [*reversed(folder.parents), folder]:

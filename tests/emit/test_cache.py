@@ -131,6 +131,16 @@ def test_only_absolute_paths_are_used(variables: dict[str, str], where: str | No
 
 
 @posix
+def test_a_user_that_the_system_does_not_know_has_no_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Containers run so: without HOME ``~`` stays as it is, which is a folder below the current one."""
+    monkeypatch.chdir(home)
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)
+    assert examined() == (None, "no home: HOME is not set")
+    assert not list(home.iterdir())
+
+
+@posix
 def test_folders_are_made_for_this_user_alone(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(home / "a" / "b"))
     before = os.umask(0o002)
