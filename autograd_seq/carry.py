@@ -127,7 +127,7 @@ class Carried:
 
         Args:
             carry: what the call before returned; ``None`` starts.
-            lengths: of padded sequences, as for :class:`Program`: the carry holds the rows behind each one's own end, and a
+            lengths: of padded sequences, as for :class:`Program`: the carry holds the rows after each one's own end, and a
                 sequence without a step in this call keeps those it had. Each counts its own steps: what is drawn for a
                 step, counted, or carried varies over the batch then, and so do outputs that depend on it, that axis last
                 where they did not have it.

@@ -103,7 +103,7 @@ def _parser() -> argparse.ArgumentParser:
     _graph_argument(check)
     check.set_defaults(run=_check)
 
-    explain = commands.add_parser("explain", help="print the schedule and the NumPy program that a graph of your own becomes")
+    explain = commands.add_parser("explain", help="print the schedule and the program that a graph of your own becomes")
     _graph_argument(explain)
     explain.set_defaults(run=_explain)
 

@@ -201,7 +201,10 @@ class Node:
 
     def __len__(self) -> int:
         if not self.shape:
-            raise ShapeError("S103", f"{self} has no length: its value is a scalar", node=self.name, where=self.where)
+            raise ShapeError(
+                "S103", f"{self} has no length: its value is a scalar", node=self.name, where=self.where,
+                fix="steps are no entries: ag.sum(…, over=t) adds them, ag.stream takes them one by one" if self.axes else None,
+            )  # fmt: skip
         return self.shape[0]
 
     def __iter__(self) -> Iterator[Node]:

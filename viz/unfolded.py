@@ -33,7 +33,7 @@ def unfolded(
         other: nothing else; the number of steps is t=, whatever the axis is called.
 
     Returns:
-        A Diagram: columns are steps, rows are variables; dashed are the rows before and behind the sequence.
+        A Diagram: columns are steps, rows are variables; dashed are the rows before and after the sequence.
 
     Raises:
         DrawError: an option is unknown, t is no number of steps, or the graph has no axis or several.

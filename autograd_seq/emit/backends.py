@@ -81,7 +81,7 @@ def written(graph: Graph, layouts: Layouts, passes: Iterable[str] | None, backen
         layouts: the axes of each output, as its array is to be laid out.
         passes: names of passes, all by default.
         backend: out of ``BACKENDS``.
-        into: let a program of NumPy calls write into arrays of the caller, behind the feeds; native ones return their own.
+        into: let a program of NumPy calls write into arrays of the caller, after the feeds; native ones return their own.
         alone: axes that have one point each whenever the program runs; native programs do not depend on it.
 
     Raises:

@@ -82,7 +82,7 @@ def cut_along(graph: Graph, asked: Axis | bool, batch: tuple[Axis, ...] | None =
             and each counts its own steps.
 
     Raises:
-        CarryError: the axis is not told, or something reads steps that are not there yet.
+        CarryError: the axis is not given, or something reads steps that are not there yet.
     """
     graph = spelled(graph)
     axis = carried_axis(graph, asked)

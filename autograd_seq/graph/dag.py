@@ -81,7 +81,7 @@ class DAG:
     def __getitem__(self, key: Any) -> Node:
         """Return the unrolled node of a name at a step: ``dag["s", 3]``, ``dag["g", 1, 2]``, ``dag["W"]``.
 
-        ``dag["s", -1]`` is s₋₁, the initial row, and ``dag["s", T]`` the row behind the last step.
+        ``dag["s", -1]`` is s₋₁, the initial row, and ``dag["s", T]`` the row after the last step.
 
         Raises:
             FeedError: there is no node of that name.

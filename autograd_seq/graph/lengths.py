@@ -48,7 +48,7 @@ def told(graph: Graph, lengths: Any, given: Mapping[str, Any]) -> Told:
 
     Raises:
         FeedError: a length is negative, fractional, or longer than the padded axis; or there are not as many as sequences.
-        AxisError: an axis is none of the graph's, or which axis is that of the batch is not told.
+        AxisError: an axis is none of the graph's, or which axis is that of the batch is not given.
     """
     if not isinstance(lengths, Mapping):
         raise FeedError(

@@ -1,7 +1,7 @@
 """States: values with an equation that may be written later than its first read, and with boundary rows.
 
 Writing the equation of a state that reads itself at another step is what closes a cycle. The rows are what a shift reads
-before the first step or behind the last one; any node is given rows by making it the equation of an unnamed state, so that
+before the first step or after the last one; any node is given rows by making it the equation of an unnamed state, so that
 boundaries exist in one place only.
 """
 
@@ -67,7 +67,7 @@ def state(
         init: what ``s[t - k]`` reads before the first step: zeros by default; a value that does not vary over the
             axis, the same for all rows; or a list of exactly max k rows in time order, ``[s₋₂, s₋₁]``. With several
             axes a dict from axis to any of these, if several are read at earlier steps.
-        final: likewise what ``s[t + k]`` reads behind the last step, ``[s_T, s_{T+1}]``. Rows that nothing reads are
+        final: likewise what ``s[t + k]`` reads after the last step, ``[s_T, s_{T+1}]``. Rows that nothing reads are
             refused when the graph is made.
         dtype: float, int or bool.
         every: a slower clock (Koutník et al. 2014): with 3 the equation holds at steps 0, 3, 6, …, and the state stays as it

@@ -124,9 +124,12 @@ def check_varies(x: Node, axis: Any) -> None:
     _one_axis(axis, x.name)
     if axis not in x.axes:
         over = f"varies over {', '.join(a.name for a in x.axes)} only" if x.axes else "is static"
+        same = axis.name in [a.name for a in x.axes]
         raise AxisError(
             "A106", f"{label} does not vary over {axis}", node=x.name, where=show_site(user_site()),
-            got=f"{label}, which {over}", fix=f"declare it with over={axis}, or read it without [{axis}]",
+            got=f"{label}, which {over}" + (f": another axis, also called {axis}" if same else ""),
+            fix="make the axis once, and use it in every equation" if same
+            else f"declare it with over={axis}, or read it without [{axis}]",
         )  # fmt: skip
 
 

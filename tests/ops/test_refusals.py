@@ -97,6 +97,8 @@ REFUSALS: list[Refusal] = [
     ("A106", ag.AxisError, lambda: x()[u - 1], r"x does not vary over u(.|\n)*varies over t only(.|\n)*over=u"),
     ("A106", ag.AxisError, lambda: ag.param("w")[t], r"w does not vary over t(.|\n)*which is static"),
     ("A107", ag.AxisError, lambda: x()[t, t - 1], r"read at two places of one axis"),
+    ("A106", ag.AxisError, lambda: x()[ag.Axis("t")], r"varies over t only: another axis, also called t(.|\n)*make the axis once"),
+    ("S103", ag.ShapeError, lambda: list(x()), r"its value is a scalar(.|\n)*steps are no entries"),
     ("A108", ag.AxisError, lambda: ag.at(x(), t, 1.5), r"ag.at is given 1.5, which is no fixed step(.|\n)*an integer, got 1.5"),
     ("A108", ag.AxisError, lambda: ag.at(x(), t, ag.index(t)), r"which is no fixed step(.|\n)*ag.sum\(ag.where"),
     ("A109", ag.AxisError, lambda: x(over=BOTH).along(t, u), r"x varies over u already"),
