@@ -23,13 +23,11 @@ def unfolded(
     Args:
         g: an `ag.Graph` of one axis, or a node or several.
         t: number of steps, 0 or more.
-        params: where the parameters are: "labels" at the edges (for variables, the default), "bus" once at the left
-        with a
+        params: where the parameters are: "labels" at the edges (for variables, the default), "bus" once at the left with a
             line to every use (for operations, the default), or "hide".
         level: "variables", or "ops" for every operation in a slice a step; by default "ops" for the bus alone.
         theme: "white" or "dark".
         steps: how many steps to show at the start and at the end; by default all of at most six, else (3, 2).
-
         other: nothing else; the number of steps is t=, whatever the axis is called.
 
     Returns:
@@ -50,10 +48,7 @@ def unfolded(
     Notes:
         One step is laid out and printed t times: the cost grows with t by what is printed alone.
     """
-    for option, value in other.items():
-        fix = f"viz.unfolded(g, t={value})" if isinstance(value, int) else None
-        raise DrawError("P212", f"unfolded has no option {option}=", expected="t=, params=, level=, theme= or steps=",
-                        got=f"{option}={value!r:.40}", fix=fix)  # fmt: skip
+    _refuse(other, "unfolded", "t=, params=, level=, theme= or steps=")
     level = level if level is not None else "ops" if params == "bus" else "variables"
     params = params if params is not None else "bus" if level == "ops" else "labels"
     if params not in PARAMS:
@@ -72,19 +67,20 @@ def unfolded(
     return Diagram(to_dot(stamped(scene, axis, columns, boxes=level == "ops"), colors))
 
 
-def fold_unfold(g: Any, t: int = 3, theme: str = "white") -> Diagram:
+def fold_unfold(g: Any, t: int = 3, theme: str = "white", **other: Any) -> Diagram:
     """Draw a graph of one axis folded at the left, and t steps of it unfolded at the right.
 
     Args:
         g: an `ag.Graph` of one axis, or a node or several.
         t: number of steps, out of the middle of a sequence.
         theme: "white" or "dark".
+        other: nothing else; the number of steps is t=, whatever the axis is called.
 
     Returns:
         A Diagram; the rows of both sides are level.
 
     Raises:
-        DrawError: the theme is unknown, t is no number of steps, or the graph has no axis or several.
+        DrawError: an option or the theme is unknown, t is no number of steps, or the graph has no axis or several.
         TooLargeError: more steps or nodes than can be drawn.
 
     Example:
@@ -95,6 +91,13 @@ def fold_unfold(g: Any, t: int = 3, theme: str = "white") -> Diagram:
         >>> "unroll" in fold_unfold(ag.Graph(s)).dot
         True
     """
+    _refuse(other, "fold_unfold", "t= or theme=")
     colors = theme_of(theme)
     scene = scene_of(read(g), "variables")
     return Diagram(to_dot(side_by_side(scene, only_axis(scene), t), colors))
+
+
+def _refuse(other: dict[str, Any], name: str, expected: str) -> None:
+    for option, value in other.items():
+        fix = f"viz.{name}(g, t={value})" if isinstance(value, int) else None
+        raise DrawError("P212", f"{name} has no option {option}=", expected=expected, got=f"{option}={value!r:.40}", fix=fix)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import autograd_seq as ag
 import viz
 from viz import assemble
 from viz.columns import all_steps, middle_steps
@@ -349,3 +350,11 @@ def test_unknown_options_say_what_there_is(models: SimpleNamespace) -> None:
     with pytest.raises(DrawError) as caught:
         viz.unfolded(g, level="ops", params="labels")
     assert "[P211]: operations have no edges to label with parameters" in str(caught.value)
+
+
+def test_both_sides_refuse_the_name_of_the_axis_as_an_option() -> None:
+    k = ag.Axis("k")
+    s = ag.state("s", over=k)
+    s[k] = 0.5 * s[k - 1]
+    with pytest.raises(DrawError, match=r"fold_unfold has no option k=(.|\n)*viz.fold_unfold\(g, t=3\)"):
+        viz.fold_unfold(ag.Graph(s), k=3)
