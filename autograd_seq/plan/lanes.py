@@ -7,7 +7,7 @@ from typing import NamedTuple
 from autograd_seq.axes import Axis
 from autograd_seq.node import Node
 from autograd_seq.plan.reads import Read, Reading
-from autograd_seq.plan.views import adjacent, root, shifts, shown
+from autograd_seq.plan.views import adjacent, is_view, root, shifts, shown
 
 
 class Lane(NamedTuple):
@@ -39,7 +39,9 @@ class Lanes:
 
     def __init__(self, reading: Reading, apart: bool = False) -> None:
         self.path, self.at, self.span = reading.path, reading.at, reading.span
-        self.reads, self.roots, self.in_place = reading.reads, reading.roots, reading.in_place
+        self.reads, self.roots = reading.reads, reading.roots
+        reshaped = {root(n) for n in self.path if n.op.name == "reshape" and is_view(n)}  # their entries have to be adjacent
+        self.in_place = reading.in_place - {n for n in reshaped if len(n.shape) > 1}
         self.computed, self.operands = reading.computed, reading.operands
         self.apart = apart
         self.found: dict[Node, Lane] = {}

@@ -775,3 +775,15 @@ def test_a_ring_of_rows_of_a_state_of_any_name() -> None:
         h[t] = ag.tanh(0.5 * s[t - 3] + s[t - 2] - 0.2 * x)
         feed = RNG.normal(size=6)
         assert_close(ag.compile(h)(x=feed)[0], ag.Graph(h).evaluate(x=feed)[0], name)
+
+
+def test_what_is_read_in_another_shape_is_no_part_of_a_packed_array():
+    """The gradient of y would lie where the columns of the concatenation were, which no view shows in the shape of x."""
+    t = ag.Axis("t")
+    x = ag.input("x", (2, 3), over=t)
+    y = ag.reshape(ag.tanh(x), (3, 2))
+    both = ag.concat([y, y * 2.0], axis=-1)
+    g = ag.grad(ag.sum(ag.sum(both * both), over=t), x)
+    X = np.linspace(-1, 1, 24).reshape(4, 2, 3)
+    want = 10 * np.tanh(X) * (1 - np.tanh(X) ** 2)
+    np.testing.assert_allclose(ag.compile([g], backend="numpy")(x=X)[0], want, rtol=1e-13, atol=1e-15)
