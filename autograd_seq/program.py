@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import Context
 from dataclasses import replace
 from functools import cached_property, partial
@@ -23,7 +23,7 @@ from autograd_seq.emit.blas import on_one_thread
 from autograd_seq.emit.profile import MARK, Profile, marked
 from autograd_seq.emit.sharing import Sharing
 from autograd_seq.emit.standalone import standalone, write
-from autograd_seq.emit.workspaces import Workspaces, at_least
+from autograd_seq.emit.workspaces import Workspaces, arrays
 from autograd_seq.errors import AxisError, CarryError, FeedError, GradientError, OperationError
 from autograd_seq.grad.reverse import grad
 from autograd_seq.graph import feeds
@@ -39,7 +39,7 @@ from autograd_seq.node import STRONG, Node
 from autograd_seq.ops.leaf import PARAM, TENSOR
 from autograd_seq.ops.random import SEED
 from autograd_seq.pictures import code
-from autograd_seq.plan.cost import Cost, cost, roughly
+from autograd_seq.plan.cost import Cost, flops, in_call, roughly
 from autograd_seq.plan.passes import Plan
 from autograd_seq.plan.text import Schedule
 
@@ -86,7 +86,7 @@ class Program:
         self.padded: dict[Over, Program] = {}
         made = backends.written(graph, layouts, passes, backend, into, alone)
         self.backend, _, self._emitted, self._notes = made[:4]
-        self._silent = made.silent
+        self._silent, self._native = made.silent, made.native
         self._planned: Any = lambda: backends.written(graph, layouts, passes, self.backend, into, alone).plan
         if self.backend == "numba":
             self.plan = made.plan  # which says for each new batch what it costs, and whether threads share it
@@ -178,7 +178,7 @@ class Program:
         if self.backend == "numba" and self._sharing is not None:
             sizes = dict(zip(self.graph.axes, workspace, strict=False))
             cuts = self._sharing.cuts(sizes, numba.threads())
-            if cuts is not None and cost(self.plan, sizes, 4).flops >= WORTH_SHARING:
+            if cuts is not None and flops(self.plan, sizes) >= WORTH_SHARING:
                 return on_one_thread(self._sharing.run(workspace, cuts, self._on_one_thread), "scipy")
         return self._on_one_thread(workspace)
 
@@ -248,8 +248,14 @@ class Program:
             Floats are counted at the width that ``dtype=`` fixed, else that of float64.
         """
         sizes = self.graph._sizes(lengths)
-        plan = self._at([sizes[a] for a in self.graph.axes]).plan
-        return cost(plan, sizes, (self.dtype or np.dtype(np.float64)).itemsize)
+        program = self._at([sizes[a] for a in self.graph.axes])
+        return Cost(flops(program.plan, sizes), program._bytes(sizes, (self.dtype or np.dtype(np.float64)).itemsize))
+
+    def _bytes(self, sizes: Mapping[Axis, int], itemsize: int) -> int:
+        """Return what a call holds at once, without the feeds."""
+        emitted = self._emitted
+        held, returned = (arrays(noted, emitted, sizes, itemsize) for noted in (emitted.buffers, emitted.made))
+        return held + in_call(self.plan, sizes, itemsize, returned, self._native)
 
     def save_source(self, path: str | os.PathLike[str]) -> Path:
         """Write the program as a file that runs with NumPy alone, and says how; the file is written whole or not at all.
@@ -355,9 +361,7 @@ class Program:
         width = workspace[-1].itemsize
         rough = roughly(self.graph, sizes, width)
         if rough > SURE and rough > at_most():
-            native = self.backend == "numba"  # whose loops hold less than their plan says
-            need = at_least(self._emitted, sizes, width) if native else cost(self._at(workspace).plan, sizes, width).bytes
-            check_fits(need, sizes, _PIECES)
+            check_fits(self._at(workspace)._bytes(sizes, width), sizes, _PIECES)
         if len(self._fits) >= _MOST_SORTS:
             self._fits.clear()
         self._fits.add(workspace)

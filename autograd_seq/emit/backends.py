@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +18,7 @@ from autograd_seq.emit.threads import crowded, repeated
 from autograd_seq.errors import OperationError, did_you_mean
 from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.step import one_step
+from autograd_seq.node import Node
 from autograd_seq.plan.passes import PASSES, Plan, plan
 from autograd_seq.plan.schedule import Loop, schedule
 
@@ -42,7 +43,7 @@ Layouts = Sequence[Sequence[Axis]]
 class Made(NamedTuple):
     """A plan, the program that was written from it, and what its schedule says about the language.
 
-    Of a native program ``slow_loops`` names what keeps loops in NumPy.
+    Of a native program ``slow_loops`` names what keeps loops in NumPy; ``native`` are the nodes that native functions compute.
     """
 
     backend: str
@@ -50,6 +51,7 @@ class Made(NamedTuple):
     emitted: Emitted
     notes: tuple[str, ...] = ()
     slow_loops: str = ""
+    native: Set[Node] = frozenset()
 
     @property
     def silent(self) -> bool:
@@ -140,7 +142,7 @@ def _native(graph: Graph, layouts: Layouts, passes: Iterable[str] | None) -> Mad
     planned = plan(graph.outputs, graph.axes, native_ops.writes, calls.in_place, suited(passes, "numba"))
     writer = NativeWriter(planned.graph, planned.storage, graph.axes, _title(graph), graph.inputs)
     emitted = writer.emit(layouts)
-    return Made("numba", planned, emitted, writer.notes(), writer.slow_loops())
+    return Made("numba", planned, emitted, writer.notes(), writer.slow_loops(), writer.fusion.native)
 
 
 def _title(graph: Graph, alone: Sequence[Axis] = ()) -> str:

@@ -63,7 +63,7 @@ def _places(w: Writer, x: Array, index: Node) -> str:
         lengths = _lengths(w, x)
         end = " * ".join([*(w.size[a] for a in x.axes), str(n * prod(x.shape[:-1]))])
         shaped = "" if len(x.axes) + len(x.shape) == 2 else f".reshape({lengths})"
-        starts = w.once(f"arange(0, {end}, {n}){shaped}", "row_starts")
+        starts = w.made_once(f"arange(0, {end}, {n}){shaped}", "row_starts", lengths, "np.int64")
         out = w.found[index, n] = w.names.new(f"{w.called(index)}_places")
         w.allocate(out, lengths, "np.int64")  # of its own: places are read again later
         w.write(f"places({w.operand(index, list(x.axes), None)}, {n}, {starts}, {out})")

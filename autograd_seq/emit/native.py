@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from autograd_seq.axes import Axis
+from autograd_seq.emit.arrays import tuple_code
 from autograd_seq.emit.native_cut import function_of, parts
 from autograd_seq.emit.native_fuse import Fill, Pass, Statement, Steps, Unit, dims_of, nodes_of, operand_dims
 from autograd_seq.emit.native_memory import KINDS, MANY, Memory
@@ -228,6 +229,7 @@ class NativeWriter(Memory):
         found = {s: f"{many}[{k}]" for k, s in enumerate(floats)} if many else {}
         if many:
             self.work.append(f"{many} = empty({len(floats)}, np.float64)")
+            self.buffers.append((tuple_code([len(floats)]), "np.float64"))
             self.pointer(many, "double")
             self.run.append(f"{many}.fill(0)")
         for s in some:

@@ -25,12 +25,13 @@ NEAR = 512
 ROWS = 128
 """How many rows are copied at once, where they do not lie one behind the other."""
 
+
+def packed(n: int, k: int, panel: int) -> int:
+    """Return how many entries n packed columns of k rows take, in panels of so many columns."""
+    return -(-n // panel) * panel * k
+
+
 KERNEL = '''
-def packed_size(n, k, kind):
-    """How many entries n packed columns of k rows take."""
-    return (n + PANEL - 1) // PANEL * PANEL * k
-
-
 def pack(b, at, row, column, k, n, out):
     """Copy k rows and n columns into panels; columns that are missing in the last are 0."""
     to = 0
@@ -159,7 +160,7 @@ def rows_product(a, a_at, a_row, a_column, b, b_at, far, out, out_at, out_row, m
         if i < m:
             block_1(a, a_at + i * a_row, a_row, a_column, b, panel, far, out, to + i * out_row, out_row, k, left, more)
 '''
-"""``packed_size``, ``pack``, ``product``, ``matrix_product`` and ``step_product``; PANEL is the number of columns of a panel.
+"""``pack``, ``product``, ``matrix_product`` and ``step_product``; PANEL is the number of columns of a panel.
 From ``OUTSIDE`` and ``INSIDE`` multiplications on the library is faster, outside of loops and within."""
 
 NEVER = 1 << 62

@@ -70,6 +70,7 @@ class Memory(Writer):
             self.run.append(f"{name} = fromiter(({fed}), real, {len(nodes)})")
         else:
             self.run.append(f"{name} = empty({len(nodes)}, real)")
+        self.made.append((tuple_code([len(nodes)]), "real"))
 
     def argument(self, name: str) -> str:
         """Let a name be an argument of the function, and return it; a number stays one."""
@@ -165,6 +166,7 @@ class Memory(Writer):
                 self.run.append(f"{name} = {self.packed[n][0]}[{self.packed[n][1]}, ...]")
             elif n in self.fusion.native:
                 self.run.append(f"{name} = empty({tuple_code(lengths)}, {self.width(n)})")
+                self.made.append((tuple_code(lengths), self.width(n)))
             else:  # what a NumPy statement left may be a view, or a number
                 self.run.append(f"{name} = {'ascontiguousarray' if lengths else 'array'}({name}, {self.width(n)})")
         return name if n in self.packed else self.pointer(name, KINDS[n.dtype])

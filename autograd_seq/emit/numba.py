@@ -18,7 +18,7 @@ import numpy as np
 
 from autograd_seq.emit import blas, native_blas, native_block, sources
 from autograd_seq.emit.cache import Stored, cache_folder
-from autograd_seq.emit.native_kernel import AT_HAND, BLOCKS, DEPTH, KERNEL, NEAR, NEVER, ROWS, THRESHOLDS
+from autograd_seq.emit.native_kernel import AT_HAND, BLOCKS, DEPTH, KERNEL, NEAR, NEVER, ROWS, THRESHOLDS, packed
 from autograd_seq.emit.native_math import math_source
 from autograd_seq.emit.numpy import Emitted
 from autograd_seq.errors import OperationError
@@ -124,7 +124,8 @@ def _made(numba: Any, width: str) -> dict[str, Any]:
         "__name__": __name__, "np": np, "math": math, "real": real, "inline": inline,
         "row_sum": native_block.row("sum", narrow, width),
         "row_top": native_block.row("top", narrow, width),
-        "PANEL": 2 * lanes, "start": native_block.start(), "plus": native_block.plus(),
+        "PANEL": panel(width), "packed_size": lambda n, k, kind: packed(n, k, panel(width)),
+        "start": native_block.start(), "plus": native_block.plus(),
         "DEPTH": DEPTH, "ROWS": ROWS, "AT_HAND": AT_HAND,
         "NEAR": NEAR, "OUTSIDE": outside, "INSIDE": inside, "gemm": native_blas.gemm(_GEMM[width], width),
     }  # fmt: skip
@@ -207,6 +208,11 @@ def _lanes(real: Any) -> int:
     return size // np.dtype(real).itemsize
 
 
+def panel(width: str) -> int:
+    """Return how many columns lie together in a packed matrix of floats of a width."""
+    return 2 * _lanes(np.dtype(width))
+
+
 def _thresholds(size: int, width: str) -> tuple[int, int]:
     """Return from how many multiplications on the library takes a product, outside of loops and within.
 
@@ -222,4 +228,4 @@ def _thresholds(size: int, width: str) -> tuple[int, int]:
     return THRESHOLDS[size]
 
 
-__all__ = ["WIDTHS", "available", "cache_folder", "compiled"]
+__all__ = ["WIDTHS", "available", "cache_folder", "compiled", "panel"]

@@ -32,6 +32,7 @@ from autograd_seq.node import CONSTANT, Node
 from autograd_seq.ops.leaf import INPUT, PARAM, TENSOR
 from autograd_seq.ops.time import INDEX, SHIFT, SIZE
 from autograd_seq.plan.apart import Blocks, blocks_of
+from autograd_seq.plan.cost import ROW
 from autograd_seq.plan.dimensions import fixed
 from autograd_seq.plan.lanes import Lane
 from autograd_seq.plan.schedule import Item, Loop
@@ -40,6 +41,12 @@ from autograd_seq.plan.views import is_view, root
 
 RESERVED = {*NUMPY, *HELPERS, *calls.NUMBERS, *ALLOWED.values(), "real", "program", "run", "constants", "lengths", "step",
             "point"}  # fmt: skip
+
+
+METHOD = 72
+"""Bytes of a method that is looked up before a loop."""
+TUPLE = 64
+"""Bytes of the tuple of a step."""
 
 
 class Writer:
@@ -70,7 +77,8 @@ class Writer:
         self.feeds = {name: self.names.new(name) for name in feeds if name in graph.inputs}
         self.constants: dict[str, np.ndarray] = {}
         self.work: list[str] = []
-        self.buffers: list[tuple[str, str]] = []  # shape and width of what a workspace holds
+        self.buffers: list[tuple[str, str]] = []  # shape and width of what a workspace holds, lists of rows in bytes
+        self.made: list[tuple[str, str]] = []  # and of what a call makes
         self.run: list[Any] = []
         self.frames: list[Frame] = []
         self.arrays: dict[Node, Array] = {}
@@ -121,6 +129,12 @@ class Writer:
                 self.run.append(f"{self.kept[key]} = {code}")
         return self.kept[key]
 
+    def made_once(self, code: str, wanted: str, shape: str, width: str) -> str:
+        """Return a name for an array that does not change, which an expression makes in the workspace."""
+        if (WORK, code) not in self.kept:
+            self.buffers.append((shape, width))
+        return self.once(code, wanted)
+
     def held(self, x: Array, node: Node) -> Array:
         """Return a view of a workspace array under a name of its own; others are written out where they are read."""
         if x.stage == WORK and not x.code.isidentifier():
@@ -153,7 +167,9 @@ class Writer:
             return Array(self.size[node.attrs["axis"]], (), (), WORK)
         if node.op is INDEX:
             axis = node.attrs["axis"]
-            return Array(self.once(f"arange({self.size[axis]})", f"index_{axis.name}"), (axis,), (), WORK)
+            length = self.size[axis]
+            steps = self.made_once(f"arange({length})", f"index_{axis.name}", f"({length},)", "np.int64")
+            return Array(steps, (axis,), (), WORK)
         assert node.op in (INPUT, PARAM, TENSOR), node
         name = self.graph.name(node)
         code = self.feeds[name]
@@ -167,15 +183,17 @@ class Writer:
         width = "real" if node.dtype is float or node in self.floating else self.width(node)
         if not value.size or (value.size > 1 and (value == value.flat[0]).all()):  # an empty list does not tell its shape
             number = literal(value.flat[0]) if value.size else "0"
-            return self.once(f"full({tuple_code(value.shape)}, {number}, {width})", node.name or "constant")
+            shape = tuple_code(value.shape)
+            return self.made_once(f"full({shape}, {number}, {width})", node.name or "constant", shape, width)
         if value.size > 64:
             name = self.names.new(node.name or "constant")
             self.constants[name] = np.ascontiguousarray(value)
             self.work.append(f'{name} = array(constants["{name}"], {width})')
+            self.buffers.append((tuple_code(value.shape), width))
             return name
         body = literal(value)
         wanted = number_name(value) if not value.shape else "constant"
-        return self.once(f"array({body}, {width})", node.name or wanted)
+        return self.made_once(f"array({body}, {width})", node.name or wanted, tuple_code(value.shape), width)
 
     def _own(self, node: Node) -> Array:
         home = self.storage.homes[node]
@@ -225,6 +243,10 @@ class Writer:
         self.work.append(f"{name} = aligned({shape}, {width})")
         self.buffers.append((shape, width))
 
+    def views(self, count: str, rank: int, more: int = 0) -> None:
+        """Note a list of views with so many dimensions, and so many bytes more each."""
+        self.buffers.append((f"({count}, {ROW + 16 * rank + more})", "bytes"))
+
     def steps_of(self, home: Home, axis: Axis | None, offset: int) -> Array:
         """Return the steps of a home's array, those of one axis moved by ``offset``."""
         base = self.allocated(home)
@@ -250,6 +272,8 @@ class Writer:
         n, label = self.size[loop.axis], self.called(home.node)
         late = f" - {abs(by)}" if by else ""
         code = f"[{base}[(step{late}) % {home.ring}, ...] for step in range({n})]"
+        if (WORK, code) not in self.kept:
+            self.views(n, len(home.layout) + len(home.shape))
         name = self.once(code, f"{label}_{'earlier' if by else 'rows'}{abs(by) or ''}")
         over = self.frames[-1].over
         if name not in over:
@@ -278,6 +302,7 @@ class Writer:
                 rows = self._rows(code, frame.loop, stage, method, scalars=len(axes) == 1 and not points)
                 if stage == WORK:
                     frame.fixed.add(rows)
+                    self.views(frame.count, len(axes) - 1 + points, METHOD if method else 0)
                 frame.over[key] = self.names.new(f"{label}_{frame.loop.axis.name}"), rows
             code, stage, axes = frame.over[key][0], STEP, axes[1:]
         return code
@@ -337,6 +362,7 @@ class Writer:
         if sources and fixed.issuperset(sources):  # a tuple that is there is read faster than zip makes one
             joined = f"zip({', '.join(sources)})" if len(sources) > 1 else sources[0]
             frame.steps = self.once(f"list({joined})", "steps")
+            self.buffers.append((f"({frame.count}, {TUPLE})", "bytes"))
         for key, (name, rows) in frame.over.items() if not frame.steps else ():
             if rows in frame.fixed:
                 frame.over[key] = name, self.once(f"list({rows})", "rows")
@@ -402,7 +428,7 @@ class Writer:
             codes.append(code)
         source = assembled(self, codes)
         return Emitted(source, self.feeds, self.told, self.constants, self.bundle.foreign, tuple(map(tuple, declared)),
-                       tuple(self.buffers))  # fmt: skip
+                       tuple(self.buffers), tuple(self.made))  # fmt: skip
 
     def _take_outputs(self, declared: Sequence[Sequence[Axis]]) -> None:
         """Name the caller's arrays, and note which outputs can be computed right there."""

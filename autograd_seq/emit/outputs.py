@@ -33,6 +33,7 @@ def returned(w: Writer, node: Node, declared: Sequence[Axis]) -> str:
     x, code, r = w.array(node), laid(w, node, declared), root(node)
     home = w.storage.homes.get(r)
     if not declared and not node.shape:
+        w.made.append(("()", w.width(node)))
         return f"array({x.code}, {w.width(node)})"
     if code == x.code and r is node and home and home.buffer is None and _fresh(node) and node not in w.given:
         w.given.add(node)
@@ -40,6 +41,7 @@ def returned(w: Writer, node: Node, declared: Sequence[Axis]) -> str:
     if code == x.code and not x.axes and (span := _part_of_its_own(w, node)) is not None:
         keys = ", ".join(f"{a}:{b}" if (a, b) != (0, n) else ":" for (a, b), n in zip(span, r.shape, strict=True))
         return f"{w.array(r).code}[{keys}]"
+    w.made.append((tuple_code([*(w.size[a] for a in declared), *node.shape]), w.width(node)))
     return f"array({code}, {w.width(node)})"
 
 

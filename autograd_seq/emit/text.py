@@ -60,7 +60,9 @@ class Emitted:
         constants: arrays that are too long to be written out, by name.
         foreign: functions that the source cannot contain, by name.
         outputs: for each output, the axes of the array returned.
-        buffers: the shape and the width of each array that a workspace holds, as they are written in the source.
+        buffers: the shape and the width of each array that a workspace holds, as they are written in the source; of lists of
+            rows, how many there are, and the bytes of each.
+        made: the same of each array that a call makes by name, and of each copy that it returns.
     """
 
     source: str
@@ -70,6 +72,7 @@ class Emitted:
     foreign: dict[str, Any]
     outputs: tuple[tuple[Axis, ...], ...]
     buffers: tuple[tuple[str, str], ...] = ()
+    made: tuple[tuple[str, str], ...] = ()
 
 
 def assembled(w: Writer, returned: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ for every length that ever came is a leak to whoever feeds sequences as they are
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from math import prod
 from threading import Lock
@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 
 from autograd_seq.axes import Axis
+from autograd_seq.emit import numba
+from autograd_seq.emit.native_kernel import packed
 from autograd_seq.emit.text import Emitted
 
 KEPT = 64 * 2**20
@@ -88,18 +90,22 @@ class Workspaces:
             return idle
 
 
-def at_least(emitted: Emitted, sizes: Mapping[Axis, int], itemsize: int) -> int:
-    """Return bytes that a call of a program needs for certain: those of the arrays that its source makes room for.
+def arrays(noted: Iterable[tuple[str, str]], emitted: Emitted, sizes: Mapping[Axis, int], itemsize: int) -> int:
+    """Return the bytes of arrays that a program makes.
 
     Args:
+        noted: their shapes and widths, as they are written in the source.
         emitted: the program.
         sizes: the length of each axis.
         itemsize: bytes of a float.
     """
+    def packed_size(n: int, k: int, real: object) -> int:
+        return packed(n, k, numba.panel(f"float{8 * itemsize}"))
+
     known: dict[str, Any] = {name: sizes[axis] for axis, name in emitted.sizes.items()}
-    known |= {"__builtins__": {}, "packed_size": lambda *_: 0, "real": None}  # of matrices that are packed, not of sequences
-    widths = {"real": itemsize, "np.int64": 8}
-    return sum(prod(eval(shape, known)) * widths.get(width.split(",")[0], 1) for shape, width in emitted.buffers)
+    known |= {"__builtins__": {}, "packed_size": packed_size, "real": None}
+    widths = {"real": itemsize, "np.int64": 8, "np.float64": 8}
+    return sum(prod(eval(shape, known)) * widths.get(width.split(",")[0], 1) for shape, width in noted)
 
 
 def held(run: Any) -> int:
@@ -133,4 +139,4 @@ def held(run: Any) -> int:
     return sum(memory.values()) + rows
 
 
-__all__ = ["KEPT", "Workspaces", "at_least", "held"]
+__all__ = ["KEPT", "Workspaces", "arrays", "held"]
