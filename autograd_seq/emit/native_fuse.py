@@ -25,6 +25,8 @@ from autograd_seq.plan.views import root
 
 DIMS = "ijkmnpq"
 """The variables that run over the dimensions of a value."""
+ONCE = ("sum", "max", "sum_over", "max_over", "level_over")
+"""Operations that read each entry of what they reduce once."""
 INDEX = Place("<an index>")
 """Stands for a place that is read from an array."""
 
@@ -155,7 +157,7 @@ class Fusion:
             if not self._reads_in_place(n, r):
                 return False
             assert r.by is not None
-            points += prod(n.shape) if r.by.op.name in ("concat", "sum", "sum_over") else prod(r.by.shape)
+            points += prod(n.shape) if r.by.op.name in ("concat", *ONCE) else prod(r.by.shape)
         if points > prod(n.shape):
             return False
         late = any(r.path == self.storage.path[n] for r in reads)
@@ -169,9 +171,14 @@ class Fusion:
         if by.op.name in ("pick", "take", "one_hot", "place", "reshape"):
             return False
         path = self.storage.path[n]
-        if r.path[: len(path)] != path or set(by.axes) != set(n.axes):
+        if r.path[: len(path)] != path:
             return False
-        return is_pointwise(by)
+        if is_pointwise(by):
+            return set(by.axes) == set(n.axes)
+        x = by.inputs[0]
+        if by.op.name not in ONCE or root(x) is not n:  # or it is an operand of a product that is summed
+            return False
+        return set(x.axes) == set(n.axes) and prod(x.shape) <= prod(n.shape)
 
     def _is_carried(self, x: Node) -> bool:
         """Tell whether a node shows a row that a loop left for itself, and will write over."""

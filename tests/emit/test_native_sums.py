@@ -43,3 +43,24 @@ def test_a_product_in_a_loop_reads_a_value_in_another_shape() -> None:
     got, want = (ag.value_and_grad(loss, [w, x], backend=backend)(**feeds) for backend in ("numba", "numpy"))
     for name in ("W", "x"):
         np.testing.assert_allclose(got[1][name], want[1][name], rtol=1e-10, atol=1e-12)
+
+
+def test_no_array_holds_a_product_that_is_summed() -> None:
+    """Sums and maxima compute what they reduce, in the loop that adds it up; states and their cotangents are stored."""
+    t, b = ag.Axis("t"), ag.Axis("b")
+    x, h = ag.input("x", (4,), over=(t, b)), ag.state("h", (4, 3), over=(t, b))
+    A, B, C = (ag.param(name, (4, 3)) for name in "ABC")
+    h[t] = ag.sigmoid(A) * h[t - 1] + B * x[..., None]
+    y = ag.tanh(ag.sum(C * h[t], axis=-1)) + ag.max(h * B, axis=-1)
+    loss, params = ag.sum(ag.dot(y, y), over=(t, b)), [A, B, C]
+    rng = np.random.default_rng(0)
+    feeds = {"x": rng.normal(size=(5, 2, 4)), **{name: rng.normal(size=(4, 3)) for name in "ABC"}}
+    step = ag.value_and_grad(loss, params, backend="numba")
+    value, got = step(**feeds)
+    want = ag.Graph(loss).unroll(t=5, b=2).grad(params, with_outputs=True).evaluate(**feeds)
+    np.testing.assert_allclose(value, want[0], rtol=1e-12)
+    for name, right in zip("ABC", want[1:], strict=True):
+        np.testing.assert_allclose(got[name], right, rtol=1e-10, atol=1e-12)
+    plain = ag.value_and_grad(ag.sum(ag.sum(C * h, axis=-1)[0], over=(t, b)), params, backend="numba").program
+    whole = [line for line in plain.source.splitlines() if "aligned((T, B, 4, 3)" in line or "aligned((T + 1, B, 4, 3)" in line]
+    assert len(whole) <= 2, whole
