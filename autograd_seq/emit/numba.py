@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd_seq.emit import blas, native_blas, native_block, sources
+from autograd_seq.emit import blas, native_blas, native_block, progress, sources
 from autograd_seq.emit.cache import Stored, cache_folder
 from autograd_seq.emit.native_kernel import AT_HAND, BLOCKS, DEPTH, KERNEL, NEAR, NEVER, ROWS, THRESHOLDS, packed
 from autograd_seq.emit.native_math import math_source
@@ -75,24 +75,37 @@ def compiled(emitted: Emitted, width: str) -> Any:
 
     Notes:
         The first call in any process compiles, for a second or two whatever the lengths are; later processes load what it
-        left in the cache.
+        left in the cache. Where it takes long, a line on the terminal says so.
     """
-    tools = _tools(width)
+    with progress.compiling():
+        tools = _tools(width)
     text = f"# floats are {width}\n{emitted.source}"
     name = f"<autograd_seq native program {hashlib.sha256(text.encode()).hexdigest()[:16]}>"
 
     def native(function: Any) -> Any:
         made = tools["native"](function)
         made._cache = Stored(f"{tools['key']}\n{text}\n{function.__name__}")
+        made.compile = _told(made.compile)
         return made
 
     def part(kinds: str) -> Any:
         return lambda function: tools["part"](function, kinds.split(", "), f"{tools['key']}\n{text}")
 
-    program = sources.executed(text, name, {**tools["names"], "native": native, "part": part, **emitted.foreign})
+    with progress.compiling():
+        program = sources.executed(text, name, {**tools["names"], "native": native, "part": part, **emitted.foreign})
     if emitted.constants:
         return lambda *sizes: program(*sizes, emitted.constants)
     return program
+
+
+def _told(compile: Any) -> Any:
+    """Return what numba calls to compile a function, with a line on the terminal where it takes long."""
+
+    def told(*signature: Any) -> Any:
+        with progress.compiling():
+            return compile(*signature)
+
+    return told
 
 
 # -- what native functions call --------------------------------------------------------------------------------------------
