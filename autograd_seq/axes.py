@@ -128,8 +128,8 @@ def _steps(axis: Axis, steps: object) -> int:
     )
 
 
-def as_axes(over: Axis | Iterable[Axis] | None) -> tuple[Axis, ...]:
-    """Return ``over`` as a tuple of distinct axes; ``None`` and ``()`` mean no axis."""
+def as_axes(over: Axis | Iterable[Axis] | None, keyword: str = "over") -> tuple[Axis, ...]:
+    """Return what ``keyword`` is given as a tuple of distinct axes; ``None`` and ``()`` mean no axis."""
     if over is None:
         return ()
     several: Any = over
@@ -138,11 +138,12 @@ def as_axes(over: Axis | Iterable[Axis] | None) -> tuple[Axis, ...]:
         if not isinstance(axis, Axis):
             raise AxisError(
                 "A103",
-                f"over= is given {axis!r:.60}, which is no axis",
+                f"{keyword}= is given {axis!r:.60}, which is no axis",
                 expected="an ag.Axis, or several",
                 got=repr(axis),
                 fix='t = ag.Axis("t")',
             )
     if len(set(axes)) != len(axes):
-        raise AxisError("A104", f"over= names {max(axes, key=axes.count)} twice", got=repr(axes), fix="name each axis once")
+        twice = max(axes, key=axes.count)
+        raise AxisError("A104", f"{keyword}= names {twice} twice", got=repr(axes), fix="name each axis once")
     return axes

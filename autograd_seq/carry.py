@@ -233,7 +233,7 @@ class Carried:
     def _check(self, carry: Any) -> None:
         if not isinstance(carry, Carry):
             raise CarryError(
-                "K107", f"carry= is given a {type(carry).__name__}, which is nothing that a call returned",
+                "K107", f"carry= is given a value of {type(carry).__name__}, not what an earlier call returned",
                 expected="an ag.Carry, or None to start",
                 got=repr(carry)[:80], fix="outs, carry = program(…, carry=carry); feeds go by name: x=…, or **feeds of a dict",
             )  # fmt: skip

@@ -177,7 +177,7 @@ def test_the_seed_of_draws_is_no_input() -> None:
 @pytest.mark.parametrize("make", [lambda n: ag.tensor(1.0).named(n), lambda n: ag.scope(n).__enter__(), ag.param])
 @pytest.mark.parametrize("name", ["", 3, None, b"s"])
 def test_a_name_is_a_text(make: Callable[[Any], Any], name: Any) -> None:
-    with pytest.raises(OperationError, match="needs a name"):
+    with pytest.raises(OperationError, match="is no name of a node"):
         make(name)
 
 

@@ -141,7 +141,7 @@ class Graph:
         """
         if order is None:
             return [self.layout(o) for o in self.outputs]
-        wanted = as_axes(order)
+        wanted = as_axes(order, "order")
         if strange := [a for a in wanted if a not in self.axes]:
             raise AxisError(
                 "A209", f"order= names {strange[0]}, over which nothing varies", expected=f"axes of the graph: "

@@ -56,7 +56,7 @@ def divisor_reads_state(x, a, W, h, _):
 
 
 def two_states_multiplied(x, a, W, h, k):
-    h[t] = a * k[t - 1] + x[t]
+    h[t] = 0.5 * h[t - 1] + a * k[t - 1] + x[t]
     k[t] = h[t] * k[t - 1]
 
 

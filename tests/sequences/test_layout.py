@@ -60,7 +60,7 @@ def test_the_order_holds_with_a_carry():
 @pytest.mark.parametrize(("order", "code", "words"), [
     ((t,), "A210", ["leaves out b, over which s varies", "got order=(t)", "order=(t, b)", "test_layout.py:"]),
     ((t, b, c), "A209", ["names c, over which nothing varies", "axes of the graph: t, b"]),
-    ((t, b, t), "A104", ["names an axis twice"]), (("t", "b"), "A103", ["takes axes", "got 't'"]),
+    ((t, b, t), "A104", ["order= names t twice"]), (("t", "b"), "A103", ["order= is given 't', which is no axis"]),
 ])  # fmt: skip
 def test_an_order_that_does_not_fit_is_refused(order: Any, code: str, words: list[str]):
     with pytest.raises(ag.AxisError) as caught:
