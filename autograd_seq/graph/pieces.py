@@ -44,6 +44,7 @@ class Shifts(NamedTuple):
 
 
 def shifts_back(graph: Graph, axis: Axis) -> Shifts:
+    """Return the shifts of a graph that read earlier steps of an axis, and what depends on them; linear in the nodes."""
     shifts = [n for n in graph.nodes if n.op is SHIFT and n.attrs["axis"] is axis]
     later = behind(graph.nodes, [n for n in shifts if n.attrs["by"] < 0])
     back = [n for n in shifts if n.attrs["by"] > 0]
@@ -71,6 +72,7 @@ def read_back(graph: Graph, axis: Axis) -> dict[Source, int]:
 
 
 def source_of(shift: Node) -> Source:
+    """Return what a shift reads: shifts of one source are carried as one value."""
     x = shift.inputs[0]
     return x, shift.attrs["outside"] == "zero" and rows(x, shift.attrs["axis"], "init")[0] is not None
 
