@@ -161,12 +161,9 @@ def test_draw_refuses_what_it_cannot_draw(capsys, tmp_path, model):
     code, _, err = run(capsys, "draw", place, "-o", tmp_path / "f.png", "--params", "bus")
     assert code == 2
     assert err == (
-        "UsageError [C101]: --params is about the unfolded picture\n"
-        "  got --params bus without --unroll\n  add --unroll 4\n"
+        "UsageError [C101]: --params is about the unfolded picture\n  got --params bus without --unroll\n  add --unroll 4\n"
     )
-    code, _, err = run(
-        capsys, "draw", place, "-o", tmp_path / "f.png", "--unroll", 3, "--level", "ops", "--params", "labels"
-    )
+    code, _, err = run(capsys, "draw", place, "-o", tmp_path / "f.png", "--unroll", 3, "--level", "ops", "--params", "labels")
     assert code == 2 and "[P211]" in err
     (tmp_path / "taken.dot").mkdir()
     code, _, err = run(capsys, "draw", place, "-o", tmp_path / "taken.dot")
@@ -297,8 +294,10 @@ def test_bench_prints_a_line_for_each_workload(capsys):
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        (["--cells", "rnm"],
-         'OperationError [B101]: no workload has the cell \'rnm\'\n  expected rnn or lstm or gru, got \'rnm\'\n'),
+        (
+            ["--cells", "rnm"],
+            "OperationError [B101]: no workload has the cell 'rnm'\n  expected rnn or lstm or gru, got 'rnm'\n",
+        ),
         (["--sizes", "tiny,huge"], "expected tiny or small or medium or large or long, got 'huge'"),
         (["--sizes", "tiny,"], "got ''"),
         (["--peers", "torhc.nn"], 'did you mean "torch.nn"?'),

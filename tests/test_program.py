@@ -94,7 +94,7 @@ def test_the_file_draws_what_the_program_draws(real: str, tmp_path: Path) -> Non
     x, w, s = ag.input("hashlib", (3,), over=(t, b)), ag.param("w", (3,)), ag.state("s", (3,), over=(t, b))
     kept = ag.bernoulli("mask", 0.7, (3,), over=b) * s[t - 1]
     s[t] = ag.tanh(w * kept + x[t] + ag.normal("noise", (3,), over=(b, t), std=w))
-    loss = ag.sum(s * ag.uniform("scale", over=()) + ag.bernoulli("some \"of\" them", 0.5, over=t), over=(t, b))
+    loss = ag.sum(s * ag.uniform("scale", over=()) + ag.bernoulli('some "of" them', 0.5, over=t), over=(t, b))
     outputs = [ag.sum(loss), ag.grad(ag.sum(loss), w), s]
     rng = np.random.default_rng(1)
     feeds = {"hashlib": rng.normal(size=(5, 2, 3)).astype(real), "w": np.array([0.5, -0.8, 0.9], real), "seed": np.array(11)}
@@ -277,9 +277,7 @@ def test_a_feed_of_another_sort_is_converted_even_if_its_shape_is_known() -> Non
 
 def test_a_users_operation_runs_in_the_context_of_the_call_and_without_warnings() -> None:
     scale = contextvars.ContextVar("scale", default=1.0)
-    over = ag.defop(
-        "over", shape=lambda x: x, forward=lambda x: np.divide(scale.get(), x), vjp=lambda g, y, x: (-g * y * y,)
-    )
+    over = ag.defop("over", shape=lambda x: x, forward=lambda x: np.divide(scale.get(), x), vjp=lambda g, y, x: (-g * y * y,))
     w = ag.param("w")
     program = ag.compile([over(w), ag.exp(w * 1e6)], backend="numpy")
     for value in (2.0, 5.0):

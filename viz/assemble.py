@@ -28,9 +28,7 @@ def check_size(count: int, most: int, kind: str, fix: str) -> None:
         TooLargeError: count exceeds most.
     """
     if count > most:
-        raise TooLargeError(
-            "P204", f"the picture has too many {kind}", expected=f"at most {most:,}", got=f"{count:,}", fix=fix
-        )
+        raise TooLargeError("P204", f"the picture has too many {kind}", expected=f"at most {most:,}", got=f"{count:,}", fix=fix)
 
 
 def without_params(scene: Scene) -> Scene:

@@ -87,9 +87,7 @@ def print_bus(unrolling: Unrolling, found: list[Wire], edge: float) -> None:
 
 def _print_behind(unrolling: Unrolling, readers: list[int], edge: float) -> None:
     """Draw what the shared things are computed from, at their left, column by column."""
-    arrows = [
-        a for a in unrolling.scene.arrows if a.head in readers and not a.start and a.tail not in unrolling.stamp.at
-    ]
+    arrows = [a for a in unrolling.scene.arrows if a.head in readers and not a.start and a.tail not in unrolling.stamp.at]
     tails = list(dict.fromkeys(a.tail for a in arrows if (a.tail, None) not in unrolling.bodies))
     sizes = {key: outline(unrolling.items[key])[1:3] for key in tails}
     wished = []

@@ -25,6 +25,4 @@ def one_of(code: str, option: str, got: object, allowed: tuple[str, ...]) -> Dra
         DrawError [P1]: unknown theme: 'sepia'
           expected one of white, dark, got 'sepia'
     """
-    return DrawError(
-        code, f"unknown {option}: {got!r:.60}", expected=f"one of {', '.join(allowed)}", got=f"{got!r:.60}"
-    )
+    return DrawError(code, f"unknown {option}: {got!r:.60}", expected=f"one of {', '.join(allowed)}", got=f"{got!r:.60}")

@@ -67,9 +67,7 @@ def rows_of(keys: Sequence[Key], edges: Sequence[Edge]) -> dict[Key, int]:
     return row
 
 
-def layered(
-    widths: Mapping[Key, float], edges: Sequence[Edge], heavy: Sequence[Edge] = (), gap: float = 20.0
-) -> Places:
+def layered(widths: Mapping[Key, float], edges: Sequence[Edge], heavy: Sequence[Edge] = (), gap: float = 20.0) -> Places:
     """Lay out an acyclic graph in rows.
 
     Args:
@@ -167,8 +165,7 @@ def _swap_neighbours(rows: list[list[Key]], below: Mapping[Key, list[Key]], abov
         if len(row) > _WIDEST_SWAPPED:
             continue
         places = [
-            {key: i for i, key in enumerate(rows[other])} if 0 <= other < len(rows) else {}
-            for other in (level - 1, level + 1)
+            {key: i for i, key in enumerate(rows[other])} if 0 <= other < len(rows) else {} for other in (level - 1, level + 1)
         ]
         for i in range(len(row) - 1):
             left, right = row[i], row[i + 1]
@@ -229,9 +226,7 @@ def _along(
             high = [x[right] - d for right, d in rights.get(key, ()) if not (firm and right in gives_way)]
             x[key] = max([min([wish, *high]), *low])
     for key in order:
-        x[key] = max(
-            [x[key], *(x[left] + d for left, d in lefts.get(key, ()) if left not in gives_way or lefts.get(left))]
-        )
+        x[key] = max([x[key], *(x[left] + d for left, d in lefts.get(key, ()) if left not in gives_way or lefts.get(left))])
     for key in reversed(order):
         if key in gives_way and not lefts.get(key):
             x[key] = min([x[key], *(x[right] - d for right, d in rights.get(key, ()))])
@@ -269,9 +264,7 @@ def spread(wishes: Sequence[tuple[float, float]]) -> list[float]:
         >>> spread([(0.0, 40.0), (0.0, 40.0), (100.0, 10.0)])
         [-20.0, 20.0, 100.0]
     """
-    packs: list[
-        tuple[float, float, int, float]
-    ] = []  # sum of wishes for the first centre, offset of the last, size, width
+    packs: list[tuple[float, float, int, float]] = []  # sum of wishes for the first centre, offset of the last, size, width
     offsets: list[float] = []
     for wish, width in wishes:
         offsets.append(0.0)

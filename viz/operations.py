@@ -60,9 +60,7 @@ def operations(reading: Reading) -> Scene:
         pick = vertex.attrs["index"] if vertex.op.name == "at" else None
         scene.arrows += [Arrow(keys[read.vertex], key, read.shifts, (), pick) for read in reading.reads[vertex]]
         rows = {node for *_, node in reading.starts[vertex]}
-        scene.arrows += [
-            Arrow(keys[node], key, start=True) for node in reading.vertices if node in rows and node in keys
-        ]
+        scene.arrows += [Arrow(keys[node], key, start=True) for node in reading.vertices if node in rows and node in keys]
     return scene
 
 

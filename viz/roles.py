@@ -45,12 +45,7 @@ def losses(reading: Reading) -> set[Node]:
     readers = reading.readers()
     found: set[Node] = set()
     for vertex in reversed(reading.vertices):
-        scalar = (
-            vertex.shape == ()
-            and not vertex.axes
-            and vertex.dtype is float
-            and vertex.op.name not in ("input", "param")
-        )
+        scalar = vertex.shape == () and not vertex.axes and vertex.dtype is float and vertex.op.name not in ("input", "param")
         if scalar and bool(reading.axes) and (vertex in reading.outputs or any(r in found for r in readers[vertex])):
             found.add(vertex)
     return found - parameters(reading)

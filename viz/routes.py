@@ -202,9 +202,7 @@ def box_of(points: Sequence[Point]) -> tuple[float, float, float, float]:
     return min(xs), min(ys), max(xs), max(ys)
 
 
-def route(
-    tail: Body, head: Body, others: Sequence[Body], bends: Sequence[Point] = (), taken: Sequence[Stroke] = ()
-) -> Curve:
+def route(tail: Body, head: Body, others: Sequence[Body], bends: Sequence[Point] = (), taken: Sequence[Stroke] = ()) -> Curve:
     """The curve of the candidates that keeps best off the other bodies and off curves drawn before.
 
     Example:
@@ -311,9 +309,7 @@ def _rim(body: Body) -> tuple[float, float, float, float]:
     return x - body.width / 2, y - body.height / 2, x + body.width / 2, y + body.height / 2
 
 
-def _crowded(
-    spot: Point, size: tuple[float, float], bodies: Sequence[Body], curves: Sequence[Sequence[Point]]
-) -> float:
+def _crowded(spot: Point, size: tuple[float, float], bodies: Sequence[Body], curves: Sequence[Sequence[Point]]) -> float:
     """How much a label at that spot would cover."""
     x, y = spot
     a, b = size[0] / 2, size[1] / 2

@@ -54,9 +54,7 @@ class Theme:
     looks: dict[str, Look]
 
 
-def _theme(
-    name: str, ground: str, ink: str, edge: str, faint: str, recur: str, pairs: dict[str, tuple[str, str]]
-) -> Theme:
+def _theme(name: str, ground: str, ink: str, edge: str, faint: str, recur: str, pairs: dict[str, tuple[str, str]]) -> Theme:
     """A theme from (border, ground) pairs; what is not a pair follows from the others."""
     looks = {role: Look(line, fill, ink) for role, (line, fill) in pairs.items()}
     looks["ghost"] = Look(faint, ground, ink, 1.5, "filled,dashed")

@@ -120,9 +120,7 @@ class Unrolling:
             if text is not None:
                 shown = Label(f"= {text.html}", text.ems + 1.2)
                 above = (at[0], at[1] + height / 2 + 10)
-                self.picture.marks.append(
-                    Mark(("start", key, place), "text", shown, "plaintext", 40, 14, above, font=11)
-                )
+                self.picture.marks.append(Mark(("start", key, place), "text", shown, "plaintext", 40, 14, above, font=11))
 
     def _ghost_at(self, key: int, place: int, step: int, crowd: list[float]) -> Point:
         """Beside the row of the item; with gutters beside the node that reads it, outside of all that runs there."""

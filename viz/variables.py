@@ -80,13 +80,7 @@ def _visible(reading: Reading, params: set[Node], parts: set[Node]) -> set[Node]
         vertex
         for vertex in reading.vertices
         if vertex not in params
-        and (
-            vertex.name is not None
-            or is_leaf(vertex)
-            or is_state(vertex)
-            or vertex in reading.outputs
-            or vertex in parts
-        )
+        and (vertex.name is not None or is_leaf(vertex) or is_state(vertex) or vertex in reading.outputs or vertex in parts)
     }
     ahead: dict[Node, set[object]] = {vertex: set() for vertex in reading.vertices}
     readers = reading.readers()

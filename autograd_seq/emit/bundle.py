@@ -74,7 +74,6 @@ class Bundle:
             pass
         return name
 
-
     def hold(self, value: Any, wanted: str) -> str:
         """Hand an object to the program as it is; returns its name there."""
         for name, known in self.foreign.items():

@@ -84,8 +84,11 @@ class Equations:
             return f"{base}[{place}]"
         if node._value is not None or node.op is CONSTANT:
             value = np.asarray(node._value)
-            return f"{value:.6g}" if not value.shape and value.dtype.kind == "f" else (
-                np.array2string(value, threshold=4) if value.size == 1 else f"array of {value.shape}")
+            return (
+                f"{value:.6g}"
+                if not value.shape and value.dtype.kind == "f"
+                else (np.array2string(value, threshold=4) if value.size == 1 else f"array of {value.shape}")
+            )
         if node.op is SIZE:
             return f"size({node.attrs['axis']})"
         if node.op.name == "slice" and not node.name:

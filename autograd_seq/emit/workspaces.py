@@ -99,6 +99,7 @@ def arrays(noted: Iterable[tuple[str, str]], emitted: Emitted, sizes: Mapping[Ax
         sizes: the length of each axis.
         itemsize: bytes of a float.
     """
+
     def packed_size(n: int, k: int, real: object) -> int:
         return packed(n, k, numba.panel(f"float{8 * itemsize}"))
 

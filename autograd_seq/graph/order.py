@@ -87,6 +87,7 @@ def step_order(roots: Sequence[Node], after: Mapping[Node, Iterable[Node]] | Non
         roots: nodes.
         after: what else some nodes are to follow.
     """
+
     def needed(node: Node) -> tuple[Node, ...]:
         return (*same_step(node), *after[node]) if after and node in after else same_step(node)
 

@@ -210,7 +210,6 @@ relu = defop(
 )  # fmt: skip
 
 
-
 def _erf_forward(x: Any) -> Any:
     out = np.frompyfunc(math.erf, 1, 1)(x)
     return np.asarray(out).astype(x.dtype if x.dtype.kind == "f" else float)

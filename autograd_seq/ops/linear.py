@@ -39,7 +39,7 @@ def _direct(spec: str, x_rank: int, y_rank: int) -> str | None:
         return None  # lifted: einsum broadcasts over the leading dimensions
     if not set(a) & set(b) and out == a + b:
         return "outer"
-    if b and a[-1:] == b[: 1] and len(b) <= 2 and out == a[:-1] + b[1:]:
+    if b and a[-1:] == b[:1] and len(b) <= 2 and out == a[:-1] + b[1:]:
         return "dot"
     if len(a) == 2 and a[:1] == b[:1] and len(b) <= 2 and out == a[1:] + b[1:]:
         return "transposed_dot"

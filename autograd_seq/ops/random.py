@@ -72,9 +72,7 @@ def uniform(
     return (low + (high - low) * _source(name, "uniform", shape, over)).named(name)
 
 
-def normal(
-    name: str, shape: int | Sequence[int] = (), *, over: Axis | Iterable[Axis], mean: Any = 0.0, std: Any = 1.0
-) -> Node:
+def normal(name: str, shape: int | Sequence[int] = (), *, over: Axis | Iterable[Axis], mean: Any = 0.0, std: Any = 1.0) -> Node:
     """Normal draws, with gradients for ``mean`` and ``std`` (by reparameterisation); arguments as for :func:`uniform`.
 
     Example:

@@ -365,8 +365,9 @@ STABLE_LOG.update(
     rewritten=_log_of_softmax,
     exp=lambda y: cast(y.inputs[0], float),
     sum=lambda y: _logsumexp(y.inputs[0].inputs[0], **y.attrs) if y.inputs[0].op.name == "exp" else None,
-    sum_over=lambda y: logsumexp_over(y.inputs[0].inputs[0], **y.attrs)
-    if len(y.inputs) == 1 and y.inputs[0].op.name == "exp" else None,
+    sum_over=lambda y: (
+        logsumexp_over(y.inputs[0].inputs[0], **y.attrs) if len(y.inputs) == 1 and y.inputs[0].op.name == "exp" else None
+    ),
 )
 FUNCTIONS.update(sum=sum, mean=mean, max=max, min=min)
 __all__ = ["log_softmax", "logsumexp", "max", "mean", "min", "prod", "softmax", "sum"]

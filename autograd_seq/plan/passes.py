@@ -66,7 +66,11 @@ class Plan:
 
 
 def plan(
-    outputs: Sequence[Node], axes: Sequence[Axis], writes: Say, in_place: Say, passes: Iterable[str] | None = None,
+    outputs: Sequence[Node],
+    axes: Sequence[Axis],
+    writes: Say,
+    in_place: Say,
+    passes: Iterable[str] | None = None,
 ) -> Plan:
     """Return the plan of what computes ``outputs``.
 

@@ -280,4 +280,3 @@ def gathered(outputs: Sequence[Node]) -> list[Node]:
         sources = [p.inputs[0] for p in parts]
         shift.inputs = (sum_over(*sources, axes=()),)
     return out
-

@@ -17,11 +17,13 @@ def central(f: Any, x: Any, step: float = 1e-5) -> np.ndarray:
     x = np.asarray(x, float)
     out = np.zeros(x.shape)
     for at in np.ndindex(*x.shape):
+
         def slope(h: float, at: tuple[int, ...] = at) -> float:
             hi, lo = x.copy(), x.copy()
             hi[at] += h
             lo[at] -= h
             return float((f(hi) - f(lo)) / (2 * h))
+
         out[at] = (4 * slope(step) - slope(2 * step)) / 3
     return out
 

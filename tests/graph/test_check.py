@@ -297,8 +297,10 @@ f = ag.compile(g)
 """
 DAG = 'x = ag.input("x", (2,), over=t)\ng = ag.Graph(ag.sum(x[t], over=t))\n'
 SCALAR = 'w, x = ag.param("w"), ag.input("x", over=t)\nL = ag.sum(w * x[t], over=t)\n'
-OWN = ("y = ag.defop(\"{0}\", shape=ag.same_shape, forward=np.tanh, vjp=lambda g, y, {2}: ({1}))(ag.tensor(1.0))\n"
-       "ag.grad(y, y.inputs[0])")
+OWN = (
+    'y = ag.defop("{0}", shape=ag.same_shape, forward=np.tanh, vjp=lambda g, y, {2}: ({1}))(ag.tensor(1.0))\n'
+    "ag.grad(y, y.inputs[0])"
+)
 BROKEN = 'bad = ag.defop("{}", shape=ag.same_shape, forward={}, vjp=lambda g, y, x: ({},))\n'
 
 TABLE = [
@@ -510,12 +512,11 @@ def test_the_table_names_every_code_of_these_files() -> None:
      ("E108", AssertionError), ("G210", ag.GraphError)],
 )  # fmt: skip
 def test_errors_are_also_what_python_calls_them(code: str, also: type) -> None:
-    assert isinstance(refused(next(s for c, s, _ in TABLE if c == code).replace("_a\"", f"_{also.__name__}\"")), also)
+    assert isinstance(refused(next(s for c, s, _ in TABLE if c == code).replace('_a"', f'_{also.__name__}"')), also)
 
 
 def test_a_refused_feed_is_told_in_full() -> None:
     error = refused(DAG + "g.evaluate(x=np.ones((3, 5)))")
     assert str(error) == (
-        "FeedError [F105]: x is fed an array of shape (3, 5)      (model.py:1)\n"
-        "  expected (t, 2) float, got (3, 5)"
+        "FeedError [F105]: x is fed an array of shape (3, 5)      (model.py:1)\n  expected (t, 2) float, got (3, 5)"
     )

@@ -182,7 +182,10 @@ def test_a_recurrence_with_default_weights_neither_explodes_nor_vanishes(seed: i
     W = ag.param("W", (6, 6))
     h = ag.state("h", (6,), over=t, init=ag.param("h0", (6,)))
     h[t] = W @ h[t - 1]
-    (g,) = ag.Graph(np.ones(6) @ ag.last(h, over=t)).unroll(t=50).grad(["h0"]).evaluate(
-        h0=np.zeros(6), **init.params(W, seed=seed)
+    (g,) = (
+        ag.Graph(np.ones(6) @ ag.last(h, over=t))
+        .unroll(t=50)
+        .grad(["h0"])
+        .evaluate(h0=np.zeros(6), **init.params(W, seed=seed))
     )
     assert np.linalg.norm(g) == pytest.approx(np.sqrt(6), rel=1e-12)

@@ -103,8 +103,12 @@ def test_a_rule_gives_one_cotangent_for_each_operand(code: str, vjp: Any, words:
     op = own(np.tanh, vjp=vjp)
     s = ag.state("s", (3,), over=t)
     s[t] = op(s[t - 1] + ag.param("w", (3,)))
-    calls = (lambda: ag.grad(ag.sum(op(x()), over=(t, b)).sum(), x()), lambda: op(ag.tensor(np.ones(3))).sum().backward(),
-             lambda: ag.value_and_grad(ag.sum(s, over=t).sum()), lambda: ag.Graph(ag.sum(s, over=t).sum()).unroll(t=2).grad())
+    calls = (
+        lambda: ag.grad(ag.sum(op(x()), over=(t, b)).sum(), x()),
+        lambda: op(ag.tensor(np.ones(3))).sum().backward(),
+        lambda: ag.value_and_grad(ag.sum(s, over=t).sum()),
+        lambda: ag.Graph(ag.sum(s, over=t).sum()).unroll(t=2).grad(),
+    )
     for call in calls:  # reading a new input, no gradient leads there
         if call is calls[0]:
             continue

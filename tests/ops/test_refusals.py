@@ -305,9 +305,7 @@ RULES: list[tuple[str, Callable[[], Any], str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("code", "kind", "call", "words"), REFUSALS, ids=[f"{r[0]}-{i}" for i, r in enumerate(REFUSALS)]
-)
+@pytest.mark.parametrize(("code", "kind", "call", "words"), REFUSALS, ids=[f"{r[0]}-{i}" for i, r in enumerate(REFUSALS)])
 def test_refusal(code: str, kind: type[ag.AutogradSeqError], call: Callable[[], Any], words: str) -> None:
     with pytest.raises(kind, match=words) as caught:
         call()

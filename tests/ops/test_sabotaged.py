@@ -122,9 +122,7 @@ def test_nan_is_an_error_however_it_is_compared() -> None:
     assert caught.value.code == "E108"
 
 
-@pytest.mark.parametrize(
-    ("shape", "dtype"), [(lambda x: (2,), float), (lambda x: (1, *x), float), (ag.same_shape, bool)]
-)
+@pytest.mark.parametrize(("shape", "dtype"), [(lambda x: (2,), float), (lambda x: (1, *x), float), (ag.same_shape, bool)])
 def test_a_wrong_shape_or_kind_is_caught(shape: Any, dtype: type) -> None:
     op = ag.defop("liar", shape=shape, dtype=dtype, forward=lambda x: x * 2, vjp=lambda g, y, x: (2 * g,))
     with pytest.raises(ag.GradientCheckError) as caught:

@@ -241,7 +241,8 @@ def of_opposite_orders() -> tuple[ag.Node, list[ag.Node], dict[str, Any], list[A
 def runs_of(loss: ag.Node, wrt: list[ag.Node]) -> dict[str, Callable[..., Any]]:
     grads, named = ag.grad(loss, wrt), ag.value_and_grad(loss, wrt)
     runs: dict[str, Callable[..., Any]] = {
-        "adjoint graph": ag.Graph(grads).evaluate, "unrolled": ag.Graph(loss).unroll(t=3, b=3).grad(wrt).evaluate,
+        "adjoint graph": ag.Graph(grads).evaluate,
+        "unrolled": ag.Graph(loss).unroll(t=3, b=3).grad(wrt).evaluate,
         "program": lambda **fed: ag.compile([loss, *grads], backend="numpy")(**fed)[1:],
         "value_and_grad": lambda **fed: list(named(**fed)[1].values()),
     }

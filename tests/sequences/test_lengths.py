@@ -32,9 +32,7 @@ def test_padded_sequences_are_each_alone(seed):
     clean = case.fed(graph)
     want = oracle(case, clean, lengths)
     program = ag.compile(case.nodes, passes=() if seed % 3 else None)  # most with none: quicker
-    first, second = (
-        program(lengths={case.t: lengths}, **padded(graph, clean, case.t, case.b, lengths, rng)) for _ in range(2)
-    )
+    first, second = (program(lengths={case.t: lengths}, **padded(graph, clean, case.t, case.b, lengths, rng)) for _ in range(2))
     check(case, first, want, lengths, "compiled")
     for a, b in zip(first, second, strict=True):
         assert np.array_equal(a, b, equal_nan=a.dtype.kind == "f"), f"seed {seed}: the padding is seen"
@@ -253,8 +251,11 @@ MISUSE: list[tuple[str, Any, list[str]]] = [
     ("A304", {"w": 2}, ["no input varies over w", "w=…"]),
     ("A305", {(t, t): [2, 1]}, ["the length of t cannot vary over t", "one of b, w"]),
     ("A305", {(t, b, b): [[2], [1]]}, ["the length of t cannot vary over b", "each once"]),
-    ("A306", {t: [[2, 1]]}, ["which axis the length of t varies over is not given", "some of b", "shape (1, 2)",
-     "{(t, b): …}"]),
+    (
+        "A306",
+        {t: [[2, 1]]},
+        ["which axis the length of t varies over is not given", "some of b", "shape (1, 2)", "{(t, b): …}"],
+    ),
 ]
 
 
@@ -472,7 +473,7 @@ def test_the_adjoint_of_a_net_that_looks_ahead_is_cut_at_the_end_of_each_sequenc
     weights = {p: np.zeros(step.program.graph.inputs[p].shape) for p in step.wrt}
     step(x=np.ones((2, 2, 3)), lengths={t: [1, 2]}, **weights)
     schedule = str(step.program.padded[(t, (b,)),].schedule)
-    backward = schedule[schedule.rindex("for t = 0"):].splitlines()
+    backward = schedule[schedule.rindex("for t = 0") :].splitlines()
     inside = [line for line in backward[1:] if line.startswith("    ")]
     assert inside and not any("= where(" in line for line in inside)
     assert sum(" @ " in line for line in inside) == 1

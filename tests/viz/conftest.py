@@ -52,9 +52,7 @@ def _delay2() -> ag.Graph:
     t = ag.Axis("t")
     x = ag.input("x", (D,), over=t)
     s = ag.state("s", (H,), over=t)
-    s[t] = ag.tanh(
-        ag.param("U", (H, D)) @ x[t] + ag.param("W_1", (H, H)) @ s[t - 1] + ag.param("W_2", (H, H)) @ s[t - 2]
-    )
+    s[t] = ag.tanh(ag.param("U", (H, D)) @ x[t] + ag.param("W_1", (H, H)) @ s[t - 1] + ag.param("W_2", (H, H)) @ s[t - 2])
     return ag.Graph(s)
 
 

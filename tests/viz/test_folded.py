@@ -109,9 +109,7 @@ def test_nodes_can_be_drawn_without_a_graph() -> None:
 
 @pytest.mark.parametrize("level", ["variables", "ops"])
 @pytest.mark.parametrize("theme", ["white", "dark"])
-def test_every_graph_is_drawn_the_same_every_time(
-    level: str, theme: str, models: SimpleNamespace, tmp_path: Path
-) -> None:
+def test_every_graph_is_drawn_the_same_every_time(level: str, theme: str, models: SimpleNamespace, tmp_path: Path) -> None:
     for name, make in models.all.items():
         first, second = viz.folded(make(), level, theme), viz.folded(make(), level=level, theme=theme)
         assert first.dot == second.dot, name
@@ -150,9 +148,7 @@ def test_unknown_options_say_what_there_is(models: SimpleNamespace) -> None:
     g = models.rnn()
     with pytest.raises(DrawError) as caught:
         viz.folded(g, level="nodes")
-    assert (
-        str(caught.value) == "DrawError [P206]: unknown level: 'nodes'\n  expected one of variables, ops, got 'nodes'"
-    )
+    assert str(caught.value) == "DrawError [P206]: unknown level: 'nodes'\n  expected one of variables, ops, got 'nodes'"
     with pytest.raises(DrawError) as caught:
         viz.folded(g, theme="sepia")
     assert str(caught.value) == "DrawError [P207]: unknown theme: 'sepia'\n  expected one of white, dark, got 'sepia'"

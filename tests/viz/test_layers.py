@@ -90,9 +90,7 @@ def test_no_two_nodes_overlap(count: int, data: st.DataObject) -> None:
 def test_spread_keeps_the_order_and_the_distances(wishes: list[tuple[float, float]]) -> None:
     wishes = sorted(wishes)
     found = spread(wishes)
-    for (a, one), (b, two) in zip(
-        zip(found, wishes, strict=True), list(zip(found, wishes, strict=True))[1:], strict=False
-    ):
+    for (a, one), (b, two) in zip(zip(found, wishes, strict=True), list(zip(found, wishes, strict=True))[1:], strict=False):
         assert b - a >= (one[1] + two[1]) / 2 - 1e-6
 
 

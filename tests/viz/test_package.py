@@ -15,9 +15,7 @@ ROOT = Path(viz.__file__).parent
 
 
 def test_importing_viz_imports_no_renderer_and_no_matplotlib() -> None:
-    code = (
-        "import sys, viz; print([m for m in ('matplotlib', 'pygraphviz', 'graphviz', 'networkx') if m in sys.modules])"
-    )
+    code = "import sys, viz; print([m for m in ('matplotlib', 'pygraphviz', 'graphviz', 'networkx') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

@@ -13,9 +13,7 @@ from viz.errors import DrawError
 
 
 def test_a_forecast_shows_both_curves_and_where_training_ends() -> None:
-    plot = plots.forecast(
-        [1900, 1901, 1902], [1, 2, 3], [np.nan, 2.5, 2.0], split=1902, title="$unspots", ylabel="number"
-    )
+    plot = plots.forecast([1900, 1901, 1902], [1, 2, 3], [np.nan, 2.5, 2.0], split=1902, title="$unspots", ylabel="number")
     (axes,) = plot.figure.axes
     assert [line.get_label() for line in axes.lines[:2]] == ["observed", "forecast"]
     assert list(axes.lines[2].get_xdata()) == [1902, 1902]

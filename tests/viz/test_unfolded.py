@@ -129,9 +129,7 @@ def test_steps_say_how_many_to_show(models: SimpleNamespace, look: Any, at: Any)
 
 @pytest.mark.parametrize("t", [0, 1, 2])
 @pytest.mark.parametrize("params", ["labels", "bus", "hide"])
-def test_short_sequences_are_drawn(
-    t: int, params: str, models: SimpleNamespace, look: Any, at: Any, tmp_path: Path
-) -> None:
+def test_short_sequences_are_drawn(t: int, params: str, models: SimpleNamespace, look: Any, at: Any, tmp_path: Path) -> None:
     for name in models.one_axis:
         viz.unfolded(models.all[name](), t=t, params=params).save(tmp_path / "a.svg")
     seen = look(viz.unfolded(models.rnn(), t=t, params="labels").dot)
@@ -200,9 +198,7 @@ def test_the_cost_grows_with_what_is_printed(models: SimpleNamespace) -> None:
 
 def test_what_is_static_and_shared_stands_at_the_left(models: SimpleNamespace, look: Any) -> None:
     seen = look(viz.unfolded(models.many(), t=3).dot)
-    assert seen.where("<I>c</I>")[0] < min(
-        seen.places[key][0] for key, label in seen.labels.items() if "<SUB>0" in label
-    )
+    assert seen.where("<I>c</I>")[0] < min(seen.places[key][0] for key, label in seen.labels.items() if "<SUB>0" in label)
     ops = look(viz.unfolded(models.many(), t=3, params="bus").dot)
     assert ops.where("<I>A</I>")[0] < ops.where("<I>W</I>")[0]
 
@@ -340,9 +336,7 @@ def test_unknown_options_say_what_there_is(models: SimpleNamespace) -> None:
     g = models.rnn()
     with pytest.raises(DrawError) as caught:
         viz.unfolded(g, params="none")
-    assert str(caught.value) == (
-        "DrawError [P210]: unknown params: 'none'\n  expected one of labels, bus, hide, got 'none'"
-    )
+    assert str(caught.value) == ("DrawError [P210]: unknown params: 'none'\n  expected one of labels, bus, hide, got 'none'")
     with pytest.raises(DrawError, match=r"\[P206\]: unknown level: 'all'"):
         viz.unfolded(g, level="all")
     with pytest.raises(DrawError, match=r"\[P207\]: unknown theme: 'sepia'"):
