@@ -65,3 +65,7 @@ def test_attention_is_contracted():
     passes = [p for p in attention.PASSES if p != "contract"]
     ours, formed = (attention.ours(**options).cost(b=4, t=256).bytes for options in ({}, {"passes": passes}))
     assert ours < formed / 5
+
+
+def test_a_transformer_beside_pytorchs_layers():
+    assert "ours" in load("transformer").measure(layers=1, backend="numpy", seconds=0.0)
