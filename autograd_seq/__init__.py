@@ -21,6 +21,7 @@ import autograd_seq.grad.eager  # noqa: F401 - node.backward
 from autograd_seq import datasets, nn, ops
 from autograd_seq.axes import Axis, Index
 from autograd_seq.carry import CarriedProgram, Carry
+from autograd_seq.compiling import compile, value_and_grad
 from autograd_seq.elsewhere import PUBLIC, no_function
 from autograd_seq.errors import (
     AutogradSeqError,
@@ -108,7 +109,7 @@ from autograd_seq.ops.shape import (
 from autograd_seq.ops.state import state
 from autograd_seq.ops.time import along, at, index, last, shift, size, spread
 from autograd_seq.ops.time import first_step as first
-from autograd_seq.program import Program, compile, value_and_grad
+from autograd_seq.program import Program
 from autograd_seq.site import scope
 from autograd_seq.streams import Stream, stream
 

@@ -7,10 +7,8 @@ A carry is rows that are fed: a first call and a later one are two ordinary grap
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -28,7 +26,7 @@ from autograd_seq.kinds import kind_of
 from autograd_seq.names import shown
 from autograd_seq.node import Node
 from autograd_seq.op import FUNCTIONS
-from autograd_seq.pictures import code
+from autograd_seq.reports import Report
 
 
 class Runs(Protocol):
@@ -262,7 +260,7 @@ class Carried:
                 )  # fmt: skip
 
 
-class CarriedProgram(Carried):
+class CarriedProgram(Carried, Report):
     """A compiled graph whose calls follow one another. Made by :func:`compile` with ``carry=``.
 
     ``outs, carry = program(…, carry=carry)``: the first call gets ``carry=None`` or none. Running T1 steps and then T2 with
@@ -301,31 +299,9 @@ class CarriedProgram(Carried):
         return self.again
 
     @property
-    def source(self) -> str:
-        """The program of a first call, as text; that of the others is ``later.source``."""
-        source: str = self.first.source
-        return source
-
-    @property
-    def schedule(self) -> Any:
-        """What is lifted over which axes, and what loops, in a first call; see :attr:`Program.schedule`."""
-        return self.first.schedule
-
-    def cost(self, /, **lengths: int) -> Any:
-        """Predict the floating-point operations and bytes of a first call; see :meth:`Program.cost`."""
-        return self.first.cost(**lengths)
-
-    def save_source(self, path: str | os.PathLike[str]) -> Path:
-        """Write the program of a first call as a file that runs with NumPy alone; see :meth:`Program.save_source`."""
-        written: Path = self.first.save_source(path)
-        return written
-
-    def profile(self, /, **given: Any) -> Any:
-        """Return the time of each block of a first call; see :meth:`Program.profile`."""
-        return self.first.profile(**given)
-
-    def _repr_html_(self) -> str:
-        return code(self.source)
+    def reported(self) -> Any:
+        """The program of a first call; that of the others is ``later``."""
+        return self.first
 
     def __repr__(self) -> str:
         return f"<Program of {self.graph!r}, carried along {self.cut.axis}>"

@@ -21,6 +21,7 @@ import numpy as np
 
 from autograd_seq.axes import Axis
 from autograd_seq.carry import CarriedProgram, Carry
+from autograd_seq.compiling import compile
 from autograd_seq.emit.backends import suited
 from autograd_seq.emit.workspaces import KEPT, ROW
 from autograd_seq.errors import FeedError
@@ -31,7 +32,7 @@ from autograd_seq.node import Node
 from autograd_seq.ops.random import SEED
 from autograd_seq.plan.hoist import hoisted
 from autograd_seq.plan.passes import simplified
-from autograd_seq.program import Program, compile
+from autograd_seq.program import Program
 
 _LEAN = ("canonical", "identities", "expand", "merge", "gather", "order", "regroup", "tidy", "share")
 """The passes over a step whose parameters are fed anew each time: none that copies them to save calls."""
@@ -235,7 +236,7 @@ class _Stepped:
             width = self.program.dtype or np.result_type(*[d for d in floats if d.kind in "fc"])
             known = {name: value for name, value in self._bound.items() if name in fixed.inputs}
             fed = {**fed, **dict(zip(self.fixed, fixed.unroll().evaluate(dtype=width, **known), strict=True))}
-        arrays, workspace = self.program._checked(fed)
+        arrays, workspace = self.program.feeding.check(fed)
         if workspace not in self._spaces:
             for old in [*self._spaces][: len(self._spaces) + 1 - _MOST_SPACES]:
                 self._spaces.pop(old, None)

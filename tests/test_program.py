@@ -15,8 +15,9 @@ import pytest
 
 import autograd_seq as ag
 from autograd_seq.bench.work import Workload, make, ours
+from autograd_seq.compiling import value_and_grad
 from autograd_seq.emit.profile import MARK, marked
-from autograd_seq.program import Program, value_and_grad
+from autograd_seq.program import Program
 
 t, b = ag.Axis("t"), ag.Axis("b")
 
@@ -161,7 +162,7 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyte
 
 
 def test_a_profile_has_a_row_for_each_block(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("autograd_seq.program._PROFILE_SECONDS", 0.05)
+    monkeypatch.setattr("autograd_seq.emit.profile.SECONDS", 0.05)
     work = Workload.of("rnn", "small")
     step, feeds = value_and_grad(*ours(work)), make(work)
     found = step.profile(**feeds)
@@ -178,7 +179,7 @@ def test_a_profile_has_a_row_for_each_block(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_the_slow_block_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("autograd_seq.program._PROFILE_SECONDS", 0.2)
+    monkeypatch.setattr("autograd_seq.emit.profile.SECONDS", 0.2)
     x = ag.input("x", over=t)
     A = ag.param("A", (300, 300))
     small, large = ag.sum(x[t], over=t).named("small"), ag.matmul(A, A).named("large")
@@ -299,5 +300,5 @@ def test_a_call_that_tells_more_than_it_must_makes_no_later_one_slow(monkeypatch
     program, feeds = ag.compile(ag.sum(ag.input("x", over=t) * ag.param("w"), over=t)), {"x": np.ones(3), "w": np.array(2.0)}
     program(**feeds)
     assert program(**feeds, t=3)[0] == program(**feeds)[0] == 6.0
-    monkeypatch.setattr(program, "_checked", lambda given: pytest.fail("what is known is checked again"))
+    monkeypatch.setattr(program.feeding, "check", lambda given: pytest.fail("what is known is checked again"))
     assert program(**feeds)[0] == 6.0

@@ -129,7 +129,7 @@ def measure(
             and the one by hand always run.
         seconds: to spend on each workload.
         seed: of data and parameters.
-        backend: of ours, as for :func:`autograd_seq.program.compile`.
+        backend: of ours, as for :func:`autograd_seq.compile`.
         done: is called with the rows of each workload as soon as they are there.
 
     Returns:

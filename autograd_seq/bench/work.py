@@ -8,7 +8,7 @@ No biases, initial state 0, logits V h_t at every step, L = Σ over steps and ba
 first: x (T, B, D), labels (T, B). The names of the parameters are those of the equations: U, W, V; Ui, Wi, Uf, …
 
 Example:
-    >>> from autograd_seq.program import value_and_grad
+    >>> from autograd_seq.compiling import value_and_grad
     >>> work = Workload.of("lstm", "tiny")
     >>> f = value_and_grad(*ours(work))
     >>> loss, grads = f(**make(work))

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from statistics import median
+from time import perf_counter
+from typing import Any
 
-from autograd_seq.emit.text import PROGRAM
+import numpy as np
+
+from autograd_seq.emit.backends import executed
+from autograd_seq.emit.text import PROGRAM, Emitted
 
 MARK = "_mark"
 """What the marked source calls; no name of a program begins with an underscore and a letter."""
+SECONDS = 2.0
+"""A profile stops after these, or 50 runs, but not before 3 runs."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +52,32 @@ class Profile:
             share = f"{100 * seconds / whole:.1f}%" if whole else ""
             lines += [f"{seconds * 1e3:>9.3f} {share:>6}  {first}", *(" " * 18 + line for line in others)]
         return "\n".join([*lines, f"{whole * 1e3:>9.3f}         all, median of {self.runs} runs"])
+
+
+def measured(emitted: Emitted, workspace: Sequence[Any], arrays: Sequence[np.ndarray]) -> Profile:
+    """Run a program several times, and return the time of each of its blocks.
+
+    Args:
+        emitted: a program of NumPy calls.
+        workspace: the lengths of its axes, and the width of floats.
+        arrays: what it reads, in order.
+    """
+    source, equations = marked(emitted.source)
+    times: list[float] = []
+    foreign = {**emitted.foreign, MARK: lambda: times.append(perf_counter())}
+    run = executed(replace(emitted, source=source, foreign=foreign))(*workspace)
+    spent: list[list[float]] = [[] for _ in equations]
+    end = perf_counter() + SECONDS
+    with np.errstate(all="ignore"):
+        run(*arrays)  # the first call touches memory for the first time
+        runs = 0
+        while runs < 3 or (runs < 50 and perf_counter() < end):
+            times.clear()
+            run(*arrays)
+            runs += 1
+            for each, (a, b) in zip(spent, pairwise(times), strict=True):
+                each.append(b - a)
+    return Profile(tuple((median(s), e) for s, e in zip(spent, equations, strict=True)), runs)
 
 
 def marked(source: str) -> tuple[str, list[str]]:

@@ -24,7 +24,7 @@ RNG = np.random.default_rng(11)
 
 
 def in_shares(program: ag.Program, feeds: dict[str, Any], cuts: Callable[[int], list[int]]) -> tuple[Any, ...]:
-    arrays, workspace = program._checked(feeds)
+    arrays, workspace = program.feeding.check(feeds)
     n = workspace[program.graph.axes.index(program._sharing.axis)]
     with np.errstate(all="ignore"):
         return program._sharing.run(workspace, cuts(n), program._on_one_thread)(*arrays)

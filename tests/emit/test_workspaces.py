@@ -103,7 +103,7 @@ def test_what_is_known_of_feeds_does_not_grow_with_their_sorts():
     total = ag.compile(ag.sum(ag.input("x", over=t), over=t), backend="numpy")
     for n in range(1, 700):
         total(x=np.ones(n))
-    assert len(total._known) <= 256 and len(total._fits) <= 256
+    assert len(total.feeding._known) <= 256 and len(total.feeding._fits) <= 256
     step = ag.stream(ag.shift(ag.input("x", over=(t, b)), t, 1))
     carries = []
     for n in range(1, 70):
