@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import autograd_seq.copies
 import autograd_seq.grad.eager  # noqa: F401 - node.backward
-from autograd_seq import datasets, nn, ops
+from autograd_seq import datasets, extend, nn, ops
 from autograd_seq.axes import Axis, Index
 from autograd_seq.carry import CarriedProgram, Carry
 from autograd_seq.compiling import compile, value_and_grad
@@ -125,7 +125,7 @@ __all__ = [
     "Report", "ShapeError", "StateError", "Stream", "ValueKnownError", "abs", "add", "along", "arctan", "at", "bce",
     "bernoulli", "broadcast", "broadcast_to", "cast", "check_grad", "check_op", "clip", "compile", "concat", "constant",
     "cos", "cross_entropy", "cummax", "cumsum", "datasets", "defop", "div", "dot", "einsum", "equal", "erf", "exp",
-    "expand_dims", "expm1", "find_nan", "first", "flip", "gelu", "grad", "index", "input", "last", "learn", "less",
+    "expand_dims", "expm1", "extend", "find_nan", "first", "flip", "gelu", "grad", "index", "input", "last", "learn", "less",
     "less_equal", "log", "log1p", "log_softmax", "logical_and", "logical_not", "logical_or", "logsumexp", "matmul", "max",
     "maximum", "mean", "min", "minimum", "mse", "mul", "neg", "nll", "nn", "normal", "not_equal", "one_hot", "ops", "outer",
     "pad", "param", "pick", "power", "prod", "promote", "relu", "reshape", "same_shape", "scope", "shift", "sigmoid",
@@ -144,3 +144,7 @@ if not TYPE_CHECKING:
         if name.startswith("__"):
             raise AttributeError(name)
         raise no_function(name)
+
+    def __dir__() -> list[str]:
+        """List ``learn`` too, before it is imported."""
+        return sorted({*globals(), "learn"})

@@ -14,10 +14,13 @@ from autograd_seq.site import show_site, user_site
 if TYPE_CHECKING:
     from autograd_seq.node import Node
 
-_INFIX = {
-    "add": "+", "sub": "-", "mul": "*", "div": "/", "power": "**", "equal": "==", "not_equal": "!=", "less": "<",
-    "less_equal": "<=", "logical_and": "&", "logical_or": "|",
+INFIX = {
+    "matmul": "@", "add": "+", "sub": "-", "mul": "*", "div": "/", "power": "**", "equal": "==", "not_equal": "!=",
+    "less": "<", "less_equal": "<=", "logical_and": "&", "logical_or": "|",
 }  # fmt: skip
+"""Operators between two operands, by the word of the operation."""
+PREFIX = {"neg": "-", "logical_not": "~"}
+"""Operators in front of one operand."""
 _DEEPEST = 3
 
 
@@ -45,16 +48,30 @@ def as_written(node: Node, depth: int = _DEEPEST) -> str:
     return "…" if depth == 0 else called(node.op, node.inputs, node.attrs, depth - 1)
 
 
+def label_of(node: Node) -> str:
+    """Return what a node is called where there is no graph to number it: its name, the step it reads, or its operation."""
+    label = as_written(node, depth=0) if node.op.name in ("shift", "slice") else "…"
+    return label if node.name is None and "…" not in label else shown(node.name or node.op.written(node.attrs))
+
+
 def called(op: Op, inputs: tuple[Node, ...], attrs: dict[str, Any], depth: int = _DEEPEST) -> str:
     """Return an operation on operands as it was written."""
     words = [as_written(x, depth) for x in inputs]
-    sign = "@" if op.name == "contract" and attrs["spec"].split("->")[0].isupper() else _INFIX.get(op.name)
-    if op.name == "contract" and not sign:
-        spec = attrs["spec"]
-        return f"outer({', '.join(words)})" if spec == "i,j->ij" else f'einsum("{spec}", {", ".join(words)})'
-    if sign is None or len(words) != 2:
-        return f"{op.name}({', '.join(words)})"
-    return f" {sign} ".join(f"({w})" if _is_several(w) else w for w in words)
+    word = _word(op, attrs)
+    if word == "einsum":
+        return f'einsum("{attrs["spec"]}", {", ".join(words)})'
+    if op.name == "power_number":
+        words.append(f"{attrs['n']:g}")
+    inner = [f"({w})" if _is_several(w) else w for w in words]
+    if word in INFIX and len(words) == 2:
+        return f" {INFIX[word]} ".join(inner)
+    return f"{PREFIX[word]}{inner[0]}" if word in PREFIX else f"{word}({', '.join(words)})"
+
+
+def _word(op: Op, attrs: dict[str, Any]) -> str:
+    """Return what was written: a matrix product in Einstein's notation (its labels are small) is shown in that."""
+    word = op.written(attrs)
+    return "einsum" if word == "matmul" and attrs["spec"].islower() else word
 
 
 def _is_several(text: str) -> bool:
@@ -67,7 +84,7 @@ def _is_several(text: str) -> bool:
 
 def _number(node: Node) -> str:
     if node._value is None:
-        return node.op.name
+        return node.op.written(node.attrs)
     return str(node._value) if not node.shape else "array"
 
 
@@ -87,10 +104,11 @@ def misfit(op: Op, inputs: tuple[Node, ...], attrs: dict[str, Any], error: Excep
 def _expected(op: Op, inputs: tuple[Node, ...], attrs: dict[str, Any], error: Exception) -> str:
     if op.name != "contract":
         return str(error)
-    if attrs["spec"] == "i,j->ij":
+    word = _word(op, attrs)
+    if word == "outer":
         return "two vectors"
     a, b = inputs
-    if not attrs["spec"].split("->")[0].isupper():
+    if word != "matmul":
         return str(error)
     if not a.shape or not b.shape:
         return "matrices or vectors; * multiplies by a number"
@@ -108,4 +126,4 @@ def _entry_for_a_step(inputs: tuple[Node, ...]) -> str | None:
     return None
 
 
-__all__ = ["as_written", "called", "misfit"]
+__all__ = ["INFIX", "PREFIX", "as_written", "called", "label_of", "misfit"]

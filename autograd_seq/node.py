@@ -17,8 +17,7 @@ from autograd_seq.axes import Axis, Index
 from autograd_seq.elsewhere import METHODS, no_attribute, not_for_nodes
 from autograd_seq.errors import DTypeError, ShapeError, ValueKnownError
 from autograd_seq.kinds import kind_of, unmasked, whole_numbers
-from autograd_seq.misfit import misfit
-from autograd_seq.names import shown
+from autograd_seq.misfit import label_of, misfit
 from autograd_seq.op import FUNCTIONS, OPS, Op, defop
 from autograd_seq.site import Site, current_scope, scoped, show_site, user_site
 
@@ -91,7 +90,7 @@ class Node:
                 f"{self} takes no value",
                 node=self.name,
                 expected="a tensor",
-                got=f"the result of {self.op.name}" if self.inputs else f"an {self.op.name}, which is fed",
+                got=f"the result of {self.op.written(self.attrs)}" if self.inputs else f"an {self.op.name}, which is fed",
                 fix="assign to the tensors it is computed from, and build the expression again",
             )
         array = np.asarray(unmasked(new, str(self)))
@@ -153,8 +152,8 @@ class Node:
         return show_site(self.site)
 
     def __repr__(self) -> str:
-        label = shown(self.name or self.op.name)
-        over = f"[{', '.join(map(str, self.axes))}]" if self.axes else ""
+        label = label_of(self)
+        over = f"[{', '.join(map(str, self.axes))}]" if self.axes and not label.endswith("]") else ""
         known = "" if self._value is None else f" = {np.array2string(np.asarray(self._value), threshold=8)}"
         return f"{label}{over}: {self.dtype.__name__}{list(self.shape) if self.shape else ''}{known}"
 
@@ -353,7 +352,7 @@ class Node:
 for _name in METHODS:  # not by __getattr__, with which a class finds its own attributes more slowly
 
     def _elsewhere(node: Node, name: str = _name) -> Any:
-        raise no_attribute(name, shown(node.name or node.op.name), node.where)
+        raise no_attribute(name, label_of(node), node.where)
 
     setattr(Node, _name, property(_elsewhere))
 

@@ -47,14 +47,15 @@ class Op:
         symbol: what pictures and printed graphs show for it.
         least: the kind that operands have at least: those of a lower one are cast before the operation; ``None``: any.
         own: whether a user defined it.
+        word: what texts call it, where that is not its name: the word that was written, which its attributes may decide.
         calls: the calls that have been found to fit, each the number of its operands and the names of its attributes.
     """
 
     def __init__(self, name: str, shape: Any, forward: Any, vjp: Any, dtype: Any, axes: Any, broadcasts: bool,
-                 symbol: str, doc: str, least: type | None = None, own: bool = False) -> None:  # fmt: skip
+                 symbol: str, doc: str, least: type | None = None, own: bool = False, word: Any = None) -> None:  # fmt: skip
         self.name, self.shape, self.forward, self.vjp = name, shape, forward, vjp
         self.dtype, self.axes, self.broadcasts, self.symbol = dtype, axes, broadcasts, symbol
-        self.least, self.own = least, own
+        self.least, self.own, self.word = least, own, word
         self.calls: set[tuple[Any, ...]] = set()
         self.__doc__ = doc or f"The operation {name}."
 
@@ -63,6 +64,10 @@ class Op:
 
     def __repr__(self) -> str:
         return f"<op {self.name}>"
+
+    def written(self, attrs: dict[str, Any]) -> str:
+        """Return the word that a call with some attributes was written with: of a contraction matmul, outer or einsum."""
+        return str(self.word(**attrs)) if callable(self.word) else self.word or self.name
 
     def __copy__(self) -> Op:
         return self
@@ -229,6 +234,7 @@ def defop(
     broadcasts: bool | None = None,
     symbol: str | None = None,
     least: type | None = None,
+    word: Callable[..., str] | str | None = None,
     doc: str = "",
 ) -> Op:
     """Define an operation and enter it into the registry.
@@ -246,6 +252,7 @@ def defop(
         symbol: for pictures; the name by default.
         least: the kind that operands have at least: with ``float`` integers and truth values come as floats of the
             program's width, with ``int`` truth values come as 0 and 1; by default they come as they are.
+        word: what printed graphs and errors call it, or a function of the attributes; the name by default.
         doc: the docstring of the resulting function.
 
     Returns:
@@ -273,7 +280,7 @@ def defop(
     rule = (lambda *_, **__: dtype) if isinstance(dtype, type) else dtype
     if broadcasts is None:
         broadcasts = shape is broadcast
-    op = Op(name, shape, forward, vjp, rule, axes, broadcasts, symbol or name, doc, least, own=bool(BUILT_IN))
+    op = Op(name, shape, forward, vjp, rule, axes, broadcasts, symbol or name, doc, least, own=bool(BUILT_IN), word=word)
     OPS[name] = op
     return op
 

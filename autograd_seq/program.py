@@ -267,7 +267,7 @@ class Program:
             >>> t = ag.Axis("t")
             >>> step = ag.compile(ag.sum(ag.tanh(ag.input("x", over=t)), over=t))
             >>> [equation for _, equation in step.profile(x=np.ones(1000)).rows]
-            ['sum_over_1 = sum(tanh(x), over=(t))']
+            ['sum_1 = sum(tanh(x), over=t)']
         """
         if self.backend != "numpy":
             raise OperationError(

@@ -33,6 +33,7 @@ FLOORS = [
     ("ops", "autograd_seq.ops"),
     ("graph", "autograd_seq.graph"),
     ("grad", "autograd_seq.grad"),
+    ("extend", "autograd_seq.extend"),
     ("plan", "autograd_seq.plan"),
     ("emit", "autograd_seq.emit"),
     ("reports", "autograd_seq.reports"),

@@ -84,7 +84,7 @@ def _item(vertex: Node, key: int, kind: str, reading: Reading) -> Item:
         return Item(key, name or _formula(vertex, reading), kind, over, note=note, tip=tip(vertex, name))
     title: Label = text_label(sign) if sign else EMPTY
     if not sign and not name:
-        title = text_label(vertex.op.name) if not note.html else EMPTY
+        title = text_label(vertex.op.written(vertex.attrs)) if not note.html else EMPTY
     boxed = bool(note.html) or (not is_leaf(vertex) and (bool(name) or title.ems > _WIDE))
     return Item(key, name, kind, over, title, boxed=boxed, starts=starts, note=note, tip=tip(vertex, name))
 

@@ -149,5 +149,6 @@ def tip(vertex: Node, name: str) -> str:
     """What the pointer shows: `s[t]: float[8] = tanh(…)`."""
     over = f"[{', '.join(axis.name for axis in vertex.axes)}]" if vertex.axes else ""
     shape = list(vertex.shape) if vertex.shape else ""
-    made = equation(vertex).op.name
+    node = equation(vertex)
+    made = node.op.written(node.attrs)
     return f"{name or made}{over}: {vertex.dtype.__name__}{shape}" + (f" = {made}(…)" if name and made != name else "")

@@ -112,7 +112,7 @@ def _item(vertex: Node, key: int, kind: str, reading: Reading, sums: list[Total]
         name = reading.names[parts[vertex].whole] or "L"
     if not name:
         name = "L" if kind == "loss" else ""
-    title: Label = EMPTY if name else text_label(symbol(vertex) or vertex.op.name)
+    title: Label = EMPTY if name else text_label(symbol(vertex) or vertex.op.written(vertex.attrs))
     return Item(key, name, kind, over, title, boxed=not name and title.ems > 1.2, starts=starts, tip=tip(vertex, name))
 
 

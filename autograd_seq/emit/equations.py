@@ -9,6 +9,7 @@ import numpy as np
 from autograd_seq.axes import Index
 from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.text import operation, subscript
+from autograd_seq.misfit import INFIX, PREFIX
 from autograd_seq.names import shown
 from autograd_seq.node import CONSTANT, Node
 from autograd_seq.ops.state import STATE
@@ -18,7 +19,6 @@ from autograd_seq.plan.schedule import Loop, paths
 if TYPE_CHECKING:
     from autograd_seq.emit.numpy import Writer
 
-_INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/", "less": "<", "less_equal": "<=", "equal": "==", "matmul": "@"}
 _SILENT = {"broadcast_to", "reshape", "spread", "rewritten", "stop_gradient", "copy"}
 _LONGEST = 100
 _DEEPEST = 12  # operations within operations of one equation
@@ -96,7 +96,7 @@ class Equations:
         if node in self.top or not node.inputs:
             return self.labels[node]
         text = self.right(node)
-        simple = operation(node) not in _INFIX or text.isidentifier()
+        simple = operation(node) not in INFIX or text.isidentifier()
         return text if simple or not inside else f"({text})"
 
     def right(self, node: Node) -> str:
@@ -104,16 +104,18 @@ class Equations:
         if node.op.name in _SILENT or node.op is STATE:
             return self.term(node.inputs[0], inside=False)
         name = operation(node)
-        if name in _INFIX and len(node.inputs) == 2:
+        if node.op.name == "power_number":
+            return f"{self.term(node.inputs[0])} ** {node.attrs['n']:g}"
+        if name in INFIX and len(node.inputs) == 2:
             # sums need no brackets inside of sums
             parts = [self.term(x, inside=not (name in "add" and operation(x) in ("add", "mul", "matmul"))) for x in node.inputs]
-            if name == "matmul" and node.attrs["spec"].split(",")[0] != "":
-                return f"{parts[0]} @ {parts[1]}"
-            return f"{parts[0]} {_INFIX[name]} {parts[1]}"
-        if name == "neg":
-            return f"-{self.term(node.inputs[0])}"
-        if name == "sum_over":
-            over = ", ".join(map(str, node.attrs["axes"]))
-            inner = " + ".join(self.term(x) for x in node.inputs)
-            return f"sum({inner}, over=({over}))" if over else inner
+            return f"{parts[0]} {INFIX[name]} {parts[1]}"
+        if name in PREFIX:
+            return f"{PREFIX[name]}{self.term(node.inputs[0])}"
+        if node.op.name.endswith("_over"):
+            axes, inner = node.attrs["axes"], [self.term(x, inside=False) for x in node.inputs]
+            over = str(axes[0]) if len(axes) == 1 else f"({', '.join(map(str, axes))})" if axes else ""
+            if name == "sum" and not over:
+                return " + ".join(self.term(x) for x in node.inputs)
+            return f"{name}({', '.join(inner)}{f', over={over}' if over else ''})"
         return f"{name}({', '.join(self.term(x, inside=False) for x in node.inputs)})"

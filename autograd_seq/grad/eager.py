@@ -11,6 +11,7 @@ from autograd_seq.errors import GradientError
 from autograd_seq.grad.live import selected
 from autograd_seq.grad.rules import check, passed_by
 from autograd_seq.graph.order import postorder
+from autograd_seq.misfit import label_of
 from autograd_seq.node import CONSTANT, Node, constant
 from autograd_seq.op import FUNCTIONS
 from autograd_seq.ops.elementwise import rewritten
@@ -27,7 +28,7 @@ def backward(output: Node, cotangent: Any = None) -> None:
     value = output._value
     if value is None or output.dtype is not float or (cotangent is None and output.shape):
         raise GradientError(
-            "E105", f"{output.name or output.op.name} is not one number with a value, and has no gradient here",
+            "E105", f"{label_of(output)} is not one number with a value, and has no gradient here",
             node=output.name, where=output.where,
             expected="a float scalar that carries its value", got=repr(output),
             fix="ag.grad(…) differentiates graphs; ag.sum(…) or a cotangent makes one number of many",

@@ -18,6 +18,7 @@ from autograd_seq.errors import GradientError
 from autograd_seq.grad.live import Live
 from autograd_seq.grad.rules import fit, passed_by, pulled
 from autograd_seq.graph.order import rows, same_step, step_order
+from autograd_seq.misfit import label_of
 from autograd_seq.node import Node, constant
 from autograd_seq.op import FUNCTIONS
 from autograd_seq.ops.elementwise import STABLE_LOG, cast, not_equal, rewritten
@@ -86,7 +87,7 @@ def _seed(output: Node, cotangent: Any) -> Node:
     if output.shape or output.axes:
         over = f"ag.sum(…, over={output.axes[0]})" if output.axes else "ag.sum(…)"
         raise GradientError(
-            "E102", f"{output.name or output.op.name} is not one number", node=output.name, where=output.where,
+            "E102", f"{label_of(output)} is not one number", node=output.name, where=output.where,
             expected="a scalar without axes", got=repr(output), fix=f"{over} makes one of it, or give cotangent=",
         )  # fmt: skip
     return constant(1.0)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from autograd_seq.axes import Axis, as_axes
 from autograd_seq.errors import AxisError, OperationError
 from autograd_seq.graph.order import step_order
+from autograd_seq.misfit import label_of
 from autograd_seq.node import Node, apply
 from autograd_seq.ops.leaf import INPUT
 from autograd_seq.ops.random import SEED
@@ -130,7 +131,7 @@ def vmap(outputs: Node | Sequence[Node], *, over: Axis) -> Node | list[Node]:
     for n in order:
         if axis in n.axes and n.op is INPUT:
             raise AxisError(
-                "A110", f"{n.name or n.op.name} varies over {axis} already", node=n.name, where=n.where,
+                "A110", f"{label_of(n)} varies over {axis} already", node=n.name, where=n.where,
                 expected="an axis that is new to the graph", got=repr(n), fix='b = ag.Axis("b")',
             )  # fmt: skip
     readers: dict[Node, list[Node]] = {}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from autograd_seq.axes import Index
+from autograd_seq.misfit import INFIX, PREFIX
 from autograd_seq.names import shown
 from autograd_seq.node import CONSTANT, Node
 from autograd_seq.ops.state import STATE
@@ -15,9 +16,6 @@ from autograd_seq.ops.time import SHIFT
 
 if TYPE_CHECKING:
     from autograd_seq.graph.graph import Graph
-
-
-_INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/", "matmul": "@"}
 
 
 def names(nodes: Sequence[Node]) -> dict[Node, str]:
@@ -59,16 +57,8 @@ _INTERNAL = {"rank", "index_rank", "among", "of", "here", "row", "made", "derive
 
 
 def operation(node: Node) -> str:
-    """Return what an operation is called in names and text: a contraction of neighbouring dimensions is a ``matmul``."""
-    if node.op.name == "rewritten":
-        return str(node.attrs["form"])
-    if node.op.name == "contract":
-        operands, out = node.attrs["spec"].split("->")
-        a, b = operands.split(",")
-        if a and a[-1] in b and out == a[:-1] + b.replace(a[-1], "") and len(b) <= 2 and b[0] == a[-1]:
-            return "matmul"
-        return "outer" if out == a + b else "einsum"
-    return node.op.name
+    """Return what an operation is called in names and text: the word that was written, ``matmul`` for a matrix product."""
+    return node.op.written(node.attrs)
 
 
 def _unique(name: str, taken: set[str]) -> str:
@@ -120,12 +110,32 @@ def right(graph: Graph, node: Node, term: Callable[[Graph, Node], str] | None = 
     if node.op.name == "slice":
         inner = args[0] if args[0].isidentifier() else f"({args[0]})"
         return f"{inner}[{', '.join(subscript(node.attrs['key'], node.inputs[0].shape))}]"
-    if operation(node) in _INFIX:
-        return f"{args[0]} {_INFIX[operation(node)]} {args[1]}"
-    attrs = [f"{shown(k)}={_attr(v)}" for k, v in node.attrs.items() if k not in _INTERNAL]
+    word = operation(node)
+    if node.op.name == "power_number":
+        args.append(_attr(node.attrs["n"]))
+    if word in INFIX:
+        left = f"({args[0]})" if word == "power" and args[0].startswith("-") else args[0]
+        return f"{left} {INFIX[word]} {args[1]}"
+    if word in PREFIX:
+        return f"{PREFIX[word]}{args[0]}"
+    if word == "einsum":
+        args.insert(0, _attr(node.attrs["spec"]))
+    attrs = _written_attrs(node)
     if not args and not attrs:
-        return node.op.name if node._value is None else f"{node.op.name} {_value(node)}"
-    return f"{operation(node)}({', '.join(args + attrs)})"
+        return word if node._value is None else f"{word} {_value(node)}"
+    return f"{word}({', '.join(args + attrs)})"
+
+
+def _written_attrs(node: Node) -> list[str]:
+    """Return the attributes of a node as keywords that its function takes; those that say nothing are left out."""
+    attrs = {k: v for k, v in node.attrs.items() if k not in _INTERNAL and not (k == "keepdims" and v is False)}
+    attrs.pop("spec", None)  # of einsum it comes first
+    if node.op.name.endswith("_over"):
+        axes = attrs.pop("axes")
+        attrs |= {"over": axes if len(axes) > 1 else axes[0]} if axes else {}
+    if isinstance(axis := attrs.get("axis"), tuple) and len(axis) == 1:
+        attrs["axis"] = axis[0]
+    return [f"{shown(k)}={_attr(v)}" for k, v in attrs.items()]
 
 
 def subscript(key: Sequence[Any], shape: Sequence[int]) -> list[str]:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from autograd_seq.axes import Axis
 from autograd_seq.errors import AxisError, OperationError, ShapeError
+from autograd_seq.misfit import label_of
 from autograd_seq.node import Node, constant
 from autograd_seq.ops.elementwise import sigmoid, tanh
 from autograd_seq.ops.leaf import param
@@ -205,7 +206,7 @@ def _pair(init: Any) -> tuple[Any, Any]:
 
 def _checked(x: Any, hidden: Any, over: Any, cell: str) -> tuple[Node, int]:
     x, here = constant(x), show_site(user_site())
-    label = x.name or x.op.name
+    label = label_of(x)
     if not isinstance(over, Axis) or over not in x.axes:
         raise AxisError(
             "N101", f"{cell} cannot recur along {over!r}: {label} does not vary over it", node=x.name, where=here,

@@ -104,7 +104,8 @@ _power = defop(
     doc="a to the power b.",
 )  # fmt: skip
 _power_number = defop(
-    "power_number", shape=same_shape, forward=lambda x, n: np.sqrt(x) if n == 0.5 else x**n, symbol="^", least=int,
+    "power_number", word="power", shape=same_shape, least=int, symbol="^",
+    forward=lambda x, n: np.sqrt(x) if n == 0.5 else x**n,
     dtype=lambda x, *, n: arithmetic(x) if isinstance(n, int) else float,
     vjp=lambda g, y, x, n: (zero_safe_mul(g, n * power(x, n - 1)) if n != 0 else None,),
     doc="x to a fixed power.",
@@ -315,7 +316,8 @@ STABLE_LOG: dict[str, Any] = {"sigmoid": lambda y: -softplus(-y.inputs[0])}
 """log of these operations has a stable form: name → a function of the operation's node (``None``: not in this case)."""
 
 rewritten = defop(
-    "rewritten", shape=lambda twin, *shown, form: twin, forward=lambda twin, *shown, form: twin, dtype=lambda t, *_, **__: t,
+    "rewritten", word=lambda form: form, shape=lambda twin, *shown, form: twin,
+    forward=lambda twin, *shown, form: twin, dtype=lambda t, *_, **__: t,
     vjp=lambda g, y, twin, *shown, form: (g, *[None] * len(shown)), broadcasts=False,
     doc="What ``form`` of ``shown`` would be, computed as ``twin``: equal in exact arithmetic, stable in floats.",
 )  # fmt: skip

@@ -74,8 +74,18 @@ def _pull(g: Any, out: str, other: Any, labels: str, like: Any, wanted: str) -> 
     return broadcast_to(part, like.shape)
 
 
+def _word(spec: str) -> str:
+    """Return what a contraction was written as: a matrix product, of stacks too, an outer product, or Einstein's notation."""
+    a, b, out = _split(spec)
+    stack = out[: max(len(a), len(b)) - 2] if max(len(a), len(b)) > 2 else ""  # of matrices, in one operand or both
+    left, right, rest = a.removeprefix(stack), b.removeprefix(stack), out.removeprefix(stack)
+    if left and 0 < len(right) <= 2 and left[-1] == right[0] and rest == left[:-1] + right[1:]:
+        return "matmul"
+    return "outer" if out == a + b else "einsum"
+
+
 contract = defop(
-    "contract", shape=_contract_shape, forward=_contract, vjp=_contract_vjp, dtype=promote, symbol="×",
+    "contract", word=_word, shape=_contract_shape, forward=_contract, vjp=_contract_vjp, dtype=promote, symbol="×",
     doc="Contraction of two operands by explicit labels, each at most once an operand.",
 )  # fmt: skip
 

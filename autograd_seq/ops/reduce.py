@@ -140,18 +140,19 @@ def _sum_over_forward(*xs: Any, axes: tuple[Axis, ...] = ()) -> Any:
 
 
 sum_over = defop(
-    "sum_over", shape=_same, dtype=arithmetic, axes=_without, broadcasts=True, forward=_sum_over_forward, symbol="Σ",
+    "sum_over", word="sum", shape=_same, dtype=arithmetic, axes=_without, broadcasts=True, symbol="Σ",
+    forward=_sum_over_forward,
     vjp=lambda g, y, *xs, axes: (g,) * len(xs),
     doc="Sum over all operands and over all points of the axes.",
 )  # fmt: skip
 max_over = defop(
-    "max_over", shape=_same, dtype=promote, axes=_without, broadcasts=True, symbol="max",
+    "max_over", word="max", shape=_same, dtype=promote, axes=_without, broadcasts=True, symbol="max",
     forward=lambda *xs, axes=(): np.max(_stacked(xs), axis=-1),
     vjp=lambda g, y, *xs, axes: _max_over_vjp(g, y, xs, axes),
     doc="The largest among all operands and all points of the axes.",
 )  # fmt: skip
 logsumexp_over = defop(
-    "logsumexp_over", shape=_same, least=float, axes=_without, broadcasts=True, symbol="log Σ exp",
+    "logsumexp_over", word="logsumexp", shape=_same, least=float, axes=_without, broadcasts=True, symbol="log Σ exp",
     forward=lambda *xs, axes=(): _logsumexp_forward(_stacked(xs), (-1,), False),
     vjp=lambda g, y, *xs, axes: _logsumexp_over_vjp(g, y, xs, axes),
     doc="log of the sum of exp over all operands and all points of the axes.",

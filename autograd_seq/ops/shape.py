@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from autograd_seq.errors import ShapeError
+from autograd_seq.misfit import label_of
 from autograd_seq.node import Node, constant
 from autograd_seq.op import FUNCTIONS, Op, defop, first, promote
 from autograd_seq.op import broadcast as broadcast_shapes
@@ -181,7 +182,7 @@ def _full_key(key: Any, x: Node) -> tuple[Any, ...]:
     used = sum(p is not None and p is not Ellipsis for p in parts)
     if sum(p is Ellipsis for p in parts) > 1 or used > x.ndim:
         raise ShapeError(
-            "S108", f"too many indices for {x.name or x.op.name}", node=x.name, where=x.where,
+            "S108", f"too many indices for {label_of(x)}", node=x.name, where=x.where,
             expected=f"at most {x.ndim}", got=str(used),
             fix="steps are read with the axis: s[t - 1], ag.first(s, over=t), ag.last(s, over=t)",
         )  # fmt: skip
@@ -208,7 +209,7 @@ def _full_part(part: Any, n: int, x: Node) -> Any:
         i = operator.index(part)
     except TypeError:
         raise ShapeError(
-            "S109", f"{x.name or x.op.name} is indexed by integers, slices, ... and None", node=x.name, where=x.where,
+            "S109", f"{label_of(x)} is indexed by integers, slices, ... and None", node=x.name, where=x.where,
             got=repr(part), fix="gather with ag.take(…), choose with ag.where(…)",
         ) from None  # fmt: skip
     if not -n <= i < n:

@@ -14,6 +14,7 @@ import numpy as np
 
 from autograd_seq.axes import Axis, Index, as_axes
 from autograd_seq.errors import DTypeError, ShapeError, StateError
+from autograd_seq.misfit import label_of
 from autograd_seq.node import ARRAY, CONSTANT, UNIQUE, Node, constant
 from autograd_seq.op import FUNCTIONS, defop, same_shape
 from autograd_seq.op import broadcast as broadcast_shapes
@@ -214,7 +215,7 @@ def define(node: Node, key: Any, definition: Any) -> None:
             axes than the state.
         ShapeError: the equation has another shape.
     """
-    label, here = node.name or node.op.name, show_site(user_site())
+    label, here = label_of(node), show_site(user_site())
     parts = key if isinstance(key, tuple) else (key,)
     if node.op is not STATE:
         raise StateError(

@@ -11,6 +11,7 @@ from typing import Any
 
 from autograd_seq.axes import Axis, Index, as_axes
 from autograd_seq.errors import AxisError, OperationError, StateError
+from autograd_seq.misfit import label_of
 from autograd_seq.node import Node, constant
 from autograd_seq.op import FUNCTIONS, Op, defop, first, same_shape
 from autograd_seq.ops.elementwise import equal, where
@@ -120,7 +121,7 @@ def _one_axis(axis: Any, name: str | None = None) -> Axis:
 
 def check_varies(x: Node, axis: Any) -> None:
     """Refuse an axis over which a value does not vary."""
-    label = x.name or x.op.name
+    label = label_of(x)
     _one_axis(axis, x.name)
     if axis not in x.axes:
         over = f"varies over {', '.join(a.name for a in x.axes)} only" if x.axes else "is static"
@@ -142,7 +143,7 @@ def read(x: Node, key: Any) -> Node:
     places = [p if isinstance(p, Index) else p + 0 for p in parts if isinstance(p, (Axis, Index))]
     if len({p.axis for p in places}) != len(places):
         raise AxisError(
-            "A107", f"{x.name or x.op.name} is read at two places of one axis", node=x.name,
+            "A107", f"{label_of(x)} is read at two places of one axis", node=x.name,
             where=show_site(user_site()), got=repr(key), fix="ag.index, ag.along and axes of their own compare two places",
         )  # fmt: skip
     for place in places:
@@ -283,7 +284,7 @@ def along(x: Any, axis: Axis, other: Axis) -> Node:
     _one_axis(other, x.name)
     if other in x.axes:
         raise AxisError(
-            "A109", f"{x.name or x.op.name} varies over {other} already", node=x.name, where=show_site(user_site()),
+            "A109", f"{label_of(x)} varies over {other} already", node=x.name, where=show_site(user_site()),
             fix="rename to an axis that it does not have",
         )  # fmt: skip
     return ALONG(x, axis=axis, other=other)

@@ -42,11 +42,11 @@ class Schedule:
         >>> w, x, h = ag.param("w"), ag.input("x", over=t), ag.state("h", over=t)
         >>> h[t] = ag.tanh(w * x[t]) + h[t - 1]
         >>> print(ag.compile(ag.sum(h, over=t)).schedule)
-        lifted over t: mul_1 = w * x         T flop     8·T bytes
-        lifted over t: tanh_1 = tanh(mul_1)  10·T flop  8·T bytes
+        lifted over t: mul_1 = w * x          T flop     8·T bytes
+        lifted over t: tanh_1 = tanh(mul_1)   10·T flop  8·T bytes
         for t = 0 … T−1, linear in h[t - 1]:
-            h = tanh_1 + h[t - 1]            T flop     8·T bytes
-        sum_over_1 = sum_over(h, axes=(t,))  T flop     8 bytes
+            h = tanh_1 + h[t - 1]             T flop     8·T bytes
+        sum_1 = sum(h, over=t)                T flop     8 bytes
     """
 
     plan: Plan

@@ -214,15 +214,15 @@ graph over t:
   tanh_1        : float[4] over t = tanh(add_1)
   s             : float[4] over t = state tanh_1
   matmul_3      : float[5] over t = V @ s
-  log_softmax_1 : float[5] over t = log_softmax(matmul_3, axis=(-1,))
+  log_softmax_1 : float[5] over t = log_softmax(matmul_3, axis=-1)
   l             : int over t      = input
   pick_1        : float over t    = pick(log_softmax_1, l)
-  y             : float[5] over t = softmax(matmul_3, axis=(-1,))
+  y             : float[5] over t = softmax(matmul_3, axis=-1)
   pick_2        : float over t    = pick(y, l)
   log_1         : float over t    = log(pick_2), computed as pick_1
-  neg_1         : float over t    = neg(log_1)
+  neg_1         : float over t    = -log_1
   nll_1         : float over t    = nll(y, l), computed as neg_1
-  L             : float           = sum_over(nll_1, axes=(t,))
+  L             : float           = sum(nll_1, over=t)
   return L
 """.strip()
 

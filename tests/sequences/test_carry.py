@@ -236,7 +236,7 @@ def test_what_looks_ahead_is_refused():
 def test_what_depends_on_all_steps_is_not_carried():
     x, s = ag.input("x", over=t), ag.state("s", over=t)
     s[t] = 0.5 * s[t - 1] + x[t] - ag.mean(x, over=t)
-    words = ["s depends on all steps of t", "through sum_over_1", "leave carry= out"]
+    words = ["s depends on all steps of t", "through sum_1", "leave carry= out"]
     refused("K105", words, lambda: ag.compile(s, carry=True))
     y = ag.state("y", over=t)
     y[t] = y[t - 1] + ag.size(t)

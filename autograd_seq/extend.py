@@ -1,0 +1,24 @@
+"""What the author of an operation needs: the record, the rules for shapes and kinds, and the check of its derivatives.
+
+>>> import numpy as np, autograd_seq as ag
+>>> from autograd_seq import extend
+>>> cube = extend.defop("cube", shape=extend.same_shape, forward=lambda x: x**3, vjp=lambda g, y, x: (3 * g * x * x,))
+>>> len(extend.check_op(cube, np.array([1.0, -2.0])).errors)
+2
+>>> ag.extend is extend
+True
+"""
+
+from __future__ import annotations
+
+from autograd_seq.errors import GradientCheckError, OperationError, ShapeError
+from autograd_seq.grad.check import Report, check_grad, check_op
+from autograd_seq.node import Node, constant
+from autograd_seq.op import Op, arithmetic, broadcast, defop, promote, same_shape
+from autograd_seq.ops.elementwise import rewritten, zero_safe_mul
+from autograd_seq.ops.loss import stop_gradient
+
+__all__ = [
+    "GradientCheckError", "Node", "Op", "OperationError", "Report", "ShapeError", "arithmetic", "broadcast", "check_grad",
+    "check_op", "constant", "defop", "promote", "rewritten", "same_shape", "stop_gradient", "zero_safe_mul",
+]  # fmt: skip
