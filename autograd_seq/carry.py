@@ -19,9 +19,9 @@ from autograd_seq.graph import feeds
 from autograd_seq.graph.carry import Cut, Slot, cut_along
 from autograd_seq.graph.dag import DAG
 from autograd_seq.graph.graph import Graph
-from autograd_seq.graph.lengths import told
-from autograd_seq.graph.pieces import read_back
-from autograd_seq.graph.windows import spelled
+from autograd_seq.graph.lengths import read_lengths
+from autograd_seq.graph.pieces import list_read_back
+from autograd_seq.graph.windows import spell_out_windows
 from autograd_seq.kinds import kind_of
 from autograd_seq.names import shown
 from autograd_seq.node import Node
@@ -136,7 +136,7 @@ class Carried:
             FeedError, DTypeError, AxisError: as for :class:`Program`.
         """
         if unnamed:
-            raise feeds.by_name(self.graph, unnamed)
+            raise feeds.make_unnamed_error(self.graph, unnamed)
         if lengths is not None and "lengths" in self.graph.inputs:
             given["lengths"], lengths = lengths, None
         steps: Any = self._steps(given)
@@ -144,7 +144,7 @@ class Carried:
             lengths = {self.cut.axis: np.full(carry.steps.shape, steps)}
         program: Carried = self
         if lengths is not None:
-            said = told(self.graph, lengths, given)
+            said = read_lengths(self.graph, lengths, given)
             given["lengths"] = {(axis, *over): said.arrays[axis] for axis, over in said.over}
             if self.cut.axis in said.arrays:
                 program, steps = self._with_lengths(dict(said.over)[self.cut.axis]), said.arrays[self.cut.axis]
@@ -309,8 +309,8 @@ class CarriedProgram(Carried, Report):
 
 def _equations(graph: Graph, axis: Axis) -> str:
     """Return a digest of an axis and of what is read at earlier steps of it."""
-    graph = spelled(graph)
-    behind = list(dict.fromkeys(x for x, _ in read_back(graph, axis)))
+    graph = spell_out_windows(graph)
+    behind = list(dict.fromkeys(x for x, _ in list_read_back(graph, axis)))
     return hashlib.sha256(f"{axis}\n{Graph(behind) if behind else ''}".encode()).hexdigest()
 
 

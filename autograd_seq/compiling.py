@@ -11,9 +11,9 @@ from autograd_seq.emit import backends
 from autograd_seq.errors import CarryError, GradientError
 from autograd_seq.grad.reverse import grad
 from autograd_seq.graph import feeds
-from autograd_seq.graph.carry import carried_axis, cut_along
+from autograd_seq.graph.carry import cut_along, find_carried_axis
 from autograd_seq.graph.graph import Graph, flatten
-from autograd_seq.graph.pieces import not_a_sum
+from autograd_seq.graph.pieces import find_no_sum
 from autograd_seq.names import shown
 from autograd_seq.node import Node
 from autograd_seq.ops.leaf import PARAM
@@ -110,7 +110,7 @@ class ValueAndGrad(Report):
         Compiled with ``carry=`` it returns ``((loss, gradients), carry)``: truncated backpropagation, a piece at a time.
         """
         if unnamed:
-            raise feeds.by_name(self.program.graph, unnamed)
+            raise feeds.make_unnamed_error(self.program.graph, unnamed)
         if isinstance(self.program, CarriedProgram):
             (loss, *grads), carry = self.program(**given)
             return (loss, dict(zip(self.wrt, grads, strict=True))), carry
@@ -164,7 +164,7 @@ def value_and_grad(loss: Node, wrt: Sequence[Node | str] | Node | None = None, *
     """
     graph = Graph(loss)
     if isinstance(options.get("carry"), Axis) or options.get("carry") is True:
-        _check_adds_up(graph, loss, carried_axis(graph, options["carry"]))
+        _check_adds_up(graph, loss, find_carried_axis(graph, options["carry"]))
     chosen: Sequence[Node | str]
     if wrt is None:
         chosen = [n for n in graph.inputs.values() if n.op is PARAM and n.dtype is float]
@@ -182,7 +182,7 @@ def value_and_grad(loss: Node, wrt: Sequence[Node | str] | Node | None = None, *
 
 def _check_adds_up(graph: Graph, loss: Node, axis: Axis) -> None:
     """Refuse a loss whose values on pieces of an axis do not add up to its value on all steps."""
-    node = not_a_sum(loss, axis)
+    node = find_no_sum(loss, axis)
     if node is None:
         return
     name = graph.name(node)

@@ -13,7 +13,7 @@ from autograd_seq.errors import FeedError
 from autograd_seq.graph import feeds
 from autograd_seq.graph.check import check_lengths
 from autograd_seq.graph.graph import Graph
-from autograd_seq.graph.memory import SURE, at_most, check_fits
+from autograd_seq.graph.memory import SURE, check_fits, get_memory_limit
 from autograd_seq.node import STRONG
 from autograd_seq.ops.leaf import TENSOR
 from autograd_seq.plan.cost import roughly
@@ -48,7 +48,7 @@ class Feeding:
         before, workspace = self._last  # comparing with the call before takes half the time of looking up
         try:
             arrays = self._pick(given)
-            if (sorts := [*map(feeds.sort_of, arrays)]) != before or len(given) != len(sorts):
+            if (sorts := [*map(feeds.get_sort, arrays)]) != before or len(given) != len(sorts):
                 workspace = self._known[tuple(sorts)] if len(given) == len(sorts) else None
                 self._last = (sorts, workspace) if workspace else self._last
         except (KeyError, AttributeError):
@@ -57,8 +57,8 @@ class Feeding:
 
     def check(self, given: dict[str, Any]) -> tuple[list[np.ndarray], Any]:
         """Return the arrays to run on, and the sizes and width of the workspace."""
-        found, data = feeds.told(self.graph, given)
-        arrays = feeds.check(self.graph, data)
+        found, data = feeds.split_sizes(self.graph, given)
+        arrays = feeds.check_feeds(self.graph, data)
         sizes = self.graph._sizes(found)
         check_lengths(self.graph, sizes)
         if many := [a for a in self.alone if sizes[a] != 1]:
@@ -83,14 +83,14 @@ class Feeding:
                                                   for n, r in zip(self.order, ready, strict=True)):  # fmt: skip
             if len(self._known) >= _MOST_SORTS:  # what comes in so many sorts is checked as often as it is not remembered
                 self._known.clear()
-            self._known[tuple(map(feeds.sort_of, ready))] = workspace
+            self._known[tuple(map(feeds.get_sort, ready))] = workspace
         return ready, workspace
 
     def _check_fits(self, sizes: dict[Axis, int], workspace: tuple[Any, ...]) -> None:
         """Refuse lengths that need more memory than there is; the plan, which may have to be made for it, tells whether."""
         width = workspace[-1].itemsize
         rough = roughly(self.graph, sizes, width)
-        if rough > SURE and rough > at_most():
+        if rough > SURE and rough > get_memory_limit():
             check_fits(self._weigh(workspace, sizes), sizes, _PIECES)
         if len(self._fits) >= _MOST_SORTS:
             self._fits.clear()

@@ -22,8 +22,8 @@ from autograd_seq.errors import AxisError, FeedError, OperationError
 from autograd_seq.feeding import Feeding
 from autograd_seq.graph import feeds
 from autograd_seq.graph.graph import Graph
-from autograd_seq.graph.lengths import Over, check_needs, fed, ragged, told
-from autograd_seq.graph.shares import shares
+from autograd_seq.graph.lengths import Over, check_needs, get_ragged, read_lengths, select_feeds
+from autograd_seq.graph.shares import find_shares
 from autograd_seq.pictures import code
 from autograd_seq.plan.cost import Cost, flops, in_call
 from autograd_seq.plan.passes import Plan
@@ -62,7 +62,7 @@ class Program:
                  layouts: Sequence[Sequence[Axis]], backend: str = "numpy", into: bool = False,
                  alone: Sequence[Axis] = ()) -> None:  # fmt: skip
         self.graph = graph
-        self.dtype = None if dtype is None else feeds.float_width(dtype)
+        self.dtype = None if dtype is None else feeds.as_float_width(dtype)
         passes = None if passes is None else tuple(passes)
         self._made_of = graph, dtype, passes, layouts, backend, into, alone
         self._like: Any = lambda nodes: Program(Graph(nodes), dtype, passes, layouts, backend)
@@ -121,7 +121,7 @@ class Program:
             later step (``s[t + 1]``) costs a selection at each step of the loop of ``s``.
         """
         if unnamed:
-            raise feeds.by_name(self.graph, unnamed)
+            raise feeds.make_unnamed_error(self.graph, unnamed)
         if lengths is not None:
             if "lengths" not in self.graph.inputs:
                 return self._padded(lengths, given)
@@ -139,7 +139,7 @@ class Program:
         try:
             return self._workspaces(workspace, arrays)
         except IndexError as error:
-            found = feeds.blamed(self.graph, dict(zip(self._order, arrays, strict=False)), error)
+            found = feeds.explain_failure(self.graph, dict(zip(self._order, arrays, strict=False)), error)
             raise found from (None if isinstance(found, FeedError) else error)
 
     def _new_run(self, workspace: Any) -> Callable[..., Any]:
@@ -153,7 +153,7 @@ class Program:
 
     @cached_property
     def _sharing(self) -> Sharing | None:
-        found = shares(self.graph) if self.plan.storage.stepped else None
+        found = find_shares(self.graph) if self.plan.storage.stepped else None
         return None if found is None else Sharing(found, self.graph, self._order, self._layouts)
 
     def _on_one_thread(self, workspace: Any) -> Callable[..., Any]:
@@ -168,12 +168,12 @@ class Program:
         return partial(quiet.run, run)
 
     def _padded(self, lengths: Any, given: dict[str, Any]) -> tuple[Any, ...]:
-        said = told(self.graph, lengths, given)
-        made = ragged(self.graph, said.over)
+        said = read_lengths(self.graph, lengths, given)
+        made = get_ragged(self.graph, said.over)
         check_needs(self.graph, made, said)
         if said.over not in self.padded:
             self.padded[said.over] = self._like(made.outputs)
-        return self.padded[said.over](**fed(self.graph, made, said, given))
+        return self.padded[said.over](**select_feeds(self.graph, made, said, given))
 
     @cached_property
     def single(self) -> Program:

@@ -27,7 +27,7 @@ from autograd_seq.emit.workspaces import KEPT, ROW
 from autograd_seq.errors import FeedError
 from autograd_seq.graph import feeds
 from autograd_seq.graph.graph import Graph, flatten
-from autograd_seq.graph.step import one_step
+from autograd_seq.graph.step import make_one_step
 from autograd_seq.node import Node
 from autograd_seq.ops.random import SEED
 from autograd_seq.plan.hoist import hoisted
@@ -126,7 +126,7 @@ class Stream:
             free, _, in_order = self._order
             try:
                 fed = [given[name] for name in free]
-                bound = self._known.get((carry._space, *given, *map(feeds.sort_of, fed)))
+                bound = self._known.get((carry._space, *given, *map(feeds.get_sort, fed)))
             except (KeyError, AttributeError):
                 bound = None
             if bound is not None:
@@ -160,7 +160,7 @@ class Stream:
         free, bound, _ = self._order
         named = any(a.name in every for a in made.graph.axes if a.name not in made.graph.inputs)
         if not named and all(isinstance(given[name], np.ndarray) and given[name] is arrays[name] for name in free):
-            key = (space, *given, *[feeds.sort_of(arrays[name]) for name in free])
+            key = (space, *given, *[feeds.get_sort(arrays[name]) for name in free])
             if len(self._known) >= _MOST_SPACES:
                 self._known.clear()
             self._known[key] = [np.array(arrays[name], order="C" if name in made.tables else "F") for name in bound]
@@ -212,7 +212,7 @@ class _Stepped:
         self.cut = cut = program.cut
         self.equations, self._bound = program.equations, bound
         passes = _LEAN if options["passes"] is None and not bound else options["passes"]
-        nodes = one_step(Graph(cut.later), cut.axis)
+        nodes = make_one_step(Graph(cut.later), cut.axis)
         self.fixed: dict[str, Node] = {}
         if bound:
             nodes, self.fixed = hoisted(simplified(nodes, suited(passes, options["backend"]))[1], bound)

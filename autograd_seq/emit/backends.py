@@ -17,7 +17,7 @@ from autograd_seq.emit.numpy import Emitted, Writer
 from autograd_seq.emit.threads import crowded, repeated
 from autograd_seq.errors import OperationError, did_you_mean
 from autograd_seq.graph.graph import Graph
-from autograd_seq.graph.step import one_step
+from autograd_seq.graph.step import make_one_step
 from autograd_seq.node import Node
 from autograd_seq.plan.passes import PASSES, Plan, plan
 from autograd_seq.plan.schedule import Loop, schedule
@@ -127,7 +127,7 @@ def _found(graph: Graph, layouts: Layouts, passes: Iterable[str] | None, into: b
 
 def _calls(graph: Graph, layouts: Layouts, passes: Iterable[str] | None, into: bool = False,
            alone: Sequence[Axis] = ()) -> Made:  # fmt: skip
-    outputs = one_step(graph, *alone) if alone else graph.outputs
+    outputs = make_one_step(graph, *alone) if alone else graph.outputs
     planned = plan(outputs, graph.axes, calls.writes, calls.in_place, passes)
     writer = Writer(planned.graph, planned.storage, graph.axes, _title(graph, alone), graph.inputs)
     return Made("numpy", planned, writer.emit(layouts, into))

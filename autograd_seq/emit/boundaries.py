@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from autograd_seq.emit.arrays import WORK, Array
-from autograd_seq.graph.order import rows
+from autograd_seq.graph.order import get_rows
 from autograd_seq.node import Node
 from autograd_seq.plan.lanes import Lane
 from autograd_seq.plan.storage import Home
@@ -24,7 +24,7 @@ def fill(w: Writer, node: Node) -> None:
     if (home, axis, side) in w.filled:
         return
     w.filled.add((home, axis, side))
-    bound, given = (None, ()) if node.attrs["outside"] == "zero" else rows(node.inputs[0], axis, side)
+    bound, given = (None, ()) if node.attrs["outside"] == "zero" else get_rows(node.inputs[0], axis, side)
     if home.ring:
         _fill_ring(w, home, by, bound, given)
         return

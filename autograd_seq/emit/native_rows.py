@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from autograd_seq.emit.native_fuse import dims_of
 from autograd_seq.emit.native_places import Entry, Place
-from autograd_seq.graph.order import rows
+from autograd_seq.graph.order import get_rows
 from autograd_seq.node import Node
 from autograd_seq.plan.views import root
 
@@ -21,7 +21,7 @@ def rows_outside(w: NativeWriter, node: Node) -> None:
     if (home, axis, side) in w.filled:
         return
     w.filled.add((home, axis, side))
-    bound, given = (None, ()) if node.attrs["outside"] == "zero" else rows(node.inputs[0], axis, side)
+    bound, given = (None, ()) if node.attrs["outside"] == "zero" else get_rows(node.inputs[0], axis, side)
     if bound is None and not home.ring:
         return  # zeros that are there already
     reach = max(abs(b) for r in w.storage.reads[home.node] for a, b in r.shifts if a is axis)

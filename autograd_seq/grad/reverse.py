@@ -17,7 +17,7 @@ import numpy as np
 from autograd_seq.errors import GradientError
 from autograd_seq.grad.live import Live
 from autograd_seq.grad.rules import fit, passed_by, pulled
-from autograd_seq.graph.order import rows, same_step, step_order
+from autograd_seq.graph.order import get_rows, same_step, step_order
 from autograd_seq.misfit import label_of
 from autograd_seq.node import Node, constant
 from autograd_seq.op import FUNCTIONS
@@ -217,7 +217,7 @@ def _row_cotangents(node: Node, g: Node) -> list[tuple[Node, Node]]:
     axis, by = node.attrs["axis"], node.attrs["by"]
     if node.attrs["outside"] == "zero":
         return []
-    bound, given = rows(node.inputs[0], axis, "init" if by > 0 else "final")
+    bound, given = get_rows(node.inputs[0], axis, "init" if by > 0 else "final")
     if bound is None:
         return []
     g, k = spread(g, axis), abs(by)

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from autograd_seq.axes import Axis
 from autograd_seq.errors import CarryError
 from autograd_seq.graph.graph import Graph
-from autograd_seq.graph.order import behind
-from autograd_seq.graph.pieces import FACTORS, LINEAR, Source, shifts_back
-from autograd_seq.graph.rebuild import again
+from autograd_seq.graph.order import find_dependents
+from autograd_seq.graph.pieces import FACTORS, LINEAR, Source, find_shifts_back
+from autograd_seq.graph.rebuild import remake
 from autograd_seq.node import Node, apply
 from autograd_seq.ops.elementwise import where
 from autograd_seq.ops.random import DRAW
@@ -18,14 +18,14 @@ from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import AT, INDEX, SPREAD
 
 
-def differing(graph: Graph, sources: Sequence[Source], axis: Axis, batch: tuple[Axis, ...] | None) -> set[Node]:
+def find_differing(graph: Graph, sources: Sequence[Source], axis: Axis, batch: tuple[Axis, ...] | None) -> set[Node]:
     """Return the nodes that differ from sequence to sequence when each is at a step of its own.
 
     Those are the steps counted on, what is drawn for them, what is carried, and whatever depends on any of it.
     """
     if not batch:
         return set()
-    held, carried = {x for x, _ in sources}, set(shifts_back(graph, axis).values)
+    held, carried = {x for x, _ in sources}, set(find_shifts_back(graph, axis).values)
 
     def differs(n: Node) -> bool:
         if n.op is DRAW:
@@ -37,7 +37,7 @@ def differing(graph: Graph, sources: Sequence[Source], axis: Axis, batch: tuple[
         return n in carried or (n.op is INDEX and not n.attrs.get("here")) or (n.op is AT and "row" in n.attrs)
 
     seeds = [n for n in graph.nodes if differs(n)]
-    return behind(graph.nodes, seeds, lambda n: not set(batch) & set(n.attrs.get("axes", ())))
+    return find_dependents(graph.nodes, seeds, lambda n: not set(batch) & set(n.attrs.get("axes", ())))
 
 
 class Sums:
@@ -52,16 +52,18 @@ class Sums:
         self.terms: dict[Node, Node] = {}  # what a sum is the sum of
         sums = [n for n in graph.nodes if n.op is not SPREAD and set(batch) & set(n.attrs.get("axes", ()))]
         together = [n for n in sums if axis in n.axes]
-        self.mixed = behind(graph.nodes, together, lambda n: axis in n.axes)  # what depends on all sequences at one step
+        self.mixed = find_dependents(
+            graph.nodes, together, lambda n: axis in n.axes
+        )  # what depends on all sequences at one step
 
-    def picked(self, node: Node, x: Node, chosen: Node) -> Node:
+    def sum_chosen(self, node: Node, x: Node, chosen: Node) -> Node:
         """Return the sum of a value over the steps that are chosen, each sequence having its own."""
         terms = self.terms.get(x, x)
         if node.inputs[0] in self.mixed and not set(chosen.axes) <= {*terms.axes, self.axis}:
-            raise self.refused(node)
+            raise self.make_error(node)
         return sum_over(where(chosen, terms, 0.0), axes=(self.axis, *(a for a in terms.axes if a not in x.axes)))
 
-    def made(self, node: Node, inputs: tuple[Node, ...]) -> Node | None:
+    def replace(self, node: Node, inputs: tuple[Node, ...]) -> Node | None:
         """Return what stands for a node that reads sums; ``None`` if it is the operation as it is."""
         of = [self.terms.get(x) for x in inputs]
         over = [a for a in node.attrs.get("axes", ()) if a in self.batch]
@@ -72,10 +74,10 @@ class Sums:
         one = (node.op.name in FACTORS and len(known) == 1) or node.op.name in LINEAR
         if known and (one or (node.op.name in ("add", "sub") and len(known) == 2)):
             whole = [x if t is None else t for x, t in zip(inputs, of, strict=True)]
-            return self._sum(again(node, tuple(whole)), [a for a in self.batch if any(a in t.axes for t in known)])
+            return self._sum(remake(node, tuple(whole)), [a for a in self.batch if any(a in t.axes for t in known)])
         apart = any(set(x.axes) - set(old.axes) for x, old in zip(inputs, node.inputs, strict=True))
         if apart and any(x in self.mixed for x in node.inputs):
-            raise self.refused(node)
+            raise self.make_error(node)
         return None
 
     def _sum(self, terms: Node, over: Sequence[Axis]) -> Node:
@@ -84,7 +86,7 @@ class Sums:
             self.terms[made] = terms
         return made
 
-    def refused(self, node: Node) -> CarryError:
+    def make_error(self, node: Node) -> CarryError:
         """Return the error of sequences that are added up at each step, and are at different ones."""
         name, over = self.graph.name(node), ", ".join(a.name for a in self.batch)
         return CarryError(

@@ -19,12 +19,12 @@ import numpy as np
 
 from autograd_seq.axes import Axis
 from autograd_seq.errors import CarryError
-from autograd_seq.graph.apart import Sums, differing
+from autograd_seq.graph.apart import Sums, find_differing
 from autograd_seq.graph.graph import Graph
-from autograd_seq.graph.order import behind, postorder, rows
-from autograd_seq.graph.pieces import Source, inputs_of, read_back, reads_all, shifts_back, source_of
+from autograd_seq.graph.order import find_dependents, get_rows, postorder
+from autograd_seq.graph.pieces import Source, find_shifts_back, get_source, inputs_of, list_read_back, reads_all
 from autograd_seq.graph.rebuild import rebuild
-from autograd_seq.graph.windows import spelled
+from autograd_seq.graph.windows import spell_out_windows
 from autograd_seq.node import Node, constant
 from autograd_seq.ops.elementwise import equal, where
 from autograd_seq.ops.leaf import INPUT
@@ -77,15 +77,15 @@ def cut_along(graph: Graph, asked: Axis | bool, batch: tuple[Axis, ...] | None =
 
     Args:
         graph: the equations; every shift along the axis looks back.
-        asked: the axis, or ``True`` for the one that :func:`carried_axis` finds.
+        asked: the axis, or ``True`` for the one that :func:`find_carried_axis` finds.
         batch: what the lengths on the axis vary over, if it is to have some: then sequences without a step keep their rows,
             and each counts its own steps.
 
     Raises:
         CarryError: the axis is not given, or something reads steps that are not there yet.
     """
-    graph = spelled(graph)
-    axis = carried_axis(graph, asked)
+    graph = spell_out_windows(graph)
+    axis = find_carried_axis(graph, asked)
     for n in graph.nodes:
         if n.op is ALONG and axis in (n.attrs["axis"], n.attrs["other"]):
             raise CarryError(
@@ -94,21 +94,21 @@ def cut_along(graph: Graph, asked: Axis | bool, batch: tuple[Axis, ...] | None =
                 got=graph.name(n), fix=f"ag.window(x, {axis.name}, n) is carried; or leave carry= out, and run whole sequences",
             )  # fmt: skip
         if n.op is SHIFT and n.attrs["axis"] is axis and n.attrs["outside"] == "bounds" and n.attrs["by"] < 0:
-            raise _looks_ahead(graph, n, axis)
-    reads = read_back(graph, axis)
+            raise _make_look_ahead_error(graph, n, axis)
+    reads = list_read_back(graph, axis)
     for x, _ in reads:
         _check_causal(graph, x, axis)
-    many, apart = batch or (), differing(graph, [*reads], axis, batch)
+    many, apart = batch or (), find_differing(graph, [*reads], axis, batch)
     taken = {graph.name(n) for n in graph.nodes}
     slots = []
     for (x, zeros), k in reads.items():
-        name = _new(graph.name(x), taken) if zeros else graph.name(x)
-        feeds = tuple(_new(f"{name}[-{j}]", taken) for j in range(k, 0, -1))
+        name = _make_unique(graph.name(x), taken) if zeros else graph.name(x)
+        feeds = tuple(_make_unique(f"{name}[-{j}]", taken) for j in range(k, 0, -1))
         over = tuple(a for a in graph.axes if (a in x.axes or a in many) and a is not axis)
         slots.append(Slot(name, k, over, x.shape, x.dtype, feeds))
-    first = [_after(x, axis, j, batch, zeros) for (x, zeros), k in reads.items() for j in range(k - 1, -1, -1)]
-    name = _new(f"{axis.name}_before", taken)
-    outputs, left, steps = _continued(graph, list(reads), slots, axis, name, batch, apart)
+    first = [_read_from_end(x, axis, j, batch, zeros) for (x, zeros), k in reads.items() for j in range(k - 1, -1, -1)]
+    name = _make_unique(f"{axis.name}_before", taken)
+    outputs, left, steps = _make_later_call(graph, list(reads), slots, axis, name, batch, apart)
     counted = steps if any(n.name == steps for n in Graph(outputs).nodes) else None
     wider = tuple(tuple(a for a in many if a in new.axes and a not in old.axes)
                   for old, new in zip(graph.outputs, outputs, strict=True))  # fmt: skip
@@ -116,7 +116,7 @@ def cut_along(graph: Graph, asked: Axis | bool, batch: tuple[Axis, ...] | None =
     return Cut(axis, tuple(slots), [*mine, *first], [*outputs, *left], counted, wider)
 
 
-def carried_axis(graph: Graph, asked: Axis | bool) -> Axis:
+def find_carried_axis(graph: Graph, asked: Axis | bool) -> Axis:
     """Return the axis that calls follow one another on: the one along which the graph shifts; of several, the outermost.
 
     The outermost is the one over which everything varies that is shifted along any: where a state over ``t`` reads what
@@ -128,7 +128,7 @@ def carried_axis(graph: Graph, asked: Axis | bool) -> Axis:
     if isinstance(asked, Axis):
         if asked not in graph.axes:
             raise CarryError(
-                "K101", f"the graph does not vary over {asked}", expected=f"one of {_names(graph.axes) or 'no axis'}",
+                "K101", f"the graph does not vary over {asked}", expected=f"one of {_join_names(graph.axes) or 'no axis'}",
                 got=f"carry={asked}", fix="carry=True finds the axis along which the graph shifts",
             )  # fmt: skip
         return asked
@@ -144,23 +144,23 @@ def carried_axis(graph: Graph, asked: Axis | bool) -> Axis:
         named = outermost or found
         raise CarryError(
             "K103", "which axis goes on from call to call is not given", expected="one axis along which the graph shifts",
-            got=_names(named) or "a graph without axes", fix=f"carry={named[0]}" if named else "leave carry= out",
+            got=_join_names(named) or "a graph without axes", fix=f"carry={named[0]}" if named else "leave carry= out",
         )  # fmt: skip
     return outermost[0]
 
 
-def _names(axes: Sequence[Axis]) -> str:
+def _join_names(axes: Sequence[Axis]) -> str:
     return ", ".join(a.name for a in axes)
 
 
-def _new(name: str, taken: set[str]) -> str:
+def _make_unique(name: str, taken: set[str]) -> str:
     while name in taken:
         name += "'"
     taken.add(name)
     return name
 
 
-def _looks_ahead(graph: Graph, node: Node, axis: Axis) -> CarryError:
+def _make_look_ahead_error(graph: Graph, node: Node, axis: Axis) -> CarryError:
     x = node.inputs[0]
     return CarryError(
         "K104", f"{graph.name(x)} is read ahead of its step, and the steps of the next call are not there yet",
@@ -180,25 +180,25 @@ def _check_causal(graph: Graph, x: Node, axis: Axis) -> None:
             )  # fmt: skip
 
 
-def _after(x: Node, axis: Axis, back: int, batch: tuple[Axis, ...] | None, zeros: bool = False) -> Node:
+def _read_from_end(x: Node, axis: Axis, back: int, batch: tuple[Axis, ...] | None, zeros: bool = False) -> Node:
     """Return the value at the step that lies ``back`` before the last one; where there is none, a row, or zero."""
     read = spread(SHIFT(x, axis=axis, by=back, outside="zero" if zeros else "bounds") if back else x, batch or ())
     last = AT(read, axis=axis, index=-1, outside="zero")
     if batch is None:  # where no sequence has a step, the carry stays as it is
         return last
-    bound, given = (None, ()) if zeros else rows(x, axis, "init")
+    bound, given = (None, ()) if zeros else get_rows(x, axis, "init")
     row = constant(np.zeros(x.shape, x.dtype)) if bound is None else given[0 if bound.rows is None else -1 - back]
     return where(equal(count(read, (axis,), axis), 0), row, last)
 
 
-def _continued(graph: Graph, sources: Sequence[Source], slots: Sequence[Slot], axis: Axis,
+def _make_later_call(graph: Graph, sources: Sequence[Source], slots: Sequence[Slot], axis: Axis,
                steps: str, batch: tuple[Axis, ...] | None, apart: set[Node]) -> tuple[list[Node], list[Node], str]:  # fmt: skip
     """Return the outputs of a later call, the rows that it leaves, and the name of the steps before."""
     before = Node(INPUT, (), {"made": True}, (), int, batch or (), name=steps)
     sums = Sums(graph, axis, batch or ())
     for n in graph.nodes:
         if n.op is STATE and n in apart and n in sums.mixed and not set(batch or ()) <= set(n.axes):
-            raise sums.refused(n)
+            raise sums.make_error(n)
 
     def over(node: Node) -> tuple[Axis, ...]:
         return (*node.axes, *(a for a in batch or () if a not in node.axes)) if node in apart else node.axes
@@ -214,11 +214,11 @@ def _continued(graph: Graph, sources: Sequence[Source], slots: Sequence[Slot], a
         elif node.op is AT and mine and node.attrs.get("row"):
             if batch is None and node.attrs["index"] == 0:  # there was a step before
                 return spread(constant(np.zeros(node.shape)), node.axes)
-            made = sums.picked(node, inputs[0], equal(now(), node.attrs["index"]))
+            made = sums.sum_chosen(node, inputs[0], equal(now(), node.attrs["index"]))
         elif node.op is DRAW and axis in node.attrs["over"]:
             made = counted(node, axis, now(), inputs)
         elif batch:
-            made = sums.made(node, inputs)
+            made = sums.replace(node, inputs)
         if made is not None:
             made.name, made.site, made.scope = node.name, node.site, node.scope
         return made
@@ -228,30 +228,30 @@ def _continued(graph: Graph, sources: Sequence[Source], slots: Sequence[Slot], a
 
     def copied(roots: Sequence[Node], shifts: Collection[Node]) -> tuple[list[Node], dict[Source, Node]]:
         """Return nodes of a later call in which some shifts read what is carried, and what shows its rows."""
-        carried = list(dict.fromkeys(map(source_of, shifts)))
+        carried = list(dict.fromkeys(map(get_source, shifts)))
         image: dict[Node, Node] = {}
         made = rebuild([*roots, *(x for x, _ in carried)], rule, image=image, axes=over)
-        held = {(x, zeros): _with_rows(spread(x, batch or ()), image[x], axis, fed[x, zeros], zeros) for x, zeros in carried}
+        held = {(x, zeros): _show_rows(spread(x, batch or ()), image[x], axis, fed[x, zeros], zeros) for x, zeros in carried}
         for n in shifts:
             if n in image:
-                image[n].inputs, image[n].attrs = (held[source_of(n)],), {**image[n].attrs, "outside": "bounds"}
+                image[n].inputs, image[n].attrs = (held[get_source(n)],), {**image[n].attrs, "outside": "bounds"}
         return made[: len(roots)], held
 
-    values, lasting, later = shifts_back(graph, axis)
-    tangents = behind(graph.nodes, [n for n in values if n not in lasting])
+    values, lasting, later = find_shifts_back(graph, axis)
+    tangents = find_dependents(graph.nodes, [n for n in values if n not in lasting])
     made, held = copied([o for o in graph.outputs if o not in later or o not in tangents], values)
     alone: list[Node] = []
     if of_piece := [o for o in graph.outputs if o in later and o in tangents]:  # to them tangents begin at zero
         alone, _ = copied(of_piece, [n for n in values if n in lasting])
-        _unnamed(alone, [*graph.nodes, *made, *held.values()])
+        _remove_names(alone, [*graph.nodes, *made, *held.values()])
     parts = iter(made), iter(alone)
     outputs = [next(parts[o in later and o in tangents]) for o in graph.outputs]
-    left = [_after(held[source], axis, j, batch) for source, slot in zip(sources, slots, strict=True)
+    left = [_read_from_end(held[source], axis, j, batch) for source, slot in zip(sources, slots, strict=True)
             for j in range(slot.rows - 1, -1, -1)]  # fmt: skip
     return outputs, left, steps
 
 
-def _unnamed(nodes: Sequence[Node], named: Sequence[Node]) -> None:
+def _remove_names(nodes: Sequence[Node], named: Sequence[Node]) -> None:
     """Take the names off copies of nodes that another copy has under them."""
     kept = set(postorder(named, inputs_of))
     for n in postorder(nodes, inputs_of):
@@ -259,7 +259,7 @@ def _unnamed(nodes: Sequence[Node], named: Sequence[Node]) -> None:
             n.name = None
 
 
-def _with_rows(old: Node, new: Node, axis: Axis, rows: list[Node], zeros: bool) -> Node:
+def _show_rows(old: Node, new: Node, axis: Axis, rows: list[Node], zeros: bool) -> Node:
     """Return the state that shows ``rows`` in front of the axis: the copy of a state itself, else a new one around a value.
 
     Where zeros stand in front to some reads, and the state's own rows to others, the state is a value like any other.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from autograd_seq.axes import Axis
 from autograd_seq.errors import AxisError, CycleError, NameClashError, StateError
-from autograd_seq.graph.order import components, rows, same_step, shift_rows, shortest_cycle
+from autograd_seq.graph.order import components, get_rows, get_shift_rows, same_step, shortest_cycle
 from autograd_seq.node import Node
 from autograd_seq.ops.leaf import INPUT, PARAM
 from autograd_seq.ops.state import STATE, UNDEFINED
@@ -39,7 +39,7 @@ def check_axis_names(nodes: Sequence[Node]) -> tuple[Axis, ...]:
     before: dict[Axis, set[Axis]] = {a: set() for a in met}
     for n in ranked:
         for first, second in pairwise(n.axes if n.op in (INPUT, STATE) else ()):
-            if first not in _behind(before, second):
+            if first not in _list_later_axes(before, second):
                 before[second].add(first)
     axes: list[Axis] = []
     while left := [a for a in met if a not in axes]:
@@ -55,10 +55,10 @@ def check_axis_names(nodes: Sequence[Node]) -> tuple[Axis, ...]:
     return tuple(axes)
 
 
-def _behind(before: dict[Axis, set[Axis]], axis: Axis) -> set[Axis]:
+def _list_later_axes(before: dict[Axis, set[Axis]], axis: Axis) -> set[Axis]:
     """Return the axes that come behind one."""
     found = {a for a, firsts in before.items() if axis in firsts}
-    return found.union(*(_behind(before, a) for a in found))
+    return found.union(*(_list_later_axes(before, a) for a in found))
 
 
 def check_names(nodes: Sequence[Node]) -> None:
@@ -95,19 +95,19 @@ def check_causal(nodes: Sequence[Node], name: Name) -> None:
     """
     position = {n: i for i, n in enumerate(nodes)}
     same = [(position[x], position[n]) for n in nodes for x in same_step(n)]
-    for cycle in _cyclic(len(nodes), same):
-        raise _within_step([nodes[i] for i in cycle], name)
+    for cycle in _find_cyclic(len(nodes), same):
+        raise _make_cycle_error([nodes[i] for i in cycle], name)
     full = same + [(position[n.inputs[0]], position[n]) for n in nodes if n.op is SHIFT]
-    for cycle in _cyclic(len(nodes), full):
+    for cycle in _find_cyclic(len(nodes), full):
         _check_schedulable([nodes[i] for i in cycle], name)
 
 
-def _cyclic(count: int, edges: Sequence[tuple[int, int]]) -> list[list[int]]:
+def _find_cyclic(count: int, edges: Sequence[tuple[int, int]]) -> list[list[int]]:
     loops = {a for a, b in edges if a == b}
     return [c for c in components(count, edges) if len(c) > 1 or c[0] in loops]
 
 
-def _within_step(cycle: list[Node], name: Name) -> CycleError | StateError:
+def _make_cycle_error(cycle: list[Node], name: Name) -> CycleError | StateError:
     within = set(cycle)
     start = next((n for n in cycle if n.op is STATE and n.name), cycle[0])
     path = shortest_cycle(start, same_step, within) or [start, start]
@@ -115,7 +115,7 @@ def _within_step(cycle: list[Node], name: Name) -> CycleError | StateError:
     arrows = " → ".join(name(n) for n in shown)
     where = next((n.where for n in path[1:] if n.where), start.where)
     for a, b in pairwise(path):
-        if a.op is SHIFT and b in shift_rows(a):
+        if a.op is SHIFT and b in get_shift_rows(a):
             return StateError(
                 "G211", f"a boundary row of {name(a.inputs[0])} depends on the recurrence that it starts",
                 node=name(a.inputs[0]), where=where, detail=arrows,
@@ -126,7 +126,7 @@ def _within_step(cycle: list[Node], name: Name) -> CycleError | StateError:
     if not free:  # no delay would help: some node on the way needs all steps
         culprit = next(n for n, x in pairwise(path) if n.op.name == "along" or set(x.axes) - set(n.axes))
         needed = [a for a in start.axes if a in renamed or a not in culprit.axes]
-        return _through_all_steps(start, needed, culprit, arrows, name)
+        return _make_all_steps_error(start, needed, culprit, arrows, name)
     reads = [(b, a) for a, b in pairwise(path) if b.op is STATE]
     fixes = []
     for state, reader in reads:
@@ -149,7 +149,7 @@ def _sources(node: Node) -> tuple[Node, ...]:
     return (node.inputs[0], *same_step(node)) if node.op is SHIFT else same_step(node)
 
 
-def loop_axis(component: Sequence[Node]) -> tuple[Axis, int] | None:
+def find_loop_axis(component: Sequence[Node]) -> tuple[Axis, int] | None:
     """Return an axis along which a cyclic component can be computed step by step, and the direction (+1 or −1).
 
     On such an axis every node of the component varies, nothing in it reads the axis under another name, and all shifts
@@ -165,7 +165,7 @@ def loop_axis(component: Sequence[Node]) -> tuple[Axis, int] | None:
     return None
 
 
-def cut(component: Sequence[Node], axis: Axis) -> list[list[Node]]:
+def cut_shifts(component: Sequence[Node], axis: Axis) -> list[list[Node]]:
     """Return the cyclic components that are left when the shifts over ``axis`` are cut."""
     position = {n: i for i, n in enumerate(component)}
     edges = [
@@ -174,20 +174,20 @@ def cut(component: Sequence[Node], axis: Axis) -> list[list[Node]]:
         for x in (same_step(n) if n.op is SHIFT and n.attrs["axis"] is axis else _sources(n))
         if x in position
     ]
-    return [[component[i] for i in c] for c in _cyclic(len(component), edges)]
+    return [[component[i] for i in c] for c in _find_cyclic(len(component), edges)]
 
 
 def _check_schedulable(component: list[Node], name: Name) -> None:
     pending = [component]
     while pending:
         part = pending.pop()
-        found = loop_axis(part)
+        found = find_loop_axis(part)
         if found is None:
-            raise _unschedulable(part, name)
-        pending += cut(part, found[0])
+            raise _make_unschedulable_error(part, name)
+        pending += cut_shifts(part, found[0])
 
 
-def _unschedulable(part: list[Node], name: Name) -> CycleError:
+def _make_unschedulable_error(part: list[Node], name: Name) -> CycleError:
     within = set(part)
     inside = [n for n in part if n.op is SHIFT and n.inputs[0] in within]
     start = next((n for n in part if n.op is STATE and n.name), part[0])
@@ -204,10 +204,10 @@ def _unschedulable(part: list[Node], name: Name) -> CycleError:
             )  # fmt: skip
     axes = dict.fromkeys(n.attrs["axis"] for n in inside)
     culprit = next((n for n in part if any(a not in n.axes for a in axes) or n.op.name == "along"), start)
-    return _through_all_steps(start, list(axes), culprit, arrows, name)
+    return _make_all_steps_error(start, list(axes), culprit, arrows, name)
 
 
-def _through_all_steps(start: Node, axes: Sequence[Axis], culprit: Node, arrows: str, name: Name) -> CycleError:
+def _make_all_steps_error(start: Node, axes: Sequence[Axis], culprit: Node, arrows: str, name: Name) -> CycleError:
     over = ", ".join(a.name for a in axes)
     return CycleError(
         "G103", f"{name(start)} depends on itself through all steps of {over}", node=name(start), where=culprit.where,
@@ -233,7 +233,7 @@ def check_rows(nodes: Sequence[Node], name: Name) -> None:
         if abs(by) > longest.get(key, (0, node))[0]:
             longest[key] = abs(by), node
     for (source, axis, side), (needed, reader) in longest.items():
-        bound, given = rows(source, axis, side)
+        bound, given = get_rows(source, axis, side)
         if bound is None or bound.rows is None or bound.rows == needed:
             continue
         if needed < bound.rows <= source.attrs["reach"].get((axis, side), 0):
@@ -242,7 +242,7 @@ def check_rows(nodes: Sequence[Node], name: Name) -> None:
             "G212", f"{name(source)} has {len(given)} {side} rows, and {name(reader)} needs {needed}", node=name(source),
             where=source.where, expected=f"a list of {needed}, in time order", got=str(len(given)),
             fix="one row for each step that is read outside: "
-            f"{side}=[{', '.join(_row_names(name(source), axis, side, needed))}]",
+            f"{side}=[{', '.join(_list_row_names(name(source), axis, side, needed))}]",
         )  # fmt: skip
 
 
@@ -268,7 +268,7 @@ def check_read(nodes: Sequence[Node], name: Name) -> None:
 _OTHER = {"init": ("final", "after the last"), "final": ("init", "in front of the first")}
 
 
-def _row_names(state: str, axis: Axis, side: str, count: int) -> list[str]:
+def _list_row_names(state: str, axis: Axis, side: str, count: int) -> list[str]:
     if side == "init":
         return [f"{state}[{k}]" for k in range(-count, 0)]
     return [f"{state}[{axis.name.upper()}{f' + {k}' if k else ''}]" for k in range(count)]
@@ -277,26 +277,26 @@ def _row_names(state: str, axis: Axis, side: str, count: int) -> list[str]:
 # -- lengths ----------------------------------------------------------------------------------------------------------
 
 
-def too_short(node: Node, n: int, name: Name, sequence: str = "") -> AxisError:
+def make_too_short_error(node: Node, n: int, name: Name, sequence: str = "") -> AxisError:
     """Return the error of picking a step that an axis of ``n`` steps does not have, in a sequence if there are several."""
     axis, index = node.attrs["axis"], node.attrs["index"]
     return AxisError(
-        "A207", f"{name(node.inputs[0])} has no step {index}{_within(sequence)}", node=name(node), where=node.where,
+        "A207", f"{name(node.inputs[0])} has no step {index}{_name_sequence(sequence)}", node=name(node), where=node.where,
         expected=f"at least {index + 1 if index >= 0 else -index} steps of {axis}", got=f"{axis}={n}",
         fix='ag.at(…, outside="zero") reads 0 there',
     )  # fmt: skip
 
 
-def of_nothing(node: Node, name: Name, sequence: str = "") -> AxisError:
+def make_empty_maximum_error(node: Node, name: Name, sequence: str = "") -> AxisError:
     """Return the error of taking the maximum of no points, in a sequence if there are several."""
     over = ", ".join(a.name for a in node.attrs["axes"])
     return AxisError(
-        "A208", f"{name(node)} is the maximum of nothing{_within(sequence)}", node=name(node), where=node.where,
+        "A208", f"{name(node)} is the maximum of nothing{_name_sequence(sequence)}", node=name(node), where=node.where,
         expected=f"at least one step of {over}", got=f"{over}=0",
     )  # fmt: skip
 
 
-def _within(sequence: str) -> str:
+def _name_sequence(sequence: str) -> str:
     return f" in the sequence {sequence}" if sequence else ""
 
 
@@ -310,6 +310,6 @@ def check_lengths(graph: Graph, sizes: dict[Axis, int]) -> None:
         if node.op is AT and node.attrs["outside"] == "error" and all(sizes[a] for a in node.axes):
             n, index = sizes[node.attrs["axis"]], node.attrs["index"]
             if not -n <= index < n:
-                raise too_short(node, n, graph.name)
+                raise make_too_short_error(node, n, graph.name)
         if node.op.name == "max_over" and all(sizes[a] for a in node.axes) and not all(sizes[a] for a in node.attrs["axes"]):
-            raise of_nothing(node, graph.name)
+            raise make_empty_maximum_error(node, graph.name)

@@ -150,7 +150,7 @@ class DAG:
         if dtype is not None and "dtype" in self.graph.inputs:  # what is declared is fed by its name, whatever that is
             given["dtype"], dtype = dtype, None
         if unnamed:
-            raise feeds.by_name(self.graph, unnamed)
+            raise feeds.make_unnamed_error(self.graph, unnamed)
         if lengths is not None and "lengths" in self.graph.inputs:
             given["lengths"], lengths = lengths, None
         if carry is not False and "carry" in self.graph.inputs:
@@ -159,23 +159,25 @@ class DAG:
             return FUNCTIONS["evaluate_carried"](self, carry, {"lengths": lengths, "dtype": dtype, **given})
         if lengths is not None:
             return FUNCTIONS["evaluate_ragged"](self, lengths, dtype, given)
-        arrays = feeds.check(self.graph, given)
+        arrays = feeds.check_feeds(self.graph, given)
         if self._plan is None:
             self._plan = _Plan(self.outputs)
         firm = [a.dtype for name, a in arrays.items() if self.graph.inputs[name].dtype is float]
         try:
-            return self._plan.run(self._fed(arrays), dtype, firm)
+            return self._plan.run(self._spread_feeds(arrays), dtype, firm)
         except IndexError as error:
-            raise feeds.blamed(self.graph, arrays, error) from error
+            raise feeds.explain_failure(self.graph, arrays, error) from error
         except FeedError as error:
-            raise (feeds.blamed(self.graph, arrays, error) if error.code == "F201" else error) from None
+            raise (feeds.explain_failure(self.graph, arrays, error) if error.code == "F201" else error) from None
 
     def every(self, given: dict[str, Any], dtype: Any = None) -> dict[Node, Any]:
         """Return the values of all nodes that the outputs depend on, each after what it reads, what is known included."""
-        arrays = feeds.check(self.graph, given)
+        arrays = feeds.check_feeds(self.graph, given)
         plan = _Plan(self.outputs)
         firm = [a.dtype for name, a in arrays.items() if self.graph.inputs[name].dtype is float]
-        found = dict(zip(plan.slot, plan.values(self._fed(arrays), dtype, plan.width(firm, dtype)), strict=True))
+        found = dict(
+            zip(plan.slot, plan.values(self._spread_feeds(arrays), dtype, plan.choose_width(firm, dtype)), strict=True)
+        )
         order = postorder([n for o in self.outputs for n in o.nodes], lambda n: n.inputs)
         return {n: found.get(n, n._value) for n in order}
 
@@ -183,7 +185,7 @@ class DAG:
         """Yield the points of a folded node, with the node there."""
         yield from self._unrolled.made[self._unrolled.position[folded]].items()
 
-    def _fed(self, arrays: dict[str, np.ndarray]) -> dict[Node, Any]:
+    def _spread_feeds(self, arrays: dict[str, np.ndarray]) -> dict[Node, Any]:
         fed: dict[Node, Any] = {}
         for name, array in arrays.items():
             node = self.graph.inputs[name]
@@ -273,16 +275,16 @@ class _Plan:
             for i, n in enumerate(order) if n._value is None and n.op not in (INPUT, PARAM)
         ]  # fmt: skip
 
-    def width(self, fed: Sequence[np.dtype], dtype: Any) -> np.dtype:
+    def choose_width(self, fed: Sequence[np.dtype], dtype: Any) -> np.dtype:
         """Return the float width of a run: as asked for, or that of the feeds and tensors, or float64."""
         if dtype is not None:
-            return feeds.float_width(dtype)
+            return feeds.as_float_width(dtype)
         firm = [*fed]
         firm += [n._value.dtype for _, n in self.valued if n.weak == STRONG and n.dtype is float]
         return np.result_type(*firm) if firm else np.dtype(np.float64)
 
     def run(self, fed: dict[Node, Any], dtype: Any, firm: Sequence[np.dtype]) -> tuple[Any, ...]:
-        width = self.width(firm, dtype)
+        width = self.choose_width(firm, dtype)
         values = self.values(fed, dtype, width)
         return tuple(self._gather(o, values, width) for o in self.outputs)
 

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 _SAME_ENTRIES = {"shift", "state", "spread", "along", "at", "slice", "reshape", "transpose", "broadcast_to"}
 _RANK = {bool: 0, int: 1, float: 2}
 
-sort_of = attrgetter("__class__", "shape", "dtype")
+get_sort = attrgetter("__class__", "shape", "dtype")
 """What an array must have in common with one that has been checked, so as not to be checked again."""
 
 
-def check(graph: Graph, given: dict[str, Any]) -> dict[str, np.ndarray]:
+def check_feeds(graph: Graph, given: dict[str, Any]) -> dict[str, np.ndarray]:
     """Return the feeds as arrays of the declared kinds, a missing seed being 0.
 
     Raises:
@@ -39,15 +39,15 @@ def check(graph: Graph, given: dict[str, Any]) -> dict[str, np.ndarray]:
         if name not in graph.inputs:
             raise FeedError("F102", f'nothing called "{name}" is fed', got=name, fix=did_you_mean(name, graph.inputs))
     if missing := [n for n, node in graph.inputs.items() if n not in given and node is not SEED]:
-        shapes = ", ".join(f"{n}: {declared(graph.inputs[n])}" for n in missing)
+        shapes = ", ".join(f"{n}: {describe_declared(graph.inputs[n])}" for n in missing)
         raise FeedError(
             "F103", f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not fed", expected=shapes,
             got=", ".join(given) or "nothing", fix=f"feed {missing[0]}=…",
         )  # fmt: skip
-    return {name: _array(name, node, given.get(name, 0)) for name, node in graph.inputs.items()}
+    return {name: _as_array(name, node, given.get(name, 0)) for name, node in graph.inputs.items()}
 
 
-def by_name(graph: Graph, unnamed: Sequence[Any]) -> FeedError:
+def make_unnamed_error(graph: Graph, unnamed: Sequence[Any]) -> FeedError:
     """Return the error about values that are fed without a name."""
     names = ", ".join(f"{name}=…" for name in graph.inputs)
     table = isinstance(unnamed[0], Mapping)
@@ -57,7 +57,7 @@ def by_name(graph: Graph, unnamed: Sequence[Any]) -> FeedError:
     )  # fmt: skip
 
 
-def float_width(dtype: Any) -> np.dtype:
+def as_float_width(dtype: Any) -> np.dtype:
     """Return the width that ``dtype=`` names.
 
     Raises:
@@ -74,18 +74,18 @@ def float_width(dtype: Any) -> np.dtype:
     return width
 
 
-def declared(node: Node) -> str:
+def describe_declared(node: Node) -> str:
     """Return the declared layout of an input: ``(t, 3) float``."""
     dims = [a.name for a in node.axes] + [str(n) for n in node.shape]
     return f"({', '.join(dims)}{',' if len(dims) == 1 else ''}) {node.dtype.__name__}"
 
 
-def _array(name: str, node: Node, value: Any) -> np.ndarray:
+def _as_array(name: str, node: Node, value: Any) -> np.ndarray:
     try:
         array = np.asarray(unmasked(value, name, node.where))
     except ValueError as error:
         raise FeedError(
-            "F104", f"{name} is fed what is no regular array", node=name, expected=declared(node),
+            "F104", f"{name} is fed what is no regular array", node=name, expected=describe_declared(node),
             got=f"what NumPy refuses: {error}",
         ) from None  # fmt: skip
     if array.size == 0 and array.dtype == np.float64:
@@ -94,25 +94,25 @@ def _array(name: str, node: Node, value: Any) -> np.ndarray:
         kind = kind_of(array)
         array = whole_numbers(array)
     except DTypeError:
-        raise not_numeric(array, name, declared(node), name, node.where) from None
+        raise not_numeric(array, name, describe_declared(node), name, node.where) from None
     if _RANK[kind] > _RANK[node.dtype]:
         raise DTypeError(
             "D301", f"{name} takes {node.dtype.__name__}, and is fed {array.dtype}", node=name, where=node.where,
-            expected=declared(node),
+            expected=describe_declared(node),
             got=f"an array of {array.dtype}", fix=f"{name}=np.asarray({name}, dtype={node.dtype.__name__})",
         )  # fmt: skip
     core = array.shape[len(node.axes) :]
     if array.ndim != len(node.axes) + len(node.shape) or core != node.shape:
         raise FeedError(
-            "F105", f"{name} is fed an array of shape {array.shape}", node=name, where=node.where, expected=declared(node),
-            got=str(array.shape), fix=_hint(node, array.shape),
+            "F105", f"{name} is fed an array of shape {array.shape}", node=name, where=node.where,
+            expected=describe_declared(node), got=str(array.shape), fix=_suggest_axis(node, array.shape),
         )  # fmt: skip
     if kind is not node.dtype:
         check_fits(8 * array.size, dict(zip(node.axes, array.shape, strict=False)), f"feed {name} as {node.dtype.__name__}")
     return array if kind is node.dtype else array.astype({float: np.float64, int: np.int64, bool: bool}[node.dtype])
 
 
-def blamed(graph: Graph, arrays: Mapping[str, Any], error: Exception) -> AutogradSeqError:
+def explain_failure(graph: Graph, arrays: Mapping[str, Any], error: Exception) -> AutogradSeqError:
     """Return what is to be said where an index led nowhere: which input holds it, and where; or which operation failed.
 
     Args:
@@ -138,28 +138,28 @@ def blamed(graph: Graph, arrays: Mapping[str, Any], error: Exception) -> Autogra
         expected, _, got = str(error).removeprefix("expected ").partition(", got ")
         return out_of_range("an index", expected, got)
     own = [n for n in graph.nodes if n.op.own]
-    said = [n for n in own if n.op.name in _functions(error)] or own
+    said = [n for n in own if n.op.name in _list_functions(error)] or own
     return OperationError(
         "O128", f"the forward of {said[0].op.name if said else 'an operation'} failed", node=said[0].op.name if said else None,
         where=said[0].where if said else None, got=f"{type(error).__name__}: {error}",
     )  # fmt: skip
 
 
-def _functions(error: Exception) -> set[str]:
+def _list_functions(error: Exception) -> set[str]:
     """Return the names of the functions in which an error was raised."""
     return {frame.name for frame in extract_tb(error.__traceback__)}
 
 
-def _hint(node: Node, shape: tuple[int, ...]) -> str | None:
+def _suggest_axis(node: Node, shape: tuple[int, ...]) -> str | None:
     if not node.axes and len(shape) > len(node.shape):
         return f'if it varies over time, declare it so: ag.input("{node.name}", {node.shape}, over=t)'
     return None
 
 
-def sizes(graph: Graph, given: dict[str, Any]) -> dict[str, int]:
+def read_sizes(graph: Graph, given: dict[str, Any]) -> dict[str, int]:
     """Return the length of every axis that the feeds tell, by name; see :meth:`Graph.sizes`."""
     found: dict[Axis, tuple[int, str]] = {}
-    for name, array in check(graph, given).items():
+    for name, array in check_feeds(graph, given).items():
         for axis, n in zip(graph.inputs[name].axes, array.shape, strict=False):
             known, by = found.setdefault(axis, (n, name))
             if known != n:
@@ -171,15 +171,15 @@ def sizes(graph: Graph, given: dict[str, Any]) -> dict[str, int]:
     return {axis.name: n for axis, (n, _) in found.items()}
 
 
-def told(graph: Graph, given: dict[str, Any]) -> tuple[dict[str, int], dict[str, Any]]:
+def split_sizes(graph: Graph, given: dict[str, Any]) -> tuple[dict[str, int], dict[str, Any]]:
     """Return the lengths of axes, from the feeds or given by an axis's name, and the feeds without those names.
 
     Raises:
-        FeedError: as for :func:`sizes`, or a length is given that the feeds disagree with.
+        FeedError: as for :func:`read_sizes`, or a length is given that the feeds disagree with.
     """
     lengths = {a.name: given[a.name] for a in graph.axes if a.name in given and a.name not in graph.inputs}
     data = {name: value for name, value in given.items() if name not in lengths}
-    found = sizes(graph, data)
+    found = read_sizes(graph, data)
     for name, n in lengths.items():
         if found.setdefault(name, n) != n:
             raise FeedError("F111", f"the feeds disagree with {name}={n}", expected=f"{name}={found[name]}", got=f"{n}")

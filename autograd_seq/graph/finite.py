@@ -33,12 +33,12 @@ _CARRYING = {"state", "shift", "neg", "where", "reshape", "transpose", "slice", 
 """Those that make nothing larger."""
 
 
-def parts(nodes: Sequence[Node]) -> list[list[Node]]:
+def list_components(nodes: Sequence[Node]) -> list[list[Node]]:
     """Return the strongly connected components of a graph, as lists of nodes."""
-    return _parts(nodes, lambda node: True)
+    return _split_components(nodes, lambda node: True)
 
 
-def _parts(nodes: Sequence[Node], leads: Callable[[Node], bool]) -> list[list[Node]]:
+def _split_components(nodes: Sequence[Node], leads: Callable[[Node], bool]) -> list[list[Node]]:
     position = {n: i for i, n in enumerate(nodes)}
     edges = [(position[x], position[n]) for n in nodes for x in _sources(n) if x in position and leads(x)]
     return [[nodes[i] for i in c] for c in components(len(nodes), edges)]
@@ -48,7 +48,7 @@ def _sources(n: Node) -> tuple[Node, ...]:
     return (n.inputs[0], *same_step(n)) if n.op is SHIFT else same_step(n)
 
 
-def tame(nodes: Sequence[Node]) -> set[Node]:
+def find_finite(nodes: Sequence[Node]) -> set[Node]:
     """Return the nodes of a graph whose values stay finite at any number of steps, if parameters and feeds are finite.
 
     Args:
@@ -58,7 +58,7 @@ def tame(nodes: Sequence[Node]) -> set[Node]:
         Linear in the number of nodes.
     """
     found: set[Node] = set()
-    pending = parts(nodes)
+    pending = list_components(nodes)
     while pending:  # inside out: a component is judged when what it reads is
         waiting = []
         left = {n for part in pending for n in part}
@@ -68,7 +68,7 @@ def tame(nodes: Sequence[Node]) -> set[Node]:
             if any(x in left for x in outside):
                 waiting.append(part)
                 continue
-            if all(x in found for x in outside) and all(keeps(n) for n in part) and _bounded(part):
+            if all(x in found for x in outside) and all(keeps_finite(n) for n in part) and _is_bounded(part):
                 found |= within
         if len(waiting) == len(pending):
             break
@@ -76,7 +76,7 @@ def tame(nodes: Sequence[Node]) -> set[Node]:
     return found
 
 
-def keeps(n: Node) -> bool:
+def keeps_finite(n: Node) -> bool:
     """Tell whether an operation makes finite numbers of finite numbers."""
     if n._value is not None:
         return bool(np.all(np.isfinite(n._value)))
@@ -85,29 +85,29 @@ def keeps(n: Node) -> bool:
     return n.op in (INPUT, PARAM) or n.op.name in _KEEPING or n.op.name in _SATURATING
 
 
-def _bounded(part: Sequence[Node]) -> bool:
+def _is_bounded(part: Sequence[Node]) -> bool:
     """Tell whether nothing in a component grows without bound, or faster than by bounded terms."""
     if len(part) == 1:
         return True
-    for inner in _parts(part, lambda n: n.op.name not in _SATURATING):
+    for inner in _split_components(part, lambda n: n.op.name not in _SATURATING):
         within = set(inner)
-        if len(inner) > 1 and not all(_carries(n, within) for n in inner):
+        if len(inner) > 1 and not all(_makes_nothing_larger(n, within) for n in inner):
             return False
     return True
 
 
-def _carries(n: Node, within: set[Node]) -> bool:
+def _makes_nothing_larger(n: Node, within: set[Node]) -> bool:
     inside = [x for x in n.inputs if x in within]
     if n.op.name in _CARRYING:
         return True
     if n.op.name in ("add", "sub") or (n.op.name == "sum_over" and not n.attrs["axes"]):
         return len(inside) == 1
     if n.op.name == "mul":
-        return len(inside) == 1 and all(_unit(x) for x in n.inputs if x not in within)
+        return len(inside) == 1 and all(_is_unit(x) for x in n.inputs if x not in within)
     return False
 
 
-def _unit(x: Node) -> bool:
+def _is_unit(x: Node) -> bool:
     """Tell whether a value lies between −1 and 1."""
     if x._value is not None:
         return bool(np.all(np.abs(x._value) <= 1))

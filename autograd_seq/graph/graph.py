@@ -258,7 +258,7 @@ class Graph:
         Raises:
             FeedError: a feed is missing, unknown or mis-shaped, or two of them disagree.
         """
-        return feeds.sizes(self, given)
+        return feeds.read_sizes(self, given)
 
     def evaluate(self, /, *unnamed: Any, lengths: Any = None, carry: Any = False, **given: Any) -> tuple[Any, ...]:
         """Return the values of the outputs, in order: unrolled over the lengths that the feeds have, then evaluated.
@@ -275,7 +275,7 @@ class Graph:
             (array([2., 4.]),)
         """
         if unnamed:
-            raise feeds.by_name(self, unnamed)
+            raise feeds.make_unnamed_error(self, unnamed)
         said = {**({} if lengths is None else {"lengths": lengths}), **({} if carry is False else {"carry": carry})}
-        sizes, data = feeds.told(self, {**given, **{name: value for name, value in said.items() if name in self.inputs}})
+        sizes, data = feeds.split_sizes(self, {**given, **{name: value for name, value in said.items() if name in self.inputs}})
         return self.unroll(**sizes).evaluate(**{**said, **data})

@@ -10,11 +10,11 @@ import numpy as np
 from autograd_seq.axes import Axis
 from autograd_seq.errors import AxisError, FeedError, did_you_mean
 from autograd_seq.graph import feeds
-from autograd_seq.graph.check import of_nothing, too_short
+from autograd_seq.graph.check import make_empty_maximum_error, make_too_short_error
 from autograd_seq.graph.dag import DAG
 from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.ragged import Ragged
-from autograd_seq.graph.windows import spelled
+from autograd_seq.graph.windows import spell_out_windows
 from autograd_seq.op import FUNCTIONS
 from autograd_seq.ops.leaf import INPUT
 from autograd_seq.ops.reduce import max_over
@@ -23,7 +23,7 @@ Over = tuple[tuple[Axis, tuple[Axis, ...]], ...]
 """For each axis that has lengths, what its length varies over."""
 
 
-class Told(NamedTuple):
+class Lengths(NamedTuple):
     """Lengths that were given.
 
     Attributes:
@@ -37,7 +37,7 @@ class Told(NamedTuple):
     real: dict[Axis, np.ndarray]
 
 
-def told(graph: Graph, lengths: Any, given: Mapping[str, Any]) -> Told:
+def read_lengths(graph: Graph, lengths: Any, given: Mapping[str, Any]) -> Lengths:
     """Return the lengths that a call gives, checked.
 
     Args:
@@ -55,7 +55,7 @@ def told(graph: Graph, lengths: Any, given: Mapping[str, Any]) -> Told:
             "F301", "lengths= takes a dict from axis to lengths", expected="{t: [5, 3, 7]}", got=repr(lengths)[:80],
             fix="lengths={t: …}",
         )  # fmt: skip
-    sizes = _sizes(graph, given)
+    sizes = _read_padded_sizes(graph, given)
     over, arrays = [], {}
     known = {a.name: a for a in graph.axes}
 
@@ -73,22 +73,22 @@ def told(graph: Graph, lengths: Any, given: Mapping[str, Any]) -> Told:
         )  # fmt: skip
     for axis, (_, batch), value in zip(named, keys, lengths.values(), strict=True):
         _check_axis(graph, axis, known)
-        arrays[axis] = _whole(axis, value)
-        over.append((axis, _batch(graph, axis, arrays[axis], named, batch)))
+        arrays[axis] = _as_whole_numbers(axis, value)
+        over.append((axis, _find_batch(graph, axis, arrays[axis], named, batch)))
     real: dict[Axis, np.ndarray] = {}
-    for axis in _outermost_first(dict(over)):
+    for axis in _sort_outermost_first(dict(over)):
         batch = dict(over)[axis]
-        _check_count(axis, arrays[axis], batch, sizes)
+        _check_sequences(axis, arrays[axis], batch, sizes)
         for b in batch:
             if b in arrays:
-                real[axis] = real.get(axis, True) & _begun(arrays[axis].shape, batch, b, dict(over)[b], arrays[b])
+                real[axis] = real.get(axis, True) & _find_begun(arrays[axis].shape, batch, b, dict(over)[b], arrays[b])
         if axis in real:
             arrays[axis] = np.where(real[axis], arrays[axis], 0)
         _check_fit(axis, arrays[axis], sizes)
-    return Told(tuple(over), arrays, real)
+    return Lengths(tuple(over), arrays, real)
 
 
-def _outermost_first(over: Mapping[Axis, tuple[Axis, ...]]) -> list[Axis]:
+def _sort_outermost_first(over: Mapping[Axis, tuple[Axis, ...]]) -> list[Axis]:
     """Return the axes that have lengths, each behind those that its lengths vary over.
 
     Raises:
@@ -107,7 +107,7 @@ def _outermost_first(over: Mapping[Axis, tuple[Axis, ...]]) -> list[Axis]:
     return out
 
 
-def _begun(shape: tuple[int, ...], batch: tuple[Axis, ...], b: Axis, over: tuple[Axis, ...], lengths: np.ndarray) -> Any:
+def _find_begun(shape: tuple[int, ...], batch: tuple[Axis, ...], b: Axis, over: tuple[Axis, ...], lengths: np.ndarray) -> Any:
     """Return which entries of an array over ``batch`` stand at real points of ``b``, in any of the sequences it joins."""
     lengths = np.max(lengths, axis=tuple(i for i, a in enumerate(over) if a not in batch), initial=0)
     left = [a for a in over if a in batch]
@@ -118,34 +118,34 @@ def _begun(shape: tuple[int, ...], batch: tuple[Axis, ...], b: Axis, over: tuple
         lengths, tuple(i for i, a in enumerate(batch) if a not in left))  # fmt: skip
 
 
-def ragged(graph: Graph, over: Over) -> Ragged:
+def get_ragged(graph: Graph, over: Over) -> Ragged:
     """Return the graph with lengths on some axes; made once for each choice of axes."""
     if over not in graph.ragged:
-        graph.ragged[over] = Ragged(spelled(graph), dict(over))
+        graph.ragged[over] = Ragged(spell_out_windows(graph), dict(over))
     return graph.ragged[over]
 
 
-def fed(graph: Graph, made: Ragged, told: Told, given: Mapping[str, Any]) -> dict[str, Any]:
+def select_feeds(graph: Graph, made: Ragged, told: Lengths, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the feeds of the graph with lengths: those of the graph that it still reads, and the lengths."""
     read = {*made.whole.inputs, *(a.name for a in made.whole.axes)}
-    out = {name: value for name, value in given.items() if name in read or not _of_graph(graph, name)}
+    out = {name: value for name, value in given.items() if name in read or not _is_of_graph(graph, name)}
     for axis, array in told.arrays.items():
         if (name := str(made.lengths[axis].name)) in made.whole.inputs:
             out[name] = array
     return out
 
 
-def evaluate(dag: DAG, lengths: Any, dtype: Any, given: dict[str, Any]) -> tuple[Any, ...]:
+def evaluate_ragged(dag: DAG, lengths: Any, dtype: Any, given: dict[str, Any]) -> tuple[Any, ...]:
     """Return the values of a DAG's outputs for padded sequences; see :meth:`DAG.evaluate`."""
     graph = dag.graph
-    feeds.check(graph, given)
-    said = told(graph, lengths, {a.name: n for a, n in dag.sizes.items() if a.name not in graph.inputs} | given)
-    made = ragged(graph, said.over)
+    feeds.check_feeds(graph, given)
+    said = read_lengths(graph, lengths, {a.name: n for a, n in dag.sizes.items() if a.name not in graph.inputs} | given)
+    made = get_ragged(graph, said.over)
     check_needs(graph, made, said)
     if said.over not in dag.ragged:
-        dag.ragged[said.over] = _unrolled(dag, made)
+        dag.ragged[said.over] = _unroll_ragged(dag, made)
     other = dag.ragged[said.over]
-    values = other.evaluate(dtype=dtype, **fed(graph, made, said, given))
+    values = other.evaluate(dtype=dtype, **select_feeds(graph, made, said, given))
     out = []
     for value, node, new in zip(values, dag.folded, other.folded, strict=True):
         have = made.whole.layout(new)  # each graph has its own order of axes
@@ -154,7 +154,7 @@ def evaluate(dag: DAG, lengths: Any, dtype: Any, given: dict[str, Any]) -> tuple
     return tuple(out)
 
 
-def _unrolled(dag: DAG, made: Ragged) -> DAG:
+def _unroll_ragged(dag: DAG, made: Ragged) -> DAG:
     """Return what a DAG is to the graph with lengths: that graph unrolled, and differentiated if this is a gradient."""
     if dag.origin is None:
         known = {a.name for a in made.whole.axes}
@@ -166,14 +166,14 @@ def _unrolled(dag: DAG, made: Ragged) -> DAG:
             got=repr(dag), fix="give lengths= to graph.unroll(…).evaluate(…)",
         )  # fmt: skip
     wrt = [x if x in made.whole._names else made.image[x] for x in targets]
-    return _unrolled(base, made).grad(wrt, with_outputs=with_outputs)
+    return _unroll_ragged(base, made).grad(wrt, with_outputs=with_outputs)
 
 
-def _of_graph(graph: Graph, name: str) -> bool:
+def _is_of_graph(graph: Graph, name: str) -> bool:
     return name in graph.inputs or name in {a.name for a in graph.axes}
 
 
-def check_needs(graph: Graph, made: Ragged, told: Told) -> None:
+def check_needs(graph: Graph, made: Ragged, told: Lengths) -> None:
     """Refuse sequences that are too short for what is picked or chosen from.
 
     Raises:
@@ -190,11 +190,11 @@ def check_needs(graph: Graph, made: Ragged, told: Told) -> None:
             place = np.unravel_index(np.argmin(steps), steps.shape)
             own = [b for b in made.over[need.axis] if b not in need.among]
             where = ", ".join(f"{b.name}={i}" for b, i in zip(own, place, strict=True))
-            raise of_nothing(need.node, graph.name, where) if need.node.op is max_over else too_short(
+            raise make_empty_maximum_error(need.node, graph.name, where) if need.node.op is max_over else make_too_short_error(
                 need.node, int(steps[place]), graph.name, where)  # fmt: skip
 
 
-def _sizes(graph: Graph, given: Mapping[str, Any]) -> dict[Axis, int]:
+def _read_padded_sizes(graph: Graph, given: Mapping[str, Any]) -> dict[Axis, int]:
     """Return the lengths of the padded axes as far as the feeds tell them; what is wrong with feeds is said elsewhere."""
     found: dict[Axis, int] = {a: given[a.name] for a in graph.axes if a.name in given and a.name not in graph.inputs}
     for name, node in graph.inputs.items():
@@ -218,7 +218,7 @@ def _check_axis(graph: Graph, axis: Any, known: Mapping[str, Axis]) -> None:
         )  # fmt: skip
 
 
-def _whole(axis: Axis, value: Any) -> np.ndarray:
+def _as_whole_numbers(axis: Axis, value: Any) -> np.ndarray:
     try:
         array = np.asarray(value)
     except ValueError:
@@ -234,7 +234,7 @@ def _whole(axis: Axis, value: Any) -> np.ndarray:
     return array.astype(np.int64)
 
 
-def _batch(graph: Graph, axis: Axis, array: np.ndarray, ragged: list[Any], said: Any) -> tuple[Axis, ...]:
+def _find_batch(graph: Graph, axis: Axis, array: np.ndarray, ragged: list[Any], said: Any) -> tuple[Axis, ...]:
     """Return what a length varies over: what was said; nothing, for one number; else the axis of the batch."""
     if said is not None:
         for i, b in enumerate(said):
@@ -261,7 +261,7 @@ def _batch(graph: Graph, axis: Axis, array: np.ndarray, ragged: list[Any], said:
     )  # fmt: skip
 
 
-def _check_count(axis: Axis, array: np.ndarray, batch: tuple[Axis, ...], sizes: Mapping[Axis, int]) -> None:
+def _check_sequences(axis: Axis, array: np.ndarray, batch: tuple[Axis, ...], sizes: Mapping[Axis, int]) -> None:
     want = tuple(sizes.get(b, n) for b, n in zip(batch, array.shape, strict=False))
     if array.ndim != len(batch) or array.shape != want:
         over = ", ".join(f"{b}={sizes.get(b, '?')}" for b in batch)
@@ -281,4 +281,4 @@ def _check_fit(axis: Axis, array: np.ndarray, sizes: Mapping[Axis, int]) -> None
         )  # fmt: skip
 
 
-FUNCTIONS.update(evaluate_ragged=evaluate)
+FUNCTIONS.update(evaluate_ragged=evaluate_ragged)

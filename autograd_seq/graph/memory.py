@@ -28,15 +28,15 @@ SURE = 2**30
 _CGROUPS = Path("/sys/fs/cgroup")
 
 
-def at_most() -> int:
+def get_memory_limit() -> int:
     """Return the bytes that this process may come to hold: those of memory and swap, or as few as a limit leaves of them.
 
     Notes:
         Limits are those of a control group (of a container, say) and of the address space. Where swap grows as it is needed, it
         is taken for as large as the free part of the disk; where nothing is known, only what no address can reach is too much.
     """
-    memory, swap = _machine()
-    limits = [ADDRESSES, *([memory + swap] if memory else []), *_groups(swap)]
+    memory, swap = _read_machine()
+    limits = [ADDRESSES, *([memory + swap] if memory else []), *_read_groups(swap)]
     if resource is not None:
         soft = [resource.getrlimit(which)[0] for which in (resource.RLIMIT_AS, resource.RLIMIT_DATA)]
         limits += [n for n in soft if n != resource.RLIM_INFINITY]
@@ -54,20 +54,20 @@ def check_fits(need: int, sizes: Mapping[Axis, int], fix: str) -> None:
     Raises:
         MemoryNeededError: it needs more.
     """
-    if need <= SURE or need <= (most := at_most()):
+    if need <= SURE or need <= (most := get_memory_limit()):
         return
-    lengths = ", ".join(f"{a.name}={_length(n)}" for a, n in sizes.items())
+    lengths = ", ".join(f"{a.name}={_format_length(n)}" for a, n in sizes.items())
     raise MemoryNeededError(
-        "M101", f"needs {short(need)}B{' for ' if lengths else ''}{lengths}",
-        expected=f"at most {short(most)}B, all that there is", got=f"{need} bytes", fix=fix,
+        "M101", f"needs {format_short(need)}B{' for ' if lengths else ''}{lengths}",
+        expected=f"at most {format_short(most)}B, all that there is", got=f"{need} bytes", fix=fix,
     )  # fmt: skip
 
 
-def short(x: float) -> str:
+def format_short(x: float) -> str:
     """Return a number with three digits, and the letter of its thousands.
 
     Example:
-        >>> short(41.2e9) + "B", short(950)
+        >>> format_short(41.2e9) + "B", format_short(950)
         ('41.2 GB', '950 ')
     """
     for unit in ("", "k", "M", "G", "T", "P"):
@@ -77,13 +77,13 @@ def short(x: float) -> str:
     return f"{x:.3g} E"
 
 
-def _length(n: int) -> str:
+def _format_length(n: int) -> str:
     """Return a length as one would write it: 80000000000000 is 8e13."""
     text = f"{n:g}".replace("e+", "e")
     return text if "e" in text and int(float(text)) == n else str(n)
 
 
-def _machine() -> tuple[int, int]:
+def _read_machine() -> tuple[int, int]:
     """Return the bytes of memory and of swap; 0 where they are not known."""
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
@@ -98,7 +98,7 @@ def _machine() -> tuple[int, int]:
         return 0, 0
 
 
-def _groups(swap: int) -> list[int]:
+def _read_groups(swap: int) -> list[int]:
     """Return the limits of the control groups that this process is in (Linux, versions 1 and 2)."""
     try:
         lines = Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines()
@@ -111,22 +111,22 @@ def _groups(swap: int) -> list[int]:
             continue
         top = _CGROUPS / kinds
         for folder in (top / path.lstrip("/"), *(top / path.lstrip("/")).parents):
-            if kinds and (own := _number(folder / "memory.limit_in_bytes")) is not None:
-                both = _number(folder / "memory.memsw.limit_in_bytes")
+            if kinds and (own := _read_limit(folder / "memory.limit_in_bytes")) is not None:
+                both = _read_limit(folder / "memory.memsw.limit_in_bytes")
                 found.append(own + swap if both is None else min(own + swap, both))
-            elif (own := _number(folder / "memory.max")) is not None:
-                more = _number(folder / "memory.swap.max")
+            elif (own := _read_limit(folder / "memory.max")) is not None:
+                more = _read_limit(folder / "memory.swap.max")
                 found.append(own + (swap if more is None else min(swap, more)))
             if folder == top:
                 break
     return found
 
 
-def _number(path: Path) -> int | None:
+def _read_limit(path: Path) -> int | None:
     try:
         return int(path.read_text(encoding="ascii"))
     except (OSError, ValueError):  # no such file, or "max"
         return None
 
 
-__all__ = ["SURE", "at_most", "check_fits", "short"]
+__all__ = ["SURE", "check_fits", "format_short", "get_memory_limit"]

@@ -88,16 +88,16 @@ def find_nan(target: Any, /, *, lengths: Any = None, **given: Any) -> Finding | 
     graph = whole if isinstance(whole, Graph) else getattr(whole, "graph", None)
     graph = Graph(*flatten([target])) if graph is None else graph
     if lengths is not None:
-        graph, given = _with_lengths(graph, lengths, given)
-    sizes, data = feeds.told(graph, given)
+        graph, given = _add_lengths(graph, lengths, given)
+    sizes, data = feeds.split_sizes(graph, given)
     dag = graph.unroll(**sizes)
     return _Search(graph, dag, dag.every(data, getattr(whole, "dtype", None) if not isinstance(whole, Node) else None)).run()
 
 
-def _with_lengths(graph: Graph, said: Any, given: dict[str, Any]) -> tuple[Graph, dict[str, Any]]:
-    told = lengths.told(graph, said, given)
-    made = lengths.ragged(graph, told.over)
-    return Graph(*made.outputs), lengths.fed(graph, made, told, given)
+def _add_lengths(graph: Graph, said: Any, given: dict[str, Any]) -> tuple[Graph, dict[str, Any]]:
+    told = lengths.read_lengths(graph, said, given)
+    made = lengths.get_ragged(graph, told.over)
+    return Graph(*made.outputs), lengths.select_feeds(graph, made, told, given)
 
 
 class _Search:

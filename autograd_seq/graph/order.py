@@ -40,7 +40,9 @@ def postorder(roots: Iterable[N], sources: Callable[[N], Iterable[N]], seen: set
     return order
 
 
-def behind(nodes: Iterable[Node], seeds: Iterable[Node], passes: Callable[[Node], bool] = lambda node: True) -> set[Node]:
+def find_dependents(
+    nodes: Iterable[Node], seeds: Iterable[Node], passes: Callable[[Node], bool] = lambda node: True
+) -> set[Node]:
     """Return the nodes that depend on some, those included, through nodes that pass it on."""
     readers: dict[Node, list[Node]] = {}
     for n in nodes:
@@ -55,7 +57,7 @@ def behind(nodes: Iterable[Node], seeds: Iterable[Node], passes: Callable[[Node]
     return found
 
 
-def rows(node: Node, axis: object, side: str) -> tuple[Bound | None, tuple[Node, ...]]:
+def get_rows(node: Node, axis: object, side: str) -> tuple[Bound | None, tuple[Node, ...]]:
     """Return the boundary of a node on one side of an axis, and its rows: none unless a state declares them."""
     if node.op is STATE:
         for bound in node.attrs["bounds"]:
@@ -64,17 +66,17 @@ def rows(node: Node, axis: object, side: str) -> tuple[Bound | None, tuple[Node,
     return None, ()
 
 
-def shift_rows(node: Node) -> tuple[Node, ...]:
+def get_shift_rows(node: Node) -> tuple[Node, ...]:
     """Return the boundary rows that a shift may read."""
     if node.attrs["outside"] == "zero":
         return ()
-    return rows(node.inputs[0], node.attrs["axis"], "init" if node.attrs["by"] > 0 else "final")[1]
+    return get_rows(node.inputs[0], node.attrs["axis"], "init" if node.attrs["by"] > 0 else "final")[1]
 
 
 def same_step(node: Node) -> tuple[Node, ...]:
     """Return what a node needs at its own step: shift edges are cut, boundary rows belong to the shifts that read them."""
     if node.op is SHIFT:
-        return shift_rows(node)
+        return get_shift_rows(node)
     if node.op is STATE:
         return node.inputs[:1]
     return node.inputs

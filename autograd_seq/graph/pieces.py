@@ -14,7 +14,7 @@ import numpy as np
 
 from autograd_seq.axes import Axis
 from autograd_seq.graph.graph import Graph
-from autograd_seq.graph.order import behind, postorder, rows
+from autograd_seq.graph.order import find_dependents, get_rows, postorder
 from autograd_seq.graph.unroll import REDUCTIONS
 from autograd_seq.node import Node
 from autograd_seq.ops.time import ALONG, AT, SHIFT, SIZE
@@ -43,38 +43,38 @@ class Shifts(NamedTuple):
     later: set[Node]
 
 
-def shifts_back(graph: Graph, axis: Axis) -> Shifts:
+def find_shifts_back(graph: Graph, axis: Axis) -> Shifts:
     """Return the shifts of a graph that read earlier steps of an axis, and what depends on them; linear in the nodes."""
     shifts = [n for n in graph.nodes if n.op is SHIFT and n.attrs["axis"] is axis]
-    later = behind(graph.nodes, [n for n in shifts if n.attrs["by"] < 0])
+    later = find_dependents(graph.nodes, [n for n in shifts if n.attrs["by"] < 0])
     back = [n for n in shifts if n.attrs["by"] > 0]
     lasting = set(postorder([n for n in back if n.attrs["outside"] == "bounds"], inputs_of))
     exact = lasting.union(postorder([o for o in graph.outputs if o not in later], inputs_of))
 
     def within(found: set[Node]) -> list[Node]:
         """Return the shifts that are found, and those that read the same: in a copy of the graph they are one."""
-        reads = {(source_of(n), n.attrs["by"], n.attrs["outside"]) for n in back if n in found}
-        return [n for n in back if (source_of(n), n.attrs["by"], n.attrs["outside"]) in reads]
+        reads = {(get_source(n), n.attrs["by"], n.attrs["outside"]) for n in back if n in found}
+        return [n for n in back if (get_source(n), n.attrs["by"], n.attrs["outside"]) in reads]
 
     return Shifts(within(exact), set(within(lasting)), later)
 
 
-def read_back(graph: Graph, axis: Axis) -> dict[Source, int]:
+def list_read_back(graph: Graph, axis: Axis) -> dict[Source, int]:
     """Return what later calls read of earlier ones, and how many rows of each: the longest delay.
 
     Those are the sources of all shifts that show rows, and of those with zeros in front (adjoints of adjoints, that is
     tangents) on which something depends that is the same in pieces as in the whole.
     """
     reads: dict[Source, int] = {}
-    for n in shifts_back(graph, axis).values:
-        reads[source_of(n)] = max(n.attrs["by"], reads.get(source_of(n), 0))
+    for n in find_shifts_back(graph, axis).values:
+        reads[get_source(n)] = max(n.attrs["by"], reads.get(get_source(n), 0))
     return reads
 
 
-def source_of(shift: Node) -> Source:
+def get_source(shift: Node) -> Source:
     """Return what a shift reads: shifts of one source are carried as one value."""
     x = shift.inputs[0]
-    return x, shift.attrs["outside"] == "zero" and rows(x, shift.attrs["axis"], "init")[0] is not None
+    return x, shift.attrs["outside"] == "zero" and get_rows(x, shift.attrs["axis"], "init")[0] is not None
 
 
 def reads_all(n: Node, axis: Axis) -> bool:
@@ -86,18 +86,18 @@ def reads_all(n: Node, axis: Axis) -> bool:
     return n.op.name in REDUCTIONS and axis in n.attrs["axes"]
 
 
-def not_a_sum(loss: Node, axis: Axis) -> Node | None:
+def find_no_sum(loss: Node, axis: Axis) -> Node | None:
     """Return what keeps a loss from adding up over pieces of an axis: a node that is no sum of terms of single steps.
 
     Example:
         >>> import autograd_seq as ag
         >>> t = ag.Axis("t")
         >>> x = ag.input("x", over=t)
-        >>> not_a_sum(0.5 * ag.sum(x * x[t - 1], over=t), t), not_a_sum(ag.last(x, over=t), t)
+        >>> find_no_sum(0.5 * ag.sum(x * x[t - 1], over=t), t), find_no_sum(ag.last(x, over=t), t)
         (None, at: float)
     """
     order = postorder([loss], inputs_of)
-    dependent = behind(order, [n for n in order if axis in n.axes or n.attrs.get("axis") is axis])
+    dependent = find_dependents(order, [n for n in order if axis in n.axes or n.attrs.get("axis") is axis])
     stack = [loss]
     while stack:
         n = stack.pop()
@@ -105,7 +105,7 @@ def not_a_sum(loss: Node, axis: Axis) -> Node | None:
         scaled = len(moving) == 1 and (n.op.name in FACTORS or (n.op.name == "div" and moving[0] is n.inputs[0]))
         if n.op.name == "sum_over" and axis in n.attrs["axes"]:
             terms = postorder(n.inputs, inputs_of)
-            if odd := [m for m in terms if reads_all(m, axis) or _derived(m, axis)]:
+            if odd := [m for m in terms if reads_all(m, axis) or _is_derived(m, axis)]:
                 return odd[0]
         elif scaled or n.op.name in LINEAR or n.op.name in _ADDING or (n.op.name == "cast" and n.dtype is float):
             stack += moving if scaled else n.inputs[::-1]
@@ -117,7 +117,7 @@ def not_a_sum(loss: Node, axis: Axis) -> Node | None:
 _ADDING = {"add", "sub", "sum", "sum_over"}
 
 
-def _derived(n: Node, axis: Axis) -> bool:
+def _is_derived(n: Node, axis: Axis) -> bool:
     """Tell whether a node is a read that derivatives make: those of a piece are not those of the whole."""
     zero = n.op is SHIFT and n.attrs["outside"] == "zero"
     return n.attrs.get("axis") is axis and (zero or bool(n.attrs.get("derived")))

@@ -22,11 +22,11 @@ import numpy as np
 
 from autograd_seq.axes import Axis
 from autograd_seq.errors import AxisError
-from autograd_seq.graph.finite import keeps, parts, tame
+from autograd_seq.graph.finite import find_finite, keeps_finite, list_components
 from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.masks import Masks
-from autograd_seq.graph.order import behind, rows
-from autograd_seq.graph.rebuild import again, rebuild
+from autograd_seq.graph.order import find_dependents, get_rows
+from autograd_seq.graph.rebuild import rebuild, remake
 from autograd_seq.graph.unroll import REDUCTIONS
 from autograd_seq.node import Node, apply, constant
 from autograd_seq.op import OPS
@@ -82,9 +82,9 @@ class Ragged:
         self.over, self.lengths = self.masks.over, self.masks.lengths
         self._check_batch()
         batch = {b for some in self.over.values() for b in some}
-        self._of_batch = {b: behind(graph.nodes, [n for n in graph.nodes if b in n.axes]) for b in batch}
-        self._finite = tame(graph.nodes)
-        self._part = {n: i for i, part in enumerate(parts(graph.nodes)) for n in part}
+        self._of_batch = {b: find_dependents(graph.nodes, [n for n in graph.nodes if b in n.axes]) for b in batch}
+        self._finite = find_finite(graph.nodes)
+        self._part = {n: i for i, part in enumerate(list_components(graph.nodes)) for n in part}
         # reads ahead that are taken to find zeros behind a sequence's end; in a graph of gradients most do
         self._trusted = {n for n in graph.nodes if n.op is SHIFT and self._ends(n) and n.attrs["outside"] == "zero"}
         self._trusted |= {n for n in graph.nodes if n.op is STATE and n.adjoint_of is not None and self.masks.ragged(n.axes)}
@@ -136,7 +136,7 @@ class Ragged:
 
     def _shows_zeros(self, n: Node) -> bool:
         """Tell whether a shift that reads ahead finds zeros behind the sequence."""
-        return n.attrs["outside"] == "bounds" and rows(n.inputs[0], n.attrs["axis"], "final")[0] is None
+        return n.attrs["outside"] == "bounds" and get_rows(n.inputs[0], n.attrs["axis"], "final")[0] is None
 
     def _check_batch(self) -> None:
         """Refuse to read another sequence of the batch at a step that this one has, and that one may not have.
@@ -318,13 +318,13 @@ class Ragged:
         elif node.op.name in REDUCTIONS and node.attrs["axes"]:
             made = self._reduced(node, *inputs)
         elif node.op is SPREAD and any(a in self.lengths and a not in inputs[0].axes for a in node.axes):
-            made = self._real(again(node, inputs))  # a cotangent that begins to vary over steps, where it is still small
+            made = self._real(remake(node, inputs))  # a cotangent that begins to vary over steps, where it is still small
         if made is not None:
             return made
         if self._part[node] in self._closing or self._part[node] in self._cut:
             inputs = self._repaired(node, inputs)
-        made = self._noted(again(node, inputs), inputs)
-        if keeps(node) and all(self._harmless(x) for x in inputs):
+        made = self._noted(remake(node, inputs), inputs)
+        if keeps_finite(node) and all(self._harmless(x) for x in inputs):
             self._tame.add(made)
         return made
 
@@ -359,7 +359,7 @@ class Ragged:
             self.needs.append(Need(axis, i + 1 if i >= 0 else -i, node, tuple(b for b in self.over[axis] if b not in x.axes)))
         steps, fill = self.masks.steps(axis, x.axes), constant({float: 0.0, int: 0, bool: False}[x.dtype])
         if i >= 0:
-            picked = again(node, (x,))
+            picked = remake(node, (x,))
             return picked if must else where(less(i, steps), picked, fill)
         picked = sum_over(where(equal(INDEX(axis=axis, here=True), steps + i), x, fill), axes=(axis,))
         return cast(picked, bool) if x.dtype is bool else picked
@@ -391,7 +391,7 @@ class Ragged:
             return new
         axis, ahead = new.attrs["axis"], -new.attrs["by"]
         fill: Node = constant({float: 0.0, int: 0, bool: False}[new.dtype])
-        bound, given = (None, ()) if new.attrs["outside"] == "zero" else rows(old.inputs[0], axis, "final")
+        bound, given = (None, ()) if new.attrs["outside"] == "zero" else get_rows(old.inputs[0], axis, "final")
         if bound is not None and bound.rows is None:
             fill = self.image[given[0]]
         elif bound is not None:

@@ -65,7 +65,7 @@ def rebuild(
         else:
             inputs = tuple([new[x] for x in n.inputs])
             made = rule(n, inputs)
-            new[n] = again(n, inputs) if made is None else made
+            new[n] = remake(n, inputs) if made is None else made
     for n in order:
         if n.op is SHIFT:
             x = new[n.inputs[0]] if n.inputs[0].op is SHIFT else source.get(n.inputs[0], new[n.inputs[0]])
@@ -75,7 +75,7 @@ def rebuild(
     return [new[o] for o in outputs]
 
 
-def again(node: Node, inputs: tuple[Node, ...]) -> Node:
+def remake(node: Node, inputs: tuple[Node, ...]) -> Node:
     """Return the operation of ``node`` on new inputs, under its name; ``node`` itself if they are the old ones."""
     if all([a is b for a, b in zip(inputs, node.inputs, strict=True)]):
         return node
@@ -84,7 +84,7 @@ def again(node: Node, inputs: tuple[Node, ...]) -> Node:
     return made
 
 
-def named_as(node: Node, stands: Node) -> Node:
+def copy_name(node: Node, stands: Node) -> Node:
     """Let what stands for a node be called as it is, unless that has a value or a name of its own."""
     if stands._value is None and stands.name is None:
         stands.name = node.name
@@ -150,7 +150,7 @@ def vmap(outputs: Node | Sequence[Node], *, over: Axis) -> Node | list[Node]:
 
     def batched(node: Node, inputs: tuple[Node, ...]) -> Node | None:
         if node.op is SPREAD and node.attrs["axes"]:  # what it spreads may vary over the axis by now
-            return named_as(node, spread(inputs[0], node.attrs["axes"]))
+            return copy_name(node, spread(inputs[0], node.attrs["axes"]))
         if "of" in node.attrs and axis not in node.attrs["of"]:  # a count of points of what varies over one more axis now
             return apply(node.op, **{**node.attrs, "of": (axis, *node.attrs["of"])})
         if node.op is not INPUT or node not in varying:

@@ -15,8 +15,8 @@ import numpy as np
 
 from autograd_seq.axes import Axis
 from autograd_seq.graph.graph import Graph
-from autograd_seq.graph.order import behind
-from autograd_seq.graph.windows import spelled
+from autograd_seq.graph.order import find_dependents
+from autograd_seq.graph.windows import spell_out_windows
 from autograd_seq.node import CONSTANT, Node
 from autograd_seq.ops.leaf import INPUT, PARAM, TENSOR
 from autograd_seq.ops.random import DRAW
@@ -50,7 +50,7 @@ class Shares(NamedTuple):
     outputs: tuple[Part, ...]
 
 
-def shares(graph: Graph) -> Shares | None:
+def find_shares(graph: Graph) -> Shares | None:
     """Return along which axis a graph can be computed in shares, if there is one over which all its recurrences vary.
 
     Example:
@@ -59,7 +59,7 @@ def shares(graph: Graph) -> Shares | None:
         >>> x, h, w = ag.input("x", over=(t, b)), ag.state("h", over=(t, b)), ag.param("w")
         >>> h[t] = ag.tanh(w * h[t - 1] + x[t])
         >>> loss = ag.mean(h, over=(t, b))
-        >>> axis, parts = shares(ag.Graph(h, loss, ag.grad(loss, w)))
+        >>> axis, parts = find_shares(ag.Graph(h, loss, ag.grad(loss, w)))
         >>> axis, [tuple(p) for p in parts]
         (b, [('each', 0), ('sum', -1), ('sum', -1)])
 
@@ -68,10 +68,10 @@ def shares(graph: Graph) -> Shares | None:
         be sharable is not shared: one with a maximum or a softmax over the batch, with draws or step numbers along it, or in
         which a sequence reads a sum over all.
     """
-    graph = spelled(graph)
+    graph = spell_out_windows(graph)
     states = [n for n in graph.nodes if n.op is STATE]
     for axis in graph.axes:
-        if states and all(axis in s.axes for s in states) and (found := _along(graph, axis)) is not None:
+        if states and all(axis in s.axes for s in states) and (found := _share_along(graph, axis)) is not None:
             return found
     return None
 
@@ -80,16 +80,16 @@ class _Refused(Exception):
     """The graph cannot be shared out along an axis."""
 
 
-def _along(graph: Graph, axis: Axis) -> Shares | None:
+def _share_along(graph: Graph, axis: Axis) -> Shares | None:
     nodes = graph.nodes
-    sums = behind(nodes, [n for n in nodes if n.op.name == "sum_over" and axis in n.attrs["axes"]])
+    sums = find_dependents(nodes, [n for n in nodes if n.op.name == "sum_over" and axis in n.attrs["axes"]])
     degrees: dict[Node, int | None] = {}
     try:
         changed = True
         while changed:
             changed = False
             for n in nodes:
-                degree = _degree(n, axis, sums, degrees)
+                degree = _get_degree(n, axis, sums, degrees)
                 changed |= degree != degrees.get(n)
                 degrees[n] = degree
     except _Refused:
@@ -98,7 +98,7 @@ def _along(graph: Graph, axis: Axis) -> Shares | None:
     return Shares(axis, tuple(parts)) if all(p.kind != "same" or not p.degree for p in parts) else None
 
 
-def _degree(n: Node, axis: Axis, sums: set[Node], degrees: dict[Node, int | None]) -> int | None:
+def _get_degree(n: Node, axis: Axis, sums: set[Node], degrees: dict[Node, int | None]) -> int | None:
     """Return the degree of a node, ``None`` for what may have any: zero, or what is not known yet."""
     if n.op in _LEAVES or n._value is not None:
         return None if n._value is not None and not np.any(n._value) else 0
@@ -111,26 +111,26 @@ def _degree(n: Node, axis: Axis, sums: set[Node], degrees: dict[Node, int | None
     if n in sums:
         _check_sum(n, axis, sums)
     if n.op is STATE or _adds(n):
-        return _one(own)
+        return _unify_degrees(own)
     if n.op.name in _LINEAR or n.op is SHIFT or n.op.name in ("at", "along"):
-        _one(own[1:], 0)
+        _unify_degrees(own[1:], 0)
         return own[0]
     if n.op.name in _PRODUCTS:
         return None if None in own else sum(d for d in own if d is not None)
     if n.op.name == "div":
         return None if own[0] is None or own[1] is None else own[0] - own[1]
     if n.op.name == "where":
-        _one(own[:1], 0)
-        return _one(own[1:])
+        _unify_degrees(own[:1], 0)
+        return _unify_degrees(own[1:])
     if axis in n.attrs.get("axes", ()) and n.op.name.endswith("_over"):
         raise _Refused  # a maximum over the batch, say
     if n.op.name == "cast" and n.dtype is float:
         return own[0]
-    _one(own, 0)
+    _unify_degrees(own, 0)
     return 0
 
 
-def _one(degrees: Iterable[int | None], must: int | None = None) -> int | None:
+def _unify_degrees(degrees: Iterable[int | None], must: int | None = None) -> int | None:
     """Return the degree that all have which have one."""
     known = {d for d in degrees if d is not None} | ({must} if must is not None else set())
     if len(known) > 1:

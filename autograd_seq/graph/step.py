@@ -11,12 +11,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from autograd_seq.axes import Axis
-from autograd_seq.graph.check import too_short
+from autograd_seq.graph.check import make_too_short_error
 from autograd_seq.graph.graph import Graph
-from autograd_seq.graph.order import rows
-from autograd_seq.graph.rebuild import named_as, rebuild
+from autograd_seq.graph.order import get_rows
+from autograd_seq.graph.rebuild import copy_name, rebuild
 from autograd_seq.graph.unroll import REDUCTIONS
-from autograd_seq.graph.windows import spelled
+from autograd_seq.graph.windows import spell_out_windows
 from autograd_seq.node import Node, apply, constant
 from autograd_seq.ops.elementwise import cast
 from autograd_seq.ops.leaf import INPUT
@@ -26,7 +26,7 @@ from autograd_seq.ops.state import STATE, Bound
 from autograd_seq.ops.time import ALONG, AT, INDEX, SHIFT, SIZE, SPREAD, spread
 
 
-def one_step(graph: Graph, *over: Axis) -> list[Node]:
+def make_one_step(graph: Graph, *over: Axis) -> list[Node]:
     """Return what the outputs of a graph are on a sequence of one step, as equations that do not vary over its axis.
 
     Args:
@@ -44,14 +44,14 @@ def one_step(graph: Graph, *over: Axis) -> list[Node]:
         >>> t = ag.Axis("t")
         >>> x, s = ag.input("x", over=t), ag.state("s", over=t, init=ag.input("row"))
         >>> s[t] = 0.5 * s[t - 1] + x[t]
-        >>> (now,) = one_step(ag.Graph(s), t)
+        >>> (now,) = make_one_step(ag.Graph(s), t)
         >>> now.axes, ag.Graph(now).evaluate(x=3.0, row=2.0)
         ((), (array(4.),))
 
     Notes:
         Linear in the number of nodes.
     """
-    return _Step(spelled(graph), over).outputs
+    return _Step(spell_out_windows(graph), over).outputs
 
 
 class _Step:
@@ -80,7 +80,7 @@ class _Step:
         axis, by = old.attrs["axis"], old.attrs["by"]
         if axis not in self.gone:
             return new
-        bound, given = (None, ()) if old.attrs["outside"] == "zero" else rows(
+        bound, given = (None, ()) if old.attrs["outside"] == "zero" else get_rows(
             old.inputs[0], axis, "init" if by > 0 else "final")  # fmt: skip
         if bound is None:
             return self._number(old, 0)
@@ -91,7 +91,7 @@ class _Step:
         if old in self.looped:
             return new
         if equation not in self.theirs:
-            named_as(old, equation)
+            copy_name(old, equation)
         return spread(equation, self._left(old.axes))
 
     def _without_rows(self, state: Node) -> None:
@@ -140,7 +140,7 @@ class _Step:
         if node.attrs["index"] in (0, -1):
             return x
         if node.attrs["outside"] == "error":
-            raise too_short(node, 1, self.graph.name)
+            raise make_too_short_error(node, 1, self.graph.name)
         return self._number(node, 0)
 
     def _number(self, node: Node, value: int) -> Node:

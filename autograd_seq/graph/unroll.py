@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from autograd_seq.axes import Axis
-from autograd_seq.graph.check import of_nothing, too_short
+from autograd_seq.graph.check import make_empty_maximum_error, make_too_short_error
 from autograd_seq.graph.memory import check_fits
-from autograd_seq.graph.order import rows
+from autograd_seq.graph.order import get_rows
 from autograd_seq.node import ARRAY, CONSTANT, NUMBER, STRONG, Node, compute
 from autograd_seq.ops.elementwise import rewritten
 from autograd_seq.ops.leaf import INPUT
@@ -41,7 +41,7 @@ _EDGES = {SHIFT, STATE, AT, ALONG, SPREAD}
 _NODE, _EDGE, _READ = 250, 100, 8  # bytes of an instance, of what stands for one, of a place that one reads: less than measured
 
 
-def _bytes(graph: Graph, sizes: dict[Axis, int]) -> int:
+def _count_bytes(graph: Graph, sizes: dict[Axis, int]) -> int:
     """Return the bytes that the instances of all nodes take at least."""
     need = 0
     for n in graph.nodes:
@@ -57,7 +57,7 @@ class Unroller:
 
     def __init__(self, graph: Graph, sizes: dict[Axis, int]) -> None:
         self.graph, self.sizes = graph, sizes
-        check_fits(_bytes(graph, sizes), sizes, "a compiled program needs far less: ag.compile(…)")
+        check_fits(_count_bytes(graph, sizes), sizes, "a compiled program needs far less: ag.compile(…)")
         self.folded = graph.nodes
         self.position = {n: i for i, n in enumerate(self.folded)}
         self.axes = [graph.layout(n) for n in self.folded]
@@ -189,7 +189,7 @@ class Unroller:
         """Return where a node is read outside of an axis: one of its rows, or ``None`` for zero."""
         outer = dict(zip(self.axes[j], point, strict=True))
         step, n = outer[axis], self.sizes[axis]
-        bound, given = rows(self.folded[j], axis, "init" if step < 0 else "final")
+        bound, given = get_rows(self.folded[j], axis, "init" if step < 0 else "final")
         if bound is None:
             return None
         row = given[0] if bound.rows is None else given[step if step < 0 else step - n]
@@ -206,7 +206,7 @@ class Unroller:
             return [(j, tuple(outer[a] for a in self.axes[j]))]
         if node.attrs["outside"] == "zero":
             return [None]
-        raise too_short(node, n, self.graph.name)
+        raise make_too_short_error(node, n, self.graph.name)
 
     # -- making one instance ----------------------------------------------------------------------------------------
 
@@ -283,6 +283,6 @@ class Unroller:
         """Return what a reduction of no points is: 0 for a sum, −∞ for a logsumexp, an error for a maximum."""
         node = self.folded[i]
         if node.op.name not in _EMPTY:
-            raise of_nothing(node, self.graph.name)
+            raise make_empty_maximum_error(node, self.graph.name)
         value = np.full(node.shape, _EMPTY[node.op.name], np.float64 if node.dtype is float else np.int64)[()]
         return Node(CONSTANT, (), {}, node.shape, node.dtype, (), value, ARRAY)

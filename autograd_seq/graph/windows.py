@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from autograd_seq.graph.graph import Graph
-from autograd_seq.graph.rebuild import named_as, rebuild
+from autograd_seq.graph.rebuild import copy_name, rebuild
 from autograd_seq.node import Node
 from autograd_seq.ops.window import OVERLAP, WINDOW, as_shifts
 
 
-def spelled(graph: Graph) -> Graph:
+def spell_out_windows(graph: Graph) -> Graph:
     """Return the same equations with a shift for each step of a window; the graph itself if it has no windows.
 
     Example:
         >>> import autograd_seq as ag
         >>> t = ag.Axis("t")
         >>> g = ag.Graph(ag.window(ag.input("x", over=t), t, 3))
-        >>> len(g), sum(n.op.name == "shift" for n in spelled(g).nodes)
+        >>> len(g), sum(n.op.name == "shift" for n in spell_out_windows(g).nodes)
         (2, 2)
     """
     if not any(n.op in (WINDOW, OVERLAP) for n in graph.nodes):
         return graph
-    return Graph(rebuild(graph.outputs, _spelled))
+    return Graph(rebuild(graph.outputs, _spell_out))
 
 
-def _spelled(node: Node, inputs: tuple[Node, ...]) -> Node | None:
-    return named_as(node, as_shifts(node, inputs[0])) if node.op in (WINDOW, OVERLAP) else None
+def _spell_out(node: Node, inputs: tuple[Node, ...]) -> Node | None:
+    return copy_name(node, as_shifts(node, inputs[0])) if node.op in (WINDOW, OVERLAP) else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from autograd_seq.graph.rebuild import named_as, rebuild
+from autograd_seq.graph.rebuild import copy_name, rebuild
 from autograd_seq.node import Node, apply
 from autograd_seq.op import OPS, Op, promote
 from autograd_seq.ops.shape import concat
@@ -52,9 +52,9 @@ def blocked(outputs: Sequence[Node]) -> list[Node]:
                 factors = [_factors(where, m) for m in run]
                 whole[run[0]] = apply(BLOCKS, concat([image[early] for early, _ in factors], -1), image[factors[0][1]])
             at = next(i for i, m in enumerate(run) if m is node) * node.shape[-1]
-            return named_as(node, part(whole[run[0]], -1, at, at + node.shape[-1]))
+            return copy_name(node, part(whole[run[0]], -1, at, at + node.shape[-1]))
         if node.op.name == "concat" and any(x in runs for x in node.inputs):
-            return named_as(node, _joined(inputs))
+            return copy_name(node, _joined(inputs))
         return None
 
     after = {m: [x for other in run for x in _factors(where, other)] for m, run in runs.items()}

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autograd_seq.axes import Axis
-from autograd_seq.graph.rebuild import named_as, rebuild
+from autograd_seq.graph.rebuild import copy_name, rebuild
 from autograd_seq.node import Node, apply
 from autograd_seq.op import OPS, broadcast
 from autograd_seq.ops.reduce import sum_over
@@ -46,7 +46,7 @@ def contracted(outputs: Sequence[Node]) -> list[Node]:
             (x,), later = x.inputs, x.attrs["axes"]
         made = _chosen(x, node.attrs)
         made = sum_over(made, axes=later) if made is not None and later else made
-        return None if made is None else named_as(node, made if made.shape == node.shape else reshape(made, node.shape))
+        return None if made is None else copy_name(node, made if made.shape == node.shape else reshape(made, node.shape))
 
     return rebuild(outputs, rule)
 

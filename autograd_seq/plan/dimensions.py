@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 
 from autograd_seq.axes import Axis
 from autograd_seq.graph.order import step_order
-from autograd_seq.graph.rebuild import named_as, rebuild
+from autograd_seq.graph.rebuild import copy_name, rebuild
 from autograd_seq.node import Node, apply
 from autograd_seq.op import BUILT_IN, Op, first, same_shape
 from autograd_seq.ops.shape import reshape
@@ -71,7 +71,7 @@ def headed(outputs: Sequence[Node]) -> list[Node]:
             made = _scores(node, inputs, axis)
         elif any(x.op is AS_DIMENSION for x in inputs):
             made = _within(node, inputs)
-        return None if made is None else named_as(node, made)
+        return None if made is None else copy_name(node, made)
 
     return rebuild(outputs, rule)
 

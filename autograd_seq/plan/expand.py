@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from autograd_seq.graph.order import step_order
-from autograd_seq.graph.rebuild import named_as, rebuild
+from autograd_seq.graph.rebuild import copy_name, rebuild
 from autograd_seq.node import Node, apply, constant
 from autograd_seq.op import OPS, Op, first, same_shape
 from autograd_seq.ops.gather import _checked
@@ -72,16 +72,16 @@ def expanded(outputs: Sequence[Node]) -> list[Node]:
         name, of = node.op.name, node.inputs[0] if node.inputs else node
         if name == "log_softmax":
             low, _, total = split(node, inputs[0])
-            return named_as(node, _SUB(low, _LOG(total)))
+            return copy_name(node, _SUB(low, _LOG(total)))
         if name == "softmax":
             _, e, total = split(node, inputs[0])
-            return named_as(node, _DIV(e, total))
+            return copy_name(node, _DIV(e, total))
         if name == "exp" and of.op.name == "log_softmax":
             _, e, total = split(of, image[of.inputs[0]])
-            return named_as(node, _DIV(e, total))
+            return copy_name(node, _DIV(e, total))
         if name == "pick" and of.op.name == "log_softmax" and of.attrs["axis"] == (-1,):
             low, _, total = split(of, image[of.inputs[0]])
-            return named_as(node, _SUB(apply(node.op, low, inputs[1]), reshape(_LOG(total), node.shape)))
+            return copy_name(node, _SUB(apply(node.op, low, inputs[1]), reshape(_LOG(total), node.shape)))
         if name in ("add", "sub") and node.dtype is float:
             return _hot(node, inputs)
         return None
@@ -99,7 +99,7 @@ def expanded(outputs: Sequence[Node]) -> list[Node]:
             check = not any(image.get(i) is index and n == x.shape[-1] for i, n in looked_up)
             made = apply(ADD_AT, x, index, f, check=check)
             if set(made.axes) == set(node.axes):
-                return named_as(node, made)
+                return copy_name(node, made)
         return None
 
     image: dict[Node, Node] = {}

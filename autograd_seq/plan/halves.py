@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from autograd_seq.graph.rebuild import named_as, rebuild
+from autograd_seq.graph.rebuild import copy_name, rebuild
 from autograd_seq.node import Node, apply, constant
 from autograd_seq.op import OPS
 from autograd_seq.plan.regroup import Places, is_sum
@@ -23,7 +23,7 @@ def halved(outputs: Sequence[Node]) -> list[Node]:
     def rule(node: Node, inputs: tuple[Node, ...]) -> Node | None:
         if node.op.name != "sigmoid" or not where.path[node] or not _free(where, node.inputs[0], node):
             return None
-        return named_as(node, _ADD(_MUL(_TANH(_scaled(where, node.inputs[0], node, image, half)), half), half))
+        return copy_name(node, _ADD(_MUL(_TANH(_scaled(where, node.inputs[0], node, image, half)), half), half))
 
     return rebuild(outputs, rule, image=image)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd_seq.graph.rebuild import named_as, rebuild
+from autograd_seq.graph.rebuild import copy_name, rebuild
 from autograd_seq.node import Node, apply, constant
 from autograd_seq.op import OPS
 from autograd_seq.ops.reduce import sum_over
@@ -66,12 +66,12 @@ class _Joiner:
         if node in self.of:
             joint, found = self.of[node]
             product, _ = self._made(joint)
-            return product if found is None else named_as(node, self._sum(found, product))
+            return product if found is None else copy_name(node, self._sum(found, product))
         if node in self.beside and node.op.name == "concat":
             left = self.beside[node]
             before = takewhile(lambda x: x.source is not node, left.terms)
             start = sum(x.source.shape[-1] for x in before if x.source is not None)
-            return named_as(node, part(self._whole(left), -1, start, start + node.shape[-1]))
+            return copy_name(node, part(self._whole(left), -1, start, start + node.shape[-1]))
         if node in self.outer:
             return self._total(node, *self.outer[node])
         return None
@@ -214,4 +214,4 @@ class _Joiner:
             pair = (row, other) if side == 0 else (other, row)
             self.totals[key] = sum_over(apply(_CONTRACT, *pair, spec=spec), axes=node.attrs["axes"])
         dimension = out.index(operands.split(",")[side]) - 2
-        return named_as(node, part(self.totals[key], dimension, start, stop))
+        return copy_name(node, part(self.totals[key], dimension, start, stop))

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from autograd_seq.graph.order import rows, step_order
+from autograd_seq.graph.order import get_rows, step_order
 from autograd_seq.graph.rebuild import rebuild
 from autograd_seq.node import Node, apply
 from autograd_seq.op import Op, first
@@ -40,7 +40,7 @@ def legal(outputs: Sequence[Node]) -> list[Node]:
         if n.op is not SHIFT:
             continue
         x, zero = n.inputs[0], n.attrs["outside"] == "zero"
-        if x.op is STATE and zero and rows(x, n.attrs["axis"], "init" if n.attrs["by"] > 0 else "final")[0] is None:
+        if x.op is STATE and zero and get_rows(x, n.attrs["axis"], "init" if n.attrs["by"] > 0 else "final")[0] is None:
             zero = False  # a state without rows on this side shows zeros anyway
         fits = not zero if x.op is STATE else _own(x) and x not in owned
         if not fits:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from autograd_seq.graph.rebuild import named_as, rebuild
+from autograd_seq.graph.rebuild import copy_name, rebuild
 from autograd_seq.node import Node, apply
 from autograd_seq.op import OPS
 from autograd_seq.ops.reduce import sum_over
@@ -135,7 +135,7 @@ def _replaced(outputs: list[Node], where: Places, plans: dict[Node, tuple[list[N
             key = big, node.attrs["axes"]  # parts of one product may be summed over different axes
             if key not in sums:
                 sums[key] = sum_over(big, axes=node.attrs["axes"])
-            return named_as(node, apply(_SLICE, sums[key], key=inputs[0].attrs["key"]))
+            return copy_name(node, apply(_SLICE, sums[key], key=inputs[0].attrs["key"]))
         return None
 
     after = {n: [m.inputs[side] for m in lanes] for n, (lanes, side) in plans.items()}
@@ -157,7 +157,7 @@ def _lane(node: Node, lanes: list[Node], side: int, image: dict[Node, Node], who
     for n in lanes:
         width = n.inputs[side].shape[dimension]
         if n is node:
-            return named_as(node, part(whole[lanes[0]], at, start, start + width))
+            return copy_name(node, part(whole[lanes[0]], at, start, start + width))
         start += width
     raise AssertionError("a lane is one of its lanes")
 
@@ -266,7 +266,7 @@ def _alike(outputs: list[Node]) -> tuple[list[Node], bool]:
             whole[first] = apply(first.op, *operands, **first.attrs)
         at = next(i for i, n in enumerate(run) if n is node)
         start = sum(n.shape[-1] for n in run[:at])
-        return named_as(node, part(whole[first], -1, start, start + node.shape[-1]))
+        return copy_name(node, part(whole[first], -1, start, start + node.shape[-1]))
 
     after = {n: [x for m in run for x in m.inputs] for n, run in runs.items()}
     return rebuild(outputs, rule, image=image, after=after), True

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from autograd_seq.graph.rebuild import named_as, rebuild
+from autograd_seq.graph.rebuild import copy_name, rebuild
 from autograd_seq.node import Node
 from autograd_seq.op import OPS
 from autograd_seq.ops.shape import concat
@@ -67,7 +67,7 @@ def paired(outputs: Sequence[Node]) -> list[Node]:
         row = concat(parts if pair.begins else parts[::-1], -1)
         at = 0 if pair.begins else row.shape[-1] - 2 * n
         product = _MUL(part(image[pair.factors], -1, pair.start, pair.start + 2 * n), part(row, -1, at, at + 2 * n))
-        return named_as(node, _ADD(part(product, -1, 0, n), part(product, -1, n, 2 * n)))
+        return copy_name(node, _ADD(part(product, -1, 0, n), part(product, -1, n, 2 * n)))
 
     return rebuild(outputs, rule, image=image)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from autograd_seq.axes import Axis
 from autograd_seq.errors import OperationError, did_you_mean
 from autograd_seq.graph.graph import Graph
-from autograd_seq.graph.rebuild import named_as, rebuild
+from autograd_seq.graph.rebuild import copy_name, rebuild
 from autograd_seq.node import Node
 from autograd_seq.ops.window import OVERLAP, WINDOW, doubled
 from autograd_seq.plan.blocks import blocked
@@ -121,12 +121,12 @@ def simplified(outputs: Sequence[Node], passes: Iterable[str] | None = None) -> 
 def own(node: Node, inputs: tuple[Node, ...]) -> Node | None:
     """Copy what is computed, for passes give names to their nodes, and those of the user are not theirs; spell windows out."""
     if node.op in (WINDOW, OVERLAP):
-        return named_as(node, doubled(node, inputs[0]))
+        return copy_name(node, doubled(node, inputs[0]))
     if node.op in LEAVES or node._value is not None:
         return None
     made = Node(node.op, inputs, node.attrs, node.shape, node.dtype, node.axes, None, node.weak, site=node.site,
                 scope=node.scope)  # fmt: skip
-    return named_as(node, made)
+    return copy_name(node, made)
 
 
 def absorbed(graph: Graph, items: Sequence[Item]) -> dict[Node, Node]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from autograd_seq.axes import Axis
-from autograd_seq.graph.order import shift_rows
+from autograd_seq.graph.order import get_shift_rows
 from autograd_seq.node import Node
 from autograd_seq.ops.time import SHIFT
 from autograd_seq.plan.schedule import Item, Loop, paths
@@ -66,7 +66,7 @@ class Reading:
         for n, path in self.path.items():
             if n.op is SHIFT:  # its rows are written before the steps of its axis run
                 outer = tuple(loop for loop in path if loop.axis is not n.attrs["axis"])
-                for row in shift_rows(n):
+                for row in get_shift_rows(n):
                     found[root(row)].append(Read(n, self.at[n], outer, shifts(row)))
             elif self.computed(n):
                 for x in self.operands(n):

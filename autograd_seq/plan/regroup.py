@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from autograd_seq.graph.order import step_order
-from autograd_seq.graph.rebuild import named_as, rebuild
+from autograd_seq.graph.rebuild import copy_name, rebuild
 from autograd_seq.node import Node, union
 from autograd_seq.op import OPS, Op, broadcast
 from autograd_seq.ops.reduce import sum_over
@@ -192,7 +192,7 @@ def _factored(where: Places, node: Node, terms: list[tuple[int, Node]], image: d
 def _as(node: Node, made: Node | None) -> Node | None:
     if made is None or made.shape != node.shape or set(made.axes) != set(node.axes):
         return None
-    return named_as(node, made)
+    return copy_name(node, made)
 
 
 def _factors(where: Places, node: Node) -> list[Node]:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from autograd_seq.axes import Axis
-from autograd_seq.graph.check import loop_axis
+from autograd_seq.graph.check import find_loop_axis
 from autograd_seq.graph.order import components, same_step
 from autograd_seq.node import Node
 from autograd_seq.ops.time import SHIFT
@@ -50,7 +50,7 @@ def schedule(nodes: Sequence[Node], cut: tuple[Axis, ...] = ()) -> tuple[Item, .
             out.append(nodes[part[0]])
             continue
         inside = [nodes[i] for i in part]
-        found = loop_axis(inside)
+        found = find_loop_axis(inside)
         assert found is not None, "a graph is checked when it is made"
         out.append(Loop(*found, schedule(inside, (*cut, found[0]))))
     return tuple(out)

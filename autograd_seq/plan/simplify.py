@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from autograd_seq.graph.order import step_order
-from autograd_seq.graph.rebuild import again, named_as, rebuild
+from autograd_seq.graph.rebuild import copy_name, rebuild, remake
 from autograd_seq.node import CONSTANT, STRONG, Node, apply, constant
 from autograd_seq.op import OPS
 from autograd_seq.ops.leaf import INPUT, PARAM, TENSOR
@@ -34,7 +34,7 @@ def canonical(outputs: Sequence[Node]) -> list[Node]:
 
     def rule(node: Node, inputs: tuple[Node, ...]) -> Node | None:
         if node.op.name in ("rewritten", "stop_gradient"):
-            return named_as(node, inputs[0])
+            return copy_name(node, inputs[0])
         return None
 
     return rebuild(outputs, rule, lambda old, state, equation: spread(equation, state.axes))
@@ -58,9 +58,9 @@ class _Once:
         self.seen: dict[Any, Node] = {}
 
     def __call__(self, node: Node, inputs: tuple[Node, ...]) -> Node:
-        made = again(node, inputs)
+        made = remake(node, inputs)
         key = _key(made)
-        return made if key is None else named_as(made, self.seen.setdefault(key, made))
+        return made if key is None else copy_name(made, self.seen.setdefault(key, made))
 
 
 def _key(node: Node) -> Any:
@@ -102,8 +102,8 @@ def identities(outputs: Sequence[Node]) -> list[Node]:
         found = _RULES.get(node.op.name)
         made = found(node, *inputs) if found else None
         if made is not None and made.shape == node.shape and made.dtype is node.dtype:
-            return named_as(node, made)
-        return again(node, inputs)
+            return copy_name(node, made)
+        return remake(node, inputs)
 
     return rebuild(outputs, rule)
 

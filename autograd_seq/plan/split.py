@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from autograd_seq.graph.rebuild import named_as, rebuild
+from autograd_seq.graph.rebuild import copy_name, rebuild
 from autograd_seq.node import Node, apply
 from autograd_seq.op import OPS
 from autograd_seq.ops.reduce import sum_over
@@ -57,7 +57,7 @@ def split(outputs: Sequence[Node]) -> list[Node]:
         if key not in sums:
             operands = [image[piece.of] if i == piece.side else image[x] for i, x in enumerate(product.inputs)]
             sums[key] = sum_over(apply(_CONTRACT, *operands, spec=product.attrs["spec"]), axes=piece.total.attrs["axes"])
-        return named_as(node, part(sums[key], _dimension(product, piece.side), piece.start, piece.stop))
+        return copy_name(node, part(sums[key], _dimension(product, piece.side), piece.start, piece.stop))
 
     return rebuild(outputs, rule, image=image)
 

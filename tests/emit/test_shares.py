@@ -16,7 +16,7 @@ import autograd_seq as ag
 from autograd_seq import program as programs
 from autograd_seq.emit import numba as native
 from autograd_seq.emit.threads import together
-from autograd_seq.graph.shares import shares
+from autograd_seq.graph.shares import find_shares
 
 # of the others most draw, read other sequences, or square a sum of them
 SHARED = [63, 68, 96, 97, 146, 148, 165, 192, 199, 201, 216, 218, 267, 280]
@@ -84,14 +84,14 @@ def test_what_is_not_linear_in_the_batch_is_not_shared() -> None:
     reads[t] = reads[t - 1] + x[t] + ag.mean(h[t - 1], over=b)
     noisy = ag.state("noisy", over=(t, b))
     noisy[t] = noisy[t - 1] + ag.normal("noise", over=(t, b))
-    assert shares(ag.Graph(total, w * total - total / w)) is not None
+    assert find_shares(ag.Graph(total, w * total - total / w)) is not None
     for output in (
         total**2, ag.exp(total), total + w, total * total, 1.0 / total, ag.where(total > 0, total, 0.0), ag.max(h, over=(t, b)),
         ag.logsumexp(h, over=b), ag.softmax(h, over=b), h - ag.mean(h, over=b), alone, reads, noisy, h * ag.index(b),
         ag.at(h, b, 0), ag.concat([total[None], w[None]]), ag.size(b) * w, ag.sum(h, over=t) + ag.size(b),
         total + ag.mean(h, over=(t, b)), total * h, -ag.spread(total, b) * 1.0,
     ):  # fmt: skip
-        assert shares(ag.Graph(output, h)) is None, output
+        assert find_shares(ag.Graph(output, h)) is None, output
 
 
 def test_calls_on_threads(numba_cache: Any, monkeypatch: pytest.MonkeyPatch) -> None:

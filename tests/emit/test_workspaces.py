@@ -182,7 +182,7 @@ def test_copies_of_feeds_are_refused_too(in_python):
 def test_no_alarm_is_false(monkeypatch):
     """Of a machine with 2 GB what needs more is refused, and nothing else, though it may be near to that."""
     step = ag.compile(ag.sin(ag.input("x", over=t)) * 1.0, backend="numpy")
-    monkeypatch.setattr(memory, "_machine", lambda: (2 * 10**9, 0))
+    monkeypatch.setattr(memory, "_read_machine", lambda: (2 * 10**9, 0))
     checked: list[int] = []
     monkeypatch.setattr(step._workspaces, "_make", lambda workspace: lambda x: checked.append(workspace[0]))
     fits = next(n for n in range(2 * 10**9 // 8, 0, -(10**6)) if step.cost(t=n).bytes <= 2 * 10**9)
@@ -193,15 +193,15 @@ def test_no_alarm_is_false(monkeypatch):
 
 
 def test_limits_of_the_process_and_of_its_control_group_count(monkeypatch, tmp_path):
-    whole = memory.at_most()
+    whole = memory.get_memory_limit()
     assert 2**28 < whole <= memory.ADDRESSES
-    monkeypatch.setattr(memory, "_machine", lambda: (10**12, 10**11))
-    monkeypatch.setattr(memory, "_groups", lambda swap: [5 * 10**9 + swap])
-    assert memory.at_most() <= 5 * 10**9 + 10**11
-    monkeypatch.setattr(memory, "_groups", lambda swap: [])
-    monkeypatch.setattr(memory, "_machine", lambda: (0, 0))
-    assert memory.at_most() <= memory.ADDRESSES
+    monkeypatch.setattr(memory, "_read_machine", lambda: (10**12, 10**11))
+    monkeypatch.setattr(memory, "_read_groups", lambda swap: [5 * 10**9 + swap])
+    assert memory.get_memory_limit() <= 5 * 10**9 + 10**11
+    monkeypatch.setattr(memory, "_read_groups", lambda swap: [])
+    monkeypatch.setattr(memory, "_read_machine", lambda: (0, 0))
+    assert memory.get_memory_limit() <= memory.ADDRESSES
     resource = import_module("resource") if sys.platform != "win32" else pytest.skip("no limits")
     monkeypatch.setattr(resource, "getrlimit", lambda which: (3 * 10**9, -1) if which == resource.RLIMIT_AS else (-1, -1))
-    assert memory.at_most() == 3 * 10**9
-    assert [memory.short(x) for x in (41.2e9, 6.4e14, 5e21)] == ["41.2 G", "640 T", "5e+03 E"]
+    assert memory.get_memory_limit() == 3 * 10**9
+    assert [memory.format_short(x) for x in (41.2e9, 6.4e14, 5e21)] == ["41.2 G", "640 T", "5e+03 E"]

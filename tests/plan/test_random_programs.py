@@ -17,7 +17,7 @@ import pytest
 from random_programs import WAYS, Program, check
 
 import autograd_seq as ag
-from autograd_seq.graph.check import cut, loop_axis
+from autograd_seq.graph.check import cut_shifts, find_loop_axis
 from autograd_seq.graph.order import components
 from autograd_seq.op import BUILT_IN
 from autograd_seq.plan import sink
@@ -155,9 +155,9 @@ def test_gradients_live_and_values_stay_small():
 
 def loops(part: list[ag.Node], depth: int = 1) -> Iterator[tuple[int, ag.Axis, int]]:
     """Yield (depth, axis, direction) for the loops that a component needs, loops inside it included."""
-    axis, direction = loop_axis(part)
+    axis, direction = find_loop_axis(part)
     yield depth, axis, direction
-    for inner in cut(part, axis):
+    for inner in cut_shifts(part, axis):
         yield from loops(inner, depth + 1)
 
 

@@ -16,7 +16,7 @@ from padding import check, lengths_of, oracle, padded
 from random_sequences import Sequences
 
 import autograd_seq as ag
-from autograd_seq.graph.finite import tame
+from autograd_seq.graph.finite import find_finite
 from autograd_seq.graph.masks import Masks
 from autograd_seq.graph.ragged import Ragged
 from autograd_seq.ops.elementwise import less
@@ -343,7 +343,7 @@ def test_a_derived_dag_takes_no_lengths():
 
 
 def kept(node: ag.Node) -> bool:
-    return node in tame(ag.Graph(node).nodes)
+    return node in find_finite(ag.Graph(node).nodes)
 
 
 def test_which_values_stay_finite():

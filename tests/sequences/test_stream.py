@@ -15,7 +15,7 @@ import pytest
 from random_sequences import Sequences
 
 import autograd_seq as ag
-from autograd_seq.graph.step import one_step
+from autograd_seq.graph.step import make_one_step
 
 _Frame = import_module("autograd_seq.streams")._Frame
 
@@ -86,7 +86,7 @@ def test_the_graph_of_one_step_is_a_sequence_of_one(seed):
     case = Sequences(seed, causal=seed % 2 == 0)
     graph = ag.Graph(case.nodes)
     try:
-        step = ag.Graph(one_step(graph, case.t))
+        step = ag.Graph(make_one_step(graph, case.t))
     except ag.AxisError as error:
         assert error.code == "A207"  # it picks a step that one does not have
         return
