@@ -34,9 +34,13 @@ def postorder(roots: Iterable[N], sources: Callable[[N], Iterable[N]], seen: set
             order.append(path.pop())
         elif node not in seen:
             seen.add(node)
-            path.append(node)
-            stack.append(None)
-            stack.extend([x for x in sources(node) if x not in seen][::-1])
+            first = [x for x in sources(node) if x not in seen]
+            if first:
+                path.append(node)
+                stack.append(None)
+                stack += first[::-1]
+            else:
+                order.append(node)
     return order
 
 
@@ -93,13 +97,14 @@ def step_order(roots: Sequence[Node], after: Mapping[Node, Iterable[Node]] | Non
     def needed(node: Node) -> tuple[Node, ...]:
         return (*same_step(node), *after[node]) if after and node in after else same_step(node)
 
+    sources = needed if after else same_step
     seen: set[Node] = set()
-    order = postorder(roots, needed, seen)
+    order = postorder(roots, sources, seen)
     done = 0
     while done < len(order):  # what shifts read and no same-step edge reached; a later node never precedes its reader
-        behind = [x for node in order[done:] for x in node.inputs if node.op in (SHIFT, STATE) and x not in seen]
+        behind = [x for n in order[done:] if n.op is SHIFT or n.op is STATE for x in n.inputs if x not in seen]
         done = len(order)
-        order += postorder(behind, needed, seen)
+        order += postorder(behind, sources, seen)
     return order
 
 
@@ -110,19 +115,50 @@ def components(count: int, edges: Iterable[tuple[int, int]]) -> list[list[int]]:
         >>> components(3, [(0, 1), (1, 0), (1, 2)])
         [[0, 1], [2]]
     """
-    import networkx as nx
-
     edges = list(edges)
     back = [(a, b) for a, b in edges if b <= a]
     if not back:
         return [[i] for i in range(count)]
     # A cycle goes back somewhere, and stays between the first node that is gone back to and the last that is gone back from.
     first, last = min(b for _, b in back), max(a for a, _ in back)
-    graph = nx.DiGraph()
-    graph.add_nodes_from(range(first, last + 1))
-    graph.add_edges_from([(a, b) for a, b in edges if first <= a <= last and first <= b <= last])
+    targets: list[list[int]] = [[] for _ in range(first, last + 1)]
+    for a, b in edges:
+        if first <= a <= last and first <= b <= last:
+            targets[a - first].append(b - first)
     outside = [[i] for i in range(count) if not first <= i <= last]
-    return sorted([*outside, *(sorted(c) for c in nx.strongly_connected_components(graph))])
+    return sorted([*outside, *(sorted(i + first for i in part) for part in _strongly_connected(targets))])
+
+
+def _strongly_connected(targets: Sequence[Sequence[int]]) -> list[list[int]]:
+    """Return the strongly connected components of a graph, given what each of its nodes points to (Tarjan 1972, iterative)."""
+    done = len(targets) + 1
+    number, lowest = [0] * len(targets), [0] * len(targets)  # when a node was met, and the first that it leads back to
+    found: list[list[int]] = []
+    met: list[int] = []  # what is in no component yet
+    count = 0
+    for root in range(len(targets)):
+        path = [] if number[root] else [(root, iter(targets[root]))]
+        while path:
+            node, left = path[-1]
+            if not number[node]:
+                count += 1
+                number[node] = lowest[node] = count
+                met.append(node)
+            for x in left:
+                if not number[x]:
+                    path.append((x, iter(targets[x])))
+                    break
+                lowest[node] = min(lowest[node], number[x])
+            else:
+                path.pop()
+                if path:
+                    lowest[path[-1][0]] = min(lowest[path[-1][0]], lowest[node])
+                if lowest[node] == number[node]:
+                    found.append([])
+                    while number[node] != done:
+                        found[-1].append(met.pop())
+                        number[found[-1][-1]] = done
+    return found
 
 
 def shortest_cycle(start: N, sources: Callable[[N], Iterable[N]], within: set[N]) -> list[N]:
