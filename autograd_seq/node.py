@@ -7,6 +7,7 @@ user's equations have one.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -215,6 +216,11 @@ class Node:
         return len(self.shape)
 
     @property
+    def size(self) -> int:
+        """The number of entries of one point's value."""
+        return math.prod(self.shape)
+
+    @property
     def T(self) -> Node:
         """The value with its dimensions reversed."""
         return FUNCTIONS["transpose"](self)
@@ -222,6 +228,33 @@ class Node:
     def reshape(self, *shape: Any) -> Node:
         """See :func:`autograd_seq.reshape`."""
         return FUNCTIONS["reshape"](self, shape[0] if len(shape) == 1 and not isinstance(shape[0], int) else shape)
+
+    def squeeze(self, axis: Any = None) -> Node:
+        """See :func:`autograd_seq.squeeze`."""
+        return FUNCTIONS["squeeze"](self, axis)
+
+    def astype(self, dtype: Any) -> Node:
+        """Return the value as ``float``, ``int`` or ``bool``: see :func:`autograd_seq.cast`. A width is given where it runs."""
+        return FUNCTIONS["astype"](self, dtype)
+
+    def item(self) -> Any:
+        """Return the only entry of a known value as a Python number.
+
+        Raises:
+            ValueKnownError: the value is not known until it is fed.
+            ShapeError: there are several entries, or none.
+
+        Example:
+            >>> import autograd_seq as ag
+            >>> ag.tensor([2.0]).item()
+            2.0
+        """
+        if self.size != 1:
+            raise ShapeError(
+                "S123", f"{self} is not one number", node=self.name, where=self.where, expected="one entry",
+                got=f"{self.size} entries", fix="x.value.tolist() lists them",
+            )  # fmt: skip
+        return np.asarray(self._known("a number")).item()
 
     def sum(self, axis: Any = None, *, over: Any = None, keepdims: bool = False) -> Node:
         """See :func:`autograd_seq.sum`."""

@@ -1,7 +1,27 @@
 """What an operation is: shape, forward and vjp side by side, one family a file."""
 
 from autograd_seq.op import seal
-from autograd_seq.ops import elementwise, gather, history, leaf, linear, loss, own, random, reduce, shape, state, time
+from autograd_seq.ops import (
+    arrange,
+    composed,
+    create,
+    elementwise,
+    gather,
+    history,
+    leaf,
+    linear,
+    loss,
+    own,
+    random,
+    reduce,
+    shape,
+    state,
+    statistics,
+    time,
+)
 
 seal()
-__all__ = ["elementwise", "gather", "history", "leaf", "linear", "loss", "own", "random", "reduce", "shape", "state", "time"]
+__all__ = [
+    "arrange", "composed", "create", "elementwise", "gather", "history", "leaf", "linear", "loss", "own", "random", "reduce",
+    "shape", "state", "statistics", "time",
+]  # fmt: skip

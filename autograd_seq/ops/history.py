@@ -16,6 +16,7 @@ from autograd_seq.axes import Axis
 from autograd_seq.errors import OperationError
 from autograd_seq.node import Node, constant
 from autograd_seq.op import FUNCTIONS
+from autograd_seq.ops.arrange import cumprod as cumprod_along
 from autograd_seq.ops.elementwise import cast, equal, maximum
 from autograd_seq.ops.shape import cumsum as cumsum_along
 from autograd_seq.ops.shape import stack
@@ -108,6 +109,31 @@ def cumsum(x: Any, axis: int = -1, *, over: Axis | None = None) -> Node:
     return y
 
 
+def cumprod(x: Any, axis: int = -1, *, over: Axis | None = None) -> Node:
+    """Running product along a dimension of the value, or along an axis, with exact derivatives where factors are 0.
+
+    Args:
+        x: any value.
+        axis: the dimension, if ``over`` is not given.
+        over: an axis that ``x`` varies over.
+
+    Example:
+        >>> cumprod([1.0, 2.0, 3.0]).value
+        array([1., 2., 6.])
+
+    Notes:
+        Along a dimension of n entries it is log₂ n rounds of products, along an axis the recurrence y[t] = y[t − 1]·x[t].
+    """
+    if over is None:
+        return cumprod_along(x, axis)
+    x = constant(x)
+    check_varies(x, over)
+    x = cast(x, int) if x.dtype is bool else x
+    y = state(None, x.shape, over=x.axes, dtype=x.dtype, init={over: constant(1)})
+    y[x.axes] = y[over - 1] * x
+    return y
+
+
 def cummax(x: Any, *, over: Axis) -> Node:
     """Running maximum along an axis: y[t] = max(x[0], …, x[t]); where steps tie, they share the gradient.
 
@@ -165,4 +191,4 @@ def _within(i: Node, k: int) -> Node:
 
 
 FUNCTIONS.update(ticks=ticks)
-__all__ = ["cummax", "cumsum", "ticks", "window"]
+__all__ = ["cummax", "cumprod", "cumsum", "ticks", "window"]

@@ -185,7 +185,7 @@ def _not_zero(total: Any) -> Node:
     return where(equal(total, 0.0), 1.0, total)
 
 
-def _split(x: Any, axis: Dims, over: Over) -> tuple[Node, tuple[int, ...], tuple[Axis, ...], tuple[Axis, ...]]:
+def find_reduced(x: Any, axis: Dims, over: Over) -> tuple[Node, tuple[int, ...], tuple[Axis, ...], tuple[Axis, ...]]:
     """Return x, its reduced dimensions, the reduced axes that it varies over, and those it does not vary over."""
     x, axes = constant(x), as_axes(over)
     dims = () if axis is None and over is not None else negative_axes(axis, x.ndim, x)
@@ -209,7 +209,7 @@ def sum(x: Any, axis: Dims = None, *, over: Over = None, keepdims: bool = False)
         >>> sum([[1.0, 2.0], [3.0, 4.0]], axis=0).value
         array([4., 6.])
     """
-    x, dims, varying, fixed = _split(x, axis, over)
+    x, dims, varying, fixed = find_reduced(x, axis, over)
     if dims:
         x = _sum(x, axis=dims, keepdims=keepdims)
     if varying:
@@ -226,7 +226,7 @@ def mean(x: Any, axis: Dims = None, *, over: Over = None, keepdims: bool = False
         >>> float(mean([1.0, 2.0, 6.0]).value)
         3.0
     """
-    node, dims, varying, _ = _split(x, axis, over)
+    node, dims, varying, _ = find_reduced(x, axis, over)
     node = cast(node, float)
     out = sum(node, dims, keepdims=keepdims) if dims else node
     out = sum(out, over=varying) if varying else out
@@ -246,7 +246,7 @@ def max(x: Any, axis: Dims = None, *, over: Over = None, keepdims: bool = False)
         >>> float(max([1.0, 5.0, 2.0]).value)
         5.0
     """
-    x, dims, varying, _ = _split(x, axis, over)
+    x, dims, varying, _ = find_reduced(x, axis, over)
     x = _max(x, axis=dims, keepdims=keepdims) if dims else x
     return max_over(x, axes=varying) if varying else x
 
@@ -271,7 +271,7 @@ def prod(x: Any, axis: Dims = None, *, over: Over = None, keepdims: bool = False
         >>> float(prod([2.0, 3.0, 4.0]).value)
         24.0
     """
-    x, dims, varying, fixed = _split(x, axis, over)
+    x, dims, varying, fixed = find_reduced(x, axis, over)
     x = cast(x, int) if x.dtype is bool else x
     for dim in dims:
         x = _halved(x, dim)
@@ -308,7 +308,7 @@ def logsumexp(x: Any, axis: Dims = None, *, over: Over = None, keepdims: bool = 
         >>> round(float(logsumexp([1000.0, 1000.0]).value), 6)
         1000.693147
     """
-    x, dims, varying, fixed = _split(x, axis, over)
+    x, dims, varying, fixed = find_reduced(x, axis, over)
     x = _logsumexp(x, axis=dims, keepdims=keepdims) if dims else x
     x = logsumexp_over(x, axes=varying) if varying else x
     for a in fixed:
@@ -325,7 +325,7 @@ def softmax(x: Any, axis: Dims = None, *, over: Over = None) -> Node:
         >>> softmax([0.0, 0.0]).value
         array([0.5, 0.5])
     """
-    x, dims, varying, fixed = _split(x, -1 if axis is None and over is None else axis, over)
+    x, dims, varying, fixed = find_reduced(x, -1 if axis is None and over is None else axis, over)
     if dims and not (varying or fixed):
         return _softmax(x, axis=dims)
     weights, total = _levelled(x, dims, varying, fixed)
@@ -339,7 +339,7 @@ def log_softmax(x: Any, axis: Dims = None, *, over: Over = None) -> Node:
         >>> round(float(log_softmax([0.0, 1000.0])[0]), 3)
         -1000.0
     """
-    x, dims, varying, fixed = _split(x, -1 if axis is None and over is None else axis, over)
+    x, dims, varying, fixed = find_reduced(x, -1 if axis is None and over is None else axis, over)
     if dims and not (varying or fixed):
         return _log_softmax(x, axis=dims)
     weights, total = _levelled(x, dims, varying, fixed)

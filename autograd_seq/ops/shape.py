@@ -250,6 +250,11 @@ _place: Op = defop(
 )  # fmt: skip
 
 
+def place(x: Any, key: tuple[slice, ...], shape: tuple[int, ...]) -> Node:
+    """Return zeros of a shape with the entries of ``x`` in the part that ``key`` names: the transpose of :func:`getitem`."""
+    return _place(x, key=key, shape=shape)
+
+
 def getitem(x: Any, key: Any) -> Node:
     """Read a part of the value: ``x[0]``, ``x[..., 1:3]``, ``x[None]``; an integer array or node gathers rows.
 
@@ -325,7 +330,13 @@ def stack(xs: Sequence[Any], axis: int = 0) -> Node:
 
 
 def pad(x: Any, width: int | Sequence[int | tuple[int, int]], value: float = 0.0) -> Node:
-    """Surround the value by constants: ``width`` at both ends of every dimension, or a pair for each.
+    """Surround the value by constants, as ``numpy.pad``.
+
+    Args:
+        x: any value.
+        width: at both ends of every dimension; or two numbers, in front and behind in every dimension; or a pair, or a number,
+            for each dimension.
+        value: of what is added.
 
     Raises:
         ShapeError: a width is negative, or their number is not that of the dimensions.
@@ -335,8 +346,10 @@ def pad(x: Any, width: int | Sequence[int | tuple[int, int]], value: float = 0.0
         array([0., 1., 2., 0., 0.])
     """
     x = constant(x)
-    pairs = [(width, width)] * x.ndim if isinstance(width, int) else [
-        (w, w) if isinstance(w, int) else tuple(w) for w in width]  # fmt: skip
+    given: list[Any] = [width] if isinstance(width, int) else list(width)
+    if len(given) == 2 and all(isinstance(w, int) for w in given):
+        given = [tuple(given)]
+    pairs = [(w, w) if isinstance(w, int) else tuple(w) for w in (given * x.ndim if len(given) == 1 else given)]
     if len(pairs) != x.ndim or any(len(p) != 2 or min(p) < 0 for p in pairs):
         raise ShapeError(
             "S112", f"{width!r:.60} is not a pair of widths for each dimension", node=x.name, where=x.where,
@@ -386,7 +399,7 @@ def cumsum(x: Any, axis: int = -1) -> Node:
     return _cumsum(x, axis=negative_axis(axis, x.ndim, x))
 
 
-FUNCTIONS.update(transpose=transpose, reshape=reshape, getitem=getitem)
+FUNCTIONS.update(transpose=transpose, reshape=reshape, squeeze=squeeze, getitem=getitem)
 __all__ = [
     "broadcast_to", "concat", "cumsum", "expand_dims", "flip", "getitem", "pad", "reshape", "squeeze", "stack", "transpose",
 ]  # fmt: skip

@@ -1,0 +1,110 @@
+"""Functions of each entry that are others put together: squares, comparisons the other way round, more activations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from autograd_seq.node import Node, constant
+from autograd_seq.op import FUNCTIONS, broadcast
+from autograd_seq.ops.elementwise import cast, expm1, less, less_equal, not_equal, sigmoid, where
+from autograd_seq.ops.leaf import as_kind
+from autograd_seq.ops.reduce import logsumexp
+from autograd_seq.ops.shape import broadcast_to, stack
+
+
+def square(x: Any) -> Node:
+    """x².
+
+    Example:
+        >>> square([1, -3]).value
+        array([1, 9])
+    """
+    x = constant(x)
+    return x * x
+
+
+def greater(a: Any, b: Any) -> Node:
+    """Where a > b.
+
+    Example:
+        >>> greater([1.0, 3.0], 2.0).value
+        array([False,  True])
+    """
+    return less(b, a)
+
+
+def greater_equal(a: Any, b: Any) -> Node:
+    """Where a ≥ b.
+
+    Example:
+        >>> greater_equal([1.0, 2.0], 2.0).value
+        array([False,  True])
+    """
+    return less_equal(b, a)
+
+
+def isnan(x: Any) -> Node:
+    """Where x is not a number.
+
+    Example:
+        >>> isnan([1.0, float("nan")]).value
+        array([False,  True])
+    """
+    x = constant(x)
+    return not_equal(x, x)
+
+
+def silu(x: Any) -> Node:
+    """x·σ(x), also called swish (Elfwing et al. 2018).
+
+    Example:
+        >>> round(float(silu(1.0)), 6)
+        0.731059
+    """
+    x = constant(x)
+    return x * sigmoid(x)
+
+
+def leaky_relu(x: Any, negative_slope: float = 0.01) -> Node:
+    """x where it is positive, ``negative_slope``·x elsewhere, at 0 too (as in PyTorch).
+
+    Example:
+        >>> leaky_relu([-2.0, 3.0], 0.1).value
+        array([-0.2,  3. ])
+    """
+    x = cast(x, float)
+    return where(less(0, x), x, negative_slope * x)
+
+
+def elu(x: Any, alpha: float = 1.0) -> Node:
+    """x where it is positive, ``alpha``·(exp(x) − 1) elsewhere, without overflow (Clevert et al. 2016).
+
+    Example:
+        >>> elu([-1000.0, 2.0]).value
+        array([-1.,  2.])
+    """
+    x = cast(x, float)
+    positive = less(0, x)
+    return where(positive, x, alpha * expm1(where(positive, 0.0, x)))
+
+
+def logaddexp(a: Any, b: Any) -> Node:
+    """log(exp(a) + exp(b)) without overflow.
+
+    Example:
+        >>> round(float(logaddexp(1000.0, 1000.0)), 6)
+        1000.693147
+    """
+    a, b = constant(a), constant(b)
+    shape = broadcast(a.shape, b.shape)
+    return logsumexp(stack([broadcast_to(a, shape), broadcast_to(b, shape)]), axis=0)
+
+
+def astype(x: Any, dtype: Any) -> Node:
+    """Return the value as float, int or bool: a kind, its name or a dtype of NumPy, of which the width says nothing."""
+    x = constant(x)
+    return cast(x, as_kind(dtype, x.name))
+
+
+FUNCTIONS.update(astype=astype)
+__all__ = ["elu", "greater", "greater_equal", "isnan", "leaky_relu", "logaddexp", "silu", "square"]
