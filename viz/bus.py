@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from viz.dot import Line, Mark
-from viz.layers import spread
-from viz.routes import Body, border, polyline, straight
-from viz.scene import Scene, later, outline
+from viz.layers import spread_out
+from viz.routes import Body, find_border, make_line, make_polyline
+from viz.scene import Scene, find_later, measure_outline
 from viz.stamp import Stamp
 from viz.unrolled import Unrolling
 
@@ -27,14 +27,14 @@ class Wire:
     heads: tuple[int, ...]
 
 
-def wires(scene: Scene, rows: dict[int, int]) -> list[Wire]:
+def list_wires(scene: Scene, rows: dict[int, int]) -> list[Wire]:
     """One wire for each shared thing and row that it feeds, lanes counted downwards from the row.
 
     Args:
         scene: what is drawn.
         rows: the row of every item that varies over time. What is computed from those is no shared thing.
     """
-    made = later(scene, set(rows))
+    made = find_later(scene, set(rows))
     feeds: dict[tuple[int, int], list[int]] = {}
     for arrow in scene.arrows:
         if arrow.head in rows and arrow.tail not in rows and arrow.tail not in made and not arrow.start:
@@ -50,7 +50,7 @@ def wires(scene: Scene, rows: dict[int, int]) -> list[Wire]:
     return out
 
 
-def lanes_below(found: list[Wire]) -> dict[int, float]:
+def measure_lanes(found: list[Wire]) -> dict[int, float]:
     """Points to keep free below each item that a wire feeds, for `viz.stamp.make_stamp`."""
     most: dict[int, float] = {}
     for wire in found:
@@ -67,46 +67,46 @@ def print_bus(unrolling: Unrolling, found: list[Wire], edge: float) -> None:
         found: the wires.
         edge: x that everything drawn so far stands right of.
     """
-    levels = {wire: level(unrolling.stamp, wire) for wire in found}
+    levels = {wire: get_wire_height(unrolling.stamp, wire) for wire in found}
     sources: dict[int, list[Wire]] = {}
     for wire in sorted(found, key=lambda wire: (-levels[wire], wire.lane)):
         sources.setdefault(wire.source, []).append(wire)
-    sizes = {key: outline(unrolling.items[key])[1:3] for key in sources}
+    sizes = {key: measure_outline(unrolling.items[key])[1:3] for key in sources}
     wished = [(-levels[own[0]], sizes[key][1] + 5.0) for key, own in sources.items()]
     widest = max((width for width, _ in sizes.values()), default=0.0)
     trunk = edge - 14.0 - 5.0 * len(sources)
-    for i, (minus_y, (key, own)) in enumerate(zip(spread(wished), sources.items(), strict=True)):
+    for i, (minus_y, (key, own)) in enumerate(zip(spread_out(wished), sources.items(), strict=True)):
         at = (trunk - 12.0 - widest / 2, -minus_y)
         unrolling.add(unrolling.items[key], at, (key, None), "")
         # The order of the trunks keeps them from crossing: outwards from the middle of the stack.
         lift = i if at[1] < levels[own[0]] else len(sources) - 1 - i
         for wire in own:
             _print_wire(unrolling, wire, levels[wire], trunk + 5.0 * lift)
-    _print_behind(unrolling, list(sources), trunk - 12.0 - widest)
+    _print_sources(unrolling, list(sources), trunk - 12.0 - widest)
 
 
-def _print_behind(unrolling: Unrolling, readers: list[int], edge: float) -> None:
+def _print_sources(unrolling: Unrolling, readers: list[int], edge: float) -> None:
     """Draw what the shared things are computed from, at their left, column by column."""
     arrows = [a for a in unrolling.scene.arrows if a.head in readers and not a.start and a.tail not in unrolling.stamp.at]
     tails = list(dict.fromkeys(a.tail for a in arrows if (a.tail, None) not in unrolling.bodies))
-    sizes = {key: outline(unrolling.items[key])[1:3] for key in tails}
+    sizes = {key: measure_outline(unrolling.items[key])[1:3] for key in tails}
     wished = []
     for key in tails:
         heights = [-unrolling.bodies[a.head, None].at[1] for a in arrows if a.tail == key]
         wished.append((sum(heights) / len(heights), sizes[key][1] + 6.0))
     widest = max((width for width, _ in sizes.values()), default=0.0)
-    for key, minus_y in zip(tails, spread(wished), strict=True):
+    for key, minus_y in zip(tails, spread_out(wished), strict=True):
         unrolling.add(unrolling.items[key], (edge - 30.0 - widest / 2, -minus_y), (key, None), "")
     for arrow in arrows:
         ends = unrolling.bodies[arrow.tail, None], unrolling.bodies[arrow.head, None]
-        curve = straight(border(ends[0], ends[1].at), border(ends[1], ends[0].at))
+        curve = make_line(find_border(ends[0], ends[1].at), find_border(ends[1], ends[0].at))
         role = "param" if unrolling.items[arrow.tail].role == "param" else "shared"
         unrolling.picture.lines.append(Line((arrow.tail, None), (arrow.head, None), role, curve=curve))
     if tails:
-        _print_behind(unrolling, tails, edge - 30.0 - widest)
+        _print_sources(unrolling, tails, edge - 30.0 - widest)
 
 
-def level(stamp: Stamp, wire: Wire) -> float:
+def get_wire_height(stamp: Stamp, wire: Wire) -> float:
     """The y of a wire: below the lowest foot of the row that it feeds."""
     row = [key for key, row in stamp.row.items() if row == wire.row]
     foot = min(stamp.bodies[key].at[1] - stamp.bodies[key].height / 2 for key in row)
@@ -130,15 +130,15 @@ def _print_wire(unrolling: Unrolling, wire: Wire, y: float, trunk: float) -> Non
             picture.marks.append(Mark(tap, ink, shape="point", width=4, height=4, at=(x, y)))
             if before == source:
                 right = body.at[0] + body.width / 2
-                curve = polyline(_corners(right, body.at[1], trunk, x, y))
+                curve = make_polyline(_list_corners(right, body.at[1], trunk, x, y))
             else:
-                curve = straight(unrolling.bodies[before].at, (x, y))
+                curve = make_line(unrolling.bodies[before].at, (x, y))
             picture.lines.append(Line(before, tap, role, curve=curve, arrow=False))
-            picture.lines.append(Line(tap, key, role, curve=straight((x, y), border(target, (x, y)))))
+            picture.lines.append(Line(tap, key, role, curve=make_line((x, y), find_border(target, (x, y)))))
             unrolling.bodies[tap] = Body((x, y), 0.0, 0.0)
             before = tap
 
 
-def _corners(right: float, start: float, trunk: float, x: float, y: float) -> list[tuple[float, float]]:
+def _list_corners(right: float, start: float, trunk: float, x: float, y: float) -> list[tuple[float, float]]:
     """Level from the source to its trunk, upright to the wire's height, level to the first tap."""
     return [(right, start), (x, y)] if abs(start - y) < 0.5 else [(right, start), (trunk, start), (trunk, y), (x, y)]

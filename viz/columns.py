@@ -48,17 +48,17 @@ class Columns:
         return next(column.place for column in self.columns if column.step is None)
 
 
-def minus(value: int) -> str:
+def format_integer(value: int) -> str:
     """An integer with a true minus sign.
 
     Example:
-        >>> minus(-1)
+        >>> format_integer(-1)
         '−1'
     """
     return str(value).replace("-", "−")
 
 
-def all_steps(t: int, steps: tuple[int, int] | None = None) -> Columns:
+def show_all_steps(t: int, steps: tuple[int, int] | None = None) -> Columns:
     """The columns of a sequence of t steps: all of a short one, the first and the last of a long one.
 
     Args:
@@ -70,23 +70,23 @@ def all_steps(t: int, steps: tuple[int, int] | None = None) -> Columns:
         TooLargeError: more columns than fit on a sheet.
 
     Example:
-        >>> [column.index for column in all_steps(9).columns]
+        >>> [column.index for column in show_all_steps(9).columns]
         ['0', '1', '2', '⋯', '7', '8']
-        >>> all_steps(9).place(5), all_steps(9).place(-1), all_steps(9).place(9)
+        >>> show_all_steps(9).place(5), show_all_steps(9).place(-1), show_all_steps(9).place(9)
         (3, -1, 6)
     """
-    check_count("t", t)
+    check_steps("t", t)
     if steps is None:
         first, last = (t, 0) if t <= SHOWN_WHOLE else (_FIRST, _LAST)
     else:
         if not (isinstance(steps, tuple) and len(steps) == 2):
             raise DrawError("P202", f"steps={steps!r:.60} is no pair of counts, of steps at the start and at the end",
                             expected="a pair of counts, such as (3, 2)", got=f"{steps!r:.60}")  # fmt: skip
-        first, last = (check_count("steps", count) for count in steps)
+        first, last = (check_steps("steps", count) for count in steps)
     if first + last >= t:
         first, last = t, 0
     if first + last > MOST_COLUMNS:
-        raise _too_many(first + last, "a smaller t=, or steps=(3, 2)")
+        raise _make_too_many_error(first + last, "a smaller t=, or steps=(3, 2)")
     shown: list[tuple[int | None, str]] = [(step, str(step)) for step in range(first)]
     if first + last < t:
         shown.append((None, "⋯"))
@@ -94,29 +94,29 @@ def all_steps(t: int, steps: tuple[int, int] | None = None) -> Columns:
     return Columns(tuple(Column(place, step, index) for place, (step, index) in enumerate(shown)), t)
 
 
-def middle_steps(t: int, axis: str) -> Columns:
+def show_middle_steps(t: int, axis: str) -> Columns:
     """t steps out of the middle of a sequence, named after the axis, with dots at both ends.
 
     Example:
-        >>> [column.index for column in middle_steps(3, "t").columns]
+        >>> [column.index for column in show_middle_steps(3, "t").columns]
         ['⋯', 't−1', 't', 't+1', '⋯']
     """
-    check_count("t", t)
+    check_steps("t", t)
     if t > MOST_COLUMNS:
-        raise _too_many(t, "a smaller t=")
+        raise _make_too_many_error(t, "a smaller t=")
     here = (t - 1) // 2
     names = [axis + (f"{'+' if step > here else '−'}{abs(step - here)}" if step != here else "") for step in range(t)]
     inner = tuple(Column(step + 1, step, name) for step, name in enumerate(names))
     return Columns((Column(0, None, "⋯"), *inner, Column(t + 1, None, "⋯")), None)
 
 
-def _too_many(columns: int, fix: str) -> TooLargeError:
+def _make_too_many_error(columns: int, fix: str) -> TooLargeError:
     return TooLargeError(
         "P203", "too many steps for one picture", expected=f"at most {MOST_COLUMNS} columns", got=f"{columns}", fix=fix
     )
 
 
-def check_count(option: str, value: object) -> int:
+def check_steps(option: str, value: object) -> int:
     """The value, if it is a number of steps.
 
     Raises:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from viz.errors import RenderError
-from viz.render import SECONDS, format_of, render, write_file
+from viz.render import SECONDS, get_format, render, write_file
 
 
 class Diagram:
@@ -48,7 +48,7 @@ class Diagram:
             ...     path.read_text()
             'digraph {a -> b}'
         """
-        return write_file(path, render(self.dot, format_of(path), seconds))
+        return write_file(path, render(self.dot, get_format(path), seconds))
 
     def _repr_mimebundle_(self, include: Iterable[str] | None = None, exclude: Iterable[str] | None = None) -> dict[str, str]:
         """What a notebook shows: the picture as SVG, and its text where nothing can render it."""

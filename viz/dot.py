@@ -86,11 +86,11 @@ class Picture:
     options: tuple[tuple[str, str], ...] = ()
 
 
-def number(value: float) -> str:
+def format_points(value: float) -> str:
     """A length as DOT text: two decimals at most, no negative zero.
 
     Example:
-        >>> number(12.0), number(-0.001), number(1 / 3)
+        >>> format_points(12.0), format_points(-0.001), format_points(1 / 3)
         ('12', '0', '0.33')
     """
     text = f"{value:.2f}".rstrip("0").rstrip(".")
@@ -108,9 +108,9 @@ def to_dot(picture: Picture, theme: Theme) -> str:
         DOT text in UTF-8's repertoire, node ids n0, n1, … in the order of the marks.
 
     Example:
-        >>> from viz.style import theme
+        >>> from viz.style import find_theme
         >>> from viz.label import name_label
-        >>> text = to_dot(Picture([Mark("x", "input", name_label("x"), at=(0, 0))]), theme("white"))
+        >>> text = to_dot(Picture([Mark("x", "input", name_label("x"), at=(0, 0))]), find_theme("white"))
         >>> "n0 [" in text, "layout=nop2" in text
         (True, True)
 
@@ -119,18 +119,18 @@ def to_dot(picture: Picture, theme: Theme) -> str:
     """
     ids = {mark.key: f"n{i}" for i, mark in enumerate(picture.marks)}
     out = ["digraph {"]
-    out.append(f"  graph [{_attributes(_graph_attributes(picture, theme))}];")
+    out.append(f"  graph [{_format_attributes(_list_graph_attributes(picture, theme))}];")
     out.append(f'  node [style=filled, fixedsize=true, margin=0, fontname="{FONT}"];')
     out.append(f'  edge [fontname="{FONT}", fontsize=13, arrowsize=0.7, penwidth=1.3, color="{theme.edge}"];')
-    out += [f"  {ids[mark.key]} [{_attributes(_mark_attributes(mark, theme))}];" for mark in picture.marks]
-    for row in _rows(picture.marks):
+    out += [f"  {ids[mark.key]} [{_format_attributes(_list_mark_attributes(mark, theme))}];" for mark in picture.marks]
+    for row in _group_rows(picture.marks):
         out.append("  {rank=same; " + " ".join(ids[key] + ";" for key in row) + "}")
     for line in picture.lines:
-        out.append(f"  {ids[line.tail]} -> {ids[line.head]} [{_attributes(_line_attributes(line, theme))}];")
+        out.append(f"  {ids[line.tail]} -> {ids[line.head]} [{_format_attributes(_list_line_attributes(line, theme))}];")
     return "\n".join(out) + "\n}\n"
 
 
-def _rows(marks: Sequence[Mark]) -> list[list[object]]:
+def _group_rows(marks: Sequence[Mark]) -> list[list[object]]:
     rows: dict[str, list[object]] = {}
     for mark in marks:
         if mark.row:
@@ -138,17 +138,17 @@ def _rows(marks: Sequence[Mark]) -> list[list[object]]:
     return [row for row in rows.values() if len(row) > 1]
 
 
-def _attributes(pairs: Iterable[tuple[str, str]]) -> str:
+def _format_attributes(pairs: Iterable[tuple[str, str]]) -> str:
     return ", ".join(f"{key}={value}" for key, value in pairs)
 
 
-def _graph_attributes(picture: Picture, theme: Theme) -> list[tuple[str, str]]:
+def _list_graph_attributes(picture: Picture, theme: Theme) -> list[tuple[str, str]]:
     pairs = [
         ("charset", '"UTF-8"'),
         ("bgcolor", f'"{theme.ground}"'),
         ("fontname", f'"{FONT}"'),
         ("pad", "0.15"),
-        ("dpi", number(_dpi(picture.marks))),
+        ("dpi", format_points(_choose_dpi(picture.marks))),
     ]
     if picture.placed:
         # Marks come in drawing order: grounds first, and lines end at the borders they touch.
@@ -156,7 +156,7 @@ def _graph_attributes(picture: Picture, theme: Theme) -> list[tuple[str, str]]:
     return [("rankdir", "BT"), ("newrank", "true"), ("outputorder", "edgesfirst"), *picture.options, *pairs]
 
 
-def _dpi(marks: Sequence[Mark]) -> float:
+def _choose_dpi(marks: Sequence[Mark]) -> float:
     """Dots per inch: less where the picture would be too large a bitmap."""
     spots = [(mark.at, mark.width, mark.height) for mark in marks if mark.at is not None]
     side = 1.0
@@ -166,18 +166,18 @@ def _dpi(marks: Sequence[Mark]) -> float:
     return min(float(DPI), DPI * _LARGEST_SIDE_INCHES * 72 / side)
 
 
-def _mark_attributes(mark: Mark, theme: Theme) -> list[tuple[str, str]]:
+def _list_mark_attributes(mark: Mark, theme: Theme) -> list[tuple[str, str]]:
     look = theme.looks[mark.role]
     pairs = [("label", f"<{mark.label.html}>" if mark.label.html else '""'), ("shape", mark.shape)]
-    pairs += [("width", number3(mark.width / 72)), ("height", number3(mark.height / 72))]
+    pairs += [("width", format_inches(mark.width / 72)), ("height", format_inches(mark.height / 72))]
     style = ",".join(part for part in (look.style, "rounded" if mark.rounded else "") if part)
     pairs += [("style", f'"{style}"'), ("color", f'"{look.line}"'), ("fillcolor", f'"{look.fill}"')]
     ink = theme.faint if mark.role in ("text", "slice") else look.ink
-    pairs += [("fontcolor", f'"{ink}"'), ("fontsize", number(mark.font)), ("penwidth", number(look.pen))]
+    pairs += [("fontcolor", f'"{ink}"'), ("fontsize", format_points(mark.font)), ("penwidth", format_points(look.pen))]
     if mark.role == "slice":
         pairs.append(("labelloc", "b"))
     if mark.at is not None:
-        pairs.append(("pos", f'"{number(mark.at[0])},{number(mark.at[1])}"'))
+        pairs.append(("pos", f'"{format_points(mark.at[0])},{format_points(mark.at[1])}"'))
     if mark.group:
         pairs.append(("group", quote(mark.group)))
     if mark.tip:
@@ -185,7 +185,7 @@ def _mark_attributes(mark: Mark, theme: Theme) -> list[tuple[str, str]]:
     return pairs
 
 
-def number3(value: float) -> str:
+def format_inches(value: float) -> str:
     """A length in inches: three decimals, since points are 1/72 of it."""
     return f"{value:.3f}".rstrip("0").rstrip(".")
 
@@ -200,17 +200,17 @@ _LINE_LOOKS = {  # pen in points, size of the arrow head relative to Graphviz's 
 }
 
 
-def arrow_length(role: str) -> float:
+def get_arrow_length(role: str) -> float:
     """How far the tip of an arrow stands before the end of its line, in points."""
     return 10.0 * _LINE_LOOKS[role][1]
 
 
-def _line_attributes(line: Line, theme: Theme) -> list[tuple[str, str]]:
+def _list_line_attributes(line: Line, theme: Theme) -> list[tuple[str, str]]:
     pen, head, style = _LINE_LOOKS[line.role]
     color = theme.recur if line.role in ("recur", "param") else theme.edge if line.role == "flow" else theme.faint
     pairs = [("color", f'"{color}"')]
     if (pen, head) != (1.3, 0.7):
-        pairs += [("penwidth", number(pen)), ("arrowsize", number(head))]
+        pairs += [("penwidth", format_points(pen)), ("arrowsize", format_points(head))]
     if style:
         pairs.append(("style", style))
     if not line.arrow:
@@ -219,20 +219,22 @@ def _line_attributes(line: Line, theme: Theme) -> list[tuple[str, str]]:
         ink = theme.recur if line.role in ("recur", "param") else theme.ink
         pairs += [("label", f"<{line.label.html}>"), ("fontcolor", f'"{ink}"')]
         if line.label_at is not None:
-            pairs.append(("lp", f'"{number(line.label_at[0])},{number(line.label_at[1])}"'))
+            pairs.append(("lp", f'"{format_points(line.label_at[0])},{format_points(line.label_at[1])}"'))
     if line.curve:
-        pairs.append(("pos", f'"{_spline(line)}"'))
+        pairs.append(("pos", f'"{_format_spline(line)}"'))
     return [*pairs, *line.options]
 
 
-def _spline(line: Line) -> str:
+def _format_spline(line: Line) -> str:
     """Graphviz's form of a curve: with an arrow, its tip first and the curve ending where the arrow begins."""
     *points, tip = line.curve
-    texts = [f"{number(x)},{number(y)}" for x, y in points]
+    texts = [f"{format_points(x)},{format_points(y)}" for x, y in points]
     if not line.arrow:
-        return " ".join([*texts, f"{number(tip[0])},{number(tip[1])}"])
+        return " ".join([*texts, f"{format_points(tip[0])},{format_points(tip[1])}"])
     x, y = points[-1]
     length = ((tip[0] - x) ** 2 + (tip[1] - y) ** 2) ** 0.5
-    back = min(arrow_length(line.role) / length, 1.0) if length else 0.0
+    back = min(get_arrow_length(line.role) / length, 1.0) if length else 0.0
     base = (tip[0] + (x - tip[0]) * back, tip[1] + (y - tip[1]) * back)
-    return " ".join([f"e,{number(tip[0])},{number(tip[1])}", *texts, f"{number(base[0])},{number(base[1])}"])
+    return " ".join(
+        [f"e,{format_points(tip[0])},{format_points(tip[1])}", *texts, f"{format_points(base[0])},{format_points(base[1])}"]
+    )

@@ -17,11 +17,11 @@ class RenderError(AutogradSeqError, RuntimeError):
     """The picture stands as DOT text, but no program here could render it."""
 
 
-def one_of(code: str, option: str, got: object, allowed: tuple[str, ...]) -> DrawError:
+def make_option_error(code: str, option: str, got: object, allowed: tuple[str, ...]) -> DrawError:
     """The error for an option outside its list.
 
     Example:
-        >>> print(one_of("P1", "theme", "sepia", ("white", "dark")))
+        >>> print(make_option_error("P1", "theme", "sepia", ("white", "dark")))
         DrawError [P1]: unknown theme: 'sepia'
           expected one of white, dark, got 'sepia'
     """

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from viz.assemble import folded_once
-from viz.circuit import circuit
+from viz.arguments import get_theme, make_scene, read_drawable
+from viz.compose import compose_folded
 from viz.diagram import Diagram
 from viz.dot import to_dot
-from viz.source import read, scene_of, theme_of
+from viz.folded_operations import compose_operations
 
 
 def folded(g: Any, level: str = "variables", theme: str = "white") -> Diagram:
@@ -39,7 +39,7 @@ def folded(g: Any, level: str = "variables", theme: str = "white") -> Diagram:
     Notes:
         Variables are placed here, in time that grows with the square of their number; operations by Graphviz.
     """
-    colors = theme_of(theme)
-    scene = scene_of(read(g), level)
-    picture = folded_once(scene) if level == "variables" else circuit(scene)
+    colors = get_theme(theme)
+    scene = make_scene(read_drawable(g), level)
+    picture = compose_folded(scene) if level == "variables" else compose_operations(scene)
     return Diagram(to_dot(picture, colors))

@@ -61,10 +61,10 @@ def clean(name: str, longest: int = LONGEST) -> str:
     """
     if len(name) > longest:
         name = name[: longest - 1] + "…"
-    return "".join(_visible(character) for character in name)
+    return "".join(_replace_invisible(character) for character in name)
 
 
-def _visible(character: str) -> str:
+def _replace_invisible(character: str) -> str:
     if character.isspace():
         return " "
     category = unicodedata.category(character)
@@ -97,17 +97,17 @@ def quote(text: str) -> str:
     return '"' + '\\"'.join(part.replace("\\", "\\\\") for part in parts) + '"'
 
 
-def ems(text: str) -> float:
+def measure_ems(text: str) -> float:
     """About how wide the text is, in ems of a sans-serif font: enough to size a circle around it.
 
     Example:
-        >>> ems("il") < ems("xx") < ems("MW")
+        >>> measure_ems("il") < measure_ems("xx") < measure_ems("MW")
         True
     """
-    return sum(_width(character) for character in text)
+    return sum(_measure_character(character) for character in text)
 
 
-def _width(character: str) -> float:
+def _measure_character(character: str) -> float:
     if unicodedata.combining(character):
         return 0.0
     if unicodedata.east_asian_width(character) in "WF":
@@ -119,12 +119,12 @@ def _width(character: str) -> float:
     return 0.72 if character.isupper() or character in "+−=×<>" else 0.63
 
 
-def _greek(text: str) -> str:
+def _replace_greek(text: str) -> str:
     text = _ACCENT.sub(lambda m: unicodedata.normalize("NFC", (m[2] or m[3]) + _ACCENTS[m[1]]), text)
     return _COMMAND.sub(lambda m: _GREEK.get(m[1], m[0]), text)
 
 
-def _split(name: str) -> tuple[str, str, str]:
+def _split_name(name: str) -> tuple[str, str, str]:
     """A name as (base, subscript, superscript); a name that is not of this form is all base."""
     match = _NAME.match(name)
     if match is None or not match[1].strip():
@@ -154,27 +154,27 @@ def name_label(name: str, index: str = "") -> Label:
         >>> name_label("a<b").html
         '<I>a&lt;b</I>'
     """
-    base, below, above = _split(_greek(clean(name)))
+    base, below, above = _split_name(_replace_greek(clean(name)))
     index = clean(index)
     html = f"<I>{escape(base)}</I>" if base.strip() else escape(base) or "&nbsp;"
-    shown = ems(base)
+    shown = measure_ems(base)
     scripts = [escape(below)] if below else []
     if index:
-        scripts.append(subscript(index))
+        scripts.append(format_index(index))
     if scripts:
         html += f"<SUB>{','.join(scripts)}</SUB>"
-        shown += 0.75 * ems(",".join(part for part in (below, index) if part))
+        shown += 0.75 * measure_ems(",".join(part for part in (below, index) if part))
     if above:
         html += f"<SUP>{escape(above)}</SUP>"
-        shown += 0.75 * ems(above)
+        shown += 0.75 * measure_ems(above)
     return Label(html, shown)
 
 
-def subscript(text: str) -> str:
+def format_index(text: str) -> str:
     """An index as markup: its letters slanted, its signs and digits upright, as mathematics is set.
 
     Example:
-        >>> subscript("t+1")
+        >>> format_index("t+1")
         '<I>t</I>+1'
     """
     text = clean(text)
@@ -190,16 +190,16 @@ def text_label(text: str) -> Label:
         Label(html='tanh', ems=2.27, lines=1)
     """
     text = clean(text)
-    return Label(escape(text) or "&nbsp;", round(ems(text), 3))
+    return Label(escape(text) or "&nbsp;", round(measure_ems(text), 3))
 
 
-def joined(labels: list[Label], separator: str = ", ") -> Label:
+def join_labels(labels: list[Label], separator: str = ", ") -> Label:
     """Labels in one line."""
-    width = sum(label.ems for label in labels) + ems(separator) * max(len(labels) - 1, 0)
+    width = sum(label.ems for label in labels) + measure_ems(separator) * max(len(labels) - 1, 0)
     return Label(escape(separator).join(label.html for label in labels), width)
 
 
-def stacked(labels: list[Label]) -> Label:
+def stack_labels(labels: list[Label]) -> Label:
     """Labels one above the other, the first on top."""
     rows = [label for label in labels if label.html]
     return Label("<BR/>".join(label.html for label in rows), max((label.ems for label in rows), default=0.0), len(rows))
@@ -217,6 +217,6 @@ def delay_label(axes: list[tuple[str, int]], named: bool) -> Label:
     parts = []
     for axis, delay in axes:
         power = f"−{delay}" if delay > 0 else f"+{-delay}"
-        below = f"<SUB>{subscript(axis)}</SUB>" if named else ""
-        parts.append(Label(f"<I>z</I>{below}<SUP>{power}</SUP>", 0.6 + 0.75 * ems(power + (axis if named else ""))))
-    return joined(parts, " ")
+        below = f"<SUB>{format_index(axis)}</SUB>" if named else ""
+        parts.append(Label(f"<I>z</I>{below}<SUP>{power}</SUP>", 0.6 + 0.75 * measure_ems(power + (axis if named else ""))))
+    return join_labels(parts, " ")

@@ -34,14 +34,14 @@ class Places:
     bends: dict[Edge, tuple[tuple[int, float], ...]]
 
 
-def rows_of(keys: Sequence[Key], edges: Sequence[Edge]) -> dict[Key, int]:
+def assign_rows(keys: Sequence[Key], edges: Sequence[Edge]) -> dict[Key, int]:
     """A row for each node, every edge leading upwards; a source stands right below its first reader.
 
     Raises:
         ValueError: the edges close a cycle.
 
     Example:
-        >>> rows_of("xlyL", [("x", "y"), ("y", "L"), ("l", "L")])
+        >>> assign_rows("xlyL", [("x", "y"), ("y", "L"), ("l", "L")])
         {'x': 0, 'l': 1, 'y': 1, 'L': 2}
     """
     heads: dict[Key, list[Key]] = {key: [] for key in keys}
@@ -67,7 +67,7 @@ def rows_of(keys: Sequence[Key], edges: Sequence[Edge]) -> dict[Key, int]:
     return row
 
 
-def layered(widths: Mapping[Key, float], edges: Sequence[Edge], heavy: Sequence[Edge] = (), gap: float = 20.0) -> Places:
+def lay_out_rows(widths: Mapping[Key, float], edges: Sequence[Edge], heavy: Sequence[Edge] = (), gap: float = 20.0) -> Places:
     """Lay out an acyclic graph in rows.
 
     Args:
@@ -83,7 +83,7 @@ def layered(widths: Mapping[Key, float], edges: Sequence[Edge], heavy: Sequence[
         ValueError: the edges close a cycle.
 
     Example:
-        >>> places = layered({"x": 40, "s": 40, "y": 40}, [("x", "s"), ("s", "y")])
+        >>> places = lay_out_rows({"x": 40, "s": 40, "y": 40}, [("x", "s"), ("s", "y")])
         >>> places.row, places.x
         ({'x': 0, 's': 1, 'y': 2}, {'x': 0.0, 's': 0.0, 'y': 0.0})
 
@@ -91,22 +91,22 @@ def layered(widths: Mapping[Key, float], edges: Sequence[Edge], heavy: Sequence[
         About the number of rows' edges times a constant number of sweeps.
     """
     edges = [edge for edge in dict.fromkeys(edges) if edge[0] != edge[1]]
-    row = rows_of(list(widths), edges)
-    links, chains = _with_bends(edges, row)
+    row = assign_rows(list(widths), edges)
+    links, chains = _add_bends(edges, row)
     wide = dict(widths) | {bend: _BEND_WIDTH for chain in chains.values() for bend in chain}
     where = dict(row) | {bend: bend[2] for chain in chains.values() for bend in chain}
     rows: list[list[Key]] = [[] for _ in range(max(row.values(), default=-1) + 1)]
     for key, level in where.items():
         rows[level].append(key)
-    rows = _untangled(rows, links)
-    x = _along(rows, links, wide, set(heavy), gap)
+    rows = _untangle(rows, links)
+    x = _place_along_rows(rows, links, wide, set(heavy), gap)
     zero = x[heavy[0][0]] if heavy else min(x.values(), default=0.0)
     x = {key: round(value - zero, 1) + 0.0 for key, value in x.items()}
     bends = {edge: tuple((bend[2], x[bend]) for bend in chain) for edge, chain in chains.items() if chain}
     return Places(row, {key: x[key] for key in widths}, bends)
 
 
-def _with_bends(edges: Sequence[Edge], row: Mapping[Key, int]) -> tuple[list[Edge], dict[Edge, list[tuple]]]:
+def _add_bends(edges: Sequence[Edge], row: Mapping[Key, int]) -> tuple[list[Edge], dict[Edge, list[tuple]]]:
     """Edges cut into links between neighbouring rows, and for each edge the bends put in between."""
     links: list[Edge] = []
     chains: dict[Edge, list[tuple]] = {}
@@ -122,7 +122,7 @@ def _with_bends(edges: Sequence[Edge], row: Mapping[Key, int]) -> tuple[list[Edg
     return links, chains
 
 
-def _neighbours(links: Iterable[Edge]) -> tuple[dict[Key, list[Key]], dict[Key, list[Key]]]:
+def _list_neighbours(links: Iterable[Edge]) -> tuple[dict[Key, list[Key]], dict[Key, list[Key]]]:
     below: dict[Key, list[Key]] = {}
     above: dict[Key, list[Key]] = {}
     for tail, head in links:
@@ -131,10 +131,10 @@ def _neighbours(links: Iterable[Edge]) -> tuple[dict[Key, list[Key]], dict[Key, 
     return below, above
 
 
-def _untangled(rows: list[list[Key]], links: Sequence[Edge]) -> list[list[Key]]:
+def _untangle(rows: list[list[Key]], links: Sequence[Edge]) -> list[list[Key]]:
     """The rows reordered to cross few links: sweeps of barycentres up and down, the best order kept."""
-    below, above = _neighbours(links)
-    best, fewest = rows, _crossings(rows, below)
+    below, above = _list_neighbours(links)
+    best, fewest = rows, _count_crossings(rows, below)
     current = [list(row) for row in rows]
     for sweep in range(_SWEEPS):
         if not fewest:
@@ -145,7 +145,7 @@ def _untangled(rows: list[list[Key]], links: Sequence[Edge]) -> list[list[Key]]:
             fixed = current[level - 1] if upwards else current[level + 1]
             _sort_by_barycentre(current[level], fixed, below if upwards else above)
         _swap_neighbours(current, below, above)
-        crossed = _crossings(current, below)
+        crossed = _count_crossings(current, below)
         if crossed < fewest:
             best, fewest = [list(row) for row in current], crossed
     return best
@@ -178,7 +178,7 @@ def _swap_neighbours(rows: list[list[Key]], below: Mapping[Key, list[Key]], abov
                 row[i], row[i + 1] = right, left
 
 
-def _crossings(rows: Sequence[Sequence[Key]], below: Mapping[Key, list[Key]]) -> int:
+def _count_crossings(rows: Sequence[Sequence[Key]], below: Mapping[Key, list[Key]]) -> int:
     """How many pairs of links cross: inversions, counted row by row."""
     total = 0
     for lower, upper in itertools.pairwise(rows):
@@ -192,11 +192,11 @@ def _crossings(rows: Sequence[Sequence[Key]], below: Mapping[Key, list[Key]]) ->
     return total
 
 
-def _along(
+def _place_along_rows(
     rows: Sequence[Sequence[Key]], links: Sequence[Edge], wide: Mapping[Key, float], heavy: set[Edge], gap: float
 ) -> dict[Key, float]:
     """A place along its row for each node: columns first, then each column drawn to what it is linked to."""
-    column = _columns(rows, links, heavy)
+    column = _find_columns(rows, links, heavy)
     least: dict[tuple[Key, Key], float] = {}
     for row in rows:
         for left, right in itertools.pairwise(row):
@@ -207,11 +207,11 @@ def _along(
     for (left, right), distance in least.items():
         lefts.setdefault(right, []).append((left, distance))
         rights.setdefault(left, []).append((right, distance))
-    order = _left_to_right(list(dict.fromkeys(column[key] for row in rows for key in row)), lefts, rights)
+    order = _sort_left_to_right(list(dict.fromkeys(column[key] for row in rows for key in row)), lefts, rights)
     x: dict[Key, float] = {}
     for key in order:
         x[key] = max((x[left] + distance for left, distance in lefts.get(key, ())), default=0.0)
-    pulls = _pulls(links, column, heavy)
+    pulls = _list_pulls(links, column, heavy)
     # What reads nothing and stands at the end of its rows gives way: it must not hold back what has a place to take.
     reads = {column[head] for tail, head in links if column[tail] != column[head]}
     gives_way = {key for key in order if key not in reads and not (rights.get(key) and lefts.get(key))}
@@ -233,7 +233,7 @@ def _along(
     return {key: x[column[key]] for row in rows for key in row}
 
 
-def _pulls(links: Sequence[Edge], column: Mapping[Key, Key], heavy: set[Edge]) -> dict[Key, list[tuple[Key, float]]]:
+def _list_pulls(links: Sequence[Edge], column: Mapping[Key, Key], heavy: set[Edge]) -> dict[Key, list[tuple[Key, float]]]:
     """What each column is drawn to: (column, weight).
 
     A column stands over the middle of what it reads; one that reads nothing, under the middle of its readers.
@@ -251,7 +251,7 @@ def _pulls(links: Sequence[Edge], column: Mapping[Key, Key], heavy: set[Edge]) -
     return pulls
 
 
-def spread(wishes: Sequence[tuple[float, float]]) -> list[float]:
+def spread_out(wishes: Sequence[tuple[float, float]]) -> list[float]:
     """Places along a line, in the order given, that do not overlap and stray from the wishes as little as can be.
 
     Args:
@@ -261,7 +261,7 @@ def spread(wishes: Sequence[tuple[float, float]]) -> list[float]:
         The centres; what would overlap is packed side by side around its common wish (pool adjacent violators).
 
     Example:
-        >>> spread([(0.0, 40.0), (0.0, 40.0), (100.0, 10.0)])
+        >>> spread_out([(0.0, 40.0), (0.0, 40.0), (100.0, 10.0)])
         [-20.0, 20.0, 100.0]
     """
     packs: list[tuple[float, float, int, float]] = []  # sum of wishes for the first centre, offset of the last, size, width
@@ -282,9 +282,9 @@ def spread(wishes: Sequence[tuple[float, float]]) -> list[float]:
     return [start + offset for start, offset in zip(starts, offsets, strict=True)]
 
 
-def _columns(rows: Sequence[Sequence[Key]], links: Sequence[Edge], heavy: set[Edge]) -> dict[Key, Key]:
+def _find_columns(rows: Sequence[Sequence[Key]], links: Sequence[Edge], heavy: set[Edge]) -> dict[Key, Key]:
     """For each node the lowest of its column: heavy and one-to-one links are vertical, where they do not cross."""
-    below, above = _neighbours(links)
+    below, above = _list_neighbours(links)
     place = {key: (level, i) for level, row in enumerate(rows) for i, key in enumerate(row)}
     column = {key: key for row in rows for key in row}
     taken: dict[int, list[tuple[int, int]]] = {}
@@ -302,7 +302,7 @@ def _columns(rows: Sequence[Sequence[Key]], links: Sequence[Edge], heavy: set[Ed
     return column
 
 
-def _left_to_right(
+def _sort_left_to_right(
     keys: Sequence[Key], lefts: Mapping[Key, list[tuple[Key, float]]], rights: Mapping[Key, list[tuple[Key, float]]]
 ) -> list[Key]:
     """Columns in an order in which each comes after all to its left; columns do not cross, so there is one."""

@@ -6,8 +6,17 @@ import numpy as np
 
 from autograd_seq.node import Node
 from viz.label import EMPTY, Label, text_label
-from viz.reading import Reading, is_leaf, symbol
-from viz.roles import leading, losses, parameters, role, start_labels, tip, total_label, totals
+from viz.reading import Reading, get_symbol, is_leaf
+from viz.roles import (
+    find_leading,
+    find_losses,
+    find_parameters,
+    find_totals,
+    get_role,
+    list_start_labels,
+    make_tip,
+    make_total_label,
+)
 from viz.scene import Arrow, Item, Scene
 
 # Above this many numbers a value is its shape.
@@ -16,7 +25,7 @@ _NUMBERS_SHOWN = 3
 _WIDE = 1.2
 
 
-def operations(reading: Reading) -> Scene:
+def make_operations_scene(reading: Reading) -> Scene:
     """The scene of all operations of a graph.
 
     Args:
@@ -29,27 +38,27 @@ def operations(reading: Reading) -> Scene:
         >>> import autograd_seq as ag
         >>> from viz.reading import read_graph
         >>> a, b = ag.tensor(2.0, name="a"), ag.tensor(-3.0, name="b")
-        >>> scene = operations(read_graph([(a * b).named("c")], []))
+        >>> scene = make_operations_scene(read_graph([(a * b).named("c")], []))
         >>> [(item.name, item.title.html) for item in scene.items]
         [('a', ''), ('b', ''), ('c', '×')]
     """
-    params = parameters(reading)
-    lost = losses(reading)
-    sums = totals(reading, lost)
+    params = find_parameters(reading)
+    lost = find_losses(reading)
+    sums = find_totals(reading, lost)
     parts = {total.part: total for total in sums}
-    hidden = {node for total in sums for node in total.hidden} | _inner(reading, params)
-    reaches = leading(reading, lost | set(parts))
+    hidden = {node for total in sums for node in total.hidden} | _find_inner_params(reading, params)
+    reaches = find_leading(reading, lost | set(parts))
     keys = {vertex: i for i, vertex in enumerate(v for v in reading.vertices if v not in hidden)}
     wholes = {total.whole: total for total in sums}
     scene = Scene(axes=reading.axes)
     for vertex, key in keys.items():
-        kind = role(vertex, reading, lost | set(parts), params, reaches)
-        item = _item(vertex, key, kind, reading)
+        kind = get_role(vertex, reading, lost | set(parts), params, reaches)
+        item = _make_operation_item(vertex, key, kind, reading)
         if vertex in parts and not item.name:
-            item = _named(item, reading.names[parts[vertex].whole] or "L")
+            item = _rename_item(item, reading.names[parts[vertex].whole] or "L")
         if vertex in wholes:
             name = reading.names[vertex] or "L"
-            label = total_label(wholes[vertex], name, reading.names[wholes[vertex].part] or name)
+            label = make_total_label(wholes[vertex], name, reading.names[wholes[vertex].part] or name)
             item = Item(key, "", kind, (), label, boxed=True, tip=item.tip)
         scene.items.append(item)
         if vertex in params:
@@ -64,7 +73,7 @@ def operations(reading: Reading) -> Scene:
     return scene
 
 
-def _inner(reading: Reading, params: set[Node]) -> set[Node]:
+def _find_inner_params(reading: Reading, params: set[Node]) -> set[Node]:
     """The parameters that only other parameters read."""
     readers = reading.readers()
     starts = {node for rows in reading.starts.values() for *_, node in rows}
@@ -75,31 +84,31 @@ def _inner(reading: Reading, params: set[Node]) -> set[Node]:
     }  # fmt: skip
 
 
-def _item(vertex: Node, key: int, kind: str, reading: Reading) -> Item:
-    name, sign = reading.names[vertex], symbol(vertex)
+def _make_operation_item(vertex: Node, key: int, kind: str, reading: Reading) -> Item:
+    name, sign = reading.names[vertex], get_symbol(vertex)
     over = tuple(axis for axis in reading.axes if axis in {a.name for a in vertex.axes})
-    starts = start_labels(reading, vertex)
-    note = _value(vertex)
+    starts = list_start_labels(reading, vertex)
+    note = _label_value(vertex)
     if kind == "param":
-        return Item(key, name or _formula(vertex, reading), kind, over, note=note, tip=tip(vertex, name))
+        return Item(key, name or _write_formula(vertex, reading), kind, over, note=note, tip=make_tip(vertex, name))
     title: Label = text_label(sign) if sign else EMPTY
     if not sign and not name:
         title = text_label(vertex.op.written(vertex.attrs)) if not note.html else EMPTY
     boxed = bool(note.html) or (not is_leaf(vertex) and (bool(name) or title.ems > _WIDE))
-    return Item(key, name, kind, over, title, boxed=boxed, starts=starts, note=note, tip=tip(vertex, name))
+    return Item(key, name, kind, over, title, boxed=boxed, starts=starts, note=note, tip=make_tip(vertex, name))
 
 
-def _named(item: Item, name: str) -> Item:
+def _rename_item(item: Item, name: str) -> Item:
     return Item(item.key, name, item.role, item.over, item.title, True, item.starts, item.note, item.tip)
 
 
-def _formula(vertex: Node, reading: Reading) -> str:
+def _write_formula(vertex: Node, reading: Reading) -> str:
     """A short name for what is computed from parameters: `tanh(W)`."""
     inner = ", ".join(reading.names[read.vertex] or "…" for read in reading.reads[vertex])
-    return f"{symbol(vertex)}({inner})"
+    return f"{get_symbol(vertex)}({inner})"
 
 
-def _value(vertex: Node) -> Label:
+def _label_value(vertex: Node) -> Label:
     """The value that a node carries, if it does: numbers if they are few, else the shape."""
     if vertex.value is None:
         return EMPTY

@@ -16,10 +16,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from viz.errors import DrawError, one_of
-from viz.render import format_of, write_file
-from viz.style import THEMES, Theme
-from viz.style import theme as theme_of
+from viz.errors import DrawError, make_option_error
+from viz.render import get_format, write_file
+from viz.style import THEMES, Theme, find_theme
 
 _FORMATS = ("png", "svg", "pdf")
 _INCHES = (8.0, 3.6)
@@ -49,9 +48,9 @@ class Plot:
         Raises:
             DrawError: the suffix is none of these, or the directory does not exist.
         """
-        form = format_of(path)
+        form = get_format(path)
         if form not in _FORMATS:
-            raise one_of("P121", "format of a plot", form, _FORMATS)
+            raise make_option_error("P121", "format of a plot", form, _FORMATS)
         return write_file(path, self._bytes(form))
 
     def _bytes(self, form: str) -> bytes:
@@ -90,14 +89,14 @@ def forecast(
         >>> len(plot.figure.axes[0].lines)
         3
     """
-    colors = _theme(theme)
+    colors = _get_theme(theme)
     x, seen, guess = (np.asarray(values, dtype=float) for values in (years, actual, predicted))
     if not (x.ndim == 1 and x.shape == seen.shape == guess.shape):
         raise DrawError(
             "P301", "years, actual and predicted are not of one length", expected="three rows of one length",
             got=f"{x.shape}, {seen.shape} and {guess.shape}",
         )  # fmt: skip
-    figure, axes = _figure(colors, title)
+    figure, axes = _make_figure(colors, title)
     axes.plot(x, seen, color=colors.looks["state"].line, linewidth=1.6, label="observed")
     axes.plot(x, guess, color=colors.recur, linewidth=1.6, linestyle=(0, (5, 2)), label="forecast")
     if split is not None:
@@ -134,11 +133,11 @@ def loss_curve(
         >>> loss_curve([3.0, 2.0, 1.5]).figure.axes[0].get_ylabel()
         'loss'
     """
-    colors = _theme(theme)
+    colors = _get_theme(theme)
     values = np.asarray(losses, dtype=float)
     if values.ndim != 1:
         raise DrawError("P302", "losses is not one row of numbers", expected="shape (N,)", got=str(values.shape))
-    figure, axes = _figure(colors, title)
+    figure, axes = _make_figure(colors, title)
     mark = "o" if len(values) < 3 else ""
     axes.plot(np.arange(len(values)), values, color=colors.looks["loss"].line, linewidth=1.6, marker=mark)
     if log and np.nanmax(values, initial=0.0) > 0:
@@ -148,14 +147,14 @@ def loss_curve(
     return Plot(figure)
 
 
-def _theme(name: str) -> Theme:
-    found = theme_of(name)
+def _get_theme(name: str) -> Theme:
+    found = find_theme(name)
     if found is None:
-        raise one_of("P122", "theme", name, THEMES)
+        raise make_option_error("P122", "theme", name, THEMES)
     return found
 
 
-def _figure(colors: Theme, title: str) -> tuple[Figure, Axes]:
+def _make_figure(colors: Theme, title: str) -> tuple[Figure, Axes]:
     """A figure with one pair of axes: no box, a faint grid."""
     figure = Figure(figsize=_INCHES, dpi=150, layout="constrained", facecolor=colors.ground)
     FigureCanvasAgg(figure)

@@ -72,7 +72,7 @@ def is_state(vertex: Node) -> bool:
     return vertex.op.name == "state"
 
 
-def equation(vertex: Node) -> Node:
+def get_equation(vertex: Node) -> Node:
     """The operation behind a vertex: of a state, the one that defines it."""
     if not is_state(vertex):
         return vertex
@@ -87,26 +87,26 @@ def _stands_alone(node: Node) -> bool:
     return node.name is not None or node.op.name in ("shift", "state", "constant") or node.op.name in _LEAVES
 
 
-def operands(vertex: Node) -> tuple[Node, ...]:
+def get_operands(vertex: Node) -> tuple[Node, ...]:
     """What the operation behind a vertex reads: of a rewritten one, what the user wrote."""
-    node = equation(vertex)
+    node = get_equation(vertex)
     if node is vertex and is_state(vertex):
         return vertex.inputs[:1]
     return node.inputs[1:] if node.op.name == "rewritten" else node.inputs
 
 
-def symbol(vertex: Node) -> str:
+def get_symbol(vertex: Node) -> str:
     """The sign of the operation behind a vertex: ×, tanh, NLL; "" for leaves and for states that only carry."""
-    node = equation(vertex)
+    node = get_equation(vertex)
     if is_leaf(node) or node.op.name == "shift" or (node is vertex and is_state(vertex)):
         return ""
     if node.op.name == "rewritten":
         form = str(node.attrs["form"])
         return _WORDS.get(form, form)
-    return _with_numbers(node)
+    return _add_numbers(node)
 
 
-def _with_numbers(node: Node) -> str:
+def _add_numbers(node: Node) -> str:
     """An operation's sign with the numbers among its operands, which are not worth a node each: `2 ⊙`, `+ 1`."""
     sign = node.op.symbol
     if sign == "⊙" and all(x.shape == () for x in node.inputs):
@@ -127,7 +127,7 @@ def _is_number(node: Node) -> bool:
 
 def is_loss_form(vertex: Node) -> bool:
     """Whether a vertex compares a prediction with a target."""
-    node = equation(vertex)
+    node = get_equation(vertex)
     return node.op.name == "rewritten" and node.attrs["form"] in _LOSSES
 
 
@@ -153,8 +153,8 @@ def read_graph(outputs: Sequence[Node], axes: Iterable[str] | None = None) -> Re
     Notes:
         Linear in the size of the graph.
     """
-    shown = _shown(outputs)
-    reading = Reading(axes=tuple(axes) if axes is not None else _axes(outputs))
+    shown = _find_shown(outputs)
+    reading = Reading(axes=tuple(axes) if axes is not None else _list_axes(outputs))
     seen: set[Node] = set()
     reading.outputs = dict.fromkeys(_resolve(node, shown).vertex for node in outputs)
     stack: list[tuple[Node, bool]] = [(vertex, False) for vertex in reversed(reading.outputs)]
@@ -166,20 +166,20 @@ def read_graph(outputs: Sequence[Node], axes: Iterable[str] | None = None) -> Re
         if vertex in seen:
             continue
         seen.add(vertex)
-        found = [_resolve(node, shown) for node in operands(vertex)]
+        found = [_resolve(node, shown) for node in get_operands(vertex)]
         if vertex.op.name == "shift":  # one that the user gave a name: a variable that reads another step
-            found = [_delayed(found[0], vertex.attrs["axis"].name, vertex.attrs["by"])]
+            found = [_delay(found[0], vertex.attrs["axis"].name, vertex.attrs["by"])]
         if vertex.op.name in _WINDOWS:
-            found = [_delayed(found[0], vertex.attrs["axis"].name, by) for by in _reach(vertex)]
+            found = [_delay(found[0], vertex.attrs["axis"].name, by) for by in _list_delays(vertex)]
         loud = [read for read in found if not _is_silent(read.vertex)]
         reads = tuple({(id(read.vertex), read.shifts): read for read in loud}.values())
         reading.reads[vertex] = reads
-        reading.starts[vertex] = _starts(vertex, shown)
+        reading.starts[vertex] = _list_starts(vertex, shown)
         stack.append((vertex, True))
         ahead = [read.vertex for read in reads] + [node for *_, node in reading.starts[vertex]]
         # What is read from another step comes last, so that the order is that of one step wherever there is one.
         stack += [(node, False) for node in reversed(ahead) if node not in seen]
-    reading.names = short_names({vertex: vertex.name or "" for vertex in reading.vertices})
+    reading.names = shorten_names({vertex: vertex.name or "" for vertex in reading.vertices})
     return reading
 
 
@@ -191,22 +191,22 @@ class _Shown:
     kept: set[Node] = field(default_factory=set)
 
 
-def _shown(outputs: Sequence[Node]) -> _Shown:
+def _find_shown(outputs: Sequence[Node]) -> _Shown:
     """Whoever reads the equation of a state reads the state; an unnamed state that no cycle needs only holds rows."""
     shown = _Shown()
-    nodes = list(_below(outputs))
+    nodes = list(_list_below(outputs))
     number = {node: i for i, node in enumerate(nodes)}
     reads = [(i, number[x]) for i, node in enumerate(nodes) for x in (node.inputs[:1] if is_state(node) else node.inputs)]
     loops = {i for i, x in reads if i == x}
     cyclic = {i for part in components(len(nodes), reads) if len(part) > 1 or part[0] in loops for i in part}
     shown.kept = {node for i, node in enumerate(nodes) if is_state(node) and (node.name is not None or i in cyclic)}
     for node in nodes:
-        if node in shown.kept and equation(node) is not node:
-            shown.owner.setdefault(equation(node), node)
+        if node in shown.kept and get_equation(node) is not node:
+            shown.owner.setdefault(get_equation(node), node)
     return shown
 
 
-def _below(roots: Sequence[Node]) -> dict[Node, None]:
+def _list_below(roots: Sequence[Node]) -> dict[Node, None]:
     """Everything that the roots read, in the order in which it is found."""
     seen: dict[Node, None] = {}
     ahead = list(roots)
@@ -234,23 +234,23 @@ def _resolve(node: Node, shown: _Shown) -> Read:
     return Read(node, tuple((axis, by) for axis, by in shifts.items() if by))
 
 
-def _reach(window: Node) -> list[int]:
+def _list_delays(window: Node) -> list[int]:
     """How many steps earlier a window reads, or what adds windows up later; of many the last two and the first."""
     size, step = window.attrs["size"], window.attrs["every"] * _WINDOWS[window.op.name]
     every = [step * k for k in range(size)]
     return every if size <= _STEPS_SHOWN else [*every[:2], every[-1]]
 
 
-def _delayed(read: Read, axis: str, by: int) -> Read:
+def _delay(read: Read, axis: str, by: int) -> Read:
     """A read of so many steps earlier."""
     shifts = dict(read.shifts)
     shifts[axis] = shifts.get(axis, 0) + by
     return Read(read.vertex, tuple((name, by) for name, by in shifts.items() if by))
 
 
-def _axes(outputs: Sequence[Node]) -> tuple[str, ...]:
+def _list_axes(outputs: Sequence[Node]) -> tuple[str, ...]:
     order = {"input": 0, "state": 1}
-    nodes = list(_below(outputs))
+    nodes = list(_list_below(outputs))
     nodes.reverse()
     nodes.sort(key=lambda node: order.get(node.op.name, 2))
     return tuple(dict.fromkeys(axis.name for node in nodes for axis in node.axes))
@@ -261,7 +261,7 @@ def _is_silent(node: Node) -> bool:
     return node.name is None and node.op.name in ("constant", "size")
 
 
-def _starts(vertex: Node, shown: _Shown) -> tuple[tuple[str, int, Node], ...]:
+def _list_starts(vertex: Node, shown: _Shown) -> tuple[tuple[str, int, Node], ...]:
     """The boundary rows of a state that are no plain numbers; offsets count from the first step, or behind the last."""
     if not is_state(vertex):
         return ()
@@ -275,11 +275,11 @@ def _starts(vertex: Node, shown: _Shown) -> tuple[tuple[str, int, Node], ...]:
     return tuple(out)
 
 
-def short_names(full: Mapping[Node, str]) -> dict[Node, str]:
+def shorten_names(full: Mapping[Node, str]) -> dict[Node, str]:
     """Names without the scopes that tell nothing: the shortest ends, cut at `/`, that are still different.
 
     Example:
-        >>> short_names({1: "net/h", 2: "net/x", 3: "a/W", 4: "b/W"})
+        >>> shorten_names({1: "net/h", 2: "net/x", 3: "a/W", 4: "b/W"})
         {1: 'h', 2: 'x', 3: 'a/W', 4: 'b/W'}
     """
     count: dict[str, set[str]] = {}

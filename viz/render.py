@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 from viz import worker
-from viz.errors import DrawError, RenderError, TooLargeError, one_of
+from viz.errors import DrawError, RenderError, TooLargeError, make_option_error
 
 FORMATS = ("png", "svg", "pdf", "dot")
 SECONDS = 60.0
@@ -22,19 +22,19 @@ LARGEST_TEXT = 20_000_000
 _SMALLER = 'draw less: level="variables" instead of "ops", a smaller t=, params="hide", or save the .dot text'
 
 
-def format_of(path: str | os.PathLike[str]) -> str:
+def get_format(path: str | os.PathLike[str]) -> str:
     """The format that a path's suffix asks for.
 
     Raises:
         DrawError: the suffix is none of png, svg, pdf, dot.
 
     Example:
-        >>> format_of("net.PNG")
+        >>> get_format("net.PNG")
         'png'
     """
     suffix = Path(path).suffix.lower().removeprefix(".")
     if suffix not in FORMATS:
-        error = one_of("P101", "picture format", suffix or "no suffix", FORMATS)
+        error = make_option_error("P101", "picture format", suffix or "no suffix", FORMATS)
         raise DrawError(error.code, error.what, expected=error.expected, got=f"{os.fspath(path)!r:.80}",
                         fix='end the path with one of them: .save("net.png")')  # fmt: skip
     return suffix
@@ -69,21 +69,21 @@ def render(text: str, form: str, seconds: float = SECONDS) -> bytes:
             "P102", "the picture is too large to render", expected=f"at most {LARGEST_TEXT:,} characters of DOT",
             got=f"{len(text):,}", fix=_SMALLER,
         )  # fmt: skip
-    status, data, said = _in_child(text, form, seconds)
+    status, data, said = _run_child(text, form, seconds)
     if status == worker.NO_RENDERER:
         raise RenderError(
             "P103", f"no program here can render {form}", expected="pygraphviz, or a dot program on the PATH",
-            got=_last_line(said), fix=["pip install pygraphviz", 'or save the text: .save("picture.dot")'],
+            got=_get_last_line(said), fix=["pip install pygraphviz", 'or save the text: .save("picture.dot")'],
         )  # fmt: skip
     if status or not data:
         raise RenderError(
-            "P104", f"Graphviz could not render the picture as {form}", got=_last_line(said) or f"exit status {status}",
+            "P104", f"Graphviz could not render the picture as {form}", got=_get_last_line(said) or f"exit status {status}",
             fix='the text itself is there: .save("picture.dot")',
         )  # fmt: skip
     return data
 
 
-def _in_child(text: str, form: str, seconds: float) -> tuple[int, bytes, str]:
+def _run_child(text: str, form: str, seconds: float) -> tuple[int, bytes, str]:
     """Run the worker; on time-out nothing of it stays behind, a dot program that it started included."""
     # -P keeps the working directory off the child's path, so that a file pygraphviz.py there is not run; what this
     # process can import beyond the installed packages, the child can too.
@@ -113,7 +113,7 @@ def _stop(child: subprocess.Popen[bytes]) -> None:
         child.kill()
 
 
-def _last_line(said: str) -> str:
+def _get_last_line(said: str) -> str:
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     return lines[-1][:300] if lines else ""
 
@@ -144,7 +144,7 @@ def write_file(path: str | os.PathLike[str], data: bytes) -> Path:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, _mode(target))
+        os.chmod(temporary, _get_mode(target))
         os.replace(temporary, target)
     except BaseException:
         os.unlink(temporary)
@@ -152,7 +152,7 @@ def write_file(path: str | os.PathLike[str], data: bytes) -> Path:
     return target
 
 
-def _mode(target: Path) -> int:
+def _get_mode(target: Path) -> int:
     """What a plain open() would have given the file: its old permissions, or those the umask leaves."""
     if target.exists():
         return target.stat().st_mode & 0o777

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from autograd_seq.node import Node
-from viz.label import Label, name_label, subscript
-from viz.reading import Reading, equation, is_loss_form, is_state
+from viz.label import Label, format_index, name_label
+from viz.reading import Reading, get_equation, is_loss_form, is_state
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Total:
     hidden: tuple[Node, ...] = ()
 
 
-def parameters(reading: Reading) -> set[Node]:
+def find_parameters(reading: Reading) -> set[Node]:
     """The vertices that are parameters, or computed from nothing else; what has a value already is neither."""
     found: set[Node] = set()
     for vertex in reading.vertices:
@@ -40,7 +40,7 @@ def parameters(reading: Reading) -> set[Node]:
     return found - {vertex for vertex in reading.outputs if vertex.op.name != "param"}
 
 
-def losses(reading: Reading) -> set[Node]:
+def find_losses(reading: Reading) -> set[Node]:
     """The static scalars that the graph is for, and those computed over whole sequences on the way to them."""
     readers = reading.readers()
     found: set[Node] = set()
@@ -48,10 +48,10 @@ def losses(reading: Reading) -> set[Node]:
         scalar = vertex.shape == () and not vertex.axes and vertex.dtype is float and vertex.op.name not in ("input", "param")
         if scalar and bool(reading.axes) and (vertex in reading.outputs or any(r in found for r in readers[vertex])):
             found.add(vertex)
-    return found - parameters(reading)
+    return found - find_parameters(reading)
 
 
-def totals(reading: Reading, named_losses: set[Node]) -> list[Total]:
+def find_totals(reading: Reading, named_losses: set[Node]) -> list[Total]:
     """The losses that are a sum or a mean over all axes of one value a step."""
     out = []
     for vertex in reading.vertices:
@@ -73,7 +73,7 @@ def totals(reading: Reading, named_losses: set[Node]) -> list[Total]:
     return out
 
 
-def role(vertex: Node, reading: Reading, lost: set[Node], params: set[Node], reaches: set[Node]) -> str:
+def get_role(vertex: Node, reading: Reading, lost: set[Node], params: set[Node], reaches: set[Node]) -> str:
     """The role of a vertex.
 
     Args:
@@ -97,7 +97,7 @@ def role(vertex: Node, reading: Reading, lost: set[Node], params: set[Node], rea
     return "output" if vertex.name is not None or vertex in reading.outputs else "op"
 
 
-def leading(reading: Reading, lost: set[Node]) -> set[Node]:
+def find_leading(reading: Reading, lost: set[Node]) -> set[Node]:
     """The vertices that lead to something else than a loss: a label does not, whatever its kind of number.
 
     A target that is only compared (the second operand of a loss) leads nowhere either.
@@ -125,13 +125,13 @@ def leading(reading: Reading, lost: set[Node]) -> set[Node]:
     return found
 
 
-def start_labels(reading: Reading, vertex: Node) -> tuple[tuple[int, Label], ...]:
+def list_start_labels(reading: Reading, vertex: Node) -> tuple[tuple[int, Label], ...]:
     """What the rows outside a state's sequence are set to, where that has a name: (offset, name)."""
     rows = [(offset, reading.names[node]) for _, offset, node in reading.starts[vertex]]
     return tuple((offset, name_label(name)) for offset, name in rows if name)
 
 
-def total_label(total: Total, name: str, part: str) -> Label:
+def make_total_label(total: Total, name: str, part: str) -> Label:
     """The text of a sum: `L = Σ_t L_t`.
 
     Args:
@@ -141,14 +141,14 @@ def total_label(total: Total, name: str, part: str) -> Label:
     index = ",".join(total.axes)
     left, right = name_label(name), name_label(part, index)
     sign = "mean" if total.mean else "∑"
-    html = f"{left.html} = {sign}<SUB>{subscript(index)}</SUB> {right.html}"
+    html = f"{left.html} = {sign}<SUB>{format_index(index)}</SUB> {right.html}"
     return Label(html, left.ems + right.ems + (3.4 if total.mean else 1.8) + 0.5 * len(index) + 1.4)
 
 
-def tip(vertex: Node, name: str) -> str:
+def make_tip(vertex: Node, name: str) -> str:
     """What the pointer shows: `s[t]: float[8] = tanh(…)`."""
     over = f"[{', '.join(axis.name for axis in vertex.axes)}]" if vertex.axes else ""
     shape = list(vertex.shape) if vertex.shape else ""
-    node = equation(vertex)
+    node = get_equation(vertex)
     made = node.op.written(node.attrs)
     return f"{name or made}{over}: {vertex.dtype.__name__}{shape}" + (f" = {made}(…)" if name and made != name else "")

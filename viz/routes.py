@@ -39,13 +39,13 @@ class Body:
         return Body((self.at[0] + dx, self.at[1]), self.width, self.height, self.round)
 
 
-def border(body: Body, toward: Point) -> Point:
+def find_border(body: Body, toward: Point) -> Point:
     """Where the line from the body's centre towards a point leaves the body.
 
     Example:
-        >>> border(Body((0, 0), 40, 40), (100, 0))
+        >>> find_border(Body((0, 0), 40, 40), (100, 0))
         (20.0, 0.0)
-        >>> border(Body((0, 0), 40, 20, round=False), (0, -100))
+        >>> find_border(Body((0, 0), 40, 20, round=False), (0, -100))
         (0.0, -10.0)
     """
     dx, dy = toward[0] - body.at[0], toward[1] - body.at[1]
@@ -56,16 +56,16 @@ def border(body: Body, toward: Point) -> Point:
     return (body.at[0] + dx * part, body.at[1] + dy * part)
 
 
-def moved(curve: Sequence[Point], dx: float) -> Curve:
+def move_curve(curve: Sequence[Point], dx: float) -> Curve:
     """The same curve dx further right."""
     return tuple((x + dx, y) for x, y in curve)
 
 
-def sampled(curve: Sequence[Point], count: int = _SAMPLES) -> list[Point]:
+def sample_curve(curve: Sequence[Point], count: int = _SAMPLES) -> list[Point]:
     """Points along a chain of cubic Bézier pieces, both ends included.
 
     Example:
-        >>> sampled(((0, 0), (1, 0), (2, 0), (3, 0)), 3)
+        >>> sample_curve(((0, 0), (1, 0), (2, 0), (3, 0)), 3)
         [(0.0, 0.0), (1.0, 0.0), (2.0, 0.0), (3.0, 0.0)]
     """
     pieces = max((len(curve) - 1) // 3, 1)
@@ -86,36 +86,36 @@ def sampled(curve: Sequence[Point], count: int = _SAMPLES) -> list[Point]:
     return points
 
 
-def straight(start: Point, end: Point) -> Curve:
+def make_line(start: Point, end: Point) -> Curve:
     """A line as one Bézier piece."""
     (a, b), (c, d) = start, end
     return (start, ((2 * a + c) / 3, (2 * b + d) / 3), ((a + 2 * c) / 3, (b + 2 * d) / 3), end)
 
 
-def polyline(points: Sequence[Point], radius: float = 6.0) -> Curve:
+def make_polyline(points: Sequence[Point], radius: float = 6.0) -> Curve:
     """Straight pieces through the points, corners rounded.
 
     Example:
-        >>> len(polyline([(0, 0), (10, 0), (10, 10)])) % 3
+        >>> len(make_polyline([(0, 0), (10, 0), (10, 10)])) % 3
         1
     """
     curve: list[Point] = [points[0]]
     for before, corner, after in zip(points, points[1:], points[2:], strict=False):
-        arrive, leave = _towards(corner, before, radius), _towards(corner, after, radius)
-        curve += straight(curve[-1], arrive)[1:]
-        curve += [_towards(corner, before, radius * 0.45), _towards(corner, after, radius * 0.45), leave]
-    return tuple(curve) + straight(curve[-1], points[-1])[1:]
+        arrive, leave = _go_towards(corner, before, radius), _go_towards(corner, after, radius)
+        curve += make_line(curve[-1], arrive)[1:]
+        curve += [_go_towards(corner, before, radius * 0.45), _go_towards(corner, after, radius * 0.45), leave]
+    return tuple(curve) + make_line(curve[-1], points[-1])[1:]
 
 
-def _towards(start: Point, end: Point, distance: float) -> Point:
+def _go_towards(start: Point, end: Point, distance: float) -> Point:
     length = hypot(end[0] - start[0], end[1] - start[1])
     part = min(distance, length / 2) / length if length else 0.0
     return (start[0] + (end[0] - start[0]) * part, start[1] + (end[1] - start[1]) * part)
 
 
-def smooth(tail: Body, head: Body, bends: Sequence[Point]) -> Curve:
+def make_smooth_curve(tail: Body, head: Body, bends: Sequence[Point]) -> Curve:
     """A curve from body to body through the bends (Catmull–Rom tangents), clipped at both borders."""
-    stops = [border(tail, bends[0]), *bends, border(head, bends[-1])]
+    stops = [find_border(tail, bends[0]), *bends, find_border(head, bends[-1])]
     ends = [stops[0], *stops, stops[-1]]
     curve: list[Point] = [stops[0]]
     for before, start, end, after in zip(ends, ends[1:], ends[2:], ends[3:], strict=False):
@@ -127,22 +127,22 @@ def smooth(tail: Body, head: Body, bends: Sequence[Point]) -> Curve:
     return tuple(curve)
 
 
-def arc(tail: Body, head: Body, bulge: float) -> Curve:
+def make_arc(tail: Body, head: Body, bulge: float) -> Curve:
     """A curve from body to body whose middle stands bulge × distance to the left of the straight line."""
     (a, b), (c, d) = tail.at, head.at
     normal = (-(d - b) * bulge * 4 / 3, (c - a) * bulge * 4 / 3)
     first = (a + (c - a) * 0.22 + normal[0], b + (d - b) * 0.22 + normal[1])
     second = (a + (c - a) * 0.78 + normal[0], b + (d - b) * 0.78 + normal[1])
-    return (border(tail, first), first, second, border(head, second))
+    return (find_border(tail, first), first, second, find_border(head, second))
 
 
-def loop(body: Body, angle: float, reach: float) -> Curve:
+def make_loop(body: Body, angle: float, reach: float) -> Curve:
     """A round loop at the side of a node that the angle (0 right, counter-clockwise) points to, running downwards."""
     x, y = body.at
     ahead, aside = (cos(angle), sin(angle)), (-sin(angle), cos(angle))
     turn = 1.0 if ahead[0] >= 0 else -1.0
     start, end = (
-        border(body, (x + 30 * ahead[0] + 24 * side * aside[0], y + 30 * ahead[1] + 24 * side * aside[1]))
+        find_border(body, (x + 30 * ahead[0] + 24 * side * aside[0], y + 30 * ahead[1] + 24 * side * aside[1]))
         for side in (turn, -turn)
     )
     out, wide = body.width / 2 + reach * 4 / 3 - 6, reach * 1.2 * turn
@@ -152,7 +152,7 @@ def loop(body: Body, angle: float, reach: float) -> Curve:
     return (start, first, second, end)
 
 
-def candidates(tail: Body, head: Body, bends: Sequence[Point] = ()) -> Iterator[Curve]:
+def list_candidates(tail: Body, head: Body, bends: Sequence[Point] = ()) -> Iterator[Curve]:
     """The curves an edge may take, the plainest first.
 
     Args:
@@ -161,15 +161,15 @@ def candidates(tail: Body, head: Body, bends: Sequence[Point] = ()) -> Iterator[
     """
     if tail.at == head.at:
         for reach in (28.0, 42.0, 56.0):
-            yield from (loop(tail, angle, reach) for tilt in (0.0, -0.6, 0.6) for angle in (tilt, pi - tilt))
+            yield from (make_loop(tail, angle, reach) for tilt in (0.0, -0.6, 0.6) for angle in (tilt, pi - tilt))
         return
-    yield straight(border(tail, head.at), border(head, tail.at))
+    yield make_line(find_border(tail, head.at), find_border(head, tail.at))
     if bends:
-        yield smooth(tail, head, bends)
+        yield make_smooth_curve(tail, head, bends)
     distance = hypot(head.at[0] - tail.at[0], head.at[1] - tail.at[1])
     for bulge in (bulge for bulge in _BULGES if bulge * distance >= _LEAST_RISE or bulge == _BULGES[-1]):
-        yield arc(tail, head, bulge)
-        yield arc(tail, head, -bulge)
+        yield make_arc(tail, head, bulge)
+        yield make_arc(tail, head, -bulge)
 
 
 @dataclass(frozen=True)
@@ -185,18 +185,18 @@ class Stroke:
         return a[0] - rim < b[2] and b[0] - rim < a[2] and a[1] - rim < b[3] and b[1] - rim < a[3]
 
 
-def stroke(curve: Sequence[Point], count: int = _SAMPLES) -> Stroke:
+def make_stroke(curve: Sequence[Point], count: int = _SAMPLES) -> Stroke:
     """A curve as a Stroke of about that many points.
 
     Example:
-        >>> stroke(straight((0, 0), (9, 3)), 3).box
+        >>> make_stroke(make_line((0, 0), (9, 3)), 3).box
         (0.0, 0.0, 9.0, 3.0)
     """
-    points = sampled(curve, count)
-    return Stroke(points, box_of(points))
+    points = sample_curve(curve, count)
+    return Stroke(points, get_box(points))
 
 
-def box_of(points: Sequence[Point]) -> tuple[float, float, float, float]:
+def get_box(points: Sequence[Point]) -> tuple[float, float, float, float]:
     """The least box around points: left, bottom, right, top."""
     xs, ys = [x for x, _ in points], [y for _, y in points]
     return min(xs), min(ys), max(xs), max(ys)
@@ -214,28 +214,28 @@ def route(tail: Body, head: Body, others: Sequence[Body], bends: Sequence[Point]
         Candidates × samples × bodies.
     """
     best, least = None, float("inf")
-    for rank, curve in enumerate(candidates(tail, head, bends)):
+    for rank, curve in enumerate(list_candidates(tail, head, bends)):
         if rank * _RANK >= least:
             break  # nothing plainer is left
-        points = sampled(curve)
-        box = box_of(points)
+        points = sample_curve(curve)
+        box = get_box(points)
         drawn = [other.points for other in taken if other.near(box)]
-        cost = rank * _RANK + 25.0 * _overlap(points, box, others) + 0.8 * _along(points, drawn)
+        cost = rank * _RANK + 25.0 * _measure_overlap(points, box, others) + 0.8 * _count_alongside(points, drawn)
         if tail.at == head.at:  # a loop has the choice of where on the rim it starts and ends
-            cost += 3.0 * _meeting((points[0], points[-1]), drawn) + 1.5 * _along(points, drawn)
+            cost += 3.0 * _count_meeting((points[0], points[-1]), drawn) + 1.5 * _count_alongside(points, drawn)
         if cost < least:
             best, least = curve, cost
     assert best is not None  # there is always a first candidate
     return best
 
 
-def clear(curve: Curve, bodies: Iterable[Body]) -> bool:
+def is_clear(curve: Curve, bodies: Iterable[Body]) -> bool:
     """Whether a curve touches none of the bodies."""
-    points = sampled(curve)
-    return _overlap(points, box_of(points), bodies) == 0.0
+    points = sample_curve(curve)
+    return _measure_overlap(points, get_box(points), bodies) == 0.0
 
 
-def _overlap(points: Sequence[Point], box: tuple[float, float, float, float], bodies: Iterable[Body]) -> float:
+def _measure_overlap(points: Sequence[Point], box: tuple[float, float, float, float], bodies: Iterable[Body]) -> float:
     """How deep the points go into the bodies or the rim kept free around them."""
     left, low, right, high = box
     total = 0.0
@@ -250,20 +250,20 @@ def _overlap(points: Sequence[Point], box: tuple[float, float, float, float], bo
     return total
 
 
-def _along(points: Sequence[Point], drawn: Sequence[Sequence[Point]]) -> float:
+def _count_alongside(points: Sequence[Point], drawn: Sequence[Sequence[Point]]) -> float:
     """How many of the points run side by side with a drawn curve; a crossing, which is a point or two, costs little."""
     inner = points[2:-2]
     near = (sum(any(abs(x - u) < 4 and abs(y - v) < 4 for u, v in other[1:-1]) for x, y in inner) for other in drawn)
     return sum(max(0.9 * (count > 0), count - 3) for count in near)
 
 
-def _meeting(ends: Sequence[Point], drawn: Sequence[Sequence[Point]]) -> int:
+def _count_meeting(ends: Sequence[Point], drawn: Sequence[Sequence[Point]]) -> int:
     """How many drawn curves start or end where this one does."""
     spots = [spot for other in drawn for spot in (other[0], other[-1])]
     return sum(abs(x - u) + abs(y - v) < 18 for x, y in ends for u, v in spots)
 
 
-def label_place(
+def place_label(
     curve: Curve,
     size: tuple[float, float],
     bodies: Sequence[Body],
@@ -282,11 +282,11 @@ def label_place(
     Returns:
         The label's centre: right of an upright line and below a level one if that is free.
     """
-    points = sampled(curve)
-    left, low, right, high = box_of(points)
+    points = sample_curve(curve)
+    left, low, right, high = get_box(points)
     reach = (left - size[0] - 8, low - size[1] - 8, right + size[0] + 8, high + size[1] + 8)
     around = [other.points for other in curves if other.near(reach)] + [points]
-    bodies = [body for body in [*bodies, *labels] if Stroke((), _rim(body)).near(reach)]
+    bodies = [body for body in [*bodies, *labels] if Stroke((), _get_rim(body)).near(reach)]
     best, least = points[0], float("inf")
     for rank, part in enumerate((0.5, 0.42, 0.58, 0.34, 0.66, 0.26, 0.74)):
         i = min(max(int(part * (len(points) - 1)), 1), len(points) - 2)
@@ -298,18 +298,20 @@ def label_place(
         offset = abs(nx) * size[0] / 2 + abs(ny) * size[1] / 2 + 3.5
         for side in (1, -1):
             spot = (points[i][0] + side * nx * offset, points[i][1] + side * ny * offset)
-            cost = rank * 1.0 + (side < 0) * 0.9 + _crowded(spot, size, bodies, around)
+            cost = rank * 1.0 + (side < 0) * 0.9 + _measure_crowding(spot, size, bodies, around)
             if cost < least:
                 best, least = spot, cost
     return best
 
 
-def _rim(body: Body) -> tuple[float, float, float, float]:
+def _get_rim(body: Body) -> tuple[float, float, float, float]:
     x, y = body.at
     return x - body.width / 2, y - body.height / 2, x + body.width / 2, y + body.height / 2
 
 
-def _crowded(spot: Point, size: tuple[float, float], bodies: Sequence[Body], curves: Sequence[Sequence[Point]]) -> float:
+def _measure_crowding(
+    spot: Point, size: tuple[float, float], bodies: Sequence[Body], curves: Sequence[Sequence[Point]]
+) -> float:
     """How much a label at that spot would cover."""
     x, y = spot
     a, b = size[0] / 2, size[1] / 2

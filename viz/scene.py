@@ -1,4 +1,4 @@
-"""What a picture shows, before anything has a place: items and arrows, made by `variables` and `operations`."""
+"""What a picture shows, before anything has a place: items and arrows, made by `viz.variables` and `viz.operations`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from viz.dot import Mark, Point
-from viz.label import EMPTY, Label, joined, name_label, stacked, text_label
+from viz.label import EMPTY, Label, join_labels, name_label, stack_labels, text_label
 
 # A circle keeps 10 % slack around its text, since fonts differ from machine to machine.
 _SLACK = 1.12
@@ -73,7 +73,7 @@ class Scene:
         return next(item for item in self.items if item.key == key)
 
 
-def later(scene: Scene, steps: set[int]) -> set[int]:
+def find_later(scene: Scene, steps: set[int]) -> set[int]:
     """The keys of the static items that depend on some item of the steps."""
     reached = set(steps)
     grew = True
@@ -84,32 +84,32 @@ def later(scene: Scene, steps: set[int]) -> set[int]:
     return reached - steps
 
 
-def index_of(item: Item, scene: Scene) -> str:
+def get_index(item: Item, scene: Scene) -> str:
     """The subscript of an item in the folded picture: its axes, in the graph's order.
 
     Example:
-        >>> index_of(Item(0, "g", "state", ("j", "i")), Scene(axes=("i", "j")))
+        >>> get_index(Item(0, "g", "state", ("j", "i")), Scene(axes=("i", "j")))
         'i,j'
     """
     return ",".join(axis for axis in scene.axes if axis in item.over)
 
 
-def content(item: Item, index: str) -> Label:
+def make_label(item: Item, index: str) -> Label:
     """An item's label at an index: its symbol above its name."""
     name = name_label(item.name, index if item.over else "") if item.name else EMPTY
-    return stacked([item.title, name, item.note])
+    return stack_labels([item.title, name, item.note])
 
 
-def outline(item: Item, index: str = "t−1") -> tuple[str, float, float, float]:
+def measure_outline(item: Item, index: str = "t−1") -> tuple[str, float, float, float]:
     """(shape, width, height, font) that hold an item's label, points.
 
     Example:
-        >>> outline(Item(0, "x", "input", ("t",)))
+        >>> measure_outline(Item(0, "x", "input", ("t",)))
         ('circle', 42.0, 42.0, 14.0)
-        >>> outline(Item(0, "", "op", (), text_label("+")))
+        >>> measure_outline(Item(0, "", "op", (), text_label("+")))
         ('circle', 24.5, 24.5, 14.0)
     """
-    label = content(item, index)
+    label = make_label(item, index)
     if item.role == "param":
         return "box", max(30.0, label.ems * 13 * _SLACK + 10), 24.0 + 15.0 * max(label.lines - 1, 0), 13.0
     if item.boxed:
@@ -124,25 +124,25 @@ def outline(item: Item, index: str = "t−1") -> tuple[str, float, float, float]
     return "circle", max(least, round(need, 1)), max(least, round(need, 1)), font
 
 
-def mark(item: Item, index: str, at: Point | None, key: object, role: str = "", widest: str = "t−1") -> Mark:
+def make_mark(item: Item, index: str, at: Point | None, key: object, role: str = "", widest: str = "t−1") -> Mark:
     """The item as a node of a picture, sized for its widest index so that all its steps look alike."""
-    shape, width, height, font = outline(item, widest)
+    shape, width, height, font = measure_outline(item, widest)
     return Mark(
-        key, role or item.role, content(item, index), shape, width, height, at, rounded=item.boxed, font=font,
+        key, role or item.role, make_label(item, index), shape, width, height, at, rounded=item.boxed, font=font,
         tip=item.tip,
     )  # fmt: skip
 
 
-def passed(params: Sequence[str], longest: int = 4) -> Label:
+def label_params(params: Sequence[str], longest: int = 4) -> Label:
     """The parameters an edge passes, as its label; of very many, the first ones and how many more.
 
     Example:
-        >>> passed(["U", "b"]).html
+        >>> label_params(["U", "b"]).html
         '<I>U</I>, <I>b</I>'
-        >>> passed(list("abcdef")).html
+        >>> label_params(list("abcdef")).html
         '<I>a</I>, <I>b</I>, <I>c</I>, +3'
     """
     if len(params) <= longest:
-        return joined([name_label(name) for name in params])
+        return join_labels([name_label(name) for name in params])
     shown = [name_label(name) for name in params[: longest - 1]]
-    return joined([*shown, text_label(f"+{len(params) - longest + 1}")])
+    return join_labels([*shown, text_label(f"+{len(params) - longest + 1}")])

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from viz.dot import Point
-from viz.layers import Places, layered
+from viz.layers import Places, lay_out_rows
 from viz.routes import Body
-from viz.scene import Arrow, Item, Scene, outline, passed
+from viz.scene import Arrow, Item, Scene, label_params, measure_outline
 
 LABEL_FONT = 13.0
 LABEL_HEIGHT = 17.0
@@ -62,39 +62,39 @@ def make_stamp(
         The Stamp.
     """
     items = [item for item in scene.items if axis is None or axis in item.over]
-    sizes = {item.key: outline(item, widest)[1:3] for item in items}
+    sizes = {item.key: measure_outline(item, widest)[1:3] for item in items}
     inner = [a for a in scene.arrows if a.tail in sizes and a.head in sizes and not a.shifts]
     inner = [a for a in inner if axis is None or not a.start]
     edges = [(arrow.tail, arrow.head) for arrow in inner]
-    side = _sides(scene.arrows, axis)
+    side = _find_sides(scene.arrows, axis)
     order = sorted(items, key=lambda item: (item.role == "label", side.get(item.key, 0)))
     widths = {item.key: sizes[item.key][0] for item in order}
-    path = spine(items, edges)
-    heavy = list(itertools.pairwise(path)) if split else _beside_labels(items, edges)
-    places = layered(widths, edges, heavy, gap=18.0 if split else 16.0)
-    levels = _levels(items, scene.arrows, places) if split else {k: float(r) for k, r in places.row.items()}
+    path = find_spine(items, edges)
+    heavy = list(itertools.pairwise(path)) if split else _list_beside_labels(items, edges)
+    places = lay_out_rows(widths, edges, heavy, gap=18.0 if split else 16.0)
+    levels = _find_levels(items, scene.arrows, places) if split else {k: float(r) for k, r in places.row.items()}
     stairs = sorted(set(levels.values()))
     row = {key: stairs.index(level) for key, level in levels.items()}
-    heights = _row_heights(row, sizes, inner, rise, lanes or {})
+    heights = _find_row_heights(row, sizes, inner, rise, lanes or {})
     at = {key: (places.x[key], heights[row[key]]) for key in widths}
-    bends = _bend_points(places, row, heights)
-    bodies = {item.key: _body(item, at[item.key], widest) for item in items}
-    left, right = _extent(at, sizes, inner, bends)
-    between = [passed(a.params).ems * LABEL_FONT for a in scene.arrows if a.shifts and a.params]
+    bends = _find_bend_points(places, row, heights)
+    bodies = {item.key: _make_body(item, at[item.key], widest) for item in items}
+    left, right = _measure_step(at, sizes, inner, bends)
+    between = [label_params(a.params).ems * LABEL_FONT for a in scene.arrows if a.shifts and a.params]
     pitch = right - left + max(gutter, min(max(between, default=0.0), 90.0) + 24.0 if between else gutter)
     top = max((y + sizes[key][1] / 2 for key, (_, y) in at.items()), default=0.0)
     bottom = min((y - sizes[key][1] / 2 for key, (_, y) in at.items()), default=0.0)
     return Stamp(at, bodies, bends, left, right, bottom, top, max(pitch, 60.0), row, widest)
 
 
-def _beside_labels(items: Sequence[Item], edges: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+def _list_beside_labels(items: Sequence[Item], edges: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
     """The edges into what reads labels otherwise: a label stands aside, and must not push its reader."""
     labels = {item.key for item in items if item.role == "label"}
     beside = {head for tail, head in edges if tail in labels}
     return [(tail, head) for tail, head in edges if head in beside and tail not in labels]
 
 
-def _sides(arrows: Sequence[Arrow], axis: str | None) -> dict[int, int]:
+def _find_sides(arrows: Sequence[Arrow], axis: str | None) -> dict[int, int]:
     """−1 for what reads an earlier step and so shall stand at the left, 1 for what reads a later one."""
     if axis is None:
         return {}
@@ -102,18 +102,18 @@ def _sides(arrows: Sequence[Arrow], axis: str | None) -> dict[int, int]:
     return {key: -1 if shift > 0 else 1 for key, shift in shifts.items() if shift}
 
 
-def _body(item: Item, at: Point, widest: str) -> Body:
-    shape, width, height, _ = outline(item, widest)
+def _make_body(item: Item, at: Point, widest: str) -> Body:
+    shape, width, height, _ = measure_outline(item, widest)
     return Body(at, width, height, shape in ("circle", "ellipse"))
 
 
-def spine(items: Sequence[Item], edges: Sequence[tuple[int, int]]) -> list[int]:
+def find_spine(items: Sequence[Item], edges: Sequence[tuple[int, int]]) -> list[int]:
     """The path upwards that a reader's eye shall follow: the heaviest one, states counting most.
 
     Example:
         >>> x, s, l, y = (Item(i, n, r) for i, (n, r) in enumerate(
         ...     [("x", "input"), ("s", "state"), ("l", "label"), ("y", "output")]))
-        >>> spine([x, s, l, y], [(0, 1), (1, 3), (2, 3)])
+        >>> find_spine([x, s, l, y], [(0, 1), (1, 3), (2, 3)])
         [0, 1, 3]
     """
     weight = {item.key: _WEIGHTS.get(item.role, 0) for item in items}
@@ -140,7 +140,7 @@ def spine(items: Sequence[Item], edges: Sequence[tuple[int, int]]) -> list[int]:
     return path[::-1]
 
 
-def _levels(items: Sequence[Item], arrows: Sequence[Arrow], places: Places) -> dict[int, float]:
+def _find_levels(items: Sequence[Item], arrows: Sequence[Arrow], places: Places) -> dict[int, float]:
     """Rows as fractions: where several items share a row and some read their own past, each of those gets its own."""
     recurrent = {arrow.tail for arrow in arrows if arrow.shifts and arrow.tail == arrow.head}
     shared: dict[int, list[Item]] = {}
@@ -155,7 +155,7 @@ def _levels(items: Sequence[Item], arrows: Sequence[Arrow], places: Places) -> d
     return levels
 
 
-def _row_heights(
+def _find_row_heights(
     row: dict[int, int], sizes: dict[int, tuple[float, float]], inner: Sequence[Arrow], rise: float,
     lanes: dict[int, float],
 ) -> list[float]:  # fmt: skip
@@ -171,7 +171,7 @@ def _row_heights(
     return heights
 
 
-def _bend_points(places: Places, row: dict[int, int], heights: Sequence[float]) -> dict:
+def _find_bend_points(places: Places, row: dict[int, int], heights: Sequence[float]) -> dict:
     """The bends of long edges, at the heights that their rows got."""
     level_of: dict[int, list[int]] = {}
     for key, level in places.row.items():
@@ -182,7 +182,7 @@ def _bend_points(places: Places, row: dict[int, int], heights: Sequence[float]) 
     }
 
 
-def _extent(
+def _measure_step(
     at: dict[int, Point], sizes: dict[int, tuple[float, float]], inner: Sequence[Arrow],
     bends: dict[tuple[int, int], tuple[Point, ...]],
 ) -> tuple[float, float]:  # fmt: skip
@@ -195,5 +195,5 @@ def _extent(
     for arrow in inner:
         if arrow.params:
             middle = (at[arrow.tail][0] + at[arrow.head][0]) / 2
-            rights.append(middle + 4 + min(passed(arrow.params).ems * LABEL_FONT, 90.0))
+            rights.append(middle + 4 + min(label_params(arrow.params).ems * LABEL_FONT, 90.0))
     return min(lefts, default=-21.0), max(rights, default=21.0)

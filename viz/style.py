@@ -54,7 +54,9 @@ class Theme:
     looks: dict[str, Look]
 
 
-def _theme(name: str, ground: str, ink: str, edge: str, faint: str, recur: str, pairs: dict[str, tuple[str, str]]) -> Theme:
+def _make_theme(
+    name: str, ground: str, ink: str, edge: str, faint: str, recur: str, pairs: dict[str, tuple[str, str]]
+) -> Theme:
     """A theme from (border, ground) pairs; what is not a pair follows from the others."""
     looks = {role: Look(line, fill, ink) for role, (line, fill) in pairs.items()}
     looks["ghost"] = Look(faint, ground, ink, 1.5, "filled,dashed")
@@ -67,7 +69,7 @@ def _theme(name: str, ground: str, ink: str, edge: str, faint: str, recur: str, 
     return Theme(name, ground, ink, edge, faint, recur, looks)
 
 
-_WHITE = _theme(
+_WHITE = _make_theme(
     "white",
     ground="#FFFFFF",
     ink="#1A1A1A",
@@ -85,7 +87,7 @@ _WHITE = _theme(
         "slice": ("#DDDDDD", "#F7F7F7"),
     },
 )
-_DARK = _theme(
+_DARK = _make_theme(
     "dark",
     ground="#15181D",
     ink="#F2F2F2",
@@ -106,13 +108,13 @@ _DARK = _theme(
 _THEMES = {theme.name: theme for theme in (_WHITE, _DARK)}
 
 
-def theme(name: str) -> Theme | None:
+def find_theme(name: str) -> Theme | None:
     """The theme of that name, or None where there is none (the caller knows the words for its error).
 
     Example:
-        >>> theme("dark").ground
+        >>> find_theme("dark").ground
         '#15181D'
-        >>> theme("sepia") is None
+        >>> find_theme("sepia") is None
         True
     """
     return _THEMES.get(name)

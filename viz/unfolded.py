@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from viz.assemble import side_by_side, stamped, with_bus, without_params
-from viz.columns import all_steps
+from viz.arguments import get_only_axis, get_theme, make_scene, read_drawable
+from viz.columns import show_all_steps
+from viz.compose import add_bus, compose_both, compose_unfolded, drop_params
 from viz.diagram import Diagram
 from viz.dot import to_dot
-from viz.errors import DrawError, one_of
-from viz.source import only_axis, read, scene_of, theme_of
+from viz.errors import DrawError, make_option_error
 
 PARAMS = ("labels", "bus", "hide")
 
@@ -48,23 +48,23 @@ def unfolded(
     Notes:
         One step is laid out and printed t times: the cost grows with t by what is printed alone.
     """
-    _refuse(other, "unfolded", "t=, params=, level=, theme= or steps=")
+    _refuse_options(other, "unfolded", "t=, params=, level=, theme= or steps=")
     level = level if level is not None else "ops" if params == "bus" else "variables"
     params = params if params is not None else "bus" if level == "ops" else "labels"
     if params not in PARAMS:
-        raise one_of("P210", "params", params, PARAMS)
-    colors = theme_of(theme)
-    columns = all_steps(t, steps)
-    scene = scene_of(read(g), level)
-    axis = only_axis(scene)
+        raise make_option_error("P210", "params", params, PARAMS)
+    colors = get_theme(theme)
+    columns = show_all_steps(t, steps)
+    scene = make_scene(read_drawable(g), level)
+    axis = get_only_axis(scene)
     if level == "ops" and params == "labels":
         raise DrawError("P211", "operations have no edges to label with parameters", expected='params="bus" or "hide"',
                         got='params="labels"', fix='viz.unfolded(g, level="ops", params="bus")')  # fmt: skip
     if params == "bus" and level == "variables":
-        scene = with_bus(scene)
+        scene = add_bus(scene)
     elif params == "hide":
-        scene = without_params(scene)
-    return Diagram(to_dot(stamped(scene, axis, columns, boxes=level == "ops"), colors))
+        scene = drop_params(scene)
+    return Diagram(to_dot(compose_unfolded(scene, axis, columns, boxes=level == "ops"), colors))
 
 
 def fold_unfold(g: Any, t: int = 3, theme: str = "white", **other: Any) -> Diagram:
@@ -91,13 +91,13 @@ def fold_unfold(g: Any, t: int = 3, theme: str = "white", **other: Any) -> Diagr
         >>> "unroll" in fold_unfold(ag.Graph(s)).dot
         True
     """
-    _refuse(other, "fold_unfold", "t= or theme=")
-    colors = theme_of(theme)
-    scene = scene_of(read(g), "variables")
-    return Diagram(to_dot(side_by_side(scene, only_axis(scene), t), colors))
+    _refuse_options(other, "fold_unfold", "t= or theme=")
+    colors = get_theme(theme)
+    scene = make_scene(read_drawable(g), "variables")
+    return Diagram(to_dot(compose_both(scene, get_only_axis(scene), t), colors))
 
 
-def _refuse(other: dict[str, Any], name: str, expected: str) -> None:
+def _refuse_options(other: dict[str, Any], name: str, expected: str) -> None:
     for option, value in other.items():
         fix = f"viz.{name}(g, t={value})" if isinstance(value, int) else None
         raise DrawError("P212", f"{name} has no option {option}=", expected=expected, got=f"{option}={value!r:.40}", fix=fix)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from viz.columns import Column, Columns, minus
+from viz.columns import Column, Columns, format_integer
 from viz.dot import Line, Mark, Picture, Point
-from viz.gutter import LANE, Gutter, ghost_path
+from viz.edge_layout import EdgeLayout, Span
+from viz.gutter_paths import LANE, Gutter, make_ghost_path
 from viz.label import EMPTY, Label, name_label, text_label
-from viz.routes import Body, moved, route
-from viz.scene import Arrow, Item, Scene, mark, outline, passed
-from viz.sheet import Sheet, Span
+from viz.routes import Body, move_curve, route
+from viz.scene import Arrow, Item, Scene, label_params, make_mark, measure_outline
 from viz.stamp import LABEL_FONT, Stamp
 
 End = tuple[int, int]  # an item and the place of its column
@@ -43,7 +43,7 @@ class Unrolling:
         self.widest = stamp.widest
         self.picture = Picture()
         self.bodies: dict[object, Body] = {}
-        self.sheet = Sheet(stamp, gutter=self._lane if gutters else None)
+        self.sheet = EdgeLayout(stamp, gutter=self._lane if gutters else None)
         self._lanes: dict[tuple[int, int], int] = {}
         for arrow in self._between():
             self._lanes.setdefault((arrow.tail, self._shift(arrow)), len(self._lanes))
@@ -62,13 +62,13 @@ class Unrolling:
 
     def _ghost_pitch(self) -> float:
         recurrent = [a for a in self.scene.arrows if a.shifts and not a.start]
-        label = max((passed(a.params).ems * LABEL_FONT for a in recurrent), default=0.0) if self.labels else 0.0
+        label = max((label_params(a.params).ems * LABEL_FONT for a in recurrent), default=0.0) if self.labels else 0.0
         return min(self.stamp.pitch, 46.0 + max(_GHOST_GAP, min(label, 90.0) + 24.0, -self.stamp.left + 12.0))
 
     def add(self, item: Item, at: Point, key: object, index: str, role: str = "") -> None:
         """Draw an item somewhere; edges will find it by its key."""
-        self.picture.marks.append(mark(item, index, at, key, role, self.widest))
-        shape, width, height, _ = outline(item, self.widest)
+        self.picture.marks.append(make_mark(item, index, at, key, role, self.widest))
+        shape, width, height, _ = measure_outline(item, self.widest)
         self.bodies[key] = Body(at, width, height, shape in ("circle", "ellipse"))
 
     def print_columns(self, dotted_rows: bool = True) -> None:
@@ -94,7 +94,7 @@ class Unrolling:
         stamp = self.stamp
         width, height = stamp.right - stamp.left + 20.0, stamp.top - stamp.bottom + 52.0
         for column in self.columns.columns:
-            label = heading(self.axis, column)
+            label = make_heading(self.axis, column)
             x = self.x(column.place) + (stamp.left + stamp.right) / 2
             if column.step is None:
                 at = (x, stamp.bottom - 28.0)
@@ -110,9 +110,9 @@ class Unrolling:
         for key, place, step in self._ghosts():
             item = self.items[key]
             at = self._ghost_at(key, place, step, crowd.setdefault(place < 0, []))
-            index = minus(step)
-            _, width, height, _ = outline(replace(item, boxed=False, title=EMPTY), self.widest)
-            self.picture.marks.append(mark(replace(item, boxed=False, title=EMPTY), index, at, (key, place), "ghost",
+            index = format_integer(step)
+            _, width, height, _ = measure_outline(replace(item, boxed=False, title=EMPTY), self.widest)
+            self.picture.marks.append(make_mark(replace(item, boxed=False, title=EMPTY), index, at, (key, place), "ghost",
                                            self.widest))  # fmt: skip
             self.bodies[key, place] = Body(at, width, height)
             offset = step if step < 0 else step - (self.columns.length or 0)
@@ -157,7 +157,7 @@ class Unrolling:
         """Print `t = 0` under every column."""
         y = self.stamp.bottom - 30.0
         for column in self.columns.columns:
-            label = heading(self.axis, column)
+            label = make_heading(self.axis, column)
             at = (self.x(column.place), y)
             self.picture.marks.append(Mark(("heading", column.place), "text", label, "plaintext", 50, 18, at, font=12))
 
@@ -190,7 +190,7 @@ class Unrolling:
         return arrow.tail in self.stamp.at and arrow.head in self.stamp.at and not arrow.start
 
     def _words(self, arrow: Arrow) -> Label:
-        return passed(arrow.params) if self.labels and arrow.params else EMPTY
+        return label_params(arrow.params) if self.labels and arrow.params else EMPTY
 
     def _ends(self, arrow: Arrow) -> Iterator[tuple[End, End]]:
         """(tail, place) and (head, place) for every step at which at least one of the two is shown."""
@@ -228,19 +228,19 @@ class Unrolling:
         if self.gutters and self._outside(tail[1]):
             bodies = list(self.stamp.bodies.values())
             first = head[1] in (0, len(self.columns.columns) - 1)
-            curve = ghost_path(self.bodies[tail], self.bodies[head], dx, bodies, self._lane(arrow), first)
+            curve = make_ghost_path(self.bodies[tail], self.bodies[head], dx, bodies, self._lane(arrow), first)
         else:
-            curve = moved(self.sheet.curves[span], dx)
+            curve = move_curve(self.sheet.curves[span], dx)
         dotted = self._dotted(tail[1]) or self._dotted(head[1])
         if dotted and not self.gutters and abs(curve[0][1] - curve[-1][1]) < 0.01 and len(curve) == 4:
             curve = route(self.bodies[tail], self.bodies[head], [])  # up to the dots, which are narrower
         spot = self.sheet.spots.get(span)
         label = self._words(arrow) if spot else EMPTY
         at = (spot[0] + dx, spot[1]) if spot else None
-        self.picture.lines.append(Line(tail, head, line_role(arrow, self.items[arrow.tail]), label, curve, at))
+        self.picture.lines.append(Line(tail, head, get_line_role(arrow, self.items[arrow.tail]), label, curve, at))
 
 
-def line_role(arrow: Arrow, tail: Item) -> str:
+def get_line_role(arrow: Arrow, tail: Item) -> str:
     """Recurrent edges have their colour, edges from labels stay in the background."""
     if arrow.start:
         return "start"
@@ -249,7 +249,7 @@ def line_role(arrow: Arrow, tail: Item) -> str:
     return "faint" if tail.role == "label" else "flow"
 
 
-def heading(axis: str, column: Column) -> Label:
+def make_heading(axis: str, column: Column) -> Label:
     """`t = 0`, or the dots of the steps left out."""
     if column.step is None:
         return DOTS

@@ -7,8 +7,18 @@ from dataclasses import dataclass, field, replace
 
 from autograd_seq.node import Node
 from viz.label import EMPTY, Label, text_label
-from viz.reading import REDUCTIONS, Reading, Shifts, is_leaf, is_state, symbol
-from viz.roles import Total, leading, losses, parameters, role, start_labels, tip, total_label, totals
+from viz.reading import REDUCTIONS, Reading, Shifts, get_symbol, is_leaf, is_state
+from viz.roles import (
+    Total,
+    find_leading,
+    find_losses,
+    find_parameters,
+    find_totals,
+    get_role,
+    list_start_labels,
+    make_tip,
+    make_total_label,
+)
 from viz.scene import Arrow, Item, Scene
 
 # Where a parameter is added, it is passed by no variable; it is written at the first arrow into the same variable.
@@ -32,7 +42,7 @@ class _Ways:
     added: tuple[str, ...] = ()
 
 
-def variables(reading: Reading) -> Scene:
+def make_variables_scene(reading: Reading) -> Scene:
     """The scene of a graph's named variables.
 
     Args:
@@ -47,34 +57,34 @@ def variables(reading: Reading) -> Scene:
         >>> t = ag.Axis("t")
         >>> x, U, s = ag.input("x", over=t), ag.param("U"), ag.state("s", over=t)
         >>> s[t] = ag.tanh(U * x[t] + s[t - 1])
-        >>> scene = variables(read_graph([s], ["t"]))
+        >>> scene = make_variables_scene(read_graph([s], ["t"]))
         >>> [item.name for item in scene.items], [(a.shifts, a.params) for a in scene.arrows]
         (['x', 's'], [((), ('U',)), ((('t', 1),), ())])
 
     Notes:
         Linear in the graph's size times the number of variables that one operation reads.
     """
-    params = parameters(reading)
-    lost = losses(reading)
-    sums = totals(reading, lost)
+    params = find_parameters(reading)
+    lost = find_losses(reading)
+    sums = find_totals(reading, lost)
     parts = {total.part: total for total in sums}
     hidden = {node for total in sums for node in total.hidden}
-    seen = _visible(reading, params, set(parts)) - hidden
-    reaches = leading(reading, lost | set(parts))
+    seen = _find_variables(reading, params, set(parts)) - hidden
+    reaches = find_leading(reading, lost | set(parts))
     keys = {vertex: i for i, vertex in enumerate(v for v in reading.vertices if v in seen)}
     scene = Scene(axes=reading.axes)
     for vertex, key in keys.items():
-        kind = role(vertex, reading, lost | set(parts), params, reaches)
-        scene.items.append(_item(vertex, key, kind, reading, sums, parts))
+        kind = get_role(vertex, reading, lost | set(parts), params, reaches)
+        scene.items.append(_make_variable_item(vertex, key, kind, reading, sums, parts))
     for vertex, key in keys.items():
         below = tuple(read.vertex for read in reading.reads[vertex])
-        ways = _join(vertex, reading, params, _collect(below, reading, params, keys))
-        scene.arrows += _arrows(key, ways)
-        scene.arrows += _starts(vertex, key, reading, params, keys)
+        ways = _join_ways(vertex, reading, params, _collect_ways(below, reading, params, keys))
+        scene.arrows += _make_arrows(key, ways)
+        scene.arrows += _make_start_arrows(vertex, key, reading, params, keys)
     return scene
 
 
-def _visible(reading: Reading, params: set[Node], parts: set[Node]) -> set[Node]:
+def _find_variables(reading: Reading, params: set[Node], parts: set[Node]) -> set[Node]:
     """The variables; and reductions over an axis that something over that same axis reads: every step reads all."""
     found = {
         vertex
@@ -100,88 +110,90 @@ def _visible(reading: Reading, params: set[Node], parts: set[Node]) -> set[Node]
     return found
 
 
-def _item(vertex: Node, key: int, kind: str, reading: Reading, sums: list[Total], parts: dict[Node, Total]) -> Item:
+def _make_variable_item(
+    vertex: Node, key: int, kind: str, reading: Reading, sums: list[Total], parts: dict[Node, Total]
+) -> Item:
     name = reading.names[vertex]
     over = tuple(axis for axis in reading.axes if axis in {a.name for a in vertex.axes})
-    starts = start_labels(reading, vertex)
+    starts = list_start_labels(reading, vertex)
     total = next((total for total in sums if total.whole is vertex), None)
     if total is not None:
-        label = total_label(total, name or "L", reading.names[total.part] or name or "L")
-        return Item(key, "", kind, over, label, boxed=True, tip=tip(vertex, name))
+        label = make_total_label(total, name or "L", reading.names[total.part] or name or "L")
+        return Item(key, "", kind, over, label, boxed=True, tip=make_tip(vertex, name))
     if not name and vertex in parts:
         name = reading.names[parts[vertex].whole] or "L"
     if not name:
         name = "L" if kind == "loss" else ""
-    title: Label = EMPTY if name else text_label(symbol(vertex) or vertex.op.written(vertex.attrs))
-    return Item(key, name, kind, over, title, boxed=not name and title.ems > 1.2, starts=starts, tip=tip(vertex, name))
+    title: Label = EMPTY if name else text_label(get_symbol(vertex) or vertex.op.written(vertex.attrs))
+    return Item(key, name, kind, over, title, boxed=not name and title.ems > 1.2, starts=starts, tip=make_tip(vertex, name))
 
 
-def _starts(vertex: Node, key: int, reading: Reading, params: set[Node], keys: dict[Node, int]) -> list[Arrow]:
+def _make_start_arrows(vertex: Node, key: int, reading: Reading, params: set[Node], keys: dict[Node, int]) -> list[Arrow]:
     """Arrows from the variables that the rows outside of a state's sequence are computed from."""
     rows = tuple(dict.fromkeys(node for *_, node in reading.starts[vertex]))
-    ways = _collect(rows, reading, params, keys)
+    ways = _collect_ways(rows, reading, params, keys)
     found = dict.fromkeys(way for node in rows for way in ways[node].passed)
     return [Arrow(way.tail, key, way.shifts, (), way.pick, start=True) for way in found]
 
 
-def _collect(roots: Iterable[Node], reading: Reading, params: set[Node], keys: dict[Node, int]) -> dict[Node, _Ways]:
+def _collect_ways(roots: Iterable[Node], reading: Reading, params: set[Node], keys: dict[Node, int]) -> dict[Node, _Ways]:
     """The ways down from the roots, and from everything between them and the variables below."""
     found: dict[Node, _Ways] = {}
     stack: list[tuple[Node, bool]] = [(root, False) for root in roots]
     while stack:
         node, done = stack.pop()
         if done:
-            found[node] = _join(node, reading, params, found)
+            found[node] = _join_ways(node, reading, params, found)
         elif node not in found:
             if node in keys:
                 found[node] = _Ways({_Way(keys[node]): ()})
             elif node in params:
-                found[node] = _Ways({}, _leaves(node, reading, params))
+                found[node] = _Ways({}, _list_leaf_names(node, reading, params))
             else:
                 stack.append((node, True))
                 stack += [(read.vertex, False) for read in reading.reads[node]]
     return found
 
 
-def _leaves(node: Node, reading: Reading, params: set[Node]) -> tuple[str, ...]:
+def _list_leaf_names(node: Node, reading: Reading, params: set[Node]) -> tuple[str, ...]:
     """The names of the parameters that a parameter is computed from; its own if it has one."""
     if reading.names[node]:
         return (reading.names[node],)
     names: dict[str, None] = {}
     for read in reading.reads[node]:
-        names |= dict.fromkeys(_leaves(read.vertex, reading, params))
+        names |= dict.fromkeys(_list_leaf_names(read.vertex, reading, params))
     return tuple(names)
 
 
-def _join(node: Node, reading: Reading, params: set[Node], below: dict[Node, _Ways]) -> _Ways:
+def _join_ways(node: Node, reading: Reading, params: set[Node], below: dict[Node, _Ways]) -> _Ways:
     """The ways down from a vertex, from those of what it reads."""
     reads = [(read, below[read.vertex]) for read in reading.reads[node]]
     own = tuple(name for read, ways in reads if read.vertex in params for name in ways.added)
-    adds = _kind(node) in _ADDING or not any(ways.passed for _, ways in reads)
+    adds = _get_kind(node) in _ADDING or not any(ways.passed for _, ways in reads)
     joined = _Ways(added=tuple(dict.fromkeys(name for _, ways in reads for name in ways.added)))
     if not adds:
         joined.added = tuple(name for name in joined.added if name not in own)
     pick = node.attrs["index"] if node.op.name == "at" else None
     for read, ways in reads:
         for way, names in ways.passed.items():
-            moved = replace(way, shifts=_sum(way.shifts, read.shifts), pick=way.pick if pick is None else pick)
+            moved = replace(way, shifts=_add_shifts(way.shifts, read.shifts), pick=way.pick if pick is None else pick)
             names = names if adds else (*names, *own)
             joined.passed[moved] = tuple(dict.fromkeys((*joined.passed.get(moved, ()), *names)))
     return joined
 
 
-def _kind(node: Node) -> str:
+def _get_kind(node: Node) -> str:
     return node.inputs[0].op.name if is_state(node) else node.op.name
 
 
-def _sum(some: Shifts, more: Shifts) -> Shifts:
+def _add_shifts(some: Shifts, more: Shifts) -> Shifts:
     total = dict(some)
     for axis, by in more:
         total[axis] = total.get(axis, 0) + by
     return tuple((axis, by) for axis, by in total.items() if by)
 
 
-def _arrows(head: int, ways: _Ways) -> list[Arrow]:
+def _make_arrows(head: int, ways: _Ways) -> list[Arrow]:
     """One arrow a way; what is added stands at the first that does not come from another step."""
     entries = sorted(ways.passed.items(), key=lambda entry: bool(entry[0].shifts))
     out = []

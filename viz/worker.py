@@ -13,7 +13,7 @@ import sys
 NO_RENDERER = 3
 
 
-def draw(text: str, form: str) -> bytes:
+def render_dot(text: str, form: str) -> bytes:
     """Render DOT text with pygraphviz's own Graphviz, else with the dot program on the PATH.
 
     Args:
@@ -43,7 +43,7 @@ def main(argv: list[str]) -> int:
     """Render stdin to stdout; the exit status says how it went."""
     text = sys.stdin.buffer.read().decode("utf-8")
     try:
-        data = draw(text, argv[0])
+        data = render_dot(text, argv[0])
     except (ImportError, FileNotFoundError) as error:
         print(error, file=sys.stderr)
         return NO_RENDERER

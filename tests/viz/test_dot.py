@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from viz.dot import Line, Mark, Picture, arrow_length, number, to_dot
+from viz.dot import Line, Mark, Picture, format_points, get_arrow_length, to_dot
 from viz.label import name_label
-from viz.style import ROLES, THEMES, Theme, theme
+from viz.style import ROLES, THEMES, Theme, find_theme
 
 
 def _theme(name: str = "white") -> Theme:
-    found = theme(name)
+    found = find_theme(name)
     assert found is not None
     return found
 
@@ -88,7 +88,7 @@ def test_an_arrow_of_no_length_is_no_division_by_zero() -> None:
 
 
 def test_arrows_are_as_long_as_they_are_drawn() -> None:
-    assert arrow_length("flow") > arrow_length("param")
+    assert get_arrow_length("flow") > get_arrow_length("param")
 
 
 def test_a_very_wide_picture_gets_fewer_dots_per_inch() -> None:
@@ -114,4 +114,4 @@ def test_the_same_role_has_the_same_colour_everywhere() -> None:
 
 
 def test_numbers_are_short() -> None:
-    assert [number(v) for v in (1.0, -0.0, 0.004, 2.5, -3.14159)] == ["1", "0", "0", "2.5", "-3.14"]
+    assert [format_points(v) for v in (1.0, -0.0, 0.004, 2.5, -3.14159)] == ["1", "0", "0", "2.5", "-3.14"]

@@ -13,7 +13,7 @@ import pytest
 
 import autograd_seq as ag
 import viz
-from viz import assemble, source
+from viz import arguments, compose
 from viz.errors import DrawError, TooLargeError
 
 
@@ -164,13 +164,13 @@ def test_what_is_no_graph_is_refused(thing: object) -> None:
 
 
 def test_too_large_a_graph_says_so(models: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(source, "MOST_ITEMS", 5)
+    monkeypatch.setattr(arguments, "MOST_ITEMS", 5)
     with pytest.raises(TooLargeError) as caught:
         viz.folded(models.rnn())
     assert "[P204]: the picture has too many operations" in str(caught.value)
     assert "draw a part of it" in str(caught.value)
     monkeypatch.undo()
-    monkeypatch.setattr(assemble, "MOST_ITEMS", 3)
+    monkeypatch.setattr(compose, "MOST_ITEMS", 3)
     with pytest.raises(TooLargeError, match="too many nodes"):
         viz.folded(models.rnn())
 

@@ -8,7 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from viz.label import Label, clean, delay_label, ems, escape, joined, name_label, quote, stacked, subscript, text_label
+from viz.label import (
+    Label,
+    clean,
+    delay_label,
+    escape,
+    format_index,
+    join_labels,
+    measure_ems,
+    name_label,
+    quote,
+    stack_labels,
+    text_label,
+)
 
 
 @pytest.mark.parametrize(
@@ -84,19 +96,19 @@ def test_any_text_is_one_quoted_string(text: str) -> None:
 
 @given(st.text(), st.text())
 def test_labels_do_not_run_into_each_other(first: str, second: str) -> None:
-    assert stacked([name_label(first), name_label(second)]).html.count("<BR/>") == 1
-    assert joined([text_label(first), text_label(second)]).html.startswith(text_label(first).html)
+    assert stack_labels([name_label(first), name_label(second)]).html.count("<BR/>") == 1
+    assert join_labels([text_label(first), text_label(second)]).html.startswith(text_label(first).html)
 
 
 def test_width_is_measured_in_ems() -> None:
-    assert ems("") == ems("\u0302") == 0
-    assert ems("漢") > ems("x") > ems("i")
+    assert measure_ems("") == measure_ems("\u0302") == 0
+    assert measure_ems("漢") > measure_ems("x") > measure_ems("i")
     assert name_label("s", "t").ems > name_label("s").ems
 
 
 def test_a_stack_leaves_out_what_is_empty() -> None:
-    assert stacked([text_label("+"), Label("", 0.0, 0), name_label("s")]) == Label("+<BR/><I>s</I>", 0.72, 2)
-    assert stacked([]).html == ""
+    assert stack_labels([text_label("+"), Label("", 0.0, 0), name_label("s")]) == Label("+<BR/><I>s</I>", 0.72, 2)
+    assert stack_labels([]).html == ""
 
 
 def test_delays_are_powers_of_z() -> None:
@@ -109,4 +121,4 @@ def test_delays_are_powers_of_z() -> None:
 
 def test_markup_is_escaped_once() -> None:
     assert escape("&lt;") == "&amp;lt;"
-    assert subscript("<") == "&lt;"
+    assert format_index("<") == "&lt;"

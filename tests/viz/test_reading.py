@@ -7,11 +7,11 @@ from types import SimpleNamespace
 import pytest
 
 import autograd_seq as ag
-from viz.operations import operations
-from viz.reading import read_graph, short_names
+from viz.arguments import make_scene, read_drawable
+from viz.operations import make_operations_scene
+from viz.reading import read_graph, shorten_names
 from viz.scene import Arrow, Item, Scene
-from viz.source import read, scene_of
-from viz.variables import variables
+from viz.variables import make_variables_scene
 
 
 def _arrows(scene: Scene) -> set[tuple]:
@@ -28,7 +28,7 @@ PAST, FUTURE = (("t", 1),), (("t", -1),)
 
 
 def test_an_rnn_is_three_edges_with_parameters_and_a_loss(models: SimpleNamespace) -> None:
-    scene = variables(read(models.rnn()))
+    scene = make_variables_scene(read_drawable(models.rnn()))
     assert _arrows(scene) == {
         ("x", "s", (), ("U",)), ("s", "s", PAST, ("W",)), ("s", "y", (), ("V",)), ("y", "L", (), ()),
         ("l", "L", (), ()), ("L", TOTAL, (), ()),
@@ -37,14 +37,14 @@ def test_an_rnn_is_three_edges_with_parameters_and_a_loss(models: SimpleNamespac
 
 
 def test_what_is_added_stands_at_the_first_edge_alone(models: SimpleNamespace) -> None:
-    arrows = _arrows(variables(read(models.started())))
+    arrows = _arrows(make_variables_scene(read_drawable(models.started())))
     assert ("x", "h", (), ("U", "b")) in arrows
     assert ("h", "h", PAST, ("W_{hh}",)) in arrows
     assert ("h", r"\hat{y}", (), ("V", "c")) in arrows
 
 
 def test_targets_of_any_kind_are_labels_and_means_are_named(models: SimpleNamespace) -> None:
-    scene = variables(read(models.started()))
+    scene = make_variables_scene(read_drawable(models.started()))
     assert _roles(scene)["d"] == "label"
     (total,) = [item for item in scene.items if "mean" in item.title.html]
     assert total.title.html == "<I>L</I> = mean<SUB><I>t</I></SUB> <I>L</I><SUB><I>t</I></SUB>"
@@ -54,11 +54,11 @@ def test_integers_that_a_state_reads_are_inputs() -> None:
     t = ag.Axis("t")
     word, s = ag.input("w", over=t, dtype=int), ag.state("s", over=t)
     s[t] = ag.tanh(s[t - 1] + word)
-    assert _roles(variables(read([s]))) == {"w": "input", "s": "state"}
+    assert _roles(make_variables_scene(read_drawable([s]))) == {"w": "input", "s": "state"}
 
 
 def test_initial_rows_are_named(models: SimpleNamespace) -> None:
-    (state,) = [item for item in variables(read(models.started())).items if item.role == "state"]
+    (state,) = [item for item in make_variables_scene(read_drawable(models.started())).items if item.role == "state"]
     assert [(offset, label.html) for offset, label in state.starts] == [(-1, "<I>h</I><SUB>0</SUB>")]
 
 
@@ -68,13 +68,13 @@ def test_rows_of_both_ends_have_offsets() -> None:
     s, r = ag.state("s", over=t, init=[a, b]), ag.state("r", over=t, final=c)
     s[t] = 0.5 * s[t - 2]
     r[t] = 0.5 * r[t + 1] + s[t]
-    items = {item.name: item.starts for item in variables(read([r])).items}
+    items = {item.name: item.starts for item in make_variables_scene(read_drawable([r])).items}
     assert [offset for offset, _ in items["s"]] == [-2, -1]
     assert [offset for offset, _ in items["r"]] == [0]
 
 
 def test_two_states_read_each_other(models: SimpleNamespace) -> None:
-    arrows = _arrows(variables(read(models.lstm())))
+    arrows = _arrows(make_variables_scene(read_drawable(models.lstm())))
     assert ("c", "h", (), ()) in arrows
     assert ("c", "c", PAST, ()) in arrows
     assert ("h", "h", PAST, ("U_o",)) in arrows
@@ -82,13 +82,13 @@ def test_two_states_read_each_other(models: SimpleNamespace) -> None:
 
 
 def test_both_directions_of_time(models: SimpleNamespace) -> None:
-    arrows = _arrows(variables(read(models.bidirectional())))
+    arrows = _arrows(make_variables_scene(read_drawable(models.bidirectional())))
     assert ("f", "f", PAST, ("W",)) in arrows
     assert ("b", "b", FUTURE, ("B",)) in arrows
 
 
 def test_several_axes(models: SimpleNamespace) -> None:
-    scene = variables(read(models.attention()))
+    scene = make_variables_scene(read_drawable(models.attention()))
     arrows = _arrows(scene)
     assert ("s", r"\alpha", (("u", 1),), ("W_a", "v")) in arrows
     assert ("h", "c", (), ()) in arrows
@@ -98,13 +98,13 @@ def test_several_axes(models: SimpleNamespace) -> None:
 
 
 def test_a_softmax_over_an_axis_is_one_operation(models: SimpleNamespace) -> None:
-    titles = [item.title.html for item in operations(read(models.attention())).items]
+    titles = [item.title.html for item in make_operations_scene(read_drawable(models.attention())).items]
     assert titles.count("softmax") == 2
     assert "log Σ exp" not in titles
 
 
 def test_operations_show_every_sign_and_numbers_as_part_of_it(models: SimpleNamespace) -> None:
-    scene = operations(read(models.many()))
+    scene = make_operations_scene(read_drawable(models.many()))
     titles = [item.title.html for item in scene.items]
     assert "0.5 ×" in titles
     assert "[−1]" in titles
@@ -114,14 +114,14 @@ def test_operations_show_every_sign_and_numbers_as_part_of_it(models: SimpleName
 
 def test_powers_and_numbers_on_either_side() -> None:
     x = ag.input("x")
-    titles = [item.title.html for item in operations(read([2 * x**3 - 1])).items]
+    titles = [item.title.html for item in make_operations_scene(read_drawable([2 * x**3 - 1])).items]
     assert titles == ["", "^3", "2 ×", "− 1"]
 
 
 def test_values_of_an_expression_are_shown(models: SimpleNamespace) -> None:
-    notes = {item.name: item.note.html for item in operations(read(models.eager())).items if item.name}
+    notes = {item.name: item.note.html for item in make_operations_scene(read_drawable(models.eager())).items if item.name}
     assert notes == {"a": "2", "b": "−3", "c": "4", "e": "−6", "d": "−59.5"}
-    three = operations(read([ag.tensor([1.0, 2.5], name="v") * 1.0])).items[0]
+    three = make_operations_scene(read_drawable([ag.tensor([1.0, 2.5], name="v") * 1.0])).items[0]
     assert three.note.html == "[1, 2.5]"
 
 
@@ -129,11 +129,11 @@ def test_what_is_computed_from_parameters_alone_is_one_parameter() -> None:
     t = ag.Axis("t")
     W, V, x = ag.param("W", (3, 3)), ag.param("V", (3, 3)), ag.input("x", (3,), over=t)
     y = (ag.tanh(W * V) @ x).named("y")
-    params = [item.name for item in operations(read([y])).items if item.role == "param"]
+    params = [item.name for item in make_operations_scene(read_drawable([y])).items if item.role == "param"]
     assert params == ["tanh(…)"]
-    assert _arrows(variables(read([y]))) == {("x", "y", (), ("W", "V"))}
+    assert _arrows(make_variables_scene(read_drawable([y]))) == {("x", "y", (), ("W", "V"))}
     tied = (ag.tanh(W).named("T") @ x).named("y")
-    assert _arrows(variables(read([tied]))) == {("x", "y", (), ("T",))}
+    assert _arrows(make_variables_scene(read_drawable([tied]))) == {("x", "y", (), ("T",))}
 
 
 def test_the_equation_of_a_state_is_the_state() -> None:
@@ -142,42 +142,42 @@ def test_the_equation_of_a_state_is_the_state() -> None:
     step = ag.tanh(s[t - 1])
     s[t] = step
     q[t] = (step * 2).named("a")
-    assert _arrows(variables(read([q]))) == {("s", "s", PAST, ()), ("s", "a", (), ()), ("a", "q", (), ())}
-    assert [item.title.html for item in operations(read([q])).items] == ["tanh", "× 2", ""]
+    assert _arrows(make_variables_scene(read_drawable([q]))) == {("s", "s", PAST, ()), ("s", "a", (), ()), ("a", "q", (), ())}
+    assert [item.title.html for item in make_operations_scene(read_drawable([q])).items] == ["tanh", "× 2", ""]
 
 
 def test_boundaries_of_a_shift_are_not_drawn_but_recurrences_without_a_name_are() -> None:
     t = ag.Axis("t")
     x = ag.input("x", over=t)
     late = ag.shift(x, t, 1, init=ag.param("p")).named("late")
-    assert _arrows(variables(read([late * 1.0]))) >= {("x", "late", PAST, ())}
+    assert _arrows(make_variables_scene(read_drawable([late * 1.0]))) >= {("x", "late", PAST, ())}
     product = ag.prod(x, over=t)
-    assert "state" in _roles(operations(read([product]))).values()
+    assert "state" in _roles(make_operations_scene(read_drawable([product]))).values()
 
 
 def test_a_sum_that_every_step_reads_is_drawn(models: SimpleNamespace) -> None:
-    scene = variables(read(models.centred()))
+    scene = make_variables_scene(read_drawable(models.centred()))
     assert _arrows(scene) == {("x", "Σ", (), ()), ("Σ", "y", (), ()), ("x", "y", (), ())}
 
 
 def test_losses_without_a_name_are_called_l() -> None:
     t = ag.Axis("t")
     x = ag.input("x", over=t)
-    assert [item.title.html for item in variables(read([ag.sum(x * x, over=t)])).items][-1] == TOTAL
-    assert [item.name for item in variables(read([ag.sum(x * x, over=t) + 1.0])).items] == ["x", "L"]
-    plain = variables(read([ag.tanh(x)])).items[-1]
+    assert [item.title.html for item in make_variables_scene(read_drawable([ag.sum(x * x, over=t)])).items][-1] == TOTAL
+    assert [item.name for item in make_variables_scene(read_drawable([ag.sum(x * x, over=t) + 1.0])).items] == ["x", "L"]
+    plain = make_variables_scene(read_drawable([ag.tanh(x)])).items[-1]
     assert (plain.role, plain.title.html) == ("output", "tanh")
 
 
 def test_a_sum_of_a_named_value_says_its_name() -> None:
     t = ag.Axis("t")
     e = ag.tanh(ag.input("x", over=t)).named("e")
-    items = variables(read([ag.sum(e, over=t).named("E")])).items
+    items = make_variables_scene(read_drawable([ag.sum(e, over=t).named("E")])).items
     assert items[-1].title.html == "<I>E</I> = ∑<SUB><I>t</I></SUB> <I>e</I><SUB><I>t</I></SUB>"
 
 
 def test_names_lose_the_scopes_that_tell_nothing() -> None:
-    assert short_names({1: "net/h", 2: "net/x", 3: "a/W", 4: "b/W", 5: ""}) == {
+    assert shorten_names({1: "net/h", 2: "net/x", 3: "a/W", 4: "b/W", 5: ""}) == {
         1: "h",
         2: "x",
         3: "a/W",
@@ -195,7 +195,7 @@ def test_a_chain_of_ten_thousand_operations_is_read() -> None:
 
 def test_the_scene_of_a_level_is_checked(models: SimpleNamespace) -> None:
     with pytest.raises(ValueError, match=r"\[P206\]: unknown level: 'all'"):
-        scene_of(read(models.rnn()), "all")
+        make_scene(read_drawable(models.rnn()), "all")
 
 
 def test_items_and_arrows_are_plain_data() -> None:

@@ -13,7 +13,7 @@ from viz import render as renderer
 from viz import worker
 from viz.diagram import Diagram
 from viz.errors import DrawError, RenderError, TooLargeError
-from viz.render import format_of, render, write_file
+from viz.render import get_format, render, write_file
 
 TINY = 'digraph {a [label="x", fontname="No Such Font At All"]; a -> b}'
 STARTS = {"png": b"\x89PNG\r\n\x1a\n", "svg": b"<?xml", "pdf": b"%PDF-", "dot": b"digraph"}
@@ -50,7 +50,7 @@ def test_an_unknown_suffix_says_which_there_are(path: str, got: str, tmp_path: P
 
 
 def test_suffixes_may_be_capitals() -> None:
-    assert format_of(Path("x/y.PDF")) == "pdf"
+    assert get_format(Path("x/y.PDF")) == "pdf"
 
 
 def test_text_that_is_no_dot_is_an_error_with_graphviz_words() -> None:
@@ -81,7 +81,7 @@ def test_rendering_is_bounded_in_time(tmp_path: Path) -> None:
 
 
 def test_without_a_renderer_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(renderer, "_in_child", lambda *_: (worker.NO_RENDERER, b"", "ImportError\nno pygraphviz\n"))
+    monkeypatch.setattr(renderer, "_run_child", lambda *_: (worker.NO_RENDERER, b"", "ImportError\nno pygraphviz\n"))
     with pytest.raises(RenderError) as caught:
         render(TINY, "png")
     assert str(caught.value) == (
@@ -98,7 +98,7 @@ def test_a_notebook_shows_svg_and_else_the_text(monkeypatch: pytest.MonkeyPatch)
     assert bundle["text/plain"] == repr(Diagram(TINY)) == f"<Diagram of {len(TINY)} characters; .save(path) draws it>"
     assert set(Diagram(TINY)._repr_mimebundle_(include=["text/plain"])) == {"text/plain"}
     assert set(Diagram(TINY)._repr_mimebundle_(exclude=["image/svg+xml"])) == {"text/plain"}
-    monkeypatch.setattr(renderer, "_in_child", lambda *_: (worker.NO_RENDERER, b"", ""))
+    monkeypatch.setattr(renderer, "_run_child", lambda *_: (worker.NO_RENDERER, b"", ""))
     assert Diagram(TINY)._repr_mimebundle_()["text/plain"].endswith(TINY)
 
 
@@ -149,7 +149,7 @@ def test_a_missing_directory_is_named(tmp_path: Path) -> None:
 
 
 def test_the_worker_draws() -> None:
-    assert worker.draw("digraph {a}", "svg").startswith(b"<?xml")
+    assert worker.render_dot("digraph {a}", "svg").startswith(b"<?xml")
 
 
 class _Pipes:
@@ -189,4 +189,4 @@ def test_the_worker_takes_a_dot_program_from_the_path(monkeypatch: pytest.Monkey
     program.chmod(0o755)
     monkeypatch.setitem(sys.modules, "pygraphviz", None)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    assert worker.draw("digraph {a}", "svg").split() == [b"digraph", b"{a}"]
+    assert worker.render_dot("digraph {a}", "svg").split() == [b"digraph", b"{a}"]

@@ -4,48 +4,60 @@ from __future__ import annotations
 
 import pytest
 
-from viz.gutter import Gutter, ghost_path, gutter_path
-from viz.routes import Body, border, clear, label_place, loop, polyline, route, sampled, smooth, straight, stroke
+from viz.gutter_paths import Gutter, make_ghost_path, make_gutter_path
+from viz.routes import (
+    Body,
+    find_border,
+    is_clear,
+    make_line,
+    make_loop,
+    make_polyline,
+    make_smooth_curve,
+    make_stroke,
+    place_label,
+    route,
+    sample_curve,
+)
 
 A, B, C = (Body((x, 0.0), 40.0, 40.0) for x in (0.0, 80.0, 160.0))
 
 
 def test_lines_end_at_borders() -> None:
-    assert border(A, (0, 100)) == (0.0, 20.0)
-    assert border(Body((0, 0), 40, 20, round=False), (40, 20)) == (20.0, 10.0)
-    assert border(A, A.at) == A.at
-    assert border(Body((3, 4), 0, 0), (9, 9)) == (3, 4)
+    assert find_border(A, (0, 100)) == (0.0, 20.0)
+    assert find_border(Body((0, 0), 40, 20, round=False), (40, 20)) == (20.0, 10.0)
+    assert find_border(A, A.at) == A.at
+    assert find_border(Body((3, 4), 0, 0), (9, 9)) == (3, 4)
 
 
 def test_the_plainest_free_curve_is_straight() -> None:
-    assert route(A, B, [C]) == straight((20.0, 0.0), (60.0, 0.0))
+    assert route(A, B, [C]) == make_line((20.0, 0.0), (60.0, 0.0))
 
 
 def test_an_arc_goes_round_what_is_in_the_way() -> None:
     curve = route(A, C, [B])
-    assert min(((x - 80) ** 2 + y**2) ** 0.5 for x, y in sampled(curve)) > 25.0
-    assert clear(curve, [B])
-    assert not clear(straight(A.at, C.at), [B])
+    assert min(((x - 80) ** 2 + y**2) ** 0.5 for x, y in sample_curve(curve)) > 25.0
+    assert is_clear(curve, [B])
+    assert not is_clear(make_line(A.at, C.at), [B])
 
 
 def test_where_the_one_side_is_full_the_arc_takes_the_other() -> None:
     above = Body((80.0, 60.0), 90.0, 60.0)
-    assert all(y < 5 for _, y in sampled(route(A, C, [B, above])))
+    assert all(y < 5 for _, y in sample_curve(route(A, C, [B, above])))
 
 
 def test_an_arc_keeps_off_arcs_drawn_before() -> None:
     first = route(A, C, [B])
-    second = route(A, C, [B], taken=[stroke(first)])
+    second = route(A, C, [B], taken=[make_stroke(first)])
     assert first != second
 
 
 def test_a_curve_goes_through_its_bends() -> None:
-    curve = smooth(A, Body((0, 160), 40, 40), [(50.0, 80.0)])
+    curve = make_smooth_curve(A, Body((0, 160), 40, 40), [(50.0, 80.0)])
     assert (50.0, 80.0) in curve
 
 
 def test_loops_leave_and_enter_at_one_side_and_run_downwards() -> None:
-    right, left = loop(A, 0.0, 28.0), loop(A, 3.141592653589793, 28.0)
+    right, left = make_loop(A, 0.0, 28.0), make_loop(A, 3.141592653589793, 28.0)
     assert right[0][1] > 0 > right[-1][1]
     assert left[0][1] > 0 > left[-1][1]
     assert min(x for x, _ in right) > 0 > max(x for x, _ in left)
@@ -53,38 +65,38 @@ def test_loops_leave_and_enter_at_one_side_and_run_downwards() -> None:
 
 def test_the_second_loop_takes_the_other_side() -> None:
     first = route(A, A, [])
-    second = route(A, A, [], taken=[stroke(first)])
+    second = route(A, A, [], taken=[make_stroke(first)])
     assert max(x for x, _ in second) < 0 < min(x for x, _ in first)
 
 
 def test_corners_are_round_and_ends_exact() -> None:
-    path = polyline([(0, 0), (50, 0), (50, 50)])
+    path = make_polyline([(0, 0), (50, 0), (50, 50)])
     assert (path[0], path[-1]) == ((0, 0), (50, 50))
     assert (50, 0) not in path
 
 
 def test_a_label_stands_right_of_an_upright_line_and_below_a_level_one() -> None:
-    up = straight((0, 0), (0, 60))
-    x, y = label_place(up, (10, 12), [], [], [])
+    up = make_line((0, 0), (0, 60))
+    x, y = place_label(up, (10, 12), [], [], [])
     assert x > 5
     assert y == pytest.approx(30, abs=3)
-    level = straight((0, 0), (60, 0))
-    x, y = label_place(level, (10, 12), [], [], [])
+    level = make_line((0, 0), (60, 0))
+    x, y = place_label(level, (10, 12), [], [], [])
     assert y < -6
 
 
 def test_a_label_keeps_off_nodes_and_lines() -> None:
-    up = straight((0, 0), (0, 60))
+    up = make_line((0, 0), (0, 60))
     right = Body((14.0, 30.0), 20.0, 60.0)
-    assert label_place(up, (10, 12), [right], [], [])[0] < 0
-    beside = stroke(straight((9, 0), (9, 60)), 60)
-    assert label_place(up, (10, 12), [], [beside], [])[0] < 0
+    assert place_label(up, (10, 12), [right], [], [])[0] < 0
+    beside = make_stroke(make_line((9, 0), (9, 60)), 60)
+    assert place_label(up, (10, 12), [], [beside], [])[0] < 0
 
 
 def test_gutter_paths_are_level_and_upright() -> None:
     stamp = [Body((0, 0), 40, 20, round=False), Body((30, 80), 40, 20, round=False)]
     gutter = Gutter(-20, 50, -60)
-    path = gutter_path(stamp[1], stamp[0].moved(150), (0, 150), stamp, gutter, True)
+    path = make_gutter_path(stamp[1], stamp[0].moved(150), (0, 150), stamp, gutter, True)
     assert path[0] == (50.0, 80)
     assert path[-1] == (130.0, 0)
 
@@ -92,35 +104,35 @@ def test_gutter_paths_are_level_and_upright() -> None:
 def test_what_stands_beside_the_tail_is_passed_above_it() -> None:
     tail, beside = Body((0, 0), 40, 20, round=False), Body((60, 0), 40, 20, round=False)
     head = Body((60, -80), 20, 20)
-    path = gutter_path(tail, head.moved(200), (0, 200), [tail, beside, head], Gutter(-20, 80, -100), True)
+    path = make_gutter_path(tail, head.moved(200), (0, 200), [tail, beside, head], Gutter(-20, 80, -100), True)
     assert max(y for _, y in path) > 10
     assert path[-1][1] == -80
 
 
 def test_what_stands_beside_the_head_is_passed_below_it() -> None:
     tail, beside, head = Body((60, 80), 40, 20), Body((0, 0), 40, 20), Body((60, 0), 40, 20)
-    path = gutter_path(tail, head.moved(200), (0, 200), [tail, beside, head], Gutter(-20, 80, -100), True)
+    path = make_gutter_path(tail, head.moved(200), (0, 200), [tail, beside, head], Gutter(-20, 80, -100), True)
     assert path[-1] == (256, -9.5)
 
 
 def test_a_delay_of_two_passes_below_the_step_between() -> None:
     box = Body((0, 0), 40, 20, round=False)
-    path = gutter_path(box, box.moved(200), (0, 200), [box], Gutter(-20, 20, -50), False)
+    path = make_gutter_path(box, box.moved(200), (0, 200), [box], Gutter(-20, 20, -50), False)
     assert min(y for _, y in path) == -50
 
 
 def test_backwards_is_the_mirror_image() -> None:
     box = Body((0, 0), 40, 20, round=False)
-    there = gutter_path(box, box.moved(100), (0, 100), [box], Gutter(-20, 20, -50), True)
-    back = gutter_path(box, box.moved(-100), (0, -100), [box], Gutter(-20, 20, -50), True)
+    there = make_gutter_path(box, box.moved(100), (0, 100), [box], Gutter(-20, 20, -50), True)
+    back = make_gutter_path(box, box.moved(-100), (0, -100), [box], Gutter(-20, 20, -50), True)
     assert back == tuple((-x, y) for x, y in there)
 
 
 def test_ghosts_lead_in_from_either_end() -> None:
     box, gutter = Body((0, 0), 40, 20, round=False), Gutter(-20, 20, -50)
-    left = ghost_path(Body((-90, 0), 40, 40), box, 0.0, [box], gutter, True)
-    right = ghost_path(Body((90, 0), 40, 40), box, 0.0, [box], gutter, True)
+    left = make_ghost_path(Body((-90, 0), 40, 40), box, 0.0, [box], gutter, True)
+    right = make_ghost_path(Body((90, 0), 40, 40), box, 0.0, [box], gutter, True)
     assert left[-1] == (-20, 0)
     assert right == tuple((-x, y) for x, y in left)
-    around = ghost_path(Body((-90, 0), 40, 40), box.moved(100), 100.0, [box], gutter, False)
+    around = make_ghost_path(Body((-90, 0), 40, 40), box.moved(100), 100.0, [box], gutter, False)
     assert min(y for _, y in around) == -50

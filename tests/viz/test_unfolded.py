@@ -11,8 +11,8 @@ import pytest
 
 import autograd_seq as ag
 import viz
-from viz import assemble
-from viz.columns import all_steps, middle_steps
+from viz import compose
+from viz.columns import show_all_steps, show_middle_steps
 from viz.errors import DrawError, TooLargeError
 
 
@@ -89,14 +89,14 @@ def test_an_arc_over_a_step_does_not_touch_its_circle(models: SimpleNamespace, l
     seen = look(viz.unfolded(models.delay2(), t=4).dot)
     (arc,) = [attrs["pos"] for ends, attrs in zip(seen.edges, seen.edge_attrs, strict=True)
               if ends == (at("s", "0"), at("s", "2"))]  # fmt: skip
-    from viz.routes import sampled
+    from viz.routes import sample_curve
 
     first, *rest = arc.split(" ")
     curve = [tuple(map(float, point.split(","))) for point in rest]
     stands = [attrs["pos"].rstrip("!") for key, attrs in seen.attrs.items() if seen.labels[key] == at("s", "1")]
     x, y = map(float, stands[0].split(","))
     assert first.startswith("e,")
-    assert min(((px - x) ** 2 + (py - y) ** 2) ** 0.5 for px, py in sampled(curve, 60)) > 24
+    assert min(((px - x) ** 2 + (py - y) ** 2) ** 0.5 for px, py in sample_curve(curve, 60)) > 24
 
 
 def test_looking_ahead_has_its_ghost_at_the_right(models: SimpleNamespace, look: Any, at: Any) -> None:
@@ -259,12 +259,12 @@ def test_the_last_step_lies_behind_the_dots(models: SimpleNamespace, look: Any) 
 
 
 def test_steps_find_their_columns() -> None:
-    columns = all_steps(100)
+    columns = show_all_steps(100)
     assert [columns.place(step) for step in (-2, -1, 0, 2, 50, 98, 99, 100)] == [-2, -1, 0, 2, 3, 4, 5, 6]
-    middle = middle_steps(3, "t")
+    middle = show_middle_steps(3, "t")
     assert [middle.place(step) for step in (-5, -1, 0, 2, 3, 9)] == [0, 0, 1, 3, 4, 4]
-    assert [column.index for column in middle_steps(4, "u").columns] == ["⋯", "u−1", "u", "u+1", "u+2", "⋯"]
-    assert all_steps(0).columns == ()
+    assert [column.index for column in show_middle_steps(4, "u").columns] == ["⋯", "u−1", "u", "u+1", "u+2", "⋯"]
+    assert show_all_steps(0).columns == ()
 
 
 def test_a_node_is_drawn_as_its_graph_is(models: SimpleNamespace) -> None:
@@ -309,7 +309,7 @@ def test_too_many_columns_say_what_makes_fewer(models: SimpleNamespace) -> None:
 
 
 def test_too_many_nodes_say_what_makes_fewer(models: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(assemble, "MOST_MARKS", 20)
+    monkeypatch.setattr(compose, "MOST_MARKS", 20)
     with pytest.raises(TooLargeError) as caught:
         viz.unfolded(models.rnn(), t=4, params="bus")
     assert "[P204]: the picture has too many nodes" in str(caught.value)

@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from autograd_seq.node import Node
-from viz.assemble import MOST_ITEMS, check_size
-from viz.errors import DrawError, one_of
-from viz.operations import operations
+from viz.compose import MOST_ITEMS, check_size
+from viz.errors import DrawError, make_option_error
+from viz.operations import make_operations_scene
 from viz.reading import Reading, read_graph
 from viz.scene import Scene
-from viz.style import THEMES, Theme, theme
-from viz.variables import variables
+from viz.style import THEMES, Theme, find_theme
+from viz.variables import make_variables_scene
 
 LEVELS = ("variables", "ops")
 
 
-def read(g: Any) -> Reading:
+def read_drawable(g: Any) -> Reading:
     """The Reading of a graph, a node or several nodes.
 
     Raises:
@@ -35,30 +35,30 @@ def read(g: Any) -> Reading:
     return reading
 
 
-def scene_of(reading: Reading, level: str) -> Scene:
+def make_scene(reading: Reading, level: str) -> Scene:
     """The scene of a graph at a level of detail.
 
     Raises:
         DrawError: the level is unknown.
     """
     if level not in LEVELS:
-        raise one_of("P206", "level", level, LEVELS)
-    return variables(reading) if level == "variables" else operations(reading)
+        raise make_option_error("P206", "level", level, LEVELS)
+    return make_variables_scene(reading) if level == "variables" else make_operations_scene(reading)
 
 
-def theme_of(name: str) -> Theme:
+def get_theme(name: str) -> Theme:
     """The theme of that name.
 
     Raises:
         DrawError: there is none.
     """
-    found = theme(name)
+    found = find_theme(name)
     if found is None:
-        raise one_of("P207", "theme", name, THEMES)
+        raise make_option_error("P207", "theme", name, THEMES)
     return found
 
 
-def only_axis(scene: Scene) -> str:
+def get_only_axis(scene: Scene) -> str:
     """The name of the one axis to unfold.
 
     Raises:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from viz.dot import Point
-from viz.gutter import Gutter, gutter_path
+from viz.gutter_paths import Gutter, make_gutter_path
 from viz.label import Label
-from viz.routes import Body, Curve, Stroke, label_place, moved, route, stroke
+from viz.routes import Body, Curve, Stroke, make_stroke, move_curve, place_label, route
 from viz.scene import Arrow
 from viz.stamp import LABEL_FONT, LABEL_HEIGHT, Stamp
 
@@ -26,7 +26,7 @@ _FINE, _COARSE = 60, 24
 _MOST_MINDED = 150
 
 
-class Sheet:
+class EdgeLayout:
     """The curves and labels of one step and of those that join it to others.
 
     Args:
@@ -45,7 +45,7 @@ class Sheet:
 
     def settle(self, spans: Mapping[Span, Arrow], words: Callable[[Arrow], Label]) -> None:
         """Choose a curve for each span, head in the column at 0, and a place for its words."""
-        for span in sorted(spans, key=lambda span: _plainness(span, spans[span])):
+        for span in sorted(spans, key=lambda span: _rank_plainness(span, spans[span])):
             self.curves[span] = self._choose(spans[span], span)
         bodies = self._bodies(2) + [Body((0.0, y), 1e5, 1.0, round=False) for y in self.wires]
         placed: dict[bool, list[Body]] = {True: [], False: []}
@@ -55,7 +55,7 @@ class Sheet:
                 continue
             size = (label.ems * LABEL_FONT, LABEL_HEIGHT)
             around = self._around(span, _FINE)
-            spot = label_place(self.curves[span], size, bodies, around, placed[self.whole(span)])
+            spot = place_label(self.curves[span], size, bodies, around, placed[self.whole(span)])
             self.spots[span] = spot
             copies = self._copies(1) if self.whole(span) else [0.0]
             placed[self.whole(span)] += [Body((spot[0] + dx, spot[1]), *size, round=False) for dx in copies]
@@ -82,7 +82,7 @@ class Sheet:
             column = head.at[0] + span[2] - tail.at[0]
             neighbours = abs(column) < 1.5 * stamp.pitch
             bodies = list(stamp.bodies.values())
-            return gutter_path(tail.moved(column), head, (column, 0.0), bodies, self.gutter(arrow), neighbours)
+            return make_gutter_path(tail.moved(column), head, (column, 0.0), bodies, self.gutter(arrow), neighbours)
         tail = Body((head.at[0] + span[2], tail.at[1]), tail.width, tail.height, tail.round)
         others = [
             body for body in self._bodies(int(abs(span[2]) / stamp.pitch) + 2)
@@ -103,12 +103,12 @@ class Sheet:
             for dx in self._copies(1) if there else [0.0]:
                 key = (other, dx, count)
                 if key not in self._strokes:
-                    self._strokes[key] = stroke(moved(curve, dx), count)
+                    self._strokes[key] = make_stroke(move_curve(curve, dx), count)
                 out.append(self._strokes[key])
         return out
 
 
-def _plainness(span: Span, arrow: Arrow) -> tuple:
+def _rank_plainness(span: Span, arrow: Arrow) -> tuple:
     """Who chooses first: what stays in its step, then level lines to the next, then long ones; loops fit anywhere."""
     level = span[0] == span[1]
     return bool(arrow.shifts), level and not span[2], not level, abs(span[2])

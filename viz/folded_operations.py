@@ -8,9 +8,9 @@ from dataclasses import replace
 
 from viz.dot import Line, Mark, Picture
 from viz.label import Label, delay_label
-from viz.scene import Arrow, Item, Scene, index_of, mark
-from viz.stamp import spine
-from viz.unrolled import line_role
+from viz.scene import Arrow, Item, Scene, get_index, make_mark
+from viz.stamp import find_spine
+from viz.unrolled import get_line_role
 
 # Above this many nodes dot is asked for a quick layout: a perfect one can take it minutes.
 _MANY = 250
@@ -19,7 +19,7 @@ _START = Label("&nbsp;start", 3.0)
 _QUICK = (("nslimit", "2"), ("nslimit1", "2"), ("mclimit", "0.2"), ("splines", "line"))
 
 
-def circuit(scene: Scene) -> Picture:
+def compose_operations(scene: Scene) -> Picture:
     """The folded picture of operations.
 
     Args:
@@ -33,23 +33,23 @@ def circuit(scene: Scene) -> Picture:
     """
     picture = Picture(placed=False, options=_QUICK if len(scene.items) > _MANY else _CAREFUL)
     upwards = [arrow for arrow in scene.arrows if not arrow.shifts and not arrow.start]
-    column = spine(scene.items, [(arrow.tail, arrow.head) for arrow in upwards])
+    column = find_spine(scene.items, [(arrow.tail, arrow.head) for arrow in upwards])
     upright = set(itertools.pairwise(column))
     for item in scene.items:
-        drawn = mark(item, index_of(item, scene), None, item.key, widest="t" if len(item.over) < 2 else "i,j")
+        drawn = make_mark(item, get_index(item, scene), None, item.key, widest="t" if len(item.over) < 2 else "i,j")
         picture.marks.append(replace(drawn, group="spine") if item.key in column else drawn)
-    above = _above({arrow.head for arrow in scene.arrows if arrow.shifts}, upwards)
+    above = _find_above({arrow.head for arrow in scene.arrows if arrow.shifts}, upwards)
     squares: dict[tuple[int, tuple], object] = {}
     items = {item.key: item for item in scene.items}
     for arrow in scene.arrows:
         if arrow.shifts:
-            _through_square(picture, arrow, scene, above, squares)
+            _add_square(picture, arrow, scene, above, squares)
         else:
-            picture.lines.append(_upwards(arrow, items[arrow.tail], (arrow.tail, arrow.head) in upright))
+            picture.lines.append(_make_upward_line(arrow, items[arrow.tail], (arrow.tail, arrow.head) in upright))
     return picture
 
 
-def _above(keys: Iterable[int], upwards: Sequence[Arrow]) -> dict[int, set[int]]:
+def _find_above(keys: Iterable[int], upwards: Sequence[Arrow]) -> dict[int, set[int]]:
     """What each of some items leads to within one step, itself included."""
     heads: dict[int, list[int]] = {}
     for arrow in upwards:
@@ -66,18 +66,18 @@ def _above(keys: Iterable[int], upwards: Sequence[Arrow]) -> dict[int, set[int]]
     return out
 
 
-def _upwards(arrow: Arrow, tail: Item, upright: bool) -> Line:
+def _make_upward_line(arrow: Arrow, tail: Item, upright: bool) -> Line:
     if arrow.start:
         return Line(arrow.tail, arrow.head, "start", _START)
     if tail.role == "param":
         return Line(arrow.tail, arrow.head, "param")
     # The heavier an edge, the shorter and straighter dot draws it.
     weight = "100" if upright else "8"
-    role = line_role(arrow, tail)
+    role = get_line_role(arrow, tail)
     return Line(arrow.tail, arrow.head, role, options=(("weight", weight),) if role == "flow" else ())
 
 
-def _through_square(
+def _add_square(
     picture: Picture, arrow: Arrow, scene: Scene, above: dict[int, set[int]], squares: dict[tuple[int, tuple], object]
 ) -> None:
     """A recurrent edge through a small square; drawn backwards where time leads down, to keep the layout acyclic."""
@@ -89,11 +89,11 @@ def _through_square(
         side = max(26.0, label.ems * 11 * 1.1 + 6)
         shape = "square" if side < 27 else "box"
         picture.marks.append(Mark(squares[key], "delay", label, shape, side, 26.0, font=11.0))
-        picture.lines.append(_step(arrow.tail, squares[key], back))
-    picture.lines.append(_step(squares[key], arrow.head, back))
+        picture.lines.append(_make_step_line(arrow.tail, squares[key], back))
+    picture.lines.append(_make_step_line(squares[key], arrow.head, back))
 
 
-def _step(tail: object, head: object, back: bool) -> Line:
+def _make_step_line(tail: object, head: object, back: bool) -> Line:
     if back:
         return Line(head, tail, "recur", options=(("dir", "back"),))
     return Line(tail, head, "recur")

@@ -4,42 +4,42 @@ from __future__ import annotations
 
 from viz.dot import Line, Point
 from viz.label import EMPTY, Label
-from viz.layers import layered, spread
-from viz.routes import Body, Curve, border, clear, label_place, polyline, route, straight
-from viz.scene import Arrow, Item, later, outline, passed
+from viz.layers import lay_out_rows, spread_out
+from viz.routes import Body, Curve, find_border, is_clear, make_line, make_polyline, place_label, route
+from viz.scene import Arrow, Item, find_later, label_params, measure_outline
 from viz.stamp import LABEL_FONT, LABEL_HEIGHT
-from viz.unrolled import Unrolling, line_role
+from viz.unrolled import Unrolling, get_line_role
 
 _RISE = 52.0
 _STAIR = 40.0
 
 
-def after(unrolling: Unrolling) -> list[Item]:
+def list_results(unrolling: Unrolling) -> list[Item]:
     """The static items that depend on some step, in the scene's order."""
-    keys = later(unrolling.scene, set(unrolling.stamp.at))
+    keys = find_later(unrolling.scene, set(unrolling.stamp.at))
     return [item for item in unrolling.scene.items if item.key in keys]
 
 
-def print_summary(unrolling: Unrolling) -> None:
+def print_results(unrolling: Unrolling) -> None:
     """Draw the static items that depend on steps, and what else those read, in rows above the columns."""
-    made = {item.key for item in after(unrolling)}
+    made = {item.key for item in list_results(unrolling)}
     arrows = [a for a in unrolling.scene.arrows if a.head in made and not a.start]
     aside = {a.tail for a in arrows} - made - set(unrolling.stamp.at)
     aside = {key for key in aside if (key, None) not in unrolling.bodies}
     items = [item for item in unrolling.scene.items if item.key in made | aside]
-    sizes = {item.key: outline(item)[1:3] for item in items}
+    sizes = {item.key: measure_outline(item)[1:3] for item in items}
     inner: list[tuple[object, object]] = [(a.tail, a.head) for a in arrows if a.tail in sizes]
     # The steps stand below all of it: what reads them stays as low as it can, what reads nothing goes up to its reader.
     inner += [("steps", a.head) for a in arrows if a.tail in unrolling.stamp.at]
-    row = layered({"steps": 0.0} | {key: size[0] for key, size in sizes.items()}, inner).row
+    row = lay_out_rows({"steps": 0.0} | {key: size[0] for key, size in sizes.items()}, inner).row
     wish: dict[int, float] = {}
     y = unrolling.stamp.top + _RISE
     for level in range(max(row.values(), default=-1) + 1):
         together = [item for item in items if row[item.key] == level]
         for item in together:
-            wish[item.key] = _wish(unrolling, item.key, arrows, wish)
+            wish[item.key] = _choose_place(unrolling, item.key, arrows, wish)
         together.sort(key=lambda item: wish[item.key])
-        xs = spread([(wish[item.key], sizes[item.key][0] + 24.0) for item in together])
+        xs = spread_out([(wish[item.key], sizes[item.key][0] + 24.0) for item in together])
         readers = 0
         for item, x in zip(together, xs, strict=True):
             wish[item.key] = x
@@ -48,19 +48,19 @@ def print_summary(unrolling: Unrolling) -> None:
             readers += any(arrow.head == item.key and arrow.tail in unrolling.stamp.at for arrow in arrows)
         y += 80.0 + _STAIR * max(readers - 1, 0) if together else 0.0
     for arrow in arrows:
-        _join(unrolling, arrow)
+        _join_arrow(unrolling, arrow)
     for arrow in unrolling.scene.arrows:
         if arrow.tail in made and arrow.head in unrolling.stamp.at and not arrow.start:
             _hand_back(unrolling, arrow)
 
 
-def _wish(unrolling: Unrolling, key: int, arrows: list[Arrow], placed: dict[int, float]) -> float:
+def _choose_place(unrolling: Unrolling, key: int, arrows: list[Arrow], placed: dict[int, float]) -> float:
     """Over the middle of what the item reads; what reads nothing stands at the left of its first reader."""
     xs: list[float] = []
     reads = [arrow for arrow in arrows if arrow.head == key]
     for arrow in reads:
         if arrow.tail in unrolling.stamp.at:
-            xs += [unrolling.bodies[end].at[0] for end in _tails(unrolling, arrow)]
+            xs += [unrolling.bodies[end].at[0] for end in _list_tails(unrolling, arrow)]
         elif arrow.tail in placed:
             xs.append(placed[arrow.tail])
     if xs:
@@ -68,10 +68,10 @@ def _wish(unrolling: Unrolling, key: int, arrows: list[Arrow], placed: dict[int,
     reader = next((arrow.head for arrow in arrows if arrow.tail == key), None)
     if reads or reader is None:
         return unrolling.left + (len(unrolling.columns.columns) - 1) * unrolling.stamp.pitch / 2
-    return _wish(unrolling, reader, [a for a in arrows if a.tail in unrolling.stamp.at or a.tail == key], {}) - 70.0
+    return _choose_place(unrolling, reader, [a for a in arrows if a.tail in unrolling.stamp.at or a.tail == key], {}) - 70.0
 
 
-def _tails(unrolling: Unrolling, arrow: Arrow) -> list[tuple[int, int]]:
+def _list_tails(unrolling: Unrolling, arrow: Arrow) -> list[tuple[int, int]]:
     """The (item, place) pairs that an arrow out of the columns starts from."""
     shown = [column for column in unrolling.columns.columns if column.step is not None]
     if arrow.pick is None:
@@ -84,31 +84,31 @@ def _tails(unrolling: Unrolling, arrow: Arrow) -> list[tuple[int, int]]:
     return [end for end in ends if end in unrolling.bodies]
 
 
-def _join(unrolling: Unrolling, arrow: Arrow) -> None:
+def _join_arrow(unrolling: Unrolling, arrow: Arrow) -> None:
     """Draw an arrow at every step it starts from; all of them straight, or all of them beside their columns."""
     head = (arrow.head, None)
     tails: list[tuple[int, int | None]]
     if arrow.tail in unrolling.stamp.at:
-        tails = [*_tails(unrolling, arrow)]
+        tails = [*_list_tails(unrolling, arrow)]
     else:
         tails = [(arrow.tail, None)] if (arrow.tail, None) in unrolling.bodies else []
     others = [(key, body) for key, body in unrolling.bodies.items() if key not in (head, *tails)]
     bodies = [body for key, body in others if not (isinstance(key, tuple) and key[0] == "tap")]
     end = unrolling.bodies[head]
-    lines = [straight(border(unrolling.bodies[t], end.at), border(end, unrolling.bodies[t].at)) for t in tails]
-    if not all(clear(line, bodies) for line in lines):
-        lines = [_detour(unrolling, tail, end, bodies) for tail in tails]
+    lines = [make_line(find_border(unrolling.bodies[t], end.at), find_border(end, unrolling.bodies[t].at)) for t in tails]
+    if not all(is_clear(line, bodies) for line in lines):
+        lines = [_make_detour(unrolling, tail, end, bodies) for tail in tails]
     for tail, curve in zip(tails, lines, strict=True):
         label: Label = EMPTY
         spot: Point | None = None
         if unrolling.labels and arrow.params:
-            label = passed(arrow.params)
-            spot = label_place(curve, (label.ems * LABEL_FONT, LABEL_HEIGHT), bodies, [], [])
-        role = "param" if unrolling.items[arrow.tail].role == "param" else line_role(arrow, unrolling.items[arrow.tail])
+            label = label_params(arrow.params)
+            spot = place_label(curve, (label.ems * LABEL_FONT, LABEL_HEIGHT), bodies, [], [])
+        role = "param" if unrolling.items[arrow.tail].role == "param" else get_line_role(arrow, unrolling.items[arrow.tail])
         unrolling.picture.lines.append(Line(tail, head, role, label, curve, spot))
 
 
-def _detour(unrolling: Unrolling, tail: tuple[int, int | None], end: Body, bodies: list[Body]) -> Curve:
+def _make_detour(unrolling: Unrolling, tail: tuple[int, int | None], end: Body, bodies: list[Body]) -> Curve:
     """To the head as directly as the top row can; from further below, up beside the column first."""
     start, stamp = unrolling.bodies[tail], unrolling.stamp
     if tail[1] is None or start.at[1] + start.height / 2 > stamp.top - 20.0:
@@ -116,9 +116,9 @@ def _detour(unrolling: Unrolling, tail: tuple[int, int | None], end: Body, bodie
     x = unrolling.x(tail[1]) + stamp.right + 7.0
     low, high = (x, start.at[1] + start.height / 2 + 10.0), (x, stamp.top + 8.0)
     last = route(Body(high, 0.0, 0.0), end, bodies)
-    if len(last) == 4 and clear(straight(high, last[-1]), bodies):
-        return polyline([border(start, low), low, high, last[-1]], radius=12.0)
-    return polyline([border(start, low), low, high], radius=12.0) + last[1:]
+    if len(last) == 4 and is_clear(make_line(high, last[-1]), bodies):
+        return make_polyline([find_border(start, low), low, high, last[-1]], radius=12.0)
+    return make_polyline([find_border(start, low), low, high], radius=12.0) + last[1:]
 
 
 def _hand_back(unrolling: Unrolling, arrow: Arrow) -> None:

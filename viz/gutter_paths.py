@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from viz.dot import Point
-from viz.routes import Body, Curve, polyline
+from viz.routes import Body, Curve, make_polyline
 
 LANE = 8.0
 _INTO_GUTTER = 19.0
@@ -34,7 +34,7 @@ class Gutter:
         return _INTO_GUTTER + LANE * self.lane
 
 
-def gutter_path(
+def make_gutter_path(
     tail: Body, head: Body, columns: tuple[float, float], stamp: Sequence[Body], gutter: Gutter, neighbours: bool
 ) -> Curve:
     """A path out of the tail's stamp, along the gutters, into the head's.
@@ -51,27 +51,27 @@ def gutter_path(
 
     Example:
         >>> box = Body((0, 0), 40, 20, round=False)
-        >>> path = gutter_path(box, box.moved(100), (0, 100), [box], Gutter(-20, 20, -40), True)
+        >>> path = make_gutter_path(box, box.moved(100), (0, 100), [box], Gutter(-20, 20, -40), True)
         >>> path[0], path[-1]
         ((20.0, 0), (80.0, 0))
     """
     if columns[1] < columns[0]:
-        flipped = gutter_path(
-            _flip(tail), _flip(head), (-columns[0], -columns[1]), [_flip(body) for body in stamp],
+        flipped = make_gutter_path(
+            _mirror(tail), _mirror(head), (-columns[0], -columns[1]), [_mirror(body) for body in stamp],
             Gutter(-gutter.right, -gutter.left, gutter.floor, gutter.lane), neighbours,
         )  # fmt: skip
         return tuple((-x, y) for x, y in flipped)
     # Close to the head's stamp: what runs the other way is then close to the other stamp, and the two do not meet.
     into = columns[1] + gutter.left - gutter.aside
     out = into if neighbours else columns[0] + gutter.right + gutter.aside
-    path = _leave(tail, columns[0], out, stamp, gutter.lane)
+    path = _leave_stamp(tail, columns[0], out, stamp, gutter.lane)
     if not neighbours:
         floor = gutter.floor - LANE * gutter.lane
         path += [(out, floor), (into, floor)]
-    return polyline(_level(path + _enter(head, columns[1], into, stamp)))
+    return make_polyline(_drop_straight_corners(path + _enter_stamp(head, columns[1], into, stamp)))
 
 
-def ghost_path(ghost: Body, head: Body, column: float, stamp: Sequence[Body], gutter: Gutter, first: bool) -> Curve:
+def make_ghost_path(ghost: Body, head: Body, column: float, stamp: Sequence[Body], gutter: Gutter, first: bool) -> Curve:
     """A path from a row outside of the sequence, which stands beside the stamps at either end, into the head's stamp.
 
     Args:
@@ -82,7 +82,7 @@ def ghost_path(ghost: Body, head: Body, column: float, stamp: Sequence[Body], gu
     """
     if ghost.at[0] > column:
         mirrored = Gutter(-gutter.right, -gutter.left, gutter.floor, gutter.lane)
-        flipped = ghost_path(_flip(ghost), _flip(head), -column, [_flip(body) for body in stamp], mirrored, first)
+        flipped = make_ghost_path(_mirror(ghost), _mirror(head), -column, [_mirror(body) for body in stamp], mirrored, first)
         return tuple((-x, y) for x, y in flipped)
     into = column + gutter.left - gutter.aside
     x, y = ghost.at
@@ -91,28 +91,28 @@ def ghost_path(ghost: Body, head: Body, column: float, stamp: Sequence[Body], gu
     if not first:
         floor = gutter.floor - LANE * gutter.lane
         path = [(start, y), (start + 10, y), (start + 10, floor), (into, floor)]
-    return polyline(_level(path + _enter(head, column, into, stamp)))
+    return make_polyline(_drop_straight_corners(path + _enter_stamp(head, column, into, stamp)))
 
 
-def _leave(tail: Body, column: float, out: float, stamp: Sequence[Body], lane: int) -> list[Point]:
+def _leave_stamp(tail: Body, column: float, out: float, stamp: Sequence[Body], lane: int) -> list[Point]:
     """From the right side of the tail, or, where another node is in the way, from its top."""
     x, y = tail.at
-    if _free(y, x - column, out - column, stamp, tail.moved(-column)):
+    if _is_free(y, x - column, out - column, stamp, tail.moved(-column)):
         return [(x + tail.width / 2, y), (out, y)]
     above = y + tail.height / 2 + 7 + 4 * (lane % 3)
     return [(x + 5, y + tail.height / 2 - 0.5), (x + 5, above), (out, above)]
 
 
-def _enter(head: Body, column: float, into: float, stamp: Sequence[Body]) -> list[Point]:
+def _enter_stamp(head: Body, column: float, into: float, stamp: Sequence[Body]) -> list[Point]:
     """To the left side of the head, or, where another node is in the way, to its foot."""
     x, y = head.at
-    if _free(y, into - column, x - column, stamp, head.moved(-column)):
+    if _is_free(y, into - column, x - column, stamp, head.moved(-column)):
         return [(into, y), (x - head.width / 2, y)]
     below = y - head.height / 2 - 12
     return [(into, below), (x - 4, below), (x - 4, y - head.height / 2 + 0.5)]
 
 
-def _free(y: float, start: float, end: float, stamp: Sequence[Body], own: Body) -> bool:
+def _is_free(y: float, start: float, end: float, stamp: Sequence[Body], own: Body) -> bool:
     return not any(
         abs(body.at[0] - own.at[0]) + abs(body.at[1] - own.at[1]) > 0.5
         and start < body.at[0] + body.width / 2 + _FREE
@@ -122,11 +122,11 @@ def _free(y: float, start: float, end: float, stamp: Sequence[Body], own: Body) 
     )
 
 
-def _flip(body: Body) -> Body:
+def _mirror(body: Body) -> Body:
     return Body((-body.at[0], body.at[1]), body.width, body.height, body.round)
 
 
-def _level(points: list[Point]) -> list[Point]:
+def _drop_straight_corners(points: list[Point]) -> list[Point]:
     """The path without corners that are none."""
     kept = points[:1]
     for before, here, after in zip(points, points[1:], points[2:], strict=False):

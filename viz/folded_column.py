@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 from viz.columns import Column, Columns
 from viz.dot import Point
-from viz.label import EMPTY, Label, delay_label, joined
-from viz.scene import Arrow, Item, Scene, index_of, passed
-from viz.sheet import Sheet
+from viz.edge_layout import EdgeLayout
+from viz.label import EMPTY, Label, delay_label, join_labels
+from viz.scene import Arrow, Item, Scene, get_index, label_params
 from viz.stamp import Stamp
 from viz.unrolled import End, Unrolling
 
 
-class Looping(Unrolling):
+class FoldedColumn(Unrolling):
     """An unrolling of a single column, on which every delay leads back to the column itself.
 
     Args:
@@ -24,12 +24,12 @@ class Looping(Unrolling):
 
     def __init__(self, scene: Scene, stamp: Stamp, *, delays: bool = True, indexed: bool = False) -> None:
         super().__init__(scene, "", stamp, Columns((Column(0, 0, ""),), None))
-        self.sheet = Sheet(stamp, periodic=False)
+        self.sheet = EdgeLayout(stamp, periodic=False)
         self.delays, self.indexed = delays, indexed
 
     def add(self, item: Item, at: Point, key: object, index: str, role: str = "") -> None:
         """Draw an item under its name, or under its name and axes; its column has no index."""
-        super().add(item, at, key, index_of(item, self.scene) if self.indexed else "", role)
+        super().add(item, at, key, get_index(item, self.scene) if self.indexed else "", role)
 
     def _joins(self, arrow: Arrow) -> bool:
         return arrow.tail in self.stamp.at and arrow.head in self.stamp.at
@@ -41,7 +41,7 @@ class Looping(Unrolling):
         return (*arrow.shifts, arrow.start)
 
     def _words(self, arrow: Arrow) -> Label:
-        words = [passed(arrow.params)] if arrow.params else []
+        words = [label_params(arrow.params)] if arrow.params else []
         if arrow.shifts and self.delays:
             words.append(delay_label(list(arrow.shifts), named=len(self.scene.axes) > 1))
-        return joined(words) if words else EMPTY
+        return join_labels(words) if words else EMPTY

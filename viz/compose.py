@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from viz.bus import lanes_below, level, print_bus, wires
-from viz.columns import Columns, middle_steps
+from viz.bus import get_wire_height, list_wires, measure_lanes, print_bus
+from viz.columns import Columns, show_middle_steps
 from viz.dot import Mark, Picture, Point
 from viz.errors import TooLargeError
+from viz.folded_column import FoldedColumn
 from viz.label import Label
-from viz.looping import Looping
 from viz.scene import Arrow, Item, Scene
+from viz.sequence_results import print_results
 from viz.stamp import LABEL_FONT, make_stamp
-from viz.summary import print_summary
 from viz.unrolled import Unrolling
 
 MOST_MARKS = 4000
@@ -31,7 +31,7 @@ def check_size(count: int, most: int, kind: str, fix: str) -> None:
         raise TooLargeError("P204", f"the picture has too many {kind}", expected=f"at most {most:,}", got=f"{count:,}", fix=fix)
 
 
-def without_params(scene: Scene) -> Scene:
+def drop_params(scene: Scene) -> Scene:
     """The scene with edges that do not say which parameters they pass, and without the parameters themselves."""
     items = [item for item in scene.items if item.role != "param"]
     keys = {item.key for item in items}
@@ -39,18 +39,18 @@ def without_params(scene: Scene) -> Scene:
     return Scene(items, arrows, scene.axes)
 
 
-def with_bus(scene: Scene) -> Scene:
+def add_bus(scene: Scene) -> Scene:
     """The scene with its parameters as items of their own, read by the variables that their edges lead to."""
     names = dict.fromkeys(name for arrow in scene.arrows for name in arrow.params)
     first = 1 + max((item.key for item in scene.items), default=0)
     keys = {name: first + i for i, name in enumerate(names)}
-    bare = without_params(scene)
+    bare = drop_params(scene)
     uses = dict.fromkeys((keys[name], arrow.head) for arrow in scene.arrows for name in arrow.params)
     items = [Item(key, name, "param") for name, key in keys.items()]
     return Scene([*items, *bare.items], [*bare.arrows, *(Arrow(key, head) for key, head in uses)], scene.axes)
 
 
-def stamped(scene: Scene, axis: str, columns: Columns, *, boxes: bool) -> Picture:
+def compose_unfolded(scene: Scene, axis: str, columns: Columns, *, boxes: bool) -> Picture:
     """The unfolded picture of a scene of one axis.
 
     Args:
@@ -71,11 +71,11 @@ def stamped(scene: Scene, axis: str, columns: Columns, *, boxes: bool) -> Pictur
     between = {(arrow.tail, arrow.shifts) for arrow in scene.arrows if arrow.shifts}
     options = {"split": False, "rise": 22.0, "gutter": 44.0 + 8.0 * len(between)} if boxes else {}
     stamp = make_stamp(scene, axis, widest=widest, **options)  # type: ignore[arg-type]
-    found = wires(scene, stamp.row)
+    found = list_wires(scene, stamp.row)
     if found:
-        stamp = make_stamp(scene, axis, widest=widest, lanes=lanes_below(found), **options)  # type: ignore[arg-type]
+        stamp = make_stamp(scene, axis, widest=widest, lanes=measure_lanes(found), **options)  # type: ignore[arg-type]
     unrolling = Unrolling(scene, axis, stamp, columns, labels=not boxes, gutters=boxes)
-    unrolling.sheet.wires = [level(stamp, wire) for wire in found]
+    unrolling.sheet.wires = [get_wire_height(stamp, wire) for wire in found]
     if boxes:
         unrolling.print_slices()
     unrolling.print_columns()
@@ -86,11 +86,11 @@ def stamped(scene: Scene, axis: str, columns: Columns, *, boxes: bool) -> Pictur
     left = min((body.at[0] - body.width / 2 for body in unrolling.bodies.values()), default=0.0)
     if columns.columns and found:
         print_bus(unrolling, found, left - (16.0 if boxes else 4.0))
-    print_summary(unrolling)
+    print_results(unrolling)
     return unrolling.picture
 
 
-def folded_once(scene: Scene) -> Picture:
+def compose_folded(scene: Scene) -> Picture:
     """The folded picture of variables: one column, time running round in loops.
 
     Args:
@@ -105,13 +105,13 @@ def folded_once(scene: Scene) -> Picture:
     check_size(len(scene.items), MOST_ITEMS, "nodes", "draw a part of the graph: ag.Graph(node) of a node inside")
     widest = ",".join(scene.axes) if len(scene.axes) > 1 else "t"
     stamp = make_stamp(scene, None, widest=widest)
-    loops = Looping(scene, stamp, indexed=True)
+    loops = FoldedColumn(scene, stamp, indexed=True)
     loops.print_columns()
     loops.print_arrows()
     return loops.picture
 
 
-def side_by_side(scene: Scene, axis: str, t: int) -> Picture:
+def compose_both(scene: Scene, axis: str, t: int) -> Picture:
     """Folded ⇒ unfolded, row by row at the same heights.
 
     Args:
@@ -125,33 +125,33 @@ def side_by_side(scene: Scene, axis: str, t: int) -> Picture:
     Raises:
         TooLargeError: more nodes than can be drawn.
     """
-    columns = middle_steps(t, axis)
+    columns = show_middle_steps(t, axis)
     check_size(len(scene.items) * len(columns.columns), MOST_MARKS, "nodes", "a smaller t=")
     widest = max([column.index for column in columns.columns] + ["−1"], key=len)
     stamp = make_stamp(scene, axis, widest=widest)
-    found = wires(scene, stamp.row)
+    found = list_wires(scene, stamp.row)
     if found:
-        stamp = make_stamp(scene, axis, widest=widest, lanes=lanes_below(found))
-    left, right = Looping(scene, stamp, delays=False), Unrolling(scene, axis, stamp, columns)
+        stamp = make_stamp(scene, axis, widest=widest, lanes=measure_lanes(found))
+    left, right = FoldedColumn(scene, stamp, delays=False), Unrolling(scene, axis, stamp, columns)
     for side in (left, right):
-        side.sheet.wires = [level(stamp, wire) for wire in found]
+        side.sheet.wires = [get_wire_height(stamp, wire) for wire in found]
         side.print_columns(dotted_rows=False)
         side.print_arrows()
         if found:
-            print_bus(side, found, extent(side.picture)[0] - 4.0)
-        print_summary(side)
+            print_bus(side, found, measure_extent(side.picture)[0] - 4.0)
+        print_results(side)
     picture = left.picture
-    middle = extent(picture)[1] + 60.0
+    middle = measure_extent(picture)[1] + 60.0
     heights = [stamp.at[a.tail][1] for a in scene.arrows if a.shifts and a.tail in stamp.at]
     height = sum(heights) / len(heights) if heights else (stamp.top + stamp.bottom) / 2
     picture.marks.append(Mark("unroll", "static", _ARROW, "plaintext", 64, 50, (middle, height)))
-    moved = translated(right.picture, middle + 60.0 - extent(right.picture)[0], "unrolled")
+    moved = shift_picture(right.picture, middle + 60.0 - measure_extent(right.picture)[0], "unrolled")
     picture.marks += moved.marks
     picture.lines += moved.lines
     return picture
 
 
-def extent(picture: Picture) -> tuple[float, float]:
+def measure_extent(picture: Picture) -> tuple[float, float]:
     """Left and right end of what is drawn, points."""
     ends = [(m.at[0] - m.width / 2, m.at[0] + m.width / 2) for m in picture.marks if m.at is not None]
     ends += [(x, x) for line in picture.lines for x, _ in line.curve]
@@ -162,7 +162,7 @@ def extent(picture: Picture) -> tuple[float, float]:
     return min((a for a, _ in ends), default=0.0), max((b for _, b in ends), default=0.0)
 
 
-def translated(picture: Picture, dx: float, tag: str) -> Picture:
+def shift_picture(picture: Picture, dx: float, tag: str) -> Picture:
     """The picture dx further right, with keys of its own, so that it can join another."""
 
     def away(at: Point | None) -> Point | None:
