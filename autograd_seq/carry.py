@@ -21,6 +21,7 @@ from autograd_seq.graph.dag import DAG
 from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.lengths import read_lengths
 from autograd_seq.graph.pieces import list_read_back
+from autograd_seq.graph.system import System
 from autograd_seq.graph.windows import spell_out_windows
 from autograd_seq.kinds import kind_of
 from autograd_seq.names import shown
@@ -32,7 +33,8 @@ from autograd_seq.reports import Report
 class Runs(Protocol):
     """What runs a graph: a program, or the unrolled graph."""
 
-    graph: Graph
+    @property
+    def graph(self) -> System: ...
 
     def __call__(self, /, **given: Any) -> tuple[Any, ...]: ...
 
@@ -88,7 +90,7 @@ class Carried:
         make: returns what runs some nodes, their values laid out as told.
     """
 
-    def __init__(self, cut: Cut, graph: Graph, layouts: Sequence[Sequence[Axis]],
+    def __init__(self, cut: Cut, graph: System, layouts: Sequence[Sequence[Axis]],
                  make: Callable[[list[Any], list[Sequence[Axis]]], Runs]) -> None:  # fmt: skip
         self.cut, self.graph, self._layouts, self._make = cut, graph, layouts, make
         self._padded: dict[tuple[Axis, ...], Carried] = {}
@@ -180,7 +182,7 @@ class Carried:
         return self.going_on(carry, given, lambda: self.later(**self.fed(carry, given, batch)))
 
     def fed(self, carry: Carry, given: dict[str, Any], batch: tuple[int, ...] = (),
-            graph: Graph | None = None) -> dict[str, Any]:  # fmt: skip
+            graph: System | None = None) -> dict[str, Any]:  # fmt: skip
         """Return the feeds of a call that goes on from a carry: those given, the carried rows, the number of steps.
 
         Args:
@@ -199,7 +201,7 @@ class Carried:
             carried.append((self.cut.steps, np.array(np.broadcast_to(carry.steps, batch), np.int64)))
         return fed | {name: value for name, value in carried if name in known}
 
-    def going_on(self, carry: Carry, given: Mapping[str, Any], run: Callable[[], Any], graph: Graph | None = None) -> Any:
+    def going_on(self, carry: Carry, given: Mapping[str, Any], run: Callable[[], Any], graph: System | None = None) -> Any:
         """Return what ``run`` returns, which goes on from a carry; if that is of another batch, say so.
 
         Args:
@@ -213,7 +215,7 @@ class Carried:
             misfit = error.code in ("F106", "F107") and self._other_batch(carry, given, graph or self.graph)
             raise misfit or error from None
 
-    def _other_batch(self, carry: Carry, given: Mapping[str, Any], graph: Graph) -> CarryError | None:
+    def _other_batch(self, carry: Carry, given: Mapping[str, Any], graph: System) -> CarryError | None:
         """Return the error of rows that vary over an axis of another length than the feeds, if they do."""
         told = [(axis, n, name) for name, node in graph.inputs.items() if name in given
                 for axis, n in zip(node.axes, np.shape(given[name]), strict=False) if axis is not self.cut.axis]  # fmt: skip
@@ -307,7 +309,7 @@ class CarriedProgram(Carried, Report):
         return f"<Program of {self.graph!r}, carried along {self.cut.axis}>"
 
 
-def _equations(graph: Graph, axis: Axis) -> str:
+def _equations(graph: System, axis: Axis) -> str:
     """Return a digest of an axis and of what is read at earlier steps of it."""
     graph = spell_out_windows(graph)
     behind = list(dict.fromkeys(x for x, _ in list_read_back(graph, axis)))

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from autograd_seq.axes import Axis
 from autograd_seq.errors import CarryError
-from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.order import find_dependents
 from autograd_seq.graph.pieces import FACTORS, LINEAR, Source, find_shifts_back
 from autograd_seq.graph.rebuild import remake
+from autograd_seq.graph.system import System
 from autograd_seq.node import Node, apply
 from autograd_seq.ops.elementwise import where
 from autograd_seq.ops.random import DRAW
@@ -18,7 +18,7 @@ from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import AT, INDEX, SPREAD
 
 
-def find_differing(graph: Graph, sources: Sequence[Source], axis: Axis, batch: tuple[Axis, ...] | None) -> set[Node]:
+def find_differing(graph: System, sources: Sequence[Source], axis: Axis, batch: tuple[Axis, ...] | None) -> set[Node]:
     """Return the nodes that differ from sequence to sequence when each is at a step of its own.
 
     Those are the steps counted on, what is drawn for them, what is carried, and whatever depends on any of it.
@@ -47,7 +47,7 @@ class Sums:
     their own, what it is multiplied by is not the same for all any more: the product belongs inside of the sum.
     """
 
-    def __init__(self, graph: Graph, axis: Axis, batch: tuple[Axis, ...]) -> None:
+    def __init__(self, graph: System, axis: Axis, batch: tuple[Axis, ...]) -> None:
         self.graph, self.axis, self.batch = graph, axis, batch
         self.terms: dict[Node, Node] = {}  # what a sum is the sum of
         sums = [n for n in graph.nodes if n.op is not SPREAD and set(batch) & set(n.attrs.get("axes", ()))]

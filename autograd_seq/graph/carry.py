@@ -24,6 +24,7 @@ from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.order import find_dependents, get_rows, postorder
 from autograd_seq.graph.pieces import Source, find_shifts_back, get_source, inputs_of, list_read_back, reads_all
 from autograd_seq.graph.rebuild import rebuild
+from autograd_seq.graph.system import System
 from autograd_seq.graph.windows import spell_out_windows
 from autograd_seq.node import Node, constant
 from autograd_seq.ops.elementwise import equal, where
@@ -72,7 +73,7 @@ class Cut(NamedTuple):
     wider: tuple[tuple[Axis, ...], ...]
 
 
-def cut_along(graph: Graph, asked: Axis | bool, batch: tuple[Axis, ...] | None = None) -> Cut:
+def cut_along(graph: System, asked: Axis | bool, batch: tuple[Axis, ...] | None = None) -> Cut:
     """Return the graph of a first call and that of a later one.
 
     Args:
@@ -116,7 +117,7 @@ def cut_along(graph: Graph, asked: Axis | bool, batch: tuple[Axis, ...] | None =
     return Cut(axis, tuple(slots), [*mine, *first], [*outputs, *left], counted, wider)
 
 
-def find_carried_axis(graph: Graph, asked: Axis | bool) -> Axis:
+def find_carried_axis(graph: System, asked: Axis | bool) -> Axis:
     """Return the axis that calls follow one another on: the one along which the graph shifts; of several, the outermost.
 
     The outermost is the one over which everything varies that is shifted along any: where a state over ``t`` reads what
@@ -160,7 +161,7 @@ def _make_unique(name: str, taken: set[str]) -> str:
     return name
 
 
-def _make_look_ahead_error(graph: Graph, node: Node, axis: Axis) -> CarryError:
+def _make_look_ahead_error(graph: System, node: Node, axis: Axis) -> CarryError:
     x = node.inputs[0]
     return CarryError(
         "K104", f"{graph.name(x)} is read ahead of its step, and the steps of the next call are not there yet",
@@ -169,7 +170,7 @@ def _make_look_ahead_error(graph: Graph, node: Node, axis: Axis) -> CarryError:
     )  # fmt: skip
 
 
-def _check_causal(graph: Graph, x: Node, axis: Axis) -> None:
+def _check_causal(graph: System, x: Node, axis: Axis) -> None:
     """Refuse to carry what depends on all steps of a call: in one call of all steps it would be another value."""
     for n in postorder([x], inputs_of):
         if reads_all(n, axis):
@@ -191,7 +192,7 @@ def _read_from_end(x: Node, axis: Axis, back: int, batch: tuple[Axis, ...] | Non
     return where(equal(count(read, (axis,), axis), 0), row, last)
 
 
-def _make_later_call(graph: Graph, sources: Sequence[Source], slots: Sequence[Slot], axis: Axis,
+def _make_later_call(graph: System, sources: Sequence[Source], slots: Sequence[Slot], axis: Axis,
                steps: str, batch: tuple[Axis, ...] | None, apart: set[Node]) -> tuple[list[Node], list[Node], str]:  # fmt: skip
     """Return the outputs of a later call, the rows that it leaves, and the name of the steps before."""
     before = Node(INPUT, (), {"made": True}, (), int, batch or (), name=steps)

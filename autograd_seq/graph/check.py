@@ -20,7 +20,7 @@ from autograd_seq.ops.state import STATE, UNDEFINED
 from autograd_seq.ops.time import AT, SHIFT, owner_of_rows
 
 if TYPE_CHECKING:
-    from autograd_seq.graph.graph import Graph
+    from autograd_seq.graph.system import System
 
 Name = Callable[[Node], str]
 
@@ -300,7 +300,7 @@ def _name_sequence(sequence: str) -> str:
     return f" in the sequence {sequence}" if sequence else ""
 
 
-def check_lengths(graph: Graph, sizes: dict[Axis, int]) -> None:
+def check_lengths(graph: System, sizes: dict[Axis, int]) -> None:
     """Refuse lengths with which some node has nothing to read.
 
     Raises:

@@ -21,7 +21,7 @@ from autograd_seq.ops.leaf import INPUT, PARAM
 from autograd_seq.ops.time import ALONG, AT, SHIFT, SPREAD
 
 if TYPE_CHECKING:
-    from autograd_seq.graph.graph import Graph
+    from autograd_seq.graph.system import System
 
 
 class Values(NamedTuple):
@@ -56,7 +56,7 @@ class DAG:
         ('s0', True)
     """
 
-    def __init__(self, graph: Graph, sizes: dict[Axis, int]) -> None:
+    def __init__(self, graph: System, sizes: dict[Axis, int]) -> None:
         self.graph, self.sizes = graph, sizes
         self._unrolled = Unroller(graph, sizes)
         with np.errstate(all="ignore"):  # what is known already is computed here, as quietly as the rest

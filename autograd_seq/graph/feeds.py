@@ -19,7 +19,7 @@ from autograd_seq.ops.leaf import INPUT
 from autograd_seq.ops.random import SEED
 
 if TYPE_CHECKING:
-    from autograd_seq.graph.graph import Graph
+    from autograd_seq.graph.system import System
 
 _SAME_ENTRIES = {"shift", "state", "spread", "along", "at", "slice", "reshape", "transpose", "broadcast_to"}
 _RANK = {bool: 0, int: 1, float: 2}
@@ -28,7 +28,7 @@ get_sort = attrgetter("__class__", "shape", "dtype")
 """What an array must have in common with one that has been checked, so as not to be checked again."""
 
 
-def check_feeds(graph: Graph, given: dict[str, Any]) -> dict[str, np.ndarray]:
+def check_feeds(graph: System, given: dict[str, Any]) -> dict[str, np.ndarray]:
     """Return the feeds as arrays of the declared kinds, a missing seed being 0.
 
     Raises:
@@ -47,7 +47,7 @@ def check_feeds(graph: Graph, given: dict[str, Any]) -> dict[str, np.ndarray]:
     return {name: _as_array(name, node, given.get(name, 0)) for name, node in graph.inputs.items()}
 
 
-def make_unnamed_error(graph: Graph, unnamed: Sequence[Any]) -> FeedError:
+def make_unnamed_error(graph: System, unnamed: Sequence[Any]) -> FeedError:
     """Return the error about values that are fed without a name."""
     names = ", ".join(f"{name}=…" for name in graph.inputs)
     table = isinstance(unnamed[0], Mapping)
@@ -112,7 +112,7 @@ def _as_array(name: str, node: Node, value: Any) -> np.ndarray:
     return array if kind is node.dtype else array.astype({float: np.float64, int: np.int64, bool: bool}[node.dtype])
 
 
-def explain_failure(graph: Graph, arrays: Mapping[str, Any], error: Exception) -> AutogradSeqError:
+def explain_failure(graph: System, arrays: Mapping[str, Any], error: Exception) -> AutogradSeqError:
     """Return what is to be said where an index led nowhere: which input holds it, and where; or which operation failed.
 
     Args:
@@ -156,7 +156,7 @@ def _suggest_axis(node: Node, shape: tuple[int, ...]) -> str | None:
     return None
 
 
-def read_sizes(graph: Graph, given: dict[str, Any]) -> dict[str, int]:
+def read_sizes(graph: System, given: dict[str, Any]) -> dict[str, int]:
     """Return the length of every axis that the feeds tell, by name; see :meth:`Graph.sizes`."""
     found: dict[Axis, tuple[int, str]] = {}
     for name, array in check_feeds(graph, given).items():
@@ -171,7 +171,7 @@ def read_sizes(graph: Graph, given: dict[str, Any]) -> dict[str, int]:
     return {axis.name: n for axis, (n, _) in found.items()}
 
 
-def split_sizes(graph: Graph, given: dict[str, Any]) -> tuple[dict[str, int], dict[str, Any]]:
+def split_sizes(graph: System, given: dict[str, Any]) -> tuple[dict[str, int], dict[str, Any]]:
     """Return the lengths of axes, from the feeds or given by an axis's name, and the feeds without those names.
 
     Raises:

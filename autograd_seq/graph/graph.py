@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from autograd_seq import pictures
-from autograd_seq.axes import Axis, as_axes
-from autograd_seq.errors import AxisError, FeedError, OperationError, did_you_mean
+from autograd_seq.errors import AxisError, OperationError
 from autograd_seq.graph import check, feeds, text
 from autograd_seq.graph.dag import DAG
 from autograd_seq.graph.order import elementary_cycles, step_order
-from autograd_seq.names import shown
+from autograd_seq.graph.system import System
 from autograd_seq.node import Node
-from autograd_seq.ops.leaf import INPUT, PARAM
 from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import SHIFT
 
@@ -35,7 +32,7 @@ def flatten(outputs: Iterable[Any]) -> tuple[Node, ...]:
     return tuple(flat)
 
 
-class Graph:
+class Graph(System):
     """The folded graph that ``outputs`` depend on: nodes in a stable order, checked for causality.
 
     Args:
@@ -63,42 +60,18 @@ class Graph:
     """
 
     def __init__(self, *outputs: Any) -> None:
-        self.outputs = flatten(outputs)
-        self.nodes: tuple[Node, ...] = tuple(step_order(self.outputs))
-        self.axes: tuple[Axis, ...] = check.check_axis_names(self.nodes)
-        check.check_names(self.nodes)
-        self._names = text.names(self.nodes)
+        flat = flatten(outputs)
+        nodes = tuple(step_order(flat))
+        axes = check.check_axis_names(nodes)
+        check.check_names(nodes)
+        super().__init__(flat, nodes, axes, text.names(nodes))
         check.check_defined(self.nodes, self.name)
         check.check_causal(self.nodes, self.name)
         check.check_rows(self.nodes, self.name)
         check.check_read(self.nodes, self.name)
-        self._by_name = {name: node for node, name in self._names.items()}
-        self.ragged: dict[Any, Any] = {}  # the same graph with lengths, by the axes that have some
-        self.inputs: dict[str, Node] = {self.name(n): n for n in self.nodes if n.op in (INPUT, PARAM)}
 
     def __reduce__(self) -> Any:
         return Graph, self.outputs
-
-    def name(self, node: Node) -> str:
-        """Return the name of a node of this graph: the user's, or a stable one such as ``matmul_2`` or ``s[t - 1]``."""
-        return self._names[node]
-
-    def label(self, node: Node) -> str:
-        """Return the name of a node as texts show it: on one line, whatever is in it."""
-        return shown(self._names[node])
-
-    def __getitem__(self, name: str) -> Node:
-        """Return the node of a name.
-
-        Raises:
-            FeedError: there is none.
-        """
-        if name not in self._by_name:
-            raise FeedError("F101", f'there is no node "{name}"', got=repr(name), fix=did_you_mean(name, self._by_name))
-        return self._by_name[name]
-
-    def __len__(self) -> int:
-        return len(self.nodes)
 
     def __str__(self) -> str:
         return text.show(self)
@@ -109,57 +82,6 @@ class Graph:
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         return pictures.folded(self, include, exclude)
-
-    def layout(self, node: Node) -> tuple[Axis, ...]:
-        """Return the axes of a node in the order in which its values are laid out: as declared, else the graph's order.
-
-        A gradient is laid out as what it is the gradient of.
-        """
-        like = node
-        while like.adjoint_of is not None:
-            like = like.adjoint_of
-        if like.op in (INPUT, STATE) and set(like.axes) == set(node.axes):
-            return like.axes
-        return tuple(a for a in self.axes if a in node.axes)
-
-    def layouts(self, order: Iterable[Axis] | None = None) -> list[tuple[Axis, ...]]:
-        """Return the axes of each output in the order in which its values are laid out.
-
-        Args:
-            order: the axes of all outputs, in the order wanted; that of :meth:`layout` by default.
-
-        Raises:
-            AxisError: an output varies over an axis that ``order`` leaves out, or ``order`` names one twice or none of the
-                graph's.
-
-        Example:
-            >>> import autograd_seq as ag
-            >>> t, b = ag.Axis("t"), ag.Axis("b")
-            >>> g = ag.Graph(ag.input("x", over=(t, b))[t] * 2)
-            >>> g.layouts(), g.layouts(order=(b, t))
-            ([(t, b)], [(b, t)])
-        """
-        if order is None:
-            return [self.layout(o) for o in self.outputs]
-        wanted = as_axes(order, "order")
-        if strange := [a for a in wanted if a not in self.axes]:
-            raise AxisError(
-                "A209", f"order= names {strange[0]}, over which nothing varies", expected=f"axes of the graph: "
-                f"{', '.join(a.name for a in self.axes) or 'none'}", got=f"order=({', '.join(a.name for a in wanted)})",
-                fix=did_you_mean(strange[0].name, [a.name for a in self.axes]),
-            )  # fmt: skip
-        for o in self.outputs:
-            if missing := [a.name for a in self.layout(o) if a not in wanted]:
-                raise AxisError(
-                    "A210", f"order= leaves out {', '.join(missing)}, over which {self.name(o)} varies", node=self.name(o),
-                    where=o.where, expected="all axes of the outputs", got=f"order=({', '.join(a.name for a in wanted)})",
-                    fix=f"order=({', '.join([a.name for a in wanted] + missing)})",
-                )  # fmt: skip
-        return [tuple(a for a in wanted if a in o.axes) for o in self.outputs]
-
-    def edges(self) -> list[tuple[Node, Node, int]]:
-        """Return (source, reader, delay) for every read; the delay is 0 but for shifts. Rows are read by their state."""
-        return [(x, n, n.attrs["by"] if n.op is SHIFT else 0) for n in self.nodes for x in n.inputs]
 
     def cycles(self, limit: int = 1000) -> list[list[str]]:
         """Return the elementary cycles as paths of names, along the flow of data, each from a state; shortest first.
@@ -226,31 +148,6 @@ class Graph:
                 expected=", ".join(f"{a.name}=…" for a in self.axes) or "no axis", fix=f"unroll({said})",
             )  # fmt: skip
         return DAG(self, self._sizes(sizes))
-
-    def _sizes(self, sizes: dict[str, int]) -> dict[Axis, int]:
-        known = {a.name: a for a in self.axes}
-        for name, n in sizes.items():
-            if name not in known:
-                raise AxisError("A201", f'the graph has no axis "{name}"', got=f"{name}={n}", fix=did_you_mean(name, known))
-            if isinstance(n, bool) or not hasattr(n, "__index__") or operator.index(n) < 0:
-                raise AxisError("A202", f"{name}={n!r:.60} is no number of steps", expected="an integer ≥ 0", got=repr(n))
-        found = {known[name]: operator.index(n) for name, n in sizes.items()}
-        for node in self.nodes:  # reading along another axis makes both lengths equal
-            if node.op.name == "along":
-                pair = node.attrs["axis"], node.attrs["other"]
-                for a, b in (pair, pair[::-1]):
-                    if b in found and found.setdefault(a, found[b]) != found[b]:
-                        raise AxisError(
-                            "A203", f"{a} and {b} differ in length, and {self.name(node)} needs both to have one",
-                            where=node.where,
-                            got=f"{a}={found[a]}, {b}={found[b]}",
-                        )  # fmt: skip
-        if missing := [a.name for a in self.axes if a not in found]:
-            raise AxisError(
-                "A204", f"the length of {', '.join(missing)} is not given", expected=", ".join(f"{m}=…" for m in missing),
-                got=str(sizes or "nothing"),
-            )  # fmt: skip
-        return found
 
     def sizes(self, given: dict[str, Any]) -> dict[str, int]:
         """Return the length of every axis that the feeds tell, by name.

@@ -12,8 +12,8 @@ from autograd_seq.errors import AxisError, FeedError, did_you_mean
 from autograd_seq.graph import feeds
 from autograd_seq.graph.check import make_empty_maximum_error, make_too_short_error
 from autograd_seq.graph.dag import DAG
-from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.ragged import Ragged
+from autograd_seq.graph.system import System
 from autograd_seq.graph.windows import spell_out_windows
 from autograd_seq.op import FUNCTIONS
 from autograd_seq.ops.leaf import INPUT
@@ -37,7 +37,7 @@ class Lengths(NamedTuple):
     real: dict[Axis, np.ndarray]
 
 
-def read_lengths(graph: Graph, lengths: Any, given: Mapping[str, Any]) -> Lengths:
+def read_lengths(graph: System, lengths: Any, given: Mapping[str, Any]) -> Lengths:
     """Return the lengths that a call gives, checked.
 
     Args:
@@ -118,14 +118,14 @@ def _find_begun(shape: tuple[int, ...], batch: tuple[Axis, ...], b: Axis, over: 
         lengths, tuple(i for i, a in enumerate(batch) if a not in left))  # fmt: skip
 
 
-def get_ragged(graph: Graph, over: Over) -> Ragged:
+def get_ragged(graph: System, over: Over) -> Ragged:
     """Return the graph with lengths on some axes; made once for each choice of axes."""
     if over not in graph.ragged:
         graph.ragged[over] = Ragged(spell_out_windows(graph), dict(over))
     return graph.ragged[over]
 
 
-def select_feeds(graph: Graph, made: Ragged, told: Lengths, given: Mapping[str, Any]) -> dict[str, Any]:
+def select_feeds(graph: System, made: Ragged, told: Lengths, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the feeds of the graph with lengths: those of the graph that it still reads, and the lengths."""
     read = {*made.whole.inputs, *(a.name for a in made.whole.axes)}
     out = {name: value for name, value in given.items() if name in read or not _is_of_graph(graph, name)}
@@ -169,11 +169,11 @@ def _unroll_ragged(dag: DAG, made: Ragged) -> DAG:
     return _unroll_ragged(base, made).grad(wrt, with_outputs=with_outputs)
 
 
-def _is_of_graph(graph: Graph, name: str) -> bool:
+def _is_of_graph(graph: System, name: str) -> bool:
     return name in graph.inputs or name in {a.name for a in graph.axes}
 
 
-def check_needs(graph: Graph, made: Ragged, told: Lengths) -> None:
+def check_needs(graph: System, made: Ragged, told: Lengths) -> None:
     """Refuse sequences that are too short for what is picked or chosen from.
 
     Raises:
@@ -194,7 +194,7 @@ def check_needs(graph: Graph, made: Ragged, told: Lengths) -> None:
                 need.node, int(steps[place]), graph.name, where)  # fmt: skip
 
 
-def _read_padded_sizes(graph: Graph, given: Mapping[str, Any]) -> dict[Axis, int]:
+def _read_padded_sizes(graph: System, given: Mapping[str, Any]) -> dict[Axis, int]:
     """Return the lengths of the padded axes as far as the feeds tell them; what is wrong with feeds is said elsewhere."""
     found: dict[Axis, int] = {a: given[a.name] for a in graph.axes if a.name in given and a.name not in graph.inputs}
     for name, node in graph.inputs.items():
@@ -204,7 +204,7 @@ def _read_padded_sizes(graph: Graph, given: Mapping[str, Any]) -> dict[Axis, int
     return found
 
 
-def _check_axis(graph: Graph, axis: Any, known: Mapping[str, Axis]) -> None:
+def _check_axis(graph: System, axis: Any, known: Mapping[str, Axis]) -> None:
     if not isinstance(axis, Axis) or axis not in graph.axes:
         name = axis.name if isinstance(axis, Axis) else str(axis)
         raise AxisError(
@@ -234,7 +234,7 @@ def _as_whole_numbers(axis: Axis, value: Any) -> np.ndarray:
     return array.astype(np.int64)
 
 
-def _find_batch(graph: Graph, axis: Axis, array: np.ndarray, ragged: list[Any], said: Any) -> tuple[Axis, ...]:
+def _find_batch(graph: System, axis: Axis, array: np.ndarray, ragged: list[Any], said: Any) -> tuple[Axis, ...]:
     """Return what a length varies over: what was said; nothing, for one number; else the axis of the batch."""
     if said is not None:
         for i, b in enumerate(said):

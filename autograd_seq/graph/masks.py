@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from autograd_seq.axes import Axis
-from autograd_seq.graph.graph import Graph
+from autograd_seq.graph.system import System
 from autograd_seq.node import Node
 from autograd_seq.ops.elementwise import cast, less, logical_and, logical_not
 from autograd_seq.ops.leaf import INPUT
@@ -32,7 +32,7 @@ class Masks:
         ((t, b), (t,))
     """
 
-    def __init__(self, graph: Graph, over: dict[Axis, tuple[Axis, ...]]) -> None:
+    def __init__(self, graph: System, over: dict[Axis, tuple[Axis, ...]]) -> None:
         self.over = dict(over)
         self.lengths: dict[Axis, Node] = {}
         self._memo: dict[object, Node] = {}
@@ -44,7 +44,7 @@ class Masks:
             self.lengths[axis] = Node(INPUT, (), {"made": True}, (), int, batch, name=name)
         self._let_along_share(graph)
 
-    def _let_along_share(self, graph: Graph) -> None:
+    def _let_along_share(self, graph: System) -> None:
         pairs = [(n.attrs["axis"], n.attrs["other"]) for n in graph.nodes if n.op is ALONG]
         for a, b in [*pairs, *(p[::-1] for p in pairs)] * len(pairs):
             if a in self.lengths and b not in self.lengths:

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from autograd_seq.axes import Axis
-from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.order import find_dependents, get_rows, postorder
+from autograd_seq.graph.system import System
 from autograd_seq.graph.unroll import REDUCTIONS
 from autograd_seq.node import Node
 from autograd_seq.ops.time import ALONG, AT, SHIFT, SIZE
@@ -43,7 +43,7 @@ class Shifts(NamedTuple):
     later: set[Node]
 
 
-def find_shifts_back(graph: Graph, axis: Axis) -> Shifts:
+def find_shifts_back(graph: System, axis: Axis) -> Shifts:
     """Return the shifts of a graph that read earlier steps of an axis, and what depends on them; linear in the nodes."""
     shifts = [n for n in graph.nodes if n.op is SHIFT and n.attrs["axis"] is axis]
     later = find_dependents(graph.nodes, [n for n in shifts if n.attrs["by"] < 0])
@@ -59,7 +59,7 @@ def find_shifts_back(graph: Graph, axis: Axis) -> Shifts:
     return Shifts(within(exact), set(within(lasting)), later)
 
 
-def list_read_back(graph: Graph, axis: Axis) -> dict[Source, int]:
+def list_read_back(graph: System, axis: Axis) -> dict[Source, int]:
     """Return what later calls read of earlier ones, and how many rows of each: the longest delay.
 
     Those are the sources of all shifts that show rows, and of those with zeros in front (adjoints of adjoints, that is

@@ -27,6 +27,7 @@ from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.masks import Masks
 from autograd_seq.graph.order import find_dependents, get_rows
 from autograd_seq.graph.rebuild import rebuild, remake
+from autograd_seq.graph.system import System
 from autograd_seq.graph.unroll import REDUCTIONS
 from autograd_seq.node import Node, apply, constant
 from autograd_seq.op import OPS
@@ -77,7 +78,7 @@ class Ragged:
         possible; a state that is read ahead is selected at each step, in place.
     """
 
-    def __init__(self, graph: Graph, over: dict[Axis, tuple[Axis, ...]]) -> None:
+    def __init__(self, graph: System, over: dict[Axis, tuple[Axis, ...]]) -> None:
         self.graph, self.masks = graph, Masks(graph, over)
         self.over, self.lengths = self.masks.over, self.masks.lengths
         self._check_batch()
@@ -187,7 +188,7 @@ class Ragged:
     @cached_property
     def whole(self) -> Graph:
         """The graph with lengths: an ordinary one."""
-        return type(self.graph)(self.outputs)
+        return Graph(*self.outputs)
 
     def _read(self, old: Node) -> list[Node]:
         return [self.image[x] for x in old.inputs if x in self.image]

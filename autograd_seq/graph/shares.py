@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 
 from autograd_seq.axes import Axis
-from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.order import find_dependents
+from autograd_seq.graph.system import System
 from autograd_seq.graph.windows import spell_out_windows
 from autograd_seq.node import CONSTANT, Node
 from autograd_seq.ops.leaf import INPUT, PARAM, TENSOR
@@ -50,7 +50,7 @@ class Shares(NamedTuple):
     outputs: tuple[Part, ...]
 
 
-def find_shares(graph: Graph) -> Shares | None:
+def find_shares(graph: System) -> Shares | None:
     """Return along which axis a graph can be computed in shares, if there is one over which all its recurrences vary.
 
     Example:
@@ -80,7 +80,7 @@ class _Refused(Exception):
     """The graph cannot be shared out along an axis."""
 
 
-def _share_along(graph: Graph, axis: Axis) -> Shares | None:
+def _share_along(graph: System, axis: Axis) -> Shares | None:
     nodes = graph.nodes
     sums = find_dependents(nodes, [n for n in nodes if n.op.name == "sum_over" and axis in n.attrs["axes"]])
     degrees: dict[Node, int | None] = {}

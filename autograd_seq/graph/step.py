@@ -12,9 +12,9 @@ import numpy as np
 
 from autograd_seq.axes import Axis
 from autograd_seq.graph.check import make_too_short_error
-from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.order import get_rows
 from autograd_seq.graph.rebuild import copy_name, rebuild
+from autograd_seq.graph.system import System
 from autograd_seq.graph.unroll import REDUCTIONS
 from autograd_seq.graph.windows import spell_out_windows
 from autograd_seq.node import Node, apply, constant
@@ -26,7 +26,7 @@ from autograd_seq.ops.state import STATE, Bound
 from autograd_seq.ops.time import ALONG, AT, INDEX, SHIFT, SIZE, SPREAD, spread
 
 
-def make_one_step(graph: Graph, *over: Axis) -> list[Node]:
+def make_one_step(graph: System, *over: Axis) -> list[Node]:
     """Return what the outputs of a graph are on a sequence of one step, as equations that do not vary over its axis.
 
     Args:
@@ -55,7 +55,7 @@ def make_one_step(graph: Graph, *over: Axis) -> list[Node]:
 
 
 class _Step:
-    def __init__(self, graph: Graph, over: Sequence[Axis]) -> None:
+    def __init__(self, graph: System, over: Sequence[Axis]) -> None:
         self.graph, self.gone = graph, set(over)
         pairs = [(n.attrs["axis"], n.attrs["other"]) for n in graph.nodes if n.op is ALONG]
         while more := {b for p in pairs for a, b in (p, p[::-1]) if a in self.gone and b not in self.gone}:

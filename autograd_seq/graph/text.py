@@ -15,7 +15,7 @@ from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import SHIFT
 
 if TYPE_CHECKING:
-    from autograd_seq.graph.graph import Graph
+    from autograd_seq.graph.system import System
 
 
 def names(nodes: Sequence[Node]) -> dict[Node, str]:
@@ -69,7 +69,7 @@ def _unique(name: str, taken: set[str]) -> str:
     return unique
 
 
-def show(graph: Graph) -> str:
+def show(graph: System) -> str:
     """Return the graph as text: a line a node, ``name: kind[shape] over axes = operation``."""
     lines = []
     for node in graph.nodes:
@@ -85,7 +85,7 @@ def show(graph: Graph) -> str:
     return "\n".join([f"graph{' over ' + over if over else ''}:", *body, f"  return {outs}"])
 
 
-def right(graph: Graph, node: Node, term: Callable[[Graph, Node], str] | None = None) -> str:
+def right(graph: System, node: Node, term: Callable[[System, Node], str] | None = None) -> str:
     """Return the operation of a node on its inputs, each as ``term`` writes it: by default its name, or its number.
 
     Example:
@@ -166,7 +166,7 @@ def _attr(value: object) -> str:
     return shown(value.__name__ if isinstance(value, type) else repr(value) if isinstance(value, str) else str(value))
 
 
-def operand(graph: Graph, node: Node) -> str:
+def operand(graph: System, node: Node) -> str:
     """Return a node as it is written on the right: its name, or the number that it is."""
     return _value(node) if node.op is CONSTANT and not node.shape else graph.label(node)
 

@@ -27,7 +27,7 @@ from autograd_seq.ops.time import ALONG, AT, INDEX, SHIFT, SIZE, SPREAD
 from autograd_seq.ops.window import OVERLAP, WINDOW, steps
 
 if TYPE_CHECKING:
-    from autograd_seq.graph.graph import Graph
+    from autograd_seq.graph.system import System
 
 Point = tuple[int, ...]
 Place = tuple[int, Point]
@@ -41,7 +41,7 @@ _EDGES = {SHIFT, STATE, AT, ALONG, SPREAD}
 _NODE, _EDGE, _READ = 250, 100, 8  # bytes of an instance, of what stands for one, of a place that one reads: less than measured
 
 
-def _count_bytes(graph: Graph, sizes: dict[Axis, int]) -> int:
+def _count_bytes(graph: System, sizes: dict[Axis, int]) -> int:
     """Return the bytes that the instances of all nodes take at least."""
     need = 0
     for n in graph.nodes:
@@ -55,7 +55,7 @@ def _count_bytes(graph: Graph, sizes: dict[Axis, int]) -> int:
 class Unroller:
     """Builds the instance of every folded node at every point, on demand, each once."""
 
-    def __init__(self, graph: Graph, sizes: dict[Axis, int]) -> None:
+    def __init__(self, graph: System, sizes: dict[Axis, int]) -> None:
         self.graph, self.sizes = graph, sizes
         check_fits(_count_bytes(graph, sizes), sizes, "a compiled program needs far less: ag.compile(…)")
         self.folded = graph.nodes

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.rebuild import copy_name, rebuild
+from autograd_seq.graph.system import System
 from autograd_seq.node import Node
 from autograd_seq.ops.window import OVERLAP, WINDOW, as_shifts
 
 
-def spell_out_windows(graph: Graph) -> Graph:
+def spell_out_windows(graph: System) -> System:
     """Return the same equations with a shift for each step of a window; the graph itself if it has no windows.
 
     Example:

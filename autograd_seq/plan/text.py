@@ -8,7 +8,7 @@ from math import prod
 
 from autograd_seq.axes import Axis
 from autograd_seq.graph import text
-from autograd_seq.graph.graph import Graph
+from autograd_seq.graph.system import System
 from autograd_seq.node import Node
 from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import SHIFT
@@ -79,7 +79,7 @@ class Schedule:
         return flops, f"{_product(kept, own)} bytes"
 
 
-def show(graph: Graph, items: Sequence[Item]) -> str:
+def show(graph: System, items: Sequence[Item]) -> str:
     """Return a schedule as text, without the counts of operations; the same for the same equations in every run.
 
     Args:
@@ -100,7 +100,7 @@ def show(graph: Graph, items: Sequence[Item]) -> str:
     return "\n".join(line for line, _ in _lines(graph, items))
 
 
-def _lines(graph: Graph, items: Sequence[Item]) -> list[tuple[str, Node | None]]:
+def _lines(graph: System, items: Sequence[Item]) -> list[tuple[str, Node | None]]:
     labels = {n: graph.label(n) for n in graph.nodes}
     for n in graph.nodes:
         if n.op is STATE and n.inputs[0].name is None:
@@ -110,9 +110,9 @@ def _lines(graph: Graph, items: Sequence[Item]) -> list[tuple[str, Node | None]]
     return out
 
 
-def _write(graph: Graph, items: Sequence[Item], labels: dict[Node, str], around: tuple[Axis, ...],
+def _write(graph: System, items: Sequence[Item], labels: dict[Node, str], around: tuple[Axis, ...],
            out: list[tuple[str, Node | None]]) -> None:  # fmt: skip
-    def term(graph: Graph, node: Node) -> str:
+    def term(graph: System, node: Node) -> str:
         if node._value is not None or node.op in LEAVES or not is_view(node):
             return labels[node] if node._value is None and node in labels else text.operand(graph, node)
         if node.op in (STATE, SHIFT) or _is_named_part(node):
