@@ -73,7 +73,9 @@ def grad(output: Node, wrt: Node | Sequence[Node], *, cotangent: Any = None) -> 
                 "E103", f"{x!r:.60} is no float node, and has no gradient", node=getattr(x, "name", None),
                 expected="a float node", got=repr(x)[:80],
             )  # fmt: skip
-    found = _Adjoint(output, targets).run(seed)
+    walk = _Adjoint(output, targets)
+    _check_not_replaced(targets, walk.order)
+    found = walk.run(seed)
     out = [_belonging(found.get(x), x) for x in targets]
     return out[0] if isinstance(wrt, Node) else out
 
@@ -91,6 +93,23 @@ def _seed(output: Node, cotangent: Any) -> Node:
             expected="a scalar without axes", got=repr(output), fix=f"{over} makes one of it, or give cotangent=",
         )  # fmt: skip
     return constant(1.0)
+
+
+def _check_not_replaced(targets: Sequence[Node], order: Sequence[Node]) -> None:
+    """Refuse a node in whose place the output depends on one of its name that varies over more axes, as ``ag.vmap`` makes."""
+    reached = set(order)
+    named = {n.name: n for n in order if n.name} if any(x.name and x not in reached for x in targets) else {}
+    for x in targets:
+        other = named.get(x.name) if x.name and x not in reached else None
+        if other is not None and other.op is x.op and set(x.axes) < set(other.axes):
+            more = ", ".join(a.name for a in other.axes if a not in x.axes)
+            raise GradientError(
+                "E113", f"the output depends on {x.name} over {more}, not on this {x.name}", node=x.name, where=x.where,
+                expected=repr(other), got=repr(x),
+                fix="ag.vmap made another of it: differentiate before ag.vmap, or by the new one, "
+                f'ag.Graph(…).inputs["{x.name}"]' if other.op.name == "input"
+                else f"ag.vmap([…, {x.name}], over={more}) returns the new one too",
+            )  # fmt: skip
 
 
 def _laid_out(g: Node | None, like: Node) -> Node:

@@ -71,6 +71,11 @@ def as_float_width(dtype: Any) -> np.dtype:
         raise DTypeError(
             "D302", f"dtype={dtype!r:.60} is no width of floats", expected='"float32" or "float64"', got=repr(dtype)
         )
+    if width.itemsize < np.dtype(np.float32).itemsize:
+        raise DTypeError(
+            "D304", f"{width} is too narrow to compute in", expected='"float32" or "float64"', got=f"dtype={dtype!r:.60}",
+            fix="feeds may be of any width: they are widened to dtype=",
+        )  # fmt: skip
     return width
 
 

@@ -461,6 +461,11 @@ TABLE = [
      ["the lengths of t are given twice"]),
     ("D302", 'ag.Graph(ag.param("w")).unroll().evaluate(dtype=int, w=0.5)',
      ["dtype=<class 'int'> is no width of floats", "got <class 'int'>"]),
+    ("D304", SCALAR + 'ag.compile(L, dtype="float16")', ["float16 is too narrow to compute in", '"float32" or "float64"']),
+    ("E113", SCALAR + 'b = ag.Axis("b")\nag.grad(ag.sum(ag.vmap(L, over=b), over=b), x)',
+     ["the output depends on x over b, not on this x", 'inputs["x"]']),
+    ("E113", 'b, x, s = ag.Axis("b"), ag.input("x", over=t), ag.state("s", over=t)\ns[t] = ag.tanh(s[t - 1] + x[t])\n'
+     'ag.grad(ag.sum(ag.vmap(ag.sum(s, over=t), over=b), over=b), s)', ["depends on s over b", "ag.vmap([…, s], over=b)"]),
     ("E110", SCALAR + 'ag.Graph(L).unroll(t=2).grad([ag.param("k")])', ["its own nodes", "ag.Graph(L, x)"]),
     ("E112", SCALAR + 'ag.check_grad(L, w, {"w": 1.0, "x": [1.0]}, method="guess")',
      ["no numerical method", "'guess'"]),
