@@ -96,19 +96,10 @@ from autograd_seq.ops.history import cummax, cumprod, cumsum, ticks, window
 from autograd_seq.ops.leaf import input, param, tensor
 from autograd_seq.ops.linear import dot, einsum, matmul, outer
 from autograd_seq.ops.loss import bce, cross_entropy, mse, nll, spike, stop_gradient, straight_through
+from autograd_seq.ops.parts import concat, flip, pad, stack
 from autograd_seq.ops.random import bernoulli, normal, uniform
 from autograd_seq.ops.reduce import log_softmax, logsumexp, max, mean, min, prod, softmax, sum
-from autograd_seq.ops.shape import (
-    broadcast_to,
-    concat,
-    expand_dims,
-    flip,
-    pad,
-    reshape,
-    squeeze,
-    stack,
-    transpose,
-)
+from autograd_seq.ops.shape import broadcast_to, expand_dims, reshape, squeeze, transpose
 from autograd_seq.ops.state import state
 from autograd_seq.ops.statistics import all, any, argmax, argmin, norm, std, var
 from autograd_seq.ops.time import along, at, index, last, shift, size, spread

@@ -20,8 +20,8 @@ from autograd_seq.graph.order import get_rows
 from autograd_seq.node import ARRAY, CONSTANT, NUMBER, STRONG, Node, compute
 from autograd_seq.ops.elementwise import rewritten
 from autograd_seq.ops.leaf import INPUT
+from autograd_seq.ops.parts import stack
 from autograd_seq.ops.reduce import sum_over
-from autograd_seq.ops.shape import stack
 from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import ALONG, AT, INDEX, SHIFT, SIZE, SPREAD
 from autograd_seq.ops.window import OVERLAP, WINDOW, steps

@@ -12,6 +12,7 @@ from autograd_seq.ops import (
     linear,
     loss,
     own,
+    parts,
     random,
     reduce,
     shape,
@@ -22,6 +23,6 @@ from autograd_seq.ops import (
 
 seal()
 __all__ = [
-    "arrange", "composed", "create", "elementwise", "gather", "history", "leaf", "linear", "loss", "own", "random", "reduce",
-    "shape", "state", "statistics", "time",
+    "arrange", "composed", "create", "elementwise", "gather", "history", "leaf", "linear", "loss", "own", "parts", "random",
+    "reduce", "shape", "state", "statistics", "time",
 ]  # fmt: skip

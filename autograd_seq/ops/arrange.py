@@ -13,7 +13,8 @@ from autograd_seq.errors import ShapeError
 from autograd_seq.node import Node, constant
 from autograd_seq.op import FUNCTIONS
 from autograd_seq.ops.elementwise import cast
-from autograd_seq.ops.shape import broadcast_to, concat, getitem, negative_axis, reshape, transpose
+from autograd_seq.ops.parts import concat, getitem
+from autograd_seq.ops.shape import broadcast_to, negative_axis, reshape, transpose
 
 Numbers = int | Sequence[int]
 

@@ -8,8 +8,9 @@ from autograd_seq.node import Node, constant
 from autograd_seq.op import FUNCTIONS, broadcast
 from autograd_seq.ops.elementwise import cast, expm1, less, less_equal, not_equal, sigmoid, where
 from autograd_seq.ops.leaf import as_kind
+from autograd_seq.ops.parts import stack
 from autograd_seq.ops.reduce import logsumexp
-from autograd_seq.ops.shape import broadcast_to, stack
+from autograd_seq.ops.shape import broadcast_to
 
 
 def square(x: Any) -> Node:

@@ -13,8 +13,9 @@ from autograd_seq.node import Node, constant
 from autograd_seq.ops.arrange import moveaxis
 from autograd_seq.ops.elementwise import where
 from autograd_seq.ops.leaf import as_kind, as_shape
+from autograd_seq.ops.parts import getitem, place
 from autograd_seq.ops.reduce import sum
-from autograd_seq.ops.shape import getitem, place, reshape
+from autograd_seq.ops.shape import reshape
 
 
 def zeros(shape: int | Sequence[int], dtype: Any = float) -> Node:

@@ -18,8 +18,8 @@ from autograd_seq.node import Node, constant
 from autograd_seq.op import FUNCTIONS
 from autograd_seq.ops.arrange import cumprod as cumprod_along
 from autograd_seq.ops.elementwise import cast, equal, maximum
-from autograd_seq.ops.shape import cumsum as cumsum_along
-from autograd_seq.ops.shape import stack
+from autograd_seq.ops.parts import cumsum as cumsum_along
+from autograd_seq.ops.parts import stack
 from autograd_seq.ops.state import STATE, settle, state
 from autograd_seq.ops.time import INDEX, SHIFT, check_varies, shift
 from autograd_seq.ops.window import WINDOW

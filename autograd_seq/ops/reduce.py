@@ -17,7 +17,8 @@ from autograd_seq.axes import Axis, as_axes
 from autograd_seq.node import Node, constant
 from autograd_seq.op import FUNCTIONS, Op, arithmetic, defop, promote
 from autograd_seq.ops.elementwise import STABLE_LOG, cast, equal, exp, log, rewritten, where
-from autograd_seq.ops.shape import concat, negative_axes, reshape
+from autograd_seq.ops.parts import concat
+from autograd_seq.ops.shape import negative_axes, reshape
 from autograd_seq.ops.state import state
 from autograd_seq.ops.time import at, count, size
 

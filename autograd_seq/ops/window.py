@@ -12,8 +12,9 @@ from typing import Any
 from autograd_seq.axes import Axis
 from autograd_seq.node import Node
 from autograd_seq.op import Op, defop, first
+from autograd_seq.ops.parts import concat, stack
 from autograd_seq.ops.reduce import sum_over
-from autograd_seq.ops.shape import broadcast_to, concat, stack
+from autograd_seq.ops.shape import broadcast_to
 from autograd_seq.ops.time import SHIFT, spread
 
 _FEW = 4

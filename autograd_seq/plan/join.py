@@ -16,8 +16,9 @@ import numpy as np
 from autograd_seq.graph.rebuild import copy_name, rebuild
 from autograd_seq.node import Node, apply, constant
 from autograd_seq.op import OPS
+from autograd_seq.ops.parts import concat
 from autograd_seq.ops.reduce import sum_over
-from autograd_seq.ops.shape import concat, reshape, transpose
+from autograd_seq.ops.shape import reshape, transpose
 from autograd_seq.ops.state import UNDEFINED
 from autograd_seq.ops.time import SHIFT
 from autograd_seq.plan.joints import Joint, Left, Order, Sum, found_joints, lefts, needs

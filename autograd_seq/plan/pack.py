@@ -13,8 +13,8 @@ from typing import Any
 from autograd_seq.graph.rebuild import copy_name, rebuild
 from autograd_seq.node import Node, apply
 from autograd_seq.op import OPS
+from autograd_seq.ops.parts import concat
 from autograd_seq.ops.reduce import sum_over
-from autograd_seq.ops.shape import concat
 from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import SHIFT
 from autograd_seq.plan.regroup import Places, is_sum

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from autograd_seq.graph.rebuild import copy_name, rebuild
 from autograd_seq.node import Node
 from autograd_seq.op import OPS
-from autograd_seq.ops.shape import concat
+from autograd_seq.ops.parts import concat
 from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import SHIFT
 from autograd_seq.plan.joints import single

@@ -27,6 +27,7 @@ from autograd_seq.ops import (
     lifting,
     linear,
     loss,
+    parts,
     random,
     reduce,
     shape,
@@ -37,7 +38,7 @@ from autograd_seq.ops import state as states
 
 MODULES: list[types.ModuleType] = [
     axes, elsewhere, kinds, misfit, node, op, site, elementwise, gather, history, leaf, lifting, linear, loss, random, reduce,
-    shape, states, statistics, time, arrange, create,
+    shape, states, statistics, time, arrange, create, parts,
 ]  # fmt: skip
 
 
@@ -333,8 +334,8 @@ RULES: list[tuple[str, Callable[[], Any], str]] = [
     ("shape", lambda: ag.reshape(np.ones(5), (2, -1)), r"reshape\(array\) does not fit"),
     ("shape", lambda: ag.broadcast_to(A23, (3, 3)), r"shapes that broadcast against each other"),
     ("shape", lambda: ag.broadcast_to(A23, (3,)), r"a shape that broadcasts to \(3,\)"),
-    ("shape", lambda: ag.concat([A23, np.ones((3, 2))]), r"the same lengths in all dimensions but the joined one"),
-    ("shape", lambda: ag.concat([A23, np.ones(3)]), r"the same lengths in all dimensions"),
+    ("parts", lambda: ag.concat([A23, np.ones((3, 2))]), r"the same lengths in all dimensions but the joined one"),
+    ("parts", lambda: ag.concat([A23, np.ones(3)]), r"the same lengths in all dimensions"),
 ]  # fmt: skip
 
 

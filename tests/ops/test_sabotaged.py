@@ -10,8 +10,8 @@ import pytest
 
 import autograd_seq as ag
 from autograd_seq.op import OPS, Op
+from autograd_seq.ops.parts import _cumsum
 from autograd_seq.ops.reduce import _sum
-from autograd_seq.ops.shape import _cumsum
 
 X, Y = np.array([0.7, -1.3, 2.1]), np.array([1.4, 0.6, -0.9])
 M, N = np.random.default_rng(5).normal(size=(2, 2, 3))
