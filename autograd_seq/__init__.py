@@ -22,7 +22,7 @@ from autograd_seq import datasets, extend, nn, ops
 from autograd_seq.axes import Axis, Index
 from autograd_seq.carry import CarriedProgram, Carry
 from autograd_seq.compiling import compile, value_and_grad
-from autograd_seq.elsewhere import PUBLIC, no_function
+from autograd_seq.elsewhere import PUBLIC, make_no_function_error
 from autograd_seq.errors import (
     AutogradSeqError,
     AxisError,
@@ -140,7 +140,7 @@ if not TYPE_CHECKING:
             return importlib.import_module("autograd_seq.learn")
         if name.startswith("__"):
             raise AttributeError(name)
-        raise no_function(name)
+        raise make_no_function_error(name)
 
     def __dir__() -> list[str]:
         """List ``learn`` too, before it is imported."""

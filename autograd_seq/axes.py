@@ -35,9 +35,9 @@ class Axis:
         self.name = name
 
     def __add__(self, steps: int) -> Index:
-        return Index(self, _steps(self, steps))
+        return Index(self, _check_whole_steps(self, steps))
 
-    def _counted(self, other: object) -> NoReturn:
+    def _refuse_arithmetic(self, other: object) -> NoReturn:
         """Refuse what is no shift: a place on an axis is no number."""
         raise AxisError(
             "A111", f"{self.name} is a place, and is only moved by whole steps", expected=f"{self.name} - 1, {self.name} + 2",
@@ -46,16 +46,16 @@ class Axis:
             f"ag.window(x, {self.name}, 3, every=2) reads every other step",
         )  # fmt: skip
 
-    __mul__ = __rmul__ = __truediv__ = __floordiv__ = __mod__ = __pow__ = __rsub__ = _counted
-    __lt__ = __le__ = __gt__ = __ge__ = _counted
+    __mul__ = __rmul__ = __truediv__ = __floordiv__ = __mod__ = __pow__ = __rsub__ = _refuse_arithmetic
+    __lt__ = __le__ = __gt__ = __ge__ = _refuse_arithmetic
 
     def __neg__(self) -> NoReturn:
-        self._counted("-")
+        self._refuse_arithmetic("-")
 
     __radd__ = __add__
 
     def __sub__(self, steps: int) -> Index:
-        return Index(self, -_steps(self, steps))
+        return Index(self, -_check_whole_steps(self, steps))
 
     def __copy__(self) -> Axis:
         return self
@@ -67,7 +67,7 @@ class Axis:
         if self._mark is None:
             self._mark = uuid4().hex
         _MARKED[self._mark] = self
-        return _marked, (self.name, self._mark)
+        return _get_marked, (self.name, self._mark)
 
     def __repr__(self) -> str:
         return shown(self.name)
@@ -76,7 +76,7 @@ class Axis:
 _MARKED: WeakValueDictionary[str, Axis] = WeakValueDictionary()
 
 
-def _marked(name: str, mark: str) -> Axis:
+def _get_marked(name: str, mark: str) -> Axis:
     """Return the axis of a mark, which is the same however often it comes here."""
     axis = _MARKED.get(mark)
     if axis is None:
@@ -93,19 +93,19 @@ class Index:
     def __init__(self, axis: Axis, offset: int = 0) -> None:
         self.axis, self.offset = axis, offset
 
-    def _counted(self, other: object) -> NoReturn:
-        self.axis._counted(other)
+    def _refuse_arithmetic(self, other: object) -> NoReturn:
+        self.axis._refuse_arithmetic(other)
 
-    __mul__ = __rmul__ = __truediv__ = __floordiv__ = __mod__ = __pow__ = __rsub__ = _counted
-    __lt__ = __le__ = __gt__ = __ge__ = _counted
+    __mul__ = __rmul__ = __truediv__ = __floordiv__ = __mod__ = __pow__ = __rsub__ = _refuse_arithmetic
+    __lt__ = __le__ = __gt__ = __ge__ = _refuse_arithmetic
 
     def __add__(self, steps: int) -> Index:
-        return Index(self.axis, self.offset + _steps(self.axis, steps))
+        return Index(self.axis, self.offset + _check_whole_steps(self.axis, steps))
 
     __radd__ = __add__
 
     def __sub__(self, steps: int) -> Index:
-        return Index(self.axis, self.offset - _steps(self.axis, steps))
+        return Index(self.axis, self.offset - _check_whole_steps(self.axis, steps))
 
     def __repr__(self) -> str:
         if self.offset == 0:
@@ -113,7 +113,7 @@ class Index:
         return f"{self.axis} {'-' if self.offset < 0 else '+'} {abs(self.offset)}"
 
 
-def _steps(axis: Axis, steps: object) -> int:
+def _check_whole_steps(axis: Axis, steps: object) -> int:
     if not isinstance(steps, bool):
         try:
             return operator.index(steps)  # type: ignore[arg-type]

@@ -58,7 +58,7 @@ def main(argv: list[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal without Σ shows ? instead of failing
     try:
-        args = _parser().parse_args(argv)
+        args = _make_parser().parse_args(argv)
         args.run(args)
         sys.stdout.flush()
         return DONE
@@ -77,7 +77,7 @@ def main(argv: list[str] | None = None) -> int:
     return FAILED
 
 
-def _parser() -> argparse.ArgumentParser:
+def _make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="autograd-seq", description="Recurrence equations as graphs: drawn, differentiated, compiled, trained."
     )
@@ -86,38 +86,38 @@ def _parser() -> argparse.ArgumentParser:
 
     run = commands.add_parser("demo", help="the lecture's RNN on the sunspots, from equations to a forecast")
     run.add_argument("--out", metavar="DIR", default=DEMO, help="of the pictures; made if need be (default: %(default)s)")
-    run.add_argument("--steps", metavar="N", type=_positive, default=demo.STEPS, help="of Adam (default: %(default)s)")
-    run.add_argument("--seed", metavar="N", type=_natural, default=demo.SEED, help="of the start (default: 0)")
-    run.set_defaults(run=_demo)
+    run.add_argument("--steps", metavar="N", type=_parse_positive, default=demo.STEPS, help="of Adam (default: %(default)s)")
+    run.add_argument("--seed", metavar="N", type=_parse_natural, default=demo.SEED, help="of the start (default: 0)")
+    run.set_defaults(run=_run_demo)
 
     draw = commands.add_parser("draw", help="draw a graph of your own")
     _graph_argument(draw)
     draw.add_argument("-o", "--out", metavar="FILE", required=True, help="png, svg, pdf or dot, by the suffix")
-    draw.add_argument("--unroll", metavar="N", type=_natural, help="unfold over N steps (default: draw it folded)")
+    draw.add_argument("--unroll", metavar="N", type=_parse_natural, help="unfold over N steps (default: draw it folded)")
     draw.add_argument("--level", choices=("variables", "ops"), help="what is drawn (default: variables)")
     draw.add_argument("--params", choices=("labels", "bus", "hide"), help="parameters of the unfolded picture")
     draw.add_argument("--theme", choices=("white", "dark"), default="white", help="(default: %(default)s)")
-    draw.set_defaults(run=_draw)
+    draw.set_defaults(run=_run_draw)
 
     check = commands.add_parser("check", help="print a graph of your own, and check it and its gradient")
     _graph_argument(check)
-    check.set_defaults(run=_check)
+    check.set_defaults(run=_run_check)
 
     explain = commands.add_parser("explain", help="print the schedule and the program that a graph of your own becomes")
     _graph_argument(explain)
-    explain.set_defaults(run=_explain)
+    explain.set_defaults(run=_run_explain)
 
     bench = commands.add_parser("bench", help="time compiled training steps beside others'")
-    bench.add_argument("--cells", metavar="LIST", type=_list, default=[*work.GATES], help=_known(work.GATES))
-    bench.add_argument("--sizes", metavar="LIST", type=_list, default=[*work.SIZES], help=_known(work.SIZES))
+    bench.add_argument("--cells", metavar="LIST", type=_parse_list, default=[*work.GATES], help=_describe_choices(work.GATES))
+    bench.add_argument("--sizes", metavar="LIST", type=_parse_list, default=[*work.SIZES], help=_describe_choices(work.SIZES))
     slow = [name for name, peer in peers.PEERS.items() if peer.slow]
-    others = f'{_known(peers.PEERS, slow)}; "" for ours and by hand alone'
-    bench.add_argument("--peers", metavar="LIST", type=_list, help=others)
+    others = f'{_describe_choices(peers.PEERS, slow)}; "" for ours and by hand alone'
+    bench.add_argument("--peers", metavar="LIST", type=_parse_list, help=others)
     bench.add_argument("--backend", choices=BACKENDS, help=f"of ours (default: {VARIABLE}, or auto)")
-    bench.add_argument("--seconds", metavar="N", type=_seconds, default=20.0, help="for each line (default: %(default)g)")
-    bench.set_defaults(run=_bench)
+    bench.add_argument("--seconds", metavar="N", type=_parse_seconds, default=20.0, help="for each line (default: %(default)g)")
+    bench.set_defaults(run=_run_bench)
     doctor_ = commands.add_parser("doctor", help="what this machine offers, and what to set")
-    doctor_.set_defaults(run=_doctor)
+    doctor_.set_defaults(run=_run_doctor)
     return parser
 
 
@@ -125,19 +125,19 @@ def _graph_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("graph", metavar="FILE.py:NAME", help="a Graph, a node or a list of nodes in a Python file")
 
 
-def _natural(text: str) -> int:
+def _parse_natural(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is no integer ≥ 0")
     return int(text)
 
 
-def _positive(text: str) -> int:
+def _parse_positive(text: str) -> int:
     if not text.isdecimal() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"{text!r} is no integer ≥ 1")
     return int(text)
 
 
-def _seconds(text: str) -> float:
+def _parse_seconds(text: str) -> float:
     try:
         seconds = float(text)
     except ValueError:
@@ -147,11 +147,11 @@ def _seconds(text: str) -> float:
     return seconds
 
 
-def _list(text: str) -> list[str]:
+def _parse_list(text: str) -> list[str]:
     return list(dict.fromkeys(part.strip() for part in text.split(","))) if text else []
 
 
-def _known(names: Iterable[str], but: Sequence[str] = ()) -> str:
+def _describe_choices(names: Iterable[str], but: Sequence[str] = ()) -> str:
     rest = f" but {' and '.join(but)}, which compile for minutes" if but else ""
     return f"some of {','.join(names)} (default: all{rest})"
 
@@ -159,7 +159,7 @@ def _known(names: Iterable[str], but: Sequence[str] = ()) -> str:
 # -- demo -------------------------------------------------------------------------------------------------------------
 
 
-def _demo(args: argparse.Namespace) -> None:
+def _run_demo(args: argparse.Namespace) -> None:
     draw, folder = viz(), Path(args.out)
     folder.mkdir(parents=True, exist_ok=True)
     model = demo.build()
@@ -182,13 +182,13 @@ def _demo(args: argparse.Namespace) -> None:
 # -- draw -------------------------------------------------------------------------------------------------------------
 
 
-def _draw(args: argparse.Namespace) -> None:
+def _run_draw(args: argparse.Namespace) -> None:
     if args.unroll is None and args.params is not None:
         raise UsageError(
             "C101", "--params is about the unfolded picture", got=f"--params {args.params} without --unroll",
             fix="add --unroll 4",
         )  # fmt: skip
-    graph = load(args.graph)
+    graph = load_graph(args.graph)
     if args.unroll is None:
         picture = viz().folded(graph, level=args.level or "variables", theme=args.theme)
     else:
@@ -199,7 +199,7 @@ def _draw(args: argparse.Namespace) -> None:
 # -- a user's graph ---------------------------------------------------------------------------------------------------
 
 
-def load(place: str) -> ag.Graph:
+def load_graph(place: str) -> ag.Graph:
     """Return the graph called NAME in FILE.py, for ``place`` = "FILE.py:NAME"; the file is run.
 
     Raises:
@@ -218,7 +218,7 @@ def load(place: str) -> ag.Graph:
     except AutogradSeqError:
         raise
     except (Exception, SystemExit) as error:
-        raise _failure(path, error) from None
+        raise _make_file_error(path, error) from None
     finally:
         sys.path.pop(0)
     graphs = sorted(k for k, v in names.items() if _is_graph(v))
@@ -242,7 +242,7 @@ def _is_graph(value: Any) -> bool:
     return isinstance(value, (ag.Graph, Node))
 
 
-def _failure(path: Path, error: BaseException) -> UsageError:
+def _make_file_error(path: Path, error: BaseException) -> UsageError:
     """Say what a user's file raised, and at which of its lines."""
     lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
     line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else None
@@ -252,7 +252,7 @@ def _failure(path: Path, error: BaseException) -> UsageError:
 
 
 @contextmanager
-def _blaming(place: str) -> Iterator[None]:
+def _blame_file(place: str) -> Iterator[None]:
     """Tell in words what an operation of the user's own raises when it is run or differentiated."""
     path = Path(place.rpartition(":")[0])
     try:
@@ -262,14 +262,14 @@ def _blaming(place: str) -> Iterator[None]:
     except Exception as error:
         if all(f.filename != str(path) for f in traceback.extract_tb(error.__traceback__)):
             raise
-        raise _failure(path, error) from None
+        raise _make_file_error(path, error) from None
 
 
 # -- check ------------------------------------------------------------------------------------------------------------
 
 
-def _check(args: argparse.Namespace) -> None:
-    graph = load(args.graph)
+def _run_check(args: argparse.Namespace) -> None:
+    graph = load_graph(args.graph)
     print(graph)
     cycles = graph.cycles()
     for cycle in cycles:
@@ -278,7 +278,7 @@ def _check(args: argparse.Namespace) -> None:
     losses = [o for o in graph.outputs if _is_loss(o)]
     if not losses:
         print("gradient not checked: no output is a scalar float; sum it, over its axes as well: ag.sum(y, over=t)")
-    with _blaming(args.graph):
+    with _blame_file(args.graph):
         for loss in losses:
             _check_gradient(ag.Graph(loss), loss)
 
@@ -287,16 +287,16 @@ def _is_loss(node: Node) -> bool:
     return node.shape == () and not node.axes and node.dtype is float
 
 
-def _params(graph: ag.Graph) -> list[Node]:
+def _list_params(graph: ag.Graph) -> list[Node]:
     return [n for n in graph.inputs.values() if n.op.name == "param" and n.dtype is float]
 
 
 def _check_gradient(graph: ag.Graph, loss: Node) -> None:
-    name, params = graph.label(loss), _params(graph)
+    name, params = graph.label(loss), _list_params(graph)
     if not params:
         print(f"gradient of {name} not checked: it reads no parameter")
         return
-    feeds = _feeds(graph)
+    feeds = _draw_feeds(graph)
     sizes = ", ".join(f"{shown(axis)}={n}" for axis, n in graph.sizes(feeds).items())
     where, count = f" over {sizes}" if sizes else "", sum(int(np.prod(p.shape)) for p in params)
     print(f"gradient of {name}{where}, random feeds, {count:,} entries, against numerical derivatives:", flush=True)
@@ -304,13 +304,13 @@ def _check_gradient(graph: ag.Graph, loss: Node) -> None:
         print(f"  {line}")
 
 
-def _feeds(graph: ag.Graph) -> dict[str, np.ndarray]:
+def _draw_feeds(graph: ag.Graph) -> dict[str, np.ndarray]:
     """Return random feeds of the declared shapes at which the outputs are finite.
 
     A logarithm wants positive numbers, a table of two rows no third: narrower feeds are tried after the wider ones.
     """
     random = np.random.default_rng(0)
-    sizes = _axis_sizes(graph)
+    sizes = _choose_sizes(graph)
     wide: Callable[..., np.ndarray] = random.standard_normal
     draws = [(draw, classes) for draw in (wide, lambda n: random.uniform(0.1, 0.9, n)) for classes in (3, 2, 1)]
     feeds: dict[str, np.ndarray] = {}
@@ -336,7 +336,7 @@ def _feeds(graph: ag.Graph) -> dict[str, np.ndarray]:
     return feeds
 
 
-def _axis_sizes(graph: ag.Graph) -> dict[str, int]:
+def _choose_sizes(graph: ag.Graph) -> dict[str, int]:
     """Return 3, 4 or 5 for each axis, equal for axes that the equations tie together."""
     sizes = {axis.name: 3 + (i + 1) % 3 for i, axis in enumerate(graph.axes)}
     ties = [n.attrs for n in graph.nodes if n.op.name == "along"]
@@ -350,11 +350,11 @@ def _axis_sizes(graph: ag.Graph) -> dict[str, int]:
 # -- explain ----------------------------------------------------------------------------------------------------------
 
 
-def _explain(args: argparse.Namespace) -> None:
-    graph = load(args.graph)
-    params, returned = _params(graph), ", ".join(graph.label(o) for o in graph.outputs)
+def _run_explain(args: argparse.Namespace) -> None:
+    graph = load_graph(args.graph)
+    params, returned = _list_params(graph), ", ".join(graph.label(o) for o in graph.outputs)
     if len(graph.outputs) == 1 and _is_loss(graph.outputs[0]) and params:
-        with _blaming(args.graph):
+        with _blame_file(args.graph):
             program = ag.value_and_grad(graph.outputs[0], params).program
         returned += f", and its gradients with respect to {', '.join(shown(str(p.name)) for p in params)}"
     else:
@@ -366,7 +366,7 @@ def _explain(args: argparse.Namespace) -> None:
 # -- bench ------------------------------------------------------------------------------------------------------------
 
 
-def _bench(args: argparse.Namespace) -> None:
+def _run_bench(args: argparse.Namespace) -> None:
     works = [work.Workload.of(cell, size) for cell in args.cells for size in args.sizes]
     if not works:
         raise UsageError("C108", "there is nothing to measure", got="an empty list", fix="--cells rnn --sizes tiny")
@@ -389,7 +389,7 @@ def _bench(args: argparse.Namespace) -> None:
 # -- doctor -----------------------------------------------------------------------------------------------------------
 
 
-def _doctor(args: argparse.Namespace) -> None:
+def _run_doctor(args: argparse.Namespace) -> None:
     print(doctor.examine())
     t = ag.Axis("t")
     s = ag.state("s", over=t)

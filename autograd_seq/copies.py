@@ -28,7 +28,7 @@ class _Flat:
         self.place = {id(n): i for i, n in enumerate(nodes)}
 
     def __reduce__(self) -> Any:
-        return _blank, (len(self.nodes),), [
+        return _make_blank, (len(self.nodes),), [
             ([getattr(n, name) for name in _FIELDS], [self._as_place(x) for x in n.inputs],
              None if n.adjoint_of is None else self._as_place(n.adjoint_of)) for n in self.nodes]  # fmt: skip
 
@@ -46,32 +46,32 @@ class _Flat:
             node.adjoint_of = None if origin is None else found(origin)
 
 
-def _blank(count: int) -> _Flat:
+def _make_blank(count: int) -> _Flat:
     return _Flat([Node.__new__(Node) for _ in range(count)])
 
 
-def reduced(node: Node) -> Any:
+def reduce_node(node: Node) -> Any:
     """Return what ``pickle`` and ``deepcopy`` make a node again from."""
     for name, one in UNIQUE.items():
         if one is node:
-            return _unique, (name,)
+            return _get_unique, (name,)
     flat = _FLATS.get(id(node))
     if flat is None:
-        flat = _Flat(_below(node))
+        flat = _Flat(_list_sources(node))
         for n in flat.nodes:
             _FLATS[id(n)] = flat
-    return _member, (flat, flat.place[id(node)])
+    return _get_member, (flat, flat.place[id(node)])
 
 
-def _unique(name: str) -> Node:
+def _get_unique(name: str) -> Node:
     return UNIQUE[name]
 
 
-def _member(flat: _Flat, place: int) -> Node:
+def _get_member(flat: _Flat, place: int) -> Node:
     return flat.nodes[place]
 
 
-def _below(node: Node) -> list[Node]:
+def _list_sources(node: Node) -> list[Node]:
     """Return a node and all that it is computed from, but for what is in a list already, or is the same everywhere."""
     found, stack = {id(node): node}, [node]
     while stack:
@@ -83,4 +83,4 @@ def _below(node: Node) -> list[Node]:
     return list(found.values())
 
 
-FUNCTIONS.update(reduced=reduced)
+FUNCTIONS.update(reduced=reduce_node)

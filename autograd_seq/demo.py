@@ -43,7 +43,7 @@ class Model(NamedTuple):
     params: list[ag.Node]
 
 
-class Series(NamedTuple):
+class Pairs(NamedTuple):
     """Consecutive years, and one step ahead of each.
 
     Args:
@@ -70,10 +70,10 @@ class Sunspots(NamedTuple):
     mean: float
     scale: float
 
-    def until(self, last: int) -> Series:
+    def until(self, last: int) -> Pairs:
         """Return the pairs (x, d) whose d is no later than ``last``."""
         z = ((self.value - self.mean) / self.scale)[self.year <= last, None]
-        return Series(self.year[self.year <= last][1:], z[:-1], z[1:])
+        return Pairs(self.year[self.year <= last][1:], z[:-1], z[1:])
 
 
 class Scores(NamedTuple):
@@ -110,7 +110,7 @@ def build(hidden: int = HIDDEN) -> Model:
     return Model(ag.Graph(loss), ag.Graph(y), [U, W, b, V, c])
 
 
-def start(model: Model, seed: int = SEED) -> Arrays:
+def draw_start(model: Model, seed: int = SEED) -> Arrays:
     """Return random parameters: W orthogonal times 0.9, biases zero."""
     random = np.random.default_rng(seed)
     hidden = model.params[1].shape[0]
@@ -120,11 +120,11 @@ def start(model: Model, seed: int = SEED) -> Arrays:
     return {"U": U, "W": W, "b": np.zeros(hidden), "V": V, "c": np.zeros(1)}
 
 
-def load() -> Sunspots:
+def load_sunspots() -> Sunspots:
     """Return the sunspot numbers from 1700 to 1955.
 
     Example:
-        >>> load().until(1920).x.shape
+        >>> load_sunspots().until(1920).x.shape
         (220, 1)
     """
     year, value = ag.datasets.sunspots()
@@ -142,17 +142,17 @@ def describe(model: Model, steps: int) -> None:
     print(f"\nUnrolled over {steps} steps: {len(dag):,} nodes without a cycle; each parameter is still one node.\n")
 
 
-def difference(found: Arrays, reference: Arrays) -> float:
+def measure_difference(found: Arrays, reference: Arrays) -> float:
     """Return the largest difference of two sets of gradients, relative to the largest entry of the second's array.
 
     Example:
-        >>> difference({"w": np.array([1.0, 2.1])}, {"w": np.array([1.0, 2.0])})
+        >>> measure_difference({"w": np.array([1.0, 2.1])}, {"w": np.array([1.0, 2.0])})
         0.05...
     """
     return max(float(np.max(np.abs(found[k] - r)) / np.max(np.abs(r))) for k, r in reference.items())
 
 
-def gradients(model: Model, theta: Arrays, data: Series) -> tuple[Arrays, Arrays, Arrays, Arrays]:
+def compute_gradients(model: Model, theta: Arrays, data: Pairs) -> tuple[Arrays, Arrays, Arrays, Arrays]:
     """Return the gradient of the loss four times.
 
     Returns:
@@ -175,16 +175,16 @@ def gradients(model: Model, theta: Arrays, data: Series) -> tuple[Arrays, Arrays
     return dict(zip(names, reverse, strict=True)), dict(zip(names, adjoint, strict=True)), compiled, numeric
 
 
-def compare(model: Model, theta: Arrays, data: Series) -> None:
+def compare_gradients(model: Model, theta: Arrays, data: Pairs) -> None:
     """Print how far the four gradients agree."""
-    reverse, adjoint, compiled, numeric = gradients(model, theta, data)
+    reverse, adjoint, compiled, numeric = compute_gradients(model, theta, data)
     print(f"The gradient of L through {len(data.year)} steps; largest difference, relative to the largest entry:")
-    print(f"  adjoint folded graph, unrolled: {difference(adjoint, reverse):.1e} from reverse mode through the DAG")
-    print(f"  adjoint folded graph, compiled: {difference(compiled, reverse):.1e} from reverse mode through the DAG")
-    print(f"  central differences:            {difference(numeric, reverse):.1e} from reverse mode through the DAG\n")
+    print(f"  adjoint folded graph, unrolled: {measure_difference(adjoint, reverse):.1e} from reverse mode through the DAG")
+    print(f"  adjoint folded graph, compiled: {measure_difference(compiled, reverse):.1e} from reverse mode through the DAG")
+    print(f"  central differences:            {measure_difference(numeric, reverse):.1e} from reverse mode through the DAG\n")
 
 
-def train(model: Model, theta: Arrays, data: Series, steps: int = STEPS) -> Arrays:
+def train_model(model: Model, theta: Arrays, data: Pairs, steps: int = STEPS) -> Arrays:
     """Return the parameters after so many steps of Adam on the full BPTT gradient, the rate falling as a half cosine."""
     step = ag.value_and_grad(model.loss.outputs[0], model.params)
     optimizer = learn.adam(learn.cosine(RATE, steps), b2=0.99)
@@ -196,12 +196,12 @@ def train(model: Model, theta: Arrays, data: Series, steps: int = STEPS) -> Arra
     return result.params
 
 
-def autoregression(year: np.ndarray, value: np.ndarray, lags: int = LAGS) -> float:
+def score_autoregression(year: np.ndarray, value: np.ndarray, lags: int = LAGS) -> float:
     """Return the error of an AR with intercept, fitted by least squares to the training years.
 
     Example:
-        >>> sun = load()
-        >>> round(autoregression(sun.year, sun.value), 1)
+        >>> sun = load_sunspots()
+        >>> round(score_autoregression(sun.year, sun.value), 1)
         189.2
     """
     before = [value[lags - k : -k] for k in range(1, lags + 1)]
@@ -221,10 +221,10 @@ def judge(model: Model, theta: Arrays, sun: Sunspots) -> Scores:
     rnn, persistence = (
         float(np.mean((guess - actual)[test] ** 2)) for guess in (predicted, sun.value[:-1])
     )  # fmt: skip
-    return Scores(rnn, persistence, autoregression(sun.year, sun.value), data.year, actual, predicted)
+    return Scores(rnn, persistence, score_autoregression(sun.year, sun.value), data.year, actual, predicted)
 
 
-def report(scores: Scores, seconds: float) -> None:
+def print_report(scores: Scores, seconds: float) -> None:
     """Print the scores."""
     print(f"\nMean squared error one year ahead, {LAST_TRAIN + 1}–{LAST_TEST}, not seen in training:")
     rows = [
@@ -239,12 +239,12 @@ def report(scores: Scores, seconds: float) -> None:
 
 def run(model: Model, steps: int = STEPS, seed: int = SEED) -> Scores:
     """Compare the gradients, train, judge; print all of it."""
-    sun = load()
-    data, theta = sun.until(LAST_TRAIN), start(model, seed)
-    compare(model, theta, data)
+    sun = load_sunspots()
+    data, theta = sun.until(LAST_TRAIN), draw_start(model, seed)
+    compare_gradients(model, theta, data)
     began = time.perf_counter()
-    theta = train(model, theta, data, steps)
+    theta = train_model(model, theta, data, steps)
     seconds = time.perf_counter() - began
     scores = judge(model, theta, sun)
-    report(scores, seconds)
+    print_report(scores, seconds)
     return scores

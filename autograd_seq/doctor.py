@@ -34,7 +34,7 @@ class Blas(NamedTuple):
     threads: int | None
 
 
-class Report(NamedTuple):
+class Findings(NamedTuple):
     """What was found.
 
     Attributes:
@@ -42,7 +42,7 @@ class Report(NamedTuple):
         advice: what to set or install, a sentence each.
 
     Example:
-        >>> print(Report((("python", "3.12.1"),), ("set A=1",)))
+        >>> print(Findings((("python", "3.12.1"),), ("set A=1",)))
         python  3.12.1
         <BLANKLINE>
         - set A=1
@@ -57,7 +57,7 @@ class Report(NamedTuple):
         return table + "".join(["\n\n", *(f"- {a}\n" for a in self.advice)]).rstrip() if self.advice else table
 
 
-def blas() -> Blas:
+def find_blas() -> Blas:
     """Return NumPy's library for matrix products.
 
     Kernels and threads are told by threadpoolctl, where it is installed.
@@ -73,13 +73,13 @@ def blas() -> Blas:
     return Blas(name, found[0].get("architecture"), found[0].get("num_threads")) if found else Blas(name, None, None)
 
 
-def vector_units() -> list[str]:
+def list_vector_units() -> list[str]:
     """Return the names of the vector extensions that this processor has, as NumPy found them."""
     found = np.show_config(mode="dicts").get("SIMD Extensions", {})
     return [*found.get("baseline", []), *found.get("found", [])]
 
 
-def examine() -> Report:
+def examine() -> Findings:
     """Return what this machine offers, and what to set so that programs run as fast as they can.
 
     Measuring takes about a second.
@@ -93,9 +93,9 @@ def examine() -> Report:
         OpenBLAS takes kernels of an older processor where it does not know the one it runs on; ``OPENBLAS_CORETYPE``, read
         when it is loaded, says which ones to take.
     """
-    library, units = blas(), vector_units()
+    library, units = find_blas(), list_vector_units()
     wide = any(u.upper().startswith("AVX512") for u in units)
-    installed = {name: _version(name) for name in OPTIONAL}
+    installed = {name: _find_version(name) for name in OPTIONAL}
     kernels = library.kernels or "unknown (threadpoolctl tells)"
     threads = str(library.threads) if library.threads else "unknown (threadpoolctl tells)"
     unit = "AVX-512" if wide else units[-1] if units else "unknown vector units"
@@ -109,7 +109,7 @@ def examine() -> Report:
         ("  measured", f"{product_rate() / 1e9:.0f} Gflop/s (float32, {SIZE} × {SIZE})"),
         ("memory", f"{bandwidth() / 1e9:.1f} GB/s, copying"),
         *((name, version or "not installed") for name, version in installed.items()),
-        ("backend", _backend(installed["numba"] is not None)),
+        ("backend", _describe_backend(installed["numba"] is not None)),
         ("native cache", examined()[1]),
     )
     advice = []
@@ -121,10 +121,10 @@ def examine() -> Report:
         advice.append("pip install scipy: numba finds its products there")
     if library.threads and library.threads > 1:
         advice.append("OPENBLAS_NUM_THREADS=1 for small models: threads help products above a million operations only")
-    return Report(lines, tuple(advice))
+    return Findings(lines, tuple(advice))
 
 
-def _backend(numba: bool) -> str:
+def _describe_backend(numba: bool) -> str:
     """Return what ``ag.compile`` takes where it is not told, and why."""
     name = chosen(None)
     where = f"{VARIABLE}={name}" if os.environ.get(VARIABLE) else f"{name}, for {VARIABLE} is not set"
@@ -132,7 +132,7 @@ def _backend(numba: bool) -> str:
     return f"{where}{f': {means}' if name == 'auto' else ''}"
 
 
-def _version(package: str) -> str | None:
+def _find_version(package: str) -> str | None:
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:

@@ -95,39 +95,47 @@ METHODS = (
 """Attributes of other libraries' values that nodes do not have."""
 
 
-def instead(name: str) -> str | None:
+def suggest_instead(name: str) -> str | None:
     """Return what to write for a name that is none here; ``None`` if nothing is known.
 
     Example:
-        >>> instead("concatenate"), instead("nothing")
+        >>> suggest_instead("concatenate"), suggest_instead("nothing")
         ('ag.concat([a, b], axis=0)', None)
     """
     return _INSTEAD.get(name) or (f"ag.{name}(…)" if name in PUBLIC else None)
 
 
-def no_function(name: str) -> MissingError:
+def make_no_function_error(name: str) -> MissingError:
     """Return the error about a name that the package does not have."""
     close = str(did_you_mean(name, PUBLIC))
-    fix = instead(name) or (close if close.startswith("did") else "ag.__all__ lists all names")
+    fix = suggest_instead(name) or (close if close.startswith("did") else "ag.__all__ lists all names")
     return MissingError("M201", f"autograd_seq has no {name}", got=f"ag.{name}", fix=fix)
 
 
-def no_attribute(name: str, label: str, where: str | None) -> MissingError:
+def make_no_attribute_error(name: str, label: str, where: str | None) -> MissingError:
     """Return the error about an attribute that values of other libraries have, and nodes do not."""
-    return MissingError("M202", f"{label} has no attribute {name}", where=where, got=f".{name}", fix=instead(name))
+    return MissingError("M202", f"{label} has no attribute {name}", where=where, got=f".{name}", fix=suggest_instead(name))
 
 
-def no_keyword(function: str, keyword: str, known: Iterable[str]) -> OperationError:
+def make_no_keyword_error(function: str, keyword: str, known: Iterable[str]) -> OperationError:
     """Return the error about a keyword that a function does not take."""
     fix = _INSTEAD.get(keyword) or did_you_mean(keyword, known)
     return OperationError("O130", f"{function} takes no {keyword}=", got=f"{keyword}=…", fix=fix)
 
 
-def not_for_nodes(function: str, where: str | None) -> DTypeError:
+def make_not_for_nodes_error(function: str, where: str | None) -> DTypeError:
     """Return the error about a function of NumPy that is given a node."""
-    fix = instead(function.rpartition(".")[2]) or "of a value that is known: np.asarray(x)"
+    fix = suggest_instead(function.rpartition(".")[2]) or "of a value that is known: np.asarray(x)"
     got = "a node, which is part of a graph"
     return DTypeError("D106", f"np.{function} is given a node", where=where, expected="arrays", got=got, fix=fix)
 
 
-__all__ = ["METHODS", "PUBLIC", "instead", "no_attribute", "no_function", "no_keyword", "not_for_nodes"]
+__all__ = [
+    "METHODS",
+    "PUBLIC",
+    "make_no_attribute_error",
+    "make_no_function_error",
+    "make_no_keyword_error",
+    "make_not_for_nodes_error",
+    "suggest_instead",
+]

@@ -59,10 +59,10 @@ class AutogradSeqError(Exception):
 
     def __reduce__(self) -> Any:
         """Let an error reach another process whole: its words as they were built, and its data."""
-        return _again, (type(self), *self.args), self.__dict__
+        return _rebuild_error, (type(self), *self.args), self.__dict__
 
 
-def _again(kind: type[AutogradSeqError], *words: str) -> AutogradSeqError:
+def _rebuild_error(kind: type[AutogradSeqError], *words: str) -> AutogradSeqError:
     error: AutogradSeqError = kind.__new__(kind, *words)
     return error
 

@@ -24,7 +24,7 @@ PREFIX = {"neg": "-", "logical_not": "~"}
 _DEEPEST = 3
 
 
-def as_written(node: Node, depth: int = _DEEPEST) -> str:
+def write_expression(node: Node, depth: int = _DEEPEST) -> str:
     """Return a node as an expression of what has names: ``tanh(W @ s[t - 1])``.
 
     Args:
@@ -37,26 +37,26 @@ def as_written(node: Node, depth: int = _DEEPEST) -> str:
         node = node.inputs[0]
     over = f"[{', '.join(places[a] for a in node.axes if a in places)}]" if node.axes else ""
     if node.name or not node.inputs:
-        return shown(f"{node.name}{over}" if node.name else _number(node))
+        return shown(f"{node.name}{over}" if node.name else _write_number(node))
     if node.op.name == "slice":
         keys = [":" if isinstance(k, slice) else str(k) for k in node.attrs["key"]]
         while len(keys) > 1 and keys[-1] == ":":
             keys.pop()
-        return f"{as_written(node.inputs[0], depth).removesuffix(over)}[{', '.join(keys)}]"
+        return f"{write_expression(node.inputs[0], depth).removesuffix(over)}[{', '.join(keys)}]"
     if node.op.name in ("broadcast_to", "spread", "rewritten", "cast", "state"):
-        return as_written(node.inputs[-1 if node.op.name == "rewritten" else 0], depth)
-    return "…" if depth == 0 else called(node.op, node.inputs, node.attrs, depth - 1)
+        return write_expression(node.inputs[-1 if node.op.name == "rewritten" else 0], depth)
+    return "…" if depth == 0 else write_call(node.op, node.inputs, node.attrs, depth - 1)
 
 
 def label_of(node: Node) -> str:
     """Return what a node is called where there is no graph to number it: its name, the step it reads, or its operation."""
-    label = as_written(node, depth=0) if node.op.name in ("shift", "slice") else "…"
+    label = write_expression(node, depth=0) if node.op.name in ("shift", "slice") else "…"
     return label if node.name is None and "…" not in label else shown(node.name or node.op.written(node.attrs))
 
 
-def called(op: Op, inputs: tuple[Node, ...], attrs: dict[str, Any], depth: int = _DEEPEST) -> str:
+def write_call(op: Op, inputs: tuple[Node, ...], attrs: dict[str, Any], depth: int = _DEEPEST) -> str:
     """Return an operation on operands as it was written."""
-    words = [as_written(x, depth) for x in inputs]
+    words = [write_expression(x, depth) for x in inputs]
     word = _word(op, attrs)
     if word == "einsum":
         return f'einsum("{attrs["spec"]}", {", ".join(words)})'
@@ -82,26 +82,26 @@ def _is_several(text: str) -> bool:
     return " " in text
 
 
-def _number(node: Node) -> str:
+def _write_number(node: Node) -> str:
     if node._value is None:
         return node.op.written(node.attrs)
     return str(node._value) if not node.shape else "array"
 
 
-def misfit(op: Op, inputs: tuple[Node, ...], attrs: dict[str, Any], error: Exception) -> AutogradSeqError:
+def make_misfit_error(op: Op, inputs: tuple[Node, ...], attrs: dict[str, Any], error: Exception) -> AutogradSeqError:
     """Return the error about operands that the shape rule of an operation refuses."""
     if isinstance(error, AutogradSeqError):
         return error
-    written = called(op, inputs, attrs)
-    said = ", ".join(f"{as_written(x)} {x.shape}" for x in inputs)
+    written = write_call(op, inputs, attrs)
+    said = ", ".join(f"{write_expression(x)} {x.shape}" for x in inputs)
     return ShapeError(
         "S101", f"{written} does not fit", node=op.name, where=show_site(user_site()),
-        expected=_expected(op, inputs, attrs, error), got=said, fix=_entry_for_a_step(inputs) or
+        expected=_describe_expected(op, inputs, attrs, error), got=said, fix=_suggest_step(inputs) or
         ("a dimension over time belongs to over=, not to the shape" if any(x.axes for x in inputs) else None),
     )  # fmt: skip
 
 
-def _expected(op: Op, inputs: tuple[Node, ...], attrs: dict[str, Any], error: Exception) -> str:
+def _describe_expected(op: Op, inputs: tuple[Node, ...], attrs: dict[str, Any], error: Exception) -> str:
     if op.name != "contract":
         return str(error)
     word = _word(op, attrs)
@@ -116,14 +116,14 @@ def _expected(op: Op, inputs: tuple[Node, ...], attrs: dict[str, Any], error: Ex
     return f"as many {left} on the left as {'' if left == right else right + ' '}on the right"
 
 
-def _entry_for_a_step(inputs: tuple[Node, ...]) -> str | None:
+def _suggest_step(inputs: tuple[Node, ...]) -> str | None:
     """Return what to write where an entry of the value at each step was read, and a step was meant."""
     for node in inputs:
         if node.op.name == "slice" and node.axes and any(isinstance(k, int) for k in node.attrs["key"]):
-            name, axis = as_written(node.inputs[0]).partition("[")[0], node.axes[0]
-            return (f"{as_written(node)} is an entry of the value at each step; a step is {name}[{axis} - 1], "
+            name, axis = write_expression(node.inputs[0]).partition("[")[0], node.axes[0]
+            return (f"{write_expression(node)} is an entry of the value at each step; a step is {name}[{axis} - 1], "
                     f"ag.first({name}, over={axis}) or ag.last({name}, over={axis})")  # fmt: skip
     return None
 
 
-__all__ = ["INFIX", "PREFIX", "as_written", "called", "label_of", "misfit"]
+__all__ = ["INFIX", "PREFIX", "label_of", "make_misfit_error", "write_call", "write_expression"]

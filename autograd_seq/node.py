@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from autograd_seq.axes import Axis, Index
-from autograd_seq.elsewhere import METHODS, no_attribute, not_for_nodes
+from autograd_seq.elsewhere import METHODS, make_no_attribute_error, make_not_for_nodes_error
 from autograd_seq.errors import DTypeError, ShapeError, ValueKnownError
 from autograd_seq.kinds import kind_of, unmasked, whole_numbers
-from autograd_seq.misfit import label_of, misfit
+from autograd_seq.misfit import label_of, make_misfit_error
 from autograd_seq.op import FUNCTIONS, OPS, Op, defop
 from autograd_seq.site import Site, current_scope, scoped, show_site, user_site
 
@@ -164,13 +164,13 @@ class Node:
         """Let array + node and np.float64(2) * node be nodes; other functions of NumPy say which one is meant."""
         operator = _OPERATORS.get(ufunc.__name__) if method == "__call__" and not options else None
         if operator is None:
-            raise not_for_nodes(ufunc.__name__, show_site(user_site()))
+            raise make_not_for_nodes_error(ufunc.__name__, show_site(user_site()))
         return operator(*inputs)
 
     def __array_function__(self, function: Any, types: Any, given: Any, options: Any) -> Any:
         if function.__name__ not in _READERS:
             module = function.__module__.removeprefix("numpy").removeprefix(".")
-            raise not_for_nodes(f"{module}.{function.__name__}".removeprefix("."), show_site(user_site()))
+            raise make_not_for_nodes_error(f"{module}.{function.__name__}".removeprefix("."), show_site(user_site()))
         return function(*[np.asarray(x) if isinstance(x, Node) else x for x in given], **options)
 
     def __dir__(self) -> list[str]:
@@ -385,7 +385,7 @@ class Node:
 for _name in METHODS:  # not by __getattr__, with which a class finds its own attributes more slowly
 
     def _elsewhere(node: Node, name: str = _name) -> Any:
-        raise no_attribute(name, label_of(node), node.where)
+        raise make_no_attribute_error(name, label_of(node), node.where)
 
     setattr(Node, _name, property(_elsewhere))
 
@@ -496,7 +496,7 @@ def apply(op: Op, /, *inputs: Any, **attrs: Any) -> Node:
         shape = op.shape(*[x.shape for x in xs], **attrs)
         dtype = op.dtype(*[x.dtype for x in xs], **attrs)
     except (ValueError, IndexError) as error:
-        raise misfit(op, xs, attrs, error) from None
+        raise make_misfit_error(op, xs, attrs, error) from None
     if op.axes is not None:
         axes = op.axes(*[x.axes for x in xs], **attrs)
     else:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from autograd_seq.bench import measure
-from autograd_seq.cli import load, main
+from autograd_seq.cli import load_graph, main
 
 MODEL = """
 import numpy as np
@@ -98,7 +98,7 @@ def test_ctrl_c_during_the_training_brings_no_forecast(capsys, tmp_path, monkeyp
     def stop(*_: object, **feeds: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("autograd_seq.demo.compare", lambda *_: None)
+    monkeypatch.setattr("autograd_seq.demo.compare_gradients", lambda *_: None)
     monkeypatch.setattr("autograd_seq.compiling.ValueAndGrad.__call__", stop)
     code, out, err = run(capsys, "demo", "--out", tmp_path)
     assert code == 130 and err.endswith("interrupted\n")
@@ -246,7 +246,7 @@ def test_the_program_that_explain_prints_computes_the_loss_and_the_gradients_in_
     random = np.random.default_rng(0)
     feeds = {k: random.normal(size=n) for k, n in {"x": (5, 3), "U": (4, 3), "W": (4, 4), "V": (2, 4)}.items()}
     loss, *grads = program_of(out)["program"](5, np.float64)(**feeds)
-    graph = load(f"{model}:square")
+    graph = load_graph(f"{model}:square")
     expected = graph.unroll(t=5).grad(names, with_outputs=True).evaluate(**feeds)
     for found, value in zip([loss, *grads], expected, strict=True):
         np.testing.assert_allclose(found, value, rtol=1e-12)
@@ -474,7 +474,7 @@ def test_ctrl_c_is_told_in_a_word(capsys, monkeypatch):
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("autograd_seq.cli.load", stop)
+    monkeypatch.setattr("autograd_seq.cli.load_graph", stop)
     assert run(capsys, "check", "m.py:g") == (130, "", "interrupted\n")
 
 

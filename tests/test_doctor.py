@@ -14,10 +14,10 @@ AVX512 = ["SSE", "AVX2", "AVX512F"]
 def machine(monkeypatch: pytest.MonkeyPatch):
     """A machine as it is described, on which nothing is measured."""
 
-    def set_up(kernels: str | None, threads: int | None, units: list[str], installed: set[str]) -> doctor.Report:
+    def set_up(kernels: str | None, threads: int | None, units: list[str], installed: set[str]) -> doctor.Findings:
         monkeypatch.setattr(doctor, "blas", lambda: doctor.Blas("some-blas 1", kernels, threads))
         monkeypatch.setattr(doctor, "vector_units", lambda: units)
-        monkeypatch.setattr(doctor, "_version", lambda name: "1.0" if name in installed else None)
+        monkeypatch.setattr(doctor, "_find_version", lambda name: "1.0" if name in installed else None)
         monkeypatch.setattr(doctor, "product_rate", lambda: 5e10)
         monkeypatch.setattr(doctor, "bandwidth", lambda: 1e10)
         monkeypatch.delenv("OPENBLAS_CORETYPE", raising=False)
@@ -56,7 +56,7 @@ def test_which_language_programs_are_written_in(machine, monkeypatch: pytest.Mon
 
 
 def test_this_machine(capsys: pytest.CaptureFixture[str]) -> None:
-    assert doctor.blas().name and doctor.vector_units()
+    assert doctor.find_blas().name and doctor.list_vector_units()
     assert doctor.product_rate(1) > 1e6 and doctor.bandwidth(1) > 1e6
     assert main(["doctor"]) == 0
     out = capsys.readouterr().out

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from autograd_seq.datasets.table import Column, read_columns
+from autograd_seq.datasets.table import ColumnSpec, read_columns
 
 FEMALE, MALE = 4275, 1219
 
@@ -62,27 +62,27 @@ def names() -> Names:
         rounded: more than a quarter of the female names share the frequency 0.001.
     """
     columns = [
-        Column("name", "capital letters A to Z", _name),
-        Column("sex", "F or M", _sex),
-        Column("frequency", "percent, above 0 to 100", _percent),
+        ColumnSpec("name", "capital letters A to Z", _parse_name),
+        ColumnSpec("sex", "F or M", _parse_sex),
+        ColumnSpec("frequency", "percent, above 0 to 100", _parse_percent),
     ]
     name, sex, frequency = read_columns("names.csv", columns, FEMALE + MALE)
     return Names(tuple(name), np.array(sex), np.array(frequency, dtype=np.float64))
 
 
-def _name(text: str) -> str:
+def _parse_name(text: str) -> str:
     if not (text.isascii() and text.isalpha() and text.isupper()):
         raise ValueError(text)
     return text
 
 
-def _sex(text: str) -> str:
+def _parse_sex(text: str) -> str:
     if text not in ("F", "M"):
         raise ValueError(text)
     return text
 
 
-def _percent(text: str) -> float:
+def _parse_percent(text: str) -> float:
     value = float(text)
     if not 0.0 < value <= 100.0:  # refuses NaN as well, which float() reads gladly
         raise ValueError(text)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from autograd_seq.errors import DataError
 
 
-class Column(NamedTuple):
+class ColumnSpec(NamedTuple):
     """One column of a table: its name, what a field must be, and the function that reads a field.
 
     Args:
@@ -21,7 +21,7 @@ class Column(NamedTuple):
         parse: text of one field -> its value; raises ValueError for any other text.
 
     Example:
-        >>> Column("year", "a whole number", int).parse("1957")
+        >>> ColumnSpec("year", "a whole number", int).parse("1957")
         1957
     """
 
@@ -30,7 +30,7 @@ class Column(NamedTuple):
     parse: Callable[[str], Any]
 
 
-def read_columns(file: str, columns: Sequence[Column], count: int) -> tuple[list[Any], ...]:
+def read_columns(file: str, columns: Sequence[ColumnSpec], count: int) -> tuple[list[Any], ...]:
     """Read a table of this folder and return its columns, one list each.
 
     Args:
@@ -46,7 +46,7 @@ def read_columns(file: str, columns: Sequence[Column], count: int) -> tuple[list
             field that its column cannot parse. The message names the file and the line, and says how to mend it.
 
     Example:
-        >>> columns = [Column("year", "a whole number", int), Column("value", "a number", float)]
+        >>> columns = [ColumnSpec("year", "a whole number", int), ColumnSpec("value", "a number", float)]
         >>> year, value = read_columns("sunspots.csv", columns, 309)
         >>> year[0], value[0]
         (1700, 5.0)
@@ -54,16 +54,16 @@ def read_columns(file: str, columns: Sequence[Column], count: int) -> tuple[list
     try:
         text = read_text(file)
     except (OSError, UnicodeDecodeError) as error:
-        raise damaged(file, None, "a readable file of ASCII text", str(error)) from error
+        raise make_damaged_error(file, None, "a readable file of ASCII text", str(error)) from error
     # The line number is the one an editor shows: comments count, for they are lines of the file.
     lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if not line.startswith("#")]
     heading = ",".join(column.name for column in columns)
     if not lines or lines[0][1] != heading:
         number, got = (lines[0][0], repr(lines[0][1])) if lines else (None, "no line")
-        raise damaged(file, number, f"the heading {heading!r}", got)
+        raise make_damaged_error(file, number, f"the heading {heading!r}", got)
     records = [parse_line(file, number, line, columns) for number, line in lines[1:]]
     if len(records) != count:
-        raise damaged(file, None, f"{count} records", f"{len(records)}")
+        raise make_damaged_error(file, None, f"{count} records", f"{len(records)}")
     return tuple(list(values) for values in zip(*records, strict=True))
 
 
@@ -81,34 +81,34 @@ def read_text(file: str) -> str:
     return resources.files("autograd_seq.datasets").joinpath(file).read_text(encoding="ascii")
 
 
-def parse_line(file: str, number: int, line: str, columns: Sequence[Column]) -> list[Any]:
+def parse_line(file: str, number: int, line: str, columns: Sequence[ColumnSpec]) -> list[Any]:
     """The values of one record.
 
     Raises:
         DataError: another number of fields than columns, or a field that its column cannot parse.
 
     Example:
-        >>> columns = [Column("year", "a whole number", int), Column("value", "a number", float)]
+        >>> columns = [ColumnSpec("year", "a whole number", int), ColumnSpec("value", "a number", float)]
         >>> parse_line("sunspots.csv", 4, "1700,5.0", columns)
         [1700, 5.0]
     """
     fields = line.split(",")
     if len(fields) != len(columns):
-        raise damaged(file, number, f"{len(columns)} fields parted by commas", repr(line))
+        raise make_damaged_error(file, number, f"{len(columns)} fields parted by commas", repr(line))
     values = []
     for column, field in zip(columns, fields, strict=True):
         try:
             values.append(column.parse(field))
         except ValueError as error:
-            raise damaged(file, number, f"{column.name}: {column.expected}", repr(field)) from error
+            raise make_damaged_error(file, number, f"{column.name}: {column.expected}", repr(field)) from error
     return values
 
 
-def damaged(file: str, line: int | None, expected: str, got: str) -> DataError:
+def make_damaged_error(file: str, line: int | None, expected: str, got: str) -> DataError:
     """The one error of this folder, built: what, where, expected and got, how to mend.
 
     Example:
-        >>> print(damaged("sunspots.csv", 5, "year: a whole number", "'17O1'"))
+        >>> print(make_damaged_error("sunspots.csv", 5, "year: a whole number", "'17O1'"))
         DataError [B301]: a data file of the package is damaged      (autograd_seq/datasets/sunspots.csv:5)
           expected year: a whole number, got '17O1'
           install the package again: pip install --force-reinstall --no-deps .

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from autograd_seq.datasets.table import Column, damaged, read_columns
+from autograd_seq.datasets.table import ColumnSpec, make_damaged_error, read_columns
 
 FIRST, LAST = 1700, 2008
 
@@ -71,15 +71,15 @@ def sunspots() -> Series:
         Sunspot Numbers, Phil. Trans. R. Soc. A 226 (1927). A. S. Weigend, B. A. Huberman & D. E. Rumelhart, Predicting
         the Future: A Connectionist Approach, Int. J. Neural Systems 1 (1990).
     """
-    columns = [Column("year", "a whole number", int), Column("value", "a number from 0 to 1000", _number)]
+    columns = [ColumnSpec("year", "a whole number", int), ColumnSpec("value", "a number from 0 to 1000", _parse_number)]
     years, values = read_columns("sunspots.csv", columns, LAST - FIRST + 1)
     for expected, got in zip(range(FIRST, LAST + 1), years, strict=True):
         if got != expected:  # a year twice, or left out: every lag behind it would read the wrong year
-            raise damaged("sunspots.csv", None, f"the year {expected} after {expected - 1}", str(got))
+            raise make_damaged_error("sunspots.csv", None, f"the year {expected} after {expected - 1}", str(got))
     return Series(np.array(years, dtype=np.int64), np.array(values, dtype=np.float64))
 
 
-def _number(text: str) -> float:
+def _parse_number(text: str) -> float:
     value = float(text)
     if not 0.0 <= value <= 1000.0:  # refuses NaN as well, which float() reads gladly
         raise ValueError(text)

@@ -8,7 +8,7 @@ import numpy as np
 
 from autograd_seq.axes import Index
 from autograd_seq.graph.graph import Graph
-from autograd_seq.graph.text import operation, subscript
+from autograd_seq.graph.text import format_subscript, operation
 from autograd_seq.misfit import INFIX, PREFIX
 from autograd_seq.names import shown
 from autograd_seq.node import CONSTANT, Node
@@ -92,7 +92,7 @@ class Equations:
         if node.op is SIZE:
             return f"size({node.attrs['axis']})"
         if node.op.name == "slice" and not node.name:
-            return f"{self.term(node.inputs[0])}[{', '.join(subscript(node.attrs['key'], node.inputs[0].shape))}]"
+            return f"{self.term(node.inputs[0])}[{', '.join(format_subscript(node.attrs['key'], node.inputs[0].shape))}]"
         if node in self.top or not node.inputs:
             return self.labels[node]
         text = self.right(node)

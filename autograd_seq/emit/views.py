@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from autograd_seq.axes import Axis
 from autograd_seq.emit.arrays import WORK, Array, tuple_code
-from autograd_seq.graph.text import subscript
+from autograd_seq.graph.text import format_subscript
 from autograd_seq.node import Node
 from autograd_seq.plan.apart import Blocks, blocks_of
 from autograd_seq.plan.views import stretch
@@ -71,7 +71,9 @@ def _slice(w: Writer, node: Node) -> Array:
         assert taken is not None, "what is read otherwise does not lie in blocks"
         return w.held(blocks_between(x, *taken), node)
     even = (x.whole or x.even) and len(x.shape) == 1 and stretch(node) is not None
-    return w.held(x.as_view(x.index({}, subscript(node.attrs["key"], x.shape)), shape=node.shape, whole=False, even=even), node)
+    return w.held(
+        x.as_view(x.index({}, format_subscript(node.attrs["key"], x.shape)), shape=node.shape, whole=False, even=even), node
+    )
 
 
 def _broadcast_to(w: Writer, node: Node) -> Array:

@@ -128,11 +128,11 @@ def check_grad(
             return dag.evaluate(**{**feeds, name: x})[0]
 
         x = np.asarray(feeds[name], dtype=float)
-        _compare(report, name, value, f, x, method, tol, loss)
+        _compare_gradients(report, name, value, f, x, method, tol, loss)
     return report
 
 
-def _compare(report: Report, name: str, value: Any, f: Callable[[np.ndarray], Any], x: np.ndarray, method: str,
+def _compare_gradients(report: Report, name: str, value: Any, f: Callable[[np.ndarray], Any], x: np.ndarray, method: str,
              tol: float | None, loss: Node | None) -> None:  # fmt: skip
     tried = ["complex step", "central differences"] if method == "auto" else [method]
     for kind in tried:
@@ -160,7 +160,7 @@ def _compare(report: Report, name: str, value: Any, f: Callable[[np.ndarray], An
     )  # fmt: skip
 
 
-def _broken(op: Any, expected: str, got: str, fix: str | None) -> GradientCheckError:
+def _make_broken_error(op: Any, expected: str, got: str, fix: str | None) -> GradientCheckError:
     name = getattr(op, "name", "the function")
     return GradientCheckError("E109", f"{name} is not what it declares", expected=expected, got=got, fix=fix)
 
@@ -198,7 +198,7 @@ def check_op(
             over = Axis("points")
             op(*[input_(n.name, n.shape, over=over) if n.name else n for n in nodes], **attrs)
     except OperationError as error:
-        raise _broken(op, str(error.expected), str(error.got), error.fix) from error
+        raise _make_broken_error(op, str(error.expected), str(error.got), error.fix) from error
     with np.errstate(all="ignore"):  # eagerly, as it comes: a graph would broadcast it to the promised shape
         value = op(*[tensor(a) if f"x{i}" in floats else constant(a) for i, a in enumerate(arrays)], **attrs).value
     if value is None:  # it draws, say
@@ -206,7 +206,9 @@ def check_op(
     if isinstance(op, Op) and op.own:  # whose kind is that declared by now
         value = np.asarray(op.forward(*arrays, **attrs))
     if value.shape != y.shape or kind_of(value) is not y.dtype:
-        raise _broken(op, repr(y), f"an array of {value.dtype}, shape {value.shape}", "mend its shape= or dtype= rule")
+        raise _make_broken_error(
+            op, repr(y), f"an array of {value.dtype}, shape {value.shape}", "mend its shape= or dtype= rule"
+        )
     if y.dtype is not float or not wrt:
         return Report()
     rng = np.random.default_rng(0)

@@ -9,7 +9,7 @@ import numpy as np
 
 from autograd_seq.errors import GradientError
 from autograd_seq.grad.live import selected
-from autograd_seq.grad.rules import check, passed_by
+from autograd_seq.grad.rules import check_cotangents, list_passed_by
 from autograd_seq.graph.order import postorder
 from autograd_seq.misfit import label_of
 from autograd_seq.node import CONSTANT, Node, constant
@@ -58,14 +58,14 @@ def backward(output: Node, cotangent: Any = None) -> None:
             if not inputs:
                 continue
             if node.op is rewritten:
-                for x, part in passed_by(g, node, lambda g, x: g, _fit_array, attrgetter("_value")):
+                for x, part in list_passed_by(g, node, lambda g, x: g, _fit_array, attrgetter("_value")):
                     x._grad = part if x._grad is None else x._grad + part
-            if careful and not _finite(node):
+            if careful and not _is_finite(node):
                 parts = selected(node, constant(g), constant(np.not_equal(g, 0)))
             else:
                 parts = node.op.vjp(g, node._value, *[x._value for x in inputs], **node.attrs)
             if node.op.own:
-                check(node, parts)
+                check_cotangents(node, parts)
             for x, part in zip(inputs, parts):  # noqa: B905  (strict= costs a tenth of the loop)
                 if part is None or x.op is CONSTANT or x.dtype is not float:
                     continue
@@ -82,7 +82,7 @@ def backward(output: Node, cotangent: Any = None) -> None:
                     found[x] = part
 
 
-def _finite(node: Node) -> bool:
+def _is_finite(node: Node) -> bool:
     """Tell whether what a rule multiplies is finite, so that 0 stays 0."""
     return all([np.all(np.isfinite(x._value)) for x in (node, *node.inputs)])
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd_seq.grad.rules import fit, pulled
+from autograd_seq.grad.rules import fit_cotangent, pull_back
 from autograd_seq.node import CONSTANT, Node
 from autograd_seq.op import broadcast, same_shape
 from autograd_seq.ops.elementwise import cast, less, logical_and, logical_not, logical_or, where
@@ -52,7 +52,7 @@ class Live:
     def pull(self, node: Node, g: Node) -> Sequence[Any]:
         """Return the cotangents of what a node reads, and note where they are live."""
         live = None if node in self.always else self.conditions.get(node)
-        parts = pulled(node, g) if live is None else selected(node, g, live)
+        parts = pull_back(node, g) if live is None else selected(node, g, live)
         for k, (x, part) in enumerate(zip(node.inputs, parts, strict=True)):
             if part is not None:
                 self.meet(x, self._of_operand(node, k, live))
@@ -89,7 +89,7 @@ class Live:
     def _moved(self, node: Node, k: int, live: Node) -> Node:
         """Return where an operand counts, by the rule of what moves or adds it: at any of the places where it is read."""
         counted = node.op.vjp(cast(broadcast_to(live, node.shape), float), node, *node.inputs, **node.attrs)[k]
-        return less(0.0, fit(counted, node.inputs[k]))
+        return less(0.0, fit_cotangent(counted, node.inputs[k]))
 
 
 def _fits(live: Node, x: Node) -> bool:
@@ -107,7 +107,7 @@ def selected(node: Node, g: Node, live: Node) -> Sequence[Any]:
     if node.op is contract:
         rest = [_operand(node, k, live) for k in (0, 1)]
         return node.op.vjp(g, node, *rest, **node.attrs)
-    parts = pulled(node, g)
+    parts = pull_back(node, g)
     if node.op.name in _SAFE:
         return parts
     live = _of_rows(node, live)

@@ -16,7 +16,7 @@ import numpy as np
 
 from autograd_seq.errors import GradientError
 from autograd_seq.grad.live import Live
-from autograd_seq.grad.rules import fit, passed_by, pulled
+from autograd_seq.grad.rules import fit_cotangent, list_passed_by, pull_back
 from autograd_seq.graph.order import get_rows, same_step, step_order
 from autograd_seq.misfit import label_of
 from autograd_seq.node import Node, constant
@@ -66,7 +66,7 @@ def grad(output: Node, wrt: Node | Sequence[Node], *, cotangent: Any = None) -> 
         recurrence equations, i.e. transposition of the signal-flow graph; Werbos 1990.
     """
     targets: list[Node] = [wrt] if isinstance(wrt, Node) else list(wrt)
-    seed = _seed(output, cotangent)
+    seed = _make_seed(output, cotangent)
     for x in targets:
         if not isinstance(x, Node) or x.dtype is not float:
             raise GradientError(
@@ -76,16 +76,16 @@ def grad(output: Node, wrt: Node | Sequence[Node], *, cotangent: Any = None) -> 
     walk = _Adjoint(output, targets)
     _check_not_replaced(targets, walk.order)
     found = walk.run(seed)
-    out = [_belonging(found.get(x), x) for x in targets]
+    out = [_attach_gradient(found.get(x), x) for x in targets]
     return out[0] if isinstance(wrt, Node) else out
 
 
-def _seed(output: Node, cotangent: Any) -> Node:
+def _make_seed(output: Node, cotangent: Any) -> Node:
     if not isinstance(output, Node) or output.dtype is not float:
         raise GradientError("E101", "only floats have gradients", expected="a float node", got=repr(output)[:80])
     if cotangent is not None:
         g = constant(cotangent)
-        return _laid_out(g if g.dtype is float else cast(g, float), output)
+        return _lay_out(g if g.dtype is float else cast(g, float), output)
     if output.shape or output.axes:
         over = f"ag.sum(…, over={output.axes[0]})" if output.axes else "ag.sum(…)"
         raise GradientError(
@@ -112,30 +112,30 @@ def _check_not_replaced(targets: Sequence[Node], order: Sequence[Node]) -> None:
             )  # fmt: skip
 
 
-def _laid_out(g: Node | None, like: Node) -> Node:
+def _lay_out(g: Node | None, like: Node) -> Node:
     """Return a cotangent with exactly the shape and axes of what it belongs to; zeros if there is none."""
     g = constant(0.0) if g is None else g
     return spread(broadcast_to(g, like.shape), like.axes)
 
 
-def _belonging(found: Node | None, x: Node) -> Node:
+def _attach_gradient(found: Node | None, x: Node) -> Node:
     """Return the gradient of ``x`` as a node that is laid out as ``x`` is, though it may be that of something else as well."""
-    g = _laid_out(found, x)
+    g = _lay_out(found, x)
     if g is not found:
-        _call(g, x)
+        _mark_adjoint(g, x)
     if g.adjoint_of is not x and len(x.axes) > 1:
         g = SPREAD(g, axes=())
         g.adjoint_of = x
     return g
 
 
-def _call(g: Node, node: Node) -> None:
+def _mark_adjoint(g: Node, node: Node) -> None:
     """Remember whose cotangent a node is, unless it is something else as well."""
     if g.adjoint_of is None and g.inputs:
         g.adjoint_of = node
 
 
-def _total(parts: list[Node]) -> Node:
+def _add_up(parts: list[Node]) -> Node:
     """Add contributions up: two by an addition, more by one n-ary sum."""
     if len(parts) <= 2:
         return parts[0] if len(parts) == 1 else parts[0] + parts[1]
@@ -186,32 +186,32 @@ class _Adjoint:
                 self.states[node] = g = state(None, node.shape, over=node.axes)
                 g.adjoint_of = node
             elif parts and node in self.needed:
-                g = _total(parts)
+                g = _add_up(parts)
             else:
                 continue
             found[node] = g
             with standing_for(node.site):
                 self._pull(node, g)
-        wanted = found | {x: _total([*([found[x]] if x in found else []), *parts]) for x, parts in self.aside.items()}
+        wanted = found | {x: _add_up([*([found[x]] if x in found else []), *parts]) for x, parts in self.aside.items()}
         for node, adjoint in self.states.items():
             back = [node_back for h in self.readers[node] if h in found
-                    for node_back in pulled(h, found[h])]  # fmt: skip
-            closing = [fit(p, node) for p in (*self.parts.get(node, []), *back)]
-            adjoint[node.axes] = _total(closing) if closing else constant(0.0)
+                    for node_back in pull_back(h, found[h])]  # fmt: skip
+            closing = [fit_cotangent(p, node) for p in (*self.parts.get(node, []), *back)]
+            adjoint[node.axes] = _add_up(closing) if closing else constant(0.0)
         before = set(self.order)
         for node, g in wanted.items():
             if node.name and g not in before:
-                _call(g, node)
+                _mark_adjoint(g, node)
         return wanted
 
     def _pull(self, node: Node, g: Node) -> None:
-        g = _at_each_point(g, node)
+        g = _spread_over_points(g, node)
         if node.op is rewritten and self.passed:
-            for x, part in passed_by(g, node, _at_each_point, fit, lambda x: x):
+            for x, part in list_passed_by(g, node, _spread_over_points, fit_cotangent, lambda x: x):
                 if x in self.passed:
                     self.aside.setdefault(x, []).append(part)
         if node.op is SHIFT:
-            for row, part in _row_cotangents(node, g):
+            for row, part in _list_row_cotangents(node, g):
                 self._add(row, part)
             return
         if not node.inputs:
@@ -222,16 +222,16 @@ class _Adjoint:
 
     def _add(self, x: Node, part: Any) -> None:
         if x in self.needed and x.dtype is float:
-            self.parts.setdefault(x, []).append(fit(part, x))
+            self.parts.setdefault(x, []).append(fit_cotangent(part, x))
 
 
-def _at_each_point(g: Node, node: Node) -> Node:
+def _spread_over_points(g: Node, node: Node) -> Node:
     """Return a cotangent that varies over what its node's operands do not: it counts for them at each point of an axis."""
     read = same_step(node) if node.op is SHIFT else node.inputs
     return spread(g, [a for a in node.axes if any(a not in x.axes for x in read)])
 
 
-def _row_cotangents(node: Node, g: Node) -> list[tuple[Node, Node]]:
+def _list_row_cotangents(node: Node, g: Node) -> list[tuple[Node, Node]]:
     """Return each boundary row that a shift reads with its cotangent: the shift's, at the steps that read the row."""
     axis, by = node.attrs["axis"], node.attrs["by"]
     if node.attrs["outside"] == "zero":

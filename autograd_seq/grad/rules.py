@@ -14,15 +14,15 @@ from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.shape import broadcast_to, reshape
 
 
-def pulled(node: Node, g: Node) -> Sequence[Any]:
+def pull_back(node: Node, g: Node) -> Sequence[Any]:
     """Return the cotangents of what a node reads."""
     parts: Sequence[Any] = node.op.vjp(g, node, *node.inputs, **node.attrs)
     if node.op.own:
-        check(node, parts)
+        check_cotangents(node, parts)
     return parts
 
 
-def check(node: Node, parts: Any) -> None:
+def check_cotangents(node: Node, parts: Any) -> None:
     """Refuse what a rule of a user's own returns if it is not one cotangent for each operand, of a shape that fits."""
     n = len(node.inputs)
     if not isinstance(parts, (tuple, list)) or len(parts) != n:
@@ -47,7 +47,7 @@ def check(node: Node, parts: Any) -> None:
             )  # fmt: skip
 
 
-def fit(g: Any, like: Node) -> Node:
+def fit_cotangent(g: Any, like: Node) -> Node:
     """Sum a contribution over the axes and dimensions that broadcasting added."""
     g = constant(g)
     if extra := tuple(a for a in g.axes if a not in like.axes):
@@ -63,7 +63,7 @@ def fit(g: Any, like: Node) -> Node:
     return g if g.shape == like.shape else broadcast_to(g, like.shape)
 
 
-def passed_by(g: Any, node: Node, at_each_point: Any, fit: Any, value: Any) -> Iterator[tuple[Node, Any]]:
+def list_passed_by(g: Any, node: Node, at_each_point: Any, fit: Any, value: Any) -> Iterator[tuple[Node, Any]]:
     """Return the cotangents of what a rewritten node passes by, as if it were computed as the user wrote it.
 
     They go no further than to the operation whose own operand the twin reads, be it a softmax, a sigmoid or an exponential:
@@ -88,4 +88,4 @@ def passed_by(g: Any, node: Node, at_each_point: Any, fit: Any, value: Any) -> I
             pending += zip(x.inputs, inner, strict=True)
 
 
-__all__ = ["check", "fit", "passed_by", "pulled"]
+__all__ = ["check_cotangents", "fit_cotangent", "list_passed_by", "pull_back"]

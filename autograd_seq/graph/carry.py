@@ -103,12 +103,12 @@ def cut_along(graph: System, asked: Axis | bool, batch: tuple[Axis, ...] | None 
     taken = {graph.name(n) for n in graph.nodes}
     slots = []
     for (x, zeros), k in reads.items():
-        name = _make_unique(graph.name(x), taken) if zeros else graph.name(x)
-        feeds = tuple(_make_unique(f"{name}[-{j}]", taken) for j in range(k, 0, -1))
+        name = _add_primes(graph.name(x), taken) if zeros else graph.name(x)
+        feeds = tuple(_add_primes(f"{name}[-{j}]", taken) for j in range(k, 0, -1))
         over = tuple(a for a in graph.axes if (a in x.axes or a in many) and a is not axis)
         slots.append(Slot(name, k, over, x.shape, x.dtype, feeds))
     first = [_read_from_end(x, axis, j, batch, zeros) for (x, zeros), k in reads.items() for j in range(k - 1, -1, -1)]
-    name = _make_unique(f"{axis.name}_before", taken)
+    name = _add_primes(f"{axis.name}_before", taken)
     outputs, left, steps = _make_later_call(graph, list(reads), slots, axis, name, batch, apart)
     counted = steps if any(n.name == steps for n in Graph(outputs).nodes) else None
     wider = tuple(tuple(a for a in many if a in new.axes and a not in old.axes)
@@ -154,7 +154,7 @@ def _join_names(axes: Sequence[Axis]) -> str:
     return ", ".join(a.name for a in axes)
 
 
-def _make_unique(name: str, taken: set[str]) -> str:
+def _add_primes(name: str, taken: set[str]) -> str:
     while name in taken:
         name += "'"
     taken.add(name)

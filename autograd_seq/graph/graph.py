@@ -64,7 +64,7 @@ class Graph(System):
         nodes = tuple(step_order(flat))
         axes = check.check_axis_names(nodes)
         check.check_names(nodes)
-        super().__init__(flat, nodes, axes, text.names(nodes))
+        super().__init__(flat, nodes, axes, text.name_nodes(nodes))
         check.check_defined(self.nodes, self.name)
         check.check_causal(self.nodes, self.name)
         check.check_rows(self.nodes, self.name)
@@ -74,7 +74,7 @@ class Graph(System):
         return Graph, self.outputs
 
     def __str__(self) -> str:
-        return text.show(self)
+        return text.format_graph(self)
 
     def __repr__(self) -> str:
         over = ", ".join(map(str, self.axes)) or "no axis"

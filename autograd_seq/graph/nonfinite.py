@@ -12,7 +12,7 @@ from autograd_seq.graph import feeds, lengths
 from autograd_seq.graph.dag import DAG
 from autograd_seq.graph.graph import Graph, flatten
 from autograd_seq.graph.order import step_order
-from autograd_seq.misfit import as_written, called
+from autograd_seq.misfit import write_call, write_expression
 from autograd_seq.names import shown
 from autograd_seq.node import Node
 from autograd_seq.ops.leaf import INPUT, PARAM
@@ -150,14 +150,14 @@ class _Search:
         kinds = [w for w, found in (("NaN", np.isnan(value)), ("infinity", np.isinf(value))) if np.any(found)]
         read = folded.inputs if len(folded.inputs) == len(node.inputs) else node.inputs  # a sum over time reads many
         operands = dict.fromkeys(self._operand(x, written) for x, written in zip(node.inputs, read, strict=True))
-        written = called(folded.op, folded.inputs, folded.attrs) if folded.inputs else folded.op.name
+        written = write_call(folded.op, folded.inputs, folded.attrs) if folded.inputs else folded.op.name
         step = {a.name: n for a, n in zip(self.graph.layout(folded), point, strict=False)}
         return Finding(self.graph.name(folded), written, step, " and ".join(kinds), folded.where, tuple(operands)[:8],
                        self._in_gradient(node), others)  # fmt: skip
 
     def _operand(self, node: Node, folded: Node) -> tuple[str, float, float]:
         value = np.asarray(self.values[node], float)
-        return as_written(folded), float(np.min(value, initial=np.inf)), float(np.max(value, initial=-np.inf))
+        return write_expression(folded), float(np.min(value, initial=np.inf)), float(np.max(value, initial=-np.inf))
 
 
 __all__ = ["Finding", "find_nan"]

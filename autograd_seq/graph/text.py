@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from autograd_seq.graph.system import System
 
 
-def names(nodes: Sequence[Node]) -> dict[Node, str]:
+def name_nodes(nodes: Sequence[Node]) -> dict[Node, str]:
     """Return a unique name for every node: its own; ``s[t - 1]`` for a shift; ``ds`` for the cotangent of s; ``add_2``."""
     taken = {n.name for n in nodes if n.name}
     found: dict[Node, str] = {n: n.name for n in nodes if n.name}
@@ -31,7 +31,7 @@ def names(nodes: Sequence[Node]) -> dict[Node, str]:
         origin = node.adjoint_of
         if origin is not None and (origin.name or origin in found):
             scope, slash, own = (origin.name or found[origin]).rpartition("/")
-            found[node] = _unique(f"{scope}{slash}d{own}", taken)
+            found[node] = _make_unique(f"{scope}{slash}d{own}", taken)
             continue
         label = f"{node.scope}/{label}" if node.scope else label
         while True:
@@ -46,7 +46,7 @@ def names(nodes: Sequence[Node]) -> dict[Node, str]:
             source = node.inputs[0]
             if source in found:
                 place = Index(node.attrs["axis"], -node.attrs["by"])
-                found[node] = _unique(f"{found[source]}[{place}]", taken)
+                found[node] = _make_unique(f"{found[source]}[{place}]", taken)
             else:
                 waiting.append(node)
         shifts = waiting
@@ -61,7 +61,7 @@ def operation(node: Node) -> str:
     return node.op.written(node.attrs)
 
 
-def _unique(name: str, taken: set[str]) -> str:
+def _make_unique(name: str, taken: set[str]) -> str:
     unique, k = name, 2
     while unique in taken:
         unique, k = f"{name}_{k}", k + 1
@@ -69,7 +69,7 @@ def _unique(name: str, taken: set[str]) -> str:
     return unique
 
 
-def show(graph: System) -> str:
+def format_graph(graph: System) -> str:
     """Return the graph as text: a line a node, ``name: kind[shape] over axes = operation``."""
     lines = []
     for node in graph.nodes:
@@ -77,7 +77,7 @@ def show(graph: System) -> str:
             continue
         over = f" over {', '.join(map(str, graph.layout(node)))}" if node.axes else ""
         shape = f"[{', '.join(map(str, node.shape))}]" if node.shape else ""
-        lines.append((graph.label(node), f"{node.dtype.__name__}{shape}{over}", right(graph, node)))
+        lines.append((graph.label(node), f"{node.dtype.__name__}{shape}{over}", format_equation(graph, node)))
     widths = [max((len(line[i]) for line in lines), default=0) for i in (0, 1)]
     body = [f"  {a:<{widths[0]}} : {b:<{widths[1]}} = {c}" for a, b, c in lines]
     outs = ", ".join(graph.label(o) for o in graph.outputs)
@@ -85,16 +85,16 @@ def show(graph: System) -> str:
     return "\n".join([f"graph{' over ' + over if over else ''}:", *body, f"  return {outs}"])
 
 
-def right(graph: System, node: Node, term: Callable[[System, Node], str] | None = None) -> str:
+def format_equation(graph: System, node: Node, term: Callable[[System, Node], str] | None = None) -> str:
     """Return the operation of a node on its inputs, each as ``term`` writes it: by default its name, or its number.
 
     Example:
         >>> import autograd_seq as ag
         >>> y = ag.tanh(ag.param("w") * 2)
-        >>> right(ag.Graph(y), y), right(ag.Graph(y), y.inputs[0])
+        >>> format_equation(ag.Graph(y), y), format_equation(ag.Graph(y), y.inputs[0])
         ('tanh(mul_1)', 'w * 2')
     """
-    args = [(term or operand)(graph, x) for x in node.inputs]
+    args = [(term or format_operand)(graph, x) for x in node.inputs]
     if node.op is STATE:
         rows = [
             f", {b.side}[{b.axis}]=({', '.join(args[b.start : b.stop])}{', …' if b.rows is None else ''})"
@@ -109,20 +109,20 @@ def right(graph: System, node: Node, term: Callable[[System, Node], str] | None 
         return f"{node.attrs['form']}({', '.join(args[1:])}), computed as {args[0]}"
     if node.op.name == "slice":
         inner = args[0] if args[0].isidentifier() else f"({args[0]})"
-        return f"{inner}[{', '.join(subscript(node.attrs['key'], node.inputs[0].shape))}]"
+        return f"{inner}[{', '.join(format_subscript(node.attrs['key'], node.inputs[0].shape))}]"
     word = operation(node)
     if node.op.name == "power_number":
-        args.append(_attr(node.attrs["n"]))
+        args.append(_format_attribute(node.attrs["n"]))
     if word in INFIX:
         left = f"({args[0]})" if word == "power" and args[0].startswith("-") else args[0]
         return f"{left} {INFIX[word]} {args[1]}"
     if word in PREFIX:
         return f"{PREFIX[word]}{args[0]}"
     if word == "einsum":
-        args.insert(0, _attr(node.attrs["spec"]))
+        args.insert(0, _format_attribute(node.attrs["spec"]))
     attrs = _written_attrs(node)
     if not args and not attrs:
-        return word if node._value is None else f"{word} {_value(node)}"
+        return word if node._value is None else f"{word} {_format_value(node)}"
     return f"{word}({', '.join(args + attrs)})"
 
 
@@ -135,14 +135,14 @@ def _written_attrs(node: Node) -> list[str]:
         attrs |= {"over": axes if len(axes) > 1 else axes[0]} if axes else {}
     if isinstance(axis := attrs.get("axis"), tuple) and len(axis) == 1:
         attrs["axis"] = axis[0]
-    return [f"{shown(k)}={_attr(v)}" for k, v in attrs.items()]
+    return [f"{shown(k)}={_format_attribute(v)}" for k, v in attrs.items()]
 
 
-def subscript(key: Sequence[Any], shape: Sequence[int]) -> list[str]:
+def format_subscript(key: Sequence[Any], shape: Sequence[int]) -> list[str]:
     """Return what stands between the brackets that take a part of a value of some shape.
 
     Example:
-        >>> subscript((slice(0, 3, 1), None, 2, slice(5, None, -2), slice(0, 2, 1)), (4, 4, 6, 2))
+        >>> format_subscript((slice(0, 3, 1), None, 2, slice(5, None, -2), slice(0, 2, 1)), (4, 4, 6, 2))
         ['0:3', 'None', '2', '5::-2', ':']
     """
     parts, lengths = [], iter(shape)
@@ -160,16 +160,16 @@ def subscript(key: Sequence[Any], shape: Sequence[int]) -> list[str]:
     return parts
 
 
-def _attr(value: object) -> str:
+def _format_attribute(value: object) -> str:
     if isinstance(value, tuple):
-        return f"({', '.join(map(_attr, value))}{',' if len(value) == 1 else ''})"
+        return f"({', '.join(map(_format_attribute, value))}{',' if len(value) == 1 else ''})"
     return shown(value.__name__ if isinstance(value, type) else repr(value) if isinstance(value, str) else str(value))
 
 
-def operand(graph: System, node: Node) -> str:
+def format_operand(graph: System, node: Node) -> str:
     """Return a node as it is written on the right: its name, or the number that it is."""
-    return _value(node) if node.op is CONSTANT and not node.shape else graph.label(node)
+    return _format_value(node) if node.op is CONSTANT and not node.shape else graph.label(node)
 
 
-def _value(node: Node) -> str:
+def _format_value(node: Node) -> str:
     return np.array2string(np.asarray(node._value), threshold=4, precision=6)

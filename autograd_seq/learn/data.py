@@ -46,8 +46,8 @@ def pad(
         About half a microsecond a sequence of numbers in an array, one and a half in a list of twenty.
     """
     given, arrays = list(sequences), []
-    for block in _blocks("reading sequences", len(given), progress):
-        arrays += [_sequence(s) for s in given[block]]
+    for block in _iterate_blocks("reading sequences", len(given), progress):
+        arrays += [_as_sequence(s) for s in given[block]]
     if not arrays:
         raise DataError("B201", "there is nothing to pad", expected="one sequence or more", got="none")
     shapes = {a.shape[1:] for a in arrays}
@@ -58,19 +58,19 @@ def pad(
         )  # fmt: skip
     lengths = np.array([len(a) for a in arrays], np.int64)
     dtype = np.result_type(*dict.fromkeys(a.dtype for a in [a for a in arrays if len(a)] or arrays))
-    if not _holds(dtype, value):
+    if not _can_hold(dtype, value):
         raise DataError(
             "B207", "the padding value does not fit the kind of the sequences", expected=f"a value of {dtype}",
             got=repr(value)[:80], fix="value=0, or give sequences of a wider kind: floats hold NaN too",
         )  # fmt: skip
     out = np.full((len(arrays), lengths.max(), *shapes.pop()), value, dtype)
-    for block in _blocks("padding", len(arrays), progress):
+    for block in _iterate_blocks("padding", len(arrays), progress):
         for row, a in zip(out[block], arrays[block], strict=True):
             row[: len(a)] = a
     return (out if batch_first else np.ascontiguousarray(out.swapaxes(0, 1))), lengths
 
 
-def _sequence(given: Any) -> np.ndarray:
+def _as_sequence(given: Any) -> np.ndarray:
     try:
         return np.asarray(given)
     except ValueError:
@@ -80,7 +80,7 @@ def _sequence(given: Any) -> np.ndarray:
         ) from None  # fmt: skip
 
 
-def _holds(dtype: np.dtype, value: Any) -> bool:
+def _can_hold(dtype: np.dtype, value: Any) -> bool:
     """Tell whether numbers of a dtype can be this value, rounding of floats aside."""
     if dtype.kind not in "biufc":
         return True
@@ -98,7 +98,7 @@ def _holds(dtype: np.dtype, value: Any) -> bool:
     return not (np.isinf(kept) & (kept != given)).any()
 
 
-def _blocks(what: str, count: int, progress: bool) -> Iterator[slice]:
+def _iterate_blocks(what: str, count: int, progress: bool) -> Iterator[slice]:
     """Return the parts of ``count`` sequences one after the other, a bar meanwhile if it takes long."""
     with tqdm(total=count, desc=what, unit="sequence", dynamic_ncols=True, delay=_PATIENCE, disable=not progress) as bar:
         for start in range(0, count, _BLOCK):
@@ -126,7 +126,7 @@ def buckets(lengths: Any, batch: int, *, seed: int | None = None, drop_last: boo
         >>> [b.tolist() for b in buckets([5, 1, 4, 1, 9], batch=2)]
         [[1, 3], [2, 0], [4]]
     """
-    n, size = np.asarray(lengths).reshape(-1), _number(batch, "batch=")
+    n, size = np.asarray(lengths).reshape(-1), _check_count(batch, "batch=")
     order = np.arange(len(n)) if seed is None else np.random.default_rng(seed).permutation(len(n))
     surplus = len(n) % size if drop_last else 0
     if seed is not None:
@@ -156,7 +156,7 @@ def split(count: int, fractions: Sequence[float], *, seed: int | None = None) ->
         >>> [part.tolist() for part in split(5, [0.6, 0.4])]
         [[0, 1, 2], [3, 4]]
     """
-    count = _number(count, "count=", least=0)
+    count = _check_count(count, "count=", least=0)
     try:
         shares = np.asarray(fractions, float)
     except (TypeError, ValueError):
@@ -219,7 +219,7 @@ def windows(series: Any, size: int, *, step: int = 1) -> np.ndarray:
         >>> windows(np.arange(5.0), 3).T.tolist()
         [[0.0, 1.0, 2.0], [1.0, 2.0, 3.0], [2.0, 3.0, 4.0]]
     """
-    a, size, step = np.asarray(series), _number(size, "size="), _number(step, "step=")
+    a, size, step = np.asarray(series), _check_count(size, "size="), _check_count(step, "step=")
     if a.ndim == 0:
         raise DataError("B205", "a number is no series of steps", expected="an array (T, …)", got=repr(series)[:80])
     if len(a) < size:
@@ -228,7 +228,7 @@ def windows(series: Any, size: int, *, step: int = 1) -> np.ndarray:
     return np.moveaxis(view, -1, 0)
 
 
-def _number(value: Any, what: str, *, least: int = 1) -> int:
+def _check_count(value: Any, what: str, *, least: int = 1) -> int:
     try:
         n = operator.index(value)
     except TypeError:

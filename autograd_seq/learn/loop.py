@@ -97,7 +97,7 @@ def train(
     Notes:
         One batch at a time is held. An interrupt leaves no update half done: parameters and state change together.
     """
-    feeds, total = _feeds(batches, steps)
+    feeds, total = _iterate_batches(batches, steps)
     now = {name: np.array(p) for name, p in params.items()}, optimizer.init(params) if state is None else state
     good, interrupted, draws = now[0], False, getattr(step, "draws", False)
     seen: list[tuple[float, float]] = []
@@ -105,14 +105,14 @@ def train(
         try:
             for number, batch in enumerate(feeds):
                 if draws and isinstance(batch, Mapping) and "seed" not in batch:
-                    batch = {**batch, "seed": _seed(seed, now[1].step)}
-                loss, grads = _called(step, batch, now[0], number)
+                    batch = {**batch, "seed": _make_step_seed(seed, now[1].step)}
+                loss, grads = _call_step(step, batch, now[0], number)
                 if not np.isfinite(loss):
-                    raise _diverged(f"the loss of step {number}", good, loss, seen)
+                    raise _make_divergence_error(f"the loss of step {number}", good, loss, seen)
                 good = now[0]
-                grads, norm = _clipped(grads, clip)
+                grads, norm = _clip(grads, clip)
                 if check_grads and not np.isfinite(norm):
-                    raise _diverged(f"a gradient of step {number}", good, loss, seen)
+                    raise _make_divergence_error(f"a gradient of step {number}", good, loss, seen)
                 now = optimizer.update(now[0], grads, now[1])
                 seen.append((loss, norm))
                 bar.set_postfix_str(f"loss {loss:.4g}", refresh=False)
@@ -125,12 +125,12 @@ def train(
     return Result(*now, losses, norms, interrupted)
 
 
-def _seed(seed: int, step: int) -> int:
+def _make_step_seed(seed: int, step: int) -> int:
     """Return the seed of a step: unlike those of other steps, and of the steps of other seeds."""
     return int(np.random.SeedSequence([int(seed) % 2**64, step]).generate_state(1, np.uint64)[0] >> 1)
 
 
-def _feeds(batches: Any, steps: Any) -> tuple[Iterator[Feeds], int | None]:
+def _iterate_batches(batches: Any, steps: Any) -> tuple[Iterator[Feeds], int | None]:
     """Return the batches, and how many there will be if that is known."""
     if steps is not None:
         try:
@@ -156,7 +156,7 @@ def _feeds(batches: Any, steps: Any) -> tuple[Iterator[Feeds], int | None]:
     return islice(iter(batches), steps), steps if known is None else known if steps is None else min(known, steps)
 
 
-def _called(step: Step, batch: Any, params: Arrays, number: int) -> tuple[float, Mapping[str, Any]]:
+def _call_step(step: Step, batch: Any, params: Arrays, number: int) -> tuple[float, Mapping[str, Any]]:
     """Return the loss and the gradients of one batch."""
     if not isinstance(batch, Mapping):
         raise OperationError(
@@ -183,14 +183,14 @@ def _called(step: Step, batch: Any, params: Arrays, number: int) -> tuple[float,
     return float(loss), out[1]
 
 
-def _clipped(grads: Mapping[str, Any], clip: Any) -> tuple[Mapping[str, Any], float]:
+def _clip(grads: Mapping[str, Any], clip: Any) -> tuple[Mapping[str, Any], float]:
     """Return the gradients as they are to be used, and how long they were."""
     if clip is None or callable(clip):
         return grads if clip is None else clip(dict(grads)), global_norm(grads)
     return clip_by_norm(grads, clip)
 
 
-def _diverged(what: str, good: Arrays, loss: float, seen: list[tuple[float, float]]) -> DivergenceError:
+def _make_divergence_error(what: str, good: Arrays, loss: float, seen: list[tuple[float, float]]) -> DivergenceError:
     first = "lower the rate, or clip the gradients: train(…, clip=1.0)" if seen else "look at the feeds and the first values"
     fix = [first, "the last good parameters are on this error: .params"]
     return DivergenceError(f"{what} is not finite", good, len(seen), loss, np.array([pair[0] for pair in seen]), fix)

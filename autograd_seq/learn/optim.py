@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autograd_seq.errors import DTypeError, GradientError, OperationError, ShapeError, did_you_mean
-from autograd_seq.learn.schedule import Schedule, check_number, rate_at
+from autograd_seq.learn.schedule import Schedule, check_number, get_rate
 
 Arrays = dict[str, np.ndarray]
 
@@ -49,19 +49,19 @@ _Rule = Callable[[Any, Any, float, int, dict[str, Any]], tuple[Any, dict[str, An
 """(parameter, gradient, rate, number of the update from 1, slots) -> (parameter, slots), of one parameter."""
 
 
-def _optimizer(rate: float | Schedule, slots: tuple[str, ...], rule: _Rule) -> Optimizer:
+def _make_optimizer(rate: float | Schedule, slots: tuple[str, ...], rule: _Rule) -> Optimizer:
     """Apply a rule to one parameter after the other."""
     if not callable(rate):
-        rate_at(rate, 0)
+        get_rate(rate, 0)
 
     def init(params: Mapping[str, Any]) -> State:
-        arrays = _floats(params)
+        arrays = _check_floats(params)
         return State(0, {slot: {name: np.zeros_like(p) for name, p in arrays.items()} for slot in slots})
 
     def update(params: Mapping[str, Any], grads: Mapping[str, Any], state: State) -> tuple[Arrays, State]:
-        arrays = _floats(params)
-        _check(arrays, grads, state, slots)
-        eta, n = rate_at(rate, state.step), state.step + 1
+        arrays = _check_floats(params)
+        _check_gradients(arrays, grads, state, slots)
+        eta, n = get_rate(rate, state.step), state.step + 1
         new: Arrays = {}
         kept: dict[str, Arrays] = {slot: {} for slot in slots}
         with np.errstate(all="ignore"):  # what overflows is inf, here as in compiled programs
@@ -76,7 +76,7 @@ def _optimizer(rate: float | Schedule, slots: tuple[str, ...], rule: _Rule) -> O
     return Optimizer(init, update)
 
 
-def _floats(params: Mapping[str, Any]) -> Arrays:
+def _check_floats(params: Mapping[str, Any]) -> Arrays:
     arrays = {name: np.asarray(p) for name, p in params.items()}
     for name, p in arrays.items():
         if p.dtype.kind != "f":
@@ -87,7 +87,7 @@ def _floats(params: Mapping[str, Any]) -> Arrays:
     return arrays
 
 
-def _check(params: Arrays, grads: Mapping[str, Any], state: State, slots: tuple[str, ...]) -> None:
+def _check_gradients(params: Arrays, grads: Mapping[str, Any], state: State, slots: tuple[str, ...]) -> None:
     """Refuse gradients and states that belong to other parameters."""
     for name, p in params.items():
         if name not in grads:
@@ -140,7 +140,7 @@ def sgd(rate: float | Schedule, weight_decay: float = 0.0) -> Optimizer:
         Robbins & Monro 1951.
     """
     decay = check_number("weight_decay", weight_decay)
-    return _optimizer(rate, (), lambda p, g, eta, n, s: (p - eta * (g + decay * p), {}))
+    return _make_optimizer(rate, (), lambda p, g, eta, n, s: (p - eta * (g + decay * p), {}))
 
 
 def momentum(rate: float | Schedule, beta: float = 0.9, nesterov: bool = False) -> Optimizer:
@@ -169,7 +169,7 @@ def momentum(rate: float | Schedule, beta: float = 0.9, nesterov: bool = False) 
         v = beta * s["velocity"] + g
         return p - eta * (g + beta * v if nesterov else v), {"velocity": v}
 
-    return _optimizer(rate, ("velocity",), rule)
+    return _make_optimizer(rate, ("velocity",), rule)
 
 
 def adam(rate: float | Schedule = 1e-3, b1: float = 0.9, b2: float = 0.999, eps: float = 1e-8) -> Optimizer:
@@ -225,7 +225,7 @@ def adamw(
         step = m / (1 - b1**n) / (np.sqrt(v / (1 - b2**n)) + eps)
         return (1 - eta * decay) * p - eta * step, {"mean": m, "square": v}
 
-    return _optimizer(rate, ("mean", "square"), rule)
+    return _make_optimizer(rate, ("mean", "square"), rule)
 
 
 def rmsprop(
@@ -266,7 +266,7 @@ def rmsprop(
             after["velocity"] = step = beta * s["velocity"] + step
         return p - eta * step, after
 
-    return _optimizer(rate, ("square", *(["mean"] if centered else []), *(["velocity"] if beta else [])), rule)
+    return _make_optimizer(rate, ("square", *(["mean"] if centered else []), *(["velocity"] if beta else [])), rule)
 
 
 __all__ = ["Arrays", "Optimizer", "State", "adam", "adamw", "momentum", "rmsprop", "sgd"]

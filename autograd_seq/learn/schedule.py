@@ -14,7 +14,7 @@ from autograd_seq.errors import OperationError
 Schedule = Callable[[int], float]
 
 
-def rate_at(rate: float | Schedule, step: int) -> float:
+def get_rate(rate: float | Schedule, step: int) -> float:
     """Return the rate of a step, as a plain float.
 
     Args:
@@ -25,7 +25,7 @@ def rate_at(rate: float | Schedule, step: int) -> float:
         OperationError: it is no number, negative, or not finite.
 
     Example:
-        >>> rate_at(0.1, 5), rate_at(lambda step: 1 / (1 + step), 3)
+        >>> get_rate(0.1, 5), get_rate(lambda step: 1 / (1 + step), 3)
         (0.1, 0.25)
     """
     return check_number(f"the rate of step {step}", rate(step)) if callable(rate) else check_number("the rate", rate)
@@ -169,7 +169,7 @@ def linear_warmup(rate: float | Schedule, steps: int) -> Schedule:
     steps = int(check_number("steps", steps))
     if not callable(rate):
         rate = constant(rate)
-    return lambda step: rate_at(rate, step) * min((step + 1) / max(steps, 1), 1.0)
+    return lambda step: get_rate(rate, step) * min((step + 1) / max(steps, 1), 1.0)
 
 
 __all__ = ["Schedule", "constant", "cosine", "exponential", "linear_warmup", "step_decay"]

@@ -68,10 +68,10 @@ def rnn(
     Notes:
         Elman 1990. Time and memory are linear in T.
     """
-    x, hidden = _checked(x, hidden, over, "rnn")
-    with _opened(name):
-        h, h_before = _state("h", x, hidden, over, init, reverse)
-        h[over] = tanh(_affine("", x, h_before, bias))
+    x, hidden = _check_arguments(x, hidden, over, "rnn")
+    with _open_scope(name):
+        h, h_before = _make_state("h", x, hidden, over, init, reverse)
+        h[over] = tanh(_make_affine("", x, h_before, bias))
     return h
 
 
@@ -107,13 +107,13 @@ def lstm(
         Hochreiter & Schmidhuber 1997; the forget gate f is that of Gers, Schmidhuber & Cummins 2000, without peepholes.
         A bias bf of 1 lets it remember from the start: ``init.params(…, rules={"bf": init.constant(1.0)})``.
     """
-    x, hidden = _checked(x, hidden, over, "lstm")
-    h_row, c_row = _pair(init)
-    with _opened(name):
-        h, h_before = _state("h", x, hidden, over, h_row, reverse)
-        c, c_before = _state("c", x, hidden, over, c_row, reverse)
-        i, f, o = (_named(k, sigmoid(_affine(k, x, h_before, bias))) for k in "ifo")
-        g = _named("g", tanh(_affine("g", x, h_before, bias)))
+    x, hidden = _check_arguments(x, hidden, over, "lstm")
+    h_row, c_row = _check_pair(init)
+    with _open_scope(name):
+        h, h_before = _make_state("h", x, hidden, over, h_row, reverse)
+        c, c_before = _make_state("c", x, hidden, over, c_row, reverse)
+        i, f, o = (_name_gate(k, sigmoid(_make_affine(k, x, h_before, bias))) for k in "ifo")
+        g = _name_gate("g", tanh(_make_affine("g", x, h_before, bias)))
         c[over] = f * c_before + i * g
         h[over] = o * tanh(c[over])
     return LSTM(h, c)
@@ -147,34 +147,34 @@ def gru(
         Cho et al. 2014 reset h_{t-1} before the product with Wn; here r scales the product, as in cuDNN and PyTorch, so
         that all products with h_{t-1} are one. The two differ in their values, and so do their weights.
     """
-    x, hidden = _checked(x, hidden, over, "gru")
-    with _opened(name):
-        h, h_before = _state("h", x, hidden, over, init, reverse)
-        r, z = (_named(k, sigmoid(_affine(k, x, h_before, bias))) for k in "rz")
-        past = _product("Wn", h_before, hidden, "cn" if bias else None)
-        n = _named("n", tanh(_product("Un", x, hidden, "bn" if bias else None) + r * past))
+    x, hidden = _check_arguments(x, hidden, over, "gru")
+    with _open_scope(name):
+        h, h_before = _make_state("h", x, hidden, over, init, reverse)
+        r, z = (_name_gate(k, sigmoid(_make_affine(k, x, h_before, bias))) for k in "rz")
+        past = _multiply("Wn", h_before, hidden, "cn" if bias else None)
+        n = _name_gate("n", tanh(_multiply("Un", x, hidden, "bn" if bias else None) + r * past))
         h[over] = (1 - z) * n + z * h_before
     return h
 
 
-def _affine(gate: str, x: Node, h: Node, bias: bool) -> Node:
+def _make_affine(gate: str, x: Node, h: Node, bias: bool) -> Node:
     """Return U x + W h + b with the parameters of a gate."""
     hidden = h.shape[0]
-    z = _product(f"U{gate}", x, hidden) + _product(f"W{gate}", h, hidden)
+    z = _multiply(f"U{gate}", x, hidden) + _multiply(f"W{gate}", h, hidden)
     return z + param(f"b{gate}", (hidden,)) if bias else z
 
 
-def _named(letter: str, gate: Node) -> Node:
+def _name_gate(letter: str, gate: Node) -> Node:
     """Name a gate where it takes no name from the model: within a scope."""
     return gate.named(letter) if current_scope() else gate
 
 
-def _product(matrix: str, x: Node, hidden: int, bias: str | None = None) -> Node:
+def _multiply(matrix: str, x: Node, hidden: int, bias: str | None = None) -> Node:
     y = param(matrix, (hidden, x.shape[0])) @ x
     return y if bias is None else y + param(bias, (hidden,))
 
 
-def _state(name: str, x: Node, hidden: int, over: Axis, row: Any, reverse: bool) -> tuple[Node, Node]:
+def _make_state(name: str, x: Node, hidden: int, over: Axis, row: Any, reverse: bool) -> tuple[Node, Node]:
     """Return a state over the axes of ``x``, and itself at the step before (after, if reversed)."""
     rows = None if row is None else {over: row}
     if reverse:
@@ -185,7 +185,7 @@ def _state(name: str, x: Node, hidden: int, over: Axis, row: Any, reverse: bool)
 
 
 @contextmanager
-def _opened(name: str | None) -> Iterator[None]:
+def _open_scope(name: str | None) -> Iterator[None]:
     if name is None:
         yield
         return
@@ -193,7 +193,7 @@ def _opened(name: str | None) -> Iterator[None]:
         yield
 
 
-def _pair(init: Any) -> tuple[Any, Any]:
+def _check_pair(init: Any) -> tuple[Any, Any]:
     if init is None:
         return None, None
     if isinstance(init, tuple) and len(init) == 2:
@@ -204,7 +204,7 @@ def _pair(init: Any) -> tuple[Any, Any]:
     )  # fmt: skip
 
 
-def _checked(x: Any, hidden: Any, over: Any, cell: str) -> tuple[Node, int]:
+def _check_arguments(x: Any, hidden: Any, over: Any, cell: str) -> tuple[Node, int]:
     x, here = constant(x), show_site(user_site())
     label = label_of(x)
     if not isinstance(over, Axis) or over not in x.axes:

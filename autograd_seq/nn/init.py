@@ -23,7 +23,7 @@ Initialiser = Callable[..., np.ndarray]
 """``initialiser(shape, seed=0)``: a float64 array of that shape; ``seed`` is an integer or a ``np.random.Generator``."""
 
 
-def _initialiser(draw: Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]) -> Initialiser:
+def _make_initialiser(draw: Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]) -> Initialiser:
     return lambda shape, seed=0: np.asarray(draw(np.random.default_rng(seed), as_shape(shape, None)), dtype=float)
 
 
@@ -61,7 +61,7 @@ def constant(value: float) -> Initialiser:
         >>> constant(1.0)((2,))
         array([1., 1.])
     """
-    return _initialiser(lambda random, shape: np.full(shape, float(value)))
+    return _make_initialiser(lambda random, shape: np.full(shape, float(value)))
 
 
 def uniform(low: float, high: float) -> Initialiser:
@@ -71,7 +71,7 @@ def uniform(low: float, high: float) -> Initialiser:
         >>> bool(np.all(np.abs(uniform(-0.1, 0.1)((5, 5), seed=1)) <= 0.1))
         True
     """
-    return _initialiser(lambda random, shape: random.uniform(low, high, shape))
+    return _make_initialiser(lambda random, shape: random.uniform(low, high, shape))
 
 
 def normal(std: float, mean: float = 0.0) -> Initialiser:
@@ -81,10 +81,10 @@ def normal(std: float, mean: float = 0.0) -> Initialiser:
         >>> normal(0.1)((2, 3), seed=1).shape
         (2, 3)
     """
-    return _initialiser(lambda random, shape: random.normal(mean, std, shape))
+    return _make_initialiser(lambda random, shape: random.normal(mean, std, shape))
 
 
-def _scaled(kind: str, variance: Callable[[int, int], float]) -> Initialiser:
+def _scale_by_fans(kind: str, variance: Callable[[int, int], float]) -> Initialiser:
     """Draws of mean 0 whose variance depends on the fans; a uniform one on ±a has the variance a²/3."""
 
     def draw(random: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
@@ -93,7 +93,7 @@ def _scaled(kind: str, variance: Callable[[int, int], float]) -> Initialiser:
             return random.uniform(-std * np.sqrt(3), std * np.sqrt(3), shape)
         return random.normal(0.0, std, shape)
 
-    return _initialiser(draw)
+    return _make_initialiser(draw)
 
 
 def glorot_uniform(gain: float = 1.0) -> Initialiser:
@@ -106,7 +106,7 @@ def glorot_uniform(gain: float = 1.0) -> Initialiser:
     Notes:
         Glorot & Bengio 2010.
     """
-    return _scaled("uniform", lambda fan_in, fan_out: 2 * gain**2 / (fan_in + fan_out))
+    return _scale_by_fans("uniform", lambda fan_in, fan_out: 2 * gain**2 / (fan_in + fan_out))
 
 
 def glorot_normal(gain: float = 1.0) -> Initialiser:
@@ -116,7 +116,7 @@ def glorot_normal(gain: float = 1.0) -> Initialiser:
         >>> round(float(glorot_normal()((300, 500), seed=1).std()), 3)
         0.05
     """
-    return _scaled("normal", lambda fan_in, fan_out: 2 * gain**2 / (fan_in + fan_out))
+    return _scale_by_fans("normal", lambda fan_in, fan_out: 2 * gain**2 / (fan_in + fan_out))
 
 
 def he_uniform() -> Initialiser:
@@ -129,7 +129,7 @@ def he_uniform() -> Initialiser:
     Notes:
         He, Zhang, Ren & Sun 2015.
     """
-    return _scaled("uniform", lambda fan_in, fan_out: 2 / fan_in)
+    return _scale_by_fans("uniform", lambda fan_in, fan_out: 2 / fan_in)
 
 
 def he_normal() -> Initialiser:
@@ -139,7 +139,7 @@ def he_normal() -> Initialiser:
         >>> round(float(he_normal()((400, 800), seed=1).std()), 3)
         0.05
     """
-    return _scaled("normal", lambda fan_in, fan_out: 2 / fan_in)
+    return _scale_by_fans("normal", lambda fan_in, fan_out: 2 / fan_in)
 
 
 def lecun_normal() -> Initialiser:
@@ -152,7 +152,7 @@ def lecun_normal() -> Initialiser:
     Notes:
         LeCun, Bottou, Orr & Müller 1998.
     """
-    return _scaled("normal", lambda fan_in, fan_out: 1 / fan_in)
+    return _scale_by_fans("normal", lambda fan_in, fan_out: 1 / fan_in)
 
 
 def orthogonal(gain: float = 1.0) -> Initialiser:
@@ -173,12 +173,12 @@ def orthogonal(gain: float = 1.0) -> Initialiser:
     """
 
     def draw(random: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-        rows, columns = _matrix(shape, "orthogonal")
+        rows, columns = _check_matrix(shape, "orthogonal")
         q, r = np.linalg.qr(random.normal(size=(max(rows, columns), min(rows, columns))))
         q = q * np.where(np.diagonal(r) < 0, -1.0, 1.0)
         return gain * (q if rows >= columns else q.T)
 
-    return _initialiser(draw)
+    return _make_initialiser(draw)
 
 
 def identity(gain: float = 1.0) -> Initialiser:
@@ -195,10 +195,10 @@ def identity(gain: float = 1.0) -> Initialiser:
     Notes:
         Le, Jaitly & Hinton 2015, with relu.
     """
-    return _initialiser(lambda random, shape: gain * np.eye(*_matrix(shape, "identity")))
+    return _make_initialiser(lambda random, shape: gain * np.eye(*_check_matrix(shape, "identity")))
 
 
-def _matrix(shape: tuple[int, ...], kind: str) -> tuple[int, int]:
+def _check_matrix(shape: tuple[int, ...], kind: str) -> tuple[int, int]:
     if len(shape) != 2:
         raise ShapeError(
             "N111", f"{kind} is for matrices, and not for shape {shape}", expected="a shape (out, in)", got=str(shape)
@@ -239,11 +239,11 @@ def params(
     nodes = {name: node for name, node in graph.inputs.items() if node.op is PARAM}
     if width.kind != "f":
         raise DTypeError("N112", f"dtype={width} is no width of floats", expected="np.float32, say", got=str(width))
-    chosen = _chosen(nodes, dict(rules or {}))
-    return {name: _value(name, node, _seed(seed), chosen[name]).astype(width) for name, node in nodes.items()}
+    chosen = _choose_rules(nodes, dict(rules or {}))
+    return {name: _draw_value(name, node, _check_seed(seed), chosen[name]).astype(width) for name, node in nodes.items()}
 
 
-def _chosen(nodes: dict[str, Node], rules: dict[str, Initialiser]) -> dict[str, Initialiser]:
+def _choose_rules(nodes: dict[str, Node], rules: dict[str, Initialiser]) -> dict[str, Initialiser]:
     """Return the initialiser of every parameter; a rule without any is a slip of the pen, and refused."""
     for pattern, rule in rules.items():
         if not callable(rule):
@@ -251,34 +251,34 @@ def _chosen(nodes: dict[str, Node], rules: dict[str, Initialiser]) -> dict[str, 
                 "N113", f'the rule "{pattern}" is no initialiser', expected="a function of shape and seed", got=repr(rule)[:80],
                 fix=f'{{"{pattern}": init.constant(…)}}',
             )  # fmt: skip
-        if not any(_fits(name, pattern) for name in nodes):
+        if not any(_is_match(name, pattern) for name in nodes):
             raise OperationError(
                 "N114", f'the rule "{pattern}" fits no parameter', got=f'"{pattern}"', fix=did_you_mean(pattern, nodes)
             )
     return {
-        name: next((rule for pattern, rule in rules.items() if _fits(name, pattern)), _default(node.shape))
+        name: next((rule for pattern, rule in rules.items() if _is_match(name, pattern)), _choose_default(node.shape))
         for name, node in nodes.items()
     }
 
 
-def _fits(name: str, pattern: str) -> bool:
+def _is_match(name: str, pattern: str) -> bool:
     return fnmatchcase(name, pattern) or fnmatchcase(name.rpartition("/")[2], pattern)
 
 
-def _default(shape: tuple[int, ...]) -> Initialiser:
+def _choose_default(shape: tuple[int, ...]) -> Initialiser:
     if len(shape) < 2:
         return zeros()
     return orthogonal() if len(shape) == 2 and shape[0] == shape[1] else glorot_uniform()
 
 
-def _seed(seed: Any) -> int:
+def _check_seed(seed: Any) -> int:
     try:
         return operator.index(seed)
     except TypeError:
         raise OperationError("N115", f"seed={seed!r:.60} is no integer", expected="an integer", got=repr(seed)[:80]) from None
 
 
-def _value(name: str, node: Node, seed: int, initialise: Initialiser) -> np.ndarray:
+def _draw_value(name: str, node: Node, seed: int, initialise: Initialiser) -> np.ndarray:
     if node.dtype is not float:
         raise DTypeError(
             "N116", f"{name} is no float, and is not drawn", node=name, where=node.where, got=node.dtype.__name__,

@@ -12,7 +12,7 @@ from autograd_seq.ops.elementwise import where
 from autograd_seq.ops.random import bernoulli
 
 
-def _probability(p: Any, what: str) -> None:
+def _check_probability(p: Any, what: str) -> None:
     if not isinstance(p, (int, float)) or isinstance(p, bool) or not 0 <= p < 1:
         raise OperationError(
             "O310",
@@ -45,7 +45,7 @@ def dropout(name: str, x: Any, p: float, *, over: Axis | Iterable[Axis]) -> Node
         >>> ag.Graph(thinned).evaluate(x=[1.0, 1.0, 1.0, 1.0], seed=3)[0].tolist()
         [0.0, 2.0, 2.0, 0.0]
     """
-    _probability(p, "dropout")
+    _check_probability(p, "dropout")
     x = constant(x)
     return x if p == 0 else x * bernoulli(name, 1 - p, x.shape, over=over) * (1 / (1 - p))
 
@@ -67,6 +67,6 @@ def zoneout(name: str, new: Any, old: Any, p: float, *, over: Axis | Iterable[Ax
         >>> ag.Graph(h).unroll(t=6).evaluate(seed=2)[0].tolist()
         [1.0, 2.0, 2.0, 3.0, 3.0, 4.0]
     """
-    _probability(p, "zoneout")
+    _check_probability(p, "zoneout")
     new = constant(new)
     return new if p == 0 else where(bernoulli(name, p, new.shape, over=over) > 0.5, old, new)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from autograd_seq.axes import Axis, as_axes
-from autograd_seq.elsewhere import no_keyword
+from autograd_seq.elsewhere import make_no_keyword_error
 from autograd_seq.errors import DTypeError, ShapeError
 from autograd_seq.kinds import kind_of, unmasked, whole_numbers
 from autograd_seq.node import STRONG, Named, Node
@@ -81,7 +81,7 @@ def input(
         x[t]: float[3]
     """
     for keyword in other:
-        raise no_keyword("input", keyword, ("over", "dtype"))
+        raise make_no_keyword_error("input", keyword, ("over", "dtype"))
     return _leaf(INPUT, name, shape, over, dtype)
 
 
@@ -97,7 +97,7 @@ def param(name: str, shape: int | Sequence[int] = (), *, dtype: Any = float, **o
         W: float[4, 4]
     """
     for keyword in other:
-        raise no_keyword("param", keyword, ("dtype",))
+        raise make_no_keyword_error("param", keyword, ("dtype",))
     return _leaf(PARAM, name, shape, None, dtype)
 
 
@@ -121,7 +121,7 @@ def tensor(value: Any, *, name: str | None = None, dtype: Any = None, **other: A
         (-4.0, array([2., 2.]))
     """
     for keyword in other:
-        raise no_keyword("tensor", keyword, ("name", "dtype"))
+        raise make_no_keyword_error("tensor", keyword, ("name", "dtype"))
     if dtype is None and not isinstance(value, (np.ndarray, np.generic)):
         dtype = np.float64
     try:

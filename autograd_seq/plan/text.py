@@ -114,10 +114,10 @@ def _write(graph: System, items: Sequence[Item], labels: dict[Node, str], around
            out: list[tuple[str, Node | None]]) -> None:  # fmt: skip
     def term(graph: System, node: Node) -> str:
         if node._value is not None or node.op in LEAVES or not is_view(node):
-            return labels[node] if node._value is None and node in labels else text.operand(graph, node)
+            return labels[node] if node._value is None and node in labels else text.format_operand(graph, node)
         if node.op in (STATE, SHIFT) or _is_named_part(node):
             return labels[node]
-        return term(graph, node.inputs[0]) if node.op.name in _SILENT else text.right(graph, node, term)
+        return term(graph, node.inputs[0]) if node.op.name in _SILENT else text.format_equation(graph, node, term)
 
     indent = "    " * len(around)
     for item in items:
@@ -130,7 +130,8 @@ def _write(graph: System, items: Sequence[Item], labels: dict[Node, str], around
             _write(graph, item.body, labels, (*around, item.axis), out)
         elif item.op not in LEAVES and item._value is None and (not is_view(item) or _is_named_part(item)):
             lifted = ", ".join(str(a) for a in graph.layout(item) if a not in around)
-            line = f"{indent}{f'lifted over {lifted}: ' if lifted else ''}{labels[item]} = {text.right(graph, item, term)}"
+            start = f"{indent}{f'lifted over {lifted}: ' if lifted else ''}{labels[item]}"
+            line = f"{start} = {text.format_equation(graph, item, term)}"
             out.append((line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…", item))
 
 

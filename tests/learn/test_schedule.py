@@ -11,7 +11,7 @@ import pytest
 
 import autograd_seq as ag
 from autograd_seq import learn
-from autograd_seq.learn.schedule import rate_at
+from autograd_seq.learn.schedule import get_rate
 
 
 def test_constant() -> None:
@@ -48,8 +48,8 @@ def test_warmup_scales_a_number_or_a_schedule_at_its_own_step() -> None:
 
 def test_rates_are_plain_floats() -> None:
     """A NumPy number would widen float32 arrays."""
-    assert type(rate_at(np.float64(0.1), 0)) is float
-    assert type(rate_at(lambda step: np.float64(0.1) / (1 + step), 0)) is float
+    assert type(get_rate(np.float64(0.1), 0)) is float
+    assert type(get_rate(lambda step: np.float64(0.1) / (1 + step), 0)) is float
 
 
 @pytest.mark.parametrize(
@@ -64,8 +64,8 @@ def test_rates_are_plain_floats() -> None:
         lambda: learn.cosine(0.1, 10, floor=-1.0),
         lambda: learn.linear_warmup(0.1, -1),
         lambda: learn.linear_warmup("fast", 1),  # type: ignore[arg-type]
-        lambda: rate_at(lambda step: -0.1, 3),
-        lambda: rate_at(math.inf, 3),
+        lambda: get_rate(lambda step: -0.1, 3),
+        lambda: get_rate(math.inf, 3),
     ],
 )
 def test_refusals(call: Callable[[], Any]) -> None:
@@ -76,4 +76,4 @@ def test_refusals(call: Callable[[], Any]) -> None:
 
 def test_a_bad_rate_names_its_step() -> None:
     with pytest.raises(ag.OperationError, match="the rate of step 3 is out of range"):
-        rate_at(lambda step: math.nan, 3)
+        get_rate(lambda step: math.nan, 3)
