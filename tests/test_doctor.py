@@ -15,8 +15,8 @@ def machine(monkeypatch: pytest.MonkeyPatch):
     """A machine as it is described, on which nothing is measured."""
 
     def set_up(kernels: str | None, threads: int | None, units: list[str], installed: set[str]) -> doctor.Findings:
-        monkeypatch.setattr(doctor, "blas", lambda: doctor.Blas("some-blas 1", kernels, threads))
-        monkeypatch.setattr(doctor, "vector_units", lambda: units)
+        monkeypatch.setattr(doctor, "find_blas", lambda: doctor.Blas("some-blas 1", kernels, threads))
+        monkeypatch.setattr(doctor, "list_vector_units", lambda: units)
         monkeypatch.setattr(doctor, "_find_version", lambda name: "1.0" if name in installed else None)
         monkeypatch.setattr(doctor, "product_rate", lambda: 5e10)
         monkeypatch.setattr(doctor, "bandwidth", lambda: 1e10)
