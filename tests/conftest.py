@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from interpreted import interpreted
+from night import NIGHT
 
 from autograd_seq.emit import native_products
 from autograd_seq.emit import numba as backend
@@ -18,7 +19,7 @@ os.environ.setdefault("AUTOGRAD_SEQ_BACKEND", "numpy")
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave what is marked ``night`` to the night: ``AUTOGRAD_SEQ_NIGHT=1 pytest`` runs all there is."""
-    if os.environ.get("AUTOGRAD_SEQ_NIGHT", "") not in ("", "0"):
+    if NIGHT:
         return
     late = [item for item in items if item.get_closest_marker("night")]
     if late:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from night import late, one_in
 from random_programs import Program, check
 
 import autograd_seq as ag
@@ -25,7 +26,7 @@ def narrowed(feeds: dict[str, Any]) -> dict[str, Any]:
     return {name: x.astype(np.float32) if np.asarray(x).dtype == np.float64 else x for name, x in feeds.items()}
 
 
-@pytest.mark.parametrize("seed", range(0, COUNT, 6))
+@pytest.mark.parametrize("seed", one_in(2, range(0, COUNT, 6)))
 def test_a_native_program_equals_the_unrolled_graph(seed, in_python):
     """Twice, for a call must leave nothing behind, and then with other feeds and lengths."""
     case = Program(seed)
@@ -58,7 +59,7 @@ def test_passes_one_by_one(seed, in_python):
             check(case, ag.compile(case.outputs, backend="numba", passes=passes)(**feeds), want, f"native, {passes}")
 
 
-@pytest.mark.parametrize("seed", [7, *(pytest.param(seed, marks=pytest.mark.night) for seed in range(67, COUNT, 60))])
+@pytest.mark.parametrize("seed", one_in(5, range(7, COUNT, 60)))
 def test_compiled_programs_equal_the_unrolled_graph_in_both_widths(seed, numba_cache, monkeypatch):
     monkeypatch.setattr(native_products, "FEWEST_COLUMNS", 1)
     case = Program(seed)
@@ -71,7 +72,7 @@ def test_compiled_programs_equal_the_unrolled_graph_in_both_widths(seed, numba_c
     check(case, [a.astype(w.dtype) for a, w in zip(got, want, strict=True)], want, "numba, float32", 1e-2)
 
 
-@pytest.mark.parametrize("cell", ["gru", *(pytest.param(cell, marks=pytest.mark.night) for cell in ("rnn", "lstm"))])
+@pytest.mark.parametrize("cell", ["gru", late("rnn"), late("lstm")])
 def test_cells_equal_numpys_and_are_wholly_native(cell, numba_cache):
     work = Workload(cell, "odd", 7, 3, 9, 11, 10)
     loss, params = ours(work)
@@ -85,7 +86,7 @@ def test_cells_equal_numpys_and_are_wholly_native(cell, numba_cache):
     assert str(native.schedule).endswith("native (numba): everything")
 
 
-@pytest.mark.parametrize("width", ["float32", pytest.param("float64", marks=pytest.mark.night)])
+@pytest.mark.parametrize("width", ["float32", late("float64")])
 def test_products_of_all_sizes_in_a_loop(width, numba_cache):
     """Rows in eights, fours and ones, on either side of where panels are fetched ahead; the last panel narrow or whole."""
     t, b, rng = ag.Axis("t"), ag.Axis("b"), np.random.default_rng(3)
@@ -199,7 +200,7 @@ def linear_chain() -> tuple[list[ag.Node], dict[str, Any]]:
     return [loss, *ag.grad(loss, [e, change])], feeds
 
 
-@pytest.mark.parametrize("model", [language_model, pytest.param(linear_chain, marks=pytest.mark.night)])
+@pytest.mark.parametrize("model", [language_model, late(linear_chain)])
 def test_labels_that_are_read_again_a_step_later(model, numba_cache):
     outputs, feeds = model()
     step = ag.compile(outputs, backend="numba")
@@ -209,7 +210,7 @@ def test_labels_that_are_read_again_a_step_later(model, numba_cache):
         step(**{**feeds, "y": feeds["y"] - 1})
 
 
-@pytest.mark.parametrize("seed", range(2, COUNT, 12))
+@pytest.mark.parametrize("seed", one_in(2, range(2, COUNT, 12)))
 def test_programs_in_small_parts(seed, in_python, monkeypatch):
     """A part is a function: it must be given all that it reads."""
     monkeypatch.setattr(native_cut, "LONG", 2)

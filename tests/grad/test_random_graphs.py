@@ -11,6 +11,7 @@ import os
 
 import numpy as np
 import pytest
+from night import one_in
 
 import autograd_seq as ag
 
@@ -95,7 +96,7 @@ def close(a: np.ndarray, b: np.ndarray, tolerance: float, scale: float) -> bool:
     return a.shape == b.shape and (a.size == 0 or float(np.max(np.abs(a - b))) <= tolerance * scale)
 
 
-@pytest.mark.parametrize("seed", range(COUNT))
+@pytest.mark.parametrize("seed", one_in(3, range(COUNT)))
 def test_adjoint_folded_graph_equals_reverse_mode_through_the_unrolled_graph(seed):
     build = Build(seed)
     loss = build.loss()

@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from night import late
 from zoo import MODELS
 from zoo.judge import DEEP, alike, case, near, unrolled
 from zoo.plain import Fed, Functions
 
 
-@pytest.mark.parametrize("name", [n if n not in DEEP else pytest.param(n, marks=pytest.mark.night) for n in MODELS])
+@pytest.mark.parametrize("name", [late(n, unless=n not in DEEP) for n in MODELS])
 def test_gradients_are_those_of_pytorch(name: str):
     torch = pytest.importorskip("torch")
     of = case(name, None)

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from night import late
 from zoo import MODELS, Case
 from zoo.judge import BATCHES, DEEP, LENGTHS, alike, by_day, case, direction, near, position, true, truth, unrolled
 from zoo.plain import slopes
@@ -38,11 +39,6 @@ COMPILED = (
     "grid_rnn",
 )
 """The models that are compiled by day, in one width and with or without a batch, in turn."""
-
-
-def late(*values: Any, unless: bool) -> Any:
-    """Return a case, for the night unless something holds."""
-    return pytest.param(*values, marks=() if unless else pytest.mark.night)
 
 
 def models(what: str, of: int = 2) -> Any:

@@ -48,11 +48,18 @@ SABOTAGE: dict[str, tuple[Any, str, Callable[..., Any]]] = {
 }  # fmt: skip
 
 
+NOTICED = {  # programs that notice what few others do: they are tried first
+    "a label counted once, not as often as it weighs": 59,
+    "dimensions of factors aligned on the left": 29,
+    "a sum over what does not vary is not times its length": 19,
+}
+
+
 @pytest.mark.parametrize("how", SABOTAGE)
 def test_a_sabotaged_pass_is_caught(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
     owner, name, wrong = SABOTAGE[how]
     monkeypatch.setattr(owner, name, wrong)
-    for seed in range(60):
+    for seed in (NOTICED.get(how, 0), *range(60)):
         case = Program(seed)
         want = case.expected()
         try:
