@@ -79,9 +79,20 @@ def remake(node: Node, inputs: tuple[Node, ...]) -> Node:
     """Return the operation of ``node`` on new inputs, under its name; ``node`` itself if they are the old ones."""
     if all([a is b for a, b in zip(inputs, node.inputs, strict=True)]):
         return node
-    made = apply(node.op, *inputs, **node.attrs)
+    if node._value is None and _is_alike(inputs, node.inputs):
+        made = Node(node.op, inputs, node.attrs, node.shape, node.dtype, node.axes, None, node.weak)
+    else:
+        made = apply(node.op, *inputs, **node.attrs)
     made.name, made.site, made.scope, made.adjoint_of = node.name, node.site, node.scope, node.adjoint_of
     return made
+
+
+def _is_alike(inputs: tuple[Node, ...], old: tuple[Node, ...]) -> bool:
+    """Tell whether an operation has the shape, kind and axes on new inputs that it has on the old ones, and no value."""
+    for a, b in zip(inputs, old, strict=True):
+        if a.shape != b.shape or a.dtype is not b.dtype or a.axes != b.axes:
+            return False
+    return not all([x._value is not None for x in inputs])
 
 
 def copy_name(node: Node, stands: Node) -> Node:
