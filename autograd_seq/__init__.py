@@ -51,6 +51,7 @@ from autograd_seq.graph.nonfinite import Finding, find_nan
 from autograd_seq.graph.rebuild import vmap
 from autograd_seq.node import Node, constant
 from autograd_seq.op import Op, broadcast, defop, promote, same_shape
+from autograd_seq.ops.angles import arccos, arcsin, arctan2, cosh, sinh, tan
 from autograd_seq.ops.arrange import moveaxis, repeat, roll, split, swapaxes
 from autograd_seq.ops.composed import elu, greater, greater_equal, isnan, leaky_relu, logaddexp, silu, square
 from autograd_seq.ops.create import diag, eye, ones, trace, tril, triu, zeros
@@ -99,6 +100,7 @@ from autograd_seq.ops.loss import bce, cross_entropy, mse, nll, spike, stop_grad
 from autograd_seq.ops.parts import concat, flip, pad, stack
 from autograd_seq.ops.random import bernoulli, normal, uniform
 from autograd_seq.ops.reduce import log_softmax, logsumexp, max, mean, min, prod, softmax, sum
+from autograd_seq.ops.rounding import ceil, floor, floor_divide, mod, round
 from autograd_seq.ops.shape import broadcast_to, expand_dims, reshape, squeeze, transpose
 from autograd_seq.ops.state import state
 from autograd_seq.ops.statistics import all, any, argmax, argmin, norm, std, var
@@ -117,17 +119,18 @@ __all__ = [
     "DAG", "AutogradSeqError", "Axis", "AxisError", "CarriedProgram", "Carry", "CarryError", "CycleError", "DTypeError",
     "DataError", "FeedError", "Finding", "GradientCheckError", "GradientError", "Graph", "GraphError", "Index",
     "MemoryNeededError", "MissingError", "NameClashError", "Node", "Op", "OperationError", "PictureError", "Program",
-    "Report", "ShapeError", "StateError", "Stream", "ValueKnownError", "abs", "add", "all", "along", "any", "arctan",
-    "argmax", "argmin", "at", "bce", "bernoulli", "broadcast", "broadcast_to", "cast", "check_grad", "check_op", "clip",
-    "compile", "concat", "constant", "cos", "cross_entropy", "cummax", "cumprod", "cumsum", "datasets", "defop", "diag",
-    "div", "dot", "einsum", "elu", "equal", "erf", "exp", "expand_dims", "expm1", "extend", "eye", "find_nan", "first",
-    "flip", "gelu", "grad", "greater", "greater_equal", "index", "input", "isnan", "last", "leaky_relu", "learn", "less",
-    "less_equal", "log", "log1p", "log_softmax", "logaddexp", "logical_and", "logical_not", "logical_or", "logsumexp",
-    "matmul", "max", "maximum", "mean", "min", "minimum", "moveaxis", "mse", "mul", "neg", "nll", "nn", "norm", "normal",
-    "not_equal", "one_hot", "ones", "ops", "outer", "pad", "param", "pick", "power", "prod", "promote", "relu", "repeat",
-    "reshape", "roll", "same_shape", "scope", "shift", "sigmoid", "sign", "silu", "sin", "size", "softmax", "softplus",
-    "spike", "split", "spread", "sqrt", "square", "squeeze", "stack", "state", "std", "stop_gradient", "straight_through",
-    "stream", "sub", "sum", "swapaxes", "take", "tanh", "tensor", "ticks", "trace", "transpose", "tril", "triu", "uniform",
+    "Report", "ShapeError", "StateError", "Stream", "ValueKnownError", "abs", "add", "all", "along", "any", "arccos",
+    "arcsin", "arctan", "arctan2", "argmax", "argmin", "at", "bce", "bernoulli", "broadcast", "broadcast_to", "cast",
+    "ceil", "check_grad", "check_op", "clip", "compile", "concat", "constant", "cos", "cosh", "cross_entropy", "cummax",
+    "cumprod", "cumsum", "datasets", "defop", "diag", "div", "dot", "einsum", "elu", "equal", "erf", "exp", "expand_dims",
+    "expm1", "extend", "eye", "find_nan", "first", "flip", "floor", "floor_divide", "gelu", "grad", "greater",
+    "greater_equal", "index", "input", "isnan", "last", "leaky_relu", "learn", "less", "less_equal", "log", "log1p",
+    "log_softmax", "logaddexp", "logical_and", "logical_not", "logical_or", "logsumexp", "matmul", "max", "maximum", "mean",
+    "min", "minimum", "mod", "moveaxis", "mse", "mul", "neg", "nll", "nn", "norm", "normal", "not_equal", "one_hot", "ones",
+    "ops", "outer", "pad", "param", "pick", "power", "prod", "promote", "relu", "repeat", "reshape", "roll", "round",
+    "same_shape", "scope", "shift", "sigmoid", "sign", "silu", "sin", "sinh", "size", "softmax", "softplus", "spike",
+    "split", "spread", "sqrt", "square", "squeeze", "stack", "state", "std", "stop_gradient", "straight_through", "stream",
+    "sub", "sum", "swapaxes", "take", "tan", "tanh", "tensor", "ticks", "trace", "transpose", "tril", "triu", "uniform",
     "value_and_grad", "var", "vmap", "where", "window", "zero_safe_mul", "zeros",
 ]  # fmt: skip
 PUBLIC.update(__all__)

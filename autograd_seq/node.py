@@ -327,6 +327,21 @@ class Node:
     def __rtruediv__(self, other: Any) -> Node:
         return _binary("div", other, self)
 
+    def __mod__(self, other: Any) -> Node:
+        return _binary("mod", self, other)
+
+    def __rmod__(self, other: Any) -> Node:
+        return _binary("mod", other, self)
+
+    def __floordiv__(self, other: Any) -> Node:
+        return _binary("floor_divide", self, other)
+
+    def __rfloordiv__(self, other: Any) -> Node:
+        return _binary("floor_divide", other, self)
+
+    def __round__(self, decimals: int = 0) -> Node:
+        return FUNCTIONS["round"](self, decimals)
+
     def __neg__(self) -> Node:
         return apply(OPS["neg"], self)
 
@@ -462,7 +477,8 @@ def _matmul(a: Any, b: Any) -> Node:
 
 _OPERATORS: dict[str, Callable[..., Node]] = {
     "add": partial(_binary, "add"), "subtract": partial(_binary, "sub"), "multiply": partial(_binary, "mul"),
-    "divide": partial(_binary, "div"), "power": _power, "matmul": _matmul,
+    "divide": partial(_binary, "div"), "remainder": partial(_binary, "mod"), "floor_divide": partial(_binary, "floor_divide"),
+    "power": _power, "matmul": _matmul,
     "equal": lambda a, b: apply(OPS["equal"], a, b), "not_equal": lambda a, b: apply(OPS["not_equal"], a, b),
     "less": lambda a, b: apply(OPS["less"], a, b), "less_equal": lambda a, b: apply(OPS["less_equal"], a, b),
     "greater": lambda a, b: apply(OPS["less"], b, a), "greater_equal": lambda a, b: apply(OPS["less_equal"], b, a),

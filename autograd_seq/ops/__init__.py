@@ -2,6 +2,7 @@
 
 from autograd_seq.op import seal
 from autograd_seq.ops import (
+    angles,
     arrange,
     composed,
     create,
@@ -15,6 +16,7 @@ from autograd_seq.ops import (
     parts,
     random,
     reduce,
+    rounding,
     shape,
     state,
     statistics,
@@ -23,6 +25,6 @@ from autograd_seq.ops import (
 
 seal()
 __all__ = [
-    "arrange", "composed", "create", "elementwise", "gather", "history", "leaf", "linear", "loss", "own", "parts", "random",
-    "reduce", "shape", "state", "statistics", "time",
+    "angles", "arrange", "composed", "create", "elementwise", "gather", "history", "leaf", "linear", "loss", "own", "parts",
+    "random", "reduce", "rounding", "shape", "state", "statistics", "time",
 ]  # fmt: skip

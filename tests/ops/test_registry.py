@@ -119,6 +119,18 @@ SAMPLES: list[Sample] = [
     *unary("sin", M, np.sin),
     *unary("cos", M, np.cos),
     *unary("arctan", M, np.arctan),
+    *unary("tan", M, np.tan),
+    *unary("sinh", M, np.sinh),
+    *unary("cosh", M, np.cosh),
+    *unary("arcsin", M / 4, np.arcsin),
+    *unary("arccos", M / 4, np.arccos),
+    *pairs("arctan2", np.arctan2, CENTRAL),
+    *[s for name, truth in [("floor", np.floor), ("ceil", np.ceil), ("round", np.round)]
+      for s in unary(name, 3 * M, truth, CENTRAL)],
+    *[s for name, truth in [("mod", np.mod), ("floor_divide", np.floor_divide)]
+      for s in (*pairs(name, truth, CENTRAL), Sample(name, (X, 1.1 * P), truth, CENTRAL), Sample(name, (X, -P - 0.1), truth, CENTRAL),
+                Sample(name, (I3 - 1, I3 + 1), truth), Sample(name, (B3, I3 - 3), truth),
+                Sample(name, (I3, S), truth, CENTRAL))],
     *unary("tanh", M, np.tanh),
     *unary("sigmoid", M, lambda x: 1 / (1 + np.exp(-x))),
     *unary("softplus", M, lambda x: np.log(1 + np.exp(x))),

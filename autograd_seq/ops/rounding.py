@@ -1,0 +1,79 @@
+"""Whole numbers from others: floor, ceil, round, and division with a remainder. Steps have derivative 0."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as np
+
+from autograd_seq.node import Node, constant
+from autograd_seq.op import FUNCTIONS, Op, arithmetic, defop, same_shape
+from autograd_seq.ops.elementwise import cast, zero_safe_mul
+
+_floor = defop(
+    "floor", shape=same_shape, forward=np.floor, least=float,
+    vjp=lambda g, y, x: (None,),
+)  # fmt: skip
+_ceil = defop(
+    "ceil", shape=same_shape, forward=np.ceil, least=float,
+    vjp=lambda g, y, x: (None,),
+)  # fmt: skip
+_round = defop(
+    "round", shape=same_shape, forward=np.rint, least=float,
+    vjp=lambda g, y, x: (None,),
+)  # fmt: skip
+floor_divide: Op = defop(
+    "floor_divide", forward=np.floor_divide, dtype=arithmetic, least=int, symbol="⌊÷⌋",
+    vjp=lambda g, y, a, b: (None, None),
+    doc="The whole number of times that b goes into a, rounded down, ``a // b``; of integers 0 where b is; without gradient.",
+)  # fmt: skip
+mod = defop(
+    "mod", forward=np.mod, dtype=arithmetic, least=int, symbol="%",
+    vjp=lambda g, y, a, b: (g, zero_safe_mul(-g, floor_divide(a, b))),
+    doc="What is left of a when b is taken off ``a // b`` times, ``a % b``: it has the sign of b, as in NumPy and Python.",
+)  # fmt: skip
+
+
+def floor(x: Any) -> Node:
+    """The largest whole number that is not above x, as a float; integers stay as they are.
+
+    Example:
+        >>> floor([-1.5, 2.0, 2.7]).value
+        array([-2.,  2.,  2.])
+    """
+    x = constant(x)
+    return _floor(x) if x.dtype is float else x
+
+
+def ceil(x: Any) -> Node:
+    """The smallest whole number that is not below x, as a float; integers stay as they are.
+
+    Example:
+        >>> ceil([-1.5, 2.0, 2.2]).value
+        array([-1.,  2.,  3.])
+    """
+    x = constant(x)
+    return _ceil(x) if x.dtype is float else x
+
+
+def round(x: Any, decimals: int = 0) -> Node:
+    """The nearest number with so many decimals, of two the one whose last digit is even, as in NumPy.
+
+    Args:
+        x: any value; integers change only with negative ``decimals``, and stay integers.
+        decimals: digits after the point; −2 rounds to hundreds.
+
+    Example:
+        >>> round([0.5, 1.5, 2.75]).value, round(2.75, 1).value
+        (array([0., 2., 3.]), array(2.8))
+    """
+    x, digits = constant(x), operator.index(decimals)
+    if x.dtype is not float:
+        return x if digits >= 0 else cast(round(cast(x, float), digits), int)
+    scale = 10.0 ** abs(digits)
+    return _round(x) if not digits else _round(x * scale) / scale if digits > 0 else _round(x / scale) * scale
+
+
+FUNCTIONS.update(round=round)
+__all__ = ["ceil", "floor", "floor_divide", "mod", "round"]
