@@ -7,6 +7,7 @@ from typing import Any, Literal, overload
 
 from autograd_seq.axes import Axis
 from autograd_seq.carry import CarriedProgram
+from autograd_seq.elsewhere import explain_keywords
 from autograd_seq.emit import backends
 from autograd_seq.errors import CarryError, GradientError
 from autograd_seq.grad.reverse import grad
@@ -196,3 +197,4 @@ def _check_adds_up(graph: Graph, loss: Node, axis: Axis) -> None:
 
 
 __all__ = ["ValueAndGrad", "compile", "value_and_grad"]
+explain_keywords(globals(), __all__)

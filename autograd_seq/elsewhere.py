@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Iterable
+from types import FunctionType
+from typing import Any, cast
 
 from autograd_seq.errors import DTypeError, MissingError, OperationError, did_you_mean
 
@@ -69,6 +73,9 @@ _INSTEAD = {
     "unsqueeze": "ag.expand_dims(x, axis)",
     "vjp": "ag.grad(y, x, cotangent=g)",
     "view": "ag.reshape(x, shape)",
+    # of keywords
+    "dim": "axis= names dimensions of the value, over= axes such as time",
+    "keepdim": "keepdims=True",
     # of values
     "numpy": "values are NumPy arrays: x.value",
     "tolist": "values are NumPy arrays: x.value.tolist()",
@@ -116,6 +123,40 @@ def make_no_attribute_error(name: str, label: str, where: str | None) -> Missing
     return MissingError("M202", f"{label} has no attribute {name}", where=where, got=f".{name}", fix=suggest_instead(name))
 
 
+def explain_keywords(module: dict[str, Any], names: Iterable[str]) -> None:
+    """Let functions of a module say which keyword they take instead, where one is given that they do not take.
+
+    Args:
+        module: its ``globals()``; the functions in it are replaced by such as call them.
+        names: of the functions; what is no function is left as it is.
+    """
+    for name in names:
+        if isinstance(module[name], FunctionType):
+            module[name] = _explained(module[name])
+
+
+def _explained(function: FunctionType) -> FunctionType:
+    check = _check_keywords
+
+    def call(*args: Any, **keywords: Any) -> Any:
+        try:
+            return function(*args, **keywords)
+        except TypeError:
+            check(function, keywords)
+            raise
+
+    # as if it were written in the module of the function, where examples in docstrings are looked for
+    other = FunctionType(call.__code__, function.__globals__, function.__name__, None, call.__closure__)
+    return cast("FunctionType", functools.update_wrapper(other, function))
+
+
+def _check_keywords(function: FunctionType, keywords: Iterable[str]) -> None:
+    parameters = inspect.signature(function).parameters
+    strange = [name for name in keywords if name not in parameters]
+    if strange and not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        raise make_no_keyword_error(function.__name__, strange[0], parameters) from None
+
+
 def make_no_keyword_error(function: str, keyword: str, known: Iterable[str]) -> OperationError:
     """Return the error about a keyword that a function does not take."""
     fix = _INSTEAD.get(keyword) or did_you_mean(keyword, known)
@@ -132,6 +173,7 @@ def make_not_for_nodes_error(function: str, where: str | None) -> DTypeError:
 __all__ = [
     "METHODS",
     "PUBLIC",
+    "explain_keywords",
     "make_no_attribute_error",
     "make_no_function_error",
     "make_no_keyword_error",

@@ -22,6 +22,7 @@ import numpy as np
 from autograd_seq.axes import Axis
 from autograd_seq.carry import CarriedProgram, Carry
 from autograd_seq.compiling import compile
+from autograd_seq.elsewhere import explain_keywords
 from autograd_seq.emit.backends import suited
 from autograd_seq.emit.workspaces import KEPT, ROW
 from autograd_seq.errors import FeedError
@@ -384,3 +385,4 @@ def stream(outputs: Node | Sequence[Any] | Graph, *, over: Axis | None = None, d
 
 
 __all__ = ["Stream", "stream"]
+explain_keywords(globals(), __all__)

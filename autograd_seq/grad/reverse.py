@@ -14,6 +14,7 @@ from typing import Any, overload
 
 import numpy as np
 
+from autograd_seq.elsewhere import explain_keywords
 from autograd_seq.errors import GradientError
 from autograd_seq.grad.live import Live
 from autograd_seq.grad.rules import fit_cotangent, list_passed_by, pull_back
@@ -253,3 +254,6 @@ def _list_row_cotangents(node: Node, g: Node) -> list[tuple[Node, Node]]:
 
 
 FUNCTIONS.update(grad=grad)
+
+
+explain_keywords(globals(), ["grad"])

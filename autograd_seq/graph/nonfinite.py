@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from autograd_seq.elsewhere import explain_keywords
 from autograd_seq.graph import feeds, lengths
 from autograd_seq.graph.dag import DAG
 from autograd_seq.graph.graph import Graph, flatten
@@ -161,3 +162,4 @@ class _Search:
 
 
 __all__ = ["Finding", "find_nan"]
+explain_keywords(globals(), __all__)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from autograd_seq.axes import Axis, as_axes
+from autograd_seq.elsewhere import explain_keywords
 from autograd_seq.errors import AxisError, OperationError
 from autograd_seq.graph.order import step_order
 from autograd_seq.misfit import label_of
@@ -173,3 +174,6 @@ def vmap(outputs: Node | Sequence[Node], *, over: Axis) -> Node | list[Node]:
     for g in {*image.values()} - {*image}:  # a gradient is one of what its node has become
         g.adjoint_of = image.get(g.adjoint_of, g.adjoint_of) if g.adjoint_of is not None else None
     return made[0] if isinstance(outputs, Node) else made
+
+
+explain_keywords(globals(), ["vmap"])

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from autograd_seq.axes import Axis
+from autograd_seq.elsewhere import explain_keywords
 from autograd_seq.errors import AxisError, OperationError, ShapeError
 from autograd_seq.misfit import label_of
 from autograd_seq.node import Node, constant
@@ -232,3 +233,4 @@ def _check_arguments(x: Any, hidden: Any, over: Any, cell: str) -> tuple[Node, i
 
 
 __all__ = ["LSTM", "gru", "lstm", "rnn"]
+explain_keywords(globals(), __all__)

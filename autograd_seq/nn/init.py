@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from autograd_seq.elsewhere import explain_keywords
 from autograd_seq.errors import DTypeError, OperationError, ShapeError, did_you_mean
 from autograd_seq.graph.graph import Graph
 from autograd_seq.node import Node
@@ -300,3 +301,4 @@ __all__ = [
     "Initialiser", "constant", "fans", "glorot_normal", "glorot_uniform", "he_normal", "he_uniform", "identity",
     "lecun_normal", "normal", "orthogonal", "params", "uniform", "zeros",
 ]  # fmt: skip
+explain_keywords(globals(), __all__)

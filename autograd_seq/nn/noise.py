@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from autograd_seq.axes import Axis
+from autograd_seq.elsewhere import explain_keywords
 from autograd_seq.errors import OperationError
 from autograd_seq.node import Node, constant
 from autograd_seq.ops.elementwise import where
@@ -70,3 +71,6 @@ def zoneout(name: str, new: Any, old: Any, p: float, *, over: Axis | Iterable[Ax
     _check_probability(p, "zoneout")
     new = constant(new)
     return new if p == 0 else where(bernoulli(name, p, new.shape, over=over) > 0.5, old, new)
+
+
+explain_keywords(globals(), ["dropout", "zoneout"])

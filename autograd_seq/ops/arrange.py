@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from autograd_seq.elsewhere import explain_keywords
 from autograd_seq.errors import ShapeError
 from autograd_seq.node import Node, constant
 from autograd_seq.op import FUNCTIONS
@@ -183,3 +184,4 @@ def cumprod(x: Any, axis: int = -1) -> Node:
 
 
 __all__ = ["cumprod", "moveaxis", "repeat", "roll", "split", "swapaxes"]
+explain_keywords(globals(), __all__)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from autograd_seq.elsewhere import explain_keywords
 from autograd_seq.node import Node, constant
 from autograd_seq.op import FUNCTIONS, broadcast
 from autograd_seq.ops.elementwise import cast, expm1, less, less_equal, not_equal, sigmoid, where
@@ -109,3 +110,4 @@ def astype(x: Any, dtype: Any) -> Node:
 
 FUNCTIONS.update(astype=astype)
 __all__ = ["elu", "greater", "greater_equal", "isnan", "leaky_relu", "logaddexp", "silu", "square"]
+explain_keywords(globals(), __all__)

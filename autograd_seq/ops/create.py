@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from autograd_seq.elsewhere import explain_keywords
 from autograd_seq.errors import ShapeError
 from autograd_seq.node import Node, constant
 from autograd_seq.ops.arrange import moveaxis
@@ -151,3 +152,4 @@ def _no_matrix(x: Node, function: str, expected: str) -> ShapeError:
 
 
 __all__ = ["diag", "eye", "ones", "trace", "tril", "triu", "zeros"]
+explain_keywords(globals(), __all__)

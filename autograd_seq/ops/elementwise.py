@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from autograd_seq.elsewhere import explain_keywords
 from autograd_seq.node import Node, constant
 from autograd_seq.op import FUNCTIONS, Op, arithmetic, defop, promote, same_shape
 
@@ -331,3 +332,4 @@ __all__ = [
     "log1p", "logical_and", "logical_not", "logical_or", "maximum", "minimum", "mul", "neg", "not_equal", "power", "relu",
     "sigmoid", "sign", "sin", "softplus", "sqrt", "sub", "tanh", "where", "zero_safe_mul",
 ]  # fmt: skip
+explain_keywords(globals(), __all__)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from autograd_seq.elsewhere import explain_keywords
 from autograd_seq.errors import DTypeError, FeedError
 from autograd_seq.node import Node, constant
 from autograd_seq.op import FUNCTIONS, Op, defop, first
@@ -192,3 +193,4 @@ def _log_of_part(y: Node) -> Node | None:
 STABLE_LOG.update(dict.fromkeys(["take", "pick", "slice", "reshape", "transpose"], _log_of_part))
 FUNCTIONS.update(take=take)
 __all__ = ["one_hot", "pick", "take"]
+explain_keywords(globals(), __all__)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from autograd_seq.axes import Axis
+from autograd_seq.elsewhere import explain_keywords
 from autograd_seq.errors import OperationError
 from autograd_seq.node import Node, constant
 from autograd_seq.op import FUNCTIONS
@@ -192,3 +193,4 @@ def _within(i: Node, k: int) -> Node:
 
 FUNCTIONS.update(ticks=ticks)
 __all__ = ["cummax", "cumprod", "cumsum", "ticks", "window"]
+explain_keywords(globals(), __all__)

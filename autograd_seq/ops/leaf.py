@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from autograd_seq.axes import Axis, as_axes
-from autograd_seq.elsewhere import make_no_keyword_error
+from autograd_seq.elsewhere import explain_keywords
 from autograd_seq.errors import DTypeError, ShapeError
 from autograd_seq.kinds import kind_of, unmasked, whole_numbers
 from autograd_seq.node import STRONG, Named, Node
@@ -61,7 +61,7 @@ def _leaf(op: Any, name: str, shape: Any, over: Any, dtype: Any) -> Named:
 
 
 def input(
-    name: str, shape: int | Sequence[int] = (), *, over: Axis | Iterable[Axis] | None = None, dtype: Any = float, **other: Any
+    name: str, shape: int | Sequence[int] = (), *, over: Axis | Iterable[Axis] | None = None, dtype: Any = float
 ) -> Named:
     """Declare data that is fed at run time, one value at each point of its axes.
 
@@ -70,7 +70,6 @@ def input(
         shape: of the value at one point; time is not part of it.
         over: the axes it varies over, in the order in which feeds lay them out, before the value's dimensions.
         dtype: float, int (class indices) or bool.
-        other: nothing else, as for :func:`tensor`.
 
     Returns:
         A node without a value.
@@ -80,12 +79,10 @@ def input(
         >>> input("x", (3,), over=t)
         x[t]: float[3]
     """
-    for keyword in other:
-        raise make_no_keyword_error("input", keyword, ("over", "dtype"))
     return _leaf(INPUT, name, shape, over, dtype)
 
 
-def param(name: str, shape: int | Sequence[int] = (), *, dtype: Any = float, **other: Any) -> Named:
+def param(name: str, shape: int | Sequence[int] = (), *, dtype: Any = float) -> Named:
     """Declare a parameter: static, one node however often it is read, fed by its name.
 
     Args:
@@ -96,19 +93,16 @@ def param(name: str, shape: int | Sequence[int] = (), *, dtype: Any = float, **o
         >>> param("W", (4, 4))
         W: float[4, 4]
     """
-    for keyword in other:
-        raise make_no_keyword_error("param", keyword, ("dtype",))
     return _leaf(PARAM, name, shape, None, dtype)
 
 
-def tensor(value: Any, *, name: str | None = None, dtype: Any = None, **other: Any) -> Node:
+def tensor(value: Any, *, name: str | None = None, dtype: Any = None) -> Node:
     """Return a leaf that carries a value: expressions of it are computed at once (eager mode).
 
     Args:
         value: a number or array; it is copied. Python numbers and lists become float64, arrays keep their width.
         name: for graphs, pictures and errors.
         dtype: a NumPy dtype, if another width or kind is wanted.
-        other: nothing else; a keyword of another library is answered by what to write here.
 
     Raises:
         DTypeError: the value is not numeric.
@@ -120,8 +114,6 @@ def tensor(value: Any, *, name: str | None = None, dtype: Any = None, **other: A
         >>> float(c.value), b.grad
         (-4.0, array([2., 2.]))
     """
-    for keyword in other:
-        raise make_no_keyword_error("tensor", keyword, ("name", "dtype"))
     if dtype is None and not isinstance(value, (np.ndarray, np.generic)):
         dtype = np.float64
     try:
@@ -141,3 +133,4 @@ def tensor(value: Any, *, name: str | None = None, dtype: Any = None, **other: A
 
 
 __all__ = ["input", "param", "tensor"]
+explain_keywords(globals(), __all__)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from autograd_seq.elsewhere import explain_keywords
 from autograd_seq.errors import OperationError, ShapeError
 from autograd_seq.node import Node, constant
 from autograd_seq.op import FUNCTIONS, defop, promote
@@ -200,3 +201,4 @@ def outer(a: Any, b: Any) -> Node:
 
 FUNCTIONS.update(matmul=matmul)
 __all__ = ["contract", "dot", "einsum", "matmul", "outer"]
+explain_keywords(globals(), __all__)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from autograd_seq.elsewhere import explain_keywords
 from autograd_seq.errors import OperationError
 from autograd_seq.node import Node, constant
 from autograd_seq.op import broadcast, defop, first, same_shape
@@ -178,3 +179,4 @@ def spike(v: Any, surrogate: str | Callable[[Node, float], Node] = "fast_sigmoid
 __all__ = [
     "bce", "cross_entropy", "mse", "nll", "spike", "stop_gradient", "straight_through",
 ]  # fmt: skip
+explain_keywords(globals(), __all__)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from autograd_seq.elsewhere import explain_keywords
 from autograd_seq.errors import ShapeError
 from autograd_seq.misfit import label_of
 from autograd_seq.node import Node, constant
@@ -245,3 +246,4 @@ def cumsum(x: Any, axis: int = -1) -> Node:
 
 FUNCTIONS.update(getitem=getitem)
 __all__ = ["concat", "cumsum", "flip", "getitem", "pad", "place", "stack"]
+explain_keywords(globals(), __all__)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from autograd_seq.axes import Axis, as_axes
+from autograd_seq.elsewhere import explain_keywords
 from autograd_seq.errors import OperationError
 from autograd_seq.node import UNIQUE, Node
 from autograd_seq.op import defop
@@ -103,3 +104,4 @@ def bernoulli(name: str, p: Any, shape: int | Sequence[int] = (), *, over: Axis 
 
 
 __all__ = ["bernoulli", "normal", "uniform"]
+explain_keywords(globals(), __all__)

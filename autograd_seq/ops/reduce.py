@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from autograd_seq.axes import Axis, as_axes
+from autograd_seq.elsewhere import explain_keywords
 from autograd_seq.node import Node, constant
 from autograd_seq.op import FUNCTIONS, Op, arithmetic, defop, promote
 from autograd_seq.ops.elementwise import STABLE_LOG, cast, equal, exp, log, rewritten, where
@@ -373,3 +374,4 @@ STABLE_LOG.update(
 )
 FUNCTIONS.update(sum=sum, mean=mean, max=max, min=min)
 __all__ = ["log_softmax", "logsumexp", "max", "mean", "min", "prod", "softmax", "sum"]
+explain_keywords(globals(), __all__)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from autograd_seq.elsewhere import explain_keywords
 from autograd_seq.node import Node, constant
 from autograd_seq.op import FUNCTIONS, Op, arithmetic, defop, same_shape
 from autograd_seq.ops.elementwise import cast, zero_safe_mul
@@ -77,3 +78,4 @@ def round(x: Any, decimals: int = 0) -> Node:
 
 FUNCTIONS.update(round=round)
 __all__ = ["ceil", "floor", "floor_divide", "mod", "round"]
+explain_keywords(globals(), __all__)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from autograd_seq.elsewhere import explain_keywords
 from autograd_seq.errors import ShapeError
 from autograd_seq.node import Node, constant
 from autograd_seq.op import FUNCTIONS, defop, first
@@ -174,3 +175,4 @@ def squeeze(x: Any, axis: int | Sequence[int] | None = None) -> Node:
 
 FUNCTIONS.update(transpose=transpose, reshape=reshape, squeeze=squeeze)
 __all__ = ["broadcast_to", "expand_dims", "lead", "negative_axes", "negative_axis", "reshape", "squeeze", "transpose"]
+explain_keywords(globals(), __all__)

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autograd_seq.axes import Axis, Index, as_axes
+from autograd_seq.elsewhere import explain_keywords
 from autograd_seq.errors import DTypeError, ShapeError, StateError
 from autograd_seq.misfit import label_of
 from autograd_seq.node import ARRAY, CONSTANT, UNIQUE, Node, constant
@@ -260,3 +261,4 @@ def define(node: Node, key: Any, definition: Any) -> None:
 
 FUNCTIONS.update(define=define)
 __all__ = ["state"]
+explain_keywords(globals(), __all__)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from autograd_seq.axes import Axis, as_axes
+from autograd_seq.elsewhere import explain_keywords
 from autograd_seq.errors import AxisError, OperationError
 from autograd_seq.misfit import label_of
 from autograd_seq.node import Node, constant
@@ -228,3 +229,4 @@ def _truth(x: Any) -> Node:
 
 
 __all__ = ["all", "any", "argmax", "argmin", "norm", "std", "var"]
+explain_keywords(globals(), __all__)

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from autograd_seq.axes import Axis, Index, as_axes
+from autograd_seq.elsewhere import explain_keywords
 from autograd_seq.errors import AxisError, OperationError, StateError
 from autograd_seq.misfit import label_of
 from autograd_seq.node import Node, constant
@@ -312,3 +313,4 @@ def spread(x: Any, axes: Axis | Iterable[Axis]) -> Node:
 FUNCTIONS.update(read=read, along=along)
 first_step.__name__ = "first"
 __all__ = ["along", "at", "index", "last", "shift", "size", "spread"]
+explain_keywords(globals(), [*__all__, "first_step"])

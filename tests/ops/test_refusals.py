@@ -6,6 +6,7 @@ The table is compared with the sources, so that a new error without a line here 
 from __future__ import annotations
 
 import inspect
+import pickle
 import re
 import types
 from collections.abc import Callable, Iterator
@@ -135,6 +136,10 @@ REFUSALS: list[Refusal] = [
     ("M202", ag.MissingError, lambda: x().tolist(), r"x has no attribute tolist(.|\n)*x.value"),
     ("M202", ag.MissingError, lambda: x().tanh(), r"ag.tanh\(…\)"),
     ("O130", ag.OperationError, lambda: ag.tensor(1.0, requires_grad=True), r"tensor takes no requires_grad=(.|\n)*x.grad"),
+    ("O130", ag.OperationError, lambda: ag.sum(A23, dim=0), r"sum takes no dim=(.|\n)*axis= names dimensions"),
+    ("O130", ag.OperationError, lambda: ag.softmax(x(2), ovr=t), r'softmax takes no ovr=(.|\n)*did you mean "over"'),
+    ("O130", ag.OperationError, lambda: ag.grad(x(), x(), cotangnet=1.0), r'grad takes no cotangnet=(.|\n)*"cotangent"'),
+    ("O130", ag.OperationError, lambda: ag.nn.gru(x(2), 3, ovr=t), r'gru takes no ovr=(.|\n)*did you mean "over"'),
     ("O130", ag.OperationError, lambda: ag.param("w", dytpe=int), r'param takes no dytpe=(.|\n)*did you mean "dtype"'),
     ("O130", ag.OperationError, lambda: ag.input("w", ovr=t), r'input takes no ovr=(.|\n)*did you mean "over"'),
     # kinds
@@ -473,3 +478,19 @@ def test_kinds_are_given_in_many_ways(given: Any, kind: type) -> None:
 
 def test_shapes_are_given_in_many_ways() -> None:
     assert x(3).shape == x((3,)).shape == x([3]).shape == x(np.int64(3)).shape == (3,) and x(()).shape == ()
+
+
+FUNCTIONS = [f for f in (getattr(ag, name) for name in ag.__all__) if isinstance(f, types.FunctionType)]
+OTHERS = {  # take any keyword, or are called often and with few
+    "broadcast", "check_grad", "check_op", "constant", "defop", "find_nan", "promote", "same_shape", "scope", "value_and_grad",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("function", [f for f in FUNCTIONS if f.__name__ not in OTHERS], ids=lambda f: f.__name__)
+def test_every_public_function_refuses_unknown_keywords_in_words(function: Callable[..., Any]) -> None:
+    parameters = inspect.signature(function).parameters.values()
+    places = [1.0 for p in parameters if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    with pytest.raises(ag.AutogradSeqError) as caught:
+        function(*places, no_such_keyword=1)
+    assert "no_such_keyword" in str(caught.value)
+    assert pickle.loads(pickle.dumps(function)) is function

@@ -128,7 +128,8 @@ SAMPLES: list[Sample] = [
     *[s for name, truth in [("floor", np.floor), ("ceil", np.ceil), ("round", np.round)]
       for s in unary(name, 3 * M, truth, CENTRAL)],
     *[s for name, truth in [("mod", np.mod), ("floor_divide", np.floor_divide)]
-      for s in (*pairs(name, truth, CENTRAL), Sample(name, (X, 1.1 * P), truth, CENTRAL), Sample(name, (X, -P - 0.1), truth, CENTRAL),
+      for s in (*pairs(name, truth, CENTRAL), Sample(name, (X, 1.1 * P), truth, CENTRAL),
+                Sample(name, (X, -P - 0.1), truth, CENTRAL),
                 Sample(name, (I3 - 1, I3 + 1), truth), Sample(name, (B3, I3 - 3), truth),
                 Sample(name, (I3, S), truth, CENTRAL))],
     *unary("tanh", M, np.tanh),
