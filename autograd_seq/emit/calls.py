@@ -15,7 +15,9 @@ UFUNCS = {
     "minimum": "minimum", "maximum": "maximum", "power": "power", "exp": "exp", "expm1": "expm1", "log": "log",
     "log1p": "log1p", "sqrt": "sqrt", "sin": "sin", "cos": "cos", "arctan": "arctan", "tanh": "tanh", "equal": "equal",
     "not_equal": "not_equal", "less": "less", "less_equal": "less_equal", "logical_and": "logical_and",
-    "logical_or": "logical_or", "logical_not": "logical_not",
+    "logical_or": "logical_or", "logical_not": "logical_not", "tan": "tan", "sinh": "sinh", "cosh": "cosh",
+    "arcsin": "arcsin", "arccos": "arccos", "arctan2": "arctan2", "floor": "floor", "ceil": "ceil", "round": "rint",
+    "mod": "remainder", "floor_divide": "floor_divide",
 }  # fmt: skip
 """Operations that are one ufunc: ``add(a, b, out)``."""
 

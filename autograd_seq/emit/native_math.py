@@ -105,6 +105,24 @@ def fast_softplus(x):
 
 
 @inline
+def float_mod(a, b):
+    """What is left of a when b is taken off a whole number of times; it has the sign of b."""
+    rest = np.fmod(a, b)
+    return np.copysign(real(0), b) if rest == 0 else rest + b if (b < 0) != (rest < 0) else rest
+
+
+@inline
+def float_floor_divide(a, b):
+    """How many times b goes into a, rounded down: by the remainder, for the quotient itself may be rounded up."""
+    rest = np.fmod(a, b)
+    times = (a - rest) / b
+    times = times - real(1) if rest != 0 and (b < 0) != (rest < 0) else times
+    whole = np.floor(times)
+    whole = whole + real(1) if times - whole > real(0.5) else whole
+    return a / b if b == 0 else np.copysign(whole, a / b) if times == 0 else whole
+
+
+@inline
 def fast_erf(x):
     """The error function."""
     return real(math.erf(x))

@@ -41,6 +41,19 @@ def _cast(node: Node, xs: list[str]) -> str:
     return {float: f"real({xs[0]})", int: f"np.int64({xs[0]})", bool: f"({xs[0]} != 0)"}[node.attrs["to"]]
 
 
+def _mod(node: Node, xs: list[str]) -> str:
+    if node.dtype is float:
+        return f"float_mod({', '.join(xs)})"
+    return f"(np.int64(0) if {xs[1]} == 0 or {xs[1]} == -1 else {xs[0]} % {xs[1]})"
+
+
+def _floor_divide(node: Node, xs: list[str]) -> str:
+    """Of integers as NumPy: 0 where the divisor is; and the processor refuses to divide the least integer by −1."""
+    if node.dtype is float:
+        return f"float_floor_divide({', '.join(xs)})"
+    return f"(np.int64(0) if {xs[1]} == 0 else -{xs[0]} if {xs[1]} == -1 else {xs[0]} // {xs[1]})"
+
+
 EXPRESSIONS: dict[str, Say] = {
     "add": _infix("+"), "sub": _infix("-"), "mul": _infix("*"), "div": _infix("/"), "power": _infix("**"),
     "power_number": _power_number, "neg": lambda node, xs: f"(-{xs[0]})", "abs": _call("abs"), "sign": _call("np.sign"),
@@ -51,6 +64,9 @@ EXPRESSIONS: dict[str, Say] = {
     "exp": _call("fast_exp"), "tanh": _call("fast_tanh"), "sigmoid": _call("fast_sigmoid"),
     "softplus": _call("fast_softplus"), "expm1": _call("np.expm1"), "log": _call("np.log"), "log1p": _call("np.log1p"),
     "sqrt": _call("np.sqrt"), "sin": _call("np.sin"), "cos": _call("np.cos"), "arctan": _call("np.arctan"),
+    "tan": _call("np.tan"), "sinh": _call("np.sinh"), "cosh": _call("np.cosh"), "arcsin": _call("np.arcsin"),
+    "arccos": _call("np.arccos"), "arctan2": _call("np.arctan2"), "floor": _call("np.floor"), "ceil": _call("np.ceil"),
+    "round": _call("np.rint"), "mod": _mod, "floor_divide": _floor_divide,
     "erf": _call("fast_erf"), "relu": lambda node, xs: f"({zero(node)} if {xs[0]} <= 0 else {xs[0]})",  # which NaN is not
     "equal": _infix("=="), "not_equal": _infix("!="), "less": _infix("<"), "less_equal": _infix("<="),
     "logical_and": lambda node, xs: f"({xs[0]} != 0 and {xs[1]} != 0)",
@@ -70,7 +86,8 @@ GATHERS = {"pick", "take"}
 
 _FLOATING = {"add", "sub", "mul", "div", "power", "minimum", "maximum", "zero_safe_mul", "sum_over", "where", "copy",
              "straight_through", "relu", "exp", "tanh", "sigmoid", "softplus", "expm1", "log", "log1p", "sqrt", "sin", "cos",
-             "arctan", "erf", "neg", "abs", "sign", "power_number", "concat"}  # fmt: skip
+             "arctan", "tan", "sinh", "cosh", "arcsin", "arccos", "arctan2", "floor", "ceil", "round", "mod", "floor_divide",
+             "erf", "neg", "abs", "sign", "power_number", "concat"}  # fmt: skip
 
 
 def zero(node: Node) -> str:

@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from autograd_seq.emit.numpy import Writer
 
 NUMPY = [
-    "absolute", "add", "arange", "arctan", "array", "ascontiguousarray", "broadcast_to", "concatenate", "copyto", "cos",
-    "divide", "einsum", "empty", "equal", "exp", "expm1", "fromiter", "full", "less", "less_equal", "log", "log1p", "logaddexp",
-    "logical_and", "logical_not", "logical_or", "matmul", "maximum", "minimum", "multiply", "negative", "not_equal", "power",
-    "reciprocal", "sign", "sin", "sqrt", "square", "subtract", "tanh", "zeros",
+    "absolute", "add", "arange", "arccos", "arcsin", "arctan", "arctan2", "array", "ascontiguousarray", "broadcast_to", "ceil",
+    "concatenate", "copyto", "cos", "cosh", "divide", "einsum", "empty", "equal", "exp", "expm1", "floor", "floor_divide",
+    "fromiter", "full", "less", "less_equal", "log", "log1p", "logaddexp", "logical_and", "logical_not", "logical_or", "matmul",
+    "maximum", "minimum", "multiply", "negative", "not_equal", "power", "reciprocal", "remainder", "rint", "sign", "sin",
+    "sinh", "sqrt", "square", "subtract", "tan", "tanh", "zeros",
 ]  # fmt: skip
 """What programs import from NumPy by name."""
 _CALLED = re.compile(r"(?<![\w.\"])(\w+)(?:\.reduce)?\(")

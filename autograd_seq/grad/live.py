@@ -33,6 +33,7 @@ _READING = {"window", "overlap"}
 _SAFE = _MOVING | _READING | {
     "add", "sub", "neg", "where", "cast", "sum_over", "state", "shift", "at", "along", "spread", "rewritten", "stop_gradient",
     "straight_through", "div", "exp", "expm1", "log", "log1p", "sqrt", "power", "power_number", "zero_safe_mul", "level_over",
+    "tan", "sinh", "cosh", "arcsin", "arccos", "arctan2", "floor", "ceil", "round", "floor_divide", "mod",
 }  # fmt: skip
 """Operations whose rules make 0 of 0 as they are: they multiply by nothing, or by ``zero_safe_mul``."""
 

@@ -20,12 +20,13 @@ from autograd_seq.ops.time import SHIFT
 _UNIT = {"tanh", "sigmoid", "softmax", "sin", "cos", "erf", "sign", "one_hot", "equal", "not_equal", "less", "less_equal",
          "logical_and", "logical_or", "logical_not", "spike"}  # fmt: skip
 """Operations whose results lie between −1 and 1."""
-_SATURATING = _UNIT | {"arctan"}
+_SATURATING = _UNIT | {"arctan", "arctan2"}
 _KEEPING = {
     "add", "sub", "mul", "zero_safe_mul", "neg", "abs", "minimum", "maximum", "relu", "softplus", "where", "cast", "contract",
     "sum", "max", "sum_over", "max_over", "level_over", "concat", "stack", "reshape", "transpose", "slice", "place",
     "broadcast_to", "spread", "state", "shift", "at", "along", "take", "pick", "scatter_add", "log_softmax",
     "stop_gradient", "rewritten", "draw", "straight_through", "cumsum", "size", "index", "window", "overlap",
+    "floor", "ceil", "round",
 }  # fmt: skip
 """Operations that make finite numbers of finite numbers."""
 _CARRYING = {"state", "shift", "neg", "where", "reshape", "transpose", "slice", "broadcast_to", "spread", "stop_gradient",

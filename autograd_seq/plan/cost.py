@@ -20,7 +20,9 @@ FUNCTION = 10
 """Operations that one tanh, exp, log, … is counted as: a polynomial of about this degree."""
 
 PER_ENTRY: dict[str, int] = {
-    **dict.fromkeys(("exp", "expm1", "log", "log1p", "sin", "cos", "arctan", "tanh", "power"), FUNCTION),
+    **dict.fromkeys(("exp", "expm1", "log", "log1p", "sin", "cos", "tan", "arctan", "tanh", "power", "sinh", "cosh",
+                    "arcsin", "arccos", "arctan2"), FUNCTION),
+    "mod": 4, "floor_divide": 6,
     "sigmoid": FUNCTION + 3, "softplus": 2 * FUNCTION, "softmax": FUNCTION + 3, "log_softmax": FUNCTION + 3,
     "logsumexp": FUNCTION + 2, "logsumexp_over": FUNCTION + 2, "zero_safe_mul": 2,
     **dict.fromkeys(("copy", "cast", "pick", "one_hot", "reshape", "straight_through", "take", "concat", "stack"), 0),

@@ -11,7 +11,29 @@ import autograd_seq as ag
 
 FUNCTIONS = {
     name: getattr(ag, name)
-    for name in ("exp", "tanh", "sigmoid", "softplus", "expm1", "log", "log1p", "sqrt", "sin", "cos", "arctan", "erf", "relu")
+    for name in (
+        "exp",
+        "tanh",
+        "sigmoid",
+        "softplus",
+        "expm1",
+        "log",
+        "log1p",
+        "sqrt",
+        "sin",
+        "cos",
+        "arctan",
+        "erf",
+        "relu",
+        "tan",
+        "sinh",
+        "cosh",
+        "arcsin",
+        "arccos",
+        "floor",
+        "ceil",
+        "round",
+    )
 } | {f"power {n}": lambda x, n=n: x**n for n in (-3, -2, -1, 2, 3, 4, 7, -0.5, 2.0)}
 POWERS = (-3, -2, -1, 0, 2, 3, 5, -0.5, 0.3, 2.0, 1e3)
 AWKWARD = np.array([-np.inf, np.inf, 0.0, -0.0, np.nan, -1.0, 2.0, 1e300, -1e300, 3.7, -750.0, 5e-324])
