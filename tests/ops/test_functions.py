@@ -257,6 +257,80 @@ def test_over_time_with_lengths_and_over_what_does_not_vary():
         np.testing.assert_allclose(value, truth)
 
 
+RAGGED = {
+    "var": lambda v: ag.var(v, over=t), "std": lambda v: ag.std(v, over=t, ddof=1), "norm": lambda v: ag.norm(v, over=t),
+    "norm 3": lambda v: ag.norm(v, 3, -1, over=t), "norm inf": lambda v: ag.norm(v, np.inf, over=t),
+    "cumprod": lambda v: ag.sum(ag.cumprod(v, over=t), over=t), "mod": lambda v: ag.sum(v % 0.7 * v, over=t),
+    "arctan2": lambda v: ag.sum(ag.arctan2(v, v * v + 1), over=t),
+}  # fmt: skip
+
+
+def test_padding_reaches_no_value_and_no_gradient():
+    data = np.random.default_rng(0).normal(size=(2, 5, 2))
+    data[0, 3:] = np.nan
+    x, y = ag.input("x", (2,), over=(b, t)), ag.input("x", (2,), over=t)
+    losses = [ag.sum(ag.sum(f(x)), over=b) for f in RAGGED.values()]
+    found = ag.compile([*losses, *[ag.grad(L, x) for L in losses]], backend="numpy")(x=data, lengths={t: [3, 5]})
+    alone = [ag.sum(f(y)) for f in RAGGED.values()]
+    graph = ag.Graph([*alone, *[ag.grad(L, y) for L in alone]])
+    short, long = graph.evaluate(x=data[0, :3]), graph.evaluate(x=data[1])
+    for k, name in enumerate(RAGGED):
+        np.testing.assert_allclose(found[k], short[k] + long[k], rtol=1e-12, err_msg=name)
+        slope = found[len(RAGGED) + k]
+        np.testing.assert_allclose(slope[0, :3], short[len(RAGGED) + k], rtol=1e-11, atol=1e-13, err_msg=name)
+        np.testing.assert_allclose(slope[1], long[len(RAGGED) + k], rtol=1e-11, atol=1e-13, err_msg=name)
+        assert not slope[0, 3:].any()
+
+
+def test_in_pieces_in_a_stream_and_as_what_is_read_at_the_next_step():
+    x = ag.input("x", over=t)
+    data = np.random.default_rng(1).normal(size=6)
+    out = [ag.cumprod(x, over=t), ag.index(t) % 3, x // 0.5, ag.argmax(ag.stack([x, -x]))]
+    whole = [np.asarray(v) for v in ag.compile(out, backend="numpy")(x=data)]
+    run = ag.compile(out, carry=t, backend="numpy")
+    first, carry = run(x=data[:2])
+    rest, carry = run(x=data[2:], carry=carry)
+    step, kept, steps = ag.stream(out), None, []
+    for value in data:
+        values, kept = step(kept, x=value)
+        steps.append([float(v) for v in values])
+    for k, v in enumerate(whole):
+        np.testing.assert_allclose(np.concatenate([first[k], rest[k]]), v, rtol=1e-13)
+        np.testing.assert_allclose([row[k] for row in steps], v, rtol=1e-13)
+    E, u, s = ag.param("E", (4, 3)), ag.input("u", (3,), over=t), ag.state("s", (), over=t, dtype=int)
+    s[t] = ag.argmax(E @ (ag.take(E, s[t - 1]) + u[t]))  # greedy: the most likely class is read at the next step
+    feeds = {"E": np.random.default_rng(2).normal(size=(4, 3)), "u": np.random.default_rng(3).normal(size=(6, 3))}
+    best, words = 0, []
+    for row in feeds["u"]:
+        best = int(np.argmax(feeds["E"] @ (feeds["E"][best] + row)))
+        words.append(best)
+    assert ag.compile(s, backend="numpy")(**feeds)[0].tolist() == ag.Graph(s).evaluate(**feeds)[0].tolist() == words
+
+
+TORCH = {
+    "cumprod": (lambda x: ag.cumprod(x), lambda T, x: T.cumprod(x, -1)), "elu": (ag.elu, lambda T, x: T.nn.functional.elu(x)),
+    "leaky_relu": (ag.leaky_relu, lambda T, x: T.nn.functional.leaky_relu(x)), "norm": (ag.norm, lambda T, x: T.linalg.norm(x)),
+    "silu": (ag.silu, lambda T, x: T.nn.functional.silu(x)), "mod": (lambda x: x % 0.7, lambda T, x: T.remainder(x, 0.7)),
+    "std": (lambda x: ag.std(x, ddof=1), lambda T, x: T.std(x)), "round": (ag.round, lambda T, x: T.round(x)),
+    "norm inf": (lambda x: ag.norm(x, np.inf), lambda T, x: T.linalg.norm(x, T.inf)),
+    "logaddexp": (lambda x: ag.logaddexp(x, 0.5), lambda T, x: T.logaddexp(x, T.tensor(0.5, dtype=T.float64))),
+    "trace": (lambda x: ag.trace(ag.outer(x, x)), lambda T, x: T.trace(T.outer(x, x))),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TORCH)
+@pytest.mark.parametrize("values", [[0.7, -1.3, 2.1, 0.4], [0.0, 1.5, 0.0, -2.0], [0.0, 0.0, 0.0], [0.5, 0.5, 0.5]], ids=str)
+def test_derivatives_at_zeros_ties_and_steps_are_those_of_pytorch(name, values):
+    torch = pytest.importorskip("torch")
+    ours, theirs = TORCH[name]
+    x, z = ag.tensor(values), torch.tensor(values, dtype=torch.float64, requires_grad=True)
+    y, w = ag.sum(ours(x)), theirs(torch, z).sum()
+    y.backward()
+    w.backward()
+    np.testing.assert_allclose(y.value, w.detach().numpy(), rtol=1e-12)
+    np.testing.assert_allclose(np.zeros(len(values)) if x.grad is None else x.grad, z.grad.numpy(), rtol=1e-12, atol=1e-15)
+
+
 def test_nothing_at_all():
     with np.errstate(all="ignore"):
         assert np.isnan(ag.var(np.zeros(0)).value) and np.isnan(ag.var(np.ones(1), ddof=1).value)
