@@ -105,6 +105,7 @@ def _make_parser() -> argparse.ArgumentParser:
 
     explain = commands.add_parser("explain", help="print the schedule and the program that a graph of your own becomes")
     _graph_argument(explain)
+    explain.add_argument("--plain", action="store_true", help="print the program as it is written by hand")
     explain.set_defaults(run=_run_explain)
 
     bench = commands.add_parser("bench", help="time compiled training steps beside others'")
@@ -355,12 +356,15 @@ def _run_explain(args: argparse.Namespace) -> None:
     params, returned = _list_params(graph), ", ".join(graph.label(o) for o in graph.outputs)
     if len(graph.outputs) == 1 and _is_loss(graph.outputs[0]) and params:
         with _blame_file(args.graph):
-            program = ag.value_and_grad(graph.outputs[0], params).program
+            step: Any = ag.value_and_grad(graph.outputs[0], params)
         returned += f", and its gradients with respect to {', '.join(shown(str(p.name)) for p in params)}"
     else:
-        program = ag.compile(graph)
+        step = ag.compile(graph)
+    if args.plain:
+        print(step.textbook.rstrip())
+        return
     print(f"Schedule of {returned}; at the right, floating-point operations and bytes:\n")
-    print(f"{program.schedule}\n\nProgram:\n\n{program.source.rstrip()}")
+    print(f"{step.schedule}\n\nProgram:\n\n{step.source.rstrip()}")
 
 
 # -- bench ------------------------------------------------------------------------------------------------------------

@@ -51,8 +51,10 @@ def compile(outputs: Node | Sequence[Any] | Graph, *, dtype: Any = None, passes:
             that in which the inputs declare them. Feeds are laid out as they are declared.
         backend: ``"numpy"``; ``"numba"``, native loops, compiled in a few seconds on the first call and kept on disk
             (``pip install 'autograd-seq[jit]'``); or ``"auto"``: numba where it is installed, there is a loop, all loops have
-            a native form, and compiling does not take minutes. By default what the environment variable
-            ``AUTOGRAD_SEQ_BACKEND`` says, or else ``"auto"``. ``print(program.schedule)`` ends in what was taken and why.
+            a native form, and compiling does not take minutes; or ``"plain"``, the loops over single steps that ``.textbook``
+            shows: slow, for reading and comparing, in double precision inside, and without passes. By default what the
+            environment variable ``AUTOGRAD_SEQ_BACKEND`` says, or else ``"auto"``. ``print(program.schedule)`` ends in what was
+            taken and why.
 
     Returns:
         A :class:`Program`: ``program(x=…, W=…)`` returns the values in the order of the outputs. With ``carry=`` a
@@ -126,6 +128,13 @@ class ValueAndGrad(Report):
     @property
     def reported(self) -> Any:
         return self.program
+
+    @property
+    def textbook(self) -> str:
+        """The program as it is written by hand, backpropagation through time as in a lecture; see :attr:`Program.textbook`."""
+        if isinstance(self.program, CarriedProgram):
+            return super().textbook
+        return self.program.as_textbook(self.wrt).source
 
     def __repr__(self) -> str:
         return f"<value and gradients ({shown(', '.join(self.wrt))}) of {self.program.graph!r}>"

@@ -14,9 +14,11 @@ import numpy as np
 from autograd_seq.axes import Axis
 from autograd_seq.emit import backends, numba
 from autograd_seq.emit.blas import on_one_thread
+from autograd_seq.emit.plain.printer import print_plain
 from autograd_seq.emit.profile import Profile, measured
 from autograd_seq.emit.sharing import Sharing
-from autograd_seq.emit.standalone import standalone, write
+from autograd_seq.emit.standalone import by_hand, standalone, write
+from autograd_seq.emit.text import Emitted
 from autograd_seq.emit.workspaces import Workspaces, arrays
 from autograd_seq.errors import AxisError, FeedError, OperationError
 from autograd_seq.feeding import Feeding
@@ -43,7 +45,7 @@ class Program:
         single: the program that runs where all of those have the length 1: the same equations without these axes. There the
             time is that of NumPy's calls, and a program with fewer of them is faster, though it computes more.
         schedule: what is lifted and what loops; it prints.
-        backend: the language it is written in, ``"numpy"`` or ``"numba"``.
+        backend: the language it is written in, ``"numpy"``, ``"numba"`` or ``"plain"``.
         padded: the programs that have run with lengths instead of this one, by the axes that have some and what those
             vary over: ``padded[(t, (b,)),].source``.
 
@@ -226,11 +228,47 @@ class Program:
         held, returned = (arrays(noted, emitted, sizes, itemsize) for noted in (emitted.buffers, emitted.made))
         return held + in_call(self.plan, sizes, itemsize, returned, self._native)
 
-    def save_source(self, path: str | os.PathLike[str]) -> Path:
+    @property
+    def textbook(self) -> str:
+        """The program as it is written by hand: loops over steps, an equation above each line; what ``backend="plain"`` runs.
+
+        Example:
+            >>> import autograd_seq as ag
+            >>> t = ag.Axis("t")
+            >>> x, w, h = ag.input("x", over=t), ag.param("w"), ag.state("h", over=t)
+            >>> h[t] = w * h[t - 1] + x[t]
+            >>> print(ag.compile(ag.last(h, over=t).named("y")).textbook)
+            import numpy as np
+            <BLANKLINE>
+            <BLANKLINE>
+            def step(x, w):
+                \"""Compute y.\"""
+                T = len(x)
+                h = np.zeros(T + 1)  # h[-1] = 0
+                for t in range(T):
+                    # h[t] = w · h[t − 1] + x[t]
+                    h[t] = w * h[t - 1] + x[t]
+                # y = h[T − 1]
+                y = h[T - 1]
+                return y
+            <BLANKLINE>
+        """
+        return self.as_textbook().source
+
+    def as_textbook(self, gradients: Sequence[str] = ()) -> Emitted:
+        """Return the program as it is written by hand, with what it needs to run; see :attr:`textbook`.
+
+        Args:
+            gradients: the names of what the last outputs are the gradients of, which it returns by name then.
+        """
+        return print_plain(self.graph, self._layouts, gradients)
+
+    def save_source(self, path: str | os.PathLike[str], *, textbook: bool | None = None) -> Path:
         """Write the program as a file that runs with NumPy alone, and says how; the file is written whole or not at all.
 
         Args:
             path: of a file in a folder that is there.
+            textbook: whether it is the program as it is written by hand; by default, if that is what runs.
 
         Raises:
             OperationError: the program calls functions whose source it does not hold.
@@ -246,6 +284,8 @@ class Program:
             3.0
             >>> folder.cleanup()
         """
+        if textbook or (textbook is None and self.backend == "plain"):
+            return write(path, by_hand(self.as_textbook(), self.graph))
         emitted = self._emitted if self.backend == "numpy" else self._in_numpy().emitted
         return write(path, standalone(emitted, self.graph, self.dtype))
 
@@ -260,7 +300,7 @@ class Program:
             and the copies of what is returned are not in it.
 
         Raises:
-            OperationError: the program is native.
+            OperationError: the program is native, or written out as by hand.
 
         Example:
             >>> import autograd_seq as ag
@@ -271,7 +311,7 @@ class Program:
         """
         if self.backend != "numpy":
             raise OperationError(
-                "O307", "a native program cannot be taken apart into equations", got="a program compiled by numba",
+                "O307", "only a program of NumPy calls can be timed equation by equation", got=f'backend="{self.backend}"',
                 fix='compile it with backend="numpy", and profile that',
             )  # fmt: skip
         self(**given)  # what is wrong with the feeds is said here

@@ -33,9 +33,15 @@ class Report:
         """Predict the floating-point operations and bytes of a call; see :meth:`Program.cost`."""
         return self.reported.cost(**lengths)
 
-    def save_source(self, path: str | os.PathLike[str]) -> Path:
+    @property
+    def textbook(self) -> str:
+        """The program as it is written by hand; see :attr:`Program.textbook`."""
+        textbook: str = self.reported.textbook
+        return textbook
+
+    def save_source(self, path: str | os.PathLike[str], *, textbook: bool | None = None) -> Path:
         """Write the program as a file that runs with NumPy alone; see :meth:`Program.save_source`."""
-        written: Path = self.reported.save_source(path)
+        written: Path = self.reported.save_source(path, textbook=textbook)
         return written
 
     def profile(self, /, **given: Any) -> Any:

@@ -14,6 +14,7 @@ from autograd_seq.emit import calls, native_ops, numba, sources
 from autograd_seq.emit.blas import on_one_thread
 from autograd_seq.emit.native import ALL_NATIVE, NativeWriter
 from autograd_seq.emit.numpy import Emitted, Writer
+from autograd_seq.emit.plain.printer import print_plain
 from autograd_seq.emit.threads import crowded, repeated
 from autograd_seq.errors import OperationError, did_you_mean
 from autograd_seq.graph.graph import Graph
@@ -22,7 +23,7 @@ from autograd_seq.node import Node
 from autograd_seq.plan.passes import PASSES, Plan, plan
 from autograd_seq.plan.schedule import Loop, schedule
 
-BACKENDS = ("numpy", "numba", "auto")
+BACKENDS = ("numpy", "numba", "plain", "auto")
 """What ``backend=`` may be."""
 
 VARIABLE = "AUTOGRAD_SEQ_BACKEND"
@@ -91,6 +92,8 @@ def written(graph: Graph, layouts: Layouts, passes: Iterable[str] | None, backen
     """
     if backend == "numpy":
         return _calls(graph, layouts, passes, into, alone)
+    if backend == "plain":
+        return _plain(graph, layouts)
     if backend == "auto":
         return _found(graph, layouts, passes, into, alone)
     if not numba.available():
@@ -133,6 +136,32 @@ def _calls(graph: Graph, layouts: Layouts, passes: Iterable[str] | None, into: b
     return Made("numpy", planned, writer.emit(layouts, into))
 
 
+def _plain(graph: Graph, layouts: Layouts) -> Made:
+    """Return the program by hand, and the plan without any pass, by which its schedule and cost are told."""
+    planned = plan(graph.outputs, graph.axes, calls.writes, calls.in_place, ())
+    return Made("plain", planned, print_plain(graph, layouts), ("written out as by hand, a step at a time",))
+
+
+def _by_hand(emitted: Emitted, graph: Graph) -> Any:
+    """Return what makes a ``run`` of a plain program, which computes in double precision whatever the width of the feeds is."""
+    name = f"<autograd_seq program {hashlib.sha256(emitted.source.encode()).hexdigest()[:16]}>"
+    step = sources.executed(emitted.source, name, {**emitted.foreign, **emitted.constants}, "step")
+
+    def make(*sizes: Any) -> Any:
+        known, width = dict(zip(graph.axes, sizes, strict=False)), sizes[-1]
+        asked = [known[a] for a in emitted.asked]
+        kinds = {float: width, int: np.int64, bool: np.bool_}
+
+        def run(*arrays: Any) -> Any:
+            out = step(*[a.astype(np.float64) if a.dtype.kind == "f" else a for a in arrays], *asked)
+            several = out if len(graph.outputs) != 1 else (out,)
+            return tuple([np.array(o, kinds[n.dtype]) for o, n in zip(several, graph.outputs, strict=True)])
+
+        return run
+
+    return make
+
+
 def suited(passes: Iterable[str] | None, backend: str) -> list[str]:
     """Return those of some passes, all by default, that make a program faster in a backend, and that it can run."""
     return [p for p in (PASSES if passes is None else passes) if backend == "numpy" or p not in _FOR_CALLS]
@@ -157,6 +186,8 @@ def maker(made: Made, graph: Graph, layouts: Layouts, passes: Iterable[str] | No
     Programs are executed, and native ones compiled once for each width, when they first run; that for a batch may never do.
     Native ones stand back where there is no such width.
     """
+    if made.backend == "plain":
+        return _by_hand(made.emitted, graph)
     programs: dict[str, Any] = {}
     emitted, native = made.emitted, made.backend != "numpy"
     some = repeated(made.plan, loops=not native)

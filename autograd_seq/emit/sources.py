@@ -13,19 +13,20 @@ _LIVING: Counter[str] = Counter()
 _LOCK = RLock()  # a program may be collected while another one is counted
 
 
-def executed(source: str, name: str, names: dict[str, Any]) -> Any:
-    """Run a source, and return its ``program``, which is to be kept for as long as something runs that it has made.
+def executed(source: str, name: str, names: dict[str, Any], main: str = "program") -> Any:
+    """Run a source, and return its main function, which is to be kept for as long as something runs that it has made.
 
     Args:
         source: the program, as text.
         name: what tracebacks call it, the same for the same text.
         names: what it finds beside what it defines.
+        main: what the function is called.
     """
     with _LOCK:
         _LIVING[name] += 1
         linecache.cache[name] = (len(source), None, source.splitlines(True), name)
     exec(builtins.compile(source, name, "exec"), names)
-    program = names["program"]
+    program = names[main]
 
     def made(*sizes: Any) -> Any:
         return program(*sizes)

@@ -25,6 +25,36 @@ def standalone(emitted: Emitted, graph: Graph, width: np.dtype | None) -> str:
     Raises:
         OperationError: the program calls functions whose source it does not hold.
     """
+    _check_alone(emitted)
+    source = emitted.source
+    if emitted.constants:
+        before, head, program = source.rpartition(PROGRAM)
+        program = program.replace(", constants):\n", ", constants=_CONSTANTS):\n", 1)
+        table = "\n".join(f'    "{name}": {_literal(value)},' for name, value in emitted.constants.items())
+        source = f"{before}\n_CONSTANTS = {{\n{table}\n}}\n\n{head}{program}"
+    return f"{docstring(_usage(emitted, graph, width))}\n\n{source}"
+
+
+def by_hand(emitted: Emitted, graph: Graph) -> str:
+    """Return the text of a file that holds a plain program, with its constants behind it.
+
+    Args:
+        emitted: the program.
+        graph: the graph as the user wrote it.
+
+    Raises:
+        OperationError: the program calls functions whose source it does not hold.
+    """
+    _check_alone(emitted)
+    arguments = [*emitted.feeds.values(), *(f"{emitted.sizes[a]}=…" for a in emitted.asked)]
+    usage = ["A program written by autograd_seq, as it is written by hand; it needs NumPy alone.", "",
+             f"    outputs = step({', '.join(arguments)})", "", *_arguments(emitted, graph, "float64")]  # fmt: skip
+    constants = [f"{name} = {_literal(value)}" for name, value in emitted.constants.items()]
+    return "\n".join([docstring("\n".join([*usage, ""])), "", emitted.source, *constants, *([""] if constants else [])])
+
+
+def _check_alone(emitted: Emitted) -> None:
+    """Refuse a program that calls what it does not hold."""
     if emitted.foreign:
         names = ", ".join(emitted.foreign)
         raise OperationError(
@@ -32,13 +62,6 @@ def standalone(emitted: Emitted, graph: Graph, width: np.dtype | None) -> str:
             got=", ".join(f"{k}: {v!r}"[:80] for k, v in emitted.foreign.items()),
             fix="write forward= as a plain function that reads its arguments, numpy as np, math and hashlib only",
         )  # fmt: skip
-    source = emitted.source
-    if emitted.constants:
-        table = "\n".join(f'    "{name}": {_literal(value)},' for name, value in emitted.constants.items())
-        before, head, program = source.rpartition(PROGRAM)
-        program = program.replace(", constants):\n", ", constants=_CONSTANTS):\n", 1)
-        source = f"{before}\n_CONSTANTS = {{\n{table}\n}}\n\n{head}{program}"
-    return f"{docstring(_usage(emitted, graph, width))}\n\n{source}"
 
 
 def _literal(value: np.ndarray) -> str:
@@ -47,9 +70,6 @@ def _literal(value: np.ndarray) -> str:
 
 
 def _usage(emitted: Emitted, graph: Graph, width: np.dtype | None) -> str:
-    def shaped(axes: tuple[object, ...], shape: tuple[int, ...]) -> str:
-        return f"({', '.join(map(str, [*axes, *shape]))}{',' if len(axes) + len(shape) == 1 else ''})"
-
     real = "float64" if width is None else width.name
     sizes = [*(f"{name}=…" for name in emitted.sizes.values()), f"real=np.{real}"]
     lines = ["A program written by autograd_seq; it needs NumPy alone.", "", "    import numpy as np", "",
@@ -57,19 +77,29 @@ def _usage(emitted: Emitted, graph: Graph, width: np.dtype | None) -> str:
              f"    outputs = run({', '.join(emitted.feeds.values())})", ""]  # fmt: skip
     if emitted.sizes:
         lines += ["Sizes:", *(f"    {name}: the length of axis {axis}" for axis, name in emitted.sizes.items()), ""]
-    kinds = {float: "real", int: "np.int64", bool: "np.bool_"}
-    lines += ["Arguments, arrays in this order:"]
+    lines += _arguments(emitted, graph)
+    lines += ["", "run keeps its workspace: call it from one thread at a time; program(…) makes another one.", ""]
+    return "\n".join(lines)
+
+
+def _arguments(emitted: Emitted, graph: Graph, real: str = "real") -> list[str]:
+    """Return the lines that say what a program is given and what it returns."""
+
+    def shaped(axes: tuple[object, ...], shape: tuple[int, ...]) -> str:
+        return f"({', '.join(map(str, [*axes, *shape]))}{',' if len(axes) + len(shape) == 1 else ''})"
+
+    kinds = {float: real, int: "np.int64", bool: "np.bool_"}
+    lines = ["Arguments, arrays in this order:"]
     for name, argument in emitted.feeds.items():
         node = graph.inputs[name]
         axes = tuple(emitted.sizes[a] for a in graph.layout(node))
         known = "" if argument == name else f", which is {graph.label(node)}"
         lines.append(f"    {argument}: {shaped(axes, node.shape)} {kinds[node.dtype]}{known}")
-    lines += ["", "Outputs, a tuple of arrays in this order:"]
+    lines += ["", "Outputs, in this order:" if real != "real" else "Outputs, a tuple of arrays in this order:"]
     for node, own in zip(graph.outputs, emitted.outputs, strict=True):
         axes = tuple(emitted.sizes[a] for a in own)
         lines.append(f"    {graph.label(node)}: {shaped(axes, node.shape)} {kinds[node.dtype]}")
-    lines += ["", "run keeps its workspace: call it from one thread at a time; program(…) makes another one.", ""]
-    return "\n".join(lines)
+    return lines
 
 
 def write(path: str | os.PathLike[str], text: str) -> Path:

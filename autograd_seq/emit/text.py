@@ -64,6 +64,7 @@ class Emitted:
         buffers: the shape and the width of each array that a workspace holds, as they are written in the source; of lists of
             rows, how many there are, and the bytes of each.
         made: the same of each array that a call makes by name, and of each copy that it returns.
+        asked: of a plain program, the axes whose lengths it takes behind the feeds, which do not tell them.
     """
 
     source: str
@@ -74,6 +75,7 @@ class Emitted:
     outputs: tuple[tuple[Axis, ...], ...]
     buffers: tuple[tuple[str, str], ...] = ()
     made: tuple[tuple[str, str], ...] = ()
+    asked: tuple[Axis, ...] = ()
 
 
 def assembled(w: Writer, returned: Sequence[str]) -> str:

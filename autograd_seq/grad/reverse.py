@@ -200,8 +200,8 @@ class _Adjoint:
             closing = [fit_cotangent(p, node) for p in (*self.parts.get(node, []), *back)]
             adjoint[node.axes] = _add_up(closing) if closing else constant(0.0)
         before = set(self.order)
-        for node, g in wanted.items():
-            if node.name and g not in before:
+        for node, g in sorted(wanted.items(), key=lambda item: not item[0].name):  # those of what has a name come first
+            if g not in before:
                 _mark_adjoint(g, node)
         return wanted
 

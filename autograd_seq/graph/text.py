@@ -29,7 +29,7 @@ def name_nodes(nodes: Sequence[Node]) -> dict[Node, str]:
             continue
         label = operation(node)
         origin = node.adjoint_of
-        if origin is not None and (origin.name or origin in found):
+        if origin is not None and _first(origin).name and (origin.name or origin in found):
             scope, slash, own = (origin.name or found[origin]).rpartition("/")
             found[node] = _make_unique(f"{scope}{slash}d{own}", taken)
             continue
@@ -51,6 +51,13 @@ def name_nodes(nodes: Sequence[Node]) -> dict[Node, str]:
                 waiting.append(node)
         shifts = waiting
     return found
+
+
+def _first(node: Node) -> Node:
+    """Return what a cotangent, or the cotangent of one, belongs to."""
+    while node.adjoint_of is not None:
+        node = node.adjoint_of
+    return node
 
 
 _INTERNAL = {"rank", "index_rank", "among", "of", "here", "row", "made", "derived"}  # attributes that equations need not show

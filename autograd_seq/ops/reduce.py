@@ -86,20 +86,20 @@ def _nonzero(total: Any) -> Any:
     return total if total.all() else np.where(total == 0, 1, total)
 
 
-def _logsumexp_forward(x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
+def _logsumexp_forward(x: Any, axis: tuple[int, ...] = (-1,), keepdims: bool = False) -> Any:
     top = _finite_max(x, axis)
     with np.errstate(divide="ignore"):  # the log of an empty sum is −∞, as it should be
         out = np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top
     return out if keepdims else np.squeeze(out, axis=axis)
 
 
-def _softmax_forward(x: Any, axis: tuple[int, ...]) -> Any:
+def _softmax_forward(x: Any, axis: tuple[int, ...] = (-1,)) -> Any:
     e = np.exp(x - _finite_max(x, axis))
     total = np.sum(e, axis=axis, keepdims=True)
     return e / _nonzero(total)
 
 
-def _log_softmax_forward(x: Any, axis: tuple[int, ...]) -> Any:
+def _log_softmax_forward(x: Any, axis: tuple[int, ...] = (-1,)) -> Any:
     low = x - _finite_max(x, axis)
     total = np.sum(np.exp(low), axis=axis, keepdims=True)
     return low - np.log(_nonzero(total))

@@ -80,6 +80,19 @@ def test_numpy(name: str):
         alike(of, got, want, 2e-4, f"batch {batch}, float32")
 
 
+@pytest.mark.parametrize("name", [*MODELS])
+def test_written_by_hand(name: str):
+    """As loops over single steps, without a batch; at night with one as well."""
+    of = case(name, None)
+    alike(of, ag.compile(of.gradients(), backend="plain")(**of.feeds), unrolled(name, None), 1e-10, "plain")
+
+
+@pytest.mark.parametrize("name", [late(name, unless=by_day(name, "plain", 4)) for name in MODELS if name not in DEEP])
+def test_written_by_hand_with_a_batch(name: str):
+    of = case(name, 3)
+    alike(of, ag.compile(of.gradients(), backend="plain")(**of.feeds), unrolled(name, 3), 1e-10, "plain, a batch")
+
+
 @models("native")
 def test_native_in_python(name: str, in_python):
     for sizes in ((None,), (3, 1)):

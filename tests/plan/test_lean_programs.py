@@ -21,7 +21,7 @@ COUNT = int(os.environ.get("AUTOGRAD_SEQ_RANDOM_PROGRAMS", "80"))  # 20000 for a
 
 @pytest.mark.parametrize("seed", range(COUNT))
 def test_the_unrolled_graph_and_programs_mean_what_is_written(seed):
-    assert not faults(seed, ["unrolled", "program", "no passes", "values"])
+    assert not faults(seed, ["unrolled", "program", "no passes", "values", "plain"])
 
 
 @pytest.mark.parametrize("seed", range(3, COUNT, 10))

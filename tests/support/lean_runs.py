@@ -151,7 +151,8 @@ class Case:
 
 WAYS: dict[str, Callable[[Case], list[np.ndarray]]] = {
     "unrolled": Case.unrolled, "program": Case.program, "no passes": lambda case: case.program(()), "values": Case.values,
-    "native": Case.native, "compiled": lambda case: case.program(backend="numba"),
+    "plain": lambda case: case.program(backend="plain"), "native": Case.native,
+    "compiled": lambda case: case.program(backend="numba"),
 }  # fmt: skip
 
 

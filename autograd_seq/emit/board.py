@@ -1,0 +1,152 @@
+"""Equations as they stand on the board: what is computed for them, with the calculus done and nothing else.
+
+These are no passes that make a program faster. Constant factors that a derivative left, an exponential of a logarithm, and a
+product that a shift reads as a whole are written as one would by hand: ``y − onehot(l)``, ``Wᵀ dz[t + 1]``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from autograd_seq.axes import Axis
+from autograd_seq.graph.order import get_rows, step_order
+from autograd_seq.graph.rebuild import copy_name, rebuild, remake
+from autograd_seq.graph.unroll import REDUCTIONS
+from autograd_seq.node import Node, apply, constant
+from autograd_seq.op import OPS
+from autograd_seq.ops.elementwise import cast
+from autograd_seq.ops.shape import broadcast_to
+from autograd_seq.ops.state import STATE
+from autograd_seq.ops.time import ALONG, AT, SHIFT, SPREAD
+from autograd_seq.plan.legal import COPY, legal
+from autograd_seq.plan.passes import own
+from autograd_seq.plan.simplify import number, tidied
+from autograd_seq.plan.views import LEAVES
+
+_EXP, _MUL, _NEG, _SOFTMAX, _LOG_SOFTMAX = (OPS[n] for n in ("exp", "mul", "neg", "softmax", "log_softmax"))
+_STRAIGHT_THROUGH = OPS["straight_through"]
+_AS_IT_IS = (STATE, SPREAD, OPS["rewritten"], OPS["stop_gradient"])
+SEEN_THROUGH = (*_AS_IT_IS, SHIFT, AT, ALONG)
+"""Operations that compute nothing: they say where, or how, something else is read."""
+_PRODUCTS = tuple(OPS[n] for n in ("contract", "mul"))
+_SUMS = tuple(OPS[n] for n in ("add", "sub", "sum_over"))
+_RENAMED = tuple(OPS[n] for n in ("neg", "reshape", "transpose", "slice", "broadcast_to"))
+
+
+def prepared(outputs: Sequence[Node]) -> list[Node]:
+    """Return the graph of what a program by hand computes; each shift reads something that has rows of its own."""
+    out, count = rebuild(outputs, own), -1
+    while count != (count := len(step_order(out))):
+        out = tidied(rebuild(out, _as_written))
+    _rewind(out)
+    out = legal(tidied(out))
+    for n in step_order(out):
+        if n.op.name in REDUCTIONS and n.op.name != "sum_over" and n.attrs["axes"]:
+            n.inputs = tuple([x if is_whole(x) else _copy(x, x.axes) for x in n.inputs])
+    return [o if _is_array(o, like.axes) else _returned(o, like) for o, like in zip(out, outputs, strict=True)]
+
+
+def is_whole(x: Node) -> bool:
+    """Tell whether a value is another one's at the same steps, or its own."""
+    while x.op in _AS_IT_IS:
+        x = x.inputs[0]
+    return x.op not in SEEN_THROUGH
+
+
+def _is_array(node: Node, axes: Sequence[Axis]) -> bool:
+    """Tell whether the values of an output are somewhere as an array over some axes, which may be returned."""
+    if not axes and (node._value is not None or node.op in LEAVES):
+        return True
+    x = node
+    while x.op in _AS_IT_IS:
+        x = x.inputs[0]
+    return x.op not in SEEN_THROUGH and x.op not in LEAVES and x._value is None and set(x.axes) == set(axes)
+
+
+def _returned(x: Node, like: Node) -> Node:
+    """Return an output that is an array, called as what the user asked for."""
+    made = _copy(x, like.axes)
+    made.adjoint_of = like.adjoint_of
+    return made
+
+
+def _copy(x: Node, axes: Sequence[Axis]) -> Node:
+    return apply(COPY, x, axes=tuple(axes))
+
+
+def _as_written(node: Node, inputs: tuple[Node, ...]) -> Node:
+    """exp of a logarithm of a softmax is the softmax; what has the gradient of something else has its own value."""
+    x = inputs[0] if inputs else node
+    if node.op is _STRAIGHT_THROUGH:
+        return copy_name(node, broadcast_to(cast(x, float), node.shape))
+    if node.op is _EXP and x.op is _LOG_SOFTMAX:
+        return copy_name(node, apply(_SOFTMAX, *x.inputs, **x.attrs))
+    if node.op is _MUL and (a := number(inputs[0])) is not None and inputs[1].op is _MUL:
+        for b, rest in (inputs[1].inputs, inputs[1].inputs[::-1]):
+            if (c := number(b)) is not None and rest.shape == node.shape:
+                return copy_name(node, apply(_MUL, constant(a * c), rest))
+    return remake(node, inputs)
+
+
+# -- shifts of sums of products -----------------------------------------------------------------------------------------
+
+
+class _Stays(Exception):
+    """What a shift reads cannot be written as shifts of something else."""
+
+
+def _rewind(outputs: Sequence[Node]) -> None:
+    """Let shifts that read zeros outside read factors and terms, not the sums of products of them that nothing else reads."""
+    order, returned = step_order(outputs), set(outputs)
+    readers: dict[Node, int] = dict.fromkeys(outputs, 2)
+    for n in order:
+        for x in n.inputs:
+            readers[x] = readers.get(x, 0) + 1
+    stands: dict[Node, Node] = {}
+    for n in order:
+        if n.op is SHIFT and n.attrs["outside"] == "zero" and n not in returned and _opens(n.inputs[0], readers):
+            try:
+                made, is_zero = _shifted(n.inputs[0], n.attrs["axis"], n.attrs["by"], readers)
+            except _Stays:
+                continue
+            if is_zero and set(made.axes) == set(n.axes):
+                stands[n] = made
+    for n in [*order, *(m for made in stands.values() for m in step_order([made]))]:
+        if any(x in stands for x in n.inputs):
+            n.inputs = tuple([stands.get(x, x) for x in n.inputs])
+
+
+def _opens(x: Node, readers: dict[Node, int]) -> bool:
+    if x.op not in (*_PRODUCTS, *_SUMS, *_RENAMED) or x.name or x.attrs.get("axes"):
+        return False
+    return readers[x] == 1 or is_short(x)
+
+
+def is_short(x: Node) -> bool:
+    """Tell whether a value is written again where it is read again: ``1 − z``, ``r · h``."""
+    if x.op not in (*_SUMS[:2], _MUL, _NEG) or x.name:
+        return False
+    return all(y._value is not None or y.name or y.op in LEAVES or y.op in SEEN_THROUGH for y in x.inputs)
+
+
+def _shifted(x: Node, axis: Axis, by: int, readers: dict[Node, int]) -> tuple[Node, bool]:
+    """Return ``x`` at another step, and whether it is zero outside of the sequence.
+
+    Raises:
+        _Stays: something would have to be copied for it.
+    """
+    if axis not in x.axes:
+        return x, False
+    if _opens(x, readers):
+        parts = [_shifted(y, axis, by, readers) for y in x.inputs]
+        zeros = [is_zero for _, is_zero in parts]
+        return apply(x.op, *[p for p, _ in parts], **x.attrs), any(zeros) if x.op in _PRODUCTS else all(zeros)
+    if x.op is SHIFT and x.attrs["axis"] is axis and x.attrs["by"] == -by:
+        return x.inputs[0], False
+    side = "init" if by > 0 else "final"
+    if x.op in LEAVES or (x.op in SEEN_THROUGH and x.op is not STATE) or get_rows(x, axis, side)[0] is not None:
+        raise _Stays
+    return SHIFT(x, axis=axis, by=by, outside="zero"), True
+
+
+__all__ = ["SEEN_THROUGH", "is_short", "is_whole", "prepared"]

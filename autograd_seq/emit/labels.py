@@ -1,0 +1,89 @@
+"""What values are called: by the user's names, and by those of calculus for what derivatives need."""
+
+from __future__ import annotations
+
+from autograd_seq.emit.lower import is_leaf
+from autograd_seq.emit.names import Names
+from autograd_seq.graph.graph import Graph
+from autograd_seq.names import identifier, shown
+from autograd_seq.node import Node
+from autograd_seq.ops.state import STATE
+from autograd_seq.ops.time import SHIFT
+from autograd_seq.plan.legal import COPY
+
+_AROUND = ("rewritten", "stop_gradient", "spread", "copy")
+
+
+class Labels:
+    """Names for the values of a graph that was made from a user's.
+
+    ``ds`` is the cotangent of ``s``; ``z_s`` is the argument of the function whose value is ``s``, and ``dz_s`` its cotangent.
+
+    Args:
+        user: the graph as the user wrote it.
+        graph: what was made from it.
+        before: those of its nodes that are computed without gradients: none is a cotangent, though a rule may return it.
+    """
+
+    def __init__(self, user: Graph, graph: Graph, before: set[Node]) -> None:
+        self.user, self.graph, self.before = user, graph, before
+        self.argument = _arguments(user)
+        self.own: dict[Node, str] = {}
+        for n in graph.nodes:
+            if n.op is STATE and n.name:
+                self.own[n.inputs[0]] = n.name
+            elif n.op.name in _AROUND and n.name:
+                self.own.setdefault(n.inputs[0], n.name)
+        self.arguments = _arguments(graph)
+        self.states = {n.inputs[0]: n for n in graph.nodes if n.op is STATE}
+
+    def named(self, node: Node, names: Names) -> tuple[str, str]:
+        """Return an identifier for a value that nothing else has, and what equations call it."""
+        label = self.label(node)
+        name = names.new(label)
+        return name, shown(label) if name == identifier(label) else name
+
+    def label(self, node: Node) -> str:
+        """Return what a value is called."""
+        if name := node.name or self.own.get(node):
+            return name
+        stands = self.states.get(node, node)
+        origin = stands.adjoint_of if node.adjoint_of is None else node.adjoint_of
+        if origin is not None and node not in self.before:
+            return self._cotangent(origin)
+        if node.op is COPY and (name := node.inputs[0].name):
+            return f"{name}_copy" if is_leaf(node.inputs[0]) else name
+        return self.arguments.get(node) or self.graph.name(stands)
+
+    def _cotangent(self, origin: Node) -> str:
+        scope, slash, own = self._origin(origin).rpartition("/")
+        return f"{scope}{slash}d{own}"
+
+    def _origin(self, node: Node) -> str:
+        if node.name:
+            return node.name
+        if node.adjoint_of is not None:
+            return self._cotangent(node.adjoint_of)
+        if node.op is SHIFT:
+            return f"{self._origin(node.inputs[0])}_{'before' if node.attrs['by'] > 0 else 'after'}"
+        if node in self.argument:
+            return self.argument[node]
+        return self.user._names.get(node, node.op.name)
+
+
+def _arguments(graph: Graph) -> dict[Node, str]:
+    """Return names for what functions of one value are of, where the value of the function has a name."""
+    called: dict[Node, str] = {}
+    for n in graph.nodes:
+        if n.name and n.op is not SHIFT:
+            called[n] = n.name
+            if (n.op is STATE or n.op.name in _AROUND) and not n.inputs[0].name:
+                called.setdefault(n.inputs[0], n.name)
+    found: dict[Node, set[str]] = {}
+    for n, name in called.items():
+        if len(n.inputs) == 1 and n.op is not STATE and n.op.name not in _AROUND and not n.inputs[0].name:
+            found.setdefault(n.inputs[0], set()).add(name)
+    return {n: f"z_{min(names)}" for n, names in found.items() if len(names) == 1 and n.inputs and n not in called}
+
+
+__all__ = ["Labels"]

@@ -1,0 +1,271 @@
+"""From equations to statements: which values are kept as arrays, what computes each, and at which places it reads others.
+
+A value is kept if it has a name or several readers, if a shift reads it, or if it is a reduction; everything else stands within
+the expression that reads it. Where loops run is :mod:`autograd_seq.emit.nests`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from autograd_seq.axes import Axis
+from autograd_seq.emit.board import SEEN_THROUGH, is_short
+from autograd_seq.emit.lowered import (
+    ALL,
+    END,
+    START,
+    STEP,
+    Accumulate,
+    Apply,
+    Array,
+    Assign,
+    Expression,
+    Form,
+    IfLonger,
+    Length,
+    Number,
+    Place,
+    Read,
+    StepNumber,
+    within,
+)
+from autograd_seq.graph.graph import Graph
+from autograd_seq.graph.order import get_rows, get_shift_rows
+from autograd_seq.graph.unroll import REDUCTIONS
+from autograd_seq.node import Node
+from autograd_seq.op import OPS
+from autograd_seq.ops.elementwise import rewritten
+from autograd_seq.ops.leaf import INPUT, PARAM
+from autograd_seq.ops.random import DRAW
+from autograd_seq.ops.reduce import sum_over
+from autograd_seq.ops.state import STATE
+from autograd_seq.ops.time import ALONG, AT, INDEX, SHIFT, SIZE
+from autograd_seq.plan.legal import COPY
+from autograd_seq.plan.views import LEAVES, is_view
+
+_INFIX = tuple(OPS[name] for name in ("add", "sub", "mul", "div", "contract", "sum_over"))
+_LARGEST = 9
+"""Operations of one expression at most: longer ones are hard to read."""
+
+Env = Mapping[Axis, Place]
+
+
+@dataclass(eq=False)
+class Unit:
+    """What is done in one place: a statement for each point of some axes.
+
+    Attributes:
+        axes: those of the loops around it.
+        statement: what is done at a point.
+        derived: whether it belongs to what comes behind the equations that the user wrote.
+    """
+
+    axes: tuple[Axis, ...]
+    statement: Assign | Accumulate
+    derived: bool = False
+    reads: list[Read] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.reads = [e for e in within(self.statement.value) if isinstance(e, Read)]
+
+    @property
+    def writes(self) -> Array:
+        """The array that it writes into."""
+        return self.statement.target.array
+
+
+class Lowering:
+    """The statements of a graph, each on its own.
+
+    Args:
+        graph: as :func:`autograd_seq.emit.board.prepared` made it.
+        order: its axes, those of outer loops first.
+        named: gives the name of an array, from a node, and its label.
+        declared: inputs and parameters by name.
+    """
+
+    def __init__(self, graph: Graph, order: Sequence[Axis], named: Callable[[Node], tuple[str, str]],
+                 declared: Mapping[str, Node]) -> None:  # fmt: skip
+        self.graph, self.order, self._named = graph, order, named
+        self._state = {n.inputs[0]: n for n in graph.nodes if n.op is STATE}
+        self.computed = self._reached()
+        self.kept = self._chosen()
+        self.arrays: dict[Node, Array] = {}
+        self.feeds = {name: self._feed(node) for name, node in declared.items()}
+
+    # -- what is computed, and what is kept -------------------------------------------------------------------------------
+
+    def _reached(self) -> set[Node]:
+        """Return the nodes whose values are needed: what equations only show is not."""
+        found, stack = set[Node](), [*self.graph.outputs]
+        while stack:
+            n = stack.pop()
+            if n not in found:
+                found.add(n)
+                stack += needed(n)
+        return found
+
+    def _chosen(self) -> set[Node]:
+        count: dict[Node, int] = {}
+        kept: set[Node] = set()
+        nodes = [n for n in self.graph.nodes if n in self.computed]
+        for n in nodes:
+            if n.op is SHIFT:
+                kept.add(root(n))
+            for x in get_shift_rows(n) if n.op is SHIFT else () if n.op in SEEN_THROUGH else n.inputs:
+                count[root(x)] = count.get(root(x), 0) + 1
+            if n.name or n.op is STATE:
+                kept.add(root(n))
+            if n.op.name in REDUCTIONS and n.attrs["axes"]:
+                kept |= {n} if n.op is sum_over else {n, root(n.inputs[0])}
+        kept |= {root(o) for o in self.graph.outputs} | {n for n, k in count.items() if k > 1 and not is_short(n)}
+        kept |= {n for n in nodes if n.op.own}
+        kept = {n for n in kept if not is_leaf(n)}
+        self._shorten(nodes, kept)
+        return kept
+
+    def _shorten(self, nodes: Sequence[Node], kept: set[Node]) -> None:
+        """Keep more, so that no expression is long, and no product that is the same at all points is computed at each."""
+        size: dict[Node, int] = {}
+        for n in nodes:
+            if n.op in SEEN_THROUGH or is_leaf(n):
+                continue
+            over = axes_of(n)
+            for x in map(root, n.inputs):
+                if over and not x.axes and not (x.op.broadcasts or is_view(x) or is_leaf(x)):
+                    kept.add(x)
+            inside = sorted({x for x in map(root, n.inputs) if x not in kept and x in size}, key=lambda x: size[x])
+            own = 1 if len(n.inputs) < 2 or n.op in _INFIX else 2
+            while inside and own + sum(size[x] for x in inside) > _LARGEST:
+                kept.add(inside.pop())
+            size[n] = own + sum(size[x] for x in inside)
+
+    def _feed(self, node: Node) -> Array:
+        name, label = self._named(node)
+        return Array(name, node.axes, node.shape, node.dtype, label, node.axes, feed=True)
+
+    def array(self, node: Node) -> Array:
+        """Return the array of a value that is kept."""
+        if node not in self.arrays:
+            name, label = self._named(node)
+            axes = self.graph.layout(self._state.get(node, node))
+            self.arrays[node] = Array(name, axes, node.shape, node.dtype, label, axes)
+        return self.arrays[node]
+
+    # -- statements -------------------------------------------------------------------------------------------------------
+
+    def unit(self, node: Node, derived: bool) -> Unit:
+        """Return the statement that computes a value which is kept."""
+        over = axes_of(node)
+        env = {a: Place(STEP, a) for a in over}
+        array = self.array(node)
+        target = Read(node.shape, node.dtype, array, tuple(Place(STEP, a) for a in array.axes))
+        axes = tuple(a for a in self.order if a in over)
+        if node.op is sum_over and node.attrs["axes"]:
+            parts = tuple([self.at(x, env) for x in node.inputs])
+            value = parts[0] if len(parts) == 1 else Apply(node.shape, node.dtype, node, parts)
+            return Unit(axes, Accumulate(target, value, tuple(a for a in self.order if a in node.attrs["axes"])), derived)
+        return Unit(axes, Assign(target, self.operation(node, env)), derived)
+
+    def fills(self, shift: Node, derived: bool) -> list[Unit]:
+        """Return the statements that write the rows which a shift reads outside of the steps, if these are not zeros."""
+        axis, by = shift.attrs["axis"], shift.attrs["by"]
+        side = "init" if by > 0 else "final"
+        if shift.attrs["outside"] == "zero":
+            return []
+        bound, given = get_rows(shift.inputs[0], axis, side)
+        if bound is None:
+            return []
+        array, out = self.array(root(shift.inputs[0])), []
+        count = array.halo[axis][0 if by > 0 else 1]
+        for j in range(count):
+            row = given[0] if bound.rows is None else given[j - count] if by > 0 else given[j]
+            place = Place(START, axis, j - count) if by > 0 else Place(END, axis, j)
+            places = tuple(place if a is axis else Place(STEP, a) for a in array.axes)
+            target = Read(array.shape, array.dtype, array, places)
+            value = self.at(row, {a: Place(STEP, a) for a in array.axes if a is not axis})
+            axes = tuple(a for a in self.order if a in array.axes and a is not axis)
+            out.append(Unit(axes, Assign(target, value, outside=True), derived))
+        return out
+
+    def reserve(self) -> None:
+        """Note how many rows before and behind the steps are read."""
+        for n in self.graph.nodes:
+            if n.op is SHIFT and n in self.computed:
+                array, axis, by = self.array(root(n.inputs[0])), n.attrs["axis"], n.attrs["by"]
+                lo, hi = array.halo.get(axis, (0, 0))
+                array.halo[axis] = max(lo, by), max(hi, -by)
+
+    # -- expressions ------------------------------------------------------------------------------------------------------
+
+    def at(self, node: Node, env: Env) -> Expression:
+        """Return a value where ``env`` places its axes."""
+        if node._value is not None:
+            return Number(node.shape, node.dtype, node._value, node.name)
+        if node in self.kept:
+            array = self.array(node)
+            return Read(node.shape, node.dtype, array, tuple(env[a] for a in array.axes))
+        if node.op in (INPUT, PARAM):
+            array = self.feeds[self.graph.name(node)]
+            return Read(node.shape, node.dtype, array, tuple(env[a] for a in array.axes))
+        if node.op is INDEX:
+            return StepNumber((), int, env[node.attrs["axis"]])
+        if node.op is SIZE:
+            return Length((), int, node.attrs["axis"])
+        return self._seen(node, env) if node.op in SEEN_THROUGH or node.op is COPY else self.operation(node, env)
+
+    def _seen(self, node: Node, env: Env) -> Expression:
+        x, attrs = node.inputs[0], node.attrs
+        if node.op is SHIFT:
+            return self.at(x, {**env, attrs["axis"]: env[attrs["axis"]].later(-attrs["by"])})
+        if node.op is ALONG:
+            return self.at(x, {**env, attrs["axis"]: env[attrs["other"]]})
+        if node.op is AT:
+            index = attrs["index"]
+            value = self.at(x, {**env, attrs["axis"]: Place(START if index >= 0 else END, attrs["axis"], index)})
+            least = index if index >= 0 else -1 - index
+            return value if attrs["outside"] == "error" else IfLonger(node.shape, node.dtype, attrs["axis"], least, value)
+        value = self.at(x, env)
+        if node.op is rewritten:
+            return Form(node.shape, node.dtype, attrs["form"], value, tuple([self.at(y, env) for y in node.inputs[1:]]))
+        return value
+
+    def operation(self, node: Node, env: Env) -> Expression:
+        """Return the operation of a node on its operands, where ``env`` places its axes."""
+        if node.op is COPY:
+            return self.at(node.inputs[0], env)
+        if node.op.name in REDUCTIONS and node.attrs["axes"]:
+            env = {**env, **{a: Place(ALL, a) for a in node.attrs["axes"]}}
+        point = tuple(env[a] for a in node.attrs["over"]) if node.op is DRAW else ()
+        return Apply(node.shape, node.dtype, node, tuple([self.at(x, env) for x in node.inputs]), point)
+
+
+def needed(node: Node) -> tuple[Node, ...]:
+    """Return what the value of a node is computed from."""
+    if node._value is not None:
+        return ()
+    if node.op is STATE or node.op is rewritten:
+        return node.inputs[:1]
+    return (*node.inputs, *get_shift_rows(node)) if node.op is SHIFT else node.inputs
+
+
+def root(node: Node) -> Node:
+    """Return the node whose value another one shows, at whatever step."""
+    while node._value is None and (node.op in SEEN_THROUGH):
+        node = node.inputs[0]
+    return node
+
+
+def is_leaf(node: Node) -> bool:
+    """Tell whether the value of a node is there without being computed."""
+    return node._value is not None or node.op in LEAVES
+
+
+def axes_of(node: Node) -> tuple[Axis, ...]:
+    """Return the axes of the loops in which a node is computed."""
+    summed = node.attrs["axes"] if node.op is sum_over else ()
+    return (*node.axes, *(a for a in summed if a not in node.axes))
+
+
+__all__ = ["Lowering", "Unit", "axes_of", "is_leaf", "needed", "root"]

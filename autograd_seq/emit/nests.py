@@ -1,0 +1,205 @@
+"""Loops around statements: each statement in the first loop of its axis in which all that it reads is there already.
+
+A lecturer writes one loop forward, with everything that is computed at a step, and one backward. That is loop fusion: what a
+cycle does not force into a loop joins the one that is there, if no read of it is of a step that the loop has not come to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from autograd_seq.axes import Axis
+from autograd_seq.emit.lower import Unit
+from autograd_seq.emit.lowered import STEP, Accumulate, Allocate, Array, Loop, Place, Read, Statement, within
+
+
+@dataclass(eq=False)
+class Cycle:
+    """What must loop together over an axis, in a direction."""
+
+    axis: Axis
+    direction: int
+    entries: list[Entry]
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        """The axis of the loop."""
+        return (self.axis,)
+
+    @property
+    def units(self) -> list[Unit]:
+        """All statements in it."""
+        return [u for e in self.entries for u in ([e] if isinstance(e, Unit) else e.units)]
+
+    @property
+    def derived(self) -> bool:
+        """Whether it belongs to what comes behind the equations that the user wrote."""
+        return self.units[0].derived
+
+
+Entry = Unit | Cycle
+
+
+@dataclass(eq=False)
+class _Group:
+    """Entries within one loop, or none (``axis`` is ``None``)."""
+
+    axis: Axis | None
+    derived: bool
+    direction: int = 0
+    entries: list[Entry] = field(default_factory=list)
+    writes: set[Array] = field(default_factory=set)
+
+
+def nested(entries: Sequence[Entry], around: tuple[Axis, ...] = ()) -> list[Statement]:
+    """Return the statements of entries, each of which follows what it needs, within the loops that they need.
+
+    Args:
+        entries: in order.
+        around: the axes of the loops that are open.
+    """
+    groups: list[_Group] = []
+    for entry in [*(e for e in entries if not e.derived), *(e for e in entries if e.derived)]:
+        _place(entry, groups, around)
+    out: list[Statement] = []
+    for g in groups:
+        if g.axis is None:
+            out += [e.statement for e in g.entries if isinstance(e, Unit)]
+            continue
+        inside: list[Entry] = []
+        for e in g.entries:
+            inside += e.entries if isinstance(e, Cycle) and e.axis is g.axis else [e]
+        out.append(Loop(g.axis, g.direction or 1, nested(inside, (*around, g.axis))))
+    return out
+
+
+def _place(entry: Entry, groups: list[_Group], around: tuple[Axis, ...]) -> None:
+    """Put an entry into the first group in which it may stand, or a new one."""
+    open_axes = [a for a in entry.axes if a not in around]
+    units = [entry] if isinstance(entry, Unit) else entry.units
+    writes = {u.writes for u in units}
+    reads = [r for u in units for r in u.reads if not _earlier(r, around)]
+    first = next((k for k, g in enumerate(groups) if g.derived), len(groups)) if entry.derived else 0
+    choices: Sequence[Axis | None] = open_axes or [None]
+    for axis in choices:
+        start, direction = first, entry.direction if isinstance(entry, Cycle) else 0
+        for k, g in enumerate(groups):
+            for r in reads:
+                if r.array in g.writes:
+                    by = _distance(r, axis) if g.axis is axis else None
+                    turn = 0 if not by else 1 if by < 0 else -1
+                    fits = by is not None and (not turn or not g.direction or g.direction == turn)
+                    start = max(start, k if fits else k + 1)
+        for k in range(start, len(groups)):
+            g = groups[k]
+            if g.axis is not axis or g.derived != entry.derived:
+                continue
+            ways = {g.direction, direction, *(_turn(r, axis) for r in reads if r.array in g.writes)} - {0}
+            if len(ways) <= 1:
+                g.entries.append(entry)
+                g.writes |= writes
+                g.direction = ways.pop() if ways else 0
+                return
+    new = _Group(choices[0], entry.derived, entry.direction if isinstance(entry, Cycle) else 0, [entry], writes)
+    groups.insert(len(groups) if open_axes else start, new)
+
+
+def _turn(read: Read, axis: Axis | None) -> int:
+    by = _distance(read, axis)
+    return 0 if not by else 1 if by < 0 else -1
+
+
+def _earlier(read: Read, around: Sequence[Axis]) -> bool:
+    """Tell whether a read is of another step of a loop that is open: whatever it reads is there."""
+    return any(a in around and p != Place(STEP, a) for a, p in zip(read.array.axes, read.places, strict=True))
+
+
+def _distance(read: Read, axis: Axis | None) -> int | None:
+    """Return how many steps later an array is read, in a loop that writes it; ``None`` if its steps must all be there."""
+    if axis is None:
+        return 0
+    for a, place in zip(read.array.axes, read.places, strict=True):
+        if a is axis:
+            return place.by if place.base == STEP and place.axis is axis else None
+    return None
+
+
+# -- where arrays are made ------------------------------------------------------------------------------------------------
+
+
+def allocated(body: list[Statement], returned: Sequence[Array]) -> list[Statement]:
+    """Return statements with arrays made before they are written; what one step alone needs becomes a variable.
+
+    Args:
+        body: of a whole program.
+        returned: arrays that it returns.
+    """
+    whole = set(returned)
+    homes = _homes(body)
+    for array, home in homes.items():
+        if array not in whole and not array.feed and _lives_within(array, home, body):
+            array.axes = ()
+        else:
+            homes[array] = body if array.axes else home
+    return _with_arrays(body, homes)
+
+
+Path = tuple[tuple[list[Statement], tuple[Axis, ...]], ...]
+"""The bodies around a statement, outermost first, and the axes of the loops that are open in each."""
+
+
+def _statements(body: list[Statement], path: Path = (), axes: tuple[Axis, ...] = ()) -> Iterator[tuple[Statement, Path]]:
+    """Yield each statement that is no loop, with the bodies around it."""
+    here = (*path, (body, axes))
+    for s in body:
+        if isinstance(s, Loop):
+            yield from _statements(s.body, here, (*axes, s.axis))
+        else:
+            yield s, here
+
+
+def _homes(body: list[Statement]) -> dict[Array, list[Statement]]:
+    """Return for each array the body in which a value is there from when it is written on: of a sum, outside of its loops."""
+    homes: dict[Array, list[Statement]] = {}
+    for s, path in _statements(body):
+        assert not isinstance(s, (Loop, Allocate))
+        array, summed = s.target.array, s.over if isinstance(s, Accumulate) else ()
+        k = next((i for i, (_, axes) in enumerate(path) if any(a in summed for a in axes)), len(path)) - 1
+        homes.setdefault(array, path[k][0])
+    return homes
+
+
+def _lives_within(array: Array, home: list[Statement], body: list[Statement]) -> bool:
+    """Tell whether an array is read at the step at which it is written only, within one body."""
+    own = tuple(Place(STEP, a) for a in array.axes)
+    for s, path in _statements(body):
+        assert not isinstance(s, (Loop, Allocate))
+        around = next((axes for b, axes in path if b is home), None)
+        touched = [e.places for e in within(s.value) if isinstance(e, Read) and e.array is array]
+        if s.target.array is array:
+            touched.append(s.target.places)
+            if around is not None and set(around) != set(array.axes):
+                return False
+        if touched and (around is None or any(places != own for places in touched)):
+            return False
+    return True
+
+
+def _with_arrays(body: list[Statement], homes: dict[Array, list[Statement]], made: set[Array] | None = None) -> list[Statement]:
+    """Return a body in which arrays, and sums that begin with 0, are made before what first writes into them."""
+    made = set() if made is None else made
+    out: list[Statement] = []
+    for s in body:
+        first = [t for t, _ in _statements([s])]
+        for t in first:
+            assert not isinstance(t, (Loop, Allocate))
+            array = t.target.array
+            if array not in made and homes[array] is body and (array.axes or isinstance(t, Accumulate)):
+                made.add(array)
+                out.append(Allocate(array))
+        out.append(Loop(s.axis, s.direction, _with_arrays(s.body, homes, made)) if isinstance(s, Loop) else s)
+    return out
+
+
+__all__ = ["Cycle", "Entry", "allocated", "nested"]

@@ -1,0 +1,164 @@
+"""Statements as equations in the notation of a lecture: the comment above each line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from autograd_seq.emit.lowered import (
+    ALL,
+    END,
+    START,
+    Accumulate,
+    Apply,
+    Assign,
+    Expression,
+    Form,
+    IfLonger,
+    Length,
+    Number,
+    Place,
+    Read,
+    StepNumber,
+)
+from autograd_seq.graph.text import format_subscript, operation
+from autograd_seq.graph.unroll import REDUCTIONS
+from autograd_seq.misfit import INFIX
+
+ATOM, MATRIX, SIGN, PRODUCT, SUM, COMPARED = 6, 5, 4, 3, 2, 1
+_SIGNS = {"+": ("+", SUM), "-": ("−", SUM), "*": ("·", PRODUCT), "/": ("/", PRODUCT)}
+_SILENT = {"broadcast_to", "reshape", "copy", "cast", "straight_through"}
+_SUBSCRIPTS = dict(zip("aehijklmnoprstuvx0123456789", "ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ₀₁₂₃₄₅₆₇₈₉", strict=True))
+_LONGEST = 110
+
+Text = tuple[str, int]
+
+
+def equation(s: Assign | Accumulate) -> str:
+    """Return the equation of a statement on one line: ``dV = Σₜ dz[t] s[t]ᵀ``."""
+    right, firm = text(s.value)
+    if isinstance(s, Accumulate):
+        signs = "".join(f"Σ{_below(a.name)}" for a in s.over)
+        right = f"{signs} {_within((right, firm), SUM + 1)}"
+    line = f"{_read(s.target)} = {right}"
+    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"
+
+
+def _below(name: str) -> str:
+    low = [_SUBSCRIPTS.get(c) for c in name]
+    return "".join(c for c in low if c) if all(low) else f"_{name}"
+
+
+def text(e: Expression) -> Text:
+    """Return an expression, and how firmly it holds together."""
+    if isinstance(e, Read):
+        return _read(e), ATOM
+    if isinstance(e, Number):
+        value = np.asarray(e.value)
+        if e.name:
+            return e.name, ATOM
+        if value.size and (value == value.flat[0]).all():
+            value = value.flat[0]
+        if np.ndim(value):
+            return "(…)", ATOM
+        return f"{value:.6g}".replace("-", "−") if value.dtype.kind == "f" else str(value), ATOM if value >= 0 else SIGN
+    if isinstance(e, StepNumber):
+        shown = _place(e.place)
+        return shown, ATOM if len(shown.split()) == 1 else SUM
+    if isinstance(e, Length):
+        return f"size({e.axis})", ATOM
+    if isinstance(e, Form):
+        if e.form == "log" or not e.shown:
+            return _call(e.form, e.shown or (e.value,)), ATOM
+        return _call(e.form, e.shown), ATOM
+    if isinstance(e, IfLonger):
+        return text(e.value)
+    assert isinstance(e, Apply)
+    return _applied(e)
+
+
+def _applied(e: Apply) -> Text:
+    word = operation(e.node)
+    if e.node.op.name in _SILENT:
+        return text(e.args[0])
+    if e.node.op.name == "contract":
+        return _product(e)
+    if e.node.op.name == "sum_over":
+        return " + ".join(_within(text(x), SUM) for x in e.args), SUM if len(e.args) > 1 else text(e.args[0])[1]
+    if word in INFIX and len(e.args) == 2:
+        sign, firm = _SIGNS.get(INFIX[word], (INFIX[word], COMPARED))
+        if sign == "·" and e.args[0].shape and e.args[1].shape:
+            sign = "⊙"
+        if sign in ("·", "⊙") and text(e.args[0]) == text(e.args[1]):
+            return f"{_within(text(e.args[0]), ATOM)}²", ATOM
+        second = text(e.args[1])
+        if sign == "+" and second[1] == SIGN and second[0].startswith("−"):
+            sign, second = "−", (second[0][1:], ATOM)
+        right = _within(second, firm + (sign in ("−", "/")))
+        return f"{_within(text(e.args[0]), firm)} {sign} {right}", firm
+    if e.node.op.name in REDUCTIONS:
+        below = "".join(_below(a.name) for a in e.node.attrs["axes"])
+        return f"{e.node.op.symbol}{below} {_within(text(e.args[0]), PRODUCT)}", SUM
+    if word == "neg":
+        return f"−{_within(text(e.args[0]), SIGN)}", SIGN
+    if e.node.op.name == "power_number":
+        n = e.node.attrs["n"]
+        raised = {2: "²", 3: "³"}.get(n) or f"^{n}"
+        return f"{_within(text(e.args[0]), ATOM)}{raised}", ATOM
+    if e.node.op.name == "transpose" and len(e.shape) == 2:
+        return f"{_within(text(e.args[0]), ATOM)}ᵀ", ATOM
+    if e.node.op.name == "slice":
+        keys = ", ".join(format_subscript(e.node.attrs["key"], e.args[0].shape))
+        return f"{_within(text(e.args[0]), ATOM)}[{keys}]", ATOM
+    if e.node.op.name == "draw":
+        return f"draw of {e.node.attrs['name']}", ATOM
+    return _call("onehot" if word == "one_hot" else word, e.args), ATOM
+
+
+def _product(e: Apply) -> Text:
+    operands, out = e.node.attrs["spec"].split("->")
+    a, b = operands.split(",")
+    x, y = (_within(text(z), MATRIX) for z in e.args)
+    if len(a) == len(b) == 1 and out == b + a:
+        return f"{y} {_within(text(e.args[0]), ATOM)}ᵀ", MATRIX
+    if out == a + b and not set(a) & set(b):
+        if len(a) == len(b) == 1:
+            return f"{x} {_within(text(e.args[1]), ATOM)}ᵀ", MATRIX
+        if not (a and b):
+            return f"{x} · {y}", PRODUCT
+    if len(a) <= 2 and len(b) <= 2 and a and b:
+        if e.node.attrs["spec"] == "I,IJ->J":
+            return f"{_within(text(e.args[1]), ATOM)}ᵀ {x}", MATRIX
+        if a == b and not out:
+            return f"{x} · {y}", PRODUCT
+        if a[-1] == b[0] and out == a[:-1] + b[1:]:
+            return f"{x} {y}", MATRIX
+        if len(a) == 2 and a[0] == b[0] and out == a[1] + b[1:]:
+            return f"{_within(text(e.args[0]), ATOM)}ᵀ {y}", MATRIX
+        if len(b) == 2 and a[-1] == b[1] and out == a[:-1] + b[0]:
+            return f"{x} {_within(text(e.args[1]), ATOM)}ᵀ", MATRIX
+    return f"einsum({operands}->{out}; {text(e.args[0])[0]}, {text(e.args[1])[0]})", ATOM
+
+
+def _call(word: str, args: Sequence[Expression]) -> str:
+    return f"{word}({', '.join(text(x)[0] for x in args)})"
+
+
+def _within(t: Text, firm: int) -> str:
+    return f"({t[0]})" if t[1] < firm else t[0]
+
+
+def _read(e: Read) -> str:
+    keys = ", ".join(_place(p) for p in e.places)
+    return f"{e.array.label}[{keys}]" if keys else e.array.label
+
+
+def _place(p: Place) -> str:
+    if p.base == START:
+        return str(p.by).replace("-", "−")
+    origin = p.axis.name.upper() if p.base == END else p.axis.name
+    return origin if p.base == ALL or not p.by else f"{origin} {'−' if p.by < 0 else '+'} {abs(p.by)}"
+
+
+__all__ = ["equation"]

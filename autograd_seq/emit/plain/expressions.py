@@ -1,0 +1,174 @@
+"""Expressions of one point as NumPy source."""
+
+from __future__ import annotations
+
+import inspect
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from autograd_seq.axes import Axis
+from autograd_seq.emit.arrays import tuple_code
+from autograd_seq.emit.bundle import Bundle
+from autograd_seq.emit.lowered import (
+    ALL,
+    END,
+    STEP,
+    Apply,
+    Array,
+    Expression,
+    Form,
+    IfLonger,
+    Length,
+    Number,
+    Place,
+    Read,
+    StepNumber,
+)
+from autograd_seq.emit.names import Names
+from autograd_seq.emit.plain.code import ATOM, CHOICE, COMPARED, POWER, PRODUCT, SIGN, SUM, Code
+from autograd_seq.emit.plain.phrases import PHRASES
+from autograd_seq.emit.text import attribute, literal
+from autograd_seq.ops.random import DRAW
+
+_INFIX: dict[Any, tuple[str, int]] = {
+    operator.add: ("+", SUM), operator.sub: ("-", SUM), operator.mul: ("*", PRODUCT), operator.truediv: ("/", PRODUCT),
+    operator.eq: ("==", COMPARED), operator.ne: ("!=", COMPARED), operator.lt: ("<", COMPARED), operator.le: ("<=", COMPARED),
+}  # fmt: skip
+"""Python's operators, by the functions that stand for them."""
+_LONGEST = 64  # numbers that are written out
+
+
+class Expressions:
+    """Writes expressions.
+
+    Args:
+        names: gives every name once.
+        steps, lengths: what the current step and the length of each axis are called.
+    """
+
+    def __init__(self, names: Names, steps: Mapping[Axis, str], lengths: Mapping[Axis, str]) -> None:
+        self.names, self.steps, self.lengths = names, steps, lengths
+        self.bundle = Bundle(names.new)
+        self.constants: dict[str, np.ndarray] = {}
+        self.sums: set[Array] = set()  # that begin as numbers of Python's
+        self.labels: dict[tuple[str, int], None] = {}  # feeds that something is looked up by, and the number of places
+
+    def code(self, e: Expression) -> Code:
+        """Return an expression as source."""
+        if isinstance(e, Read):
+            return Code(self.read(e), python=e.array in self.sums)
+        if isinstance(e, Number):
+            return self._number(e)
+        if isinstance(e, StepNumber):
+            text = self.place(e.place, e.place.axis)
+            return Code(text, ATOM if text.isalnum() else SUM, python=True)
+        if isinstance(e, Length):
+            return Code(self.lengths[e.axis], python=True)
+        if isinstance(e, Form):
+            return self.code(e.value)
+        if isinstance(e, IfLonger):
+            other = f"np.zeros({tuple_code(e.shape)})" if e.shape else "False" if e.dtype is bool else "0"
+            value = self.code(e.value)
+            return Code(f"{value.within(COMPARED)} if {self.lengths[e.axis]} > {e.steps} else {other}", CHOICE, value.python)
+        assert isinstance(e, Apply)
+        return self._applied(e)
+
+    def read(self, e: Read, more: Sequence[str] = ()) -> str:
+        """Return a point of an array, or a part of that."""
+        places = [self.place(p, a, e.array.halo.get(a, (0, 0))) for p, a in zip(e.places, e.array.axes, strict=False)]
+        keys = [*places, *more]
+        while keys and keys[-1] == ":":
+            keys.pop()
+        return f"{e.array.name}[{', '.join(keys)}]" if keys else e.array.name
+
+    def place(self, p: Place, axis: Axis, halo: tuple[int, int] = (0, 0)) -> str:
+        """Return an index: ``t - 1``, ``0``, ``T - 1``."""
+        if p.base == ALL:
+            return ":" if halo == (0, 0) else f":{self.lengths[axis]}"
+        if p.base not in (STEP, END):
+            return str(p.by)
+        origin = self.steps[p.axis] if p.base == STEP else self.lengths[p.axis]
+        return f"{origin} {'-' if p.by < 0 else '+'} {abs(p.by)}" if p.by else origin
+
+    def _number(self, e: Number) -> Code:
+        value = np.asarray(e.value)
+        if not value.shape:
+            if value.dtype.kind == "f" and not np.isfinite(value):
+                text = "np.nan" if np.isnan(value) else "np.inf" if value > 0 else "-np.inf"
+                return Code(text, SIGN if value < 0 else ATOM, python=True)
+            text = literal(value)
+            return Code(text, SIGN if text.startswith("-") else ATOM, python=True)
+        same = value.size > 1 and bool((value == value.flat[0]).all())
+        if same or not value.size:
+            number = literal(value.flat[0]) if value.size else "0"
+            kind = "" if e.dtype is float and "." in number else f", {e.dtype.__name__}"
+            return Code(f"np.full({tuple_code(value.shape)}, {number}{kind})")
+        if value.size <= _LONGEST:
+            return Code(f"np.array({literal(value)})")
+        known = next((name for name, held in self.constants.items() if held is e.value), None)
+        if known is None:
+            known = self.names.new(e.name or "table")
+            self.constants[known] = e.value
+        return Code(known)
+
+    def _applied(self, e: Apply) -> Code:
+        op = e.node.op
+        args = [self.code(x) for x in e.args]
+        if (infix := _INFIX.get(op.forward)) and len(args) == 2:
+            sign, firm = infix
+            if args[0].python and args[1].python and ((firm == PRODUCT and sign == "/") or bool in {x.dtype for x in e.args}):
+                args[0] = Code(f"np.float64({args[0].text})") if sign == "/" else args[0].typed(e.args[0].dtype)
+            if sign == "*" and e.args[0].parts == e.args[1].parts and args[0].text == args[1].text:
+                return Code(f"{args[0].within(ATOM)} ** 2", POWER, args[0].python)
+            if sign == "+" and args[1].firm == SIGN and args[1].text.startswith("-"):
+                sign, args[1] = "-", Code(args[1].text[1:], ATOM, args[1].python)
+            right = firm + (sign != "+")
+            return Code(
+                f"{args[0].within(firm + (firm == COMPARED))} {sign} {args[1].within(right)}", firm, all(a.python for a in args)
+            )
+        if op.forward is operator.neg:
+            return Code(f"-{args[0].within(SIGN)}", SIGN, args[0].python)
+        if isinstance(op.forward, np.ufunc):
+            return Code(f"np.{op.forward.__name__}({', '.join(a.text for a in args)})")
+        args = [a.typed(x.dtype) if a.python and len(e.args) == 1 else a for a, x in zip(args, e.args, strict=True)]
+        if (phrase := PHRASES.get(op.name)) and (found := phrase(self, e, args)):
+            return found
+        if getattr(op.forward, "__module__", "") == "numpy":
+            return Code(f"np.{op.forward.__name__}({', '.join(a.text for a in args)})")
+        return self.called(
+            op.forward, op.name, [a.typed(x.dtype) for a, x in zip(args, e.args, strict=True)], self.attributes(e)
+        )
+
+    def attributes(self, e: Apply) -> dict[str, Any]:
+        """Return the attributes of an operation, of a draw those of one point."""
+        attrs = dict(e.node.attrs)
+        if e.node.op is DRAW:
+            attrs["over"] = ()
+            attrs["point"] = tuple(e.point)
+        return attrs
+
+    def called(self, function: Callable[..., Any], wanted: str, args: Sequence[Code], attrs: Mapping[str, Any]) -> Code:
+        """Return the call of a function, which the program holds."""
+        name = self.bundle.add(function, wanted)
+        known = _defaults(function)
+        named = [f"{k}={self._attribute(k, v)}" for k, v in attrs.items() if not (k in known and known[k] == v)]
+        return Code(f"{name}({', '.join([*(a.text for a in args), *named])})")
+
+    def _attribute(self, name: str, value: Any) -> str:
+        if isinstance(value, tuple) and any(isinstance(v, Place) for v in value):
+            return tuple_code([self.place(v, v.axis) for v in value])
+        return attribute(value, lambda held: self.bundle.hold(held, getattr(held, "__name__", name)))
+
+
+def _defaults(function: Any) -> dict[str, Any]:
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return {}
+    return {p.name: p.default for p in parameters if p.default is not p.empty}
+
+
+__all__ = ["Expressions"]

@@ -1,0 +1,159 @@
+"""How operations are written at one point where that is shorter than a call of their ``forward``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from autograd_seq.emit.arrays import tuple_code
+from autograd_seq.emit.lowered import ALL, Apply, Read
+from autograd_seq.emit.plain.code import ATOM, PRODUCT, SIGN, SUM, Code, Writes
+from autograd_seq.graph.text import format_subscript
+from autograd_seq.ops.gather import _checked
+from autograd_seq.ops.reduce import _finite_max, _logsumexp_forward
+
+Phrase = Callable[[Writes, Apply, Sequence[Code]], Code | None]
+
+
+def _dims(e: Apply) -> str:
+    """Return ``axis=`` and ``keepdims=`` of a reduction, where they are not NumPy's own."""
+    axis, rank = e.node.attrs["axis"], len(e.args[0].shape)
+    kept = ", keepdims=True" if e.node.attrs.get("keepdims") else ""
+    whole = len(axis) == rank and not kept
+    return "" if whole else f", axis={axis[0] if len(axis) == 1 else axis}{kept}"
+
+
+def _contract(w: Writes, e: Apply, args: Sequence[Code]) -> Code:
+    operands, out = e.node.attrs["spec"].split("->")
+    a, b = operands.split(",")
+    first, second = args[0].within(SIGN), args[1].within(SIGN)
+    if len(a) == len(b) == 1 and out == b + a:
+        return Code(f"np.outer({args[1].text}, {args[0].text})")
+    if out == a + b and not (set(a) & set(b)):
+        if a and b:
+            return Code(f"np.outer({args[0].text}, {args[1].text})" if len(a) == len(b) == 1 else
+                         f"np.multiply.outer({args[0].text}, {args[1].text})")  # fmt: skip
+        return Code(f"{first} * {second}", PRODUCT)
+    if len(a) == 1 and len(b) == 2 and out == b[1] and a == b[0]:
+        if e.node.attrs["spec"] == "I,IJ->J":  # the transposed matrix of a gradient
+            return Code(f"{args[1].within(ATOM)}.T @ {args[0].within(SIGN)}", PRODUCT)
+        return Code(f"{first} @ {second}", PRODUCT)
+    if len(a) <= 2 and len(b) <= 2:
+        if a and b and a[-1] == b[0] and out == a[:-1] + b[1:]:
+            return Code(f"{first} @ {second}", PRODUCT)
+        if len(a) == 2 and a[0] == b[0] and out == a[1] + b[1:]:
+            return Code(f"{args[0].within(ATOM)}.T @ {second}", PRODUCT)
+        if len(b) == 2 and a[-1:] == b[1] and out == a[:-1] + b[0]:
+            return Code(f"{first} @ {args[1].within(ATOM)}.T", PRODUCT)
+    return Code(f'np.einsum("{operands}->{out}", {args[0].text}, {args[1].text})')
+
+
+def _slice(w: Writes, e: Apply, args: Sequence[Code]) -> Code:
+    keys = format_subscript(e.node.attrs["key"], e.args[0].shape)
+    if isinstance(e.args[0], Read):
+        return Code(w.read(e.args[0], keys))
+    return Code(f"{args[0].within(ATOM)}[{', '.join(keys)}]")
+
+
+def _transpose(w: Writes, e: Apply, args: Sequence[Code]) -> Code:
+    axes = e.node.attrs["axes"]
+    order = [a + len(axes) for a in axes]
+    if order == sorted(order)[::-1]:
+        return Code(f"{args[0].within(ATOM)}.T")
+    return Code(f"np.transpose({args[0].text}, {tuple_code(order)})")
+
+
+def _looked_up(w: Writes, e: Apply, args: Sequence[Code], n: int) -> str:
+    """Return an index that is checked: within the expression, or once for all steps if it is fed."""
+    index = e.args[-1]
+    if isinstance(index, Read) and index.array.feed and all(p.by == 0 and p.base == "step" for p in index.places):
+        w.labels[index.array.name, n] = None
+        return args[-1].text
+    return w.called(_checked, "checked", [args[-1].typed(int), Code(str(n))], {}).text
+
+
+def _entry(w: Writes, e: Apply, args: Sequence[Code], index: str) -> Code:
+    if isinstance(e.args[0], Read):
+        return Code(w.read(e.args[0], [index]))
+    return Code(f"{args[0].within(ATOM)}[{index}]")
+
+
+def _take(w: Writes, e: Apply, args: Sequence[Code]) -> Code:
+    return _entry(w, e, args, _looked_up(w, e, args, e.args[0].shape[0]))
+
+
+def _pick(w: Writes, e: Apply, args: Sequence[Code]) -> Code | None:
+    return _entry(w, e, args, _looked_up(w, e, args, e.args[0].shape[0])) if len(e.args[0].shape) == 1 else None
+
+
+def _one_hot(w: Writes, e: Apply, args: Sequence[Code]) -> Code:
+    n = e.node.attrs["n"]
+    return Code(f"np.eye({n})[{_looked_up(w, e, args, n)}]")
+
+
+def _over(function: str) -> Phrase:
+    """Return how a reduction over axes is written: over the steps that its operand is read at."""
+
+    def phrase(w: Writes, e: Apply, args: Sequence[Code]) -> Code:
+        (x,) = e.args
+        at = _steps(x)
+        if not at:
+            return args[0]
+        if function == "level":
+            return Code(f"np.squeeze({w.called(_finite_max, 'finite_max', args, {'axis': at}).text}, {at})")
+        if function == "logsumexp":
+            return w.called(_logsumexp_forward, "logsumexp", args, {"axis": at, "keepdims": False})
+        return Code(f"np.max({args[0].text}, axis={at[0] if len(at) == 1 else at})")
+
+    return phrase
+
+
+def _steps(x: Any) -> tuple[int, ...]:
+    """Return the dimensions of an array that are read at all steps; the others but those of the value are gone."""
+    while not isinstance(x, Read):
+        if not x.parts:
+            return ()
+        x = x.parts[0]
+    return tuple(range(sum(p.base == ALL for p in x.places)))
+
+
+def _sum_over(w: Writes, e: Apply, args: Sequence[Code]) -> Code:
+    if len(args) == 1:
+        return args[0]
+    return Code(" + ".join(a.within(SUM) for a in args), SUM)
+
+
+def _cast(w: Writes, e: Apply, args: Sequence[Code]) -> Code:
+    return Code(f"{args[0].within(ATOM)}.astype({e.node.attrs['to'].__name__})")
+
+
+def _power_number(w: Writes, e: Apply, args: Sequence[Code]) -> Code:
+    n = e.node.attrs["n"]
+    if n == 0.5:
+        return Code(f"np.sqrt({args[0].text})")
+    return Code(f"{args[0].within(ATOM)} ** {n if n >= 0 else f'({n})'}", 6)
+
+
+def zero_safe_mul(g, d):
+    """Return g · d, and 0 where g is 0, even against infinities."""
+    return np.where(g == 0, 0, g * d)
+
+
+PHRASES: dict[str, Phrase] = {
+    "contract": _contract, "slice": _slice, "transpose": _transpose, "take": _take, "pick": _pick, "one_hot": _one_hot,
+    "sum_over": _sum_over, "max_over": _over("max"), "logsumexp_over": _over("logsumexp"), "level_over": _over("level"),
+    "cast": _cast, "power_number": _power_number,
+    "sum": lambda w, e, args: Code(f"np.sum({args[0].text}{_dims(e)})"),
+    "max": lambda w, e, args: Code(f"np.max({args[0].text}{_dims(e)})"),
+    "relu": lambda w, e, args: Code(f"np.maximum({args[0].text}, 0)"),
+    "reshape": lambda w, e, args: Code(f"np.reshape({args[0].text}, {tuple_code(e.shape)})"),
+    "broadcast_to": lambda w, e, args: Code(f"np.broadcast_to({args[0].text}, {tuple_code(e.shape)})"),
+    "concat": lambda w, e, args: Code(f"np.concatenate([{', '.join(a.text for a in args)}], {e.node.attrs['axis']})"),
+    "cumsum": lambda w, e, args: Code(f"np.cumsum({args[0].text}, axis={e.node.attrs['axis']})"),
+    "zero_safe_mul": lambda w, e, args: w.called(zero_safe_mul, "zero_safe_mul", args, {}),
+}  # fmt: skip
+"""From (writer, expression, operands) to source; ``None`` where the ``forward`` is to be called after all."""
+
+__all__ = ["PHRASES"]

@@ -1,0 +1,240 @@
+"""A procedure as a NumPy program: a function of what is fed, and the functions that it calls behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from autograd_seq.axes import Axis
+from autograd_seq.emit.arrays import tuple_code
+from autograd_seq.emit.lowered import Accumulate, Allocate, Array, Assign, Expression, Loop, Read, Statement, within
+from autograd_seq.emit.names import Names
+from autograd_seq.emit.plain.code import SUM
+from autograd_seq.emit.plain.equations import equation
+from autograd_seq.emit.plain.expressions import Expressions
+from autograd_seq.emit.procedure import lowered
+from autograd_seq.emit.text import Emitted
+from autograd_seq.graph.graph import Graph
+from autograd_seq.names import docstring, shown
+from autograd_seq.ops.gather import _checked
+from autograd_seq.ops.time import ALONG
+
+RESERVED = {"np", "math", "hashlib", "step"}
+_KINDS = {float: "", int: ", int", bool: ", bool"}
+_ZERO = {float: "0.0", int: "0", bool: "False"}
+_WIDTH = 110
+
+
+def print_plain(graph: Graph, layouts: Sequence[Sequence[Axis]], gradients: Sequence[str] = ()) -> Emitted:
+    """Return the program of a graph.
+
+    Args:
+        graph: as the user wrote it.
+        layouts: the axes of each output, in the order in which it is laid out.
+        gradients: the names of what the last outputs are gradients of, which are returned by name then.
+
+    Example:
+        >>> import autograd_seq as ag
+        >>> t = ag.Axis("t")
+        >>> x, s = ag.input("x", over=t), ag.state("s", over=t)
+        >>> s[t] = 0.5 * s[t - 1] + x[t]
+        >>> print(print_plain(ag.Graph(s), [(t,)]).source)
+        import numpy as np
+        <BLANKLINE>
+        <BLANKLINE>
+        def step(x):
+            \"""Compute s.\"""
+            T = len(x)
+            s = np.zeros(T + 1)  # s[-1] = 0
+            for t in range(T):
+                # s[t] = 0.5 · s[t − 1] + x[t]
+                s[t] = 0.5 * s[t - 1] + x[t]
+            return s[:T]
+        <BLANKLINE>
+    """
+    return _Printer(graph, layouts).emitted(gradients)
+
+
+class _Printer:
+    def __init__(self, graph: Graph, layouts: Sequence[Sequence[Axis]]) -> None:
+        self.graph, self.layouts = graph, layouts
+        names = Names(RESERVED)
+        self.steps: dict[Axis, str] = {}
+        self.sizes: dict[Axis, str] = {}
+        self.procedure = lowered(graph, names, self._axes)
+        self.expressions = Expressions(names, self.steps, self.sizes)
+        self.buffers: list[tuple[str, str]] = []
+        self.rows: set[tuple[Array, Axis, bool]] = set()  # that are written
+
+    def _axes(self, names: Names) -> None:
+        for a in self.graph.axes:
+            self.steps[a] = names.new(a.name)
+            self.sizes[a] = names.new(a.name.upper() if len(a.name) <= 2 and a.name.upper() != a.name else f"size_{a.name}")
+
+    def emitted(self, gradients: Sequence[str]) -> Emitted:
+        p = self.procedure
+        feeds = {name: array.name for name, array in p.feeds.items()}
+        self._note_rows(p.body)
+        lines = [*self._body(p.body, 1), f"    return {self._returned(gradients)}"]
+        told, asked = self._lengths()
+        checks = [f"    {self.expressions.bundle.add(_checked, 'checked')}({name}, {n})" for name, n in self.expressions.labels]
+        head = f"def step({', '.join([*feeds.values(), *(self.sizes[a] for a in asked)])}):"
+        text = [head, f"    {docstring(self._title(gradients))}", *told, *checks, *lines]
+        functions = [part for source in self.expressions.bundle.sources.values() for part in ("", "", source)]
+        modules = sorted(self.expressions.bundle.modules - {"numpy"})
+        imports = [*(f"import {m}" for m in modules), *([""] if modules else []), "import numpy as np", "", ""]
+        source = "\n".join([*imports, *text, *functions, ""])
+        return Emitted(source, feeds, {a: self.sizes[a] for a in p.axes}, self.expressions.constants,
+                       self.expressions.bundle.foreign, tuple(map(tuple, self.layouts)), tuple(self.buffers), (),
+                       tuple(asked))  # fmt: skip
+
+    def _title(self, gradients: Sequence[str]) -> str:
+        names = [self.graph.label(o) for o in self.graph.outputs]
+        if gradients:
+            return f"Compute {names[0]}, and its gradients by {', '.join(map(shown, gradients))}."
+        return f"Compute {', '.join(names[:8])}{', …' if len(names) > 8 else ''}."
+
+    def _lengths(self) -> tuple[list[str], list[Axis]]:
+        """Return the lines that tell the lengths of axes, and those that the caller has to tell."""
+        lines: list[str] = []
+        known: set[Axis] = set()
+        for array in self.procedure.feeds.values():
+            new = [a for a in array.axes if a not in known]
+            if not new:
+                continue
+            known |= set(new)
+            if array.axes[0] is new[0] and len(new) == 1:
+                lines.append(f"    {self.sizes[new[0]]} = len({array.name})")
+                continue
+            k = max(array.axes.index(a) for a in new) + 1
+            left = [self.sizes[a] if a in new else "_" for a in array.axes[:k]]
+            shape = f"{array.name}.shape" if k == len(array.axes) + len(array.shape) else f"{array.name}.shape[:{k}]"
+            lines.append(f"    {', '.join(left)}{',' if k == 1 else ''} = {shape}")
+        pairs = [(n.attrs["axis"], n.attrs["other"]) for n in self.graph.nodes if n.op is ALONG]
+        while found := next(((a, b) for p in pairs for a, b in (p, p[::-1]) if a in known and b not in known), None):
+            known.add(found[1])
+            lines.append(f"    {self.sizes[found[1]]} = {self.sizes[found[0]]}")
+        return lines, [a for a in self.graph.axes if a not in known]
+
+    # -- statements -------------------------------------------------------------------------------------------------------
+
+    def _note_rows(self, body: Sequence[Statement]) -> None:
+        for s in body:
+            if isinstance(s, Loop):
+                self._note_rows(s.body)
+            elif isinstance(s, Assign) and s.outside:
+                for a, p in zip(s.target.array.axes, s.target.places, strict=True):
+                    if p.base != "step":
+                        self.rows.add((s.target.array, a, p.base == "start"))
+
+    def _body(self, body: Sequence[Statement], depth: int) -> Iterator[str]:
+        indent = "    " * depth
+        for kind, several in groupby(body, type):
+            if kind is Allocate:
+                arrays = [s.array for s in several if isinstance(s, Allocate)]
+                self.expressions.sums |= {a for a in arrays if not a.axes and not a.shape}
+                yield from (indent + line for line in self._allocations(arrays))
+                continue
+            for s in several:
+                if isinstance(s, Loop):
+                    steps = f"range({self.sizes[s.axis]})"
+                    yield f"{indent}for {self.steps[s.axis]} in {steps if s.direction > 0 else f'reversed({steps})'}:"
+                    yield from self._body(s.body, depth + 1)
+                elif isinstance(s, (Assign, Accumulate)):
+                    yield f"{indent}# {shown(equation(s))}"
+                    yield from self._statement(s, indent)
+
+    def _statement(self, s: Assign | Accumulate, indent: str) -> Iterator[str]:
+        code = self.expressions.code(s.value)
+        if isinstance(s, Assign) and not s.target.array.axes:  # a variable is as wide as the arrays
+            code = code.typed(s.value.dtype)
+        head = f"{indent}{self.expressions.read(s.target)} {'+=' if isinstance(s, Accumulate) else '='} "
+        if len(head) + len(code.text) <= _WIDTH or code.firm != SUM:
+            yield head + code.text
+            return
+        parts, lines = _terms(code.text), [f"{head}("]
+        for k, part in enumerate(parts):
+            if k and len(lines) > 1 and len(lines[-1]) + len(part) <= _WIDTH:
+                lines[-1] += part
+            else:
+                lines.append(f"{indent}    {part.strip()}")
+        yield from [*lines, f"{indent})"]
+
+    def _allocations(self, arrays: Sequence[Array]) -> Iterator[str]:
+        plain = [a for a in arrays if not a.axes]
+        for a in arrays:
+            if a.axes:
+                yield f"{a.name} = {self._zeros(a)}{self._rows_of(a)}"
+        while plain:
+            k = len(plain)
+            while True:
+                line = f"{', '.join(a.name for a in plain[:k])} = {', '.join(self._zeros(a) for a in plain[:k])}"
+                if len(line) <= _WIDTH or k == 1:
+                    break
+                k -= 1
+            yield line
+            plain = plain[k:]
+
+    def _zeros(self, array: Array) -> str:
+        lengths: list[object] = []
+        for a in array.axes:
+            more = sum(array.halo.get(a, (0, 0)))
+            lengths.append(f"{self.sizes[a]} + {more}" if more else self.sizes[a])
+        dims = [*lengths, *array.shape]
+        width = {float: "np.float64", int: "np.int64", bool: "np.bool_"}[array.dtype]
+        if array.axes:
+            self.buffers.append((tuple_code(dims), width))
+        if not dims:
+            return _ZERO[array.dtype]
+        return f"np.zeros({dims[0] if len(dims) == 1 else tuple_code(dims)}{_KINDS[array.dtype]})"
+
+    def _rows_of(self, array: Array) -> str:
+        """Return the comment that says what lies before the first step and behind the last."""
+        said = []
+        for a in array.axes:
+            lo, hi = array.halo.get(a, (0, 0))
+            before = [f"-{k}" for k in range(lo, 0, -1)]
+            behind = [f"{self.sizes[a]} + {k}" if k else self.sizes[a] for k in range(hi)]
+            for rows, first in ((before, True), (behind, False)):
+                if rows:
+                    ends = rows if len(rows) < 3 else [rows[0], "…", rows[-1]]
+                    names = ", ".join(f"{array.name}[{r}]" if r != "…" else r for r in ends)
+                    along = f" along {self.steps[a]}" if len(array.axes) > 1 else ""
+                    zero = "" if (array, a, first) in self.rows else " = 0"
+                    said.append(f"{names}{zero}{along}" if zero or along else f"{names} {'before' if first else 'behind'} it")
+        return f"  # {'; '.join(said)}" if said else ""
+
+    def _returned(self, gradients: Sequence[str]) -> str:
+        codes = [self._output(r, axes) for r, axes in zip(self.procedure.outputs, self.layouts, strict=True)]
+        if gradients:
+            named = ", ".join(
+                f"{_quoted(name)}: {code}" for name, code in zip(gradients, codes[-len(gradients) :], strict=True)
+            )
+            return ", ".join([*codes[: -len(gradients)], f"{{{named}}}"])
+        return codes[0] if len(codes) == 1 else ", ".join(codes)
+
+    def _output(self, value: Expression, axes: Sequence[Axis]) -> str:
+        code = self.expressions.code(value).text
+        own = next((e.array.axes for e in within(value) if isinstance(e, Read)), ())
+        if tuple(axes) == tuple(own):
+            return code
+        order = [*(own.index(a) for a in axes), *range(len(own), len(own) + len(value.shape))]
+        return f"{code}.transpose({', '.join(map(str, order))})"
+
+
+def _terms(code: str) -> list[str]:
+    """Return the terms of a sum, the signs in front of all but the first of them."""
+    parts, depth, start = [], 0, 0
+    for k, c in enumerate(code):
+        depth += (c in "([{") - (c in ")]}")
+        if not depth and code[k : k + 3] in (" + ", " - "):
+            parts.append(code[start:k])
+            start = k
+    return [*parts, code[start:]]
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"' if name.isidentifier() else repr(name)
+
+
+__all__ = ["print_plain"]
