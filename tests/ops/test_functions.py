@@ -211,34 +211,42 @@ OVER: list[tuple[Callable[..., Any], Callable[..., Any]]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("backend", ["unrolled", "numpy", "numba"])
-def test_over_time_in_every_runner(backend):
-    """All of them as one program: values, and the derivative of a sum of them, with a batch and without."""
+DATA = np.random.default_rng(3).normal(size=(6, 2, 4))
+DATA[4] = DATA[1]  # ties
+
+
+def over_time() -> tuple[ag.Node, list[ag.Node]]:
     x = ag.input("x", (2, 4), over=t)
-    data = np.random.default_rng(3).normal(size=(6, 2, 4))
-    data[4] = data[1]  # ties
-    outputs = [f(x, t) for f, _ in OVER]
-    L = sum((ag.sum(o**2) if not o.axes else ag.sum(ag.sum(o**2), over=t)) for o in outputs if o.dtype is float)
-    (dx,) = ag.grad(L, [x])
-    dag = ag.Graph(*outputs, dx)
-    truth = dag.unroll(t=6).evaluate(x=data)
-    if backend == "unrolled":
-        found = truth
-    else:
-        if backend == "numba":
-            pytest.importorskip("numba")
-        found = ag.compile([*outputs, dx], backend=backend)(x=data)
-        batch = ag.compile([*ag.vmap(outputs, over=b)], backend="numpy")(x=np.stack([data, -data]))
-        for (_, g), one in zip(OVER, batch, strict=True):
-            np.testing.assert_allclose(one[1] if one.shape != (6,) else one, g(-data), rtol=1e-12)
-    for (_, g), value in zip(OVER, found, strict=False):
+    return x, [f(x, t) for f, _ in OVER]
+
+
+def compare_over_time(found: Any, data: Any = DATA) -> None:
+    for (_, g), value in zip(OVER, found, strict=True):
         np.testing.assert_allclose(value, g(data), rtol=1e-12, atol=1e-14)
         assert np.asarray(value).dtype.kind == np.asarray(g(data)).dtype.kind
-    np.testing.assert_allclose(found[-1], truth[-1], rtol=1e-11, atol=1e-13)
-    step = 1e-6 * np.eye(1, data.size, 19).reshape(data.shape)
+
+
+def test_over_time_unrolled_and_in_numpy_with_derivatives_and_a_batch():
+    x, outputs = over_time()
+    L = sum((ag.sum(o**2) if not o.axes else ag.sum(ag.sum(o**2), over=t)) for o in outputs if o.dtype is float)
+    *truth, slopes = ag.Graph(*outputs, ag.grad(L, x)).unroll(t=6).evaluate(x=DATA)
+    *found, compiled = ag.compile([*outputs, ag.grad(L, x)], backend="numpy")(x=DATA)
+    compare_over_time(truth)
+    compare_over_time(found)
+    np.testing.assert_allclose(compiled, slopes, rtol=1e-11, atol=1e-13)
+    step = 1e-6 * np.eye(1, DATA.size, 19).reshape(DATA.shape)
     value = ag.Graph(L).unroll(t=6)
-    slope = (value.evaluate(x=data + step)[0] - value.evaluate(x=data - step)[0]) / 2e-6
-    np.testing.assert_allclose(np.asarray(found[-1]).ravel()[19], slope, rtol=1e-6)
+    slope = (value.evaluate(x=DATA + step)[0] - value.evaluate(x=DATA - step)[0]) / 2e-6
+    np.testing.assert_allclose(slopes.ravel()[19], slope, rtol=1e-6)
+    batch = ag.compile([*ag.vmap(outputs, over=b)], backend="numpy")(x=np.stack([DATA, -DATA]))
+    compare_over_time([one if one.shape == (6,) else one[1] for one in batch], -DATA)
+
+
+def test_over_time_in_native_code_and_nothing_leaves_it():
+    pytest.importorskip("numba")
+    step = ag.compile(over_time()[1], backend="numba")
+    assert str(step.schedule).endswith("native (numba): everything")
+    compare_over_time(step(x=DATA))
 
 
 def test_over_time_with_lengths_and_over_what_does_not_vary():
