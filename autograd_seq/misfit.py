@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 INFIX = {
     "matmul": "@", "add": "+", "sub": "-", "mul": "*", "div": "/", "power": "**", "equal": "==", "not_equal": "!=",
-    "less": "<", "less_equal": "<=", "logical_and": "&", "logical_or": "|",
+    "less": "<", "less_equal": "<=", "logical_and": "&", "logical_or": "|", "mod": "%", "floor_divide": "//",
 }  # fmt: skip
 """Operators between two operands, by the word of the operation."""
 PREFIX = {"neg": "-", "logical_not": "~"}

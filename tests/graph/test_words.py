@@ -22,6 +22,8 @@ WORDS = [
     (lambda: x**2, "power[t]: float[3]", "x ** 2"),
     (lambda: x**b, "power[t]: float[3]", "x ** b"),
     (lambda: x + b, "add[t]: float[3]", "x + b"),
+    (lambda: x % 2, "mod[t]: float[3]", "x % 2"),
+    (lambda: x // b, "floor_divide[t]: float[3]", "x // b"),
     (lambda: -x, "neg[t]: float[3]", "-x"),
     (lambda: x <= b, "less_equal[t]: bool[3]", "x <= b"),
     (lambda: ~(x < b), "logical_not[t]: bool[3]", "~less_1"),

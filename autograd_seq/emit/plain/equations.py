@@ -27,7 +27,8 @@ from autograd_seq.graph.unroll import REDUCTIONS
 from autograd_seq.misfit import INFIX
 
 ATOM, MATRIX, SIGN, PRODUCT, SUM, COMPARED = 6, 5, 4, 3, 2, 1
-_SIGNS = {"+": ("+", SUM), "-": ("−", SUM), "*": ("·", PRODUCT), "/": ("/", PRODUCT)}
+_SIGNS = {"+": ("+", SUM), "-": ("−", SUM), "*": ("·", PRODUCT), "/": ("/", PRODUCT), "%": ("%", PRODUCT),
+          "//": ("//", PRODUCT)}  # fmt: skip
 _SILENT = {"broadcast_to", "reshape", "copy", "cast", "straight_through"}
 _SUBSCRIPTS = dict(zip("aehijklmnoprstuvx0123456789", "ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ₀₁₂₃₄₅₆₇₈₉", strict=True))
 _LONGEST = 110
@@ -95,7 +96,7 @@ def _applied(e: Apply) -> Text:
         second = text(e.args[1])
         if sign == "+" and second[1] == SIGN and second[0].startswith("−"):
             sign, second = "−", (second[0][1:], ATOM)
-        right = _within(second, firm + (sign in ("−", "/")))
+        right = _within(second, firm + (sign in ("−", "/", "%", "//")))
         return f"{_within(text(e.args[0]), firm)} {sign} {right}", firm
     if e.node.op.name in REDUCTIONS:
         below = "".join(_below(a.name) for a in e.node.attrs["axes"])
