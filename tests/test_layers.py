@@ -60,9 +60,10 @@ TOP = {  # may see the whole package
 OPTIONAL = {  # inside functions, and only there
     "networkx": {"autograd_seq.graph.order", "autograd_seq.graph.graph"},
     "pygraphviz": {"viz.worker", "viz.render"}, "graphviz": {"viz.worker", "viz.render"},
-    "numba": {"autograd_seq.emit.numba", "autograd_seq.emit.cache", "autograd_seq.emit.native_block",
-              "autograd_seq.emit.native_blas", "autograd_seq.bench.by_hand_numba"},
-    "llvmlite": {"autograd_seq.emit.numba", "autograd_seq.emit.native_block", "autograd_seq.emit.native_blas"},
+    "numba": {"autograd_seq.emit.numba", "autograd_seq.emit.native_llvm", "autograd_seq.emit.native_body",
+              "autograd_seq.emit.native_block", "autograd_seq.emit.native_blas", "autograd_seq.bench.by_hand_numba"},
+    "llvmlite": {"autograd_seq.emit.numba", "autograd_seq.emit.native_llvm", "autograd_seq.emit.native_block",
+                 "autograd_seq.emit.native_blas"},
     "jax": {"autograd_seq.emit.jax", "autograd_seq.exchange.jax", "autograd_seq.bench.peer_jax"},
     "onnx": {"autograd_seq.exchange.onnx"}, "torch": {"autograd_seq.bench.peer_torch"},
     "autograd": {"autograd_seq.bench.peer_autograd"}, "pytensor": {"autograd_seq.bench.peer_pytensor"},

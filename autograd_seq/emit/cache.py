@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-import pickle
 import secrets
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -95,55 +95,29 @@ def _write(path: Path, data: bytes) -> None:
         return
 
 
-class Stored:
-    """Where numba is to look for the native code of a function, and to put it; what numba calls a cache.
-
-    Args:
-        key: tells the function from all others: its source, and that of all it calls, and the versions of what compiles it.
-    """
-
-    def __init__(self, key: str) -> None:
-        self._key = key
-
-    @property
-    def cache_path(self) -> str:
-        """The folder."""
-        return str(cache_folder() or "")
-
-    def _file(self, signature: Any, codegen: Any) -> Path | None:
-        folder, text = cache_folder(), f"{self._key}\n{signature!r}\n{codegen.magic_tuple()!r}"
-        return folder / f"{hashlib.sha256(text.encode()).hexdigest()[:40]}.native" if folder else None
-
-    def load_overload(self, signature: Any, target: Any) -> Any:
-        """Return the code for types of arguments, or ``None`` if it has to be compiled."""
-        from numba.core.compiler import CompileResult
-
-        target.refresh()
-        path = self._file(signature, target.codegen())
-        data = _read(path) if path else None
-        if data is None:
-            return None
-        try:
-            return CompileResult._rebuild(target, *pickle.loads(data))
-        except Exception:  # whatever it is that cannot be loaded any more is compiled anew
-            return None
-
-    def save_overload(self, signature: Any, made: Any) -> None:
-        """Keep the code for types of arguments."""
-        from numba.core.serialize import dumps
-
-        path = self._file(signature, made.codegen)
-        if path and not made.library.has_dynamic_globals:
-            _write(path, dumps(made._reduce()))
-
-    def enable(self) -> None:
-        """Do nothing: it is."""
-
-    def disable(self) -> None:
-        """Do nothing: a function that is not to be kept has no such object."""
-
-    def flush(self) -> None:
-        """Do nothing: what is compiled anew replaces what was there."""
+def load(name: str, make: Callable[[tuple[bytes, bytes]], Any]) -> Any:
+    """Return what ``make`` makes of the two parts that were kept under a name; ``None`` if there are none, or it cannot."""
+    path = _file(name)
+    data = _read(path) if path else None
+    if data is None:
+        return None
+    size = int.from_bytes(data[:8], "little")
+    try:
+        return make((data[8 : 8 + size], data[8 + size :]))
+    except Exception:  # whatever it is that cannot be loaded any more is compiled anew
+        return None
 
 
-__all__ = ["Stored", "cache_folder", "examined"]
+def keep(name: str, parts: tuple[bytes, bytes]) -> None:
+    """Keep two parts under a name that nothing else has."""
+    path = _file(name)
+    if path:
+        _write(path, len(parts[0]).to_bytes(8, "little") + parts[0] + parts[1])
+
+
+def _file(name: str) -> Path | None:
+    folder = cache_folder()
+    return folder / f"{name}.native" if folder else None
+
+
+__all__ = ["cache_folder", "examined", "keep", "load"]

@@ -112,9 +112,11 @@ class NativeWriter(Memory):
         self._cut(starts, whole)
         name = self.names.new(f"native_{len(self.natives) + 1}")
         self.natives.append(name)
-        text = ["@native", f"def {name}({', '.join(self.arguments)}):", *self.loaded(), *self.lines]
+        given = sorted(self.arguments, key=lambda a: a not in self.addresses)
+        kinds = ", ".join(self.addresses.get(a, "int") for a in given)
+        text = [f'@native("{kinds}")', f"def {name}({', '.join(given)}):", *self.loaded(), *self.lines]
         self.bundle.sources[name] = "\n".join(text)
-        self.run.append(f"{name}({', '.join(self.arguments)})")
+        self.run.append(f"{name}({', '.join(given)})")
 
     def line(self, code: str) -> None:
         """Add a line to the native function."""
@@ -222,7 +224,7 @@ class NativeWriter(Memory):
     def _totals(self, some: Sequence[Statement]) -> dict[Statement, str]:
         """Write what begins totals, and return where they are added up: in variables, of which a loop can be made vector code.
 
-        Many lie in an array, for the time in which numba finds the values of a variable in a loop grows with their square.
+        Many lie in an array, for each variable of a loop takes time to compile.
         """
         floats = [s for s in some if s.node.dtype is float]
         many = self.names.new("totals") if len(floats) >= MANY else ""

@@ -222,24 +222,6 @@ def row(kind: str, lanes: int, width: str) -> Any:
     return intrinsic(row)
 
 
-def start() -> Any:
-    """Return a function that gives the address of the first entry of a contiguous array, in native code.
-
-    Truth values are bytes there. An address is one argument, an array seven: at a batch of one a call of a product takes as
-    long as the product.
-    """
-    from numba.core import types
-    from numba.extending import intrinsic
-
-    def write(context: Any, build: Any, signature: Any, args: Any) -> Any:
-        return context.make_array(signature.args[0])(context, build, value=args[0]).data
-
-    def start(typing: Any, a: Any) -> Any:
-        return types.CPointer(types.uint8 if a.dtype is types.boolean else a.dtype)(a), write
-
-    return intrinsic(start)
-
-
 def plus() -> Any:
     """Return a function that adds a number to a total in double precision, in native code, in any order.
 
@@ -257,4 +239,4 @@ def plus() -> Any:
     return intrinsic(plus)
 
 
-__all__ = ["Vectors", "block", "plus", "row", "start"]
+__all__ = ["Vectors", "block", "plus", "row"]

@@ -1,4 +1,4 @@
-"""Long native functions in parts: what numba takes to compile a function grows faster than its lines do.
+"""Long native functions in parts: what LLVM takes to compile a function grows faster than its lines do.
 
 A part is what stands between two units of a function, or of the body of a loop; it becomes a function of its own, of
 addresses and numbers alone, which is compiled apart and called where it lies. Where a step of a loop takes so many lines,

@@ -32,6 +32,7 @@ def packed(n: int, k: int, panel: int) -> int:
 
 
 KERNEL = '''
+@part("real*, int, int, int, int, int, real*")
 def pack(b, at, row, column, k, n, out):
     """Copy k rows and n columns into panels; columns that are missing in the last are 0."""
     to = 0
@@ -62,7 +63,8 @@ def pack(b, at, row, column, k, n, out):
                 to += PANEL
 
 
-def library(a, a_at, a_row, a_column, b, b_at, b_row, b_column, out, out_at, out_row, m, n, k):
+@part("real*, int, int, int, real*, int, int, int, real*, int, int, int, int, int")
+def library(a, a_at, a_row, a_column, b, b_at, b_row, b_column, out, out_at, out_row, m, n, k) -> int:
     """Let the library multiply, if it can read what lies so; returns 1 if it has. Its matrices are ours turned."""
     straight_a, straight_b = a_column == 1 and (a_row >= k or m == 1), b_column == 1 and (b_row >= n or k == 1)
     turned_a, turned_b = a_row == 1 and (a_column >= m or k == 1), b_row == 1 and (b_column >= k or n == 1)
@@ -75,6 +77,7 @@ def library(a, a_at, a_row, a_column, b, b_at, b_row, b_column, out, out_at, out
     return 1
 
 
+@part("real*, int, int, int, real*, int, int, int, real*, real*, int, int, int, int, int, real*")
 def matrix_product(a, a_at, a_row, a_column, b, b_at, b_row, b_column, packed, out, out_at, out_row, m, n, k, room):
     """Write a times b, by the library or by packing b into ``packed``, whichever is faster."""
     far = m * n * k >= OUTSIDE
@@ -83,6 +86,7 @@ def matrix_product(a, a_at, a_row, a_column, b, b_at, b_row, b_column, packed, o
         product(a, a_at, a_row, a_column, packed, out, out_at, out_row, m, n, k, room)
 
 
+@inline
 def step_product(a, a_at, a_row, a_column, b, b_at, b_row, b_column, packed, out, out_at, out_row, m, n, k, room):
     """The same within a loop over steps, b being packed: one row is multiplied in place, for a call would take as long."""
     if m == 1 and a_column == 1 and 0 < k <= DEPTH:
@@ -94,6 +98,7 @@ def step_product(a, a_at, a_row, a_column, b, b_at, b_row, b_column, packed, out
         product(a, a_at, a_row, a_column, packed, out, out_at, out_row, m, n, k, room)
 
 
+@part("real*, int, int, int, real*, real*, int, int, int, int, int, real*")
 def product(a, a_at, a_row, a_column, b, out, out_at, out_row, m, n, k, room):
     """Write a times the packed columns b: m rows, n columns, k entries summed; ``room`` is for copies of rows."""
     far = k * PANEL
@@ -120,6 +125,7 @@ def product(a, a_at, a_row, a_column, b, out, out_at, out_row, m, n, k, room):
                 rows_product(room, 0, 1, ROWS, b, k_at * PANEL, far, out, to, out_row, rows, n, deep, more)
 
 
+@part("real*, int, int, int, real*, int, int, real*, int, int, int, int, int, int")
 def rows_product(a, a_at, a_row, a_column, b, b_at, far, out, out_at, out_row, m, n, k, more):
     """Write, or add if ``more`` is 1, the product of a few rows."""
     if m == 1:
@@ -144,7 +150,7 @@ def rows_product(a, a_at, a_row, a_column, b, b_at, far, out, out_at, out_row, m
     share = PANEL // max(1, (m - done) // 8)  # of a row of the next panel, which comes from memory meanwhile
     for j in range(0, n, PANEL):
         panel, to, left, i = b_at + j // PANEL * far, out_at + j, n - j, done
-        ahead, pace = (panel + far, share) if j + PANEL < n else (panel, 0)
+        ahead, pace = panel + far if j + PANEL < n else panel, share if j + PANEL < n else 0
         while i + 8 <= m:
             block_8_ahead(
                 a, a_at + i * a_row, a_row, a_column, b, panel, far, out, to + i * out_row, out_row, k, left, more, ahead, pace

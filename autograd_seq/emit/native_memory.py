@@ -23,7 +23,7 @@ from autograd_seq.plan.views import root
 
 PROVIDED = [
     "native", "part", "inline", "fast_exp", "fast_tanh", "fast_sigmoid", "fast_softplus", "fast_erf", "row_sum",
-    "row_top", "plus", "pack", "matrix_product", "step_product", "packed_size", "start",
+    "row_top", "plus", "pack", "matrix_product", "step_product", "packed_size",
 ]  # fmt: skip
 """What native functions are given by name, besides NumPy."""
 
@@ -84,13 +84,8 @@ class Memory(Writer):
         return self.argument(name)
 
     def loaded(self) -> list[str]:
-        """Return the lines with which a function begins.
-
-        An entry of an array is read by its address and one place: numba's own code for an entry takes three times as long to
-        compile. Each read of an entry takes time to compile too.
-        """
-        starts = [f"    {name} = start({name})" for name in self.addresses]
-        return [*starts, *(f"    {name} = {place}" for place, name in self.loads.items())]
+        """Return the lines with which a function begins: each read of an entry takes time to compile."""
+        return [f"    {name} = {place}" for place, name in self.loads.items()]
 
     def here(self, node: Node) -> dict[Axis, Place]:
         """Return the current point of the axes of a node."""

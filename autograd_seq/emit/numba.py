@@ -5,20 +5,22 @@ numba is imported here alone, when a program is first compiled for it.
 
 from __future__ import annotations
 
-import builtins
+import ctypes
 import hashlib
 import math
 import os
 import platform
 import sys
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
 
-from autograd_seq.emit import blas, native_blas, native_block, progress, sources
-from autograd_seq.emit.cache import Stored, cache_folder
+from autograd_seq.emit import blas, cache, native_blas, native_block, native_body, native_llvm, progress, sources
+from autograd_seq.emit.cache import cache_folder
 from autograd_seq.emit.native_kernel import AT_HAND, BLOCKS, DEPTH, KERNEL, NEAR, NEVER, ROWS, THRESHOLDS, packed
+from autograd_seq.emit.native_llvm import Functions, Symbol, entry_of, functions_of, write
 from autograd_seq.emit.native_math import math_source
 from autograd_seq.emit.numpy import Emitted
 from autograd_seq.errors import OperationError
@@ -29,9 +31,8 @@ WIDTHS = ("float32", "float64")
 _GEMM = {width: f"autograd_seq_library_{width}" for width in WIDTHS}
 """The symbols under which native code calls the library's product."""
 
-_TOOLS: dict[str, dict[str, Any]] = {}
-_LIVING: list[Any] = []
-"""Functions that are called by their address."""
+_TOOLS: dict[str, _Tools] = {}
+_LOCK = Lock()
 
 
 def available() -> bool:
@@ -64,7 +65,7 @@ def refuse() -> None:
 
 
 def compiled(emitted: Emitted, width: str) -> Any:
-    """Return the ``program`` of a native source for floats of a width; its functions are compiled when they are called.
+    """Return the ``program`` of a native source for floats of a width, its functions compiled.
 
     Args:
         emitted: the program, written by :class:`autograd_seq.emit.native.NativeWriter`.
@@ -79,135 +80,119 @@ def compiled(emitted: Emitted, width: str) -> Any:
     """
     with progress.compiling():
         tools = _tools(width)
+        library, functions = tools.loaded(emitted.source)
+    symbols = {f.name: symbol for f, symbol in functions if symbol}
     text = f"# floats are {width}\n{emitted.source}"
     name = f"<autograd_seq native program {hashlib.sha256(text.encode()).hexdigest()[:16]}>"
 
-    def native(function: Any) -> Any:
-        made = tools["native"](function)
-        made._cache = Stored(f"{tools['key']}\n{text}\n{function.__name__}")
-        made.compile = _told(made.compile)
-        return made
+    def native(kinds: str) -> Any:
+        return lambda function: tools.entry(library, symbols[function.__name__])
 
     def part(kinds: str) -> Any:
-        return lambda function: tools["part"](function, kinds.split(", "), f"{tools['key']}\n{text}")
+        return lambda function: function
 
-    with progress.compiling():
-        program = sources.executed(text, name, {**tools["names"], "native": native, "part": part, **emitted.foreign})
+    given = {"np": np, "packed_size": lambda n, k, kind: packed(n, k, panel(width)), "native": native, "part": part}
+    program = sources.executed(text, name, {**given, **emitted.foreign})
     if emitted.constants:
         return lambda *sizes: program(*sizes, emitted.constants)
     return program
 
 
-def _told(compile: Any) -> Any:
-    """Return what numba calls to compile a function, with a line on the terminal where it takes long."""
-
-    def told(*signature: Any) -> Any:
-        with progress.compiling():
-            return compile(*signature)
-
-    return told
-
-
 # -- what native functions call --------------------------------------------------------------------------------------------
 
 
-def _tools(width: str) -> dict[str, Any]:
-    """Return the decorators and functions for a width, made once a process."""
-    if width not in _TOOLS:
-        try:
-            import numba
-        except ImportError:
-            refuse()
-        _TOOLS[width] = _made(numba, width)
-    return _TOOLS[width]
+def _tools(width: str) -> _Tools:
+    """Return what compiles programs for a width, made once a process."""
+    with _LOCK:
+        if width not in _TOOLS:
+            if not available():
+                refuse()
+            _TOOLS[width] = _Tools(width)
+        return _TOOLS[width]
 
 
-def _made(numba: Any, width: str) -> dict[str, Any]:
-    import llvmlite
+class _Tools:
+    """Compiles programs for a width, with what all of them call; keeps both on disk."""
 
-    real = np.dtype(width).type
-    flags: dict[str, Any] = {"error_model": "numpy", "boundscheck": False, "nogil": True, "fastmath": {"contract"}}
-    flags["pipeline_class"] = _pipeline()
-    within = {**flags, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}  # called from native functions alone
-    inline = numba.njit(**within, forceinline=True)  # a loop that calls a function is not vectorised
-    lanes = _lanes(real)
-    outside, inside = _thresholds(lanes * np.dtype(width).itemsize, width)
-    narrow = min(lanes, 32 // np.dtype(width).itemsize)  # LLVM's own vectors have 32 bytes, and it is slow to change
-    names: dict[str, Any] = {
-        "__name__": __name__, "np": np, "math": math, "real": real, "inline": inline,
-        "row_sum": native_block.row("sum", narrow, width),
-        "row_top": native_block.row("top", narrow, width),
-        "PANEL": panel(width), "packed_size": lambda n, k, kind: packed(n, k, panel(width)),
-        "start": native_block.start(), "plus": native_block.plus(),
-        "DEPTH": DEPTH, "ROWS": ROWS, "AT_HAND": AT_HAND,
-        "NEAR": NEAR, "OUTSIDE": outside, "INSIDE": inside, "gemm": native_blas.gemm(_GEMM[width], width),
-    }  # fmt: skip
-    names |= {name: native_block.block(*shape, lanes, width) for name, shape in BLOCKS.items()}
-    source = math_source(width) + KERNEL
-    own = b"".join(Path(str(module.__file__)).read_bytes() for module in (native_block, native_blas, sys.modules[__name__]))
-    versions = f"{platform.python_version()} {numba.__version__} {llvmlite.__version__}"
-    key = f"{versions} {width} {lanes} {outside} {inside} {hashlib.sha256(source.encode() + own).hexdigest()}"
-    exec(builtins.compile(source, f"<autograd_seq functions for {width}>", "exec"), names)
-    row, n = numba.types.CPointer(numba.from_dtype(np.dtype(width))), numba.int64
-    # with types given, for numbers that are written out would each be a type of its own
-    whole = numba.void(row, n, n, n, row, n, n, n, row, row, n, n, n, n, n, row)
-    signatures = {
-        "pack": numba.void(row, n, n, n, n, n, row),
-        "rows_product": numba.void(row, n, n, n, row, n, n, row, n, n, n, n, n, n),
-        "product": numba.void(row, n, n, n, row, row, n, n, n, n, n, row),
-        "library": n(row, n, n, n, row, n, n, n, row, n, n, n, n, n), "matrix_product": whole,
-    }  # fmt: skip
-    mark = hashlib.sha256(key.encode()).hexdigest()
-    for name, signature in signatures.items():
-        names[name] = _by_address(numba, signature, names[name], f"{name}_{mark}", flags)
-    step = numba.njit(**within, forceinline=True)(names["step_product"])
-    step._cache = Stored(f"step_product_{mark}")
-    step.compile(whole)
-    step.disable_compile()
-    names["step_product"] = step
-    kinds: dict[str, Any] = {"real": row.dtype, "int": n, "bool": numba.boolean, "real*": row}
-    kinds |= {"double*": numba.types.CPointer(numba.float64)}
-    kinds |= {"int*": numba.types.CPointer(n), "bool*": numba.types.CPointer(numba.uint8)}
+    def __init__(self, width: str) -> None:
+        import llvmlite
+        import numba
+        from llvmlite import binding
+        from numba.core.callconv import create_error_model
+        from numba.core.registry import cpu_target
 
-    def part(function: Any, given: list[str], unique: str) -> Any:
-        mark = hashlib.sha256(unique.encode()).hexdigest()
-        return _by_address(numba, numba.void(*(kinds[k] for k in given)), function, f"{function.__name__}_{mark}", flags)
+        real = np.dtype(width).type
+        lanes = _lanes(real)
+        outside, inside = _thresholds(lanes * np.dtype(width).itemsize, width)
+        narrow = min(lanes, 32 // np.dtype(width).itemsize)  # LLVM's own vectors have 32 bytes, and it is slow to change
+        self.names: dict[str, Any] = {
+            "np": np, "math": math, "real": real, "int": np.int64, "abs": abs, "min": min, "max": max,
+            "row_sum": native_block.row("sum", narrow, width), "row_top": native_block.row("top", narrow, width),
+            "plus": native_block.plus(), "PANEL": panel(width), "DEPTH": DEPTH, "ROWS": ROWS, "AT_HAND": AT_HAND,
+            "NEAR": NEAR, "OUTSIDE": outside, "INSIDE": inside, "gemm": native_blas.gemm(_GEMM[width], width),
+        }  # fmt: skip
+        self.names |= {name: native_block.block(*shape, lanes, width) for name, shape in BLOCKS.items()}
+        row, n = numba.types.CPointer(numba.from_dtype(np.dtype(width))), numba.int64
+        self.kinds: dict[str, Any] = {"": numba.void, "real": row.dtype, "int": n, "bool": numba.boolean, "real*": row}
+        self.kinds |= {"double*": numba.types.CPointer(numba.float64)}
+        self.kinds |= {"int*": numba.types.CPointer(n), "bool*": numba.types.CPointer(numba.uint8)}
+        self.addresses = {kind for name, kind in self.kinds.items() if name.endswith("*")}
+        typing, target = cpu_target.typing_context, cpu_target.target_context
+        typing.refresh()
+        target.refresh()
+        self.context = target.subtarget(error_model=create_error_model("numpy", target))
+        source = math_source(width) + KERNEL
+        modules = (native_block, native_blas, native_body, native_llvm, sys.modules[__name__])
+        own = b"".join(Path(str(module.__file__)).read_bytes() for module in modules)
+        versions = f"{platform.python_version()} {np.__version__} {numba.__version__} {llvmlite.__version__}"
+        self.key = f"{versions} {width} {lanes} {outside} {inside} {hashlib.sha256(source.encode() + own).hexdigest()}"
+        self.libraries: dict[str, Any] = {}  # kept, for their functions are called by their addresses
+        library, functions = self.loaded(source)
+        for function, symbol in functions:
+            self.names[function.name] = symbol or function
+            if symbol:
+                binding.add_symbol(symbol.name, library.get_pointer_to_function(symbol.name))
 
-    return {"names": names, "native": numba.njit(**flags), "part": part, "key": key}
+    def loaded(self, source: str) -> tuple[Any, Functions]:
+        """Return the library of a source, compiled once in a process, or found in the cache; and its functions."""
+        from numba.core.compiler_lock import global_compiler_lock
 
+        with global_compiler_lock:
+            codegen = self.context.codegen()
+            key = f"{self.key}\n{codegen.magic_tuple()!r}\n{source}"
+            mark = f"autograd_seq_{hashlib.sha256(key.encode()).hexdigest()[:40]}"
+            functions = functions_of(source, mark, self.kinds)
+            if mark not in self.libraries:
+                library = cache.load(mark, lambda parts: codegen.unserialize_library((mark, "object", parts)))
+                if library is None:
+                    library = self._compiled(codegen.create_library(mark), functions)
+                    cache.keep(mark, library.serialize_using_object_code()[2])
+                self.libraries[mark] = library
+        return self.libraries[mark], functions
 
-def _by_address(numba: Any, signature: Any, function: Any, unique: str, flags: dict[str, Any]) -> Any:
-    """Return a compiled function that others call where it lies, under a name that nothing else has.
+    def _compiled(self, library: Any, functions: Functions) -> Any:
+        from numba.core.cpu_options import FastMathOptions
+        from numba.core.fastmathpass import rewrite_module
 
-    Otherwise a copy of it is put into every function that calls it, and optimised there once more.
-    """
-    from llvmlite import binding
-    from numba.core.ccallback import CFunc
+        library.enable_object_caching()
+        module = library.create_ir_module(library.name)
+        with self.context.push_code_library(library):
+            write(self.context, module, functions, self.names)
+        rewrite_module(module, FastMathOptions({"contract"}))
+        library.add_ir_module(module)
+        library.finalize()
+        return library
 
-    options = {name: value for name, value in flags.items() if name != "pipeline_class"}
-    made: Any = CFunc(function, (signature.args, signature.return_type), {}, options, pipeline_class=flags["pipeline_class"])
-    made._cache = Stored(unique)
-    made.compile()
-    name = f"autograd_seq_{unique}"
-    binding.add_symbol(name, made.address)
-    _LIVING.append(made)
-    return numba.types.ExternalFunction(name, signature)
+    def entry(self, library: Any, symbol: Symbol) -> Any:
+        """Return a native function for Python, to be called with arrays first, then numbers."""
+        arrays = sum(1 for k in symbol.args if k in self.addresses)
+        kind = ctypes.CFUNCTYPE(None, ctypes.py_object, *[ctypes.c_int64] * (len(symbol.args) - arrays))
+        native = kind(library.get_pointer_to_function(entry_of(symbol)))
 
+        def call(*args: Any) -> None:
+            native(args[:arrays], *args[arrays:])
 
-def _pipeline() -> Any:
-    """Return numba's compiler, told that the arrays of a call do not overlap where any is written.
-
-    That holds because a program gives its native functions whole arrays of its workspace, and results of their own. Without
-    it, a loop over eight arrays is not vectorised, for it would have to compare their addresses first.
-    """
-    from numba.core.compiler import Compiler
-
-    class Apart(Compiler):
-        def __init__(self, typing: Any, target: Any, library: Any, args: Any, result: Any, flags: Any, local: Any) -> None:
-            flags.noalias = True
-            super().__init__(typing, target, library, args, result, flags, local)
-
-    return Apart
+        return call
 
 
 def _lanes(real: Any) -> int:

@@ -1,10 +1,11 @@
 """How long the first call of native programs takes, in CPU seconds, with nothing kept on disk: most of it is compiling.
 
-    OPENBLAS_NUM_THREADS=1 NUMBA_NUM_THREADS=1 python tests/benchmarks/first_call.py [model …]
+    OPENBLAS_NUM_THREADS=1 NUMBA_NUM_THREADS=1 python tests/benchmarks/first_call.py [--zoo] [model …]
 
 Training steps with the gradient of every parameter: *rnn*, *gru* and *lstm* with a loss at every step, stacks of two and three
 LSTMs, a mixture density network on top of one, and a neural Turing machine (Graves, Wayne & Danihelka 2014) with one head that
-reads and one that writes. What it printed is in ``RESULTS.md``.
+reads and one that writes; with ``--zoo`` all models of ``tests/models/zoo``; ``'zoo gru'`` names one of them. What it printed
+is in ``RESULTS.md``.
 """
 
 from __future__ import annotations
@@ -14,11 +15,15 @@ import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import autograd_seq as ag
+
+sys.path.append(str(Path(__file__).parents[1] / "models"))
+from zoo import MODELS as ZOO
 
 D, H, K, N, M = 6, 16, 5, 8, 7
 """Inputs, hidden units, classes; rows and columns of the memory."""
@@ -89,35 +94,45 @@ MODELS: dict[str, Any] = {
 }  # fmt: skip
 
 
-def first_call(model: str) -> dict[str, float]:
-    """Return the CPU seconds to write a program, and to call it once and twice."""
-    start = time.process_time()
+def made(model: str) -> tuple[ag.Node, dict[str, Any]]:
+    """Return the loss of a model, and its feeds."""
+    if model.startswith("zoo "):
+        case = ZOO[model[4:]].made(B=3)
+        return case.loss, {n: v.astype(np.float32) if v.dtype == float else v for n, v in case.feeds.items()}
     loss = MODELS[model]()
-    inputs = ag.Graph(loss).inputs
-    step = ag.value_and_grad(loss, [n for n in inputs.values() if n.dtype is float], backend="numba")
-    written, rng, sizes = time.process_time(), np.random.default_rng(0), {"t": 4, "b": 3}
+    rng, sizes = np.random.default_rng(0), {"t": 4, "b": 3}
     feeds: dict[str, Any] = {}
-    for name, n in inputs.items():
+    for name, n in ag.Graph(loss).inputs.items():
         shape = (*(sizes[a.name] for a in n.axes), *n.shape)
         feeds[name] = rng.normal(size=shape).astype(np.float32) if n.dtype is float else rng.integers(0, K, shape)
+    return loss, feeds
+
+
+def first_call(model: str) -> dict[str, float]:
+    """Return the CPU seconds to write a program, and to call it first."""
+    start = time.process_time()
+    loss, feeds = made(model)
+    wrt = [n for n in ag.Graph(loss).inputs.values() if n.dtype is float]
+    step = ag.value_and_grad(loss, wrt, backend="numba")
+    lines, written = step.program.source.count("\n"), time.process_time()
     got = step(**feeds)
     called = time.process_time()
-    want = ag.value_and_grad(loss, [n for n in inputs.values() if n.dtype is float], backend="numpy")(**feeds)
+    want = ag.value_and_grad(loss, wrt, backend="numpy")(**feeds)
     for name, value in want[1].items():
-        assert np.allclose(got[1][name], value, rtol=1e-3, atol=1e-3 * np.abs(value).max()), name
-    lines = step.program.source.count("\n")
+        assert np.allclose(got[1][name], value, rtol=1e-3, atol=1e-3 * max(np.abs(value).max(), 1e-3)), name
     return {"written": written - start, "called": called - written, "lines": lines}
 
 
 def main() -> None:
     """Print a table; each model in a process of its own."""
-    print("model             lines   to write   first call, CPU s")
-    for model in sys.argv[1:] or MODELS:
+    names = [name for name in sys.argv[1:] if name != "--zoo"]
+    print("model                        lines   to write   first call, CPU s")
+    for model in [*names, *(f"zoo {name}" for name in ZOO if "--zoo" in sys.argv)] or MODELS:
         with tempfile.TemporaryDirectory() as folder:
             code = f"import first_call; print(first_call.first_call({model!r}))"
             environment = {**os.environ, "XDG_CACHE_HOME": folder, "PYTHONPATH": os.path.dirname(os.path.abspath(__file__))}
             found = eval(subprocess.check_output([sys.executable, "-c", code], text=True, env=environment))
-        print(f"{model:16} {found['lines']:6} {found['written']:10.2f} {found['called']:18.2f}", flush=True)
+        print(f"{model:27} {found['lines']:6} {found['written']:10.2f} {found['called']:18.2f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -14,10 +14,29 @@ import numpy as np
 from autograd_seq.emit.native_math import math_source
 
 
-def start(a: np.ndarray) -> np.ndarray:
-    flat = a.reshape(-1)
-    assert not a.size or np.shares_memory(flat, a), "products write to whole arrays"
-    return flat
+def native(kinds: str) -> Any:
+    """A function of addresses and numbers: addresses are arrays of one dimension, of the kinds that it names."""
+
+    def made(function: Any) -> Any:
+        def call(*args: Any) -> None:
+            assert len(args) == len(kinds.split(", "))
+            function(*map(address, args, kinds.split(", ")))
+
+        return call
+
+    return made
+
+
+def address(a: Any, kind: str) -> Any:
+    if not kind.endswith("*"):
+        assert isinstance(a, int), kind
+        return a
+    assert a.flags.c_contiguous and a.dtype.kind == {"real*": "f", "double*": "f", "int*": "i", "bool*": "b"}[kind], (
+        kind,
+        a.dtype,
+    )
+    assert a.dtype.itemsize == 8 or kind not in ("int*", "double*"), (kind, a.dtype)
+    return a.reshape(-1)
 
 
 def pack(b: Any, at: int, row: int, column: int, k: int, n: int, out: Any) -> None:
@@ -52,11 +71,11 @@ def interpreted(emitted: Any, width: str) -> Any:
         return f
 
     names: dict[str, Any] = {
-        "np": np, "math": math, "real": np.dtype(width).type, "inline": same, "native": same,
+        "np": np, "math": math, "real": np.dtype(width).type, "inline": same, "native": native,
         "part": lambda kinds: same,
         "row_sum": lambda row, at, n: np.sum(row[at : at + n]),
         "row_top": lambda row, at, n: np.nanmax(row[at : at + n], initial=-np.inf),
-        "start": start, "plus": lambda total, x: total + x, "pack": pack, "matrix_product": matrix_product,
+        "plus": lambda total, x: total + x, "pack": pack, "matrix_product": matrix_product,
         "step_product": step_product, "packed_size": lambda n, k, kind: n * k, **emitted.foreign,
     }  # fmt: skip
     exec(math_source(width), names)
