@@ -51,7 +51,7 @@ class Body:
         self.kept = {name for name, n in stores.items() if n > 1 or name in augmented or name in self.values}
         self.slots: dict[str, Value] = {}  # where variables lie that are assigned more than once
         self.end = build.append_basic_block("return")
-        for name in self.kept & set(self.values):
+        for name in [n for n in self.values if n in self.kept]:
             self.assign(name, self.values.pop(name))
 
     def run(self) -> Value | None:
@@ -77,7 +77,9 @@ class Body:
         if name not in self.slots:
             self.slots[name] = Value(cgutils.alloca_once(self.build, self.of.kind(x.kind)), x.kind)
         slot = self.slots[name]
-        self.build.store(self.of.cast(self.build, x, slot.kind).code, slot.code)
+        if x.kind != slot.kind:
+            raise TypeError(f"{name} is {slot.kind}, and would become {x.kind}")
+        self.build.store(x.code, slot.code)
 
     def read(self, name: str) -> Value:
         """Return the value of a variable, or of a number that all functions know."""
