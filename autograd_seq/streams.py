@@ -35,7 +35,7 @@ from autograd_seq.plan.hoist import hoisted
 from autograd_seq.plan.passes import simplified
 from autograd_seq.program import Program
 
-_LEAN = ("canonical", "identities", "expand", "merge", "gather", "order", "regroup", "tidy", "share")
+_LEAN = ("canonical", "identities", "expand", "merge", "regroup", "tidy", "share")
 """The passes over a step whose parameters are fed anew each time: none that copies them to save calls."""
 
 _NO_SEED = np.zeros((), np.int64)  # what draws depend on where no seed is fed

@@ -35,7 +35,7 @@ _MOST_LINES = 8000
 _MANY_NUMBERS = 100
 """From so many operations on single numbers on, NumPy's calls take longer than the numbers, loop or no loop."""
 
-_FOR_CALLS = {"expand", "halve", "join", "block", "pair", "split", "sink", "apart", "share"}
+_FOR_CALLS = {"expand", "halve", "join", "block", "apart", "share"}
 """Passes that save NumPy calls, or passes over memory: native functions fuse, and share arrays after that."""
 
 Layouts = Sequence[Sequence[Axis]]

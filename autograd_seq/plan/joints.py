@@ -144,7 +144,7 @@ def found_joints(where: Places, order: Order) -> list[Joint]:
     shared: dict[Node, list[Sum]] = {}
     found: list[Joint] = []
     for n in where.nodes:
-        if not single(where, n) or inner(where, n):
+        if not _is_single_row(where, n) or inner(where, n):
             continue
         linear, rest = split(where, n)
         anchor = next((x for x in linear if x.matrix is not None and late(where, n, x)), None)
@@ -169,7 +169,7 @@ def found_joints(where: Places, order: Order) -> list[Joint]:
     return found
 
 
-def single(where: Places, n: Node) -> bool:
+def _is_single_row(where: Places, n: Node) -> bool:
     """Tell whether a node is a sum of vectors of a loop, one of them a step."""
     path = where.path[n]
     if not path or not is_sum(n) or len(n.shape) != 1:

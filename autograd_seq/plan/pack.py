@@ -106,19 +106,14 @@ def _independent(where: Places, products: Sequence[Node], parts: Sequence[Node])
     return max(where.ready(a) for a in parts) < min(where.at[n] for n in products)
 
 
-def _fate(where: Places, n: Node) -> tuple[int, bool, int]:
-    """Return an order in which products stand that the same function is applied to, and then by who reads them.
-
-    Gates that multiply what a step before has left come behind the others: see :mod:`autograd_seq.plan.pair`.
-    """
+def _fate(where: Places, n: Node) -> tuple[int, int]:
+    """Return an order in which products stand together that the same function is applied to."""
     while where.alone(n) and (n.op is _CONTRACT or is_sum(n)):
         n = where.readers[n][0]
-    rank, gate = {"sigmoid": 0, "tanh": 1}.get(n.op.name, 2), n
+    rank = {"sigmoid": 0, "tanh": 1}.get(n.op.name, 2)
     if n.op.name == "tanh" and where.alone(n) and where.readers[n][0].op.name == "mul":  # a sigmoid as tanh
-        rank, gate = 0, where.readers[n][0]
-        gate = where.readers[gate][0] if where.alone(gate) else gate
-    keeps = any(r.op.name == "mul" and any(x.op is SHIFT for x in r.inputs) for r in where.readers[gate])
-    return rank, rank == 0 and keeps, where.at[n]
+        rank = 0
+    return rank, where.at[n]
 
 
 def _replaced(outputs: list[Node], where: Places, plans: dict[Node, tuple[list[Node], int]]) -> list[Node]:

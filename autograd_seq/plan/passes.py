@@ -19,12 +19,9 @@ from autograd_seq.plan.halves import halved
 from autograd_seq.plan.join import joined
 from autograd_seq.plan.legal import legal
 from autograd_seq.plan.pack import packed
-from autograd_seq.plan.pair import paired
-from autograd_seq.plan.regroup import gathered, ordered, regrouped
+from autograd_seq.plan.regroup import regrouped
 from autograd_seq.plan.schedule import Item, schedule
 from autograd_seq.plan.simplify import canonical, identities, merged, tidied
-from autograd_seq.plan.sink import sunk
-from autograd_seq.plan.split import split
 from autograd_seq.plan.storage import Storage
 from autograd_seq.plan.views import LEAVES
 
@@ -33,9 +30,7 @@ GRAPH_PASSES: dict[str, Callable[..., list[Node]]] = {
     "identities": identities,
     "expand": expanded,
     "merge": merged,
-    "gather": gathered,
     "halve": halved,
-    "order": ordered,
     "pack": packed,
     "regroup": regrouped,
     "contract": contracted,
@@ -43,15 +38,13 @@ GRAPH_PASSES: dict[str, Callable[..., list[Node]]] = {
     "tidy": tidied,
     "join": joined,
     "block": blocked,
-    "pair": paired,
-    "split": split,
 }
 """Passes over the graph, in the order in which they run."""
 
-PASSES: tuple[str, ...] = (*GRAPH_PASSES, "sink", "absorb", "apart", "share")
-"""All passes, in order: those over the graph; ``sink``, which computes long rows in the loop that reads them; ``absorb``, which
-sums outer products over time without forming them; ``apart``, which lays the parts of packed values one behind the other; and
-``share``, which uses an array again when nobody needs what it held."""
+PASSES: tuple[str, ...] = (*GRAPH_PASSES, "absorb", "apart", "share")
+"""All passes, in order: those over the graph; ``absorb``, which sums outer products over time without forming them; ``apart``,
+which lays the parts of packed values one behind the other; and ``share``, which uses an array again when nobody needs what it
+held."""
 
 Say = Callable[[Node], bool]
 
@@ -87,8 +80,6 @@ def plan(
     out = legal(out)
     graph = Graph(out)
     items = schedule(graph.nodes)
-    if "sink" in chosen:
-        items = sunk(graph, items)
     inner = absorbed(graph, items) if "absorb" in chosen else {}
     every = [*fixed(graph.axes), *axes]
     storage = Storage(

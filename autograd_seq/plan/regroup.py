@@ -1,8 +1,7 @@
 """Sums and products regrouped so that what a loop does not need is computed outside of it.
 
 In ds[t] = (y[t] + m[t + 1])·o[t]·(1 − c[t]²) only ds and m are on the cycle: o·(1 − c²) is a product for all steps at once, and
-one multiplication a step is left. Sums are flattened, what is there before the loop is added up first; shifts of one kind
-become one shift of a sum, so that the products behind them can be packed.
+one multiplication a step is left. Sums are flattened, and what is there before the loop is added up first.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from autograd_seq.graph.order import step_order
 from autograd_seq.graph.rebuild import copy_name, rebuild
 from autograd_seq.node import Node, union
-from autograd_seq.op import OPS, Op, broadcast
+from autograd_seq.op import OPS, broadcast
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import SHIFT
@@ -59,20 +58,6 @@ def is_sum(node: Node) -> bool:
     return node.dtype is float and (node.op in (_ADD, _SUB) or (node.op is sum_over and not node.attrs["axes"]))
 
 
-def ordered(outputs: Sequence[Node]) -> list[Node]:
-    """Return the graph with the terms of a + b + … inside of loops in the order in which they are there."""
-    where = Places(outputs)
-    image: dict[Node, Node] = {}
-
-    def rule(node: Node, inputs: tuple[Node, ...]) -> Node | None:
-        if where.path[node] and node.op in (_ADD, _SUB) and node.dtype is float and not inner(where, node):
-            terms = terms_of(where, node, (_ADD, _SUB))
-            return None if len({where.depth(x, node) for _, x in terms}) < 2 else _total_by_depth(where, node, terms, image)
-        return None
-
-    return rebuild(outputs, rule, image=image)
-
-
 def regrouped(outputs: Sequence[Node]) -> list[Node]:
     """Return the graph with the sums and products inside of loops regrouped by the loops that their parts need."""
     return _regrouped(_regrouped(outputs))  # sums that have become products are factors now
@@ -102,7 +87,7 @@ def inner(where: Places, node: Node) -> bool:
     return is_sum(reader) and where.path[reader] == where.path[node]
 
 
-def terms_of(where: Places, node: Node, kinds: Sequence[Op] = (_ADD, _SUB, sum_over)) -> list[tuple[int, Node]]:
+def terms_of(where: Places, node: Node) -> list[tuple[int, Node]]:
     """Return the terms of a sum, through the sums and signs inside of it that nobody else reads."""
     found: list[tuple[int, Node]] = []
     stack = [(1, node)]
@@ -111,7 +96,7 @@ def terms_of(where: Places, node: Node, kinds: Sequence[Op] = (_ADD, _SUB, sum_o
         inside = x is node or (where.path[x] == where.path[node] and where.alone(x))
         if inside and x.op is _NEG:
             stack.append((-sign, x.inputs[0]))
-        elif inside and x.op in kinds and is_sum(x):
+        elif inside and is_sum(x):
             signs = (1, -1) if x.op is _SUB else (1,) * len(x.inputs)
             stack += [(sign * s, y) for s, y in zip(signs, x.inputs, strict=True)][::-1]
         else:
@@ -238,45 +223,4 @@ def _multiplied(factors: Iterable[Node]) -> list[Node]:
                 break
         else:
             out.append(x)
-    return out
-
-
-# -- shifts of sums -------------------------------------------------------------------------------------------------------
-
-
-def gathered(outputs: Sequence[Node]) -> list[Node]:
-    """Return the graph with Σ m_k[t + 1] inside of loops read as (Σ m_k)[t + 1]: one product behind it, and one carried row."""
-    where = Places(outputs)
-    groups: dict[Node, list[list[Node]]] = {}
-    for n in where.nodes:
-        if where.path[n] and is_sum(n) and not inner(where, n):
-            kinds: dict[object, list[Node]] = {}
-            for sign, x in terms_of(where, n):
-                if x.op is SHIFT and sign > 0 and x.attrs["outside"] == "zero" and where.alone(x) and x.dtype is float:
-                    kinds.setdefault((x.attrs["axis"], x.attrs["by"], x.shape, frozenset(x.axes)), []).append(x)
-            if many := [g for g in kinds.values() if len(g) > 1]:
-                groups[n] = many
-    if not groups:
-        return list(outputs)
-    joined = {x: g for many in groups.values() for g in many for x in g}
-    image: dict[Node, Node] = {}
-    pending: list[tuple[Node, list[Node]]] = []
-
-    def rule(node: Node, inputs: tuple[Node, ...]) -> Node | None:
-        if node not in groups:
-            return None
-        total: Node | None = None
-        for g in groups[node]:
-            shift = Node(SHIFT, (image[g[0]],), g[0].attrs, g[0].shape, float, g[0].axes)
-            pending.append((shift, [image[x] for x in g]))
-            total = shift if total is None else _ADD(total, shift)
-        for sign, x in terms_of(where, node):
-            if x not in joined and total is not None:
-                total = _ADD(total, image[x]) if sign > 0 else _SUB(total, image[x])
-        return _as(node, total)
-
-    out = rebuild(outputs, rule, image=image)
-    for shift, parts in pending:  # what the shifts read is there only now
-        sources = [p.inputs[0] for p in parts]
-        shift.inputs = (sum_over(*sources, axes=()),)
     return out

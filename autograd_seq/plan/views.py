@@ -63,19 +63,13 @@ def elsewhere(node: Node) -> bool:
 
 def stretch(node: Node) -> tuple[int, int] | None:
     """Return which adjacent entries of the last dimension a slice takes, all else being whole; ``None`` if it is otherwise."""
-    return stretch_of(node, -1)
-
-
-def stretch_of(node: Node, dimension: int) -> tuple[int, int] | None:
-    """Return the same of another dimension, counted from the end."""
     if node.op.name != "slice":
         return None
-    shape, keys = node.inputs[0].shape, list(node.attrs["key"])
+    shape, keys = node.inputs[0].shape, node.attrs["key"]
     if len(keys) != len(shape) or not all(isinstance(k, slice) and k.step == 1 for k in keys):
         return None
-    taken = keys.pop(dimension)
-    others = [n for i, n in enumerate(shape) if i != len(shape) + dimension]
-    return (taken.start, taken.stop) if all((k.start, k.stop) == (0, n) for k, n in zip(keys, others, strict=True)) else None
+    *others, taken = keys
+    return (taken.start, taken.stop) if all((k.start, k.stop) == (0, n) for k, n in zip(others, shape, strict=False)) else None
 
 
 def adjacent(node: Node) -> tuple[Node, int, int] | None:

@@ -10,7 +10,6 @@ import pytest
 from random_programs import WAYS
 
 import autograd_seq as ag
-from autograd_seq.bench.work import Workload, ours
 
 RNG = np.random.default_rng(11)
 
@@ -639,17 +638,6 @@ def test_the_gates_of_a_batch_lie_in_one_piece_each() -> None:
         assert [f.removeprefix("t ") for f in found] == [f.removeprefix("t ") for f in layouts]
 
 
-def test_the_factors_of_cotangents_lie_in_one_piece_each_and_are_computed_there() -> None:
-    """An LSTM's backward loop multiplies three gates' factors at once; they are written beforehand, each in one piece."""
-    loss, wrt = ours(Workload.of("lstm", "small"))
-    program = ag.compile([loss, *ag.grad(loss, wrt)], backend="numpy")
-    storage = program.plan.storage
-    (factors,) = [home for n, home in storage.homes.items() if n.op.name == "concat" and home.layout != home.axes]
-    assert " ".join(a.name for a in factors.layout) == "t block b"
-    placed = [n.op.name for n, lane in storage.lanes.items() if lane.whole is factors.node]
-    assert sorted(placed) == ["mul", "mul", "mul", "mul", "sub"]  # 1 - g² takes the place that its product with i is to have
-
-
 def test_outputs_that_are_parts_of_one_array_belong_to_the_caller() -> None:
     """Gradients of gates are parts of one product: what is done to one changes no other, and no later call."""
     t = ag.Axis("t")
@@ -667,23 +655,6 @@ def test_outputs_that_are_parts_of_one_array_belong_to_the_caller() -> None:
             np.testing.assert_array_equal(other, kept)
     for got, kept in zip(step(**feeds), want, strict=True):
         np.testing.assert_array_equal(got, kept)
-
-
-def test_gradients_by_parts_of_a_packed_value() -> None:
-    """Two gates' cotangents lie in one array, a third's in another; one product for all would copy them side by side."""
-    t, b = ag.Axis("t"), ag.Axis("b")
-    x, h = ag.input("x", (3,), over=(t, b)), ag.state("h", (2,), over=(t, b))
-
-    def product(gate: str) -> ag.Node:
-        return ag.param(f"U{gate}", (2, 3)) @ x[t]
-
-    r, z = (ag.sigmoid(product(g) + ag.param(f"W{g}", (2, 2)) @ h[t - 1]) for g in "rz")
-    n = ag.tanh(product("n") + r * (ag.param("Wn", (2, 2)) @ h[t - 1]))
-    h[t] = (1 - z) * n + z * h[t - 1]
-    loss = ag.sum(ag.sum(h * h), over=(t, b))
-    agree(WAYS, loss, [h], feeds_of(loss)(t=5, b=3), t=5, b=3)
-    names = [x for x in ag.Graph(loss).inputs.values() if x.name != "x"]
-    assert "concatenate((slice" not in ag.compile([loss, *ag.grad(loss, names)]).source
 
 
 @pytest.mark.parametrize("size", [2, 3, 4])

@@ -24,7 +24,6 @@ import autograd_seq as ag
 from autograd_seq.graph.check import cut_shifts, find_loop_axis
 from autograd_seq.graph.order import components
 from autograd_seq.op import BUILT_IN
-from autograd_seq.plan import sink
 
 COUNT = int(os.environ.get("AUTOGRAD_SEQ_RANDOM_PROGRAMS", "300"))  # 20000 for a night
 WIDTHS = {float: np.float64, int: np.int64, bool: np.bool_}
@@ -57,14 +56,6 @@ def test_a_program_equals_the_unrolled_graph(seed):
             assert array.dtype == WIDTHS[node.dtype], (seed, label)
     if seed % 6 == 0:
         check(case, ag.compile(case.outputs, backend="plain")(**feeds), want, "as it is written by hand")
-
-
-@pytest.mark.parametrize("seed", one_in(2, range(1, COUNT, 6)))
-def test_rows_computed_in_the_loops_that_read_them(seed, monkeypatch):
-    """As long rows are; none of these is long."""
-    monkeypatch.setattr(sink, "LONG", 0)
-    case = Program(seed)
-    check(case, ag.compile(case.outputs)(**case.fed(ag.Graph(case.outputs))), case.expected(), "all rows sunk")
 
 
 @pytest.mark.parametrize("seed", one_in(2, range(0, COUNT, 5)))
