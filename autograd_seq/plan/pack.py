@@ -225,7 +225,7 @@ def _lane_order(where: Places, x: Node) -> tuple[Any, ...]:
     while d.op.name == "mul" and (late := [y for y in d.inputs if where.path[y] == path]):
         d = late[0]
     forward = [r for r in where.readers[a] if r.op is _CONTRACT and r is not x]
-    return where.at[d], *(_fate(where, forward[0]) if forward else (3, False, where.at[x]))
+    return where.at[d], *(_fate(where, forward[0]) if forward else (3, where.at[x]))
 
 
 # -- elementwise operations on parts ----------------------------------------------------------------------------------------
