@@ -99,8 +99,9 @@ def _make_seed(output: Node, cotangent: Any) -> Node:
 def _check_not_replaced(targets: Sequence[Node], order: Sequence[Node]) -> None:
     """Refuse a node in whose place the output depends on one of its name that varies over more axes, as ``ag.vmap`` makes."""
     reached = set(order)
-    named = {n.name: n for n in order if n.name} if any(x.name and x not in reached for x in targets) else {}
-    for x in targets:
+    strangers = [x for x in targets if x not in reached]
+    named = {n.name: n for n in order if n.name} if strangers else {}
+    for x in (*strangers, *step_order(strangers)):  # what is computed from such a node is another one too
         other = named.get(x.name) if x.name and x not in reached else None
         if other is not None and other.op is x.op and set(x.axes) < set(other.axes):
             more = ", ".join(a.name for a in other.axes if a not in x.axes)

@@ -464,6 +464,8 @@ TABLE = [
     ("D304", SCALAR + 'ag.compile(L, dtype="float16")', ["float16 is too narrow to compute in", '"float32" or "float64"']),
     ("E113", SCALAR + 'b = ag.Axis("b")\nag.grad(ag.sum(ag.vmap(L, over=b), over=b), x)',
      ["the output depends on x over b, not on this x", 'inputs["x"]']),
+    ("E113", SCALAR + 'b, y = ag.Axis("b"), w * x[t]\nag.grad(ag.sum(ag.vmap(ag.sum(y, over=t), over=b), over=b), y)',
+     ["the output depends on x over b, not on this x"]),
     ("E113", 'b, x, s = ag.Axis("b"), ag.input("x", over=t), ag.state("s", over=t)\ns[t] = ag.tanh(s[t - 1] + x[t])\n'
      'ag.grad(ag.sum(ag.vmap(ag.sum(s, over=t), over=b), over=b), s)', ["depends on s over b", "ag.vmap([…, s], over=b)"]),
     ("E110", SCALAR + 'ag.Graph(L).unroll(t=2).grad([ag.param("k")])', ["its own nodes", "ag.Graph(L, x)"]),
