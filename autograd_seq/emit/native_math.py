@@ -127,6 +127,17 @@ def fast_erf(x):
     """The error function."""
     return real(math.erf(x))
 
+
+@inline
+def whole_power(x, n):
+    """x to the power n, of whole numbers, n not being negative."""
+    power = 1
+    while n > 0:
+        if n % 2 == 1:
+            power = power * x
+        x, n = x * x, n // 2
+    return power
+
 '''
 
 

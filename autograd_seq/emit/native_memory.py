@@ -22,7 +22,7 @@ from autograd_seq.plan.storage import Home, Storage
 from autograd_seq.plan.views import root
 
 PROVIDED = [
-    "native", "part", "inline", "fast_exp", "fast_tanh", "fast_sigmoid", "fast_softplus", "fast_erf", "row_sum",
+    "native", "part", "inline", "fast_exp", "fast_tanh", "fast_sigmoid", "fast_softplus", "fast_erf", "whole_power", "row_sum",
     "row_top", "plus", "pack", "matrix_product", "step_product", "packed_size",
 ]  # fmt: skip
 """What native functions are given by name, besides NumPy."""

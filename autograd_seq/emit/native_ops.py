@@ -29,7 +29,7 @@ def _call(function: str) -> Say:
 def _power_number(node: Node, xs: list[str]) -> str:
     n, x = node.attrs["n"], xs[0]
     if node.dtype is not float:
-        return f"({x} ** {n})"
+        return f"whole_power({x}, {n})"
     if n in (2, 3):
         return f"({' * '.join([x] * int(n))})"
     if n in (-1, 0.5):
