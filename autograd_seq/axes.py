@@ -30,7 +30,7 @@ class Axis:
         self._mark: str | None = None
         if not isinstance(name, str) or not name:
             raise AxisError(
-                "A101", f"{name!r} is no name of an axis", expected="a non-empty string", got=repr(name), fix='ag.Axis("t")'
+                "A101", f"an axis cannot be named {name!r}", expected="a non-empty string", got=repr(name), fix='ag.Axis("t")'
             )
         self.name = name
 
@@ -40,7 +40,8 @@ class Axis:
     def _refuse_arithmetic(self, other: object) -> NoReturn:
         """Refuse what is no shift: a place on an axis is no number."""
         raise AxisError(
-            "A111", f"{self.name} is a place, and is only moved by whole steps", expected=f"{self.name} - 1, {self.name} + 2",
+            "A111", f"{self.name} is an axis, not a number: only an integer can be added or subtracted",
+            expected=f"{self.name} - 1, {self.name} + 2",
             got=f"arithmetic with {other!r}",
             fix=f"ag.index({self.name}) is the step number as a value; ag.state(…, every=2) is a slower clock, and "
             f"ag.window(x, {self.name}, 3, every=2) reads every other step",
@@ -121,7 +122,7 @@ def _check_whole_steps(axis: Axis, steps: object) -> int:
             pass
     raise AxisError(
         "A102",
-        f"{axis.name} is shifted by {steps!r:.60}, which is no whole number of steps",
+        f"{axis.name} is shifted by {steps!r:.60}, which is not an integer",
         expected="an integer",
         got=repr(steps),
         fix=f"write {axis.name} - 1, or gather with take(…) if the delay is a value",
@@ -138,7 +139,7 @@ def as_axes(over: Axis | Iterable[Axis] | None, keyword: str = "over") -> tuple[
         if not isinstance(axis, Axis):
             raise AxisError(
                 "A103",
-                f"{keyword}= is given {axis!r:.60}, which is no axis",
+                f"{keyword}= is given {axis!r:.60}, which is not an axis",
                 expected="an ag.Axis, or several",
                 got=repr(axis),
                 fix='t = ag.Axis("t")',

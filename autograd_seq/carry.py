@@ -96,7 +96,8 @@ class Carried:
         self._padded: dict[tuple[Axis, ...], Carried] = {}
         if "carry" in graph.inputs:
             raise CarryError(
-                "K106", '"carry" is fed, and is what a call goes on from', node="carry", where=graph.inputs["carry"].where,
+                "K106", 'an input is named "carry", as is the keyword for what an earlier call returned', node="carry",
+                where=graph.inputs["carry"].where,
                 fix="give the input another name",
             )  # fmt: skip
         rows = [slot.axes for slot in cut.slots for _ in range(slot.rows)]
@@ -224,7 +225,7 @@ class Carried:
             for axis, n, name in told:
                 if has.get(axis, n) != n:
                     return CarryError(
-                        "K110", f"the carry and the feeds disagree about the length of {axis}", node=slot.name,
+                        "K110", f"the carry has {axis}={has[axis]}, and the feeds have {axis}={n}", node=slot.name,
                         expected=f"a carry of {axis}={n}, as {name} has", got=f"{axis}={has[axis]} in {carry!r}",
                         fix="start a new batch with carry=None",
                     )  # fmt: skip
@@ -243,13 +244,13 @@ class Carried:
         if carry.equations not in (None, self.equations) and set(carry) == set(slots):
             named = ", ".join(slots) or self.cut.axis.name
             raise CarryError(
-                "K112", "the carry is that of other equations", expected=f"rows of the equations of {named} here",
+                "K112", "the carry comes from other equations", expected=f"rows of the equations of {named} here",
                 got=f"{carry!r} of a program with others",
                 fix="start this program with carry=None, or hand the rows on as they are: ag.Carry(dict(carry), carry.steps)",
             )  # fmt: skip
         if set(carry) != set(slots):
             raise CarryError(
-                "K108", "the carry is that of another program", expected=f"rows of {', '.join(slots) or 'nothing'}",
+                "K108", "the carry comes from another program", expected=f"rows of {', '.join(slots) or 'nothing'}",
                 got=f"rows of {', '.join(carry) or 'nothing'}", fix="start this program with carry=None",
             )  # fmt: skip
         for name, slot in slots.items():
@@ -257,7 +258,8 @@ class Carried:
             fits = got.ndim == rank and got.shape[0] == slot.rows and got.shape[1 + len(slot.axes) :] == slot.shape
             if not fits or _kind(got) is not slot.dtype:
                 raise CarryError(
-                    "K109", f"the carried rows of {name} have another shape", node=name, expected=_layout(slot),
+                    "K109", f"the carried rows of {name} are {got.dtype} of shape {got.shape}", node=name,
+                    expected=_layout(slot),
                     got=f"{got.shape} {got.dtype}", fix="hand on what the call before returned, as it is",
                 )  # fmt: skip
 
@@ -321,7 +323,7 @@ def evaluate(dag: DAG, carry: Any, given: dict[str, Any]) -> tuple[Any, ...]:
     graph = dag.graph
     if dag.origin is not None:
         raise CarryError(
-            "K113", "a DAG of gradients has no carry", expected="the DAG of a graph", got=repr(dag),
+            "K113", "a DAG of gradients cannot take carry=", expected="the DAG of a graph", got=repr(dag),
             fix="ag.Graph(ag.grad(L, …)).evaluate(carry=…): gradients as equations",
         )  # fmt: skip
     asked = True if carry is None else carry

@@ -128,13 +128,13 @@ def _graph_argument(parser: argparse.ArgumentParser) -> None:
 
 def _parse_natural(text: str) -> int:
     if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is no integer ≥ 0")
+        raise argparse.ArgumentTypeError(f"{text!r} is not an integer ≥ 0")
     return int(text)
 
 
 def _parse_positive(text: str) -> int:
     if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is no integer ≥ 1")
+        raise argparse.ArgumentTypeError(f"{text!r} is not an integer ≥ 1")
     return int(text)
 
 
@@ -144,7 +144,7 @@ def _parse_seconds(text: str) -> float:
     except ValueError:
         seconds = math.nan
     if not 0 <= seconds < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number ≥ 0")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number ≥ 0")
     return seconds
 
 
@@ -186,7 +186,7 @@ def _run_demo(args: argparse.Namespace) -> None:
 def _run_draw(args: argparse.Namespace) -> None:
     if args.unroll is None and args.params is not None:
         raise UsageError(
-            "C101", "--params is about the unfolded picture", got=f"--params {args.params} without --unroll",
+            "C101", f"--params {args.params} has no effect without --unroll", got=f"--params {args.params} without --unroll",
             fix="add --unroll 4",
         )  # fmt: skip
     graph = load_graph(args.graph)
@@ -231,7 +231,7 @@ def load_graph(place: str) -> ag.Graph:
     found = names[name]
     if not _is_graph(found):
         raise UsageError(
-            "C106", f"{name!r} in {file} is no graph", expected="a Graph, a node or a list of nodes",
+            "C106", f"{name!r} in {file} is not a graph", expected="a Graph, a node or a list of nodes",
             got=f"{type(found).__name__}: {found!r:.60}", fix=did_you_mean(name, graphs),
         )  # fmt: skip
     return found if isinstance(found, ag.Graph) else ag.Graph(found)

@@ -184,7 +184,7 @@ def value_and_grad(loss: Node, wrt: Sequence[Node | str] | Node | None = None, *
     for n in nodes:
         if not isinstance(n, Node) or not n.name:
             raise GradientError(
-                "E111", "gradients are returned by name, and this node has none", expected="named nodes", got=repr(n)[:80],
+                "E111", "gradients are returned by name, but a node has none", expected="named nodes", got=repr(n)[:80],
                 fix="ag.compile([loss, *ag.grad(loss, nodes)]) returns gradients in order",
             )  # fmt: skip
     return ValueAndGrad(compile([loss, *grad(loss, nodes)], **options), [str(n.name) for n in nodes])

@@ -98,7 +98,7 @@ class Node:
         if array.shape != self.shape:
             raise ShapeError(
                 "S102",
-                f"{self} has shape {self.shape}, and is given a value of shape {array.shape}",
+                f"{self} has shape {self.shape}, but is given a value of shape {array.shape}",
                 node=self.name,
                 expected=str(self.shape),
                 got=str(array.shape),
@@ -141,7 +141,7 @@ class Node:
         full = scoped(name)
         if self.name not in (None, full):
             raise ValueKnownError(
-                "V103", f"{self.name} has a name already", node=self.name, got=repr(name), where=self.where,
+                "V103", f"{self.name} already has a name", node=self.name, got=repr(name), where=self.where,
                 fix="name the result of an operation, once",
             )  # fmt: skip
         self.name = full
@@ -251,7 +251,7 @@ class Node:
         """
         if self.size != 1:
             raise ShapeError(
-                "S123", f"{self} is not one number", node=self.name, where=self.where, expected="one entry",
+                "S123", f"{self} is not a scalar", node=self.name, where=self.where, expected="one entry",
                 got=f"{self.size} entries", fix="x.value.tolist() lists them",
             )  # fmt: skip
         return np.asarray(self._known("a number")).item()
@@ -447,7 +447,7 @@ def constant(value: Any) -> Node:
     try:
         array = whole_numbers(np.array(unmasked(value)))
     except ValueError as error:
-        raise ShapeError("S104", "a value is no regular array", got=f"what NumPy refuses: {error}") from None
+        raise ShapeError("S104", "a value is not a regular array", got=f"what NumPy refuses: {error}") from None
     weak = NUMBER if kind is int or kind is bool else ARRAY
     return Node(CONSTANT, (), _NO_ATTRS, array.shape, kind_of(array), (), array[()], weak)
 

@@ -274,7 +274,7 @@ def defop(
         Check yours with :func:`autograd_seq.check_op`, as the suite checks the built-in ones.
     """
     if not name.isidentifier():
-        raise OperationError("O101", f"{name!r:.60} is no name of an operation", expected="an identifier", got=repr(name))
+        raise OperationError("O101", f"an operation cannot be named {name!r:.60}", expected="an identifier", got=repr(name))
     if name in BUILT_IN:
         raise OperationError("O102", f"{name} is a built-in operation", node=name, fix=f'choose another name, e.g. "my_{name}"')
     rule = (lambda *_, **__: dtype) if isinstance(dtype, type) else dtype

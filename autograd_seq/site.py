@@ -76,7 +76,7 @@ def scoped(name: Any) -> str:
     """
     if not isinstance(name, str) or not name:
         raise OperationError(
-            "O103", f"{name!r:.60} is no name of a node", expected="a non-empty string", got=repr(name)[:80],
+            "O103", f"a node cannot be named {name!r:.60}", expected="a non-empty string", got=repr(name)[:80],
             fix=f'the name comes first: ag.param("W", {name})' if isinstance(name, tuple) else None,
         )  # fmt: skip
     prefix = _SCOPE.get()

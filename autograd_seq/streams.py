@@ -141,12 +141,12 @@ class Stream:
             return self(given.pop("carry"), **given)  # as programs take it
         if "lengths" in given and "lengths" not in self.program.graph.inputs:
             raise FeedError(
-                "F204", "a stream takes one step of every sequence", expected="no lengths", got="lengths=",
+                "F204", "a stream cannot take lengths=", expected="no lengths", got="lengths=",
                 fix="f = ag.compile(…, carry=True) takes lengths=, and a stream goes on from the carry that it returns",
             )  # fmt: skip
         for name in self.bound.keys() & given.keys():
             raise FeedError(
-                "F205", f"{name} is bound to this stream", node=name, expected=f"no {name}=", got=f"{name}=…",
+                "F205", f"{name} is fed to a stream that it is bound to", node=name, expected=f"no {name}=", got=f"{name}=…",
                 fix=f"stream = stream.bind({name}=…) binds it anew",
             )  # fmt: skip
         every = {**self.bound, **given}
@@ -183,7 +183,7 @@ class Stream:
         axis = self.program.cut.axis
         dims = [a.name for a in node.axes if a is not axis] + [str(n) for n in node.shape]
         return FeedError(
-            "F202", f"a stream takes one step of {name} at a time", node=name, where=node.where,
+            "F202", f"{name} of shape {shape} is not one step", node=name, where=node.where,
             expected=f"({', '.join(dims)}{',' if len(dims) == 1 else ''}) {node.dtype.__name__}, without {axis}",
             got=str(shape), fix=f"for step in {name}: outs, carry = stream(carry, {name}=step)",
         )  # fmt: skip

@@ -161,7 +161,8 @@ def test_draw_refuses_what_it_cannot_draw(capsys, tmp_path, model):
     code, _, err = run(capsys, "draw", place, "-o", tmp_path / "f.png", "--params", "bus")
     assert code == 2
     assert err == (
-        "UsageError [C101]: --params is about the unfolded picture\n  got --params bus without --unroll\n  add --unroll 4\n"
+        "UsageError [C101]: --params bus has no effect without --unroll\n"
+        "  got --params bus without --unroll\n  add --unroll 4\n"
     )
     code, _, err = run(capsys, "draw", place, "-o", tmp_path / "f.png", "--unroll", 3, "--level", "ops", "--params", "labels")
     assert code == 2 and "[P211]" in err
@@ -353,7 +354,7 @@ def test_a_missing_name_brings_the_closest(capsys, model):
 def test_a_name_that_is_no_graph_is_refused(capsys, model, name, got):
     code, _, err = run(capsys, "check", f"{model}:{name}")
     assert code == 2
-    assert f"UsageError [C106]: {name!r} in {model} is no graph\n" in err
+    assert f"UsageError [C106]: {name!r} in {model} is not a graph\n" in err
     assert f"expected a Graph, a node or a list of nodes, got {got}\n" in err
 
 
@@ -444,17 +445,17 @@ def test_the_file_may_import_its_neighbours_and_is_not_run_as_main(capsys, tmp_p
     [
         ([], "the following arguments are required: COMMAND"),
         (["fly"], "invalid choice: 'fly'"),
-        (["demo", "--steps", "0"], "'0' is no integer ≥ 1"),
-        (["demo", "--steps", "many"], "'many' is no integer ≥ 1"),
-        (["demo", "--seed", "-1"], "no integer ≥ 0"),
+        (["demo", "--steps", "0"], "'0' is not an integer ≥ 1"),
+        (["demo", "--steps", "many"], "'many' is not an integer ≥ 1"),
+        (["demo", "--seed", "-1"], "not an integer ≥ 0"),
         (["draw", "m.py:g"], "the following arguments are required: -o/--out"),
-        (["draw", "m.py:g", "-o", "f.png", "--unroll", "2.5"], "'2.5' is no integer ≥ 0"),
+        (["draw", "m.py:g", "-o", "f.png", "--unroll", "2.5"], "'2.5' is not an integer ≥ 0"),
         (["draw", "m.py:g", "-o", "f.png", "--theme", "pink"], "invalid choice: 'pink'"),
         (["check"], "the following arguments are required: FILE.py:NAME"),
         (["explain"], "the following arguments are required: FILE.py:NAME"),
-        (["bench", "--seconds", "-1"], "'-1' is no number ≥ 0"),
-        (["bench", "--seconds", "nan"], "'nan' is no number ≥ 0"),
-        (["bench", "--seconds", "soon"], "'soon' is no number ≥ 0"),
+        (["bench", "--seconds", "-1"], "'-1' is not a number ≥ 0"),
+        (["bench", "--seconds", "nan"], "'nan' is not a number ≥ 0"),
+        (["bench", "--seconds", "soon"], "'soon' is not a number ≥ 0"),
     ],
 )
 def test_bad_arguments(capsys, args, words):

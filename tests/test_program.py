@@ -232,9 +232,9 @@ def test_eight_threads_share_one_program_without_a_wrong_result() -> None:
     ("feeds", "code", "says"),
     [
         ({"x": np.ones((3, 2))}, "F103", "w is not fed"),
-        ({"x": np.ones((3, 2)), "w": np.ones(2), "ww": 1.0}, "F102", 'nothing called "ww" is fed'),
+        ({"x": np.ones((3, 2)), "w": np.ones(2), "ww": 1.0}, "F102", 'no input or parameter is named "ww"'),
         ({"x": np.ones((3, 4)), "w": np.ones(2)}, "F105", "x is fed an array of shape (3, 4)"),
-        ({"x": np.ones((3, 2)), "w": np.ones(2), "l": np.ones(3)}, "D301", "l takes int, and is fed float64"),
+        ({"x": np.ones((3, 2)), "w": np.ones(2), "l": np.ones(3)}, "D301", "l takes int, but is fed float64"),
         ({"x": np.ones((3, 2)), "w": np.ones(2), "l": np.zeros(4, int)}, "F106", "x has 3 steps of t, and l has 4"),
         ({"x": np.ones((3, 2)), "w": np.ones(2), "l": np.full(3, 7)}, "F201", "out of range"),
     ],

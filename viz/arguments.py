@@ -26,7 +26,7 @@ def read_drawable(g: Any) -> Reading:
     if isinstance(outputs, Node):
         outputs = (outputs,)
     if not isinstance(outputs, (list, tuple)) or not outputs or not all(isinstance(node, Node) for node in outputs):
-        raise DrawError("P205", f"{g!r:.60} is nothing to draw", expected="an ag.Graph, or a node", got=f"{g!r:.60}",
+        raise DrawError("P205", f"{g!r:.60} cannot be drawn", expected="an ag.Graph, or a node", got=f"{g!r:.60}",
                         fix="viz.folded(ag.Graph(L))")  # fmt: skip
     axes = None if isinstance(g, Node) else getattr(g, "axes", None)  # those of a graph, not of its last value
     reading = read_graph(outputs, None if axes is None else [axis.name for axis in axes])
@@ -69,5 +69,5 @@ def get_only_axis(scene: Scene) -> str:
     if not scene.axes:
         raise DrawError("P208", "nothing in this graph varies over time", expected="one axis", got="none",
                         fix='viz.folded(g, level="ops") draws an expression')  # fmt: skip
-    raise DrawError("P209", f"an unfolded picture has one axis, and this graph varies over {' and '.join(scene.axes)}",
+    raise DrawError("P209", f"this graph varies over {' and '.join(scene.axes)}, but an unfolded picture shows one axis",
                     expected="one axis", got=f"{len(scene.axes)}", fix="viz.folded(g) draws it")  # fmt: skip

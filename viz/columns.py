@@ -80,7 +80,7 @@ def show_all_steps(t: int, steps: tuple[int, int] | None = None) -> Columns:
         first, last = (t, 0) if t <= SHOWN_WHOLE else (_FIRST, _LAST)
     else:
         if not (isinstance(steps, tuple) and len(steps) == 2):
-            raise DrawError("P202", f"steps={steps!r:.60} is no pair of counts, of steps at the start and at the end",
+            raise DrawError("P202", f"steps={steps!r:.60} is not a pair of counts, of steps at the start and at the end",
                             expected="a pair of counts, such as (3, 2)", got=f"{steps!r:.60}")  # fmt: skip
         first, last = (check_steps("steps", count) for count in steps)
     if first + last >= t:
@@ -112,7 +112,11 @@ def show_middle_steps(t: int, axis: str) -> Columns:
 
 def _make_too_many_error(columns: int, fix: str) -> TooLargeError:
     return TooLargeError(
-        "P203", "too many steps for one picture", expected=f"at most {MOST_COLUMNS} columns", got=f"{columns}", fix=fix
+        "P203",
+        f"{columns} columns are too many for one picture",
+        expected=f"at most {MOST_COLUMNS} columns",
+        got=f"{columns}",
+        fix=fix,
     )
 
 
@@ -124,6 +128,6 @@ def check_steps(option: str, value: object) -> int:
     """
     if isinstance(value, bool) or not hasattr(value, "__index__") or value.__index__() < 0:
         raise DrawError(
-            "P201", f"{option}={value!r:.60} is no number of steps", expected="an integer, 0 or more", got=f"{value!r:.60}"
+            "P201", f"{option}={value!r:.60} is not a number of steps", expected="an integer, 0 or more", got=f"{value!r:.60}"
         )
     return value.__index__()

@@ -28,7 +28,13 @@ def check_size(count: int, most: int, kind: str, fix: str) -> None:
         TooLargeError: count exceeds most.
     """
     if count > most:
-        raise TooLargeError("P204", f"the picture has too many {kind}", expected=f"at most {most:,}", got=f"{count:,}", fix=fix)
+        raise TooLargeError(
+            "P204",
+            f"the picture has {count:,} {kind}, more than can be drawn",
+            expected=f"at most {most:,}",
+            got=f"{count:,}",
+            fix=fix,
+        )
 
 
 def drop_params(scene: Scene) -> Scene:

@@ -93,7 +93,7 @@ def forecast(
     x, seen, guess = (np.asarray(values, dtype=float) for values in (years, actual, predicted))
     if not (x.ndim == 1 and x.shape == seen.shape == guess.shape):
         raise DrawError(
-            "P301", "years, actual and predicted are not of one length", expected="three rows of one length",
+            "P301", "years, actual and predicted differ in length", expected="three rows of one length",
             got=f"{x.shape}, {seen.shape} and {guess.shape}",
         )  # fmt: skip
     figure, axes = _make_figure(colors, title)
@@ -136,7 +136,12 @@ def loss_curve(
     colors = _get_theme(theme)
     values = np.asarray(losses, dtype=float)
     if values.ndim != 1:
-        raise DrawError("P302", "losses is not one row of numbers", expected="shape (N,)", got=str(values.shape))
+        raise DrawError(
+            "P302",
+            f"losses has shape {values.shape}, and is not one row of numbers",
+            expected="shape (N,)",
+            got=str(values.shape),
+        )
     figure, axes = _make_figure(colors, title)
     mark = "o" if len(values) < 3 else ""
     axes.plot(np.arange(len(values)), values, color=colors.looks["loss"].line, linewidth=1.6, marker=mark)

@@ -59,7 +59,7 @@ def refuse() -> None:
         OperationError: always.
     """
     raise OperationError(
-        "O305", "native programs need numba", expected="numba", got="it is not installed",
+        "O305", "numba, which compiles native programs, is not installed", expected="numba", got="it is not installed",
         fix="pip install 'autograd-seq[jit]', or compile with backend=\"numpy\"",
     )  # fmt: skip
 

@@ -113,7 +113,7 @@ def check_grad(
     nodes = [wrt] if isinstance(wrt, Node) else list(wrt)
     if not nodes or any(n.name not in Graph(loss, *nodes).inputs for n in nodes):
         raise GradientError(
-            "E107", "check_grad is to differentiate by what is not fed", expected="parameters or float inputs",
+            "E107", "check_grad cannot differentiate with respect to what is not fed", expected="parameters or float inputs",
             got=", ".join(repr(n) for n in nodes) or "nothing",
         )  # fmt: skip
     graph = Graph(loss, *nodes)
@@ -162,7 +162,7 @@ def _compare_gradients(report: Report, name: str, value: Any, f: Callable[[np.nd
 
 def _make_broken_error(op: Any, expected: str, got: str, fix: str | None) -> GradientCheckError:
     name = getattr(op, "name", "the function")
-    return GradientCheckError("E109", f"{name} is not what it declares", expected=expected, got=got, fix=fix)
+    return GradientCheckError("E109", f"{name} does not return what it declares", expected=expected, got=got, fix=fix)
 
 
 def check_op(

@@ -28,7 +28,7 @@ def backward(output: Node, cotangent: Any = None) -> None:
     value = output._value
     if value is None or output.dtype is not float or (cotangent is None and output.shape):
         raise GradientError(
-            "E105", f"{label_of(output)} is not one number with a value, and has no gradient here",
+            "E105", f"{label_of(output)} is not a float scalar with a value, so .backward() cannot start there",
             node=output.name, where=output.where,
             expected="a float scalar that carries its value", got=repr(output),
             fix="ag.grad(…) differentiates graphs; ag.sum(…) or a cotangent makes one number of many",
@@ -37,7 +37,7 @@ def backward(output: Node, cotangent: Any = None) -> None:
     if seed.shape != output.shape:
         raise GradientError(
             "E106",
-            f"the cotangent has shape {seed.shape}, and the output {output.shape}",
+            f"the cotangent has shape {seed.shape}, but the output {output.shape}",
             node=output.name,
             expected=str(output.shape),
             got=str(seed.shape),

@@ -71,7 +71,7 @@ def grad(output: Node, wrt: Node | Sequence[Node], *, cotangent: Any = None) -> 
     for x in targets:
         if not isinstance(x, Node) or x.dtype is not float:
             raise GradientError(
-                "E103", f"{x!r:.60} is no float node, and has no gradient", node=getattr(x, "name", None),
+                "E103", f"{x!r:.60} is not a float node, and has no gradient", node=getattr(x, "name", None),
                 expected="a float node", got=repr(x)[:80],
             )  # fmt: skip
     walk = _Adjoint(output, targets)
@@ -83,14 +83,16 @@ def grad(output: Node, wrt: Node | Sequence[Node], *, cotangent: Any = None) -> 
 
 def _make_seed(output: Node, cotangent: Any) -> Node:
     if not isinstance(output, Node) or output.dtype is not float:
-        raise GradientError("E101", "only floats have gradients", expected="a float node", got=repr(output)[:80])
+        raise GradientError(
+            "E101", f"{output!r:.60} is not a float node, and has no gradient", expected="a float node", got=repr(output)[:80]
+        )
     if cotangent is not None:
         g = constant(cotangent)
         return _lay_out(g if g.dtype is float else cast(g, float), output)
     if output.shape or output.axes:
         over = f"ag.sum(…, over={output.axes[0]})" if output.axes else "ag.sum(…)"
         raise GradientError(
-            "E102", f"{label_of(output)} is not one number", node=output.name, where=output.where,
+            "E102", f"{label_of(output)} is not a scalar", node=output.name, where=output.where,
             expected="a scalar without axes", got=repr(output), fix=f"{over} makes one of it, or give cotangent=",
         )  # fmt: skip
     return constant(1.0)

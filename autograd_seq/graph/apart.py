@@ -90,7 +90,7 @@ class Sums:
         """Return the error of sequences that are added up at each step, and are at different ones."""
         name, over = self.graph.name(node), ", ".join(a.name for a in self.batch)
         return CarryError(
-            "K111", f"{name} reads sums over {over} at each step of {self.axis}, and sequences are at steps of their own",
+            "K111", f"{name} reads sums over {over} at each step of {self.axis}, but the sequences are at different steps",
             node=name, where=node.where, expected=f"sums over ({self.axis}, {over}), or over {self.axis} alone", got=name,
             fix=f"let what is carried or drawn vary over {over}, or leave out lengths= or carry=",
         )  # fmt: skip

@@ -90,7 +90,7 @@ def cut_along(graph: System, asked: Axis | bool, batch: tuple[Axis, ...] | None 
     for n in graph.nodes:
         if n.op is ALONG and axis in (n.attrs["axis"], n.attrs["other"]):
             raise CarryError(
-                "K114", f"{graph.name(n)} reads all steps of {axis}, and those of other calls are not there",
+                "K114", f"{graph.name(n)} reads all steps of {axis}, but a call has only its own",
                 node=graph.name(n), where=n.where, expected=f"reads of {axis.name} - 1, {axis.name} - 2, …",
                 got=graph.name(n), fix=f"ag.window(x, {axis.name}, n) is carried; or leave carry= out, and run whole sequences",
             )  # fmt: skip
@@ -144,7 +144,7 @@ def find_carried_axis(graph: System, asked: Axis | bool) -> Axis:
     if len(outermost) != 1:
         named = outermost or found
         raise CarryError(
-            "K103", "which axis goes on from call to call is not given", expected="one axis along which the graph shifts",
+            "K103", "cannot tell along which axis calls continue", expected="one axis along which the graph shifts",
             got=_join_names(named) or "a graph without axes", fix=f"carry={named[0]}" if named else "leave carry= out",
         )  # fmt: skip
     return outermost[0]
@@ -164,7 +164,7 @@ def _add_primes(name: str, taken: set[str]) -> str:
 def _make_look_ahead_error(graph: System, node: Node, axis: Axis) -> CarryError:
     x = node.inputs[0]
     return CarryError(
-        "K104", f"{graph.name(x)} is read ahead of its step, and the steps of the next call are not there yet",
+        "K104", f"{graph.name(x)} is read at a later step, which may belong to a call that is still to come",
         node=graph.name(x), where=node.where, expected=f"reads of {axis.name} - 1, {axis.name} - 2, …",
         got=graph.name(node), fix="compile it without carry=, and run whole sequences",
     )  # fmt: skip

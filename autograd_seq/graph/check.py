@@ -48,7 +48,7 @@ def check_axis_names(nodes: Sequence[Node]) -> tuple[Axis, ...]:
     for axis in axes:
         if names.setdefault(axis.name, axis) is not axis:
             raise NameClashError(
-                "G301", f'two axes are called "{axis.name}"', node=axis.name,
+                "G301", f'two axes are named "{axis.name}"', node=axis.name,
                 expected="one ag.Axis object for each axis", got="two of the same name",
                 fix="make the axis once, and use it in every equation",
             )  # fmt: skip
@@ -69,7 +69,7 @@ def check_names(nodes: Sequence[Node]) -> None:
             continue
         first, leaf = named[node.name], node.op in (INPUT, PARAM, STATE)
         raise NameClashError(
-            "G302", f'two nodes are called "{node.name}"', node=node.name, where=node.where,
+            "G302", f'two nodes are named "{node.name}"', node=node.name, where=node.where,
             expected="one node a name", got=f"{first!r} ({first.where or 'no line'}) and {node!r}",
             fix="declare it once and read it often" if leaf else 'with ag.scope("…"): prefixes the names given inside',
         )  # fmt: skip
@@ -239,7 +239,7 @@ def check_rows(nodes: Sequence[Node], name: Name) -> None:
         if needed < bound.rows <= source.attrs["reach"].get((axis, side), 0):
             continue
         raise StateError(
-            "G212", f"{name(source)} has {len(given)} {side} rows, and {name(reader)} needs {needed}", node=name(source),
+            "G212", f"{name(source)} has {len(given)} {side} rows, but {name(reader)} needs {needed}", node=name(source),
             where=source.where, expected=f"a list of {needed}, in time order", got=str(len(given)),
             fix="one row for each step that is read outside: "
             f"{side}=[{', '.join(_list_row_names(name(source), axis, side, needed))}]",
@@ -291,7 +291,7 @@ def make_empty_maximum_error(node: Node, name: Name, sequence: str = "") -> Axis
     """Return the error of taking the maximum of no points, in a sequence if there are several."""
     over = ", ".join(a.name for a in node.attrs["axes"])
     return AxisError(
-        "A208", f"{name(node)} is the maximum of nothing{_name_sequence(sequence)}", node=name(node), where=node.where,
+        "A208", f"{name(node)} is a maximum over no steps{_name_sequence(sequence)}", node=name(node), where=node.where,
         expected=f"at least one step of {over}", got=f"{over}=0",
     )  # fmt: skip
 

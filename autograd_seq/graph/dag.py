@@ -92,7 +92,8 @@ class DAG:
         axes = self.graph.layout(node)
         if len(point) != len(axes):
             raise AxisError(
-                "A205", f"{name} varies over {', '.join(a.name for a in axes) or 'no axis'}", node=name,
+                "A205", f"{name} varies over {', '.join(a.name for a in axes) or 'no axis'}, and {len(point)} steps are given",
+                node=name,
                 expected=f"{len(axes)} steps", got=str(len(point)),
                 fix=f'dag["{name}"{"".join(f", {a.name}" for a in axes)}]',
             )  # fmt: skip
@@ -232,14 +233,14 @@ class DAG:
                 )  # fmt: skip
             if x.op in (SHIFT, AT, ALONG, SPREAD) and x.name is None:
                 raise GradientError(
-                    "E123", "a DAG has no nodes for reads, only for what is read", node=self.graph.name(x), where=x.where,
+                    "E123", f"{self.graph.name(x)} has no node of its own in a DAG", node=self.graph.name(x), where=x.where,
                     expected="a node of its own", got=repr(x)[:80], fix='.named("…") makes a read a variable',
                 )  # fmt: skip
         parts = [self.values(x) for x in targets]
         flat = [n for p in parts for n in p.nodes]
         if len(self.outputs[0].nodes) != 1:
             raise GradientError(
-                "E104", "the gradient of many values is asked for", node=self.graph.name(self.graph.outputs[0]),
+                "E104", "the first output is not a scalar, and has no gradient", node=self.graph.name(self.graph.outputs[0]),
                 expected="one float scalar as the first output", got=f"an output of shape {self.outputs[0].leading}",
                 fix="ag.sum(…, over=…) makes one number of them",
             )  # fmt: skip

@@ -37,7 +37,7 @@ def check_feeds(graph: System, given: dict[str, Any]) -> dict[str, np.ndarray]:
     """
     for name in given:
         if name not in graph.inputs:
-            raise FeedError("F102", f'nothing called "{name}" is fed', got=name, fix=did_you_mean(name, graph.inputs))
+            raise FeedError("F102", f'no input or parameter is named "{name}"', got=name, fix=did_you_mean(name, graph.inputs))
     if missing := [n for n, node in graph.inputs.items() if n not in given and node is not SEED]:
         shapes = ", ".join(f"{n}: {describe_declared(graph.inputs[n])}" for n in missing)
         raise FeedError(
@@ -52,7 +52,8 @@ def make_unnamed_error(graph: System, unnamed: Sequence[Any]) -> FeedError:
     names = ", ".join(f"{name}=…" for name in graph.inputs)
     table = isinstance(unnamed[0], Mapping)
     return FeedError(
-        "F112", "values are fed by name", expected=names, got="a dict" if table else f"{len(unnamed)} without a name",
+        "F112", "a dict is fed without stars" if table else "a value is fed without a name", expected=names,
+        got="a dict" if table else f"{len(unnamed)} without a name",
         fix="two stars make names of its keys: (**feeds)" if table else None,
     )  # fmt: skip
 
@@ -68,9 +69,7 @@ def as_float_width(dtype: Any) -> np.dtype:
     except TypeError:
         width = np.dtype(object)
     if width.kind not in "fc":
-        raise DTypeError(
-            "D302", f"dtype={dtype!r:.60} is no width of floats", expected='"float32" or "float64"', got=repr(dtype)
-        )
+        raise DTypeError("D302", f"dtype={dtype!r:.60} is not a float type", expected='"float32" or "float64"', got=repr(dtype))
     if width.itemsize < np.dtype(np.float32).itemsize:
         raise DTypeError(
             "D304", f"{width} is too narrow to compute in", expected='"float32" or "float64"', got=f"dtype={dtype!r:.60}",
@@ -90,7 +89,7 @@ def _as_array(name: str, node: Node, value: Any) -> np.ndarray:
         array = np.asarray(unmasked(value, name, node.where))
     except ValueError as error:
         raise FeedError(
-            "F104", f"{name} is fed what is no regular array", node=name, expected=describe_declared(node),
+            "F104", f"{name} is fed a value that is not a regular array", node=name, expected=describe_declared(node),
             got=f"what NumPy refuses: {error}",
         ) from None  # fmt: skip
     if array.size == 0 and array.dtype == np.float64:
@@ -102,7 +101,7 @@ def _as_array(name: str, node: Node, value: Any) -> np.ndarray:
         raise not_numeric(array, name, describe_declared(node), name, node.where) from None
     if _RANK[kind] > _RANK[node.dtype]:
         raise DTypeError(
-            "D301", f"{name} takes {node.dtype.__name__}, and is fed {array.dtype}", node=name, where=node.where,
+            "D301", f"{name} takes {node.dtype.__name__}, but is fed {array.dtype}", node=name, where=node.where,
             expected=describe_declared(node),
             got=f"an array of {array.dtype}", fix=f"{name}=np.asarray({name}, dtype={node.dtype.__name__})",
         )  # fmt: skip

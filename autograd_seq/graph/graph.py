@@ -25,7 +25,7 @@ def flatten(outputs: Iterable[Any]) -> tuple[Node, ...]:
     for node in flat:
         if not isinstance(node, Node):
             raise OperationError(
-                "O301", f"a graph is made of nodes, and {node!r:.60} is none", expected="nodes, or lists of nodes",
+                "O301", f"{node!r:.60} is not a node", expected="nodes, or lists of nodes",
                 got=repr(node)[:80],
                 fix="ag.Graph(L)",
             )  # fmt: skip
@@ -144,7 +144,7 @@ class Graph(System):
         if counts:
             said = ", ".join(f"{a.name}={n!r}" for a, n in zip(self.axes, counts, strict=False))
             raise AxisError(
-                "A211", "unroll takes numbers of steps by name", got=repr(counts[0])[:80],
+                "A211", f"unroll is given {counts[0]!r:.60} without the name of an axis", got=repr(counts[0])[:80],
                 expected=", ".join(f"{a.name}=…" for a in self.axes) or "no axis", fix=f"unroll({said})",
             )  # fmt: skip
         return DAG(self, self._sizes(sizes))

@@ -52,7 +52,8 @@ def read_lengths(graph: System, lengths: Any, given: Mapping[str, Any]) -> Lengt
     """
     if not isinstance(lengths, Mapping):
         raise FeedError(
-            "F301", "lengths= takes a dict from axis to lengths", expected="{t: [5, 3, 7]}", got=repr(lengths)[:80],
+            "F301", f"lengths= is given a value of {type(lengths).__name__}, not a dict", expected="{t: [5, 3, 7]}",
+            got=repr(lengths)[:80],
             fix="lengths={t: …}",
         )  # fmt: skip
     sizes = _read_padded_sizes(graph, given)
@@ -162,7 +163,7 @@ def _unroll_ragged(dag: DAG, made: Ragged) -> DAG:
     base, targets, with_outputs = dag.origin
     if base is None:
         raise FeedError(
-            "F305", "a DAG of other outputs has no lengths", expected="the DAG of a graph, or of its gradients",
+            "F305", "a DAG of other outputs cannot take lengths=", expected="the DAG of a graph, or of its gradients",
             got=repr(dag), fix="give lengths= to graph.unroll(…).evaluate(…)",
         )  # fmt: skip
     wrt = [x if x in made.whole._names else made.image[x] for x in targets]
@@ -228,7 +229,8 @@ def _as_whole_numbers(axis: Axis, value: Any) -> np.ndarray:
     if array.dtype.kind not in "iu" or (array.size and array.min() < 0):
         wrong = array[array < 0].flat[0] if array.dtype.kind in "iu" else repr(value)[:60]
         raise FeedError(
-            "F302", f"a length of {axis} is {wrong}, which is no number of steps", expected="whole numbers ≥ 0", got=str(wrong),
+            "F302", f"a length of {axis} is {wrong}, which is not a number of steps", expected="whole numbers ≥ 0",
+            got=str(wrong),
             fix=f"lengths={{{axis}: [5, 3, 7]}}",
         )  # fmt: skip
     return array.astype(np.int64)
@@ -255,7 +257,7 @@ def _find_batch(graph: System, axis: Axis, array: np.ndarray, ragged: list[Any],
     others = around
     some = f", or one for each point of some of {', '.join(a.name for a in others)}" if others else ""
     raise AxisError(
-        "A306", f"which axis the length of {axis} varies over is not given", expected=f"one number{some}",
+        "A306", f"cannot tell which axis the length of {axis} varies over", expected=f"one number{some}",
         got=f"an array of shape {array.shape}",
         fix=f"lengths={{({axis}, {others[0]}): …}}" if others else f"lengths={{{axis}: 5}}",
     )  # fmt: skip
@@ -266,7 +268,7 @@ def _check_sequences(axis: Axis, array: np.ndarray, batch: tuple[Axis, ...], siz
     if array.ndim != len(batch) or array.shape != want:
         over = ", ".join(f"{b}={sizes.get(b, '?')}" for b in batch)
         raise FeedError(
-            "F303", f"there are not as many lengths of {axis} as sequences", expected=f"one for each of {over}",
+            "F303", f"the {array.size} lengths of {axis} are not one for each sequence", expected=f"one for each of {over}",
             got=f"{array.size}" if array.ndim == 1 else f"an array of shape {array.shape}",
         )  # fmt: skip
 
@@ -275,7 +277,7 @@ def _check_fit(axis: Axis, array: np.ndarray, sizes: Mapping[Axis, int]) -> None
     steps = sizes.get(axis)
     if steps is not None and array.size and array.max() > steps:
         raise FeedError(
-            "F304", f"a length of {axis} is {array.max()}, and the padded axis has {steps} steps", expected=f"at most {steps}",
+            "F304", f"a length of {axis} is {array.max()}, but the padded axis has {steps} steps", expected=f"at most {steps}",
             got=str(array.max()),
             fix=f"pad the feeds over {axis} to the longest",
         )  # fmt: skip

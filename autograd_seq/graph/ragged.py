@@ -167,7 +167,7 @@ class Ragged:
             name, over = self.graph.name(x), ", ".join(b.name for b in alone)
             axes = ", ".join([*(a.name for a in x.axes), over])
             raise AxisError(
-                "A307", f"{self.graph.name(node)} reads {name} to the end of {r}, and that differs along {over}",
+                "A307", f"{self.graph.name(node)} reads {name} to the end of {r}, which differs along {over}",
                 node=name, where=node.where or x.where, expected=f"a value that varies over {over}, as the length of {r} does",
                 got=repr(x), fix=f"declare it over ({axes})" if x.op in (STATE, INPUT) else
                 f"ag.spread({name}, {over}) is the same along {over}, and read to each one's own end",
@@ -179,7 +179,7 @@ class Ragged:
             if extra := [a.name for a in x.axes if a not in old.axes]:
                 name = self.graph.name(old)
                 raise AxisError(
-                    "A302", f"{name} comes to vary over {', '.join(extra)}, because a length does", node=name, where=old.where,
+                    "A302", f"{name} would vary over {', '.join(extra)}, because a length does", node=name, where=old.where,
                     expected=f"a value that varies over {', '.join(a.name for a in old.axes) or 'no axis'}", got=repr(x),
                     fix=f"let what the number of steps is multiplied or compared with vary over {extra[0]}, by "
                     f"ag.spread(…, {extra[0]}), or reduce over it",

@@ -137,13 +137,13 @@ def vmap(outputs: Node | Sequence[Node], *, over: Axis) -> Node | list[Node]:
     for n in several:
         if not isinstance(n, Node):
             raise OperationError(
-                "O302", f"ag.vmap takes nodes, and {n!r:.60} is none", expected="a node, or several", got=repr(n)[:80]
+                "O302", f"ag.vmap is given {n!r:.60}, which is not a node", expected="a node, or several", got=repr(n)[:80]
             )
     order, varying = step_order(several), set()
     for n in order:
         if axis in n.axes and n.op is INPUT:
             raise AxisError(
-                "A110", f"{label_of(n)} varies over {axis} already", node=n.name, where=n.where,
+                "A110", f"{label_of(n)} already varies over {axis}", node=n.name, where=n.where,
                 expected="an axis that is new to the graph", got=repr(n), fix='b = ag.Axis("b")',
             )  # fmt: skip
     readers: dict[Node, list[Node]] = {}

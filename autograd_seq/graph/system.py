@@ -114,7 +114,7 @@ class System:
             if name not in known:
                 raise AxisError("A201", f'the graph has no axis "{name}"', got=f"{name}={n}", fix=did_you_mean(name, known))
             if isinstance(n, bool) or not hasattr(n, "__index__") or operator.index(n) < 0:
-                raise AxisError("A202", f"{name}={n!r:.60} is no number of steps", expected="an integer ≥ 0", got=repr(n))
+                raise AxisError("A202", f"{name}={n!r:.60} is not a number of steps", expected="an integer ≥ 0", got=repr(n))
         found = {known[name]: operator.index(n) for name, n in sizes.items()}
         for node in self.nodes:  # reading along another axis makes both lengths equal
             if node.op.name == "along":
@@ -122,7 +122,7 @@ class System:
                 for a, b in (pair, pair[::-1]):
                     if b in found and found.setdefault(a, found[b]) != found[b]:
                         raise AxisError(
-                            "A203", f"{a} and {b} differ in length, and {self.name(node)} needs both to have one",
+                            "A203", f"{a} and {b} differ in length, but {self.name(node)} needs them equal",
                             where=node.where,
                             got=f"{a}={found[a]}, {b}={found[b]}",
                         )  # fmt: skip

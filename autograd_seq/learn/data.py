@@ -49,7 +49,7 @@ def pad(
     for block in _iterate_blocks("reading sequences", len(given), progress):
         arrays += [_as_sequence(s) for s in given[block]]
     if not arrays:
-        raise DataError("B201", "there is nothing to pad", expected="one sequence or more", got="none")
+        raise DataError("B201", "pad is given no sequences", expected="one sequence or more", got="none")
     shapes = {a.shape[1:] for a in arrays}
     if len(shapes) > 1 or any(a.ndim == 0 for a in arrays):
         raise DataError(
@@ -60,7 +60,7 @@ def pad(
     dtype = np.result_type(*dict.fromkeys(a.dtype for a in [a for a in arrays if len(a)] or arrays))
     if not _can_hold(dtype, value):
         raise DataError(
-            "B207", "the padding value does not fit the kind of the sequences", expected=f"a value of {dtype}",
+            "B207", f"padding with {value!r:.60} does not fit sequences of {dtype}", expected=f"a value of {dtype}",
             got=repr(value)[:80], fix="value=0, or give sequences of a wider kind: floats hold NaN too",
         )  # fmt: skip
     out = np.full((len(arrays), lengths.max(), *shapes.pop()), value, dtype)
@@ -189,14 +189,14 @@ def shuffled(seed: int, *arrays: Any, axis: int = 0) -> tuple[np.ndarray, ...]:
     several = [np.asarray(a) for a in arrays]
     if any(axis not in range(-a.ndim, a.ndim) for a in several):
         raise DataError(
-            "B208", f"an array that is to be shuffled has no dimension {axis!r:.60}",
+            "B208", f"cannot shuffle along dimension {axis!r:.60}, which an array lacks",
             got=", ".join(str(a.shape) for a in several),
             expected=f"dimension {axis!r} in each", fix="axis=0 for (B, …), axis=1 for (T, B, …)",
         )  # fmt: skip
     lengths = {a.shape[axis] for a in several}
     if len(lengths) > 1:
         raise DataError(
-            "B204", "arrays that are shuffled together differ in length", got=", ".join(str(a.shape) for a in several),
+            "B204", "arrays to shuffle together differ in length", got=", ".join(str(a.shape) for a in several),
             expected=f"the same along dimension {axis}",
         )  # fmt: skip
     order = np.random.default_rng(seed).permutation(lengths.pop() if lengths else 0)
@@ -221,7 +221,12 @@ def windows(series: Any, size: int, *, step: int = 1) -> np.ndarray:
     """
     a, size, step = np.asarray(series), _check_count(size, "size="), _check_count(step, "step=")
     if a.ndim == 0:
-        raise DataError("B205", "a number is no series of steps", expected="an array (T, …)", got=repr(series)[:80])
+        raise DataError(
+            "B205",
+            f"windows is given the number {series!r:.60}, not a series",
+            expected="an array (T, …)",
+            got=repr(series)[:80],
+        )
     if len(a) < size:
         return np.empty((size, 0, *a.shape[1:]), a.dtype)
     view = np.lib.stride_tricks.sliding_window_view(a, size, axis=0)[::step]
@@ -235,6 +240,9 @@ def _check_count(value: Any, what: str, *, least: int = 1) -> int:
         n = least - 1
     if n < least:
         raise DataError(
-            "B206", f"{what}{value!r:.60} is no number of examples or steps", expected=f"an integer ≥ {least}", got=repr(value)
+            "B206",
+            f"{what}{value!r:.60} is not a number of examples or steps",
+            expected=f"an integer ≥ {least}",
+            got=repr(value),
         )
     return n

@@ -84,7 +84,7 @@ def train(
         DivergenceError: the loss is not finite, or a gradient; it holds the last good parameters.
         OperationError: ``steps`` is missing or no number, a batch is no mapping, ``step`` returns something else.
         FeedError: a batch has a name of a parameter.
-        GradientError, ShapeError, DTypeError: a gradient does not belong to its parameter, the loss is no number.
+        GradientError, ShapeError, DTypeError: a gradient does not belong to its parameter, the loss is not a number.
 
     Example:
         >>> from autograd_seq.learn.optim import sgd
@@ -139,18 +139,21 @@ def _iterate_batches(batches: Any, steps: Any) -> tuple[Iterator[Feeds], int | N
             count = -1
         if count < 0:
             raise OperationError(
-                "L110", f"steps={steps!r:.60} is no number of steps", expected="an integer ≥ 0, or None", got=repr(steps)
+                "L110", f"steps={steps!r:.60} is not a number of steps", expected="an integer ≥ 0, or None", got=repr(steps)
             )
     if isinstance(batches, Mapping):
         if steps is None:
             raise OperationError(
-                "L111", "training on one batch has no end", expected="steps=…", got="steps=None",
+                "L111", "steps= is missing, and training on one batch would never end", expected="steps=…", got="steps=None",
                 fix="say how many steps, or give a list of batches",
             )  # fmt: skip
         return repeat(batches, steps), steps
     if not isinstance(batches, Iterable):
         raise OperationError(
-            "L112", "there are no batches", expected="a dict of feeds, or an iterable of such", got=repr(batches)[:80]
+            "L112",
+            f"batches= is a value of {type(batches).__name__}, neither feeds nor an iterable of feeds",
+            expected="a dict of feeds, or an iterable of such",
+            got=repr(batches)[:80],
         )
     known = len(batches) if isinstance(batches, Sized) else None
     return islice(iter(batches), steps), steps if known is None else known if steps is None else min(known, steps)
@@ -160,7 +163,7 @@ def _call_step(step: Step, batch: Any, params: Arrays, number: int) -> tuple[flo
     """Return the loss and the gradients of one batch."""
     if not isinstance(batch, Mapping):
         raise OperationError(
-            "L121", f"batch {number} is no dict of feeds", expected='{"x": …, …}', got=repr(batch)[:80],
+            "L121", f"batch {number} is not a dict of feeds", expected='{"x": …, …}', got=repr(batch)[:80],
             fix="one dict of feeds for each step",
         )  # fmt: skip
     if both := [name for name in batch if name in params]:
@@ -171,13 +174,13 @@ def _call_step(step: Step, batch: Any, params: Arrays, number: int) -> tuple[flo
     out = step(**batch, **params)
     if not isinstance(out, (tuple, list)) or len(out) != 2 or not isinstance(out[1], Mapping):
         raise OperationError(
-            "L114", "step returns no loss with its gradients", expected="(loss, {name: gradient})", got=repr(out)[:80],
+            "L114", "step does not return a loss and its gradients", expected="(loss, {name: gradient})", got=repr(out)[:80],
             fix="step = ag.value_and_grad(loss)",
         )  # fmt: skip
     loss = np.asarray(out[0])
     if loss.shape or loss.dtype.kind not in "fiub":
         raise ShapeError(
-            "L116", "the loss is no number", expected="a float without dimensions",
+            "L116", "the loss is not a number", expected="a float without dimensions",
             got=f"an array of {loss.dtype}, shape {loss.shape}", fix="ag.mean(…, over=…) makes one number of them",
         )  # fmt: skip
     return float(loss), out[1]

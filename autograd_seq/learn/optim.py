@@ -81,7 +81,7 @@ def _check_floats(params: Mapping[str, Any]) -> Arrays:
     for name, p in arrays.items():
         if p.dtype.kind != "f":
             raise DTypeError(
-                "L101", f"{name} cannot be trained: it is no float", node=name, expected="an array of floats",
+                "L101", f"{name} cannot be trained: it is not an array of floats", node=name, expected="an array of floats",
                 got=f"an array of {p.dtype}", fix=f"np.asarray({name}, dtype=float), or feed it with the data",
             )  # fmt: skip
     return arrays
@@ -97,11 +97,13 @@ def _check_gradients(params: Arrays, grads: Mapping[str, Any], state: State, slo
             )  # fmt: skip
         g = np.asarray(grads[name])
         if g.dtype.kind not in "fiub":
-            raise DTypeError("L103", f"the gradient of {name} is no number", node=name, got=repr(grads[name])[:80])
+            raise DTypeError(
+                "L103", f"the gradient of {name} is not an array of numbers", node=name, got=repr(grads[name])[:80]
+            )
         if g.shape != p.shape:
             raise ShapeError(
                 "L104",
-                f"the gradient of {name} has shape {g.shape}, and {name} has {p.shape}",
+                f"the gradient of {name} has shape {g.shape}, but {name} has {p.shape}",
                 node=name,
                 expected=str(p.shape),
                 got=str(g.shape),

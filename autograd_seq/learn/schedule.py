@@ -53,7 +53,7 @@ def check_number(what: str, value: Any, *, below: float = math.inf, positive: bo
     if not (number > 0 if positive else number >= 0) or not number < below:
         low = "0 <" if positive else "0 ≤"
         raise OperationError(
-            "L106", f"{what} is out of range", got=repr(value)[:80],
+            "L106", f"{what} is out of range: {value!r:.60}", got=repr(value)[:80],
             expected=f"a number, {low} {what} < {below:g}" if below < math.inf else f"a finite number, {low} {what}",
         )  # fmt: skip
     return number

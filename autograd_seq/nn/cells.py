@@ -200,7 +200,7 @@ def _check_pair(init: Any) -> tuple[Any, Any]:
     if isinstance(init, tuple) and len(init) == 2:
         return init
     raise OperationError(
-        "N104", "init= of an lstm is no pair of rows", where=show_site(user_site()), expected="init=(h, c), or None",
+        "N104", "init= of an lstm is not a pair of rows", where=show_site(user_site()), expected="init=(h, c), or None",
         got=repr(init)[:80], fix="init=(h, None) leaves the memory at zero",
     )  # fmt: skip
 

@@ -202,7 +202,7 @@ def identity(gain: float = 1.0) -> Initialiser:
 def _check_matrix(shape: tuple[int, ...], kind: str) -> tuple[int, int]:
     if len(shape) != 2:
         raise ShapeError(
-            "N111", f"{kind} is for matrices, and not for shape {shape}", expected="a shape (out, in)", got=str(shape)
+            "N111", f"{kind} makes matrices, and is given the shape {shape}", expected="a shape (out, in)", got=str(shape)
         )
     return shape[0], shape[1]
 
@@ -226,7 +226,7 @@ def params(
         Arrays by name, of the declared shapes.
 
     Raises:
-        OperationError: a rule fits no parameter, or is no initialiser; the seed is no integer.
+        OperationError: a rule fits no parameter, or is no initialiser; the seed is not an integer.
         ShapeError: an initialiser does not give the declared shape.
         DTypeError: a parameter is no float, or ``dtype`` no width of floats.
 
@@ -239,7 +239,7 @@ def params(
     graph, width = model if isinstance(model, Graph) else Graph(model if isinstance(model, Node) else [*model]), np.dtype(dtype)
     nodes = {name: node for name, node in graph.inputs.items() if node.op is PARAM}
     if width.kind != "f":
-        raise DTypeError("N112", f"dtype={width} is no width of floats", expected="np.float32, say", got=str(width))
+        raise DTypeError("N112", f"dtype={width} is not a float type", expected="np.float32, say", got=str(width))
     chosen = _choose_rules(nodes, dict(rules or {}))
     return {name: _draw_value(name, node, _check_seed(seed), chosen[name]).astype(width) for name, node in nodes.items()}
 
@@ -249,12 +249,13 @@ def _choose_rules(nodes: dict[str, Node], rules: dict[str, Initialiser]) -> dict
     for pattern, rule in rules.items():
         if not callable(rule):
             raise OperationError(
-                "N113", f'the rule "{pattern}" is no initialiser', expected="a function of shape and seed", got=repr(rule)[:80],
+                "N113", f'the rule "{pattern}" is not an initialiser', expected="a function of shape and seed",
+                got=repr(rule)[:80],
                 fix=f'{{"{pattern}": init.constant(…)}}',
             )  # fmt: skip
         if not any(_is_match(name, pattern) for name in nodes):
             raise OperationError(
-                "N114", f'the rule "{pattern}" fits no parameter', got=f'"{pattern}"', fix=did_you_mean(pattern, nodes)
+                "N114", f'the rule "{pattern}" matches no parameter', got=f'"{pattern}"', fix=did_you_mean(pattern, nodes)
             )
     return {
         name: next((rule for pattern, rule in rules.items() if _is_match(name, pattern)), _choose_default(node.shape))
@@ -276,13 +277,16 @@ def _check_seed(seed: Any) -> int:
     try:
         return operator.index(seed)
     except TypeError:
-        raise OperationError("N115", f"seed={seed!r:.60} is no integer", expected="an integer", got=repr(seed)[:80]) from None
+        raise OperationError(
+            "N115", f"seed={seed!r:.60} is not an integer", expected="an integer", got=repr(seed)[:80]
+        ) from None
 
 
 def _draw_value(name: str, node: Node, seed: int, initialise: Initialiser) -> np.ndarray:
     if node.dtype is not float:
         raise DTypeError(
-            "N116", f"{name} is no float, and is not drawn", node=name, where=node.where, got=node.dtype.__name__,
+            "N116", f"{name} is not a float parameter, and no value can be drawn for it", node=name, where=node.where,
+            got=node.dtype.__name__,
             expected="float", fix=f"feed {name} yourself, and give the other parameters as a list",
         )  # fmt: skip
     digest = hashlib.blake2b(repr((seed, name)).encode(), digest_size=16).digest()
@@ -290,7 +294,7 @@ def _draw_value(name: str, node: Node, seed: int, initialise: Initialiser) -> np
     value = np.asarray(initialise(node.shape, generator))
     if value.shape != node.shape:
         raise ShapeError(
-            "N117", f"the initialiser of {name} gives shape {value.shape}, and {name} has {node.shape}", node=name,
+            "N117", f"the initialiser of {name} gives shape {value.shape}, but {name} has {node.shape}", node=name,
             where=node.where,
             expected=str(node.shape), got=str(value.shape),
         )  # fmt: skip

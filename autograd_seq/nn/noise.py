@@ -17,7 +17,7 @@ def _check_probability(p: Any, what: str) -> None:
     if not isinstance(p, (int, float)) or isinstance(p, bool) or not 0 <= p < 1:
         raise OperationError(
             "O310",
-            f"{what} is given p={p!r:.60}, which is no probability below 1",
+            f"{what} is given p={p!r:.60}, which is not a probability below 1",
             expected="a number p, 0 ≤ p < 1",
             got=repr(p)[:80],
         )

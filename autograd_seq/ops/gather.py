@@ -43,7 +43,7 @@ def _integer(index: Any, what: str, n: int) -> Node:
     index = constant(index)
     if index.dtype is not int:
         raise DTypeError(
-            "D201", f"{what} needs integers", node=index.name, where=index.where, expected="int",
+            "D201", f"{what} is given {index.dtype.__name__}, not integers", node=index.name, where=index.where, expected="int",
             got=index.dtype.__name__, fix='declare the input with dtype=int: ag.input("l", over=t, dtype=int)',
         )  # fmt: skip
     if index.name and index._value is not None and np.size(index._value):

@@ -33,7 +33,7 @@ def _count(value: Any, what: str, least: int) -> int:
         n = least - 1
     if n < least or isinstance(value, bool):
         raise OperationError(
-            "O106", f"{what}{value!r:.60} is no number of steps", expected=f"an integer ≥ {least}", got=repr(value)
+            "O106", f"{what}{value!r:.60} is not a number of steps", expected=f"an integer ≥ {least}", got=repr(value)
         )
     return n
 

@@ -33,7 +33,7 @@ def as_kind(dtype: Any, name: str | None) -> type:
         return kind_of(np.empty(0, dtype=dtype))
     except TypeError:
         raise DTypeError(
-            "D104", f"{name or 'a value'} has dtype={dtype!r:.60}, which is no kind of number", node=name,
+            "D104", f"{name or 'a value'} has dtype={dtype!r:.60}, which is not a kind of number", node=name,
             expected="float, int or bool",
             got=repr(dtype), fix="give the width with the data, or as dtype= where it is evaluated",
         ) from None  # fmt: skip
@@ -47,7 +47,7 @@ def as_shape(shape: Any, name: str | None) -> tuple[int, ...]:
             raise TypeError
     except TypeError:
         raise ShapeError(
-            "S113", f"{name or 'a value'} is given {shape!r:.60}, which is no shape", node=name,
+            "S113", f"{name or 'a value'} is given {shape!r:.60}, which is not a shape", node=name,
             expected="a tuple of non-negative integers",
             got=repr(shape), fix="time is an axis, not a dimension: over=t",
         ) from None  # fmt: skip
@@ -123,7 +123,7 @@ def tensor(value: Any, *, name: str | None = None, dtype: Any = None) -> Node:
     except (TypeError, ValueError) as error:
         raise DTypeError(
             "D103",
-            "the value of a tensor is no regular array of numbers",
+            "the value of a tensor is not a regular array of numbers",
             node=name,
             got=f"what NumPy refuses: {error}",
             fix="ag.tensor([1.0, 2.0])",

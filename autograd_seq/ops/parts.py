@@ -54,8 +54,8 @@ def _full_part(part: Any, n: int, x: Node) -> Any:
         i = operator.index(part)
     except TypeError:
         raise ShapeError(
-            "S109", f"{label_of(x)} is indexed by integers, slices, ... and None", node=x.name, where=x.where,
-            got=repr(part), fix="gather with ag.take(…), choose with ag.where(…)",
+            "S109", f"{label_of(x)} cannot be indexed by {part!r:.60}", node=x.name, where=x.where,
+            expected="integers, slices, ... or None", got=repr(part), fix="gather with ag.take(…), choose with ag.where(…)",
         ) from None  # fmt: skip
     if not -n <= i < n:
         raise ShapeError(
@@ -160,7 +160,7 @@ def concat(xs: Sequence[Any], axis: int = 0) -> Node:
     """
     nodes = [constant(x) for x in xs]
     if not nodes:
-        raise ShapeError("S111", "there is nothing to join", expected="at least one value", got="none")
+        raise ShapeError("S111", "no values are given to join", expected="at least one value", got="none")
     return nodes[0] if len(nodes) == 1 else _concat(*nodes, axis=negative_axis(axis, nodes[0].ndim, nodes[0]))
 
 

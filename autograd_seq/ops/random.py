@@ -99,7 +99,7 @@ def bernoulli(name: str, p: Any, shape: int | Sequence[int] = (), *, over: Axis 
     """
     known = p._value if isinstance(p, Node) else p
     if known is not None and not np.all((np.asarray(known) >= 0) & (np.asarray(known) <= 1)):
-        raise OperationError("O108", f"p of {name} is no probability", expected="0 ≤ p ≤ 1", got=str(known))
+        raise OperationError("O108", f"p of {name} is not a probability", expected="0 ≤ p ≤ 1", got=str(known))
     return where(less(_source(name, "uniform", shape, over), p), 1.0, 0.0).named(name)
 
 

@@ -167,7 +167,7 @@ def squeeze(x: Any, axis: int | Sequence[int] | None = None) -> Node:
     drop = [a for a in negative_axes(axis, x.ndim, x) if axis is not None or x.shape[a] == 1]
     if any(x.shape[a] != 1 for a in drop):
         raise ShapeError(
-            "S107", f"squeeze drops dimensions of length 1, and those of {x.shape} are not all", node=x.name, where=x.where,
+            "S107", f"squeeze cannot drop dimensions of {x.shape} whose length is not 1", node=x.name, where=x.where,
             got=str(x.shape),
         )  # fmt: skip
     return reshape(x, tuple(n for a, n in zip(range(-x.ndim, 0), x.shape, strict=True) if a not in drop))

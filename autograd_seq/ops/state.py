@@ -107,7 +107,8 @@ def state(
         clocks = _by_axis(every, node, "every")
         if strange := [k for k in clocks.values() if not isinstance(k, int) or isinstance(k, bool) or k < 1]:
             raise StateError(
-                "G213", f"every= of {full} is a number of steps", node=full, where=node.where, expected="an integer ≥ 1",
+                "G213", f"every= of {full} is {strange[0]!r:.60}, not a number of steps", node=full, where=node.where,
+                expected="an integer ≥ 1",
                 got=repr(strange[0]), fix="every=2 lets the state move at steps 0, 2, 4, …",
             )  # fmt: skip
         node.attrs["every"] = clocks
@@ -220,14 +221,14 @@ def define(node: Node, key: Any, definition: Any) -> None:
     parts = key if isinstance(key, tuple) else (key,)
     if node.op is not STATE:
         raise StateError(
-            "G206", f"{label} is no state", node=node.name, where=here, expected="a state on the left of =",
+            "G206", f"{label} is not a state", node=node.name, where=here, expected="a state on the left of =",
             got=f"the result of {node.op.name}", fix=f's = ag.state("s", {node.shape}, over=…); s[t] = …',
         )  # fmt: skip
     if not all(isinstance(p, Axis) or (isinstance(p, Index) and p.offset == 0) for p in parts) or not {
         p if isinstance(p, Axis) else p.axis for p in parts
     } <= set(node.axes):  # fmt: skip
         raise StateError(
-            "G207", f"the equation of {label} is for the current step", node=node.name, where=here,
+            "G207", f"the equation of {label} is not for the current step", node=node.name, where=here,
             expected=f"{label}[{', '.join(a.name for a in node.axes)}] = …",
             got=f"{label}[{', '.join(map(repr, parts))}] = …", fix="move the shift to the right-hand side"
             if any(isinstance(p, (Axis, Index)) for p in parts) else

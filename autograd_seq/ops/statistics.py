@@ -133,7 +133,7 @@ def _matrix_norm(x: Node, order: Any, dims: tuple[int, int], keepdims: bool) -> 
 def _no_norm(order: Any, of: str) -> OperationError:
     expected = {"vectors": "a number p, or inf", "matrices": '"fro", 1, -1, inf or -inf: others need singular values'}[of]
     return OperationError(
-        "O131", f"ag.norm knows no ord={order!r:.60} of {of}", where=show_site(user_site()), expected=expected, got=repr(order),
+        "O131", f"ag.norm has no ord={order!r:.60} of {of}", where=show_site(user_site()), expected=expected, got=repr(order),
         fix="ag.norm(x) is the root of the sum of squares",
     )  # fmt: skip
 

@@ -116,7 +116,7 @@ def _seen_through(x: Node, axis: Axis) -> tuple[dict[Axis, Any], dict[Axis, Any]
 
 def _one_axis(axis: Any, name: str | None = None) -> Axis:
     if not isinstance(axis, Axis):
-        raise AxisError("A105", f"{axis!r:.60} is no axis", node=name, expected="an ag.Axis", got=repr(axis))
+        raise AxisError("A105", f"{axis!r:.60} is not an axis", node=name, expected="an ag.Axis", got=repr(axis))
     return axis
 
 
@@ -243,13 +243,13 @@ def at(x: Any, over: Axis, index: int, *, outside: str = "error") -> Node:
     x = constant(x)
     if outside not in ("error", "zero"):
         raise OperationError(
-            "O104", f"ag.at knows no way outside={outside!r:.60}", expected='"error" or "zero"', got=repr(outside)
+            "O104", f"ag.at has no mode outside={outside!r:.60}", expected='"error" or "zero"', got=repr(outside)
         )
     try:
         step = operator.index(index)
     except TypeError:
         raise AxisError(
-            "A108", f"ag.at is given {index!r:.60}, which is no fixed step", node=x.name, expected="an integer",
+            "A108", f"ag.at is given {index!r:.60}, which is not a fixed step", node=x.name, expected="an integer",
             got=repr(index),
             fix="choose a computed step with ag.sum(ag.where(ag.index(t) == …, x, 0), over=t)",
         ) from None  # fmt: skip
@@ -285,7 +285,7 @@ def along(x: Any, axis: Axis, other: Axis) -> Node:
     _one_axis(other, x.name)
     if other in x.axes:
         raise AxisError(
-            "A109", f"{label_of(x)} varies over {other} already", node=x.name, where=show_site(user_site()),
+            "A109", f"{label_of(x)} already varies over {other}", node=x.name, where=show_site(user_site()),
             fix="rename to an axis that it does not have",
         )  # fmt: skip
     return ALONG(x, axis=axis, other=other)

@@ -241,7 +241,7 @@ def test_cells_stack_and_run_both_ways() -> None:
     (h1,) = by_hand("gru", data, g)
     (h2,) = by_hand("rnn", np.concatenate([h1, data], axis=1), w, reverse=True)
     np.testing.assert_allclose(ag.Graph(second).evaluate(x=data, **feeds)[0], h2, rtol=1e-12)
-    with pytest.raises(ag.NameClashError, match="two nodes are called"):  # without names
+    with pytest.raises(ag.NameClashError, match="two nodes are named"):  # without names
         ag.Graph(nn.rnn(nn.rnn(x, H, over=t), H, over=t))
 
 

@@ -43,7 +43,7 @@ def test_nodes_of_one_name_in_two_graphs_draw_the_same() -> None:
 @pytest.mark.parametrize("kind", [ag.uniform, ag.normal, lambda name, over: ag.bernoulli(name, 0.5, over=over)])
 def test_one_graph_has_no_two_random_nodes_of_one_name(kind: Any) -> None:
     t = ag.Axis("t")
-    with pytest.raises(ag.NameClashError, match='two nodes are called "n"'):
+    with pytest.raises(ag.NameClashError, match='two nodes are named "n"'):
         ag.Graph(kind("n", over=t) + kind("n", over=t))
     assert ag.uniform.__doc__ and "One graph has no two nodes of one name" in ag.uniform.__doc__
 
@@ -99,6 +99,6 @@ def test_draws_are_floats_of_the_width_of_the_run() -> None:
 
 @pytest.mark.parametrize("p", [1.5, -0.1, float("nan"), [0.5, 2.0], ag.tensor(3.0)])
 def test_a_probability_outside_of_0_and_1_is_refused(p: Any) -> None:
-    with pytest.raises(ag.OperationError, match="p of mask is no probability") as caught:
+    with pytest.raises(ag.OperationError, match="p of mask is not a probability") as caught:
         ag.bernoulli("mask", p, (2,), over=())
     assert caught.value.code == "O108"

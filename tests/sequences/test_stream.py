@@ -378,7 +378,7 @@ def test_misuse_is_refused():
     with pytest.raises(ag.FeedError) as caught:
         step(None, x=np.zeros((5, 3, 2)))
     assert caught.value.code == "F202"
-    for word in ("one step of x at a time", "(b, 2) float, without t", "got (5, 3, 2)", "for step in x"):
+    for word in ("x of shape (5, 3, 2) is not one step", "(b, 2) float, without t", "got (5, 3, 2)", "for step in x"):
         assert word in str(caught.value)
     with pytest.raises(ag.CarryError, match="K107"):
         step(np.zeros(2), x=np.zeros((3, 2)))
@@ -412,7 +412,7 @@ def test_what_is_bound_is_not_fed_again():
     _, carry = step(x=np.array(1.0))
     _, carry = step(carry, x=np.array(1.0))
     for name in ("w", "seed"):
-        with pytest.raises(ag.FeedError, match=f"{name} is bound to this stream") as caught:
+        with pytest.raises(ag.FeedError, match=f"{name} is fed to a stream that it is bound to") as caught:
             step(carry, x=np.array(1.0), **{name: np.array(9)})
         assert caught.value.code == "F205"
     (other,), _ = step.bind(w=9.0)(carry, x=np.array(0.0))

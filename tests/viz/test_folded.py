@@ -158,7 +158,7 @@ def test_unknown_options_say_what_there_is(models: SimpleNamespace) -> None:
 def test_what_is_no_graph_is_refused(thing: object) -> None:
     with pytest.raises(DrawError) as caught:
         viz.folded(thing)
-    assert "is nothing to draw" in str(caught.value)
+    assert "cannot be drawn" in str(caught.value)
     assert "expected an ag.Graph, or a node" in str(caught.value)
     assert str(caught.value).endswith("viz.folded(ag.Graph(L))")
 
@@ -167,11 +167,11 @@ def test_too_large_a_graph_says_so(models: SimpleNamespace, monkeypatch: pytest.
     monkeypatch.setattr(arguments, "MOST_ITEMS", 5)
     with pytest.raises(TooLargeError) as caught:
         viz.folded(models.rnn())
-    assert "[P204]: the picture has too many operations" in str(caught.value)
+    assert "operations, more than can be drawn" in str(caught.value)
     assert "draw a part of it" in str(caught.value)
     monkeypatch.undo()
     monkeypatch.setattr(compose, "MOST_ITEMS", 3)
-    with pytest.raises(TooLargeError, match="too many nodes"):
+    with pytest.raises(TooLargeError, match="nodes, more than can be drawn"):
         viz.folded(models.rnn())
 
 

@@ -285,15 +285,15 @@ def test_t_is_a_number_of_steps(t: Any, models: SimpleNamespace) -> None:
         with pytest.raises(DrawError) as caught:
             draw(models.rnn(), t=t)
         assert str(caught.value) == (
-            f"DrawError [P201]: t={t!r} is no number of steps\n  expected an integer, 0 or more, got {t!r}"
+            f"DrawError [P201]: t={t!r} is not a number of steps\n  expected an integer, 0 or more, got {t!r}"
         )
 
 
 @pytest.mark.parametrize("steps", [3, (1,), (1, 2, 3), [1, 2], "ab"])
 def test_steps_is_a_pair(steps: Any, models: SimpleNamespace) -> None:
-    with pytest.raises(DrawError, match=r"\[P202\]: steps=.* is no pair of counts, of steps at the start and at the end"):
+    with pytest.raises(DrawError, match=r"\[P202\]: steps=.* is not a pair of counts, of steps at the start and at the end"):
         viz.unfolded(models.rnn(), t=9, steps=steps)
-    with pytest.raises(DrawError, match=r"\[P201\]: steps=.* is no number of steps"):
+    with pytest.raises(DrawError, match=r"\[P201\]: steps=.* is not a number of steps"):
         viz.unfolded(models.rnn(), t=9, steps=(1, -1))
 
 
@@ -301,7 +301,7 @@ def test_too_many_columns_say_what_makes_fewer(models: SimpleNamespace) -> None:
     with pytest.raises(TooLargeError) as caught:
         viz.unfolded(models.rnn(), t=100, steps=(60, 0))
     assert str(caught.value) == (
-        "TooLargeError [P203]: too many steps for one picture\n  expected at most 40 columns, got 60\n"
+        "TooLargeError [P203]: 60 columns are too many for one picture\n  expected at most 40 columns, got 60\n"
         "  a smaller t=, or steps=(3, 2)"
     )
     with pytest.raises(TooLargeError, match=r"\[P203\]"):
@@ -312,7 +312,7 @@ def test_too_many_nodes_say_what_makes_fewer(models: SimpleNamespace, monkeypatc
     monkeypatch.setattr(compose, "MOST_MARKS", 20)
     with pytest.raises(TooLargeError) as caught:
         viz.unfolded(models.rnn(), t=4, params="bus")
-    assert "[P204]: the picture has too many nodes" in str(caught.value)
+    assert "nodes, more than can be drawn" in str(caught.value)
     assert 'level="variables", or a smaller t= or steps=(…)' in str(caught.value)
     with pytest.raises(TooLargeError, match="a smaller t="):
         viz.fold_unfold(models.rnn(), t=4)
@@ -323,7 +323,7 @@ def test_several_axes_are_for_the_folded_picture(draw: Any, models: SimpleNamesp
     with pytest.raises(DrawError) as caught:
         draw(models.grid())
     assert str(caught.value) == (
-        "DrawError [P209]: an unfolded picture has one axis, and this graph varies over i and j\n"
+        "DrawError [P209]: this graph varies over i and j, but an unfolded picture shows one axis\n"
         "  expected one axis, got 2\n  viz.folded(g) draws it"
     )
     with pytest.raises(DrawError) as caught:
