@@ -20,7 +20,8 @@ import autograd_seq.copies
 import autograd_seq.grad.eager  # noqa: F401 - node.backward
 from autograd_seq import datasets, extend, nn, ops
 from autograd_seq.axes import Axis, Index
-from autograd_seq.carry import CarriedProgram, Carry
+from autograd_seq.carry import CarriedProgram
+from autograd_seq.carry_rows import Carry
 from autograd_seq.compiling import compile, value_and_grad
 from autograd_seq.elsewhere import PUBLIC, make_no_function_error
 from autograd_seq.errors import (

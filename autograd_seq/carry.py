@@ -7,24 +7,23 @@ A carry is rows that are fed: a first call and a later one are two ordinary grap
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
 
 from autograd_seq.axes import Axis
+from autograd_seq.carry_rows import Carry, check_carry, find_batch_misfit
 from autograd_seq.errors import CarryError, FeedError
 from autograd_seq.graph import feeds
-from autograd_seq.graph.carry import Cut, Slot, cut_along
+from autograd_seq.graph.carry import Cut, cut_along
 from autograd_seq.graph.dag import DAG
 from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.lengths import read_lengths
 from autograd_seq.graph.pieces import list_read_back
 from autograd_seq.graph.system import System
 from autograd_seq.graph.windows import spell_out_windows
-from autograd_seq.kinds import kind_of
-from autograd_seq.names import shown
 from autograd_seq.node import Node
 from autograd_seq.op import FUNCTIONS
 from autograd_seq.reports import Report
@@ -37,47 +36,6 @@ class Runs(Protocol):
     def graph(self) -> System: ...
 
     def __call__(self, /, **given: Any) -> tuple[Any, ...]: ...
-
-
-class Carry(Mapping[str, np.ndarray]):
-    """What one call leaves for the next: rows of the values that later steps read, by name.
-
-    ``carry["s"]`` has k rows in front, k being the longest delay with which ``s`` is read, in time order, the newest last;
-    then the other axes of ``s``, then the dimensions of its value.
-
-    Args:
-        rows: such an array for each name.
-        steps: how many steps there were so far; with lengths an array, one number a sequence.
-        equations: tells the equations that the rows belong to (:attr:`CarriedProgram.equations`); ``None`` if they are not
-            known, as of rows that were saved.
-
-    Example:
-        >>> import autograd_seq as ag
-        >>> t = ag.Axis("t")
-        >>> x, s = ag.input("x", over=t), ag.state("s", over=t)
-        >>> s[t] = s[t - 2] + x[t]
-        >>> _, carry = ag.compile(s, carry=True)(x=[1.0, 2.0, 3.0])
-        >>> carry.steps, carry["s"].tolist()
-        (3, [2.0, 4.0])
-    """
-
-    def __init__(self, rows: Mapping[str, Any], steps: Any, equations: str | None = None) -> None:
-        self._rows = {name: np.asarray(array) for name, array in rows.items()}
-        self.equations: str | None = equations
-        self.steps: Any = int(steps) if np.ndim(steps) == 0 else np.asarray(steps, np.int64)
-
-    def __getitem__(self, name: str) -> np.ndarray:
-        return self._rows[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._rows)
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __repr__(self) -> str:
-        held = ", ".join(f"{name} {array.dtype}{list(array.shape)}" for name, array in self.items())
-        return f"<Carry after {self.steps} steps: {shown(held) or 'nothing'}>"
 
 
 class Carried:
@@ -194,7 +152,7 @@ class Carried:
         Raises:
             CarryError: the carry is another program's.
         """
-        self._check(carry)
+        check_carry(carry, self.equations, self.cut.axis, self.cut.slots)
         known = (self.later.graph if graph is None else graph).inputs
         fed = {name: value for name, value in given.items() if name in known or name not in self.graph.inputs}
         carried = [(name, carry[slot.name][i, ...]) for slot in self.cut.slots for i, name in enumerate(slot.feeds)]
@@ -213,55 +171,10 @@ class Carried:
         try:
             return run()
         except FeedError as error:
-            misfit = error.code in ("F106", "F107") and self._other_batch(carry, given, graph or self.graph)
+            misfit = error.code in ("F106", "F107") and find_batch_misfit(
+                carry, given, graph or self.graph, self.cut.axis, self.cut.slots
+            )
             raise misfit or error from None
-
-    def _other_batch(self, carry: Carry, given: Mapping[str, Any], graph: System) -> CarryError | None:
-        """Return the error of rows that vary over an axis of another length than the feeds, if they do."""
-        told = [(axis, n, name) for name, node in graph.inputs.items() if name in given
-                for axis, n in zip(node.axes, np.shape(given[name]), strict=False) if axis is not self.cut.axis]  # fmt: skip
-        for slot in self.cut.slots:
-            has = dict(zip(slot.axes, carry[slot.name].shape[1:], strict=False))
-            for axis, n, name in told:
-                if has.get(axis, n) != n:
-                    return CarryError(
-                        "K110", f"the carry has {axis}={has[axis]}, and the feeds have {axis}={n}", node=slot.name,
-                        expected=f"a carry of {axis}={n}, as {name} has", got=f"{axis}={has[axis]} in {carry!r}",
-                        fix="start a new batch with carry=None",
-                    )  # fmt: skip
-        return None
-
-    def _check(self, carry: Any) -> None:
-        if not isinstance(carry, Carry):
-            raise CarryError(
-                "K107", f"carry= is given a value of {type(carry).__name__}, not what an earlier call returned",
-                expected="an ag.Carry, or None to start",
-                got=repr(carry)[:80], fix="outs, carry = program(…, carry=carry); feeds go by name: x=…, or **feeds of a dict",
-            )  # fmt: skip
-        if carry.equations is self.equations:
-            return  # this program has left it
-        slots = {slot.name: slot for slot in self.cut.slots}
-        if carry.equations not in (None, self.equations) and set(carry) == set(slots):
-            named = ", ".join(slots) or self.cut.axis.name
-            raise CarryError(
-                "K112", "the carry comes from other equations", expected=f"rows of the equations of {named} here",
-                got=f"{carry!r} of a program with others",
-                fix="start this program with carry=None, or hand the rows on as they are: ag.Carry(dict(carry), carry.steps)",
-            )  # fmt: skip
-        if set(carry) != set(slots):
-            raise CarryError(
-                "K108", "the carry comes from another program", expected=f"rows of {', '.join(slots) or 'nothing'}",
-                got=f"rows of {', '.join(carry) or 'nothing'}", fix="start this program with carry=None",
-            )  # fmt: skip
-        for name, slot in slots.items():
-            got, rank = carry[name], 1 + len(slot.axes) + len(slot.shape)
-            fits = got.ndim == rank and got.shape[0] == slot.rows and got.shape[1 + len(slot.axes) :] == slot.shape
-            if not fits or _kind(got) is not slot.dtype:
-                raise CarryError(
-                    "K109", f"the carried rows of {name} are {got.dtype} of shape {got.shape}", node=name,
-                    expected=_layout(slot),
-                    got=f"{got.shape} {got.dtype}", fix="hand on what the call before returned, as it is",
-                )  # fmt: skip
 
 
 class CarriedProgram(Carried, Report):
@@ -356,12 +269,3 @@ class _Unrolled:
 
 
 FUNCTIONS.update(evaluate_carried=evaluate)
-
-
-def _kind(array: np.ndarray) -> type | None:
-    return kind_of(array) if array.dtype.kind in "fciub" else None
-
-
-def _layout(slot: Slot) -> str:
-    dims = [str(slot.rows), *(a.name for a in slot.axes), *map(str, slot.shape)]
-    return f"({', '.join(dims)}{',' if len(dims) == 1 else ''}) {slot.dtype.__name__}"

@@ -9,12 +9,9 @@ from __future__ import annotations
 import argparse
 import math
 import os
-import runpy
 import sys
 import tempfile
-import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,20 +22,16 @@ import autograd_seq as ag
 from autograd_seq import demo, doctor
 from autograd_seq.bench import measure, peers, work
 from autograd_seq.emit.backends import BACKENDS, VARIABLE
-from autograd_seq.errors import AutogradSeqError, did_you_mean
+from autograd_seq.errors import AutogradSeqError
 from autograd_seq.names import shown
 from autograd_seq.node import Node
-from autograd_seq.ops.random import SEED
 from autograd_seq.pictures import viz
+from autograd_seq.user_graph import UsageError, blame_file, draw_feeds, load_graph
 
 DONE, FAILED, INTERRUPTED = 0, 2, 130
 _PICTURED_STEPS = 4
 DEMO = "autograd-seq-demo"
 """Where the demo puts its pictures, which git ignores."""
-
-
-class UsageError(AutogradSeqError):
-    """The command line asks for something that cannot be done."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -197,75 +190,6 @@ def _run_draw(args: argparse.Namespace) -> None:
     print(picture.save(args.out))
 
 
-# -- a user's graph ---------------------------------------------------------------------------------------------------
-
-
-def load_graph(place: str) -> ag.Graph:
-    """Return the graph called NAME in FILE.py, for ``place`` = "FILE.py:NAME"; the file is run.
-
-    Raises:
-        UsageError: there is no such file or name, the file fails, or the name stands for something else.
-        AutogradSeqError: the equations in the file are wrong.
-    """
-    file, colon, name = place.rpartition(":")
-    if not (file and colon and name):
-        raise UsageError("C102", f"{place!r:.200} does not name a graph in a file", expected="FILE.py:NAME", got=repr(place))
-    path = Path(file)
-    if not path.is_file():
-        raise UsageError("C103", f"there is no file {file!r}", expected="FILE.py:NAME", got=repr(place))
-    sys.path.insert(0, str(path.resolve().parent))  # the file may import its neighbours
-    try:
-        names = runpy.run_path(str(path), run_name=path.stem)
-    except AutogradSeqError:
-        raise
-    except (Exception, SystemExit) as error:
-        raise _make_file_error(path, error) from None
-    finally:
-        sys.path.pop(0)
-    graphs = sorted(k for k, v in names.items() if _is_graph(v))
-    if name not in names:
-        raise UsageError(
-            "C105", f"{file} has no {name!r}", got=name, expected="the name of a graph, a node or a list of nodes",
-            fix=did_you_mean(name, graphs),
-        )  # fmt: skip
-    found = names[name]
-    if not _is_graph(found):
-        raise UsageError(
-            "C106", f"{name!r} in {file} is not a graph", expected="a Graph, a node or a list of nodes",
-            got=f"{type(found).__name__}: {found!r:.60}", fix=did_you_mean(name, graphs),
-        )  # fmt: skip
-    return found if isinstance(found, ag.Graph) else ag.Graph(found)
-
-
-def _is_graph(value: Any) -> bool:
-    if isinstance(value, (list, tuple)):
-        return bool(value) and all(isinstance(v, Node) for v in value)
-    return isinstance(value, (ag.Graph, Node))
-
-
-def _make_file_error(path: Path, error: BaseException) -> UsageError:
-    """Say what a user's file raised, and at which of its lines."""
-    lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
-    line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else None
-    return UsageError(
-        "C104", f"{path} does not run: {type(error).__name__}: {error}", where=f"{path.name}:{line}" if line else None
-    )
-
-
-@contextmanager
-def _blame_file(place: str) -> Iterator[None]:
-    """Tell in words what an operation of the user's own raises when it is run or differentiated."""
-    path = Path(place.rpartition(":")[0])
-    try:
-        yield
-    except AutogradSeqError:
-        raise
-    except Exception as error:
-        if all(f.filename != str(path) for f in traceback.extract_tb(error.__traceback__)):
-            raise
-        raise _make_file_error(path, error) from None
-
-
 # -- check ------------------------------------------------------------------------------------------------------------
 
 
@@ -279,7 +203,7 @@ def _run_check(args: argparse.Namespace) -> None:
     losses = [o for o in graph.outputs if _is_loss(o)]
     if not losses:
         print("gradient not checked: no output is a scalar float; sum it, over its axes as well: ag.sum(y, over=t)")
-    with _blame_file(args.graph):
+    with blame_file(args.graph):
         for loss in losses:
             _check_gradient(ag.Graph(loss), loss)
 
@@ -297,55 +221,12 @@ def _check_gradient(graph: ag.Graph, loss: Node) -> None:
     if not params:
         print(f"gradient of {name} not checked: it reads no parameter")
         return
-    feeds = _draw_feeds(graph)
+    feeds = draw_feeds(graph)
     sizes = ", ".join(f"{shown(axis)}={n}" for axis, n in graph.sizes(feeds).items())
     where, count = f" over {sizes}" if sizes else "", sum(int(np.prod(p.shape)) for p in params)
     print(f"gradient of {name}{where}, random feeds, {count:,} entries, against numerical derivatives:", flush=True)
     for line in str(ag.check_grad(loss, params, feeds)).splitlines():  # raises if one differs
         print(f"  {line}")
-
-
-def _draw_feeds(graph: ag.Graph) -> dict[str, np.ndarray]:
-    """Return random feeds of the declared shapes at which the outputs are finite.
-
-    A logarithm wants positive numbers, a table of two rows no third: narrower feeds are tried after the wider ones.
-    """
-    random = np.random.default_rng(0)
-    sizes = _choose_sizes(graph)
-    wide: Callable[..., np.ndarray] = random.standard_normal
-    draws = [(draw, classes) for draw in (wide, lambda n: random.uniform(0.1, 0.9, n)) for classes in (3, 2, 1)]
-    feeds: dict[str, np.ndarray] = {}
-    for last, (draw, classes) in enumerate(draws, start=1 - len(draws)):
-        for name, node in graph.inputs.items():
-            if node is not SEED:
-                shape = tuple(sizes[a.name] for a in node.axes) + node.shape
-                values = draw(shape) if node.dtype is float else random.integers(0, classes, shape)
-                feeds[name] = np.asarray(values, dtype=node.dtype)
-        try:
-            with np.errstate(all="ignore"):
-                if all(np.isfinite(value).all() for value in graph.unroll(**sizes).evaluate(**feeds)):
-                    break
-        except (AutogradSeqError, IndexError):
-            if last == 0:  # the narrowest fail as well: it is not the feeds
-                raise
-    else:
-        raise UsageError(
-            "C107", "no random feeds were found at which the outputs are finite", expected="numbers",
-            got="NaN or infinity",
-            fix="call ag.check_grad(loss, params, feeds) with feeds of your own",
-        )  # fmt: skip
-    return feeds
-
-
-def _choose_sizes(graph: ag.Graph) -> dict[str, int]:
-    """Return 3, 4 or 5 for each axis, equal for axes that the equations tie together."""
-    sizes = {axis.name: 3 + (i + 1) % 3 for i, axis in enumerate(graph.axes)}
-    ties = [n.attrs for n in graph.nodes if n.op.name == "along"]
-    for _ in ties:  # as many rounds as ties reach along any chain of them
-        for tie in ties:
-            a, b = tie["axis"].name, tie["other"].name
-            sizes[a] = sizes[b] = min(sizes.get(a, 5), sizes.get(b, 5))
-    return {axis.name: sizes[axis.name] for axis in graph.axes}
 
 
 # -- explain ----------------------------------------------------------------------------------------------------------
@@ -355,7 +236,7 @@ def _run_explain(args: argparse.Namespace) -> None:
     graph = load_graph(args.graph)
     params, returned = _list_params(graph), ", ".join(graph.label(o) for o in graph.outputs)
     if len(graph.outputs) == 1 and _is_loss(graph.outputs[0]) and params:
-        with _blame_file(args.graph):
+        with blame_file(args.graph):
             step: Any = ag.value_and_grad(graph.outputs[0], params)
         returned += f", and its gradients with respect to {', '.join(shown(str(p.name)) for p in params)}"
     else:

@@ -3,15 +3,12 @@
 A step is equations of its own, without the axis of the steps and without a loop over it. It writes into arrays that the
 stream owns and uses again, as soon as nobody holds them any more: whoever keeps what a step returned keeps it for good.
 
-Why by counting references (2026-11): rules such as "valid until the call after the next" break silently when two streams
-are interleaved, or when a search keeps several carries in flight. CPython knows of every array whether somebody can still
-see it, so nothing has to be promised, and a loop that keeps nothing allocates nothing.
+How it knows that nobody holds an array is written in :mod:`autograd_seq.stream_arrays`.
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from operator import itemgetter
 from types import MappingProxyType
@@ -20,11 +17,11 @@ from typing import Any
 import numpy as np
 
 from autograd_seq.axes import Axis
-from autograd_seq.carry import CarriedProgram, Carry
+from autograd_seq.carry import CarriedProgram
+from autograd_seq.carry_rows import Carry
 from autograd_seq.compiling import compile
 from autograd_seq.elsewhere import explain_keywords
 from autograd_seq.emit.backends import suited
-from autograd_seq.emit.workspaces import KEPT, ROW
 from autograd_seq.errors import FeedError
 from autograd_seq.graph import feeds
 from autograd_seq.graph.graph import Graph, flatten
@@ -34,16 +31,14 @@ from autograd_seq.ops.random import SEED
 from autograd_seq.plan.hoist import hoisted
 from autograd_seq.plan.passes import simplified
 from autograd_seq.program import Program
+from autograd_seq.stream_arrays import Pool, PooledCarry
 
 _LEAN = ("canonical", "identities", "expand", "merge", "regroup", "tidy", "share")
 """The passes over a step whose parameters are fed anew each time: none that copies them to save calls."""
 
 _NO_SEED = np.zeros((), np.int64)  # what draws depend on where no seed is fed
 _NO_SEED.setflags(write=False)
-_FEW = 8  # idle frames of a space are kept however large they are
 _MOST_SPACES = 32  # for batches of so many lengths a stream keeps arrays, those that came last
-_COUNTS = hasattr(sys, "getrefcount")  # where references are not counted, arrays are not used again
-_references: Callable[[object], int] = sys.getrefcount if _COUNTS else lambda array: 0
 
 
 class Stream:
@@ -58,7 +53,7 @@ class Stream:
     def __init__(self, program: CarriedProgram, layouts: Sequence[Sequence[Axis]],
                  options: dict[str, Any]) -> None:  # fmt: skip
         self.program, self._made = program, (program, layouts, options)
-        self.stepped = _Stepped(*self._made)
+        self.stepped = _CompiledStep(*self._made)
         self.bound: dict[str, np.ndarray] = {}
         axis = program.cut.axis
         self._fed = {name: (program.graph.layout(n).index(axis), n)
@@ -69,7 +64,7 @@ class Stream:
 
     def __reduce__(self) -> Any:
         program, layouts, options = self._made
-        return _again, (program, layouts, options, self.bound)
+        return _restore_stream, (program, layouts, options, self.bound)
 
     def bind(self, /, **given: Any) -> Stream:
         """Return this stream with feeds that every step gets: they are checked once, and what depends on them alone is computed
@@ -92,7 +87,7 @@ class Stream:
         other = Stream.__new__(Stream)
         other.__dict__.update(self.__dict__)
         other.bound = {**self.bound, **{name: np.array(value) for name, value in given.items()}}
-        other.stepped, other._known = _Stepped(*self._made, bound=other.bound), {}
+        other.stepped, other._known = _CompiledStep(*self._made, bound=other.bound), {}
         other._draws = self._draws and "seed" not in given
         other.__dict__.pop("_order", None)
         return other
@@ -123,7 +118,7 @@ class Stream:
         """
         if self._draws and "seed" not in given:
             given["seed"] = _NO_SEED
-        if type(carry) is _Left:
+        if type(carry) is PooledCarry:
             free, _, in_order = self._order
             try:
                 fed = [given[name] for name in free]
@@ -192,12 +187,12 @@ class Stream:
         return f"<Stream of {self.program.graph!r}, a step of {self.program.cut.axis} at a time>"
 
 
-def _again(program: CarriedProgram, layouts: Any, options: dict[str, Any], bound: dict[str, Any]) -> Stream:
+def _restore_stream(program: CarriedProgram, layouts: Any, options: dict[str, Any], bound: dict[str, Any]) -> Stream:
     made = Stream(program, layouts, options)
     return made.bind(**bound) if bound else made
 
 
-class _Stepped:
+class _CompiledStep:
     """The equations of one step that goes on from a carry, compiled.
 
     Attributes:
@@ -227,9 +222,9 @@ class _Stepped:
         self.free = [name for name in order if name not in carried]
         self.tables = {n.inputs[0].name for n in self.graph.nodes if n.op.name == "take"}
         self.carried = [name for name in order if name in carried]
-        self._spaces: dict[Any, _Space] = {}
+        self._spaces: dict[Any, Pool] = {}
 
-    def checked(self, fed: dict[str, Any]) -> tuple[dict[str, np.ndarray], _Space]:
+    def checked(self, fed: dict[str, Any]) -> tuple[dict[str, np.ndarray], Pool]:
         """Return the feeds, rows among them, as the program takes them, and what steps on such feeds share."""
         fixed = Graph([*self.fixed.values()])
         if self.fixed:
@@ -241,100 +236,8 @@ class _Stepped:
         if workspace not in self._spaces:
             for old in [*self._spaces][: len(self._spaces) + 1 - _MOST_SPACES]:
                 self._spaces.pop(old, None)
-            self._spaces[workspace] = _Space(self, workspace)
+            self._spaces[workspace] = Pool(self, workspace)
         return dict(zip(self.program._order, arrays, strict=True)), self._spaces[workspace]
-
-
-class _Space:
-    """What all steps with the same lengths and the same width share: arrays that nobody holds."""
-
-    def __init__(self, of: _Stepped, workspace: tuple[Any, ...]) -> None:
-        self._program, self._workspace, self._idle = of.program, workspace, list[_Frame]()
-        self._writes = of.program.backend == "numpy"  # into the arrays of a frame; a native program returns its own
-        sizes = dict(zip(of.graph.axes, workspace, strict=False))
-        widths = {float: workspace[-1], int: np.dtype(np.int64), bool: np.dtype(np.bool_)}
-        outputs = zip(of.layouts, of.graph.outputs, strict=False)
-        self.outs = [(tuple(sizes[a] for a in axes) + o.shape, widths[o.dtype]) for axes, o in outputs]
-        self.equations = of.equations
-        self.rows = [(s, (s.rows, *(sizes[a] for a in s.axes), *s.shape), widths[s.dtype]) for s in of.cut.slots]
-        self.carried, self.counts = of.carried, of.cut.steps if of.cut.steps in of.carried else None
-
-    def run(self, arguments: Sequence[Any], carry: Carry) -> tuple[list[np.ndarray], Carry]:
-        """Run a step into arrays that nobody holds; returns its outputs and what it leaves."""
-        try:
-            frame = self._idle.pop()
-            if not frame.is_free():
-                frame = _Frame(self)
-        except IndexError:
-            frame = _Frame(self)
-        if self._writes:
-            self._program._ran((*arguments, *frame.targets), self._workspace)
-        else:
-            for target, value in zip(frame.targets, self._program._ran(arguments, self._workspace), strict=True):
-                target[...] = value
-        steps = carry.steps + 1
-        if self.counts is not None:
-            frame.count[...] = steps
-        return frame.outs, _Left(self, frame, steps)
-
-    def give_back(self, frame: _Frame) -> None:
-        """Take arrays back that a carry was made of, if there are not very many idle already."""
-        if _COUNTS and (len(self._idle) < _FEW or (len(self._idle) + 1) * frame.bytes <= KEPT):
-            self._idle.append(frame)
-
-
-class _Frame:
-    """The arrays that one step writes: its outputs and the rows that it leaves.
-
-    Attributes:
-        outs: the outputs.
-        rows: the carried rows, by name.
-        targets: what the program writes into: the outputs, then the rows, one by one.
-        read: what a step reads that goes on from here: the rows, and the number of steps.
-        count: that number.
-        bytes: what all of them take.
-    """
-
-    __slots__ = ("_counts", "bytes", "count", "outs", "read", "rows", "targets")
-
-    def __init__(self, space: _Space) -> None:
-        self.rows = {slot.name: np.empty(shape, width) for slot, shape, width in space.rows}
-        parts = {feed: self.rows[slot.name][j, ...] for slot, *_ in space.rows for j, feed in enumerate(slot.feeds)}
-        self.count = np.zeros((), np.int64)
-        self.outs = [np.empty(shape, width) for shape, width in space.outs]
-        self.targets = (*self.outs, *parts.values())
-        self.bytes = sum([a.nbytes + ROW for a in self.targets])
-        self.read = tuple([self.count if name == space.counts else parts[name] for name in space.carried])
-        self._counts = self._held()
-
-    def _held(self) -> list[int]:
-        return [*map(_references, self.outs), *map(_references, self.rows.values())]
-
-    def is_free(self) -> bool:
-        """Tell whether nobody holds the rows; outputs that somebody holds are let go, and made anew."""
-        held = self._held()
-        if held == self._counts:
-            return True
-        n = len(self.outs)
-        if held[n:] != self._counts[n:]:
-            return False
-        outs = zip(self.outs, held, self._counts, strict=False)
-        self.outs = [a if now <= then else np.empty_like(a) for a, now, then in outs]
-        self.targets = (*self.outs, *self.targets[n:])
-        return True
-
-
-class _Left(Carry):
-    """A carry in arrays that a stream uses again when nobody holds them."""
-
-    def __init__(self, space: _Space, frame: _Frame, steps: int) -> None:
-        self._rows, self.steps, self.equations, self._space, self._frame = frame.rows, steps, space.equations, space, frame
-
-    def __del__(self) -> None:
-        self._space.give_back(self._frame)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Carry, (dict(self._rows), self.steps, self.equations)
 
 
 def stream(outputs: Node | Sequence[Any] | Graph, *, over: Axis | None = None, dtype: Any = None,

@@ -37,10 +37,12 @@ FLOORS = [
     ("plan", "autograd_seq.plan"),
     ("emit", "autograd_seq.emit"),
     ("reports", "autograd_seq.reports"),
+    ("carry_rows", "autograd_seq.carry_rows"),
     ("carry", "autograd_seq.carry"),
     ("feeding", "autograd_seq.feeding"),
     ("program", "autograd_seq.program"),
     ("compiling", "autograd_seq.compiling"),
+    ("stream_arrays", "autograd_seq.stream_arrays"),
     ("streams", "autograd_seq.streams"),
     ("nn", "autograd_seq.nn"),
     ("learn", "autograd_seq.learn"),
@@ -56,6 +58,7 @@ FORBIDDEN = {  # though they lie above
 }  # fmt: skip
 TOP = {  # may see the whole package
     "autograd_seq", "autograd_seq.__main__", "autograd_seq.cli", "autograd_seq.demo", "autograd_seq.doctor",
+    "autograd_seq.user_graph",
 }  # fmt: skip
 OPTIONAL = {  # inside functions, and only there
     "networkx": {"autograd_seq.graph.order", "autograd_seq.graph.graph"},

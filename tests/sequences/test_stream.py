@@ -17,7 +17,7 @@ from random_sequences import Sequences
 import autograd_seq as ag
 from autograd_seq.graph.step import make_one_step
 
-_Frame = import_module("autograd_seq.streams")._Frame
+_Frame = import_module("autograd_seq.stream_arrays").StepArrays
 
 t, b, u = ag.Axis("t"), ag.Axis("b"), ag.Axis("u")
 
