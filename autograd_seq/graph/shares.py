@@ -15,6 +15,7 @@ import numpy as np
 
 from autograd_seq.axes import Axis
 from autograd_seq.graph.order import find_dependents
+from autograd_seq.graph.selections import adds_up, is_zero
 from autograd_seq.graph.system import System
 from autograd_seq.graph.windows import spell_out_windows
 from autograd_seq.node import CONSTANT, Node
@@ -26,7 +27,6 @@ from autograd_seq.ops.time import ALONG, AT, INDEX, SHIFT, SIZE
 _LINEAR = {"neg", "reshape", "transpose", "slice", "place", "sum", "sum_over", "broadcast_to", "spread", "stop_gradient",
            "rewritten", "pick", "take", "scatter_add", "cumsum"}  # fmt: skip
 """Operations that are linear in their first operand; the others choose."""
-_ADDING = {"add", "sub", "concat"}
 _PRODUCTS = {"mul", "zero_safe_mul", "contract"}
 _LEAVES = {INPUT, PARAM, TENSOR, CONSTANT}
 
@@ -110,7 +110,7 @@ def _get_degree(n: Node, axis: Axis, sums: set[Node], degrees: dict[Node, int | 
     own = [degrees.get(x) for x in n.inputs if x is not UNDEFINED]
     if n in sums:
         _check_sum(n, axis, sums)
-    if n.op is STATE or _adds(n):
+    if n.op is STATE or adds_up(n):
         return _unify_degrees(own)
     if n.op.name in _LINEAR or n.op is SHIFT or n.op.name in ("at", "along"):
         _unify_degrees(own[1:], 0)
@@ -146,15 +146,7 @@ def _check_sum(n: Node, axis: Axis, sums: set[Node]) -> None:
     if not any(inside):  # the sum over the batch itself
         return
     linear = n.op.name in _LINEAR or (n.op.name == "cast" and n.dtype is float)
-    adding = _adds(n) and all(i or _is_zero(x) for i, x in zip(inside, n.inputs, strict=True))
+    adding = adds_up(n) and all(i or is_zero(x) for i, x in zip(inside, n.inputs, strict=True))
     scaled = (n.op.name in _PRODUCTS and inside.count(True) == 1) or (n.op.name == "div" and not inside[1])
     if not (adding or scaled or (linear and inside[0] and not any(inside[1:]))):
         raise _Refused
-
-
-def _adds(n: Node) -> bool:
-    return n.op.name in _ADDING or (n.op.name == "sum_over" and not n.attrs["axes"])
-
-
-def _is_zero(x: Node) -> bool:
-    return x._value is not None and not np.any(x._value)

@@ -20,6 +20,7 @@ import autograd_seq as ag
 from autograd_seq.graph.finite import find_finite
 from autograd_seq.graph.masks import Masks
 from autograd_seq.graph.ragged import Ragged
+from autograd_seq.graph.selections import Selections
 from autograd_seq.ops.elementwise import less
 from autograd_seq.ops.time import INDEX
 
@@ -405,34 +406,36 @@ def test_the_backward_loop_of_an_lstm_has_no_mask_either():
 # -- whether the tests would notice -----------------------------------------------------------------------------------------
 
 
-def products(self: Ragged, x: ag.Node, ragged: Any, fill: Any) -> ag.Node:
+def products(self: Selections, x: ag.Node, ragged: Any, fill: Any) -> ag.Node:
     mask = self.masks.valid(x.axes, ragged)
     return x * ag.cast(mask, x.dtype) if x.dtype is not bool else x & mask
 
 
 SABOTAGE: dict[str, dict[str, Any]] = {
-    "reads ahead go on into the padding": {"_shifted": lambda self, old, new: new},
-    "steps are counted from the end of the padding": {"_at": lambda self, node, x: None},
-    "states that are read ahead keep what the padding makes of them": {"_emptying": lambda self, x: x},
-    "sums see the padding": {"_zeroed": lambda self, x, ragged: x},
-    "products instead of selections": {"_selected": products},
-    "maxima and attention see the padding": {"_selected": lambda self, x, ragged, fill: x},
-    "means divide by the padded number": {"_size": lambda self, node: None},
+    "reads ahead go on into the padding": {"_replace_shift": lambda self, old, new: new},
+    "steps are counted from the end of the padding": {"_replace_at": lambda self, node, x: None},
+    "states that are read ahead keep what the padding makes of them": {"empty": lambda self, x: x},
+    "sums see the padding": {"zero": lambda self, x, ragged: x},
+    "products instead of selections": {"select": products},
+    "maxima and attention see the padding": {"select": lambda self, x, ragged, fill: x},
+    "means divide by the padded number": {"_replace_size": lambda self, node: None},
     "the last real step is padding": {"inside": lambda self, r, axes, ahead=0: less(
         INDEX(axis=r, here=True), self.steps(r, axes) - 1 - ahead)},
     "the first padded step is real": {"inside": lambda self, r, axes, ahead=0: less(
         INDEX(axis=r, here=True), self.steps(r, axes) + 1 - ahead)},
-    "every read ahead finds zeros": {"_holds": lambda self, old: True, "_repaired": lambda self, node, inputs: inputs},
-    "what is fed is not selected": {"_changed": lambda self, node, inputs: node if node.op.name == "input" else CHANGED(
+    "every read ahead finds zeros": {"_is_zero_after_end": lambda self, old: True,
+                                        "_repair": lambda self, node, inputs: inputs},
+    "what is fed is not selected": {"_change": lambda self, node, inputs: node if node.op.name == "input" else CHANGED(
         self, node, inputs)},
 }  # fmt: skip
-CHANGED = Ragged._changed
+CHANGED = Ragged._change
 
 
 @pytest.mark.parametrize("name", SABOTAGE)
 def test_a_sabotaged_rule_is_noticed(name: str, monkeypatch):
     for attribute, wrong in SABOTAGE[name].items():
-        monkeypatch.setattr(Masks if hasattr(Masks, attribute) else Ragged, attribute, wrong)
+        owner = next(part for part in (Masks, Selections, Ragged) if hasattr(part, attribute))
+        monkeypatch.setattr(owner, attribute, wrong)
     for seed in range(COUNT):
         try:
             test_padded_sequences_are_each_alone(seed)
