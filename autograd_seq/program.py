@@ -248,6 +248,7 @@ class Program:
                 for t in range(T):
                     # h[t] = w · h[t − 1] + x[t]
                     h[t] = w * h[t - 1] + x[t]
+            <BLANKLINE>
                 # y = h[T − 1]
                 y = h[T - 1]
                 return y

@@ -99,6 +99,9 @@ def test_every_runner_computes_the_same_whatever_the_names(names: dict[str, str]
         run = namespace["program"](4, np.float64)
         arrays = {**feeds, "seed": np.array(0)}
         close(run(*(arrays[name] for name in program._emitted.feeds)), wanted(names))
+    plain = ag.compile(outputs, backend="plain")
+    close(plain(**feeds), wanted(names))
+    assert printable(plain.source), plain.source
     rows = ag.compile(outputs, backend="numpy").profile(**feeds).rows
     assert rows and all(printable(equation) for _, equation in rows)
 

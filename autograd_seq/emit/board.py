@@ -15,7 +15,7 @@ from autograd_seq.graph.unroll import REDUCTIONS
 from autograd_seq.node import Node, apply, constant
 from autograd_seq.op import OPS
 from autograd_seq.ops.elementwise import cast
-from autograd_seq.ops.shape import broadcast_to
+from autograd_seq.ops.shape import broadcast_to, reshape
 from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import ALONG, AT, SHIFT, SPREAD
 from autograd_seq.plan.legal import COPY, legal
@@ -24,7 +24,7 @@ from autograd_seq.plan.simplify import number, tidied
 from autograd_seq.plan.views import LEAVES
 
 _EXP, _MUL, _NEG, _SOFTMAX, _LOG_SOFTMAX = (OPS[n] for n in ("exp", "mul", "neg", "softmax", "log_softmax"))
-_STRAIGHT_THROUGH = OPS["straight_through"]
+_STRAIGHT_THROUGH, _RESHAPE, _SUM = (OPS[n] for n in ("straight_through", "reshape", "sum"))
 _AS_IT_IS = (STATE, SPREAD, OPS["rewritten"], OPS["stop_gradient"])
 SEEN_THROUGH = (*_AS_IT_IS, SHIFT, AT, ALONG)
 """Operations that compute nothing: they say where, or how, something else is read."""
@@ -81,6 +81,9 @@ def _as_written(node: Node, inputs: tuple[Node, ...]) -> Node:
         return copy_name(node, broadcast_to(cast(x, float), node.shape))
     if node.op is _EXP and x.op is _LOG_SOFTMAX:
         return copy_name(node, apply(_SOFTMAX, *x.inputs, **x.attrs))
+    if node.op is _RESHAPE and x.op is _SUM and x.attrs["keepdims"]:
+        plain = apply(_SUM, *x.inputs, **{**x.attrs, "keepdims": False})
+        return copy_name(node, reshape(plain, node.shape))
     if node.op is _MUL and (a := number(inputs[0])) is not None and inputs[1].op is _MUL:
         for b, rest in (inputs[1].inputs, inputs[1].inputs[::-1]):
             if (c := number(b)) is not None and rest.shape == node.shape:

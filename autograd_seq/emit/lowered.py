@@ -76,7 +76,8 @@ class Array:
     def __str__(self) -> str:
         dims = [f"{lo} + {a.name} + {hi}" if (lo, hi) != (0, 0) else a.name for a in self.axes
                 for lo, hi in [self.halo.get(a, (0, 0))]]  # fmt: skip
-        return f"{self.name}[{', '.join([*dims, *map(str, self.shape)])}]"
+        lengths = [*dims, *map(str, self.shape)]
+        return f"{self.name}[{', '.join(lengths)}]" if lengths else self.name
 
 
 # -- expressions ------------------------------------------------------------------------------------------------------

@@ -298,6 +298,29 @@ def several(x: np.ndarray, leading: tuple[int, ...], seed: int) -> np.ndarray:
     return rng.permuted(np.broadcast_to(x, leading + x.shape), axis=-1) if x.ndim else np.full(leading, x)
 
 
+def test_operations_are_written_by_hand_one_point_at_a_time() -> None:
+    """All of them in one program, on operands that are fed at each step, with their derivatives."""
+    t, feeds, outputs = ag.Axis("t"), {}, []
+    for k, sample in enumerate(SAMPLES):
+        if not sample.liftable:
+            continue
+        nodes = []
+        for j, array in enumerate(sample.arrays):
+            name = f"x{k}_{j}"
+            feeds[name] = np.stack([array, array[..., ::-1] if array.ndim else array])
+            nodes.append(ag.input(name, array.shape, over=t, dtype=KINDS[array.dtype.kind]))
+        y = OPS[sample.op](*nodes, **sample.attrs)
+        outputs.append(y)
+        if y.dtype is float and (wrt := [x for x in nodes if x.dtype is float]):
+            outputs += ag.grad(ag.sum(ag.sum(y, over=t)), wrt)
+    graph = ag.Graph(outputs)
+    fed = {name: feeds[name] for name in graph.inputs}
+    got, want = ag.compile(graph, backend="plain")(**fed), graph.evaluate(**fed)
+    for node, a, b in zip(outputs, got, want, strict=True):
+        assert a.dtype == b.dtype and a.shape == b.shape, (node, a, b)
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-13, err_msg=repr(node))
+
+
 def test_lifting_over_no_points() -> None:
     for name, shapes, attrs in [
         ("add", [(), (3,)], {}),

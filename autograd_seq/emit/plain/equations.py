@@ -22,9 +22,11 @@ from autograd_seq.emit.lowered import (
     Read,
     StepNumber,
 )
+from autograd_seq.emit.plain.products import EINSUM, OUTER, SCALED, read_product
 from autograd_seq.graph.text import format_subscript, operation
 from autograd_seq.graph.unroll import REDUCTIONS
 from autograd_seq.misfit import INFIX
+from autograd_seq.ops.elementwise import zero_safe_mul
 
 ATOM, MATRIX, SIGN, PRODUCT, SUM, COMPARED = 6, 5, 4, 3, 2, 1
 _SIGNS = {"+": ("+", SUM), "-": ("−", SUM), "*": ("·", PRODUCT), "/": ("/", PRODUCT), "%": ("%", PRODUCT),
@@ -87,6 +89,8 @@ def _applied(e: Apply) -> Text:
         return _product(e)
     if e.node.op.name == "sum_over":
         return " + ".join(_within(text(x), SUM) for x in e.args), SUM if len(e.args) > 1 else text(e.args[0])[1]
+    if e.node.op is zero_safe_mul:  # as a number it is a product
+        word = "mul"
     if word in INFIX and len(e.args) == 2:
         sign, firm = _SIGNS.get(INFIX[word], (INFIX[word], COMPARED))
         if sign == "·" and e.args[0].shape and e.args[1].shape:
@@ -118,28 +122,17 @@ def _applied(e: Apply) -> Text:
 
 
 def _product(e: Apply) -> Text:
-    operands, out = e.node.attrs["spec"].split("->")
-    a, b = operands.split(",")
-    x, y = (_within(text(z), MATRIX) for z in e.args)
-    if len(a) == len(b) == 1 and out == b + a:
-        return f"{y} {_within(text(e.args[0]), ATOM)}ᵀ", MATRIX
-    if out == a + b and not set(a) & set(b):
-        if len(a) == len(b) == 1:
-            return f"{x} {_within(text(e.args[1]), ATOM)}ᵀ", MATRIX
-        if not (a and b):
-            return f"{x} · {y}", PRODUCT
-    if len(a) <= 2 and len(b) <= 2 and a and b:
-        if e.node.attrs["spec"] == "I,IJ->J":
-            return f"{_within(text(e.args[1]), ATOM)}ᵀ {x}", MATRIX
-        if a == b and not out:
-            return f"{x} · {y}", PRODUCT
-        if a[-1] == b[0] and out == a[:-1] + b[1:]:
-            return f"{x} {y}", MATRIX
-        if len(a) == 2 and a[0] == b[0] and out == a[1] + b[1:]:
-            return f"{_within(text(e.args[0]), ATOM)}ᵀ {y}", MATRIX
-        if len(b) == 2 and a[-1] == b[1] and out == a[:-1] + b[0]:
-            return f"{x} {_within(text(e.args[1]), ATOM)}ᵀ", MATRIX
-    return f"einsum({operands}->{out}; {text(e.args[0])[0]}, {text(e.args[1])[0]})", ATOM
+    kind, turned, *transposed = read_product(e.node.attrs["spec"])
+    if kind == EINSUM:
+        return f"einsum({e.node.attrs['spec']}; {text(e.args[0])[0]}, {text(e.args[1])[0]})", ATOM
+    x, y = [text(z) for z in (e.args[::-1] if turned else e.args)]
+    if kind == OUTER:
+        return f"{_within(x, MATRIX)} {_within(y, ATOM)}ᵀ", MATRIX
+    if kind == SCALED or not e.shape:
+        return f"{_within(x, MATRIX)} · {_within(y, MATRIX)}", PRODUCT
+    return " ".join(
+        f"{_within(z, ATOM)}ᵀ" if t else _within(z, MATRIX) for z, t in zip((x, y), transposed, strict=True)
+    ), MATRIX
 
 
 def _call(word: str, args: Sequence[Expression]) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from autograd_seq.emit.arrays import tuple_code
 from autograd_seq.emit.lowered import ALL, Apply, Read
 from autograd_seq.emit.plain.code import ATOM, PRODUCT, SIGN, SUM, Code, Writes
+from autograd_seq.emit.plain.products import EINSUM, OUTER, SCALED, read_product
 from autograd_seq.graph.text import format_subscript
 from autograd_seq.ops.gather import _checked
 from autograd_seq.ops.reduce import _finite_max, _logsumexp_forward
@@ -26,28 +27,16 @@ def _dims(e: Apply) -> str:
 
 
 def _contract(w: Writes, e: Apply, args: Sequence[Code]) -> Code:
-    operands, out = e.node.attrs["spec"].split("->")
-    a, b = operands.split(",")
-    first, second = args[0].within(SIGN), args[1].within(SIGN)
-    if len(a) == len(b) == 1 and out == b + a:
-        return Code(f"np.outer({args[1].text}, {args[0].text})")
-    if out == a + b and not (set(a) & set(b)):
-        if a and b:
-            return Code(f"np.outer({args[0].text}, {args[1].text})" if len(a) == len(b) == 1 else
-                         f"np.multiply.outer({args[0].text}, {args[1].text})")  # fmt: skip
-        return Code(f"{first} * {second}", PRODUCT)
-    if len(a) == 1 and len(b) == 2 and out == b[1] and a == b[0]:
-        if e.node.attrs["spec"] == "I,IJ->J":  # the transposed matrix of a gradient
-            return Code(f"{args[1].within(ATOM)}.T @ {args[0].within(SIGN)}", PRODUCT)
-        return Code(f"{first} @ {second}", PRODUCT)
-    if len(a) <= 2 and len(b) <= 2:
-        if a and b and a[-1] == b[0] and out == a[:-1] + b[1:]:
-            return Code(f"{first} @ {second}", PRODUCT)
-        if len(a) == 2 and a[0] == b[0] and out == a[1] + b[1:]:
-            return Code(f"{args[0].within(ATOM)}.T @ {second}", PRODUCT)
-        if len(b) == 2 and a[-1:] == b[1] and out == a[:-1] + b[0]:
-            return Code(f"{first} @ {args[1].within(ATOM)}.T", PRODUCT)
-    return Code(f'np.einsum("{operands}->{out}", {args[0].text}, {args[1].text})')
+    kind, turned, *transposed = read_product(e.node.attrs["spec"])
+    if kind == EINSUM:
+        return Code(f'np.einsum("{e.node.attrs["spec"]}", {args[0].text}, {args[1].text})')
+    x, y = args[::-1] if turned else args
+    if kind == OUTER:
+        return Code(f"np.outer({x.text}, {y.text})")
+    if kind == SCALED:
+        return Code(f"{x.within(SIGN)} * {y.within(SIGN)}", PRODUCT)
+    texts = [f"{z.within(ATOM)}.T" if t else z.within(SIGN) for z, t in zip((x, y), transposed, strict=True)]
+    return Code(" @ ".join(texts), PRODUCT)
 
 
 def _slice(w: Writes, e: Apply, args: Sequence[Code]) -> Code:
@@ -97,15 +86,14 @@ def _over(function: str) -> Phrase:
     """Return how a reduction over axes is written: over the steps that its operand is read at."""
 
     def phrase(w: Writes, e: Apply, args: Sequence[Code]) -> Code:
-        (x,) = e.args
-        at = _steps(x)
-        if not at:
-            return args[0]
+        at, x = _steps(e.args[0]), args[0]
+        if not at:  # of operands at one point
+            at, x = (0,), Code(f"np.stack(np.broadcast_arrays({', '.join(a.text for a in args)}))")
         if function == "level":
-            return Code(f"np.squeeze({w.called(_finite_max, 'finite_max', args, {'axis': at}).text}, {at})")
+            return Code(f"np.squeeze({w.called(_finite_max, 'finite_max', [x], {'axis': at}).text}, {at})")
         if function == "logsumexp":
-            return w.called(_logsumexp_forward, "logsumexp", args, {"axis": at, "keepdims": False})
-        return Code(f"np.max({args[0].text}, axis={at[0] if len(at) == 1 else at})")
+            return w.called(_logsumexp_forward, "logsumexp", [x], {"axis": at, "keepdims": False})
+        return Code(f"np.max({x.text}, axis={at[0] if len(at) == 1 else at})")
 
     return phrase
 

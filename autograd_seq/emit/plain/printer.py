@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
+from textwrap import wrap
 
 from autograd_seq.axes import Axis
 from autograd_seq.emit.arrays import tuple_code
@@ -23,6 +24,7 @@ RESERVED = {"np", "math", "hashlib", "step"}
 _KINDS = {float: "", int: ", int", bool: ", bool"}
 _ZERO = {float: "0.0", int: "0", bool: "False"}
 _WIDTH = 110
+_INSIDE = "        "
 
 
 def print_plain(graph: Graph, layouts: Sequence[Sequence[Axis]], gradients: Sequence[str] = ()) -> Emitted:
@@ -49,6 +51,7 @@ def print_plain(graph: Graph, layouts: Sequence[Sequence[Axis]], gradients: Sequ
             for t in range(T):
                 # s[t] = 0.5 · s[t − 1] + x[t]
                 s[t] = 0.5 * s[t - 1] + x[t]
+        <BLANKLINE>
             return s[:T]
         <BLANKLINE>
     """
@@ -75,7 +78,7 @@ class _Printer:
         p = self.procedure
         feeds = {name: array.name for name, array in p.feeds.items()}
         self._note_rows(p.body)
-        lines = [*self._body(p.body, 1), f"    return {self._returned(gradients)}"]
+        lines = [*self._body(p.body, 1), *self._return(gradients)]
         told, asked = self._lengths()
         checks = [f"    {self.expressions.bundle.add(_checked, 'checked')}({name}, {n})" for name, n in self.expressions.labels]
         head = f"def step({', '.join([*feeds.values(), *(self.sizes[a] for a in asked)])}):"
@@ -140,6 +143,8 @@ class _Printer:
                     steps = f"range({self.sizes[s.axis]})"
                     yield f"{indent}for {self.steps[s.axis]} in {steps if s.direction > 0 else f'reversed({steps})'}:"
                     yield from self._body(s.body, depth + 1)
+                    if depth == 1:
+                        yield ""
                 elif isinstance(s, (Assign, Accumulate)):
                     yield f"{indent}# {shown(equation(s))}"
                     yield from self._statement(s, indent)
@@ -195,23 +200,30 @@ class _Printer:
             lo, hi = array.halo.get(a, (0, 0))
             before = [f"-{k}" for k in range(lo, 0, -1)]
             behind = [f"{self.sizes[a]} + {k}" if k else self.sizes[a] for k in range(hi)]
+            along = f" along {self.steps[a]}" if len(array.axes) > 1 else ""
             for rows, first in ((before, True), (behind, False)):
                 if rows:
                     ends = rows if len(rows) < 3 else [rows[0], "…", rows[-1]]
-                    names = ", ".join(f"{array.name}[{r}]" if r != "…" else r for r in ends)
-                    along = f" along {self.steps[a]}" if len(array.axes) > 1 else ""
-                    zero = "" if (array, a, first) in self.rows else " = 0"
-                    said.append(f"{names}{zero}{along}" if zero or along else f"{names} {'before' if first else 'behind'} it")
+                    names = ", ".join(row if row == "…" else f"{array.name}[{row}]" for row in ends)
+                    where = " before the first step" if first else " after the last step"
+                    said.append(f"{names}{where if (array, a, first) in self.rows else ' = 0'}{along}")
         return f"  # {'; '.join(said)}" if said else ""
 
-    def _returned(self, gradients: Sequence[str]) -> str:
+    def _return(self, gradients: Sequence[str]) -> Iterator[str]:
         codes = [self._output(r, axes) for r, axes in zip(self.procedure.outputs, self.layouts, strict=True)]
+        parts, ends = codes, ("", "")
         if gradients:
-            named = ", ".join(
-                f"{_quoted(name)}: {code}" for name, code in zip(gradients, codes[-len(gradients) :], strict=True)
-            )
-            return ", ".join([*codes[: -len(gradients)], f"{{{named}}}"])
-        return codes[0] if len(codes) == 1 else ", ".join(codes)
+            own, ends = codes[len(codes) - len(gradients) :], (", ".join([*codes[: len(codes) - len(gradients)], "{"]), "}")
+            parts = [f"{_quoted(name)}: {code}" for name, code in zip(gradients, own, strict=True)]
+        line = f"    return {ends[0]}{', '.join(parts)}{ends[1]}"
+        if len(line) <= _WIDTH:
+            yield line
+            return
+        yield f"    return {ends[0] or '('}"
+        yield from wrap(
+            f"{', '.join(parts)},", _WIDTH, initial_indent=_INSIDE, subsequent_indent=_INSIDE, break_long_words=False
+        )
+        yield f"    {ends[1] or ')'}"
 
     def _output(self, value: Expression, axes: Sequence[Axis]) -> str:
         code = self.expressions.code(value).text

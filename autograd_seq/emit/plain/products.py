@@ -1,0 +1,31 @@
+"""Which product of the board a contraction is."""
+
+from __future__ import annotations
+
+OUTER, SCALED, MATRIX, EINSUM = "outer", "scaled", "matrix", "einsum"
+
+
+def read_product(spec: str) -> tuple[str, bool, bool, bool]:
+    """Return the kind of a contraction, whether its operands change places, and whether the first, the second is transposed.
+
+    Example:
+        >>> read_product("IJ,J->I"), read_product("I,IJ->J"), read_product("i,j->ji"), read_product("ij,k->ik")[0]
+        (('matrix', False, False, False), ('matrix', True, True, False), ('outer', True, False, False), 'einsum')
+    """
+    operands, out = spec.split("->")
+    a, b = operands.split(",")
+    if not (a and b):
+        return SCALED if out == a + b else EINSUM, False, False, False
+    if len(a) == len(b) == 1 and a != b and len(out) == 2:
+        return OUTER, out == b + a, False, False
+    if len(a) <= 2 and len(b) <= 2:
+        if spec == "I,IJ->J":  # of a gradient, which is written as a transposed matrix by a vector
+            return MATRIX, True, True, False
+        for first in (a, a[::-1]) if len(a) == 2 else (a,):
+            for second in (b, b[::-1]) if len(b) == 2 else (b,):
+                if first[-1] == second[0] and out == first[:-1] + second[1:]:
+                    return MATRIX, False, first != a, second != b
+    return EINSUM, False, False, False
+
+
+__all__ = ["EINSUM", "MATRIX", "OUTER", "SCALED", "read_product"]
