@@ -1,9 +1,12 @@
 """Backpropagation through time by hand, in numba: what the native backend is measured against.
 
-Written as one would who knows numba well (2026-11): one function for forward, loss and backward, whatever its loops need
-allocated once, weights of all gates packed and transposed once a call, products by ``np.dot`` into contiguous blocks, and one
-loop over entries for everything between two products. A batch of one multiplies in plain loops, which cost less than a call
-of BLAS; so do not the products over all steps. tanh is a rational function that becomes vector code.
+Written as an expert in numba would write it (2026-11). What the loops need is allocated once; the weights of all gates are
+packed and transposed once a call; products are ``np.dot`` into contiguous blocks, with one loop over entries for everything
+between two of them. The products within a step of a batch of one are plain loops, which cost less than a call of BLAS. tanh
+is a rational function that becomes vector code.
+
+Each cell is a forward and a backward loop over the steps; :func:`_compile_step` puts around them what all cells share.
+Compiled functions call one another through closures, since numba is imported only when a step is made.
 
 Example:
     >>> from autograd_seq.bench.work import Workload, make
@@ -41,17 +44,17 @@ def _step(cell: str, T: int, B: int, D: int, H: int, K: int, dtype: Any) -> Step
     G = len(gates)
     U_names, W_names = ["U" + g for g in gates], ["W" + g for g in gates]
     parts = [(slice(k * H, (k + 1) * H), "U" + g, "W" + g) for k, g in enumerate(gates)]
-    a, h, c = np.empty((T, B, G * H), dtype), np.zeros((T + 1, B, H), dtype), np.zeros((T + 1, B, H), dtype)
-    th, q = np.empty((T, B, H), dtype), np.empty((T, B, H), dtype)
-    z, dh = np.empty((N, K), dtype), np.empty((N, H), dtype)
+    states = [np.zeros((T + 1, B, H), dtype) for _ in "hc"]
+    saved = [np.empty((T, B, H), dtype) for _ in range(3)]  # what the way back reads again
+    a, z, dh = np.empty((T, B, G * H), dtype), np.empty((N, K), dtype), np.empty((N, H), dtype)
     u, back, carry = np.empty((B, G * H), dtype), np.empty((B, H), dtype), np.empty((B, H), dtype)
     W, WT, UT = np.empty((G * H, H), dtype), np.empty((H, G * H), dtype), np.empty((D, G * H), dtype)
-    VT, dn = np.empty((H, K), dtype), np.empty((T, B, H), dtype)
+    VT = np.empty((H, K), dtype)
 
     def step(x: np.ndarray, l: np.ndarray, **p: np.ndarray) -> tuple[float, dict[str, np.ndarray]]:
         Us, Ws = tuple([p[name] for name in U_names]), tuple([p[name] for name in W_names])
         dU, dW, dV = np.empty((G * H, D), dtype), np.empty((G * H, H), dtype), np.empty((K, H), dtype)
-        loss = run(x, l, Us, Ws, UT, W, WT, p["V"], VT, a, h, c, th, q, z, dh, u, back, carry, dn, dU, dW, dV)
+        loss = run(x, l, Us, Ws, UT, W, WT, p["V"], VT, a, *states, *saved, z, dh, u, back, carry, dU, dW, dV)
         grads = {"V": dV}
         for rows, u_name, w_name in parts:
             grads[u_name], grads[w_name] = dU[rows], dW[rows]
@@ -65,12 +68,45 @@ def _compile() -> dict[str, Any]:
     import numba
 
     fast = numba.njit(error_model="numpy", fastmath=True)
+    tanh, sigmoid = _compile_gates(fast)
+    tools = _compile_pack(fast), _compile_product(fast), _compile_loss(fast)
+    cells = {"rnn": _compile_rnn, "lstm": _compile_lstm, "gru": _compile_gru}
+    return {cell: _compile_step(fast, tools, make(fast, tools[1], tanh, sigmoid)) for cell, make in cells.items()}
 
+
+def _compile_step(fast: Any, tools: tuple[Any, Any, Any], cell: tuple[Any, Any, Any]) -> Any:
+    """Return a training step: products over all steps, the loss, and the loops of a cell."""
+    pack, _, loss_of = tools
+    forward, backward, turn_to_inputs = cell
+
+    @fast
+    def run(x, l, Us, Ws, UT, W, WT, V, VT, a, h, c, th, q, dn, z, dh, u, back, carry, dU, dW, dV):
+        T, B, H = h.shape[0] - 1, h.shape[1], h.shape[2]
+        N, flat = T * B, x.reshape(T * B, x.shape[2])
+        gates = a.reshape(N, a.shape[2])
+        pack(Us, Ws, V, UT, W, WT, VT)
+        np.dot(flat, UT, gates)
+        forward(a, h, c, th, q, u, WT)
+        states, before = h[1:].reshape(N, H), h[:-1].reshape(N, H)
+        np.dot(states, VT, z)
+        loss = loss_of(z, l)
+        np.dot(z.T, states, dV)
+        np.dot(z, V, dh)
+        back[:] = 0
+        carry[:] = 0
+        backward(a, h, c, th, q, dn, dh.reshape(T, B, H), back, carry, W)  # a now holds the gates' cotangents
+        np.dot(gates.T, before, dW)
+        turn_to_inputs(a, dn)
+        np.dot(gates.T, flat, dU)
+        return loss
+
+    return run
+
+
+def _compile_gates(fast: Any) -> tuple[Any, Any]:
     f = np.float32
-    P = [f(c) for c in (1.6392918e-8, 2.266425e-5, 0.0036162394, 0.13481556)]
-    Q = [f(c) for c in (8.975924e-7, 0.00034856546, 0.02633256, 0.4681489)]
-    p0, p1, p2, p3 = P
-    q0, q1, q2, q3 = Q
+    p0, p1, p2, p3 = (f(c) for c in (1.6392918e-8, 2.266425e-5, 0.0036162394, 0.13481556))
+    q0, q1, q2, q3 = (f(c) for c in (8.975924e-7, 0.00034856546, 0.02633256, 0.4681489))
     one, half, most = f(1), f(0.5), f(7.9)
 
     @fast
@@ -84,6 +120,10 @@ def _compile() -> dict[str, Any]:
     def sigmoid(x: Any) -> Any:
         return half * tanh(half * x) + half
 
+    return tanh, sigmoid
+
+
+def _compile_pack(fast: Any) -> Any:
     @fast
     def pack(Us: Any, Ws: Any, V: Any, UT: Any, W: Any, WT: Any, VT: Any) -> None:
         """Put the weights of all gates side by side, transposed for the way forward."""
@@ -100,6 +140,10 @@ def _compile() -> dict[str, Any]:
             for j in range(H):
                 VT[j, i] = V[i, j]
 
+    return pack
+
+
+def _compile_product(fast: Any) -> Any:
     @fast
     def times(x: Any, W: Any, out: Any) -> None:
         """out = x @ W."""
@@ -113,6 +157,10 @@ def _compile() -> dict[str, Any]:
         else:
             np.dot(x, W, out)
 
+    return times
+
+
+def _compile_loss(fast: Any) -> Any:
     @fast
     def loss_of(z: Any, l: Any) -> float:
         """Return the loss, and turn the logits into their cotangents."""
@@ -135,40 +183,40 @@ def _compile() -> dict[str, Any]:
             row[labels[n]] -= np.float32(1)
         return loss
 
+    return loss_of
+
+
+def _compile_rnn(fast: Any, times: Any, tanh: Any, sigmoid: Any) -> tuple[Any, Any, Any]:
     @fast
-    def rnn(x, l, Us, Ws, UT, W, WT, V, VT, a, h, c, th, q, z, dh, u, back, carry, dn, dU, dW, dV):
+    def forward(a, h, c, th, q, u, WT):
         T, B, H = h.shape[0] - 1, h.shape[1], h.shape[2]
-        N, flat = T * B, x.reshape(T * B, x.shape[2])
-        pack(Us, Ws, V, UT, W, WT, VT)
-        np.dot(flat, UT, a.reshape(N, H))
         for t in range(T):
             times(h[t], WT, u)
             for b in range(B):
                 for i in range(H):
                     h[t + 1, b, i] = tanh(a[t, b, i] + u[b, i])
-        states, before = h[1:].reshape(N, H), h[:-1].reshape(N, H)
-        np.dot(states, VT, z)
-        loss = loss_of(z, l)
-        np.dot(z.T, states, dV)
-        np.dot(z, V, dh)
-        d = dh.reshape(T, B, H)
-        back[:] = 0
+
+    @fast
+    def backward(a, h, c, th, q, dn, d, back, carry, W):
+        T, B, H = d.shape
         for t in range(T - 1, -1, -1):
             for b in range(B):
                 for i in range(H):
                     s = h[t + 1, b, i]
-                    d[t, b, i] = (d[t, b, i] + back[b, i]) * (1 - s * s)
-            times(d[t], W, back)
-        np.dot(dh.T, flat, dU)
-        np.dot(dh.T, before, dW)
-        return loss
+                    a[t, b, i] = (d[t, b, i] + back[b, i]) * (1 - s * s)
+            times(a[t], W, back)
 
     @fast
-    def lstm(x, l, Us, Ws, UT, W, WT, V, VT, a, h, c, th, q, z, dh, u, back, carry, dn, dU, dW, dV):
+    def turn_to_inputs(a, dn):
+        pass
+
+    return forward, backward, turn_to_inputs
+
+
+def _compile_lstm(fast: Any, times: Any, tanh: Any, sigmoid: Any) -> tuple[Any, Any, Any]:
+    @fast
+    def forward(a, h, c, th, q, u, WT):
         T, B, H = h.shape[0] - 1, h.shape[1], h.shape[2]
-        N, flat = T * B, x.reshape(T * B, x.shape[2])
-        pack(Us, Ws, V, UT, W, WT, VT)
-        np.dot(flat, UT, a.reshape(N, 4 * H))
         for t in range(T):
             times(h[t], WT, u)
             for b in range(B):
@@ -181,14 +229,10 @@ def _compile() -> dict[str, Any]:
                     c[t + 1, b, i] = new
                     th[t, b, i] = tanh(new)
                     h[t + 1, b, i] = a[t, b, 2 * H + i] * th[t, b, i]
-        states, before = h[1:].reshape(N, H), h[:-1].reshape(N, H)
-        np.dot(states, VT, z)
-        loss = loss_of(z, l)
-        np.dot(z.T, states, dV)
-        np.dot(z, V, dh)
-        d = dh.reshape(T, B, H)
-        back[:] = 0
-        carry[:] = 0
+
+    @fast
+    def backward(a, h, c, th, q, dn, d, back, carry, W):
+        T, B, H = d.shape
         for t in range(T - 1, -1, -1):
             for b in range(B):
                 for k in range(H):
@@ -201,17 +245,18 @@ def _compile() -> dict[str, Any]:
                     a[t, b, 3 * H + k] = dc * i * (1 - g * g)
                     carry[b, k] = dc * f
             times(a[t], W, back)
-        da = a.reshape(N, 4 * H)
-        np.dot(da.T, flat, dU)
-        np.dot(da.T, before, dW)
-        return loss
 
     @fast
-    def gru(x, l, Us, Ws, UT, W, WT, V, VT, a, h, c, th, q, z, dh, u, back, carry, dn, dU, dW, dV):
+    def turn_to_inputs(a, dn):
+        pass
+
+    return forward, backward, turn_to_inputs
+
+
+def _compile_gru(fast: Any, times: Any, tanh: Any, sigmoid: Any) -> tuple[Any, Any, Any]:
+    @fast
+    def forward(a, h, c, th, q, u, WT):
         T, B, H = h.shape[0] - 1, h.shape[1], h.shape[2]
-        N, flat = T * B, x.reshape(T * B, x.shape[2])
-        pack(Us, Ws, V, UT, W, WT, VT)
-        np.dot(flat, UT, a.reshape(N, 3 * H))
         for t in range(T):
             times(h[t], WT, u)
             for b in range(B):
@@ -222,14 +267,10 @@ def _compile() -> dict[str, Any]:
                     n = tanh(a[t, b, 2 * H + i] + a[t, b, i] * u[b, 2 * H + i])
                     a[t, b, 2 * H + i] = n
                     h[t + 1, b, i] = n + a[t, b, H + i] * (h[t, b, i] - n)
-        states, before = h[1:].reshape(N, H), h[:-1].reshape(N, H)
-        np.dot(states, VT, z)
-        loss = loss_of(z, l)
-        np.dot(z.T, states, dV)
-        np.dot(z, V, dh)
-        d = dh.reshape(T, B, H)
-        back[:] = 0
-        carry[:] = 0
+
+    @fast
+    def backward(a, h, c, th, q, dn, d, back, carry, W):
+        T, B, H = d.shape
         for t in range(T - 1, -1, -1):
             for b in range(B):
                 for i in range(H):
@@ -242,16 +283,17 @@ def _compile() -> dict[str, Any]:
                     a[t, b, 2 * H + i] = slope * r
                     carry[b, i] = g * y
             times(a[t], W, back)
-        da = a.reshape(N, 3 * H)
-        np.dot(da.T, before, dW)
+
+    @fast
+    def turn_to_inputs(a, dn):
+        """Put the cotangents of Un x in place of those of Wn h."""
+        T, B, H = dn.shape
         for t in range(T):
             for b in range(B):
                 for i in range(H):
                     a[t, b, 2 * H + i] = dn[t, b, i]
-        np.dot(da.T, flat, dU)
-        return loss
 
-    return {"rnn": rnn, "lstm": lstm, "gru": gru}
+    return forward, backward, turn_to_inputs
 
 
 __all__ = ["factory"]

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd_seq.bench.by_hand_loss import CrossEntropy
+from autograd_seq.bench.by_hand_batch import CrossEntropy
 
 add, multiply, subtract, tanh = np.add, np.multiply, np.subtract, np.tanh
 

@@ -1,7 +1,7 @@
-"""Copying a graph while changing it: every node is made anew from its new inputs, by a rule.
+"""Copying a graph while changing it: a rule says what each node becomes, given its new inputs.
 
-Cycles pass through shifts only, so shifts are made first, as their readers see them, and told what they read at the end.
-Equal shifts of one node become one.
+Cycles pass through shifts only. So states and shifts are created first, empty, for their readers to refer to, and get their
+inputs at the end. Equal shifts of one node become one.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from autograd_seq.axes import Axis, as_axes
 from autograd_seq.elsewhere import explain_keywords
 from autograd_seq.errors import AxisError, OperationError
-from autograd_seq.graph.order import step_order
+from autograd_seq.graph.order import find_dependents, step_order
 from autograd_seq.misfit import label_of
 from autograd_seq.node import Node, apply
 from autograd_seq.ops.leaf import INPUT
@@ -39,17 +39,16 @@ def rebuild(
         rule: what becomes of a node that is neither a state nor a shift.
         states: ``states(old state, new one, its equation)`` is what readers at the same step read; the new one by default.
         axes: what a state or a shift of the copy varies over; what the old one did by default.
-        image: is filled with what became of each node, as the copy grows: a rule may look up what came before.
+        image: is filled, as the copy grows, with the copy of each node: a rule may look up earlier ones.
         shifts: ``shifts(old shift, new one)`` is what readers of the shift see; the new one by default.
-        after: what else has been copied when the rule comes to a node: all that it looks up in ``image``, but for what the node
-            needs at its own step.
+        after: by node, further nodes to copy before it: those that the rule looks up in ``image`` for it.
 
     Notes:
         Linear in the number of nodes.
     """
     order = step_order(outputs, after)
     new: dict[Node, Node] = {} if image is None else image
-    source: dict[Node, Node] = {}  # what a shift of the node reads, where that differs from what others read
+    source: dict[Node, Node] = {}  # the copies of states and shifts, before `states` and `shifts` replace them
     equal: dict[tuple[object, ...], Node] = {}
     for n in order:
         twin = equal.setdefault((n.inputs[0], *n.attrs.values()), n) if n.op is SHIFT else n
@@ -97,7 +96,7 @@ def _is_alike(inputs: tuple[Node, ...], old: tuple[Node, ...]) -> bool:
 
 
 def copy_name(node: Node, stands: Node) -> Node:
-    """Let what stands for a node be called as it is, unless that has a value or a name of its own."""
+    """Give a node's name to what stands for it, unless that has a value or a name of its own."""
     if stands._value is None and stands.name is None:
         stands.name = node.name
         stands.adjoint_of = node.adjoint_of if stands.adjoint_of is None else stands.adjoint_of
@@ -134,36 +133,16 @@ def vmap(outputs: Node | Sequence[Node], *, over: Axis) -> Node | list[Node]:
     """
     (axis,) = as_axes(over)
     several = [outputs] if isinstance(outputs, Node) else list(outputs)
-    for n in several:
-        if not isinstance(n, Node):
-            raise OperationError(
-                "O302", f"ag.vmap is given {n!r:.60}, which is not a node", expected="a node, or several", got=repr(n)[:80]
-            )
-    order, varying = step_order(several), set()
-    for n in order:
-        if axis in n.axes and n.op is INPUT:
-            raise AxisError(
-                "A110", f"{label_of(n)} already varies over {axis}", node=n.name, where=n.where,
-                expected="an axis that is new to the graph", got=repr(n), fix='b = ag.Axis("b")',
-            )  # fmt: skip
-    readers: dict[Node, list[Node]] = {}
-    for n in order:
-        for x in n.inputs:
-            readers.setdefault(x, []).append(n)
-    stack = [n for n in order if n.op is INPUT and n is not SEED]
-    while stack:
-        n = stack.pop()
-        if n not in varying:
-            varying.add(n)
-            stack += readers.get(n, [])
+    order = _order_without(several, axis)
+    varying = find_dependents(order, [n for n in order if n.op is INPUT and n is not SEED])
 
     def wider(node: Node) -> tuple[Axis, ...]:
         return (axis, *node.axes) if node in varying and axis not in node.axes else node.axes
 
     def batched(node: Node, inputs: tuple[Node, ...]) -> Node | None:
-        if node.op is SPREAD and node.attrs["axes"]:  # what it spreads may vary over the axis by now
+        if node.op is SPREAD and node.attrs["axes"]:  # its operand may vary over the axis now
             return copy_name(node, spread(inputs[0], node.attrs["axes"]))
-        if "of" in node.attrs and axis not in node.attrs["of"]:  # a count of points of what varies over one more axis now
+        if "of" in node.attrs and axis not in node.attrs["of"]:  # the points it counts have one more axis
             return apply(node.op, **{**node.attrs, "of": (axis, *node.attrs["of"])})
         if node.op is not INPUT or node not in varying:
             return None
@@ -174,6 +153,28 @@ def vmap(outputs: Node | Sequence[Node], *, over: Axis) -> Node | list[Node]:
     for g in {*image.values()} - {*image}:  # a gradient is one of what its node has become
         g.adjoint_of = image.get(g.adjoint_of, g.adjoint_of) if g.adjoint_of is not None else None
     return made[0] if isinstance(outputs, Node) else made
+
+
+def _order_without(nodes: Sequence[Node], axis: Axis) -> list[Node]:
+    """Return all that some nodes depend on, in step order.
+
+    Raises:
+        OperationError: one is no node.
+        AxisError: an input varies over the axis already.
+    """
+    for n in nodes:
+        if not isinstance(n, Node):
+            raise OperationError(
+                "O302", f"ag.vmap is given {n!r:.60}, which is not a node", expected="a node, or several", got=repr(n)[:80]
+            )
+    order = step_order(nodes)
+    for n in order:
+        if axis in n.axes and n.op is INPUT:
+            raise AxisError(
+                "A110", f"{label_of(n)} already varies over {axis}", node=n.name, where=n.where,
+                expected="an axis that is new to the graph", got=repr(n), fix='b = ag.Axis("b")',
+            )  # fmt: skip
+    return order
 
 
 explain_keywords(globals(), ["vmap"])

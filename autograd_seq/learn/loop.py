@@ -1,4 +1,4 @@
-"""The training loop: batches in, parameters out, a progress bar meanwhile, and no further where the loss is not finite."""
+"""The training loop: from batches to parameters, with a progress bar; it stops where the loss is not finite."""
 
 from __future__ import annotations
 
@@ -66,12 +66,12 @@ def train(
         batches: feeds by name, the same at every step; or an iterable of such, one a step, gone through once
             (``itertools.cycle`` repeats a list).
         optimizer: e.g. ``adam(1e-3)``.
-        steps: how many at most; to be said if the batch is always the same.
+        steps: how many at most; required if ``batches`` is a single batch.
         clip: the largest length of all gradients together, or a function from gradients to gradients.
         on_step: ``on_step(number, loss, params)`` after each update, the number from 0, the loss before the update;
             returns ``True`` to end the training.
         progress: whether to show a bar, on the standard error stream.
-        description: what the bar says.
+        description: the text of the bar.
         check_grads: whether a gradient that is not finite ends the training, like a loss that is not.
         state: the optimizer's, of an earlier :class:`Result`, to go on where it ended.
         seed: of all that is drawn: the seed of a step is made of this and the number of updates before it, those before
@@ -98,31 +98,60 @@ def train(
         One batch at a time is held. An interrupt leaves no update half done: parameters and state change together.
     """
     feeds, total = _iterate_batches(batches, steps)
-    now = {name: np.array(p) for name, p in params.items()}, optimizer.init(params) if state is None else state
-    good, interrupted, draws = now[0], False, getattr(step, "draws", False)
-    seen: list[tuple[float, float]] = []
+    run = _Run(step, optimizer, clip, check_grads, seed, params, state)
+    interrupted = False
     with tqdm(total=total, desc=description, unit="step", dynamic_ncols=True, disable=not progress) as bar:
         try:
             for number, batch in enumerate(feeds):
-                if draws and isinstance(batch, Mapping) and "seed" not in batch:
-                    batch = {**batch, "seed": _make_step_seed(seed, now[1].step)}
-                loss, grads = _call_step(step, batch, now[0], number)
-                if not np.isfinite(loss):
-                    raise _make_divergence_error(f"the loss of step {number}", good, loss, seen)
-                good = now[0]
-                grads, norm = _clip(grads, clip)
-                if check_grads and not np.isfinite(norm):
-                    raise _make_divergence_error(f"a gradient of step {number}", good, loss, seen)
-                now = optimizer.update(now[0], grads, now[1])
-                seen.append((loss, norm))
+                loss = run.take_step(batch, number)
                 bar.set_postfix_str(f"loss {loss:.4g}", refresh=False)
                 bar.update()
-                if on_step is not None and on_step(number, loss, now[0]) is True:
+                if on_step is not None and on_step(number, loss, run.now[0]) is True:
                     break
         except KeyboardInterrupt:
             interrupted = True
-    losses, norms = np.array(seen, dtype=float).reshape(-1, 2).T
-    return Result(*now, losses, norms, interrupted)
+    losses, norms = np.array(run.seen, dtype=float).reshape(-1, 2).T
+    return Result(*run.now, losses, norms, interrupted)
+
+
+class _Run:
+    """A training on its way.
+
+    Attributes:
+        now: the parameters and the optimizer's state; replaced together, so that an interrupt finds both of one update.
+        good: the last parameters whose loss was finite.
+        seen: for each step its loss, and the length of its gradients.
+    """
+
+    def __init__(
+        self, step: Step, optimizer: Optimizer, clip: Any, check_grads: bool, seed: int,
+        params: Mapping[str, Any], state: State | None,
+    ) -> None:  # fmt: skip
+        self.step, self.optimizer, self.clip, self.check_grads, self.seed = step, optimizer, clip, check_grads, seed
+        first = {name: np.array(p) for name, p in params.items()}
+        self.now = first, optimizer.init(params) if state is None else state
+        self.good, self.draws = first, getattr(step, "draws", False)
+        self.seen: list[tuple[float, float]] = []
+
+    def take_step(self, batch: Any, number: int) -> float:
+        """Update the parameters by one batch, and return its loss.
+
+        Raises:
+            DivergenceError: the loss is not finite, or a gradient.
+        """
+        params, state = self.now
+        if self.draws and isinstance(batch, Mapping) and "seed" not in batch:
+            batch = {**batch, "seed": _make_step_seed(self.seed, state.step)}
+        loss, grads = _call_step(self.step, batch, params, number)
+        if not np.isfinite(loss):
+            raise _make_divergence_error(f"the loss of step {number}", self.good, loss, self.seen)
+        self.good = params
+        grads, norm = _clip(grads, self.clip)
+        if self.check_grads and not np.isfinite(norm):
+            raise _make_divergence_error(f"a gradient of step {number}", self.good, loss, self.seen)
+        self.now = self.optimizer.update(params, grads, state)
+        self.seen.append((loss, norm))
+        return loss
 
 
 def _make_step_seed(seed: int, step: int) -> int:
