@@ -1,1 +1,1 @@
-"""Programs as data: the folded graph, its order and checks, its unrolled form, its printed form."""
+"""Equations as data: the folded graph, its checks and order, and its unrolled and printed forms."""

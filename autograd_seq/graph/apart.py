@@ -1,4 +1,4 @@
-"""Sequences of a batch at steps of their own: which values come to differ, and sums over the batch that wait for that."""
+"""Sequences of a batch that are at different steps: which values differ between them, and sums of these over the batch."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from autograd_seq.ops.time import AT, INDEX, SPREAD
 
 
 def find_differing(graph: System, sources: Sequence[Source], axis: Axis, batch: tuple[Axis, ...] | None) -> set[Node]:
-    """Return the nodes that differ from sequence to sequence when each is at a step of its own.
+    """Return the nodes that differ between the sequences of a batch that are at different steps.
 
-    Those are the steps counted on, what is drawn for them, what is carried, and whatever depends on any of it.
+    They are the step numbers, the random draws of a step, the carried values, and whatever depends on any of these.
     """
     if not batch:
         return set()
@@ -41,15 +41,15 @@ def find_differing(graph: System, sources: Sequence[Source], axis: Axis, batch: 
 
 
 class Sums:
-    """Sums over the batch, which are taken behind what multiplies them if that differs from sequence to sequence.
+    """Sums over the batch, moved outside of products whose other factor differs between sequences.
 
-    A cotangent of what is the same for all sequences is a sum over them, taken at each step. Where sequences come to steps of
-    their own, what it is multiplied by is not the same for all any more: the product belongs inside of the sum.
+    The cotangent of a value that all sequences share is a sum over them, taken at each step. Where sequences are at different
+    steps, a factor of that sum may differ between them: then the product is taken before the sum.
     """
 
     def __init__(self, graph: System, axis: Axis, batch: tuple[Axis, ...]) -> None:
         self.graph, self.axis, self.batch = graph, axis, batch
-        self.terms: dict[Node, Node] = {}  # what a sum is the sum of
+        self.terms: dict[Node, Node] = {}  # the terms of each sum that was made
         sums = [n for n in graph.nodes if n.op is not SPREAD and set(batch) & set(n.attrs.get("axes", ()))]
         together = [n for n in sums if axis in n.axes]
         self.mixed = find_dependents(
@@ -57,14 +57,14 @@ class Sums:
         )  # what depends on all sequences at one step
 
     def sum_chosen(self, node: Node, x: Node, chosen: Node) -> Node:
-        """Return the sum of a value over the steps that are chosen, each sequence having its own."""
+        """Return the sum of ``x`` over the steps where ``chosen`` holds, which may be other ones in each sequence."""
         terms = self.terms.get(x, x)
         if node.inputs[0] in self.mixed and not set(chosen.axes) <= {*terms.axes, self.axis}:
             raise self.make_error(node)
         return sum_over(where(chosen, terms, 0.0), axes=(self.axis, *(a for a in terms.axes if a not in x.axes)))
 
     def replace(self, node: Node, inputs: tuple[Node, ...]) -> Node | None:
-        """Return what stands for a node that reads sums; ``None`` if it is the operation as it is."""
+        """Return what replaces a node that reads sums; ``None`` if the same operation on the new inputs does."""
         of = [self.terms.get(x) for x in inputs]
         over = [a for a in node.attrs.get("axes", ()) if a in self.batch]
         if node.op is sum_over and over and len(inputs) == 1 and over == [a for a in self.batch if a in inputs[0].axes]:
@@ -87,7 +87,7 @@ class Sums:
         return made
 
     def make_error(self, node: Node) -> CarryError:
-        """Return the error of sequences that are added up at each step, and are at different ones."""
+        """Return the error about a sum over sequences at each step, when they are at different steps."""
         name, over = self.graph.name(node), ", ".join(a.name for a in self.batch)
         return CarryError(
             "K111", f"{name} reads sums over {over} at each step of {self.axis}, but the sequences are at different steps",

@@ -1,13 +1,13 @@
-"""What one call leaves for the next: a graph cut along an axis, its shifts reading across the cut.
+"""A graph cut along an axis, so that one call continues where the one before ended.
 
-The graph of a first call gets more outputs: the last k rows of [rows in front, steps] of each value that some shift reads k
-steps late. The graph of a later call is the same equations with these rows as inputs, the steps counted on. Both are
-ordinary graphs: whatever runs one runs the other.
+What a later call reads of earlier ones is *carried*: the last k rows of each value that some shift reads k steps later (its
+initial rows count as rows). The graph of a first call has these rows as further outputs; the graph of a later call has them
+as inputs, and goes on counting the steps. Both are ordinary graphs, so whatever runs one runs the other.
 
-No gradient flows through the cut. The adjoint of a read across it would look ahead into a later call, where there is
-nothing. A row in front of the sequence has its gradient in the call whose step reads it.
+No gradient flows through the cut: the adjoint of a read across it would read a later call, which has not been made. The
+gradient of an initial row belongs to the call whose step reads it.
 
-What goes on, tangents among it, and what is of the piece alone is said in :mod:`autograd_seq.graph.pieces`.
+:mod:`autograd_seq.graph.pieces` decides what is carried, tangents included, and what belongs to one piece alone.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Slot(NamedTuple):
         rows: their number, the longest delay.
         axes: what one row varies over.
         shape, dtype: of one point's value.
-        feeds: what the rows are called as inputs of a later call.
+        feeds: the names of the rows as inputs of a later call.
     """
 
     name: str
@@ -61,8 +61,8 @@ class Cut(NamedTuple):
         slots: what is carried over.
         first: the outputs of a first call, then the rows of each slot.
         later: the same for a call that reads rows.
-        steps: what the number of steps before is called as an input of a later call; ``None`` if it has no such input.
-        wider: for each output the axes of the batch over which it comes to vary, as sequences are at steps of their own.
+        steps: the name of the input of a later call that is the number of steps before; ``None`` if it has no such input.
+        wider: for each output, the axes of the batch over which it varies only because sequences are at different steps.
     """
 
     axis: Axis
@@ -79,8 +79,8 @@ def cut_along(graph: System, asked: Axis | bool, batch: tuple[Axis, ...] | None 
     Args:
         graph: the equations; every shift along the axis looks back.
         asked: the axis, or ``True`` for the one that :func:`find_carried_axis` finds.
-        batch: what the lengths on the axis vary over, if it is to have some: then sequences without a step keep their rows,
-            and each counts its own steps.
+        batch: the axes that the lengths along ``asked`` vary over, if it has lengths: a sequence without a step in a call
+            keeps its rows, and each sequence counts its own steps.
 
     Raises:
         CarryError: the axis is not given, or something reads steps that are not there yet.
@@ -118,10 +118,10 @@ def cut_along(graph: System, asked: Axis | bool, batch: tuple[Axis, ...] | None 
 
 
 def find_carried_axis(graph: System, asked: Axis | bool) -> Axis:
-    """Return the axis that calls follow one another on: the one along which the graph shifts; of several, the outermost.
+    """Return the axis along which calls continue: the one along which the graph shifts; of several, the outermost.
 
-    The outermost is the one over which everything varies that is shifted along any: where a state over ``t`` reads what
-    a loop over ``u`` comes to, that is ``t``, and the inner loop starts anew at each of its steps.
+    Every value that is shifted along any axis varies over the outermost one. Where a state over ``t`` reads the result of a
+    loop over ``u``, that is ``t``, and the inner loop starts anew at each of its steps.
 
     Raises:
         CarryError: no axis is the one, or the axis asked for is none of the graph's.
@@ -171,7 +171,7 @@ def _make_look_ahead_error(graph: System, node: Node, axis: Axis) -> CarryError:
 
 
 def _check_causal(graph: System, x: Node, axis: Axis) -> None:
-    """Refuse to carry what depends on all steps of a call: in one call of all steps it would be another value."""
+    """Refuse to carry a value that depends on all steps of its call: with all steps in one call it would be another one."""
     for n in postorder([x], inputs_of):
         if reads_all(n, axis):
             raise CarryError(
@@ -228,7 +228,7 @@ def _make_later_call(graph: System, sources: Sequence[Source], slots: Sequence[S
            for source, slot in zip(sources, slots, strict=True)}  # fmt: skip
 
     def copied(roots: Sequence[Node], shifts: Collection[Node]) -> tuple[list[Node], dict[Source, Node]]:
-        """Return nodes of a later call in which some shifts read what is carried, and what shows its rows."""
+        """Return the copies of nodes in a later call, whose shifts read carried rows, and by source the state of its rows."""
         carried = list(dict.fromkeys(map(get_source, shifts)))
         image: dict[Node, Node] = {}
         made = rebuild([*roots, *(x for x, _ in carried)], rule, image=image, axes=over)
@@ -242,7 +242,7 @@ def _make_later_call(graph: System, sources: Sequence[Source], slots: Sequence[S
     tangents = find_dependents(graph.nodes, [n for n in values if n not in lasting])
     made, held = copied([o for o in graph.outputs if o not in later or o not in tangents], values)
     alone: list[Node] = []
-    if of_piece := [o for o in graph.outputs if o in later and o in tangents]:  # to them tangents begin at zero
+    if of_piece := [o for o in graph.outputs if o in later and o in tangents]:  # their tangents begin at zero in each piece
         alone, _ = copied(of_piece, [n for n in values if n in lasting])
         _remove_names(alone, [*graph.nodes, *made, *held.values()])
     parts = iter(made), iter(alone)
@@ -253,7 +253,7 @@ def _make_later_call(graph: System, sources: Sequence[Source], slots: Sequence[S
 
 
 def _remove_names(nodes: Sequence[Node], named: Sequence[Node]) -> None:
-    """Take the names off copies of nodes that another copy has under them."""
+    """Remove the names of copies whose names other copies have."""
     kept = set(postorder(named, inputs_of))
     for n in postorder(nodes, inputs_of):
         if n not in kept and n.op is not INPUT:
@@ -261,9 +261,9 @@ def _remove_names(nodes: Sequence[Node], named: Sequence[Node]) -> None:
 
 
 def _show_rows(old: Node, new: Node, axis: Axis, rows: list[Node], zeros: bool) -> Node:
-    """Return the state that shows ``rows`` in front of the axis: the copy of a state itself, else a new one around a value.
+    """Return a state whose initial rows are ``rows``: the copy of a state itself, or a new state around another value.
 
-    Where zeros stand in front to some reads, and the state's own rows to others, the state is a value like any other.
+    A state that some shifts read with zeros before the first step, and others with its own rows, is treated as a value.
     """
     bounds, inputs = [Bound(axis, "init", 1, len(rows))], [*new.inputs[:1], *rows]
     reach = {(axis, "init"): len(rows)}  # some outputs of a later call may need fewer

@@ -1,8 +1,8 @@
-"""What is checked when a graph is made: names, equations, causality, boundary rows.
+"""Checks of a new graph: names, equations, causality, boundary rows.
 
-Causality is decided by the schedule that must exist: what depends on itself is computed step by step along an axis on
-which all shifts of the component point one way; those shifts cut, the rest must be schedulable in turn, over other axes
-(Karp, Miller & Winograd 1967; Allen & Kennedy 1987).
+A graph is causal if a schedule exists. A component that depends on itself is computed step by step along an axis on which all
+of its shifts point one way; without these shifts, what is left must be schedulable in turn over other axes (Karp, Miller &
+Winograd 1967; Allen & Kennedy 1987).
 """
 
 from __future__ import annotations
@@ -56,13 +56,13 @@ def check_axis_names(nodes: Sequence[Node]) -> tuple[Axis, ...]:
 
 
 def _list_later_axes(before: dict[Axis, set[Axis]], axis: Axis) -> set[Axis]:
-    """Return the axes that come behind one."""
+    """Return the axes that come after one."""
     found = {a for a, firsts in before.items() if axis in firsts}
     return found.union(*(_list_later_axes(before, a) for a in found))
 
 
 def check_names(nodes: Sequence[Node]) -> None:
-    """Refuse two nodes of one name: names are how values are fed and found."""
+    """Refuse two nodes of one name: values are fed and looked up by name."""
     named: dict[str, Node] = {}
     for node in nodes:
         if node.name is None or named.setdefault(node.name, node) is node:
@@ -87,7 +87,7 @@ def check_defined(nodes: Sequence[Node], name: Name) -> None:
 
 
 def check_causal(nodes: Sequence[Node], name: Name) -> None:
-    """Refuse what depends on itself within one step, and components for which no schedule exists.
+    """Refuse a value that depends on itself within one step, and a component for which no schedule exists.
 
     Raises:
         CycleError: with the whole path, and the reads whose delay would break it.
@@ -123,7 +123,7 @@ def _make_cycle_error(cycle: list[Node], name: Name) -> CycleError | StateError:
             )  # fmt: skip
     renamed = {a for n in path if n.op.name == "along" for a in (n.attrs["axis"], n.attrs["other"])}
     free = [a for a in start.axes if a not in renamed and all(a in n.axes for n in path)]
-    if not free:  # no delay would help: some node on the way needs all steps
+    if not free:  # no delay would help: a node on the path needs all steps
         culprit = next(n for n, x in pairwise(path) if n.op.name == "along" or set(x.axes) - set(n.axes))
         needed = [a for a in start.axes if a in renamed or a not in culprit.axes]
         return _make_all_steps_error(start, needed, culprit, arrows, name)
@@ -220,9 +220,9 @@ def _make_all_steps_error(start: Node, axes: Sequence[Axis], culprit: Node, arro
 
 
 def check_rows(nodes: Sequence[Node], name: Name) -> None:
-    """Refuse a list of boundary rows whose number is not the longest delay: history that is too short has no meaning.
+    """Refuse a list of boundary rows whose number is not the longest delay: with fewer rows, some read has no value.
 
-    A graph that contains only a part of the reads of a state (its gradient, say) must not need more rows than there are.
+    A graph that contains only some of the reads of a state (its gradient, say) may need fewer rows than there are.
     """
     longest: dict[tuple[Node, Axis, str], tuple[int, Node]] = {}
     for node in nodes:
@@ -247,7 +247,7 @@ def check_rows(nodes: Sequence[Node], name: Name) -> None:
 
 
 def check_read(nodes: Sequence[Node], name: Name) -> None:
-    """Refuse boundary rows that nothing reads: the equations mean the other side, or another state."""
+    """Refuse boundary rows that nothing reads: most likely the other side, or another state, was meant."""
     for node in nodes:
         if node.op is not STATE or node.attrs["inherits"]:
             continue
@@ -261,11 +261,11 @@ def check_read(nodes: Sequence[Node], name: Name) -> None:
                 "G214", f"nothing reads {side}= of {name(node)}", node=name(node), where=node.where,
                 expected=f"a read of {name(node)}[{t} {'-' if side == 'init' else '+'} 1]",
                 got=f"reads that go to {other}=" if swapped else "none",
-                fix=f"{other}= says what stands {where} step" if swapped else f"leave {side}= out",
+                fix=f"{other}= sets the rows {where} step" if swapped else f"leave {side}= out",
             )  # fmt: skip
 
 
-_OTHER = {"init": ("final", "after the last"), "final": ("init", "in front of the first")}
+_OTHER = {"init": ("final", "after the last"), "final": ("init", "before the first")}
 
 
 def _list_row_names(state: str, axis: Axis, side: str, count: int) -> list[str]:

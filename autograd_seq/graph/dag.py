@@ -1,6 +1,6 @@
 """The unrolled graph: a DAG in which every parameter is one node with many readers, evaluated and differentiated.
 
-This is the meaning of a folded graph; every faster way of running it is tested against this one.
+It defines what a folded graph means: every faster way of running the graph is tested against it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Values(NamedTuple):
-    """How an output of a DAG is put together: its nodes, point by point, fill an array of the leading shape."""
+    """The nodes of one output of a DAG, one for each point, and the array that their values form: leading shape, then shape."""
 
     nodes: tuple[Node, ...]
     leading: tuple[int, ...]
@@ -39,12 +39,12 @@ class DAG:
     Attributes:
         graph: the folded graph.
         sizes: the length of each axis.
-        outputs: how each output is put together.
+        outputs: the nodes of each output.
         nodes: the unrolled nodes, each after its inputs.
-        folded: the folded node that each output is laid out like.
-        origin: for a DAG of gradients, that of what is differentiated, by what, and whether its outputs come first.
-        ragged: the same for padded sequences, by the axes that have lengths.
-        carried: the same for sequences that come in pieces, by the axis along which they do.
+        folded: by output, the folded node whose layout it has.
+        origin: of a DAG of gradients, the DAG that is differentiated, with respect to what, and whether its outputs come first.
+        ragged: DAGs of the same equations for padded sequences, by the axes that have lengths.
+        carried: what runs the same equations on sequences in pieces, by the axis of the pieces.
 
     Example:
         >>> import autograd_seq as ag
@@ -59,7 +59,7 @@ class DAG:
     def __init__(self, graph: System, sizes: dict[Axis, int]) -> None:
         self.graph, self.sizes = graph, sizes
         self._unrolled = Unroller(graph, sizes)
-        with np.errstate(all="ignore"):  # what is known already is computed here, as quietly as the rest
+        with np.errstate(all="ignore"):  # constants are computed here, as quietly as the rest
             self.nodes: tuple[Node, ...] = self._unrolled.run()
         self.outputs: tuple[Values, ...] = tuple(self.values(o) for o in graph.outputs)
         self._plan: _Plan | None = None
@@ -120,8 +120,8 @@ class DAG:
             lengths: for padded sequences, a dict from an axis to the real number of steps: one number, or one a sequence. A
                 length may vary over an axis that has lengths itself: ``{w: [[3, 1], [2, 0]], s: [2, 1]}`` are the words of
                 each sentence, and the sentences of each document.
-            carry: for sequences that come in pieces, what the call before returned; ``None`` starts along the axis of the
-                shifts, and an axis says along which. See :class:`CarriedProgram`, whose meaning this is.
+            carry: for sequences in pieces, the carry that the call before returned; ``None`` starts along the axis of the
+                shifts, an axis along that axis. It means what it does for a :class:`CarriedProgram`.
             given: an array for each input and parameter, by name: axes first in their declared order, then the value's
                 dimensions. ``seed`` is 0 unless it is given. An input whose name is a keyword of the call, such as
                 ``dtype``, is fed by it.
@@ -148,7 +148,7 @@ class DAG:
             Time and memory are linear in the number of nodes. Overflows and divisions by zero give inf and NaN without
             a warning, as in compiled programs.
         """
-        if dtype is not None and "dtype" in self.graph.inputs:  # what is declared is fed by its name, whatever that is
+        if dtype is not None and "dtype" in self.graph.inputs:  # an input may be named like a keyword of this call
             given["dtype"], dtype = dtype, None
         if unnamed:
             raise feeds.make_unnamed_error(self.graph, unnamed)
@@ -172,7 +172,7 @@ class DAG:
             raise (feeds.explain_failure(self.graph, arrays, error) if error.code == "F201" else error) from None
 
     def every(self, given: dict[str, Any], dtype: Any = None) -> dict[Node, Any]:
-        """Return the values of all nodes that the outputs depend on, each after what it reads, what is known included."""
+        """Return the values of all nodes that the outputs depend on, constants included, each after those that it reads."""
         arrays = feeds.check_feeds(self.graph, given)
         plan = _Plan(self.outputs)
         firm = [a.dtype for name, a in arrays.items() if self.graph.inputs[name].dtype is float]
@@ -205,10 +205,10 @@ class DAG:
 
         Args:
             wrt: folded nodes or their names; all parameters by default.
-            with_outputs: let the new DAG give this one's outputs first, then the gradients.
+            with_outputs: whether the new DAG has the outputs of this one before the gradients.
 
         Returns:
-            A DAG fed like this one, whose outputs are the gradients, laid out like what they belong to.
+            A DAG with the same feeds, whose outputs are the gradients, each laid out as the node it belongs to.
 
         Raises:
             GradientError: the first output is no float scalar, or something in ``wrt`` is no float.
@@ -229,7 +229,7 @@ class DAG:
                 raise GradientError(
                     "E110", f"{x!r:.60} is not in this DAG, which has gradients with respect to its own nodes",
                     expected=f"a node of {self.graph!r}",
-                    got=repr(x)[:80], fix="ag.Graph(L, x) takes a node in that L does not depend on",
+                    got=repr(x)[:80], fix="ag.Graph(L, x) adds a node that L does not depend on",
                 )  # fmt: skip
             if x.op in (SHIFT, AT, ALONG, SPREAD) and x.name is None:
                 raise GradientError(
@@ -252,7 +252,7 @@ class DAG:
         return other
 
     def derived(self, outputs: Sequence[Values]) -> DAG:
-        """Return a DAG with the same feeds and other outputs, which may be nodes made from this one's (gradients)."""
+        """Return a DAG with the same feeds and other outputs, which may be new nodes that depend on this one's (gradients)."""
         other = DAG.__new__(DAG)
         other.graph, other.sizes, other._unrolled, other._plan = self.graph, self.sizes, self._unrolled, None
         other.outputs, other.folded = tuple(outputs), ()
@@ -262,7 +262,7 @@ class DAG:
 
 
 class _Plan:
-    """The calls that evaluate some nodes, in order, on a list of slots: found once, run often."""
+    """The calls that evaluate some nodes, in order, on a list of slots: made once, run often."""
 
     def __init__(self, outputs: Sequence[Values]) -> None:
         self.outputs = outputs

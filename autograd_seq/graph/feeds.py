@@ -1,4 +1,4 @@
-"""What is fed: checked against what was declared, before anything is computed."""
+"""Feeds: checked against the declared inputs and parameters before anything is computed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SAME_ENTRIES = {"shift", "state", "spread", "along", "at", "slice", "reshape", 
 _RANK = {bool: 0, int: 1, float: 2}
 
 get_sort = attrgetter("__class__", "shape", "dtype")
-"""What an array must have in common with one that has been checked, so as not to be checked again."""
+"""The type, shape and dtype of an array: one that shares them with a checked array need not be checked."""
 
 
 def check_feeds(graph: System, given: dict[str, Any]) -> dict[str, np.ndarray]:
@@ -117,12 +117,12 @@ def _as_array(name: str, node: Node, value: Any) -> np.ndarray:
 
 
 def explain_failure(graph: System, arrays: Mapping[str, Any], error: Exception) -> AutogradSeqError:
-    """Return what is to be said where an index led nowhere: which input holds it, and where; or which operation failed.
+    """Return the error about a failed run: the input and the entry whose index is out of range, or the operation that failed.
 
     Args:
-        graph: what ran.
-        arrays: what it ran on, by name.
-        error: what came of it.
+        graph: the graph that ran.
+        arrays: its feeds, by name.
+        error: what it raised.
     """
     for node in graph.nodes:
         index, n = looked_up(node) or (None, 0)
@@ -161,7 +161,7 @@ def _suggest_axis(node: Node, shape: tuple[int, ...]) -> str | None:
 
 
 def read_sizes(graph: System, given: dict[str, Any]) -> dict[str, int]:
-    """Return the length of every axis that the feeds tell, by name; see :meth:`Graph.sizes`."""
+    """Return by name the length of every axis that the feeds have; see :meth:`Graph.sizes`."""
     found: dict[Axis, tuple[int, str]] = {}
     for name, array in check_feeds(graph, given).items():
         for axis, n in zip(graph.inputs[name].axes, array.shape, strict=False):
@@ -176,7 +176,7 @@ def read_sizes(graph: System, given: dict[str, Any]) -> dict[str, int]:
 
 
 def split_sizes(graph: System, given: dict[str, Any]) -> tuple[dict[str, int], dict[str, Any]]:
-    """Return the lengths of axes, from the feeds or given by an axis's name, and the feeds without those names.
+    """Split what a call is given into the lengths of axes, read from the feeds or given by name, and the feeds.
 
     Raises:
         FeedError: as for :func:`read_sizes`, or a length is given that the feeds disagree with.

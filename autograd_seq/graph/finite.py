@@ -1,9 +1,10 @@
-"""Which values stay finite however long a sequence is run: what may be multiplied by an exact zero without a second thought.
+"""Which values stay finite however long a sequence is run, so that 0 times them is 0.
 
-A sequence that is shorter than the padded axis is run on, on zeros, behind its end. There a cotangent is 0, and 0 times a
-state is 0 unless that has come to infinity. A value is *tame* if no number of steps brings it there: operations that keep
-finite numbers finite, on cycles that pass a saturating operation, or along which a value grows by bounded terms only, being
-kept by factors of at most 1 (as in an LSTM's cell). Overflow in a single step, by numbers near the largest, is not thought of.
+A sequence shorter than the padded axis runs on over zeros after its end. Cotangents are 0 there, and 0 times a state is 0
+unless the state has grown to infinity. A value stays finite for any number of steps if it is made by operations that keep
+finite numbers finite, and every cycle it is on passes a saturating operation, or only adds bounded terms to a value that is
+multiplied by factors of at most 1 (as in an LSTM's cell). Overflow within a single step, of numbers near the largest, is
+not considered.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def _sources(n: Node) -> tuple[Node, ...]:
 
 
 def find_finite(nodes: Sequence[Node]) -> set[Node]:
-    """Return the nodes of a graph whose values stay finite at any number of steps, if parameters and feeds are finite.
+    """Return the nodes of a graph whose values stay finite for any number of steps, if parameters and feeds are finite.
 
     Args:
         nodes: of a graph, each after what it needs at its own step.
@@ -60,7 +61,7 @@ def find_finite(nodes: Sequence[Node]) -> set[Node]:
     """
     found: set[Node] = set()
     pending = list_components(nodes)
-    while pending:  # inside out: a component is judged when what it reads is
+    while pending:  # a component is judged after the components that it reads
         waiting = []
         left = {n for part in pending for n in part}
         for part in pending:
@@ -87,7 +88,7 @@ def keeps_finite(n: Node) -> bool:
 
 
 def _is_bounded(part: Sequence[Node]) -> bool:
-    """Tell whether nothing in a component grows without bound, or faster than by bounded terms."""
+    """Tell whether every value of a component is bounded, or grows by bounded terms only."""
     if len(part) == 1:
         return True
     for inner in _split_components(part, lambda n: n.op.name not in _SATURATING):

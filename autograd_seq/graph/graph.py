@@ -87,7 +87,7 @@ class Graph(System):
         """Return the elementary cycles as paths of names, along the flow of data, each from a state; shortest first.
 
         Args:
-            limit: at most so many are looked for (their number can grow exponentially with the graph).
+            limit: the largest number to look for; their number can grow exponentially with the graph.
 
         Example: see :class:`Graph`.
         """
@@ -121,10 +121,10 @@ class Graph(System):
     # -- meaning ----------------------------------------------------------------------------------------------------
 
     def unroll(self, /, *counts: Any, **sizes: int) -> DAG:
-        """Unfold the graph over so many steps of each axis: a DAG in which every parameter is one node.
+        """Unroll the graph over a number of steps of each axis: a DAG in which every parameter is one node.
 
         Args:
-            counts: nothing; numbers are given by name.
+            counts: must be empty; numbers are given by name.
             sizes: the number of steps of each axis, by the axis's name; 0 is legal.
 
         Raises:
@@ -161,9 +161,9 @@ class Graph(System):
         """Return the values of the outputs, in order: unrolled over the lengths that the feeds have, then evaluated.
 
         Args:
-            lengths, carry: of padded sequences, and of those that come in pieces, as for :meth:`DAG.evaluate`.
-            given: an array for each input and parameter, by name. The length of an axis that no feed tells is given by the
-                axis's name.
+            lengths, carry: for padded sequences, and for sequences in pieces, as for :meth:`DAG.evaluate`.
+            given: an array for each input and parameter, by name. The length of an axis that no feed varies over is given by
+                the axis's name.
 
         Example:
             >>> import autograd_seq as ag

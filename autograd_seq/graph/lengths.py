@@ -1,4 +1,4 @@
-"""``lengths=`` at a call: what it says, checked against the feeds before anything is computed."""
+"""``lengths=`` of a call: checked against the feeds before anything is computed."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from autograd_seq.ops.leaf import INPUT
 from autograd_seq.ops.reduce import max_over
 
 Over = tuple[tuple[Axis, tuple[Axis, ...]], ...]
-"""For each axis that has lengths, what its length varies over."""
+"""For each axis that has lengths, the axes that they vary over."""
 
 
 class Lengths(NamedTuple):
-    """Lengths that were given.
+    """The lengths of a call, checked.
 
     Attributes:
-        over: what each varies over.
-        arrays: the lengths, by axis: 0 where an axis that they vary over has ended.
-        real: where it has not; no entry if none of those axes has lengths.
+        over: the axes that each varies over.
+        arrays: by axis, the lengths; 0 at points that are padding along an axis that they vary over.
+        real: by axis, where those points are not padding; no entry if none of the axes it varies over has lengths.
     """
 
     over: Over
@@ -44,7 +44,7 @@ def read_lengths(graph: System, lengths: Any, given: Mapping[str, Any]) -> Lengt
         graph: the graph that is run.
         lengths: a dict from an axis, its name, or an axis with what its length varies over, ``(t, b)``, to whole numbers:
             one for all, or one a sequence.
-        given: the feeds, which tell the lengths of the padded axes.
+        given: the feeds, from which the lengths of the padded axes are read.
 
     Raises:
         FeedError: a length is negative, fractional, or longer than the padded axis; or there are not as many as sequences.
@@ -90,7 +90,7 @@ def read_lengths(graph: System, lengths: Any, given: Mapping[str, Any]) -> Lengt
 
 
 def _sort_outermost_first(over: Mapping[Axis, tuple[Axis, ...]]) -> list[Axis]:
-    """Return the axes that have lengths, each behind those that its lengths vary over.
+    """Return the axes that have lengths, each after those that its lengths vary over.
 
     Raises:
         AxisError: the lengths of two axes vary over each other.
@@ -109,7 +109,7 @@ def _sort_outermost_first(over: Mapping[Axis, tuple[Axis, ...]]) -> list[Axis]:
 
 
 def _find_begun(shape: tuple[int, ...], batch: tuple[Axis, ...], b: Axis, over: tuple[Axis, ...], lengths: np.ndarray) -> Any:
-    """Return which entries of an array over ``batch`` stand at real points of ``b``, in any of the sequences it joins."""
+    """Return which entries of an array over ``batch`` are real points of ``b``: in any sequence, along axes it lacks."""
     lengths = np.max(lengths, axis=tuple(i for i, a in enumerate(over) if a not in batch), initial=0)
     left = [a for a in over if a in batch]
     lengths = lengths.transpose([left.index(a) for a in batch if a in left])
@@ -120,7 +120,7 @@ def _find_begun(shape: tuple[int, ...], batch: tuple[Axis, ...], b: Axis, over: 
 
 
 def get_ragged(graph: System, over: Over) -> Ragged:
-    """Return the graph with lengths on some axes; made once for each choice of axes."""
+    """Return the graph with lengths on some axes, made once for each choice of axes."""
     if over not in graph.ragged:
         graph.ragged[over] = Ragged(spell_out_windows(graph), dict(over))
     return graph.ragged[over]
@@ -156,7 +156,7 @@ def evaluate_ragged(dag: DAG, lengths: Any, dtype: Any, given: dict[str, Any]) -
 
 
 def _unroll_ragged(dag: DAG, made: Ragged) -> DAG:
-    """Return what a DAG is to the graph with lengths: that graph unrolled, and differentiated if this is a gradient."""
+    """Return the DAG of the graph with lengths that corresponds to one of the graph without: differentiated if that is."""
     if dag.origin is None:
         known = {a.name for a in made.whole.axes}
         return made.whole.unroll(**{a.name: n for a, n in dag.sizes.items() if a.name in known})
@@ -196,7 +196,7 @@ def check_needs(graph: System, made: Ragged, told: Lengths) -> None:
 
 
 def _read_padded_sizes(graph: System, given: Mapping[str, Any]) -> dict[Axis, int]:
-    """Return the lengths of the padded axes as far as the feeds tell them; what is wrong with feeds is said elsewhere."""
+    """Return the lengths of the padded axes that the feeds have; errors of feeds are raised elsewhere."""
     found: dict[Axis, int] = {a: given[a.name] for a in graph.axes if a.name in given and a.name not in graph.inputs}
     for name, node in graph.inputs.items():
         if name in given and node.axes:
@@ -237,7 +237,7 @@ def _as_whole_numbers(axis: Axis, value: Any) -> np.ndarray:
 
 
 def _find_batch(graph: System, axis: Axis, array: np.ndarray, ragged: list[Any], said: Any) -> tuple[Axis, ...]:
-    """Return what a length varies over: what was said; nothing, for one number; else the axis of the batch."""
+    """Return the axes that a length varies over: those given; none, for one number; else the axes of the batch."""
     if said is not None:
         for i, b in enumerate(said):
             if b not in graph.axes or b is axis or b in said[:i]:

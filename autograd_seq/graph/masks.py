@@ -21,8 +21,8 @@ class Masks:
         over: for each axis that has lengths, what its length varies over (the batch).
 
     Attributes:
-        lengths: the axes that have lengths, with the inputs that tell them; those that ``along`` makes equal included.
-        over: what each of them varies over.
+        lengths: by axis, the input that holds its lengths; axes that ``along`` makes equally long share one.
+        over: the axes that each of them varies over.
 
     Example:
         >>> import autograd_seq as ag
@@ -56,12 +56,12 @@ class Masks:
         return self._memo[key]
 
     def steps(self, r: Axis, axes: Sequence[Axis]) -> Node:
-        """Return the length of ``r`` for what varies over ``axes``: of sequences that it does not tell apart, the longest."""
+        """Return the length of ``r`` for a value over ``axes``: the longest, of sequences along axes that the value lacks."""
         missing = tuple(a for a in self.over[r] if a not in axes)
         if not missing:
             return self.lengths[r]
 
-        def longest() -> Node:  # counted, for a maximum over no sequences would be an error
+        def longest() -> Node:  # by counting: a maximum over no sequences would be an error
             here = sum_over(cast(less(INDEX(axis=r, here=True), self.lengths[r]), int), axes=missing) > 0
             return sum_over(cast(here, int), axes=(r,))
 
@@ -73,7 +73,7 @@ class Masks:
         return self._once((r, steps, ahead), lambda: less(INDEX(axis=r, here=True), steps - ahead if ahead else steps))
 
     def valid(self, axes: Sequence[Axis], ragged: Sequence[Axis]) -> Node:
-        """Return where the points of something that varies over ``axes`` are real, as far as some of them are concerned."""
+        """Return where the points of a value over ``axes`` are real along the axes ``ragged``."""
         masks = [self.inside(r, axes) for r in ragged]
         out = masks[0]
         for mask in masks[1:]:
@@ -82,13 +82,13 @@ class Masks:
         return out
 
     def outside(self, axes: Sequence[Axis]) -> Node:
-        """Return where the points of something that varies over ``axes`` are padding."""
+        """Return where the points of a value over ``axes`` are padding."""
         return self._once(("outside", tuple(axes)), lambda: logical_not(self.valid(axes, self.ragged(axes))))
 
     def ragged(self, axes: Sequence[Axis]) -> list[Axis]:
-        """Return those of some axes that have lengths."""
+        """Return those of the given axes that have lengths."""
         return [a for a in axes if a in self.lengths]
 
     def counted(self, axes: Sequence[Axis], among: Sequence[Axis]) -> list[Axis]:
-        """Return the axes with lengths that decide which points a reduction of some axes meets."""
+        """Return the axes with lengths that decide which points a reduction over ``among`` reads."""
         return [r for r in self.ragged(axes) if r in among or any(b in among for b in self.over[r])]

@@ -1,7 +1,6 @@
-"""How much memory a process may come to hold, and what is said where a call would need more: before anything is allocated.
+"""How much memory a process can have, and the error when a call would need more, raised before anything is allocated.
 
-A refusal is no false alarm: what is compared is all the memory that there is, swap included, whoever else uses it now, and not
-what happens to be free.
+A call is compared with all memory of the machine, swap included, and not with what is free now: a refused call could not run.
 """
 
 from __future__ import annotations
@@ -23,17 +22,17 @@ ADDRESSES = 2**47
 """Bytes that a process can address at all."""
 
 SURE = 2**30
-"""Bytes that any machine has: of less nothing is asked."""
+"""Bytes that any machine has: a smaller need is not checked."""
 
 _CGROUPS = Path("/sys/fs/cgroup")
 
 
 def get_memory_limit() -> int:
-    """Return the bytes that this process may come to hold: those of memory and swap, or as few as a limit leaves of them.
+    """Return the bytes that this process can hold: memory and swap, or less if a limit is set.
 
     Notes:
-        Limits are those of a control group (of a container, say) and of the address space. Where swap grows as it is needed, it
-        is taken for as large as the free part of the disk; where nothing is known, only what no address can reach is too much.
+        Limits are those of a control group (of a container, say) and of the address space. Swap that grows on demand counts as
+        the free part of the disk. Where nothing is known, the limit is the address space.
     """
     memory, swap = _read_machine()
     limits = [ADDRESSES, *([memory + swap] if memory else []), *_read_groups(swap)]
@@ -44,7 +43,7 @@ def get_memory_limit() -> int:
 
 
 def check_fits(need: int, sizes: Mapping[Axis, int], fix: str) -> None:
-    """Refuse what needs more bytes than there are.
+    """Refuse a call that needs more bytes than there are.
 
     Args:
         need: the bytes.
@@ -64,7 +63,7 @@ def check_fits(need: int, sizes: Mapping[Axis, int], fix: str) -> None:
 
 
 def format_short(x: float) -> str:
-    """Return a number with three digits, and the letter of its thousands.
+    """Return a number with three digits and the prefix of its unit.
 
     Example:
         >>> format_short(41.2e9) + "B", format_short(950)
@@ -78,7 +77,7 @@ def format_short(x: float) -> str:
 
 
 def _format_length(n: int) -> str:
-    """Return a length as one would write it: 80000000000000 is 8e13."""
+    """Return a length in its short form: 80000000000000 is 8e13."""
     text = f"{n:g}".replace("e+", "e")
     return text if "e" in text and int(float(text)) == n else str(n)
 

@@ -1,4 +1,4 @@
-"""Where a NaN or an infinity comes from: the first node that makes one of operands that have none."""
+"""Where a NaN or an infinity comes from: the first node that makes one from operands without any."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ _EDGES = (SHIFT, STATE, AT, ALONG, SPREAD)
 
 @dataclass(frozen=True)
 class Finding:
-    """What makes the first NaN or infinity. Made by :func:`find_nan`; it prints.
+    """The node that makes the first NaN or infinity. Returned by :func:`find_nan`; it prints as a sentence.
 
     Attributes:
-        name: of the node, in the graph.
+        name: the name of the node in the graph.
         expression: the operation on its operands, as it was written.
-        step: the point at which it does, by the names of the axes.
+        step: the step of each axis at which it does, by the axis's name.
         makes: ``"NaN"``, ``"infinity"``, or both.
-        where: the user's line, ``"model.py:12"``; of a node of a gradient that of what is differentiated.
-        operands: what it makes it of: for each operand its expression, and the least and largest number.
-        in_gradient: whether it is part of a gradient.
-        others: how many other places make one of operands that have none, and lead to the outputs as well.
+        where: the user's line, ``"model.py:12"``; for a node of a gradient, the line that is differentiated.
+        operands: for each operand its expression, and its least and largest number.
+        in_gradient: whether the node is part of a gradient.
+        others: how many other nodes make one from operands without any, and reach the outputs as well.
     """
 
     name: str
@@ -59,16 +59,16 @@ class Finding:
 
 
 def find_nan(target: Any, /, *, lengths: Any = None, **given: Any) -> Finding | None:
-    """Find the first node that makes a NaN or an infinity of operands that have none, and that reaches an output.
+    """Find the first node that makes a NaN or an infinity from operands without any, and that reaches an output.
 
     Args:
-        target: a program, :func:`value_and_grad`'s for gradients as well; or a graph, or nodes.
-        lengths: of padded sequences, as for :class:`Program`.
+        target: a program (that of :func:`value_and_grad`, to search gradients as well), a graph, or nodes.
+        lengths: the lengths of padded sequences, as for :class:`Program`.
         given: the feeds, as for the program.
 
     Returns:
-        A :class:`Finding`, which prints as a sentence: node, step, line and operands; ``None`` if all outputs are finite.
-        Constants and feeds may be infinite (masks are), and are named only where nothing else makes one.
+        A :class:`Finding`, which prints as a sentence with node, step, line and operands; ``None`` if all outputs are finite.
+        Constants and feeds may be infinite (as masks are), and are named only if nothing else makes a NaN or an infinity.
 
     Raises:
         FeedError: as for :meth:`Graph.evaluate`.
@@ -82,8 +82,8 @@ def find_nan(target: Any, /, *, lengths: Any = None, **given: Any) -> Finding | 
         ('log_1', {'t': 2}, 'infinity', (('x[t]', 0.0, 0.0),))
 
     Notes:
-        It runs the unrolled graph, the meaning of the program: as slow as that, and all values are kept. What programs compute
-        in another order may overflow elsewhere.
+        It runs the unrolled graph, slowly, and keeps all values. A program computes in another order, and may overflow
+        elsewhere.
     """
     whole = getattr(target, "program", target)  # of value_and_grad's
     graph = whole if isinstance(whole, Graph) else getattr(whole, "graph", None)
@@ -127,7 +127,7 @@ class _Search:
         sound = [n for n in reached if n.inputs and not any(x in self.bad for x in n.inputs)]
         fed = [n for n in reached if n.op in (INPUT, PARAM)]
         places = [n for n in fed if np.any(np.isnan(self.values[n]))] + sound
-        if not places:  # infinities that are given, and what makes NaN of them
+        if not places:  # the infinities are given: find what makes NaN of them
             nan = {n for n in reached if np.any(np.isnan(self.values[n]))}
             places = [n for n in nan if n.inputs and not any(x in nan for x in n.inputs)] or fed or [*reached]
         level = self._levels(places)
@@ -135,7 +135,7 @@ class _Search:
         return self._finding(first, len(places) - 1)
 
     def _levels(self, places: Sequence[Node]) -> dict[Node, tuple[Any, ...]]:
-        """Return what comes first: what is fed, then what is not part of a gradient, then by the longest way there."""
+        """Return sort keys: feeds first, then nodes outside of gradients, then by the longest path that leads to them."""
         depth: dict[Node, int] = {}
         for n in self.values:  # each after what it reads
             depth[n] = max([depth.get(x, 0) for x in n.inputs], default=0) + 1

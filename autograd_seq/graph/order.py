@@ -47,7 +47,7 @@ def postorder(roots: Iterable[N], sources: Callable[[N], Iterable[N]], seen: set
 def find_dependents(
     nodes: Iterable[Node], seeds: Iterable[Node], passes: Callable[[Node], bool] = lambda node: True
 ) -> set[Node]:
-    """Return the nodes that depend on some, those included, through nodes that pass it on."""
+    """Return ``seeds`` and all nodes that depend on them through nodes for which ``passes`` holds."""
     readers: dict[Node, list[Node]] = {}
     for n in nodes:
         for x in n.inputs:
@@ -62,7 +62,7 @@ def find_dependents(
 
 
 def get_rows(node: Node, axis: object, side: str) -> tuple[Bound | None, tuple[Node, ...]]:
-    """Return the boundary of a node on one side of an axis, and its rows: none unless a state declares them."""
+    """Return the boundary of a node on one side of an axis, and its rows; ``None, ()`` unless a state declares them."""
     if node.op is STATE:
         for bound in node.attrs["bounds"]:
             if bound.axis is axis and bound.side == side:

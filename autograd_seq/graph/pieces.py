@@ -1,8 +1,8 @@
-"""What reads earlier steps of an axis, what reads later ones, and which losses of pieces add up to that of the whole.
+"""Sequences in pieces: which nodes read earlier or later steps, and which losses add up over pieces to that of the whole.
 
-What reads no later step is the same in pieces as it is in the whole, tangents (reverse mode applied twice) among it: they
-read the past like states, with zeros in front. What does read later steps, as gradients do, is of the piece alone: the reads
-of the past that only second derivatives make begin at zero in each.
+A value that reads no later step is the same in pieces as in the whole sequence. That includes tangents (reverse mode applied
+twice), which read the past as states do, with zeros before the first step. A value that reads later steps, as gradients do,
+belongs to its piece alone: reads of the past that only second derivatives make start at zero in each piece.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from autograd_seq.node import Node
 from autograd_seq.ops.time import ALONG, AT, SHIFT, SIZE
 
 Source = tuple[Node, bool]
-"""A value that is read at earlier steps, and whether there are zeros in front of it to these reads, though it has rows."""
+"""A value that is read at earlier steps, and whether those reads find zeros before the first step although it has rows."""
 
 
 FACTORS = {"mul", "zero_safe_mul", "contract"}
@@ -33,9 +33,9 @@ class Shifts(NamedTuple):
     """The shifts along an axis that read earlier steps, also those of earlier calls.
 
     Attributes:
-        values: on them depend what is carried, and outputs that read no later step.
-        lasting: on them depends what is carried for the rows that it shows: to gradients it is given.
-        later: all nodes that read later steps.
+        values: those on which the carried values depend, or outputs that read no later step.
+        lasting: those on which values depend that are carried for their rows; gradients take these rows as given.
+        later: all nodes that depend on a read of a later step.
     """
 
     values: list[Node]
@@ -52,7 +52,7 @@ def find_shifts_back(graph: System, axis: Axis) -> Shifts:
     exact = lasting.union(postorder([o for o in graph.outputs if o not in later], inputs_of))
 
     def within(found: set[Node]) -> list[Node]:
-        """Return the shifts that are found, and those that read the same: in a copy of the graph they are one."""
+        """Return the shifts in ``found``, and those equal to one of them, which are one shift in a copy of the graph."""
         reads = {(get_source(n), n.attrs["by"], n.attrs["outside"]) for n in back if n in found}
         return [n for n in back if (get_source(n), n.attrs["by"], n.attrs["outside"]) in reads]
 
@@ -60,10 +60,10 @@ def find_shifts_back(graph: System, axis: Axis) -> Shifts:
 
 
 def list_read_back(graph: System, axis: Axis) -> dict[Source, int]:
-    """Return what later calls read of earlier ones, and how many rows of each: the longest delay.
+    """Return the values that later calls read of earlier ones, and how many rows of each: the longest delay.
 
-    Those are the sources of all shifts that show rows, and of those with zeros in front (adjoints of adjoints, that is
-    tangents) on which something depends that is the same in pieces as in the whole.
+    They are the sources of all shifts that read rows, and of those shifts with zeros before the first step (in tangents,
+    the adjoints of adjoints) on which a value depends that is the same in pieces as in the whole.
     """
     reads: dict[Source, int] = {}
     for n in find_shifts_back(graph, axis).values:
@@ -72,13 +72,13 @@ def list_read_back(graph: System, axis: Axis) -> dict[Source, int]:
 
 
 def get_source(shift: Node) -> Source:
-    """Return what a shift reads: shifts of one source are carried as one value."""
+    """Return the source of a shift: all shifts of one source are carried as one value."""
     x = shift.inputs[0]
     return x, shift.attrs["outside"] == "zero" and get_rows(x, shift.attrs["axis"], "init")[0] is not None
 
 
 def reads_all(n: Node, axis: Axis) -> bool:
-    """Tell whether a node at one step reads later ones, or their number."""
+    """Tell whether a node reads later steps, or the number of steps."""
     if n.op is SHIFT:
         return n.attrs["axis"] is axis and n.attrs["by"] < 0
     if n.op in (AT, SIZE, ALONG):
@@ -87,7 +87,7 @@ def reads_all(n: Node, axis: Axis) -> bool:
 
 
 def find_no_sum(loss: Node, axis: Axis) -> Node | None:
-    """Return what keeps a loss from adding up over pieces of an axis: a node that is no sum of terms of single steps.
+    """Return a node that keeps a loss from adding up over pieces of an axis, as it is no sum of terms of single steps.
 
     Example:
         >>> import autograd_seq as ag
@@ -118,6 +118,6 @@ _ADDING = {"add", "sub", "sum", "sum_over"}
 
 
 def _is_derived(n: Node, axis: Axis) -> bool:
-    """Tell whether a node is a read that derivatives make: those of a piece are not those of the whole."""
+    """Tell whether a node is a read that differentiation makes: a piece does not have those of the whole."""
     zero = n.op is SHIFT and n.attrs["outside"] == "zero"
     return n.attrs.get("axis") is axis and (zero or bool(n.attrs.get("derived")))

@@ -1,9 +1,9 @@
-"""A batch in shares: along which axis a graph can be computed a part at a time, and how the parts are put together.
+"""Shares of a batch: the axis along which threads can each compute a part, and how the parts are put together.
 
-Sequences of a batch know nothing of one another until something is summed over them. So threads may take a share of them
-each, from the first step to the last gradient, without waiting for one another at any step; sums over the batch are the sums
-of the shares' sums. A number of points that a mean divides by is each share's own, which a power of it mends: the *degree*
-of a value.
+Sequences of a batch are independent until something is summed over them. So each thread can take a share of them from the
+first step to the last gradient without waiting for another; a sum over the batch is the sum of the shares' sums. The number of
+points that a mean divides by is smaller in a share. A value proportional to a power of that number is corrected by that power,
+which is called the *degree* of the value.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from autograd_seq.ops.time import ALONG, AT, INDEX, SHIFT, SIZE
 
 _LINEAR = {"neg", "reshape", "transpose", "slice", "place", "sum", "sum_over", "broadcast_to", "spread", "stop_gradient",
            "rewritten", "pick", "take", "scatter_add", "cumsum"}  # fmt: skip
-"""Operations that are linear in their first operand; the others choose."""
+"""Operations that are linear in their first operand; the other operands select entries."""
 _PRODUCTS = {"mul", "zero_safe_mul", "contract"}
 _LEAVES = {INPUT, PARAM, TENSOR, CONSTANT}
 
 
 class Part(NamedTuple):
-    """How an output of all is made of those of the shares.
+    """How an output of the whole batch is made of the outputs of the shares.
 
     Attributes:
-        kind: ``"each"`` is laid side by side, ``"sum"`` added up, ``"same"`` in every share.
-        degree: the power of the number of points that it is proportional to.
+        kind: ``"each"``: concatenated along the axis; ``"sum"``: added up; ``"same"``: equal in every share.
+        degree: the power of the number of points to which it is proportional.
     """
 
     kind: str
@@ -44,14 +44,14 @@ class Part(NamedTuple):
 
 
 class Shares(NamedTuple):
-    """The axis whose points are shared out, and what becomes of each output."""
+    """The axis whose points are shared out, and how each output is put together."""
 
     axis: Axis
     outputs: tuple[Part, ...]
 
 
 def find_shares(graph: System) -> Shares | None:
-    """Return along which axis a graph can be computed in shares, if there is one over which all its recurrences vary.
+    """Return the axis along which a graph can be computed in shares, if all of its recurrences vary over one.
 
     Example:
         >>> import autograd_seq as ag
@@ -77,7 +77,7 @@ def find_shares(graph: System) -> Shares | None:
 
 
 class _Refused(Exception):
-    """The graph cannot be shared out along an axis."""
+    """The graph cannot be shared out along the axis."""
 
 
 def _share_along(graph: System, axis: Axis) -> Shares | None:
@@ -99,7 +99,7 @@ def _share_along(graph: System, axis: Axis) -> Shares | None:
 
 
 def _get_degree(n: Node, axis: Axis, sums: set[Node], degrees: dict[Node, int | None]) -> int | None:
-    """Return the degree of a node, ``None`` for what may have any: zero, or what is not known yet."""
+    """Return the degree of a node; ``None`` if it is not known yet, or the value is zero and fits any."""
     if n.op in _LEAVES or n._value is not None:
         return None if n._value is not None and not np.any(n._value) else 0
     named = {n.attrs.get("axis"), n.attrs.get("other"), *(n.attrs.get("over", ()) if n.op is DRAW else ())}
@@ -131,7 +131,7 @@ def _get_degree(n: Node, axis: Axis, sums: set[Node], degrees: dict[Node, int | 
 
 
 def _unify_degrees(degrees: Iterable[int | None], must: int | None = None) -> int | None:
-    """Return the degree that all have which have one."""
+    """Return the one degree of all that have one."""
     known = {d for d in degrees if d is not None} | ({must} if must is not None else set())
     if len(known) > 1:
         raise _Refused
@@ -139,7 +139,7 @@ def _unify_degrees(degrees: Iterable[int | None], must: int | None = None) -> in
 
 
 def _check_sum(n: Node, axis: Axis, sums: set[Node]) -> None:
-    """Refuse what is not linear in sums over the batch, or makes a sequence of the batch read one."""
+    """Refuse a node that is not linear in sums over the batch, or through which a sequence of the batch reads such a sum."""
     if axis in n.axes or n.op is STATE:
         raise _Refused
     inside = [x in sums for x in n.inputs]

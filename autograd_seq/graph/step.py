@@ -1,7 +1,7 @@
-"""One step of some axes: a graph without them, whose shifts have become the rows outside of a sequence of one step.
+"""The equations of one step: a graph without some of its axes, whose shifts read the rows outside of that step.
 
-What the unroller does to all axes at every point is done here to some axes at their only point, and the result is a folded
-graph over the others, loops along them included. It is what a stream runs, and what runs for a batch of one.
+The unroller treats all axes at every point; here some axes are treated at their only point, and the result is a folded graph
+over the other axes, with the loops along them. A stream runs it, and so does a program for a batch of one.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from autograd_seq.ops.time import ALONG, AT, INDEX, SHIFT, SIZE, SPREAD, spread
 
 
 def make_one_step(graph: System, *over: Axis) -> list[Node]:
-    """Return what the outputs of a graph are on a sequence of one step, as equations that do not vary over its axis.
+    """Return the outputs of a graph on a sequence of one step, as equations that do not vary over its axis.
 
     Args:
         graph: the equations.
-        over: the axis of the steps, or several with one step each; axes that ``along`` makes as long go with them.
+        over: the axis of the steps, or several with one step each; axes that ``along`` makes equally long are included.
 
     Returns:
         The outputs. Inputs that varied over the axes keep their names, and are fed one step, without the axes.
@@ -60,7 +60,7 @@ class _Step:
         pairs = [(n.attrs["axis"], n.attrs["other"]) for n in graph.nodes if n.op is ALONG]
         while more := {b for p in pairs for a, b in (p, p[::-1]) if a in self.gone and b not in self.gone}:
             self.gone |= more
-        # states that loops along other axes read; of all others only the equation is left
+        # States that loops along other axes read; of other states only the equation remains.
         self.looped = {n.inputs[0] for n in graph.nodes if n.op is SHIFT and n.attrs["axis"] not in self.gone}
         self.theirs = set(graph.nodes)
         self.image: dict[Node, Node] = {}
@@ -76,7 +76,7 @@ class _Step:
         return tuple(a for a in axes if a not in self.gone)
 
     def _shifted(self, old: Node, new: Node) -> Node:
-        """Return what a shift reads: at the only step there is, always a row."""
+        """Return what replaces a shift: at the only step it always reads a row."""
         axis, by = old.attrs["axis"], old.attrs["by"]
         if axis not in self.gone:
             return new
@@ -95,7 +95,7 @@ class _Step:
         return spread(equation, self._left(old.axes))
 
     def _without_rows(self, state: Node) -> None:
-        """Take the rows outside of the axis off a state that varies over others."""
+        """Remove the rows along the removed axes from a state that varies over others."""
         bounds: list[Bound] = []
         inputs = [state.inputs[0]]
         for b in state.attrs["bounds"]:
@@ -127,7 +127,7 @@ class _Step:
             return inputs[0]
         if node.op.name in REDUCTIONS and self.gone & set(attrs["axes"]):
             kept = self._left(attrs["axes"])
-            several = kept or len(inputs) > 1 or node.op is level_over  # which is 0 where its operand is infinite
+            several = kept or len(inputs) > 1 or node.op is level_over  # level_over is 0 where its operand is infinite
             return apply(node.op, *inputs, **{**attrs, "axes": kept}) if several else cast(inputs[0], node.dtype)
         if node.op is DRAW and self.gone & set(attrs["over"]):
             for axis in [a for a in attrs["over"] if a in self.gone]:

@@ -1,7 +1,7 @@
-"""Unfolding: the instances of folded nodes at index points, each made once, on demand.
+"""Unrolling: the instances of folded nodes at index points, each made once, on demand.
 
-States, shifts and picks disappear: they become edges. Iterative throughout, so that a chain of a million steps needs no
-stack.
+States, shifts and picked steps become edges. All walks are iterative, so that a chain of a million steps does not exhaust
+Python's stack.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _EMPTY = {"sum_over": 0.0, "logsumexp_over": -np.inf, "level_over": 0.0}
 
 
 _EDGES = {SHIFT, STATE, AT, ALONG, SPREAD}
-_NODE, _EDGE, _READ = 250, 100, 8  # bytes of an instance, of what stands for one, of a place that one reads: less than measured
+_NODE, _EDGE, _READ = 250, 100, 8  # bytes of an instance, an alias, and a read: below what was measured
 
 
 def _count_bytes(graph: System, sizes: dict[Axis, int]) -> int:
@@ -66,7 +66,7 @@ class Unroller:
         self.zeros: dict[int, Node] = {}
         self.closed = self._closed()
         self.special = [self._rule(n) for n in graph.nodes]
-        # positions of each input's axes among the reader's, where that is all there is to reading it
+        # By input, the positions of its axes among the reader's, for nodes that read their inputs at their own point.
         self.reads = [
             [(self.position[x], self._picks(self.axes[self.position[x]], axes)) for x in n.inputs]
             for n, axes in zip(self.folded, self.axes, strict=True)
@@ -135,7 +135,7 @@ class Unroller:
 
     @staticmethod
     def _rule(node: Node) -> Callable[[Unroller, int, Point], list[Place | None]] | None:
-        """Return how a node finds what it reads, if that is not its inputs at its own point.
+        """Return how a node finds what it reads, if it does not read its inputs at its own point.
 
         A plain function: a bound method on the object itself would be a reference cycle, and keep a dropped DAG alive.
         """
@@ -219,7 +219,7 @@ class Unroller:
         if op in _EDGES:
             place = places[0]
             made = self._zero(i) if place is None else self.made[place[0]][place[1]]
-            if op is not STATE and node.name is not None:  # a variable of its own, though it is the value of another
+            if op is not STATE and node.name is not None:  # a variable of its own with the value of another
                 made = Node(rewritten, (made, made), {"form": op.name}, node.shape, node.dtype, (), made._value, made.weak,
                             self._label(i, point), node.site, node.scope)  # fmt: skip
                 return self._keep(made)
@@ -280,7 +280,7 @@ class Unroller:
         return self.zeros[i]
 
     def _empty(self, i: int) -> Node:
-        """Return what a reduction of no points is: 0 for a sum, −∞ for a logsumexp, an error for a maximum."""
+        """Return the value of a reduction over no points: 0 for a sum, −∞ for a logsumexp; a maximum is an error."""
         node = self.folded[i]
         if node.op.name not in _EMPTY:
             raise make_empty_maximum_error(node, self.graph.name)

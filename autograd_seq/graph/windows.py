@@ -1,4 +1,4 @@
-"""Windows spelled out as shifts, where each step has to be seen on its own."""
+"""Windows written out as shifts, for analyses that look at each step on its own."""
 
 from __future__ import annotations
 
