@@ -21,7 +21,6 @@ from autograd_seq.carry import CarriedProgram
 from autograd_seq.carry_rows import Carry
 from autograd_seq.compiling import compile
 from autograd_seq.elsewhere import explain_keywords
-from autograd_seq.emit.backends import suited
 from autograd_seq.errors import FeedError
 from autograd_seq.graph import feeds
 from autograd_seq.graph.graph import Graph, flatten
@@ -29,12 +28,9 @@ from autograd_seq.graph.step import make_one_step
 from autograd_seq.node import Node
 from autograd_seq.ops.random import SEED
 from autograd_seq.plan.hoist import hoisted
-from autograd_seq.plan.passes import simplified
+from autograd_seq.plan.passes import STREAMS, simplify
 from autograd_seq.program import Program
 from autograd_seq.stream_arrays import Pool, PooledCarry
-
-_LEAN = ("canonical", "identities", "expand", "merge", "regroup", "tidy", "share")
-"""The passes over a step whose parameters are fed anew each time: none that copies them to save calls."""
 
 _NO_SEED = np.zeros((), np.int64)  # what draws depend on where no seed is fed
 _NO_SEED.setflags(write=False)
@@ -207,11 +203,11 @@ class _CompiledStep:
                  bound: Mapping[str, np.ndarray] = MappingProxyType({})) -> None:  # fmt: skip
         self.cut = cut = program.cut
         self.equations, self._bound = program.equations, bound
-        passes = _LEAN if options["passes"] is None and not bound else options["passes"]
+        passes = STREAMS if options["passes"] is None and not bound else options["passes"]
         nodes = make_one_step(Graph(cut.later), cut.axis)
         self.fixed: dict[str, Node] = {}
         if bound:
-            nodes, self.fixed = hoisted(simplified(nodes, suited(passes, options["backend"]))[1], bound)
+            nodes, self.fixed = hoisted(simplify(nodes, options["backend"], passes), bound)
         self.graph = Graph(nodes)
         rows = [slot.axes for slot in cut.slots for _ in range(slot.rows)]
         self.layouts = [tuple(a for a in axes if a in self.graph.axes) for axes in layouts]

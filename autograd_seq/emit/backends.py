@@ -20,7 +20,7 @@ from autograd_seq.errors import OperationError, did_you_mean
 from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.step import make_one_step
 from autograd_seq.node import Node
-from autograd_seq.plan.passes import PASSES, Plan, plan
+from autograd_seq.plan.passes import Plan, plan
 from autograd_seq.plan.schedule import Loop, schedule
 
 BACKENDS = ("numpy", "numba", "plain", "auto")
@@ -34,9 +34,6 @@ _MOST_LINES = 8000
 
 _MANY_NUMBERS = 100
 """From so many operations on single numbers on, NumPy's calls take longer than the numbers, loop or no loop."""
-
-_FOR_CALLS = {"expand", "halve", "join", "block", "apart", "share"}
-"""Passes that save NumPy calls, or passes over memory: native functions fuse, and share arrays after that."""
 
 Layouts = Sequence[Sequence[Axis]]
 
@@ -131,14 +128,14 @@ def _found(graph: Graph, layouts: Layouts, passes: Iterable[str] | None, into: b
 def _calls(graph: Graph, layouts: Layouts, passes: Iterable[str] | None, into: bool = False,
            alone: Sequence[Axis] = ()) -> Made:  # fmt: skip
     outputs = make_one_step(graph, *alone) if alone else graph.outputs
-    planned = plan(outputs, graph.axes, calls.writes, calls.in_place, passes)
+    planned = plan(outputs, graph.axes, calls.writes, calls.in_place, "numpy", passes)
     writer = Writer(planned.graph, planned.storage, graph.axes, _title(graph, alone), graph.inputs)
     return Made("numpy", planned, writer.emit(layouts, into))
 
 
 def _plain(graph: Graph, layouts: Layouts) -> Made:
     """Return the program by hand, and the plan without any pass, by which its schedule and cost are told."""
-    planned = plan(graph.outputs, graph.axes, calls.writes, calls.in_place, ())
+    planned = plan(graph.outputs, graph.axes, calls.writes, calls.in_place, "numpy", ())
     return Made("plain", planned, print_plain(graph, layouts), ("written out as by hand, a step at a time",))
 
 
@@ -162,13 +159,8 @@ def _by_hand(emitted: Emitted, graph: Graph) -> Any:
     return make
 
 
-def suited(passes: Iterable[str] | None, backend: str) -> list[str]:
-    """Return those of some passes, all by default, that make a program faster in a backend, and that it can run."""
-    return [p for p in (PASSES if passes is None else passes) if backend == "numpy" or p not in _FOR_CALLS]
-
-
 def _native(graph: Graph, layouts: Layouts, passes: Iterable[str] | None) -> Made:
-    planned = plan(graph.outputs, graph.axes, native_ops.writes, calls.in_place, suited(passes, "numba"))
+    planned = plan(graph.outputs, graph.axes, native_ops.writes, calls.in_place, "numba", passes)
     writer = NativeWriter(planned.graph, planned.storage, graph.axes, _title(graph), graph.inputs)
     emitted = writer.emit(layouts)
     return Made("numba", planned, emitted, writer.notes(), writer.slow_loops(), writer.fusion.native)

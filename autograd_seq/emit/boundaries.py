@@ -31,18 +31,18 @@ def fill(w: Writer, node: Node) -> None:
     if bound is None:
         return
     lo, hi = home.halo[axis]
-    lane = home.lane or Lane(home.node, -1, 0, home.shape[-1] if home.shape else 0)
+    lane = home.lane or Lane(home.node, -1, 0, home.node.shape[-1] if home.node.shape else 0)
     whole = w.storage.homes[lane.whole]
-    p, before, behind = whole.layout.index(axis), whole.halo[axis][0] - lo + lane.by, lane.by - whole.halo[axis][1]
-    part = [] if home.lane is None else [*(":" for _ in whole.shape[1:]), f"{lane.start}:{lane.stop}"]
+    p, before, behind = whole.axes.index(axis), whole.halo[axis][0] - lo + lane.by, lane.by - whole.halo[axis][1]
+    part = [] if home.lane is None else [*(":" for _ in whole.node.shape[1:]), f"{lane.start}:{lane.stop}"]
     for j in range(lo if by > 0 else hi):
         row = given[0] if bound.rows is None else given[j - lo] if by > 0 else given[j]
         core = {q: f"{whole.halo[a][0]}:{f'-{whole.halo[a][1]}' if whole.halo[a][1] else ''}"
-                for q, a in enumerate(whole.layout) if a in whole.halo and a is not axis}  # fmt: skip
-        base = Array(w.allocated(whole), whole.layout, home.shape, WORK)
+                for q, a in enumerate(whole.axes) if a in whole.halo and a is not axis}  # fmt: skip
+        base = Array(w.allocated(whole), whole.axes, home.node.shape, WORK)
         target = base.as_view(
             w.once(base.index({**core, p: str(j + (before if by > 0 else behind))}, part), f"{w.called(home.node)}_{side}"),
-            axes=tuple(a for a in whole.layout if a is not axis), whole=False,
+            axes=tuple(a for a in whole.axes if a is not axis), whole=False,
         )  # fmt: skip
         _copy(w, target, row, w.called(home.node))
 
@@ -63,5 +63,5 @@ def _fill_ring(w: Writer, home: Home, by: int, bound: Any, given: Sequence[Node]
     for i in range(k):  # what step i reads k steps late
         row = given[0] if bound.rows is None else given[len(given) - k + i] if by > 0 else given[k - 1 - i]
         place = f"[{(i - k) % home.ring}, ...]" if home.ring > 1 else ""
-        target = Array(w.once(f"{base}{place}", f"{base}_start") if place else base, home.layout, home.shape, WORK)
+        target = Array(w.once(f"{base}{place}", f"{base}_start") if place else base, home.axes, home.node.shape, WORK)
         _copy(w, target, row, w.called(home.node))

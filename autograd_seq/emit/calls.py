@@ -137,7 +137,7 @@ def writes(node: Node) -> bool:
         return all(set(x.axes) == set(node.axes) and len(x.shape) == len(node.shape) and x.dtype is node.dtype
                    and all(n == m or i == node.attrs["axis"] for i, n, m in zip(
                        range(-len(node.shape), 0), x.shape, node.shape, strict=True)) for x in node.inputs)  # fmt: skip
-    return node.op.name in UFUNCS or node.op.name in PHRASES or node.op.name in ("blocks", "pick") or node.op is DRAW
+    return node.op.name in UFUNCS or node.op.name in PHRASES or node.op.name == "pick" or node.op is DRAW
 
 
 def in_place(node: Node) -> bool:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from autograd_seq.emit.arrays import WORK, Array, tuple_code
 from autograd_seq.node import Node
-from autograd_seq.plan.apart import blocks_of
 
 if TYPE_CHECKING:
     from autograd_seq.emit.numpy import Writer
@@ -43,7 +42,7 @@ def add_at(w: Writer, node: Node) -> bool:
 
 def _in_one_piece(w: Writer, x: Array, index: Node) -> bool:
     """Tell whether the rows of an array lie one behind the other, and the index names an entry of each."""
-    at_once = x.stage == WORK and x.whole and not w.frames and blocks_of(x.axes) is None
+    at_once = x.stage == WORK and x.whole and not w.frames
     return at_once and w.array(index).axes == x.axes and index.shape == x.shape[:-1]
 
 

@@ -26,12 +26,11 @@ from autograd_seq.emit.names import Names, called, state_names
 from autograd_seq.emit.outputs import laid, returned
 from autograd_seq.emit.statements import statement
 from autograd_seq.emit.text import NUMPY, Emitted, Frame, assembled, literal, number_name
-from autograd_seq.emit.views import arranged, blocks_between, in_blocks, view
+from autograd_seq.emit.views import arranged, view
 from autograd_seq.graph.graph import Graph
 from autograd_seq.node import CONSTANT, Node
 from autograd_seq.ops.leaf import INPUT, PARAM, TENSOR
 from autograd_seq.ops.time import INDEX, SHIFT, SIZE
-from autograd_seq.plan.apart import Blocks, blocks_of
 from autograd_seq.plan.cost import ROW
 from autograd_seq.plan.dimensions import fixed
 from autograd_seq.plan.lanes import Lane
@@ -211,9 +210,6 @@ class Writer:
     def place(self, lane: Lane, shape: tuple[int, ...], wanted: str) -> Array:
         """Return a part of an array as an array."""
         x = self.steps_of(self.storage.homes[lane.whole], lane.axis, lane.by) if lane.by else self.array(lane.whole)
-        if blocks_of(x.axes):
-            part = blocks_between(x, lane.start, lane.stop)
-            return part.as_view(self.once(part.code, wanted))
         keys = [f"{lane.start}:{lane.stop}" if d == lane.dimension else ":" for d in range(-len(shape), 0)]
         while keys[-1] == ":":
             keys.pop()
@@ -226,14 +222,13 @@ class Writer:
         if home.buffer not in self.bases:
             first = self.storage.buffers[home.buffer]
             lengths: list[object] = [home.ring] if home.ring > 1 else []
-            for a in first.layout:
+            for a in first.axes:
                 extra = sum(first.halo.get(a, (0, 0)))
-                size = str(first.node.shape[-1] // a.width) if isinstance(a, Blocks) else self.size[a]
-                lengths.append(f"{size} + {extra}" if extra else size)
+                lengths.append(f"{self.size[a]} + {extra}" if extra else self.size[a])
             label = self.called(first.node)
             name = self.names.new(f"{label}_all" if first.halo else label)
             zeros = ", np.zeros" if first.halo or home.ring else ""
-            self.allocate(name, tuple_code([*lengths, *first.shape]), self.width(first.node) + zeros)
+            self.allocate(name, tuple_code([*lengths, *first.node.shape]), self.width(first.node) + zeros)
             self.bases[home.buffer] = name
         return self.bases[home.buffer]
 
@@ -251,14 +246,14 @@ class Writer:
         """Return the steps of a home's array, those of one axis moved by ``offset``."""
         base = self.allocated(home)
         keys = {}
-        for p, a in enumerate(home.layout):
+        for p, a in enumerate(home.axes):
             if a in home.halo:
                 lo, hi = home.halo[a]
                 start = lo + (offset if a is axis else 0)
                 behind = lo + hi - start
                 keys[p] = f"{start or ''}:{f'-{behind}' if behind else ''}" if behind >= 0 else f"{start}:"
-        whole = all(a is home.layout[0] for a in home.halo)
-        x = Array(base, home.layout, home.shape, WORK, whole)
+        whole = all(a is home.axes[0] for a in home.halo)
+        x = Array(base, home.axes, home.node.shape, WORK, whole)
         label = self.called(home.node)
         if not keys:
             return x
@@ -273,12 +268,12 @@ class Writer:
         late = f" - {abs(by)}" if by else ""
         code = f"[{base}[(step{late}) % {home.ring}, ...] for step in range({n})]"
         if (WORK, code) not in self.kept:
-            self.views(n, len(home.layout) + len(home.shape))
+            self.views(n, len(home.axes) + len(home.node.shape))
         name = self.once(code, f"{label}_{'earlier' if by else 'rows'}{abs(by) or ''}")
         over = self.frames[-1].over
         if name not in over:
             over[name] = self.names.new(f"{label}_{loop.axis.name}"), name
-        return Array(over[name][0], home.layout, home.shape, STEP)
+        return Array(over[name][0], home.axes, home.node.shape, STEP)
 
     def ring_read(self, home: Home, axis: Axis, by: int) -> Array:
         """Return what a loop left for itself some steps ago."""
@@ -323,7 +318,7 @@ class Writer:
 
     def operand(self, node: Node, axes: Sequence[Axis], rank: int | None) -> str:
         """Return a node's values for an operation on the lifted ``axes``, whose values broadcast to ``rank`` dimensions."""
-        x = in_blocks(self, self.array(node), blocks_of(axes))
+        x = self.array(node)
         loops, lifted = self.level(x.axes)
         first = next((i for i, a in enumerate(axes) if a in lifted), len(axes))
         want: list[Axis | int | None] = [a if a in lifted else None for a in axes[first:]]
@@ -376,9 +371,9 @@ class Writer:
         """Tell whether the values of a node are a local variable, which the statement that computes them makes."""
         return self.storage.homes[node].buffer is None and node not in self.into
 
-    def target(self, node: Node, blocks: Blocks | None = None) -> str:
-        """Return where the values of a node are to be written, block by block if the statement goes by blocks."""
-        return self.at_step(in_blocks(self, self.array(node), blocks), self.called(node))
+    def target(self, node: Node) -> str:
+        """Return where the values of a node are to be written."""
+        return self.at_step(self.array(node), self.called(node))
 
     def at_step(self, x: Array, label: str) -> str:
         """Return the code of an array at the current step of all loops around."""
@@ -435,7 +430,7 @@ class Writer:
         for o, axes in zip(self.graph.outputs, declared, strict=True):
             self.outs.append(self.names.new(f"{self.called(o)}_out"))
             home = self.storage.homes.get(o)
-            if home and home.buffer is None and tuple(axes) == home.layout and o not in self.into:
+            if home and home.buffer is None and tuple(axes) == home.axes and o not in self.into:
                 self.into[o] = self.outs[-1]
 
     def _returned(self, node: Node, declared: Sequence[Axis]) -> str:

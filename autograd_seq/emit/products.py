@@ -10,7 +10,6 @@ from autograd_seq.emit.arrays import STEP, WORK, Array, tuple_code
 from autograd_seq.emit.contraction import Label, Matrix, Product, letters, product
 from autograd_seq.emit.views import arranged
 from autograd_seq.node import Node
-from autograd_seq.plan.apart import Blocks, blocks_of
 
 if TYPE_CHECKING:
     from autograd_seq.emit.numpy import Writer
@@ -24,9 +23,6 @@ def contract(w: Writer, node: Node, contraction: Node, lifted: Sequence[Axis]) -
     dims: list[list[Label]] = [[*w.level(x.axes)[1], *own] for x, own in zip(parts, labels, strict=True)]
     out: list[Label] = [*lifted, *out_labels]
     mixed = any(x.dtype is not node.dtype for x in contraction.inputs)
-    if blocks := blocks_of(w.array(node).axes):
-        _into_blocks(w, node, contraction, blocks)
-        return
     found = None if mixed else product(dims[0], dims[1], out)
     if found is None:
         _einsum(w, node, contraction, parts, dims, out)
@@ -150,22 +146,6 @@ def _dot(w: Writer, node: Node, a: str, b: str, rows_: Sequence[Label], columns:
         code = w.once(code, f"{w.called(node)}_flat") if x.stage == WORK else code
     out = w.bind(code, loops, x.stage, w.called(node), len(count))
     w.write(f"{a}({b}, {out})")
-
-
-def _into_blocks(w: Writer, node: Node, contraction: Node, blocks: Blocks) -> None:
-    """Write the product of a matrix with rows of vectors, a matrix for each block of its rows."""
-    matrix, vector = contraction.inputs
-    labels = contraction.attrs["spec"].split("->")[0].split(",")[0]
-    x = w.array(matrix)
-    first = labels.index(contraction.attrs["spec"][-1])
-    count, n = matrix.shape[first] // blocks.width, matrix.shape[1 - first]
-    if first:
-        code = f"{x.code}.reshape({tuple_code([n, count, blocks.width])}).transpose(1, 0, 2)"
-    else:
-        code = f"{x.code}.reshape({tuple_code([count, blocks.width, n])}).transpose(0, 2, 1)"
-    turned = _kept(w, matrix, f"{w.called(matrix)}_blocks", code, [count, n, blocks.width])
-    rows_ = w.at_step(w.array(vector), w.called(vector))
-    w.write(f"matmul({rows_}, {turned}, {w.target(node)})")
 
 
 def _batched(w: Writer, node: Node, contraction: Node, parts: Sequence[Array], labels: Sequence[str], found: Product) -> None:

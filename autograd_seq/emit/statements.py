@@ -10,11 +10,9 @@ from autograd_seq.emit import calls, entries
 from autograd_seq.emit.arrays import tuple_code
 from autograd_seq.emit.products import contract
 from autograd_seq.emit.text import attribute
-from autograd_seq.emit.views import in_blocks, reshaped
 from autograd_seq.node import Node
 from autograd_seq.op import BUILT_IN
 from autograd_seq.ops.random import DRAW
-from autograd_seq.plan.apart import Blocks, blocks_of
 from autograd_seq.plan.lanes import Lane
 from autograd_seq.plan.views import root, shifts, shown
 
@@ -38,31 +36,20 @@ def statement(w: Writer, node: Node) -> None:
         _reduce(w, node, lifted)
     elif (node.op.name == "pick" and entries.pick(w, node)) or (node.op.name == "add_at" and entries.add_at(w, node)):
         pass
-    elif node.op.name == "blocks" and not w.is_local(node):
-        _blocks(w, node, lifted)
     else:
         rank = max((len(x.shape) for x in node.inputs), default=0) if node.op.broadcasts else None
         if node.op.name in ("copy", "straight_through"):
             rank = len(node.shape)
-        blocks = next((found for n in (node, *node.inputs) if (found := blocks_of(w.array(n).axes))), None)
-        if blocks:
-            lifted = _with_blocks(w, lifted, blocks)
         xs = [w.operand(x, lifted, rank) for x in node.inputs]
         if w.is_local(node):
             _local(w, node, xs)
         elif node.op is DRAW:
             _draw(w, node, xs)
         else:
-            out = w.target(node, blocks)
+            out = w.target(node)
             lines = calls.phrase(node, out, xs) or [f"{out}[...] = {_call(w, node, xs)}"]
             for line in lines:
                 w.write(w.finished(line))
-
-
-def _with_blocks(w: Writer, lifted: Sequence[Axis], blocks: Blocks) -> list[Axis]:
-    """Return the lifted axes with that of blocks, which lies behind those that any loop runs over."""
-    k = sum(a in w.storage.stepped for a in lifted)
-    return [*lifted[:k], blocks, *lifted[k:]]
 
 
 def _parts(w: Writer, node: Node) -> Iterator[tuple[Node, Lane, bool]]:
@@ -83,22 +70,6 @@ def _join(w: Writer, node: Node, lifted: Sequence[Axis]) -> None:
         if not in_place:
             place = w.place(lane, x.shape, f"{w.called(node)}_part")
             w.write(f"copyto({w.at_step(place, w.called(node))}, {w.operand(x, lifted, len(x.shape))})")
-
-
-def _blocks(w: Writer, node: Node, lifted: Sequence[Axis]) -> None:
-    """Write the product of all blocks of a vector with another one."""
-    x, d = node.inputs
-    shape = (node.shape[-1] // d.shape[-1], d.shape[-1])
-    arrays = [w.array(n) for n in (x, node)]
-    if blocks := next((found for a in arrays if (found := blocks_of(a.axes))), None):
-        first, out = (w.at_step(in_blocks(w, a, blocks), w.called(n)) for a, n in zip(arrays, (x, node), strict=True))
-        w.write(f"multiply({first}, {w.operand(d, _with_blocks(w, lifted, blocks), 1)}, {out})")
-        return
-    codes = []
-    for a, n in zip(arrays, (x, node), strict=True):
-        lengths = [*(w.size[q] for q in a.axes), *shape]
-        codes.append(w.at_step(w.held(reshaped(w, a, lengths, shape=shape), n), w.called(n)))
-    w.write(f"multiply({codes[0]}, {w.operand(d, lifted, 2)}, {codes[1]})")
 
 
 def _local(w: Writer, node: Node, xs: list[str]) -> None:

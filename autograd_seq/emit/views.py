@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from autograd_seq.axes import Axis
 from autograd_seq.emit.arrays import WORK, Array, tuple_code
 from autograd_seq.graph.text import format_subscript
 from autograd_seq.node import Node
-from autograd_seq.plan.apart import Blocks, blocks_of
 from autograd_seq.plan.views import stretch
 
 if TYPE_CHECKING:
@@ -66,10 +65,6 @@ def _transpose(w: Writer, node: Node) -> Array:
 
 def _slice(w: Writer, node: Node) -> Array:
     x = w.array(node.inputs[0])
-    if blocks_of(x.axes):
-        taken = stretch(node)
-        assert taken is not None, "what is read otherwise does not lie in blocks"
-        return w.held(blocks_between(x, *taken), node)
     even = (x.whole or x.even) and len(x.shape) == 1 and stretch(node) is not None
     return w.held(
         x.as_view(x.index({}, format_subscript(node.attrs["key"], x.shape)), shape=node.shape, whole=False, even=even), node
@@ -86,36 +81,9 @@ def _broadcast_to(w: Writer, node: Node) -> Array:
 
 def _reshape(w: Writer, node: Node) -> Array:
     x = w.array(node.inputs[0])
-    return w.held(reshaped(w, x, [*(w.size[a] for a in x.axes), *node.shape], shape=node.shape), node)
-
-
-def reshaped(w: Writer, x: Array, lengths: Sequence[object], **changes: Any) -> Array:
-    """Return a view with other dimensions; in the workspace it must be a view, elsewhere it may be a copy."""
-    only = ", copy=False" if x.stage == WORK else ""
-    return x.as_view(f"{x.code}.reshape({tuple_code(lengths)}{only})", **changes)
-
-
-def blocks_between(x: Array, start: int, stop: int) -> Array:
-    """Return some entries of a value that lies in blocks; those of one block lie in no blocks."""
-    blocks = blocks_of(x.axes)
-    assert blocks is not None
-    p, first, last = x.axes.index(blocks), start // blocks.width, stop // blocks.width
-    if last - first == 1:
-        return x.as_view(x.index({p: str(first)}), axes=(*x.axes[:p], *x.axes[p + 1 :]), whole=False)
-    return x.as_view(x.index({p: f"{first}:{last}"}), whole=False)
-
-
-def in_blocks(w: Writer, x: Array, blocks: Blocks | None) -> Array:
-    """Return an array that is read block by block; what lies side by side is shown so."""
-    if blocks is None or blocks_of(x.axes) or not x.shape or x.shape[-1] == 1:
-        return x
-    count, k = x.shape[-1] // blocks.width, sum(a in w.storage.stepped for a in x.axes)
-    parts = reshaped(w, x, [*(w.size[a] for a in x.axes), *x.shape[:-1], count, blocks.width])
-    n = len(x.axes) + len(x.shape)
-    order = [*range(k), n - 1, *range(k, n - 1), n]
-    code = parts.code if order == sorted(order) else f"{parts.code}.transpose({', '.join(map(str, order))})"
-    code = w.once(code, f"{x.code}_blocks") if x.stage == WORK and x.code.isidentifier() else code
-    return x.as_view(code, axes=(*x.axes[:k], blocks, *x.axes[k:]), shape=(*x.shape[:-1], blocks.width), whole=False)
+    only = ", copy=False" if x.stage == WORK else ""  # there it must be a view
+    lengths = tuple_code([*(w.size[a] for a in x.axes), *node.shape])
+    return w.held(x.as_view(f"{x.code}.reshape({lengths}{only})", shape=node.shape), node)
 
 
 def _as_axis(w: Writer, node: Node) -> Array:

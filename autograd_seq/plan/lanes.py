@@ -33,17 +33,14 @@ class Lanes:
 
     Args:
         reading: the statements of a schedule, and what they read.
-        apart: whether parts of packed values lie one behind the other. Then a product of blocks is not put where its
-            factors are: they lie in blocks, and what a matrix product reads does not.
     """
 
-    def __init__(self, reading: Reading, apart: bool = False) -> None:
+    def __init__(self, reading: Reading) -> None:
         self.path, self.at, self.span = reading.path, reading.at, reading.span
         self.reads, self.roots = reading.reads, reading.roots
         reshaped = {root(n) for n in self.path if n.op.name == "reshape" and is_view(n)}  # their entries have to be adjacent
         self.in_place = reading.in_place - {n for n in reshaped if len(n.shape) > 1}
         self.computed, self.operands = reading.computed, reading.operands
-        self.apart = apart
         self.found: dict[Node, Lane] = {}
 
     def all(self) -> dict[Node, Lane]:
@@ -54,10 +51,6 @@ class Lanes:
         for n in self.path:
             if n.op.name == "concat" and self.path[n] and n not in self.found and n.attrs["axis"] == -1:
                 self.found.update(self._left_for(n))
-        for n in [m for m in self.found if m.op.name == "blocks"] if not self.apart else ():
-            self.found.update(self._behind(n))
-        for n in [m for m in self.found if not self.path[m]] if self.apart else ():
-            self.found.update(self._ahead(n))
         for n in self.path:
             if n in self.in_place and n.axes and n not in self.found and (lane := self._left(n)) is not None:
                 self.found[n] = lane
@@ -107,35 +100,6 @@ class Lanes:
                     places[r] = lane = Lane(whole, -1, start, stop, *shifts(x)[0])
                     inside = [(m, q) for m, q in self.found.items() if q.whole is r]
                     places |= {m: lane._replace(start=start + q.start, stop=start + q.stop) for m, q in inside}
-        return places
-
-    def _behind(self, n: Node) -> dict[Node, Lane]:
-        """Return what a product of blocks reads, and the parts of that, in the place where the product is to be."""
-        x, lane = n.inputs[0], self.found[n]
-        whole, start = lane.whole, lane.start
-        if x.op.name != "concat" or not self.computed(x) or x in self.roots or self.path[x] or set(x.axes) != set(whole.axes):
-            return {}
-        if any(r.by is not n or r.shifts for r in self.reads[x]) or any(q.whole is n for q in self.found.values()):
-            return {}
-        inside = [(m, q) for m, q in self.found.items() if q.whole is x]
-        begins = self.span[self.path[n][0]][0] if self.path[n] else self.at[n]
-        if any(r.by is not x and (r.at >= begins or r.shifts) for m, _ in inside for r in self.reads[m]):
-            return {}  # somebody reads a factor after the product has taken its place
-        return {x: lane, **{m: lane._replace(start=start + q.start, stop=start + q.stop) for m, q in inside}}
-
-    def _ahead(self, n: Node) -> dict[Node, Lane]:
-        """Return the operand that only ``n`` reads, and those that only that one reads, in the place where ``n`` is to be."""
-        places: dict[Node, Lane] = {}
-        lane, whole = self.found[n], self.found[n].whole
-        while n in self.in_place and n.op.broadcasts and not lane.axis and whole.op.name == "concat":
-            fits = [x for x in n.inputs if x.shape == n.shape and x.dtype is n.dtype and set(x.axes) == set(n.axes)
-                    and self.computed(x) and x in self.in_place and x.op.broadcasts and x not in self.roots
-                    and x not in self.found and self.path[x] == self.path[n] and root(x) is x
-                    and all(r.by is n and not r.shifts for r in self.reads[x])]  # fmt: skip
-            if not fits:
-                break
-            n = fits[0]
-            places[n] = lane
         return places
 
     def _left(self, n: Node) -> Lane | None:

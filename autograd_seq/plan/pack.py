@@ -25,15 +25,30 @@ _CONTRACT, _SLICE = OPS["contract"], OPS["slice"]
 _ALIKE = {"add", "sub", "mul", "tanh", "sigmoid", "exp", "relu", "sin", "cos", "neg"}
 
 
-def packed(outputs: Sequence[Node]) -> list[Node]:
-    """Return the graph with products that share an operand packed, and the elementwise operations behind them."""
-    out = _backward(list(outputs))
-    out = _shared(out)
+def packed(outputs: Sequence[Node], rows: bool = False) -> list[Node]:
+    """Return the graph with products that share an operand packed, and the elementwise operations after them.
+
+    Args:
+        outputs: what is computed.
+        rows: pack only what varies over the axes of loops alone, so that a step has a single row. Parts of many rows do not lie
+            in one piece: with a batch, NumPy takes longer to read them than to compute the products one by one.
+    """
+    out = _backward(list(outputs), rows)
+    out = _shared(out, rows)
     for _ in range(8):  # along the chain of operations that follow a packed product
-        out, changed = _alike(out)
+        out, changed = _alike(out, rows)
         if not changed:
             break
     return out
+
+
+def packed_rows(outputs: Sequence[Node]) -> list[Node]:
+    """Return the graph with such products packed where a step has a single row."""
+    return packed(outputs, rows=True)
+
+
+def _fits(where: Places, n: Node, rows: bool) -> bool:
+    return not rows or where.stepped.issuperset(n.axes)
 
 
 def part(x: Node, dimension: int, start: int, stop: int) -> Node:
@@ -53,11 +68,11 @@ def _own_label(spec: str, side: int) -> str | None:
     return next((c for c in both[side] if c in out and c not in both[1 - side]), None)
 
 
-def _shared(outputs: list[Node]) -> list[Node]:
+def _shared(outputs: list[Node], rows: bool) -> list[Node]:
     where = Places(outputs)
     groups: dict[Any, list[tuple[Node, int]]] = {}
     for n in where.nodes:
-        if n.op is _CONTRACT and n.dtype is float:
+        if n.op is _CONTRACT and n.dtype is float and _fits(where, n, rows):
             for side in (0, 1):
                 if (key := _key(where, n, side)) is not None:
                     groups.setdefault(key, []).append((n, side))
@@ -160,12 +175,12 @@ def _lane(node: Node, lanes: list[Node], side: int, image: dict[Node, Node], who
 # -- sums of products -------------------------------------------------------------------------------------------------------
 
 
-def _backward(outputs: list[Node]) -> list[Node]:
+def _backward(outputs: list[Node], rows: bool) -> list[Node]:
     """Pack Σ_k W_kᵀ d_k into one product of the stacked matrices with the stacked d_k."""
     where = Places(outputs)
     plans: dict[Node, list[list[Node]]] = {}
     for n in where.nodes:
-        if n.op is sum_over and not n.attrs["axes"] and n.dtype is float:
+        if n.op is sum_over and not n.attrs["axes"] and n.dtype is float and _fits(where, n, rows):
             kinds: dict[Any, list[Node]] = {}
             for x in n.inputs:
                 if x.op is _CONTRACT and where.alone(x) and (side := _static_side(where, x)) is not None:
@@ -231,12 +246,12 @@ def _lane_order(where: Places, x: Node) -> tuple[Any, ...]:
 # -- elementwise operations on parts ----------------------------------------------------------------------------------------
 
 
-def _alike(outputs: list[Node]) -> tuple[list[Node], bool]:
+def _alike(outputs: list[Node], rows: bool) -> tuple[list[Node], bool]:
     """Replace an operation on several adjacent parts of arrays by one on the whole of them."""
     where = Places(outputs)
     groups: dict[Any, list[tuple[int, Node]]] = {}
     for n in where.nodes:
-        free = n.op.name in _ALIKE and n.dtype is float and n not in where.outputs and n.shape != ()
+        free = n.op.name in _ALIKE and n.dtype is float and n not in where.outputs and n.shape != () and _fits(where, n, rows)
         free = free and not any(r.op in (STATE, SHIFT) or r.op.name == "concat" for r in where.readers[n])
         if free and (found := _part_key(where, n)) is not None:
             groups.setdefault(found[0], []).append((found[1], n))

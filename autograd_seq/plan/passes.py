@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from autograd_seq.axes import Axis
 from autograd_seq.errors import OperationError, did_you_mean
@@ -11,40 +12,72 @@ from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.rebuild import copy_name, rebuild
 from autograd_seq.node import Node
 from autograd_seq.ops.window import OVERLAP, WINDOW, doubled
-from autograd_seq.plan.blocks import blocked
 from autograd_seq.plan.contracted import contracted
 from autograd_seq.plan.dimensions import fixed, headed
 from autograd_seq.plan.expand import expanded
 from autograd_seq.plan.halves import halved
 from autograd_seq.plan.join import joined
 from autograd_seq.plan.legal import legal
-from autograd_seq.plan.pack import packed
+from autograd_seq.plan.pack import packed, packed_rows
 from autograd_seq.plan.regroup import regrouped
 from autograd_seq.plan.schedule import Item, schedule
 from autograd_seq.plan.simplify import canonical, identities, merged, tidied
 from autograd_seq.plan.storage import Storage
 from autograd_seq.plan.views import LEAVES
 
-GRAPH_PASSES: dict[str, Callable[..., list[Node]]] = {
-    "canonical": canonical,
-    "identities": identities,
-    "expand": expanded,
-    "merge": merged,
-    "halve": halved,
-    "pack": packed,
-    "regroup": regrouped,
-    "contract": contracted,
-    "heads": headed,
-    "tidy": tidied,
-    "join": joined,
-    "block": blocked,
-}
-"""Passes over the graph, in the order in which they run."""
+NUMPY, NATIVE = "numpy", "numba"
+BOTH = (NUMPY, NATIVE)
 
-PASSES: tuple[str, ...] = (*GRAPH_PASSES, "absorb", "apart", "share")
-"""All passes, in order: those over the graph; ``absorb``, which sums outer products over time without forming them; ``apart``,
-which lays the parts of packed values one behind the other; and ``share``, which uses an array again when nobody needs what it
-held."""
+
+class Pass(NamedTuple):
+    """A pass of the compiler.
+
+    Attributes:
+        name: by which ``passes=`` chooses it.
+        run: from what is computed to equal nodes; ``None`` where it is a choice of what comes after the graph: the statements
+            and the arrays.
+        backends: those whose programs it makes faster.
+        streams: whether it makes a single step faster whose parameters are fed anew each time; those that copy them do not.
+        why: what it is called in the literature, and why it stands where it stands.
+    """
+
+    name: str
+    run: Callable[[Sequence[Node]], list[Node]] | None
+    backends: tuple[str, ...]
+    streams: bool
+    why: str
+
+
+LIST = (
+    Pass("canonical", canonical, BOTH, True, "copy propagation: first, for no other pass looks through wrappers"),
+    Pass("identities", identities, BOTH, True, "algebraic simplification: early, for it leaves the others less to look at"),
+    Pass("expand", expanded, (NUMPY,), True,
+         "inlining, of losses that share their parts: before merge, which finds these; native code fuses the whole"),
+    Pass("merge", merged, BOTH, True, "common subexpression elimination: what is one node is packed and regrouped as one"),
+    Pass("halve", halved, (NUMPY,), False, "strength reduction, of sigmoid to tanh: before pack, which makes equal calls one"),
+    Pass("pack", packed_rows, (NUMPY,), False,
+         "horizontal fusion, where a step has a single row: beside a batch, parts of rows are read slower than they are made"),
+    Pass("pack", packed, (NATIVE,), False, "horizontal fusion, of products that share an operand: one reads it once"),
+    Pass("regroup", regrouped, BOTH, True,
+         "loop-invariant code motion, by reassociation: after pack, so that what is moved out are whole arrays"),
+    Pass("contract", contracted, BOTH, False,
+         "strength reduction, of sums to contractions: of factors as regroup leaves them"),
+    Pass("heads", headed, BOTH, False,
+         "data layout transformation, of dimensions: of those of the products that contract makes"),
+    Pass("tidy", tidied, BOTH, True, "algebraic simplification and common subexpressions, of what the others have left"),
+    Pass("join", joined, (NUMPY,), False,
+         "horizontal fusion, of the products of a sum: last, for it asks what the loop computes"),
+    Pass("absorb", None, BOTH, False, "contraction over time as one matrix product: of the schedule, which knows what loops"),
+    Pass("share", None, (NUMPY,), True,
+         "buffer reuse, by liveness: of statements in order; native code shares after it has fused"),
+)  # fmt: skip
+"""All passes, in the order in which they run."""
+
+PASSES: tuple[str, ...] = tuple(dict.fromkeys(p.name for p in LIST))
+"""Their names."""
+
+STREAMS: tuple[str, ...] = tuple(p.name for p in LIST if p.streams)
+"""The names of those for single steps whose parameters are fed anew each time."""
 
 Say = Callable[[Node], bool]
 
@@ -58,55 +91,49 @@ class Plan:
     storage: Storage
 
 
-def plan(
-    outputs: Sequence[Node],
-    axes: Sequence[Axis],
-    writes: Say,
-    in_place: Say,
-    passes: Iterable[str] | None = None,
-) -> Plan:
+def plan(outputs: Sequence[Node], axes: Sequence[Axis], writes: Say, in_place: Say, backend: str,
+         passes: Iterable[str] | None = None) -> Plan:  # fmt: skip
     """Return the plan of what computes ``outputs``.
 
     Args:
         outputs: nodes of a graph that has been checked.
         axes: the axes of that graph, in order.
         writes, in_place: what the language can do with a node's operation (see :class:`Storage`).
-        passes: names out of ``PASSES``; all by default.
+        backend: which of them the plan is for.
+        passes: names out of ``PASSES``; all by default. Those that are not for the backend do not run.
 
     Raises:
         OperationError: there is no such pass.
     """
-    chosen, out = simplified(outputs, passes)
-    out = legal(out)
+    out = legal(simplify(outputs, backend, passes))
+    chosen = {p.name for p in choose(backend, passes)}
     graph = Graph(out)
     items = schedule(graph.nodes)
     inner = absorbed(graph, items) if "absorb" in chosen else {}
     every = [*fixed(graph.axes), *axes]
     storage = Storage(
         items, graph.outputs, every, [n for n in graph.nodes if writes(n)], [n for n in graph.nodes if in_place(n)], inner,
-        share="share" in chosen, blocks="apart" in chosen,
+        share="share" in chosen,
     )  # fmt: skip
     return Plan(graph, items, storage)
 
 
-def simplified(outputs: Sequence[Node], passes: Iterable[str] | None = None) -> tuple[set[str], list[Node]]:
-    """Return the passes that are to run, and what is left to be computed when those over the graph have.
-
-    Args:
-        outputs, passes: as for :func:`plan`.
-
-    Raises:
-        OperationError: there is no such pass.
-    """
-    chosen = set(PASSES if passes is None else passes)
-    for name in chosen:
+def choose(backend: str, passes: Iterable[str] | None = None) -> list[Pass]:
+    """Return the passes that are to run, in order; arguments as for :func:`plan`."""
+    names = set(PASSES if passes is None else passes)
+    for name in names:
         if name not in PASSES:
             raise OperationError("O303", f'there is no pass "{name}"', got=repr(name), fix=did_you_mean(name, PASSES))
+    return [p for p in LIST if p.name in names and (NUMPY if backend == NUMPY else NATIVE) in p.backends]
+
+
+def simplify(outputs: Sequence[Node], backend: str, passes: Iterable[str] | None = None) -> list[Node]:
+    """Return what is left to be computed after the passes over the graph; arguments as for :func:`plan`."""
     out = rebuild(outputs, own)
-    for name, run in GRAPH_PASSES.items():
-        if name in chosen:
-            out = run(out)
-    return chosen, out
+    for p in choose(backend, passes):
+        if p.run is not None:
+            out = p.run(out)
+    return out
 
 
 def own(node: Node, inputs: tuple[Node, ...]) -> Node | None:

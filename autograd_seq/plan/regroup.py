@@ -28,6 +28,7 @@ class Places:
         self.nodes = step_order(outputs)
         self.path: dict[Node, tuple[Loop, ...]] = dict(paths(schedule(self.nodes)))
         self.at = {n: i for i, n in enumerate(self.path)}
+        self.stepped = {loop.axis for path in self.path.values() for loop in path}
         self.readers: dict[Node, list[Node]] = {n: [] for n in self.nodes}
         for n in self.nodes:
             for x in n.inputs:

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 
 from autograd_seq.axes import Axis
 from autograd_seq.node import Node
-from autograd_seq.plan.apart import apart, blocks_of
 from autograd_seq.plan.lanes import Lane, Lanes
 from autograd_seq.plan.reads import Read, Reading
 from autograd_seq.plan.schedule import Item, Loop
@@ -46,7 +45,6 @@ class Home:
         start, stop: the first and the last statement at which the array is in use.
         last: the last statement that reads it.
         lane: the values are a part of another node's array: of one that joins them, or of one that nobody needs there any more.
-        layout: the axes of the array, that of blocks among them.
     """
 
     node: Node
@@ -58,18 +56,11 @@ class Home:
     stop: int = 0
     last: int = 0
     lane: Lane | None = None
-    layout: tuple[Axis, ...] = ()
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The shape of the value at one point of the layout: one block, if there are some."""
-        blocks = blocks_of(self.layout)
-        return (*self.node.shape[:-1], blocks.width) if blocks else self.node.shape
 
     @property
     def key(self) -> tuple[object, ...]:
         """What two homes must have in common to share an array."""
-        return self.layout, self.node.shape, self.node.dtype
+        return self.axes, self.node.shape, self.node.dtype
 
 
 class Storage(Reading):
@@ -83,25 +74,21 @@ class Storage(Reading):
         in_place: tells whether it may write over an operand that nobody needs any more.
         absorbed: nodes computed inside of the one node that reads them.
         share: whether arrays are used again.
-        blocks: whether values that are read by parts lie in blocks.
 
     Attributes:
         order: the order of axes inside.
         lanes: the nodes that are computed within other arrays, and where.
-        blocks: those whose values lie in blocks.
         homes: for every node that is computed, where it lives.
         buffers: for each workspace array, the home that tells its layout.
     """
 
     def __init__(self, items: Sequence[Item], outputs: Sequence[Node], axes: Sequence[Axis], writes: Sequence[Node],
-                 in_place: Sequence[Node], absorbed: dict[Node, Node], share: bool = True,
-                 blocks: bool = False) -> None:  # fmt: skip
+                 in_place: Sequence[Node], absorbed: dict[Node, Node], share: bool = True) -> None:  # fmt: skip
         super().__init__(items, outputs, writes, in_place, absorbed)
         self.order = axis_order(items, axes)
-        self.lanes = Lanes(self, blocks).all() if share else {}
+        self.lanes = Lanes(self).all() if share else {}
         for n, lane in self.lanes.items():
             self.reads[lane.whole] = [*self.reads[lane.whole], *self._reads_of_lane(n, lane)]
-        self.blocks = apart(self) if blocks else {}
         self.homes = {n: self._home(n) for n in self.path if self.computed(n)}
         self.buffers: list[Home] = []
         self._allocate(share)
@@ -144,10 +131,6 @@ class Storage(Reading):
         writes = n in self.writes and not (n in self.roots and not path) and (n.axes or n.shape)
         if home.halo or home.ring or kept < len(path) or writes or any(lane.whole is n for lane in self.lanes.values()):
             home.buffer = -1
-        home.layout = home.axes
-        if n in self.blocks:
-            k = sum(a in self.stepped for a in home.axes)
-            home.layout = (*home.axes[:k], self.blocks[n], *home.axes[k:])
         return home
 
     def _halo(self, n: Node) -> dict[Axis, tuple[int, int]]:

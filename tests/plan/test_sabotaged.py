@@ -10,11 +10,10 @@ import pytest
 from random_programs import Program
 
 import autograd_seq as ag
-from autograd_seq.emit import views
 from autograd_seq.plan import contracted, expand, halves, join, lanes, legal, pack, regroup, simplify, storage
 
 _hot = expand._multiple_of_one_hot
-_between, _block = views.blocks_between, join._Joiner._block
+_block = join._Joiner._block
 _terms, _factors, _ring = regroup.terms_of, regroup._factors, storage.Storage._ring
 
 
@@ -39,7 +38,6 @@ SABOTAGE: dict[str, tuple[Any, str, Callable[..., Any]]] = {
     "a gate's argument not halved": (halves, "_scaled", lambda w, z, gate, image, half: image[z]),
     "a label counted once, not as often as it weighs": (
         expand, "_multiple_of_one_hot", lambda x: None if (found := _hot(x)) is None else (found[0], None)),
-    "every block is the first": (views, "blocks_between", lambda x, start, stop: _between(x, 0, stop - start)),
     "what a later step reads has no row before the first": (storage.Storage, "_reads_of_lane", lambda s, n, lane: s.reads[n]),
     "a vector's rows are another's": (join._Joiner, "_block", lambda s, j, x: _block(s, j, j.vectors[-1])),
     "dimensions of factors aligned on the left": (
