@@ -52,7 +52,7 @@ def counted_from_the_part(finder: lanes.Lanes, read: Any, of: Any, *rest: Any) -
 
 
 SABOTAGE: dict[str, tuple[Any, str, Any, int]] = {
-    "a part's entries are counted from where it begins": (lanes.Lanes, "_done", counted_from_the_part, 346),
+    "a part's entries are counted from where it begins": (lanes.Lanes, "_done", counted_from_the_part, 436),
     "a product need not follow what it reads": (joints.Order, "follows", lambda *_: True, 38),
 }
 
