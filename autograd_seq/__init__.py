@@ -52,6 +52,7 @@ from autograd_seq.graph.nonfinite import Finding, find_nan
 from autograd_seq.graph.rebuild import vmap
 from autograd_seq.node import Node, constant
 from autograd_seq.op import Op, broadcast, defop, promote, same_shape
+from autograd_seq.ops.activations import erf, gelu, relu, sigmoid, softplus, tanh
 from autograd_seq.ops.angles import arccos, arcsin, arctan2, cosh, sinh, tan
 from autograd_seq.ops.arrange import moveaxis, repeat, roll, split, swapaxes
 from autograd_seq.ops.composed import elu, greater, greater_equal, isnan, leaky_relu, logaddexp, silu, square
@@ -65,10 +66,8 @@ from autograd_seq.ops.elementwise import (
     cos,
     div,
     equal,
-    erf,
     exp,
     expm1,
-    gelu,
     less,
     less_equal,
     log,
@@ -82,14 +81,10 @@ from autograd_seq.ops.elementwise import (
     neg,
     not_equal,
     power,
-    relu,
-    sigmoid,
     sign,
     sin,
-    softplus,
     sqrt,
     sub,
-    tanh,
     where,
     zero_safe_mul,
 )

@@ -418,7 +418,7 @@ else:
     Named = Node
 
 
-CONSTANT = defop("constant", shape=lambda: (), forward=None, vjp=lambda g, y: (), symbol="const")
+CONSTANT = defop("constant", shape=lambda: (), forward=None, vjp=lambda g, y: (), symbol="const", flops=0)
 
 
 def _read_only(value: Any) -> np.ndarray:

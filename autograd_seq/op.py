@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from autograd_seq.errors import OperationError, did_you_mean
+from autograd_seq.facts import Facts, universal
 from autograd_seq.site import show_site, user_site
 
 if TYPE_CHECKING:
@@ -30,8 +31,10 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {}
 BUILT_IN: set[str] = set()
 """The names of the operations that the package defines."""
 
+_FACTS = [f.name for f in fields(Facts)]
 
-class Op:
+
+class Op(Facts):
     """What an operation is. Made by :func:`defop`; calling it builds a node.
 
     Attributes:
@@ -48,14 +51,22 @@ class Op:
         least: the kind that operands have at least: those of a lower one are cast before the operation; ``None``: any.
         own: whether a user defined it.
         word: what texts call it, where that is not its name: the word that was written, which its attributes may decide.
+        stable_log: from a node to its logarithm in a stable form, where it has one; ``None``: not in this case.
         calls: the calls that have been found to fit, each the number of its operands and the names of its attributes.
     """
 
-    def __init__(self, name: str, shape: Any, forward: Any, vjp: Any, dtype: Any, axes: Any, broadcasts: bool,
-                 symbol: str, doc: str, least: type | None = None, own: bool = False, word: Any = None) -> None:  # fmt: skip
+    def __init__(self, name: str, shape: Any, forward: Any, vjp: Any, dtype: Any, axes: Any, broadcasts: bool, symbol: str,
+                 doc: str, least: type | None = None, own: bool = False, word: Any = None, **facts: Any) -> None:  # fmt: skip
+        super().__init__(**facts)
         self.name, self.shape, self.forward, self.vjp = name, shape, forward, vjp
         self.dtype, self.axes, self.broadcasts, self.symbol = dtype, axes, broadcasts, symbol
         self.least, self.own, self.word = least, own, word
+        if self.ufunc is None and universal(forward):
+            self.ufunc = forward
+        if self.pointwise is None:
+            by_entry = isinstance(self.native, str) or callable(self.native)
+            self.pointwise = axes is None and (broadcasts or by_entry)
+        self.stable_log: Callable[[Node], Node | None] | None = None
         self.calls: set[tuple[Any, ...]] = set()
         self.__doc__ = doc or f"The operation {name}."
 
@@ -68,6 +79,10 @@ class Op:
     def written(self, attrs: dict[str, Any]) -> str:
         """Return the word that a call with some attributes was written with: of a contraction matmul, outer or einsum."""
         return str(self.word(**attrs)) if callable(self.word) else self.word or self.name
+
+    def sign(self, attrs: dict[str, Any]) -> str | None:
+        """Return the operator that a call with some attributes was written with, between two operands."""
+        return self.infix(**attrs) if callable(self.infix) else self.infix
 
     def __copy__(self) -> Op:
         return self
@@ -236,6 +251,7 @@ def defop(
     least: type | None = None,
     word: Callable[..., str] | str | None = None,
     doc: str = "",
+    **facts: Any,
 ) -> Op:
     """Define an operation and enter it into the registry.
 
@@ -254,12 +270,14 @@ def defop(
             program's width, with ``int`` truth values come as 0 and 1; by default they come as they are.
         word: what printed graphs and errors call it, or a function of the attributes; the name by default.
         doc: the docstring of the resulting function.
+        facts: what else is known of it, all of which may be left out: see :class:`autograd_seq.facts.Facts`. With ``native=``
+            it runs in native code; with ``linear=`` and ``range=`` the engine knows where it may stand in loops and masks.
 
     Returns:
         The operation, which is called like a function.
 
     Raises:
-        OperationError: the name belongs to a built-in operation, or is not an identifier.
+        OperationError: the name belongs to a built-in operation, or is not an identifier; there is no such fact.
 
     Example:
         >>> import numpy as np, autograd_seq as ag
@@ -269,6 +287,8 @@ def defop(
         >>> y.backward()
         >>> float(y.value), float(a.grad)
         (8.0, 12.0)
+        >>> cosh = ag.defop("cosh_", shape=ag.same_shape, forward=np.cosh, native="np.cosh({0})", flops=10, range="any",
+        ...                 vjp=lambda g, y, x: (g * (ag.exp(x) - ag.exp(-x)) / 2,))
 
     Notes:
         Check yours with :func:`autograd_seq.check_op`, as the suite checks the built-in ones.
@@ -277,10 +297,16 @@ def defop(
         raise OperationError("O101", f"an operation cannot be named {name!r:.60}", expected="an identifier", got=repr(name))
     if name in BUILT_IN:
         raise OperationError("O102", f"{name} is a built-in operation", node=name, fix=f'choose another name, e.g. "my_{name}"')
+    for fact in facts:
+        if fact not in _FACTS:
+            raise OperationError(
+                "O133", f"defop has no argument {fact}=", node=name, expected=", ".join(_FACTS), got=f"{fact}=…",
+                fix=did_you_mean(fact, _FACTS),
+            )  # fmt: skip
     rule = (lambda *_, **__: dtype) if isinstance(dtype, type) else dtype
     if broadcasts is None:
         broadcasts = shape is broadcast
-    op = Op(name, shape, forward, vjp, rule, axes, broadcasts, symbol or name, doc, least, own=bool(BUILT_IN), word=word)
+    op = Op(name, shape, forward, vjp, rule, axes, broadcasts, symbol or name, doc, least, bool(BUILT_IN), word, **facts)
     OPS[name] = op
     return op
 

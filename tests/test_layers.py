@@ -26,6 +26,7 @@ FLOORS = [
     ("pictures", "autograd_seq.pictures"),
     ("axes", "autograd_seq.axes"),
     ("site", "autograd_seq.site"),
+    ("facts", "autograd_seq.facts"),
     ("op", "autograd_seq.op"),
     ("misfit", "autograd_seq.misfit"),
     ("node", "autograd_seq.node"),

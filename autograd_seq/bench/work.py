@@ -26,7 +26,7 @@ import numpy as np
 from autograd_seq.axes import Axis
 from autograd_seq.errors import OperationError, did_you_mean
 from autograd_seq.node import Node
-from autograd_seq.ops.elementwise import sigmoid, tanh
+from autograd_seq.ops.activations import sigmoid, tanh
 from autograd_seq.ops.leaf import input, param
 from autograd_seq.ops.loss import cross_entropy
 from autograd_seq.ops.reduce import sum

@@ -12,6 +12,8 @@ from autograd_seq.graph.text import format_subscript, operation
 from autograd_seq.misfit import INFIX, PREFIX
 from autograd_seq.names import shown
 from autograd_seq.node import CONSTANT, Node
+from autograd_seq.ops.elementwise import POWER_NUMBER
+from autograd_seq.ops.parts import SLICE
 from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import SHIFT, SIZE
 from autograd_seq.plan.schedule import Loop, paths
@@ -91,7 +93,7 @@ class Equations:
             )
         if node.op is SIZE:
             return f"size({node.attrs['axis']})"
-        if node.op.name == "slice" and not node.name:
+        if node.op is SLICE and not node.name:
             return f"{self.term(node.inputs[0])}[{', '.join(format_subscript(node.attrs['key'], node.inputs[0].shape))}]"
         if node in self.top or not node.inputs:
             return self.labels[node]
@@ -104,7 +106,7 @@ class Equations:
         if node.op.name in _SILENT or node.op is STATE:
             return self.term(node.inputs[0], inside=False)
         name = operation(node)
-        if node.op.name == "power_number":
+        if node.op is POWER_NUMBER:
             return f"{self.term(node.inputs[0])} ** {node.attrs['n']:g}"
         if name in INFIX and len(node.inputs) == 2:
             # sums need no brackets inside of sums

@@ -16,7 +16,7 @@ from autograd_seq.emit.arrays import tuple_code
 from autograd_seq.emit.native_cut import function_of, parts
 from autograd_seq.emit.native_fuse import Fill, Pass, Statement, Steps, Unit, dims_of, nodes_of, operand_dims
 from autograd_seq.emit.native_memory import KINDS, MANY, Memory
-from autograd_seq.emit.native_ops import expression
+from autograd_seq.emit.native_ops import GATHERS, expression
 from autograd_seq.emit.native_places import At, Entry, Place, entry
 from autograd_seq.emit.native_products import contraction
 from autograd_seq.emit.native_reduce import added, reduction
@@ -25,7 +25,10 @@ from autograd_seq.emit.native_share import is_number, is_product, share, stored
 from autograd_seq.graph.graph import Graph
 from autograd_seq.names import shown
 from autograd_seq.node import Node
+from autograd_seq.ops.gather import ONE_HOT, PICK
 from autograd_seq.ops.leaf import INPUT
+from autograd_seq.ops.parts import PLACE
+from autograd_seq.ops.shape import RESHAPE
 from autograd_seq.ops.time import SHIFT
 from autograd_seq.plan.schedule import Item, Loop
 from autograd_seq.plan.storage import Storage
@@ -299,17 +302,16 @@ class NativeWriter(Memory):
 
     def formula(self, node: Node, at: At, dims: tuple[Place, ...]) -> str:
         """Return the operation of a node at a place, as an expression."""
-        name, xs = node.op.name, node.inputs
-        if name in ("pick", "take"):
-            index = Place(self._index(xs[1], at, operand_dims(node, xs[1], dims), xs[0].shape[-1 if name == "pick" else 0]))
-            inside = (*dims, index) if name == "pick" else (index, *dims[node.attrs["index_rank"] :])
+        op, xs = node.op, node.inputs
+        if op in GATHERS:
+            index = Place(self._index(xs[1], at, operand_dims(node, xs[1], dims), xs[0].shape[-1 if op is PICK else 0]))
+            inside = (*dims, index) if op is PICK else (index, *dims[node.attrs["index_rank"] :])
             return self.value(xs[0], at, inside)
-        if name == "one_hot":
-            index = Place(self._index(xs[0], at, dims[:-1], node.attrs["n"]))
-            return expression(node, [index.code, dims[-1].code])
-        if name == "place":
+        if op is ONE_HOT:
+            return str(op.native).format(self._index(xs[0], at, dims[:-1], node.attrs["n"]), dims[-1].code)
+        if op is PLACE:
             return self._placed(node, at, dims)
-        if name == "reshape":
+        if op is RESHAPE:
             return self.value(xs[0], at, operand_dims(node, xs[0], dims))
         return expression(node, [self.value(x, at, operand_dims(node, x, dims)) for x in xs])
 

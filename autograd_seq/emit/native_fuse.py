@@ -17,6 +17,11 @@ from autograd_seq.emit.contraction import product
 from autograd_seq.emit.native_ops import is_native, is_pointwise
 from autograd_seq.emit.native_places import At, Entry, Place, broadcast, entry, reshaped
 from autograd_seq.node import Node
+from autograd_seq.ops.gather import ONE_HOT, PICK, TAKE
+from autograd_seq.ops.linear import CONTRACT
+from autograd_seq.ops.parts import CONCAT, PLACE
+from autograd_seq.ops.reduce import sum_over
+from autograd_seq.ops.shape import RESHAPE
 from autograd_seq.ops.time import SHIFT
 from autograd_seq.plan.reads import Read
 from autograd_seq.plan.schedule import Item, Loop
@@ -25,8 +30,8 @@ from autograd_seq.plan.views import root
 
 DIMS = "ijkmnpq"
 """The variables that run over the dimensions of a value."""
-ONCE = ("sum", "max", "sum_over", "max_over", "level_over")
-"""Operations that read each entry of what they reduce once."""
+_ONCE = ("sum", "max", "level")
+"""Reductions that read each entry of what they reduce once."""
 INDEX = Place("<an index>")
 """Stands for a place that is read from an array."""
 
@@ -148,7 +153,7 @@ class Fusion:
 
     def _is_inlined(self, n: Node) -> bool:
         home, reads = self.storage.homes[n], self.storage.reads[n]
-        if n not in self.native or not is_pointwise(n) or n.op.name in ("concat", "place", "reshape"):
+        if n not in self.native or not is_pointwise(n) or n.op in (CONCAT, PLACE, RESHAPE):
             return False
         if home.ring or home.halo or home.buffer is None or not reads:
             return False
@@ -157,7 +162,7 @@ class Fusion:
             if not self._reads_in_place(n, r):
                 return False
             assert r.by is not None
-            points += prod(n.shape) if r.by.op.name in ("concat", *ONCE) else prod(r.by.shape)
+            points += prod(n.shape) if (r.by.op is CONCAT or r.by.op.reduces in _ONCE) else prod(r.by.shape)
         if points > prod(n.shape):
             return False
         late = any(r.path == self.storage.path[n] for r in reads)
@@ -168,7 +173,7 @@ class Fusion:
         by = r.by
         if by is None or by.op is SHIFT or r.shifts or r.elsewhere or by not in self.native:
             return False
-        if by.op.name in ("pick", "take", "one_hot", "place", "reshape"):
+        if by.op in (PICK, TAKE, ONE_HOT, PLACE, RESHAPE):
             return False
         path = self.storage.path[n]
         if r.path[: len(path)] != path:
@@ -176,7 +181,7 @@ class Fusion:
         if is_pointwise(by):
             return set(by.axes) == set(n.axes)
         x = by.inputs[0]
-        if by.op.name not in ONCE or root(x) is not n:  # or it is an operand of a product that is summed
+        if by.op.reduces not in _ONCE or root(x) is not n:  # or it is an operand of a product that is summed
             return False
         return set(x.axes) == set(n.axes) and prod(x.shape) <= prod(n.shape)
 
@@ -229,7 +234,7 @@ class Fusion:
         """Tell whether a node is the sum of a number over all its points."""
         x = n.inputs[0] if n.inputs else n
         alone = not n.axes and not x.shape and x not in self.storage.absorbed
-        return n.op.name == "sum_over" and alone and set(n.attrs["axes"]) == set(x.axes)
+        return n.op is sum_over and alone and set(n.attrs["axes"]) == set(x.axes)
 
     def statements(self, node: Node, stepping: tuple[Axis, ...]) -> list[Statement]:
         """Return the statements that compute an elementwise node or a total; none if it is neither."""
@@ -238,7 +243,7 @@ class Fusion:
             total = not stepping and self._is_total(node)
             return [Statement(node, tuple(a for a in self.storage.order if a in x.axes), (), total=True)] if total else []
         axes = tuple(a for a in self.storage.order if a in node.axes and a not in stepping)
-        if node.op.name != "concat":
+        if node.op is not CONCAT:
             return [Statement(node, axes, node.shape)]
         found, start = [], 0
         for k, x in enumerate(node.inputs):
@@ -317,7 +322,7 @@ class Fusion:
 def _is_stack(storage: Storage, n: Node) -> bool:
     """Tell whether a node is a product of many matrices with many, or one whose dimensions come out in another order."""
     inner = n.inputs[0] if n.inputs and n.inputs[0] in storage.absorbed else n
-    if inner.op.name != "contract" or any(x.dtype is not float for x in inner.inputs):
+    if inner.op is not CONTRACT or any(x.dtype is not float for x in inner.inputs):
         return False
     operands, out = inner.attrs["spec"].split("->")
     n = storage.absorbed.get(inner, inner)
@@ -344,19 +349,19 @@ def dims_of(shape: Sequence[int]) -> tuple[Place, ...]:
 
 def operand_dims(node: Node, x: Node, dims: tuple[Place, ...]) -> tuple[Place, ...]:
     """Return where in an operand a node reads for the entry ``dims`` of its own value."""
-    name = node.op.name
-    if name == "reshape":
+    op = node.op
+    if op is RESHAPE:
         return reshaped(dims, node.shape, x.shape)
-    if name == "one_hot":
+    if op is ONE_HOT:
         return dims[:-1]
-    if name == "pick":
+    if op is PICK:
         return (*dims, INDEX) if x is node.inputs[0] else dims
-    if name == "take":
+    if op is TAKE:
         k = node.attrs["index_rank"]
         return (INDEX, *dims[k:]) if x is node.inputs[0] else dims[:k]
-    if name == "place":
+    if op is PLACE:
         return _placed(dims, node.attrs["key"], node.attrs["shape"])
-    return broadcast(dims, x.shape) if name != "concat" else dims
+    return broadcast(dims, x.shape) if op is not CONCAT else dims
 
 
 def _placed(dims: Sequence[Place], key: Sequence[object], shape: Sequence[int]) -> tuple[Place, ...]:

@@ -17,6 +17,7 @@ from autograd_seq.emit.numpy import RESERVED, Writer
 from autograd_seq.graph.graph import Graph
 from autograd_seq.node import CONSTANT, Node
 from autograd_seq.ops.leaf import INPUT, PARAM
+from autograd_seq.ops.parts import SLICE
 from autograd_seq.ops.time import INDEX, SIZE
 from autograd_seq.plan.storage import Home, Storage
 from autograd_seq.plan.views import root
@@ -175,7 +176,7 @@ class Memory(Writer):
         if r is node and list(declared) == list(home.axes):
             self.given.add(r)
             return self.array(node).code
-        if node.op.name == "slice" and node.inputs[0] is r and r not in set(self.graph.outputs) and not r.axes:
+        if node.op is SLICE and node.inputs[0] is r and r not in set(self.graph.outputs) and not r.axes:
             key = [k if isinstance(k, slice) else slice(k, None) for k in node.attrs["key"]]
             part = [range(*k.indices(n)) for k, n in zip(key, r.shape, strict=False)]
             parts = self.given_parts.setdefault(r, [])

@@ -13,6 +13,10 @@ from math import prod
 
 from autograd_seq.axes import Axis
 from autograd_seq.node import Node
+from autograd_seq.ops.parts import SLICE
+from autograd_seq.ops.shape import BROADCAST_TO, RESHAPE, TRANSPOSE
+from autograd_seq.ops.time import ALONG, AT, SHIFT
+from autograd_seq.plan.dimensions import AS_AXIS, AS_DIMENSION
 from autograd_seq.plan.views import is_view
 
 
@@ -82,21 +86,21 @@ def entry(node: Node, at: At, dims: Sequence[Place], size: Mapping[Axis, str]) -
     moved: list[Axis] = []
     unless: list[str] = []
     while is_view(node):
-        name, attrs = node.op.name, node.attrs
+        op, attrs = node.op, node.attrs
         x = node.inputs[0]
-        if name == "shift":
+        if op is SHIFT:
             at[attrs["axis"]] = at[attrs["axis"]].moved(-attrs["by"])
             moved.append(attrs["axis"])
-        elif name == "at":
+        elif op is AT:
             i, axis = attrs["index"], attrs["axis"]
             at[axis] = Place(None, 1, i) if i >= 0 else Place(size[axis], 1, i)
             if attrs["outside"] == "zero":
                 unless.append(f"{size[axis]} <= {i if i >= 0 else -1 - i}")
-        elif name == "along":
+        elif op is ALONG:
             at[attrs["axis"]] = at[attrs["other"]]
-        elif name == "as_axis":
+        elif op is AS_AXIS:
             dims = (*dims[: attrs["at"]], at.pop(attrs["axis"]), *dims[attrs["at"] :])
-        elif name == "as_dimension":
+        elif op is AS_DIMENSION:
             at[attrs["axis"]] = dims[attrs["at"]]
             dims = (*dims[: attrs["at"]], *dims[attrs["at"] + 1 :])
         else:
@@ -108,17 +112,17 @@ def entry(node: Node, at: At, dims: Sequence[Place], size: Mapping[Axis, str]) -
 def _through(node: Node, dims: tuple[Place, ...]) -> tuple[Place, ...]:
     """Return the places in the operand of a view of the value's dimensions."""
     x, attrs = node.inputs[0], node.attrs
-    if node.op.name == "slice":
+    if node.op is SLICE:
         return _unsliced(dims, x.shape, attrs["key"])
-    if node.op.name == "transpose":
+    if node.op is TRANSPOSE:
         rank = len(attrs["axes"])
         found = [ZERO] * rank
         for place, a in zip(dims, attrs["axes"], strict=True):
             found[a] = place
         return tuple(found)
-    if node.op.name == "broadcast_to":
+    if node.op is BROADCAST_TO:
         return broadcast(dims, x.shape)
-    if node.op.name == "reshape":
+    if node.op is RESHAPE:
         return reshaped(dims, node.shape, x.shape)
     return dims
 

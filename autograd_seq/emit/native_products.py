@@ -15,6 +15,8 @@ from autograd_seq.emit.native_kernel import DEPTH, ROWS
 from autograd_seq.emit.native_places import Entry, Place, entry
 from autograd_seq.node import CONSTANT, Node
 from autograd_seq.ops.leaf import INPUT, PARAM
+from autograd_seq.ops.linear import CONTRACT
+from autograd_seq.ops.shape import RESHAPE
 from autograd_seq.plan.views import is_view, root
 
 if TYPE_CHECKING:
@@ -64,7 +66,7 @@ class Strided:
 
 def contraction(w: NativeWriter, node: Node) -> None:
     """Write a contraction, over the axes of a sum as well if ``node`` is a sum of one."""
-    inner = node if node.op.name == "contract" else node.inputs[0]
+    inner = node if node.op is CONTRACT else node.inputs[0]
     operands, out_labels = inner.attrs["spec"].split("->")
     labels = operands.split(",")
     stepping = {u.loop.axis for u in w.around}
@@ -197,7 +199,7 @@ def strided(w: NativeWriter, x: Node, labels: str, stepping: set[Axis]) -> Strid
     """Return an operand as it lies in memory; ``None`` if it does not lie there at even distances."""
     at, dims = {a: Place(w.var[a]) for a in x.axes}, tuple(Place(DIMS[k]) for k in range(len(labels)))
     whole = x
-    while whole.op.name == "reshape" and is_view(whole):
+    while whole.op is RESHAPE and is_view(whole):
         whole = whole.inputs[0]
     if whole is not x and not is_view(whole):  # its entries lie one behind the other, whatever shape they are seen in
         return _laid_out(w, Entry(whole, at, dims), labels, stepping, x.shape)

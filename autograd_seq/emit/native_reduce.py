@@ -38,7 +38,8 @@ def reduction(w: NativeWriter, node: Node) -> None:
     over = [*w.lifted(axes), *((var, n) for k, var, n in loops if k in gone)]
     stepping = {u.loop.axis for u in w.around}
     lifted = [a for a in w.storage.order if a in node.axes and a not in stepping]
-    kind = node.op.name.removesuffix("_over")
+    kind = node.op.reduces
+    assert kind is not None
     if kind in ("softmax", "log_softmax"):
         dims = places
     elif node.attrs.get("keepdims"):

@@ -8,6 +8,7 @@ from typing import Any
 from autograd_seq.emit.native_fuse import Fill, Fusion, Pass, Single, Statement, Steps, Unit, at_point, dims_of, nodes_of
 from autograd_seq.emit.native_places import Place
 from autograd_seq.node import Node
+from autograd_seq.ops.linear import CONTRACT
 from autograd_seq.ops.time import SHIFT
 from autograd_seq.plan.storage import Home
 from autograd_seq.plan.views import root
@@ -48,7 +49,7 @@ def is_number(s: Statement) -> bool:
 
 def is_product(fusion: Fusion, n: Node) -> bool:
     """Tell whether a node is computed as a product, the sum of one included."""
-    return n.op.name == "contract" or n.inputs[0] in fusion.storage.absorbed
+    return n.op is CONTRACT or n.inputs[0] in fusion.storage.absorbed
 
 
 def _elsewhere(fusion: Fusion, unit: Pass) -> set[Node]:

@@ -67,7 +67,7 @@ class Writer:
         lengths = fixed(graph.axes)
         self.axes = (*lengths, *axes)
         self.labels = state_names(graph.nodes, {n: graph.name(n) for n in graph.nodes})
-        self.names = Names(self.reserved)
+        self.names = Names(self.reserved | calls.names(graph.nodes))
         self.bundle = Bundle(self.names.new)
         self.equations = Equations(graph, self.labels, storage.absorbed)
         self.told = {a: self.names.new(a.name.upper() if len(a.name) <= 2 else f"size_{a.name}") for a in axes}

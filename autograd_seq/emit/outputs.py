@@ -10,6 +10,9 @@ from autograd_seq.emit import calls
 from autograd_seq.emit.arrays import tuple_code
 from autograd_seq.emit.views import arranged
 from autograd_seq.node import Node
+from autograd_seq.ops.linear import CONTRACT
+from autograd_seq.ops.parts import SLICE
+from autograd_seq.ops.reduce import sum_over
 from autograd_seq.plan.views import is_view, root
 
 if TYPE_CHECKING:
@@ -61,7 +64,7 @@ def _rectangle(node: Node) -> Rectangle | None:
     """Return which entries of an array a part of parts of it shows, as a range for each dimension."""
     parts = []
     while is_view(node):
-        if node.op.name != "slice" or not all(isinstance(k, slice) and k.step == 1 for k in node.attrs["key"]):
+        if node.op is not SLICE or not all(isinstance(k, slice) and k.step == 1 for k in node.attrs["key"]):
             return None
         parts.append(node)
         node = node.inputs[0]
@@ -78,4 +81,4 @@ def _disjoint(a: Rectangle, b: Rectangle) -> bool:
 
 def _fresh(node: Node) -> bool:
     """Tell whether the local variable of a node is an array that nothing else shows."""
-    return node.op.name in ("contract", "sum_over") or calls.writes(node)
+    return node.op in (CONTRACT, sum_over) or calls.writes(node)

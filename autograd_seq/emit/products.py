@@ -10,6 +10,7 @@ from autograd_seq.emit.arrays import STEP, WORK, Array, tuple_code
 from autograd_seq.emit.contraction import Label, Matrix, Product, letters, product
 from autograd_seq.emit.views import arranged
 from autograd_seq.node import Node
+from autograd_seq.ops.linear import CONTRACT
 
 if TYPE_CHECKING:
     from autograd_seq.emit.numpy import Writer
@@ -180,7 +181,7 @@ def _in_order(w: Writer, node: Node, code: str, have: Sequence[Label], rows_: ob
     if "0" in gone:
         code += f"[..., {', '.join(gone)}]"
     lifted = w.level([a for a in w.storage.order if a in node.axes])[1]
-    labels = (node if node.op.name == "contract" else node.inputs[0]).attrs["spec"].split("->")[1]
+    labels = (node if node.op is CONTRACT else node.inputs[0]).attrs["spec"].split("->")[1]
     order = [list(have).index(d) for d in [*lifted, *labels]]
     return code if order == sorted(order) else f"{code}.transpose({', '.join(map(str, order))})"
 

@@ -11,34 +11,42 @@ from autograd_seq.emit.arrays import tuple_code
 from autograd_seq.emit.products import contract
 from autograd_seq.emit.text import attribute
 from autograd_seq.node import Node
-from autograd_seq.op import BUILT_IN
+from autograd_seq.ops.gather import PICK
+from autograd_seq.ops.linear import CONTRACT
+from autograd_seq.ops.loss import straight_through
+from autograd_seq.ops.parts import CONCAT
 from autograd_seq.ops.random import DRAW
+from autograd_seq.ops.reduce import sum_over
+from autograd_seq.ops.shape import RESHAPE
+from autograd_seq.plan.expand import ADD_AT
 from autograd_seq.plan.lanes import Lane
+from autograd_seq.plan.legal import COPY
 from autograd_seq.plan.views import root, shifts, shown
 
 if TYPE_CHECKING:
     from autograd_seq.emit.numpy import Writer
 
-_REDUCERS = {"sum_over": "total", "max_over": "largest", "logsumexp_over": "log_sum_exp", "level_over": "level"}
+_REDUCERS = {"sum": "total", "max": "largest", "logsumexp": "log_sum_exp", "level": "level"}
+"""What reduces over axes in a program, by what the operation does."""
 
 
 def statement(w: Writer, node: Node) -> None:
     """Write what computes a node."""
     w.equations.note(w, node)
     lifted = [a for a in w.storage.order if a in node.axes and a not in w.stepping()]
-    if node.op.name == "concat" and any(in_place for _, _, in_place in _parts(w, node)):
+    if node.op is CONCAT and any(in_place for _, _, in_place in _parts(w, node)):
         _join(w, node, lifted)
-    elif node.op.name == "contract":
+    elif node.op is CONTRACT:
         contract(w, node, node, lifted)
-    elif node.op.name == "sum_over" and node.inputs[0] in w.storage.absorbed:
+    elif node.op is sum_over and node.inputs[0] in w.storage.absorbed:
         contract(w, node, node.inputs[0], lifted)
-    elif node.op.name in _REDUCERS and node.attrs["axes"]:
+    elif node.op.reduces and node.op.axes and node.attrs["axes"]:
         _reduce(w, node, lifted)
-    elif (node.op.name == "pick" and entries.pick(w, node)) or (node.op.name == "add_at" and entries.add_at(w, node)):
+    elif (node.op is PICK and entries.pick(w, node)) or (node.op is ADD_AT and entries.add_at(w, node)):
         pass
     else:
         rank = max((len(x.shape) for x in node.inputs), default=0) if node.op.broadcasts else None
-        if node.op.name in ("copy", "straight_through"):
+        if node.op in (COPY, straight_through):
             rank = len(node.shape)
         xs = [w.operand(x, lifted, rank) for x in node.inputs]
         if w.is_local(node):
@@ -74,11 +82,11 @@ def _join(w: Writer, node: Node, lifted: Sequence[Axis]) -> None:
 
 def _local(w: Writer, node: Node, xs: list[str]) -> None:
     name, mixed = w.array(node).code, node.dtype is float and any(x.dtype is not float for x in node.inputs)
-    if node.op.name in calls.OPERATORS and not (node.axes or node.shape or mixed) and node.dtype is float:
-        w.write(f"{name} = {calls.OPERATORS[node.op.name].join(xs if len(xs) > 1 else ['', *xs])}")
-    elif node.op.name in calls.UFUNCS:
+    if (sign := calls.operator(node.op)) and not (node.axes or node.shape or mixed) and node.dtype is float:
+        w.write(f"{name} = {sign.join(xs if len(xs) > 1 else ['', *xs])}")
+    elif node.op.ufunc is not None and not node.op.reduces:
         width = ", dtype=real" if mixed else ""
-        w.write(f"{name} = {calls.UFUNCS[node.op.name]}({', '.join(xs)}{width})")
+        w.write(f"{name} = {node.op.ufunc.__name__}({', '.join(xs)}{width})")
     elif call := calls.reduction(node, xs):
         w.write(f"{name} = {call})")
     elif (lines := calls.phrase(node, name, xs)) is not None or node.op is DRAW:
@@ -97,7 +105,7 @@ def _call(w: Writer, node: Node, xs: list[str]) -> str:
     """Return the call of an operation's own forward."""
     function = w.bundle.add(node.op.forward, node.op.name)
     code = f"{function}({', '.join([*xs, *(f'{k}={_attribute(w, k, v)}' for k, v in node.attrs.items())])})"
-    if node.op.name == "reshape" or (node.op.name not in BUILT_IN and node.op.vjp):  # what may return a view of an operand
+    if node.op is RESHAPE or (node.op.own and node.op.vjp):  # what may return a view of an operand
         return f"array({code}, {w.width(node)})"
     plain = node.dtype is float and node.inputs and all(x.dtype is float for x in node.inputs)
     return code if plain or node.dtype is not float else f"np.asarray({code}, real)"
@@ -126,15 +134,16 @@ def _draw(w: Writer, node: Node, xs: list[str]) -> None:
 
 def _reduce(w: Writer, node: Node, lifted: Sequence[Axis]) -> None:
     """Write a sum, maximum or log-sum-exp over axes."""
+    assert node.op.reduces is not None
     (x,) = node.inputs
     over = [a for a in w.storage.order if a in node.attrs["axes"]]
     all_axes = [a for a in w.storage.order if a in x.axes and a not in w.stepping()]
     positions = tuple(i for i, a in enumerate(all_axes) if a in over)
     code = w.operand(x, all_axes, None)
-    if node.op.name == "sum_over" and not x.shape and len(positions) == len(all_axes):
+    if node.op is sum_over and not x.shape and len(positions) == len(all_axes):
         w.assign(node, f"add.reduce({code}{', axis=None' if len(positions) > 1 else ''})")
         return
-    function = _REDUCERS[node.op.name]
+    function = _REDUCERS[node.op.reduces]
     w.helpers.add(function)
     if w.is_local(node):
         w.write(f"{w.array(node).code} = {function}({code}, {positions})")

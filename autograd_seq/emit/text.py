@@ -11,22 +11,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from autograd_seq.axes import Axis
+from autograd_seq.emit import calls
 from autograd_seq.emit.arrays import tuple_code
 from autograd_seq.emit.carried import HELPERS, NEEDS
 from autograd_seq.names import docstring
+from autograd_seq.op import OPS
 from autograd_seq.plan.schedule import Loop
 
 if TYPE_CHECKING:
     from autograd_seq.emit.numpy import Writer
 
-NUMPY = [
-    "absolute", "add", "arange", "arccos", "arcsin", "arctan", "arctan2", "array", "ascontiguousarray", "broadcast_to", "ceil",
-    "concatenate", "copyto", "cos", "cosh", "divide", "einsum", "empty", "equal", "exp", "expm1", "floor", "floor_divide",
-    "fromiter", "full", "less", "less_equal", "log", "log1p", "logaddexp", "logical_and", "logical_not", "logical_or", "matmul",
-    "maximum", "minimum", "multiply", "negative", "not_equal", "power", "reciprocal", "remainder", "rint", "sign", "sin",
-    "sinh", "sqrt", "square", "subtract", "tan", "tanh", "zeros",
-]  # fmt: skip
-"""What programs import from NumPy by name."""
+NUMPY = {
+    "arange", "array", "ascontiguousarray", "broadcast_to", "concatenate", "copyto", "einsum", "empty", "fromiter", "full",
+    "logaddexp", "matmul", "negative", "reciprocal", "square", "zeros", *(op.ufunc.__name__ for op in OPS.values() if op.ufunc),
+}  # fmt: skip
+"""What programs import from NumPy by name, beside what the calls of a user's own operations name."""
 _CALLED = re.compile(r"(?<![\w.\"])(\w+)(?:\.reduce)?\(")
 _WIDTH = 120
 PROGRAM = "\ndef program("
@@ -91,7 +90,7 @@ def assembled(w: Writer, returned: Sequence[str]) -> str:
     functions = [HELPERS[h] for h in HELPERS if h in helpers] + list(w.bundle.sources.values())
     code = "\n".join([f"def program({sizes}{constants}):", *text])
     called = set(_CALLED.findall(code))
-    used = [n for n in NUMPY if n in called]
+    used = sorted(called & (NUMPY | calls.names(w.graph.nodes)))
     modules = [f"import {m}" for m in sorted(w.bundle.modules - {"numpy"})]
     imports = [*modules, ""] if modules else []
     imports += ["import numpy as np", *([f"from numpy import {', '.join(used)}"] if used else [])]

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from autograd_seq.axes import Axis
 from autograd_seq.emit.contraction import Label, product
+from autograd_seq.ops.linear import CONTRACT
 from autograd_seq.plan.dimensions import fixed
 from autograd_seq.plan.passes import Plan
 
@@ -45,7 +46,7 @@ def repeated(plan: Plan, loops: bool) -> list[Repeated]:
     storage, found = plan.storage, []
     lengths = fixed(plan.graph.axes)
     for n in storage.path:
-        if n.op.name != "contract" or (storage.path[n] and not loops):
+        if n.op is not CONTRACT or (storage.path[n] and not loops):
             continue
         operands, out = n.attrs["spec"].split("->")
         labels, stepping = operands.split(","), [loop.axis for loop in storage.path[n]]

@@ -9,6 +9,13 @@ from autograd_seq.axes import Axis
 from autograd_seq.emit.arrays import WORK, Array, tuple_code
 from autograd_seq.graph.text import format_subscript
 from autograd_seq.node import Node
+from autograd_seq.ops.elementwise import rewritten
+from autograd_seq.ops.loss import stop_gradient
+from autograd_seq.ops.parts import SLICE
+from autograd_seq.ops.shape import BROADCAST_TO, RESHAPE, TRANSPOSE
+from autograd_seq.ops.state import STATE
+from autograd_seq.ops.time import ALONG, AT, SHIFT, SPREAD
+from autograd_seq.plan.dimensions import AS_AXIS, AS_DIMENSION
 from autograd_seq.plan.views import stretch
 
 if TYPE_CHECKING:
@@ -17,7 +24,7 @@ if TYPE_CHECKING:
 
 def view(w: Writer, node: Node) -> Array:
     """Return the array of a node that only shows another one's."""
-    return _RULES[node.op.name](w, node)
+    return _RULES[node.op](w, node)
 
 
 def _same(w: Writer, node: Node) -> Array:
@@ -108,9 +115,9 @@ def _moved(w: Writer, node: Node, x: Array, old: int, new: int, axes: Sequence[A
 
 
 _RULES = {
-    "state": _same, "rewritten": _same, "stop_gradient": _same, "spread": _same, "shift": _shift, "at": _at, "along": _along,
-    "transpose": _transpose, "slice": _slice, "broadcast_to": _broadcast_to, "reshape": _reshape, "as_axis": _as_axis,
-    "as_dimension": _as_dimension,
+    STATE: _same, rewritten: _same, stop_gradient: _same, SPREAD: _same, SHIFT: _shift, AT: _at, ALONG: _along,
+    TRANSPOSE: _transpose, SLICE: _slice, BROADCAST_TO: _broadcast_to, RESHAPE: _reshape, AS_AXIS: _as_axis,
+    AS_DIMENSION: _as_dimension,
 }  # fmt: skip
 
 

@@ -22,7 +22,7 @@ from autograd_seq.graph.order import get_rows, same_step, step_order
 from autograd_seq.misfit import label_of
 from autograd_seq.node import Node, constant
 from autograd_seq.op import FUNCTIONS
-from autograd_seq.ops.elementwise import STABLE_LOG, cast, not_equal, rewritten
+from autograd_seq.ops.elementwise import cast, not_equal, rewritten
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.shape import broadcast_to
 from autograd_seq.ops.state import state
@@ -154,7 +154,7 @@ class _Adjoint:
         self.output = output
         self.needed = self._reached_from(targets)
         self.parts: dict[Node, list[Node]] = {}
-        self.passed = {x for x in targets if x.op.name in STABLE_LOG}  # what the stable form of a logarithm may pass by
+        self.passed = {x for x in targets if x.op.stable_log}  # what the stable form of a logarithm may pass by
         self.aside: dict[Node, list[Node]] = {}
         shifts = [n for n in self.order if n.op is SHIFT and n in self.needed]
         self.states: dict[Node, Node] = {}

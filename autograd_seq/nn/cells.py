@@ -17,7 +17,7 @@ from autograd_seq.elsewhere import explain_keywords
 from autograd_seq.errors import AxisError, OperationError, ShapeError
 from autograd_seq.misfit import label_of
 from autograd_seq.node import Node, constant
-from autograd_seq.ops.elementwise import sigmoid, tanh
+from autograd_seq.ops.activations import sigmoid, tanh
 from autograd_seq.ops.leaf import param
 from autograd_seq.ops.state import state
 from autograd_seq.site import current_scope, scope, show_site, user_site

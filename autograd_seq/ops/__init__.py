@@ -2,6 +2,7 @@
 
 from autograd_seq.op import seal
 from autograd_seq.ops import (
+    activations,
     angles,
     arrange,
     composed,
@@ -25,6 +26,6 @@ from autograd_seq.ops import (
 
 seal()
 __all__ = [
-    "angles", "arrange", "composed", "create", "elementwise", "gather", "history", "leaf", "linear", "loss", "own", "parts",
-    "random", "reduce", "rounding", "shape", "state", "statistics", "time",
+    "activations", "angles", "arrange", "composed", "create", "elementwise", "gather", "history", "leaf", "linear", "loss",
+    "own", "parts", "random", "reduce", "rounding", "shape", "state", "statistics", "time",
 ]  # fmt: skip

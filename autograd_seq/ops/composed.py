@@ -7,7 +7,8 @@ from typing import Any
 from autograd_seq.elsewhere import explain_keywords
 from autograd_seq.node import Node, constant
 from autograd_seq.op import FUNCTIONS, broadcast
-from autograd_seq.ops.elementwise import cast, expm1, less, less_equal, not_equal, sigmoid, where
+from autograd_seq.ops.activations import sigmoid
+from autograd_seq.ops.elementwise import cast, expm1, less, less_equal, not_equal, where
 from autograd_seq.ops.leaf import as_kind
 from autograd_seq.ops.parts import stack
 from autograd_seq.ops.reduce import logsumexp

@@ -8,10 +8,12 @@ import numpy as np
 
 from autograd_seq.elsewhere import explain_keywords
 from autograd_seq.errors import DTypeError, FeedError
+from autograd_seq.facts import ABSENT, FINITE, KEPT
 from autograd_seq.node import Node, constant
 from autograd_seq.op import FUNCTIONS, Op, defop, first
-from autograd_seq.ops.elementwise import STABLE_LOG, log
-from autograd_seq.ops.shape import expand_dims, lead, negative_axis, transpose
+from autograd_seq.ops.elementwise import log, rewritten
+from autograd_seq.ops.parts import SLICE
+from autograd_seq.ops.shape import RESHAPE, TRANSPOSE, expand_dims, lead, negative_axis, transpose
 
 
 def _checked(index: Any, n: int) -> Any:
@@ -31,9 +33,9 @@ def out_of_range(label: str, expected: str, got: str, node: Node | None = None) 
 
 def looked_up(node: Node) -> tuple[Node, int] | None:
     """Return what a node looks up by, and the number of places there are; ``None`` if it looks nothing up."""
-    if node.op in (_take, _pick):
-        return node.inputs[1], node.inputs[0].shape[0 if node.op is _take else -1]
-    if node.op in (_scatter, _one_hot):
+    if node.op in (TAKE, PICK):
+        return node.inputs[1], node.inputs[0].shape[0 if node.op is TAKE else -1]
+    if node.op in (SCATTER_ADD, ONE_HOT):
         return node.inputs[-1], node.attrs["n"]
     return None
 
@@ -84,14 +86,16 @@ def _scatter_forward(g: Any, index: Any, n: int, rank: int, index_rank: int) -> 
     return out.reshape((*leading, n, *rest))
 
 
-_take = defop(
+TAKE = defop(
     "take", shape=lambda x, i, **_: i + x[1:], dtype=first, forward=_take_forward,
     vjp=lambda g, y, x, i, rank, index_rank: (
-        _scatter(g, i, n=x.shape[0], rank=rank, index_rank=index_rank), None),
+        SCATTER_ADD(g, i, n=x.shape[0], rank=rank, index_rank=index_rank), None),
+    numpy=("look_up({0}, {1}, {out})",), native=True, flops=0, linear=(0,), range=KEPT,
 )  # fmt: skip
-_scatter: Op = defop(
+SCATTER_ADD: Op = defop(
     "scatter_add", shape=lambda g, i, *, n, rank, index_rank: (n, *g[index_rank:]), dtype=first, forward=_scatter_forward,
-    vjp=lambda h, y, g, i, n, rank, index_rank: (_take(h, i, rank=rank, index_rank=index_rank), None),
+    vjp=lambda h, y, g, i, n, rank, index_rank: (TAKE(h, i, rank=rank, index_rank=index_rank), None),
+    native=ABSENT, linear=(0,), range=FINITE,
 )  # fmt: skip
 
 
@@ -118,9 +122,9 @@ def take(x: Any, index: Any, axis: int = 0) -> Node:
     at = negative_axis(axis, x.ndim, x) + x.ndim
     index = _integer(index, "take", x.shape[at])
     if at == 0:
-        return _take(x, index, rank=x.ndim, index_rank=index.ndim)
+        return TAKE(x, index, rank=x.ndim, index_rank=index.ndim)
     rows = transpose(x, (at, *(a for a in range(x.ndim) if a != at)))
-    out = _take(rows, index, rank=x.ndim, index_rank=index.ndim)
+    out = TAKE(rows, index, rank=x.ndim, index_rank=index.ndim)
     k = index.ndim
     return transpose(out, (*range(k, k + at), *range(k), *range(k + at, out.ndim)))
 
@@ -129,10 +133,12 @@ def _one_hot_forward(i: Any, n: int) -> Any:
     return (_checked(np.asarray(i), n)[..., None] == np.arange(n)).astype(float)
 
 
-_one_hot = defop(
+ONE_HOT = defop(
     "one_hot", shape=lambda i, *, n: (*i, n),
     forward=_one_hot_forward,
     vjp=lambda g, y, i, n: (None,), symbol="1-hot",
+    # 32 bits wide, as the floats beside it are at most twice; {1} is the number of the entry
+    native="real(np.int32({0}) == np.int32({1}))", flops=0, linear=(), range=(0, 1),
 )  # fmt: skip
 
 
@@ -144,7 +150,7 @@ def one_hot(index: Any, n: int) -> Node:
         array([[1., 0., 0.],
                [0., 0., 1.]])
     """
-    return _one_hot(_integer(index, "one_hot", n), n=n)
+    return ONE_HOT(_integer(index, "one_hot", n), n=n)
 
 
 def _pick_forward(x: Any, index: Any) -> Any:
@@ -163,9 +169,10 @@ def _pick_shape(x: tuple[int, ...], i: tuple[int, ...]) -> tuple[int, ...]:
     return i
 
 
-_pick = defop(
+PICK = defop(
     "pick", shape=_pick_shape, dtype=first, forward=_pick_forward, symbol="[·]",
-    vjp=lambda g, y, x, i: (expand_dims(g, -1) * _one_hot(i, n=x.shape[-1]), None),
+    vjp=lambda g, y, x, i: (expand_dims(g, -1) * ONE_HOT(i, n=x.shape[-1]), None),
+    native=True, flops=0, linear=(0,), range=KEPT,
 )  # fmt: skip
 
 
@@ -181,16 +188,17 @@ def pick(x: Any, index: Any) -> Node:
         array([0.75, 0.5 ])
     """
     x = constant(x)
-    return _pick(x, _integer(index, "pick", x.shape[-1] if x.shape else 1))
+    return PICK(x, _integer(index, "pick", x.shape[-1] if x.shape else 1))
 
 
 def _log_of_part(y: Node) -> Node | None:
     """log of an entry is the entry of the log, wherever that has a stable form."""
     inside = log(y.inputs[0])
-    return y.op(inside.inputs[0], *y.inputs[1:], **y.attrs) if inside.op.name == "rewritten" else None
+    return y.op(inside.inputs[0], *y.inputs[1:], **y.attrs) if inside.op is rewritten else None
 
 
-STABLE_LOG.update(dict.fromkeys(["take", "pick", "slice", "reshape", "transpose"], _log_of_part))
+for _op in (TAKE, PICK, SLICE, RESHAPE, TRANSPOSE):
+    _op.stable_log = _log_of_part
 FUNCTIONS.update(take=take)
 __all__ = ["one_hot", "pick", "take"]
 explain_keywords(globals(), __all__)

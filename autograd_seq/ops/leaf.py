@@ -16,9 +16,9 @@ from autograd_seq.node import STRONG, Named, Node
 from autograd_seq.op import defop
 from autograd_seq.site import current_scope, scoped, user_site
 
-INPUT = defop("input", shape=lambda: (), forward=None, vjp=lambda g, y: ())
-PARAM = defop("param", shape=lambda: (), forward=None, vjp=lambda g, y: ())
-TENSOR = defop("tensor", shape=lambda: (), forward=None, vjp=lambda g, y: ())
+INPUT = defop("input", shape=lambda: (), forward=None, vjp=lambda g, y: (), flops=0)
+PARAM = defop("param", shape=lambda: (), forward=None, vjp=lambda g, y: (), flops=0)
+TENSOR = defop("tensor", shape=lambda: (), forward=None, vjp=lambda g, y: (), flops=0)
 
 _KINDS = {"float": float, "int": int, "bool": bool}
 

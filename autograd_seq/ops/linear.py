@@ -10,8 +10,9 @@ import numpy as np
 
 from autograd_seq.elsewhere import explain_keywords
 from autograd_seq.errors import OperationError, ShapeError
+from autograd_seq.facts import EACH, FINITE
 from autograd_seq.node import Node, constant
-from autograd_seq.op import FUNCTIONS, defop, promote
+from autograd_seq.op import FUNCTIONS, Op, defop, promote
 from autograd_seq.ops.shape import broadcast_to, reshape
 
 
@@ -85,10 +86,12 @@ def _word(spec: str) -> str:
     return "outer" if out == a + b else "einsum"
 
 
-contract = defop(
+CONTRACT: Op = defop(
     "contract", word=_word, shape=_contract_shape, forward=_contract, vjp=_contract_vjp, dtype=promote, symbol="×",
+    native=True, linear=EACH, range=FINITE, infix=lambda spec: "@" if _word(spec) == "matmul" else None,
     doc="Contraction of two operands by explicit labels, each at most once an operand.",
 )  # fmt: skip
+contract = CONTRACT
 
 
 def einsum(spec: str, *operands: Any) -> Node:

@@ -10,8 +10,10 @@ import numpy as np
 
 from autograd_seq.elsewhere import explain_keywords
 from autograd_seq.errors import OperationError
+from autograd_seq.facts import KEPT, TOGETHER, WHOLE
 from autograd_seq.node import Node, constant
 from autograd_seq.op import broadcast, defop, first, same_shape
+from autograd_seq.ops.activations import sigmoid, softplus
 from autograd_seq.ops.elementwise import (
     AS_WRITTEN,
     abs,
@@ -20,13 +22,11 @@ from autograd_seq.ops.elementwise import (
     log,
     log1p,
     rewritten,
-    sigmoid,
-    softplus,
     where,
     zero_safe_mul,
 )
 from autograd_seq.ops.gather import pick
-from autograd_seq.ops.reduce import log_softmax, mean, sum
+from autograd_seq.ops.reduce import LOG_SOFTMAX, log_softmax, mean, sum
 from autograd_seq.site import show_site, user_site
 
 
@@ -61,7 +61,7 @@ def nll(y: Any, label: Any) -> Node:
 
 def _no_distribution(y: Node) -> str | None:
     """Return why a value cannot be a distribution, where that is known when the node is made."""
-    if y.op.name == "log_softmax" or (y.op.name == "rewritten" and y.attrs["form"] in ("log", "log_softmax")):
+    if y.op is LOG_SOFTMAX or (y.op is rewritten and y.attrs["form"] in ("log", "log_softmax")):
         return "logarithms of probabilities"
     if y._value is None or not np.size(y._value):
         return None
@@ -130,6 +130,7 @@ AS_WRITTEN["bce"] = _bce_of_sigmoid
 
 stop_gradient = defop(
     "stop_gradient", shape=same_shape, dtype=first, forward=lambda x: x, vjp=lambda g, y, x: (None,),
+    view=WHOLE, pointwise=True, linear=TOGETHER, range=KEPT,
     doc="The value as it is, with a gradient of 0.", symbol="stop",
 )  # fmt: skip
 
@@ -141,6 +142,7 @@ def _hard_forward(hard: Any, soft: Any) -> Any:
 
 straight_through = defop(
     "straight_through", forward=_hard_forward, vjp=lambda g, y, hard, soft: (None, g),
+    numpy=("copyto({out}, {0})",), native="{0}", flops=0, linear=(), range=KEPT, zero_safe=True,
     doc="The value of ``hard`` with the gradient of ``soft`` (Bengio, Léonard & Courville 2013).", symbol="hard|soft",
 )  # fmt: skip
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from autograd_seq.elsewhere import explain_keywords
 from autograd_seq.errors import ShapeError
+from autograd_seq.facts import ABSENT, ENTRIES, FINITE, KEPT, TOGETHER
 from autograd_seq.misfit import label_of
 from autograd_seq.node import Node, constant
 from autograd_seq.op import FUNCTIONS, Op, defop, first, promote
@@ -76,10 +77,11 @@ def _sliced(shape: tuple[int, ...], key: tuple[Any, ...]) -> tuple[int, ...]:
     return tuple(out)
 
 
-_slice = defop(
+SLICE = defop(
     "slice", shape=lambda x, *, key: _sliced(x, key), dtype=first, symbol="[·]",
     forward=lambda x, key: x[(Ellipsis, *key)],
-    vjp=lambda g, y, x, key: (_place(g, key=key, shape=x.shape),),
+    vjp=lambda g, y, x, key: (PLACE(g, key=key, shape=x.shape),),
+    view=ENTRIES, linear=TOGETHER, range=KEPT,
 )  # fmt: skip
 
 
@@ -89,15 +91,16 @@ def _place_forward(x: Any, key: tuple[Any, ...], shape: tuple[int, ...]) -> Any:
     return out
 
 
-_place: Op = defop(
+PLACE: Op = defop(
     "place", shape=lambda x, *, key, shape: shape, dtype=first, forward=_place_forward,
-    vjp=lambda g, y, x, key, shape: (_slice(g, key=key),),
+    vjp=lambda g, y, x, key, shape: (SLICE(g, key=key),),
+    native=True, linear=TOGETHER, range=KEPT,
 )  # fmt: skip
 
 
 def place(x: Any, key: tuple[slice, ...], shape: tuple[int, ...]) -> Node:
     """Return zeros of a shape with the entries of ``x`` in the part that ``key`` names: the transpose of :func:`getitem`."""
-    return _place(x, key=key, shape=shape)
+    return PLACE(x, key=key, shape=shape)
 
 
 def getitem(x: Any, key: Any) -> Node:
@@ -113,7 +116,7 @@ def getitem(x: Any, key: Any) -> Node:
     x = constant(x)
     if isinstance(key, (Node, np.ndarray, list)):
         return FUNCTIONS["take"](x, key)
-    return _slice(x, key=_full_key(key, x))
+    return SLICE(x, key=_full_key(key, x))
 
 
 # -- join, pad, flip, accumulate ------------------------------------------------------------------------------------
@@ -139,13 +142,21 @@ def _concat_vjp(g: Any, y: Any, *xs: Any, axis: int) -> tuple[Node, ...]:
     parts, start = [], 0
     for x in xs:
         stop = start + x.shape[axis]
-        parts.append(_slice(g, key=(*[slice(0, n, 1) for n in y.shape[:axis]], slice(start, stop, 1),
+        parts.append(SLICE(g, key=(*[slice(0, n, 1) for n in y.shape[:axis]], slice(start, stop, 1),
                                     *[slice(0, n, 1) for n in y.shape[len(y.shape) + axis + 1 :]])))  # fmt: skip
         start = stop
     return tuple(parts)
 
 
-_concat = defop("concat", shape=_concat_shape, forward=_concat_forward, vjp=_concat_vjp, dtype=promote, symbol="cat")
+def _concat_calls(node: Node) -> tuple[str]:
+    parts = ", ".join(f"{{{i}}}" for i in range(len(node.inputs)))
+    return (f"concatenate(({parts}), {node.attrs['axis']}, {{out}})",)
+
+
+CONCAT = defop(
+    "concat", shape=_concat_shape, forward=_concat_forward, vjp=_concat_vjp, dtype=promote, symbol="cat",
+    numpy=_concat_calls, native=True, flops=0, linear=TOGETHER, range=KEPT,
+)  # fmt: skip
 
 
 def concat(xs: Sequence[Any], axis: int = 0) -> Node:
@@ -161,7 +172,7 @@ def concat(xs: Sequence[Any], axis: int = 0) -> Node:
     nodes = [constant(x) for x in xs]
     if not nodes:
         raise ShapeError("S111", "no values are given to join", expected="at least one value", got="none")
-    return nodes[0] if len(nodes) == 1 else _concat(*nodes, axis=negative_axis(axis, nodes[0].ndim, nodes[0]))
+    return nodes[0] if len(nodes) == 1 else CONCAT(*nodes, axis=negative_axis(axis, nodes[0].ndim, nodes[0]))
 
 
 def stack(xs: Sequence[Any], axis: int = 0) -> Node:
@@ -202,7 +213,7 @@ def pad(x: Any, width: int | Sequence[int | tuple[int, int]], value: float = 0.0
         )  # fmt: skip
     shape = tuple(n + a + b for n, (a, b) in zip(x.shape, pairs, strict=True))
     key = tuple(slice(a, a + n, 1) for n, (a, _) in zip(x.shape, pairs, strict=True))
-    placed = _place(x, key=key, shape=shape)
+    placed = PLACE(x, key=key, shape=shape)
     if value == 0:
         return placed
     border = np.full(shape, value)  # added, so that x stays exact, and −∞ may be the value
@@ -226,10 +237,11 @@ def _cumsum_forward(x: Any, axis: int) -> Any:
     return np.cumsum(x, axis=axis)
 
 
-_cumsum: Op = defop(
+CUMSUM: Op = defop(
     "cumsum", shape=lambda x, *, axis: x, dtype=lambda x, **_: int if x is bool else x, symbol="Σ≤",
     forward=_cumsum_forward,
-    vjp=lambda g, y, x, axis: (flip(_cumsum(flip(g, axis), axis=axis), axis),),
+    vjp=lambda g, y, x, axis: (flip(CUMSUM(flip(g, axis), axis=axis), axis),),
+    native=ABSENT, linear=TOGETHER, range=FINITE,
 )  # fmt: skip
 
 
@@ -241,7 +253,7 @@ def cumsum(x: Any, axis: int = -1) -> Node:
         array([1., 3., 6.])
     """
     x = constant(x)
-    return _cumsum(x, axis=negative_axis(axis, x.ndim, x))
+    return CUMSUM(x, axis=negative_axis(axis, x.ndim, x))
 
 
 FUNCTIONS.update(getitem=getitem)

@@ -15,6 +15,7 @@ import numpy as np
 from autograd_seq.axes import Axis, as_axes
 from autograd_seq.elsewhere import explain_keywords
 from autograd_seq.errors import OperationError
+from autograd_seq.facts import ABSENT, FINITE
 from autograd_seq.node import UNIQUE, Node
 from autograd_seq.op import defop
 from autograd_seq.ops.elementwise import less, where
@@ -38,6 +39,7 @@ DRAW = defop(
     "draw", shape=lambda *seeds, shape, **_: shape, forward=_draw, symbol="rand",
     axes=lambda seed, *steps, over, **_: tuple(dict.fromkeys([*over, *(a for s in steps for a in s)])),
     vjp=lambda g, y, *seeds, **_: (None,) * len(seeds),
+    native=ABSENT, linear=(), range=FINITE, zero_safe=True,
 )  # fmt: skip
 
 

@@ -15,9 +15,10 @@ import numpy as np
 
 from autograd_seq.axes import Axis, as_axes
 from autograd_seq.elsewhere import explain_keywords
+from autograd_seq.facts import ANY, FINITE, KEPT, TOGETHER
 from autograd_seq.node import Node, constant
 from autograd_seq.op import FUNCTIONS, Op, arithmetic, defop, promote
-from autograd_seq.ops.elementwise import STABLE_LOG, cast, equal, exp, log, rewritten, where
+from autograd_seq.ops.elementwise import FUNCTION, cast, equal, exp, log, rewritten, where
 from autograd_seq.ops.parts import concat
 from autograd_seq.ops.shape import negative_axes, reshape
 from autograd_seq.ops.state import state
@@ -58,21 +59,23 @@ def _max_forward(x: Any, axis: Any, keepdims: bool) -> Any:
     return np.max(x, axis=axis, keepdims=keepdims)
 
 
-_sum = defop(
+SUM = defop(
     "sum", shape=_reduced, dtype=arithmetic, forward=_pairwise_sum, symbol="Σ",
     vjp=lambda g, y, x, axis, keepdims: (_kept(g, x, axis),),
+    reduces="sum", ufunc=np.add, native=True, linear=TOGETHER, range=FINITE,
 )  # fmt: skip
-_max = defop(
+MAX = defop(
     "max", shape=_nonempty, dtype=promote,
     forward=_max_forward,
     vjp=lambda g, y, x, axis, keepdims: (_kept(g, x, axis) * _winners(x, axis),),
+    reduces="max", ufunc=np.maximum, native=True, linear=(), range=KEPT, chooses=True,
 )  # fmt: skip
 
 
 def _winners(x: Any, axis: tuple[int, ...]) -> Node:
     """1 / (number of ties) where ``x`` is the largest, 0 elsewhere."""
-    ties = where(equal(x, _max(x, axis=axis, keepdims=True)), 1.0, 0.0)
-    return ties / _sum(ties, axis=axis, keepdims=True)
+    ties = where(equal(x, MAX(x, axis=axis, keepdims=True)), 1.0, 0.0)
+    return ties / SUM(ties, axis=axis, keepdims=True)
 
 
 def _finite_max(x: Any, axis: tuple[int, ...]) -> Any:
@@ -105,17 +108,20 @@ def _log_softmax_forward(x: Any, axis: tuple[int, ...] = (-1,)) -> Any:
     return low - np.log(_nonzero(total))
 
 
-_logsumexp = defop(
+LOGSUMEXP = defop(
     "logsumexp", shape=_reduced, least=float, forward=_logsumexp_forward, symbol="log Σ exp",
-    vjp=lambda g, y, x, axis, keepdims: (_kept(g, x, axis) * _softmax(x, axis=axis),),
+    vjp=lambda g, y, x, axis, keepdims: (_kept(g, x, axis) * SOFTMAX(x, axis=axis),),
+    reduces="logsumexp", native=True, flops=FUNCTION + 2, scratch=2, linear=(), range=ANY,
 )  # fmt: skip
-_softmax: Op = defop(
+SOFTMAX: Op = defop(
     "softmax", shape=lambda x, **_: x, least=float, forward=_softmax_forward,
-    vjp=lambda g, y, x, axis: (y * (g - _sum(g * y, axis=axis, keepdims=True)),),
+    vjp=lambda g, y, x, axis: (y * (g - SUM(g * y, axis=axis, keepdims=True)),),
+    reduces="softmax", native=True, flops=FUNCTION + 3, scratch=2, linear=(), range=(0, 1),
 )  # fmt: skip
-_log_softmax = defop(
+LOG_SOFTMAX = defop(
     "log_softmax", shape=lambda x, **_: x, least=float, forward=_log_softmax_forward,
-    vjp=lambda g, y, x, axis: (g - exp(y) * _sum(g, axis=axis, keepdims=True),),
+    vjp=lambda g, y, x, axis: (g - exp(y) * SUM(g, axis=axis, keepdims=True),),
+    reduces="log_softmax", native=True, flops=FUNCTION + 3, scratch=2, linear=(), range=FINITE,
 )  # fmt: skip
 
 # -- over axes ------------------------------------------------------------------------------------------------------
@@ -145,24 +151,29 @@ sum_over = defop(
     "sum_over", word="sum", shape=_same, dtype=arithmetic, axes=_without, broadcasts=True, symbol="Σ",
     forward=_sum_over_forward,
     vjp=lambda g, y, *xs, axes: (g,) * len(xs),
+    reduces="sum", empty=0.0, native=lambda node: f"({' + '.join(f'{{{i}}}' for i in range(len(node.inputs)))})",
+    linear=TOGETHER, range=FINITE,
     doc="Sum over all operands and over all points of the axes.",
 )  # fmt: skip
 max_over = defop(
     "max_over", word="max", shape=_same, dtype=promote, axes=_without, broadcasts=True, symbol="max",
     forward=lambda *xs, axes=(): np.max(_stacked(xs), axis=-1),
     vjp=lambda g, y, *xs, axes: _max_over_vjp(g, y, xs, axes),
+    reduces="max", native=True, linear=(), range=KEPT, chooses=True,
     doc="The largest among all operands and all points of the axes.",
 )  # fmt: skip
 logsumexp_over = defop(
     "logsumexp_over", word="logsumexp", shape=_same, least=float, axes=_without, broadcasts=True, symbol="log Σ exp",
     forward=lambda *xs, axes=(): _logsumexp_forward(_stacked(xs), (-1,), False),
     vjp=lambda g, y, *xs, axes: _logsumexp_over_vjp(g, y, xs, axes),
+    reduces="logsumexp", empty=-math.inf, native=True, flops=FUNCTION + 2, scratch=1, linear=(), range=ANY,
     doc="log of the sum of exp over all operands and all points of the axes.",
 )  # fmt: skip
 level_over: Op = defop(
     "level_over", shape=_same, axes=_without, broadcasts=True, symbol="level",
     forward=lambda *xs, axes=(): np.squeeze(_finite_max(_stacked(xs), (-1,)), axis=-1),
     vjp=lambda g, y, *xs, axes: (None,) * len(xs),
+    reduces="level", empty=0.0, native=True, linear=(), range=KEPT, zero_safe=True,
     doc="The largest among all operands and all points of the axes, 0 if that is infinite. Exponentials may have it taken off "
     "each of them before they are divided by their sum: that changes nothing, so it has no gradient.",
 )  # fmt: skip
@@ -213,7 +224,7 @@ def sum(x: Any, axis: Dims = None, *, over: Over = None, keepdims: bool = False)
     """
     x, dims, varying, fixed = find_reduced(x, axis, over)
     if dims:
-        x = _sum(x, axis=dims, keepdims=keepdims)
+        x = SUM(x, axis=dims, keepdims=keepdims)
     if varying:
         x = sum_over(x, axes=varying)
     for a in fixed:
@@ -249,7 +260,7 @@ def max(x: Any, axis: Dims = None, *, over: Over = None, keepdims: bool = False)
         5.0
     """
     x, dims, varying, _ = find_reduced(x, axis, over)
-    x = _max(x, axis=dims, keepdims=keepdims) if dims else x
+    x = MAX(x, axis=dims, keepdims=keepdims) if dims else x
     return max_over(x, axes=varying) if varying else x
 
 
@@ -311,7 +322,7 @@ def logsumexp(x: Any, axis: Dims = None, *, over: Over = None, keepdims: bool = 
         1000.693147
     """
     x, dims, varying, fixed = find_reduced(x, axis, over)
-    x = _logsumexp(x, axis=dims, keepdims=keepdims) if dims else x
+    x = LOGSUMEXP(x, axis=dims, keepdims=keepdims) if dims else x
     x = logsumexp_over(x, axes=varying) if varying else x
     for a in fixed:
         x = x + log(size(a))
@@ -329,7 +340,7 @@ def softmax(x: Any, axis: Dims = None, *, over: Over = None) -> Node:
     """
     x, dims, varying, fixed = find_reduced(x, -1 if axis is None and over is None else axis, over)
     if dims and not (varying or fixed):
-        return _softmax(x, axis=dims)
+        return SOFTMAX(x, axis=dims)
     weights, total = _levelled(x, dims, varying, fixed)
     return rewritten(weights * (1 / total), x, form="softmax")
 
@@ -343,14 +354,14 @@ def log_softmax(x: Any, axis: Dims = None, *, over: Over = None) -> Node:
     """
     x, dims, varying, fixed = find_reduced(x, -1 if axis is None and over is None else axis, over)
     if dims and not (varying or fixed):
-        return _log_softmax(x, axis=dims)
+        return LOG_SOFTMAX(x, axis=dims)
     weights, total = _levelled(x, dims, varying, fixed)
     return weights.inputs[0] - log(total)
 
 
 def _levelled(x: Node, dims: tuple[int, ...], varying: tuple[Axis, ...], fixed: tuple[Axis, ...]) -> tuple[Node, Node]:
     """Return exp of x less the largest entry over dimensions and axes, and the sum of that."""
-    top = _logsumexp(x, axis=dims, keepdims=True) if dims else x
+    top = LOGSUMEXP(x, axis=dims, keepdims=True) if dims else x
     weights = exp(x - level_over(top, axes=varying))
     return weights, _not_zero(sum(weights, dims, over=(*varying, *fixed), keepdims=True))
 
@@ -363,14 +374,12 @@ def _log_of_softmax(y: Node) -> Node | None:
     return weights.inputs[0] - log(share.inputs[1])
 
 
-STABLE_LOG.update(
-    softmax=lambda y: _log_softmax(y.inputs[0], **y.attrs),
-    rewritten=_log_of_softmax,
-    exp=lambda y: cast(y.inputs[0], float),
-    sum=lambda y: _logsumexp(y.inputs[0].inputs[0], **y.attrs) if y.inputs[0].op.name == "exp" else None,
-    sum_over=lambda y: (
-        logsumexp_over(y.inputs[0].inputs[0], **y.attrs) if len(y.inputs) == 1 and y.inputs[0].op.name == "exp" else None
-    ),
+SOFTMAX.stable_log = lambda y: LOG_SOFTMAX(y.inputs[0], **y.attrs)
+rewritten.stable_log = _log_of_softmax
+exp.stable_log = lambda y: cast(y.inputs[0], float)
+SUM.stable_log = lambda y: LOGSUMEXP(y.inputs[0].inputs[0], **y.attrs) if y.inputs[0].op is exp else None
+sum_over.stable_log = lambda y: (
+    logsumexp_over(y.inputs[0].inputs[0], **y.attrs) if len(y.inputs) == 1 and y.inputs[0].op is exp else None
 )
 FUNCTIONS.update(sum=sum, mean=mean, max=max, min=min)
 __all__ = ["log_softmax", "logsumexp", "max", "mean", "min", "prod", "softmax", "sum"]

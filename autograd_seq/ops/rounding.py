@@ -8,30 +8,51 @@ from typing import Any
 import numpy as np
 
 from autograd_seq.elsewhere import explain_keywords
+from autograd_seq.facts import ANY, FINITE
 from autograd_seq.node import Node, constant
 from autograd_seq.op import FUNCTIONS, Op, arithmetic, defop, same_shape
 from autograd_seq.ops.elementwise import cast, zero_safe_mul
 
-_floor = defop(
+FLOOR = defop(
     "floor", shape=same_shape, forward=np.floor, least=float,
     vjp=lambda g, y, x: (None,),
+    native="np.floor({0})", linear=(), range=FINITE, zero_safe=True,
 )  # fmt: skip
-_ceil = defop(
+CEIL = defop(
     "ceil", shape=same_shape, forward=np.ceil, least=float,
     vjp=lambda g, y, x: (None,),
+    native="np.ceil({0})", linear=(), range=FINITE, zero_safe=True,
 )  # fmt: skip
-_round = defop(
+ROUND = defop(
     "round", shape=same_shape, forward=np.rint, least=float,
     vjp=lambda g, y, x: (None,),
+    native="np.rint({0})", linear=(), range=FINITE, zero_safe=True,
 )  # fmt: skip
+
+
+def _floor_divide_expression(node: Node) -> str:
+    """Of integers as NumPy: 0 where the divisor is; and the processor refuses to divide the least integer by −1."""
+    if node.dtype is float:
+        return "float_floor_divide({0}, {1})"
+    return "(np.int64(0) if {1} == 0 else -{0} if {1} == -1 else {0} // {1})"
+
+
+def _mod_expression(node: Node) -> str:
+    if node.dtype is float:
+        return "float_mod({0}, {1})"
+    return "(np.int64(0) if {1} == 0 or {1} == -1 else {0} % {1})"
+
+
 floor_divide: Op = defop(
     "floor_divide", forward=np.floor_divide, dtype=arithmetic, least=int, symbol="⌊÷⌋",
     vjp=lambda g, y, a, b: (None, None),
+    native=_floor_divide_expression, flops=6, linear=(), range=ANY, zero_safe=True,
     doc="The whole number of times that b goes into a, rounded down, ``a // b``; of integers 0 where b is; without gradient.",
 )  # fmt: skip
 mod = defop(
     "mod", forward=np.mod, dtype=arithmetic, least=int, symbol="%",
     vjp=lambda g, y, a, b: (g, zero_safe_mul(-g, floor_divide(a, b))),
+    native=_mod_expression, flops=4, linear=(), range=ANY, zero_safe=True,
     doc="What is left of a when b is taken off ``a // b`` times, ``a % b``: it has the sign of b, as in NumPy and Python.",
 )  # fmt: skip
 
@@ -44,7 +65,7 @@ def floor(x: Any) -> Node:
         array([-2.,  2.,  2.])
     """
     x = constant(x)
-    return _floor(x) if x.dtype is float else x
+    return FLOOR(x) if x.dtype is float else x
 
 
 def ceil(x: Any) -> Node:
@@ -55,7 +76,7 @@ def ceil(x: Any) -> Node:
         array([-1.,  2.,  3.])
     """
     x = constant(x)
-    return _ceil(x) if x.dtype is float else x
+    return CEIL(x) if x.dtype is float else x
 
 
 def round(x: Any, decimals: int = 0) -> Node:
@@ -73,7 +94,7 @@ def round(x: Any, decimals: int = 0) -> Node:
     if x.dtype is not float:
         return x if digits >= 0 else cast(round(cast(x, float), digits), int)
     scale = 10.0 ** abs(digits)
-    return _round(x) if not digits else _round(x * scale) / scale if digits > 0 else _round(x / scale) * scale
+    return ROUND(x) if not digits else ROUND(x * scale) / scale if digits > 0 else ROUND(x / scale) * scale
 
 
 FUNCTIONS.update(round=round)

@@ -15,6 +15,7 @@ import numpy as np
 
 from autograd_seq.elsewhere import explain_keywords
 from autograd_seq.errors import ShapeError
+from autograd_seq.facts import ADJACENT, ENTRIES, KEPT, TOGETHER
 from autograd_seq.node import Node, constant
 from autograd_seq.op import FUNCTIONS, defop, first
 from autograd_seq.op import broadcast as broadcast_shapes
@@ -65,9 +66,10 @@ def _reshaped(x: Any, shape: Any, rank: int) -> Any:  # a plain function, whose 
     return np.reshape(x, lead(x, rank) + shape)
 
 
-_reshape = defop(
+RESHAPE = defop(
     "reshape", shape=_reshape_shape, dtype=first, forward=_reshaped,
     vjp=lambda g, y, x, shape, rank: (reshape(g, x.shape),),
+    view=ADJACENT, native=True, flops=0, linear=TOGETHER, range=KEPT,
 )  # fmt: skip
 
 
@@ -86,13 +88,14 @@ def reshape(x: Any, shape: int | Sequence[int]) -> Node:
     if new.count(-1) == 1:
         rest = math.prod(n for n in new if n != -1)
         new = tuple(math.prod(x.shape) // max(rest, 1) if n == -1 else n for n in new)
-    return x if new == x.shape else _reshape(x, shape=new, rank=x.ndim)
+    return x if new == x.shape else RESHAPE(x, shape=new, rank=x.ndim)
 
 
-_transpose = defop(
+TRANSPOSE = defop(
     "transpose", dtype=first, shape=lambda x, *, axes: tuple(x[a] for a in axes),
     forward=lambda x, axes: np.transpose(x, (*range(x.ndim - len(axes)), *(x.ndim + a for a in axes))),
     vjp=lambda g, y, x, axes: (transpose(g, [axes.index(a) for a in range(-len(axes), 0)]),), symbol="ᵀ",
+    view=ENTRIES, linear=TOGETHER, range=KEPT,
 )  # fmt: skip
 
 
@@ -113,7 +116,7 @@ def transpose(x: Any, axes: Sequence[int] | None = None) -> Node:
             "S106", f"{tuple(axes or ())} does not name every dimension once", node=x.name, where=x.where,
             expected=f"a permutation of {tuple(range(x.ndim))}", got=str(tuple(axes or ())),
         )  # fmt: skip
-    return x if x.ndim < 2 else _transpose(x, axes=order)
+    return x if x.ndim < 2 else TRANSPOSE(x, axes=order)
 
 
 def _broadcast_to_shape(x: tuple[int, ...], *, shape: tuple[int, ...], rank: int) -> tuple[int, ...]:
@@ -122,11 +125,12 @@ def _broadcast_to_shape(x: tuple[int, ...], *, shape: tuple[int, ...], rank: int
     return shape
 
 
-_broadcast_to = defop(
+BROADCAST_TO = defop(
     "broadcast_to", shape=_broadcast_to_shape, dtype=first,
     forward=lambda x, shape, rank: np.broadcast_to(
         np.reshape(x, lead(x, rank) + (1,) * (len(shape) - rank) + x.shape[x.ndim - rank :]), lead(x, rank) + shape),
     vjp=lambda g, y, x, shape, rank: (g,),  # the engine sums what broadcasting spread
+    view=ENTRIES, linear=TOGETHER, range=KEPT,
 )  # fmt: skip
 
 
@@ -138,7 +142,7 @@ def broadcast_to(x: Any, shape: Sequence[int]) -> Node:
         (3, 2)
     """
     x, shape = constant(x), tuple(shape)
-    return x if x.shape == shape else _broadcast_to(x, shape=shape, rank=x.ndim)
+    return x if x.shape == shape else BROADCAST_TO(x, shape=shape, rank=x.ndim)
 
 
 def expand_dims(x: Any, axis: int) -> Node:

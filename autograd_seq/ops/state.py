@@ -15,6 +15,7 @@ import numpy as np
 from autograd_seq.axes import Axis, Index, as_axes
 from autograd_seq.elsewhere import explain_keywords
 from autograd_seq.errors import DTypeError, ShapeError, StateError
+from autograd_seq.facts import KEPT, TOGETHER, WHOLE
 from autograd_seq.misfit import label_of
 from autograd_seq.node import ARRAY, CONSTANT, UNIQUE, Node, constant
 from autograd_seq.op import FUNCTIONS, defop, same_shape
@@ -46,7 +47,10 @@ UNDEFINED = Node(CONSTANT, (), {}, (), float, (), np.float64(np.nan), ARRAY, nam
 """Stands for the equation of a state until it is written."""
 UNIQUE["undefined"] = UNDEFINED
 
-STATE = defop("state", shape=same_shape, forward=None, vjp=lambda g, y, x, *rows, **_: (g, *[None] * len(rows)))
+STATE = defop(
+    "state", shape=same_shape, forward=None, vjp=lambda g, y, x, *rows, **_: (g, *[None] * len(rows)),
+    view=WHOLE, pointwise=True, linear=TOGETHER, range=KEPT,
+)  # fmt: skip
 
 
 def state(

@@ -12,6 +12,7 @@ from typing import Any
 from autograd_seq.axes import Axis, Index, as_axes
 from autograd_seq.elsewhere import explain_keywords
 from autograd_seq.errors import AxisError, OperationError, StateError
+from autograd_seq.facts import FINITE, KEPT, POINTS, STEPS, TOGETHER
 from autograd_seq.misfit import label_of
 from autograd_seq.node import Node, constant
 from autograd_seq.op import FUNCTIONS, Op, defop, first, same_shape
@@ -24,6 +25,7 @@ from autograd_seq.site import show_site, user_site
 SHIFT: Op = defop(
     "shift", shape=same_shape, dtype=first, forward=None,
     vjp=lambda g, y, x, axis, by, outside: (SHIFT(spread(g, axis), axis=axis, by=-by, outside="zero"),),
+    view=STEPS, pointwise=True, linear=TOGETHER, range=KEPT,
     doc="x at the step ``by`` earlier; outside the sequence the source's boundary rows, or zero.",
 )  # fmt: skip
 
@@ -161,6 +163,7 @@ def read(x: Node, key: Any) -> Node:
 
 SIZE = defop(
     "size", shape=lambda **_: (), dtype=int, forward=None, vjp=lambda g, y, *, axis, among=(), of=(): (),
+    flops=0, linear=(), range=FINITE,
     doc="The number of steps. As a factor of a count, the steps that a value which varies over ``of`` has on ``among``: with "
     "lengths, the product of such factors is the number of its real points.",
 )  # fmt: skip
@@ -171,23 +174,29 @@ INDEX = defop(
     forward=None,
     axes=lambda *, axis, **_: (axis,),
     vjp=lambda g, y, *, axis, here=False: (),
+    flops=0,
+    linear=(),
+    range=FINITE,
     doc="The step number. With ``here=True`` that of this call, which a carry does not count on.",
 )
 AT = defop(
     "at", shape=lambda x, **_: x, dtype=first, forward=None, axes=lambda x, *, axis, **_: tuple(a for a in x if a is not axis),
     vjp=lambda g, y, x, axis, index, outside, row=False: (
         where(equal(INDEX(axis=axis, **({} if row else {"here": True})), _from_start(index, axis, x)), g, 0.0),),
+    view=POINTS, linear=TOGETHER, range=KEPT,
     doc="A step. ``row=True`` says that it is the cotangent of a row in front of the sequence: a carry counts its steps on.",
 )  # fmt: skip
 ALONG: Op = defop(
     "along", shape=lambda x, **_: x, dtype=first, forward=None,
     axes=lambda x, *, axis, other: tuple(other if a is axis else a for a in x),
     vjp=lambda g, y, x, axis, other: (ALONG(g, axis=other, other=axis) if other in g.axes else g,),
+    view=POINTS, linear=TOGETHER, range=KEPT,
 )  # fmt: skip
 SPREAD = defop(
     "spread", shape=lambda x, **_: x, dtype=first, forward=None,
     axes=lambda x, *, axes: (*x, *(a for a in axes if a not in x)),
     vjp=lambda g, y, x, axes: (g,),  # the engine sums over the axes that were added
+    view=STEPS, linear=TOGETHER, range=KEPT,
 )  # fmt: skip
 
 

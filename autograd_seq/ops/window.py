@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from autograd_seq.axes import Axis
+from autograd_seq.facts import FINITE, KEPT, TOGETHER
 from autograd_seq.node import Node
 from autograd_seq.op import Op, defop, first
 from autograd_seq.ops.parts import concat, stack
@@ -29,6 +30,7 @@ WINDOW: Op = defop(
     "window", shape=lambda x, *, axis, size, every, derived=False: (size, *x), dtype=first, forward=None,
     vjp=lambda g, y, x, *, axis, size, every, derived=False: _transposed(
         OVERLAP, g, y, {"axis": axis, "size": size, "every": every}),
+    linear=TOGETHER, range=KEPT,
     doc="The steps t − every·(size − 1), …, t − every, t of a value, zero before the first. ``derived=True`` says that it is "
     "part of a derivative: see :mod:`autograd_seq.graph.pieces`.",
 )  # fmt: skip
@@ -36,6 +38,7 @@ OVERLAP: Op = defop(
     "overlap", shape=lambda w, *, axis, size, every, derived=False: w[1:], dtype=first, forward=None,
     vjp=lambda g, y, w, *, axis, size, every, derived=False: _transposed(
         WINDOW, g, y, {"axis": axis, "size": size, "every": every}),
+    linear=TOGETHER, range=FINITE,
     doc="The sum of the entries that a step has in the windows of later steps: the transpose of ``window``.",
 )  # fmt: skip
 

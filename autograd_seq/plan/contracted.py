@@ -18,13 +18,12 @@ import numpy as np
 from autograd_seq.axes import Axis
 from autograd_seq.graph.rebuild import copy_name, rebuild
 from autograd_seq.node import Node, apply
-from autograd_seq.op import OPS, broadcast
-from autograd_seq.ops.reduce import sum_over
-from autograd_seq.ops.shape import reshape
+from autograd_seq.op import broadcast
+from autograd_seq.ops.elementwise import add, equal, mul, sub, where
+from autograd_seq.ops.linear import CONTRACT
+from autograd_seq.ops.reduce import SUM, sum_over
+from autograd_seq.ops.shape import RESHAPE, reshape
 from autograd_seq.plan.simplify import number
-
-_MUL, _SUM, _CONTRACT = (OPS[n] for n in ("mul", "sum", "contract"))
-_ADD, _SUB, _WHERE, _EQUAL = (OPS[n] for n in ("add", "sub", "where", "equal"))
 
 
 class Factor(NamedTuple):
@@ -39,10 +38,10 @@ def contracted(outputs: Sequence[Node]) -> list[Node]:
     """Return the graph with sums of products as contractions, where the product has more entries than its factors."""
 
     def rule(node: Node, inputs: tuple[Node, ...]) -> Node | None:
-        if node.op not in (sum_over, _SUM) or len(inputs) > 1:
+        if node.op not in (sum_over, SUM) or len(inputs) > 1:
             return None
         (x,), later = inputs, ()
-        if node.op is _SUM and x.op is sum_over and len(x.inputs) == 1:  # that has not become a contraction itself
+        if node.op is SUM and x.op is sum_over and len(x.inputs) == 1:  # that has not become a contraction itself
             (x,), later = x.inputs, x.attrs["axes"]
         made = _chosen(x, node.attrs)
         made = sum_over(made, axes=later) if made is not None and later else made
@@ -58,14 +57,14 @@ def _chosen(x: Node, attrs: Mapping[str, Any]) -> Node | None:
     is no finite number; where that would have counted, what comes out is made NaN.
     """
     masks: list[Node] = []
-    while x.op is _WHERE and number(x.inputs[2]) == 0:
+    while x.op is where and number(x.inputs[2]) == 0:
         masks.append(x.inputs[0])
         x = x.inputs[1]
-    if x.op is not _MUL or not masks:
-        return _total(x, attrs) if x.op is _MUL else None
+    if x.op is not mul or not masks:
+        return _total(x, attrs) if x.op is mul else None
     if "axes" not in attrs:
         made = _total(x, attrs) if all(not c.shape for c in masks) else None
-        return None if made is None else reduce(lambda y, c: _WHERE(c, y, 0.0), reversed(masks), made)
+        return None if made is None else reduce(lambda y, c: where(c, y, 0.0), reversed(masks), made)
     for s, k in (x.inputs, x.inputs[::-1]):
         fits = all(set(c.axes) <= set(s.axes) and not c.shape for c in masks)
         if fits and s.dtype is k.dtype is float and (made := _left_out(s, k, masks, attrs)) is not None:
@@ -75,28 +74,28 @@ def _chosen(x: Node, attrs: Mapping[str, Any]) -> Node | None:
 
 def _left_out(s: Node, k: Node, masks: Sequence[Node], attrs: Mapping[str, Any]) -> Node | None:
     """Return the sum of s·k at the points of all masks, as a contraction, if that pays."""
-    finite = _EQUAL(_SUB(k, k), 0.0)
+    finite = equal(sub(k, k), 0.0)
     for c in masks:
-        s = s if _is_zero_outside(s, c) else _WHERE(c, s, 0.0)
-    if (made := _total(_MUL(s, _WHERE(finite, k, 0.0)), attrs)) is None:
+        s = s if _is_zero_outside(s, c) else where(c, s, 0.0)
+    if (made := _total(mul(s, where(finite, k, 0.0)), attrs)) is None:
         return None
     lacking = tuple(d - k.ndim for d, n in enumerate(k.shape) if n != 1 and s.shape[d - k.ndim :][:1] in ((), (1,)))
-    odd = _WHERE(finite, 0.0, 1.0)
-    odd = _SUM(odd, axis=lacking, keepdims=True) if lacking else odd
-    counts = reduce(_MUL, [_WHERE(c, 1.0, 0.0) for c in masks])
-    product = _MUL(counts, odd)
+    odd = where(finite, 0.0, 1.0)
+    odd = SUM(odd, axis=lacking, keepdims=True) if lacking else odd
+    counts = reduce(mul, [where(c, 1.0, 0.0) for c in masks])
+    product = mul(counts, odd)
     total = _total(product, attrs)
     met = sum_over(product, axes=attrs["axes"]) if total is None else total
     shape = broadcast(s.shape, k.shape)
     made = made if made.shape == shape else reshape(made, shape)
-    return _ADD(made, _WHERE(_EQUAL(reshape(met, odd.shape), 0.0), 0.0, np.nan))
+    return add(made, where(equal(reshape(met, odd.shape), 0.0), 0.0, np.nan))
 
 
 def _is_zero_outside(s: Node, mask: Node) -> bool:
     """Tell whether a value is 0 wherever a mask does not hold."""
-    while s.op.name == "reshape" or (s.op is _MUL and np.isfinite(np.nan if (n := number(s.inputs[1])) is None else n)):
+    while s.op is RESHAPE or (s.op is mul and np.isfinite(np.nan if (n := number(s.inputs[1])) is None else n)):
         s = s.inputs[0]
-    return s.op is _WHERE and s.inputs[0] is mask and number(s.inputs[2]) == 0
+    return s.op is where and s.inputs[0] is mask and number(s.inputs[2]) == 0
 
 
 def _total(x: Node, attrs: Mapping[str, Any]) -> Node | None:
@@ -114,7 +113,7 @@ def _total(x: Node, attrs: Mapping[str, Any]) -> Node | None:
 
 def _factors(x: Node, whole: Node) -> list[Node]:
     """Return the factors of a product, through products that are as large as all of it."""
-    if x.op is not _MUL or set(x.axes) < set(whole.axes) or broadcast(x.shape, whole.shape) != x.shape:
+    if x.op is not mul or set(x.axes) < set(whole.axes) or broadcast(x.shape, whole.shape) != x.shape:
         return [x]
     return [f for y in x.inputs for f in _factors(y, whole)]
 
@@ -134,12 +133,12 @@ def _first_two(x: Node, p: Node, q: Node, others: Sequence[Node], attrs: Mapping
         return None
     kept = {*a.labels, *b.labels} - gone
     part = reshape(made, tuple(n if ascii_letters[d] in kept else 1 for d, n in enumerate(x.shape)))
-    product = reduce(_MUL, [part, *others])
+    product = reduce(mul, [part, *others])
     if "axes" in attrs and not (left := tuple(r for r in attrs["axes"] if r not in axes)):
         return product
     attrs = {**attrs, "axes": left} if "axes" in attrs else attrs
     made = _total(product, attrs)
-    return apply(sum_over if "axes" in attrs else _SUM, product, **attrs) if made is None else made
+    return apply(sum_over if "axes" in attrs else SUM, product, **attrs) if made is None else made
 
 
 def _two(factors: list[Node]) -> list[Node]:
@@ -150,7 +149,7 @@ def _two(factors: list[Node]) -> list[Node]:
     if all(inside):
         inside = [k == first for k in range(len(factors))]
     groups = [[y for y, there in zip(factors, inside, strict=True) if there is which] for which in (inside[0], not inside[0])]
-    return [reduce(_MUL, group) for group in groups]
+    return [reduce(mul, group) for group in groups]
 
 
 def _over_axes(x: Node, a: Factor, b: Factor, axes: tuple[Axis, ...]) -> Node | None:
@@ -182,4 +181,4 @@ def _pays(x: Node, a: Factor, b: Factor, axes: tuple[Axis, ...], summed: Collect
 
 def _product(a: Factor, b: Factor, out: str) -> Node:
     x, y = (f.node if f.node.shape == f.lengths else reshape(f.node, f.lengths) for f in (a, b))
-    return apply(_CONTRACT, x, y, spec=f"{a.labels},{b.labels}->{out}")
+    return apply(CONTRACT, x, y, spec=f"{a.labels},{b.labels}->{out}")

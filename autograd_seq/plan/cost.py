@@ -12,28 +12,16 @@ from typing import NamedTuple
 from autograd_seq.axes import Axis
 from autograd_seq.graph.graph import Graph
 from autograd_seq.node import Node
+from autograd_seq.ops.gather import ONE_HOT
+from autograd_seq.ops.linear import CONTRACT
+from autograd_seq.ops.reduce import sum_over
 from autograd_seq.plan.dimensions import fixed
 from autograd_seq.plan.passes import Plan
 from autograd_seq.plan.views import LEAVES, adjacent, is_view
 
-FUNCTION = 10
-"""Operations that one tanh, exp, log, … is counted as: a polynomial of about this degree."""
-
-PER_ENTRY: dict[str, int] = {
-    **dict.fromkeys(("exp", "expm1", "log", "log1p", "sin", "cos", "tan", "arctan", "tanh", "power", "sinh", "cosh",
-                    "arcsin", "arccos", "arctan2"), FUNCTION),
-    "mod": 4, "floor_divide": 6,
-    "sigmoid": FUNCTION + 3, "softplus": 2 * FUNCTION, "softmax": FUNCTION + 3, "log_softmax": FUNCTION + 3,
-    "logsumexp": FUNCTION + 2, "logsumexp_over": FUNCTION + 2, "zero_safe_mul": 2,
-    **dict.fromkeys(("copy", "cast", "pick", "one_hot", "reshape", "straight_through", "take", "concat", "stack"), 0),
-}  # fmt: skip
-"""Operations for each entry read or written, whichever are more; 1 for all that are not listed."""
-
 WIDTHS = {int: 8, bool: 1}
 ROW = 104
 """Bytes of a view of one step with its place in a list, as measured; the lengths and strides of its dimensions come on top."""
-
-_TEMPORARIES = {"log_softmax": 2, "softmax": 2, "logsumexp": 2, "logsumexp_over": 1}  # arrays as long as the operand
 
 
 class Cost(NamedTuple):
@@ -76,14 +64,12 @@ def operations(node: Node) -> tuple[int, tuple[Axis, ...]]:
     axes = _union(node, *node.inputs)
     if node.op in LEAVES or node._value is not None or is_view(node):
         return 0, axes
-    if node.op.name == "contract":
+    if node.op is CONTRACT:
         operands, out = node.attrs["spec"].split("->")
         labels = operands.split(",")
         sizes = {s: n for x, own in zip(node.inputs, labels, strict=True) for s, n in zip(own, x.shape, strict=True)}
         return (2 if set(sizes) - set(out) else 1) * prod(sizes.values()), axes
-    each = PER_ENTRY.get(node.op.name, 1)
-    if node.op.name == "sum_over" and len(node.inputs) > 1:
-        each = len(node.inputs) - 1
+    each = len(node.inputs) - 1 if node.op is sum_over and len(node.inputs) > 1 else node.op.flops
     return each * max(prod(node.shape), *(prod(x.shape) for x in node.inputs), 0), axes
 
 
@@ -135,10 +121,10 @@ def in_call(plan: Plan, sizes: Mapping[Axis, int], itemsize: int, returned: int,
         source = n.inputs[0] if n.inputs and n.inputs[0] in storage.absorbed else n
         own = _array(n, home.axes, sizes, itemsize) if home.buffer is None else 0
         work = max((_array(x, x.axes, sizes, itemsize) for x in n.inputs), default=0) if not path else 0
-        first = 8 * _array(n, n.axes, sizes, 1) if n.op.name == "one_hot" and itemsize < 8 else 0  # made as float64
-        if source.op.name == "contract" and not path:  # NumPy copies what is a part of an array before it multiplies
+        first = 8 * _array(n, n.axes, sizes, 1) if n.op is ONE_HOT and itemsize < 8 else 0  # made as float64
+        if source.op is CONTRACT and not path:  # NumPy copies what is a part of an array before it multiplies
             first += sum(_array(x, x.axes, sizes, itemsize) for x in source.inputs if x.axes and adjacent(x) is not None)
-        peak = max(peak, alive + own + first + _TEMPORARIES.get(n.op.name, 0) * work)
+        peak = max(peak, alive + own + first + n.op.scratch * work)
         alive += own
     return max(peak, alive + returned)
 

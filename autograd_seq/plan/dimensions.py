@@ -11,11 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from autograd_seq.axes import Axis
+from autograd_seq.facts import ENTRIES, KEPT, TOGETHER
 from autograd_seq.graph.order import step_order
 from autograd_seq.graph.rebuild import copy_name, rebuild
 from autograd_seq.node import Node, apply
 from autograd_seq.op import BUILT_IN, Op, first, same_shape
-from autograd_seq.ops.shape import reshape
+from autograd_seq.ops.linear import CONTRACT
+from autograd_seq.ops.shape import RESHAPE, reshape
 
 
 class Dimension(Axis):
@@ -46,9 +48,10 @@ def _less(shape: tuple[int, ...], *, axis: Dimension, at: int) -> tuple[int, ...
 
 
 AS_AXIS = Op("as_axis", _less, None, None, first, lambda x, *, axis, at: (axis, *x), False, "as_axis",
-             "The value with a dimension of it as an axis.")  # fmt: skip
+             "The value with a dimension of it as an axis.", view=ENTRIES, linear=TOGETHER, range=KEPT)  # fmt: skip
 AS_DIMENSION = Op("as_dimension", _with, None, None, first, lambda x, *, axis, at: tuple(a for a in x if a is not axis), False,
-                  "as_dimension", "The value with an axis of fixed length as a dimension of it.")  # fmt: skip
+                  "as_dimension", "The value with an axis of fixed length as a dimension of it.",
+                  view=ENTRIES, linear=TOGETHER, range=KEPT)  # fmt: skip
 
 
 def headed(outputs: Sequence[Node]) -> list[Node]:
@@ -67,7 +70,7 @@ def headed(outputs: Sequence[Node]) -> list[Node]:
 
     def rule(node: Node, inputs: tuple[Node, ...]) -> Node | None:
         made: Node | None = None
-        if node.op.name == "contract" and _is_scores(node):
+        if node.op is CONTRACT and _is_scores(node):
             made = _scores(node, inputs, axis)
         elif any(x.op is AS_DIMENSION for x in inputs):
             made = _within(node, inputs)
@@ -114,7 +117,7 @@ def as_axis(x: Node, axis: Dimension, at: int) -> Node:
 
 def _within(node: Node, inputs: tuple[Node, ...]) -> Node | None:
     """Return what is computed of axes that are shown as dimensions with them as axes, shown as dimensions afterwards."""
-    if node.op.name == "reshape" and (found := _kept(inputs[0], node.shape)) is not None:
+    if node.op is RESHAPE and (found := _kept(inputs[0], node.shape)) is not None:
         return found
     if not (_by_entry(node) or (node.op.name in BUILT_IN and node.op.name.endswith("_over"))):
         return None

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 
 from autograd_seq.graph.rebuild import copy_name, rebuild
 from autograd_seq.node import Node, apply, constant
-from autograd_seq.op import OPS
+from autograd_seq.ops.activations import sigmoid, tanh
+from autograd_seq.ops.elementwise import add, mul
+from autograd_seq.ops.linear import CONTRACT
 from autograd_seq.plan.regroup import Places, is_sum
-
-_ADD, _MUL, _TANH, _CONTRACT = (OPS[n] for n in ("add", "mul", "tanh", "contract"))
 
 
 def halved(outputs: Sequence[Node]) -> list[Node]:
@@ -21,9 +21,9 @@ def halved(outputs: Sequence[Node]) -> list[Node]:
     where, image, half = Places(outputs), dict[Node, Node](), constant(0.5)
 
     def rule(node: Node, inputs: tuple[Node, ...]) -> Node | None:
-        if node.op.name != "sigmoid" or not where.path[node] or not _free(where, node.inputs[0], node):
+        if node.op is not sigmoid or not where.path[node] or not _free(where, node.inputs[0], node):
             return None
-        return copy_name(node, _ADD(_MUL(_TANH(_scaled(where, node.inputs[0], node, image, half)), half), half))
+        return copy_name(node, add(mul(tanh(_scaled(where, node.inputs[0], node, image, half)), half), half))
 
     return rebuild(outputs, rule, image=image)
 
@@ -37,15 +37,15 @@ def _free(where: Places, z: Node, gate: Node) -> bool:
 
 def _weight(where: Places, z: Node) -> int | None:
     """Return which operand of a product depends on parameters alone, if nobody else reads the product."""
-    if z.op is not _CONTRACT or not where.alone(z):
+    if z.op is not CONTRACT or not where.alone(z):
         return None
     return next((i for i, x in enumerate(z.inputs) if x in where.given), None)
 
 
 def _scaled(where: Places, z: Node, gate: Node, image: dict[Node, Node], half: Node) -> Node:
     if (side := _weight(where, z)) is not None:
-        xs = [_MUL(image[x], half) if i == side else image[x] for i, x in enumerate(z.inputs)]
-        return apply(_CONTRACT, *xs, **z.attrs)
+        xs = [mul(image[x], half) if i == side else image[x] for i, x in enumerate(z.inputs)]
+        return apply(CONTRACT, *xs, **z.attrs)
     if where.path[z] != where.path[gate]:
-        return _MUL(image[z], half)
+        return mul(image[z], half)
     return apply(z.op, *(_scaled(where, x, gate, image, half) for x in z.inputs), **z.attrs)

@@ -15,8 +15,9 @@ import numpy as np
 
 from autograd_seq.graph.rebuild import copy_name, rebuild
 from autograd_seq.node import Node, apply, constant
-from autograd_seq.op import OPS
-from autograd_seq.ops.parts import concat
+from autograd_seq.ops.elementwise import add, mul, sub
+from autograd_seq.ops.linear import CONTRACT
+from autograd_seq.ops.parts import CONCAT, concat
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.shape import reshape, transpose
 from autograd_seq.ops.state import UNDEFINED
@@ -26,8 +27,6 @@ from autograd_seq.plan.legal import COPY
 from autograd_seq.plan.linear import Term
 from autograd_seq.plan.pack import part
 from autograd_seq.plan.regroup import Places
-
-_CONTRACT, _ADD, _SUB, _MUL = (OPS[n] for n in ("contract", "add", "sub", "mul"))
 
 
 def joined(outputs: Sequence[Node]) -> list[Node]:
@@ -68,7 +67,7 @@ class _Joiner:
             joint, found = self.of[node]
             product, _ = self._made(joint)
             return product if found is None else copy_name(node, self._sum(found, product))
-        if node in self.beside and node.op.name == "concat":
+        if node in self.beside and node.op is CONCAT:
             left = self.beside[node]
             before = takewhile(lambda x: x.source is not node, left.terms)
             start = sum(x.source.shape[-1] for x in before if x.source is not None)
@@ -88,7 +87,7 @@ class _Joiner:
         start, stop = found.span
         total = product if (start, stop) == (0, product.shape[-1]) else part(product, -1, start, stop)
         for sign, x in found.rest:
-            total = _ADD(total, self.image[x]) if sign > 0 else _SUB(total, self.image[x])
+            total = add(total, self.image[x]) if sign > 0 else sub(total, self.image[x])
         return total
 
     # -- the product
@@ -100,7 +99,7 @@ class _Joiner:
             matrix = concat([self._block(joint, x) for x in joint.vectors], 0)
             if row.shape[-1] > matrix.shape[0]:
                 row = part(row, -1, 0, matrix.shape[0])  # all but the riders
-            self.made[joint] = apply(_CONTRACT, row, matrix, spec="I,IJ->J"), row
+            self.made[joint] = apply(CONTRACT, row, matrix, spec="I,IJ->J"), row
         return self.made[joint]
 
     def _row(self, joint: Joint, axes: tuple[Any, ...]) -> list[Node]:
@@ -158,12 +157,12 @@ class _Joiner:
         """Let vectors ride along that are multiples of the same as the last one there: one product then yields them all."""
         where, last, by = self.where, left.parts[-1], left.terms[0].by
         path = where.path[last]
-        factors = [x for x in last.inputs if where.path[x] == path] if last.op is _MUL else []
+        factors = [x for x in last.inputs if where.path[x] == path] if last.op is mul else []
         if len(factors) != 1 or left.terms[-1].source is None:
             return
         for m in where.readers[factors[0]]:
             shifts = where.readers[m]
-            fits = m.op is _MUL and m is not last and m.shape == last.shape and where.path[m] == path and m not in where.outputs
+            fits = m.op is mul and m is not last and m.shape == last.shape and where.path[m] == path and m not in where.outputs
             if not fits or sum(where.path[x] == path for x in m.inputs) != 1 or not all(x.shape == m.shape for x in m.inputs):
                 continue
             if len(shifts) != 1 or shifts[0].op is not SHIFT or any(m is x.source for other in self.left for x in other.terms):
@@ -192,7 +191,7 @@ class _Joiner:
                     continue
                 for c in where.readers[x.seen]:
                     behind = not where.path[c] and where.at[c] > where.at[j.sums[0].node]
-                    if c.op is _CONTRACT and behind and where.alone(c) and c.dtype is float:
+                    if c.op is CONTRACT and behind and where.alone(c) and c.dtype is float:
                         side = 0 if c.inputs[0] is x.seen else 1
                         total, other = where.readers[c][0], c.inputs[1 - side]
                         summed = total.op is sum_over and len(total.inputs) == 1 and total.attrs["axes"]
@@ -213,6 +212,6 @@ class _Joiner:
         if key not in self.totals:
             _, row = self._made(joint)
             pair = (row, other) if side == 0 else (other, row)
-            self.totals[key] = sum_over(apply(_CONTRACT, *pair, spec=spec), axes=node.attrs["axes"])
+            self.totals[key] = sum_over(apply(CONTRACT, *pair, spec=spec), axes=node.attrs["axes"])
         dimension = out.index(operands.split(",")[side]) - 2
         return copy_name(node, part(self.totals[key], dimension, start, stop))

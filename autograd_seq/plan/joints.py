@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from autograd_seq.graph.order import same_step
 from autograd_seq.node import Node
+from autograd_seq.ops.parts import CONCAT
 from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import SHIFT
 from autograd_seq.plan.linear import Term, late, split
@@ -110,12 +111,12 @@ class Left:
     def parts(self) -> list[Node]:
         """The vectors, what is joined already in its parts."""
         sources = [x.source for x in self.terms if x.source is not None]
-        return [p for x in sources for p in (x.inputs if x.op.name == "concat" else (x,))]
+        return [p for x in sources for p in (x.inputs if x.op is CONCAT else (x,))]
 
     @property
     def joined(self) -> list[Node]:
         """Those of the vectors that are joined already."""
-        return [x.source for x in self.terms if x.source is not None and x.source.op.name == "concat"]
+        return [x.source for x in self.terms if x.source is not None and x.source.op is CONCAT]
 
     @property
     def size(self) -> int:

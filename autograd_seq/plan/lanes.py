@@ -6,6 +6,9 @@ from typing import NamedTuple
 
 from autograd_seq.axes import Axis
 from autograd_seq.node import Node
+from autograd_seq.ops.parts import CONCAT
+from autograd_seq.ops.shape import RESHAPE
+from autograd_seq.plan.legal import COPY
 from autograd_seq.plan.reads import Read, Reading
 from autograd_seq.plan.views import adjacent, is_view, root, shifts, shown
 
@@ -38,7 +41,7 @@ class Lanes:
     def __init__(self, reading: Reading) -> None:
         self.path, self.at, self.span = reading.path, reading.at, reading.span
         self.reads, self.roots = reading.reads, reading.roots
-        reshaped = {root(n) for n in self.path if n.op.name == "reshape" and is_view(n)}  # their entries have to be adjacent
+        reshaped = {root(n) for n in self.path if n.op is RESHAPE and is_view(n)}  # their entries have to be adjacent
         self.in_place = reading.in_place - {n for n in reshaped if len(n.shape) > 1}
         self.computed, self.operands = reading.computed, reading.operands
         self.found: dict[Node, Lane] = {}
@@ -46,10 +49,10 @@ class Lanes:
     def all(self) -> dict[Node, Lane]:
         """Return the nodes that are computed where others want or leave them, and their places there."""
         for n in self.path:
-            if n.op.name == "concat" and self._worth_placing(n):
+            if n.op is CONCAT and self._worth_placing(n):
                 self.found.update(self._wanted(n))
         for n in self.path:
-            if n.op.name == "concat" and self.path[n] and n not in self.found and n.attrs["axis"] == -1:
+            if n.op is CONCAT and self.path[n] and n not in self.found and n.attrs["axis"] == -1:
                 self.found.update(self._left_for(n))
         for n in self.path:
             if n in self.in_place and n.axes and n not in self.found and (lane := self._left(n)) is not None:
@@ -91,12 +94,12 @@ class Lanes:
             fits = self.computed(r) and r not in self.found and r not in places and set(r.axes) == set(whole.axes)
             if not fits or r.shape != x.shape or r.dtype is not whole.dtype or len(x.shape) != 1:
                 continue
-            if x is r and x.op.name == "copy" and self.path[x] == path[: len(self.path[x])] != path:
+            if x is r and x.op is COPY and self.path[x] == path[: len(self.path[x])] != path:
                 if all(read.by is whole and not read.shifts for read in self.reads[x]):
                     places[x] = Lane(whole, -1, start, stop)
             elif len(shifts(x)) == 1 and shifts(x)[0][0] is axis and shown(x) == (r, 0, x.shape[-1]) and self.path[r] == path:
                 along = all(a is axis for read in self.reads[r] for a, _ in read.shifts)
-                if along and (r in self.in_place or r.op.name == "concat"):
+                if along and (r in self.in_place or r.op is CONCAT):
                     places[r] = lane = Lane(whole, -1, start, stop, *shifts(x)[0])
                     inside = [(m, q) for m, q in self.found.items() if q.whole is r]
                     places |= {m: lane._replace(start=start + q.start, stop=start + q.stop) for m, q in inside}
@@ -115,7 +118,7 @@ class Lanes:
             fits = n not in self.roots and whole not in self.roots and n.dtype is whole.dtype and set(n.axes) == set(whole.axes)
             fits = fits and n.shape == (*whole.shape[:-1], stop - start) and self.path[n] == self.path[whole]
             again = any(y is not x and (root(y) is whole or root(y) in inside) for y in n.inputs)
-            if fits and not again and whole.op.name != "concat" and not inside & self.roots and all(
+            if fits and not again and whole.op is not CONCAT and not inside & self.roots and all(
                 self._done(r, m, n, start, stop) for m in (whole, *inside) for r in self.reads[m]
             ) and not any(r.shifts for r in self.reads[n]):  # fmt: skip
                 return lane

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from autograd_seq.facts import KEPT, TOGETHER
 from autograd_seq.graph.order import get_rows, step_order
 from autograd_seq.graph.rebuild import rebuild
 from autograd_seq.node import Node, apply
@@ -20,7 +21,8 @@ from autograd_seq.ops.time import SHIFT, SPREAD
 from autograd_seq.plan.views import LEAVES, is_view
 
 COPY = Op("copy", lambda x, **_: x, lambda x, axes: np.array(x), lambda g, y, x, axes: (g,), first,
-          lambda x, *, axes: axes, False, "copy", "The value in an array of its own.")  # fmt: skip
+          lambda x, *, axes: axes, False, "copy", "The value in an array of its own.",
+          numpy=("copyto({out}, {0})",), native="{0}", flops=0, linear=TOGETHER, range=KEPT)  # fmt: skip
 
 
 def legal(outputs: Sequence[Node]) -> list[Node]:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from autograd_seq.node import Node
-from autograd_seq.op import OPS
+from autograd_seq.ops.linear import CONTRACT
+from autograd_seq.ops.parts import SLICE
 from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import SHIFT
 from autograd_seq.plan.regroup import Places, is_sum, terms_of
 from autograd_seq.plan.views import stretch
-
-_CONTRACT, _SLICE = OPS["contract"], OPS["slice"]
 
 
 class Term(NamedTuple):
@@ -104,9 +103,9 @@ def _itself(where: Places, n: Node, x: Node, by: int) -> Term | None:
 def _product(where: Places, n: Node, x: Node, by: int) -> Term | None:
     """Return rows of a matrix that is there before the loop, times a vector, ``by`` steps before."""
     span, p = (0, n.shape[-1]), x
-    if p.op is _SLICE and (taken := stretch(p)) is not None:
+    if p.op is SLICE and (taken := stretch(p)) is not None:
         span, p = taken, p.inputs[0]
-    if p.op is not _CONTRACT or p.dtype is not float or x.shape != n.shape:
+    if p.op is not CONTRACT or p.dtype is not float or x.shape != n.shape:
         return None
     side = next((s for s in (0, 1) if p.inputs[s] in where.given and len(p.inputs[s].shape) == 2), None)
     if side is None:

@@ -11,6 +11,8 @@ from autograd_seq.errors import OperationError, did_you_mean
 from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.rebuild import copy_name, rebuild
 from autograd_seq.node import Node
+from autograd_seq.ops.linear import CONTRACT
+from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.window import OVERLAP, WINDOW, doubled
 from autograd_seq.plan.contracted import contracted
 from autograd_seq.plan.dimensions import fixed, headed
@@ -155,8 +157,8 @@ def absorbed(graph: Graph, items: Sequence[Item]) -> dict[Node, Node]:
             readers.setdefault(x, []).append(n)
     found = {}
     for n in graph.nodes:
-        if n.op.name == "sum_over" and len(n.inputs) == 1 and n.attrs["axes"]:
+        if n.op is sum_over and len(n.inputs) == 1 and n.attrs["axes"]:
             (x,) = n.inputs
-            if x.op.name == "contract" and readers[x] == [n] and x not in set(graph.outputs):
+            if x.op is CONTRACT and readers[x] == [n] and x not in set(graph.outputs):
                 found[x] = n
     return found

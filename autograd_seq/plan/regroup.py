@@ -11,14 +11,14 @@ from collections.abc import Iterable, Sequence
 from autograd_seq.graph.order import step_order
 from autograd_seq.graph.rebuild import copy_name, rebuild
 from autograd_seq.node import Node, union
-from autograd_seq.op import OPS, broadcast
+from autograd_seq.op import broadcast
+from autograd_seq.ops.elementwise import add, mul, neg, sub
+from autograd_seq.ops.random import DRAW
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.state import STATE
-from autograd_seq.ops.time import SHIFT
+from autograd_seq.ops.time import SHIFT, SIZE
 from autograd_seq.plan.schedule import Loop, paths, schedule
 from autograd_seq.plan.simplify import number
-
-_ADD, _SUB, _MUL, _NEG = (OPS[n] for n in ("add", "sub", "mul", "neg"))
 
 
 class Places:
@@ -36,7 +36,7 @@ class Places:
         self.outputs = set(outputs)
         self.given: set[Node] = set()  # what depends on parameters and constants alone: there before anything else
         for n in self.path:
-            static = not n.axes and n.op is not STATE and n.op.name not in ("size", "draw")
+            static = not n.axes and n.op is not STATE and n.op not in (SIZE, DRAW)
             if static and all(x in self.given for x in n.inputs):
                 self.given.add(n)
 
@@ -56,7 +56,7 @@ class Places:
 
 def is_sum(node: Node) -> bool:
     """Tell whether a node adds up floats of its own shape."""
-    return node.dtype is float and (node.op in (_ADD, _SUB) or (node.op is sum_over and not node.attrs["axes"]))
+    return node.dtype is float and (node.op in (add, sub) or (node.op is sum_over and not node.attrs["axes"]))
 
 
 def regrouped(outputs: Sequence[Node]) -> list[Node]:
@@ -73,7 +73,7 @@ def _regrouped(outputs: Sequence[Node]) -> list[Node]:
             return None
         if is_sum(node) and not inner(where, node):
             return _sum_by_depth(where, node, image)
-        if node.op is _MUL and node.dtype is float:
+        if node.op is mul and node.dtype is float:
             return _product_by_depth(where, node, image)
         return None
 
@@ -95,10 +95,10 @@ def terms_of(where: Places, node: Node) -> list[tuple[int, Node]]:
     while stack:
         sign, x = stack.pop()
         inside = x is node or (where.path[x] == where.path[node] and where.alone(x))
-        if inside and x.op is _NEG:
+        if inside and x.op is neg:
             stack.append((-sign, x.inputs[0]))
         elif inside and is_sum(x):
-            signs = (1, -1) if x.op is _SUB else (1,) * len(x.inputs)
+            signs = (1, -1) if x.op is sub else (1,) * len(x.inputs)
             stack += [(sign * s, y) for s, y in zip(signs, x.inputs, strict=True)][::-1]
         else:
             found.append((sign, x))
@@ -125,26 +125,26 @@ def _total_by_depth(where: Places, node: Node, terms: list[tuple[int, Node]], im
     for sign, x in ordered:
         y = image[x]
         if total is None:
-            total = y if sign > 0 else _NEG(y)
-        elif total.op is _NEG and sign > 0:
-            total = _SUB(y, total.inputs[0])
+            total = y if sign > 0 else neg(y)
+        elif total.op is neg and sign > 0:
+            total = sub(y, total.inputs[0])
         else:
-            total = _ADD(total, y) if sign > 0 else _SUB(total, y)
+            total = add(total, y) if sign > 0 else sub(total, y)
     return _as(node, total)
 
 
 def _between(where: Places, node: Node, image: dict[Node, Node]) -> Node | None:
     """Return (1 − z)·a + z·b as a + z·(b − a), if z is there only at the step itself: two operations less."""
-    if node.op is not _ADD:
+    if node.op is not add:
         return None
     for first, second in (node.inputs, node.inputs[::-1]):
-        if not (first.op is second.op is _MUL and where.alone(first) and where.alone(second)):
+        if not (first.op is second.op is mul and where.alone(first) and where.alone(second)):
             continue
         for rest, a in (first.inputs, first.inputs[::-1]):
             for z, b in (second.inputs, second.inputs[::-1]):
-                fits = rest.op is _SUB and rest.inputs[1] is z and number(rest.inputs[0]) == 1 and a.shape == b.shape == z.shape
+                fits = rest.op is sub and rest.inputs[1] is z and number(rest.inputs[0]) == 1 and a.shape == b.shape == z.shape
                 if fits and where.path[z] == where.path[node] and set(a.axes) == set(b.axes) == set(z.axes):
-                    return _ADD(image[a], _MUL(image[z], _SUB(image[b], image[a])))
+                    return add(image[a], mul(image[z], sub(image[b], image[a])))
     return None
 
 
@@ -155,7 +155,7 @@ def _factored(where: Places, node: Node, terms: list[tuple[int, Node]], image: d
     """
     groups: dict[Node, list[tuple[int, Node, Node]]] = {}
     for sign, x in terms:
-        if x.op is _MUL and where.path[x] == where.path[node] and where.alone(x) and x.dtype is float:
+        if x.op is mul and where.path[x] == where.path[node] and where.alone(x) and x.dtype is float:
             late = [y for y in x.inputs if where.path[y] == where.path[node]]
             early = [y for y in x.inputs if where.path[y] != where.path[node]]
             if len(late) == len(early) == 1 and late[0].shape == early[0].shape == x.shape:
@@ -167,8 +167,8 @@ def _factored(where: Places, node: Node, terms: list[tuple[int, Node]], image: d
         total: Node | None = None
         for sign, y, _ in sorted(group, key=lambda g: -g[0]):
             y = image[y]
-            total = (y if sign > 0 else _NEG(y)) if total is None else _ADD(total, y) if sign > 0 else _SUB(total, y)
-        made = _MUL(image[d], total)
+            total = (y if sign > 0 else neg(y)) if total is None else add(total, y) if sign > 0 else sub(total, y)
+        made = mul(image[d], total)
         where.path[made], image[made] = where.path[node], made
         gone = {x for _, _, x in group}
         out = [(s, x) for s, x in out if x not in gone] + [(1, made)]
@@ -187,7 +187,7 @@ def _factors(where: Places, node: Node) -> list[Node]:
     while stack:
         x = stack.pop()
         inside = x is node or where.path[x] == where.path[node]
-        if inside and x.op is _MUL and x.dtype is float and (x is node or where.alone(x) or _scaled(where, x)):
+        if inside and x.op is mul and x.dtype is float and (x is node or where.alone(x) or _scaled(where, x)):
             stack += x.inputs[::-1]
         else:
             found.append(x)
@@ -209,7 +209,7 @@ def _product_by_depth(where: Places, node: Node, image: dict[Node, Node]) -> Nod
     now = _multiplied([image[x] for x in late])
     total = now[0]
     for x in [*now[1:], *before]:
-        total = _MUL(total, x)
+        total = mul(total, x)
     return _as(node, total)
 
 
@@ -220,7 +220,7 @@ def _multiplied(factors: Iterable[Node]) -> list[Node]:
         for i, y in enumerate(out):
             shape, axes = broadcast(x.shape, y.shape), set(union(x.axes, y.axes))
             if any(shape == z.shape and axes == set(z.axes) for z in (x, y)):
-                out[i] = _MUL(y, x)
+                out[i] = mul(y, x)
                 break
         else:
             out.append(x)

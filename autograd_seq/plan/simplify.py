@@ -15,15 +15,19 @@ import numpy as np
 from autograd_seq.graph.order import step_order
 from autograd_seq.graph.rebuild import copy_name, rebuild, remake
 from autograd_seq.node import CONSTANT, STRONG, Node, apply, constant
-from autograd_seq.op import OPS
+from autograd_seq.op import Op
+from autograd_seq.ops.elementwise import add, div, mul, neg, rewritten, sub, zero_safe_mul
+from autograd_seq.ops.gather import ONE_HOT
 from autograd_seq.ops.leaf import INPUT, PARAM, TENSOR
-from autograd_seq.ops.reduce import sum_over
-from autograd_seq.ops.shape import broadcast_to, reshape
+from autograd_seq.ops.linear import CONTRACT
+from autograd_seq.ops.loss import stop_gradient
+from autograd_seq.ops.parts import PLACE, SLICE
+from autograd_seq.ops.reduce import SUM, sum_over
+from autograd_seq.ops.shape import BROADCAST_TO, RESHAPE, broadcast_to, reshape
 from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import ALONG, SHIFT, SPREAD, size, spread
 
 _UNIQUE = (INPUT, PARAM, TENSOR, STATE, SHIFT)
-_ADD, _SUB, _MUL, _NEG, _CONTRACT = (OPS[n] for n in ("add", "sub", "mul", "neg", "contract"))
 
 # -- what stands for what -------------------------------------------------------------------------------------------
 
@@ -33,7 +37,7 @@ def canonical(outputs: Sequence[Node]) -> list[Node]:
     own step."""
 
     def rule(node: Node, inputs: tuple[Node, ...]) -> Node | None:
-        if node.op.name in ("rewritten", "stop_gradient"):
+        if node.op in (rewritten, stop_gradient):
             return copy_name(node, inputs[0])
         return None
 
@@ -97,9 +101,9 @@ def identities(outputs: Sequence[Node]) -> list[Node]:
 
     def rule(node: Node, inputs: tuple[Node, ...]) -> Node | None:
         inputs = _as_wide_as_needed(node, inputs)
-        if node.op.broadcasts and node.op.name != "sum_over":
+        if node.op.broadcasts and node.op is not sum_over:
             inputs = _leaner(node, inputs)
-        found = _RULES.get(node.op.name)
+        found = _RULES.get(node.op)
         made = found(node, *inputs) if found else None
         if made is not None and made.shape == node.shape and made.dtype is node.dtype:
             return copy_name(node, made)
@@ -138,7 +142,7 @@ def _leaner(node: Node, inputs: tuple[Node, ...]) -> tuple[Node, ...]:
     lean = list(inputs)
     for i, x in enumerate(inputs):
         small: Node = x
-        if x.op.name == "broadcast_to":
+        if x.op is BROADCAST_TO:
             small = x.inputs[0]
         elif x.shape and (n := number(x)) is not None:
             small = constant(n)
@@ -153,17 +157,17 @@ def _add(node: Node, a: Node, b: Node) -> Node | None:
         return b
     if number(b) == 0:
         return a
-    if b.op is _NEG:
-        return _SUB(a, b.inputs[0])
-    return _SUB(b, a.inputs[0]) if a.op is _NEG else None
+    if b.op is neg:
+        return sub(a, b.inputs[0])
+    return sub(b, a.inputs[0]) if a.op is neg else None
 
 
 def _sub(node: Node, a: Node, b: Node) -> Node | None:
     if number(b) == 0:
         return a
     if number(a) == 0:
-        return _NEG(b)
-    return _ADD(a, b.inputs[0]) if b.op is _NEG else None
+        return neg(b)
+    return add(a, b.inputs[0]) if b.op is neg else None
 
 
 def _mul(node: Node, a: Node, b: Node) -> Node | None:
@@ -171,28 +175,28 @@ def _mul(node: Node, a: Node, b: Node) -> Node | None:
         if number(x) == 1:
             return y
         if number(x) == -1:
-            return _NEG(y)
-        if x.op is _NEG:
-            return _NEG(_MUL(x.inputs[0], y))
+            return neg(y)
+        if x.op is neg:
+            return neg(mul(x.inputs[0], y))
     return None
 
 
 def _zero_safe_mul(node: Node, a: Node, b: Node) -> Node | None:
     by = number(b)  # a product is 0 where a is, or a is nowhere
-    return _MUL(a, b) if number(a) or (by is not None and math.isfinite(by)) else None
+    return mul(a, b) if number(a) or (by is not None and math.isfinite(by)) else None
 
 
 def _neg(node: Node, x: Node) -> Node | None:
-    if x.op is _NEG:
+    if x.op is neg:
         return x.inputs[0]
-    return _SUB(x.inputs[1], x.inputs[0]) if x.op is _SUB else None
+    return sub(x.inputs[1], x.inputs[0]) if x.op is sub else None
 
 
 def _contract(node: Node, a: Node, b: Node) -> Node | None:
     for i, x in enumerate((a, b)):
-        if x.op is _NEG:
+        if x.op is neg:
             rest = (x.inputs[0], b) if i == 0 else (a, x.inputs[0])
-            return _NEG(apply(_CONTRACT, *rest, **node.attrs))
+            return neg(apply(CONTRACT, *rest, **node.attrs))
     operands, out = node.attrs["spec"].split("->")
     for x, y, labels in ((a, b, operands.split(",")[1]), (b, a, operands.split(",")[0])):
         if number(x) == 1 and x.shape == () and labels == out:
@@ -206,8 +210,8 @@ def _sum_over(node: Node, *inputs: Node) -> Node | None:
     (x,), axes = inputs, node.attrs["axes"]
     while x.op is SPREAD:
         x = x.inputs[0]
-    if x.op is _NEG:
-        return _NEG(_total(x.inputs[0], axes))
+    if x.op is neg:
+        return neg(_total(x.inputs[0], axes))
     return None if x is inputs[0] and all(a in x.axes for a in axes) else _total(x, axes)
 
 
@@ -216,7 +220,7 @@ def _total(x: Node, axes: tuple[Any, ...]) -> Node:
         x = sum_over(x, axes=varying)
     for a in axes:
         if a not in varying:
-            x = _MUL(size(a), x)
+            x = mul(size(a), x)
     return x
 
 
@@ -226,13 +230,13 @@ def _along(node: Node, x: Node) -> Node | None:
 
 def _sum(node: Node, x: Node) -> Node | None:
     """Σ over the entries of a multiple of a one-hot vector is the factor."""
-    if x.op is _NEG:
-        return _NEG(OPS["sum"](x.inputs[0], **node.attrs))
-    if x.op.name == "one_hot" and node.attrs["axis"] == (-1,):
+    if x.op is neg:
+        return neg(SUM(x.inputs[0], **node.attrs))
+    if x.op is ONE_HOT and node.attrs["axis"] == (-1,):
         return broadcast_to(constant(1.0), node.shape)
-    if x.op is _MUL and node.attrs["axis"] == (-1,):
+    if x.op is mul and node.attrs["axis"] == (-1,):
         for hot, factor in (x.inputs, x.inputs[::-1]):
-            if hot.op.name == "one_hot" and hot.shape == x.shape and factor.shape[-1:] in ((), (1,)):
+            if hot.op is ONE_HOT and hot.shape == x.shape and factor.shape[-1:] in ((), (1,)):
                 return reshape(broadcast_to(factor, (*x.shape[:-1], 1)), node.shape)
     return None
 
@@ -255,13 +259,12 @@ def _takes_all(key: Sequence[Any], shape: tuple[int, ...]) -> bool:
 def _reshape(node: Node, x: Node) -> Node | None:
     if x.shape == node.shape:
         return x
-    return reshape(x.inputs[0], node.shape) if x.op.name == "reshape" else None
+    return reshape(x.inputs[0], node.shape) if x.op is RESHAPE else None
 
 
-_RULES: dict[str, Callable[..., Node | None]] = {
-    "add": _add, "sub": _sub, "mul": _mul, "neg": _neg, "zero_safe_mul": _zero_safe_mul, "contract": _contract,
-    "sum_over": _sum_over, "along": _along, "sum": _sum, "reshape": _reshape,
-    "slice": _slice, "place": _place,
-    "broadcast_to": lambda node, x: x if x.shape == node.shape else None,
-    "div": lambda node, a, b: a if number(b) == 1 else None,
+_RULES: dict[Op, Callable[..., Node | None]] = {
+    add: _add, sub: _sub, mul: _mul, neg: _neg, zero_safe_mul: _zero_safe_mul, CONTRACT: _contract,
+    sum_over: _sum_over, ALONG: _along, SUM: _sum, RESHAPE: _reshape, SLICE: _slice, PLACE: _place,
+    BROADCAST_TO: lambda node, x: x if x.shape == node.shape else None,
+    div: lambda node, a, b: a if number(b) == 1 else None,
 }  # fmt: skip

@@ -10,6 +10,7 @@ from autograd_seq.axes import Axis
 from autograd_seq.graph import text
 from autograd_seq.graph.system import System
 from autograd_seq.node import Node
+from autograd_seq.ops.parts import SLICE
 from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import SHIFT
 from autograd_seq.pictures import table
@@ -137,7 +138,7 @@ def _write(graph: System, items: Sequence[Item], labels: dict[Node, str], around
 
 def _is_named_part(node: Node) -> bool:
     """Tell whether a node is a part of a packed value that the user gave a name, such as a gate."""
-    return node.op.name == "slice" and bool(node.name)
+    return node.op is SLICE and bool(node.name)
 
 
 def symbol(axis: Axis) -> str:

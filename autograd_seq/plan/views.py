@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from autograd_seq.axes import Axis
+from autograd_seq.facts import ADJACENT, ENTRIES, POINTS, WHOLE
 from autograd_seq.node import CONSTANT, Node
 from autograd_seq.ops.leaf import INPUT, PARAM, TENSOR
+from autograd_seq.ops.parts import SLICE
 from autograd_seq.ops.time import INDEX, SHIFT, SIZE
 
 LEAVES = (INPUT, PARAM, TENSOR, CONSTANT, SIZE, INDEX)
-_AS_IT_IS = {"state", "rewritten", "stop_gradient"}
-_VIEWS = {*_AS_IT_IS, "shift", "spread", "along", "at", "transpose", "slice", "broadcast_to", "as_axis", "as_dimension"}
-_SAME_ENTRIES = {*_AS_IT_IS, "shift", "spread", "reshape"}  # the value's entries stay adjacent
 
 
 def is_view(node: Node) -> bool:
     """Tell whether a node only shows another one's array."""
-    return node._value is None and (node.op.name in _VIEWS or (node.op.name == "reshape" and _adjacent(node.inputs[0])))
+    shows = node.op.view
+    return shows is not None and node._value is None and (shows != ADJACENT or _adjacent(node.inputs[0]))
 
 
 def _adjacent(node: Node) -> bool:
-    while node.op.name in _VIEWS or node.op.name == "reshape":
-        if node.op.name not in _SAME_ENTRIES:
+    """Tell whether the entries of a value lie next to each other, in the workspace."""
+    while node.op.view is not None:
+        if node.op.view in (ENTRIES, POINTS):
             return False
         node = node.inputs[0]
     return node.op not in (INPUT, PARAM)
@@ -46,7 +47,7 @@ def shifts(node: Node) -> tuple[tuple[Axis, int], ...]:
 def as_it_is(node: Node) -> bool:
     """Tell whether a node shows an array whole and at its own step."""
     while is_view(node):
-        if node.op.name not in _AS_IT_IS:
+        if node.op.view != WHOLE:
             return False
         node = node.inputs[0]
     return True
@@ -55,7 +56,7 @@ def as_it_is(node: Node) -> bool:
 def elsewhere(node: Node) -> bool:
     """Tell whether a view shows some other step than its own in another way than by a shift."""
     while is_view(node):
-        if node.op.name in ("at", "along"):
+        if node.op.view == POINTS:
             return True
         node = node.inputs[0]
     return False
@@ -63,7 +64,7 @@ def elsewhere(node: Node) -> bool:
 
 def stretch(node: Node) -> tuple[int, int] | None:
     """Return which adjacent entries of the last dimension a slice takes, all else being whole; ``None`` if it is otherwise."""
-    if node.op.name != "slice":
+    if node.op is not SLICE:
         return None
     shape, keys = node.inputs[0].shape, node.attrs["key"]
     if len(keys) != len(shape) or not all(isinstance(k, slice) and k.step == 1 for k in keys):
@@ -74,9 +75,9 @@ def stretch(node: Node) -> tuple[int, int] | None:
 
 def adjacent(node: Node) -> tuple[Node, int, int] | None:
     """Return the node of which a view shows adjacent entries of the last dimension, at its own step, and which."""
-    while is_view(node) and node.op.name in _AS_IT_IS:
+    while is_view(node) and node.op.view == WHOLE:
         node = node.inputs[0]
-    if node.op.name != "slice" or is_view(node.inputs[0]) or (taken := stretch(node)) is None:
+    if node.op is not SLICE or is_view(node.inputs[0]) or (taken := stretch(node)) is None:
         return None
     return node.inputs[0], *taken
 
@@ -85,11 +86,11 @@ def shown(node: Node) -> tuple[Node, int, int] | None:
     """Return the node of which a view shows adjacent entries of the last dimension, at any step, through all views."""
     start, stop = 0, node.shape[-1] if node.shape else 0
     while is_view(node):
-        if node.op.name == "slice":
+        if node.op is SLICE:
             if (taken := stretch(node)) is None:
                 return None
             start, stop = start + taken[0], stop + taken[0]
-        elif node.op.name not in _AS_IT_IS and node.op is not SHIFT:
+        elif node.op.view != WHOLE and node.op is not SHIFT:
             return None
         node = node.inputs[0]
     return node, start, stop

@@ -227,6 +227,8 @@ REFUSALS: list[Refusal] = [
     ("O121", ag.OperationError, lambda: ag.tanh(x(), over=t), r"tanh has no attribute over=(.|\n)*ag.softmax"),
     ("O121", ag.OperationError, lambda: ag.exp(x(), base=2), r"exp has no attribute base="),
     ("O121", ag.OperationError, lambda: ag.softplus(1.0, beta=2), r"softplus has no attribute beta="),
+    ("O133", ag.OperationError, lambda: ag.defop("cosh_", forward=np.cosh, vjp=lambda g, y, x: (g,), nativ="np.cosh({0})"),
+     r'did you mean "native"'),
     ("O121", ag.OperationError, lambda: OPS["softmax"](A23, axes=(-1,)), r'did you mean "axis"'),
     ("O121", ag.OperationError, lambda: ag.tanh(x=1.0), r"values are given by position"),
     ("O122", ag.OperationError, lambda: ag.minimum(x(), 1, 2),

@@ -10,8 +10,8 @@ import pytest
 
 import autograd_seq as ag
 from autograd_seq.op import OPS, Op
-from autograd_seq.ops.parts import _cumsum
-from autograd_seq.ops.reduce import _sum
+from autograd_seq.ops.parts import CUMSUM
+from autograd_seq.ops.reduce import SUM
 
 X, Y = np.array([0.7, -1.3, 2.1]), np.array([1.4, 0.6, -0.9])
 M, N = np.random.default_rng(5).normal(size=(2, 2, 3))
@@ -63,7 +63,7 @@ TABLE: dict[str, tuple[tuple[Any, ...], Any, Any, Any, dict[str, Any]]] = {
         "right at positive entries only": lambda g, y, x: (g * (3 * x * ag.abs(x) + 1),),
     }),
     "softmax_": ((M,), ag.same_shape, lambda x: np.exp(x) / np.exp(x).sum(-1, keepdims=True),
-                 lambda g, y, x: (y * (g - _sum(g * y, axis=(-1,), keepdims=True)),), {
+                 lambda g, y, x: (y * (g - SUM(g * y, axis=(-1,), keepdims=True)),), {
         "the coupling left out": lambda g, y, x: (y * (1 - y) * g,),
         "normalised over all": lambda g, y, x: (y * (g - ag.sum(g * y)),),
     }),
@@ -72,10 +72,10 @@ TABLE: dict[str, tuple[tuple[Any, ...], Any, Any, Any, dict[str, Any]]] = {
         "transposed cotangent": lambda g, y, a, b: (g.T @ b.T, a.T @ g),
     }),
     "running_sum": ((X,), ag.same_shape, lambda x: np.cumsum(x, axis=-1),
-                    lambda g, y, x: (ag.flip(_cumsum(ag.flip(g, -1), axis=-1), -1),), {
-        "forwards instead of backwards": lambda g, y, x: (_cumsum(g, axis=-1),),
+                    lambda g, y, x: (ag.flip(CUMSUM(ag.flip(g, -1), axis=-1), -1),), {
+        "forwards instead of backwards": lambda g, y, x: (CUMSUM(g, axis=-1),),
         "truncated to the last two terms": lambda g, y, x: (g + ag.concat([g[1:], [0.0]]),),
-        "shifted by one": lambda g, y, x: (ag.concat([ag.flip(_cumsum(ag.flip(g, -1), axis=-1), -1)[1:], [0.0]]),),
+        "shifted by one": lambda g, y, x: (ag.concat([ag.flip(CUMSUM(ag.flip(g, -1), axis=-1), -1)[1:], [0.0]]),),
     }),
     "last_sum": ((M,), reduced, lambda x: x.sum(-1), lambda g, y, x: (ag.expand_dims(g, -1) * np.ones(x.shape),), {
         "the mean's": lambda g, y, x: (ag.expand_dims(g, -1) * np.full(x.shape, 1 / 3),),
