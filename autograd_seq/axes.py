@@ -15,8 +15,8 @@ from autograd_seq.names import shown
 class Axis:
     """An axis that values can vary over: time, say. Its length comes with the data.
 
-    Two axes are the same only if they are the same object; within a graph their names must differ. Copies of what varies over
-    an axis vary over the same one, and what comes back from another process does.
+    Two axes are the same only if they are the same object; within a graph their names must differ. A copied or unpickled value
+    varies over the same axis as the original, also when it comes back from another process.
 
     Example:
         >>> t = Axis("t")
@@ -38,7 +38,7 @@ class Axis:
         return Index(self, _check_whole_steps(self, steps))
 
     def _refuse_arithmetic(self, other: object) -> NoReturn:
-        """Refuse what is no shift: a place on an axis is no number."""
+        """Refuse arithmetic other than a shift: a place on an axis is not a number."""
         raise AxisError(
             "A111", f"{self.name} is an axis, not a number: only an integer can be added or subtracted",
             expected=f"{self.name} - 1, {self.name} + 2",
@@ -78,7 +78,7 @@ _MARKED: WeakValueDictionary[str, Axis] = WeakValueDictionary()
 
 
 def _get_marked(name: str, mark: str) -> Axis:
-    """Return the axis of a mark, which is the same however often it comes here."""
+    """Return the axis of a mark: the same object for every copy in this process."""
     axis = _MARKED.get(mark)
     if axis is None:
         axis = Axis(name)
@@ -130,7 +130,7 @@ def _check_whole_steps(axis: Axis, steps: object) -> int:
 
 
 def as_axes(over: Axis | Iterable[Axis] | None, keyword: str = "over") -> tuple[Axis, ...]:
-    """Return what ``keyword`` is given as a tuple of distinct axes; ``None`` and ``()`` mean no axis."""
+    """Return the argument of ``keyword`` as a tuple of distinct axes; ``None`` and ``()`` are no axis."""
     if over is None:
         return ()
     several: Any = over

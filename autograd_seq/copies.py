@@ -1,9 +1,9 @@
-"""Copies of nodes, by ``copy.deepcopy`` and by ``pickle``: all that one is computed from, as one flat list.
+"""Copies of nodes, by ``copy.deepcopy`` and by ``pickle``: a node and all that it is computed from, as one flat list.
 
-Why flat (2026-11): a node holds its inputs, so that copying it the usual way recurses as deep as the graph is, which an eager
-expression of some thousand steps is too deep for. Here a node goes as its place in the list of all nodes below it. While
-something holds that list, which a copy does to its end, other nodes of it go as places in the same one: what is one node in
-many places (in the attributes of a model, say) is one node in the copy.
+Why flat (2026-11): a node holds its inputs, so the usual way of copying recurses as deeply as the graph, and fails on an eager
+expression of a few thousand steps. Here a node is copied as its position in the list of all nodes below it. The list is kept
+until the copy is finished, and other nodes in it are copied as positions in the same list: a node that is referred to in many
+places (in the attributes of a model, say) is one node in the copy.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from autograd_seq.node import UNIQUE, Node
 from autograd_seq.op import FUNCTIONS
 
 _FLATS: WeakValueDictionary[int, _Flat] = WeakValueDictionary()
-"""The list that a node is in, by the id of the node, which the list keeps alive."""
+"""By the id of a node, the list that contains it and keeps it alive."""
 _FIELDS = [name for name in Node.__slots__ if name not in ("__weakref__", "inputs", "adjoint_of")]
 
 
 class _Flat:
-    """Nodes, and where each is."""
+    """A list of nodes, and the position of each."""
 
     def __init__(self, nodes: Sequence[Node]) -> None:
         self.nodes = nodes
@@ -51,7 +51,7 @@ def _make_blank(count: int) -> _Flat:
 
 
 def reduce_node(node: Node) -> Any:
-    """Return what ``pickle`` and ``deepcopy`` make a node again from."""
+    """Return the function and arguments from which ``pickle`` and ``deepcopy`` rebuild a node."""
     for name, one in UNIQUE.items():
         if one is node:
             return _get_unique, (name,)
@@ -72,7 +72,7 @@ def _get_member(flat: _Flat, place: int) -> Node:
 
 
 def _list_sources(node: Node) -> list[Node]:
-    """Return a node and all that it is computed from, but for what is in a list already, or is the same everywhere."""
+    """Return a node and all that it is computed from, except nodes in a list already, and those unique in a process."""
     found, stack = {id(node): node}, [node]
     while stack:
         n = stack.pop()

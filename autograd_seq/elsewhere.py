@@ -1,4 +1,4 @@
-"""What is written here for what other libraries call otherwise: the sentences of errors about unknown names."""
+"""Errors about unknown names, with what to write here for names of NumPy, PyTorch and JAX."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ METHODS = (
 
 
 def suggest_instead(name: str) -> str | None:
-    """Return what to write for a name that is none here; ``None`` if nothing is known.
+    """Return what to write instead of a name that does not exist here; ``None`` if nothing is known.
 
     Example:
         >>> suggest_instead("concatenate"), suggest_instead("nothing")

@@ -1,7 +1,7 @@
-"""The exceptions of autograd_seq: each holds its data and builds its sentence once.
+"""The exceptions of autograd_seq: each holds its data, and builds its message from them.
 
-Every message has one form: *what* happened · *where* (the node and the user's own line) · *expected / got* ·
-*how to mend it*. The data stay on the exception (``.code``, ``.node``, ``.where``, ``.expected``, ``.got``, ``.fix``),
+Every message has one form: *what* is wrong · *where* (the node and the user's own line) · *expected / got* ·
+*how to fix it*. The data stay on the exception (``.code``, ``.node``, ``.where``, ``.expected``, ``.got``, ``.fix``),
 so that a program can act on an error without reading its words.
 """
 
@@ -22,8 +22,8 @@ class AutogradSeqError(Exception):
         what: one sentence that says what is wrong.
         node: the name of the node concerned, if any.
         where: the user's own line, ``"model.py:12"``, if known.
-        expected, got: what was asked for and what came.
-        fix: how to mend it; several texts are several lines.
+        expected, got: what was required, and what was given.
+        fix: how to correct it; several texts are several lines.
         detail: a line printed between the sentence and the rest (a cycle's path, say).
 
     Example:
@@ -58,7 +58,7 @@ class AutogradSeqError(Exception):
         super().__init__("\n  ".join(map(shown, [*lines, *ways])))
 
     def __reduce__(self) -> Any:
-        """Let an error reach another process whole: its words as they were built, and its data."""
+        """Pickle an error with its message and its data, so that it reaches another process whole."""
         return _rebuild_error, (type(self), *self.args), self.__dict__
 
 
@@ -96,7 +96,7 @@ class DTypeError(AutogradSeqError, TypeError):
 
 
 class ValueKnownError(AutogradSeqError, TypeError):
-    """A value is asked of a node that has none yet, or given to one that computes its own."""
+    """A node has no value yet, or is given one although it computes its own."""
 
 
 class FeedError(AutogradSeqError, ValueError):
@@ -104,11 +104,11 @@ class FeedError(AutogradSeqError, ValueError):
 
 
 class CarryError(AutogradSeqError, ValueError):
-    """A graph cannot be continued from call to call, or what one call left does not fit the next."""
+    """A graph cannot be continued from call to call, or a carry does not fit the call."""
 
 
 class GradientError(AutogradSeqError, ValueError):
-    """A derivative is asked for that does not exist."""
+    """The derivative asked for does not exist."""
 
 
 class GradientCheckError(GradientError, AssertionError):
@@ -116,7 +116,7 @@ class GradientCheckError(GradientError, AssertionError):
 
 
 class MissingError(AutogradSeqError, AttributeError):
-    """A name is asked for that there is not."""
+    """There is no attribute of that name."""
 
 
 class OperationError(AutogradSeqError, ValueError):
@@ -124,7 +124,7 @@ class OperationError(AutogradSeqError, ValueError):
 
 
 class PictureError(AutogradSeqError, ImportError):
-    """What draws is not there, or is hidden by another module of its name."""
+    """The package that draws is missing, or hidden by another module of its name."""
 
 
 class MemoryNeededError(AutogradSeqError, MemoryError):
@@ -136,7 +136,7 @@ class DataError(AutogradSeqError, ValueError):
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str | None:
-    """Return a fix-it sentence with the known name closest to ``name``, or with all known names.
+    """Return a suggestion: the known name closest to ``name``, or all known names.
 
     Example:
         >>> did_you_mean("lenght", ["length", "width"])

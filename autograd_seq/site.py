@@ -1,4 +1,4 @@
-"""Where in the user's program a node was written, and under which scope: what error messages point at."""
+"""The line of the user's program on which a node was written, for error messages, and the scope of its name."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SCOPE: ContextVar[str] = ContextVar("scope", default="")
 
 
 def user_site() -> Site | None:
-    """Return the innermost line outside of this package that led here (``None`` if there is none), or that is stood for."""
+    """Return the innermost line of the call stack outside of this package, or the line set by :func:`standing_for`."""
     if (site := _STANDS_FOR.get()) is not None:
         return site
     frame = sys._getframe(1)
@@ -31,7 +31,7 @@ def user_site() -> Site | None:
 
 @contextmanager
 def standing_for(site: Site | None) -> Iterator[None]:
-    """Let what is made within the block be of another line: a gradient is of the line of what is differentiated."""
+    """Give nodes made within the block another line: a gradient gets the line that is differentiated."""
     token = _STANDS_FOR.set(site)
     try:
         yield

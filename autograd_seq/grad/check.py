@@ -1,4 +1,4 @@
-"""The numerical check of gradients, which ships: complex steps where the program is analytic, else central differences."""
+"""Numerical checks of gradients: by complex steps where the program is analytic, else by central differences."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from autograd_seq.ops.reduce import sum as sum_
 
 @dataclass(frozen=True)
 class Report:
-    """How far derivatives are from numerical ones.
+    """The differences between derivatives and numerical ones.
 
     Attributes:
         errors: by name, the largest difference divided by the largest entry.
@@ -44,7 +44,7 @@ class Report:
 
 
 def numeric_grad(f: Callable[[np.ndarray], Any], x: np.ndarray, *, method: str, step: float | None = None) -> np.ndarray:
-    """Return the derivative of a scalar function at ``x``, an entry at a time.
+    """Return the derivative of a scalar function at ``x``, entry by entry.
 
     Args:
         f: from an array to a scalar.
@@ -90,7 +90,7 @@ def check_grad(
     Args:
         loss: a float scalar without axes.
         wrt: parameters or float inputs.
-        feeds: an array for everything that is fed; the lengths of axes come with it.
+        feeds: an array for each input and parameter; they give the lengths of axes.
         method: ``"complex step"``, ``"central differences"``, or ``"auto"``: a complex step, and where it disagrees
             central differences (absolute values, erf and comparisons are not analytic).
         tol: the largest error relative to the largest entry; 1e-10 and 1e-6 by default.
@@ -139,11 +139,11 @@ def _compare_gradients(report: Report, name: str, value: Any, f: Callable[[np.nd
         limit = tol or (1e-10 if kind == "complex step" else 1e-6)
         try:
             truth = numeric_grad(f, x, method=kind)
-        except TypeError:  # a function of the C library that has no complex form
+        except TypeError:  # a function without a complex form
             if method != "auto":
                 raise
             continue
-        # a gradient that is exactly 0 differs by rounding, which is relative to the loss
+        # A gradient that is exactly 0 differs by rounding errors, which are relative to the loss.
         floor = max(1e-5 * abs(float(np.real(f(x)))), 1e-30)
         scale = max(float(np.max(np.abs(truth), initial=0.0)), float(np.max(np.abs(value), initial=0.0)), floor)
         error = float(np.max(np.abs(value - truth), initial=0.0)) / scale
@@ -194,16 +194,16 @@ def check_op(
     wrt = [n for n in nodes if n.name]
     try:
         y = op(*nodes, **attrs)
-        if isinstance(op, Op) and op.own:  # it is tried at several points, too
+        if isinstance(op, Op) and op.own:  # its shape rule must also hold at several points
             over = Axis("points")
             op(*[input_(n.name, n.shape, over=over) if n.name else n for n in nodes], **attrs)
     except OperationError as error:
         raise _make_broken_error(op, str(error.expected), str(error.got), error.fix) from error
-    with np.errstate(all="ignore"):  # eagerly, as it comes: a graph would broadcast it to the promised shape
+    with np.errstate(all="ignore"):  # eagerly, since a graph would broadcast the value to the declared shape
         value = op(*[tensor(a) if f"x{i}" in floats else constant(a) for i, a in enumerate(arrays)], **attrs).value
-    if value is None:  # it draws, say
+    if value is None:  # a random operation has no eager value
         value = np.asarray(Graph(y).evaluate(**{k: v for k, v in floats.items() if k in Graph(y).inputs})[0])
-    if isinstance(op, Op) and op.own:  # whose kind is that declared by now
+    if isinstance(op, Op) and op.own:  # its eager value has been cast to the declared kind
         value = np.asarray(op.forward(*arrays, **attrs))
     if value.shape != y.shape or kind_of(value) is not y.dtype:
         raise _make_broken_error(

@@ -1,4 +1,4 @@
-"""Reverse mode on arrays, for eager expressions: the rules of the operations, which only use operators, are given values."""
+"""Reverse mode on arrays, for eager expressions: the rules of the operations use operators only, and so run on arrays too."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _float64 = np.float64
 _inputs = attrgetter("inputs")
 
 
-_CHOOSING = {"where", "maximum", "minimum", "max", "max_over"}  # what gives some operands a cotangent of exactly 0
+_CHOOSING = {"where", "maximum", "minimum", "max", "max_over"}  # they give some operands a cotangent of exactly 0
 
 
 def backward(output: Node, cotangent: Any = None) -> None:
@@ -83,7 +83,7 @@ def backward(output: Node, cotangent: Any = None) -> None:
 
 
 def _is_finite(node: Node) -> bool:
-    """Tell whether what a rule multiplies is finite, so that 0 stays 0."""
+    """Tell whether the values that a rule multiplies are finite, so that 0 times them is 0."""
     return all([np.all(np.isfinite(x._value)) for x in (node, *node.inputs)])
 
 

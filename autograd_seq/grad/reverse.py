@@ -3,8 +3,8 @@
 The walk goes backwards through the step order, in which shift edges are cut. A node that some shift reads gets an adjoint
 *state*, whose equation is written at the end: its contributions of the same step, and for every shift that reads it the
 shift's adjoint, shifted the other way. That is back-propagation through time, as equations (Werbos 1990). A contribution
-that varies over more axes than its target is summed over the extra ones: a parameter's gradient is a sum over time for
-that reason alone. On a graph without shifts (an eager expression, an unrolled DAG) the same walk is plain reverse mode.
+that varies over more axes than its target is summed over the extra ones: that is why a parameter's gradient is a sum over
+time. On a graph without shifts (an eager expression, an unrolled DAG) the same walk is plain reverse mode.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ def grad(output: Node, wrt: Node | Sequence[Node], *, cotangent: Any = None) -> 
         cotangent: a value of the output's shape, if the output is no scalar.
 
     Returns:
-        A node (or a list of them, in the order of ``wrt``) with the shape and the axes of what it belongs to; zeros
-        where the output does not depend on it. They can be unrolled, drawn, and differentiated again.
+        A node (or a list of nodes, in the order of ``wrt``) with the shape and the axes of its target; zeros if the output
+        does not depend on the target. Gradients can be unrolled, drawn, and differentiated again.
 
     Raises:
         GradientError: the output is no float scalar, or ``wrt`` is no float.
@@ -117,13 +117,13 @@ def _check_not_replaced(targets: Sequence[Node], order: Sequence[Node]) -> None:
 
 
 def _lay_out(g: Node | None, like: Node) -> Node:
-    """Return a cotangent with exactly the shape and axes of what it belongs to; zeros if there is none."""
+    """Return a cotangent with exactly the shape and axes of its target ``like``; zeros if there is none."""
     g = constant(0.0) if g is None else g
     return spread(broadcast_to(g, like.shape), like.axes)
 
 
 def _attach_gradient(found: Node | None, x: Node) -> Node:
-    """Return the gradient of ``x`` as a node that is laid out as ``x`` is, though it may be that of something else as well."""
+    """Return the gradient of ``x`` as a node with the layout of ``x``, even if it is the gradient of another node as well."""
     g = _lay_out(found, x)
     if g is not found:
         _mark_adjoint(g, x)
@@ -134,27 +134,27 @@ def _attach_gradient(found: Node | None, x: Node) -> Node:
 
 
 def _mark_adjoint(g: Node, node: Node) -> None:
-    """Remember whose cotangent a node is, unless it is something else as well."""
+    """Record whose cotangent a node is, unless it is recorded as another one's."""
     if g.adjoint_of is None and g.inputs:
         g.adjoint_of = node
 
 
 def _add_up(parts: list[Node]) -> Node:
-    """Add contributions up: two by an addition, more by one n-ary sum."""
+    """Add up contributions: two by an addition, more by one n-ary sum."""
     if len(parts) <= 2:
         return parts[0] if len(parts) == 1 else parts[0] + parts[1]
     return sum_over(*parts, axes=())
 
 
 class _Adjoint:
-    """One walk: contributions by node, adjoint states to close, and the order."""
+    """One walk backwards: the contributions by node, and the adjoint states whose equations are still to be written."""
 
     def __init__(self, output: Node, targets: Sequence[Node]) -> None:
         self.order = step_order([output])
         self.output = output
         self.needed = self._reached_from(targets)
         self.parts: dict[Node, list[Node]] = {}
-        self.passed = {x for x in targets if x.op.stable_log}  # what the stable form of a logarithm may pass by
+        self.passed = {x for x in targets if x.op.stable_log}  # targets that the stable form of a logarithm may bypass
         self.aside: dict[Node, list[Node]] = {}
         shifts = [n for n in self.order if n.op is SHIFT and n in self.needed]
         self.states: dict[Node, Node] = {}
@@ -165,7 +165,7 @@ class _Adjoint:
         self.live = Live(always=self.readers)
 
     def _reached_from(self, targets: Sequence[Node]) -> set[Node]:
-        """Return the float nodes that depend on a target: only there does a cotangent lead anywhere."""
+        """Return the float nodes that depend on a target: the others need no cotangent."""
         readers: dict[Node, list[Node]] = {}
         for n in self.order:
             for x in (*n.inputs, *(same_step(n) if n.op is SHIFT else ())):
@@ -230,7 +230,7 @@ class _Adjoint:
 
 
 def _spread_over_points(g: Node, node: Node) -> Node:
-    """Return a cotangent that varies over what its node's operands do not: it counts for them at each point of an axis."""
+    """Return a cotangent spread over axes of its node that an operand lacks: it counts for that operand at each point."""
     read = same_step(node) if node.op is SHIFT else node.inputs
     return spread(g, [a for a in node.axes if any(a not in x.axes for x in read)])
 

@@ -1,4 +1,4 @@
-"""What the rule of an operation returns: checked if it is a user's own, and as it was written where a stable form passes by."""
+"""Cotangents by the rules of operations: checked for operations of users, and as written where a stable form is computed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from autograd_seq.ops.shape import broadcast_to, reshape
 
 
 def pull_back(node: Node, g: Node) -> Sequence[Any]:
-    """Return the cotangents of what a node reads."""
+    """Return the cotangents of the operands of a node."""
     parts: Sequence[Any] = node.op.vjp(g, node, *node.inputs, **node.attrs)
     if node.op.own:
         check_cotangents(node, parts)
@@ -23,7 +23,7 @@ def pull_back(node: Node, g: Node) -> Sequence[Any]:
 
 
 def check_cotangents(node: Node, parts: Any) -> None:
-    """Refuse what a rule of a user's own returns if it is not one cotangent for each operand, of a shape that fits."""
+    """Refuse the result of a user's rule unless it is one cotangent for each operand, each of a shape that fits."""
     n = len(node.inputs)
     if not isinstance(parts, (tuple, list)) or len(parts) != n:
         one = f"{n} cotangent{'s' if n > 1 else ''}, one for each operand"
@@ -48,7 +48,7 @@ def check_cotangents(node: Node, parts: Any) -> None:
 
 
 def fit_cotangent(g: Any, like: Node) -> Node:
-    """Sum a contribution over the axes and dimensions that broadcasting added."""
+    """Return a contribution summed over the axes and dimensions that broadcasting added to its target ``like``."""
     g = constant(g)
     if extra := tuple(a for a in g.axes if a not in like.axes):
         g = sum_over(g, axes=extra)
@@ -64,16 +64,17 @@ def fit_cotangent(g: Any, like: Node) -> Node:
 
 
 def list_passed_by(g: Any, node: Node, at_each_point: Any, fit: Any, value: Any) -> Iterator[tuple[Node, Any]]:
-    """Return the cotangents of what a rewritten node passes by, as if it were computed as the user wrote it.
+    """Return the cotangents of nodes that a rewritten node bypasses, as if it were computed as the user wrote it.
 
-    They go no further than to the operation whose own operand the twin reads, be it a softmax, a sigmoid or an exponential:
-    what that is computed from gets its gradient by the twin.
+    They end at the operation whose operand the stable form reads (a softmax, a sigmoid or an exponential): nodes below it get
+    their gradients through the stable form.
 
     Args:
         g: the cotangent of the node.
         node: a rewritten one.
-        at_each_point, fit: what a cotangent is before a rule is given it, and after, for a node.
-        value: what a rule is given for a node.
+        at_each_point: prepares a cotangent of a node for its rule.
+        fit: fits a cotangent to its target.
+        value: returns what a rule takes for a node.
     """
     shown = node.inputs[1:]
     written = AS_WRITTEN.get(node.attrs["form"])

@@ -1,4 +1,4 @@
-"""Training: optimisers as pure functions, rates as functions of the step, and a loop. This floor runs programs."""
+"""Training: optimisers as pure functions, learning rates as functions of the step, and a training loop."""
 
 from autograd_seq.learn.clip import clip_by_norm, clip_by_value, global_norm
 from autograd_seq.learn.data import buckets, pad, shuffled, split, windows

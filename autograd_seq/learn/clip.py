@@ -1,4 +1,4 @@
-"""Gradients kept short: one step over a steep place must not throw the parameters away."""
+"""Gradient clipping: one step on a steep slope must not throw the parameters far away."""
 
 from __future__ import annotations
 

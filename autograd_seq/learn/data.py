@@ -15,7 +15,7 @@ from tqdm import tqdm
 from autograd_seq.errors import DataError
 
 _PATIENCE = 1.0  # seconds without a bar
-_BLOCK = 4096  # sequences from one look at the bar to the next, which then costs nothing
+_BLOCK = 4096  # sequences between two updates of the bar
 
 
 def pad(
@@ -25,9 +25,9 @@ def pad(
 
     Args:
         sequences: arrays ``(T_i, …)`` that agree in all dimensions but the first. The result is of their common kind, for
-            which empty ones do not count unless all are.
-        value: what fills the padding, of a kind that theirs holds: ``np.nan`` needs floats. Programs with ``lengths=`` never
-            see it.
+            which empty sequences count only if all are empty.
+        value: what fills the padding, of a kind that the result can hold: ``np.nan`` needs floats. Programs with ``lengths=``
+            never read it.
         batch_first: ``(B, T, …)`` instead of ``(T, B, …)``.
         progress: whether to show a bar, on the standard error stream, where it takes longer than a second.
 
@@ -81,7 +81,7 @@ def _as_sequence(given: Any) -> np.ndarray:
 
 
 def _can_hold(dtype: np.dtype, value: Any) -> bool:
-    """Tell whether numbers of a dtype can be this value, rounding of floats aside."""
+    """Tell whether a dtype can hold this value, apart from the rounding of floats."""
     if dtype.kind not in "biufc":
         return True
     try:
@@ -99,7 +99,7 @@ def _can_hold(dtype: np.dtype, value: Any) -> bool:
 
 
 def _iterate_blocks(what: str, count: int, progress: bool) -> Iterator[slice]:
-    """Return the parts of ``count`` sequences one after the other, a bar meanwhile if it takes long."""
+    """Yield the parts of ``count`` sequences one after the other, and show a bar if that takes long."""
     with tqdm(total=count, desc=what, unit="sequence", dynamic_ncols=True, delay=_PATIENCE, disable=not progress) as bar:
         for start in range(0, count, _BLOCK):
             yield slice(start, start + _BLOCK)
@@ -113,11 +113,11 @@ def buckets(lengths: Any, batch: int, *, seed: int | None = None, drop_last: boo
         lengths: of all sequences, ``(N,)``.
         batch: how many sequences a batch holds; the last one may hold fewer.
         seed: shuffles sequences of one length and the order of the batches; ``None`` keeps both sorted.
-        drop_last: full batches only, for which up to ``batch`` − 1 sequences are left out: with a seed they are drawn, others
-            for other seeds; without one they are the longest.
+        drop_last: make full batches only, and leave out up to ``batch`` − 1 sequences: random ones that depend on the seed,
+            or the longest without a seed.
 
     Returns:
-        Arrays of indices, which together name each sequence once that is not left out.
+        Arrays of indices, in which each sequence that is not left out occurs once.
 
     Raises:
         DataError: ``batch`` is no number of sequences.
@@ -171,7 +171,7 @@ def split(count: int, fractions: Sequence[float], *, seed: int | None = None) ->
 
 
 def shuffled(seed: int, *arrays: Any, axis: int = 0) -> tuple[np.ndarray, ...]:
-    """Return arrays with their examples in one other order, the same for all.
+    """Return arrays with their examples shuffled, all in the same order.
 
     Args:
         seed: of the order.

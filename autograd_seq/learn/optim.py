@@ -1,9 +1,9 @@
-"""Optimisers as pure functions on dicts of arrays: nothing that is given is modified, what is kept is returned.
+"""Optimisers as pure functions on dicts of arrays: arguments are not modified, and the new state is returned.
 
     state = optimizer.init(params)
     params, state = optimizer.update(params, grads, state)
 
-The width of every parameter stays what it is; gradients are rounded to it. All formulas are those of ``torch.optim``, with
+Every parameter keeps its dtype, to which its gradient is rounded. All formulas are those of ``torch.optim``, with
 which the tests compare them step by step.
 """
 
@@ -25,7 +25,7 @@ class State(NamedTuple):
 
     Args:
         step: the number of updates made.
-        slots: by what it is (``"velocity"``, ``"square"``), an array for each parameter.
+        slots: by the name of a quantity (``"velocity"``, ``"square"``), an array for each parameter.
     """
 
     step: int
@@ -50,7 +50,7 @@ _Rule = Callable[[Any, Any, float, int, dict[str, Any]], tuple[Any, dict[str, An
 
 
 def _make_optimizer(rate: float | Schedule, slots: tuple[str, ...], rule: _Rule) -> Optimizer:
-    """Apply a rule to one parameter after the other."""
+    """Return the optimiser that applies a rule to each parameter."""
     if not callable(rate):
         get_rate(rate, 0)
 
@@ -64,7 +64,7 @@ def _make_optimizer(rate: float | Schedule, slots: tuple[str, ...], rule: _Rule)
         eta, n = get_rate(rate, state.step), state.step + 1
         new: Arrays = {}
         kept: dict[str, Arrays] = {slot: {} for slot in slots}
-        with np.errstate(all="ignore"):  # what overflows is inf, here as in compiled programs
+        with np.errstate(all="ignore"):  # overflow gives inf, as in compiled programs
             for name, p in arrays.items():
                 g = np.asarray(grads[name]).astype(p.dtype)
                 moved, after = rule(p, g, eta, n, {slot: state.slots[slot][name] for slot in slots})
@@ -175,7 +175,7 @@ def momentum(rate: float | Schedule, beta: float = 0.9, nesterov: bool = False) 
 
 
 def adam(rate: float | Schedule = 1e-3, b1: float = 0.9, b2: float = 0.999, eps: float = 1e-8) -> Optimizer:
-    """Adaptive moments: running means m of g and v of g², freed of their start at zero; p ← p - rate m/(√v + eps).
+    """Adaptive moments: running means m of g and v of g², corrected for their start at zero; p ← p - rate m/(√v + eps).
 
     Args:
         rate: as for :func:`sgd`; about the length of a step of every entry.

@@ -1,6 +1,6 @@
-"""Rates that change with the step: functions from the step, counted from 0, to a number.
+"""Learning rates that change with the step: functions from the step, counted from 0, to a number.
 
-Wherever an optimiser takes a rate, it takes a number or such a function. They hold no state: the step is the optimiser's.
+An optimiser takes a number or such a function as its rate. Schedules hold no state: the optimiser counts the steps.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ def get_rate(rate: float | Schedule, step: int) -> float:
 
 
 def check_number(what: str, value: Any, *, below: float = math.inf, positive: bool = False) -> float:
-    """Return a number between 0 and ``below`` as a plain float, which gives no array another width.
+    """Return a number between 0 and ``below`` as a plain float, which leaves the dtype of arrays as it is.
 
     Args:
-        what: what it is, for the error.
-        below: it is less than this.
+        what: the name of the number, for the error.
+        below: the number must be less than this.
         positive: whether 0 is refused.
 
     Raises:

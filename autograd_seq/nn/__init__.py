@@ -1,4 +1,4 @@
-"""Parts of models, and values to start them from: this floor builds graphs and runs nothing."""
+"""Parts of models, and initial values for their parameters. This package builds graphs and runs nothing."""
 
 from autograd_seq.nn import init
 from autograd_seq.nn.cells import LSTM, gru, lstm, rnn

@@ -1,7 +1,7 @@
-"""Recurrent cells as equations: ``rnn``, ``lstm`` and ``gru`` declare parameters and states, and write what closes the cycle.
+"""Recurrent cells as equations: ``rnn``, ``lstm`` and ``gru`` declare parameters and states, and define the states.
 
-Input matrices are called U and have the shape (H, D), recurrent ones W and (H, H), biases b and (H,); the letter of the
-gate follows. Each cell returns states, so that what reads them (a readout, the next layer, an attention) is written as for
+Input matrices are named U and have the shape (H, D), recurrent matrices W with (H, H), biases b with (H,); the letter of
+the gate follows. Each cell returns states, so that what reads them (a readout, the next layer, an attention) is written as for
 any other state. Within a scope gates carry the names of their equations, under which pictures show them.
 """
 
@@ -27,8 +27,8 @@ class LSTM(NamedTuple):
     """The states of an LSTM.
 
     Args:
-        h: (H,) what it shows, between -1 and 1.
-        c: (H,) what it remembers.
+        h: (H,) the output, between -1 and 1.
+        c: (H,) the memory.
     """
 
     h: Node
@@ -41,7 +41,7 @@ def rnn(
     """The simple recurrent network, h_t = tanh(U x_t + W h_{t-1} + b).
 
     Args:
-        x: (D,) the input, which varies over ``over``, and over further axes (a batch) if it is to.
+        x: (D,) the input, which varies over ``over``, and possibly over further axes (a batch).
         hidden: H, the number of units.
         over: the axis along which it recurs.
         name: the scope of its names (``name/U``, ``name/h``); none by default, which suits one cell alone.
@@ -123,7 +123,7 @@ def lstm(
 def gru(
     x: Node, hidden: int, *, over: Axis, name: str | None = None, bias: bool = True, init: Any = None, reverse: bool = False
 ) -> Node:
-    """The gated recurrent unit: z mixes the state before with a candidate n, of whose past r resets what it reads.
+    """The gated recurrent unit: z mixes the previous state with a candidate n, and r scales what n reads of that state.
 
         r, z = sigmoid(U x_t + W h_{t-1} + b), each with its own U, W, b
         n = tanh(Un x_t + bn + r (Wn h_{t-1} + cn))      h_t = (1 - z) n + z h_{t-1}
@@ -166,7 +166,7 @@ def _make_affine(gate: str, x: Node, h: Node, bias: bool) -> Node:
 
 
 def _name_gate(letter: str, gate: Node) -> Node:
-    """Name a gate where it takes no name from the model: within a scope."""
+    """Name a gate within a scope, where the name cannot clash with one of the model."""
     return gate.named(letter) if current_scope() else gate
 
 

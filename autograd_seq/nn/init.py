@@ -1,7 +1,7 @@
-"""Values to start parameters from. Each array depends on a seed and the parameter's name alone.
+"""Initial values of parameters. Each array depends only on a seed and the parameter's name.
 
-That is why a parameter more, or another order of declaration, changes no other one (as with ``ops.random``). Matrices are
-(out, in): ``W @ x`` reads ``in`` numbers, its fan-in.
+So adding a parameter, or declaring parameters in another order, changes no other array (as with ``ops.random``). Matrices
+have the shape (out, in): ``W @ x`` reads ``in`` numbers, its fan-in.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def normal(std: float, mean: float = 0.0) -> Initialiser:
 
 
 def _scale_by_fans(kind: str, variance: Callable[[int, int], float]) -> Initialiser:
-    """Draws of mean 0 whose variance depends on the fans; a uniform one on ±a has the variance a²/3."""
+    """Return an initialiser of mean 0 whose variance depends on the fans; uniform on ±a, the variance is a²/3."""
 
     def draw(random: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
         std = float(np.sqrt(variance(*fans(shape))))
@@ -245,7 +245,7 @@ def params(
 
 
 def _choose_rules(nodes: dict[str, Node], rules: dict[str, Initialiser]) -> dict[str, Initialiser]:
-    """Return the initialiser of every parameter; a rule without any is a slip of the pen, and refused."""
+    """Return the initialiser of every parameter; a rule that matches none is refused as a typing error."""
     for pattern, rule in rules.items():
         if not callable(rule):
             raise OperationError(

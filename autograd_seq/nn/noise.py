@@ -1,4 +1,4 @@
-"""Noise that regularises: masks that depend on a seed, a name and a step alone, so that every run draws the same."""
+"""Random masks that regularise: they depend only on a seed, a name and a step, so that every run draws the same."""
 
 from __future__ import annotations
 
