@@ -1,7 +1,7 @@
-"""Sequences that come in pieces, each call going on where the one before ended: carried programs, and unrolled graphs.
+"""Sequences in pieces, for programs and for unrolled graphs: each call continues where the one before ended.
 
-A carry is rows that are fed: a first call and a later one are two ordinary graphs (:mod:`autograd_seq.graph.carry`), and
-:class:`Carried` hands the rows on from one to the other, whatever runs them.
+A carry is a set of rows that are fed. A first call and a later one are two ordinary graphs (:mod:`autograd_seq.graph.carry`);
+:class:`Carried` passes the rows from one call to the next, whatever runs the graphs.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Carried:
         cut: the graph of a first call, and that of a later one.
         graph: the equations before they were cut.
         layouts: the axes of each output, in the order in which its values are laid out.
-        make: returns what runs some nodes, their values laid out as told.
+        make: from nodes and the layouts of their values to what runs them.
     """
 
     def __init__(self, cut: Cut, graph: System, layouts: Sequence[Sequence[Axis]],
@@ -66,15 +66,15 @@ class Carried:
 
     @cached_property
     def equations(self) -> str:
-        """A digest of the equations of what is carried: the same for the same ones in every program and process.
+        """A digest of the equations of the carried values: the same in every program and process with the same equations.
 
-        What else a program computes has no part in it, so that one can train and another go on from its carry.
+        It does not depend on what else a program computes, so that one program can train, and another continue from its carry.
         """
         return _equations(self.graph, self.cut.axis)
 
     @property
     def later(self) -> Runs:
-        """The program of a call that goes on from a carry."""
+        """The program of a call that continues from a carry."""
         if self._later is None:
             self._later = self._make(self.cut.later, self._laid)
         return self._later
@@ -82,14 +82,14 @@ class Carried:
     def __call__(
         self, /, *unnamed: Any, carry: Carry | None = None, lengths: Any = None, **given: Any
     ) -> tuple[tuple[Any, ...], Carry | None]:
-        """Return the values of the outputs, and the carry for the next call; a call of no steps returns the one it got.
+        """Return the values of the outputs, and the carry for the next call; a call of no steps returns the carry it was given.
 
         Args:
             carry: what the call before returned; ``None`` starts.
-            lengths: of padded sequences, as for :class:`Program`: the carry holds the rows after each one's own end, and a
-                sequence without a step in this call keeps those it had. Each counts its own steps: what is drawn for a
-                step, counted, or carried varies over the batch then, and so do outputs that depend on it, that axis last
-                where they did not have it.
+            lengths: the lengths of padded sequences, as for :class:`Program`. The carry holds the rows at the end of each
+                sequence, and a sequence without a step in this call keeps its rows. Each sequence counts its own steps: draws,
+                step numbers and carried values vary over the batch then, and so do outputs that depend on them, with the
+                axis of the batch last if they did not have it.
             given: the feeds, as for :class:`Program`.
 
         Raises:
@@ -120,11 +120,11 @@ class Carried:
         return values[:kept], self.left(carry, rows, steps)
 
     def left(self, carry: Carry | None, rows: Mapping[str, np.ndarray], steps: Any) -> Carry:
-        """Return the carry that some steps after another one leave."""
+        """Return the carry after some more steps."""
         return Carry(rows, steps + (carry.steps if carry is not None else 0), self.equations)
 
     def _with_lengths(self, batch: tuple[Axis, ...]) -> Carried:
-        """Return the same for sequences that end at steps of their own."""
+        """Return the program for sequences that may end at different steps."""
         if batch not in self._padded:
             cut = cut_along(self.graph, self.cut.axis, batch)
             self._padded[batch] = Carried(cut, self.graph, self._layouts, self._make)
@@ -142,7 +142,7 @@ class Carried:
 
     def fed(self, carry: Carry, given: dict[str, Any], batch: tuple[int, ...] = (),
             graph: System | None = None) -> dict[str, Any]:  # fmt: skip
-        """Return the feeds of a call that goes on from a carry: those given, the carried rows, the number of steps.
+        """Return the feeds of a call that continues from a carry: those given, the carried rows, the number of steps.
 
         Args:
             carry, given: as for a call.
@@ -161,12 +161,12 @@ class Carried:
         return fed | {name: value for name, value in carried if name in known}
 
     def going_on(self, carry: Carry, given: Mapping[str, Any], run: Callable[[], Any], graph: System | None = None) -> Any:
-        """Return what ``run`` returns, which goes on from a carry; if that is of another batch, say so.
+        """Return the result of ``run``, which continues from a carry; a carry of another batch is an error.
 
         Args:
             carry, given: as for a call.
-            run: runs.
-            graph: the equations that tell how the feeds are laid out; those before they were cut by default.
+            run: runs the program.
+            graph: the equations, by which the feeds are laid out; those before the cut by default.
         """
         try:
             return run()
@@ -181,11 +181,11 @@ class CarriedProgram(Carried, Report):
     """A compiled graph whose calls follow one another. Made by :func:`compile` with ``carry=``.
 
     ``outs, carry = program(…, carry=carry)``: the first call gets ``carry=None`` or none. Running T1 steps and then T2 with
-    the carry equals running T1 + T2 steps: states and shifted inputs go on, ``ag.index`` counts on, random draws are those
-    of the later steps. What lies inside of one step does not: a loop over another axis starts from its own rows at each of
-    them. Sums, means, picked steps and gradients are of the steps of the call. No gradient flows through a carry; a row in
-    front of the sequence (``init=``) has one in the calls whose steps read it. Tangents, which are gradients of gradients that
-    read no later step, go on as states do.
+    the carry equals running T1 + T2 steps: states and shifted inputs continue, ``ag.index`` goes on counting, and random draws
+    are those of the later steps. A loop over another axis within a step is not carried: it starts from its own rows at each
+    step. Sums, means, picked steps and gradients are of the steps of the call alone. No gradient flows through a carry; an
+    initial row (``init=``) has a gradient in the calls whose steps read it. Tangents, gradients of gradients that read no
+    later step, continue as states do.
 
     Attributes:
         first: the program of a first call.
@@ -210,7 +210,7 @@ class CarriedProgram(Carried, Report):
 
     first: Any
     again: tuple[Any, ...]
-    """What it is made again from, where it is copied."""
+    """What a copy is made from."""
 
     def __reduce__(self) -> Any:
         return self.again
@@ -225,7 +225,7 @@ class CarriedProgram(Carried, Report):
 
 
 def _equations(graph: System, axis: Axis) -> str:
-    """Return a digest of an axis and of what is read at earlier steps of it."""
+    """Return a digest of an axis and of the equations of values that are read at its earlier steps."""
     graph = spell_out_windows(graph)
     behind = list(dict.fromkeys(x for x, _ in list_read_back(graph, axis)))
     return hashlib.sha256(f"{axis}\n{Graph(behind) if behind else ''}".encode()).hexdigest()
@@ -240,7 +240,7 @@ def evaluate(dag: DAG, carry: Any, given: dict[str, Any]) -> tuple[Any, ...]:
             fix="ag.Graph(ag.grad(L, …)).evaluate(carry=…): gradients as equations",
         )  # fmt: skip
     asked = True if carry is None else carry
-    if isinstance(carry, Carry):  # the axis is the one whose equations have left it
+    if isinstance(carry, Carry):  # the axis is the one whose equations made the carry
         asked = next((a for a in graph.axes if _equations(graph, a) == carry.equations), True)
     elif not isinstance(asked, Axis):
         asked = True
@@ -253,7 +253,7 @@ def evaluate(dag: DAG, carry: Any, given: dict[str, Any]) -> tuple[Any, ...]:
 
 
 class _Unrolled:
-    """Runs nodes unrolled over so many steps of each axis."""
+    """Runs nodes unrolled over given numbers of steps."""
 
     def __init__(self, nodes: Sequence[Node], laid: Sequence[Sequence[Axis]], sizes: Mapping[Axis, int]) -> None:
         self.graph = Graph(nodes)

@@ -16,16 +16,16 @@ from autograd_seq.names import shown
 
 
 class Carry(Mapping[str, np.ndarray]):
-    """What one call leaves for the next: rows of the values that later steps read, by name.
+    """What one call passes to the next: by name, the rows of the values that later steps read.
 
-    ``carry["s"]`` has k rows in front, k being the longest delay with which ``s`` is read, in time order, the newest last;
-    then the other axes of ``s``, then the dimensions of its value.
+    The first dimension of ``carry["s"]`` is k rows in time order, the newest last, where k is the longest delay with which
+    ``s`` is read; then come the other axes of ``s``, then the dimensions of its value.
 
     Args:
         rows: such an array for each name.
-        steps: how many steps there were so far; with lengths an array, one number a sequence.
-        equations: tells the equations that the rows belong to (:attr:`CarriedProgram.equations`); ``None`` if they are not
-            known, as of rows that were saved.
+        steps: the number of steps so far; with lengths an array, one number a sequence.
+        equations: identifies the equations of the rows (:attr:`CarriedProgram.equations`); ``None`` if unknown, as for rows
+            that were saved.
 
     Example:
         >>> import autograd_seq as ag
@@ -69,7 +69,7 @@ def check_carry(carry: Any, equations: str, axis: Axis, slots: Sequence[Slot]) -
             got=repr(carry)[:80], fix="outs, carry = program(…, carry=carry); feeds go by name: x=…, or **feeds of a dict",
         )  # fmt: skip
     if carry.equations is equations:
-        return  # this program has left it
+        return  # this program returned it
     known = {slot.name: slot for slot in slots}
     if carry.equations not in (None, equations) and set(carry) == set(known):
         named = ", ".join(known) or axis.name

@@ -1,7 +1,7 @@
-"""The command line: `demo` runs the lecture's RNN, `draw`, `check` and `explain` a user's own graph, `bench` a race,
-`doctor` the machine.
+"""The command line. `demo` runs the lecture's RNN; `draw`, `check` and `explain` show a user's own graph; `bench` compares
+training steps; `doctor` examines the machine.
 
-Whatever a user can get wrong ends as a sentence on the standard error and exit code 2, never as a traceback.
+A user's mistake ends in a sentence on standard error and exit code 2, never in a traceback.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ from autograd_seq.user_graph import UsageError, blame_file, draw_feeds, load_gra
 DONE, FAILED, INTERRUPTED = 0, 2, 130
 _PICTURED_STEPS = 4
 DEMO = "autograd-seq-demo"
-"""Where the demo puts its pictures, which git ignores."""
+"""The folder for the pictures of the demo, which git ignores."""
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run a command and return its exit code.
 
     Args:
-        argv: the arguments behind the program's name; those of the process by default.
+        argv: the arguments after the program's name; those of the process by default.
 
     Returns:
-        0, or 2 after an error, which stands in words on the standard error.
+        0, or 2 after an error, whose message is on standard error.
 
     Example:
         >>> main(["check", "nowhere.py:g"])
@@ -78,9 +78,15 @@ def _make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     run = commands.add_parser("demo", help="the lecture's RNN on the sunspots, from equations to a forecast")
-    run.add_argument("--out", metavar="DIR", default=DEMO, help="of the pictures; made if need be (default: %(default)s)")
-    run.add_argument("--steps", metavar="N", type=_parse_positive, default=demo.STEPS, help="of Adam (default: %(default)s)")
-    run.add_argument("--seed", metavar="N", type=_parse_natural, default=demo.SEED, help="of the start (default: 0)")
+    run.add_argument(
+        "--out", metavar="DIR", default=DEMO, help="folder for the pictures, created if missing (default: %(default)s)"
+    )
+    run.add_argument(
+        "--steps", metavar="N", type=_parse_positive, default=demo.STEPS, help="steps of Adam (default: %(default)s)"
+    )
+    run.add_argument(
+        "--seed", metavar="N", type=_parse_natural, default=demo.SEED, help="seed of the first parameters (default: 0)"
+    )
     run.set_defaults(run=_run_demo)
 
     draw = commands.add_parser("draw", help="draw a graph of your own")
@@ -101,16 +107,16 @@ def _make_parser() -> argparse.ArgumentParser:
     explain.add_argument("--plain", action="store_true", help="print the program as it is written by hand")
     explain.set_defaults(run=_run_explain)
 
-    bench = commands.add_parser("bench", help="time compiled training steps beside others'")
+    bench = commands.add_parser("bench", help="time compiled training steps beside those of other libraries")
     bench.add_argument("--cells", metavar="LIST", type=_parse_list, default=[*work.GATES], help=_describe_choices(work.GATES))
     bench.add_argument("--sizes", metavar="LIST", type=_parse_list, default=[*work.SIZES], help=_describe_choices(work.SIZES))
     slow = [name for name, peer in peers.PEERS.items() if peer.slow]
     others = f'{_describe_choices(peers.PEERS, slow)}; "" for ours and by hand alone'
     bench.add_argument("--peers", metavar="LIST", type=_parse_list, help=others)
-    bench.add_argument("--backend", choices=BACKENDS, help=f"of ours (default: {VARIABLE}, or auto)")
+    bench.add_argument("--backend", choices=BACKENDS, help=f"backend of our programs (default: {VARIABLE}, or auto)")
     bench.add_argument("--seconds", metavar="N", type=_parse_seconds, default=20.0, help="for each line (default: %(default)g)")
     bench.set_defaults(run=_run_bench)
-    doctor_ = commands.add_parser("doctor", help="what this machine offers, and what to set")
+    doctor_ = commands.add_parser("doctor", help="examine this machine, and say what to set")
     doctor_.set_defaults(run=_run_doctor)
     return parser
 
@@ -158,7 +164,7 @@ def _run_demo(args: argparse.Namespace) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     model = demo.build()
     demo.describe(model, _PICTURED_STEPS)
-    # Drawn before the training: a directory that cannot be written to is known at once.
+    # Drawn before the training, so that a directory that cannot be written to fails at once.
     pictures = [
         draw.folded(model.loss).save(folder / "folded.png"),
         draw.unfolded(model.loss, t=_PICTURED_STEPS).save(folder / "unfolded.png"),
@@ -244,7 +250,7 @@ def _run_explain(args: argparse.Namespace) -> None:
     if args.plain:
         print(step.textbook.rstrip())
         return
-    print(f"Schedule of {returned}; at the right, floating-point operations and bytes:\n")
+    print(f"Schedule of {returned}; on the right, floating-point operations and bytes:\n")
     print(f"{step.schedule}\n\nProgram:\n\n{step.source.rstrip()}")
 
 
@@ -265,7 +271,7 @@ def _run_bench(args: argparse.Namespace) -> None:
 
         try:
             measure.measure(works, args.peers, seconds=args.seconds, backend=args.backend, done=done)
-        finally:  # what is measured is shown, also where Ctrl-C ends it
+        finally:  # what has been measured is shown, even if Ctrl-C ends it
             bar.close()
             if rows:
                 print(measure.report(rows))

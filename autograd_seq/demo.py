@@ -7,7 +7,7 @@ standard deviation. What the sun did before x_t reaches y_t through the state al
 recurrence then runs on, its parameters fixed, and 1921 to 1955 are scored one step ahead.
 
 STEPS was chosen, among 200, 300 and 400, by the error on 1881 to 1920 after training on the years to 1880: more steps
-learn the training years by heart. HIDDEN and RATE are round numbers; `--seed` shows how far other starts lead
+overfit the training years. HIDDEN and RATE are round numbers; `--seed` shows how far other starts lead
 from this one.
 """
 
@@ -58,7 +58,7 @@ class Pairs(NamedTuple):
 
 
 class Sunspots(NamedTuple):
-    """The data, and the scale in which the network sees them.
+    """The data, and their mean and scale, by which the network's inputs are standardised.
 
     Args:
         year, value: the years to 1955, and their sunspot numbers.
@@ -93,7 +93,7 @@ class Scores(NamedTuple):
 
 
 def build(hidden: int = HIDDEN) -> Model:
-    """Return the recurrence with so many hidden units.
+    """Return the recurrence with ``hidden`` units.
 
     Example:
         >>> len(build(2).loss.cycles())
@@ -185,14 +185,14 @@ def compare_gradients(model: Model, theta: Arrays, data: Pairs) -> None:
 
 
 def train_model(model: Model, theta: Arrays, data: Pairs, steps: int = STEPS) -> Arrays:
-    """Return the parameters after so many steps of Adam on the full BPTT gradient, the rate falling as a half cosine."""
+    """Return the parameters after ``steps`` steps of Adam on the full BPTT gradient, the rate falling as a half cosine."""
     step = ag.value_and_grad(model.loss.outputs[0], model.params)
     optimizer = learn.adam(learn.cosine(RATE, steps), b2=0.99)
     result = learn.train(
         step, theta, {"x": data.x, "d": data.d}, optimizer, steps=steps, description="training by full BPTT"
     )  # fmt: skip
     if result.interrupted:
-        raise KeyboardInterrupt  # a forecast of half a training would pass for the whole one's
+        raise KeyboardInterrupt  # no forecast after half of the training: it would look like the whole one's
     return result.params
 
 
@@ -238,7 +238,7 @@ def print_report(scores: Scores, seconds: float) -> None:
 
 
 def run(model: Model, steps: int = STEPS, seed: int = SEED) -> Scores:
-    """Compare the gradients, train, judge; print all of it."""
+    """Compare the gradients, train, and score the forecast; print the results."""
     sun = load_sunspots()
     data, theta = sun.until(LAST_TRAIN), draw_start(model, seed)
     compare_gradients(model, theta, data)

@@ -1,4 +1,4 @@
-"""What this machine offers: which BLAS with which kernels, how fast products and copies are, what is installed, what to set."""
+"""The report on this machine: its BLAS and kernels, the speed of products and copies, optional packages, what to set."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Blas(NamedTuple):
 
     Attributes:
         name: with its version.
-        kernels: for which processor its products are written, or ``None`` if that cannot be told.
-        threads: how many it would use, or ``None``.
+        kernels: the processor that its products are written for, or ``None`` if unknown.
+        threads: how many threads it would use, or ``None`` if unknown.
     """
 
     name: str
@@ -35,10 +35,10 @@ class Blas(NamedTuple):
 
 
 class Findings(NamedTuple):
-    """What was found.
+    """The findings.
 
     Attributes:
-        lines: pairs (what, how it is).
+        lines: pairs (subject, finding).
         advice: what to set or install, a sentence each.
 
     Example:
@@ -60,7 +60,7 @@ class Findings(NamedTuple):
 def find_blas() -> Blas:
     """Return NumPy's library for matrix products.
 
-    Kernels and threads are told by threadpoolctl, where it is installed.
+    Kernels and threads are known only if threadpoolctl is installed.
     """
     built: dict[str, Any] = np.show_config(mode="dicts")["Build Dependencies"]["blas"]  # type: ignore[assignment]
     name = f"{built.get('name', 'unknown')} {built.get('version', '')}".strip()
@@ -80,7 +80,7 @@ def list_vector_units() -> list[str]:
 
 
 def examine() -> Findings:
-    """Return what this machine offers, and what to set so that programs run as fast as they can.
+    """Return what this machine has, and what to set so that programs run as fast as they can.
 
     Measuring takes about a second.
 
@@ -125,7 +125,7 @@ def examine() -> Findings:
 
 
 def _describe_backend(numba: bool) -> str:
-    """Return what ``ag.compile`` takes where it is not told, and why."""
+    """Return the backend that ``ag.compile`` takes by default, and why."""
     name = chosen(None)
     where = f"{VARIABLE}={name}" if os.environ.get(VARIABLE) else f"{name}, for {VARIABLE} is not set"
     means = "numba where there are loops that it can write, NumPy elsewhere" if numba else "NumPy, without numba"

@@ -1,4 +1,4 @@
-"""What is said when the shapes of operands do not fit an operation: the expression as it was written, with the shapes."""
+"""The error about operands whose shapes do not fit an operation: the expression as it was written, with the shapes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _DEEPEST = 3
 
 
 def write_expression(node: Node, depth: int = _DEEPEST) -> str:
-    """Return a node as an expression of what has names: ``tanh(W @ s[t - 1])``.
+    """Return a node as an expression of named nodes: ``tanh(W @ s[t - 1])``.
 
     Args:
         node: a node.
@@ -49,13 +49,13 @@ def write_expression(node: Node, depth: int = _DEEPEST) -> str:
 
 
 def label_of(node: Node) -> str:
-    """Return what a node is called where there is no graph to number it: its name, the step it reads, or its operation."""
+    """Return a name for a node outside of any graph: its own, the step it reads, or its operation."""
     label = write_expression(node, depth=0) if node.op.name in ("shift", "slice") else "…"
     return label if node.name is None and "…" not in label else shown(node.name or node.op.written(node.attrs))
 
 
 def write_call(op: Op, inputs: tuple[Node, ...], attrs: dict[str, Any], depth: int = _DEEPEST) -> str:
-    """Return an operation on operands as it was written."""
+    """Return an operation on its operands as it was written."""
     words = [write_expression(x, depth) for x in inputs]
     word = _word(op, attrs)
     if word == "einsum":
@@ -69,13 +69,13 @@ def write_call(op: Op, inputs: tuple[Node, ...], attrs: dict[str, Any], depth: i
 
 
 def _word(op: Op, attrs: dict[str, Any]) -> str:
-    """Return what was written: a matrix product in Einstein's notation (its labels are small) is shown in that."""
+    """Return the word that was written; a matrix product in Einstein's notation (lower-case labels) is an einsum."""
     word = op.written(attrs)
     return "einsum" if word == "matmul" and attrs["spec"].islower() else word
 
 
 def _is_several(text: str) -> bool:
-    """Tell whether an expression has parts that brackets do not hold together."""
+    """Tell whether an expression needs brackets as an operand."""
     before = ""
     while text != before:
         before, text = text, re.sub(r"\[[^][()]*\]|\([^][()]*\)", "", text)
@@ -117,7 +117,7 @@ def _describe_expected(op: Op, inputs: tuple[Node, ...], attrs: dict[str, Any], 
 
 
 def _suggest_step(inputs: tuple[Node, ...]) -> str | None:
-    """Return what to write where an entry of the value at each step was read, and a step was meant."""
+    """Return what to write if an entry of the value at each step was read, but a step was meant."""
     for node in inputs:
         if node.op.name == "slice" and node.axes and any(isinstance(k, int) for k in node.attrs["key"]):
             name, axis = write_expression(node.inputs[0]).partition("[")[0], node.axes[0]

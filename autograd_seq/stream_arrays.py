@@ -37,7 +37,7 @@ class Step(Protocol):
 
 
 class Pool:
-    """What all steps with the same lengths and the same width share: arrays that nobody holds."""
+    """The arrays that all steps with the same lengths and dtype share, and that nobody holds at present."""
 
     def __init__(self, of: Step, workspace: tuple[Any, ...]) -> None:
         self._program, self._workspace, self._idle = of.program, workspace, list[StepArrays]()
@@ -51,7 +51,7 @@ class Pool:
         self.carried, self.counts = of.carried, of.cut.steps if of.cut.steps in of.carried else None
 
     def run(self, arguments: Sequence[Any], carry: Carry) -> tuple[list[np.ndarray], Carry]:
-        """Run a step into arrays that nobody holds; returns its outputs and what it leaves."""
+        """Run a step into arrays that nobody holds, and return its outputs and its carry."""
         try:
             frame = self._idle.pop()
             if not frame.is_free():
@@ -69,7 +69,7 @@ class Pool:
         return frame.outs, PooledCarry(self, frame, steps)
 
     def give_back(self, frame: StepArrays) -> None:
-        """Take arrays back that a carry was made of, if there are not very many idle already."""
+        """Take back the arrays of a carry, unless very many are idle already."""
         if _COUNTS and (len(self._idle) < _FEW or (len(self._idle) + 1) * frame.bytes <= KEPT):
             self._idle.append(frame)
 
@@ -81,9 +81,9 @@ class StepArrays:
         outs: the outputs.
         rows: the carried rows, by name.
         targets: what the program writes into: the outputs, then the rows, one by one.
-        read: what a step reads that goes on from here: the rows, and the number of steps.
+        read: what the next step reads: the rows, and the number of steps.
         count: that number.
-        bytes: what all of them take.
+        bytes: the memory of all of them.
     """
 
     __slots__ = ("_counts", "bytes", "count", "outs", "read", "rows", "targets")

@@ -1,7 +1,7 @@
-"""Streams: a compiled graph that is run one step at a time, on live data or on what it has said itself.
+"""Streams: a compiled graph that is run one step at a time, on live data or on its own outputs.
 
-A step is equations of its own, without the axis of the steps and without a loop over it. It writes into arrays that the
-stream owns and uses again, as soon as nobody holds them any more: whoever keeps what a step returned keeps it for good.
+The step is compiled from equations of its own, without the axis of the steps and without a loop over it. It writes into arrays
+that the stream owns, and uses again only when nobody holds them any more: results that a caller keeps do not change.
 
 How it knows that nobody holds an array is written in :mod:`autograd_seq.stream_arrays`.
 """
@@ -63,11 +63,11 @@ class Stream:
         return _restore_stream, (program, layouts, options, self.bound)
 
     def bind(self, /, **given: Any) -> Stream:
-        """Return this stream with feeds that every step gets: they are checked once, and what depends on them alone is computed
-        once.
+        """Return this stream with feeds that every step gets: they are checked once, and values that depend on them alone are
+        computed once.
 
         Args:
-            given: parameters, or whatever else stays the same. They are copied: bind them anew when they have changed.
+            given: parameters, or other feeds that stay the same. They are copied: bind them again after changing them.
 
         Example:
             >>> import autograd_seq as ag
@@ -90,7 +90,7 @@ class Stream:
 
     @cached_property
     def _order(self) -> tuple[list[str], list[str], Any]:
-        """The names of what is fed at each step, of what is bound, and what puts their arrays and the rows in order."""
+        """The names of the feeds of each step, the names of bound feeds, and what orders their arrays and the rows."""
         made = self.stepped
         free = [name for name in made.free if name not in self.bound and name not in made.fixed]
         bound = [name for name in made.free if name not in free]
@@ -127,7 +127,7 @@ class Stream:
         return self._checked(carry, given)
 
     def _checked(self, carry: Any, given: dict[str, Any]) -> tuple[tuple[np.ndarray, ...], Carry]:
-        """Run a step on feeds and a carry of which nothing is known yet."""
+        """Run a step on feeds and a carry that have not been checked yet."""
         if "carry" in given and carry is None and "carry" not in self.program.graph.inputs:
             return self(given.pop("carry"), **given)  # as programs take it
         if "lengths" in given and "lengths" not in self.program.graph.inputs:
@@ -160,7 +160,7 @@ class Stream:
         return tuple(outs), left
 
     def _whole(self, carry: Carry | None, given: dict[str, Any]) -> tuple[tuple[np.ndarray, ...], Carry]:
-        """Run a step as a sequence of one: the first, and those of sequences that have come to steps of their own."""
+        """Run a step as a sequence of one step: the first step, and steps of sequences that are at different ones."""
         fed = {**given, **({} if self._fed else {self.program.cut.axis.name: 1})}  # no feed tells that it is one
         for name, (position, _) in self._fed.items():
             if name in given:
@@ -239,13 +239,13 @@ class _CompiledStep:
 def stream(outputs: Node | Sequence[Any] | Graph, *, over: Axis | None = None, dtype: Any = None,
            passes: Iterable[str] | None = None, order: Iterable[Axis] | None = None,
            backend: str = "numpy") -> Stream:  # fmt: skip
-    """Compile nodes into a stepper, for data that come a step at a time, and for sampling.
+    """Compile nodes into a stream, for data that arrive one step at a time, and for sampling.
 
     Args:
         outputs: a node, or several; nothing they depend on looks ahead.
         over: the axis of the steps; by default that of the shifts, of several the outermost.
         dtype, order: as for :func:`compile`.
-        backend: ``"numpy"`` unless it is said: one step has few calls to save. With ``"numba"`` a step has a native program,
+        backend: ``"numpy"`` by default, since one step has few calls to save. With ``"numba"`` a step has a native program,
             which is compiled for some seconds at the first one, and allocates what it returns.
         passes: as for :func:`compile`; by default those that leave parameters where they are, unless they are bound.
 

@@ -1,4 +1,4 @@
-"""A user's own graph at the command line: loaded from a file, fed at random, what its file raises told in words."""
+"""A user's own graph at the command line: loaded from a file, fed with random numbers, errors of the file explained."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class UsageError(AutogradSeqError):
 
 
 def load_graph(place: str) -> ag.Graph:
-    """Return the graph called NAME in FILE.py, for ``place`` = "FILE.py:NAME"; the file is run.
+    """Return the graph named NAME in FILE.py, for ``place`` = "FILE.py:NAME"; the file is run.
 
     Raises:
         UsageError: there is no such file or name, the file fails, or the name stands for something else.
@@ -66,7 +66,7 @@ def _is_graph(value: Any) -> bool:
 
 
 def _make_file_error(path: Path, error: BaseException) -> UsageError:
-    """Say what a user's file raised, and at which of its lines."""
+    """Return the error about what a user's file raised, with the line of the file."""
     lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
     line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else None
     return UsageError(
@@ -76,7 +76,7 @@ def _make_file_error(path: Path, error: BaseException) -> UsageError:
 
 @contextmanager
 def blame_file(place: str) -> Iterator[None]:
-    """Tell in words what an operation of the user's own raises when it is run or differentiated."""
+    """Explain errors raised in the block by operations that the user's file defines."""
     path = Path(place.rpartition(":")[0])
     try:
         yield
@@ -91,7 +91,7 @@ def blame_file(place: str) -> Iterator[None]:
 def draw_feeds(graph: ag.Graph) -> dict[str, np.ndarray]:
     """Return random feeds of the declared shapes at which the outputs are finite.
 
-    A logarithm wants positive numbers, a table of two rows no third: narrower feeds are tried after the wider ones.
+    A logarithm needs positive numbers, and a table of two rows an index below 2: narrower feeds are tried after wider ones.
     """
     random = np.random.default_rng(0)
     sizes = _choose_sizes(graph)
@@ -109,7 +109,7 @@ def draw_feeds(graph: ag.Graph) -> dict[str, np.ndarray]:
                 if all(np.isfinite(value).all() for value in graph.unroll(**sizes).evaluate(**feeds)):
                     break
         except (AutogradSeqError, IndexError):
-            if last == 0:  # the narrowest fail as well: it is not the feeds
+            if last == 0:  # the narrowest feeds fail as well: the feeds are not the cause
                 raise
     else:
         raise UsageError(
@@ -121,7 +121,7 @@ def draw_feeds(graph: ag.Graph) -> dict[str, np.ndarray]:
 
 
 def _choose_sizes(graph: ag.Graph) -> dict[str, int]:
-    """Return 3, 4 or 5 for each axis, equal for axes that the equations tie together."""
+    """Return a length of 3, 4 or 5 for each axis; axes that the equations make equally long get the same."""
     sizes = {axis.name: 3 + (i + 1) % 3 for i, axis in enumerate(graph.axes)}
     ties = [n.attrs for n in graph.nodes if n.op.name == "along"]
     for _ in ties:  # as many rounds as ties reach along any chain of them

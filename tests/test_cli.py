@@ -234,7 +234,7 @@ def program_of(out: str) -> dict[str, Any]:
 def test_explain_prints_schedule_and_program_of_a_loss_and_its_gradients(capsys, model, name, loss):
     code, out, err = run(capsys, "explain", f"{model}:{name}")
     assert (code, err) == (0, "")
-    head = re.match(r"Schedule of (\w+), and its gradients with respect to ([UVW, ]+); at the right, floating-point", out)
+    head = re.match(r"Schedule of (\w+), and its gradients with respect to ([UVW, ]+); on the right, floating-point", out)
     assert head is not None and head[1] == loss
     assert sorted(head[2].split(", ")) == ["U", "V", "W"]
     assert "for t = 0 … T−1:\n" in out and "for t = T−1 … 0:\n" in out

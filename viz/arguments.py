@@ -1,4 +1,4 @@
-"""What can be drawn: a graph, or nodes; and the options that pictures share, checked."""
+"""The arguments that all pictures share, checked: a graph or nodes, a level, a theme."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The bus: what all steps share stands once, at the left, and a line along the columns hands it to every use."""
+"""The bus: an item that all steps share is drawn once, at the left, and a line along the columns leads to every use."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _FIRST = 19.0
 
 @dataclass(frozen=True)
 class Wire:
-    """One line of a bus: what it carries, the row that it feeds from below, its lane there, and the items it feeds."""
+    """One line of a bus: its source, the row that it feeds from below, its lane below that row, and the items it feeds."""
 
     source: int
     row: int
@@ -32,7 +32,7 @@ def list_wires(scene: Scene, rows: dict[int, int]) -> list[Wire]:
 
     Args:
         scene: what is drawn.
-        rows: the row of every item that varies over time. What is computed from those is no shared thing.
+        rows: the row of every item that varies over time. What is computed from these items is not shared.
     """
     made = find_later(scene, set(rows))
     feeds: dict[tuple[int, int], list[int]] = {}
@@ -60,12 +60,12 @@ def measure_lanes(found: list[Wire]) -> dict[int, float]:
 
 
 def print_bus(unrolling: Unrolling, found: list[Wire], edge: float) -> None:
-    """Draw what the wires carry at the left of `edge`, each thing once, and every wire with a tap a use.
+    """Draw the sources of the wires at the left of `edge`, each once, and every wire with a tap for each use.
 
     Args:
         unrolling: whose columns are printed already.
         found: the wires.
-        edge: x that everything drawn so far stands right of.
+        edge: the x left of everything drawn so far.
     """
     levels = {wire: get_wire_height(unrolling.stamp, wire) for wire in found}
     sources: dict[int, list[Wire]] = {}
@@ -86,7 +86,7 @@ def print_bus(unrolling: Unrolling, found: list[Wire], edge: float) -> None:
 
 
 def _print_sources(unrolling: Unrolling, readers: list[int], edge: float) -> None:
-    """Draw what the shared things are computed from, at their left, column by column."""
+    """Draw what the shared items are computed from, at their left, column by column."""
     arrows = [a for a in unrolling.scene.arrows if a.head in readers and not a.start and a.tail not in unrolling.stamp.at]
     tails = list(dict.fromkeys(a.tail for a in arrows if (a.tail, None) not in unrolling.bodies))
     sizes = {key: measure_outline(unrolling.items[key])[1:3] for key in tails}

@@ -1,4 +1,4 @@
-"""Which steps an unfolded picture shows, in which column, under which name; arithmetic only."""
+"""Which steps an unfolded picture shows, in which columns and under which names."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from viz.errors import DrawError, TooLargeError
 
-# More columns than this on one sheet are no longer read; up to SHOWN_WHOLE steps are all drawn.
+# Nobody reads more columns than MOST_COLUMNS; sequences of up to SHOWN_WHOLE steps are drawn whole.
 SHOWN_WHOLE = 6
 MOST_COLUMNS = 40
 _FIRST, _LAST = 3, 2
@@ -23,7 +23,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns of a picture and where the steps that have none of their own are found.
+    """The columns of a picture, and the places of steps that have no column of their own.
 
     Attributes:
         columns: from left to right; places count from 0.
@@ -34,7 +34,7 @@ class Columns:
     length: int | None
 
     def place(self, step: int) -> int:
-        """The place of a step: its column, that of the dots, or one outside for steps before or behind the sequence."""
+        """The place of a step: its column, that of the dots, or one outside for steps before or after the sequence."""
         shown = [(column.step, column.place) for column in self.columns if column.step is not None]
         for known, place in shown:
             if known == step:

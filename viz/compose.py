@@ -1,4 +1,4 @@
-"""Whole pictures put together from a scene: stamped, looped, both side by side. Data to data, without any engine."""
+"""Whole pictures composed from a scene: unfolded, folded, or both side by side. Pure: from data to data."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def check_size(count: int, most: int, kind: str, fix: str) -> None:
 
 
 def drop_params(scene: Scene) -> Scene:
-    """The scene with edges that do not say which parameters they pass, and without the parameters themselves."""
+    """The scene without its parameters, and with edges that do not name them."""
     items = [item for item in scene.items if item.role != "param"]
     keys = {item.key for item in items}
     arrows = [replace(arrow, params=()) for arrow in scene.arrows if {arrow.tail, arrow.head} <= keys]
@@ -46,7 +46,7 @@ def drop_params(scene: Scene) -> Scene:
 
 
 def add_bus(scene: Scene) -> Scene:
-    """The scene with its parameters as items of their own, read by the variables that their edges lead to."""
+    """The scene with each parameter as an item of its own, and an arrow to every variable that reads it."""
     names = dict.fromkeys(name for arrow in scene.arrows for name in arrow.params)
     first = 1 + max((item.key for item in scene.items), default=0)
     keys = {name: first + i for i, name in enumerate(names)}
@@ -63,7 +63,7 @@ def compose_unfolded(scene: Scene, axis: str, columns: Columns, *, boxes: bool) 
         scene: what is drawn.
         axis: name of the axis of time.
         columns: which steps are shown.
-        boxes: True for operations in slices with level and upright paths between them, False for variables.
+        boxes: True for operations in slices with horizontal and vertical paths between them, False for variables.
 
     Returns:
         A placed Picture.
@@ -97,7 +97,7 @@ def compose_unfolded(scene: Scene, axis: str, columns: Columns, *, boxes: bool) 
 
 
 def compose_folded(scene: Scene) -> Picture:
-    """The folded picture of variables: one column, time running round in loops.
+    """The folded picture of variables: one column, with a loop for each delay.
 
     Args:
         scene: what is drawn, over any number of axes.
@@ -118,7 +118,7 @@ def compose_folded(scene: Scene) -> Picture:
 
 
 def compose_both(scene: Scene, axis: str, t: int) -> Picture:
-    """Folded ⇒ unfolded, row by row at the same heights.
+    """The folded picture ⇒ the unfolded one, with rows at the same heights.
 
     Args:
         scene: what is drawn.
@@ -158,7 +158,7 @@ def compose_both(scene: Scene, axis: str, t: int) -> Picture:
 
 
 def measure_extent(picture: Picture) -> tuple[float, float]:
-    """Left and right end of what is drawn, points."""
+    """The left and right end of a picture, points."""
     ends = [(m.at[0] - m.width / 2, m.at[0] + m.width / 2) for m in picture.marks if m.at is not None]
     ends += [(x, x) for line in picture.lines for x, _ in line.curve]
     for line in picture.lines:
@@ -169,7 +169,7 @@ def measure_extent(picture: Picture) -> tuple[float, float]:
 
 
 def shift_picture(picture: Picture, dx: float, tag: str) -> Picture:
-    """The picture dx further right, with keys of its own, so that it can join another."""
+    """The picture moved right by dx, with keys of its own, so that it can be added to another."""
 
     def away(at: Point | None) -> Point | None:
         return None if at is None else (at[0] + dx, at[1])

@@ -1,7 +1,6 @@
-"""The sheet on which the curves and labels of a stamp are chosen: once a dependence and distance, then used at every
-step.
+"""Curves and labels of the edges of a stamp: chosen once for each dependence and distance, then used at every step.
 
-The sheet goes on periodically at both sides, so that the first and the last step look like all others.
+The choice assumes that the stamp repeats periodically at both sides, so that the first and last step look like all others.
 """
 
 from __future__ import annotations
@@ -15,14 +14,13 @@ from viz.routes import Body, Curve, Stroke, make_stroke, move_curve, place_label
 from viz.scene import Arrow
 from viz.stamp import LABEL_FONT, LABEL_HEIGHT, Stamp
 
-# tail, head, how much further right the tail stands, and over how many steps: the last only tells apart what ends
-# alike.
+# tail, head, how far right of the head the tail is, and the number of steps, which tells apart spans with the same ends.
 Span = tuple[int, int, float, tuple]
 
 
-# Samples of a curve that labels keep off: a label is small.
+# Samples of a curve: fine for labels, which are small, and coarse for other curves.
 _FINE, _COARSE = 60, 24
-# With more curves than this on a sheet, each one minds nodes only.
+# With more curves than this, each one avoids nodes only.
 _MOST_MINDED = 150
 
 
@@ -93,7 +91,7 @@ class EdgeLayout:
         return route(tail, head, others, bends, taken)
 
     def _around(self, span: Span, count: int) -> list[Stroke]:
-        """The other curves on the sheet; those to ghosts stand at the rim, and are no one's neighbours but theirs."""
+        """The other curves; those to ghosts are at the rim, and near one another only."""
         here = self.whole(span)
         out = []
         for other, curve in self.curves.items():

@@ -1,4 +1,4 @@
-"""The folded picture: a system of recurrence equations as a graph, time running round in its loops."""
+"""The folded picture: a system of recurrence equations as a graph, with a loop for each delay."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ def folded(g: Any, level: str = "variables", theme: str = "white") -> Diagram:
 
     Args:
         g: an `ag.Graph`, or a node (an expression whose nodes carry values, say) or several.
-        level: "variables" for the lecture's picture: named variables as circles, what lies between them one edge
-        labelled
-            with the parameters it passes, delays z⁻ᵏ at edges; "ops" for every operation, delays as small squares.
+        level: "variables" for the lecture's picture: named variables as circles, one edge for all operations between two of
+            them, labelled with the parameters they read, delays z⁻ᵏ at edges; "ops" for every operation, delays as small
+            squares.
         theme: "white" or "dark".
 
     Returns:
@@ -37,7 +37,7 @@ def folded(g: Any, level: str = "variables", theme: str = "white") -> Diagram:
         digraph {
 
     Notes:
-        Variables are placed here, in time that grows with the square of their number; operations by Graphviz.
+        Variables are placed here, in quadratic time; operations by Graphviz.
     """
     colors = get_theme(theme)
     scene = make_scene(read_drawable(g), level)

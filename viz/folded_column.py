@@ -1,4 +1,4 @@
-"""One step with time running round in loops: a folded picture, placed row by row like the unfolded one beside it."""
+"""The folded picture as a single column, placed row by row like the unfolded picture beside it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from viz.unrolled import End, Unrolling
 
 
 class FoldedColumn(Unrolling):
-    """An unrolling of a single column, on which every delay leads back to the column itself.
+    """An unrolling with a single column, in which every delay leads back to the column itself.
 
     Args:
         scene, stamp: as for Unrolling.

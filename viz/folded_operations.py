@@ -1,4 +1,4 @@
-"""The folded picture of operations, for `dot` to lay out: a circuit in which a small square delays by a step."""
+"""The folded picture of operations, as a circuit in which small squares are delays; `dot` lays it out."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def compose_operations(scene: Scene) -> Picture:
 
 
 def _find_above(keys: Iterable[int], upwards: Sequence[Arrow]) -> dict[int, set[int]]:
-    """What each of some items leads to within one step, itself included."""
+    """For each item, the items that it leads to within one step, itself included."""
     heads: dict[int, list[int]] = {}
     for arrow in upwards:
         heads.setdefault(arrow.tail, []).append(arrow.head)

@@ -1,4 +1,4 @@
-"""Level and upright paths from one stamp to another, through the gutters between them; geometry only, in points."""
+"""Horizontal and vertical paths from one stamp to another, through the gutters between them; in points."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def make_gutter_path(
         neighbours: whether no other stamp stands in between.
 
     Returns:
-        A curve of level and upright lines with round corners; backwards in time it runs from right to left.
+        A curve of horizontal and vertical lines with round corners; backwards in time it runs from right to left.
 
     Example:
         >>> box = Body((0, 0), 40, 20, round=False)
@@ -61,7 +61,7 @@ def make_gutter_path(
             Gutter(-gutter.right, -gutter.left, gutter.floor, gutter.lane), neighbours,
         )  # fmt: skip
         return tuple((-x, y) for x, y in flipped)
-    # Close to the head's stamp: what runs the other way is then close to the other stamp, and the two do not meet.
+    # Close to the head's stamp: a path the other way is then close to the other stamp, and the two do not meet.
     into = columns[1] + gutter.left - gutter.aside
     out = into if neighbours else columns[0] + gutter.right + gutter.aside
     path = _leave_stamp(tail, columns[0], out, stamp, gutter.lane)
@@ -127,7 +127,7 @@ def _mirror(body: Body) -> Body:
 
 
 def _drop_straight_corners(points: list[Point]) -> list[Point]:
-    """The path without corners that are none."""
+    """The path without corners at which it does not turn."""
     kept = points[:1]
     for before, here, after in zip(points, points[1:], points[2:], strict=False):
         turn = (here[0] - before[0]) * (after[1] - here[1]) - (here[1] - before[1]) * (after[0] - here[0])

@@ -1,9 +1,8 @@
-r"""Names become labels: `W_{hh}`, `\sigma`, `s_t` are set as mathematics; whatever else is in a name stays harmless
-text.
+r"""Labels of names: `W_{hh}`, `\sigma`, `s_t` are set as mathematics; everything else in a name is plain text.
 
-A label is Graphviz's HTML-like markup. Names are data: a name can hold quotes, tags, control characters or a novel,
-and the picture must neither break nor say anything but that name. Everything passes through `clean` and `escape`,
-here and only here.
+A label is Graphviz's HTML-like markup. Names are data: whatever a name holds (quotes, tags, control characters, any number of
+characters), it must not break the picture or change other text. Every label passes through `clean` and `escape`, and only in
+this module.
 """
 
 from __future__ import annotations
@@ -29,17 +28,16 @@ _ACCENTS = {"hat": "\u0302", "tilde": "\u0303", "bar": "\u0304", "dot": "\u0307"
 
 _COMMAND = re.compile(r"\\([A-Za-z]+)")
 _ACCENT = re.compile(r"\\(hat|tilde|bar|dot|vec)\s*(?:\{([^{}])\}|\s([^\W\d_]))")
-# One base, at most one subscript and one superscript, in either order; a bare script is one word, a braced one
-# anything.
+# One base, at most one subscript and one superscript, in either order; a script without braces is one word.
 _SCRIPT = r"(?:\{([^{}]*)\}|([^\W_]+|[^\W_]))"
 _NAME = re.compile(rf"^([^_^{{}}]+)(?:_{_SCRIPT})?(?:\^{_SCRIPT})?(?:_{_SCRIPT})?$", re.DOTALL)
-# Controls that turn the reading direction of what follows: in a label they could rewrite the text around the name.
+# Controls that change the direction of the text after them: in a label they could reorder the text around the name.
 _BIDI = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u061c")
 
 
 @dataclass(frozen=True)
 class Label:
-    """Markup and how wide it comes out, in ems of its font; lines are set one above the other."""
+    """Markup, its width in ems of its font, and its number of lines."""
 
     html: str
     ems: float
@@ -92,7 +90,7 @@ def quote(text: str) -> str:
         '"say \\"x\\\\n\\" &amp; go"'
     """
     text = escape(clean(text, 500)).replace("&quot;", '\\"')
-    # A backslash means something to Graphviz (\n, \N, \G): two of them are one that means nothing.
+    # Graphviz reads escapes (\n, \N, \G): two backslashes are one plain backslash.
     parts = text.split('\\"')
     return '"' + '\\"'.join(part.replace("\\", "\\\\") for part in parts) + '"'
 
@@ -141,7 +139,7 @@ def name_label(name: str, index: str = "") -> Label:
 
     Args:
         name: as the user wrote it; `_`, `^`, `{}` and TeX's names of Greek letters are understood.
-        index: markup-free subscript to add behind the name's own, such as `t`, `t−1`, `i,j`.
+        index: subscript without markup, added after the name's own: `t`, `t−1`, `i,j`.
 
     Returns:
         A Label whose markup is safe for any name.

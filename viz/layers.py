@@ -1,7 +1,7 @@
-"""Places for the nodes of one acyclic step: rows by dependence, few crossings, straight lines where one leads to one.
+"""Places for the nodes of one acyclic step: rows by dependence, few crossings, straight lines between pairs of nodes.
 
-The classical four stages (Sugiyama, Tagawa & Toda 1981; Gansner et al. 1993) on plain lists, pure and without any
-order that comes from a hash: rows by longest path; a bend for each row that a long edge passes; sweeps of
+The four classical stages (Sugiyama, Tagawa & Toda 1981; Gansner et al. 1993), on plain lists, and in an order that does not
+depend on hashes: rows by longest path; a bend for each row that a long edge passes; sweeps of
 barycentres; then a place along the row, where nodes that follow each other one to one share a vertical line.
 """
 
@@ -13,15 +13,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-# Keys are whatever the caller has; bends join them as keys of their own.
+# Keys are any hashable values of the caller; bends have keys of their own.
 Key = Any
 Edge = tuple[Key, Key]
 
 _SWEEPS = 12
 _BEND_WIDTH = 10.0
-# In a picture of very many long edges, the longest ones are not led past the rows in between.
+# In a picture with very many long edges, the longest ones get no bends.
 _MOST_BENDS, _LONGEST_BENT = 1500, 4
-# Swapping neighbours one by one costs too much on wide pictures, which nobody reads that closely.
+# Swapping neighbours one by one takes too long in wider rows.
 _WIDEST_SWAPPED = 60
 
 
@@ -212,7 +212,7 @@ def _place_along_rows(
     for key in order:
         x[key] = max((x[left] + distance for left, distance in lefts.get(key, ())), default=0.0)
     pulls = _list_pulls(links, column, heavy)
-    # What reads nothing and stands at the end of its rows gives way: it must not hold back what has a place to take.
+    # A column that reads nothing and stands at the end of its rows gives way to columns that have a wish.
     reads = {column[head] for tail, head in links if column[tail] != column[head]}
     gives_way = {key for key in order if key not in reads and not (rights.get(key) and lefts.get(key))}
     for sweep in range(60):
@@ -234,7 +234,7 @@ def _place_along_rows(
 
 
 def _list_pulls(links: Sequence[Edge], column: Mapping[Key, Key], heavy: set[Edge]) -> dict[Key, list[tuple[Key, float]]]:
-    """What each column is drawn to: (column, weight).
+    """The columns that each column is attracted to: (column, weight).
 
     A column stands over the middle of what it reads; one that reads nothing, under the middle of its readers.
     """

@@ -1,4 +1,4 @@
-"""The full view of a graph: every operation, with its sign; parameters are squares, delays lie on the arrows."""
+"""The full view of a graph: every operation with its symbol, parameters as squares, delays on the arrows."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from viz.roles import (
 )
 from viz.scene import Arrow, Item, Scene
 
-# Above this many numbers a value is its shape.
+# A value of more numbers is shown by its shape.
 _NUMBERS_SHOWN = 3
-# A sign of this width or more stands in a box, not in a circle.
+# A symbol of this width or more is drawn in a box, not in a circle.
 _WIDE = 1.2
 
 
@@ -32,7 +32,7 @@ def make_operations_scene(reading: Reading) -> Scene:
         reading: the graph.
 
     Returns:
-        A Scene; what is computed from parameters alone is one parameter.
+        A Scene, in which a value computed from parameters alone is a parameter.
 
     Example:
         >>> import autograd_seq as ag

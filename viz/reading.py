@@ -1,7 +1,7 @@
-"""A graph as pictures see it: what computes, without what only carries along.
+"""A graph as pictures show it: without the nodes that only pass a value on.
 
-Shifts become delays on edges, casts and broadcasts vanish, a state and its equation are one thing, a rewritten
-operation is what the user wrote, and what depends on parameters alone counts as a parameter.
+Shifts become delays on edges, casts and broadcasts are left out, a state and its equation are one vertex, a rewritten
+operation is shown as the user wrote it, and a value that depends on parameters alone counts as a parameter.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from autograd_seq.graph.order import components
 from autograd_seq.node import Node
 
-# Operations that change where or how a value stands, not what it is.
+# Operations that change the shape or kind of a value, not the value.
 _CARRIERS = frozenset({"broadcast_to", "cast", "spread"})
 _LEAVES = frozenset({"input", "param", "tensor"})
 _LOSSES = frozenset({"nll", "cross_entropy", "mse", "bce"})
@@ -27,7 +27,7 @@ Shifts = tuple[tuple[str, int], ...]
 
 @dataclass(frozen=True, eq=False)
 class Read:
-    """One thing that a vertex reads: which, and over how many steps of which axes."""
+    """One read of a vertex: the vertex that is read, and by how many steps of which axes."""
 
     vertex: Node
     shifts: Shifts = ()
@@ -38,12 +38,12 @@ class Reading:
     """A graph's vertices, sources first, and what each reads.
 
     Attributes:
-        vertices: what is worth drawing, in the order in which it is computed.
-        reads: for each vertex, in the order of its operands.
-        starts: for each state, (axis, offset, what stands there) of the rows outside its sequence that are not
-        constants. outputs: the vertices that the graph was made for; a dict, since nodes overload ==, on which `in`
-        of a tuple relies. axes: names, in the graph's order.
-        names: what to call a vertex: its own name without the scopes that tell nothing; "" if it has none.
+        vertices: the nodes to draw, in the order in which they are computed.
+        reads: for each vertex, its reads in the order of its operands.
+        starts: for each state, (axis, offset, vertex) of the rows outside its sequence that are not constants.
+        outputs: the vertices of the graph's outputs; a dict, because `in` of a tuple relies on ==, which nodes overload.
+        axes: names, in the graph's order.
+        names: for each vertex its name, without scopes that are not needed to tell names apart; "" if it has none.
     """
 
     vertices: list[Node] = field(default_factory=list)
@@ -63,7 +63,7 @@ class Reading:
 
 
 def is_leaf(vertex: Node) -> bool:
-    """Whether a vertex is fed, or given, and not computed."""
+    """Whether a vertex is fed or given, and not computed."""
     return vertex.op.name in _LEAVES
 
 
@@ -73,7 +73,7 @@ def is_state(vertex: Node) -> bool:
 
 
 def get_equation(vertex: Node) -> Node:
-    """The operation behind a vertex: of a state, the one that defines it."""
+    """The operation of a vertex: of a state, the one that defines it."""
     if not is_state(vertex):
         return vertex
     node = vertex.inputs[0]
@@ -88,7 +88,7 @@ def _stands_alone(node: Node) -> bool:
 
 
 def get_operands(vertex: Node) -> tuple[Node, ...]:
-    """What the operation behind a vertex reads: of a rewritten one, what the user wrote."""
+    """The operands of a vertex's operation: of a rewritten one, those that the user wrote."""
     node = get_equation(vertex)
     if node is vertex and is_state(vertex):
         return vertex.inputs[:1]
@@ -96,7 +96,7 @@ def get_operands(vertex: Node) -> tuple[Node, ...]:
 
 
 def get_symbol(vertex: Node) -> str:
-    """The sign of the operation behind a vertex: ×, tanh, NLL; "" for leaves and for states that only carry."""
+    """The symbol of a vertex's operation: ×, tanh, NLL; "" for leaves, and for states without an operation."""
     node = get_equation(vertex)
     if is_leaf(node) or node.op.name == "shift" or (node is vertex and is_state(vertex)):
         return ""
@@ -107,7 +107,7 @@ def get_symbol(vertex: Node) -> str:
 
 
 def _add_numbers(node: Node) -> str:
-    """An operation's sign with the numbers among its operands, which are not worth a node each: `2 ⊙`, `+ 1`."""
+    """An operation's symbol with the numbers among its operands, which get no nodes of their own: `2 ⊙`, `+ 1`."""
     sign = node.op.symbol
     if sign == "⊙" and all(x.shape == () for x in node.inputs):
         sign = "×"  # of single numbers there is only one product
@@ -185,14 +185,14 @@ def read_graph(outputs: Sequence[Node], axes: Iterable[str] | None = None) -> Re
 
 @dataclass
 class _Shown:
-    """Who stands for whom: for the equation of a named state the state, and the unnamed states that are drawn."""
+    """For the equation of a drawn state, that state; and the states that are drawn."""
 
     owner: dict[Node, Node] = field(default_factory=dict)
     kept: set[Node] = field(default_factory=set)
 
 
 def _find_shown(outputs: Sequence[Node]) -> _Shown:
-    """Whoever reads the equation of a state reads the state; an unnamed state that no cycle needs only holds rows."""
+    """A read of a state's equation is a read of the state; an unnamed state on no cycle only holds rows, and is not drawn."""
     shown = _Shown()
     nodes = list(_list_below(outputs))
     number = {node: i for i, node in enumerate(nodes)}
@@ -262,7 +262,7 @@ def _is_silent(node: Node) -> bool:
 
 
 def _list_starts(vertex: Node, shown: _Shown) -> tuple[tuple[str, int, Node], ...]:
-    """The boundary rows of a state that are no plain numbers; offsets count from the first step, or behind the last."""
+    """The boundary rows of a state that are no plain numbers; offsets count from the first step, or after the last."""
     if not is_state(vertex):
         return ()
     out = []
@@ -276,7 +276,7 @@ def _list_starts(vertex: Node, shown: _Shown) -> tuple[tuple[str, int, Node], ..
 
 
 def shorten_names(full: Mapping[Node, str]) -> dict[Node, str]:
-    """Names without the scopes that tell nothing: the shortest ends, cut at `/`, that are still different.
+    """Names without unneeded scopes: the shortest ends, cut at `/`, that are still different.
 
     Example:
         >>> shorten_names({1: "net/h", 2: "net/x", 3: "a/W", 4: "b/W"})

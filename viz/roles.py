@@ -1,4 +1,4 @@
-"""Which part a vertex plays: input, state, output, loss, label, parameter; and what the picture calls it."""
+"""The role of each vertex: input, state, output, loss, label or parameter; and its text in the picture."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Total:
 
 
 def find_parameters(reading: Reading) -> set[Node]:
-    """The vertices that are parameters, or computed from nothing else; what has a value already is neither."""
+    """The vertices that are parameters, or computed from parameters alone."""
     found: set[Node] = set()
     for vertex in reading.vertices:
         reads = [read.vertex for read in reading.reads[vertex]]
@@ -41,7 +41,7 @@ def find_parameters(reading: Reading) -> set[Node]:
 
 
 def find_losses(reading: Reading) -> set[Node]:
-    """The static scalars that the graph is for, and those computed over whole sequences on the way to them."""
+    """The static scalars among the outputs, and those computed over whole sequences on the way to them."""
     readers = reading.readers()
     found: set[Node] = set()
     for vertex in reversed(reading.vertices):
@@ -98,7 +98,7 @@ def get_role(vertex: Node, reading: Reading, lost: set[Node], params: set[Node],
 
 
 def find_leading(reading: Reading, lost: set[Node]) -> set[Node]:
-    """The vertices that lead to something else than a loss: a label does not, whatever its kind of number.
+    """The vertices that lead to something other than a loss; a label does not.
 
     A target that is only compared (the second operand of a loss) leads nowhere either.
     """

@@ -1,8 +1,7 @@
-"""Curves from node to node that keep off the other nodes, and free places for their labels; geometry only, in points.
+"""Curves from node to node that avoid the other nodes, and free places for their labels; in points.
 
-Every edge tries the same short list of curves, straight first, then arcs of growing height on both sides, and takes
-the one that disturbs least. A list that is tried in a fixed order gives every step the same picture, which a force or
-a spline router would not.
+Every edge tries the same short list of curves (a straight line, then arcs of growing height on both sides) and takes the one
+of least cost. A fixed list gives every step the same picture, which a force-directed or spline router would not.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ Curve = tuple[Point, ...]
 
 _CLEARANCE = 6.0
 _SAMPLES = 24
-# An arc that rises less looks like a line drawn badly.
+# A flatter arc looks like a badly drawn line.
 _LEAST_RISE = 19.0
 # What it costs to take the next candidate.
 _RANK = 0.6

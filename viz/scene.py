@@ -15,7 +15,7 @@ _LARGEST_CIRCLE = 62.0
 
 @dataclass(frozen=True)
 class Item:
-    """One thing of the folded graph that is drawn as a node.
+    """One node of the picture, from the folded graph.
 
     Attributes:
         key: its place in the graph's order.
@@ -24,7 +24,7 @@ class Item:
         over: names of the axes it varies over; none if static.
         title: an operation's symbol, or the whole text of a box that has one.
         boxed: whether it is an operation with a name or a long symbol (a rounded box), not a circle.
-        starts: what a shift reads before the sequence and behind it: (offset, text), such as (−1, h₀).
+        starts: what shifts read before and after the sequence: (offset, text), such as (−1, h₀).
         note: a last line, such as the value that a node carries.
         tip: plain text for the pointer.
     """

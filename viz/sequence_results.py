@@ -1,4 +1,4 @@
-"""What stands once above the columns: the loss and whatever else is computed from all steps."""
+"""Items that are computed from whole sequences, such as the loss: drawn once, above the columns."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def print_results(unrolling: Unrolling) -> None:
     items = [item for item in unrolling.scene.items if item.key in made | aside]
     sizes = {item.key: measure_outline(item)[1:3] for item in items}
     inner: list[tuple[object, object]] = [(a.tail, a.head) for a in arrows if a.tail in sizes]
-    # The steps stand below all of it: what reads them stays as low as it can, what reads nothing goes up to its reader.
+    # The steps are below all items: readers of steps are as low as possible, items that read nothing next to their reader.
     inner += [("steps", a.head) for a in arrows if a.tail in unrolling.stamp.at]
     row = lay_out_rows({"steps": 0.0} | {key: size[0] for key, size in sizes.items()}, inner).row
     wish: dict[int, float] = {}

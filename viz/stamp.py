@@ -1,4 +1,4 @@
-"""The stamp: the places of one step, laid out once and then printed a column further for every step."""
+"""The stamp: the places of one step, laid out once, and then printed in one column for each step."""
 
 from __future__ import annotations
 

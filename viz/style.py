@@ -1,4 +1,4 @@
-"""What a role looks like: one colour and one shape a role, on white or on dark ground; nothing here knows a graph.
+"""The look of each role: one colour and one shape, on a white or a dark background.
 
 The colours are those of Okabe and Ito (2008), which readers with any kind of colour vision tell apart; the shape is the
 second cue, so that a picture survives a grey printer. Lengths are points, 72 to the inch.
@@ -109,7 +109,7 @@ _THEMES = {theme.name: theme for theme in (_WHITE, _DARK)}
 
 
 def find_theme(name: str) -> Theme | None:
-    """The theme of that name, or None where there is none (the caller knows the words for its error).
+    """The theme of that name, or None if there is none (callers raise their own errors).
 
     Example:
         >>> find_theme("dark").ground

@@ -1,4 +1,4 @@
-"""The unfolded picture of a scene of one axis: the stamp printed once a step, and everything in between joined up."""
+"""The unfolded picture of a scene of one axis: the stamp printed for each step, and the edges between them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Unrolling:
         columns: which steps are shown.
         labels: whether edges are labelled with the parameters they pass.
         left: x of the first column's spine.
-        gutters: whether edges between steps run level and upright between the columns, not straight.
+        gutters: whether edges between steps run horizontally and vertically between the columns, not straight.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class Unrolling:
             self.picture.marks.append(ground)
 
     def print_ghosts(self) -> None:
-        """Print the rows that lie before and behind the sequence, with what they are set to under them."""
+        """Print the rows before and after the sequence, with the values that they are set to."""
         crowd: dict[bool, list[float]] = {}
         for key, place, step in self._ghosts():
             item = self.items[key]

@@ -1,4 +1,4 @@
-"""The lecture's view of a graph: named variables, and between them one arrow that says which parameters it passes."""
+"""The lecture's view of a graph: named variables, with arrows between them that name the parameters on the way."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from viz.roles import (
 )
 from viz.scene import Arrow, Item, Scene
 
-# Where a parameter is added, it is passed by no variable; it is written at the first arrow into the same variable.
+# A parameter that is added is on the way of no variable: it is written at the first arrow into the same variable.
 _ADDING = frozenset({"add", "sub"})
 
 

@@ -1,7 +1,7 @@
 """The child process that renders: DOT text in, a file's bytes out. `viz.render` runs this file as a script.
 
-A process of its own, because Graphviz is C that runs inside the caller: it cannot be stopped when it takes too long,
-it prints font warnings on the process's own stderr, and a fault in it would take the caller's session along.
+A process of its own, because Graphviz is C code: within the caller it could not be stopped when it takes too long,
+would print font warnings to the caller's stderr, and a crash would end the caller's session.
 
 Usage: python worker.py FORMAT < text > picture. Exits with 3 where neither pygraphviz nor a dot program is there.
 """

@@ -1,8 +1,8 @@
 """Read one frozen table: plain text in this folder, one record a line, every field checked.
 
 The form is the smallest that a person can read and a diff can show: lines that start with `#` say where the figures
-come from, the next line names the columns, and each line after it is one record, its fields parted by commas. There is
-no quoting, for no field holds a comma.
+come from, the next line names the columns, and each line after it is one record, its fields separated by commas. There is
+no quoting, since no field holds a comma.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ class ColumnSpec(NamedTuple):
 
     Args:
         name: as the file's heading spells it.
-        expected: what a field must be, in words; stands in the error of a field that is not.
+        expected: what a field must be, in words, for errors.
         parse: text of one field -> its value; raises ValueError for any other text.
 
     Example:
@@ -43,7 +43,7 @@ def read_columns(file: str, columns: Sequence[ColumnSpec], count: int) -> tuple[
 
     Raises:
         DataError: the file is missing, is no ASCII text, has another heading or another number of records, or has a
-            field that its column cannot parse. The message names the file and the line, and says how to mend it.
+            field that its column cannot parse. The message names the file and the line, and how to fix it.
 
     Example:
         >>> columns = [ColumnSpec("year", "a whole number", int), ColumnSpec("value", "a number", float)]
@@ -55,7 +55,7 @@ def read_columns(file: str, columns: Sequence[ColumnSpec], count: int) -> tuple[
         text = read_text(file)
     except (OSError, UnicodeDecodeError) as error:
         raise make_damaged_error(file, None, "a readable file of ASCII text", str(error)) from error
-    # The line number is the one an editor shows: comments count, for they are lines of the file.
+    # Line numbers are those of an editor: comments count.
     lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if not line.startswith("#")]
     heading = ",".join(column.name for column in columns)
     if not lines or lines[0][1] != heading:
@@ -94,7 +94,7 @@ def parse_line(file: str, number: int, line: str, columns: Sequence[ColumnSpec])
     """
     fields = line.split(",")
     if len(fields) != len(columns):
-        raise make_damaged_error(file, number, f"{len(columns)} fields parted by commas", repr(line))
+        raise make_damaged_error(file, number, f"{len(columns)} fields separated by commas", repr(line))
     values = []
     for column, field in zip(columns, fields, strict=True):
         try:
@@ -105,7 +105,7 @@ def parse_line(file: str, number: int, line: str, columns: Sequence[ColumnSpec])
 
 
 def make_damaged_error(file: str, line: int | None, expected: str, got: str) -> DataError:
-    """The one error of this folder, built: what, where, expected and got, how to mend.
+    """Return the error about a damaged file.
 
     Example:
         >>> print(make_damaged_error("sunspots.csv", 5, "year: a whole number", "'17O1'"))

@@ -99,8 +99,8 @@ def swap(old, new):
 DAMAGES = {
     "letter": ("sunspots", swap("1701,11.0", "17O1,11.0"), "sunspots.csv:5", "year: a whole number, got '17O1'"),
     "nan": ("sunspots", swap("1701,11.0", "1701,nan"), "sunspots.csv:5", "value: a number from 0 to 1000, got 'nan'"),
-    "field": ("sunspots", swap("1701,11.0", "1701"), "sunspots.csv:5", "2 fields parted by commas, got '1701'"),
-    "blank": ("sunspots", swap("1701,11.0", ""), "sunspots.csv:5", "2 fields parted by commas, got ''"),
+    "field": ("sunspots", swap("1701,11.0", "1701"), "sunspots.csv:5", "2 fields separated by commas, got '1701'"),
+    "blank": ("sunspots", swap("1701,11.0", ""), "sunspots.csv:5", "2 fields separated by commas, got ''"),
     "cut": ("sunspots", lambda text: text[: text.index("2008,")], "sunspots.csv", "309 records, got 308"),
     "order": ("sunspots", swap("1702,", "1703,"), "sunspots.csv", "the year 1702 after 1701, got 1703"),
     "empty": ("sunspots", lambda text: "", "sunspots.csv", "the heading 'year,value', got no line"),
