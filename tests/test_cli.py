@@ -257,7 +257,7 @@ def test_the_program_that_explain_prints_computes_the_loss_and_the_gradients_in_
 def test_explain_of_what_is_no_loss_is_the_program_of_the_outputs(capsys, model, name, returned):
     code, out, err = run(capsys, "explain", f"{model}:{name}")
     assert (code, err) == (0, "")
-    assert out.startswith(f"Schedule of {returned}; at the right, ")
+    assert out.startswith(f"Schedule of {returned}; on the right, ")
     assert "T−1 … 0" not in out
     assert callable(program_of(out)["program"])
 

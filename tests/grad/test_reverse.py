@@ -384,7 +384,7 @@ def test_a_complex_step_sees_an_error_of_a_ten_millionth() -> None:
 @pytest.mark.parametrize("forward", [np.sum, lambda x: x[..., :1], lambda x: np.stack([x, x]), lambda x: x > 0])
 def test_check_op_catches_a_wrong_shape_or_kind(forward: Any) -> None:
     op = ag.defop(f"reverse_shape_{id(forward)}", shape=ag.same_shape, forward=forward, vjp=lambda g, y, x: (g,))
-    with pytest.raises(ag.GradientCheckError, match="is not what it declares"):
+    with pytest.raises(ag.GradientCheckError, match="does not return what it declares"):
         ag.check_op(op, [0.3, 0.8])
 
 

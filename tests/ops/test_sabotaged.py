@@ -127,7 +127,7 @@ def test_a_wrong_shape_or_kind_is_caught(shape: Any, dtype: type) -> None:
     op = ag.defop("liar", shape=shape, dtype=dtype, forward=lambda x: x * 2, vjp=lambda g, y, x: (2 * g,))
     with pytest.raises(ag.GradientCheckError) as caught:
         ag.check_op(op, X)
-    assert caught.value.code == "E109" and "is not what it declares" in str(caught.value)
+    assert caught.value.code == "E109" and "does not return what it declares" in str(caught.value)
 
 
 def test_built_in_rules_are_caught_when_broken(monkeypatch: pytest.MonkeyPatch) -> None:

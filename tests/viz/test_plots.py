@@ -23,7 +23,7 @@ def test_a_forecast_shows_both_curves_and_where_training_ends() -> None:
 
 
 def test_rows_that_do_not_belong_together_are_refused() -> None:
-    with pytest.raises(DrawError, match=r"\[P301\]: years, actual and predicted are not of one length") as caught:
+    with pytest.raises(DrawError, match=r"\[P301\]: years, actual and predicted differ in length") as caught:
         plots.forecast([1, 2], [1, 2], [1])
     assert "got (2,), (2,) and (1,)" in str(caught.value)
 
@@ -34,7 +34,7 @@ def test_a_loss_curve() -> None:
     assert list(axes.lines[0].get_ydata()) == [3.0, 2.0, 1.0]
     assert plots.loss_curve([]).figure.axes[0].get_xlabel() == "step"
     assert plots.loss_curve([0.0], log=True).figure.axes[0].get_yscale() == "linear"
-    with pytest.raises(DrawError, match=r"\[P302\]: losses is not one row of numbers"):
+    with pytest.raises(DrawError, match=r"\[P302\]: losses has shape .* and is not one row of numbers"):
         plots.loss_curve([[1.0]])
 
 
