@@ -59,10 +59,13 @@ class Carried:
                 fix="give the input another name",
             )  # fmt: skip
         rows = [slot.axes for slot in cut.slots for _ in range(slot.rows)]
-        self._laid: list[Sequence[Axis]] = [*((*axes, *more) for axes, more in zip(layouts, cut.wider, strict=True)), *rows]
-        self.first = make(cut.first, self._laid)
+        self._all_layouts: list[Sequence[Axis]] = [
+            *((*axes, *more) for axes, more in zip(layouts, cut.wider, strict=True)),
+            *rows,
+        ]
+        self.first = make(cut.first, self._all_layouts)
         self._later: Runs | None = None
-        self._told = [(name, graph.layout(n).index(cut.axis)) for name, n in graph.inputs.items() if cut.axis in n.axes]
+        self._time_places = [(name, graph.layout(n).index(cut.axis)) for name, n in graph.inputs.items() if cut.axis in n.axes]
 
     @cached_property
     def equations(self) -> str:
@@ -70,13 +73,13 @@ class Carried:
 
         It does not depend on what else a program computes, so that one program can train, and another continue from its carry.
         """
-        return _equations(self.graph, self.cut.axis)
+        return _digest_equations(self.graph, self.cut.axis)
 
     @property
     def later(self) -> Runs:
         """The program of a call that continues from a carry."""
         if self._later is None:
-            self._later = self._make(self.cut.later, self._laid)
+            self._later = self._make(self.cut.later, self._all_layouts)
         return self._later
 
     def __call__(
@@ -117,9 +120,9 @@ class Carried:
         for slot in self.cut.slots:
             rows[slot.name] = np.stack(values[at : at + slot.rows]) if slot.rows > 1 else values[at][None]
             at += slot.rows
-        return values[:kept], self.left(carry, rows, steps)
+        return values[:kept], self.make_carry(carry, rows, steps)
 
-    def left(self, carry: Carry | None, rows: Mapping[str, np.ndarray], steps: Any) -> Carry:
+    def make_carry(self, carry: Carry | None, rows: Mapping[str, np.ndarray], steps: Any) -> Carry:
         """Return the carry after some more steps."""
         return Carry(rows, steps + (carry.steps if carry is not None else 0), self.equations)
 
@@ -131,16 +134,16 @@ class Carried:
         return self._padded[batch]
 
     def _steps(self, given: dict[str, Any]) -> int:
-        for name, position in self._told:
+        for name, position in self._time_places:
             if name in given:
                 shape = getattr(given[name], "shape", None) or np.shape(given[name])
                 return int(shape[position]) if position < len(shape) else 1  # the program says what is wrong with it
         return int(given.get(self.cut.axis.name, 1))
 
     def _go_on(self, carry: Carry, given: dict[str, Any], batch: tuple[int, ...]) -> tuple[Any, ...]:
-        return self.going_on(carry, given, lambda: self.later(**self.fed(carry, given, batch)))
+        return self.continue_from(carry, given, lambda: self.later(**self.make_feeds(carry, given, batch)))
 
-    def fed(self, carry: Carry, given: dict[str, Any], batch: tuple[int, ...] = (),
+    def make_feeds(self, carry: Carry, given: dict[str, Any], batch: tuple[int, ...] = (),
             graph: System | None = None) -> dict[str, Any]:  # fmt: skip
         """Return the feeds of a call that continues from a carry: those given, the carried rows, the number of steps.
 
@@ -160,7 +163,7 @@ class Carried:
             carried.append((self.cut.steps, np.array(np.broadcast_to(carry.steps, batch), np.int64)))
         return fed | {name: value for name, value in carried if name in known}
 
-    def going_on(self, carry: Carry, given: Mapping[str, Any], run: Callable[[], Any], graph: System | None = None) -> Any:
+    def continue_from(self, carry: Carry, given: Mapping[str, Any], run: Callable[[], Any], graph: System | None = None) -> Any:
         """Return the result of ``run``, which continues from a carry; a carry of another batch is an error.
 
         Args:
@@ -209,11 +212,11 @@ class CarriedProgram(Carried, Report):
     """
 
     first: Any
-    again: tuple[Any, ...]
+    copied_from: tuple[Any, ...]
     """What a copy is made from."""
 
     def __reduce__(self) -> Any:
-        return self.again
+        return self.copied_from
 
     @property
     def reported(self) -> Any:
@@ -224,14 +227,14 @@ class CarriedProgram(Carried, Report):
         return f"<Program of {self.graph!r}, carried along {self.cut.axis}>"
 
 
-def _equations(graph: System, axis: Axis) -> str:
+def _digest_equations(graph: System, axis: Axis) -> str:
     """Return a digest of an axis and of the equations of values that are read at its earlier steps."""
     graph = spell_out_windows(graph)
     behind = list(dict.fromkeys(x for x, _ in list_read_back(graph, axis)))
     return hashlib.sha256(f"{axis}\n{Graph(behind) if behind else ''}".encode()).hexdigest()
 
 
-def evaluate(dag: DAG, carry: Any, given: dict[str, Any]) -> tuple[Any, ...]:
+def evaluate_carried(dag: DAG, carry: Any, given: dict[str, Any]) -> tuple[Any, ...]:
     """Return the values of a DAG's outputs on a piece of the steps, and the carry; see :meth:`DAG.evaluate`."""
     graph = dag.graph
     if dag.origin is not None:
@@ -241,7 +244,7 @@ def evaluate(dag: DAG, carry: Any, given: dict[str, Any]) -> tuple[Any, ...]:
         )  # fmt: skip
     asked = True if carry is None else carry
     if isinstance(carry, Carry):  # the axis is the one whose equations made the carry
-        asked = next((a for a in graph.axes if _equations(graph, a) == carry.equations), True)
+        asked = next((a for a in graph.axes if _digest_equations(graph, a) == carry.equations), True)
     elif not isinstance(asked, Axis):
         asked = True
     if asked not in dag.carried:
@@ -268,4 +271,4 @@ class _Unrolled:
         return tuple([v.transpose(*lead, *range(len(lead), v.ndim)) for v, lead in moved])
 
 
-FUNCTIONS.update(evaluate_carried=evaluate)
+FUNCTIONS.update(evaluate_carried=evaluate_carried)

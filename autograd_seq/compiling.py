@@ -92,7 +92,7 @@ def _carried(graph: Graph, carry: Axis | Literal[True], dtype: Any, passes: Iter
              backend: str) -> CarriedProgram:  # fmt: skip
     made = CarriedProgram(cut_along(graph, carry), graph, layouts,
                           lambda nodes, laid: Program(Graph(nodes), dtype, passes, laid, backend))  # fmt: skip
-    made.again = _carried, (graph, carry, dtype, passes, layouts, backend)
+    made.copied_from = _carried, (graph, carry, dtype, passes, layouts, backend)
     return made
 
 

@@ -175,7 +175,7 @@ def compute_gradients(model: Model, theta: Arrays, data: Pairs) -> tuple[Arrays,
     return dict(zip(names, reverse, strict=True)), dict(zip(names, adjoint, strict=True)), compiled, numeric
 
 
-def compare_gradients(model: Model, theta: Arrays, data: Pairs) -> None:
+def print_comparison(model: Model, theta: Arrays, data: Pairs) -> None:
     """Print how far the four gradients agree."""
     reverse, adjoint, compiled, numeric = compute_gradients(model, theta, data)
     print(f"The gradient of L through {len(data.year)} steps; largest difference, relative to the largest entry:")
@@ -241,7 +241,7 @@ def run(model: Model, steps: int = STEPS, seed: int = SEED) -> Scores:
     """Compare the gradients, train, and score the forecast; print the results."""
     sun = load_sunspots()
     data, theta = sun.until(LAST_TRAIN), draw_start(model, seed)
-    compare_gradients(model, theta, data)
+    print_comparison(model, theta, data)
     began = time.perf_counter()
     theta = train_model(model, theta, data, steps)
     seconds = time.perf_counter() - began

@@ -147,8 +147,8 @@ class Stream:
         if carry is None or (isinstance(carry, Carry) and np.ndim(carry.steps)):
             return self._whole(carry, every)
         made = self.stepped
-        fed = self.program.fed(carry, every, graph=made.graph)
-        arrays, space = self.program.going_on(carry, every, lambda: made.checked(fed), made.graph)
+        fed = self.program.make_feeds(carry, every, graph=made.graph)
+        arrays, space = self.program.continue_from(carry, every, lambda: made.checked(fed), made.graph)
         free, bound, _ = self._order
         named = any(a.name in every for a in made.graph.axes if a.name not in made.graph.inputs)
         if not named and all(isinstance(given[name], np.ndarray) and given[name] is arrays[name] for name in free):

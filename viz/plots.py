@@ -89,7 +89,7 @@ def forecast(
         >>> len(plot.figure.axes[0].lines)
         3
     """
-    colors = _get_theme(theme)
+    colors = _require_theme(theme)
     x, seen, guess = (np.asarray(values, dtype=float) for values in (years, actual, predicted))
     if not (x.ndim == 1 and x.shape == seen.shape == guess.shape):
         raise DrawError(
@@ -133,7 +133,7 @@ def loss_curve(
         >>> loss_curve([3.0, 2.0, 1.5]).figure.axes[0].get_ylabel()
         'loss'
     """
-    colors = _get_theme(theme)
+    colors = _require_theme(theme)
     values = np.asarray(losses, dtype=float)
     if values.ndim != 1:
         raise DrawError(
@@ -152,7 +152,7 @@ def loss_curve(
     return Plot(figure)
 
 
-def _get_theme(name: str) -> Theme:
+def _require_theme(name: str) -> Theme:
     found = find_theme(name)
     if found is None:
         raise make_option_error("P122", "theme", name, THEMES)

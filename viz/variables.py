@@ -169,7 +169,7 @@ def _join_ways(node: Node, reading: Reading, params: set[Node], below: dict[Node
     """The ways down from a vertex, from those of what it reads."""
     reads = [(read, below[read.vertex]) for read in reading.reads[node]]
     own = tuple(name for read, ways in reads if read.vertex in params for name in ways.added)
-    adds = _get_kind(node) in _ADDING or not any(ways.passed for _, ways in reads)
+    adds = _get_operation(node) in _ADDING or not any(ways.passed for _, ways in reads)
     joined = _Ways(added=tuple(dict.fromkeys(name for _, ways in reads for name in ways.added)))
     if not adds:
         joined.added = tuple(name for name in joined.added if name not in own)
@@ -182,7 +182,7 @@ def _join_ways(node: Node, reading: Reading, params: set[Node], below: dict[Node
     return joined
 
 
-def _get_kind(node: Node) -> str:
+def _get_operation(node: Node) -> str:
     return node.inputs[0].op.name if is_state(node) else node.op.name
 
 

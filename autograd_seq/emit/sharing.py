@@ -12,7 +12,7 @@ import numpy as np
 from autograd_seq.axes import Axis
 from autograd_seq.emit.threads import together
 from autograd_seq.graph.graph import Graph
-from autograd_seq.graph.shares import Part, Shares
+from autograd_seq.graph.shares import OutputPart, Shares
 
 ROWS = 8
 """A share of a batch has so many sequences at least, or a multiple of them: as many rows as products take at once."""
@@ -76,7 +76,7 @@ def _place(axes: Sequence[Axis], axis: Axis) -> int | None:
     return list(axes).index(axis) if axis in axes else None
 
 
-def _joined(part: Part, at: int | None, scales: Sequence[Any], values: Sequence[np.ndarray]) -> np.ndarray:
+def _joined(part: OutputPart, at: int | None, scales: Sequence[Any], values: Sequence[np.ndarray]) -> np.ndarray:
     """Return an output of all, made of those of the shares."""
     if part.kind == "same":
         return values[0]

@@ -98,7 +98,7 @@ def cut_along(graph: System, asked: Axis | bool, batch: tuple[Axis, ...] | None 
             raise _make_look_ahead_error(graph, n, axis)
     reads = list_read_back(graph, axis)
     for x, _ in reads:
-        _check_causal(graph, x, axis)
+        _check_carriable(graph, x, axis)
     many, apart = batch or (), find_differing(graph, [*reads], axis, batch)
     taken = {graph.name(n) for n in graph.nodes}
     slots = []
@@ -170,7 +170,7 @@ def _make_look_ahead_error(graph: System, node: Node, axis: Axis) -> CarryError:
     )  # fmt: skip
 
 
-def _check_causal(graph: System, x: Node, axis: Axis) -> None:
+def _check_carriable(graph: System, x: Node, axis: Axis) -> None:
     """Refuse to carry a value that depends on all steps of its call: with all steps in one call it would be another one."""
     for n in postorder([x], inputs_of):
         if reads_all(n, axis):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from autograd_seq.axes import Axis
 from autograd_seq.errors import AxisError, CycleError, NameClashError, StateError
-from autograd_seq.graph.order import components, get_rows, get_shift_rows, same_step, shortest_cycle
+from autograd_seq.graph.order import components, get_rows, get_shift_rows, get_sources, same_step, shortest_cycle
 from autograd_seq.node import Node
 from autograd_seq.ops.leaf import INPUT, PARAM
 from autograd_seq.ops.state import STATE, UNDEFINED
@@ -145,10 +145,6 @@ def _make_cycle_error(cycle: list[Node], name: Name) -> CycleError | StateError:
 # -- a schedule must exist --------------------------------------------------------------------------------------------
 
 
-def _sources(node: Node) -> tuple[Node, ...]:
-    return (node.inputs[0], *same_step(node)) if node.op is SHIFT else same_step(node)
-
-
 def find_loop_axis(component: Sequence[Node]) -> tuple[Axis, int] | None:
     """Return an axis along which a cyclic component can be computed step by step, and the direction (+1 or −1).
 
@@ -171,7 +167,7 @@ def cut_shifts(component: Sequence[Node], axis: Axis) -> list[list[Node]]:
     edges = [
         (position[x], position[n])
         for n in component
-        for x in (same_step(n) if n.op is SHIFT and n.attrs["axis"] is axis else _sources(n))
+        for x in (same_step(n) if n.op is SHIFT and n.attrs["axis"] is axis else get_sources(n))
         if x in position
     ]
     return [[component[i] for i in c] for c in _find_cyclic(len(component), edges)]
@@ -191,7 +187,7 @@ def _make_unschedulable_error(part: list[Node], name: Name) -> CycleError:
     within = set(part)
     inside = [n for n in part if n.op is SHIFT and n.inputs[0] in within]
     start = next((n for n in part if n.op is STATE and n.name), part[0])
-    arrows = " → ".join(name(n) for n in shortest_cycle(start, _sources, within))
+    arrows = " → ".join(name(n) for n in shortest_cycle(start, get_sources, within))
     for axis in dict.fromkeys(n.attrs["axis"] for n in inside):
         back = next((n for n in inside if n.attrs["axis"] is axis and n.attrs["by"] > 0), None)
         ahead = next((n for n in inside if n.attrs["axis"] is axis and n.attrs["by"] < 0), None)

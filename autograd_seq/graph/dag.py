@@ -62,7 +62,7 @@ class DAG:
         with np.errstate(all="ignore"):  # constants are computed here, as quietly as the rest
             self.nodes: tuple[Node, ...] = self._unrolled.run()
         self.outputs: tuple[Values, ...] = tuple(self.values(o) for o in graph.outputs)
-        self._plan: _Plan | None = None
+        self._plan: _Calls | None = None
         self.folded: tuple[Node, ...] = graph.outputs
         self.origin: tuple[DAG | None, Sequence[Node], bool] | None = None
         self.ragged: dict[Any, DAG] = {}
@@ -162,7 +162,7 @@ class DAG:
             return FUNCTIONS["evaluate_ragged"](self, lengths, dtype, given)
         arrays = feeds.check_feeds(self.graph, given)
         if self._plan is None:
-            self._plan = _Plan(self.outputs)
+            self._plan = _Calls(self.outputs)
         firm = [a.dtype for name, a in arrays.items() if self.graph.inputs[name].dtype is float]
         try:
             return self._plan.run(self._spread_feeds(arrays), dtype, firm)
@@ -174,7 +174,7 @@ class DAG:
     def every(self, given: dict[str, Any], dtype: Any = None) -> dict[Node, Any]:
         """Return the values of all nodes that the outputs depend on, constants included, each after those that it reads."""
         arrays = feeds.check_feeds(self.graph, given)
-        plan = _Plan(self.outputs)
+        plan = _Calls(self.outputs)
         firm = [a.dtype for name, a in arrays.items() if self.graph.inputs[name].dtype is float]
         found = dict(
             zip(plan.slot, plan.values(self._spread_feeds(arrays), dtype, plan.choose_width(firm, dtype)), strict=True)
@@ -261,7 +261,7 @@ class DAG:
         return other
 
 
-class _Plan:
+class _Calls:
     """The calls that evaluate some nodes, in order, on a list of slots: made once, run often."""
 
     def __init__(self, outputs: Sequence[Values]) -> None:

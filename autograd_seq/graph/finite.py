@@ -13,10 +13,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from autograd_seq.graph.order import components, same_step
+from autograd_seq.graph.order import components, get_sources
 from autograd_seq.node import Node
 from autograd_seq.ops.leaf import INPUT, PARAM
-from autograd_seq.ops.time import SHIFT
 
 _UNIT = {"tanh", "sigmoid", "softmax", "sin", "cos", "erf", "sign", "one_hot", "equal", "not_equal", "less", "less_equal",
          "logical_and", "logical_or", "logical_not", "spike"}  # fmt: skip
@@ -42,12 +41,8 @@ def list_components(nodes: Sequence[Node]) -> list[list[Node]]:
 
 def _split_components(nodes: Sequence[Node], leads: Callable[[Node], bool]) -> list[list[Node]]:
     position = {n: i for i, n in enumerate(nodes)}
-    edges = [(position[x], position[n]) for n in nodes for x in _sources(n) if x in position and leads(x)]
+    edges = [(position[x], position[n]) for n in nodes for x in get_sources(n) if x in position and leads(x)]
     return [[nodes[i] for i in c] for c in components(len(nodes), edges)]
-
-
-def _sources(n: Node) -> tuple[Node, ...]:
-    return (n.inputs[0], *same_step(n)) if n.op is SHIFT else same_step(n)
 
 
 def find_finite(nodes: Sequence[Node]) -> set[Node]:
@@ -66,7 +61,7 @@ def find_finite(nodes: Sequence[Node]) -> set[Node]:
         left = {n for part in pending for n in part}
         for part in pending:
             within = set(part)
-            outside = [x for n in part for x in _sources(n) if x not in within]
+            outside = [x for n in part for x in get_sources(n) if x not in within]
             if any(x in left for x in outside):
                 waiting.append(part)
                 continue

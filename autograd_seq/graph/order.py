@@ -86,6 +86,11 @@ def same_step(node: Node) -> tuple[Node, ...]:
     return node.inputs
 
 
+def get_sources(node: Node) -> tuple[Node, ...]:
+    """Return what a node reads at any step; boundary rows belong to the shifts that read them."""
+    return (node.inputs[0], *same_step(node)) if node.op is SHIFT else same_step(node)
+
+
 def step_order(roots: Sequence[Node], after: Mapping[Node, Iterable[Node]] | None = None) -> list[Node]:
     """Return all nodes that ``roots`` depend on, through shifts too, so that each follows what it needs at its own step.
 

@@ -31,7 +31,7 @@ _PRODUCTS = {"mul", "zero_safe_mul", "contract"}
 _LEAVES = {INPUT, PARAM, TENSOR, CONSTANT}
 
 
-class Part(NamedTuple):
+class OutputPart(NamedTuple):
     """How an output of the whole batch is made of the outputs of the shares.
 
     Attributes:
@@ -47,7 +47,7 @@ class Shares(NamedTuple):
     """The axis whose points are shared out, and how each output is put together."""
 
     axis: Axis
-    outputs: tuple[Part, ...]
+    outputs: tuple[OutputPart, ...]
 
 
 def find_shares(graph: System) -> Shares | None:
@@ -94,7 +94,7 @@ def _share_along(graph: System, axis: Axis) -> Shares | None:
                 degrees[n] = degree
     except _Refused:
         return None
-    parts = [Part("each" if axis in o.axes else "sum" if o in sums else "same", degrees[o] or 0) for o in graph.outputs]
+    parts = [OutputPart("each" if axis in o.axes else "sum" if o in sums else "same", degrees[o] or 0) for o in graph.outputs]
     return Shares(axis, tuple(parts)) if all(p.kind != "same" or not p.degree for p in parts) else None
 
 

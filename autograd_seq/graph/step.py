@@ -51,10 +51,10 @@ def make_one_step(graph: System, *over: Axis) -> list[Node]:
     Notes:
         Linear in the number of nodes.
     """
-    return _Step(spell_out_windows(graph), over).outputs
+    return _OneStep(spell_out_windows(graph), over).outputs
 
 
-class _Step:
+class _OneStep:
     def __init__(self, graph: System, over: Sequence[Axis]) -> None:
         self.graph, self.gone = graph, set(over)
         pairs = [(n.attrs["axis"], n.attrs["other"]) for n in graph.nodes if n.op is ALONG]

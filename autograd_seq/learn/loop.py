@@ -146,7 +146,7 @@ class _Run:
         if not np.isfinite(loss):
             raise _make_divergence_error(f"the loss of step {number}", self.good, loss, self.seen)
         self.good = params
-        grads, norm = _clip(grads, self.clip)
+        grads, norm = _clip_gradients(grads, self.clip)
         if self.check_grads and not np.isfinite(norm):
             raise _make_divergence_error(f"a gradient of step {number}", self.good, loss, self.seen)
         self.now = self.optimizer.update(params, grads, state)
@@ -215,7 +215,7 @@ def _call_step(step: Step, batch: Any, params: Arrays, number: int) -> tuple[flo
     return float(loss), out[1]
 
 
-def _clip(grads: Mapping[str, Any], clip: Any) -> tuple[Mapping[str, Any], float]:
+def _clip_gradients(grads: Mapping[str, Any], clip: Any) -> tuple[Mapping[str, Any], float]:
     """Return the gradients as they are to be used, and how long they were."""
     if clip is None or callable(clip):
         return grads if clip is None else clip(dict(grads)), global_norm(grads)
