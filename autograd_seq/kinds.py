@@ -25,7 +25,8 @@ def kind_of(array: Any) -> type:
 
 def not_numeric(array: Any, label: str, expected: str, node: str | None = None, where: str | None = None) -> DTypeError:
     """Return the error about an array that holds something else than numbers, or integers of more than 64 bits."""
-    if array.dtype == np.uint64 or (array.size and all(type(v) is int for v in array.flat)):
+    whole = array.dtype == np.uint64 or all(type(v) is int for v in array.flat)
+    if whole and array.size and not -(2**63) <= max(array.flat, key=abs) < 2**63:
         return DTypeError(
             "D303", f"{label} is too large", node=node, where=where, expected="integers of 64 bits, −2⁶³ … 2⁶³ − 1",
             got=str(max(array.flat, key=abs)), fix="as floats they are rounded: np.asarray(…, dtype=float)",

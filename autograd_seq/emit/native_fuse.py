@@ -32,6 +32,8 @@ DIMS = "ijkmnpq"
 """The variables that run over the dimensions of a value."""
 _ONCE = ("sum", "max", "level")
 """Reductions that read each entry of what they reduce once."""
+_DEEPEST = 64
+"""Operations within operations, of which the innermost are computed by functions that call one another."""
 INDEX = Place("<an index>")
 """Stands for a place that is read from an array."""
 
@@ -128,9 +130,12 @@ class Fusion:
         self.storage, self.size, self.var = storage, size, var
         self.native = self._native(storage.items)
         self.inlined: set[Node] = set()
+        depths: dict[Node, int] = {}
         for n in storage.homes:
-            if self._is_inlined(n):
+            depth = 1 + max((depths.get(root(x), 0) for x in n.inputs), default=0)
+            if depth < _DEEPEST and self._is_inlined(n):
                 self.inlined.add(n)
+                depths[n] = depth
 
     # -- what is native ---------------------------------------------------------------------------------------------------
 

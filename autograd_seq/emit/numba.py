@@ -154,7 +154,7 @@ class _Tools:
                 binding.add_symbol(symbol.name, library.get_pointer_to_function(symbol.name))
 
     def loaded(self, source: str) -> tuple[Any, Functions]:
-        """Return the library of a source, compiled once in a process, or found in the cache; and its functions."""
+        """Return the library of a source, compiled once a process or found in the cache, if it needs one; and its functions."""
         from numba.core.compiler_lock import global_compiler_lock
 
         with global_compiler_lock:
@@ -162,6 +162,8 @@ class _Tools:
             key = f"{self.key}\n{codegen.magic_tuple()!r}\n{source}"
             mark = f"autograd_seq_{hashlib.sha256(key.encode()).hexdigest()[:40]}"
             functions = functions_of(source, mark, self.kinds)
+            if not any(symbol for _, symbol in functions):  # all is NumPy's, and LLVM takes no empty library
+                return None, functions
             if mark not in self.libraries:
                 library = cache.load(mark, lambda parts: codegen.unserialize_library((mark, "object", parts)))
                 if library is None:

@@ -72,7 +72,7 @@ abs = defop(
 sign: Op = defop(
     "sign", shape=same_shape, forward=np.sign, dtype=arithmetic, least=int,
     vjp=lambda g, y, x: (None,),
-    native="np.sign({0})", linear=(), range=(-1, 1),
+    native="(np.sign({0}) + {zero})", linear=(), range=(-1, 1),  # of −0 it is 0, as in NumPy
     doc="−1, 0 or 1; without gradient.",
 )  # fmt: skip
 minimum = defop(

@@ -155,3 +155,13 @@ def test_an_operation_of_ones_own_gives_the_kind_that_it_declares() -> None:
         for run in (graph.evaluate(x=[[1.5, 2.5]])[0], ag.compile(graph)(x=[[1.5, 2.5]])[0],
                     [(whole(ag.tensor([1.5, 2.5], dtype=width)) * 0.5).value]):  # fmt: skip
             assert np.asarray(run).tolist() == [[0.5, 1.0]]
+
+
+def test_an_array_of_objects_is_not_called_too_large():
+    t = ag.Axis("t")
+    label = ag.input("label", over=t, dtype=int)
+    with pytest.raises(ag.DTypeError, match="label must be numeric") as caught:
+        ag.compile(label[t] + 1)(label=np.array([1, 2], dtype=object))
+    assert caught.value.code == "D101"
+    with pytest.raises(ag.DTypeError, match="label is too large"):
+        ag.compile(label[t] + 1)(label=np.array([1, 2**70], dtype=object))
