@@ -262,6 +262,14 @@ def test_explain_of_what_is_no_loss_is_the_program_of_the_outputs(capsys, model,
     assert callable(program_of(out)["program"])
 
 
+def test_explain_plain_prints_the_program_by_hand(capsys, model):
+    code, out, err = run(capsys, "explain", f"{model}:square", "--plain")
+    assert (code, err) == (0, "") and out.startswith("import numpy as np\n")
+    names: dict[str, object] = {}
+    exec(out, names)
+    assert callable(names["step"])
+
+
 def test_explain_tells_errors_in_words(capsys, model):
     code, out, err = run(capsys, "explain", f"{model}:gg")
     assert (code, out) == (2, "") and "[C105]" in err

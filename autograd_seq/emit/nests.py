@@ -136,9 +136,9 @@ def allocated(body: list[Statement], returned: Sequence[Array]) -> list[Statemen
         returned: arrays that it returns.
     """
     whole = set(returned)
-    homes = _homes(body)
+    homes, touches = _homes(body), _touches(body)
     for array, home in homes.items():
-        if array not in whole and not array.feed and _lives_within(array, home, body):
+        if array not in whole and not array.feed and _lives_within(array, home, touches[array]):
             array.axes = ()
         else:
             homes[array] = body if array.axes else home
@@ -170,18 +170,28 @@ def _homes(body: list[Statement]) -> dict[Array, list[Statement]]:
     return homes
 
 
-def _lives_within(array: Array, home: list[Statement], body: list[Statement]) -> bool:
-    """Tell whether an array is read at the step at which it is written only, within one body."""
-    own = tuple(Place(STEP, a) for a in array.axes)
+Touch = tuple[Path, tuple[Place, ...], bool]
+"""Where an array is read or written: the bodies around the statement, the places, and whether it is written."""
+
+
+def _touches(body: list[Statement]) -> dict[Array, list[Touch]]:
+    """Return for each array where it is read and written."""
+    found: dict[Array, list[Touch]] = {}
     for s, path in _statements(body):
         assert not isinstance(s, (Loop, Allocate))
+        found.setdefault(s.target.array, []).append((path, s.target.places, True))
+        for e in within(s.value):
+            if isinstance(e, Read):
+                found.setdefault(e.array, []).append((path, e.places, False))
+    return found
+
+
+def _lives_within(array: Array, home: list[Statement], touches: Sequence[Touch]) -> bool:
+    """Tell whether an array is read at the step at which it is written only, within one body."""
+    own = tuple(Place(STEP, a) for a in array.axes)
+    for path, places, is_write in touches:
         around = next((axes for b, axes in path if b is home), None)
-        touched = [e.places for e in within(s.value) if isinstance(e, Read) and e.array is array]
-        if s.target.array is array:
-            touched.append(s.target.places)
-            if around is not None and set(around) != set(array.axes):
-                return False
-        if touched and (around is None or any(places != own for places in touched)):
+        if around is None or places != own or (is_write and set(around) != set(array.axes)):
             return False
     return True
 

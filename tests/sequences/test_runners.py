@@ -25,14 +25,17 @@ CALLS = {  # what runs whole sequences
     "unrolled": lambda nodes: ag.Graph(nodes).evaluate,
     "numpy": lambda nodes: ag.compile(nodes, passes=()),
     "native": lambda nodes: ag.compile(nodes, backend="numba"),
+    "by hand": lambda nodes: ag.compile(nodes, backend="plain"),
 }  # fmt: skip
 CARRIED = {  # what runs pieces of them, apart from the unrolled graph
     "numpy": lambda nodes, t: ag.compile(nodes, passes=(), carry=t),
     "native": lambda nodes, t: ag.compile(nodes, backend="numba", passes=(), carry=t),
+    "by hand": lambda nodes, t: ag.compile(nodes, backend="plain", carry=t),
 }  # fmt: skip
 STEPS = {
     "numpy": lambda nodes, t: stepped(ag.stream(nodes, over=t), t),
     "native": lambda nodes, t: stepped(ag.stream(nodes, over=t, backend="numba"), t),
+    "by hand": lambda nodes, t: stepped(ag.stream(nodes, over=t, backend="plain"), t),
 }  # fmt: skip
 
 PIECES, RAGGED, SINGLE = [*range(1, 250, 40), 257], [123, 204, 243], [*range(5, 300, 50)]

@@ -166,19 +166,22 @@ class _Printer:
         yield from [*lines, f"{indent})"]
 
     def _allocations(self, arrays: Sequence[Array]) -> Iterator[str]:
-        plain = [a for a in arrays if not a.axes]
         for a in arrays:
             if a.axes:
                 yield f"{a.name} = {self._zeros(a)}{self._rows_of(a)}"
-        while plain:
-            k = len(plain)
-            while True:
-                line = f"{', '.join(a.name for a in plain[:k])} = {', '.join(self._zeros(a) for a in plain[:k])}"
-                if len(line) <= _WIDTH or k == 1:
-                    break
-                k -= 1
-            yield line
-            plain = plain[k:]
+        names: list[str] = []
+        zeros: list[str] = []
+        for a in arrays:
+            if a.axes:
+                continue
+            zero = self._zeros(a)
+            if names and len(", ".join([*names, a.name, *zeros, zero])) + 1 > _WIDTH:
+                yield f"{', '.join(names)} = {', '.join(zeros)}"
+                names, zeros = [], []
+            names.append(a.name)
+            zeros.append(zero)
+        if names:
+            yield f"{', '.join(names)} = {', '.join(zeros)}"
 
     def _zeros(self, array: Array) -> str:
         lengths: list[object] = []
