@@ -21,7 +21,7 @@ from autograd_seq.ops.shape import RESHAPE
 from autograd_seq.plan.expand import ADD_AT
 from autograd_seq.plan.lanes import Lane
 from autograd_seq.plan.legal import COPY
-from autograd_seq.plan.views import root, shifts, shown
+from autograd_seq.plan.views import find_shown, root, shifts
 
 if TYPE_CHECKING:
     from autograd_seq.emit.numpy import Writer
@@ -68,7 +68,7 @@ def _parts(w: Writer, node: Node) -> Iterator[tuple[Node, Lane, bool]]:
         place = here._replace(start=start, stop=start + x.shape[node.attrs["axis"]])
         lane, shift = w.storage.lanes.get(root(x)), sum(by for _, by in shifts(x))
         there = lane is not None and lane.whole is here.whole and (lane.start, lane.by - shift) == (start, here.by)
-        yield x, place, there and (x is root(x) or shown(x) == (root(x), 0, x.shape[-1]))
+        yield x, place, there and (x is root(x) or find_shown(x) == (root(x), 0, x.shape[-1]))
         start = place.stop
 
 

@@ -22,14 +22,14 @@ from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.shape import reshape, transpose
 from autograd_seq.ops.state import UNDEFINED
 from autograd_seq.ops.time import SHIFT
-from autograd_seq.plan.joints import Joint, Left, Order, Sum, found_joints, lefts, needs
+from autograd_seq.plan.joints import Joint, Left, Order, Sum, depends_on, found_joints, lefts
 from autograd_seq.plan.legal import COPY
 from autograd_seq.plan.linear import Term
 from autograd_seq.plan.pack import part
 from autograd_seq.plan.regroup import Places
 
 
-def joined(outputs: Sequence[Node]) -> list[Node]:
+def join(outputs: Sequence[Node]) -> list[Node]:
     """Return the graph with sums of products, in loops over single rows, as one product each."""
     where = Places(outputs)
     order = Order(where)
@@ -168,7 +168,7 @@ class _Joiner:
             if len(shifts) != 1 or shifts[0].op is not SHIFT or any(m is x.source for other in self.left for x in other.terms):
                 continue
             here = {"axis": path[-1].axis, "by": by, "outside": "zero"}
-            if shifts[0].attrs != here or any(needs(where, a, b) for p in left.parts for a, b in ((p, m), (m, p))):
+            if shifts[0].attrs != here or any(depends_on(where, a, b) for p in left.parts for a, b in ((p, m), (m, p))):
                 continue
             if all(self.order.follows([x], [m]) for x in left.joined):
                 start = left.size + sum(x.shape[-1] for x in left.riders)

@@ -12,7 +12,7 @@ from autograd_seq.node import Node
 from autograd_seq.ops.parts import CONCAT
 from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import SHIFT
-from autograd_seq.plan.linear import Term, late, split
+from autograd_seq.plan.linear import Term, late, split_terms
 from autograd_seq.plan.regroup import Places, inner, is_sum
 from autograd_seq.plan.views import stretch
 
@@ -147,7 +147,7 @@ def found_joints(where: Places, order: Order) -> list[Joint]:
     for n in where.nodes:
         if not _is_single_row(where, n) or inner(where, n):
             continue
-        linear, rest = split(where, n)
+        linear, rest = split_terms(where, n)
         anchor = next((x for x in linear if x.matrix is not None and late(where, n, x)), None)
         others = [x for x in linear if x is not anchor and late(where, n, x) and _read_elsewhere(where, x)]
         linear = [x for x in linear if not any(x is y for y in others)]
@@ -197,7 +197,7 @@ def _accept(where: Places, order: Order, joint: Joint, found: list[Joint], taken
     sources = {x.source for x in carried if x.source is not None}
     if more > WORTH or len(sources) < len(carried) or sources & taken or not all(_placeable(where, n, x) for x in carried):
         return
-    if any(needs(where, a, b) for a in sources for b in sources if a is not b):
+    if any(depends_on(where, a, b) for a in sources for b in sources if a is not b):
         return
     carried.sort(key=lambda x: (x.seen is None, x.by if x.seen is None else 0))  # what one step leaves lies together
     joint.vectors = [*early, *carried]
@@ -221,7 +221,7 @@ def _placeable(where: Places, n: Node, x: Term) -> bool:
     return len(states) <= 1 and all(r.attrs["axis"] is axis for r in shifts)
 
 
-def needs(where: Places, a: Node, b: Node) -> bool:
+def depends_on(where: Places, a: Node, b: Node) -> bool:
     """Tell whether a node needs another one of its loop at the same step."""
     stack, seen = [a], {a}
     while stack:

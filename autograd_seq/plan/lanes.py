@@ -10,7 +10,7 @@ from autograd_seq.ops.parts import CONCAT
 from autograd_seq.ops.shape import RESHAPE
 from autograd_seq.plan.legal import COPY
 from autograd_seq.plan.reads import Read, Reading
-from autograd_seq.plan.views import adjacent, is_view, root, shifts, shown
+from autograd_seq.plan.views import adjacent, find_shown, is_view, root, shifts
 
 
 class Lane(NamedTuple):
@@ -97,7 +97,12 @@ class Lanes:
             if x is r and x.op is COPY and self.path[x] == path[: len(self.path[x])] != path:
                 if all(read.by is whole and not read.shifts for read in self.reads[x]):
                     places[x] = Lane(whole, -1, start, stop)
-            elif len(shifts(x)) == 1 and shifts(x)[0][0] is axis and shown(x) == (r, 0, x.shape[-1]) and self.path[r] == path:
+            elif (
+                len(shifts(x)) == 1
+                and shifts(x)[0][0] is axis
+                and find_shown(x) == (r, 0, x.shape[-1])
+                and self.path[r] == path
+            ):
                 along = all(a is axis for read in self.reads[r] for a, _ in read.shifts)
                 if along and (r in self.in_place or r.op is CONCAT):
                     places[r] = lane = Lane(whole, -1, start, stop, *shifts(x)[0])

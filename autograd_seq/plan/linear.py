@@ -47,7 +47,7 @@ def late(where: Places, n: Node, x: Term) -> bool:
     return x.source is not None and where.path[x.source] == where.path[n]
 
 
-def split(where: Places, n: Node) -> tuple[list[Term], list[tuple[int, Node]]]:
+def split_terms(where: Places, n: Node) -> tuple[list[Term], list[tuple[int, Node]]]:
     """Return the terms of a sum that are products, each vector once, and all others."""
     linear: list[Term] = []
     rest: list[tuple[int, Node]] = []

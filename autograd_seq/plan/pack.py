@@ -25,7 +25,7 @@ _CONTRACT, _SLICE = OPS["contract"], OPS["slice"]
 _ALIKE = {"add", "sub", "mul", "tanh", "sigmoid", "exp", "relu", "sin", "cos", "neg"}
 
 
-def packed(outputs: Sequence[Node], rows: bool = False) -> list[Node]:
+def pack(outputs: Sequence[Node], rows: bool = False) -> list[Node]:
     """Return the graph with products that share an operand packed, and the elementwise operations after them.
 
     Args:
@@ -42,9 +42,9 @@ def packed(outputs: Sequence[Node], rows: bool = False) -> list[Node]:
     return out
 
 
-def packed_rows(outputs: Sequence[Node]) -> list[Node]:
+def pack_rows(outputs: Sequence[Node]) -> list[Node]:
     """Return the graph with such products packed where a step has a single row."""
-    return packed(outputs, rows=True)
+    return pack(outputs, rows=True)
 
 
 def _fits(where: Places, n: Node, rows: bool) -> bool:

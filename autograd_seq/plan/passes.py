@@ -18,12 +18,12 @@ from autograd_seq.plan.contracted import contracted
 from autograd_seq.plan.dimensions import fixed, headed
 from autograd_seq.plan.expand import expanded
 from autograd_seq.plan.halves import halved
-from autograd_seq.plan.join import joined
+from autograd_seq.plan.join import join
 from autograd_seq.plan.legal import legal
-from autograd_seq.plan.pack import packed, packed_rows
-from autograd_seq.plan.regroup import regrouped
+from autograd_seq.plan.pack import pack, pack_rows
+from autograd_seq.plan.regroup import regroup
 from autograd_seq.plan.schedule import Item, schedule
-from autograd_seq.plan.simplify import canonical, identities, merged, tidied
+from autograd_seq.plan.simplify import canonical, identities, merge_equal, tidied
 from autograd_seq.plan.storage import Storage
 from autograd_seq.plan.views import LEAVES
 
@@ -31,7 +31,7 @@ NUMPY, NATIVE = "numpy", "numba"
 BOTH = (NUMPY, NATIVE)
 
 
-class Pass(NamedTuple):
+class CompilerPass(NamedTuple):
     """A pass of the compiler.
 
     Attributes:
@@ -51,27 +51,34 @@ class Pass(NamedTuple):
 
 
 LIST = (
-    Pass("canonical", canonical, BOTH, True, "copy propagation: first, for no other pass looks through wrappers"),
-    Pass("identities", identities, BOTH, True, "algebraic simplification: early, for it leaves the others less to look at"),
-    Pass("expand", expanded, (NUMPY,), True,
-         "inlining, of losses that share their parts: before merge, which finds these; native code fuses the whole"),
-    Pass("merge", merged, BOTH, True, "common subexpression elimination: what is one node is packed and regrouped as one"),
-    Pass("halve", halved, (NUMPY,), False, "strength reduction, of sigmoid to tanh: before pack, which makes equal calls one"),
-    Pass("pack", packed_rows, (NUMPY,), False,
-         "horizontal fusion, where a step has a single row: beside a batch, parts of rows are read slower than they are made"),
-    Pass("pack", packed, (NATIVE,), False, "horizontal fusion, of products that share an operand: one reads it once"),
-    Pass("regroup", regrouped, BOTH, True,
-         "loop-invariant code motion, by reassociation: after pack, so that what is moved out are whole arrays"),
-    Pass("contract", contracted, BOTH, False,
-         "strength reduction, of sums to contractions: of factors as regroup leaves them"),
-    Pass("heads", headed, BOTH, False,
-         "data layout transformation, of dimensions: of those of the products that contract makes"),
-    Pass("tidy", tidied, BOTH, True, "algebraic simplification and common subexpressions, of what the others have left"),
-    Pass("join", joined, (NUMPY,), False,
-         "horizontal fusion, of the products of a sum: last, for it asks what the loop computes"),
-    Pass("absorb", None, BOTH, False, "contraction over time as one matrix product: of the schedule, which knows what loops"),
-    Pass("share", None, (NUMPY,), True,
-         "buffer reuse, by liveness: of statements in order; native code shares after it has fused"),
+    CompilerPass("canonical", canonical, BOTH, True,
+                 "copy propagation: first, for no other pass looks through wrappers"),
+    CompilerPass("identities", identities, BOTH, True,
+                 "algebraic simplification: early, for it leaves the others less to look at"),
+    CompilerPass("expand", expanded, (NUMPY,), True,
+                 "inlining, of losses that share their parts: before merge, which finds these; native code fuses the whole"),
+    CompilerPass("merge", merge_equal, BOTH, True,
+                 "common subexpression elimination: what is one node is packed and regrouped as one"),
+    CompilerPass("halve", halved, (NUMPY,), False,
+                 "strength reduction, of sigmoid to tanh: before pack, which makes equal calls one"),
+    CompilerPass("pack", pack_rows, (NUMPY,), False,
+                 "horizontal fusion, where a step has a single row: of many rows, parts are read slower than they are made"),
+    CompilerPass("pack", pack, (NATIVE,), False,
+                 "horizontal fusion, of products that share an operand: one reads it once"),
+    CompilerPass("regroup", regroup, BOTH, True,
+                 "loop-invariant code motion, by reassociation: after pack, so that what is moved out are whole arrays"),
+    CompilerPass("contract", contracted, BOTH, False,
+                 "strength reduction, of sums to contractions: of factors as regroup leaves them"),
+    CompilerPass("heads", headed, BOTH, False,
+                 "data layout transformation, of dimensions: of those of the products that contract makes"),
+    CompilerPass("tidy", tidied, BOTH, True,
+                 "algebraic simplification and common subexpressions, of what the others have left"),
+    CompilerPass("join", join, (NUMPY,), False,
+                 "horizontal fusion, of the products of a sum: last, for it asks what the loop computes"),
+    CompilerPass("absorb", None, BOTH, False,
+                 "contraction over time as one matrix product: of the schedule, which knows what loops"),
+    CompilerPass("share", None, (NUMPY,), True,
+                 "buffer reuse, by liveness: of statements in order; native code shares after it has fused"),
 )  # fmt: skip
 """All passes, in the order in which they run."""
 
@@ -108,7 +115,7 @@ def plan(outputs: Sequence[Node], axes: Sequence[Axis], writes: Say, in_place: S
         OperationError: there is no such pass.
     """
     out = legal(simplify(outputs, backend, passes))
-    chosen = {p.name for p in choose(backend, passes)}
+    chosen = {p.name for p in choose_passes(backend, passes)}
     graph = Graph(out)
     items = schedule(graph.nodes)
     inner = absorbed(graph, items) if "absorb" in chosen else {}
@@ -120,7 +127,7 @@ def plan(outputs: Sequence[Node], axes: Sequence[Axis], writes: Say, in_place: S
     return Plan(graph, items, storage)
 
 
-def choose(backend: str, passes: Iterable[str] | None = None) -> list[Pass]:
+def choose_passes(backend: str, passes: Iterable[str] | None = None) -> list[CompilerPass]:
     """Return the passes that are to run, in order; arguments as for :func:`plan`."""
     names = set(PASSES if passes is None else passes)
     for name in names:
@@ -132,7 +139,7 @@ def choose(backend: str, passes: Iterable[str] | None = None) -> list[Pass]:
 def simplify(outputs: Sequence[Node], backend: str, passes: Iterable[str] | None = None) -> list[Node]:
     """Return what is left to be computed after the passes over the graph; arguments as for :func:`plan`."""
     out = rebuild(outputs, own)
-    for p in choose(backend, passes):
+    for p in choose_passes(backend, passes):
         if p.run is not None:
             out = p.run(out)
     return out

@@ -59,7 +59,7 @@ def is_sum(node: Node) -> bool:
     return node.dtype is float and (node.op in (add, sub) or (node.op is sum_over and not node.attrs["axes"]))
 
 
-def regrouped(outputs: Sequence[Node]) -> list[Node]:
+def regroup(outputs: Sequence[Node]) -> list[Node]:
     """Return the graph with the sums and products inside of loops regrouped by the loops that their parts need."""
     return _regrouped(_regrouped(outputs))  # sums that have become products are factors now
 

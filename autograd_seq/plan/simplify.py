@@ -47,7 +47,7 @@ def canonical(outputs: Sequence[Node]) -> list[Node]:
 # -- equal expressions once -----------------------------------------------------------------------------------------
 
 
-def merged(outputs: Sequence[Node]) -> list[Node]:
+def merge_equal(outputs: Sequence[Node]) -> list[Node]:
     """Return the graph with equal expressions computed once."""
     out, count = list(outputs), -1
     while count != (count := len(step_order(out))):  # equal shifts are seen when what they read has become one node
@@ -114,7 +114,7 @@ def identities(outputs: Sequence[Node]) -> list[Node]:
 
 def tidied(outputs: Sequence[Node]) -> list[Node]:
     """Return the graph after other passes with what they left: identities, and expressions that have become equal."""
-    return merged(identities(outputs))
+    return merge_equal(identities(outputs))
 
 
 def number(node: Node) -> float | int | None:

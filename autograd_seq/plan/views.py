@@ -82,7 +82,7 @@ def adjacent(node: Node) -> tuple[Node, int, int] | None:
     return node.inputs[0], *taken
 
 
-def shown(node: Node) -> tuple[Node, int, int] | None:
+def find_shown(node: Node) -> tuple[Node, int, int] | None:
     """Return the node of which a view shows adjacent entries of the last dimension, at any step, through all views."""
     start, stop = 0, node.shape[-1] if node.shape else 0
     while is_view(node):
