@@ -192,7 +192,7 @@ class CarriedProgram(Carried, Report):
 
     Attributes:
         first: the program of a first call.
-        cut: what is carried, along which axis.
+        cut: the carried values and their axis.
 
     Example:
         >>> import autograd_seq as ag
@@ -230,8 +230,8 @@ class CarriedProgram(Carried, Report):
 def _digest_equations(graph: System, axis: Axis) -> str:
     """Return a digest of an axis and of the equations of values that are read at its earlier steps."""
     graph = spell_out_windows(graph)
-    behind = list(dict.fromkeys(x for x, _ in list_read_back(graph, axis)))
-    return hashlib.sha256(f"{axis}\n{Graph(behind) if behind else ''}".encode()).hexdigest()
+    sources = list(dict.fromkeys(x for x, _ in list_read_back(graph, axis)))
+    return hashlib.sha256(f"{axis}\n{Graph(sources) if sources else ''}".encode()).hexdigest()
 
 
 def evaluate_carried(dag: DAG, carry: Any, given: dict[str, Any]) -> tuple[Any, ...]:

@@ -76,7 +76,7 @@ def check_carry(carry: Any, equations: str, axis: Axis, slots: Sequence[Slot]) -
         raise CarryError(
             "K112", "the carry comes from other equations", expected=f"rows of the equations of {named} here",
             got=f"{carry!r} of a program with others",
-            fix="start this program with carry=None, or hand the rows on as they are: ag.Carry(dict(carry), carry.steps)",
+            fix="start this program with carry=None, or pass the rows alone: ag.Carry(dict(carry), carry.steps)",
         )  # fmt: skip
     if set(carry) != set(known):
         raise CarryError(
@@ -90,7 +90,7 @@ def check_carry(carry: Any, equations: str, axis: Axis, slots: Sequence[Slot]) -
             raise CarryError(
                 "K109", f"the carried rows of {name} are {got.dtype} of shape {got.shape}", node=name,
                 expected=_describe_rows(slot),
-                got=f"{got.shape} {got.dtype}", fix="hand on what the call before returned, as it is",
+                got=f"{got.shape} {got.dtype}", fix="pass what the call before returned, unchanged",
             )  # fmt: skip
 
 

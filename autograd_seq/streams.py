@@ -42,7 +42,7 @@ class Stream:
 
     Attributes:
         program: the carried program whose steps these are; the first one is run by it.
-        stepped: the program of a step that goes on from a carry; its ``source`` can be read.
+        stepped: the program of a step that continues from a carry, with its ``source``.
         bound: the feeds that every step gets; see :meth:`bind`.
     """
 
@@ -133,7 +133,7 @@ class Stream:
         if "lengths" in given and "lengths" not in self.program.graph.inputs:
             raise FeedError(
                 "F204", "a stream cannot take lengths=", expected="no lengths", got="lengths=",
-                fix="f = ag.compile(…, carry=True) takes lengths=, and a stream goes on from the carry that it returns",
+                fix="f = ag.compile(…, carry=True) takes lengths=, and a stream continues from the carry that it returns",
             )  # fmt: skip
         for name in self.bound.keys() & given.keys():
             raise FeedError(
@@ -189,14 +189,14 @@ def _restore_stream(program: CarriedProgram, layouts: Any, options: dict[str, An
 
 
 class _CompiledStep:
-    """The equations of one step that goes on from a carry, compiled.
+    """The compiled equations of one step that continues from a carry.
 
     Attributes:
         graph: the equations.
         source: the program, as text.
-        tables: the names of what is looked up by rows; other matrices are read by columns, as products do.
-        free, carried: the names of what is fed, and of the carried rows with the number of steps before.
-        fixed: what is computed once, of the bound feeds alone, by the name under which it is fed.
+        tables: the names of feeds that are looked up by rows; other matrices are read by columns, in products.
+        free, carried: the names of feeds, and of the carried rows with the number of steps before.
+        fixed: by name, the values that depend on bound feeds alone: computed once, then fed.
     """
 
     def __init__(self, program: CarriedProgram, layouts: Sequence[Sequence[Axis]], options: dict[str, Any],

@@ -195,7 +195,7 @@ def _count_crossings(rows: Sequence[Sequence[Key]], below: Mapping[Key, list[Key
 def _place_along_rows(
     rows: Sequence[Sequence[Key]], links: Sequence[Edge], wide: Mapping[Key, float], heavy: set[Edge], gap: float
 ) -> dict[Key, float]:
-    """A place along its row for each node: columns first, then each column drawn to what it is linked to."""
+    """A place along its row for each node: columns first, then each column is attracted to its links."""
     column = _find_columns(rows, links, heavy)
     least: dict[tuple[Key, Key], float] = {}
     for row in rows:

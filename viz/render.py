@@ -84,7 +84,7 @@ def render(text: str, form: str, seconds: float = SECONDS) -> bytes:
 
 
 def _run_child(text: str, form: str, seconds: float) -> tuple[int, bytes, str]:
-    """Run the worker; on time-out nothing of it stays behind, a dot program that it started included."""
+    """Run the worker; a time-out also ends any dot program that it started."""
     # -P keeps the working directory off the child's path, so that a file pygraphviz.py there is not run; what this
     # process can import beyond the installed packages, the child can too.
     command = [sys.executable, "-P", worker.__file__, form]

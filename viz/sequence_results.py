@@ -77,7 +77,7 @@ def _list_tails(unrolling: Unrolling, arrow: Arrow) -> list[tuple[int, int]]:
     if arrow.pick is None:
         return [(arrow.tail, column.place) for column in shown]
     length = unrolling.columns.length
-    if length is None:  # the first and the last step lie behind the dots at either end
+    if length is None:  # the first and the last step are among the dots at either end
         ends = [(arrow.tail, 0 if arrow.pick >= 0 else len(unrolling.columns.columns) - 1)]
     else:
         ends = [(arrow.tail, unrolling.columns.place(arrow.pick % length))] if -length <= arrow.pick < length else []

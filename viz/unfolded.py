@@ -46,7 +46,7 @@ def unfolded(
         4
 
     Notes:
-        One step is laid out and printed t times: the cost grows with t by what is printed alone.
+        One step is laid out and printed t times: with larger t, only the printing takes longer.
     """
     _refuse_options(other, "unfolded", "t=, params=, level=, theme= or steps=")
     level = level if level is not None else "ops" if params == "bus" else "variables"

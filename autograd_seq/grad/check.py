@@ -207,7 +207,7 @@ def check_op(
         value = np.asarray(op.forward(*arrays, **attrs))
     if value.shape != y.shape or kind_of(value) is not y.dtype:
         raise _make_broken_error(
-            op, repr(y), f"an array of {value.dtype}, shape {value.shape}", "mend its shape= or dtype= rule"
+            op, repr(y), f"an array of {value.dtype}, shape {value.shape}", "correct its shape= or dtype= rule"
         )
     if y.dtype is not float or not wrt:
         return Report()

@@ -126,11 +126,11 @@ def get_ragged(graph: System, over: Over) -> Ragged:
     return graph.ragged[over]
 
 
-def select_feeds(graph: System, made: Ragged, told: Lengths, given: Mapping[str, Any]) -> dict[str, Any]:
+def select_feeds(graph: System, made: Ragged, checked: Lengths, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the feeds of the graph with lengths: those of the graph that it still reads, and the lengths."""
     read = {*made.whole.inputs, *(a.name for a in made.whole.axes)}
     out = {name: value for name, value in given.items() if name in read or not _is_of_graph(graph, name)}
-    for axis, array in told.arrays.items():
+    for axis, array in checked.arrays.items():
         if (name := str(made.lengths[axis].name)) in made.whole.inputs:
             out[name] = array
     return out
@@ -174,18 +174,18 @@ def _is_of_graph(graph: System, name: str) -> bool:
     return name in graph.inputs or name in {a.name for a in graph.axes}
 
 
-def check_needs(graph: System, made: Ragged, told: Lengths) -> None:
-    """Refuse sequences that are too short for what is picked or chosen from.
+def check_needs(graph: System, made: Ragged, checked: Lengths) -> None:
+    """Refuse sequences that are too short for a step that is picked, or a maximum that is taken.
 
     Raises:
         AxisError: naming the node.
     """
-    by_length = {made.lengths[a]: a for a in told.arrays}
+    by_length = {made.lengths[a]: a for a in checked.arrays}
     for need in made.needs:
         axis = by_length[made.lengths[need.axis]]
         together = tuple(i for i, b in enumerate(made.over[need.axis]) if b in need.among)
-        longest = np.max(told.arrays[axis], axis=together, initial=0)
-        there = np.any(told.real[axis], axis=together) if axis in told.real else True
+        longest = np.max(checked.arrays[axis], axis=together, initial=0)
+        there = np.any(checked.real[axis], axis=together) if axis in checked.real else True
         steps = np.where(there, longest, 2**62)
         if np.any(steps < need.steps):
             place = np.unravel_index(np.argmin(steps), steps.shape)

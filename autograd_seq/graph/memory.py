@@ -58,7 +58,7 @@ def check_fits(need: int, sizes: Mapping[Axis, int], fix: str) -> None:
     lengths = ", ".join(f"{a.name}={_format_length(n)}" for a, n in sizes.items())
     raise MemoryNeededError(
         "M101", f"needs {format_short(need)}B{' for ' if lengths else ''}{lengths}",
-        expected=f"at most {format_short(most)}B, all that there is", got=f"{need} bytes", fix=fix,
+        expected=f"at most {format_short(most)}B, all that the machine has", got=f"{need} bytes", fix=fix,
     )  # fmt: skip
 
 

@@ -49,7 +49,7 @@ class Finding:
 
     def __str__(self) -> str:
         place = f" at {', '.join(f'{a} = {n}' for a, n in self.step.items())}" if self.step else ""
-        gradient = ", in the gradient of what is written there" if self.in_gradient else ""
+        gradient = ", in the gradient of that line" if self.in_gradient else ""
         where = f"      ({self.where})" if self.where else ""
         lines = [f"{self.name} = {self.expression} makes {self.makes}{place}{where}{gradient}"]
         lines += [f"of {e} = {low:.6g}" + ("" if low == high else f" … {high:.6g}") for e, low, high in self.operands]
@@ -96,13 +96,13 @@ def find_nan(target: Any, /, *, lengths: Any = None, **given: Any) -> Finding | 
 
 
 def _add_lengths(graph: Graph, said: Any, given: dict[str, Any]) -> tuple[Graph, dict[str, Any]]:
-    told = lengths.read_lengths(graph, said, given)
-    made = lengths.get_ragged(graph, told.over)
-    return Graph(*made.outputs), lengths.select_feeds(graph, made, told, given)
+    checked = lengths.read_lengths(graph, said, given)
+    made = lengths.get_ragged(graph, checked.over)
+    return Graph(*made.outputs), lengths.select_feeds(graph, made, checked, given)
 
 
 class _Search:
-    """The values of all nodes, traced back from the outputs along what is not finite."""
+    """The values of all nodes, searched from the outputs back along values that are not finite."""
 
     def __init__(self, graph: Graph, dag: DAG, values: dict[Node, Any]) -> None:
         self.graph, self.dag, self.values = graph, dag, values

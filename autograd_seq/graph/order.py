@@ -107,9 +107,9 @@ def step_order(roots: Sequence[Node], after: Mapping[Node, Iterable[Node]] | Non
     order = postorder(roots, sources, seen)
     done = 0
     while done < len(order):  # what shifts read and no same-step edge reached; a later node never precedes its reader
-        behind = [x for n in order[done:] if n.op is SHIFT or n.op is STATE for x in n.inputs if x not in seen]
+        waiting = [x for n in order[done:] if n.op is SHIFT or n.op is STATE for x in n.inputs if x not in seen]
         done = len(order)
-        order += postorder(behind, sources, seen)
+        order += postorder(waiting, sources, seen)
     return order
 
 

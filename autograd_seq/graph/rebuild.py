@@ -112,7 +112,7 @@ def vmap(outputs: Node | Sequence[Node], *, over: Axis) -> Node | list[Node]:
             inputs ``over=(t, b)``.
 
     Returns:
-        A node, or a list: what was one value is now one a point of the axis.
+        A node, or a list of nodes, which now have one value at each point of the axis.
 
     Raises:
         AxisError: an input varies over the axis already.

@@ -59,7 +59,7 @@ class System:
     def layout(self, node: Node) -> tuple[Axis, ...]:
         """Return the axes of a node in the order in which its values are laid out: as declared, else the graph's order.
 
-        A gradient is laid out as what it is the gradient of.
+        A gradient has the layout of its target.
         """
         like = node
         while like.adjoint_of is not None:

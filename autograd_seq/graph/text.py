@@ -64,7 +64,7 @@ _INTERNAL = {"rank", "index_rank", "among", "of", "here", "row", "made", "derive
 
 
 def operation(node: Node) -> str:
-    """Return what an operation is called in names and text: the word that was written, ``matmul`` for a matrix product."""
+    """Return the name of an operation in names and text: the word that was written, ``matmul`` for a matrix product."""
     return node.op.written(node.attrs)
 
 

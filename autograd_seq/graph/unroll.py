@@ -103,8 +103,8 @@ class Unroller:
             return None
         axis, p = outside[0]
         delays = [n.attrs["by"] for n in self.folded if n.op is SHIFT and n.inputs[0] is node and n.attrs["axis"] is axis]
-        behind, ahead = max(delays, default=0), -min(delays, default=0)
-        if len(outside) > 1 or not (-behind <= p < 0 or self.sizes[axis] <= p < self.sizes[axis] + ahead):
+        back, ahead = max(delays, default=0), -min(delays, default=0)
+        if len(outside) > 1 or not (-back <= p < 0 or self.sizes[axis] <= p < self.sizes[axis] + ahead):
             return None
         place = self._boundary(i, axis, point)
         return self.made[place[0]][place[1]] if place else self._zero(i)

@@ -78,7 +78,7 @@ def train(
             ``state`` included. A batch that feeds ``seed`` has its own.
 
     Returns:
-        A :class:`Result`; on Ctrl-C, of what was reached.
+        A :class:`Result`; after Ctrl-C, that of the steps so far.
 
     Raises:
         DivergenceError: the loss is not finite, or a gradient; it holds the last good parameters.

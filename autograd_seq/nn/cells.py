@@ -79,7 +79,7 @@ def rnn(
 def lstm(
     x: Node, hidden: int, *, over: Axis, name: str | None = None, bias: bool = True, init: Any = None, reverse: bool = False
 ) -> LSTM:
-    """The long short-term memory: gates i, f, o decide what is written to, kept in and shown of the memory c.
+    """The long short-term memory: gates i, f, o control what is written to, kept in, and read from the memory c.
 
         i, f, o = sigmoid(U x_t + W h_{t-1} + b), each with its own U, W, b      g = tanh(Ug x_t + Wg h_{t-1} + bg)
         c_t = f c_{t-1} + i g      h_t = o tanh(c_t)

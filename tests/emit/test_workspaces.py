@@ -167,7 +167,9 @@ def test_what_does_not_fit_is_refused_before_anything_is_allocated(way: str, in_
     feed = np.broadcast_to(1.0, (LONG, 2, 4))
     with pytest.raises(ag.MemoryNeededError, match=r"M101.*needs [\d.]+ [PE]B for .*t=8e13") as caught:
         WAYS[way](network(), x=feed, W=np.eye(4))
-    assert isinstance(caught.value, MemoryError) and "b=2" in str(caught.value) and "all that there is" in str(caught.value)
+    assert (
+        isinstance(caught.value, MemoryError) and "b=2" in str(caught.value) and "all that the machine has" in str(caught.value)
+    )
 
 
 def test_copies_of_feeds_are_refused_too(in_python):

@@ -73,7 +73,7 @@ def test_in_the_gradient_alone() -> None:
     for target in (ag.value_and_grad(r), [r, ag.grad(r, w)], ag.compile([r, ag.grad(r, w)])):
         finding = found(target, **feeds)
         assert finding.in_gradient and finding.makes == "infinity" and str(finding.where).endswith(f"test_nonfinite.py:{at}")
-        assert "in the gradient of what is written there" in str(finding) and "sqrt(w * y[t])" in finding.expression
+        assert "in the gradient of that line" in str(finding) and "sqrt(w * y[t])" in finding.expression
 
 
 def test_a_gradient_that_overflows_on_its_way_back() -> None:
