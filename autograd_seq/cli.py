@@ -25,6 +25,7 @@ from autograd_seq.emit.backends import BACKENDS, VARIABLE
 from autograd_seq.errors import AutogradSeqError
 from autograd_seq.names import shown
 from autograd_seq.node import Node
+from autograd_seq.ops.leaf import PARAM
 from autograd_seq.pictures import viz
 from autograd_seq.user_graph import UsageError, blame_file, draw_feeds, load_graph
 
@@ -219,7 +220,7 @@ def _is_loss(node: Node) -> bool:
 
 
 def _list_params(graph: ag.Graph) -> list[Node]:
-    return [n for n in graph.inputs.values() if n.op.name == "param" and n.dtype is float]
+    return [n for n in graph.inputs.values() if n.op is PARAM and n.dtype is float]
 
 
 def _check_gradient(graph: ag.Graph, loss: Node) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from autograd_seq.errors import OperationError, did_you_mean
-from autograd_seq.facts import Facts, universal
+from autograd_seq.facts import TOGETHER, WHOLE, Facts, universal
 from autograd_seq.site import show_site, user_site
 
 if TYPE_CHECKING:
@@ -79,6 +79,27 @@ class Op(Facts):
     def written(self, attrs: dict[str, Any]) -> str:
         """Return the word that a call with some attributes was written with: of a contraction matmul, outer or einsum."""
         return str(self.word(**attrs)) if callable(self.word) else self.word or self.name
+
+    @property
+    def reduces_axes(self) -> bool:
+        """Whether it reduces over axes, all of whose points it reads."""
+        return self.reduces is not None and self.axes is not None
+
+    @property
+    def adds(self) -> bool:
+        """Whether it adds, moves or negates entries of the operands at its own point, and does no more."""
+        return self.linear == TOGETHER and self.forward is not None and self.axes is None
+
+    @property
+    def keeps_zeros(self) -> bool:
+        """Whether the vjp makes zeros of a cotangent of 0, whatever the operands are."""
+        return self.zero_safe or self.linear == TOGETHER or self.moves
+
+    @property
+    def moves(self) -> bool:
+        """Whether it moves entries of its first operand within the value, and may add them up."""
+        linear = self.linear == TOGETHER or self.linear == (0,)
+        return linear and self.forward is not None and self.axes is None and not self.pointwise and self.view != WHOLE
 
     def sign(self, attrs: dict[str, Any]) -> str | None:
         """Return the operator that a call with some attributes was written with, between two operands."""

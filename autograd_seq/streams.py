@@ -26,6 +26,7 @@ from autograd_seq.graph import feeds
 from autograd_seq.graph.graph import Graph, flatten
 from autograd_seq.graph.step import make_one_step
 from autograd_seq.node import Node
+from autograd_seq.ops.gather import TAKE
 from autograd_seq.ops.random import SEED
 from autograd_seq.plan.hoist import hoisted
 from autograd_seq.plan.passes import STREAMS, simplify
@@ -216,7 +217,7 @@ class _CompiledStep:
         self.source = self.program.source
         order, carried = self.program._order, {feed for slot in cut.slots for feed in slot.feeds} | {cut.steps}
         self.free = [name for name in order if name not in carried]
-        self.tables = {n.inputs[0].name for n in self.graph.nodes if n.op.name == "take"}
+        self.tables = {n.inputs[0].name for n in self.graph.nodes if n.op is TAKE}
         self.carried = [name for name in order if name in carried]
         self._spaces: dict[Any, Pool] = {}
 

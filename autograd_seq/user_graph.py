@@ -16,6 +16,7 @@ import autograd_seq as ag
 from autograd_seq.errors import AutogradSeqError, did_you_mean
 from autograd_seq.node import Node
 from autograd_seq.ops.random import SEED
+from autograd_seq.ops.time import ALONG
 
 
 class UsageError(AutogradSeqError):
@@ -123,7 +124,7 @@ def draw_feeds(graph: ag.Graph) -> dict[str, np.ndarray]:
 def _choose_sizes(graph: ag.Graph) -> dict[str, int]:
     """Return a length of 3, 4 or 5 for each axis; axes that the equations make equally long get the same."""
     sizes = {axis.name: 3 + (i + 1) % 3 for i, axis in enumerate(graph.axes)}
-    ties = [n.attrs for n in graph.nodes if n.op.name == "along"]
+    ties = [n.attrs for n in graph.nodes if n.op is ALONG]
     for _ in ties:  # as many rounds as ties reach along any chain of them
         for tie in ties:
             a, b = tie["axis"].name, tie["other"].name

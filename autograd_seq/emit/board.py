@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from autograd_seq.axes import Axis
 from autograd_seq.graph.order import get_rows, step_order
 from autograd_seq.graph.rebuild import copy_name, rebuild, remake
-from autograd_seq.graph.unroll import REDUCTIONS
 from autograd_seq.node import Node, apply, constant
 from autograd_seq.op import OPS
-from autograd_seq.ops.elementwise import cast
-from autograd_seq.ops.shape import broadcast_to, reshape
+from autograd_seq.ops.elementwise import cast, exp, mul, neg, rewritten
+from autograd_seq.ops.loss import stop_gradient, straight_through
+from autograd_seq.ops.reduce import LOG_SOFTMAX, SOFTMAX, SUM, sum_over
+from autograd_seq.ops.shape import RESHAPE, broadcast_to, reshape
 from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import ALONG, AT, SHIFT, SPREAD
 from autograd_seq.plan.legal import COPY, legal
@@ -23,9 +24,7 @@ from autograd_seq.plan.passes import own
 from autograd_seq.plan.simplify import number, tidied
 from autograd_seq.plan.views import LEAVES
 
-_EXP, _MUL, _NEG, _SOFTMAX, _LOG_SOFTMAX = (OPS[n] for n in ("exp", "mul", "neg", "softmax", "log_softmax"))
-_STRAIGHT_THROUGH, _RESHAPE, _SUM = (OPS[n] for n in ("straight_through", "reshape", "sum"))
-_AS_IT_IS = (STATE, SPREAD, OPS["rewritten"], OPS["stop_gradient"])
+_AS_IT_IS = (STATE, SPREAD, rewritten, stop_gradient)
 SEEN_THROUGH = (*_AS_IT_IS, SHIFT, AT, ALONG)
 """Operations that compute nothing: they say where, or how, something else is read."""
 _PRODUCTS = tuple(OPS[n] for n in ("contract", "mul"))
@@ -41,7 +40,7 @@ def prepared(outputs: Sequence[Node]) -> list[Node]:
     _rewind(out)
     out = legal(tidied(out))
     for n in step_order(out):
-        if n.op.name in REDUCTIONS and n.op.name != "sum_over" and n.attrs["axes"]:
+        if n.op.reduces_axes and n.op is not sum_over and n.attrs["axes"]:
             n.inputs = tuple([x if is_whole(x) else _copy(x, x.axes) for x in n.inputs])
     return [o if _is_array(o, like.axes) else _returned(o, like) for o, like in zip(out, outputs, strict=True)]
 
@@ -77,17 +76,17 @@ def _copy(x: Node, axes: Sequence[Axis]) -> Node:
 def _as_written(node: Node, inputs: tuple[Node, ...]) -> Node:
     """exp of a logarithm of a softmax is the softmax; what has the gradient of something else has its own value."""
     x = inputs[0] if inputs else node
-    if node.op is _STRAIGHT_THROUGH:
+    if node.op is straight_through:
         return copy_name(node, broadcast_to(cast(x, float), node.shape))
-    if node.op is _EXP and x.op is _LOG_SOFTMAX:
-        return copy_name(node, apply(_SOFTMAX, *x.inputs, **x.attrs))
-    if node.op is _RESHAPE and x.op is _SUM and x.attrs["keepdims"]:
-        plain = apply(_SUM, *x.inputs, **{**x.attrs, "keepdims": False})
+    if node.op is exp and x.op is LOG_SOFTMAX:
+        return copy_name(node, apply(SOFTMAX, *x.inputs, **x.attrs))
+    if node.op is RESHAPE and x.op is SUM and x.attrs["keepdims"]:
+        plain = apply(SUM, *x.inputs, **{**x.attrs, "keepdims": False})
         return copy_name(node, reshape(plain, node.shape))
-    if node.op is _MUL and (a := number(inputs[0])) is not None and inputs[1].op is _MUL:
+    if node.op is mul and (a := number(inputs[0])) is not None and inputs[1].op is mul:
         for b, rest in (inputs[1].inputs, inputs[1].inputs[::-1]):
             if (c := number(b)) is not None and rest.shape == node.shape:
-                return copy_name(node, apply(_MUL, constant(a * c), rest))
+                return copy_name(node, apply(mul, constant(a * c), rest))
     return remake(node, inputs)
 
 
@@ -127,7 +126,7 @@ def _opens(x: Node, readers: dict[Node, int]) -> bool:
 
 def is_short(x: Node) -> bool:
     """Tell whether a value is written again where it is read again: ``1 − z``, ``r · h``."""
-    if x.op not in (*_SUMS[:2], _MUL, _NEG) or x.name:
+    if x.op not in (*_SUMS[:2], mul, neg) or x.name:
         return False
     return all(y._value is not None or y.name or y.op in LEAVES or y.op in SEEN_THROUGH for y in x.inputs)
 

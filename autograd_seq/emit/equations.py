@@ -12,16 +12,19 @@ from autograd_seq.graph.text import format_subscript, operation
 from autograd_seq.misfit import INFIX, PREFIX
 from autograd_seq.names import shown
 from autograd_seq.node import CONSTANT, Node
-from autograd_seq.ops.elementwise import POWER_NUMBER
+from autograd_seq.ops.elementwise import POWER_NUMBER, rewritten
+from autograd_seq.ops.loss import stop_gradient
 from autograd_seq.ops.parts import SLICE
+from autograd_seq.ops.shape import BROADCAST_TO, RESHAPE
 from autograd_seq.ops.state import STATE
-from autograd_seq.ops.time import SHIFT, SIZE
+from autograd_seq.ops.time import SHIFT, SIZE, SPREAD
+from autograd_seq.plan.legal import COPY
 from autograd_seq.plan.schedule import Loop, paths
 
 if TYPE_CHECKING:
     from autograd_seq.emit.numpy import Writer
 
-_SILENT = {"broadcast_to", "reshape", "spread", "rewritten", "stop_gradient", "copy"}
+_SILENT = (BROADCAST_TO, RESHAPE, SPREAD, rewritten, stop_gradient, COPY)
 _LONGEST = 100
 _DEEPEST = 12  # operations within operations of one equation
 
@@ -103,7 +106,7 @@ class Equations:
 
     def right(self, node: Node) -> str:
         """Return the operation of a node on its inputs."""
-        if node.op.name in _SILENT or node.op is STATE:
+        if node.op in _SILENT or node.op is STATE:
             return self.term(node.inputs[0], inside=False)
         name = operation(node)
         if node.op is POWER_NUMBER:

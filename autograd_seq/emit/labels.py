@@ -7,11 +7,13 @@ from autograd_seq.emit.names import Names
 from autograd_seq.graph.graph import Graph
 from autograd_seq.names import identifier, shown
 from autograd_seq.node import Node
+from autograd_seq.ops.elementwise import rewritten
+from autograd_seq.ops.loss import stop_gradient
 from autograd_seq.ops.state import STATE
-from autograd_seq.ops.time import SHIFT
+from autograd_seq.ops.time import SHIFT, SPREAD
 from autograd_seq.plan.legal import COPY
 
-_AROUND = ("rewritten", "stop_gradient", "spread", "copy")
+_AROUND = (rewritten, stop_gradient, SPREAD, COPY)
 
 
 class Labels:
@@ -32,7 +34,7 @@ class Labels:
         for n in graph.nodes:
             if n.op is STATE and n.name:
                 self.own[n.inputs[0]] = n.name
-            elif n.op.name in _AROUND and n.name:
+            elif n.op in _AROUND and n.name:
                 self.own.setdefault(n.inputs[0], n.name)
         self.arguments = _arguments(graph)
         self.states = {n.inputs[0]: n for n in graph.nodes if n.op is STATE}
@@ -77,11 +79,11 @@ def _arguments(graph: Graph) -> dict[Node, str]:
     for n in graph.nodes:
         if n.name and n.op is not SHIFT:
             called[n] = n.name
-            if (n.op is STATE or n.op.name in _AROUND) and not n.inputs[0].name:
+            if (n.op is STATE or n.op in _AROUND) and not n.inputs[0].name:
                 called.setdefault(n.inputs[0], n.name)
     found: dict[Node, set[str]] = {}
     for n, name in called.items():
-        if len(n.inputs) == 1 and n.op is not STATE and n.op.name not in _AROUND and not n.inputs[0].name:
+        if len(n.inputs) == 1 and n.op is not STATE and n.op not in _AROUND and not n.inputs[0].name:
             found.setdefault(n.inputs[0], set()).add(name)
     return {n: f"z_{min(names)}" for n, names in found.items() if len(names) == 1 and n.inputs and n not in called}
 

@@ -32,7 +32,6 @@ from autograd_seq.emit.lowered import (
 )
 from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.order import get_rows, get_shift_rows
-from autograd_seq.graph.unroll import REDUCTIONS
 from autograd_seq.node import Node
 from autograd_seq.op import OPS
 from autograd_seq.ops.elementwise import rewritten
@@ -117,7 +116,7 @@ class Lowering:
                 count[root(x)] = count.get(root(x), 0) + 1
             if n.name or n.op is STATE:
                 kept.add(root(n))
-            if n.op.name in REDUCTIONS and n.attrs["axes"]:
+            if n.op.reduces_axes and n.attrs["axes"]:
                 kept |= {n} if n.op is sum_over else {n, root(n.inputs[0])}
         kept |= {root(o) for o in self.graph.outputs} | {n for n, k in count.items() if k > 1 and not is_short(n)}
         kept |= {n for n in nodes if n.op.own}
@@ -235,7 +234,7 @@ class Lowering:
         """Return the operation of a node on its operands, where ``env`` places its axes."""
         if node.op is COPY:
             return self.at(node.inputs[0], env)
-        if node.op.name in REDUCTIONS and node.attrs["axes"]:
+        if node.op.reduces_axes and node.attrs["axes"]:
             env = {**env, **{a: Place(ALL, a) for a in node.attrs["axes"]}}
         point = tuple(env[a] for a in node.attrs["over"]) if node.op is DRAW else ()
         return Apply(node.shape, node.dtype, node, tuple([self.at(x, env) for x in node.inputs]), point)

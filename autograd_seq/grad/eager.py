@@ -20,9 +20,6 @@ _float64 = np.float64
 _inputs = attrgetter("inputs")
 
 
-_CHOOSING = {"where", "maximum", "minimum", "max", "max_over"}  # they give some operands a cotangent of exactly 0
-
-
 def backward(output: Node, cotangent: Any = None) -> None:
     """Add the derivative of ``output`` to ``.grad`` of everything it was computed from; see :meth:`Node.backward`."""
     value = output._value
@@ -43,7 +40,7 @@ def backward(output: Node, cotangent: Any = None) -> None:
             got=str(seed.shape),
         )
     order = postorder([output], _inputs)
-    careful = cotangent is not None or any([n.op.name in _CHOOSING for n in order])
+    careful = cotangent is not None or any([n.op.chooses for n in order])
     found: dict[Node, Any] = {output: seed}
     with np.errstate(all="ignore"):
         for node in reversed(order):

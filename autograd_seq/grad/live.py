@@ -19,23 +19,13 @@ import numpy as np
 
 from autograd_seq.grad.rules import fit_cotangent, pull_back
 from autograd_seq.node import CONSTANT, Node
-from autograd_seq.op import broadcast, same_shape
-from autograd_seq.ops.elementwise import cast, less, logical_and, logical_not, logical_or, where
+from autograd_seq.op import broadcast
+from autograd_seq.ops.elementwise import cast, less, logical_and, logical_not, logical_or, mul, where
 from autograd_seq.ops.leaf import PARAM
 from autograd_seq.ops.linear import contract
 from autograd_seq.ops.reduce import sum as sum_
 from autograd_seq.ops.shape import broadcast_to, reshape, transpose
-
-_MOVING = {"reshape", "transpose", "slice", "place", "concat", "broadcast_to", "sum", "take", "scatter_add", "pick", "cumsum"}
-"""Operations that add, move and drop entries: so do their rules."""
-_READING = {"window", "overlap"}
-"""Operations that read other steps than their own: so do their rules, and what is live is read at those steps too."""
-_SAFE = _MOVING | _READING | {
-    "add", "sub", "neg", "where", "cast", "sum_over", "state", "shift", "at", "along", "spread", "rewritten", "stop_gradient",
-    "straight_through", "div", "exp", "expm1", "log", "log1p", "sqrt", "power", "power_number", "zero_safe_mul", "level_over",
-    "tan", "sinh", "cosh", "arcsin", "arccos", "arctan2", "floor", "ceil", "round", "floor_divide", "mod",
-}  # fmt: skip
-"""Operations whose rules make 0 of 0 as they are: they multiply by nothing, or by ``zero_safe_mul``."""
+from autograd_seq.ops.window import OVERLAP, WINDOW
 
 
 class Live:
@@ -81,16 +71,20 @@ class Live:
             live = taken if live is None or live is taken else self._once(logical_and, live, taken)
         if live is None or any(a not in x.axes for a in live.axes):
             return None
-        if node.op.name in _READING and node.attrs["axis"] in live.axes:
+        if node.op in (WINDOW, OVERLAP) and node.attrs["axis"] in live.axes:
             return self._moved(node, k, live)
-        if not live.shape or ((node.op.broadcasts or node.op.shape is same_shape) and _fits(live, x)):
+        if not live.shape or (_is_by_entry(node) and _fits(live, x)):
             return live
-        return self._moved(node, k, live) if node.op.name in _MOVING else _any(live)
+        return self._moved(node, k, live) if node.op.moves else _any(live)
 
     def _moved(self, node: Node, k: int, live: Node) -> Node:
         """Return where an operand counts, by the rule of what moves or adds it: at any of the places where it is read."""
         counted = node.op.vjp(cast(broadcast_to(live, node.shape), float), node, *node.inputs, **node.attrs)[k]
         return less(0.0, fit_cotangent(counted, node.inputs[k]))
+
+
+def _is_by_entry(node: Node) -> bool:
+    return bool(node.op.pointwise) or node.op.reduces_axes
 
 
 def _fits(live: Node, x: Node) -> bool:
@@ -109,10 +103,10 @@ def selected(node: Node, g: Node, live: Node) -> Sequence[Any]:
         rest = [_operand(node, k, live) for k in (0, 1)]
         return node.op.vjp(g, node, *rest, **node.attrs)
     parts = pull_back(node, g)
-    if node.op.name in _SAFE:
+    if node.op.keeps_zeros:
         return parts
     live = _of_rows(node, live)
-    others = node.inputs[::-1] if node.op.name == "mul" else [None] * len(parts)  # a number or a mask leaves 0 as it is
+    others = node.inputs[::-1] if node.op is mul else [None] * len(parts)  # a number or a mask leaves 0 as it is
     return [p if p is None or (x is not None and _is_finite(x)) else where(live, p, 0.0)
             for x, p in zip(others, parts, strict=True)]  # fmt: skip
 
@@ -128,7 +122,7 @@ def _any(live: Node, axis: Any = None, keepdims: bool = False) -> Node:
 
 def _of_rows(node: Node, live: Node) -> Node:
     """Return the condition for the operands: of an operation on rows, whether any entry of a row is live."""
-    if not live.shape or node.op.broadcasts or node.op.shape is same_shape:
+    if not live.shape or _is_by_entry(node):
         return live
     axis = node.attrs.get("axis")
     if not isinstance(axis, tuple):

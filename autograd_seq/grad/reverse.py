@@ -23,6 +23,7 @@ from autograd_seq.misfit import label_of
 from autograd_seq.node import Node, constant
 from autograd_seq.op import FUNCTIONS
 from autograd_seq.ops.elementwise import cast, not_equal, rewritten
+from autograd_seq.ops.leaf import INPUT
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.shape import broadcast_to
 from autograd_seq.ops.state import state
@@ -111,7 +112,7 @@ def _check_not_replaced(targets: Sequence[Node], order: Sequence[Node]) -> None:
                 "E113", f"the output depends on {x.name} over {more}, not on this {x.name}", node=x.name, where=x.where,
                 expected=repr(other), got=repr(x),
                 fix="ag.vmap made another of it: differentiate before ag.vmap, or by the new one, "
-                f'ag.Graph(…).inputs["{x.name}"]' if other.op.name == "input"
+                f'ag.Graph(…).inputs["{x.name}"]' if other.op is INPUT
                 else f"ag.vmap([…, {x.name}], over={more}) returns the new one too",
             )  # fmt: skip
 

@@ -8,9 +8,10 @@ from typing import Any
 from autograd_seq.errors import GradientError
 from autograd_seq.node import Node, constant
 from autograd_seq.op import broadcast as broadcast_shapes
-from autograd_seq.ops.elementwise import AS_WRITTEN
+from autograd_seq.ops.activations import sigmoid
+from autograd_seq.ops.elementwise import AS_WRITTEN, exp, rewritten
+from autograd_seq.ops.reduce import SOFTMAX, sum_over
 from autograd_seq.ops.reduce import sum as sum_
-from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.shape import broadcast_to, reshape
 
 
@@ -84,7 +85,7 @@ def list_passed_by(g: Any, node: Node, at_each_point: Any, fit: Any, value: Any)
         if part is None or not x.inputs or x.dtype is not float:
             continue
         yield x, (part := fit(part, x))
-        if x.op.name not in ("softmax", "sigmoid", "exp", "rewritten"):
+        if x.op not in (SOFTMAX, sigmoid, exp, rewritten):
             inner = x.op.vjp(at_each_point(part, x), value(x), *map(value, x.inputs), **x.attrs)
             pending += zip(x.inputs, inner, strict=True)
 

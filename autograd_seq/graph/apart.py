@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from autograd_seq.axes import Axis
 from autograd_seq.errors import CarryError
+from autograd_seq.facts import EACH
 from autograd_seq.graph.order import find_dependents
-from autograd_seq.graph.pieces import FACTORS, LINEAR, Source, find_shifts_back
+from autograd_seq.graph.pieces import Source, find_shifts_back
 from autograd_seq.graph.rebuild import remake
 from autograd_seq.graph.system import System
 from autograd_seq.node import Node, apply
@@ -71,8 +72,8 @@ class Sums:
             rest = tuple(a for a in node.attrs["axes"] if a not in over)
             return self._sum(apply(sum_over, inputs[0], axes=rest) if rest else inputs[0], over)
         known = [t for t in of if t is not None]
-        one = (node.op.name in FACTORS and len(known) == 1) or node.op.name in LINEAR
-        if known and (one or (node.op.name in ("add", "sub") and len(known) == 2)):
+        scaled = node.op.linear == EACH and len(known) == 1
+        if known and (scaled or ((node.op.adds or node.op is SPREAD) and len(known) == len(inputs))):
             whole = [x if t is None else t for x, t in zip(inputs, of, strict=True)]
             return self._sum(remake(node, tuple(whole)), [a for a in self.batch if any(a in t.axes for t in known)])
         apart = any(set(x.axes) - set(old.axes) for x, old in zip(inputs, node.inputs, strict=True))

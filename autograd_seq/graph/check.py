@@ -15,9 +15,11 @@ from autograd_seq.axes import Axis
 from autograd_seq.errors import AxisError, CycleError, NameClashError, StateError
 from autograd_seq.graph.order import components, get_rows, get_shift_rows, get_sources, same_step, shortest_cycle
 from autograd_seq.node import Node
+from autograd_seq.ops.elementwise import rewritten
 from autograd_seq.ops.leaf import INPUT, PARAM
+from autograd_seq.ops.reduce import max_over
 from autograd_seq.ops.state import STATE, UNDEFINED
-from autograd_seq.ops.time import AT, SHIFT, owner_of_rows
+from autograd_seq.ops.time import ALONG, AT, SHIFT, owner_of_rows
 
 if TYPE_CHECKING:
     from autograd_seq.graph.system import System
@@ -111,7 +113,7 @@ def _make_cycle_error(cycle: list[Node], name: Name) -> CycleError | StateError:
     within = set(cycle)
     start = next((n for n in cycle if n.op is STATE and n.name), cycle[0])
     path = shortest_cycle(start, same_step, within) or [start, start]
-    shown = [n for i, n in enumerate(path) if i == 0 or n.op.name != "rewritten" or n.name]
+    shown = [n for i, n in enumerate(path) if i == 0 or n.op is not rewritten or n.name]
     arrows = " → ".join(name(n) for n in shown)
     where = next((n.where for n in path[1:] if n.where), start.where)
     for a, b in pairwise(path):
@@ -121,10 +123,10 @@ def _make_cycle_error(cycle: list[Node], name: Name) -> CycleError | StateError:
                 node=name(a.inputs[0]), where=where, detail=arrows,
                 fix="start from a parameter, an input, or a value that the recurrence does not reach",
             )  # fmt: skip
-    renamed = {a for n in path if n.op.name == "along" for a in (n.attrs["axis"], n.attrs["other"])}
+    renamed = {a for n in path if n.op is ALONG for a in (n.attrs["axis"], n.attrs["other"])}
     free = [a for a in start.axes if a not in renamed and all(a in n.axes for n in path)]
     if not free:  # no delay would help: a node on the path needs all steps
-        culprit = next(n for n, x in pairwise(path) if n.op.name == "along" or set(x.axes) - set(n.axes))
+        culprit = next(n for n, x in pairwise(path) if n.op is ALONG or set(x.axes) - set(n.axes))
         needed = [a for a in start.axes if a in renamed or a not in culprit.axes]
         return _make_all_steps_error(start, needed, culprit, arrows, name)
     reads = [(b, a) for a, b in pairwise(path) if b.op is STATE]
@@ -153,7 +155,7 @@ def find_loop_axis(component: Sequence[Node]) -> tuple[Axis, int] | None:
     """
     within = set(component)
     inside = [n for n in component if n.op is SHIFT and n.inputs[0] in within]
-    renamed = {a for n in component if n.op.name == "along" for a in (n.attrs["axis"], n.attrs["other"])}
+    renamed = {a for n in component if n.op is ALONG for a in (n.attrs["axis"], n.attrs["other"])}
     for axis in dict.fromkeys(n.attrs["axis"] for n in inside):
         signs = {n.attrs["by"] > 0 for n in inside if n.attrs["axis"] is axis}
         if len(signs) == 1 and axis not in renamed and all(axis in n.axes for n in component):
@@ -199,7 +201,7 @@ def _make_unschedulable_error(part: list[Node], name: Name) -> CycleError:
                 fix="give each direction a state of its own, as in a bidirectional network",
             )  # fmt: skip
     axes = dict.fromkeys(n.attrs["axis"] for n in inside)
-    culprit = next((n for n in part if any(a not in n.axes for a in axes) or n.op.name == "along"), start)
+    culprit = next((n for n in part if any(a not in n.axes for a in axes) or n.op is ALONG), start)
     return _make_all_steps_error(start, list(axes), culprit, arrows, name)
 
 
@@ -307,5 +309,5 @@ def check_lengths(graph: System, sizes: dict[Axis, int]) -> None:
             n, index = sizes[node.attrs["axis"]], node.attrs["index"]
             if not -n <= index < n:
                 raise make_too_short_error(node, n, graph.name)
-        if node.op.name == "max_over" and all(sizes[a] for a in node.axes) and not all(sizes[a] for a in node.attrs["axes"]):
+        if node.op is max_over and all(sizes[a] for a in node.axes) and not all(sizes[a] for a in node.attrs["axes"]):
             raise make_empty_maximum_error(node, graph.name)

@@ -14,14 +14,13 @@ from autograd_seq.errors import AutogradSeqError, DTypeError, FeedError, Operati
 from autograd_seq.graph.memory import check_fits
 from autograd_seq.kinds import kind_of, not_numeric, unmasked, whole_numbers
 from autograd_seq.node import Node
-from autograd_seq.ops.gather import looked_up, out_of_range
+from autograd_seq.ops.gather import TAKE, looked_up, out_of_range
 from autograd_seq.ops.leaf import INPUT
 from autograd_seq.ops.random import SEED
 
 if TYPE_CHECKING:
     from autograd_seq.graph.system import System
 
-_SAME_ENTRIES = {"shift", "state", "spread", "along", "at", "slice", "reshape", "transpose", "broadcast_to"}
 _RANK = {bool: 0, int: 1, float: 2}
 
 get_sort = attrgetter("__class__", "shape", "dtype")
@@ -127,14 +126,14 @@ def explain_failure(graph: System, arrays: Mapping[str, Any], error: Exception) 
     for node in graph.nodes:
         index, n = looked_up(node) or (None, 0)
         while index is not None and index.op is not INPUT:
-            index = index.inputs[0] if index.op.name in _SAME_ENTRIES else None
+            index = index.inputs[0] if index.op.view else None
         if index is None or (array := arrays.get(graph.name(index))) is None:
             continue
         wrong = np.argwhere((array < 0) | (array >= n))
         if len(wrong):
             place, name = tuple(map(int, wrong[0])), graph.name(index)
             entry = f"{name}[{', '.join(map(str, place))}]" if place else name
-            table = f", for {graph.name(node.inputs[0])}" if node.op.name == "take" and node.inputs[0].name else ""
+            table = f", for {graph.name(node.inputs[0])}" if node.op is TAKE and node.inputs[0].name else ""
             return out_of_range(name, f"0 … {n - 1}{table}", f"{entry} = {array[place]}", index)
     if isinstance(error, AutogradSeqError):
         return error

@@ -13,25 +13,13 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from autograd_seq.facts import KEPT
 from autograd_seq.graph.order import components, get_sources
 from autograd_seq.node import Node
+from autograd_seq.ops.activations import sigmoid
+from autograd_seq.ops.elementwise import add, exp, mul, sub
 from autograd_seq.ops.leaf import INPUT, PARAM
-
-_UNIT = {"tanh", "sigmoid", "softmax", "sin", "cos", "erf", "sign", "one_hot", "equal", "not_equal", "less", "less_equal",
-         "logical_and", "logical_or", "logical_not", "spike"}  # fmt: skip
-"""Operations whose results lie between −1 and 1."""
-_SATURATING = _UNIT | {"arctan", "arctan2"}
-_KEEPING = {
-    "add", "sub", "mul", "zero_safe_mul", "neg", "abs", "minimum", "maximum", "relu", "softplus", "where", "cast", "contract",
-    "sum", "max", "sum_over", "max_over", "level_over", "concat", "stack", "reshape", "transpose", "slice", "place",
-    "broadcast_to", "spread", "state", "shift", "at", "along", "take", "pick", "scatter_add", "log_softmax",
-    "stop_gradient", "rewritten", "draw", "straight_through", "cumsum", "size", "index", "window", "overlap",
-    "floor", "ceil", "round",
-}  # fmt: skip
-"""Operations that make finite numbers of finite numbers."""
-_CARRYING = {"state", "shift", "neg", "where", "reshape", "transpose", "slice", "broadcast_to", "spread", "stop_gradient",
-             "minimum", "maximum", "relu", "abs", "concat"}  # fmt: skip
-"""Those that make nothing larger."""
+from autograd_seq.ops.reduce import LOG_SOFTMAX, SOFTMAX, sum_over
 
 
 def list_components(nodes: Sequence[Node]) -> list[list[Node]]:
@@ -77,16 +65,16 @@ def keeps_finite(n: Node) -> bool:
     """Tell whether an operation makes finite numbers of finite numbers."""
     if n._value is not None:
         return bool(np.all(np.isfinite(n._value)))
-    if n.op.name == "exp":  # of what is at most 0
-        return n.inputs[0].op.name == "log_softmax"
-    return n.op in (INPUT, PARAM) or n.op.name in _KEEPING or n.op.name in _SATURATING
+    if n.op is exp:  # of what is at most 0
+        return n.inputs[0].op is LOG_SOFTMAX
+    return n.op in (INPUT, PARAM) or n.op.is_finite
 
 
 def _is_bounded(part: Sequence[Node]) -> bool:
     """Tell whether every value of a component is bounded, or grows by bounded terms only."""
     if len(part) == 1:
         return True
-    for inner in _split_components(part, lambda n: n.op.name not in _SATURATING):
+    for inner in _split_components(part, lambda n: not n.op.is_bounded):
         within = set(inner)
         if len(inner) > 1 and not all(_makes_nothing_larger(n, within) for n in inner):
             return False
@@ -95,11 +83,11 @@ def _is_bounded(part: Sequence[Node]) -> bool:
 
 def _makes_nothing_larger(n: Node, within: set[Node]) -> bool:
     inside = [x for x in n.inputs if x in within]
-    if n.op.name in _CARRYING:
+    if n.op.range == KEPT:
         return True
-    if n.op.name in ("add", "sub") or (n.op.name == "sum_over" and not n.attrs["axes"]):
+    if n.op in (add, sub) or (n.op is sum_over and not n.attrs["axes"]):
         return len(inside) == 1
-    if n.op.name == "mul":
+    if n.op is mul:
         return len(inside) == 1 and all(_is_unit(x) for x in n.inputs if x not in within)
     return False
 
@@ -108,7 +96,7 @@ def _is_unit(x: Node) -> bool:
     """Tell whether a value lies between −1 and 1."""
     if x._value is not None:
         return bool(np.all(np.abs(x._value) <= 1))
-    if x.op.name == "sub" and x.inputs[1].op.name in ("sigmoid", "softmax"):  # 1 − z
+    if x.op is sub and x.inputs[1].op in (sigmoid, SOFTMAX):  # 1 − z
         one = x.inputs[0]._value
         return one is not None and bool(np.all(one == 1))
-    return x.op.name in _UNIT
+    return x.op.is_unit

@@ -13,18 +13,17 @@ from typing import NamedTuple
 import numpy as np
 
 from autograd_seq.axes import Axis
+from autograd_seq.facts import EACH
 from autograd_seq.graph.order import find_dependents, get_rows, postorder
 from autograd_seq.graph.system import System
-from autograd_seq.graph.unroll import REDUCTIONS
 from autograd_seq.node import Node
-from autograd_seq.ops.time import ALONG, AT, SHIFT, SIZE
+from autograd_seq.ops.elementwise import CAST, div
+from autograd_seq.ops.reduce import sum_over
+from autograd_seq.ops.time import ALONG, AT, SHIFT, SIZE, SPREAD
 
 Source = tuple[Node, bool]
 """A value that is read at earlier steps, and whether those reads find zeros before the first step although it has rows."""
 
-
-FACTORS = {"mul", "zero_safe_mul", "contract"}
-LINEAR = {"neg", "reshape", "transpose", "slice", "place", "broadcast_to", "spread"}
 
 inputs_of = attrgetter("inputs")
 
@@ -83,7 +82,7 @@ def reads_all(n: Node, axis: Axis) -> bool:
         return n.attrs["axis"] is axis and n.attrs["by"] < 0
     if n.op in (AT, SIZE, ALONG):
         return axis in (n.attrs["axis"], n.attrs.get("other"))
-    return n.op.name in REDUCTIONS and axis in n.attrs["axes"]
+    return n.op.reduces_axes and axis in n.attrs["axes"]
 
 
 def find_no_sum(loss: Node, axis: Axis) -> Node | None:
@@ -102,19 +101,16 @@ def find_no_sum(loss: Node, axis: Axis) -> Node | None:
     while stack:
         n = stack.pop()
         moving = [x for x in n.inputs if x in dependent]
-        scaled = len(moving) == 1 and (n.op.name in FACTORS or (n.op.name == "div" and moving[0] is n.inputs[0]))
-        if n.op.name == "sum_over" and axis in n.attrs["axes"]:
+        scaled = len(moving) == 1 and (n.op.linear == EACH or (n.op is div and moving[0] is n.inputs[0]))
+        if n.op is sum_over and axis in n.attrs["axes"]:
             terms = postorder(n.inputs, inputs_of)
             if odd := [m for m in terms if reads_all(m, axis) or _is_derived(m, axis)]:
                 return odd[0]
-        elif scaled or n.op.name in LINEAR or n.op.name in _ADDING or (n.op.name == "cast" and n.dtype is float):
+        elif scaled or n.op.adds or n.op in (SPREAD, sum_over) or (n.op is CAST and n.dtype is float):
             stack += moving if scaled else n.inputs[::-1]
         elif not (n.op is SIZE and n.attrs["axis"] is axis) and (n._value is None or np.any(n._value)):
             return n
     return None
-
-
-_ADDING = {"add", "sub", "sum", "sum_over"}
 
 
 def _is_derived(n: Node, axis: Axis) -> bool:

@@ -31,7 +31,6 @@ from autograd_seq.graph.order import find_dependents, get_rows
 from autograd_seq.graph.rebuild import rebuild, remake
 from autograd_seq.graph.selections import PRODUCTS, Selections, adds_up, is_zero
 from autograd_seq.graph.system import System
-from autograd_seq.graph.unroll import REDUCTIONS
 from autograd_seq.node import Node, apply, constant
 from autograd_seq.ops.elementwise import cast, equal, less, maximum, where
 from autograd_seq.ops.leaf import INPUT
@@ -236,7 +235,7 @@ class Ragged:
             made = self._replace_size(node)
         elif node.op is AT and node.attrs["axis"] in self.lengths:
             made = self._replace_at(node, *inputs)
-        elif node.op.name in REDUCTIONS and node.attrs["axes"]:
+        elif node.op.reduces_axes and node.attrs["axes"]:
             made = self._replace_reduction(node, *inputs)
         elif node.op is SPREAD and any(a in self.lengths and a not in inputs[0].axes for a in node.axes):
             made = self.zeros.zero_padding(remake(node, inputs))  # before the cotangent varies over steps, where it is smallest

@@ -14,15 +14,12 @@ import numpy as np
 from autograd_seq.axes import Axis
 from autograd_seq.graph.masks import Masks
 from autograd_seq.node import Node, apply
-from autograd_seq.op import OPS
-from autograd_seq.ops.elementwise import where
+from autograd_seq.ops.elementwise import mul, where, zero_safe_mul
+from autograd_seq.ops.linear import CONTRACT
 from autograd_seq.ops.reduce import sum_over
+from autograd_seq.ops.time import SPREAD
 
-_CONTRACT, _MUL, _ZERO_SAFE, _WHERE = (OPS[n] for n in ("contract", "mul", "zero_safe_mul", "where"))
-PRODUCTS = (_CONTRACT, _MUL)
-_LINEAR = {"neg", "reshape", "transpose", "slice", "place", "sum", "broadcast_to", "spread", "stop_gradient"}
-"""Operations on one operand that map zeros to zeros: their operand may be selected in place of their result."""
-_ADDING = {"add", "sub", "concat"}
+PRODUCTS = (CONTRACT, mul)
 
 
 class Selections:
@@ -61,7 +58,7 @@ class Selections:
         return self._once(("zeroed", x, tuple(ragged)), lambda: self._select_zero(x, ragged))
 
     def _select_zero(self, x: Node, ragged: Sequence[Axis]) -> Node:
-        linear = x.op is _CONTRACT or _is_larger(x) or (x.op.name in _LINEAR and len(x.inputs) == 1)
+        linear = x.op is CONTRACT or _is_larger(x) or (len(x.inputs) == 1 and (x.op.adds or x.op is SPREAD))
         if linear and all(any(self.covers(y, r, x) for y in x.inputs) for r in ragged):
             chosen = self._choose_operands(x, ragged)
             parts = [self.zero(y, [r for r in ragged if r in y.axes]) if y in chosen else y for y in x.inputs]
@@ -115,23 +112,24 @@ class Selections:
         if not self.masks.ragged(made.axes):
             return False
         clean = [self.is_clean(x, made) or is_zero(x) for x in inputs]
-        if made.op.name in _LINEAR or adds_up(made):
+        if adds_up(made):
             return all(clean)
         if made.op in PRODUCTS:
             return any(clean) and all(c or self.is_harmless(x) for c, x in zip(clean, inputs, strict=True))
-        if made.op is _WHERE:
+        if made.op is where:
             return all(clean[1:])
-        return made.op is _ZERO_SAFE and clean[0]
+        return made.op is zero_safe_mul and clean[0]
 
 
 def _is_larger(node: Node) -> bool:
     """Tell whether a node is a product with more entries than each of its factors."""
     size = math.prod(node.shape)
-    return node.op is _MUL and all(len(x.axes) < len(node.axes) or math.prod(x.shape) < size for x in node.inputs)
+    return node.op is mul and all(len(x.axes) < len(node.axes) or math.prod(x.shape) < size for x in node.inputs)
 
 
 def adds_up(node: Node) -> bool:
-    return node.op.name in _ADDING or (node.op is sum_over and not node.attrs["axes"])
+    """Tell whether a node is linear in all of its operands together, at its own point."""
+    return node.op.adds or node.op is SPREAD or (node.op is sum_over and not node.attrs["axes"])
 
 
 def is_zero(x: Node) -> bool:

@@ -14,20 +14,19 @@ from typing import NamedTuple
 import numpy as np
 
 from autograd_seq.axes import Axis
+from autograd_seq.facts import EACH, TOGETHER
 from autograd_seq.graph.order import find_dependents
 from autograd_seq.graph.selections import adds_up, is_zero
 from autograd_seq.graph.system import System
 from autograd_seq.graph.windows import spell_out_windows
 from autograd_seq.node import CONSTANT, Node
+from autograd_seq.ops.elementwise import CAST, div, where
 from autograd_seq.ops.leaf import INPUT, PARAM, TENSOR
 from autograd_seq.ops.random import DRAW
+from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.state import STATE, UNDEFINED
 from autograd_seq.ops.time import ALONG, AT, INDEX, SHIFT, SIZE
 
-_LINEAR = {"neg", "reshape", "transpose", "slice", "place", "sum", "sum_over", "broadcast_to", "spread", "stop_gradient",
-           "rewritten", "pick", "take", "scatter_add", "cumsum"}  # fmt: skip
-"""Operations that are linear in their first operand; the other operands select entries."""
-_PRODUCTS = {"mul", "zero_safe_mul", "contract"}
 _LEAVES = {INPUT, PARAM, TENSOR, CONSTANT}
 
 
@@ -82,7 +81,7 @@ class _Refused(Exception):
 
 def _share_along(graph: System, axis: Axis) -> Shares | None:
     nodes = graph.nodes
-    sums = find_dependents(nodes, [n for n in nodes if n.op.name == "sum_over" and axis in n.attrs["axes"]])
+    sums = find_dependents(nodes, [n for n in nodes if n.op is sum_over and axis in n.attrs["axes"]])
     degrees: dict[Node, int | None] = {}
     try:
         changed = True
@@ -112,19 +111,19 @@ def _get_degree(n: Node, axis: Axis, sums: set[Node], degrees: dict[Node, int | 
         _check_sum(n, axis, sums)
     if n.op is STATE or adds_up(n):
         return _unify_degrees(own)
-    if n.op.name in _LINEAR or n.op is SHIFT or n.op.name in ("at", "along"):
-        _unify_degrees(own[1:], 0)
-        return own[0]
-    if n.op.name in _PRODUCTS:
+    if n.op.linear == EACH:
         return None if None in own else sum(d for d in own if d is not None)
-    if n.op.name == "div":
+    if n.op is div:
         return None if own[0] is None or own[1] is None else own[0] - own[1]
-    if n.op.name == "where":
+    if n.op is where:
         _unify_degrees(own[:1], 0)
         return _unify_degrees(own[1:])
-    if axis in n.attrs.get("axes", ()) and n.op.name.endswith("_over"):
+    if n.op.linear in (TOGETHER, (0,)):
+        _unify_degrees(own[1:], 0)
+        return own[0]
+    if n.op.reduces_axes and axis in n.attrs["axes"]:
         raise _Refused  # a maximum over the batch, say
-    if n.op.name == "cast" and n.dtype is float:
+    if n.op is CAST and n.dtype is float:
         return own[0]
     _unify_degrees(own, 0)
     return 0
@@ -145,8 +144,8 @@ def _check_sum(n: Node, axis: Axis, sums: set[Node]) -> None:
     inside = [x in sums for x in n.inputs]
     if not any(inside):  # the sum over the batch itself
         return
-    linear = n.op.name in _LINEAR or (n.op.name == "cast" and n.dtype is float)
+    linear = n.op is sum_over or n.op.linear == (0,) or (n.op is CAST and n.dtype is float)
     adding = adds_up(n) and all(i or is_zero(x) for i, x in zip(inside, n.inputs, strict=True))
-    scaled = (n.op.name in _PRODUCTS and inside.count(True) == 1) or (n.op.name == "div" and not inside[1])
+    scaled = n.op.linear == EACH and inside.count(True) == 1
     if not (adding or scaled or (linear and inside[0] and not any(inside[1:]))):
         raise _Refused

@@ -15,7 +15,6 @@ from autograd_seq.graph.check import make_too_short_error
 from autograd_seq.graph.order import get_rows
 from autograd_seq.graph.rebuild import copy_name, rebuild
 from autograd_seq.graph.system import System
-from autograd_seq.graph.unroll import REDUCTIONS
 from autograd_seq.graph.windows import spell_out_windows
 from autograd_seq.node import Node, apply, constant
 from autograd_seq.ops.elementwise import cast
@@ -125,7 +124,7 @@ class _OneStep:
             return self._picked(node, inputs[0])
         if node.op is ALONG and mine:
             return inputs[0]
-        if node.op.name in REDUCTIONS and self.gone & set(attrs["axes"]):
+        if node.op.reduces_axes and self.gone & set(attrs["axes"]):
             kept = self._left(attrs["axes"])
             several = kept or len(inputs) > 1 or node.op is level_over  # level_over is 0 where its operand is infinite
             return apply(node.op, *inputs, **{**attrs, "axes": kept}) if several else cast(inputs[0], node.dtype)

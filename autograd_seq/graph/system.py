@@ -12,7 +12,7 @@ from autograd_seq.names import shown
 from autograd_seq.node import Node
 from autograd_seq.ops.leaf import INPUT, PARAM
 from autograd_seq.ops.state import STATE
-from autograd_seq.ops.time import SHIFT
+from autograd_seq.ops.time import ALONG, SHIFT
 
 
 class System:
@@ -117,7 +117,7 @@ class System:
                 raise AxisError("A202", f"{name}={n!r:.60} is not a number of steps", expected="an integer ≥ 0", got=repr(n))
         found = {known[name]: operator.index(n) for name, n in sizes.items()}
         for node in self.nodes:  # reading along another axis makes both lengths equal
-            if node.op.name == "along":
+            if node.op is ALONG:
                 pair = node.attrs["axis"], node.attrs["other"]
                 for a, b in (pair, pair[::-1]):
                     if b in found and found.setdefault(a, found[b]) != found[b]:

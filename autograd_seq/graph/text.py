@@ -11,6 +11,8 @@ from autograd_seq.axes import Index
 from autograd_seq.misfit import INFIX, PREFIX
 from autograd_seq.names import shown
 from autograd_seq.node import CONSTANT, Node
+from autograd_seq.ops.elementwise import POWER_NUMBER, rewritten
+from autograd_seq.ops.parts import SLICE
 from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import SHIFT
 
@@ -112,13 +114,13 @@ def format_equation(graph: System, node: Node, term: Callable[[System, Node], st
         return f"{args[0]} at {Index(node.attrs['axis'], -node.attrs['by'])}" + (
             ", 0 outside" if node.attrs["outside"] == "zero" else ""
         )
-    if node.op.name == "rewritten":
+    if node.op is rewritten:
         return f"{node.attrs['form']}({', '.join(args[1:])}), computed as {args[0]}"
-    if node.op.name == "slice":
+    if node.op is SLICE:
         inner = args[0] if args[0].isidentifier() else f"({args[0]})"
         return f"{inner}[{', '.join(format_subscript(node.attrs['key'], node.inputs[0].shape))}]"
     word = operation(node)
-    if node.op.name == "power_number":
+    if node.op is POWER_NUMBER:
         args.append(_format_attribute(node.attrs["n"]))
     if word in INFIX:
         left = f"({args[0]})" if word == "power" and args[0].startswith("-") else args[0]

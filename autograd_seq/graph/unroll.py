@@ -21,6 +21,7 @@ from autograd_seq.node import ARRAY, CONSTANT, NUMBER, STRONG, Node, compute
 from autograd_seq.ops.elementwise import rewritten
 from autograd_seq.ops.leaf import INPUT
 from autograd_seq.ops.parts import stack
+from autograd_seq.ops.random import DRAW
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import ALONG, AT, INDEX, SHIFT, SIZE, SPREAD
@@ -33,10 +34,6 @@ Point = tuple[int, ...]
 Place = tuple[int, Point]
 """A folded node, by its position in the graph, at an index point."""
 
-REDUCTIONS = ("sum_over", "max_over", "logsumexp_over", "level_over")
-_EMPTY = {"sum_over": 0.0, "logsumexp_over": -np.inf, "level_over": 0.0}
-
-
 _EDGES = {SHIFT, STATE, AT, ALONG, SPREAD}
 _NODE, _EDGE, _READ = 250, 100, 8  # bytes of an instance, an alias, and a read: below what was measured
 
@@ -47,7 +44,7 @@ def _count_bytes(graph: System, sizes: dict[Axis, int]) -> int:
     for n in graph.nodes:
         points = prod(sizes[a] for a in n.axes)
         need += points * (_EDGE if n.op in _EDGES else _NODE)
-        if n.op.name in REDUCTIONS:
+        if n.op.reduces_axes:
             need += points * prod(sizes[a] for a in n.attrs["axes"]) * _READ
     return need
 
@@ -139,7 +136,7 @@ class Unroller:
 
         A plain function: a bound method on the object itself would be a reference cycle, and keep a dropped DAG alive.
         """
-        if node.op.name in REDUCTIONS and node.attrs["axes"]:
+        if node.op.reduces_axes and node.attrs["axes"]:
             return Unroller._reduced
         rules = {SHIFT: Unroller._shifted, STATE: Unroller._defined, AT: Unroller._picked, ALONG: Unroller._renamed,
                  WINDOW: Unroller._several, OVERLAP: Unroller._several}  # fmt: skip
@@ -232,11 +229,11 @@ class Unroller:
         attrs = node.attrs
         if op is WINDOW or op is OVERLAP:
             return self._put_together(i, point, places)
-        if op.name in REDUCTIONS and attrs["axes"]:
+        if op.reduces_axes and attrs["axes"]:
             if not places:
                 return self._keep(self._empty(i))
             attrs = {**attrs, "axes": ()}
-        elif op.name == "draw":
+        elif op is DRAW:
             at = dict(zip(self.axes[i], point, strict=True))
             attrs = {**attrs, "over": (), "point": tuple(at[a] for a in node.attrs["over"])}
         inputs = tuple([self.made[p[0]][p[1]] for p in places if p is not None])
@@ -282,7 +279,7 @@ class Unroller:
     def _empty(self, i: int) -> Node:
         """Return the value of a reduction over no points: 0 for a sum, −∞ for a logsumexp; a maximum is an error."""
         node = self.folded[i]
-        if node.op.name not in _EMPTY:
+        if node.op.empty is None:
             raise make_empty_maximum_error(node, self.graph.name)
-        value = np.full(node.shape, _EMPTY[node.op.name], np.float64 if node.dtype is float else np.int64)[()]
+        value = np.full(node.shape, node.op.empty, np.float64 if node.dtype is float else np.int64)[()]
         return Node(CONSTANT, (), {}, node.shape, node.dtype, (), value, ARRAY)

@@ -16,7 +16,7 @@ def spell_out_windows(graph: System) -> System:
         >>> import autograd_seq as ag
         >>> t = ag.Axis("t")
         >>> g = ag.Graph(ag.window(ag.input("x", over=t), t, 3))
-        >>> len(g), sum(n.op.name == "shift" for n in spell_out_windows(g).nodes)
+        >>> len(g), sum(n.op is SHIFT for n in spell_out_windows(g).nodes)
         (2, 2)
     """
     if not any(n.op in (WINDOW, OVERLAP) for n in graph.nodes):

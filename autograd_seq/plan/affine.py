@@ -7,23 +7,14 @@ a few numbers, and the maps of many steps can be composed before it is known whe
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from autograd_seq.axes import Axis
+from autograd_seq.facts import WHOLE
 from autograd_seq.graph.order import components
 from autograd_seq.node import Node
+from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import SHIFT
 from autograd_seq.plan.schedule import Loop, needs
-
-_AFFINE: dict[str, Callable[[list[bool]], bool]] = {
-    "add": any, "sub": any, "neg": any, "rewritten": any, "stop_gradient": any,
-    "mul": lambda late: sum(late) == 1, "zero_safe_mul": lambda late: sum(late) == 1,
-    "div": lambda late: not late[1],
-    "where": lambda late: not late[0],
-    "sum_over": any,
-}  # fmt: skip
-"""By operation whether it is affine, entry by entry, in those of its operands that are on the cycle."""
 
 
 def linear_in(loop: Loop, outside: tuple[Axis, ...] = ()) -> tuple[Node, ...]:
@@ -66,8 +57,8 @@ def linear_in(loop: Loop, outside: tuple[Axis, ...] = ()) -> tuple[Node, ...]:
 def _affine(n: Node, cycle: set[Node]) -> bool:
     if n.op in (STATE, SHIFT):
         return True
-    rule = _AFFINE.get(n.op.name) if not n.attrs.get("axes") else None  # a sum over an axis is not entry by entry
-    return rule is not None and n.dtype is float and rule([x in cycle for x in n.inputs])
+    by_entry = n.op.pointwise or n.op.view == WHOLE or (n.op is sum_over and not n.attrs["axes"])
+    return by_entry and n.dtype is float and n.op.affine_in([x in cycle for x in n.inputs])
 
 
 __all__ = ["linear_in"]

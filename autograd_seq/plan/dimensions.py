@@ -15,7 +15,7 @@ from autograd_seq.facts import ENTRIES, KEPT, TOGETHER
 from autograd_seq.graph.order import step_order
 from autograd_seq.graph.rebuild import copy_name, rebuild
 from autograd_seq.node import Node, apply
-from autograd_seq.op import BUILT_IN, Op, first, same_shape
+from autograd_seq.op import Op, first
 from autograd_seq.ops.linear import CONTRACT
 from autograd_seq.ops.shape import RESHAPE, reshape
 
@@ -119,7 +119,7 @@ def _within(node: Node, inputs: tuple[Node, ...]) -> Node | None:
     """Return what is computed of axes that are shown as dimensions with them as axes, shown as dimensions afterwards."""
     if node.op is RESHAPE and (found := _kept(inputs[0], node.shape)) is not None:
         return found
-    if not (_by_entry(node) or (node.op.name in BUILT_IN and node.op.name.endswith("_over"))):
+    if not (node.op.pointwise or node.op.reduces_axes):
         return None
     x = next(x for x in inputs if x.op is AS_DIMENSION)
     axis, right = x.attrs["axis"], x.ndim - x.attrs["at"]
@@ -136,11 +136,6 @@ def _within(node: Node, inputs: tuple[Node, ...]) -> Node | None:
     made = _within(node, tuple(xs)) if any(y.op is AS_DIMENSION for y in xs) else None
     made = apply(node.op, *xs, **node.attrs) if made is None else made
     return apply(AS_DIMENSION, made, axis=axis, at=max(y.ndim for y in inputs) - right)
-
-
-def _by_entry(node: Node) -> bool:
-    """Tell whether an operation computes entry by entry; of users' own, those that broadcast do."""
-    return node.op.broadcasts or (node.op.shape is same_shape and node.op.name in BUILT_IN)
 
 
 def _kept(x: Node, shape: tuple[int, ...]) -> Node | None:

@@ -20,7 +20,7 @@ from autograd_seq.op import Op, first, same_shape
 from autograd_seq.ops.elementwise import LOG, add, div, exp, mul, neg, sub
 from autograd_seq.ops.gather import ONE_HOT, PICK, _checked
 from autograd_seq.ops.linear import CONTRACT
-from autograd_seq.ops.reduce import LOG_SOFTMAX, SUM, _finite_max, _nonzero
+from autograd_seq.ops.reduce import LOG_SOFTMAX, SOFTMAX, SUM, _finite_max, _nonzero
 from autograd_seq.ops.shape import broadcast_to, reshape
 
 _LONGEST_DOT = 1024  # a product with ones sums in a few lanes: in float32 as good as by halves up to about this length
@@ -76,20 +76,20 @@ def expanded(outputs: Sequence[Node]) -> list[Node]:
         return parts[x, axis]
 
     def rule(node: Node, inputs: tuple[Node, ...]) -> Node | None:
-        name, of = node.op.name, node.inputs[0] if node.inputs else node
-        if name == "log_softmax":
+        op, of = node.op, node.inputs[0] if node.inputs else node
+        if op is LOG_SOFTMAX:
             low, _, total = split(node, inputs[0])
             return copy_name(node, sub(low, LOG(total)))
-        if name == "softmax":
+        if op is SOFTMAX:
             _, e, total = split(node, inputs[0])
             return copy_name(node, div(e, total))
-        if name == "exp" and of.op is LOG_SOFTMAX:
+        if op is exp and of.op is LOG_SOFTMAX:
             _, e, total = split(of, image[of.inputs[0]])
             return copy_name(node, div(e, total))
-        if name == "pick" and of.op is LOG_SOFTMAX and of.attrs["axis"] == (-1,):
+        if op is PICK and of.op is LOG_SOFTMAX and of.attrs["axis"] == (-1,):
             low, _, total = split(of, image[of.inputs[0]])
             return copy_name(node, sub(apply(node.op, low, inputs[1]), reshape(LOG(total), node.shape)))
-        if name in ("add", "sub") and node.dtype is float:
+        if op in (add, sub) and node.dtype is float:
             return _hot(node, inputs)
         return None
 

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 from autograd_seq.graph.order import same_step
 from autograd_seq.node import Node
+from autograd_seq.ops.activations import relu, sigmoid, tanh
+from autograd_seq.ops.elementwise import add, div, exp, mul, neg, sub
 from autograd_seq.ops.parts import CONCAT
 from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import SHIFT
@@ -16,7 +18,7 @@ from autograd_seq.plan.linear import Term, late, split_terms
 from autograd_seq.plan.regroup import Places, inner, is_sum
 from autograd_seq.plan.views import stretch
 
-_PLACED = {"add", "sub", "mul", "div", "neg", "tanh", "sigmoid", "relu", "exp", "concat"}
+_PLACED = (add, sub, mul, div, neg, tanh, sigmoid, relu, exp, CONCAT)
 WORTH = 4096
 """How many multiplications may be moved into a step to save it a call (about 20 are a nanosecond, and a call is 200)."""
 
@@ -211,7 +213,7 @@ def _placeable(where: Places, n: Node, x: Term) -> bool:
     """Tell whether a vector can be computed in the row where the product will read it."""
     source, axis = x.source, where.path[n][-1].axis
     assert source is not None
-    if source.op.name not in _PLACED or set(source.axes) != set(n.axes) or source.dtype is not float or len(source.shape) != 1:
+    if source.op not in _PLACED or set(source.axes) != set(n.axes) or source.dtype is not float or len(source.shape) != 1:
         return False
     readers = [q for r in where.readers[source] for q in (where.readers[r] if r.op is STATE else [r])]
     states = [r for r in where.readers[source] if r.op is STATE]

@@ -12,8 +12,10 @@ from typing import Any
 
 from autograd_seq.graph.rebuild import copy_name, rebuild
 from autograd_seq.node import Node, apply
-from autograd_seq.op import OPS
-from autograd_seq.ops.parts import concat
+from autograd_seq.ops.activations import relu, sigmoid, tanh
+from autograd_seq.ops.elementwise import add, cos, exp, mul, neg, sin, sub
+from autograd_seq.ops.linear import CONTRACT
+from autograd_seq.ops.parts import CONCAT, SLICE, concat
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import SHIFT
@@ -21,8 +23,7 @@ from autograd_seq.plan.regroup import Places, is_sum
 from autograd_seq.plan.simplify import frozen
 from autograd_seq.plan.views import stretch
 
-_CONTRACT, _SLICE = OPS["contract"], OPS["slice"]
-_ALIKE = {"add", "sub", "mul", "tanh", "sigmoid", "exp", "relu", "sin", "cos", "neg"}
+_ALIKE = (add, sub, mul, tanh, sigmoid, exp, relu, sin, cos, neg)
 
 
 def pack(outputs: Sequence[Node], rows: bool = False) -> list[Node]:
@@ -55,7 +56,7 @@ def part(x: Node, dimension: int, start: int, stop: int) -> Node:
     """Return the entries ``start:stop`` of a value along a dimension counted from the end."""
     key = [slice(0, n, 1) for n in x.shape]
     key[dimension] = slice(start, stop, 1)
-    return apply(_SLICE, x, key=tuple(key))
+    return apply(SLICE, x, key=tuple(key))
 
 
 # -- products that share an operand ---------------------------------------------------------------------------------------
@@ -72,11 +73,11 @@ def _shared(outputs: list[Node], rows: bool) -> list[Node]:
     where = Places(outputs)
     groups: dict[Any, list[tuple[Node, int]]] = {}
     for n in where.nodes:
-        if n.op is _CONTRACT and n.dtype is float and _fits(where, n, rows):
+        if n.op is CONTRACT and n.dtype is float and _fits(where, n, rows):
             for side in (0, 1):
                 if (key := _key(where, n, side)) is not None:
                     groups.setdefault(key, []).append((n, side))
-    stacks = {frozenset(map(id, n.inputs)): list(map(id, n.inputs)) for n in where.nodes if n.op.name == "concat"}
+    stacks = {frozenset(map(id, n.inputs)): list(map(id, n.inputs)) for n in where.nodes if n.op is CONCAT}
     taken: set[Node] = set()
     plans: dict[Node, tuple[list[Node], int]] = {}
     for members in groups.values():
@@ -123,10 +124,10 @@ def _independent(where: Places, products: Sequence[Node], parts: Sequence[Node])
 
 def _fate(where: Places, n: Node) -> tuple[int, int]:
     """Return an order in which products stand together that the same function is applied to."""
-    while where.alone(n) and (n.op is _CONTRACT or is_sum(n)):
+    while where.alone(n) and (n.op is CONTRACT or is_sum(n)):
         n = where.readers[n][0]
-    rank = {"sigmoid": 0, "tanh": 1}.get(n.op.name, 2)
-    if n.op.name == "tanh" and where.alone(n) and where.readers[n][0].op.name == "mul":  # a sigmoid as tanh
+    rank = {sigmoid: 0, tanh: 1}.get(n.op, 2)
+    if n.op is tanh and where.alone(n) and where.readers[n][0].op is mul:  # a sigmoid as tanh
         rank = 0
     return rank, where.at[n]
 
@@ -140,12 +141,12 @@ def _replaced(outputs: list[Node], where: Places, plans: dict[Node, tuple[list[N
         if node in plans:
             lanes, side = plans[node]
             return _lane(node, lanes, side, image, whole)
-        if node.op is sum_over and len(node.inputs) == 1 and node.inputs[0] in plans and inputs[0].op is _SLICE:
+        if node.op is sum_over and len(node.inputs) == 1 and node.inputs[0] in plans and inputs[0].op is SLICE:
             big = inputs[0].inputs[0]
             key = big, node.attrs["axes"]  # parts of one product may be summed over different axes
             if key not in sums:
                 sums[key] = sum_over(big, axes=node.attrs["axes"])
-            return copy_name(node, apply(_SLICE, sums[key], key=inputs[0].attrs["key"]))
+            return copy_name(node, apply(SLICE, sums[key], key=inputs[0].attrs["key"]))
         return None
 
     after = {n: [m.inputs[side] for m in lanes] for n, (lanes, side) in plans.items()}
@@ -162,7 +163,7 @@ def _lane(node: Node, lanes: list[Node], side: int, image: dict[Node, Node], who
     if lanes[0] not in whole:
         stack = concat([image[n.inputs[side]] for n in lanes], dimension)
         v = image[node.inputs[1 - side]]
-        whole[lanes[0]] = apply(_CONTRACT, *((stack, v) if side == 0 else (v, stack)), spec=spec)
+        whole[lanes[0]] = apply(CONTRACT, *((stack, v) if side == 0 else (v, stack)), spec=spec)
     start = 0
     for n in lanes:
         width = n.inputs[side].shape[dimension]
@@ -183,7 +184,7 @@ def _backward(outputs: list[Node], rows: bool) -> list[Node]:
         if n.op is sum_over and not n.attrs["axes"] and n.dtype is float and _fits(where, n, rows):
             kinds: dict[Any, list[Node]] = {}
             for x in n.inputs:
-                if x.op is _CONTRACT and where.alone(x) and (side := _static_side(where, x)) is not None:
+                if x.op is CONTRACT and where.alone(x) and (side := _static_side(where, x)) is not None:
                     a, d = x.inputs[side], x.inputs[1 - side]
                     label = _summed_label(x.attrs["spec"])
                     if label and _placeable(where, d) and d.axes and a.dtype is d.dtype is float:
@@ -208,7 +209,7 @@ def _backward(outputs: list[Node], rows: bool) -> list[Node]:
             stacks = []
             for s, own in enumerate(spec.split("->")[0].split(",")):
                 stacks.append(concat([image[x.inputs[s]] for x in group], own.index(label) - len(own)))
-            parts.append(apply(_CONTRACT, *stacks, spec=spec))
+            parts.append(apply(CONTRACT, *stacks, spec=spec))
         inside = {x for g in plans[node] for x in g}
         parts += [image[x] for x in node.inputs if x not in inside]
         made = parts[0] if len(parts) == 1 else sum_over(*parts, axes=())
@@ -230,16 +231,16 @@ def _summed_label(spec: str) -> str | None:
 
 def _placeable(where: Places, d: Node) -> bool:
     """Tell whether a vector can be computed where the stack wants it."""
-    return d.op.name in _ALIKE and not any(r.op in (STATE, SHIFT) for r in where.readers[d]) and d not in where.outputs
+    return d.op in _ALIKE and not any(r.op in (STATE, SHIFT) for r in where.readers[d]) and d not in where.outputs
 
 
 def _lane_order(where: Places, x: Node) -> tuple[Any, ...]:
     """Order cotangents of gates by what they are multiples of, then as the gates are, by the matrix's first reader."""
     a, d = sorted(x.inputs, key=lambda y: bool(y.axes))
     path = where.path[d]
-    while d.op.name == "mul" and (late := [y for y in d.inputs if where.path[y] == path]):
+    while d.op is mul and (late := [y for y in d.inputs if where.path[y] == path]):
         d = late[0]
-    forward = [r for r in where.readers[a] if r.op is _CONTRACT and r is not x]
+    forward = [r for r in where.readers[a] if r.op is CONTRACT and r is not x]
     return where.at[d], *(_fate(where, forward[0]) if forward else (3, where.at[x]))
 
 
@@ -251,8 +252,8 @@ def _alike(outputs: list[Node], rows: bool) -> tuple[list[Node], bool]:
     where = Places(outputs)
     groups: dict[Any, list[tuple[int, Node]]] = {}
     for n in where.nodes:
-        free = n.op.name in _ALIKE and n.dtype is float and n not in where.outputs and n.shape != () and _fits(where, n, rows)
-        free = free and not any(r.op in (STATE, SHIFT) or r.op.name == "concat" for r in where.readers[n])
+        free = n.op in _ALIKE and n.dtype is float and n not in where.outputs and n.shape != () and _fits(where, n, rows)
+        free = free and not any(r.op in (STATE, SHIFT) or r.op is CONCAT for r in where.readers[n])
         if free and (found := _part_key(where, n)) is not None:
             groups.setdefault(found[0], []).append((found[1], n))
     runs: dict[Node, list[Node]] = {}
@@ -284,7 +285,7 @@ def _alike(outputs: list[Node], rows: bool) -> tuple[list[Node], bool]:
 
 def _ready(where: Places, run: Sequence[Node]) -> bool:
     """Tell whether all that a run reads is there before its first operation."""
-    sources = [x.inputs[0] if x.op is _SLICE else x for n in run for x in n.inputs]
+    sources = [x.inputs[0] if x.op is SLICE else x for n in run for x in n.inputs]
     return max(where.ready(x) for x in sources) < min(where.at[n] for n in run)
 
 
@@ -293,7 +294,7 @@ def _part_key(where: Places, n: Node) -> tuple[Any, int] | None:
     keys: list[Any] = []
     start: int | None = None
     for x in n.inputs:
-        if x.op is _SLICE and x.axes and stretch(x) is not None:
+        if x.op is SLICE and x.axes and stretch(x) is not None:
             begin = x.attrs["key"][-1].start
             if start not in (None, begin) or x.shape != n.shape:
                 return None
@@ -307,7 +308,7 @@ def _part_key(where: Places, n: Node) -> tuple[Any, int] | None:
             return None
     if start is None:
         return None
-    return (n.op.name, frozen(n.attrs), tuple(keys), n.shape[:-1], tuple(map(id, where.path[n]))), start
+    return (n.op, frozen(n.attrs), tuple(keys), n.shape[:-1], tuple(map(id, where.path[n]))), start
 
 
 def _adjacent(members: Iterable[tuple[int, Node]]) -> list[list[Node]]:
@@ -326,7 +327,7 @@ def _adjacent(members: Iterable[tuple[int, Node]]) -> list[list[Node]]:
 def _joined(parts: Sequence[Node], image: dict[Node, Node]) -> Node:
     """Return what a run of adjacent parts is a part of: the array itself if it is all of it."""
     first, last = parts[0], parts[-1]
-    if first.op is not _SLICE or not first.axes:
+    if first.op is not SLICE or not first.axes:
         return image[first] if not first.shape else concat([image[x] for x in parts], -1)
     source = image[first].inputs[0]
     start, stop = first.attrs["key"][-1].start, last.attrs["key"][-1].stop

@@ -10,9 +10,12 @@ from autograd_seq.axes import Axis
 from autograd_seq.graph import text
 from autograd_seq.graph.system import System
 from autograd_seq.node import Node
+from autograd_seq.ops.elementwise import rewritten
+from autograd_seq.ops.loss import stop_gradient
 from autograd_seq.ops.parts import SLICE
+from autograd_seq.ops.shape import BROADCAST_TO
 from autograd_seq.ops.state import STATE
-from autograd_seq.ops.time import SHIFT
+from autograd_seq.ops.time import SHIFT, SPREAD
 from autograd_seq.pictures import table
 from autograd_seq.plan.affine import linear_in
 from autograd_seq.plan.cost import WIDTHS, operations
@@ -20,7 +23,7 @@ from autograd_seq.plan.passes import Plan
 from autograd_seq.plan.schedule import Item, Loop
 from autograd_seq.plan.views import LEAVES, is_view
 
-_SILENT = {"state", "spread", "broadcast_to", "rewritten", "stop_gradient"}  # views that equations need not mention
+_SILENT = (STATE, SPREAD, BROADCAST_TO, rewritten, stop_gradient)  # views that equations need not mention
 _LONGEST = 110
 
 
@@ -118,7 +121,7 @@ def _write(graph: System, items: Sequence[Item], labels: dict[Node, str], around
             return labels[node] if node._value is None and node in labels else text.format_operand(graph, node)
         if node.op in (STATE, SHIFT) or _is_named_part(node):
             return labels[node]
-        return term(graph, node.inputs[0]) if node.op.name in _SILENT else text.format_equation(graph, node, term)
+        return term(graph, node.inputs[0]) if node.op in _SILENT else text.format_equation(graph, node, term)
 
     indent = "    " * len(around)
     for item in items:

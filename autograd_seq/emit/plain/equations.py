@@ -24,14 +24,20 @@ from autograd_seq.emit.lowered import (
 )
 from autograd_seq.emit.plain.products import EINSUM, OUTER, SCALED, read_product
 from autograd_seq.graph.text import format_subscript, operation
-from autograd_seq.graph.unroll import REDUCTIONS
 from autograd_seq.misfit import INFIX
-from autograd_seq.ops.elementwise import zero_safe_mul
+from autograd_seq.ops.elementwise import CAST, POWER_NUMBER, zero_safe_mul
+from autograd_seq.ops.linear import CONTRACT
+from autograd_seq.ops.loss import straight_through
+from autograd_seq.ops.parts import SLICE
+from autograd_seq.ops.random import DRAW
+from autograd_seq.ops.reduce import sum_over
+from autograd_seq.ops.shape import BROADCAST_TO, RESHAPE, TRANSPOSE
+from autograd_seq.plan.legal import COPY
 
 ATOM, MATRIX, SIGN, PRODUCT, SUM, COMPARED = 6, 5, 4, 3, 2, 1
 _SIGNS = {"+": ("+", SUM), "-": ("−", SUM), "*": ("·", PRODUCT), "/": ("/", PRODUCT), "%": ("%", PRODUCT),
           "//": ("//", PRODUCT)}  # fmt: skip
-_SILENT = {"broadcast_to", "reshape", "copy", "cast", "straight_through"}
+_SILENT = (BROADCAST_TO, RESHAPE, COPY, CAST, straight_through)
 _SUBSCRIPTS = dict(zip("aehijklmnoprstuvx0123456789", "ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ₀₁₂₃₄₅₆₇₈₉", strict=True))
 _LONGEST = 110
 
@@ -83,11 +89,11 @@ def text(e: Expression) -> Text:
 
 def _applied(e: Apply) -> Text:
     word = operation(e.node)
-    if e.node.op.name in _SILENT:
+    if e.node.op in _SILENT:
         return text(e.args[0])
-    if e.node.op.name == "contract":
+    if e.node.op is CONTRACT:
         return _product(e)
-    if e.node.op.name == "sum_over":
+    if e.node.op is sum_over:
         return " + ".join(_within(text(x), SUM) for x in e.args), SUM if len(e.args) > 1 else text(e.args[0])[1]
     if e.node.op is zero_safe_mul:  # as a number it is a product
         word = "mul"
@@ -102,21 +108,21 @@ def _applied(e: Apply) -> Text:
             sign, second = "−", (second[0][1:], ATOM)
         right = _within(second, firm + (sign in ("−", "/", "%", "//")))
         return f"{_within(text(e.args[0]), firm)} {sign} {right}", firm
-    if e.node.op.name in REDUCTIONS:
+    if e.node.op.reduces_axes:
         below = "".join(_below(a.name) for a in e.node.attrs["axes"])
         return f"{e.node.op.symbol}{below} {_within(text(e.args[0]), PRODUCT)}", SUM
     if word == "neg":
         return f"−{_within(text(e.args[0]), SIGN)}", SIGN
-    if e.node.op.name == "power_number":
+    if e.node.op is POWER_NUMBER:
         n = e.node.attrs["n"]
         raised = {2: "²", 3: "³"}.get(n) or f"^{n}"
         return f"{_within(text(e.args[0]), ATOM)}{raised}", ATOM
-    if e.node.op.name == "transpose" and len(e.shape) == 2:
+    if e.node.op is TRANSPOSE and len(e.shape) == 2:
         return f"{_within(text(e.args[0]), ATOM)}ᵀ", ATOM
-    if e.node.op.name == "slice":
+    if e.node.op is SLICE:
         keys = ", ".join(format_subscript(e.node.attrs["key"], e.args[0].shape))
         return f"{_within(text(e.args[0]), ATOM)}[{keys}]", ATOM
-    if e.node.op.name == "draw":
+    if e.node.op is DRAW:
         return f"draw of {e.node.attrs['name']}", ATOM
     return _call("onehot" if word == "one_hot" else word, e.args), ATOM
 

@@ -134,7 +134,7 @@ class Expressions:
         if isinstance(op.forward, np.ufunc):
             return Code(f"np.{op.forward.__name__}({', '.join(a.text for a in args)})")
         args = [a.typed(x.dtype) if a.python and len(e.args) == 1 else a for a, x in zip(args, e.args, strict=True)]
-        if (phrase := PHRASES.get(op.name)) and (found := phrase(self, e, args)):
+        if (phrase := PHRASES.get(op)) and (found := phrase(self, e, args)):
             return found
         if getattr(op.forward, "__module__", "") == "numpy":
             return Code(f"np.{op.forward.__name__}({', '.join(a.text for a in args)})")

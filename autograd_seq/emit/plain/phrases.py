@@ -12,8 +12,15 @@ from autograd_seq.emit.lowered import ALL, Apply, Read
 from autograd_seq.emit.plain.code import ATOM, PRODUCT, SIGN, SUM, Code, Writes
 from autograd_seq.emit.plain.products import EINSUM, OUTER, SCALED, read_product
 from autograd_seq.graph.text import format_subscript
-from autograd_seq.ops.gather import _checked
-from autograd_seq.ops.reduce import _finite_max, _logsumexp_forward
+from autograd_seq.op import Op
+from autograd_seq.ops import elementwise, reduce
+from autograd_seq.ops.activations import relu
+from autograd_seq.ops.elementwise import CAST, POWER_NUMBER
+from autograd_seq.ops.gather import ONE_HOT, PICK, TAKE, _checked
+from autograd_seq.ops.linear import CONTRACT
+from autograd_seq.ops.parts import CONCAT, CUMSUM, SLICE
+from autograd_seq.ops.reduce import MAX, _finite_max, _logsumexp_forward, level_over, logsumexp_over, max_over, sum_over
+from autograd_seq.ops.shape import BROADCAST_TO, RESHAPE, TRANSPOSE
 
 Phrase = Callable[[Writes, Apply, Sequence[Code]], Code | None]
 
@@ -129,18 +136,18 @@ def zero_safe_mul(g, d):
     return np.where(g == 0, 0, g * d)
 
 
-PHRASES: dict[str, Phrase] = {
-    "contract": _contract, "slice": _slice, "transpose": _transpose, "take": _take, "pick": _pick, "one_hot": _one_hot,
-    "sum_over": _sum_over, "max_over": _over("max"), "logsumexp_over": _over("logsumexp"), "level_over": _over("level"),
-    "cast": _cast, "power_number": _power_number,
-    "sum": lambda w, e, args: Code(f"np.sum({args[0].text}{_dims(e)})"),
-    "max": lambda w, e, args: Code(f"np.max({args[0].text}{_dims(e)})"),
-    "relu": lambda w, e, args: Code(f"np.maximum({args[0].text}, 0)"),
-    "reshape": lambda w, e, args: Code(f"np.reshape({args[0].text}, {tuple_code(e.shape)})"),
-    "broadcast_to": lambda w, e, args: Code(f"np.broadcast_to({args[0].text}, {tuple_code(e.shape)})"),
-    "concat": lambda w, e, args: Code(f"np.concatenate([{', '.join(a.text for a in args)}], {e.node.attrs['axis']})"),
-    "cumsum": lambda w, e, args: Code(f"np.cumsum({args[0].text}, axis={e.node.attrs['axis']})"),
-    "zero_safe_mul": lambda w, e, args: w.called(zero_safe_mul, "zero_safe_mul", args, {}),
+PHRASES: dict[Op, Phrase] = {
+    CONTRACT: _contract, SLICE: _slice, TRANSPOSE: _transpose, TAKE: _take, PICK: _pick, ONE_HOT: _one_hot,
+    sum_over: _sum_over, max_over: _over("max"), logsumexp_over: _over("logsumexp"), level_over: _over("level"),
+    CAST: _cast, POWER_NUMBER: _power_number,
+    reduce.SUM: lambda w, e, args: Code(f"np.sum({args[0].text}{_dims(e)})"),
+    MAX: lambda w, e, args: Code(f"np.max({args[0].text}{_dims(e)})"),
+    relu: lambda w, e, args: Code(f"np.maximum({args[0].text}, 0)"),
+    RESHAPE: lambda w, e, args: Code(f"np.reshape({args[0].text}, {tuple_code(e.shape)})"),
+    BROADCAST_TO: lambda w, e, args: Code(f"np.broadcast_to({args[0].text}, {tuple_code(e.shape)})"),
+    CONCAT: lambda w, e, args: Code(f"np.concatenate([{', '.join(a.text for a in args)}], {e.node.attrs['axis']})"),
+    CUMSUM: lambda w, e, args: Code(f"np.cumsum({args[0].text}, axis={e.node.attrs['axis']})"),
+    elementwise.zero_safe_mul: lambda w, e, args: w.called(zero_safe_mul, "zero_safe_mul", args, {}),
 }  # fmt: skip
 """From (writer, expression, operands) to source; ``None`` where the ``forward`` is to be called after all."""
 
