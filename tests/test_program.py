@@ -102,7 +102,7 @@ def test_the_file_draws_what_the_program_draws(real: str, tmp_path: Path) -> Non
     carried = ag.compile(outputs, carry=True)
     _, carry = carried(**feeds)
     later = carried.later
-    for program, given in ((ag.compile(outputs), feeds), (later, carried.fed(carry, feeds))):
+    for program, given in ((ag.compile(outputs), feeds), (later, carried.make_feeds(carry, feeds))):
         sizes = [{"t": 5, "b": 2}[a.name] for a in program.graph.axes]
         want = program(**given)
         for got, array in zip(alone(tmp_path, program, given, sizes, real), want, strict=True):
