@@ -179,4 +179,4 @@ def squeeze(x: Any, axis: int | Sequence[int] | None = None) -> Node:
 
 FUNCTIONS.update(transpose=transpose, reshape=reshape, squeeze=squeeze)
 __all__ = ["broadcast_to", "expand_dims", "lead", "negative_axes", "negative_axis", "reshape", "squeeze", "transpose"]
-explain_keywords(globals(), __all__)
+explain_keywords(globals(), [name for name in __all__ if name != "lead"])  # whose source programs copy
