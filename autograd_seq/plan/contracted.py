@@ -34,6 +34,10 @@ class Factor(NamedTuple):
     lengths: tuple[int, ...]
 
 
+_MOST_FACTORS = 12
+"""Factors of a product that are tried in pairs: a derivative through many layers has one for each layer."""
+
+
 def contracted(outputs: Sequence[Node]) -> list[Node]:
     """Return the graph with sums of products as contractions, where the product has more entries than its factors."""
 
@@ -112,10 +116,17 @@ def _total(x: Node, attrs: Mapping[str, Any]) -> Node | None:
 
 
 def _factors(x: Node, whole: Node) -> list[Node]:
-    """Return the factors of a product, through products that are as large as all of it."""
-    if x.op is not mul or set(x.axes) < set(whole.axes) or broadcast(x.shape, whole.shape) != x.shape:
-        return [x]
-    return [f for y in x.inputs for f in _factors(y, whole)]
+    """Return the factors of a product, through products that are as large as all of it; its operands, if there are too many."""
+    found, stack = list[Node](), [x]
+    while stack:
+        y = stack.pop()
+        if y.op is not mul or set(y.axes) < set(whole.axes) or broadcast(y.shape, whole.shape) != y.shape:
+            found.append(y)
+        else:
+            stack += y.inputs[::-1]
+        if len(found) + len(stack) > _MOST_FACTORS:
+            return list(x.inputs)
+    return found
 
 
 def _first_two(x: Node, p: Node, q: Node, others: Sequence[Node], attrs: Mapping[str, Any]) -> Node | None:

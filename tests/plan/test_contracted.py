@@ -126,3 +126,16 @@ def test_what_a_mask_leaves_out_may_be_no_number() -> None:
         counts[1, 3:, 2] = False  # entries beside one that is no number
         np.testing.assert_allclose(got[counts], want[counts], rtol=1e-12)
         assert np.isnan(got[1, 3:, 2, 1]).all()
+
+
+def test_a_gradient_through_many_layers_is_compiled_in_time_that_is_linear_in_them():
+    """Its product has a factor for each layer, and is read at each: all pairs of them would be n⁴."""
+    x, w = ag.input("x", over=t), ag.param("w")
+    y = x
+    for _ in range(300):
+        y = ag.tanh(w * y)
+    outputs = [ag.sum(y, over=t)]
+    outputs += ag.grad(outputs[0], [w])
+    feeds = {"x": np.array([0.3, -0.5]), "w": np.array(0.99)}
+    for got, want in zip(ag.compile(outputs)(**feeds), ag.Graph(outputs).evaluate(**feeds), strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-12)
