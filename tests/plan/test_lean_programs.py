@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from lean_programs import Lean
 from lean_runs import Case, faults
+from night import NIGHT
 
 from autograd_seq.plan import joints, lanes
 
@@ -21,7 +22,7 @@ COUNT = int(os.environ.get("AUTOGRAD_SEQ_RANDOM_PROGRAMS", "80"))  # 20000 for a
 
 @pytest.mark.parametrize("seed", range(COUNT))
 def test_the_unrolled_graph_and_programs_mean_what_is_written(seed):
-    assert not faults(seed, ["unrolled", "program", "no passes", "values", "plain"])
+    assert not faults(seed, ["unrolled", "program", "no passes", "values", *(["plain"] if NIGHT or seed % 4 == 0 else [])])
 
 
 @pytest.mark.parametrize("seed", range(3, COUNT, 10))

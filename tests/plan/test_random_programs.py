@@ -54,7 +54,7 @@ def test_a_program_equals_the_unrolled_graph(seed):
         assert all("gaussian" in name for name in program._emitted.foreign), f"seed {seed}: it cannot be saved alone"
         for label, array, node in zip(case.labels, got, case.outputs, strict=True):
             assert array.dtype == WIDTHS[node.dtype], (seed, label)
-    if seed % 6 == 0:
+    if seed % (1 if NIGHT else 12) == 0:
         check(case, ag.compile(case.outputs, backend="plain")(**feeds), want, "as it is written by hand")
 
 

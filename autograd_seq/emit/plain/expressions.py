@@ -31,13 +31,11 @@ from autograd_seq.emit.names import Names
 from autograd_seq.emit.plain.code import ATOM, CHOICE, COMPARED, POWER, PRODUCT, SIGN, SUM, Code
 from autograd_seq.emit.plain.phrases import PHRASES
 from autograd_seq.emit.text import attribute, literal
+from autograd_seq.op import Op
 from autograd_seq.ops.random import DRAW
 
-_INFIX: dict[Any, tuple[str, int]] = {
-    operator.add: ("+", SUM), operator.sub: ("-", SUM), operator.mul: ("*", PRODUCT), operator.truediv: ("/", PRODUCT),
-    operator.eq: ("==", COMPARED), operator.ne: ("!=", COMPARED), operator.lt: ("<", COMPARED), operator.le: ("<=", COMPARED),
-}  # fmt: skip
-"""Python's operators, by the functions that stand for them."""
+_FIRM = {"+": SUM, "-": SUM, "*": PRODUCT, "/": PRODUCT, "==": COMPARED, "!=": COMPARED, "<": COMPARED, "<=": COMPARED}
+"""How firmly Python's operators hold together."""
 _LONGEST = 64  # numbers that are written out
 
 
@@ -117,8 +115,8 @@ class Expressions:
     def _applied(self, e: Apply) -> Code:
         op = e.node.op
         args = [self.code(x) for x in e.args]
-        if (infix := _INFIX.get(op.forward)) and len(args) == 2:
-            sign, firm = infix
+        if len(args) == 2 and (sign := _operator(op)) in _FIRM:
+            firm = _FIRM[sign]
             if args[0].python and args[1].python and ((firm == PRODUCT and sign == "/") or bool in {x.dtype for x in e.args}):
                 args[0] = Code(f"np.float64({args[0].text})") if sign == "/" else args[0].typed(e.args[0].dtype)
             if sign == "*" and e.args[0].parts == e.args[1].parts and args[0].text == args[1].text:
@@ -161,6 +159,12 @@ class Expressions:
         if isinstance(value, tuple) and any(isinstance(v, Place) for v in value):
             return tuple_code([self.place(v, v.axis) for v in value])
         return attribute(value, lambda held: self.bundle.hold(held, getattr(held, "__name__", name)))
+
+
+def _operator(op: Op) -> str:
+    """Return the operator of Python that an operation is, if it is one."""
+    plain = getattr(op.forward, "__module__", None) == "_operator"
+    return op.infix if plain and isinstance(op.infix, str) else ""
 
 
 def _defaults(function: Any) -> dict[str, Any]:
