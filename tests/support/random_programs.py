@@ -42,6 +42,15 @@ def flat(v: ag.Node) -> ag.Node:
     return ag.reshape(v, (math.prod(v.shape),))
 
 
+def angles(v: ag.Node) -> ag.Node:
+    u = 0.8 * ag.sin(v)
+    return 0.3 * (ag.arcsin(u) - ag.arccos(0.5 * u) + ag.tan(u) + ag.arctan2(u, 1.5 + ag.cos(v)))
+
+
+def steps(v: ag.Node) -> ag.Node:
+    return 0.1 * (ag.floor(3 * v) + ag.ceil(1.7 * v) - ag.round(2.3 * v) + v % 0.7 + v // 0.9)
+
+
 SMOOTH: dict[str, Way] = {
     "tanh": ag.tanh, "sin": ag.sin, "cos": ag.cos, "sigmoid": ag.sigmoid, "softplus": ag.softplus, "arctan": ag.arctan,
     "erf": ag.erf, "gelu": ag.gelu, "neg": lambda v: -v, "an operation of one's own": gaussian,
@@ -49,7 +58,8 @@ SMOOTH: dict[str, Way] = {
     "log": lambda v: ag.log(0.5 + ag.sigmoid(v)), "log of sigmoid": lambda v: 0.3 * ag.log(ag.sigmoid(v)),
     "log1p": lambda v: ag.log1p(v * v), "sqrt": lambda v: ag.sqrt(1.0 + v * v), "quotient": lambda v: v / (1 + v * v),
     "reciprocal": lambda v: 1 / (2 + ag.cos(v)), "power": lambda v: (0.5 + ag.sigmoid(v)) ** ag.sin(v),
-    "base": lambda v: 2.0 ** ag.sin(v), "cube": lambda v: ag.tanh(v) ** 3, "inverse root": lambda v: v * (1 + v * v) ** -0.5,
+    "base": lambda v: 2.0 ** ag.sin(v) + 0.2 * ag.sinh(ag.tanh(v)) * ag.cosh(ag.sin(v)),
+    "cube": lambda v: ag.tanh(v) ** 3 + angles(v), "inverse root": lambda v: v * (1 + v * v) ** -0.5,
     "stopped": lambda v: ag.stop_gradient(ag.tanh(v)) * ag.sin(v),
     "broadcast": lambda v: ag.broadcast_to(ag.tanh(v), (2, *v.shape))[1],
 }  # fmt: skip
@@ -57,7 +67,7 @@ KINKED: dict[str, Way] = {  # applied where no value is near a kink
     "relu": ag.relu, "abs": ag.abs, "clip": lambda v: ag.clip(v, -0.7, 0.9), "maximum": lambda v: ag.maximum(v, -0.3 * v),
     "minimum": lambda v: ag.minimum(v, 0.1), "sign": lambda v: ag.sin(v) * ag.sign(v) + 0.5 * v,
     "spike": lambda v: ag.spike(v, slope=2.0), "straight_through": lambda v: ag.straight_through(v > 0, ag.sigmoid(v)),
-    "where": lambda v: ag.where(v > 0, ag.sin(v), 0.5 * v), "cast": lambda v: 0.3 * ag.cast(2.0 * v, int) + v,
+    "where": lambda v: ag.where(v > 0, ag.sin(v), 0.5 * v), "cast": lambda v: 0.3 * ag.cast(2.0 * v, int) + v + steps(v),
     "counted": lambda v: v * ag.cast(v > 0.2, float), "where, NaN not taken": lambda v: ag.where(v > 0.1, ag.sqrt(v), 0.0),
     "where, infinite not taken": lambda v: ag.where(v > 0.2, ag.log(ag.relu(v)), -1.5),
 }  # fmt: skip
