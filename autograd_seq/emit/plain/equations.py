@@ -71,7 +71,8 @@ def text(e: Expression) -> Text:
             value = value.flat[0]
         if np.ndim(value):
             return "(…)", ATOM
-        return f"{value:.6g}".replace("-", "−") if value.dtype.kind == "f" else str(value), ATOM if value >= 0 else SIGN
+        written = f"{value:.6g}" if value.dtype.kind == "f" else str(value)
+        return written.replace("-", "−"), SIGN if written.startswith("-") else ATOM
     if isinstance(e, StepNumber):
         shown = _place(e.place)
         return shown, ATOM if len(shown.split()) == 1 else SUM
