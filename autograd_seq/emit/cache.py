@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 _OTHERS = stat.S_IWGRP | stat.S_IWOTH
-_DIGEST = hashlib.sha256().digest_size
+_SIZE = hashlib.sha256().digest_size
 
 
 def cache_folder() -> Path | None:
@@ -64,6 +64,11 @@ def _unsafe(folder: Path) -> str:
     return ""
 
 
+def _digest(path: Path, data: bytes) -> bytes:
+    """Return what tells whether these data were written to this file: a file that was given another name is not read."""
+    return hashlib.sha256(path.name.encode() + data).digest()
+
+
 def _read(path: Path) -> bytes | None:
     """Return what was written to a file, or ``None`` if there is none, if it is damaged, or if it may be another user's."""
     try:
@@ -76,8 +81,8 @@ def _read(path: Path) -> bytes | None:
             whole = file.read()
     except OSError:
         return None
-    digest, data = whole[:_DIGEST], whole[_DIGEST:]
-    return data if hashlib.sha256(data).digest() == digest else None
+    digest, data = whole[:_SIZE], whole[_SIZE:]
+    return data if _digest(path, data) == digest else None
 
 
 def _write(path: Path, data: bytes) -> None:
@@ -87,7 +92,7 @@ def _write(path: Path, data: bytes) -> None:
         handle = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0), 0o600)
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(hashlib.sha256(data).digest() + data)
+                file.write(_digest(path, data) + data)
             os.replace(temporary, path)
         except OSError:
             os.unlink(temporary)

@@ -11,6 +11,7 @@ import math
 import os
 import platform
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -80,13 +81,13 @@ def compiled(emitted: Emitted, width: str) -> Any:
     """
     with progress.compiling():
         tools = _tools(width)
-        library, functions = tools.loaded(emitted.source)
+        addresses, functions = tools.loaded(emitted.source)
     symbols = {f.name: symbol for f, symbol in functions if symbol}
     text = f"# floats are {width}\n{emitted.source}"
     name = f"<autograd_seq native program {hashlib.sha256(text.encode()).hexdigest()[:16]}>"
 
     def native(kinds: str) -> Any:
-        return lambda function: tools.entry(library, symbols[function.__name__])
+        return lambda function: tools.entry(addresses, symbols[function.__name__])
 
     def part(kinds: str) -> Any:
         return lambda function: function
@@ -136,7 +137,7 @@ class _Tools:
         self.kinds: dict[str, Any] = {"": numba.void, "real": row.dtype, "int": n, "bool": numba.boolean, "real*": row}
         self.kinds |= {"double*": numba.types.CPointer(numba.float64)}
         self.kinds |= {"int*": numba.types.CPointer(n), "bool*": numba.types.CPointer(numba.uint8)}
-        self.addresses = {kind for name, kind in self.kinds.items() if name.endswith("*")}
+        self.pointers = {kind for name, kind in self.kinds.items() if name.endswith("*")}
         typing, target = cpu_target.typing_context, cpu_target.target_context
         typing.refresh()
         target.refresh()
@@ -146,15 +147,15 @@ class _Tools:
         own = b"".join(Path(str(module.__file__)).read_bytes() for module in modules)
         versions = f"{platform.python_version()} {np.__version__} {numba.__version__} {llvmlite.__version__}"
         self.key = f"{versions} {width} {lanes} {outside} {inside} {hashlib.sha256(source.encode() + own).hexdigest()}"
-        self.libraries: dict[str, Any] = {}  # kept, for their functions are called by their addresses
-        library, functions = self.loaded(source)
+        self.addresses_of: dict[str, dict[str, int]] = {}  # of functions; numba's engine keeps their code, nobody the rest
+        addresses, functions = self.loaded(source)
         for function, symbol in functions:
             self.names[function.name] = symbol or function
             if symbol:
-                binding.add_symbol(symbol.name, library.get_pointer_to_function(symbol.name))
+                binding.add_symbol(symbol.name, addresses[symbol.name])
 
-    def loaded(self, source: str) -> tuple[Any, Functions]:
-        """Return the library of a source, compiled once a process or found in the cache, if it needs one; and its functions."""
+    def loaded(self, source: str) -> tuple[Mapping[str, int], Functions]:
+        """Return where the functions of a source lie, compiled once a process or found in the cache; and the functions."""
         from numba.core.compiler_lock import global_compiler_lock
 
         with global_compiler_lock:
@@ -162,15 +163,24 @@ class _Tools:
             key = f"{self.key}\n{codegen.magic_tuple()!r}\n{source}"
             mark = f"autograd_seq_{hashlib.sha256(key.encode()).hexdigest()[:40]}"
             functions = functions_of(source, mark, self.kinds)
-            if not any(symbol for _, symbol in functions):  # all is NumPy's, and LLVM takes no empty library
-                return None, functions
-            if mark not in self.libraries:
-                library = cache.load(mark, lambda parts: codegen.unserialize_library((mark, "object", parts)))
-                if library is None:
-                    library = self._compiled(codegen.create_library(mark), functions)
-                    cache.keep(mark, library.serialize_using_object_code()[2])
-                self.libraries[mark] = library
-        return self.libraries[mark], functions
+            if mark not in self.addresses_of:
+                symbols = [symbol for _, symbol in functions if symbol]
+                names = [name for symbol in symbols for name in (symbol.name, entry_of(symbol))]
+                library = self._library(mark, functions) if names else None
+                self.addresses_of[mark] = {name: library.get_pointer_to_function(name) for name in names if library}
+        return self.addresses_of[mark], functions
+
+    def _library(self, mark: str, functions: Functions) -> Any:
+        """Return a library of functions, of which there is one at least: LLVM takes no empty one."""
+        codegen = self.context.codegen()
+        library = cache.load(mark, lambda parts: codegen.unserialize_library((mark, "object", parts)))
+        if library is None:
+            library = self._compiled(codegen.create_library(mark), functions)
+            try:
+                cache.keep(mark, library.serialize_using_object_code()[2])
+            except RuntimeError:  # Ctrl-C waits until LLVM calls Python with the object, where ctypes lets nothing through
+                raise KeyboardInterrupt from None
+        return library
 
     def _compiled(self, library: Any, functions: Functions) -> Any:
         from numba.core.cpu_options import FastMathOptions
@@ -185,11 +195,11 @@ class _Tools:
         library.finalize()
         return library
 
-    def entry(self, library: Any, symbol: Symbol) -> Any:
+    def entry(self, addresses: Mapping[str, int], symbol: Symbol) -> Any:
         """Return a native function for Python, to be called with arrays first, then numbers."""
-        arrays = sum(1 for k in symbol.args if k in self.addresses)
+        arrays = sum(1 for k in symbol.args if k in self.pointers)
         kind = ctypes.CFUNCTYPE(None, ctypes.py_object, *[ctypes.c_int64] * (len(symbol.args) - arrays))
-        native = kind(library.get_pointer_to_function(entry_of(symbol)))
+        native = kind(addresses[entry_of(symbol)])
 
         def call(*args: Any) -> None:
             native(args[:arrays], *args[arrays:])

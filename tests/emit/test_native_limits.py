@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import numpy as np
 import pytest
 
@@ -37,3 +39,53 @@ def test_the_sign_of_minus_zero_is_zero():
     x = ag.input("x", over=t)
     got = ag.compile(ag.sign(x[t]), backend="numba")(x=[-0.0, 0.0, -2.0, np.nan])[0]
     assert np.array_equal(got, [0, 0, -1, np.nan], equal_nan=True) and not np.signbit(got[0])
+
+
+def power(n: float) -> tuple[ag.Node, list[float]]:
+    """Return a program's output that no other test has, and what it is of 1 and 2."""
+    t = ag.Axis("t")
+    return ag.input("x", over=t)[t] ** n, [1.0, 2**n]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_interrupt_while_the_processors_code_is_made(numba_cache, monkeypatch):
+    """Python learns of it where LLVM hands over the code, from where no exception comes through; the next call compiles."""
+    from numba.core.codegen import JITCodeLibrary
+
+    def interrupted(library, code):
+        if code is not None:
+            raise KeyboardInterrupt
+
+    output, want = power(3.25)
+    ag.compile(power(3.5)[0], backend="numba")(x=[1.0, 2.0])  # what all programs call is there
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(JITCodeLibrary, "_compiled_object", property(lambda library: None, interrupted), raising=False)
+        ag.compile(output, backend="numba")(x=[1.0, 2.0])
+    assert ag.compile(output, backend="numba")(x=[1.0, 2.0])[0] == pytest.approx(want)
+
+
+def test_nothing_but_code_is_kept_of_what_was_compiled(numba_cache):
+    """What LLVM's instructions were is a megabyte a program."""
+    from numba.core.codegen import JITCodeLibrary
+
+    def count() -> int:
+        gc.collect()
+        return sum(issubclass(type(x), JITCodeLibrary) for x in gc.get_objects())
+
+    ag.compile(power(4.25)[0], backend="numba")(x=[1.0, 2.0])
+    before = count()
+    output, want = power(4.5)
+    program = ag.compile(output, backend="numba")
+    assert program(x=[1.0, 2.0])[0] == pytest.approx(want)
+    assert count() == before
+
+
+def test_a_file_of_another_program_is_not_read(numba_cache):
+    """Nor is one that lies in its place: the addresses of its functions would be 0."""
+    from autograd_seq.emit import cache
+
+    cache.keep("one", (b"code", b"names"))
+    (numba_cache / "one.native").rename(numba_cache / "two.native")
+    assert cache.load("two", lambda parts: parts) is None
+    cache.keep("one", (b"code", b"names"))
+    assert cache.load("one", lambda parts: parts) == (b"code", b"names")
