@@ -14,13 +14,6 @@ from autograd_seq.site import show_site, user_site
 if TYPE_CHECKING:
     from autograd_seq.node import Node
 
-INFIX = {
-    "matmul": "@", "add": "+", "sub": "-", "mul": "*", "div": "/", "power": "**", "equal": "==", "not_equal": "!=",
-    "less": "<", "less_equal": "<=", "logical_and": "&", "logical_or": "|", "mod": "%", "floor_divide": "//",
-}  # fmt: skip
-"""Operators between two operands, by the word of the operation."""
-PREFIX = {"neg": "-", "logical_not": "~"}
-"""Operators in front of one operand."""
 _DEEPEST = 3
 
 
@@ -63,9 +56,9 @@ def write_call(op: Op, inputs: tuple[Node, ...], attrs: dict[str, Any], depth: i
     if op.name == "power_number":
         words.append(f"{attrs['n']:g}")
     inner = [f"({w})" if _is_several(w) else w for w in words]
-    if word in INFIX and len(words) == 2:
-        return f" {INFIX[word]} ".join(inner)
-    return f"{PREFIX[word]}{inner[0]}" if word in PREFIX else f"{word}({', '.join(words)})"
+    if (sign := op.sign(attrs)) and len(words) == 2:
+        return f" {sign} ".join(inner)
+    return f"{op.prefix}{inner[0]}" if op.prefix else f"{word}({', '.join(words)})"
 
 
 def _word(op: Op, attrs: dict[str, Any]) -> str:
@@ -126,4 +119,4 @@ def _suggest_step(inputs: tuple[Node, ...]) -> str | None:
     return None
 
 
-__all__ = ["INFIX", "PREFIX", "label_of", "make_misfit_error", "write_call", "write_expression"]
+__all__ = ["label_of", "make_misfit_error", "write_call", "write_expression"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from autograd_seq.node import Node
+from autograd_seq.ops.time import AT
 from viz.label import EMPTY, Label, text_label
 from viz.reading import Reading, get_symbol, is_leaf
 from viz.roles import (
@@ -66,7 +67,7 @@ def make_operations_scene(reading: Reading) -> Scene:
         if vertex in wholes:
             scene.arrows.append(Arrow(keys[wholes[vertex].part], key))
             continue
-        pick = vertex.attrs["index"] if vertex.op.name == "at" else None
+        pick = vertex.attrs["index"] if vertex.op is AT else None
         scene.arrows += [Arrow(keys[read.vertex], key, read.shifts, (), pick) for read in reading.reads[vertex]]
         rows = {node for *_, node in reading.starts[vertex]}
         scene.arrows += [Arrow(keys[node], key, start=True) for node in reading.vertices if node in rows and node in keys]

@@ -10,17 +10,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from autograd_seq.graph.order import components
-from autograd_seq.node import Node
+from autograd_seq.node import CONSTANT, Node
+from autograd_seq.ops.elementwise import CAST, POWER_NUMBER, rewritten
+from autograd_seq.ops.leaf import INPUT, PARAM, TENSOR
+from autograd_seq.ops.shape import BROADCAST_TO
+from autograd_seq.ops.state import STATE
+from autograd_seq.ops.time import AT, SHIFT, SIZE, SPREAD
+from autograd_seq.ops.window import OVERLAP, WINDOW
 
 # Operations that change the shape or kind of a value, not the value.
-_CARRIERS = frozenset({"broadcast_to", "cast", "spread"})
-_LEAVES = frozenset({"input", "param", "tensor"})
+_CARRIERS = (BROADCAST_TO, CAST, SPREAD)
+_LEAVES = (INPUT, PARAM, TENSOR)
 _LOSSES = frozenset({"nll", "cross_entropy", "mse", "bce"})
 _WORDS = {"nll": "NLL", "cross_entropy": "CE", "mse": "MSE", "bce": "BCE"}
-_WINDOWS = {"window": 1, "overlap": -1}
+_WINDOWS = {WINDOW: 1, OVERLAP: -1}
 # A window of more steps is drawn by its last two and its first.
 _STEPS_SHOWN = 6
-REDUCTIONS = frozenset({"sum_over", "max_over", "logsumexp_over", "level_over", "at"})
 
 Shifts = tuple[tuple[str, int], ...]
 
@@ -64,12 +69,12 @@ class Reading:
 
 def is_leaf(vertex: Node) -> bool:
     """Whether a vertex is fed or given, and not computed."""
-    return vertex.op.name in _LEAVES
+    return vertex.op in _LEAVES
 
 
 def is_state(vertex: Node) -> bool:
     """Whether a vertex is a state."""
-    return vertex.op.name == "state"
+    return vertex.op is STATE
 
 
 def get_equation(vertex: Node) -> Node:
@@ -77,14 +82,14 @@ def get_equation(vertex: Node) -> Node:
     if not is_state(vertex):
         return vertex
     node = vertex.inputs[0]
-    while node.name is None and node.op.name in _CARRIERS:
+    while node.name is None and node.op in _CARRIERS:
         node = node.inputs[0]
     return vertex if _stands_alone(node) else node
 
 
 def _stands_alone(node: Node) -> bool:
     """Whether the equation of a state is something that is drawn anyway, or is no operation at all."""
-    return node.name is not None or node.op.name in ("shift", "state", "constant") or node.op.name in _LEAVES
+    return node.name is not None or node.op in (SHIFT, STATE, CONSTANT) or node.op in _LEAVES
 
 
 def get_operands(vertex: Node) -> tuple[Node, ...]:
@@ -92,15 +97,15 @@ def get_operands(vertex: Node) -> tuple[Node, ...]:
     node = get_equation(vertex)
     if node is vertex and is_state(vertex):
         return vertex.inputs[:1]
-    return node.inputs[1:] if node.op.name == "rewritten" else node.inputs
+    return node.inputs[1:] if node.op is rewritten else node.inputs
 
 
 def get_symbol(vertex: Node) -> str:
     """The symbol of a vertex's operation: ×, tanh, NLL; "" for leaves, and for states without an operation."""
     node = get_equation(vertex)
-    if is_leaf(node) or node.op.name == "shift" or (node is vertex and is_state(vertex)):
+    if is_leaf(node) or node.op is SHIFT or (node is vertex and is_state(vertex)):
         return ""
-    if node.op.name == "rewritten":
+    if node.op is rewritten:
         form = str(node.attrs["form"])
         return _WORDS.get(form, form)
     return _add_numbers(node)
@@ -111,9 +116,9 @@ def _add_numbers(node: Node) -> str:
     sign = node.op.symbol
     if sign == "⊙" and all(x.shape == () for x in node.inputs):
         sign = "×"  # of single numbers there is only one product
-    if node.op.name == "power_number":
+    if node.op is POWER_NUMBER:
         return f"^{node.attrs['n']:g}"
-    if node.op.name == "at":
+    if node.op is AT:
         return f"[{node.attrs['index']}]".replace("-", "−")
     numbers = [f"{float(x.value):.4g}".replace("-", "−") if _is_number(x) else None for x in node.inputs]
     if len(node.inputs) != 2 or numbers == [None, None] or None not in numbers:
@@ -122,13 +127,13 @@ def _add_numbers(node: Node) -> str:
 
 
 def _is_number(node: Node) -> bool:
-    return node.op.name == "constant" and node.name is None and node.shape == ()
+    return node.op is CONSTANT and node.name is None and node.shape == ()
 
 
 def is_loss_form(vertex: Node) -> bool:
     """Whether a vertex compares a prediction with a target."""
     node = get_equation(vertex)
-    return node.op.name == "rewritten" and node.attrs["form"] in _LOSSES
+    return node.op is rewritten and node.attrs["form"] in _LOSSES
 
 
 def read_graph(outputs: Sequence[Node], axes: Iterable[str] | None = None) -> Reading:
@@ -167,9 +172,9 @@ def read_graph(outputs: Sequence[Node], axes: Iterable[str] | None = None) -> Re
             continue
         seen.add(vertex)
         found = [_resolve(node, shown) for node in get_operands(vertex)]
-        if vertex.op.name == "shift":  # one that the user gave a name: a variable that reads another step
+        if vertex.op is SHIFT:  # one that the user gave a name: a variable that reads another step
             found = [_delay(found[0], vertex.attrs["axis"].name, vertex.attrs["by"])]
-        if vertex.op.name in _WINDOWS:
+        if vertex.op in _WINDOWS:
             found = [_delay(found[0], vertex.attrs["axis"].name, by) for by in _list_delays(vertex)]
         loud = [read for read in found if not _is_silent(read.vertex)]
         reads = tuple({(id(read.vertex), read.shifts): read for read in loud}.values())
@@ -225,10 +230,10 @@ def _resolve(node: Node, shown: _Shown) -> Read:
         if node in shown.owner:
             node = shown.owner[node]
             break
-        if node.op.name == "shift" and node.name is None:
+        if node.op is SHIFT and node.name is None:
             name = node.attrs["axis"].name
             shifts[name] = shifts.get(name, 0) + node.attrs["by"]
-        elif not (node.op.name in _CARRIERS and node.name is None) and not (is_state(node) and node not in shown.kept):
+        elif not (node.op in _CARRIERS and node.name is None) and not (is_state(node) and node not in shown.kept):
             break
         node = node.inputs[0]
     return Read(node, tuple((axis, by) for axis, by in shifts.items() if by))
@@ -236,7 +241,7 @@ def _resolve(node: Node, shown: _Shown) -> Read:
 
 def _list_delays(window: Node) -> list[int]:
     """How many steps earlier a window reads, or what adds windows up later; of many the last two and the first."""
-    size, step = window.attrs["size"], window.attrs["every"] * _WINDOWS[window.op.name]
+    size, step = window.attrs["size"], window.attrs["every"] * _WINDOWS[window.op]
     every = [step * k for k in range(size)]
     return every if size <= _STEPS_SHOWN else [*every[:2], every[-1]]
 
@@ -249,16 +254,16 @@ def _delay(read: Read, axis: str, by: int) -> Read:
 
 
 def _list_axes(outputs: Sequence[Node]) -> tuple[str, ...]:
-    order = {"input": 0, "state": 1}
+    order = {INPUT: 0, STATE: 1}
     nodes = list(_list_below(outputs))
     nodes.reverse()
-    nodes.sort(key=lambda node: order.get(node.op.name, 2))
+    nodes.sort(key=lambda node: order.get(node.op, 2))
     return tuple(dict.fromkeys(axis.name for node in nodes for axis in node.axes))
 
 
 def _is_silent(node: Node) -> bool:
     """Whether a node is too small to draw: numbers, and the length of an axis."""
-    return node.name is None and node.op.name in ("constant", "size")
+    return node.name is None and node.op in (CONSTANT, SIZE)
 
 
 def _list_starts(vertex: Node, shown: _Shown) -> tuple[tuple[str, int, Node], ...]:

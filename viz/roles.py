@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from autograd_seq.node import Node
+from autograd_seq.ops.elementwise import div
+from autograd_seq.ops.leaf import INPUT, PARAM, TENSOR
+from autograd_seq.ops.reduce import sum_over
+from autograd_seq.ops.time import SIZE
 from viz.label import Label, format_index, name_label
 from viz.reading import Reading, get_equation, is_loss_form, is_state
 
@@ -33,11 +37,9 @@ def find_parameters(reading: Reading) -> set[Node]:
     found: set[Node] = set()
     for vertex in reading.vertices:
         reads = [read.vertex for read in reading.reads[vertex]]
-        if vertex.op.name == "param" or (
-            not vertex.axes and not is_state(vertex) and reads and all(node in found for node in reads)
-        ):
+        if vertex.op is PARAM or (not vertex.axes and not is_state(vertex) and reads and all(node in found for node in reads)):
             found.add(vertex)
-    return found - {vertex for vertex in reading.outputs if vertex.op.name != "param"}
+    return found - {vertex for vertex in reading.outputs if vertex.op is not PARAM}
 
 
 def find_losses(reading: Reading) -> set[Node]:
@@ -45,7 +47,7 @@ def find_losses(reading: Reading) -> set[Node]:
     readers = reading.readers()
     found: set[Node] = set()
     for vertex in reversed(reading.vertices):
-        scalar = vertex.shape == () and not vertex.axes and vertex.dtype is float and vertex.op.name not in ("input", "param")
+        scalar = vertex.shape == () and not vertex.axes and vertex.dtype is float and vertex.op not in (INPUT, PARAM)
         if scalar and bool(reading.axes) and (vertex in reading.outputs or any(r in found for r in readers[vertex])):
             found.add(vertex)
     return found - find_parameters(reading)
@@ -59,12 +61,12 @@ def find_totals(reading: Reading, named_losses: set[Node]) -> list[Total]:
             continue
         whole, mean = vertex, False
         hidden: tuple[Node, ...] = ()
-        while whole.op.name == "div" and whole.inputs[1].op.name == "size" and len(reading.reads[whole]) == 1:
+        while whole.op is div and whole.inputs[1].op is SIZE and len(reading.reads[whole]) == 1:
             below = reading.reads[whole][0].vertex
             if below.name is not None or below.axes:
                 break
             whole, mean, hidden = below, True, (*hidden, below)
-        if whole.op.name != "sum_over" or len(reading.reads[whole]) != 1 or (mean and whole.name):
+        if whole.op is not sum_over or len(reading.reads[whole]) != 1 or (mean and whole.name):
             continue
         read = reading.reads[whole][0]
         axes = tuple(axis.name for axis in whole.attrs["axes"])
@@ -87,10 +89,9 @@ def get_role(vertex: Node, reading: Reading, lost: set[Node], params: set[Node],
         return "param"
     if vertex in lost:
         return "loss"
-    kind = vertex.op.name
-    if kind == "input":
+    if vertex.op is INPUT:
         return "label" if vertex not in reaches else "input"
-    if kind == "tensor":
+    if vertex.op is TENSOR:
         return "input"
     if is_state(vertex):
         return "state"
@@ -116,7 +117,7 @@ def find_leading(reading: Reading, lost: set[Node]) -> set[Node]:
             reads = reading.reads[vertex]
             if is_loss_form(vertex):
                 reads = reads[:1]
-            if vertex.op.name == "input":
+            if vertex.op is INPUT:
                 continue
             for read in reads:
                 if read.vertex not in found:

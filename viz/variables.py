@@ -6,8 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from autograd_seq.node import Node
+from autograd_seq.op import Op
+from autograd_seq.ops.elementwise import add, sub
+from autograd_seq.ops.time import AT
 from viz.label import EMPTY, Label, text_label
-from viz.reading import REDUCTIONS, Reading, Shifts, get_symbol, is_leaf, is_state
+from viz.reading import Reading, Shifts, get_symbol, is_leaf, is_state
 from viz.roles import (
     Total,
     find_leading,
@@ -22,7 +25,7 @@ from viz.roles import (
 from viz.scene import Arrow, Item, Scene
 
 # A parameter that is added is on the way of no variable: it is written at the first arrow into the same variable.
-_ADDING = frozenset({"add", "sub"})
+_ADDING = (add, sub)
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,7 @@ def _find_variables(reading: Reading, params: set[Node], parts: set[Node]) -> se
     ahead: dict[Node, set[object]] = {vertex: set() for vertex in reading.vertices}
     readers = reading.readers()
     for vertex in reading.vertices:
-        if vertex.op.name not in REDUCTIONS or vertex in found or vertex in params:
+        if not (vertex.op.reduces_axes or vertex.op is AT) or vertex in found or vertex in params:
             continue
         gone = set(vertex.attrs.get("axes", ())) | ({vertex.attrs["axis"]} if "axis" in vertex.attrs else set())
         below, later = {vertex}, [vertex]
@@ -173,7 +176,7 @@ def _join_ways(node: Node, reading: Reading, params: set[Node], below: dict[Node
     joined = _Ways(added=tuple(dict.fromkeys(name for _, ways in reads for name in ways.added)))
     if not adds:
         joined.added = tuple(name for name in joined.added if name not in own)
-    pick = node.attrs["index"] if node.op.name == "at" else None
+    pick = node.attrs["index"] if node.op is AT else None
     for read, ways in reads:
         for way, names in ways.passed.items():
             moved = replace(way, shifts=_add_shifts(way.shifts, read.shifts), pick=way.pick if pick is None else pick)
@@ -182,8 +185,8 @@ def _join_ways(node: Node, reading: Reading, params: set[Node], below: dict[Node
     return joined
 
 
-def _get_operation(node: Node) -> str:
-    return node.inputs[0].op.name if is_state(node) else node.op.name
+def _get_operation(node: Node) -> Op:
+    return node.inputs[0].op if is_state(node) else node.op
 
 
 def _add_shifts(some: Shifts, more: Shifts) -> Shifts:

@@ -12,11 +12,12 @@ from autograd_seq.axes import Axis
 from autograd_seq.graph.order import get_rows, step_order
 from autograd_seq.graph.rebuild import copy_name, rebuild, remake
 from autograd_seq.node import Node, apply, constant
-from autograd_seq.op import OPS
-from autograd_seq.ops.elementwise import cast, exp, mul, neg, rewritten
+from autograd_seq.ops.elementwise import add, cast, exp, mul, neg, rewritten, sub
+from autograd_seq.ops.linear import CONTRACT
 from autograd_seq.ops.loss import stop_gradient, straight_through
+from autograd_seq.ops.parts import SLICE
 from autograd_seq.ops.reduce import LOG_SOFTMAX, SOFTMAX, SUM, sum_over
-from autograd_seq.ops.shape import RESHAPE, broadcast_to, reshape
+from autograd_seq.ops.shape import BROADCAST_TO, RESHAPE, TRANSPOSE, broadcast_to, reshape
 from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import ALONG, AT, SHIFT, SPREAD
 from autograd_seq.plan.legal import COPY, legal
@@ -27,9 +28,9 @@ from autograd_seq.plan.views import LEAVES
 _AS_IT_IS = (STATE, SPREAD, rewritten, stop_gradient)
 SEEN_THROUGH = (*_AS_IT_IS, SHIFT, AT, ALONG)
 """Operations that compute nothing: they say where, or how, something else is read."""
-_PRODUCTS = tuple(OPS[n] for n in ("contract", "mul"))
-_SUMS = tuple(OPS[n] for n in ("add", "sub", "sum_over"))
-_RENAMED = tuple(OPS[n] for n in ("neg", "reshape", "transpose", "slice", "broadcast_to"))
+_PRODUCTS = (CONTRACT, mul)
+_SUMS = (add, sub, sum_over)
+_RENAMED = (neg, RESHAPE, TRANSPOSE, SLICE, BROADCAST_TO)
 
 
 def prepared(outputs: Sequence[Node]) -> list[Node]:

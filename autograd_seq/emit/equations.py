@@ -9,7 +9,6 @@ import numpy as np
 from autograd_seq.axes import Index
 from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.text import format_subscript, operation
-from autograd_seq.misfit import INFIX, PREFIX
 from autograd_seq.names import shown
 from autograd_seq.node import CONSTANT, Node
 from autograd_seq.ops.elementwise import POWER_NUMBER, rewritten
@@ -101,7 +100,7 @@ class Equations:
         if node in self.top or not node.inputs:
             return self.labels[node]
         text = self.right(node)
-        simple = operation(node) not in INFIX or text.isidentifier()
+        simple = not node.op.sign(node.attrs) or text.isidentifier()
         return text if simple or not inside else f"({text})"
 
     def right(self, node: Node) -> str:
@@ -111,13 +110,13 @@ class Equations:
         name = operation(node)
         if node.op is POWER_NUMBER:
             return f"{self.term(node.inputs[0])} ** {node.attrs['n']:g}"
-        if name in INFIX and len(node.inputs) == 2:
+        if (sign := node.op.sign(node.attrs)) and len(node.inputs) == 2:
             # sums need no brackets inside of sums
             parts = [self.term(x, inside=not (name in "add" and operation(x) in ("add", "mul", "matmul"))) for x in node.inputs]
-            return f"{parts[0]} {INFIX[name]} {parts[1]}"
-        if name in PREFIX:
-            return f"{PREFIX[name]}{self.term(node.inputs[0])}"
-        if node.op.name.endswith("_over"):
+            return f"{parts[0]} {sign} {parts[1]}"
+        if node.op.prefix:
+            return f"{node.op.prefix}{self.term(node.inputs[0])}"
+        if node.op.reduces_axes:
             axes, inner = node.attrs["axes"], [self.term(x, inside=False) for x in node.inputs]
             over = str(axes[0]) if len(axes) == 1 else f"({', '.join(map(str, axes))})" if axes else ""
             if name == "sum" and not over:

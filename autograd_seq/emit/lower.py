@@ -33,9 +33,9 @@ from autograd_seq.emit.lowered import (
 from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.order import get_rows, get_shift_rows
 from autograd_seq.node import Node
-from autograd_seq.op import OPS
-from autograd_seq.ops.elementwise import rewritten
+from autograd_seq.ops.elementwise import add, div, mul, rewritten, sub
 from autograd_seq.ops.leaf import INPUT, PARAM
+from autograd_seq.ops.linear import CONTRACT
 from autograd_seq.ops.random import DRAW
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.state import STATE
@@ -43,7 +43,7 @@ from autograd_seq.ops.time import ALONG, AT, INDEX, SHIFT, SIZE
 from autograd_seq.plan.legal import COPY
 from autograd_seq.plan.views import LEAVES, is_view
 
-_INFIX = tuple(OPS[name] for name in ("add", "sub", "mul", "div", "contract", "sum_over"))
+_INFIX = (add, sub, mul, div, CONTRACT, sum_over)
 _LARGEST = 9
 """Operations of one expression at most: longer ones are hard to read."""
 

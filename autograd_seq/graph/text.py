@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from autograd_seq.axes import Index
-from autograd_seq.misfit import INFIX, PREFIX
 from autograd_seq.names import shown
 from autograd_seq.node import CONSTANT, Node
 from autograd_seq.ops.elementwise import POWER_NUMBER, rewritten
@@ -122,11 +121,11 @@ def format_equation(graph: System, node: Node, term: Callable[[System, Node], st
     word = operation(node)
     if node.op is POWER_NUMBER:
         args.append(_format_attribute(node.attrs["n"]))
-    if word in INFIX:
+    if sign := node.op.sign(node.attrs):
         left = f"({args[0]})" if word == "power" and args[0].startswith("-") else args[0]
-        return f"{left} {INFIX[word]} {args[1]}"
-    if word in PREFIX:
-        return f"{PREFIX[word]}{args[0]}"
+        return f"{left} {sign} {args[1]}"
+    if node.op.prefix:
+        return f"{node.op.prefix}{args[0]}"
     if word == "einsum":
         args.insert(0, _format_attribute(node.attrs["spec"]))
     attrs = _written_attrs(node)
@@ -139,7 +138,7 @@ def _written_attrs(node: Node) -> list[str]:
     """Return the attributes of a node as keywords that its function takes; those that say nothing are left out."""
     attrs = {k: v for k, v in node.attrs.items() if k not in _INTERNAL and not (k == "keepdims" and v is False)}
     attrs.pop("spec", None)  # of einsum it comes first
-    if node.op.name.endswith("_over"):
+    if node.op.reduces_axes:
         axes = attrs.pop("axes")
         attrs |= {"over": axes if len(axes) > 1 else axes[0]} if axes else {}
     if isinstance(axis := attrs.get("axis"), tuple) and len(axis) == 1:

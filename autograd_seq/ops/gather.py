@@ -138,7 +138,7 @@ ONE_HOT = defop(
     forward=_one_hot_forward,
     vjp=lambda g, y, i, n: (None,), symbol="1-hot",
     # 32 bits wide, as the floats beside it are at most twice; {1} is the number of the entry
-    native="real(np.int32({0}) == np.int32({1}))", flops=0, linear=(), range=(0, 1),
+    native="real(np.int32({0}) == np.int32({1}))", pointwise=False, flops=0, linear=(), range=(0, 1),
 )  # fmt: skip
 
 

@@ -46,13 +46,13 @@ def _mod_expression(node: Node) -> str:
 floor_divide: Op = defop(
     "floor_divide", forward=np.floor_divide, dtype=arithmetic, least=int, symbol="⌊÷⌋",
     vjp=lambda g, y, a, b: (None, None),
-    native=_floor_divide_expression, flops=6, linear=(), range=ANY, zero_safe=True,
+    native=_floor_divide_expression, flops=6, linear=(), range=ANY, zero_safe=True, infix="//",
     doc="The whole number of times that b goes into a, rounded down, ``a // b``; of integers 0 where b is; without gradient.",
 )  # fmt: skip
 mod = defop(
     "mod", forward=np.mod, dtype=arithmetic, least=int, symbol="%",
     vjp=lambda g, y, a, b: (g, zero_safe_mul(-g, floor_divide(a, b))),
-    native=_mod_expression, flops=4, linear=(), range=ANY, zero_safe=True,
+    native=_mod_expression, flops=4, linear=(), range=ANY, zero_safe=True, infix="%",
     doc="What is left of a when b is taken off ``a // b`` times, ``a % b``: it has the sign of b, as in NumPy and Python.",
 )  # fmt: skip
 

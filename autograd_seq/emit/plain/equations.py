@@ -24,8 +24,7 @@ from autograd_seq.emit.lowered import (
 )
 from autograd_seq.emit.plain.products import EINSUM, OUTER, SCALED, read_product
 from autograd_seq.graph.text import format_subscript, operation
-from autograd_seq.misfit import INFIX
-from autograd_seq.ops.elementwise import CAST, POWER_NUMBER, zero_safe_mul
+from autograd_seq.ops.elementwise import CAST, POWER_NUMBER, mul, neg, zero_safe_mul
 from autograd_seq.ops.linear import CONTRACT
 from autograd_seq.ops.loss import straight_through
 from autograd_seq.ops.parts import SLICE
@@ -96,10 +95,9 @@ def _applied(e: Apply) -> Text:
         return _product(e)
     if e.node.op is sum_over:
         return " + ".join(_within(text(x), SUM) for x in e.args), SUM if len(e.args) > 1 else text(e.args[0])[1]
-    if e.node.op is zero_safe_mul:  # as a number it is a product
-        word = "mul"
-    if word in INFIX and len(e.args) == 2:
-        sign, firm = _SIGNS.get(INFIX[word], (INFIX[word], COMPARED))
+    written = mul.infix if e.node.op is zero_safe_mul else e.node.op.sign(e.node.attrs)  # as a number it is a product
+    if isinstance(written, str) and len(e.args) == 2:
+        sign, firm = _SIGNS.get(written, (written, COMPARED))
         if sign == "·" and e.args[0].shape and e.args[1].shape:
             sign = "⊙"
         if sign in ("·", "⊙") and text(e.args[0]) == text(e.args[1]):
@@ -112,7 +110,7 @@ def _applied(e: Apply) -> Text:
     if e.node.op.reduces_axes:
         below = "".join(_below(a.name) for a in e.node.attrs["axes"])
         return f"{e.node.op.symbol}{below} {_within(text(e.args[0]), PRODUCT)}", SUM
-    if word == "neg":
+    if e.node.op is neg:
         return f"−{_within(text(e.args[0]), SIGN)}", SIGN
     if e.node.op is POWER_NUMBER:
         n = e.node.attrs["n"]
