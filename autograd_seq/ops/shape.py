@@ -46,11 +46,21 @@ def negative_axis(axis: int, rank: int, of: Any = None) -> int:
 
 
 def negative_axes(axis: int | Sequence[int] | None, rank: int, of: Any = None) -> tuple[int, ...]:
-    """Return the dimensions as sorted negative numbers; ``None`` is all of them."""
+    """Return the dimensions as sorted negative numbers; ``None`` is all of them.
+
+    Raises:
+        ShapeError: there is no such dimension, or one is named twice.
+    """
     if axis is None:
         return tuple(range(-rank, 0))
     several = axis if isinstance(axis, (tuple, list)) else (axis,)
-    return tuple(sorted({negative_axis(a, rank, of) for a in several}))
+    found = {negative_axis(a, rank, of) for a in several}
+    if len(found) < len(several):
+        raise ShapeError(
+            "S124", f"axis={axis!r:.60} names a dimension twice", node=getattr(of, "name", None),
+            where=getattr(of, "where", None), expected="each dimension once", got=repr(axis),
+        )  # fmt: skip
+    return tuple(sorted(found))
 
 
 # -- reshape, transpose, broadcast ----------------------------------------------------------------------------------

@@ -280,6 +280,7 @@ REFUSALS: list[Refusal] = [
     ("S121", ag.ShapeError, lambda: ag.repeat(A23, [1, 2], 1), r"how often each of 3 entries"),
     ("S121", ag.ShapeError, lambda: ag.repeat(A23, -1), r"one number ≥ 0"),
     ("S122", ag.ShapeError, lambda: ag.roll(A23, (1, 2), (0, 1, 1)), r"2 shifts for 3 dimensions"),
+    ("S124", ag.ShapeError, lambda: ag.sum(A23, axis=(0, -2)), r"axis=\(0, -2\) names a dimension twice"),
     ("S123", ag.ShapeError, lambda: ag.tensor(A23).item(), r"is not a scalar(.|\n)*got 6 entries"),
     ("V102", ag.ValueKnownError, lambda: ag.param("w").item(), r"not known until it is fed"),
     ("D104", ag.DTypeError, lambda: ag.tensor(A23).astype("string"), r"not a kind of number"),
