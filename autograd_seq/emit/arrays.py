@@ -64,3 +64,21 @@ def tuple_code(parts: Sequence[object]) -> str:
         '(T, 3)'
     """
     return f"({', '.join(map(str, parts))}{',' if len(parts) == 1 else ''})"
+
+
+def arranged(array: Array, want: Sequence[Axis | int | None], keep: Sequence[Axis]) -> str:
+    """Return code for ``array`` with its dimensions in another order: axes, positions in the value, or None for a new one.
+
+    The axes of loops in ``keep`` come first, in that order.
+    """
+    front = [a for a in keep if a in array.axes]
+    k = len(array.axes)
+    order = [array.axes.index(a) for a in front]
+    order += [array.axes.index(x) if isinstance(x, Axis) else k + x for x in want if x is not None]
+    code = array.code
+    if order != sorted(order):
+        code = f"{code}.T" if order == [1, 0] else f"{code}.transpose({', '.join(map(str, order))})"
+    keys = [":"] * len(front) + ["None" if x is None else ":" for x in want]
+    while keys and keys[-1] == ":":
+        keys.pop()
+    return f"{code}[{', '.join(keys)}]" if keys else code

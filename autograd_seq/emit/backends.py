@@ -13,8 +13,9 @@ from autograd_seq.axes import Axis
 from autograd_seq.emit import calls, native_ops, numba, sources
 from autograd_seq.emit.blas import on_one_thread
 from autograd_seq.emit.native import ALL_NATIVE, NativeWriter
-from autograd_seq.emit.numpy import Emitted, Writer
+from autograd_seq.emit.numpy import Writer
 from autograd_seq.emit.plain.printer import print_plain
+from autograd_seq.emit.text import Emitted
 from autograd_seq.emit.threads import crowded, repeated
 from autograd_seq.errors import OperationError, did_you_mean
 from autograd_seq.graph.graph import Graph

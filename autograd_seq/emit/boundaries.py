@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from autograd_seq.emit.arrays import WORK, Array
+from autograd_seq.emit.page import Page
 from autograd_seq.graph.order import get_rows
 from autograd_seq.node import Node
 from autograd_seq.plan.lanes import Lane
 from autograd_seq.plan.storage import Home
 from autograd_seq.plan.views import root
 
-if TYPE_CHECKING:
-    from autograd_seq.emit.numpy import Writer
 
-
-def fill(w: Writer, node: Node) -> None:
+def fill(w: Page, node: Node) -> None:
     """Write the rows that a shift reads outside of the steps, unless they are zeros that are there already."""
     axis, by = node.attrs["axis"], node.attrs["by"]
     side = "init" if by > 0 else "final"
@@ -47,12 +45,12 @@ def fill(w: Writer, node: Node) -> None:
         _copy(w, target, row, w.called(home.node))
 
 
-def _copy(w: Writer, target: Array, row: Node, label: str) -> None:
+def _copy(w: Page, target: Array, row: Node, label: str) -> None:
     _, lifted = w.level(target.axes)
     w.write(f"copyto({w.at_step(target, label)}, {w.operand(row, lifted, len(target.shape))})")
 
 
-def _fill_ring(w: Writer, home: Home, by: int, bound: Any, given: Sequence[Node]) -> None:
+def _fill_ring(w: Page, home: Home, by: int, bound: Any, given: Sequence[Node]) -> None:
     base, k = w.allocated(home), abs(by)
     loop = w.storage.path[home.node][-1]
     delays = {abs(b) for r in w.storage.reads[home.node] for a, b in r.shifts if a is loop.axis}

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from math import prod
-from typing import TYPE_CHECKING
 
 from autograd_seq.emit.arrays import WORK, Array, tuple_code
+from autograd_seq.emit.page import Page
 from autograd_seq.node import Node
 
-if TYPE_CHECKING:
-    from autograd_seq.emit.numpy import Writer
 
-
-def pick(w: Writer, node: Node) -> bool:
+def pick(w: Page, node: Node) -> bool:
     """Write a choice of one entry a row, if it can be read from one piece of memory; tell whether it was written."""
     x, index = node.inputs
     array = w.array(x)
@@ -26,7 +23,7 @@ def pick(w: Writer, node: Node) -> bool:
     return True
 
 
-def add_at(w: Writer, node: Node) -> bool:
+def add_at(w: Page, node: Node) -> bool:
     """Write the addition of one number to an entry of each row, likewise."""
     x, index, factor = node.inputs
     array = w.array(node)
@@ -40,21 +37,21 @@ def add_at(w: Writer, node: Node) -> bool:
     return True
 
 
-def _in_one_piece(w: Writer, x: Array, index: Node) -> bool:
+def _in_one_piece(w: Page, x: Array, index: Node) -> bool:
     """Tell whether the rows of an array lie one behind the other, and the index names an entry of each."""
     at_once = x.stage == WORK and x.whole and not w.frames
     return at_once and w.array(index).axes == x.axes and index.shape == x.shape[:-1]
 
 
-def _lengths(w: Writer, x: Array) -> str:
+def _lengths(w: Page, x: Array) -> str:
     return tuple_code([*(w.size[a] for a in x.axes), *x.shape[:-1]])
 
 
-def _flat(w: Writer, x: Array, node: Node) -> str:
+def _flat(w: Page, x: Array, node: Node) -> str:
     return w.once(f"{x.code}.reshape(-1, copy=False)", f"{w.called(node)}_entries")
 
 
-def _places(w: Writer, x: Array, index: Node) -> str:
+def _places(w: Page, x: Array, index: Node) -> str:
     """Return the name of the places of the entries in memory, found here when they are first needed."""
     n = x.shape[-1]
     if (index, n) not in w.found:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from autograd_seq.axes import Index
@@ -19,9 +17,6 @@ from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import SHIFT, SIZE, SPREAD
 from autograd_seq.plan.legal import COPY
 from autograd_seq.plan.schedule import Loop, paths
-
-if TYPE_CHECKING:
-    from autograd_seq.emit.numpy import Writer
 
 _SILENT = (BROADCAST_TO, RESHAPE, SPREAD, rewritten, stop_gradient, COPY)
 _LONGEST = 100
@@ -52,19 +47,6 @@ class Equations:
                     end, depth = n, 0
             ends[n] = end, depth
             self.of[n] = n if end.op is SHIFT else end
-
-    def note(self, w: Writer, item: Node | Loop) -> None:
-        """Write the equation that a statement begins to compute, or those of the states that a loop steps."""
-        if isinstance(item, Loop):
-            for node in self.heads(item):
-                w.noted.add(self.of[node])
-                w.write(f"# {self.line(node)}")
-            return
-        top = self.of[item]
-        if top in w.noted:
-            return
-        w.noted.add(top)
-        w.write(f"# {self.line(top)}")
 
     def heads(self, loop: Loop) -> list[Node]:
         """Return the nodes that carry a loop: the equations of its states, and what else is read at other steps."""

@@ -13,7 +13,8 @@ from autograd_seq.axes import Axis
 from autograd_seq.emit.arrays import tuple_code
 from autograd_seq.emit.native_fuse import DIMS, Fusion
 from autograd_seq.emit.native_places import Entry, Place
-from autograd_seq.emit.numpy import RESERVED, Writer
+from autograd_seq.emit.numpy import Writer
+from autograd_seq.emit.page import RESERVED
 from autograd_seq.graph.graph import Graph
 from autograd_seq.node import CONSTANT, Node
 from autograd_seq.ops.leaf import INPUT, PARAM

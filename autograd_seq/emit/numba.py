@@ -23,7 +23,7 @@ from autograd_seq.emit.cache import cache_folder
 from autograd_seq.emit.native_kernel import AT_HAND, BLOCKS, DEPTH, KERNEL, NEAR, NEVER, ROWS, THRESHOLDS, packed
 from autograd_seq.emit.native_llvm import Functions, Symbol, entry_of, functions_of, write
 from autograd_seq.emit.native_math import math_source
-from autograd_seq.emit.numpy import Emitted
+from autograd_seq.emit.text import Emitted
 from autograd_seq.errors import OperationError
 
 WIDTHS = ("float32", "float64")

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from autograd_seq.axes import Axis
 from autograd_seq.emit import calls
-from autograd_seq.emit.arrays import tuple_code
-from autograd_seq.emit.views import arranged
+from autograd_seq.emit.arrays import arranged, tuple_code
+from autograd_seq.emit.page import Page
 from autograd_seq.node import Node
 from autograd_seq.ops.linear import CONTRACT
 from autograd_seq.ops.parts import SLICE
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.plan.views import is_view, root
 
-if TYPE_CHECKING:
-    from autograd_seq.emit.numpy import Writer
-
 Rectangle = list[tuple[int, int]]
 
 
-def laid(w: Writer, node: Node, declared: Sequence[Axis]) -> str:
+def laid(w: Page, node: Node, declared: Sequence[Axis]) -> str:
     """Return the code of an output's values, its axes in the order in which they were asked for."""
     x = w.array(node)
     want: list[Axis | int | None] = [a if a in x.axes else None for a in declared]
@@ -31,7 +27,7 @@ def laid(w: Writer, node: Node, declared: Sequence[Axis]) -> str:
     return code
 
 
-def returned(w: Writer, node: Node, declared: Sequence[Axis]) -> str:
+def returned(w: Page, node: Node, declared: Sequence[Axis]) -> str:
     """Return the code of an array for the caller: a copy, unless it was made in this run and nothing else shows it."""
     x, code, r = w.array(node), laid(w, node, declared), root(node)
     home = w.storage.homes.get(r)
@@ -48,7 +44,7 @@ def returned(w: Writer, node: Node, declared: Sequence[Axis]) -> str:
     return f"array({code}, {w.width(node)})"
 
 
-def _part_of_its_own(w: Writer, node: Node) -> Rectangle | None:
+def _part_of_its_own(w: Page, node: Node) -> Rectangle | None:
     """Return which entries of a local array an output is, if no other output shows them."""
     r = root(node)
     home, outputs = w.storage.homes.get(r), w.graph.outputs

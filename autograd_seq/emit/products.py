@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from autograd_seq.axes import Axis
-from autograd_seq.emit.arrays import STEP, WORK, Array, tuple_code
+from autograd_seq.emit.arrays import STEP, WORK, Array, arranged, tuple_code
 from autograd_seq.emit.contraction import Label, Matrix, Product, letters, product
-from autograd_seq.emit.views import arranged
+from autograd_seq.emit.page import Page
 from autograd_seq.node import Node
 from autograd_seq.ops.linear import CONTRACT
 
-if TYPE_CHECKING:
-    from autograd_seq.emit.numpy import Writer
 
-
-def contract(w: Writer, node: Node, contraction: Node, lifted: Sequence[Axis]) -> None:
+def contract(w: Page, node: Node, contraction: Node, lifted: Sequence[Axis]) -> None:
     """Write a contraction, over the axes of a sum as well if ``node`` is that sum."""
     operands, out_labels = contraction.attrs["spec"].split("->")
     labels = operands.split(",")
@@ -41,7 +37,7 @@ def contract(w: Writer, node: Node, contraction: Node, lifted: Sequence[Axis]) -
         _dot(w, node, a, b, first.rows, second.columns, out_labels)
 
 
-def _would_be_copied(w: Writer, node: Node, x: Array, labels: str, first: Matrix, second: Matrix) -> bool:
+def _would_be_copied(w: Page, node: Node, x: Array, labels: str, first: Matrix, second: Matrix) -> bool:
     """Tell whether a product would read a part of a packed array transposed: NumPy copies that before, in the slowest order."""
     local = w.is_local(node) and not w.frames and len(first.rows) == len(second.columns) == 1
     return local and x.even and not x.whole and [*x.axes, *labels] == [*first.columns, *first.rows]
@@ -51,17 +47,17 @@ def _across(m: Matrix) -> Matrix:
     return Matrix(m.operand, m.columns, m.rows)
 
 
-def _lengths(w: Writer, node: Node, labels: str, group: Sequence[Label]) -> list[object]:
+def _lengths(w: Page, node: Node, labels: str, group: Sequence[Label]) -> list[object]:
     return [w.size[x] if isinstance(x, Axis) else node.shape[labels.index(x)] for x in group]
 
 
-def _matrix(w: Writer, contraction: Node, x: Array, labels: str, want: Matrix, method: str = "") -> str:
+def _matrix(w: Page, contraction: Node, x: Array, labels: str, want: Matrix, method: str = "") -> str:
     """Return an operand as the matrix that a product reads, made once if it can be; or a method of it, looked up once."""
     matrix, bound = _as_matrix(w, contraction, x, labels, want, method)
     return matrix if bound or not method else f"{matrix}.{method}"
 
 
-def _as_matrix(w: Writer, contraction: Node, x: Array, labels: str, want: Matrix, method: str) -> tuple[str, bool]:
+def _as_matrix(w: Page, contraction: Node, x: Array, labels: str, want: Matrix, method: str) -> tuple[str, bool]:
     node = contraction.inputs[want.operand]
     loops, _ = w.level(x.axes)
     rows_, columns = list(want.rows), list(want.columns)
@@ -99,7 +95,7 @@ def _turned(code: str, turned: bool) -> str:
     return f"{code}.T" if turned else code
 
 
-def _fixed(w: Writer, node: Node, code: str, turned: bool, stage: int) -> str:
+def _fixed(w: Page, node: Node, code: str, turned: bool, stage: int) -> str:
     """Return a matrix that stays the same while a loop runs; transposed, it is copied once, before the loop."""
     if not turned and code.isidentifier():
         return code
@@ -116,7 +112,7 @@ def _fixed(w: Writer, node: Node, code: str, turned: bool, stage: int) -> str:
     return w.fixed[node, full]
 
 
-def _kept(w: Writer, node: Node, wanted: str, code: str, shape: Sequence[int]) -> str:
+def _kept(w: Page, node: Node, wanted: str, code: str, shape: Sequence[int]) -> str:
     """Return the name of a copy of a matrix in the workspace, made before the loop that reads it."""
     if (node, code) not in w.fixed:
         w.fixed[node, code] = name = w.names.new(wanted)
@@ -125,7 +121,7 @@ def _kept(w: Writer, node: Node, wanted: str, code: str, shape: Sequence[int]) -
     return w.fixed[node, code]
 
 
-def _dot(w: Writer, node: Node, a: str, b: str, rows_: Sequence[Label], columns: Sequence[Label], labels: str) -> None:
+def _dot(w: Page, node: Node, a: str, b: str, rows_: Sequence[Label], columns: Sequence[Label], labels: str) -> None:
     x = w.array(node)
     loops, lifted = w.level(x.axes)
     merge = len(rows_) > 1 or len(columns) > 1
@@ -149,7 +145,7 @@ def _dot(w: Writer, node: Node, a: str, b: str, rows_: Sequence[Label], columns:
     w.write(f"{a}({b}, {out})")
 
 
-def _batched(w: Writer, node: Node, contraction: Node, parts: Sequence[Array], labels: Sequence[str], found: Product) -> None:
+def _batched(w: Page, node: Node, contraction: Node, parts: Sequence[Array], labels: Sequence[str], found: Product) -> None:
     """Write products of matrices, one for each point that the operands share."""
     out, own = contraction.attrs["spec"].split("->")[1], [found.first, found.second]
     groups = [(m.rows, m.columns) for m in own]
@@ -164,7 +160,7 @@ def _batched(w: Writer, node: Node, contraction: Node, parts: Sequence[Array], l
         w.assign(node, _in_order(w, node, f"matmul({codes[0]}, {codes[1]})", (*found.batch, *rows_, *columns), rows_, columns))
 
 
-def _stacked(w: Writer, x: Array, labels: str, source: Node, batch: Sequence[Label], groups: Sequence[Sequence[Label]]) -> str:
+def _stacked(w: Page, x: Array, labels: str, source: Node, batch: Sequence[Label], groups: Sequence[Sequence[Label]]) -> str:
     """Return an array with the dimensions of a stack of matrices in order; one without rows or columns has one of them."""
     loops, _ = w.level(x.axes)
     dims = [*batch, *(d for g in groups for d in (g or (None,)))]
@@ -175,7 +171,7 @@ def _stacked(w: Writer, x: Array, labels: str, source: Node, batch: Sequence[Lab
     return w.bind(code, loops, x.stage, w.called(source), len(want))
 
 
-def _in_order(w: Writer, node: Node, code: str, have: Sequence[Label], rows_: object, columns: object) -> str:
+def _in_order(w: Page, node: Node, code: str, have: Sequence[Label], rows_: object, columns: object) -> str:
     """Return the code of a result with its dimensions as those of a node lie, from a product of stacks."""
     gone = ["0" if not g else ":" for g in (rows_, columns)]
     if "0" in gone:
@@ -186,7 +182,7 @@ def _in_order(w: Writer, node: Node, code: str, have: Sequence[Label], rows_: ob
     return code if order == sorted(order) else f"{code}.transpose({', '.join(map(str, order))})"
 
 
-def _merged(w: Writer, node: Node, contraction: Node, found: Product, codes: Sequence[str]) -> None:
+def _merged(w: Page, node: Node, contraction: Node, found: Product, codes: Sequence[str]) -> None:
     """Write products of matrices whose rows or columns are several dimensions each."""
     size: dict[Label, object] = dict(w.size.items())
     for x, own in zip(contraction.inputs, contraction.attrs["spec"].split("->")[0].split(","), strict=True):
@@ -201,7 +197,7 @@ def _merged(w: Writer, node: Node, contraction: Node, found: Product, codes: Seq
     w.assign(node, _in_order(w, node, code, have, True, True))
 
 
-def _einsum(w: Writer, node: Node, contraction: Node, parts: Sequence[Array], dims: Sequence[Sequence[Label]],
+def _einsum(w: Page, node: Node, contraction: Node, parts: Sequence[Array], dims: Sequence[Sequence[Label]],
             out: Sequence[Label]) -> None:  # fmt: skip
     codes = []
     for x, source in zip(parts, contraction.inputs, strict=True):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from autograd_seq.axes import Axis
 from autograd_seq.emit import calls, entries
 from autograd_seq.emit.arrays import tuple_code
+from autograd_seq.emit.page import Page
 from autograd_seq.emit.products import contract
 from autograd_seq.emit.text import attribute
 from autograd_seq.node import Node
@@ -23,16 +24,13 @@ from autograd_seq.plan.lanes import Lane
 from autograd_seq.plan.legal import COPY
 from autograd_seq.plan.views import find_shown, root, shifts
 
-if TYPE_CHECKING:
-    from autograd_seq.emit.numpy import Writer
-
 _REDUCERS = {"sum": "total", "max": "largest", "logsumexp": "log_sum_exp", "level": "level"}
 """What reduces over axes in a program, by what the operation does."""
 
 
-def statement(w: Writer, node: Node) -> None:
+def statement(w: Page, node: Node) -> None:
     """Write what computes a node."""
-    w.equations.note(w, node)
+    w.note(node)
     lifted = [a for a in w.storage.order if a in node.axes and a not in w.stepping()]
     if node.op is CONCAT and any(in_place for _, _, in_place in _parts(w, node)):
         _join(w, node, lifted)
@@ -60,7 +58,7 @@ def statement(w: Writer, node: Node) -> None:
                 w.write(w.finished(line))
 
 
-def _parts(w: Writer, node: Node) -> Iterator[tuple[Node, Lane, bool]]:
+def _parts(w: Page, node: Node) -> Iterator[tuple[Node, Lane, bool]]:
     """Yield the parts of a concatenation, the place of each, and whether it is computed there."""
     here = w.storage.lanes.get(node, Lane(node, node.attrs["axis"], 0, 0))
     start = here.start
@@ -72,7 +70,7 @@ def _parts(w: Writer, node: Node) -> Iterator[tuple[Node, Lane, bool]]:
         start = place.stop
 
 
-def _join(w: Writer, node: Node, lifted: Sequence[Axis]) -> None:
+def _join(w: Page, node: Node, lifted: Sequence[Axis]) -> None:
     """Write a concatenation some of whose parts are in their places already."""
     for x, lane, in_place in _parts(w, node):
         if not in_place:
@@ -80,7 +78,7 @@ def _join(w: Writer, node: Node, lifted: Sequence[Axis]) -> None:
             w.write(f"copyto({w.at_step(place, w.called(node))}, {w.operand(x, lifted, len(x.shape))})")
 
 
-def _local(w: Writer, node: Node, xs: list[str]) -> None:
+def _local(w: Page, node: Node, xs: list[str]) -> None:
     name, mixed = w.array(node).code, node.dtype is float and any(x.dtype is not float for x in node.inputs)
     if (sign := calls.operator(node.op)) and not (node.axes or node.shape or mixed) and node.dtype is float:
         w.write(f"{name} = {sign.join(xs if len(xs) > 1 else ['', *xs])}")
@@ -101,7 +99,7 @@ def _local(w: Writer, node: Node, xs: list[str]) -> None:
         w.write(f"{name} = {_call(w, node, xs)}")
 
 
-def _call(w: Writer, node: Node, xs: list[str]) -> str:
+def _call(w: Page, node: Node, xs: list[str]) -> str:
     """Return the call of an operation's own forward."""
     function = w.bundle.add(node.op.forward, node.op.name)
     code = f"{function}({', '.join([*xs, *(f'{k}={_attribute(w, k, v)}' for k, v in node.attrs.items())])})"
@@ -111,12 +109,12 @@ def _call(w: Writer, node: Node, xs: list[str]) -> str:
     return code if plain or node.dtype is not float else f"np.asarray({code}, real)"
 
 
-def _attribute(w: Writer, name: str, value: Any) -> str:
+def _attribute(w: Page, name: str, value: Any) -> str:
     """Return an attribute as source; an object that has no literal under its name, or that of its attribute."""
     return attribute(value, lambda held: w.bundle.hold(held, getattr(held, "__name__", name)))
 
 
-def _draw(w: Writer, node: Node, xs: list[str]) -> None:
+def _draw(w: Page, node: Node, xs: list[str]) -> None:
     """Write draws into the array of a node: the points of its axes as they are declared."""
     function = w.bundle.add(node.op.forward, "draw")
     declared: list[Axis] = list(node.attrs["over"])
@@ -132,7 +130,7 @@ def _draw(w: Writer, node: Node, xs: list[str]) -> None:
     w.write(f"drawn(lambda point: {one}, {w.operand(node, axes, None)}, {len(axes)})")
 
 
-def _reduce(w: Writer, node: Node, lifted: Sequence[Axis]) -> None:
+def _reduce(w: Page, node: Node, lifted: Sequence[Axis]) -> None:
     """Write a sum, maximum or log-sum-exp over axes."""
     assert node.op.reduces is not None
     (x,) = node.inputs

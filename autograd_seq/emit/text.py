@@ -1,33 +1,23 @@
-"""The text of a program: its loops and literals, what it imports, and the two functions that everything is put into."""
+"""Pieces of the text of a program: its loops and literals, and what it imports from NumPy."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from textwrap import wrap
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from autograd_seq.axes import Axis
-from autograd_seq.emit import calls
 from autograd_seq.emit.arrays import tuple_code
-from autograd_seq.emit.carried import HELPERS, NEEDS
-from autograd_seq.names import docstring
 from autograd_seq.op import OPS
 from autograd_seq.plan.schedule import Loop
-
-if TYPE_CHECKING:
-    from autograd_seq.emit.numpy import Writer
 
 NUMPY = {
     "arange", "array", "ascontiguousarray", "broadcast_to", "concatenate", "copyto", "einsum", "empty", "fromiter", "full",
     "logaddexp", "matmul", "negative", "reciprocal", "square", "zeros", *(op.ufunc.__name__ for op in OPS.values() if op.ufunc),
 }  # fmt: skip
 """What programs import from NumPy by name, beside what the calls of a user's own operations name."""
-_CALLED = re.compile(r"(?<![\w.\"])(\w+)(?:\.reduce)?\(")
-_WIDTH = 120
 PROGRAM = "\ndef program("
 """What the last function of a source begins with: the program. Nothing that is a name stands at the beginning of a line."""
 
@@ -75,63 +65,6 @@ class Emitted:
     buffers: tuple[tuple[str, str], ...] = ()
     made: tuple[tuple[str, str], ...] = ()
     asked: tuple[Axis, ...] = ()
-
-
-def assembled(w: Writer, returned: Sequence[str]) -> str:
-    """Return the source of a program whose statements have been written."""
-    body = lines(w.run, 2)
-    head = f"    def run({', '.join([*w.feeds.values(), *w.outs])}):"
-    body += [] if w.outs else [f"        return {tuple_code(returned)}"]
-    work = [f"    {part}" for line in w.work for part in _folded(line)]
-    sizes = ", ".join([*w.told.values(), "real"])
-    constants = ", constants" if w.constants else ""
-    text = [f"    {docstring(w.title)}", *work, "", head, *body, "", "    return run"]
-    helpers = w.helpers | {NEEDS[h] for h in w.helpers & NEEDS.keys()}
-    functions = [HELPERS[h] for h in HELPERS if h in helpers] + list(w.bundle.sources.values())
-    code = "\n".join([f"def program({sizes}{constants}):", *text])
-    called = set(_CALLED.findall(code))
-    used = sorted(called & (NUMPY | calls.names(w.graph.nodes)))
-    modules = [f"import {m}" for m in sorted(w.bundle.modules - {"numpy"})]
-    imports = [*modules, ""] if modules else []
-    imports += ["import numpy as np", *([f"from numpy import {', '.join(used)}"] if used else [])]
-    return "\n".join([*imports, "", "", *("\n\n".join([f, ""]) for f in functions), code, ""])
-
-
-def lines(parts: Sequence[Any], depth: int) -> list[str]:
-    """Return the lines of a body, loops with theirs indented."""
-    out: list[str] = []
-    for part in parts:
-        indent = "    " * depth
-        if isinstance(part, str):
-            if part.startswith("# ") and out and not out[-1].lstrip().startswith("#") and depth == 2:
-                out.append("")
-            out.append(indent + part)
-            continue
-        names = [n for n, _ in part.over.values()]
-        sources = [c for _, c in part.over.values()]
-        head = f"for _ in range({part.count}):"
-        if names:
-            joined = part.steps or (sources[0] if len(names) == 1 else f"zip({', '.join(sources)})")
-            head = f"for {', '.join(names)} in {joined}:"
-        heads = [head]
-        if len(indent) + len(head) > _WIDTH:
-            behind = [f") in {part.steps}:"] if part.steps else [") in zip(", *_wrapped(sources), "):"]
-            heads = ["for (", *_wrapped(names), *behind]
-        out += [indent + line for line in heads]
-        out += lines(part.lines, depth + 1) or [f"{indent}    pass"]
-    return out
-
-
-def _folded(line: str) -> list[str]:
-    """Return the lines of a call on many names."""
-    head, bracket, rest = line.partition("(zip(")
-    if not bracket or len(line) <= _WIDTH - 4:
-        return [line]
-    return [head + bracket, *_wrapped(rest.removesuffix("))").split(", ")), "))"]
-
-
-def _wrapped(names: Sequence[str]) -> list[str]:
-    return wrap(", ".join(names) + ",", _WIDTH - 16, initial_indent="    ", subsequent_indent="    ", break_long_words=False)
 
 
 def literal(value: np.ndarray) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from autograd_seq.axes import Axis
 from autograd_seq.emit.arrays import WORK, Array, tuple_code
+from autograd_seq.emit.page import Page
 from autograd_seq.graph.text import format_subscript
 from autograd_seq.node import Node
 from autograd_seq.ops.elementwise import rewritten
@@ -18,20 +18,17 @@ from autograd_seq.ops.time import ALONG, AT, SHIFT, SPREAD
 from autograd_seq.plan.dimensions import AS_AXIS, AS_DIMENSION
 from autograd_seq.plan.views import stretch
 
-if TYPE_CHECKING:
-    from autograd_seq.emit.numpy import Writer
 
-
-def view(w: Writer, node: Node) -> Array:
+def view(w: Page, node: Node) -> Array:
     """Return the array of a node that only shows another one's."""
     return _RULES[node.op](w, node)
 
 
-def _same(w: Writer, node: Node) -> Array:
+def _same(w: Page, node: Node) -> Array:
     return w.array(node.inputs[0])
 
 
-def _shift(w: Writer, node: Node) -> Array:
+def _shift(w: Page, node: Node) -> Array:
     axis, by = node.attrs["axis"], node.attrs["by"]
     source = w.root_of(node.inputs[0])
     home = w.storage.homes[source]
@@ -42,7 +39,7 @@ def _shift(w: Writer, node: Node) -> Array:
     return w.steps_of(home, axis, -by)
 
 
-def _at(w: Writer, node: Node) -> Array:
+def _at(w: Page, node: Node) -> Array:
     x, axis, i = w.array(node.inputs[0]), node.attrs["axis"], node.attrs["index"]
     if axis not in x.axes:
         return x
@@ -56,13 +53,13 @@ def _at(w: Writer, node: Node) -> Array:
     return w.held(x.as_view(code, axes=axes, whole=x.whole and p == 0), node)
 
 
-def _along(w: Writer, node: Node) -> Array:
+def _along(w: Page, node: Node) -> Array:
     x = w.array(node.inputs[0])
     axes = tuple(node.attrs["other"] if a is node.attrs["axis"] else a for a in x.axes)
     return w.sorted(x.as_view(x.code, axes=axes, whole=False), node)
 
 
-def _transpose(w: Writer, node: Node) -> Array:
+def _transpose(w: Page, node: Node) -> Array:
     x, k = w.array(node.inputs[0]), len(w.array(node.inputs[0]).axes)
     order = [*range(k), *(k + len(x.shape) + a for a in node.attrs["axes"])]
     if k == 0 and order == [1, 0]:
@@ -70,7 +67,7 @@ def _transpose(w: Writer, node: Node) -> Array:
     return w.held(x.as_view(f"{x.code}.transpose({', '.join(map(str, order))})", shape=node.shape, whole=False), node)
 
 
-def _slice(w: Writer, node: Node) -> Array:
+def _slice(w: Page, node: Node) -> Array:
     x = w.array(node.inputs[0])
     even = (x.whole or x.even) and len(x.shape) == 1 and stretch(node) is not None
     return w.held(
@@ -78,7 +75,7 @@ def _slice(w: Writer, node: Node) -> Array:
     )
 
 
-def _broadcast_to(w: Writer, node: Node) -> Array:
+def _broadcast_to(w: Page, node: Node) -> Array:
     x, shape = w.array(node.inputs[0]), node.attrs["shape"]
     rank = len(shape) - len(x.shape)
     code = x.code if not rank or not x.axes else f"{x.code}[{', '.join([':'] * len(x.axes) + ['None'] * rank)}]"
@@ -86,26 +83,26 @@ def _broadcast_to(w: Writer, node: Node) -> Array:
     return w.held(x.as_view(f"broadcast_to({code}, {full})", shape=shape, whole=False), node)
 
 
-def _reshape(w: Writer, node: Node) -> Array:
+def _reshape(w: Page, node: Node) -> Array:
     x = w.array(node.inputs[0])
     only = ", copy=False" if x.stage == WORK else ""  # there it must be a view
     lengths = tuple_code([*(w.size[a] for a in x.axes), *node.shape])
     return w.held(x.as_view(f"{x.code}.reshape({lengths}{only})", shape=node.shape), node)
 
 
-def _as_axis(w: Writer, node: Node) -> Array:
+def _as_axis(w: Page, node: Node) -> Array:
     x, axis = w.array(node.inputs[0]), node.attrs["axis"]
     k, n = len(x.axes), len(x.axes) + len(x.shape)
     return _moved(w, node, x, k + node.attrs["at"], 0, [axis, *x.axes], n)
 
 
-def _as_dimension(w: Writer, node: Node) -> Array:
+def _as_dimension(w: Page, node: Node) -> Array:
     x, axis = w.array(node.inputs[0]), node.attrs["axis"]
     k, n = len(x.axes), len(x.axes) + len(x.shape)
     return _moved(w, node, x, x.axes.index(axis), k - 1 + node.attrs["at"], [a for a in x.axes if a is not axis], n)
 
 
-def _moved(w: Writer, node: Node, x: Array, old: int, new: int, axes: Sequence[Axis], n: int) -> Array:
+def _moved(w: Page, node: Node, x: Array, old: int, new: int, axes: Sequence[Axis], n: int) -> Array:
     """Return an array of ``n`` dimensions with one of them in another place, where it is an axis or no longer is."""
     order = [d for d in range(n) if d != old]
     order.insert(new, old)
@@ -119,21 +116,3 @@ _RULES = {
     TRANSPOSE: _transpose, SLICE: _slice, BROADCAST_TO: _broadcast_to, RESHAPE: _reshape, AS_AXIS: _as_axis,
     AS_DIMENSION: _as_dimension,
 }  # fmt: skip
-
-
-def arranged(array: Array, want: Sequence[Axis | int | None], keep: Sequence[Axis]) -> str:
-    """Return code for ``array`` with its dimensions in another order: axes, positions in the value, or None for a new one.
-
-    The axes of loops in ``keep`` come first, in that order.
-    """
-    front = [a for a in keep if a in array.axes]
-    k = len(array.axes)
-    order = [array.axes.index(a) for a in front]
-    order += [array.axes.index(x) if isinstance(x, Axis) else k + x for x in want if x is not None]
-    code = array.code
-    if order != sorted(order):
-        code = f"{code}.T" if order == [1, 0] else f"{code}.transpose({', '.join(map(str, order))})"
-    keys = [":"] * len(front) + ["None" if x is None else ":" for x in want]
-    while keys and keys[-1] == ":":
-        keys.pop()
-    return f"{code}[{', '.join(keys)}]" if keys else code
