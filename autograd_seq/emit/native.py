@@ -7,15 +7,15 @@ given arrays and lengths, allocates nothing, and reads like the equations: loops
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from autograd_seq.axes import Axis
 from autograd_seq.emit.arrays import tuple_code
 from autograd_seq.emit.native_cut import function_of, parts
 from autograd_seq.emit.native_fuse import Fill, Pass, Statement, Steps, Unit, dims_of, nodes_of, operand_dims
-from autograd_seq.emit.native_memory import KINDS, MANY, Memory
+from autograd_seq.emit.native_lines import Lines
+from autograd_seq.emit.native_memory import KINDS, MANY
 from autograd_seq.emit.native_ops import GATHERS, expression
 from autograd_seq.emit.native_places import At, Entry, Place, entry
 from autograd_seq.emit.native_products import contraction
@@ -38,22 +38,14 @@ ALL_NATIVE = "native (numba): everything"
 """What a schedule says of a program without NumPy statements."""
 
 
-class NativeWriter(Memory):
+class NativeWriter(Lines):
     """Writes one program: what is computed, in which loops."""
 
     def __init__(self, graph: Graph, storage: Storage, axes: Sequence[Axis], title: str, feeds: Mapping[str, Node]) -> None:
         super().__init__(graph, storage, axes, title, feeds)
-        self.lines: list[str] = []
-        self.depth = 1
-        self.before: list[tuple[int, int]] = []  # where to put what is done once before the outermost loop
-        self.around: list[Steps] = []
-        self.registers: dict[Any, str] = {}
         self.numbers: dict[Node, str] = {}  # variables of the whole function
         self.natives: list[str] = []
         self.slow: list[Node] = []
-        self.packs: dict[Any, str] = {}  # arrays that hold packed columns
-        self.lines_before: set[str] = set()
-        self.room = ""
 
     # -- segments ---------------------------------------------------------------------------------------------------------
 
@@ -121,27 +113,6 @@ class NativeWriter(Memory):
         self.bundle.sources[name] = "\n".join(text)
         self.run.append(f"{name}({', '.join(given)})")
 
-    def line(self, code: str) -> None:
-        """Add a line to the native function."""
-        self.lines.append("    " * self.depth + code)
-
-    @contextmanager
-    def loops(self, ranges: Sequence[tuple[str, str]], direction: int = 1) -> Iterator[None]:
-        """Write loops, (variable, length) each; what is written within is their body."""
-        for var, length in ranges:
-            self.line(f"for {var} in range({length}):" if direction > 0 else f"for {var} in range({length} - 1, -1, -1):")
-            self.depth += 1
-        yield
-        self.depth -= len(ranges)
-
-    def lifted(self, axes: Sequence[Axis]) -> list[tuple[str, str]]:
-        """Return the loops over lifted axes."""
-        return [(self.var[a], self.argument(self.size[a])) for a in axes]
-
-    def inner(self, shape: Sequence[int]) -> list[tuple[str, str]]:
-        """Return the loops over the dimensions of a value; one of length 1 needs none."""
-        return [(str(p.var), str(n)) for p, n in zip(dims_of(shape), shape, strict=True) if n != 1]
-
     # -- units --------------------------------------------------------------------------------------------------------------
 
     def unit(self, unit: Unit) -> None:
@@ -198,12 +169,6 @@ class NativeWriter(Memory):
             name = self.names.new(f"part_{len(self.bundle.sources) + 1}")
             self.bundle.sources[name], call = function_of(name, self.lines[first:stop], self.depth, kinds)
             self.lines[first:stop] = ["    " * self.depth + call]
-
-    def once_before(self, code: str) -> None:
-        """Write a line before the outermost loop around."""
-        at, depth = self.before[0]
-        self.lines.insert(at, "    " * depth + code)
-        self.before[0] = at + 1, depth
 
     def _pass(self, unit: Pass) -> None:
         for s in unit.statements():

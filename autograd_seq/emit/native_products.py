@@ -6,21 +6,18 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 from autograd_seq.axes import Axis
 from autograd_seq.emit.contraction import Label, product
 from autograd_seq.emit.native_fuse import DIMS
 from autograd_seq.emit.native_kernel import DEPTH, ROWS
+from autograd_seq.emit.native_lines import Lines
 from autograd_seq.emit.native_places import Entry, Place, entry
 from autograd_seq.node import CONSTANT, Node
 from autograd_seq.ops.leaf import INPUT, PARAM
 from autograd_seq.ops.linear import CONTRACT
 from autograd_seq.ops.shape import RESHAPE
 from autograd_seq.plan.views import is_view, root
-
-if TYPE_CHECKING:
-    from autograd_seq.emit.native import NativeWriter
 
 FEWEST_COLUMNS = 8
 """Products with fewer columns than this are plain loops."""
@@ -64,7 +61,7 @@ class Strided:
     fixed: bool
 
 
-def contraction(w: NativeWriter, node: Node) -> None:
+def contraction(w: Lines, node: Node) -> None:
     """Write a contraction, over the axes of a sum as well if ``node`` is a sum of one."""
     inner = node if node.op is CONTRACT else node.inputs[0]
     operands, out_labels = inner.attrs["spec"].split("->")
@@ -79,7 +76,7 @@ def contraction(w: NativeWriter, node: Node) -> None:
         _plain(w, node, inner, labels, lifted, out_labels)
 
 
-def _plain(w: NativeWriter, node: Node, inner: Node, labels: Sequence[str], lifted: Sequence[Axis], out: str) -> None:
+def _plain(w: Lines, node: Node, inner: Node, labels: Sequence[str], lifted: Sequence[Axis], out: str) -> None:
     every = list(dict.fromkeys(out + labels[0] + labels[1]))
     var = {label: DIMS[k] for k, label in enumerate(every)}
     length = {c: n for x, own in zip(inner.inputs, labels, strict=True) for c, n in zip(own, x.shape, strict=True)}
@@ -106,7 +103,7 @@ def _plain(w: NativeWriter, node: Node, inner: Node, labels: Sequence[str], lift
     w.registers = {}
 
 
-def _matrix(w: NativeWriter, node: Node, inner: Node, labels: Sequence[str], dims: Sequence[Sequence[Label]],
+def _matrix(w: Lines, node: Node, inner: Node, labels: Sequence[str], dims: Sequence[Sequence[Label]],
             out: Sequence[Label], out_labels: str, stepping: set[Axis]) -> bool:  # fmt: skip
     """Write a contraction as a product of matrices; returns whether it is one."""
     if node.dtype is not float or any(x.dtype is not float for x in inner.inputs):
@@ -157,12 +154,12 @@ def _matrix(w: NativeWriter, node: Node, inner: Node, labels: Sequence[str], dim
     return True
 
 
-def _length(w: NativeWriter, a: Axis) -> Length:
+def _length(w: Lines, a: Axis) -> Length:
     size = w.size[a]
     return (int(size), ()) if size.isdigit() else (1, (size,))
 
 
-def packed_name(w: NativeWriter, x: Node, n: str, k: str, how: object, still: bool) -> str:
+def packed_name(w: Lines, x: Node, n: str, k: str, how: object, still: bool) -> str:
     """Return the array that holds the packed columns of an operand."""
     key = (root(x), n, k, how, still)
     if key not in w.packs:
@@ -171,7 +168,7 @@ def packed_name(w: NativeWriter, x: Node, n: str, k: str, how: object, still: bo
     return w.packs[key]
 
 
-def room(w: NativeWriter) -> str:
+def room(w: Lines) -> str:
     """Return the array that products copy rows to."""
     if not w.room:
         w.room = w.names.new("room")
@@ -189,13 +186,13 @@ def merged(x: Strided, group: Sequence[Label], length: dict[Label, Length]) -> L
     return x.strides[group[-1]] if group else (0, ())
 
 
-def target(w: NativeWriter, node: Node, labels: str, stepping: set[Axis]) -> Strided | None:
+def target(w: Lines, node: Node, labels: str, stepping: set[Axis]) -> Strided | None:
     """Return where a product is written."""
     at = {a: Place(w.var[a]) for a in node.axes}
     return _laid_out(w, Entry(node, at, tuple(Place(DIMS[k]) for k in range(len(labels)))), labels, stepping)
 
 
-def strided(w: NativeWriter, x: Node, labels: str, stepping: set[Axis]) -> Strided | None:
+def strided(w: Lines, x: Node, labels: str, stepping: set[Axis]) -> Strided | None:
     """Return an operand as it lies in memory; ``None`` if it does not lie there at even distances."""
     at, dims = {a: Place(w.var[a]) for a in x.axes}, tuple(Place(DIMS[k]) for k in range(len(labels)))
     whole = x
@@ -206,7 +203,7 @@ def strided(w: NativeWriter, x: Node, labels: str, stepping: set[Axis]) -> Strid
     return _laid_out(w, entry(x, at, dims, w.size), labels, stepping)
 
 
-def _laid_out(w: NativeWriter, e: Entry, labels: str, stepping: set[Axis],
+def _laid_out(w: Lines, e: Entry, labels: str, stepping: set[Axis],
               shape: tuple[int, ...] | None = None) -> Strided | None:  # fmt: skip
     n, home = e.node, w.storage.homes.get(e.node)
     axes: tuple[Axis, ...] = ()

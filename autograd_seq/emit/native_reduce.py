@@ -6,17 +6,13 @@ Sums of float32 are added up in double precision, so that rounding errors do not
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from autograd_seq.emit.arrays import tuple_code
 from autograd_seq.emit.native_fuse import DIMS
+from autograd_seq.emit.native_lines import Lines
 from autograd_seq.emit.native_memory import flat
 from autograd_seq.emit.native_places import ZERO, Entry, Place, entry
 from autograd_seq.node import Node
-
-if TYPE_CHECKING:
-    from autograd_seq.emit.native import NativeWriter
-
 
 Loops = list[tuple[str, str]]
 """Loops, the outermost first: a variable and how far it runs, each."""
@@ -27,7 +23,7 @@ def added(total: str, code: str, node: Node) -> str:
     return f"{total} = plus({total}, {code})" if node.dtype is float else f"{total} += {code}"
 
 
-def reduction(w: NativeWriter, node: Node) -> None:
+def reduction(w: Lines, node: Node) -> None:
     """Write what computes a reduction."""
     x = node.inputs[0]
     gone = tuple(a + len(x.shape) for a in node.attrs.get("axis", ()))
@@ -66,7 +62,7 @@ def reduction(w: NativeWriter, node: Node) -> None:
         w.registers = {}
 
 
-def _sums(w: NativeWriter, node: Node, over: Loops, keep: Loops, out: Entry, places: tuple[Place, ...]) -> None:
+def _sums(w: Lines, node: Node, over: Loops, keep: Loops, out: Entry, places: tuple[Place, ...]) -> None:
     """Write many sums side by side, for what is kept runs along memory: one after another would jump from term to term."""
     x, name = node.inputs[0], w.pointer(w.names.new("sums"), "double" if node.dtype is float else "int")
     here = flat(keep)
@@ -85,7 +81,7 @@ def _sums(w: NativeWriter, node: Node, over: Loops, keep: Loops, out: Entry, pla
 class _Part:
     """A reduction for one entry of its result; ``over`` are the loops that it runs over."""
 
-    w: NativeWriter
+    w: Lines
     node: Node
     x: Node
     over: Loops

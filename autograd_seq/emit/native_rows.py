@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from autograd_seq.emit.native_fuse import dims_of
+from autograd_seq.emit.native_lines import Lines
 from autograd_seq.emit.native_places import Entry, Place
 from autograd_seq.graph.order import get_rows
 from autograd_seq.node import Node
 from autograd_seq.plan.views import root
 
-if TYPE_CHECKING:
-    from autograd_seq.emit.native import NativeWriter
 
-
-def rows_outside(w: NativeWriter, node: Node) -> None:
+def rows_outside(w: Lines, node: Node) -> None:
     """Write the rows that a shift reads outside of the steps, unless they are zeros that are there already."""
     axis, by = node.attrs["axis"], node.attrs["by"]
     side, home = "init" if by > 0 else "final", w.storage.homes[root(node)]
