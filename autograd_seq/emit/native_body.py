@@ -9,12 +9,11 @@ import ast
 import operator
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from autograd_seq.emit.native_llvm import Module
+from autograd_seq.emit.native_module import Module, Symbol, Value
 
 BINARY: dict[type[ast.AST], Any] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv, ast.Mod: operator.mod,
@@ -23,21 +22,6 @@ BINARY: dict[type[ast.AST], Any] = {
     ast.GtE: operator.ge,
 }  # fmt: skip
 FIRST = {min: operator.lt, max: operator.gt}
-
-
-class Value(NamedTuple):
-    """A value of LLVM, and its kind: a type of numba."""
-
-    code: Any
-    kind: Any
-
-
-class Symbol(NamedTuple):
-    """A compiled function that is called where it lies."""
-
-    name: str
-    args: tuple[Any, ...]
-    result: Any
 
 
 class Body:

@@ -14,7 +14,8 @@ import ast
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from autograd_seq.emit.native_body import Body, Symbol, Value
+from autograd_seq.emit.native_body import Body
+from autograd_seq.emit.native_module import Module, Symbol, Value
 
 Functions = Sequence[tuple[ast.FunctionDef, Symbol | None]]
 """Functions as source, and what they are called by; ``None`` if they are put in place where they are called."""
@@ -54,7 +55,7 @@ def write(context: Any, module: Any, functions: Functions, names: Mapping[str, A
         names: what functions find by name: numbers, functions of NumPy and Python, intrinsics of numba, symbols, and functions
             whose source is to be put where they are called.
     """
-    writer = Module(context, module, {**names, **{f.name: symbol or f for f, symbol in functions}})
+    writer = Writer(context, module, {**names, **{f.name: symbol or f for f, symbol in functions}})
     for function, symbol in functions:
         if symbol:
             writer.define(function, symbol)
@@ -62,30 +63,8 @@ def write(context: Any, module: Any, functions: Functions, names: Mapping[str, A
                 writer.enter(symbol)
 
 
-class Module:
+class Writer(Module):
     """Writes functions into one module."""
-
-    def __init__(self, context: Any, module: Any, names: Mapping[str, Any]) -> None:
-        from numba.core import types
-
-        self.context, self.module, self.names = context, module, dict(names)
-        self.types, self.ways = types, dict[Any, Any]()
-
-    def kind(self, given: Any) -> Any:
-        """Return the type of LLVM for a kind."""
-        return self.context.get_value_type(given)
-
-    def declared(self, symbol: Symbol) -> Any:
-        """Return the function of a symbol, for a call."""
-        import llvmlite.ir as ir
-
-        if symbol.name not in self.module.globals:
-            result = ir.VoidType() if symbol.result is self.types.void else self.kind(symbol.result)
-            made = ir.Function(self.module, ir.FunctionType(result, [self.kind(k) for k in symbol.args]), symbol.name)
-            for arg in made.args:
-                if isinstance(arg.type, ir.PointerType):
-                    arg.add_attribute("noalias")  # a call takes whole arrays that do not overlap where any is written
-        return self.module.globals[symbol.name]
 
     def define(self, function: ast.FunctionDef, symbol: Symbol) -> None:
         """Write a function, which stays one: where it is called it would be optimised once more."""
@@ -121,20 +100,5 @@ class Module:
         build.call(self.declared(symbol), [*given, *made.args[1:]])
         build.ret_void()
 
-    def call(self, build: Any, function: Any, args: Sequence[Value]) -> Value:
-        """Return the value of a function of numbers, as numba computes it."""
-        key = function, tuple(a.kind for a in args)
-        if key not in self.ways:
-            known = self.context.typing_context.resolve_value_type(function)
-            signature = known.get_call_type(self.context.typing_context, key[1], {})
-            self.ways[key] = signature, self.context.get_function(known, signature)
-        signature, way = self.ways[key]
-        codes = [self.cast(build, a, k).code for a, k in zip(args, signature.args, strict=True)]
-        return Value(way(build, codes), signature.return_type)
 
-    def cast(self, build: Any, x: Value, kind: Any) -> Value:
-        """Return a value as one of another kind."""
-        return x if x.kind == kind else Value(self.context.cast(build, x.code, x.kind, kind), kind)
-
-
-__all__ = ["Functions", "Module", "Symbol", "entry_of", "functions_of", "write"]
+__all__ = ["Functions", "Symbol", "Writer", "entry_of", "functions_of", "write"]

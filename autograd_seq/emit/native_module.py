@@ -1,0 +1,65 @@
+"""Values, functions and modules of LLVM, with the kinds that numba gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+
+class Value(NamedTuple):
+    """A value of LLVM, and its kind: a type of numba."""
+
+    code: Any
+    kind: Any
+
+
+class Symbol(NamedTuple):
+    """A compiled function that is called where it lies."""
+
+    name: str
+    args: tuple[Any, ...]
+    result: Any
+
+
+class Module:
+    """A module that is being written: its functions, and what names and functions of numbers mean in it."""
+
+    def __init__(self, context: Any, module: Any, names: Mapping[str, Any]) -> None:
+        from numba.core import types
+
+        self.context, self.module, self.names = context, module, dict(names)
+        self.types, self.ways = types, dict[Any, Any]()
+
+    def kind(self, given: Any) -> Any:
+        """Return the type of LLVM for a kind."""
+        return self.context.get_value_type(given)
+
+    def declared(self, symbol: Symbol) -> Any:
+        """Return the function of a symbol, for a call."""
+        import llvmlite.ir as ir
+
+        if symbol.name not in self.module.globals:
+            result = ir.VoidType() if symbol.result is self.types.void else self.kind(symbol.result)
+            made = ir.Function(self.module, ir.FunctionType(result, [self.kind(k) for k in symbol.args]), symbol.name)
+            for arg in made.args:
+                if isinstance(arg.type, ir.PointerType):
+                    arg.add_attribute("noalias")  # a call takes whole arrays that do not overlap where any is written
+        return self.module.globals[symbol.name]
+
+    def call(self, build: Any, function: Any, args: Sequence[Value]) -> Value:
+        """Return the value of a function of numbers, as numba computes it."""
+        key = function, tuple(a.kind for a in args)
+        if key not in self.ways:
+            known = self.context.typing_context.resolve_value_type(function)
+            signature = known.get_call_type(self.context.typing_context, key[1], {})
+            self.ways[key] = signature, self.context.get_function(known, signature)
+        signature, way = self.ways[key]
+        codes = [self.cast(build, a, k).code for a, k in zip(args, signature.args, strict=True)]
+        return Value(way(build, codes), signature.return_type)
+
+    def cast(self, build: Any, x: Value, kind: Any) -> Value:
+        """Return a value as one of another kind."""
+        return x if x.kind == kind else Value(self.context.cast(build, x.code, x.kind, kind), kind)
+
+
+__all__ = ["Module", "Symbol", "Value"]
