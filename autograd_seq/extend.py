@@ -1,5 +1,7 @@
 """What the author of an operation needs: the record, the rules for shapes and kinds, and the check of its derivatives.
 
+:class:`Facts` lists what may be said of an operation beside its rules, so that it runs in native loops, say.
+
 >>> import numpy as np, autograd_seq as ag
 >>> from autograd_seq import extend
 >>> cube = extend.defop("cube", shape=extend.same_shape, forward=lambda x: x**3, vjp=lambda g, y, x: (3 * g * x * x,))
@@ -12,6 +14,7 @@ True
 from __future__ import annotations
 
 from autograd_seq.errors import GradientCheckError, OperationError, ShapeError
+from autograd_seq.facts import Facts
 from autograd_seq.grad.check import Report, check_grad, check_op
 from autograd_seq.node import Node, constant
 from autograd_seq.op import Op, arithmetic, broadcast, defop, promote, same_shape
@@ -19,6 +22,6 @@ from autograd_seq.ops.elementwise import rewritten, zero_safe_mul
 from autograd_seq.ops.loss import stop_gradient
 
 __all__ = [
-    "GradientCheckError", "Node", "Op", "OperationError", "Report", "ShapeError", "arithmetic", "broadcast", "check_grad",
-    "check_op", "constant", "defop", "promote", "rewritten", "same_shape", "stop_gradient", "zero_safe_mul",
+    "Facts", "GradientCheckError", "Node", "Op", "OperationError", "Report", "ShapeError", "arithmetic", "broadcast",
+    "check_grad", "check_op", "constant", "defop", "promote", "rewritten", "same_shape", "stop_gradient", "zero_safe_mul",
 ]  # fmt: skip
