@@ -95,9 +95,10 @@ from autograd_seq.ops.linear import dot, einsum, matmul, outer
 from autograd_seq.ops.loss import bce, cross_entropy, mse, nll, spike, stop_gradient, straight_through
 from autograd_seq.ops.parts import concat, flip, pad, stack
 from autograd_seq.ops.random import bernoulli, normal, uniform
-from autograd_seq.ops.reduce import log_softmax, logsumexp, max, mean, min, prod, softmax, sum
+from autograd_seq.ops.reduce import max, mean, min, prod, sum
 from autograd_seq.ops.rounding import ceil, floor, floor_divide, mod, round
 from autograd_seq.ops.shape import broadcast_to, expand_dims, reshape, squeeze, transpose
+from autograd_seq.ops.softmax import log_softmax, logsumexp, softmax
 from autograd_seq.ops.state import state
 from autograd_seq.ops.statistics import all, any, argmax, argmin, norm, std, var
 from autograd_seq.ops.time import along, at, index, last, shift, size, spread

@@ -16,8 +16,9 @@ from autograd_seq.ops.elementwise import add, cast, exp, mul, neg, rewritten, su
 from autograd_seq.ops.linear import CONTRACT
 from autograd_seq.ops.loss import stop_gradient, straight_through
 from autograd_seq.ops.parts import SLICE
-from autograd_seq.ops.reduce import LOG_SOFTMAX, SOFTMAX, SUM, sum_over
+from autograd_seq.ops.reduce import SUM, sum_over
 from autograd_seq.ops.shape import BROADCAST_TO, RESHAPE, TRANSPOSE, broadcast_to, reshape
+from autograd_seq.ops.softmax import LOG_SOFTMAX, SOFTMAX
 from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import ALONG, AT, SHIFT, SPREAD
 from autograd_seq.plan.legal import COPY, legal

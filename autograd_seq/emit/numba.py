@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd_seq.emit import blas, cache, native_blas, native_block, native_body, native_llvm, progress, sources
+from autograd_seq.emit import blas, cache, native_blas, native_block, native_body, native_llvm, native_module, progress, sources
 from autograd_seq.emit.cache import cache_folder
 from autograd_seq.emit.native_kernel import AT_HAND, BLOCKS, DEPTH, KERNEL, NEAR, NEVER, ROWS, THRESHOLDS, packed
 from autograd_seq.emit.native_llvm import Functions, Symbol, entry_of, functions_of, write
@@ -143,7 +143,7 @@ class _Tools:
         target.refresh()
         self.context = target.subtarget(error_model=create_error_model("numpy", target))
         source = math_source(width) + KERNEL
-        modules = (native_block, native_blas, native_body, native_llvm, sys.modules[__name__])
+        modules = (native_block, native_blas, native_body, native_llvm, native_module, sys.modules[__name__])
         own = b"".join(Path(str(module.__file__)).read_bytes() for module in modules)
         versions = f"{platform.python_version()} {np.__version__} {numba.__version__} {llvmlite.__version__}"
         self.key = f"{versions} {width} {lanes} {outside} {inside} {hashlib.sha256(source.encode() + own).hexdigest()}"

@@ -10,9 +10,10 @@ from autograd_seq.node import Node, constant
 from autograd_seq.op import broadcast as broadcast_shapes
 from autograd_seq.ops.activations import sigmoid
 from autograd_seq.ops.elementwise import AS_WRITTEN, exp, rewritten
-from autograd_seq.ops.reduce import SOFTMAX, sum_over
 from autograd_seq.ops.reduce import sum as sum_
+from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.shape import broadcast_to, reshape
+from autograd_seq.ops.softmax import SOFTMAX
 
 
 def pull_back(node: Node, g: Node) -> Sequence[Any]:

@@ -19,7 +19,8 @@ from autograd_seq.node import Node
 from autograd_seq.ops.activations import sigmoid
 from autograd_seq.ops.elementwise import add, exp, mul, sub
 from autograd_seq.ops.leaf import INPUT, PARAM
-from autograd_seq.ops.reduce import LOG_SOFTMAX, SOFTMAX, sum_over
+from autograd_seq.ops.reduce import sum_over
+from autograd_seq.ops.softmax import LOG_SOFTMAX, SOFTMAX
 
 
 def list_components(nodes: Sequence[Node]) -> list[list[Node]]:

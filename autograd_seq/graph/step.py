@@ -20,7 +20,7 @@ from autograd_seq.node import Node, apply, constant
 from autograd_seq.ops.elementwise import cast
 from autograd_seq.ops.leaf import INPUT
 from autograd_seq.ops.random import DRAW, counted
-from autograd_seq.ops.reduce import level_over
+from autograd_seq.ops.softmax import level_over
 from autograd_seq.ops.state import STATE, Bound
 from autograd_seq.ops.time import ALONG, AT, INDEX, SHIFT, SIZE, SPREAD, spread
 

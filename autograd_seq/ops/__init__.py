@@ -19,6 +19,7 @@ from autograd_seq.ops import (
     reduce,
     rounding,
     shape,
+    softmax,
     state,
     statistics,
     time,
@@ -27,5 +28,5 @@ from autograd_seq.ops import (
 seal()
 __all__ = [
     "activations", "angles", "arrange", "composed", "create", "elementwise", "gather", "history", "leaf", "linear", "loss",
-    "own", "parts", "random", "reduce", "rounding", "shape", "state", "statistics", "time",
+    "own", "parts", "random", "reduce", "rounding", "shape", "softmax", "state", "statistics", "time",
 ]  # fmt: skip

@@ -11,8 +11,8 @@ from autograd_seq.ops.activations import sigmoid
 from autograd_seq.ops.elementwise import cast, expm1, less, less_equal, not_equal, where
 from autograd_seq.ops.leaf import as_kind
 from autograd_seq.ops.parts import stack
-from autograd_seq.ops.reduce import logsumexp
 from autograd_seq.ops.shape import broadcast_to
+from autograd_seq.ops.softmax import logsumexp
 
 
 def square(x: Any) -> Node:

@@ -26,7 +26,8 @@ from autograd_seq.ops.elementwise import (
     zero_safe_mul,
 )
 from autograd_seq.ops.gather import pick
-from autograd_seq.ops.reduce import LOG_SOFTMAX, log_softmax, mean, sum
+from autograd_seq.ops.reduce import mean, sum
+from autograd_seq.ops.softmax import LOG_SOFTMAX, log_softmax
 from autograd_seq.site import show_site, user_site
 
 

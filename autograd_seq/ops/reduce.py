@@ -15,10 +15,10 @@ import numpy as np
 
 from autograd_seq.axes import Axis, as_axes
 from autograd_seq.elsewhere import explain_keywords
-from autograd_seq.facts import ANY, FINITE, KEPT, TOGETHER
+from autograd_seq.facts import FINITE, KEPT, TOGETHER
 from autograd_seq.node import Node, constant
-from autograd_seq.op import FUNCTIONS, Op, arithmetic, defop, promote
-from autograd_seq.ops.elementwise import FUNCTION, cast, equal, exp, log, rewritten, where
+from autograd_seq.op import FUNCTIONS, arithmetic, defop, promote
+from autograd_seq.ops.elementwise import cast, equal, where
 from autograd_seq.ops.parts import concat
 from autograd_seq.ops.shape import negative_axes, reshape
 from autograd_seq.ops.state import state
@@ -30,7 +30,7 @@ Dims = int | Sequence[int] | None
 # -- over dimensions ------------------------------------------------------------------------------------------------
 
 
-def _reduced(x: tuple[int, ...], *, axis: tuple[int, ...], keepdims: bool = False, **_: Any) -> tuple[int, ...]:
+def reduced_shape(x: tuple[int, ...], *, axis: tuple[int, ...], keepdims: bool = False, **_: Any) -> tuple[int, ...]:
     kept = [(n, a in axis) for n, a in zip(x, range(-len(x), 0), strict=True)]
     return tuple(1 if gone else n for n, gone in kept if keepdims or not gone)
 
@@ -38,10 +38,10 @@ def _reduced(x: tuple[int, ...], *, axis: tuple[int, ...], keepdims: bool = Fals
 def _nonempty(x: tuple[int, ...], *, axis: tuple[int, ...], keepdims: bool) -> tuple[int, ...]:
     if any(x[a] == 0 for a in axis):
         raise ValueError("at least one entry to choose from")
-    return _reduced(x, axis=axis, keepdims=keepdims)
+    return reduced_shape(x, axis=axis, keepdims=keepdims)
 
 
-def _kept(g: Any, x: Any, axis: tuple[int, ...]) -> Node:
+def keep_dims(g: Any, x: Any, axis: tuple[int, ...]) -> Node:
     """Return ``g``, a reduction of ``x``, with its reduced dimensions back as length 1."""
     return reshape(g, tuple(1 if a in axis else n for n, a in zip(x.shape, range(-len(x.shape), 0), strict=True)))
 
@@ -60,14 +60,14 @@ def _max_forward(x: Any, axis: Any, keepdims: bool) -> Any:
 
 
 SUM = defop(
-    "sum", shape=_reduced, dtype=arithmetic, forward=_pairwise_sum, symbol="Σ",
-    vjp=lambda g, y, x, axis, keepdims: (_kept(g, x, axis),),
+    "sum", shape=reduced_shape, dtype=arithmetic, forward=_pairwise_sum, symbol="Σ",
+    vjp=lambda g, y, x, axis, keepdims: (keep_dims(g, x, axis),),
     reduces="sum", ufunc=np.add, native=True, linear=TOGETHER, range=FINITE,
 )  # fmt: skip
 MAX = defop(
     "max", shape=_nonempty, dtype=promote,
     forward=_max_forward,
-    vjp=lambda g, y, x, axis, keepdims: (_kept(g, x, axis) * _winners(x, axis),),
+    vjp=lambda g, y, x, axis, keepdims: (keep_dims(g, x, axis) * _winners(x, axis),),
     reduces="max", ufunc=np.maximum, native=True, linear=(), range=KEPT, chooses=True,
 )  # fmt: skip
 
@@ -78,77 +78,31 @@ def _winners(x: Any, axis: tuple[int, ...]) -> Node:
     return ties / SUM(ties, axis=axis, keepdims=True)
 
 
-def _finite_max(x: Any, axis: tuple[int, ...]) -> Any:
-    top = np.max(x if x.dtype.kind in "fc" else x.astype(float), axis=axis, keepdims=True, initial=-np.inf)
-    finite = np.isfinite(top)
-    return top if finite.all() else np.where(finite, top, 0)
-
-
-def _nonzero(total: Any) -> Any:
-    """1 for a sum of nothing but zeros: everything was −∞."""
-    return total if total.all() else np.where(total == 0, 1, total)
-
-
-def _logsumexp_forward(x: Any, axis: tuple[int, ...] = (-1,), keepdims: bool = False) -> Any:
-    top = _finite_max(x, axis)
-    with np.errstate(divide="ignore"):  # the log of an empty sum is −∞, as it should be
-        out = np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top
-    return out if keepdims else np.squeeze(out, axis=axis)
-
-
-def _softmax_forward(x: Any, axis: tuple[int, ...] = (-1,)) -> Any:
-    e = np.exp(x - _finite_max(x, axis))
-    total = np.sum(e, axis=axis, keepdims=True)
-    return e / _nonzero(total)
-
-
-def _log_softmax_forward(x: Any, axis: tuple[int, ...] = (-1,)) -> Any:
-    low = x - _finite_max(x, axis)
-    total = np.sum(np.exp(low), axis=axis, keepdims=True)
-    return low - np.log(_nonzero(total))
-
-
-LOGSUMEXP = defop(
-    "logsumexp", shape=_reduced, least=float, forward=_logsumexp_forward, symbol="log Σ exp",
-    vjp=lambda g, y, x, axis, keepdims: (_kept(g, x, axis) * SOFTMAX(x, axis=axis),),
-    reduces="logsumexp", native=True, flops=FUNCTION + 2, scratch=2, linear=(), range=ANY,
-)  # fmt: skip
-SOFTMAX: Op = defop(
-    "softmax", shape=lambda x, **_: x, least=float, forward=_softmax_forward,
-    vjp=lambda g, y, x, axis: (y * (g - SUM(g * y, axis=axis, keepdims=True)),),
-    reduces="softmax", native=True, flops=FUNCTION + 3, scratch=2, linear=(), range=(0, 1),
-)  # fmt: skip
-LOG_SOFTMAX = defop(
-    "log_softmax", shape=lambda x, **_: x, least=float, forward=_log_softmax_forward,
-    vjp=lambda g, y, x, axis: (g - exp(y) * SUM(g, axis=axis, keepdims=True),),
-    reduces="log_softmax", native=True, flops=FUNCTION + 3, scratch=2, linear=(), range=FINITE,
-)  # fmt: skip
-
 # -- over axes ------------------------------------------------------------------------------------------------------
 
 
-def _without(*of: tuple[Axis, ...], axes: tuple[Axis, ...]) -> tuple[Axis, ...]:
+def drop_axes(*of: tuple[Axis, ...], axes: tuple[Axis, ...]) -> tuple[Axis, ...]:
     return tuple(a for a in dict.fromkeys(a for some in of for a in some) if a not in axes)
 
 
-def _same(*shapes: tuple[int, ...], axes: tuple[Axis, ...]) -> tuple[int, ...]:
+def one_shape(*shapes: tuple[int, ...], axes: tuple[Axis, ...]) -> tuple[int, ...]:
     if any(s != shapes[0] for s in shapes):
         raise ValueError("operands of one shape")
     return shapes[0]
 
 
-def _stacked(xs: tuple[Any, ...]) -> Any:
+def stack_points(xs: tuple[Any, ...]) -> Any:
     return np.stack(np.broadcast_arrays(*xs), axis=-1)
 
 
 def _sum_over_forward(*xs: Any, axes: tuple[Axis, ...] = ()) -> Any:
     if len(xs) <= 2:
         return xs[0] + 0 + xs[1] if len(xs) == 2 and xs[0].dtype == np.bool_ else xs[0] + (xs[1] if len(xs) == 2 else 0)
-    return np.sum(_stacked(xs), axis=-1)  # along contiguous memory, hence pairwise
+    return np.sum(stack_points(xs), axis=-1)  # along contiguous memory, hence pairwise
 
 
 sum_over = defop(
-    "sum_over", word="sum", shape=_same, dtype=arithmetic, axes=_without, broadcasts=True, symbol="Σ",
+    "sum_over", word="sum", shape=one_shape, dtype=arithmetic, axes=drop_axes, broadcasts=True, symbol="Σ",
     forward=_sum_over_forward,
     vjp=lambda g, y, *xs, axes: (g,) * len(xs),
     reduces="sum", empty=0.0, native=lambda node: f"({' + '.join(f'{{{i}}}' for i in range(len(node.inputs)))})",
@@ -156,26 +110,11 @@ sum_over = defop(
     doc="Sum over all operands and over all points of the axes.",
 )  # fmt: skip
 max_over = defop(
-    "max_over", word="max", shape=_same, dtype=promote, axes=_without, broadcasts=True, symbol="max",
-    forward=lambda *xs, axes=(): np.max(_stacked(xs), axis=-1),
+    "max_over", word="max", shape=one_shape, dtype=promote, axes=drop_axes, broadcasts=True, symbol="max",
+    forward=lambda *xs, axes=(): np.max(stack_points(xs), axis=-1),
     vjp=lambda g, y, *xs, axes: _max_over_vjp(g, y, xs, axes),
     reduces="max", native=True, linear=(), range=KEPT, chooses=True,
     doc="The largest among all operands and all points of the axes.",
-)  # fmt: skip
-logsumexp_over = defop(
-    "logsumexp_over", word="logsumexp", shape=_same, least=float, axes=_without, broadcasts=True, symbol="log Σ exp",
-    forward=lambda *xs, axes=(): _logsumexp_forward(_stacked(xs), (-1,), False),
-    vjp=lambda g, y, *xs, axes: _logsumexp_over_vjp(g, y, xs, axes),
-    reduces="logsumexp", empty=-math.inf, native=True, flops=FUNCTION + 2, scratch=1, linear=(), range=ANY,
-    doc="log of the sum of exp over all operands and all points of the axes.",
-)  # fmt: skip
-level_over: Op = defop(
-    "level_over", shape=_same, axes=_without, broadcasts=True, symbol="level",
-    forward=lambda *xs, axes=(): np.squeeze(_finite_max(_stacked(xs), (-1,)), axis=-1),
-    vjp=lambda g, y, *xs, axes: (None,) * len(xs),
-    reduces="level", empty=0.0, native=True, linear=(), range=KEPT, zero_safe=True,
-    doc="The largest among all operands and all points of the axes, 0 if that is infinite. Exponentials may have it taken off "
-    "each of them before they are divided by their sum: that changes nothing, so it has no gradient.",
 )  # fmt: skip
 
 
@@ -183,19 +122,6 @@ def _max_over_vjp(g: Any, y: Any, xs: tuple[Any, ...], axes: tuple[Axis, ...]) -
     ties = [where(equal(x, y), 1.0, 0.0) for x in xs]
     count = sum_over(*ties, axes=axes)
     return tuple(g * tie / count for tie in ties)
-
-
-def _logsumexp_over_vjp(g: Any, y: Any, xs: tuple[Any, ...], axes: tuple[Axis, ...]) -> tuple[Node, ...]:
-    """Weights that add up to 1, however much of them the rounding of a large ``y`` takes off."""
-    y = where(equal(y, -math.inf), 0.0, y)
-    weights = [exp(x - y) for x in xs]
-    g = g / _not_zero(sum_over(*weights, axes=axes))
-    return tuple(g * w for w in weights)
-
-
-def _not_zero(total: Any) -> Node:
-    """Return a sum of exponentials, and 1 where it is one of nothing."""
-    return where(equal(total, 0.0), 1.0, total)
 
 
 def find_reduced(x: Any, axis: Dims, over: Over) -> tuple[Node, tuple[int, ...], tuple[Axis, ...], tuple[Axis, ...]]:
@@ -314,73 +240,6 @@ def _halved(x: Node, dim: int) -> Node:
     return x
 
 
-def logsumexp(x: Any, axis: Dims = None, *, over: Over = None, keepdims: bool = False) -> Node:
-    """log Σ exp(x) without overflow; −∞ for nothing or for −∞ alone. Arguments as for :func:`sum`.
-
-    Example:
-        >>> round(float(logsumexp([1000.0, 1000.0]).value), 6)
-        1000.693147
-    """
-    x, dims, varying, fixed = find_reduced(x, axis, over)
-    x = LOGSUMEXP(x, axis=dims, keepdims=keepdims) if dims else x
-    x = logsumexp_over(x, axes=varying) if varying else x
-    for a in fixed:
-        x = x + log(size(a))
-    return x
-
-
-def softmax(x: Any, axis: Dims = None, *, over: Over = None) -> Node:
-    """exp(x) / Σ exp(x), along the last dimension unless ``axis`` or ``over`` says otherwise.
-
-    Where every entry is −∞ (everything masked) all weights are 0, and so is the gradient.
-
-    Example:
-        >>> softmax([0.0, 0.0]).value
-        array([0.5, 0.5])
-    """
-    x, dims, varying, fixed = find_reduced(x, -1 if axis is None and over is None else axis, over)
-    if dims and not (varying or fixed):
-        return SOFTMAX(x, axis=dims)
-    weights, total = _levelled(x, dims, varying, fixed)
-    return rewritten(weights * (1 / total), x, form="softmax")
-
-
-def log_softmax(x: Any, axis: Dims = None, *, over: Over = None) -> Node:
-    """log softmax(x), stable; arguments as for :func:`softmax`.
-
-    Example:
-        >>> round(float(log_softmax([0.0, 1000.0])[0]), 3)
-        -1000.0
-    """
-    x, dims, varying, fixed = find_reduced(x, -1 if axis is None and over is None else axis, over)
-    if dims and not (varying or fixed):
-        return LOG_SOFTMAX(x, axis=dims)
-    weights, total = _levelled(x, dims, varying, fixed)
-    return weights.inputs[0] - log(total)
-
-
-def _levelled(x: Node, dims: tuple[int, ...], varying: tuple[Axis, ...], fixed: tuple[Axis, ...]) -> tuple[Node, Node]:
-    """Return exp of x less the largest entry over dimensions and axes, and the sum of that."""
-    top = LOGSUMEXP(x, axis=dims, keepdims=True) if dims else x
-    weights = exp(x - level_over(top, axes=varying))
-    return weights, _not_zero(sum(weights, dims, over=(*varying, *fixed), keepdims=True))
-
-
-def _log_of_softmax(y: Node) -> Node | None:
-    """log of a softmax over axes, of what that is computed as: exp(low) times 1 / total."""
-    if y.attrs["form"] != "softmax":
-        return None
-    weights, share = y.inputs[0].inputs
-    return weights.inputs[0] - log(share.inputs[1])
-
-
-SOFTMAX.stable_log = lambda y: LOG_SOFTMAX(y.inputs[0], **y.attrs)
-rewritten.stable_log = _log_of_softmax
-exp.stable_log = lambda y: cast(y.inputs[0], float)
-SUM.stable_log = lambda y: LOGSUMEXP(y.inputs[0].inputs[0], **y.attrs) if y.inputs[0].op is exp else None
-sum_over.stable_log = lambda y: (
-    logsumexp_over(y.inputs[0].inputs[0], **y.attrs) if len(y.inputs) == 1 and y.inputs[0].op is exp else None
-)
 FUNCTIONS.update(sum=sum, mean=mean, max=max, min=min)
-__all__ = ["log_softmax", "logsumexp", "max", "mean", "min", "prod", "softmax", "sum"]
+__all__ = ["max", "mean", "min", "prod", "sum"]
 explain_keywords(globals(), __all__)

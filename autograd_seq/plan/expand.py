@@ -20,8 +20,9 @@ from autograd_seq.op import Op, first, same_shape
 from autograd_seq.ops.elementwise import LOG, add, div, exp, mul, neg, sub
 from autograd_seq.ops.gather import ONE_HOT, PICK, _checked
 from autograd_seq.ops.linear import CONTRACT
-from autograd_seq.ops.reduce import LOG_SOFTMAX, SOFTMAX, SUM, _finite_max, _nonzero
+from autograd_seq.ops.reduce import SUM
 from autograd_seq.ops.shape import broadcast_to, reshape
+from autograd_seq.ops.softmax import LOG_SOFTMAX, SOFTMAX, finite_max, nonzero
 
 _LONGEST_DOT = 1024  # a product with ones sums in a few lanes: in float32 as good as by halves up to about this length
 
@@ -33,7 +34,7 @@ def _level_forward(x: Any, axis: tuple[int, ...]) -> Any:
         high = flat[flat.argmax()]  # of few numbers argmax finds the largest four times as fast as maximum.reduce
         if high - flat[flat.argmin()] < 60:
             return np.array(high, ndmin=x.ndim)
-    return _finite_max(x, axis)
+    return finite_max(x, axis)
 
 
 def _add_at_forward(x: Any, index: Any, factor: Any, check: bool) -> Any:
@@ -56,7 +57,7 @@ def _add_at_calls(node: Node) -> tuple[str, ...]:
 LEVEL = _private("level", _level_forward, lambda x, *, axis: tuple(
     1 if a in axis else n for a, n in zip(range(-len(x), 0), x, strict=True)))  # fmt: skip
 # a sum of exp less its level is 0 only where all entries are minus infinity; then any other number will do
-NONZERO = _private("nonzero", _nonzero, same_shape, numpy=(f"maximum({{0}}, {SMALLEST}, out={{out}})",))
+NONZERO = _private("nonzero", nonzero, same_shape, numpy=(f"maximum({{0}}, {SMALLEST}, out={{out}})",))
 ADD_AT = _private("add_at", _add_at_forward, lambda x, i, f, **_: x, numpy=_add_at_calls)
 
 

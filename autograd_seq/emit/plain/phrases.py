@@ -19,8 +19,9 @@ from autograd_seq.ops.elementwise import CAST, POWER_NUMBER
 from autograd_seq.ops.gather import ONE_HOT, PICK, TAKE, _checked
 from autograd_seq.ops.linear import CONTRACT
 from autograd_seq.ops.parts import CONCAT, CUMSUM, SLICE
-from autograd_seq.ops.reduce import MAX, _finite_max, _logsumexp_forward, level_over, logsumexp_over, max_over, sum_over
+from autograd_seq.ops.reduce import MAX, max_over, sum_over
 from autograd_seq.ops.shape import BROADCAST_TO, RESHAPE, TRANSPOSE
+from autograd_seq.ops.softmax import _logsumexp_forward, finite_max, level_over, logsumexp_over
 
 Phrase = Callable[[Writes, Apply, Sequence[Code]], Code | None]
 
@@ -97,7 +98,7 @@ def _over(function: str) -> Phrase:
         if not at:  # of operands at one point
             at, x = (0,), Code(f"np.stack(np.broadcast_arrays({', '.join(a.text for a in args)}))")
         if function == "level":
-            return Code(f"np.squeeze({w.called(_finite_max, 'finite_max', [x], {'axis': at}).text}, {at})")
+            return Code(f"np.squeeze({w.called(finite_max, 'finite_max', [x], {'axis': at}).text}, {at})")
         if function == "logsumexp":
             return w.called(_logsumexp_forward, "logsumexp", [x], {"axis": at, "keepdims": False})
         return Code(f"np.max({x.text}, axis={at[0] if len(at) == 1 else at})")
