@@ -16,15 +16,12 @@ import importlib
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-import autograd_seq.copies
+import autograd_seq.core.copies
 import autograd_seq.grad.eager  # noqa: F401 - node.backward
 from autograd_seq import datasets, extend, nn, ops
-from autograd_seq.axes import Axis, Index
-from autograd_seq.carry import CarriedProgram
-from autograd_seq.carry_rows import Carry
-from autograd_seq.compiling import compile, value_and_grad
-from autograd_seq.elsewhere import PUBLIC, make_no_function_error
-from autograd_seq.errors import (
+from autograd_seq.analyse.nonfinite import Finding, find_nan
+from autograd_seq.core.axes import Axis, Index
+from autograd_seq.core.errors import (
     AutogradSeqError,
     AxisError,
     CarryError,
@@ -44,14 +41,15 @@ from autograd_seq.errors import (
     StateError,
     ValueKnownError,
 )
+from autograd_seq.core.hints import PUBLIC, make_no_function_error
+from autograd_seq.core.node import Node, constant
+from autograd_seq.core.op import Op, broadcast, defop, promote, same_shape
+from autograd_seq.core.sites import scope
 from autograd_seq.grad.check import Report, check_grad, check_op
 from autograd_seq.grad.reverse import grad
 from autograd_seq.graph.dag import DAG
 from autograd_seq.graph.graph import Graph
-from autograd_seq.graph.nonfinite import Finding, find_nan
 from autograd_seq.graph.rebuild import vmap
-from autograd_seq.node import Node, constant
-from autograd_seq.op import Op, broadcast, defop, promote, same_shape
 from autograd_seq.ops.activations import erf, gelu, relu, sigmoid, softplus, tanh
 from autograd_seq.ops.angles import arccos, arcsin, arctan2, cosh, sinh, tan
 from autograd_seq.ops.arrange import moveaxis, repeat, roll, split, swapaxes
@@ -103,9 +101,11 @@ from autograd_seq.ops.state import state
 from autograd_seq.ops.statistics import all, any, argmax, argmin, norm, std, var
 from autograd_seq.ops.time import along, at, index, last, shift, size, spread
 from autograd_seq.ops.time import first_step as first
-from autograd_seq.program import Program
-from autograd_seq.site import scope
-from autograd_seq.streams import Stream, stream
+from autograd_seq.run.carried import CarriedProgram
+from autograd_seq.run.carry import Carry
+from autograd_seq.run.compile import compile, value_and_grad
+from autograd_seq.run.program import Program
+from autograd_seq.run.stream import Stream, stream
 
 if TYPE_CHECKING:
     from autograd_seq import learn

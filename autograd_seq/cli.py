@@ -21,12 +21,12 @@ from tqdm import tqdm
 import autograd_seq as ag
 from autograd_seq import demo, doctor
 from autograd_seq.bench import measure, peers, work
-from autograd_seq.emit.backends import BACKENDS, VARIABLE
-from autograd_seq.errors import AutogradSeqError
-from autograd_seq.names import shown
-from autograd_seq.node import Node
+from autograd_seq.core.errors import AutogradSeqError
+from autograd_seq.core.names import shown
+from autograd_seq.core.node import Node
+from autograd_seq.core.notebook import viz
 from autograd_seq.ops.leaf import PARAM
-from autograd_seq.pictures import viz
+from autograd_seq.run.backends import BACKENDS, VARIABLE
 from autograd_seq.user_graph import UsageError, blame_file, draw_feeds, load_graph
 
 DONE, FAILED, INTERRUPTED = 0, 2, 130

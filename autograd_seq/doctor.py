@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autograd_seq.bench.floor import SIZE, bandwidth, product_rate
-from autograd_seq.emit.backends import VARIABLE, chosen
-from autograd_seq.emit.cache import examined
-from autograd_seq.names import shown
+from autograd_seq.core.names import shown
+from autograd_seq.emit.native.cache import examined
+from autograd_seq.run.backends import VARIABLE, chosen
 
 OPTIONAL = ("numba", "scipy", "torch", "jax", "autograd", "threadpoolctl")
 """Packages that are used where they are installed."""

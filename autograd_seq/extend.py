@@ -13,11 +13,11 @@ True
 
 from __future__ import annotations
 
-from autograd_seq.errors import GradientCheckError, OperationError, ShapeError
-from autograd_seq.facts import Facts
+from autograd_seq.core.errors import GradientCheckError, OperationError, ShapeError
+from autograd_seq.core.facts import Facts
+from autograd_seq.core.node import Node, constant
+from autograd_seq.core.op import Op, arithmetic, broadcast, defop, promote, same_shape
 from autograd_seq.grad.check import Report, check_grad, check_op
-from autograd_seq.node import Node, constant
-from autograd_seq.op import Op, arithmetic, broadcast, defop, promote, same_shape
 from autograd_seq.ops.elementwise import rewritten, zero_safe_mul
 from autograd_seq.ops.loss import stop_gradient
 

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 import autograd_seq as ag
-from autograd_seq.errors import AutogradSeqError, did_you_mean
-from autograd_seq.node import Node
+from autograd_seq.core.errors import AutogradSeqError, did_you_mean
+from autograd_seq.core.node import Node
 from autograd_seq.ops.random import SEED
 from autograd_seq.ops.time import ALONG
 

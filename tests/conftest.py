@@ -10,8 +10,8 @@ import pytest
 from interpreted import interpreted
 from night import NIGHT
 
-from autograd_seq.emit import native_products
-from autograd_seq.emit import numba as backend
+from autograd_seq.emit.native import numba as backend
+from autograd_seq.emit.native import products as native_products
 
 # Set here, not by a fixture: doctests and the programs that tests start read it too.
 os.environ.setdefault("AUTOGRAD_SEQ_BACKEND", "numpy")

@@ -99,7 +99,7 @@ def test_ctrl_c_during_the_training_brings_no_forecast(capsys, tmp_path, monkeyp
         raise KeyboardInterrupt
 
     monkeypatch.setattr("autograd_seq.demo.print_comparison", lambda *_: None)
-    monkeypatch.setattr("autograd_seq.compiling.ValueAndGrad.__call__", stop)
+    monkeypatch.setattr("autograd_seq.run.compile.ValueAndGrad.__call__", stop)
     code, out, err = run(capsys, "demo", "--out", tmp_path)
     assert code == 130 and err.endswith("interrupted\n")
     assert "Mean squared error" not in out and not (tmp_path / "forecast.png").exists()

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 import autograd_seq as ag
-from autograd_seq import axes
-from autograd_seq.op import OPS
+from autograd_seq.core import axes
+from autograd_seq.core.op import OPS
 
 t = ag.Axis("t")
 FEEDS = {"x": np.ones((3, 2)), "W": np.array([[0.5, -0.2], [0.3, 0.1]]), "s0": np.ones(2)}

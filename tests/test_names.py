@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 import autograd_seq as ag
 import viz
 from autograd_seq.cli import main
-from autograd_seq.errors import AutogradSeqError, CarryError, OperationError, did_you_mean
-from autograd_seq.names import docstring, identifier, shown
+from autograd_seq.core.errors import AutogradSeqError, CarryError, OperationError, did_you_mean
+from autograd_seq.core.names import docstring, identifier, shown
 from autograd_seq.ops.random import SEED
 
 RUN = "__import__('builtins').__dict__.__setitem__('RAN', True)"

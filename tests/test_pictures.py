@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 import autograd_seq as ag
-from autograd_seq import pictures
-from autograd_seq.errors import PictureError
+from autograd_seq.core import notebook as pictures
+from autograd_seq.core.errors import PictureError
 
 ROOT = Path(ag.__file__).resolve().parent.parent
 

@@ -15,9 +15,9 @@ import pytest
 
 import autograd_seq as ag
 from autograd_seq.bench.work import Workload, make, ours
-from autograd_seq.compiling import value_and_grad
-from autograd_seq.emit.profile import MARK, marked
-from autograd_seq.program import Program
+from autograd_seq.run.compile import value_and_grad
+from autograd_seq.run.profile import MARK, marked
+from autograd_seq.run.program import Program
 
 t, b = ag.Axis("t"), ag.Axis("b")
 
@@ -162,7 +162,7 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyte
 
 
 def test_a_profile_has_a_row_for_each_block(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("autograd_seq.emit.profile.SECONDS", 0.05)
+    monkeypatch.setattr("autograd_seq.run.profile.SECONDS", 0.05)
     work = Workload.of("rnn", "small")
     step, feeds = value_and_grad(*ours(work)), make(work)
     found = step.profile(**feeds)
@@ -179,7 +179,7 @@ def test_a_profile_has_a_row_for_each_block(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_the_slow_block_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("autograd_seq.emit.profile.SECONDS", 0.2)
+    monkeypatch.setattr("autograd_seq.run.profile.SECONDS", 0.2)
     x = ag.input("x", over=t)
     A = ag.param("A", (300, 300))
     small, large = ag.sum(x[t], over=t).named("small"), ag.matmul(A, A).named("large")

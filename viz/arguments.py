@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from autograd_seq.node import Node
+from autograd_seq.core.node import Node
 from viz.compose import MOST_ITEMS, check_size
 from viz.errors import DrawError, make_option_error
 from viz.operations import make_operations_scene

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autograd_seq.errors import AutogradSeqError
+from autograd_seq.core.errors import AutogradSeqError
 
 
 class DrawError(AutogradSeqError, ValueError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from autograd_seq.node import Node
+from autograd_seq.core.node import Node
 from autograd_seq.ops.time import AT
 from viz.label import EMPTY, Label, text_label
 from viz.reading import Reading, get_symbol, is_leaf

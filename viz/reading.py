@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from autograd_seq.core.node import CONSTANT, Node
 from autograd_seq.graph.order import components
-from autograd_seq.node import CONSTANT, Node
 from autograd_seq.ops.elementwise import CAST, POWER_NUMBER, rewritten
 from autograd_seq.ops.leaf import INPUT, PARAM, TENSOR
 from autograd_seq.ops.shape import BROADCAST_TO

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from autograd_seq.node import Node
+from autograd_seq.core.node import Node
 from autograd_seq.ops.elementwise import div
 from autograd_seq.ops.leaf import INPUT, PARAM, TENSOR
 from autograd_seq.ops.reduce import sum_over

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from autograd_seq.node import Node
-from autograd_seq.op import Op
+from autograd_seq.core.node import Node
+from autograd_seq.core.op import Op
 from autograd_seq.ops.elementwise import add, sub
 from autograd_seq.ops.time import AT
 from viz.label import EMPTY, Label, text_label

@@ -19,7 +19,7 @@ from autograd_seq.bench.competitor import Competitor
 from autograd_seq.bench.floor import least
 from autograd_seq.bench.peers import BY_HAND, OURS, choose, compiled, written
 from autograd_seq.bench.work import WORKLOADS, Workload, make
-from autograd_seq.errors import GradientCheckError
+from autograd_seq.core.errors import GradientCheckError
 
 SAMPLE = 2e-3  # seconds that one sample takes at least
 ROUNDS = 5  # at least

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from autograd_seq.bench import by_hand, by_hand_numba, peer_autograd, peer_jax, peer_pytensor, peer_torch, work
 from autograd_seq.bench.competitor import Competitor
 from autograd_seq.bench.work import Arrays, Workload
-from autograd_seq.compiling import value_and_grad
-from autograd_seq.errors import OperationError, did_you_mean
+from autograd_seq.core.errors import OperationError, did_you_mean
+from autograd_seq.run.compile import value_and_grad
 
 OURS, BY_HAND = "ours", "by hand"
 

@@ -8,7 +8,7 @@ No biases, initial state 0, logits V h_t at every step, L = Σ over steps and ba
 first: x (T, B, D), labels (T, B). The names of the parameters are those of the equations: U, W, V; Ui, Wi, Uf, …
 
 Example:
-    >>> from autograd_seq.compiling import value_and_grad
+    >>> from autograd_seq.run.compile import value_and_grad
     >>> work = Workload.of("lstm", "tiny")
     >>> f = value_and_grad(*ours(work))
     >>> loss, grads = f(**make(work))
@@ -23,9 +23,9 @@ from typing import Any
 
 import numpy as np
 
-from autograd_seq.axes import Axis
-from autograd_seq.errors import OperationError, did_you_mean
-from autograd_seq.node import Node
+from autograd_seq.core.axes import Axis
+from autograd_seq.core.errors import OperationError, did_you_mean
+from autograd_seq.core.node import Node
 from autograd_seq.ops.activations import sigmoid, tanh
 from autograd_seq.ops.leaf import input, param
 from autograd_seq.ops.loss import cross_entropy

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from importlib import resources
 from typing import Any, NamedTuple
 
-from autograd_seq.errors import DataError
+from autograd_seq.core.errors import DataError
 
 
 class ColumnSpec(NamedTuple):

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from autograd_seq.axes import Axis
+from autograd_seq.core.axes import Axis
+from autograd_seq.core.node import Node, apply, constant
 from autograd_seq.graph.order import get_rows, step_order
 from autograd_seq.graph.rebuild import copy_name, rebuild, remake
-from autograd_seq.node import Node, apply, constant
 from autograd_seq.ops.elementwise import add, cast, exp, mul, neg, rewritten, sub
 from autograd_seq.ops.linear import CONTRACT
 from autograd_seq.ops.loss import stop_gradient, straight_through
@@ -21,10 +21,10 @@ from autograd_seq.ops.shape import BROADCAST_TO, RESHAPE, TRANSPOSE, broadcast_t
 from autograd_seq.ops.softmax import LOG_SOFTMAX, SOFTMAX
 from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import ALONG, AT, SHIFT, SPREAD
-from autograd_seq.plan.legal import COPY, legal
-from autograd_seq.plan.passes import own
-from autograd_seq.plan.simplify import number, tidied
-from autograd_seq.plan.views import LEAVES
+from autograd_seq.plan.memory.views import LEAVES
+from autograd_seq.plan.passes.legal import COPY, legal
+from autograd_seq.plan.passes.simplify import number, tidied
+from autograd_seq.plan.pipeline import own
 
 _AS_IT_IS = (STATE, SPREAD, rewritten, stop_gradient)
 SEEN_THROUGH = (*_AS_IT_IS, SHIFT, AT, ALONG)

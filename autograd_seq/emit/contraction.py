@@ -6,7 +6,7 @@ import string
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from autograd_seq.axes import Axis
+from autograd_seq.core.axes import Axis
 
 Label = str | Axis
 """A dimension: of the value, by its letter in the specification, or an axis."""

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from autograd_seq.axes import Index
+from autograd_seq.core.axes import Index
+from autograd_seq.core.names import shown
+from autograd_seq.core.node import CONSTANT, Node
 from autograd_seq.graph.graph import Graph
-from autograd_seq.graph.text import format_subscript, operation
-from autograd_seq.names import shown
-from autograd_seq.node import CONSTANT, Node
+from autograd_seq.graph.printing import format_subscript, operation
 from autograd_seq.ops.elementwise import POWER_NUMBER, rewritten
 from autograd_seq.ops.loss import stop_gradient
 from autograd_seq.ops.parts import SLICE
 from autograd_seq.ops.shape import BROADCAST_TO, RESHAPE
 from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import SHIFT, SIZE, SPREAD
-from autograd_seq.plan.legal import COPY
+from autograd_seq.plan.passes.legal import COPY
 from autograd_seq.plan.schedule import Loop, paths
 
 _SILENT = (BROADCAST_TO, RESHAPE, SPREAD, rewritten, stop_gradient, COPY)

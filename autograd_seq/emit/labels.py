@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from autograd_seq.core.names import identifier, shown
+from autograd_seq.core.node import Node
 from autograd_seq.emit.lower import is_leaf
 from autograd_seq.emit.names import Names
 from autograd_seq.graph.graph import Graph
-from autograd_seq.names import identifier, shown
-from autograd_seq.node import Node
 from autograd_seq.ops.elementwise import rewritten
 from autograd_seq.ops.loss import stop_gradient
 from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import SHIFT, SPREAD
-from autograd_seq.plan.legal import COPY
+from autograd_seq.plan.passes.legal import COPY
 
 _AROUND = (rewritten, stop_gradient, SPREAD, COPY)
 

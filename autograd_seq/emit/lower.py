@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from autograd_seq.axes import Axis
+from autograd_seq.core.axes import Axis
+from autograd_seq.core.node import Node
 from autograd_seq.emit.board import SEEN_THROUGH, is_short
-from autograd_seq.emit.lowered import (
+from autograd_seq.emit.statements import (
     ALL,
     END,
     START,
@@ -32,7 +33,6 @@ from autograd_seq.emit.lowered import (
 )
 from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.order import get_rows, get_shift_rows
-from autograd_seq.node import Node
 from autograd_seq.ops.elementwise import add, div, mul, rewritten, sub
 from autograd_seq.ops.leaf import INPUT, PARAM
 from autograd_seq.ops.linear import CONTRACT
@@ -40,8 +40,8 @@ from autograd_seq.ops.random import DRAW
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import ALONG, AT, INDEX, SHIFT, SIZE
-from autograd_seq.plan.legal import COPY
-from autograd_seq.plan.views import LEAVES, is_view
+from autograd_seq.plan.memory.views import LEAVES, is_view
+from autograd_seq.plan.passes.legal import COPY
 
 _INFIX = (add, sub, mul, div, CONTRACT, sum_over)
 _LARGEST = 9

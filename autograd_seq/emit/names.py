@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from autograd_seq.names import identifier
-from autograd_seq.node import Node
+from autograd_seq.core.names import identifier
+from autograd_seq.core.node import Node
 from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import SHIFT
 

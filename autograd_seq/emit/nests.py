@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from autograd_seq.axes import Axis
+from autograd_seq.core.axes import Axis
 from autograd_seq.emit.lower import Unit
-from autograd_seq.emit.lowered import STEP, Accumulate, Allocate, Array, Loop, Place, Read, Statement, within
+from autograd_seq.emit.statements import STEP, Accumulate, Allocate, Array, Loop, Place, Read, Statement, within
 
 
 @dataclass(eq=False)

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from autograd_seq.axes import Axis
+from autograd_seq.core.axes import Axis
+from autograd_seq.core.node import Node
 from autograd_seq.emit.board import prepared
 from autograd_seq.emit.labels import Labels
 from autograd_seq.emit.lower import Lowering, Unit, root
-from autograd_seq.emit.lowered import ALL, Array, Expression, Place, Procedure, Read, within
 from autograd_seq.emit.names import Names
 from autograd_seq.emit.nests import Cycle, Entry, allocated, nested
+from autograd_seq.emit.statements import ALL, Array, Expression, Place, Procedure, Read, within
 from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.order import step_order
-from autograd_seq.node import Node
 from autograd_seq.ops.leaf import PARAM
 from autograd_seq.ops.time import SHIFT
+from autograd_seq.plan.memory.storage import axis_order
 from autograd_seq.plan.schedule import Item, Loop, paths, schedule
-from autograd_seq.plan.storage import axis_order
 
 
 def lowered(graph: Graph, names: Names, axes: Callable[[Names], None] = lambda names: None) -> Procedure:

@@ -1,149 +1,284 @@
-"""What computes a node, in NumPy: a ufunc, a product, a few calls, or the function of the operation itself."""
+"""Statements on arrays with axes: what a schedule becomes before a printer writes it in a language.
+
+Every value that a program keeps is an :class:`Array` over some axes, with rows before the first step and behind the last one
+where shifts read them. A :class:`Procedure` is a tree of loops over steps whose leaves write one point of an array from an
+:class:`Expression` of points of others. Nothing in it is text: printers (``autograd_seq.emit.plain``) write it, and
+``autograd_seq.emit.statement_checks`` tells whether each read follows the write of what it reads. ``str(procedure)`` is a
+stable text, one statement a line, for tests and for whoever changes the lowering.
+
+Why arrays are written once (2026-11): a point that is written once can be read from anywhere behind, so that a loop may hold
+any statements whose reads it does not break, and a checker can say that it holds them rightly.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from autograd_seq.axes import Axis
-from autograd_seq.emit import calls, entries
-from autograd_seq.emit.arrays import tuple_code
-from autograd_seq.emit.page import Page
-from autograd_seq.emit.products import contract
-from autograd_seq.emit.text import attribute
-from autograd_seq.node import Node
-from autograd_seq.ops.gather import PICK
-from autograd_seq.ops.linear import CONTRACT
-from autograd_seq.ops.loss import straight_through
-from autograd_seq.ops.parts import CONCAT
-from autograd_seq.ops.random import DRAW
-from autograd_seq.ops.reduce import sum_over
-from autograd_seq.ops.shape import RESHAPE
-from autograd_seq.plan.expand import ADD_AT
-from autograd_seq.plan.lanes import Lane
-from autograd_seq.plan.legal import COPY
-from autograd_seq.plan.views import find_shown, root, shifts
+import numpy as np
 
-_REDUCERS = {"sum": "total", "max": "largest", "logsumexp": "log_sum_exp", "level": "level"}
-"""What reduces over axes in a program, by what the operation does."""
+from autograd_seq.core.axes import Axis
+from autograd_seq.core.node import Node
+from autograd_seq.graph.printing import operation
+
+STEP, START, END, ALL = "step", "start", "end", "all"
 
 
-def statement(w: Page, node: Node) -> None:
-    """Write what computes a node."""
-    w.note(node)
-    lifted = [a for a in w.storage.order if a in node.axes and a not in w.stepping()]
-    if node.op is CONCAT and any(in_place for _, _, in_place in _parts(w, node)):
-        _join(w, node, lifted)
-    elif node.op is CONTRACT:
-        contract(w, node, node, lifted)
-    elif node.op is sum_over and node.inputs[0] in w.storage.absorbed:
-        contract(w, node, node.inputs[0], lifted)
-    elif node.op.reduces and node.op.axes and node.attrs["axes"]:
-        _reduce(w, node, lifted)
-    elif (node.op is PICK and entries.pick(w, node)) or (node.op is ADD_AT and entries.add_at(w, node)):
-        pass
-    else:
-        rank = max((len(x.shape) for x in node.inputs), default=0) if node.op.broadcasts else None
-        if node.op in (COPY, straight_through):
-            rank = len(node.shape)
-        xs = [w.operand(x, lifted, rank) for x in node.inputs]
-        if w.is_local(node):
-            _local(w, node, xs)
-        elif node.op is DRAW:
-            _draw(w, node, xs)
+@dataclass(frozen=True)
+class Place:
+    """Where an array is read or written along one of its axes.
+
+    Attributes:
+        base: ``STEP``, the step at which the loop over ``axis`` is; ``START``, the first one; ``END``, the one behind the last;
+            ``ALL``, all of them.
+        axis: the axis whose steps are meant: mostly that of the array, another one where it is read along that.
+        by: so many steps later.
+    """
+
+    base: str
+    axis: Axis
+    by: int = 0
+
+    def later(self, by: int) -> Place:
+        """Return the place so many steps later."""
+        return Place(self.base, self.axis, self.by + by)
+
+    def __str__(self) -> str:
+        origin = {STEP: self.axis.name, START: "first", END: "end", ALL: "all"}[self.base]
+        return f"{origin} {'+' if self.by > 0 else '-'} {abs(self.by)}" if self.by else origin
+
+
+@dataclass(eq=False)
+class Array:
+    """What holds the values of a node.
+
+    Attributes:
+        name: in the program, unique.
+        axes: its first dimensions, outermost first; none of a variable that lives within one step of the loops around.
+        shape: of the value at one point.
+        dtype: ``float``, ``int`` or ``bool``.
+        label: how equations call it.
+        over: the axes that the value varies over, in equations; ``axes``, but for such a variable.
+        halo: how many rows lie before the first step of an axis, and behind the last.
+        feed: whether the caller gives it.
+    """
+
+    name: str
+    axes: tuple[Axis, ...]
+    shape: tuple[int, ...]
+    dtype: type
+    label: str
+    over: tuple[Axis, ...] = ()
+    halo: dict[Axis, tuple[int, int]] = field(default_factory=dict)
+    feed: bool = False
+
+    def __str__(self) -> str:
+        dims = [f"{lo} + {a.name} + {hi}" if (lo, hi) != (0, 0) else a.name for a in self.axes
+                for lo, hi in [self.halo.get(a, (0, 0))]]  # fmt: skip
+        lengths = [*dims, *map(str, self.shape)]
+        return f"{self.name}[{', '.join(lengths)}]" if lengths else self.name
+
+
+# -- expressions ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Expression:
+    """A value at one point.
+
+    Attributes:
+        shape, dtype: of the value.
+    """
+
+    shape: tuple[int, ...]
+    dtype: type
+
+    @property
+    def parts(self) -> tuple[Expression, ...]:
+        """The expressions that are computed for it."""
+        return ()
+
+
+@dataclass(frozen=True, eq=False)
+class Read(Expression):
+    """An array at a place of each of its axes; at all steps of those that a reduction goes over."""
+
+    array: Array
+    places: tuple[Place, ...]
+
+    def __str__(self) -> str:
+        return f"{self.array.name}[{', '.join(map(str, self.places))}]" if self.places else self.array.name
+
+
+@dataclass(frozen=True, eq=False)
+class Number(Expression):
+    """A value that is known: a number, or an array of them, which may have a name."""
+
+    value: Any
+    name: str | None = None
+
+    def __str__(self) -> str:
+        return np.array2string(np.asarray(self.value), threshold=4)
+
+
+@dataclass(frozen=True, eq=False)
+class StepNumber(Expression):
+    """The number of a step."""
+
+    place: Place
+
+    def __str__(self) -> str:
+        return f"step {self.place}"
+
+
+@dataclass(frozen=True, eq=False)
+class Length(Expression):
+    """The number of steps of an axis."""
+
+    axis: Axis
+
+    def __str__(self) -> str:
+        return f"length of {self.axis}"
+
+
+@dataclass(frozen=True, eq=False)
+class Apply(Expression):
+    """An operation on values at one point.
+
+    Attributes:
+        node: whose operation it is, with its attributes.
+        args: its operands.
+        point: of draws, the places that number them.
+    """
+
+    node: Node
+    args: tuple[Expression, ...]
+    point: tuple[Place, ...] = ()
+
+    @property
+    def parts(self) -> tuple[Expression, ...]:
+        return self.args
+
+    def __str__(self) -> str:
+        return f"{operation(self.node)}({', '.join(map(str, [*self.args, *self.point]))})"
+
+
+@dataclass(frozen=True, eq=False)
+class Form(Expression):
+    """What equations show in another form than it is computed in: ``nll(y, l)``, say.
+
+    Attributes:
+        form: what it is called.
+        value: what is computed.
+        shown: what the form is of; it may be computed nowhere.
+    """
+
+    form: str
+    value: Expression
+    shown: tuple[Expression, ...]
+
+    @property
+    def parts(self) -> tuple[Expression, ...]:
+        return (self.value,)
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+
+@dataclass(frozen=True, eq=False)
+class IfLonger(Expression):
+    """A value if an axis has more than ``steps`` steps, else zeros."""
+
+    axis: Axis
+    steps: int
+    value: Expression
+
+    @property
+    def parts(self) -> tuple[Expression, ...]:
+        return (self.value,)
+
+    def __str__(self) -> str:
+        return f"({self.value} if {self.axis} > {self.steps} else 0)"
+
+
+# -- statements -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(eq=False)
+class Allocate:
+    """Make an array of zeros, rows before and behind the steps included."""
+
+    array: Array
+
+
+@dataclass(eq=False)
+class Assign:
+    """Write one point of an array; ``outside`` says that it is a row before or behind the steps."""
+
+    target: Read
+    value: Expression
+    outside: bool = False
+
+
+@dataclass(eq=False)
+class Accumulate:
+    """Add a value to one point of an array, at each step of the axes ``over`` which is summed."""
+
+    target: Read
+    value: Expression
+    over: tuple[Axis, ...]
+
+
+@dataclass(eq=False)
+class Loop:
+    """Do the statements of a body at each step of an axis, forward (+1) or backward (−1)."""
+
+    axis: Axis
+    direction: int
+    body: list[Statement]
+
+
+Statement = Allocate | Assign | Accumulate | Loop
+
+
+@dataclass(eq=False)
+class Procedure:
+    """A program as statements.
+
+    Attributes:
+        feeds: the arrays that the caller gives, by the name of what is fed.
+        body: what is done.
+        outputs: what is returned, in order.
+        axes: all axes.
+    """
+
+    feeds: Mapping[str, Array]
+    body: list[Statement]
+    outputs: Sequence[Expression]
+    axes: tuple[Axis, ...]
+
+    def __str__(self) -> str:
+        lines = [*(f"feed {a}" for a in self.feeds.values()), *_lines(self.body, 0)]
+        return "\n".join([*lines, f"return {', '.join(map(str, self.outputs))}"])
+
+
+def _lines(body: Sequence[Statement], depth: int) -> Iterator[str]:
+    indent = "    " * depth
+    for s in body:
+        if isinstance(s, Loop):
+            yield f"{indent}for {s.axis}{'' if s.direction > 0 else ' backward'}:"
+            yield from _lines(s.body, depth + 1)
+        elif isinstance(s, Allocate):
+            yield f"{indent}allocate {s.array}: {s.array.dtype.__name__}"
         else:
-            out = w.target(node)
-            lines = calls.phrase(node, out, xs) or [f"{out}[...] = {_call(w, node, xs)}"]
-            for line in lines:
-                w.write(w.finished(line))
+            yield f"{indent}{s.target} {'=' if isinstance(s, Assign) else '+='} {s.value}"
 
 
-def _parts(w: Page, node: Node) -> Iterator[tuple[Node, Lane, bool]]:
-    """Yield the parts of a concatenation, the place of each, and whether it is computed there."""
-    here = w.storage.lanes.get(node, Lane(node, node.attrs["axis"], 0, 0))
-    start = here.start
-    for x in node.inputs:
-        place = here._replace(start=start, stop=start + x.shape[node.attrs["axis"]])
-        lane, shift = w.storage.lanes.get(root(x)), sum(by for _, by in shifts(x))
-        there = lane is not None and lane.whole is here.whole and (lane.start, lane.by - shift) == (start, here.by)
-        yield x, place, there and (x is root(x) or find_shown(x) == (root(x), 0, x.shape[-1]))
-        start = place.stop
-
-
-def _join(w: Page, node: Node, lifted: Sequence[Axis]) -> None:
-    """Write a concatenation some of whose parts are in their places already."""
-    for x, lane, in_place in _parts(w, node):
-        if not in_place:
-            place = w.place(lane, x.shape, f"{w.called(node)}_part")
-            w.write(f"copyto({w.at_step(place, w.called(node))}, {w.operand(x, lifted, len(x.shape))})")
-
-
-def _local(w: Page, node: Node, xs: list[str]) -> None:
-    name, mixed = w.array(node).code, node.dtype is float and any(x.dtype is not float for x in node.inputs)
-    if (sign := calls.operator(node.op)) and not (node.axes or node.shape or mixed) and node.dtype is float:
-        w.write(f"{name} = {sign.join(xs if len(xs) > 1 else ['', *xs])}")
-    elif node.op.ufunc is not None and not node.op.reduces:
-        width = ", dtype=real" if mixed else ""
-        w.write(f"{name} = {node.op.ufunc.__name__}({', '.join(xs)}{width})")
-    elif call := calls.reduction(node, xs):
-        w.write(f"{name} = {call})")
-    elif (lines := calls.phrase(node, name, xs)) is not None or node.op is DRAW:
-        lifted = [a for a in w.storage.order if a in node.axes and a not in w.stepping()]
-        lengths = [*(w.size[a] for a in lifted), *node.shape]
-        w.write(f"{name} = empty({tuple_code(lengths)}, {w.width(node)})")
-        if lines is None:
-            _draw(w, node, xs)
-        for line in lines or ():
-            w.write(w.finished(line))
-    else:
-        w.write(f"{name} = {_call(w, node, xs)}")
-
-
-def _call(w: Page, node: Node, xs: list[str]) -> str:
-    """Return the call of an operation's own forward."""
-    function = w.bundle.add(node.op.forward, node.op.name)
-    code = f"{function}({', '.join([*xs, *(f'{k}={_attribute(w, k, v)}' for k, v in node.attrs.items())])})"
-    if node.op is RESHAPE or (node.op.own and node.op.vjp):  # what may return a view of an operand
-        return f"array({code}, {w.width(node)})"
-    plain = node.dtype is float and node.inputs and all(x.dtype is float for x in node.inputs)
-    return code if plain or node.dtype is not float else f"np.asarray({code}, real)"
-
-
-def _attribute(w: Page, name: str, value: Any) -> str:
-    """Return an attribute as source; an object that has no literal under its name, or that of its attribute."""
-    return attribute(value, lambda held: w.bundle.hold(held, getattr(held, "__name__", name)))
-
-
-def _draw(w: Page, node: Node, xs: list[str]) -> None:
-    """Write draws into the array of a node: the points of its axes as they are declared."""
-    function = w.bundle.add(node.op.forward, "draw")
-    declared: list[Axis] = list(node.attrs["over"])
-    attrs = ", ".join(f"{k}={_attribute(w, k, v)}" for k, v in node.attrs.items() if k != "over")
-    numbers = [w.array(step) for step in node.inputs[1:]]  # of steps that are counted on from what is fed
-    axes = list(dict.fromkeys([*declared, *(a for x in numbers for a in x.axes)]))
-    given, point = [xs[0]], "point" if axes == declared else f"point[:{len(declared)}]"
-    for x, step in zip(numbers, node.inputs[1:], strict=True):
-        at = ", ".join(f"point[{axes.index(a)}]" for a in x.axes)
-        given.append(f"{w.at_step(x, w.called(step))}[{at}]" if at else w.at_step(x, w.called(step)))
-    w.helpers.add("drawn")
-    one = f"{function}({', '.join(given)}, {attrs}, over=(), point={point})"
-    w.write(f"drawn(lambda point: {one}, {w.operand(node, axes, None)}, {len(axes)})")
-
-
-def _reduce(w: Page, node: Node, lifted: Sequence[Axis]) -> None:
-    """Write a sum, maximum or log-sum-exp over axes."""
-    assert node.op.reduces is not None
-    (x,) = node.inputs
-    over = [a for a in w.storage.order if a in node.attrs["axes"]]
-    all_axes = [a for a in w.storage.order if a in x.axes and a not in w.stepping()]
-    positions = tuple(i for i, a in enumerate(all_axes) if a in over)
-    code = w.operand(x, all_axes, None)
-    if node.op is sum_over and not x.shape and len(positions) == len(all_axes):
-        w.assign(node, f"add.reduce({code}{', axis=None' if len(positions) > 1 else ''})")
-        return
-    function = _REDUCERS[node.op.reduces]
-    w.helpers.add(function)
-    if w.is_local(node):
-        w.write(f"{w.array(node).code} = {function}({code}, {positions})")
-    else:
-        w.write(f"{function}({code}, {positions}, {w.target(node)})")
+def within(expression: Expression) -> Iterator[Expression]:
+    """Yield an expression and all that are computed for it."""
+    stack = [expression]
+    while stack:
+        e = stack.pop()
+        yield e
+        stack += e.parts[::-1]

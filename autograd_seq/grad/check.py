@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from autograd_seq.axes import Axis
-from autograd_seq.errors import GradientCheckError, GradientError, OperationError
+from autograd_seq.core.axes import Axis
+from autograd_seq.core.errors import GradientCheckError, GradientError, OperationError
+from autograd_seq.core.kinds import kind_of
+from autograd_seq.core.names import shown
+from autograd_seq.core.node import Node, constant
+from autograd_seq.core.op import Op
 from autograd_seq.grad.reverse import grad
 from autograd_seq.graph.graph import Graph
-from autograd_seq.kinds import kind_of
-from autograd_seq.names import shown
-from autograd_seq.node import Node, constant
-from autograd_seq.op import Op
 from autograd_seq.ops.leaf import input as input_
 from autograd_seq.ops.leaf import param, tensor
 from autograd_seq.ops.reduce import sum as sum_

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from autograd_seq.errors import GradientError
+from autograd_seq.core.errors import GradientError
+from autograd_seq.core.misfit import label_of
+from autograd_seq.core.node import CONSTANT, Node, constant
+from autograd_seq.core.op import FUNCTIONS
 from autograd_seq.grad.live import selected
 from autograd_seq.grad.rules import check_cotangents, list_passed_by
 from autograd_seq.graph.order import postorder
-from autograd_seq.misfit import label_of
-from autograd_seq.node import CONSTANT, Node, constant
-from autograd_seq.op import FUNCTIONS
 from autograd_seq.ops.elementwise import rewritten
 
 _float64 = np.float64

@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
+from autograd_seq.core.node import CONSTANT, Node
+from autograd_seq.core.op import broadcast
 from autograd_seq.grad.rules import fit_cotangent, pull_back
-from autograd_seq.node import CONSTANT, Node
-from autograd_seq.op import broadcast
 from autograd_seq.ops.elementwise import cast, less, logical_and, logical_not, logical_or, mul, where
 from autograd_seq.ops.leaf import PARAM
 from autograd_seq.ops.linear import contract

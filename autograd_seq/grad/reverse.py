@@ -14,21 +14,21 @@ from typing import Any, overload
 
 import numpy as np
 
-from autograd_seq.elsewhere import explain_keywords
-from autograd_seq.errors import GradientError
+from autograd_seq.core.errors import GradientError
+from autograd_seq.core.hints import explain_keywords
+from autograd_seq.core.misfit import label_of
+from autograd_seq.core.node import Node, constant
+from autograd_seq.core.op import FUNCTIONS
+from autograd_seq.core.sites import standing_for
 from autograd_seq.grad.live import Live
 from autograd_seq.grad.rules import fit_cotangent, list_passed_by, pull_back
 from autograd_seq.graph.order import get_rows, same_step, step_order
-from autograd_seq.misfit import label_of
-from autograd_seq.node import Node, constant
-from autograd_seq.op import FUNCTIONS
 from autograd_seq.ops.elementwise import cast, not_equal, rewritten
 from autograd_seq.ops.leaf import INPUT
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.shape import broadcast_to
 from autograd_seq.ops.state import state
 from autograd_seq.ops.time import AT, SHIFT, SPREAD, spread
-from autograd_seq.site import standing_for
 
 
 @overload

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from autograd_seq.errors import GradientError
-from autograd_seq.node import Node, constant
-from autograd_seq.op import broadcast as broadcast_shapes
+from autograd_seq.core.errors import GradientError
+from autograd_seq.core.node import Node, constant
+from autograd_seq.core.op import broadcast as broadcast_shapes
 from autograd_seq.ops.activations import sigmoid
 from autograd_seq.ops.elementwise import AS_WRITTEN, exp, rewritten
 from autograd_seq.ops.reduce import sum as sum_

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from autograd_seq.axes import Axis
-from autograd_seq.errors import AxisError, FeedError, GradientError
+from autograd_seq.core.axes import Axis
+from autograd_seq.core.errors import AxisError, FeedError, GradientError
+from autograd_seq.core.node import STRONG, Node
+from autograd_seq.core.op import FUNCTIONS
 from autograd_seq.graph import feeds
 from autograd_seq.graph.order import postorder, step_order
 from autograd_seq.graph.unroll import Unroller
-from autograd_seq.node import STRONG, Node
-from autograd_seq.op import FUNCTIONS
 from autograd_seq.ops.leaf import INPUT, PARAM
 from autograd_seq.ops.time import ALONG, AT, SHIFT, SPREAD
 

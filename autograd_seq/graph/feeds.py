@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from autograd_seq.axes import Axis
-from autograd_seq.errors import AutogradSeqError, DTypeError, FeedError, OperationError, did_you_mean
+from autograd_seq.core.axes import Axis
+from autograd_seq.core.errors import AutogradSeqError, DTypeError, FeedError, OperationError, did_you_mean
+from autograd_seq.core.kinds import kind_of, not_numeric, unmasked, whole_numbers
+from autograd_seq.core.node import Node
 from autograd_seq.graph.memory import check_fits
-from autograd_seq.kinds import kind_of, not_numeric, unmasked, whole_numbers
-from autograd_seq.node import Node
 from autograd_seq.ops.gather import TAKE, looked_up, out_of_range
 from autograd_seq.ops.leaf import INPUT
 from autograd_seq.ops.random import SEED

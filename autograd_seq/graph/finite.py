@@ -13,9 +13,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from autograd_seq.facts import KEPT
+from autograd_seq.core.facts import KEPT
+from autograd_seq.core.node import Node
 from autograd_seq.graph.order import components, get_sources
-from autograd_seq.node import Node
 from autograd_seq.ops.activations import sigmoid
 from autograd_seq.ops.elementwise import add, exp, mul, sub
 from autograd_seq.ops.leaf import INPUT, PARAM

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from autograd_seq import pictures
-from autograd_seq.errors import AxisError, OperationError
-from autograd_seq.graph import check, feeds, text
+from autograd_seq.core import notebook as pictures
+from autograd_seq.core.errors import AxisError, OperationError
+from autograd_seq.core.node import Node
+from autograd_seq.graph import checks as check
+from autograd_seq.graph import feeds
+from autograd_seq.graph import printing as text
 from autograd_seq.graph.dag import DAG
 from autograd_seq.graph.order import elementary_cycles, step_order
 from autograd_seq.graph.system import System
-from autograd_seq.node import Node
 from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import SHIFT
 

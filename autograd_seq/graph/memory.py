@@ -10,8 +10,8 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from autograd_seq.axes import Axis
-from autograd_seq.errors import MemoryNeededError
+from autograd_seq.core.axes import Axis
+from autograd_seq.core.errors import MemoryNeededError
 
 try:
     import resource

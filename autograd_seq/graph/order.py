@@ -9,7 +9,7 @@ import itertools
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
-from autograd_seq.node import Node
+from autograd_seq.core.node import Node
 from autograd_seq.ops.state import STATE, Bound
 from autograd_seq.ops.time import SHIFT
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from autograd_seq.axes import Axis, as_axes
-from autograd_seq.elsewhere import explain_keywords
-from autograd_seq.errors import AxisError, OperationError
+from autograd_seq.core.axes import Axis, as_axes
+from autograd_seq.core.errors import AxisError, OperationError
+from autograd_seq.core.hints import explain_keywords
+from autograd_seq.core.misfit import label_of
+from autograd_seq.core.node import Node, apply
 from autograd_seq.graph.order import find_dependents, step_order
-from autograd_seq.misfit import label_of
-from autograd_seq.node import Node, apply
 from autograd_seq.ops.leaf import INPUT
 from autograd_seq.ops.random import SEED
 from autograd_seq.ops.state import STATE, UNDEFINED

@@ -6,10 +6,10 @@ import operator
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from autograd_seq.axes import Axis, as_axes
-from autograd_seq.errors import AxisError, FeedError, did_you_mean
-from autograd_seq.names import shown
-from autograd_seq.node import Node
+from autograd_seq.core.axes import Axis, as_axes
+from autograd_seq.core.errors import AxisError, FeedError, did_you_mean
+from autograd_seq.core.names import shown
+from autograd_seq.core.node import Node
 from autograd_seq.ops.leaf import INPUT, PARAM
 from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import ALONG, SHIFT

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from autograd_seq.axes import Axis
-from autograd_seq.graph.check import make_empty_maximum_error, make_too_short_error
+from autograd_seq.core.axes import Axis
+from autograd_seq.core.node import ARRAY, CONSTANT, NUMBER, STRONG, Node, compute
+from autograd_seq.graph.checks import make_empty_maximum_error, make_too_short_error
 from autograd_seq.graph.memory import check_fits
 from autograd_seq.graph.order import get_rows
-from autograd_seq.node import ARRAY, CONSTANT, NUMBER, STRONG, Node, compute
 from autograd_seq.ops.elementwise import rewritten
 from autograd_seq.ops.leaf import INPUT
 from autograd_seq.ops.parts import stack

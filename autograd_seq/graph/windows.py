@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from autograd_seq.core.node import Node
 from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.rebuild import copy_name, rebuild
 from autograd_seq.graph.system import System
-from autograd_seq.node import Node
 from autograd_seq.ops.window import OVERLAP, WINDOW, as_shifts
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from autograd_seq.errors import DataError
+from autograd_seq.core.errors import DataError
 
 _PATIENCE = 1.0  # seconds without a bar
 _BLOCK = 4096  # sequences between two updates of the bar

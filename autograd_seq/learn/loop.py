@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from autograd_seq.errors import AutogradSeqError, FeedError, OperationError, ShapeError
+from autograd_seq.core.errors import AutogradSeqError, FeedError, OperationError, ShapeError
 from autograd_seq.learn.clip import clip_by_norm, global_norm
 from autograd_seq.learn.optim import Arrays, Optimizer, State
 

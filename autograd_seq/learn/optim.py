@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from autograd_seq.errors import DTypeError, GradientError, OperationError, ShapeError, did_you_mean
+from autograd_seq.core.errors import DTypeError, GradientError, OperationError, ShapeError, did_you_mean
 from autograd_seq.learn.schedule import Schedule, check_number, get_rate
 
 Arrays = dict[str, np.ndarray]

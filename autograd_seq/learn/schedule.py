@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from autograd_seq.errors import OperationError
+from autograd_seq.core.errors import OperationError
 
 Schedule = Callable[[int], float]
 

@@ -12,15 +12,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from autograd_seq.axes import Axis
-from autograd_seq.elsewhere import explain_keywords
-from autograd_seq.errors import AxisError, OperationError, ShapeError
-from autograd_seq.misfit import label_of
-from autograd_seq.node import Node, constant
+from autograd_seq.core.axes import Axis
+from autograd_seq.core.errors import AxisError, OperationError, ShapeError
+from autograd_seq.core.hints import explain_keywords
+from autograd_seq.core.misfit import label_of
+from autograd_seq.core.node import Node, constant
+from autograd_seq.core.sites import current_scope, scope, show_site, user_site
 from autograd_seq.ops.activations import sigmoid, tanh
 from autograd_seq.ops.leaf import param
 from autograd_seq.ops.state import state
-from autograd_seq.site import current_scope, scope, show_site, user_site
 
 
 class LSTM(NamedTuple):

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from autograd_seq.elsewhere import explain_keywords
-from autograd_seq.errors import DTypeError, OperationError, ShapeError, did_you_mean
+from autograd_seq.core.errors import DTypeError, OperationError, ShapeError, did_you_mean
+from autograd_seq.core.hints import explain_keywords
+from autograd_seq.core.node import Node
 from autograd_seq.graph.graph import Graph
-from autograd_seq.node import Node
 from autograd_seq.ops.leaf import PARAM, as_shape
 
 Initialiser = Callable[..., np.ndarray]

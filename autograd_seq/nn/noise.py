@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from autograd_seq.axes import Axis
-from autograd_seq.elsewhere import explain_keywords
-from autograd_seq.errors import OperationError
-from autograd_seq.node import Node, constant
+from autograd_seq.core.axes import Axis
+from autograd_seq.core.errors import OperationError
+from autograd_seq.core.hints import explain_keywords
+from autograd_seq.core.node import Node, constant
 from autograd_seq.ops.elementwise import where
 from autograd_seq.ops.random import bernoulli
 

@@ -1,6 +1,6 @@
 """What an operation is: shape, forward and vjp side by side, one family a file."""
 
-from autograd_seq.op import seal
+from autograd_seq.core.op import seal
 from autograd_seq.ops import (
     activations,
     angles,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from autograd_seq.elsewhere import explain_keywords
-from autograd_seq.node import Node, constant
-from autograd_seq.op import FUNCTIONS, broadcast
+from autograd_seq.core.hints import explain_keywords
+from autograd_seq.core.node import Node, constant
+from autograd_seq.core.op import FUNCTIONS, broadcast
 from autograd_seq.ops.activations import sigmoid
 from autograd_seq.ops.elementwise import cast, expm1, less, less_equal, not_equal, where
 from autograd_seq.ops.leaf import as_kind

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from autograd_seq.elsewhere import explain_keywords
-from autograd_seq.errors import ShapeError
-from autograd_seq.node import Node, constant
+from autograd_seq.core.errors import ShapeError
+from autograd_seq.core.hints import explain_keywords
+from autograd_seq.core.node import Node, constant
 from autograd_seq.ops.arrange import moveaxis
 from autograd_seq.ops.elementwise import where
 from autograd_seq.ops.leaf import as_kind, as_shape

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from autograd_seq.elsewhere import explain_keywords
-from autograd_seq.facts import ANY, EACH, FINITE, KEPT, MINUS_ONE, TOGETHER, WHOLE
-from autograd_seq.node import Node, constant
-from autograd_seq.op import FUNCTIONS, Op, arithmetic, defop, promote, same_shape
+from autograd_seq.core.facts import ANY, EACH, FINITE, KEPT, MINUS_ONE, TOGETHER, WHOLE
+from autograd_seq.core.hints import explain_keywords
+from autograd_seq.core.node import Node, constant
+from autograd_seq.core.op import FUNCTIONS, Op, arithmetic, defop, promote, same_shape
 
 FUNCTION = 10
 """Operations that one tanh, exp, log, … is counted as: a polynomial of about this degree."""

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from autograd_seq.axes import Axis, as_axes
-from autograd_seq.elsewhere import explain_keywords
-from autograd_seq.errors import DTypeError, ShapeError
-from autograd_seq.kinds import kind_of, unmasked, whole_numbers
-from autograd_seq.node import STRONG, Named, Node
-from autograd_seq.op import defop
-from autograd_seq.site import current_scope, scoped, user_site
+from autograd_seq.core.axes import Axis, as_axes
+from autograd_seq.core.errors import DTypeError, ShapeError
+from autograd_seq.core.hints import explain_keywords
+from autograd_seq.core.kinds import kind_of, unmasked, whole_numbers
+from autograd_seq.core.node import STRONG, Named, Node
+from autograd_seq.core.op import defop
+from autograd_seq.core.sites import current_scope, scoped, user_site
 
 INPUT = defop("input", shape=lambda: (), forward=None, vjp=lambda g, y: (), flops=0)
 PARAM = defop("param", shape=lambda: (), forward=None, vjp=lambda g, y: (), flops=0)

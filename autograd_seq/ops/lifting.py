@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd_seq.op import Op
+from autograd_seq.core.op import Op
 
 
 def aligned(array: Any, shape: tuple[int, ...], rank: int) -> Any:
@@ -42,7 +42,7 @@ def lift(op: Op, arrays: Sequence[Any], shapes: Sequence[tuple[int, ...]], attrs
         attrs: its attributes.
 
     Example:
-        >>> from autograd_seq.op import OPS
+        >>> from autograd_seq.core.op import OPS
         >>> lift(OPS["add"], [np.ones(5), np.ones(3)], [(), (3,)], {}).shape
         (5, 3)
     """

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from autograd_seq.elsewhere import explain_keywords
-from autograd_seq.errors import OperationError, ShapeError
-from autograd_seq.facts import EACH, FINITE
-from autograd_seq.node import Node, constant
-from autograd_seq.op import FUNCTIONS, Op, defop, promote
+from autograd_seq.core.errors import OperationError, ShapeError
+from autograd_seq.core.facts import EACH, FINITE
+from autograd_seq.core.hints import explain_keywords
+from autograd_seq.core.node import Node, constant
+from autograd_seq.core.op import FUNCTIONS, Op, defop, promote
 from autograd_seq.ops.shape import broadcast_to, reshape
 
 

@@ -8,27 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from autograd_seq.elsewhere import explain_keywords
-from autograd_seq.errors import OperationError
-from autograd_seq.facts import KEPT, TOGETHER, WHOLE
-from autograd_seq.node import Node, constant
-from autograd_seq.op import broadcast, defop, first, same_shape
+from autograd_seq.core.errors import OperationError
+from autograd_seq.core.facts import KEPT, TOGETHER, WHOLE
+from autograd_seq.core.hints import explain_keywords
+from autograd_seq.core.node import Node, constant
+from autograd_seq.core.op import broadcast, defop, first, same_shape
+from autograd_seq.core.sites import show_site, user_site
 from autograd_seq.ops.activations import sigmoid, softplus
-from autograd_seq.ops.elementwise import (
-    AS_WRITTEN,
-    abs,
-    arctan,
-    less,
-    log,
-    log1p,
-    rewritten,
-    where,
-    zero_safe_mul,
-)
+from autograd_seq.ops.elementwise import AS_WRITTEN, abs, arctan, less, log, log1p, rewritten, where, zero_safe_mul
 from autograd_seq.ops.gather import pick
 from autograd_seq.ops.reduce import mean, sum
 from autograd_seq.ops.softmax import LOG_SOFTMAX, log_softmax
-from autograd_seq.site import show_site, user_site
 
 
 def nll(y: Any, label: Any) -> Node:

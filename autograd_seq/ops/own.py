@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from autograd_seq.axes import Axis
-from autograd_seq.errors import OperationError
-from autograd_seq.kinds import kind_of
-from autograd_seq.node import Node
-from autograd_seq.op import FUNCTIONS, Op
+from autograd_seq.core.axes import Axis
+from autograd_seq.core.errors import OperationError
+from autograd_seq.core.kinds import kind_of
+from autograd_seq.core.node import Node
+from autograd_seq.core.op import FUNCTIONS, Op
+from autograd_seq.core.sites import show_site, user_site
 from autograd_seq.ops.lifting import lift
-from autograd_seq.site import show_site, user_site
 
 _MOST = 2_000_000
 """Numbers that a trial may take."""

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from autograd_seq.elsewhere import explain_keywords
-from autograd_seq.errors import ShapeError
-from autograd_seq.facts import ABSENT, ENTRIES, FINITE, KEPT, TOGETHER
-from autograd_seq.misfit import label_of
-from autograd_seq.node import Node, constant
-from autograd_seq.op import FUNCTIONS, Op, defop, first, promote
+from autograd_seq.core.errors import ShapeError
+from autograd_seq.core.facts import ABSENT, ENTRIES, FINITE, KEPT, TOGETHER
+from autograd_seq.core.hints import explain_keywords
+from autograd_seq.core.misfit import label_of
+from autograd_seq.core.node import Node, constant
+from autograd_seq.core.op import FUNCTIONS, Op, defop, first, promote
 from autograd_seq.ops.shape import expand_dims, lead, negative_axes, negative_axis
 
 # -- slice and place ------------------------------------------------------------------------------------------------

@@ -12,15 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from autograd_seq.axes import Axis, as_axes
-from autograd_seq.elsewhere import explain_keywords
-from autograd_seq.errors import OperationError
-from autograd_seq.facts import ABSENT, FINITE
-from autograd_seq.node import UNIQUE, Node
-from autograd_seq.op import defop
+from autograd_seq.core.axes import Axis, as_axes
+from autograd_seq.core.errors import OperationError
+from autograd_seq.core.facts import ABSENT, FINITE
+from autograd_seq.core.hints import explain_keywords
+from autograd_seq.core.node import UNIQUE, Node
+from autograd_seq.core.op import defop
+from autograd_seq.core.sites import scoped
 from autograd_seq.ops.elementwise import less, where
 from autograd_seq.ops.leaf import INPUT, as_shape
-from autograd_seq.site import scoped
 
 SEED = Node(INPUT, (), {}, (), int, (), name="seed")
 """The one seed of a run: ``evaluate(seed=3, …)``; 0 if it is not fed."""

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from autograd_seq.elsewhere import explain_keywords
-from autograd_seq.facts import ANY, FINITE
-from autograd_seq.node import Node, constant
-from autograd_seq.op import FUNCTIONS, Op, arithmetic, defop, same_shape
+from autograd_seq.core.facts import ANY, FINITE
+from autograd_seq.core.hints import explain_keywords
+from autograd_seq.core.node import Node, constant
+from autograd_seq.core.op import FUNCTIONS, Op, arithmetic, defop, same_shape
 from autograd_seq.ops.elementwise import cast, zero_safe_mul
 
 FLOOR = defop(

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from autograd_seq.elsewhere import explain_keywords
-from autograd_seq.errors import ShapeError
-from autograd_seq.facts import ADJACENT, ENTRIES, KEPT, TOGETHER
-from autograd_seq.node import Node, constant
-from autograd_seq.op import FUNCTIONS, defop, first
-from autograd_seq.op import broadcast as broadcast_shapes
+from autograd_seq.core.errors import ShapeError
+from autograd_seq.core.facts import ADJACENT, ENTRIES, KEPT, TOGETHER
+from autograd_seq.core.hints import explain_keywords
+from autograd_seq.core.node import Node, constant
+from autograd_seq.core.op import FUNCTIONS, defop, first
+from autograd_seq.core.op import broadcast as broadcast_shapes
 
 
 def lead(x: Any, rank: int) -> tuple[int, ...]:

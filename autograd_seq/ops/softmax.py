@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from autograd_seq.axes import Axis
-from autograd_seq.elsewhere import explain_keywords
-from autograd_seq.facts import ANY, FINITE, KEPT
-from autograd_seq.node import Node
-from autograd_seq.op import Op, defop
+from autograd_seq.core.axes import Axis
+from autograd_seq.core.facts import ANY, FINITE, KEPT
+from autograd_seq.core.hints import explain_keywords
+from autograd_seq.core.node import Node
+from autograd_seq.core.op import Op, defop
 from autograd_seq.ops.elementwise import FUNCTION, cast, equal, exp, log, rewritten, where
 from autograd_seq.ops.reduce import (
     SUM,

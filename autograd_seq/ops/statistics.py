@@ -10,17 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from autograd_seq.axes import Axis, as_axes
-from autograd_seq.elsewhere import explain_keywords
-from autograd_seq.errors import AxisError, OperationError
-from autograd_seq.misfit import label_of
-from autograd_seq.node import Node, constant
+from autograd_seq.core.axes import Axis, as_axes
+from autograd_seq.core.errors import AxisError, OperationError
+from autograd_seq.core.hints import explain_keywords
+from autograd_seq.core.misfit import label_of
+from autograd_seq.core.node import Node, constant
+from autograd_seq.core.sites import show_site, user_site
 from autograd_seq.ops.elementwise import abs as absolute
 from autograd_seq.ops.elementwise import cast, equal, less, logical_not, logical_or, not_equal, sqrt, where
 from autograd_seq.ops.reduce import Dims, Over, find_reduced, max, mean, min, sum
 from autograd_seq.ops.shape import negative_axes, reshape
 from autograd_seq.ops.time import count, index, size
-from autograd_seq.site import show_site, user_site
 
 # -- spread ---------------------------------------------------------------------------------------------------------
 

@@ -9,16 +9,16 @@ import operator
 from collections.abc import Iterable
 from typing import Any
 
-from autograd_seq.axes import Axis, Index, as_axes
-from autograd_seq.elsewhere import explain_keywords
-from autograd_seq.errors import AxisError, OperationError, StateError
-from autograd_seq.facts import FINITE, KEPT, POINTS, STEPS, TOGETHER
-from autograd_seq.misfit import label_of
-from autograd_seq.node import Node, constant
-from autograd_seq.op import FUNCTIONS, Op, defop, first, same_shape
+from autograd_seq.core.axes import Axis, Index, as_axes
+from autograd_seq.core.errors import AxisError, OperationError, StateError
+from autograd_seq.core.facts import FINITE, KEPT, POINTS, STEPS, TOGETHER
+from autograd_seq.core.hints import explain_keywords
+from autograd_seq.core.misfit import label_of
+from autograd_seq.core.node import Node, constant
+from autograd_seq.core.op import FUNCTIONS, Op, defop, first, same_shape
+from autograd_seq.core.sites import show_site, user_site
 from autograd_seq.ops.elementwise import equal, where
 from autograd_seq.ops.state import STATE, settle, state
-from autograd_seq.site import show_site, user_site
 
 # -- reading other steps --------------------------------------------------------------------------------------------
 

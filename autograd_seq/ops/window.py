@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from autograd_seq.axes import Axis
-from autograd_seq.facts import FINITE, KEPT, TOGETHER
-from autograd_seq.node import Node
-from autograd_seq.op import Op, defop, first
+from autograd_seq.core.axes import Axis
+from autograd_seq.core.facts import FINITE, KEPT, TOGETHER
+from autograd_seq.core.node import Node
+from autograd_seq.core.op import Op, defop, first
 from autograd_seq.ops.parts import concat, stack
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.shape import broadcast_to
@@ -32,7 +32,7 @@ WINDOW: Op = defop(
         OVERLAP, g, y, {"axis": axis, "size": size, "every": every}),
     linear=TOGETHER, range=KEPT,
     doc="The steps t − every·(size − 1), …, t − every, t of a value, zero before the first. ``derived=True`` says that it is "
-    "part of a derivative: see :mod:`autograd_seq.graph.pieces`.",
+    "part of a derivative: see :mod:`autograd_seq.sequences.pieces`.",
 )  # fmt: skip
 OVERLAP: Op = defop(
     "overlap", shape=lambda w, *, axis, size, every, derived=False: w[1:], dtype=first, forward=None,

@@ -9,15 +9,15 @@ from collections.abc import Container, Mapping
 from math import prod
 from typing import NamedTuple
 
-from autograd_seq.axes import Axis
+from autograd_seq.core.axes import Axis
+from autograd_seq.core.node import Node
 from autograd_seq.graph.graph import Graph
-from autograd_seq.node import Node
 from autograd_seq.ops.gather import ONE_HOT
 from autograd_seq.ops.linear import CONTRACT
 from autograd_seq.ops.reduce import sum_over
-from autograd_seq.plan.dimensions import fixed
-from autograd_seq.plan.passes import Plan
-from autograd_seq.plan.views import LEAVES, adjacent, is_view
+from autograd_seq.plan.memory.views import LEAVES, adjacent, is_view
+from autograd_seq.plan.passes.dimensions import fixed
+from autograd_seq.plan.pipeline import Plan
 
 WIDTHS = {int: 8, bool: 1}
 ROW = 104
@@ -82,7 +82,7 @@ def flops(plan: Plan, sizes: Mapping[Axis, int]) -> float:
     """Return the floating-point operations of a call of the program of a plan.
 
     Args:
-        plan: see :func:`autograd_seq.plan.passes.plan`.
+        plan: see :func:`autograd_seq.plan.pipeline.plan`.
         sizes: the length of every axis.
 
     Notes:
@@ -106,7 +106,7 @@ def in_call(plan: Plan, sizes: Mapping[Axis, int], itemsize: int, returned: int,
     """Return the most bytes that are alive at once of what a call makes: local arrays, those beside them, and outputs.
 
     Args:
-        plan: see :func:`autograd_seq.plan.passes.plan`.
+        plan: see :func:`autograd_seq.plan.pipeline.plan`.
         sizes: the length of every axis.
         itemsize: bytes of a float.
         returned: bytes of what is made for the caller.

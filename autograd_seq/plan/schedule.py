@@ -11,10 +11,10 @@ import heapq
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from autograd_seq.axes import Axis
-from autograd_seq.graph.check import find_loop_axis
+from autograd_seq.core.axes import Axis
+from autograd_seq.core.node import Node
+from autograd_seq.graph.checks import find_loop_axis
 from autograd_seq.graph.order import components, same_step
-from autograd_seq.node import Node
 from autograd_seq.ops.time import SHIFT
 
 

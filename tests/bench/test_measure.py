@@ -10,7 +10,7 @@ import pytest
 from autograd_seq.bench import measure, peers
 from autograd_seq.bench.competitor import Competitor, pack, unpack
 from autograd_seq.bench.work import Arrays, Workload, make
-from autograd_seq.errors import GradientCheckError, OperationError
+from autograd_seq.core.errors import GradientCheckError, OperationError
 
 
 def fixed(name: str, loss: float, **grads: float) -> Competitor:

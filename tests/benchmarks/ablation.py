@@ -25,7 +25,7 @@ import numpy as np
 import autograd_seq as ag
 from autograd_seq.bench.peers import written
 from autograd_seq.bench.work import GATES, SIZES, Workload, make, ours
-from autograd_seq.plan.passes import PASSES
+from autograd_seq.plan.pipeline import PASSES
 
 Step = Callable[[], object]
 Outputs = list[ag.Node]

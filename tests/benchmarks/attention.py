@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 import autograd_seq as ag
-from autograd_seq.plan.passes import PASSES
+from autograd_seq.plan.pipeline import PASSES
 
 B, T, D = 4, 256, 32
 

@@ -139,7 +139,7 @@ def torchs(d: int = 64, heads: int = 4) -> dict[str, Step]:
 def models() -> dict[str, Callable[[str], Made]]:
     """Return by name what makes a step by a backend, and its feeds."""
     from autograd_seq.bench.work import WORKLOADS, make, ours
-    from autograd_seq.compiling import value_and_grad
+    from autograd_seq.run.compile import value_and_grad
 
     def workload(work: Any) -> Callable[[str], Made]:
         return lambda backend: (value_and_grad(*ours(work), backend=backend), make(work))

@@ -16,7 +16,7 @@ from statistics import median
 
 from autograd_seq.bench.measure import growth, memory
 from autograd_seq.bench.work import GATES, SIZES, Workload, ours
-from autograd_seq.compiling import value_and_grad
+from autograd_seq.run.compile import value_and_grad
 
 
 def compile_ms(cell: str, repeats: int = 9) -> float:

@@ -71,7 +71,7 @@ def measure(work: Workload, backends: tuple[str, ...], seconds: float) -> dict[s
 
 def main() -> None:
     """Print the times of all, and ours divided by PyTorch's."""
-    from autograd_seq.emit import numba
+    from autograd_seq.emit.native import numba
 
     backends = ("numpy", "numba") if numba.available() else ("numpy",)
     found = measure(Workload.of("lstm", "medium"), backends, float(sys.argv[1]) if len(sys.argv) > 1 else 20.0)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from autograd_seq import datasets
+from autograd_seq.core.errors import DataError
 from autograd_seq.datasets import table
-from autograd_seq.errors import DataError
 
 FOLDER = resources.files("autograd_seq.datasets")
 

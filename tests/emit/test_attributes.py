@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 import autograd_seq as ag
-from autograd_seq.emit.text import attribute
-from autograd_seq.op import OPS
+from autograd_seq.core.op import OPS
+from autograd_seq.emit.program_text import attribute
 
 t = ag.Axis("t")
 Pair = namedtuple("Pair", "low high")

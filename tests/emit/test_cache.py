@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
-from autograd_seq.emit import cache
-from autograd_seq.emit.cache import cache_folder, examined
+from autograd_seq.emit.native import cache
+from autograd_seq.emit.native.cache import cache_folder, examined
 
 SCRIPT = """
 import numpy as np
 import autograd_seq as ag
-from autograd_seq.emit import cache
+from autograd_seq.emit.native import cache
 load, found = cache.load, []
 cache.load = lambda *given: found.append(load(*given)) or found[-1]
 t = ag.Axis("t")

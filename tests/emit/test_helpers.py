@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import autograd_seq as ag
-from autograd_seq.emit.carried import HELPERS
+from autograd_seq.emit.numpy.runtime import HELPERS
 
 
 def helper(name: str) -> Any:

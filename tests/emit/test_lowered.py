@@ -12,10 +12,10 @@ from zoo import MODELS
 from zoo.judge import by_day, case
 
 import autograd_seq as ag
-from autograd_seq.emit.lowered import Accumulate, Allocate, Assign, Loop, Place, Procedure, Read
-from autograd_seq.emit.lowered_check import check
 from autograd_seq.emit.names import Names
 from autograd_seq.emit.procedure import lowered
+from autograd_seq.emit.statement_checks import check
+from autograd_seq.emit.statements import Accumulate, Allocate, Assign, Loop, Place, Procedure, Read
 
 t = ag.Axis("t")
 

@@ -82,7 +82,7 @@ def test_nothing_but_code_is_kept_of_what_was_compiled(numba_cache):
 
 def test_a_file_of_another_program_is_not_read(numba_cache):
     """Nor is one that lies in its place: the addresses of its functions would be 0."""
-    from autograd_seq.emit import cache
+    from autograd_seq.emit.native import cache
 
     cache.keep("one", (b"code", b"names"))
     (numba_cache / "one.native").rename(numba_cache / "two.native")

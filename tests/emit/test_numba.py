@@ -15,9 +15,11 @@ from random_programs import Program, check
 
 import autograd_seq as ag
 from autograd_seq.bench.work import Workload, make, ours
-from autograd_seq.emit import backends, native_cut, native_products
-from autograd_seq.emit import numba as backend
-from autograd_seq.emit.native_memory import Memory
+from autograd_seq.emit.native import cutting as native_cut
+from autograd_seq.emit.native import numba as backend
+from autograd_seq.emit.native import products as native_products
+from autograd_seq.emit.native.memory import Memory
+from autograd_seq.run import backends
 
 COUNT = int(os.environ.get("AUTOGRAD_SEQ_RANDOM_PROGRAMS", "300"))
 
@@ -383,5 +385,5 @@ def test_a_native_program_is_saved_in_numpy_and_profiled_there(tmp_path: Path, n
     exec(step.save_source(tmp_path / "alone.py").read_text(encoding="utf-8"), namespace)
     x = np.linspace(-1, 1, 5)
     assert namespace["program"](5, real=np.float64)(x)[0] == pytest.approx(float(step(x=x)[0]))
-    with pytest.raises(ag.errors.OperationError, match="O307"):
+    with pytest.raises(ag.OperationError, match="O307"):
         step.profile(x=x)

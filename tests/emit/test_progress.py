@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import autograd_seq as ag
-from autograd_seq.emit import numba, progress
+from autograd_seq.emit.native import numba, progress
 
 
 class Screen(io.StringIO):

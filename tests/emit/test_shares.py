@@ -13,10 +13,10 @@ import pytest
 from random_programs import Program, check
 
 import autograd_seq as ag
-from autograd_seq import program as programs
-from autograd_seq.emit import numba as native
-from autograd_seq.emit.threads import together
-from autograd_seq.graph.shares import find_shares
+from autograd_seq.emit.native import numba as native
+from autograd_seq.run import program as programs
+from autograd_seq.run.threads import together
+from autograd_seq.sequences.shares import find_shares
 
 # of the others most draw, read other sequences, or square a sum of them
 SHARED = [63, 68, 96, 97, 146, 148, 165, 192, 199, 201, 216, 218, 267, 280]

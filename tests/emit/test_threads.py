@@ -14,8 +14,8 @@ import pytest
 
 import autograd_seq as ag
 from autograd_seq.emit import blas
-from autograd_seq.emit import numba as native
 from autograd_seq.emit.blas import library, on_one_thread
+from autograd_seq.emit.native import numba as native
 
 
 @pytest.fixture
@@ -106,8 +106,8 @@ SSE = "+sse,+sse2,+sse3,+ssse3,+sse4.1,+sse4.2,+popcnt,+cx16,+fxsr"
 PRODUCTS = """
 import numpy as np
 import autograd_seq as ag
-from autograd_seq.emit import numba
-from autograd_seq.emit.native_kernel import THRESHOLDS
+from autograd_seq.emit.native import numba
+from autograd_seq.emit.native.kernel import THRESHOLDS
 t, b = ag.Axis("t"), ag.Axis("b")
 assert numba._lanes(np.float32) == {lanes}, numba._lanes(np.float32)
 for outside, inside in ((1 << 62, 1 << 62), (0, 0)):

@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 
 import autograd_seq as ag
-from autograd_seq.emit import numba, workspaces
-from autograd_seq.emit.workspaces import Workspaces, held
+from autograd_seq.emit.native import numba
 from autograd_seq.graph import memory
+from autograd_seq.run import workspaces
+from autograd_seq.run.workspaces import Workspaces, held
 
 t, b = ag.Axis("t"), ag.Axis("b")
 BACKENDS = ["numpy", pytest.param("numba", marks=pytest.mark.skipif(not numba.available(), reason="numba is not installed"))]

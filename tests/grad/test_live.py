@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 import autograd_seq as ag
-from autograd_seq.emit import numba
-from autograd_seq.op import OPS
+from autograd_seq.core.op import OPS
+from autograd_seq.emit.native import numba
 from tests.ops.test_special_values import BINARY, LINE, UNARY
 
 t, b = ag.Axis("t"), ag.Axis("b")

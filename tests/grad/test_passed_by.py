@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import autograd_seq as ag
-from autograd_seq.emit import numba
+from autograd_seq.emit.native import numba
 
 t = ag.Axis("t")
 RNG = np.random.default_rng(3)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from autograd_seq.errors import DataError
+from autograd_seq.core.errors import DataError
 from autograd_seq.learn import buckets, data, pad, shuffled, split, windows
 
 RNG = np.random.default_rng(0)

@@ -13,11 +13,11 @@ from op_samples import SAMPLES, Sample
 
 import autograd_seq as ag
 import viz
-from autograd_seq.facts import ABSENT, EACH, KEPT, TOGETHER
-from autograd_seq.op import BUILT_IN, OPS
+from autograd_seq.core.facts import ABSENT, EACH, KEPT, TOGETHER
+from autograd_seq.core.op import BUILT_IN, OPS
 
 BY_NAME = {
-    "misfit",  # operations import it to explain operands that do not fit: it cannot import them
+    "core.misfit",  # operations import it to explain operands that do not fit: it cannot import them
     "graph.feeds",  # finds the operation whose function stands in a traceback
 }
 """Modules that compare names of operations."""
@@ -99,7 +99,7 @@ def test_calls_and_expressions_give_what_the_forward_gives(backend: str, in_pyth
 
 def test_a_new_operation_is_one_definition(numba_cache: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """With its gradient, inside of a loop, in NumPy calls and in native code: no other file knows of it."""
-    monkeypatch.setattr("autograd_seq.op.OPS", dict(OPS))
+    monkeypatch.setattr("autograd_seq.core.op.OPS", dict(OPS))
     facts: dict[str, Any] = {"shape": ag.same_shape, "least": float, "linear": (), "range": "any", "flops": 10}
     logcosh = ag.defop(
         "logcosh", forward=lambda x: np.logaddexp(x, -x) - np.log(2), vjp=lambda g, y, x: (g * gudermann(x),),
@@ -126,7 +126,7 @@ def test_a_new_operation_is_one_definition(numba_cache: Any, monkeypatch: pytest
 
 def test_a_users_operation_on_rows_is_not_taken_for_one_on_entries(monkeypatch: pytest.MonkeyPatch) -> None:
     """A user's softmax has the shape of its operand, but is none entry by entry: a where keeps other gradients."""
-    monkeypatch.setattr("autograd_seq.op.OPS", dict(OPS))
+    monkeypatch.setattr("autograd_seq.core.op.OPS", dict(OPS))
     rows = ag.defop(
         "rows", shape=ag.same_shape, forward=lambda x: np.exp(x) / np.sum(np.exp(x), axis=-1, keepdims=True),
         vjp=lambda g, y, x: (y * (g - ag.sum(g * y, axis=-1, keepdims=True)),),

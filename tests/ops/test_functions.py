@@ -92,7 +92,7 @@ CALLS = [(f, g, x) for f, g, xs in (*ENTRIES, *DIMENSIONS, *REDUCTIONS) for x in
 def name_of(value: Any) -> str:
     if isinstance(value, partial):
         return f"{value.func.__name__}-{value.keywords}"
-    return getattr(value, "__name__", str(getattr(value, "shape", "")))
+    return getattr(value, "__name__", getattr(value, "name", str(getattr(value, "shape", ""))))
 
 
 @pytest.mark.parametrize(("f", "g", "x"), CALLS, ids=name_of)

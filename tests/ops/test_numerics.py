@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import autograd_seq as ag
-from autograd_seq.op import OPS
+from autograd_seq.core.op import OPS
 
 INF = np.inf
 RNG = np.random.default_rng(3)

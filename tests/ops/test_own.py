@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import autograd_seq as ag
-from autograd_seq.op import OPS
+from autograd_seq.core.op import OPS
 
 t, b = ag.Axis("t"), ag.Axis("b")
 

@@ -16,8 +16,10 @@ import numpy as np
 import pytest
 
 import autograd_seq as ag
-from autograd_seq import axes, elsewhere, kinds, misfit, node, op, site
-from autograd_seq.op import OPS
+from autograd_seq.core import axes, kinds, misfit, node, op
+from autograd_seq.core import hints as elsewhere
+from autograd_seq.core import sites as site
+from autograd_seq.core.op import OPS
 from autograd_seq.ops import (
     arrange,
     create,

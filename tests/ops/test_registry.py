@@ -13,7 +13,7 @@ import pytest
 from op_samples import SAMPLES, Sample
 
 import autograd_seq as ag
-from autograd_seq.op import BUILT_IN, OPS
+from autograd_seq.core.op import BUILT_IN, OPS
 from autograd_seq.ops.lifting import aligned, lift
 
 KINDS = {"f": float, "i": int, "u": int, "b": bool}

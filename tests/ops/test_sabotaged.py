@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import autograd_seq as ag
-from autograd_seq.op import OPS, Op
+from autograd_seq.core.op import OPS, Op
 from autograd_seq.ops.parts import CUMSUM
 from autograd_seq.ops.reduce import SUM
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import autograd_seq as ag
-from autograd_seq.emit import numba
+from autograd_seq.emit.native import numba
 
 t, u = ag.Axis("t"), ag.Axis("u")
 x, c, h = ag.input("x", over=t), ag.param("c"), ag.input("h", over=t)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import autograd_seq as ag
-from autograd_seq.emit import numba
-from autograd_seq.op import BUILT_IN, OPS, same_shape
+from autograd_seq.core.op import BUILT_IN, OPS, same_shape
+from autograd_seq.emit.native import numba
 
 t = ag.Axis("t")
 LINE = np.array([0.0, 1.0, 0.5, 2.0, 3.0, 30.0, 750.0, 1e6, 1e300, 1e-300, 5e-324, np.inf])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import autograd_seq as ag
-from autograd_seq.plan.affine import linear_in
+from autograd_seq.plan.passes.affine import linear_in
 from autograd_seq.plan.schedule import Loop
 
 H, T = 3, 6

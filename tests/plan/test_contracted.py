@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import autograd_seq as ag
-from autograd_seq.plan.dimensions import fixed
+from autograd_seq.plan.passes.dimensions import fixed
 
 H, P, B, T = 3, 4, 2, 5
 RNG = np.random.default_rng(0)

@@ -14,11 +14,11 @@ import pytest
 
 import autograd_seq as ag
 from autograd_seq.bench.work import Workload, make, ours
-from autograd_seq.compiling import value_and_grad
-from autograd_seq.emit import numba
+from autograd_seq.emit.native import numba
 from autograd_seq.plan.cost import Cost, operations
-from autograd_seq.plan.text import show
-from autograd_seq.program import Program
+from autograd_seq.plan.report import show
+from autograd_seq.run.compile import value_and_grad
+from autograd_seq.run.program import Program
 
 t, b = ag.Axis("t"), ag.Axis("b")
 
@@ -214,7 +214,7 @@ def _planned(*outputs: ag.Node) -> tuple:
 
 
 def test_text_is_the_same_in_every_run() -> None:
-    code = ("from autograd_seq.bench.work import Workload, ours; from autograd_seq.compiling import value_and_grad; "
+    code = ("from autograd_seq.bench.work import Workload, ours; from autograd_seq.run.compile import value_and_grad; "
             "import sys; step = value_and_grad(*ours(Workload.of('gru', 'tiny'))); "
             "sys.stdout.buffer.write(str(step.schedule).encode())")  # fmt: skip
     outs = [subprocess.run([sys.executable, "-c", code], env={"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(sys.path)},

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import autograd_seq as ag
-from autograd_seq.errors import FeedError
+from autograd_seq.core.errors import FeedError
 
 b = ag.Axis("b")
 

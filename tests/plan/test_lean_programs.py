@@ -15,7 +15,8 @@ from lean_programs import Lean
 from lean_runs import Case, faults
 from night import NIGHT
 
-from autograd_seq.plan import joints, lanes
+from autograd_seq.plan.memory import lanes
+from autograd_seq.plan.passes import joints
 
 COUNT = int(os.environ.get("AUTOGRAD_SEQ_RANDOM_PROGRAMS", "80"))  # 20000 for a night
 

@@ -21,9 +21,9 @@ from night import NIGHT, one_in
 from random_programs import WAYS, Program, check
 
 import autograd_seq as ag
-from autograd_seq.graph.check import cut_shifts, find_loop_axis
+from autograd_seq.core.op import BUILT_IN
+from autograd_seq.graph.checks import cut_shifts, find_loop_axis
 from autograd_seq.graph.order import components
-from autograd_seq.op import BUILT_IN
 
 COUNT = int(os.environ.get("AUTOGRAD_SEQ_RANDOM_PROGRAMS", "300"))  # 20000 for a night
 WIDTHS = {float: np.float64, int: np.int64, bool: np.bool_}

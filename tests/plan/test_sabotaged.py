@@ -10,7 +10,8 @@ import pytest
 from random_programs import Program
 
 import autograd_seq as ag
-from autograd_seq.plan import contracted, expand, halves, join, lanes, legal, pack, regroup, simplify, storage
+from autograd_seq.plan.memory import lanes, storage
+from autograd_seq.plan.passes import contracted, expand, halves, join, legal, pack, regroup, simplify
 
 _hot = expand._multiple_of_one_hot
 _block = join._Joiner._block

@@ -10,7 +10,7 @@ import pytest
 
 import autograd_seq as ag
 from autograd_seq.bench.work import Workload, ours
-from autograd_seq.plan import join, pack
+from autograd_seq.plan.passes import join, pack
 
 RNG = np.random.default_rng(5)
 H, D = 3, 2

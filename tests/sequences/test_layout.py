@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import autograd_seq as ag
-from autograd_seq.emit import numba
+from autograd_seq.emit.native import numba
 
 RNG = np.random.default_rng(5)
 t, b, c = ag.Axis("t"), ag.Axis("b"), ag.Axis("c")

@@ -18,11 +18,11 @@ from random_sequences import Sequences
 
 import autograd_seq as ag
 from autograd_seq.graph.finite import find_finite
-from autograd_seq.graph.masks import Masks
-from autograd_seq.graph.ragged import Ragged
-from autograd_seq.graph.selections import Selections
 from autograd_seq.ops.elementwise import less
 from autograd_seq.ops.time import INDEX
+from autograd_seq.sequences.masks import Masks
+from autograd_seq.sequences.padding import Ragged
+from autograd_seq.sequences.selections import Selections
 
 COUNT = 300
 

@@ -15,9 +15,9 @@ import pytest
 from random_sequences import Sequences
 
 import autograd_seq as ag
-from autograd_seq.graph.step import make_one_step
+from autograd_seq.sequences.step import make_one_step
 
-_Frame = import_module("autograd_seq.stream_arrays").StepArrays
+_Frame = import_module("autograd_seq.run.stream_arrays").StepArrays
 
 t, b, u = ag.Axis("t"), ag.Axis("b"), ag.Axis("u")
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd_seq.emit.native_math import math_source
+from autograd_seq.emit.native.functions import math_source
 
 
 def native(kinds: str) -> Any:

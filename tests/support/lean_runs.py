@@ -15,7 +15,7 @@ from interpreted import interpreted
 from lean_programs import Lean
 
 import autograd_seq as ag
-from autograd_seq.emit.backends import written
+from autograd_seq.run.backends import written
 
 NODES: dict[str, Callable[..., ag.Node]] = {
     "tanh": ag.tanh, "sigmoid": ag.sigmoid, "sin": ag.sin, "softplus": ag.softplus, "neg": lambda x: -x,

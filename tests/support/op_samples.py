@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd_seq.op import OPS
+from autograd_seq.core.op import OPS
 
 COMPLEX, CENTRAL = ("complex step", 1e-11), ("central differences", 1e-6)
 

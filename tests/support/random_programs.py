@@ -19,7 +19,7 @@ from chance import Chance
 from compare import difference
 
 import autograd_seq as ag
-from autograd_seq.plan.passes import PASSES
+from autograd_seq.plan.pipeline import PASSES
 
 Shape = tuple[int, ...]
 Axes = tuple[ag.Axis, ...]

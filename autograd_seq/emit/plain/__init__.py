@@ -1,6 +1,6 @@
 """The program that a lecturer writes on the board: a procedure as plain NumPy, one point at a time, equations as comments.
 
-What a printer must provide: a function from a :class:`~autograd_seq.emit.lowered.Procedure` to a text that runs, which
+What a printer must provide: a function from a :class:`~autograd_seq.emit.statements.Procedure` to a text that runs, which
 prints and decides nothing. It writes four statements (``Allocate``, ``Assign``, ``Accumulate``, ``Loop``) and what is
 returned; seven expressions (``Read``, ``Number``, ``StepNumber``, ``Length``, ``Apply``, ``Form``, ``IfLonger``), where
 ``Apply`` asks for a form of each operation at one point (if there is no shorter one, the source of its own ``forward``,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from autograd_seq.emit.lowered import Expression, Read
+from autograd_seq.emit.statements import Expression, Read
 
 ATOM, POWER, SIGN, PRODUCT, SUM, COMPARED, CHOICE = 7, 6, 5, 4, 3, 2, 1
 """How firmly a text holds together: what is less firm stands in brackets."""

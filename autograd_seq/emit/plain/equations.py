@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from autograd_seq.emit.lowered import (
+from autograd_seq.emit.plain.products import EINSUM, OUTER, SCALED, read_product
+from autograd_seq.emit.statements import (
     ALL,
     END,
     START,
@@ -22,8 +23,7 @@ from autograd_seq.emit.lowered import (
     Read,
     StepNumber,
 )
-from autograd_seq.emit.plain.products import EINSUM, OUTER, SCALED, read_product
-from autograd_seq.graph.text import format_subscript, operation
+from autograd_seq.graph.printing import format_subscript, operation
 from autograd_seq.ops.elementwise import CAST, POWER_NUMBER, mul, neg, zero_safe_mul
 from autograd_seq.ops.linear import CONTRACT
 from autograd_seq.ops.loss import straight_through
@@ -31,7 +31,7 @@ from autograd_seq.ops.parts import SLICE
 from autograd_seq.ops.random import DRAW
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.shape import BROADCAST_TO, RESHAPE, TRANSPOSE
-from autograd_seq.plan.legal import COPY
+from autograd_seq.plan.passes.legal import COPY
 
 ATOM, MATRIX, SIGN, PRODUCT, SUM, COMPARED = 6, 5, 4, 3, 2, 1
 _SIGNS = {"+": ("+", SUM), "-": ("−", SUM), "*": ("·", PRODUCT), "/": ("/", PRODUCT), "%": ("%", PRODUCT),

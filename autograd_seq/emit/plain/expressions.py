@@ -9,10 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from autograd_seq.axes import Axis
-from autograd_seq.emit.arrays import tuple_code
-from autograd_seq.emit.bundle import Bundle
-from autograd_seq.emit.lowered import (
+from autograd_seq.core.axes import Axis
+from autograd_seq.core.op import Op
+from autograd_seq.emit.forwards import Bundle
+from autograd_seq.emit.names import Names
+from autograd_seq.emit.numpy.arrays import tuple_code
+from autograd_seq.emit.plain.code import ATOM, CHOICE, COMPARED, POWER, PRODUCT, SIGN, SUM, Code
+from autograd_seq.emit.plain.phrases import PHRASES
+from autograd_seq.emit.program_text import attribute, literal
+from autograd_seq.emit.statements import (
     ALL,
     END,
     STEP,
@@ -27,11 +32,6 @@ from autograd_seq.emit.lowered import (
     Read,
     StepNumber,
 )
-from autograd_seq.emit.names import Names
-from autograd_seq.emit.plain.code import ATOM, CHOICE, COMPARED, POWER, PRODUCT, SIGN, SUM, Code
-from autograd_seq.emit.plain.phrases import PHRASES
-from autograd_seq.emit.text import attribute, literal
-from autograd_seq.op import Op
 from autograd_seq.ops.random import DRAW
 
 _FIRM = {"+": SUM, "-": SUM, "*": PRODUCT, "/": PRODUCT, "==": COMPARED, "!=": COMPARED, "<": COMPARED, "<=": COMPARED}

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from autograd_seq.emit.arrays import tuple_code
-from autograd_seq.emit.lowered import ALL, Apply, Read
+from autograd_seq.core.op import Op
+from autograd_seq.emit.numpy.arrays import tuple_code
 from autograd_seq.emit.plain.code import ATOM, PRODUCT, SIGN, SUM, Code, Writes
 from autograd_seq.emit.plain.products import EINSUM, OUTER, SCALED, read_product
-from autograd_seq.graph.text import format_subscript
-from autograd_seq.op import Op
+from autograd_seq.emit.statements import ALL, Apply, Read
+from autograd_seq.graph.printing import format_subscript
 from autograd_seq.ops import elementwise, reduce
 from autograd_seq.ops.activations import relu
 from autograd_seq.ops.elementwise import CAST, POWER_NUMBER

@@ -6,17 +6,17 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from textwrap import wrap
 
-from autograd_seq.axes import Axis
-from autograd_seq.emit.arrays import tuple_code
-from autograd_seq.emit.lowered import Accumulate, Allocate, Array, Assign, Expression, Loop, Read, Statement, within
+from autograd_seq.core.axes import Axis
+from autograd_seq.core.names import docstring, shown
 from autograd_seq.emit.names import Names
+from autograd_seq.emit.numpy.arrays import tuple_code
 from autograd_seq.emit.plain.code import SUM
 from autograd_seq.emit.plain.equations import equation
 from autograd_seq.emit.plain.expressions import Expressions
 from autograd_seq.emit.procedure import lowered
-from autograd_seq.emit.text import Emitted
+from autograd_seq.emit.program_text import Emitted
+from autograd_seq.emit.statements import Accumulate, Allocate, Array, Assign, Expression, Loop, Read, Statement, within
 from autograd_seq.graph.graph import Graph
-from autograd_seq.names import docstring, shown
 from autograd_seq.ops.gather import _checked
 from autograd_seq.ops.time import ALONG
 

@@ -1,0 +1,1 @@
+"""What everything is made of: errors, names, axes, the record of an operation, and nodes."""

@@ -1,0 +1,150 @@
+"""Axes and the places on them: ``t = Axis("t")``, and ``t - 1`` is the step before."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable
+from typing import Any, NoReturn
+from uuid import uuid4
+from weakref import WeakValueDictionary
+
+from autograd_seq.core.errors import AxisError
+from autograd_seq.core.names import shown
+
+
+class Axis:
+    """An axis that values can vary over: time, say. Its length comes with the data.
+
+    Two axes are the same only if they are the same object; within a graph their names must differ. A copied or unpickled value
+    varies over the same axis as the original, also when it comes back from another process.
+
+    Example:
+        >>> t = Axis("t")
+        >>> t - 1, t, t + 2
+        (t - 1, t, t + 2)
+    """
+
+    __slots__ = ("__weakref__", "_mark", "name")
+
+    def __init__(self, name: str) -> None:
+        self._mark: str | None = None
+        if not isinstance(name, str) or not name:
+            raise AxisError(
+                "A101", f"an axis cannot be named {name!r}", expected="a non-empty string", got=repr(name), fix='ag.Axis("t")'
+            )
+        self.name = name
+
+    def __add__(self, steps: int) -> Index:
+        return Index(self, _check_whole_steps(self, steps))
+
+    def _refuse_arithmetic(self, other: object) -> NoReturn:
+        """Refuse arithmetic other than a shift: a place on an axis is not a number."""
+        raise AxisError(
+            "A111", f"{self.name} is an axis, not a number: only an integer can be added or subtracted",
+            expected=f"{self.name} - 1, {self.name} + 2",
+            got=f"arithmetic with {other!r}",
+            fix=f"ag.index({self.name}) is the step number as a value; ag.state(…, every=2) is a slower clock, and "
+            f"ag.window(x, {self.name}, 3, every=2) reads every other step",
+        )  # fmt: skip
+
+    __mul__ = __rmul__ = __truediv__ = __floordiv__ = __mod__ = __pow__ = __rsub__ = _refuse_arithmetic
+    __lt__ = __le__ = __gt__ = __ge__ = _refuse_arithmetic
+
+    def __neg__(self) -> NoReturn:
+        self._refuse_arithmetic("-")
+
+    __radd__ = __add__
+
+    def __sub__(self, steps: int) -> Index:
+        return Index(self, -_check_whole_steps(self, steps))
+
+    def __copy__(self) -> Axis:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Axis:
+        return self
+
+    def __reduce__(self) -> Any:
+        if self._mark is None:
+            self._mark = uuid4().hex
+        _MARKED[self._mark] = self
+        return _get_marked, (self.name, self._mark)
+
+    def __repr__(self) -> str:
+        return shown(self.name)
+
+
+_MARKED: WeakValueDictionary[str, Axis] = WeakValueDictionary()
+
+
+def _get_marked(name: str, mark: str) -> Axis:
+    """Return the axis of a mark: the same object for every copy in this process."""
+    axis = _MARKED.get(mark)
+    if axis is None:
+        axis = Axis(name)
+        axis._mark, _MARKED[mark] = mark, axis
+    return axis
+
+
+class Index:
+    """A place on an axis relative to the current step: ``t - 1`` has axis ``t`` and offset ``-1``."""
+
+    __slots__ = ("axis", "offset")
+
+    def __init__(self, axis: Axis, offset: int = 0) -> None:
+        self.axis, self.offset = axis, offset
+
+    def _refuse_arithmetic(self, other: object) -> NoReturn:
+        self.axis._refuse_arithmetic(other)
+
+    __mul__ = __rmul__ = __truediv__ = __floordiv__ = __mod__ = __pow__ = __rsub__ = _refuse_arithmetic
+    __lt__ = __le__ = __gt__ = __ge__ = _refuse_arithmetic
+
+    def __add__(self, steps: int) -> Index:
+        return Index(self.axis, self.offset + _check_whole_steps(self.axis, steps))
+
+    __radd__ = __add__
+
+    def __sub__(self, steps: int) -> Index:
+        return Index(self.axis, self.offset - _check_whole_steps(self.axis, steps))
+
+    def __repr__(self) -> str:
+        if self.offset == 0:
+            return repr(self.axis)
+        return f"{self.axis} {'-' if self.offset < 0 else '+'} {abs(self.offset)}"
+
+
+def _check_whole_steps(axis: Axis, steps: object) -> int:
+    if not isinstance(steps, bool):
+        try:
+            return operator.index(steps)  # type: ignore[arg-type]
+        except TypeError:
+            pass
+    raise AxisError(
+        "A102",
+        f"{axis.name} is shifted by {steps!r:.60}, which is not an integer",
+        expected="an integer",
+        got=repr(steps),
+        fix=f"write {axis.name} - 1, or gather with take(…) if the delay is a value",
+    )
+
+
+def as_axes(over: Axis | Iterable[Axis] | None, keyword: str = "over") -> tuple[Axis, ...]:
+    """Return the argument of ``keyword`` as a tuple of distinct axes; ``None`` and ``()`` are no axis."""
+    if over is None:
+        return ()
+    several: Any = over
+    axes = tuple(several) if isinstance(several, Iterable) and not isinstance(several, str) else (several,)
+    for axis in axes:
+        if not isinstance(axis, Axis):
+            raise AxisError(
+                "A103",
+                f"{keyword}= is given {axis!r:.60}, which is not an axis",
+                expected="an ag.Axis, or several",
+                got=repr(axis),
+                fix='t = ag.Axis("t")',
+            )
+    if len(set(axes)) != len(axes):
+        twice = max(axes, key=axes.count)
+        raise AxisError("A104", f"{keyword}= names {twice} twice", got=repr(axes), fix="name each axis once")
+    return axes

@@ -1,0 +1,182 @@
+"""Errors about unknown names, with what to write here for names of NumPy, PyTorch and JAX."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Iterable
+from types import FunctionType
+from typing import Any, cast
+
+from autograd_seq.core.errors import DTypeError, MissingError, OperationError, did_you_mean
+
+PUBLIC: set[str] = set()
+"""The public names of the package, entered when it is imported."""
+
+_INSTEAD = {
+    # NumPy
+    "absolute": "ag.abs(x)",
+    "amax": "ag.max(x)",
+    "amin": "ag.min(x)",
+    "acos": "ag.arccos(x)",
+    "append": "ag.concat([a, b])",
+    "arange": "ag.index(t) is the step number as a value; np.arange(n) is a constant",
+    "array": "ag.tensor(…), or ag.constant(…)",
+    "asin": "ag.arcsin(x)",
+    "atan": "ag.arctan(x)",
+    "atan2": "ag.arctan2(y, x)",
+    "asarray": "ag.tensor(…), or ag.constant(…)",
+    "concatenate": "ag.concat([a, b], axis=0)",
+    "diagonal": "ag.diag(x)",
+    "divide": "a / b",
+    "exp2": "2.0 ** x",
+    "full": "np.full(…): arrays are constants",
+    "hstack": "ag.concat([a, b], axis=-1)",
+    "hypot": "ag.norm(ag.stack([a, b]), axis=0)",
+    "inner": "ag.dot(a, b)",
+    "isfinite": "ag.abs(x) < np.inf",
+    "log10": "ag.log(x) / np.log(10)",
+    "log2": "ag.log(x) / np.log(2)",
+    "multiply": "a * b",
+    "negative": "-x",
+    "ones_like": "ag.ones(x.shape)",
+    "remainder": "a % b",
+    "rint": "ag.round(x)",
+    "reciprocal": "1 / x",
+    "subtract": "a - b",
+    "tile": "ag.concat([x] * n)",
+    "tensordot": "ag.einsum(spec, a, b)",
+    "true_divide": "a / b",
+    "vstack": "ag.stack([a, b])",
+    "zeros_like": "ag.zeros(x.shape)",
+    "copy": "a value is never changed in place",
+    # PyTorch, JAX and others
+    "Parameter": 'ag.param("W", shape), fed by its name; ag.tensor(value) carries its value',
+    "Tensor": "ag.tensor(value)",
+    "Variable": "ag.tensor(value)",
+    "binary_cross_entropy": "ag.bce(p, target)",
+    "cat": "ag.concat([a, b], axis=0)",
+    "chunk": "ag.split(x, n)",
+    "clamp": "ag.clip(x, low, high)",
+    "detach": "ag.stop_gradient(x)",
+    "embedding": "ag.take(table, index)",
+    "gather": "ag.take(x, index), or ag.pick(x, index)",
+    "jit": "ag.compile(outputs)",
+    "mm": "a @ b",
+    "mse_loss": "ag.mse(y, target)",
+    "nll_loss": "ag.nll(probabilities, label), or ag.cross_entropy(logits, label)",
+    "no_grad": "ag.stop_gradient(x)",
+    "permute": "ag.transpose(x, axes)",
+    "placeholder": 'ag.input("x", shape, over=t)',
+    "scan": 's = ag.state("s", shape, over=t); s[t] = …',
+    "swish": "ag.silu(x)",
+    "unsqueeze": "ag.expand_dims(x, axis)",
+    "vjp": "ag.grad(y, x, cotangent=g)",
+    "view": "ag.reshape(x, shape)",
+    # of keywords
+    "dim": "axis= names dimensions of the value, over= axes such as time",
+    "keepdim": "keepdims=True",
+    # of values
+    "numpy": "values are NumPy arrays: x.value",
+    "tolist": "values are NumPy arrays: x.value.tolist()",
+    "cpu": "values are NumPy arrays: x.value",
+    "cuda": "values are NumPy arrays: x.value",
+    "data": "values are NumPy arrays: x.value",
+    "requires_grad": "every tensor has a gradient: y.backward(), then x.grad",
+    "requires_grad_": "every tensor has a gradient: y.backward(), then x.grad",
+    "zero_grad": "x.grad = None",
+    "retain_grad": "all nodes keep their gradient: x.grad",
+    "is_leaf": "not x.inputs",
+    "flatten": "ag.reshape(x, -1)",
+    "pow": "x ** n",
+}
+
+
+METHODS = (
+    "abs", "all", "any", "argmax", "argmin", "clamp", "clip", "copy", "cpu", "cuda", "cumprod", "cumsum", "data", "detach",
+    "dot", "exp", "flatten", "is_leaf", "log", "matmul", "numpy", "permute", "pow", "prod", "relu", "repeat",
+    "requires_grad", "requires_grad_", "retain_grad", "round", "sigmoid", "softmax", "sqrt", "square", "std", "swapaxes",
+    "take", "tanh", "tolist", "transpose", "unsqueeze", "var", "view", "zero_grad",
+)  # fmt: skip
+"""Attributes of other libraries' values that nodes do not have."""
+
+
+def suggest_instead(name: str) -> str | None:
+    """Return what to write instead of a name that does not exist here; ``None`` if nothing is known.
+
+    Example:
+        >>> suggest_instead("concatenate"), suggest_instead("nothing")
+        ('ag.concat([a, b], axis=0)', None)
+    """
+    return _INSTEAD.get(name) or (f"ag.{name}(…)" if name in PUBLIC else None)
+
+
+def make_no_function_error(name: str) -> MissingError:
+    """Return the error about a name that the package does not have."""
+    close = str(did_you_mean(name, PUBLIC))
+    fix = suggest_instead(name) or (close if close.startswith("did") else "ag.__all__ lists all names")
+    return MissingError("M201", f"autograd_seq has no {name}", got=f"ag.{name}", fix=fix)
+
+
+def make_no_attribute_error(name: str, label: str, where: str | None) -> MissingError:
+    """Return the error about an attribute that values of other libraries have, and nodes do not."""
+    return MissingError("M202", f"{label} has no attribute {name}", where=where, got=f".{name}", fix=suggest_instead(name))
+
+
+def explain_keywords(module: dict[str, Any], names: Iterable[str]) -> None:
+    """Let functions of a module say which keyword they take instead, where one is given that they do not take.
+
+    Args:
+        module: its ``globals()``; the functions in it are replaced by such as call them.
+        names: of the functions; what is no function is left as it is.
+    """
+    for name in names:
+        if isinstance(module[name], FunctionType):
+            module[name] = _explained(module[name])
+
+
+def _explained(function: FunctionType) -> FunctionType:
+    check = _check_keywords
+
+    def call(*args: Any, **keywords: Any) -> Any:
+        try:
+            return function(*args, **keywords)
+        except TypeError:
+            check(function, keywords)
+            raise
+
+    # as if it were written in the module of the function, where examples in docstrings are looked for
+    other = FunctionType(call.__code__, function.__globals__, function.__name__, None, call.__closure__)
+    return cast("FunctionType", functools.update_wrapper(other, function))
+
+
+def _check_keywords(function: FunctionType, keywords: Iterable[str]) -> None:
+    parameters = inspect.signature(function).parameters
+    strange = [name for name in keywords if name not in parameters]
+    if strange and not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        raise make_no_keyword_error(function.__name__, strange[0], parameters) from None
+
+
+def make_no_keyword_error(function: str, keyword: str, known: Iterable[str]) -> OperationError:
+    """Return the error about a keyword that a function does not take."""
+    fix = _INSTEAD.get(keyword) or did_you_mean(keyword, known)
+    return OperationError("O130", f"{function} takes no {keyword}=", got=f"{keyword}=…", fix=fix)
+
+
+def make_not_for_nodes_error(function: str, where: str | None) -> DTypeError:
+    """Return the error about a function of NumPy that is given a node."""
+    fix = suggest_instead(function.rpartition(".")[2]) or "of a value that is known: np.asarray(x)"
+    got = "a node, which is part of a graph"
+    return DTypeError("D106", f"np.{function} is given a node", where=where, expected="arrays", got=got, fix=fix)
+
+
+__all__ = [
+    "METHODS",
+    "PUBLIC",
+    "explain_keywords",
+    "make_no_attribute_error",
+    "make_no_function_error",
+    "make_no_keyword_error",
+    "make_not_for_nodes_error",
+    "suggest_instead",
+]

@@ -1,0 +1,338 @@
+"""One record per operation: its name, shape rule, forward and vjp side by side, and the registry of all of them.
+
+Why ``forward`` is a generalised ufunc (2026-11): it works on the trailing dimensions of its operands and broadcasts
+over any leading ones. That one rule *is* lifting over time, over a batch, over any axis: no operation needs a second
+definition to run for all steps at once. ``autograd_seq.ops.lifting`` holds the convention, and a test runs it over
+the whole registry.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from autograd_seq.core.errors import OperationError, did_you_mean
+from autograd_seq.core.facts import TOGETHER, WHOLE, Facts, universal
+from autograd_seq.core.sites import show_site, user_site
+
+if TYPE_CHECKING:
+    from autograd_seq.core.node import Node
+
+OPS: dict[str, Op] = {}
+"""Every operation by name; operators look theirs up here."""
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {}
+"""Functions of higher floors that methods of Node stand for, by name (``x.sum`` is ``FUNCTIONS["sum"]``)."""
+
+BUILT_IN: set[str] = set()
+"""The names of the operations that the package defines."""
+
+_FACTS = [f.name for f in fields(Facts)]
+
+
+class Op(Facts):
+    """What an operation is. Made by :func:`defop`; calling it builds a node.
+
+    Attributes:
+        name: unique in the registry.
+        shape: ``shape(*shapes, **attrs)`` returns the shape of one point's value, or raises ValueError.
+        forward: ``forward(*arrays, **attrs)`` on the trailing dimensions, broadcasting over leading ones; ``None`` for
+            structural operations (a state, a shift), which the unroller resolves into edges.
+        vjp: ``vjp(g, y, *xs, **attrs)`` returns one cotangent an input, ``None`` for no path; written with nodes and
+            operators, so that it can be differentiated again.
+        dtype: ``dtype(*dtypes, **attrs)`` returns float, int or bool.
+        axes: ``axes(*axes, **attrs)`` returns the axes the result varies over; ``None`` is the union.
+        broadcasts: operands broadcast against each other as in NumPy (elementwise operations).
+        symbol: what pictures and printed graphs show for it.
+        least: the kind that operands have at least: those of a lower one are cast before the operation; ``None``: any.
+        own: whether a user defined it.
+        word: what texts call it, where that is not its name: the word that was written, which its attributes may decide.
+        stable_log: from a node to its logarithm in a stable form, where it has one; ``None``: not in this case.
+        calls: the calls that have been found to fit, each the number of its operands and the names of its attributes.
+    """
+
+    def __init__(self, name: str, shape: Any, forward: Any, vjp: Any, dtype: Any, axes: Any, broadcasts: bool, symbol: str,
+                 doc: str, least: type | None = None, own: bool = False, word: Any = None, **facts: Any) -> None:  # fmt: skip
+        super().__init__(**facts)
+        self.name, self.shape, self.forward, self.vjp = name, shape, forward, vjp
+        self.dtype, self.axes, self.broadcasts, self.symbol = dtype, axes, broadcasts, symbol
+        self.least, self.own, self.word = least, own, word
+        if self.ufunc is None and universal(forward):
+            self.ufunc = forward
+        if self.pointwise is None:
+            by_entry = isinstance(self.native, str) or callable(self.native)
+            self.pointwise = axes is None and (broadcasts or by_entry)
+        self.stable_log: Callable[[Node], Node | None] | None = None
+        self.calls: set[tuple[Any, ...]] = set()
+        self.__doc__ = doc or f"The operation {name}."
+
+    def __call__(self, /, *inputs: Any, **attrs: Any) -> Node:
+        return FUNCTIONS["apply"](self, *inputs, **attrs)
+
+    def __repr__(self) -> str:
+        return f"<op {self.name}>"
+
+    def written(self, attrs: dict[str, Any]) -> str:
+        """Return the word that a call with some attributes was written with: of a contraction matmul, outer or einsum."""
+        return str(self.word(**attrs)) if callable(self.word) else self.word or self.name
+
+    @property
+    def reduces_axes(self) -> bool:
+        """Whether it reduces over axes, all of whose points it reads."""
+        return self.reduces is not None and self.axes is not None
+
+    @property
+    def adds(self) -> bool:
+        """Whether it adds, moves or negates entries of the operands at its own point, and does no more."""
+        return self.linear == TOGETHER and self.forward is not None and self.axes is None
+
+    @property
+    def keeps_zeros(self) -> bool:
+        """Whether the vjp makes zeros of a cotangent of 0, whatever the operands are."""
+        return self.zero_safe or self.linear == TOGETHER or self.moves
+
+    @property
+    def moves(self) -> bool:
+        """Whether it moves entries of its first operand within the value, and may add them up."""
+        linear = self.linear == TOGETHER or self.linear == (0,)
+        return linear and self.forward is not None and self.axes is None and not self.pointwise and self.view != WHOLE
+
+    def sign(self, attrs: dict[str, Any]) -> str | None:
+        """Return the operator that a call with some attributes was written with, between two operands."""
+        return self.infix(**attrs) if callable(self.infix) else self.infix
+
+    def __copy__(self) -> Op:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Op:
+        return self
+
+    def __reduce__(self) -> Any:
+        """Go by name: what an operation is made of is the program's, wherever its nodes go."""
+        return known_op, (self.name,)
+
+    def fits(self, count: int, names: Iterable[str]) -> None:
+        """Note a call as one that fits the operands and attributes which the signatures of the rules declare.
+
+        Raises:
+            OperationError: there are too many operands or too few, or an attribute is unknown.
+        """
+        names = tuple(names)
+        rules = [
+            _signature(rule, skipped)
+            for rule, skipped in ((self.vjp, 2), (self.forward, 0), (self.shape, 0), (self.dtype, 0), (self.axes, 0))
+        ]
+        known = {name for rule in rules for name in rule.attributes(count)}
+        called = f"{self.name}({', '.join([*rules[0].ordered, *(f'{name}=…' for name in rules[0].keywords)])})"
+        for name in names:
+            if name not in known or not all(rule.takes(name, count) for rule in rules):
+                meant = "values are given by position" if name in known else did_you_mean(name, known)
+                raise OperationError(
+                    "O121", f"{self.name} has no attribute {name}=", node=self.name, where=show_site(user_site()),
+                    expected=called, got=f"{name}=…", fix=meant or _ELSEWHERE.get(name),
+                )  # fmt: skip
+        lacking = [name for rule in rules for name in rule.needed(count) if name not in names]
+        if lacking or not all(rule.several or count <= len(rule.ordered) for rule in rules) or (rules[0].ordered and not count):
+            raise OperationError(
+                "O122", f"{self.name} is given {count or 'no'} value{'s' if count != 1 else ''}", node=self.name,
+                where=show_site(user_site()), expected=called, got=f"no {lacking[0]}" if lacking else f"{count} values",
+                fix=f"{self.name}({self.name}(a, b), c)" if self.broadcasts and count == 3 and not lacking else None,
+            )  # fmt: skip
+        self.calls.add((count, *names))
+
+
+def known_op(name: str) -> Op:
+    """Return the operation of a name, as a node that comes from elsewhere needs it.
+
+    Raises:
+        OperationError: it is a user's own, and is not defined here.
+    """
+    if name not in OPS:
+        raise OperationError(
+            "O123", f"the operation {name} is not defined here", expected=f'ag.defop("{name}", …) before its nodes are read',
+            got="a node that was made where it is", fix="import the module that defines it first",
+        )  # fmt: skip
+    return OPS[name]
+
+
+_ELSEWHERE = {
+    "axis": "each entry is computed by itself; ag.sum, ag.max, ag.softmax and others reduce dimensions, axis=",
+    "keepdims": "each entry is computed by itself; ag.sum, ag.max, ag.softmax and others reduce dimensions, axis=",
+    "over": "each point is computed by itself; ag.sum, ag.max, ag.softmax and others reduce axes, over=",
+    "out": "values are never written to: y = … gives the result a name",
+    "where": "ag.where(condition, a, b) chooses",
+    "dtype": "ag.cast(x, float) changes the kind; dtype= where it is compiled or evaluated sets the width",
+}
+"""What to write for keywords that NumPy's functions of the same name take."""
+
+
+@dataclass(frozen=True)
+class _Signature:
+    """What a rule can be called with, its operands and attributes.
+
+    Attributes:
+        ordered: parameters by position, of which those behind the operands are attributes.
+        keywords: parameters by name alone.
+        optional: those of both that have a default.
+        several: whether it takes any number of operands.
+        anything: whether it takes any attribute.
+    """
+
+    ordered: tuple[str, ...] = ()
+    keywords: tuple[str, ...] = ()
+    optional: frozenset[str] = frozenset()
+    several: bool = True
+    anything: bool = True
+
+    def attributes(self, count: int) -> tuple[str, ...]:
+        return (*self.ordered[count:], *self.keywords)
+
+    def takes(self, name: str, count: int) -> bool:
+        return self.anything or name in self.attributes(count)
+
+    def needed(self, count: int) -> list[str]:
+        return [name for name in self.attributes(count) if name not in self.optional]
+
+
+def _signature(rule: Any, skipped: int) -> _Signature:
+    """Return the signature of a rule without its first parameters; of NumPy's functions what they say, which may be nothing."""
+    if isinstance(rule, np.ufunc):
+        return _Signature(tuple(f"x{i}" for i in range(rule.nin)), several=False, anything=False)
+    try:
+        parameters = [*inspect.signature(rule).parameters.values()]
+    except (TypeError, ValueError):
+        return _Signature()
+    ordered = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)][skipped:]
+    keywords = [p for p in parameters if p.kind is p.KEYWORD_ONLY]
+    return _Signature(
+        tuple(p.name for p in ordered), tuple(p.name for p in keywords),
+        frozenset(p.name for p in (*ordered, *keywords) if p.default is not p.empty),
+        any(p.kind is p.VAR_POSITIONAL for p in parameters), any(p.kind is p.VAR_KEYWORD for p in parameters),
+    )  # fmt: skip
+
+
+def promote(*dtypes: type, **_: Any) -> type:
+    """Return the widest kind among bool < int < float."""
+    return float if float in dtypes else int if int in dtypes else bool
+
+
+def first(*dtypes: type, **_: Any) -> type:
+    """Return the kind of the first operand."""
+    return dtypes[0]
+
+
+def arithmetic(*dtypes: type, **_: Any) -> type:
+    """Return the kind of a sum or product: as :func:`promote`, but bool counts as int."""
+    return float if float in dtypes else int
+
+
+def same_shape(x: tuple[int, ...], **_: Any) -> tuple[int, ...]:
+    """Return the shape of the only operand."""
+    return x
+
+
+def broadcast(*shapes: tuple[int, ...], **_: Any) -> tuple[int, ...]:
+    """Return the shape NumPy broadcasts the operands to.
+
+    Raises:
+        ValueError: the shapes do not broadcast.
+
+    Example:
+        >>> broadcast((3, 1), (4,))
+        (3, 4)
+    """
+    first_shape = shapes[0]
+    if all(s == first_shape for s in shapes):
+        return first_shape
+    rank = max(map(len, shapes))
+    out = [1] * rank
+    for shape in shapes:
+        for i, n in enumerate(shape, rank - len(shape)):
+            if n != 1:
+                if out[i] not in (1, n):
+                    raise ValueError("shapes that broadcast against each other")
+                out[i] = n
+    return tuple(out)
+
+
+def defop(
+    name: str,
+    *,
+    shape: Callable[..., tuple[int, ...]] = broadcast,
+    forward: Callable[..., Any] | None,
+    vjp: Callable[..., tuple[Any, ...]],
+    dtype: Callable[..., type] | type = float,
+    axes: Callable[..., tuple[Any, ...]] | None = None,
+    broadcasts: bool | None = None,
+    symbol: str | None = None,
+    least: type | None = None,
+    word: Callable[..., str] | str | None = None,
+    doc: str = "",
+    **facts: Any,
+) -> Op:
+    """Define an operation and enter it into the registry.
+
+    Args:
+        name: how it is called in printed graphs and pictures.
+        shape: the shape rule, on the shapes of one point's values; the default broadcasts as NumPy does.
+        forward: the values, on arrays; it must work on trailing dimensions and broadcast over leading ones.
+        vjp: ``vjp(g, y, *xs, **attrs)``: the cotangent of each input from the cotangent ``g`` of the result ``y``,
+            written with nodes and operators. Prefer ``y`` to the inputs: it saves memory over time. What broadcasting
+            spread is summed back by the engine.
+        dtype: the kind of the result, or a rule for it.
+        axes: only for operations that change the axes.
+        broadcasts: whether operands broadcast elementwise; by default, whether ``shape`` is the broadcasting rule.
+        symbol: for pictures; the name by default.
+        least: the kind that operands have at least: with ``float`` integers and truth values come as floats of the
+            program's width, with ``int`` truth values come as 0 and 1; by default they come as they are.
+        word: what printed graphs and errors call it, or a function of the attributes; the name by default.
+        doc: the docstring of the resulting function.
+        facts: what else is known of it, all of which may be left out: see :class:`autograd_seq.core.facts.Facts`. With
+            ``native=`` it runs in native code; with ``linear=`` and ``range=`` the engine knows where it may stand in loops
+            and masks.
+
+    Returns:
+        The operation, which is called like a function.
+
+    Raises:
+        OperationError: the name belongs to a built-in operation, or is not an identifier; there is no such fact.
+
+    Example:
+        >>> import numpy as np, autograd_seq as ag
+        >>> cube = ag.defop("cube", shape=ag.same_shape, forward=lambda x: x**3, vjp=lambda g, y, x: (g * 3 * x * x,))
+        >>> a = ag.tensor(2.0)
+        >>> y = cube(a)
+        >>> y.backward()
+        >>> float(y.value), float(a.grad)
+        (8.0, 12.0)
+        >>> cosh = ag.defop("cosh_", shape=ag.same_shape, forward=np.cosh, native="np.cosh({0})", flops=10, range="any",
+        ...                 vjp=lambda g, y, x: (g * (ag.exp(x) - ag.exp(-x)) / 2,))
+
+    Notes:
+        Check yours with :func:`autograd_seq.check_op`, as the suite checks the built-in ones.
+    """
+    if not name.isidentifier():
+        raise OperationError("O101", f"an operation cannot be named {name!r:.60}", expected="an identifier", got=repr(name))
+    if name in BUILT_IN:
+        raise OperationError("O102", f"{name} is a built-in operation", node=name, fix=f'choose another name, e.g. "my_{name}"')
+    for fact in facts:
+        if fact not in _FACTS:
+            raise OperationError(
+                "O133", f"defop has no argument {fact}=", node=name, expected=", ".join(_FACTS), got=f"{fact}=…",
+                fix=did_you_mean(fact, _FACTS),
+            )  # fmt: skip
+    rule = (lambda *_, **__: dtype) if isinstance(dtype, type) else dtype
+    if broadcasts is None:
+        broadcasts = shape is broadcast
+    op = Op(name, shape, forward, vjp, rule, axes, broadcasts, symbol or name, doc, least, bool(BUILT_IN), word, **facts)
+    OPS[name] = op
+    return op
+
+
+def seal() -> None:
+    """Protect the operations defined so far from being redefined (called once, when the package is imported)."""
+    BUILT_IN.update(OPS)

@@ -1,0 +1,77 @@
+"""The matrix product of a library, for native programs: the one that SciPy brings, called at its address.
+
+A product of a few million operations and more is faster by a library made for the processor than by
+:mod:`autograd_seq.emit.native.kernel`, except where the latter reads columns that were packed long before. Only
+:mod:`autograd_seq.emit.native.numba` uses this file, once numba is known to be there.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from importlib import import_module
+from typing import Any
+
+NAMES = {"float32": "sgemm", "float64": "dgemm"}
+
+
+def address(width: str) -> int | None:
+    """Return where the product for a width lies; ``None`` if SciPy is not installed."""
+    try:
+        blas = import_module("scipy.linalg.cython_blas")
+    except ImportError:
+        return None
+    capsule = blas.__pyx_capi__[NAMES[width]]
+    name, pointer = ctypes.pythonapi.PyCapsule_GetName, ctypes.pythonapi.PyCapsule_GetPointer
+    name.restype, name.argtypes = ctypes.c_char_p, [ctypes.py_object]
+    pointer.restype, pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
+    found: int = pointer(capsule, name(capsule))
+    return found
+
+
+def gemm(symbol: str, width: str) -> Any:
+    """Return a function in native code that calls the product under a symbol that has been made known.
+
+    ``gemm(turn_a, turn_b, m, n, k, a, a_at, a_far, b, b_at, b_far, out, out_at, out_far)``, columns one behind the other, as
+    Fortran has them: out (m, n) = a (m, k) times b (k, n), either turned if its flag is 1; ``far`` is from column to column.
+    """
+    import llvmlite.ir as ir
+    from numba.core import cgutils, types
+    from numba.extending import intrinsic
+
+    real = ir.FloatType() if width == "float32" else ir.DoubleType()
+    byte, whole = ir.IntType(8), ir.IntType(32)
+
+    def write(context: Any, build: Any, signature: Any, args: Any) -> Any:
+        turn_a, turn_b, m, n, k, a, a_at, a_far, b, b_at, b_far, out, out_at, out_far = args
+
+        def kept(kind: Any, value: Any) -> Any:
+            place = cgutils.alloca_once(build, kind)
+            build.store(value, place)
+            return place
+
+        def turned(flag: Any) -> Any:
+            yes = build.icmp_signed("!=", flag, flag.type(0))
+            return kept(byte, build.select(yes, byte(ord("T")), byte(ord("N"))))
+
+        def number(x: Any) -> Any:
+            return kept(whole, build.trunc(x, whole))
+
+        one, none = kept(real, real(1.0)), kept(real, real(0.0))
+        given = [turned(turn_a), turned(turn_b), number(m), number(n), number(k), one, build.gep(a, [a_at]), number(a_far),
+                 build.gep(b, [b_at]), number(b_far), none, build.gep(out, [out_at]), number(out_far)]  # fmt: skip
+        kind = ir.FunctionType(ir.VoidType(), [x.type for x in given])
+        build.call(cgutils.get_or_insert_function(build.module, kind, symbol), given)
+        return context.get_dummy_value()
+
+    n = types.intp
+
+    def gemm(  # the names are those of the arguments
+        typing: Any, turn_a: Any, turn_b: Any, m: Any, n_: Any, k: Any, a: Any, a_at: Any, a_far: Any, b: Any, b_at: Any,
+        b_far: Any, out: Any, out_at: Any, out_far: Any,
+    ) -> Any:  # fmt: skip
+        return types.void(n, n, n, n, n, a, n, n, b, n, n, out, n, n), write
+
+    return intrinsic(gemm)
+
+
+__all__ = ["address", "gemm"]

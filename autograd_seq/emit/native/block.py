@@ -1,0 +1,242 @@
+"""Vector code for the inside of native products and of sums over rows, put together instruction by instruction.
+
+A loop over entries, compiled, would load and store its sums at every step, or let one sum wait for itself. Here sums are
+vectors that stay in registers. Only :mod:`autograd_seq.emit.native.numba` uses this file, once numba is known to be there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+class Vectors:
+    """Types, constants and instructions for vectors of ``lanes`` floats of a width."""
+
+    def __init__(self, lanes: int, width: str) -> None:
+        import llvmlite.ir as ir
+
+        self.ir, self.lanes, self.size = ir, lanes, np.dtype(width).itemsize
+        self.type = ir.VectorType(ir.FloatType() if width == "float32" else ir.DoubleType(), lanes)
+        self.pointer, self.letter = self.type.as_pointer(), f"v{lanes}f{8 * self.size}"
+        self.long, self.short = ir.IntType(64), ir.IntType(32)
+        self.mask = ir.VectorType(ir.IntType(1), lanes)
+        self.lane = ir.Constant(ir.VectorType(self.long, lanes), list(range(lanes)))
+        self.aligned = ir.Constant(self.short, self.size)
+
+    def whole(self, n: int) -> Any:
+        """Return an integer."""
+        return self.ir.Constant(self.long, n)
+
+    def all(self, x: float) -> Any:
+        """Return a vector of one number."""
+        return self.ir.Constant(self.type, [x] * self.lanes)
+
+    def spread(self, build: Any, x: Any) -> Any:
+        """Return a vector of a number that is computed."""
+        ir = self.ir
+        nothing = ir.Constant(ir.VectorType(x.type, self.lanes), ir.Undefined)
+        first = ir.Constant(ir.VectorType(self.short, self.lanes), [0] * self.lanes)
+        return build.shuffle_vector(build.insert_element(nothing, x, ir.Constant(self.short, 0)), nothing, first)
+
+    def there(self, build: Any, left: Any) -> Any:
+        """Return a mask of the first ``left`` lanes."""
+        return build.icmp_signed("<", self.lane, self.spread(build, left))
+
+    def call(self, build: Any, name: str, result: Any, args: list[Any]) -> Any:
+        """Call an instruction of LLVM that has no method."""
+        from numba.core import cgutils
+
+        kind = self.ir.FunctionType(result, [x.type for x in args])
+        return build.call(cgutils.get_or_insert_function(build.module, kind, f"llvm.{name}.{self.letter}"), args)
+
+    def fetch(self, build: Any, place: Any) -> None:
+        """Bring what lies at an address into the second cache."""
+        byte = self.ir.IntType(8).as_pointer()
+        numbers = [self.ir.Constant(self.short, n) for n in (0, 2, 1)]  # to be read, soon, data
+        kind = self.ir.FunctionType(self.ir.VoidType(), [byte, *(n.type for n in numbers)])
+        known = build.module.globals.get("llvm.prefetch.p0")
+        build.call(known or self.ir.Function(build.module, kind, "llvm.prefetch.p0"), [build.bitcast(place, byte), *numbers])
+
+    def load(self, build: Any, place: Any, mask: Any = None, otherwise: Any = None) -> Any:
+        """Load a vector, or the lanes of a mask."""
+        address = build.bitcast(place, self.pointer)
+        if mask is not None:
+            return self.call(build, "masked.load", self.type, [address, self.aligned, mask, otherwise])
+        x = build.load(address)
+        x.align = self.size
+        return x
+
+    def store(self, build: Any, x: Any, place: Any, mask: Any = None) -> None:
+        """Store a vector, or the lanes of a mask."""
+        address = build.bitcast(place, self.pointer)
+        if mask is not None:
+            name = f"llvm.masked.store.{self.letter}.p0"
+            kind = self.ir.FunctionType(self.ir.VoidType(), [self.type, self.pointer, self.short, self.mask])
+            known = build.module.globals.get(name) or self.ir.Function(build.module, kind, name)
+            build.call(known, [x, address, self.aligned, mask])
+        else:
+            build.store(x, address).align = self.size
+
+    def loop(self, build: Any, first: Any, stop: Any, stride: int, start: list[Any], body: Any) -> tuple[Any, list[Any]]:
+        """Repeat for i = first, first + stride, … while i + stride ≤ stop; return what i and the carried values are then.
+
+        ``body(i, carried)`` returns the new values of what ``start`` holds at first.
+        """
+        before = build.block
+        step, end = build.append_basic_block("step"), build.append_basic_block("end")
+        build.cbranch(build.icmp_signed("<=", build.add(first, self.whole(stride)), stop), step, end)
+        build.position_at_end(step)
+        i = build.phi(self.long)
+        carried = [build.phi(x.type) for x in start]
+        new = body(i, carried)
+        following = build.add(i, self.whole(stride))
+        for phi, x, y in zip([i, *carried], [first, *start], [following, *new], strict=True):
+            phi.add_incoming(x, before)
+            phi.add_incoming(y, step)
+        build.cbranch(build.icmp_signed("<=", build.add(following, self.whole(stride)), stop), step, end)
+        build.position_at_end(end)
+        out = [build.phi(x.type) for x in [first, *start]]
+        for phi, x, y in zip(out, [first, *start], [following, *new], strict=True):
+            phi.add_incoming(x, before)
+            phi.add_incoming(y, step)
+        return out[0], out[1:]
+
+
+def block(rows: int, panels: int, chains: int, ahead: bool, lanes: int, width: str) -> Any:
+    """Return a block of a matrix product as a function that numba puts into native code.
+
+    ``block(a, a_at, a_row, a_column, b, b_at, far, out, out_at, out_row, k, columns, more)`` writes ``rows`` rows of at most
+    ``panels`` panels of two vectors, ``far`` entries apart in ``b``, summed over k entries; it adds if ``more`` is 1. Where
+    there are few sums, each is kept in several ``chains``: one alone would wait for itself at every step. One that looks
+    ``ahead`` takes two numbers more: from where in ``b`` it fetches what others will read, and how far it goes at each step.
+    """
+    from numba.core import types
+    from numba.extending import intrinsic
+
+    v = Vectors(lanes, width)
+    vectors = 2 * panels
+    sums = [(r, q) for r in range(rows) for q in range(vectors)]
+
+    def write(context: Any, build: Any, signature: Any, args: Any) -> Any:
+        a, a_at, a_row, a_column, b, b_at, far, out, out_at, out_row, k, columns, more, *later = args
+        heads = [build.gep(a, [build.add(a_at, build.mul(a_row, v.whole(r)))]) for r in range(rows)]
+        starts = [build.gep(b, [build.add(b_at, build.mul(far, v.whole(p)))]) for p in range(panels)]
+
+        def step(i: Any, carried: list[Any]) -> list[Any]:
+            line, column = build.mul(i, v.whole(2 * lanes)), build.mul(i, a_column)
+            if ahead:
+                v.fetch(build, build.gep(b, [build.add(later[0], build.mul(i, later[1]))]))
+            packed = [
+                v.load(build, build.gep(starts[q // 2], [build.add(line, v.whole(q % 2 * lanes))])) for q in range(vectors)
+            ]
+            factors = [v.spread(build, build.load(build.gep(head, [column]))) for head in heads]
+            each = zip(sums, carried, strict=True)  # fused where the processor can: a call of a function elsewhere
+            return [v.call(build, "fmuladd", v.type, [factors[r], packed[q], x]) for (r, q), x in each]
+
+        def steps(i: Any, carried: list[Any]) -> list[Any]:
+            parts = [carried[c * len(sums) : (c + 1) * len(sums)] for c in range(chains)]
+            return [x for c, part in enumerate(parts) for x in step(build.add(i, v.whole(c)), part)]
+
+        at, total = v.whole(0), [v.all(0.0)] * len(sums)
+        if chains > 1:
+            at, every = v.loop(build, at, k, chains, total * chains, steps)
+            total = every[: len(sums)]
+            for c in range(1, chains):
+                total = [build.fadd(x, y) for x, y in zip(total, every[c * len(sums) :], strict=False)]
+        _, total = v.loop(build, at, k, 1, total, step)
+        lines = [build.gep(out, [build.add(out_at, build.mul(out_row, v.whole(r)))]) for r in range(rows)]
+        results = [(q, x, build.gep(lines[r], [v.whole(q * lanes)])) for (r, q), x in zip(sums, total, strict=True)]
+        with build.if_else(build.icmp_signed("!=", more, v.whole(0))) as (adding, writing):
+            with adding:
+                for q, x, place in results:
+                    mask = v.there(build, build.sub(columns, v.whole(q * lanes)))
+                    v.store(build, build.fadd(v.load(build, place, mask, v.all(0.0)), x), place, mask)
+            with writing:
+                for q in range(vectors):
+                    some = [(x, place) for own, x, place in results if own == q]
+                    left = build.sub(columns, v.whole(q * lanes))
+                    # a masked store is slow to read again, which the next step of a recurrence does at once
+                    with build.if_else(build.icmp_signed(">=", left, v.whole(lanes))) as (full, part):
+                        with full:
+                            for x, place in some:
+                                v.store(build, x, place)
+                        with part, build.if_then(build.icmp_signed(">", left, v.whole(0))):
+                            for x, place in some:
+                                v.store(build, x, place, v.there(build, left))
+        return context.get_dummy_value()
+
+    n = types.intp
+
+    def block(  # the names are those of the arguments
+        typing: Any, a: Any, a_at: Any, a_row: Any, a_column: Any, b: Any, b_at: Any, far: Any, out: Any, out_at: Any,
+        out_row: Any, k: Any, columns: Any, more: Any,
+    ) -> Any:  # fmt: skip
+        return types.void(a, n, n, n, b, n, n, out, n, n, n, n, n), write
+
+    def block_ahead(
+        typing: Any, a: Any, a_at: Any, a_row: Any, a_column: Any, b: Any, b_at: Any, far: Any, out: Any, out_at: Any,
+        out_row: Any, k: Any, columns: Any, more: Any, next_at: Any, pace: Any,
+    ) -> Any:  # fmt: skip
+        return types.void(a, n, n, n, b, n, n, out, n, n, n, n, n, n, n), write
+
+    block.__name__ = f"block_{rows}_{panels}"
+    return intrinsic(block_ahead if ahead else block)
+
+
+def row(kind: str, lanes: int, width: str) -> Any:
+    """Return a function of (address, at, n) in native code: the ``"sum"`` of a row, or its ``"top"``, the largest but for NaN.
+
+    It keeps as many partial results as a vector has lanes.
+    """
+    from numba.core import types
+    from numba.extending import intrinsic
+
+    v = Vectors(lanes, width)
+    nothing = v.all(0.0 if kind == "sum" else -np.inf)
+
+    def joined(build: Any, x: Any, y: Any) -> Any:
+        return build.fadd(x, y) if kind == "sum" else build.select(build.fcmp_ordered(">", y, x), y, x)
+
+    def write(context: Any, build: Any, signature: Any, args: Any) -> Any:
+        start, n = build.gep(args[0], [args[1]]), args[2]
+
+        def step(i: Any, carried: list[Any]) -> list[Any]:
+            x = v.load(build, build.gep(start, [i]), v.there(build, build.sub(n, i)), nothing)
+            return [joined(build, carried[0], x)]
+
+        rounded = build.add(n, v.whole(lanes - 1))  # the last vector may be a part of one
+        _, (last,) = v.loop(build, v.whole(0), rounded, lanes, [nothing], step)
+        half = lanes // 2
+        while half:  # halves onto each other
+            order = v.ir.Constant(v.ir.VectorType(v.short, lanes), [(k + half) % lanes for k in range(lanes)])
+            last = joined(build, last, build.shuffle_vector(last, last, order))
+            half //= 2
+        return build.extract_element(last, v.ir.Constant(v.short, 0))
+
+    def row(typing: Any, address: Any, at: Any, n: Any) -> Any:
+        return address.dtype(address, types.intp, types.intp), write
+
+    row.__name__ = f"row_{kind}"
+    return intrinsic(row)
+
+
+def plus() -> Any:
+    """Return a function that adds a number to a total in double precision, in native code, in any order.
+
+    A loop that adds up in order is not vectorised, and with it nothing else that the loop does.
+    """
+    from numba.core import types
+    from numba.extending import intrinsic
+
+    def write(context: Any, build: Any, signature: Any, args: Any) -> Any:
+        return build.fadd(args[0], context.cast(build, args[1], signature.args[1], types.float64), flags=("reassoc",))
+
+    def plus(typing: Any, total: Any, x: Any) -> Any:
+        return types.float64(types.float64, x), write
+
+    return intrinsic(plus)
+
+
+__all__ = ["Vectors", "block", "plus", "row"]

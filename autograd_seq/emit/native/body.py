@@ -1,0 +1,277 @@
+"""The body of a native function as instructions of LLVM: statement by statement, expression by expression.
+
+All kinds are known when an expression is read: of the arguments, and of what was assigned before. A variable keeps its kind.
+"""
+
+from __future__ import annotations
+
+import ast
+import operator
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from autograd_seq.emit.native.module import Module, Symbol, Value
+
+BINARY: dict[type[ast.AST], Any] = {
+    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv, ast.Mod: operator.mod,
+    ast.FloorDiv: operator.floordiv, ast.Pow: operator.pow, ast.LShift: operator.lshift, ast.RShift: operator.rshift,
+    ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+}  # fmt: skip
+FIRST = {min: operator.lt, max: operator.gt}
+
+
+class Body:
+    """Writes one function, at a place in another if it has been called there."""
+
+    def __init__(self, of: Module, build: Any, function: ast.FunctionDef, args: Sequence[Value]) -> None:
+        self.of, self.build, self.function = of, build, function
+        self.values = {a.arg: v for a, v in zip(function.args.args, args, strict=True)}
+        stores = Counter(n.id for n in ast.walk(function) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
+        augmented = {n.target.id for n in ast.walk(function) if isinstance(n, ast.AugAssign) and isinstance(n.target, ast.Name)}
+        self.kept = {name for name, n in stores.items() if n > 1 or name in augmented or name in self.values}
+        self.slots: dict[str, Value] = {}  # where variables lie that are assigned more than once
+        self.end = build.append_basic_block("return")
+        for name in [n for n in self.values if n in self.kept]:
+            self.assign(name, self.values.pop(name))
+
+    def run(self) -> Value | None:
+        """Write all, and return the result."""
+        self.block(self.function.body)
+        self._leave()
+        self.build.position_at_end(self.end)
+        return self.read("return") if "return" in self.slots else None
+
+    def _leave(self) -> None:
+        if not self.build.block.is_terminated:
+            self.build.branch(self.end)
+
+    # -- variables ---------------------------------------------------------------------------------------------------------
+
+    def assign(self, name: str, x: Value) -> None:
+        """Let a variable have a value; it keeps its kind."""
+        from numba.core import cgutils
+
+        if name not in self.kept and name != "return":
+            self.values[name] = x
+            return
+        if name not in self.slots:
+            self.slots[name] = Value(cgutils.alloca_once(self.build, self.of.kind(x.kind)), x.kind)
+        slot = self.slots[name]
+        if x.kind != slot.kind:
+            raise TypeError(f"{name} is {slot.kind}, and would become {x.kind}")
+        self.build.store(x.code, slot.code)
+
+    def read(self, name: str) -> Value:
+        """Return the value of a variable, or of a number that all functions know."""
+        if name in self.slots:
+            return Value(self.build.load(self.slots[name].code), self.slots[name].kind)
+        return self.values[name] if name in self.values else self.number(self.of.names[name])
+
+    def number(self, x: Any) -> Value:
+        """Return a number that is written out."""
+        types = self.of.types
+        kind = types.boolean if isinstance(x, bool) else types.int64 if isinstance(x, int) else types.float64
+        return Value(self.of.kind(kind)(x), kind)
+
+    def _place(self, node: ast.Subscript) -> Value:
+        array, at = self.value(node.value), self.value(node.slice)
+        return Value(self.build.gep(array.code, [self.of.cast(self.build, at, self.of.types.int64).code]), array.kind.dtype)
+
+    # -- statements --------------------------------------------------------------------------------------------------------
+
+    def block(self, body: Sequence[ast.stmt]) -> None:
+        """Write statements."""
+        for statement in body:
+            STATEMENTS[type(statement)](self, statement)
+
+    def _assign(self, node: ast.Assign) -> None:
+        target, source = node.targets[0], node.value
+        if isinstance(target, ast.Tuple) and isinstance(source, ast.Tuple):
+            values = [self.value(x) for x in source.elts]
+            for t, x in zip(target.elts, values, strict=True):
+                self._put(t, x)
+        else:
+            self._put(target, self.value(source))
+
+    def _put(self, target: ast.expr, x: Value) -> None:
+        if isinstance(target, ast.Name):
+            self.assign(target.id, x)
+        else:
+            assert isinstance(target, ast.Subscript)
+            place = self._place(target)
+            self.build.store(self.of.cast(self.build, x, place.kind).code, place.code)
+
+    def _augment(self, node: ast.AugAssign) -> None:
+        function, x = BINARY[type(node.op)], self.value(node.value)
+        if isinstance(node.target, ast.Name):
+            self.assign(node.target.id, self.of.call(self.build, function, [self.read(node.target.id), x]))
+            return
+        assert isinstance(node.target, ast.Subscript)
+        place = self._place(node.target)
+        new = self.of.call(self.build, function, [Value(self.build.load(place.code), place.kind), x])
+        self.build.store(self.of.cast(self.build, new, place.kind).code, place.code)
+
+    def _for(self, node: ast.For) -> None:
+        assert isinstance(node.iter, ast.Call) and isinstance(node.target, ast.Name)
+        given, build = [self.value(x) for x in node.iter.args], self.build
+        start, stop, step = [*[self.number(0)][: len(given) == 1], *given, self.number(1)][:3]
+        before, head, body, after = build.block, *(build.append_basic_block(n) for n in ("head", "body", "after"))
+        build.branch(head)
+        build.position_at_end(head)
+        i = build.phi(self.of.kind(self.of.types.int64))
+        i.add_incoming(start.code, before)
+        down = isinstance(node.iter.args[-1], ast.UnaryOp) and len(given) == 3  # which only a step is
+        build.cbranch(build.icmp_signed(">" if down else "<", i, stop.code), body, after)
+        build.position_at_end(body)
+        if node.target.id in self.slots:
+            self.assign(node.target.id, Value(i, self.of.types.int64))
+        self.values[node.target.id] = Value(i, self.of.types.int64)
+        self.block(node.body)
+        i.add_incoming(build.add(i, step.code, flags=["nsw"]), build.block)
+        build.branch(head)
+        build.position_at_end(after)
+
+    def _while(self, node: ast.While) -> None:
+        build = self.build
+        head, body, after = (build.append_basic_block(n) for n in ("head", "body", "after"))
+        build.branch(head)
+        build.position_at_end(head)
+        build.cbranch(self.truth(node.test), body, after)
+        build.position_at_end(body)
+        self.block(node.body)
+        build.branch(head)
+        build.position_at_end(after)
+
+    def _if(self, node: ast.If) -> None:
+        build, condition = self.build, self.truth(node.test)
+        then, other, after = (build.append_basic_block(n) for n in ("then", "else", "after"))
+        build.cbranch(condition, then, other)
+        for place, body in ((then, node.body), (other, node.orelse)):
+            build.position_at_end(place)
+            self.block(body)
+            if not build.block.is_terminated:
+                build.branch(after)
+        build.position_at_end(after)
+
+    def _return(self, node: ast.Return) -> None:
+        if node.value is not None:
+            self.assign("return", self.value(node.value))
+        self._leave()
+
+    def _expression(self, node: ast.Expr) -> None:
+        if not isinstance(node.value, ast.Constant):  # which a docstring is
+            self.value(node.value)
+
+    # -- expressions -------------------------------------------------------------------------------------------------------
+
+    def value(self, node: ast.expr) -> Value:
+        """Write an expression, and return its value."""
+        return EXPRESSIONS[type(node)](self, node)
+
+    def truth(self, node: ast.expr) -> Any:
+        """Return whether an expression is true."""
+        x = self.value(node)
+        return self.of.context.is_true(self.build, x.kind, x.code)
+
+    def _load(self, node: ast.Subscript) -> Value:
+        place = self._place(node)
+        return Value(self.build.load(place.code), place.kind)
+
+    def _attribute(self, node: ast.Attribute) -> Value:
+        return self.number(self._found(node))
+
+    def _found(self, node: ast.expr) -> Any:
+        """Return what a name, or a name in a module, stands for."""
+        if isinstance(node, ast.Attribute):
+            return getattr(self._found(node.value), node.attr)
+        assert isinstance(node, ast.Name)
+        return self.of.names[node.id]
+
+    def _unary(self, node: ast.UnaryOp) -> Value:
+        if isinstance(node.op, ast.Not):
+            return Value(self.build.not_(self.truth(node.operand)), self.of.types.boolean)
+        if isinstance(node.operand, ast.Constant):
+            return self.number(-node.operand.value)  # type: ignore[operator]
+        return self.of.call(self.build, operator.neg, [self.value(node.operand)])
+
+    def _binary(self, node: ast.BinOp) -> Value:
+        return self.of.call(self.build, BINARY[type(node.op)], [self.value(node.left), self.value(node.right)])
+
+    def _compare(self, node: ast.Compare) -> Value:
+        xs = [self.value(x) for x in (node.left, *node.comparators)]
+        found = [self.of.call(self.build, BINARY[type(op)], xs[k : k + 2]) for k, op in enumerate(node.ops)]
+        code = found[0].code
+        for other in found[1:]:
+            code = self.build.and_(code, other.code)
+        return Value(code, self.of.types.boolean)
+
+    def _boolean(self, node: ast.BoolOp) -> Value:
+        """Truth values, of which the later are looked at only if they count."""
+        first, *rest = node.values
+        for operand in rest:
+            empty = ast.Constant(isinstance(node.op, ast.Or))
+            first = ast.IfExp(first, empty, operand) if empty.value else ast.IfExp(first, operand, empty)
+        return Value(self.truth(first), self.of.types.boolean)
+
+    def _choice(self, node: ast.IfExp) -> Value:
+        build, condition = self.build, self.truth(node.test)
+        starts = [build.append_basic_block(n) for n in ("yes", "no")]
+        after = build.append_basic_block("after")
+        build.cbranch(condition, *starts)
+        found: list[tuple[Value, Any]] = []
+        for start, operand in zip(starts, (node.body, node.orelse), strict=True):
+            build.position_at_end(start)
+            found.append((self.value(operand), build.block))
+        kinds = [x.kind for x, _ in found]
+        kind = kinds[0] if kinds[0] == kinds[1] else self.of.context.typing_context.unify_types(*kinds)
+        codes = []
+        for x, block in found:
+            build.position_at_end(block)
+            codes.append((self.of.cast(build, x, kind).code, block))
+            build.branch(after)
+        build.position_at_end(after)
+        phi = build.phi(self.of.kind(kind))
+        for code in codes:
+            phi.add_incoming(*code)
+        return Value(phi, kind)
+
+    def _call(self, node: ast.Call) -> Value:
+        build = self.build
+        if isinstance(node.func, ast.Attribute) and node.func.attr == "view":  # the same bits
+            kind = self._kind(self._found(node.args[0]))
+            return Value(build.bitcast(self.value(node.func.value).code, self.of.kind(kind)), kind)
+        function, args = self._found(node.func), [self.value(x) for x in node.args]
+        if isinstance(function, type):
+            return self.of.cast(build, args[0], self._kind(function))
+        if isinstance(function, Symbol):
+            codes = [self.of.cast(build, a, k).code for a, k in zip(args, function.args, strict=True)]
+            return Value(build.call(self.of.declared(function), codes), function.result)
+        if isinstance(function, ast.FunctionDef):
+            return Body(self.of, build, function, args).run() or Value(None, self.of.types.void)
+        if function in FIRST:  # as Python: the second only if it is beyond the first
+            first, second = args
+            beyond = self.of.call(build, FIRST[function], [second, first])
+            return Value(build.select(beyond.code, second.code, self.of.cast(build, first, second.kind).code), second.kind)
+        return self.of.call(build, function, args)
+
+    def _kind(self, number: type) -> Any:
+        from numba import from_dtype
+
+        return from_dtype(np.dtype(number))
+
+
+STATEMENTS: dict[type[ast.stmt], Callable[[Body, Any], None]] = {
+    ast.Assign: Body._assign, ast.AugAssign: Body._augment, ast.For: Body._for, ast.While: Body._while, ast.If: Body._if,
+    ast.Return: Body._return, ast.Expr: Body._expression, ast.Pass: lambda body, node: None,
+}  # fmt: skip
+EXPRESSIONS: dict[type[ast.expr], Callable[[Body, Any], Value]] = {
+    ast.Constant: lambda body, node: body.number(node.value), ast.Name: lambda body, node: body.read(node.id),
+    ast.Attribute: Body._attribute, ast.Subscript: Body._load, ast.UnaryOp: Body._unary, ast.BinOp: Body._binary,
+    ast.Compare: Body._compare, ast.BoolOp: Body._boolean, ast.IfExp: Body._choice, ast.Call: Body._call,
+}  # fmt: skip
+
+__all__ = ["Body", "Symbol", "Value"]

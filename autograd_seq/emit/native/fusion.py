@@ -1,0 +1,397 @@
+"""What is computed in one pass over memory: which nodes are computed where they are read, and which share a loop.
+
+A node that is read once an entry is *inlined*: computed where it is read, its array never made, even if it stands before a
+loop and is read within. The other elementwise statements are gathered into *passes*: one loop over the lifted axes, inside
+of it loops over the dimensions of a value, each with as many statements as its order allows. What all readers find in the
+same inner loop is a number, and is stored nowhere. Sums of numbers over all points join the pass that computes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, field
+from math import prod
+
+from autograd_seq.core.axes import Axis
+from autograd_seq.core.node import Node
+from autograd_seq.emit.contraction import product
+from autograd_seq.emit.native.operations import is_native, is_pointwise
+from autograd_seq.emit.native.places import At, Entry, Place, broadcast, entry, reshaped
+from autograd_seq.ops.gather import ONE_HOT, PICK, TAKE
+from autograd_seq.ops.linear import CONTRACT
+from autograd_seq.ops.parts import CONCAT, PLACE
+from autograd_seq.ops.reduce import sum_over
+from autograd_seq.ops.shape import RESHAPE
+from autograd_seq.ops.time import SHIFT
+from autograd_seq.plan.memory.reads import Read
+from autograd_seq.plan.memory.storage import Storage
+from autograd_seq.plan.memory.views import root
+from autograd_seq.plan.schedule import Item, Loop
+
+DIMS = "ijkmnpq"
+"""The variables that run over the dimensions of a value."""
+_ONCE = ("sum", "max", "level")
+"""Reductions that read each entry of what they reduce once."""
+_DEEPEST = 64
+"""Operations within operations, of which the innermost are computed by functions that call one another."""
+INDEX = Place("<an index>")
+"""Stands for a place that is read from an array."""
+
+
+@dataclass(eq=False)
+class Statement:
+    """An elementwise operation at all points of the lifted axes and dimensions; of a concatenation, one part.
+
+    Or the sum of a number over all these points: a total.
+
+    Attributes:
+        node: what is computed.
+        axes: the lifted axes, in order.
+        shape: what its inner loop runs over.
+        part: the number of the part of a concatenation, and where the part begins.
+        store: whether its values go to an array.
+        total: whether it is a total.
+    """
+
+    node: Node
+    axes: tuple[Axis, ...]
+    shape: tuple[int, ...]
+    part: tuple[int, int] | None = None
+    store: bool = True
+    total: bool = False
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        """What is read: of a concatenation, the part."""
+        return self.node.inputs if self.part is None else (self.node.inputs[self.part[0]],)
+
+
+@dataclass(eq=False)
+class Pass:
+    """Statements in one loop over lifted axes; each inner loop has a shape and its statements."""
+
+    axes: tuple[Axis, ...]
+    inner: list[tuple[tuple[int, ...], list[Statement]]] = field(default_factory=list)
+    writers: dict[Node, list[tuple[int, Statement]]] = field(default_factory=dict)  # with the number of the inner loop
+    asked: set[Node] = field(default_factory=set)  # what is read
+
+    def statements(self) -> list[Statement]:
+        """Return all statements, in order."""
+        return [s for _, some in self.inner for s in some]
+
+    def add(self, s: Statement, reads: Iterable[Entry], first: int) -> None:
+        """Put a statement into the last inner loop of its shape from number ``first`` on, or into a new one."""
+        for k in range(len(self.inner) - 1, first - 1, -1):
+            if self.inner[k][0] == s.shape:
+                break
+        else:
+            k = len(self.inner)
+            self.inner.append((s.shape, []))
+        self.inner[k][1].append(s)
+        self.writers.setdefault(s.node, []).append((k, s))
+        self.asked |= {e.node for e in reads}
+
+
+@dataclass(eq=False)
+class Steps:
+    """A loop of the schedule and what is done in it."""
+
+    loop: Loop
+    body: list[Unit]
+
+
+@dataclass(eq=False)
+class Single:
+    """A node that is computed by itself: a product, a reduction."""
+
+    node: Node
+
+
+@dataclass(eq=False)
+class Fill:
+    """The rows that a shift reads outside of the steps."""
+
+    shift: Node
+
+
+Unit = Pass | Steps | Single | Fill
+
+
+class Fusion:
+    """The decisions for one program.
+
+    Args:
+        storage: where values live, without arrays that are shared.
+        size: what the length of each axis is called.
+        var: the variable that runs over each axis.
+    """
+
+    def __init__(self, storage: Storage, size: Mapping[Axis, str], var: Mapping[Axis, str]) -> None:
+        self.storage, self.size, self.var = storage, size, var
+        self.native = self._native(storage.items)
+        self.inlined: set[Node] = set()
+        depths: dict[Node, int] = {}
+        for n in storage.homes:
+            depth = 1 + max((depths.get(root(x), 0) for x in n.inputs), default=0)
+            if depth < _DEEPEST and self._is_inlined(n):
+                self.inlined.add(n)
+                depths[n] = depth
+
+    # -- what is native ---------------------------------------------------------------------------------------------------
+
+    def _native(self, items: Sequence[Item]) -> set[Node]:
+        found: set[Node] = set()
+        for item in items:
+            nodes = [n for n in nodes_of(item) if n in self.storage.homes or n in self.storage.absorbed]
+            if all(self.fits(n) for n in nodes):
+                found |= set(nodes)
+        return found
+
+    def fits(self, n: Node) -> bool:
+        """Tell whether a node can be native where it is: in a loop, it must have an array."""
+        home = self.storage.homes.get(n)
+        if not self.storage.path[n] and _is_stack(self.storage, n):
+            return False  # NumPy has the faster product, and one call does them all
+        return is_native(n) and (home is None or home.buffer is not None or not self.storage.path[n])
+
+    # -- what is computed where it is read ----------------------------------------------------------------------------------
+
+    def _is_inlined(self, n: Node) -> bool:
+        home, reads = self.storage.homes[n], self.storage.reads[n]
+        if n not in self.native or not is_pointwise(n) or n.op in (CONCAT, PLACE, RESHAPE):
+            return False
+        if home.ring or home.halo or home.buffer is None or not reads:
+            return False
+        points = 0
+        for r in reads:
+            if not self._reads_in_place(n, r):
+                return False
+            assert r.by is not None
+            points += prod(n.shape) if (r.by.op is CONCAT or r.by.op.reduces in _ONCE) else prod(r.by.shape)
+        if points > prod(n.shape):
+            return False
+        late = any(r.path == self.storage.path[n] for r in reads)
+        return not (late and any(self._is_carried(x) for x in n.inputs))
+
+    def _reads_in_place(self, n: Node, r: Read) -> bool:
+        """Tell whether a statement reads the entries of a node at its own point, where the node can be computed too."""
+        by = r.by
+        if by is None or by.op is SHIFT or r.shifts or r.elsewhere or by not in self.native:
+            return False
+        if by.op in (PICK, TAKE, ONE_HOT, PLACE, RESHAPE):
+            return False
+        path = self.storage.path[n]
+        if r.path[: len(path)] != path:
+            return False
+        if is_pointwise(by):
+            return set(by.axes) == set(n.axes)
+        x = by.inputs[0]
+        if by.op.reduces not in _ONCE or root(x) is not n:  # or it is an operand of a product that is summed
+            return False
+        return set(x.axes) == set(n.axes) and prod(x.shape) <= prod(n.shape)
+
+    def _is_carried(self, x: Node) -> bool:
+        """Tell whether a node shows a row that a loop left for itself, and will write over."""
+        home = self.storage.homes.get(root(x))
+        return home is not None and bool(home.ring)
+
+    # -- passes ---------------------------------------------------------------------------------------------------------------
+
+    def units(self, items: Sequence[Item], stepping: tuple[Axis, ...] = ()) -> list[Unit]:
+        """Return what is done for a part of the schedule, in order, within loops over ``stepping``."""
+        out: list[Unit] = []
+        for item in items if stepping else self._numbers_first(items):
+            if isinstance(item, Loop):
+                fills: list[Unit] = [Fill(n) for n in nodes_of(item) if n.op is SHIFT and n.attrs["axis"] is item.axis]
+                out += [*fills, Steps(item, self.units(item.body, (*stepping, item.axis)))]
+            elif item.op is SHIFT and item.attrs["axis"] not in stepping:
+                out.append(Fill(item))
+            elif item in self.storage.homes and item not in self.inlined:
+                some = self.statements(item, stepping)
+                for s in some:
+                    self._place(s, out)
+                if not some:
+                    out.append(Single(item))
+        return out
+
+    def _numbers_first(self, items: Sequence[Item]) -> list[Item]:
+        """Return items in an order in which numbers that depend on nothing but numbers come before all else.
+
+        What is computed at all points before and after such a number then fits into one pass.
+        """
+        late: set[Node] = set()
+        first: list[Item] = []
+        rest: list[Item] = []
+        for item in items:
+            if isinstance(item, Loop):
+                late.update(nodes_of(item))
+            elif not item.inputs:
+                pass  # it is there from the start
+            elif item.axes or item.shape or not is_pointwise(item) or any(x in late or root(x) in late for x in item.inputs):
+                late.add(item)
+            else:
+                first.append(item)
+                continue
+            rest.append(item)
+        return first + rest
+
+    def _is_total(self, n: Node) -> bool:
+        """Tell whether a node is the sum of a number over all its points."""
+        x = n.inputs[0] if n.inputs else n
+        alone = not n.axes and not x.shape and x not in self.storage.absorbed
+        return n.op is sum_over and alone and set(n.attrs["axes"]) == set(x.axes)
+
+    def statements(self, node: Node, stepping: tuple[Axis, ...]) -> list[Statement]:
+        """Return the statements that compute an elementwise node or a total; none if it is neither."""
+        if not is_pointwise(node):
+            x = node.inputs[0]
+            total = not stepping and self._is_total(node)
+            return [Statement(node, tuple(a for a in self.storage.order if a in x.axes), (), total=True)] if total else []
+        axes = tuple(a for a in self.storage.order if a in node.axes and a not in stepping)
+        if node.op is not CONCAT:
+            return [Statement(node, axes, node.shape)]
+        found, start = [], 0
+        for k, x in enumerate(node.inputs):
+            found.append(Statement(node, axes, x.shape, (k, start)))
+            start += x.shape[node.attrs["axis"]]
+        return found
+
+    def _place(self, s: Statement, out: list[Unit]) -> None:
+        """Put a statement into the latest pass that it fits, or into a new one."""
+        reads = self.reads(s)
+        needed, own = {e.node for e in reads}, self.storage.homes[s.node]
+        for unit in reversed(out):
+            if isinstance(unit, Pass) and unit.axes == s.axes and self._join(s, reads, unit):
+                return
+            done, asked = self.touched(unit)
+            if not done.isdisjoint(needed) or (own.ring and s.node in asked):
+                break
+        unit = Pass(s.axes)
+        unit.add(s, reads, 0)
+        out.append(unit)
+
+    def _join(self, s: Statement, reads: Sequence[Entry], unit: Pass) -> bool:
+        """Put a statement into a pass if everything in it that the statement reads, or writes over, is ready at its point."""
+        here = {a: Place(self.var[a]) for a in s.axes}
+        met = [(e, k, other, other.part is None and not e.moved)
+               for e in reads for k, other in unit.writers.get(e.node, ())]  # fmt: skip
+        if self.storage.homes[s.node].ring:
+            met += [(e, k, other, s.part is None)
+                    for k, (_, some) in enumerate(unit.inner) for other in some
+                    for e in self.reads(other) if e.node is s.node]  # fmt: skip
+        first = 0
+        for e, k, other, whole in met:
+            if other.total or not at_point(e, here):
+                return False
+            same = other.shape == s.shape and whole and e.dims == dims_of(s.shape)
+            first = max(first, k if same else k + 1)
+        unit.add(s, reads, first)
+        return True
+
+    def touched(self, unit: Unit) -> tuple[Set[Node], Set[Node]]:
+        """Return the nodes that a unit writes and those that it reads."""
+        if isinstance(unit, Pass):
+            return unit.writers.keys(), unit.asked
+        if isinstance(unit, Steps):
+            both = [self.touched(u) for u in unit.body]
+            return {n for w, _ in both for n in w}, {n for _, r in both for n in r}
+        if isinstance(unit, Fill):
+            return {root(unit.shift)}, {root(x) for x in unit.shift.inputs[0].inputs[1:]}
+        return {unit.node}, {n for x in self.storage.operands(unit.node) for n in self.behind(x)}
+
+    def behind(self, x: Node) -> set[Node]:
+        """Return the nodes whose arrays are read for an operand: its own, or those of what is computed in place."""
+        r = root(x)
+        if r not in self.inlined:
+            return {r}
+        return {n for y in r.inputs for n in self.behind(y)}
+
+    # -- what a statement reads ---------------------------------------------------------------------------------------------
+
+    def reads(self, s: Statement) -> list[Entry]:
+        """Return the entries that a statement reads at its point, through what is computed in place."""
+        at = {a: Place(self.var[a]) for a in (s.axes if s.total else s.node.axes)}
+        return self._entries(s.node, s.inputs, at, dims_of(s.shape))
+
+    def _entries(self, node: Node, inputs: Iterable[Node], at: At, dims: tuple[Place, ...]) -> list[Entry]:
+        found: list[Entry] = []
+        for x in inputs:
+            e = entry(x, at, operand_dims(node, x, dims), self.size)
+            if e.node in self.inlined:
+                found += self._entries(e.node, e.node.inputs, e.at, e.dims)
+            else:
+                found.append(e)
+        return found
+
+
+def _is_stack(storage: Storage, n: Node) -> bool:
+    """Tell whether a node is a product of many matrices with many, or one whose dimensions come out in another order."""
+    inner = n.inputs[0] if n.inputs and n.inputs[0] in storage.absorbed else n
+    if inner.op is not CONTRACT or any(x.dtype is not float for x in inner.inputs):
+        return False
+    operands, out = inner.attrs["spec"].split("->")
+    n = storage.absorbed.get(inner, inner)
+    dims = [[*(a for a in storage.order if a in x.axes), *own] for x, own in zip(
+        (*inner.inputs, n), (*operands.split(","), out), strict=True)]  # fmt: skip
+    found = product(*dims)
+    return found is not None and bool(found.first.rows and found.second.columns) and bool(found.batch or not found.straight)
+
+
+def at_point(e: Entry, here: At) -> bool:
+    """Tell whether an entry lies at the current point of the lifted axes."""
+    return all(e.at.get(a) == place for a, place in here.items())
+
+
+def dims_of(shape: Sequence[int]) -> tuple[Place, ...]:
+    """Return the places of the inner loop over a shape.
+
+    Example:
+        >>> [p.code for p in dims_of((4, 1))]
+        ['i', '0']
+    """
+    return tuple(Place(DIMS[k]) if n != 1 else Place(None) for k, n in enumerate(shape))
+
+
+def operand_dims(node: Node, x: Node, dims: tuple[Place, ...]) -> tuple[Place, ...]:
+    """Return where in an operand a node reads for the entry ``dims`` of its own value."""
+    op = node.op
+    if op is RESHAPE:
+        return reshaped(dims, node.shape, x.shape)
+    if op is ONE_HOT:
+        return dims[:-1]
+    if op is PICK:
+        return (*dims, INDEX) if x is node.inputs[0] else dims
+    if op is TAKE:
+        k = node.attrs["index_rank"]
+        return (INDEX, *dims[k:]) if x is node.inputs[0] else dims[:k]
+    if op is PLACE:
+        return _placed(dims, node.attrs["key"], node.attrs["shape"])
+    return broadcast(dims, x.shape) if op is not CONCAT else dims
+
+
+def _placed(dims: Sequence[Place], key: Sequence[object], shape: Sequence[int]) -> tuple[Place, ...]:
+    """Return where in what is placed an entry comes from."""
+    found, left = [], iter(zip(dims, shape, strict=True))
+    for part in key:
+        if part is None:
+            found.append(Place(None))
+            continue
+        place, n = next(left)
+        if isinstance(part, slice):
+            reach = range(*part.indices(n))
+            if abs(reach.step) == 1:
+                found.append(place.times(reach.step).moved(-reach.step * reach.start))
+            else:
+                found.append(Place(f"(({place.code} - {reach.start}) // {reach.step})"))
+    return tuple(found)
+
+
+def nodes_of(item: Item) -> list[Node]:
+    """Return the nodes of a part of a schedule, in order."""
+    return [n for part in item.body for n in nodes_of(part)] if isinstance(item, Loop) else [item]
+
+
+__all__ = [
+    "DIMS", "INDEX", "Fill", "Fusion", "Pass", "Single", "Statement", "Steps", "Unit", "dims_of",
+    "nodes_of", "operand_dims",
+]  # fmt: skip

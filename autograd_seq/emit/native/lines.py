@@ -1,0 +1,64 @@
+"""Lines of a native function, in loops; what products, reductions and rows are written with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from autograd_seq.core.axes import Axis
+from autograd_seq.core.node import Node
+from autograd_seq.emit.native.fusion import Steps, dims_of
+from autograd_seq.emit.native.memory import Memory
+from autograd_seq.emit.native.places import At, Place
+from autograd_seq.graph.graph import Graph
+from autograd_seq.plan.memory.storage import Storage
+
+
+class Lines(Memory):
+    """Writes lines and loops."""
+
+    def __init__(self, graph: Graph, storage: Storage, axes: Sequence[Axis], title: str, feeds: Mapping[str, Node]) -> None:
+        super().__init__(graph, storage, axes, title, feeds)
+        self.lines: list[str] = []
+        self.depth = 1
+        self.before: list[tuple[int, int]] = []  # where to put what is done once before the outermost loop
+        self.around: list[Steps] = []
+        self.registers: dict[Any, str] = {}
+        self.packs: dict[Any, str] = {}  # arrays that hold packed columns
+        self.lines_before: set[str] = set()
+        self.room = ""
+
+    def line(self, code: str) -> None:
+        """Add a line to the native function."""
+        self.lines.append("    " * self.depth + code)
+
+    @contextmanager
+    def loops(self, ranges: Sequence[tuple[str, str]], direction: int = 1) -> Iterator[None]:
+        """Write loops, (variable, length) each; what is written within is their body."""
+        for var, length in ranges:
+            self.line(f"for {var} in range({length}):" if direction > 0 else f"for {var} in range({length} - 1, -1, -1):")
+            self.depth += 1
+        yield
+        self.depth -= len(ranges)
+
+    def lifted(self, axes: Sequence[Axis]) -> list[tuple[str, str]]:
+        """Return the loops over lifted axes."""
+        return [(self.var[a], self.argument(self.size[a])) for a in axes]
+
+    def inner(self, shape: Sequence[int]) -> list[tuple[str, str]]:
+        """Return the loops over the dimensions of a value; one of length 1 needs none."""
+        return [(str(p.var), str(n)) for p, n in zip(dims_of(shape), shape, strict=True) if n != 1]
+
+    def once_before(self, code: str) -> None:
+        """Write a line before the outermost loop around."""
+        at, depth = self.before[0]
+        self.lines.insert(at, "    " * depth + code)
+        self.before[0] = at + 1, depth
+
+    def value(self, x: Node, at: At, dims: Sequence[Place]) -> str:
+        """Return a node's value at a place, as an expression; what it needs is written before."""
+        raise NotImplementedError
+
+
+__all__ = ["Lines"]

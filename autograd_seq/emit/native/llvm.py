@@ -1,0 +1,104 @@
+"""Native functions as instructions of LLVM: one walk over their source.
+
+Their source is a small part of Python: numbers, addresses with one place each, loops, conditions, and calls. What an operator
+or a function of NumPy means for numbers, and how it is written, is what numba says; so is what LLVM then does with the module.
+
+Why not numba's own compiler of functions (2026-11): it rewrites a function two dozen times for what Python can do and these
+sources do not, and infers what is known here; a first call took three to five times as long. Only
+:mod:`autograd_seq.emit.native.numba` uses this file, once numba is known to be there.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from autograd_seq.emit.native.body import Body
+from autograd_seq.emit.native.module import Module, Symbol, Value
+
+Functions = Sequence[tuple[ast.FunctionDef, Symbol | None]]
+"""Functions as source, and what they are called by; ``None`` if they are put in place where they are called."""
+
+
+def functions_of(source: str, mark: str, kinds: Mapping[str, Any]) -> Functions:
+    """Return the functions of a source that are compiled, as their decorators say.
+
+    ``@part("real*, int")`` is called by others with what it names, ``@native("real*, int")`` by Python too, and ``@inline`` is
+    put in place. A function that returns a number is annotated so.
+    """
+    found: list[tuple[ast.FunctionDef, Symbol | None]] = []
+    for function in ast.parse(source).body:
+        if isinstance(function, ast.FunctionDef) and function.decorator_list:
+            how = function.decorator_list[0]
+            if isinstance(how, ast.Call):
+                args = [kinds[k] for k in ast.literal_eval(how.args[0]).split(", ") if k]
+                result = kinds["int" if function.returns else ""]
+                found.append((function, Symbol(f"{mark}_{function.name}", tuple(args), result)))
+            else:
+                found.append((function, None))
+    return found
+
+
+def entry_of(symbol: Symbol) -> str:
+    """Return the name of what Python calls."""
+    return f"{symbol.name}_entry"
+
+
+def write(context: Any, module: Any, functions: Functions, names: Mapping[str, Any]) -> None:
+    """Write functions into a module.
+
+    Args:
+        context: numba's, for the processor, with its rules for errors.
+        module: of llvmlite.
+        functions: from :func:`functions_of`.
+        names: what functions find by name: numbers, functions of NumPy and Python, intrinsics of numba, symbols, and functions
+            whose source is to be put where they are called.
+    """
+    writer = Writer(context, module, {**names, **{f.name: symbol or f for f, symbol in functions}})
+    for function, symbol in functions:
+        if symbol:
+            writer.define(function, symbol)
+            if ast.unparse(function.decorator_list[0]).startswith("native("):
+                writer.enter(symbol)
+
+
+class Writer(Module):
+    """Writes functions into one module."""
+
+    def define(self, function: ast.FunctionDef, symbol: Symbol) -> None:
+        """Write a function, which stays one: where it is called it would be optimised once more."""
+        import llvmlite.ir as ir
+
+        made = self.declared(symbol)
+        made.attributes.add("noinline")
+        build = ir.IRBuilder(made.append_basic_block("entry"))
+        values = zip(made.args, symbol.args, strict=True)
+        result = Body(self, build, function, [Value(*v) for v in values]).run()
+        build.ret(result.code) if result else build.ret_void()
+
+    def enter(self, symbol: Symbol) -> None:
+        """Write what Python calls: a function of a tuple of arrays, and of numbers, which calls another with their addresses.
+
+        A tuple is read where CPython keeps what it holds, and an array where NumPy keeps its address.
+        """
+        import llvmlite.ir as ir
+
+        byte = ir.IntType(8).as_pointer()
+        numbers = [k for k in symbol.args if not isinstance(k, self.types.CPointer)]
+        kind = ir.FunctionType(ir.VoidType(), [byte, *map(self.kind, numbers)])
+        made = ir.Function(self.module, kind, entry_of(symbol))
+        build = ir.IRBuilder(made.append_basic_block("entry"))
+
+        def read(place: Any, at: int, of: Any) -> Any:
+            return build.load(build.bitcast(build.gep(place, [ir.Constant(ir.IntType(64), at)]), of.as_pointer()))
+
+        given: list[Any] = []
+        for k in symbol.args[: len(symbol.args) - len(numbers)]:
+            array = read(made.args[0], tuple.__basicsize__ + tuple.__itemsize__ * len(given), byte)
+            given.append(read(array, object.__basicsize__, self.kind(k)))
+        build.call(self.declared(symbol), [*given, *made.args[1:]])
+        build.ret_void()
+
+
+__all__ = ["Functions", "Symbol", "Writer", "entry_of", "functions_of", "write"]

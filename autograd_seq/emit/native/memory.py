@@ -1,0 +1,211 @@
+"""Where native code finds a value: entries of arrays, lengths, constants, and arrays that hold many numbers.
+
+What a native function reads and writes becomes an argument of it. Feeds are made contiguous, for a call takes whole arrays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from autograd_seq.core.axes import Axis
+from autograd_seq.core.node import CONSTANT, Node
+from autograd_seq.emit.native.fusion import DIMS, Fusion
+from autograd_seq.emit.native.places import Entry, Place
+from autograd_seq.emit.numpy.arrays import tuple_code
+from autograd_seq.emit.numpy.page import RESERVED
+from autograd_seq.emit.numpy.writer import Writer
+from autograd_seq.graph.graph import Graph
+from autograd_seq.ops.leaf import INPUT, PARAM
+from autograd_seq.ops.parts import SLICE
+from autograd_seq.ops.time import INDEX, SIZE
+from autograd_seq.plan.memory.storage import Home, Storage
+from autograd_seq.plan.memory.views import root
+
+PROVIDED = [
+    "native", "part", "inline", "fast_exp", "fast_tanh", "fast_sigmoid", "fast_softplus", "fast_erf", "whole_power", "row_sum",
+    "row_top", "plus", "pack", "matrix_product", "step_product", "packed_size",
+]  # fmt: skip
+"""What native functions are given by name, besides NumPy."""
+
+
+KINDS = {float: "real", int: "int", bool: "bool"}
+"""What numbers are called where a function says what it takes."""
+
+MANY = 8
+"""From so many on, numbers that are fed, returned or added up lie in one array: each argument and variable takes time."""
+
+
+class Memory(Writer):
+    """Writes what is read and written; a :class:`autograd_seq.emit.native.writer.NativeWriter` says what is computed."""
+
+    reserved = RESERVED | {*PROVIDED, *DIMS}
+
+    def __init__(self, graph: Graph, storage: Storage, axes: Sequence[Axis], title: str, feeds: Mapping[str, Node]) -> None:
+        super().__init__(graph, storage, axes, title, feeds)
+        self.var = {a: self.names.new(a.name) for a in self.axes}
+        self.fusion = Fusion(storage, self.size, self.var)
+        self.arguments: dict[str, None] = {}
+        self.addresses: dict[str, str] = {}  # arguments that are arrays, and of what
+        self.fresh: set[Node] = set()
+        self.straight: set[str] = set()  # feeds that are contiguous
+        self.given_parts: dict[Node, list[list[range]]] = {}  # of results, what is returned as it is
+        self.loads: dict[str, str] = {}  # fed numbers that a function reads at its beginning, and their names in it
+        self.packed: dict[Node, tuple[str, int]] = {}  # of numbers, the array that holds them and their place in it
+        self._pack([n for n in graph.inputs.values() if _is_number(n)], "numbers")
+        self._pack([o for o in dict.fromkeys(graph.outputs) if _is_number(o) and self._is_fresh(o)], "results")
+
+    def _is_fresh(self, n: Node) -> bool:
+        """Tell whether native code writes a node into an array that is made in each call, for the caller."""
+        home = self.storage.homes.get(n)
+        return home is not None and home.buffer is None and n in self.fusion.native
+
+    def _pack(self, nodes: Sequence[Node], wanted: str) -> None:
+        """Let numbers be entries of one array, if there are many."""
+        if len(nodes) < MANY:
+            return
+        name = self.names.new(wanted)
+        self.packed |= {n: (name, k) for k, n in enumerate(nodes)}
+        if nodes[0].op in (INPUT, PARAM):
+            fed = ", ".join(self.feeds[self.graph.name(n)] for n in nodes)
+            self.run.append(f"{name} = fromiter(({fed}), real, {len(nodes)})")
+        else:
+            self.run.append(f"{name} = empty({len(nodes)}, real)")
+        self.made.append((tuple_code([len(nodes)]), "real"))
+
+    def argument(self, name: str) -> str:
+        """Let a name be an argument of the function, and return it; a number stays one."""
+        if not name.isdigit():
+            self.arguments.setdefault(name)
+        return name
+
+    def pointer(self, name: str, kind: str = "real") -> str:
+        """Let an array be an argument of the function, and return its name, under which the function has its address."""
+        self.addresses[name] = f"{kind}*"
+        return self.argument(name)
+
+    def loaded(self) -> list[str]:
+        """Return the lines with which a function begins: each read of an entry takes time to compile."""
+        return [f"    {name} = {place}" for place, name in self.loads.items()]
+
+    def here(self, node: Node) -> dict[Axis, Place]:
+        """Return the current point of the axes of a node."""
+        return {a: Place(self.var[a]) for a in node.axes}
+
+    def element(self, e: Entry) -> str:
+        """Return an entry of an array."""
+        n, dims = e.node, [p.code for p in e.dims]
+        if n._value is not None or n.op is CONSTANT:
+            return self._number(n, dims)
+        if n.op is SIZE:
+            return self.argument(self.size[n.attrs["axis"]])
+        if n.op is INDEX:
+            place = e.at[n.attrs["axis"]]
+            for size in self.size.values():
+                if place.var == size:
+                    self.argument(size)
+            return f"({place.code})"
+        if n in self.packed:
+            name, k = self.packed[n]
+            code = f"{self.pointer(name)}[{k}]"
+            if n.op in (INPUT, PARAM):
+                return self.loads.setdefault(code, self.feeds[self.graph.name(n)])
+            self.base(n)
+            return code
+        base = self.feed(n) if n.op in (INPUT, PARAM) else self.base(n)
+        return f"{base}[{self.position(e)}]"
+
+    def position(self, e: Entry) -> str:
+        """Return how far from the beginning of its array an entry lies, as source."""
+        home = self.storage.homes.get(e.node)
+        halo = home.halo if home else {}
+        axes = home.axes if home else e.node.axes
+        found = [(f"({e.at[self.storage.path[e.node][-1].axis].code}) % {home.ring}", "")] if home and home.ring > 1 else []
+        for a in axes:
+            lo, hi = halo.get(a, (0, 0))
+            found.append((e.at[a].moved(lo).code, f"({self.size[a]} + {lo + hi})" if lo + hi else self.size[a]))
+            if found[1:]:
+                self.argument(self.size[a])
+            if e.at[a].var in self.size.values():
+                self.argument(str(e.at[a].var))
+        return flat([*found, *zip([p.code for p in e.dims], map(str, e.node.shape), strict=True)])
+
+    def _number(self, n: Node, dims: Sequence[str]) -> str:
+        value = np.asarray(n._value)
+        if value.shape:
+            at = flat(list(zip(dims, map(str, value.shape), strict=True)))
+            return f"{self.pointer(self.array(n).code, KINDS[n.dtype])}[{at}]"
+        number = value.item()
+        if isinstance(number, float) and not np.isfinite(number):
+            return f"real({'np.nan' if number != number else 'np.inf' if number > 0 else '-np.inf'})"
+        return f"real({float(number)!r})" if n.dtype is float else repr(number)
+
+    def feed(self, n: Node) -> str:
+        """Return the array of a feed."""
+        name = self.feeds[self.graph.name(n)]
+        if name not in self.straight:
+            self.straight.add(name)
+            if n.axes or n.shape:
+                self.run.insert(0, f"{name} = ascontiguousarray({name})")
+        return name if n in self.packed else self.pointer(name, KINDS[n.dtype])
+
+    def base(self, n: Node) -> str:
+        """Return the array of a computed node, rows outside of its steps included."""
+        home: Home = self.storage.homes[n]
+        if home.buffer is not None:
+            return self.pointer(self.allocated(home), KINDS[n.dtype])
+        name = self.array(n).code
+        if n not in self.fresh:
+            self.fresh.add(n)
+            lengths = [*(self.size[a] for a in home.axes), *n.shape]
+            if n in self.packed:
+                self.run.append(f"{name} = {self.packed[n][0]}[{self.packed[n][1]}, ...]")
+            elif n in self.fusion.native:
+                self.run.append(f"{name} = empty({tuple_code(lengths)}, {self.width(n)})")
+                self.made.append((tuple_code(lengths), self.width(n)))
+            else:  # what a NumPy statement left may be a view, or a number
+                self.run.append(f"{name} = {'ascontiguousarray' if lengths else 'array'}({name}, {self.width(n)})")
+        return name if n in self.packed else self.pointer(name, KINDS[n.dtype])
+
+    def _returned(self, node: Node, declared: Sequence[Axis]) -> str:
+        """Return the code of an output; results that native code wrote into arrays of this call are the caller's already."""
+        r = root(node)
+        home = self.storage.homes.get(r)
+        if home is None or home.buffer is not None or r not in self.fusion.native or r in self.given:
+            return super()._returned(node, declared)
+        if r is node and list(declared) == list(home.axes):
+            self.given.add(r)
+            return self.array(node).code
+        if node.op is SLICE and node.inputs[0] is r and r not in set(self.graph.outputs) and not r.axes:
+            key = [k if isinstance(k, slice) else slice(k, None) for k in node.attrs["key"]]
+            part = [range(*k.indices(n)) for k, n in zip(key, r.shape, strict=False)]
+            parts = self.given_parts.setdefault(r, [])
+            plain = node.ndim == r.ndim and all(k.step == 1 for k in key)
+            if plain and all(any(not set(a) & set(b) for a, b in zip(part, other, strict=True)) for other in parts):
+                parts.append(part)
+                return self.array(node).code
+        return super()._returned(node, declared)
+
+
+def flat(places: Sequence[tuple[str, str]]) -> str:
+    """Return the place of an entry in a contiguous array, from (index, length) of each dimension, as source.
+
+    Example:
+        >>> flat([("t + 1", "T"), ("b", "B"), ("i", "16")]), flat([("i", "16")]), flat([])
+        ('((t + 1) * B + b) * 16 + i', 'i', '0')
+    """
+    at = ""
+    for code, length in places:
+        if length != "1" and at in ("", "0"):
+            at = code
+        elif length != "1":
+            at = f"{at if at.isidentifier() else f'({at})'} * {length}" + (f" + {code}" if code != "0" else "")
+    return at or "0"
+
+
+def _is_number(n: Node) -> bool:
+    return n.dtype is float and not n.axes and not n.shape
+
+
+__all__ = ["KINDS", "MANY", "PROVIDED", "Memory"]

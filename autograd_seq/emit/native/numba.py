@@ -1,0 +1,248 @@
+"""Native programs by numba: their functions compiled, and kept on disk under a key of their source (see ``cache.py``).
+
+numba is imported here alone, when a program is first compiled for it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import math
+import os
+import platform
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+
+from autograd_seq.core.errors import OperationError
+from autograd_seq.emit import blas
+from autograd_seq.emit import execution as sources
+from autograd_seq.emit.native import blas as native_blas
+from autograd_seq.emit.native import block as native_block
+from autograd_seq.emit.native import body as native_body
+from autograd_seq.emit.native import cache, progress
+from autograd_seq.emit.native import llvm as native_llvm
+from autograd_seq.emit.native import module as native_module
+from autograd_seq.emit.native.cache import cache_folder
+from autograd_seq.emit.native.functions import math_source
+from autograd_seq.emit.native.kernel import AT_HAND, BLOCKS, DEPTH, KERNEL, NEAR, NEVER, ROWS, THRESHOLDS, packed
+from autograd_seq.emit.native.llvm import Functions, Symbol, entry_of, functions_of, write
+from autograd_seq.emit.program_text import Emitted
+
+WIDTHS = ("float32", "float64")
+"""The widths that native programs have; others run in NumPy."""
+
+_GEMM = {width: f"autograd_seq_library_{width}" for width in WIDTHS}
+"""The symbols under which native code calls the library's product."""
+
+_TOOLS: dict[str, _Tools] = {}
+_LOCK = Lock()
+
+
+def available() -> bool:
+    """Tell whether numba and what it needs for a program can be imported."""
+    try:
+        import numba  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+def threads() -> int:
+    """Return how many threads a call may take: ``NUMBA_NUM_THREADS`` in the environment, or as many as it has cores."""
+    said = os.environ.get("NUMBA_NUM_THREADS", "")
+    if said.isdigit():
+        return int(said)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def refuse() -> None:
+    """Raise because numba is not installed.
+
+    Raises:
+        OperationError: always.
+    """
+    raise OperationError(
+        "O305", "numba, which compiles native programs, is not installed", expected="numba", got="it is not installed",
+        fix="pip install 'autograd-seq[jit]', or compile with backend=\"numpy\"",
+    )  # fmt: skip
+
+
+def compiled(emitted: Emitted, width: str) -> Any:
+    """Return the ``program`` of a native source for floats of a width, its functions compiled.
+
+    Args:
+        emitted: the program, written by :class:`autograd_seq.emit.native.writer.NativeWriter`.
+        width: ``"float32"`` or ``"float64"``.
+
+    Raises:
+        OperationError: numba is not installed.
+
+    Notes:
+        The first call in any process compiles, for a second or two whatever the lengths are; later processes load what it
+        left in the cache. Where it takes long, a line on the terminal says so.
+    """
+    with progress.compiling():
+        tools = _tools(width)
+        addresses, functions = tools.loaded(emitted.source)
+    symbols = {f.name: symbol for f, symbol in functions if symbol}
+    text = f"# floats are {width}\n{emitted.source}"
+    name = f"<autograd_seq native program {hashlib.sha256(text.encode()).hexdigest()[:16]}>"
+
+    def native(kinds: str) -> Any:
+        return lambda function: tools.entry(addresses, symbols[function.__name__])
+
+    def part(kinds: str) -> Any:
+        return lambda function: function
+
+    given = {"np": np, "packed_size": lambda n, k, kind: packed(n, k, panel(width)), "native": native, "part": part}
+    program = sources.executed(text, name, {**given, **emitted.foreign})
+    if emitted.constants:
+        return lambda *sizes: program(*sizes, emitted.constants)
+    return program
+
+
+# -- what native functions call --------------------------------------------------------------------------------------------
+
+
+def _tools(width: str) -> _Tools:
+    """Return what compiles programs for a width, made once a process."""
+    with _LOCK:
+        if width not in _TOOLS:
+            if not available():
+                refuse()
+            _TOOLS[width] = _Tools(width)
+        return _TOOLS[width]
+
+
+class _Tools:
+    """Compiles programs for a width, with what all of them call; keeps both on disk."""
+
+    def __init__(self, width: str) -> None:
+        import llvmlite
+        import numba
+        from llvmlite import binding
+        from numba.core.callconv import create_error_model
+        from numba.core.registry import cpu_target
+
+        real = np.dtype(width).type
+        lanes = _lanes(real)
+        outside, inside = _thresholds(lanes * np.dtype(width).itemsize, width)
+        narrow = min(lanes, 32 // np.dtype(width).itemsize)  # LLVM's own vectors have 32 bytes, and it is slow to change
+        self.names: dict[str, Any] = {
+            "np": np, "math": math, "real": real, "int": np.int64, "abs": abs, "min": min, "max": max,
+            "row_sum": native_block.row("sum", narrow, width), "row_top": native_block.row("top", narrow, width),
+            "plus": native_block.plus(), "PANEL": panel(width), "DEPTH": DEPTH, "ROWS": ROWS, "AT_HAND": AT_HAND,
+            "NEAR": NEAR, "OUTSIDE": outside, "INSIDE": inside, "gemm": native_blas.gemm(_GEMM[width], width),
+        }  # fmt: skip
+        self.names |= {name: native_block.block(*shape, lanes, width) for name, shape in BLOCKS.items()}
+        row, n = numba.types.CPointer(numba.from_dtype(np.dtype(width))), numba.int64
+        self.kinds: dict[str, Any] = {"": numba.void, "real": row.dtype, "int": n, "bool": numba.boolean, "real*": row}
+        self.kinds |= {"double*": numba.types.CPointer(numba.float64)}
+        self.kinds |= {"int*": numba.types.CPointer(n), "bool*": numba.types.CPointer(numba.uint8)}
+        self.pointers = {kind for name, kind in self.kinds.items() if name.endswith("*")}
+        typing, target = cpu_target.typing_context, cpu_target.target_context
+        typing.refresh()
+        target.refresh()
+        self.context = target.subtarget(error_model=create_error_model("numpy", target))
+        source = math_source(width) + KERNEL
+        modules = (native_block, native_blas, native_body, native_llvm, native_module, sys.modules[__name__])
+        own = b"".join(Path(str(module.__file__)).read_bytes() for module in modules)
+        versions = f"{platform.python_version()} {np.__version__} {numba.__version__} {llvmlite.__version__}"
+        self.key = f"{versions} {width} {lanes} {outside} {inside} {hashlib.sha256(source.encode() + own).hexdigest()}"
+        self.addresses_of: dict[str, dict[str, int]] = {}  # of functions; numba's engine keeps their code, nobody the rest
+        addresses, functions = self.loaded(source)
+        for function, symbol in functions:
+            self.names[function.name] = symbol or function
+            if symbol:
+                binding.add_symbol(symbol.name, addresses[symbol.name])
+
+    def loaded(self, source: str) -> tuple[Mapping[str, int], Functions]:
+        """Return where the functions of a source lie, compiled once a process or found in the cache; and the functions."""
+        from numba.core.compiler_lock import global_compiler_lock
+
+        with global_compiler_lock:
+            codegen = self.context.codegen()
+            key = f"{self.key}\n{codegen.magic_tuple()!r}\n{source}"
+            mark = f"autograd_seq_{hashlib.sha256(key.encode()).hexdigest()[:40]}"
+            functions = functions_of(source, mark, self.kinds)
+            if mark not in self.addresses_of:
+                symbols = [symbol for _, symbol in functions if symbol]
+                names = [name for symbol in symbols for name in (symbol.name, entry_of(symbol))]
+                library = self._library(mark, functions) if names else None
+                self.addresses_of[mark] = {name: library.get_pointer_to_function(name) for name in names if library}
+        return self.addresses_of[mark], functions
+
+    def _library(self, mark: str, functions: Functions) -> Any:
+        """Return a library of functions, of which there is one at least: LLVM takes no empty one."""
+        codegen = self.context.codegen()
+        library = cache.load(mark, lambda parts: codegen.unserialize_library((mark, "object", parts)))
+        if library is None:
+            library = self._compiled(codegen.create_library(mark), functions)
+            try:
+                cache.keep(mark, library.serialize_using_object_code()[2])
+            except RuntimeError:  # Ctrl-C waits until LLVM calls Python with the object, where ctypes lets nothing through
+                raise KeyboardInterrupt from None
+        return library
+
+    def _compiled(self, library: Any, functions: Functions) -> Any:
+        from numba.core.cpu_options import FastMathOptions
+        from numba.core.fastmathpass import rewrite_module
+
+        library.enable_object_caching()
+        module = library.create_ir_module(library.name)
+        with self.context.push_code_library(library):
+            write(self.context, module, functions, self.names)
+        rewrite_module(module, FastMathOptions({"contract"}))
+        library.add_ir_module(module)
+        library.finalize()
+        return library
+
+    def entry(self, addresses: Mapping[str, int], symbol: Symbol) -> Any:
+        """Return a native function for Python, to be called with arrays first, then numbers."""
+        arrays = sum(1 for k in symbol.args if k in self.pointers)
+        kind = ctypes.CFUNCTYPE(None, ctypes.py_object, *[ctypes.c_int64] * (len(symbol.args) - arrays))
+        native = kind(addresses[entry_of(symbol)])
+
+        def call(*args: Any) -> None:
+            native(args[:arrays], *args[arrays:])
+
+        return call
+
+
+def _lanes(real: Any) -> int:
+    """Return how many floats a vector register holds, of this machine or of the one that ``NUMBA_CPU_FEATURES`` describes."""
+    import llvmlite.binding as llvm
+    import numba
+
+    said = vars(numba.config)["CPU_FEATURES"]
+    features = llvm.get_host_cpu_features() if said is None else {f[1:]: f[0] == "+" for f in said.split(",") if f}
+    size = 64 if features.get("avx512f") else 32 if features.get("avx") else 16
+    return size // np.dtype(real).itemsize
+
+
+def panel(width: str) -> int:
+    """Return how many columns lie together in a packed matrix of floats of a width."""
+    return 2 * _lanes(np.dtype(width))
+
+
+def _thresholds(size: int, width: str) -> tuple[int, int]:
+    """Return from how many multiplications on the library takes a product, outside of loops and within.
+
+    It does not where its kernels have narrower vectors than ours, or where there is none.
+    """
+    from llvmlite import binding
+
+    address = native_blas.address(width)
+    binding.add_symbol(_GEMM[width], address or 1)  # where there is none nobody calls it
+    found = None if address is None else blas.library("scipy")
+    if address is None or (size == 64 and found is not None and found.kernels.lower() not in blas.WIDE):
+        return NEVER, NEVER
+    return THRESHOLDS[size]
+
+
+__all__ = ["WIDTHS", "available", "cache_folder", "compiled", "panel"]

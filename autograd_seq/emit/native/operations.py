@@ -1,0 +1,76 @@
+"""How native code writes an operation: as an expression of numbers, one entry at a time, which the operation itself says.
+
+Operations that say none run as NumPy statements between the native functions; a loop that contains one runs in NumPy as a
+whole.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from autograd_seq.core.node import Node
+from autograd_seq.core.op import promote
+from autograd_seq.ops.elementwise import where
+from autograd_seq.ops.gather import ONE_HOT, PICK, TAKE
+from autograd_seq.ops.leaf import INPUT
+from autograd_seq.ops.linear import contract
+from autograd_seq.ops.reduce import sum_over
+from autograd_seq.plan.memory.views import root
+
+GATHERS = (PICK, TAKE)
+"""Operations that read where an index says."""
+
+
+def zero(node: Node) -> str:
+    """Return a 0 of a node's kind, as source."""
+    return {float: "real(0)", int: "np.int64(0)", bool: "False"}[node.dtype]
+
+
+def template(node: Node) -> str | None:
+    """Return the native expression of a node's operation, with places for its operands; ``None`` if it has none."""
+    native = node.op.native
+    code = native(node) if callable(native) else native
+    return code if isinstance(code, str) else None
+
+
+def expression(node: Node, xs: list[str]) -> str:
+    """Return the expression of a node's operation on the expressions of its operands."""
+    if node.dtype is float:
+        first = 1 if node.op is where else 0  # a condition stays one
+        rest = zip(xs[first:], node.inputs[first:], strict=True)
+        xs = [*xs[:first], *(x if n.dtype is float else f"real({x})" for x, n in rest)]
+    code = template(node)
+    assert code is not None, node
+    code = code.format(*xs, zero=zero(node))
+    return f"({code} != 0)" if node.dtype is bool and node.op.dtype is promote else code
+
+
+def is_pointwise(node: Node) -> bool:
+    """Tell whether a node is computed entry by entry."""
+    if node.op is sum_over:
+        return not node.attrs["axes"]
+    return bool(node.op.native) and not node.op.reduces and node.op is not contract
+
+
+def is_native(node: Node) -> bool:
+    """Tell whether native code can compute a node's operation."""
+    if node.op in (*GATHERS, ONE_HOT):  # an index that is computed is checked where NumPy reads it
+        return root(node.inputs[-1]).op is INPUT or _is_known(node)
+    return bool(node.op.native(node) if callable(node.op.native) else node.op.native)
+
+
+def _is_known(node: Node) -> bool:
+    """Tell whether a node looks up places that are constants, and are there."""
+    index = node.inputs[-1]._value
+    if index is None:
+        return False
+    n = node.attrs["n"] if node.op is ONE_HOT else node.inputs[0].shape[-1 if node.op is PICK else 0]
+    return not np.size(index) or bool(np.min(index) >= 0 and np.max(index) < n)
+
+
+def writes(node: Node) -> bool:
+    """Tell whether a node's values are written into an array that is there already."""
+    return is_native(node)
+
+
+__all__ = ["GATHERS", "expression", "is_native", "is_pointwise", "template", "writes", "zero"]

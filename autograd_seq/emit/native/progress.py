@@ -1,0 +1,56 @@
+"""A line on a terminal while native code is compiled, where that takes long; it is gone when the code is there."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock, Timer
+from time import monotonic
+
+from autograd_seq.emit.native.cache import examined
+
+PATIENCE = 2.0
+"""Seconds after which the line is written."""
+
+_GAP = 1.0  # seconds between two functions that are compiled for the same call, at most
+_series = [0.0, float("-inf")]  # when the first of them began, and the last ended
+
+
+@contextmanager
+def compiling() -> Iterator[None]:
+    """Tell on a terminal that what is done within compiles, if it takes long; nothing is written to anything else."""
+    screen = sys.stderr
+    if screen is None or not screen.isatty():
+        yield
+        return
+    lock, written, over = Lock(), "", False
+
+    def write() -> None:
+        nonlocal written
+        folder, why = examined()
+        with lock:
+            if not over:
+                written = f"compiling to native code ({f'kept in {folder}' if folder else f'not kept: {why}'}) …"
+                screen.write(f"\r{written}")
+                screen.flush()
+
+    now = monotonic()
+    if now - _series[1] > _GAP:
+        _series[0] = now
+    timer = Timer(max(_series[0] + PATIENCE - now, 0), write)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        _series[1] = monotonic()
+        with lock:
+            over = True
+            if written:
+                screen.write(f"\r{' ' * len(written)}\r")
+                screen.flush()
+
+
+__all__ = ["PATIENCE", "compiling"]

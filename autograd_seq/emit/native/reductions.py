@@ -1,0 +1,179 @@
+"""Sums, maxima and softmaxes as native loops, over dimensions of a value or over axes.
+
+Sums of float32 are added up in double precision, so that rounding errors do not grow with their number.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from autograd_seq.core.node import Node
+from autograd_seq.emit.native.fusion import DIMS
+from autograd_seq.emit.native.lines import Lines
+from autograd_seq.emit.native.memory import flat
+from autograd_seq.emit.native.places import ZERO, Entry, Place, entry
+from autograd_seq.emit.numpy.arrays import tuple_code
+
+Loops = list[tuple[str, str]]
+"""Loops, the outermost first: a variable and how far it runs, each."""
+
+
+def added(total: str, code: str, node: Node) -> str:
+    """Return the line that adds to a total; floats in any order, as many at once as a vector holds."""
+    return f"{total} = plus({total}, {code})" if node.dtype is float else f"{total} += {code}"
+
+
+def reduction(w: Lines, node: Node) -> None:
+    """Write what computes a reduction."""
+    x = node.inputs[0]
+    gone = tuple(a + len(x.shape) for a in node.attrs.get("axis", ()))
+    places = tuple(Place(DIMS[k]) if n != 1 else ZERO for k, n in enumerate(x.shape))
+    loops = [(k, str(p.var), str(n)) for k, (p, n) in enumerate(zip(places, x.shape, strict=True)) if n != 1]
+    kept = [(var, n) for k, var, n in loops if k not in gone]
+    axes = [a for a in w.storage.order if a in node.attrs.get("axes", ())]
+    over = [*w.lifted(axes), *((var, n) for k, var, n in loops if k in gone)]
+    stepping = {u.loop.axis for u in w.around}
+    lifted = [a for a in w.storage.order if a in node.axes and a not in stepping]
+    kind = node.op.reduces
+    assert kind is not None
+    if kind in ("softmax", "log_softmax"):
+        dims = places
+    elif node.attrs.get("keepdims"):
+        dims = tuple(ZERO if k in gone else p for k, p in enumerate(places))
+    else:
+        dims = tuple(p for k, p in enumerate(places) if k not in gone)
+    dense = [var for _, var, _ in loops]
+    inner = dense or [w.var[a] for a in w.storage.order if a in x.axes and a not in stepping]
+    keep = [*w.lifted(lifted), *kept]
+    if kind == "sum" and inner and inner[-1] in [var for var, _ in keep]:
+        _sums(w, node, over, keep, Entry(node, w.here(node), dims), places)
+        return
+    with w.loops(keep):
+        w.registers = {}
+        part = _Part(w, node, x, over, places, Entry(node, w.here(node), dims))
+        if kind == "sum":
+            part.sum()
+        elif kind == "max":
+            part.max()
+        elif kind == "level":
+            part.level()
+        else:
+            part.exponentials(kind)
+        w.registers = {}
+
+
+def _sums(w: Lines, node: Node, over: Loops, keep: Loops, out: Entry, places: tuple[Place, ...]) -> None:
+    """Write many sums side by side, for what is kept runs along memory: one after another would jump from term to term."""
+    x, name = node.inputs[0], w.pointer(w.names.new("sums"), "double" if node.dtype is float else "int")
+    here = flat(keep)
+    w.allocate(name, tuple_code([n for _, n in keep]), "np.float64" if node.dtype is float else "np.int64")
+    with w.loops(keep):
+        w.line(f"{name}[{here}] = 0")
+    with w.loops([*over, *keep]):
+        w.registers = {}
+        w.line(f"{name}[{here}] += {w.value(x, {a: Place(w.var[a]) for a in x.axes}, places)}")
+    with w.loops(keep):
+        w.line(f"{w.element(out)} = {name}[{here}]")
+    w.registers = {}
+
+
+@dataclass
+class _Part:
+    """A reduction for one entry of its result; ``over`` are the loops that it runs over."""
+
+    w: Lines
+    node: Node
+    x: Node
+    over: Loops
+    places: tuple[Place, ...]
+    out: Entry
+
+    def read(self) -> str:
+        """Return the entry of the operand."""
+        return self.w.value(self.x, {a: Place(self.w.var[a]) for a in self.x.axes}, self.places)
+
+    def row(self, e: Entry) -> str | None:
+        """Return the row of an array that an entry runs through, as address, place and length; ``None`` if it does not."""
+        w, n = self.w, e.node
+        if len(self.over) != 1 or not e.dims or e.dims[-1] != Place(self.over[0][0]) or e.unless:
+            return None
+        home = w.storage.homes.get(n)
+        if home is None or n in w.fusion.inlined or home.ring > 1 or any(p.var == e.dims[-1].var for p in e.dims[:-1]):
+            return None
+        first = replace(e, dims=(*e.dims[:-1], ZERO))
+        return f"{w.base(n)}, {w.position(first)}, {self.over[0][1]}"
+
+    def sum(self) -> None:
+        """Write a sum."""
+        total = self.w.names.new("total")
+        self.w.line(f"{total} = {'0.0' if self.node.dtype is float else '0'}")
+        with self.w.loops(self.over):
+            self.w.line(added(total, self.read(), self.node))
+        self.w.line(f"{self.w.element(self.out)} = {total}")
+
+    def max(self) -> None:
+        """Write a maximum; NaN if any is."""
+        w, top, value = self.w, self.w.names.new("top"), self.w.names.new("value")
+        w.line(f"{top} = {({float: 'real(-np.inf)', int: '-9223372036854775808', bool: 'False'})[self.node.dtype]}")
+        with w.loops(self.over):
+            w.line(f"{value} = {self.read()}")
+            w.line(f"{top} = {value} if {value} > {top} or {value} != {value} else {top}")
+        w.line(f"{w.element(self.out)} = {top}")
+
+    def level(self) -> None:
+        """Write a maximum that is 0 where it is infinite."""
+        top = self.w.names.new("top")
+        self._top(top)
+        self.w.line(f"{self.w.element(self.out)} = {top}")
+
+    def exponentials(self, kind: str) -> None:
+        """Write a sum of exponentials, less their largest so that none overflows, and what is made of it."""
+        w, out = self.w, self.w.element(self.out)
+        top, total = w.names.new("top"), w.names.new("total")
+        self._top(top)
+        if kind == "logsumexp":
+            w.line(f"{total} = 0.0")
+            with w.loops(self.over):
+                w.line(f"{total} += fast_exp({self.number()} - {top})")
+            w.line(f"{out} = real(np.log({total}) + {top})")
+            return
+        with w.loops(self.over):
+            w.line(f"{out} = fast_exp({self.number()} - {top})")
+        if row := self.row(self.out):
+            w.line(f"{total} = row_sum({row})")
+        else:
+            w.line(f"{total} = 0.0")
+            with w.loops(self.over):
+                w.line(f"{total} += {out}")
+        if kind == "softmax":
+            scale = w.names.new("scale")
+            w.line(f"{scale} = real(1 / {total} if {total} != 0 else 1)")
+            with w.loops(self.over):
+                w.line(f"{out} = {out} * {scale}")
+        else:
+            less = w.names.new("less")
+            w.line(f"{less} = real(np.log({total}) if {total} != 0 else 0)")
+            with w.loops(self.over):
+                w.line(f"{out} = ({self.number()} - {top}) - {less}")
+
+    def number(self) -> str:
+        """Return the entry of the operand as a float."""
+        code = self.read()
+        return code if self.x.dtype is float else f"real({code})"
+
+    def _top(self, top: str) -> None:
+        """Write what finds the largest entry; 0 if it is infinite. NaN comes back in the sum."""
+        w = self.w
+        here = entry(self.x, {a: Place(w.var[a]) for a in self.x.axes}, self.places, w.size)
+        if self.x.dtype is float and (row := self.row(here)):
+            w.line(f"{top} = row_top({row})")
+        else:
+            value = w.names.new("value")
+            w.line(f"{top} = real(-np.inf)")
+            with w.loops(self.over):
+                w.line(f"{value} = {self.number()}")
+                w.line(f"{top} = {value} if {value} > {top} else {top}")
+        w.line(f"{top} = {top} if np.isfinite({top}) else real(0)")
+
+
+__all__ = ["added", "reduction"]

@@ -1,0 +1,122 @@
+"""Which values of native code go to an array, and which arrays hold several values one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence, Set
+from typing import Any
+
+from autograd_seq.core.node import Node
+from autograd_seq.emit.native.fusion import Fill, Fusion, Pass, Single, Statement, Steps, Unit, at_point, dims_of, nodes_of
+from autograd_seq.emit.native.places import Place
+from autograd_seq.ops.linear import CONTRACT
+from autograd_seq.ops.time import SHIFT
+from autograd_seq.plan.memory.storage import Home
+from autograd_seq.plan.memory.views import root
+
+
+def stored(fusion: Fusion, functions: Sequence[Sequence[Unit]], outputs: Sequence[Node]) -> list[Statement]:
+    """Return the statements whose values somebody reads from an array; all others are told not to store.
+
+    Args:
+        fusion: the decisions.
+        functions: the units of each native function; numbers stay in its variables.
+        outputs: the nodes whose arrays are returned.
+    """
+    read = {root(o) for o in outputs}
+    for n, reads in fusion.storage.reads.items():
+        if any(r.by is None or r.by not in fusion.native for r in reads):
+            read.add(n)
+    statements: list[Statement] = []
+    for units in functions:
+        numbers = {s.node for unit in units if isinstance(unit, Pass) for s in unit.statements() if is_number(s)}
+        for unit in _flat(units):
+            if isinstance(unit, Pass):
+                statements += unit.statements()
+                read |= _elsewhere(fusion, unit) - numbers
+            elif isinstance(unit, Single) and not is_product(fusion, unit.node):
+                read |= fusion.touched(unit)[1] - numbers
+            else:
+                read |= fusion.touched(unit)[1]
+    for s in statements:
+        s.store = s.part is not None or s.node in read
+    return [s for s in statements if s.store]
+
+
+def is_number(s: Statement) -> bool:
+    """Tell whether a statement computes one number, which a variable of the function holds."""
+    return not s.node.axes and not s.node.shape and s.part is None
+
+
+def is_product(fusion: Fusion, n: Node) -> bool:
+    """Tell whether a node is computed as a product, the sum of one included."""
+    return n.op is CONTRACT or n.inputs[0] in fusion.storage.absorbed
+
+
+def _elsewhere(fusion: Fusion, unit: Pass) -> set[Node]:
+    """Return what the statements of a pass read other than from those before them at the same point."""
+    read: set[Node] = set()
+    here = {a: Place(fusion.var[a]) for a in unit.axes}
+    for shape, some in unit.inner:
+        dims, near = dims_of(shape), set[Node]()
+        for s in some:
+            for e in fusion.reads(s):
+                if e.node not in near or e.moved or e.unless or not at_point(e, here) or e.dims != dims:
+                    read.add(e.node)
+            if s.part is None and not s.total:
+                near.add(s.node)
+    return read
+
+
+def _flat(units: Sequence[Unit]) -> Iterator[Unit]:
+    for unit in units:
+        if isinstance(unit, Steps):
+            yield from _flat(unit.body)
+        else:
+            yield unit
+
+
+def share(fusion: Fusion, segments: Sequence[tuple[bool, Any]]) -> None:
+    """Give one array to values of one layout whose lives do not overlap.
+
+    Args:
+        fusion: the decisions.
+        segments: (True, units) and (False, items), in order; each unit or item of the outermost level is a moment.
+    """
+    storage = fusion.storage
+    moments = [x for _, part in segments for x in part]
+    first: dict[Node, int] = {}
+    last: dict[Node, int] = {}
+    for now, moment in enumerate(moments):
+        written, asked = _lives(fusion, moment)
+        for n in written:
+            first.setdefault(n, now)
+        for n in written | asked:
+            last[n] = now
+    for o in storage.outputs:
+        last[root(o)] = len(moments)
+    free: dict[Any, list[Home]] = {}
+    busy: list[Home] = []
+    homes = sorted((first[n], storage.at[n], n) for n in first if n in storage.homes)
+    for start, _, n in homes:
+        home = storage.homes[n]
+        if home.buffer is None or home.halo or home.ring:
+            continue
+        for other in [b for b in busy if last[b.node] < start]:
+            busy.remove(other)
+            free.setdefault(other.key, []).append(other)
+        if free.get(home.key):
+            home.buffer = free[home.key].pop().buffer
+        busy.append(home)
+
+
+def _lives(fusion: Fusion, moment: Any) -> tuple[Set[Node], Set[Node]]:
+    """Return the nodes that a unit or an item writes and reads."""
+    if isinstance(moment, (Pass, Steps, Fill)) or hasattr(moment, "node"):
+        return fusion.touched(moment)
+    nodes = nodes_of(moment)
+    read = {root(x) for n in nodes for x in fusion.storage.operands(n)}
+    read |= {root(y) for n in nodes if n.op is SHIFT for x in n.inputs for y in x.inputs}  # rows outside of the steps
+    return {n for n in nodes if n in fusion.storage.homes}, read
+
+
+__all__ = ["is_number", "is_product", "share", "stored"]

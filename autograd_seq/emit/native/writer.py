@@ -1,0 +1,312 @@
+"""A schedule as native source: functions of plain loops over entries, and NumPy statements where an operation has none.
+
+The program has the floors of the NumPy emitter, and its workspace: ``program(sizes…)`` allocates, ``run(feeds…)`` computes.
+What ``run`` does is one call of a native function, or several with NumPy statements between them. A native function is
+given arrays and lengths, allocates nothing, and reads like the equations: loops over steps, in them loops over entries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from autograd_seq.core.axes import Axis
+from autograd_seq.core.names import shown
+from autograd_seq.core.node import Node
+from autograd_seq.emit.native.boundaries import rows_outside
+from autograd_seq.emit.native.cutting import function_of, parts
+from autograd_seq.emit.native.fusion import Fill, Pass, Statement, Steps, Unit, dims_of, nodes_of, operand_dims
+from autograd_seq.emit.native.lines import Lines
+from autograd_seq.emit.native.memory import KINDS, MANY
+from autograd_seq.emit.native.operations import GATHERS, expression
+from autograd_seq.emit.native.places import At, Entry, Place, entry
+from autograd_seq.emit.native.products import contraction
+from autograd_seq.emit.native.reductions import added, reduction
+from autograd_seq.emit.native.storing import is_number, is_product, share, stored
+from autograd_seq.emit.numpy.arrays import tuple_code
+from autograd_seq.graph.graph import Graph
+from autograd_seq.ops.gather import ONE_HOT, PICK
+from autograd_seq.ops.leaf import INPUT
+from autograd_seq.ops.parts import PLACE
+from autograd_seq.ops.shape import RESHAPE
+from autograd_seq.ops.time import SHIFT
+from autograd_seq.plan.memory.storage import Storage
+from autograd_seq.plan.memory.views import root
+from autograd_seq.plan.schedule import Item, Loop
+
+ALL_NATIVE = "native (numba): everything"
+"""What a schedule says of a program without NumPy statements."""
+
+
+class NativeWriter(Lines):
+    """Writes one program: what is computed, in which loops."""
+
+    def __init__(self, graph: Graph, storage: Storage, axes: Sequence[Axis], title: str, feeds: Mapping[str, Node]) -> None:
+        super().__init__(graph, storage, axes, title, feeds)
+        self.numbers: dict[Node, str] = {}  # variables of the whole function
+        self.natives: list[str] = []
+        self.slow: list[Node] = []
+
+    # -- segments ---------------------------------------------------------------------------------------------------------
+
+    def items(self, items: Sequence[Item]) -> None:
+        """Write a schedule: what is native as functions, the rest, and what is in a NumPy loop, as statements."""
+        if self.frames:
+            super().items(items)
+            return
+        segments = self._segments(items)
+        stored(self.fusion, [part for native, part in segments if native], self.graph.outputs)
+        share(self.fusion, segments)
+        for native, part in segments:
+            if native:
+                self._function(part)
+            else:
+                super().items(part)
+
+    def notes(self) -> tuple[str, ...]:
+        """Return what a schedule is to say about the language: all native, or what runs in NumPy."""
+        if not self.slow:
+            return (ALL_NATIVE,)
+        loops = ", and the loops around, " if self.slow_loops() else " "
+        return (f"native (numba): everything but {self._named(self.slow)}{loops}in NumPy",)
+
+    def slow_loops(self) -> str:
+        """Return what keeps loops in NumPy, by name; empty if nothing does."""
+        return self._named([n for n in self.slow if self.storage.path[n]])
+
+    def _named(self, slow: Sequence[Node]) -> str:
+        return ", ".join(dict.fromkeys(f"{shown(self.labels[n])} ({n.op.name})" for n in slow if not self.fusion.fits(n)))
+
+    def _segments(self, items: Sequence[Item]) -> list[tuple[bool, Any]]:
+        """Return runs of items: (True, their units) for those that are native, (False, items) for the others."""
+        runs: list[tuple[bool, list[Item]]] = []
+        for item in items:
+            nodes = [n for n in nodes_of(item) if n in self.storage.homes]
+            if not nodes and not (isinstance(item, Node) and item.op is SHIFT):
+                continue
+            native = all(n in self.fusion.native for n in nodes)
+            if not native:
+                self.slow += [n for n in nodes if n not in self.fusion.native]
+            if runs and (runs[-1][0] == native or not nodes):
+                runs[-1][1].append(item)
+            else:
+                runs.append((native, [item]))
+        return [(native, self.fusion.units(part) if native else part) for native, part in runs]
+
+    def _function(self, units: Sequence[Unit]) -> None:
+        """Write a native function, and its call."""
+        if not units:
+            return
+        self.arguments, self.addresses, self.lines, self.depth, self.numbers, self.loads = {}, {}, [], 1, {}, {}
+        starts, whole = [], []
+        for unit in units:
+            starts.append(len(self.lines))
+            before = len(self.numbers)
+            self.unit(unit)
+            whole.append(len(self.numbers) == before)  # numbers that others read are variables of the function itself
+        self._cut(starts, whole)
+        name = self.names.new(f"native_{len(self.natives) + 1}")
+        self.natives.append(name)
+        given = sorted(self.arguments, key=lambda a: a not in self.addresses)
+        kinds = ", ".join(self.addresses.get(a, "int") for a in given)
+        text = [f'@native("{kinds}")', f"def {name}({', '.join(given)}):", *self.loaded(), *self.lines]
+        self.bundle.sources[name] = "\n".join(text)
+        self.run.append(f"{name}({', '.join(given)})")
+
+    # -- units --------------------------------------------------------------------------------------------------------------
+
+    def unit(self, unit: Unit) -> None:
+        """Write a unit."""
+        if isinstance(unit, Steps):
+            self._steps(unit)
+        elif isinstance(unit, Pass):
+            self._pass(unit)
+        elif isinstance(unit, Fill):
+            rows_outside(self, unit.shift)
+        else:
+            self.say(unit.node)
+            if is_product(self.fusion, unit.node):
+                contraction(self, unit.node)
+            else:
+                reduction(self, unit.node)
+
+    def say(self, node: Node) -> None:
+        """Write the equation that begins to be computed."""
+        top = self.equations.of[node]
+        if top not in self.noted:
+            self.noted.add(top)
+            if self.depth == 1 and self.lines:
+                self.lines.append("")
+            self.line(f"# {self.equations.line(top)}")
+
+    def _steps(self, unit: Steps) -> None:
+        loop: Loop = unit.loop
+        if not self.around:
+            self.before = [(len(self.lines), self.depth)]
+        if self.depth == 1 and self.lines:
+            self.lines.append("")
+        for node in self.equations.heads(loop):
+            self.noted.add(self.equations.of[node])
+            self.line(f"# {self.equations.line(node)}")
+        self.around.append(unit)
+        with self.loops([(self.var[loop.axis], self.argument(self.size[loop.axis]))], loop.direction):
+            start, starts = len(self.lines), []
+            for inner in unit.body:
+                starts.append(len(self.lines) - self.before[0][0])  # lines may be put before the outermost loop
+                self.unit(inner)
+            self._cut([self.before[0][0] + at for at in starts], [True] * len(starts))
+            if all(line.lstrip().startswith("#") for line in self.lines[start:]):
+                self.line("pass")
+        self.around.pop()
+
+    def _cut(self, starts: Sequence[int], whole: Sequence[bool]) -> None:
+        """Make functions of parts of what was just written, if it is long."""
+        kinds = {name: self.addresses.get(name, "int") for name in self.arguments}
+        kinds |= {self.var[u.loop.axis]: "int" for u in self.around}
+        kinds |= dict.fromkeys(self.loads.values(), "real")
+        kinds |= {code: KINDS[n.dtype] for n, code in self.numbers.items() if code.isidentifier()}
+        for first, stop in reversed(parts(starts, whole, len(self.lines))):
+            name = self.names.new(f"part_{len(self.bundle.sources) + 1}")
+            self.bundle.sources[name], call = function_of(name, self.lines[first:stop], self.depth, kinds)
+            self.lines[first:stop] = ["    " * self.depth + call]
+
+    def _pass(self, unit: Pass) -> None:
+        for s in unit.statements():
+            self.say(s.node)
+        totals = self._totals([s for s in unit.statements() if s.total])
+        with self.loops(self.lifted(unit.axes)):
+            for shape, some in unit.inner:
+                with self.loops(self.inner(shape)):
+                    self.registers = {}
+                    for s in some:
+                        if s.total:
+                            code = self.value(s.node.inputs[0], {a: Place(self.var[a]) for a in s.axes}, ())
+                            plain = totals[s].isidentifier()
+                            self.line(added(totals[s], code, s.node) if plain else f"{totals[s]} += {code}")
+                        else:
+                            self._statement(s)
+                    self.registers = {}
+        for s, total in totals.items():
+            self._assign(s, f"real({total})" if s.node.dtype is float else total)
+
+    def _totals(self, some: Sequence[Statement]) -> dict[Statement, str]:
+        """Write what begins totals, and return where they are added up: in variables, of which a loop can be made vector code.
+
+        Many lie in an array, for each variable of a loop takes time to compile.
+        """
+        floats = [s for s in some if s.node.dtype is float]
+        many = self.names.new("totals") if len(floats) >= MANY else ""
+        found = {s: f"{many}[{k}]" for k, s in enumerate(floats)} if many else {}
+        if many:
+            self.work.append(f"{many} = empty({len(floats)}, np.float64)")
+            self.buffers.append((tuple_code([len(floats)]), "np.float64"))
+            self.pointer(many, "double")
+            self.run.append(f"{many}.fill(0)")
+        for s in some:
+            if s not in found:
+                found[s] = self.names.new("total")
+                self.line(f"{found[s]} = {'0.0' if s.node.dtype is float else '0'}")
+        return found
+
+    def _statement(self, s: Statement) -> None:
+        node, at, dims = s.node, self.here(s.node), dims_of(s.shape)
+        if s.part is None:
+            self._assign(s, self.formula(node, at, dims))
+            return
+        k, start = s.part
+        axis = node.attrs["axis"]
+        code = self.value(node.inputs[k], at, dims)
+        place = list(dims)
+        place[axis] = place[axis].moved(start)
+        self.line(f"{self.element(Entry(node, at, tuple(place)))} = {code}")
+
+    def _assign(self, s: Statement, code: str) -> None:
+        """Write a statement that gives a variable its value, and an array if it is stored."""
+        node, at, dims = s.node, self.here(s.node), dims_of(s.shape)
+        name = code
+        if not (s.store and code.isidentifier()):
+            name = self.local(node, dims)
+            self.line(f"{name} = {code}")
+        if s.store:
+            self.line(f"{self.element(Entry(node, at, dims))} = {name}")
+        if is_number(s) and not self.around:
+            self.numbers[node] = name
+        else:
+            self.registers[self._key(node, at, dims)] = name
+
+    def local(self, node: Node, dims: Sequence[Place]) -> str:
+        """Return a new name for a number."""
+        last = next((str(p.var) for p in reversed(dims) if p.var and p.var.isidentifier()), "here")
+        return self.names.new(f"{self.called(node)}_{last}")
+
+    @staticmethod
+    def _key(node: Node, at: At, dims: Sequence[Place]) -> Any:
+        return node, tuple(sorted((a.name, p.code) for a, p in at.items())), tuple(p.code for p in dims)
+
+    # -- values -------------------------------------------------------------------------------------------------------------
+
+    def value(self, x: Node, at: At, dims: Sequence[Place]) -> str:
+        """Return a node's value at a place, as an expression; what it needs is written before."""
+        e = entry(x, at, dims, self.size)
+        key = self._key(e.node, e.at, e.dims)
+        if e.node in self.numbers:
+            code = self.numbers[e.node]
+        elif key in self.registers and not e.moved:
+            code = self.registers[key]
+        elif e.node in self.fusion.inlined:
+            code = self.local(e.node, e.dims)
+            self.line(f"{code} = {self.formula(e.node, e.at, e.dims)}")
+            self.registers[key] = code
+        else:
+            code = self.element(e)
+            code = f"({code} != 0)" if e.node.dtype is bool and e.node._value is None else code
+        for condition in e.unless:
+            self.argument(condition.split(" ")[0])
+            code = f"({code} if not {condition} else {'real(0)' if x.dtype is float else 0})"
+        return code
+
+    def formula(self, node: Node, at: At, dims: tuple[Place, ...]) -> str:
+        """Return the operation of a node at a place, as an expression."""
+        op, xs = node.op, node.inputs
+        if op in GATHERS:
+            index = Place(self._index(xs[1], at, operand_dims(node, xs[1], dims), xs[0].shape[-1 if op is PICK else 0]))
+            inside = (*dims, index) if op is PICK else (index, *dims[node.attrs["index_rank"] :])
+            return self.value(xs[0], at, inside)
+        if op is ONE_HOT:
+            return str(op.native).format(self._index(xs[0], at, dims[:-1], node.attrs["n"]), dims[-1].code)
+        if op is PLACE:
+            return self._placed(node, at, dims)
+        if op is RESHAPE:
+            return self.value(xs[0], at, operand_dims(node, xs[0], dims))
+        return expression(node, [self.value(x, at, operand_dims(node, x, dims)) for x in xs])
+
+    def _index(self, x: Node, at: At, dims: Sequence[Place], n: int) -> str:
+        if root(x).op is INPUT:
+            self._checked(self.feed(root(x)), n)
+        return self.value(x, at, dims)
+
+    def _checked(self, name: str, n: int) -> None:
+        """Let a call begin by refusing a fed index outside of 0 … n - 1."""
+        self.helpers.add("in_range")
+        check = f"in_range({name}, {n})"
+        if check not in self.run:
+            self.run.insert(0, check)
+
+    def _placed(self, node: Node, at: At, dims: tuple[Place, ...]) -> str:
+        x, conditions = node.inputs[0], []
+        keys = [k for k in node.attrs["key"] if k is not None]
+        for p, key, n in zip(dims, keys, node.attrs["shape"], strict=True):
+            if not isinstance(key, slice):
+                conditions.append(f"{p.code} == {key}")
+                continue
+            reach = range(*key.indices(n))
+            if len(reach) == n and reach.step == 1:
+                continue
+            conditions.append(f"{min(reach, default=0)} <= {p.code} <= {max(reach, default=-1)}")
+            if abs(reach.step) > 1:
+                conditions.append(f"({p.code} - {reach.start}) % {abs(reach.step)} == 0")
+        code = self.value(x, at, operand_dims(node, x, dims)) if 0 not in x.shape else "0"
+        return f"({code} if {' and '.join(conditions)} else {'real(0)' if node.dtype is float else 0})" if conditions else code
+
+
+__all__ = ["ALL_NATIVE", "NativeWriter"]

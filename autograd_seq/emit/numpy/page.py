@@ -1,0 +1,308 @@
+"""A page of NumPy source: where names, lines, loops and arrays of a program are written down."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from autograd_seq.core.axes import Axis
+from autograd_seq.core.node import Node
+from autograd_seq.emit.equations import Equations
+from autograd_seq.emit.forwards import ALLOWED, Bundle
+from autograd_seq.emit.names import Names, called, state_names
+from autograd_seq.emit.numpy import operations as calls
+from autograd_seq.emit.numpy.arrays import STEP, WORK, Array, arranged, tuple_code
+from autograd_seq.emit.numpy.runtime import HELPERS
+from autograd_seq.emit.program_text import NUMPY, Frame
+from autograd_seq.graph.graph import Graph
+from autograd_seq.plan.cost import ROW
+from autograd_seq.plan.memory.lanes import Lane
+from autograd_seq.plan.memory.storage import Home, Storage
+from autograd_seq.plan.memory.views import root
+from autograd_seq.plan.passes.dimensions import fixed
+from autograd_seq.plan.schedule import Loop
+
+RESERVED = {*NUMPY, *HELPERS, *calls.NUMBERS, *ALLOWED.values(), "real", "program", "run", "constants", "lengths", "step",
+            "point"}  # fmt: skip
+
+
+METHOD = 72
+"""Bytes of a method that is looked up before a loop."""
+TUPLE = 64
+"""Bytes of the tuple of a step."""
+
+
+class Page:
+    """What is being written, and the words for it: names, lines, loops, arrays and their rows.
+
+    Args:
+        graph, storage: of its plan.
+        axes: in the order in which their lengths are told.
+        title: the first line of its docstring.
+        feeds: inputs and parameters as they are declared, by name, in the order in which it takes those that it reads.
+            The plan may have them without axes that have one point.
+    """
+
+    reserved: ClassVar[set[str]] = RESERVED
+    """What no name of a node may hide."""
+
+    def __init__(self, graph: Graph, storage: Storage, axes: Sequence[Axis], title: str, feeds: Mapping[str, Node]) -> None:
+        self.graph, self.storage, self.title = graph, storage, title
+        lengths = fixed(graph.axes)
+        self.axes = (*lengths, *axes)
+        self.labels = state_names(graph.nodes, {n: graph.name(n) for n in graph.nodes})
+        self.names = Names(self.reserved | calls.names(graph.nodes))
+        self.bundle = Bundle(self.names.new)
+        self.equations = Equations(graph, self.labels, storage.absorbed)
+        self.told = {a: self.names.new(a.name.upper() if len(a.name) <= 2 else f"size_{a.name}") for a in axes}
+        self.size = {a: str(lengths[a]) if a in lengths else self.told[a] for a in self.axes}
+        self.declared = feeds
+        self.feeds = {name: self.names.new(name) for name in feeds if name in graph.inputs}
+        self.constants: dict[str, np.ndarray] = {}
+        self.work: list[str] = []
+        self.buffers: list[tuple[str, str]] = []  # shape and width of what a workspace holds, lists of rows in bytes
+        self.made: list[tuple[str, str]] = []  # and of what a call makes
+        self.run: list[Any] = []
+        self.frames: list[Frame] = []
+        self.arrays: dict[Node, Array] = {}
+        self.kept: dict[tuple[int, str], str] = {}
+        self.fixed: dict[tuple[Node, str], str] = {}  # matrices that loops read
+        self.found: dict[tuple[Node, int], str] = {}  # of the entries that an index names
+        self.bases: dict[int, str] = {}  # workspace arrays, by number
+        self.filled: set[tuple[Home, Axis, str]] = set()
+        self.helpers: set[str] = set()
+        self.noted: set[Node] = set()
+        self.given: set[Node] = set()
+        self.outs: list[str] = []  # arrays of the caller that the outputs are to be written into, if they are
+        self.into: dict[Node, str] = {}  # what is computed there at once
+        readers: dict[Node, list[Node]] = {}
+        for n in graph.nodes:
+            for x in n.inputs:
+                readers.setdefault(x, []).append(n)
+        # whole numbers that only floats meet: at the width of those, or NumPy would compute in double precision
+        self.floating = {x for x, rs in readers.items() if x.dtype is int and all(
+            r.dtype is float and r.op.broadcasts and any(y.dtype is float for y in r.inputs) for r in rs)}  # fmt: skip
+
+    def write(self, line: Any) -> None:
+        """Add a line, or a finished loop, to where the program is being written."""
+        (self.frames[-1].lines if self.frames else self.run).append(line)
+
+    def called(self, node: Node) -> str:
+        """Return what a node is to be called."""
+        return called(node, self.labels)
+
+    def width(self, node: Node) -> str:
+        """Return the dtype of a node's array, as source."""
+        return {float: "real", int: "np.int64", bool: "np.bool_"}[node.dtype]
+
+    def stepping(self) -> list[Axis]:
+        """Return the axes of the loops that are open."""
+        return [f.loop.axis for f in self.frames]
+
+    def once(self, code: str, wanted: str, stage: int = WORK) -> str:
+        """Return a name for an expression that does not change, computed once in the workspace."""
+        key = stage, code
+        if key not in self.kept:
+            self.kept[key] = self.names.new(wanted)
+            if stage == WORK:
+                self.work.append(f"{self.kept[key]} = {code}")
+            else:
+                self.run.append(f"{self.kept[key]} = {code}")
+        return self.kept[key]
+
+    def made_once(self, code: str, wanted: str, shape: str, width: str) -> str:
+        """Return a name for an array that does not change, which an expression makes in the workspace."""
+        if (WORK, code) not in self.kept:
+            self.buffers.append((shape, width))
+        return self.once(code, wanted)
+
+    def note(self, item: Node | Loop) -> None:
+        """Write the equation that a statement begins to compute, or those of the states that a loop steps."""
+        if isinstance(item, Loop):
+            for node in self.equations.heads(item):
+                self.noted.add(self.equations.of[node])
+                self.write(f"# {self.equations.line(node)}")
+            return
+        top = self.equations.of[item]
+        if top in self.noted:
+            return
+        self.noted.add(top)
+        self.write(f"# {self.equations.line(top)}")
+
+    def root_of(self, node: Node) -> Node:
+        """Return the node whose array this one shows."""
+        return root(node)
+
+    def array(self, node: Node) -> Array:
+        """Return the array of a node, with all dimensions that are kept."""
+        raise NotImplementedError
+
+    def held(self, x: Array, node: Node) -> Array:
+        """Return a view of a workspace array under a name of its own; others are written out where they are read."""
+        if x.stage == WORK and not x.code.isidentifier():
+            return x.as_view(self.once(x.code, self.called(node)))
+        return x
+
+    def sorted(self, x: Array, node: Node) -> Array:
+        """Return the array with its axes in the order of all others."""
+        want = sorted(x.axes, key=self.storage.order.index)
+        code = arranged(x, [*want, *range(len(x.shape))], ())
+        return self.held(x.as_view(code, axes=tuple(want), whole=x.whole and code == x.code), node)
+
+    def place(self, lane: Lane, shape: tuple[int, ...], wanted: str) -> Array:
+        """Return a part of an array as an array."""
+        x = self.steps_of(self.storage.homes[lane.whole], lane.axis, lane.by) if lane.by else self.array(lane.whole)
+        keys = [f"{lane.start}:{lane.stop}" if d == lane.dimension else ":" for d in range(-len(shape), 0)]
+        while keys[-1] == ":":
+            keys.pop()
+        even = (x.whole or x.even) and len(shape) == 1
+        return x.as_view(self.once(x.index({}, keys), wanted), shape=shape, whole=False, even=even)
+
+    def allocated(self, home: Home) -> str:
+        """Return the name of a workspace array, which is allocated here when it is first needed."""
+        assert home.buffer is not None
+        if home.buffer not in self.bases:
+            first = self.storage.buffers[home.buffer]
+            lengths: list[object] = [home.ring] if home.ring > 1 else []
+            for a in first.axes:
+                extra = sum(first.halo.get(a, (0, 0)))
+                lengths.append(f"{self.size[a]} + {extra}" if extra else self.size[a])
+            label = self.called(first.node)
+            name = self.names.new(f"{label}_all" if first.halo else label)
+            zeros = ", np.zeros" if first.halo or home.ring else ""
+            self.allocate(name, tuple_code([*lengths, *first.node.shape]), self.width(first.node) + zeros)
+            self.bases[home.buffer] = name
+        return self.bases[home.buffer]
+
+    def allocate(self, name: str, shape: str, width: str) -> None:
+        """Allocate an array in the workspace."""
+        self.helpers.add("aligned")
+        self.work.append(f"{name} = aligned({shape}, {width})")
+        self.buffers.append((shape, width))
+
+    def views(self, count: str, rank: int, more: int = 0) -> None:
+        """Note a list of views with so many dimensions, and so many bytes more each."""
+        self.buffers.append((f"({count}, {ROW + 16 * rank + more})", "bytes"))
+
+    def steps_of(self, home: Home, axis: Axis | None, offset: int) -> Array:
+        """Return the steps of a home's array, those of one axis moved by ``offset``."""
+        base = self.allocated(home)
+        keys = {}
+        for p, a in enumerate(home.axes):
+            if a in home.halo:
+                lo, hi = home.halo[a]
+                start = lo + (offset if a is axis else 0)
+                behind = lo + hi - start
+                keys[p] = f"{start or ''}:{f'-{behind}' if behind else ''}" if behind >= 0 else f"{start}:"
+        whole = all(a is home.axes[0] for a in home.halo)
+        x = Array(base, home.axes, home.node.shape, WORK, whole)
+        label = self.called(home.node)
+        if not keys:
+            return x
+        if offset:
+            label += f"_{'before' if offset < 0 else 'after'}{abs(offset) if abs(offset) > 1 else ''}"
+        return x.as_view(self.once(x.index(keys), label))
+
+    def _ring(self, home: Home, by: int) -> Array:
+        """Return the row of a ring at the current step of its loop, or ``by`` steps before: all who read it are within."""
+        base, loop = self.allocated(home), self.storage.path[home.node][-1]
+        n, label = self.size[loop.axis], self.called(home.node)
+        late = f" - {abs(by)}" if by else ""
+        code = f"[{base}[(step{late}) % {home.ring}, ...] for step in range({n})]"
+        if (WORK, code) not in self.kept:
+            self.views(n, len(home.axes) + len(home.node.shape))
+        name = self.once(code, f"{label}_{'earlier' if by else 'rows'}{abs(by) or ''}")
+        over = self.frames[-1].over
+        if name not in over:
+            over[name] = self.names.new(f"{label}_{loop.axis.name}"), name
+        return Array(over[name][0], home.axes, home.node.shape, STEP)
+
+    def ring_read(self, home: Home, axis: Axis, by: int) -> Array:
+        """Return what a loop left for itself some steps ago."""
+        return self._ring(home, by) if home.ring > 1 else self.steps_of(home, None, 0)
+
+    def bind(self, code: str, axes: Sequence[Axis], stage: int, label: str, points: int, method: str = "") -> str:
+        """Return the code of an array at the current step of all loops around; ``axes`` are those of its first dimensions.
+
+        Args:
+            points: how many dimensions it has besides the axes of loops.
+            method: one of its methods instead, which is looked up before the loop.
+        """
+        axes = list(axes)
+        for frame in self.frames:
+            if not (axes and axes[0] is frame.loop.axis):
+                continue
+            key = f"{code}.{method}" if method else code
+            if key not in frame.over:
+                rows = self._rows(code, frame.loop, stage, method, scalars=len(axes) == 1 and not points)
+                if stage == WORK:
+                    frame.fixed.add(rows)
+                    self.views(frame.count, len(axes) - 1 + points, METHOD if method else 0)
+                frame.over[key] = self.names.new(f"{label}_{frame.loop.axis.name}"), rows
+            code, stage, axes = frame.over[key][0], STEP, axes[1:]
+        return code
+
+    def _rows(self, code: str, loop: Loop, stage: int, method: str, scalars: bool) -> str:
+        """Return what a loop runs over to see the rows of an array, or a method of each, in its direction."""
+        code += "[::-1]" if loop.direction < 0 else ""
+        if stage == WORK or scalars:  # numbers would come out of a one-dimensional array, which nothing can be written to
+            each = f"{method}s" if method else "rows"
+            self.helpers.add(each)
+            return f"{each}({code})"
+        return code
+
+    def level(self, axes: Sequence[Axis]) -> tuple[list[Axis], list[Axis]]:
+        """Return the axes that loops around step over, and those that are lifted."""
+        stepping = self.stepping()
+        return [a for a in stepping if a in axes], [a for a in axes if a not in stepping]
+
+    def operand(self, node: Node, axes: Sequence[Axis], rank: int | None) -> str:
+        """Return a node's values for an operation on the lifted ``axes``, whose values broadcast to ``rank`` dimensions."""
+        x = self.array(node)
+        loops, lifted = self.level(x.axes)
+        first = next((i for i, a in enumerate(axes) if a in lifted), len(axes))
+        want: list[Axis | int | None] = [a if a in lifted else None for a in axes[first:]]
+        if want and rank is not None:
+            want += [None] * (rank - len(x.shape))
+        want += range(len(x.shape))
+        code = arranged(x, want, loops)
+        if x.stage == WORK and code != x.code:
+            code = self.once(code, self.called(node))
+        return self.bind(code, loops, x.stage, self.called(node), len(want))
+
+    def is_local(self, node: Node) -> bool:
+        """Tell whether the values of a node are a local variable, which the statement that computes them makes."""
+        return self.storage.homes[node].buffer is None and node not in self.into
+
+    def target(self, node: Node) -> str:
+        """Return where the values of a node are to be written."""
+        return self.at_step(self.array(node), self.called(node))
+
+    def at_step(self, x: Array, label: str) -> str:
+        """Return the code of an array at the current step of all loops around."""
+        loops, lifted = self.level(x.axes)
+        code = arranged(x, [*lifted, *range(len(x.shape))], loops)
+        if x.stage == WORK and code != x.code:
+            code = self.once(code, label)
+        return self.bind(code, loops, x.stage, label, len(lifted) + len(x.shape))
+
+    def assign(self, node: Node, code: str) -> None:
+        """Write an expression to where the values of a node are to be."""
+        if self.is_local(node):
+            self.write(f"{self.array(node).code} = {code}")
+        else:
+            self.write(f"{self.target(node)}[...] = {code}")
+
+    def finished(self, line: str) -> str:
+        """Return a line with its numbers; what it calls is carried along."""
+        self.helpers |= {h for h in HELPERS if line.startswith(f"{h}(")}
+        for word, (name, value) in calls.NUMBERS.items():
+            if word in line and re.search(rf"\b{word}\b", line):
+                line = re.sub(rf"\b{word}\b", self.once(f"array({value}, real)", name), line)
+        return line
+
+
+__all__ = ["RESERVED", "Page"]

@@ -1,0 +1,183 @@
+"""The stable printed form of a graph, and the stable names of what the user did not name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from autograd_seq.core.axes import Index
+from autograd_seq.core.names import shown
+from autograd_seq.core.node import CONSTANT, Node
+from autograd_seq.ops.elementwise import POWER_NUMBER, rewritten
+from autograd_seq.ops.parts import SLICE
+from autograd_seq.ops.state import STATE
+from autograd_seq.ops.time import SHIFT
+
+if TYPE_CHECKING:
+    from autograd_seq.graph.system import System
+
+
+def name_nodes(nodes: Sequence[Node]) -> dict[Node, str]:
+    """Return a unique name for every node: its own; ``s[t - 1]`` for a shift; ``ds`` for the cotangent of s; ``add_2``."""
+    taken = {n.name for n in nodes if n.name}
+    found: dict[Node, str] = {n: n.name for n in nodes if n.name}
+    counts: dict[str, int] = {}
+    shifts = [n for n in nodes if n.op is SHIFT and not n.name]
+    for node in nodes:
+        if node in found or node.op is SHIFT:
+            continue
+        label = operation(node)
+        origin = node.adjoint_of
+        if origin is not None and _first(origin).name and (origin.name or origin in found):
+            scope, slash, own = (origin.name or found[origin]).rpartition("/")
+            found[node] = _make_unique(f"{scope}{slash}d{own}", taken)
+            continue
+        label = f"{node.scope}/{label}" if node.scope else label
+        while True:
+            counts[label] = counts.get(label, 0) + 1
+            if f"{label}_{counts[label]}" not in taken:
+                break
+        found[node] = f"{label}_{counts[label]}"
+        taken.add(found[node])
+    while shifts:  # a shift of a shift waits for the name of the inner one
+        waiting = []
+        for node in shifts:
+            source = node.inputs[0]
+            if source in found:
+                place = Index(node.attrs["axis"], -node.attrs["by"])
+                found[node] = _make_unique(f"{found[source]}[{place}]", taken)
+            else:
+                waiting.append(node)
+        shifts = waiting
+    return found
+
+
+def _first(node: Node) -> Node:
+    """Return what a cotangent, or the cotangent of one, belongs to."""
+    while node.adjoint_of is not None:
+        node = node.adjoint_of
+    return node
+
+
+_INTERNAL = {"rank", "index_rank", "among", "of", "here", "row", "made", "derived"}  # attributes that equations need not show
+
+
+def operation(node: Node) -> str:
+    """Return the name of an operation in names and text: the word that was written, ``matmul`` for a matrix product."""
+    return node.op.written(node.attrs)
+
+
+def _make_unique(name: str, taken: set[str]) -> str:
+    unique, k = name, 2
+    while unique in taken:
+        unique, k = f"{name}_{k}", k + 1
+    taken.add(unique)
+    return unique
+
+
+def format_graph(graph: System) -> str:
+    """Return the graph as text: a line a node, ``name: kind[shape] over axes = operation``."""
+    lines = []
+    for node in graph.nodes:
+        if node.op is CONSTANT and not node.shape:
+            continue
+        over = f" over {', '.join(map(str, graph.layout(node)))}" if node.axes else ""
+        shape = f"[{', '.join(map(str, node.shape))}]" if node.shape else ""
+        lines.append((graph.label(node), f"{node.dtype.__name__}{shape}{over}", format_equation(graph, node)))
+    widths = [max((len(line[i]) for line in lines), default=0) for i in (0, 1)]
+    body = [f"  {a:<{widths[0]}} : {b:<{widths[1]}} = {c}" for a, b, c in lines]
+    outs = ", ".join(graph.label(o) for o in graph.outputs)
+    over = ", ".join(map(str, graph.axes))
+    return "\n".join([f"graph{' over ' + over if over else ''}:", *body, f"  return {outs}"])
+
+
+def format_equation(graph: System, node: Node, term: Callable[[System, Node], str] | None = None) -> str:
+    """Return the operation of a node on its inputs, each as ``term`` writes it: by default its name, or its number.
+
+    Example:
+        >>> import autograd_seq as ag
+        >>> y = ag.tanh(ag.param("w") * 2)
+        >>> format_equation(ag.Graph(y), y), format_equation(ag.Graph(y), y.inputs[0])
+        ('tanh(mul_1)', 'w * 2')
+    """
+    args = [(term or format_operand)(graph, x) for x in node.inputs]
+    if node.op is STATE:
+        rows = [
+            f", {b.side}[{b.axis}]=({', '.join(args[b.start : b.stop])}{', …' if b.rows is None else ''})"
+            for b in node.attrs["bounds"]
+        ]
+        return f"state {args[0]}{''.join(rows)}"
+    if node.op is SHIFT:
+        return f"{args[0]} at {Index(node.attrs['axis'], -node.attrs['by'])}" + (
+            ", 0 outside" if node.attrs["outside"] == "zero" else ""
+        )
+    if node.op is rewritten:
+        return f"{node.attrs['form']}({', '.join(args[1:])}), computed as {args[0]}"
+    if node.op is SLICE:
+        inner = args[0] if args[0].isidentifier() else f"({args[0]})"
+        return f"{inner}[{', '.join(format_subscript(node.attrs['key'], node.inputs[0].shape))}]"
+    word = operation(node)
+    if node.op is POWER_NUMBER:
+        args.append(_format_attribute(node.attrs["n"]))
+    if sign := node.op.sign(node.attrs):
+        left = f"({args[0]})" if word == "power" and args[0].startswith("-") else args[0]
+        return f"{left} {sign} {args[1]}"
+    if node.op.prefix:
+        return f"{node.op.prefix}{args[0]}"
+    if word == "einsum":
+        args.insert(0, _format_attribute(node.attrs["spec"]))
+    attrs = _written_attrs(node)
+    if not args and not attrs:
+        return word if node._value is None else f"{word} {_format_value(node)}"
+    return f"{word}({', '.join(args + attrs)})"
+
+
+def _written_attrs(node: Node) -> list[str]:
+    """Return the attributes of a node as keywords that its function takes; those that say nothing are left out."""
+    attrs = {k: v for k, v in node.attrs.items() if k not in _INTERNAL and not (k == "keepdims" and v is False)}
+    attrs.pop("spec", None)  # of einsum it comes first
+    if node.op.reduces_axes:
+        axes = attrs.pop("axes")
+        attrs |= {"over": axes if len(axes) > 1 else axes[0]} if axes else {}
+    if isinstance(axis := attrs.get("axis"), tuple) and len(axis) == 1:
+        attrs["axis"] = axis[0]
+    return [f"{shown(k)}={_format_attribute(v)}" for k, v in attrs.items()]
+
+
+def format_subscript(key: Sequence[Any], shape: Sequence[int]) -> list[str]:
+    """Return what stands between the brackets that take a part of a value of some shape.
+
+    Example:
+        >>> format_subscript((slice(0, 3, 1), None, 2, slice(5, None, -2), slice(0, 2, 1)), (4, 4, 6, 2))
+        ['0:3', 'None', '2', '5::-2', ':']
+    """
+    parts, lengths = [], iter(shape)
+    for k in key:
+        n = 1 if k is None else next(lengths)
+        if isinstance(k, slice) and (k.start, k.stop, k.step) == (0, n, 1):
+            parts.append(":")
+        elif isinstance(k, slice):
+            start = k.start or 0
+            step = 1 if k.step is None else k.step
+            ends = f"{start}:{'' if k.stop is None else k.stop}"
+            parts.append(ends if step == 1 else f"{ends}:{step}")
+        else:
+            parts.append(str(k))
+    return parts
+
+
+def _format_attribute(value: object) -> str:
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_format_attribute, value))}{',' if len(value) == 1 else ''})"
+    return shown(value.__name__ if isinstance(value, type) else repr(value) if isinstance(value, str) else str(value))
+
+
+def format_operand(graph: System, node: Node) -> str:
+    """Return a node as it is written on the right: its name, or the number that it is."""
+    return _format_value(node) if node.op is CONSTANT and not node.shape else graph.label(node)
+
+
+def _format_value(node: Node) -> str:
+    return np.array2string(np.asarray(node._value), threshold=4, precision=6)

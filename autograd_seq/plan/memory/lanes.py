@@ -1,0 +1,144 @@
+"""Values that are computed within other arrays: where a concatenation wants them, or where what was there has been read."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from autograd_seq.core.axes import Axis
+from autograd_seq.core.node import Node
+from autograd_seq.ops.parts import CONCAT
+from autograd_seq.ops.shape import RESHAPE
+from autograd_seq.plan.memory.reads import Read, Reading
+from autograd_seq.plan.memory.views import adjacent, find_shown, is_view, root, shifts
+from autograd_seq.plan.passes.legal import COPY
+
+
+class Lane(NamedTuple):
+    """Adjacent entries of another node's array.
+
+    Attributes:
+        whole: whose array it is.
+        dimension: along which the entries are adjacent, counted from the end.
+        start, stop: which they are.
+        axis, by: the steps of an axis by which they lie further on: what a step computes where a later step reads it.
+    """
+
+    whole: Node
+    dimension: int
+    start: int
+    stop: int
+    axis: Axis | None = None
+    by: int = 0
+
+
+class Lanes:
+    """Finds them.
+
+    Args:
+        reading: the statements of a schedule, and what they read.
+    """
+
+    def __init__(self, reading: Reading) -> None:
+        self.path, self.at, self.span = reading.path, reading.at, reading.span
+        self.reads, self.roots = reading.reads, reading.roots
+        reshaped = {root(n) for n in self.path if n.op is RESHAPE and is_view(n)}  # their entries have to be adjacent
+        self.in_place = reading.in_place - {n for n in reshaped if len(n.shape) > 1}
+        self.computed, self.operands = reading.computed, reading.operands
+        self.found: dict[Node, Lane] = {}
+
+    def all(self) -> dict[Node, Lane]:
+        """Return the nodes that are computed where others want or leave them, and their places there."""
+        for n in self.path:
+            if n.op is CONCAT and self._worth_placing(n):
+                self.found.update(self._wanted(n))
+        for n in self.path:
+            if n.op is CONCAT and self.path[n] and n not in self.found and n.attrs["axis"] == -1:
+                self.found.update(self._left_for(n))
+        for n in self.path:
+            if n in self.in_place and n.axes and n not in self.found and (lane := self._left(n)) is not None:
+                self.found[n] = lane
+        return self.found
+
+    def _worth_placing(self, n: Node) -> bool:
+        """Tell whether parts are to be computed in their places: among columns only for the sake of a loop."""
+        if not n.axes:
+            return n.attrs["axis"] != -1
+        return n.attrs["axis"] == -1 and (bool(self.path[n]) or any(r.by is not None and r.path for r in self.reads[n]))
+
+    def _wanted(self, whole: Node) -> dict[Node, Lane]:
+        """Return the parts of a concatenation that can be computed in their places at once.
+
+        Those of a step, and matrices that are stacked: a place among columns is slow to write to for all steps at once.
+        """
+        places, start, path, axis = {}, 0, self.path[whole], whole.attrs["axis"]
+        for x in whole.inputs:
+            stop = start + x.shape[axis]
+            alone = x not in self.roots and x not in self.found and x not in places
+            alone = alone and not any(r.shifts for r in self.reads[root(x)])
+            fits = self.computed(x) and x in self.in_place and self.path[x] == path and x.dtype is whole.dtype
+            shape = list(whole.shape)
+            shape[axis] = stop - start
+            if alone and fits and set(x.axes) == set(whole.axes) and x.shape == tuple(shape):
+                places[x] = Lane(whole, axis, start, stop)
+            start = stop
+        return places
+
+    def _left_for(self, whole: Node) -> dict[Node, Lane]:
+        """Return what a row of a loop joins that was computed at another step, or before the loop, in its place there."""
+        places: dict[Node, Lane] = {}
+        path, stop = self.path[whole], 0
+        axis = path[-1].axis
+        for x in whole.inputs:
+            start, stop = stop, stop + x.shape[-1]
+            r = root(x)
+            fits = self.computed(r) and r not in self.found and r not in places and set(r.axes) == set(whole.axes)
+            if not fits or r.shape != x.shape or r.dtype is not whole.dtype or len(x.shape) != 1:
+                continue
+            if x is r and x.op is COPY and self.path[x] == path[: len(self.path[x])] != path:
+                if all(read.by is whole and not read.shifts for read in self.reads[x]):
+                    places[x] = Lane(whole, -1, start, stop)
+            elif (
+                len(shifts(x)) == 1
+                and shifts(x)[0][0] is axis
+                and find_shown(x) == (r, 0, x.shape[-1])
+                and self.path[r] == path
+            ):
+                along = all(a is axis for read in self.reads[r] for a, _ in read.shifts)
+                if along and (r in self.in_place or r.op is CONCAT):
+                    places[r] = lane = Lane(whole, -1, start, stop, *shifts(x)[0])
+                    inside = [(m, q) for m, q in self.found.items() if q.whole is r]
+                    places |= {m: lane._replace(start=start + q.start, stop=start + q.stop) for m, q in inside}
+        return places
+
+    def _left(self, n: Node) -> Lane | None:
+        """Return the part of another array that ``n`` may write over: it reads it at its own step, as the last to do so."""
+        for x in n.inputs:
+            lane = self.found.get(x)
+            if lane is None and (part := adjacent(x)) is not None:
+                lane = Lane(part[0], -1, *part[1:])
+            if lane is None or lane.dimension != -1 or lane.axis or lane.whole in self.found or not self.computed(lane.whole):
+                continue
+            whole, start, stop = lane.whole, lane.start, lane.stop
+            inside = {m for m, q in self.found.items() if q.whole is whole and q.start < stop and start < q.stop}
+            fits = n not in self.roots and whole not in self.roots and n.dtype is whole.dtype and set(n.axes) == set(whole.axes)
+            fits = fits and n.shape == (*whole.shape[:-1], stop - start) and self.path[n] == self.path[whole]
+            again = any(y is not x and (root(y) is whole or root(y) in inside) for y in n.inputs)
+            if fits and not again and whole.op is not CONCAT and not inside & self.roots and all(
+                self._done(r, m, n, start, stop) for m in (whole, *inside) for r in self.reads[m]
+            ) and not any(r.shifts for r in self.reads[n]):  # fmt: skip
+                return lane
+        return None
+
+    def _done(self, read: Read, of: Node, n: Node, start: int, stop: int) -> bool:
+        """Tell whether a read of ``of`` is over when ``n`` is computed, or has nothing to do with the part it writes over."""
+        if read.by is n:
+            return True
+        if read.by is None or read.shifts or read.elsewhere:
+            return False
+        if read.at < self.at[n] and read.path == self.path[n]:
+            return True
+        first = self.found[of].start if of in self.found else 0  # what lies within another array is read by its own entries
+        parts = [adjacent(y) for y in self.operands(read.by) if root(y) is of]
+        return of is not n and bool(parts) and all(
+            p is not None and (first + p[2] <= start or stop <= first + p[1]) for p in parts
+        )  # fmt: skip

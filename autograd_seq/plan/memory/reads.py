@@ -1,0 +1,80 @@
+"""Who reads what, and when: the statements of a schedule in order, and for each array the statements that read it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from autograd_seq.core.axes import Axis
+from autograd_seq.core.node import Node
+from autograd_seq.graph.order import get_shift_rows
+from autograd_seq.ops.time import SHIFT
+from autograd_seq.plan.memory.views import LEAVES, elsewhere, is_view, root, shifts
+from autograd_seq.plan.schedule import Item, Loop, paths
+
+
+@dataclass(frozen=True)
+class Read:
+    """One statement that reads a node's array: where it stands, and along which axes it reads other steps."""
+
+    by: Node | None
+    at: int
+    path: tuple[Loop, ...]
+    shifts: tuple[tuple[Axis, int], ...] = ()
+    elsewhere: bool = False  # it reads some other step than the current one in another way than by a shift
+
+
+class Reading:
+    """The statements of a schedule, and what each of them reads.
+
+    Args:
+        items: the schedule.
+        outputs: what is asked for.
+        writes: nodes whose operation can write into an array that is there already.
+        in_place: those that may write over an operand that nobody needs any more.
+        absorbed: nodes computed inside of the one node that reads them.
+
+    Attributes:
+        path: the loops around every node, outermost first; its keys are the statements in order.
+        at: the number of each statement.
+        span: the first and the last statement of each loop.
+        stepped: the axes that some loop runs over.
+        roots: the nodes whose arrays the outputs show.
+        reads: the reads of each node's array.
+    """
+
+    def __init__(self, items: Sequence[Item], outputs: Sequence[Node], writes: Sequence[Node], in_place: Sequence[Node],
+                 absorbed: dict[Node, Node]) -> None:  # fmt: skip
+        self.items, self.outputs, self.absorbed = items, tuple(outputs), absorbed
+        self.writes, self.in_place = set(writes), set(in_place)
+        self.path: dict[Node, tuple[Loop, ...]] = dict(paths(items))
+        self.at = {n: i for i, n in enumerate(self.path)}
+        self.span: dict[Loop, tuple[int, int]] = {}
+        for n, path in self.path.items():
+            for loop in path:
+                self.span[loop] = self.span.get(loop, (self.at[n],))[0], self.at[n]
+        self.stepped = {loop.axis for loop in self.span}
+        self.roots = {root(o) for o in outputs}
+        self.reads = self._reads()
+
+    def computed(self, n: Node) -> bool:
+        """Tell whether a node has a statement of its own: it is no leaf, no view, and not computed inside of another."""
+        return n.op not in LEAVES and n._value is None and not is_view(n) and n not in self.absorbed
+
+    def _reads(self) -> dict[Node, list[Read]]:
+        found: dict[Node, list[Read]] = {n: [] for n in self.path}
+        for n, path in self.path.items():
+            if n.op is SHIFT:  # its rows are written before the steps of its axis run
+                outer = tuple(loop for loop in path if loop.axis is not n.attrs["axis"])
+                for row in get_shift_rows(n):
+                    found[root(row)].append(Read(n, self.at[n], outer, shifts(row)))
+            elif self.computed(n):
+                for x in self.operands(n):
+                    found[root(x)].append(Read(n, self.at[n], path, shifts(x), elsewhere(x)))
+        for o in self.outputs:
+            found[root(o)].append(Read(None, len(self.path), (), shifts(o)))
+        return found
+
+    def operands(self, n: Node) -> list[Node]:
+        """Return what the statement of ``n`` reads: its inputs, and those of what is computed inside of it."""
+        return [y for x in n.inputs for y in (x.inputs if x in self.absorbed else (x,))]

@@ -1,0 +1,221 @@
+"""Where values live: which nodes are views of others, which are kept for all steps of a loop, and which share a buffer.
+
+A node that only renames, shifts or rearranges another is a *view* of it. Any other node has a home: an array of the
+workspace, if its operation can write into one, or a local variable. What nobody reads outside of a loop, or at another of
+its steps, is kept for one step only; what is read k steps later and nowhere else, for k steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from autograd_seq.core.axes import Axis
+from autograd_seq.core.node import Node
+from autograd_seq.plan.memory.lanes import Lane, Lanes
+from autograd_seq.plan.memory.reads import Read, Reading
+from autograd_seq.plan.memory.views import as_it_is, root
+from autograd_seq.plan.schedule import Item, Loop
+
+
+def axis_order(items: Sequence[Item], axes: Sequence[Axis]) -> tuple[Axis, ...]:
+    """Return the axes in the order in which arrays are laid out: an axis that loops before those inside of its loop."""
+    found: dict[Axis, None] = {}
+
+    def visit(part: Sequence[Item]) -> None:
+        for item in part:
+            if isinstance(item, Loop):
+                found.setdefault(item.axis)
+                visit(item.body)
+
+    visit(items)
+    return (*found, *(a for a in axes if a not in found))
+
+
+@dataclass(eq=False)
+class Home:
+    """Where the values of a node are.
+
+    Attributes:
+        node: whose values they are.
+        axes: the axes that are dimensions of the array, in order; those of loops only if all their steps are kept.
+        halo: how many rows are kept in front of and behind the steps of an axis.
+        ring: the rows kept of a loop's steps if not all are, else 0.
+        buffer: the number of the workspace array; ``None`` for a local variable.
+        start, stop: the first and the last statement at which the array is in use.
+        last: the last statement that reads it.
+        lane: the values are a part of another node's array: of one that joins them, or of one that nobody needs there any more.
+    """
+
+    node: Node
+    axes: tuple[Axis, ...]
+    halo: dict[Axis, tuple[int, int]] = field(default_factory=dict)
+    ring: int = 0
+    buffer: int | None = None
+    start: int = 0
+    stop: int = 0
+    last: int = 0
+    lane: Lane | None = None
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What two homes must have in common to share an array."""
+        return self.axes, self.node.shape, self.node.dtype
+
+
+class Storage(Reading):
+    """The decisions for one schedule.
+
+    Args:
+        items: the schedule.
+        outputs: what is asked for.
+        axes: all axes.
+        writes: tells of a node whether its operation can write into an array that is there already.
+        in_place: tells whether it may write over an operand that nobody needs any more.
+        absorbed: nodes computed inside of the one node that reads them.
+        share: whether arrays are used again.
+
+    Attributes:
+        order: the order of axes inside.
+        lanes: the nodes that are computed within other arrays, and where.
+        homes: for every node that is computed, where it lives.
+        buffers: for each workspace array, the home that tells its layout.
+    """
+
+    def __init__(self, items: Sequence[Item], outputs: Sequence[Node], axes: Sequence[Axis], writes: Sequence[Node],
+                 in_place: Sequence[Node], absorbed: dict[Node, Node], share: bool = True) -> None:  # fmt: skip
+        super().__init__(items, outputs, writes, in_place, absorbed)
+        self.order = axis_order(items, axes)
+        self.lanes = Lanes(self).all() if share else {}
+        for n, lane in self.lanes.items():
+            self.reads[lane.whole] = [*self.reads[lane.whole], *self._reads_of_lane(n, lane)]
+        self.homes = {n: self._home(n) for n in self.path if self.computed(n)}
+        self.buffers: list[Home] = []
+        self._allocate(share)
+
+    def _reads_of_lane(self, n: Node, lane: Lane) -> list[Read]:
+        """Return the reads of a node as reads of the array that it is a part of; that it is written there is one more."""
+        if lane.axis is None and self.path[n] == self.path[lane.whole]:
+            return self.reads[n]
+        found = []
+        for r in [Read(n, self.at[n], self.path[n]), *self.reads[n]]:
+            moved = dict(r.shifts)
+            if lane.axis is not None:
+                moved[lane.axis] = moved.get(lane.axis, 0) - lane.by
+            found.append(replace(r, shifts=tuple((a, by) for a, by in moved.items() if by)))
+        return found
+
+    # -- homes ----------------------------------------------------------------------------------------------------------
+
+    def _home(self, n: Node) -> Home:
+        path, reads = self.path[n], self.reads[n]
+        kept = len(path)  # loops whose steps need not be kept
+        for r in reads:
+            common = _common(path, r.path)
+            moved = [q for q, loop in enumerate(path[:common]) if any(a is loop.axis for a, _ in r.shifts)]
+            kept = min(kept, common, *moved)
+        if n in self.lanes:
+            return Home(n, (), self._halo(n), buffer=-2, start=self.at[n], lane=self.lanes[n])
+        home = Home(n, self._dims(n, path[kept:]))
+        home.start = home.last = self.at[n]
+        home.stop = self._stop(n, kept)
+        home.last = max([home.start, *(r.at for r in reads)])
+        if kept < len(path):
+            home.start = self.span[path[kept]][0]
+        home.start = min([home.start, *(self.at[x] for x, lane in self.lanes.items() if lane.whole is n)])
+        home.halo = self._halo(n)
+        home.ring = self._ring(n, kept)
+        if home.ring:
+            home.axes = self._dims(n, ())
+            del home.halo[path[-1].axis]
+        writes = n in self.writes and not (n in self.roots and not path) and (n.axes or n.shape)
+        if home.halo or home.ring or kept < len(path) or writes or any(lane.whole is n for lane in self.lanes.values()):
+            home.buffer = -1
+        return home
+
+    def _halo(self, n: Node) -> dict[Axis, tuple[int, int]]:
+        halo: dict[Axis, tuple[int, int]] = {}
+        for r in self.reads[n]:
+            for axis, by in r.shifts:
+                lo, hi = halo.get(axis, (0, 0))
+                halo[axis] = max(lo, by), max(hi, -by)
+        return halo
+
+    def _dims(self, n: Node, kept: tuple[Loop, ...]) -> tuple[Axis, ...]:
+        stepped = {loop.axis for loop in self.path[n]} - {loop.axis for loop in kept}
+        return tuple(a for a in self.order if a in n.axes and a not in stepped)
+
+    def _stop(self, n: Node, kept: int) -> int:
+        path, stop = self.path[n], self.at[n]
+        if kept < len(path) and any(loop.axis is a for r in self.reads[n] for a, _ in r.shifts for loop in path):
+            stop = self.span[path[kept]][1]
+        for r in self.reads[n]:
+            common = _common(path, r.path)
+            stop = max(stop, self.span[r.path[common]][1] if len(r.path) > common else r.at)
+        return stop
+
+    def _ring(self, n: Node, kept: int) -> int:
+        """Return how many rows are enough where all that is kept for is a later step of the innermost loop."""
+        path = self.path[n]
+        if kept != len(path) - 1 or any(r.path != path for r in self.reads[n]):
+            return 0
+        if any(lane.whole is n and lane.axis for lane in self.lanes.values()):
+            return 0  # what is read later is written into its row, not carried on
+        axis = path[-1].axis
+        delays = [next((abs(by) for a, by in r.shifts if a is axis), 0) for r in self.reads[n]]
+        if any(a is not axis for r in self.reads[n] for a, _ in r.shifts):
+            return 0
+        longest = max(delays)
+        late = [(d, r.at) for d, r in zip(delays, self.reads[n], strict=True) if d]
+        read_before = all(d == longest and at < self.at[n] for d, at in late)
+        rows = longest if read_before else longest + 1
+        return rows if rows == 1 or len(path) == 1 else 0
+
+    # -- workspace ------------------------------------------------------------------------------------------------------
+
+    def _allocate(self, share: bool) -> None:
+        """Give every home its array: one that an operand leaves free, one that is free, or a new one."""
+        free: list[int] = []
+        busy: dict[int, int] = {}  # array → the last statement that needs it
+        for n, home in sorted(self.homes.items(), key=lambda item: item[1].start):
+            if home.buffer is None or home.lane:
+                continue
+            alone = bool(home.halo or home.ring) or not share
+            for k in [k for k, stop in busy.items() if stop < home.start]:
+                free.append(k)
+                del busy[k]
+            taken = None if alone else self._taken(n, home)
+            if taken is None and not alone:
+                taken = next((k for k in sorted(free) if self.buffers[k].key == home.key), None)
+                if taken is not None:
+                    free.remove(taken)
+            if taken is None:
+                taken = len(self.buffers)
+                self.buffers.append(home)
+            home.buffer = taken
+            if not alone:
+                busy[taken] = max(home.stop, busy.get(taken, 0))
+
+    def _taken(self, n: Node, home: Home) -> int | None:
+        """Return the array of an operand whose last reader this is, and whose every entry is read where it is written."""
+        if n not in self.in_place:
+            return None
+        for x in n.inputs:
+            r = root(x)
+            other = self.homes.get(r)
+            if other is None or other.buffer in (None, -1, -2) or other.halo or other.ring or other.key != home.key:
+                continue
+            same = [y for y in n.inputs if root(y) is r]
+            if other.last == self.at[n] and all(as_it_is(y) for y in same) and not self._read_later(r, n):
+                return other.buffer
+        return None
+
+    def _read_later(self, r: Node, n: Node) -> bool:
+        """Tell whether a loop that ``n`` is in, and ``r`` is not kept in steps of, comes back to ``r`` after ``n``."""
+        if self.path[n] and any(read.elsewhere for read in self.reads[r]):
+            return True
+        return any(loop.axis not in self.homes[r].axes for loop in self.path[n][_common(self.path[r], self.path[n]) :])
+
+
+def _common(a: Sequence[Loop], b: Sequence[Loop]) -> int:
+    return next((i for i, (p, q) in enumerate(zip(a, b, strict=False)) if p is not q), min(len(a), len(b)))

@@ -1,0 +1,96 @@
+"""Which nodes are views: they compute nothing, they show another node's array, whole or in part, at this or another step."""
+
+from __future__ import annotations
+
+from autograd_seq.core.axes import Axis
+from autograd_seq.core.facts import ADJACENT, ENTRIES, POINTS, WHOLE
+from autograd_seq.core.node import CONSTANT, Node
+from autograd_seq.ops.leaf import INPUT, PARAM, TENSOR
+from autograd_seq.ops.parts import SLICE
+from autograd_seq.ops.time import INDEX, SHIFT, SIZE
+
+LEAVES = (INPUT, PARAM, TENSOR, CONSTANT, SIZE, INDEX)
+
+
+def is_view(node: Node) -> bool:
+    """Tell whether a node only shows another one's array."""
+    shows = node.op.view
+    return shows is not None and node._value is None and (shows != ADJACENT or _adjacent(node.inputs[0]))
+
+
+def _adjacent(node: Node) -> bool:
+    """Tell whether the entries of a value lie next to each other, in the workspace."""
+    while node.op.view is not None:
+        if node.op.view in (ENTRIES, POINTS):
+            return False
+        node = node.inputs[0]
+    return node.op not in (INPUT, PARAM)
+
+
+def root(node: Node) -> Node:
+    """Return the node whose array a view shows, through all views."""
+    while is_view(node):
+        node = node.inputs[0]
+    return node
+
+
+def shifts(node: Node) -> tuple[tuple[Axis, int], ...]:
+    """Return the axes along which a view shows other steps, and by how many."""
+    found = []
+    while is_view(node):
+        if node.op is SHIFT:
+            found.append((node.attrs["axis"], node.attrs["by"]))
+        node = node.inputs[0]
+    return tuple(found)
+
+
+def as_it_is(node: Node) -> bool:
+    """Tell whether a node shows an array whole and at its own step."""
+    while is_view(node):
+        if node.op.view != WHOLE:
+            return False
+        node = node.inputs[0]
+    return True
+
+
+def elsewhere(node: Node) -> bool:
+    """Tell whether a view shows some other step than its own in another way than by a shift."""
+    while is_view(node):
+        if node.op.view == POINTS:
+            return True
+        node = node.inputs[0]
+    return False
+
+
+def stretch(node: Node) -> tuple[int, int] | None:
+    """Return which adjacent entries of the last dimension a slice takes, all else being whole; ``None`` if it is otherwise."""
+    if node.op is not SLICE:
+        return None
+    shape, keys = node.inputs[0].shape, node.attrs["key"]
+    if len(keys) != len(shape) or not all(isinstance(k, slice) and k.step == 1 for k in keys):
+        return None
+    *others, taken = keys
+    return (taken.start, taken.stop) if all((k.start, k.stop) == (0, n) for k, n in zip(others, shape, strict=False)) else None
+
+
+def adjacent(node: Node) -> tuple[Node, int, int] | None:
+    """Return the node of which a view shows adjacent entries of the last dimension, at its own step, and which."""
+    while is_view(node) and node.op.view == WHOLE:
+        node = node.inputs[0]
+    if node.op is not SLICE or is_view(node.inputs[0]) or (taken := stretch(node)) is None:
+        return None
+    return node.inputs[0], *taken
+
+
+def find_shown(node: Node) -> tuple[Node, int, int] | None:
+    """Return the node of which a view shows adjacent entries of the last dimension, at any step, through all views."""
+    start, stop = 0, node.shape[-1] if node.shape else 0
+    while is_view(node):
+        if node.op is SLICE:
+            if (taken := stretch(node)) is None:
+                return None
+            start, stop = start + taken[0], stop + taken[0]
+        elif node.op.view != WHOLE and node.op is not SHIFT:
+            return None
+        node = node.inputs[0]
+    return node, start, stop

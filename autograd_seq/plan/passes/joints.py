@@ -1,0 +1,236 @@
+"""Which sums can be joined: what their products read can lie in one row, and nobody else reads what becomes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import groupby, pairwise
+from typing import Any, NamedTuple
+
+from autograd_seq.core.node import Node
+from autograd_seq.graph.order import same_step
+from autograd_seq.ops.activations import relu, sigmoid, tanh
+from autograd_seq.ops.elementwise import add, div, exp, mul, neg, sub
+from autograd_seq.ops.parts import CONCAT
+from autograd_seq.ops.state import STATE
+from autograd_seq.ops.time import SHIFT
+from autograd_seq.plan.memory.views import stretch
+from autograd_seq.plan.passes.linear import Term, late, split_terms
+from autograd_seq.plan.passes.regroup import Places, inner, is_sum
+
+_PLACED = (add, sub, mul, div, neg, tanh, sigmoid, relu, exp, CONCAT)
+WORTH = 4096
+"""How many multiplications may be moved into a step to save it a call (about 20 are a nanosecond, and a call is 200)."""
+
+
+class Sum(NamedTuple):
+    """A sum, which rows of the joint product it is, its terms, and those that stay outside of the product."""
+
+    node: Node
+    span: tuple[int, int]
+    linear: list[Term]
+    rest: list[tuple[int, Node]]
+
+
+@dataclass(eq=False)
+class Joint:
+    """Sums that become rows of one product.
+
+    Attributes:
+        sums: they.
+        size: how many rows the product has.
+        instead: the product it replaces, where others read some of its rows.
+        vectors: one term for each vector that it reads, those first that are there before the loop.
+    """
+
+    sums: list[Sum]
+    size: int
+    instead: Node | None
+    vectors: list[Term]
+
+    @property
+    def nodes(self) -> list[Node]:
+        """What it stands for."""
+        return [*(s.node for s in self.sums), *([self.instead] if self.instead is not None else [])]
+
+    @property
+    def needs(self) -> list[Node]:
+        """What must be there before it is computed."""
+        matrices = [x.matrix for s in self.sums for x in s.linear if x.matrix is not None]
+        return [*(x.seen for x in self.vectors if x.seen is not None), *matrices]
+
+
+class Order:
+    """What is to follow what, beyond what each node needs, so that one product can stand for several sums.
+
+    Attributes:
+        after: what nodes follow, besides what they need.
+    """
+
+    def __init__(self, where: Places) -> None:
+        self.where = where
+        self.after: dict[Node, list[Node]] = {}
+
+    def follows(self, nodes: Sequence[Node], needed: Sequence[Node]) -> bool:
+        """Let ``nodes`` follow what is needed, and return whether they can: it must not need one of them at the same step."""
+        late = set(nodes)
+        stack, seen = [x for x in needed if x not in late], set(needed)
+        if seen & late:
+            return False
+        path = self.where.path[nodes[0]]
+        while stack:
+            x = stack.pop()
+            for y in (*same_step(x), *self.after.get(x, ())):
+                if y in late:
+                    return False
+                if y not in seen and self.where.path[y][: len(path)] == path:
+                    seen.add(y)
+                    stack.append(y)
+        for n in nodes:
+            self.after.setdefault(n, []).extend(needed)
+        return True
+
+
+@dataclass(eq=False)
+class Left:
+    """Vectors that one step leaves side by side for another one, on the way back.
+
+    Attributes:
+        joint: whose product reads them.
+        terms: they, as they are in its sums.
+        riders: vectors that its product does not read, but some other equation of the same step.
+        whole: all of them as one vector, when it is made.
+        shift: that, at the step at which it is read.
+    """
+
+    joint: Joint
+    terms: list[Term]
+    riders: list[Node] = field(default_factory=list)
+    whole: Node | None = None
+    shift: Node | None = None
+
+    @property
+    def parts(self) -> list[Node]:
+        """The vectors, what is joined already in its parts."""
+        sources = [x.source for x in self.terms if x.source is not None]
+        return [p for x in sources for p in (x.inputs if x.op is CONCAT else (x,))]
+
+    @property
+    def joined(self) -> list[Node]:
+        """Those of the vectors that are joined already."""
+        return [x.source for x in self.terms if x.source is not None and x.source.op is CONCAT]
+
+    @property
+    def size(self) -> int:
+        """The length of what the product reads."""
+        return sum(x.source.shape[-1] for x in self.terms if x.source is not None)
+
+    @property
+    def alone(self) -> bool:
+        """Tell whether it is one vector, as it is."""
+        return len(self.terms) == 1 and not self.riders
+
+
+def lefts(joint: Joint) -> list[Left]:
+    """Return what a joint reads of what later steps have left, by the step that has."""
+    late = [x for x in joint.vectors if x.seen is None and x.source is not None]
+    return [Left(joint, [*xs]) for _, xs in groupby(late, key=lambda x: x.by)]
+
+
+def found_joints(where: Places, order: Order) -> list[Joint]:
+    """Return the joints of a graph.
+
+    A sum has an *anchor*: a product with something that its own loop computes. Where others read rows of that product too, as
+    of a GRU's r (Wn h), all sums with the same anchor are one joint, and those rows stay what they are.
+    """
+    taken: set[Node] = set()  # vectors that have a row to lie in
+    shared: dict[Node, list[Sum]] = {}
+    found: list[Joint] = []
+    for n in where.nodes:
+        if not _is_single_row(where, n) or inner(where, n):
+            continue
+        linear, rest = split_terms(where, n)
+        anchor = next((x for x in linear if x.matrix is not None and late(where, n, x)), None)
+        others = [x for x in linear if x is not anchor and late(where, n, x) and _read_elsewhere(where, x)]
+        linear = [x for x in linear if not any(x is y for y in others)]
+        rest += [(1, x.node) for x in others]
+        if anchor is None or len(linear) < 2 or any(where.path[x] != where.path[n] for _, x in rest):
+            continue
+        if anchor.seen is not None and anchor.product is not None and not where.alone(anchor.product):
+            shared.setdefault(anchor.product, []).append(Sum(n, anchor.span, linear, rest))
+        else:
+            _accept(where, order, Joint([Sum(n, (0, n.shape[-1]), linear, rest)], n.shape[-1], None, []), found, taken)
+    for product, sums in shared.items():
+        inside = {x.node for s in sums for x in s.linear if x.node is not product and where.alone(x.node)}
+        read = [stretch(r) for r in where.readers[product] if r not in inside]
+        spans = sorted(s.span for s in sums)
+        apart = all(a[1] <= b[0] for a, b in pairwise(spans))
+        if apart and product not in where.outputs and all(
+            r is not None and all(r[1] <= a or b <= r[0] for a, b in spans) for r in read
+        ):  # fmt: skip
+            _accept(where, order, Joint(sums, product.shape[-1], product, []), found, taken)
+    return found
+
+
+def _is_single_row(where: Places, n: Node) -> bool:
+    """Tell whether a node is a sum of vectors of a loop, one of them a step."""
+    path = where.path[n]
+    if not path or not is_sum(n) or len(n.shape) != 1:
+        return False
+    return not set(n.axes) - {loop.axis for loop in path}
+
+
+def _read_elsewhere(where: Places, x: Term) -> bool:
+    """Tell whether others read a product of the same step too."""
+    return x.seen is not None and x.product is not None and not (where.alone(x.product) and where.alone(x.node))
+
+
+def _accept(where: Places, order: Order, joint: Joint, found: list[Joint], taken: set[Node]) -> None:
+    """Add a joint if all that it reads can lie in one row, and it multiplies little more."""
+    vectors: dict[Any, Term] = {}
+    for s in joint.sums:
+        for x in s.linear:
+            vectors.setdefault(x.key, x)
+    n = joint.sums[0].node
+    carried = [x for x in vectors.values() if late(where, n, x)]
+    early = [x for x in vectors.values() if not late(where, n, x)]
+    moved = [*early, *(x for x in carried if x.matrix is None)]
+    more = sum((1 if x.source is None else x.source.shape[-1]) * joint.size for x in moved)
+    sources = {x.source for x in carried if x.source is not None}
+    if more > WORTH or len(sources) < len(carried) or sources & taken or not all(_placeable(where, n, x) for x in carried):
+        return
+    if any(depends_on(where, a, b) for a in sources for b in sources if a is not b):
+        return
+    carried.sort(key=lambda x: (x.seen is None, x.by if x.seen is None else 0))  # what one step leaves lies together
+    joint.vectors = [*early, *carried]
+    whole = all(order.follows([x], left.parts) for left in lefts(joint) if not left.alone for x in left.joined)
+    if whole and order.follows(joint.nodes, joint.needs):
+        taken |= sources
+        found.append(joint)
+
+
+def _placeable(where: Places, n: Node, x: Term) -> bool:
+    """Tell whether a vector can be computed in the row where the product will read it."""
+    source, axis = x.source, where.path[n][-1].axis
+    assert source is not None
+    if source.op not in _PLACED or set(source.axes) != set(n.axes) or source.dtype is not float or len(source.shape) != 1:
+        return False
+    readers = [q for r in where.readers[source] for q in (where.readers[r] if r.op is STATE else [r])]
+    states = [r for r in where.readers[source] if r.op is STATE]
+    shifts = [r for r in readers if r.op is SHIFT]
+    if x.by == 0 or x.seen is None:
+        return not shifts or (x.by != 0 and len(where.readers[source]) == 1)
+    return len(states) <= 1 and all(r.attrs["axis"] is axis for r in shifts)
+
+
+def depends_on(where: Places, a: Node, b: Node) -> bool:
+    """Tell whether a node needs another one of its loop at the same step."""
+    stack, seen = [a], {a}
+    while stack:
+        for x in same_step(stack.pop()):
+            if x is b:
+                return True
+            if x not in seen and where.path.get(x) == where.path[a]:
+                seen.add(x)
+                stack.append(x)
+    return False

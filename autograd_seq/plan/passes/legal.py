@@ -1,0 +1,58 @@
+"""Copies where two nodes cannot share one array, so that every shift is a view of what it reads.
+
+The steps of a node and the rows outside of them lie in one array, the rows in front and behind. That array belongs to one
+node alone: an equation that two states have, a feed, or a node that one shift reads with rows and another with zeros
+outside, is copied first. So is what varies over an axis in name only, where an operation needs all of its points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from autograd_seq.core.facts import KEPT, TOGETHER
+from autograd_seq.core.node import Node, apply
+from autograd_seq.core.op import Op, first
+from autograd_seq.graph.order import get_rows, step_order
+from autograd_seq.graph.rebuild import rebuild
+from autograd_seq.ops.state import STATE
+from autograd_seq.ops.time import SHIFT, SPREAD
+from autograd_seq.plan.memory.views import LEAVES, is_view
+
+COPY = Op("copy", lambda x, **_: x, lambda x, axes: np.array(x), lambda g, y, x, axes: (g,), first,
+          lambda x, *, axes: axes, False, "copy", "The value in an array of its own.",
+          numpy=("copyto({out}, {0})",), native="{0}", flops=0, linear=TOGETHER, range=KEPT)  # fmt: skip
+
+
+def legal(outputs: Sequence[Node]) -> list[Node]:
+    """Return the graph with copies, so that whatever a shift reads has an array of its own with the right rows."""
+    out = rebuild(outputs, lambda node, inputs: apply(COPY, *inputs, axes=node.axes) if node.op is SPREAD else None)
+    order = step_order(out)
+    owned: set[Node] = set()
+    for n in order:
+        if n.op is STATE:
+            equation = n.inputs[0]
+            if not _own(equation) or equation in owned or set(equation.axes) != set(n.axes):
+                equation = apply(COPY, equation, axes=n.axes)
+                n.inputs = (equation, *n.inputs[1:])
+            owned.add(equation)
+    copies: dict[tuple[Node, bool], Node] = {}
+    for n in order:
+        if n.op is not SHIFT:
+            continue
+        x, zero = n.inputs[0], n.attrs["outside"] == "zero"
+        if x.op is STATE and zero and get_rows(x, n.attrs["axis"], "init" if n.attrs["by"] > 0 else "final")[0] is None:
+            zero = False  # a state without rows on this side shows zeros anyway
+        fits = not zero if x.op is STATE else _own(x) and x not in owned
+        if not fits:
+            key = x, zero
+            if key not in copies:
+                copies[key] = apply(COPY, x, axes=x.axes)
+            n.inputs = (copies[key],)
+    return out
+
+
+def _own(node: Node) -> bool:
+    """Tell whether a node is computed into an array of its own."""
+    return node.op not in LEAVES and node._value is None and not is_view(node)

@@ -1,0 +1,334 @@
+"""Matrix products that share an operand are one product, and what is done to their parts alike is done to the whole.
+
+The four gates of an LSTM read W_i h, W_f h, W_o h, W_g h: one product with the matrices stacked. Their cotangents come back as
+one product with the same stack, and so do the gradients of the four matrices. Elementwise operations on adjacent parts of
+one array become one operation on the array (Larsen & Amarasinghe 2000 call it superword parallelism).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from autograd_seq.core.node import Node, apply
+from autograd_seq.graph.rebuild import copy_name, rebuild
+from autograd_seq.ops.activations import relu, sigmoid, tanh
+from autograd_seq.ops.elementwise import add, cos, exp, mul, neg, sin, sub
+from autograd_seq.ops.linear import CONTRACT
+from autograd_seq.ops.parts import CONCAT, SLICE, concat
+from autograd_seq.ops.reduce import sum_over
+from autograd_seq.ops.state import STATE
+from autograd_seq.ops.time import SHIFT
+from autograd_seq.plan.memory.views import stretch
+from autograd_seq.plan.passes.regroup import Places, is_sum
+from autograd_seq.plan.passes.simplify import frozen
+
+_ALIKE = (add, sub, mul, tanh, sigmoid, exp, relu, sin, cos, neg)
+
+
+def pack(outputs: Sequence[Node], rows: bool = False) -> list[Node]:
+    """Return the graph with products that share an operand packed, and the elementwise operations after them.
+
+    Args:
+        outputs: what is computed.
+        rows: pack only what varies over the axes of loops alone, so that a step has a single row. Parts of many rows do not lie
+            in one piece: with a batch, NumPy takes longer to read them than to compute the products one by one.
+    """
+    out = _backward(list(outputs), rows)
+    out = _shared(out, rows)
+    for _ in range(8):  # along the chain of operations that follow a packed product
+        out, changed = _alike(out, rows)
+        if not changed:
+            break
+    return out
+
+
+def pack_rows(outputs: Sequence[Node]) -> list[Node]:
+    """Return the graph with such products packed where a step has a single row."""
+    return pack(outputs, rows=True)
+
+
+def _fits(where: Places, n: Node, rows: bool) -> bool:
+    return not rows or where.stepped.issuperset(n.axes)
+
+
+def part(x: Node, dimension: int, start: int, stop: int) -> Node:
+    """Return the entries ``start:stop`` of a value along a dimension counted from the end."""
+    key = [slice(0, n, 1) for n in x.shape]
+    key[dimension] = slice(start, stop, 1)
+    return apply(SLICE, x, key=tuple(key))
+
+
+# -- products that share an operand ---------------------------------------------------------------------------------------
+
+
+def _own_label(spec: str, side: int) -> str | None:
+    """Return a label of one operand that only it and the result have."""
+    operands, out = spec.split("->")
+    both = operands.split(",")
+    return next((c for c in both[side] if c in out and c not in both[1 - side]), None)
+
+
+def _shared(outputs: list[Node], rows: bool) -> list[Node]:
+    where = Places(outputs)
+    groups: dict[Any, list[tuple[Node, int]]] = {}
+    for n in where.nodes:
+        if n.op is CONTRACT and n.dtype is float and _fits(where, n, rows):
+            for side in (0, 1):
+                if (key := _key(where, n, side)) is not None:
+                    groups.setdefault(key, []).append((n, side))
+    stacks = {frozenset(map(id, n.inputs)): list(map(id, n.inputs)) for n in where.nodes if n.op is CONCAT}
+    taken: set[Node] = set()
+    plans: dict[Node, tuple[list[Node], int]] = {}
+    for members in groups.values():
+        free = [(n, side) for n, side in members if n not in taken]
+        if len(free) < 2 or not _independent(where, [n for n, _ in free], [n.inputs[s] for n, s in free]):
+            continue
+        side = free[0][1]
+        lanes = sorted((n for n, _ in free), key=lambda n: (*_fate(where, n), where.at[n]))
+        known = stacks.get(frozenset(id(n.inputs[side]) for n in lanes))
+        if known is not None:  # in the order in which they are stacked already
+            lanes.sort(key=lambda n: known.index(id(n.inputs[side])))
+        taken |= set(lanes)
+        for n in lanes:
+            plans[n] = lanes, side
+    return _replaced(outputs, where, plans) if plans else outputs
+
+
+def _key(where: Places, n: Node, side: int) -> Any:
+    """Return what products must have in common to be packed along ``side``; ``None`` if this one cannot be."""
+    spec, a, v = n.attrs["spec"], n.inputs[side], n.inputs[1 - side]
+    label = _own_label(spec, side)
+    if label is None or n in where.outputs:
+        return None
+    summed: Any = ()
+    if a.axes:  # one that is summed over time: the gradient of a weight
+        if not where.alone(n):
+            return None
+        total = where.readers[n][0]
+        if total.op is not sum_over or len(total.inputs) != 1 or not total.attrs["axes"] or where.path[n]:
+            return None
+        summed = total.attrs["axes"]
+    elif not v.axes:
+        return None
+    at = spec.split("->")[0].split(",")[side].index(label)
+    shape = a.shape[:at] + a.shape[at + 1 :]
+    of_part = tuple(map(id, where.path[a])) if a.axes else ()
+    return id(v), spec, side, shape, frozenset(a.axes), summed, tuple(map(id, where.path[n])), of_part
+
+
+def _independent(where: Places, products: Sequence[Node], parts: Sequence[Node]) -> bool:
+    """Tell whether all parts are there before the first product: packing then makes no cycle."""
+    return max(where.ready(a) for a in parts) < min(where.at[n] for n in products)
+
+
+def _fate(where: Places, n: Node) -> tuple[int, int]:
+    """Return an order in which products stand together that the same function is applied to."""
+    while where.alone(n) and (n.op is CONTRACT or is_sum(n)):
+        n = where.readers[n][0]
+    rank = {sigmoid: 0, tanh: 1}.get(n.op, 2)
+    if n.op is tanh and where.alone(n) and where.readers[n][0].op is mul:  # a sigmoid as tanh
+        rank = 0
+    return rank, where.at[n]
+
+
+def _replaced(outputs: list[Node], where: Places, plans: dict[Node, tuple[list[Node], int]]) -> list[Node]:
+    image: dict[Node, Node] = {}
+    whole: dict[Node, Node] = {}
+    sums: dict[Any, Node] = {}
+
+    def rule(node: Node, inputs: tuple[Node, ...]) -> Node | None:
+        if node in plans:
+            lanes, side = plans[node]
+            return _lane(node, lanes, side, image, whole)
+        if node.op is sum_over and len(node.inputs) == 1 and node.inputs[0] in plans and inputs[0].op is SLICE:
+            big = inputs[0].inputs[0]
+            key = big, node.attrs["axes"]  # parts of one product may be summed over different axes
+            if key not in sums:
+                sums[key] = sum_over(big, axes=node.attrs["axes"])
+            return copy_name(node, apply(SLICE, sums[key], key=inputs[0].attrs["key"]))
+        return None
+
+    after = {n: [m.inputs[side] for m in lanes] for n, (lanes, side) in plans.items()}
+    return rebuild(outputs, rule, image=image, after=after)
+
+
+def _lane(node: Node, lanes: list[Node], side: int, image: dict[Node, Node], whole: dict[Node, Node]) -> Node:
+    spec = node.attrs["spec"]
+    label = _own_label(spec, side)
+    assert label is not None
+    operands, out = spec.split("->")
+    own = operands.split(",")[side]
+    dimension, at = own.index(label) - len(own), out.index(label) - len(out)
+    if lanes[0] not in whole:
+        stack = concat([image[n.inputs[side]] for n in lanes], dimension)
+        v = image[node.inputs[1 - side]]
+        whole[lanes[0]] = apply(CONTRACT, *((stack, v) if side == 0 else (v, stack)), spec=spec)
+    start = 0
+    for n in lanes:
+        width = n.inputs[side].shape[dimension]
+        if n is node:
+            return copy_name(node, part(whole[lanes[0]], at, start, start + width))
+        start += width
+    raise AssertionError("a lane is one of its lanes")
+
+
+# -- sums of products -------------------------------------------------------------------------------------------------------
+
+
+def _backward(outputs: list[Node], rows: bool) -> list[Node]:
+    """Pack Σ_k W_kᵀ d_k into one product of the stacked matrices with the stacked d_k."""
+    where = Places(outputs)
+    plans: dict[Node, list[list[Node]]] = {}
+    for n in where.nodes:
+        if n.op is sum_over and not n.attrs["axes"] and n.dtype is float and _fits(where, n, rows):
+            kinds: dict[Any, list[Node]] = {}
+            for x in n.inputs:
+                if x.op is CONTRACT and where.alone(x) and (side := _static_side(where, x)) is not None:
+                    a, d = x.inputs[side], x.inputs[1 - side]
+                    label = _summed_label(x.attrs["spec"])
+                    if label and _placeable(where, d) and d.axes and a.dtype is d.dtype is float:
+                        key = x.attrs["spec"], side, frozenset(d.axes), tuple(map(id, where.path[d]))
+                        kinds.setdefault(key, []).append(x)
+            if many := [g for g in kinds.values() if len(g) > 1]:
+                plans[n] = many
+    if not plans:
+        return outputs
+    image: dict[Node, Node] = {}
+
+    def rule(node: Node, inputs: tuple[Node, ...]) -> Node | None:
+        if node not in plans:
+            return None
+        parts = []
+        for group in plans[node]:
+            group = sorted(group, key=lambda x: _lane_order(where, x))
+            side = _static_side(where, group[0])
+            assert side is not None
+            spec = group[0].attrs["spec"]
+            label = _summed_label(spec)
+            stacks = []
+            for s, own in enumerate(spec.split("->")[0].split(",")):
+                stacks.append(concat([image[x.inputs[s]] for x in group], own.index(label) - len(own)))
+            parts.append(apply(CONTRACT, *stacks, spec=spec))
+        inside = {x for g in plans[node] for x in g}
+        parts += [image[x] for x in node.inputs if x not in inside]
+        made = parts[0] if len(parts) == 1 else sum_over(*parts, axes=())
+        return made if made.shape == node.shape and set(made.axes) == set(node.axes) else None
+
+    return rebuild(outputs, rule, image=image)
+
+
+def _static_side(where: Places, n: Node) -> int | None:
+    return next((s for s in (0, 1) if not n.inputs[s].axes and n.inputs[1 - s].axes), None)
+
+
+def _summed_label(spec: str) -> str | None:
+    operands, out = spec.split("->")
+    a, b = operands.split(",")
+    common = [c for c in a if c in b and c not in out]
+    return common[0] if len(common) == 1 else None
+
+
+def _placeable(where: Places, d: Node) -> bool:
+    """Tell whether a vector can be computed where the stack wants it."""
+    return d.op in _ALIKE and not any(r.op in (STATE, SHIFT) for r in where.readers[d]) and d not in where.outputs
+
+
+def _lane_order(where: Places, x: Node) -> tuple[Any, ...]:
+    """Order cotangents of gates by what they are multiples of, then as the gates are, by the matrix's first reader."""
+    a, d = sorted(x.inputs, key=lambda y: bool(y.axes))
+    path = where.path[d]
+    while d.op is mul and (late := [y for y in d.inputs if where.path[y] == path]):
+        d = late[0]
+    forward = [r for r in where.readers[a] if r.op is CONTRACT and r is not x]
+    return where.at[d], *(_fate(where, forward[0]) if forward else (3, where.at[x]))
+
+
+# -- elementwise operations on parts ----------------------------------------------------------------------------------------
+
+
+def _alike(outputs: list[Node], rows: bool) -> tuple[list[Node], bool]:
+    """Replace an operation on several adjacent parts of arrays by one on the whole of them."""
+    where = Places(outputs)
+    groups: dict[Any, list[tuple[int, Node]]] = {}
+    for n in where.nodes:
+        free = n.op in _ALIKE and n.dtype is float and n not in where.outputs and n.shape != () and _fits(where, n, rows)
+        free = free and not any(r.op in (STATE, SHIFT) or r.op is CONCAT for r in where.readers[n])
+        if free and (found := _part_key(where, n)) is not None:
+            groups.setdefault(found[0], []).append((found[1], n))
+    runs: dict[Node, list[Node]] = {}
+    for members in groups.values():
+        for run in _adjacent(members):
+            if len(run) > 1 and _ready(where, run):
+                for n in run:
+                    runs[n] = run
+    if not runs:
+        return outputs, False
+    image: dict[Node, Node] = {}
+    whole: dict[Node, Node] = {}
+
+    def rule(node: Node, inputs: tuple[Node, ...]) -> Node | None:
+        if node not in runs:
+            return None
+        run = runs[node]
+        first = run[0]
+        if first not in whole:
+            operands = [_joined([n.inputs[i] for n in run], image) for i in range(len(first.inputs))]
+            whole[first] = apply(first.op, *operands, **first.attrs)
+        at = next(i for i, n in enumerate(run) if n is node)
+        start = sum(n.shape[-1] for n in run[:at])
+        return copy_name(node, part(whole[first], -1, start, start + node.shape[-1]))
+
+    after = {n: [x for m in run for x in m.inputs] for n, run in runs.items()}
+    return rebuild(outputs, rule, image=image, after=after), True
+
+
+def _ready(where: Places, run: Sequence[Node]) -> bool:
+    """Tell whether all that a run reads is there before its first operation."""
+    sources = [x.inputs[0] if x.op is SLICE else x for n in run for x in n.inputs]
+    return max(where.ready(x) for x in sources) < min(where.at[n] for n in run)
+
+
+def _part_key(where: Places, n: Node) -> tuple[Any, int] | None:
+    """Return what operations on adjacent parts have in common, and where this one's part begins."""
+    keys: list[Any] = []
+    start: int | None = None
+    for x in n.inputs:
+        if x.op is SLICE and x.axes and stretch(x) is not None:
+            begin = x.attrs["key"][-1].start
+            if start not in (None, begin) or x.shape != n.shape:
+                return None
+            start = begin
+            keys.append(("part", id(x.inputs[0])))
+        elif x._value is not None and not x.shape:
+            keys.append(("number", id(x)))
+        elif x in where.given and x.shape == n.shape[-1:]:
+            keys.append(("given",))
+        else:
+            return None
+    if start is None:
+        return None
+    return (n.op, frozen(n.attrs), tuple(keys), n.shape[:-1], tuple(map(id, where.path[n]))), start
+
+
+def _adjacent(members: Iterable[tuple[int, Node]]) -> list[list[Node]]:
+    """Return runs of parts that follow each other."""
+    runs: list[list[Node]] = []
+    end = None
+    for start, n in sorted(members, key=lambda m: m[0]):
+        if end == start:
+            runs[-1].append(n)
+        else:
+            runs.append([n])
+        end = start + n.shape[-1]
+    return runs
+
+
+def _joined(parts: Sequence[Node], image: dict[Node, Node]) -> Node:
+    """Return what a run of adjacent parts is a part of: the array itself if it is all of it."""
+    first, last = parts[0], parts[-1]
+    if first.op is not SLICE or not first.axes:
+        return image[first] if not first.shape else concat([image[x] for x in parts], -1)
+    source = image[first].inputs[0]
+    start, stop = first.attrs["key"][-1].start, last.attrs["key"][-1].stop
+    return source if (start, stop) == (0, source.shape[-1]) else part(source, -1, start, stop)

@@ -1,0 +1,270 @@
+"""Equal graphs with less to compute: what stands for what, identities of arithmetic, equal expressions once.
+
+All rules hold in exact arithmetic, and in floats up to rounding; none makes NaN of a number. What nobody reads needs no
+rule: a graph is what its outputs depend on.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from autograd_seq.core.node import CONSTANT, STRONG, Node, apply, constant
+from autograd_seq.core.op import Op
+from autograd_seq.graph.order import step_order
+from autograd_seq.graph.rebuild import copy_name, rebuild, remake
+from autograd_seq.ops.elementwise import add, div, mul, neg, rewritten, sub, zero_safe_mul
+from autograd_seq.ops.gather import ONE_HOT
+from autograd_seq.ops.leaf import INPUT, PARAM, TENSOR
+from autograd_seq.ops.linear import CONTRACT
+from autograd_seq.ops.loss import stop_gradient
+from autograd_seq.ops.parts import PLACE, SLICE
+from autograd_seq.ops.reduce import SUM, sum_over
+from autograd_seq.ops.shape import BROADCAST_TO, RESHAPE, broadcast_to, reshape
+from autograd_seq.ops.state import STATE
+from autograd_seq.ops.time import ALONG, SHIFT, SPREAD, size, spread
+
+_UNIQUE = (INPUT, PARAM, TENSOR, STATE, SHIFT)
+
+# -- what stands for what -------------------------------------------------------------------------------------------
+
+
+def canonical(outputs: Sequence[Node]) -> list[Node]:
+    """Return the graph without wrappers: twins for what was rewritten, and the equations for what reads a state at its
+    own step."""
+
+    def rule(node: Node, inputs: tuple[Node, ...]) -> Node | None:
+        if node.op in (rewritten, stop_gradient):
+            return copy_name(node, inputs[0])
+        return None
+
+    return rebuild(outputs, rule, lambda old, state, equation: spread(equation, state.axes))
+
+
+# -- equal expressions once -----------------------------------------------------------------------------------------
+
+
+def merge_equal(outputs: Sequence[Node]) -> list[Node]:
+    """Return the graph with equal expressions computed once."""
+    out, count = list(outputs), -1
+    while count != (count := len(step_order(out))):  # equal shifts are seen when what they read has become one node
+        out = rebuild(out, _Once())
+    return out
+
+
+class _Once:
+    """A rule that gives the first of several equal expressions."""
+
+    def __init__(self) -> None:
+        self.seen: dict[Any, Node] = {}
+
+    def __call__(self, node: Node, inputs: tuple[Node, ...]) -> Node:
+        made = remake(node, inputs)
+        key = _key(made)
+        return made if key is None else copy_name(made, self.seen.setdefault(key, made))
+
+
+def _key(node: Node) -> Any:
+    if node.op in _UNIQUE:
+        return None
+    if node.op is CONSTANT:
+        value = np.asarray(node._value)
+        return ("constant", value.shape, value.dtype, value.tobytes(), node.weak) if value.size <= 64 else None
+    return node.op, tuple(map(id, node.inputs)), frozen(node.attrs)
+
+
+def frozen(value: Any) -> Any:
+    """Return attributes as something hashable, by which what is equal and of one kind is the same: 2 and 2.0 are not."""
+    if isinstance(value, dict):
+        return tuple((k, frozen(v)) for k, v in value.items())
+    if isinstance(value, (tuple, list)):
+        return tuple(map(frozen, value))
+    if isinstance(value, slice):
+        return value.start, value.stop, value.step
+    if isinstance(value, float):
+        return float, repr(value)  # 0.0 and −0.0 differ, NaN and NaN do not
+    try:
+        hash(value)
+    except TypeError:
+        return object, id(value)
+    return type(value), value
+
+
+# -- identities -------------------------------------------------------------------------------------------------------
+
+
+def identities(outputs: Sequence[Node]) -> list[Node]:
+    """Return the graph with identities of arithmetic applied: x·1, x + 0, signs, repetitions that broadcasting implies."""
+
+    def rule(node: Node, inputs: tuple[Node, ...]) -> Node | None:
+        inputs = _as_wide_as_needed(node, inputs)
+        if node.op.broadcasts and node.op is not sum_over:
+            inputs = _leaner(node, inputs)
+        found = _RULES.get(node.op)
+        made = found(node, *inputs) if found else None
+        if made is not None and made.shape == node.shape and made.dtype is node.dtype:
+            return copy_name(node, made)
+        return remake(node, inputs)
+
+    return rebuild(outputs, rule)
+
+
+def tidied(outputs: Sequence[Node]) -> list[Node]:
+    """Return the graph after other passes with what they left: identities, and expressions that have become equal."""
+    return merge_equal(identities(outputs))
+
+
+def number(node: Node) -> float | int | None:
+    """Return the number that all entries of a known value are; ``None`` if they differ, or a width hangs on it."""
+    value = node._value
+    if value is None or (node.weak == STRONG and node.op is TENSOR) or node.dtype is bool or not np.size(value):
+        return None
+    first = np.asarray(value).flat[0]
+    if not (value.ndim == 0 or bool((value == first).all())) or first.dtype.kind == "c":
+        return None
+    return float(first) if node.dtype is float else int(first)
+
+
+def _as_wide_as_needed(node: Node, inputs: tuple[Node, ...]) -> tuple[Node, ...]:
+    """Drop spreads where broadcasting does them; keep them where the operation speaks of axes."""
+    if node.op.axes is None:
+        return tuple([x.inputs[0] if x.op is SPREAD else x for x in inputs])
+    if node.op in (SPREAD, sum_over, ALONG):
+        return inputs
+    return tuple([spread(x, old.axes) for x, old in zip(inputs, node.inputs, strict=True)])
+
+
+def _leaner(node: Node, inputs: tuple[Node, ...]) -> tuple[Node, ...]:
+    """Drop repetitions along dimensions, and make constants of equal entries numbers, where the shape stays."""
+    lean = list(inputs)
+    for i, x in enumerate(inputs):
+        small: Node = x
+        if x.op is BROADCAST_TO:
+            small = x.inputs[0]
+        elif x.shape and (n := number(x)) is not None:
+            small = constant(n)
+        trial = [*lean[:i], small, *lean[i + 1 :]]
+        if small is not x and node.op.shape(*[y.shape for y in trial], **node.attrs) == node.shape:
+            lean = trial
+    return tuple(lean)
+
+
+def _add(node: Node, a: Node, b: Node) -> Node | None:
+    if number(a) == 0:
+        return b
+    if number(b) == 0:
+        return a
+    if b.op is neg:
+        return sub(a, b.inputs[0])
+    return sub(b, a.inputs[0]) if a.op is neg else None
+
+
+def _sub(node: Node, a: Node, b: Node) -> Node | None:
+    if number(b) == 0:
+        return a
+    if number(a) == 0:
+        return neg(b)
+    return add(a, b.inputs[0]) if b.op is neg else None
+
+
+def _mul(node: Node, a: Node, b: Node) -> Node | None:
+    for x, y in ((a, b), (b, a)):
+        if number(x) == 1:
+            return y
+        if number(x) == -1:
+            return neg(y)
+        if x.op is neg:
+            return neg(mul(x.inputs[0], y))
+    return None
+
+
+def _zero_safe_mul(node: Node, a: Node, b: Node) -> Node | None:
+    by = number(b)  # a product is 0 where a is, or a is nowhere
+    return mul(a, b) if number(a) or (by is not None and math.isfinite(by)) else None
+
+
+def _neg(node: Node, x: Node) -> Node | None:
+    if x.op is neg:
+        return x.inputs[0]
+    return sub(x.inputs[1], x.inputs[0]) if x.op is sub else None
+
+
+def _contract(node: Node, a: Node, b: Node) -> Node | None:
+    for i, x in enumerate((a, b)):
+        if x.op is neg:
+            rest = (x.inputs[0], b) if i == 0 else (a, x.inputs[0])
+            return neg(apply(CONTRACT, *rest, **node.attrs))
+    operands, out = node.attrs["spec"].split("->")
+    for x, y, labels in ((a, b, operands.split(",")[1]), (b, a, operands.split(",")[0])):
+        if number(x) == 1 and x.shape == () and labels == out:
+            return y
+    return None
+
+
+def _sum_over(node: Node, *inputs: Node) -> Node | None:
+    if len(inputs) > 1:
+        return None
+    (x,), axes = inputs, node.attrs["axes"]
+    while x.op is SPREAD:
+        x = x.inputs[0]
+    if x.op is neg:
+        return neg(_total(x.inputs[0], axes))
+    return None if x is inputs[0] and all(a in x.axes for a in axes) else _total(x, axes)
+
+
+def _total(x: Node, axes: tuple[Any, ...]) -> Node:
+    if varying := tuple(a for a in axes if a in x.axes):
+        x = sum_over(x, axes=varying)
+    for a in axes:
+        if a not in varying:
+            x = mul(size(a), x)
+    return x
+
+
+def _along(node: Node, x: Node) -> Node | None:
+    return None if node.attrs["axis"] in x.axes else x
+
+
+def _sum(node: Node, x: Node) -> Node | None:
+    """Σ over the entries of a multiple of a one-hot vector is the factor."""
+    if x.op is neg:
+        return neg(SUM(x.inputs[0], **node.attrs))
+    if x.op is ONE_HOT and node.attrs["axis"] == (-1,):
+        return broadcast_to(constant(1.0), node.shape)
+    if x.op is mul and node.attrs["axis"] == (-1,):
+        for hot, factor in (x.inputs, x.inputs[::-1]):
+            if hot.op is ONE_HOT and hot.shape == x.shape and factor.shape[-1:] in ((), (1,)):
+                return reshape(broadcast_to(factor, (*x.shape[:-1], 1)), node.shape)
+    return None
+
+
+def _slice(node: Node, x: Node) -> Node | None:
+    """A slice that takes everything, and adds dimensions of length 1, is another shape."""
+    return reshape(x, node.shape) if _takes_all(node.attrs["key"], x.shape) else None
+
+
+def _place(node: Node, x: Node) -> Node | None:
+    return reshape(x, node.shape) if _takes_all(node.attrs["key"], node.shape) else None
+
+
+def _takes_all(key: Sequence[Any], shape: tuple[int, ...]) -> bool:
+    taken = [k for k in key if k is not None]
+    whole = all(isinstance(k, slice) and (k.start, k.stop, k.step) == (0, n, 1) for k, n in zip(taken, shape, strict=False))
+    return whole and len(taken) == len(shape)
+
+
+def _reshape(node: Node, x: Node) -> Node | None:
+    if x.shape == node.shape:
+        return x
+    return reshape(x.inputs[0], node.shape) if x.op is RESHAPE else None
+
+
+_RULES: dict[Op, Callable[..., Node | None]] = {
+    add: _add, sub: _sub, mul: _mul, neg: _neg, zero_safe_mul: _zero_safe_mul, CONTRACT: _contract,
+    sum_over: _sum_over, ALONG: _along, SUM: _sum, RESHAPE: _reshape, SLICE: _slice, PLACE: _place,
+    BROADCAST_TO: lambda node, x: x if x.shape == node.shape else None,
+    div: lambda node, a, b: a if number(b) == 1 else None,
+}  # fmt: skip

@@ -1,0 +1,171 @@
+"""The one ordered list of passes: graph → equal graph with less to compute, then the schedule and where its values live."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from autograd_seq.core.axes import Axis
+from autograd_seq.core.errors import OperationError, did_you_mean
+from autograd_seq.core.node import Node
+from autograd_seq.graph.graph import Graph
+from autograd_seq.graph.rebuild import copy_name, rebuild
+from autograd_seq.ops.linear import CONTRACT
+from autograd_seq.ops.reduce import sum_over
+from autograd_seq.ops.window import OVERLAP, WINDOW, doubled
+from autograd_seq.plan.memory.storage import Storage
+from autograd_seq.plan.memory.views import LEAVES
+from autograd_seq.plan.passes.contracted import contracted
+from autograd_seq.plan.passes.dimensions import fixed, headed
+from autograd_seq.plan.passes.expand import expanded
+from autograd_seq.plan.passes.halves import halved
+from autograd_seq.plan.passes.join import join
+from autograd_seq.plan.passes.legal import legal
+from autograd_seq.plan.passes.pack import pack, pack_rows
+from autograd_seq.plan.passes.regroup import regroup
+from autograd_seq.plan.passes.simplify import canonical, identities, merge_equal, tidied
+from autograd_seq.plan.schedule import Item, schedule
+
+NUMPY, NATIVE = "numpy", "numba"
+BOTH = (NUMPY, NATIVE)
+
+
+class CompilerPass(NamedTuple):
+    """A pass of the compiler.
+
+    Attributes:
+        name: by which ``passes=`` chooses it.
+        run: from what is computed to equal nodes; ``None`` where it is a choice of what comes after the graph: the statements
+            and the arrays.
+        backends: those whose programs it makes faster.
+        streams: whether it makes a single step faster whose parameters are fed anew each time; those that copy them do not.
+        why: what it is called in the literature, and why it stands where it stands.
+    """
+
+    name: str
+    run: Callable[[Sequence[Node]], list[Node]] | None
+    backends: tuple[str, ...]
+    streams: bool
+    why: str
+
+
+LIST = (
+    CompilerPass("canonical", canonical, BOTH, True,
+                 "copy propagation: first, for no other pass looks through wrappers"),
+    CompilerPass("identities", identities, BOTH, True,
+                 "algebraic simplification: early, for it leaves the others less to look at"),
+    CompilerPass("expand", expanded, (NUMPY,), True,
+                 "inlining, of losses that share their parts: before merge, which finds these; native code fuses the whole"),
+    CompilerPass("merge", merge_equal, BOTH, True,
+                 "common subexpression elimination: what is one node is packed and regrouped as one"),
+    CompilerPass("halve", halved, (NUMPY,), False,
+                 "strength reduction, of sigmoid to tanh: before pack, which makes equal calls one"),
+    CompilerPass("pack", pack_rows, (NUMPY,), False,
+                 "horizontal fusion, where a step has a single row: of many rows, parts are read slower than they are made"),
+    CompilerPass("pack", pack, (NATIVE,), False,
+                 "horizontal fusion, of products that share an operand: one reads it once"),
+    CompilerPass("regroup", regroup, BOTH, True,
+                 "loop-invariant code motion, by reassociation: after pack, so that what is moved out are whole arrays"),
+    CompilerPass("contract", contracted, BOTH, False,
+                 "strength reduction, of sums to contractions: of factors as regroup leaves them"),
+    CompilerPass("heads", headed, BOTH, False,
+                 "data layout transformation, of dimensions: of those of the products that contract makes"),
+    CompilerPass("tidy", tidied, BOTH, True,
+                 "algebraic simplification and common subexpressions, of what the others have left"),
+    CompilerPass("join", join, (NUMPY,), False,
+                 "horizontal fusion, of the products of a sum: last, for it asks what the loop computes"),
+    CompilerPass("absorb", None, BOTH, False,
+                 "contraction over time as one matrix product: of the schedule, which knows what loops"),
+    CompilerPass("share", None, (NUMPY,), True,
+                 "buffer reuse, by liveness: of statements in order; native code shares after it has fused"),
+)  # fmt: skip
+"""All passes, in the order in which they run."""
+
+PASSES: tuple[str, ...] = tuple(dict.fromkeys(p.name for p in LIST))
+"""Their names."""
+
+STREAMS: tuple[str, ...] = tuple(p.name for p in LIST if p.streams)
+"""The names of those for single steps whose parameters are fed anew each time."""
+
+Say = Callable[[Node], bool]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A graph that is ready to be written as a program."""
+
+    graph: Graph
+    items: tuple[Item, ...]
+    storage: Storage
+
+
+def plan(outputs: Sequence[Node], axes: Sequence[Axis], writes: Say, in_place: Say, backend: str,
+         passes: Iterable[str] | None = None) -> Plan:  # fmt: skip
+    """Return the plan of what computes ``outputs``.
+
+    Args:
+        outputs: nodes of a graph that has been checked.
+        axes: the axes of that graph, in order.
+        writes, in_place: what the language can do with a node's operation (see :class:`Storage`).
+        backend: which of them the plan is for.
+        passes: names out of ``PASSES``; all by default. Those that are not for the backend do not run.
+
+    Raises:
+        OperationError: there is no such pass.
+    """
+    out = legal(simplify(outputs, backend, passes))
+    chosen = {p.name for p in choose_passes(backend, passes)}
+    graph = Graph(out)
+    items = schedule(graph.nodes)
+    inner = absorbed(graph, items) if "absorb" in chosen else {}
+    every = [*fixed(graph.axes), *axes]
+    storage = Storage(
+        items, graph.outputs, every, [n for n in graph.nodes if writes(n)], [n for n in graph.nodes if in_place(n)], inner,
+        share="share" in chosen,
+    )  # fmt: skip
+    return Plan(graph, items, storage)
+
+
+def choose_passes(backend: str, passes: Iterable[str] | None = None) -> list[CompilerPass]:
+    """Return the passes that are to run, in order; arguments as for :func:`plan`."""
+    names = set(PASSES if passes is None else passes)
+    for name in names:
+        if name not in PASSES:
+            raise OperationError("O303", f'there is no pass "{name}"', got=repr(name), fix=did_you_mean(name, PASSES))
+    return [p for p in LIST if p.name in names and (NUMPY if backend == NUMPY else NATIVE) in p.backends]
+
+
+def simplify(outputs: Sequence[Node], backend: str, passes: Iterable[str] | None = None) -> list[Node]:
+    """Return what is left to be computed after the passes over the graph; arguments as for :func:`plan`."""
+    out = rebuild(outputs, own)
+    for p in choose_passes(backend, passes):
+        if p.run is not None:
+            out = p.run(out)
+    return out
+
+
+def own(node: Node, inputs: tuple[Node, ...]) -> Node | None:
+    """Copy what is computed, for passes give names to their nodes, and those of the user are not theirs; spell windows out."""
+    if node.op in (WINDOW, OVERLAP):
+        return copy_name(node, doubled(node, inputs[0]))
+    if node.op in LEAVES or node._value is not None:
+        return None
+    made = Node(node.op, inputs, node.attrs, node.shape, node.dtype, node.axes, None, node.weak, site=node.site,
+                scope=node.scope)  # fmt: skip
+    return copy_name(node, made)
+
+
+def absorbed(graph: Graph, items: Sequence[Item]) -> dict[Node, Node]:
+    """Return the contractions that only a sum over axes reads: the two are one matrix product."""
+    readers: dict[Node, list[Node]] = {}
+    for n in graph.nodes:
+        for x in n.inputs:
+            readers.setdefault(x, []).append(n)
+    found = {}
+    for n in graph.nodes:
+        if n.op is sum_over and len(n.inputs) == 1 and n.attrs["axes"]:
+            (x,) = n.inputs
+            if x.op is CONTRACT and readers[x] == [n] and x not in set(graph.outputs):
+                found[x] = n
+    return found

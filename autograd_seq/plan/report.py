@@ -1,0 +1,158 @@
+"""The printed form of a schedule: what is lifted over which axes, and what loops, in which direction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+
+from autograd_seq.core.axes import Axis
+from autograd_seq.core.node import Node
+from autograd_seq.core.notebook import table
+from autograd_seq.graph import printing as text
+from autograd_seq.graph.system import System
+from autograd_seq.ops.elementwise import rewritten
+from autograd_seq.ops.loss import stop_gradient
+from autograd_seq.ops.parts import SLICE
+from autograd_seq.ops.shape import BROADCAST_TO
+from autograd_seq.ops.state import STATE
+from autograd_seq.ops.time import SHIFT, SPREAD
+from autograd_seq.plan.cost import WIDTHS, operations
+from autograd_seq.plan.memory.views import LEAVES, is_view
+from autograd_seq.plan.passes.affine import linear_in
+from autograd_seq.plan.pipeline import Plan
+from autograd_seq.plan.schedule import Item, Loop
+
+_SILENT = (STATE, SPREAD, BROADCAST_TO, rewritten, stop_gradient)  # views that equations need not mention
+_LONGEST = 110
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A schedule that prints.
+
+    Attributes:
+        plan: the graph that is scheduled, after all passes, its nodes and loops, and where values are kept.
+        itemsize: bytes of a float.
+        notes: what else is to be said of it, a line each, at the end.
+
+    Each line ends in the floating-point operations of all its points, and in the bytes that its values take where they are
+    kept: of all steps, or only of those that a loop still needs. Arrays may be used again by other lines. A loop whose states
+    depend linearly on their past, entry by entry, says so (:mod:`autograd_seq.plan.passes.affine`).
+
+    Example:
+        >>> import autograd_seq as ag
+        >>> t = ag.Axis("t")
+        >>> w, x, h = ag.param("w"), ag.input("x", over=t), ag.state("h", over=t)
+        >>> h[t] = ag.tanh(w * x[t]) + h[t - 1]
+        >>> print(ag.compile(ag.sum(h, over=t)).schedule)
+        lifted over t: mul_1 = w * x          T flop     8·T bytes
+        lifted over t: tanh_1 = tanh(mul_1)   10·T flop  8·T bytes
+        for t = 0 … T−1, linear in h[t - 1]:
+            h = tanh_1 + h[t - 1]             T flop     8·T bytes
+        sum_1 = sum(h, over=t)                T flop     8 bytes
+    """
+
+    plan: Plan
+    itemsize: int = 8
+    notes: tuple[str, ...] = ()
+
+    def _rows(self) -> list[tuple[str, str, str]]:
+        lines = _lines(self.plan.graph, self.plan.items)
+        return [(line, *(self._numbers(node) if node is not None else ("", ""))) for line, node in lines]
+
+    def _repr_html_(self) -> str:
+        return table(["what is computed", "operations", "kept"], self._rows(), self.notes)
+
+    def __str__(self) -> str:
+        rows = self._rows()
+        first, second = (max((len(row[i]) for row in rows), default=0) for i in (0, 1))
+        return "\n".join([*(f"{a:<{first}}  {b:<{second}}  {c}".rstrip() for a, b, c in rows), *self.notes])
+
+    def _numbers(self, node: Node) -> tuple[str, str]:
+        each, axes = operations(node)
+        storage = self.plan.storage
+        if any(x in storage.absorbed for x in node.inputs):
+            each = 0  # the sum is part of the product
+        flops = f"{_product(each, axes)} flop" if each else ""
+        home = storage.homes.get(node)
+        if home is None:
+            return flops, ""
+        kept = prod(node.shape) * WIDTHS.get(node.dtype, self.itemsize) * max(home.ring, 1)
+        own = storage.homes[home.lane.whole].axes if home.lane else home.axes
+        return flops, f"{_product(kept, own)} bytes"
+
+
+def show(graph: System, items: Sequence[Item]) -> str:
+    """Return a schedule as text, without the counts of operations; the same for the same equations in every run.
+
+    Args:
+        graph: the graph that is scheduled.
+        items: its schedule.
+
+    Example:
+        >>> import autograd_seq as ag
+        >>> t, b = ag.Axis("t"), ag.Axis("b")
+        >>> w, x, h = ag.param("w"), ag.input("x", over=(t, b)), ag.state("h", over=(t, b))
+        >>> h[t] = w * h[t + 1] + x[t]
+        >>> program = ag.compile(h)
+        >>> print(show(program.plan.graph, program.plan.items))
+        for t = T−1 … 0, linear in h[t + 1]:
+            lifted over b: mul_1 = w * h[t + 1]
+            lifted over b: h = x + mul_1
+    """
+    return "\n".join(line for line, _ in _lines(graph, items))
+
+
+def _lines(graph: System, items: Sequence[Item]) -> list[tuple[str, Node | None]]:
+    labels = {n: graph.label(n) for n in graph.nodes}
+    for n in graph.nodes:
+        if n.op is STATE and n.inputs[0].name is None:
+            labels[n.inputs[0]] = labels[n]  # the equation of a state is called as the state is
+    out: list[tuple[str, Node | None]] = []
+    _write(graph, items, labels, (), out)
+    return out
+
+
+def _write(graph: System, items: Sequence[Item], labels: dict[Node, str], around: tuple[Axis, ...],
+           out: list[tuple[str, Node | None]]) -> None:  # fmt: skip
+    def term(graph: System, node: Node) -> str:
+        if node._value is not None or node.op in LEAVES or not is_view(node):
+            return labels[node] if node._value is None and node in labels else text.format_operand(graph, node)
+        if node.op in (STATE, SHIFT) or _is_named_part(node):
+            return labels[node]
+        return term(graph, node.inputs[0]) if node.op in _SILENT else text.format_equation(graph, node, term)
+
+    indent = "    " * len(around)
+    for item in items:
+        if isinstance(item, Loop):
+            last = f"{symbol(item.axis)}−1"
+            steps = f"0 … {last}" if item.direction > 0 else f"{last} … 0"
+            past = ", ".join(labels[n] for n in linear_in(item, around))
+            line = f"{indent}for {item.axis} = {steps}{f', linear in {past}' if past else ''}"
+            out.append((f"{line if len(line) < _LONGEST else f'{line[: _LONGEST - 2]}…'}:", None))
+            _write(graph, item.body, labels, (*around, item.axis), out)
+        elif item.op not in LEAVES and item._value is None and (not is_view(item) or _is_named_part(item)):
+            lifted = ", ".join(str(a) for a in graph.layout(item) if a not in around)
+            start = f"{indent}{f'lifted over {lifted}: ' if lifted else ''}{labels[item]}"
+            line = f"{start} = {text.format_equation(graph, item, term)}"
+            out.append((line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…", item))
+
+
+def _is_named_part(node: Node) -> bool:
+    """Tell whether a node is a part of a packed value that the user gave a name, such as a gate."""
+    return node.op is SLICE and bool(node.name)
+
+
+def symbol(axis: Axis) -> str:
+    """Return what the length of an axis is called: T for t.
+
+    Example:
+        >>> symbol(Axis("t")), symbol(Axis("word"))
+        ('T', 'size(word)')
+    """
+    return str(axis).upper() if len(axis.name) <= 2 else f"size({axis})"
+
+
+def _product(number: int, axes: Sequence[Axis]) -> str:
+    return "·".join([*([str(number)] if number != 1 or not axes else []), *(symbol(a) for a in axes)])

@@ -1,0 +1,1 @@
+"""Programs that run: compiled graphs, streams and carries, their feeds, workspaces and threads."""

@@ -1,0 +1,124 @@
+"""A carry: the rows that one call leaves for the next, and whether they fit the equations that go on from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from autograd_seq.core.axes import Axis
+from autograd_seq.core.errors import CarryError
+from autograd_seq.core.kinds import kind_of
+from autograd_seq.core.names import shown
+from autograd_seq.graph.system import System
+from autograd_seq.sequences.cut import Slot
+
+
+class Carry(Mapping[str, np.ndarray]):
+    """What one call passes to the next: by name, the rows of the values that later steps read.
+
+    The first dimension of ``carry["s"]`` is k rows in time order, the newest last, where k is the longest delay with which
+    ``s`` is read; then come the other axes of ``s``, then the dimensions of its value.
+
+    Args:
+        rows: such an array for each name.
+        steps: the number of steps so far; with lengths an array, one number a sequence.
+        equations: identifies the equations of the rows (:attr:`CarriedProgram.equations`); ``None`` if unknown, as for rows
+            that were saved.
+
+    Example:
+        >>> import autograd_seq as ag
+        >>> t = ag.Axis("t")
+        >>> x, s = ag.input("x", over=t), ag.state("s", over=t)
+        >>> s[t] = s[t - 2] + x[t]
+        >>> _, carry = ag.compile(s, carry=True)(x=[1.0, 2.0, 3.0])
+        >>> carry.steps, carry["s"].tolist()
+        (3, [2.0, 4.0])
+    """
+
+    def __init__(self, rows: Mapping[str, Any], steps: Any, equations: str | None = None) -> None:
+        self._rows = {name: np.asarray(array) for name, array in rows.items()}
+        self.equations: str | None = equations
+        self.steps: Any = int(steps) if np.ndim(steps) == 0 else np.asarray(steps, np.int64)
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self._rows[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __repr__(self) -> str:
+        held = ", ".join(f"{name} {array.dtype}{list(array.shape)}" for name, array in self.items())
+        return f"<Carry after {self.steps} steps: {shown(held) or 'nothing'}>"
+
+
+def check_carry(carry: Any, equations: str, axis: Axis, slots: Sequence[Slot]) -> None:
+    """Refuse what is not the carry of the equations of ``axis`` and of the values in ``slots``.
+
+    Raises:
+        CarryError: it is another program's, or its rows do not fit.
+    """
+    if not isinstance(carry, Carry):
+        raise CarryError(
+            "K107", f"carry= is given a value of {type(carry).__name__}, not what an earlier call returned",
+            expected="an ag.Carry, or None to start",
+            got=repr(carry)[:80], fix="outs, carry = program(…, carry=carry); feeds go by name: x=…, or **feeds of a dict",
+        )  # fmt: skip
+    if carry.equations is equations:
+        return  # this program returned it
+    known = {slot.name: slot for slot in slots}
+    if carry.equations not in (None, equations) and set(carry) == set(known):
+        named = ", ".join(known) or axis.name
+        raise CarryError(
+            "K112", "the carry comes from other equations", expected=f"rows of the equations of {named} here",
+            got=f"{carry!r} of a program with others",
+            fix="start this program with carry=None, or pass the rows alone: ag.Carry(dict(carry), carry.steps)",
+        )  # fmt: skip
+    if set(carry) != set(known):
+        raise CarryError(
+            "K108", "the carry comes from another program", expected=f"rows of {', '.join(known) or 'nothing'}",
+            got=f"rows of {', '.join(carry) or 'nothing'}", fix="start this program with carry=None",
+        )  # fmt: skip
+    for name, slot in known.items():
+        got, rank = carry[name], 1 + len(slot.axes) + len(slot.shape)
+        fits = got.ndim == rank and got.shape[0] == slot.rows and got.shape[1 + len(slot.axes) :] == slot.shape
+        if not fits or _get_kind(got) is not slot.dtype:
+            raise CarryError(
+                "K109", f"the carried rows of {name} are {got.dtype} of shape {got.shape}", node=name,
+                expected=_describe_rows(slot),
+                got=f"{got.shape} {got.dtype}", fix="pass what the call before returned, unchanged",
+            )  # fmt: skip
+
+
+def find_batch_misfit(
+    carry: Carry, given: Mapping[str, Any], graph: System, axis: Axis, slots: Sequence[Slot]
+) -> CarryError | None:
+    """Return the error of rows that vary over an axis of another length than the feeds, if they do."""
+    fed = [(b, n, name) for name, node in graph.inputs.items() if name in given
+            for b, n in zip(node.axes, np.shape(given[name]), strict=False) if b is not axis]  # fmt: skip
+    for slot in slots:
+        has = dict(zip(slot.axes, carry[slot.name].shape[1:], strict=False))
+        for b, n, name in fed:
+            if has.get(b, n) != n:
+                return CarryError(
+                    "K110", f"the carry has {b}={has[b]}, and the feeds have {b}={n}", node=slot.name,
+                    expected=f"a carry of {b}={n}, as {name} has", got=f"{b}={has[b]} in {carry!r}",
+                    fix="start a new batch with carry=None",
+                )  # fmt: skip
+    return None
+
+
+def _get_kind(array: np.ndarray) -> type | None:
+    return kind_of(array) if array.dtype.kind in "fciub" else None
+
+
+def _describe_rows(slot: Slot) -> str:
+    dims = [str(slot.rows), *(a.name for a in slot.axes), *map(str, slot.shape)]
+    return f"({', '.join(dims)}{',' if len(dims) == 1 else ''}) {slot.dtype.__name__}"
+
+
+__all__ = ["Carry", "check_carry", "find_batch_misfit"]

@@ -1,0 +1,209 @@
+"""``compile`` and ``value_and_grad``: from nodes to a program that runs, in one call or in pieces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal, overload
+
+from autograd_seq.core.axes import Axis
+from autograd_seq.core.errors import CarryError, GradientError
+from autograd_seq.core.hints import explain_keywords
+from autograd_seq.core.names import shown
+from autograd_seq.core.node import Node
+from autograd_seq.grad.reverse import grad
+from autograd_seq.graph import feeds
+from autograd_seq.graph.graph import Graph, flatten
+from autograd_seq.ops.leaf import PARAM
+from autograd_seq.ops.random import SEED
+from autograd_seq.run import backends
+from autograd_seq.run.carried import CarriedProgram
+from autograd_seq.run.program import Program
+from autograd_seq.run.reports import Report
+from autograd_seq.sequences.cut import cut_along, find_carried_axis
+from autograd_seq.sequences.pieces import find_no_sum
+
+
+@overload
+def compile(outputs: Node | Sequence[Any] | Graph, *, dtype: Any = ..., passes: Iterable[str] | None = ...,
+            carry: Literal[False] = ..., order: Iterable[Axis] | None = ...,
+            backend: str | None = ...) -> Program: ...  # fmt: skip
+
+
+@overload
+def compile(outputs: Node | Sequence[Any] | Graph, *, dtype: Any = ..., passes: Iterable[str] | None = ...,
+            carry: Axis | Literal[True], order: Iterable[Axis] | None = ...,
+            backend: str | None = ...) -> CarriedProgram: ...  # fmt: skip
+
+
+def compile(outputs: Node | Sequence[Any] | Graph, *, dtype: Any = None, passes: Iterable[str] | None = None,
+            carry: Axis | bool = False, order: Iterable[Axis] | None = None,
+            backend: str | None = None) -> Program | CarriedProgram:  # fmt: skip
+    """Compile nodes into a program that computes their values.
+
+    Args:
+        outputs: a node, several, or a :class:`Graph`.
+        dtype: ``"float32"`` or ``"float64"``: the width of all floats inside; by default that of the feeds.
+        passes: names of the passes to run (``autograd_seq.plan.pipeline.PASSES``); all by default.
+        carry: ``True`` for sequences that come in pieces: calls return ``(outs, carry)``, and the next one goes on from
+            ``carry=carry``. The pieces follow one another along the axis of the shifts, of several along the outermost;
+            an axis says which.
+        order: the axes of the outputs in the order in which they are to be laid out, ``(b, t)`` for batch first; by default
+            that in which the inputs declare them. Feeds are laid out as they are declared.
+        backend: ``"numpy"``; ``"numba"``, native loops, compiled in a few seconds on the first call and kept on disk
+            (``pip install 'autograd-seq[jit]'``); or ``"auto"``: numba where it is installed, there is a loop, all loops have
+            a native form, and compiling does not take minutes; or ``"plain"``, the loops over single steps that ``.textbook``
+            shows: slow, for reading and comparing, in double precision inside, and without passes. By default what the
+            environment variable ``AUTOGRAD_SEQ_BACKEND`` says, or else ``"auto"``. ``print(program.schedule)`` ends in what was
+            taken and why.
+
+    Returns:
+        A :class:`Program`: ``program(x=…, W=…)`` returns the values in the order of the outputs. With ``carry=`` a
+        :class:`CarriedProgram`.
+
+    Raises:
+        CycleError, StateError, NameClashError: as for :class:`Graph`.
+        CarryError: a shift along the carried axis looks ahead, what is carried depends on later steps, or which axis is
+            carried is not told.
+        OperationError: there is no such pass or backend, or numba is not installed.
+        AxisError: ``order`` leaves an axis out, or names one that is none of the graph's.
+
+    Example:
+        >>> import autograd_seq as ag
+        >>> t = ag.Axis("t")
+        >>> w, x, h = ag.param("w"), ag.input("x", over=t), ag.state("h", over=t)
+        >>> h[t] = w * h[t - 1] + x[t]
+        >>> L = ag.sum(h, over=t)
+        >>> step = ag.compile([L, ag.grad(L, w)])
+        >>> [float(v) for v in step(w=0.5, x=[1.0, 2.0, 3.0])]
+        [7.75, 4.0]
+
+    Notes:
+        The time to compile is that of the equations, whatever the lengths of the axes. Method: Allen & Kennedy 1987.
+    """
+    graph = outputs if isinstance(outputs, Graph) else Graph(*flatten([outputs]))
+    backend = backends.chosen(backend)
+    layouts = graph.layouts(order)
+    if carry is False or carry is None:
+        return Program(graph, dtype, passes, layouts, backend)
+    return _carried(graph, carry, dtype, None if passes is None else tuple(passes), layouts, backend)
+
+
+def _carried(graph: Graph, carry: Axis | Literal[True], dtype: Any, passes: Iterable[str] | None, layouts: Any,
+             backend: str) -> CarriedProgram:  # fmt: skip
+    made = CarriedProgram(cut_along(graph, carry), graph, layouts,
+                          lambda nodes, laid: Program(Graph(nodes), dtype, passes, laid, backend))  # fmt: skip
+    made.copied_from = _carried, (graph, carry, dtype, passes, layouts, backend)
+    return made
+
+
+class ValueAndGrad(Report):
+    """A compiled loss with its gradients. Made by :func:`value_and_grad`.
+
+    Attributes:
+        program: the :class:`Program` that computes them.
+        wrt: the names of the gradients, in order.
+    """
+
+    def __init__(self, program: Program | CarriedProgram, wrt: Sequence[str]) -> None:
+        self.program, self.wrt = program, tuple(wrt)
+
+    def __call__(self, /, *unnamed: Any, **given: Any) -> Any:
+        """Return ``(loss, gradients)``: the loss and a dict from name to gradient; arguments as for :class:`Program`.
+
+        Compiled with ``carry=`` it returns ``((loss, gradients), carry)``: truncated backpropagation, a piece at a time.
+        """
+        if unnamed:
+            raise feeds.make_unnamed_error(self.program.graph, unnamed)
+        if isinstance(self.program, CarriedProgram):
+            (loss, *grads), carry = self.program(**given)
+            return (loss, dict(zip(self.wrt, grads, strict=True))), carry
+        out = self.program(**given) if "lengths" in given else self.program._outputs(given)
+        return out[0], dict(zip(self.wrt, out[1:]))  # noqa: B905 - as many as there are names; to say so costs 0.2 µs
+
+    @property
+    def draws(self) -> bool:
+        """Whether something is drawn: :func:`autograd_seq.learn.train` feeds a new ``seed`` at each step then."""
+        return self.program.graph.inputs.get("seed") is SEED
+
+    @property
+    def reported(self) -> Any:
+        return self.program
+
+    @property
+    def textbook(self) -> str:
+        """The program as it is written by hand, backpropagation through time as in a lecture; see :attr:`Program.textbook`."""
+        if isinstance(self.program, CarriedProgram):
+            return super().textbook
+        return self.program.as_textbook(self.wrt).source
+
+    def __repr__(self) -> str:
+        return f"<value and gradients ({shown(', '.join(self.wrt))}) of {self.program.graph!r}>"
+
+
+def value_and_grad(loss: Node, wrt: Sequence[Node | str] | Node | None = None, **options: Any) -> ValueAndGrad:
+    """Compile a loss together with its gradients.
+
+    Args:
+        loss: a float scalar without axes; with ``carry=`` a sum over the steps.
+        wrt: parameters or inputs, or their names; all float parameters of the loss by default.
+        options: as for :func:`compile`.
+
+    Returns:
+        A function of the feeds that returns ``(loss, {name: gradient})``; with ``carry=`` one that returns
+        ``((loss, gradients), carry)``.
+
+    Raises:
+        GradientError: the loss is no float scalar, or something in ``wrt`` has no gradient.
+        CarryError: with ``carry=``, losses of pieces do not add up to that of the whole.
+
+    Example:
+        >>> import autograd_seq as ag
+        >>> t = ag.Axis("t")
+        >>> w, x = ag.param("w"), ag.input("x", over=t)
+        >>> step = ag.value_and_grad(ag.sum((w * x[t]) ** 2, over=t))
+        >>> loss, grads = step(w=0.5, x=[1.0, 2.0])
+        >>> float(loss), float(grads["w"])
+        (1.25, 5.0)
+
+    Notes:
+        With ``carry=`` it is truncated backpropagation: losses of pieces, added up, are the loss of the whole; gradients, added
+        up, are those in which each step's loss sees the steps of its own piece, and the rows in front (``init=``) that these
+        read. A mean, a last step, or a function of a sum is of another value in each piece, and a penalty on parameters would
+        count once a piece: these are refused. Where a piece's own is what is wanted, ``compile([loss, *grad(loss, nodes)],
+        carry=True)`` computes it.
+    """
+    graph = Graph(loss)
+    if isinstance(options.get("carry"), Axis) or options.get("carry") is True:
+        _check_adds_up(graph, loss, find_carried_axis(graph, options["carry"]))
+    chosen: Sequence[Node | str]
+    if wrt is None:
+        chosen = [n for n in graph.inputs.values() if n.op is PARAM and n.dtype is float]
+    else:
+        chosen = [wrt] if isinstance(wrt, (Node, str)) else list(wrt)
+    nodes = [graph[x] if isinstance(x, str) else x for x in chosen]
+    for n in nodes:
+        if not isinstance(n, Node) or not n.name:
+            raise GradientError(
+                "E111", "gradients are returned by name, but a node has none", expected="named nodes", got=repr(n)[:80],
+                fix="ag.compile([loss, *ag.grad(loss, nodes)]) returns gradients in order",
+            )  # fmt: skip
+    return ValueAndGrad(compile([loss, *grad(loss, nodes)], **options), [str(n.name) for n in nodes])
+
+
+def _check_adds_up(graph: Graph, loss: Node, axis: Axis) -> None:
+    """Refuse a loss whose values on pieces of an axis do not add up to its value on all steps."""
+    node = find_no_sum(loss, axis)
+    if node is None:
+        return
+    name = graph.name(node)
+    raise CarryError(
+        "K115", f"losses of pieces of {axis} do not add up, because of {name}", node=name, where=node.where or loss.where,
+        expected=f"a sum over {axis}, times numbers or parameters",
+        got=f"{name}, which is of another value in each piece, or counts once in each",
+        fix=f"in place of a mean: ag.sum(…, over={axis}) / n, with the n of the whole, a number or an input; "
+        "for each piece's own loss: ag.compile([loss, *ag.grad(loss, wrt)], carry=True)",
+    )  # fmt: skip
+
+
+__all__ = ["ValueAndGrad", "compile", "value_and_grad"]
+explain_keywords(globals(), __all__)

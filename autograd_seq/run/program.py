@@ -1,0 +1,327 @@
+"""A compiled graph: from nodes to a program that runs, its workspaces, and what it says of itself."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextvars import Context
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from autograd_seq.core.axes import Axis
+from autograd_seq.core.errors import AxisError, FeedError, OperationError
+from autograd_seq.core.notebook import code
+from autograd_seq.emit.blas import on_one_thread
+from autograd_seq.emit.native import numba
+from autograd_seq.emit.plain.printer import print_plain
+from autograd_seq.emit.program_text import Emitted
+from autograd_seq.graph import feeds
+from autograd_seq.graph.graph import Graph
+from autograd_seq.plan.cost import Cost, flops, in_call
+from autograd_seq.plan.pipeline import Plan
+from autograd_seq.plan.report import Schedule
+from autograd_seq.run import backends
+from autograd_seq.run.feeding import Feeding
+from autograd_seq.run.profile import Profile, measured
+from autograd_seq.run.sharing import Sharing
+from autograd_seq.run.standalone import by_hand, standalone, write
+from autograd_seq.run.workspaces import Workspaces, arrays
+from autograd_seq.sequences.lengths import Over, check_needs, get_ragged, read_lengths, select_feeds
+from autograd_seq.sequences.shares import find_shares
+
+WORTH_SHARING = 1e8
+"""Operations from which a call is shared out among threads: those of a millisecond or so, or threads wake up too late."""
+
+
+class Program:
+    """A compiled graph. Made by :func:`compile`; called with an array for each input and parameter, by name.
+
+    Attributes:
+        graph: the folded graph that was compiled.
+        source: the program, as text: exactly what runs, but for a batch of one: see ``single``.
+        beside: the axes that no loop runs over, such as that of a batch, where there are loops of NumPy calls.
+        single: the program that runs where all of those have the length 1: the same equations without these axes. There the
+            time is that of NumPy's calls, and a program with fewer of them is faster, though it computes more.
+        schedule: what is lifted and what loops; it prints.
+        backend: the language it is written in, ``"numpy"``, ``"numba"`` or ``"plain"``.
+        padded: the programs that have run with lengths instead of this one, by the axes that have some and what those
+            vary over: ``padded[(t, (b,)),].source``.
+
+    Example:
+        >>> import autograd_seq as ag
+        >>> b = ag.Axis("b")
+        >>> step = ag.compile(ag.tanh(ag.param("W", (3, 4)) @ ag.input("x", (4,), over=b)))
+        >>> print(step.schedule)
+        lifted over b: matmul_1 = W @ x         24·B flop  24·B bytes
+        lifted over b: tanh_1 = tanh(matmul_1)  30·B flop  24·B bytes
+        >>> step.cost(b=1000).flops
+        54000.0
+    """
+
+    def __init__(self, graph: Graph, dtype: Any, passes: Iterable[str] | None,
+                 layouts: Sequence[Sequence[Axis]], backend: str = "numpy", into: bool = False,
+                 alone: Sequence[Axis] = ()) -> None:  # fmt: skip
+        self.graph = graph
+        self.dtype = None if dtype is None else feeds.as_float_width(dtype)
+        passes = None if passes is None else tuple(passes)
+        self._made_of = graph, dtype, passes, layouts, backend, into, alone
+        self._like: Any = lambda nodes: Program(Graph(nodes), dtype, passes, layouts, backend)
+        self.padded: dict[Over, Program] = {}
+        made = backends.written(graph, layouts, passes, backend, into, alone)
+        self.backend, _, self._emitted, self._notes = made[:4]
+        self._silent, self._native = made.silent, made.native
+        self._planned: Any = lambda: backends.written(graph, layouts, passes, self.backend, into, alone).plan
+        if self.backend == "numba":
+            self.plan = made.plan  # which says for each new batch what it costs, and whether threads share it
+        self.source = self._emitted.source
+        self._make = backends.maker(made, graph, layouts, passes)
+        stepped = made.plan.storage.stepped
+        one = stepped and self.backend == "numpy" and not alone
+        self.beside = tuple(a for a in graph.axes if one and a not in stepped)
+        self._beside = [graph.axes.index(a) for a in self.beside]
+        self._for_one: Any = lambda: Program(graph, dtype, passes, layouts, backend, into, self.beside)
+        self._in_numpy: Any = lambda: backends.written(graph, layouts, passes, "numpy")
+        self._order, self._layouts = list(self._emitted.feeds), layouts
+        self.feeding = Feeding(graph, self._order, self.dtype, self.backend == "numba", self._weigh, alone)
+        self._workspaces = Workspaces(lambda workspace: self._at(workspace)._new_run(workspace))
+
+    def __repr__(self) -> str:
+        return f"<Program of {self.graph!r}>"
+
+    def __reduce__(self) -> Any:
+        """Let a program be copied, and reach other processes, as what it was made of: there it is compiled again."""
+        return Program, self._made_of
+
+    def _repr_html_(self) -> str:
+        return code(self.source)
+
+    def __call__(self, /, *unnamed: Any, lengths: Any = None, **given: Any) -> tuple[Any, ...]:
+        """Return the values of the outputs, in order.
+
+        Args:
+            lengths: for padded sequences, a dict from an axis to the real number of steps: one number, or one a sequence,
+                ``{t: [5, 3, 7]}``. Which axis is that of the batch is found from the inputs, or said: ``{(t, b): …}``. A
+                length may vary over an axis that has lengths itself: words in sentences, ``{w: [[3, 1], [2, 0]], s: [2, 1]}``.
+            given: an array for each input and parameter, by name: axes first in their declared order, then the value's
+                dimensions. They are never changed. ``seed`` is 0 unless it is given. The length of an axis that no
+                feed tells is given by the axis's name. An input called ``lengths`` is fed by that keyword.
+
+        Returns:
+            A tuple of arrays that the caller owns; an output that varies over axes has them in front, and is 0 in the
+            padding.
+
+        Raises:
+            FeedError, DTypeError: a feed is missing, unknown, or does not fit; a length is no whole number, or too long.
+            AxisError: an axis, or a sequence, is too short for what is read; it is not told what a length varies over.
+            MemoryNeededError: the call would need more memory than there is.
+
+        Notes:
+            With lengths a program of its own runs, compiled when it is first needed: the same equations, in which what the
+            padding holds reaches no output and no gradient. It costs a pass over what is summed over time; a read of a
+            later step (``s[t + 1]``) costs a selection at each step of the loop of ``s``.
+        """
+        if unnamed:
+            raise feeds.make_unnamed_error(self.graph, unnamed)
+        if lengths is not None:
+            if "lengths" not in self.graph.inputs:
+                return self._padded(lengths, given)
+            given["lengths"] = lengths
+        return self._outputs(given)
+
+    def _outputs(self, given: dict[str, Any]) -> tuple[Any, ...]:
+        """Run on feeds; the graph has no other lengths than theirs."""
+        arrays, workspace = self.feeding(given)
+        out: tuple[Any, ...] = self._ran(arrays, workspace)
+        return out
+
+    def _ran(self, arrays: Sequence[Any], workspace: Any) -> Any:
+        """Run on arrays that have been checked, in order, in a workspace of this call's own."""
+        try:
+            return self._workspaces(workspace, arrays)
+        except IndexError as error:
+            found = feeds.explain_failure(self.graph, dict(zip(self._order, arrays, strict=False)), error)
+            raise found from (None if isinstance(found, FeedError) else error)
+
+    def _new_run(self, workspace: Any) -> Callable[..., Any]:
+        """Return a function of the feeds with a workspace of its own, on as many threads as pay."""
+        if self.backend == "numba" and self._sharing is not None:
+            sizes = dict(zip(self.graph.axes, workspace, strict=False))
+            cuts = self._sharing.cuts(sizes, numba.threads())
+            if cuts is not None and flops(self.plan, sizes) >= WORTH_SHARING:
+                return on_one_thread(self._sharing.run(workspace, cuts, self._on_one_thread), "scipy")
+        return self._on_one_thread(workspace)
+
+    @cached_property
+    def _sharing(self) -> Sharing | None:
+        found = find_shares(self.graph) if self.plan.storage.stepped else None
+        return None if found is None else Sharing(found, self.graph, self._order, self._layouts)
+
+    def _on_one_thread(self, workspace: Any) -> Callable[..., Any]:
+        """Return a function with a workspace of its own, which gives no warnings of overflow and the like."""
+        run: Callable[..., Any] = self._make(*workspace)
+        if self._silent:
+            return run
+        if self._emitted.foreign:  # a user's operation may look at the context that it is called in
+            return np.errstate(all="ignore")(run)
+        quiet = Context()  # which is entered ten times as fast as errstate
+        quiet.run(np.seterr, all="ignore")
+        return partial(quiet.run, run)
+
+    def _padded(self, lengths: Any, given: dict[str, Any]) -> tuple[Any, ...]:
+        said = read_lengths(self.graph, lengths, given)
+        made = get_ragged(self.graph, said.over)
+        check_needs(self.graph, made, said)
+        if said.over not in self.padded:
+            self.padded[said.over] = self._like(made.outputs)
+        return self.padded[said.over](**select_feeds(self.graph, made, said, given))
+
+    @cached_property
+    def single(self) -> Program:
+        """The program for one sequence at a time, compiled when it is first asked for, or needed."""
+        if not self._beside:
+            return self
+        try:
+            made: Program = self._for_one()
+        except AxisError:  # the equations read a step that a single one does not have
+            return self
+        return made if made._order == self._order else self
+
+    def _at(self, sizes: Sequence[Any]) -> Program:
+        """Return the program that runs at the given lengths of the graph's axes."""
+        return self.single if self._beside and all(sizes[i] == 1 for i in self._beside) else self
+
+    @cached_property
+    def plan(self) -> Plan:
+        """What it was written from, as data. It is made again when it is asked for: it takes the memory of a small model."""
+        made: Plan = self._planned()
+        return made
+
+    @property
+    def schedule(self) -> Schedule:
+        """What is lifted over which axes, and what loops, with the operations and bytes of each line; it prints."""
+        notes = self._notes
+        if self.backend == "numba" and self._sharing is not None:
+            notes = (self._sharing.note, *notes)
+        return Schedule(self.plan, (self.dtype or np.dtype(np.float64)).itemsize, notes)
+
+    def cost(self, /, **lengths: int) -> Cost:
+        """Predict the floating-point operations and the bytes of a call, without making it.
+
+        Args:
+            lengths: the length of each axis, by name.
+
+        Raises:
+            AxisError: an axis is missing or unknown, or its length is no whole number ≥ 0.
+
+        Notes:
+            Floats are counted at the width that ``dtype=`` fixed, else that of float64.
+        """
+        sizes = self.graph._sizes(lengths)
+        program = self._at([sizes[a] for a in self.graph.axes])
+        return Cost(flops(program.plan, sizes), program._bytes(sizes, (self.dtype or np.dtype(np.float64)).itemsize))
+
+    def _bytes(self, sizes: Mapping[Axis, int], itemsize: int) -> int:
+        """Return what a call holds at once, without the feeds."""
+        emitted = self._emitted
+        held, returned = (arrays(noted, emitted, sizes, itemsize) for noted in (emitted.buffers, emitted.made))
+        return held + in_call(self.plan, sizes, itemsize, returned, self._native)
+
+    @property
+    def textbook(self) -> str:
+        """The program as it is written by hand: loops over steps, an equation above each line; what ``backend="plain"`` runs.
+
+        Example:
+            >>> import autograd_seq as ag
+            >>> t = ag.Axis("t")
+            >>> x, w, h = ag.input("x", over=t), ag.param("w"), ag.state("h", over=t)
+            >>> h[t] = w * h[t - 1] + x[t]
+            >>> print(ag.compile(ag.last(h, over=t).named("y")).textbook)
+            import numpy as np
+            <BLANKLINE>
+            <BLANKLINE>
+            def step(x, w):
+                \"""Compute y.\"""
+                T = len(x)
+                h = np.zeros(T + 1)  # h[-1] = 0
+                for t in range(T):
+                    # h[t] = w · h[t − 1] + x[t]
+                    h[t] = w * h[t - 1] + x[t]
+            <BLANKLINE>
+                # y = h[T − 1]
+                y = h[T - 1]
+                return y
+            <BLANKLINE>
+        """
+        return self.as_textbook().source
+
+    def as_textbook(self, gradients: Sequence[str] = ()) -> Emitted:
+        """Return the program as it is written by hand, with what it needs to run; see :attr:`textbook`.
+
+        Args:
+            gradients: the names of what the last outputs are the gradients of, which it returns by name then.
+        """
+        return print_plain(self.graph, self._layouts, gradients)
+
+    def save_source(self, path: str | os.PathLike[str], *, textbook: bool | None = None) -> Path:
+        """Write the program as a file that runs with NumPy alone, and says how; the file is written whole or not at all.
+
+        Args:
+            path: of a file in a folder that is there.
+            textbook: whether it is the program as it is written by hand; by default, if that is what runs.
+
+        Raises:
+            OperationError: the program calls functions whose source it does not hold.
+            OSError: the file cannot be written; one that stood there before is unharmed.
+
+        Example:
+            >>> import autograd_seq as ag, tempfile
+            >>> folder = tempfile.TemporaryDirectory()
+            >>> path = ag.compile(ag.param("w") * 2).save_source(f"{folder.name}/twice.py")
+            >>> namespace = {}
+            >>> exec(path.read_text(encoding="utf-8"), namespace)
+            >>> float(namespace["program"](real=np.float64)(np.array(1.5))[0])
+            3.0
+            >>> folder.cleanup()
+        """
+        if textbook or (textbook is None and self.backend == "plain"):
+            return write(path, by_hand(self.as_textbook(), self.graph))
+        emitted = self._emitted if self.backend == "numpy" else self._in_numpy().emitted
+        return write(path, standalone(emitted, self.graph, self.dtype))
+
+    def profile(self, /, **given: Any) -> Profile:
+        """Run the program several times, and return the time of each block beside its equation.
+
+        Args:
+            given: the feeds, as for a call.
+
+        Returns:
+            A :class:`Profile`, which prints as a table. A loop is one block. Making the workspace, the checks of a call
+            and the copies of what is returned are not in it.
+
+        Raises:
+            OperationError: the program is native, or written out as by hand.
+
+        Example:
+            >>> import autograd_seq as ag
+            >>> t = ag.Axis("t")
+            >>> step = ag.compile(ag.sum(ag.tanh(ag.input("x", over=t)), over=t))
+            >>> [equation for _, equation in step.profile(x=np.ones(1000)).rows]
+            ['sum_1 = sum(tanh(x), over=t)']
+        """
+        if self.backend != "numpy":
+            raise OperationError(
+                "O307", "only a program of NumPy calls can be timed equation by equation", got=f'backend="{self.backend}"',
+                fix='compile it with backend="numpy", and profile that',
+            )  # fmt: skip
+        self(**given)  # what is wrong with the feeds is said here
+        arrays, workspace = self.feeding.check(given)
+        return measured(self._at(workspace)._emitted, workspace, arrays)
+
+    def _weigh(self, workspace: Any, sizes: Mapping[Axis, int]) -> int:
+        return self._at(workspace)._bytes(sizes, workspace[-1].itemsize)
+
+
+__all__ = ["Program"]

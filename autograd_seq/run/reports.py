@@ -1,0 +1,55 @@
+"""What can be asked of whatever runs a compiled program: its source, schedule, cost, and where its time goes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from autograd_seq.core.notebook import code
+
+
+class Report:
+    """Answers with what a program says of itself; see :class:`autograd_seq.Program`.
+
+    Attributes:
+        reported: the program: of sequences in pieces, that of a first call.
+    """
+
+    reported: Any
+
+    @property
+    def source(self) -> str:
+        """The program, as text."""
+        source: str = self.reported.source
+        return source
+
+    @property
+    def schedule(self) -> Any:
+        """What is lifted over which axes, and what loops; see :attr:`Program.schedule`."""
+        return self.reported.schedule
+
+    def cost(self, /, **lengths: int) -> Any:
+        """Predict the floating-point operations and bytes of a call; see :meth:`Program.cost`."""
+        return self.reported.cost(**lengths)
+
+    @property
+    def textbook(self) -> str:
+        """The program as it is written by hand; see :attr:`Program.textbook`."""
+        textbook: str = self.reported.textbook
+        return textbook
+
+    def save_source(self, path: str | os.PathLike[str], *, textbook: bool | None = None) -> Path:
+        """Write the program as a file that runs with NumPy alone; see :meth:`Program.save_source`."""
+        written: Path = self.reported.save_source(path, textbook=textbook)
+        return written
+
+    def profile(self, /, **given: Any) -> Any:
+        """Return the time of each block beside its equation; see :meth:`Program.profile`."""
+        return self.reported.profile(**given)
+
+    def _repr_html_(self) -> str:
+        return code(self.source)
+
+
+__all__ = ["Report"]

@@ -1,0 +1,288 @@
+"""Streams: a compiled graph that is run one step at a time, on live data or on its own outputs.
+
+The step is compiled from equations of its own, without the axis of the steps and without a loop over it. It writes into arrays
+that the stream owns, and uses again only when nobody holds them any more: results that a caller keeps do not change.
+
+How it knows that nobody holds an array is written in :mod:`autograd_seq.run.stream_arrays`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from operator import itemgetter
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from autograd_seq.core.axes import Axis
+from autograd_seq.core.errors import FeedError
+from autograd_seq.core.hints import explain_keywords
+from autograd_seq.core.node import Node
+from autograd_seq.graph import feeds
+from autograd_seq.graph.graph import Graph, flatten
+from autograd_seq.ops.gather import TAKE
+from autograd_seq.ops.random import SEED
+from autograd_seq.plan.passes.hoist import hoisted
+from autograd_seq.plan.pipeline import STREAMS, simplify
+from autograd_seq.run.carried import CarriedProgram
+from autograd_seq.run.carry import Carry
+from autograd_seq.run.compile import compile
+from autograd_seq.run.program import Program
+from autograd_seq.run.stream_arrays import Pool, PooledCarry
+from autograd_seq.sequences.step import make_one_step
+
+_NO_SEED = np.zeros((), np.int64)  # what draws depend on where no seed is fed
+_NO_SEED.setflags(write=False)
+_MOST_SPACES = 32  # for batches of so many lengths a stream keeps arrays, those that came last
+
+
+class Stream:
+    """A stepper. Made by :func:`stream`; ``(y,), carry = stream(carry, x=x_t)``.
+
+    Attributes:
+        program: the carried program whose steps these are; the first one is run by it.
+        stepped: the program of a step that continues from a carry, with its ``source``.
+        bound: the feeds that every step gets; see :meth:`bind`.
+    """
+
+    def __init__(self, program: CarriedProgram, layouts: Sequence[Sequence[Axis]],
+                 options: dict[str, Any]) -> None:  # fmt: skip
+        self.program, self._made = program, (program, layouts, options)
+        self.stepped = _CompiledStep(*self._made)
+        self.bound: dict[str, np.ndarray] = {}
+        axis = program.cut.axis
+        self._fed = {name: (program.graph.layout(n).index(axis), n)
+                     for name, n in program.graph.inputs.items() if axis in n.axes}  # fmt: skip
+        self._index = [(slice(None),) * tuple(axes).index(axis) + (0,) if axis in axes else () for axes in layouts]
+        self._draws = program.graph.inputs.get("seed") is SEED
+        self._known: dict[Any, list[np.ndarray]] = {}  # the bound feeds that go with feeds that have been found to fit
+
+    def __reduce__(self) -> Any:
+        program, layouts, options = self._made
+        return _restore_stream, (program, layouts, options, self.bound)
+
+    def bind(self, /, **given: Any) -> Stream:
+        """Return this stream with feeds that every step gets: they are checked once, and values that depend on them alone are
+        computed once.
+
+        Args:
+            given: parameters, or other feeds that stay the same. They are copied: bind them again after changing them.
+
+        Example:
+            >>> import autograd_seq as ag
+            >>> t = ag.Axis("t")
+            >>> w, x, h = ag.param("w"), ag.input("x", over=t), ag.state("h", over=t)
+            >>> h[t] = w * h[t - 1] + x[t]
+            >>> step = ag.stream(h).bind(w=0.5)
+            >>> (y,), carry = step(x=2.0)
+            >>> (y,), carry = step(carry, x=2.0)
+            >>> float(y)
+            3.0
+        """
+        other = Stream.__new__(Stream)
+        other.__dict__.update(self.__dict__)
+        other.bound = {**self.bound, **{name: np.array(value) for name, value in given.items()}}
+        other.stepped, other._known = _CompiledStep(*self._made, bound=other.bound), {}
+        other._draws = self._draws and "seed" not in given
+        other.__dict__.pop("_order", None)
+        return other
+
+    @cached_property
+    def _order(self) -> tuple[list[str], list[str], Any]:
+        """The names of the feeds of each step, the names of bound feeds, and what orders their arrays and the rows."""
+        made = self.stepped
+        free = [name for name in made.free if name not in self.bound and name not in made.fixed]
+        bound = [name for name in made.free if name not in free]
+        places = [[*free, *bound, *made.carried].index(name) for name in made.program._order]
+        return free, bound, itemgetter(*places) if len(places) > 1 else list
+
+    def __call__(self, carry: Carry | None = None, /, **given: Any) -> tuple[tuple[np.ndarray, ...], Carry]:
+        """Run one step.
+
+        Args:
+            carry: what some step before returned; ``None`` starts.
+            given: parameters, and one step of each input: as declared, without the axis of the steps.
+
+        Returns:
+            The outputs at this step, a tuple as every program returns, and the carry for the next step. Later steps leave
+            both alone for as long as anybody holds them, or a view of them; then their memory is used again.
+
+        Raises:
+            FeedError: an input is fed with all steps, is bound already, or does not fit.
+            CarryError: the carry is another program's.
+        """
+        if self._draws and "seed" not in given:
+            given["seed"] = _NO_SEED
+        if type(carry) is PooledCarry:
+            free, _, in_order = self._order
+            try:
+                fed = [given[name] for name in free]
+                bound = self._known.get((carry._space, *given, *map(feeds.get_sort, fed)))
+            except (KeyError, AttributeError):
+                bound = None
+            if bound is not None:
+                outs, left = carry._space.run(in_order((*fed, *bound, *carry._frame.read)), carry)
+                return tuple(outs), left
+        return self._checked(carry, given)
+
+    def _checked(self, carry: Any, given: dict[str, Any]) -> tuple[tuple[np.ndarray, ...], Carry]:
+        """Run a step on feeds and a carry that have not been checked yet."""
+        if "carry" in given and carry is None and "carry" not in self.program.graph.inputs:
+            return self(given.pop("carry"), **given)  # as programs take it
+        if "lengths" in given and "lengths" not in self.program.graph.inputs:
+            raise FeedError(
+                "F204", "a stream cannot take lengths=", expected="no lengths", got="lengths=",
+                fix="f = ag.compile(…, carry=True) takes lengths=, and a stream continues from the carry that it returns",
+            )  # fmt: skip
+        for name in self.bound.keys() & given.keys():
+            raise FeedError(
+                "F205", f"{name} is fed to a stream that it is bound to", node=name, expected=f"no {name}=", got=f"{name}=…",
+                fix=f"stream = stream.bind({name}=…) binds it anew",
+            )  # fmt: skip
+        every = {**self.bound, **given}
+        for name, (_, node) in self._fed.items():
+            if name in every and np.ndim(every[name]) != len(node.axes) + node.ndim - 1:
+                raise self._misfit(name, node, np.shape(every[name]))
+        if carry is None or (isinstance(carry, Carry) and np.ndim(carry.steps)):
+            return self._whole(carry, every)
+        made = self.stepped
+        fed = self.program.make_feeds(carry, every, graph=made.graph)
+        arrays, space = self.program.continue_from(carry, every, lambda: made.checked(fed), made.graph)
+        free, bound, _ = self._order
+        named = any(a.name in every for a in made.graph.axes if a.name not in made.graph.inputs)
+        if not named and all(isinstance(given[name], np.ndarray) and given[name] is arrays[name] for name in free):
+            key = (space, *given, *[feeds.get_sort(arrays[name]) for name in free])
+            if len(self._known) >= _MOST_SPACES:
+                self._known.clear()
+            self._known[key] = [np.array(arrays[name], order="C" if name in made.tables else "F") for name in bound]
+        outs, left = space.run([*arrays.values()], carry)
+        return tuple(outs), left
+
+    def _whole(self, carry: Carry | None, given: dict[str, Any]) -> tuple[tuple[np.ndarray, ...], Carry]:
+        """Run a step as a sequence of one step: the first step, and steps of sequences that are at different ones."""
+        fed = {**given, **({} if self._fed else {self.program.cut.axis.name: 1})}  # no feed tells that it is one
+        for name, (position, _) in self._fed.items():
+            if name in given:
+                fed[name] = np.expand_dims(np.asarray(given[name]), position)
+        values, left = self.program(carry=carry, **fed)
+        assert left is not None, "there was a step"
+        outs = tuple([value[(*index, ...)] for value, index in zip(values, self._index, strict=True)])
+        return outs, left
+
+    def _misfit(self, name: str, node: Node, shape: tuple[int, ...]) -> FeedError:
+        axis = self.program.cut.axis
+        dims = [a.name for a in node.axes if a is not axis] + [str(n) for n in node.shape]
+        return FeedError(
+            "F202", f"{name} of shape {shape} is not one step", node=name, where=node.where,
+            expected=f"({', '.join(dims)}{',' if len(dims) == 1 else ''}) {node.dtype.__name__}, without {axis}",
+            got=str(shape), fix=f"for step in {name}: outs, carry = stream(carry, {name}=step)",
+        )  # fmt: skip
+
+    def __repr__(self) -> str:
+        return f"<Stream of {self.program.graph!r}, a step of {self.program.cut.axis} at a time>"
+
+
+def _restore_stream(program: CarriedProgram, layouts: Any, options: dict[str, Any], bound: dict[str, Any]) -> Stream:
+    made = Stream(program, layouts, options)
+    return made.bind(**bound) if bound else made
+
+
+class _CompiledStep:
+    """The compiled equations of one step that continues from a carry.
+
+    Attributes:
+        graph: the equations.
+        source: the program, as text.
+        tables: the names of feeds that are looked up by rows; other matrices are read by columns, in products.
+        free, carried: the names of feeds, and of the carried rows with the number of steps before.
+        fixed: by name, the values that depend on bound feeds alone: computed once, then fed.
+    """
+
+    def __init__(self, program: CarriedProgram, layouts: Sequence[Sequence[Axis]], options: dict[str, Any],
+                 bound: Mapping[str, np.ndarray] = MappingProxyType({})) -> None:  # fmt: skip
+        self.cut = cut = program.cut
+        self.equations, self._bound = program.equations, bound
+        passes = STREAMS if options["passes"] is None and not bound else options["passes"]
+        nodes = make_one_step(Graph(cut.later), cut.axis)
+        self.fixed: dict[str, Node] = {}
+        if bound:
+            nodes, self.fixed = hoisted(simplify(nodes, options["backend"], passes), bound)
+        self.graph = Graph(nodes)
+        rows = [slot.axes for slot in cut.slots for _ in range(slot.rows)]
+        self.layouts = [tuple(a for a in axes if a in self.graph.axes) for axes in layouts]
+        self.program = Program(self.graph, options["dtype"], passes, [*self.layouts, *rows],
+                               options["backend"], into=True)  # fmt: skip
+        self.source = self.program.source
+        order, carried = self.program._order, {feed for slot in cut.slots for feed in slot.feeds} | {cut.steps}
+        self.free = [name for name in order if name not in carried]
+        self.tables = {n.inputs[0].name for n in self.graph.nodes if n.op is TAKE}
+        self.carried = [name for name in order if name in carried]
+        self._spaces: dict[Any, Pool] = {}
+
+    def checked(self, fed: dict[str, Any]) -> tuple[dict[str, np.ndarray], Pool]:
+        """Return the feeds, rows among them, as the program takes them, and what steps on such feeds share."""
+        fixed = Graph([*self.fixed.values()])
+        if self.fixed:
+            floats = [np.asarray(value).dtype for value in [*fed.values(), *self._bound.values()]]
+            width = self.program.dtype or np.result_type(*[d for d in floats if d.kind in "fc"])
+            known = {name: value for name, value in self._bound.items() if name in fixed.inputs}
+            fed = {**fed, **dict(zip(self.fixed, fixed.unroll().evaluate(dtype=width, **known), strict=True))}
+        arrays, workspace = self.program.feeding.check(fed)
+        if workspace not in self._spaces:
+            for old in [*self._spaces][: len(self._spaces) + 1 - _MOST_SPACES]:
+                self._spaces.pop(old, None)
+            self._spaces[workspace] = Pool(self, workspace)
+        return dict(zip(self.program._order, arrays, strict=True)), self._spaces[workspace]
+
+
+def stream(outputs: Node | Sequence[Any] | Graph, *, over: Axis | None = None, dtype: Any = None,
+           passes: Iterable[str] | None = None, order: Iterable[Axis] | None = None,
+           backend: str = "numpy") -> Stream:  # fmt: skip
+    """Compile nodes into a stream, for data that arrive one step at a time, and for sampling.
+
+    Args:
+        outputs: a node, or several; nothing they depend on looks ahead.
+        over: the axis of the steps; by default that of the shifts, of several the outermost.
+        dtype, order: as for :func:`compile`.
+        backend: ``"numpy"`` by default, since one step has few calls to save. With ``"numba"`` a step has a native program,
+            which is compiled for some seconds at the first one, and allocates what it returns.
+        passes: as for :func:`compile`; by default those that leave parameters where they are, unless they are bound.
+
+    Returns:
+        A :class:`Stream`: ``(y,), carry = stream(carry, x=x_t)``, with ``carry=None`` at the start.
+
+    Raises:
+        CarryError: as for :func:`compile` with ``carry=``.
+
+    Example:
+        >>> import autograd_seq as ag
+        >>> t = ag.Axis("t")
+        >>> x, mean = ag.input("x", over=t), ag.state("mean", over=t)
+        >>> mean[t] = 0.5 * mean[t - 1] + 0.5 * x[t]
+        >>> step, carry = ag.stream(mean), None
+        >>> for value in (4.0, 2.0, 8.0):
+        ...     (y,), carry = step(carry, x=value)
+        ...     print(float(y))
+        2.0
+        2.0
+        5.0
+
+    Notes:
+        A step costs its equations once, and a few microseconds; memory does not grow with the number of steps. From the
+        third step on a loop that keeps neither outputs nor carries allocates no array for them, nor for what NumPy can write
+        into an array that is there: products, sums, gates, nonlinearities, look-ups, reductions along the last dimensions. A
+        draw makes one array a point, and softmax along an axis a few small ones. Feeds are taken as they are if they are
+        arrays of the program's width; numbers, lists and arrays of another width are converted at each step, which takes some
+        ten microseconds.
+    """
+    graph = outputs if isinstance(outputs, Graph) else Graph(*flatten([outputs]))
+    axes = None if order is None else tuple(order)
+    options = {"dtype": dtype, "passes": None if passes is None else tuple(passes), "backend": backend}
+    program = compile(graph, carry=True if over is None else over, order=axes, **options)
+    return Stream(program, graph.layouts(axes), options)
+
+
+__all__ = ["Stream", "stream"]
+explain_keywords(globals(), __all__)

@@ -1,0 +1,117 @@
+"""Calls side by side, on threads that are kept; and products that are many and small, for which threads do not pay."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from math import prod
+from typing import Any, NamedTuple
+
+from autograd_seq.core.axes import Axis
+from autograd_seq.emit.contraction import Label, product
+from autograd_seq.ops.linear import CONTRACT
+from autograd_seq.plan.passes.dimensions import fixed
+from autograd_seq.plan.pipeline import Plan
+
+SHARED_OUT = 1 << 18
+"""From so many multiplications on OpenBLAS gives a product to several threads."""
+SMALL = 1 << 22
+"""Up to so many, some 50 µs, a product that is one of many is small: threads gain less than they lose on a busy core."""
+MANY = 1 << 23
+"""So many multiplications are many enough to set the number of threads, which takes 10 µs."""
+
+
+class Repeated(NamedTuple):
+    """A product that a program computes many times, at each step of loops or for each point that its factors share.
+
+    Attributes:
+        number, axes: the multiplications of one of them: a number times the lengths of axes.
+        times, over: how many there are, likewise.
+    """
+
+    number: int
+    axes: tuple[Axis, ...]
+    times: int
+    over: tuple[Axis, ...]
+
+
+def repeated(plan: Plan, loops: bool) -> list[Repeated]:
+    """Return the products of a plan that NumPy computes many times.
+
+    Args:
+        plan: the plan.
+        loops: whether those within loops are computed by NumPy as well.
+    """
+    storage, found = plan.storage, []
+    lengths = fixed(plan.graph.axes)
+    for n in storage.path:
+        if n.op is not CONTRACT or (storage.path[n] and not loops):
+            continue
+        operands, out = n.attrs["spec"].split("->")
+        labels, stepping = operands.split(","), [loop.axis for loop in storage.path[n]]
+        sizes: dict[Label, int] = dict(lengths.items())
+        for x, own in zip(n.inputs, labels, strict=True):
+            sizes |= dict(zip(own, x.shape, strict=True))
+        dims: list[list[Label]] = [[*(a for a in storage.order if a in x.axes and a not in stepping), *own]
+                for x, own in zip((*n.inputs, storage.absorbed.get(n, n)), (*labels, out), strict=True)]  # fmt: skip
+        if (made := product(*dims)) is not None and (made.batch or stepping):
+            one, many = dict.fromkeys([*dims[0], *dims[1]]), [*made.batch, *stepping]
+            parts = [[x for x in one if x not in made.batch], many]
+            numbers = [prod(sizes[x] for x in part if x in sizes) for part in parts]
+            told = [tuple(x for x in part if isinstance(x, Axis) and x not in sizes) for part in parts]
+            found.append(Repeated(numbers[0], told[0], numbers[1], told[1]))
+    return found
+
+
+def crowded(some: Sequence[Repeated], sizes: Mapping[Axis, int]) -> bool:
+    """Tell whether small products that threads would share out are so many that one thread is to take them all."""
+    total = 0
+    for p in some:
+        one = p.number * prod(sizes[a] for a in p.axes)
+        if SHARED_OUT < one <= SMALL:
+            total += one * p.times * prod(sizes[a] for a in p.over)
+    return total >= MANY
+
+
+_POOL: list[ThreadPoolExecutor] = []
+
+
+def together(calls: Sequence[Callable[[], Any]]) -> list[Any]:
+    """Return what some calls return, which run at the same time as far as threads are free.
+
+    The first runs on the thread that asks, and so does, later, what no other has begun by then: threads that ask never wait for
+    one another. When an error is raised, none of the calls is running any more.
+
+    Args:
+        calls: functions that do not depend on one another, and release Python's lock for most of their time.
+
+    Example:
+        >>> together([lambda: 1, lambda: 2])
+        [1, 2]
+    """
+    if not _POOL:
+        _POOL.append(ThreadPoolExecutor(max(1, (os.cpu_count() or 1) - 1), "autograd_seq"))
+    begun = [_POOL[0].submit(call) for call in calls[1:]]
+    results: list[Any] = []
+    error: BaseException | None = None
+    for k, call in enumerate(calls):
+        try:
+            mine = k == 0 or begun[k - 1].cancel()
+            results.append(call() if mine and error is None else None if mine else begun[k - 1].result())
+        except BaseException as e:  # raised below, when all have ended
+            error = error or e
+    if error is not None:
+        wait(begun)  # one that was interrupted here runs on there
+        raise error
+    return results
+
+
+def _forget() -> None:
+    _POOL.clear()  # threads do not live on in a process that was forked
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
+
+__all__ = ["MANY", "SHARED_OUT", "SMALL", "Repeated", "crowded", "repeated", "together"]

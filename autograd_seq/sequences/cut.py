@@ -1,0 +1,279 @@
+"""A graph cut along an axis, so that one call continues where the one before ended.
+
+What a later call reads of earlier ones is *carried*: the last k rows of each value that some shift reads k steps later (its
+initial rows count as rows). The graph of a first call has these rows as further outputs; the graph of a later call has them
+as inputs, and goes on counting the steps. Both are ordinary graphs, so whatever runs one runs the other.
+
+No gradient flows through the cut: the adjoint of a read across it would read a later call, which has not been made. The
+gradient of an initial row belongs to the call whose step reads it.
+
+:mod:`autograd_seq.sequences.pieces` decides what is carried, tangents included, and what belongs to one piece alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from autograd_seq.core.axes import Axis
+from autograd_seq.core.errors import CarryError
+from autograd_seq.core.node import Node, constant
+from autograd_seq.graph.graph import Graph
+from autograd_seq.graph.order import find_dependents, get_rows, postorder
+from autograd_seq.graph.rebuild import rebuild
+from autograd_seq.graph.system import System
+from autograd_seq.graph.windows import spell_out_windows
+from autograd_seq.ops.elementwise import equal, where
+from autograd_seq.ops.leaf import INPUT
+from autograd_seq.ops.random import DRAW, counted
+from autograd_seq.ops.state import STATE, Bound
+from autograd_seq.ops.time import ALONG, AT, INDEX, SHIFT, count, spread
+from autograd_seq.sequences.apart import Sums, find_differing
+from autograd_seq.sequences.pieces import Source, find_shifts_back, get_source, inputs_of, list_read_back, reads_all
+
+
+class Slot(NamedTuple):
+    """The rows of one value that later steps read, in time order, the newest last.
+
+    Attributes:
+        name: of the value.
+        rows: their number, the longest delay.
+        axes: what one row varies over.
+        shape, dtype: of one point's value.
+        feeds: the names of the rows as inputs of a later call.
+    """
+
+    name: str
+    rows: int
+    axes: tuple[Axis, ...]
+    shape: tuple[int, ...]
+    dtype: type
+    feeds: tuple[str, ...]
+
+
+class Cut(NamedTuple):
+    """A graph that is cut along an axis.
+
+    Attributes:
+        axis: along which.
+        slots: what is carried over.
+        first: the outputs of a first call, then the rows of each slot.
+        later: the same for a call that reads rows.
+        steps: the name of the input of a later call that is the number of steps before; ``None`` if it has no such input.
+        wider: for each output, the axes of the batch over which it varies only because sequences are at different steps.
+    """
+
+    axis: Axis
+    slots: tuple[Slot, ...]
+    first: list[Node]
+    later: list[Node]
+    steps: str | None
+    wider: tuple[tuple[Axis, ...], ...]
+
+
+def cut_along(graph: System, asked: Axis | bool, batch: tuple[Axis, ...] | None = None) -> Cut:
+    """Return the graph of a first call and that of a later one.
+
+    Args:
+        graph: the equations; every shift along the axis looks back.
+        asked: the axis, or ``True`` for the one that :func:`find_carried_axis` finds.
+        batch: the axes that the lengths along ``asked`` vary over, if it has lengths: a sequence without a step in a call
+            keeps its rows, and each sequence counts its own steps.
+
+    Raises:
+        CarryError: the axis is not given, or something reads steps that are not there yet.
+    """
+    graph = spell_out_windows(graph)
+    axis = find_carried_axis(graph, asked)
+    for n in graph.nodes:
+        if n.op is ALONG and axis in (n.attrs["axis"], n.attrs["other"]):
+            raise CarryError(
+                "K114", f"{graph.name(n)} reads all steps of {axis}, but a call has only its own",
+                node=graph.name(n), where=n.where, expected=f"reads of {axis.name} - 1, {axis.name} - 2, …",
+                got=graph.name(n), fix=f"ag.window(x, {axis.name}, n) is carried; or leave carry= out, and run whole sequences",
+            )  # fmt: skip
+        if n.op is SHIFT and n.attrs["axis"] is axis and n.attrs["outside"] == "bounds" and n.attrs["by"] < 0:
+            raise _make_look_ahead_error(graph, n, axis)
+    reads = list_read_back(graph, axis)
+    for x, _ in reads:
+        _check_carriable(graph, x, axis)
+    many, apart = batch or (), find_differing(graph, [*reads], axis, batch)
+    taken = {graph.name(n) for n in graph.nodes}
+    slots = []
+    for (x, zeros), k in reads.items():
+        name = _add_primes(graph.name(x), taken) if zeros else graph.name(x)
+        feeds = tuple(_add_primes(f"{name}[-{j}]", taken) for j in range(k, 0, -1))
+        over = tuple(a for a in graph.axes if (a in x.axes or a in many) and a is not axis)
+        slots.append(Slot(name, k, over, x.shape, x.dtype, feeds))
+    first = [_read_from_end(x, axis, j, batch, zeros) for (x, zeros), k in reads.items() for j in range(k - 1, -1, -1)]
+    name = _add_primes(f"{axis.name}_before", taken)
+    outputs, left, steps = _make_later_call(graph, list(reads), slots, axis, name, batch, apart)
+    counted = steps if any(n.name == steps for n in Graph(outputs).nodes) else None
+    wider = tuple(tuple(a for a in many if a in new.axes and a not in old.axes)
+                  for old, new in zip(graph.outputs, outputs, strict=True))  # fmt: skip
+    mine = [spread(o, more) for o, more in zip(graph.outputs, wider, strict=True)]
+    return Cut(axis, tuple(slots), [*mine, *first], [*outputs, *left], counted, wider)
+
+
+def find_carried_axis(graph: System, asked: Axis | bool) -> Axis:
+    """Return the axis along which calls continue: the one along which the graph shifts; of several, the outermost.
+
+    Every value that is shifted along any axis varies over the outermost one. Where a state over ``t`` reads the result of a
+    loop over ``u``, that is ``t``, and the inner loop starts anew at each of its steps.
+
+    Raises:
+        CarryError: no axis is the one, or the axis asked for is none of the graph's.
+    """
+    if isinstance(asked, Axis):
+        if asked not in graph.axes:
+            raise CarryError(
+                "K101", f"the graph does not vary over {asked}", expected=f"one of {_join_names(graph.axes) or 'no axis'}",
+                got=f"carry={asked}", fix="carry=True finds the axis along which the graph shifts",
+            )  # fmt: skip
+        return asked
+    if asked is not True:
+        raise CarryError(
+            "K102", f"carry={asked!r:.60} is neither True nor an axis", expected="True or an ag.Axis", got=repr(asked)[:80],
+            fix="carry=True",
+        )  # fmt: skip
+    shifts = [n for n in graph.nodes if n.op is SHIFT]
+    found = list(dict.fromkeys(n.attrs["axis"] for n in shifts)) or list(graph.axes)
+    outermost = [a for a in found if all(a in n.axes for n in shifts)] if len(found) > 1 else found
+    if len(outermost) != 1:
+        named = outermost or found
+        raise CarryError(
+            "K103", "cannot tell along which axis calls continue", expected="one axis along which the graph shifts",
+            got=_join_names(named) or "a graph without axes", fix=f"carry={named[0]}" if named else "leave carry= out",
+        )  # fmt: skip
+    return outermost[0]
+
+
+def _join_names(axes: Sequence[Axis]) -> str:
+    return ", ".join(a.name for a in axes)
+
+
+def _add_primes(name: str, taken: set[str]) -> str:
+    while name in taken:
+        name += "'"
+    taken.add(name)
+    return name
+
+
+def _make_look_ahead_error(graph: System, node: Node, axis: Axis) -> CarryError:
+    x = node.inputs[0]
+    return CarryError(
+        "K104", f"{graph.name(x)} is read at a later step, which may belong to a call that is still to come",
+        node=graph.name(x), where=node.where, expected=f"reads of {axis.name} - 1, {axis.name} - 2, …",
+        got=graph.name(node), fix="compile it without carry=, and run whole sequences",
+    )  # fmt: skip
+
+
+def _check_carriable(graph: System, x: Node, axis: Axis) -> None:
+    """Refuse to carry a value that depends on all steps of its call: with all steps in one call it would be another one."""
+    for n in postorder([x], inputs_of):
+        if reads_all(n, axis):
+            raise CarryError(
+                "K105", f"{graph.name(x)} depends on all steps of {axis}, through {graph.name(n)}", node=graph.name(x),
+                where=n.where or x.where, expected="what is carried depends on its own and earlier steps",
+                got=graph.name(n), fix=f"reduce over {axis} only what no shift along {axis} leads to, or leave carry= out",
+            )  # fmt: skip
+
+
+def _read_from_end(x: Node, axis: Axis, back: int, batch: tuple[Axis, ...] | None, zeros: bool = False) -> Node:
+    """Return the value at the step that lies ``back`` before the last one; where there is none, a row, or zero."""
+    read = spread(SHIFT(x, axis=axis, by=back, outside="zero" if zeros else "bounds") if back else x, batch or ())
+    last = AT(read, axis=axis, index=-1, outside="zero")
+    if batch is None:  # where no sequence has a step, the carry stays as it is
+        return last
+    bound, given = (None, ()) if zeros else get_rows(x, axis, "init")
+    row = constant(np.zeros(x.shape, x.dtype)) if bound is None else given[0 if bound.rows is None else -1 - back]
+    return where(equal(count(read, (axis,), axis), 0), row, last)
+
+
+def _make_later_call(graph: System, sources: Sequence[Source], slots: Sequence[Slot], axis: Axis,
+               steps: str, batch: tuple[Axis, ...] | None, apart: set[Node]) -> tuple[list[Node], list[Node], str]:  # fmt: skip
+    """Return the outputs of a later call, the rows that it leaves, and the name of the steps before."""
+    before = Node(INPUT, (), {"made": True}, (), int, batch or (), name=steps)
+    sums = Sums(graph, axis, batch or ())
+    for n in graph.nodes:
+        if n.op is STATE and n in apart and n in sums.mixed and not set(batch or ()) <= set(n.axes):
+            raise sums.make_error(n)
+
+    def over(node: Node) -> tuple[Axis, ...]:
+        return (*node.axes, *(a for a in batch or () if a not in node.axes)) if node in apart else node.axes
+
+    def now() -> Node:
+        return INDEX(axis=axis, here=True) + before
+
+    def rule(node: Node, inputs: tuple[Node, ...]) -> Node | None:
+        mine = node.attrs.get("axis") is axis
+        made: Node | None = None
+        if node.op is INDEX and mine and not node.attrs.get("here"):
+            made = now()
+        elif node.op is AT and mine and node.attrs.get("row"):
+            if batch is None and node.attrs["index"] == 0:  # there was a step before
+                return spread(constant(np.zeros(node.shape)), node.axes)
+            made = sums.sum_chosen(node, inputs[0], equal(now(), node.attrs["index"]))
+        elif node.op is DRAW and axis in node.attrs["over"]:
+            made = counted(node, axis, now(), inputs)
+        elif batch:
+            made = sums.replace(node, inputs)
+        if made is not None:
+            made.name, made.site, made.scope = node.name, node.site, node.scope
+        return made
+
+    fed = {source: [Node(INPUT, (), {"made": True}, slot.shape, slot.dtype, slot.axes, name=name) for name in slot.feeds]
+           for source, slot in zip(sources, slots, strict=True)}  # fmt: skip
+
+    def copied(roots: Sequence[Node], shifts: Collection[Node]) -> tuple[list[Node], dict[Source, Node]]:
+        """Return the copies of nodes in a later call, whose shifts read carried rows, and by source the state of its rows."""
+        carried = list(dict.fromkeys(map(get_source, shifts)))
+        image: dict[Node, Node] = {}
+        made = rebuild([*roots, *(x for x, _ in carried)], rule, image=image, axes=over)
+        held = {(x, zeros): _show_rows(spread(x, batch or ()), image[x], axis, fed[x, zeros], zeros) for x, zeros in carried}
+        for n in shifts:
+            if n in image:
+                image[n].inputs, image[n].attrs = (held[get_source(n)],), {**image[n].attrs, "outside": "bounds"}
+        return made[: len(roots)], held
+
+    values, lasting, later = find_shifts_back(graph, axis)
+    tangents = find_dependents(graph.nodes, [n for n in values if n not in lasting])
+    made, held = copied([o for o in graph.outputs if o not in later or o not in tangents], values)
+    alone: list[Node] = []
+    if of_piece := [o for o in graph.outputs if o in later and o in tangents]:  # their tangents begin at zero in each piece
+        alone, _ = copied(of_piece, [n for n in values if n in lasting])
+        _remove_names(alone, [*graph.nodes, *made, *held.values()])
+    parts = iter(made), iter(alone)
+    outputs = [next(parts[o in later and o in tangents]) for o in graph.outputs]
+    left = [_read_from_end(held[source], axis, j, batch) for source, slot in zip(sources, slots, strict=True)
+            for j in range(slot.rows - 1, -1, -1)]  # fmt: skip
+    return outputs, left, steps
+
+
+def _remove_names(nodes: Sequence[Node], named: Sequence[Node]) -> None:
+    """Remove the names of copies whose names other copies have."""
+    kept = set(postorder(named, inputs_of))
+    for n in postorder(nodes, inputs_of):
+        if n not in kept and n.op is not INPUT:
+            n.name = None
+
+
+def _show_rows(old: Node, new: Node, axis: Axis, rows: list[Node], zeros: bool) -> Node:
+    """Return a state whose initial rows are ``rows``: the copy of a state itself, or a new state around another value.
+
+    A state that some shifts read with zeros before the first step, and others with its own rows, is treated as a value.
+    """
+    bounds, inputs = [Bound(axis, "init", 1, len(rows))], [*new.inputs[:1], *rows]
+    reach = {(axis, "init"): len(rows)}  # some outputs of a later call may need fewer
+    if zeros or new.op is not STATE:
+        attrs: dict[str, Any] = {"bounds": tuple(bounds), "inherits": False, "reach": reach}
+        return Node(STATE, (spread(new, old.axes), *rows), attrs, old.shape, old.dtype, old.axes)
+    for b in new.attrs["bounds"]:
+        if (b.axis, b.side) != (axis, "init"):
+            bounds.append(Bound(b.axis, b.side, len(inputs), b.rows))
+            inputs += new.inputs[b.start : b.stop]
+    new.inputs = tuple(inputs)
+    new.attrs = {"bounds": tuple(bounds), "inherits": False, "reach": {**new.attrs["reach"], **reach}}
+    return new
