@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from autograd_seq.core.node import Node
-from autograd_seq.emit.native.fusion import dims_of
+from autograd_seq.emit.native.dims import dims_of
 from autograd_seq.emit.native.lines import Lines
 from autograd_seq.emit.native.places import Entry, Place
 from autograd_seq.graph.order import get_rows

@@ -9,14 +9,15 @@ same inner loop is a number, and is stored nowhere. Sums of numbers over all poi
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, field
 from math import prod
 
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.node import Node
 from autograd_seq.emit.contraction import product
+from autograd_seq.emit.native.dims import dims_of, operand_dims
 from autograd_seq.emit.native.operations import is_native, is_pointwise
-from autograd_seq.emit.native.places import At, Entry, Place, broadcast, entry, reshaped
+from autograd_seq.emit.native.places import At, Entry, Place, entry
+from autograd_seq.emit.native.units import Fill, Pass, Single, Statement, Steps, Unit, nodes_of
 from autograd_seq.ops.gather import ONE_HOT, PICK, TAKE
 from autograd_seq.ops.linear import CONTRACT
 from autograd_seq.ops.parts import CONCAT, PLACE
@@ -28,93 +29,10 @@ from autograd_seq.plan.memory.storage import Storage
 from autograd_seq.plan.memory.views import root
 from autograd_seq.plan.schedule import Item, Loop
 
-DIMS = "ijkmnpq"
-"""The variables that run over the dimensions of a value."""
 _ONCE = ("sum", "max", "level")
 """Reductions that read each entry of what they reduce once."""
 _DEEPEST = 64
 """Operations within operations, of which the innermost are computed by functions that call one another."""
-INDEX = Place("<an index>")
-"""Stands for a place that is read from an array."""
-
-
-@dataclass(eq=False)
-class Statement:
-    """An elementwise operation at all points of the lifted axes and dimensions; of a concatenation, one part.
-
-    Or the sum of a number over all these points: a total.
-
-    Attributes:
-        node: what is computed.
-        axes: the lifted axes, in order.
-        shape: what its inner loop runs over.
-        part: the number of the part of a concatenation, and where the part begins.
-        store: whether its values go to an array.
-        total: whether it is a total.
-    """
-
-    node: Node
-    axes: tuple[Axis, ...]
-    shape: tuple[int, ...]
-    part: tuple[int, int] | None = None
-    store: bool = True
-    total: bool = False
-
-    @property
-    def inputs(self) -> tuple[Node, ...]:
-        """What is read: of a concatenation, the part."""
-        return self.node.inputs if self.part is None else (self.node.inputs[self.part[0]],)
-
-
-@dataclass(eq=False)
-class Pass:
-    """Statements in one loop over lifted axes; each inner loop has a shape and its statements."""
-
-    axes: tuple[Axis, ...]
-    inner: list[tuple[tuple[int, ...], list[Statement]]] = field(default_factory=list)
-    writers: dict[Node, list[tuple[int, Statement]]] = field(default_factory=dict)  # with the number of the inner loop
-    asked: set[Node] = field(default_factory=set)  # what is read
-
-    def statements(self) -> list[Statement]:
-        """Return all statements, in order."""
-        return [s for _, some in self.inner for s in some]
-
-    def add(self, s: Statement, reads: Iterable[Entry], first: int) -> None:
-        """Put a statement into the last inner loop of its shape from number ``first`` on, or into a new one."""
-        for k in range(len(self.inner) - 1, first - 1, -1):
-            if self.inner[k][0] == s.shape:
-                break
-        else:
-            k = len(self.inner)
-            self.inner.append((s.shape, []))
-        self.inner[k][1].append(s)
-        self.writers.setdefault(s.node, []).append((k, s))
-        self.asked |= {e.node for e in reads}
-
-
-@dataclass(eq=False)
-class Steps:
-    """A loop of the schedule and what is done in it."""
-
-    loop: Loop
-    body: list[Unit]
-
-
-@dataclass(eq=False)
-class Single:
-    """A node that is computed by itself: a product, a reduction."""
-
-    node: Node
-
-
-@dataclass(eq=False)
-class Fill:
-    """The rows that a shift reads outside of the steps."""
-
-    shift: Node
-
-
-Unit = Pass | Steps | Single | Fill
 
 
 class Fusion:
@@ -342,56 +260,4 @@ def at_point(e: Entry, here: At) -> bool:
     return all(e.at.get(a) == place for a, place in here.items())
 
 
-def dims_of(shape: Sequence[int]) -> tuple[Place, ...]:
-    """Return the places of the inner loop over a shape.
-
-    Example:
-        >>> [p.code for p in dims_of((4, 1))]
-        ['i', '0']
-    """
-    return tuple(Place(DIMS[k]) if n != 1 else Place(None) for k, n in enumerate(shape))
-
-
-def operand_dims(node: Node, x: Node, dims: tuple[Place, ...]) -> tuple[Place, ...]:
-    """Return where in an operand a node reads for the entry ``dims`` of its own value."""
-    op = node.op
-    if op is RESHAPE:
-        return reshaped(dims, node.shape, x.shape)
-    if op is ONE_HOT:
-        return dims[:-1]
-    if op is PICK:
-        return (*dims, INDEX) if x is node.inputs[0] else dims
-    if op is TAKE:
-        k = node.attrs["index_rank"]
-        return (INDEX, *dims[k:]) if x is node.inputs[0] else dims[:k]
-    if op is PLACE:
-        return _placed(dims, node.attrs["key"], node.attrs["shape"])
-    return broadcast(dims, x.shape) if op is not CONCAT else dims
-
-
-def _placed(dims: Sequence[Place], key: Sequence[object], shape: Sequence[int]) -> tuple[Place, ...]:
-    """Return where in what is placed an entry comes from."""
-    found, left = [], iter(zip(dims, shape, strict=True))
-    for part in key:
-        if part is None:
-            found.append(Place(None))
-            continue
-        place, n = next(left)
-        if isinstance(part, slice):
-            reach = range(*part.indices(n))
-            if abs(reach.step) == 1:
-                found.append(place.times(reach.step).moved(-reach.step * reach.start))
-            else:
-                found.append(Place(f"(({place.code} - {reach.start}) // {reach.step})"))
-    return tuple(found)
-
-
-def nodes_of(item: Item) -> list[Node]:
-    """Return the nodes of a part of a schedule, in order."""
-    return [n for part in item.body for n in nodes_of(part)] if isinstance(item, Loop) else [item]
-
-
-__all__ = [
-    "DIMS", "INDEX", "Fill", "Fusion", "Pass", "Single", "Statement", "Steps", "Unit", "dims_of",
-    "nodes_of", "operand_dims",
-]  # fmt: skip
+__all__ = ["Fusion", "at_point"]

@@ -8,9 +8,10 @@ from typing import Any
 
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.node import Node
-from autograd_seq.emit.native.fusion import Steps, dims_of
+from autograd_seq.emit.native.dims import dims_of
 from autograd_seq.emit.native.memory import Memory
 from autograd_seq.emit.native.places import At, Place
+from autograd_seq.emit.native.units import Steps
 from autograd_seq.graph.graph import Graph
 from autograd_seq.plan.memory.storage import Storage
 

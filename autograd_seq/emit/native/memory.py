@@ -11,7 +11,8 @@ import numpy as np
 
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.node import CONSTANT, Node
-from autograd_seq.emit.native.fusion import DIMS, Fusion
+from autograd_seq.emit.native.dims import DIMS
+from autograd_seq.emit.native.fusion import Fusion
 from autograd_seq.emit.native.places import Entry, Place
 from autograd_seq.emit.numpy.arrays import tuple_code
 from autograd_seq.emit.numpy.page import RESERVED

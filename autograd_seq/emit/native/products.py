@@ -10,7 +10,7 @@ from itertools import pairwise
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.node import CONSTANT, Node
 from autograd_seq.emit.contraction import Label, product
-from autograd_seq.emit.native.fusion import DIMS
+from autograd_seq.emit.native.dims import DIMS
 from autograd_seq.emit.native.kernel import DEPTH, ROWS
 from autograd_seq.emit.native.lines import Lines
 from autograd_seq.emit.native.places import Entry, Place, entry

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from autograd_seq.core.node import Node
-from autograd_seq.emit.native.fusion import DIMS
+from autograd_seq.emit.native.dims import DIMS
 from autograd_seq.emit.native.lines import Lines
 from autograd_seq.emit.native.memory import flat
 from autograd_seq.emit.native.places import ZERO, Entry, Place, entry

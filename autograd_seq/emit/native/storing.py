@@ -6,8 +6,10 @@ from collections.abc import Iterator, Sequence, Set
 from typing import Any
 
 from autograd_seq.core.node import Node
-from autograd_seq.emit.native.fusion import Fill, Fusion, Pass, Single, Statement, Steps, Unit, at_point, dims_of, nodes_of
+from autograd_seq.emit.native.dims import dims_of
+from autograd_seq.emit.native.fusion import Fusion, at_point
 from autograd_seq.emit.native.places import Place
+from autograd_seq.emit.native.units import Fill, Pass, Single, Statement, Steps, Unit, nodes_of
 from autograd_seq.ops.linear import CONTRACT
 from autograd_seq.ops.time import SHIFT
 from autograd_seq.plan.memory.storage import Home

@@ -15,7 +15,7 @@ from autograd_seq.core.names import shown
 from autograd_seq.core.node import Node
 from autograd_seq.emit.native.boundaries import rows_outside
 from autograd_seq.emit.native.cutting import function_of, parts
-from autograd_seq.emit.native.fusion import Fill, Pass, Statement, Steps, Unit, dims_of, nodes_of, operand_dims
+from autograd_seq.emit.native.dims import dims_of, operand_dims
 from autograd_seq.emit.native.lines import Lines
 from autograd_seq.emit.native.memory import KINDS, MANY
 from autograd_seq.emit.native.operations import GATHERS, expression
@@ -23,6 +23,7 @@ from autograd_seq.emit.native.places import At, Entry, Place, entry
 from autograd_seq.emit.native.products import contraction
 from autograd_seq.emit.native.reductions import added, reduction
 from autograd_seq.emit.native.storing import is_number, is_product, share, stored
+from autograd_seq.emit.native.units import Fill, Pass, Statement, Steps, Unit, nodes_of
 from autograd_seq.emit.numpy.arrays import tuple_code
 from autograd_seq.graph.graph import Graph
 from autograd_seq.ops.gather import ONE_HOT, PICK

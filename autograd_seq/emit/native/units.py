@@ -1,0 +1,98 @@
+"""What native functions are made of: passes over memory, loops over steps, single nodes, rows outside of the steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from autograd_seq.core.axes import Axis
+from autograd_seq.core.node import Node
+from autograd_seq.emit.native.places import Entry
+from autograd_seq.plan.schedule import Item, Loop
+
+
+@dataclass(eq=False)
+class Statement:
+    """An elementwise operation at all points of the lifted axes and dimensions; of a concatenation, one part.
+
+    Or the sum of a number over all these points: a total.
+
+    Attributes:
+        node: what is computed.
+        axes: the lifted axes, in order.
+        shape: what its inner loop runs over.
+        part: the number of the part of a concatenation, and where the part begins.
+        store: whether its values go to an array.
+        total: whether it is a total.
+    """
+
+    node: Node
+    axes: tuple[Axis, ...]
+    shape: tuple[int, ...]
+    part: tuple[int, int] | None = None
+    store: bool = True
+    total: bool = False
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        """What is read: of a concatenation, the part."""
+        return self.node.inputs if self.part is None else (self.node.inputs[self.part[0]],)
+
+
+@dataclass(eq=False)
+class Pass:
+    """Statements in one loop over lifted axes; each inner loop has a shape and its statements."""
+
+    axes: tuple[Axis, ...]
+    inner: list[tuple[tuple[int, ...], list[Statement]]] = field(default_factory=list)
+    writers: dict[Node, list[tuple[int, Statement]]] = field(default_factory=dict)  # with the number of the inner loop
+    asked: set[Node] = field(default_factory=set)  # what is read
+
+    def statements(self) -> list[Statement]:
+        """Return all statements, in order."""
+        return [s for _, some in self.inner for s in some]
+
+    def add(self, s: Statement, reads: Iterable[Entry], first: int) -> None:
+        """Put a statement into the last inner loop of its shape from number ``first`` on, or into a new one."""
+        for k in range(len(self.inner) - 1, first - 1, -1):
+            if self.inner[k][0] == s.shape:
+                break
+        else:
+            k = len(self.inner)
+            self.inner.append((s.shape, []))
+        self.inner[k][1].append(s)
+        self.writers.setdefault(s.node, []).append((k, s))
+        self.asked |= {e.node for e in reads}
+
+
+@dataclass(eq=False)
+class Steps:
+    """A loop of the schedule and what is done in it."""
+
+    loop: Loop
+    body: list[Unit]
+
+
+@dataclass(eq=False)
+class Single:
+    """A node that is computed by itself: a product, a reduction."""
+
+    node: Node
+
+
+@dataclass(eq=False)
+class Fill:
+    """The rows that a shift reads outside of the steps."""
+
+    shift: Node
+
+
+Unit = Pass | Steps | Single | Fill
+
+
+def nodes_of(item: Item) -> list[Node]:
+    """Return the nodes of a part of a schedule, in order."""
+    return [n for part in item.body for n in nodes_of(part)] if isinstance(item, Loop) else [item]
+
+
+__all__ = ["Fill", "Pass", "Single", "Statement", "Steps", "Unit", "nodes_of"]
