@@ -6,7 +6,7 @@
 >>> s[t] = ag.tanh(w * s[t - 1] + x[t])
 >>> L = ag.sum(s, over=t)
 >>> dw = ag.grad(L, w)
->>> [round(float(v), 6) for v in ag.Graph(L, dw).evaluate(x=[1.0, 0.0, 0.0], w=0.5)]
+>>> [float(v.round(6)) for v in ag.Graph(L, dw).evaluate(x=[1.0, 0.0, 0.0], w=0.5)]
 [1.30472, 1.332513]
 """
 

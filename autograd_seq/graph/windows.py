@@ -14,6 +14,7 @@ def spell_out_windows(graph: System) -> System:
 
     Example:
         >>> import autograd_seq as ag
+        >>> from autograd_seq.ops.time import SHIFT
         >>> t = ag.Axis("t")
         >>> g = ag.Graph(ag.window(ag.input("x", over=t), t, 3))
         >>> len(g), sum(n.op is SHIFT for n in spell_out_windows(g).nodes)
