@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-STEP = 1e-30
+STEP = 1e-100
 Point = dict[str, int]
 sys.setrecursionlimit(100_000)
 
