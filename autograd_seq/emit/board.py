@@ -22,9 +22,9 @@ from autograd_seq.ops.softmax import LOG_SOFTMAX, SOFTMAX
 from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import ALONG, AT, SHIFT, SPREAD
 from autograd_seq.plan.memory.views import LEAVES
-from autograd_seq.plan.passes.legal import COPY, legal
-from autograd_seq.plan.passes.simplify import number, tidied
-from autograd_seq.plan.pipeline import own
+from autograd_seq.plan.passes.legal import COPY, make_legal
+from autograd_seq.plan.passes.simplify import get_number, tidy
+from autograd_seq.plan.pipeline import copy_own
 
 _AS_IT_IS = (STATE, SPREAD, rewritten, stop_gradient)
 SEEN_THROUGH = (*_AS_IT_IS, SHIFT, AT, ALONG)
@@ -36,11 +36,11 @@ _RENAMED = (neg, RESHAPE, TRANSPOSE, SLICE, BROADCAST_TO)
 
 def prepared(outputs: Sequence[Node]) -> list[Node]:
     """Return the graph of what a program by hand computes; each shift reads something that has rows of its own."""
-    out, count = rebuild(outputs, own), -1
+    out, count = rebuild(outputs, copy_own), -1
     while count != (count := len(step_order(out))):
-        out = tidied(rebuild(out, _as_written))
+        out = tidy(rebuild(out, _as_written))
     _rewind(out)
-    out = legal(tidied(out))
+    out = make_legal(tidy(out))
     for n in step_order(out):
         if n.op.reduces_axes and n.op is not sum_over and n.attrs["axes"]:
             n.inputs = tuple([x if is_whole(x) else _copy(x, x.axes) for x in n.inputs])
@@ -85,9 +85,9 @@ def _as_written(node: Node, inputs: tuple[Node, ...]) -> Node:
     if node.op is RESHAPE and x.op is SUM and x.attrs["keepdims"]:
         plain = apply(SUM, *x.inputs, **{**x.attrs, "keepdims": False})
         return copy_name(node, reshape(plain, node.shape))
-    if node.op is mul and (a := number(inputs[0])) is not None and inputs[1].op is mul:
+    if node.op is mul and (a := get_number(inputs[0])) is not None and inputs[1].op is mul:
         for b, rest in (inputs[1].inputs, inputs[1].inputs[::-1]):
-            if (c := number(b)) is not None and rest.shape == node.shape:
+            if (c := get_number(b)) is not None and rest.shape == node.shape:
                 return copy_name(node, apply(mul, constant(a * c), rest))
     return remake(node, inputs)
 

@@ -16,7 +16,7 @@ from autograd_seq.ops.shape import BROADCAST_TO, RESHAPE
 from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import SHIFT, SIZE, SPREAD
 from autograd_seq.plan.passes.legal import COPY
-from autograd_seq.plan.schedule import Loop, paths
+from autograd_seq.plan.schedule import Loop, list_paths
 
 _SILENT = (BROADCAST_TO, RESHAPE, SPREAD, rewritten, stop_gradient, COPY)
 _LONGEST = 100
@@ -50,7 +50,7 @@ class Equations:
 
     def heads(self, loop: Loop) -> list[Node]:
         """Return the nodes that carry a loop: the equations of its states, and what else is read at other steps."""
-        inside = {n for n, _ in paths(loop.body)}
+        inside = {n for n, _ in list_paths(loop.body)}
         read = {n.inputs[0] for n in inside if n.op is SHIFT}
         found = [n.inputs[0] if n.op is STATE else n for n in self.graph.nodes if n in read or (n.op is STATE and n in inside)]
         return [n for n in dict.fromkeys(found) if n in inside]

@@ -16,8 +16,8 @@ from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.order import step_order
 from autograd_seq.ops.leaf import PARAM
 from autograd_seq.ops.time import SHIFT
-from autograd_seq.plan.memory.storage import axis_order
-from autograd_seq.plan.schedule import Item, Loop, paths, schedule
+from autograd_seq.plan.memory.storage import order_axes
+from autograd_seq.plan.schedule import Item, Loop, list_paths, schedule
 
 
 def lowered(graph: Graph, names: Names, axes: Callable[[Names], None] = lambda names: None) -> Procedure:
@@ -51,7 +51,7 @@ class _Lowered:
         plain = [o for o, u in zip(self.graph.outputs, graph.outputs, strict=True) if u.adjoint_of is None]
         self.before = set(step_order(plain))
         labels = Labels(graph, self.graph, self.before)
-        order = axis_order(self.items, graph.axes)
+        order = order_axes(self.items, graph.axes)
         self.lower = Lowering(self.graph, order, lambda n: labels.named(n, names), _data_first(graph))
         axes(names)
         self.filled: set[tuple[Array, Axis, bool]] = set()
@@ -70,7 +70,7 @@ class _Lowered:
         out: list[Entry] = []
         for item in items:
             if isinstance(item, Loop):
-                inside = [n for n, _ in paths([item]) if n.op is SHIFT and n.attrs["axis"] is item.axis]
+                inside = [n for n, _ in list_paths([item]) if n.op is SHIFT and n.attrs["axis"] is item.axis]
                 for n in inside:
                     out += self._fills(n)
                 body = self._entries(item.body)

@@ -15,8 +15,8 @@ from autograd_seq.graph.graph import Graph
 from autograd_seq.ops.gather import ONE_HOT
 from autograd_seq.ops.linear import CONTRACT
 from autograd_seq.ops.reduce import sum_over
-from autograd_seq.plan.memory.views import LEAVES, adjacent, is_view
-from autograd_seq.plan.passes.dimensions import fixed
+from autograd_seq.plan.memory.views import LEAVES, find_adjacent, is_view
+from autograd_seq.plan.passes.dimensions import get_fixed_lengths
 from autograd_seq.plan.pipeline import Plan
 
 WIDTHS = {int: 8, bool: 1}
@@ -41,10 +41,10 @@ class Cost(NamedTuple):
     bytes: int
 
     def __str__(self) -> str:
-        return f"{_short(self.flops)}flop, {_short(self.bytes)}B"
+        return f"{_shorten(self.flops)}flop, {_shorten(self.bytes)}B"
 
 
-def _short(x: float) -> str:
+def _shorten(x: float) -> str:
     for unit in ("", "k", "M", "G", "T"):
         if x < 1000:
             return f"{x:.3g} {unit}" if not unit else f"{x:.2f} {unit}"
@@ -52,16 +52,16 @@ def _short(x: float) -> str:
     return f"{x:.2f} P"
 
 
-def operations(node: Node) -> tuple[int, tuple[Axis, ...]]:
+def count_operations(node: Node) -> tuple[int, tuple[Axis, ...]]:
     """Return the floating-point operations of a node at one point, and the axes whose points are to be multiplied with.
 
     Example:
         >>> from autograd_seq.ops.leaf import input, param
         >>> t = Axis("t")
-        >>> operations(param("W", (3, 4)) @ input("x", (4,), over=t))
+        >>> count_operations(param("W", (3, 4)) @ input("x", (4,), over=t))
         (24, (t,))
     """
-    axes = _union(node, *node.inputs)
+    axes = _unite_axes(node, *node.inputs)
     if node.op in LEAVES or node._value is not None or is_view(node):
         return 0, axes
     if node.op is CONTRACT:
@@ -73,12 +73,12 @@ def operations(node: Node) -> tuple[int, tuple[Axis, ...]]:
     return each * max(prod(node.shape), *(prod(x.shape) for x in node.inputs), 0), axes
 
 
-def _union(*nodes: Node) -> tuple[Axis, ...]:
+def _unite_axes(*nodes: Node) -> tuple[Axis, ...]:
     """Return the axes that any of the nodes varies over, in order."""
     return tuple(dict.fromkeys(a for n in nodes for a in n.axes))
 
 
-def flops(plan: Plan, sizes: Mapping[Axis, int]) -> float:
+def count_flops(plan: Plan, sizes: Mapping[Axis, int]) -> float:
     """Return the floating-point operations of a call of the program of a plan.
 
     Args:
@@ -89,20 +89,20 @@ def flops(plan: Plan, sizes: Mapping[Axis, int]) -> float:
         The time is that of the equations, whatever the lengths are. A sum over time of outer products, which is one matrix
         product, is counted as such.
     """
-    sizes = {**sizes, **fixed(plan.graph.axes)}
+    sizes = {**sizes, **get_fixed_lengths(plan.graph.axes)}
     storage, total = plan.storage, 0.0
     for n in storage.path:
         if n in storage.homes or n in storage.absorbed:
-            each, axes = operations(n)
+            each, axes = count_operations(n)
             if n in storage.absorbed:
-                each = each if _summed(n) else 2 * each
+                each = each if _sums_a_label(n) else 2 * each
             elif any(x in storage.absorbed for x in n.inputs):
                 each = 0
             total += float(each) * prod(sizes[a] for a in axes)
     return total
 
 
-def in_call(plan: Plan, sizes: Mapping[Axis, int], itemsize: int, returned: int, native: Container[Node] = ()) -> int:
+def find_peak_bytes(plan: Plan, sizes: Mapping[Axis, int], itemsize: int, returned: int, native: Container[Node] = ()) -> int:
     """Return the most bytes that are alive at once of what a call makes: local arrays, those beside them, and outputs.
 
     Args:
@@ -112,38 +112,39 @@ def in_call(plan: Plan, sizes: Mapping[Axis, int], itemsize: int, returned: int,
         returned: bytes of what is made for the caller.
         native: the nodes that native functions compute, which make nothing.
     """
-    sizes = {**sizes, **fixed(plan.graph.axes)}
+    sizes = {**sizes, **get_fixed_lengths(plan.graph.axes)}
     storage, alive, peak = plan.storage, 0, 0
     for n, path in storage.path.items():
         home = storage.homes.get(n)
         if home is None or n in native:
             continue
         source = n.inputs[0] if n.inputs and n.inputs[0] in storage.absorbed else n
-        own = _array(n, home.axes, sizes, itemsize) if home.buffer is None else 0
-        work = max((_array(x, x.axes, sizes, itemsize) for x in n.inputs), default=0) if not path else 0
-        first = 8 * _array(n, n.axes, sizes, 1) if n.op is ONE_HOT and itemsize < 8 else 0  # made as float64
+        own = _count_bytes(n, home.axes, sizes, itemsize) if home.buffer is None else 0
+        work = max((_count_bytes(x, x.axes, sizes, itemsize) for x in n.inputs), default=0) if not path else 0
+        first = 8 * _count_bytes(n, n.axes, sizes, 1) if n.op is ONE_HOT and itemsize < 8 else 0  # made as float64
         if source.op is CONTRACT and not path:  # NumPy copies what is a part of an array before it multiplies
-            first += sum(_array(x, x.axes, sizes, itemsize) for x in source.inputs if x.axes and adjacent(x) is not None)
+            parts = [x for x in source.inputs if x.axes and find_adjacent(x) is not None]
+            first += sum(_count_bytes(x, x.axes, sizes, itemsize) for x in parts)
         peak = max(peak, alive + own + first + n.op.scratch * work)
         alive += own
     return max(peak, alive + returned)
 
 
-def roughly(graph: Graph, sizes: Mapping[Axis, int], itemsize: int) -> int:
+def bound_bytes(graph: Graph, sizes: Mapping[Axis, int], itemsize: int) -> int:
     """Return bytes that no call exceeds, without a plan: two arrays for each node, and lists of their rows."""
     lists = 4 * ROW * len(graph.nodes) * max([1, *(sizes[a] for a in graph.axes)])
     return lists + sum(2 * prod(sizes[a] for a in n.axes) * prod(n.shape) * max(itemsize, 8) for n in graph.nodes)
 
 
-def _summed(node: Node) -> bool:
+def _sums_a_label(node: Node) -> bool:
     """Tell whether a contraction sums over a label of the values."""
     operands, out = node.attrs["spec"].split("->")
     return bool(set(operands) - set(out) - {","})
 
 
-def _width(node: Node, itemsize: int) -> int:
+def _get_width(node: Node, itemsize: int) -> int:
     return WIDTHS.get(node.dtype, itemsize)
 
 
-def _array(node: Node, axes: tuple[Axis, ...], sizes: Mapping[Axis, int], itemsize: int) -> int:
-    return prod(sizes[a] for a in axes) * prod(node.shape) * _width(node, itemsize)
+def _count_bytes(node: Node, axes: tuple[Axis, ...], sizes: Mapping[Axis, int], itemsize: int) -> int:
+    return prod(sizes[a] for a in axes) * prod(node.shape) * _get_width(node, itemsize)

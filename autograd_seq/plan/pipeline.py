@@ -16,15 +16,15 @@ from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.window import OVERLAP, WINDOW, doubled
 from autograd_seq.plan.memory.storage import Storage
 from autograd_seq.plan.memory.views import LEAVES
-from autograd_seq.plan.passes.contracted import contracted
-from autograd_seq.plan.passes.dimensions import fixed, headed
-from autograd_seq.plan.passes.expand import expanded
-from autograd_seq.plan.passes.halves import halved
+from autograd_seq.plan.passes.contracted import contract_sums
+from autograd_seq.plan.passes.dimensions import get_fixed_lengths, move_heads
+from autograd_seq.plan.passes.expand import expand_softmax
+from autograd_seq.plan.passes.halves import halve_sigmoids
 from autograd_seq.plan.passes.join import join
-from autograd_seq.plan.passes.legal import legal
+from autograd_seq.plan.passes.legal import make_legal
 from autograd_seq.plan.passes.pack import pack, pack_rows
 from autograd_seq.plan.passes.regroup import regroup
-from autograd_seq.plan.passes.simplify import canonical, identities, merge_equal, tidied
+from autograd_seq.plan.passes.simplify import apply_identities, merge_equal, remove_wrappers, tidy
 from autograd_seq.plan.schedule import Item, schedule
 
 NUMPY, NATIVE = "numpy", "numba"
@@ -51,15 +51,15 @@ class CompilerPass(NamedTuple):
 
 
 LIST = (
-    CompilerPass("canonical", canonical, BOTH, True,
+    CompilerPass("canonical", remove_wrappers, BOTH, True,
                  "copy propagation: first, for no other pass looks through wrappers"),
-    CompilerPass("identities", identities, BOTH, True,
+    CompilerPass("identities", apply_identities, BOTH, True,
                  "algebraic simplification: early, for it leaves the others less to look at"),
-    CompilerPass("expand", expanded, (NUMPY,), True,
+    CompilerPass("expand", expand_softmax, (NUMPY,), True,
                  "inlining, of losses that share their parts: before merge, which finds these; native code fuses the whole"),
     CompilerPass("merge", merge_equal, BOTH, True,
                  "common subexpression elimination: what is one node is packed and regrouped as one"),
-    CompilerPass("halve", halved, (NUMPY,), False,
+    CompilerPass("halve", halve_sigmoids, (NUMPY,), False,
                  "strength reduction, of sigmoid to tanh: before pack, which makes equal calls one"),
     CompilerPass("pack", pack_rows, (NUMPY,), False,
                  "horizontal fusion, where a step has a single row: of many rows, parts are read slower than they are made"),
@@ -67,11 +67,11 @@ LIST = (
                  "horizontal fusion, of products that share an operand: one reads it once"),
     CompilerPass("regroup", regroup, BOTH, True,
                  "loop-invariant code motion, by reassociation: after pack, so that what is moved out are whole arrays"),
-    CompilerPass("contract", contracted, BOTH, False,
+    CompilerPass("contract", contract_sums, BOTH, False,
                  "strength reduction, of sums to contractions: of factors as regroup leaves them"),
-    CompilerPass("heads", headed, BOTH, False,
+    CompilerPass("heads", move_heads, BOTH, False,
                  "data layout transformation, of dimensions: of those of the products that contract makes"),
-    CompilerPass("tidy", tidied, BOTH, True,
+    CompilerPass("tidy", tidy, BOTH, True,
                  "algebraic simplification and common subexpressions, of what the others have left"),
     CompilerPass("join", join, (NUMPY,), False,
                  "horizontal fusion, of the products of a sum: last, for it asks what the loop computes"),
@@ -114,12 +114,12 @@ def plan(outputs: Sequence[Node], axes: Sequence[Axis], writes: Say, in_place: S
     Raises:
         OperationError: there is no such pass.
     """
-    out = legal(simplify(outputs, backend, passes))
+    out = make_legal(simplify(outputs, backend, passes))
     chosen = {p.name for p in choose_passes(backend, passes)}
     graph = Graph(out)
     items = schedule(graph.nodes)
-    inner = absorbed(graph, items) if "absorb" in chosen else {}
-    every = [*fixed(graph.axes), *axes]
+    inner = find_absorbed(graph, items) if "absorb" in chosen else {}
+    every = [*get_fixed_lengths(graph.axes), *axes]
     storage = Storage(
         items, graph.outputs, every, [n for n in graph.nodes if writes(n)], [n for n in graph.nodes if in_place(n)], inner,
         share="share" in chosen,
@@ -138,14 +138,14 @@ def choose_passes(backend: str, passes: Iterable[str] | None = None) -> list[Com
 
 def simplify(outputs: Sequence[Node], backend: str, passes: Iterable[str] | None = None) -> list[Node]:
     """Return what is left to be computed after the passes over the graph; arguments as for :func:`plan`."""
-    out = rebuild(outputs, own)
+    out = rebuild(outputs, copy_own)
     for p in choose_passes(backend, passes):
         if p.run is not None:
             out = p.run(out)
     return out
 
 
-def own(node: Node, inputs: tuple[Node, ...]) -> Node | None:
+def copy_own(node: Node, inputs: tuple[Node, ...]) -> Node | None:
     """Copy what is computed, for passes give names to their nodes, and those of the user are not theirs; spell windows out."""
     if node.op in (WINDOW, OVERLAP):
         return copy_name(node, doubled(node, inputs[0]))
@@ -156,7 +156,7 @@ def own(node: Node, inputs: tuple[Node, ...]) -> Node | None:
     return copy_name(node, made)
 
 
-def absorbed(graph: Graph, items: Sequence[Item]) -> dict[Node, Node]:
+def find_absorbed(graph: Graph, items: Sequence[Item]) -> dict[Node, Node]:
     """Return the contractions that only a sum over axes reads: the two are one matrix product."""
     readers: dict[Node, list[Node]] = {}
     for n in graph.nodes:

@@ -17,9 +17,9 @@ from autograd_seq.ops.parts import SLICE
 from autograd_seq.ops.shape import BROADCAST_TO
 from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import SHIFT, SPREAD
-from autograd_seq.plan.cost import WIDTHS, operations
+from autograd_seq.plan.cost import WIDTHS, count_operations
 from autograd_seq.plan.memory.views import LEAVES, is_view
-from autograd_seq.plan.passes.affine import linear_in
+from autograd_seq.plan.passes.affine import find_linear_shifts
 from autograd_seq.plan.pipeline import Plan
 from autograd_seq.plan.schedule import Item, Loop
 
@@ -57,30 +57,30 @@ class Schedule:
     itemsize: int = 8
     notes: tuple[str, ...] = ()
 
-    def _rows(self) -> list[tuple[str, str, str]]:
-        lines = _lines(self.plan.graph, self.plan.items)
-        return [(line, *(self._numbers(node) if node is not None else ("", ""))) for line, node in lines]
+    def _make_rows(self) -> list[tuple[str, str, str]]:
+        lines = _list_lines(self.plan.graph, self.plan.items)
+        return [(line, *(self._format_numbers(node) if node is not None else ("", ""))) for line, node in lines]
 
     def _repr_html_(self) -> str:
-        return table(["what is computed", "operations", "kept"], self._rows(), self.notes)
+        return table(["what is computed", "operations", "kept"], self._make_rows(), self.notes)
 
     def __str__(self) -> str:
-        rows = self._rows()
+        rows = self._make_rows()
         first, second = (max((len(row[i]) for row in rows), default=0) for i in (0, 1))
         return "\n".join([*(f"{a:<{first}}  {b:<{second}}  {c}".rstrip() for a, b, c in rows), *self.notes])
 
-    def _numbers(self, node: Node) -> tuple[str, str]:
-        each, axes = operations(node)
+    def _format_numbers(self, node: Node) -> tuple[str, str]:
+        each, axes = count_operations(node)
         storage = self.plan.storage
         if any(x in storage.absorbed for x in node.inputs):
             each = 0  # the sum is part of the product
-        flops = f"{_product(each, axes)} flop" if each else ""
+        flops = f"{_format_product(each, axes)} flop" if each else ""
         home = storage.homes.get(node)
         if home is None:
             return flops, ""
         kept = prod(node.shape) * WIDTHS.get(node.dtype, self.itemsize) * max(home.ring, 1)
         own = storage.homes[home.lane.whole].axes if home.lane else home.axes
-        return flops, f"{_product(kept, own)} bytes"
+        return flops, f"{_format_product(kept, own)} bytes"
 
 
 def show(graph: System, items: Sequence[Item]) -> str:
@@ -101,20 +101,20 @@ def show(graph: System, items: Sequence[Item]) -> str:
             lifted over b: mul_1 = w * h[t + 1]
             lifted over b: h = x + mul_1
     """
-    return "\n".join(line for line, _ in _lines(graph, items))
+    return "\n".join(line for line, _ in _list_lines(graph, items))
 
 
-def _lines(graph: System, items: Sequence[Item]) -> list[tuple[str, Node | None]]:
+def _list_lines(graph: System, items: Sequence[Item]) -> list[tuple[str, Node | None]]:
     labels = {n: graph.label(n) for n in graph.nodes}
     for n in graph.nodes:
         if n.op is STATE and n.inputs[0].name is None:
             labels[n.inputs[0]] = labels[n]  # the equation of a state is called as the state is
     out: list[tuple[str, Node | None]] = []
-    _write(graph, items, labels, (), out)
+    _list_items(graph, items, labels, (), out)
     return out
 
 
-def _write(graph: System, items: Sequence[Item], labels: dict[Node, str], around: tuple[Axis, ...],
+def _list_items(graph: System, items: Sequence[Item], labels: dict[Node, str], around: tuple[Axis, ...],
            out: list[tuple[str, Node | None]]) -> None:  # fmt: skip
     def term(graph: System, node: Node) -> str:
         if node._value is not None or node.op in LEAVES or not is_view(node):
@@ -126,12 +126,12 @@ def _write(graph: System, items: Sequence[Item], labels: dict[Node, str], around
     indent = "    " * len(around)
     for item in items:
         if isinstance(item, Loop):
-            last = f"{symbol(item.axis)}−1"
+            last = f"{name_length(item.axis)}−1"
             steps = f"0 … {last}" if item.direction > 0 else f"{last} … 0"
-            past = ", ".join(labels[n] for n in linear_in(item, around))
+            past = ", ".join(labels[n] for n in find_linear_shifts(item, around))
             line = f"{indent}for {item.axis} = {steps}{f', linear in {past}' if past else ''}"
             out.append((f"{line if len(line) < _LONGEST else f'{line[: _LONGEST - 2]}…'}:", None))
-            _write(graph, item.body, labels, (*around, item.axis), out)
+            _list_items(graph, item.body, labels, (*around, item.axis), out)
         elif item.op not in LEAVES and item._value is None and (not is_view(item) or _is_named_part(item)):
             lifted = ", ".join(str(a) for a in graph.layout(item) if a not in around)
             start = f"{indent}{f'lifted over {lifted}: ' if lifted else ''}{labels[item]}"
@@ -144,15 +144,15 @@ def _is_named_part(node: Node) -> bool:
     return node.op is SLICE and bool(node.name)
 
 
-def symbol(axis: Axis) -> str:
+def name_length(axis: Axis) -> str:
     """Return what the length of an axis is called: T for t.
 
     Example:
-        >>> symbol(Axis("t")), symbol(Axis("word"))
+        >>> name_length(Axis("t")), symbol(Axis("word"))
         ('T', 'size(word)')
     """
     return str(axis).upper() if len(axis.name) <= 2 else f"size({axis})"
 
 
-def _product(number: int, axes: Sequence[Axis]) -> str:
-    return "·".join([*([str(number)] if number != 1 or not axes else []), *(symbol(a) for a in axes)])
+def _format_product(number: int, axes: Sequence[Axis]) -> str:
+    return "·".join([*([str(number)] if number != 1 or not axes else []), *(name_length(a) for a in axes)])

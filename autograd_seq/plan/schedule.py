@@ -42,10 +42,10 @@ def schedule(nodes: Sequence[Node], cut: tuple[Axis, ...] = ()) -> tuple[Item, .
         Linear in the number of nodes, whatever the lengths of the axes are.
     """
     position = {n: i for i, n in enumerate(nodes)}
-    edges = [(position[x], i) for i, n in enumerate(nodes) for x in needs(n, cut) if x in position]
+    edges = [(position[x], i) for i, n in enumerate(nodes) for x in list_needs(n, cut) if x in position]
     loops = {a for a, b in edges if a == b}
     out: list[Item] = []
-    for part in _in_order(components(len(nodes), edges), edges):
+    for part in _sort_components(components(len(nodes), edges), edges):
         if len(part) == 1 and part[0] not in loops:
             out.append(nodes[part[0]])
             continue
@@ -56,14 +56,14 @@ def schedule(nodes: Sequence[Node], cut: tuple[Axis, ...] = ()) -> tuple[Item, .
     return tuple(out)
 
 
-def needs(node: Node, cut: tuple[Axis, ...] = ()) -> tuple[Node, ...]:
+def list_needs(node: Node, cut: tuple[Axis, ...] = ()) -> tuple[Node, ...]:
     """Return what must be there before a node: its inputs, and the rows that it may read; not what cut shifts carry."""
     if node.op is SHIFT and node.attrs["axis"] not in cut:
         return node.inputs[0], *same_step(node)
     return same_step(node)
 
 
-def _in_order(parts: list[list[int]], edges: list[tuple[int, int]]) -> list[list[int]]:
+def _sort_components(parts: list[list[int]], edges: list[tuple[int, int]]) -> list[list[int]]:
     """Return components so that each follows what it reads, otherwise in the order of the nodes."""
     of = {i: k for k, part in enumerate(parts) for i in part}
     across = {(of[a], of[b]) for a, b in edges if of[a] != of[b]}
@@ -84,10 +84,10 @@ def _in_order(parts: list[list[int]], edges: list[tuple[int, int]]) -> list[list
     return out
 
 
-def paths(items: Sequence[Item], outside: tuple[Loop, ...] = ()) -> Iterator[tuple[Node, tuple[Loop, ...]]]:
+def list_paths(items: Sequence[Item], outside: tuple[Loop, ...] = ()) -> Iterator[tuple[Node, tuple[Loop, ...]]]:
     """Yield every node of a schedule with the loops around it, outermost first."""
     for item in items:
         if isinstance(item, Loop):
-            yield from paths(item.body, (*outside, item))
+            yield from list_paths(item.body, (*outside, item))
         else:
             yield item, outside

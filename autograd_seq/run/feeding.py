@@ -16,7 +16,7 @@ from autograd_seq.graph.checks import check_lengths
 from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.memory import SURE, check_fits, get_memory_limit
 from autograd_seq.ops.leaf import TENSOR
-from autograd_seq.plan.cost import roughly
+from autograd_seq.plan.cost import bound_bytes
 
 _PIECES = "pieces of the sequence need less: ag.compile(…, carry=True)"
 _MOST_SORTS = 256  # of feeds, that are remembered
@@ -89,7 +89,7 @@ class Feeding:
     def _check_fits(self, sizes: dict[Axis, int], workspace: tuple[Any, ...]) -> None:
         """Refuse lengths that need more memory than there is; the plan, which may have to be made for it, tells whether."""
         width = workspace[-1].itemsize
-        rough = roughly(self.graph, sizes, width)
+        rough = bound_bytes(self.graph, sizes, width)
         if rough > SURE and rough > get_memory_limit():
             check_fits(self._weigh(workspace, sizes), sizes, _PIECES)
         if len(self._fits) >= _MOST_SORTS:

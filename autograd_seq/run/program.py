@@ -20,7 +20,7 @@ from autograd_seq.emit.plain.printer import print_plain
 from autograd_seq.emit.program_text import Emitted
 from autograd_seq.graph import feeds
 from autograd_seq.graph.graph import Graph
-from autograd_seq.plan.cost import Cost, flops, in_call
+from autograd_seq.plan.cost import Cost, count_flops, find_peak_bytes
 from autograd_seq.plan.pipeline import Plan
 from autograd_seq.plan.report import Schedule
 from autograd_seq.run import backends
@@ -150,7 +150,7 @@ class Program:
         if self.backend == "numba" and self._sharing is not None:
             sizes = dict(zip(self.graph.axes, workspace, strict=False))
             cuts = self._sharing.cuts(sizes, numba.threads())
-            if cuts is not None and flops(self.plan, sizes) >= WORTH_SHARING:
+            if cuts is not None and count_flops(self.plan, sizes) >= WORTH_SHARING:
                 return on_one_thread(self._sharing.run(workspace, cuts, self._on_one_thread), "scipy")
         return self._on_one_thread(workspace)
 
@@ -221,13 +221,13 @@ class Program:
         """
         sizes = self.graph._sizes(lengths)
         program = self._at([sizes[a] for a in self.graph.axes])
-        return Cost(flops(program.plan, sizes), program._bytes(sizes, (self.dtype or np.dtype(np.float64)).itemsize))
+        return Cost(count_flops(program.plan, sizes), program._bytes(sizes, (self.dtype or np.dtype(np.float64)).itemsize))
 
     def _bytes(self, sizes: Mapping[Axis, int], itemsize: int) -> int:
         """Return what a call holds at once, without the feeds."""
         emitted = self._emitted
         held, returned = (arrays(noted, emitted, sizes, itemsize) for noted in (emitted.buffers, emitted.made))
-        return held + in_call(self.plan, sizes, itemsize, returned, self._native)
+        return held + find_peak_bytes(self.plan, sizes, itemsize, returned, self._native)
 
     @property
     def textbook(self) -> str:

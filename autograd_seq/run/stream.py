@@ -24,7 +24,7 @@ from autograd_seq.graph import feeds
 from autograd_seq.graph.graph import Graph, flatten
 from autograd_seq.ops.gather import TAKE
 from autograd_seq.ops.random import SEED
-from autograd_seq.plan.passes.hoist import hoisted
+from autograd_seq.plan.passes.hoist import hoist
 from autograd_seq.plan.pipeline import STREAMS, simplify
 from autograd_seq.run.carried import CarriedProgram
 from autograd_seq.run.carry import Carry
@@ -208,7 +208,7 @@ class _CompiledStep:
         nodes = make_one_step(Graph(cut.later), cut.axis)
         self.fixed: dict[str, Node] = {}
         if bound:
-            nodes, self.fixed = hoisted(simplify(nodes, options["backend"], passes), bound)
+            nodes, self.fixed = hoist(simplify(nodes, options["backend"], passes), bound)
         self.graph = Graph(nodes)
         rows = [slot.axes for slot in cut.slots for _ in range(slot.rows)]
         self.layouts = [tuple(a for a in axes if a in self.graph.axes) for axes in layouts]

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from autograd_seq.core.axes import Axis
 from autograd_seq.emit.contraction import Label, product
 from autograd_seq.ops.linear import CONTRACT
-from autograd_seq.plan.passes.dimensions import fixed
+from autograd_seq.plan.passes.dimensions import get_fixed_lengths
 from autograd_seq.plan.pipeline import Plan
 
 SHARED_OUT = 1 << 18
@@ -44,7 +44,7 @@ def repeated(plan: Plan, loops: bool) -> list[Repeated]:
         loops: whether those within loops are computed by NumPy as well.
     """
     storage, found = plan.storage, []
-    lengths = fixed(plan.graph.axes)
+    lengths = get_fixed_lengths(plan.graph.axes)
     for n in storage.path:
         if n.op is not CONTRACT or (storage.path[n] and not loops):
             continue

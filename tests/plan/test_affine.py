@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import autograd_seq as ag
-from autograd_seq.plan.passes.affine import linear_in
+from autograd_seq.plan.passes.affine import find_linear_shifts
 from autograd_seq.plan.schedule import Loop
 
 H, T = 3, 6
@@ -94,7 +94,7 @@ def model(equations: Equations) -> tuple[list[ag.Node], ag.Node]:
 
 
 def loops(program: ag.Program) -> list[bool]:
-    return [bool(linear_in(item)) for item in program.plan.items if isinstance(item, Loop)]
+    return [bool(find_linear_shifts(item)) for item in program.plan.items if isinstance(item, Loop)]
 
 
 @pytest.mark.parametrize("backend", ["numpy", "numba"])
@@ -164,8 +164,8 @@ def test_along_two_axes_the_inner_loop_is_linear():
     g[t, u] = 0.5 * g[t - 1, u] + x[t, u] * g[t, u - 1]
     (outer,) = (item for item in ag.compile(g).plan.items if isinstance(item, Loop))
     (inner,) = (item for item in outer.body if isinstance(item, Loop))
-    assert not linear_in(outer)
-    assert len(linear_in(inner, (outer.axis,))) == 1
+    assert not find_linear_shifts(outer)
+    assert len(find_linear_shifts(inner, (outer.axis,))) == 1
 
 
 def test_long_lists_of_states_do_not_make_long_lines():

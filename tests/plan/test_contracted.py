@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import autograd_seq as ag
-from autograd_seq.plan.passes.dimensions import fixed
+from autograd_seq.plan.passes.dimensions import get_fixed_lengths
 
 H, P, B, T = 3, 4, 2, 5
 RNG = np.random.default_rng(0)
@@ -102,7 +102,7 @@ def test_attention_with_heads(name: str, backend: str) -> None:
         for got, expected in zip(program(**feeds, **said), want, strict=True):
             np.testing.assert_allclose(got, expected, rtol=1e-10, atol=1e-12)
     axes = program.plan.graph.axes
-    sizes = {a: 200 if a in (t, u) else 2 if a is b else H for a in axes} | fixed(axes)
+    sizes = {a: 200 if a in (t, u) else 2 if a is b else H for a in axes} | get_fixed_lengths(axes)
     weights = 200 * 200 * 2 * (4 if "two" in name else H)
     for node, home in program.plan.storage.homes.items():
         assert prod(sizes[a] for a in home.axes) * prod(node.shape) <= weights, node

@@ -39,7 +39,7 @@ def test_compiled_native_programs(seed, numba_cache):
 # -- whether they see what they are to see ---------------------------------------------------------------------------------
 
 
-DONE = lanes.Lanes._done
+DONE = lanes.Lanes._is_done
 
 
 def counted_from_the_part(finder: lanes.Lanes, read: Any, of: Any, *rest: Any) -> bool:
@@ -54,7 +54,7 @@ def counted_from_the_part(finder: lanes.Lanes, read: Any, of: Any, *rest: Any) -
 
 
 SABOTAGE: dict[str, tuple[Any, str, Any, int]] = {
-    "a part's entries are counted from where it begins": (lanes.Lanes, "_done", counted_from_the_part, 436),
+    "a part's entries are counted from where it begins": (lanes.Lanes, "_is_done", counted_from_the_part, 436),
     "a product need not follow what it reads": (joints.Order, "follows", lambda *_: True, 38),
 }
 

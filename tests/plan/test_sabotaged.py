@@ -13,9 +13,9 @@ import autograd_seq as ag
 from autograd_seq.plan.memory import lanes, storage
 from autograd_seq.plan.passes import contracted, expand, halves, join, legal, pack, regroup, simplify
 
-_hot = expand._multiple_of_one_hot
-_block = join._Joiner._block
-_terms, _factors, _ring = regroup.terms_of, regroup._factors, storage.Storage._ring
+_hot = expand._find_multiple_of_one_hot
+_block = join._Joiner._make_block
+_terms, _factors, _ring = regroup.list_terms, regroup._list_loop_factors, storage.Storage._count_ring_rows
 
 
 def _first_part(x: ag.Node, dimension: int, start: int, stop: int) -> ag.Node:
@@ -25,25 +25,26 @@ def _first_part(x: ag.Node, dimension: int, start: int, stop: int) -> ag.Node:
 
 
 SABOTAGE: dict[str, tuple[Any, str, Callable[..., Any]]] = {
-    "signs of a sum lost": (regroup, "terms_of", lambda *a: [(1, x) for _, x in _terms(*a)]),
-    "a factor counted twice": (regroup, "_factors", lambda w, n: [*_factors(w, n), _factors(w, n)[0]]),
-    "a factor lost": (regroup, "_multiplied", lambda factors: list(factors)[:1]),
+    "signs of a sum lost": (regroup, "list_terms", lambda *a: [(1, x) for _, x in _terms(*a)]),
+    "a factor counted twice": (regroup, "_list_loop_factors", lambda w, n: [*_factors(w, n), _factors(w, n)[0]]),
+    "a factor lost": (regroup, "_multiply_alike", lambda factors: list(factors)[:1]),
     "a sum over what does not vary is not times its length": (
-        simplify, "_total", lambda x, axes: simplify.sum_over(x, axes=tuple(a for a in axes if a in x.axes))),
-    "different constants are one": (simplify, "_key", lambda n: n.op if n.op is simplify.CONSTANT else None),
-    "every gate reads the first": (pack, "part", _first_part),
+        simplify, "_sum_axes", lambda x, axes: simplify.sum_over(x, axes=tuple(a for a in axes if a in x.axes))),
+    "different constants are one": (simplify, "_get_merge_key", lambda n: n.op if n.op is simplify.CONSTANT else None),
+    "every gate reads the first": (pack, "take_part", _first_part),
     "two states in one array": (legal, "_own", lambda n: True),
-    "rings too short": (storage.Storage, "_ring", lambda s, n, kept: min(1, _ring(s, n, kept))),
-    "written over too early": (storage.Storage, "_read_later", lambda s, r, n: False),
-    "a part written over that others read": (lanes.Lanes, "_done", lambda *a: True),
-    "a gate's argument not halved": (halves, "_scaled", lambda w, z, gate, image, half: image[z]),
+    "rings too short": (storage.Storage, "_count_ring_rows", lambda s, n, kept: min(1, _ring(s, n, kept))),
+    "written over too early": (storage.Storage, "_is_read_later", lambda s, r, n: False),
+    "a part written over that others read": (lanes.Lanes, "_is_done", lambda *a: True),
+    "a gate's argument not halved": (halves, "_scale", lambda w, z, gate, image, half: image[z]),
     "a label counted once, not as often as it weighs": (
-        expand, "_multiple_of_one_hot", lambda x: None if (found := _hot(x)) is None else (found[0], None)),
-    "what a later step reads has no row before the first": (storage.Storage, "_reads_of_lane", lambda s, n, lane: s.reads[n]),
-    "a vector's rows are another's": (join._Joiner, "_block", lambda s, j, x: _block(s, j, j.vectors[-1])),
+        expand, "_find_multiple_of_one_hot", lambda x: None if (found := _hot(x)) is None else (found[0], None)),
+    "what a later step reads has no row before the first": (
+        storage.Storage, "_list_reads_of_lane", lambda s, n, lane: s.reads[n]),
+    "a vector's rows are another's": (join._Joiner, "_make_block", lambda s, j, x: _block(s, j, j.vectors[-1])),
     "dimensions of factors aligned on the left": (
-        contracted, "_factor", lambda x, y: contracted.Factor(y, "abcdefgh"[: y.ndim], y.shape)),
-    "arrays free too early": (storage.Storage, "_stop", lambda s, n, kept: s.at[n]),
+        contracted, "_make_factor", lambda x, y: contracted.Factor(y, "abcdefgh"[: y.ndim], y.shape)),
+    "arrays free too early": (storage.Storage, "_find_stop", lambda s, n, kept: s.at[n]),
 }  # fmt: skip
 
 

@@ -118,11 +118,11 @@ def _first_part(joiner: Any, old: ag.Node, new: ag.Node) -> ag.Node:
     if old not in joiner.riding:
         return new
     left, start, stop = joiner.riding[old]
-    return pack.part(joiner._shift(left), -1, 0, stop - start)
+    return pack.take_part(joiner._shift(left), -1, 0, stop - start)
 
 
 SABOTAGE: dict[str, tuple[Any, str, Callable[..., Any]]] = {
-    "what rides along is read from the front": (join._Joiner, "_seen", _first_part),
+    "what rides along is read from the front": (join._Joiner, "_show_part", _first_part),
 }
 
 

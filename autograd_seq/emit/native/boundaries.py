@@ -7,13 +7,13 @@ from autograd_seq.emit.native.dims import dims_of
 from autograd_seq.emit.native.lines import Lines
 from autograd_seq.emit.native.places import Entry, Place
 from autograd_seq.graph.order import get_rows
-from autograd_seq.plan.memory.views import root
+from autograd_seq.plan.memory.views import get_root
 
 
 def rows_outside(w: Lines, node: Node) -> None:
     """Write the rows that a shift reads outside of the steps, unless they are zeros that are there already."""
     axis, by = node.attrs["axis"], node.attrs["by"]
-    side, home = "init" if by > 0 else "final", w.storage.homes[root(node)]
+    side, home = "init" if by > 0 else "final", w.storage.homes[get_root(node)]
     if (home, axis, side) in w.filled:
         return
     w.filled.add((home, axis, side))

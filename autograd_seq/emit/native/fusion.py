@@ -24,9 +24,9 @@ from autograd_seq.ops.parts import CONCAT, PLACE
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.shape import RESHAPE
 from autograd_seq.ops.time import SHIFT
-from autograd_seq.plan.memory.reads import Read
+from autograd_seq.plan.memory.reads import ArrayRead
 from autograd_seq.plan.memory.storage import Storage
-from autograd_seq.plan.memory.views import root
+from autograd_seq.plan.memory.views import get_root
 from autograd_seq.plan.schedule import Item, Loop
 
 _ONCE = ("sum", "max", "level")
@@ -50,7 +50,7 @@ class Fusion:
         self.inlined: set[Node] = set()
         depths: dict[Node, int] = {}
         for n in storage.homes:
-            depth = 1 + max((depths.get(root(x), 0) for x in n.inputs), default=0)
+            depth = 1 + max((depths.get(get_root(x), 0) for x in n.inputs), default=0)
             if depth < _DEEPEST and self._is_inlined(n):
                 self.inlined.add(n)
                 depths[n] = depth
@@ -91,7 +91,7 @@ class Fusion:
         late = any(r.path == self.storage.path[n] for r in reads)
         return not (late and any(self._is_carried(x) for x in n.inputs))
 
-    def _reads_in_place(self, n: Node, r: Read) -> bool:
+    def _reads_in_place(self, n: Node, r: ArrayRead) -> bool:
         """Tell whether a statement reads the entries of a node at its own point, where the node can be computed too."""
         by = r.by
         if by is None or by.op is SHIFT or r.shifts or r.elsewhere or by not in self.native:
@@ -104,13 +104,13 @@ class Fusion:
         if is_pointwise(by):
             return set(by.axes) == set(n.axes)
         x = by.inputs[0]
-        if by.op.reduces not in _ONCE or root(x) is not n:  # or it is an operand of a product that is summed
+        if by.op.reduces not in _ONCE or get_root(x) is not n:  # or it is an operand of a product that is summed
             return False
         return set(x.axes) == set(n.axes) and prod(x.shape) <= prod(n.shape)
 
     def _is_carried(self, x: Node) -> bool:
         """Tell whether a node shows a row that a loop left for itself, and will write over."""
-        home = self.storage.homes.get(root(x))
+        home = self.storage.homes.get(get_root(x))
         return home is not None and bool(home.ring)
 
     # -- passes ---------------------------------------------------------------------------------------------------------------
@@ -145,7 +145,7 @@ class Fusion:
                 late.update(nodes_of(item))
             elif not item.inputs:
                 pass  # it is there from the start
-            elif item.axes or item.shape or not is_pointwise(item) or any(x in late or root(x) in late for x in item.inputs):
+            elif item.axes or item.shape or not is_pointwise(item) or any({x, get_root(x)} & late for x in item.inputs):
                 late.add(item)
             else:
                 first.append(item)
@@ -214,12 +214,12 @@ class Fusion:
             both = [self.touched(u) for u in unit.body]
             return {n for w, _ in both for n in w}, {n for _, r in both for n in r}
         if isinstance(unit, Fill):
-            return {root(unit.shift)}, {root(x) for x in unit.shift.inputs[0].inputs[1:]}
+            return {get_root(unit.shift)}, {get_root(x) for x in unit.shift.inputs[0].inputs[1:]}
         return {unit.node}, {n for x in self.storage.operands(unit.node) for n in self.behind(x)}
 
     def behind(self, x: Node) -> set[Node]:
         """Return the nodes whose arrays are read for an operand: its own, or those of what is computed in place."""
-        r = root(x)
+        r = get_root(x)
         if r not in self.inlined:
             return {r}
         return {n for y in r.inputs for n in self.behind(y)}

@@ -22,7 +22,7 @@ from autograd_seq.ops.leaf import INPUT, PARAM
 from autograd_seq.ops.parts import SLICE
 from autograd_seq.ops.time import INDEX, SIZE
 from autograd_seq.plan.memory.storage import Home, Storage
-from autograd_seq.plan.memory.views import root
+from autograd_seq.plan.memory.views import get_root
 
 PROVIDED = [
     "native", "part", "inline", "fast_exp", "fast_tanh", "fast_sigmoid", "fast_softplus", "fast_erf", "whole_power", "row_sum",
@@ -171,7 +171,7 @@ class Memory(Writer):
 
     def _returned(self, node: Node, declared: Sequence[Axis]) -> str:
         """Return the code of an output; results that native code wrote into arrays of this call are the caller's already."""
-        r = root(node)
+        r = get_root(node)
         home = self.storage.homes.get(r)
         if home is None or home.buffer is not None or r not in self.fusion.native or r in self.given:
             return super()._returned(node, declared)

@@ -15,7 +15,7 @@ from autograd_seq.ops.gather import ONE_HOT, PICK, TAKE
 from autograd_seq.ops.leaf import INPUT
 from autograd_seq.ops.linear import contract
 from autograd_seq.ops.reduce import sum_over
-from autograd_seq.plan.memory.views import root
+from autograd_seq.plan.memory.views import get_root
 
 GATHERS = (PICK, TAKE)
 """Operations that read where an index says."""
@@ -55,7 +55,7 @@ def is_pointwise(node: Node) -> bool:
 def is_native(node: Node) -> bool:
     """Tell whether native code can compute a node's operation."""
     if node.op in (*GATHERS, ONE_HOT):  # an index that is computed is checked where NumPy reads it
-        return root(node.inputs[-1]).op is INPUT or _is_known(node)
+        return get_root(node.inputs[-1]).op is INPUT or _is_known(node)
     return bool(node.op.native(node) if callable(node.op.native) else node.op.native)
 
 

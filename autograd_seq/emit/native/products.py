@@ -17,7 +17,7 @@ from autograd_seq.emit.native.places import Entry, Place, entry
 from autograd_seq.ops.leaf import INPUT, PARAM
 from autograd_seq.ops.linear import CONTRACT
 from autograd_seq.ops.shape import RESHAPE
-from autograd_seq.plan.memory.views import is_view, root
+from autograd_seq.plan.memory.views import get_root, is_view
 
 FEWEST_COLUMNS = 8
 """Products with fewer columns than this are plain loops."""
@@ -132,7 +132,7 @@ def _matrix(w: Lines, node: Node, inner: Node, labels: Sequence[str], dims: Sequ
     if any(s is None for s in steps) or steps[5] != (1, ()):
         return False
     outside = not w.around
-    still = b.fixed and not outside and not any(root(places[1]) in w.fusion.touched(u)[0] for u in w.around)
+    still = b.fixed and not outside and not any(get_root(places[1]) in w.fusion.touched(u)[0] for u in w.around)
     if not outside and not still:
         return False
     count = [times(*(length[k] for k in g)) for g in (rows, columns, summed)]
@@ -161,7 +161,7 @@ def _length(w: Lines, a: Axis) -> Length:
 
 def packed_name(w: Lines, x: Node, n: str, k: str, how: object, still: bool) -> str:
     """Return the array that holds the packed columns of an operand."""
-    key = (root(x), n, k, how, still)
+    key = (get_root(x), n, k, how, still)
     if key not in w.packs:
         w.packs[key] = w.names.new(f"{w.called(x)}_packed")
         w.allocate(w.packs[key], f"(packed_size({n}, {k}, real),)", "real")

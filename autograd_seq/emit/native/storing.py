@@ -13,7 +13,7 @@ from autograd_seq.emit.native.units import Fill, Pass, Single, Statement, Steps,
 from autograd_seq.ops.linear import CONTRACT
 from autograd_seq.ops.time import SHIFT
 from autograd_seq.plan.memory.storage import Home
-from autograd_seq.plan.memory.views import root
+from autograd_seq.plan.memory.views import get_root
 
 
 def stored(fusion: Fusion, functions: Sequence[Sequence[Unit]], outputs: Sequence[Node]) -> list[Statement]:
@@ -24,7 +24,7 @@ def stored(fusion: Fusion, functions: Sequence[Sequence[Unit]], outputs: Sequenc
         functions: the units of each native function; numbers stay in its variables.
         outputs: the nodes whose arrays are returned.
     """
-    read = {root(o) for o in outputs}
+    read = {get_root(o) for o in outputs}
     for n, reads in fusion.storage.reads.items():
         if any(r.by is None or r.by not in fusion.native for r in reads):
             read.add(n)
@@ -95,7 +95,7 @@ def share(fusion: Fusion, segments: Sequence[tuple[bool, Any]]) -> None:
         for n in written | asked:
             last[n] = now
     for o in storage.outputs:
-        last[root(o)] = len(moments)
+        last[get_root(o)] = len(moments)
     free: dict[Any, list[Home]] = {}
     busy: list[Home] = []
     homes = sorted((first[n], storage.at[n], n) for n in first if n in storage.homes)
@@ -116,8 +116,8 @@ def _lives(fusion: Fusion, moment: Any) -> tuple[Set[Node], Set[Node]]:
     if isinstance(moment, (Pass, Steps, Fill)) or hasattr(moment, "node"):
         return fusion.touched(moment)
     nodes = nodes_of(moment)
-    read = {root(x) for n in nodes for x in fusion.storage.operands(n)}
-    read |= {root(y) for n in nodes if n.op is SHIFT for x in n.inputs for y in x.inputs}  # rows outside of the steps
+    read = {get_root(x) for n in nodes for x in fusion.storage.operands(n)}
+    read |= {get_root(y) for n in nodes if n.op is SHIFT for x in n.inputs for y in x.inputs}  # rows outside of the steps
     return {n for n in nodes if n in fusion.storage.homes}, read
 
 

@@ -32,7 +32,7 @@ from autograd_seq.ops.parts import PLACE
 from autograd_seq.ops.shape import RESHAPE
 from autograd_seq.ops.time import SHIFT
 from autograd_seq.plan.memory.storage import Storage
-from autograd_seq.plan.memory.views import root
+from autograd_seq.plan.memory.views import get_root
 from autograd_seq.plan.schedule import Item, Loop
 
 ALL_NATIVE = "native (numba): everything"
@@ -282,8 +282,8 @@ class NativeWriter(Lines):
         return expression(node, [self.value(x, at, operand_dims(node, x, dims)) for x in xs])
 
     def _index(self, x: Node, at: At, dims: Sequence[Place], n: int) -> str:
-        if root(x).op is INPUT:
-            self._checked(self.feed(root(x)), n)
+        if get_root(x).op is INPUT:
+            self._checked(self.feed(get_root(x)), n)
         return self.value(x, at, dims)
 
     def _checked(self, name: str, n: int) -> None:

@@ -11,14 +11,14 @@ from autograd_seq.emit.numpy.page import Page
 from autograd_seq.graph.order import get_rows
 from autograd_seq.plan.memory.lanes import Lane
 from autograd_seq.plan.memory.storage import Home
-from autograd_seq.plan.memory.views import root
+from autograd_seq.plan.memory.views import get_root
 
 
 def fill(w: Page, node: Node) -> None:
     """Write the rows that a shift reads outside of the steps, unless they are zeros that are there already."""
     axis, by = node.attrs["axis"], node.attrs["by"]
     side = "init" if by > 0 else "final"
-    home = w.storage.homes[root(node)]
+    home = w.storage.homes[get_root(node)]
     if (home, axis, side) in w.filled:
         return
     w.filled.add((home, axis, side))

@@ -12,7 +12,7 @@ from autograd_seq.emit.numpy.page import Page
 from autograd_seq.ops.linear import CONTRACT
 from autograd_seq.ops.parts import SLICE
 from autograd_seq.ops.reduce import sum_over
-from autograd_seq.plan.memory.views import is_view, root
+from autograd_seq.plan.memory.views import get_root, is_view
 
 Rectangle = list[tuple[int, int]]
 
@@ -29,7 +29,7 @@ def laid(w: Page, node: Node, declared: Sequence[Axis]) -> str:
 
 def returned(w: Page, node: Node, declared: Sequence[Axis]) -> str:
     """Return the code of an array for the caller: a copy, unless it was made in this run and nothing else shows it."""
-    x, code, r = w.array(node), laid(w, node, declared), root(node)
+    x, code, r = w.array(node), laid(w, node, declared), get_root(node)
     home = w.storage.homes.get(r)
     if not declared and not node.shape:
         w.made.append(("()", w.width(node)))
@@ -46,12 +46,12 @@ def returned(w: Page, node: Node, declared: Sequence[Axis]) -> str:
 
 def _part_of_its_own(w: Page, node: Node) -> Rectangle | None:
     """Return which entries of a local array an output is, if no other output shows them."""
-    r = root(node)
+    r = get_root(node)
     home, outputs = w.storage.homes.get(r), w.graph.outputs
     if node is r or home is None or home.buffer is not None or not _fresh(r) or any(o is r for o in outputs):
         return None
     span = _rectangle(node)
-    others = [_rectangle(o) for o in outputs if o is not node and root(o) is r]
+    others = [_rectangle(o) for o in outputs if o is not node and get_root(o) is r]
     alone = sum(o is node for o in outputs) == 1 and all(o is not None and span and _disjoint(span, o) for o in others)
     return span if alone else None
 

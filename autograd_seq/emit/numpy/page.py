@@ -21,8 +21,8 @@ from autograd_seq.graph.graph import Graph
 from autograd_seq.plan.cost import ROW
 from autograd_seq.plan.memory.lanes import Lane
 from autograd_seq.plan.memory.storage import Home, Storage
-from autograd_seq.plan.memory.views import root
-from autograd_seq.plan.passes.dimensions import fixed
+from autograd_seq.plan.memory.views import get_root
+from autograd_seq.plan.passes.dimensions import get_fixed_lengths
 from autograd_seq.plan.schedule import Loop
 
 RESERVED = {*NUMPY, *HELPERS, *calls.NUMBERS, *ALLOWED.values(), "real", "program", "run", "constants", "lengths", "step",
@@ -51,7 +51,7 @@ class Page:
 
     def __init__(self, graph: Graph, storage: Storage, axes: Sequence[Axis], title: str, feeds: Mapping[str, Node]) -> None:
         self.graph, self.storage, self.title = graph, storage, title
-        lengths = fixed(graph.axes)
+        lengths = get_fixed_lengths(graph.axes)
         self.axes = (*lengths, *axes)
         self.labels = state_names(graph.nodes, {n: graph.name(n) for n in graph.nodes})
         self.names = Names(self.reserved | calls.names(graph.nodes))
@@ -134,7 +134,7 @@ class Page:
 
     def root_of(self, node: Node) -> Node:
         """Return the node whose array this one shows."""
-        return root(node)
+        return get_root(node)
 
     def array(self, node: Node) -> Array:
         """Return the array of a node, with all dimensions that are kept."""

@@ -21,7 +21,7 @@ from autograd_seq.ops.random import DRAW
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.shape import RESHAPE
 from autograd_seq.plan.memory.lanes import Lane
-from autograd_seq.plan.memory.views import find_shown, root, shifts
+from autograd_seq.plan.memory.views import find_shown, get_root, list_shifts
 from autograd_seq.plan.passes.expand import ADD_AT
 from autograd_seq.plan.passes.legal import COPY
 
@@ -65,9 +65,9 @@ def _parts(w: Page, node: Node) -> Iterator[tuple[Node, Lane, bool]]:
     start = here.start
     for x in node.inputs:
         place = here._replace(start=start, stop=start + x.shape[node.attrs["axis"]])
-        lane, shift = w.storage.lanes.get(root(x)), sum(by for _, by in shifts(x))
+        lane, shift = w.storage.lanes.get(get_root(x)), sum(by for _, by in list_shifts(x))
         there = lane is not None and lane.whole is here.whole and (lane.start, lane.by - shift) == (start, here.by)
-        yield x, place, there and (x is root(x) or find_shown(x) == (root(x), 0, x.shape[-1]))
+        yield x, place, there and (x is get_root(x) or find_shown(x) == (get_root(x), 0, x.shape[-1]))
         start = place.stop
 
 

@@ -8,8 +8,8 @@ from autograd_seq.core.axes import Axis
 from autograd_seq.core.node import Node
 from autograd_seq.ops.parts import CONCAT
 from autograd_seq.ops.shape import RESHAPE
-from autograd_seq.plan.memory.reads import Read, Reading
-from autograd_seq.plan.memory.views import adjacent, find_shown, is_view, root, shifts
+from autograd_seq.plan.memory.reads import ArrayRead, Reading
+from autograd_seq.plan.memory.views import find_adjacent, find_shown, get_root, is_view, list_shifts
 from autograd_seq.plan.passes.legal import COPY
 
 
@@ -41,7 +41,7 @@ class Lanes:
     def __init__(self, reading: Reading) -> None:
         self.path, self.at, self.span = reading.path, reading.at, reading.span
         self.reads, self.roots = reading.reads, reading.roots
-        reshaped = {root(n) for n in self.path if n.op is RESHAPE and is_view(n)}  # their entries have to be adjacent
+        reshaped = {get_root(n) for n in self.path if n.op is RESHAPE and is_view(n)}  # their entries have to be adjacent
         self.in_place = reading.in_place - {n for n in reshaped if len(n.shape) > 1}
         self.computed, self.operands = reading.computed, reading.operands
         self.found: dict[Node, Lane] = {}
@@ -50,12 +50,12 @@ class Lanes:
         """Return the nodes that are computed where others want or leave them, and their places there."""
         for n in self.path:
             if n.op is CONCAT and self._worth_placing(n):
-                self.found.update(self._wanted(n))
+                self.found.update(self._find_wanted(n))
         for n in self.path:
             if n.op is CONCAT and self.path[n] and n not in self.found and n.attrs["axis"] == -1:
-                self.found.update(self._left_for(n))
+                self.found.update(self._find_left_for(n))
         for n in self.path:
-            if n in self.in_place and n.axes and n not in self.found and (lane := self._left(n)) is not None:
+            if n in self.in_place and n.axes and n not in self.found and (lane := self._find_left(n)) is not None:
                 self.found[n] = lane
         return self.found
 
@@ -65,7 +65,7 @@ class Lanes:
             return n.attrs["axis"] != -1
         return n.attrs["axis"] == -1 and (bool(self.path[n]) or any(r.by is not None and r.path for r in self.reads[n]))
 
-    def _wanted(self, whole: Node) -> dict[Node, Lane]:
+    def _find_wanted(self, whole: Node) -> dict[Node, Lane]:
         """Return the parts of a concatenation that can be computed in their places at once.
 
         Those of a step, and matrices that are stacked: a place among columns is slow to write to for all steps at once.
@@ -74,7 +74,7 @@ class Lanes:
         for x in whole.inputs:
             stop = start + x.shape[axis]
             alone = x not in self.roots and x not in self.found and x not in places
-            alone = alone and not any(r.shifts for r in self.reads[root(x)])
+            alone = alone and not any(r.shifts for r in self.reads[get_root(x)])
             fits = self.computed(x) and x in self.in_place and self.path[x] == path and x.dtype is whole.dtype
             shape = list(whole.shape)
             shape[axis] = stop - start
@@ -83,14 +83,14 @@ class Lanes:
             start = stop
         return places
 
-    def _left_for(self, whole: Node) -> dict[Node, Lane]:
+    def _find_left_for(self, whole: Node) -> dict[Node, Lane]:
         """Return what a row of a loop joins that was computed at another step, or before the loop, in its place there."""
         places: dict[Node, Lane] = {}
         path, stop = self.path[whole], 0
         axis = path[-1].axis
         for x in whole.inputs:
             start, stop = stop, stop + x.shape[-1]
-            r = root(x)
+            r = get_root(x)
             fits = self.computed(r) and r not in self.found and r not in places and set(r.axes) == set(whole.axes)
             if not fits or r.shape != x.shape or r.dtype is not whole.dtype or len(x.shape) != 1:
                 continue
@@ -98,23 +98,23 @@ class Lanes:
                 if all(read.by is whole and not read.shifts for read in self.reads[x]):
                     places[x] = Lane(whole, -1, start, stop)
             elif (
-                len(shifts(x)) == 1
-                and shifts(x)[0][0] is axis
+                len(list_shifts(x)) == 1
+                and list_shifts(x)[0][0] is axis
                 and find_shown(x) == (r, 0, x.shape[-1])
                 and self.path[r] == path
             ):
                 along = all(a is axis for read in self.reads[r] for a, _ in read.shifts)
                 if along and (r in self.in_place or r.op is CONCAT):
-                    places[r] = lane = Lane(whole, -1, start, stop, *shifts(x)[0])
+                    places[r] = lane = Lane(whole, -1, start, stop, *list_shifts(x)[0])
                     inside = [(m, q) for m, q in self.found.items() if q.whole is r]
                     places |= {m: lane._replace(start=start + q.start, stop=start + q.stop) for m, q in inside}
         return places
 
-    def _left(self, n: Node) -> Lane | None:
+    def _find_left(self, n: Node) -> Lane | None:
         """Return the part of another array that ``n`` may write over: it reads it at its own step, as the last to do so."""
         for x in n.inputs:
             lane = self.found.get(x)
-            if lane is None and (part := adjacent(x)) is not None:
+            if lane is None and (part := find_adjacent(x)) is not None:
                 lane = Lane(part[0], -1, *part[1:])
             if lane is None or lane.dimension != -1 or lane.axis or lane.whole in self.found or not self.computed(lane.whole):
                 continue
@@ -122,14 +122,14 @@ class Lanes:
             inside = {m for m, q in self.found.items() if q.whole is whole and q.start < stop and start < q.stop}
             fits = n not in self.roots and whole not in self.roots and n.dtype is whole.dtype and set(n.axes) == set(whole.axes)
             fits = fits and n.shape == (*whole.shape[:-1], stop - start) and self.path[n] == self.path[whole]
-            again = any(y is not x and (root(y) is whole or root(y) in inside) for y in n.inputs)
+            again = any(y is not x and (get_root(y) is whole or get_root(y) in inside) for y in n.inputs)
             if fits and not again and whole.op is not CONCAT and not inside & self.roots and all(
-                self._done(r, m, n, start, stop) for m in (whole, *inside) for r in self.reads[m]
+                self._is_done(r, m, n, start, stop) for m in (whole, *inside) for r in self.reads[m]
             ) and not any(r.shifts for r in self.reads[n]):  # fmt: skip
                 return lane
         return None
 
-    def _done(self, read: Read, of: Node, n: Node, start: int, stop: int) -> bool:
+    def _is_done(self, read: ArrayRead, of: Node, n: Node, start: int, stop: int) -> bool:
         """Tell whether a read of ``of`` is over when ``n`` is computed, or has nothing to do with the part it writes over."""
         if read.by is n:
             return True
@@ -138,7 +138,7 @@ class Lanes:
         if read.at < self.at[n] and read.path == self.path[n]:
             return True
         first = self.found[of].start if of in self.found else 0  # what lies within another array is read by its own entries
-        parts = [adjacent(y) for y in self.operands(read.by) if root(y) is of]
+        parts = [find_adjacent(y) for y in self.operands(read.by) if get_root(y) is of]
         return of is not n and bool(parts) and all(
             p is not None and (first + p[2] <= start or stop <= first + p[1]) for p in parts
         )  # fmt: skip

@@ -9,12 +9,12 @@ from autograd_seq.core.axes import Axis
 from autograd_seq.core.node import Node
 from autograd_seq.graph.order import get_shift_rows
 from autograd_seq.ops.time import SHIFT
-from autograd_seq.plan.memory.views import LEAVES, elsewhere, is_view, root, shifts
-from autograd_seq.plan.schedule import Item, Loop, paths
+from autograd_seq.plan.memory.views import LEAVES, get_root, is_view, list_shifts, shows_elsewhere
+from autograd_seq.plan.schedule import Item, Loop, list_paths
 
 
 @dataclass(frozen=True)
-class Read:
+class ArrayRead:
     """One statement that reads a node's array: where it stands, and along which axes it reads other steps."""
 
     by: Node | None
@@ -47,32 +47,32 @@ class Reading:
                  absorbed: dict[Node, Node]) -> None:  # fmt: skip
         self.items, self.outputs, self.absorbed = items, tuple(outputs), absorbed
         self.writes, self.in_place = set(writes), set(in_place)
-        self.path: dict[Node, tuple[Loop, ...]] = dict(paths(items))
+        self.path: dict[Node, tuple[Loop, ...]] = dict(list_paths(items))
         self.at = {n: i for i, n in enumerate(self.path)}
         self.span: dict[Loop, tuple[int, int]] = {}
         for n, path in self.path.items():
             for loop in path:
                 self.span[loop] = self.span.get(loop, (self.at[n],))[0], self.at[n]
         self.stepped = {loop.axis for loop in self.span}
-        self.roots = {root(o) for o in outputs}
-        self.reads = self._reads()
+        self.roots = {get_root(o) for o in outputs}
+        self.reads = self._find_reads()
 
     def computed(self, n: Node) -> bool:
         """Tell whether a node has a statement of its own: it is no leaf, no view, and not computed inside of another."""
         return n.op not in LEAVES and n._value is None and not is_view(n) and n not in self.absorbed
 
-    def _reads(self) -> dict[Node, list[Read]]:
-        found: dict[Node, list[Read]] = {n: [] for n in self.path}
+    def _find_reads(self) -> dict[Node, list[ArrayRead]]:
+        found: dict[Node, list[ArrayRead]] = {n: [] for n in self.path}
         for n, path in self.path.items():
             if n.op is SHIFT:  # its rows are written before the steps of its axis run
                 outer = tuple(loop for loop in path if loop.axis is not n.attrs["axis"])
                 for row in get_shift_rows(n):
-                    found[root(row)].append(Read(n, self.at[n], outer, shifts(row)))
+                    found[get_root(row)].append(ArrayRead(n, self.at[n], outer, list_shifts(row)))
             elif self.computed(n):
                 for x in self.operands(n):
-                    found[root(x)].append(Read(n, self.at[n], path, shifts(x), elsewhere(x)))
+                    found[get_root(x)].append(ArrayRead(n, self.at[n], path, list_shifts(x), shows_elsewhere(x)))
         for o in self.outputs:
-            found[root(o)].append(Read(None, len(self.path), (), shifts(o)))
+            found[get_root(o)].append(ArrayRead(None, len(self.path), (), list_shifts(o)))
         return found
 
     def operands(self, n: Node) -> list[Node]:

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field, replace
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.node import Node
 from autograd_seq.plan.memory.lanes import Lane, Lanes
-from autograd_seq.plan.memory.reads import Read, Reading
-from autograd_seq.plan.memory.views import as_it_is, root
+from autograd_seq.plan.memory.reads import ArrayRead, Reading
+from autograd_seq.plan.memory.views import get_root, is_whole
 from autograd_seq.plan.schedule import Item, Loop
 
 
-def axis_order(items: Sequence[Item], axes: Sequence[Axis]) -> tuple[Axis, ...]:
+def order_axes(items: Sequence[Item], axes: Sequence[Axis]) -> tuple[Axis, ...]:
     """Return the axes in the order in which arrays are laid out: an axis that loops before those inside of its loop."""
     found: dict[Axis, None] = {}
 
@@ -85,20 +85,20 @@ class Storage(Reading):
     def __init__(self, items: Sequence[Item], outputs: Sequence[Node], axes: Sequence[Axis], writes: Sequence[Node],
                  in_place: Sequence[Node], absorbed: dict[Node, Node], share: bool = True) -> None:  # fmt: skip
         super().__init__(items, outputs, writes, in_place, absorbed)
-        self.order = axis_order(items, axes)
+        self.order = order_axes(items, axes)
         self.lanes = Lanes(self).all() if share else {}
         for n, lane in self.lanes.items():
-            self.reads[lane.whole] = [*self.reads[lane.whole], *self._reads_of_lane(n, lane)]
-        self.homes = {n: self._home(n) for n in self.path if self.computed(n)}
+            self.reads[lane.whole] = [*self.reads[lane.whole], *self._list_reads_of_lane(n, lane)]
+        self.homes = {n: self._make_home(n) for n in self.path if self.computed(n)}
         self.buffers: list[Home] = []
         self._allocate(share)
 
-    def _reads_of_lane(self, n: Node, lane: Lane) -> list[Read]:
+    def _list_reads_of_lane(self, n: Node, lane: Lane) -> list[ArrayRead]:
         """Return the reads of a node as reads of the array that it is a part of; that it is written there is one more."""
         if lane.axis is None and self.path[n] == self.path[lane.whole]:
             return self.reads[n]
         found = []
-        for r in [Read(n, self.at[n], self.path[n]), *self.reads[n]]:
+        for r in [ArrayRead(n, self.at[n], self.path[n]), *self.reads[n]]:
             moved = dict(r.shifts)
             if lane.axis is not None:
                 moved[lane.axis] = moved.get(lane.axis, 0) - lane.by
@@ -107,33 +107,33 @@ class Storage(Reading):
 
     # -- homes ----------------------------------------------------------------------------------------------------------
 
-    def _home(self, n: Node) -> Home:
+    def _make_home(self, n: Node) -> Home:
         path, reads = self.path[n], self.reads[n]
         kept = len(path)  # loops whose steps need not be kept
         for r in reads:
-            common = _common(path, r.path)
+            common = _count_common(path, r.path)
             moved = [q for q, loop in enumerate(path[:common]) if any(a is loop.axis for a, _ in r.shifts)]
             kept = min(kept, common, *moved)
         if n in self.lanes:
-            return Home(n, (), self._halo(n), buffer=-2, start=self.at[n], lane=self.lanes[n])
-        home = Home(n, self._dims(n, path[kept:]))
+            return Home(n, (), self._find_halo(n), buffer=-2, start=self.at[n], lane=self.lanes[n])
+        home = Home(n, self._choose_dims(n, path[kept:]))
         home.start = home.last = self.at[n]
-        home.stop = self._stop(n, kept)
+        home.stop = self._find_stop(n, kept)
         home.last = max([home.start, *(r.at for r in reads)])
         if kept < len(path):
             home.start = self.span[path[kept]][0]
         home.start = min([home.start, *(self.at[x] for x, lane in self.lanes.items() if lane.whole is n)])
-        home.halo = self._halo(n)
-        home.ring = self._ring(n, kept)
+        home.halo = self._find_halo(n)
+        home.ring = self._count_ring_rows(n, kept)
         if home.ring:
-            home.axes = self._dims(n, ())
+            home.axes = self._choose_dims(n, ())
             del home.halo[path[-1].axis]
         writes = n in self.writes and not (n in self.roots and not path) and (n.axes or n.shape)
         if home.halo or home.ring or kept < len(path) or writes or any(lane.whole is n for lane in self.lanes.values()):
             home.buffer = -1
         return home
 
-    def _halo(self, n: Node) -> dict[Axis, tuple[int, int]]:
+    def _find_halo(self, n: Node) -> dict[Axis, tuple[int, int]]:
         halo: dict[Axis, tuple[int, int]] = {}
         for r in self.reads[n]:
             for axis, by in r.shifts:
@@ -141,20 +141,20 @@ class Storage(Reading):
                 halo[axis] = max(lo, by), max(hi, -by)
         return halo
 
-    def _dims(self, n: Node, kept: tuple[Loop, ...]) -> tuple[Axis, ...]:
+    def _choose_dims(self, n: Node, kept: tuple[Loop, ...]) -> tuple[Axis, ...]:
         stepped = {loop.axis for loop in self.path[n]} - {loop.axis for loop in kept}
         return tuple(a for a in self.order if a in n.axes and a not in stepped)
 
-    def _stop(self, n: Node, kept: int) -> int:
+    def _find_stop(self, n: Node, kept: int) -> int:
         path, stop = self.path[n], self.at[n]
         if kept < len(path) and any(loop.axis is a for r in self.reads[n] for a, _ in r.shifts for loop in path):
             stop = self.span[path[kept]][1]
         for r in self.reads[n]:
-            common = _common(path, r.path)
+            common = _count_common(path, r.path)
             stop = max(stop, self.span[r.path[common]][1] if len(r.path) > common else r.at)
         return stop
 
-    def _ring(self, n: Node, kept: int) -> int:
+    def _count_ring_rows(self, n: Node, kept: int) -> int:
         """Return how many rows are enough where all that is kept for is a later step of the innermost loop."""
         path = self.path[n]
         if kept != len(path) - 1 or any(r.path != path for r in self.reads[n]):
@@ -184,7 +184,7 @@ class Storage(Reading):
             for k in [k for k, stop in busy.items() if stop < home.start]:
                 free.append(k)
                 del busy[k]
-            taken = None if alone else self._taken(n, home)
+            taken = None if alone else self._find_taken(n, home)
             if taken is None and not alone:
                 taken = next((k for k in sorted(free) if self.buffers[k].key == home.key), None)
                 if taken is not None:
@@ -196,26 +196,26 @@ class Storage(Reading):
             if not alone:
                 busy[taken] = max(home.stop, busy.get(taken, 0))
 
-    def _taken(self, n: Node, home: Home) -> int | None:
+    def _find_taken(self, n: Node, home: Home) -> int | None:
         """Return the array of an operand whose last reader this is, and whose every entry is read where it is written."""
         if n not in self.in_place:
             return None
         for x in n.inputs:
-            r = root(x)
+            r = get_root(x)
             other = self.homes.get(r)
             if other is None or other.buffer in (None, -1, -2) or other.halo or other.ring or other.key != home.key:
                 continue
-            same = [y for y in n.inputs if root(y) is r]
-            if other.last == self.at[n] and all(as_it_is(y) for y in same) and not self._read_later(r, n):
+            same = [y for y in n.inputs if get_root(y) is r]
+            if other.last == self.at[n] and all(is_whole(y) for y in same) and not self._is_read_later(r, n):
                 return other.buffer
         return None
 
-    def _read_later(self, r: Node, n: Node) -> bool:
+    def _is_read_later(self, r: Node, n: Node) -> bool:
         """Tell whether a loop that ``n`` is in, and ``r`` is not kept in steps of, comes back to ``r`` after ``n``."""
         if self.path[n] and any(read.elsewhere for read in self.reads[r]):
             return True
-        return any(loop.axis not in self.homes[r].axes for loop in self.path[n][_common(self.path[r], self.path[n]) :])
+        return any(loop.axis not in self.homes[r].axes for loop in self.path[n][_count_common(self.path[r], self.path[n]) :])
 
 
-def _common(a: Sequence[Loop], b: Sequence[Loop]) -> int:
+def _count_common(a: Sequence[Loop], b: Sequence[Loop]) -> int:
     return next((i for i, (p, q) in enumerate(zip(a, b, strict=False)) if p is not q), min(len(a), len(b)))

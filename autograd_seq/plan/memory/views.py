@@ -15,10 +15,10 @@ LEAVES = (INPUT, PARAM, TENSOR, CONSTANT, SIZE, INDEX)
 def is_view(node: Node) -> bool:
     """Tell whether a node only shows another one's array."""
     shows = node.op.view
-    return shows is not None and node._value is None and (shows != ADJACENT or _adjacent(node.inputs[0]))
+    return shows is not None and node._value is None and (shows != ADJACENT or _has_adjacent_entries(node.inputs[0]))
 
 
-def _adjacent(node: Node) -> bool:
+def _has_adjacent_entries(node: Node) -> bool:
     """Tell whether the entries of a value lie next to each other, in the workspace."""
     while node.op.view is not None:
         if node.op.view in (ENTRIES, POINTS):
@@ -27,14 +27,14 @@ def _adjacent(node: Node) -> bool:
     return node.op not in (INPUT, PARAM)
 
 
-def root(node: Node) -> Node:
+def get_root(node: Node) -> Node:
     """Return the node whose array a view shows, through all views."""
     while is_view(node):
         node = node.inputs[0]
     return node
 
 
-def shifts(node: Node) -> tuple[tuple[Axis, int], ...]:
+def list_shifts(node: Node) -> tuple[tuple[Axis, int], ...]:
     """Return the axes along which a view shows other steps, and by how many."""
     found = []
     while is_view(node):
@@ -44,7 +44,7 @@ def shifts(node: Node) -> tuple[tuple[Axis, int], ...]:
     return tuple(found)
 
 
-def as_it_is(node: Node) -> bool:
+def is_whole(node: Node) -> bool:
     """Tell whether a node shows an array whole and at its own step."""
     while is_view(node):
         if node.op.view != WHOLE:
@@ -53,7 +53,7 @@ def as_it_is(node: Node) -> bool:
     return True
 
 
-def elsewhere(node: Node) -> bool:
+def shows_elsewhere(node: Node) -> bool:
     """Tell whether a view shows some other step than its own in another way than by a shift."""
     while is_view(node):
         if node.op.view == POINTS:
@@ -62,7 +62,7 @@ def elsewhere(node: Node) -> bool:
     return False
 
 
-def stretch(node: Node) -> tuple[int, int] | None:
+def find_stretch(node: Node) -> tuple[int, int] | None:
     """Return which adjacent entries of the last dimension a slice takes, all else being whole; ``None`` if it is otherwise."""
     if node.op is not SLICE:
         return None
@@ -73,11 +73,11 @@ def stretch(node: Node) -> tuple[int, int] | None:
     return (taken.start, taken.stop) if all((k.start, k.stop) == (0, n) for k, n in zip(others, shape, strict=False)) else None
 
 
-def adjacent(node: Node) -> tuple[Node, int, int] | None:
+def find_adjacent(node: Node) -> tuple[Node, int, int] | None:
     """Return the node of which a view shows adjacent entries of the last dimension, at its own step, and which."""
     while is_view(node) and node.op.view == WHOLE:
         node = node.inputs[0]
-    if node.op is not SLICE or is_view(node.inputs[0]) or (taken := stretch(node)) is None:
+    if node.op is not SLICE or is_view(node.inputs[0]) or (taken := find_stretch(node)) is None:
         return None
     return node.inputs[0], *taken
 
@@ -87,7 +87,7 @@ def find_shown(node: Node) -> tuple[Node, int, int] | None:
     start, stop = 0, node.shape[-1] if node.shape else 0
     while is_view(node):
         if node.op is SLICE:
-            if (taken := stretch(node)) is None:
+            if (taken := find_stretch(node)) is None:
                 return None
             start, stop = start + taken[0], stop + taken[0]
         elif node.op.view != WHOLE and node.op is not SHIFT:

@@ -14,10 +14,10 @@ from autograd_seq.graph.order import components
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import SHIFT
-from autograd_seq.plan.schedule import Loop, needs
+from autograd_seq.plan.schedule import Loop, list_needs
 
 
-def linear_in(loop: Loop, outside: tuple[Axis, ...] = ()) -> tuple[Node, ...]:
+def find_linear_shifts(loop: Loop, outside: tuple[Axis, ...] = ()) -> tuple[Node, ...]:
     """Return the shifts that a loop is linear in, entry by entry, in the order of its nodes; none if it is not.
 
     Args:
@@ -30,7 +30,7 @@ def linear_in(loop: Loop, outside: tuple[Axis, ...] = ()) -> tuple[Node, ...]:
         >>> x, a, h = ag.input("x", over=t), ag.param("a"), ag.state("h", over=t)
         >>> h[t] = ag.sigmoid(a * x[t]) * h[t - 1] + h[t - 3] + x[t]
         >>> plan = ag.compile(h).plan
-        >>> [plan.graph.name(n) for n in linear_in(plan.items[-1])]
+        >>> [plan.graph.name(n) for n in find_linear_shifts(plan.items[-1])]
         ['h[t - 1]', 'h[t - 3]']
 
     Notes:
@@ -41,24 +41,24 @@ def linear_in(loop: Loop, outside: tuple[Axis, ...] = ()) -> tuple[Node, ...]:
     if len(nodes) < len(loop.body):
         return ()  # a loop within it carries something along another axis: entries of this one are not on their own
     at = {n: i for i, n in enumerate(nodes)}
-    edges = [(at[x], i) for i, n in enumerate(nodes) for x in needs(n, outside) if x in at]
+    edges = [(at[x], i) for i, n in enumerate(nodes) for x in list_needs(n, outside) if x in at]
     itself = {a for a, b in edges if a == b}
     found: set[Node] = set()
     for part in components(len(nodes), edges):
         if len(part) == 1 and part[0] not in itself:
             continue
         cycle = {nodes[i] for i in part}
-        if len({n.shape for n in cycle}) > 1 or not all(_affine(n, cycle) for n in cycle):
+        if len({n.shape for n in cycle}) > 1 or not all(_is_affine(n, cycle) for n in cycle):
             return ()
         found |= {n for n in cycle if n.op is SHIFT}
     return tuple(n for n in nodes if n in found)
 
 
-def _affine(n: Node, cycle: set[Node]) -> bool:
+def _is_affine(n: Node, cycle: set[Node]) -> bool:
     if n.op in (STATE, SHIFT):
         return True
     by_entry = n.op.pointwise or n.op.view == WHOLE or (n.op is sum_over and not n.attrs["axes"])
     return by_entry and n.dtype is float and n.op.affine_in([x in cycle for x in n.inputs])
 
 
-__all__ = ["linear_in"]
+__all__ = ["find_linear_shifts"]

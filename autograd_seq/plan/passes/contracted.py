@@ -23,7 +23,7 @@ from autograd_seq.ops.elementwise import add, equal, mul, sub, where
 from autograd_seq.ops.linear import CONTRACT
 from autograd_seq.ops.reduce import SUM, sum_over
 from autograd_seq.ops.shape import RESHAPE, reshape
-from autograd_seq.plan.passes.simplify import number
+from autograd_seq.plan.passes.simplify import get_number
 
 
 class Factor(NamedTuple):
@@ -38,7 +38,7 @@ _MOST_FACTORS = 12
 """Factors of a product that are tried in pairs: a derivative through many layers has one for each layer."""
 
 
-def contracted(outputs: Sequence[Node]) -> list[Node]:
+def contract_sums(outputs: Sequence[Node]) -> list[Node]:
     """Return the graph with sums of products as contractions, where the product has more entries than its factors."""
 
     def rule(node: Node, inputs: tuple[Node, ...]) -> Node | None:
@@ -47,48 +47,48 @@ def contracted(outputs: Sequence[Node]) -> list[Node]:
         (x,), later = inputs, ()
         if node.op is SUM and x.op is sum_over and len(x.inputs) == 1:  # that has not become a contraction itself
             (x,), later = x.inputs, x.attrs["axes"]
-        made = _chosen(x, node.attrs)
+        made = _contract_chosen(x, node.attrs)
         made = sum_over(made, axes=later) if made is not None and later else made
         return None if made is None else copy_name(node, made if made.shape == node.shape else reshape(made, node.shape))
 
     return rebuild(outputs, rule)
 
 
-def _chosen(x: Node, attrs: Mapping[str, Any]) -> Node | None:
+def _contract_chosen(x: Node, attrs: Mapping[str, Any]) -> Node | None:
     """Return the sum of a product that counts at some points alone, as a contraction, if that pays.
 
     What the factors are at the other points must not matter, NaN or not. So one of them is 0 there, and the other wherever it
     is no finite number; where that would have counted, what comes out is made NaN.
     """
     masks: list[Node] = []
-    while x.op is where and number(x.inputs[2]) == 0:
+    while x.op is where and get_number(x.inputs[2]) == 0:
         masks.append(x.inputs[0])
         x = x.inputs[1]
     if x.op is not mul or not masks:
-        return _total(x, attrs) if x.op is mul else None
+        return _contract_product(x, attrs) if x.op is mul else None
     if "axes" not in attrs:
-        made = _total(x, attrs) if all(not c.shape for c in masks) else None
+        made = _contract_product(x, attrs) if all(not c.shape for c in masks) else None
         return None if made is None else reduce(lambda y, c: where(c, y, 0.0), reversed(masks), made)
     for s, k in (x.inputs, x.inputs[::-1]):
         fits = all(set(c.axes) <= set(s.axes) and not c.shape for c in masks)
-        if fits and s.dtype is k.dtype is float and (made := _left_out(s, k, masks, attrs)) is not None:
+        if fits and s.dtype is k.dtype is float and (made := _contract_masked(s, k, masks, attrs)) is not None:
             return made
     return None
 
 
-def _left_out(s: Node, k: Node, masks: Sequence[Node], attrs: Mapping[str, Any]) -> Node | None:
+def _contract_masked(s: Node, k: Node, masks: Sequence[Node], attrs: Mapping[str, Any]) -> Node | None:
     """Return the sum of s·k at the points of all masks, as a contraction, if that pays."""
     finite = equal(sub(k, k), 0.0)
     for c in masks:
         s = s if _is_zero_outside(s, c) else where(c, s, 0.0)
-    if (made := _total(mul(s, where(finite, k, 0.0)), attrs)) is None:
+    if (made := _contract_product(mul(s, where(finite, k, 0.0)), attrs)) is None:
         return None
     lacking = tuple(d - k.ndim for d, n in enumerate(k.shape) if n != 1 and s.shape[d - k.ndim :][:1] in ((), (1,)))
     odd = where(finite, 0.0, 1.0)
     odd = SUM(odd, axis=lacking, keepdims=True) if lacking else odd
     counts = reduce(mul, [where(c, 1.0, 0.0) for c in masks])
     product = mul(counts, odd)
-    total = _total(product, attrs)
+    total = _contract_product(product, attrs)
     met = sum_over(product, axes=attrs["axes"]) if total is None else total
     shape = broadcast(s.shape, k.shape)
     made = made if made.shape == shape else reshape(made, shape)
@@ -97,25 +97,25 @@ def _left_out(s: Node, k: Node, masks: Sequence[Node], attrs: Mapping[str, Any])
 
 def _is_zero_outside(s: Node, mask: Node) -> bool:
     """Tell whether a value is 0 wherever a mask does not hold."""
-    while s.op is RESHAPE or (s.op is mul and np.isfinite(np.nan if (n := number(s.inputs[1])) is None else n)):
+    while s.op is RESHAPE or (s.op is mul and np.isfinite(np.nan if (n := get_number(s.inputs[1])) is None else n)):
         s = s.inputs[0]
-    return s.op is where and s.inputs[0] is mask and number(s.inputs[2]) == 0
+    return s.op is where and s.inputs[0] is mask and get_number(s.inputs[2]) == 0
 
 
-def _total(x: Node, attrs: Mapping[str, Any]) -> Node | None:
+def _contract_product(x: Node, attrs: Mapping[str, Any]) -> Node | None:
     """Return the sum of a product, over axes or dimensions, as a contraction, if that pays."""
-    factors = _factors(x, x)
+    factors = _list_factors(x, x)
     if not all(y.dtype is float for y in factors):
         return None
     for i, j in combinations(range(len(factors)), 2) if len(factors) > 2 else ():
         others = [y for k, y in enumerate(factors) if k not in (i, j)]
-        if (made := _first_two(x, factors[i], factors[j], others, attrs)) is not None:
+        if (made := _contract_two_first(x, factors[i], factors[j], others, attrs)) is not None:
             return made
-    a, b = (_factor(x, y) for y in _two(factors))
-    return _over_axes(x, a, b, attrs["axes"]) if "axes" in attrs else _over_dimensions(x, a, b, attrs["axis"])
+    a, b = (_make_factor(x, y) for y in _group_factors(factors))
+    return _contract_axes(x, a, b, attrs["axes"]) if "axes" in attrs else _contract_dimensions(x, a, b, attrs["axis"])
 
 
-def _factors(x: Node, whole: Node) -> list[Node]:
+def _list_factors(x: Node, whole: Node) -> list[Node]:
     """Return the factors of a product, through products that are as large as all of it; its operands, if there are too many."""
     found, stack = list[Node](), [x]
     while stack:
@@ -129,17 +129,17 @@ def _factors(x: Node, whole: Node) -> list[Node]:
     return found
 
 
-def _first_two(x: Node, p: Node, q: Node, others: Sequence[Node], attrs: Mapping[str, Any]) -> Node | None:
+def _contract_two_first(x: Node, p: Node, q: Node, others: Sequence[Node], attrs: Mapping[str, Any]) -> Node | None:
     """Return the sum of a product that is summed first over what two of its factors alone have, if that pays."""
-    a, b, rest = _factor(x, p), _factor(x, q), [_factor(x, y) for y in others]
+    a, b, rest = _make_factor(x, p), _make_factor(x, q), [_make_factor(x, y) for y in others]
     gone: set[str] = set()
     if "axes" in attrs:
         axes = tuple(r for r in attrs["axes"] if not any(r in y.node.axes for y in rest))
-        made = _over_axes(x, a, b, axes) if axes else None
+        made = _contract_axes(x, a, b, axes) if axes else None
     else:
         axis = tuple(d for d in attrs["axis"] if not any(ascii_letters[x.ndim + d] in y.labels for y in rest))
         gone = {ascii_letters[x.ndim + d] for d in axis}
-        made = _over_dimensions(x, a, b, axis)
+        made = _contract_dimensions(x, a, b, axis)
     if made is None:
         return None
     kept = {*a.labels, *b.labels} - gone
@@ -148,11 +148,11 @@ def _first_two(x: Node, p: Node, q: Node, others: Sequence[Node], attrs: Mapping
     if "axes" in attrs and not (left := tuple(r for r in attrs["axes"] if r not in axes)):
         return product
     attrs = {**attrs, "axes": left} if "axes" in attrs else attrs
-    made = _total(product, attrs)
+    made = _contract_product(product, attrs)
     return apply(sum_over if "axes" in attrs else SUM, product, **attrs) if made is None else made
 
 
-def _two(factors: list[Node]) -> list[Node]:
+def _group_factors(factors: list[Node]) -> list[Node]:
     """Return many factors as two, in order: the largest with those whose points and dimensions it has, and the others."""
     first = max(range(len(factors)), key=lambda k: (sum(n != 1 for n in factors[k].shape), len(factors[k].axes)))
     large = factors[first]
@@ -163,22 +163,22 @@ def _two(factors: list[Node]) -> list[Node]:
     return [reduce(mul, group) for group in groups]
 
 
-def _over_axes(x: Node, a: Factor, b: Factor, axes: tuple[Axis, ...]) -> Node | None:
+def _contract_axes(x: Node, a: Factor, b: Factor, axes: tuple[Axis, ...]) -> Node | None:
     """Return the sum of a product over axes as a contraction, if it pays."""
     if not all(r in y.node.axes for y in (a, b) for r in axes) or not _pays(x, a, b, axes):
         return None
-    return sum_over(_product(a, b, "".join(sorted({*a.labels, *b.labels}))), axes=axes)
+    return sum_over(_make_contraction(a, b, "".join(sorted({*a.labels, *b.labels}))), axes=axes)
 
 
-def _over_dimensions(x: Node, a: Factor, b: Factor, axis: tuple[int, ...]) -> Node | None:
+def _contract_dimensions(x: Node, a: Factor, b: Factor, axis: tuple[int, ...]) -> Node | None:
     """Return the sum of a product over dimensions as a contraction, if it pays."""
     summed = {ascii_letters[x.ndim + d] for d in axis if x.shape[d] != 1}
     if not summed or not summed <= set(a.labels) & set(b.labels) or not _pays(x, a, b, (), summed):
         return None
-    return _product(a, b, "".join(sorted({*a.labels, *b.labels} - summed)))
+    return _make_contraction(a, b, "".join(sorted({*a.labels, *b.labels} - summed)))
 
 
-def _factor(x: Node, y: Node) -> Factor:
+def _make_factor(x: Node, y: Node) -> Factor:
     own = [(ascii_letters[x.ndim - y.ndim + d], n) for d, n in enumerate(y.shape) if n != 1]
     return Factor(y, "".join(label for label, _ in own), tuple(n for _, n in own))
 
@@ -190,6 +190,6 @@ def _pays(x: Node, a: Factor, b: Factor, axes: tuple[Axis, ...], summed: Collect
     return all(missing) or (any(missing) and not shared)
 
 
-def _product(a: Factor, b: Factor, out: str) -> Node:
+def _make_contraction(a: Factor, b: Factor, out: str) -> Node:
     x, y = (f.node if f.node.shape == f.lengths else reshape(f.node, f.lengths) for f in (a, b))
     return apply(CONTRACT, x, y, spec=f"{a.labels},{b.labels}->{out}")

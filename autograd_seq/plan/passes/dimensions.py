@@ -34,27 +34,28 @@ class Dimension(Axis):
         self.length = length
 
 
-def fixed(axes: Iterable[Axis]) -> dict[Axis, int]:
+def get_fixed_lengths(axes: Iterable[Axis]) -> dict[Axis, int]:
     """Return the lengths of those axes that were dimensions."""
     return {a: a.length for a in axes if isinstance(a, Dimension)}
 
 
-def _with(shape: tuple[int, ...], *, axis: Dimension, at: int) -> tuple[int, ...]:
+def _insert_dimension(shape: tuple[int, ...], *, axis: Dimension, at: int) -> tuple[int, ...]:
     return (*shape[:at], axis.length, *shape[at:])
 
 
-def _less(shape: tuple[int, ...], *, axis: Dimension, at: int) -> tuple[int, ...]:
+def _drop_dimension(shape: tuple[int, ...], *, axis: Dimension, at: int) -> tuple[int, ...]:
     return (*shape[:at], *shape[at + 1 :])
 
 
-AS_AXIS = Op("as_axis", _less, None, None, first, lambda x, *, axis, at: (axis, *x), False, "as_axis",
+AS_AXIS = Op("as_axis", _drop_dimension, None, None, first, lambda x, *, axis, at: (axis, *x), False, "as_axis",
              "The value with a dimension of it as an axis.", view=ENTRIES, linear=TOGETHER, range=KEPT)  # fmt: skip
-AS_DIMENSION = Op("as_dimension", _with, None, None, first, lambda x, *, axis, at: tuple(a for a in x if a is not axis), False,
-                  "as_dimension", "The value with an axis of fixed length as a dimension of it.",
+AS_DIMENSION = Op("as_dimension", _insert_dimension, None, None, first,
+                  lambda x, *, axis, at: tuple(a for a in x if a is not axis), False, "as_dimension",
+                  "The value with an axis of fixed length as a dimension of it.",
                   view=ENTRIES, linear=TOGETHER, range=KEPT)  # fmt: skip
 
 
-def headed(outputs: Sequence[Node]) -> list[Node]:
+def move_heads(outputs: Sequence[Node]) -> list[Node]:
     """Return the graph with the dimensions as axes that products of many steps with many steps have in common."""
     taken = {a.name for n in step_order(outputs) for a in n.axes}
     known: dict[tuple[int, int], Dimension] = {}
@@ -71,9 +72,9 @@ def headed(outputs: Sequence[Node]) -> list[Node]:
     def rule(node: Node, inputs: tuple[Node, ...]) -> Node | None:
         made: Node | None = None
         if node.op is CONTRACT and _is_scores(node):
-            made = _scores(node, inputs, axis)
+            made = _make_scores(node, inputs, axis)
         elif any(x.op is AS_DIMENSION for x in inputs):
-            made = _within(node, inputs)
+            made = _compute_within(node, inputs)
         return None if made is None else copy_name(node, made)
 
     return rebuild(outputs, rule)
@@ -86,7 +87,7 @@ def _is_scores(node: Node) -> bool:
     return bool(out) and out <= a & b and bool(a & b - out) and bool(p - q) and bool(q - p)
 
 
-def _scores(node: Node, inputs: tuple[Node, ...], axis: object) -> Node | None:
+def _make_scores(node: Node, inputs: tuple[Node, ...], axis: object) -> Node | None:
     operands, out = node.attrs["spec"].split("->")
     labels, xs = operands.split(","), list(inputs)
     axes: list[Dimension] = []
@@ -96,7 +97,7 @@ def _scores(node: Node, inputs: tuple[Node, ...], axis: object) -> Node | None:
             return None
         axes.append(axis(length, sum(a.length == length for a in axes)))  # type: ignore[operator]
         for k, own in enumerate(labels):
-            xs[k] = as_axis(xs[k], axes[-1], own.index(label))
+            xs[k] = show_as_axis(xs[k], axes[-1], own.index(label))
             labels[k] = own.replace(label, "")
     made = apply(node.op, *xs, spec=f"{','.join(labels)}->")
     for at, a in enumerate(axes):
@@ -104,20 +105,20 @@ def _scores(node: Node, inputs: tuple[Node, ...], axis: object) -> Node | None:
     return made
 
 
-def as_axis(x: Node, axis: Dimension, at: int) -> Node:
+def show_as_axis(x: Node, axis: Dimension, at: int) -> Node:
     """Return a value with one of its dimensions as an axis."""
     if x.op is AS_DIMENSION:
         own, place = x.attrs["axis"], x.attrs["at"]
         if place == at:
             return x.inputs[0] if own is axis else apply(AS_AXIS, x, axis=axis, at=at)
-        inner = as_axis(x.inputs[0], axis, at - (place < at))
+        inner = show_as_axis(x.inputs[0], axis, at - (place < at))
         return apply(AS_DIMENSION, inner, axis=own, at=place - (at < place))
     return apply(AS_AXIS, x, axis=axis, at=at)
 
 
-def _within(node: Node, inputs: tuple[Node, ...]) -> Node | None:
+def _compute_within(node: Node, inputs: tuple[Node, ...]) -> Node | None:
     """Return what is computed of axes that are shown as dimensions with them as axes, shown as dimensions afterwards."""
-    if node.op is RESHAPE and (found := _kept(inputs[0], node.shape)) is not None:
+    if node.op is RESHAPE and (found := _keep_axis(inputs[0], node.shape)) is not None:
         return found
     if not (node.op.pointwise or node.op.reduces_axes):
         return None
@@ -132,13 +133,13 @@ def _within(node: Node, inputs: tuple[Node, ...]) -> Node | None:
         elif y.shape[-right] == 1:
             xs.append(reshape(y, (*y.shape[: y.ndim - right], *y.shape[y.ndim - right + 1 :])))
         else:
-            xs.append(as_axis(y, axis, y.ndim - right))
-    made = _within(node, tuple(xs)) if any(y.op is AS_DIMENSION for y in xs) else None
+            xs.append(show_as_axis(y, axis, y.ndim - right))
+    made = _compute_within(node, tuple(xs)) if any(y.op is AS_DIMENSION for y in xs) else None
     made = apply(node.op, *xs, **node.attrs) if made is None else made
     return apply(AS_DIMENSION, made, axis=axis, at=max(y.ndim for y in inputs) - right)
 
 
-def _kept(x: Node, shape: tuple[int, ...]) -> Node | None:
+def _keep_axis(x: Node, shape: tuple[int, ...]) -> Node | None:
     """Return a value with more or fewer dimensions of length 1, its axis still one."""
     axis, at = x.attrs["axis"], x.attrs["at"]
     if [n for n in x.shape if n != 1] != [n for n in shape if n != 1]:
@@ -146,5 +147,5 @@ def _kept(x: Node, shape: tuple[int, ...]) -> Node | None:
     nth = sum(n != 1 for n in x.shape[:at])
     place = [k for k, n in enumerate(shape) if n != 1][nth]
     inner, rest = x.inputs[0], (*shape[:place], *shape[place + 1 :])
-    made = _kept(inner, rest) if inner.op is AS_DIMENSION else None
+    made = _keep_axis(inner, rest) if inner.op is AS_DIMENSION else None
     return apply(AS_DIMENSION, reshape(inner, rest) if made is None else made, axis=axis, at=place)

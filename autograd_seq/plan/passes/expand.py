@@ -45,7 +45,7 @@ def _add_at_forward(x: Any, index: Any, factor: Any, check: bool) -> Any:
     return out + hot * factor[..., None]
 
 
-def _private(name: str, forward: Any, shape: Any, **facts: Any) -> Op:
+def _make_private_op(name: str, forward: Any, shape: Any, **facts: Any) -> Op:
     """An operation that only plans have: nobody asks for its gradient any more."""
     return Op(name, shape, forward, None, first, None, False, name, "", native=ABSENT, linear=(), **facts)
 
@@ -54,14 +54,14 @@ def _add_at_calls(node: Node) -> tuple[str, ...]:
     return "copyto({out}, {0})", f"add_at({{out}}, {{1}}, {{2}}{', check=True' if node.attrs['check'] else ''})"
 
 
-LEVEL = _private("level", _level_forward, lambda x, *, axis: tuple(
+LEVEL = _make_private_op("level", _level_forward, lambda x, *, axis: tuple(
     1 if a in axis else n for a, n in zip(range(-len(x), 0), x, strict=True)))  # fmt: skip
 # a sum of exp less its level is 0 only where all entries are minus infinity; then any other number will do
-NONZERO = _private("nonzero", nonzero, same_shape, numpy=(f"maximum({{0}}, {SMALLEST}, out={{out}})",))
-ADD_AT = _private("add_at", _add_at_forward, lambda x, i, f, **_: x, numpy=_add_at_calls)
+NONZERO = _make_private_op("nonzero", nonzero, same_shape, numpy=(f"maximum({{0}}, {SMALLEST}, out={{out}})",))
+ADD_AT = _make_private_op("add_at", _add_at_forward, lambda x, i, f, **_: x, numpy=_add_at_calls)
 
 
-def expanded(outputs: Sequence[Node]) -> list[Node]:
+def expand_softmax(outputs: Sequence[Node]) -> list[Node]:
     """Return the graph with softmaxes written out, and one-hot vectors added where they stand."""
     parts: dict[Any, tuple[Node, Node, Node]] = {}
     order = step_order(outputs)
@@ -73,7 +73,7 @@ def expanded(outputs: Sequence[Node]) -> list[Node]:
         if (x, axis) not in parts:
             low = sub(x, apply(LEVEL, x, axis=axis))
             e = exp(low)
-            parts[x, axis] = low, e, apply(NONZERO, _total(e, axis))
+            parts[x, axis] = low, e, apply(NONZERO, _sum_dimensions(e, axis))
         return parts[x, axis]
 
     def rule(node: Node, inputs: tuple[Node, ...]) -> Node | None:
@@ -99,7 +99,7 @@ def expanded(outputs: Sequence[Node]) -> list[Node]:
             part, x = inputs[at], inputs[1 - at]
             if part.op is neg:
                 part, sign = part.inputs[0], -sign
-            found = _multiple_of_one_hot(part)
+            found = _find_multiple_of_one_hot(part)
             if found is None or x.dtype is not float or x.shape != node.shape or part.shape != node.shape:
                 continue
             index, factor = found
@@ -114,7 +114,7 @@ def expanded(outputs: Sequence[Node]) -> list[Node]:
     return rebuild(outputs, rule, image=image)
 
 
-def _total(e: Node, axis: tuple[int, ...]) -> Node:
+def _sum_dimensions(e: Node, axis: tuple[int, ...]) -> Node:
     """Return the sums over dimensions, which stay as dimensions of length 1."""
     kept = tuple(1 if a in axis else n for a, n in zip(range(-len(e.shape), 0), e.shape, strict=True))
     if axis == (-1,) and 0 < e.shape[-1] <= _LONGEST_DOT:
@@ -124,7 +124,7 @@ def _total(e: Node, axis: tuple[int, ...]) -> Node:
     return SUM(e, axis=axis, keepdims=True)
 
 
-def _multiple_of_one_hot(x: Node) -> tuple[Node, Node | None] | None:
+def _find_multiple_of_one_hot(x: Node) -> tuple[Node, Node | None] | None:
     """Return (index, factor) if ``x`` is a one-hot vector times a number for each vector."""
     if x.op is ONE_HOT:
         return x.inputs[0], None

@@ -16,36 +16,36 @@ from autograd_seq.ops.linear import CONTRACT
 from autograd_seq.plan.passes.regroup import Places, is_sum
 
 
-def halved(outputs: Sequence[Node]) -> list[Node]:
+def halve_sigmoids(outputs: Sequence[Node]) -> list[Node]:
     """Return the graph with the sigmoids of loops as tanh, where that costs the loop nothing."""
     where, image, half = Places(outputs), dict[Node, Node](), constant(0.5)
 
     def rule(node: Node, inputs: tuple[Node, ...]) -> Node | None:
-        if node.op is not sigmoid or not where.path[node] or not _free(where, node.inputs[0], node):
+        if node.op is not sigmoid or not where.path[node] or not _is_free(where, node.inputs[0], node):
             return None
-        return copy_name(node, add(mul(tanh(_scaled(where, node.inputs[0], node, image, half)), half), half))
+        return copy_name(node, add(mul(tanh(_scale(where, node.inputs[0], node, image, half)), half), half))
 
     return rebuild(outputs, rule, image=image)
 
 
-def _free(where: Places, z: Node, gate: Node) -> bool:
+def _is_free(where: Places, z: Node, gate: Node) -> bool:
     """Tell whether half of ``z`` can be computed without a further operation at each step."""
-    if where.path[z] != where.path[gate] or _weight(where, z) is not None:
+    if where.path[z] != where.path[gate] or _find_weight(where, z) is not None:
         return True
-    return where.alone(z) and is_sum(z) and all(_free(where, x, gate) for x in z.inputs)
+    return where.alone(z) and is_sum(z) and all(_is_free(where, x, gate) for x in z.inputs)
 
 
-def _weight(where: Places, z: Node) -> int | None:
+def _find_weight(where: Places, z: Node) -> int | None:
     """Return which operand of a product depends on parameters alone, if nobody else reads the product."""
     if z.op is not CONTRACT or not where.alone(z):
         return None
     return next((i for i, x in enumerate(z.inputs) if x in where.given), None)
 
 
-def _scaled(where: Places, z: Node, gate: Node, image: dict[Node, Node], half: Node) -> Node:
-    if (side := _weight(where, z)) is not None:
+def _scale(where: Places, z: Node, gate: Node, image: dict[Node, Node], half: Node) -> Node:
+    if (side := _find_weight(where, z)) is not None:
         xs = [mul(image[x], half) if i == side else image[x] for i, x in enumerate(z.inputs)]
         return apply(CONTRACT, *xs, **z.attrs)
     if where.path[z] != where.path[gate]:
         return mul(image[z], half)
-    return apply(z.op, *(_scaled(where, x, gate, image, half) for x in z.inputs), **z.attrs)
+    return apply(z.op, *(_scale(where, x, gate, image, half) for x in z.inputs), **z.attrs)

@@ -13,7 +13,7 @@ from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import SHIFT
 
 
-def hoisted(outputs: Sequence[Node], known: Container[str]) -> tuple[list[Node], dict[str, Node]]:
+def hoist(outputs: Sequence[Node], known: Container[str]) -> tuple[list[Node], dict[str, Node]]:
     """Return outputs that read what depends on known feeds alone as feeds of their own, and what those are to be.
 
     Args:
@@ -26,7 +26,7 @@ def hoisted(outputs: Sequence[Node], known: Container[str]) -> tuple[list[Node],
     Example:
         >>> import autograd_seq as ag
         >>> w, x = ag.param("w"), ag.input("x")
-        >>> (y,), fixed = hoisted([ag.exp(w) * x], {"w"})
+        >>> (y,), fixed = hoist([ag.exp(w) * x], {"w"})
         >>> list(fixed), [str(n.name) for n in ag.Graph(y).inputs.values()]
         (['exp_1'], ['exp_1', 'x'])
 

@@ -22,10 +22,10 @@ from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.shape import reshape, transpose
 from autograd_seq.ops.state import UNDEFINED
 from autograd_seq.ops.time import SHIFT
-from autograd_seq.plan.passes.joints import Joint, Left, Order, Sum, depends_on, found_joints, lefts
+from autograd_seq.plan.passes.joints import Joint, Left, Order, Sum, depends_on, find_joints, list_lefts
 from autograd_seq.plan.passes.legal import COPY
 from autograd_seq.plan.passes.linear import Term
-from autograd_seq.plan.passes.pack import part
+from autograd_seq.plan.passes.pack import take_part
 from autograd_seq.plan.passes.regroup import Places
 
 
@@ -33,7 +33,7 @@ def join(outputs: Sequence[Node]) -> list[Node]:
     """Return the graph with sums of products, in loops over single rows, as one product each."""
     where = Places(outputs)
     order = Order(where)
-    joints = found_joints(where, order)
+    joints = find_joints(where, order)
     return _Joiner(where, joints, order).run(list(outputs)) if joints else list(outputs)
 
 
@@ -46,63 +46,63 @@ class _Joiner:
         self.of: dict[Node, tuple[Joint, Sum | None]] = {s.node: (j, s) for j in joints for s in j.sums}
         self.of |= {j.instead: (j, None) for j in joints if j.instead is not None}
         self.made: dict[Joint, tuple[Node, Node]] = {}  # the product, and the row that it reads
-        self.left = [left for j in joints for left in lefts(j)]
+        self.left = [left for j in joints for left in list_lefts(j)]
         self.riding: dict[Node, tuple[Left, int, int]] = {}
         for left in {left.joint: left for left in self.left}.values():  # the last ones of each row
             self._take_along(left)
         self.beside = {x.source: left for left in self.left for x in left.terms if x.source is not None and not left.alone}
-        self.outer = self._outer(joints)
+        self.outer = self._find_outer(joints)
         self.totals: dict[Any, Node] = {}
 
     def run(self, outputs: list[Node]) -> list[Node]:
         """Return the graph with the joints in it."""
-        out = rebuild(outputs, self._rule, image=self.image, shifts=self._seen, after=self.order.after)
+        out = rebuild(outputs, self._rule, image=self.image, shifts=self._show_part, after=self.order.after)
         for left in self.left:
             if left.shift is not None:
-                left.shift.inputs = (self._whole(left),)
+                left.shift.inputs = (self._get_whole(left),)
         return out
 
     def _rule(self, node: Node, inputs: tuple[Node, ...]) -> Node | None:
         if node in self.of:
             joint, found = self.of[node]
-            product, _ = self._made(joint)
-            return product if found is None else copy_name(node, self._sum(found, product))
+            product, _ = self._get_product(joint)
+            return product if found is None else copy_name(node, self._write_sum(found, product))
         if node in self.beside and node.op is CONCAT:
             left = self.beside[node]
             before = takewhile(lambda x: x.source is not node, left.terms)
             start = sum(x.source.shape[-1] for x in before if x.source is not None)
-            return copy_name(node, part(self._whole(left), -1, start, start + node.shape[-1]))
+            return copy_name(node, take_part(self._get_whole(left), -1, start, start + node.shape[-1]))
         if node in self.outer:
-            return self._total(node, *self.outer[node])
+            return self._write_total(node, *self.outer[node])
         return None
 
-    def _seen(self, old: Node, new: Node) -> Node:
+    def _show_part(self, old: Node, new: Node) -> Node:
         """Return what readers of a shift see: what rides along is a part of what a joint reads at its step."""
         if old not in self.riding:
             return new
         left, start, stop = self.riding[old]
-        return part(self._shift(left), -1, start, stop)
+        return take_part(self._get_shift(left), -1, start, stop)
 
-    def _sum(self, found: Sum, product: Node) -> Node:
+    def _write_sum(self, found: Sum, product: Node) -> Node:
         start, stop = found.span
-        total = product if (start, stop) == (0, product.shape[-1]) else part(product, -1, start, stop)
+        total = product if (start, stop) == (0, product.shape[-1]) else take_part(product, -1, start, stop)
         for sign, x in found.rest:
             total = add(total, self.image[x]) if sign > 0 else sub(total, self.image[x])
         return total
 
     # -- the product
 
-    def _made(self, joint: Joint) -> tuple[Node, Node]:
+    def _get_product(self, joint: Joint) -> tuple[Node, Node]:
         if joint not in self.made:
             axes = joint.sums[0].node.axes
-            row = concat(self._row(joint, axes), -1)
-            matrix = concat([self._block(joint, x) for x in joint.vectors], 0)
+            row = concat(self._list_row(joint, axes), -1)
+            matrix = concat([self._make_block(joint, x) for x in joint.vectors], 0)
             if row.shape[-1] > matrix.shape[0]:
-                row = part(row, -1, 0, matrix.shape[0])  # all but the riders
+                row = take_part(row, -1, 0, matrix.shape[0])  # all but the riders
             self.made[joint] = apply(CONTRACT, row, matrix, spec="I,IJ->J"), row
         return self.made[joint]
 
-    def _row(self, joint: Joint, axes: tuple[Any, ...]) -> list[Node]:
+    def _list_row(self, joint: Joint, axes: tuple[Any, ...]) -> list[Node]:
         parts = []
         for x in joint.vectors:
             if x.source is None:
@@ -110,24 +110,24 @@ class _Joiner:
             elif x.seen is not None:
                 late = self.where.path[x.source] == self.where.path[joint.sums[0].node]
                 parts.append(self.image[x.seen] if late else apply(COPY, self.image[x.seen], axes=axes))
-        return [*parts, *(self._shift(left) for left in self.left if left.joint is joint)]
+        return [*parts, *(self._get_shift(left) for left in self.left if left.joint is joint)]
 
-    def _block(self, joint: Joint, vector: Term) -> Node:
+    def _make_block(self, joint: Joint, vector: Term) -> Node:
         """Return what multiplies one vector, as a matrix whose columns are the rows of the product."""
         n = 1 if vector.source is None else vector.source.shape[-1]
         columns, at = [], 0
         here = [(s.span, x) for s in joint.sums for x in s.linear if x.key == vector.key]
         if joint.instead is not None and vector.product is joint.instead:
             whole = next(x for _, x in here)
-            return self._turned(whole)
+            return self._turn(whole)
         for (start, stop), x in sorted(here, key=lambda h: h[0]):
             columns += [constant(np.zeros((n, start - at)))] if start > at else []
-            block, at = self._turned(x), stop
-            columns.append(block if block.shape[-1] == stop - start else part(block, -1, *x.span))
+            block, at = self._turn(x), stop
+            columns.append(block if block.shape[-1] == stop - start else take_part(block, -1, *x.span))
         columns += [constant(np.zeros((n, joint.size - at)))] if joint.size > at else []
         return columns[0] if len(columns) == 1 else concat(columns, -1)
 
-    def _turned(self, x: Term) -> Node:
+    def _turn(self, x: Term) -> Node:
         if x.matrix is None:
             assert x.source is not None
             return constant(np.eye(x.source.shape[-1]))
@@ -138,7 +138,7 @@ class _Joiner:
 
     # -- what a step leaves for another one
 
-    def _whole(self, left: Left) -> Node:
+    def _get_whole(self, left: Left) -> Node:
         if left.whole is None:
             if left.alone:
                 assert left.terms[0].source is not None
@@ -146,7 +146,7 @@ class _Joiner:
             left.whole = concat([self.image[p] for p in (*left.parts, *left.riders)], -1)
         return left.whole
 
-    def _shift(self, left: Left) -> Node:
+    def _get_shift(self, left: Left) -> Node:
         if left.shift is None:
             n, size = left.joint.sums[0].node, left.size + sum(x.shape[-1] for x in left.riders)
             attrs = {"axis": self.where.path[n][-1].axis, "by": left.terms[0].by, "outside": "zero"}
@@ -177,7 +177,7 @@ class _Joiner:
 
     # -- gradients of the matrices
 
-    def _outer(self, joints: list[Joint]) -> dict[Node, tuple[Joint, Node, int, int, int]]:
+    def _find_outer(self, joints: list[Joint]) -> dict[Node, tuple[Joint, Node, int, int, int]]:
         """Return sums over time of products with the vectors of one row: they are parts of one such sum."""
         found: dict[Node, tuple[Joint, Node, int, int, int]] = {}
         where = self.where
@@ -204,14 +204,14 @@ class _Joiner:
                     self.order.after |= {total: j.needs for total, *_ in group}
         return found
 
-    def _total(self, node: Node, joint: Joint, product: Node, side: int, start: int, stop: int) -> Node:
+    def _write_total(self, node: Node, joint: Joint, product: Node, side: int, start: int, stop: int) -> Node:
         spec = product.attrs["spec"]
         operands, out = spec.split("->")
         other = self.image[product.inputs[1 - side]]
         key = joint, other, node.attrs["axes"], spec, side
         if key not in self.totals:
-            _, row = self._made(joint)
+            _, row = self._get_product(joint)
             pair = (row, other) if side == 0 else (other, row)
             self.totals[key] = sum_over(apply(CONTRACT, *pair, spec=spec), axes=node.attrs["axes"])
         dimension = out.index(operands.split(",")[side]) - 2
-        return copy_name(node, part(self.totals[key], dimension, start, stop))
+        return copy_name(node, take_part(self.totals[key], dimension, start, stop))

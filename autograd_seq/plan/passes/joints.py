@@ -14,9 +14,9 @@ from autograd_seq.ops.elementwise import add, div, exp, mul, neg, sub
 from autograd_seq.ops.parts import CONCAT
 from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import SHIFT
-from autograd_seq.plan.memory.views import stretch
-from autograd_seq.plan.passes.linear import Term, late, split_terms
-from autograd_seq.plan.passes.regroup import Places, inner, is_sum
+from autograd_seq.plan.memory.views import find_stretch
+from autograd_seq.plan.passes.linear import Term, is_late, split_terms
+from autograd_seq.plan.passes.regroup import Places, is_inner, is_sum
 
 _PLACED = (add, sub, mul, div, neg, tanh, sigmoid, relu, exp, CONCAT)
 WORTH = 4096
@@ -131,13 +131,13 @@ class Left:
         return len(self.terms) == 1 and not self.riders
 
 
-def lefts(joint: Joint) -> list[Left]:
+def list_lefts(joint: Joint) -> list[Left]:
     """Return what a joint reads of what later steps have left, by the step that has."""
     late = [x for x in joint.vectors if x.seen is None and x.source is not None]
     return [Left(joint, [*xs]) for _, xs in groupby(late, key=lambda x: x.by)]
 
 
-def found_joints(where: Places, order: Order) -> list[Joint]:
+def find_joints(where: Places, order: Order) -> list[Joint]:
     """Return the joints of a graph.
 
     A sum has an *anchor*: a product with something that its own loop computes. Where others read rows of that product too, as
@@ -147,11 +147,11 @@ def found_joints(where: Places, order: Order) -> list[Joint]:
     shared: dict[Node, list[Sum]] = {}
     found: list[Joint] = []
     for n in where.nodes:
-        if not _is_single_row(where, n) or inner(where, n):
+        if not _is_single_row(where, n) or is_inner(where, n):
             continue
         linear, rest = split_terms(where, n)
-        anchor = next((x for x in linear if x.matrix is not None and late(where, n, x)), None)
-        others = [x for x in linear if x is not anchor and late(where, n, x) and _read_elsewhere(where, x)]
+        anchor = next((x for x in linear if x.matrix is not None and is_late(where, n, x)), None)
+        others = [x for x in linear if x is not anchor and is_late(where, n, x) and _read_elsewhere(where, x)]
         linear = [x for x in linear if not any(x is y for y in others)]
         rest += [(1, x.node) for x in others]
         if anchor is None or len(linear) < 2 or any(where.path[x] != where.path[n] for _, x in rest):
@@ -162,7 +162,7 @@ def found_joints(where: Places, order: Order) -> list[Joint]:
             _accept(where, order, Joint([Sum(n, (0, n.shape[-1]), linear, rest)], n.shape[-1], None, []), found, taken)
     for product, sums in shared.items():
         inside = {x.node for s in sums for x in s.linear if x.node is not product and where.alone(x.node)}
-        read = [stretch(r) for r in where.readers[product] if r not in inside]
+        read = [find_stretch(r) for r in where.readers[product] if r not in inside]
         spans = sorted(s.span for s in sums)
         apart = all(a[1] <= b[0] for a, b in pairwise(spans))
         if apart and product not in where.outputs and all(
@@ -192,24 +192,24 @@ def _accept(where: Places, order: Order, joint: Joint, found: list[Joint], taken
         for x in s.linear:
             vectors.setdefault(x.key, x)
     n = joint.sums[0].node
-    carried = [x for x in vectors.values() if late(where, n, x)]
-    early = [x for x in vectors.values() if not late(where, n, x)]
+    carried = [x for x in vectors.values() if is_late(where, n, x)]
+    early = [x for x in vectors.values() if not is_late(where, n, x)]
     moved = [*early, *(x for x in carried if x.matrix is None)]
     more = sum((1 if x.source is None else x.source.shape[-1]) * joint.size for x in moved)
     sources = {x.source for x in carried if x.source is not None}
-    if more > WORTH or len(sources) < len(carried) or sources & taken or not all(_placeable(where, n, x) for x in carried):
+    if more > WORTH or len(sources) < len(carried) or sources & taken or not all(_can_lie_in_row(where, n, x) for x in carried):
         return
     if any(depends_on(where, a, b) for a in sources for b in sources if a is not b):
         return
     carried.sort(key=lambda x: (x.seen is None, x.by if x.seen is None else 0))  # what one step leaves lies together
     joint.vectors = [*early, *carried]
-    whole = all(order.follows([x], left.parts) for left in lefts(joint) if not left.alone for x in left.joined)
+    whole = all(order.follows([x], left.parts) for left in list_lefts(joint) if not left.alone for x in left.joined)
     if whole and order.follows(joint.nodes, joint.needs):
         taken |= sources
         found.append(joint)
 
 
-def _placeable(where: Places, n: Node, x: Term) -> bool:
+def _can_lie_in_row(where: Places, n: Node, x: Term) -> bool:
     """Tell whether a vector can be computed in the row where the product will read it."""
     source, axis = x.source, where.path[n][-1].axis
     assert source is not None

@@ -25,7 +25,7 @@ COPY = Op("copy", lambda x, **_: x, lambda x, axes: np.array(x), lambda g, y, x,
           numpy=("copyto({out}, {0})",), native="{0}", flops=0, linear=TOGETHER, range=KEPT)  # fmt: skip
 
 
-def legal(outputs: Sequence[Node]) -> list[Node]:
+def make_legal(outputs: Sequence[Node]) -> list[Node]:
     """Return the graph with copies, so that whatever a shift reads has an array of its own with the right rows."""
     out = rebuild(outputs, lambda node, inputs: apply(COPY, *inputs, axes=node.axes) if node.op is SPREAD else None)
     order = step_order(out)

@@ -9,8 +9,8 @@ from autograd_seq.ops.linear import CONTRACT
 from autograd_seq.ops.parts import SLICE
 from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import SHIFT
-from autograd_seq.plan.memory.views import stretch
-from autograd_seq.plan.passes.regroup import Places, is_sum, terms_of
+from autograd_seq.plan.memory.views import find_stretch
+from autograd_seq.plan.passes.regroup import Places, is_sum, list_terms
 
 
 class Term(NamedTuple):
@@ -42,7 +42,7 @@ class Term(NamedTuple):
         return id(self.source), self.by
 
 
-def late(where: Places, n: Node, x: Term) -> bool:
+def is_late(where: Places, n: Node, x: Term) -> bool:
     """Tell whether a vector is computed in the loop."""
     return x.source is not None and where.path[x.source] == where.path[n]
 
@@ -51,8 +51,8 @@ def split_terms(where: Places, n: Node) -> tuple[list[Term], list[tuple[int, Nod
     """Return the terms of a sum that are products, each vector once, and all others."""
     linear: list[Term] = []
     rest: list[tuple[int, Node]] = []
-    for sign, x in terms_of(where, n):
-        found = _expanded(where, n, x) if sign > 0 else None
+    for sign, x in list_terms(where, n):
+        found = _expand(where, n, x) if sign > 0 else None
         keys = [t.key for t in found or []]
         if found and len(set(keys)) == len(keys) and not {t.key for t in linear} & set(keys):
             linear += found
@@ -61,49 +61,49 @@ def split_terms(where: Places, n: Node) -> tuple[list[Term], list[tuple[int, Nod
     return linear, rest
 
 
-def _expanded(where: Places, n: Node, x: Node) -> list[Term] | None:
+def _expand(where: Places, n: Node, x: Node) -> list[Term] | None:
     """Return a term as products: those of a sum that is there before, or that a later step has left."""
     loop = where.path[n][-1]
     if x.op is SHIFT and where.path[x] == where.path[n] and x.attrs["axis"] is loop.axis and x.attrs["outside"] == "zero":
         y, by = x.inputs[0], x.attrs["by"]
         if y.op is STATE or not where.alone(x) or where.readers[y] != [x] or y in where.outputs or y.shape != n.shape:
             return None
-        inside = terms_of(where, y) if is_sum(y) else [(1, y)]
+        inside = list_terms(where, y) if is_sum(y) else [(1, y)]
         if any(sign < 0 for sign, _ in inside):
             return None
-        found = [_product(where, n, z, by) or _itself(where, n, z, by) for _, z in inside]
+        found = [_match_product(where, n, z, by) or _match_itself(where, n, z, by) for _, z in inside]
         return [t for t in found if t is not None] if all(found) else None
     if where.path[x] != where.path[n] and is_sum(x) and where.alone(x):
-        found = [_product(where, n, z, 0) or _bias(where, n, z) for sign, z in terms_of(where, x) if sign > 0]
-        whole = all(found) and len(found) == len(terms_of(where, x))
+        found = [_match_product(where, n, z, 0) or _match_bias(where, n, z) for sign, z in list_terms(where, x) if sign > 0]
+        whole = all(found) and len(found) == len(list_terms(where, x))
         if whole and len({t.key for t in found if t is not None}) == len(found):
             return [t for t in found if t is not None]
-    one = _product(where, n, x, 0) or _bias(where, n, x) or _given(where, n, x)
+    one = _match_product(where, n, x, 0) or _match_bias(where, n, x) or _match_given(where, n, x)
     return None if one is None else [one]
 
 
-def _bias(where: Places, n: Node, x: Node) -> Term | None:
+def _match_bias(where: Places, n: Node, x: Node) -> Term | None:
     """Return a vector of parameters as a product with 1."""
     fits = x in where.given and x.shape == n.shape and x.dtype is float
     return Term(x, False, (0, n.shape[-1]), x, None, None, 0, None) if fits else None
 
 
-def _given(where: Places, n: Node, x: Node) -> Term | None:
+def _match_given(where: Places, n: Node, x: Node) -> Term | None:
     """Return a vector that is there before the loop as a product with the identity."""
     fits = where.path[x] != where.path[n] and x.shape == n.shape and set(x.axes) == set(n.axes) and x.dtype is float
     return Term(None, False, (0, n.shape[-1]), x, None, x, 0, x) if fits else None
 
 
-def _itself(where: Places, n: Node, x: Node, by: int) -> Term | None:
+def _match_itself(where: Places, n: Node, x: Node, by: int) -> Term | None:
     """Return a vector of the loop as a product with the identity."""
     fits = where.path[x] == where.path[n] and x.shape == n.shape and len(where.readers[x]) == 1
     return Term(None, False, (0, n.shape[-1]), x, None, x, by, None) if fits else None
 
 
-def _product(where: Places, n: Node, x: Node, by: int) -> Term | None:
+def _match_product(where: Places, n: Node, x: Node, by: int) -> Term | None:
     """Return rows of a matrix that is there before the loop, times a vector, ``by`` steps before."""
     span, p = (0, n.shape[-1]), x
-    if p.op is SLICE and (taken := stretch(p)) is not None:
+    if p.op is SLICE and (taken := find_stretch(p)) is not None:
         span, p = taken, p.inputs[0]
     if p.op is not CONTRACT or p.dtype is not float or x.shape != n.shape:
         return None

@@ -19,9 +19,9 @@ from autograd_seq.ops.parts import CONCAT, SLICE, concat
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import SHIFT
-from autograd_seq.plan.memory.views import stretch
+from autograd_seq.plan.memory.views import find_stretch
 from autograd_seq.plan.passes.regroup import Places, is_sum
-from autograd_seq.plan.passes.simplify import frozen
+from autograd_seq.plan.passes.simplify import freeze
 
 _ALIKE = (add, sub, mul, tanh, sigmoid, exp, relu, sin, cos, neg)
 
@@ -34,10 +34,10 @@ def pack(outputs: Sequence[Node], rows: bool = False) -> list[Node]:
         rows: pack only what varies over the axes of loops alone, so that a step has a single row. Parts of many rows do not lie
             in one piece: with a batch, NumPy takes longer to read them than to compute the products one by one.
     """
-    out = _backward(list(outputs), rows)
-    out = _shared(out, rows)
+    out = _pack_backward(list(outputs), rows)
+    out = _pack_shared(out, rows)
     for _ in range(8):  # along the chain of operations that follow a packed product
-        out, changed = _alike(out, rows)
+        out, changed = _merge_alike(out, rows)
         if not changed:
             break
     return out
@@ -48,11 +48,11 @@ def pack_rows(outputs: Sequence[Node]) -> list[Node]:
     return pack(outputs, rows=True)
 
 
-def _fits(where: Places, n: Node, rows: bool) -> bool:
+def _has_rows(where: Places, n: Node, rows: bool) -> bool:
     return not rows or where.stepped.issuperset(n.axes)
 
 
-def part(x: Node, dimension: int, start: int, stop: int) -> Node:
+def take_part(x: Node, dimension: int, start: int, stop: int) -> Node:
     """Return the entries ``start:stop`` of a value along a dimension counted from the end."""
     key = [slice(0, n, 1) for n in x.shape]
     key[dimension] = slice(start, stop, 1)
@@ -62,43 +62,43 @@ def part(x: Node, dimension: int, start: int, stop: int) -> Node:
 # -- products that share an operand ---------------------------------------------------------------------------------------
 
 
-def _own_label(spec: str, side: int) -> str | None:
+def _find_own_label(spec: str, side: int) -> str | None:
     """Return a label of one operand that only it and the result have."""
     operands, out = spec.split("->")
     both = operands.split(",")
     return next((c for c in both[side] if c in out and c not in both[1 - side]), None)
 
 
-def _shared(outputs: list[Node], rows: bool) -> list[Node]:
+def _pack_shared(outputs: list[Node], rows: bool) -> list[Node]:
     where = Places(outputs)
     groups: dict[Any, list[tuple[Node, int]]] = {}
     for n in where.nodes:
-        if n.op is CONTRACT and n.dtype is float and _fits(where, n, rows):
+        if n.op is CONTRACT and n.dtype is float and _has_rows(where, n, rows):
             for side in (0, 1):
-                if (key := _key(where, n, side)) is not None:
+                if (key := _get_pack_key(where, n, side)) is not None:
                     groups.setdefault(key, []).append((n, side))
     stacks = {frozenset(map(id, n.inputs)): list(map(id, n.inputs)) for n in where.nodes if n.op is CONCAT}
     taken: set[Node] = set()
     plans: dict[Node, tuple[list[Node], int]] = {}
     for members in groups.values():
         free = [(n, side) for n, side in members if n not in taken]
-        if len(free) < 2 or not _independent(where, [n for n, _ in free], [n.inputs[s] for n, s in free]):
+        if len(free) < 2 or not _is_independent(where, [n for n, _ in free], [n.inputs[s] for n, s in free]):
             continue
         side = free[0][1]
-        lanes = sorted((n for n, _ in free), key=lambda n: (*_fate(where, n), where.at[n]))
+        lanes = sorted((n for n, _ in free), key=lambda n: (*_rank_fate(where, n), where.at[n]))
         known = stacks.get(frozenset(id(n.inputs[side]) for n in lanes))
         if known is not None:  # in the order in which they are stacked already
             lanes.sort(key=lambda n: known.index(id(n.inputs[side])))
         taken |= set(lanes)
         for n in lanes:
             plans[n] = lanes, side
-    return _replaced(outputs, where, plans) if plans else outputs
+    return _replace(outputs, where, plans) if plans else outputs
 
 
-def _key(where: Places, n: Node, side: int) -> Any:
+def _get_pack_key(where: Places, n: Node, side: int) -> Any:
     """Return what products must have in common to be packed along ``side``; ``None`` if this one cannot be."""
     spec, a, v = n.attrs["spec"], n.inputs[side], n.inputs[1 - side]
-    label = _own_label(spec, side)
+    label = _find_own_label(spec, side)
     if label is None or n in where.outputs:
         return None
     summed: Any = ()
@@ -117,12 +117,12 @@ def _key(where: Places, n: Node, side: int) -> Any:
     return id(v), spec, side, shape, frozenset(a.axes), summed, tuple(map(id, where.path[n])), of_part
 
 
-def _independent(where: Places, products: Sequence[Node], parts: Sequence[Node]) -> bool:
+def _is_independent(where: Places, products: Sequence[Node], parts: Sequence[Node]) -> bool:
     """Tell whether all parts are there before the first product: packing then makes no cycle."""
     return max(where.ready(a) for a in parts) < min(where.at[n] for n in products)
 
 
-def _fate(where: Places, n: Node) -> tuple[int, int]:
+def _rank_fate(where: Places, n: Node) -> tuple[int, int]:
     """Return an order in which products stand together that the same function is applied to."""
     while where.alone(n) and (n.op is CONTRACT or is_sum(n)):
         n = where.readers[n][0]
@@ -132,7 +132,7 @@ def _fate(where: Places, n: Node) -> tuple[int, int]:
     return rank, where.at[n]
 
 
-def _replaced(outputs: list[Node], where: Places, plans: dict[Node, tuple[list[Node], int]]) -> list[Node]:
+def _replace(outputs: list[Node], where: Places, plans: dict[Node, tuple[list[Node], int]]) -> list[Node]:
     image: dict[Node, Node] = {}
     whole: dict[Node, Node] = {}
     sums: dict[Any, Node] = {}
@@ -140,7 +140,7 @@ def _replaced(outputs: list[Node], where: Places, plans: dict[Node, tuple[list[N
     def rule(node: Node, inputs: tuple[Node, ...]) -> Node | None:
         if node in plans:
             lanes, side = plans[node]
-            return _lane(node, lanes, side, image, whole)
+            return _make_lane(node, lanes, side, image, whole)
         if node.op is sum_over and len(node.inputs) == 1 and node.inputs[0] in plans and inputs[0].op is SLICE:
             big = inputs[0].inputs[0]
             key = big, node.attrs["axes"]  # parts of one product may be summed over different axes
@@ -153,9 +153,9 @@ def _replaced(outputs: list[Node], where: Places, plans: dict[Node, tuple[list[N
     return rebuild(outputs, rule, image=image, after=after)
 
 
-def _lane(node: Node, lanes: list[Node], side: int, image: dict[Node, Node], whole: dict[Node, Node]) -> Node:
+def _make_lane(node: Node, lanes: list[Node], side: int, image: dict[Node, Node], whole: dict[Node, Node]) -> Node:
     spec = node.attrs["spec"]
-    label = _own_label(spec, side)
+    label = _find_own_label(spec, side)
     assert label is not None
     operands, out = spec.split("->")
     own = operands.split(",")[side]
@@ -168,7 +168,7 @@ def _lane(node: Node, lanes: list[Node], side: int, image: dict[Node, Node], who
     for n in lanes:
         width = n.inputs[side].shape[dimension]
         if n is node:
-            return copy_name(node, part(whole[lanes[0]], at, start, start + width))
+            return copy_name(node, take_part(whole[lanes[0]], at, start, start + width))
         start += width
     raise AssertionError("a lane is one of its lanes")
 
@@ -176,18 +176,18 @@ def _lane(node: Node, lanes: list[Node], side: int, image: dict[Node, Node], who
 # -- sums of products -------------------------------------------------------------------------------------------------------
 
 
-def _backward(outputs: list[Node], rows: bool) -> list[Node]:
+def _pack_backward(outputs: list[Node], rows: bool) -> list[Node]:
     """Pack Σ_k W_kᵀ d_k into one product of the stacked matrices with the stacked d_k."""
     where = Places(outputs)
     plans: dict[Node, list[list[Node]]] = {}
     for n in where.nodes:
-        if n.op is sum_over and not n.attrs["axes"] and n.dtype is float and _fits(where, n, rows):
+        if n.op is sum_over and not n.attrs["axes"] and n.dtype is float and _has_rows(where, n, rows):
             kinds: dict[Any, list[Node]] = {}
             for x in n.inputs:
-                if x.op is CONTRACT and where.alone(x) and (side := _static_side(where, x)) is not None:
+                if x.op is CONTRACT and where.alone(x) and (side := _find_static_side(where, x)) is not None:
                     a, d = x.inputs[side], x.inputs[1 - side]
-                    label = _summed_label(x.attrs["spec"])
-                    if label and _placeable(where, d) and d.axes and a.dtype is d.dtype is float:
+                    label = _find_summed_label(x.attrs["spec"])
+                    if label and _can_be_stacked(where, d) and d.axes and a.dtype is d.dtype is float:
                         key = x.attrs["spec"], side, frozenset(d.axes), tuple(map(id, where.path[d]))
                         kinds.setdefault(key, []).append(x)
             if many := [g for g in kinds.values() if len(g) > 1]:
@@ -201,11 +201,11 @@ def _backward(outputs: list[Node], rows: bool) -> list[Node]:
             return None
         parts = []
         for group in plans[node]:
-            group = sorted(group, key=lambda x: _lane_order(where, x))
-            side = _static_side(where, group[0])
+            group = sorted(group, key=lambda x: _rank_lane(where, x))
+            side = _find_static_side(where, group[0])
             assert side is not None
             spec = group[0].attrs["spec"]
-            label = _summed_label(spec)
+            label = _find_summed_label(spec)
             stacks = []
             for s, own in enumerate(spec.split("->")[0].split(",")):
                 stacks.append(concat([image[x.inputs[s]] for x in group], own.index(label) - len(own)))
@@ -218,48 +218,48 @@ def _backward(outputs: list[Node], rows: bool) -> list[Node]:
     return rebuild(outputs, rule, image=image)
 
 
-def _static_side(where: Places, n: Node) -> int | None:
+def _find_static_side(where: Places, n: Node) -> int | None:
     return next((s for s in (0, 1) if not n.inputs[s].axes and n.inputs[1 - s].axes), None)
 
 
-def _summed_label(spec: str) -> str | None:
+def _find_summed_label(spec: str) -> str | None:
     operands, out = spec.split("->")
     a, b = operands.split(",")
     common = [c for c in a if c in b and c not in out]
     return common[0] if len(common) == 1 else None
 
 
-def _placeable(where: Places, d: Node) -> bool:
+def _can_be_stacked(where: Places, d: Node) -> bool:
     """Tell whether a vector can be computed where the stack wants it."""
     return d.op in _ALIKE and not any(r.op in (STATE, SHIFT) for r in where.readers[d]) and d not in where.outputs
 
 
-def _lane_order(where: Places, x: Node) -> tuple[Any, ...]:
+def _rank_lane(where: Places, x: Node) -> tuple[Any, ...]:
     """Order cotangents of gates by what they are multiples of, then as the gates are, by the matrix's first reader."""
     a, d = sorted(x.inputs, key=lambda y: bool(y.axes))
     path = where.path[d]
     while d.op is mul and (late := [y for y in d.inputs if where.path[y] == path]):
         d = late[0]
     forward = [r for r in where.readers[a] if r.op is CONTRACT and r is not x]
-    return where.at[d], *(_fate(where, forward[0]) if forward else (3, where.at[x]))
+    return where.at[d], *(_rank_fate(where, forward[0]) if forward else (3, where.at[x]))
 
 
 # -- elementwise operations on parts ----------------------------------------------------------------------------------------
 
 
-def _alike(outputs: list[Node], rows: bool) -> tuple[list[Node], bool]:
+def _merge_alike(outputs: list[Node], rows: bool) -> tuple[list[Node], bool]:
     """Replace an operation on several adjacent parts of arrays by one on the whole of them."""
     where = Places(outputs)
     groups: dict[Any, list[tuple[int, Node]]] = {}
     for n in where.nodes:
-        free = n.op in _ALIKE and n.dtype is float and n not in where.outputs and n.shape != () and _fits(where, n, rows)
+        free = n.op in _ALIKE and n.dtype is float and n not in where.outputs and n.shape != () and _has_rows(where, n, rows)
         free = free and not any(r.op in (STATE, SHIFT) or r.op is CONCAT for r in where.readers[n])
-        if free and (found := _part_key(where, n)) is not None:
+        if free and (found := _get_part_key(where, n)) is not None:
             groups.setdefault(found[0], []).append((found[1], n))
     runs: dict[Node, list[Node]] = {}
     for members in groups.values():
-        for run in _adjacent(members):
-            if len(run) > 1 and _ready(where, run):
+        for run in _find_runs(members):
+            if len(run) > 1 and _is_ready(where, run):
                 for n in run:
                     runs[n] = run
     if not runs:
@@ -273,28 +273,28 @@ def _alike(outputs: list[Node], rows: bool) -> tuple[list[Node], bool]:
         run = runs[node]
         first = run[0]
         if first not in whole:
-            operands = [_joined([n.inputs[i] for n in run], image) for i in range(len(first.inputs))]
+            operands = [_join_parts([n.inputs[i] for n in run], image) for i in range(len(first.inputs))]
             whole[first] = apply(first.op, *operands, **first.attrs)
         at = next(i for i, n in enumerate(run) if n is node)
         start = sum(n.shape[-1] for n in run[:at])
-        return copy_name(node, part(whole[first], -1, start, start + node.shape[-1]))
+        return copy_name(node, take_part(whole[first], -1, start, start + node.shape[-1]))
 
     after = {n: [x for m in run for x in m.inputs] for n, run in runs.items()}
     return rebuild(outputs, rule, image=image, after=after), True
 
 
-def _ready(where: Places, run: Sequence[Node]) -> bool:
+def _is_ready(where: Places, run: Sequence[Node]) -> bool:
     """Tell whether all that a run reads is there before its first operation."""
     sources = [x.inputs[0] if x.op is SLICE else x for n in run for x in n.inputs]
     return max(where.ready(x) for x in sources) < min(where.at[n] for n in run)
 
 
-def _part_key(where: Places, n: Node) -> tuple[Any, int] | None:
+def _get_part_key(where: Places, n: Node) -> tuple[Any, int] | None:
     """Return what operations on adjacent parts have in common, and where this one's part begins."""
     keys: list[Any] = []
     start: int | None = None
     for x in n.inputs:
-        if x.op is SLICE and x.axes and stretch(x) is not None:
+        if x.op is SLICE and x.axes and find_stretch(x) is not None:
             begin = x.attrs["key"][-1].start
             if start not in (None, begin) or x.shape != n.shape:
                 return None
@@ -308,10 +308,10 @@ def _part_key(where: Places, n: Node) -> tuple[Any, int] | None:
             return None
     if start is None:
         return None
-    return (n.op, frozen(n.attrs), tuple(keys), n.shape[:-1], tuple(map(id, where.path[n]))), start
+    return (n.op, freeze(n.attrs), tuple(keys), n.shape[:-1], tuple(map(id, where.path[n]))), start
 
 
-def _adjacent(members: Iterable[tuple[int, Node]]) -> list[list[Node]]:
+def _find_runs(members: Iterable[tuple[int, Node]]) -> list[list[Node]]:
     """Return runs of parts that follow each other."""
     runs: list[list[Node]] = []
     end = None
@@ -324,11 +324,11 @@ def _adjacent(members: Iterable[tuple[int, Node]]) -> list[list[Node]]:
     return runs
 
 
-def _joined(parts: Sequence[Node], image: dict[Node, Node]) -> Node:
+def _join_parts(parts: Sequence[Node], image: dict[Node, Node]) -> Node:
     """Return what a run of adjacent parts is a part of: the array itself if it is all of it."""
     first, last = parts[0], parts[-1]
     if first.op is not SLICE or not first.axes:
         return image[first] if not first.shape else concat([image[x] for x in parts], -1)
     source = image[first].inputs[0]
     start, stop = first.attrs["key"][-1].start, last.attrs["key"][-1].stop
-    return source if (start, stop) == (0, source.shape[-1]) else part(source, -1, start, stop)
+    return source if (start, stop) == (0, source.shape[-1]) else take_part(source, -1, start, stop)

@@ -17,8 +17,8 @@ from autograd_seq.ops.random import DRAW
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import SHIFT, SIZE
-from autograd_seq.plan.passes.simplify import number
-from autograd_seq.plan.schedule import Loop, paths, schedule
+from autograd_seq.plan.passes.simplify import get_number
+from autograd_seq.plan.schedule import Loop, list_paths, schedule
 
 
 class Places:
@@ -26,7 +26,7 @@ class Places:
 
     def __init__(self, outputs: Sequence[Node]) -> None:
         self.nodes = step_order(outputs)
-        self.path: dict[Node, tuple[Loop, ...]] = dict(paths(schedule(self.nodes)))
+        self.path: dict[Node, tuple[Loop, ...]] = dict(list_paths(schedule(self.nodes)))
         self.at = {n: i for i, n in enumerate(self.path)}
         self.stepped = {loop.axis for path in self.path.values() for loop in path}
         self.readers: dict[Node, list[Node]] = {n: [] for n in self.nodes}
@@ -61,26 +61,26 @@ def is_sum(node: Node) -> bool:
 
 def regroup(outputs: Sequence[Node]) -> list[Node]:
     """Return the graph with the sums and products inside of loops regrouped by the loops that their parts need."""
-    return _regrouped(_regrouped(outputs))  # sums that have become products are factors now
+    return _regroup_once(_regroup_once(outputs))  # sums that have become products are factors now
 
 
-def _regrouped(outputs: Sequence[Node]) -> list[Node]:
+def _regroup_once(outputs: Sequence[Node]) -> list[Node]:
     where = Places(outputs)
     image: dict[Node, Node] = {}
 
     def rule(node: Node, inputs: tuple[Node, ...]) -> Node | None:
         if not where.path[node]:
             return None
-        if is_sum(node) and not inner(where, node):
-            return _sum_by_depth(where, node, image)
+        if is_sum(node) and not is_inner(where, node):
+            return _regroup_sum(where, node, image)
         if node.op is mul and node.dtype is float:
-            return _product_by_depth(where, node, image)
+            return _regroup_product(where, node, image)
         return None
 
     return rebuild(outputs, rule, image=image)
 
 
-def inner(where: Places, node: Node) -> bool:
+def is_inner(where: Places, node: Node) -> bool:
     """Tell whether the sum that reads a sum will take it apart anyway."""
     if not where.alone(node):
         return False
@@ -88,7 +88,7 @@ def inner(where: Places, node: Node) -> bool:
     return is_sum(reader) and where.path[reader] == where.path[node]
 
 
-def terms_of(where: Places, node: Node) -> list[tuple[int, Node]]:
+def list_terms(where: Places, node: Node) -> list[tuple[int, Node]]:
     """Return the terms of a sum, through the sums and signs inside of it that nobody else reads."""
     found: list[tuple[int, Node]] = []
     stack = [(1, node)]
@@ -105,18 +105,18 @@ def terms_of(where: Places, node: Node) -> list[tuple[int, Node]]:
     return found
 
 
-def _sum_by_depth(where: Places, node: Node, image: dict[Node, Node]) -> Node | None:
-    if (mixed := _between(where, node, image)) is not None:
-        return _as(node, mixed)
-    terms = terms_of(where, node)
+def _regroup_sum(where: Places, node: Node, image: dict[Node, Node]) -> Node | None:
+    if (mixed := _interpolate(where, node, image)) is not None:
+        return _take_name(node, mixed)
+    terms = list_terms(where, node)
     depths = {where.depth(x, node) for _, x in terms}
-    terms, before = _factored(where, node, terms, image), len(terms)
+    terms, before = _factor_out(where, node, terms, image), len(terms)
     if before == len(terms) < 3 and len(depths) < 2:
         return None
-    return _total_by_depth(where, node, terms, image)
+    return _add_by_depth(where, node, terms, image)
 
 
-def _total_by_depth(where: Places, node: Node, terms: list[tuple[int, Node]], image: dict[Node, Node]) -> Node | None:
+def _add_by_depth(where: Places, node: Node, terms: list[tuple[int, Node]], image: dict[Node, Node]) -> Node | None:
     """Return the sum of terms, first those that are there first; ``None`` if the node is that already."""
     ordered = sorted(terms, key=lambda term: where.depth(term[1], node))
     if all(a is b for (_, a), b in zip(ordered, node.inputs, strict=False)) and len(ordered) == len(node.inputs) == 2:
@@ -130,10 +130,10 @@ def _total_by_depth(where: Places, node: Node, terms: list[tuple[int, Node]], im
             total = sub(y, total.inputs[0])
         else:
             total = add(total, y) if sign > 0 else sub(total, y)
-    return _as(node, total)
+    return _take_name(node, total)
 
 
-def _between(where: Places, node: Node, image: dict[Node, Node]) -> Node | None:
+def _interpolate(where: Places, node: Node, image: dict[Node, Node]) -> Node | None:
     """Return (1 − z)·a + z·b as a + z·(b − a), if z is there only at the step itself: two operations less."""
     if node.op is not add:
         return None
@@ -142,13 +142,18 @@ def _between(where: Places, node: Node, image: dict[Node, Node]) -> Node | None:
             continue
         for rest, a in (first.inputs, first.inputs[::-1]):
             for z, b in (second.inputs, second.inputs[::-1]):
-                fits = rest.op is sub and rest.inputs[1] is z and number(rest.inputs[0]) == 1 and a.shape == b.shape == z.shape
-                if fits and where.path[z] == where.path[node] and set(a.axes) == set(b.axes) == set(z.axes):
+                fits = rest.op is sub and rest.inputs[1] is z and get_number(rest.inputs[0]) == 1
+                if (
+                    fits
+                    and a.shape == b.shape == z.shape
+                    and where.path[z] == where.path[node]
+                    and set(a.axes) == set(b.axes) == set(z.axes)
+                ):
                     return add(image[a], mul(image[z], sub(image[b], image[a])))
     return None
 
 
-def _factored(where: Places, node: Node, terms: list[tuple[int, Node]], image: dict[Node, Node]) -> list[tuple[int, Node]]:
+def _factor_out(where: Places, node: Node, terms: list[tuple[int, Node]], image: dict[Node, Node]) -> list[tuple[int, Node]]:
     """Return the terms with d·x − d·y as d·(x − y), where d is on the cycle and x and y are there before.
 
     What is made has a place in ``where`` and an image, as if it had been there from the start.
@@ -175,45 +180,45 @@ def _factored(where: Places, node: Node, terms: list[tuple[int, Node]], image: d
     return out
 
 
-def _as(node: Node, made: Node | None) -> Node | None:
+def _take_name(node: Node, made: Node | None) -> Node | None:
     if made is None or made.shape != node.shape or set(made.axes) != set(node.axes):
         return None
     return copy_name(node, made)
 
 
-def _factors(where: Places, node: Node) -> list[Node]:
+def _list_loop_factors(where: Places, node: Node) -> list[Node]:
     """Return the factors of a product, through products that are themselves a step's value times others."""
     found, stack = [], [node]
     while stack:
         x = stack.pop()
         inside = x is node or where.path[x] == where.path[node]
-        if inside and x.op is mul and x.dtype is float and (x is node or where.alone(x) or _scaled(where, x)):
+        if inside and x.op is mul and x.dtype is float and (x is node or where.alone(x) or _is_scaled(where, x)):
             stack += x.inputs[::-1]
         else:
             found.append(x)
     return found
 
 
-def _scaled(where: Places, x: Node) -> bool:
+def _is_scaled(where: Places, x: Node) -> bool:
     """Tell whether a product has one factor that is on the cycle, and others that are there before."""
     return sum(where.path[y] == where.path[x] for y in x.inputs) == 1 and all(y.shape == x.shape for y in x.inputs)
 
 
-def _product_by_depth(where: Places, node: Node, image: dict[Node, Node]) -> Node | None:
-    factors = _factors(where, node)
+def _regroup_product(where: Places, node: Node, image: dict[Node, Node]) -> Node | None:
+    factors = _list_loop_factors(where, node)
     early = sorted((x for x in factors if where.path[x] != where.path[node]), key=lambda x: where.depth(x, node))
     late = [x for x in factors if where.path[x] == where.path[node]]
     if len(early) < 2 or not late:
         return None
-    before = _multiplied([image[x] for x in early])
-    now = _multiplied([image[x] for x in late])
+    before = _multiply_alike([image[x] for x in early])
+    now = _multiply_alike([image[x] for x in late])
     total = now[0]
     for x in [*now[1:], *before]:
         total = mul(total, x)
-    return _as(node, total)
+    return _take_name(node, total)
 
 
-def _multiplied(factors: Iterable[Node]) -> list[Node]:
+def _multiply_alike(factors: Iterable[Node]) -> list[Node]:
     """Return the products of factors that have the same points: none gets larger than its largest factor."""
     out: list[Node] = []
     for x in factors:

@@ -32,7 +32,7 @@ _UNIQUE = (INPUT, PARAM, TENSOR, STATE, SHIFT)
 # -- what stands for what -------------------------------------------------------------------------------------------
 
 
-def canonical(outputs: Sequence[Node]) -> list[Node]:
+def remove_wrappers(outputs: Sequence[Node]) -> list[Node]:
     """Return the graph without wrappers: twins for what was rewritten, and the equations for what reads a state at its
     own step."""
 
@@ -63,25 +63,25 @@ class _Once:
 
     def __call__(self, node: Node, inputs: tuple[Node, ...]) -> Node:
         made = remake(node, inputs)
-        key = _key(made)
+        key = _get_merge_key(made)
         return made if key is None else copy_name(made, self.seen.setdefault(key, made))
 
 
-def _key(node: Node) -> Any:
+def _get_merge_key(node: Node) -> Any:
     if node.op in _UNIQUE:
         return None
     if node.op is CONSTANT:
         value = np.asarray(node._value)
         return ("constant", value.shape, value.dtype, value.tobytes(), node.weak) if value.size <= 64 else None
-    return node.op, tuple(map(id, node.inputs)), frozen(node.attrs)
+    return node.op, tuple(map(id, node.inputs)), freeze(node.attrs)
 
 
-def frozen(value: Any) -> Any:
+def freeze(value: Any) -> Any:
     """Return attributes as something hashable, by which what is equal and of one kind is the same: 2 and 2.0 are not."""
     if isinstance(value, dict):
-        return tuple((k, frozen(v)) for k, v in value.items())
+        return tuple((k, freeze(v)) for k, v in value.items())
     if isinstance(value, (tuple, list)):
-        return tuple(map(frozen, value))
+        return tuple(map(freeze, value))
     if isinstance(value, slice):
         return value.start, value.stop, value.step
     if isinstance(value, float):
@@ -96,13 +96,13 @@ def frozen(value: Any) -> Any:
 # -- identities -------------------------------------------------------------------------------------------------------
 
 
-def identities(outputs: Sequence[Node]) -> list[Node]:
+def apply_identities(outputs: Sequence[Node]) -> list[Node]:
     """Return the graph with identities of arithmetic applied: x·1, x + 0, signs, repetitions that broadcasting implies."""
 
     def rule(node: Node, inputs: tuple[Node, ...]) -> Node | None:
-        inputs = _as_wide_as_needed(node, inputs)
+        inputs = _fit_axes(node, inputs)
         if node.op.broadcasts and node.op is not sum_over:
-            inputs = _leaner(node, inputs)
+            inputs = _drop_repetitions(node, inputs)
         found = _RULES.get(node.op)
         made = found(node, *inputs) if found else None
         if made is not None and made.shape == node.shape and made.dtype is node.dtype:
@@ -112,12 +112,12 @@ def identities(outputs: Sequence[Node]) -> list[Node]:
     return rebuild(outputs, rule)
 
 
-def tidied(outputs: Sequence[Node]) -> list[Node]:
+def tidy(outputs: Sequence[Node]) -> list[Node]:
     """Return the graph after other passes with what they left: identities, and expressions that have become equal."""
-    return merge_equal(identities(outputs))
+    return merge_equal(apply_identities(outputs))
 
 
-def number(node: Node) -> float | int | None:
+def get_number(node: Node) -> float | int | None:
     """Return the number that all entries of a known value are; ``None`` if they differ, or a width hangs on it."""
     value = node._value
     if value is None or (node.weak == STRONG and node.op is TENSOR) or node.dtype is bool or not np.size(value):
@@ -128,7 +128,7 @@ def number(node: Node) -> float | int | None:
     return float(first) if node.dtype is float else int(first)
 
 
-def _as_wide_as_needed(node: Node, inputs: tuple[Node, ...]) -> tuple[Node, ...]:
+def _fit_axes(node: Node, inputs: tuple[Node, ...]) -> tuple[Node, ...]:
     """Drop spreads where broadcasting does them; keep them where the operation speaks of axes."""
     if node.op.axes is None:
         return tuple([x.inputs[0] if x.op is SPREAD else x for x in inputs])
@@ -137,14 +137,14 @@ def _as_wide_as_needed(node: Node, inputs: tuple[Node, ...]) -> tuple[Node, ...]
     return tuple([spread(x, old.axes) for x, old in zip(inputs, node.inputs, strict=True)])
 
 
-def _leaner(node: Node, inputs: tuple[Node, ...]) -> tuple[Node, ...]:
+def _drop_repetitions(node: Node, inputs: tuple[Node, ...]) -> tuple[Node, ...]:
     """Drop repetitions along dimensions, and make constants of equal entries numbers, where the shape stays."""
     lean = list(inputs)
     for i, x in enumerate(inputs):
         small: Node = x
         if x.op is BROADCAST_TO:
             small = x.inputs[0]
-        elif x.shape and (n := number(x)) is not None:
+        elif x.shape and (n := get_number(x)) is not None:
             small = constant(n)
         trial = [*lean[:i], small, *lean[i + 1 :]]
         if small is not x and node.op.shape(*[y.shape for y in trial], **node.attrs) == node.shape:
@@ -152,70 +152,70 @@ def _leaner(node: Node, inputs: tuple[Node, ...]) -> tuple[Node, ...]:
     return tuple(lean)
 
 
-def _add(node: Node, a: Node, b: Node) -> Node | None:
-    if number(a) == 0:
+def _simplify_add(node: Node, a: Node, b: Node) -> Node | None:
+    if get_number(a) == 0:
         return b
-    if number(b) == 0:
+    if get_number(b) == 0:
         return a
     if b.op is neg:
         return sub(a, b.inputs[0])
     return sub(b, a.inputs[0]) if a.op is neg else None
 
 
-def _sub(node: Node, a: Node, b: Node) -> Node | None:
-    if number(b) == 0:
+def _simplify_sub(node: Node, a: Node, b: Node) -> Node | None:
+    if get_number(b) == 0:
         return a
-    if number(a) == 0:
+    if get_number(a) == 0:
         return neg(b)
     return add(a, b.inputs[0]) if b.op is neg else None
 
 
-def _mul(node: Node, a: Node, b: Node) -> Node | None:
+def _simplify_mul(node: Node, a: Node, b: Node) -> Node | None:
     for x, y in ((a, b), (b, a)):
-        if number(x) == 1:
+        if get_number(x) == 1:
             return y
-        if number(x) == -1:
+        if get_number(x) == -1:
             return neg(y)
         if x.op is neg:
             return neg(mul(x.inputs[0], y))
     return None
 
 
-def _zero_safe_mul(node: Node, a: Node, b: Node) -> Node | None:
-    by = number(b)  # a product is 0 where a is, or a is nowhere
-    return mul(a, b) if number(a) or (by is not None and math.isfinite(by)) else None
+def _simplify_zero_safe_mul(node: Node, a: Node, b: Node) -> Node | None:
+    by = get_number(b)  # a product is 0 where a is, or a is nowhere
+    return mul(a, b) if get_number(a) or (by is not None and math.isfinite(by)) else None
 
 
-def _neg(node: Node, x: Node) -> Node | None:
+def _simplify_neg(node: Node, x: Node) -> Node | None:
     if x.op is neg:
         return x.inputs[0]
     return sub(x.inputs[1], x.inputs[0]) if x.op is sub else None
 
 
-def _contract(node: Node, a: Node, b: Node) -> Node | None:
+def _simplify_contract(node: Node, a: Node, b: Node) -> Node | None:
     for i, x in enumerate((a, b)):
         if x.op is neg:
             rest = (x.inputs[0], b) if i == 0 else (a, x.inputs[0])
             return neg(apply(CONTRACT, *rest, **node.attrs))
     operands, out = node.attrs["spec"].split("->")
     for x, y, labels in ((a, b, operands.split(",")[1]), (b, a, operands.split(",")[0])):
-        if number(x) == 1 and x.shape == () and labels == out:
+        if get_number(x) == 1 and x.shape == () and labels == out:
             return y
     return None
 
 
-def _sum_over(node: Node, *inputs: Node) -> Node | None:
+def _simplify_sum_over(node: Node, *inputs: Node) -> Node | None:
     if len(inputs) > 1:
         return None
     (x,), axes = inputs, node.attrs["axes"]
     while x.op is SPREAD:
         x = x.inputs[0]
     if x.op is neg:
-        return neg(_total(x.inputs[0], axes))
-    return None if x is inputs[0] and all(a in x.axes for a in axes) else _total(x, axes)
+        return neg(_sum_axes(x.inputs[0], axes))
+    return None if x is inputs[0] and all(a in x.axes for a in axes) else _sum_axes(x, axes)
 
 
-def _total(x: Node, axes: tuple[Any, ...]) -> Node:
+def _sum_axes(x: Node, axes: tuple[Any, ...]) -> Node:
     if varying := tuple(a for a in axes if a in x.axes):
         x = sum_over(x, axes=varying)
     for a in axes:
@@ -224,11 +224,11 @@ def _total(x: Node, axes: tuple[Any, ...]) -> Node:
     return x
 
 
-def _along(node: Node, x: Node) -> Node | None:
+def _simplify_along(node: Node, x: Node) -> Node | None:
     return None if node.attrs["axis"] in x.axes else x
 
 
-def _sum(node: Node, x: Node) -> Node | None:
+def _simplify_sum(node: Node, x: Node) -> Node | None:
     """Σ over the entries of a multiple of a one-hot vector is the factor."""
     if x.op is neg:
         return neg(SUM(x.inputs[0], **node.attrs))
@@ -241,12 +241,12 @@ def _sum(node: Node, x: Node) -> Node | None:
     return None
 
 
-def _slice(node: Node, x: Node) -> Node | None:
+def _simplify_slice(node: Node, x: Node) -> Node | None:
     """A slice that takes everything, and adds dimensions of length 1, is another shape."""
     return reshape(x, node.shape) if _takes_all(node.attrs["key"], x.shape) else None
 
 
-def _place(node: Node, x: Node) -> Node | None:
+def _simplify_place(node: Node, x: Node) -> Node | None:
     return reshape(x, node.shape) if _takes_all(node.attrs["key"], node.shape) else None
 
 
@@ -256,15 +256,25 @@ def _takes_all(key: Sequence[Any], shape: tuple[int, ...]) -> bool:
     return whole and len(taken) == len(shape)
 
 
-def _reshape(node: Node, x: Node) -> Node | None:
+def _simplify_reshape(node: Node, x: Node) -> Node | None:
     if x.shape == node.shape:
         return x
     return reshape(x.inputs[0], node.shape) if x.op is RESHAPE else None
 
 
 _RULES: dict[Op, Callable[..., Node | None]] = {
-    add: _add, sub: _sub, mul: _mul, neg: _neg, zero_safe_mul: _zero_safe_mul, CONTRACT: _contract,
-    sum_over: _sum_over, ALONG: _along, SUM: _sum, RESHAPE: _reshape, SLICE: _slice, PLACE: _place,
+    add: _simplify_add,
+    sub: _simplify_sub,
+    mul: _simplify_mul,
+    neg: _simplify_neg,
+    zero_safe_mul: _simplify_zero_safe_mul,
+    CONTRACT: _simplify_contract,
+    sum_over: _simplify_sum_over,
+    ALONG: _simplify_along,
+    SUM: _simplify_sum,
+    RESHAPE: _simplify_reshape,
+    SLICE: _simplify_slice,
+    PLACE: _simplify_place,
     BROADCAST_TO: lambda node, x: x if x.shape == node.shape else None,
-    div: lambda node, a, b: a if number(b) == 1 else None,
-}  # fmt: skip
+    div: lambda node, a, b: a if get_number(b) == 1 else None,
+}
