@@ -38,7 +38,6 @@ _SIGNS = {"+": ("+", SUM), "-": ("−", SUM), "*": ("·", PRODUCT), "/": ("/", P
           "//": ("//", PRODUCT)}  # fmt: skip
 _SILENT = (BROADCAST_TO, RESHAPE, COPY, CAST, straight_through)
 _SUBSCRIPTS = dict(zip("aehijklmnoprstuvx0123456789", "ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ₀₁₂₃₄₅₆₇₈₉", strict=True))
-_LONGEST = 110
 
 Text = tuple[str, int]
 
@@ -49,8 +48,7 @@ def equation(s: Assign | Accumulate) -> str:
     if isinstance(s, Accumulate):
         signs = "".join(f"Σ{_below(a.name)}" for a in s.over)
         right = f"{signs} {_within((right, firm), SUM + 1)}"
-    line = f"{_read(s.target)} = {right}"
-    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"
+    return f"{_read(s.target)} = {right}"
 
 
 def _below(name: str) -> str:

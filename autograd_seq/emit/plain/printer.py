@@ -146,7 +146,7 @@ class _Printer:
                     if depth == 1:
                         yield ""
                 elif isinstance(s, (Assign, Accumulate)):
-                    yield f"{indent}# {shown(equation(s))}"
+                    yield from (f"{indent}# {line}" for line in _fold(shown(equation(s))))
                     yield from self._statement(s, indent)
 
     def _statement(self, s: Assign | Accumulate, indent: str) -> Iterator[str]:
@@ -235,6 +235,12 @@ class _Printer:
             return code
         order = [*(own.index(a) for a in axes), *range(len(own), len(own) + len(value.shape))]
         return f"{code}.transpose({', '.join(map(str, order))})"
+
+
+def _fold(equation: str) -> list[str]:
+    """Return the lines of an equation, of at most four."""
+    lines = wrap(equation, _WIDTH, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
+    return lines if len(lines) <= 4 else [*lines[:4], "    …"]
 
 
 def _terms(code: str) -> list[str]:
