@@ -8,12 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from autograd_seq.core.node import Node
 
 TOGETHER, EACH = "together", "each"
 """An operation is linear in all operands together, as a sum is, or in each if the others are as they are, as a product is."""
@@ -31,8 +28,8 @@ WHOLE, STEPS, POINTS, ENTRIES, ADJACENT = "whole", "steps", "points", "entries",
 """What a view shows: the array as it is; other steps of it; some of its points; entries elsewhere in the value; or the same
 entries in another shape, where they lie next to each other."""
 
-Calls = Sequence[str] | Callable[["Node"], Sequence[str]]
-Native = str | bool | Callable[["Node"], str | None]
+Calls = Sequence[str] | Callable[[Any], Sequence[str]]  # given the node
+Native = str | bool | Callable[[Any], str | None]  # given the node
 
 
 @dataclass(kw_only=True, eq=False)
