@@ -148,7 +148,7 @@ def name_length(axis: Axis) -> str:
     """Return what the length of an axis is called: T for t.
 
     Example:
-        >>> name_length(Axis("t")), symbol(Axis("word"))
+        >>> name_length(Axis("t")), name_length(Axis("word"))
         ('T', 'size(word)')
     """
     return str(axis).upper() if len(axis.name) <= 2 else f"size({axis})"
