@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from autograd_seq.core.errors import OperationError
+
 
 class Value(NamedTuple):
     """A value of LLVM, and its kind: a type of numba."""
@@ -47,7 +49,23 @@ class Module:
         return self.module.globals[symbol.name]
 
     def call(self, build: Any, function: Any, args: Sequence[Value]) -> Value:
-        """Return the value of a function of numbers, as numba computes it."""
+        """Return the value of a function of numbers, as numba computes it.
+
+        Raises:
+            OperationError: numba has no instructions for it, as for a function that it would compile first.
+        """
+        try:
+            return self._call(build, function, args)
+        except Exception as error:  # numba has no one class for what it cannot do
+            name = getattr(function, "__name__", repr(function))
+            raise OperationError(
+                "O308", f"{name} cannot be compiled in native code",
+                expected="functions that numba computes in place, such as np.exp",
+                got=f"{name} of {', '.join(str(a.kind) for a in args)}",
+                fix="another expression for native= of the operation, or none: then NumPy computes it",
+            ) from error  # fmt: skip
+
+    def _call(self, build: Any, function: Any, args: Sequence[Value]) -> Value:
         key = function, tuple(a.kind for a in args)
         if key not in self.ways:
             known = self.context.typing_context.resolve_value_type(function)
