@@ -64,6 +64,8 @@ def test_a_sabotaged_pass_is_caught(how: str, monkeypatch: pytest.MonkeyPatch) -
         want = case.expected()
         try:
             got = ag.compile(case.outputs)(**case.fed(ag.Graph(case.outputs)))
+        except (AttributeError, NameError, TypeError):  # the sabotage itself is out of date, and tests nothing
+            raise
         except Exception:  # a program that cannot be made or run is caught as well
             return
         if not all(np.allclose(a, b, rtol=1e-9, atol=1e-9, equal_nan=True) for a, b in zip(got, want, strict=True)):
