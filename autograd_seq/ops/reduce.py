@@ -31,6 +31,7 @@ Dims = int | Sequence[int] | None
 
 
 def reduced_shape(x: tuple[int, ...], *, axis: tuple[int, ...], keepdims: bool = False, **_: Any) -> tuple[int, ...]:
+    """Return the shape that is left when dimensions are reduced, or have become 1."""
     kept = [(n, a in axis) for n, a in zip(x, range(-len(x), 0), strict=True)]
     return tuple(1 if gone else n for n, gone in kept if keepdims or not gone)
 
@@ -82,16 +83,23 @@ def _winners(x: Any, axis: tuple[int, ...]) -> Node:
 
 
 def drop_axes(*of: tuple[Axis, ...], axes: tuple[Axis, ...]) -> tuple[Axis, ...]:
+    """Return all axes of the operands but those that are reduced."""
     return tuple(a for a in dict.fromkeys(a for some in of for a in some) if a not in axes)
 
 
 def one_shape(*shapes: tuple[int, ...], axes: tuple[Axis, ...]) -> tuple[int, ...]:
+    """Return the one shape that all operands have.
+
+    Raises:
+        ValueError: they have several.
+    """
     if any(s != shapes[0] for s in shapes):
         raise ValueError("operands of one shape")
     return shapes[0]
 
 
 def stack_points(xs: tuple[Any, ...]) -> Any:
+    """Return arrays as one, broadcast to one shape, along a last dimension."""
     return np.stack(np.broadcast_arrays(*xs), axis=-1)
 
 

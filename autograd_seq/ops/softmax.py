@@ -33,6 +33,7 @@ from autograd_seq.ops.time import size
 
 
 def finite_max(x: Any, axis: tuple[int, ...]) -> Any:
+    """The maximum, or 0 where it is infinite: what is subtracted before exp, which then cannot overflow."""
     top = np.max(x if x.dtype.kind in "fc" else x.astype(float), axis=axis, keepdims=True, initial=-np.inf)
     finite = np.isfinite(top)
     return top if finite.all() else np.where(finite, top, 0)

@@ -133,6 +133,7 @@ def adds_up(node: Node) -> bool:
 
 
 def is_zero(x: Node) -> bool:
+    """Tell whether a node is known to be 0 in all entries."""
     return x._value is not None and not np.any(x._value)
 
 

@@ -104,6 +104,33 @@ class Vectors:
         return out[0], out[1:]
 
 
+def _store_sums(v: Vectors, build: Any, results: list[tuple[int, Any, Any]], columns: Any, more: Any) -> None:
+    """Write sums to their places, or add them to what is there; of the last vector of a row only the columns that there are.
+
+    Args:
+        results: for each sum the number of its vector in the row, the sum, and its place.
+        columns: how many columns there are.
+        more: 1 if sums are added.
+    """
+    with build.if_else(build.icmp_signed("!=", more, v.whole(0))) as (adding, writing):
+        with adding:
+            for q, x, place in results:
+                mask = v.there(build, build.sub(columns, v.whole(q * v.lanes)))
+                v.store(build, build.fadd(v.load(build, place, mask, v.all(0.0)), x), place, mask)
+        with writing:
+            for q in dict.fromkeys(q for q, _, _ in results):
+                some = [(x, place) for own, x, place in results if own == q]
+                left = build.sub(columns, v.whole(q * v.lanes))
+                # a masked store is slow to read again, which the next step of a recurrence does at once
+                with build.if_else(build.icmp_signed(">=", left, v.whole(v.lanes))) as (full, part):
+                    with full:
+                        for x, place in some:
+                            v.store(build, x, place)
+                    with part, build.if_then(build.icmp_signed(">", left, v.whole(0))):
+                        for x, place in some:
+                            v.store(build, x, place, v.there(build, left))
+
+
 def block(rows: int, panels: int, chains: int, ahead: bool, lanes: int, width: str) -> Any:
     """Return a block of a matrix product as a function that numba puts into native code.
 
@@ -148,23 +175,7 @@ def block(rows: int, panels: int, chains: int, ahead: bool, lanes: int, width: s
         _, total = v.loop(build, at, k, 1, total, step)
         lines = [build.gep(out, [build.add(out_at, build.mul(out_row, v.whole(r)))]) for r in range(rows)]
         results = [(q, x, build.gep(lines[r], [v.whole(q * lanes)])) for (r, q), x in zip(sums, total, strict=True)]
-        with build.if_else(build.icmp_signed("!=", more, v.whole(0))) as (adding, writing):
-            with adding:
-                for q, x, place in results:
-                    mask = v.there(build, build.sub(columns, v.whole(q * lanes)))
-                    v.store(build, build.fadd(v.load(build, place, mask, v.all(0.0)), x), place, mask)
-            with writing:
-                for q in range(vectors):
-                    some = [(x, place) for own, x, place in results if own == q]
-                    left = build.sub(columns, v.whole(q * lanes))
-                    # a masked store is slow to read again, which the next step of a recurrence does at once
-                    with build.if_else(build.icmp_signed(">=", left, v.whole(lanes))) as (full, part):
-                        with full:
-                            for x, place in some:
-                                v.store(build, x, place)
-                        with part, build.if_then(build.icmp_signed(">", left, v.whole(0))):
-                            for x, place in some:
-                                v.store(build, x, place, v.there(build, left))
+        _store_sums(v, build, results, columns, more)
         return context.get_dummy_value()
 
     n = types.intp

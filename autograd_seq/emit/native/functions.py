@@ -43,61 +43,7 @@ def _polynomial(x: str, *terms: float) -> str:
     return code
 
 
-def math_source(width: str) -> str:
-    """Return the functions for ``"float32"`` or ``"float64"``, as source.
-
-    Example:
-        >>> import numpy as np
-        >>> names = {"np": np, "real": np.float64, "inline": lambda f: f}
-        >>> exec(math_source("float64"), names)
-        >>> bool(abs(names["fast_tanh"](np.float64(0.5)) - np.tanh(0.5)) < 1e-15)
-        True
-    """
-    bits, integer, bias, high, low, top, bottom = _WIDTHS[width]
-    over, under, turn = _TANH[width]
-    magic = 1.5 * 2.0**bits
-    marks = (bias + bits << bits) + (1 << bits - 1)  # the bits of magic: those of k are n more
-    reduced = f"""    k = x * real(1.4426950408889634) + real({magic!r})
-    n = k - real({magic!r})
-    r = (x - n * real({high})) - n * real({low})
-    p = {_polynomial("r", *_EXP[width])} * r
-"""
-    return f'''
-@inline
-def fast_exp(x):
-    """e to the power x."""
-    x = min(max(x, real({bottom})), real({top}))
-{reduced}    whole = {integer}(real(k).view({integer}) - {integer}({marks}))  # n: of NaN anything, and p is NaN
-    half = {integer}(whole >> 1)  # for 2**n itself may be denormal, or too large
-    scale = {integer}((half + {bias}) << {bits}).view(real)
-    rest = {integer}((whole - half + {bias}) << {bits}).view(real)
-    return (p * scale + scale) * rest
-
-
-@inline
-def fast_tanh(x):
-    """Hyperbolic tangent."""
-    whole, size = x, abs(x)
-    x = min(real(2) * size, real(40))
-{reduced}    scale = {integer}((real(k).view({integer}) + {bias}) << {bits}).view(real)
-    e = p * scale + scale
-    s = size * size
-    near = size < real({turn})
-    over = size * s * {_polynomial("s", *over)} if near else real(-2)
-    under = {_polynomial("s", *under)} if near else e + real(1)
-    return np.copysign((size if near else real(1)) + over / under, whole)
-
-
-@inline
-def fast_sigmoid(x):
-    """1 / (1 + exp(-x))."""
-    whole, x = x, max(-abs(x), real({bottom}))
-{reduced}    scale = {integer}((real(k).view({integer}) + {bias + bits + 1}) << {bits}).view(real)  # for 2**n may be denormal
-    e = (p * scale + scale) * real({0.5 ** (bits + 1)!r})
-    return (real(1) if whole >= 0 else e) / (real(1) + e)
-
-
-@inline
+_REST = '''@inline
 def fast_softplus(x):
     """log(1 + exp(x))."""
     size = abs(x)
@@ -139,6 +85,67 @@ def whole_power(x, n):
     return power
 
 '''
+"""Functions that are written alike for both widths."""
+
+
+def math_source(width: str) -> str:
+    """Return the functions for ``"float32"`` or ``"float64"``, as source.
+
+    Example:
+        >>> import numpy as np
+        >>> names = {"np": np, "real": np.float64, "inline": lambda f: f}
+        >>> exec(math_source("float64"), names)
+        >>> bool(abs(names["fast_tanh"](np.float64(0.5)) - np.tanh(0.5)) < 1e-15)
+        True
+    """
+    bits, integer, bias, high, low, top, bottom = _WIDTHS[width]
+    over, under, turn = _TANH[width]
+    magic = 1.5 * 2.0**bits
+    marks = (bias + bits << bits) + (1 << bits - 1)  # the bits of magic: those of k are n more
+    reduced = f"""    k = x * real(1.4426950408889634) + real({magic!r})
+    n = k - real({magic!r})
+    r = (x - n * real({high})) - n * real({low})
+    p = {_polynomial("r", *_EXP[width])} * r
+"""
+    return (
+        f'''
+@inline
+def fast_exp(x):
+    """e to the power x."""
+    x = min(max(x, real({bottom})), real({top}))
+{reduced}    whole = {integer}(real(k).view({integer}) - {integer}({marks}))  # n: of NaN anything, and p is NaN
+    half = {integer}(whole >> 1)  # for 2**n itself may be denormal, or too large
+    scale = {integer}((half + {bias}) << {bits}).view(real)
+    rest = {integer}((whole - half + {bias}) << {bits}).view(real)
+    return (p * scale + scale) * rest
+
+
+@inline
+def fast_tanh(x):
+    """Hyperbolic tangent."""
+    whole, size = x, abs(x)
+    x = min(real(2) * size, real(40))
+{reduced}    scale = {integer}((real(k).view({integer}) + {bias}) << {bits}).view(real)
+    e = p * scale + scale
+    s = size * size
+    near = size < real({turn})
+    over = size * s * {_polynomial("s", *over)} if near else real(-2)
+    under = {_polynomial("s", *under)} if near else e + real(1)
+    return np.copysign((size if near else real(1)) + over / under, whole)
+
+
+@inline
+def fast_sigmoid(x):
+    """1 / (1 + exp(-x))."""
+    whole, x = x, max(-abs(x), real({bottom}))
+{reduced}    scale = {integer}((real(k).view({integer}) + {bias + bits + 1}) << {bits}).view(real)  # for 2**n may be denormal
+    e = (p * scale + scale) * real({0.5 ** (bits + 1)!r})
+    return (real(1) if whole >= 0 else e) / (real(1) + e)
+
+
+'''
+        + _REST
+    )
 
 
 __all__ = ["math_source"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -57,9 +58,9 @@ class Lines(Memory):
         self.lines.insert(at, "    " * depth + code)
         self.before[0] = at + 1, depth
 
+    @abstractmethod
     def value(self, x: Node, at: At, dims: Sequence[Place]) -> str:
         """Return a node's value at a place, as an expression; what it needs is written before."""
-        raise NotImplementedError
 
 
 __all__ = ["Lines"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -35,7 +36,7 @@ TUPLE = 64
 """Bytes of the tuple of a step."""
 
 
-class Page:
+class Page(ABC):
     """What is being written, and the words for it: names, lines, loops, arrays and their rows.
 
     Args:
@@ -136,9 +137,9 @@ class Page:
         """Return the node whose array this one shows."""
         return get_root(node)
 
+    @abstractmethod
     def array(self, node: Node) -> Array:
         """Return the array of a node, with all dimensions that are kept."""
-        raise NotImplementedError
 
     def held(self, x: Array, node: Node) -> Array:
         """Return a view of a workspace array under a name of its own; others are written out where they are read."""
