@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.node import Node
 from autograd_seq.emit.board import SEEN_THROUGH, is_short
+from autograd_seq.emit.outline import Fill, Reach
 from autograd_seq.emit.statements import (
     ALL,
     END,
@@ -32,7 +33,7 @@ from autograd_seq.emit.statements import (
     within,
 )
 from autograd_seq.graph.graph import Graph
-from autograd_seq.graph.order import get_rows, get_shift_rows
+from autograd_seq.graph.order import get_shift_rows
 from autograd_seq.ops.elementwise import add, div, mul, rewritten, sub
 from autograd_seq.ops.leaf import INPUT, PARAM
 from autograd_seq.ops.linear import CONTRACT
@@ -134,7 +135,7 @@ class Lowering:
             for x in map(root, n.inputs):
                 if over and not x.axes and not (x.op.broadcasts or is_view(x) or is_leaf(x)):
                     kept.add(x)
-            inside = sorted({x for x in map(root, n.inputs) if x not in kept and x in size}, key=lambda x: size[x])
+            inside = sorted(dict.fromkeys(x for x in map(root, n.inputs) if x not in kept and x in size), key=lambda x: size[x])
             own = 1 if len(n.inputs) < 2 or n.op in _INFIX else 2
             while inside and own + sum(size[x] for x in inside) > _LARGEST:
                 kept.add(inside.pop())
@@ -167,24 +168,22 @@ class Lowering:
             return Unit(axes, Accumulate(target, value, tuple(a for a in self.order if a in node.attrs["axes"])), derived)
         return Unit(axes, Assign(target, self.operation(node, env)), derived)
 
-    def fills(self, shift: Node, derived: bool) -> list[Unit]:
-        """Return the statements that write the rows which a shift reads outside of the steps, if these are not zeros."""
-        axis, by = shift.attrs["axis"], shift.attrs["by"]
-        side = "init" if by > 0 else "final"
-        if shift.attrs["outside"] == "zero":
-            return []
-        bound, given = get_rows(shift.inputs[0], axis, side)
-        if bound is None:
-            return []
-        array, out = self.array(root(shift.inputs[0])), []
-        count = array.halo[axis][0 if by > 0 else 1]
-        for j in range(count):
-            row = given[0] if bound.rows is None else given[j - count] if by > 0 else given[j]
-            place = Place(START, axis, j - count) if by > 0 else Place(END, axis, j)
-            places = tuple(place if a is axis else Place(STEP, a) for a in array.axes)
+    def reach(self, shift: Node) -> Reach | None:
+        """Return how many rows outside of the steps a shift may read, if its value is needed."""
+        if shift not in self.computed:
+            return None
+        array = self.array(root(shift))
+        return Reach(array, array.halo[shift.attrs["axis"]][shift.attrs["by"] < 0])
+
+    def fills(self, fill: Fill, derived: bool) -> list[Unit]:
+        """Return the statements that write rows outside of the steps."""
+        array, out = self.array(root(fill.shift)), []
+        for k, row in fill.rows:
+            assert row is not None
+            places = tuple(Place(START if k < 0 else END, a, k) if a is fill.axis else Place(STEP, a) for a in array.axes)
             target = Read(array.shape, array.dtype, array, places)
-            value = self.at(row, {a: Place(STEP, a) for a in array.axes if a is not axis})
-            axes = tuple(a for a in self.order if a in array.axes and a is not axis)
+            value = self.at(row, {a: Place(STEP, a) for a in array.axes if a is not fill.axis})
+            axes = tuple(a for a in self.order if a in array.axes and a is not fill.axis)
             out.append(Unit(axes, Assign(target, value, outside=True), derived))
         return out
 

@@ -17,7 +17,8 @@ from autograd_seq.emit.contraction import product
 from autograd_seq.emit.native.dims import dims_of, operand_dims
 from autograd_seq.emit.native.operations import is_native, is_pointwise
 from autograd_seq.emit.native.places import At, Entry, Place, entry
-from autograd_seq.emit.native.units import Fill, Pass, Single, Statement, Steps, Unit, nodes_of
+from autograd_seq.emit.native.units import Pass, Single, Statement, Steps, Unit
+from autograd_seq.emit.outline import Fill, Repeat, Step, list_nodes
 from autograd_seq.ops.gather import ONE_HOT, PICK, TAKE
 from autograd_seq.ops.linear import CONTRACT
 from autograd_seq.ops.parts import CONCAT, PLACE
@@ -27,7 +28,6 @@ from autograd_seq.ops.time import SHIFT
 from autograd_seq.plan.memory.reads import ArrayRead
 from autograd_seq.plan.memory.storage import Storage
 from autograd_seq.plan.memory.views import get_root
-from autograd_seq.plan.schedule import Item, Loop
 
 _ONCE = ("sum", "max", "level")
 """Reductions that read each entry of what they reduce once."""
@@ -40,13 +40,14 @@ class Fusion:
 
     Args:
         storage: where values live, without arrays that are shared.
+        steps: what is done.
         size: what the length of each axis is called.
         var: the variable that runs over each axis.
     """
 
-    def __init__(self, storage: Storage, size: Mapping[Axis, str], var: Mapping[Axis, str]) -> None:
+    def __init__(self, storage: Storage, steps: Sequence[Step], size: Mapping[Axis, str], var: Mapping[Axis, str]) -> None:
         self.storage, self.size, self.var = storage, size, var
-        self.native = self._native(storage.items)
+        self.native = {n for nodes in map(list_nodes, steps) if all(self.fits(n) for n in nodes) for n in nodes}
         self.inlined: set[Node] = set()
         depths: dict[Node, int] = {}
         for n in storage.homes:
@@ -56,14 +57,6 @@ class Fusion:
                 depths[n] = depth
 
     # -- what is native ---------------------------------------------------------------------------------------------------
-
-    def _native(self, items: Sequence[Item]) -> set[Node]:
-        found: set[Node] = set()
-        for item in items:
-            nodes = [n for n in nodes_of(item) if n in self.storage.homes or n in self.storage.absorbed]
-            if all(self.fits(n) for n in nodes):
-                found |= set(nodes)
-        return found
 
     def fits(self, n: Node) -> bool:
         """Tell whether a node can be native where it is: in a loop, it must have an array."""
@@ -115,42 +108,38 @@ class Fusion:
 
     # -- passes ---------------------------------------------------------------------------------------------------------------
 
-    def units(self, items: Sequence[Item], stepping: tuple[Axis, ...] = ()) -> list[Unit]:
-        """Return what is done for a part of the schedule, in order, within loops over ``stepping``."""
+    def units(self, steps: Sequence[Step]) -> list[Unit]:
+        """Return the units of steps, in order."""
         out: list[Unit] = []
-        for item in items if stepping else self._numbers_first(items):
-            if isinstance(item, Loop):
-                fills: list[Unit] = [Fill(n) for n in nodes_of(item) if n.op is SHIFT and n.attrs["axis"] is item.axis]
-                out += [*fills, Steps(item, self.units(item.body, (*stepping, item.axis)))]
-            elif item.op is SHIFT and item.attrs["axis"] not in stepping:
-                out.append(Fill(item))
-            elif item in self.storage.homes and item not in self.inlined:
-                some = self.statements(item, stepping)
+        for step in steps:
+            if isinstance(step, Repeat):
+                out += [*step.fills, Steps(step.loop, self.units(step.body))]
+            elif isinstance(step, Fill):
+                out.append(step)
+            elif step not in self.inlined:
+                some = self.statements(step)
                 for s in some:
                     self._place(s, out)
                 if not some:
-                    out.append(Single(item))
+                    out.append(Single(step))
         return out
 
-    def _numbers_first(self, items: Sequence[Item]) -> list[Item]:
-        """Return items in an order in which numbers that depend on nothing but numbers come before all else.
+    def put_numbers_first(self, steps: Sequence[Step]) -> list[Step]:
+        """Return steps in an order in which numbers that depend on nothing but numbers come before all else.
 
         What is computed at all points before and after such a number then fits into one pass.
         """
         late: set[Node] = set()
-        first: list[Item] = []
-        rest: list[Item] = []
-        for item in items:
-            if isinstance(item, Loop):
-                late.update(nodes_of(item))
-            elif not item.inputs:
-                pass  # it is there from the start
-            elif item.axes or item.shape or not is_pointwise(item) or any({x, get_root(x)} & late for x in item.inputs):
-                late.add(item)
+        first: list[Step] = []
+        rest: list[Step] = []
+        for step in steps:
+            if isinstance(step, Node) and not (step.axes or step.shape) and is_pointwise(step) and not any(
+                get_root(x) in late for x in step.inputs
+            ):  # fmt: skip
+                first.append(step)
             else:
-                first.append(item)
-                continue
-            rest.append(item)
+                late.update(list_nodes(step))
+                rest.append(step)
         return first + rest
 
     def _is_total(self, n: Node) -> bool:
@@ -159,13 +148,13 @@ class Fusion:
         alone = not n.axes and not x.shape and x not in self.storage.absorbed
         return n.op is sum_over and alone and set(n.attrs["axes"]) == set(x.axes)
 
-    def statements(self, node: Node, stepping: tuple[Axis, ...]) -> list[Statement]:
+    def statements(self, node: Node) -> list[Statement]:
         """Return the statements that compute an elementwise node or a total; none if it is neither."""
         if not is_pointwise(node):
             x = node.inputs[0]
-            total = not stepping and self._is_total(node)
+            total = not self.storage.path[node] and self._is_total(node)
             return [Statement(node, tuple(a for a in self.storage.order if a in x.axes), (), total=True)] if total else []
-        axes = tuple(a for a in self.storage.order if a in node.axes and a not in stepping)
+        axes = self.storage.lift(node.axes, node)
         if node.op is not CONCAT:
             return [Statement(node, axes, node.shape)]
         found, start = [], 0
@@ -214,7 +203,7 @@ class Fusion:
             both = [self.touched(u) for u in unit.body]
             return {n for w, _ in both for n in w}, {n for _, r in both for n in r}
         if isinstance(unit, Fill):
-            return {get_root(unit.shift)}, {get_root(x) for x in unit.shift.inputs[0].inputs[1:]}
+            return {get_root(unit.shift)}, {get_root(row) for _, row in unit.rows if row is not None}
         return {unit.node}, {n for x in self.storage.operands(unit.node) for n in self.behind(x)}
 
     def behind(self, x: Node) -> set[Node]:

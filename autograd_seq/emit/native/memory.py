@@ -46,7 +46,7 @@ class Memory(Writer):
     def __init__(self, graph: Graph, storage: Storage, axes: Sequence[Axis], title: str, feeds: Mapping[str, Node]) -> None:
         super().__init__(graph, storage, axes, title, feeds)
         self.var = {a: self.names.new(a.name) for a in self.axes}
-        self.fusion = Fusion(storage, self.size, self.var)
+        self.fusion = Fusion(storage, self.steps, self.size, self.var)
         self.arguments: dict[str, None] = {}
         self.addresses: dict[str, str] = {}  # arguments that are arrays, and of what
         self.fresh: set[Node] = set()

@@ -9,9 +9,9 @@ from autograd_seq.core.node import Node
 from autograd_seq.emit.native.dims import dims_of
 from autograd_seq.emit.native.fusion import Fusion, at_point
 from autograd_seq.emit.native.places import Place
-from autograd_seq.emit.native.units import Fill, Pass, Single, Statement, Steps, Unit, nodes_of
+from autograd_seq.emit.native.units import Pass, Single, Statement, Steps, Unit
+from autograd_seq.emit.outline import Fill, list_fills, list_nodes
 from autograd_seq.ops.linear import CONTRACT
-from autograd_seq.ops.time import SHIFT
 from autograd_seq.plan.memory.storage import Home
 from autograd_seq.plan.memory.views import get_root
 
@@ -82,7 +82,7 @@ def share(fusion: Fusion, segments: Sequence[tuple[bool, Any]]) -> None:
 
     Args:
         fusion: the decisions.
-        segments: (True, units) and (False, items), in order; each unit or item of the outermost level is a moment.
+        segments: (True, units) and (False, steps), in order; each unit or step of the outermost level is a moment.
     """
     storage = fusion.storage
     moments = [x for _, part in segments for x in part]
@@ -115,10 +115,9 @@ def _lives(fusion: Fusion, moment: Any) -> tuple[Set[Node], Set[Node]]:
     """Return the nodes that a unit or an item writes and reads."""
     if isinstance(moment, (Pass, Steps, Fill)) or hasattr(moment, "node"):
         return fusion.touched(moment)
-    nodes = nodes_of(moment)
+    nodes = set(list_nodes(moment))
     read = {get_root(x) for n in nodes for x in fusion.storage.operands(n)}
-    read |= {get_root(y) for n in nodes if n.op is SHIFT for x in n.inputs for y in x.inputs}  # rows outside of the steps
-    return {n for n in nodes if n in fusion.storage.homes}, read
+    return nodes, read.union(*[fusion.touched(f)[1] for f in list_fills(moment)])
 
 
 __all__ = ["is_number", "is_product", "share", "stored"]

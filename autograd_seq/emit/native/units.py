@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.node import Node
 from autograd_seq.emit.native.places import Entry
-from autograd_seq.plan.schedule import Item, Loop
+from autograd_seq.emit.outline import Fill
+from autograd_seq.plan.schedule import Loop
 
 
 @dataclass(eq=False)
@@ -80,19 +81,7 @@ class Single:
     node: Node
 
 
-@dataclass(eq=False)
-class Fill:
-    """The rows that a shift reads outside of the steps."""
-
-    shift: Node
-
-
 Unit = Pass | Steps | Single | Fill
 
 
-def nodes_of(item: Item) -> list[Node]:
-    """Return the nodes of a part of a schedule, in order."""
-    return [n for part in item.body for n in nodes_of(part)] if isinstance(item, Loop) else [item]
-
-
-__all__ = ["Fill", "Pass", "Single", "Statement", "Steps", "Unit", "nodes_of"]
+__all__ = ["Pass", "Single", "Statement", "Steps", "Unit"]

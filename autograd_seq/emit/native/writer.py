@@ -23,17 +23,17 @@ from autograd_seq.emit.native.places import At, Entry, Place, entry
 from autograd_seq.emit.native.products import contraction
 from autograd_seq.emit.native.reductions import added, reduction
 from autograd_seq.emit.native.storing import is_number, is_product, share, stored
-from autograd_seq.emit.native.units import Fill, Pass, Statement, Steps, Unit, nodes_of
+from autograd_seq.emit.native.units import Pass, Statement, Steps, Unit
 from autograd_seq.emit.numpy.arrays import tuple_code
+from autograd_seq.emit.outline import Fill, Step, list_nodes
 from autograd_seq.graph.graph import Graph
 from autograd_seq.ops.gather import ONE_HOT, PICK
 from autograd_seq.ops.leaf import INPUT
 from autograd_seq.ops.parts import PLACE
 from autograd_seq.ops.shape import RESHAPE
-from autograd_seq.ops.time import SHIFT
 from autograd_seq.plan.memory.storage import Storage
 from autograd_seq.plan.memory.views import get_root
-from autograd_seq.plan.schedule import Item, Loop
+from autograd_seq.plan.schedule import Loop
 
 ALL_NATIVE = "native (numba): everything"
 """What a schedule says of a program without NumPy statements."""
@@ -50,19 +50,19 @@ class NativeWriter(Lines):
 
     # -- segments ---------------------------------------------------------------------------------------------------------
 
-    def items(self, items: Sequence[Item]) -> None:
-        """Write a schedule: what is native as functions, the rest, and what is in a NumPy loop, as statements."""
+    def write_steps(self, steps: Sequence[Step]) -> None:
+        """Write what is done: what is native as functions, the rest, and what is in a NumPy loop, as statements."""
         if self.frames:
-            super().items(items)
+            super().write_steps(steps)
             return
-        segments = self._segments(items)
+        segments = self._segments(steps)
         stored(self.fusion, [part for native, part in segments if native], self.graph.outputs)
         share(self.fusion, segments)
         for native, part in segments:
             if native:
                 self._function(part)
             else:
-                super().items(part)
+                super().write_steps(part)
 
     def notes(self) -> tuple[str, ...]:
         """Return what a schedule is to say about the language: all native, or what runs in NumPy."""
@@ -78,21 +78,19 @@ class NativeWriter(Lines):
     def _named(self, slow: Sequence[Node]) -> str:
         return ", ".join(dict.fromkeys(f"{shown(self.labels[n])} ({n.op.name})" for n in slow if not self.fusion.fits(n)))
 
-    def _segments(self, items: Sequence[Item]) -> list[tuple[bool, Any]]:
-        """Return runs of items: (True, their units) for those that are native, (False, items) for the others."""
-        runs: list[tuple[bool, list[Item]]] = []
-        for item in items:
-            nodes = [n for n in nodes_of(item) if n in self.storage.homes]
-            if not nodes and not (isinstance(item, Node) and item.op is SHIFT):
-                continue
+    def _segments(self, steps: Sequence[Step]) -> list[tuple[bool, Any]]:
+        """Return runs of steps: (True, their units) for those that are native, (False, steps) for the others."""
+        runs: list[tuple[bool, list[Step]]] = []
+        for step in steps:
+            nodes = list_nodes(step)
             native = all(n in self.fusion.native for n in nodes)
             if not native:
                 self.slow += [n for n in nodes if n not in self.fusion.native]
             if runs and (runs[-1][0] == native or not nodes):
-                runs[-1][1].append(item)
+                runs[-1][1].append(step)
             else:
-                runs.append((native, [item]))
-        return [(native, self.fusion.units(part) if native else part) for native, part in runs]
+                runs.append((native, [step]))
+        return [(native, self.fusion.units(self.fusion.put_numbers_first(part)) if native else part) for native, part in runs]
 
     def _function(self, units: Sequence[Unit]) -> None:
         """Write a native function, and its call."""
@@ -123,7 +121,7 @@ class NativeWriter(Lines):
         elif isinstance(unit, Pass):
             self._pass(unit)
         elif isinstance(unit, Fill):
-            rows_outside(self, unit.shift)
+            rows_outside(self, unit)
         else:
             self.say(unit.node)
             if is_product(self.fusion, unit.node):

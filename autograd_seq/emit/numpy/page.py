@@ -17,6 +17,7 @@ from autograd_seq.emit.names import Names, called, state_names
 from autograd_seq.emit.numpy import operations as calls
 from autograd_seq.emit.numpy.arrays import STEP, WORK, Array, arranged, tuple_code
 from autograd_seq.emit.numpy.runtime import HELPERS
+from autograd_seq.emit.outline import outline_plan
 from autograd_seq.emit.program_text import NUMPY, Frame
 from autograd_seq.graph.graph import Graph
 from autograd_seq.plan.cost import ROW
@@ -52,6 +53,7 @@ class Page(ABC):
 
     def __init__(self, graph: Graph, storage: Storage, axes: Sequence[Axis], title: str, feeds: Mapping[str, Node]) -> None:
         self.graph, self.storage, self.title = graph, storage, title
+        self.steps = outline_plan(storage)
         lengths = get_fixed_lengths(graph.axes)
         self.axes = (*lengths, *axes)
         self.labels = state_names(graph.nodes, {n: graph.name(n) for n in graph.nodes})
@@ -73,7 +75,6 @@ class Page(ABC):
         self.fixed: dict[tuple[Node, str], str] = {}  # matrices that loops read
         self.found: dict[tuple[Node, int], str] = {}  # of the entries that an index names
         self.bases: dict[int, str] = {}  # workspace arrays, by number
-        self.filled: set[tuple[Home, Axis, str]] = set()
         self.helpers: set[str] = set()
         self.noted: set[Node] = set()
         self.given: set[Node] = set()

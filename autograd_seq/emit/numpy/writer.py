@@ -17,16 +17,16 @@ from autograd_seq.core.axes import Axis
 from autograd_seq.core.node import CONSTANT, Node
 from autograd_seq.emit.numpy.arrays import RUN, STEP, WORK, Array, tuple_code
 from autograd_seq.emit.numpy.assembly import assembled
-from autograd_seq.emit.numpy.boundaries import fill
+from autograd_seq.emit.numpy.boundaries import write_rows
 from autograd_seq.emit.numpy.outputs import laid, returned
 from autograd_seq.emit.numpy.page import TUPLE, Page
 from autograd_seq.emit.numpy.statements import statement
 from autograd_seq.emit.numpy.views import view
+from autograd_seq.emit.outline import Fill, Repeat, Step
 from autograd_seq.emit.program_text import Emitted, Frame, literal, number_name
 from autograd_seq.ops.leaf import INPUT, PARAM, TENSOR
-from autograd_seq.ops.time import INDEX, SHIFT, SIZE
+from autograd_seq.ops.time import INDEX, SIZE
 from autograd_seq.plan.memory.views import is_view
-from autograd_seq.plan.schedule import Item, Loop
 
 
 class Writer(Page):
@@ -91,25 +91,23 @@ class Writer(Page):
 
     # -- statements -----------------------------------------------------------------------------------------------------
 
-    def items(self, items: Sequence[Item]) -> None:
-        """Write a schedule."""
-        for item in items:
-            if isinstance(item, Loop):
-                self.loop(item)
-            elif item.op is SHIFT and not (self.frames and item.attrs["axis"] in self.stepping()):
-                fill(self, item)
-            elif item in self.storage.homes:
-                self.statement(item)
+    def write_steps(self, steps: Sequence[Step]) -> None:
+        """Write what is done, in order."""
+        for step in steps:
+            if isinstance(step, Repeat):
+                self._loop(step)
+            elif isinstance(step, Fill):
+                write_rows(self, step)
+            else:
+                statement(self, step)
 
-    def loop(self, loop: Loop) -> None:
+    def _loop(self, repeat: Repeat) -> None:
         """Write a loop: the rows outside of its steps first, then the steps."""
-        for node, path in self.storage.path.items():
-            if node.op is SHIFT and node.attrs["axis"] is loop.axis and loop in path:
-                fill(self, node)
-        frame = Frame(loop, count=self.size[loop.axis])
-        self.note(loop)
+        self.write_steps(repeat.fills)
+        frame = Frame(repeat.loop, count=self.size[repeat.loop.axis])
+        self.note(repeat.loop)
         self.frames.append(frame)
-        self.items(loop.body)
+        self.write_steps(repeat.body)
         self.frames.pop()
         sources = [rows for _, rows in frame.over.values()]
         fixed = frame.fixed | {name for (stage, _), name in self.kept.items() if stage == WORK}
@@ -122,10 +120,6 @@ class Writer(Page):
                 frame.over[key] = name, self.once(f"list({rows})", "rows")
         self.write(frame)
 
-    def statement(self, node: Node) -> None:
-        """Write what computes a node."""
-        statement(self, node)
-
     # -- the whole --------------------------------------------------------------------------------------------------------
 
     def emit(self, declared: Sequence[Sequence[Axis]], into: bool = False) -> Emitted:
@@ -137,7 +131,7 @@ class Writer(Page):
         """
         if into:
             self._take_outputs(declared)
-        self.items(self.storage.items)
+        self.write_steps(self.steps)
         codes: list[str] = []
         for o, axes, name in zip(self.graph.outputs, declared, self.outs, strict=True) if into else ():
             if self.array(o).code != name:

@@ -7,7 +7,7 @@ its steps, is kept for one step only; what is read k steps later and nowhere els
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field, replace
 
 from autograd_seq.core.axes import Axis
@@ -92,6 +92,11 @@ class Storage(Reading):
         self.homes = {n: self._make_home(n) for n in self.path if self.computed(n)}
         self.buffers: list[Home] = []
         self._allocate(share)
+
+    def lift(self, axes: Container[Axis], by: Node) -> tuple[Axis, ...]:
+        """Return those of some axes, in order, that no loop around the statement of a node runs over."""
+        stepped = {loop.axis for loop in self.path[by]}
+        return tuple(a for a in self.order if a in axes and a not in stepped)
 
     def _list_reads_of_lane(self, n: Node, lane: Lane) -> list[ArrayRead]:
         """Return the reads of a node as reads of the array that it is a part of; that it is written there is one more."""
