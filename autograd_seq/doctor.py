@@ -11,7 +11,7 @@ import numpy as np
 
 from autograd_seq.bench.floor import SIZE, bandwidth, product_rate
 from autograd_seq.core.names import shown
-from autograd_seq.emit.native.cache import examined
+from autograd_seq.emit.native.cache import examine_folder
 from autograd_seq.run.backends import VARIABLE, chosen
 
 OPTIONAL = ("numba", "scipy", "torch", "jax", "autograd", "threadpoolctl")
@@ -110,7 +110,7 @@ def examine() -> Findings:
         ("memory", f"{bandwidth() / 1e9:.1f} GB/s, copying"),
         *((name, version or "not installed") for name, version in installed.items()),
         ("backend", _describe_backend(installed["numba"] is not None)),
-        ("native cache", examined()[1]),
+        ("native cache", examine_folder()[1]),
     )
     advice = []
     if wide and (library.kernels or "").lower() in _OLD_KERNELS and not os.environ.get("OPENBLAS_CORETYPE"):

@@ -36,8 +36,8 @@ def pytest_collection_finish() -> None:
 @pytest.fixture
 def in_python(monkeypatch) -> None:
     """Native programs run as Python, and products however small are products."""
-    monkeypatch.setattr(backend, "compiled", interpreted)
-    monkeypatch.setattr(backend, "available", lambda: True)
+    monkeypatch.setattr(backend, "compile_program", interpreted)
+    monkeypatch.setattr(backend, "is_available", lambda: True)
     monkeypatch.setattr(native_products, "FEWEST_COLUMNS", 1)
 
 

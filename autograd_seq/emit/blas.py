@@ -36,15 +36,15 @@ class Library(NamedTuple):
 
 
 @lru_cache
-def library(package: str) -> Library | None:
+def find_library(package: str) -> Library | None:
     """Return the OpenBLAS that ``"numpy"`` or ``"scipy"`` has loaded; ``None`` if it has another library.
 
     Example:
-        >>> found = library("numpy")
+        >>> found = find_library("numpy")
         >>> found is None or found.threads() >= 1
         True
     """
-    paths = sorted(_paths(package), key=lambda path: f"{package}." not in str(path))
+    paths = sorted(_list_paths(package), key=lambda path: f"{package}." not in str(path))
     for path in paths[:1]:
         loaded = ctypes.CDLL(str(path))
         for prefix, suffix in _PREFIXES:
@@ -56,7 +56,7 @@ def library(package: str) -> Library | None:
     return None
 
 
-def _paths(package: str) -> list[Path]:
+def _list_paths(package: str) -> list[Path]:
     """Return the files it may be: what is mapped into memory where the system tells, else what lies beside the package."""
     if os.path.exists("/proc/self/maps"):
         with open("/proc/self/maps", encoding="utf-8", errors="replace") as file:
@@ -92,30 +92,30 @@ class _Limit:
 _LIMITS = {"numpy": _Limit(), "scipy": _Limit()}
 
 
-def on_one_thread(run: Callable[..., Any], package: str) -> Callable[..., Any]:
+def limit_to_one_thread(run: Callable[..., Any], package: str) -> Callable[..., Any]:
     """Return a function that has the products of a package's library take one thread each while it runs.
 
     Example:
-        >>> blas = library("numpy")
-        >>> on_one_thread(lambda: blas is None or blas.threads() == 1, "numpy")()
+        >>> blas = find_library("numpy")
+        >>> limit_to_one_thread(lambda: blas is None or blas.threads() == 1, "numpy")()
         True
 
     Notes:
         It takes some ten microseconds a call, in which OpenBLAS allots memory to its threads anew; none if there is one thread.
         Their number is one for the whole process: calls that overlap set it again when the last of them has ended.
     """
-    found, limit = library(package), _LIMITS[package]
+    found, limit = find_library(package), _LIMITS[package]
     if found is None:
         return run
 
-    def limited(*arrays: Any) -> Any:
+    def run_limited(*arrays: Any) -> Any:
         limit.enter(found)
         try:
             return run(*arrays)
         finally:
             limit.leave(found)
 
-    return limited
+    return run_limited
 
 
-__all__ = ["WIDE", "Library", "library", "on_one_thread"]
+__all__ = ["WIDE", "Library", "find_library", "limit_to_one_thread"]

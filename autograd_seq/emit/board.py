@@ -38,13 +38,13 @@ def prepared(outputs: Sequence[Node]) -> list[Node]:
     """Return the graph of what a program by hand computes; each shift reads something that has rows of its own."""
     out, count = rebuild(outputs, copy_own), -1
     while count != (count := len(step_order(out))):
-        out = tidy(rebuild(out, _as_written))
-    _rewind(out)
+        out = tidy(rebuild(out, _rewrite))
+    _push_shifts_inward(out)
     out = make_legal(tidy(out))
     for n in step_order(out):
         if n.op.reduces_axes and n.op is not sum_over and n.attrs["axes"]:
             n.inputs = tuple([x if is_whole(x) else _copy(x, x.axes) for x in n.inputs])
-    return [o if _is_array(o, like.axes) else _returned(o, like) for o, like in zip(out, outputs, strict=True)]
+    return [o if _is_array(o, like.axes) else _copy_output(o, like) for o, like in zip(out, outputs, strict=True)]
 
 
 def is_whole(x: Node) -> bool:
@@ -64,7 +64,7 @@ def _is_array(node: Node, axes: Sequence[Axis]) -> bool:
     return x.op not in SEEN_THROUGH and x.op not in LEAVES and x._value is None and set(x.axes) == set(axes)
 
 
-def _returned(x: Node, like: Node) -> Node:
+def _copy_output(x: Node, like: Node) -> Node:
     """Return an output that is an array, called as what the user asked for."""
     made = _copy(x, like.axes)
     made.adjoint_of = like.adjoint_of
@@ -75,7 +75,7 @@ def _copy(x: Node, axes: Sequence[Axis]) -> Node:
     return apply(COPY, x, axes=tuple(axes))
 
 
-def _as_written(node: Node, inputs: tuple[Node, ...]) -> Node:
+def _rewrite(node: Node, inputs: tuple[Node, ...]) -> Node:
     """exp of a logarithm of a softmax is the softmax; what has the gradient of something else has its own value."""
     x = inputs[0] if inputs else node
     if node.op is straight_through:
@@ -95,11 +95,11 @@ def _as_written(node: Node, inputs: tuple[Node, ...]) -> Node:
 # -- shifts of sums of products -----------------------------------------------------------------------------------------
 
 
-class _Stays(Exception):
+class _CannotShift(Exception):
     """What a shift reads cannot be written as shifts of something else."""
 
 
-def _rewind(outputs: Sequence[Node]) -> None:
+def _push_shifts_inward(outputs: Sequence[Node]) -> None:
     """Let shifts that read zeros outside read factors and terms, not the sums of products of them that nothing else reads."""
     order, returned = step_order(outputs), set(outputs)
     readers: dict[Node, int] = dict.fromkeys(outputs, 2)
@@ -108,10 +108,10 @@ def _rewind(outputs: Sequence[Node]) -> None:
             readers[x] = readers.get(x, 0) + 1
     stands: dict[Node, Node] = {}
     for n in order:
-        if n.op is SHIFT and n.attrs["outside"] == "zero" and n not in returned and _opens(n.inputs[0], readers):
+        if n.op is SHIFT and n.attrs["outside"] == "zero" and n not in returned and _can_distribute(n.inputs[0], readers):
             try:
-                made, is_zero = _shifted(n.inputs[0], n.attrs["axis"], n.attrs["by"], readers)
-            except _Stays:
+                made, is_zero = _shift(n.inputs[0], n.attrs["axis"], n.attrs["by"], readers)
+            except _CannotShift:
                 continue
             if is_zero and set(made.axes) == set(n.axes):
                 stands[n] = made
@@ -120,7 +120,7 @@ def _rewind(outputs: Sequence[Node]) -> None:
             n.inputs = tuple([stands.get(x, x) for x in n.inputs])
 
 
-def _opens(x: Node, readers: dict[Node, int]) -> bool:
+def _can_distribute(x: Node, readers: dict[Node, int]) -> bool:
     if x.op not in (*_PRODUCTS, *_SUMS, *_RENAMED) or x.name or x.attrs.get("axes"):
         return False
     return readers[x] == 1 or is_short(x)
@@ -133,7 +133,7 @@ def is_short(x: Node) -> bool:
     return all(y._value is not None or y.name or y.op in LEAVES or y.op in SEEN_THROUGH for y in x.inputs)
 
 
-def _shifted(x: Node, axis: Axis, by: int, readers: dict[Node, int]) -> tuple[Node, bool]:
+def _shift(x: Node, axis: Axis, by: int, readers: dict[Node, int]) -> tuple[Node, bool]:
     """Return ``x`` at another step, and whether it is zero outside of the sequence.
 
     Raises:
@@ -141,15 +141,15 @@ def _shifted(x: Node, axis: Axis, by: int, readers: dict[Node, int]) -> tuple[No
     """
     if axis not in x.axes:
         return x, False
-    if _opens(x, readers):
-        parts = [_shifted(y, axis, by, readers) for y in x.inputs]
+    if _can_distribute(x, readers):
+        parts = [_shift(y, axis, by, readers) for y in x.inputs]
         zeros = [is_zero for _, is_zero in parts]
         return apply(x.op, *[p for p, _ in parts], **x.attrs), any(zeros) if x.op in _PRODUCTS else all(zeros)
     if x.op is SHIFT and x.attrs["axis"] is axis and x.attrs["by"] == -by:
         return x.inputs[0], False
     side = "init" if by > 0 else "final"
     if x.op in LEAVES or (x.op in SEEN_THROUGH and x.op is not STATE) or get_rows(x, axis, side)[0] is not None:
-        raise _Stays
+        raise _CannotShift
     return SHIFT(x, axis=axis, by=by, outside="zero"), True
 
 

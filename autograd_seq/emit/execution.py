@@ -13,7 +13,7 @@ _LIVING: Counter[str] = Counter()
 _LOCK = RLock()  # a program may be collected while another one is counted
 
 
-def executed(source: str, name: str, names: dict[str, Any], main: str = "program") -> Any:
+def execute(source: str, name: str, names: dict[str, Any], main: str = "program") -> Any:
     """Run a source, and return its main function, which is to be kept for as long as something runs that it has made.
 
     Args:
@@ -28,11 +28,11 @@ def executed(source: str, name: str, names: dict[str, Any], main: str = "program
     exec(builtins.compile(source, name, "exec"), names)
     program = names[main]
 
-    def made(*sizes: Any) -> Any:
+    def call_program(*sizes: Any) -> Any:
         return program(*sizes)
 
-    weakref.finalize(made, _forget, name).atexit = False  # numba lets go of nothing that it has compiled
-    return made
+    weakref.finalize(call_program, _forget, name).atexit = False  # numba lets go of nothing that it has compiled
+    return call_program
 
 
 def _forget(name: str) -> None:
@@ -43,4 +43,4 @@ def _forget(name: str) -> None:
             linecache.cache.pop(name, None)
 
 
-__all__ = ["executed"]
+__all__ = ["execute"]

@@ -42,19 +42,19 @@ class Bundle:
         """Enter a function and what it calls; returns its name in the program."""
         if function in self._names:
             return self._names[function]
-        if _place(function) not in STAND_INS and _alone(function, set()):
-            return self._copied(function, wanted)
+        if _locate(function) not in STAND_INS and _is_self_contained(function, set()):
+            return self._copy_source(function, wanted)
         name = self._names[function] = self._name(wanted)
-        if (place := _place(function)) in STAND_INS:
+        if (place := _locate(function)) in STAND_INS:
             self.sources[name] = STAND_INS[place].replace("def checked(", f"def {name}(")
         else:
             self.foreign[name] = function
         return name
 
-    def _copied(self, function: FunctionType, wanted: str) -> str:
+    def _copy_source(self, function: FunctionType, wanted: str) -> str:
         """Enter the source of a function; what it calls has names that are none of its own."""
-        source, used, own = _parsed(function)  # type: ignore[misc]
-        name = self._names[function] = self._unlike(own, wanted)
+        source, used, own = _parse(function)  # type: ignore[misc]
+        name = self._names[function] = self._choose_name(own, wanted)
         renamed: dict[str, str] = {}
         for word in used:
             value = function.__globals__.get(word)
@@ -63,12 +63,12 @@ class Bundle:
             elif word in function.__globals__:
                 renamed[word] = given = self.add(value, word.strip("_").removesuffix("_forward"))
                 if given in own:
-                    renamed[word] = alias = self._unlike(own, given)
+                    renamed[word] = alias = self._choose_name(own, given)
                     self.sources[alias] = f"def {alias}(*args, **named):\n    return {given}(*args, **named)"
-        self.sources[name] = _called(source, name, tuple(renamed.items()))
+        self.sources[name] = _rename(source, name, tuple(renamed.items()))
         return name
 
-    def _unlike(self, own: frozenset[str], wanted: str) -> str:
+    def _choose_name(self, own: frozenset[str], wanted: str) -> str:
         """Return a name that no variable of a function has."""
         while (name := self._name(wanted)) in own:
             pass
@@ -84,52 +84,54 @@ class Bundle:
         return name
 
 
-def _place(function: Any) -> tuple[str, str]:
+def _locate(function: Any) -> tuple[str, str]:
     return getattr(function, "__module__", ""), getattr(function, "__name__", "")
 
 
-def _alone(function: Any, seen: set[Any]) -> bool:
+def _is_self_contained(function: Any, seen: set[Any]) -> bool:
     """Tell whether a plain function reads nothing but its arguments, modules that are allowed, and other such functions.
 
     Args:
         seen: those that are looked at already: functions may call one another.
     """
-    if _place(function) in STAND_INS:
+    if _locate(function) in STAND_INS:
         return True
     if not isinstance(function, FunctionType) or function.__closure__ or function.__name__ == "<lambda>":
         return False
     if function in seen:
         return True
     seen.add(function)
-    if (parsed := _parsed(function)) is None:
+    if (parsed := _parse(function)) is None:
         return False
     read = [(word, function.__globals__[word]) for word in parsed[1] if word in function.__globals__]
     modules = [(word, value) for word, value in read if isinstance(value, ModuleType)]
     others = [value for _, value in read if not isinstance(value, ModuleType)]
-    return all(ALLOWED.get(m.__name__) == word for word, m in modules) and all(_alone(value, seen) for value in others)
+    return all(ALLOWED.get(m.__name__) == word for word, m in modules) and all(
+        _is_self_contained(value, seen) for value in others
+    )
 
 
 @lru_cache(maxsize=1024)
-def _parsed(function: FunctionType) -> tuple[str, tuple[str, ...], frozenset[str]] | None:
+def _parse(function: FunctionType) -> tuple[str, tuple[str, ...], frozenset[str]] | None:
     """Return the text of a function, without annotations, the names it reads and does not make, sorted, and those it makes."""
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
     except (OSError, TypeError, SyntaxError, IndexError):
         return None
-    if not isinstance(tree, ast.FunctionDef) or tree.decorator_list or not all(map(_literal, _defaults(tree))):
+    if not isinstance(tree, ast.FunctionDef) or tree.decorator_list or not all(map(_is_literal, _list_defaults(tree))):
         return None
-    _Bare().visit(tree)
+    _DropAnnotations().visit(tree)
     names = [n for n in ast.walk(tree) if isinstance(n, ast.Name)]
     own = {n.arg for n in ast.walk(tree) if isinstance(n, ast.arg)} | {n.id for n in names if isinstance(n.ctx, ast.Store)}
     own |= {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and n is not tree}
     return ast.unparse(tree), tuple(sorted({n.id for n in names} - own - {tree.name})), frozenset(own)
 
 
-def _defaults(tree: ast.FunctionDef) -> list[ast.expr]:
+def _list_defaults(tree: ast.FunctionDef) -> list[ast.expr]:
     return [d for d in [*tree.args.defaults, *tree.args.kw_defaults] if d is not None]
 
 
-def _literal(value: ast.expr) -> bool:
+def _is_literal(value: ast.expr) -> bool:
     """Tell whether a default says what it is: a name may mean something else by now."""
     try:
         ast.literal_eval(value)
@@ -139,15 +141,15 @@ def _literal(value: ast.expr) -> bool:
 
 
 @lru_cache(maxsize=1024)
-def _called(source: str, name: str, names: tuple[tuple[str, str], ...]) -> str:
+def _rename(source: str, name: str, names: tuple[tuple[str, str], ...]) -> str:
     """Return the text of a function with another name, which calls others, and itself, by theirs."""
     tree = ast.parse(source).body[0]
     assert isinstance(tree, ast.FunctionDef)
     names, tree.name = (*names, (tree.name, name)), name
-    return ast.unparse(_Renamed(dict(names)).visit(tree))
+    return ast.unparse(_ReplaceNames(dict(names)).visit(tree))
 
 
-class _Bare(ast.NodeTransformer):
+class _DropAnnotations(ast.NodeTransformer):
     """Takes annotations out: a program imports NumPy alone."""
 
     def visit_arg(self, node: ast.arg) -> ast.arg:
@@ -165,7 +167,7 @@ class _Bare(ast.NodeTransformer):
         return ast.copy_location(ast.Assign([node.target], node.value), node)
 
 
-class _Renamed(ast.NodeTransformer):
+class _ReplaceNames(ast.NodeTransformer):
     def __init__(self, names: dict[str, str]) -> None:
         self.names = names
 

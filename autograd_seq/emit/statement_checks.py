@@ -26,7 +26,7 @@ from autograd_seq.emit.statements import (
 Point = tuple[int, ...]
 
 
-def check(procedure: Procedure, length: int = 3) -> None:
+def check_procedure(procedure: Procedure, length: int = 3) -> None:
     """Refuse a procedure that reads what is not there yet, or not at all.
 
     Each point of an array is written once, or added to until it is read; each array is made once, before it is written; reads
@@ -42,15 +42,15 @@ def check(procedure: Procedure, length: int = 3) -> None:
     Example:
         >>> from autograd_seq.emit.statements import Number
         >>> a = Array("a", (), (), float, "a")
-        >>> check(Procedure({}, [Assign(Read((), float, a, ()), Number((3,), float, [1, 2, 3]))], [], ()))
+        >>> check_procedure(Procedure({}, [Assign(Read((), float, a, ()), Number((3,), float, [1, 2, 3]))], [], ()))
         Traceback (most recent call last):
         ...
         ValueError: a = [1 2 3]: a point of a has the shape (), and this (3,)
     """
     walk = _Walk(procedure, length)
-    walk.body(procedure.body, {})
+    walk.walk_body(procedure.body, {})
     for o in procedure.outputs:
-        walk.reads(o, {}, o)
+        walk.check_reads(o, {}, o)
 
 
 class _Walk:
@@ -60,31 +60,31 @@ class _Walk:
         self.made: set[Array] = set()
         self.written: set[tuple[Array, Point]] = set()
 
-    def body(self, body: Sequence[Statement], steps: Mapping[Axis, int]) -> None:
+    def walk_body(self, body: Sequence[Statement], steps: Mapping[Axis, int]) -> None:
         for s in body:
             if isinstance(s, Assign) and not s.target.array.axes:  # a variable of this step
                 self.written.discard((s.target.array, ()))
         for s in body:
             if isinstance(s, Loop):
                 for i in range(self.length)[:: s.direction]:
-                    self.body(s.body, {**steps, s.axis: i})
+                    self.walk_body(s.body, {**steps, s.axis: i})
             elif isinstance(s, Allocate):
-                self._make(s.array)
-                self._count(s.array, body, steps)
+                self._allocate(s.array)
+                self._count_additions(s.array, body, steps)
             else:
-                self._do(s, steps)
+                self._write(s, steps)
 
-    def _count(self, array: Array, body: Sequence[Statement], steps: Mapping[Axis, int]) -> None:
+    def _count_additions(self, array: Array, body: Sequence[Statement], steps: Mapping[Axis, int]) -> None:
         """Note how often each point of an array is added to."""
         for s in body:
             if isinstance(s, Loop):
                 for i in range(self.length):
-                    self._count(array, s.body, {**steps, s.axis: i})
+                    self._count_additions(array, s.body, {**steps, s.axis: i})
             elif isinstance(s, Accumulate) and s.target.array is array:
-                for p in self._points(s.target, steps):
+                for p in self._list_points(s.target, steps):
                     self.sums[array, p] = self.sums.get((array, p), 0) + 1
 
-    def _make(self, array: Array) -> None:
+    def _allocate(self, array: Array) -> None:
         if array in self.made and array.axes:
             raise ValueError(f"{array} is made twice")
         self.made.add(array)
@@ -93,56 +93,56 @@ class _Walk:
             if any(not 0 <= i < self.length for i in p):
                 self.written.add((array, p))
 
-    def _do(self, s: Assign | Accumulate, steps: Mapping[Axis, int]) -> None:
+    def _write(self, s: Assign | Accumulate, steps: Mapping[Axis, int]) -> None:
         array = s.target.array
         if s.value.shape != array.shape:
             raise ValueError(
                 f"{s.target} = {s.value}: a point of {array.name} has the shape {array.shape}, and this {s.value.shape}"
             )
-        self.reads(s.value, steps, s)
+        self.check_reads(s.value, steps, s)
         if array not in self.made and (array.axes or isinstance(s, Accumulate)):
             raise ValueError(f"{s.target} is written before {array} is made")
-        for p in self._points(s.target, steps):
+        for p in self._list_points(s.target, steps):
             if isinstance(s, Accumulate):
                 self.sums[array, p] -= 1
             elif (array, p) in self.written and array.axes and not s.outside:
                 raise ValueError(f"{s.target} is written twice, at {p}")
             self.written.add((array, p))
 
-    def reads(self, e: Expression, steps: Mapping[Axis, int], where: object) -> None:
+    def check_reads(self, e: Expression, steps: Mapping[Axis, int], where: object) -> None:
         """Check what an expression reads at a step."""
-        for part in self._parts(e):
+        for part in self._list_parts(e):
             if not isinstance(part, Read):
                 continue
-            for p in self._points(part, steps):
+            for p in self._list_points(part, steps):
                 key = part.array, p
                 if self.sums.get(key):
                     raise ValueError(f"{part} is read before all is added up, in {where}")
                 if not part.array.feed and key not in self.written and not (part.array in self.made and key in self.sums):
                     raise ValueError(f"{part} is read at {p} before it is written, in {where}")
 
-    def _parts(self, e: Expression) -> Iterator[Expression]:
+    def _list_parts(self, e: Expression) -> Iterator[Expression]:
         if isinstance(e, IfLonger) and e.steps >= self.length:
             return
         yield e
         for part in e.parts:
-            yield from self._parts(part)
+            yield from self._list_parts(part)
 
-    def _points(self, r: Read, steps: Mapping[Axis, int]) -> Iterator[Point]:
+    def _list_points(self, r: Read, steps: Mapping[Axis, int]) -> Iterator[Point]:
         ranges = []
         for a, p in zip(r.array.axes, r.places, strict=False):
             lo, hi = r.array.halo.get(a, (0, 0))
-            at = self._place(p, steps)
+            at = self._list_indices(p, steps)
             if any(not -lo <= i < self.length + hi for i in at):
                 raise ValueError(f"{r} is outside of {r.array}")
             ranges.append(at)
         yield from product(*ranges)
 
-    def _place(self, p: Place, steps: Mapping[Axis, int]) -> Sequence[int]:
+    def _list_indices(self, p: Place, steps: Mapping[Axis, int]) -> Sequence[int]:
         if p.base == ALL:
             return range(self.length)
         base = 0 if p.base == START else self.length if p.base == END else steps[p.axis]
         return [base + p.by]
 
 
-__all__ = ["check"]
+__all__ = ["check_procedure"]

@@ -13,7 +13,7 @@ from autograd_seq.core.axes import Axis
 from autograd_seq.core.errors import OperationError, did_you_mean
 from autograd_seq.core.node import Node
 from autograd_seq.emit import execution as sources
-from autograd_seq.emit.blas import on_one_thread
+from autograd_seq.emit.blas import limit_to_one_thread
 from autograd_seq.emit.native import numba
 from autograd_seq.emit.native import operations as native_ops
 from autograd_seq.emit.native.writer import ALL_NATIVE, NativeWriter
@@ -97,7 +97,7 @@ def written(graph: Graph, layouts: Layouts, passes: Iterable[str] | None, backen
         return _plain(graph, layouts)
     if backend == "auto":
         return _found(graph, layouts, passes, into, alone)
-    if not numba.available():
+    if not numba.is_available():
         numba.refuse()
     return _native(graph, layouts, passes)
 
@@ -118,7 +118,7 @@ def _found(graph: Graph, layouts: Layouts, passes: Iterable[str] | None, into: b
     loops = any(isinstance(item, Loop) for item in schedule(graph.nodes))
     if not loops and sum(1 for n in graph.nodes if n.inputs and not n.shape) < _MANY_NUMBERS:
         return calls("no loop that native code would speed up")
-    if not numba.available():
+    if not numba.is_available():
         return calls("numba is not installed")
     made = _native(graph, layouts, passes)
     if made.slow_loops:
@@ -146,7 +146,7 @@ def _plain(graph: Graph, layouts: Layouts) -> Made:
 def _by_hand(emitted: Emitted, graph: Graph) -> Any:
     """Return what makes a ``run`` of a plain program, which computes in double precision whatever the width of the feeds is."""
     name = f"<autograd_seq program {hashlib.sha256(emitted.source.encode()).hexdigest()[:16]}>"
-    step = sources.executed(emitted.source, name, {**emitted.foreign, **emitted.constants}, "step")
+    step = sources.execute(emitted.source, name, {**emitted.foreign, **emitted.constants}, "step")
 
     def make(*sizes: Any) -> Any:
         known, width = dict(zip(graph.axes, sizes, strict=False)), sizes[-1]
@@ -195,9 +195,11 @@ def maker(made: Made, graph: Graph, layouts: Layouts, passes: Iterable[str] | No
                 programs[width] = executed(emitted)
             else:
                 wide = width in numba.WIDTHS
-                programs[width] = numba.compiled(emitted, width) if wide else _quiet(_calls(graph, layouts, passes).emitted)
+                programs[width] = (
+                    numba.compile_program(emitted, width) if wide else _quiet(_calls(graph, layouts, passes).emitted)
+                )
         run = programs[width](*sizes)
-        return on_one_thread(run, "numpy") if crowded(some, dict(zip(graph.axes, sizes, strict=False))) else run
+        return limit_to_one_thread(run, "numpy") if crowded(some, dict(zip(graph.axes, sizes, strict=False))) else run
 
     return make
 
@@ -221,7 +223,7 @@ def _quiet(emitted: Emitted) -> Any:
 def executed(emitted: Emitted) -> Any:
     """Run a source, and return its ``program``, as a function of the sizes and the width."""
     name = f"<autograd_seq program {hashlib.sha256(emitted.source.encode()).hexdigest()[:16]}>"
-    program = sources.executed(emitted.source, name, dict(emitted.foreign))
+    program = sources.execute(emitted.source, name, dict(emitted.foreign))
     if emitted.constants:
         return lambda *sizes: program(*sizes, emitted.constants)
     return program

@@ -14,7 +14,7 @@ import numpy as np
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.errors import AxisError, FeedError, OperationError
 from autograd_seq.core.notebook import code
-from autograd_seq.emit.blas import on_one_thread
+from autograd_seq.emit.blas import limit_to_one_thread
 from autograd_seq.emit.native import numba
 from autograd_seq.emit.plain.printer import print_plain
 from autograd_seq.emit.program_text import Emitted
@@ -149,9 +149,9 @@ class Program:
         """Return a function of the feeds with a workspace of its own, on as many threads as pay."""
         if self.backend == "numba" and self._sharing is not None:
             sizes = dict(zip(self.graph.axes, workspace, strict=False))
-            cuts = self._sharing.cuts(sizes, numba.threads())
+            cuts = self._sharing.cuts(sizes, numba.count_threads())
             if cuts is not None and count_flops(self.plan, sizes) >= WORTH_SHARING:
-                return on_one_thread(self._sharing.run(workspace, cuts, self._on_one_thread), "scipy")
+                return limit_to_one_thread(self._sharing.run(workspace, cuts, self._on_one_thread), "scipy")
         return self._on_one_thread(workspace)
 
     @cached_property

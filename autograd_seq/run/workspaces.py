@@ -101,7 +101,7 @@ def arrays(noted: Iterable[tuple[str, str]], emitted: Emitted, sizes: Mapping[Ax
     """
 
     def packed_size(n: int, k: int, real: object) -> int:
-        return packed(n, k, numba.panel(f"float{8 * itemsize}"))
+        return packed(n, k, numba.count_panel_columns(f"float{8 * itemsize}"))
 
     known: dict[str, Any] = {name: sizes[axis] for axis, name in emitted.sizes.items()}
     known |= {"__builtins__": {}, "packed_size": packed_size, "real": None}

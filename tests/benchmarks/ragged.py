@@ -73,7 +73,7 @@ def main() -> None:
     """Print the times of all, and ours divided by PyTorch's."""
     from autograd_seq.emit.native import numba
 
-    backends = ("numpy", "numba") if numba.available() else ("numpy",)
+    backends = ("numpy", "numba") if numba.is_available() else ("numpy",)
     found = measure(Workload.of("lstm", "medium"), backends, float(sys.argv[1]) if len(sys.argv) > 1 else 20.0)
     for name, ms in found.items():
         print(f"{name:<16}{ms:>8.1f} ms{ms / found['torch, packed']:>8.2f}")

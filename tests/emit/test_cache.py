@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from autograd_seq.emit.native import cache
-from autograd_seq.emit.native.cache import cache_folder, examined
+from autograd_seq.emit.native.cache import examine_folder, get_cache_folder
 
 SCRIPT = """
 import numpy as np
@@ -62,7 +62,7 @@ def test_later_processes_load_what_is_whole_and_compile_the_rest(tmp_path: Path)
 
 @posix
 def test_what_others_can_have_written_is_not_read(home: Path) -> None:
-    folder = cache_folder()
+    folder = get_cache_folder()
     assert folder is not None and cache.load("code", list) is None
     cache.keep("code", (b"object code", b"bitcode"))
     (file,) = folder.iterdir()
@@ -81,7 +81,7 @@ def test_what_others_can_have_written_is_not_read(home: Path) -> None:
 @posix
 @pytest.mark.parametrize("who", ["file", "folder", "home"])
 def test_what_belongs_to_another_user_is_not_read(who: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = cache_folder()
+    folder = get_cache_folder()
     assert folder is not None
     file = folder / "a.native"
     cache._write(file, b"data")
@@ -96,7 +96,7 @@ def test_what_belongs_to_another_user_is_not_read(who: str, home: Path, monkeypa
     if who == "file":
         assert cache._read(file) is None
     else:
-        assert cache_folder() is None and "belongs to another user" in examined()[1]
+        assert get_cache_folder() is None and "belongs to another user" in examine_folder()[1]
 
 
 @posix
@@ -110,7 +110,7 @@ def test_only_absolute_paths_are_used(variables: dict[str, str], where: str | No
     monkeypatch.chdir(home)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    found, text = examined()
+    found, text = examine_folder()
     assert found == (None if where is None else home.resolve() / where / "autograd_seq")
     assert text == (str(found) if found else "no home: HOME is no absolute path")
     assert sorted(p.name for p in home.iterdir()) == ([where] if where else [])
@@ -122,7 +122,7 @@ def test_a_user_that_the_system_does_not_know_has_no_home(home: Path, monkeypatc
     monkeypatch.chdir(home)
     monkeypatch.delenv("HOME")
     monkeypatch.setattr(os.path, "expanduser", lambda path: path)
-    assert examined() == (None, "no home: HOME is not set")
+    assert examine_folder() == (None, "no home: HOME is not set")
     assert not list(home.iterdir())
 
 
@@ -131,21 +131,21 @@ def test_folders_are_made_for_this_user_alone(home: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("XDG_CACHE_HOME", str(home / "a" / "b"))
     before = os.umask(0o002)
     try:
-        folder = cache_folder()
+        folder = get_cache_folder()
     finally:
         os.umask(before)
     assert folder is not None and all(stat.S_IMODE(p.stat().st_mode) == 0o700 for p in (folder, *folder.parents[:2]))
     (home / "a").chmod(0o775)
-    assert examined() == (None, f"others can write in {home.resolve() / 'a'}: chmod go-w {home.resolve() / 'a'}")
+    assert examine_folder() == (None, f"others can write in {home.resolve() / 'a'}: chmod go-w {home.resolve() / 'a'}")
 
 
 def test_a_disk_that_is_full_keeps_nothing(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (home / "a file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(home / "a file" / "below"))
     cache.keep("code", (b"", b""))
-    assert cache_folder() is None and cache.load("code", list) is None
+    assert get_cache_folder() is None and cache.load("code", list) is None
     monkeypatch.setenv("XDG_CACHE_HOME", str(home))
-    folder = cache_folder()
+    folder = get_cache_folder()
     assert folder is not None
 
     def full(*_: Any) -> None:

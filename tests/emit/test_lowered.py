@@ -14,7 +14,7 @@ from zoo.judge import by_day, case
 import autograd_seq as ag
 from autograd_seq.emit.names import Names
 from autograd_seq.emit.procedure import lowered
-from autograd_seq.emit.statement_checks import check
+from autograd_seq.emit.statement_checks import check_procedure
 from autograd_seq.emit.statements import Accumulate, Allocate, Assign, Loop, Place, Procedure, Read
 
 t = ag.Axis("t")
@@ -22,7 +22,7 @@ t = ag.Axis("t")
 
 def checked(outputs: Any) -> Procedure:
     procedure = lowered(ag.Graph(outputs), Names(set()))
-    check(procedure)
+    check_procedure(procedure)
     return procedure
 
 
@@ -113,7 +113,7 @@ BROKEN: dict[str, tuple[Callable[[Procedure], None], str]] = {
 @pytest.mark.parametrize("what", BROKEN)
 def test_what_is_broken_is_refused(what: str) -> None:
     procedure, (destroy, message) = model(), BROKEN[what]
-    check(procedure)
+    check_procedure(procedure)
     destroy(procedure)
     with pytest.raises(ValueError, match=message):
-        check(procedure)
+        check_procedure(procedure)

@@ -294,7 +294,7 @@ def test_auto_takes_numpy_where_native_code_would_not_pay_and_says_why(in_python
     assert last_line(looped(lambda x: wave(x).named("v"))) == why
     monkeypatch.setattr(backends, "_MOST_LINES", 10)
     assert "would take minutes to compile" in last_line(looped())
-    monkeypatch.setattr(backend, "available", lambda: False)
+    monkeypatch.setattr(backend, "is_available", lambda: False)
     assert last_line(looped()) == "NumPy: numba is not installed"
 
 
@@ -365,7 +365,7 @@ def test_what_is_wrong_is_said(monkeypatch):
     x = ag.input("x")
     with pytest.raises(ag.OperationError, match=r"O306.*there is no backend"):
         ag.compile(x + 1, backend="nunba")
-    monkeypatch.setattr(backend, "available", lambda: False)
+    monkeypatch.setattr(backend, "is_available", lambda: False)
     with pytest.raises(ag.OperationError, match=r"autograd-seq\[jit\]"):
         ag.compile(x + 1, backend="numba")
 

@@ -53,7 +53,7 @@ def test_nothing_is_written_in_time_nor_to_a_file(monkeypatch, terminal: bool, p
     assert screen.getvalue() == ""
 
 
-@pytest.mark.skipif(not numba.available(), reason="numba is not installed")
+@pytest.mark.skipif(not numba.is_available(), reason="numba is not installed")
 def test_the_first_call_compiles_and_no_other_does(monkeypatch):
     entered: list[str] = []
 

@@ -96,7 +96,7 @@ def test_what_is_not_linear_in_the_batch_is_not_shared() -> None:
 
 def test_calls_on_threads(numba_cache: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Native programs of enough work take as many threads as numba has; the result is one thread's, whoever else calls."""
-    monkeypatch.setattr(native, "threads", lambda: 3)
+    monkeypatch.setattr(native, "count_threads", lambda: 3)
     monkeypatch.setattr(programs, "WORTH_SHARING", 0.0)
     outputs, feeds, (_, b) = gru(ag.mean)
     feeds = {name: np.repeat(a, 5, axis=1) if a.ndim > 1 and a.shape[:2] == (6, 5) else a for name, a in feeds.items()}

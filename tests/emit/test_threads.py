@@ -14,14 +14,14 @@ import pytest
 
 import autograd_seq as ag
 from autograd_seq.emit import blas
-from autograd_seq.emit.blas import library, on_one_thread
+from autograd_seq.emit.blas import find_library, limit_to_one_thread
 from autograd_seq.emit.native import numba as native
 
 
 @pytest.fixture
 def two() -> Iterator[Callable[[], int]]:
     """NumPy's library on two threads; returns what tells how many it takes."""
-    found = library("numpy")
+    found = find_library("numpy")
     if found is None:
         pytest.skip("NumPy has another library than OpenBLAS")
     before = found.threads()
@@ -79,10 +79,10 @@ def test_calls_that_overlap_set_the_number_again_when_the_last_ends(two: Callabl
         go_on.wait()
         inside.append(two())
 
-    slow = threading.Thread(target=on_one_thread(wait, "numpy"))
+    slow = threading.Thread(target=limit_to_one_thread(wait, "numpy"))
     slow.start()
     begun.wait()
-    on_one_thread(lambda: inside.append(two()), "numpy")()
+    limit_to_one_thread(lambda: inside.append(two()), "numpy")()
     assert two() == 1
     go_on.set()
     slow.join()
@@ -91,14 +91,14 @@ def test_calls_that_overlap_set_the_number_again_when_the_last_ends(two: Callabl
 
 def test_an_error_sets_the_number_again(two: Callable[[], int]) -> None:
     with pytest.raises(ZeroDivisionError):
-        on_one_thread(lambda: 1 // 0, "numpy")()
+        limit_to_one_thread(lambda: 1 // 0, "numpy")()
     assert two() == 2
 
 
 def test_without_openblas_nothing_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(blas, "library", lambda package: None)
+    monkeypatch.setattr(blas, "find_library", lambda package: None)
     run = lambda: 3  # noqa: E731
-    assert on_one_thread(run, "numpy") is run
+    assert limit_to_one_thread(run, "numpy") is run
 
 
 AVX2 = "+sse,+sse2,+sse3,+ssse3,+sse4.1,+sse4.2,+popcnt,+avx,+avx2,+fma,+bmi,+bmi2,+f16c,+lzcnt,+movbe,+cx16,+fxsr,+xsave"
@@ -109,7 +109,7 @@ import autograd_seq as ag
 from autograd_seq.emit.native import numba
 from autograd_seq.emit.native.kernel import THRESHOLDS
 t, b = ag.Axis("t"), ag.Axis("b")
-assert numba._lanes(np.float32) == {lanes}, numba._lanes(np.float32)
+assert numba._count_lanes(np.float32) == {lanes}, numba._count_lanes(np.float32)
 for outside, inside in ((1 << 62, 1 << 62), (0, 0)):
     numba._TOOLS.clear()
     THRESHOLDS[{lanes} * 4] = outside, inside
@@ -130,7 +130,7 @@ for outside, inside in ((1 << 62, 1 << 62), (0, 0)):
 def test_products_of_every_width_of_vectors(lanes: int, name: str, features: str, tmp_path: Any) -> None:
     """As processors with shorter vectors compute them, by the library's kernels for those and by ours."""
     pytest.importorskip("numba")
-    if native._lanes(np.float32) <= lanes:
+    if native._count_lanes(np.float32) <= lanes:
         pytest.skip("what this processor has is what all other tests run")
     env = {**os.environ, "NUMBA_CPU_NAME": name, "NUMBA_CPU_FEATURES": features, "OPENBLAS_CORETYPE": name.capitalize(),
            "XDG_CACHE_HOME": str(tmp_path)}  # fmt: skip

@@ -20,7 +20,7 @@ from autograd_seq.run import workspaces
 from autograd_seq.run.workspaces import Workspaces, held
 
 t, b = ag.Axis("t"), ag.Axis("b")
-BACKENDS = ["numpy", pytest.param("numba", marks=pytest.mark.skipif(not numba.available(), reason="numba is not installed"))]
+BACKENDS = ["numpy", pytest.param("numba", marks=pytest.mark.skipif(not numba.is_available(), reason="numba is not installed"))]
 
 
 def network() -> ag.Node:

@@ -89,7 +89,7 @@ def test_what_is_not_read_reaches_no_gradient(model):
         first, wrt, strict=True)), ag.constant(0.0)), wrt)  # fmt: skip
     nodes = [loss, *first, *second]
     runs = {"adjoint graph": ag.Graph(nodes).evaluate, "numpy": ag.compile(nodes, backend="numpy")}
-    if model is masked_lstm and numba.available():
+    if model is masked_lstm and numba.is_available():
         runs["native"] = ag.compile(nodes[: len(wrt) + 1], backend="numba")
     want = ag.Graph(nodes).evaluate(**feeds(loss, 0.5))
     for bad in (np.nan, np.inf):

@@ -108,7 +108,7 @@ def test_the_gradient_of_a_variable_is_that_of_what_the_user_wrote(model):
     grads = ag.grad(loss, wrt)
     runs = {"adjoint graph": ag.Graph(grads).evaluate(**given), "program": ag.compile(grads, backend="numpy")(**given),
             "unrolled": ag.Graph(loss).unroll(t=4).grad(wrt).evaluate(**given)}  # fmt: skip
-    if model is fed_back and numba.available():
+    if model is fed_back and numba.is_available():
         runs["native"] = ag.compile(grads, backend="numba")(**given)
     for name, got in runs.items():
         for g, w in zip(got, want, strict=True):

@@ -17,7 +17,7 @@ LOSS = ag.sum(WEIGHTS * h, over=t) + ag.sum(ag.log(WEIGHTS) * h, over=t)
 NODES = [WEIGHTS, ag.log(WEIGHTS), ag.log_softmax(x + c, over=t), *ag.grad(LOSS, [x, WEIGHTS]),
          ag.grad(ag.logsumexp(x + c, over=t), x), ag.logsumexp(x + c, over=t)]  # fmt: skip
 PROGRAMS = {"numpy": ag.compile(NODES, backend="numpy")}
-if numba.available():
+if numba.is_available():
     PROGRAMS["native"] = ag.compile(NODES, backend="numba")
 RUNS = {**PROGRAMS, "unrolled": ag.Graph(NODES).evaluate}
 X, H = np.array([0.0, 0.0, 1.0, 0.0]), np.array([1.0, -2.0, 0.5, 3.0])

@@ -44,7 +44,7 @@ def test_all_runners_agree(dtype):
             "numpy": ag.compile(list(nodes.values()), backend="numpy")(**fed),
             "eager": [n.value for n in functions(ag.tensor(fed["x"]), ag.tensor(fed["y"])).values()],
         }
-        if numba.available() and dtype is np.float64:  # each width takes seconds to compile
+        if numba.is_available() and dtype is np.float64:  # each width takes seconds to compile
             runs["native"] = ag.compile(list(nodes.values()), backend="numba")(**fed)
         tolerance, least = 8 * np.finfo(dtype).eps, 2 * np.finfo(dtype).tiny  # a runner may round to 0 what is next to it
         for runner, values in runs.items():

@@ -23,7 +23,7 @@ from autograd_seq.run.program import Program
 t, b = ag.Axis("t"), ag.Axis("b")
 
 
-BACKENDS = ["numpy", pytest.param("numba", marks=pytest.mark.skipif(not numba.available(), reason="numba is not installed"))]
+BACKENDS = ["numpy", pytest.param("numba", marks=pytest.mark.skipif(not numba.is_available(), reason="numba is not installed"))]
 
 
 def allocated(step: Any, small: dict[str, Any], feeds: dict[str, Any]) -> int:
@@ -47,7 +47,7 @@ def test_bytes_are_those_that_the_first_call_allocates(cell: str, size: str) -> 
     assert step.cost(t=work.T, b=work.B).bytes == pytest.approx(allocated(step, small, make(work)), rel=0.1)
 
 
-@pytest.mark.skipif(not numba.available(), reason="numba is not installed")
+@pytest.mark.skipif(not numba.is_available(), reason="numba is not installed")
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
 def test_bytes_of_native_cells_are_those_that_the_first_call_allocates(cell: str) -> None:
     step = value_and_grad(*ours(Workload(cell, "odd", 60, 32, 16, 16, 8)), dtype="float32", backend="numba")

@@ -246,7 +246,7 @@ def runs_of(loss: ag.Node, wrt: list[ag.Node]) -> dict[str, Callable[..., Any]]:
         "program": lambda **fed: ag.compile([loss, *grads], backend="numpy")(**fed)[1:],
         "value_and_grad": lambda **fed: list(named(**fed)[1].values()),
     }
-    if numba.available():
+    if numba.is_available():
         runs["native"] = lambda **fed: ag.compile(grads, backend="numba")(**fed)
     return runs
 

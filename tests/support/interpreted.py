@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd_seq.emit.native.functions import math_source
+from autograd_seq.emit.native.functions import write_math
 
 
 def native(kinds: str) -> Any:
@@ -78,7 +78,7 @@ def interpreted(emitted: Any, width: str) -> Any:
         "plus": lambda total, x: total + x, "pack": pack, "matrix_product": matrix_product,
         "step_product": step_product, "packed_size": lambda n, k, kind: n * k, **emitted.foreign,
     }  # fmt: skip
-    exec(math_source(width), names)
+    exec(write_math(width), names)
     own = re.findall(r"^def (\w+)|^from numpy import (.+)$", emitted.source, re.MULTILINE)
     twice = names.keys() & {name for pair in own for part in pair for name in part.split(", ")}
     assert not twice, f"functions of the program hide what native code calls: {twice}"

@@ -14,7 +14,7 @@ from typing import Any
 NAMES = {"float32": "sgemm", "float64": "dgemm"}
 
 
-def address(width: str) -> int | None:
+def get_address(width: str) -> int | None:
     """Return where the product for a width lies; ``None`` if SciPy is not installed."""
     try:
         blas = import_module("scipy.linalg.cython_blas")
@@ -28,7 +28,7 @@ def address(width: str) -> int | None:
     return found
 
 
-def gemm(symbol: str, width: str) -> Any:
+def make_gemm(symbol: str, width: str) -> Any:
     """Return a function in native code that calls the product under a symbol that has been made known.
 
     ``gemm(turn_a, turn_b, m, n, k, a, a_at, a_far, b, b_at, b_far, out, out_at, out_far)``, columns one behind the other, as
@@ -44,21 +44,24 @@ def gemm(symbol: str, width: str) -> Any:
     def write(context: Any, build: Any, signature: Any, args: Any) -> Any:
         turn_a, turn_b, m, n, k, a, a_at, a_far, b, b_at, b_far, out, out_at, out_far = args
 
-        def kept(kind: Any, value: Any) -> Any:
+        def store(kind: Any, value: Any) -> Any:
             place = cgutils.alloca_once(build, kind)
             build.store(value, place)
             return place
 
-        def turned(flag: Any) -> Any:
+        def store_flag(flag: Any) -> Any:
             yes = build.icmp_signed("!=", flag, flag.type(0))
-            return kept(byte, build.select(yes, byte(ord("T")), byte(ord("N"))))
+            return store(byte, build.select(yes, byte(ord("T")), byte(ord("N"))))
 
-        def number(x: Any) -> Any:
-            return kept(whole, build.trunc(x, whole))
+        def store_number(x: Any) -> Any:
+            return store(whole, build.trunc(x, whole))
 
-        one, none = kept(real, real(1.0)), kept(real, real(0.0))
-        given = [turned(turn_a), turned(turn_b), number(m), number(n), number(k), one, build.gep(a, [a_at]), number(a_far),
-                 build.gep(b, [b_at]), number(b_far), none, build.gep(out, [out_at]), number(out_far)]  # fmt: skip
+        one, none = store(real, real(1.0)), store(real, real(0.0))
+        given = [
+            store_flag(turn_a), store_flag(turn_b), store_number(m), store_number(n), store_number(k), one,
+            build.gep(a, [a_at]), store_number(a_far), build.gep(b, [b_at]), store_number(b_far), none,
+            build.gep(out, [out_at]), store_number(out_far),
+        ]  # fmt: skip
         kind = ir.FunctionType(ir.VoidType(), [x.type for x in given])
         build.call(cgutils.get_or_insert_function(build.module, kind, symbol), given)
         return context.get_dummy_value()
@@ -74,4 +77,4 @@ def gemm(symbol: str, width: str) -> Any:
     return intrinsic(gemm)
 
 
-__all__ = ["address", "gemm"]
+__all__ = ["get_address", "make_gemm"]

@@ -25,24 +25,24 @@ class Vectors:
         self.lane = ir.Constant(ir.VectorType(self.long, lanes), list(range(lanes)))
         self.aligned = ir.Constant(self.short, self.size)
 
-    def whole(self, n: int) -> Any:
+    def make_integer(self, n: int) -> Any:
         """Return an integer."""
         return self.ir.Constant(self.long, n)
 
-    def all(self, x: float) -> Any:
+    def make_constant(self, x: float) -> Any:
         """Return a vector of one number."""
         return self.ir.Constant(self.type, [x] * self.lanes)
 
-    def spread(self, build: Any, x: Any) -> Any:
+    def broadcast(self, build: Any, x: Any) -> Any:
         """Return a vector of a number that is computed."""
         ir = self.ir
         nothing = ir.Constant(ir.VectorType(x.type, self.lanes), ir.Undefined)
         first = ir.Constant(ir.VectorType(self.short, self.lanes), [0] * self.lanes)
         return build.shuffle_vector(build.insert_element(nothing, x, ir.Constant(self.short, 0)), nothing, first)
 
-    def there(self, build: Any, left: Any) -> Any:
+    def make_mask(self, build: Any, left: Any) -> Any:
         """Return a mask of the first ``left`` lanes."""
-        return build.icmp_signed("<", self.lane, self.spread(build, left))
+        return build.icmp_signed("<", self.lane, self.broadcast(build, left))
 
     def call(self, build: Any, name: str, result: Any, args: list[Any]) -> Any:
         """Call an instruction of LLVM that has no method."""
@@ -51,7 +51,7 @@ class Vectors:
         kind = self.ir.FunctionType(result, [x.type for x in args])
         return build.call(cgutils.get_or_insert_function(build.module, kind, f"llvm.{name}.{self.letter}"), args)
 
-    def fetch(self, build: Any, place: Any) -> None:
+    def prefetch(self, build: Any, place: Any) -> None:
         """Bring what lies at an address into the second cache."""
         byte = self.ir.IntType(8).as_pointer()
         numbers = [self.ir.Constant(self.short, n) for n in (0, 2, 1)]  # to be read, soon, data
@@ -86,16 +86,16 @@ class Vectors:
         """
         before = build.block
         step, end = build.append_basic_block("step"), build.append_basic_block("end")
-        build.cbranch(build.icmp_signed("<=", build.add(first, self.whole(stride)), stop), step, end)
+        build.cbranch(build.icmp_signed("<=", build.add(first, self.make_integer(stride)), stop), step, end)
         build.position_at_end(step)
         i = build.phi(self.long)
         carried = [build.phi(x.type) for x in start]
         new = body(i, carried)
-        following = build.add(i, self.whole(stride))
+        following = build.add(i, self.make_integer(stride))
         for phi, x, y in zip([i, *carried], [first, *start], [following, *new], strict=True):
             phi.add_incoming(x, before)
             phi.add_incoming(y, step)
-        build.cbranch(build.icmp_signed("<=", build.add(following, self.whole(stride)), stop), step, end)
+        build.cbranch(build.icmp_signed("<=", build.add(following, self.make_integer(stride)), stop), step, end)
         build.position_at_end(end)
         out = [build.phi(x.type) for x in [first, *start]]
         for phi, x, y in zip(out, [first, *start], [following, *new], strict=True):
@@ -112,26 +112,26 @@ def _store_sums(v: Vectors, build: Any, results: list[tuple[int, Any, Any]], col
         columns: how many columns there are.
         more: 1 if sums are added.
     """
-    with build.if_else(build.icmp_signed("!=", more, v.whole(0))) as (adding, writing):
+    with build.if_else(build.icmp_signed("!=", more, v.make_integer(0))) as (adding, writing):
         with adding:
             for q, x, place in results:
-                mask = v.there(build, build.sub(columns, v.whole(q * v.lanes)))
-                v.store(build, build.fadd(v.load(build, place, mask, v.all(0.0)), x), place, mask)
+                mask = v.make_mask(build, build.sub(columns, v.make_integer(q * v.lanes)))
+                v.store(build, build.fadd(v.load(build, place, mask, v.make_constant(0.0)), x), place, mask)
         with writing:
             for q in dict.fromkeys(q for q, _, _ in results):
                 some = [(x, place) for own, x, place in results if own == q]
-                left = build.sub(columns, v.whole(q * v.lanes))
+                left = build.sub(columns, v.make_integer(q * v.lanes))
                 # a masked store is slow to read again, which the next step of a recurrence does at once
-                with build.if_else(build.icmp_signed(">=", left, v.whole(v.lanes))) as (full, part):
+                with build.if_else(build.icmp_signed(">=", left, v.make_integer(v.lanes))) as (full, part):
                     with full:
                         for x, place in some:
                             v.store(build, x, place)
-                    with part, build.if_then(build.icmp_signed(">", left, v.whole(0))):
+                    with part, build.if_then(build.icmp_signed(">", left, v.make_integer(0))):
                         for x, place in some:
-                            v.store(build, x, place, v.there(build, left))
+                            v.store(build, x, place, v.make_mask(build, left))
 
 
-def block(rows: int, panels: int, chains: int, ahead: bool, lanes: int, width: str) -> Any:
+def make_block(rows: int, panels: int, chains: int, ahead: bool, lanes: int, width: str) -> Any:
     """Return a block of a matrix product as a function that numba puts into native code.
 
     ``block(a, a_at, a_row, a_column, b, b_at, far, out, out_at, out_row, k, columns, more)`` writes ``rows`` rows of at most
@@ -148,33 +148,34 @@ def block(rows: int, panels: int, chains: int, ahead: bool, lanes: int, width: s
 
     def write(context: Any, build: Any, signature: Any, args: Any) -> Any:
         a, a_at, a_row, a_column, b, b_at, far, out, out_at, out_row, k, columns, more, *later = args
-        heads = [build.gep(a, [build.add(a_at, build.mul(a_row, v.whole(r)))]) for r in range(rows)]
-        starts = [build.gep(b, [build.add(b_at, build.mul(far, v.whole(p)))]) for p in range(panels)]
+        heads = [build.gep(a, [build.add(a_at, build.mul(a_row, v.make_integer(r)))]) for r in range(rows)]
+        starts = [build.gep(b, [build.add(b_at, build.mul(far, v.make_integer(p)))]) for p in range(panels)]
 
         def step(i: Any, carried: list[Any]) -> list[Any]:
-            line, column = build.mul(i, v.whole(2 * lanes)), build.mul(i, a_column)
+            line, column = build.mul(i, v.make_integer(2 * lanes)), build.mul(i, a_column)
             if ahead:
-                v.fetch(build, build.gep(b, [build.add(later[0], build.mul(i, later[1]))]))
+                v.prefetch(build, build.gep(b, [build.add(later[0], build.mul(i, later[1]))]))
             packed = [
-                v.load(build, build.gep(starts[q // 2], [build.add(line, v.whole(q % 2 * lanes))])) for q in range(vectors)
+                v.load(build, build.gep(starts[q // 2], [build.add(line, v.make_integer(q % 2 * lanes))]))
+                for q in range(vectors)
             ]
-            factors = [v.spread(build, build.load(build.gep(head, [column]))) for head in heads]
+            factors = [v.broadcast(build, build.load(build.gep(head, [column]))) for head in heads]
             each = zip(sums, carried, strict=True)  # fused where the processor can: a call of a function elsewhere
             return [v.call(build, "fmuladd", v.type, [factors[r], packed[q], x]) for (r, q), x in each]
 
         def steps(i: Any, carried: list[Any]) -> list[Any]:
             parts = [carried[c * len(sums) : (c + 1) * len(sums)] for c in range(chains)]
-            return [x for c, part in enumerate(parts) for x in step(build.add(i, v.whole(c)), part)]
+            return [x for c, part in enumerate(parts) for x in step(build.add(i, v.make_integer(c)), part)]
 
-        at, total = v.whole(0), [v.all(0.0)] * len(sums)
+        at, total = v.make_integer(0), [v.make_constant(0.0)] * len(sums)
         if chains > 1:
             at, every = v.loop(build, at, k, chains, total * chains, steps)
             total = every[: len(sums)]
             for c in range(1, chains):
                 total = [build.fadd(x, y) for x, y in zip(total, every[c * len(sums) :], strict=False)]
         _, total = v.loop(build, at, k, 1, total, step)
-        lines = [build.gep(out, [build.add(out_at, build.mul(out_row, v.whole(r)))]) for r in range(rows)]
-        results = [(q, x, build.gep(lines[r], [v.whole(q * lanes)])) for (r, q), x in zip(sums, total, strict=True)]
+        lines = [build.gep(out, [build.add(out_at, build.mul(out_row, v.make_integer(r)))]) for r in range(rows)]
+        results = [(q, x, build.gep(lines[r], [v.make_integer(q * lanes)])) for (r, q), x in zip(sums, total, strict=True)]
         _store_sums(v, build, results, columns, more)
         return context.get_dummy_value()
 
@@ -196,7 +197,7 @@ def block(rows: int, panels: int, chains: int, ahead: bool, lanes: int, width: s
     return intrinsic(block_ahead if ahead else block)
 
 
-def row(kind: str, lanes: int, width: str) -> Any:
+def make_row(kind: str, lanes: int, width: str) -> Any:
     """Return a function of (address, at, n) in native code: the ``"sum"`` of a row, or its ``"top"``, the largest but for NaN.
 
     It keeps as many partial results as a vector has lanes.
@@ -205,24 +206,24 @@ def row(kind: str, lanes: int, width: str) -> Any:
     from numba.extending import intrinsic
 
     v = Vectors(lanes, width)
-    nothing = v.all(0.0 if kind == "sum" else -np.inf)
+    nothing = v.make_constant(0.0 if kind == "sum" else -np.inf)
 
-    def joined(build: Any, x: Any, y: Any) -> Any:
+    def combine(build: Any, x: Any, y: Any) -> Any:
         return build.fadd(x, y) if kind == "sum" else build.select(build.fcmp_ordered(">", y, x), y, x)
 
     def write(context: Any, build: Any, signature: Any, args: Any) -> Any:
         start, n = build.gep(args[0], [args[1]]), args[2]
 
         def step(i: Any, carried: list[Any]) -> list[Any]:
-            x = v.load(build, build.gep(start, [i]), v.there(build, build.sub(n, i)), nothing)
-            return [joined(build, carried[0], x)]
+            x = v.load(build, build.gep(start, [i]), v.make_mask(build, build.sub(n, i)), nothing)
+            return [combine(build, carried[0], x)]
 
-        rounded = build.add(n, v.whole(lanes - 1))  # the last vector may be a part of one
-        _, (last,) = v.loop(build, v.whole(0), rounded, lanes, [nothing], step)
+        rounded = build.add(n, v.make_integer(lanes - 1))  # the last vector may be a part of one
+        _, (last,) = v.loop(build, v.make_integer(0), rounded, lanes, [nothing], step)
         half = lanes // 2
         while half:  # halves onto each other
             order = v.ir.Constant(v.ir.VectorType(v.short, lanes), [(k + half) % lanes for k in range(lanes)])
-            last = joined(build, last, build.shuffle_vector(last, last, order))
+            last = combine(build, last, build.shuffle_vector(last, last, order))
             half //= 2
         return build.extract_element(last, v.ir.Constant(v.short, 0))
 
@@ -233,7 +234,7 @@ def row(kind: str, lanes: int, width: str) -> Any:
     return intrinsic(row)
 
 
-def plus() -> Any:
+def make_plus() -> Any:
     """Return a function that adds a number to a total in double precision, in native code, in any order.
 
     A loop that adds up in order is not vectorised, and with it nothing else that the loop does.
@@ -250,4 +251,4 @@ def plus() -> Any:
     return intrinsic(plus)
 
 
-__all__ = ["Vectors", "block", "plus", "row"]
+__all__ = ["Vectors", "make_block", "make_plus", "make_row"]

@@ -18,12 +18,12 @@ _OTHERS = stat.S_IWGRP | stat.S_IWOTH
 _SIZE = hashlib.sha256().digest_size
 
 
-def cache_folder() -> Path | None:
+def get_cache_folder() -> Path | None:
     """Return the folder that native code is kept in, or ``None`` if there is none that this user alone can write."""
-    return examined()[0]
+    return examine_folder()[0]
 
 
-def examined() -> tuple[Path | None, str]:
+def examine_folder() -> tuple[Path | None, str]:
     """Return the folder that native code is kept in, and where it is, or why there is none.
 
     It is ``autograd_seq`` below ``XDG_CACHE_HOME``, or below ``~/.cache`` where that is not set, or no absolute path.
@@ -42,13 +42,13 @@ def examined() -> tuple[Path | None, str]:
             if not place.exists():
                 place.mkdir(mode=0o700, exist_ok=True)
         folder = folder.resolve()
-        why = _unsafe(folder)
+        why = _describe_risk(folder)
     except OSError as error:
         return None, f"{error.strerror}: {error.filename}"
     return (None, why) if why else (folder, str(folder))
 
 
-def _unsafe(folder: Path) -> str:
+def _describe_risk(folder: Path) -> str:
     """Return who else can write in a folder, or put another in its place: looked at up to the user's home; empty if nobody."""
     if not hasattr(os, "getuid"):
         return ""
@@ -64,7 +64,7 @@ def _unsafe(folder: Path) -> str:
     return ""
 
 
-def _digest(path: Path, data: bytes) -> bytes:
+def _compute_digest(path: Path, data: bytes) -> bytes:
     """Return what tells whether these data were written to this file: a file that was given another name is not read."""
     return hashlib.sha256(path.name.encode() + data).digest()
 
@@ -82,7 +82,7 @@ def _read(path: Path) -> bytes | None:
     except OSError:
         return None
     digest, data = whole[:_SIZE], whole[_SIZE:]
-    return data if _digest(path, data) == digest else None
+    return data if _compute_digest(path, data) == digest else None
 
 
 def _write(path: Path, data: bytes) -> None:
@@ -92,7 +92,7 @@ def _write(path: Path, data: bytes) -> None:
         handle = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0), 0o600)
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(_digest(path, data) + data)
+                file.write(_compute_digest(path, data) + data)
             os.replace(temporary, path)
         except OSError:
             os.unlink(temporary)
@@ -102,7 +102,7 @@ def _write(path: Path, data: bytes) -> None:
 
 def load(name: str, make: Callable[[tuple[bytes, bytes]], Any]) -> Any:
     """Return what ``make`` makes of the two parts that were kept under a name; ``None`` if there are none, or it cannot."""
-    path = _file(name)
+    path = _get_file(name)
     data = _read(path) if path else None
     if data is None:
         return None
@@ -115,14 +115,14 @@ def load(name: str, make: Callable[[tuple[bytes, bytes]], Any]) -> Any:
 
 def keep(name: str, parts: tuple[bytes, bytes]) -> None:
     """Keep two parts under a name that nothing else has."""
-    path = _file(name)
+    path = _get_file(name)
     if path:
         _write(path, len(parts[0]).to_bytes(8, "little") + parts[0] + parts[1])
 
 
-def _file(name: str) -> Path | None:
-    folder = cache_folder()
+def _get_file(name: str) -> Path | None:
+    folder = get_cache_folder()
     return folder / f"{name}.native" if folder else None
 
 
-__all__ = ["cache_folder", "examined", "keep", "load"]
+__all__ = ["examine_folder", "get_cache_folder", "keep", "load"]

@@ -35,7 +35,7 @@ _TANH = {
 }  # fmt: skip
 
 
-def _polynomial(x: str, *terms: float) -> str:
+def _write_polynomial(x: str, *terms: float) -> str:
     """Return a polynomial as source, its terms from the highest power on."""
     code = f"real({terms[0]!r})"
     for term in terms[1:]:
@@ -88,13 +88,13 @@ def whole_power(x, n):
 """Functions that are written alike for both widths."""
 
 
-def math_source(width: str) -> str:
+def write_math(width: str) -> str:
     """Return the functions for ``"float32"`` or ``"float64"``, as source.
 
     Example:
         >>> import numpy as np
         >>> names = {"np": np, "real": np.float64, "inline": lambda f: f}
-        >>> exec(math_source("float64"), names)
+        >>> exec(write_math("float64"), names)
         >>> bool(abs(names["fast_tanh"](np.float64(0.5)) - np.tanh(0.5)) < 1e-15)
         True
     """
@@ -105,7 +105,7 @@ def math_source(width: str) -> str:
     reduced = f"""    k = x * real(1.4426950408889634) + real({magic!r})
     n = k - real({magic!r})
     r = (x - n * real({high})) - n * real({low})
-    p = {_polynomial("r", *_EXP[width])} * r
+    p = {_write_polynomial("r", *_EXP[width])} * r
 """
     return (
         f'''
@@ -129,8 +129,8 @@ def fast_tanh(x):
     e = p * scale + scale
     s = size * size
     near = size < real({turn})
-    over = size * s * {_polynomial("s", *over)} if near else real(-2)
-    under = {_polynomial("s", *under)} if near else e + real(1)
+    over = size * s * {_write_polynomial("s", *over)} if near else real(-2)
+    under = {_write_polynomial("s", *under)} if near else e + real(1)
     return np.copysign((size if near else real(1)) + over / under, whole)
 
 
@@ -148,4 +148,4 @@ def fast_sigmoid(x):
     )
 
 
-__all__ = ["math_source"]
+__all__ = ["write_math"]

@@ -21,7 +21,7 @@ Functions = Sequence[tuple[ast.FunctionDef, Symbol | None]]
 """Functions as source, and what they are called by; ``None`` if they are put in place where they are called."""
 
 
-def functions_of(source: str, mark: str, kinds: Mapping[str, Any]) -> Functions:
+def list_functions(source: str, mark: str, kinds: Mapping[str, Any]) -> Functions:
     """Return the functions of a source that are compiled, as their decorators say.
 
     ``@part("real*, int")`` is called by others with what it names, ``@native("real*, int")`` by Python too, and ``@inline`` is
@@ -40,22 +40,22 @@ def functions_of(source: str, mark: str, kinds: Mapping[str, Any]) -> Functions:
     return found
 
 
-def entry_of(symbol: Symbol) -> str:
+def name_entry(symbol: Symbol) -> str:
     """Return the name of what Python calls."""
     return f"{symbol.name}_entry"
 
 
-def write(context: Any, module: Any, functions: Functions, names: Mapping[str, Any]) -> None:
+def write_functions(context: Any, module: Any, functions: Functions, names: Mapping[str, Any]) -> None:
     """Write functions into a module.
 
     Args:
         context: numba's, for the processor, with its rules for errors.
         module: of llvmlite.
-        functions: from :func:`functions_of`.
+        functions: from :func:`list_functions`.
         names: what functions find by name: numbers, functions of NumPy and Python, intrinsics of numba, symbols, and functions
             whose source is to be put where they are called.
     """
-    writer = Writer(context, module, {**names, **{f.name: symbol or f for f, symbol in functions}})
+    writer = FunctionWriter(context, module, {**names, **{f.name: symbol or f for f, symbol in functions}})
     for function, symbol in functions:
         if symbol:
             writer.define(function, symbol)
@@ -63,14 +63,14 @@ def write(context: Any, module: Any, functions: Functions, names: Mapping[str, A
                 writer.enter(symbol)
 
 
-class Writer(Module):
+class FunctionWriter(Module):
     """Writes functions into one module."""
 
     def define(self, function: ast.FunctionDef, symbol: Symbol) -> None:
         """Write a function, which stays one: where it is called it would be optimised once more."""
         import llvmlite.ir as ir
 
-        made = self.declared(symbol)
+        made = self.declare(symbol)
         made.attributes.add("noinline")
         build = ir.IRBuilder(made.append_basic_block("entry"))
         values = zip(made.args, symbol.args, strict=True)
@@ -86,8 +86,8 @@ class Writer(Module):
 
         byte = ir.IntType(8).as_pointer()
         numbers = [k for k in symbol.args if not isinstance(k, self.types.CPointer)]
-        kind = ir.FunctionType(ir.VoidType(), [byte, *map(self.kind, numbers)])
-        made = ir.Function(self.module, kind, entry_of(symbol))
+        kind = ir.FunctionType(ir.VoidType(), [byte, *map(self.get_kind, numbers)])
+        made = ir.Function(self.module, kind, name_entry(symbol))
         build = ir.IRBuilder(made.append_basic_block("entry"))
 
         def read(place: Any, at: int, of: Any) -> Any:
@@ -96,9 +96,9 @@ class Writer(Module):
         given: list[Any] = []
         for k in symbol.args[: len(symbol.args) - len(numbers)]:
             array = read(made.args[0], tuple.__basicsize__ + tuple.__itemsize__ * len(given), byte)
-            given.append(read(array, object.__basicsize__, self.kind(k)))
-        build.call(self.declared(symbol), [*given, *made.args[1:]])
+            given.append(read(array, object.__basicsize__, self.get_kind(k)))
+        build.call(self.declare(symbol), [*given, *made.args[1:]])
         build.ret_void()
 
 
-__all__ = ["Functions", "Symbol", "Writer", "entry_of", "functions_of", "write"]
+__all__ = ["FunctionWriter", "Functions", "Symbol", "list_functions", "name_entry", "write_functions"]

@@ -32,17 +32,17 @@ class Module:
         self.context, self.module, self.names = context, module, dict(names)
         self.types, self.ways = types, dict[Any, Any]()
 
-    def kind(self, given: Any) -> Any:
+    def get_kind(self, given: Any) -> Any:
         """Return the type of LLVM for a kind."""
         return self.context.get_value_type(given)
 
-    def declared(self, symbol: Symbol) -> Any:
+    def declare(self, symbol: Symbol) -> Any:
         """Return the function of a symbol, for a call."""
         import llvmlite.ir as ir
 
         if symbol.name not in self.module.globals:
-            result = ir.VoidType() if symbol.result is self.types.void else self.kind(symbol.result)
-            made = ir.Function(self.module, ir.FunctionType(result, [self.kind(k) for k in symbol.args]), symbol.name)
+            result = ir.VoidType() if symbol.result is self.types.void else self.get_kind(symbol.result)
+            made = ir.Function(self.module, ir.FunctionType(result, [self.get_kind(k) for k in symbol.args]), symbol.name)
             for arg in made.args:
                 if isinstance(arg.type, ir.PointerType):
                     arg.add_attribute("noalias")  # a call takes whole arrays that do not overlap where any is written

@@ -27,10 +27,10 @@ from autograd_seq.emit.native import body as native_body
 from autograd_seq.emit.native import cache, progress
 from autograd_seq.emit.native import llvm as native_llvm
 from autograd_seq.emit.native import module as native_module
-from autograd_seq.emit.native.cache import cache_folder
-from autograd_seq.emit.native.functions import math_source
+from autograd_seq.emit.native.cache import get_cache_folder
+from autograd_seq.emit.native.functions import write_math
 from autograd_seq.emit.native.kernel import AT_HAND, BLOCKS, DEPTH, KERNEL, NEAR, NEVER, ROWS, THRESHOLDS, packed
-from autograd_seq.emit.native.llvm import Functions, Symbol, entry_of, functions_of, write
+from autograd_seq.emit.native.llvm import Functions, Symbol, list_functions, name_entry, write_functions
 from autograd_seq.emit.program_text import Emitted
 
 WIDTHS = ("float32", "float64")
@@ -43,7 +43,7 @@ _TOOLS: dict[str, _Tools] = {}
 _LOCK = Lock()
 
 
-def available() -> bool:
+def is_available() -> bool:
     """Tell whether numba and what it needs for a program can be imported."""
     try:
         import numba  # noqa: F401
@@ -52,7 +52,7 @@ def available() -> bool:
     return True
 
 
-def threads() -> int:
+def count_threads() -> int:
     """Return how many threads a call may take: ``NUMBA_NUM_THREADS`` in the environment, or as many as it has cores."""
     said = os.environ.get("NUMBA_NUM_THREADS", "")
     if said.isdigit():
@@ -72,7 +72,7 @@ def refuse() -> None:
     )  # fmt: skip
 
 
-def compiled(emitted: Emitted, width: str) -> Any:
+def compile_program(emitted: Emitted, width: str) -> Any:
     """Return the ``program`` of a native source for floats of a width, its functions compiled.
 
     Args:
@@ -87,20 +87,25 @@ def compiled(emitted: Emitted, width: str) -> Any:
         left in the cache. Where it takes long, a line on the terminal says so.
     """
     with progress.compiling():
-        tools = _tools(width)
-        addresses, functions = tools.loaded(emitted.source)
+        tools = _get_tools(width)
+        addresses, functions = tools.load_functions(emitted.source)
     symbols = {f.name: symbol for f, symbol in functions if symbol}
     text = f"# floats are {width}\n{emitted.source}"
     name = f"<autograd_seq native program {hashlib.sha256(text.encode()).hexdigest()[:16]}>"
 
     def native(kinds: str) -> Any:
-        return lambda function: tools.entry(addresses, symbols[function.__name__])
+        return lambda function: tools.make_entry(addresses, symbols[function.__name__])
 
     def part(kinds: str) -> Any:
         return lambda function: function
 
-    given = {"np": np, "packed_size": lambda n, k, kind: packed(n, k, panel(width)), "native": native, "part": part}
-    program = sources.executed(text, name, {**given, **emitted.foreign})
+    given = {
+        "np": np,
+        "packed_size": lambda n, k, kind: packed(n, k, count_panel_columns(width)),
+        "native": native,
+        "part": part,
+    }
+    program = sources.execute(text, name, {**given, **emitted.foreign})
     if emitted.constants:
         return lambda *sizes: program(*sizes, emitted.constants)
     return program
@@ -109,11 +114,11 @@ def compiled(emitted: Emitted, width: str) -> Any:
 # -- what native functions call --------------------------------------------------------------------------------------------
 
 
-def _tools(width: str) -> _Tools:
+def _get_tools(width: str) -> _Tools:
     """Return what compiles programs for a width, made once a process."""
     with _LOCK:
         if width not in _TOOLS:
-            if not available():
+            if not is_available():
                 refuse()
             _TOOLS[width] = _Tools(width)
         return _TOOLS[width]
@@ -130,16 +135,17 @@ class _Tools:
         from numba.core.registry import cpu_target
 
         real = np.dtype(width).type
-        lanes = _lanes(real)
-        outside, inside = _thresholds(lanes * np.dtype(width).itemsize, width)
+        lanes = _count_lanes(real)
+        outside, inside = _get_thresholds(lanes * np.dtype(width).itemsize, width)
         narrow = min(lanes, 32 // np.dtype(width).itemsize)  # LLVM's own vectors have 32 bytes, and it is slow to change
         self.names: dict[str, Any] = {
             "np": np, "math": math, "real": real, "int": np.int64, "abs": abs, "min": min, "max": max,
-            "row_sum": native_block.row("sum", narrow, width), "row_top": native_block.row("top", narrow, width),
-            "plus": native_block.plus(), "PANEL": panel(width), "DEPTH": DEPTH, "ROWS": ROWS, "AT_HAND": AT_HAND,
-            "NEAR": NEAR, "OUTSIDE": outside, "INSIDE": inside, "gemm": native_blas.gemm(_GEMM[width], width),
+            "row_sum": native_block.make_row("sum", narrow, width), "row_top": native_block.make_row("top", narrow, width),
+            "plus": native_block.make_plus(), "PANEL": count_panel_columns(width), "DEPTH": DEPTH, "ROWS": ROWS,
+            "AT_HAND": AT_HAND, "NEAR": NEAR, "OUTSIDE": outside, "INSIDE": inside,
+            "gemm": native_blas.make_gemm(_GEMM[width], width),
         }  # fmt: skip
-        self.names |= {name: native_block.block(*shape, lanes, width) for name, shape in BLOCKS.items()}
+        self.names |= {name: native_block.make_block(*shape, lanes, width) for name, shape in BLOCKS.items()}
         row, n = numba.types.CPointer(numba.from_dtype(np.dtype(width))), numba.int64
         self.kinds: dict[str, Any] = {"": numba.void, "real": row.dtype, "int": n, "bool": numba.boolean, "real*": row}
         self.kinds |= {"double*": numba.types.CPointer(numba.float64)}
@@ -149,19 +155,19 @@ class _Tools:
         typing.refresh()
         target.refresh()
         self.context = target.subtarget(error_model=create_error_model("numpy", target))
-        source = math_source(width) + KERNEL
+        source = write_math(width) + KERNEL
         modules = (native_block, native_blas, native_body, native_llvm, native_module, sys.modules[__name__])
         own = b"".join(Path(str(module.__file__)).read_bytes() for module in modules)
         versions = f"{platform.python_version()} {np.__version__} {numba.__version__} {llvmlite.__version__}"
         self.key = f"{versions} {width} {lanes} {outside} {inside} {hashlib.sha256(source.encode() + own).hexdigest()}"
         self.addresses_of: dict[str, dict[str, int]] = {}  # of functions; numba's engine keeps their code, nobody the rest
-        addresses, functions = self.loaded(source)
+        addresses, functions = self.load_functions(source)
         for function, symbol in functions:
             self.names[function.name] = symbol or function
             if symbol:
                 binding.add_symbol(symbol.name, addresses[symbol.name])
 
-    def loaded(self, source: str) -> tuple[Mapping[str, int], Functions]:
+    def load_functions(self, source: str) -> tuple[Mapping[str, int], Functions]:
         """Return where the functions of a source lie, compiled once a process or found in the cache; and the functions."""
         from numba.core.compiler_lock import global_compiler_lock
 
@@ -169,44 +175,44 @@ class _Tools:
             codegen = self.context.codegen()
             key = f"{self.key}\n{codegen.magic_tuple()!r}\n{source}"
             mark = f"autograd_seq_{hashlib.sha256(key.encode()).hexdigest()[:40]}"
-            functions = functions_of(source, mark, self.kinds)
+            functions = list_functions(source, mark, self.kinds)
             if mark not in self.addresses_of:
                 symbols = [symbol for _, symbol in functions if symbol]
-                names = [name for symbol in symbols for name in (symbol.name, entry_of(symbol))]
-                library = self._library(mark, functions) if names else None
+                names = [name for symbol in symbols for name in (symbol.name, name_entry(symbol))]
+                library = self._load_library(mark, functions) if names else None
                 self.addresses_of[mark] = {name: library.get_pointer_to_function(name) for name in names if library}
         return self.addresses_of[mark], functions
 
-    def _library(self, mark: str, functions: Functions) -> Any:
+    def _load_library(self, mark: str, functions: Functions) -> Any:
         """Return a library of functions, of which there is one at least: LLVM takes no empty one."""
         codegen = self.context.codegen()
         library = cache.load(mark, lambda parts: codegen.unserialize_library((mark, "object", parts)))
         if library is None:
-            library = self._compiled(codegen.create_library(mark), functions)
+            library = self._compile(codegen.create_library(mark), functions)
             try:
                 cache.keep(mark, library.serialize_using_object_code()[2])
             except RuntimeError:  # Ctrl-C waits until LLVM calls Python with the object, where ctypes lets nothing through
                 raise KeyboardInterrupt from None
         return library
 
-    def _compiled(self, library: Any, functions: Functions) -> Any:
+    def _compile(self, library: Any, functions: Functions) -> Any:
         from numba.core.cpu_options import FastMathOptions
         from numba.core.fastmathpass import rewrite_module
 
         library.enable_object_caching()
         module = library.create_ir_module(library.name)
         with self.context.push_code_library(library):
-            write(self.context, module, functions, self.names)
+            write_functions(self.context, module, functions, self.names)
         rewrite_module(module, FastMathOptions({"contract"}))
         library.add_ir_module(module)
         library.finalize()
         return library
 
-    def entry(self, addresses: Mapping[str, int], symbol: Symbol) -> Any:
+    def make_entry(self, addresses: Mapping[str, int], symbol: Symbol) -> Any:
         """Return a native function for Python, to be called with arrays first, then numbers."""
         arrays = sum(1 for k in symbol.args if k in self.pointers)
         kind = ctypes.CFUNCTYPE(None, ctypes.py_object, *[ctypes.c_int64] * (len(symbol.args) - arrays))
-        native = kind(addresses[entry_of(symbol)])
+        native = kind(addresses[name_entry(symbol)])
 
         def call(*args: Any) -> None:
             native(args[:arrays], *args[arrays:])
@@ -214,7 +220,7 @@ class _Tools:
         return call
 
 
-def _lanes(real: Any) -> int:
+def _count_lanes(real: Any) -> int:
     """Return how many floats a vector register holds, of this machine or of the one that ``NUMBA_CPU_FEATURES`` describes."""
     import llvmlite.binding as llvm
     import numba
@@ -225,24 +231,24 @@ def _lanes(real: Any) -> int:
     return size // np.dtype(real).itemsize
 
 
-def panel(width: str) -> int:
+def count_panel_columns(width: str) -> int:
     """Return how many columns lie together in a packed matrix of floats of a width."""
-    return 2 * _lanes(np.dtype(width))
+    return 2 * _count_lanes(np.dtype(width))
 
 
-def _thresholds(size: int, width: str) -> tuple[int, int]:
+def _get_thresholds(size: int, width: str) -> tuple[int, int]:
     """Return from how many multiplications on the library takes a product, outside of loops and within.
 
     It does not where its kernels have narrower vectors than ours, or where there is none.
     """
     from llvmlite import binding
 
-    address = native_blas.address(width)
+    address = native_blas.get_address(width)
     binding.add_symbol(_GEMM[width], address or 1)  # where there is none nobody calls it
-    found = None if address is None else blas.library("scipy")
+    found = None if address is None else blas.find_library("scipy")
     if address is None or (size == 64 and found is not None and found.kernels.lower() not in blas.WIDE):
         return NEVER, NEVER
     return THRESHOLDS[size]
 
 
-__all__ = ["WIDTHS", "available", "cache_folder", "compiled", "panel"]
+__all__ = ["WIDTHS", "compile_program", "count_panel_columns", "get_cache_folder", "is_available"]

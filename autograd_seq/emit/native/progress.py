@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from threading import Lock, Timer
 from time import monotonic
 
-from autograd_seq.emit.native.cache import examined
+from autograd_seq.emit.native.cache import examine_folder
 
 PATIENCE = 2.0
 """Seconds after which the line is written."""
@@ -28,7 +28,7 @@ def compiling() -> Iterator[None]:
 
     def write() -> None:
         nonlocal written
-        folder, why = examined()
+        folder, why = examine_folder()
         with lock:
             if not over:
                 written = f"compiling to native code ({f'kept in {folder}' if folder else f'not kept: {why}'}) …"

@@ -18,17 +18,17 @@ class Code(NamedTuple):
     firm: int = ATOM
     python: bool = False
 
-    def within(self, firm: int) -> str:
+    def enclose(self, firm: int) -> str:
         """Return the text, in brackets if what is around it holds together more firmly."""
         return f"({self.text})" if self.firm < firm else self.text
 
-    def typed(self, dtype: type) -> Code:
+    def as_numpy(self, dtype: type) -> Code:
         """Return a number of Python's as one of NumPy's."""
         kind = {float: "float64", int: "int64", bool: "bool_"}[dtype]
         return Code(f"np.{kind}({self.text})") if self.python else self
 
 
-class Writes(Protocol):
+class PhraseWriter(Protocol):
     """What phrases ask of the writer of expressions.
 
     Attributes:
@@ -40,8 +40,8 @@ class Writes(Protocol):
     def read(self, e: Read, more: Sequence[str] = ()) -> str:
         """Return a point of an array, or a part of that."""
 
-    def called(self, function: Callable[..., Any], wanted: str, args: Sequence[Code], attrs: Mapping[str, Any]) -> Code:
+    def call(self, function: Callable[..., Any], wanted: str, args: Sequence[Code], attrs: Mapping[str, Any]) -> Code:
         """Return the call of a function, which the program holds."""
 
 
-__all__ = ["ATOM", "CHOICE", "COMPARED", "POWER", "PRODUCT", "SIGN", "SUM", "Code", "Expression", "Writes"]
+__all__ = ["ATOM", "CHOICE", "COMPARED", "POWER", "PRODUCT", "SIGN", "SUM", "Code", "Expression", "PhraseWriter"]

@@ -42,24 +42,24 @@ _SUBSCRIPTS = dict(zip("aehijklmnoprstuvx0123456789", "ₐₑₕᵢⱼₖₗₘ�
 Text = tuple[str, int]
 
 
-def equation(s: Assign | Accumulate) -> str:
+def write_equation(s: Assign | Accumulate) -> str:
     """Return the equation of a statement on one line: ``dV = Σₜ dz[t] s[t]ᵀ``."""
-    right, firm = text(s.value)
+    right, firm = write_text(s.value)
     if isinstance(s, Accumulate):
-        signs = "".join(f"Σ{_below(a.name)}" for a in s.over)
-        right = f"{signs} {_within((right, firm), SUM + 1)}"
-    return f"{_read(s.target)} = {right}"
+        signs = "".join(f"Σ{_write_subscript(a.name)}" for a in s.over)
+        right = f"{signs} {_enclose((right, firm), SUM + 1)}"
+    return f"{_write_read(s.target)} = {right}"
 
 
-def _below(name: str) -> str:
+def _write_subscript(name: str) -> str:
     low = [_SUBSCRIPTS.get(c) for c in name]
     return "".join(c for c in low if c) if all(low) else f"_{name}"
 
 
-def text(e: Expression) -> Text:
+def write_text(e: Expression) -> Text:
     """Return an expression, and how firmly it holds together."""
     if isinstance(e, Read):
-        return _read(e), ATOM
+        return _write_read(e), ATOM
     if isinstance(e, Number):
         value = np.asarray(e.value)
         if e.name:
@@ -71,91 +71,91 @@ def text(e: Expression) -> Text:
         written = f"{value:.6g}" if value.dtype.kind == "f" else str(value)
         return written.replace("-", "−"), SIGN if written.startswith("-") else ATOM
     if isinstance(e, StepNumber):
-        shown = _place(e.place)
+        shown = _write_place(e.place)
         return shown, ATOM if len(shown.split()) == 1 else SUM
     if isinstance(e, Length):
         return f"size({e.axis})", ATOM
     if isinstance(e, Form):
         if e.form == "log" or not e.shown:
-            return _call(e.form, e.shown or (e.value,)), ATOM
-        return _call(e.form, e.shown), ATOM
+            return _write_call(e.form, e.shown or (e.value,)), ATOM
+        return _write_call(e.form, e.shown), ATOM
     if isinstance(e, IfLonger):
-        return text(e.value)
+        return write_text(e.value)
     assert isinstance(e, Apply)
-    return _applied(e)
+    return _write_operation(e)
 
 
-def _applied(e: Apply) -> Text:
+def _write_operation(e: Apply) -> Text:
     word = operation(e.node)
     if e.node.op in _SILENT:
-        return text(e.args[0])
+        return write_text(e.args[0])
     if e.node.op is CONTRACT:
-        return _product(e)
+        return _write_product(e)
     if e.node.op is sum_over:
-        return " + ".join(_within(text(x), SUM) for x in e.args), SUM if len(e.args) > 1 else text(e.args[0])[1]
+        return " + ".join(_enclose(write_text(x), SUM) for x in e.args), SUM if len(e.args) > 1 else write_text(e.args[0])[1]
     written = mul.infix if e.node.op is zero_safe_mul else e.node.op.sign(e.node.attrs)  # as a number it is a product
     if isinstance(written, str) and len(e.args) == 2:
         sign, firm = _SIGNS.get(written, (written, COMPARED))
         if sign == "·" and e.args[0].shape and e.args[1].shape:
             sign = "⊙"
-        if sign in ("·", "⊙") and text(e.args[0]) == text(e.args[1]):
-            return f"{_within(text(e.args[0]), ATOM)}²", ATOM
-        second = text(e.args[1])
+        if sign in ("·", "⊙") and write_text(e.args[0]) == write_text(e.args[1]):
+            return f"{_enclose(write_text(e.args[0]), ATOM)}²", ATOM
+        second = write_text(e.args[1])
         if sign == "+" and second[1] == SIGN and second[0].startswith("−"):
             sign, second = "−", (second[0][1:], ATOM)
-        right = _within(second, firm + (sign in ("−", "/", "%", "//")))
-        return f"{_within(text(e.args[0]), firm)} {sign} {right}", firm
+        right = _enclose(second, firm + (sign in ("−", "/", "%", "//")))
+        return f"{_enclose(write_text(e.args[0]), firm)} {sign} {right}", firm
     if e.node.op.reduces_axes:
-        below = "".join(_below(a.name) for a in e.node.attrs["axes"])
-        return f"{e.node.op.symbol}{below} {_within(text(e.args[0]), PRODUCT)}", SUM
+        below = "".join(_write_subscript(a.name) for a in e.node.attrs["axes"])
+        return f"{e.node.op.symbol}{below} {_enclose(write_text(e.args[0]), PRODUCT)}", SUM
     if e.node.op is neg:
-        return f"−{_within(text(e.args[0]), SIGN)}", SIGN
+        return f"−{_enclose(write_text(e.args[0]), SIGN)}", SIGN
     if e.node.op is POWER_NUMBER:
         n = e.node.attrs["n"]
         raised = {2: "²", 3: "³"}.get(n) or f"^{n}"
-        return f"{_within(text(e.args[0]), ATOM)}{raised}", ATOM
+        return f"{_enclose(write_text(e.args[0]), ATOM)}{raised}", ATOM
     if e.node.op is TRANSPOSE and len(e.shape) == 2:
-        return f"{_within(text(e.args[0]), ATOM)}ᵀ", ATOM
+        return f"{_enclose(write_text(e.args[0]), ATOM)}ᵀ", ATOM
     if e.node.op is SLICE:
         keys = ", ".join(format_subscript(e.node.attrs["key"], e.args[0].shape))
-        return f"{_within(text(e.args[0]), ATOM)}[{keys}]", ATOM
+        return f"{_enclose(write_text(e.args[0]), ATOM)}[{keys}]", ATOM
     if e.node.op is DRAW:
         return f"draw of {e.node.attrs['name']}", ATOM
-    return _call("onehot" if word == "one_hot" else word, e.args), ATOM
+    return _write_call("onehot" if word == "one_hot" else word, e.args), ATOM
 
 
-def _product(e: Apply) -> Text:
+def _write_product(e: Apply) -> Text:
     kind, turned, *transposed = read_product(e.node.attrs["spec"])
     if kind == EINSUM:
-        return f"einsum({e.node.attrs['spec']}; {text(e.args[0])[0]}, {text(e.args[1])[0]})", ATOM
-    x, y = [text(z) for z in (e.args[::-1] if turned else e.args)]
+        return f"einsum({e.node.attrs['spec']}; {write_text(e.args[0])[0]}, {write_text(e.args[1])[0]})", ATOM
+    x, y = [write_text(z) for z in (e.args[::-1] if turned else e.args)]
     if kind == OUTER:
-        return f"{_within(x, MATRIX)} {_within(y, ATOM)}ᵀ", MATRIX
+        return f"{_enclose(x, MATRIX)} {_enclose(y, ATOM)}ᵀ", MATRIX
     if kind == SCALED or not e.shape:
-        return f"{_within(x, MATRIX)} · {_within(y, MATRIX)}", PRODUCT
+        return f"{_enclose(x, MATRIX)} · {_enclose(y, MATRIX)}", PRODUCT
     return " ".join(
-        f"{_within(z, ATOM)}ᵀ" if t else _within(z, MATRIX) for z, t in zip((x, y), transposed, strict=True)
+        f"{_enclose(z, ATOM)}ᵀ" if t else _enclose(z, MATRIX) for z, t in zip((x, y), transposed, strict=True)
     ), MATRIX
 
 
-def _call(word: str, args: Sequence[Expression]) -> str:
-    return f"{word}({', '.join(text(x)[0] for x in args)})"
+def _write_call(word: str, args: Sequence[Expression]) -> str:
+    return f"{word}({', '.join(write_text(x)[0] for x in args)})"
 
 
-def _within(t: Text, firm: int) -> str:
+def _enclose(t: Text, firm: int) -> str:
     return f"({t[0]})" if t[1] < firm else t[0]
 
 
-def _read(e: Read) -> str:
-    keys = ", ".join(_place(p) for p in e.places)
+def _write_read(e: Read) -> str:
+    keys = ", ".join(_write_place(p) for p in e.places)
     return f"{e.array.label}[{keys}]" if keys else e.array.label
 
 
-def _place(p: Place) -> str:
+def _write_place(p: Place) -> str:
     if p.base == START:
         return str(p.by).replace("-", "−")
     origin = p.axis.name.upper() if p.base == END else p.axis.name
     return origin if p.base == ALL or not p.by else f"{origin} {'−' if p.by < 0 else '+'} {abs(p.by)}"
 
 
-__all__ = ["equation"]
+__all__ = ["write_equation"]

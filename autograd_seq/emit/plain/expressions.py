@@ -39,7 +39,7 @@ _FIRM = {"+": SUM, "-": SUM, "*": PRODUCT, "/": PRODUCT, "==": COMPARED, "!=": C
 _LONGEST = 64  # numbers that are written out
 
 
-class Expressions:
+class ExpressionWriter:
     """Writes expressions.
 
     Args:
@@ -54,35 +54,35 @@ class Expressions:
         self.sums: set[Array] = set()  # that begin as numbers of Python's
         self.labels: dict[tuple[str, int], None] = {}  # feeds that something is looked up by, and the number of places
 
-    def code(self, e: Expression) -> Code:
+    def write(self, e: Expression) -> Code:
         """Return an expression as source."""
         if isinstance(e, Read):
             return Code(self.read(e), python=e.array in self.sums)
         if isinstance(e, Number):
-            return self._number(e)
+            return self._write_number(e)
         if isinstance(e, StepNumber):
-            text = self.place(e.place, e.place.axis)
+            text = self.write_place(e.place, e.place.axis)
             return Code(text, ATOM if text.isalnum() else SUM, python=True)
         if isinstance(e, Length):
             return Code(self.lengths[e.axis], python=True)
         if isinstance(e, Form):
-            return self.code(e.value)
+            return self.write(e.value)
         if isinstance(e, IfLonger):
             other = f"np.zeros({tuple_code(e.shape)})" if e.shape else "False" if e.dtype is bool else "0"
-            value = self.code(e.value)
-            return Code(f"{value.within(COMPARED)} if {self.lengths[e.axis]} > {e.steps} else {other}", CHOICE, value.python)
+            value = self.write(e.value)
+            return Code(f"{value.enclose(COMPARED)} if {self.lengths[e.axis]} > {e.steps} else {other}", CHOICE, value.python)
         assert isinstance(e, Apply)
-        return self._applied(e)
+        return self._write_operation(e)
 
     def read(self, e: Read, more: Sequence[str] = ()) -> str:
         """Return a point of an array, or a part of that."""
-        places = [self.place(p, a, e.array.halo.get(a, (0, 0))) for p, a in zip(e.places, e.array.axes, strict=False)]
+        places = [self.write_place(p, a, e.array.halo.get(a, (0, 0))) for p, a in zip(e.places, e.array.axes, strict=False)]
         keys = [*places, *more]
         while keys and keys[-1] == ":":
             keys.pop()
         return f"{e.array.name}[{', '.join(keys)}]" if keys else e.array.name
 
-    def place(self, p: Place, axis: Axis, halo: tuple[int, int] = (0, 0)) -> str:
+    def write_place(self, p: Place, axis: Axis, halo: tuple[int, int] = (0, 0)) -> str:
         """Return an index: ``t - 1``, ``0``, ``T - 1``."""
         if p.base == ALL:
             return ":" if halo == (0, 0) else f":{self.lengths[axis]}"
@@ -91,7 +91,7 @@ class Expressions:
         origin = self.steps[p.axis] if p.base == STEP else self.lengths[p.axis]
         return f"{origin} {'-' if p.by < 0 else '+'} {abs(p.by)}" if p.by else origin
 
-    def _number(self, e: Number) -> Code:
+    def _write_number(self, e: Number) -> Code:
         value = np.asarray(e.value)
         if not value.shape:
             if value.dtype.kind == "f" and not np.isfinite(value):
@@ -112,35 +112,37 @@ class Expressions:
             self.constants[known] = e.value
         return Code(known)
 
-    def _applied(self, e: Apply) -> Code:
+    def _write_operation(self, e: Apply) -> Code:
         op = e.node.op
-        args = [self.code(x) for x in e.args]
-        if len(args) == 2 and (sign := _operator(op)) in _FIRM:
+        args = [self.write(x) for x in e.args]
+        if len(args) == 2 and (sign := _get_operator(op)) in _FIRM:
             firm = _FIRM[sign]
             if args[0].python and args[1].python and ((firm == PRODUCT and sign == "/") or bool in {x.dtype for x in e.args}):
-                args[0] = Code(f"np.float64({args[0].text})") if sign == "/" else args[0].typed(e.args[0].dtype)
+                args[0] = Code(f"np.float64({args[0].text})") if sign == "/" else args[0].as_numpy(e.args[0].dtype)
             if sign == "*" and e.args[0].parts == e.args[1].parts and args[0].text == args[1].text:
-                return Code(f"{args[0].within(ATOM)} ** 2", POWER, args[0].python)
+                return Code(f"{args[0].enclose(ATOM)} ** 2", POWER, args[0].python)
             if sign == "+" and args[1].firm == SIGN and args[1].text.startswith("-"):
                 sign, args[1] = "-", Code(args[1].text[1:], ATOM, args[1].python)
             right = firm + (sign != "+")
             return Code(
-                f"{args[0].within(firm + (firm == COMPARED))} {sign} {args[1].within(right)}", firm, all(a.python for a in args)
+                f"{args[0].enclose(firm + (firm == COMPARED))} {sign} {args[1].enclose(right)}",
+                firm,
+                all(a.python for a in args),
             )
         if op.forward is operator.neg:
-            return Code(f"-{args[0].within(SIGN)}", SIGN, args[0].python)
+            return Code(f"-{args[0].enclose(SIGN)}", SIGN, args[0].python)
         if isinstance(op.forward, np.ufunc):
             return Code(f"np.{op.forward.__name__}({', '.join(a.text for a in args)})")
-        args = [a.typed(x.dtype) if a.python and len(e.args) == 1 else a for a, x in zip(args, e.args, strict=True)]
+        args = [a.as_numpy(x.dtype) if a.python and len(e.args) == 1 else a for a, x in zip(args, e.args, strict=True)]
         if (phrase := PHRASES.get(op)) and (found := phrase(self, e, args)):
             return found
         if getattr(op.forward, "__module__", "") == "numpy":
             return Code(f"np.{op.forward.__name__}({', '.join(a.text for a in args)})")
-        return self.called(
-            op.forward, op.name, [a.typed(x.dtype) for a, x in zip(args, e.args, strict=True)], self.attributes(e)
+        return self.call(
+            op.forward, op.name, [a.as_numpy(x.dtype) for a, x in zip(args, e.args, strict=True)], self.list_attributes(e)
         )
 
-    def attributes(self, e: Apply) -> dict[str, Any]:
+    def list_attributes(self, e: Apply) -> dict[str, Any]:
         """Return the attributes of an operation, of a draw those of one point."""
         attrs = dict(e.node.attrs)
         if e.node.op is DRAW:
@@ -148,26 +150,26 @@ class Expressions:
             attrs["point"] = tuple(e.point)
         return attrs
 
-    def called(self, function: Callable[..., Any], wanted: str, args: Sequence[Code], attrs: Mapping[str, Any]) -> Code:
+    def call(self, function: Callable[..., Any], wanted: str, args: Sequence[Code], attrs: Mapping[str, Any]) -> Code:
         """Return the call of a function, which the program holds."""
         name = self.bundle.add(function, wanted)
-        known = _defaults(function)
-        named = [f"{k}={self._attribute(k, v)}" for k, v in attrs.items() if not (k in known and known[k] == v)]
+        known = _list_defaults(function)
+        named = [f"{k}={self._write_attribute(k, v)}" for k, v in attrs.items() if not (k in known and known[k] == v)]
         return Code(f"{name}({', '.join([*(a.text for a in args), *named])})")
 
-    def _attribute(self, name: str, value: Any) -> str:
+    def _write_attribute(self, name: str, value: Any) -> str:
         if isinstance(value, tuple) and any(isinstance(v, Place) for v in value):
-            return tuple_code([self.place(v, v.axis) for v in value])
+            return tuple_code([self.write_place(v, v.axis) for v in value])
         return attribute(value, lambda held: self.bundle.hold(held, getattr(held, "__name__", name)))
 
 
-def _operator(op: Op) -> str:
+def _get_operator(op: Op) -> str:
     """Return the operator of Python that an operation is, if it is one."""
     plain = getattr(op.forward, "__module__", None) == "_operator"
     return op.infix if plain and isinstance(op.infix, str) else ""
 
 
-def _defaults(function: Any) -> dict[str, Any]:
+def _list_defaults(function: Any) -> dict[str, Any]:
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
@@ -175,4 +177,4 @@ def _defaults(function: Any) -> dict[str, Any]:
     return {p.name: p.default for p in parameters if p.default is not p.empty}
 
 
-__all__ = ["Expressions"]
+__all__ = ["ExpressionWriter"]

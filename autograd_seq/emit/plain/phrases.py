@@ -9,7 +9,7 @@ import numpy as np
 
 from autograd_seq.core.op import Op
 from autograd_seq.emit.numpy.arrays import tuple_code
-from autograd_seq.emit.plain.code import ATOM, PRODUCT, SIGN, SUM, Code, Writes
+from autograd_seq.emit.plain.code import ATOM, PRODUCT, SIGN, SUM, Code, PhraseWriter
 from autograd_seq.emit.plain.products import EINSUM, OUTER, SCALED, read_product
 from autograd_seq.emit.statements import ALL, Apply, Read
 from autograd_seq.graph.printing import format_subscript
@@ -23,10 +23,10 @@ from autograd_seq.ops.reduce import MAX, max_over, sum_over
 from autograd_seq.ops.shape import BROADCAST_TO, RESHAPE, TRANSPOSE
 from autograd_seq.ops.softmax import _logsumexp_forward, finite_max, level_over, logsumexp_over
 
-Phrase = Callable[[Writes, Apply, Sequence[Code]], Code | None]
+Phrase = Callable[[PhraseWriter, Apply, Sequence[Code]], Code | None]
 
 
-def _dims(e: Apply) -> str:
+def _write_dims(e: Apply) -> str:
     """Return ``axis=`` and ``keepdims=`` of a reduction, where they are not NumPy's own."""
     axis, rank = e.node.attrs["axis"], len(e.args[0].shape)
     kept = ", keepdims=True" if e.node.attrs.get("keepdims") else ""
@@ -34,7 +34,7 @@ def _dims(e: Apply) -> str:
     return "" if whole else f", axis={axis[0] if len(axis) == 1 else axis}{kept}"
 
 
-def _contract(w: Writes, e: Apply, args: Sequence[Code]) -> Code:
+def _contract(w: PhraseWriter, e: Apply, args: Sequence[Code]) -> Code:
     kind, turned, *transposed = read_product(e.node.attrs["spec"])
     if kind == EINSUM:
         return Code(f'np.einsum("{e.node.attrs["spec"]}", {args[0].text}, {args[1].text})')
@@ -42,71 +42,71 @@ def _contract(w: Writes, e: Apply, args: Sequence[Code]) -> Code:
     if kind == OUTER:
         return Code(f"np.outer({x.text}, {y.text})")
     if kind == SCALED:
-        return Code(f"{x.within(SIGN)} * {y.within(SIGN)}", PRODUCT)
-    texts = [f"{z.within(ATOM)}.T" if t else z.within(SIGN) for z, t in zip((x, y), transposed, strict=True)]
+        return Code(f"{x.enclose(SIGN)} * {y.enclose(SIGN)}", PRODUCT)
+    texts = [f"{z.enclose(ATOM)}.T" if t else z.enclose(SIGN) for z, t in zip((x, y), transposed, strict=True)]
     return Code(" @ ".join(texts), PRODUCT)
 
 
-def _slice(w: Writes, e: Apply, args: Sequence[Code]) -> Code:
+def _slice(w: PhraseWriter, e: Apply, args: Sequence[Code]) -> Code:
     keys = format_subscript(e.node.attrs["key"], e.args[0].shape)
     if isinstance(e.args[0], Read):
         return Code(w.read(e.args[0], keys))
-    return Code(f"{args[0].within(ATOM)}[{', '.join(keys)}]")
+    return Code(f"{args[0].enclose(ATOM)}[{', '.join(keys)}]")
 
 
-def _transpose(w: Writes, e: Apply, args: Sequence[Code]) -> Code:
+def _transpose(w: PhraseWriter, e: Apply, args: Sequence[Code]) -> Code:
     axes = e.node.attrs["axes"]
     order = [a + len(axes) for a in axes]
     if order == sorted(order)[::-1]:
-        return Code(f"{args[0].within(ATOM)}.T")
+        return Code(f"{args[0].enclose(ATOM)}.T")
     return Code(f"np.transpose({args[0].text}, {tuple_code(order)})")
 
 
-def _looked_up(w: Writes, e: Apply, args: Sequence[Code], n: int) -> str:
+def _check_index(w: PhraseWriter, e: Apply, args: Sequence[Code], n: int) -> str:
     """Return an index that is checked: within the expression, or once for all steps if it is fed."""
     index = e.args[-1]
     if isinstance(index, Read) and index.array.feed and all(p.by == 0 and p.base == "step" for p in index.places):
         w.labels[index.array.name, n] = None
         return args[-1].text
-    return w.called(_checked, "checked", [args[-1].typed(int), Code(str(n))], {}).text
+    return w.call(_checked, "checked", [args[-1].as_numpy(int), Code(str(n))], {}).text
 
 
-def _entry(w: Writes, e: Apply, args: Sequence[Code], index: str) -> Code:
+def _read_entry(w: PhraseWriter, e: Apply, args: Sequence[Code], index: str) -> Code:
     if isinstance(e.args[0], Read):
         return Code(w.read(e.args[0], [index]))
-    return Code(f"{args[0].within(ATOM)}[{index}]")
+    return Code(f"{args[0].enclose(ATOM)}[{index}]")
 
 
-def _take(w: Writes, e: Apply, args: Sequence[Code]) -> Code:
-    return _entry(w, e, args, _looked_up(w, e, args, e.args[0].shape[0]))
+def _take(w: PhraseWriter, e: Apply, args: Sequence[Code]) -> Code:
+    return _read_entry(w, e, args, _check_index(w, e, args, e.args[0].shape[0]))
 
 
-def _pick(w: Writes, e: Apply, args: Sequence[Code]) -> Code | None:
-    return _entry(w, e, args, _looked_up(w, e, args, e.args[0].shape[0])) if len(e.args[0].shape) == 1 else None
+def _pick_entry(w: PhraseWriter, e: Apply, args: Sequence[Code]) -> Code | None:
+    return _read_entry(w, e, args, _check_index(w, e, args, e.args[0].shape[0])) if len(e.args[0].shape) == 1 else None
 
 
-def _one_hot(w: Writes, e: Apply, args: Sequence[Code]) -> Code:
+def _make_one_hot(w: PhraseWriter, e: Apply, args: Sequence[Code]) -> Code:
     n = e.node.attrs["n"]
-    return Code(f"np.eye({n})[{_looked_up(w, e, args, n)}]")
+    return Code(f"np.eye({n})[{_check_index(w, e, args, n)}]")
 
 
-def _over(function: str) -> Phrase:
+def _make_reduction(function: str) -> Phrase:
     """Return how a reduction over axes is written: over the steps that its operand is read at."""
 
-    def phrase(w: Writes, e: Apply, args: Sequence[Code]) -> Code:
-        at, x = _steps(e.args[0]), args[0]
+    def write_reduction(w: PhraseWriter, e: Apply, args: Sequence[Code]) -> Code:
+        at, x = _list_steps(e.args[0]), args[0]
         if not at:  # of operands at one point
             at, x = (0,), Code(f"np.stack(np.broadcast_arrays({', '.join(a.text for a in args)}))")
         if function == "level":
-            return Code(f"np.squeeze({w.called(finite_max, 'finite_max', [x], {'axis': at}).text}, {at})")
+            return Code(f"np.squeeze({w.call(finite_max, 'finite_max', [x], {'axis': at}).text}, {at})")
         if function == "logsumexp":
-            return w.called(_logsumexp_forward, "logsumexp", [x], {"axis": at, "keepdims": False})
+            return w.call(_logsumexp_forward, "logsumexp", [x], {"axis": at, "keepdims": False})
         return Code(f"np.max({x.text}, axis={at[0] if len(at) == 1 else at})")
 
-    return phrase
+    return write_reduction
 
 
-def _steps(x: Any) -> tuple[int, ...]:
+def _list_steps(x: Any) -> tuple[int, ...]:
     """Return the dimensions of an array that are read at all steps; the others but those of the value are gone."""
     while not isinstance(x, Read):
         if not x.parts:
@@ -115,21 +115,21 @@ def _steps(x: Any) -> tuple[int, ...]:
     return tuple(range(sum(p.base == ALL for p in x.places)))
 
 
-def _sum_over(w: Writes, e: Apply, args: Sequence[Code]) -> Code:
+def _add_operands(w: PhraseWriter, e: Apply, args: Sequence[Code]) -> Code:
     if len(args) == 1:
         return args[0]
-    return Code(" + ".join(a.within(SUM) for a in args), SUM)
+    return Code(" + ".join(a.enclose(SUM) for a in args), SUM)
 
 
-def _cast(w: Writes, e: Apply, args: Sequence[Code]) -> Code:
-    return Code(f"{args[0].within(ATOM)}.astype({e.node.attrs['to'].__name__})")
+def _cast(w: PhraseWriter, e: Apply, args: Sequence[Code]) -> Code:
+    return Code(f"{args[0].enclose(ATOM)}.astype({e.node.attrs['to'].__name__})")
 
 
-def _power_number(w: Writes, e: Apply, args: Sequence[Code]) -> Code:
+def _raise_to_number(w: PhraseWriter, e: Apply, args: Sequence[Code]) -> Code:
     n = e.node.attrs["n"]
     if n == 0.5:
         return Code(f"np.sqrt({args[0].text})")
-    return Code(f"{args[0].within(ATOM)} ** {n if n >= 0 else f'({n})'}", 6)
+    return Code(f"{args[0].enclose(ATOM)} ** {n if n >= 0 else f'({n})'}", 6)
 
 
 def zero_safe_mul(g, d):
@@ -138,17 +138,18 @@ def zero_safe_mul(g, d):
 
 
 PHRASES: dict[Op, Phrase] = {
-    CONTRACT: _contract, SLICE: _slice, TRANSPOSE: _transpose, TAKE: _take, PICK: _pick, ONE_HOT: _one_hot,
-    sum_over: _sum_over, max_over: _over("max"), logsumexp_over: _over("logsumexp"), level_over: _over("level"),
-    CAST: _cast, POWER_NUMBER: _power_number,
-    reduce.SUM: lambda w, e, args: Code(f"np.sum({args[0].text}{_dims(e)})"),
-    MAX: lambda w, e, args: Code(f"np.max({args[0].text}{_dims(e)})"),
+    CONTRACT: _contract, SLICE: _slice, TRANSPOSE: _transpose, TAKE: _take, PICK: _pick_entry, ONE_HOT: _make_one_hot,
+    sum_over: _add_operands, max_over: _make_reduction("max"), logsumexp_over: _make_reduction("logsumexp"),
+    level_over: _make_reduction("level"),
+    CAST: _cast, POWER_NUMBER: _raise_to_number,
+    reduce.SUM: lambda w, e, args: Code(f"np.sum({args[0].text}{_write_dims(e)})"),
+    MAX: lambda w, e, args: Code(f"np.max({args[0].text}{_write_dims(e)})"),
     relu: lambda w, e, args: Code(f"np.maximum({args[0].text}, 0)"),
     RESHAPE: lambda w, e, args: Code(f"np.reshape({args[0].text}, {tuple_code(e.shape)})"),
     BROADCAST_TO: lambda w, e, args: Code(f"np.broadcast_to({args[0].text}, {tuple_code(e.shape)})"),
     CONCAT: lambda w, e, args: Code(f"np.concatenate([{', '.join(a.text for a in args)}], {e.node.attrs['axis']})"),
     CUMSUM: lambda w, e, args: Code(f"np.cumsum({args[0].text}, axis={e.node.attrs['axis']})"),
-    elementwise.zero_safe_mul: lambda w, e, args: w.called(zero_safe_mul, "zero_safe_mul", args, {}),
+    elementwise.zero_safe_mul: lambda w, e, args: w.call(zero_safe_mul, "zero_safe_mul", args, {}),
 }  # fmt: skip
 """From (writer, expression, operands) to source; ``None`` where the ``forward`` is to be called after all."""
 

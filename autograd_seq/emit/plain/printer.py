@@ -11,8 +11,8 @@ from autograd_seq.core.names import docstring, shown
 from autograd_seq.emit.names import Names
 from autograd_seq.emit.numpy.arrays import tuple_code
 from autograd_seq.emit.plain.code import SUM
-from autograd_seq.emit.plain.equations import equation
-from autograd_seq.emit.plain.expressions import Expressions
+from autograd_seq.emit.plain.equations import write_equation
+from autograd_seq.emit.plain.expressions import ExpressionWriter
 from autograd_seq.emit.procedure import lowered
 from autograd_seq.emit.program_text import Emitted
 from autograd_seq.emit.statements import Accumulate, Allocate, Array, Assign, Expression, Loop, Read, Statement, within
@@ -55,7 +55,7 @@ def print_plain(graph: Graph, layouts: Sequence[Sequence[Axis]], gradients: Sequ
             return s[:T]
         <BLANKLINE>
     """
-    return _Printer(graph, layouts).emitted(gradients)
+    return _Printer(graph, layouts).emit(gradients)
 
 
 class _Printer:
@@ -64,25 +64,25 @@ class _Printer:
         names = Names(RESERVED)
         self.steps: dict[Axis, str] = {}
         self.sizes: dict[Axis, str] = {}
-        self.procedure = lowered(graph, names, self._axes)
-        self.expressions = Expressions(names, self.steps, self.sizes)
+        self.procedure = lowered(graph, names, self._name_axes)
+        self.expressions = ExpressionWriter(names, self.steps, self.sizes)
         self.buffers: list[tuple[str, str]] = []
         self.rows: set[tuple[Array, Axis, bool]] = set()  # that are written
 
-    def _axes(self, names: Names) -> None:
+    def _name_axes(self, names: Names) -> None:
         for a in self.graph.axes:
             self.steps[a] = names.new(a.name)
             self.sizes[a] = names.new(a.name.upper() if len(a.name) <= 2 and a.name.upper() != a.name else f"size_{a.name}")
 
-    def emitted(self, gradients: Sequence[str]) -> Emitted:
+    def emit(self, gradients: Sequence[str]) -> Emitted:
         p = self.procedure
         feeds = {name: array.name for name, array in p.feeds.items()}
         self._note_rows(p.body)
-        lines = [*self._body(p.body, 1), *self._return(gradients)]
-        told, asked = self._lengths()
+        lines = [*self._write_body(p.body, 1), *self._write_return(gradients)]
+        told, asked = self._read_lengths()
         checks = [f"    {self.expressions.bundle.add(_checked, 'checked')}({name}, {n})" for name, n in self.expressions.labels]
         head = f"def step({', '.join([*feeds.values(), *(self.sizes[a] for a in asked)])}):"
-        text = [head, f"    {docstring(self._title(gradients))}", *told, *checks, *lines]
+        text = [head, f"    {docstring(self._write_title(gradients))}", *told, *checks, *lines]
         functions = [part for source in self.expressions.bundle.sources.values() for part in ("", "", source)]
         modules = sorted(self.expressions.bundle.modules - {"numpy"})
         imports = [*(f"import {m}" for m in modules), *([""] if modules else []), "import numpy as np", "", ""]
@@ -91,13 +91,13 @@ class _Printer:
                        self.expressions.bundle.foreign, tuple(map(tuple, self.layouts)), tuple(self.buffers), (),
                        tuple(asked))  # fmt: skip
 
-    def _title(self, gradients: Sequence[str]) -> str:
+    def _write_title(self, gradients: Sequence[str]) -> str:
         names = [self.graph.label(o) for o in self.graph.outputs]
         if gradients:
             return f"Compute {names[0]}, and its gradients by {', '.join(map(shown, gradients))}."
         return f"Compute {', '.join(names[:8])}{', …' if len(names) > 8 else ''}."
 
-    def _lengths(self) -> tuple[list[str], list[Axis]]:
+    def _read_lengths(self) -> tuple[list[str], list[Axis]]:
         """Return the lines that tell the lengths of axes, and those that the caller has to tell."""
         lines: list[str] = []
         known: set[Axis] = set()
@@ -130,34 +130,34 @@ class _Printer:
                     if p.base != "step":
                         self.rows.add((s.target.array, a, p.base == "start"))
 
-    def _body(self, body: Sequence[Statement], depth: int) -> Iterator[str]:
+    def _write_body(self, body: Sequence[Statement], depth: int) -> Iterator[str]:
         indent = "    " * depth
         for kind, several in groupby(body, type):
             if kind is Allocate:
                 arrays = [s.array for s in several if isinstance(s, Allocate)]
                 self.expressions.sums |= {a for a in arrays if not a.axes and not a.shape}
-                yield from (indent + line for line in self._allocations(arrays))
+                yield from (indent + line for line in self._write_allocations(arrays))
                 continue
             for s in several:
                 if isinstance(s, Loop):
                     steps = f"range({self.sizes[s.axis]})"
                     yield f"{indent}for {self.steps[s.axis]} in {steps if s.direction > 0 else f'reversed({steps})'}:"
-                    yield from self._body(s.body, depth + 1)
+                    yield from self._write_body(s.body, depth + 1)
                     if depth == 1:
                         yield ""
                 elif isinstance(s, (Assign, Accumulate)):
-                    yield from (f"{indent}# {line}" for line in _fold(shown(equation(s))))
-                    yield from self._statement(s, indent)
+                    yield from (f"{indent}# {line}" for line in _fold(shown(write_equation(s))))
+                    yield from self._write_statement(s, indent)
 
-    def _statement(self, s: Assign | Accumulate, indent: str) -> Iterator[str]:
-        code = self.expressions.code(s.value)
+    def _write_statement(self, s: Assign | Accumulate, indent: str) -> Iterator[str]:
+        code = self.expressions.write(s.value)
         if isinstance(s, Assign) and not s.target.array.axes:  # a variable is as wide as the arrays
-            code = code.typed(s.value.dtype)
+            code = code.as_numpy(s.value.dtype)
         head = f"{indent}{self.expressions.read(s.target)} {'+=' if isinstance(s, Accumulate) else '='} "
         if len(head) + len(code.text) <= _WIDTH or code.firm != SUM:
             yield head + code.text
             return
-        parts, lines = _terms(code.text), [f"{head}("]
+        parts, lines = _split_terms(code.text), [f"{head}("]
         for k, part in enumerate(parts):
             if k and len(lines) > 1 and len(lines[-1]) + len(part) <= _WIDTH:
                 lines[-1] += part
@@ -165,16 +165,16 @@ class _Printer:
                 lines.append(f"{indent}    {part.strip()}")
         yield from [*lines, f"{indent})"]
 
-    def _allocations(self, arrays: Sequence[Array]) -> Iterator[str]:
+    def _write_allocations(self, arrays: Sequence[Array]) -> Iterator[str]:
         for a in arrays:
             if a.axes:
-                yield f"{a.name} = {self._zeros(a)}{self._rows_of(a)}"
+                yield f"{a.name} = {self._write_zeros(a)}{self._describe_rows(a)}"
         names: list[str] = []
         zeros: list[str] = []
         for a in arrays:
             if a.axes:
                 continue
-            zero = self._zeros(a)
+            zero = self._write_zeros(a)
             if names and len(", ".join([*names, a.name, *zeros, zero])) + 1 > _WIDTH:
                 yield f"{', '.join(names)} = {', '.join(zeros)}"
                 names, zeros = [], []
@@ -183,7 +183,7 @@ class _Printer:
         if names:
             yield f"{', '.join(names)} = {', '.join(zeros)}"
 
-    def _zeros(self, array: Array) -> str:
+    def _write_zeros(self, array: Array) -> str:
         lengths: list[object] = []
         for a in array.axes:
             more = sum(array.halo.get(a, (0, 0)))
@@ -196,7 +196,7 @@ class _Printer:
             return _ZERO[array.dtype]
         return f"np.zeros({dims[0] if len(dims) == 1 else tuple_code(dims)}{_KINDS[array.dtype]})"
 
-    def _rows_of(self, array: Array) -> str:
+    def _describe_rows(self, array: Array) -> str:
         """Return the comment that says what lies before the first step and behind the last."""
         said = []
         for a in array.axes:
@@ -212,12 +212,12 @@ class _Printer:
                     said.append(f"{names}{where if (array, a, first) in self.rows else ' = 0'}{along}")
         return f"  # {'; '.join(said)}" if said else ""
 
-    def _return(self, gradients: Sequence[str]) -> Iterator[str]:
-        codes = [self._output(r, axes) for r, axes in zip(self.procedure.outputs, self.layouts, strict=True)]
+    def _write_return(self, gradients: Sequence[str]) -> Iterator[str]:
+        codes = [self._write_output(r, axes) for r, axes in zip(self.procedure.outputs, self.layouts, strict=True)]
         parts, ends = codes, ("", "")
         if gradients:
             own, ends = codes[len(codes) - len(gradients) :], (", ".join([*codes[: len(codes) - len(gradients)], "{"]), "}")
-            parts = [f"{_quoted(name)}: {code}" for name, code in zip(gradients, own, strict=True)]
+            parts = [f"{_quote(name)}: {code}" for name, code in zip(gradients, own, strict=True)]
         line = f"    return {ends[0]}{', '.join(parts)}{ends[1]}"
         if len(line) <= _WIDTH:
             yield line
@@ -228,8 +228,8 @@ class _Printer:
         )
         yield f"    {ends[1] or ')'}"
 
-    def _output(self, value: Expression, axes: Sequence[Axis]) -> str:
-        code = self.expressions.code(value).text
+    def _write_output(self, value: Expression, axes: Sequence[Axis]) -> str:
+        code = self.expressions.write(value).text
         own = next((e.array.axes for e in within(value) if isinstance(e, Read)), ())
         if tuple(axes) == tuple(own):
             return code
@@ -243,7 +243,7 @@ def _fold(equation: str) -> list[str]:
     return lines if len(lines) <= 4 else [*lines[:4], "    …"]
 
 
-def _terms(code: str) -> list[str]:
+def _split_terms(code: str) -> list[str]:
     """Return the terms of a sum, the signs in front of all but the first of them."""
     parts, depth, start = [], 0, 0
     for k, c in enumerate(code):
@@ -254,7 +254,7 @@ def _terms(code: str) -> list[str]:
     return [*parts, code[start:]]
 
 
-def _quoted(name: str) -> str:
+def _quote(name: str) -> str:
     return f'"{name}"' if name.isidentifier() else repr(name)
 
 
