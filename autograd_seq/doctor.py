@@ -12,7 +12,7 @@ import numpy as np
 from autograd_seq.bench.floor import SIZE, bandwidth, product_rate
 from autograd_seq.core.names import shown
 from autograd_seq.emit.native.cache import examine_folder
-from autograd_seq.run.backends import VARIABLE, chosen
+from autograd_seq.run.backends import VARIABLE, choose_backend
 
 OPTIONAL = ("numba", "scipy", "torch", "jax", "autograd", "threadpoolctl")
 """Packages that are used where they are installed."""
@@ -126,7 +126,7 @@ def examine() -> Findings:
 
 def _describe_backend(numba: bool) -> str:
     """Return the backend that ``ag.compile`` takes by default, and why."""
-    name = chosen(None)
+    name = choose_backend(None)
     where = f"{VARIABLE}={name}" if os.environ.get(VARIABLE) else f"{name}, for {VARIABLE} is not set"
     means = "numba where there are loops that it can write, NumPy elsewhere" if numba else "NumPy, without numba"
     return f"{where}{f': {means}' if name == 'auto' else ''}"

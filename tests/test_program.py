@@ -16,7 +16,7 @@ import pytest
 import autograd_seq as ag
 from autograd_seq.bench.work import Workload, make, ours
 from autograd_seq.run.compile import value_and_grad
-from autograd_seq.run.profile import MARK, marked
+from autograd_seq.run.profile import MARK, add_marks
 from autograd_seq.run.program import Program
 
 t, b = ag.Axis("t"), ag.Axis("b")
@@ -200,7 +200,7 @@ def test_profiling_changes_nothing_and_checks_its_feeds() -> None:
 
 def test_marks_stand_between_the_statements_of_run() -> None:
     source = value_and_grad(*ours(Workload.of("gru", "tiny"))).source
-    code, equations = marked(source)
+    code, equations = add_marks(source)
     assert code.count(f"{MARK}()") == len(equations) + 1
     assert code.replace(f"        {MARK}()\n", "") == source
     assert MARK not in source

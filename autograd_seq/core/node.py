@@ -518,7 +518,7 @@ def apply(op: Op, /, *inputs: Any, **attrs: Any) -> Node:
     else:
         axes = union(*[x.axes for x in xs])
     if op.own and op.forward is not None and op.axes is None:
-        FUNCTIONS["tried"](op, xs, attrs, shape, dtype)
+        FUNCTIONS["try_forward"](op, xs, attrs, shape, dtype)
     if op.forward is not None and not axes and all([x._value is not None for x in xs]):
         weak = min([x.weak for x in xs], default=ARRAY)
         if weak == STRONG and dtype is float:  # only floats give it a width

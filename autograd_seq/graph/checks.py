@@ -19,7 +19,7 @@ from autograd_seq.ops.elementwise import rewritten
 from autograd_seq.ops.leaf import INPUT, PARAM
 from autograd_seq.ops.reduce import max_over
 from autograd_seq.ops.state import STATE, UNDEFINED
-from autograd_seq.ops.time import ALONG, AT, SHIFT, owner_of_rows
+from autograd_seq.ops.time import ALONG, AT, SHIFT, find_row_owner
 
 if TYPE_CHECKING:
     from autograd_seq.graph.system import System
@@ -226,7 +226,7 @@ def check_rows(nodes: Sequence[Node], name: Name) -> None:
     for node in nodes:
         if node.op is not SHIFT or node.attrs["outside"] == "zero":
             continue
-        source, axis, by = owner_of_rows(node.inputs[0]), node.attrs["axis"], node.attrs["by"]
+        source, axis, by = find_row_owner(node.inputs[0]), node.attrs["axis"], node.attrs["by"]
         key = (source, axis, "init" if by > 0 else "final")
         if abs(by) > longest.get(key, (0, node))[0]:
             longest[key] = abs(by), node

@@ -14,7 +14,7 @@ from autograd_seq.core.errors import AutogradSeqError, DTypeError, FeedError, Op
 from autograd_seq.core.kinds import kind_of, not_numeric, unmasked, whole_numbers
 from autograd_seq.core.node import Node
 from autograd_seq.graph.memory import check_fits
-from autograd_seq.ops.gather import TAKE, looked_up, out_of_range
+from autograd_seq.ops.gather import TAKE, find_lookup, make_range_error
 from autograd_seq.ops.leaf import INPUT
 from autograd_seq.ops.random import SEED
 
@@ -124,7 +124,7 @@ def explain_failure(graph: System, arrays: Mapping[str, Any], error: Exception) 
         error: what it raised.
     """
     for node in graph.nodes:
-        index, n = looked_up(node) or (None, 0)
+        index, n = find_lookup(node) or (None, 0)
         while index is not None and index.op is not INPUT:
             index = index.inputs[0] if index.op.view else None
         if index is None or (array := arrays.get(graph.name(index))) is None:
@@ -134,12 +134,12 @@ def explain_failure(graph: System, arrays: Mapping[str, Any], error: Exception) 
             place, name = tuple(map(int, wrong[0])), graph.name(index)
             entry = f"{name}[{', '.join(map(str, place))}]" if place else name
             table = f", for {graph.name(node.inputs[0])}" if node.op is TAKE and node.inputs[0].name else ""
-            return out_of_range(name, f"0 … {n - 1}{table}", f"{entry} = {array[place]}", index)
+            return make_range_error(name, f"0 … {n - 1}{table}", f"{entry} = {array[place]}", index)
     if isinstance(error, AutogradSeqError):
         return error
     if str(error).startswith("expected 0 … "):
         expected, _, got = str(error).removeprefix("expected ").partition(", got ")
-        return out_of_range("an index", expected, got)
+        return make_range_error("an index", expected, got)
     own = [n for n in graph.nodes if n.op.own]
     said = [n for n in own if n.op.name in _list_functions(error)] or own
     return OperationError(

@@ -25,7 +25,7 @@ from autograd_seq.ops.random import DRAW
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import ALONG, AT, INDEX, SHIFT, SIZE, SPREAD
-from autograd_seq.ops.window import OVERLAP, WINDOW, steps
+from autograd_seq.ops.window import OVERLAP, WINDOW, list_distances
 
 if TYPE_CHECKING:
     from autograd_seq.graph.system import System
@@ -178,7 +178,7 @@ class Unroller:
         node = self.folded[i]
         j, axis = self.position[node.inputs[0]], node.attrs["axis"]
         outer = dict(zip(self.axes[i], point, strict=True))
-        at = [outer[axis] - by if node.op is WINDOW else outer[axis] + by for by in steps(node)]
+        at = [outer[axis] - by if node.op is WINDOW else outer[axis] + by for by in list_distances(node)]
         points = [tuple((outer | {axis: p})[a] for a in self.axes[j]) for p in at]
         return [(j, q) if 0 <= p < self.sizes[axis] else None for p, q in zip(at, points, strict=True)]
 

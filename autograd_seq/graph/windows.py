@@ -6,7 +6,7 @@ from autograd_seq.core.node import Node
 from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.rebuild import copy_name, rebuild
 from autograd_seq.graph.system import System
-from autograd_seq.ops.window import OVERLAP, WINDOW, as_shifts
+from autograd_seq.ops.window import OVERLAP, WINDOW, build_from_shifts
 
 
 def spell_out_windows(graph: System) -> System:
@@ -26,4 +26,4 @@ def spell_out_windows(graph: System) -> System:
 
 
 def _spell_out(node: Node, inputs: tuple[Node, ...]) -> Node | None:
-    return copy_name(node, as_shifts(node, inputs[0])) if node.op in (WINDOW, OVERLAP) else None
+    return copy_name(node, build_from_shifts(node, inputs[0])) if node.op in (WINDOW, OVERLAP) else None

@@ -1,4 +1,4 @@
-"""What an operation is: shape, forward and vjp side by side, one family a file."""
+"""The operations: shape, forward, vjp and facts of each in one record, one family per file."""
 
 from autograd_seq.core.op import seal
 from autograd_seq.ops import (

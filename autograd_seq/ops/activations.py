@@ -1,4 +1,4 @@
-"""Functions that bend: tanh, sigmoid, softplus, relu, the error function, and what is made of them."""
+"""Nonlinearities: tanh, sigmoid, softplus, relu, the error function, and functions composed of them."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ sigmoid.stable_log = lambda y: -softplus(-y.inputs[0])
 relu = defop(
     "relu", shape=same_shape, forward=lambda x: np.maximum(x, 0), dtype=arithmetic, least=int,
     vjp=lambda g, y, x: (g * (y > 0),),
-    numpy=("maximum({0}, 0, out={out})",), native="({zero} if {0} <= 0 else {0})",  # which NaN is not
+    numpy=("maximum({0}, 0, out={out})",), native="({zero} if {0} <= 0 else {0})",  # NaN passes: it is not ≤ 0
     linear=(), range=KEPT,
     doc="max(x, 0), with derivative 0 at 0 (as in PyTorch and JAX).",
 )  # fmt: skip

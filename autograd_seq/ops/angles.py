@@ -1,4 +1,4 @@
-"""Angles and hyperbolas: tan, sinh, cosh, and the inverses arcsin, arccos, arctan2."""
+"""Trigonometric and hyperbolic functions: tan, sinh, cosh, and the inverses arcsin, arccos, arctan2."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ arctan2 = defop(
     "arctan2", forward=np.arctan2, least=float,
     vjp=lambda g, y, a, b: (zero_safe_mul(g, b / (a * a + b * b)), zero_safe_mul(-g, a / (a * a + b * b))),
     native="np.arctan2({0}, {1})", flops=FUNCTION, linear=(), range=(-math.pi, math.pi), zero_safe=True,
-    doc="Angle of the point b to the right and a upwards, in radians, −π … π; without derivative at (0, 0).",
+    doc="Angle of the point (x, y) = (b, a), in radians, −π … π; not differentiable at (0, 0).",
 )  # fmt: skip
 
 __all__ = ["arccos", "arcsin", "arctan2", "cosh", "sinh", "tan"]

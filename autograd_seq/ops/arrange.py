@@ -1,4 +1,4 @@
-"""Functions of dimensions that are others put together: swapped, moved, cut, repeated, rolled, multiplied up."""
+"""Functions that rearrange dimensions and entries, composed of other operations: swap, move, split, repeat, roll, cumprod."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def moveaxis(x: Any, source: Numbers, destination: Numbers) -> Node:
     """Move dimensions to other places; the others keep their order.
 
     Raises:
-        ShapeError: there is no such dimension, one is named twice, or there are not as many places as dimensions.
+        ShapeError: there is no such dimension, one is named twice, or ``source`` and ``destination`` differ in length.
 
     Example:
         >>> moveaxis(np.ones((2, 3, 4)), 0, -1).shape
         (3, 4, 2)
     """
     x = constant(x)
-    moved, places = ([negative_axis(a, x.ndim, x) for a in (_several(axes))] for axes in (source, destination))
+    moved, places = ([negative_axis(a, x.ndim, x) for a in (_as_sequence(axes))] for axes in (source, destination))
     if len(moved) != len(places) or len({*moved}) < len(moved) or len({*places}) < len(places):
         raise ShapeError(
             "S119", f"dimensions {source} cannot be moved to {destination}", node=x.name, where=x.where,
@@ -57,7 +57,7 @@ def moveaxis(x: Any, source: Numbers, destination: Numbers) -> Node:
     return transpose(x, [at[a] if a in at else next(rest) for a in range(-x.ndim, 0)])
 
 
-def _several(axes: Numbers) -> Sequence[int]:
+def _as_sequence(axes: Numbers) -> Sequence[int]:
     return axes if isinstance(axes, Sequence) else (axes,)
 
 
@@ -66,11 +66,11 @@ def split(x: Any, parts: Numbers, axis: int = 0) -> list[Node]:
 
     Args:
         x: any value.
-        parts: how many parts of one length, or the indices at which to cut: ``[2, 5]`` gives 0 … 1, 2 … 4 and the rest.
+        parts: how many parts of equal length, or the indices at which to cut: ``[2, 5]`` gives 0 … 1, 2 … 4 and the rest.
         axis: the dimension.
 
     Raises:
-        ShapeError: it cannot be cut into so many parts of one length.
+        ShapeError: it cannot be cut into that many parts of equal length.
 
     Example:
         >>> [part.value.tolist() for part in split([1.0, 2.0, 3.0, 4.0], 2)]
@@ -85,7 +85,7 @@ def split(x: Any, parts: Numbers, axis: int = 0) -> list[Node]:
         number = operator.index(parts)
         if number < 1 or n % number:
             raise ShapeError(
-                "S120", f"{n} entries cannot be cut into {number} parts of one length", node=x.name, where=x.where,
+                "S120", f"{n} entries cannot be cut into {number} parts of equal length", node=x.name, where=x.where,
                 expected=f"a divisor of {n}", got=str(number), fix="the indices at which to cut: ag.split(x, [2, 5])",
             )  # fmt: skip
         cuts = [n // number * i for i in range(1, number)]
@@ -94,15 +94,15 @@ def split(x: Any, parts: Numbers, axis: int = 0) -> list[Node]:
 
 
 def repeat(x: Any, repeats: Numbers, axis: int | None = None) -> Node:
-    """Repeat each entry along a dimension; without ``axis`` those of the flattened value, as in NumPy.
+    """Repeat each entry along a dimension; without ``axis`` the value is flattened first, as in NumPy.
 
     Args:
         x: any value.
-        repeats: how often; one number, or one an entry.
+        repeats: how often; one number for all entries, or one for each.
         axis: the dimension.
 
     Raises:
-        ShapeError: the numbers are negative, or not as many as entries.
+        ShapeError: a number is negative, or there are not as many numbers as entries.
 
     Example:
         >>> repeat([1.0, 2.0], 2).value
@@ -112,11 +112,11 @@ def repeat(x: Any, repeats: Numbers, axis: int | None = None) -> Node:
     if axis is None:
         x, axis = reshape(x, -1), -1
     dim = negative_axis(axis, x.ndim, x)
-    n, often = x.shape[dim], [operator.index(k) for k in _several(repeats)]
+    n, often = x.shape[dim], [operator.index(k) for k in _as_sequence(repeats)]
     if min(often, default=0) < 0 or len(often) not in (1, n):
         raise ShapeError(
-            "S121", f"{repeats!r:.60} is not how often each of {n} entries is repeated", node=x.name, where=x.where,
-            expected=f"one number ≥ 0, or {n}", got=repr(repeats),
+            "S121", f"repeats={repeats!r:.60} does not fit {n} entries", node=x.name, where=x.where,
+            expected=f"one number ≥ 0, or {n} of them", got=repr(repeats),
         )  # fmt: skip
     if len(often) > 1:
         return FUNCTIONS["take"](x, np.repeat(np.arange(n), often), axis=dim)
@@ -131,7 +131,7 @@ def roll(x: Any, shift: Numbers, axis: Numbers | None = None) -> Node:
 
     Args:
         x: any value.
-        shift: by how many places, towards the end; several for several dimensions.
+        shift: by how many places, towards the end; one number for each dimension, or one for all.
         axis: the dimension, or several; without it the flattened value is rolled, as in NumPy.
 
     Raises:
@@ -143,8 +143,8 @@ def roll(x: Any, shift: Numbers, axis: Numbers | None = None) -> Node:
     """
     x = constant(x)
     if axis is None:
-        return reshape(roll(reshape(x, -1), sum(map(operator.index, _several(shift))), 0), x.shape)
-    shifts, axes = _several(shift), _several(axis)
+        return reshape(roll(reshape(x, -1), sum(map(operator.index, _as_sequence(shift))), 0), x.shape)
+    shifts, axes = _as_sequence(shift), _as_sequence(axis)
     if len(shifts) != len(axes) and 1 not in (len(shifts), len(axes)):
         raise ShapeError(
             "S122", f"{len(shifts)} shifts for {len(axes)} dimensions", node=x.name, where=x.where,
@@ -154,11 +154,11 @@ def roll(x: Any, shift: Numbers, axis: Numbers | None = None) -> Node:
     for by, a in zip(
         shifts if len(shifts) == many else [*shifts] * many, axes if len(axes) == many else [*axes] * many, strict=True
     ):
-        x = _rolled(x, operator.index(by), negative_axis(a, x.ndim, x))
+        x = _roll_dimension(x, operator.index(by), negative_axis(a, x.ndim, x))
     return x
 
 
-def _rolled(x: Node, by: int, dim: int) -> Node:
+def _roll_dimension(x: Node, by: int, dim: int) -> Node:
     n, behind = x.shape[dim], (slice(None),) * (-dim - 1)
     cut = -by % n if n else 0
     if not cut:
@@ -169,8 +169,8 @@ def _rolled(x: Node, by: int, dim: int) -> Node:
 def cumprod(x: Any, axis: int = -1) -> Node:
     """Running product along a dimension; see :func:`autograd_seq.ops.history.cumprod`.
 
-    Each round multiplies by what stands twice as far back, so that no factor is divided by: derivatives are exact where some
-    are 0.
+    In each of log₂ n rounds it multiplies by the entry that stands 1, 2, 4, … places before. Nothing is divided, so derivatives
+    are exact even where factors are 0.
     """
     x = constant(x)
     x = cast(x, int) if x.dtype is bool else x

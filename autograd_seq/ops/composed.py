@@ -1,4 +1,4 @@
-"""Functions of each entry that are others put together: squares, comparisons the other way round, more activations."""
+"""Elementwise functions composed of other operations: square, greater, isnan, more activations, casts."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def logaddexp(a: Any, b: Any) -> Node:
 
 
 def astype(x: Any, dtype: Any) -> Node:
-    """Return the value as float, int or bool: a kind, its name or a dtype of NumPy, of which the width says nothing."""
+    """Return the value as float, int or bool, given as a type, its name or a NumPy dtype, whose width is ignored."""
     x = constant(x)
     return cast(x, as_kind(dtype, x.name))
 

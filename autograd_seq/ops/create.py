@@ -1,4 +1,4 @@
-"""Arrays that stand in equations as constants, and matrices that are read or made by their diagonals."""
+"""Constant arrays, and functions of the diagonals and triangles of matrices."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from autograd_seq.ops.shape import reshape
 
 
 def zeros(shape: int | Sequence[int], dtype: Any = float) -> Node:
-    """Return zeros as a constant, whose width is that of what it meets.
+    """Return zeros as a constant; its float width is that of its operands.
 
     Args:
         shape: of the value; a length, or a tuple of them.
@@ -34,7 +34,7 @@ def zeros(shape: int | Sequence[int], dtype: Any = float) -> Node:
 
 
 def ones(shape: int | Sequence[int], dtype: Any = float) -> Node:
-    """Return ones as a constant; otherwise as :func:`zeros`.
+    """Return ones as a constant; arguments as for :func:`zeros`.
 
     Example:
         >>> ones((1, 2), int)
@@ -44,7 +44,7 @@ def ones(shape: int | Sequence[int], dtype: Any = float) -> Node:
 
 
 def eye(n: int, m: int | None = None, k: int = 0, dtype: Any = float) -> Node:
-    """Return ones on a diagonal, zeros elsewhere, as a constant.
+    """Return a constant matrix of ones on a diagonal and zeros elsewhere.
 
     Args:
         n: rows.
@@ -62,7 +62,7 @@ def eye(n: int, m: int | None = None, k: int = 0, dtype: Any = float) -> Node:
 
 
 def tril(x: Any, k: int = 0) -> Node:
-    """Return the value with zeros above the k-th diagonal of its last two dimensions.
+    """Set the entries above the k-th diagonal of the last two dimensions to zero.
 
     Raises:
         ShapeError: it has fewer than two dimensions.
@@ -72,11 +72,11 @@ def tril(x: Any, k: int = 0) -> Node:
         array([[1., 0.],
                [3., 4.]])
     """
-    return _kept(constant(x), k, lower=True)
+    return _keep_triangle(constant(x), k, lower=True)
 
 
 def triu(x: Any, k: int = 0) -> Node:
-    """Return the value with zeros below the k-th diagonal of its last two dimensions.
+    """Set the entries below the k-th diagonal of the last two dimensions to zero.
 
     Raises:
         ShapeError: it has fewer than two dimensions.
@@ -86,22 +86,22 @@ def triu(x: Any, k: int = 0) -> Node:
         array([[1., 2.],
                [0., 4.]])
     """
-    return _kept(constant(x), operator.index(k) - 1, lower=False)
+    return _keep_triangle(constant(x), operator.index(k) - 1, lower=False)
 
 
-def _kept(x: Node, k: int, lower: bool) -> Node:
+def _keep_triangle(x: Node, k: int, lower: bool) -> Node:
     if x.ndim < 2:
-        raise _no_matrix(x, "tril" if lower else "triu", "a matrix, or a stack of them")
+        raise _make_matrix_error(x, "tril" if lower else "triu", "a matrix, or a stack of them")
     rows, columns = x.shape[-2:]
     inside = np.tri(rows, columns, operator.index(k), dtype=bool)
     return where(inside if lower else ~inside, x, np.zeros((), x.dtype)[()])
 
 
 def diag(x: Any, k: int = 0) -> Node:
-    """Return the k-th diagonal of a matrix; of a vector, the matrix with it on that diagonal.
+    """Return the k-th diagonal of a matrix; or, for a vector, the matrix with the vector on that diagonal.
 
     Raises:
-        ShapeError: the value is neither.
+        ShapeError: the value is neither a vector nor a matrix.
 
     Example:
         >>> diag([1.0, 2.0]).value
@@ -112,9 +112,9 @@ def diag(x: Any, k: int = 0) -> Node:
     """
     x, k = constant(x), operator.index(k)
     if x.ndim == 2:
-        return _diagonal(x, k)
+        return _take_diagonal(x, k)
     if x.ndim != 1:
-        raise _no_matrix(x, "diag", "a vector or a matrix")
+        raise _make_matrix_error(x, "diag", "a vector or a matrix")
     n = x.shape[0] + abs(k)
     first = k if k >= 0 else -k * n
     return reshape(place(x, (slice(first, first + x.shape[0] * (n + 1), n + 1),), (n * n,)), (n, n))
@@ -132,11 +132,11 @@ def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Node:
     """
     x = constant(x)
     if x.ndim < 2:
-        raise _no_matrix(x, "trace", "a matrix, or a stack of them")
-    return sum(_diagonal(moveaxis(x, (axis1, axis2), (-2, -1)), operator.index(offset)), -1)
+        raise _make_matrix_error(x, "trace", "a matrix, or a stack of them")
+    return sum(_take_diagonal(moveaxis(x, (axis1, axis2), (-2, -1)), operator.index(offset)), -1)
 
 
-def _diagonal(x: Node, k: int) -> Node:
+def _take_diagonal(x: Node, k: int) -> Node:
     """Return the k-th diagonal of the last two dimensions as the last one."""
     n, m = x.shape[-2:]
     first, length = (k if k >= 0 else -k * m), max(0, min(n + min(k, 0), m - max(k, 0)))
@@ -144,7 +144,7 @@ def _diagonal(x: Node, k: int) -> Node:
     return getitem(flat, (Ellipsis, slice(first, first + length * (m + 1), m + 1) if length else slice(0, 0)))
 
 
-def _no_matrix(x: Node, function: str, expected: str) -> ShapeError:
+def _make_matrix_error(x: Node, function: str, expected: str) -> ShapeError:
     return ShapeError(
         "S118", f"ag.{function} is given a value of shape {x.shape}", node=x.name, where=x.where, expected=expected,
         got=str(x.shape), fix="ag.reshape(x, (n, m)) makes a matrix of it",

@@ -1,8 +1,8 @@
 """Operations on each element: arithmetic, powers, exponentials, comparisons, choices.
 
-Rules whose derivative is unbounded (1 / x, exp, log, roots, powers) pass through :func:`zero_safe_mul`, so that a cotangent
-of 0 stays 0 where it is infinite; that is bilinear like a product, so that second derivatives and forward mode stay exact.
-What a ``where`` does not take is kept out of all other rules by ``autograd_seq.grad.live``.
+Rules whose derivative is unbounded (1 / x, exp, log, roots, powers) multiply by :func:`zero_safe_mul`, so that a cotangent
+of 0 stays 0 where the derivative is infinite. It is bilinear like a product, so second derivatives and forward mode stay exact.
+For all other rules ``autograd_seq.grad.live`` keeps NaN of the branch that a ``where`` does not take out of the gradient.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from autograd_seq.core.node import Node, constant
 from autograd_seq.core.op import FUNCTIONS, Op, arithmetic, defop, promote, same_shape
 
 FUNCTION = 10
-"""Operations that one tanh, exp, log, … is counted as: a polynomial of about this degree."""
+"""The floating-point operations counted for one tanh, exp, log, …: a polynomial of about this degree."""
 
 # -- arithmetic ---------------------------------------------------------------------------------------------------
 
@@ -77,20 +77,20 @@ sign: Op = defop(
 )  # fmt: skip
 minimum = defop(
     "minimum", forward=np.minimum, dtype=promote, symbol="min",
-    vjp=lambda g, y, a, b: (g * _share(a, b), g * _share(b, a)),
+    vjp=lambda g, y, a, b: (g * _share_gradient(a, b), g * _share_gradient(b, a)),
     native="({0} if {0} < {1} or {0} != {0} else {1})",  # as NumPy, either operand being NaN gives NaN
     linear=(), range=KEPT, chooses=True,
     doc="The smaller of two values; where they tie, each gets half of the gradient.",
 )  # fmt: skip
 maximum = defop(
     "maximum", forward=np.maximum, dtype=promote, symbol="max",
-    vjp=lambda g, y, a, b: (g * _share(b, a), g * _share(a, b)),
+    vjp=lambda g, y, a, b: (g * _share_gradient(b, a), g * _share_gradient(a, b)),
     native="({0} if {0} > {1} or {0} != {0} else {1})", linear=(), range=KEPT, chooses=True,
     doc="The larger of two values; where they tie, each gets half of the gradient.",
 )  # fmt: skip
 
 
-def _share(a: Any, b: Any) -> Any:
+def _share_gradient(a: Any, b: Any) -> Any:
     """1 where a < b, a half where they tie, 0 elsewhere."""
     return where(less(a, b), 1.0, where(equal(a, b), 0.5, 0.0))
 
@@ -110,7 +110,7 @@ def clip(x: Any, low: Any = None, high: Any = None) -> Node:
 
 
 def _power_forward(a: Any, b: Any) -> Any:
-    """NumPy takes the square root for a single exponent of ½, which is NaN at −∞ where the power is ∞."""
+    """Compute a ** b by arrays: for a scalar exponent of ½ NumPy takes the square root, NaN at −∞ where the power is ∞."""
     return np.power(a, np.atleast_1d(b)).reshape(np.broadcast(a, b).shape)
 
 
@@ -143,7 +143,7 @@ def _number_expression(node: Node) -> str | None:
         return f"({' * '.join(['{0}'] * int(n))})"
     if n in (-1, 0.5):
         return "(real(1) / {0})" if n == -1 else "np.sqrt({0})"
-    return f"({{0}} ** real({n!r}))"  # by the C library: an integer would be a product, which rounds more often
+    return f"({{0}} ** real({n!r}))"  # calls the C library's pow: an integer exponent would multiply, which rounds more often
 
 
 POWER_NUMBER = defop(
@@ -157,7 +157,7 @@ POWER_NUMBER = defop(
 
 
 def power(base: Any, exponent: Any) -> Node:
-    """Return ``base ** exponent``; a Python number as the exponent has no derivative, and costs none.
+    """Return ``base ** exponent``; for an exponent that is a Python number no derivative is computed.
 
     Example:
         >>> power([1.0, 2.0, 3.0], 2).value
@@ -171,7 +171,7 @@ def power(base: Any, exponent: Any) -> Node:
         return base if n == 1 else POWER_NUMBER(base, n=n)
     base, exponent = constant(base), constant(exponent)
     if base.dtype is not float and exponent.dtype is int and _some_negative(exponent):
-        base = cast(base, float)  # as Python does; of integers that are fed NumPy refuses it
+        base = cast(base, float)  # as Python does; NumPy refuses a negative power of an integer array
     return POWER(base, exponent)
 
 
@@ -258,19 +258,19 @@ logical_and = defop(
     "logical_and", forward=np.logical_and, dtype=bool, symbol="∧",
     vjp=lambda g, y, a, b: (None, None),
     native="({0} != 0 and {1} != 0)", linear=(), range=(0, 1), infix="&",
-    doc="Where both are true.",
+    doc="Logical and.",
 )  # fmt: skip
 logical_or = defop(
     "logical_or", forward=np.logical_or, dtype=bool, symbol="∨",
     vjp=lambda g, y, a, b: (None, None),
     native="({0} != 0 or {1} != 0)", linear=(), range=(0, 1), infix="|",
-    doc="Where at least one is true.",
+    doc="Logical or.",
 )  # fmt: skip
 logical_not = defop(
     "logical_not", shape=same_shape, forward=np.logical_not, dtype=bool, symbol="¬",
     vjp=lambda g, y, x: (None,),
     native="({0} == 0)", linear=(), range=(0, 1), prefix="~",
-    doc="Where it is false.",
+    doc="Logical not.",
 )  # fmt: skip
 
 
@@ -296,7 +296,7 @@ CAST = defop(
     vjp=lambda g, y, x, to: (g if to is float else None,),
     numpy=('copyto({out}, {0}, casting="unsafe")',), native=lambda node: _KIND_EXPRESSIONS[node.attrs["to"]], flops=0,
     linear=(), range=KEPT, zero_safe=True,  # linear only if it is to float
-    doc="The same numbers as another kind.",
+    doc="Conversion to another kind: float, int or bool.",
 )  # fmt: skip
 
 
@@ -312,7 +312,7 @@ def cast(x: Any, to: type) -> Node:
 
 
 def log(x: Any) -> Node:
-    """Natural logarithm; of a softmax, a sigmoid or a sum of exponentials it is computed in the stable form.
+    """Natural logarithm; that of a softmax, a sigmoid or a sum of exponentials is computed in its stable form.
 
     Example:
         >>> from autograd_seq.ops.activations import sigmoid
@@ -329,11 +329,12 @@ rewritten = defop(
     forward=lambda twin, *shown, form: twin, dtype=lambda t, *_, **__: t,
     vjp=lambda g, y, twin, *shown, form: (g, *[None] * len(shown)), broadcasts=False,
     view=WHOLE, linear=(0,), range=KEPT, zero_safe=True,
-    doc="What ``form`` of ``shown`` would be, computed as ``twin``: equal in exact arithmetic, stable in floats.",
+    doc="An expression (``form`` of the operands ``shown``) computed as ``twin``: equal in exact arithmetic, and stable.",
 )  # fmt: skip
 
 AS_WRITTEN: dict[str, Any] = {"log": lambda node, g, x: (zero_safe_mul(g, 1 / x),)}
-"""Forms whose twin passes by what they are shown: form → (node, cotangent, *shown) to what the shown would get without it."""
+"""For forms whose twin does not read an operand that is shown: a function of (node, cotangent, *shown) that returns the
+cotangents that the operands shown would get if the form itself were computed."""
 
 FUNCTIONS.update(power=power)
 __all__ = [

@@ -17,22 +17,22 @@ from autograd_seq.ops.shape import RESHAPE, TRANSPOSE, expand_dims, lead, negati
 
 
 def _checked(index: Any, n: int) -> Any:
-    """Return ``index`` if all of it lies in 0 … n − 1: a label of −1 must not silently mean the last class."""
+    """Return ``index`` if all its entries lie in 0 … n − 1: a label of −1 must not silently mean the last class."""
     if index.size and (index.min() < 0 or index.max() >= n):
-        raise out_of_range("an index", f"0 … {n - 1}", f"{index.min()} … {index.max()}")
+        raise make_range_error("an index", f"0 … {n - 1}", f"{index.min()} … {index.max()}")
     return index
 
 
-def out_of_range(label: str, expected: str, got: str, node: Node | None = None) -> FeedError:
-    """Return the error about an index that names nothing."""
+def make_range_error(label: str, expected: str, got: str, node: Node | None = None) -> FeedError:
+    """Return the error about an index outside of the expected range."""
     return FeedError(
         "F201", f"{label} is out of range", node=getattr(node, "name", None), where=getattr(node, "where", None),
-        expected=expected, got=got, fix="count classes from 0; mark what is missing by lengths=, not by a negative label",
+        expected=expected, got=got, fix="count classes from 0; mask missing steps with lengths=, not with a negative label",
     )  # fmt: skip
 
 
-def looked_up(node: Node) -> tuple[Node, int] | None:
-    """Return what a node looks up by, and the number of places there are; ``None`` if it looks nothing up."""
+def find_lookup(node: Node) -> tuple[Node, int] | None:
+    """Return the index by which a node looks up, and the number of entries to choose from; ``None`` for other operations."""
     if node.op in (TAKE, PICK):
         return node.inputs[1], node.inputs[0].shape[0 if node.op is TAKE else -1]
     if node.op in (SCATTER_ADD, ONE_HOT):
@@ -40,8 +40,8 @@ def looked_up(node: Node) -> tuple[Node, int] | None:
     return None
 
 
-def _integer(index: Any, what: str, n: int) -> Node:
-    """Return what is looked up by, out of 0 … n − 1; a known value that has a name is called by it where it is out of range."""
+def _check_integers(index: Any, what: str, n: int) -> Node:
+    """Return the index as a node of integers; if its values are known already, they must lie in 0 … n − 1."""
     index = constant(index)
     if index.dtype is not int:
         raise DTypeError(
@@ -51,12 +51,12 @@ def _integer(index: Any, what: str, n: int) -> Node:
     if index.name and index._value is not None and np.size(index._value):
         low, high = np.min(index._value), np.max(index._value)
         if low < 0 or high >= n:
-            raise out_of_range(index.name, f"0 … {n - 1}", f"{low} … {high}", index)
+            raise make_range_error(index.name, f"0 … {n - 1}", f"{low} … {high}", index)
     return index
 
 
 def _rows(x: Any, index: Any, rank: int, index_rank: int) -> tuple[tuple[int, ...], Any, Any, Any]:
-    """Bring operand and index to (points, rows, …) and (points, indices), points being the leading dimensions."""
+    """Reshape operand and index to (points, rows, …) and (points, indices), the points being the leading dimensions."""
     leading = np.broadcast_shapes(lead(x, rank), lead(index, index_rank))
     core, index_core = x.shape[x.ndim - rank :], index.shape[index.ndim - index_rank :]
     flat = np.broadcast_to(x, leading + core).reshape((-1, *core)) if 0 not in leading else np.zeros((0, *core), x.dtype)
@@ -105,7 +105,7 @@ def take(x: Any, index: Any, axis: int = 0) -> Node:
     Args:
         x: the table, e.g. ``(V, D)``.
         index: integers in 0 … n − 1, any shape; may vary over axes.
-        axis: the dimension that is looked up.
+        axis: the dimension along which to gather.
 
     Returns:
         A node of shape ``x.shape[:axis] + index.shape + x.shape[axis + 1:]``.
@@ -120,7 +120,7 @@ def take(x: Any, index: Any, axis: int = 0) -> Node:
     """
     x = constant(x)
     at = negative_axis(axis, x.ndim, x) + x.ndim
-    index = _integer(index, "take", x.shape[at])
+    index = _check_integers(index, "take", x.shape[at])
     if at == 0:
         return TAKE(x, index, rank=x.ndim, index_rank=index.ndim)
     rows = transpose(x, (at, *(a for a in range(x.ndim) if a != at)))
@@ -137,7 +137,7 @@ ONE_HOT = defop(
     "one_hot", shape=lambda i, *, n: (*i, n),
     forward=_one_hot_forward,
     vjp=lambda g, y, i, n: (None,), symbol="1-hot",
-    # 32 bits wide, as the floats beside it are at most twice; {1} is the number of the entry
+    # compared as 32-bit integers, which vectorise with floats of 32 and 64 bits; {1} is the number of the entry
     native="real(np.int32({0}) == np.int32({1}))", pointwise=False, flops=0, linear=(), range=(0, 1),
 )  # fmt: skip
 
@@ -150,7 +150,7 @@ def one_hot(index: Any, n: int) -> Node:
         array([[1., 0., 0.],
                [0., 0., 1.]])
     """
-    return ONE_HOT(_integer(index, "one_hot", n), n=n)
+    return ONE_HOT(_check_integers(index, "one_hot", n), n=n)
 
 
 def _pick_forward(x: Any, index: Any) -> Any:
@@ -177,7 +177,7 @@ PICK = defop(
 
 
 def pick(x: Any, index: Any) -> Node:
-    """Return the entry of the last dimension that each index names: ``pick(y, l)`` is the probability of class ``l``.
+    """Return the entry of the last dimension at each index: ``pick(y, l)`` is the probability of class ``l``.
 
     Args:
         x: ``(…, K)``.
@@ -188,17 +188,17 @@ def pick(x: Any, index: Any) -> Node:
         array([0.75, 0.5 ])
     """
     x = constant(x)
-    return PICK(x, _integer(index, "pick", x.shape[-1] if x.shape else 1))
+    return PICK(x, _check_integers(index, "pick", x.shape[-1] if x.shape else 1))
 
 
-def _log_of_part(y: Node) -> Node | None:
-    """log of an entry is the entry of the log, wherever that has a stable form."""
+def _find_log_of_part(y: Node) -> Node | None:
+    """Return the log of an entry as the entry of the log, if that has a stable form."""
     inside = log(y.inputs[0])
     return y.op(inside.inputs[0], *y.inputs[1:], **y.attrs) if inside.op is rewritten else None
 
 
 for _op in (TAKE, PICK, SLICE, RESHAPE, TRANSPOSE):
-    _op.stable_log = _log_of_part
+    _op.stable_log = _find_log_of_part
 FUNCTIONS.update(take=take)
 __all__ = ["one_hot", "pick", "take"]
 explain_keywords(globals(), __all__)

@@ -1,7 +1,7 @@
-"""What came before, in other forms than one step: windows, running sums and maxima, slower clocks.
+"""Functions of several earlier steps: windows, running sums and maxima, slower clocks.
 
-All of them are shifts, states and comparisons of step numbers, so they are scheduled, differentiated, carried on from call to
-call and padded like any other equation.
+All of them are composed of shifts, states and comparisons of step numbers, so they are scheduled, differentiated, carried and
+padded like any other equation.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from autograd_seq.ops.time import INDEX, SHIFT, check_varies, shift
 from autograd_seq.ops.window import WINDOW
 
 
-def _count(value: Any, what: str, least: int) -> int:
+def _check_count(value: Any, what: str, least: int) -> int:
     try:
         n = operator.index(value)
     except TypeError:
@@ -45,8 +45,8 @@ def window(x: Any, axis: Axis, size: int, *, every: int = 1, init: Any = None) -
         x: ``(…)``, a value that varies over the axis.
         axis: the axis, e.g. time.
         size: how many steps, 1 or more.
-        every: the steps between them: with 2, those of t − 2·(size − 1), …, t − 2, t (a dilated window).
-        init: what stands before the first step, as for :func:`state`: zeros by default, one row for all, or a list of
+        every: the stride between them: with 2, the steps t − 2·(size − 1), …, t − 2, t (a dilated window).
+        init: the rows before the first step, as for :func:`state`: zeros by default, one row for all, or a list of
             ``every·(size − 1)`` rows.
 
     Returns:
@@ -64,12 +64,12 @@ def window(x: Any, axis: Axis, size: int, *, every: int = 1, init: Any = None) -
         [[0.0, 0.0, 1.0], [0.0, 1.0, 2.0], [1.0, 2.0, 3.0]]
 
     Notes:
-        T·size entries, one operation whatever the size; a weighted sum over the window is a causal convolution. Where a value
-        has rows of its own before the first step (``init=``, of a state too), each step of the window is a read of its own.
+        T·size entries, one operation whatever the size; a weighted sum over the window is a causal convolution. For a value
+        with initial rows (``init=`` here, or of a state) it becomes ``size`` separate reads.
     """
     x = constant(x)
     check_varies(x, axis)
-    size, every = _count(size, "size=", 1), _count(every, "every=", 1)
+    size, every = _check_count(size, "size=", 1), _check_count(every, "every=", 1)
     owner = x
     while owner.op is SHIFT:
         owner = owner.inputs[0]
@@ -123,7 +123,7 @@ def cumprod(x: Any, axis: int = -1, *, over: Axis | None = None) -> Node:
         array([1., 2., 6.])
 
     Notes:
-        Along a dimension of n entries it is log₂ n rounds of products, along an axis the recurrence y[t] = y[t − 1]·x[t].
+        Along a dimension of n entries it takes log₂ n rounds of products, along an axis the recurrence y[t] = y[t − 1]·x[t].
     """
     if over is None:
         return cumprod_along(x, axis)
@@ -159,7 +159,7 @@ def cummax(x: Any, *, over: Axis) -> Node:
 
 
 def ticks(axis: Axis, every: int, *, phase: int = 0) -> Node:
-    """Where a slower clock ticks: at steps ``phase``, ``phase + every``, ``phase + 2·every``, …
+    """Return where a slower clock ticks: at steps ``phase``, ``phase + every``, ``phase + 2·every``, …
 
     Args:
         axis: the axis whose steps are counted.
@@ -178,16 +178,14 @@ def ticks(axis: Axis, every: int, *, phase: int = 0) -> Node:
     Notes:
         Exact for the first four million steps in float32, and for any number in float64.
     """
-    k, first = _count(every, "every=", 1), _count(phase, "phase=", 0)
+    k, first = _check_count(every, "every=", 1), _check_count(phase, "phase=", 0)
     if first >= k:
-        raise OperationError(
-            "O107", f"phase={first} is not within every={k} steps", expected=f"phase < {k}", got=f"phase={first}"
-        )
-    return equal(_within(INDEX(axis=axis), k), first)
+        raise OperationError("O107", f"phase={first} is not below every={k}", expected=f"0 ≤ phase < {k}", got=f"phase={first}")
+    return equal(_reduce_modulo(INDEX(axis=axis), k), first)
 
 
-def _within(i: Node, k: int) -> Node:
-    """Return i modulo k for whole numbers i ≥ 0; half a step is added, so that rounding in float32 decides nothing."""
+def _reduce_modulo(i: Node, k: int) -> Node:
+    """Return i modulo k for whole numbers i ≥ 0; half a step is added, so that float32 rounding cannot change the result."""
     return i - k * cast((2 * i + 1) / (2 * k), int)
 
 

@@ -1,4 +1,4 @@
-"""Leaves: what is fed at run time (inputs, parameters) and what is there already (tensors)."""
+"""Leaves: values that are fed at run time (inputs, parameters), and values that are known already (tensors)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def as_kind(dtype: Any, name: str | None) -> type:
         raise DTypeError(
             "D104", f"{name or 'a value'} has dtype={dtype!r:.60}, which is not a kind of number", node=name,
             expected="float, int or bool",
-            got=repr(dtype), fix="give the width with the data, or as dtype= where it is evaluated",
+            got=repr(dtype), fix="leave the width to the data, or give it as dtype= of ag.compile or evaluate",
         ) from None  # fmt: skip
 
 
@@ -49,7 +49,7 @@ def as_shape(shape: Any, name: str | None) -> tuple[int, ...]:
         raise ShapeError(
             "S113", f"{name or 'a value'} is given {shape!r:.60}, which is not a shape", node=name,
             expected="a tuple of non-negative integers",
-            got=repr(shape), fix="time is an axis, not a dimension: over=t",
+            got=repr(shape), fix="time is an axis, not a dimension: write over=t",
         ) from None  # fmt: skip
     return dims
 
@@ -66,7 +66,7 @@ def input(
     """Declare data that is fed at run time, one value at each point of its axes.
 
     Args:
-        name: the keyword it is fed by.
+        name: its name, the keyword by which it is fed.
         shape: of the value at one point; time is not part of it.
         over: the axes it varies over, in the order in which feeds lay them out, before the value's dimensions.
         dtype: float, int (class indices) or bool.
@@ -83,10 +83,10 @@ def input(
 
 
 def param(name: str, shape: int | Sequence[int] = (), *, dtype: Any = float) -> Named:
-    """Declare a parameter: static, one node however often it is read, fed by its name.
+    """Declare a parameter: it does not vary over axes, is one node however often it is read, and is fed by name.
 
     Args:
-        name: the keyword it is fed by.
+        name: its name, the keyword by which it is fed.
         shape: of the array.
 
     Example:
@@ -97,7 +97,7 @@ def param(name: str, shape: int | Sequence[int] = (), *, dtype: Any = float) -> 
 
 
 def tensor(value: Any, *, name: str | None = None, dtype: Any = None) -> Node:
-    """Return a leaf that carries a value: expressions of it are computed at once (eager mode).
+    """Return a leaf that holds a value: expressions of it are computed at once (eager mode).
 
     Args:
         value: a number or array; it is copied. Python numbers and lists become float64, arrays keep their width.
@@ -123,9 +123,9 @@ def tensor(value: Any, *, name: str | None = None, dtype: Any = None) -> Node:
     except (TypeError, ValueError) as error:
         raise DTypeError(
             "D103",
-            "the value of a tensor is not a regular array of numbers",
+            "the value given to ag.tensor is not a regular array of numbers",
             node=name,
-            got=f"what NumPy refuses: {error}",
+            got=f"a value that NumPy refuses: {error}",
             fix="ag.tensor([1.0, 2.0])",
         ) from None
     full = scoped(name) if name is not None else None

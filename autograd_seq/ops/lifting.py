@@ -1,8 +1,8 @@
 """Lifting: running an operation at all points of some axes at once, the points being leading dimensions of its arrays.
 
-Every ``forward`` works on trailing dimensions and broadcasts over leading ones. For most operations that is all there
-is to it. Operations that broadcast their operands against each other as NumPy does need one step more: the operands
-must agree on where the value begins, so a value of lower rank gets its missing dimensions *behind* the leading ones.
+Every ``forward`` works on trailing dimensions and broadcasts over leading ones, and most operations need nothing more.
+Operations that broadcast their operands against each other as NumPy does need one more step: the operands must agree on
+where the value begins, so a value of lower rank gets its missing dimensions *after* the leading ones.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from autograd_seq.core.op import Op
 
 
-def aligned(array: Any, shape: tuple[int, ...], rank: int) -> Any:
+def align(array: Any, shape: tuple[int, ...], rank: int) -> Any:
     """Return a lifted array with dimensions of length 1 between the leading ones and its value's ``shape``.
 
     Args:
@@ -24,7 +24,7 @@ def aligned(array: Any, shape: tuple[int, ...], rank: int) -> Any:
         rank: how many dimensions the value is to have.
 
     Example:
-        >>> aligned(np.zeros((5, 3)), (3,), 2).shape
+        >>> align(np.zeros((5, 3)), (3,), 2).shape
         (5, 1, 3)
     """
     array = np.asarray(array)
@@ -33,7 +33,7 @@ def aligned(array: Any, shape: tuple[int, ...], rank: int) -> Any:
 
 
 def lift(op: Op, arrays: Sequence[Any], shapes: Sequence[tuple[int, ...]], attrs: dict[str, Any]) -> Any:
-    """Return ``op`` at all points: leading dimensions are points, and operands without any are the same at each.
+    """Return the values of ``op`` at all points: leading dimensions are points; operands without them are the same at each.
 
     Args:
         op: an operation with a ``forward``.
@@ -48,8 +48,8 @@ def lift(op: Op, arrays: Sequence[Any], shapes: Sequence[tuple[int, ...]], attrs
     """
     if op.broadcasts:
         rank = max(map(len, shapes))
-        arrays = [aligned(x, shape, rank) for x, shape in zip(arrays, shapes, strict=True)]
+        arrays = [align(x, shape, rank) for x, shape in zip(arrays, shapes, strict=True)]
     return op.forward(*[np.asarray(x) for x in arrays], **attrs)
 
 
-__all__ = ["aligned", "lift"]
+__all__ = ["align", "lift"]

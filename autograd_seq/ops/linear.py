@@ -1,4 +1,4 @@
-"""One two-operand contraction, ``einsum``, behind ``@``, dot, outer and their adjoints; its vjp is itself."""
+"""``contract``, an einsum of two operands that computes ``@``, dot, outer and einsum; its vjp is two more contractions."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from autograd_seq.core.op import FUNCTIONS, Op, defop, promote
 from autograd_seq.ops.shape import broadcast_to, reshape
 
 
-def _split(spec: str) -> tuple[str, str, str]:
+def _split_spec(spec: str) -> tuple[str, str, str]:
     operands, out = spec.split("->")
     a, b = operands.split(",")
     return a, b, out
 
 
 def _contract_shape(x: tuple[int, ...], y: tuple[int, ...], *, spec: str) -> tuple[int, ...]:
-    a, b, out = _split(spec)
+    a, b, out = _split_spec(spec)
     if (len(a), len(b)) != (len(x), len(y)):
         raise ValueError(f"{len(a)} and {len(b)} dimensions for {spec}")
     sizes: dict[str, int] = {}
@@ -34,9 +34,9 @@ def _contract_shape(x: tuple[int, ...], y: tuple[int, ...], *, spec: str) -> tup
 
 
 @lru_cache(maxsize=4096)
-def _direct(spec: str, x_rank: int, y_rank: int) -> str | None:
-    """Name the BLAS call that computes an unlifted contraction, if one does."""
-    a, b, out = _split(spec)
+def _find_direct_call(spec: str, x_rank: int, y_rank: int) -> str | None:
+    """Return the name of the NumPy call that computes an unlifted contraction directly, if there is one."""
+    a, b, out = _split_spec(spec)
     if (x_rank, y_rank) != (len(a), len(b)):
         return None  # lifted: einsum broadcasts over the leading dimensions
     if not set(a) & set(b) and out == a + b:
@@ -50,24 +50,25 @@ def _direct(spec: str, x_rank: int, y_rank: int) -> str | None:
 
 def _contract(x: Any, y: Any, spec: str) -> Any:
     x, y = np.asarray(x), np.asarray(y)
-    direct = _direct(spec, x.ndim, y.ndim)
+    direct = _find_direct_call(spec, x.ndim, y.ndim)
     if direct == "dot":
         return np.dot(x, y)
     if direct == "transposed_dot":
         return np.dot(x.T, y)
     if direct == "outer":
         return np.multiply.outer(x, y)
-    a, b, out = _split(spec)
+    a, b, out = _split_spec(spec)
     return np.einsum(f"...{a},...{b}->...{out}", x, y)
 
 
 def _contract_vjp(g: Any, y: Any, p: Any, q: Any, *, spec: str) -> tuple[Node, Node]:
-    a, b, out = _split(spec)
+    a, b, out = _split_spec(spec)
     return _pull(g, out, q, b, p, a), _pull(g, out, p, a, q, b)
 
 
 def _pull(g: Any, out: str, other: Any, labels: str, like: Any, wanted: str) -> Node:
-    """Contract the cotangent with the other operand; labels that were summed out of ``like`` alone come back spread."""
+    """Return the cotangent of the operand ``like``: ``g`` contracted with the other operand, broadcast along labels that only
+    ``like`` has and that were summed."""
     kept = "".join(label for label in wanted if label in out or label in labels)
     part = contract(g, other, spec=f"{out},{labels}->{kept}")
     if kept == wanted:
@@ -76,9 +77,9 @@ def _pull(g: Any, out: str, other: Any, labels: str, like: Any, wanted: str) -> 
     return broadcast_to(part, like.shape)
 
 
-def _word(spec: str) -> str:
-    """Return what a contraction was written as: a matrix product, of stacks too, an outer product, or Einstein's notation."""
-    a, b, out = _split(spec)
+def _find_word(spec: str) -> str:
+    """Return the name of the function that a user would write for a contraction: matmul (of stacks too), outer, or einsum."""
+    a, b, out = _split_spec(spec)
     stack = out[: max(len(a), len(b)) - 2] if max(len(a), len(b)) > 2 else ""  # of matrices, in one operand or both
     left, right, rest = a.removeprefix(stack), b.removeprefix(stack), out.removeprefix(stack)
     if left and 0 < len(right) <= 2 and left[-1] == right[0] and rest == left[:-1] + right[1:]:
@@ -87,9 +88,9 @@ def _word(spec: str) -> str:
 
 
 CONTRACT: Op = defop(
-    "contract", word=_word, shape=_contract_shape, forward=_contract, vjp=_contract_vjp, dtype=promote, symbol="×",
-    native=True, linear=EACH, range=FINITE, infix=lambda spec: "@" if _word(spec) == "matmul" else None,
-    doc="Contraction of two operands by explicit labels, each at most once an operand.",
+    "contract", word=_find_word, shape=_contract_shape, forward=_contract, vjp=_contract_vjp, dtype=promote, symbol="×",
+    native=True, linear=EACH, range=FINITE, infix=lambda spec: "@" if _find_word(spec) == "matmul" else None,
+    doc="Contraction of two operands by explicit labels, each at most once in an operand.",
 )  # fmt: skip
 contract = CONTRACT
 
@@ -98,8 +99,8 @@ def einsum(spec: str, *operands: Any) -> Node:
     """Einstein summation over dimensions of the values of one or two operands.
 
     Args:
-        spec: NumPy's notation, ``"ij,jk->ik"``; without ``->`` the labels that appear once, sorted; ``...`` stands for
-            the remaining dimensions. A label may appear once in an operand (no diagonals).
+        spec: NumPy's notation, ``"ij,jk->ik"``; without ``->`` the output has the labels that appear once, sorted; ``...``
+            stands for the remaining dimensions. A label may appear only once in an operand (no diagonals).
         operands: one or two values.
 
     Raises:
@@ -125,7 +126,7 @@ def _parse(spec: str, ranks: list[int]) -> tuple[list[str], str]:
         return OperationError("O201", f'einsum cannot read "{spec}"', expected=expected, got=got, fix='e.g. "ij,jk->ik"')
 
     if len(terms) != len(ranks) or not 1 <= len(ranks) <= 2:
-        raise refuse("one or two operands, a term each", f"{len(terms)} terms for {len(ranks)} operands")
+        raise refuse("one or two operands, and one term for each", f"{len(terms)} terms for {len(ranks)} operands")
     free = [c for c in string.ascii_letters if c not in spec]
     widest = max((r - len(t.replace("...", "")) for t, r in zip(terms, ranks, strict=True) if "..." in t), default=0)
     rest = "".join(free[: max(widest, 0)])
@@ -181,7 +182,7 @@ def matmul(a: Any, b: Any) -> Node:
 
 
 def dot(a: Any, b: Any) -> Node:
-    """Inner product of two vectors; matrices multiply as with ``@``, scalars scale.
+    """Inner product of two vectors; for matrices the same as ``@``, for scalars the same as ``*``.
 
     Example:
         >>> float(dot([1.0, 2.0], [3.0, 4.0]).value)

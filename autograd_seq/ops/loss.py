@@ -34,24 +34,24 @@ def nll(y: Any, label: Any) -> Node:
         A node ``(…)`` in nats.
 
     Raises:
-        OperationError: known values are no probabilities, or logarithms are given.
+        OperationError: the values are known, and not probabilities; or ``y`` is a log-softmax.
 
     Example:
         >>> round(float(nll([0.25, 0.75], 1)), 6)
         0.287682
     """
     y, label = constant(y), constant(label)
-    if wrong := _no_distribution(y):
+    if wrong := _find_fault(y):
         raise OperationError(
-            "O129", f"nll takes probabilities, got {wrong}", node=y.name, where=y.where or show_site(user_site()),
+            "O129", f"nll needs probabilities, got {wrong}", node=y.name, where=y.where or show_site(user_site()),
             expected="numbers 0 … 1 that add up to 1 along the last dimension", got=wrong,
             fix="ag.cross_entropy(logits, label) takes logits, as they are; -ag.pick(logp, label) takes log-probabilities",
         )  # fmt: skip
     return rewritten(-log(pick(y, label)), y, label, form="nll")
 
 
-def _no_distribution(y: Node) -> str | None:
-    """Return why a value cannot be a distribution, where that is known when the node is made."""
+def _find_fault(y: Node) -> str | None:
+    """Return why a value cannot be a distribution, if that is known when the node is made, else ``None``."""
     if y.op is LOG_SOFTMAX or (y.op is rewritten and y.attrs["form"] in ("log", "log_softmax")):
         return "logarithms of probabilities"
     if y._value is None or not np.size(y._value):
@@ -81,7 +81,7 @@ def cross_entropy(logits: Any, target: Any) -> Node:
 
 
 def mse(y: Any, target: Any) -> Node:
-    """Mean squared error over the dimensions of the value (not over time).
+    """Mean squared error over the dimensions of the value, at each step.
 
     Example:
         >>> float(mse([1.0, 2.0], [1.0, 4.0]).value)
@@ -92,7 +92,7 @@ def mse(y: Any, target: Any) -> Node:
 
 
 def bce(p: Any, target: Any) -> Node:
-    """Binary cross-entropy, the mean over the dimensions of the value; stable where ``p`` is a sigmoid.
+    """Binary cross-entropy, the mean over the dimensions of the value; numerically stable if ``p`` is a sigmoid.
 
     Example:
         >>> round(float(bce(0.5, 1.0)), 6)
@@ -107,17 +107,17 @@ def bce(p: Any, target: Any) -> Node:
     return rewritten(mean(loss), p, target, form="bce")
 
 
-def _bce_of_sigmoid(node: Node, g: Any, p: Any, target: Any) -> tuple[Any, ...]:
-    """Return the cotangent of the probability that a binary cross-entropy passes by: of a sigmoid alone."""
+def _pull_bce_of_sigmoid(node: Node, g: Any, p: Any, target: Any) -> tuple[Any, ...]:
+    """Return the cotangents of ``bce(p, target)`` if it were computed from the probability ``p``, not from the logit."""
     if node.inputs[1].op is not sigmoid:
         return ()
     n = math.prod(broadcast(node.inputs[1].shape, node.inputs[2].shape))
     return (zero_safe_mul(g / n, (1 - target) / (1 - p) - target / p),)
 
 
-AS_WRITTEN["bce"] = _bce_of_sigmoid
+AS_WRITTEN["bce"] = _pull_bce_of_sigmoid
 
-# -- gradients by decree --------------------------------------------------------------------------------------------
+# -- gradients that differ from the derivative -------------------------------------------------------------------------
 
 stop_gradient = defop(
     "stop_gradient", shape=same_shape, dtype=first, forward=lambda x: x, vjp=lambda g, y, x: (None,),

@@ -1,6 +1,6 @@
 """Operations on parts of a value: slice and place, concatenate and stack, pad, flip, cumulative sums.
 
-As in :mod:`autograd_seq.ops.shape`, dimensions are counted from the end inside the attributes.
+As in :mod:`autograd_seq.ops.shape`, attributes count dimensions from the end.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from autograd_seq.ops.shape import expand_dims, lead, negative_axes, negative_ax
 # -- slice and place ------------------------------------------------------------------------------------------------
 
 
-def _full_key(key: Any, x: Node) -> tuple[Any, ...]:
+def _complete_key(key: Any, x: Node) -> tuple[Any, ...]:
     """Return the key with one entry a dimension: integers from 0, slices with explicit ends, None for new dimensions."""
     parts = list(key) if isinstance(key, tuple) else [key]
     used = sum(p is not None and p is not Ellipsis for p in parts)
@@ -30,7 +30,7 @@ def _full_key(key: Any, x: Node) -> tuple[Any, ...]:
         raise ShapeError(
             "S108", f"too many indices for {label_of(x)}", node=x.name, where=x.where,
             expected=f"at most {x.ndim}", got=str(used),
-            fix="steps are read with the axis: s[t - 1], ag.first(s, over=t), ag.last(s, over=t)",
+            fix="to read a step, write the axis: s[t - 1], ag.first(s, over=t), ag.last(s, over=t)",
         )  # fmt: skip
     if not any(p is Ellipsis for p in parts):
         parts.append(Ellipsis)
@@ -39,11 +39,11 @@ def _full_key(key: Any, x: Node) -> tuple[Any, ...]:
     full: list[Any] = []
     dimension = iter(x.shape)
     for part in parts:
-        full.append(None if part is None else _full_part(part, next(dimension), x))
+        full.append(None if part is None else _complete_part(part, next(dimension), x))
     return tuple(full)
 
 
-def _full_part(part: Any, n: int, x: Node) -> Any:
+def _complete_part(part: Any, n: int, x: Node) -> Any:
     if isinstance(part, slice):
         start, stop, step = part.indices(n)
         if not range(start, stop, step):
@@ -99,12 +99,12 @@ PLACE: Op = defop(
 
 
 def place(x: Any, key: tuple[slice, ...], shape: tuple[int, ...]) -> Node:
-    """Return zeros of a shape with the entries of ``x`` in the part that ``key`` names: the transpose of :func:`getitem`."""
+    """Return zeros of ``shape`` with ``x`` in the part ``key``: the transpose of :func:`getitem`."""
     return PLACE(x, key=key, shape=shape)
 
 
 def getitem(x: Any, key: Any) -> Node:
-    """Read a part of the value: ``x[0]``, ``x[..., 1:3]``, ``x[None]``; an integer array or node gathers rows.
+    """Return a part of the value: ``x[0]``, ``x[..., 1:3]``, ``x[None]``; an integer array or node gathers rows.
 
     Raises:
         ShapeError: an index is out of range, of a wrong type, or there are too many.
@@ -116,7 +116,7 @@ def getitem(x: Any, key: Any) -> Node:
     x = constant(x)
     if isinstance(key, (Node, np.ndarray, list)):
         return FUNCTIONS["take"](x, key)
-    return SLICE(x, key=_full_key(key, x))
+    return SLICE(x, key=_complete_key(key, x))
 
 
 # -- join, pad, flip, accumulate ------------------------------------------------------------------------------------
@@ -160,7 +160,7 @@ CONCAT = defop(
 
 
 def concat(xs: Sequence[Any], axis: int = 0) -> Node:
-    """Join values along a dimension that they have.
+    """Join values along an existing dimension.
 
     Raises:
         ShapeError: nothing to join, or the other dimensions differ.
@@ -186,16 +186,16 @@ def stack(xs: Sequence[Any], axis: int = 0) -> Node:
 
 
 def pad(x: Any, width: int | Sequence[int | tuple[int, int]], value: float = 0.0) -> Node:
-    """Surround the value by constants, as ``numpy.pad``.
+    """Pad the value with a constant, as ``numpy.pad``.
 
     Args:
         x: any value.
-        width: at both ends of every dimension; or two numbers, in front and behind in every dimension; or a pair, or a number,
-            for each dimension.
-        value: of what is added.
+        width: one number, for both ends of every dimension; or two numbers, before and after every dimension; or a pair, or a
+            number, for each dimension.
+        value: the constant.
 
     Raises:
-        ShapeError: a width is negative, or their number is not that of the dimensions.
+        ShapeError: a width is negative, or there are not as many widths as dimensions.
 
     Example:
         >>> pad([1.0, 2.0], [(1, 2)]).value

@@ -23,12 +23,12 @@ from autograd_seq.ops.elementwise import less, where
 from autograd_seq.ops.leaf import INPUT, as_shape
 
 SEED = Node(INPUT, (), {}, (), int, (), name="seed")
-"""The one seed of a run: ``evaluate(seed=3, …)``; 0 if it is not fed."""
+"""The seed of all draws of a run: ``evaluate(seed=3, …)``; 0 if it is not fed."""
 UNIQUE["seed"] = SEED
 
 
 def _draw(seed: Any, *steps: Any, name: str, kind: str, shape: Any, over: Any, point: Any = (), places: Any = ()) -> Any:
-    for step, place in zip(steps, places, strict=True):  # numbers that are counted on from call to call, put into the point
+    for step, place in zip(steps, places, strict=True):  # step numbers that a carry counts on take their places in the point
         point = (*point[:place], int(step), *point[place:])
     digest = hashlib.blake2b(repr((int(seed), name, tuple(point))).encode(), digest_size=16).digest()
     generator = np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "little")))
@@ -44,13 +44,13 @@ DRAW = defop(
 
 
 def counted(node: Node, axis: Axis, step: Node, inputs: Sequence[Node]) -> Node:
-    """Return the draws of a node with the steps of an axis as a value: numbered by ``step``, not by where they stand."""
+    """Return the draws of a node, with the step number on an axis read from ``step`` instead of the position in the call."""
     over, place = node.attrs["over"], node.attrs["over"].index(axis)
     attrs = {"over": tuple(a for a in over if a is not axis), "places": (place, *node.attrs.get("places", ()))}
     return DRAW(inputs[0], step, *inputs[1:], **{**node.attrs, **attrs})
 
 
-def _source(name: str, kind: str, shape: Any, over: Any) -> Node:
+def _make_source(name: str, kind: str, shape: Any, over: Any) -> Node:
     full = scoped(name)
     return DRAW(SEED, name=full, kind=kind, shape=as_shape(shape, full), over=as_axes(over))
 
@@ -61,10 +61,10 @@ def uniform(
     """Uniform draws between ``low`` and ``high``, which have gradients (by reparameterisation).
 
     Args:
-        name: part of what the draw depends on: in another graph a node of this name, distribution and shape draws the same
-            numbers from the same seed. One graph has no two nodes of one name.
+        name: draws depend on it: a node of the same name, distribution and shape in another graph draws the same numbers from
+            the same seed. Names are unique within a graph.
         shape: of one point's value.
-        over: what the draws vary over must be said; ``over=()`` is one draw for the whole sequence.
+        over: the axes that the draws vary over, a required argument; ``over=()`` is one draw for the whole sequence.
         low, high: numbers or nodes.
 
     Example:
@@ -72,7 +72,7 @@ def uniform(
         >>> uniform("u", (3,), over=t).axes
         (t,)
     """
-    return (low + (high - low) * _source(name, "uniform", shape, over)).named(name)
+    return (low + (high - low) * _make_source(name, "uniform", shape, over)).named(name)
 
 
 def normal(name: str, shape: int | Sequence[int] = (), *, over: Axis | Iterable[Axis], mean: Any = 0.0, std: Any = 1.0) -> Node:
@@ -82,7 +82,7 @@ def normal(name: str, shape: int | Sequence[int] = (), *, over: Axis | Iterable[
         >>> normal("noise", (3,), over=()).axes
         ()
     """
-    return (mean + std * _source(name, "normal", shape, over)).named(name)
+    return (mean + std * _make_source(name, "normal", shape, over)).named(name)
 
 
 def bernoulli(name: str, p: Any, shape: int | Sequence[int] = (), *, over: Axis | Iterable[Axis]) -> Node:
@@ -93,7 +93,7 @@ def bernoulli(name: str, p: Any, shape: int | Sequence[int] = (), *, over: Axis 
         p: the probability of a 1, a number or node.
 
     Raises:
-        OperationError: a known ``p`` is no probability.
+        OperationError: the value of ``p`` is known, and not a probability.
 
     Example:
         >>> t = Axis("t")
@@ -101,8 +101,8 @@ def bernoulli(name: str, p: Any, shape: int | Sequence[int] = (), *, over: Axis 
     """
     known = p._value if isinstance(p, Node) else p
     if known is not None and not np.all((np.asarray(known) >= 0) & (np.asarray(known) <= 1)):
-        raise OperationError("O108", f"p of {name} is not a probability", expected="0 ≤ p ≤ 1", got=str(known))
-    return where(less(_source(name, "uniform", shape, over), p), 1.0, 0.0).named(name)
+        raise OperationError("O108", f"p={known} of {name} is not a probability", expected="0 ≤ p ≤ 1", got=str(known))
+    return where(less(_make_source(name, "uniform", shape, over), p), 1.0, 0.0).named(name)
 
 
 __all__ = ["bernoulli", "normal", "uniform"]

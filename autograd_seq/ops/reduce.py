@@ -1,8 +1,8 @@
 """Reductions over dimensions of the value (``axis=``) and over axes such as time (``over=``).
 
 An ``…_over`` operation reduces over all of its operands and over all points of its axes. In a folded graph it has one
-operand and some axes; the unroller turns it into the same operation with one operand a point and no axes left: a sum
-over time is one n-ary node. Its rule is the same in both forms.
+operand and some axes; the unroller turns it into the same operation with one operand for each point and no axes: a sum
+over time is one n-ary node. Its vjp is the same in both forms.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ Dims = int | Sequence[int] | None
 # -- over dimensions ------------------------------------------------------------------------------------------------
 
 
-def reduced_shape(x: tuple[int, ...], *, axis: tuple[int, ...], keepdims: bool = False, **_: Any) -> tuple[int, ...]:
-    """Return the shape that is left when dimensions are reduced, or have become 1."""
+def reduce_shape(x: tuple[int, ...], *, axis: tuple[int, ...], keepdims: bool = False, **_: Any) -> tuple[int, ...]:
+    """Return the shape after a reduction: without the reduced dimensions, or with 1 in their place."""
     kept = [(n, a in axis) for n, a in zip(x, range(-len(x), 0), strict=True)]
     return tuple(1 if gone else n for n, gone in kept if keepdims or not gone)
 
 
-def _nonempty(x: tuple[int, ...], *, axis: tuple[int, ...], keepdims: bool) -> tuple[int, ...]:
+def _reduce_nonempty_shape(x: tuple[int, ...], *, axis: tuple[int, ...], keepdims: bool) -> tuple[int, ...]:
     if any(x[a] == 0 for a in axis):
         raise ValueError("at least one entry to choose from")
-    return reduced_shape(x, axis=axis, keepdims=keepdims)
+    return reduce_shape(x, axis=axis, keepdims=keepdims)
 
 
 def keep_dims(g: Any, x: Any, axis: tuple[int, ...]) -> Node:
@@ -48,7 +48,7 @@ def keep_dims(g: Any, x: Any, axis: tuple[int, ...]) -> Node:
 
 
 def _pairwise_sum(x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
-    """Sum so that rounding errors grow with log n: NumPy does so along contiguous memory only; float32 needs it."""
+    """Sum with rounding errors that grow with log n, as float32 needs: NumPy does so only along contiguous memory."""
     if x.dtype == np.float32 and axis != tuple(range(-len(axis), 0)):
         last = np.ascontiguousarray(np.moveaxis(x, axis, range(-len(axis), 0)))
         out = np.sum(last, axis=tuple(range(-len(axis), 0)))
@@ -61,20 +61,20 @@ def _max_forward(x: Any, axis: Any, keepdims: bool) -> Any:
 
 
 SUM = defop(
-    "sum", shape=reduced_shape, dtype=arithmetic, forward=_pairwise_sum, symbol="Σ",
+    "sum", shape=reduce_shape, dtype=arithmetic, forward=_pairwise_sum, symbol="Σ",
     vjp=lambda g, y, x, axis, keepdims: (keep_dims(g, x, axis),),
     reduces="sum", ufunc=np.add, native=True, linear=TOGETHER, range=FINITE,
 )  # fmt: skip
 MAX = defop(
-    "max", shape=_nonempty, dtype=promote,
+    "max", shape=_reduce_nonempty_shape, dtype=promote,
     forward=_max_forward,
-    vjp=lambda g, y, x, axis, keepdims: (keep_dims(g, x, axis) * _winners(x, axis),),
+    vjp=lambda g, y, x, axis, keepdims: (keep_dims(g, x, axis) * _share_among_largest(x, axis),),
     reduces="max", ufunc=np.maximum, native=True, linear=(), range=KEPT, chooses=True,
 )  # fmt: skip
 
 
-def _winners(x: Any, axis: tuple[int, ...]) -> Node:
-    """1 / (number of ties) where ``x`` is the largest, 0 elsewhere."""
+def _share_among_largest(x: Any, axis: tuple[int, ...]) -> Node:
+    """Return 1 / (number of ties) where ``x`` is the largest, 0 elsewhere."""
     ties = where(equal(x, MAX(x, axis=axis, keepdims=True)), 1.0, 0.0)
     return ties / SUM(ties, axis=axis, keepdims=True)
 
@@ -83,15 +83,15 @@ def _winners(x: Any, axis: tuple[int, ...]) -> Node:
 
 
 def drop_axes(*of: tuple[Axis, ...], axes: tuple[Axis, ...]) -> tuple[Axis, ...]:
-    """Return all axes of the operands but those that are reduced."""
+    """Return the axes of the operands without those that are reduced."""
     return tuple(a for a in dict.fromkeys(a for some in of for a in some) if a not in axes)
 
 
-def one_shape(*shapes: tuple[int, ...], axes: tuple[Axis, ...]) -> tuple[int, ...]:
-    """Return the one shape that all operands have.
+def require_one_shape(*shapes: tuple[int, ...], axes: tuple[Axis, ...]) -> tuple[int, ...]:
+    """Return the shape that all operands have.
 
     Raises:
-        ValueError: they have several.
+        ValueError: their shapes differ.
     """
     if any(s != shapes[0] for s in shapes):
         raise ValueError("operands of one shape")
@@ -99,7 +99,7 @@ def one_shape(*shapes: tuple[int, ...], axes: tuple[Axis, ...]) -> tuple[int, ..
 
 
 def stack_points(xs: tuple[Any, ...]) -> Any:
-    """Return arrays as one, broadcast to one shape, along a last dimension."""
+    """Broadcast arrays to one shape, and stack them along a new last dimension."""
     return np.stack(np.broadcast_arrays(*xs), axis=-1)
 
 
@@ -110,7 +110,7 @@ def _sum_over_forward(*xs: Any, axes: tuple[Axis, ...] = ()) -> Any:
 
 
 sum_over = defop(
-    "sum_over", word="sum", shape=one_shape, dtype=arithmetic, axes=drop_axes, broadcasts=True, symbol="Σ",
+    "sum_over", word="sum", shape=require_one_shape, dtype=arithmetic, axes=drop_axes, broadcasts=True, symbol="Σ",
     forward=_sum_over_forward,
     vjp=lambda g, y, *xs, axes: (g,) * len(xs),
     reduces="sum", empty=0.0, native=lambda node: f"({' + '.join(f'{{{i}}}' for i in range(len(node.inputs)))})",
@@ -118,7 +118,7 @@ sum_over = defop(
     doc="Sum over all operands and over all points of the axes.",
 )  # fmt: skip
 max_over = defop(
-    "max_over", word="max", shape=one_shape, dtype=promote, axes=drop_axes, broadcasts=True, symbol="max",
+    "max_over", word="max", shape=require_one_shape, dtype=promote, axes=drop_axes, broadcasts=True, symbol="max",
     forward=lambda *xs, axes=(): np.max(stack_points(xs), axis=-1),
     vjp=lambda g, y, *xs, axes: _max_over_vjp(g, y, xs, axes),
     reduces="max", native=True, linear=(), range=KEPT, chooses=True,
@@ -133,7 +133,7 @@ def _max_over_vjp(g: Any, y: Any, xs: tuple[Any, ...], axes: tuple[Axis, ...]) -
 
 
 def find_reduced(x: Any, axis: Dims, over: Over) -> tuple[Node, tuple[int, ...], tuple[Axis, ...], tuple[Axis, ...]]:
-    """Return x, its reduced dimensions, the reduced axes that it varies over, and those it does not vary over."""
+    """Return x as a node, the dimensions to reduce, the axes to reduce that it varies over, and those it does not vary over."""
     x, axes = constant(x), as_axes(over)
     dims = () if axis is None and over is not None else negative_axes(axis, x.ndim, x)
     varying = tuple(a for a in axes if a in x.axes)
@@ -187,7 +187,7 @@ def max(x: Any, axis: Dims = None, *, over: Over = None, keepdims: bool = False)
     """The largest entry; where several tie, they share the gradient. Arguments as for :func:`sum`.
 
     Raises:
-        ShapeError, AxisError: there is nothing to choose from.
+        ShapeError, AxisError: there are no entries.
 
     Example:
         >>> float(max([1.0, 5.0, 2.0]).value)
@@ -221,7 +221,7 @@ def prod(x: Any, axis: Dims = None, *, over: Over = None, keepdims: bool = False
     x, dims, varying, fixed = find_reduced(x, axis, over)
     x = cast(x, int) if x.dtype is bool else x
     for dim in dims:
-        x = _halved(x, dim)
+        x = _multiply_halves(x, dim)
     if dims and not keepdims:
         x = reshape(x, tuple(n for n, a in zip(x.shape, range(-x.ndim, 0), strict=True) if a not in dims))
     for a in varying:
@@ -233,8 +233,8 @@ def prod(x: Any, axis: Dims = None, *, over: Over = None, keepdims: bool = False
     return x
 
 
-def _halved(x: Node, dim: int) -> Node:
-    """Multiply one half with the other until one entry is left in the dimension."""
+def _multiply_halves(x: Node, dim: int) -> Node:
+    """Multiply one half of a dimension by the other until one entry is left."""
     key = [slice(None)] * x.ndim
     while (n := x.shape[dim]) != 1:
         if n == 0:

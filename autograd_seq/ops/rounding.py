@@ -1,4 +1,4 @@
-"""Whole numbers from others: floor, ceil, round, and division with a remainder. Steps have derivative 0."""
+"""Rounding: floor, ceil, round, and division with a remainder. The derivative of a step function is 0."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ROUND = defop(
 
 
 def _floor_divide_expression(node: Node) -> str:
-    """Of integers as NumPy: 0 where the divisor is; and the processor refuses to divide the least integer by −1."""
+    """Divide integers as NumPy does: a divisor of 0 gives 0; −1 is special since the CPU traps on (least integer) / −1."""
     if node.dtype is float:
         return "float_floor_divide({0}, {1})"
     return "(np.int64(0) if {1} == 0 else -{0} if {1} == -1 else {0} // {1})"
@@ -47,13 +47,13 @@ floor_divide: Op = defop(
     "floor_divide", forward=np.floor_divide, dtype=arithmetic, least=int, symbol="⌊÷⌋",
     vjp=lambda g, y, a, b: (None, None),
     native=_floor_divide_expression, flops=6, linear=(), range=ANY, zero_safe=True, infix="//",
-    doc="The whole number of times that b goes into a, rounded down, ``a // b``; of integers 0 where b is; without gradient.",
+    doc="Quotient rounded down, ``a // b``; for integers 0 where b is 0; without gradient.",
 )  # fmt: skip
 mod = defop(
     "mod", forward=np.mod, dtype=arithmetic, least=int, symbol="%",
     vjp=lambda g, y, a, b: (g, zero_safe_mul(-g, floor_divide(a, b))),
     native=_mod_expression, flops=4, linear=(), range=ANY, zero_safe=True, infix="%",
-    doc="What is left of a when b is taken off ``a // b`` times, ``a % b``: it has the sign of b, as in NumPy and Python.",
+    doc="Remainder a − (a // b)·b, ``a % b``; it has the sign of b, as in NumPy and Python.",
 )  # fmt: skip
 
 
@@ -80,7 +80,7 @@ def ceil(x: Any) -> Node:
 
 
 def round(x: Any, decimals: int = 0) -> Node:
-    """The nearest number with so many decimals, of two the one whose last digit is even, as in NumPy.
+    """Round to ``decimals`` digits after the point; ties go to the even digit, as in NumPy.
 
     Args:
         x: any value; integers change only with negative ``decimals``, and stay integers.

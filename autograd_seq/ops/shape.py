@@ -1,7 +1,7 @@
-"""Operations that give the entries another shape: reshape, transpose, broadcast, new and dropped dimensions.
+"""Operations that change the shape: reshape, transpose, broadcast, inserting and dropping dimensions.
 
-Dimensions are counted from the end inside the attributes, and the rank of the operand is kept with them, so that every
-``forward`` works below any leading (lifted) dimensions.
+Attributes count dimensions from the end, and hold the rank of the operand, so that every ``forward`` works with any leading
+(lifted) dimensions.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def negative_axis(axis: int, rank: int, of: Any = None) -> int:
         raise ShapeError(
             "S105", f"there is no dimension {axis!r:.60}", node=getattr(of, "name", None), where=getattr(of, "where", None),
             expected=f"a dimension of a value with {rank}", got=repr(axis),
-            fix="time is no dimension: reduce it with over=",
+            fix="time is an axis, not a dimension: reduce over it with over=",
         )  # fmt: skip
     return at - rank if at >= 0 else at
 
@@ -123,7 +123,7 @@ def transpose(x: Any, axes: Sequence[int] | None = None) -> Node:
     order = tuple(negative_axis(a, x.ndim, x) for a in (range(x.ndim)[::-1] if axes is None else axes))
     if sorted(order) != list(range(-x.ndim, 0)):
         raise ShapeError(
-            "S106", f"{tuple(axes or ())} does not name every dimension once", node=x.name, where=x.where,
+            "S106", f"axes={tuple(axes or ())} is not a permutation of {x.ndim} dimensions", node=x.name, where=x.where,
             expected=f"a permutation of {tuple(range(x.ndim))}", got=str(tuple(axes or ())),
         )  # fmt: skip
     return x if x.ndim < 2 else TRANSPOSE(x, axes=order)
@@ -139,7 +139,7 @@ BROADCAST_TO = defop(
     "broadcast_to", shape=_broadcast_to_shape, dtype=first,
     forward=lambda x, shape, rank: np.broadcast_to(
         np.reshape(x, lead(x, rank) + (1,) * (len(shape) - rank) + x.shape[x.ndim - rank :]), lead(x, rank) + shape),
-    vjp=lambda g, y, x, shape, rank: (g,),  # the engine sums what broadcasting spread
+    vjp=lambda g, y, x, shape, rank: (g,),  # the engine sums over broadcast dimensions
     view=ENTRIES, linear=TOGETHER, range=KEPT,
 )  # fmt: skip
 
@@ -189,4 +189,4 @@ def squeeze(x: Any, axis: int | Sequence[int] | None = None) -> Node:
 
 FUNCTIONS.update(transpose=transpose, reshape=reshape, squeeze=squeeze)
 __all__ = ["broadcast_to", "expand_dims", "lead", "negative_axes", "negative_axis", "reshape", "squeeze", "transpose"]
-explain_keywords(globals(), [name for name in __all__ if name != "lead"])  # whose source programs copy
+explain_keywords(globals(), [name for name in __all__ if name != "lead"])  # the source of lead is copied into programs

@@ -1,6 +1,7 @@
-"""What is made of exponentials: their sums and shares, over dimensions (``axis=``) and axes (``over=``), without overflow.
+"""softmax, log_softmax and logsumexp, over dimensions (``axis=``) and axes (``over=``), without overflow.
 
-The largest entry is taken off all of them first, which changes no share. The logarithm of each has a stable form.
+The largest entry is subtracted before exponentials are taken, which does not change a softmax. ``log`` of each uses the stable
+form.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from autograd_seq.ops.reduce import (
     drop_axes,
     find_reduced,
     keep_dims,
-    one_shape,
-    reduced_shape,
+    reduce_shape,
+    require_one_shape,
     stack_points,
     sum,
     sum_over,
@@ -33,14 +34,14 @@ from autograd_seq.ops.time import size
 
 
 def finite_max(x: Any, axis: tuple[int, ...]) -> Any:
-    """The maximum, or 0 where it is infinite: what is subtracted before exp, which then cannot overflow."""
+    """The maximum, or 0 where it is infinite; it is subtracted before exp, which then cannot overflow."""
     top = np.max(x if x.dtype.kind in "fc" else x.astype(float), axis=axis, keepdims=True, initial=-np.inf)
     finite = np.isfinite(top)
     return top if finite.all() else np.where(finite, top, 0)
 
 
 def nonzero(total: Any) -> Any:
-    """1 for a sum of nothing but zeros: everything was −∞."""
+    """Replace a sum of 0, of entries that were all −∞, by 1."""
     return total if total.all() else np.where(total == 0, 1, total)
 
 
@@ -64,7 +65,7 @@ def _log_softmax_forward(x: Any, axis: tuple[int, ...] = (-1,)) -> Any:
 
 
 LOGSUMEXP = defop(
-    "logsumexp", shape=reduced_shape, least=float, forward=_logsumexp_forward, symbol="log Σ exp",
+    "logsumexp", shape=reduce_shape, least=float, forward=_logsumexp_forward, symbol="log Σ exp",
     vjp=lambda g, y, x, axis, keepdims: (keep_dims(g, x, axis) * SOFTMAX(x, axis=axis),),
     reduces="logsumexp", native=True, flops=FUNCTION + 2, scratch=2, linear=(), range=ANY,
 )  # fmt: skip
@@ -79,37 +80,38 @@ LOG_SOFTMAX = defop(
     reduces="log_softmax", native=True, flops=FUNCTION + 3, scratch=2, linear=(), range=FINITE,
 )  # fmt: skip
 logsumexp_over = defop(
-    "logsumexp_over", word="logsumexp", shape=one_shape, least=float, axes=drop_axes, broadcasts=True, symbol="log Σ exp",
+    "logsumexp_over", word="logsumexp", shape=require_one_shape, least=float, axes=drop_axes, broadcasts=True,
+    symbol="log Σ exp",
     forward=lambda *xs, axes=(): _logsumexp_forward(stack_points(xs), (-1,), False),
     vjp=lambda g, y, *xs, axes: _logsumexp_over_vjp(g, y, xs, axes),
     reduces="logsumexp", empty=-math.inf, native=True, flops=FUNCTION + 2, scratch=1, linear=(), range=ANY,
     doc="log of the sum of exp over all operands and all points of the axes.",
 )  # fmt: skip
 level_over: Op = defop(
-    "level_over", shape=one_shape, axes=drop_axes, broadcasts=True, symbol="level",
+    "level_over", shape=require_one_shape, axes=drop_axes, broadcasts=True, symbol="level",
     forward=lambda *xs, axes=(): np.squeeze(finite_max(stack_points(xs), (-1,)), axis=-1),
     vjp=lambda g, y, *xs, axes: (None,) * len(xs),
     reduces="level", empty=0.0, native=True, linear=(), range=KEPT, zero_safe=True,
-    doc="The largest among all operands and all points of the axes, 0 if that is infinite. Exponentials may have it taken off "
-    "each of them before they are divided by their sum: that changes nothing, so it has no gradient.",
+    doc="The largest among all operands and all points of the axes, or 0 if that is infinite. It is subtracted before "
+    "exponentials are taken and divided by their sum, which changes nothing: so it has no gradient.",
 )  # fmt: skip
 
 
 def _logsumexp_over_vjp(g: Any, y: Any, xs: tuple[Any, ...], axes: tuple[Axis, ...]) -> tuple[Node, ...]:
-    """Weights that add up to 1, however much of them the rounding of a large ``y`` takes off."""
+    """Multiply by the softmax, normalised again: rounding of a large ``y`` would make weights that do not add up to 1."""
     y = where(equal(y, -math.inf), 0.0, y)
     weights = [exp(x - y) for x in xs]
-    g = g / _not_zero(sum_over(*weights, axes=axes))
+    g = g / _replace_zero(sum_over(*weights, axes=axes))
     return tuple(g * w for w in weights)
 
 
-def _not_zero(total: Any) -> Node:
-    """Return a sum of exponentials, and 1 where it is one of nothing."""
+def _replace_zero(total: Any) -> Node:
+    """Return a sum of exponentials, with 1 in place of 0 (entries that were all −∞)."""
     return where(equal(total, 0.0), 1.0, total)
 
 
 def logsumexp(x: Any, axis: Dims = None, *, over: Over = None, keepdims: bool = False) -> Node:
-    """log Σ exp(x) without overflow; −∞ for nothing or for −∞ alone. Arguments as for :func:`sum`.
+    """log Σ exp(x) without overflow; −∞ if there are no entries or all are −∞. Arguments as for :func:`sum`.
 
     Example:
         >>> round(float(logsumexp([1000.0, 1000.0]).value), 6)
@@ -124,7 +126,7 @@ def logsumexp(x: Any, axis: Dims = None, *, over: Over = None, keepdims: bool = 
 
 
 def softmax(x: Any, axis: Dims = None, *, over: Over = None) -> Node:
-    """exp(x) / Σ exp(x), along the last dimension unless ``axis`` or ``over`` says otherwise.
+    """exp(x) / Σ exp(x), along the last dimension unless ``axis`` or ``over`` is given.
 
     Where every entry is −∞ (everything masked) all weights are 0, and so is the gradient.
 
@@ -135,12 +137,12 @@ def softmax(x: Any, axis: Dims = None, *, over: Over = None) -> Node:
     x, dims, varying, fixed = find_reduced(x, -1 if axis is None and over is None else axis, over)
     if dims and not (varying or fixed):
         return SOFTMAX(x, axis=dims)
-    weights, total = _levelled(x, dims, varying, fixed)
+    weights, total = _compute_weights(x, dims, varying, fixed)
     return rewritten(weights * (1 / total), x, form="softmax")
 
 
 def log_softmax(x: Any, axis: Dims = None, *, over: Over = None) -> Node:
-    """log softmax(x), stable; arguments as for :func:`softmax`.
+    """log(softmax(x)), numerically stable; arguments as for :func:`softmax`.
 
     Example:
         >>> round(float(log_softmax([0.0, 1000.0])[0]), 3)
@@ -149,19 +151,19 @@ def log_softmax(x: Any, axis: Dims = None, *, over: Over = None) -> Node:
     x, dims, varying, fixed = find_reduced(x, -1 if axis is None and over is None else axis, over)
     if dims and not (varying or fixed):
         return LOG_SOFTMAX(x, axis=dims)
-    weights, total = _levelled(x, dims, varying, fixed)
+    weights, total = _compute_weights(x, dims, varying, fixed)
     return weights.inputs[0] - log(total)
 
 
-def _levelled(x: Node, dims: tuple[int, ...], varying: tuple[Axis, ...], fixed: tuple[Axis, ...]) -> tuple[Node, Node]:
-    """Return exp of x less the largest entry over dimensions and axes, and the sum of that."""
+def _compute_weights(x: Node, dims: tuple[int, ...], varying: tuple[Axis, ...], fixed: tuple[Axis, ...]) -> tuple[Node, Node]:
+    """Return exp(x − m), where m is the largest entry over dimensions and axes, and its sum over them."""
     top = LOGSUMEXP(x, axis=dims, keepdims=True) if dims else x
     weights = exp(x - level_over(top, axes=varying))
-    return weights, _not_zero(sum(weights, dims, over=(*varying, *fixed), keepdims=True))
+    return weights, _replace_zero(sum(weights, dims, over=(*varying, *fixed), keepdims=True))
 
 
-def _log_of_softmax(y: Node) -> Node | None:
-    """log of a softmax over axes, of what that is computed as: exp(low) times 1 / total."""
+def _find_log_of_softmax(y: Node) -> Node | None:
+    """Return the log of a softmax over axes, recognised by the form in which it is computed: exp(low) times 1 / total."""
     if y.attrs["form"] != "softmax":
         return None
     weights, share = y.inputs[0].inputs
@@ -169,7 +171,7 @@ def _log_of_softmax(y: Node) -> Node | None:
 
 
 SOFTMAX.stable_log = lambda y: LOG_SOFTMAX(y.inputs[0], **y.attrs)
-rewritten.stable_log = _log_of_softmax
+rewritten.stable_log = _find_log_of_softmax
 exp.stable_log = lambda y: cast(y.inputs[0], float)
 SUM.stable_log = lambda y: LOGSUMEXP(y.inputs[0].inputs[0], **y.attrs) if y.inputs[0].op is exp else None
 sum_over.stable_log = lambda y: (

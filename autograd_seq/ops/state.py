@@ -1,8 +1,7 @@
-"""States: values with an equation that may be written later than its first read, and with boundary rows.
+"""States: values whose equation may be written after they are first read, and that have boundary rows.
 
-Writing the equation of a state that reads itself at another step is what closes a cycle. The rows are what a shift reads
-before the first step or after the last one; any node is given rows by making it the equation of an unnamed state, so that
-boundaries exist in one place only.
+A cycle arises when the equation of a state reads the state at another step. The rows are what a shift reads before the first
+step or after the last one. Any node is given rows by making it the equation of an unnamed state, so that only states have rows.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from autograd_seq.ops.shape import broadcast_to
 
 
 class Bound(NamedTuple):
-    """The rows that a state shows on one side of one axis: ``inputs[start:stop]`` of its node.
+    """The rows of a state on one side of one axis: ``inputs[start:stop]`` of its node.
 
     ``rows`` is their number, ``None`` if one row stands for all. ``side`` is ``"init"`` or ``"final"``.
     """
@@ -44,7 +43,7 @@ class Bound(NamedTuple):
 
 
 UNDEFINED = Node(CONSTANT, (), {}, (), float, (), np.float64(np.nan), ARRAY, name="undefined")
-"""Stands for the equation of a state until it is written."""
+"""A placeholder for the equation of a state until it is written."""
 UNIQUE["undefined"] = UNDEFINED
 
 STATE = defop(
@@ -71,14 +70,14 @@ def state(
         shape: of one step's value.
         over: the axes it varies over.
         init: what ``s[t - k]`` reads before the first step: zeros by default; a value that does not vary over the
-            axis, the same for all rows; or a list of exactly max k rows in time order, ``[s₋₂, s₋₁]``. With several
-            axes a dict from axis to any of these, if several are read at earlier steps.
+            axis, the same for all rows; or a list of exactly max k rows in time order, ``[s₋₂, s₋₁]``. If the state is
+            read at earlier steps of several axes, a dict from axis to any of these.
         final: likewise what ``s[t + k]`` reads after the last step, ``[s_T, s_{T+1}]``. Rows that nothing reads are
             refused when the graph is made.
         dtype: float, int or bool.
-        every: a slower clock (Koutník et al. 2014): with 3 the equation holds at steps 0, 3, 6, …, and the state stays as it
-            is between them. With several axes a dict from axis to the number of steps.
-        inherits: (for the engine) the rows are another state's, as seen through a shift.
+        every: a slower clock (Koutník et al. 2014): with 3 the equation holds at steps 0, 3, 6, …, and the state keeps its
+            value between them. With several axes a dict from axis to the number of steps.
+        inherits: (internal) whether the rows are those of another state, seen through a shift.
 
     Returns:
         The state's node. Read it as ``s[t]``, ``s[t - 1]``, …
@@ -97,7 +96,7 @@ def state(
     if not axes:
         raise StateError(
             "G201", f"state {full} varies over no axis", node=full, where=show_site(user_site()),
-            expected="over=t", fix="a value without time is a param, an input or an expression",
+            expected="over=t", fix="for a value that does not vary over time use ag.param, ag.input or an expression",
         )  # fmt: skip
     node = Node(STATE, (UNDEFINED,), {}, dims, kind, axes, name=full, site=user_site(), scope=current_scope())
     node.attrs = {"bounds": (), "inherits": inherits, "reach": {}}
@@ -105,58 +104,58 @@ def state(
         if given is not None and len(axes) > 1 and not isinstance(given, dict):
             node.attrs["waiting"] = {**node.attrs.get("waiting", {}), side: given}
             continue
-        for axis, value in _by_axis(given, node, side).items():
-            _bound(node, axis, side, value)
+        for axis, value in _split_by_axis(given, node, side).items():
+            _add_rows(node, axis, side, value)
     if every is not None:
-        clocks = _by_axis(every, node, "every")
+        clocks = _split_by_axis(every, node, "every")
         if strange := [k for k in clocks.values() if not isinstance(k, int) or isinstance(k, bool) or k < 1]:
             raise StateError(
                 "G213", f"every= of {full} is {strange[0]!r:.60}, not a number of steps", node=full, where=node.where,
                 expected="an integer ≥ 1",
-                got=repr(strange[0]), fix="every=2 lets the state move at steps 0, 2, 4, …",
+                got=repr(strange[0]), fix="every=2 updates the state at steps 0, 2, 4, …",
             )  # fmt: skip
         node.attrs["every"] = clocks
     return node
 
 
-def _bound(node: Node, axis: Axis, side: str, value: Any) -> None:
+def _add_rows(node: Node, axis: Axis, side: str, value: Any) -> None:
     """Give a state its rows on one side of an axis."""
     several = isinstance(value, (list, tuple))
-    new = [_row(v, node, axis, side) for v in (value if several else [value])]
+    new = [_make_row(v, node, axis, side) for v in (value if several else [value])]
     bound = Bound(axis, side, len(node.inputs), len(new) if several else None)
     node.inputs, node.attrs = (*node.inputs, *new), {**node.attrs, "bounds": (*node.attrs["bounds"], bound)}
 
 
 def settle(node: Node, axis: Axis, side: str) -> None:
-    """Let rows that were given for no axis bound the one that the state is read along, if it is read beyond no other.
+    """Give rows that were passed without an axis to ``axis``, along which the state is read, if no other axis needs rows.
 
     Raises:
-        StateError: it is read beyond another one on the same side.
+        StateError: the state is also read outside of another axis on the same side, so that the axis is ambiguous.
     """
     waiting = node.attrs.get("waiting", {})
     if side not in waiting:
         return
     found = next((b.axis for b in node.attrs["bounds"] if b.side == side), None)
     if found is None:
-        _bound(node, axis, side, waiting[side])
+        _add_rows(node, axis, side, waiting[side])
     elif found is not axis:
         steps = "earlier" if side == "init" else "later"
         raise StateError(
-            "G202", f"{side}= of {node.name} does not say which axis it bounds", node=node.name, where=show_site(user_site()),
+            "G202", f"{side}= of {node.name} does not name the axis of its rows", node=node.name, where=show_site(user_site()),
             expected=f"a dict from axis to rows, for {found}, {axis}",
             got=f"{repr(waiting[side])[:80]}, and {node.name} is read at {steps} steps of {found} and of {axis}",
             fix=f"{side}={{{found}: …, {axis}: …}}",
         )  # fmt: skip
 
 
-def _by_axis(given: Any, node: Node, side: str) -> dict[Axis, Any]:
+def _split_by_axis(given: Any, node: Node, side: str) -> dict[Axis, Any]:
     if given is None:
         return {}
-    clock, over = side == "every", ", ".join(a.name for a in node.axes)
+    over = ", ".join(a.name for a in node.axes)
     if not isinstance(given, dict):
         if len(node.axes) > 1:
             raise StateError(
-                "G215", f"{side}= of {node.name} does not say which axis has the slower clock", node=node.name,
+                "G215", f"{side}= of {node.name} does not name the axis of the slower clock", node=node.name,
                 where=node.where, expected=f"a dict from axis to the number of steps, for {over}", got=repr(given)[:80],
                 fix=f"{side}={{{node.axes[0]}: …}}",
             )  # fmt: skip
@@ -165,18 +164,18 @@ def _by_axis(given: Any, node: Node, side: str) -> dict[Axis, Any]:
         if axis not in node.axes:
             raise StateError(
                 "G203",
-                f"{side}= of {node.name} {'sets a clock along' if clock else 'bounds'} {axis!r}, over which it does not vary",
+                f"{side}= of {node.name} names {axis!r}, over which the state does not vary",
                 node=node.name, where=node.where, expected=f"one of {over}", got=repr(axis),
             )  # fmt: skip
     return given
 
 
-def _row(value: Any, node: Node, axis: Axis, side: str) -> Node:
+def _make_row(value: Any, node: Node, axis: Axis, side: str) -> Node:
     row = constant(value)
     label = f"a row of {side}= of {node.name or 'a shift'}"
     if axis in row.axes:
         raise StateError(
-            "G204", f"{label} varies over {axis}, which it bounds", node=node.name, where=node.where,
+            "G204", f"{label} varies over {axis}, the axis outside of which it is read", node=node.name, where=node.where,
             expected=f"a value without {axis}", got=repr(row), fix=f"pick a step: ag.last(…, over={axis})",
         )  # fmt: skip
     if strange := [a.name for a in row.axes if a not in node.axes]:
@@ -188,9 +187,9 @@ def _row(value: Any, node: Node, axis: Axis, side: str) -> Node:
         raise ShapeError(
             "S114", f"{label} has shape {row.shape}, and the state {node.shape}", node=node.name, where=node.where,
             expected=str(node.shape),
-            got=str(row.shape), fix="a list means one row for each delay; wrap a single row in np.array(…)",
+            got=str(row.shape), fix="a list holds one row for each delay; write a single row as np.array(…)",
         )  # fmt: skip
-    return _as_kind_of(broadcast_to(row, node.shape), node, label)
+    return _cast_like(broadcast_to(row, node.shape), node, label)
 
 
 def _fits(value: Node, node: Node) -> bool:
@@ -201,7 +200,7 @@ def _fits(value: Node, node: Node) -> bool:
         return False
 
 
-def _as_kind_of(value: Node, node: Node, label: str) -> Node:
+def _cast_like(value: Node, node: Node, label: str) -> Node:
     if value.dtype is node.dtype:
         return value
     if node.dtype is float:
@@ -217,16 +216,17 @@ def define(node: Node, key: Any, definition: Any) -> None:
     """Write the equation of a state: ``s[t] = …`` calls this.
 
     Raises:
-        StateError: not a state, defined twice, at another step than the current one, or the equation varies over more
-            axes than the state.
+        StateError: the node is not a state, it is defined twice or at another step than the current one, or the equation
+            varies over more axes than the state.
         ShapeError: the equation has another shape.
     """
     label, here = label_of(node), show_site(user_site())
     parts = key if isinstance(key, tuple) else (key,)
     if node.op is not STATE:
         raise StateError(
-            "G206", f"{label} is not a state", node=node.name, where=here, expected="a state on the left of =",
-            got=f"the result of {node.op.name}", fix=f's = ag.state("s", {node.shape}, over=…); s[t] = …',
+            "G206", f"{label} is not a state, so no equation can be written for it", node=node.name, where=here,
+            expected="a state on the left of =", got=f"the result of {node.op.name}",
+            fix=f's = ag.state("s", {node.shape}, over=…); s[t] = …',
         )  # fmt: skip
     if not all(isinstance(p, Axis) or (isinstance(p, Index) and p.offset == 0) for p in parts) or not {
         p if isinstance(p, Axis) else p.axis for p in parts
@@ -236,7 +236,7 @@ def define(node: Node, key: Any, definition: Any) -> None:
             expected=f"{label}[{', '.join(a.name for a in node.axes)}] = …",
             got=f"{label}[{', '.join(map(repr, parts))}] = …", fix="move the shift to the right-hand side"
             if any(isinstance(p, (Axis, Index)) for p in parts) else
-            f'what stands before the first step is given where it is declared: ag.state("{label}", …, init=…)',
+            f'rows before the first step are given in the declaration: ag.state("{label}", …, init=…)',
         )  # fmt: skip
     if node.inputs[0] is not UNDEFINED:
         raise StateError(
@@ -261,7 +261,7 @@ def define(node: Node, key: Any, definition: Any) -> None:
             where=here,
             expected=str(node.shape), got=str(value.shape), fix=f'ag.state("{label}", {value.shape}, over=…)',
         )  # fmt: skip
-    node.inputs = (_as_kind_of(broadcast_to(value, node.shape), node, f"the equation of {label}"), *node.inputs[1:])
+    node.inputs = (_cast_like(broadcast_to(value, node.shape), node, f"the equation of {label}"), *node.inputs[1:])
 
 
 FUNCTIONS.update(define=define)

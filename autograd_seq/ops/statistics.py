@@ -1,4 +1,4 @@
-"""One value for many entries: spread, length, where the largest stands, whether any or all hold.
+"""Statistics that reduce: var, std, norm, argmax, argmin, any, all.
 
 Each works over dimensions of the value (``axis=``) and over axes such as time (``over=``), as :func:`autograd_seq.sum` does.
 """
@@ -22,23 +22,23 @@ from autograd_seq.ops.reduce import Dims, Over, find_reduced, max, mean, min, su
 from autograd_seq.ops.shape import negative_axes, reshape
 from autograd_seq.ops.time import count, index, size
 
-# -- spread ---------------------------------------------------------------------------------------------------------
+# -- variance and norm ---------------------------------------------------------------------------------------------------------
 
 
-def _root(x: Node) -> Node:
-    """Square root whose derivative at 0 is 0: what is longest and shortest at once has no direction to grow in."""
+def _take_root(x: Node) -> Node:
+    """Square root whose derivative at 0 is 0, as PyTorch defines it for norms."""
     none = equal(x, 0)
     return where(none, 0.0, sqrt(where(none, 1.0, x)))
 
 
 def var(x: Any, axis: Dims = None, *, over: Over = None, ddof: float = 0, keepdims: bool = False) -> Node:
-    """Mean squared deviation from the mean, by two passes; NaN of nothing, as in NumPy.
+    """Variance: the mean squared deviation from the mean, in two passes; NaN if there are no entries, as in NumPy.
 
     Args:
         x: any value.
         axis: dimensions, as in NumPy; all of them if neither ``axis`` nor ``over`` is given.
         over: axes; with lengths, each sequence counts its own points.
-        ddof: what is taken off the number of entries that the squares are divided by.
+        ddof: the sum of squares is divided by the number of entries minus ``ddof``.
         keepdims: keep reduced dimensions as length 1.
 
     Example:
@@ -64,22 +64,22 @@ def std(x: Any, axis: Dims = None, *, over: Over = None, ddof: float = 0, keepdi
         >>> float(std([1.0, 3.0]))
         1.0
     """
-    return _root(var(x, axis, over=over, ddof=ddof, keepdims=keepdims))
+    return _take_root(var(x, axis, over=over, ddof=ddof, keepdims=keepdims))
 
 
 def norm(x: Any, ord: Any = None, axis: Dims = None, *, over: Over = None, keepdims: bool = False) -> Node:
-    """Length of vectors, or of matrices, as ``numpy.linalg.norm``; at 0 its derivative is 0 (as in PyTorch).
+    """Norm of vectors or matrices, as ``numpy.linalg.norm``; at 0 its derivative is 0 (as in PyTorch).
 
     Args:
         x: any value.
-        ord: of vectors any number p for (Σ |x|ᵖ)^(1/p), or ±inf; of matrices ``"fro"``, ±1 or ±inf; by default the root of
+        ord: for vectors any number p for (Σ |x|ᵖ)^(1/p), or ±inf; for matrices ``"fro"``, ±1 or ±inf; by default the root of
             the sum of squares.
         axis: one dimension for vectors, two for matrices; all if neither ``axis`` nor ``over`` is given.
-        over: axes: the length of the whole sequence as one vector, together with the dimensions of ``axis``.
+        over: axes: the norm of the whole sequence as one vector, together with the dimensions of ``axis``.
         keepdims: keep reduced dimensions as length 1.
 
     Raises:
-        OperationError: that ``ord`` is none of vectors or matrices, or needs singular values.
+        OperationError: there is no such ``ord``, or it needs singular values.
 
     Example:
         >>> float(norm([3.0, 4.0])), float(norm([3.0, -4.0], 1)), float(norm([[1.0, -2.0], [3.0, 4.0]], 1))
@@ -88,15 +88,15 @@ def norm(x: Any, ord: Any = None, axis: Dims = None, *, over: Over = None, keepd
     node, dims, _, _ = find_reduced(x, axis, over)
     node = cast(node, float)
     if ord is None or (ord == "fro" and len(dims) == 2):
-        return _root(sum(node * node, dims, over=over, keepdims=keepdims))
+        return _take_root(sum(node * node, dims, over=over, keepdims=keepdims))
     if len(dims) == 2 and over is None:
-        return _matrix_norm(node, ord, _matrix_axes(axis, node), keepdims)
+        return _matrix_norm(node, ord, _find_matrix_axes(axis, node), keepdims)
     if isinstance(ord, str) or len(dims) > 1:
-        raise _no_norm(ord, "vectors")
+        raise _make_norm_error(ord, "vectors")
     return _vector_norm(node, ord, dims, over, keepdims)
 
 
-def _matrix_axes(axis: Dims, x: Node) -> tuple[int, int]:
+def _find_matrix_axes(axis: Dims, x: Node) -> tuple[int, int]:
     """Return the dimensions of a matrix, that of its rows first, as negative numbers."""
     rows, columns = (-2, -1) if axis is None else (negative_axes(a, x.ndim, x)[0] for a in axis)  # type: ignore[union-attr]
     return rows, columns
@@ -109,7 +109,7 @@ def _vector_norm(x: Node, order: float, dims: Dims, over: Over, keepdims: bool) 
     if order == 1:
         return sum(size_of, dims, over=over, keepdims=keepdims)
     if order == 2:
-        return _root(sum(x * x, dims, over=over, keepdims=keepdims))
+        return _take_root(sum(x * x, dims, over=over, keepdims=keepdims))
     if math.isinf(order):
         return (max if order > 0 else min)(size_of, dims, over=over, keepdims=keepdims)
     if order < 0:
@@ -122,69 +122,69 @@ def _vector_norm(x: Node, order: float, dims: Dims, over: Over, keepdims: bool) 
 
 def _matrix_norm(x: Node, order: Any, dims: tuple[int, int], keepdims: bool) -> Node:
     if order not in (1, -1, math.inf, -math.inf):
-        raise _no_norm(order, "matrices")
+        raise _make_norm_error(order, "matrices")
     rows, columns = dims
     summed, chosen = (rows, columns) if order in (1, -1) else (columns, rows)
     sums = sum(absolute(x), summed, keepdims=True)
     out = (max if order > 0 else min)(sums, chosen, keepdims=True)
-    return reshape(out, _shape_without(x, dims, keepdims))
+    return reshape(out, _reduce_shape(x, dims, keepdims))
 
 
-def _no_norm(order: Any, of: str) -> OperationError:
-    expected = {"vectors": "a number p, or inf", "matrices": '"fro", 1, -1, inf or -inf: others need singular values'}[of]
+def _make_norm_error(order: Any, of: str) -> OperationError:
+    expected = {"vectors": "a number p, or inf", "matrices": '"fro", 1, -1, inf or -inf (others need singular values)'}[of]
     return OperationError(
-        "O131", f"ag.norm has no ord={order!r:.60} of {of}", where=show_site(user_site()), expected=expected, got=repr(order),
+        "O131", f"ag.norm has no ord={order!r:.60} for {of}", where=show_site(user_site()), expected=expected, got=repr(order),
         fix="ag.norm(x) is the root of the sum of squares",
     )  # fmt: skip
 
 
-# -- where the largest stands ---------------------------------------------------------------------------------------
+# -- argmax ---------------------------------------------------------------------------------------
 
 
 def argmax(x: Any, axis: int | None = None, *, over: Axis | None = None, keepdims: bool = False) -> Node:
-    """Where the largest entry stands, the first of several; that of the first NaN, if there is one; without gradient.
+    """Index of the largest entry, the first one if several tie; that of the first NaN, if there is one; without gradient.
 
     Args:
         x: any value.
-        axis: a dimension; by default the number among all entries in C order, as in NumPy.
-        over: an axis instead: the number of the step.
+        axis: a dimension; by default the index into the flattened value, as in NumPy.
+        over: an axis instead; the result is a step number.
         keepdims: keep reduced dimensions as length 1.
 
     Raises:
-        ShapeError, AxisError: there is nothing to choose from, or there are several axes.
+        ShapeError, AxisError: there are no entries, or several axes are given.
 
     Example:
         >>> int(argmax([1.0, 5.0, 5.0])), argmax([[1.0, 2.0], [4.0, 3.0]], axis=1).value
         (1, array([1, 0]))
     """
-    return _first_place(constant(x), max, axis, over, keepdims)
+    return _find_first_place(constant(x), max, axis, over, keepdims)
 
 
 def argmin(x: Any, axis: int | None = None, *, over: Axis | None = None, keepdims: bool = False) -> Node:
-    """Where the smallest entry stands, the first of several; otherwise as :func:`argmax`.
+    """Index of the smallest entry, the first one if several tie; arguments as for :func:`argmax`.
 
     Example:
         >>> int(argmin([3.0, 1.0, 2.0]))
         1
     """
-    return _first_place(constant(x), min, axis, over, keepdims)
+    return _find_first_place(constant(x), min, axis, over, keepdims)
 
 
-def _first_place(x: Node, best: Any, axis: Any, over: Any, keepdims: bool) -> Node:
-    """Return the first place of ``best`` of the entries: the smallest number among those that are equal to it, or NaN."""
+def _find_first_place(x: Node, best: Any, axis: Any, over: Any, keepdims: bool) -> Node:
+    """Return the smallest index among the entries that equal ``best`` of all entries, or are NaN."""
     if over is not None:
         if len(as_axes(over)) != 1 or axis is not None:
             raise AxisError(
-                "A113", f"the place of an entry of {label_of(x)} is asked for over several axes at once", node=x.name,
+                "A113", f"argmax or argmin of {label_of(x)} over several axes at once has no single index", node=x.name,
                 where=show_site(user_site()), expected="one axis, over=t, or one dimension, axis=0", got=f"over={over}",
-                fix="one after the other: the largest of all over=t first, then over=u",
+                fix="reduce one axis after the other: ag.max(x, over=t), then argmax over=u",
             )  # fmt: skip
         (step,) = as_axes(over)
         places, behind = index(step), np.iinfo(np.int64).max
         reduced: dict[str, Any] = {"over": step}
         shape, varies = x.shape, step in x.axes
     else:
-        shape = _shape_without(x, axis, keepdims)
+        shape = _reduce_shape(x, axis, keepdims)
         x = reshape(x, -1) if axis is None else x
         (dim,) = negative_axes(-1 if axis is None else axis, x.ndim, x)
         behind, reduced, varies = x.shape[dim], {"axis": dim, "keepdims": True}, True
@@ -195,35 +195,35 @@ def _first_place(x: Node, best: Any, axis: Any, over: Any, keepdims: bool) -> No
     return reshape(min(where(hit, places, behind), **reduced), shape)
 
 
-def _shape_without(x: Node, axis: Dims, keepdims: bool) -> tuple[int, ...]:
+def _reduce_shape(x: Node, axis: Dims, keepdims: bool) -> tuple[int, ...]:
     gone = negative_axes(axis, x.ndim, x)
     return tuple(1 if a in gone else n for a, n in zip(range(-x.ndim, 0), x.shape, strict=True) if keepdims or a not in gone)
 
 
-# -- whether any or all hold ----------------------------------------------------------------------------------------
+# -- any and all ----------------------------------------------------------------------------------------
 
 
 def any(x: Any, axis: Dims = None, *, over: Over = None, keepdims: bool = False) -> Node:
-    """Whether any entry is true, or not 0; false of nothing. Arguments as for :func:`autograd_seq.sum`.
+    """Whether any entry is true, or not 0; false if there are no entries. Arguments as for :func:`autograd_seq.sum`.
 
     Example:
         >>> any([[False, True], [False, False]], axis=1).value
         array([ True, False])
     """
-    return less(0, sum(_truth(x), axis, over=over, keepdims=keepdims))
+    return less(0, sum(_cast_to_bool(x), axis, over=over, keepdims=keepdims))
 
 
 def all(x: Any, axis: Dims = None, *, over: Over = None, keepdims: bool = False) -> Node:
-    """Whether all entries are true, or not 0; true of nothing. Arguments as for :func:`autograd_seq.sum`.
+    """Whether all entries are true, or not 0; true if there are no entries. Arguments as for :func:`autograd_seq.sum`.
 
     Example:
         >>> all([[True, True], [False, True]], axis=1).value
         array([ True, False])
     """
-    return equal(sum(logical_not(_truth(x)), axis, over=over, keepdims=keepdims), 0)
+    return equal(sum(logical_not(_cast_to_bool(x)), axis, over=over, keepdims=keepdims), 0)
 
 
-def _truth(x: Any) -> Node:
+def _cast_to_bool(x: Any) -> Node:
     x = constant(x)
     return x if x.dtype is bool else not_equal(x, 0)
 

@@ -26,7 +26,7 @@ SHIFT: Op = defop(
     "shift", shape=same_shape, dtype=first, forward=None,
     vjp=lambda g, y, x, axis, by, outside: (SHIFT(spread(g, axis), axis=axis, by=-by, outside="zero"),),
     view=STEPS, pointwise=True, linear=TOGETHER, range=KEPT,
-    doc="x at the step ``by`` earlier; outside the sequence the source's boundary rows, or zero.",
+    doc="x ``by`` steps earlier; outside the sequence the boundary rows of the source, or zero.",
 )  # fmt: skip
 
 
@@ -36,13 +36,13 @@ def shift(x: Any, axis: Axis, by: int, *, init: Any = None, final: Any = None) -
     Args:
         x: a value that varies over the axis.
         axis: the axis.
-        by: how many steps back; negative looks ahead.
-        init, final: rows in front of the sequence and after it, as for :func:`state`; zeros by default. An earlier step reads
-            ``init``, a later one ``final``, the same step neither.
+        by: how many steps back; a negative number looks ahead.
+        init, final: rows before the first step and after the last one, as for :func:`state`; zeros by default. A shift to
+            earlier steps reads ``init``, one to later steps ``final``, one by 0 neither.
 
     Raises:
         AxisError: ``x`` does not vary over the axis.
-        StateError: rows are given on the side that is not read, and none on the other.
+        StateError: rows are given only on the side that is not read.
 
     Example:
         >>> t = Axis("t")
@@ -63,45 +63,45 @@ def shift(x: Any, axis: Axis, by: int, *, init: Any = None, final: Any = None) -
             raise StateError(
                 "G216", f"nothing reads {other}= of a shift to {'an earlier' if by > 0 else 'a later'} step", node=x.name,
                 where=show_site(user_site()), expected=f"{read}=", got=f"{other}= and {axis} - {by}".replace("- -", "+ "),
-                fix=f"{read}= says what it reads {'in front of the sequence' if by > 0 else 'after the last step'}",
+                fix=f"give {read}=, the rows {'before the first step' if by > 0 else 'after the last step'}",
             )  # fmt: skip
-        x = _bounded(x, before, behind)
+        x = _give_rows(x, before, behind)
         for side in ("init", "final"):  # of two, one is read by this shift
             x.attrs["reach"].update({(a, side): 0 for a in (before if side == "init" else behind) or {}})
-    settle(_under_shifts(x), axis, "init" if by > 0 else "final")
+    settle(_strip_shifts(x), axis, "init" if by > 0 else "final")
     if x.op is SHIFT and x.attrs["outside"] == "bounds":
         if x.attrs["axis"] is axis and (x.attrs["by"] > 0) == (by > 0):
             return shift(x.inputs[0], axis, x.attrs["by"] + by)
-        if rows := _seen_through(x, axis):
-            x = _bounded(x, *rows, inherits=True)
-    if (owner := owner_of_rows(x)).op is STATE:  # the longest read, whichever graph it will be in
+        if rows := _find_rows_through_shifts(x, axis):
+            x = _give_rows(x, *rows, inherits=True)
+    if (owner := find_row_owner(x)).op is STATE:  # note the longest read, in whichever graph it will be
         key = axis, "init" if by > 0 else "final"
         owner.attrs["reach"][key] = max(abs(by), owner.attrs["reach"].get(key, 0))
     return SHIFT(x, axis=axis, by=by, outside="bounds")
 
 
-def owner_of_rows(x: Node) -> Node:
-    """Return the state whose rows a shift of ``x`` shows, seen through shifts along other axes."""
+def find_row_owner(x: Node) -> Node:
+    """Return the state whose rows a shift of ``x`` reads: ``x`` itself, or what it reads through shifts along other axes."""
     while x.op is STATE and x.attrs["inherits"]:
-        x = _under_shifts(x.inputs[0])
+        x = _strip_shifts(x.inputs[0])
     return x
 
 
-def _under_shifts(x: Node) -> Node:
-    """Return what is shifted, once or several times; a state whose rows are seen through shifts is a shift of another."""
+def _strip_shifts(x: Node) -> Node:
+    """Return the node beneath the shifts of ``x``, also through states that were inserted to give a shift its rows."""
     while x.op is SHIFT or (x.op is STATE and x.attrs["inherits"]):
         x = x.inputs[0]
     return x
 
 
-def _bounded(x: Node, init: Any, final: Any, inherits: bool = False) -> Node:
+def _give_rows(x: Node, init: Any, final: Any, inherits: bool = False) -> Node:
     node = state(None, x.shape, over=x.axes, init=init, final=final, dtype=x.dtype, inherits=inherits)
     node[x.axes] = x
     return node
 
 
-def _seen_through(x: Node, axis: Axis) -> tuple[dict[Axis, Any], dict[Axis, Any]] | None:
-    """Return (init, final) rows on ``axis`` of the state that ``x`` reads through shifts along other axes."""
+def _find_rows_through_shifts(x: Node, axis: Axis) -> tuple[dict[Axis, Any], dict[Axis, Any]] | None:
+    """Return the (init, final) rows along ``axis`` of the state that ``x`` reads through shifts along other axes."""
     shifts = []
     while x.op is SHIFT:
         shifts.append(x.attrs)
@@ -116,7 +116,7 @@ def _seen_through(x: Node, axis: Axis) -> tuple[dict[Axis, Any], dict[Axis, Any]
     return (found["init"], found["final"]) if found["init"] or found["final"] else None
 
 
-def _one_axis(axis: Any, name: str | None = None) -> Axis:
+def _check_axis(axis: Any, name: str | None = None) -> Axis:
     if not isinstance(axis, Axis):
         raise AxisError("A105", f"{axis!r:.60} is not an axis", node=name, expected="an ag.Axis", got=repr(axis))
     return axis
@@ -125,7 +125,7 @@ def _one_axis(axis: Any, name: str | None = None) -> Axis:
 def check_varies(x: Node, axis: Any) -> None:
     """Refuse an axis over which a value does not vary."""
     label = label_of(x)
-    _one_axis(axis, x.name)
+    _check_axis(axis, x.name)
     if axis not in x.axes:
         over = f"varies over {', '.join(a.name for a in x.axes)} only" if x.axes else "is static"
         same = axis.name in [a.name for a in x.axes]
@@ -138,16 +138,16 @@ def check_varies(x: Node, axis: Any) -> None:
 
 
 def read(x: Node, key: Any) -> Node:
-    """Read with the index notation: ``x[t - 1]``, ``g[i - 1, j]``, ``x[t, 0]``, ``x[0]``.
+    """Return what the index notation reads: ``x[t - 1]``, ``g[i - 1, j]``, ``x[t, 0]``, ``x[0]``.
 
-    Places on axes shift, in the order of the node's axes; everything else indexes the value's dimensions.
+    Index terms with an axis shift along it, in whatever order they are written; all others index the dimensions of the value.
     """
     parts = key if isinstance(key, tuple) else (key,)
     places = [p if isinstance(p, Index) else p + 0 for p in parts if isinstance(p, (Axis, Index))]
     if len({p.axis for p in places}) != len(places):
         raise AxisError(
-            "A107", f"{label_of(x)} is read at two places of one axis", node=x.name,
-            where=show_site(user_site()), got=repr(key), fix="ag.index, ag.along and axes of their own compare two places",
+            "A107", f"{label_of(x)} is indexed twice along one axis", node=x.name, where=show_site(user_site()),
+            got=repr(key), fix="to compare two steps, read one of them along a second axis: x.along(t, u)",
         )  # fmt: skip
     for place in places:
         check_varies(x, place.axis)
@@ -164,8 +164,8 @@ def read(x: Node, key: Any) -> Node:
 SIZE = defop(
     "size", shape=lambda **_: (), dtype=int, forward=None, vjp=lambda g, y, *, axis, among=(), of=(): (),
     flops=0, linear=(), range=FINITE,
-    doc="The number of steps. As a factor of a count, the steps that a value which varies over ``of`` has on ``among``: with "
-    "lengths, the product of such factors is the number of its real points.",
+    doc="The number of steps. With ``among`` it is the factor of one axis in the number of points that a value over ``of`` has "
+    "on the axes ``among``: with lengths, the product of these factors is the number of points outside of the padding.",
 )  # fmt: skip
 INDEX = defop(
     "index",
@@ -177,14 +177,15 @@ INDEX = defop(
     flops=0,
     linear=(),
     range=FINITE,
-    doc="The step number. With ``here=True`` that of this call, which a carry does not count on.",
+    doc="The step number. With ``here=True`` it starts from 0 in each call, also in one that continues from a carry.",
 )
 AT = defop(
     "at", shape=lambda x, **_: x, dtype=first, forward=None, axes=lambda x, *, axis, **_: tuple(a for a in x if a is not axis),
     vjp=lambda g, y, x, axis, index, outside, row=False: (
-        where(equal(INDEX(axis=axis, **({} if row else {"here": True})), _from_start(index, axis, x)), g, 0.0),),
+        where(equal(INDEX(axis=axis, **({} if row else {"here": True})), _count_from_start(index, axis, x)), g, 0.0),),
     view=POINTS, linear=TOGETHER, range=KEPT,
-    doc="A step. ``row=True`` says that it is the cotangent of a row in front of the sequence: a carry counts its steps on.",
+    doc="The value at one step. ``row=True`` marks a cotangent of an initial row, whose step is counted from the start of the "
+    "whole sequence, not of the piece.",
 )  # fmt: skip
 ALONG: Op = defop(
     "along", shape=lambda x, **_: x, dtype=first, forward=None,
@@ -200,23 +201,23 @@ SPREAD = defop(
 )  # fmt: skip
 
 
-def _from_start(index: int, axis: Axis, x: Node) -> Any:
+def _count_from_start(index: int, axis: Axis, x: Node) -> Any:
     return index if index >= 0 else count(x, (axis,), axis) + index
 
 
 def count(x: Node, among: tuple[Axis, ...], axis: Axis) -> Node:
-    """Return the factor of an axis in the number of points that ``x`` has on some axes."""
+    """Return the factor of ``axis`` in the number of points that ``x`` has on the axes ``among``."""
     return SIZE(axis=axis, among=among, of=x.axes)
 
 
 def size(axis: Axis) -> Node:
-    """The number of steps on an axis, as an integer value; with lengths that of each sequence.
+    """The number of steps on an axis, as an integer value; with ``lengths=`` that of each sequence.
 
     Example:
         >>> size(Axis("t"))
         size: int
     """
-    return SIZE(axis=_one_axis(axis))
+    return SIZE(axis=_check_axis(axis))
 
 
 def index(axis: Axis) -> Node:
@@ -228,11 +229,11 @@ def index(axis: Axis) -> Node:
         >>> causal.axes
         (u, t)
     """
-    return INDEX(axis=_one_axis(axis))
+    return INDEX(axis=_check_axis(axis))
 
 
 def at(x: Any, over: Axis, index: int, *, outside: str = "error") -> Node:
-    """Pick step ``index`` of an axis; negative numbers count from the end, with lengths from each sequence's own.
+    """Pick step ``index`` of an axis; negative numbers count from the end, with ``lengths=`` from the end of each sequence.
 
     Args:
         x: a value; one that does not vary over the axis is returned as it is.
@@ -258,15 +259,15 @@ def at(x: Any, over: Axis, index: int, *, outside: str = "error") -> Node:
         step = operator.index(index)
     except TypeError:
         raise AxisError(
-            "A108", f"ag.at is given {index!r:.60}, which is not a fixed step", node=x.name, expected="an integer",
+            "A108", f"ag.at needs a fixed step, got {index!r:.60}", node=x.name, expected="an integer",
             got=repr(index),
-            fix="choose a computed step with ag.sum(ag.where(ag.index(t) == …, x, 0), over=t)",
+            fix="to pick a computed step, write ag.sum(ag.where(ag.index(t) == …, x, 0), over=t)",
         ) from None  # fmt: skip
-    return AT(x, axis=over, index=step, outside=outside) if _one_axis(over, x.name) in x.axes else x
+    return AT(x, axis=over, index=step, outside=outside) if _check_axis(over, x.name) in x.axes else x
 
 
 def last(x: Any, *, over: Axis) -> Node:
-    """The last step of an axis, with lengths that of each sequence; see :func:`at`."""
+    """The last step of an axis, with ``lengths=`` that of each sequence; see :func:`at`."""
     return at(x, over, -1)
 
 
@@ -291,21 +292,21 @@ def along(x: Any, axis: Axis, other: Axis) -> Node:
     """
     x = constant(x)
     check_varies(x, axis)
-    _one_axis(other, x.name)
+    _check_axis(other, x.name)
     if other in x.axes:
         raise AxisError(
             "A109", f"{label_of(x)} already varies over {other}", node=x.name, where=show_site(user_site()),
-            fix="rename to an axis that it does not have",
+            fix="choose an axis over which it does not vary",
         )  # fmt: skip
     return ALONG(x, axis=axis, other=other)
 
 
 def spread(x: Any, axes: Axis | Iterable[Axis]) -> Node:
-    """Let ``x`` vary, by name only, over more axes: every point has the same value.
+    """Let ``x`` vary over more axes, with the same value at every point of them.
 
     Args:
         x: a value.
-        axes: one or several; those over which it varies already change nothing.
+        axes: one or several; axes over which it already varies are ignored.
 
     Example:
         >>> t, b = Axis("t"), Axis("b")

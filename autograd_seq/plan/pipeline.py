@@ -13,7 +13,7 @@ from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.rebuild import copy_name, rebuild
 from autograd_seq.ops.linear import CONTRACT
 from autograd_seq.ops.reduce import sum_over
-from autograd_seq.ops.window import OVERLAP, WINDOW, doubled
+from autograd_seq.ops.window import OVERLAP, WINDOW, build_from_halves
 from autograd_seq.plan.memory.storage import Storage
 from autograd_seq.plan.memory.views import LEAVES
 from autograd_seq.plan.passes.contracted import contract_sums
@@ -148,7 +148,7 @@ def simplify(outputs: Sequence[Node], backend: str, passes: Iterable[str] | None
 def copy_own(node: Node, inputs: tuple[Node, ...]) -> Node | None:
     """Copy what is computed, for passes give names to their nodes, and those of the user are not theirs; spell windows out."""
     if node.op in (WINDOW, OVERLAP):
-        return copy_name(node, doubled(node, inputs[0]))
+        return copy_name(node, build_from_halves(node, inputs[0]))
     if node.op in LEAVES or node._value is not None:
         return None
     made = Node(node.op, inputs, node.attrs, node.shape, node.dtype, node.axes, None, node.weak, site=node.site,

@@ -24,28 +24,29 @@ from autograd_seq.emit.program_text import Emitted
 from autograd_seq.graph.graph import Graph
 from autograd_seq.plan.pipeline import Plan, plan
 from autograd_seq.plan.schedule import Loop, schedule
-from autograd_seq.run.threads import crowded, repeated
+from autograd_seq.run.threads import find_repeated, is_better_on_one_thread
 from autograd_seq.sequences.step import make_one_step
 
 BACKENDS = ("numpy", "numba", "plain", "auto")
 """What ``backend=`` may be."""
 
 VARIABLE = "AUTOGRAD_SEQ_BACKEND"
-"""The environment variable that says which it is where it is not given."""
+"""The environment variable that names the backend where ``backend=`` is not given."""
 
 _MOST_LINES = 8000
-"""Native programs of more lines would take more than half a minute to compile."""
+"""Native programs of more lines than this would take more than half a minute to compile."""
 
 _MANY_NUMBERS = 100
-"""From so many operations on single numbers on, NumPy's calls take longer than the numbers, loop or no loop."""
+"""From this many operations on scalars on, the overhead of NumPy's calls dominates even without a loop."""
 
 Layouts = Sequence[Sequence[Axis]]
 
 
-class Made(NamedTuple):
-    """A plan, the program that was written from it, and what its schedule says about the language.
+class WrittenProgram(NamedTuple):
+    """A plan, the program written from it, and the notes of its schedule on the backend.
 
-    Of a native program ``slow_loops`` names what keeps loops in NumPy; ``native`` are the nodes that native functions compute.
+    For a native program, ``slow_loops`` names what keeps loops in NumPy, and ``native`` holds the nodes that native functions
+    compute.
     """
 
     backend: str
@@ -57,15 +58,15 @@ class Made(NamedTuple):
 
     @property
     def silent(self) -> bool:
-        """Tell whether it gives no warnings of overflows and divisions by zero, as wholly native programs do not."""
+        """Whether the program never warns of overflow or division by zero, as a fully native one does not."""
         return self.notes[:1] == (ALL_NATIVE,)
 
 
-def chosen(backend: str | None) -> str:
-    """Return the language that is asked for: where none is, what ``AUTOGRAD_SEQ_BACKEND`` says, or else ``"auto"``.
+def choose_backend(backend: str | None) -> str:
+    """Return the name of the backend: the one given, else the value of ``AUTOGRAD_SEQ_BACKEND``, else ``"auto"``.
 
     Raises:
-        OperationError: it is not in ``BACKENDS``.
+        OperationError: the name is not in ``BACKENDS``.
     """
     name = backend if backend is not None else os.environ.get(VARIABLE) or "auto"
     if name not in BACKENDS:
@@ -76,75 +77,77 @@ def chosen(backend: str | None) -> str:
     return name
 
 
-def written(graph: Graph, layouts: Layouts, passes: Iterable[str] | None, backend: str, into: bool = False,
-            alone: Sequence[Axis] = ()) -> Made:  # fmt: skip
-    """Return the program of a graph in a language; for ``"auto"`` see :func:`_found`.
+def write_program(graph: Graph, layouts: Layouts, passes: Iterable[str] | None, backend: str, into: bool = False,
+            alone: Sequence[Axis] = ()) -> WrittenProgram:  # fmt: skip
+    """Return the program of a graph for a backend; for ``"auto"`` see :func:`_choose_program`.
 
     Args:
-        graph: what is to be computed.
-        layouts: the axes of each output, as its array is to be laid out.
+        graph: the graph to compute.
+        layouts: the axes of each output, in the order in which its array is laid out.
         passes: names of passes, all by default.
-        backend: out of ``BACKENDS``.
-        into: let a program of NumPy calls write into arrays of the caller, after the feeds; native ones return their own.
-        alone: axes that have one point each whenever the program runs; native programs do not depend on it.
+        backend: one of ``BACKENDS``.
+        into: let a program of NumPy calls write its outputs into arrays that the caller passes after the feeds; native programs
+            ignore it and return arrays of their own.
+        alone: axes whose length is 1 whenever the program runs; native programs ignore it.
 
     Raises:
         OperationError: there is no such pass, or numba is asked for and not installed.
     """
     if backend == "numpy":
-        return _calls(graph, layouts, passes, into, alone)
+        return _write_calls(graph, layouts, passes, into, alone)
     if backend == "plain":
-        return _plain(graph, layouts)
+        return _write_plain(graph, layouts)
     if backend == "auto":
-        return _found(graph, layouts, passes, into, alone)
+        return _choose_program(graph, layouts, passes, into, alone)
     if not numba.is_available():
         numba.refuse()
-    return _native(graph, layouts, passes)
+    return _write_native(graph, layouts, passes)
 
 
-def _found(graph: Graph, layouts: Layouts, passes: Iterable[str] | None, into: bool,
-           alone: Sequence[Axis]) -> Made:  # fmt: skip
-    """Return the native program where that is worth compiling, else the NumPy one; the last note says why.
+def _choose_program(graph: Graph, layouts: Layouts, passes: Iterable[str] | None, into: bool,
+           alone: Sequence[Axis]) -> WrittenProgram:  # fmt: skip
+    """Return the native program where it is worth compiling, else the NumPy one; the last note gives the reason.
 
-    It is where there are loops over steps, or very many operations on single numbers; where all loops have a native form, and
-    compiling does not take minutes. NumPy pays for each of its calls, at each step of a loop; outside of loops there are a few
-    for all steps together. Nothing is timed: the same equations and versions give the same program, and the same bits.
+    A native program is worth compiling if there are loops over steps, or very many operations on scalars; if all loops have a
+    native form; and if compiling does not take minutes. Inside a loop NumPy pays the overhead of its calls at every step;
+    outside of loops a few calls compute all steps. Nothing is timed, so the same equations and versions always give the same
+    program and the same bits.
     """
     passes = None if passes is None else list(passes)
 
-    def calls(why: str) -> Made:
-        return _calls(graph, layouts, passes, into, alone)._replace(notes=(f"NumPy: {why}",))
+    def stay_with_calls(why: str) -> WrittenProgram:
+        return _write_calls(graph, layouts, passes, into, alone)._replace(notes=(f"NumPy: {why}",))
 
     loops = any(isinstance(item, Loop) for item in schedule(graph.nodes))
     if not loops and sum(1 for n in graph.nodes if n.inputs and not n.shape) < _MANY_NUMBERS:
-        return calls("no loop that native code would speed up")
+        return stay_with_calls("no loop that native code would speed up")
     if not numba.is_available():
-        return calls("numba is not installed")
-    made = _native(graph, layouts, passes)
+        return stay_with_calls("numba is not installed")
+    made = _write_native(graph, layouts, passes)
     if made.slow_loops:
-        return calls(f"no native form of {made.slow_loops}, hence none of the loops around")
+        return stay_with_calls(f"no native form of {made.slow_loops}, hence none of the loops around")
     if (lines := made.emitted.source.count("\n")) > _MOST_LINES:
-        return calls(f"native code of {lines} lines, more than {_MOST_LINES}, would take minutes to compile")
+        return stay_with_calls(f"native code of {lines} lines, more than {_MOST_LINES}, would take minutes to compile")
     why = "all loops have a native form" if loops else "there are many operations on single numbers"
     return made._replace(notes=(*made.notes, f"taken since numba is installed, and {why}"))
 
 
-def _calls(graph: Graph, layouts: Layouts, passes: Iterable[str] | None, into: bool = False,
-           alone: Sequence[Axis] = ()) -> Made:  # fmt: skip
+def _write_calls(graph: Graph, layouts: Layouts, passes: Iterable[str] | None, into: bool = False,
+           alone: Sequence[Axis] = ()) -> WrittenProgram:  # fmt: skip
     outputs = make_one_step(graph, *alone) if alone else graph.outputs
     planned = plan(outputs, graph.axes, calls.writes, calls.in_place, "numpy", passes)
-    writer = Writer(planned.graph, planned.storage, graph.axes, _title(graph, alone), graph.inputs)
-    return Made("numpy", planned, writer.emit(layouts, into))
+    writer = Writer(planned.graph, planned.storage, graph.axes, _write_title(graph, alone), graph.inputs)
+    return WrittenProgram("numpy", planned, writer.emit(layouts, into))
 
 
-def _plain(graph: Graph, layouts: Layouts) -> Made:
-    """Return the program by hand, and the plan without any pass, by which its schedule and cost are told."""
+def _write_plain(graph: Graph, layouts: Layouts) -> WrittenProgram:
+    """Return the textbook program, with a plan without passes, from which its schedule and cost are computed."""
     planned = plan(graph.outputs, graph.axes, calls.writes, calls.in_place, "numpy", ())
-    return Made("plain", planned, print_plain(graph, layouts), ("written out as by hand, a step at a time",))
+    return WrittenProgram("plain", planned, print_plain(graph, layouts), ("written out as by hand, a step at a time",))
 
 
-def _by_hand(emitted: Emitted, graph: Graph) -> Any:
-    """Return what makes a ``run`` of a plain program, which computes in double precision whatever the width of the feeds is."""
+def _make_plain_factory(emitted: Emitted, graph: Graph) -> Any:
+    """Return the factory of ``run`` for a textbook program, which computes in double precision whatever the feeds' width."""
     name = f"<autograd_seq program {hashlib.sha256(emitted.source.encode()).hexdigest()[:16]}>"
     step = sources.execute(emitted.source, name, {**emitted.foreign, **emitted.constants}, "step")
 
@@ -163,65 +166,64 @@ def _by_hand(emitted: Emitted, graph: Graph) -> Any:
     return make
 
 
-def _native(graph: Graph, layouts: Layouts, passes: Iterable[str] | None) -> Made:
+def _write_native(graph: Graph, layouts: Layouts, passes: Iterable[str] | None) -> WrittenProgram:
     planned = plan(graph.outputs, graph.axes, native_ops.writes, calls.in_place, "numba", passes)
-    writer = NativeWriter(planned.graph, planned.storage, graph.axes, _title(graph), graph.inputs)
+    writer = NativeWriter(planned.graph, planned.storage, graph.axes, _write_title(graph), graph.inputs)
     emitted = writer.emit(layouts)
-    return Made("numba", planned, emitted, writer.notes(), writer.slow_loops(), writer.fusion.native)
+    return WrittenProgram("numba", planned, emitted, writer.notes(), writer.slow_loops(), writer.fusion.native)
 
 
-def _title(graph: Graph, alone: Sequence[Axis] = ()) -> str:
+def _write_title(graph: Graph, alone: Sequence[Axis] = ()) -> str:
     names = [graph.label(o) for o in graph.outputs]
     where = f", where {' and '.join(map(str, alone))} {'has' if len(alone) == 1 else 'have'} one point" if alone else ""
     return f"Compute {', '.join(names[:8])}{', …' if len(names) > 8 else ''}{where}."
 
 
-def maker(made: Made, graph: Graph, layouts: Layouts, passes: Iterable[str] | None) -> Any:
-    """Return what makes a workspace and its ``run``, from the sizes and the width of floats.
+def make_factory(made: WrittenProgram, graph: Graph, layouts: Layouts, passes: Iterable[str] | None) -> Any:
+    """Return the factory of a program: a function from the sizes and the width of floats to a ``run`` with a workspace.
 
-    Programs are executed, and native ones compiled once for each width, when they first run; that for a batch may never do.
-    Native ones stand back where there is no such width.
+    The source is executed, and a native one compiled for the width, when the factory is first called, since a program for a
+    batch may never run. For a width that native code does not have (float16, …) NumPy calls are used instead.
     """
     if made.backend == "plain":
-        return _by_hand(made.emitted, graph)
+        return _make_plain_factory(made.emitted, graph)
     programs: dict[str, Any] = {}
     emitted, native = made.emitted, made.backend != "numpy"
-    some = repeated(made.plan, loops=not native)
+    some = find_repeated(made.plan, loops=not native)
 
     def make(*sizes: Any) -> Any:
         width = sizes[-1].name if native else ""
         if width not in programs:
             if not native:
-                programs[width] = executed(emitted)
+                programs[width] = execute(emitted)
             else:
                 wide = width in numba.WIDTHS
-                programs[width] = (
-                    numba.compile_program(emitted, width) if wide else _quiet(_calls(graph, layouts, passes).emitted)
-                )
+                calls = None if wide else _write_calls(graph, layouts, passes).emitted
+                programs[width] = numba.compile_program(emitted, width) if calls is None else _silence(calls)
         run = programs[width](*sizes)
-        return limit_to_one_thread(run, "numpy") if crowded(some, dict(zip(graph.axes, sizes, strict=False))) else run
+        return limit_to_one_thread(run, "numpy") if is_better_on_one_thread(some, dict(zip(graph.axes, sizes, strict=False))) else run
 
     return make
 
 
-def _quiet(emitted: Emitted) -> Any:
-    """Return a NumPy program that does not warn of infinities and NaN, for it is called as a native one."""
-    program = executed(emitted)
+def _silence(emitted: Emitted) -> Any:
+    """Return a NumPy program that does not warn of infinities and NaN: it stands in for a native one, which cannot."""
+    program = execute(emitted)
 
     def make(*sizes: Any) -> Any:
         run = program(*sizes)
 
-        def quiet(*arrays: Any) -> Any:
+        def run_quietly(*arrays: Any) -> Any:
             with np.errstate(all="ignore"):
                 return run(*arrays)
 
-        return quiet
+        return run_quietly
 
     return make
 
 
-def executed(emitted: Emitted) -> Any:
-    """Run a source, and return its ``program``, as a function of the sizes and the width."""
+def execute(emitted: Emitted) -> Any:
+    """Execute the source of a program, and return its ``program`` as a function of the sizes and the width."""
     name = f"<autograd_seq program {hashlib.sha256(emitted.source.encode()).hexdigest()[:16]}>"
     program = sources.execute(emitted.source, name, dict(emitted.foreign))
     if emitted.constants:

@@ -30,7 +30,7 @@ from autograd_seq.sequences.pieces import list_read_back
 
 
 class Runs(Protocol):
-    """What runs a graph: a program, or the unrolled graph."""
+    """Anything that runs a graph: a program, or the unrolled graph."""
 
     @property
     def graph(self) -> System: ...
@@ -39,13 +39,13 @@ class Runs(Protocol):
 
 
 class Carried:
-    """A graph whose calls follow one another, whatever runs them.
+    """A graph whose calls continue one another, run by programs or unrolled.
 
     Args:
-        cut: the graph of a first call, and that of a later one.
+        cut: the graph of the first call, and the graph of later ones.
         graph: the equations before they were cut.
         layouts: the axes of each output, in the order in which its values are laid out.
-        make: from nodes and the layouts of their values to what runs them.
+        make: returns what runs some nodes, given the nodes and the layouts of their values.
     """
 
     def __init__(self, cut: Cut, graph: System, layouts: Sequence[Sequence[Axis]],
@@ -69,9 +69,9 @@ class Carried:
 
     @cached_property
     def equations(self) -> str:
-        """A digest of the equations of the carried values: the same in every program and process with the same equations.
+        """A digest of the equations of the carried values, the same in every process.
 
-        It does not depend on what else a program computes, so that one program can train, and another continue from its carry.
+        It does not depend on what else a program computes: one program can train, and another one continue from its carry.
         """
         return _digest_equations(self.graph, self.cut.axis)
 
@@ -88,11 +88,11 @@ class Carried:
         """Return the values of the outputs, and the carry for the next call; a call of no steps returns the carry it was given.
 
         Args:
-            carry: what the call before returned; ``None`` starts.
+            carry: what the previous call returned; ``None`` to start.
             lengths: the lengths of padded sequences, as for :class:`Program`. The carry holds the rows at the end of each
-                sequence, and a sequence without a step in this call keeps its rows. Each sequence counts its own steps: draws,
-                step numbers and carried values vary over the batch then, and so do outputs that depend on them, with the
-                axis of the batch last if they did not have it.
+                sequence, and a sequence without a step in this call keeps its rows. Each sequence counts its own steps, so that
+                draws, step numbers and carried values vary over the batch; so do outputs that depend on them, with the axis of
+                the batch last if they did not have it.
             given: the feeds, as for :class:`Program`.
 
         Raises:
@@ -103,7 +103,7 @@ class Carried:
             raise feeds.make_unnamed_error(self.graph, unnamed)
         if lengths is not None and "lengths" in self.graph.inputs:
             given["lengths"], lengths = lengths, None
-        steps: Any = self._steps(given)
+        steps: Any = self._find_steps(given)
         if isinstance(carry, Carry) and np.ndim(carry.steps) and lengths is None and self.cut.steps is not None:
             lengths = {self.cut.axis: np.full(carry.steps.shape, steps)}
         program: Carried = self
@@ -111,7 +111,7 @@ class Carried:
             said = read_lengths(self.graph, lengths, given)
             given["lengths"] = {(axis, *over): said.arrays[axis] for axis, over in said.over}
             if self.cut.axis in said.arrays:
-                program, steps = self._with_lengths(dict(said.over)[self.cut.axis]), said.arrays[self.cut.axis]
+                program, steps = self._make_padded(dict(said.over)[self.cut.axis]), said.arrays[self.cut.axis]
         values = program.first(**given) if carry is None else program._go_on(carry, given, np.shape(steps))
         kept = len(self.graph.outputs)
         if not np.any(steps):
@@ -123,21 +123,21 @@ class Carried:
         return values[:kept], self.make_carry(carry, rows, steps)
 
     def make_carry(self, carry: Carry | None, rows: Mapping[str, np.ndarray], steps: Any) -> Carry:
-        """Return the carry after some more steps."""
+        """Return the carry after this call, made of the new rows and the number of its steps."""
         return Carry(rows, steps + (carry.steps if carry is not None else 0), self.equations)
 
-    def _with_lengths(self, batch: tuple[Axis, ...]) -> Carried:
-        """Return the program for sequences that may end at different steps."""
+    def _make_padded(self, batch: tuple[Axis, ...]) -> Carried:
+        """Return the program for sequences of different lengths, made at the first call that needs it."""
         if batch not in self._padded:
             cut = cut_along(self.graph, self.cut.axis, batch)
             self._padded[batch] = Carried(cut, self.graph, self._layouts, self._make)
         return self._padded[batch]
 
-    def _steps(self, given: dict[str, Any]) -> int:
+    def _find_steps(self, given: dict[str, Any]) -> int:
         for name, position in self._time_places:
             if name in given:
                 shape = getattr(given[name], "shape", None) or np.shape(given[name])
-                return int(shape[position]) if position < len(shape) else 1  # the program says what is wrong with it
+                return int(shape[position]) if position < len(shape) else 1  # the program will refuse it with the reason
         return int(given.get(self.cut.axis.name, 1))
 
     def _go_on(self, carry: Carry, given: dict[str, Any], batch: tuple[int, ...]) -> tuple[Any, ...]:
@@ -150,7 +150,7 @@ class Carried:
         Args:
             carry, given: as for a call.
             batch: the lengths of the axes over which the number of steps varies.
-            graph: the equations that run; feeds that they do not read are left out. Those of a later call by default.
+            graph: the equations that run, by default those of a later call; feeds that they do not read are left out.
 
         Raises:
             CarryError: the carry is another program's.
@@ -164,12 +164,12 @@ class Carried:
         return fed | {name: value for name, value in carried if name in known}
 
     def continue_from(self, carry: Carry, given: Mapping[str, Any], run: Callable[[], Any], graph: System | None = None) -> Any:
-        """Return the result of ``run``, which continues from a carry; a carry of another batch is an error.
+        """Return the result of ``run``; if it fails because the carry is of another batch, raise the error that says so.
 
         Args:
             carry, given: as for a call.
             run: runs the program.
-            graph: the equations, by which the feeds are laid out; those before the cut by default.
+            graph: the equations that give the layout of the feeds; by default those before the cut.
         """
         try:
             return run()
@@ -181,17 +181,17 @@ class Carried:
 
 
 class CarriedProgram(Carried, Report):
-    """A compiled graph whose calls follow one another. Made by :func:`compile` with ``carry=``.
+    """A compiled graph whose calls continue one another. Made by :func:`compile` with ``carry=``.
 
-    ``outs, carry = program(…, carry=carry)``: the first call gets ``carry=None`` or none. Running T1 steps and then T2 with
-    the carry equals running T1 + T2 steps: states and shifted inputs continue, ``ag.index`` goes on counting, and random draws
-    are those of the later steps. A loop over another axis within a step is not carried: it starts from its own rows at each
-    step. Sums, means, picked steps and gradients are of the steps of the call alone. No gradient flows through a carry; an
-    initial row (``init=``) has a gradient in the calls whose steps read it. Tangents, gradients of gradients that read no
-    later step, continue as states do.
+    ``outs, carry = program(…, carry=carry)``: the first call gets ``carry=None``, or no ``carry=``. Running T1 steps and then
+    T2 with the carry equals running T1 + T2 steps: states and shifted inputs continue, ``ag.index`` goes on counting, and
+    random draws are those of the later steps. A loop over another axis within a step is not carried: it starts from its own
+    initial rows at each step. Sums, means, picked steps and gradients cover the steps of the call alone. No gradient flows
+    through a carry; an initial row (``init=``) has a gradient in the calls whose steps read it. Forward-mode tangents
+    (gradients of gradients that read no later step) continue as states do.
 
     Attributes:
-        first: the program of a first call.
+        first: the program of the first call.
         cut: the carried values and their axis.
 
     Example:
@@ -207,20 +207,20 @@ class CarriedProgram(Carried, Report):
         True
 
     Notes:
-        A later call runs a program of its own, compiled when it is first needed. What is carried costs k rows a value,
-        whatever the number of steps.
+        Later calls run a program of their own, compiled when it is first needed. A carry holds k rows of each value that is
+        read k steps back, whatever the number of steps.
     """
 
     first: Any
     copied_from: tuple[Any, ...]
-    """What a copy is made from."""
+    """The function and the arguments from which a copy is made."""
 
     def __reduce__(self) -> Any:
         return self.copied_from
 
     @property
     def reported(self) -> Any:
-        """The program of a first call; that of the others is ``later``."""
+        """The program of the first call; the program of the others is ``later``."""
         return self.first
 
     def __repr__(self) -> str:
@@ -228,7 +228,7 @@ class CarriedProgram(Carried, Report):
 
 
 def _digest_equations(graph: System, axis: Axis) -> str:
-    """Return a digest of an axis and of the equations of values that are read at its earlier steps."""
+    """Return a digest of an axis and of the equations of all values that are read at its earlier steps."""
     graph = spell_out_windows(graph)
     sources = list(dict.fromkeys(x for x, _ in list_read_back(graph, axis)))
     return hashlib.sha256(f"{axis}\n{Graph(sources) if sources else ''}".encode()).hexdigest()

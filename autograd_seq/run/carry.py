@@ -16,14 +16,14 @@ from autograd_seq.sequences.cut import Slot
 
 
 class Carry(Mapping[str, np.ndarray]):
-    """What one call passes to the next: by name, the rows of the values that later steps read.
+    """What one call passes to the next: for each value that later steps read, its last rows, by name.
 
     The first dimension of ``carry["s"]`` is k rows in time order, the newest last, where k is the longest delay with which
     ``s`` is read; then come the other axes of ``s``, then the dimensions of its value.
 
     Args:
-        rows: such an array for each name.
-        steps: the number of steps so far; with lengths an array, one number a sequence.
+        rows: the array of rows of each name.
+        steps: the number of steps so far; with lengths an array, one number for each sequence.
         equations: identifies the equations of the rows (:attr:`CarriedProgram.equations`); ``None`` if unknown, as for rows
             that were saved.
 
@@ -57,16 +57,16 @@ class Carry(Mapping[str, np.ndarray]):
 
 
 def check_carry(carry: Any, equations: str, axis: Axis, slots: Sequence[Slot]) -> None:
-    """Refuse what is not the carry of the equations of ``axis`` and of the values in ``slots``.
+    """Refuse a carry of other equations, or one whose rows do not fit ``slots``.
 
     Raises:
-        CarryError: it is another program's, or its rows do not fit.
+        CarryError: the carry comes from another program, or its rows do not fit.
     """
     if not isinstance(carry, Carry):
         raise CarryError(
             "K107", f"carry= is given a value of {type(carry).__name__}, not what an earlier call returned",
             expected="an ag.Carry, or None to start",
-            got=repr(carry)[:80], fix="outs, carry = program(…, carry=carry); feeds go by name: x=…, or **feeds of a dict",
+            got=repr(carry)[:80], fix="outs, carry = program(…, carry=carry); pass feeds by name: x=…, or a dict as **feeds",
         )  # fmt: skip
     if carry.equations is equations:
         return  # this program returned it
@@ -74,8 +74,8 @@ def check_carry(carry: Any, equations: str, axis: Axis, slots: Sequence[Slot]) -
     if carry.equations not in (None, equations) and set(carry) == set(known):
         named = ", ".join(known) or axis.name
         raise CarryError(
-            "K112", "the carry comes from other equations", expected=f"rows of the equations of {named} here",
-            got=f"{carry!r} of a program with others",
+            "K112", "the carry comes from other equations", expected=f"rows of this program's equations of {named}",
+            got=f"{carry!r} of a program with other equations",
             fix="start this program with carry=None, or pass the rows alone: ag.Carry(dict(carry), carry.steps)",
         )  # fmt: skip
     if set(carry) != set(known):
@@ -97,7 +97,7 @@ def check_carry(carry: Any, equations: str, axis: Axis, slots: Sequence[Slot]) -
 def find_batch_misfit(
     carry: Carry, given: Mapping[str, Any], graph: System, axis: Axis, slots: Sequence[Slot]
 ) -> CarryError | None:
-    """Return the error of rows that vary over an axis of another length than the feeds, if they do."""
+    """Return the error if the carried rows and the feeds differ in the length of an axis, else ``None``."""
     fed = [(b, n, name) for name, node in graph.inputs.items() if name in given
             for b, n in zip(node.axes, np.shape(given[name]), strict=False) if b is not axis]  # fmt: skip
     for slot in slots:

@@ -44,17 +44,17 @@ def compile(outputs: Node | Sequence[Any] | Graph, *, dtype: Any = None, passes:
         outputs: a node, several, or a :class:`Graph`.
         dtype: ``"float32"`` or ``"float64"``: the width of all floats inside; by default that of the feeds.
         passes: names of the passes to run (``autograd_seq.plan.pipeline.PASSES``); all by default.
-        carry: ``True`` for sequences that come in pieces: calls return ``(outs, carry)``, and the next one goes on from
-            ``carry=carry``. The pieces follow one another along the axis of the shifts, of several along the outermost;
-            an axis says which.
+        carry: ``True`` for sequences that come in pieces: calls return ``(outs, carry)``, and the next call continues from
+            ``carry=carry``. The pieces follow one another along the axis of the shifts, the outermost if there are several;
+            give an axis instead of ``True`` to choose another one.
         order: the axes of the outputs in the order in which they are to be laid out, ``(b, t)`` for batch first; by default
-            that in which the inputs declare them. Feeds are laid out as they are declared.
+            the order in which the inputs declare them. Feeds are laid out as they are declared.
         backend: ``"numpy"``; ``"numba"``, native loops, compiled in a few seconds on the first call and kept on disk
-            (``pip install 'autograd-seq[jit]'``); or ``"auto"``: numba where it is installed, there is a loop, all loops have
-            a native form, and compiling does not take minutes; or ``"plain"``, the loops over single steps that ``.textbook``
-            shows: slow, for reading and comparing, in double precision inside, and without passes. By default what the
-            environment variable ``AUTOGRAD_SEQ_BACKEND`` says, or else ``"auto"``. ``print(program.schedule)`` ends in what was
-            taken and why.
+            (``pip install 'autograd-seq[jit]'``); ``"plain"``, the loops over single steps that ``.textbook`` shows: slow, for
+            reading and comparing, in double precision inside, and without passes; or ``"auto"``: numba if it is installed,
+            there is a loop, all loops have a native form, and compiling does not take minutes, else NumPy. By default the value
+            of the environment variable ``AUTOGRAD_SEQ_BACKEND``, or else ``"auto"``. The last line of
+            ``print(program.schedule)`` names the backend that was chosen, and why.
 
     Returns:
         A :class:`Program`: ``program(x=…, W=…)`` returns the values in the order of the outputs. With ``carry=`` a
@@ -62,10 +62,10 @@ def compile(outputs: Node | Sequence[Any] | Graph, *, dtype: Any = None, passes:
 
     Raises:
         CycleError, StateError, NameClashError: as for :class:`Graph`.
-        CarryError: a shift along the carried axis looks ahead, what is carried depends on later steps, or which axis is
-            carried is not told.
+        CarryError: a shift along the carried axis looks ahead, a carried value depends on later steps, or the carried axis is
+            ambiguous.
         OperationError: there is no such pass or backend, or numba is not installed.
-        AxisError: ``order`` leaves an axis out, or names one that is none of the graph's.
+        AxisError: ``order`` leaves an axis out, or names one that the graph does not have.
 
     Example:
         >>> import autograd_seq as ag
@@ -78,21 +78,21 @@ def compile(outputs: Node | Sequence[Any] | Graph, *, dtype: Any = None, passes:
         [7.75, 4.0]
 
     Notes:
-        The time to compile is that of the equations, whatever the lengths of the axes. Method: Allen & Kennedy 1987.
+        The time to compile grows with the number of equations, not with the lengths of the axes. Method: Allen & Kennedy 1987.
     """
     graph = outputs if isinstance(outputs, Graph) else Graph(*flatten([outputs]))
-    backend = backends.chosen(backend)
+    backend = backends.choose_backend(backend)
     layouts = graph.layouts(order)
     if carry is False or carry is None:
         return Program(graph, dtype, passes, layouts, backend)
-    return _carried(graph, carry, dtype, None if passes is None else tuple(passes), layouts, backend)
+    return _compile_carried(graph, carry, dtype, None if passes is None else tuple(passes), layouts, backend)
 
 
-def _carried(graph: Graph, carry: Axis | Literal[True], dtype: Any, passes: Iterable[str] | None, layouts: Any,
+def _compile_carried(graph: Graph, carry: Axis | Literal[True], dtype: Any, passes: Iterable[str] | None, layouts: Any,
              backend: str) -> CarriedProgram:  # fmt: skip
     made = CarriedProgram(cut_along(graph, carry), graph, layouts,
                           lambda nodes, laid: Program(Graph(nodes), dtype, passes, laid, backend))  # fmt: skip
-    made.copied_from = _carried, (graph, carry, dtype, passes, layouts, backend)
+    made.copied_from = _compile_carried, (graph, carry, dtype, passes, layouts, backend)
     return made
 
 
@@ -110,19 +110,19 @@ class ValueAndGrad(Report):
     def __call__(self, /, *unnamed: Any, **given: Any) -> Any:
         """Return ``(loss, gradients)``: the loss and a dict from name to gradient; arguments as for :class:`Program`.
 
-        Compiled with ``carry=`` it returns ``((loss, gradients), carry)``: truncated backpropagation, a piece at a time.
+        Compiled with ``carry=`` it returns ``((loss, gradients), carry)``: truncated backpropagation, one piece at a time.
         """
         if unnamed:
             raise feeds.make_unnamed_error(self.program.graph, unnamed)
         if isinstance(self.program, CarriedProgram):
             (loss, *grads), carry = self.program(**given)
             return (loss, dict(zip(self.wrt, grads, strict=True))), carry
-        out = self.program(**given) if "lengths" in given else self.program._outputs(given)
+        out = self.program(**given) if "lengths" in given else self.program._compute(given)
         return out[0], dict(zip(self.wrt, out[1:]))  # noqa: B905 - as many as there are names; to say so costs 0.2 µs
 
     @property
     def draws(self) -> bool:
-        """Whether something is drawn: :func:`autograd_seq.learn.train` feeds a new ``seed`` at each step then."""
+        """Whether the program draws random numbers; :func:`autograd_seq.learn.train` then feeds a new ``seed`` at each step."""
         return self.program.graph.inputs.get("seed") is SEED
 
     @property
@@ -166,11 +166,11 @@ def value_and_grad(loss: Node, wrt: Sequence[Node | str] | Node | None = None, *
         (1.25, 5.0)
 
     Notes:
-        With ``carry=`` it is truncated backpropagation: losses of pieces, added up, are the loss of the whole; gradients, added
-        up, are those in which each step's loss sees the steps of its own piece, and the rows in front (``init=``) that these
-        read. A mean, a last step, or a function of a sum is of another value in each piece, and a penalty on parameters would
-        count once a piece: these are refused. Where a piece's own is what is wanted, ``compile([loss, *grad(loss, nodes)],
-        carry=True)`` computes it.
+        With ``carry=`` it is truncated backpropagation: the losses of the pieces add up to the loss of the whole sequence; in
+        the sum of the gradients, each step's loss sees the steps of its own piece, and the initial rows (``init=``) that these
+        read. A mean, a last step, or a function of a sum has another value in each piece, and a penalty on parameters would
+        count once for each piece: these are refused. For the loss of each piece by itself use ``compile([loss, *grad(loss,
+        nodes)], carry=True)``.
     """
     graph = Graph(loss)
     if isinstance(options.get("carry"), Axis) or options.get("carry") is True:
@@ -199,8 +199,8 @@ def _check_adds_up(graph: Graph, loss: Node, axis: Axis) -> None:
     raise CarryError(
         "K115", f"losses of pieces of {axis} do not add up, because of {name}", node=name, where=node.where or loss.where,
         expected=f"a sum over {axis}, times numbers or parameters",
-        got=f"{name}, which is of another value in each piece, or counts once in each",
-        fix=f"in place of a mean: ag.sum(…, over={axis}) / n, with the n of the whole, a number or an input; "
+        got=f"{name}, which has another value in each piece, or counts once in each",
+        fix=f"in place of a mean: ag.sum(…, over={axis}) / n, with the n of the whole sequence, a number or an input; "
         "for each piece's own loss: ag.compile([loss, *ag.grad(loss, wrt)], carry=True)",
     )  # fmt: skip
 

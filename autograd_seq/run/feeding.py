@@ -1,4 +1,4 @@
-"""What a program is fed at a call: checked once for each sort of arrays, and recognised from then on."""
+"""The feeds of a call: checked once for each combination of shapes and dtypes, and recognised from then on."""
 
 from __future__ import annotations
 
@@ -19,33 +19,33 @@ from autograd_seq.ops.leaf import TENSOR
 from autograd_seq.plan.cost import bound_bytes
 
 _PIECES = "pieces of the sequence need less: ag.compile(…, carry=True)"
-_MOST_SORTS = 256  # of feeds, that are remembered
+_MOST_SORTS = 256  # how many combinations of shapes and dtypes are remembered
 
 
 class Feeding:
-    """The way from the feeds of a call to arrays in the order of a program, and to the sizes of its workspace.
+    """Turns the feeds of a call into arrays in the order of a program, and finds the sizes of its workspace.
 
     Args:
-        graph: whose feeds they are.
+        graph: the graph that is fed.
         order: the names of the feeds, in the order in which the program takes them.
-        dtype: the width of all floats inside; ``None``: that of the feeds.
-        contiguous: whether the program reads arrays as they lie in memory.
-        weigh: the bytes that a call holds, from its workspace and the length of each axis.
-        alone: axes that must have one point.
+        dtype: the width of all floats inside; ``None`` for that of the feeds.
+        contiguous: whether the program needs contiguous arrays.
+        weigh: returns the bytes that a call holds, given its workspace and the length of each axis.
+        alone: axes that must have the length 1.
     """
 
     def __init__(self, graph: Graph, order: Sequence[str], dtype: Any, contiguous: bool, weigh: Callable[[Any, Any], int],
                  alone: Sequence[Axis] = ()) -> None:  # fmt: skip
         self.graph, self.order, self.dtype, self.contiguous, self.alone = graph, list(order), dtype, contiguous, tuple(alone)
-        self._weigh, self._pick = weigh, _picker(order)
+        self._weigh, self._pick = weigh, _make_picker(order)
         self._strong = [n._value.dtype for n in graph.nodes if n.op is TENSOR and n.weak == STRONG and n.dtype is float]
-        self._known: dict[Any, Any] = {}  # the workspaces of feeds that have been found to fit
-        self._fits: set[Any] = set()  # workspaces that there is memory for
+        self._known: dict[Any, Any] = {}  # from shapes and dtypes that have passed the checks to their workspace
+        self._fits: set[Any] = set()  # workspaces that fit into memory
         self._last: tuple[Any, Any] = None, None
 
     def __call__(self, given: dict[str, Any]) -> tuple[Sequence[np.ndarray], Any]:
-        """Return the arrays to run on, and the sizes and width of the workspace; what was seen before is not checked again."""
-        before, workspace = self._last  # comparing with the call before takes half the time of looking up
+        """Return the arrays to run on, and the sizes and width of the workspace; what passed before is not checked again."""
+        before, workspace = self._last  # comparing with the previous call takes half the time of a lookup
         try:
             arrays = self._pick(given)
             if (sorts := [*map(feeds.get_sort, arrays)]) != before or len(given) != len(sorts):
@@ -64,7 +64,7 @@ class Feeding:
         if many := [a for a in self.alone if sizes[a] != 1]:
             raise FeedError(
                 "F203", f"this is the program for one point of {many[0]}", expected=f"1 of {many[0]}", got=f"{sizes[many[0]]}",
-                fix="the program whose .single this is runs on any number",
+                fix="call the program that this one is the .single of: it takes any length",
             )  # fmt: skip
         width = self.dtype
         if width is None:
@@ -74,20 +74,20 @@ class Feeding:
         if workspace not in self._fits:
             self._check_fits(sizes, workspace)
         kinds = {float: width, int: np.dtype(np.int64), bool: np.dtype(np.bool_)}
-        whole = self.contiguous  # native functions read arrays as they lie in memory
+        whole = self.contiguous  # native functions need contiguous arrays
         copies = sum(a.size * width.itemsize for n, a in arrays.items()
                      if a.dtype != kinds[self.graph.inputs[n].dtype] or (whole and not a.flags.c_contiguous))  # fmt: skip
         check_fits(copies, sizes, _PIECES)
         ready = [np.asarray(arrays[n], kinds[self.graph.inputs[n].dtype]) for n in self.order]
         if len(given) == len(self.order) and all(type(given.get(n)) is np.ndarray and given[n] is r
                                                   for n, r in zip(self.order, ready, strict=True)):  # fmt: skip
-            if len(self._known) >= _MOST_SORTS:  # what comes in so many sorts is checked as often as it is not remembered
+            if len(self._known) >= _MOST_SORTS:  # feeds that vary this much are checked again after each clearing
                 self._known.clear()
             self._known[tuple(map(feeds.get_sort, ready))] = workspace
         return ready, workspace
 
     def _check_fits(self, sizes: dict[Axis, int], workspace: tuple[Any, ...]) -> None:
-        """Refuse lengths that need more memory than there is; the plan, which may have to be made for it, tells whether."""
+        """Refuse lengths that need more memory than there is; this may make the plan again, to compute the bytes from it."""
         width = workspace[-1].itemsize
         rough = bound_bytes(self.graph, sizes, width)
         if rough > SURE and rough > get_memory_limit():
@@ -97,8 +97,8 @@ class Feeding:
         self._fits.add(workspace)
 
 
-def _picker(names: Sequence[str]) -> Callable[[dict[str, Any]], Sequence[Any]]:
-    """Return a function that takes the values of names out of a dict, in order."""
+def _make_picker(names: Sequence[str]) -> Callable[[dict[str, Any]], Sequence[Any]]:
+    """Return a function from a dict to the values of some names, in order."""
     return itemgetter(*names) if len(names) > 1 else lambda given: [given[name] for name in names]
 
 

@@ -1,4 +1,4 @@
-"""Where the time of a program goes: its source with marks between the blocks, and the table that they fill."""
+"""Where the time of a program goes: its source runs with a clock call between the blocks, which fill a table."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 
 from autograd_seq.emit.program_text import PROGRAM, Emitted
-from autograd_seq.run.backends import executed
+from autograd_seq.run.backends import execute
 
 MARK = "_mark"
-"""What the marked source calls; no name of a program begins with an underscore and a letter."""
+"""The name of the function that marks call; no name of a program begins with an underscore and a letter."""
 SECONDS = 2.0
-"""A profile stops after these, or 50 runs, but not before 3 runs."""
+"""A profile stops after this many seconds or 50 runs, but not before 3 runs."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Profile:
     """The time of each block of a program, in the order in which they run.
 
     Attributes:
-        rows: (median of the seconds, equation) for each block; a loop with all of its steps is one block.
+        rows: (median seconds, equation) for each block; a loop with all of its steps is one block.
         runs: how many calls were measured.
 
     Example:
@@ -54,18 +54,18 @@ class Profile:
         return "\n".join([*lines, f"{whole * 1e3:>9.3f}         all, median of {self.runs} runs"])
 
 
-def measured(emitted: Emitted, workspace: Sequence[Any], arrays: Sequence[np.ndarray]) -> Profile:
+def measure(emitted: Emitted, workspace: Sequence[Any], arrays: Sequence[np.ndarray]) -> Profile:
     """Run a program several times, and return the time of each of its blocks.
 
     Args:
         emitted: a program of NumPy calls.
         workspace: the lengths of its axes, and the width of floats.
-        arrays: what it reads, in order.
+        arrays: the arrays that it reads, in order.
     """
-    source, equations = marked(emitted.source)
+    source, equations = add_marks(emitted.source)
     times: list[float] = []
     foreign = {**emitted.foreign, MARK: lambda: times.append(perf_counter())}
-    run = executed(replace(emitted, source=source, foreign=foreign))(*workspace)
+    run = execute(replace(emitted, source=source, foreign=foreign))(*workspace)
     spent: list[list[float]] = [[] for _ in equations]
     end = perf_counter() + SECONDS
     with np.errstate(all="ignore"):
@@ -80,11 +80,11 @@ def measured(emitted: Emitted, workspace: Sequence[Any], arrays: Sequence[np.nda
     return Profile(tuple((median(s), e) for s, e in zip(spent, equations, strict=True)), runs)
 
 
-def marked(source: str) -> tuple[str, list[str]]:
+def add_marks(source: str) -> tuple[str, list[str]]:
     """Return a program's source with a mark before each block of ``run`` and at its end, and the blocks' equations.
 
     Example:
-        >>> code, equations = marked("def program(real):\\n    def run(x):\\n        # y = 2x\\n        y = 2 * x\\n"
+        >>> code, equations = add_marks("def program(real):\\n    def run(x):\\n        # y = 2x\\n        y = 2 * x\\n"
         ...                          "        return (y,)\\n\\n    return run\\n")
         >>> print(code)
         def program(real):

@@ -1,4 +1,4 @@
-"""A compiled graph: from nodes to a program that runs, its workspaces, and what it says of itself."""
+"""A compiled graph: it is called with feeds, keeps workspaces, and reports its source, schedule and cost."""
 
 from __future__ import annotations
 
@@ -25,15 +25,16 @@ from autograd_seq.plan.pipeline import Plan
 from autograd_seq.plan.report import Schedule
 from autograd_seq.run import backends
 from autograd_seq.run.feeding import Feeding
-from autograd_seq.run.profile import Profile, measured
+from autograd_seq.run.profile import Profile, measure
 from autograd_seq.run.sharing import Sharing
-from autograd_seq.run.standalone import by_hand, standalone, write
-from autograd_seq.run.workspaces import Workspaces, arrays
+from autograd_seq.run.standalone import write, write_standalone, write_textbook
+from autograd_seq.run.workspaces import Workspaces, count_array_bytes
 from autograd_seq.sequences.lengths import Over, check_needs, get_ragged, read_lengths, select_feeds
 from autograd_seq.sequences.shares import find_shares
 
 WORTH_SHARING = 1e8
-"""Operations from which a call is shared out among threads: those of a millisecond or so, or threads wake up too late."""
+"""Calls of this many operations or more, which take about a millisecond, are split between threads; for shorter calls
+waking the threads takes too long."""
 
 
 class Program:
@@ -41,14 +42,14 @@ class Program:
 
     Attributes:
         graph: the folded graph that was compiled.
-        source: the program, as text: exactly what runs, but for a batch of one: see ``single``.
-        beside: the axes that no loop runs over, such as that of a batch, where there are loops of NumPy calls.
-        single: the program that runs where all of those have the length 1: the same equations without these axes. There the
-            time is that of NumPy's calls, and a program with fewer of them is faster, though it computes more.
+        source: the text of the program, exactly what runs, except for a batch of one: see ``single``.
+        beside: if there are loops of NumPy calls, the axes that none of them runs over, such as the batch.
+        single: the program that runs when all axes in ``beside`` have the length 1: the same equations without these axes.
+            There the overhead of NumPy's calls dominates, and a program with fewer calls is faster, though it computes more.
         schedule: what is lifted and what loops; it prints.
-        backend: the language it is written in, ``"numpy"``, ``"numba"`` or ``"plain"``.
-        padded: the programs that have run with lengths instead of this one, by the axes that have some and what those
-            vary over: ``padded[(t, (b,)),].source``.
+        backend: the backend, ``"numpy"``, ``"numba"`` or ``"plain"``.
+        padded: the programs that have run in place of this one in calls with ``lengths=``, by the axes with lengths and the
+            axes over which the lengths vary: ``padded[(t, (b,)),].source``.
 
     Example:
         >>> import autograd_seq as ag
@@ -70,29 +71,29 @@ class Program:
         self._made_of = graph, dtype, passes, layouts, backend, into, alone
         self._like: Any = lambda nodes: Program(Graph(nodes), dtype, passes, layouts, backend)
         self.padded: dict[Over, Program] = {}
-        made = backends.written(graph, layouts, passes, backend, into, alone)
+        made = backends.write_program(graph, layouts, passes, backend, into, alone)
         self.backend, _, self._emitted, self._notes = made[:4]
         self._silent, self._native = made.silent, made.native
-        self._planned: Any = lambda: backends.written(graph, layouts, passes, self.backend, into, alone).plan
+        self._planned: Any = lambda: backends.write_program(graph, layouts, passes, self.backend, into, alone).plan
         if self.backend == "numba":
-            self.plan = made.plan  # which says for each new batch what it costs, and whether threads share it
+            self.plan = made.plan  # needed at each new batch size, to find the cost and whether threads share it
         self.source = self._emitted.source
-        self._make = backends.maker(made, graph, layouts, passes)
+        self._make = backends.make_factory(made, graph, layouts, passes)
         stepped = made.plan.storage.stepped
         one = stepped and self.backend == "numpy" and not alone
         self.beside = tuple(a for a in graph.axes if one and a not in stepped)
         self._beside = [graph.axes.index(a) for a in self.beside]
         self._for_one: Any = lambda: Program(graph, dtype, passes, layouts, backend, into, self.beside)
-        self._in_numpy: Any = lambda: backends.written(graph, layouts, passes, "numpy")
+        self._in_numpy: Any = lambda: backends.write_program(graph, layouts, passes, "numpy")
         self._order, self._layouts = list(self._emitted.feeds), layouts
         self.feeding = Feeding(graph, self._order, self.dtype, self.backend == "numba", self._weigh, alone)
-        self._workspaces = Workspaces(lambda workspace: self._at(workspace)._new_run(workspace))
+        self._workspaces = Workspaces(lambda workspace: self._choose_for(workspace)._make_run(workspace))
 
     def __repr__(self) -> str:
         return f"<Program of {self.graph!r}>"
 
     def __reduce__(self) -> Any:
-        """Let a program be copied, and reach other processes, as what it was made of: there it is compiled again."""
+        """Pickle the program as the arguments it was made from; unpickling or copying compiles it again."""
         return Program, self._made_of
 
     def _repr_html_(self) -> str:
@@ -102,12 +103,12 @@ class Program:
         """Return the values of the outputs, in order.
 
         Args:
-            lengths: for padded sequences, a dict from an axis to the real number of steps: one number, or one a sequence,
-                ``{t: [5, 3, 7]}``. Which axis is that of the batch is found from the inputs, or said: ``{(t, b): …}``. A
-                length may vary over an axis that has lengths itself: words in sentences, ``{w: [[3, 1], [2, 0]], s: [2, 1]}``.
+            lengths: for padded sequences, a dict from an axis to the real number of steps: one number, or one per sequence,
+                ``{t: [5, 3, 7]}``. The batch axis is found from the inputs, or given: ``{(t, b): …}``. A length may vary over
+                an axis that has lengths itself: words in sentences, ``{w: [[3, 1], [2, 0]], s: [2, 1]}``.
             given: an array for each input and parameter, by name: axes first in their declared order, then the value's
-                dimensions. They are never changed. ``seed`` is 0 unless it is given. The length of an axis that no
-                feed tells is given by the axis's name. An input called ``lengths`` is fed by that keyword.
+                dimensions. They are never changed. ``seed`` is 0 by default. If no feed has an axis, give its length by
+                the axis's name. An input called ``lengths`` is fed by that keyword.
 
         Returns:
             A tuple of arrays that the caller owns; an output that varies over axes has them in front, and is 0 in the
@@ -115,62 +116,62 @@ class Program:
 
         Raises:
             FeedError, DTypeError: a feed is missing, unknown, or does not fit; a length is no whole number, or too long.
-            AxisError: an axis, or a sequence, is too short for what is read; it is not told what a length varies over.
+            AxisError: an axis or a sequence is too short for what is read; or it is ambiguous over which axis lengths vary.
             MemoryNeededError: the call would need more memory than there is.
 
         Notes:
-            With lengths a program of its own runs, compiled when it is first needed: the same equations, in which what the
-            padding holds reaches no output and no gradient. It costs a pass over what is summed over time; a read of a
-            later step (``s[t + 1]``) costs a selection at each step of the loop of ``s``.
+            With ``lengths=`` another program runs, compiled when it is first needed: the same equations, changed so that the
+            contents of the padding reach no output and no gradient. It costs one more pass over each value that is summed over
+            time; a read of a later step (``s[t + 1]``) costs a selection at each step of the loop of ``s``.
         """
         if unnamed:
             raise feeds.make_unnamed_error(self.graph, unnamed)
         if lengths is not None:
             if "lengths" not in self.graph.inputs:
-                return self._padded(lengths, given)
+                return self._run_padded(lengths, given)
             given["lengths"] = lengths
-        return self._outputs(given)
+        return self._compute(given)
 
-    def _outputs(self, given: dict[str, Any]) -> tuple[Any, ...]:
-        """Run on feeds; the graph has no other lengths than theirs."""
+    def _compute(self, given: dict[str, Any]) -> tuple[Any, ...]:
+        """Return the values of the outputs for feeds without ``lengths=``."""
         arrays, workspace = self.feeding(given)
-        out: tuple[Any, ...] = self._ran(arrays, workspace)
+        out: tuple[Any, ...] = self._run(arrays, workspace)
         return out
 
-    def _ran(self, arrays: Sequence[Any], workspace: Any) -> Any:
-        """Run on arrays that have been checked, in order, in a workspace of this call's own."""
+    def _run(self, arrays: Sequence[Any], workspace: Any) -> Any:
+        """Run on arrays that have been checked, in order, in a workspace that no other call uses meanwhile."""
         try:
             return self._workspaces(workspace, arrays)
         except IndexError as error:
             found = feeds.explain_failure(self.graph, dict(zip(self._order, arrays, strict=False)), error)
             raise found from (None if isinstance(found, FeedError) else error)
 
-    def _new_run(self, workspace: Any) -> Callable[..., Any]:
-        """Return a function of the feeds with a workspace of its own, on as many threads as pay."""
+    def _make_run(self, workspace: Any) -> Callable[..., Any]:
+        """Return a function of the feeds with a workspace of its own, on several threads where that pays."""
         if self.backend == "numba" and self._sharing is not None:
             sizes = dict(zip(self.graph.axes, workspace, strict=False))
-            cuts = self._sharing.cuts(sizes, numba.count_threads())
+            cuts = self._sharing.find_cuts(sizes, numba.count_threads())
             if cuts is not None and count_flops(self.plan, sizes) >= WORTH_SHARING:
-                return limit_to_one_thread(self._sharing.run(workspace, cuts, self._on_one_thread), "scipy")
-        return self._on_one_thread(workspace)
+                return limit_to_one_thread(self._sharing.make_run(workspace, cuts, self._make_quiet_run), "scipy")
+        return self._make_quiet_run(workspace)
 
     @cached_property
     def _sharing(self) -> Sharing | None:
         found = find_shares(self.graph) if self.plan.storage.stepped else None
         return None if found is None else Sharing(found, self.graph, self._order, self._layouts)
 
-    def _on_one_thread(self, workspace: Any) -> Callable[..., Any]:
-        """Return a function with a workspace of its own, which gives no warnings of overflow and the like."""
+    def _make_quiet_run(self, workspace: Any) -> Callable[..., Any]:
+        """Return a function with a workspace of its own; in a silent program it gives no floating-point warnings."""
         run: Callable[..., Any] = self._make(*workspace)
         if self._silent:
             return run
-        if self._emitted.foreign:  # a user's operation may look at the context that it is called in
+        if self._emitted.foreign:  # a user's operation may read the context variables of its caller
             return np.errstate(all="ignore")(run)
-        quiet = Context()  # which is entered ten times as fast as errstate
+        quiet = Context()  # entering it takes a tenth of the time of errstate
         quiet.run(np.seterr, all="ignore")
         return partial(quiet.run, run)
 
-    def _padded(self, lengths: Any, given: dict[str, Any]) -> tuple[Any, ...]:
+    def _run_padded(self, lengths: Any, given: dict[str, Any]) -> tuple[Any, ...]:
         said = read_lengths(self.graph, lengths, given)
         made = get_ragged(self.graph, said.over)
         check_needs(self.graph, made, said)
@@ -180,22 +181,22 @@ class Program:
 
     @cached_property
     def single(self) -> Program:
-        """The program for one sequence at a time, compiled when it is first asked for, or needed."""
+        """The program for one sequence at a time, compiled when it is first needed."""
         if not self._beside:
             return self
         try:
             made: Program = self._for_one()
-        except AxisError:  # the equations read a step that a single one does not have
+        except AxisError:  # the equations read a step that an axis of length 1 does not have
             return self
         return made if made._order == self._order else self
 
-    def _at(self, sizes: Sequence[Any]) -> Program:
+    def _choose_for(self, sizes: Sequence[Any]) -> Program:
         """Return the program that runs at the given lengths of the graph's axes."""
         return self.single if self._beside and all(sizes[i] == 1 for i in self._beside) else self
 
     @cached_property
     def plan(self) -> Plan:
-        """What it was written from, as data. It is made again when it is asked for: it takes the memory of a small model."""
+        """The plan from which the source was written, made again at the first access: most programs need not keep it."""
         made: Plan = self._planned()
         return made
 
@@ -220,18 +221,20 @@ class Program:
             Floats are counted at the width that ``dtype=`` fixed, else that of float64.
         """
         sizes = self.graph._sizes(lengths)
-        program = self._at([sizes[a] for a in self.graph.axes])
-        return Cost(count_flops(program.plan, sizes), program._bytes(sizes, (self.dtype or np.dtype(np.float64)).itemsize))
+        program = self._choose_for([sizes[a] for a in self.graph.axes])
+        return Cost(
+            count_flops(program.plan, sizes), program._count_bytes(sizes, (self.dtype or np.dtype(np.float64)).itemsize)
+        )
 
-    def _bytes(self, sizes: Mapping[Axis, int], itemsize: int) -> int:
-        """Return what a call holds at once, without the feeds."""
+    def _count_bytes(self, sizes: Mapping[Axis, int], itemsize: int) -> int:
+        """Return the most bytes that a call holds at once, without the feeds."""
         emitted = self._emitted
-        held, returned = (arrays(noted, emitted, sizes, itemsize) for noted in (emitted.buffers, emitted.made))
+        held, returned = (count_array_bytes(noted, emitted, sizes, itemsize) for noted in (emitted.buffers, emitted.made))
         return held + find_peak_bytes(self.plan, sizes, itemsize, returned, self._native)
 
     @property
     def textbook(self) -> str:
-        """The program as it is written by hand: loops over steps, an equation above each line; what ``backend="plain"`` runs.
+        """The program as written by hand: loops over steps, an equation above each line; ``backend="plain"`` runs it.
 
         Example:
             >>> import autograd_seq as ag
@@ -258,23 +261,23 @@ class Program:
         return self.as_textbook().source
 
     def as_textbook(self, gradients: Sequence[str] = ()) -> Emitted:
-        """Return the program as it is written by hand, with what it needs to run; see :attr:`textbook`.
+        """Return the program as one would write it by hand, with what it needs to run; see :attr:`textbook`.
 
         Args:
-            gradients: the names of what the last outputs are the gradients of, which it returns by name then.
+            gradients: if the last outputs are gradients, the names of the variables, by which they are returned in a dict.
         """
         return print_plain(self.graph, self._layouts, gradients)
 
     def save_source(self, path: str | os.PathLike[str], *, textbook: bool | None = None) -> Path:
-        """Write the program as a file that runs with NumPy alone, and says how; the file is written whole or not at all.
+        """Write the program to a file that needs NumPy alone; its docstring tells how to call it.
 
         Args:
-            path: of a file in a folder that is there.
-            textbook: whether it is the program as it is written by hand; by default, if that is what runs.
+            path: of the file, in a folder that exists. It is written whole or not at all.
+            textbook: whether to write :attr:`textbook` instead of :attr:`source`; by default only for ``backend="plain"``.
 
         Raises:
-            OperationError: the program calls functions whose source it does not hold.
-            OSError: the file cannot be written; one that stood there before is unharmed.
+            OperationError: the program calls functions whose source cannot be copied into the file.
+            OSError: the file cannot be written; a file that was there before is unharmed.
 
         Example:
             >>> import autograd_seq as ag, tempfile
@@ -287,9 +290,9 @@ class Program:
             >>> folder.cleanup()
         """
         if textbook or (textbook is None and self.backend == "plain"):
-            return write(path, by_hand(self.as_textbook(), self.graph))
+            return write(path, write_textbook(self.as_textbook(), self.graph))
         emitted = self._emitted if self.backend == "numpy" else self._in_numpy().emitted
-        return write(path, standalone(emitted, self.graph, self.dtype))
+        return write(path, write_standalone(emitted, self.graph, self.dtype))
 
     def profile(self, /, **given: Any) -> Profile:
         """Run the program several times, and return the time of each block beside its equation.
@@ -298,11 +301,11 @@ class Program:
             given: the feeds, as for a call.
 
         Returns:
-            A :class:`Profile`, which prints as a table. A loop is one block. Making the workspace, the checks of a call
-            and the copies of what is returned are not in it.
+            A :class:`Profile`, which prints as a table. A loop is one block. Making the workspace, checking the feeds and
+            copying the outputs are not included.
 
         Raises:
-            OperationError: the program is native, or written out as by hand.
+            OperationError: the backend is not ``"numpy"``.
 
         Example:
             >>> import autograd_seq as ag
@@ -316,12 +319,12 @@ class Program:
                 "O307", "only a program of NumPy calls can be timed equation by equation", got=f'backend="{self.backend}"',
                 fix='compile it with backend="numpy", and profile that',
             )  # fmt: skip
-        self(**given)  # what is wrong with the feeds is said here
+        self(**given)  # raises the errors about the feeds
         arrays, workspace = self.feeding.check(given)
-        return measured(self._at(workspace)._emitted, workspace, arrays)
+        return measure(self._choose_for(workspace)._emitted, workspace, arrays)
 
     def _weigh(self, workspace: Any, sizes: Mapping[Axis, int]) -> int:
-        return self._at(workspace)._bytes(sizes, workspace[-1].itemsize)
+        return self._choose_for(workspace)._count_bytes(sizes, workspace[-1].itemsize)
 
 
 __all__ = ["Program"]

@@ -1,4 +1,4 @@
-"""What can be asked of whatever runs a compiled program: its source, schedule, cost, and where its time goes."""
+"""The reports that all compiled things have in common: source, schedule, cost and profile."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from autograd_seq.core.notebook import code
 
 
 class Report:
-    """Answers with what a program says of itself; see :class:`autograd_seq.Program`.
+    """Base class that passes on the reports of a program; see :class:`autograd_seq.Program`.
 
     Attributes:
-        reported: the program: of sequences in pieces, that of a first call.
+        reported: the program; for sequences in pieces, that of the first call.
     """
 
     reported: Any
 
     @property
     def source(self) -> str:
-        """The program, as text."""
+        """The text of the program."""
         source: str = self.reported.source
         return source
 
@@ -35,12 +35,12 @@ class Report:
 
     @property
     def textbook(self) -> str:
-        """The program as it is written by hand; see :attr:`Program.textbook`."""
+        """The program as one would write it by hand; see :attr:`Program.textbook`."""
         textbook: str = self.reported.textbook
         return textbook
 
     def save_source(self, path: str | os.PathLike[str], *, textbook: bool | None = None) -> Path:
-        """Write the program as a file that runs with NumPy alone; see :meth:`Program.save_source`."""
+        """Write the program to a file that needs NumPy alone; see :meth:`Program.save_source`."""
         written: Path = self.reported.save_source(path, textbook=textbook)
         return written
 

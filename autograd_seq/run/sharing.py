@@ -1,4 +1,4 @@
-"""A program on several threads: each takes a share of the batch, and what they return is put together."""
+"""A program on several threads: each computes a share of the batch, and their outputs are joined."""
 
 from __future__ import annotations
 
@@ -11,49 +11,49 @@ import numpy as np
 
 from autograd_seq.core.axes import Axis
 from autograd_seq.graph.graph import Graph
-from autograd_seq.run.threads import together
+from autograd_seq.run.threads import run_together
 from autograd_seq.sequences.shares import OutputPart, Shares
 
 ROWS = 8
-"""A share of a batch has so many sequences at least, or a multiple of them: as many rows as products take at once."""
+"""The size of a share is a multiple of this many sequences: as many rows as a matrix product takes at once."""
 
 Run = Callable[..., Any]
 
 
 class Sharing:
-    """How the calls of a program are shared out.
+    """Splits the calls of a program into shares of an axis, one for each thread.
 
     Args:
-        found: the axis, and what becomes of each output.
+        found: the axis, and how each output is joined from those of the shares.
         graph: the equations.
-        order: the names of the feeds, as the program takes them.
-        layouts: the axes of each output, as its array is laid out.
+        order: the names of the feeds, in the order in which the program takes them.
+        layouts: the axes of each output, in the order in which its array is laid out.
 
     Attributes:
-        axis: the axis.
-        note: what a schedule says of it.
+        axis: the axis that is split.
+        note: the line about it in a schedule.
     """
 
     def __init__(self, found: Shares, graph: Graph, order: Sequence[str], layouts: Sequence[Sequence[Axis]]) -> None:
         self.axis, self.parts = found
         self._position = graph.axes.index(self.axis)
-        self._fed = [_place(graph.layout(graph.inputs[name]), self.axis) for name in order]
-        self._laid = [_place(axes, self.axis) for axes in layouts]
+        self._fed = [_find_place(graph.layout(graph.inputs[name]), self.axis) for name in order]
+        self._laid = [_find_place(axes, self.axis) for axes in layouts]
         self.note = f"threads take a share of {self.axis} each (NUMBA_NUM_THREADS), {ROWS} or more of a large batch"
 
-    def cuts(self, sizes: Mapping[Axis, int], threads: int) -> list[int] | None:
-        """Return where to cut a batch into shares, one a thread; ``None`` if there is no second one."""
+    def find_cuts(self, sizes: Mapping[Axis, int], threads: int) -> list[int] | None:
+        """Return where to cut a batch into shares, one for each thread; ``None`` if there would be only one share."""
         n = sizes[self.axis]
         count = min(threads, n // ROWS)
         return [*(round(n * k / count / ROWS) * ROWS for k in range(count)), n] if count > 1 else None
 
-    def run(self, workspace: Sequence[Any], cuts: Sequence[int], make: Callable[[tuple[Any, ...]], Run]) -> Run:
+    def make_run(self, workspace: Sequence[Any], cuts: Sequence[int], make: Callable[[tuple[Any, ...]], Run]) -> Run:
         """Return a function of the feeds that computes all shares at the same time.
 
         Args:
             workspace: the lengths of the axes, and the width of floats.
             cuts: where the shares begin and end.
-            make: returns the function of the feeds for a workspace.
+            make: returns the function of the feeds for the workspace of a share.
         """
         spans, (*sizes, width) = list(pairwise(cuts)), workspace
         before, behind = sizes[: self._position], sizes[self._position + 1 :]
@@ -66,18 +66,18 @@ class Sharing:
                 mine = [x if at is None else x[(slice(None),) * at + (slice(a, b),)]
                         for x, at in zip(arrays, self._fed, strict=True)]  # fmt: skip
                 calls.append(partial(one, *mine))
-            found = zip(*together(calls), strict=True)
-            return tuple([_joined(*each) for each in zip(self.parts, self._laid, scales, found, strict=True)])
+            found = zip(*run_together(calls), strict=True)
+            return tuple([_join(*each) for each in zip(self.parts, self._laid, scales, found, strict=True)])
 
         return run
 
 
-def _place(axes: Sequence[Axis], axis: Axis) -> int | None:
+def _find_place(axes: Sequence[Axis], axis: Axis) -> int | None:
     return list(axes).index(axis) if axis in axes else None
 
 
-def _joined(part: OutputPart, at: int | None, scales: Sequence[Any], values: Sequence[np.ndarray]) -> np.ndarray:
-    """Return an output of all, made of those of the shares."""
+def _join(part: OutputPart, at: int | None, scales: Sequence[Any], values: Sequence[np.ndarray]) -> np.ndarray:
+    """Return an output for the whole batch, joined or added up from those of the shares."""
     if part.kind == "same":
         return values[0]
     if part.degree:

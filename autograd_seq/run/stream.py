@@ -1,9 +1,9 @@
 """Streams: a compiled graph that is run one step at a time, on live data or on its own outputs.
 
-The step is compiled from equations of its own, without the axis of the steps and without a loop over it. It writes into arrays
-that the stream owns, and uses again only when nobody holds them any more: results that a caller keeps do not change.
+The step is compiled from equations without the axis of the steps, hence without a loop over it. It writes into arrays that the
+stream reuses only after the caller has dropped all references to them: results that a caller keeps do not change.
 
-How it knows that nobody holds an array is written in :mod:`autograd_seq.run.stream_arrays`.
+How the stream knows this is described in :mod:`autograd_seq.run.stream_arrays`.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ from autograd_seq.run.program import Program
 from autograd_seq.run.stream_arrays import Pool, PooledCarry
 from autograd_seq.sequences.step import make_one_step
 
-_NO_SEED = np.zeros((), np.int64)  # what draws depend on where no seed is fed
+_NO_SEED = np.zeros((), np.int64)  # the seed of random draws if none is fed
 _NO_SEED.setflags(write=False)
-_MOST_SPACES = 32  # for batches of so many lengths a stream keeps arrays, those that came last
+_MOST_SPACES = 32  # a stream keeps arrays for this many batch sizes, those used last
 
 
 class Stream:
     """A stepper. Made by :func:`stream`; ``(y,), carry = stream(carry, x=x_t)``.
 
     Attributes:
-        program: the carried program whose steps these are; the first one is run by it.
+        program: the carried program that the stream runs step by step; it runs the first step itself.
         stepped: the program of a step that continues from a carry, with its ``source``.
         bound: the feeds that every step gets; see :meth:`bind`.
     """
@@ -57,7 +57,7 @@ class Stream:
                      for name, n in program.graph.inputs.items() if axis in n.axes}  # fmt: skip
         self._index = [(slice(None),) * tuple(axes).index(axis) + (0,) if axis in axes else () for axes in layouts]
         self._draws = program.graph.inputs.get("seed") is SEED
-        self._known: dict[Any, list[np.ndarray]] = {}  # the bound feeds that go with feeds that have been found to fit
+        self._known: dict[Any, list[np.ndarray]] = {}  # from shapes and dtypes that have passed the checks to the bound feeds
 
     def __reduce__(self) -> Any:
         program, layouts, options = self._made
@@ -68,7 +68,7 @@ class Stream:
         computed once.
 
         Args:
-            given: parameters, or other feeds that stay the same. They are copied: bind them again after changing them.
+            given: parameters, or other feeds that stay the same. They are copied; bind them again after a change.
 
         Example:
             >>> import autograd_seq as ag
@@ -91,7 +91,7 @@ class Stream:
 
     @cached_property
     def _order(self) -> tuple[list[str], list[str], Any]:
-        """The names of the feeds of each step, the names of bound feeds, and what orders their arrays and the rows."""
+        """The names of the feeds of each step, the names of bound feeds, and a function that puts arrays and rows in order."""
         made = self.stepped
         free = [name for name in made.free if name not in self.bound and name not in made.fixed]
         bound = [name for name in made.free if name not in free]
@@ -102,12 +102,12 @@ class Stream:
         """Run one step.
 
         Args:
-            carry: what some step before returned; ``None`` starts.
+            carry: what an earlier step returned; ``None`` to start.
             given: parameters, and one step of each input: as declared, without the axis of the steps.
 
         Returns:
-            The outputs at this step, a tuple as every program returns, and the carry for the next step. Later steps leave
-            both alone for as long as anybody holds them, or a view of them; then their memory is used again.
+            The outputs at this step, a tuple as every program returns, and the carry for the next step. Later steps do not
+            change either of them as long as there is a reference to it or to a view of it; afterwards its memory is reused.
 
         Raises:
             FeedError: an input is fed with all steps, is bound already, or does not fit.
@@ -125,31 +125,31 @@ class Stream:
             if bound is not None:
                 outs, left = carry._space.run(in_order((*fed, *bound, *carry._frame.read)), carry)
                 return tuple(outs), left
-        return self._checked(carry, given)
+        return self._check_and_run(carry, given)
 
-    def _checked(self, carry: Any, given: dict[str, Any]) -> tuple[tuple[np.ndarray, ...], Carry]:
+    def _check_and_run(self, carry: Any, given: dict[str, Any]) -> tuple[tuple[np.ndarray, ...], Carry]:
         """Run a step on feeds and a carry that have not been checked yet."""
         if "carry" in given and carry is None and "carry" not in self.program.graph.inputs:
-            return self(given.pop("carry"), **given)  # as programs take it
+            return self(given.pop("carry"), **given)  # a keyword, as programs take it
         if "lengths" in given and "lengths" not in self.program.graph.inputs:
             raise FeedError(
                 "F204", "a stream cannot take lengths=", expected="no lengths", got="lengths=",
-                fix="f = ag.compile(…, carry=True) takes lengths=, and a stream continues from the carry that it returns",
+                fix="f = ag.compile(…, carry=True) takes lengths=, and a stream can continue from the carry that f returns",
             )  # fmt: skip
         for name in self.bound.keys() & given.keys():
             raise FeedError(
-                "F205", f"{name} is fed to a stream that it is bound to", node=name, expected=f"no {name}=", got=f"{name}=…",
-                fix=f"stream = stream.bind({name}=…) binds it anew",
+                "F205", f"{name} is bound to the stream, and fed again", node=name, expected=f"no {name}=", got=f"{name}=…",
+                fix=f"stream = stream.bind({name}=…) binds another value",
             )  # fmt: skip
         every = {**self.bound, **given}
         for name, (_, node) in self._fed.items():
             if name in every and np.ndim(every[name]) != len(node.axes) + node.ndim - 1:
-                raise self._misfit(name, node, np.shape(every[name]))
+                raise self._make_step_error(name, node, np.shape(every[name]))
         if carry is None or (isinstance(carry, Carry) and np.ndim(carry.steps)):
-            return self._whole(carry, every)
+            return self._run_as_sequence(carry, every)
         made = self.stepped
         fed = self.program.make_feeds(carry, every, graph=made.graph)
-        arrays, space = self.program.continue_from(carry, every, lambda: made.checked(fed), made.graph)
+        arrays, space = self.program.continue_from(carry, every, lambda: made.check(fed), made.graph)
         free, bound, _ = self._order
         named = any(a.name in every for a in made.graph.axes if a.name not in made.graph.inputs)
         if not named and all(isinstance(given[name], np.ndarray) and given[name] is arrays[name] for name in free):
@@ -160,9 +160,9 @@ class Stream:
         outs, left = space.run([*arrays.values()], carry)
         return tuple(outs), left
 
-    def _whole(self, carry: Carry | None, given: dict[str, Any]) -> tuple[tuple[np.ndarray, ...], Carry]:
-        """Run a step as a sequence of one step: the first step, and steps of sequences that are at different ones."""
-        fed = {**given, **({} if self._fed else {self.program.cut.axis.name: 1})}  # no feed tells that it is one
+    def _run_as_sequence(self, carry: Carry | None, given: dict[str, Any]) -> tuple[tuple[np.ndarray, ...], Carry]:
+        """Run a step as a sequence of length 1: the first step, or a step after a carry whose sequences differ in length."""
+        fed = {**given, **({} if self._fed else {self.program.cut.axis.name: 1})}  # without inputs no feed has that length
         for name, (position, _) in self._fed.items():
             if name in given:
                 fed[name] = np.expand_dims(np.asarray(given[name]), position)
@@ -171,7 +171,7 @@ class Stream:
         outs = tuple([value[(*index, ...)] for value, index in zip(values, self._index, strict=True)])
         return outs, left
 
-    def _misfit(self, name: str, node: Node, shape: tuple[int, ...]) -> FeedError:
+    def _make_step_error(self, name: str, node: Node, shape: tuple[int, ...]) -> FeedError:
         axis = self.program.cut.axis
         dims = [a.name for a in node.axes if a is not axis] + [str(n) for n in node.shape]
         return FeedError(
@@ -195,9 +195,9 @@ class _CompiledStep:
     Attributes:
         graph: the equations.
         source: the program, as text.
-        tables: the names of feeds that are looked up by rows; other matrices are read by columns, in products.
-        free, carried: the names of feeds, and of the carried rows with the number of steps before.
-        fixed: by name, the values that depend on bound feeds alone: computed once, then fed.
+        tables: the names of feeds whose rows are looked up, stored in C order; products read other matrices by columns.
+        free, carried: the names of feeds, and those of the carried rows and of the number of earlier steps.
+        fixed: by name, the values that depend on bound feeds alone; they are computed once, then fed.
     """
 
     def __init__(self, program: CarriedProgram, layouts: Sequence[Sequence[Axis]], options: dict[str, Any],
@@ -221,8 +221,8 @@ class _CompiledStep:
         self.carried = [name for name in order if name in carried]
         self._spaces: dict[Any, Pool] = {}
 
-    def checked(self, fed: dict[str, Any]) -> tuple[dict[str, np.ndarray], Pool]:
-        """Return the feeds, rows among them, as the program takes them, and what steps on such feeds share."""
+    def check(self, fed: dict[str, Any]) -> tuple[dict[str, np.ndarray], Pool]:
+        """Return the feeds and carried rows as the program takes them, and the pool of arrays for feeds of these sizes."""
         fixed = Graph([*self.fixed.values()])
         if self.fixed:
             floats = [np.asarray(value).dtype for value in [*fed.values(), *self._bound.values()]]
@@ -244,11 +244,11 @@ def stream(outputs: Node | Sequence[Any] | Graph, *, over: Axis | None = None, d
 
     Args:
         outputs: a node, or several; nothing they depend on looks ahead.
-        over: the axis of the steps; by default that of the shifts, of several the outermost.
+        over: the axis of the steps; by default that of the shifts, the outermost if there are several.
         dtype, order: as for :func:`compile`.
-        backend: ``"numpy"`` by default, since one step has few calls to save. With ``"numba"`` a step has a native program,
-            which is compiled for some seconds at the first one, and allocates what it returns.
-        passes: as for :func:`compile`; by default those that leave parameters where they are, unless they are bound.
+        backend: ``"numpy"`` by default, since one step has few calls to save. With ``"numba"`` the step is a native program,
+            which takes some seconds to compile at the first step, and allocates what it returns.
+        passes: as for :func:`compile`; by default those that do not pack parameters together, unless these are bound.
 
     Returns:
         A :class:`Stream`: ``(y,), carry = stream(carry, x=x_t)``, with ``carry=None`` at the start.
@@ -270,12 +270,12 @@ def stream(outputs: Node | Sequence[Any] | Graph, *, over: Axis | None = None, d
         5.0
 
     Notes:
-        A step costs its equations once, and a few microseconds; memory does not grow with the number of steps. From the
-        third step on a loop that keeps neither outputs nor carries allocates no array for them, nor for what NumPy can write
-        into an array that is there: products, sums, gates, nonlinearities, look-ups, reductions along the last dimensions. A
-        draw makes one array a point, and softmax along an axis a few small ones. Feeds are taken as they are if they are
-        arrays of the program's width; numbers, lists and arrays of another width are converted at each step, which takes some
-        ten microseconds.
+        A step computes its equations once, with an overhead of a few microseconds; memory does not grow with the number of
+        steps. From the third step on, a loop that keeps neither outputs nor carries allocates no array for them, nor for what
+        NumPy can write into an existing array: products, sums, gates, nonlinearities, look-ups, reductions along the last
+        dimensions. A random draw makes one array for each point, and softmax along an axis a few small ones. Arrays of the
+        program's width are used as they are; numbers, lists and arrays of another width are converted at each step, which takes
+        about ten microseconds.
     """
     graph = outputs if isinstance(outputs, Graph) else Graph(*flatten([outputs]))
     axes = None if order is None else tuple(order)

@@ -1,8 +1,8 @@
-"""The arrays that a stream writes its steps into, and uses again as soon as nobody holds them any more.
+"""The arrays into which a stream writes its steps, reused as soon as nobody refers to them any more.
 
 Why by counting references (2026-11): rules such as "valid until the call after the next" break silently when two streams
 are interleaved, or when a search keeps several carries in flight. CPython knows of every array whether somebody can still
-see it, so nothing has to be promised, and a loop that keeps nothing allocates nothing.
+see it, so users need no rule, and a loop that keeps nothing allocates nothing.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from autograd_seq.run.program import Program
 from autograd_seq.run.workspaces import KEPT, ROW
 from autograd_seq.sequences.cut import Cut
 
-_FEW = 8  # idle frames of a pool are kept however large they are
-_COUNTS = hasattr(sys, "getrefcount")  # where references are not counted, arrays are not used again
+_FEW = 8  # so many idle frames of a pool are kept, however large they are
+_COUNTS = hasattr(sys, "getrefcount")  # where references are not counted, arrays are not reused
 _references: Callable[[object], int] = sys.getrefcount if _COUNTS else lambda array: 0
 
 
 class Step(Protocol):
-    """What a pool must know of the step that it serves."""
+    """What a pool must know about the step that it serves."""
 
     cut: Cut
     graph: Graph
@@ -37,7 +37,7 @@ class Step(Protocol):
 
 
 class Pool:
-    """The arrays that all steps with the same lengths and dtype share, and that nobody holds at present."""
+    """The idle arrays for all steps with the same lengths and dtype."""
 
     def __init__(self, of: Step, workspace: tuple[Any, ...]) -> None:
         self._program, self._workspace, self._idle = of.program, workspace, list[StepArrays]()
@@ -51,7 +51,7 @@ class Pool:
         self.carried, self.counts = of.carried, of.cut.steps if of.cut.steps in of.carried else None
 
     def run(self, arguments: Sequence[Any], carry: Carry) -> tuple[list[np.ndarray], Carry]:
-        """Run a step into arrays that nobody holds, and return its outputs and its carry."""
+        """Run a step into arrays that nobody refers to, and return its outputs and its carry."""
         try:
             frame = self._idle.pop()
             if not frame.is_free():
@@ -59,9 +59,9 @@ class Pool:
         except IndexError:
             frame = StepArrays(self)
         if self._writes:
-            self._program._ran((*arguments, *frame.targets), self._workspace)
+            self._program._run((*arguments, *frame.targets), self._workspace)
         else:
-            for target, value in zip(frame.targets, self._program._ran(arguments, self._workspace), strict=True):
+            for target, value in zip(frame.targets, self._program._run(arguments, self._workspace), strict=True):
                 target[...] = value
         steps = carry.steps + 1
         if self.counts is not None:
@@ -75,14 +75,14 @@ class Pool:
 
 
 class StepArrays:
-    """The arrays that one step writes: its outputs and the rows that it leaves.
+    """The arrays that one step writes: its outputs and the carried rows.
 
     Attributes:
         outs: the outputs.
         rows: the carried rows, by name.
-        targets: what the program writes into: the outputs, then the rows, one by one.
-        read: what the next step reads: the rows, and the number of steps.
-        count: that number.
+        targets: the arrays that the program writes into: the outputs, then each row.
+        read: the arrays that the next step reads: the rows, and the number of steps.
+        count: the number of steps.
         bytes: the memory of all of them.
     """
 
@@ -96,14 +96,14 @@ class StepArrays:
         self.targets = (*self.outs, *parts.values())
         self.bytes = sum([a.nbytes + ROW for a in self.targets])
         self.read = tuple([self.count if name == space.counts else parts[name] for name in space.carried])
-        self._counts = self._held()
+        self._counts = self._count_references()
 
-    def _held(self) -> list[int]:
+    def _count_references(self) -> list[int]:
         return [*map(_references, self.outs), *map(_references, self.rows.values())]
 
     def is_free(self) -> bool:
-        """Tell whether nobody holds the rows; outputs that somebody holds are let go, and made anew."""
-        held = self._held()
+        """Tell whether nobody refers to the rows; outputs that somebody still refers to are replaced by new arrays."""
+        held = self._count_references()
         if held == self._counts:
             return True
         n = len(self.outs)
@@ -116,7 +116,7 @@ class StepArrays:
 
 
 class PooledCarry(Carry):
-    """A carry in arrays that a stream uses again when nobody holds them."""
+    """A carry whose arrays go back to the pool of a stream when nobody refers to them."""
 
     def __init__(self, space: Pool, frame: StepArrays, steps: int) -> None:
         self._rows, self.steps, self.equations, self._space, self._frame = frame.rows, steps, space.equations, space, frame

@@ -1,4 +1,4 @@
-"""Calls side by side, on threads that are kept; and products that are many and small, for which threads do not pay."""
+"""A pool of threads that runs calls in parallel; and a test for many small products, for which threads do not pay."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ from autograd_seq.plan.passes.dimensions import get_fixed_lengths
 from autograd_seq.plan.pipeline import Plan
 
 SHARED_OUT = 1 << 18
-"""From so many multiplications on OpenBLAS gives a product to several threads."""
+"""From this many multiplications on, OpenBLAS splits a product between threads."""
 SMALL = 1 << 22
-"""Up to so many, some 50 µs, a product that is one of many is small: threads gain less than they lose on a busy core."""
+"""A product of at most this many multiplications, about 50 µs, is small: if it is one of many, waiting for threads on busy
+cores costs more than they gain."""
 MANY = 1 << 23
-"""So many multiplications are many enough to set the number of threads, which takes 10 µs."""
+"""From this many multiplications in all on, setting the number of threads, which takes 10 µs, is worth it."""
 
 
 class Repeated(NamedTuple):
-    """A product that a program computes many times, at each step of loops or for each point that its factors share.
+    """A product that a program computes many times: at each step of its loops, or for each point that its factors share.
 
     Attributes:
-        number, axes: the multiplications of one of them: a number times the lengths of axes.
-        times, over: how many there are, likewise.
+        number, axes: the multiplications of one product: ``number`` times the lengths of ``axes``.
+        times, over: how often it is computed: ``times`` times the lengths of ``over``.
     """
 
     number: int
@@ -36,12 +37,12 @@ class Repeated(NamedTuple):
     over: tuple[Axis, ...]
 
 
-def repeated(plan: Plan, loops: bool) -> list[Repeated]:
+def find_repeated(plan: Plan, loops: bool) -> list[Repeated]:
     """Return the products of a plan that NumPy computes many times.
 
     Args:
         plan: the plan.
-        loops: whether those within loops are computed by NumPy as well.
+        loops: whether NumPy also computes the products within loops (in native programs it does not).
     """
     storage, found = plan.storage, []
     lengths = get_fixed_lengths(plan.graph.axes)
@@ -59,13 +60,13 @@ def repeated(plan: Plan, loops: bool) -> list[Repeated]:
             one, many = dict.fromkeys([*dims[0], *dims[1]]), [*made.batch, *stepping]
             parts = [[x for x in one if x not in made.batch], many]
             numbers = [prod(sizes[x] for x in part if x in sizes) for part in parts]
-            told = [tuple(x for x in part if isinstance(x, Axis) and x not in sizes) for part in parts]
-            found.append(Repeated(numbers[0], told[0], numbers[1], told[1]))
+            axes = [tuple(x for x in part if isinstance(x, Axis) and x not in sizes) for part in parts]
+            found.append(Repeated(numbers[0], axes[0], numbers[1], axes[1]))
     return found
 
 
-def crowded(some: Sequence[Repeated], sizes: Mapping[Axis, int]) -> bool:
-    """Tell whether small products that threads would share out are so many that one thread is to take them all."""
+def is_better_on_one_thread(some: Sequence[Repeated], sizes: Mapping[Axis, int]) -> bool:
+    """Tell whether so many small products would be split between threads that one thread computes them faster."""
     total = 0
     for p in some:
         one = p.number * prod(sizes[a] for a in p.axes)
@@ -77,17 +78,17 @@ def crowded(some: Sequence[Repeated], sizes: Mapping[Axis, int]) -> bool:
 _POOL: list[ThreadPoolExecutor] = []
 
 
-def together(calls: Sequence[Callable[[], Any]]) -> list[Any]:
-    """Return what some calls return, which run at the same time as far as threads are free.
+def run_together(calls: Sequence[Callable[[], Any]]) -> list[Any]:
+    """Run calls in parallel as far as threads are free, and return their results.
 
-    The first runs on the thread that asks, and so does, later, what no other has begun by then: threads that ask never wait for
-    one another. When an error is raised, none of the calls is running any more.
+    The first call runs on the calling thread, and so does, afterwards, each call that no other thread has begun by then:
+    callers never wait for one another. When an error is raised, none of the calls is running any more.
 
     Args:
         calls: functions that do not depend on one another, and release Python's lock for most of their time.
 
     Example:
-        >>> together([lambda: 1, lambda: 2])
+        >>> run_together([lambda: 1, lambda: 2])
         [1, 2]
     """
     if not _POOL:
@@ -99,19 +100,19 @@ def together(calls: Sequence[Callable[[], Any]]) -> list[Any]:
         try:
             mine = k == 0 or begun[k - 1].cancel()
             results.append(call() if mine and error is None else None if mine else begun[k - 1].result())
-        except BaseException as e:  # raised below, when all have ended
+        except BaseException as e:  # raised below, after all have ended
             error = error or e
     if error is not None:
-        wait(begun)  # one that was interrupted here runs on there
+        wait(begun)  # an interrupt of this thread does not end the calls on the others
         raise error
     return results
 
 
-def _forget() -> None:
-    _POOL.clear()  # threads do not live on in a process that was forked
+def _forget_pool() -> None:
+    _POOL.clear()  # threads do not survive a fork
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget)
+    os.register_at_fork(after_in_child=_forget_pool)
 
-__all__ = ["MANY", "SHARED_OUT", "SMALL", "Repeated", "crowded", "repeated", "together"]
+__all__ = ["MANY", "SHARED_OUT", "SMALL", "Repeated", "find_repeated", "is_better_on_one_thread", "run_together"]

@@ -1,7 +1,7 @@
-"""Workspaces of a program: kept for the next call of the same lengths, the ones used last, up to so many bytes.
+"""Workspaces of a program, kept for the next call with the same lengths: those used last, up to a number of bytes.
 
-Making one takes as long as touching its memory for the first time, which for a short call is as long as the call. Keeping one
-for every length that ever came is a leak to whoever feeds sequences as they are.
+Making a workspace takes as long as touching its memory for the first time, which for a short call is as long as the call
+itself. Keeping one for every length ever seen would leak memory for users whose sequences all differ in length.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from autograd_seq.emit.native.kernel import packed
 from autograd_seq.emit.program_text import Emitted
 
 KEPT = 64 * 2**20
-"""Bytes of workspaces that a program keeps; that of the lengths it ran on last it keeps in any case."""
+"""Bytes of workspaces that a program keeps; the workspace of the latest lengths is kept in any case."""
 
 ROW = 104
-"""Bytes of a view of one step with its place in a list."""
+"""Bytes of a NumPy view of one step, with its pointer in a list."""
 
 Run = Callable[..., Any]
 
@@ -32,7 +32,7 @@ class Workspaces:
     """Functions of the feeds, each with a workspace of its own, by the lengths of the axes and the width of floats.
 
     Args:
-        make: returns such a function.
+        make: returns such a function, given the lengths and the width.
     """
 
     def __init__(self, make: Callable[[Any], Run]) -> None:
@@ -43,15 +43,15 @@ class Workspaces:
         self._lock = Lock()
 
     def __call__(self, workspace: Any, arrays: Sequence[Any]) -> Any:
-        """Run on arrays; a workspace belongs to one call at a time."""
+        """Run on arrays, in a workspace that no other call uses at the same time."""
         idle = self._idle.get(workspace)
         if idle is None or (workspace is not self._latest and workspace != self._latest):
-            idle = self._used(workspace)
+            idle = self._mark_used(workspace)
         try:
             run = idle.pop()
         except IndexError:
             run = self._make(workspace)
-            self._used(workspace, held(run))
+            self._mark_used(workspace, count_held_bytes(run))
         out = run(*arrays)
         idle.append(run)
         return out
@@ -61,19 +61,19 @@ class Workspaces:
 
     @property
     def bytes(self) -> int:
-        """What is kept."""
+        """The bytes of all workspaces that are kept."""
         with self._lock:
-            return self._total()
+            return self._count_total()
 
-    def _total(self) -> int:
+    def _count_total(self) -> int:
         return sum(len(idle) * self._bytes.get(workspace, 0) for workspace, idle in self._idle.items())
 
-    def _used(self, workspace: Any, size: int | None = None) -> list[Run]:
-        """Return the idle functions for some lengths, and let go those for others that were used longest ago.
+    def _mark_used(self, workspace: Any, size: int | None = None) -> list[Run]:
+        """Return the idle functions for some lengths, and drop the least recently used others.
 
         Args:
             workspace: the lengths and the width.
-            size: the bytes of one that has just been made.
+            size: the bytes of a workspace that has just been made.
         """
         with self._lock:
             idle = self._idle.pop(workspace, None)
@@ -82,7 +82,7 @@ class Workspaces:
             if size is not None:
                 self._bytes[workspace] = size
             room = KEPT - self._bytes.get(workspace, 0)
-            for other in [*self._idle][-2::-1]:  # a call that has one of them lets it go when it is done
+            for other in [*self._idle][-2::-1]:  # a call that is using one of them drops it at its end
                 room -= len(self._idle[other]) * self._bytes.get(other, 0)
                 if room < 0:
                     del self._idle[other]
@@ -90,11 +90,11 @@ class Workspaces:
             return idle
 
 
-def arrays(noted: Iterable[tuple[str, str]], emitted: Emitted, sizes: Mapping[Axis, int], itemsize: int) -> int:
+def count_array_bytes(noted: Iterable[tuple[str, str]], emitted: Emitted, sizes: Mapping[Axis, int], itemsize: int) -> int:
     """Return the bytes of arrays that a program makes.
 
     Args:
-        noted: their shapes and widths, as they are written in the source.
+        noted: their shapes and widths, as written in the source.
         emitted: the program.
         sizes: the length of each axis.
         itemsize: bytes of a float.
@@ -109,11 +109,11 @@ def arrays(noted: Iterable[tuple[str, str]], emitted: Emitted, sizes: Mapping[Ax
     return sum(prod(eval(shape, known)) * widths.get(width.split(",")[0], 1) for shape, width in noted)
 
 
-def held(run: Any) -> int:
-    """Return the bytes of the workspace that a function holds: arrays, lists of their rows, and those of functions it calls.
+def count_held_bytes(run: Any) -> int:
+    """Return the bytes that a function holds: arrays, lists of their rows, and what the functions that it calls hold.
 
     Example:
-        >>> held(partial(np.sum, np.zeros(100)))
+        >>> count_held_bytes(partial(np.sum, np.zeros(100)))
         800
     """
     memory: dict[int, int] = {}
@@ -140,4 +140,4 @@ def held(run: Any) -> int:
     return sum(memory.values()) + rows
 
 
-__all__ = ["KEPT", "Workspaces", "arrays", "held"]
+__all__ = ["KEPT", "Workspaces", "count_array_bytes", "count_held_bytes"]

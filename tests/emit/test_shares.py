@@ -15,7 +15,7 @@ from random_programs import Program, check
 import autograd_seq as ag
 from autograd_seq.emit.native import numba as native
 from autograd_seq.run import program as programs
-from autograd_seq.run.threads import together
+from autograd_seq.run.threads import run_together
 from autograd_seq.sequences.shares import find_shares
 
 # of the others most draw, read other sequences, or square a sum of them
@@ -27,7 +27,7 @@ def in_shares(program: ag.Program, feeds: dict[str, Any], cuts: Callable[[int], 
     arrays, workspace = program.feeding.check(feeds)
     n = workspace[program.graph.axes.index(program._sharing.axis)]
     with np.errstate(all="ignore"):
-        return program._sharing.run(workspace, cuts(n), program._on_one_thread)(*arrays)
+        return program._sharing.make_run(workspace, cuts(n), program._make_quiet_run)(*arrays)
 
 
 @pytest.mark.parametrize("seed", SHARED)
@@ -101,7 +101,7 @@ def test_calls_on_threads(numba_cache: Any, monkeypatch: pytest.MonkeyPatch) -> 
     outputs, feeds, (_, b) = gru(ag.mean)
     feeds = {name: np.repeat(a, 5, axis=1) if a.ndim > 1 and a.shape[:2] == (6, 5) else a for name, a in feeds.items()}
     program, plain = ag.compile(outputs, backend="numba"), ag.compile(outputs, backend="numpy")
-    assert program._sharing.cuts({b: 25}, 3) == [0, 8, 16, 25] and program._sharing.cuts({b: 15}, 3) is None
+    assert program._sharing.find_cuts({b: 25}, 3) == [0, 8, 16, 25] and program._sharing.find_cuts({b: 15}, 3) is None
     assert "threads take a share of b each" in str(program.schedule)
     want, wrong = plain(**feeds), []
 
@@ -136,11 +136,11 @@ def test_an_error_is_raised_when_all_calls_have_ended() -> None:
             raise ValueError(str(k))
         return k
 
-    assert together([lambda k=k: call(k, ()) for k in range(4)]) == [0, 1, 2, 3]
+    assert run_together([lambda k=k: call(k, ()) for k in range(4)]) == [0, 1, 2, 3]
     for first in (0, 2):
         ended.clear()
         with pytest.raises(ValueError, match=str(first)):
-            together([lambda k=k, first=first: call(k, [first, 3]) for k in range(4)])
+            run_together([lambda k=k, first=first: call(k, [first, 3]) for k in range(4)])
         before = list(ended)
         time.sleep(0.05)
         assert ended == before, "nothing runs on"
@@ -148,8 +148,8 @@ def test_an_error_is_raised_when_all_calls_have_ended() -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 def test_a_forked_process_has_threads_of_its_own() -> None:
-    assert together([lambda: 1, lambda: 2]) == [1, 2]
+    assert run_together([lambda: 1, lambda: 2]) == [1, 2]
     child = os.fork()
     if child == 0:
-        os._exit(0 if together([lambda: 1, lambda: 2]) == [1, 2] else 1)
+        os._exit(0 if run_together([lambda: 1, lambda: 2]) == [1, 2] else 1)
     assert os.waitpid(child, 0)[1] == 0

@@ -17,7 +17,7 @@ import autograd_seq as ag
 from autograd_seq.emit.native import numba
 from autograd_seq.graph import memory
 from autograd_seq.run import workspaces
-from autograd_seq.run.workspaces import Workspaces, held
+from autograd_seq.run.workspaces import Workspaces, count_held_bytes
 
 t, b = ag.Axis("t"), ag.Axis("b")
 BACKENDS = ["numpy", pytest.param("numba", marks=pytest.mark.skipif(not numba.is_available(), reason="numba is not installed"))]
@@ -58,9 +58,9 @@ def test_what_a_program_holds_is_about_what_it_costs(backend: str):
     step(x=np.zeros((50, 64, 4)), W=np.eye(4))
     (run,) = step.program._workspaces
     arrays = 50 * 64 * 4 * 8
-    assert 2 * arrays < held(run) < 8 * arrays
-    assert held(run) == step.program._workspaces.bytes
-    assert held(run) == pytest.approx(step.cost(t=50, b=64).bytes, rel=0.1)
+    assert 2 * arrays < count_held_bytes(run) < 8 * arrays
+    assert count_held_bytes(run) == step.program._workspaces.bytes
+    assert count_held_bytes(run) == pytest.approx(step.cost(t=50, b=64).bytes, rel=0.1)
 
 
 RESIDENT = """

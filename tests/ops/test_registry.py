@@ -14,7 +14,7 @@ from op_samples import SAMPLES, Sample
 
 import autograd_seq as ag
 from autograd_seq.core.op import BUILT_IN, OPS
-from autograd_seq.ops.lifting import aligned, lift
+from autograd_seq.ops.lifting import align, lift
 
 KINDS = {"f": float, "i": int, "u": int, "b": bool}
 every_sample = pytest.mark.parametrize("sample", SAMPLES, ids=str)
@@ -145,9 +145,9 @@ def test_lifting_over_no_points() -> None:
 
 
 def test_alignment_inserts_dimensions_behind_the_leading_ones() -> None:
-    assert aligned(np.zeros((5, 4, 3)), (3,), 3).shape == (5, 4, 1, 1, 3)
-    assert aligned(np.zeros(3), (3,), 2).shape == (3,)  # no leading dimensions: NumPy's own rule is right
-    assert aligned(np.zeros((5, 3)), (3,), 1).shape == (5, 3)
+    assert align(np.zeros((5, 4, 3)), (3,), 3).shape == (5, 4, 1, 1, 3)
+    assert align(np.zeros(3), (3,), 2).shape == (3,)  # no leading dimensions: NumPy's own rule is right
+    assert align(np.zeros((5, 3)), (3,), 1).shape == (5, 3)
 
 
 def test_one_sample_lifted_by_hand() -> None:

@@ -15,7 +15,7 @@ from interpreted import interpreted
 from lean_programs import Lean
 
 import autograd_seq as ag
-from autograd_seq.run.backends import written
+from autograd_seq.run.backends import write_program
 
 NODES: dict[str, Callable[..., ag.Node]] = {
     "tanh": ag.tanh, "sigmoid": ag.sigmoid, "sin": ag.sin, "softplus": ag.softplus, "neg": lambda x: -x,
@@ -116,7 +116,7 @@ class Case:
     def native(self) -> list[np.ndarray]:
         """The native program as plain Python."""
         graph = ag.Graph(self.outputs)
-        made = written(graph, [graph.layout(o) for o in graph.outputs], None, "numba")
+        made = write_program(graph, [graph.layout(o) for o in graph.outputs], None, "numba")
         sizes = [self.lean.sizes[a.name] for a in graph.axes]
         kinds = {float: np.float64, int: np.int64}
         arrays = [np.array(self.feeds[n], kinds[graph.inputs[n].dtype]) for n in made.emitted.feeds]
