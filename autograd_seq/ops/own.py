@@ -37,7 +37,7 @@ def try_forward(op: Op, inputs: Sequence[Node], attrs: dict[str, Any], shape: tu
     """
     axes = tuple(dict.fromkeys(a for x in inputs for a in x.axes))
     layouts = tuple((x.shape, x.dtype, tuple(map(axes.index, x.axes))) for x in inputs)
-    key = ("tried", layouts, tuple((name, _make_key(value)) for name, value in attrs.items()))
+    key = ("try_forward", layouts, tuple((name, _make_key(value)) for name, value in attrs.items()))
     if key in op.calls:
         return
     if sum(math.prod(x.shape) << len(axes) for x in inputs) <= _MOST:

@@ -259,7 +259,7 @@ def at(x: Any, over: Axis, index: int, *, outside: str = "error") -> Node:
         step = operator.index(index)
     except TypeError:
         raise AxisError(
-            "A108", f"ag.at needs a fixed step, got {index!r:.60}", node=x.name, expected="an integer",
+            "A108", f"ag.at is given {index!r:.60}, which is not a fixed step", node=x.name, expected="an integer",
             got=repr(index),
             fix="to pick a computed step, write ag.sum(ag.where(ag.index(t) == …, x, 0), over=t)",
         ) from None  # fmt: skip

@@ -51,7 +51,7 @@ REFUSED: list[tuple[str, Callable[[], Any], str]] = [
     ("O124", lambda: own(lambda x: x[..., :2])(x()), r"returns another shape than declared(.|\n)*expected \(3,\), got \(2,\)"),
     ("O124", lambda: own(lambda x: x[:2])(np.ones(3)), r"returns another shape"),
     ("O125", lambda: own(np.sum, shape=scalar)(x()), r"each point by itself(.|\n)*\(2, 2\) for two points(.|\n)*got \(\)"),
-    ("O125", lambda: own(moved)(x()), r"each point by itself(.|\n)*at each point what it returns for that alone"),
+    ("O125", lambda: own(moved)(x()), r"each point by itself(.|\n)*expected the value of each point alone"),
     ("O125", lambda: own(np.dot, shape=scalar, vjp=lambda g, y, a, c: (g, g))(x(), ag.input("y", (3,), over=t)),
      r"each point by itself(.|\n)*ValueError: shapes"),
     ("O125", lambda: own(lambda x: x.T, shape=lambda x: x[::-1])(x((2, 3))), r"each point by itself(.|\n)*x.sum\(axis=-1\)"),

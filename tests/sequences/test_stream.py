@@ -413,7 +413,7 @@ def test_what_is_bound_is_not_fed_again():
     _, carry = step(x=np.array(1.0))
     _, carry = step(carry, x=np.array(1.0))
     for name in ("w", "seed"):
-        with pytest.raises(ag.FeedError, match=f"{name} is fed to a stream that it is bound to") as caught:
+        with pytest.raises(ag.FeedError, match=f"{name} is bound to the stream, and fed again") as caught:
             step(carry, x=np.array(1.0), **{name: np.array(9)})
         assert caught.value.code == "F205"
     (other,), _ = step.bind(w=9.0)(carry, x=np.array(0.0))
