@@ -201,7 +201,11 @@ def make_factory(made: WrittenProgram, graph: Graph, layouts: Layouts, passes: I
                 calls = None if wide else _write_calls(graph, layouts, passes).emitted
                 programs[width] = numba.compile_program(emitted, width) if calls is None else _silence(calls)
         run = programs[width](*sizes)
-        return limit_to_one_thread(run, "numpy") if is_better_on_one_thread(some, dict(zip(graph.axes, sizes, strict=False))) else run
+        return (
+            limit_to_one_thread(run, "numpy")
+            if is_better_on_one_thread(some, dict(zip(graph.axes, sizes, strict=False)))
+            else run
+        )
 
     return make
 
