@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from autograd_seq.core.axes import Axis
+from autograd_seq.core.node import Node
+from autograd_seq.ops.linear import CONTRACT, split_spec
+from autograd_seq.plan.memory.storage import Storage
 
 Label = str | Axis
 """A dimension: of the value, by its letter in the specification, or an axis."""
@@ -19,6 +22,10 @@ class Matrix:
     operand: int
     rows: tuple[Label, ...]
     columns: tuple[Label, ...]
+
+    def transpose(self) -> Matrix:
+        """Return the operand with rows and columns exchanged."""
+        return Matrix(self.operand, self.columns, self.rows)
 
 
 @dataclass(frozen=True)
@@ -34,12 +41,51 @@ class Product:
     straight: bool = True
 
 
-def product(left: Sequence[Label], right: Sequence[Label], out: Sequence[Label]) -> Product | None:
+@dataclass(frozen=True)
+class Contraction:
+    """How a node is computed as a contraction of two operands, over the axes of a sum as well if it is a sum of one.
+
+    Attributes:
+        node: the contraction.
+        labels: of the values of both operands, and of the result.
+        dims: the dimensions of the three: axes that no loop around runs over, then labels.
+        lengths: of what each label stands for.
+        product: the matrix product that it is; ``None`` if it is none, or of operands of several kinds.
+    """
+
+    node: Node
+    labels: tuple[str, str, str]
+    dims: tuple[list[Label], ...]
+    lengths: dict[str, int]
+    product: Product | None
+
+
+def is_contraction(storage: Storage, node: Node) -> bool:
+    """Tell whether a node is computed as a contraction, a sum of one included."""
+    return node.op is CONTRACT or (bool(node.inputs) and node.inputs[0] in storage.absorbed)
+
+
+def read_contraction(storage: Storage, node: Node) -> Contraction:
+    """Return how a node is computed, which is a contraction or a sum of one that only it reads.
+
+    Args:
+        storage: of the plan, which knows the loops around.
+        node: what is computed.
+    """
+    inner = node.inputs[0] if node.inputs[0] in storage.absorbed else node
+    labels = split_spec(inner.attrs["spec"])
+    lengths = {c: n for x, own in zip(inner.inputs, labels, strict=False) for c, n in zip(own, x.shape, strict=True)}
+    dims = tuple([*storage.lift(x.axes, node), *own] for x, own in zip((*inner.inputs, node), labels, strict=True))
+    alike = all(x.dtype is node.dtype for x in inner.inputs)
+    return Contraction(inner, labels, dims, lengths, find_product(*dims) if alike else None)
+
+
+def find_product(left: Sequence[Label], right: Sequence[Label], out: Sequence[Label]) -> Product | None:
     """Return how operands with these dimensions multiply to ``out``; ``None`` if no matrix product does it.
 
     Example:
         >>> t = Axis("t")
-        >>> found = product("IJ", [t, "J"], [t, "I"])
+        >>> found = find_product("IJ", [t, "J"], [t, "I"])
         >>> found.first.operand, found.first.rows, found.second.columns
         (1, (t,), ('I',))
     """

@@ -16,14 +16,20 @@ from autograd_seq.core.op import FUNCTIONS, Op, defop, promote
 from autograd_seq.ops.shape import broadcast_to, reshape
 
 
-def _split_spec(spec: str) -> tuple[str, str, str]:
+def split_spec(spec: str) -> tuple[str, str, str]:
+    """Return the labels of both operands, and of the result.
+
+    Example:
+        >>> split_spec("IJ,J->I")
+        ('IJ', 'J', 'I')
+    """
     operands, out = spec.split("->")
     a, b = operands.split(",")
     return a, b, out
 
 
 def _contract_shape(x: tuple[int, ...], y: tuple[int, ...], *, spec: str) -> tuple[int, ...]:
-    a, b, out = _split_spec(spec)
+    a, b, out = split_spec(spec)
     if (len(a), len(b)) != (len(x), len(y)):
         raise ValueError(f"{len(a)} and {len(b)} dimensions for {spec}")
     sizes: dict[str, int] = {}
@@ -36,7 +42,7 @@ def _contract_shape(x: tuple[int, ...], y: tuple[int, ...], *, spec: str) -> tup
 @lru_cache(maxsize=4096)
 def _find_direct_call(spec: str, x_rank: int, y_rank: int) -> str | None:
     """Return the name of the NumPy call that computes an unlifted contraction directly, if there is one."""
-    a, b, out = _split_spec(spec)
+    a, b, out = split_spec(spec)
     if (x_rank, y_rank) != (len(a), len(b)):
         return None  # lifted: einsum broadcasts over the leading dimensions
     if not set(a) & set(b) and out == a + b:
@@ -57,12 +63,12 @@ def _contract(x: Any, y: Any, spec: str) -> Any:
         return np.dot(x.T, y)
     if direct == "outer":
         return np.multiply.outer(x, y)
-    a, b, out = _split_spec(spec)
+    a, b, out = split_spec(spec)
     return np.einsum(f"...{a},...{b}->...{out}", x, y)
 
 
 def _contract_vjp(g: Any, y: Any, p: Any, q: Any, *, spec: str) -> tuple[Node, Node]:
-    a, b, out = _split_spec(spec)
+    a, b, out = split_spec(spec)
     return _pull(g, out, q, b, p, a), _pull(g, out, p, a, q, b)
 
 
@@ -79,7 +85,7 @@ def _pull(g: Any, out: str, other: Any, labels: str, like: Any, wanted: str) -> 
 
 def _find_word(spec: str) -> str:
     """Return the name of the function that a user would write for a contraction: matmul (of stacks too), outer, or einsum."""
-    a, b, out = _split_spec(spec)
+    a, b, out = split_spec(spec)
     stack = out[: max(len(a), len(b)) - 2] if max(len(a), len(b)) > 2 else ""  # of matrices, in one operand or both
     left, right, rest = a.removeprefix(stack), b.removeprefix(stack), out.removeprefix(stack)
     if left and 0 < len(right) <= 2 and left[-1] == right[0] and rest == left[:-1] + right[1:]:

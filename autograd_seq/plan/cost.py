@@ -13,7 +13,7 @@ from autograd_seq.core.axes import Axis
 from autograd_seq.core.node import Node
 from autograd_seq.graph.graph import Graph
 from autograd_seq.ops.gather import ONE_HOT
-from autograd_seq.ops.linear import CONTRACT
+from autograd_seq.ops.linear import CONTRACT, split_spec
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.plan.memory.views import LEAVES, find_adjacent, is_view
 from autograd_seq.plan.passes.dimensions import get_fixed_lengths
@@ -65,8 +65,7 @@ def count_operations(node: Node) -> tuple[int, tuple[Axis, ...]]:
     if node.op in LEAVES or node._value is not None or is_view(node):
         return 0, axes
     if node.op is CONTRACT:
-        operands, out = node.attrs["spec"].split("->")
-        labels = operands.split(",")
+        *labels, out = split_spec(node.attrs["spec"])
         sizes = {s: n for x, own in zip(node.inputs, labels, strict=True) for s, n in zip(own, x.shape, strict=True)}
         return (2 if set(sizes) - set(out) else 1) * prod(sizes.values()), axes
     each = len(node.inputs) - 1 if node.op is sum_over and len(node.inputs) > 1 else node.op.flops
@@ -138,8 +137,8 @@ def bound_bytes(graph: Graph, sizes: Mapping[Axis, int], itemsize: int) -> int:
 
 def _sums_a_label(node: Node) -> bool:
     """Tell whether a contraction sums over a label of the values."""
-    operands, out = node.attrs["spec"].split("->")
-    return bool(set(operands) - set(out) - {","})
+    a, b, out = split_spec(node.attrs["spec"])
+    return bool(set(a + b) - set(out))
 
 
 def _get_width(node: Node, itemsize: int) -> int:

@@ -9,7 +9,7 @@ from math import prod
 from typing import Any, NamedTuple
 
 from autograd_seq.core.axes import Axis
-from autograd_seq.emit.contraction import Label, product
+from autograd_seq.emit.contraction import Label, read_contraction
 from autograd_seq.ops.linear import CONTRACT
 from autograd_seq.plan.passes.dimensions import get_fixed_lengths
 from autograd_seq.plan.pipeline import Plan
@@ -49,16 +49,12 @@ def find_repeated(plan: Plan, loops: bool) -> list[Repeated]:
     for n in storage.path:
         if n.op is not CONTRACT or (storage.path[n] and not loops):
             continue
-        operands, out = n.attrs["spec"].split("->")
-        labels, stepping = operands.split(","), [loop.axis for loop in storage.path[n]]
+        c, stepping = read_contraction(storage, storage.absorbed.get(n, n)), [loop.axis for loop in storage.path[n]]
         sizes: dict[Label, int] = dict(lengths.items())
-        for x, own in zip(n.inputs, labels, strict=True):
-            sizes |= dict(zip(own, x.shape, strict=True))
-        dims: list[list[Label]] = [[*(a for a in storage.order if a in x.axes and a not in stepping), *own]
-                for x, own in zip((*n.inputs, storage.absorbed.get(n, n)), (*labels, out), strict=True)]  # fmt: skip
-        if (made := product(*dims)) is not None and (made.batch or stepping):
-            one, many = dict.fromkeys([*dims[0], *dims[1]]), [*made.batch, *stepping]
-            parts = [[x for x in one if x not in made.batch], many]
+        sizes |= dict(c.lengths.items())
+        if c.product is not None and (c.product.batch or stepping):
+            one, many = dict.fromkeys([*c.dims[0], *c.dims[1]]), [*c.product.batch, *stepping]
+            parts = [[x for x in one if x not in c.product.batch], many]
             numbers = [prod(sizes[x] for x in part if x in sizes) for part in parts]
             axes = [tuple(x for x in part if isinstance(x, Axis) and x not in sizes) for part in parts]
             found.append(Repeated(numbers[0], axes[0], numbers[1], axes[1]))

@@ -13,14 +13,13 @@ from math import prod
 
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.node import Node
-from autograd_seq.emit.contraction import product
+from autograd_seq.emit.contraction import is_contraction, read_contraction
 from autograd_seq.emit.native.dims import dims_of, operand_dims
 from autograd_seq.emit.native.operations import is_native, is_pointwise
 from autograd_seq.emit.native.places import At, Entry, Place, entry
 from autograd_seq.emit.native.units import Pass, Single, Statement, Steps, Unit
 from autograd_seq.emit.outline import Fill, Repeat, Step, list_nodes
 from autograd_seq.ops.gather import ONE_HOT, PICK, TAKE
-from autograd_seq.ops.linear import CONTRACT
 from autograd_seq.ops.parts import CONCAT, PLACE
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.shape import RESHAPE
@@ -233,14 +232,9 @@ class Fusion:
 
 def _is_stack(storage: Storage, n: Node) -> bool:
     """Tell whether a node is a product of many matrices with many, or one whose dimensions come out in another order."""
-    inner = n.inputs[0] if n.inputs and n.inputs[0] in storage.absorbed else n
-    if inner.op is not CONTRACT or any(x.dtype is not float for x in inner.inputs):
+    if n.dtype is not float or not is_contraction(storage, n):
         return False
-    operands, out = inner.attrs["spec"].split("->")
-    n = storage.absorbed.get(inner, inner)
-    dims = [[*(a for a in storage.order if a in x.axes), *own] for x, own in zip(
-        (*inner.inputs, n), (*operands.split(","), out), strict=True)]  # fmt: skip
-    found = product(*dims)
+    found = read_contraction(storage, n).product
     return found is not None and bool(found.first.rows and found.second.columns) and bool(found.batch or not found.straight)
 
 

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.node import CONSTANT, Node
-from autograd_seq.emit.contraction import Label, product
+from autograd_seq.emit.contraction import Contraction, Label, read_contraction
 from autograd_seq.emit.native.dims import DIMS
 from autograd_seq.emit.native.kernel import DEPTH, ROWS
 from autograd_seq.emit.native.lines import Lines
 from autograd_seq.emit.native.places import Entry, Place, entry
 from autograd_seq.ops.leaf import INPUT, PARAM
-from autograd_seq.ops.linear import CONTRACT
 from autograd_seq.ops.shape import RESHAPE
 from autograd_seq.plan.memory.views import get_root, is_view
 
@@ -63,37 +62,31 @@ class Strided:
 
 def contraction(w: Lines, node: Node) -> None:
     """Write a contraction, over the axes of a sum as well if ``node`` is a sum of one."""
-    inner = node if node.op is CONTRACT else node.inputs[0]
-    operands, out_labels = inner.attrs["spec"].split("->")
-    labels = operands.split(",")
-    stepping = {u.loop.axis for u in w.around}
-    lifted = [a for a in w.storage.order if a in node.axes and a not in stepping]
-    dims: list[list[Label]] = [
-        [*(a for a in w.storage.order if a in x.axes and a not in stepping), *own]
-        for x, own in zip(inner.inputs, labels, strict=True)
-    ]
-    if not _matrix(w, node, inner, labels, dims, [*lifted, *out_labels], out_labels, stepping):
-        _plain(w, node, inner, labels, lifted, out_labels)
+    c = read_contraction(w.storage, node)
+    if not _matrix(w, node, c):
+        _plain(w, node, c)
 
 
-def _plain(w: Lines, node: Node, inner: Node, labels: Sequence[str], lifted: Sequence[Axis], out: str) -> None:
-    every = list(dict.fromkeys(out + labels[0] + labels[1]))
-    var = {label: DIMS[k] for k, label in enumerate(every)}
-    length = {c: n for x, own in zip(inner.inputs, labels, strict=True) for c, n in zip(own, x.shape, strict=True)}
-    place = {c: Place(var[c]) if length[c] != 1 else Place(None) for c in every}
-    summed_axes = [a for a in w.storage.order if a not in node.axes and any(a in x.axes for x in inner.inputs)]
-    summed = [(var[c], str(length[c])) for c in every if c not in out and length[c] != 1]
-    over = [*w.lifted(summed_axes), *summed]
-    target = w.element(Entry(node, w.here(node), tuple(place[c] for c in out)))
-    with w.loops([*w.lifted(lifted), *((var[c], str(length[c])) for c in out if length[c] != 1)]):
+def _plain(w: Lines, node: Node, c: Contraction) -> None:
+    left, right, out = c.labels
+    var = {label: DIMS[k] for k, label in enumerate(dict.fromkeys(out + left + right))}
+    place = {label: Place(var[label]) if c.lengths[label] != 1 else Place(None) for label in var}
+
+    def inner(labels: Iterable[Label]) -> list[tuple[str, str]]:
+        return [(var[d], str(c.lengths[d])) for d in labels if isinstance(d, str) and c.lengths[d] != 1]
+
+    gone = [d for d in dict.fromkeys([*c.dims[0], *c.dims[1]]) if d not in c.dims[2]]
+    over = [*w.lifted([a for a in w.storage.order if a in gone]), *inner(gone)]
+    target = w.element(Entry(node, w.here(node), tuple(place[label] for label in out)))
+    with w.loops([*w.lifted(w.storage.lift(node.axes, node)), *inner(out)]):
         total = w.names.new("total")
         if over:
             w.line(f"{total} = {'0.0' if node.dtype is float else '0'}")
         with w.loops(over):
             w.registers = {}
             factors = []
-            for x, own in zip(inner.inputs, labels, strict=True):
-                code = w.value(x, {a: Place(w.var[a]) for a in x.axes}, tuple(place[c] for c in own))
+            for x, own in zip(c.node.inputs, c.labels, strict=False):
+                code = w.value(x, {a: Place(w.var[a]) for a in x.axes}, tuple(place[label] for label in own))
                 factors.append(code if node.dtype is not float or x.dtype is float else f"real({code})")
             if node.dtype is int:
                 factors = [f"np.int64({f})" for f in factors]
@@ -103,44 +96,39 @@ def _plain(w: Lines, node: Node, inner: Node, labels: Sequence[str], lifted: Seq
     w.registers = {}
 
 
-def _matrix(w: Lines, node: Node, inner: Node, labels: Sequence[str], dims: Sequence[Sequence[Label]],
-            out: Sequence[Label], out_labels: str, stepping: set[Axis]) -> bool:  # fmt: skip
+def _matrix(w: Lines, node: Node, c: Contraction) -> bool:
     """Write a contraction as a product of matrices; returns whether it is one."""
-    if node.dtype is not float or any(x.dtype is not float for x in inner.inputs):
+    found = c.product
+    if found is None or node.dtype is not float or found.batch or not found.straight:
         return False
-    found, flip = product(dims[0], dims[1], out), False
-    if found is not None and not found.second.columns:
-        other = product(dims[1], dims[0], out)
-        if other is not None and other.second.columns:
-            found, flip = other, True
-    if found is None or found.batch or not found.straight:
-        return False
-    rows, summed, columns = found.first.rows, found.first.columns, found.second.columns
+    first, second = found.first, found.second
+    if not second.columns:  # a vector is a row
+        first, second = second.transpose(), first.transpose()
+    rows, summed, columns = first.rows, first.columns, second.columns
     length: dict[Label, Length] = {a: _length(w, a) for a in w.axes}
-    for x, own in zip(inner.inputs, labels, strict=True):
-        length |= {c: (n, ()) for c, n in zip(own, x.shape, strict=True)}
-    wide = times(*(length[c] for c in columns))
+    length |= {label: (n, ()) for label, n in c.lengths.items()}
+    wide = times(*(length[d] for d in columns))
     if not columns or (not wide[1] and wide[0] < FEWEST_COLUMNS):
         return False
-    places = [inner.inputs[i ^ flip] for i in (found.first.operand, found.second.operand)]
-    own_labels = [labels[i ^ flip] for i in (found.first.operand, found.second.operand)]
-    a, b = (strided(w, x, some, stepping) for x, some in zip(places, own_labels, strict=True))
-    c = target(w, node, out_labels, stepping)
-    if a is None or b is None or c is None:
+    stepping = {loop.axis for loop in w.storage.path[node]}
+    a, b = (strided(w, c.node.inputs[m.operand], c.labels[m.operand], stepping) for m in (first, second))
+    out = target(w, node, c.labels[2], stepping)
+    if a is None or b is None or out is None:
         return False
-    steps = [merged(s, g, length) for s, g in ((a, rows), (a, summed), (b, summed), (b, columns), (c, rows), (c, columns))]
+    steps = [merged(s, g, length) for s, g in ((a, rows), (a, summed), (b, summed), (b, columns), (out, rows), (out, columns))]
     if any(s is None for s in steps) or steps[5] != (1, ()):
         return False
+    packs = c.node.inputs[second.operand]
     outside = not w.around
-    still = b.fixed and not outside and not any(get_root(places[1]) in w.fusion.touched(u)[0] for u in w.around)
+    still = b.fixed and not outside and not any(get_root(packs) in w.fusion.touched(u)[0] for u in w.around)
     if not outside and not still:
         return False
-    count = [times(*(length[k] for k in g)) for g in (rows, columns, summed)]
+    count = [times(*(length[d] for d in g)) for g in (rows, columns, summed)]
     m, n, k = map(code_of, count)
     for _, names in count:
         for name in names:
             w.argument(name)
-    packed = packed_name(w, places[1], n, k, (b.offset, steps[2], steps[3]), still)
+    packed = packed_name(w, packs, n, k, (b.offset, steps[2], steps[3]), still)
     codes = [code_of(s) for s in steps if s is not None]
     pack = f"pack({w.pointer(b.base)}, {b.offset}, {codes[2]}, {codes[3]}, {k}, {n}, {w.pointer(packed)})"
     if still and pack not in w.lines_before:
@@ -149,7 +137,8 @@ def _matrix(w: Lines, node: Node, inner: Node, labels: Sequence[str], dims: Sequ
     function = "step_product" if w.around else "matrix_product"
     w.line(
         f"{function}({w.pointer(a.base)}, {a.offset}, {codes[0]}, {codes[1]}, {w.pointer(b.base)}, {b.offset}, {codes[2]}, "
-        f"{codes[3]}, {w.pointer(packed)}, {w.pointer(c.base)}, {c.offset}, {codes[4]}, {m}, {n}, {k}, {w.pointer(room(w))})"
+        f"{codes[3]}, {w.pointer(packed)}, {w.pointer(out.base)}, {out.offset}, {codes[4]}, {m}, {n}, {k}, "
+        f"{w.pointer(room(w))})"
     )
     return True
 

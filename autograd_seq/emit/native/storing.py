@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence, Set
 from typing import Any
 
 from autograd_seq.core.node import Node
+from autograd_seq.emit.contraction import is_contraction
 from autograd_seq.emit.native.dims import dims_of
 from autograd_seq.emit.native.fusion import Fusion, at_point
 from autograd_seq.emit.native.places import Place
 from autograd_seq.emit.native.units import Pass, Single, Statement, Steps, Unit
 from autograd_seq.emit.outline import Fill, list_fills, list_nodes
-from autograd_seq.ops.linear import CONTRACT
 from autograd_seq.plan.memory.storage import Home
 from autograd_seq.plan.memory.views import get_root
 
@@ -35,7 +35,7 @@ def stored(fusion: Fusion, functions: Sequence[Sequence[Unit]], outputs: Sequenc
             if isinstance(unit, Pass):
                 statements += unit.statements()
                 read |= _elsewhere(fusion, unit) - numbers
-            elif isinstance(unit, Single) and not is_product(fusion, unit.node):
+            elif isinstance(unit, Single) and not is_contraction(fusion.storage, unit.node):
                 read |= fusion.touched(unit)[1] - numbers
             else:
                 read |= fusion.touched(unit)[1]
@@ -47,11 +47,6 @@ def stored(fusion: Fusion, functions: Sequence[Sequence[Unit]], outputs: Sequenc
 def is_number(s: Statement) -> bool:
     """Tell whether a statement computes one number, which a variable of the function holds."""
     return not s.node.axes and not s.node.shape and s.part is None
-
-
-def is_product(fusion: Fusion, n: Node) -> bool:
-    """Tell whether a node is computed as a product, the sum of one included."""
-    return n.op is CONTRACT or n.inputs[0] in fusion.storage.absorbed
 
 
 def _elsewhere(fusion: Fusion, unit: Pass) -> set[Node]:
@@ -120,4 +115,4 @@ def _lives(fusion: Fusion, moment: Any) -> tuple[Set[Node], Set[Node]]:
     return nodes, read.union(*[fusion.touched(f)[1] for f in list_fills(moment)])
 
 
-__all__ = ["is_number", "is_product", "share", "stored"]
+__all__ = ["is_number", "share", "stored"]

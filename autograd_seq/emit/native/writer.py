@@ -13,6 +13,7 @@ from typing import Any
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.names import shown
 from autograd_seq.core.node import Node
+from autograd_seq.emit.contraction import is_contraction
 from autograd_seq.emit.native.boundaries import rows_outside
 from autograd_seq.emit.native.cutting import function_of, parts
 from autograd_seq.emit.native.dims import dims_of, operand_dims
@@ -22,7 +23,7 @@ from autograd_seq.emit.native.operations import GATHERS, expression
 from autograd_seq.emit.native.places import At, Entry, Place, entry
 from autograd_seq.emit.native.products import contraction
 from autograd_seq.emit.native.reductions import added, reduction
-from autograd_seq.emit.native.storing import is_number, is_product, share, stored
+from autograd_seq.emit.native.storing import is_number, share, stored
 from autograd_seq.emit.native.units import Pass, Statement, Steps, Unit
 from autograd_seq.emit.numpy.arrays import tuple_code
 from autograd_seq.emit.outline import Fill, Step, list_nodes
@@ -124,7 +125,7 @@ class NativeWriter(Lines):
             rows_outside(self, unit)
         else:
             self.say(unit.node)
-            if is_product(self.fusion, unit.node):
+            if is_contraction(self.storage, unit.node):
                 contraction(self, unit.node)
             else:
                 reduction(self, unit.node)

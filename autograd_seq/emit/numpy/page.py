@@ -31,8 +31,6 @@ RESERVED = {*NUMPY, *HELPERS, *calls.NUMBERS, *ALLOWED.values(), "real", "progra
             "point"}  # fmt: skip
 
 
-METHOD = 72
-"""Bytes of a method that is looked up before a loop."""
 TUPLE = 64
 """Bytes of the tuple of a step."""
 
@@ -185,9 +183,9 @@ class Page(ABC):
         self.work.append(f"{name} = aligned({shape}, {width})")
         self.buffers.append((shape, width))
 
-    def views(self, count: str, rank: int, more: int = 0) -> None:
-        """Note a list of views with so many dimensions, and so many bytes more each."""
-        self.buffers.append((f"({count}, {ROW + 16 * rank + more})", "bytes"))
+    def views(self, count: str, rank: int) -> None:
+        """Note a list of views with so many dimensions."""
+        self.buffers.append((f"({count}, {ROW + 16 * rank})", "bytes"))
 
     def steps_of(self, home: Home, axis: Axis | None, offset: int) -> Array:
         """Return the steps of a home's array, those of one axis moved by ``offset``."""
@@ -226,34 +224,26 @@ class Page(ABC):
         """Return what a loop left for itself some steps ago."""
         return self._ring(home, by) if home.ring > 1 else self.steps_of(home, None, 0)
 
-    def bind(self, code: str, axes: Sequence[Axis], stage: int, label: str, points: int, method: str = "") -> str:
+    def bind(self, code: str, axes: Sequence[Axis], stage: int, label: str, points: int) -> str:
         """Return the code of an array at the current step of all loops around; ``axes`` are those of its first dimensions.
 
         Args:
             points: how many dimensions it has besides the axes of loops.
-            method: one of its methods instead, which is looked up before the loop.
         """
         axes = list(axes)
         for frame in self.frames:
             if not (axes and axes[0] is frame.loop.axis):
                 continue
-            key = f"{code}.{method}" if method else code
-            if key not in frame.over:
-                rows = self._rows(code, frame.loop, stage, method, scalars=len(axes) == 1 and not points)
+            if code not in frame.over:
+                rows = f"{code}[::-1]" if frame.loop.direction < 0 else code
+                if stage == WORK or (len(axes) == 1 and not points):  # numbers come out of a vector: nothing writes to those
+                    self.helpers.add("rows")
+                    rows = f"rows({rows})"
                 if stage == WORK:
                     frame.fixed.add(rows)
-                    self.views(frame.count, len(axes) - 1 + points, METHOD if method else 0)
-                frame.over[key] = self.names.new(f"{label}_{frame.loop.axis.name}"), rows
-            code, stage, axes = frame.over[key][0], STEP, axes[1:]
-        return code
-
-    def _rows(self, code: str, loop: Loop, stage: int, method: str, scalars: bool) -> str:
-        """Return what a loop runs over to see the rows of an array, or a method of each, in its direction."""
-        code += "[::-1]" if loop.direction < 0 else ""
-        if stage == WORK or scalars:  # numbers would come out of a one-dimensional array, which nothing can be written to
-            each = f"{method}s" if method else "rows"
-            self.helpers.add(each)
-            return f"{each}({code})"
+                    self.views(frame.count, len(axes) - 1 + points)
+                frame.over[code] = self.names.new(f"{label}_{frame.loop.axis.name}"), rows
+            code, stage, axes = frame.over[code][0], STEP, axes[1:]
         return code
 
     def level(self, axes: Sequence[Axis]) -> tuple[list[Axis], list[Axis]]:
@@ -264,16 +254,21 @@ class Page(ABC):
     def operand(self, node: Node, axes: Sequence[Axis], rank: int | None) -> str:
         """Return a node's values for an operation on the lifted ``axes``, whose values broadcast to ``rank`` dimensions."""
         x = self.array(node)
-        loops, lifted = self.level(x.axes)
+        _, lifted = self.level(x.axes)
         first = next((i for i, a in enumerate(axes) if a in lifted), len(axes))
         want: list[Axis | int | None] = [a if a in lifted else None for a in axes[first:]]
         if want and rank is not None:
             want += [None] * (rank - len(x.shape))
         want += range(len(x.shape))
+        return self.show(x, want, self.called(node))
+
+    def show(self, x: Array, want: Sequence[Axis | int | None], label: str) -> str:
+        """Return the code of an array with its lifted dimensions in some order, at the current step of all loops around."""
+        loops, _ = self.level(x.axes)
         code = arranged(x, want, loops)
         if x.stage == WORK and code != x.code:
-            code = self.once(code, self.called(node))
-        return self.bind(code, loops, x.stage, self.called(node), len(want))
+            code = self.once(code, label)
+        return self.bind(code, loops, x.stage, label, len(want))
 
     def is_local(self, node: Node) -> bool:
         """Tell whether the values of a node are a local variable, which the statement that computes them makes."""
@@ -285,11 +280,7 @@ class Page(ABC):
 
     def at_step(self, x: Array, label: str) -> str:
         """Return the code of an array at the current step of all loops around."""
-        loops, lifted = self.level(x.axes)
-        code = arranged(x, [*lifted, *range(len(x.shape))], loops)
-        if x.stage == WORK and code != x.code:
-            code = self.once(code, label)
-        return self.bind(code, loops, x.stage, label, len(lifted) + len(x.shape))
+        return self.show(x, [*self.level(x.axes)[1], *range(len(x.shape))], label)
 
     def assign(self, node: Node, code: str) -> None:
         """Write an expression to where the values of a node are to be."""

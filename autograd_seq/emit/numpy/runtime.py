@@ -13,9 +13,6 @@ HELPERS: dict[str, str] = {
     "rows": '''def rows(a):
     """The rows of an array, each as a view; made as they are asked for, so that the views of one step lie together."""
     return (a[i, ...] for i in range(len(a)))''',
-    "dots": '''def dots(a):
-    """The products that begin with the rows of an array, looked up once."""
-    return (a[i, ...].dot for i in range(len(a)))''',
     "total": '''def total(a, axes, out=None):
     """Sum over leading dimensions; many rows of float32 by halves, so that rounding errors do not grow with their number."""
     if a.size > 256 and a.dtype == np.float32 and axes == tuple(range(len(axes))) and a.ndim > len(axes):

@@ -7,6 +7,7 @@ from typing import Any
 
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.node import Node
+from autograd_seq.emit.contraction import is_contraction
 from autograd_seq.emit.numpy import entries
 from autograd_seq.emit.numpy import operations as calls
 from autograd_seq.emit.numpy.arrays import tuple_code
@@ -14,7 +15,6 @@ from autograd_seq.emit.numpy.page import Page
 from autograd_seq.emit.numpy.products import contract
 from autograd_seq.emit.program_text import attribute
 from autograd_seq.ops.gather import PICK
-from autograd_seq.ops.linear import CONTRACT
 from autograd_seq.ops.loss import straight_through
 from autograd_seq.ops.parts import CONCAT
 from autograd_seq.ops.random import DRAW
@@ -32,13 +32,11 @@ _REDUCERS = {"sum": "total", "max": "largest", "logsumexp": "log_sum_exp", "leve
 def statement(w: Page, node: Node) -> None:
     """Write what computes a node."""
     w.note(node)
-    lifted = [a for a in w.storage.order if a in node.axes and a not in w.stepping()]
+    lifted = w.storage.lift(node.axes, node)
     if node.op is CONCAT and any(in_place for _, _, in_place in _parts(w, node)):
         _join(w, node, lifted)
-    elif node.op is CONTRACT:
-        contract(w, node, node, lifted)
-    elif node.op is sum_over and node.inputs[0] in w.storage.absorbed:
-        contract(w, node, node.inputs[0], lifted)
+    elif is_contraction(w.storage, node):
+        contract(w, node)
     elif node.op.reduces and node.op.axes and node.attrs["axes"]:
         _reduce(w, node, lifted)
     elif (node.op is PICK and entries.pick(w, node)) or (node.op is ADD_AT and entries.add_at(w, node)):
@@ -89,8 +87,7 @@ def _local(w: Page, node: Node, xs: list[str]) -> None:
     elif call := calls.reduction(node, xs):
         w.write(f"{name} = {call})")
     elif (lines := calls.phrase(node, name, xs)) is not None or node.op is DRAW:
-        lifted = [a for a in w.storage.order if a in node.axes and a not in w.stepping()]
-        lengths = [*(w.size[a] for a in lifted), *node.shape]
+        lengths = [*(w.size[a] for a in w.storage.lift(node.axes, node)), *node.shape]
         w.write(f"{name} = empty({tuple_code(lengths)}, {w.width(node)})")
         if lines is None:
             _draw(w, node, xs)
@@ -136,7 +133,7 @@ def _reduce(w: Page, node: Node, lifted: Sequence[Axis]) -> None:
     assert node.op.reduces is not None
     (x,) = node.inputs
     over = [a for a in w.storage.order if a in node.attrs["axes"]]
-    all_axes = [a for a in w.storage.order if a in x.axes and a not in w.stepping()]
+    all_axes = w.storage.lift(x.axes, node)
     positions = tuple(i for i, a in enumerate(all_axes) if a in over)
     code = w.operand(x, all_axes, None)
     if node.op is sum_over and not x.shape and len(positions) == len(all_axes):
