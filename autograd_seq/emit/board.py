@@ -34,7 +34,7 @@ _SUMS = (add, sub, sum_over)
 _RENAMED = (neg, RESHAPE, TRANSPOSE, SLICE, BROADCAST_TO)
 
 
-def prepared(outputs: Sequence[Node]) -> list[Node]:
+def prepare(outputs: Sequence[Node]) -> list[Node]:
     """Return the graph of what a program by hand computes; each shift reads something that has rows of its own."""
     out, count = rebuild(outputs, copy_own), -1
     while count != (count := len(step_order(out))):
@@ -153,4 +153,4 @@ def _shift(x: Node, axis: Axis, by: int, readers: dict[Node, int]) -> tuple[Node
     return SHIFT(x, axis=axis, by=by, outside="zero"), True
 
 
-__all__ = ["SEEN_THROUGH", "is_short", "is_whole", "prepared"]
+__all__ = ["SEEN_THROUGH", "is_short", "is_whole", "prepare"]

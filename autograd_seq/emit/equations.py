@@ -48,21 +48,21 @@ class Equations:
             ends[n] = end, depth
             self.of[n] = n if end.op is SHIFT else end
 
-    def heads(self, loop: Loop) -> list[Node]:
+    def list_heads(self, loop: Loop) -> list[Node]:
         """Return the nodes that carry a loop: the equations of its states, and what else is read at other steps."""
         inside = {n for n, _ in list_paths(loop.body)}
         read = {n.inputs[0] for n in inside if n.op is SHIFT}
         found = [n.inputs[0] if n.op is STATE else n for n in self.graph.nodes if n in read or (n.op is STATE and n in inside)]
         return [n for n in dict.fromkeys(found) if n in inside]
 
-    def line(self, node: Node) -> str:
+    def write_equation(self, node: Node) -> str:
         """Return ``s[t, b] = tanh(…)``."""
         over = f"[{', '.join(map(str, self.graph.layout(node)))}]" if node.axes else ""
-        right = self.right(node)
+        right = self.write_right_side(node)
         shown = right if len(right) <= _LONGEST else f"{right[: _LONGEST - 1]}…"
         return f"{self.labels[node]}{over} = {shown}"
 
-    def term(self, node: Node, inside: bool = True) -> str:
+    def write_term(self, node: Node, inside: bool = True) -> str:
         """Return a node as it is written on the right of an equation."""
         if node.op is SHIFT:
             base = self.labels[node.inputs[0]]
@@ -78,30 +78,31 @@ class Equations:
         if node.op is SIZE:
             return f"size({node.attrs['axis']})"
         if node.op is SLICE and not node.name:
-            return f"{self.term(node.inputs[0])}[{', '.join(format_subscript(node.attrs['key'], node.inputs[0].shape))}]"
+            return f"{self.write_term(node.inputs[0])}[{', '.join(format_subscript(node.attrs['key'], node.inputs[0].shape))}]"
         if node in self.top or not node.inputs:
             return self.labels[node]
-        text = self.right(node)
+        text = self.write_right_side(node)
         simple = not node.op.sign(node.attrs) or text.isidentifier()
         return text if simple or not inside else f"({text})"
 
-    def right(self, node: Node) -> str:
+    def write_right_side(self, node: Node) -> str:
         """Return the operation of a node on its inputs."""
         if node.op in _SILENT or node.op is STATE:
-            return self.term(node.inputs[0], inside=False)
+            return self.write_term(node.inputs[0], inside=False)
         name = operation(node)
         if node.op is POWER_NUMBER:
-            return f"{self.term(node.inputs[0])} ** {node.attrs['n']:g}"
+            return f"{self.write_term(node.inputs[0])} ** {node.attrs['n']:g}"
         if (sign := node.op.sign(node.attrs)) and len(node.inputs) == 2:
-            # sums need no brackets inside of sums
-            parts = [self.term(x, inside=not (name in "add" and operation(x) in ("add", "mul", "matmul"))) for x in node.inputs]
+            # terms of a sum need no brackets
+            bare = [name in "add" and operation(x) in ("add", "mul", "matmul") for x in node.inputs]
+            parts = [self.write_term(x, inside=not b) for x, b in zip(node.inputs, bare, strict=True)]
             return f"{parts[0]} {sign} {parts[1]}"
         if node.op.prefix:
-            return f"{node.op.prefix}{self.term(node.inputs[0])}"
+            return f"{node.op.prefix}{self.write_term(node.inputs[0])}"
         if node.op.reduces_axes:
-            axes, inner = node.attrs["axes"], [self.term(x, inside=False) for x in node.inputs]
+            axes, inner = node.attrs["axes"], [self.write_term(x, inside=False) for x in node.inputs]
             over = str(axes[0]) if len(axes) == 1 else f"({', '.join(map(str, axes))})" if axes else ""
             if name == "sum" and not over:
-                return " + ".join(self.term(x) for x in node.inputs)
+                return " + ".join(self.write_term(x) for x in node.inputs)
             return f"{name}({', '.join(inner)}{f', over={over}' if over else ''})"
-        return f"{name}({', '.join(self.term(x, inside=False) for x in node.inputs)})"
+        return f"{name}({', '.join(self.write_term(x, inside=False) for x in node.inputs)})"

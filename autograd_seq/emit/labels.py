@@ -29,51 +29,51 @@ class Labels:
 
     def __init__(self, user: Graph, graph: Graph, before: set[Node]) -> None:
         self.user, self.graph, self.before = user, graph, before
-        self.argument = _arguments(user)
+        self.argument = _name_arguments(user)
         self.own: dict[Node, str] = {}
         for n in graph.nodes:
             if n.op is STATE and n.name:
                 self.own[n.inputs[0]] = n.name
             elif n.op in _AROUND and n.name:
                 self.own.setdefault(n.inputs[0], n.name)
-        self.arguments = _arguments(graph)
+        self.arguments = _name_arguments(graph)
         self.states = {n.inputs[0]: n for n in graph.nodes if n.op is STATE}
 
-    def named(self, node: Node, names: Names) -> tuple[str, str]:
+    def choose_name(self, node: Node, names: Names) -> tuple[str, str]:
         """Return an identifier for a value that nothing else has, and what equations call it."""
-        label = self.label(node)
+        label = self.get_label(node)
         name = names.new(label)
         return name, shown(label) if name == identifier(label) else name
 
-    def label(self, node: Node) -> str:
+    def get_label(self, node: Node) -> str:
         """Return what a value is called."""
         if name := node.name or self.own.get(node):
             return name
         stands = self.states.get(node, node)
         origin = stands.adjoint_of if node.adjoint_of is None else node.adjoint_of
         if origin is not None and node not in self.before:
-            return self._cotangent(origin)
+            return self._name_cotangent(origin)
         if node.op is COPY and (name := node.inputs[0].name):
             return f"{name}_copy" if is_leaf(node.inputs[0]) else name
         return self.arguments.get(node) or self.graph.name(stands)
 
-    def _cotangent(self, origin: Node) -> str:
-        scope, slash, own = self._origin(origin).rpartition("/")
+    def _name_cotangent(self, origin: Node) -> str:
+        scope, slash, own = self._name_origin(origin).rpartition("/")
         return f"{scope}{slash}d{own}"
 
-    def _origin(self, node: Node) -> str:
+    def _name_origin(self, node: Node) -> str:
         if node.name:
             return node.name
         if node.adjoint_of is not None:
-            return self._cotangent(node.adjoint_of)
+            return self._name_cotangent(node.adjoint_of)
         if node.op is SHIFT:
-            return f"{self._origin(node.inputs[0])}_{'before' if node.attrs['by'] > 0 else 'after'}"
+            return f"{self._name_origin(node.inputs[0])}_{'before' if node.attrs['by'] > 0 else 'after'}"
         if node in self.argument:
             return self.argument[node]
         return self.user._names.get(node, node.op.name)
 
 
-def _arguments(graph: Graph) -> dict[Node, str]:
+def _name_arguments(graph: Graph) -> dict[Node, str]:
     """Return names for what functions of one value are of, where the value of the function has a name."""
     called: dict[Node, str] = {}
     for n in graph.nodes:

@@ -20,7 +20,6 @@ from autograd_seq.emit.statements import (
     STEP,
     Accumulate,
     Apply,
-    Array,
     Assign,
     Expression,
     Form,
@@ -30,7 +29,8 @@ from autograd_seq.emit.statements import (
     Place,
     Read,
     StepNumber,
-    within,
+    StoredArray,
+    walk_parts,
 )
 from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.order import get_shift_rows
@@ -52,7 +52,7 @@ Env = Mapping[Axis, Place]
 
 
 @dataclass(eq=False)
-class Unit:
+class PointStatement:
     """What is done in one place: a statement for each point of some axes.
 
     Attributes:
@@ -67,10 +67,10 @@ class Unit:
     reads: list[Read] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.reads = [e for e in within(self.statement.value) if isinstance(e, Read)]
+        self.reads = [e for e in walk_parts(self.statement.value) if isinstance(e, Read)]
 
     @property
-    def writes(self) -> Array:
+    def writes(self) -> StoredArray:
         """The array that it writes into."""
         return self.statement.target.array
 
@@ -79,7 +79,7 @@ class Lowering:
     """The statements of a graph, each on its own.
 
     Args:
-        graph: as :func:`autograd_seq.emit.board.prepared` made it.
+        graph: as :func:`autograd_seq.emit.board.prepare` made it.
         order: its axes, those of outer loops first.
         named: gives the name of an array, from a node, and its label.
         declared: inputs and parameters by name.
@@ -89,37 +89,37 @@ class Lowering:
                  declared: Mapping[str, Node]) -> None:  # fmt: skip
         self.graph, self.order, self._named = graph, order, named
         self._state = {n.inputs[0]: n for n in graph.nodes if n.op is STATE}
-        self.computed = self._reached()
-        self.kept = self._chosen()
-        self.arrays: dict[Node, Array] = {}
-        self.feeds = {name: self._feed(node) for name, node in declared.items()}
+        self.computed = self._find_needed()
+        self.kept = self._choose_kept()
+        self.arrays: dict[Node, StoredArray] = {}
+        self.feeds = {name: self._make_feed(node) for name, node in declared.items()}
 
     # -- what is computed, and what is kept -------------------------------------------------------------------------------
 
-    def _reached(self) -> set[Node]:
+    def _find_needed(self) -> set[Node]:
         """Return the nodes whose values are needed: what equations only show is not."""
         found, stack = set[Node](), [*self.graph.outputs]
         while stack:
             n = stack.pop()
             if n not in found:
                 found.add(n)
-                stack += needed(n)
+                stack += list_needed(n)
         return found
 
-    def _chosen(self) -> set[Node]:
+    def _choose_kept(self) -> set[Node]:
         count: dict[Node, int] = {}
         kept: set[Node] = set()
         nodes = [n for n in self.graph.nodes if n in self.computed]
         for n in nodes:
             if n.op is SHIFT:
-                kept.add(root(n))
+                kept.add(find_root(n))
             for x in get_shift_rows(n) if n.op is SHIFT else () if n.op in SEEN_THROUGH else n.inputs:
-                count[root(x)] = count.get(root(x), 0) + 1
+                count[find_root(x)] = count.get(find_root(x), 0) + 1
             if n.name or n.op is STATE:
-                kept.add(root(n))
+                kept.add(find_root(n))
             if n.op.reduces_axes and n.attrs["axes"]:
-                kept |= {n} if n.op is sum_over else {n, root(n.inputs[0])}
-        kept |= {root(o) for o in self.graph.outputs} | {n for n, k in count.items() if k > 1 and not is_short(n)}
+                kept |= {n} if n.op is sum_over else {n, find_root(n.inputs[0])}
+        kept |= {find_root(o) for o in self.graph.outputs} | {n for n, k in count.items() if k > 1 and not is_short(n)}
         kept |= {n for n in nodes if n.op.own}
         kept = {n for n in kept if not is_leaf(n)}
         self._shorten(nodes, kept)
@@ -131,78 +131,80 @@ class Lowering:
         for n in nodes:
             if n.op in SEEN_THROUGH or is_leaf(n):
                 continue
-            over = axes_of(n)
-            for x in map(root, n.inputs):
+            over = list_axes(n)
+            for x in map(find_root, n.inputs):
                 if over and not x.axes and not (x.op.broadcasts or is_view(x) or is_leaf(x)):
                     kept.add(x)
-            inside = sorted(dict.fromkeys(x for x in map(root, n.inputs) if x not in kept and x in size), key=lambda x: size[x])
+            roots = dict.fromkeys(map(find_root, n.inputs))
+            inside = sorted([x for x in roots if x not in kept and x in size], key=lambda x: size[x])
             own = 1 if len(n.inputs) < 2 or n.op in _INFIX else 2
             while inside and own + sum(size[x] for x in inside) > _LARGEST:
                 kept.add(inside.pop())
             size[n] = own + sum(size[x] for x in inside)
 
-    def _feed(self, node: Node) -> Array:
+    def _make_feed(self, node: Node) -> StoredArray:
         name, label = self._named(node)
-        return Array(name, node.axes, node.shape, node.dtype, label, node.axes, feed=True)
+        return StoredArray(name, node.axes, node.shape, node.dtype, label, node.axes, feed=True)
 
-    def array(self, node: Node) -> Array:
+    def get_array(self, node: Node) -> StoredArray:
         """Return the array of a value that is kept."""
         if node not in self.arrays:
             name, label = self._named(node)
             axes = self.graph.layout(self._state.get(node, node))
-            self.arrays[node] = Array(name, axes, node.shape, node.dtype, label, axes)
+            self.arrays[node] = StoredArray(name, axes, node.shape, node.dtype, label, axes)
         return self.arrays[node]
 
     # -- statements -------------------------------------------------------------------------------------------------------
 
-    def unit(self, node: Node, derived: bool) -> Unit:
+    def make_statement(self, node: Node, derived: bool) -> PointStatement:
         """Return the statement that computes a value which is kept."""
-        over = axes_of(node)
+        over = list_axes(node)
         env = {a: Place(STEP, a) for a in over}
-        array = self.array(node)
+        array = self.get_array(node)
         target = Read(node.shape, node.dtype, array, tuple(Place(STEP, a) for a in array.axes))
         axes = tuple(a for a in self.order if a in over)
         if node.op is sum_over and node.attrs["axes"]:
-            parts = tuple([self.at(x, env) for x in node.inputs])
+            parts = tuple([self.read_at(x, env) for x in node.inputs])
             value = parts[0] if len(parts) == 1 else Apply(node.shape, node.dtype, node, parts)
-            return Unit(axes, Accumulate(target, value, tuple(a for a in self.order if a in node.attrs["axes"])), derived)
-        return Unit(axes, Assign(target, self.operation(node, env)), derived)
+            summed = tuple(a for a in self.order if a in node.attrs["axes"])
+            return PointStatement(axes, Accumulate(target, value, summed), derived)
+        return PointStatement(axes, Assign(target, self.apply(node, env)), derived)
 
-    def reach(self, shift: Node) -> Reach | None:
+    def get_reach(self, shift: Node) -> Reach | None:
         """Return how many rows outside of the steps a shift may read, if its value is needed."""
         if shift not in self.computed:
             return None
-        array = self.array(root(shift))
+        array = self.get_array(find_root(shift))
         return Reach(array, array.halo[shift.attrs["axis"]][shift.attrs["by"] < 0])
 
-    def fills(self, fill: Fill, derived: bool) -> list[Unit]:
+    def make_fills(self, fill: Fill, derived: bool) -> list[PointStatement]:
         """Return the statements that write rows outside of the steps."""
-        array, out = self.array(root(fill.shift)), []
+        array, out = self.get_array(find_root(fill.shift)), []
         for k, row in fill.rows:
             assert row is not None
             places = tuple(Place(START if k < 0 else END, a, k) if a is fill.axis else Place(STEP, a) for a in array.axes)
             target = Read(array.shape, array.dtype, array, places)
-            value = self.at(row, {a: Place(STEP, a) for a in array.axes if a is not fill.axis})
+            value = self.read_at(row, {a: Place(STEP, a) for a in array.axes if a is not fill.axis})
             axes = tuple(a for a in self.order if a in array.axes and a is not fill.axis)
-            out.append(Unit(axes, Assign(target, value, outside=True), derived))
+            out.append(PointStatement(axes, Assign(target, value, outside=True), derived))
         return out
 
-    def reserve(self) -> None:
+    def reserve_rows(self) -> None:
         """Note how many rows before and behind the steps are read."""
         for n in self.graph.nodes:
             if n.op is SHIFT and n in self.computed:
-                array, axis, by = self.array(root(n.inputs[0])), n.attrs["axis"], n.attrs["by"]
+                array, axis, by = self.get_array(find_root(n.inputs[0])), n.attrs["axis"], n.attrs["by"]
                 lo, hi = array.halo.get(axis, (0, 0))
                 array.halo[axis] = max(lo, by), max(hi, -by)
 
     # -- expressions ------------------------------------------------------------------------------------------------------
 
-    def at(self, node: Node, env: Env) -> Expression:
+    def read_at(self, node: Node, env: Env) -> Expression:
         """Return a value where ``env`` places its axes."""
         if node._value is not None:
             return Number(node.shape, node.dtype, node._value, node.name)
         if node in self.kept:
-            array = self.array(node)
+            array = self.get_array(node)
             return Read(node.shape, node.dtype, array, tuple(env[a] for a in array.axes))
         if node.op in (INPUT, PARAM):
             array = self.feeds[self.graph.name(node)]
@@ -211,35 +213,35 @@ class Lowering:
             return StepNumber((), int, env[node.attrs["axis"]])
         if node.op is SIZE:
             return Length((), int, node.attrs["axis"])
-        return self._seen(node, env) if node.op in SEEN_THROUGH or node.op is COPY else self.operation(node, env)
+        return self._look_through(node, env) if node.op in SEEN_THROUGH or node.op is COPY else self.apply(node, env)
 
-    def _seen(self, node: Node, env: Env) -> Expression:
+    def _look_through(self, node: Node, env: Env) -> Expression:
         x, attrs = node.inputs[0], node.attrs
         if node.op is SHIFT:
-            return self.at(x, {**env, attrs["axis"]: env[attrs["axis"]].later(-attrs["by"])})
+            return self.read_at(x, {**env, attrs["axis"]: env[attrs["axis"]].move_later(-attrs["by"])})
         if node.op is ALONG:
-            return self.at(x, {**env, attrs["axis"]: env[attrs["other"]]})
+            return self.read_at(x, {**env, attrs["axis"]: env[attrs["other"]]})
         if node.op is AT:
             index = attrs["index"]
-            value = self.at(x, {**env, attrs["axis"]: Place(START if index >= 0 else END, attrs["axis"], index)})
+            value = self.read_at(x, {**env, attrs["axis"]: Place(START if index >= 0 else END, attrs["axis"], index)})
             least = index if index >= 0 else -1 - index
             return value if attrs["outside"] == "error" else IfLonger(node.shape, node.dtype, attrs["axis"], least, value)
-        value = self.at(x, env)
+        value = self.read_at(x, env)
         if node.op is rewritten:
-            return Form(node.shape, node.dtype, attrs["form"], value, tuple([self.at(y, env) for y in node.inputs[1:]]))
+            return Form(node.shape, node.dtype, attrs["form"], value, tuple([self.read_at(y, env) for y in node.inputs[1:]]))
         return value
 
-    def operation(self, node: Node, env: Env) -> Expression:
+    def apply(self, node: Node, env: Env) -> Expression:
         """Return the operation of a node on its operands, where ``env`` places its axes."""
         if node.op is COPY:
-            return self.at(node.inputs[0], env)
+            return self.read_at(node.inputs[0], env)
         if node.op.reduces_axes and node.attrs["axes"]:
             env = {**env, **{a: Place(ALL, a) for a in node.attrs["axes"]}}
         point = tuple(env[a] for a in node.attrs["over"]) if node.op is DRAW else ()
-        return Apply(node.shape, node.dtype, node, tuple([self.at(x, env) for x in node.inputs]), point)
+        return Apply(node.shape, node.dtype, node, tuple([self.read_at(x, env) for x in node.inputs]), point)
 
 
-def needed(node: Node) -> tuple[Node, ...]:
+def list_needed(node: Node) -> tuple[Node, ...]:
     """Return what the value of a node is computed from."""
     if node._value is not None:
         return ()
@@ -248,7 +250,7 @@ def needed(node: Node) -> tuple[Node, ...]:
     return (*node.inputs, *get_shift_rows(node)) if node.op is SHIFT else node.inputs
 
 
-def root(node: Node) -> Node:
+def find_root(node: Node) -> Node:
     """Return the node whose value another one shows, at whatever step."""
     while node._value is None and (node.op in SEEN_THROUGH):
         node = node.inputs[0]
@@ -260,10 +262,10 @@ def is_leaf(node: Node) -> bool:
     return node._value is not None or node.op in LEAVES
 
 
-def axes_of(node: Node) -> tuple[Axis, ...]:
+def list_axes(node: Node) -> tuple[Axis, ...]:
     """Return the axes of the loops in which a node is computed."""
     summed = node.attrs["axes"] if node.op is sum_over else ()
     return (*node.axes, *(a for a in summed if a not in node.axes))
 
 
-__all__ = ["Lowering", "Unit", "axes_of", "is_leaf", "needed", "root"]
+__all__ = ["Lowering", "PointStatement", "find_root", "is_leaf", "list_axes", "list_needed"]

@@ -32,15 +32,15 @@ class Names:
         return unique
 
 
-def called(node: Node, names: dict[Node, str]) -> str:
+def suggest_name(node: Node, names: dict[Node, str]) -> str:
     """Return what a node would like to be called: a shift is what comes before or after."""
     if node.op is SHIFT and node.name is None:
         by = node.attrs["by"]
-        return f"{called(node.inputs[0], names)}_{_STEPS.get(by) or ('before' if by > 0 else 'after') + str(abs(by))}"
+        return f"{suggest_name(node.inputs[0], names)}_{_STEPS.get(by) or ('before' if by > 0 else 'after') + str(abs(by))}"
     return names[node]
 
 
-def state_names(nodes: tuple[Node, ...], names: dict[Node, str]) -> dict[Node, str]:
+def name_states(nodes: tuple[Node, ...], names: dict[Node, str]) -> dict[Node, str]:
     """Return the names, the equation of a named state being called as the state is."""
     found = dict(names)
     for n in nodes:

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from autograd_seq.core.axes import Axis
-from autograd_seq.emit.lower import Unit
-from autograd_seq.emit.statements import STEP, Accumulate, Allocate, Array, Loop, Place, Read, Statement, within
+from autograd_seq.emit.lower import PointStatement
+from autograd_seq.emit.statements import STEP, Accumulate, Allocate, For, Place, Read, Statement, StoredArray, walk_parts
 
 
 @dataclass(eq=False)
@@ -20,7 +20,7 @@ class Cycle:
 
     axis: Axis
     direction: int
-    entries: list[Entry]
+    entries: list[Nestable]
 
     @property
     def axes(self) -> tuple[Axis, ...]:
@@ -28,9 +28,9 @@ class Cycle:
         return (self.axis,)
 
     @property
-    def units(self) -> list[Unit]:
+    def units(self) -> list[PointStatement]:
         """All statements in it."""
-        return [u for e in self.entries for u in ([e] if isinstance(e, Unit) else e.units)]
+        return [u for e in self.entries for u in ([e] if isinstance(e, PointStatement) else e.units)]
 
     @property
     def derived(self) -> bool:
@@ -38,7 +38,7 @@ class Cycle:
         return self.units[0].derived
 
 
-Entry = Unit | Cycle
+Nestable = PointStatement | Cycle
 
 
 @dataclass(eq=False)
@@ -48,11 +48,11 @@ class _Group:
     axis: Axis | None
     derived: bool
     direction: int = 0
-    entries: list[Entry] = field(default_factory=list)
-    writes: set[Array] = field(default_factory=set)
+    entries: list[Nestable] = field(default_factory=list)
+    writes: set[StoredArray] = field(default_factory=set)
 
 
-def nested(entries: Sequence[Entry], around: tuple[Axis, ...] = ()) -> list[Statement]:
+def nest(entries: Sequence[Nestable], around: tuple[Axis, ...] = ()) -> list[Statement]:
     """Return the statements of entries, each of which follows what it needs, within the loops that they need.
 
     Args:
@@ -61,25 +61,25 @@ def nested(entries: Sequence[Entry], around: tuple[Axis, ...] = ()) -> list[Stat
     """
     groups: list[_Group] = []
     for entry in [*(e for e in entries if not e.derived), *(e for e in entries if e.derived)]:
-        _place(entry, groups, around)
+        _place_in_group(entry, groups, around)
     out: list[Statement] = []
     for g in groups:
         if g.axis is None:
-            out += [e.statement for e in g.entries if isinstance(e, Unit)]
+            out += [e.statement for e in g.entries if isinstance(e, PointStatement)]
             continue
-        inside: list[Entry] = []
+        inside: list[Nestable] = []
         for e in g.entries:
             inside += e.entries if isinstance(e, Cycle) and e.axis is g.axis else [e]
-        out.append(Loop(g.axis, g.direction or 1, nested(inside, (*around, g.axis))))
+        out.append(For(g.axis, g.direction or 1, nest(inside, (*around, g.axis))))
     return out
 
 
-def _place(entry: Entry, groups: list[_Group], around: tuple[Axis, ...]) -> None:
+def _place_in_group(entry: Nestable, groups: list[_Group], around: tuple[Axis, ...]) -> None:
     """Put an entry into the first group in which it may stand, or a new one."""
     open_axes = [a for a in entry.axes if a not in around]
-    units = [entry] if isinstance(entry, Unit) else entry.units
+    units = [entry] if isinstance(entry, PointStatement) else entry.units
     writes = {u.writes for u in units}
-    reads = [r for u in units for r in u.reads if not _earlier(r, around)]
+    reads = [r for u in units for r in u.reads if not _is_at_another_step(r, around)]
     first = next((k for k, g in enumerate(groups) if g.derived), len(groups)) if entry.derived else 0
     choices: Sequence[Axis | None] = open_axes or [None]
     for axis in choices:
@@ -87,7 +87,7 @@ def _place(entry: Entry, groups: list[_Group], around: tuple[Axis, ...]) -> None
         for k, g in enumerate(groups):
             for r in reads:
                 if r.array in g.writes:
-                    by = _distance(r, axis) if g.axis is axis else None
+                    by = _measure_delay(r, axis) if g.axis is axis else None
                     turn = 0 if not by else 1 if by < 0 else -1
                     fits = by is not None and (not turn or not g.direction or g.direction == turn)
                     start = max(start, k if fits else k + 1)
@@ -95,7 +95,7 @@ def _place(entry: Entry, groups: list[_Group], around: tuple[Axis, ...]) -> None
             g = groups[k]
             if g.axis is not axis or g.derived != entry.derived:
                 continue
-            ways = {g.direction, direction, *(_turn(r, axis) for r in reads if r.array in g.writes)} - {0}
+            ways = {g.direction, direction, *(_get_direction(r, axis) for r in reads if r.array in g.writes)} - {0}
             if len(ways) <= 1:
                 g.entries.append(entry)
                 g.writes |= writes
@@ -105,17 +105,17 @@ def _place(entry: Entry, groups: list[_Group], around: tuple[Axis, ...]) -> None
     groups.insert(len(groups) if open_axes else start, new)
 
 
-def _turn(read: Read, axis: Axis | None) -> int:
-    by = _distance(read, axis)
+def _get_direction(read: Read, axis: Axis | None) -> int:
+    by = _measure_delay(read, axis)
     return 0 if not by else 1 if by < 0 else -1
 
 
-def _earlier(read: Read, around: Sequence[Axis]) -> bool:
+def _is_at_another_step(read: Read, around: Sequence[Axis]) -> bool:
     """Tell whether a read is of another step of a loop that is open: whatever it reads is there."""
     return any(a in around and p != Place(STEP, a) for a, p in zip(read.array.axes, read.places, strict=True))
 
 
-def _distance(read: Read, axis: Axis | None) -> int | None:
+def _measure_delay(read: Read, axis: Axis | None) -> int | None:
     """Return how many steps later an array is read, in a loop that writes it; ``None`` if its steps must all be there."""
     if axis is None:
         return 0
@@ -128,7 +128,7 @@ def _distance(read: Read, axis: Axis | None) -> int | None:
 # -- where arrays are made ------------------------------------------------------------------------------------------------
 
 
-def allocated(body: list[Statement], returned: Sequence[Array]) -> list[Statement]:
+def add_allocations(body: list[Statement], returned: Sequence[StoredArray]) -> list[Statement]:
     """Return statements with arrays made before they are written; what one step alone needs becomes a variable.
 
     Args:
@@ -136,57 +136,58 @@ def allocated(body: list[Statement], returned: Sequence[Array]) -> list[Statemen
         returned: arrays that it returns.
     """
     whole = set(returned)
-    homes, touches = _homes(body), _touches(body)
+    homes, touches = _find_homes(body), _list_touches(body)
     for array, home in homes.items():
-        if array not in whole and not array.feed and _lives_within(array, home, touches[array]):
+        if array not in whole and not array.feed and _is_local(array, home, touches[array]):
             array.axes = ()
         else:
             homes[array] = body if array.axes else home
-    return _with_arrays(body, homes)
+    return _insert_allocations(body, homes)
 
 
-Path = tuple[tuple[list[Statement], tuple[Axis, ...]], ...]
+BodyPath = tuple[tuple[list[Statement], tuple[Axis, ...]], ...]
 """The bodies around a statement, outermost first, and the axes of the loops that are open in each."""
 
 
-def _statements(body: list[Statement], path: Path = (), axes: tuple[Axis, ...] = ()) -> Iterator[tuple[Statement, Path]]:
+def _walk_statements(body: list[Statement], path: BodyPath = (),
+                     axes: tuple[Axis, ...] = ()) -> Iterator[tuple[Statement, BodyPath]]:  # fmt: skip
     """Yield each statement that is no loop, with the bodies around it."""
     here = (*path, (body, axes))
     for s in body:
-        if isinstance(s, Loop):
-            yield from _statements(s.body, here, (*axes, s.axis))
+        if isinstance(s, For):
+            yield from _walk_statements(s.body, here, (*axes, s.axis))
         else:
             yield s, here
 
 
-def _homes(body: list[Statement]) -> dict[Array, list[Statement]]:
+def _find_homes(body: list[Statement]) -> dict[StoredArray, list[Statement]]:
     """Return for each array the body in which a value is there from when it is written on: of a sum, outside of its loops."""
-    homes: dict[Array, list[Statement]] = {}
-    for s, path in _statements(body):
-        assert not isinstance(s, (Loop, Allocate))
+    homes: dict[StoredArray, list[Statement]] = {}
+    for s, path in _walk_statements(body):
+        assert not isinstance(s, (For, Allocate))
         array, summed = s.target.array, s.over if isinstance(s, Accumulate) else ()
         k = next((i for i, (_, axes) in enumerate(path) if any(a in summed for a in axes)), len(path)) - 1
         homes.setdefault(array, path[k][0])
     return homes
 
 
-Touch = tuple[Path, tuple[Place, ...], bool]
+Touch = tuple[BodyPath, tuple[Place, ...], bool]
 """Where an array is read or written: the bodies around the statement, the places, and whether it is written."""
 
 
-def _touches(body: list[Statement]) -> dict[Array, list[Touch]]:
+def _list_touches(body: list[Statement]) -> dict[StoredArray, list[Touch]]:
     """Return for each array where it is read and written."""
-    found: dict[Array, list[Touch]] = {}
-    for s, path in _statements(body):
-        assert not isinstance(s, (Loop, Allocate))
+    found: dict[StoredArray, list[Touch]] = {}
+    for s, path in _walk_statements(body):
+        assert not isinstance(s, (For, Allocate))
         found.setdefault(s.target.array, []).append((path, s.target.places, True))
-        for e in within(s.value):
+        for e in walk_parts(s.value):
             if isinstance(e, Read):
                 found.setdefault(e.array, []).append((path, e.places, False))
     return found
 
 
-def _lives_within(array: Array, home: list[Statement], touches: Sequence[Touch]) -> bool:
+def _is_local(array: StoredArray, home: list[Statement], touches: Sequence[Touch]) -> bool:
     """Tell whether an array is read at the step at which it is written only, within one body."""
     own = tuple(Place(STEP, a) for a in array.axes)
     for path, places, is_write in touches:
@@ -196,20 +197,21 @@ def _lives_within(array: Array, home: list[Statement], touches: Sequence[Touch])
     return True
 
 
-def _with_arrays(body: list[Statement], homes: dict[Array, list[Statement]], made: set[Array] | None = None) -> list[Statement]:
+def _insert_allocations(body: list[Statement], homes: dict[StoredArray, list[Statement]],
+                        made: set[StoredArray] | None = None) -> list[Statement]:  # fmt: skip
     """Return a body in which arrays, and sums that begin with 0, are made before what first writes into them."""
     made = set() if made is None else made
     out: list[Statement] = []
     for s in body:
-        first = [t for t, _ in _statements([s])]
+        first = [t for t, _ in _walk_statements([s])]
         for t in first:
-            assert not isinstance(t, (Loop, Allocate))
+            assert not isinstance(t, (For, Allocate))
             array = t.target.array
             if array not in made and homes[array] is body and (array.axes or isinstance(t, Accumulate)):
                 made.add(array)
                 out.append(Allocate(array))
-        out.append(Loop(s.axis, s.direction, _with_arrays(s.body, homes, made)) if isinstance(s, Loop) else s)
+        out.append(For(s.axis, s.direction, _insert_allocations(s.body, homes, made)) if isinstance(s, For) else s)
     return out
 
 
-__all__ = ["Cycle", "Entry", "allocated", "nested"]
+__all__ = ["Cycle", "Nestable", "add_allocations", "nest"]

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from autograd_seq.core.node import Node
-from autograd_seq.emit.board import prepared
+from autograd_seq.emit.board import prepare
 from autograd_seq.emit.labels import Labels
 from autograd_seq.emit.lower import Lowering
 from autograd_seq.emit.names import Names
-from autograd_seq.emit.nests import Cycle, Entry, allocated, nested
+from autograd_seq.emit.nests import Cycle, Nestable, add_allocations, nest
 from autograd_seq.emit.outline import Fill, Repeat, Step, outline
-from autograd_seq.emit.statements import ALL, Expression, Place, Procedure, Read, within
+from autograd_seq.emit.statements import ALL, Expression, Place, Procedure, Read, walk_parts
 from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.order import step_order
 from autograd_seq.ops.leaf import PARAM
@@ -19,7 +19,7 @@ from autograd_seq.plan.memory.storage import order_axes
 from autograd_seq.plan.schedule import schedule
 
 
-def lowered(graph: Graph, names: Names, axes: Callable[[Names], None] = lambda names: None) -> Procedure:
+def lower_graph(graph: Graph, names: Names, axes: Callable[[Names], None] = lambda names: None) -> Procedure:
     """Return what computes the outputs of a graph.
 
     Args:
@@ -32,56 +32,56 @@ def lowered(graph: Graph, names: Names, axes: Callable[[Names], None] = lambda n
         >>> t = ag.Axis("t")
         >>> x, s = ag.input("x", over=t), ag.state("s", over=t)
         >>> s[t] = 0.5 * s[t - 1] + x[t]
-        >>> print(lowered(ag.Graph(s), Names(set())))
+        >>> print(lower_graph(ag.Graph(s), Names(set())))
         feed x[t]
         allocate s[1 + t + 0]: float
         for t:
             s[t] = add(mul(0.5, s[t - 1]), x[t])
         return s[all]
     """
-    return _Lowered(graph, names, axes).procedure()
+    return _ProcedureBuilder(graph, names, axes).build()
 
 
-class _Lowered:
+class _ProcedureBuilder:
     def __init__(self, graph: Graph, names: Names, axes: Callable[[Names], None]) -> None:
         self.user = graph
-        self.graph = Graph(prepared(graph.outputs))
+        self.graph = Graph(prepare(graph.outputs))
         self.items = schedule(self.graph.nodes)
         plain = [o for o, u in zip(self.graph.outputs, graph.outputs, strict=True) if u.adjoint_of is None]
         self.before = set(step_order(plain))
         labels = Labels(graph, self.graph, self.before)
         order = order_axes(self.items, graph.axes)
-        self.lower = Lowering(self.graph, order, lambda n: labels.named(n, names), _data_first(graph))
+        self.lower = Lowering(self.graph, order, lambda n: labels.choose_name(n, names), _order_feeds(graph))
         axes(names)
 
-    def procedure(self) -> Procedure:
-        self.lower.reserve()
-        outputs = [self._whole(o) for o in self.graph.outputs]
-        steps = outline(self.items, (self.lower.kept & self.lower.computed).__contains__, self.lower.reach)
-        entries = self._entries(steps)
-        body = allocated(nested(entries), [e.array for o in outputs for e in within(o) if isinstance(e, Read)])
+    def build(self) -> Procedure:
+        self.lower.reserve_rows()
+        outputs = [self._read_whole(o) for o in self.graph.outputs]
+        steps = outline(self.items, (self.lower.kept & self.lower.computed).__contains__, self.lower.get_reach)
+        entries = self._list_entries(steps)
+        body = add_allocations(nest(entries), [e.array for o in outputs for e in walk_parts(o) if isinstance(e, Read)])
         return Procedure(self.lower.feeds, body, outputs, self.user.axes)
 
-    def _whole(self, node: Node) -> Expression:
-        return self.lower.at(node, {a: Place(ALL, a) for a in node.axes})
+    def _read_whole(self, node: Node) -> Expression:
+        return self.lower.read_at(node, {a: Place(ALL, a) for a in node.axes})
 
-    def _entries(self, steps: Sequence[Step]) -> list[Entry]:
-        out: list[Entry] = []
+    def _list_entries(self, steps: Sequence[Step]) -> list[Nestable]:
+        out: list[Nestable] = []
         for step in steps:
             if isinstance(step, Repeat):
-                out += self._entries(step.fills)
-                if body := self._entries(step.body):
+                out += self._list_entries(step.fills)
+                if body := self._list_entries(step.body):
                     out.append(Cycle(step.loop.axis, step.loop.direction, body))
             elif isinstance(step, Fill):
-                out += self.lower.fills(step, step.shift not in self.before)
+                out += self.lower.make_fills(step, step.shift not in self.before)
             else:
-                out.append(self.lower.unit(step, step not in self.before))
+                out.append(self.lower.make_statement(step, step not in self.before))
         return out
 
 
-def _data_first(graph: Graph) -> dict[str, Node]:
+def _order_feeds(graph: Graph) -> dict[str, Node]:
     """Return what is fed, data before parameters."""
     return dict(sorted(graph.inputs.items(), key=lambda item: item[1].op is PARAM))
 
 
-__all__ = ["lowered"]
+__all__ = ["lower_graph"]

@@ -12,15 +12,15 @@ from autograd_seq.emit.statements import (
     START,
     Accumulate,
     Allocate,
-    Array,
     Assign,
     Expression,
+    For,
     IfLonger,
-    Loop,
     Place,
     Procedure,
     Read,
     Statement,
+    StoredArray,
 )
 
 Point = tuple[int, ...]
@@ -41,7 +41,7 @@ def check_procedure(procedure: Procedure, length: int = 3) -> None:
 
     Example:
         >>> from autograd_seq.emit.statements import Number
-        >>> a = Array("a", (), (), float, "a")
+        >>> a = StoredArray("a", (), (), float, "a")
         >>> check_procedure(Procedure({}, [Assign(Read((), float, a, ()), Number((3,), float, [1, 2, 3]))], [], ()))
         Traceback (most recent call last):
         ...
@@ -56,16 +56,16 @@ def check_procedure(procedure: Procedure, length: int = 3) -> None:
 class _Walk:
     def __init__(self, procedure: Procedure, length: int) -> None:
         self.length = length
-        self.sums: dict[tuple[Array, Point], int] = {}  # how often a point is still to be added to
-        self.made: set[Array] = set()
-        self.written: set[tuple[Array, Point]] = set()
+        self.sums: dict[tuple[StoredArray, Point], int] = {}  # how often a point is still to be added to
+        self.made: set[StoredArray] = set()
+        self.written: set[tuple[StoredArray, Point]] = set()
 
     def walk_body(self, body: Sequence[Statement], steps: Mapping[Axis, int]) -> None:
         for s in body:
             if isinstance(s, Assign) and not s.target.array.axes:  # a variable of this step
                 self.written.discard((s.target.array, ()))
         for s in body:
-            if isinstance(s, Loop):
+            if isinstance(s, For):
                 for i in range(self.length)[:: s.direction]:
                     self.walk_body(s.body, {**steps, s.axis: i})
             elif isinstance(s, Allocate):
@@ -74,17 +74,17 @@ class _Walk:
             else:
                 self._write(s, steps)
 
-    def _count_additions(self, array: Array, body: Sequence[Statement], steps: Mapping[Axis, int]) -> None:
+    def _count_additions(self, array: StoredArray, body: Sequence[Statement], steps: Mapping[Axis, int]) -> None:
         """Note how often each point of an array is added to."""
         for s in body:
-            if isinstance(s, Loop):
+            if isinstance(s, For):
                 for i in range(self.length):
                     self._count_additions(array, s.body, {**steps, s.axis: i})
             elif isinstance(s, Accumulate) and s.target.array is array:
                 for p in self._list_points(s.target, steps):
                     self.sums[array, p] = self.sums.get((array, p), 0) + 1
 
-    def _allocate(self, array: Array) -> None:
+    def _allocate(self, array: StoredArray) -> None:
         if array in self.made and array.axes:
             raise ValueError(f"{array} is made twice")
         self.made.add(array)

@@ -40,7 +40,7 @@ class Place:
     axis: Axis
     by: int = 0
 
-    def later(self, by: int) -> Place:
+    def move_later(self, by: int) -> Place:
         """Return the place so many steps later."""
         return Place(self.base, self.axis, self.by + by)
 
@@ -50,7 +50,7 @@ class Place:
 
 
 @dataclass(eq=False)
-class Array:
+class StoredArray:
     """What holds the values of a node.
 
     Attributes:
@@ -104,7 +104,7 @@ class Expression:
 class Read(Expression):
     """An array at a place of each of its axes; at all steps of those that a reduction goes over."""
 
-    array: Array
+    array: StoredArray
     places: tuple[Place, ...]
 
     def __str__(self) -> str:
@@ -209,7 +209,7 @@ class IfLonger(Expression):
 class Allocate:
     """Make an array of zeros, rows before and behind the steps included."""
 
-    array: Array
+    array: StoredArray
 
 
 @dataclass(eq=False)
@@ -231,7 +231,7 @@ class Accumulate:
 
 
 @dataclass(eq=False)
-class Loop:
+class For:
     """Do the statements of a body at each step of an axis, forward (+1) or backward (−1)."""
 
     axis: Axis
@@ -239,7 +239,7 @@ class Loop:
     body: list[Statement]
 
 
-Statement = Allocate | Assign | Accumulate | Loop
+Statement = Allocate | Assign | Accumulate | For
 
 
 @dataclass(eq=False)
@@ -253,29 +253,29 @@ class Procedure:
         axes: all axes.
     """
 
-    feeds: Mapping[str, Array]
+    feeds: Mapping[str, StoredArray]
     body: list[Statement]
     outputs: Sequence[Expression]
     axes: tuple[Axis, ...]
 
     def __str__(self) -> str:
-        lines = [*(f"feed {a}" for a in self.feeds.values()), *_lines(self.body, 0)]
+        lines = [*(f"feed {a}" for a in self.feeds.values()), *_format_lines(self.body, 0)]
         return "\n".join([*lines, f"return {', '.join(map(str, self.outputs))}"])
 
 
-def _lines(body: Sequence[Statement], depth: int) -> Iterator[str]:
+def _format_lines(body: Sequence[Statement], depth: int) -> Iterator[str]:
     indent = "    " * depth
     for s in body:
-        if isinstance(s, Loop):
+        if isinstance(s, For):
             yield f"{indent}for {s.axis}{'' if s.direction > 0 else ' backward'}:"
-            yield from _lines(s.body, depth + 1)
+            yield from _format_lines(s.body, depth + 1)
         elif isinstance(s, Allocate):
             yield f"{indent}allocate {s.array}: {s.array.dtype.__name__}"
         else:
             yield f"{indent}{s.target} {'=' if isinstance(s, Assign) else '+='} {s.value}"
 
 
-def within(expression: Expression) -> Iterator[Expression]:
+def walk_parts(expression: Expression) -> Iterator[Expression]:
     """Yield an expression and all that are computed for it."""
     stack = [expression]
     while stack:

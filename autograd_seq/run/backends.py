@@ -170,7 +170,7 @@ def _write_native(graph: Graph, layouts: Layouts, passes: Iterable[str] | None) 
     planned = plan(graph.outputs, graph.axes, native_ops.writes, calls.in_place, "numba", passes)
     writer = NativeWriter(planned.graph, planned.storage, graph.axes, _write_title(graph), graph.inputs)
     emitted = writer.emit(layouts)
-    return WrittenProgram("numba", planned, emitted, writer.notes(), writer.slow_loops(), writer.fusion.native)
+    return WrittenProgram("numba", planned, emitted, writer.notes(), writer.name_slow_loops(), writer.fusion.native)
 
 
 def _write_title(graph: Graph, alone: Sequence[Axis] = ()) -> str:

@@ -16,7 +16,7 @@ import numpy as np
 
 from autograd_seq.core.axes import Axis
 from autograd_seq.emit.native import numba
-from autograd_seq.emit.native.kernel import packed
+from autograd_seq.emit.native.kernel import count_packed
 from autograd_seq.emit.program_text import Emitted
 
 KEPT = 64 * 2**20
@@ -101,7 +101,7 @@ def count_array_bytes(noted: Iterable[tuple[str, str]], emitted: Emitted, sizes:
     """
 
     def packed_size(n: int, k: int, real: object) -> int:
-        return packed(n, k, numba.count_panel_columns(f"float{8 * itemsize}"))
+        return count_packed(n, k, numba.count_panel_columns(f"float{8 * itemsize}"))
 
     known: dict[str, Any] = {name: sizes[axis] for axis, name in emitted.sizes.items()}
     known |= {"__builtins__": {}, "packed_size": packed_size, "real": None}

@@ -13,15 +13,15 @@ from zoo.judge import by_day, case
 
 import autograd_seq as ag
 from autograd_seq.emit.names import Names
-from autograd_seq.emit.procedure import lowered
+from autograd_seq.emit.procedure import lower_graph
 from autograd_seq.emit.statement_checks import check_procedure
-from autograd_seq.emit.statements import Accumulate, Allocate, Assign, Loop, Place, Procedure, Read
+from autograd_seq.emit.statements import Accumulate, Allocate, Assign, For, Place, Procedure, Read
 
 t = ag.Axis("t")
 
 
 def checked(outputs: Any) -> Procedure:
-    procedure = lowered(ag.Graph(outputs), Names(set()))
+    procedure = lower_graph(ag.Graph(outputs), Names(set()))
     check_procedure(procedure)
     return procedure
 
@@ -42,7 +42,7 @@ def model() -> Procedure:
     s = ag.state("s", (2,), over=t, init=s0)
     s[t] = ag.tanh(w * s[t - 1] + x[t])
     loss = ag.sum(ag.sum(s[t] ** 2, over=t)).named("L")
-    return lowered(ag.Graph([loss, *ag.grad(loss, [w, s0])]), Names(set()))
+    return lower_graph(ag.Graph([loss, *ag.grad(loss, [w, s0])]), Names(set()))
 
 
 def test_the_text_is_stable() -> None:
@@ -59,8 +59,8 @@ def test_the_text_is_stable() -> None:
     assert str(model()) == str(model())
 
 
-def loops(p: Procedure) -> list[Loop]:
-    return [s for s in p.body if isinstance(s, Loop)]
+def loops(p: Procedure) -> list[For]:
+    return [s for s in p.body if isinstance(s, For)]
 
 
 def without(kind: type, p: Procedure) -> None:
@@ -100,7 +100,7 @@ def write_another_shape(p: Procedure) -> None:
 
 BROKEN: dict[str, tuple[Callable[[Procedure], None], str]] = {
     "an array is not made": (lambda p: without(Allocate, p), "is written before"),
-    "a loop is left out": (lambda p: without(Loop, p), "before it is written"),
+    "a loop is left out": (lambda p: without(For, p), "before it is written"),
     "a sum reads what follows it": (turn_statements, "before it is written"),
     "a loop goes the other way": (turn_direction, "before it is written"),
     "a step behind the last is read": (read_further, "is outside of"),

@@ -18,7 +18,7 @@ from autograd_seq.bench.work import Workload, make, ours
 from autograd_seq.emit.native import cutting as native_cut
 from autograd_seq.emit.native import numba as backend
 from autograd_seq.emit.native import products as native_products
-from autograd_seq.emit.native.memory import Memory
+from autograd_seq.emit.native.memory import MemoryWriter
 from autograd_seq.run import backends
 
 COUNT = int(os.environ.get("AUTOGRAD_SEQ_RANDOM_PROGRAMS", "300"))
@@ -114,7 +114,7 @@ def test_names_that_programs_use_themselves(way, in_python):
     want = [np.zeros(2)]
     for step in x:
         want.append(np.tanh(w @ want[-1] + step * u))
-    for name in sorted(Memory.reserved):
+    for name in sorted(MemoryWriter.reserved):
         for fed, axis in ((name, "t"), ("u", name)):
             t = ag.Axis(axis)
             h = ag.state("h", (2,), over=t)

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from autograd_seq.emit.native.dims import dims_of
-from autograd_seq.emit.native.lines import Lines
-from autograd_seq.emit.native.places import Entry, Place
+from autograd_seq.emit.native.dims import list_dims
+from autograd_seq.emit.native.lines import LineWriter
+from autograd_seq.emit.native.places import AffineIndex, Entry
 from autograd_seq.emit.outline import Fill
 from autograd_seq.plan.memory.views import get_root
 
 
-def rows_outside(w: Lines, fill: Fill) -> None:
+def write_rows_outside(w: LineWriter, fill: Fill) -> None:
     """Write rows outside of the steps."""
-    home, dims = w.storage.homes[get_root(fill.shift)], dims_of(get_root(fill.shift).shape)
+    home, dims = w.storage.homes[get_root(fill.shift)], list_dims(get_root(fill.shift).shape)
     stepping = {u.loop.axis for u in w.around}
     axes = [a for a in home.axes if a is not fill.axis and a not in stepping]
     with w.loops([*w.lifted(axes), *w.inner(home.node.shape)]):
         for k, row in fill.rows:
-            where = Place(None, 1, k) if fill.side == "init" else Place(w.argument(w.size[fill.axis]), 1, k)
+            where = AffineIndex(None, 1, k) if fill.side == "init" else AffineIndex(w.argument(w.size[fill.axis]), 1, k)
             target = w.element(Entry(home.node, {**w.here(home.node), fill.axis: where}, dims))
             w.registers = {}
-            w.line(f"{target} = {'0' if row is None else w.value(row, {a: Place(w.var[a]) for a in row.axes}, dims)}")
+            w.line(f"{target} = {'0' if row is None else w.value(row, {a: AffineIndex(w.var[a]) for a in row.axes}, dims)}")
 
 
-__all__ = ["rows_outside"]
+__all__ = ["write_rows_outside"]

@@ -18,7 +18,7 @@ PART = 100
 _WORD = re.compile(r"[^\W\d]\w*")
 
 
-def parts(starts: Sequence[int], whole: Sequence[bool], stop: int) -> list[tuple[int, int]]:
+def find_parts(starts: Sequence[int], whole: Sequence[bool], stop: int) -> list[tuple[int, int]]:
     """Return the lines that become parts, as (first, behind the last).
 
     Args:
@@ -27,9 +27,9 @@ def parts(starts: Sequence[int], whole: Sequence[bool], stop: int) -> list[tuple
         stop: the line behind the last unit.
 
     Example:
-        >>> parts([0, 90, 150, 160], [True, True, False, True], 300)
+        >>> find_parts([0, 90, 150, 160], [True, True, False, True], 300)
         [(0, 150), (160, 300)]
-        >>> parts([0, 20], [True, True], 40)
+        >>> find_parts([0, 20], [True, True], 40)
         []
     """
     if not starts or stop - starts[0] <= LONG:
@@ -49,7 +49,7 @@ def parts(starts: Sequence[int], whole: Sequence[bool], stop: int) -> list[tuple
     return [(a, b) for a, b in found if b - a >= PART // 4]
 
 
-def function_of(name: str, lines: Sequence[str], depth: int, kinds: Mapping[str, str]) -> tuple[str, str]:
+def make_function(name: str, lines: Sequence[str], depth: int, kinds: Mapping[str, str]) -> tuple[str, str]:
     """Return the text of a part, and its call.
 
     Args:
@@ -65,4 +65,4 @@ def function_of(name: str, lines: Sequence[str], depth: int, kinds: Mapping[str,
     return "\n".join([*head, *body]), f"{name}({', '.join(given)})"
 
 
-__all__ = ["LONG", "PART", "function_of", "parts"]
+__all__ = ["LONG", "PART", "find_parts", "make_function"]

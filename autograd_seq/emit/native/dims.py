@@ -5,32 +5,32 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from autograd_seq.core.node import Node
-from autograd_seq.emit.native.places import Place, broadcast, reshaped
+from autograd_seq.emit.native.places import AffineIndex, undo_broadcast, undo_reshape
 from autograd_seq.ops.gather import ONE_HOT, PICK, TAKE
 from autograd_seq.ops.parts import CONCAT, PLACE
 from autograd_seq.ops.shape import RESHAPE
 
 DIMS = "ijkmnpq"
 """The variables that run over the dimensions of a value."""
-INDEX = Place("<an index>")
+INDEX = AffineIndex("<an index>")
 """Stands for a place that is read from an array."""
 
 
-def dims_of(shape: Sequence[int]) -> tuple[Place, ...]:
+def list_dims(shape: Sequence[int]) -> tuple[AffineIndex, ...]:
     """Return the places of the inner loop over a shape.
 
     Example:
-        >>> [p.code for p in dims_of((4, 1))]
+        >>> [p.code for p in list_dims((4, 1))]
         ['i', '0']
     """
-    return tuple(Place(DIMS[k]) if n != 1 else Place(None) for k, n in enumerate(shape))
+    return tuple(AffineIndex(DIMS[k]) if n != 1 else AffineIndex(None) for k, n in enumerate(shape))
 
 
-def operand_dims(node: Node, x: Node, dims: tuple[Place, ...]) -> tuple[Place, ...]:
+def list_operand_dims(node: Node, x: Node, dims: tuple[AffineIndex, ...]) -> tuple[AffineIndex, ...]:
     """Return where in an operand a node reads for the entry ``dims`` of its own value."""
     op = node.op
     if op is RESHAPE:
-        return reshaped(dims, node.shape, x.shape)
+        return undo_reshape(dims, node.shape, x.shape)
     if op is ONE_HOT:
         return dims[:-1]
     if op is PICK:
@@ -39,25 +39,25 @@ def operand_dims(node: Node, x: Node, dims: tuple[Place, ...]) -> tuple[Place, .
         k = node.attrs["index_rank"]
         return (INDEX, *dims[k:]) if x is node.inputs[0] else dims[:k]
     if op is PLACE:
-        return _placed(dims, node.attrs["key"], node.attrs["shape"])
-    return broadcast(dims, x.shape) if op is not CONCAT else dims
+        return _list_placed_dims(dims, node.attrs["key"], node.attrs["shape"])
+    return undo_broadcast(dims, x.shape) if op is not CONCAT else dims
 
 
-def _placed(dims: Sequence[Place], key: Sequence[object], shape: Sequence[int]) -> tuple[Place, ...]:
+def _list_placed_dims(dims: Sequence[AffineIndex], key: Sequence[object], shape: Sequence[int]) -> tuple[AffineIndex, ...]:
     """Return where in what is placed an entry comes from."""
     found, left = [], iter(zip(dims, shape, strict=True))
     for part in key:
         if part is None:
-            found.append(Place(None))
+            found.append(AffineIndex(None))
             continue
         place, n = next(left)
         if isinstance(part, slice):
             reach = range(*part.indices(n))
             if abs(reach.step) == 1:
-                found.append(place.times(reach.step).moved(-reach.step * reach.start))
+                found.append(place.scale_by(reach.step).move(-reach.step * reach.start))
             else:
-                found.append(Place(f"(({place.code} - {reach.start}) // {reach.step})"))
+                found.append(AffineIndex(f"(({place.code} - {reach.start}) // {reach.step})"))
     return tuple(found)
 
 
-__all__ = ["DIMS", "INDEX", "dims_of", "operand_dims"]
+__all__ = ["DIMS", "INDEX", "list_dims", "list_operand_dims"]

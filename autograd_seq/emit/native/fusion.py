@@ -14,10 +14,10 @@ from math import prod
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.node import Node
 from autograd_seq.emit.contraction import is_contraction, read_contraction
-from autograd_seq.emit.native.dims import dims_of, operand_dims
+from autograd_seq.emit.native.dims import list_dims, list_operand_dims
 from autograd_seq.emit.native.operations import is_native, is_pointwise
-from autograd_seq.emit.native.places import At, Entry, Place, entry
-from autograd_seq.emit.native.units import Pass, Single, Statement, Steps, Unit
+from autograd_seq.emit.native.places import AffineIndex, At, Entry, find_entry
+from autograd_seq.emit.native.units import Pass, PassStatement, SingleNode, StepLoop, Unit
 from autograd_seq.emit.outline import Fill, Repeat, Step, list_nodes
 from autograd_seq.ops.gather import ONE_HOT, PICK, TAKE
 from autograd_seq.ops.parts import CONCAT, PLACE
@@ -107,20 +107,20 @@ class Fusion:
 
     # -- passes ---------------------------------------------------------------------------------------------------------------
 
-    def units(self, steps: Sequence[Step]) -> list[Unit]:
+    def make_units(self, steps: Sequence[Step]) -> list[Unit]:
         """Return the units of steps, in order."""
         out: list[Unit] = []
         for step in steps:
             if isinstance(step, Repeat):
-                out += [*step.fills, Steps(step.loop, self.units(step.body))]
+                out += [*step.fills, StepLoop(step.loop, self.make_units(step.body))]
             elif isinstance(step, Fill):
                 out.append(step)
             elif step not in self.inlined:
-                some = self.statements(step)
+                some = self.make_statements(step)
                 for s in some:
-                    self._place(s, out)
+                    self._place_in_pass(s, out)
                 if not some:
-                    out.append(Single(step))
+                    out.append(SingleNode(step))
         return out
 
     def put_numbers_first(self, steps: Sequence[Step]) -> list[Step]:
@@ -147,84 +147,84 @@ class Fusion:
         alone = not n.axes and not x.shape and x not in self.storage.absorbed
         return n.op is sum_over and alone and set(n.attrs["axes"]) == set(x.axes)
 
-    def statements(self, node: Node) -> list[Statement]:
+    def make_statements(self, node: Node) -> list[PassStatement]:
         """Return the statements that compute an elementwise node or a total; none if it is neither."""
         if not is_pointwise(node):
             x = node.inputs[0]
             total = not self.storage.path[node] and self._is_total(node)
-            return [Statement(node, tuple(a for a in self.storage.order if a in x.axes), (), total=True)] if total else []
+            return [PassStatement(node, tuple(a for a in self.storage.order if a in x.axes), (), total=True)] if total else []
         axes = self.storage.lift(node.axes, node)
         if node.op is not CONCAT:
-            return [Statement(node, axes, node.shape)]
+            return [PassStatement(node, axes, node.shape)]
         found, start = [], 0
         for k, x in enumerate(node.inputs):
-            found.append(Statement(node, axes, x.shape, (k, start)))
+            found.append(PassStatement(node, axes, x.shape, (k, start)))
             start += x.shape[node.attrs["axis"]]
         return found
 
-    def _place(self, s: Statement, out: list[Unit]) -> None:
+    def _place_in_pass(self, s: PassStatement, out: list[Unit]) -> None:
         """Put a statement into the latest pass that it fits, or into a new one."""
-        reads = self.reads(s)
+        reads = self.list_reads(s)
         needed, own = {e.node for e in reads}, self.storage.homes[s.node]
         for unit in reversed(out):
             if isinstance(unit, Pass) and unit.axes == s.axes and self._join(s, reads, unit):
                 return
-            done, asked = self.touched(unit)
+            done, asked = self.list_touched(unit)
             if not done.isdisjoint(needed) or (own.ring and s.node in asked):
                 break
         unit = Pass(s.axes)
         unit.add(s, reads, 0)
         out.append(unit)
 
-    def _join(self, s: Statement, reads: Sequence[Entry], unit: Pass) -> bool:
+    def _join(self, s: PassStatement, reads: Sequence[Entry], unit: Pass) -> bool:
         """Put a statement into a pass if everything in it that the statement reads, or writes over, is ready at its point."""
-        here = {a: Place(self.var[a]) for a in s.axes}
+        here = {a: AffineIndex(self.var[a]) for a in s.axes}
         met = [(e, k, other, other.part is None and not e.moved)
                for e in reads for k, other in unit.writers.get(e.node, ())]  # fmt: skip
         if self.storage.homes[s.node].ring:
             met += [(e, k, other, s.part is None)
                     for k, (_, some) in enumerate(unit.inner) for other in some
-                    for e in self.reads(other) if e.node is s.node]  # fmt: skip
+                    for e in self.list_reads(other) if e.node is s.node]  # fmt: skip
         first = 0
         for e, k, other, whole in met:
-            if other.total or not at_point(e, here):
+            if other.total or not is_at_point(e, here):
                 return False
-            same = other.shape == s.shape and whole and e.dims == dims_of(s.shape)
+            same = other.shape == s.shape and whole and e.dims == list_dims(s.shape)
             first = max(first, k if same else k + 1)
         unit.add(s, reads, first)
         return True
 
-    def touched(self, unit: Unit) -> tuple[Set[Node], Set[Node]]:
+    def list_touched(self, unit: Unit) -> tuple[Set[Node], Set[Node]]:
         """Return the nodes that a unit writes and those that it reads."""
         if isinstance(unit, Pass):
             return unit.writers.keys(), unit.asked
-        if isinstance(unit, Steps):
-            both = [self.touched(u) for u in unit.body]
+        if isinstance(unit, StepLoop):
+            both = [self.list_touched(u) for u in unit.body]
             return {n for w, _ in both for n in w}, {n for _, r in both for n in r}
         if isinstance(unit, Fill):
             return {get_root(unit.shift)}, {get_root(row) for _, row in unit.rows if row is not None}
-        return {unit.node}, {n for x in self.storage.operands(unit.node) for n in self.behind(x)}
+        return {unit.node}, {n for x in self.storage.operands(unit.node) for n in self.list_roots(x)}
 
-    def behind(self, x: Node) -> set[Node]:
+    def list_roots(self, x: Node) -> set[Node]:
         """Return the nodes whose arrays are read for an operand: its own, or those of what is computed in place."""
         r = get_root(x)
         if r not in self.inlined:
             return {r}
-        return {n for y in r.inputs for n in self.behind(y)}
+        return {n for y in r.inputs for n in self.list_roots(y)}
 
     # -- what a statement reads ---------------------------------------------------------------------------------------------
 
-    def reads(self, s: Statement) -> list[Entry]:
+    def list_reads(self, s: PassStatement) -> list[Entry]:
         """Return the entries that a statement reads at its point, through what is computed in place."""
-        at = {a: Place(self.var[a]) for a in (s.axes if s.total else s.node.axes)}
-        return self._entries(s.node, s.inputs, at, dims_of(s.shape))
+        at = {a: AffineIndex(self.var[a]) for a in (s.axes if s.total else s.node.axes)}
+        return self._list_entries(s.node, s.inputs, at, list_dims(s.shape))
 
-    def _entries(self, node: Node, inputs: Iterable[Node], at: At, dims: tuple[Place, ...]) -> list[Entry]:
+    def _list_entries(self, node: Node, inputs: Iterable[Node], at: At, dims: tuple[AffineIndex, ...]) -> list[Entry]:
         found: list[Entry] = []
         for x in inputs:
-            e = entry(x, at, operand_dims(node, x, dims), self.size)
+            e = find_entry(x, at, list_operand_dims(node, x, dims), self.size)
             if e.node in self.inlined:
-                found += self._entries(e.node, e.node.inputs, e.at, e.dims)
+                found += self._list_entries(e.node, e.node.inputs, e.at, e.dims)
             else:
                 found.append(e)
         return found
@@ -238,9 +238,9 @@ def _is_stack(storage: Storage, n: Node) -> bool:
     return found is not None and bool(found.first.rows and found.second.columns) and bool(found.batch or not found.straight)
 
 
-def at_point(e: Entry, here: At) -> bool:
+def is_at_point(e: Entry, here: At) -> bool:
     """Tell whether an entry lies at the current point of the lifted axes."""
     return all(e.at.get(a) == place for a, place in here.items())
 
 
-__all__ = ["Fusion", "at_point"]
+__all__ = ["Fusion", "is_at_point"]

@@ -26,7 +26,7 @@ ROWS = 128
 """How many rows are copied at once, where they do not lie one behind the other."""
 
 
-def packed(n: int, k: int, panel: int) -> int:
+def count_packed(n: int, k: int, panel: int) -> int:
     """Return how many entries n packed columns of k rows take, in panels of so many columns."""
     return -(-n // panel) * panel * k
 

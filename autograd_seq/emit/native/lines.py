@@ -9,15 +9,15 @@ from typing import Any
 
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.node import Node
-from autograd_seq.emit.native.dims import dims_of
-from autograd_seq.emit.native.memory import Memory
-from autograd_seq.emit.native.places import At, Place
-from autograd_seq.emit.native.units import Steps
+from autograd_seq.emit.native.dims import list_dims
+from autograd_seq.emit.native.memory import MemoryWriter
+from autograd_seq.emit.native.places import AffineIndex, At
+from autograd_seq.emit.native.units import StepLoop
 from autograd_seq.graph.graph import Graph
 from autograd_seq.plan.memory.storage import Storage
 
 
-class Lines(Memory):
+class LineWriter(MemoryWriter):
     """Writes lines and loops."""
 
     def __init__(self, graph: Graph, storage: Storage, axes: Sequence[Axis], title: str, feeds: Mapping[str, Node]) -> None:
@@ -25,7 +25,7 @@ class Lines(Memory):
         self.lines: list[str] = []
         self.depth = 1
         self.before: list[tuple[int, int]] = []  # where to put what is done once before the outermost loop
-        self.around: list[Steps] = []
+        self.around: list[StepLoop] = []
         self.registers: dict[Any, str] = {}
         self.packs: dict[Any, str] = {}  # arrays that hold packed columns
         self.lines_before: set[str] = set()
@@ -50,17 +50,17 @@ class Lines(Memory):
 
     def inner(self, shape: Sequence[int]) -> list[tuple[str, str]]:
         """Return the loops over the dimensions of a value; one of length 1 needs none."""
-        return [(str(p.var), str(n)) for p, n in zip(dims_of(shape), shape, strict=True) if n != 1]
+        return [(str(p.var), str(n)) for p, n in zip(list_dims(shape), shape, strict=True) if n != 1]
 
-    def once_before(self, code: str) -> None:
+    def write_before(self, code: str) -> None:
         """Write a line before the outermost loop around."""
         at, depth = self.before[0]
         self.lines.insert(at, "    " * depth + code)
         self.before[0] = at + 1, depth
 
     @abstractmethod
-    def value(self, x: Node, at: At, dims: Sequence[Place]) -> str:
+    def value(self, x: Node, at: At, dims: Sequence[AffineIndex]) -> str:
         """Return a node's value at a place, as an expression; what it needs is written before."""
 
 
-__all__ = ["Lines"]
+__all__ = ["LineWriter"]

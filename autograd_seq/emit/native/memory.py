@@ -13,7 +13,7 @@ from autograd_seq.core.axes import Axis
 from autograd_seq.core.node import CONSTANT, Node
 from autograd_seq.emit.native.dims import DIMS
 from autograd_seq.emit.native.fusion import Fusion
-from autograd_seq.emit.native.places import Entry, Place
+from autograd_seq.emit.native.places import AffineIndex, Entry
 from autograd_seq.emit.numpy.arrays import tuple_code
 from autograd_seq.emit.numpy.page import RESERVED
 from autograd_seq.emit.numpy.writer import Writer
@@ -38,7 +38,7 @@ MANY = 8
 """From so many on, numbers that are fed, returned or added up lie in one array: each argument and variable takes time."""
 
 
-class Memory(Writer):
+class MemoryWriter(Writer):
     """Writes what is read and written; a :class:`autograd_seq.emit.native.writer.NativeWriter` says what is computed."""
 
     reserved = RESERVED | {*PROVIDED, *DIMS}
@@ -86,13 +86,13 @@ class Memory(Writer):
         self.addresses[name] = f"{kind}*"
         return self.argument(name)
 
-    def loaded(self) -> list[str]:
+    def list_loads(self) -> list[str]:
         """Return the lines with which a function begins: each read of an entry takes time to compile."""
         return [f"    {name} = {place}" for place, name in self.loads.items()]
 
-    def here(self, node: Node) -> dict[Axis, Place]:
+    def here(self, node: Node) -> dict[Axis, AffineIndex]:
         """Return the current point of the axes of a node."""
-        return {a: Place(self.var[a]) for a in node.axes}
+        return {a: AffineIndex(self.var[a]) for a in node.axes}
 
     def element(self, e: Entry) -> str:
         """Return an entry of an array."""
@@ -125,17 +125,17 @@ class Memory(Writer):
         found = [(f"({e.at[self.storage.path[e.node][-1].axis].code}) % {home.ring}", "")] if home and home.ring > 1 else []
         for a in axes:
             lo, hi = halo.get(a, (0, 0))
-            found.append((e.at[a].moved(lo).code, f"({self.size[a]} + {lo + hi})" if lo + hi else self.size[a]))
+            found.append((e.at[a].move(lo).code, f"({self.size[a]} + {lo + hi})" if lo + hi else self.size[a]))
             if found[1:]:
                 self.argument(self.size[a])
             if e.at[a].var in self.size.values():
                 self.argument(str(e.at[a].var))
-        return flat([*found, *zip([p.code for p in e.dims], map(str, e.node.shape), strict=True)])
+        return flatten_index([*found, *zip([p.code for p in e.dims], map(str, e.node.shape), strict=True)])
 
     def _number(self, n: Node, dims: Sequence[str]) -> str:
         value = np.asarray(n._value)
         if value.shape:
-            at = flat(list(zip(dims, map(str, value.shape), strict=True)))
+            at = flatten_index(list(zip(dims, map(str, value.shape), strict=True)))
             return f"{self.pointer(self.array(n).code, KINDS[n.dtype])}[{at}]"
         number = value.item()
         if isinstance(number, float) and not np.isfinite(number):
@@ -189,11 +189,11 @@ class Memory(Writer):
         return super()._returned(node, declared)
 
 
-def flat(places: Sequence[tuple[str, str]]) -> str:
+def flatten_index(places: Sequence[tuple[str, str]]) -> str:
     """Return the place of an entry in a contiguous array, from (index, length) of each dimension, as source.
 
     Example:
-        >>> flat([("t + 1", "T"), ("b", "B"), ("i", "16")]), flat([("i", "16")]), flat([])
+        >>> flatten_index([("t + 1", "T"), ("b", "B"), ("i", "16")]), flatten_index([("i", "16")]), flatten_index([])
         ('((t + 1) * B + b) * 16 + i', 'i', '0')
     """
     at = ""
@@ -209,4 +209,4 @@ def _is_number(n: Node) -> bool:
     return n.dtype is float and not n.axes and not n.shape
 
 
-__all__ = ["KINDS", "MANY", "PROVIDED", "Memory"]
+__all__ = ["KINDS", "MANY", "PROVIDED", "MemoryWriter"]

@@ -29,7 +29,7 @@ from autograd_seq.emit.native import llvm as native_llvm
 from autograd_seq.emit.native import module as native_module
 from autograd_seq.emit.native.cache import get_cache_folder
 from autograd_seq.emit.native.functions import write_math
-from autograd_seq.emit.native.kernel import AT_HAND, BLOCKS, DEPTH, KERNEL, NEAR, NEVER, ROWS, THRESHOLDS, packed
+from autograd_seq.emit.native.kernel import AT_HAND, BLOCKS, DEPTH, KERNEL, NEAR, NEVER, ROWS, THRESHOLDS, count_packed
 from autograd_seq.emit.native.llvm import Functions, Symbol, list_functions, name_entry, write_functions
 from autograd_seq.emit.program_text import Emitted
 
@@ -101,7 +101,7 @@ def compile_program(emitted: Emitted, width: str) -> Any:
 
     given = {
         "np": np,
-        "packed_size": lambda n, k, kind: packed(n, k, count_panel_columns(width)),
+        "packed_size": lambda n, k, kind: count_packed(n, k, count_panel_columns(width)),
         "native": native,
         "part": part,
     }

@@ -21,27 +21,27 @@ GATHERS = (PICK, TAKE)
 """Operations that read where an index says."""
 
 
-def zero(node: Node) -> str:
+def write_zero(node: Node) -> str:
     """Return a 0 of a node's kind, as source."""
     return {float: "real(0)", int: "np.int64(0)", bool: "False"}[node.dtype]
 
 
-def template(node: Node) -> str | None:
+def get_template(node: Node) -> str | None:
     """Return the native expression of a node's operation, with places for its operands; ``None`` if it has none."""
     native = node.op.native
     code = native(node) if callable(native) else native
     return code if isinstance(code, str) else None
 
 
-def expression(node: Node, xs: list[str]) -> str:
+def write_expression(node: Node, xs: list[str]) -> str:
     """Return the expression of a node's operation on the expressions of its operands."""
     if node.dtype is float:
         first = 1 if node.op is where else 0  # a condition stays one
         rest = zip(xs[first:], node.inputs[first:], strict=True)
         xs = [*xs[:first], *(x if n.dtype is float else f"real({x})" for x, n in rest)]
-    code = template(node)
+    code = get_template(node)
     assert code is not None, node
-    code = code.format(*xs, zero=zero(node))
+    code = code.format(*xs, zero=write_zero(node))
     return f"({code} != 0)" if node.dtype is bool and node.op.dtype is promote else code
 
 
@@ -73,4 +73,4 @@ def writes(node: Node) -> bool:
     return is_native(node)
 
 
-__all__ = ["GATHERS", "expression", "is_native", "is_pointwise", "template", "writes", "zero"]
+__all__ = ["GATHERS", "get_template", "is_native", "is_pointwise", "write_expression", "write_zero", "writes"]

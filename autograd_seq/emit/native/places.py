@@ -21,11 +21,11 @@ from autograd_seq.plan.passes.dimensions import AS_AXIS, AS_DIMENSION
 
 
 @dataclass(frozen=True)
-class Place:
+class AffineIndex:
     """An index: ``scale * var + offset``; without a variable, ``offset`` alone.
 
     Example:
-        >>> Place("t").moved(-1).code, Place(None, 1, 3).code, Place("i", 2, 1).code
+        >>> AffineIndex("t").move(-1).code, AffineIndex(None, 1, 3).code, AffineIndex("i", 2, 1).code
         ('t - 1', '3', '2 * i + 1')
     """
 
@@ -33,13 +33,13 @@ class Place:
     scale: int = 1
     offset: int = 0
 
-    def moved(self, by: int) -> Place:
+    def move(self, by: int) -> AffineIndex:
         """Return the place ``by`` further on."""
         return replace(self, offset=self.offset + by)
 
-    def times(self, n: int) -> Place:
+    def scale_by(self, n: int) -> AffineIndex:
         """Return the place scaled."""
-        return Place(self.var, self.scale * n, self.offset * n)
+        return AffineIndex(self.var, self.scale * n, self.offset * n)
 
     @property
     def code(self) -> str:
@@ -50,8 +50,8 @@ class Place:
         return head + (f" + {self.offset}" if self.offset > 0 else f" - {-self.offset}" if self.offset else "")
 
 
-ZERO = Place(None)
-At = Mapping[Axis, Place]
+ZERO = AffineIndex(None)
+At = Mapping[Axis, AffineIndex]
 
 
 @dataclass(frozen=True)
@@ -68,12 +68,12 @@ class Entry:
 
     node: Node
     at: At
-    dims: tuple[Place, ...]
+    dims: tuple[AffineIndex, ...]
     moved: tuple[Axis, ...] = ()
     unless: tuple[str, ...] = ()
 
 
-def entry(node: Node, at: At, dims: Sequence[Place], size: Mapping[Axis, str]) -> Entry:
+def find_entry(node: Node, at: At, dims: Sequence[AffineIndex], size: Mapping[Axis, str]) -> Entry:
     """Return what a node shows at a place, seen through all views.
 
     Args:
@@ -89,11 +89,11 @@ def entry(node: Node, at: At, dims: Sequence[Place], size: Mapping[Axis, str]) -
         op, attrs = node.op, node.attrs
         x = node.inputs[0]
         if op is SHIFT:
-            at[attrs["axis"]] = at[attrs["axis"]].moved(-attrs["by"])
+            at[attrs["axis"]] = at[attrs["axis"]].move(-attrs["by"])
             moved.append(attrs["axis"])
         elif op is AT:
             i, axis = attrs["index"], attrs["axis"]
-            at[axis] = Place(None, 1, i) if i >= 0 else Place(size[axis], 1, i)
+            at[axis] = AffineIndex(None, 1, i) if i >= 0 else AffineIndex(size[axis], 1, i)
             if attrs["outside"] == "zero":
                 unless.append(f"{size[axis]} <= {i if i >= 0 else -1 - i}")
         elif op is ALONG:
@@ -104,16 +104,16 @@ def entry(node: Node, at: At, dims: Sequence[Place], size: Mapping[Axis, str]) -
             at[attrs["axis"]] = dims[attrs["at"]]
             dims = (*dims[: attrs["at"]], *dims[attrs["at"] + 1 :])
         else:
-            dims = _through(node, dims)
+            dims = _look_through(node, dims)
         node = x
     return Entry(node, {a: at[a] for a in node.axes}, dims, tuple(moved), tuple(unless))
 
 
-def _through(node: Node, dims: tuple[Place, ...]) -> tuple[Place, ...]:
+def _look_through(node: Node, dims: tuple[AffineIndex, ...]) -> tuple[AffineIndex, ...]:
     """Return the places in the operand of a view of the value's dimensions."""
     x, attrs = node.inputs[0], node.attrs
     if node.op is SLICE:
-        return _unsliced(dims, x.shape, attrs["key"])
+        return _undo_slice(dims, x.shape, attrs["key"])
     if node.op is TRANSPOSE:
         rank = len(attrs["axes"])
         found = [ZERO] * rank
@@ -121,59 +121,61 @@ def _through(node: Node, dims: tuple[Place, ...]) -> tuple[Place, ...]:
             found[a] = place
         return tuple(found)
     if node.op is BROADCAST_TO:
-        return broadcast(dims, x.shape)
+        return undo_broadcast(dims, x.shape)
     if node.op is RESHAPE:
-        return reshaped(dims, node.shape, x.shape)
+        return undo_reshape(dims, node.shape, x.shape)
     return dims
 
 
-def _unsliced(dims: tuple[Place, ...], shape: tuple[int, ...], key: Sequence[object]) -> tuple[Place, ...]:
+def _undo_slice(dims: tuple[AffineIndex, ...], shape: tuple[int, ...], key: Sequence[object]) -> tuple[AffineIndex, ...]:
     left, lengths, found = iter(dims), iter(shape), []
     for part in key:
         if part is None:
             next(left)
         elif isinstance(part, slice):
             reach = range(*part.indices(next(lengths)))
-            found.append(next(left).times(reach.step).moved(reach.start))
+            found.append(next(left).scale_by(reach.step).move(reach.start))
         else:
             next(lengths)
-            found.append(Place(None, 1, int(str(part))))
+            found.append(AffineIndex(None, 1, int(str(part))))
     return tuple(found)
 
 
-def broadcast(dims: Sequence[Place], shape: tuple[int, ...]) -> tuple[Place, ...]:
+def undo_broadcast(dims: Sequence[AffineIndex], shape: tuple[int, ...]) -> tuple[AffineIndex, ...]:
     """Return the places in an operand of ``shape`` that is broadcast, its last dimensions being the last of ``dims``.
 
     Example:
-        >>> [p.code for p in broadcast([Place("i"), Place("j")], (1,))], [p.code for p in broadcast([Place("i")], (5,))]
-        (['0'], ['i'])
+        >>> [p.code for p in undo_broadcast([AffineIndex("i"), AffineIndex("j")], (1,))]
+        ['0']
+        >>> [p.code for p in undo_broadcast([AffineIndex("i")], (5,))]
+        ['i']
     """
     last = dims[len(dims) - len(shape) :]
     return tuple(ZERO if n == 1 else place for place, n in zip(last, shape, strict=True))
 
 
-def reshaped(dims: Sequence[Place], new: tuple[int, ...], old: tuple[int, ...]) -> tuple[Place, ...]:
+def undo_reshape(dims: Sequence[AffineIndex], new: tuple[int, ...], old: tuple[int, ...]) -> tuple[AffineIndex, ...]:
     """Return the places in a value of shape ``old`` that is shown in the shape ``new``.
 
     Example:
-        >>> [p.code for p in reshaped([Place("i"), Place(None)], (4, 1), (4,))]
+        >>> [p.code for p in undo_reshape([AffineIndex("i"), AffineIndex(None)], (4, 1), (4,))]
         ['i']
-        >>> [p.code for p in reshaped([Place("i")], (6,), (2, 3))]
+        >>> [p.code for p in undo_reshape([AffineIndex("i")], (6,), (2, 3))]
         ['((i) // 3)', '((i) % 3)']
     """
     wide = [p for p, n in zip(dims, new, strict=True) if n != 1]
     if [n for n in new if n != 1] == [n for n in old if n != 1]:
         rest = iter(wide)
         return tuple(ZERO if n == 1 else next(rest) for n in old)
-    terms = [p.times(prod(new[k + 1 :])).code for k, p in enumerate(dims) if new[k] != 1]
+    terms = [p.scale_by(prod(new[k + 1 :])).code for k, p in enumerate(dims) if new[k] != 1]
     flat = " + ".join(terms) or "0"
     found = []
     for k, n in enumerate(old):
         below = prod(old[k + 1 :])
         code = f"(({flat}) // {below})" if below != 1 else f"({flat})"
         first = prod(old[:k]) == 1  # nothing is left over above it
-        found.append(Place(code if first else f"({code} % {n})") if n != 1 else ZERO)
+        found.append(AffineIndex(code if first else f"({code} % {n})") if n != 1 else ZERO)
     return tuple(found)
 
 
-__all__ = ["ZERO", "At", "Entry", "Place", "broadcast", "entry", "reshaped"]
+__all__ = ["ZERO", "AffineIndex", "At", "Entry", "find_entry", "undo_broadcast", "undo_reshape"]

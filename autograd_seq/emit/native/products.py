@@ -12,8 +12,8 @@ from autograd_seq.core.node import CONSTANT, Node
 from autograd_seq.emit.contraction import Contraction, Label, read_contraction
 from autograd_seq.emit.native.dims import DIMS
 from autograd_seq.emit.native.kernel import DEPTH, ROWS
-from autograd_seq.emit.native.lines import Lines
-from autograd_seq.emit.native.places import Entry, Place, entry
+from autograd_seq.emit.native.lines import LineWriter
+from autograd_seq.emit.native.places import AffineIndex, Entry, find_entry
 from autograd_seq.ops.leaf import INPUT, PARAM
 from autograd_seq.ops.shape import RESHAPE
 from autograd_seq.plan.memory.views import get_root, is_view
@@ -21,15 +21,15 @@ from autograd_seq.plan.memory.views import get_root, is_view
 FEWEST_COLUMNS = 8
 """Products with fewer columns than this are plain loops."""
 
-Length = tuple[int, tuple[str, ...]]
+LengthProduct = tuple[int, tuple[str, ...]]
 """A product of a number and names of lengths."""
 
 
-def times(*factors: Length) -> Length:
+def multiply(*factors: LengthProduct) -> LengthProduct:
     """Return the product of lengths.
 
     Example:
-        >>> times((2, ("T",)), (3, ("B",)))
+        >>> multiply((2, ("T",)), (3, ("B",)))
         (6, ('B', 'T'))
     """
     number, names = 1, Counter[str]()
@@ -39,11 +39,11 @@ def times(*factors: Length) -> Length:
     return number, tuple(sorted(names.elements()))
 
 
-def code_of(length: Length) -> str:
+def write_length(length: LengthProduct) -> str:
     """Return a length as source.
 
     Example:
-        >>> code_of((64, ("B",))), code_of((1, ())), code_of((1, ("B", "T")))
+        >>> write_length((64, ("B",))), write_length((1, ())), write_length((1, ("B", "T")))
         ('B * 64', '1', 'B * T')
     """
     number, names = length
@@ -56,21 +56,21 @@ class Strided:
 
     base: str
     offset: str
-    strides: dict[Label, Length]
+    strides: dict[Label, LengthProduct]
     fixed: bool
 
 
-def contraction(w: Lines, node: Node) -> None:
+def write_contraction(w: LineWriter, node: Node) -> None:
     """Write a contraction, over the axes of a sum as well if ``node`` is a sum of one."""
     c = read_contraction(w.storage, node)
-    if not _matrix(w, node, c):
-        _plain(w, node, c)
+    if not _write_matrix_product(w, node, c):
+        _write_loops(w, node, c)
 
 
-def _plain(w: Lines, node: Node, c: Contraction) -> None:
+def _write_loops(w: LineWriter, node: Node, c: Contraction) -> None:
     left, right, out = c.labels
     var = {label: DIMS[k] for k, label in enumerate(dict.fromkeys(out + left + right))}
-    place = {label: Place(var[label]) if c.lengths[label] != 1 else Place(None) for label in var}
+    place = {label: AffineIndex(var[label]) if c.lengths[label] != 1 else AffineIndex(None) for label in var}
 
     def inner(labels: Iterable[Label]) -> list[tuple[str, str]]:
         return [(var[d], str(c.lengths[d])) for d in labels if isinstance(d, str) and c.lengths[d] != 1]
@@ -86,7 +86,7 @@ def _plain(w: Lines, node: Node, c: Contraction) -> None:
             w.registers = {}
             factors = []
             for x, own in zip(c.node.inputs, c.labels, strict=False):
-                code = w.value(x, {a: Place(w.var[a]) for a in x.axes}, tuple(place[label] for label in own))
+                code = w.value(x, {a: AffineIndex(w.var[a]) for a in x.axes}, tuple(place[label] for label in own))
                 factors.append(code if node.dtype is not float or x.dtype is float else f"real({code})")
             if node.dtype is int:
                 factors = [f"np.int64({f})" for f in factors]
@@ -96,7 +96,7 @@ def _plain(w: Lines, node: Node, c: Contraction) -> None:
     w.registers = {}
 
 
-def _matrix(w: Lines, node: Node, c: Contraction) -> bool:
+def _write_matrix_product(w: LineWriter, node: Node, c: Contraction) -> bool:
     """Write a contraction as a product of matrices; returns whether it is one."""
     found = c.product
     if found is None or node.dtype is not float or found.batch or not found.straight:
@@ -105,50 +105,52 @@ def _matrix(w: Lines, node: Node, c: Contraction) -> bool:
     if not second.columns:  # a vector is a row
         first, second = second.transpose(), first.transpose()
     rows, summed, columns = first.rows, first.columns, second.columns
-    length: dict[Label, Length] = {a: _length(w, a) for a in w.axes}
+    length: dict[Label, LengthProduct] = {a: _get_length(w, a) for a in w.axes}
     length |= {label: (n, ()) for label, n in c.lengths.items()}
-    wide = times(*(length[d] for d in columns))
+    wide = multiply(*(length[d] for d in columns))
     if not columns or (not wide[1] and wide[0] < FEWEST_COLUMNS):
         return False
     stepping = {loop.axis for loop in w.storage.path[node]}
-    a, b = (strided(w, c.node.inputs[m.operand], c.labels[m.operand], stepping) for m in (first, second))
-    out = target(w, node, c.labels[2], stepping)
+    a, b = (get_strided(w, c.node.inputs[m.operand], c.labels[m.operand], stepping) for m in (first, second))
+    out = get_target(w, node, c.labels[2], stepping)
     if a is None or b is None or out is None:
         return False
-    steps = [merged(s, g, length) for s, g in ((a, rows), (a, summed), (b, summed), (b, columns), (out, rows), (out, columns))]
+    steps = [
+        merge_strides(s, g, length) for s, g in ((a, rows), (a, summed), (b, summed), (b, columns), (out, rows), (out, columns))
+    ]
     if any(s is None for s in steps) or steps[5] != (1, ()):
         return False
     packs = c.node.inputs[second.operand]
     outside = not w.around
-    still = b.fixed and not outside and not any(get_root(packs) in w.fusion.touched(u)[0] for u in w.around)
+    still = b.fixed and not outside and not any(get_root(packs) in w.fusion.list_touched(u)[0] for u in w.around)
     if not outside and not still:
         return False
-    count = [times(*(length[d] for d in g)) for g in (rows, columns, summed)]
-    m, n, k = map(code_of, count)
+    count = [multiply(*(length[d] for d in g)) for g in (rows, columns, summed)]
+    m, n, k = map(write_length, count)
     for _, names in count:
         for name in names:
             w.argument(name)
-    packed = packed_name(w, packs, n, k, (b.offset, steps[2], steps[3]), still)
-    codes = [code_of(s) for s in steps if s is not None]
+    packed = get_packed(w, packs, n, k, (b.offset, steps[2], steps[3]), still)
+    codes = [write_length(s) for s in steps if s is not None]
     pack = f"pack({w.pointer(b.base)}, {b.offset}, {codes[2]}, {codes[3]}, {k}, {n}, {w.pointer(packed)})"
     if still and pack not in w.lines_before:
         w.lines_before.add(pack)
-        w.once_before(pack)
+        w.write_before(pack)
     function = "step_product" if w.around else "matrix_product"
     w.line(
         f"{function}({w.pointer(a.base)}, {a.offset}, {codes[0]}, {codes[1]}, {w.pointer(b.base)}, {b.offset}, {codes[2]}, "
         f"{codes[3]}, {w.pointer(packed)}, {w.pointer(out.base)}, {out.offset}, {codes[4]}, {m}, {n}, {k}, "
-        f"{w.pointer(room(w))})"
+        f"{w.pointer(get_room(w))})"
     )
     return True
 
 
-def _length(w: Lines, a: Axis) -> Length:
+def _get_length(w: LineWriter, a: Axis) -> LengthProduct:
     size = w.size[a]
     return (int(size), ()) if size.isdigit() else (1, (size,))
 
 
-def packed_name(w: Lines, x: Node, n: str, k: str, how: object, still: bool) -> str:
+def get_packed(w: LineWriter, x: Node, n: str, k: str, how: object, still: bool) -> str:
     """Return the array that holds the packed columns of an operand."""
     key = (get_root(x), n, k, how, still)
     if key not in w.packs:
@@ -157,7 +159,7 @@ def packed_name(w: Lines, x: Node, n: str, k: str, how: object, still: bool) -> 
     return w.packs[key]
 
 
-def room(w: Lines) -> str:
+def get_room(w: LineWriter) -> str:
     """Return the array that products copy rows to."""
     if not w.room:
         w.room = w.names.new("room")
@@ -165,34 +167,34 @@ def room(w: Lines) -> str:
     return w.room
 
 
-def merged(x: Strided, group: Sequence[Label], length: dict[Label, Length]) -> Length | None:
+def merge_strides(x: Strided, group: Sequence[Label], length: dict[Label, LengthProduct]) -> LengthProduct | None:
     """Return the distance between entries along several labels as one, the first the outermost; ``None`` if they are not."""
     if any(g not in x.strides for g in group):
         return None
     for outer, inner in pairwise(group):
-        if x.strides[outer] != times(x.strides[inner], length[inner]):
+        if x.strides[outer] != multiply(x.strides[inner], length[inner]):
             return None
     return x.strides[group[-1]] if group else (0, ())
 
 
-def target(w: Lines, node: Node, labels: str, stepping: set[Axis]) -> Strided | None:
+def get_target(w: LineWriter, node: Node, labels: str, stepping: set[Axis]) -> Strided | None:
     """Return where a product is written."""
-    at = {a: Place(w.var[a]) for a in node.axes}
-    return _laid_out(w, Entry(node, at, tuple(Place(DIMS[k]) for k in range(len(labels)))), labels, stepping)
+    at = {a: AffineIndex(w.var[a]) for a in node.axes}
+    return _find_strides(w, Entry(node, at, tuple(AffineIndex(DIMS[k]) for k in range(len(labels)))), labels, stepping)
 
 
-def strided(w: Lines, x: Node, labels: str, stepping: set[Axis]) -> Strided | None:
+def get_strided(w: LineWriter, x: Node, labels: str, stepping: set[Axis]) -> Strided | None:
     """Return an operand as it lies in memory; ``None`` if it does not lie there at even distances."""
-    at, dims = {a: Place(w.var[a]) for a in x.axes}, tuple(Place(DIMS[k]) for k in range(len(labels)))
+    at, dims = {a: AffineIndex(w.var[a]) for a in x.axes}, tuple(AffineIndex(DIMS[k]) for k in range(len(labels)))
     whole = x
     while whole.op is RESHAPE and is_view(whole):
         whole = whole.inputs[0]
     if whole is not x and not is_view(whole):  # its entries lie one behind the other, whatever shape they are seen in
-        return _laid_out(w, Entry(whole, at, dims), labels, stepping, x.shape)
-    return _laid_out(w, entry(x, at, dims, w.size), labels, stepping)
+        return _find_strides(w, Entry(whole, at, dims), labels, stepping, x.shape)
+    return _find_strides(w, find_entry(x, at, dims, w.size), labels, stepping)
 
 
-def _laid_out(w: Lines, e: Entry, labels: str, stepping: set[Axis],
+def _find_strides(w: LineWriter, e: Entry, labels: str, stepping: set[Axis],
               shape: tuple[int, ...] | None = None) -> Strided | None:  # fmt: skip
     n, home = e.node, w.storage.homes.get(e.node)
     axes: tuple[Axis, ...] = ()
@@ -207,22 +209,22 @@ def _laid_out(w: Lines, e: Entry, labels: str, stepping: set[Axis],
         base, axes = w.feed(n), n.axes
     else:
         return None
-    places = [*(e.at[a].moved(halo.get(a, (0, 0))[0]) for a in axes), *e.dims]
-    lengths: list[list[Length]] = [[_length(w, a), (sum(halo.get(a, (0, 0))), ())] for a in axes]
+    places = [*(e.at[a].move(halo.get(a, (0, 0))[0]) for a in axes), *e.dims]
+    lengths: list[list[LengthProduct]] = [[_get_length(w, a), (sum(halo.get(a, (0, 0))), ())] for a in axes]
     lengths += [[(d, ()), (0, ())] for d in (n.shape if shape is None else shape)]
     label: dict[str, Label] = {DIMS[k]: c for k, c in enumerate(labels)}
     label |= {w.var[a]: a for a in w.axes if a not in stepping}
-    strides: dict[Label, Length] = dict.fromkeys([*labels, *(a for a in e.at if a not in stepping)], (0, ()))
+    strides: dict[Label, LengthProduct] = dict.fromkeys([*labels, *(a for a in e.at if a not in stepping)], (0, ()))
     offset: list[str] = []
     fixed = True
-    stride: Length = (1, ())
+    stride: LengthProduct = (1, ())
     for place, (size, more) in reversed(list(zip(places, lengths, strict=True))):
         if place.var in label:
             known = label[str(place.var)]
             if strides.get(known, (0, ())) != (0, ()):
                 return None  # a diagonal
-            strides[known] = times(stride, (place.scale, ()))
-            place = Place(None, 1, place.offset)
+            strides[known] = multiply(stride, (place.scale, ()))
+            place = AffineIndex(None, 1, place.offset)
         elif place.var is not None:
             if not place.var.isidentifier():
                 return None
@@ -232,12 +234,12 @@ def _laid_out(w: Lines, e: Entry, labels: str, stepping: set[Axis],
         if place.code != "0":
             for name in stride[1]:
                 w.argument(name.strip("()").split(" ")[0])
-            offset.append(place.code if stride == (1, ()) else f"({place.code}) * {code_of(stride)}")
-        stride = times(stride, size if not more[0] else (1, (f"({code_of(size)} + {more[0]})",)))
+            offset.append(place.code if stride == (1, ()) else f"({place.code}) * {write_length(stride)}")
+        stride = multiply(stride, size if not more[0] else (1, (f"({write_length(size)} + {more[0]})",)))
     for s in strides.values():
         for name in s[1]:
             w.argument(name.strip("()").split(" ")[0])
     return Strided(base, " + ".join(reversed(offset)) or "0", strides, fixed)
 
 
-__all__ = ["FEWEST_COLUMNS", "Strided", "code_of", "contraction", "merged", "strided", "times"]
+__all__ = ["FEWEST_COLUMNS", "Strided", "get_strided", "merge_strides", "multiply", "write_contraction", "write_length"]

@@ -9,25 +9,25 @@ from dataclasses import dataclass, replace
 
 from autograd_seq.core.node import Node
 from autograd_seq.emit.native.dims import DIMS
-from autograd_seq.emit.native.lines import Lines
-from autograd_seq.emit.native.memory import flat
-from autograd_seq.emit.native.places import ZERO, Entry, Place, entry
+from autograd_seq.emit.native.lines import LineWriter
+from autograd_seq.emit.native.memory import flatten_index
+from autograd_seq.emit.native.places import ZERO, AffineIndex, Entry, find_entry
 from autograd_seq.emit.numpy.arrays import tuple_code
 
 Loops = list[tuple[str, str]]
 """Loops, the outermost first: a variable and how far it runs, each."""
 
 
-def added(total: str, code: str, node: Node) -> str:
+def write_addition(total: str, code: str, node: Node) -> str:
     """Return the line that adds to a total; floats in any order, as many at once as a vector holds."""
     return f"{total} = plus({total}, {code})" if node.dtype is float else f"{total} += {code}"
 
 
-def reduction(w: Lines, node: Node) -> None:
+def write_reduction(w: LineWriter, node: Node) -> None:
     """Write what computes a reduction."""
     x = node.inputs[0]
     gone = tuple(a + len(x.shape) for a in node.attrs.get("axis", ()))
-    places = tuple(Place(DIMS[k]) if n != 1 else ZERO for k, n in enumerate(x.shape))
+    places = tuple(AffineIndex(DIMS[k]) if n != 1 else ZERO for k, n in enumerate(x.shape))
     loops = [(k, str(p.var), str(n)) for k, (p, n) in enumerate(zip(places, x.shape, strict=True)) if n != 1]
     kept = [(var, n) for k, var, n in loops if k not in gone]
     axes = [a for a in w.storage.order if a in node.attrs.get("axes", ())]
@@ -46,32 +46,32 @@ def reduction(w: Lines, node: Node) -> None:
     inner = dense or [w.var[a] for a in w.storage.order if a in x.axes and a not in stepping]
     keep = [*w.lifted(lifted), *kept]
     if kind == "sum" and inner and inner[-1] in [var for var, _ in keep]:
-        _sums(w, node, over, keep, Entry(node, w.here(node), dims), places)
+        _write_sums(w, node, over, keep, Entry(node, w.here(node), dims), places)
         return
     with w.loops(keep):
         w.registers = {}
         part = _Part(w, node, x, over, places, Entry(node, w.here(node), dims))
         if kind == "sum":
-            part.sum()
+            part.write_sum()
         elif kind == "max":
-            part.max()
+            part.write_max()
         elif kind == "level":
-            part.level()
+            part.write_level()
         else:
-            part.exponentials(kind)
+            part.write_exponentials(kind)
         w.registers = {}
 
 
-def _sums(w: Lines, node: Node, over: Loops, keep: Loops, out: Entry, places: tuple[Place, ...]) -> None:
+def _write_sums(w: LineWriter, node: Node, over: Loops, keep: Loops, out: Entry, places: tuple[AffineIndex, ...]) -> None:
     """Write many sums side by side, for what is kept runs along memory: one after another would jump from term to term."""
     x, name = node.inputs[0], w.pointer(w.names.new("sums"), "double" if node.dtype is float else "int")
-    here = flat(keep)
+    here = flatten_index(keep)
     w.allocate(name, tuple_code([n for _, n in keep]), "np.float64" if node.dtype is float else "np.int64")
     with w.loops(keep):
         w.line(f"{name}[{here}] = 0")
     with w.loops([*over, *keep]):
         w.registers = {}
-        w.line(f"{name}[{here}] += {w.value(x, {a: Place(w.var[a]) for a in x.axes}, places)}")
+        w.line(f"{name}[{here}] += {w.value(x, {a: AffineIndex(w.var[a]) for a in x.axes}, places)}")
     with w.loops(keep):
         w.line(f"{w.element(out)} = {name}[{here}]")
     w.registers = {}
@@ -81,21 +81,21 @@ def _sums(w: Lines, node: Node, over: Loops, keep: Loops, out: Entry, places: tu
 class _Part:
     """A reduction for one entry of its result; ``over`` are the loops that it runs over."""
 
-    w: Lines
+    w: LineWriter
     node: Node
     x: Node
     over: Loops
-    places: tuple[Place, ...]
+    places: tuple[AffineIndex, ...]
     out: Entry
 
     def read(self) -> str:
         """Return the entry of the operand."""
-        return self.w.value(self.x, {a: Place(self.w.var[a]) for a in self.x.axes}, self.places)
+        return self.w.value(self.x, {a: AffineIndex(self.w.var[a]) for a in self.x.axes}, self.places)
 
-    def row(self, e: Entry) -> str | None:
+    def find_row(self, e: Entry) -> str | None:
         """Return the row of an array that an entry runs through, as address, place and length; ``None`` if it does not."""
         w, n = self.w, e.node
-        if len(self.over) != 1 or not e.dims or e.dims[-1] != Place(self.over[0][0]) or e.unless:
+        if len(self.over) != 1 or not e.dims or e.dims[-1] != AffineIndex(self.over[0][0]) or e.unless:
             return None
         home = w.storage.homes.get(n)
         if home is None or n in w.fusion.inlined or home.ring > 1 or any(p.var == e.dims[-1].var for p in e.dims[:-1]):
@@ -103,15 +103,15 @@ class _Part:
         first = replace(e, dims=(*e.dims[:-1], ZERO))
         return f"{w.base(n)}, {w.position(first)}, {self.over[0][1]}"
 
-    def sum(self) -> None:
+    def write_sum(self) -> None:
         """Write a sum."""
         total = self.w.names.new("total")
         self.w.line(f"{total} = {'0.0' if self.node.dtype is float else '0'}")
         with self.w.loops(self.over):
-            self.w.line(added(total, self.read(), self.node))
+            self.w.line(write_addition(total, self.read(), self.node))
         self.w.line(f"{self.w.element(self.out)} = {total}")
 
-    def max(self) -> None:
+    def write_max(self) -> None:
         """Write a maximum; NaN if any is."""
         w, top, value = self.w, self.w.names.new("top"), self.w.names.new("value")
         w.line(f"{top} = {({float: 'real(-np.inf)', int: '-9223372036854775808', bool: 'False'})[self.node.dtype]}")
@@ -120,26 +120,26 @@ class _Part:
             w.line(f"{top} = {value} if {value} > {top} or {value} != {value} else {top}")
         w.line(f"{w.element(self.out)} = {top}")
 
-    def level(self) -> None:
+    def write_level(self) -> None:
         """Write a maximum that is 0 where it is infinite."""
         top = self.w.names.new("top")
-        self._top(top)
+        self._write_top(top)
         self.w.line(f"{self.w.element(self.out)} = {top}")
 
-    def exponentials(self, kind: str) -> None:
+    def write_exponentials(self, kind: str) -> None:
         """Write a sum of exponentials, less their largest so that none overflows, and what is made of it."""
         w, out = self.w, self.w.element(self.out)
         top, total = w.names.new("top"), w.names.new("total")
-        self._top(top)
+        self._write_top(top)
         if kind == "logsumexp":
             w.line(f"{total} = 0.0")
             with w.loops(self.over):
-                w.line(f"{total} += fast_exp({self.number()} - {top})")
+                w.line(f"{total} += fast_exp({self.read_float()} - {top})")
             w.line(f"{out} = real(np.log({total}) + {top})")
             return
         with w.loops(self.over):
-            w.line(f"{out} = fast_exp({self.number()} - {top})")
-        if row := self.row(self.out):
+            w.line(f"{out} = fast_exp({self.read_float()} - {top})")
+        if row := self.find_row(self.out):
             w.line(f"{total} = row_sum({row})")
         else:
             w.line(f"{total} = 0.0")
@@ -154,26 +154,26 @@ class _Part:
             less = w.names.new("less")
             w.line(f"{less} = real(np.log({total}) if {total} != 0 else 0)")
             with w.loops(self.over):
-                w.line(f"{out} = ({self.number()} - {top}) - {less}")
+                w.line(f"{out} = ({self.read_float()} - {top}) - {less}")
 
-    def number(self) -> str:
+    def read_float(self) -> str:
         """Return the entry of the operand as a float."""
         code = self.read()
         return code if self.x.dtype is float else f"real({code})"
 
-    def _top(self, top: str) -> None:
+    def _write_top(self, top: str) -> None:
         """Write what finds the largest entry; 0 if it is infinite. NaN comes back in the sum."""
         w = self.w
-        here = entry(self.x, {a: Place(w.var[a]) for a in self.x.axes}, self.places, w.size)
-        if self.x.dtype is float and (row := self.row(here)):
+        here = find_entry(self.x, {a: AffineIndex(w.var[a]) for a in self.x.axes}, self.places, w.size)
+        if self.x.dtype is float and (row := self.find_row(here)):
             w.line(f"{top} = row_top({row})")
         else:
             value = w.names.new("value")
             w.line(f"{top} = real(-np.inf)")
             with w.loops(self.over):
-                w.line(f"{value} = {self.number()}")
+                w.line(f"{value} = {self.read_float()}")
                 w.line(f"{top} = {value} if {value} > {top} else {top}")
         w.line(f"{top} = {top} if np.isfinite({top}) else real(0)")
 
 
-__all__ = ["added", "reduction"]
+__all__ = ["write_addition", "write_reduction"]

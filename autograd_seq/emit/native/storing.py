@@ -7,16 +7,16 @@ from typing import Any
 
 from autograd_seq.core.node import Node
 from autograd_seq.emit.contraction import is_contraction
-from autograd_seq.emit.native.dims import dims_of
-from autograd_seq.emit.native.fusion import Fusion, at_point
-from autograd_seq.emit.native.places import Place
-from autograd_seq.emit.native.units import Pass, Single, Statement, Steps, Unit
+from autograd_seq.emit.native.dims import list_dims
+from autograd_seq.emit.native.fusion import Fusion, is_at_point
+from autograd_seq.emit.native.places import AffineIndex
+from autograd_seq.emit.native.units import Pass, PassStatement, SingleNode, StepLoop, Unit
 from autograd_seq.emit.outline import Fill, list_fills, list_nodes
 from autograd_seq.plan.memory.storage import Home
 from autograd_seq.plan.memory.views import get_root
 
 
-def stored(fusion: Fusion, functions: Sequence[Sequence[Unit]], outputs: Sequence[Node]) -> list[Statement]:
+def choose_stored(fusion: Fusion, functions: Sequence[Sequence[Unit]], outputs: Sequence[Node]) -> list[PassStatement]:
     """Return the statements whose values somebody reads from an array; all others are told not to store.
 
     Args:
@@ -28,51 +28,51 @@ def stored(fusion: Fusion, functions: Sequence[Sequence[Unit]], outputs: Sequenc
     for n, reads in fusion.storage.reads.items():
         if any(r.by is None or r.by not in fusion.native for r in reads):
             read.add(n)
-    statements: list[Statement] = []
+    statements: list[PassStatement] = []
     for units in functions:
         numbers = {s.node for unit in units if isinstance(unit, Pass) for s in unit.statements() if is_number(s)}
-        for unit in _flat(units):
+        for unit in _flatten(units):
             if isinstance(unit, Pass):
                 statements += unit.statements()
-                read |= _elsewhere(fusion, unit) - numbers
-            elif isinstance(unit, Single) and not is_contraction(fusion.storage, unit.node):
-                read |= fusion.touched(unit)[1] - numbers
+                read |= _list_read_elsewhere(fusion, unit) - numbers
+            elif isinstance(unit, SingleNode) and not is_contraction(fusion.storage, unit.node):
+                read |= fusion.list_touched(unit)[1] - numbers
             else:
-                read |= fusion.touched(unit)[1]
+                read |= fusion.list_touched(unit)[1]
     for s in statements:
         s.store = s.part is not None or s.node in read
     return [s for s in statements if s.store]
 
 
-def is_number(s: Statement) -> bool:
+def is_number(s: PassStatement) -> bool:
     """Tell whether a statement computes one number, which a variable of the function holds."""
     return not s.node.axes and not s.node.shape and s.part is None
 
 
-def _elsewhere(fusion: Fusion, unit: Pass) -> set[Node]:
+def _list_read_elsewhere(fusion: Fusion, unit: Pass) -> set[Node]:
     """Return what the statements of a pass read other than from those before them at the same point."""
     read: set[Node] = set()
-    here = {a: Place(fusion.var[a]) for a in unit.axes}
+    here = {a: AffineIndex(fusion.var[a]) for a in unit.axes}
     for shape, some in unit.inner:
-        dims, near = dims_of(shape), set[Node]()
+        dims, near = list_dims(shape), set[Node]()
         for s in some:
-            for e in fusion.reads(s):
-                if e.node not in near or e.moved or e.unless or not at_point(e, here) or e.dims != dims:
+            for e in fusion.list_reads(s):
+                if e.node not in near or e.moved or e.unless or not is_at_point(e, here) or e.dims != dims:
                     read.add(e.node)
             if s.part is None and not s.total:
                 near.add(s.node)
     return read
 
 
-def _flat(units: Sequence[Unit]) -> Iterator[Unit]:
+def _flatten(units: Sequence[Unit]) -> Iterator[Unit]:
     for unit in units:
-        if isinstance(unit, Steps):
-            yield from _flat(unit.body)
+        if isinstance(unit, StepLoop):
+            yield from _flatten(unit.body)
         else:
             yield unit
 
 
-def share(fusion: Fusion, segments: Sequence[tuple[bool, Any]]) -> None:
+def share_arrays(fusion: Fusion, segments: Sequence[tuple[bool, Any]]) -> None:
     """Give one array to values of one layout whose lives do not overlap.
 
     Args:
@@ -84,7 +84,7 @@ def share(fusion: Fusion, segments: Sequence[tuple[bool, Any]]) -> None:
     first: dict[Node, int] = {}
     last: dict[Node, int] = {}
     for now, moment in enumerate(moments):
-        written, asked = _lives(fusion, moment)
+        written, asked = _list_touched(fusion, moment)
         for n in written:
             first.setdefault(n, now)
         for n in written | asked:
@@ -106,13 +106,13 @@ def share(fusion: Fusion, segments: Sequence[tuple[bool, Any]]) -> None:
         busy.append(home)
 
 
-def _lives(fusion: Fusion, moment: Any) -> tuple[Set[Node], Set[Node]]:
+def _list_touched(fusion: Fusion, moment: Any) -> tuple[Set[Node], Set[Node]]:
     """Return the nodes that a unit or an item writes and reads."""
-    if isinstance(moment, (Pass, Steps, Fill)) or hasattr(moment, "node"):
-        return fusion.touched(moment)
+    if isinstance(moment, (Pass, StepLoop, Fill)) or hasattr(moment, "node"):
+        return fusion.list_touched(moment)
     nodes = set(list_nodes(moment))
     read = {get_root(x) for n in nodes for x in fusion.storage.operands(n)}
-    return nodes, read.union(*[fusion.touched(f)[1] for f in list_fills(moment)])
+    return nodes, read.union(*[fusion.list_touched(f)[1] for f in list_fills(moment)])
 
 
-__all__ = ["is_number", "share", "stored"]
+__all__ = ["choose_stored", "is_number", "share_arrays"]

@@ -13,7 +13,7 @@ from autograd_seq.plan.schedule import Loop
 
 
 @dataclass(eq=False)
-class Statement:
+class PassStatement:
     """An elementwise operation at all points of the lifted axes and dimensions; of a concatenation, one part.
 
     Or the sum of a number over all these points: a total.
@@ -45,15 +45,15 @@ class Pass:
     """Statements in one loop over lifted axes; each inner loop has a shape and its statements."""
 
     axes: tuple[Axis, ...]
-    inner: list[tuple[tuple[int, ...], list[Statement]]] = field(default_factory=list)
-    writers: dict[Node, list[tuple[int, Statement]]] = field(default_factory=dict)  # with the number of the inner loop
+    inner: list[tuple[tuple[int, ...], list[PassStatement]]] = field(default_factory=list)
+    writers: dict[Node, list[tuple[int, PassStatement]]] = field(default_factory=dict)  # with the number of the inner loop
     asked: set[Node] = field(default_factory=set)  # what is read
 
-    def statements(self) -> list[Statement]:
+    def statements(self) -> list[PassStatement]:
         """Return all statements, in order."""
         return [s for _, some in self.inner for s in some]
 
-    def add(self, s: Statement, reads: Iterable[Entry], first: int) -> None:
+    def add(self, s: PassStatement, reads: Iterable[Entry], first: int) -> None:
         """Put a statement into the last inner loop of its shape from number ``first`` on, or into a new one."""
         for k in range(len(self.inner) - 1, first - 1, -1):
             if self.inner[k][0] == s.shape:
@@ -67,7 +67,7 @@ class Pass:
 
 
 @dataclass(eq=False)
-class Steps:
+class StepLoop:
     """A loop of the schedule and what is done in it."""
 
     loop: Loop
@@ -75,13 +75,13 @@ class Steps:
 
 
 @dataclass(eq=False)
-class Single:
+class SingleNode:
     """A node that is computed by itself: a product, a reduction."""
 
     node: Node
 
 
-Unit = Pass | Steps | Single | Fill
+Unit = Pass | StepLoop | SingleNode | Fill
 
 
-__all__ = ["Pass", "Single", "Statement", "Steps", "Unit"]
+__all__ = ["Pass", "PassStatement", "SingleNode", "StepLoop", "Unit"]

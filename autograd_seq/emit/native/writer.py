@@ -14,17 +14,17 @@ from autograd_seq.core.axes import Axis
 from autograd_seq.core.names import shown
 from autograd_seq.core.node import Node
 from autograd_seq.emit.contraction import is_contraction
-from autograd_seq.emit.native.boundaries import rows_outside
-from autograd_seq.emit.native.cutting import function_of, parts
-from autograd_seq.emit.native.dims import dims_of, operand_dims
-from autograd_seq.emit.native.lines import Lines
+from autograd_seq.emit.native.boundaries import write_rows_outside
+from autograd_seq.emit.native.cutting import find_parts, make_function
+from autograd_seq.emit.native.dims import list_dims, list_operand_dims
+from autograd_seq.emit.native.lines import LineWriter
 from autograd_seq.emit.native.memory import KINDS, MANY
-from autograd_seq.emit.native.operations import GATHERS, expression
-from autograd_seq.emit.native.places import At, Entry, Place, entry
-from autograd_seq.emit.native.products import contraction
-from autograd_seq.emit.native.reductions import added, reduction
-from autograd_seq.emit.native.storing import is_number, share, stored
-from autograd_seq.emit.native.units import Pass, Statement, Steps, Unit
+from autograd_seq.emit.native.operations import GATHERS, write_expression
+from autograd_seq.emit.native.places import AffineIndex, At, Entry, find_entry
+from autograd_seq.emit.native.products import write_contraction
+from autograd_seq.emit.native.reductions import write_addition, write_reduction
+from autograd_seq.emit.native.storing import choose_stored, is_number, share_arrays
+from autograd_seq.emit.native.units import Pass, PassStatement, StepLoop, Unit
 from autograd_seq.emit.numpy.arrays import tuple_code
 from autograd_seq.emit.outline import Fill, Step, list_nodes
 from autograd_seq.graph.graph import Graph
@@ -40,7 +40,7 @@ ALL_NATIVE = "native (numba): everything"
 """What a schedule says of a program without NumPy statements."""
 
 
-class NativeWriter(Lines):
+class NativeWriter(LineWriter):
     """Writes one program: what is computed, in which loops."""
 
     def __init__(self, graph: Graph, storage: Storage, axes: Sequence[Axis], title: str, feeds: Mapping[str, Node]) -> None:
@@ -56,12 +56,12 @@ class NativeWriter(Lines):
         if self.frames:
             super().write_steps(steps)
             return
-        segments = self._segments(steps)
-        stored(self.fusion, [part for native, part in segments if native], self.graph.outputs)
-        share(self.fusion, segments)
+        segments = self._split(steps)
+        choose_stored(self.fusion, [part for native, part in segments if native], self.graph.outputs)
+        share_arrays(self.fusion, segments)
         for native, part in segments:
             if native:
-                self._function(part)
+                self._write_function(part)
             else:
                 super().write_steps(part)
 
@@ -69,17 +69,17 @@ class NativeWriter(Lines):
         """Return what a schedule is to say about the language: all native, or what runs in NumPy."""
         if not self.slow:
             return (ALL_NATIVE,)
-        loops = ", and the loops around, " if self.slow_loops() else " "
-        return (f"native (numba): everything but {self._named(self.slow)}{loops}in NumPy",)
+        loops = ", and the loops around, " if self.name_slow_loops() else " "
+        return (f"native (numba): everything but {self._list_names(self.slow)}{loops}in NumPy",)
 
-    def slow_loops(self) -> str:
+    def name_slow_loops(self) -> str:
         """Return what keeps loops in NumPy, by name; empty if nothing does."""
-        return self._named([n for n in self.slow if self.storage.path[n]])
+        return self._list_names([n for n in self.slow if self.storage.path[n]])
 
-    def _named(self, slow: Sequence[Node]) -> str:
+    def _list_names(self, slow: Sequence[Node]) -> str:
         return ", ".join(dict.fromkeys(f"{shown(self.labels[n])} ({n.op.name})" for n in slow if not self.fusion.fits(n)))
 
-    def _segments(self, steps: Sequence[Step]) -> list[tuple[bool, Any]]:
+    def _split(self, steps: Sequence[Step]) -> list[tuple[bool, Any]]:
         """Return runs of steps: (True, their units) for those that are native, (False, steps) for the others."""
         runs: list[tuple[bool, list[Step]]] = []
         for step in steps:
@@ -91,9 +91,10 @@ class NativeWriter(Lines):
                 runs[-1][1].append(step)
             else:
                 runs.append((native, [step]))
-        return [(native, self.fusion.units(self.fusion.put_numbers_first(part)) if native else part) for native, part in runs]
+        make, order = self.fusion.make_units, self.fusion.put_numbers_first
+        return [(native, make(order(part)) if native else part) for native, part in runs]
 
-    def _function(self, units: Sequence[Unit]) -> None:
+    def _write_function(self, units: Sequence[Unit]) -> None:
         """Write a native function, and its call."""
         if not units:
             return
@@ -102,58 +103,58 @@ class NativeWriter(Lines):
         for unit in units:
             starts.append(len(self.lines))
             before = len(self.numbers)
-            self.unit(unit)
+            self.write_unit(unit)
             whole.append(len(self.numbers) == before)  # numbers that others read are variables of the function itself
         self._cut(starts, whole)
         name = self.names.new(f"native_{len(self.natives) + 1}")
         self.natives.append(name)
         given = sorted(self.arguments, key=lambda a: a not in self.addresses)
         kinds = ", ".join(self.addresses.get(a, "int") for a in given)
-        text = [f'@native("{kinds}")', f"def {name}({', '.join(given)}):", *self.loaded(), *self.lines]
+        text = [f'@native("{kinds}")', f"def {name}({', '.join(given)}):", *self.list_loads(), *self.lines]
         self.bundle.sources[name] = "\n".join(text)
         self.run.append(f"{name}({', '.join(given)})")
 
     # -- units --------------------------------------------------------------------------------------------------------------
 
-    def unit(self, unit: Unit) -> None:
+    def write_unit(self, unit: Unit) -> None:
         """Write a unit."""
-        if isinstance(unit, Steps):
-            self._steps(unit)
+        if isinstance(unit, StepLoop):
+            self._write_loop(unit)
         elif isinstance(unit, Pass):
-            self._pass(unit)
+            self._write_pass(unit)
         elif isinstance(unit, Fill):
-            rows_outside(self, unit)
+            write_rows_outside(self, unit)
         else:
-            self.say(unit.node)
+            self.note_equation(unit.node)
             if is_contraction(self.storage, unit.node):
-                contraction(self, unit.node)
+                write_contraction(self, unit.node)
             else:
-                reduction(self, unit.node)
+                write_reduction(self, unit.node)
 
-    def say(self, node: Node) -> None:
+    def note_equation(self, node: Node) -> None:
         """Write the equation that begins to be computed."""
         top = self.equations.of[node]
         if top not in self.noted:
             self.noted.add(top)
             if self.depth == 1 and self.lines:
                 self.lines.append("")
-            self.line(f"# {self.equations.line(top)}")
+            self.line(f"# {self.equations.write_equation(top)}")
 
-    def _steps(self, unit: Steps) -> None:
+    def _write_loop(self, unit: StepLoop) -> None:
         loop: Loop = unit.loop
         if not self.around:
             self.before = [(len(self.lines), self.depth)]
         if self.depth == 1 and self.lines:
             self.lines.append("")
-        for node in self.equations.heads(loop):
+        for node in self.equations.list_heads(loop):
             self.noted.add(self.equations.of[node])
-            self.line(f"# {self.equations.line(node)}")
+            self.line(f"# {self.equations.write_equation(node)}")
         self.around.append(unit)
         with self.loops([(self.var[loop.axis], self.argument(self.size[loop.axis]))], loop.direction):
             start, starts = len(self.lines), []
             for inner in unit.body:
                 starts.append(len(self.lines) - self.before[0][0])  # lines may be put before the outermost loop
-                self.unit(inner)
+                self.write_unit(inner)
             self._cut([self.before[0][0] + at for at in starts], [True] * len(starts))
             if all(line.lstrip().startswith("#") for line in self.lines[start:]):
                 self.line("pass")
@@ -165,31 +166,31 @@ class NativeWriter(Lines):
         kinds |= {self.var[u.loop.axis]: "int" for u in self.around}
         kinds |= dict.fromkeys(self.loads.values(), "real")
         kinds |= {code: KINDS[n.dtype] for n, code in self.numbers.items() if code.isidentifier()}
-        for first, stop in reversed(parts(starts, whole, len(self.lines))):
+        for first, stop in reversed(find_parts(starts, whole, len(self.lines))):
             name = self.names.new(f"part_{len(self.bundle.sources) + 1}")
-            self.bundle.sources[name], call = function_of(name, self.lines[first:stop], self.depth, kinds)
+            self.bundle.sources[name], call = make_function(name, self.lines[first:stop], self.depth, kinds)
             self.lines[first:stop] = ["    " * self.depth + call]
 
-    def _pass(self, unit: Pass) -> None:
+    def _write_pass(self, unit: Pass) -> None:
         for s in unit.statements():
-            self.say(s.node)
-        totals = self._totals([s for s in unit.statements() if s.total])
+            self.note_equation(s.node)
+        totals = self._start_totals([s for s in unit.statements() if s.total])
         with self.loops(self.lifted(unit.axes)):
             for shape, some in unit.inner:
                 with self.loops(self.inner(shape)):
                     self.registers = {}
                     for s in some:
                         if s.total:
-                            code = self.value(s.node.inputs[0], {a: Place(self.var[a]) for a in s.axes}, ())
+                            code = self.value(s.node.inputs[0], {a: AffineIndex(self.var[a]) for a in s.axes}, ())
                             plain = totals[s].isidentifier()
-                            self.line(added(totals[s], code, s.node) if plain else f"{totals[s]} += {code}")
+                            self.line(write_addition(totals[s], code, s.node) if plain else f"{totals[s]} += {code}")
                         else:
-                            self._statement(s)
+                            self._write_statement(s)
                     self.registers = {}
         for s, total in totals.items():
             self._assign(s, f"real({total})" if s.node.dtype is float else total)
 
-    def _totals(self, some: Sequence[Statement]) -> dict[Statement, str]:
+    def _start_totals(self, some: Sequence[PassStatement]) -> dict[PassStatement, str]:
         """Write what begins totals, and return where they are added up: in variables, of which a loop can be made vector code.
 
         Many lie in an array, for each variable of a loop takes time to compile.
@@ -208,54 +209,54 @@ class NativeWriter(Lines):
                 self.line(f"{found[s]} = {'0.0' if s.node.dtype is float else '0'}")
         return found
 
-    def _statement(self, s: Statement) -> None:
-        node, at, dims = s.node, self.here(s.node), dims_of(s.shape)
+    def _write_statement(self, s: PassStatement) -> None:
+        node, at, dims = s.node, self.here(s.node), list_dims(s.shape)
         if s.part is None:
-            self._assign(s, self.formula(node, at, dims))
+            self._assign(s, self.write_formula(node, at, dims))
             return
         k, start = s.part
         axis = node.attrs["axis"]
         code = self.value(node.inputs[k], at, dims)
         place = list(dims)
-        place[axis] = place[axis].moved(start)
+        place[axis] = place[axis].move(start)
         self.line(f"{self.element(Entry(node, at, tuple(place)))} = {code}")
 
-    def _assign(self, s: Statement, code: str) -> None:
+    def _assign(self, s: PassStatement, code: str) -> None:
         """Write a statement that gives a variable its value, and an array if it is stored."""
-        node, at, dims = s.node, self.here(s.node), dims_of(s.shape)
+        node, at, dims = s.node, self.here(s.node), list_dims(s.shape)
         name = code
         if not (s.store and code.isidentifier()):
-            name = self.local(node, dims)
+            name = self.new_local(node, dims)
             self.line(f"{name} = {code}")
         if s.store:
             self.line(f"{self.element(Entry(node, at, dims))} = {name}")
         if is_number(s) and not self.around:
             self.numbers[node] = name
         else:
-            self.registers[self._key(node, at, dims)] = name
+            self.registers[self._make_key(node, at, dims)] = name
 
-    def local(self, node: Node, dims: Sequence[Place]) -> str:
+    def new_local(self, node: Node, dims: Sequence[AffineIndex]) -> str:
         """Return a new name for a number."""
         last = next((str(p.var) for p in reversed(dims) if p.var and p.var.isidentifier()), "here")
         return self.names.new(f"{self.called(node)}_{last}")
 
     @staticmethod
-    def _key(node: Node, at: At, dims: Sequence[Place]) -> Any:
+    def _make_key(node: Node, at: At, dims: Sequence[AffineIndex]) -> Any:
         return node, tuple(sorted((a.name, p.code) for a, p in at.items())), tuple(p.code for p in dims)
 
     # -- values -------------------------------------------------------------------------------------------------------------
 
-    def value(self, x: Node, at: At, dims: Sequence[Place]) -> str:
+    def value(self, x: Node, at: At, dims: Sequence[AffineIndex]) -> str:
         """Return a node's value at a place, as an expression; what it needs is written before."""
-        e = entry(x, at, dims, self.size)
-        key = self._key(e.node, e.at, e.dims)
+        e = find_entry(x, at, dims, self.size)
+        key = self._make_key(e.node, e.at, e.dims)
         if e.node in self.numbers:
             code = self.numbers[e.node]
         elif key in self.registers and not e.moved:
             code = self.registers[key]
         elif e.node in self.fusion.inlined:
-            code = self.local(e.node, e.dims)
-            self.line(f"{code} = {self.formula(e.node, e.at, e.dims)}")
+            code = self.new_local(e.node, e.dims)
+            self.line(f"{code} = {self.write_formula(e.node, e.at, e.dims)}")
             self.registers[key] = code
         else:
             code = self.element(e)
@@ -265,34 +266,35 @@ class NativeWriter(Lines):
             code = f"({code} if not {condition} else {'real(0)' if x.dtype is float else 0})"
         return code
 
-    def formula(self, node: Node, at: At, dims: tuple[Place, ...]) -> str:
+    def write_formula(self, node: Node, at: At, dims: tuple[AffineIndex, ...]) -> str:
         """Return the operation of a node at a place, as an expression."""
         op, xs = node.op, node.inputs
         if op in GATHERS:
-            index = Place(self._index(xs[1], at, operand_dims(node, xs[1], dims), xs[0].shape[-1 if op is PICK else 0]))
+            n = xs[0].shape[-1 if op is PICK else 0]
+            index = AffineIndex(self._read_index(xs[1], at, list_operand_dims(node, xs[1], dims), n))
             inside = (*dims, index) if op is PICK else (index, *dims[node.attrs["index_rank"] :])
             return self.value(xs[0], at, inside)
         if op is ONE_HOT:
-            return str(op.native).format(self._index(xs[0], at, dims[:-1], node.attrs["n"]), dims[-1].code)
+            return str(op.native).format(self._read_index(xs[0], at, dims[:-1], node.attrs["n"]), dims[-1].code)
         if op is PLACE:
-            return self._placed(node, at, dims)
+            return self._read_placed(node, at, dims)
         if op is RESHAPE:
-            return self.value(xs[0], at, operand_dims(node, xs[0], dims))
-        return expression(node, [self.value(x, at, operand_dims(node, x, dims)) for x in xs])
+            return self.value(xs[0], at, list_operand_dims(node, xs[0], dims))
+        return write_expression(node, [self.value(x, at, list_operand_dims(node, x, dims)) for x in xs])
 
-    def _index(self, x: Node, at: At, dims: Sequence[Place], n: int) -> str:
+    def _read_index(self, x: Node, at: At, dims: Sequence[AffineIndex], n: int) -> str:
         if get_root(x).op is INPUT:
-            self._checked(self.feed(get_root(x)), n)
+            self._check_index(self.feed(get_root(x)), n)
         return self.value(x, at, dims)
 
-    def _checked(self, name: str, n: int) -> None:
+    def _check_index(self, name: str, n: int) -> None:
         """Let a call begin by refusing a fed index outside of 0 … n - 1."""
         self.helpers.add("in_range")
         check = f"in_range({name}, {n})"
         if check not in self.run:
             self.run.insert(0, check)
 
-    def _placed(self, node: Node, at: At, dims: tuple[Place, ...]) -> str:
+    def _read_placed(self, node: Node, at: At, dims: tuple[AffineIndex, ...]) -> str:
         x, conditions = node.inputs[0], []
         keys = [k for k in node.attrs["key"] if k is not None]
         for p, key, n in zip(dims, keys, node.attrs["shape"], strict=True):
@@ -305,7 +307,7 @@ class NativeWriter(Lines):
             conditions.append(f"{min(reach, default=0)} <= {p.code} <= {max(reach, default=-1)}")
             if abs(reach.step) > 1:
                 conditions.append(f"({p.code} - {reach.start}) % {abs(reach.step)} == 0")
-        code = self.value(x, at, operand_dims(node, x, dims)) if 0 not in x.shape else "0"
+        code = self.value(x, at, list_operand_dims(node, x, dims)) if 0 not in x.shape else "0"
         return f"({code} if {' and '.join(conditions)} else {'real(0)' if node.dtype is float else 0})" if conditions else code
 
 

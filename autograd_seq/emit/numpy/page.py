@@ -13,7 +13,7 @@ from autograd_seq.core.axes import Axis
 from autograd_seq.core.node import Node
 from autograd_seq.emit.equations import Equations
 from autograd_seq.emit.forwards import ALLOWED, Bundle
-from autograd_seq.emit.names import Names, called, state_names
+from autograd_seq.emit.names import Names, name_states, suggest_name
 from autograd_seq.emit.numpy import operations as calls
 from autograd_seq.emit.numpy.arrays import STEP, WORK, Array, arranged, tuple_code
 from autograd_seq.emit.numpy.runtime import HELPERS
@@ -54,7 +54,7 @@ class Page(ABC):
         self.steps = outline_plan(storage)
         lengths = get_fixed_lengths(graph.axes)
         self.axes = (*lengths, *axes)
-        self.labels = state_names(graph.nodes, {n: graph.name(n) for n in graph.nodes})
+        self.labels = name_states(graph.nodes, {n: graph.name(n) for n in graph.nodes})
         self.names = Names(self.reserved | calls.names(graph.nodes))
         self.bundle = Bundle(self.names.new)
         self.equations = Equations(graph, self.labels, storage.absorbed)
@@ -92,7 +92,7 @@ class Page(ABC):
 
     def called(self, node: Node) -> str:
         """Return what a node is to be called."""
-        return called(node, self.labels)
+        return suggest_name(node, self.labels)
 
     def width(self, node: Node) -> str:
         """Return the dtype of a node's array, as source."""
@@ -122,15 +122,15 @@ class Page(ABC):
     def note(self, item: Node | Loop) -> None:
         """Write the equation that a statement begins to compute, or those of the states that a loop steps."""
         if isinstance(item, Loop):
-            for node in self.equations.heads(item):
+            for node in self.equations.list_heads(item):
                 self.noted.add(self.equations.of[node])
-                self.write(f"# {self.equations.line(node)}")
+                self.write(f"# {self.equations.write_equation(node)}")
             return
         top = self.equations.of[item]
         if top in self.noted:
             return
         self.noted.add(top)
-        self.write(f"# {self.equations.line(top)}")
+        self.write(f"# {self.equations.write_equation(top)}")
 
     def root_of(self, node: Node) -> Node:
         """Return the node whose array this one shows."""

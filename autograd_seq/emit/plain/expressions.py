@@ -22,7 +22,6 @@ from autograd_seq.emit.statements import (
     END,
     STEP,
     Apply,
-    Array,
     Expression,
     Form,
     IfLonger,
@@ -31,6 +30,7 @@ from autograd_seq.emit.statements import (
     Place,
     Read,
     StepNumber,
+    StoredArray,
 )
 from autograd_seq.ops.random import DRAW
 
@@ -51,7 +51,7 @@ class ExpressionWriter:
         self.names, self.steps, self.lengths = names, steps, lengths
         self.bundle = Bundle(names.new)
         self.constants: dict[str, np.ndarray] = {}
-        self.sums: set[Array] = set()  # that begin as numbers of Python's
+        self.sums: set[StoredArray] = set()  # that begin as numbers of Python's
         self.labels: dict[tuple[str, int], None] = {}  # feeds that something is looked up by, and the number of places
 
     def write(self, e: Expression) -> Code:

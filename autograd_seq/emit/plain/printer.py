@@ -11,11 +11,11 @@ from autograd_seq.core.names import docstring, shown
 from autograd_seq.emit.names import Names
 from autograd_seq.emit.numpy.arrays import tuple_code
 from autograd_seq.emit.plain.code import SUM
-from autograd_seq.emit.plain.equations import write_equation
 from autograd_seq.emit.plain.expressions import ExpressionWriter
-from autograd_seq.emit.procedure import lowered
+from autograd_seq.emit.plain.notation import write_equation
+from autograd_seq.emit.procedure import lower_graph
 from autograd_seq.emit.program_text import Emitted
-from autograd_seq.emit.statements import Accumulate, Allocate, Array, Assign, Expression, Loop, Read, Statement, within
+from autograd_seq.emit.statements import Accumulate, Allocate, Assign, Expression, For, Read, Statement, StoredArray, walk_parts
 from autograd_seq.graph.graph import Graph
 from autograd_seq.ops.gather import _checked
 from autograd_seq.ops.time import ALONG
@@ -64,10 +64,10 @@ class _Printer:
         names = Names(RESERVED)
         self.steps: dict[Axis, str] = {}
         self.sizes: dict[Axis, str] = {}
-        self.procedure = lowered(graph, names, self._name_axes)
+        self.procedure = lower_graph(graph, names, self._name_axes)
         self.expressions = ExpressionWriter(names, self.steps, self.sizes)
         self.buffers: list[tuple[str, str]] = []
-        self.rows: set[tuple[Array, Axis, bool]] = set()  # that are written
+        self.rows: set[tuple[StoredArray, Axis, bool]] = set()  # that are written
 
     def _name_axes(self, names: Names) -> None:
         for a in self.graph.axes:
@@ -123,7 +123,7 @@ class _Printer:
 
     def _note_rows(self, body: Sequence[Statement]) -> None:
         for s in body:
-            if isinstance(s, Loop):
+            if isinstance(s, For):
                 self._note_rows(s.body)
             elif isinstance(s, Assign) and s.outside:
                 for a, p in zip(s.target.array.axes, s.target.places, strict=True):
@@ -139,7 +139,7 @@ class _Printer:
                 yield from (indent + line for line in self._write_allocations(arrays))
                 continue
             for s in several:
-                if isinstance(s, Loop):
+                if isinstance(s, For):
                     steps = f"range({self.sizes[s.axis]})"
                     yield f"{indent}for {self.steps[s.axis]} in {steps if s.direction > 0 else f'reversed({steps})'}:"
                     yield from self._write_body(s.body, depth + 1)
@@ -165,7 +165,7 @@ class _Printer:
                 lines.append(f"{indent}    {part.strip()}")
         yield from [*lines, f"{indent})"]
 
-    def _write_allocations(self, arrays: Sequence[Array]) -> Iterator[str]:
+    def _write_allocations(self, arrays: Sequence[StoredArray]) -> Iterator[str]:
         for a in arrays:
             if a.axes:
                 yield f"{a.name} = {self._write_zeros(a)}{self._describe_rows(a)}"
@@ -183,7 +183,7 @@ class _Printer:
         if names:
             yield f"{', '.join(names)} = {', '.join(zeros)}"
 
-    def _write_zeros(self, array: Array) -> str:
+    def _write_zeros(self, array: StoredArray) -> str:
         lengths: list[object] = []
         for a in array.axes:
             more = sum(array.halo.get(a, (0, 0)))
@@ -196,7 +196,7 @@ class _Printer:
             return _ZERO[array.dtype]
         return f"np.zeros({dims[0] if len(dims) == 1 else tuple_code(dims)}{_KINDS[array.dtype]})"
 
-    def _describe_rows(self, array: Array) -> str:
+    def _describe_rows(self, array: StoredArray) -> str:
         """Return the comment that says what lies before the first step and behind the last."""
         said = []
         for a in array.axes:
@@ -230,7 +230,7 @@ class _Printer:
 
     def _write_output(self, value: Expression, axes: Sequence[Axis]) -> str:
         code = self.expressions.write(value).text
-        own = next((e.array.axes for e in within(value) if isinstance(e, Read)), ())
+        own = next((e.array.axes for e in walk_parts(value) if isinstance(e, Read)), ())
         if tuple(axes) == tuple(own):
             return code
         order = [*(own.index(a) for a in axes), *range(len(own), len(own) + len(value.shape))]
