@@ -1,1 +1,1 @@
-"""From a schedule to source that runs, a language a file."""
+"""From a schedule to source code that runs: one folder for each printer, and what the printers share."""

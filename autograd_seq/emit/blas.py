@@ -1,8 +1,8 @@
-"""The libraries for matrix products that NumPy and SciPy bring: which kernels they take, and on how many threads.
+"""The BLAS libraries that NumPy and SciPy bring: which kernels they use, and on how many threads.
 
-Threads share out a product that takes long. Many small ones in a row wait for each other at every one of them, and if
-something else runs on a core that one of the threads needs, each waits for a slice of its time: attention of 256 steps took
-5 ms on one thread and 254 on two, one of which was busy. So programs run such products on one thread, whatever is set.
+Several threads pay off for one large product. With many small products in a row the threads synchronise after each one, and
+if another process keeps one of the cores busy, every product waits for the scheduler: attention over 256 steps took 5 ms on
+one thread and 254 ms on two, one of whose cores was busy. So programs run such products on one thread, whatever is set.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _PREFIXES = [(p, s) for p in ("scipy_openblas", "openblas") for s in ("64_", "")
 
 
 class Library(NamedTuple):
-    """A library for products that is loaded.
+    """A BLAS library that is loaded.
 
     Attributes:
-        kernels: for which processor its products are written.
-        threads, limit: return how many threads a product may take, and set it.
+        kernels: the processor that its kernels are written for, such as ``"skylakex"``.
+        threads, limit: functions that return and set how many threads a product may use.
     """
 
     kernels: str
@@ -57,7 +57,7 @@ def find_library(package: str) -> Library | None:
 
 
 def _list_paths(package: str) -> list[Path]:
-    """Return the files it may be: what is mapped into memory where the system tells, else what lies beside the package."""
+    """Return candidate files: those mapped into memory where the system lists them, else those shipped with the package."""
     if os.path.exists("/proc/self/maps"):
         with open("/proc/self/maps", encoding="utf-8", errors="replace") as file:
             return [Path(p) for p in sorted({line.split(maxsplit=5)[5].strip() for line in file if "openblas" in line})]
@@ -69,7 +69,7 @@ def _list_paths(package: str) -> list[Path]:
 
 
 class _Limit:
-    """How many calls are running that want products on one thread, and what is to be set again when the last has ended."""
+    """Counts the running calls that need one thread, and restores the number of threads when the last one ends."""
 
     def __init__(self) -> None:
         self.lock, self.running, self.before = threading.Lock(), 0, 1
@@ -93,7 +93,7 @@ _LIMITS = {"numpy": _Limit(), "scipy": _Limit()}
 
 
 def limit_to_one_thread(run: Callable[..., Any], package: str) -> Callable[..., Any]:
-    """Return a function that has the products of a package's library take one thread each while it runs.
+    """Return ``run``, wrapped so that the matrix products of a package's library use one thread each while it runs.
 
     Example:
         >>> blas = find_library("numpy")
@@ -101,8 +101,8 @@ def limit_to_one_thread(run: Callable[..., Any], package: str) -> Callable[..., 
         True
 
     Notes:
-        It takes some ten microseconds a call, in which OpenBLAS allots memory to its threads anew; none if there is one thread.
-        Their number is one for the whole process: calls that overlap set it again when the last of them has ended.
+        It costs about ten microseconds a call, in which OpenBLAS allocates memory for its threads again; nothing if there is
+        one thread. The number of threads is global to the process: of calls that overlap, the last one to end restores it.
     """
     found, limit = find_library(package), _LIMITS[package]
     if found is None:

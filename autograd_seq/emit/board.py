@@ -1,7 +1,8 @@
-"""Equations as they stand on the board: what is computed for them, with the calculus done and nothing else.
+"""Equations as a lecturer writes them on the board: derivatives in the form that one would write by hand.
 
-These are no passes that make a program faster. Constant factors that a derivative left, an exponential of a logarithm, and a
-product that a shift reads as a whole are written as one would by hand: ``y − onehot(l)``, ``Wᵀ dz[t + 1]``.
+These rewrites do not make a program faster; they make it readable. Constant factors from a derivative are multiplied out, the
+exponential of a log-softmax becomes a softmax, and a shift of a product becomes a product of shifts: ``y − onehot(l)``,
+``Wᵀ dz[t + 1]``.
 """
 
 from __future__ import annotations
@@ -28,14 +29,14 @@ from autograd_seq.plan.pipeline import copy_own
 
 _AS_IT_IS = (STATE, SPREAD, rewritten, stop_gradient)
 SEEN_THROUGH = (*_AS_IT_IS, SHIFT, AT, ALONG)
-"""Operations that compute nothing: they say where, or how, something else is read."""
+"""Operations that compute nothing: they only say at which step, or in which form, another node is read."""
 _PRODUCTS = (CONTRACT, mul)
 _SUMS = (add, sub, sum_over)
 _RENAMED = (neg, RESHAPE, TRANSPOSE, SLICE, BROADCAST_TO)
 
 
 def prepare(outputs: Sequence[Node]) -> list[Node]:
-    """Return the graph of what a program by hand computes; each shift reads something that has rows of its own."""
+    """Return the outputs of a graph that computes what a program by hand would; each shift reads a node that has an array."""
     out, count = rebuild(outputs, copy_own), -1
     while count != (count := len(step_order(out))):
         out = tidy(rebuild(out, _rewrite))
@@ -48,14 +49,14 @@ def prepare(outputs: Sequence[Node]) -> list[Node]:
 
 
 def is_whole(x: Node) -> bool:
-    """Tell whether a value is another one's at the same steps, or its own."""
+    """Tell whether a node shows all steps of the node that it reads, in order; shifts and reads at one step do not."""
     while x.op in _AS_IT_IS:
         x = x.inputs[0]
     return x.op not in SEEN_THROUGH
 
 
 def _is_array(node: Node, axes: Sequence[Axis]) -> bool:
-    """Tell whether the values of an output are somewhere as an array over some axes, which may be returned."""
+    """Tell whether some array over these axes holds the values of an output, so that it can be returned as it is."""
     if not axes and (node._value is not None or node.op in LEAVES):
         return True
     x = node
@@ -65,7 +66,7 @@ def _is_array(node: Node, axes: Sequence[Axis]) -> bool:
 
 
 def _copy_output(x: Node, like: Node) -> Node:
-    """Return an output that is an array, called as what the user asked for."""
+    """Return a copy of an output, named like the output that the user asked for."""
     made = _copy(x, like.axes)
     made.adjoint_of = like.adjoint_of
     return made
@@ -76,7 +77,7 @@ def _copy(x: Node, axes: Sequence[Axis]) -> Node:
 
 
 def _rewrite(node: Node, inputs: tuple[Node, ...]) -> Node:
-    """exp of a logarithm of a softmax is the softmax; what has the gradient of something else has its own value."""
+    """Return a node as one would write it: exp(log_softmax(x)) as softmax(x), a · (b · x) as (a b) · x."""
     x = inputs[0] if inputs else node
     if node.op is straight_through:
         return copy_name(node, broadcast_to(cast(x, float), node.shape))
@@ -96,11 +97,14 @@ def _rewrite(node: Node, inputs: tuple[Node, ...]) -> Node:
 
 
 class _CannotShift(Exception):
-    """What a shift reads cannot be written as shifts of something else."""
+    """A shift cannot be written as an expression of shifts of its operands."""
 
 
 def _push_shifts_inward(outputs: Sequence[Node]) -> None:
-    """Let shifts that read zeros outside read factors and terms, not the sums of products of them that nothing else reads."""
+    """Replace shifts of sums and products, which only the shifts read, by sums and products of shifts.
+
+    Only shifts that read zeros outside of the sequence are replaced: a product of zeros is zero.
+    """
     order, returned = step_order(outputs), set(outputs)
     readers: dict[Node, int] = dict.fromkeys(outputs, 2)
     for n in order:
@@ -121,23 +125,24 @@ def _push_shifts_inward(outputs: Sequence[Node]) -> None:
 
 
 def _can_distribute(x: Node, readers: dict[Node, int]) -> bool:
+    """Tell whether a shift of ``x`` may become an expression of shifts of its operands."""
     if x.op not in (*_PRODUCTS, *_SUMS, *_RENAMED) or x.name or x.attrs.get("axes"):
         return False
     return readers[x] == 1 or is_short(x)
 
 
 def is_short(x: Node) -> bool:
-    """Tell whether a value is written again where it is read again: ``1 − z``, ``r · h``."""
+    """Tell whether a value is so short that it is repeated in each expression that reads it: ``1 − z``, ``r · h``."""
     if x.op not in (*_SUMS[:2], mul, neg) or x.name:
         return False
     return all(y._value is not None or y.name or y.op in LEAVES or y.op in SEEN_THROUGH for y in x.inputs)
 
 
 def _shift(x: Node, axis: Axis, by: int, readers: dict[Node, int]) -> tuple[Node, bool]:
-    """Return ``x`` at another step, and whether it is zero outside of the sequence.
+    """Return ``x`` moved by some steps, and whether it is zero outside of the sequence.
 
     Raises:
-        _Stays: something would have to be copied for it.
+        _CannotShift: it would take a copy of an array.
     """
     if axis not in x.axes:
         return x, False

@@ -1,4 +1,4 @@
-"""The equations that stand as comments above the lines that compute them."""
+"""The equations that programs contain as comments, above the lines that compute them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _DEEPEST = 12  # operations within operations of one equation
 
 
 class Equations:
-    """Writes every node as an expression of those that have a name or several readers."""
+    """Writes nodes as expressions of the nodes that have a name or several readers, as in an equation."""
 
     def __init__(self, graph: Graph, labels: dict[Node, str], absorbed: dict[Node, Node]) -> None:
         self.graph, self.labels = graph, {n: shown(name) for n, name in labels.items()}
@@ -36,7 +36,7 @@ class Equations:
         self.top = {n for n in graph.nodes if n in named or count.get(n, 0) != 1}
         reader = {x: n for n in graph.nodes for x in n.inputs}
         self.of: dict[Node, Node] = {}
-        ends: dict[Node, tuple[Node, int]] = {}  # whose equation a node is part of, and how deep in it
+        ends: dict[Node, tuple[Node, int]] = {}  # the node whose equation contains a node, and the depth within it
         for n in reversed(graph.nodes):
             end, depth = n, 0
             if n not in self.top and n.op is not SHIFT:
@@ -49,21 +49,21 @@ class Equations:
             self.of[n] = n if end.op is SHIFT else end
 
     def list_heads(self, loop: Loop) -> list[Node]:
-        """Return the nodes that carry a loop: the equations of its states, and what else is read at other steps."""
+        """Return the nodes whose equations describe a loop: those of its states, and those read at other steps."""
         inside = {n for n, _ in list_paths(loop.body)}
         read = {n.inputs[0] for n in inside if n.op is SHIFT}
         found = [n.inputs[0] if n.op is STATE else n for n in self.graph.nodes if n in read or (n.op is STATE and n in inside)]
         return [n for n in dict.fromkeys(found) if n in inside]
 
     def write_equation(self, node: Node) -> str:
-        """Return ``s[t, b] = tanh(…)``."""
+        """Return the equation of a node: ``s[t, b] = tanh(…)``."""
         over = f"[{', '.join(map(str, self.graph.layout(node)))}]" if node.axes else ""
         right = self.write_right_side(node)
         shown = right if len(right) <= _LONGEST else f"{right[: _LONGEST - 1]}…"
         return f"{self.labels[node]}{over} = {shown}"
 
     def write_term(self, node: Node, inside: bool = True) -> str:
-        """Return a node as it is written on the right of an equation."""
+        """Return a node as a term on the right-hand side of an equation, in brackets if ``inside`` another operation."""
         if node.op is SHIFT:
             base = self.labels[node.inputs[0]]
             place = Index(node.attrs["axis"], -node.attrs["by"])
@@ -86,7 +86,7 @@ class Equations:
         return text if simple or not inside else f"({text})"
 
     def write_right_side(self, node: Node) -> str:
-        """Return the operation of a node on its inputs."""
+        """Return the right-hand side of a node's equation."""
         if node.op in _SILENT or node.op is STATE:
             return self.write_term(node.inputs[0], inside=False)
         name = operation(node)

@@ -1,4 +1,4 @@
-"""Sources of programs are run here, and tracebacks show their lines for as long as the program is there."""
+"""Runs the sources of programs; tracebacks show their lines as long as the program exists."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from threading import RLock
 from typing import Any
 
 _LIVING: Counter[str] = Counter()
-_LOCK = RLock()  # a program may be collected while another one is counted
+_LOCK = RLock()  # garbage collection may call _forget while execute holds the lock
 
 
 def execute(source: str, name: str, names: dict[str, Any], main: str = "program") -> Any:
-    """Run a source, and return its main function, which is to be kept for as long as something runs that it has made.
+    """Run a source, and return its main function; tracebacks show the source as long as that function is alive.
 
     Args:
         source: the program, as text.
-        name: what tracebacks call it, the same for the same text.
-        names: what it finds beside what it defines.
-        main: what the function is called.
+        name: the file name in tracebacks; the same for the same text.
+        names: the globals of the source, by name.
+        main: the name of the main function.
     """
     with _LOCK:
         _LIVING[name] += 1
@@ -31,7 +31,7 @@ def execute(source: str, name: str, names: dict[str, Any], main: str = "program"
     def call_program(*sizes: Any) -> Any:
         return program(*sizes)
 
-    weakref.finalize(call_program, _forget, name).atexit = False  # numba lets go of nothing that it has compiled
+    weakref.finalize(call_program, _forget, name).atexit = False  # numba frees nothing that it has compiled
     return call_program
 
 

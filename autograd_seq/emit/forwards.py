@@ -1,4 +1,4 @@
-"""The source of an operation's ``forward``, with the functions it calls: what a program carries along to run alone."""
+"""The source of an operation's ``forward`` and of the functions it calls, which programs contain so that they run alone."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 ALLOWED = {"numpy": "np", "math": "math", "hashlib": "hashlib"}
-"""Modules that bundled functions may use, and what they must call them: NumPy, and what comes with Python."""
+"""Modules that bundled functions may use, with the name under which they must be imported."""
 
 STAND_INS = {
     ("autograd_seq.ops.gather", "_checked"): '''def checked(index, n):
@@ -20,15 +20,15 @@ STAND_INS = {
         raise IndexError(f"expected 0 … {n - 1}, got {index.min()} … {index.max()}")
     return index''',
 }
-"""Functions that raise an error of this package, as they stand in a program that runs without it."""
+"""Replacements for functions that raise errors of this package, which a program that runs alone does not have."""
 
 
 class Bundle:
-    """Functions by the name they have in the program, each with everything it calls.
+    """The functions that a program contains, each with everything it calls.
 
     Attributes:
         sources: the text of each function, callees first.
-        foreign: functions whose source cannot be carried along, by name: they are handed to the program as they are.
+        foreign: functions whose source cannot be copied, by name: the program receives them as objects.
     """
 
     def __init__(self, taken: Callable[[str], str]) -> None:
@@ -39,7 +39,7 @@ class Bundle:
         self.modules: set[str] = set()
 
     def add(self, function: Any, wanted: str) -> str:
-        """Enter a function and what it calls; returns its name in the program."""
+        """Add a function and everything it calls, and return its name in the program."""
         if function in self._names:
             return self._names[function]
         if _locate(function) not in STAND_INS and _is_self_contained(function, set()):
@@ -52,7 +52,7 @@ class Bundle:
         return name
 
     def _copy_source(self, function: FunctionType, wanted: str) -> str:
-        """Enter the source of a function; what it calls has names that are none of its own."""
+        """Add the source of a function; the names of what it calls do not collide with its own variables."""
         source, used, own = _parse(function)  # type: ignore[misc]
         name = self._names[function] = self._choose_name(own, wanted)
         renamed: dict[str, str] = {}
@@ -69,13 +69,13 @@ class Bundle:
         return name
 
     def _choose_name(self, own: frozenset[str], wanted: str) -> str:
-        """Return a name that no variable of a function has."""
+        """Return a new name that differs from all variables of a function."""
         while (name := self._name(wanted)) in own:
             pass
         return name
 
     def hold(self, value: Any, wanted: str) -> str:
-        """Hand an object to the program as it is; returns its name there."""
+        """Pass an object to the program, and return its name there."""
         for name, known in self.foreign.items():
             if known is value:
                 return name
@@ -89,10 +89,10 @@ def _locate(function: Any) -> tuple[str, str]:
 
 
 def _is_self_contained(function: Any, seen: set[Any]) -> bool:
-    """Tell whether a plain function reads nothing but its arguments, modules that are allowed, and other such functions.
+    """Tell whether a function reads nothing but its arguments, allowed modules, and other such functions.
 
     Args:
-        seen: those that are looked at already: functions may call one another.
+        seen: functions that are already being examined, since functions may be mutually recursive.
     """
     if _locate(function) in STAND_INS:
         return True
@@ -113,7 +113,7 @@ def _is_self_contained(function: Any, seen: set[Any]) -> bool:
 
 @lru_cache(maxsize=1024)
 def _parse(function: FunctionType) -> tuple[str, tuple[str, ...], frozenset[str]] | None:
-    """Return the text of a function, without annotations, the names it reads and does not make, sorted, and those it makes."""
+    """Return the text of a function without annotations, the global names it reads, sorted, and its local names."""
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
     except (OSError, TypeError, SyntaxError, IndexError):
@@ -132,7 +132,7 @@ def _list_defaults(tree: ast.FunctionDef) -> list[ast.expr]:
 
 
 def _is_literal(value: ast.expr) -> bool:
-    """Tell whether a default says what it is: a name may mean something else by now."""
+    """Tell whether a default value is a literal: a name may have been rebound since."""
     try:
         ast.literal_eval(value)
     except ValueError:
@@ -142,7 +142,7 @@ def _is_literal(value: ast.expr) -> bool:
 
 @lru_cache(maxsize=1024)
 def _rename(source: str, name: str, names: tuple[tuple[str, str], ...]) -> str:
-    """Return the text of a function with another name, which calls others, and itself, by theirs."""
+    """Return the text of a function under another name; the functions it calls, itself included, are renamed too."""
     tree = ast.parse(source).body[0]
     assert isinstance(tree, ast.FunctionDef)
     names, tree.name = (*names, (tree.name, name)), name
@@ -150,7 +150,7 @@ def _rename(source: str, name: str, names: tuple[tuple[str, str], ...]) -> str:
 
 
 class _DropAnnotations(ast.NodeTransformer):
-    """Takes annotations out: a program imports NumPy alone."""
+    """Removes annotations, whose types a program that imports only NumPy does not have."""
 
     def visit_arg(self, node: ast.arg) -> ast.arg:
         node.annotation = None
@@ -168,6 +168,8 @@ class _DropAnnotations(ast.NodeTransformer):
 
 
 class _ReplaceNames(ast.NodeTransformer):
+    """Replaces names."""
+
     def __init__(self, names: dict[str, str]) -> None:
         self.names = names
 

@@ -1,4 +1,4 @@
-"""What values are called: by the user's names, and by those of calculus for what derivatives need."""
+"""Names for values: the user's own, and for derivatives those of calculus (``dz``, ``ds``)."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ _AROUND = (rewritten, stop_gradient, SPREAD, COPY)
 
 
 class Labels:
-    """Names for the values of a graph that was made from a user's.
+    """Names for the values of a graph that was derived from the user's graph.
 
     ``ds`` is the cotangent of ``s``; ``z_s`` is the argument of the function whose value is ``s``, and ``dz_s`` its cotangent.
 
     Args:
         user: the graph as the user wrote it.
-        graph: what was made from it.
-        before: those of its nodes that are computed without gradients: none is a cotangent, though a rule may return it.
+        graph: the graph derived from it.
+        before: the nodes of ``graph`` that belong to the forward pass: none of them is named as a cotangent, even if the
+            derivative rule of some operation returns it.
     """
 
     def __init__(self, user: Graph, graph: Graph, before: set[Node]) -> None:
@@ -40,13 +41,13 @@ class Labels:
         self.states = {n.inputs[0]: n for n in graph.nodes if n.op is STATE}
 
     def choose_name(self, node: Node, names: Names) -> tuple[str, str]:
-        """Return an identifier for a value that nothing else has, and what equations call it."""
+        """Return a unique identifier for a value, and its name in equations."""
         label = self.get_label(node)
         name = names.new(label)
         return name, shown(label) if name == identifier(label) else name
 
     def get_label(self, node: Node) -> str:
-        """Return what a value is called."""
+        """Return the name of a value, which need not be unique."""
         if name := node.name or self.own.get(node):
             return name
         stands = self.states.get(node, node)
@@ -74,7 +75,7 @@ class Labels:
 
 
 def _name_arguments(graph: Graph) -> dict[Node, str]:
-    """Return names for what functions of one value are of, where the value of the function has a name."""
+    """Return names ``z_s`` for the arguments of unary functions whose value is named ``s``."""
     called: dict[Node, str] = {}
     for n in graph.nodes:
         if n.name and n.op is not SHIFT:

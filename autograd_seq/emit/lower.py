@@ -1,7 +1,7 @@
-"""From equations to statements: which values are kept as arrays, what computes each, and at which places it reads others.
+"""From equations to statements: which values are stored in arrays, which statement computes each, and what it reads.
 
-A value is kept if it has a name or several readers, if a shift reads it, or if it is a reduction; everything else stands within
-the expression that reads it. Where loops run is :mod:`autograd_seq.emit.nests`.
+A value is stored if it has a name or several readers, if a shift reads it, or if it is a reduction; every other value is part
+of the expression that reads it. The loops are placed by :mod:`autograd_seq.emit.nests`.
 """
 
 from __future__ import annotations
@@ -46,19 +46,20 @@ from autograd_seq.plan.passes.legal import COPY
 
 _INFIX = (add, sub, mul, div, CONTRACT, sum_over)
 _LARGEST = 9
-"""Operations of one expression at most: longer ones are hard to read."""
+"""The largest number of operations in one expression: longer ones are hard to read."""
 
 Env = Mapping[Axis, Place]
 
 
 @dataclass(eq=False)
 class PointStatement:
-    """What is done in one place: a statement for each point of some axes.
+    """A statement, and the axes over which it runs: it is done for each of their points.
 
     Attributes:
-        axes: those of the loops around it.
+        axes: the axes of the loops around it.
         statement: what is done at a point.
-        derived: whether it belongs to what comes behind the equations that the user wrote.
+        derived: whether it belongs to the derivatives, which follow the equations that the user wrote.
+        reads: the reads within the statement.
     """
 
     axes: tuple[Axis, ...]
@@ -76,12 +77,12 @@ class PointStatement:
 
 
 class Lowering:
-    """The statements of a graph, each on its own.
+    """Makes the statements of a graph, one at a time.
 
     Args:
-        graph: as :func:`autograd_seq.emit.board.prepare` made it.
+        graph: the outputs come from :func:`autograd_seq.emit.board.prepare`.
         order: its axes, those of outer loops first.
-        named: gives the name of an array, from a node, and its label.
+        named: returns the name and the label of the array of a node.
         declared: inputs and parameters by name.
     """
 
@@ -94,10 +95,10 @@ class Lowering:
         self.arrays: dict[Node, StoredArray] = {}
         self.feeds = {name: self._make_feed(node) for name, node in declared.items()}
 
-    # -- what is computed, and what is kept -------------------------------------------------------------------------------
+    # -- what is computed, and what is stored -------------------------------------------------------------------------------
 
     def _find_needed(self) -> set[Node]:
-        """Return the nodes whose values are needed: what equations only show is not."""
+        """Return the nodes whose values are computed; nodes that are only shown in equations are not."""
         found, stack = set[Node](), [*self.graph.outputs]
         while stack:
             n = stack.pop()
@@ -126,7 +127,7 @@ class Lowering:
         return kept
 
     def _shorten(self, nodes: Sequence[Node], kept: set[Node]) -> None:
-        """Keep more, so that no expression is long, and no product that is the same at all points is computed at each."""
+        """Store more values, so that no expression is long, and nothing constant over the steps is computed at each step."""
         size: dict[Node, int] = {}
         for n in nodes:
             if n.op in SEEN_THROUGH or is_leaf(n):
@@ -147,7 +148,7 @@ class Lowering:
         return StoredArray(name, node.axes, node.shape, node.dtype, label, node.axes, feed=True)
 
     def get_array(self, node: Node) -> StoredArray:
-        """Return the array of a value that is kept."""
+        """Return the array of a value that is stored."""
         if node not in self.arrays:
             name, label = self._named(node)
             axes = self.graph.layout(self._state.get(node, node))
@@ -157,7 +158,7 @@ class Lowering:
     # -- statements -------------------------------------------------------------------------------------------------------
 
     def make_statement(self, node: Node, derived: bool) -> PointStatement:
-        """Return the statement that computes a value which is kept."""
+        """Return the statement that computes a stored value."""
         over = list_axes(node)
         env = {a: Place(STEP, a) for a in over}
         array = self.get_array(node)
@@ -190,7 +191,7 @@ class Lowering:
         return out
 
     def reserve_rows(self) -> None:
-        """Note how many rows before and behind the steps are read."""
+        """Set the halo of each array: how many rows before and after its steps are read."""
         for n in self.graph.nodes:
             if n.op is SHIFT and n in self.computed:
                 array, axis, by = self.get_array(find_root(n.inputs[0])), n.attrs["axis"], n.attrs["by"]
@@ -200,7 +201,7 @@ class Lowering:
     # -- expressions ------------------------------------------------------------------------------------------------------
 
     def read_at(self, node: Node, env: Env) -> Expression:
-        """Return a value where ``env`` places its axes."""
+        """Return the value of a node at the places that ``env`` assigns to its axes."""
         if node._value is not None:
             return Number(node.shape, node.dtype, node._value, node.name)
         if node in self.kept:
@@ -232,7 +233,7 @@ class Lowering:
         return value
 
     def apply(self, node: Node, env: Env) -> Expression:
-        """Return the operation of a node on its operands, where ``env`` places its axes."""
+        """Return the operation of a node applied to its operands, at the places that ``env`` assigns to the axes."""
         if node.op is COPY:
             return self.read_at(node.inputs[0], env)
         if node.op.reduces_axes and node.attrs["axes"]:
@@ -242,7 +243,7 @@ class Lowering:
 
 
 def list_needed(node: Node) -> tuple[Node, ...]:
-    """Return what the value of a node is computed from."""
+    """Return the nodes that the value of a node is computed from."""
     if node._value is not None:
         return ()
     if node.op is STATE or node.op is rewritten:
@@ -251,14 +252,14 @@ def list_needed(node: Node) -> tuple[Node, ...]:
 
 
 def find_root(node: Node) -> Node:
-    """Return the node whose value another one shows, at whatever step."""
+    """Return the node that is computed, behind shifts and other nodes that only show it at some step."""
     while node._value is None and (node.op in SEEN_THROUGH):
         node = node.inputs[0]
     return node
 
 
 def is_leaf(node: Node) -> bool:
-    """Tell whether the value of a node is there without being computed."""
+    """Tell whether a node is a constant, an input or a parameter, which no statement computes."""
     return node._value is not None or node.op in LEAVES
 
 

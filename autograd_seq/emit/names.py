@@ -1,4 +1,4 @@
-"""Python names for the nodes of a graph: the user's, where they can be."""
+"""Python identifiers for the nodes of a graph: the user's names where these are possible."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _STEPS = {1: "before", -1: "after"}
 
 
 class Names:
-    """Gives every name once.
+    """Makes unique names.
 
     Example:
         >>> names = Names({"np"})
@@ -23,7 +23,7 @@ class Names:
         self.taken = set(reserved)
 
     def new(self, wanted: str) -> str:
-        """Return ``wanted`` as an identifier that nothing else has."""
+        """Return ``wanted`` as an identifier, with a number if it is taken already."""
         name = unique = identifier(wanted)
         k = 2
         while unique in self.taken:
@@ -33,7 +33,7 @@ class Names:
 
 
 def suggest_name(node: Node, names: dict[Node, str]) -> str:
-    """Return what a node would like to be called: a shift is what comes before or after."""
+    """Return a name for a node; that of a shift of ``s`` is ``s_before`` or ``s_after``."""
     if node.op is SHIFT and node.name is None:
         by = node.attrs["by"]
         return f"{suggest_name(node.inputs[0], names)}_{_STEPS.get(by) or ('before' if by > 0 else 'after') + str(abs(by))}"
@@ -41,7 +41,7 @@ def suggest_name(node: Node, names: dict[Node, str]) -> str:
 
 
 def name_states(nodes: tuple[Node, ...], names: dict[Node, str]) -> dict[Node, str]:
-    """Return the names, the equation of a named state being called as the state is."""
+    """Return the names, in which the node that defines a state has the name of the state."""
     found = dict(names)
     for n in nodes:
         if n.op is STATE and n.inputs[0].name is None:

@@ -1,7 +1,7 @@
-"""Loops around statements: each statement in the first loop of its axis in which all that it reads is there already.
+"""Loops around statements: each statement joins the first loop over its axis in which all that it reads is already computed.
 
-A lecturer writes one loop forward, with everything that is computed at a step, and one backward. That is loop fusion: what a
-cycle does not force into a loop joins the one that is there, if no read of it is of a step that the loop has not come to.
+A lecturer writes one loop forward, with everything that is computed at a step, and one backward. This is loop fusion: a
+statement outside of all cycles joins an existing loop, unless it reads a step that the loop has not reached.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from autograd_seq.emit.statements import STEP, Accumulate, Allocate, For, Place,
 
 @dataclass(eq=False)
 class Cycle:
-    """What must loop together over an axis, in a direction."""
+    """Statements on a cycle, which must run in one loop over an axis, in one direction."""
 
     axis: Axis
     direction: int
@@ -34,7 +34,7 @@ class Cycle:
 
     @property
     def derived(self) -> bool:
-        """Whether it belongs to what comes behind the equations that the user wrote."""
+        """Whether it belongs to the derivatives, which follow the equations that the user wrote."""
         return self.units[0].derived
 
 
@@ -43,7 +43,7 @@ Nestable = PointStatement | Cycle
 
 @dataclass(eq=False)
 class _Group:
-    """Entries within one loop, or none (``axis`` is ``None``)."""
+    """Entries within one loop; within no loop if ``axis`` is ``None``."""
 
     axis: Axis | None
     derived: bool
@@ -53,7 +53,7 @@ class _Group:
 
 
 def nest(entries: Sequence[Nestable], around: tuple[Axis, ...] = ()) -> list[Statement]:
-    """Return the statements of entries, each of which follows what it needs, within the loops that they need.
+    """Return the statements of entries within their loops, in an order in which each follows what it reads.
 
     Args:
         entries: in order.
@@ -75,7 +75,7 @@ def nest(entries: Sequence[Nestable], around: tuple[Axis, ...] = ()) -> list[Sta
 
 
 def _place_in_group(entry: Nestable, groups: list[_Group], around: tuple[Axis, ...]) -> None:
-    """Put an entry into the first group in which it may stand, or a new one."""
+    """Put an entry into the first group that it may join, or into a new one."""
     open_axes = [a for a in entry.axes if a not in around]
     units = [entry] if isinstance(entry, PointStatement) else entry.units
     writes = {u.writes for u in units}
@@ -111,12 +111,12 @@ def _get_direction(read: Read, axis: Axis | None) -> int:
 
 
 def _is_at_another_step(read: Read, around: Sequence[Axis]) -> bool:
-    """Tell whether a read is of another step of a loop that is open: whatever it reads is there."""
+    """Tell whether a read is of another step of an enclosing loop, which is computed already."""
     return any(a in around and p != Place(STEP, a) for a, p in zip(read.array.axes, read.places, strict=True))
 
 
 def _measure_delay(read: Read, axis: Axis | None) -> int | None:
-    """Return how many steps later an array is read, in a loop that writes it; ``None`` if its steps must all be there."""
+    """Return how many steps ahead an array is read in a loop that writes it; ``None`` if all its steps must be computed."""
     if axis is None:
         return 0
     for a, place in zip(read.array.axes, read.places, strict=True):
@@ -125,15 +125,15 @@ def _measure_delay(read: Read, axis: Axis | None) -> int | None:
     return None
 
 
-# -- where arrays are made ------------------------------------------------------------------------------------------------
+# -- where arrays are allocated ------------------------------------------------------------------------------------------------
 
 
 def add_allocations(body: list[Statement], returned: Sequence[StoredArray]) -> list[Statement]:
-    """Return statements with arrays made before they are written; what one step alone needs becomes a variable.
+    """Return statements with arrays allocated before they are written; an array that one step alone needs becomes a variable.
 
     Args:
-        body: of a whole program.
-        returned: arrays that it returns.
+        body: the statements of a whole program.
+        returned: the arrays that the program returns.
     """
     whole = set(returned)
     homes, touches = _find_homes(body), _list_touches(body)
@@ -146,12 +146,12 @@ def add_allocations(body: list[Statement], returned: Sequence[StoredArray]) -> l
 
 
 BodyPath = tuple[tuple[list[Statement], tuple[Axis, ...]], ...]
-"""The bodies around a statement, outermost first, and the axes of the loops that are open in each."""
+"""The bodies that contain a statement, outermost first, each with the axes of the loops around it."""
 
 
 def _walk_statements(body: list[Statement], path: BodyPath = (),
                      axes: tuple[Axis, ...] = ()) -> Iterator[tuple[Statement, BodyPath]]:  # fmt: skip
-    """Yield each statement that is no loop, with the bodies around it."""
+    """Yield each statement other than loops, with the bodies that contain it."""
     here = (*path, (body, axes))
     for s in body:
         if isinstance(s, For):
@@ -161,7 +161,7 @@ def _walk_statements(body: list[Statement], path: BodyPath = (),
 
 
 def _find_homes(body: list[Statement]) -> dict[StoredArray, list[Statement]]:
-    """Return for each array the body in which a value is there from when it is written on: of a sum, outside of its loops."""
+    """Return for each array the body in which it is allocated: the one that writes it; of a sum, the one around its loops."""
     homes: dict[StoredArray, list[Statement]] = {}
     for s, path in _walk_statements(body):
         assert not isinstance(s, (For, Allocate))
@@ -172,11 +172,11 @@ def _find_homes(body: list[Statement]) -> dict[StoredArray, list[Statement]]:
 
 
 Touch = tuple[BodyPath, tuple[Place, ...], bool]
-"""Where an array is read or written: the bodies around the statement, the places, and whether it is written."""
+"""An access to an array: the bodies that contain the statement, the places, and whether it is a write."""
 
 
 def _list_touches(body: list[Statement]) -> dict[StoredArray, list[Touch]]:
-    """Return for each array where it is read and written."""
+    """Return the accesses to each array."""
     found: dict[StoredArray, list[Touch]] = {}
     for s, path in _walk_statements(body):
         assert not isinstance(s, (For, Allocate))
@@ -188,7 +188,7 @@ def _list_touches(body: list[Statement]) -> dict[StoredArray, list[Touch]]:
 
 
 def _is_local(array: StoredArray, home: list[Statement], touches: Sequence[Touch]) -> bool:
-    """Tell whether an array is read at the step at which it is written only, within one body."""
+    """Tell whether an array is only read at the step at which it is written, within one body."""
     own = tuple(Place(STEP, a) for a in array.axes)
     for path, places, is_write in touches:
         around = next((axes for b, axes in path if b is home), None)
@@ -199,7 +199,7 @@ def _is_local(array: StoredArray, home: list[Statement], touches: Sequence[Touch
 
 def _insert_allocations(body: list[Statement], homes: dict[StoredArray, list[Statement]],
                         made: set[StoredArray] | None = None) -> list[Statement]:  # fmt: skip
-    """Return a body in which arrays, and sums that begin with 0, are made before what first writes into them."""
+    """Return a body in which arrays, and sums that begin with 0, are allocated before the first statement that writes them."""
     made = set() if made is None else made
     out: list[Statement] = []
     for s in body:

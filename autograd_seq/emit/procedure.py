@@ -1,4 +1,4 @@
-"""A graph as a procedure: its equations prepared, lowered, put into loops, with names for what it keeps."""
+"""From a graph to a procedure: its equations are rewritten as by hand, lowered to statements, and put into loops."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from autograd_seq.plan.schedule import schedule
 
 
 def lower_graph(graph: Graph, names: Names, axes: Callable[[Names], None] = lambda names: None) -> Procedure:
-    """Return what computes the outputs of a graph.
+    """Return the procedure that computes the outputs of a graph.
 
     Args:
         graph: as the user wrote it.
-        names: gives every name once.
-        axes: takes the names that it needs for axes, behind those of feeds.
+        names: makes unique names.
+        axes: called once the feeds have names, to make the names of axes.
 
     Example:
         >>> import autograd_seq as ag
@@ -80,7 +80,7 @@ class _ProcedureBuilder:
 
 
 def _order_feeds(graph: Graph) -> dict[str, Node]:
-    """Return what is fed, data before parameters."""
+    """Return inputs and parameters by name, inputs first."""
     return dict(sorted(graph.inputs.items(), key=lambda item: item[1].op is PARAM))
 
 

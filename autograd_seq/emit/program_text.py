@@ -1,4 +1,4 @@
-"""Pieces of the text of a program: its loops and literals, and what it imports from NumPy."""
+"""Pieces of the text of a program: loops, literals, and imports from NumPy."""
 
 from __future__ import annotations
 
@@ -17,18 +17,21 @@ NUMPY = {
     "arange", "array", "ascontiguousarray", "broadcast_to", "concatenate", "copyto", "einsum", "empty", "fromiter", "full",
     "logaddexp", "matmul", "negative", "reciprocal", "square", "zeros", *(op.ufunc.__name__ for op in OPS.values() if op.ufunc),
 }  # fmt: skip
-"""What programs import from NumPy by name, beside what the calls of a user's own operations name."""
+"""The names that programs may import from NumPy; operations of the user may add more."""
 PROGRAM = "\ndef program("
-"""What the last function of a source begins with: the program. Nothing that is a name stands at the beginning of a line."""
+"""The line with which the last function of a source, the program, begins. No other function has this name."""
 
 
 @dataclass(eq=False)
 class Frame:
-    """A loop that is being written: what it runs over, a name for all of that together if it has one, and its lines.
+    """A loop that is being written.
 
     Attributes:
-        over: the name at a step, and what it is taken from, by the code of the array.
-        fixed: what of that can be listed once for all calls.
+        over: for the code of each array that is read step by step, the variable at a step, and what the loop takes it from.
+        fixed: the sources in ``over`` that can be listed once for all calls.
+        lines: the body.
+        count: the number of steps, as source.
+        steps: the name of the list of all variables of all steps, if there is one.
     """
 
     loop: Loop
@@ -41,19 +44,19 @@ class Frame:
 
 @dataclass(frozen=True)
 class Emitted:
-    """What was written.
+    """A program as text, and what is needed to run it.
 
     Attributes:
         source: the program.
         feeds: the names of the arguments of ``run``, by the name of what is fed.
         sizes: the arguments of ``program``, by axis.
         constants: arrays that are too long to be written out, by name.
-        foreign: functions that the source cannot contain, by name.
+        foreign: functions that are passed to the program because their source cannot be copied, by name.
         outputs: for each output, the axes of the array returned.
-        buffers: the shape and the width of each array that a workspace holds, as they are written in the source; of lists of
-            rows, how many there are, and the bytes of each.
-        made: the same of each array that a call makes by name, and of each copy that it returns.
-        asked: of a plain program, the axes whose lengths it takes behind the feeds, which do not tell them.
+        buffers: the shape and dtype of each array of a workspace, as source; of lists of rows, their number and the bytes
+            of each row.
+        made: the same for each named array that a call allocates, and for each copy that it returns.
+        asked: of a plain program, the axes whose lengths are arguments after the feeds, because no feed has these axes.
     """
 
     source: str
@@ -74,7 +77,7 @@ def literal(value: np.ndarray) -> str:
 
 
 def number_name(value: np.ndarray) -> str:
-    """Return what a number is to be called."""
+    """Return a name for a number: ``half``, ``minus_one``, ``number_0_1``."""
     known = {0.0: "zero", 0.5: "half", 1.0: "one", 2.0: "two", -1.0: "minus_one"}
     number = value.item()
     if isinstance(number, bool):
@@ -84,11 +87,11 @@ def number_name(value: np.ndarray) -> str:
 
 
 def attribute(value: Any, held: Callable[[Any], str]) -> str:
-    """Return an attribute of an operation as source: a literal where there is one for exactly this value.
+    """Return an attribute of an operation as source: a literal if one gives exactly this value.
 
     Args:
         value: anything.
-        held: takes an object that has no literal, and returns the name by which the program has it.
+        held: called with an object that has no literal; returns its name in the program.
     """
     kind = type(value)
     if value is None or value is Ellipsis or kind in (bool, int, str, bytes):

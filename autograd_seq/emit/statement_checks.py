@@ -1,4 +1,4 @@
-"""Whether a procedure reads only what is there: walked step by step, at lengths that are small."""
+"""A check that a procedure reads only what is computed already: it is walked step by step, for short sequences."""
 
 from __future__ import annotations
 
@@ -27,17 +27,18 @@ Point = tuple[int, ...]
 
 
 def check_procedure(procedure: Procedure, length: int = 3) -> None:
-    """Refuse a procedure that reads what is not there yet, or not at all.
+    """Refuse a procedure that reads what is not computed yet, or never.
 
-    Each point of an array is written once, or added to until it is read; each array is made once, before it is written; reads
-    and writes stay within its steps and the rows beside them; what is written has the shape of a point.
+    Each point of an array must be written once, or added to before it is read; each array must be allocated once, before it is
+    written; reads and writes must stay within its steps and the rows before and after them; values must have the shape of a
+    point.
 
     Args:
-        procedure: any.
-        length: of all axes.
+        procedure: the procedure to check.
+        length: the number of steps of each axis.
 
     Raises:
-        ValueError: it does not hold; the message names the statement.
+        ValueError: one of these rules is broken; the message names the statement.
 
     Example:
         >>> from autograd_seq.emit.statements import Number
@@ -45,7 +46,7 @@ def check_procedure(procedure: Procedure, length: int = 3) -> None:
         >>> check_procedure(Procedure({}, [Assign(Read((), float, a, ()), Number((3,), float, [1, 2, 3]))], [], ()))
         Traceback (most recent call last):
         ...
-        ValueError: a = [1 2 3]: a point of a has the shape (), and this (3,)
+        ValueError: a = [1 2 3]: a point of a has shape (), the value has shape (3,)
     """
     walk = _Walk(procedure, length)
     walk.walk_body(procedure.body, {})
@@ -56,7 +57,7 @@ def check_procedure(procedure: Procedure, length: int = 3) -> None:
 class _Walk:
     def __init__(self, procedure: Procedure, length: int) -> None:
         self.length = length
-        self.sums: dict[tuple[StoredArray, Point], int] = {}  # how often a point is still to be added to
+        self.sums: dict[tuple[StoredArray, Point], int] = {}  # how many additions to a point are still to come
         self.made: set[StoredArray] = set()
         self.written: set[tuple[StoredArray, Point]] = set()
 
@@ -75,7 +76,7 @@ class _Walk:
                 self._write(s, steps)
 
     def _count_additions(self, array: StoredArray, body: Sequence[Statement], steps: Mapping[Axis, int]) -> None:
-        """Note how often each point of an array is added to."""
+        """Count how often each point of an array is added to."""
         for s in body:
             if isinstance(s, For):
                 for i in range(self.length):
@@ -86,7 +87,7 @@ class _Walk:
 
     def _allocate(self, array: StoredArray) -> None:
         if array in self.made and array.axes:
-            raise ValueError(f"{array} is made twice")
+            raise ValueError(f"{array} is allocated twice")
         self.made.add(array)
         edge = [(a, array.halo.get(a, (0, 0))) for a in array.axes]
         for p in product(*[range(-lo, self.length + hi) for _, (lo, hi) in edge]):
@@ -97,11 +98,11 @@ class _Walk:
         array = s.target.array
         if s.value.shape != array.shape:
             raise ValueError(
-                f"{s.target} = {s.value}: a point of {array.name} has the shape {array.shape}, and this {s.value.shape}"
+                f"{s.target} = {s.value}: a point of {array.name} has shape {array.shape}, the value has shape {s.value.shape}"
             )
         self.check_reads(s.value, steps, s)
         if array not in self.made and (array.axes or isinstance(s, Accumulate)):
-            raise ValueError(f"{s.target} is written before {array} is made")
+            raise ValueError(f"{s.target} is written before {array} is allocated")
         for p in self._list_points(s.target, steps):
             if isinstance(s, Accumulate):
                 self.sums[array, p] -= 1
@@ -117,7 +118,7 @@ class _Walk:
             for p in self._list_points(part, steps):
                 key = part.array, p
                 if self.sums.get(key):
-                    raise ValueError(f"{part} is read before all is added up, in {where}")
+                    raise ValueError(f"{part} is read before its sum is complete, in {where}")
                 if not part.array.feed and key not in self.written and not (part.array in self.made and key in self.sums):
                     raise ValueError(f"{part} is read at {p} before it is written, in {where}")
 

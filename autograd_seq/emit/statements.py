@@ -1,13 +1,13 @@
-"""Statements on arrays with axes: what a schedule becomes before a printer writes it in a language.
+"""Statements on arrays with axes: the intermediate form between a schedule and a printed program.
 
-Every value that a program keeps is an :class:`Array` over some axes, with rows before the first step and behind the last one
+Every value that a program stores is a :class:`StoredArray` over some axes, with rows before the first step and after the last
 where shifts read them. A :class:`Procedure` is a tree of loops over steps whose leaves write one point of an array from an
 :class:`Expression` of points of others. Nothing in it is text: printers (``autograd_seq.emit.plain``) write it, and
-``autograd_seq.emit.statement_checks`` tells whether each read follows the write of what it reads. ``str(procedure)`` is a
+``autograd_seq.emit.statement_checks`` checks that each read follows the write of what it reads. ``str(procedure)`` is a
 stable text, one statement a line, for tests and for whoever changes the lowering.
 
-Why arrays are written once (2026-11): a point that is written once can be read from anywhere behind, so that a loop may hold
-any statements whose reads it does not break, and a checker can say that it holds them rightly.
+Why each point of an array is written once (2026-11): it can then be read anywhere after that, so that loops can be fused
+whenever each read still follows its write, and a checker can verify this.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ class Place:
     """Where an array is read or written along one of its axes.
 
     Attributes:
-        base: ``STEP``, the step at which the loop over ``axis`` is; ``START``, the first one; ``END``, the one behind the last;
-            ``ALL``, all of them.
-        axis: the axis whose steps are meant: mostly that of the array, another one where it is read along that.
-        by: so many steps later.
+        base: ``STEP``, the current step of the loop over ``axis``; ``START``, the first step; ``END``, the one after the last;
+            ``ALL``, all steps.
+        axis: the axis whose steps are counted: mostly that of the array, another one in a read ``along`` that axis.
+        by: added to the number of the step.
     """
 
     base: str
@@ -41,7 +41,7 @@ class Place:
     by: int = 0
 
     def move_later(self, by: int) -> Place:
-        """Return the place so many steps later."""
+        """Return the place ``by`` steps later."""
         return Place(self.base, self.axis, self.by + by)
 
     def __str__(self) -> str:
@@ -51,17 +51,18 @@ class Place:
 
 @dataclass(eq=False)
 class StoredArray:
-    """What holds the values of a node.
+    """An array that holds the values of a node.
 
     Attributes:
-        name: in the program, unique.
-        axes: its first dimensions, outermost first; none of a variable that lives within one step of the loops around.
+        name: its unique name in the program.
+        axes: its first dimensions, outermost first; none if it is a variable that lives within one step of the enclosing
+            loops.
         shape: of the value at one point.
         dtype: ``float``, ``int`` or ``bool``.
-        label: how equations call it.
-        over: the axes that the value varies over, in equations; ``axes``, but for such a variable.
-        halo: how many rows lie before the first step of an axis, and behind the last.
-        feed: whether the caller gives it.
+        label: its name in equations.
+        over: the axes that the value varies over; the same as ``axes`` except for such a variable.
+        halo: for an axis, the number of rows before the first step, and after the last.
+        feed: whether the caller passes it.
     """
 
     name: str
@@ -96,13 +97,13 @@ class Expression:
 
     @property
     def parts(self) -> tuple[Expression, ...]:
-        """The expressions that are computed for it."""
+        """The operands: expressions that are computed for it."""
         return ()
 
 
 @dataclass(frozen=True, eq=False)
 class Read(Expression):
-    """An array at a place of each of its axes; at all steps of those that a reduction goes over."""
+    """An array at one place along each of its axes; at all steps of the axes that a reduction runs over."""
 
     array: StoredArray
     places: tuple[Place, ...]
@@ -113,7 +114,7 @@ class Read(Expression):
 
 @dataclass(frozen=True, eq=False)
 class Number(Expression):
-    """A value that is known: a number, or an array of them, which may have a name."""
+    """A constant: a number or an array of numbers, which may have a name."""
 
     value: Any
     name: str | None = None
@@ -147,9 +148,9 @@ class Apply(Expression):
     """An operation on values at one point.
 
     Attributes:
-        node: whose operation it is, with its attributes.
+        node: the node that has the operation and its attributes.
         args: its operands.
-        point: of draws, the places that number them.
+        point: for random draws, the places whose step numbers identify the draw.
     """
 
     node: Node
@@ -166,12 +167,12 @@ class Apply(Expression):
 
 @dataclass(frozen=True, eq=False)
 class Form(Expression):
-    """What equations show in another form than it is computed in: ``nll(y, l)``, say.
+    """An expression that equations show in another form than the one computed: ``nll(y, l)``, for example.
 
     Attributes:
-        form: what it is called.
-        value: what is computed.
-        shown: what the form is of; it may be computed nowhere.
+        form: the name of the function shown.
+        value: the expression computed.
+        shown: the arguments of the function shown; they need not be computed anywhere.
     """
 
     form: str
@@ -207,14 +208,14 @@ class IfLonger(Expression):
 
 @dataclass(eq=False)
 class Allocate:
-    """Make an array of zeros, rows before and behind the steps included."""
+    """Allocate an array of zeros, including the rows before and after its steps."""
 
     array: StoredArray
 
 
 @dataclass(eq=False)
 class Assign:
-    """Write one point of an array; ``outside`` says that it is a row before or behind the steps."""
+    """Write one point of an array; ``outside`` if it is a row before or after the steps."""
 
     target: Read
     value: Expression
@@ -223,7 +224,7 @@ class Assign:
 
 @dataclass(eq=False)
 class Accumulate:
-    """Add a value to one point of an array, at each step of the axes ``over`` which is summed."""
+    """Add a value to one point of an array, at each step of the axes ``over`` which the sum runs."""
 
     target: Read
     value: Expression
@@ -232,7 +233,7 @@ class Accumulate:
 
 @dataclass(eq=False)
 class For:
-    """Do the statements of a body at each step of an axis, forward (+1) or backward (−1)."""
+    """Run the statements of a body at each step of an axis, forward (+1) or backward (−1)."""
 
     axis: Axis
     direction: int
@@ -247,10 +248,10 @@ class Procedure:
     """A program as statements.
 
     Attributes:
-        feeds: the arrays that the caller gives, by the name of what is fed.
-        body: what is done.
-        outputs: what is returned, in order.
-        axes: all axes.
+        feeds: the arrays that the caller passes, by the name of the input or parameter.
+        body: the statements.
+        outputs: the values returned, in order.
+        axes: all axes of the program.
     """
 
     feeds: Mapping[str, StoredArray]
@@ -276,7 +277,7 @@ def _format_lines(body: Sequence[Statement], depth: int) -> Iterator[str]:
 
 
 def walk_parts(expression: Expression) -> Iterator[Expression]:
-    """Yield an expression and all that are computed for it."""
+    """Yield an expression, its operands, their operands, and so on."""
     stack = [expression]
     while stack:
         e = stack.pop()

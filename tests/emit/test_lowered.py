@@ -104,7 +104,7 @@ BROKEN: dict[str, tuple[Callable[[Procedure], None], str]] = {
     "a sum reads what follows it": (turn_statements, "before it is written"),
     "a loop goes the other way": (turn_direction, "before it is written"),
     "a step behind the last is read": (read_further, "is outside of"),
-    "a sum is read within its loop": (read_a_sum_too_early, "before all is added up"),
+    "a sum is read within its loop": (read_a_sum_too_early, "before its sum is complete"),
     "a point is written twice": (write_twice, "is written twice"),
     "a point has another shape": (write_another_shape, "has the shape"),
 }

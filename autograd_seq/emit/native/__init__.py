@@ -1,1 +1,1 @@
-"""The printer of native programs: loops over entries, their compilation, and their cache on disk."""
+"""The printer of native programs: loops over array entries, their compilation by LLVM, and the cache on disk."""

@@ -1,7 +1,7 @@
-"""The matrix product of a library, for native programs: the one that SciPy brings, called at its address.
+"""The matrix product (gemm) of the BLAS that SciPy ships, called from native code at its address.
 
-A product of a few million operations and more is faster by a library made for the processor than by
-:mod:`autograd_seq.emit.native.kernel`, except where the latter reads columns that were packed long before. Only
+For products of a few million operations and more, a BLAS tuned for the processor is faster than
+:mod:`autograd_seq.emit.native.kernel`, unless the latter reads columns that were packed before the loop. Only
 :mod:`autograd_seq.emit.native.numba` uses this file, once numba is known to be there.
 """
 
@@ -15,7 +15,7 @@ NAMES = {"float32": "sgemm", "float64": "dgemm"}
 
 
 def get_address(width: str) -> int | None:
-    """Return where the product for a width lies; ``None`` if SciPy is not installed."""
+    """Return the address of the product for a width of floats; ``None`` if SciPy is not installed."""
     try:
         blas = import_module("scipy.linalg.cython_blas")
     except ImportError:
@@ -29,10 +29,11 @@ def get_address(width: str) -> int | None:
 
 
 def make_gemm(symbol: str, width: str) -> Any:
-    """Return a function in native code that calls the product under a symbol that has been made known.
+    """Return a native function that calls the product registered with LLVM under a symbol.
 
-    ``gemm(turn_a, turn_b, m, n, k, a, a_at, a_far, b, b_at, b_far, out, out_at, out_far)``, columns one behind the other, as
-    Fortran has them: out (m, n) = a (m, k) times b (k, n), either turned if its flag is 1; ``far`` is from column to column.
+    ``gemm(turn_a, turn_b, m, n, k, a, a_at, a_far, b, b_at, b_far, out, out_at, out_far)``, in Fortran's
+    column-major order: out (m, n) = a (m, k) @ b (k, n), each operand transposed if its flag is 1. ``_at`` is an offset, and
+    ``_far`` the distance between columns, both in entries.
     """
     import llvmlite.ir as ir
     from numba.core import cgutils, types

@@ -1,7 +1,8 @@
-"""Vector code for the inside of native products and of sums over rows, put together instruction by instruction.
+"""Vector code (LLVM IR) for the inner loops of native products and of sums over rows.
 
-A loop over entries, compiled, would load and store its sums at every step, or let one sum wait for itself. Here sums are
-vectors that stay in registers. Only :mod:`autograd_seq.emit.native.numba` uses this file, once numba is known to be there.
+A compiled loop over entries would load and store its sums at every step, or wait for the previous addition to the same sum.
+Here sums are vectors that stay in registers. Only :mod:`autograd_seq.emit.native.numba` uses this file, once numba is known to
+be installed.
 """
 
 from __future__ import annotations
@@ -26,15 +27,15 @@ class Vectors:
         self.aligned = ir.Constant(self.short, self.size)
 
     def make_integer(self, n: int) -> Any:
-        """Return an integer."""
+        """Return an integer constant."""
         return self.ir.Constant(self.long, n)
 
     def make_constant(self, x: float) -> Any:
-        """Return a vector of one number."""
+        """Return a constant vector, all of whose lanes are ``x``."""
         return self.ir.Constant(self.type, [x] * self.lanes)
 
     def broadcast(self, build: Any, x: Any) -> Any:
-        """Return a vector of a number that is computed."""
+        """Return a vector all of whose lanes are a computed number."""
         ir = self.ir
         nothing = ir.Constant(ir.VectorType(x.type, self.lanes), ir.Undefined)
         first = ir.Constant(ir.VectorType(self.short, self.lanes), [0] * self.lanes)
@@ -45,14 +46,14 @@ class Vectors:
         return build.icmp_signed("<", self.lane, self.broadcast(build, left))
 
     def call(self, build: Any, name: str, result: Any, args: list[Any]) -> Any:
-        """Call an instruction of LLVM that has no method."""
+        """Call an LLVM intrinsic for which the builder has no method."""
         from numba.core import cgutils
 
         kind = self.ir.FunctionType(result, [x.type for x in args])
         return build.call(cgutils.get_or_insert_function(build.module, kind, f"llvm.{name}.{self.letter}"), args)
 
     def prefetch(self, build: Any, place: Any) -> None:
-        """Bring what lies at an address into the second cache."""
+        """Prefetch the cache line at an address into the second-level cache."""
         byte = self.ir.IntType(8).as_pointer()
         numbers = [self.ir.Constant(self.short, n) for n in (0, 2, 1)]  # to be read, soon, data
         kind = self.ir.FunctionType(self.ir.VoidType(), [byte, *(n.type for n in numbers)])
@@ -60,7 +61,7 @@ class Vectors:
         build.call(known or self.ir.Function(build.module, kind, "llvm.prefetch.p0"), [build.bitcast(place, byte), *numbers])
 
     def load(self, build: Any, place: Any, mask: Any = None, otherwise: Any = None) -> Any:
-        """Load a vector, or the lanes of a mask."""
+        """Load a vector; with a mask, only its lanes, and ``otherwise`` in the others."""
         address = build.bitcast(place, self.pointer)
         if mask is not None:
             return self.call(build, "masked.load", self.type, [address, self.aligned, mask, otherwise])
@@ -69,7 +70,7 @@ class Vectors:
         return x
 
     def store(self, build: Any, x: Any, place: Any, mask: Any = None) -> None:
-        """Store a vector, or the lanes of a mask."""
+        """Store a vector; with a mask, only its lanes."""
         address = build.bitcast(place, self.pointer)
         if mask is not None:
             name = f"llvm.masked.store.{self.letter}.p0"
@@ -80,9 +81,9 @@ class Vectors:
             build.store(x, address).align = self.size
 
     def loop(self, build: Any, first: Any, stop: Any, stride: int, start: list[Any], body: Any) -> tuple[Any, list[Any]]:
-        """Repeat for i = first, first + stride, … while i + stride ≤ stop; return what i and the carried values are then.
+        """Repeat for i = first, first + stride, … while i + stride ≤ stop; return the final i and the final carried values.
 
-        ``body(i, carried)`` returns the new values of what ``start`` holds at first.
+        ``body(i, carried)`` returns the new carried values; ``start`` are the first ones.
         """
         before = build.block
         step, end = build.append_basic_block("step"), build.append_basic_block("end")
@@ -105,12 +106,12 @@ class Vectors:
 
 
 def _store_sums(v: Vectors, build: Any, results: list[tuple[int, Any, Any]], columns: Any, more: Any) -> None:
-    """Write sums to their places, or add them to what is there; of the last vector of a row only the columns that there are.
+    """Store sums, or add them to the stored values; of the last vector of a row only the columns that exist.
 
     Args:
-        results: for each sum the number of its vector in the row, the sum, and its place.
-        columns: how many columns there are.
-        more: 1 if sums are added.
+        results: for each sum, the number of its vector in the row, the sum, and its address.
+        columns: how many columns are left.
+        more: 1 if sums are added to the stored values.
     """
     with build.if_else(build.icmp_signed("!=", more, v.make_integer(0))) as (adding, writing):
         with adding:
@@ -121,7 +122,7 @@ def _store_sums(v: Vectors, build: Any, results: list[tuple[int, Any, Any]], col
             for q in dict.fromkeys(q for q, _, _ in results):
                 some = [(x, place) for own, x, place in results if own == q]
                 left = build.sub(columns, v.make_integer(q * v.lanes))
-                # a masked store is slow to read again, which the next step of a recurrence does at once
+                # a masked store cannot be forwarded to the load that follows in the next step of a recurrence
                 with build.if_else(build.icmp_signed(">=", left, v.make_integer(v.lanes))) as (full, part):
                     with full:
                         for x, place in some:
@@ -132,12 +133,13 @@ def _store_sums(v: Vectors, build: Any, results: list[tuple[int, Any, Any]], col
 
 
 def make_block(rows: int, panels: int, chains: int, ahead: bool, lanes: int, width: str) -> Any:
-    """Return a block of a matrix product as a function that numba puts into native code.
+    """Return the innermost block of a matrix product, as a numba intrinsic.
 
     ``block(a, a_at, a_row, a_column, b, b_at, far, out, out_at, out_row, k, columns, more)`` writes ``rows`` rows of at most
     ``panels`` panels of two vectors, ``far`` entries apart in ``b``, summed over k entries; it adds if ``more`` is 1. Where
-    there are few sums, each is kept in several ``chains``: one alone would wait for itself at every step. One that looks
-    ``ahead`` takes two numbers more: from where in ``b`` it fetches what others will read, and how far it goes at each step.
+    there are few sums, each is split into several independent ``chains``, since additions to one sum wait for one another. A
+    block that prefetches (``ahead``) takes two more numbers: the offset in ``b`` from which it fetches what later blocks will
+    read, and how far this offset moves at each step.
     """
     from numba.core import types
     from numba.extending import intrinsic
@@ -160,7 +162,7 @@ def make_block(rows: int, panels: int, chains: int, ahead: bool, lanes: int, wid
                 for q in range(vectors)
             ]
             factors = [v.broadcast(build, build.load(build.gep(head, [column]))) for head in heads]
-            each = zip(sums, carried, strict=True)  # fused where the processor can: a call of a function elsewhere
+            each = zip(sums, carried, strict=True)  # fused multiply-add where the processor has it; a function call elsewhere
             return [v.call(build, "fmuladd", v.type, [factors[r], packed[q], x]) for (r, q), x in each]
 
         def steps(i: Any, carried: list[Any]) -> list[Any]:
@@ -181,7 +183,7 @@ def make_block(rows: int, panels: int, chains: int, ahead: bool, lanes: int, wid
 
     n = types.intp
 
-    def block(  # the names are those of the arguments
+    def block(  # numba takes the names of the arguments from here
         typing: Any, a: Any, a_at: Any, a_row: Any, a_column: Any, b: Any, b_at: Any, far: Any, out: Any, out_at: Any,
         out_row: Any, k: Any, columns: Any, more: Any,
     ) -> Any:  # fmt: skip
@@ -198,7 +200,7 @@ def make_block(rows: int, panels: int, chains: int, ahead: bool, lanes: int, wid
 
 
 def make_row(kind: str, lanes: int, width: str) -> Any:
-    """Return a function of (address, at, n) in native code: the ``"sum"`` of a row, or its ``"top"``, the largest but for NaN.
+    """Return a native function of (address, at, n): the ``"sum"`` of a row, or its ``"top"``, the largest entry, ignoring NaN.
 
     It keeps as many partial results as a vector has lanes.
     """
@@ -218,10 +220,10 @@ def make_row(kind: str, lanes: int, width: str) -> Any:
             x = v.load(build, build.gep(start, [i]), v.make_mask(build, build.sub(n, i)), nothing)
             return [combine(build, carried[0], x)]
 
-        rounded = build.add(n, v.make_integer(lanes - 1))  # the last vector may be a part of one
+        rounded = build.add(n, v.make_integer(lanes - 1))  # the last vector may be incomplete
         _, (last,) = v.loop(build, v.make_integer(0), rounded, lanes, [nothing], step)
         half = lanes // 2
-        while half:  # halves onto each other
+        while half:  # add halves pairwise
             order = v.ir.Constant(v.ir.VectorType(v.short, lanes), [(k + half) % lanes for k in range(lanes)])
             last = combine(build, last, build.shuffle_vector(last, last, order))
             half //= 2
@@ -235,9 +237,9 @@ def make_row(kind: str, lanes: int, width: str) -> Any:
 
 
 def make_plus() -> Any:
-    """Return a function that adds a number to a total in double precision, in native code, in any order.
+    """Return a native function that adds a number to a total in double precision, and lets LLVM reorder the additions.
 
-    A loop that adds up in order is not vectorised, and with it nothing else that the loop does.
+    A loop whose additions must stay in order is not vectorised, and neither is anything else in it.
     """
     from numba.core import types
     from numba.extending import intrinsic

@@ -1,6 +1,6 @@
-"""The body of a native function as instructions of LLVM: statement by statement, expression by expression.
+"""The body of a native function as LLVM instructions: statement by statement, expression by expression.
 
-All kinds are known when an expression is read: of the arguments, and of what was assigned before. A variable keeps its kind.
+Types need no inference: those of arguments are declared, and a variable keeps the type of its first assignment.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ FIRST = {min: operator.lt, max: operator.gt}
 
 
 class Body:
-    """Writes one function, at a place in another if it has been called there."""
+    """Writes the body of one function; that of an inlined function is written where it is called."""
 
     def __init__(self, of: Module, build: Any, function: ast.FunctionDef, args: Sequence[Value]) -> None:
         self.of, self.build, self.function = of, build, function
@@ -33,13 +33,13 @@ class Body:
         stores = Counter(n.id for n in ast.walk(function) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
         augmented = {n.target.id for n in ast.walk(function) if isinstance(n, ast.AugAssign) and isinstance(n.target, ast.Name)}
         self.kept = {name for name, n in stores.items() if n > 1 or name in augmented or name in self.values}
-        self.slots: dict[str, Value] = {}  # where variables lie that are assigned more than once
+        self.slots: dict[str, Value] = {}  # memory of the variables that are assigned more than once
         self.end = build.append_basic_block("return")
         for name in [n for n in self.values if n in self.kept]:
             self.assign(name, self.values.pop(name))
 
     def run(self) -> Value | None:
-        """Write all, and return the result."""
+        """Write the whole body, and return the result."""
         self.write_block(self.function.body)
         self._leave()
         self.build.position_at_end(self.end)
@@ -52,7 +52,7 @@ class Body:
     # -- variables ---------------------------------------------------------------------------------------------------------
 
     def assign(self, name: str, x: Value) -> None:
-        """Let a variable have a value; it keeps its kind."""
+        """Assign a value to a variable, whose type may not change."""
         from numba.core import cgutils
 
         if name not in self.kept and name != "return":
@@ -62,17 +62,17 @@ class Body:
             self.slots[name] = Value(cgutils.alloca_once(self.build, self.of.get_kind(x.kind)), x.kind)
         slot = self.slots[name]
         if x.kind != slot.kind:
-            raise TypeError(f"{name} is {slot.kind}, and would become {x.kind}")
+            raise TypeError(f"{name} has type {slot.kind}, and a value of type {x.kind} is assigned to it")
         self.build.store(x.code, slot.code)
 
     def read(self, name: str) -> Value:
-        """Return the value of a variable, or of a number that all functions know."""
+        """Return the value of a variable, or of a global constant."""
         if name in self.slots:
             return Value(self.build.load(self.slots[name].code), self.slots[name].kind)
         return self.values[name] if name in self.values else self.make_number(self.of.names[name])
 
     def make_number(self, x: Any) -> Value:
-        """Return a number that is written out."""
+        """Return a literal number."""
         types = self.of.types
         kind = types.boolean if isinstance(x, bool) else types.int64 if isinstance(x, int) else types.float64
         return Value(self.of.get_kind(kind)(x), kind)
@@ -124,7 +124,7 @@ class Body:
         build.position_at_end(head)
         i = build.phi(self.of.get_kind(self.of.types.int64))
         i.add_incoming(start.code, before)
-        down = isinstance(node.iter.args[-1], ast.UnaryOp) and len(given) == 3  # which only a step is
+        down = isinstance(node.iter.args[-1], ast.UnaryOp) and len(given) == 3  # only steps are negative
         build.cbranch(build.icmp_signed(">" if down else "<", i, stop.code), body, after)
         build.position_at_end(body)
         if node.target.id in self.slots:
@@ -163,7 +163,7 @@ class Body:
         self._leave()
 
     def _write_expression(self, node: ast.Expr) -> None:
-        if not isinstance(node.value, ast.Constant):  # which a docstring is
+        if not isinstance(node.value, ast.Constant):  # a docstring
             self.write_value(node.value)
 
     # -- expressions -------------------------------------------------------------------------------------------------------
@@ -185,7 +185,7 @@ class Body:
         return self.make_number(self._look_up(node))
 
     def _look_up(self, node: ast.expr) -> Any:
-        """Return what a name, or a name in a module, stands for."""
+        """Return the object that a name, or an attribute of a module, refers to."""
         if isinstance(node, ast.Attribute):
             return getattr(self._look_up(node.value), node.attr)
         assert isinstance(node, ast.Name)
@@ -210,7 +210,7 @@ class Body:
         return Value(code, self.of.types.boolean)
 
     def _write_boolean(self, node: ast.BoolOp) -> Value:
-        """Truth values, of which the later are looked at only if they count."""
+        """Write ``and`` and ``or``, which evaluate later operands only if these matter."""
         first, *rest = node.values
         for operand in rest:
             empty = ast.Constant(isinstance(node.op, ast.Or))
@@ -241,7 +241,7 @@ class Body:
 
     def _write_call(self, node: ast.Call) -> Value:
         build = self.build
-        if isinstance(node.func, ast.Attribute) and node.func.attr == "view":  # the same bits
+        if isinstance(node.func, ast.Attribute) and node.func.attr == "view":  # reinterprets the same bits
             kind = self._get_kind(self._look_up(node.args[0]))
             return Value(build.bitcast(self.write_value(node.func.value).code, self.of.get_kind(kind)), kind)
         function, args = self._look_up(node.func), [self.write_value(x) for x in node.args]
@@ -252,7 +252,7 @@ class Body:
             return Value(build.call(self.of.declare(function), codes), function.result)
         if isinstance(function, ast.FunctionDef):
             return Body(self.of, build, function, args).run() or Value(None, self.of.types.void)
-        if function in FIRST:  # as Python: the second only if it is beyond the first
+        if function in FIRST:  # as in Python: the second argument only if it is beyond the first
             first, second = args
             beyond = self.of.call(build, FIRST[function], [second, first])
             return Value(build.select(beyond.code, second.code, self.of.cast(build, first, second.kind).code), second.kind)

@@ -1,7 +1,7 @@
-"""Native code on disk: read only where nobody but this user can have written, and only as it was written.
+"""A cache of native code on disk: it is read only if nobody but this user can have written it, and only if it is undamaged.
 
-Why not the cache that numba has (2026-11): it looks wherever ``NUMBA_CACHE_DIR`` says, and beside the source, whoever can
-write there; it unpickles what it finds, which runs whatever that says; a damaged file, or a full disk, ends the program.
+Why not numba's own cache (2026-11): it reads the folder in ``NUMBA_CACHE_DIR`` and the one beside the source, whoever can
+write there; it unpickles files, which can run any code; and a damaged file or a full disk ends the program.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ _SIZE = hashlib.sha256().digest_size
 
 
 def get_cache_folder() -> Path | None:
-    """Return the folder that native code is kept in, or ``None`` if there is none that this user alone can write."""
+    """Return the folder of the cache, or ``None`` if there is none that only this user can write to."""
     return examine_folder()[0]
 
 
 def examine_folder() -> tuple[Path | None, str]:
-    """Return the folder that native code is kept in, and where it is, or why there is none.
+    """Return the folder of the cache, or ``None``, and its path as text, or the reason why there is none.
 
-    It is ``autograd_seq`` below ``XDG_CACHE_HOME``, or below ``~/.cache`` where that is not set, or no absolute path.
+    It is ``autograd_seq`` in ``XDG_CACHE_HOME``, or in ``~/.cache`` if that is not set or not absolute.
     """
     base = os.environ.get("XDG_CACHE_HOME", "")
     if not os.path.isabs(base):
         if os.name == "posix" and not os.path.isabs(os.environ.get("HOME", os.sep)):
             return None, "no home: HOME is no absolute path"
         home = os.path.expanduser("~")
-        if not os.path.isabs(home):  # of a user that the system has no entry of
+        if not os.path.isabs(home):  # a user without an entry in the password database
             return None, "no home: HOME is not set"
         base = os.path.join(home, ".cache")
     folder = Path(os.path.realpath(base)) / "autograd_seq"
@@ -49,7 +49,7 @@ def examine_folder() -> tuple[Path | None, str]:
 
 
 def _describe_risk(folder: Path) -> str:
-    """Return who else can write in a folder, or put another in its place: looked at up to the user's home; empty if nobody."""
+    """Return why others could write to a folder or replace it or a parent up to the user's home; empty if they cannot."""
     if not hasattr(os, "getuid"):
         return ""
     home = os.path.realpath(os.path.expanduser("~"))
@@ -65,12 +65,12 @@ def _describe_risk(folder: Path) -> str:
 
 
 def _compute_digest(path: Path, data: bytes) -> bytes:
-    """Return what tells whether these data were written to this file: a file that was given another name is not read."""
+    """Return a digest of the data and the file's name, so that a renamed file is not read."""
     return hashlib.sha256(path.name.encode() + data).digest()
 
 
 def _read(path: Path) -> bytes | None:
-    """Return what was written to a file, or ``None`` if there is none, if it is damaged, or if it may be another user's."""
+    """Return the contents of a file, or ``None`` if it does not exist, is damaged, or may have been written by others."""
     try:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0))
         with os.fdopen(handle, "rb") as file:
@@ -86,7 +86,7 @@ def _read(path: Path) -> bytes | None:
 
 
 def _write(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all; a disk that is full keeps nothing."""
+    """Write a file completely or not at all; if the disk is full, no file is left."""
     temporary = path.with_name(f".{secrets.token_hex(8)}.part")
     try:
         handle = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0), 0o600)
@@ -101,7 +101,7 @@ def _write(path: Path, data: bytes) -> None:
 
 
 def load(name: str, make: Callable[[tuple[bytes, bytes]], Any]) -> Any:
-    """Return what ``make`` makes of the two parts that were kept under a name; ``None`` if there are none, or it cannot."""
+    """Return ``make(parts)`` of the two parts kept under a name; ``None`` if there are none, or if ``make`` fails."""
     path = _get_file(name)
     data = _read(path) if path else None
     if data is None:
@@ -109,12 +109,12 @@ def load(name: str, make: Callable[[tuple[bytes, bytes]], Any]) -> Any:
     size = int.from_bytes(data[:8], "little")
     try:
         return make((data[8 : 8 + size], data[8 + size :]))
-    except Exception:  # whatever it is that cannot be loaded any more is compiled anew
+    except Exception:  # whatever cannot be loaded any more is compiled again
         return None
 
 
 def keep(name: str, parts: tuple[bytes, bytes]) -> None:
-    """Keep two parts under a name that nothing else has."""
+    """Keep two parts under a unique name."""
     path = _get_file(name)
     if path:
         _write(path, len(parts[0]).to_bytes(8, "little") + parts[0] + parts[1])

@@ -1,8 +1,7 @@
-"""Long native functions in parts: what LLVM takes to compile a function grows faster than its lines do.
+"""Cuts long native functions into parts: the time LLVM takes to compile a function grows faster than its length.
 
-A part is what stands between two units of a function, or of the body of a loop; it becomes a function of its own, of
-addresses and numbers alone, which is compiled apart and called where it lies. Where a step of a loop takes so many lines,
-a call takes no time beside it.
+A part is a run of units of a function, or of the body of a loop. It becomes a function of its own, whose arguments are
+addresses and numbers, and which is not inlined. Beside so many lines, the time of a call does not matter.
 """
 
 from __future__ import annotations
@@ -13,18 +12,18 @@ from collections.abc import Mapping, Sequence
 LONG = 200
 """A function, or the body of a loop, is cut if it has more lines than this."""
 PART = 100
-"""Units are put together until a part has so many lines."""
+"""Units are collected until a part has at least this many lines."""
 
 _WORD = re.compile(r"[^\W\d]\w*")
 
 
 def find_parts(starts: Sequence[int], whole: Sequence[bool], stop: int) -> list[tuple[int, int]]:
-    """Return the lines that become parts, as (first, behind the last).
+    """Return the lines that become parts, as (first line, line after the last).
 
     Args:
-        starts: where each unit begins.
-        whole: for each, whether it can be part of a part.
-        stop: the line behind the last unit.
+        starts: the line at which each unit begins.
+        whole: for each unit, whether it may be moved into a part.
+        stop: the line after the last unit.
 
     Example:
         >>> find_parts([0, 90, 150, 160], [True, True, False, True], 300)
@@ -50,13 +49,14 @@ def find_parts(starts: Sequence[int], whole: Sequence[bool], stop: int) -> list[
 
 
 def make_function(name: str, lines: Sequence[str], depth: int, kinds: Mapping[str, str]) -> tuple[str, str]:
-    """Return the text of a part, and its call.
+    """Return the text of a part as a function, and the call of it.
 
     Args:
-        name: what it is to be called.
-        lines: its lines, as they are indented where they stand.
-        depth: how far that is.
-        kinds: what it may read from outside, with its kind: ``"real"``, ``"int"``, ``"bool"``, or of an array ``"real*"``.
+        name: the name of the function.
+        lines: its lines, with the indentation that they have now.
+        depth: the depth of that indentation.
+        kinds: the variables that it may read from outside, with their types: ``"real"``, ``"int"``,
+            ``"bool"``, or for an array ``"real*"``.
     """
     words = {word for line in lines for word in _WORD.findall(line.partition("#")[0])}
     given = {word: kind for word, kind in kinds.items() if word in words}

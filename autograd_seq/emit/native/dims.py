@@ -1,4 +1,4 @@
-"""Dimensions of values in native code: the variables that run over them, and where operands are read for them."""
+"""Indices for the dimensions of values in native code, and the entry of each operand that belongs to them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from autograd_seq.ops.shape import RESHAPE
 DIMS = "ijkmnpq"
 """The variables that run over the dimensions of a value."""
 INDEX = AffineIndex("<an index>")
-"""Stands for a place that is read from an array."""
+"""Stands for an index that is read from an array."""
 
 
 def list_dims(shape: Sequence[int]) -> tuple[AffineIndex, ...]:
-    """Return the places of the inner loop over a shape.
+    """Return the indices of the inner loops over a shape.
 
     Example:
         >>> [p.code for p in list_dims((4, 1))]
@@ -27,7 +27,7 @@ def list_dims(shape: Sequence[int]) -> tuple[AffineIndex, ...]:
 
 
 def list_operand_dims(node: Node, x: Node, dims: tuple[AffineIndex, ...]) -> tuple[AffineIndex, ...]:
-    """Return where in an operand a node reads for the entry ``dims`` of its own value."""
+    """Return the indices in an operand that a node reads for the entry ``dims`` of its own value."""
     op = node.op
     if op is RESHAPE:
         return undo_reshape(dims, node.shape, x.shape)
@@ -44,7 +44,7 @@ def list_operand_dims(node: Node, x: Node, dims: tuple[AffineIndex, ...]) -> tup
 
 
 def _list_placed_dims(dims: Sequence[AffineIndex], key: Sequence[object], shape: Sequence[int]) -> tuple[AffineIndex, ...]:
-    """Return where in what is placed an entry comes from."""
+    """Return the indices in the operand of a PLACE from which an entry comes."""
     found, left = [], iter(zip(dims, shape, strict=True))
     for part in key:
         if part is None:

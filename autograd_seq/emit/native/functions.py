@@ -1,11 +1,10 @@
-"""Functions of one number that native programs carry along: written so that a loop over them becomes vector code.
+"""Elementary functions (exp, tanh, sigmoid, …) that native programs contain, written so that LLVM vectorises loops over them.
 
-Method: x = k ln 2 + r with |r| ≤ ½ ln 2, exp(r) − 1 by a polynomial that meets it at Chebyshev's points, and 2ᵏ put together
-from its bits (Cody & Waite 1980). k is rounded by adding and subtracting a number so large that it has no bits for fractions,
-hence no flag that lets a compiler reorder sums may be set where these are compiled. tanh is x + x³ P(x²) / Q(x²) where
-|x| < 1, and 1 − 2 / (exp(2 |x|) + 1) elsewhere: whichever is a small correction of what is exact, by one division. All are
-as near to the exact value as NumPy's own, or within two units in the last place, limits and denormal results included; NaN
-stays NaN.
+Method: x = k ln 2 + r with |r| ≤ ½ ln 2, exp(r) − 1 by a polynomial that interpolates it at Chebyshev nodes, and 2ᵏ assembled
+from its bits (Cody & Waite 1980). k is rounded by adding and subtracting a number so large that no bits are left for fractions,
+so these functions must be compiled without flags that let the compiler reorder sums. tanh is x + x³ P(x²) / Q(x²) where
+|x| < 1, and 1 − 2 / (exp(2 |x|) + 1) elsewhere: in both cases a small correction of an exact value, with one division. All are
+as accurate as NumPy's own, or within two units in the last place, including limits and denormal results; NaN stays NaN.
 """
 
 from __future__ import annotations
@@ -52,14 +51,14 @@ def fast_softplus(x):
 
 @inline
 def float_mod(a, b):
-    """What is left of a when b is taken off a whole number of times; it has the sign of b."""
+    """The remainder of a / b, with the sign of b."""
     rest = np.fmod(a, b)
     return np.copysign(real(0), b) if rest == 0 else rest + b if (b < 0) != (rest < 0) else rest
 
 
 @inline
 def float_floor_divide(a, b):
-    """How many times b goes into a, rounded down: by the remainder, for the quotient itself may be rounded up."""
+    """floor(a / b), by the remainder: the quotient itself may have been rounded up."""
     rest = np.fmod(a, b)
     times = (a - rest) / b
     times = times - real(1) if rest != 0 and (b < 0) != (rest < 0) else times
@@ -76,7 +75,7 @@ def fast_erf(x):
 
 @inline
 def whole_power(x, n):
-    """x to the power n, of whole numbers, n not being negative."""
+    """x to the power n for integers, n ≥ 0, by repeated squaring."""
     power = 1
     while n > 0:
         if n % 2 == 1:
@@ -85,7 +84,7 @@ def whole_power(x, n):
     return power
 
 '''
-"""Functions that are written alike for both widths."""
+"""Functions with the same source for both widths."""
 
 
 def write_math(width: str) -> str:

@@ -1,4 +1,4 @@
-"""A piece of source, and what writes pieces: what phrases of operations are made of."""
+"""Pieces of source with their precedence, and the protocol of the object that writes them."""
 
 from __future__ import annotations
 
@@ -8,40 +8,46 @@ from typing import Any, NamedTuple, Protocol
 from autograd_seq.emit.statements import Expression, Read
 
 ATOM, POWER, SIGN, PRODUCT, SUM, COMPARED, CHOICE = 7, 6, 5, 4, 3, 2, 1
-"""How firmly a text holds together: what is less firm stands in brackets."""
+"""Precedence of expressions: an operand of lower precedence than its operator is put in brackets."""
 
 
 class Code(NamedTuple):
-    """A text, how firmly it holds together, and whether it is a number of Python's, which divides otherwise than NumPy's."""
+    """The source of an expression.
+
+    Attributes:
+        text: the source.
+        firm: its precedence.
+        python: whether its value is a Python number, which divides by zero with an error where a NumPy number gives inf.
+    """
 
     text: str
     firm: int = ATOM
     python: bool = False
 
     def enclose(self, firm: int) -> str:
-        """Return the text, in brackets if what is around it holds together more firmly."""
+        """Return the text, in brackets if its precedence is below ``firm``."""
         return f"({self.text})" if self.firm < firm else self.text
 
     def as_numpy(self, dtype: type) -> Code:
-        """Return a number of Python's as one of NumPy's."""
+        """Return a Python number as a NumPy number; other code as it is."""
         kind = {float: "float64", int: "int64", bool: "bool_"}[dtype]
         return Code(f"np.{kind}({self.text})") if self.python else self
 
 
 class PhraseWriter(Protocol):
-    """What phrases ask of the writer of expressions.
+    """The part of the expression writer that phrases use.
 
     Attributes:
-        labels: the arrays that are looked up by as they are fed, and the number of places.
+        labels: the fed arrays that are used as indices, each with the number of entries that it may index.
     """
 
     labels: dict[tuple[str, int], None]
 
     def read(self, e: Read, more: Sequence[str] = ()) -> str:
-        """Return a point of an array, or a part of that."""
+        """Return a read of an array at one point, indexed further by ``more``."""
 
     def call(self, function: Callable[..., Any], wanted: str, args: Sequence[Code], attrs: Mapping[str, Any]) -> Code:
-        """Return the call of a function, which the program holds."""
+        """Return the call of a function, which becomes part of the program."""
 
 
 __all__ = ["ATOM", "CHOICE", "COMPARED", "POWER", "PRODUCT", "SIGN", "SUM", "Code", "Expression", "PhraseWriter"]

@@ -1,4 +1,4 @@
-"""Expressions of one point as NumPy source."""
+"""Expressions at one point as NumPy source."""
 
 from __future__ import annotations
 
@@ -35,24 +35,24 @@ from autograd_seq.emit.statements import (
 from autograd_seq.ops.random import DRAW
 
 _FIRM = {"+": SUM, "-": SUM, "*": PRODUCT, "/": PRODUCT, "==": COMPARED, "!=": COMPARED, "<": COMPARED, "<=": COMPARED}
-"""How firmly Python's operators hold together."""
-_LONGEST = 64  # numbers that are written out
+"""The precedence of Python's operators."""
+_LONGEST = 64  # arrays of at most so many numbers are written out
 
 
 class ExpressionWriter:
-    """Writes expressions.
+    """Writes expressions as NumPy source.
 
     Args:
-        names: gives every name once.
-        steps, lengths: what the current step and the length of each axis are called.
+        names: makes unique names.
+        steps, lengths: the names of the current step and of the length of each axis.
     """
 
     def __init__(self, names: Names, steps: Mapping[Axis, str], lengths: Mapping[Axis, str]) -> None:
         self.names, self.steps, self.lengths = names, steps, lengths
         self.bundle = Bundle(names.new)
         self.constants: dict[str, np.ndarray] = {}
-        self.sums: set[StoredArray] = set()  # that begin as numbers of Python's
-        self.labels: dict[tuple[str, int], None] = {}  # feeds that something is looked up by, and the number of places
+        self.sums: set[StoredArray] = set()  # accumulators that begin as Python numbers
+        self.labels: dict[tuple[str, int], None] = {}  # feeds that are indices, and the number of entries they may index
 
     def write(self, e: Expression) -> Code:
         """Return an expression as source."""
@@ -75,7 +75,7 @@ class ExpressionWriter:
         return self._write_operation(e)
 
     def read(self, e: Read, more: Sequence[str] = ()) -> str:
-        """Return a point of an array, or a part of that."""
+        """Return a read of an array at one point, indexed further by ``more``."""
         places = [self.write_place(p, a, e.array.halo.get(a, (0, 0))) for p, a in zip(e.places, e.array.axes, strict=False)]
         keys = [*places, *more]
         while keys and keys[-1] == ":":
@@ -143,7 +143,7 @@ class ExpressionWriter:
         )
 
     def list_attributes(self, e: Apply) -> dict[str, Any]:
-        """Return the attributes of an operation, of a draw those of one point."""
+        """Return the attributes of an operation; for a random draw, those of a draw at one point."""
         attrs = dict(e.node.attrs)
         if e.node.op is DRAW:
             attrs["over"] = ()
@@ -151,7 +151,7 @@ class ExpressionWriter:
         return attrs
 
     def call(self, function: Callable[..., Any], wanted: str, args: Sequence[Code], attrs: Mapping[str, Any]) -> Code:
-        """Return the call of a function, which the program holds."""
+        """Return the call of a function, which becomes part of the program."""
         name = self.bundle.add(function, wanted)
         known = _list_defaults(function)
         named = [f"{k}={self._write_attribute(k, v)}" for k, v in attrs.items() if not (k in known and known[k] == v)]
@@ -164,7 +164,7 @@ class ExpressionWriter:
 
 
 def _get_operator(op: Op) -> str:
-    """Return the operator of Python that an operation is, if it is one."""
+    """Return the Python operator of an operation; an empty text if it has none."""
     plain = getattr(op.forward, "__module__", None) == "_operator"
     return op.infix if plain and isinstance(op.infix, str) else ""
 

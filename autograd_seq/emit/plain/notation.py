@@ -1,4 +1,4 @@
-"""Statements as equations in the notation of a lecture: the comment above each line."""
+"""Statements as equations in mathematical notation: the comments above the lines of a textbook program."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _write_subscript(name: str) -> str:
 
 
 def write_text(e: Expression) -> Text:
-    """Return an expression, and how firmly it holds together."""
+    """Return an expression as text, and its precedence."""
     if isinstance(e, Read):
         return _write_read(e), ATOM
     if isinstance(e, Number):

@@ -1,4 +1,4 @@
-"""How operations are written at one point where that is shorter than a call of their ``forward``."""
+"""NumPy expressions for operations at one point that are shorter than a call of their ``forward``."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Phrase = Callable[[PhraseWriter, Apply, Sequence[Code]], Code | None]
 
 
 def _write_dims(e: Apply) -> str:
-    """Return ``axis=`` and ``keepdims=`` of a reduction, where they are not NumPy's own."""
+    """Return the arguments ``axis=`` and ``keepdims=`` of a reduction, unless they are NumPy's defaults."""
     axis, rank = e.node.attrs["axis"], len(e.args[0].shape)
     kept = ", keepdims=True" if e.node.attrs.get("keepdims") else ""
     whole = len(axis) == rank and not kept
@@ -63,7 +63,7 @@ def _transpose(w: PhraseWriter, e: Apply, args: Sequence[Code]) -> Code:
 
 
 def _check_index(w: PhraseWriter, e: Apply, args: Sequence[Code], n: int) -> str:
-    """Return an index that is checked: within the expression, or once for all steps if it is fed."""
+    """Return an index that is checked against ``n``: within the expression, or before all loops if it is fed."""
     index = e.args[-1]
     if isinstance(index, Read) and index.array.feed and all(p.by == 0 and p.base == "step" for p in index.places):
         w.labels[index.array.name, n] = None
@@ -91,7 +91,7 @@ def _make_one_hot(w: PhraseWriter, e: Apply, args: Sequence[Code]) -> Code:
 
 
 def _make_reduction(function: str) -> Phrase:
-    """Return how a reduction over axes is written: over the steps that its operand is read at."""
+    """Return the phrase of a reduction over axes, whose operand is read at all their steps."""
 
     def write_reduction(w: PhraseWriter, e: Apply, args: Sequence[Code]) -> Code:
         at, x = _list_steps(e.args[0]), args[0]
@@ -107,7 +107,7 @@ def _make_reduction(function: str) -> Phrase:
 
 
 def _list_steps(x: Any) -> tuple[int, ...]:
-    """Return the dimensions of an array that are read at all steps; the others but those of the value are gone."""
+    """Return the dimensions of an operand that are steps: those of the axes that it is read along as a whole."""
     while not isinstance(x, Read):
         if not x.parts:
             return ()
@@ -151,6 +151,6 @@ PHRASES: dict[Op, Phrase] = {
     CUMSUM: lambda w, e, args: Code(f"np.cumsum({args[0].text}, axis={e.node.attrs['axis']})"),
     elementwise.zero_safe_mul: lambda w, e, args: w.call(zero_safe_mul, "zero_safe_mul", args, {}),
 }  # fmt: skip
-"""From (writer, expression, operands) to source; ``None`` where the ``forward`` is to be called after all."""
+"""Functions from (writer, expression, operands) to source; they return ``None`` where ``forward`` must be called."""
 
 __all__ = ["PHRASES"]

@@ -1,4 +1,4 @@
-"""A procedure as a NumPy program: a function of what is fed, and the functions that it calls behind it."""
+"""A procedure as a NumPy program: one function of the feeds, followed by the functions that it calls."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ _INSIDE = "        "
 
 
 def print_plain(graph: Graph, layouts: Sequence[Sequence[Axis]], gradients: Sequence[str] = ()) -> Emitted:
-    """Return the program of a graph.
+    """Return the textbook program of a graph.
 
     Args:
         graph: as the user wrote it.
-        layouts: the axes of each output, in the order in which it is laid out.
-        gradients: the names of what the last outputs are gradients of, which are returned by name then.
+        layouts: the axes of each output, in the order of its dimensions.
+        gradients: the names of the parameters whose gradients are the last outputs; these are then returned as a dictionary.
 
     Example:
         >>> import autograd_seq as ag
@@ -67,7 +67,7 @@ class _Printer:
         self.procedure = lower_graph(graph, names, self._name_axes)
         self.expressions = ExpressionWriter(names, self.steps, self.sizes)
         self.buffers: list[tuple[str, str]] = []
-        self.rows: set[tuple[StoredArray, Axis, bool]] = set()  # that are written
+        self.rows: set[tuple[StoredArray, Axis, bool]] = set()  # rows outside of the steps that a statement writes
 
     def _name_axes(self, names: Names) -> None:
         for a in self.graph.axes:
@@ -79,10 +79,10 @@ class _Printer:
         feeds = {name: array.name for name, array in p.feeds.items()}
         self._note_rows(p.body)
         lines = [*self._write_body(p.body, 1), *self._write_return(gradients)]
-        told, asked = self._read_lengths()
+        known, asked = self._read_lengths()
         checks = [f"    {self.expressions.bundle.add(_checked, 'checked')}({name}, {n})" for name, n in self.expressions.labels]
         head = f"def step({', '.join([*feeds.values(), *(self.sizes[a] for a in asked)])}):"
-        text = [head, f"    {docstring(self._write_title(gradients))}", *told, *checks, *lines]
+        text = [head, f"    {docstring(self._write_title(gradients))}", *known, *checks, *lines]
         functions = [part for source in self.expressions.bundle.sources.values() for part in ("", "", source)]
         modules = sorted(self.expressions.bundle.modules - {"numpy"})
         imports = [*(f"import {m}" for m in modules), *([""] if modules else []), "import numpy as np", "", ""]
@@ -98,7 +98,7 @@ class _Printer:
         return f"Compute {', '.join(names[:8])}{', …' if len(names) > 8 else ''}."
 
     def _read_lengths(self) -> tuple[list[str], list[Axis]]:
-        """Return the lines that tell the lengths of axes, and those that the caller has to tell."""
+        """Return the lines that read the lengths of axes from feeds, and the axes whose lengths are arguments."""
         lines: list[str] = []
         known: set[Axis] = set()
         for array in self.procedure.feeds.values():
@@ -151,7 +151,7 @@ class _Printer:
 
     def _write_statement(self, s: Assign | Accumulate, indent: str) -> Iterator[str]:
         code = self.expressions.write(s.value)
-        if isinstance(s, Assign) and not s.target.array.axes:  # a variable is as wide as the arrays
+        if isinstance(s, Assign) and not s.target.array.axes:  # a variable has the dtype of arrays
             code = code.as_numpy(s.value.dtype)
         head = f"{indent}{self.expressions.read(s.target)} {'+=' if isinstance(s, Accumulate) else '='} "
         if len(head) + len(code.text) <= _WIDTH or code.firm != SUM:
@@ -197,7 +197,7 @@ class _Printer:
         return f"np.zeros({dims[0] if len(dims) == 1 else tuple_code(dims)}{_KINDS[array.dtype]})"
 
     def _describe_rows(self, array: StoredArray) -> str:
-        """Return the comment that says what lies before the first step and behind the last."""
+        """Return the comment that describes the rows before the first step and after the last."""
         said = []
         for a in array.axes:
             lo, hi = array.halo.get(a, (0, 0))
@@ -238,13 +238,13 @@ class _Printer:
 
 
 def _fold(equation: str) -> list[str]:
-    """Return the lines of an equation, of at most four."""
+    """Return the lines of an equation, at most four."""
     lines = wrap(equation, _WIDTH, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
     return lines if len(lines) <= 4 else [*lines[:4], "    …"]
 
 
 def _split_terms(code: str) -> list[str]:
-    """Return the terms of a sum, the signs in front of all but the first of them."""
+    """Return the terms of a sum, each but the first with its sign."""
     parts, depth, start = [], 0, 0
     for k, c in enumerate(code):
         depth += (c in "([{") - (c in ")]}")

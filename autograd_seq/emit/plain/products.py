@@ -1,4 +1,4 @@
-"""Which product of the board a contraction is."""
+"""Recognises contractions that are written as ordinary products: outer, scaled, matrix."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ OUTER, SCALED, MATRIX, EINSUM = "outer", "scaled", "matrix", "einsum"
 
 
 def read_product(spec: str) -> tuple[str, bool, bool, bool]:
-    """Return the kind of a contraction, whether its operands change places, and whether the first, the second is transposed.
+    """Return the kind of a contraction, whether its operands are swapped, and whether the first and the second are transposed.
 
     Example:
         >>> read_product("IJ,J->I"), read_product("I,IJ->J"), read_product("i,j->ji"), read_product("ij,k->ik")[0]
@@ -19,7 +19,7 @@ def read_product(spec: str) -> tuple[str, bool, bool, bool]:
     if len(a) == len(b) == 1 and a != b and len(out) == 2:
         return OUTER, out == b + a, False, False
     if len(a) <= 2 and len(b) <= 2:
-        if spec == "I,IJ->J":  # of a gradient, which is written as a transposed matrix by a vector
+        if spec == "I,IJ->J":  # as in gradients, which are written as a transposed matrix times a vector
             return MATRIX, True, True, False
         for first in (a, a[::-1]) if len(a) == 2 else (a,):
             for second in (b, b[::-1]) if len(b) == 2 else (b,):
