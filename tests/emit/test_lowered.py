@@ -106,7 +106,7 @@ BROKEN: dict[str, tuple[Callable[[Procedure], None], str]] = {
     "a step behind the last is read": (read_further, "is outside of"),
     "a sum is read within its loop": (read_a_sum_too_early, "before its sum is complete"),
     "a point is written twice": (write_twice, "is written twice"),
-    "a point has another shape": (write_another_shape, "has the shape"),
+    "a point has another shape": (write_another_shape, "the value has shape"),
 }
 
 
