@@ -91,7 +91,7 @@ def _make_parser() -> argparse.ArgumentParser:
     run.set_defaults(run=_run_demo)
 
     draw = commands.add_parser("draw", help="draw a graph of your own")
-    _graph_argument(draw)
+    _add_graph_argument(draw)
     draw.add_argument("-o", "--out", metavar="FILE", required=True, help="png, svg, pdf or dot, by the suffix")
     draw.add_argument("--unroll", metavar="N", type=_parse_natural, help="unfold over N steps (default: draw it folded)")
     draw.add_argument("--level", choices=("variables", "ops"), help="what is drawn (default: variables)")
@@ -100,11 +100,11 @@ def _make_parser() -> argparse.ArgumentParser:
     draw.set_defaults(run=_run_draw)
 
     check = commands.add_parser("check", help="print a graph of your own, and check it and its gradient")
-    _graph_argument(check)
+    _add_graph_argument(check)
     check.set_defaults(run=_run_check)
 
     explain = commands.add_parser("explain", help="print the schedule and the program that a graph of your own becomes")
-    _graph_argument(explain)
+    _add_graph_argument(explain)
     explain.add_argument("--plain", action="store_true", help="print the program as it is written by hand")
     explain.set_defaults(run=_run_explain)
 
@@ -122,7 +122,7 @@ def _make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _graph_argument(parser: argparse.ArgumentParser) -> None:
+def _add_graph_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("graph", metavar="FILE.py:NAME", help="a Graph, a node or a list of nodes in a Python file")
 
 

@@ -131,33 +131,33 @@ class _Search:
         if not places:  # the infinities are given: find what makes NaN of them
             nan = {n for n in reached if np.any(np.isnan(self.values[n]))}
             places = [n for n in nan if n.inputs and not any(x in nan for x in n.inputs)] or fed or [*reached]
-        level = self._levels(places)
+        level = self._rank(places)
         first = min(places, key=lambda n: level[n])
-        return self._finding(first, len(places) - 1)
+        return self._make_finding(first, len(places) - 1)
 
-    def _levels(self, places: Sequence[Node]) -> dict[Node, tuple[Any, ...]]:
+    def _rank(self, places: Sequence[Node]) -> dict[Node, tuple[Any, ...]]:
         """Return sort keys: feeds first, then nodes outside of gradients, then by the longest path that leads to them."""
         depth: dict[Node, int] = {}
         for n in self.values:  # each after what it reads
             depth[n] = max([depth.get(x, 0) for x in n.inputs], default=0) + 1
         order = {n: i for i, n in enumerate(self.values)}
-        return {n: (bool(n.inputs), self._in_gradient(n), depth[n], order[n]) for n in places}
+        return {n: (bool(n.inputs), self._is_in_gradient(n), depth[n], order[n]) for n in places}
 
-    def _in_gradient(self, node: Node) -> bool:
+    def _is_in_gradient(self, node: Node) -> bool:
         return node in self.origin and self.origin[node][0] not in self.forward
 
-    def _finding(self, node: Node, others: int) -> Finding:
+    def _make_finding(self, node: Node, others: int) -> Finding:
         folded, point = self.origin.get(node, (node, ()))
         value = np.asarray(self.values[node])
         kinds = [w for w, found in (("NaN", np.isnan(value)), ("infinity", np.isinf(value))) if np.any(found)]
         read = folded.inputs if len(folded.inputs) == len(node.inputs) else node.inputs  # a sum over time reads many
-        operands = dict.fromkeys(self._operand(x, written) for x, written in zip(node.inputs, read, strict=True))
+        operands = dict.fromkeys(self._describe_operand(x, written) for x, written in zip(node.inputs, read, strict=True))
         written = write_call(folded.op, folded.inputs, folded.attrs) if folded.inputs else folded.op.name
         step = {a.name: n for a, n in zip(self.graph.layout(folded), point, strict=False)}
         return Finding(self.graph.name(folded), written, step, " and ".join(kinds), folded.where, tuple(operands)[:8],
-                       self._in_gradient(node), others)  # fmt: skip
+                       self._is_in_gradient(node), others)  # fmt: skip
 
-    def _operand(self, node: Node, folded: Node) -> tuple[str, float, float]:
+    def _describe_operand(self, node: Node, folded: Node) -> tuple[str, float, float]:
         value = np.asarray(self.values[node], float)
         return write_expression(folded), float(np.min(value, initial=np.inf)), float(np.max(value, initial=-np.inf))
 

@@ -11,7 +11,7 @@ from autograd_seq.core.errors import GradientError
 from autograd_seq.core.misfit import label_of
 from autograd_seq.core.node import CONSTANT, Node, constant
 from autograd_seq.core.op import FUNCTIONS
-from autograd_seq.grad.live import selected
+from autograd_seq.grad.live import select_cotangents
 from autograd_seq.grad.rules import check_cotangents, list_passed_by
 from autograd_seq.graph.order import postorder
 from autograd_seq.ops.elementwise import rewritten
@@ -58,7 +58,7 @@ def backward(output: Node, cotangent: Any = None) -> None:
                 for x, part in list_passed_by(g, node, lambda g, x: g, _fit_array, attrgetter("_value")):
                     x._grad = part if x._grad is None else x._grad + part
             if careful and not _is_finite(node):
-                parts = selected(node, constant(g), constant(np.not_equal(g, 0)))
+                parts = select_cotangents(node, constant(g), constant(np.not_equal(g, 0)))
             else:
                 parts = node.op.vjp(g, node._value, *[x._value for x in inputs], **node.attrs)
             if node.op.own:

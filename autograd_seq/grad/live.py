@@ -43,41 +43,41 @@ class Live:
     def pull(self, node: Node, g: Node) -> Sequence[Any]:
         """Return the cotangents of what a node reads, and note where they are live."""
         live = None if node in self.always else self.conditions.get(node)
-        parts = pull_back(node, g) if live is None else selected(node, g, live)
+        parts = pull_back(node, g) if live is None else select_cotangents(node, g, live)
         for k, (x, part) in enumerate(zip(node.inputs, parts, strict=True)):
             if part is not None:
-                self.meet(x, self._of_operand(node, k, live))
+                self.meet(x, self._find_operand_condition(node, k, live))
         return parts
 
     def meet(self, x: Node, live: Node | None) -> None:
         """Note that a cotangent of ``x`` is live under a condition, or always."""
         before = self.conditions.setdefault(x, live)
         if before is not live:
-            both = None if before is None or live is None else self._once(logical_or, before, live)
+            both = None if before is None or live is None else self._make_once(logical_or, before, live)
             self.conditions[x] = both
 
-    def _once(self, op: Any, *conditions: Node) -> Node:
+    def _make_once(self, op: Any, *conditions: Node) -> Node:
         key = op, conditions
         if key not in self._made:
             self._made[key] = op(*conditions)
         return self._made[key]
 
-    def _of_operand(self, node: Node, k: int, live: Node | None) -> Node | None:
+    def _find_operand_condition(self, node: Node, k: int, live: Node | None) -> Node | None:
         x = node.inputs[k]
         if node.op is where:
             chosen = node.inputs[0]
-            other = self._once(logical_not, chosen)
-            taken = other if k == 2 else chosen if chosen.dtype is bool else self._once(logical_not, other)
-            live = taken if live is None or live is taken else self._once(logical_and, live, taken)
+            other = self._make_once(logical_not, chosen)
+            taken = other if k == 2 else chosen if chosen.dtype is bool else self._make_once(logical_not, other)
+            live = taken if live is None or live is taken else self._make_once(logical_and, live, taken)
         if live is None or any(a not in x.axes for a in live.axes):
             return None
         if node.op in (WINDOW, OVERLAP) and node.attrs["axis"] in live.axes:
-            return self._moved(node, k, live)
+            return self._move(node, k, live)
         if not live.shape or (_is_by_entry(node) and _fits(live, x)):
             return live
-        return self._moved(node, k, live) if node.op.moves else _any(live)
+        return self._move(node, k, live) if node.op.moves else _reduce_any(live)
 
-    def _moved(self, node: Node, k: int, live: Node) -> Node:
+    def _move(self, node: Node, k: int, live: Node) -> Node:
         """Return where an operand counts, by the rule of what moves or adds it: at any of the places where it is read."""
         counted = node.op.vjp(cast(broadcast_to(live, node.shape), float), node, *node.inputs, **node.attrs)[k]
         return less(0.0, fit_cotangent(counted, node.inputs[k]))
@@ -91,7 +91,7 @@ def _fits(live: Node, x: Node) -> bool:
     return len(live.shape) <= x.ndim and broadcast(live.shape, x.shape) == x.shape
 
 
-def selected(node: Node, g: Node, live: Node) -> Sequence[Any]:
+def select_cotangents(node: Node, g: Node, live: Node) -> Sequence[Any]:
     """Return the cotangents of what a node reads, 0 where its own is not live.
 
     Args:
@@ -100,12 +100,12 @@ def selected(node: Node, g: Node, live: Node) -> Sequence[Any]:
         live: a condition that varies over no more than the node, of a shape that broadcasts to its.
     """
     if node.op is contract:
-        rest = [_operand(node, k, live) for k in (0, 1)]
+        rest = [_select_operand(node, k, live) for k in (0, 1)]
         return node.op.vjp(g, node, *rest, **node.attrs)
     parts = pull_back(node, g)
     if node.op.keeps_zeros:
         return parts
-    live = _of_rows(node, live)
+    live = _spread_over_rows(node, live)
     others = node.inputs[::-1] if node.op is mul else [None] * len(parts)  # a number or a mask leaves 0 as it is
     return [p if p is None or (x is not None and _is_finite(x)) else where(live, p, 0.0)
             for x, p in zip(others, parts, strict=True)]  # fmt: skip
@@ -115,26 +115,26 @@ def _is_finite(x: Node) -> bool:
     return x.dtype is not float or (x.op is CONSTANT and bool(np.all(np.isfinite(x._value))))
 
 
-def _any(live: Node, axis: Any = None, keepdims: bool = False) -> Node:
+def _reduce_any(live: Node, axis: Any = None, keepdims: bool = False) -> Node:
     """Return whether any entry along some dimensions is live; of no entries, none is."""
     return less(0, sum_(cast(live, int), axis, keepdims=keepdims))
 
 
-def _of_rows(node: Node, live: Node) -> Node:
+def _spread_over_rows(node: Node, live: Node) -> Node:
     """Return the condition for the operands: of an operation on rows, whether any entry of a row is live."""
     if not live.shape or _is_by_entry(node):
         return live
     axis = node.attrs.get("axis")
     if not isinstance(axis, tuple):
-        return _any(live)
+        return _reduce_any(live)
     live = broadcast_to(live, node.shape)
     x = node.inputs[0].shape
     if node.shape == x:
-        return _any(live, axis, keepdims=True)
+        return _reduce_any(live, axis, keepdims=True)
     return reshape(live, tuple(1 if a in axis else n for a, n in zip(range(-len(x), 0), x, strict=True)))
 
 
-def _operand(node: Node, k: int, live: Node) -> Node:
+def _select_operand(node: Node, k: int, live: Node) -> Node:
     """Return an operand of a contraction, 0 in the rows that no live cotangent multiplies."""
     x = node.inputs[k]
     if x.op is PARAM or _is_finite(x) or any(a not in x.axes for a in live.axes):
@@ -144,7 +144,7 @@ def _operand(node: Node, k: int, live: Node) -> Node:
         own = operands.split(",")[k]
         live = reshape(live, (1,) * (len(out) - live.ndim) + live.shape)
         gone = [i for i, label in enumerate(out) if label not in own]
-        live = _any(live, gone) if gone else live
+        live = _reduce_any(live, gone) if gone else live
         left = [label for label in out if label in own]
         live = transpose(live, [left.index(label) for label in own if label in left])
         lengths = iter(live.shape)
@@ -152,4 +152,4 @@ def _operand(node: Node, k: int, live: Node) -> Node:
     return where(live, x, 0.0)
 
 
-__all__ = ["Live", "selected"]
+__all__ = ["Live", "select_cotangents"]

@@ -153,7 +153,7 @@ class _Adjoint:
     def __init__(self, output: Node, targets: Sequence[Node]) -> None:
         self.order = step_order([output])
         self.output = output
-        self.needed = self._reached_from(targets)
+        self.needed = self._find_reached(targets)
         self.parts: dict[Node, list[Node]] = {}
         self.passed = {x for x in targets if x.op.stable_log}  # targets that the stable form of a logarithm may bypass
         self.aside: dict[Node, list[Node]] = {}
@@ -165,7 +165,7 @@ class _Adjoint:
                 self.readers.setdefault(n.inputs[0], []).append(n)
         self.live = Live(always=self.readers)
 
-    def _reached_from(self, targets: Sequence[Node]) -> set[Node]:
+    def _find_reached(self, targets: Sequence[Node]) -> set[Node]:
         """Return the float nodes that depend on a target: the others need no cotangent."""
         readers: dict[Node, list[Node]] = {}
         for n in self.order:

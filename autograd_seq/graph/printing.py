@@ -30,7 +30,7 @@ def name_nodes(nodes: Sequence[Node]) -> dict[Node, str]:
             continue
         label = operation(node)
         origin = node.adjoint_of
-        if origin is not None and _first(origin).name and (origin.name or origin in found):
+        if origin is not None and _find_primal(origin).name and (origin.name or origin in found):
             scope, slash, own = (origin.name or found[origin]).rpartition("/")
             found[node] = _make_unique(f"{scope}{slash}d{own}", taken)
             continue
@@ -54,7 +54,7 @@ def name_nodes(nodes: Sequence[Node]) -> dict[Node, str]:
     return found
 
 
-def _first(node: Node) -> Node:
+def _find_primal(node: Node) -> Node:
     """Return what a cotangent, or the cotangent of one, belongs to."""
     while node.adjoint_of is not None:
         node = node.adjoint_of
@@ -128,13 +128,13 @@ def format_equation(graph: System, node: Node, term: Callable[[System, Node], st
         return f"{node.op.prefix}{args[0]}"
     if word == "einsum":
         args.insert(0, _format_attribute(node.attrs["spec"]))
-    attrs = _written_attrs(node)
+    attrs = _write_attributes(node)
     if not args and not attrs:
         return word if node._value is None else f"{word} {_format_value(node)}"
     return f"{word}({', '.join(args + attrs)})"
 
 
-def _written_attrs(node: Node) -> list[str]:
+def _write_attributes(node: Node) -> list[str]:
     """Return the attributes of a node as keywords that its function takes; those that say nothing are left out."""
     attrs = {k: v for k, v in node.attrs.items() if k not in _INTERNAL and not (k == "keepdims" and v is False)}
     attrs.pop("spec", None)  # of einsum it comes first

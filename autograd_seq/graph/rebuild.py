@@ -136,20 +136,20 @@ def vmap(outputs: Node | Sequence[Node], *, over: Axis) -> Node | list[Node]:
     order = _order_without(several, axis)
     varying = find_dependents(order, [n for n in order if n.op is INPUT and n is not SEED])
 
-    def wider(node: Node) -> tuple[Axis, ...]:
+    def widen(node: Node) -> tuple[Axis, ...]:
         return (axis, *node.axes) if node in varying and axis not in node.axes else node.axes
 
-    def batched(node: Node, inputs: tuple[Node, ...]) -> Node | None:
+    def batch(node: Node, inputs: tuple[Node, ...]) -> Node | None:
         if node.op is SPREAD and node.attrs["axes"]:  # its operand may vary over the axis now
             return copy_name(node, spread(inputs[0], node.attrs["axes"]))
         if "of" in node.attrs and axis not in node.attrs["of"]:  # the points it counts have one more axis
             return apply(node.op, **{**node.attrs, "of": (axis, *node.attrs["of"])})
         if node.op is not INPUT or node not in varying:
             return None
-        return Node(INPUT, (), {}, node.shape, node.dtype, wider(node), name=node.name, site=node.site, scope=node.scope)
+        return Node(INPUT, (), {}, node.shape, node.dtype, widen(node), name=node.name, site=node.site, scope=node.scope)
 
     image: dict[Node, Node] = {}
-    made = rebuild(several, batched, axes=wider, image=image)
+    made = rebuild(several, batch, axes=widen, image=image)
     for g in {*image.values()} - {*image}:  # a gradient is one of what its node has become
         g.adjoint_of = image.get(g.adjoint_of, g.adjoint_of) if g.adjoint_of is not None else None
     return made[0] if isinstance(outputs, Node) else made

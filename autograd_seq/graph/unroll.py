@@ -61,15 +61,15 @@ class Unroller:
         self.made: list[dict[Point, Node]] = [{} for _ in self.folded]
         self.created: list[Node] = []
         self.zeros: dict[int, Node] = {}
-        self.closed = self._closed()
-        self.special = [self._rule(n) for n in graph.nodes]
+        self.closed = self._find_closed()
+        self.special = [self._choose_rule(n) for n in graph.nodes]
         # By input, the positions of its axes among the reader's, for nodes that read their inputs at their own point.
         self.reads = [
-            [(self.position[x], self._picks(self.axes[self.position[x]], axes)) for x in n.inputs]
+            [(self.position[x], self._find_picks(self.axes[self.position[x]], axes)) for x in n.inputs]
             for n, axes in zip(self.folded, self.axes, strict=True)
         ]
 
-    def _closed(self) -> list[bool]:
+    def _find_closed(self) -> list[bool]:
         """Tell which nodes have no axis and read nothing that has one: they are the same node in the DAG."""
         closed: dict[Node, bool] = {}
         for n in self.folded:
@@ -78,7 +78,7 @@ class Unroller:
         return [closed[n] for n in self.folded]
 
     @staticmethod
-    def _picks(inner: tuple[Axis, ...], outer: tuple[Axis, ...]) -> tuple[int, ...] | None:
+    def _find_picks(inner: tuple[Axis, ...], outer: tuple[Axis, ...]) -> tuple[int, ...] | None:
         return None if inner == outer else tuple(outer.index(a) if a in outer else -1 for a in inner)
 
     def run(self) -> tuple[Node, ...]:
@@ -103,8 +103,8 @@ class Unroller:
         back, ahead = max(delays, default=0), -min(delays, default=0)
         if len(outside) > 1 or not (-back <= p < 0 or self.sizes[axis] <= p < self.sizes[axis] + ahead):
             return None
-        place = self._boundary(i, axis, point)
-        return self.made[place[0]][place[1]] if place else self._zero(i)
+        place = self._find_row(i, axis, point)
+        return self.made[place[0]][place[1]] if place else self._make_zero(i)
 
     def _build(self, root: Place) -> None:
         stack = [root]
@@ -113,17 +113,17 @@ class Unroller:
             if point in self.made[i]:
                 stack.pop()
                 continue
-            places = self._places(i, point)
+            places = self._find_places(i, point)
             missing = [p for p in places if p is not None and p[1] not in self.made[p[0]]]
             if missing:
                 stack += missing[::-1]
                 continue
-            self.made[i][point] = self._instance(i, point, places)
+            self.made[i][point] = self._make_instance(i, point, places)
             stack.pop()
 
     # -- which instances one instance reads -------------------------------------------------------------------------
 
-    def _places(self, i: int, point: Point) -> list[Place | None]:
+    def _find_places(self, i: int, point: Point) -> list[Place | None]:
         """Return what the instance reads, in order; ``None`` is a zero outside of the sequence."""
         special = self.special[i]
         if special is not None:
@@ -131,30 +131,31 @@ class Unroller:
         return [(j, point if picks is None else tuple([point[p] for p in picks])) for j, picks in self.reads[i]]
 
     @staticmethod
-    def _rule(node: Node) -> Callable[[Unroller, int, Point], list[Place | None]] | None:
+    def _choose_rule(node: Node) -> Callable[[Unroller, int, Point], list[Place | None]] | None:
         """Return how a node finds what it reads, if it does not read its inputs at its own point.
 
         A plain function: a bound method on the object itself would be a reference cycle, and keep a dropped DAG alive.
         """
         if node.op.reduces_axes and node.attrs["axes"]:
-            return Unroller._reduced
-        rules = {SHIFT: Unroller._shifted, STATE: Unroller._defined, AT: Unroller._picked, ALONG: Unroller._renamed,
-                 WINDOW: Unroller._several, OVERLAP: Unroller._several}  # fmt: skip
+            return Unroller._read_reduced
+        rules = {SHIFT: Unroller._read_shifted, STATE: Unroller._read_equation,
+                 AT: Unroller._read_picked, ALONG: Unroller._read_renamed,
+                 WINDOW: Unroller._read_window, OVERLAP: Unroller._read_window}  # fmt: skip
         return rules.get(node.op)
 
-    def _defined(self, i: int, point: Point) -> list[Place | None]:
+    def _read_equation(self, i: int, point: Point) -> list[Place | None]:
         j, picks = self.reads[i][0]  # the equation; rows are read by shifts
         return [(j, point if picks is None else tuple([point[p] for p in picks]))]
 
-    def _renamed(self, i: int, point: Point) -> list[Place | None]:
+    def _read_renamed(self, i: int, point: Point) -> list[Place | None]:
         node, outer = self.folded[i], dict(zip(self.axes[i], point, strict=True))
         j, a, b = self.reads[i][0][0], node.attrs["axis"], node.attrs["other"]
         return [(j, tuple(outer[b if axis is a else axis] for axis in self.axes[j]))]
 
-    def _reduced(self, i: int, point: Point) -> list[Place | None]:
-        return [p for k in range(len(self.folded[i].inputs)) for p in self._all_points(i, k, point)]
+    def _read_reduced(self, i: int, point: Point) -> list[Place | None]:
+        return [p for k in range(len(self.folded[i].inputs)) for p in self._list_points(i, k, point)]
 
-    def _all_points(self, i: int, k: int, point: Point) -> list[Place | None]:
+    def _list_points(self, i: int, k: int, point: Point) -> list[Place | None]:
         j = self.reads[i][k][0]
         outer = dict(zip(self.axes[i], point, strict=True))
         ranges = [[outer[a]] if a in outer else range(self.sizes[a]) for a in self.axes[j]]
@@ -162,7 +163,7 @@ class Unroller:
         missing = [self.sizes[a] for a in self.folded[i].attrs["axes"] if a not in self.axes[j]]
         return places * int(np.prod(missing)) if missing else places
 
-    def _shifted(self, i: int, point: Point) -> list[Place | None]:
+    def _read_shifted(self, i: int, point: Point) -> list[Place | None]:
         node = self.folded[i]
         axis, by = node.attrs["axis"], node.attrs["by"]
         j = self.position[node.inputs[0]]
@@ -171,9 +172,9 @@ class Unroller:
         source = tuple(outer[a] for a in self.axes[j])
         if 0 <= outer[axis] < self.sizes[axis]:
             return [(j, source)]
-        return [self._boundary(j, axis, source) if node.attrs["outside"] == "bounds" else None]
+        return [self._find_row(j, axis, source) if node.attrs["outside"] == "bounds" else None]
 
-    def _several(self, i: int, point: Point) -> list[Place | None]:
+    def _read_window(self, i: int, point: Point) -> list[Place | None]:
         """Return the steps of a window, or those whose windows overlap at a step."""
         node = self.folded[i]
         j, axis = self.position[node.inputs[0]], node.attrs["axis"]
@@ -182,7 +183,7 @@ class Unroller:
         points = [tuple((outer | {axis: p})[a] for a in self.axes[j]) for p in at]
         return [(j, q) if 0 <= p < self.sizes[axis] else None for p, q in zip(at, points, strict=True)]
 
-    def _boundary(self, j: int, axis: Axis, point: Point) -> Place | None:
+    def _find_row(self, j: int, axis: Axis, point: Point) -> Place | None:
         """Return where a node is read outside of an axis: one of its rows, or ``None`` for zero."""
         outer = dict(zip(self.axes[j], point, strict=True))
         step, n = outer[axis], self.sizes[axis]
@@ -193,7 +194,7 @@ class Unroller:
         k = self.position[row]
         return k, tuple(outer[a] for a in self.axes[k])
 
-    def _picked(self, i: int, point: Point) -> list[Place | None]:
+    def _read_picked(self, i: int, point: Point) -> list[Place | None]:
         node = self.folded[i]
         axis, index = node.attrs["axis"], node.attrs["index"]
         j, n = self.position[node.inputs[0]], self.sizes[axis]
@@ -207,7 +208,7 @@ class Unroller:
 
     # -- making one instance ----------------------------------------------------------------------------------------
 
-    def _instance(self, i: int, point: Point, places: list[Place | None]) -> Node:
+    def _make_instance(self, i: int, point: Point, places: list[Place | None]) -> Node:
         node = self.folded[i]
         if self.closed[i]:
             self.created.append(node)
@@ -215,23 +216,23 @@ class Unroller:
         op = node.op
         if op in _EDGES:
             place = places[0]
-            made = self._zero(i) if place is None else self.made[place[0]][place[1]]
+            made = self._make_zero(i) if place is None else self.made[place[0]][place[1]]
             if op is not STATE and node.name is not None:  # a variable of its own with the value of another
                 made = Node(rewritten, (made, made), {"form": op.name}, node.shape, node.dtype, (), made._value, made.weak,
-                            self._label(i, point), node.site, node.scope)  # fmt: skip
+                            self._make_label(i, point), node.site, node.scope)  # fmt: skip
                 return self._keep(made)
             if op is STATE and made.name is None and made not in self.graph._names:
-                made.name = self._label(i, point)
+                made.name = self._make_label(i, point)
             return made
         if op is SIZE or op is INDEX:
             value = self.sizes[node.attrs["axis"]] if op is SIZE else point[0]
-            return self._keep(Node(CONSTANT, (), {}, (), int, (), np.int64(value), NUMBER, self._label(i, point)))
+            return self._keep(Node(CONSTANT, (), {}, (), int, (), np.int64(value), NUMBER, self._make_label(i, point)))
         attrs = node.attrs
         if op is WINDOW or op is OVERLAP:
             return self._put_together(i, point, places)
         if op.reduces_axes and attrs["axes"]:
             if not places:
-                return self._keep(self._empty(i))
+                return self._keep(self._make_empty(i))
             attrs = {**attrs, "axes": ()}
         elif op is DRAW:
             at = dict(zip(self.axes[i], point, strict=True))
@@ -239,7 +240,7 @@ class Unroller:
         inputs = tuple([self.made[p[0]][p[1]] for p in places if p is not None])
         made = Node(op, inputs, attrs, node.shape, node.dtype, (), None, STRONG, None, node.site, node.scope)
         if op is INPUT or node.name is not None:
-            made.name = self._label(i, point)
+            made.name = self._make_label(i, point)
         if inputs and op.forward is not None and all([x._value is not None for x in inputs]):
             made._value, made.weak = compute(op, inputs, attrs, node.dtype), max(min([x.weak for x in inputs]), ARRAY)
             if any(x.weak == STRONG for x in inputs):
@@ -249,7 +250,7 @@ class Unroller:
     def _put_together(self, i: int, point: Point, places: list[Place | None]) -> Node:
         node = self.folded[i]
         if node.op is WINDOW:
-            zero = self._zero(self.position[node.inputs[0]]) if None in places else None
+            zero = self._make_zero(self.position[node.inputs[0]]) if None in places else None
             read: list[Any] = [zero if p is None else self.made[p[0]][p[1]] for p in places]
             made = stack(read, axis=0)
         else:
@@ -258,25 +259,25 @@ class Unroller:
         below = set(read)
         self.created += [x for x in made.inputs if x not in below]
         if node.name is not None:
-            made.name = self._label(i, point)
+            made.name = self._make_label(i, point)
         return self._keep(made)
 
     def _keep(self, node: Node) -> Node:
         self.created.append(node)
         return node
 
-    def _label(self, i: int, point: Point) -> str:
+    def _make_label(self, i: int, point: Point) -> str:
         name = self.graph.name(self.folded[i])
         return f"{name}[{','.join(map(str, point))}]" if point else name
 
-    def _zero(self, i: int) -> Node:
+    def _make_zero(self, i: int) -> Node:
         if i not in self.zeros:
             node = self.folded[i]
             zero: Any = np.zeros(node.shape, {float: np.float64, int: np.int64, bool: np.bool_}[node.dtype])[()]
             self.zeros[i] = self._keep(Node(CONSTANT, (), {}, node.shape, node.dtype, (), zero, ARRAY))
         return self.zeros[i]
 
-    def _empty(self, i: int) -> Node:
+    def _make_empty(self, i: int) -> Node:
         """Return the value of a reduction over no points: 0 for a sum, −∞ for a logsumexp; a maximum is an error."""
         node = self.folded[i]
         if node.op.empty is None:

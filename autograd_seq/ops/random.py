@@ -43,7 +43,7 @@ DRAW = defop(
 )  # fmt: skip
 
 
-def counted(node: Node, axis: Axis, step: Node, inputs: Sequence[Node]) -> Node:
+def number_draws(node: Node, axis: Axis, step: Node, inputs: Sequence[Node]) -> Node:
     """Return the draws of a node, with the step number on an axis read from ``step`` instead of the position in the call."""
     over, place = node.attrs["over"], node.attrs["over"].index(axis)
     attrs = {"over": tuple(a for a in over if a is not axis), "places": (place, *node.attrs.get("places", ()))}

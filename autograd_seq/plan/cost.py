@@ -1,6 +1,7 @@
-"""What a program will need, from its plan and the lengths of the axes alone: its operations, and what its calls make.
+"""The cost of a program, from its plan and the lengths of the axes: floating-point operations, and memory of temporary arrays.
 
-What the source makes by name, the workspace above all, is not in the plan: the writer chooses it, and notes the shapes.
+Arrays that the source makes by name, such as the workspace, are not in the plan: the printer chooses them and notes their
+shapes.
 """
 
 from __future__ import annotations
@@ -21,16 +22,16 @@ from autograd_seq.plan.pipeline import Plan
 
 WIDTHS = {int: 8, bool: 1}
 ROW = 104
-"""Bytes of a view of one step with its place in a list, as measured; the lengths and strides of its dimensions come on top."""
+"""Bytes of a NumPy view of one step and its pointer in a list, as measured, without the shape and strides of its dimensions."""
 
 
 class Cost(NamedTuple):
     """What one call needs.
 
     Attributes:
-        flops: floating-point operations, those of a product being counted as a multiplication and an addition each.
-        bytes: what is held at once: workspace, what ``run`` makes, and the lists of rows; without the feeds, and copies of
-            those that native code takes as they lie in memory.
+        flops: floating-point operations; each term of a matrix product counts as two, a multiplication and an addition.
+        bytes: the most that is held at once: the workspace, arrays made in ``run``, and the lists of rows; not the feeds, nor
+            the contiguous copies of feeds that native code needs.
 
     Example:
         >>> print(Cost(2.5e9, 3_000_000))
@@ -53,7 +54,7 @@ def _shorten(x: float) -> str:
 
 
 def count_operations(node: Node) -> tuple[int, tuple[Axis, ...]]:
-    """Return the floating-point operations of a node at one point, and the axes whose points are to be multiplied with.
+    """Return the floating-point operations of a node at one point, and the axes by whose lengths to multiply them.
 
     Example:
         >>> from autograd_seq.ops.leaf import input, param
@@ -85,8 +86,7 @@ def count_flops(plan: Plan, sizes: Mapping[Axis, int]) -> float:
         sizes: the length of every axis.
 
     Notes:
-        The time is that of the equations, whatever the lengths are. A sum over time of outer products, which is one matrix
-        product, is counted as such.
+        The time does not depend on the lengths. A sum over time of outer products is counted as the matrix product that it is.
     """
     sizes = {**sizes, **get_fixed_lengths(plan.graph.axes)}
     storage, total = plan.storage, 0.0
@@ -102,14 +102,14 @@ def count_flops(plan: Plan, sizes: Mapping[Axis, int]) -> float:
 
 
 def find_peak_bytes(plan: Plan, sizes: Mapping[Axis, int], itemsize: int, returned: int, native: Container[Node] = ()) -> int:
-    """Return the most bytes that are alive at once of what a call makes: local arrays, those beside them, and outputs.
+    """Return the most bytes that a call has allocated at one time: local arrays, temporary ones, and outputs.
 
     Args:
         plan: see :func:`autograd_seq.plan.pipeline.plan`.
         sizes: the length of every axis.
         itemsize: bytes of a float.
-        returned: bytes of what is made for the caller.
-        native: the nodes that native functions compute, which make nothing.
+        returned: bytes of the arrays that are returned to the caller.
+        native: the nodes that native functions compute, which allocate nothing.
     """
     sizes = {**sizes, **get_fixed_lengths(plan.graph.axes)}
     storage, alive, peak = plan.storage, 0, 0
@@ -121,7 +121,7 @@ def find_peak_bytes(plan: Plan, sizes: Mapping[Axis, int], itemsize: int, return
         own = _count_bytes(n, home.axes, sizes, itemsize) if home.buffer is None else 0
         work = max((_count_bytes(x, x.axes, sizes, itemsize) for x in n.inputs), default=0) if not path else 0
         first = 8 * _count_bytes(n, n.axes, sizes, 1) if n.op is ONE_HOT and itemsize < 8 else 0  # made as float64
-        if source.op is CONTRACT and not path:  # NumPy copies what is a part of an array before it multiplies
+        if source.op is CONTRACT and not path:  # NumPy copies an operand that is a part of an array before it multiplies
             parts = [x for x in source.inputs if x.axes and find_adjacent(x) is not None]
             first += sum(_count_bytes(x, x.axes, sizes, itemsize) for x in parts)
         peak = max(peak, alive + own + first + n.op.scratch * work)
@@ -130,7 +130,7 @@ def find_peak_bytes(plan: Plan, sizes: Mapping[Axis, int], itemsize: int, return
 
 
 def bound_bytes(graph: Graph, sizes: Mapping[Axis, int], itemsize: int) -> int:
-    """Return bytes that no call exceeds, without a plan: two arrays for each node, and lists of their rows."""
+    """Return an upper bound on the bytes of a call, without a plan: two arrays for each node, and lists of their rows."""
     lists = 4 * ROW * len(graph.nodes) * max([1, *(sizes[a] for a in graph.axes)])
     return lists + sum(2 * prod(sizes[a] for a in n.axes) * prod(n.shape) * max(itemsize, 8) for n in graph.nodes)
 

@@ -36,11 +36,11 @@ class CompilerPass(NamedTuple):
 
     Attributes:
         name: by which ``passes=`` chooses it.
-        run: from what is computed to equal nodes; ``None`` where it is a choice of what comes after the graph: the statements
-            and the arrays.
-        backends: those whose programs it makes faster.
-        streams: whether it makes a single step faster whose parameters are fed anew each time; those that copy them do not.
-        why: what it is called in the literature, and why it stands where it stands.
+        run: from outputs to equal outputs; ``None`` for a pass that does not rewrite the graph, but changes statements or
+            arrays.
+        backends: the backends whose programs it makes faster.
+        streams: whether it makes single steps faster whose parameters are fed at each step; passes that copy them do not.
+        why: what it is called in the literature, and why it stands at this place in the list.
     """
 
     name: str
@@ -86,7 +86,7 @@ PASSES: tuple[str, ...] = tuple(dict.fromkeys(p.name for p in LIST))
 """Their names."""
 
 STREAMS: tuple[str, ...] = tuple(p.name for p in LIST if p.streams)
-"""The names of those for single steps whose parameters are fed anew each time."""
+"""The names of the passes for single steps whose parameters are fed at each step."""
 
 Say = Callable[[Node], bool]
 
@@ -102,14 +102,14 @@ class Plan:
 
 def plan(outputs: Sequence[Node], axes: Sequence[Axis], writes: Say, in_place: Say, backend: str,
          passes: Iterable[str] | None = None) -> Plan:  # fmt: skip
-    """Return the plan of what computes ``outputs``.
+    """Return the plan of a program that computes ``outputs``.
 
     Args:
         outputs: nodes of a graph that has been checked.
         axes: the axes of that graph, in order.
-        writes, in_place: what the language can do with a node's operation (see :class:`Storage`).
-        backend: which of them the plan is for.
-        passes: names out of ``PASSES``; all by default. Those that are not for the backend do not run.
+        writes, in_place: whether the backend can write the result of a node into an existing array, or over an operand.
+        backend: the backend that the plan is for.
+        passes: names out of ``PASSES``; all by default. Passes that are not for the backend do not run.
 
     Raises:
         OperationError: there is no such pass.
@@ -137,7 +137,7 @@ def choose_passes(backend: str, passes: Iterable[str] | None = None) -> list[Com
 
 
 def simplify(outputs: Sequence[Node], backend: str, passes: Iterable[str] | None = None) -> list[Node]:
-    """Return what is left to be computed after the passes over the graph; arguments as for :func:`plan`."""
+    """Return the outputs after the passes that rewrite the graph; arguments as for :func:`plan`."""
     out = rebuild(outputs, copy_own)
     for p in choose_passes(backend, passes):
         if p.run is not None:
@@ -146,7 +146,7 @@ def simplify(outputs: Sequence[Node], backend: str, passes: Iterable[str] | None
 
 
 def copy_own(node: Node, inputs: tuple[Node, ...]) -> Node | None:
-    """Copy what is computed, for passes give names to their nodes, and those of the user are not theirs; spell windows out."""
+    """Copy a computed node, since passes change names, and the user's nodes must keep theirs; build windows from shifts."""
     if node.op in (WINDOW, OVERLAP):
         return copy_name(node, build_from_halves(node, inputs[0]))
     if node.op in LEAVES or node._value is not None:

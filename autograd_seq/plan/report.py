@@ -32,13 +32,13 @@ class Schedule:
     """A schedule that prints.
 
     Attributes:
-        plan: the graph that is scheduled, after all passes, its nodes and loops, and where values are kept.
+        plan: the plan: the graph after all passes, its schedule, and where values are kept.
         itemsize: bytes of a float.
-        notes: what else is to be said of it, a line each, at the end.
+        notes: further lines, printed at the end.
 
-    Each line ends in the floating-point operations of all its points, and in the bytes that its values take where they are
-    kept: of all steps, or only of those that a loop still needs. Arrays may be used again by other lines. A loop whose states
-    depend linearly on their past, entry by entry, says so (:mod:`autograd_seq.plan.passes.affine`).
+    Each line ends in the floating-point operations of all its points, and in the bytes of its values: of all steps, or only of
+    those that a loop still needs. Lines may share an array. A loop whose states depend linearly on their past, entry by entry,
+    is marked as linear (:mod:`autograd_seq.plan.passes.affine`).
 
     Example:
         >>> import autograd_seq as ag
@@ -108,7 +108,7 @@ def _list_lines(graph: System, items: Sequence[Item]) -> list[tuple[str, Node | 
     labels = {n: graph.label(n) for n in graph.nodes}
     for n in graph.nodes:
         if n.op is STATE and n.inputs[0].name is None:
-            labels[n.inputs[0]] = labels[n]  # the equation of a state is called as the state is
+            labels[n.inputs[0]] = labels[n]  # the equation of a state has the name of the state
     out: list[tuple[str, Node | None]] = []
     _list_items(graph, items, labels, (), out)
     return out
@@ -145,7 +145,7 @@ def _is_named_part(node: Node) -> bool:
 
 
 def name_length(axis: Axis) -> str:
-    """Return what the length of an axis is called: T for t.
+    """Return the name of the length of an axis: T for t.
 
     Example:
         >>> name_length(Axis("t")), name_length(Axis("word"))

@@ -1,8 +1,8 @@
 """The schedule: what is computed for all points at once, and what loops, found from the graph alone.
 
-Strongly connected components in topological order (Allen & Kennedy 1987): a node on no cycle is *lifted*, computed for all
-points of its axes in one call. What lies on a cycle becomes a *loop* over an axis on which its shifts have one sign, in
-that direction; the shifts that the axis carries are cut, and the body is scheduled in turn, the other axes lifted.
+Strongly connected components are taken in topological order (Allen & Kennedy 1987): a node on no cycle is *lifted*, computed
+for all points of its axes in one call. The nodes of a cycle become a *loop* over an axis on which all their shifts have one
+sign, in that direction; the shifts along that axis are cut, and the body is scheduled in turn, the other axes lifted.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def schedule(nodes: Sequence[Node], cut: tuple[Axis, ...] = ()) -> tuple[Item, .
 
     Args:
         nodes: each after what it needs at its own step, as a :class:`Graph` holds them.
-        cut: axes whose shifts a loop around carries.
+        cut: axes of the loops around, whose shifts are cut.
 
     Notes:
         Linear in the number of nodes, whatever the lengths of the axes are.
@@ -57,7 +57,7 @@ def schedule(nodes: Sequence[Node], cut: tuple[Axis, ...] = ()) -> tuple[Item, .
 
 
 def list_needs(node: Node, cut: tuple[Axis, ...] = ()) -> tuple[Node, ...]:
-    """Return what must be there before a node: its inputs, and the rows that it may read; not what cut shifts carry."""
+    """Return the nodes that must be computed before a node: its inputs and rows, but not the sources of cut shifts."""
     if node.op is SHIFT and node.attrs["axis"] not in cut:
         return node.inputs[0], *same_step(node)
     return same_step(node)

@@ -27,7 +27,7 @@ from autograd_seq.graph.system import System
 from autograd_seq.graph.windows import spell_out_windows
 from autograd_seq.ops.elementwise import equal, where
 from autograd_seq.ops.leaf import INPUT
-from autograd_seq.ops.random import DRAW, counted
+from autograd_seq.ops.random import DRAW, number_draws
 from autograd_seq.ops.state import STATE, Bound
 from autograd_seq.ops.time import ALONG, AT, INDEX, SHIFT, count, spread
 from autograd_seq.sequences.apart import Sums, find_differing
@@ -217,7 +217,7 @@ def _make_later_call(graph: System, sources: Sequence[Source], slots: Sequence[S
                 return spread(constant(np.zeros(node.shape)), node.axes)
             made = sums.sum_chosen(node, inputs[0], equal(now(), node.attrs["index"]))
         elif node.op is DRAW and axis in node.attrs["over"]:
-            made = counted(node, axis, now(), inputs)
+            made = number_draws(node, axis, now(), inputs)
         elif batch:
             made = sums.replace(node, inputs)
         if made is not None:
@@ -227,7 +227,7 @@ def _make_later_call(graph: System, sources: Sequence[Source], slots: Sequence[S
     fed = {source: [Node(INPUT, (), {"made": True}, slot.shape, slot.dtype, slot.axes, name=name) for name in slot.feeds]
            for source, slot in zip(sources, slots, strict=True)}  # fmt: skip
 
-    def copied(roots: Sequence[Node], shifts: Collection[Node]) -> tuple[list[Node], dict[Source, Node]]:
+    def copy(roots: Sequence[Node], shifts: Collection[Node]) -> tuple[list[Node], dict[Source, Node]]:
         """Return the copies of nodes in a later call, whose shifts read carried rows, and by source the state of its rows."""
         carried = list(dict.fromkeys(map(get_source, shifts)))
         image: dict[Node, Node] = {}
@@ -240,10 +240,10 @@ def _make_later_call(graph: System, sources: Sequence[Source], slots: Sequence[S
 
     values, lasting, later = find_shifts_back(graph, axis)
     tangents = find_dependents(graph.nodes, [n for n in values if n not in lasting])
-    made, held = copied([o for o in graph.outputs if o not in later or o not in tangents], values)
+    made, held = copy([o for o in graph.outputs if o not in later or o not in tangents], values)
     alone: list[Node] = []
     if of_piece := [o for o in graph.outputs if o in later and o in tangents]:  # their tangents begin at zero in each piece
-        alone, _ = copied(of_piece, [n for n in values if n in lasting])
+        alone, _ = copy(of_piece, [n for n in values if n in lasting])
         _remove_names(alone, [*graph.nodes, *made, *held.values()])
     parts = iter(made), iter(alone)
     outputs = [next(parts[o in later and o in tangents]) for o in graph.outputs]

@@ -28,7 +28,7 @@ class Masks:
         >>> import autograd_seq as ag
         >>> t, b = ag.Axis("t"), ag.Axis("b")
         >>> masks = Masks(ag.Graph(ag.input("x", over=(t, b))), {t: (b,)})
-        >>> masks.valid((t, b), [t]).axes, masks.valid((t,), [t]).axes  # of any sequence
+        >>> masks.mask_valid((t, b), [t]).axes, masks.mask_valid((t,), [t]).axes  # of any sequence
         ((t, b), (t,))
     """
 
@@ -50,12 +50,12 @@ class Masks:
             if a in self.lengths and b not in self.lengths:
                 self.lengths[b], self.over[b] = self.lengths[a], self.over[a]
 
-    def _once(self, key: object, make: Callable[[], Node]) -> Node:
+    def _make_once(self, key: object, make: Callable[[], Node]) -> Node:
         if key not in self._memo:
             self._memo[key] = make()
         return self._memo[key]
 
-    def steps(self, r: Axis, axes: Sequence[Axis]) -> Node:
+    def count_steps(self, r: Axis, axes: Sequence[Axis]) -> Node:
         """Return the length of ``r`` for a value over ``axes``: the longest, of sequences along axes that the value lacks."""
         missing = tuple(a for a in self.over[r] if a not in axes)
         if not missing:
@@ -65,30 +65,30 @@ class Masks:
             here = sum_over(cast(less(INDEX(axis=r, here=True), self.lengths[r]), int), axes=missing) > 0
             return sum_over(cast(here, int), axes=(r,))
 
-        return self._once((r, missing), longest)
+        return self._make_once((r, missing), longest)
 
-    def inside(self, r: Axis, axes: Sequence[Axis], ahead: int = 0) -> Node:
+    def mask_inside(self, r: Axis, axes: Sequence[Axis], ahead: int = 0) -> Node:
         """Return where the step ``ahead`` of the current one is real."""
-        steps = self.steps(r, axes)
-        return self._once((r, steps, ahead), lambda: less(INDEX(axis=r, here=True), steps - ahead if ahead else steps))
+        steps = self.count_steps(r, axes)
+        return self._make_once((r, steps, ahead), lambda: less(INDEX(axis=r, here=True), steps - ahead if ahead else steps))
 
-    def valid(self, axes: Sequence[Axis], ragged: Sequence[Axis]) -> Node:
+    def mask_valid(self, axes: Sequence[Axis], ragged: Sequence[Axis]) -> Node:
         """Return where the points of a value over ``axes`` are real along the axes ``ragged``."""
-        masks = [self.inside(r, axes) for r in ragged]
+        masks = [self.mask_inside(r, axes) for r in ragged]
         out = masks[0]
         for mask in masks[1:]:
             a = out
-            out = self._once((a, mask), lambda a=a, mask=mask: logical_and(a, mask))  # type: ignore[misc]
+            out = self._make_once((a, mask), lambda a=a, mask=mask: logical_and(a, mask))  # type: ignore[misc]
         return out
 
-    def outside(self, axes: Sequence[Axis]) -> Node:
+    def mask_outside(self, axes: Sequence[Axis]) -> Node:
         """Return where the points of a value over ``axes`` are padding."""
-        return self._once(("outside", tuple(axes)), lambda: logical_not(self.valid(axes, self.ragged(axes))))
+        return self._make_once(("outside", tuple(axes)), lambda: logical_not(self.mask_valid(axes, self.list_ragged(axes))))
 
-    def ragged(self, axes: Sequence[Axis]) -> list[Axis]:
+    def list_ragged(self, axes: Sequence[Axis]) -> list[Axis]:
         """Return those of the given axes that have lengths."""
         return [a for a in axes if a in self.lengths]
 
-    def counted(self, axes: Sequence[Axis], among: Sequence[Axis]) -> list[Axis]:
+    def list_deciding(self, axes: Sequence[Axis], among: Sequence[Axis]) -> list[Axis]:
         """Return the axes with lengths that decide which points a reduction over ``among`` reads."""
-        return [r for r in self.ragged(axes) if r in among or any(b in among for b in self.over[r])]
+        return [r for r in self.list_ragged(axes) if r in among or any(b in among for b in self.over[r])]

@@ -84,7 +84,9 @@ class Ragged:
         self._part = {n: i for i, part in enumerate(list_components(graph.nodes)) for n in part}
         # Shifts to later steps that are assumed to find zeros after a sequence's end, as most do in a graph of gradients.
         self._assumed = {n for n in graph.nodes if n.op is SHIFT and self._reads_later(n) and n.attrs["outside"] == "zero"}
-        self._assumed |= {n for n in graph.nodes if n.op is STATE and n.adjoint_of is not None and self.masks.ragged(n.axes)}
+        self._assumed |= {
+            n for n in graph.nodes if n.op is STATE and n.adjoint_of is not None and self.masks.list_ragged(n.axes)
+        }
         self._closing = {self._part[n] for n in self._assumed}
         # States that are read at later steps, with zeros after the end: selected once, as they are computed.
         ahead = {n for n in graph.nodes if n.op is SHIFT and self._reads_later(n) and self._finds_zeros(n)}
@@ -144,7 +146,7 @@ class Ragged:
             if n.op not in (SHIFT, AT, ALONG):
                 continue
             x, axis = n.inputs[0], n.attrs["axis"]
-            if found := next((r for r in self.masks.ragged(x.axes) if axis in self.over[r]), None):
+            if found := next((r for r in self.masks.list_ragged(x.axes) if axis in self.over[r]), None):
                 name = self.graph.name(n)
                 raise AxisError(
                     "A301", f"{name} reads {self.graph.name(x)} at another point of {axis}, where {found} has another length",
@@ -202,7 +204,7 @@ class Ragged:
             return tuple([self.zeros.zero_padding(x) if out and not c and not self.zeros.is_harmless(x) else x
                           for x, out, c in zip(inputs, lifted, clean, strict=True)])  # fmt: skip
         if node.op in PRODUCTS and self._part[node] in self._cut:  # one factor that is 0 from the end on is enough
-            mine = self.masks.ragged(node.axes)
+            mine = self.masks.list_ragged(node.axes)
             whole = [out and all(self.zeros.covers(x, r, node) for r in mine) for x, out in zip(inputs, lifted, strict=True)]
             if sum(whole) == 1 and all(w or self.zeros.is_harmless(x) for w, x in zip(whole, inputs, strict=True)):
                 return tuple([self.zeros.zero_padding(x) if w else x for x, w in zip(inputs, whole, strict=True)])
@@ -229,7 +231,7 @@ class Ragged:
 
     def _change(self, node: Node, inputs: tuple[Node, ...]) -> Node | None:
         if node.op is INPUT:
-            return self.zeros.zero_padding(node) if node is not SEED and self.masks.ragged(node.axes) else node
+            return self.zeros.zero_padding(node) if node is not SEED and self.masks.list_ragged(node.axes) else node
         made: Node | None = None
         if node.op is SIZE:
             made = self._replace_size(node)
@@ -260,15 +262,15 @@ class Ragged:
         axis, among, of = node.attrs["axis"], node.attrs.get("among"), node.attrs.get("of", ())
         if among is None:
             return self.lengths.get(axis)
-        ragged = self.masks.counted(of, among)
+        ragged = self.masks.list_deciding(of, among)
         touched = [a for a in among if a in ragged or any(a in self.over[r] for r in ragged)]
         if axis not in touched:
             return None
         if axis is not touched[0]:  # the first stands for all
             return constant(1)
         if touched == ragged and len(ragged) == 1:
-            return self.masks.steps(axis, of)
-        total = sum_over(cast(self.masks.valid(of, ragged), int), axes=tuple(touched))
+            return self.masks.count_steps(axis, of)
+        total = sum_over(cast(self.masks.mask_valid(of, ragged), int), axes=tuple(touched))
         return total if all(r in among for r in ragged) else maximum(total, 1)  # all sequences may be shorter than a delay
 
     def _replace_at(self, node: Node, x: Node) -> Node | None:
@@ -277,7 +279,7 @@ class Ragged:
             self._check_own(node, axis)
         if must:
             self.needs.append(Need(axis, i + 1 if i >= 0 else -i, node, tuple(b for b in self.over[axis] if b not in x.axes)))
-        steps, fill = self.masks.steps(axis, x.axes), constant({float: 0.0, int: 0, bool: False}[x.dtype])
+        steps, fill = self.masks.count_steps(axis, x.axes), constant({float: 0.0, int: 0, bool: False}[x.dtype])
         if i >= 0:
             picked = remake(node, (x,))
             return picked if must else where(less(i, steps), picked, fill)
@@ -286,10 +288,10 @@ class Ragged:
 
     def _replace_reduction(self, node: Node, x: Node) -> Node | None:
         among = node.attrs["axes"]
-        for r in self.masks.ragged(among):
+        for r in self.masks.list_ragged(among):
             self._check_own(node, r)
         x = spread(x, [a for a in among if a in self.lengths])
-        ragged = self.masks.counted(x.axes, among)
+        ragged = self.masks.list_deciding(x.axes, among)
         if not ragged:
             return None
         if node.op is sum_over:
@@ -315,11 +317,11 @@ class Ragged:
         if bound is not None and bound.rows is None:
             fill = self.image[given[0]]
         elif bound is not None:
-            past = INDEX(axis=axis, here=True) + ahead - self.masks.steps(axis, new.axes)
+            past = INDEX(axis=axis, here=True) + ahead - self.masks.count_steps(axis, new.axes)
             fill = self.image[given[ahead - 1]]
             for j in range(ahead - 2, -1, -1):
                 fill = where(equal(past, j), self.image[given[j]], fill)
-        made = where(self.masks.inside(axis, new.axes, ahead), new, fill)
+        made = where(self.masks.mask_inside(axis, new.axes, ahead), new, fill)
         if old in self._finite:
             self.zeros.finite.add(made)
         if is_zero(fill):

@@ -41,21 +41,21 @@ class Selections:
         self.counts: set[Node] = set()
         self._memo: dict[object, Node] = {}
 
-    def _once(self, key: object, make: Callable[[], Node]) -> Node:
+    def _make_once(self, key: object, make: Callable[[], Node]) -> Node:
         if key not in self._memo:
             self._memo[key] = make()
         return self._memo[key]
 
     def zero_padding(self, x: Node) -> Node:
         """Return ``x`` with zeros in the padding."""
-        ragged = self.masks.ragged(x.axes)
+        ragged = self.masks.list_ragged(x.axes)
         return self.zero(x, ragged) if ragged else x
 
     def zero(self, x: Node, ragged: Sequence[Axis]) -> Node:
         """Return ``x`` with zeros where it is padding along some axes; of a linear operation the operands are selected."""
         if x in self.clean or not ragged:
             return x
-        return self._once(("zeroed", x, tuple(ragged)), lambda: self._select_zero(x, ragged))
+        return self._make_once(("zeroed", x, tuple(ragged)), lambda: self._select_zero(x, ragged))
 
     def _select_zero(self, x: Node, ragged: Sequence[Axis]) -> Node:
         linear = x.op is CONTRACT or _is_larger(x) or (len(x.inputs) == 1 and (x.op.adds or x.op is SPREAD))
@@ -80,8 +80,8 @@ class Selections:
         return wild | {min(whole, key=lambda y: math.prod(y.shape))}
 
     def select(self, x: Node, ragged: Sequence[Axis], fill: float | int | bool) -> Node:
-        made = where(self.masks.valid(x.axes, ragged), x, fill)
-        if not fill and set(ragged) >= set(self.masks.ragged(x.axes)):
+        made = where(self.masks.mask_valid(x.axes, ragged), x, fill)
+        if not fill and set(ragged) >= set(self.masks.list_ragged(x.axes)):
             self.clean.add(made)
         if x in self.finite and math.isfinite(fill):
             self.finite.add(made)
@@ -91,7 +91,7 @@ class Selections:
         """Return the equation of a state that is 0 in the padding: zeros are written over what was computed there."""
         if x in self.clean:
             return x
-        return where(self.masks.outside(x.axes), {float: 0.0, int: 0, bool: False}[x.dtype], x)
+        return where(self.masks.mask_outside(x.axes), {float: 0.0, int: 0, bool: False}[x.dtype], x)
 
     def note(self, made: Node, inputs: Sequence[Node]) -> Node:
         """Note whether a node is 0 in the padding because its operands are, and return it."""
@@ -101,7 +101,7 @@ class Selections:
 
     def is_clean(self, x: Node, as_: Node) -> bool:
         """Tell whether an operand holds zeros wherever what reads it is padding."""
-        return x in self.clean and all(self.covers(x, r, as_) for r in self.masks.ragged(as_.axes))
+        return x in self.clean and all(self.covers(x, r, as_) for r in self.masks.list_ragged(as_.axes))
 
     def is_harmless(self, x: Node) -> bool:
         """Tell whether 0 times the value is 0."""
@@ -109,7 +109,7 @@ class Selections:
         return static or x.dtype is not float or x in self.finite or x in self.clean
 
     def _vanishes(self, made: Node, inputs: Sequence[Node]) -> bool:
-        if not self.masks.ragged(made.axes):
+        if not self.masks.list_ragged(made.axes):
             return False
         clean = [self.is_clean(x, made) or is_zero(x) for x in inputs]
         if adds_up(made):

@@ -19,7 +19,7 @@ from autograd_seq.graph.system import System
 from autograd_seq.graph.windows import spell_out_windows
 from autograd_seq.ops.elementwise import cast
 from autograd_seq.ops.leaf import INPUT
-from autograd_seq.ops.random import DRAW, counted
+from autograd_seq.ops.random import DRAW, number_draws
 from autograd_seq.ops.softmax import level_over
 from autograd_seq.ops.state import STATE, Bound
 from autograd_seq.ops.time import ALONG, AT, INDEX, SHIFT, SIZE, SPREAD, spread
@@ -64,17 +64,17 @@ class _OneStep:
         self.theirs = set(graph.nodes)
         self.image: dict[Node, Node] = {}
         self.outputs = rebuild(
-            graph.outputs, self._rule, self._defined, axes=lambda node: self._left(node.axes), image=self.image,
-            shifts=self._shifted,
+            graph.outputs, self._rule, self._replace_state, axes=lambda node: self._drop_axes(node.axes), image=self.image,
+            shifts=self._replace_shift,
         )  # fmt: skip
         for old, new in self.image.items():
             if old.op is STATE and new.op is STATE:
-                self._without_rows(new)
+                self._remove_rows(new)
 
-    def _left(self, axes: Sequence[Axis]) -> tuple[Axis, ...]:
+    def _drop_axes(self, axes: Sequence[Axis]) -> tuple[Axis, ...]:
         return tuple(a for a in axes if a not in self.gone)
 
-    def _shifted(self, old: Node, new: Node) -> Node:
+    def _replace_shift(self, old: Node, new: Node) -> Node:
         """Return what replaces a shift: at the only step it always reads a row."""
         axis, by = old.attrs["axis"], old.attrs["by"]
         if axis not in self.gone:
@@ -82,18 +82,18 @@ class _OneStep:
         bound, given = (None, ()) if old.attrs["outside"] == "zero" else get_rows(
             old.inputs[0], axis, "init" if by > 0 else "final")  # fmt: skip
         if bound is None:
-            return self._number(old, 0)
+            return self._make_number(old, 0)
         row = given[0 if bound.rows is None else -by if by > 0 else -by - 1]
-        return spread(self.image[row], self._left(old.axes))
+        return spread(self.image[row], self._drop_axes(old.axes))
 
-    def _defined(self, old: Node, new: Node, equation: Node) -> Node:
+    def _replace_state(self, old: Node, new: Node, equation: Node) -> Node:
         if old in self.looped:
             return new
         if equation not in self.theirs:
             copy_name(old, equation)
-        return spread(equation, self._left(old.axes))
+        return spread(equation, self._drop_axes(old.axes))
 
-    def _without_rows(self, state: Node) -> None:
+    def _remove_rows(self, state: Node) -> None:
         """Remove the rows along the removed axes from a state that varies over others."""
         bounds: list[Bound] = []
         inputs = [state.inputs[0]]
@@ -104,43 +104,43 @@ class _OneStep:
         state.inputs, state.attrs = tuple(inputs), {**state.attrs, "bounds": tuple(bounds)}
 
     def _rule(self, node: Node, inputs: tuple[Node, ...]) -> Node | None:
-        made = self._changed(node, inputs)
+        made = self._change(node, inputs)
         if made is not None and not any(made is x for x in inputs) and made.name is None and made._value is None:
             made.name, made.site, made.scope, made.adjoint_of = node.name, node.site, node.scope, node.adjoint_of
         return made
 
-    def _changed(self, node: Node, inputs: tuple[Node, ...]) -> Node | None:
+    def _change(self, node: Node, inputs: tuple[Node, ...]) -> Node | None:
         attrs, mine = node.attrs, node.attrs.get("axis") in self.gone
         if node.op is INPUT and self.gone & set(node.axes):
-            return Node(INPUT, (), attrs, node.shape, node.dtype, self._left(node.axes), name=node.name, site=node.site,
+            return Node(INPUT, (), attrs, node.shape, node.dtype, self._drop_axes(node.axes), name=node.name, site=node.site,
                         scope=node.scope)  # fmt: skip
         if node.op is SPREAD:
-            return spread(inputs[0], self._left(attrs["axes"]))
+            return spread(inputs[0], self._drop_axes(attrs["axes"]))
         if node.op in (INDEX, SIZE) and mine:
-            return self._number(node, int(node.op is SIZE))
+            return self._make_number(node, int(node.op is SIZE))
         if "of" in attrs:
-            return apply(node.op, **{**attrs, "of": self._left(attrs["of"]), "among": self._left(attrs["among"])})
+            return apply(node.op, **{**attrs, "of": self._drop_axes(attrs["of"]), "among": self._drop_axes(attrs["among"])})
         if node.op is AT and mine:
-            return self._picked(node, inputs[0])
+            return self._replace_at(node, inputs[0])
         if node.op is ALONG and mine:
             return inputs[0]
         if node.op.reduces_axes and self.gone & set(attrs["axes"]):
-            kept = self._left(attrs["axes"])
+            kept = self._drop_axes(attrs["axes"])
             several = kept or len(inputs) > 1 or node.op is level_over  # level_over is 0 where its operand is infinite
             return apply(node.op, *inputs, **{**attrs, "axes": kept}) if several else cast(inputs[0], node.dtype)
         if node.op is DRAW and self.gone & set(attrs["over"]):
             for axis in [a for a in attrs["over"] if a in self.gone]:
-                node = counted(node, axis, constant(0), inputs)
+                node = number_draws(node, axis, constant(0), inputs)
                 inputs = node.inputs
             return node
         return None
 
-    def _picked(self, node: Node, x: Node) -> Node:
+    def _replace_at(self, node: Node, x: Node) -> Node:
         if node.attrs["index"] in (0, -1):
             return x
         if node.attrs["outside"] == "error":
             raise make_too_short_error(node, 1, self.graph.name)
-        return self._number(node, 0)
+        return self._make_number(node, 0)
 
-    def _number(self, node: Node, value: int) -> Node:
-        return spread(constant(np.full(node.shape, value, node.dtype)), self._left(node.axes))
+    def _make_number(self, node: Node, value: int) -> Node:
+        return spread(constant(np.full(node.shape, value, node.dtype)), self._drop_axes(node.axes))

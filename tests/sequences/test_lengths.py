@@ -407,7 +407,7 @@ def test_the_backward_loop_of_an_lstm_has_no_mask_either():
 
 
 def products(self: Selections, x: ag.Node, ragged: Any, fill: Any) -> ag.Node:
-    mask = self.masks.valid(x.axes, ragged)
+    mask = self.masks.mask_valid(x.axes, ragged)
     return x * ag.cast(mask, x.dtype) if x.dtype is not bool else x & mask
 
 
@@ -419,10 +419,10 @@ SABOTAGE: dict[str, dict[str, Any]] = {
     "products instead of selections": {"select": products},
     "maxima and attention see the padding": {"select": lambda self, x, ragged, fill: x},
     "means divide by the padded number": {"_replace_size": lambda self, node: None},
-    "the last real step is padding": {"inside": lambda self, r, axes, ahead=0: less(
-        INDEX(axis=r, here=True), self.steps(r, axes) - 1 - ahead)},
-    "the first padded step is real": {"inside": lambda self, r, axes, ahead=0: less(
-        INDEX(axis=r, here=True), self.steps(r, axes) + 1 - ahead)},
+    "the last real step is padding": {"mask_inside": lambda self, r, axes, ahead=0: less(
+        INDEX(axis=r, here=True), self.count_steps(r, axes) - 1 - ahead)},
+    "the first padded step is real": {"mask_inside": lambda self, r, axes, ahead=0: less(
+        INDEX(axis=r, here=True), self.count_steps(r, axes) + 1 - ahead)},
     "every read ahead finds zeros": {"_is_zero_after_end": lambda self, old: True,
                                         "_repair": lambda self, node, inputs: inputs},
     "what is fed is not selected": {"_change": lambda self, node, inputs: node if node.op.name == "input" else CHANGED(

@@ -1,1 +1,1 @@
-"""Where values live: liveness, views of one another, arrays that are shared."""
+"""Where values are stored: liveness, views of one another, arrays that are shared."""

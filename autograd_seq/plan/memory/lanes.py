@@ -1,4 +1,4 @@
-"""Values that are computed within other arrays: where a concatenation wants them, or where what was there has been read."""
+"""Lanes: values computed within other arrays, as parts of a concatenation, or over parts that nobody reads any more."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class Lane(NamedTuple):
     """Adjacent entries of another node's array.
 
     Attributes:
-        whole: whose array it is.
-        dimension: along which the entries are adjacent, counted from the end.
-        start, stop: which they are.
-        axis, by: the steps of an axis by which they lie further on: what a step computes where a later step reads it.
+        whole: the node whose array it is.
+        dimension: the dimension along which the entries are adjacent, counted from the end.
+        start, stop: the range of the entries.
+        axis, by: the lane lies ``by`` steps later along ``axis``: a step computes it where a later step reads it.
     """
 
     whole: Node
@@ -32,10 +32,10 @@ class Lane(NamedTuple):
 
 
 class Lanes:
-    """Finds them.
+    """Finds the nodes of a schedule that can be computed in lanes.
 
     Args:
-        reading: the statements of a schedule, and what they read.
+        reading: the statements of the schedule, and what they read.
     """
 
     def __init__(self, reading: Reading) -> None:
@@ -46,8 +46,8 @@ class Lanes:
         self.computed, self.operands = reading.computed, reading.operands
         self.found: dict[Node, Lane] = {}
 
-    def all(self) -> dict[Node, Lane]:
-        """Return the nodes that are computed where others want or leave them, and their places there."""
+    def find_all(self) -> dict[Node, Lane]:
+        """Return the nodes that are computed within other arrays, and their lanes."""
         for n in self.path:
             if n.op is CONCAT and self._worth_placing(n):
                 self.found.update(self._find_wanted(n))
@@ -60,15 +60,15 @@ class Lanes:
         return self.found
 
     def _worth_placing(self, n: Node) -> bool:
-        """Tell whether parts are to be computed in their places: among columns only for the sake of a loop."""
+        """Tell whether the parts of a concatenation are worth computing in place: parts of columns only inside of a loop."""
         if not n.axes:
             return n.attrs["axis"] != -1
         return n.attrs["axis"] == -1 and (bool(self.path[n]) or any(r.by is not None and r.path for r in self.reads[n]))
 
     def _find_wanted(self, whole: Node) -> dict[Node, Lane]:
-        """Return the parts of a concatenation that can be computed in their places at once.
+        """Return the parts of a concatenation that can be computed in their places.
 
-        Those of a step, and matrices that are stacked: a place among columns is slow to write to for all steps at once.
+        These are parts of one step, and stacked matrices: for all steps at once, writing to some columns of an array is slow.
         """
         places, start, path, axis = {}, 0, self.path[whole], whole.attrs["axis"]
         for x in whole.inputs:
@@ -84,7 +84,7 @@ class Lanes:
         return places
 
     def _find_left_for(self, whole: Node) -> dict[Node, Lane]:
-        """Return what a row of a loop joins that was computed at another step, or before the loop, in its place there."""
+        """Return the parts of a row of a loop that are computed at another step, or before the loop, with their lanes in it."""
         places: dict[Node, Lane] = {}
         path, stop = self.path[whole], 0
         axis = path[-1].axis
@@ -111,7 +111,7 @@ class Lanes:
         return places
 
     def _find_left(self, n: Node) -> Lane | None:
-        """Return the part of another array that ``n`` may write over: it reads it at its own step, as the last to do so."""
+        """Return the part of another array that ``n`` may overwrite: it reads it at its own step, as its last reader."""
         for x in n.inputs:
             lane = self.found.get(x)
             if lane is None and (part := find_adjacent(x)) is not None:
@@ -130,14 +130,14 @@ class Lanes:
         return None
 
     def _is_done(self, read: ArrayRead, of: Node, n: Node, start: int, stop: int) -> bool:
-        """Tell whether a read of ``of`` is over when ``n`` is computed, or has nothing to do with the part it writes over."""
+        """Tell whether a read of ``of`` comes before ``n`` is computed, or does not touch the part that ``n`` overwrites."""
         if read.by is n:
             return True
         if read.by is None or read.shifts or read.elsewhere:
             return False
         if read.at < self.at[n] and read.path == self.path[n]:
             return True
-        first = self.found[of].start if of in self.found else 0  # what lies within another array is read by its own entries
+        first = self.found[of].start if of in self.found else 0  # reads of a lane count entries from the lane's start
         parts = [find_adjacent(y) for y in self.operands(read.by) if get_root(y) is of]
         return of is not n and bool(parts) and all(
             p is not None and (first + p[2] <= start or stop <= first + p[1]) for p in parts

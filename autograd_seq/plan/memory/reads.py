@@ -15,13 +15,13 @@ from autograd_seq.plan.schedule import Item, Loop, list_paths
 
 @dataclass(frozen=True)
 class ArrayRead:
-    """One statement that reads a node's array: where it stands, and along which axes it reads other steps."""
+    """One statement that reads a node's array: its number, and the axes along which it reads other steps."""
 
     by: Node | None
     at: int
     path: tuple[Loop, ...]
     shifts: tuple[tuple[Axis, int], ...] = ()
-    elsewhere: bool = False  # it reads some other step than the current one in another way than by a shift
+    elsewhere: bool = False  # it reads another step than the current one, and not by a shift
 
 
 class Reading:
@@ -29,9 +29,9 @@ class Reading:
 
     Args:
         items: the schedule.
-        outputs: what is asked for.
-        writes: nodes whose operation can write into an array that is there already.
-        in_place: those that may write over an operand that nobody needs any more.
+        outputs: the outputs of the graph.
+        writes: nodes whose operation can write into an existing array.
+        in_place: nodes that may overwrite an operand that no later statement reads.
         absorbed: nodes computed inside of the one node that reads them.
 
     Attributes:
@@ -76,5 +76,5 @@ class Reading:
         return found
 
     def operands(self, n: Node) -> list[Node]:
-        """Return what the statement of ``n`` reads: its inputs, and those of what is computed inside of it."""
+        """Return what the statement of ``n`` reads: its inputs, and the inputs of nodes absorbed in it."""
         return [y for x in n.inputs for y in (x.inputs if x in self.absorbed else (x,))]

@@ -1,8 +1,8 @@
-"""Where values live: which nodes are views of others, which are kept for all steps of a loop, and which share a buffer.
+"""Where values are stored: which nodes are views, which are kept for all steps of a loop, and which share a buffer.
 
-A node that only renames, shifts or rearranges another is a *view* of it. Any other node has a home: an array of the
-workspace, if its operation can write into one, or a local variable. What nobody reads outside of a loop, or at another of
-its steps, is kept for one step only; what is read k steps later and nowhere else, for k steps.
+A node that only renames, shifts or rearranges another is a *view* of it. Any other node has a home: an array of the workspace,
+if its operation can write into one, or a local variable. Values that are read only at their own step of a loop are kept for one
+step; values that are also read k steps later, but not outside of the loop, for k steps.
 """
 
 from __future__ import annotations
@@ -37,14 +37,15 @@ class Home:
     """Where the values of a node are.
 
     Attributes:
-        node: whose values they are.
+        node: the node.
         axes: the axes that are dimensions of the array, in order; those of loops only if all their steps are kept.
-        halo: how many rows are kept in front of and behind the steps of an axis.
-        ring: the rows kept of a loop's steps if not all are, else 0.
+        halo: how many rows are kept before and after the steps of an axis.
+        ring: how many rows are kept of a loop's steps, if not all are, else 0.
         buffer: the number of the workspace array; ``None`` for a local variable.
         start, stop: the first and the last statement at which the array is in use.
         last: the last statement that reads it.
-        lane: the values are a part of another node's array: of one that joins them, or of one that nobody needs there any more.
+        lane: the part of another node's array that holds the values: of a concatenation, or of a value that is not read any
+            more.
     """
 
     node: Node
@@ -59,34 +60,34 @@ class Home:
 
     @property
     def key(self) -> tuple[object, ...]:
-        """What two homes must have in common to share an array."""
+        """The layout that two homes must have in common to share an array."""
         return self.axes, self.node.shape, self.node.dtype
 
 
 class Storage(Reading):
-    """The decisions for one schedule.
+    """The homes of all values of one schedule.
 
     Args:
         items: the schedule.
-        outputs: what is asked for.
+        outputs: the outputs of the graph.
         axes: all axes.
-        writes: tells of a node whether its operation can write into an array that is there already.
-        in_place: tells whether it may write over an operand that nobody needs any more.
+        writes: nodes whose operation can write into an existing array.
+        in_place: nodes that may overwrite an operand that no later statement reads.
         absorbed: nodes computed inside of the one node that reads them.
-        share: whether arrays are used again.
+        share: whether arrays are reused for other values.
 
     Attributes:
-        order: the order of axes inside.
+        order: the axes in the order in which arrays are laid out.
         lanes: the nodes that are computed within other arrays, and where.
-        homes: for every node that is computed, where it lives.
-        buffers: for each workspace array, the home that tells its layout.
+        homes: the home of every node that is computed.
+        buffers: for each workspace array, a home with its layout.
     """
 
     def __init__(self, items: Sequence[Item], outputs: Sequence[Node], axes: Sequence[Axis], writes: Sequence[Node],
                  in_place: Sequence[Node], absorbed: dict[Node, Node], share: bool = True) -> None:  # fmt: skip
         super().__init__(items, outputs, writes, in_place, absorbed)
         self.order = order_axes(items, axes)
-        self.lanes = Lanes(self).all() if share else {}
+        self.lanes = Lanes(self).find_all() if share else {}
         for n, lane in self.lanes.items():
             self.reads[lane.whole] = [*self.reads[lane.whole], *self._list_reads_of_lane(n, lane)]
         self.homes = {n: self._make_home(n) for n in self.path if self.computed(n)}
@@ -99,7 +100,7 @@ class Storage(Reading):
         return tuple(a for a in self.order if a in axes and a not in stepped)
 
     def _list_reads_of_lane(self, n: Node, lane: Lane) -> list[ArrayRead]:
-        """Return the reads of a node as reads of the array that it is a part of; that it is written there is one more."""
+        """Return the reads of a node as reads of the array that it is a part of, and its own statement as one more."""
         if lane.axis is None and self.path[n] == self.path[lane.whole]:
             return self.reads[n]
         found = []
@@ -160,12 +161,12 @@ class Storage(Reading):
         return stop
 
     def _count_ring_rows(self, n: Node, kept: int) -> int:
-        """Return how many rows are enough where all that is kept for is a later step of the innermost loop."""
+        """Return how many rows are enough if a value is read only by later steps of the innermost loop."""
         path = self.path[n]
         if kept != len(path) - 1 or any(r.path != path for r in self.reads[n]):
             return 0
         if any(lane.whole is n and lane.axis for lane in self.lanes.values()):
-            return 0  # what is read later is written into its row, not carried on
+            return 0  # later steps read it from its row in the array
         axis = path[-1].axis
         delays = [next((abs(by) for a, by in r.shifts if a is axis), 0) for r in self.reads[n]]
         if any(a is not axis for r in self.reads[n] for a, _ in r.shifts):
@@ -179,7 +180,7 @@ class Storage(Reading):
     # -- workspace ------------------------------------------------------------------------------------------------------
 
     def _allocate(self, share: bool) -> None:
-        """Give every home its array: one that an operand leaves free, one that is free, or a new one."""
+        """Give every home an array: that of an operand read for the last time, another free one, or a new one."""
         free: list[int] = []
         busy: dict[int, int] = {}  # array → the last statement that needs it
         for n, home in sorted(self.homes.items(), key=lambda item: item[1].start):
@@ -202,7 +203,7 @@ class Storage(Reading):
                 busy[taken] = max(home.stop, busy.get(taken, 0))
 
     def _find_taken(self, n: Node, home: Home) -> int | None:
-        """Return the array of an operand whose last reader this is, and whose every entry is read where it is written."""
+        """Return the array of an operand that ``n`` reads as its last reader, each entry where it is written, or ``None``."""
         if n not in self.in_place:
             return None
         for x in n.inputs:
@@ -216,7 +217,7 @@ class Storage(Reading):
         return None
 
     def _is_read_later(self, r: Node, n: Node) -> bool:
-        """Tell whether a loop that ``n`` is in, and ``r`` is not kept in steps of, comes back to ``r`` after ``n``."""
+        """Tell whether a later step of a loop around ``n``, whose steps ``r`` does not keep, reads ``r`` after ``n``."""
         if self.path[n] and any(read.elsewhere for read in self.reads[r]):
             return True
         return any(loop.axis not in self.homes[r].axes for loop in self.path[n][_count_common(self.path[r], self.path[n]) :])

@@ -1,4 +1,4 @@
-"""Which nodes are views: they compute nothing, they show another node's array, whole or in part, at this or another step."""
+"""Which nodes are views: they compute nothing, but show another node's array, whole or in part, at this or another step."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def is_view(node: Node) -> bool:
 
 
 def _has_adjacent_entries(node: Node) -> bool:
-    """Tell whether the entries of a value lie next to each other, in the workspace."""
+    """Tell whether the entries of a value are contiguous in the workspace."""
     while node.op.view is not None:
         if node.op.view in (ENTRIES, POINTS):
             return False
@@ -54,7 +54,7 @@ def is_whole(node: Node) -> bool:
 
 
 def shows_elsewhere(node: Node) -> bool:
-    """Tell whether a view shows some other step than its own in another way than by a shift."""
+    """Tell whether a view shows another step than its own, and not by a shift."""
     while is_view(node):
         if node.op.view == POINTS:
             return True
@@ -63,7 +63,7 @@ def shows_elsewhere(node: Node) -> bool:
 
 
 def find_stretch(node: Node) -> tuple[int, int] | None:
-    """Return which adjacent entries of the last dimension a slice takes, all else being whole; ``None`` if it is otherwise."""
+    """Return (start, stop) of a slice of the last dimension alone, in steps of 1; ``None`` for other slices."""
     if node.op is not SLICE:
         return None
     shape, keys = node.inputs[0].shape, node.attrs["key"]
@@ -74,7 +74,7 @@ def find_stretch(node: Node) -> tuple[int, int] | None:
 
 
 def find_adjacent(node: Node) -> tuple[Node, int, int] | None:
-    """Return the node of which a view shows adjacent entries of the last dimension, at its own step, and which."""
+    """Return (node, start, stop) if a view shows adjacent entries of the node's last dimension at the same step."""
     while is_view(node) and node.op.view == WHOLE:
         node = node.inputs[0]
     if node.op is not SLICE or is_view(node.inputs[0]) or (taken := find_stretch(node)) is None:
@@ -83,7 +83,7 @@ def find_adjacent(node: Node) -> tuple[Node, int, int] | None:
 
 
 def find_shown(node: Node) -> tuple[Node, int, int] | None:
-    """Return the node of which a view shows adjacent entries of the last dimension, at any step, through all views."""
+    """Return (node, start, stop) for the node whose last dimension a view shows a part of, at any step, through all views."""
     start, stop = 0, node.shape[-1] if node.shape else 0
     while is_view(node):
         if node.op is SLICE:

@@ -1,8 +1,8 @@
 """Linear recurrences: loops whose states depend on their past as a·s + b does, entry by entry.
 
-Leaky integrators, minGRU, LRU and diagonal state spaces are such, and so is the adjoint of every recurrence without a matrix
-on its cycle. What a and b are made of is not asked, as long as the state is not among it: each step is then an affine map of
-a few numbers, and the maps of many steps can be composed before it is known where they start (a scan; Blelloch 1990).
+Examples are leaky integrators, minGRU, LRU, diagonal state spaces, and the adjoint of every recurrence without a matrix on its
+cycle. a and b may be any expressions that do not depend on the state: each step is then an affine map of each entry, and the
+maps of many steps can be composed before the initial state is known (an associative scan; Blelloch 1990).
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from autograd_seq.plan.schedule import Loop, list_needs
 
 
 def find_linear_shifts(loop: Loop, outside: tuple[Axis, ...] = ()) -> tuple[Node, ...]:
-    """Return the shifts that a loop is linear in, entry by entry, in the order of its nodes; none if it is not.
+    """Return the shifts in which a loop is linear, entry by entry, in the order of its nodes; an empty tuple if it is not.
 
     Args:
-        loop: of a schedule.
+        loop: a loop of a schedule.
         outside: the axes that the loops around it run over.
 
     Example:
@@ -39,7 +39,7 @@ def find_linear_shifts(loop: Loop, outside: tuple[Axis, ...] = ()) -> tuple[Node
     """
     nodes = [n for n in loop.body if isinstance(n, Node)]
     if len(nodes) < len(loop.body):
-        return ()  # a loop within it carries something along another axis: entries of this one are not on their own
+        return ()  # a loop within it carries values along another axis, so entries are not independent
     at = {n: i for i, n in enumerate(nodes)}
     edges = [(at[x], i) for i, n in enumerate(nodes) for x in list_needs(n, outside) if x in at]
     itself = {a for a, b in edges if a == b}

@@ -1,8 +1,8 @@
 """Sums of products that are larger than their factors, as contractions: the products are never formed.
 
-The context of attention, Σ_u w[t, u]·v[u], is written as a number times a vector, summed over u: as it stands, an array over
-t, u and the dimensions of v. As a contraction it is one matrix product of w and v. The same holds for the gradients of it, and
-for whatever else multiplies what varies over different axes, or has different dimensions, before it is summed.
+The context of attention, Σ_u w[t, u]·v[u], is written as a scalar times a vector, summed over u: computed as written, it needs
+an array over t, u and the dimensions of v. As a contraction it is one matrix product of w and v. The same holds for its
+gradients, and for every sum of products whose factors differ in their axes or dimensions.
 """
 
 from __future__ import annotations
@@ -55,10 +55,10 @@ def contract_sums(outputs: Sequence[Node]) -> list[Node]:
 
 
 def _contract_chosen(x: Node, attrs: Mapping[str, Any]) -> Node | None:
-    """Return the sum of a product that counts at some points alone, as a contraction, if that pays.
+    """Return the sum of a masked product (``where(mask, product, 0)``) as a contraction, if that pays.
 
-    What the factors are at the other points must not matter, NaN or not. So one of them is 0 there, and the other wherever it
-    is no finite number; where that would have counted, what comes out is made NaN.
+    The factors may be anything at the other points, NaN too. So one of them is set to 0 there, and the other wherever it is not
+    finite; if such an entry counts after all, the result is set to NaN.
     """
     masks: list[Node] = []
     while x.op is where and get_number(x.inputs[2]) == 0:
@@ -116,7 +116,7 @@ def _contract_product(x: Node, attrs: Mapping[str, Any]) -> Node | None:
 
 
 def _list_factors(x: Node, whole: Node) -> list[Node]:
-    """Return the factors of a product, through products that are as large as all of it; its operands, if there are too many."""
+    """Return the factors of a product, expanding products as large as ``whole``; its operands if there are too many."""
     found, stack = list[Node](), [x]
     while stack:
         y = stack.pop()
@@ -130,7 +130,7 @@ def _list_factors(x: Node, whole: Node) -> list[Node]:
 
 
 def _contract_two_first(x: Node, p: Node, q: Node, others: Sequence[Node], attrs: Mapping[str, Any]) -> Node | None:
-    """Return the sum of a product that is summed first over what two of its factors alone have, if that pays."""
+    """Return the sum of a product, summed first over the axes or dimensions that only two factors have, if that pays."""
     a, b, rest = _make_factor(x, p), _make_factor(x, q), [_make_factor(x, y) for y in others]
     gone: set[str] = set()
     if "axes" in attrs:
@@ -153,7 +153,7 @@ def _contract_two_first(x: Node, p: Node, q: Node, others: Sequence[Node], attrs
 
 
 def _group_factors(factors: list[Node]) -> list[Node]:
-    """Return many factors as two, in order: the largest with those whose points and dimensions it has, and the others."""
+    """Return many factors as two products: the largest with all factors that vary over no more than it, and the others."""
     first = max(range(len(factors)), key=lambda k: (sum(n != 1 for n in factors[k].shape), len(factors[k].axes)))
     large = factors[first]
     inside = [set(y.axes) <= set(large.axes) and broadcast(y.shape, large.shape) == large.shape for y in factors]
@@ -184,7 +184,7 @@ def _make_factor(x: Node, y: Node) -> Factor:
 
 
 def _pays(x: Node, a: Factor, b: Factor, axes: tuple[Axis, ...], summed: Collection[str] = ()) -> bool:
-    """Tell whether a matrix product is there: each factor lacks what the other has, or one is the same at many points."""
+    """Tell whether the contraction is a matrix product: each factor lacks an axis of the other, or one is shared by points."""
     missing = [set(x.axes) - set(y.node.axes) or {*a.labels, *b.labels} - set(y.labels) for y in (a, b)]
     shared = [r for r in a.node.axes if r in b.node.axes and r not in axes] or set(a.labels) & set(b.labels) - set(summed)
     return all(missing) or (any(missing) and not shared)

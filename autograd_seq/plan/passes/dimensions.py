@@ -1,9 +1,9 @@
-"""Heads as an axis: what has one number for each of some independent products lies product by product.
+"""Heads as an axis: the results of several independent products are stored one product after the other.
 
 Attention with several heads, written with the heads as a dimension, has a score for each head at each pair of steps (t, u).
-As values lie, side by side, the scores of one head are scattered, and no library multiplies them as a matrix. So what is
-computed for the heads of a product becomes a value that varies over one more axis, of fixed length, which arrays have in
-front; and with it whatever is computed of that entry by entry. Who needs the dimension sees it: both ways are views.
+With heads as the last dimension, the scores of one head are scattered in memory, and BLAS cannot multiply them as a matrix. So
+the heads become an axis of fixed length, which is a leading dimension of arrays, for these products and for all elementwise
+operations on their results. Other readers see a dimension again; both directions are views.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ AS_DIMENSION = Op("as_dimension", _insert_dimension, None, None, first,
 
 
 def move_heads(outputs: Sequence[Node]) -> list[Node]:
-    """Return the graph with the dimensions as axes that products of many steps with many steps have in common."""
+    """Return the graph in which dimensions shared by the factors of products of steps with steps (heads) are axes."""
     taken = {a.name for n in step_order(outputs) for a in n.axes}
     known: dict[tuple[int, int], Dimension] = {}
 
@@ -81,7 +81,7 @@ def move_heads(outputs: Sequence[Node]) -> list[Node]:
 
 
 def _is_scores(node: Node) -> bool:
-    """Tell whether a product sums over dimensions, and leaves nothing but those of which it is computed for each by itself."""
+    """Tell whether a product sums over some dimensions, and all that are left are batch dimensions (heads)."""
     a, b, out = (set(part) for term in node.attrs["spec"].split("->") for part in term.split(","))
     p, q = (set(x.axes) for x in node.inputs)
     return bool(out) and out <= a & b and bool(a & b - out) and bool(p - q) and bool(q - p)
@@ -117,7 +117,7 @@ def show_as_axis(x: Node, axis: Dimension, at: int) -> Node:
 
 
 def _compute_within(node: Node, inputs: tuple[Node, ...]) -> Node | None:
-    """Return what is computed of axes that are shown as dimensions with them as axes, shown as dimensions afterwards."""
+    """Move an elementwise operation on dimensions that stand for axes to the axes; the result shows them as dimensions."""
     if node.op is RESHAPE and (found := _keep_axis(inputs[0], node.shape)) is not None:
         return found
     if not (node.op.pointwise or node.op.reduces_axes):
@@ -140,7 +140,7 @@ def _compute_within(node: Node, inputs: tuple[Node, ...]) -> Node | None:
 
 
 def _keep_axis(x: Node, shape: tuple[int, ...]) -> Node | None:
-    """Return a value with more or fewer dimensions of length 1, its axis still one."""
+    """Return a value reshaped by dimensions of length 1, with its heads still as an axis."""
     axis, at = x.attrs["axis"], x.attrs["at"]
     if [n for n in x.shape if n != 1] != [n for n in shape if n != 1]:
         return None

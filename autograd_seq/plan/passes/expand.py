@@ -1,7 +1,7 @@
-"""Softmax and its logarithm in their parts, so that what both need is computed once, and in place.
+"""Softmax and its logarithm expanded into exp, sums and quotients, so that both share the exponentials.
 
-The loss of a classifier needs log softmax(x)[label], its gradient softmax(x) − onehot(label): the same exponentials. Written
-out they are one exp for all steps; the vector of the labels is never formed, one number a row is changed instead.
+The loss of a classifier needs log softmax(x)[label], its gradient softmax(x) − onehot(label). Expanded, both use one exp for
+all steps; the one-hot vector is never formed, instead one entry of each row is changed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _LONGEST_DOT = 1024  # a product with ones sums in a few lanes: in float32 as go
 
 
 def _level_forward(x: Any, axis: tuple[int, ...]) -> Any:
-    """What exp can have taken off without overflow or loss: one number for all where they are close, else each maximum."""
+    """Return what to subtract before exp against overflow: one number if the maxima are close, else each maximum."""
     if x.size:
         flat = x.real.reshape(-1)
         high = flat[flat.argmax()]  # of few numbers argmax finds the largest four times as fast as maximum.reduce
@@ -46,7 +46,7 @@ def _add_at_forward(x: Any, index: Any, factor: Any, check: bool) -> Any:
 
 
 def _make_private_op(name: str, forward: Any, shape: Any, **facts: Any) -> Op:
-    """An operation that only plans have: nobody asks for its gradient any more."""
+    """Return an operation that occurs only in plans, after differentiation, and so has no gradient."""
     return Op(name, shape, forward, None, first, None, False, name, "", native=ABSENT, linear=(), **facts)
 
 
@@ -62,7 +62,7 @@ ADD_AT = _make_private_op("add_at", _add_at_forward, lambda x, i, f, **_: x, num
 
 
 def expand_softmax(outputs: Sequence[Node]) -> list[Node]:
-    """Return the graph with softmaxes written out, and one-hot vectors added where they stand."""
+    """Return the graph with softmaxes expanded, and additions of one-hot vectors as updates of single entries."""
     parts: dict[Any, tuple[Node, Node, Node]] = {}
     order = step_order(outputs)
     looked_up = {(n.inputs[1], n.inputs[0].shape[-1]) for n in order if n.op is PICK}
@@ -91,10 +91,10 @@ def expand_softmax(outputs: Sequence[Node]) -> list[Node]:
             low, _, total = split(of, image[of.inputs[0]])
             return copy_name(node, sub(apply(node.op, low, inputs[1]), reshape(LOG(total), node.shape)))
         if op in (add, sub) and node.dtype is float:
-            return _hot(node, inputs)
+            return _add_one_hot(node, inputs)
         return None
 
-    def _hot(node: Node, inputs: tuple[Node, ...]) -> Node | None:
+    def _add_one_hot(node: Node, inputs: tuple[Node, ...]) -> Node | None:
         for at, sign in ((1, 1.0 if node.op is add else -1.0), *(((0, 1.0),) if node.op is add else ())):
             part, x = inputs[at], inputs[1 - at]
             if part.op is neg:

@@ -1,7 +1,7 @@
-"""Gates inside of loops as tanh: sigmoid(z) = ½ tanh(z/2) + ½, the inner ½ within the weights.
+"""Sigmoid gates inside of loops as tanh: sigmoid(z) = ½ tanh(z/2) + ½, with the inner ½ multiplied into the weights.
 
-Then one tanh runs over all gates of a cell, whichever of the two functions they have, and a step has two calls less. On no
-cycle the plain form stays: it is exact to the last digit where sigmoid is nearly 0.
+Then one tanh computes all gates of a cell, and a step has two calls less. Outside of loops sigmoid is kept, since it is exact
+to the last digit also where it is nearly 0.
 """
 
 from __future__ import annotations

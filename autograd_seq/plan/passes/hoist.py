@@ -1,4 +1,4 @@
-"""What does not change from call to call, taken out of a program: computed once from the feeds that are known before."""
+"""Hoisting out of a program what depends only on feeds that do not change: it is computed once, before the calls."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from autograd_seq.ops.time import SHIFT
 
 
 def hoist(outputs: Sequence[Node], known: Container[str]) -> tuple[list[Node], dict[str, Node]]:
-    """Return outputs that read what depends on known feeds alone as feeds of their own, and what those are to be.
+    """Replace nodes that depend on known feeds alone by new feeds, and return the nodes to compute for these.
 
     Args:
-        outputs: what a program computes; best after the passes, which put together what belongs together.
+        outputs: the outputs of a program, best after the other passes.
         known: the names of feeds that stay the same.
 
     Returns:
-        The outputs, and by name the nodes that are fed to them. Only static nodes are taken out.
+        The new outputs, and by name the nodes whose values are to be fed. Only static nodes are hoisted.
 
     Example:
         >>> import autograd_seq as ag

@@ -1,8 +1,9 @@
 """One sequence at a time: U x + W h as one product, with what it reads in one row.
 
-Without a batch a step costs what its NumPy calls cost, not what they compute. So U x_t + W h_{t-1} + b is written as
-[U, b, W]·[x_t, 1, h_{t-1}]: the row is there when the step comes, for h is computed into the next one. On the way back,
-Vᵀ δy_t + Wᵀ δ_{t+1} is the same. (With a batch the products before the loop are faster, and the sum costs less than they save.)
+Without a batch the time of a step is the overhead of its NumPy calls. So U x_t + W h_{t-1} + b is computed as
+[U, b, W]·[x_t, 1, h_{t-1}]: the row is complete when the step begins, since each step writes h into the row of the next one. In
+the backward pass, Vᵀ δy_t + Wᵀ δ_{t+1} is treated in the same way. (With a batch it is faster to compute U x_t for all steps
+before the loop.)
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def join(outputs: Sequence[Node]) -> list[Node]:
 
 
 class _Joiner:
-    """Writes the graph anew, with the joints in it."""
+    """Rebuilds the graph with joint products in place of sums of products."""
 
     def __init__(self, where: Places, joints: list[Joint], order: Order) -> None:
         self.where, self.joints, self.order = where, joints, order
@@ -154,7 +155,7 @@ class _Joiner:
         return left.shift
 
     def _take_along(self, left: Left) -> None:
-        """Let vectors ride along that are multiples of the same as the last one there: one product then yields them all."""
+        """Add vectors to a row that are multiples of the same vector as its last one, so that one product computes them all."""
         where, last, by = self.where, left.parts[-1], left.terms[0].by
         path = where.path[last]
         factors = [x for x in last.inputs if where.path[x] == path] if last.op is mul else []

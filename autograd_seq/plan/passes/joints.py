@@ -1,4 +1,4 @@
-"""Which sums can be joined: what their products read can lie in one row, and nobody else reads what becomes of them."""
+"""Which sums can be joined: the vectors that their products read can lie in one row, and nothing else reads the products."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ class Joint:
     """Sums that become rows of one product.
 
     Attributes:
-        sums: they.
-        size: how many rows the product has.
-        instead: the product it replaces, where others read some of its rows.
-        vectors: one term for each vector that it reads, those first that are there before the loop.
+        sums: the sums.
+        size: how many rows the joint product has.
+        instead: the product that it replaces, if other nodes read some of its rows.
+        vectors: one term for each vector that it reads, those computed before the loop first.
     """
 
     sums: list[Sum]
@@ -50,21 +50,21 @@ class Joint:
 
     @property
     def nodes(self) -> list[Node]:
-        """What it stands for."""
+        """The nodes that it computes."""
         return [*(s.node for s in self.sums), *([self.instead] if self.instead is not None else [])]
 
     @property
     def needs(self) -> list[Node]:
-        """What must be there before it is computed."""
+        """The nodes that must be computed before it."""
         matrices = [x.matrix for s in self.sums for x in s.linear if x.matrix is not None]
         return [*(x.seen for x in self.vectors if x.seen is not None), *matrices]
 
 
 class Order:
-    """What is to follow what, beyond what each node needs, so that one product can stand for several sums.
+    """Additional constraints on the order of nodes, so that one product can replace several sums.
 
     Attributes:
-        after: what nodes follow, besides what they need.
+        after: by node, the nodes that it must follow besides its inputs.
     """
 
     def __init__(self, where: Places) -> None:
@@ -72,7 +72,7 @@ class Order:
         self.after: dict[Node, list[Node]] = {}
 
     def follows(self, nodes: Sequence[Node], needed: Sequence[Node]) -> bool:
-        """Let ``nodes`` follow what is needed, and return whether they can: it must not need one of them at the same step."""
+        """Make ``nodes`` follow ``needed``, and return whether they can: no needed node may depend on them at the same step."""
         late = set(nodes)
         stack, seen = [x for x in needed if x not in late], set(needed)
         if seen & late:
@@ -93,14 +93,14 @@ class Order:
 
 @dataclass(eq=False)
 class Left:
-    """Vectors that one step leaves side by side for another one, on the way back.
+    """Adjacent vectors that one step of the backward pass stores for another step.
 
     Attributes:
-        joint: whose product reads them.
-        terms: they, as they are in its sums.
-        riders: vectors that its product does not read, but some other equation of the same step.
-        whole: all of them as one vector, when it is made.
-        shift: that, at the step at which it is read.
+        joint: the joint whose product reads them.
+        terms: the vectors, as terms of its sums.
+        riders: further vectors in the row, read by other equations of the same step and not by the product.
+        whole: all of them as one vector, once it is made.
+        shift: the read of ``whole`` at the other step.
     """
 
     joint: Joint
@@ -111,28 +111,28 @@ class Left:
 
     @property
     def parts(self) -> list[Node]:
-        """The vectors, what is joined already in its parts."""
+        """The vectors, with vectors that are joined already as their parts."""
         sources = [x.source for x in self.terms if x.source is not None]
         return [p for x in sources for p in (x.inputs if x.op is CONCAT else (x,))]
 
     @property
     def joined(self) -> list[Node]:
-        """Those of the vectors that are joined already."""
+        """The vectors that are joined already."""
         return [x.source for x in self.terms if x.source is not None and x.source.op is CONCAT]
 
     @property
     def size(self) -> int:
-        """The length of what the product reads."""
+        """The length of the vector that the product reads."""
         return sum(x.source.shape[-1] for x in self.terms if x.source is not None)
 
     @property
     def alone(self) -> bool:
-        """Tell whether it is one vector, as it is."""
+        """Whether it is a single vector."""
         return len(self.terms) == 1 and not self.riders
 
 
 def list_lefts(joint: Joint) -> list[Left]:
-    """Return what a joint reads of what later steps have left, by the step that has."""
+    """Return the vectors of later steps that a joint reads, grouped by step."""
     late = [x for x in joint.vectors if x.seen is None and x.source is not None]
     return [Left(joint, [*xs]) for _, xs in groupby(late, key=lambda x: x.by)]
 
@@ -140,10 +140,10 @@ def list_lefts(joint: Joint) -> list[Left]:
 def find_joints(where: Places, order: Order) -> list[Joint]:
     """Return the joints of a graph.
 
-    A sum has an *anchor*: a product with something that its own loop computes. Where others read rows of that product too, as
-    of a GRU's r (Wn h), all sums with the same anchor are one joint, and those rows stay what they are.
+    A sum has an *anchor*: a product with a vector that its own loop computes. If other nodes also read rows of that product, as
+    in a GRU's r (Wn h), all sums with the same anchor are one joint, and these rows are kept.
     """
-    taken: set[Node] = set()  # vectors that have a row to lie in
+    taken: set[Node] = set()  # vectors that lie in a row already
     shared: dict[Node, list[Sum]] = {}
     found: list[Joint] = []
     for n in where.nodes:
@@ -181,12 +181,12 @@ def _is_single_row(where: Places, n: Node) -> bool:
 
 
 def _read_elsewhere(where: Places, x: Term) -> bool:
-    """Tell whether others read a product of the same step too."""
+    """Tell whether other nodes read the product of a term at the same step."""
     return x.seen is not None and x.product is not None and not (where.alone(x.product) and where.alone(x.node))
 
 
 def _accept(where: Places, order: Order, joint: Joint, found: list[Joint], taken: set[Node]) -> None:
-    """Add a joint if all that it reads can lie in one row, and it multiplies little more."""
+    """Add a joint if all vectors that it reads can lie in one row, and it needs few additional multiplications."""
     vectors: dict[Any, Term] = {}
     for s in joint.sums:
         for x in s.linear:
@@ -224,7 +224,7 @@ def _can_lie_in_row(where: Places, n: Node, x: Term) -> bool:
 
 
 def depends_on(where: Places, a: Node, b: Node) -> bool:
-    """Tell whether a node needs another one of its loop at the same step."""
+    """Tell whether a node depends on another one of its loop at the same step."""
     stack, seen = [a], {a}
     while stack:
         for x in same_step(stack.pop()):

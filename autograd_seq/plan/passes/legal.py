@@ -1,8 +1,8 @@
 """Copies where two nodes cannot share one array, so that every shift is a view of what it reads.
 
-The steps of a node and the rows outside of them lie in one array, the rows in front and behind. That array belongs to one
-node alone: an equation that two states have, a feed, or a node that one shift reads with rows and another with zeros
-outside, is copied first. So is what varies over an axis in name only, where an operation needs all of its points.
+The steps of a node and its boundary rows lie in one array, rows before and after the steps. That array can have one node only:
+the equation of two states, a feed, or a node that one shift reads with rows and another with zeros outside, is copied first. So
+is a value spread over an axis, if an operation needs it at all points.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ COPY = Op("copy", lambda x, **_: x, lambda x, axes: np.array(x), lambda g, y, x,
 
 
 def make_legal(outputs: Sequence[Node]) -> list[Node]:
-    """Return the graph with copies, so that whatever a shift reads has an array of its own with the right rows."""
+    """Return the graph with copies, so that all sources of shifts have arrays of their own with the right rows."""
     out = rebuild(outputs, lambda node, inputs: apply(COPY, *inputs, axes=node.axes) if node.op is SPREAD else None)
     order = step_order(out)
     owned: set[Node] = set()

@@ -1,4 +1,4 @@
-"""Sums of products as linear maps: which vectors, at which steps, are multiplied by which matrices and added up."""
+"""Sums of products as linear maps: which vectors, at which steps, are multiplied by which matrices."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ class Term(NamedTuple):
     """One term of a sum: rows of a matrix times a vector.
 
     Attributes:
-        matrix: ``None`` is the identity; a vector where the source is 1.
+        matrix: ``None`` for the identity; a vector if the source is 1.
         rows_first: whether the rows are the first dimension of the matrix.
-        span: the rows that are meant.
-        node: the term.
-        product: the product whose rows they are.
-        source: the vector, or what a shift shows of it; ``None`` is 1.
-        by: how many steps before it is read.
-        seen: the node that is read: the source, or the shift that shows it, if the graph has that one.
+        span: the range of rows.
+        node: the node of the term.
+        product: the product of which the term is some rows.
+        source: the vector; ``None`` for the number 1.
+        by: how many steps earlier the vector is read.
+        seen: the node that is read: the source or its shift, if the graph has one.
     """
 
     matrix: Node | None
@@ -38,7 +38,7 @@ class Term(NamedTuple):
 
     @property
     def key(self) -> tuple[int, int]:
-        """What tells vectors apart."""
+        """Equal for terms with the same vector at the same step."""
         return id(self.source), self.by
 
 
@@ -62,7 +62,7 @@ def split_terms(where: Places, n: Node) -> tuple[list[Term], list[tuple[int, Nod
 
 
 def _expand(where: Places, n: Node, x: Node) -> list[Term] | None:
-    """Return a term as products: those of a sum that is there before, or that a later step has left."""
+    """Return a term as products: those of a sum computed before the loop, or of one that a later step has stored."""
     loop = where.path[n][-1]
     if x.op is SHIFT and where.path[x] == where.path[n] and x.attrs["axis"] is loop.axis and x.attrs["outside"] == "zero":
         y, by = x.inputs[0], x.attrs["by"]
@@ -89,7 +89,7 @@ def _match_bias(where: Places, n: Node, x: Node) -> Term | None:
 
 
 def _match_given(where: Places, n: Node, x: Node) -> Term | None:
-    """Return a vector that is there before the loop as a product with the identity."""
+    """Return a vector computed before the loop as a product with the identity."""
     fits = where.path[x] != where.path[n] and x.shape == n.shape and set(x.axes) == set(n.axes) and x.dtype is float
     return Term(None, False, (0, n.shape[-1]), x, None, x, 0, x) if fits else None
 
@@ -101,7 +101,7 @@ def _match_itself(where: Places, n: Node, x: Node, by: int) -> Term | None:
 
 
 def _match_product(where: Places, n: Node, x: Node, by: int) -> Term | None:
-    """Return rows of a matrix that is there before the loop, times a vector, ``by`` steps before."""
+    """Return rows of a matrix computed before the loop, times a vector read ``by`` steps earlier."""
     span, p = (0, n.shape[-1]), x
     if p.op is SLICE and (taken := find_stretch(p)) is not None:
         span, p = taken, p.inputs[0]

@@ -1,8 +1,8 @@
-"""Matrix products that share an operand are one product, and what is done to their parts alike is done to the whole.
+"""Matrix products that share an operand become one product, and equal elementwise operations on its parts one on the whole.
 
-The four gates of an LSTM read W_i h, W_f h, W_o h, W_g h: one product with the matrices stacked. Their cotangents come back as
-one product with the same stack, and so do the gradients of the four matrices. Elementwise operations on adjacent parts of
-one array become one operation on the array (Larsen & Amarasinghe 2000 call it superword parallelism).
+The four gates of an LSTM read W_i h, W_f h, W_o h, W_g h: one product with the matrices stacked. The cotangent of h is one
+product with the same stack, and so are the gradients of the four matrices. Elementwise operations on adjacent parts of one
+array become one operation on the array (Larsen & Amarasinghe 2000 call it superword parallelism).
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ def pack(outputs: Sequence[Node], rows: bool = False) -> list[Node]:
     """Return the graph with products that share an operand packed, and the elementwise operations after them.
 
     Args:
-        outputs: what is computed.
-        rows: pack only what varies over the axes of loops alone, so that a step has a single row. Parts of many rows do not lie
-            in one piece: with a batch, NumPy takes longer to read them than to compute the products one by one.
+        outputs: the outputs of the graph.
+        rows: pack only products with a single row at each step. With many rows (a batch) the parts of a packed product are not
+            contiguous, and NumPy takes longer to read them than to compute the products one by one.
     """
     out = _pack_backward(list(outputs), rows)
     out = _pack_shared(out, rows)
@@ -118,12 +118,12 @@ def _get_pack_key(where: Places, n: Node, side: int) -> Any:
 
 
 def _is_independent(where: Places, products: Sequence[Node], parts: Sequence[Node]) -> bool:
-    """Tell whether all parts are there before the first product: packing then makes no cycle."""
+    """Tell whether all parts are computed before the first product, so that packing makes no cycle."""
     return max(where.ready(a) for a in parts) < min(where.at[n] for n in products)
 
 
 def _rank_fate(where: Places, n: Node) -> tuple[int, int]:
-    """Return an order in which products stand together that the same function is applied to."""
+    """Return a sort key that puts products together to which the same function is applied."""
     while where.alone(n) and (n.op is CONTRACT or is_sum(n)):
         n = where.readers[n][0]
     rank = {sigmoid: 0, tanh: 1}.get(n.op, 2)
@@ -230,12 +230,12 @@ def _find_summed_label(spec: str) -> str | None:
 
 
 def _can_be_stacked(where: Places, d: Node) -> bool:
-    """Tell whether a vector can be computed where the stack wants it."""
+    """Tell whether a vector can be computed in its place in the stack."""
     return d.op in _ALIKE and not any(r.op in (STATE, SHIFT) for r in where.readers[d]) and d not in where.outputs
 
 
 def _rank_lane(where: Places, x: Node) -> tuple[Any, ...]:
-    """Order cotangents of gates by what they are multiples of, then as the gates are, by the matrix's first reader."""
+    """Return a sort key for cotangents of gates: first the vector they are multiples of, then the order of the gates."""
     a, d = sorted(x.inputs, key=lambda y: bool(y.axes))
     path = where.path[d]
     while d.op is mul and (late := [y for y in d.inputs if where.path[y] == path]):
@@ -284,7 +284,7 @@ def _merge_alike(outputs: list[Node], rows: bool) -> tuple[list[Node], bool]:
 
 
 def _is_ready(where: Places, run: Sequence[Node]) -> bool:
-    """Tell whether all that a run reads is there before its first operation."""
+    """Tell whether all inputs of a run are computed before its first operation."""
     sources = [x.inputs[0] if x.op is SLICE else x for n in run for x in n.inputs]
     return max(where.ready(x) for x in sources) < min(where.at[n] for n in run)
 
@@ -325,7 +325,7 @@ def _find_runs(members: Iterable[tuple[int, Node]]) -> list[list[Node]]:
 
 
 def _join_parts(parts: Sequence[Node], image: dict[Node, Node]) -> Node:
-    """Return what a run of adjacent parts is a part of: the array itself if it is all of it."""
+    """Return a run of adjacent parts as one part of their array, or the array itself if the run is all of it."""
     first, last = parts[0], parts[-1]
     if first.op is not SLICE or not first.axes:
         return image[first] if not first.shape else concat([image[x] for x in parts], -1)

@@ -1,7 +1,7 @@
-"""Sums and products regrouped so that what a loop does not need is computed outside of it.
+"""Sums and products regrouped so that parts that do not depend on a loop are computed outside of it.
 
-In ds[t] = (y[t] + m[t + 1])·o[t]·(1 − c[t]²) only ds and m are on the cycle: o·(1 − c²) is a product for all steps at once, and
-one multiplication a step is left. Sums are flattened, and what is there before the loop is added up first.
+In ds[t] = (y[t] + m[t + 1])·o[t]·(1 − c[t]²) only ds and m are on the cycle: o·(1 − c²) is computed for all steps at once, and
+one multiplication per step is left. Sums are flattened, and terms that are known before the loop are added up first.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from autograd_seq.plan.schedule import Loop, list_paths, schedule
 
 
 class Places:
-    """Where the nodes of a graph stand in its schedule, and who reads them."""
+    """The places of nodes in the schedule of a graph, and their readers."""
 
     def __init__(self, outputs: Sequence[Node]) -> None:
         self.nodes = step_order(outputs)
@@ -34,18 +34,18 @@ class Places:
             for x in n.inputs:
                 self.readers[x].append(n)
         self.outputs = set(outputs)
-        self.given: set[Node] = set()  # what depends on parameters and constants alone: there before anything else
+        self.given: set[Node] = set()  # nodes that depend on parameters and constants alone, computed first
         for n in self.path:
             static = not n.axes and n.op is not STATE and n.op not in (SIZE, DRAW)
             if static and all(x in self.given for x in n.inputs):
                 self.given.add(n)
 
     def ready(self, x: Node) -> int:
-        """Return when a node is there: −1 for what depends on parameters alone, else its place in the schedule."""
+        """Return when a node is computed: its place in the schedule, or −1 if it depends on parameters alone."""
         return -1 if x in self.given else self.at[x]
 
     def depth(self, x: Node, of: Node) -> int:
-        """Return how many of the loops around ``of`` step ``x`` as well."""
+        """Return how many of the loops around ``of`` are around ``x`` as well."""
         pairs = zip(self.path[x], self.path[of], strict=False)
         return next((i for i, (a, b) in enumerate(pairs) if a is not b), min(len(self.path[x]), len(self.path[of])))
 
@@ -89,7 +89,7 @@ def is_inner(where: Places, node: Node) -> bool:
 
 
 def list_terms(where: Places, node: Node) -> list[tuple[int, Node]]:
-    """Return the terms of a sum, through the sums and signs inside of it that nobody else reads."""
+    """Return the (sign, term) pairs of a sum, flattening inner sums that have no other reader."""
     found: list[tuple[int, Node]] = []
     stack = [(1, node)]
     while stack:
@@ -117,7 +117,7 @@ def _regroup_sum(where: Places, node: Node, image: dict[Node, Node]) -> Node | N
 
 
 def _add_by_depth(where: Places, node: Node, terms: list[tuple[int, Node]], image: dict[Node, Node]) -> Node | None:
-    """Return the sum of terms, first those that are there first; ``None`` if the node is that already."""
+    """Return the sum of terms, added in the order in which they are computed; ``None`` if the node is that already."""
     ordered = sorted(terms, key=lambda term: where.depth(term[1], node))
     if all(a is b for (_, a), b in zip(ordered, node.inputs, strict=False)) and len(ordered) == len(node.inputs) == 2:
         return None
@@ -134,7 +134,7 @@ def _add_by_depth(where: Places, node: Node, terms: list[tuple[int, Node]], imag
 
 
 def _interpolate(where: Places, node: Node, image: dict[Node, Node]) -> Node | None:
-    """Return (1 − z)·a + z·b as a + z·(b − a), if z is there only at the step itself: two operations less."""
+    """Return (1 − z)·a + z·b as a + z·(b − a), if z is computed in the loop: two operations less."""
     if node.op is not add:
         return None
     for first, second in (node.inputs, node.inputs[::-1]):
@@ -154,9 +154,9 @@ def _interpolate(where: Places, node: Node, image: dict[Node, Node]) -> Node | N
 
 
 def _factor_out(where: Places, node: Node, terms: list[tuple[int, Node]], image: dict[Node, Node]) -> list[tuple[int, Node]]:
-    """Return the terms with d·x − d·y as d·(x − y), where d is on the cycle and x and y are there before.
+    """Return the terms with d·x − d·y as d·(x − y), where d is on the cycle and x and y are computed before.
 
-    What is made has a place in ``where`` and an image, as if it had been there from the start.
+    New nodes are added to ``where`` and ``image``, as if the graph had had them from the start.
     """
     groups: dict[Node, list[tuple[int, Node, Node]]] = {}
     for sign, x in terms:
@@ -200,7 +200,7 @@ def _list_loop_factors(where: Places, node: Node) -> list[Node]:
 
 
 def _is_scaled(where: Places, x: Node) -> bool:
-    """Tell whether a product has one factor that is on the cycle, and others that are there before."""
+    """Tell whether a product has one factor on the cycle, and others that are computed before."""
     return sum(where.path[y] == where.path[x] for y in x.inputs) == 1 and all(y.shape == x.shape for y in x.inputs)
 
 
@@ -219,7 +219,7 @@ def _regroup_product(where: Places, node: Node, image: dict[Node, Node]) -> Node
 
 
 def _multiply_alike(factors: Iterable[Node]) -> list[Node]:
-    """Return the products of factors that have the same points: none gets larger than its largest factor."""
+    """Multiply factors that vary over the same points, so that no product is larger than its largest factor."""
     out: list[Node] = []
     for x in factors:
         for i, y in enumerate(out):

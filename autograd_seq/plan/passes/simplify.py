@@ -1,7 +1,7 @@
-"""Equal graphs with less to compute: what stands for what, identities of arithmetic, equal expressions once.
+"""Simplifications: wrappers removed, identities of arithmetic applied, equal expressions computed once.
 
-All rules hold in exact arithmetic, and in floats up to rounding; none makes NaN of a number. What nobody reads needs no
-rule: a graph is what its outputs depend on.
+All rules hold in exact arithmetic, and in floats up to rounding; none turns a number into NaN. Dead code needs no rule: a graph
+consists of the nodes that its outputs depend on.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ _UNIQUE = (INPUT, PARAM, TENSOR, STATE, SHIFT)
 
 
 def remove_wrappers(outputs: Sequence[Node]) -> list[Node]:
-    """Return the graph without wrappers: twins for what was rewritten, and the equations for what reads a state at its
-    own step."""
+    """Return the graph without wrappers: stable forms in place of ``rewritten`` nodes, and the equation of a state in place
+    of the state for readers at the same step."""
 
     def rule(node: Node, inputs: tuple[Node, ...]) -> Node | None:
         if node.op in (rewritten, stop_gradient):
@@ -56,7 +56,7 @@ def merge_equal(outputs: Sequence[Node]) -> list[Node]:
 
 
 class _Once:
-    """A rule that gives the first of several equal expressions."""
+    """A rule that replaces equal expressions by the first of them."""
 
     def __init__(self) -> None:
         self.seen: dict[Any, Node] = {}
@@ -77,7 +77,7 @@ def _get_merge_key(node: Node) -> Any:
 
 
 def freeze(value: Any) -> Any:
-    """Return attributes as something hashable, by which what is equal and of one kind is the same: 2 and 2.0 are not."""
+    """Return a hashable form of an attribute, equal for equal values of the same type only: 2 and 2.0 differ."""
     if isinstance(value, dict):
         return tuple((k, freeze(v)) for k, v in value.items())
     if isinstance(value, (tuple, list)):
@@ -113,12 +113,12 @@ def apply_identities(outputs: Sequence[Node]) -> list[Node]:
 
 
 def tidy(outputs: Sequence[Node]) -> list[Node]:
-    """Return the graph after other passes with what they left: identities, and expressions that have become equal."""
+    """Clean up after other passes: apply identities, and merge expressions that have become equal."""
     return merge_equal(apply_identities(outputs))
 
 
 def get_number(node: Node) -> float | int | None:
-    """Return the number that all entries of a known value are; ``None`` if they differ, or a width hangs on it."""
+    """Return the number that all entries of a constant equal; ``None`` if they differ, or if it fixes a float width."""
     value = node._value
     if value is None or (node.weak == STRONG and node.op is TENSOR) or node.dtype is bool or not np.size(value):
         return None
@@ -129,7 +129,7 @@ def get_number(node: Node) -> float | int | None:
 
 
 def _fit_axes(node: Node, inputs: tuple[Node, ...]) -> tuple[Node, ...]:
-    """Drop spreads where broadcasting does them; keep them where the operation speaks of axes."""
+    """Drop spreads that broadcasting does anyway; keep them if the operation has axes as attributes."""
     if node.op.axes is None:
         return tuple([x.inputs[0] if x.op is SPREAD else x for x in inputs])
     if node.op in (SPREAD, sum_over, ALONG):
