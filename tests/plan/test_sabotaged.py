@@ -10,7 +10,7 @@ import pytest
 from random_programs import Program
 
 import autograd_seq as ag
-from autograd_seq.plan.memory import lanes, storage
+from autograd_seq.plan.memory import storage
 from autograd_seq.plan.passes import contracted, expand, halves, join, legal, pack, regroup, simplify
 
 _hot = expand._find_multiple_of_one_hot
@@ -35,7 +35,6 @@ SABOTAGE: dict[str, tuple[Any, str, Callable[..., Any]]] = {
     "two states in one array": (legal, "_own", lambda n: True),
     "rings too short": (storage.Storage, "_count_ring_rows", lambda s, n, kept: min(1, _ring(s, n, kept))),
     "written over too early": (storage.Storage, "_is_read_later", lambda s, r, n: False),
-    "a part written over that others read": (lanes.Lanes, "_is_done", lambda *a: True),
     "a gate's argument not halved": (halves, "_scale", lambda w, z, gate, image, half: image[z]),
     "a label counted once, not as often as it weighs": (
         expand, "_find_multiple_of_one_hot", lambda x: None if (found := _hot(x)) is None else (found[0], None)),

@@ -1,4 +1,4 @@
-"""Lanes: values computed within other arrays, as parts of a concatenation, or over parts that nobody reads any more."""
+"""Lanes: values computed within other arrays, as parts of a concatenation, at this step or at a later one."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from autograd_seq.core.axes import Axis
 from autograd_seq.core.node import Node
 from autograd_seq.ops.parts import CONCAT
 from autograd_seq.ops.shape import RESHAPE
-from autograd_seq.plan.memory.reads import ArrayRead, Reading
-from autograd_seq.plan.memory.views import find_adjacent, find_shown, get_root, is_view, list_shifts
+from autograd_seq.plan.memory.reads import Reading
+from autograd_seq.plan.memory.views import find_shown, get_root, is_view, list_shifts
 from autograd_seq.plan.passes.legal import COPY
 
 
@@ -39,11 +39,9 @@ class Lanes:
     """
 
     def __init__(self, reading: Reading) -> None:
-        self.path, self.at, self.span = reading.path, reading.at, reading.span
-        self.reads, self.roots = reading.reads, reading.roots
+        self.path, self.reads, self.roots, self.computed = reading.path, reading.reads, reading.roots, reading.computed
         reshaped = {get_root(n) for n in self.path if n.op is RESHAPE and is_view(n)}  # their entries have to be adjacent
         self.in_place = reading.in_place - {n for n in reshaped if len(n.shape) > 1}
-        self.computed, self.operands = reading.computed, reading.operands
         self.found: dict[Node, Lane] = {}
 
     def find_all(self) -> dict[Node, Lane]:
@@ -54,9 +52,6 @@ class Lanes:
         for n in self.path:
             if n.op is CONCAT and self.path[n] and n not in self.found and n.attrs["axis"] == -1:
                 self.found.update(self._find_left_for(n))
-        for n in self.path:
-            if n in self.in_place and n.axes and n not in self.found and (lane := self._find_left(n)) is not None:
-                self.found[n] = lane
         return self.found
 
     def _worth_placing(self, n: Node) -> bool:
@@ -109,36 +104,3 @@ class Lanes:
                     inside = [(m, q) for m, q in self.found.items() if q.whole is r]
                     places |= {m: lane._replace(start=start + q.start, stop=start + q.stop) for m, q in inside}
         return places
-
-    def _find_left(self, n: Node) -> Lane | None:
-        """Return the part of another array that ``n`` may overwrite: it reads it at its own step, as its last reader."""
-        for x in n.inputs:
-            lane = self.found.get(x)
-            if lane is None and (part := find_adjacent(x)) is not None:
-                lane = Lane(part[0], -1, *part[1:])
-            if lane is None or lane.dimension != -1 or lane.axis or lane.whole in self.found or not self.computed(lane.whole):
-                continue
-            whole, start, stop = lane.whole, lane.start, lane.stop
-            inside = {m for m, q in self.found.items() if q.whole is whole and q.start < stop and start < q.stop}
-            fits = n not in self.roots and whole not in self.roots and n.dtype is whole.dtype and set(n.axes) == set(whole.axes)
-            fits = fits and n.shape == (*whole.shape[:-1], stop - start) and self.path[n] == self.path[whole]
-            again = any(y is not x and (get_root(y) is whole or get_root(y) in inside) for y in n.inputs)
-            if fits and not again and whole.op is not CONCAT and not inside & self.roots and all(
-                self._is_done(r, m, n, start, stop) for m in (whole, *inside) for r in self.reads[m]
-            ) and not any(r.shifts for r in self.reads[n]):  # fmt: skip
-                return lane
-        return None
-
-    def _is_done(self, read: ArrayRead, of: Node, n: Node, start: int, stop: int) -> bool:
-        """Tell whether a read of ``of`` comes before ``n`` is computed, or does not touch the part that ``n`` overwrites."""
-        if read.by is n:
-            return True
-        if read.by is None or read.shifts or read.elsewhere:
-            return False
-        if read.at < self.at[n] and read.path == self.path[n]:
-            return True
-        first = self.found[of].start if of in self.found else 0  # reads of a lane count entries from the lane's start
-        parts = [find_adjacent(y) for y in self.operands(read.by) if get_root(y) is of]
-        return of is not n and bool(parts) and all(
-            p is not None and (first + p[2] <= start or stop <= first + p[1]) for p in parts
-        )  # fmt: skip

@@ -44,8 +44,7 @@ class Home:
         buffer: the number of the workspace array; ``None`` for a local variable.
         start, stop: the first and the last statement at which the array is in use.
         last: the last statement that reads it.
-        lane: the part of another node's array that holds the values: of a concatenation, or of a value that is not read any
-            more.
+        lane: the part of another node's array that holds the values: of a concatenation.
     """
 
     node: Node
