@@ -1,9 +1,10 @@
-"""What is computed in one pass over memory: which nodes are computed where they are read, and which share a loop.
+"""Loop fusion: which nodes are computed where they are read, and which share one pass over memory.
 
-A node that is read once an entry is *inlined*: computed where it is read, its array never made, even if it stands before a
-loop and is read within. The other elementwise statements are gathered into *passes*: one loop over the lifted axes, inside
-of it loops over the dimensions of a value, each with as many statements as its order allows. What all readers find in the
-same inner loop is a number, and is stored nowhere. Sums of numbers over all points join the pass that computes them.
+A node whose entries are read once each is *inlined*: it is computed where it is read, and its array is never allocated, even
+if it comes before a loop and is read within. The other elementwise statements are gathered into *passes*: one loop over the
+lifted axes, which contains loops over the dimensions of a value, each with as many statements as the order of computation
+allows. A value that is only read within the same inner loop is a local variable, and is not stored. Sums of numbers over all
+points join the pass that computes the numbers.
 """
 
 from __future__ import annotations
@@ -31,17 +32,17 @@ from autograd_seq.plan.memory.views import get_root
 _ONCE = ("sum", "max", "level")
 """Reductions that read each entry of what they reduce once."""
 _DEEPEST = 64
-"""Operations within operations, of which the innermost are computed by functions that call one another."""
+"""The deepest nesting of inlined operations: the writer recurses over them."""
 
 
 class Fusion:
     """The decisions for one program.
 
     Args:
-        storage: where values live, without arrays that are shared.
+        storage: where values are stored, before arrays are shared.
         steps: what is done.
-        size: what the length of each axis is called.
-        var: the variable that runs over each axis.
+        size: the name of the length of each axis.
+        var: the loop variable of each axis.
     """
 
     def __init__(self, storage: Storage, steps: Sequence[Step], size: Mapping[Axis, str], var: Mapping[Axis, str]) -> None:
@@ -58,10 +59,10 @@ class Fusion:
     # -- what is native ---------------------------------------------------------------------------------------------------
 
     def fits(self, n: Node) -> bool:
-        """Tell whether a node can be native where it is: in a loop, it must have an array."""
+        """Tell whether native code can compute a node; within a loop, the node must have an array."""
         home = self.storage.homes.get(n)
         if not self.storage.path[n] and _is_stack(self.storage, n):
-            return False  # NumPy has the faster product, and one call does them all
+            return False  # NumPy computes all of these products faster, in one call
         return is_native(n) and (home is None or home.buffer is not None or not self.storage.path[n])
 
     # -- what is computed where it is read ----------------------------------------------------------------------------------
@@ -84,7 +85,7 @@ class Fusion:
         return not (late and any(self._is_carried(x) for x in n.inputs))
 
     def _reads_in_place(self, n: Node, r: ArrayRead) -> bool:
-        """Tell whether a statement reads the entries of a node at its own point, where the node can be computed too."""
+        """Tell whether a statement reads the entries of a node only at its own point, so that the node can be inlined there."""
         by = r.by
         if by is None or by.op is SHIFT or r.shifts or r.elsewhere or by not in self.native:
             return False
@@ -101,7 +102,7 @@ class Fusion:
         return set(x.axes) == set(n.axes) and prod(x.shape) <= prod(n.shape)
 
     def _is_carried(self, x: Node) -> bool:
-        """Tell whether a node shows a row that a loop left for itself, and will write over."""
+        """Tell whether a node shows a row that a loop keeps from an earlier step, and will overwrite."""
         home = self.storage.homes.get(get_root(x))
         return home is not None and bool(home.ring)
 
@@ -124,7 +125,7 @@ class Fusion:
         return out
 
     def put_numbers_first(self, steps: Sequence[Step]) -> list[Step]:
-        """Return steps in an order in which numbers that depend on nothing but numbers come before all else.
+        """Return steps in an order in which scalars that depend only on scalars come first.
 
         What is computed at all points before and after such a number then fits into one pass.
         """
@@ -142,7 +143,7 @@ class Fusion:
         return first + rest
 
     def _is_total(self, n: Node) -> bool:
-        """Tell whether a node is the sum of a number over all its points."""
+        """Tell whether a node is the sum of a scalar over all its axes."""
         x = n.inputs[0] if n.inputs else n
         alone = not n.axes and not x.shape and x not in self.storage.absorbed
         return n.op is sum_over and alone and set(n.attrs["axes"]) == set(x.axes)
@@ -163,7 +164,7 @@ class Fusion:
         return found
 
     def _place_in_pass(self, s: PassStatement, out: list[Unit]) -> None:
-        """Put a statement into the latest pass that it fits, or into a new one."""
+        """Put a statement into the latest pass that it may join, or into a new one."""
         reads = self.list_reads(s)
         needed, own = {e.node for e in reads}, self.storage.homes[s.node]
         for unit in reversed(out):
@@ -177,7 +178,7 @@ class Fusion:
         out.append(unit)
 
     def _join(self, s: PassStatement, reads: Sequence[Entry], unit: Pass) -> bool:
-        """Put a statement into a pass if everything in it that the statement reads, or writes over, is ready at its point."""
+        """Put a statement into a pass if what it reads or overwrites there is complete at its point; return whether it is."""
         here = {a: AffineIndex(self.var[a]) for a in s.axes}
         met = [(e, k, other, other.part is None and not e.moved)
                for e in reads for k, other in unit.writers.get(e.node, ())]  # fmt: skip
@@ -206,7 +207,7 @@ class Fusion:
         return {unit.node}, {n for x in self.storage.operands(unit.node) for n in self.list_roots(x)}
 
     def list_roots(self, x: Node) -> set[Node]:
-        """Return the nodes whose arrays are read for an operand: its own, or those of what is computed in place."""
+        """Return the nodes whose arrays are read for an operand: its own, or those that an inlined operand reads."""
         r = get_root(x)
         if r not in self.inlined:
             return {r}
@@ -215,7 +216,7 @@ class Fusion:
     # -- what a statement reads ---------------------------------------------------------------------------------------------
 
     def list_reads(self, s: PassStatement) -> list[Entry]:
-        """Return the entries that a statement reads at its point, through what is computed in place."""
+        """Return the entries that a statement reads at its point, directly or through inlined nodes."""
         at = {a: AffineIndex(self.var[a]) for a in (s.axes if s.total else s.node.axes)}
         return self._list_entries(s.node, s.inputs, at, list_dims(s.shape))
 

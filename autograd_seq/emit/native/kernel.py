@@ -1,9 +1,9 @@
-"""The matrix product of native programs, as source: columns packed into panels, rows taken a few at a time.
+"""The matrix product of native programs, as source: columns are packed into panels, and rows are taken a few at a time.
 
 Method: Goto & van de Geijn 2008. A panel is as many columns as fit into two vector registers; the sums of a block of rows
-and a panel stay in registers while the common dimension runs, 256 entries at a time so that a panel stays in the first
-cache. ``block_8`` is such a block of eight rows, made in :mod:`autograd_seq.emit.native.block`: no loop over entries would
-keep its sums in registers. Packing once a call pays in a recurrence: BLAS packs the same weights again at every step
+and a panel stay in registers while the common dimension is traversed, 256 entries at a time, so that a panel stays in the L1
+cache. ``block_8`` is such a block of eight rows, made in :mod:`autograd_seq.emit.native.block`, since no compiled loop over
+entries keeps its sums in registers. Packing once per call pays in a recurrence: BLAS packs the same weights at every step
 (2026-11, one core, 32 × 256 times 256 × 1024: 166 GFLOP/s against 82 by ``np.dot``).
 """
 
@@ -13,21 +13,21 @@ BLOCKS: dict[str, tuple[int, int, int, bool]] = {
     "block_8": (8, 1, 1, False), "block_8_ahead": (8, 1, 1, True), "block_4": (4, 1, 1, False), "block_2": (2, 1, 2, False),
     "block_1": (1, 1, 4, False), "block_1_4": (1, 4, 1, False),
 }  # fmt: skip
-"""By name the rows, the panels and the chains of sums of a block: eight sums at least, or they would wait for themselves.
-One also fetches what the blocks of the next panel will read."""
+"""For each block its rows, its panels, its chains of sums, and whether it prefetches what the blocks of the next panel will
+read. Each has at least eight independent sums, since additions to one sum wait for one another."""
 
 DEPTH = 256
 """How much of the common dimension a block sums at once."""
 AT_HAND = 1 << 17
-"""How many packed entries are read again for every block of rows, instead of reading the rows again."""
+"""Up to so many packed entries are read again for every block of rows; beyond, the rows are read again instead."""
 NEAR = 512
-"""How far apart the entries of a row may lie for it not to be copied: less than a page."""
+"""Rows whose entries lie at least this far apart are copied first: almost every entry would be on another page."""
 ROWS = 128
-"""How many rows are copied at once, where they do not lie one behind the other."""
+"""How many rows are copied at once, where their entries are not contiguous."""
 
 
 def count_packed(n: int, k: int, panel: int) -> int:
-    """Return how many entries n packed columns of k rows take, in panels of so many columns."""
+    """Return the number of entries of n packed columns of k rows, in panels of ``panel`` columns."""
     return -(-n // panel) * panel * k
 
 
@@ -65,7 +65,7 @@ def pack(b, at, row, column, k, n, out):
 
 @part("real*, int, int, int, real*, int, int, int, real*, int, int, int, int, int")
 def library(a, a_at, a_row, a_column, b, b_at, b_row, b_column, out, out_at, out_row, m, n, k) -> int:
-    """Let the library multiply, if it can read what lies so; returns 1 if it has. Its matrices are ours turned."""
+    """Let BLAS multiply if it supports these strides; return 1 if it has. It is column-major: all operands are transposed."""
     straight_a, straight_b = a_column == 1 and (a_row >= k or m == 1), b_column == 1 and (b_row >= n or k == 1)
     turned_a, turned_b = a_row == 1 and (a_column >= m or k == 1), b_row == 1 and (b_column >= k or n == 1)
     if not ((straight_a or turned_a) and (straight_b or turned_b) and (out_row >= n or m == 1)):
@@ -79,7 +79,7 @@ def library(a, a_at, a_row, a_column, b, b_at, b_row, b_column, out, out_at, out
 
 @part("real*, int, int, int, real*, int, int, int, real*, real*, int, int, int, int, int, real*")
 def matrix_product(a, a_at, a_row, a_column, b, b_at, b_row, b_column, packed, out, out_at, out_row, m, n, k, room):
-    """Write a times b, by the library or by packing b into ``packed``, whichever is faster."""
+    """Write a @ b, by BLAS or by packing b into ``packed``, whichever is faster."""
     far = m * n * k >= OUTSIDE
     if not far or library(a, a_at, a_row, a_column, b, b_at, b_row, b_column, out, out_at, out_row, m, n, k) == 0:
         pack(b, b_at, b_row, b_column, k, n, packed)
@@ -88,7 +88,7 @@ def matrix_product(a, a_at, a_row, a_column, b, b_at, b_row, b_column, packed, o
 
 @inline
 def step_product(a, a_at, a_row, a_column, b, b_at, b_row, b_column, packed, out, out_at, out_row, m, n, k, room):
-    """The same within a loop over steps, b being packed: one row is multiplied in place, for a call would take as long."""
+    """The same within a loop over steps, where b is packed already; a single row is multiplied without a call."""
     if m == 1 and a_column == 1 and 0 < k <= DEPTH:
         for j in range(0, n, PANEL):
             block_1(a, a_at, 0, 1, packed, j * k, 0, out, out_at + j, 0, k, n - j, 0)
@@ -100,7 +100,7 @@ def step_product(a, a_at, a_row, a_column, b, b_at, b_row, b_column, packed, out
 
 @part("real*, int, int, int, real*, real*, int, int, int, int, int, real*")
 def product(a, a_at, a_row, a_column, b, out, out_at, out_row, m, n, k, room):
-    """Write a times the packed columns b: m rows, n columns, k entries summed; ``room`` is for copies of rows."""
+    """Write a @ b for packed columns b: m rows, n columns, k entries summed; ``room`` is scratch memory for copies of rows."""
     far = k * PANEL
     if k == 0:
         for i in range(m):

@@ -1,4 +1,4 @@
-"""Lines of a native function, in loops; what products, reductions and rows are written with."""
+"""The lines and loops of a native function, as products, reductions and boundary rows write them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class LineWriter(MemoryWriter):
         super().__init__(graph, storage, axes, title, feeds)
         self.lines: list[str] = []
         self.depth = 1
-        self.before: list[tuple[int, int]] = []  # where to put what is done once before the outermost loop
+        self.before: list[tuple[int, int]] = []  # where to insert lines before the outermost loop
         self.around: list[StepLoop] = []
         self.registers: dict[Any, str] = {}
         self.packs: dict[Any, str] = {}  # arrays that hold packed columns
@@ -37,7 +37,7 @@ class LineWriter(MemoryWriter):
 
     @contextmanager
     def loops(self, ranges: Sequence[tuple[str, str]], direction: int = 1) -> Iterator[None]:
-        """Write loops, (variable, length) each; what is written within is their body."""
+        """Write nested loops, each (variable, length); lines written within the context are their body."""
         for var, length in ranges:
             self.line(f"for {var} in range({length}):" if direction > 0 else f"for {var} in range({length} - 1, -1, -1):")
             self.depth += 1
@@ -53,14 +53,14 @@ class LineWriter(MemoryWriter):
         return [(str(p.var), str(n)) for p, n in zip(list_dims(shape), shape, strict=True) if n != 1]
 
     def write_before(self, code: str) -> None:
-        """Write a line before the outermost loop around."""
+        """Write a line before the outermost enclosing loop."""
         at, depth = self.before[0]
         self.lines.insert(at, "    " * depth + code)
         self.before[0] = at + 1, depth
 
     @abstractmethod
     def value(self, x: Node, at: At, dims: Sequence[AffineIndex]) -> str:
-        """Return a node's value at a place, as an expression; what it needs is written before."""
+        """Return the value of a node at an entry, as an expression; write the lines that this needs first."""
 
 
 __all__ = ["LineWriter"]

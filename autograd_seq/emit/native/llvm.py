@@ -1,10 +1,10 @@
-"""Native functions as instructions of LLVM: one walk over their source.
+"""Native functions as LLVM instructions, by one walk over their source.
 
-Their source is a small part of Python: numbers, addresses with one place each, loops, conditions, and calls. What an operator
-or a function of NumPy means for numbers, and how it is written, is what numba says; so is what LLVM then does with the module.
+Their source is a small subset of Python: numbers, addresses with one index, loops, conditions and calls. numba provides the
+types and instructions of operators and NumPy functions of numbers, and the passes that LLVM runs on the module.
 
-Why not numba's own compiler of functions (2026-11): it rewrites a function two dozen times for what Python can do and these
-sources do not, and infers what is known here; a first call took three to five times as long. Only
+Why not numba's own compiler of functions (2026-11): it runs two dozen passes for features of Python that these sources do not
+use, and infers types that are known here; a first call took three to five times as long. Only
 :mod:`autograd_seq.emit.native.numba` uses this file, once numba is known to be there.
 """
 
@@ -18,14 +18,14 @@ from autograd_seq.emit.native.body import Body
 from autograd_seq.emit.native.module import Module, Symbol, Value
 
 Functions = Sequence[tuple[ast.FunctionDef, Symbol | None]]
-"""Functions as source, and what they are called by; ``None`` if they are put in place where they are called."""
+"""Functions as syntax trees, each with its symbol; ``None`` if it is inlined where it is called."""
 
 
 def list_functions(source: str, mark: str, kinds: Mapping[str, Any]) -> Functions:
-    """Return the functions of a source that are compiled, as their decorators say.
+    """Return the functions of a source that have a decorator, which tells how each is compiled.
 
-    ``@part("real*, int")`` is called by others with what it names, ``@native("real*, int")`` by Python too, and ``@inline`` is
-    put in place. A function that returns a number is annotated so.
+    ``@part("real*, int")`` gives the types of the arguments of a function that others call, ``@native("real*, int")`` of one
+    that Python calls too, and ``@inline`` functions are inlined. A function that returns a number has the annotation ``-> int``.
     """
     found: list[tuple[ast.FunctionDef, Symbol | None]] = []
     for function in ast.parse(source).body:
@@ -41,7 +41,7 @@ def list_functions(source: str, mark: str, kinds: Mapping[str, Any]) -> Function
 
 
 def name_entry(symbol: Symbol) -> str:
-    """Return the name of what Python calls."""
+    """Return the name of the entry point that Python calls."""
     return f"{symbol.name}_entry"
 
 
@@ -49,11 +49,11 @@ def write_functions(context: Any, module: Any, functions: Functions, names: Mapp
     """Write functions into a module.
 
     Args:
-        context: numba's, for the processor, with its rules for errors.
-        module: of llvmlite.
+        context: numba's target context for the processor, with its error model.
+        module: the llvmlite module.
         functions: from :func:`list_functions`.
-        names: what functions find by name: numbers, functions of NumPy and Python, intrinsics of numba, symbols, and functions
-            whose source is to be put where they are called.
+        names: the globals of the functions: numbers, functions of NumPy and Python, intrinsics of numba, symbols, and syntax
+            trees of functions to be inlined.
     """
     writer = FunctionWriter(context, module, {**names, **{f.name: symbol or f for f, symbol in functions}})
     for function, symbol in functions:
@@ -67,7 +67,7 @@ class FunctionWriter(Module):
     """Writes functions into one module."""
 
     def define(self, function: ast.FunctionDef, symbol: Symbol) -> None:
-        """Write a function, which stays one: where it is called it would be optimised once more."""
+        """Write a function, which LLVM must not inline: the code would be optimised again at each call."""
         import llvmlite.ir as ir
 
         made = self.declare(symbol)
@@ -78,9 +78,9 @@ class FunctionWriter(Module):
         build.ret(result.code) if result else build.ret_void()
 
     def enter(self, symbol: Symbol) -> None:
-        """Write what Python calls: a function of a tuple of arrays, and of numbers, which calls another with their addresses.
+        """Write an entry point for Python: a function of a tuple of arrays and of numbers, which passes on the addresses.
 
-        A tuple is read where CPython keeps what it holds, and an array where NumPy keeps its address.
+        The items of the tuple and the addresses of the arrays are read at their offsets in CPython's and NumPy's objects.
         """
         import llvmlite.ir as ir
 

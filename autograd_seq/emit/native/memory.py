@@ -1,6 +1,6 @@
-"""Where native code finds a value: entries of arrays, lengths, constants, and arrays that hold many numbers.
+"""How native code addresses values: entries of arrays, lengths, constants, and arrays that hold many scalars.
 
-What a native function reads and writes becomes an argument of it. Feeds are made contiguous, for a call takes whole arrays.
+Whatever a native function reads and writes becomes an argument. Feeds are made contiguous, since strides are not passed.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ PROVIDED = [
     "native", "part", "inline", "fast_exp", "fast_tanh", "fast_sigmoid", "fast_softplus", "fast_erf", "whole_power", "row_sum",
     "row_top", "plus", "pack", "matrix_product", "step_product", "packed_size",
 ]  # fmt: skip
-"""What native functions are given by name, besides NumPy."""
+"""The names that native functions may use, besides NumPy."""
 
 
 KINDS = {float: "real", int: "int", bool: "bool"}
-"""What numbers are called where a function says what it takes."""
+"""The names of scalar types in the signatures of native functions."""
 
 MANY = 8
-"""From so many on, numbers that are fed, returned or added up lie in one array: each argument and variable takes time."""
+"""From so many on, scalars that are fed, returned or summed are packed into one array: each argument costs time."""
 
 
 class MemoryWriter(Writer):
-    """Writes what is read and written; a :class:`autograd_seq.emit.native.writer.NativeWriter` says what is computed."""
+    """Writes operands and targets; a :class:`autograd_seq.emit.native.writer.NativeWriter` writes what is computed."""
 
     reserved = RESERVED | {*PROVIDED, *DIMS}
 
@@ -48,22 +48,22 @@ class MemoryWriter(Writer):
         self.var = {a: self.names.new(a.name) for a in self.axes}
         self.fusion = Fusion(storage, self.steps, self.size, self.var)
         self.arguments: dict[str, None] = {}
-        self.addresses: dict[str, str] = {}  # arguments that are arrays, and of what
+        self.addresses: dict[str, str] = {}  # the types of arguments that are arrays
         self.fresh: set[Node] = set()
         self.straight: set[str] = set()  # feeds that are contiguous
-        self.given_parts: dict[Node, list[list[range]]] = {}  # of results, what is returned as it is
-        self.loads: dict[str, str] = {}  # fed numbers that a function reads at its beginning, and their names in it
-        self.packed: dict[Node, tuple[str, int]] = {}  # of numbers, the array that holds them and their place in it
+        self.given_parts: dict[Node, list[list[range]]] = {}  # the slices of a result that are returned without a copy
+        self.loads: dict[str, str] = {}  # scalars that a function loads first, and their names
+        self.packed: dict[Node, tuple[str, int]] = {}  # of packed scalars, their array and their index in it
         self._pack([n for n in graph.inputs.values() if _is_number(n)], "numbers")
         self._pack([o for o in dict.fromkeys(graph.outputs) if _is_number(o) and self._is_fresh(o)], "results")
 
     def _is_fresh(self, n: Node) -> bool:
-        """Tell whether native code writes a node into an array that is made in each call, for the caller."""
+        """Tell whether native code writes a node into an array that each call allocates for the caller."""
         home = self.storage.homes.get(n)
         return home is not None and home.buffer is None and n in self.fusion.native
 
     def _pack(self, nodes: Sequence[Node], wanted: str) -> None:
-        """Let numbers be entries of one array, if there are many."""
+        """Pack scalars into one array, if there are many."""
         if len(nodes) < MANY:
             return
         name = self.names.new(wanted)
@@ -76,18 +76,18 @@ class MemoryWriter(Writer):
         self.made.append((tuple_code([len(nodes)]), "real"))
 
     def argument(self, name: str) -> str:
-        """Let a name be an argument of the function, and return it; a number stays one."""
+        """Make a name an argument of the function, and return it; a literal number needs none."""
         if not name.isdigit():
             self.arguments.setdefault(name)
         return name
 
     def pointer(self, name: str, kind: str = "real") -> str:
-        """Let an array be an argument of the function, and return its name, under which the function has its address."""
+        """Make the address of an array an argument of the function, and return its name."""
         self.addresses[name] = f"{kind}*"
         return self.argument(name)
 
     def list_loads(self) -> list[str]:
-        """Return the lines with which a function begins: each read of an entry takes time to compile."""
+        """Return the first lines of a function, which load scalars once: each load takes time to compile."""
         return [f"    {name} = {place}" for place, name in self.loads.items()]
 
     def here(self, node: Node) -> dict[Axis, AffineIndex]:
@@ -118,7 +118,7 @@ class MemoryWriter(Writer):
         return f"{base}[{self.position(e)}]"
 
     def position(self, e: Entry) -> str:
-        """Return how far from the beginning of its array an entry lies, as source."""
+        """Return the offset of an entry in its array, as source."""
         home = self.storage.homes.get(e.node)
         halo = home.halo if home else {}
         axes = home.axes if home else e.node.axes
@@ -152,7 +152,7 @@ class MemoryWriter(Writer):
         return name if n in self.packed else self.pointer(name, KINDS[n.dtype])
 
     def base(self, n: Node) -> str:
-        """Return the array of a computed node, rows outside of its steps included."""
+        """Return the array of a computed node, including the rows outside of its steps."""
         home: Home = self.storage.homes[n]
         if home.buffer is not None:
             return self.pointer(self.allocated(home), KINDS[n.dtype])
@@ -170,7 +170,7 @@ class MemoryWriter(Writer):
         return name if n in self.packed else self.pointer(name, KINDS[n.dtype])
 
     def _returned(self, node: Node, declared: Sequence[Axis]) -> str:
-        """Return the code of an output; results that native code wrote into arrays of this call are the caller's already."""
+        """Return the code of an output; arrays that native code wrote and that this call allocated need no copy."""
         r = get_root(node)
         home = self.storage.homes.get(r)
         if home is None or home.buffer is not None or r not in self.fusion.native or r in self.given:
@@ -190,7 +190,7 @@ class MemoryWriter(Writer):
 
 
 def flatten_index(places: Sequence[tuple[str, str]]) -> str:
-    """Return the place of an entry in a contiguous array, from (index, length) of each dimension, as source.
+    """Return the flat index of an entry of a contiguous array, from (index, length) of each dimension, as source.
 
     Example:
         >>> flatten_index([("t + 1", "T"), ("b", "B"), ("i", "16")]), flatten_index([("i", "16")]), flatten_index([])

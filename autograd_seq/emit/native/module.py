@@ -1,4 +1,4 @@
-"""Values, functions and modules of LLVM, with the kinds that numba gives them."""
+"""LLVM values, functions and modules, with the types that numba gives them."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from autograd_seq.core.errors import OperationError
 
 
 class Value(NamedTuple):
-    """A value of LLVM, and its kind: a type of numba."""
+    """An LLVM value, and its kind: a numba type."""
 
     code: Any
     kind: Any
 
 
 class Symbol(NamedTuple):
-    """A compiled function that is called where it lies."""
+    """A compiled function that is called at its address, with the types of its arguments and result."""
 
     name: str
     args: tuple[Any, ...]
@@ -24,7 +24,7 @@ class Symbol(NamedTuple):
 
 
 class Module:
-    """A module that is being written: its functions, and what names and functions of numbers mean in it."""
+    """An LLVM module that is being written, with the globals of its functions, and calls of operators and NumPy functions."""
 
     def __init__(self, context: Any, module: Any, names: Mapping[str, Any]) -> None:
         from numba.core import types
@@ -33,11 +33,11 @@ class Module:
         self.types, self.ways = types, dict[Any, Any]()
 
     def get_kind(self, given: Any) -> Any:
-        """Return the type of LLVM for a kind."""
+        """Return the LLVM type of a kind."""
         return self.context.get_value_type(given)
 
     def declare(self, symbol: Symbol) -> Any:
-        """Return the function of a symbol, for a call."""
+        """Return the LLVM function of a symbol, declared if it is new."""
         import llvmlite.ir as ir
 
         if symbol.name not in self.module.globals:
@@ -45,18 +45,18 @@ class Module:
             made = ir.Function(self.module, ir.FunctionType(result, [self.get_kind(k) for k in symbol.args]), symbol.name)
             for arg in made.args:
                 if isinstance(arg.type, ir.PointerType):
-                    arg.add_attribute("noalias")  # a call takes whole arrays that do not overlap where any is written
+                    arg.add_attribute("noalias")  # arrays that a call writes overlap with no others
         return self.module.globals[symbol.name]
 
     def call(self, build: Any, function: Any, args: Sequence[Value]) -> Value:
-        """Return the value of a function of numbers, as numba computes it.
+        """Write a call of an operator or NumPy function of numbers, by numba's implementation, and return its value.
 
         Raises:
-            OperationError: numba has no instructions for it, as for a function that it would compile first.
+            OperationError: numba has no instructions for it, for example because it would first compile a Python function.
         """
         try:
             return self._call(build, function, args)
-        except Exception as error:  # numba has no one class for what it cannot do
+        except Exception as error:  # numba raises many classes of errors
             name = getattr(function, "__name__", repr(function))
             raise OperationError(
                 "O308", f"{name} cannot be compiled in native code",
@@ -76,7 +76,7 @@ class Module:
         return Value(way(build, codes), signature.return_type)
 
     def cast(self, build: Any, x: Value, kind: Any) -> Value:
-        """Return a value as one of another kind."""
+        """Write a conversion of a value to another kind."""
         return x if x.kind == kind else Value(self.context.cast(build, x.code, x.kind, kind), kind)
 
 

@@ -1,6 +1,6 @@
-"""Native programs by numba: their functions compiled, and kept on disk under a key of their source (see ``cache.py``).
+"""Compiles native programs with numba, and caches them on disk under a hash of their source (see ``cache.py``).
 
-numba is imported here alone, when a program is first compiled for it.
+numba is imported when the first program is compiled, not with the package.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ WIDTHS = ("float32", "float64")
 """The widths that native programs have; others run in NumPy."""
 
 _GEMM = {width: f"autograd_seq_library_{width}" for width in WIDTHS}
-"""The symbols under which native code calls the library's product."""
+"""The symbols under which native code calls the BLAS product."""
 
 _TOOLS: dict[str, _Tools] = {}
 _LOCK = Lock()
 
 
 def is_available() -> bool:
-    """Tell whether numba and what it needs for a program can be imported."""
+    """Tell whether numba can be imported."""
     try:
         import numba  # noqa: F401
     except ImportError:
@@ -53,7 +53,7 @@ def is_available() -> bool:
 
 
 def count_threads() -> int:
-    """Return how many threads a call may take: ``NUMBA_NUM_THREADS`` in the environment, or as many as it has cores."""
+    """Return how many threads a call may use: ``NUMBA_NUM_THREADS`` of the environment, or the number of cores."""
     said = os.environ.get("NUMBA_NUM_THREADS", "")
     if said.isdigit():
         return int(said)
@@ -83,8 +83,8 @@ def compile_program(emitted: Emitted, width: str) -> Any:
         OperationError: numba is not installed.
 
     Notes:
-        The first call in any process compiles, for a second or two whatever the lengths are; later processes load what it
-        left in the cache. Where it takes long, a line on the terminal says so.
+        The first call of a program compiles, which takes a second or two whatever the lengths are; later processes load the
+        code from the cache. If it takes long, a line on the terminal says so.
     """
     with progress.compiling():
         tools = _get_tools(width)
@@ -115,7 +115,7 @@ def compile_program(emitted: Emitted, width: str) -> Any:
 
 
 def _get_tools(width: str) -> _Tools:
-    """Return what compiles programs for a width, made once a process."""
+    """Return the compiler for a width of floats, made once per process."""
     with _LOCK:
         if width not in _TOOLS:
             if not is_available():
@@ -125,7 +125,7 @@ def _get_tools(width: str) -> _Tools:
 
 
 class _Tools:
-    """Compiles programs for a width, with what all of them call; keeps both on disk."""
+    """Compiles programs for a width of floats, and the functions that all of them call; caches both on disk."""
 
     def __init__(self, width: str) -> None:
         import llvmlite
@@ -137,7 +137,7 @@ class _Tools:
         real = np.dtype(width).type
         lanes = _count_lanes(real)
         outside, inside = _get_thresholds(lanes * np.dtype(width).itemsize, width)
-        narrow = min(lanes, 32 // np.dtype(width).itemsize)  # LLVM's own vectors have 32 bytes, and it is slow to change
+        narrow = min(lanes, 32 // np.dtype(width).itemsize)  # LLVM vectorises with 32 bytes, and mixing widths is slow
         self.names: dict[str, Any] = {
             "np": np, "math": math, "real": real, "int": np.int64, "abs": abs, "min": min, "max": max,
             "row_sum": native_block.make_row("sum", narrow, width), "row_top": native_block.make_row("top", narrow, width),
@@ -160,7 +160,7 @@ class _Tools:
         own = b"".join(Path(str(module.__file__)).read_bytes() for module in modules)
         versions = f"{platform.python_version()} {np.__version__} {numba.__version__} {llvmlite.__version__}"
         self.key = f"{versions} {width} {lanes} {outside} {inside} {hashlib.sha256(source.encode() + own).hexdigest()}"
-        self.addresses_of: dict[str, dict[str, int]] = {}  # of functions; numba's engine keeps their code, nobody the rest
+        self.addresses_of: dict[str, dict[str, int]] = {}  # of functions, by mark; numba's engine keeps their code alive
         addresses, functions = self.load_functions(source)
         for function, symbol in functions:
             self.names[function.name] = symbol or function
@@ -168,7 +168,7 @@ class _Tools:
                 binding.add_symbol(symbol.name, addresses[symbol.name])
 
     def load_functions(self, source: str) -> tuple[Mapping[str, int], Functions]:
-        """Return where the functions of a source lie, compiled once a process or found in the cache; and the functions."""
+        """Return the addresses of the functions of a source, compiled or loaded once per process, and the functions."""
         from numba.core.compiler_lock import global_compiler_lock
 
         with global_compiler_lock:
@@ -184,7 +184,7 @@ class _Tools:
         return self.addresses_of[mark], functions
 
     def _load_library(self, mark: str, functions: Functions) -> Any:
-        """Return a library of functions, of which there is one at least: LLVM takes no empty one."""
+        """Return a library of at least one function: LLVM refuses an empty one."""
         codegen = self.context.codegen()
         library = cache.load(mark, lambda parts: codegen.unserialize_library((mark, "object", parts)))
         if library is None:
@@ -209,7 +209,7 @@ class _Tools:
         return library
 
     def make_entry(self, addresses: Mapping[str, int], symbol: Symbol) -> Any:
-        """Return a native function for Python, to be called with arrays first, then numbers."""
+        """Return a native function as a Python function of arrays, then numbers."""
         arrays = sum(1 for k in symbol.args if k in self.pointers)
         kind = ctypes.CFUNCTYPE(None, ctypes.py_object, *[ctypes.c_int64] * (len(symbol.args) - arrays))
         native = kind(addresses[name_entry(symbol)])
@@ -221,7 +221,7 @@ class _Tools:
 
 
 def _count_lanes(real: Any) -> int:
-    """Return how many floats a vector register holds, of this machine or of the one that ``NUMBA_CPU_FEATURES`` describes."""
+    """Return how many floats a vector register holds, on this machine or the one that ``NUMBA_CPU_FEATURES`` describes."""
     import llvmlite.binding as llvm
     import numba
 
@@ -232,19 +232,19 @@ def _count_lanes(real: Any) -> int:
 
 
 def count_panel_columns(width: str) -> int:
-    """Return how many columns lie together in a packed matrix of floats of a width."""
+    """Return the number of columns of a panel of a packed matrix, for a width of floats."""
     return 2 * _count_lanes(np.dtype(width))
 
 
 def _get_thresholds(size: int, width: str) -> tuple[int, int]:
-    """Return from how many multiplications on the library takes a product, outside of loops and within.
+    """Return from how many multiplications on a product is left to BLAS, outside of loops and within.
 
-    It does not where its kernels have narrower vectors than ours, or where there is none.
+    It never is if the kernels of BLAS have narrower vectors than ours, or if there is no BLAS.
     """
     from llvmlite import binding
 
     address = native_blas.get_address(width)
-    binding.add_symbol(_GEMM[width], address or 1)  # where there is none nobody calls it
+    binding.add_symbol(_GEMM[width], address or 1)  # without BLAS nothing calls it
     found = None if address is None else blas.find_library("scipy")
     if address is None or (size == 64 and found is not None and found.kernels.lower() not in blas.WIDE):
         return NEVER, NEVER

@@ -1,7 +1,7 @@
-"""How native code writes an operation: as an expression of numbers, one entry at a time, which the operation itself says.
+"""How native code writes an operation: as an expression for one entry, which is part of the record of the operation.
 
-Operations that say none run as NumPy statements between the native functions; a loop that contains one runs in NumPy as a
-whole.
+Operations without one run as NumPy statements between the native functions; a loop that contains such an operation runs in
+NumPy as a whole.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from autograd_seq.ops.reduce import sum_over
 from autograd_seq.plan.memory.views import get_root
 
 GATHERS = (PICK, TAKE)
-"""Operations that read where an index says."""
+"""Operations that read at an index that is data."""
 
 
 def write_zero(node: Node) -> str:
-    """Return a 0 of a node's kind, as source."""
+    """Return a zero of a node's dtype, as source."""
     return {float: "real(0)", int: "np.int64(0)", bool: "False"}[node.dtype]
 
 
 def get_template(node: Node) -> str | None:
-    """Return the native expression of a node's operation, with places for its operands; ``None`` if it has none."""
+    """Return the native expression of a node's operation, with placeholders for operands; ``None`` if it has none."""
     native = node.op.native
     code = native(node) if callable(native) else native
     return code if isinstance(code, str) else None
@@ -36,7 +36,7 @@ def get_template(node: Node) -> str | None:
 def write_expression(node: Node, xs: list[str]) -> str:
     """Return the expression of a node's operation on the expressions of its operands."""
     if node.dtype is float:
-        first = 1 if node.op is where else 0  # a condition stays one
+        first = 1 if node.op is where else 0  # a condition stays a truth value
         rest = zip(xs[first:], node.inputs[first:], strict=True)
         xs = [*xs[:first], *(x if n.dtype is float else f"real({x})" for x, n in rest)]
     code = get_template(node)
@@ -54,13 +54,13 @@ def is_pointwise(node: Node) -> bool:
 
 def is_native(node: Node) -> bool:
     """Tell whether native code can compute a node's operation."""
-    if node.op in (*GATHERS, ONE_HOT):  # an index that is computed is checked where NumPy reads it
+    if node.op in (*GATHERS, ONE_HOT):  # a computed index can only be checked by NumPy
         return get_root(node.inputs[-1]).op is INPUT or _is_known(node)
     return bool(node.op.native(node) if callable(node.op.native) else node.op.native)
 
 
 def _is_known(node: Node) -> bool:
-    """Tell whether a node looks up places that are constants, and are there."""
+    """Tell whether the index of a node is a constant within bounds."""
     index = node.inputs[-1]._value
     if index is None:
         return False
@@ -69,7 +69,7 @@ def _is_known(node: Node) -> bool:
 
 
 def writes(node: Node) -> bool:
-    """Tell whether a node's values are written into an array that is there already."""
+    """Tell whether a node's values are written into an array of the workspace."""
     return is_native(node)
 
 

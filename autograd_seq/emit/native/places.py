@@ -1,8 +1,7 @@
-"""Places: which entry of which array a node shows at a point of a loop, as index expressions.
+"""Which entry of which array a node shows at a point of a loop, as index expressions.
 
-A place is an index for each axis and for each dimension of a value. Views of nodes only change places: a shift subtracts
-from the index of its axis, a slice adds to that of a dimension, a transpose permutes. What is left in the end is an entry
-of an array.
+An entry has an index for each axis and for each dimension of a value. Views only change indices: a shift subtracts from the
+index of its axis, a slice adds to that of a dimension, a transpose permutes them. Behind all views is an entry of an array.
 """
 
 from __future__ import annotations
@@ -34,11 +33,11 @@ class AffineIndex:
     offset: int = 0
 
     def move(self, by: int) -> AffineIndex:
-        """Return the place ``by`` further on."""
+        """Return the index ``by`` further on."""
         return replace(self, offset=self.offset + by)
 
     def scale_by(self, n: int) -> AffineIndex:
-        """Return the place scaled."""
+        """Return the index times ``n``."""
         return AffineIndex(self.var, self.scale * n, self.offset * n)
 
     @property
@@ -59,11 +58,11 @@ class Entry:
     """An entry of the array of a node.
 
     Attributes:
-        node: whose array it is; no view.
+        node: the node whose array it is, not a view.
         at: the index on each axis.
         dims: the index in each dimension of the value.
         moved: the axes along which shifts moved it.
-        unless: conditions under which 0 is read instead.
+        unless: conditions, as source, under which 0 is read instead.
     """
 
     node: Node
@@ -74,13 +73,13 @@ class Entry:
 
 
 def find_entry(node: Node, at: At, dims: Sequence[AffineIndex], size: Mapping[Axis, str]) -> Entry:
-    """Return what a node shows at a place, seen through all views.
+    """Return the entry that a node shows at an index, behind all views.
 
     Args:
         node: the node that is read.
         at: the index on each axis.
         dims: the index in each dimension of its value.
-        size: what the length of each axis is called.
+        size: the name of the length of each axis.
     """
     at, dims = dict(at), tuple(dims)
     moved: list[Axis] = []
@@ -110,7 +109,7 @@ def find_entry(node: Node, at: At, dims: Sequence[AffineIndex], size: Mapping[Ax
 
 
 def _look_through(node: Node, dims: tuple[AffineIndex, ...]) -> tuple[AffineIndex, ...]:
-    """Return the places in the operand of a view of the value's dimensions."""
+    """Return the indices in the operand of a view that changes the dimensions of a value."""
     x, attrs = node.inputs[0], node.attrs
     if node.op is SLICE:
         return _undo_slice(dims, x.shape, attrs["key"])
@@ -142,7 +141,7 @@ def _undo_slice(dims: tuple[AffineIndex, ...], shape: tuple[int, ...], key: Sequ
 
 
 def undo_broadcast(dims: Sequence[AffineIndex], shape: tuple[int, ...]) -> tuple[AffineIndex, ...]:
-    """Return the places in an operand of ``shape`` that is broadcast, its last dimensions being the last of ``dims``.
+    """Return the indices in an operand of ``shape`` that is broadcast to the dimensions of ``dims``.
 
     Example:
         >>> [p.code for p in undo_broadcast([AffineIndex("i"), AffineIndex("j")], (1,))]
@@ -155,7 +154,7 @@ def undo_broadcast(dims: Sequence[AffineIndex], shape: tuple[int, ...]) -> tuple
 
 
 def undo_reshape(dims: Sequence[AffineIndex], new: tuple[int, ...], old: tuple[int, ...]) -> tuple[AffineIndex, ...]:
-    """Return the places in a value of shape ``old`` that is shown in the shape ``new``.
+    """Return the indices in a value of shape ``old`` that is reshaped to ``new``.
 
     Example:
         >>> [p.code for p in undo_reshape([AffineIndex("i"), AffineIndex(None)], (4, 1), (4,))]
@@ -173,7 +172,7 @@ def undo_reshape(dims: Sequence[AffineIndex], new: tuple[int, ...], old: tuple[i
     for k, n in enumerate(old):
         below = prod(old[k + 1 :])
         code = f"(({flat}) // {below})" if below != 1 else f"({flat})"
-        first = prod(old[:k]) == 1  # nothing is left over above it
+        first = prod(old[:k]) == 1  # the dimensions before it have one entry
         found.append(AffineIndex(code if first else f"({code} % {n})") if n != 1 else ZERO)
     return tuple(found)
 

@@ -1,4 +1,4 @@
-"""Contractions as native code: a matrix product whose columns are packed once, or plain loops where it is none or tiny."""
+"""Contractions as native code: matrix products with packed columns, and plain loops for tiny products and all others."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from autograd_seq.ops.shape import RESHAPE
 from autograd_seq.plan.memory.views import get_root, is_view
 
 FEWEST_COLUMNS = 8
-"""Products with fewer columns than this are plain loops."""
+"""Products with fewer columns than this are written as plain loops."""
 
 LengthProduct = tuple[int, tuple[str, ...]]
-"""A product of a number and names of lengths."""
+"""A product of a number and of lengths of axes, by name."""
 
 
 def multiply(*factors: LengthProduct) -> LengthProduct:
@@ -52,7 +52,7 @@ def write_length(length: LengthProduct) -> str:
 
 @dataclass(frozen=True)
 class Strided:
-    """An operand in memory: where it begins, and how far apart its entries are along each label."""
+    """An operand in memory: its array, its offset, and its stride along each label; ``fixed`` if no loop moves the offset."""
 
     base: str
     offset: str
@@ -61,7 +61,7 @@ class Strided:
 
 
 def write_contraction(w: LineWriter, node: Node) -> None:
-    """Write a contraction, over the axes of a sum as well if ``node`` is a sum of one."""
+    """Write a contraction, or the sum of one over axes."""
     c = read_contraction(w.storage, node)
     if not _write_matrix_product(w, node, c):
         _write_loops(w, node, c)
@@ -97,12 +97,12 @@ def _write_loops(w: LineWriter, node: Node, c: Contraction) -> None:
 
 
 def _write_matrix_product(w: LineWriter, node: Node, c: Contraction) -> bool:
-    """Write a contraction as a product of matrices; returns whether it is one."""
+    """Write a contraction as a matrix product; return ``False`` if it cannot be one."""
     found = c.product
     if found is None or node.dtype is not float or found.batch or not found.straight:
         return False
     first, second = found.first, found.second
-    if not second.columns:  # a vector is a row
+    if not second.columns:  # a vector is multiplied as a row
         first, second = second.transpose(), first.transpose()
     rows, summed, columns = first.rows, first.columns, second.columns
     length: dict[Label, LengthProduct] = {a: _get_length(w, a) for a in w.axes}
@@ -160,7 +160,7 @@ def get_packed(w: LineWriter, x: Node, n: str, k: str, how: object, still: bool)
 
 
 def get_room(w: LineWriter) -> str:
-    """Return the array that products copy rows to."""
+    """Return the scratch array to which products copy rows."""
     if not w.room:
         w.room = w.names.new("room")
         w.allocate(w.room, f"({DEPTH * ROWS},)", "real")
@@ -168,7 +168,7 @@ def get_room(w: LineWriter) -> str:
 
 
 def merge_strides(x: Strided, group: Sequence[Label], length: dict[Label, LengthProduct]) -> LengthProduct | None:
-    """Return the distance between entries along several labels as one, the first the outermost; ``None`` if they are not."""
+    """Return one stride for several labels, outermost first; ``None`` if they cannot be merged into one dimension."""
     if any(g not in x.strides for g in group):
         return None
     for outer, inner in pairwise(group):
@@ -178,18 +178,18 @@ def merge_strides(x: Strided, group: Sequence[Label], length: dict[Label, Length
 
 
 def get_target(w: LineWriter, node: Node, labels: str, stepping: set[Axis]) -> Strided | None:
-    """Return where a product is written."""
+    """Return the result of a product as strided memory; ``None`` if it is not."""
     at = {a: AffineIndex(w.var[a]) for a in node.axes}
     return _find_strides(w, Entry(node, at, tuple(AffineIndex(DIMS[k]) for k in range(len(labels)))), labels, stepping)
 
 
 def get_strided(w: LineWriter, x: Node, labels: str, stepping: set[Axis]) -> Strided | None:
-    """Return an operand as it lies in memory; ``None`` if it does not lie there at even distances."""
+    """Return an operand as strided memory; ``None`` if its entries do not have constant strides."""
     at, dims = {a: AffineIndex(w.var[a]) for a in x.axes}, tuple(AffineIndex(DIMS[k]) for k in range(len(labels)))
     whole = x
     while whole.op is RESHAPE and is_view(whole):
         whole = whole.inputs[0]
-    if whole is not x and not is_view(whole):  # its entries lie one behind the other, whatever shape they are seen in
+    if whole is not x and not is_view(whole):  # contiguous, whatever its shape
         return _find_strides(w, Entry(whole, at, dims), labels, stepping, x.shape)
     return _find_strides(w, find_entry(x, at, dims, w.size), labels, stepping)
 

@@ -1,4 +1,4 @@
-"""A line on a terminal while native code is compiled, where that takes long; it is gone when the code is there."""
+"""A line on the terminal while native code is compiled, if that takes long; it is erased afterwards."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from autograd_seq.emit.native.cache import examine_folder
 PATIENCE = 2.0
 """Seconds after which the line is written."""
 
-_GAP = 1.0  # seconds between two functions that are compiled for the same call, at most
-_series = [0.0, float("-inf")]  # when the first of them began, and the last ended
+_GAP = 1.0  # compilations at most so many seconds apart belong to one call
+_series = [0.0, float("-inf")]  # when the first compilation of a call began, and the last one ended
 
 
 @contextmanager
 def compiling() -> Iterator[None]:
-    """Tell on a terminal that what is done within compiles, if it takes long; nothing is written to anything else."""
+    """Show a line on the terminal if the compilation within takes long; write nothing if stderr is not a terminal."""
     screen = sys.stderr
     if screen is None or not screen.isatty():
         yield

@@ -1,6 +1,6 @@
 """Sums, maxima and softmaxes as native loops, over dimensions of a value or over axes.
 
-Sums of float32 are added up in double precision, so that rounding errors do not grow with their number.
+Sums of float32 are accumulated in double precision, so that rounding errors do not grow with the number of terms.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from autograd_seq.emit.native.places import ZERO, AffineIndex, Entry, find_entry
 from autograd_seq.emit.numpy.arrays import tuple_code
 
 Loops = list[tuple[str, str]]
-"""Loops, the outermost first: a variable and how far it runs, each."""
+"""Loops, the outermost first: the variable and the length of each."""
 
 
 def write_addition(total: str, code: str, node: Node) -> str:
-    """Return the line that adds to a total; floats in any order, as many at once as a vector holds."""
+    """Return the line that adds to a total; additions of floats may be reordered, and so vectorised."""
     return f"{total} = plus({total}, {code})" if node.dtype is float else f"{total} += {code}"
 
 
 def write_reduction(w: LineWriter, node: Node) -> None:
-    """Write what computes a reduction."""
+    """Write a reduction."""
     x = node.inputs[0]
     gone = tuple(a + len(x.shape) for a in node.attrs.get("axis", ()))
     places = tuple(AffineIndex(DIMS[k]) if n != 1 else ZERO for k, n in enumerate(x.shape))
@@ -63,7 +63,7 @@ def write_reduction(w: LineWriter, node: Node) -> None:
 
 
 def _write_sums(w: LineWriter, node: Node, over: Loops, keep: Loops, out: Entry, places: tuple[AffineIndex, ...]) -> None:
-    """Write many sums side by side, for what is kept runs along memory: one after another would jump from term to term."""
+    """Write many sums side by side, where the kept dimension is contiguous: one sum at a time would read with a stride."""
     x, name = node.inputs[0], w.pointer(w.names.new("sums"), "double" if node.dtype is float else "int")
     here = flatten_index(keep)
     w.allocate(name, tuple_code([n for _, n in keep]), "np.float64" if node.dtype is float else "np.int64")
@@ -79,7 +79,7 @@ def _write_sums(w: LineWriter, node: Node, over: Loops, keep: Loops, out: Entry,
 
 @dataclass
 class _Part:
-    """A reduction for one entry of its result; ``over`` are the loops that it runs over."""
+    """A reduction for one entry ``out`` of its result, with loops ``over`` the reduced dimensions."""
 
     w: LineWriter
     node: Node
@@ -93,7 +93,7 @@ class _Part:
         return self.w.value(self.x, {a: AffineIndex(self.w.var[a]) for a in self.x.axes}, self.places)
 
     def find_row(self, e: Entry) -> str | None:
-        """Return the row of an array that an entry runs through, as address, place and length; ``None`` if it does not."""
+        """Return the row of an array that is reduced, as address, offset and length; ``None`` if it is not contiguous."""
         w, n = self.w, e.node
         if len(self.over) != 1 or not e.dims or e.dims[-1] != AffineIndex(self.over[0][0]) or e.unless:
             return None
@@ -127,7 +127,7 @@ class _Part:
         self.w.line(f"{self.w.element(self.out)} = {top}")
 
     def write_exponentials(self, kind: str) -> None:
-        """Write a sum of exponentials, less their largest so that none overflows, and what is made of it."""
+        """Write a softmax, log-softmax or logsumexp; the largest entry is subtracted first, so that nothing overflows."""
         w, out = self.w, self.w.element(self.out)
         top, total = w.names.new("top"), w.names.new("total")
         self._write_top(top)
@@ -162,7 +162,7 @@ class _Part:
         return code if self.x.dtype is float else f"real({code})"
 
     def _write_top(self, top: str) -> None:
-        """Write what finds the largest entry; 0 if it is infinite. NaN comes back in the sum."""
+        """Write the largest entry, or 0 if it is infinite. NaN is ignored here, and propagates through the sum."""
         w = self.w
         here = find_entry(self.x, {a: AffineIndex(w.var[a]) for a in self.x.axes}, self.places, w.size)
         if self.x.dtype is float and (row := self.find_row(here)):

@@ -1,4 +1,4 @@
-"""Which values of native code go to an array, and which arrays hold several values one after the other."""
+"""Which values native code stores in arrays, and which values share an array, one after the other."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from autograd_seq.plan.memory.views import get_root
 
 
 def choose_stored(fusion: Fusion, functions: Sequence[Sequence[Unit]], outputs: Sequence[Node]) -> list[PassStatement]:
-    """Return the statements whose values somebody reads from an array; all others are told not to store.
+    """Return the statements whose values are read from arrays, and set ``store`` of all statements.
 
     Args:
         fusion: the decisions.
@@ -45,12 +45,12 @@ def choose_stored(fusion: Fusion, functions: Sequence[Sequence[Unit]], outputs: 
 
 
 def is_number(s: PassStatement) -> bool:
-    """Tell whether a statement computes one number, which a variable of the function holds."""
+    """Tell whether a statement computes a scalar, which is a variable of the function."""
     return not s.node.axes and not s.node.shape and s.part is None
 
 
 def _list_read_elsewhere(fusion: Fusion, unit: Pass) -> set[Node]:
-    """Return what the statements of a pass read other than from those before them at the same point."""
+    """Return the nodes that a pass reads from arrays: not computed before, at the same point of the same inner loop."""
     read: set[Node] = set()
     here = {a: AffineIndex(fusion.var[a]) for a in unit.axes}
     for shape, some in unit.inner:
@@ -73,7 +73,7 @@ def _flatten(units: Sequence[Unit]) -> Iterator[Unit]:
 
 
 def share_arrays(fusion: Fusion, segments: Sequence[tuple[bool, Any]]) -> None:
-    """Give one array to values of one layout whose lives do not overlap.
+    """Let values of the same layout whose lifetimes do not overlap share an array.
 
     Args:
         fusion: the decisions.

@@ -1,4 +1,4 @@
-"""What native functions are made of: passes over memory, loops over steps, single nodes, rows outside of the steps."""
+"""The units of native functions: passes over memory, loops over steps, single nodes, rows outside of the steps."""
 
 from __future__ import annotations
 
@@ -14,16 +14,14 @@ from autograd_seq.plan.schedule import Loop
 
 @dataclass(eq=False)
 class PassStatement:
-    """An elementwise operation at all points of the lifted axes and dimensions; of a concatenation, one part.
-
-    Or the sum of a number over all these points: a total.
+    """An elementwise operation at all points of the lifted axes; one part of a concatenation; or the sum of a scalar (a total).
 
     Attributes:
-        node: what is computed.
+        node: the node that is computed.
         axes: the lifted axes, in order.
-        shape: what its inner loop runs over.
+        shape: the dimensions that its inner loops run over.
         part: the number of the part of a concatenation, and where the part begins.
-        store: whether its values go to an array.
+        store: whether its values are stored in an array.
         total: whether it is a total.
     """
 
@@ -36,25 +34,25 @@ class PassStatement:
 
     @property
     def inputs(self) -> tuple[Node, ...]:
-        """What is read: of a concatenation, the part."""
+        """The operands; for a part of a concatenation, that part."""
         return self.node.inputs if self.part is None else (self.node.inputs[self.part[0]],)
 
 
 @dataclass(eq=False)
 class Pass:
-    """Statements in one loop over lifted axes; each inner loop has a shape and its statements."""
+    """Statements that share a loop over lifted axes; ``inner`` are the loops within, each a shape and its statements."""
 
     axes: tuple[Axis, ...]
     inner: list[tuple[tuple[int, ...], list[PassStatement]]] = field(default_factory=list)
     writers: dict[Node, list[tuple[int, PassStatement]]] = field(default_factory=dict)  # with the number of the inner loop
-    asked: set[Node] = field(default_factory=set)  # what is read
+    asked: set[Node] = field(default_factory=set)  # the nodes that are read
 
     def statements(self) -> list[PassStatement]:
         """Return all statements, in order."""
         return [s for _, some in self.inner for s in some]
 
     def add(self, s: PassStatement, reads: Iterable[Entry], first: int) -> None:
-        """Put a statement into the last inner loop of its shape from number ``first`` on, or into a new one."""
+        """Put a statement into the last inner loop of its shape, but none before number ``first``, or into a new one."""
         for k in range(len(self.inner) - 1, first - 1, -1):
             if self.inner[k][0] == s.shape:
                 break
@@ -68,7 +66,7 @@ class Pass:
 
 @dataclass(eq=False)
 class StepLoop:
-    """A loop of the schedule and what is done in it."""
+    """A loop of the schedule, and the units in it."""
 
     loop: Loop
     body: list[Unit]

@@ -1,8 +1,8 @@
-"""A schedule as native source: functions of plain loops over entries, and NumPy statements where an operation has none.
+"""A schedule as native source: functions of plain loops over entries, and NumPy statements for all other operations.
 
-The program has the floors of the NumPy emitter, and its workspace: ``program(sizes…)`` allocates, ``run(feeds…)`` computes.
-What ``run`` does is one call of a native function, or several with NumPy statements between them. A native function is
-given arrays and lengths, allocates nothing, and reads like the equations: loops over steps, in them loops over entries.
+The program has the same two levels as that of the NumPy printer: ``program(sizes…)`` allocates the workspace, and
+``run(feeds…)`` computes. ``run`` calls one native function, or several with NumPy statements between them. A native function
+takes arrays and lengths, allocates nothing, and reads like the equations: loops over steps that contain loops over entries.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from autograd_seq.plan.memory.views import get_root
 from autograd_seq.plan.schedule import Loop
 
 ALL_NATIVE = "native (numba): everything"
-"""What a schedule says of a program without NumPy statements."""
+"""The note in a printed schedule for a program without NumPy statements."""
 
 
 class NativeWriter(LineWriter):
@@ -45,14 +45,14 @@ class NativeWriter(LineWriter):
 
     def __init__(self, graph: Graph, storage: Storage, axes: Sequence[Axis], title: str, feeds: Mapping[str, Node]) -> None:
         super().__init__(graph, storage, axes, title, feeds)
-        self.numbers: dict[Node, str] = {}  # variables of the whole function
+        self.numbers: dict[Node, str] = {}  # scalars that are variables of the whole function
         self.natives: list[str] = []
         self.slow: list[Node] = []
 
     # -- segments ---------------------------------------------------------------------------------------------------------
 
     def write_steps(self, steps: Sequence[Step]) -> None:
-        """Write what is done: what is native as functions, the rest, and what is in a NumPy loop, as statements."""
+        """Write steps: native ones as functions, the others, and all within a NumPy loop, as NumPy statements."""
         if self.frames:
             super().write_steps(steps)
             return
@@ -66,14 +66,14 @@ class NativeWriter(LineWriter):
                 super().write_steps(part)
 
     def notes(self) -> tuple[str, ...]:
-        """Return what a schedule is to say about the language: all native, or what runs in NumPy."""
+        """Return the note for a printed schedule: everything is native, or which nodes run in NumPy."""
         if not self.slow:
             return (ALL_NATIVE,)
         loops = ", and the loops around, " if self.name_slow_loops() else " "
         return (f"native (numba): everything but {self._list_names(self.slow)}{loops}in NumPy",)
 
     def name_slow_loops(self) -> str:
-        """Return what keeps loops in NumPy, by name; empty if nothing does."""
+        """Return the names of the nodes that keep loops in NumPy; empty if there are none."""
         return self._list_names([n for n in self.slow if self.storage.path[n]])
 
     def _list_names(self, slow: Sequence[Node]) -> str:
@@ -104,7 +104,7 @@ class NativeWriter(LineWriter):
             starts.append(len(self.lines))
             before = len(self.numbers)
             self.write_unit(unit)
-            whole.append(len(self.numbers) == before)  # numbers that others read are variables of the function itself
+            whole.append(len(self.numbers) == before)  # scalars that other units read must be variables of the function itself
         self._cut(starts, whole)
         name = self.names.new(f"native_{len(self.natives) + 1}")
         self.natives.append(name)
@@ -132,7 +132,7 @@ class NativeWriter(LineWriter):
                 write_reduction(self, unit.node)
 
     def note_equation(self, node: Node) -> None:
-        """Write the equation that begins to be computed."""
+        """Write the equation of a node as a comment, once."""
         top = self.equations.of[node]
         if top not in self.noted:
             self.noted.add(top)
@@ -161,7 +161,7 @@ class NativeWriter(LineWriter):
         self.around.pop()
 
     def _cut(self, starts: Sequence[int], whole: Sequence[bool]) -> None:
-        """Make functions of parts of what was just written, if it is long."""
+        """Move parts of the lines just written into functions of their own, if there are many."""
         kinds = {name: self.addresses.get(name, "int") for name in self.arguments}
         kinds |= {self.var[u.loop.axis]: "int" for u in self.around}
         kinds |= dict.fromkeys(self.loads.values(), "real")
@@ -191,9 +191,9 @@ class NativeWriter(LineWriter):
             self._assign(s, f"real({total})" if s.node.dtype is float else total)
 
     def _start_totals(self, some: Sequence[PassStatement]) -> dict[PassStatement, str]:
-        """Write what begins totals, and return where they are added up: in variables, of which a loop can be made vector code.
+        """Write the first values of totals, and return where each is accumulated: in a variable, so that loops are vectorised.
 
-        Many lie in an array, for each variable of a loop takes time to compile.
+        Many totals are accumulated in an array instead, since each variable of a loop takes time to compile.
         """
         floats = [s for s in some if s.node.dtype is float]
         many = self.names.new("totals") if len(floats) >= MANY else ""
@@ -222,7 +222,7 @@ class NativeWriter(LineWriter):
         self.line(f"{self.element(Entry(node, at, tuple(place)))} = {code}")
 
     def _assign(self, s: PassStatement, code: str) -> None:
-        """Write a statement that gives a variable its value, and an array if it is stored."""
+        """Write the assignment of a statement to a variable, and to its array if it is stored."""
         node, at, dims = s.node, self.here(s.node), list_dims(s.shape)
         name = code
         if not (s.store and code.isidentifier()):
@@ -236,7 +236,7 @@ class NativeWriter(LineWriter):
             self.registers[self._make_key(node, at, dims)] = name
 
     def new_local(self, node: Node, dims: Sequence[AffineIndex]) -> str:
-        """Return a new name for a number."""
+        """Return a new name for a scalar variable."""
         last = next((str(p.var) for p in reversed(dims) if p.var and p.var.isidentifier()), "here")
         return self.names.new(f"{self.called(node)}_{last}")
 
@@ -247,7 +247,7 @@ class NativeWriter(LineWriter):
     # -- values -------------------------------------------------------------------------------------------------------------
 
     def value(self, x: Node, at: At, dims: Sequence[AffineIndex]) -> str:
-        """Return a node's value at a place, as an expression; what it needs is written before."""
+        """Return the value of a node at an entry, as an expression; write the lines that this needs first."""
         e = find_entry(x, at, dims, self.size)
         key = self._make_key(e.node, e.at, e.dims)
         if e.node in self.numbers:
@@ -267,7 +267,7 @@ class NativeWriter(LineWriter):
         return code
 
     def write_formula(self, node: Node, at: At, dims: tuple[AffineIndex, ...]) -> str:
-        """Return the operation of a node at a place, as an expression."""
+        """Return the operation of a node at an entry, as an expression."""
         op, xs = node.op, node.inputs
         if op in GATHERS:
             n = xs[0].shape[-1 if op is PICK else 0]
@@ -288,7 +288,7 @@ class NativeWriter(LineWriter):
         return self.value(x, at, dims)
 
     def _check_index(self, name: str, n: int) -> None:
-        """Let a call begin by refusing a fed index outside of 0 … n - 1."""
+        """Make each call refuse a fed index outside of 0 … n - 1 before it computes."""
         self.helpers.add("in_range")
         check = f"in_range({name}, {n})"
         if check not in self.run:
