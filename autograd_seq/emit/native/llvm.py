@@ -25,7 +25,7 @@ def list_functions(source: str, mark: str, kinds: Mapping[str, Any]) -> Function
     """Return the functions of a source that have a decorator, which tells how each is compiled.
 
     ``@part("real*, int")`` gives the types of the arguments of a function that others call, ``@native("real*, int")`` of one
-    that Python calls too, and ``@inline`` functions are inlined. A function that returns a number has the annotation ``-> int``.
+    that Python calls too, and ``@inline`` functions are inlined. A function with a result has the annotation ``-> int``.
     """
     found: list[tuple[ast.FunctionDef, Symbol | None]] = []
     for function in ast.parse(source).body:
