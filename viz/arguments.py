@@ -17,7 +17,7 @@ LEVELS = ("variables", "ops")
 
 
 def read_drawable(g: Any) -> Reading:
-    """The Reading of a graph, a node or several nodes.
+    """Return the Reading of a graph, a node or several nodes.
 
     Raises:
         DrawError: it is none of these.
@@ -36,7 +36,7 @@ def read_drawable(g: Any) -> Reading:
 
 
 def make_scene(reading: Reading, level: str) -> Scene:
-    """The scene of a graph at a level of detail.
+    """Return the scene of a graph at a level of detail.
 
     Raises:
         DrawError: the level is unknown.
@@ -47,7 +47,7 @@ def make_scene(reading: Reading, level: str) -> Scene:
 
 
 def get_theme(name: str) -> Theme:
-    """The theme of that name.
+    """Return the theme of that name.
 
     Raises:
         DrawError: there is none.
@@ -59,7 +59,7 @@ def get_theme(name: str) -> Theme:
 
 
 def get_only_axis(scene: Scene) -> str:
-    """The name of the one axis to unfold.
+    """Return the name of the one axis to unfold.
 
     Raises:
         DrawError: there is none, or there are several.

@@ -28,10 +28,10 @@ class Wire:
 
 
 def list_wires(scene: Scene, rows: dict[int, int]) -> list[Wire]:
-    """One wire for each shared thing and row that it feeds, lanes counted downwards from the row.
+    """Return one wire for each shared item and row that it feeds, lanes counted downwards from the row.
 
     Args:
-        scene: what is drawn.
+        scene: the scene to draw.
         rows: the row of every item that varies over time. What is computed from these items is not shared.
     """
     made = find_later(scene, set(rows))
@@ -51,7 +51,7 @@ def list_wires(scene: Scene, rows: dict[int, int]) -> list[Wire]:
 
 
 def measure_lanes(found: list[Wire]) -> dict[int, float]:
-    """Points to keep free below each item that a wire feeds, for `viz.stamp.make_stamp`."""
+    """Return the height in points to keep free below each item that a wire feeds, for `viz.stamp.make_stamp`."""
     most: dict[int, float] = {}
     for wire in found:
         for head in wire.heads:
@@ -86,7 +86,7 @@ def print_bus(unrolling: Unrolling, found: list[Wire], edge: float) -> None:
 
 
 def _print_sources(unrolling: Unrolling, readers: list[int], edge: float) -> None:
-    """Draw what the shared items are computed from, at their left, column by column."""
+    """Draw the items from which shared items are computed, to their left, column by column."""
     arrows = [a for a in unrolling.scene.arrows if a.head in readers and not a.start and a.tail not in unrolling.stamp.at]
     tails = list(dict.fromkeys(a.tail for a in arrows if (a.tail, None) not in unrolling.bodies))
     sizes = {key: measure_outline(unrolling.items[key])[1:3] for key in tails}
@@ -107,7 +107,7 @@ def _print_sources(unrolling: Unrolling, readers: list[int], edge: float) -> Non
 
 
 def get_wire_height(stamp: Stamp, wire: Wire) -> float:
-    """The y of a wire: below the lowest foot of the row that it feeds."""
+    """Return the y of a wire: below the lowest foot of the row that it feeds."""
     row = [key for key, row in stamp.row.items() if row == wire.row]
     foot = min(stamp.bodies[key].at[1] - stamp.bodies[key].height / 2 for key in row)
     return foot - _FIRST - LANE * wire.lane
@@ -140,5 +140,5 @@ def _print_wire(unrolling: Unrolling, wire: Wire, y: float, trunk: float) -> Non
 
 
 def _list_corners(right: float, start: float, trunk: float, x: float, y: float) -> list[tuple[float, float]]:
-    """Level from the source to its trunk, upright to the wire's height, level to the first tap."""
+    """Return the corners of a wire: level from the source to the trunk, up to the wire, level to the first tap."""
     return [(right, start), (x, y)] if abs(start - y) < 0.5 else [(right, start), (trunk, start), (trunk, y), (x, y)]

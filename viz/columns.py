@@ -34,7 +34,7 @@ class Columns:
     length: int | None
 
     def place(self, step: int) -> int:
-        """The place of a step: its column, that of the dots, or one outside for steps before or after the sequence."""
+        """Return the place of a step: its column, that of the dots, or one outside for steps before or after the sequence."""
         shown = [(column.step, column.place) for column in self.columns if column.step is not None]
         for known, place in shown:
             if known == step:
@@ -49,7 +49,7 @@ class Columns:
 
 
 def format_integer(value: int) -> str:
-    """An integer with a true minus sign.
+    """Return an integer with a true minus sign.
 
     Example:
         >>> format_integer(-1)
@@ -59,7 +59,7 @@ def format_integer(value: int) -> str:
 
 
 def show_all_steps(t: int, steps: tuple[int, int] | None = None) -> Columns:
-    """The columns of a sequence of t steps: all of a short one, the first and the last of a long one.
+    """Return the columns of a sequence of t steps: all of a short one, the first and the last of a long one.
 
     Args:
         t: number of steps.
@@ -67,7 +67,7 @@ def show_all_steps(t: int, steps: tuple[int, int] | None = None) -> Columns:
 
     Raises:
         DrawError: t or steps is no count.
-        TooLargeError: more columns than fit on a sheet.
+        TooLargeError: more columns than fit into a picture.
 
     Example:
         >>> [column.index for column in show_all_steps(9).columns]
@@ -95,7 +95,7 @@ def show_all_steps(t: int, steps: tuple[int, int] | None = None) -> Columns:
 
 
 def show_middle_steps(t: int, axis: str) -> Columns:
-    """t steps out of the middle of a sequence, named after the axis, with dots at both ends.
+    """Return t steps out of the middle of a sequence, named after the axis, with dots at both ends.
 
     Example:
         >>> [column.index for column in show_middle_steps(3, "t").columns]
@@ -121,7 +121,7 @@ def _make_too_many_error(columns: int, fix: str) -> TooLargeError:
 
 
 def check_steps(option: str, value: object) -> int:
-    """The value, if it is a number of steps.
+    """Return the value, if it is a number of steps.
 
     Raises:
         DrawError: it is negative, or no integer.

@@ -38,7 +38,7 @@ def check_size(count: int, most: int, kind: str, fix: str) -> None:
 
 
 def drop_params(scene: Scene) -> Scene:
-    """The scene without its parameters, and with edges that do not name them."""
+    """Return the scene without its parameters, and with edges that do not name them."""
     items = [item for item in scene.items if item.role != "param"]
     keys = {item.key for item in items}
     arrows = [replace(arrow, params=()) for arrow in scene.arrows if {arrow.tail, arrow.head} <= keys]
@@ -46,7 +46,7 @@ def drop_params(scene: Scene) -> Scene:
 
 
 def add_bus(scene: Scene) -> Scene:
-    """The scene with each parameter as an item of its own, and an arrow to every variable that reads it."""
+    """Return the scene with each parameter as an item of its own, and an arrow to every variable that reads it."""
     names = dict.fromkeys(name for arrow in scene.arrows for name in arrow.params)
     first = 1 + max((item.key for item in scene.items), default=0)
     keys = {name: first + i for i, name in enumerate(names)}
@@ -57,10 +57,10 @@ def add_bus(scene: Scene) -> Scene:
 
 
 def compose_unfolded(scene: Scene, axis: str, columns: Columns, *, boxes: bool) -> Picture:
-    """The unfolded picture of a scene of one axis.
+    """Return the unfolded picture of a scene of one axis.
 
     Args:
-        scene: what is drawn.
+        scene: the scene to draw.
         axis: name of the axis of time.
         columns: which steps are shown.
         boxes: True for operations in slices with horizontal and vertical paths between them, False for variables.
@@ -81,7 +81,7 @@ def compose_unfolded(scene: Scene, axis: str, columns: Columns, *, boxes: bool) 
     if found:
         stamp = make_stamp(scene, axis, widest=widest, lanes=measure_lanes(found), **options)  # type: ignore[arg-type]
     unrolling = Unrolling(scene, axis, stamp, columns, labels=not boxes, gutters=boxes)
-    unrolling.sheet.wires = [get_wire_height(stamp, wire) for wire in found]
+    unrolling.edge_layout.wires = [get_wire_height(stamp, wire) for wire in found]
     if boxes:
         unrolling.print_slices()
     unrolling.print_columns()
@@ -97,10 +97,10 @@ def compose_unfolded(scene: Scene, axis: str, columns: Columns, *, boxes: bool) 
 
 
 def compose_folded(scene: Scene) -> Picture:
-    """The folded picture of variables: one column, with a loop for each delay.
+    """Return the folded picture of variables: one column, with a loop for each delay.
 
     Args:
-        scene: what is drawn, over any number of axes.
+        scene: the scene to draw, over any number of axes.
 
     Returns:
         A placed Picture.
@@ -118,10 +118,10 @@ def compose_folded(scene: Scene) -> Picture:
 
 
 def compose_both(scene: Scene, axis: str, t: int) -> Picture:
-    """The folded picture ⇒ the unfolded one, with rows at the same heights.
+    """Return the folded picture ⇒ the unfolded one, with rows at the same heights.
 
     Args:
-        scene: what is drawn.
+        scene: the scene to draw.
         axis: name of the axis of time.
         t: number of steps shown, out of the middle of a sequence.
 
@@ -140,7 +140,7 @@ def compose_both(scene: Scene, axis: str, t: int) -> Picture:
         stamp = make_stamp(scene, axis, widest=widest, lanes=measure_lanes(found))
     left, right = FoldedColumn(scene, stamp, delays=False), Unrolling(scene, axis, stamp, columns)
     for side in (left, right):
-        side.sheet.wires = [get_wire_height(stamp, wire) for wire in found]
+        side.edge_layout.wires = [get_wire_height(stamp, wire) for wire in found]
         side.print_columns(dotted_rows=False)
         side.print_arrows()
         if found:
@@ -158,7 +158,7 @@ def compose_both(scene: Scene, axis: str, t: int) -> Picture:
 
 
 def measure_extent(picture: Picture) -> tuple[float, float]:
-    """The left and right end of a picture, points."""
+    """Return the left and right end of a picture, points."""
     ends = [(m.at[0] - m.width / 2, m.at[0] + m.width / 2) for m in picture.marks if m.at is not None]
     ends += [(x, x) for line in picture.lines for x, _ in line.curve]
     for line in picture.lines:
@@ -169,14 +169,14 @@ def measure_extent(picture: Picture) -> tuple[float, float]:
 
 
 def shift_picture(picture: Picture, dx: float, tag: str) -> Picture:
-    """The picture moved right by dx, with keys of its own, so that it can be added to another."""
+    """Return the picture moved right by dx, with keys of its own, so that it can be added to another."""
 
-    def away(at: Point | None) -> Point | None:
+    def move_point(at: Point | None) -> Point | None:
         return None if at is None else (at[0] + dx, at[1])
 
-    marks = [replace(m, key=(tag, m.key), at=away(m.at)) for m in picture.marks]
+    marks = [replace(m, key=(tag, m.key), at=move_point(m.at)) for m in picture.marks]
     lines = [
-        replace(line, tail=(tag, line.tail), head=(tag, line.head), label_at=away(line.label_at),
+        replace(line, tail=(tag, line.tail), head=(tag, line.head), label_at=move_point(line.label_at),
                 curve=tuple((x + dx, y) for x, y in line.curve))
         for line in picture.lines
     ]  # fmt: skip

@@ -51,7 +51,7 @@ class Diagram:
         return write_file(path, render(self.dot, get_format(path), seconds))
 
     def _repr_mimebundle_(self, include: Iterable[str] | None = None, exclude: Iterable[str] | None = None) -> dict[str, str]:
-        """What a notebook shows: the picture as SVG, and its text where nothing can render it."""
+        """Return what a notebook shows: the picture as SVG, and its text where nothing can render it."""
         wanted = {"image/svg+xml", "text/plain"} if include is None else set(include)
         bundle = {"text/plain": repr(self)}
         if "image/svg+xml" in wanted - set(exclude or ()):

@@ -27,7 +27,7 @@ class Mark:
     """A node of a picture.
 
     Attributes:
-        key: what edges call it; any hashable value, not shown.
+        key: any hashable value by which edges refer to it; not shown.
         role: one of `viz.style.ROLES`, which gives colours.
         label: its markup.
         shape: a Graphviz shape: circle, ellipse, box, square, point, plaintext.
@@ -87,7 +87,7 @@ class Picture:
 
 
 def format_points(value: float) -> str:
-    """A length as DOT text: two decimals at most, no negative zero.
+    """Return a length as DOT text: two decimals at most, no negative zero.
 
     Example:
         >>> format_points(12.0), format_points(-0.001), format_points(1 / 3)
@@ -98,7 +98,7 @@ def format_points(value: float) -> str:
 
 
 def to_dot(picture: Picture, theme: Theme) -> str:
-    """The picture as DOT text.
+    """Return the picture as DOT text.
 
     Args:
         picture: marks with distinct keys; every line's ends are among them.
@@ -110,7 +110,7 @@ def to_dot(picture: Picture, theme: Theme) -> str:
     Example:
         >>> from viz.style import find_theme
         >>> from viz.label import name_label
-        >>> text = to_dot(Picture([Mark("x", "input", name_label("x"), at=(0, 0))]), find_theme("white"))
+        >>> text = to_dot(Picture([Mark("x", "input", make_name_label("x"), at=(0, 0))]), find_theme("white"))
         >>> "n0 [" in text, "layout=nop2" in text
         (True, True)
 
@@ -157,7 +157,7 @@ def _list_graph_attributes(picture: Picture, theme: Theme) -> list[tuple[str, st
 
 
 def _choose_dpi(marks: Sequence[Mark]) -> float:
-    """Dots per inch: less where the picture would be too large a bitmap."""
+    """Return the dots per inch: fewer where the picture would be too large a bitmap."""
     spots = [(mark.at, mark.width, mark.height) for mark in marks if mark.at is not None]
     side = 1.0
     for axis in (0, 1):
@@ -186,7 +186,7 @@ def _list_mark_attributes(mark: Mark, theme: Theme) -> list[tuple[str, str]]:
 
 
 def format_inches(value: float) -> str:
-    """A length in inches: three decimals, since points are 1/72 of it."""
+    """Return a length in inches: three decimals, since points are 1/72 of it."""
     return f"{value:.3f}".rstrip("0").rstrip(".")
 
 
@@ -201,7 +201,7 @@ _LINE_LOOKS = {  # pen in points, size of the arrow head relative to Graphviz's 
 
 
 def get_arrow_length(role: str) -> float:
-    """How far the tip of an arrow stands before the end of its line, in points."""
+    """Return how far the tip of an arrow stands before the end of its line, in points."""
     return 10.0 * _LINE_LOOKS[role][1]
 
 
@@ -226,7 +226,7 @@ def _list_line_attributes(line: Line, theme: Theme) -> list[tuple[str, str]]:
 
 
 def _format_spline(line: Line) -> str:
-    """Graphviz's form of a curve: with an arrow, its tip first and the curve ending where the arrow begins."""
+    """Return Graphviz's form of a curve: with an arrow, its tip first and the curve ending where the arrow begins."""
     *points, tip = line.curve
     texts = [f"{format_points(x)},{format_points(y)}" for x, y in points]
     if not line.arrow:

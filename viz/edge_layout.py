@@ -41,36 +41,36 @@ class EdgeLayout:
         self._copied: dict[int, list[Body]] = {}
         self._strokes: dict[tuple[Span, float, int], Stroke] = {}
 
-    def settle(self, spans: Mapping[Span, Arrow], words: Callable[[Arrow], Label]) -> None:
-        """Choose a curve for each span, head in the column at 0, and a place for its words."""
+    def choose_curves(self, spans: Mapping[Span, Arrow], words: Callable[[Arrow], Label]) -> None:
+        """Choose a curve for each span, with the head in the column at 0, and a place for its label."""
         for span in sorted(spans, key=lambda span: _rank_plainness(span, spans[span])):
             self.curves[span] = self._choose(spans[span], span)
-        bodies = self._bodies(2) + [Body((0.0, y), 1e5, 1.0, round=False) for y in self.wires]
+        bodies = self._list_bodies(2) + [Body((0.0, y), 1e5, 1.0, round=False) for y in self.wires]
         placed: dict[bool, list[Body]] = {True: [], False: []}
         for span, arrow in spans.items():
             label = words(arrow)
             if not label.html:
                 continue
             size = (label.ems * LABEL_FONT, LABEL_HEIGHT)
-            around = self._around(span, _FINE)
-            spot = place_label(self.curves[span], size, bodies, around, placed[self.whole(span)])
+            around = self._list_near_curves(span, _FINE)
+            spot = place_label(self.curves[span], size, bodies, around, placed[self.is_whole(span)])
             self.spots[span] = spot
-            copies = self._copies(1) if self.whole(span) else [0.0]
-            placed[self.whole(span)] += [Body((spot[0] + dx, spot[1]), *size, round=False) for dx in copies]
+            copies = self._list_offsets(1) if self.is_whole(span) else [0.0]
+            placed[self.is_whole(span)] += [Body((spot[0] + dx, spot[1]), *size, round=False) for dx in copies]
 
-    def whole(self, span: Span) -> bool:
-        """Whether the two ends stand in columns of steps, and none in a ghost's, which stands closer."""
+    def is_whole(self, span: Span) -> bool:
+        """Tell whether the two ends stand in columns of steps, and none in a ghost's, which stands closer."""
         steps = (span[2] + self.stamp.at[span[1]][0] - self.stamp.at[span[0]][0]) / self.stamp.pitch
         return abs(steps - round(steps)) < 0.01
 
-    def _copies(self, reach: int) -> list[float]:
+    def _list_offsets(self, reach: int) -> list[float]:
         return [j * self.stamp.pitch for j in range(-reach, reach + 1)] if self.periodic else [0.0]
 
-    def _bodies(self, reach: int) -> list[Body]:
-        """The nodes of that many steps to either side, those of the step at 0 as they are."""
+    def _list_bodies(self, reach: int) -> list[Body]:
+        """Return the nodes of the ``reach`` steps to either side and of the step at 0."""
         if reach not in self._copied:
             bodies = self.stamp.bodies.values()
-            self._copied[reach] = [body.moved(dx) if dx else body for dx in self._copies(reach) for body in bodies]
+            self._copied[reach] = [body.move(dx) if dx else body for dx in self._list_offsets(reach) for body in bodies]
         return self._copied[reach]
 
     def _choose(self, arrow: Arrow, span: Span) -> Curve:
@@ -80,25 +80,25 @@ class EdgeLayout:
             column = head.at[0] + span[2] - tail.at[0]
             neighbours = abs(column) < 1.5 * stamp.pitch
             bodies = list(stamp.bodies.values())
-            return make_gutter_path(tail.moved(column), head, (column, 0.0), bodies, self.gutter(arrow), neighbours)
+            return make_gutter_path(tail.move(column), head, (column, 0.0), bodies, self.gutter(arrow), neighbours)
         tail = Body((head.at[0] + span[2], tail.at[1]), tail.width, tail.height, tail.round)
         others = [
-            body for body in self._bodies(int(abs(span[2]) / stamp.pitch) + 2)
+            body for body in self._list_bodies(int(abs(span[2]) / stamp.pitch) + 2)
             if body is not head and abs(body.at[0] - tail.at[0]) + abs(body.at[1] - tail.at[1]) > 1
         ]  # fmt: skip
         bends = () if arrow.shifts else stamp.bends.get((arrow.tail, arrow.head), ())
-        taken = self._around(span, _COARSE) if len(self.curves) < _MOST_MINDED else []
+        taken = self._list_near_curves(span, _COARSE) if len(self.curves) < _MOST_MINDED else []
         return route(tail, head, others, bends, taken)
 
-    def _around(self, span: Span, count: int) -> list[Stroke]:
-        """The other curves; those to ghosts are at the rim, and near one another only."""
-        here = self.whole(span)
+    def _list_near_curves(self, span: Span, count: int) -> list[Stroke]:
+        """Return the other curves; those to ghosts are at the rim, and near one another only."""
+        here = self.is_whole(span)
         out = []
         for other, curve in self.curves.items():
-            there = self.whole(other)
+            there = self.is_whole(other)
             if other == span or (here and not there) or (other[:2] == span[:2] and here != there):
                 continue
-            for dx in self._copies(1) if there else [0.0]:
+            for dx in self._list_offsets(1) if there else [0.0]:
                 key = (other, dx, count)
                 if key not in self._strokes:
                     self._strokes[key] = make_stroke(move_curve(curve, dx), count)
@@ -107,6 +107,6 @@ class EdgeLayout:
 
 
 def _rank_plainness(span: Span, arrow: Arrow) -> tuple:
-    """Who chooses first: what stays in its step, then level lines to the next, then long ones; loops fit anywhere."""
+    """Return a sort key: edges within a step are routed first, then level ones to the next step, then long ones, then loops."""
     level = span[0] == span[1]
     return bool(arrow.shifts), level and not span[2], not level, abs(span[2])

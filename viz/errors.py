@@ -6,19 +6,19 @@ from autograd_seq.core.errors import AutogradSeqError
 
 
 class DrawError(AutogradSeqError, ValueError):
-    """A picture is asked for that does not exist: a wrong option, format or path."""
+    """A picture cannot be drawn as requested: a wrong option, format or path."""
 
 
 class TooLargeError(DrawError):
-    """A picture would have more than can be drawn, or read."""
+    """A picture would be too large to draw or to read."""
 
 
 class RenderError(AutogradSeqError, RuntimeError):
-    """The picture stands as DOT text, but no program here could render it."""
+    """The DOT text of a picture exists, but no installed program could render it."""
 
 
 def make_option_error(code: str, option: str, got: object, allowed: tuple[str, ...]) -> DrawError:
-    """The error for an option outside its list.
+    """Return the error for an option outside its list.
 
     Example:
         >>> print(make_option_error("P1", "theme", "sepia", ("white", "dark")))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from viz.columns import Column, Columns
 from viz.dot import Point
 from viz.edge_layout import EdgeLayout
-from viz.label import EMPTY, Label, delay_label, join_labels
+from viz.label import EMPTY, Label, join_labels, make_delay_label
 from viz.scene import Arrow, Item, Scene, get_index, label_params
 from viz.stamp import Stamp
 from viz.unrolled import End, Unrolling
@@ -24,24 +24,24 @@ class FoldedColumn(Unrolling):
 
     def __init__(self, scene: Scene, stamp: Stamp, *, delays: bool = True, indexed: bool = False) -> None:
         super().__init__(scene, "", stamp, Columns((Column(0, 0, ""),), None))
-        self.sheet = EdgeLayout(stamp, periodic=False)
+        self.edge_layout = EdgeLayout(stamp, periodic=False)
         self.delays, self.indexed = delays, indexed
 
     def add(self, item: Item, at: Point, key: object, index: str, role: str = "") -> None:
         """Draw an item under its name, or under its name and axes; its column has no index."""
         super().add(item, at, key, get_index(item, self.scene) if self.indexed else "", role)
 
-    def _joins(self, arrow: Arrow) -> bool:
+    def _is_drawn(self, arrow: Arrow) -> bool:
         return arrow.tail in self.stamp.at and arrow.head in self.stamp.at
 
-    def _ends(self, arrow: Arrow) -> Iterator[tuple[End, End]]:
+    def _list_ends(self, arrow: Arrow) -> Iterator[tuple[End, End]]:
         yield (arrow.tail, 0), (arrow.head, 0)
 
-    def _kind(self, arrow: Arrow) -> tuple:
+    def _get_kind(self, arrow: Arrow) -> tuple:
         return (*arrow.shifts, arrow.start)
 
-    def _words(self, arrow: Arrow) -> Label:
+    def _write_label(self, arrow: Arrow) -> Label:
         words = [label_params(arrow.params)] if arrow.params else []
         if arrow.shifts and self.delays:
-            words.append(delay_label(list(arrow.shifts), named=len(self.scene.axes) > 1))
+            words.append(make_delay_label(list(arrow.shifts), named=len(self.scene.axes) > 1))
         return join_labels(words) if words else EMPTY

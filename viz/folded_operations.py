@@ -1,4 +1,4 @@
-"""The folded picture of operations, as a circuit in which small squares are delays; `dot` lays it out."""
+"""The folded picture of operations, in which small squares are delays, as in a block diagram; `dot` lays it out."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from viz.dot import Line, Mark, Picture
-from viz.label import Label, delay_label
+from viz.label import Label, make_delay_label
 from viz.scene import Arrow, Item, Scene, get_index, make_mark
 from viz.stamp import find_spine
 from viz.unrolled import get_line_role
@@ -20,10 +20,10 @@ _QUICK = (("nslimit", "2"), ("nslimit1", "2"), ("mclimit", "0.2"), ("splines", "
 
 
 def compose_operations(scene: Scene) -> Picture:
-    """The folded picture of operations.
+    """Return the folded picture of operations.
 
     Args:
-        scene: what is drawn, over any number of axes.
+        scene: the scene to draw, over any number of axes.
 
     Returns:
         A Picture without places.
@@ -50,7 +50,7 @@ def compose_operations(scene: Scene) -> Picture:
 
 
 def _find_above(keys: Iterable[int], upwards: Sequence[Arrow]) -> dict[int, set[int]]:
-    """For each item, the items that it leads to within one step, itself included."""
+    """Return for each item the items that it leads to within one step, itself included."""
     heads: dict[int, list[int]] = {}
     for arrow in upwards:
         heads.setdefault(arrow.tail, []).append(arrow.head)
@@ -80,12 +80,12 @@ def _make_upward_line(arrow: Arrow, tail: Item, upright: bool) -> Line:
 def _add_square(
     picture: Picture, arrow: Arrow, scene: Scene, above: dict[int, set[int]], squares: dict[tuple[int, tuple], object]
 ) -> None:
-    """A recurrent edge through a small square; drawn backwards where time leads down, to keep the layout acyclic."""
+    """Add a recurrent edge through a small square, reversed where time leads down, so that the layout stays acyclic."""
     back = arrow.tail in above[arrow.head]
     key = (arrow.tail, arrow.shifts)
     if key not in squares:
         squares[key] = ("delay", len(squares))
-        label = delay_label(list(arrow.shifts), named=len(scene.axes) > 1)
+        label = make_delay_label(list(arrow.shifts), named=len(scene.axes) > 1)
         side = max(26.0, label.ems * 11 * 1.1 + 6)
         shape = "square" if side < 27 else "box"
         picture.marks.append(Mark(squares[key], "delay", label, shape, side, 26.0, font=11.0))

@@ -37,7 +37,7 @@ class Gutter:
 def make_gutter_path(
     tail: Body, head: Body, columns: tuple[float, float], stamp: Sequence[Body], gutter: Gutter, neighbours: bool
 ) -> Curve:
-    """A path out of the tail's stamp, along the gutters, into the head's.
+    """Return a path out of the tail's stamp, along the gutters, into the head's.
 
     Args:
         tail, head: outlines where they stand.
@@ -51,7 +51,7 @@ def make_gutter_path(
 
     Example:
         >>> box = Body((0, 0), 40, 20, round=False)
-        >>> path = make_gutter_path(box, box.moved(100), (0, 100), [box], Gutter(-20, 20, -40), True)
+        >>> path = make_gutter_path(box, box.move(100), (0, 100), [box], Gutter(-20, 20, -40), True)
         >>> path[0], path[-1]
         ((20.0, 0), (80.0, 0))
     """
@@ -72,7 +72,7 @@ def make_gutter_path(
 
 
 def make_ghost_path(ghost: Body, head: Body, column: float, stamp: Sequence[Body], gutter: Gutter, first: bool) -> Curve:
-    """A path from a row outside of the sequence, which stands beside the stamps at either end, into the head's stamp.
+    """Return a path from a row outside of the sequence, which stands beside the stamps at either end, into the head's stamp.
 
     Args:
         ghost, head: outlines where they stand.
@@ -95,18 +95,18 @@ def make_ghost_path(ghost: Body, head: Body, column: float, stamp: Sequence[Body
 
 
 def _leave_stamp(tail: Body, column: float, out: float, stamp: Sequence[Body], lane: int) -> list[Point]:
-    """From the right side of the tail, or, where another node is in the way, from its top."""
+    """Return a path out of the right side of the tail, or out of its top where another node is in the way."""
     x, y = tail.at
-    if _is_free(y, x - column, out - column, stamp, tail.moved(-column)):
+    if _is_free(y, x - column, out - column, stamp, tail.move(-column)):
         return [(x + tail.width / 2, y), (out, y)]
     above = y + tail.height / 2 + 7 + 4 * (lane % 3)
     return [(x + 5, y + tail.height / 2 - 0.5), (x + 5, above), (out, above)]
 
 
 def _enter_stamp(head: Body, column: float, into: float, stamp: Sequence[Body]) -> list[Point]:
-    """To the left side of the head, or, where another node is in the way, to its foot."""
+    """Return a path into the left side of the head, or into its foot where another node is in the way."""
     x, y = head.at
-    if _is_free(y, into - column, x - column, stamp, head.moved(-column)):
+    if _is_free(y, into - column, x - column, stamp, head.move(-column)):
         return [(into, y), (x - head.width / 2, y)]
     below = y - head.height / 2 - 12
     return [(into, below), (x - 4, below), (x - 4, y - head.height / 2 + 0.5)]
@@ -127,7 +127,7 @@ def _mirror(body: Body) -> Body:
 
 
 def _drop_straight_corners(points: list[Point]) -> list[Point]:
-    """The path without corners at which it does not turn."""
+    """Return the path without corners at which it does not turn."""
     kept = points[:1]
     for before, here, after in zip(points, points[1:], points[2:], strict=False):
         turn = (here[0] - before[0]) * (after[1] - here[1]) - (here[1] - before[1]) * (after[0] - here[0])

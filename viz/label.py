@@ -48,7 +48,7 @@ EMPTY = Label("", 0.0, 0)
 
 
 def clean(name: str, longest: int = LONGEST) -> str:
-    r"""The name with every character drawable: white space is a blank, controls are �, too long a name ends in an
+    r"""Return the name with every character drawable: white space is a blank, controls are �, too long a name ends in an
     ellipsis.
 
     Example:
@@ -73,7 +73,7 @@ def _replace_invisible(character: str) -> str:
 
 
 def escape(text: str) -> str:
-    """The text as it must stand inside HTML-like markup.
+    """Return the text as it must stand inside HTML-like markup.
 
     Example:
         >>> escape('<b> & "q"')
@@ -83,7 +83,7 @@ def escape(text: str) -> str:
 
 
 def quote(text: str) -> str:
-    r"""The text as a quoted DOT string in which nothing is an escape, an entity or the end of the string.
+    r"""Return the text as a quoted DOT string in which nothing is an escape, an entity or the end of the string.
 
     Example:
         >>> quote('say "x\\n" & go')
@@ -96,7 +96,7 @@ def quote(text: str) -> str:
 
 
 def measure_ems(text: str) -> float:
-    """About how wide the text is, in ems of a sans-serif font: enough to size a circle around it.
+    """Return about how wide the text is, in ems of a sans-serif font: enough to size a circle around it.
 
     Example:
         >>> measure_ems("il") < measure_ems("xx") < measure_ems("MW")
@@ -123,7 +123,7 @@ def _replace_greek(text: str) -> str:
 
 
 def _split_name(name: str) -> tuple[str, str, str]:
-    """A name as (base, subscript, superscript); a name that is not of this form is all base."""
+    """Return a name as (base, subscript, superscript); a name that is not of this form is all base."""
     match = _NAME.match(name)
     if match is None or not match[1].strip():
         return name, "", ""
@@ -134,8 +134,8 @@ def _split_name(name: str) -> tuple[str, str, str]:
     return match[1], "".join(below), above_braced or above_bare or ""
 
 
-def name_label(name: str, index: str = "") -> Label:
-    r"""A variable's name set as mathematics, with what it is indexed by as subscript.
+def make_name_label(name: str, index: str = "") -> Label:
+    r"""Return a variable's name set as mathematics, with what it is indexed by as subscript.
 
     Args:
         name: as the user wrote it; `_`, `^`, `{}` and TeX's names of Greek letters are understood.
@@ -145,11 +145,11 @@ def name_label(name: str, index: str = "") -> Label:
         A Label whose markup is safe for any name.
 
     Example:
-        >>> name_label("W_{hh}").html
+        >>> make_name_label("W_{hh}").html
         '<I>W</I><SUB>hh</SUB>'
-        >>> name_label(r"\sigma", "t−1").html
+        >>> make_name_label(r"\sigma", "t−1").html
         '<I>σ</I><SUB><I>t</I>−1</SUB>'
-        >>> name_label("a<b").html
+        >>> make_name_label("a<b").html
         '<I>a&lt;b</I>'
     """
     base, below, above = _split_name(_replace_greek(clean(name)))
@@ -169,7 +169,7 @@ def name_label(name: str, index: str = "") -> Label:
 
 
 def format_index(text: str) -> str:
-    """An index as markup: its letters slanted, its signs and digits upright, as mathematics is set.
+    """Return an index as markup: its letters slanted, its signs and digits upright, as mathematics is set.
 
     Example:
         >>> format_index("t+1")
@@ -180,11 +180,11 @@ def format_index(text: str) -> str:
     return "".join(f"<I>{escape(p)}</I>" if p[0].isalpha() else escape(p) for p in pieces)
 
 
-def text_label(text: str) -> Label:
-    """Upright text, such as the symbol of an operation.
+def make_text_label(text: str) -> Label:
+    """Return upright text, such as the symbol of an operation.
 
     Example:
-        >>> text_label("tanh")
+        >>> make_text_label("tanh")
         Label(html='tanh', ems=2.27, lines=1)
     """
     text = clean(text)
@@ -192,24 +192,24 @@ def text_label(text: str) -> Label:
 
 
 def join_labels(labels: list[Label], separator: str = ", ") -> Label:
-    """Labels in one line."""
+    """Return labels in one line."""
     width = sum(label.ems for label in labels) + measure_ems(separator) * max(len(labels) - 1, 0)
     return Label(escape(separator).join(label.html for label in labels), width)
 
 
 def stack_labels(labels: list[Label]) -> Label:
-    """Labels one above the other, the first on top."""
+    """Return labels one above the other, the first on top."""
     rows = [label for label in labels if label.html]
     return Label("<BR/>".join(label.html for label in rows), max((label.ems for label in rows), default=0.0), len(rows))
 
 
-def delay_label(axes: list[tuple[str, int]], named: bool) -> Label:
-    """z to the minus k for each axis shifted over; the axis is named where there are several to confuse.
+def make_delay_label(axes: list[tuple[str, int]], named: bool) -> Label:
+    """Return z to the minus k for each axis shifted over; the axis is named where there are several to confuse.
 
     Example:
-        >>> delay_label([("t", 1)], named=False).html
+        >>> make_delay_label([("t", 1)], named=False).html
         '<I>z</I><SUP>−1</SUP>'
-        >>> delay_label([("t", -2)], named=True).html
+        >>> make_delay_label([("t", -2)], named=True).html
         '<I>z</I><SUB><I>t</I></SUB><SUP>+2</SUP>'
     """
     parts = []

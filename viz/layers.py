@@ -35,7 +35,7 @@ class Places:
 
 
 def assign_rows(keys: Sequence[Key], edges: Sequence[Edge]) -> dict[Key, int]:
-    """A row for each node, every edge leading upwards; a source stands right below its first reader.
+    """Return a row for each node, every edge leading upwards; a source stands right below its first reader.
 
     Raises:
         ValueError: the edges close a cycle.
@@ -107,7 +107,7 @@ def lay_out_rows(widths: Mapping[Key, float], edges: Sequence[Edge], heavy: Sequ
 
 
 def _add_bends(edges: Sequence[Edge], row: Mapping[Key, int]) -> tuple[list[Edge], dict[Edge, list[tuple]]]:
-    """Edges cut into links between neighbouring rows, and for each edge the bends put in between."""
+    """Return edges cut into links between neighbouring rows, and for each edge the bends put in between."""
     links: list[Edge] = []
     chains: dict[Edge, list[tuple]] = {}
     longest = _LONGEST_BENT if sum(row[head] - row[tail] for tail, head in edges) > _MOST_BENDS else len(row)
@@ -132,7 +132,7 @@ def _list_neighbours(links: Iterable[Edge]) -> tuple[dict[Key, list[Key]], dict[
 
 
 def _untangle(rows: list[list[Key]], links: Sequence[Edge]) -> list[list[Key]]:
-    """The rows reordered to cross few links: sweeps of barycentres up and down, the best order kept."""
+    """Return the rows reordered to cross few links: sweeps of barycentres up and down, the best order kept."""
     below, above = _list_neighbours(links)
     best, fewest = rows, _count_crossings(rows, below)
     current = [list(row) for row in rows]
@@ -179,7 +179,7 @@ def _swap_neighbours(rows: list[list[Key]], below: Mapping[Key, list[Key]], abov
 
 
 def _count_crossings(rows: Sequence[Sequence[Key]], below: Mapping[Key, list[Key]]) -> int:
-    """How many pairs of links cross: inversions, counted row by row."""
+    """Return how many pairs of links cross: inversions, counted row by row."""
     total = 0
     for lower, upper in itertools.pairwise(rows):
         place = {key: i for i, key in enumerate(lower)}
@@ -195,7 +195,7 @@ def _count_crossings(rows: Sequence[Sequence[Key]], below: Mapping[Key, list[Key
 def _place_along_rows(
     rows: Sequence[Sequence[Key]], links: Sequence[Edge], wide: Mapping[Key, float], heavy: set[Edge], gap: float
 ) -> dict[Key, float]:
-    """A place along its row for each node: columns first, then each column is attracted to its links."""
+    """Return a place along its row for each node: columns first, then each column is attracted to its links."""
     column = _find_columns(rows, links, heavy)
     least: dict[tuple[Key, Key], float] = {}
     for row in rows:
@@ -234,7 +234,7 @@ def _place_along_rows(
 
 
 def _list_pulls(links: Sequence[Edge], column: Mapping[Key, Key], heavy: set[Edge]) -> dict[Key, list[tuple[Key, float]]]:
-    """The columns that each column is attracted to: (column, weight).
+    """Return the columns that each column is attracted to: (column, weight).
 
     A column stands over the middle of what it reads; one that reads nothing, under the middle of its readers.
     """
@@ -252,7 +252,7 @@ def _list_pulls(links: Sequence[Edge], column: Mapping[Key, Key], heavy: set[Edg
 
 
 def spread_out(wishes: Sequence[tuple[float, float]]) -> list[float]:
-    """Places along a line, in the order given, that do not overlap and stray from the wishes as little as can be.
+    """Return places along a line, in the given order, that do not overlap and are as close to the wishes as possible.
 
     Args:
         wishes: (wished centre, width) each, points.
@@ -283,7 +283,7 @@ def spread_out(wishes: Sequence[tuple[float, float]]) -> list[float]:
 
 
 def _find_columns(rows: Sequence[Sequence[Key]], links: Sequence[Edge], heavy: set[Edge]) -> dict[Key, Key]:
-    """For each node the lowest of its column: heavy and one-to-one links are vertical, where they do not cross."""
+    """Return for each node the lowest of its column: heavy and one-to-one links are vertical, where they do not cross."""
     below, above = _list_neighbours(links)
     place = {key: (level, i) for level, row in enumerate(rows) for i, key in enumerate(row)}
     column = {key: key for row in rows for key in row}
@@ -305,7 +305,7 @@ def _find_columns(rows: Sequence[Sequence[Key]], links: Sequence[Edge], heavy: s
 def _sort_left_to_right(
     keys: Sequence[Key], lefts: Mapping[Key, list[tuple[Key, float]]], rights: Mapping[Key, list[tuple[Key, float]]]
 ) -> list[Key]:
-    """Columns in an order in which each comes after all to its left; columns do not cross, so there is one."""
+    """Return columns in an order in which each comes after all to its left; columns do not cross, so there is one."""
     waiting = {key: len(lefts.get(key, ())) for key in keys}
     order = [key for key in keys if not waiting[key]]
     for key in order:  # grows while it is read

@@ -6,7 +6,7 @@ import numpy as np
 
 from autograd_seq.core.node import Node
 from autograd_seq.ops.time import AT
-from viz.label import EMPTY, Label, text_label
+from viz.label import EMPTY, Label, make_text_label
 from viz.reading import Reading, get_symbol, is_leaf
 from viz.roles import (
     find_leading,
@@ -27,7 +27,7 @@ _WIDE = 1.2
 
 
 def make_operations_scene(reading: Reading) -> Scene:
-    """The scene of all operations of a graph.
+    """Return the scene of all operations of a graph.
 
     Args:
         reading: the graph.
@@ -75,7 +75,7 @@ def make_operations_scene(reading: Reading) -> Scene:
 
 
 def _find_inner_params(reading: Reading, params: set[Node]) -> set[Node]:
-    """The parameters that only other parameters read."""
+    """Return the parameters that only other parameters read."""
     readers = reading.readers()
     starts = {node for rows in reading.starts.values() for *_, node in rows}
     return {
@@ -92,9 +92,9 @@ def _make_operation_item(vertex: Node, key: int, kind: str, reading: Reading) ->
     note = _label_value(vertex)
     if kind == "param":
         return Item(key, name or _write_formula(vertex, reading), kind, over, note=note, tip=make_tip(vertex, name))
-    title: Label = text_label(sign) if sign else EMPTY
+    title: Label = make_text_label(sign) if sign else EMPTY
     if not sign and not name:
-        title = text_label(vertex.op.written(vertex.attrs)) if not note.html else EMPTY
+        title = make_text_label(vertex.op.written(vertex.attrs)) if not note.html else EMPTY
     boxed = bool(note.html) or (not is_leaf(vertex) and (bool(name) or title.ems > _WIDE))
     return Item(key, name, kind, over, title, boxed=boxed, starts=starts, note=note, tip=make_tip(vertex, name))
 
@@ -104,17 +104,17 @@ def _rename_item(item: Item, name: str) -> Item:
 
 
 def _write_formula(vertex: Node, reading: Reading) -> str:
-    """A short name for what is computed from parameters: `tanh(W)`."""
+    """Return a short name for what is computed from parameters: `tanh(W)`."""
     inner = ", ".join(reading.names[read.vertex] or "…" for read in reading.reads[vertex])
     return f"{get_symbol(vertex)}({inner})"
 
 
 def _label_value(vertex: Node) -> Label:
-    """The value that a node carries, if it does: numbers if they are few, else the shape."""
+    """Return the value that a node carries, if it does: numbers if they are few, else the shape."""
     if vertex.value is None:
         return EMPTY
     value = np.asarray(vertex.value)
     if value.size > _NUMBERS_SHOWN:
-        return text_label("×".join(str(n) for n in value.shape))
+        return make_text_label("×".join(str(n) for n in value.shape))
     numbers = [f"{number:.4g}".replace("-", "−") for number in value.ravel().tolist()]
-    return text_label(numbers[0] if value.ndim == 0 else f"[{', '.join(numbers)}]")
+    return make_text_label(numbers[0] if value.ndim == 0 else f"[{', '.join(numbers)}]")

@@ -28,7 +28,7 @@ class Plot:
     """A figure that can be saved, and shown in a notebook.
 
     Attributes:
-        figure: the matplotlib Figure, for whoever wants to add to it.
+        figure: the matplotlib Figure, to which more can be added.
     """
 
     __slots__ = ("figure",)
@@ -160,7 +160,7 @@ def _require_theme(name: str) -> Theme:
 
 
 def _make_figure(colors: Theme, title: str) -> tuple[Figure, Axes]:
-    """A figure with one pair of axes: no box, a faint grid."""
+    """Return a figure with one pair of axes: no box, a faint grid."""
     figure = Figure(figsize=_INCHES, dpi=150, layout="constrained", facecolor=colors.ground)
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()

@@ -59,7 +59,7 @@ class Reading:
     names: dict[Node, str] = field(default_factory=dict)
 
     def readers(self) -> dict[Node, list[Node]]:
-        """For each vertex, who reads it."""
+        """Return for each vertex the vertices that read it."""
         out: dict[Node, list[Node]] = {vertex: [] for vertex in self.vertices}
         for vertex in self.vertices:
             for read in self.reads[vertex]:
@@ -68,17 +68,17 @@ class Reading:
 
 
 def is_leaf(vertex: Node) -> bool:
-    """Whether a vertex is fed or given, and not computed."""
+    """Tell whether a vertex is an input, a parameter or a constant, which is not computed."""
     return vertex.op in _LEAVES
 
 
 def is_state(vertex: Node) -> bool:
-    """Whether a vertex is a state."""
+    """Tell whether a vertex is a state."""
     return vertex.op is STATE
 
 
 def get_equation(vertex: Node) -> Node:
-    """The operation of a vertex: of a state, the one that defines it."""
+    """Return the operation of a vertex: of a state, the one that defines it."""
     if not is_state(vertex):
         return vertex
     node = vertex.inputs[0]
@@ -88,12 +88,12 @@ def get_equation(vertex: Node) -> Node:
 
 
 def _stands_alone(node: Node) -> bool:
-    """Whether the equation of a state is something that is drawn anyway, or is no operation at all."""
+    """Tell whether the equation of a state is something that is drawn anyway, or is no operation at all."""
     return node.name is not None or node.op in (SHIFT, STATE, CONSTANT) or node.op in _LEAVES
 
 
 def get_operands(vertex: Node) -> tuple[Node, ...]:
-    """The operands of a vertex's operation: of a rewritten one, those that the user wrote."""
+    """Return the operands of a vertex's operation: of a rewritten one, those that the user wrote."""
     node = get_equation(vertex)
     if node is vertex and is_state(vertex):
         return vertex.inputs[:1]
@@ -101,7 +101,7 @@ def get_operands(vertex: Node) -> tuple[Node, ...]:
 
 
 def get_symbol(vertex: Node) -> str:
-    """The symbol of a vertex's operation: ×, tanh, NLL; "" for leaves, and for states without an operation."""
+    """Return the symbol of a vertex's operation: ×, tanh, NLL; "" for leaves, and for states without an operation."""
     node = get_equation(vertex)
     if is_leaf(node) or node.op is SHIFT or (node is vertex and is_state(vertex)):
         return ""
@@ -112,7 +112,7 @@ def get_symbol(vertex: Node) -> str:
 
 
 def _add_numbers(node: Node) -> str:
-    """An operation's symbol with the numbers among its operands, which get no nodes of their own: `2 ⊙`, `+ 1`."""
+    """Return an operation's symbol with the numbers among its operands, which get no nodes of their own: `2 ⊙`, `+ 1`."""
     sign = node.op.symbol
     if sign == "⊙" and all(x.shape == () for x in node.inputs):
         sign = "×"  # of single numbers there is only one product
@@ -131,7 +131,7 @@ def _is_number(node: Node) -> bool:
 
 
 def is_loss_form(vertex: Node) -> bool:
-    """Whether a vertex compares a prediction with a target."""
+    """Tell whether a vertex compares a prediction with a target."""
     node = get_equation(vertex)
     return node.op is rewritten and node.attrs["form"] in _LOSSES
 
@@ -197,7 +197,10 @@ class _Shown:
 
 
 def _find_shown(outputs: Sequence[Node]) -> _Shown:
-    """A read of a state's equation is a read of the state; an unnamed state on no cycle only holds rows, and is not drawn."""
+    """Return the states that are drawn; an unnamed state on no cycle only holds rows, and is not drawn.
+
+    A read of the equation of a drawn state counts as a read of the state.
+    """
     shown = _Shown()
     nodes = list(_list_below(outputs))
     number = {node: i for i, node in enumerate(nodes)}
@@ -212,7 +215,7 @@ def _find_shown(outputs: Sequence[Node]) -> _Shown:
 
 
 def _list_below(roots: Sequence[Node]) -> dict[Node, None]:
-    """Everything that the roots read, in the order in which it is found."""
+    """Return everything that the roots read, in the order in which it is found."""
     seen: dict[Node, None] = {}
     ahead = list(roots)
     while ahead:
@@ -224,7 +227,7 @@ def _list_below(roots: Sequence[Node]) -> dict[Node, None]:
 
 
 def _resolve(node: Node, shown: _Shown) -> Read:
-    """The vertex that a node stands for, and the shifts in between."""
+    """Return the vertex that a node stands for, and the shifts in between."""
     shifts: dict[str, int] = {}
     while True:
         if node in shown.owner:
@@ -240,14 +243,14 @@ def _resolve(node: Node, shown: _Shown) -> Read:
 
 
 def _list_delays(window: Node) -> list[int]:
-    """How many steps earlier a window reads, or what adds windows up later; of many the last two and the first."""
+    """Return how many steps earlier a window reads, or what adds windows up later; of many the last two and the first."""
     size, step = window.attrs["size"], window.attrs["every"] * _WINDOWS[window.op]
     every = [step * k for k in range(size)]
     return every if size <= _STEPS_SHOWN else [*every[:2], every[-1]]
 
 
 def _delay(read: Read, axis: str, by: int) -> Read:
-    """A read of so many steps earlier."""
+    """Return a read of so many steps earlier."""
     shifts = dict(read.shifts)
     shifts[axis] = shifts.get(axis, 0) + by
     return Read(read.vertex, tuple((name, by) for name, by in shifts.items() if by))
@@ -262,12 +265,12 @@ def _list_axes(outputs: Sequence[Node]) -> tuple[str, ...]:
 
 
 def _is_silent(node: Node) -> bool:
-    """Whether a node is too small to draw: numbers, and the length of an axis."""
+    """Tell whether a node is too small to draw: numbers, and the length of an axis."""
     return node.name is None and node.op in (CONSTANT, SIZE)
 
 
 def _list_starts(vertex: Node, shown: _Shown) -> tuple[tuple[str, int, Node], ...]:
-    """The boundary rows of a state that are no plain numbers; offsets count from the first step, or after the last."""
+    """Return the boundary rows of a state that are no plain numbers; offsets count from the first step, or after the last."""
     if not is_state(vertex):
         return ()
     out = []
@@ -281,7 +284,7 @@ def _list_starts(vertex: Node, shown: _Shown) -> tuple[tuple[str, int, Node], ..
 
 
 def shorten_names(full: Mapping[Node, str]) -> dict[Node, str]:
-    """Names without unneeded scopes: the shortest ends, cut at `/`, that are still different.
+    """Return names without unneeded scopes: the shortest ends, cut at `/`, that are still different.
 
     Example:
         >>> shorten_names({1: "net/h", 2: "net/x", 3: "a/W", 4: "b/W"})

@@ -23,7 +23,7 @@ _SMALLER = 'draw less: level="variables" instead of "ops", a smaller t=, params=
 
 
 def get_format(path: str | os.PathLike[str]) -> str:
-    """The format that a path's suffix asks for.
+    """Return the format that a path's suffix asks for.
 
     Raises:
         DrawError: the suffix is none of png, svg, pdf, dot.
@@ -41,7 +41,7 @@ def get_format(path: str | os.PathLike[str]) -> str:
 
 
 def render(text: str, form: str, seconds: float = SECONDS) -> bytes:
-    """DOT text as the bytes of a file.
+    """Return DOT text as the bytes of a file.
 
     Args:
         text: DOT.
@@ -78,7 +78,7 @@ def render(text: str, form: str, seconds: float = SECONDS) -> bytes:
     if status or not data:
         raise RenderError(
             "P104", f"Graphviz could not render the picture as {form}", got=_get_last_line(said) or f"exit status {status}",
-            fix='the text itself is there: .save("picture.dot")',
+            fix='save the text instead: .save("picture.dot")',
         )  # fmt: skip
     return data
 
@@ -153,7 +153,7 @@ def write_file(path: str | os.PathLike[str], data: bytes) -> Path:
 
 
 def _get_mode(target: Path) -> int:
-    """What a plain open() would have given the file: its old permissions, or those the umask leaves."""
+    """Return what a plain open() would have given the file: its old permissions, or those the umask leaves."""
     if target.exists():
         return target.stat().st_mode & 0o777
     mask = os.umask(0)

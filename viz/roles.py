@@ -9,7 +9,7 @@ from autograd_seq.ops.elementwise import div
 from autograd_seq.ops.leaf import INPUT, PARAM, TENSOR
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.time import SIZE
-from viz.label import Label, format_index, name_label
+from viz.label import Label, format_index, make_name_label
 from viz.reading import Reading, get_equation, is_loss_form, is_state
 
 
@@ -33,7 +33,7 @@ class Total:
 
 
 def find_parameters(reading: Reading) -> set[Node]:
-    """The vertices that are parameters, or computed from parameters alone."""
+    """Return the vertices that are parameters, or computed from parameters alone."""
     found: set[Node] = set()
     for vertex in reading.vertices:
         reads = [read.vertex for read in reading.reads[vertex]]
@@ -43,7 +43,7 @@ def find_parameters(reading: Reading) -> set[Node]:
 
 
 def find_losses(reading: Reading) -> set[Node]:
-    """The static scalars among the outputs, and those computed over whole sequences on the way to them."""
+    """Return the static scalars among the outputs, and those computed over whole sequences on the way to them."""
     readers = reading.readers()
     found: set[Node] = set()
     for vertex in reversed(reading.vertices):
@@ -54,7 +54,7 @@ def find_losses(reading: Reading) -> set[Node]:
 
 
 def find_totals(reading: Reading, named_losses: set[Node]) -> list[Total]:
-    """The losses that are a sum or a mean over all axes of one value a step."""
+    """Return the losses that are a sum or a mean over all axes of one value a step."""
     out = []
     for vertex in reading.vertices:
         if vertex not in named_losses or not (vertex.name or vertex in reading.outputs):
@@ -76,7 +76,7 @@ def find_totals(reading: Reading, named_losses: set[Node]) -> list[Total]:
 
 
 def get_role(vertex: Node, reading: Reading, lost: set[Node], params: set[Node], reaches: set[Node]) -> str:
-    """The role of a vertex.
+    """Return the role of a vertex.
 
     Args:
         vertex: which.
@@ -99,7 +99,7 @@ def get_role(vertex: Node, reading: Reading, lost: set[Node], params: set[Node],
 
 
 def find_leading(reading: Reading, lost: set[Node]) -> set[Node]:
-    """The vertices that lead to something other than a loss; a label does not.
+    """Return the vertices that lead to something other than a loss; a label does not.
 
     A target that is only compared (the second operand of a loss) leads nowhere either.
     """
@@ -127,27 +127,27 @@ def find_leading(reading: Reading, lost: set[Node]) -> set[Node]:
 
 
 def list_start_labels(reading: Reading, vertex: Node) -> tuple[tuple[int, Label], ...]:
-    """What the rows outside a state's sequence are set to, where that has a name: (offset, name)."""
+    """Return what the rows outside a state's sequence are set to, where that has a name: (offset, name)."""
     rows = [(offset, reading.names[node]) for _, offset, node in reading.starts[vertex]]
-    return tuple((offset, name_label(name)) for offset, name in rows if name)
+    return tuple((offset, make_name_label(name)) for offset, name in rows if name)
 
 
 def make_total_label(total: Total, name: str, part: str) -> Label:
-    """The text of a sum: `L = Σ_t L_t`.
+    """Return the text of a sum: `L = Σ_t L_t`.
 
     Args:
         total: the sum.
-        name, part: what it is called, and what it sums up.
+        name, part: the name of the sum, and the name of its terms.
     """
     index = ",".join(total.axes)
-    left, right = name_label(name), name_label(part, index)
+    left, right = make_name_label(name), make_name_label(part, index)
     sign = "mean" if total.mean else "∑"
     html = f"{left.html} = {sign}<SUB>{format_index(index)}</SUB> {right.html}"
     return Label(html, left.ems + right.ems + (3.4 if total.mean else 1.8) + 0.5 * len(index) + 1.4)
 
 
 def make_tip(vertex: Node, name: str) -> str:
-    """What the pointer shows: `s[t]: float[8] = tanh(…)`."""
+    """Return what the pointer shows: `s[t]: float[8] = tanh(…)`."""
     over = f"[{', '.join(axis.name for axis in vertex.axes)}]" if vertex.axes else ""
     shape = list(vertex.shape) if vertex.shape else ""
     node = get_equation(vertex)

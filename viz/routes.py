@@ -33,13 +33,13 @@ class Body:
     height: float
     round: bool = True
 
-    def moved(self, dx: float) -> Body:
-        """The same outline dx further right."""
+    def move(self, dx: float) -> Body:
+        """Return the same outline dx further right."""
         return Body((self.at[0] + dx, self.at[1]), self.width, self.height, self.round)
 
 
 def find_border(body: Body, toward: Point) -> Point:
-    """Where the line from the body's centre towards a point leaves the body.
+    """Return where the line from the body's centre towards a point leaves the body.
 
     Example:
         >>> find_border(Body((0, 0), 40, 40), (100, 0))
@@ -56,12 +56,12 @@ def find_border(body: Body, toward: Point) -> Point:
 
 
 def move_curve(curve: Sequence[Point], dx: float) -> Curve:
-    """The same curve dx further right."""
+    """Return the same curve dx further right."""
     return tuple((x + dx, y) for x, y in curve)
 
 
 def sample_curve(curve: Sequence[Point], count: int = _SAMPLES) -> list[Point]:
-    """Points along a chain of cubic Bézier pieces, both ends included.
+    """Return points along a chain of cubic Bézier pieces, both ends included.
 
     Example:
         >>> sample_curve(((0, 0), (1, 0), (2, 0), (3, 0)), 3)
@@ -86,13 +86,13 @@ def sample_curve(curve: Sequence[Point], count: int = _SAMPLES) -> list[Point]:
 
 
 def make_line(start: Point, end: Point) -> Curve:
-    """A line as one Bézier piece."""
+    """Return a line as one Bézier piece."""
     (a, b), (c, d) = start, end
     return (start, ((2 * a + c) / 3, (2 * b + d) / 3), ((a + 2 * c) / 3, (b + 2 * d) / 3), end)
 
 
 def make_polyline(points: Sequence[Point], radius: float = 6.0) -> Curve:
-    """Straight pieces through the points, corners rounded.
+    """Return straight pieces through the points, corners rounded.
 
     Example:
         >>> len(make_polyline([(0, 0), (10, 0), (10, 10)])) % 3
@@ -113,7 +113,7 @@ def _go_towards(start: Point, end: Point, distance: float) -> Point:
 
 
 def make_smooth_curve(tail: Body, head: Body, bends: Sequence[Point]) -> Curve:
-    """A curve from body to body through the bends (Catmull–Rom tangents), clipped at both borders."""
+    """Return a curve from body to body through the bends (Catmull–Rom tangents), clipped at both borders."""
     stops = [find_border(tail, bends[0]), *bends, find_border(head, bends[-1])]
     ends = [stops[0], *stops, stops[-1]]
     curve: list[Point] = [stops[0]]
@@ -127,7 +127,7 @@ def make_smooth_curve(tail: Body, head: Body, bends: Sequence[Point]) -> Curve:
 
 
 def make_arc(tail: Body, head: Body, bulge: float) -> Curve:
-    """A curve from body to body whose middle stands bulge × distance to the left of the straight line."""
+    """Return a curve from body to body whose middle stands bulge × distance to the left of the straight line."""
     (a, b), (c, d) = tail.at, head.at
     normal = (-(d - b) * bulge * 4 / 3, (c - a) * bulge * 4 / 3)
     first = (a + (c - a) * 0.22 + normal[0], b + (d - b) * 0.22 + normal[1])
@@ -136,7 +136,7 @@ def make_arc(tail: Body, head: Body, bulge: float) -> Curve:
 
 
 def make_loop(body: Body, angle: float, reach: float) -> Curve:
-    """A round loop at the side of a node that the angle (0 right, counter-clockwise) points to, running downwards."""
+    """Return a round loop at the side of a node that the angle (0 right, counter-clockwise) points to, running downwards."""
     x, y = body.at
     ahead, aside = (cos(angle), sin(angle)), (-sin(angle), cos(angle))
     turn = 1.0 if ahead[0] >= 0 else -1.0
@@ -152,7 +152,7 @@ def make_loop(body: Body, angle: float, reach: float) -> Curve:
 
 
 def list_candidates(tail: Body, head: Body, bends: Sequence[Point] = ()) -> Iterator[Curve]:
-    """The curves an edge may take, the plainest first.
+    """Return the curves an edge may take, the plainest first.
 
     Args:
         tail, head: where it starts and ends; the same body for a loop.
@@ -178,14 +178,14 @@ class Stroke:
     points: Sequence[Point]
     box: tuple[float, float, float, float]
 
-    def near(self, box: tuple[float, float, float, float], rim: float = 4.0) -> bool:
-        """Whether the stroke comes anywhere near a box."""
+    def is_near(self, box: tuple[float, float, float, float], rim: float = 4.0) -> bool:
+        """Tell whether the stroke comes anywhere near a box."""
         a, b = self.box, box
         return a[0] - rim < b[2] and b[0] - rim < a[2] and a[1] - rim < b[3] and b[1] - rim < a[3]
 
 
 def make_stroke(curve: Sequence[Point], count: int = _SAMPLES) -> Stroke:
-    """A curve as a Stroke of about that many points.
+    """Return a curve as a Stroke of about that many points.
 
     Example:
         >>> make_stroke(make_line((0, 0), (9, 3)), 3).box
@@ -196,13 +196,13 @@ def make_stroke(curve: Sequence[Point], count: int = _SAMPLES) -> Stroke:
 
 
 def get_box(points: Sequence[Point]) -> tuple[float, float, float, float]:
-    """The least box around points: left, bottom, right, top."""
+    """Return the smallest box around points: left, bottom, right, top."""
     xs, ys = [x for x, _ in points], [y for _, y in points]
     return min(xs), min(ys), max(xs), max(ys)
 
 
 def route(tail: Body, head: Body, others: Sequence[Body], bends: Sequence[Point] = (), taken: Sequence[Stroke] = ()) -> Curve:
-    """The curve of the candidates that keeps best off the other bodies and off curves drawn before.
+    """Return the curve of the candidates that keeps best off the other bodies and off curves drawn before.
 
     Example:
         >>> a, b, c = (Body((x, 0), 40, 40) for x in (0, 80, 160))
@@ -218,7 +218,7 @@ def route(tail: Body, head: Body, others: Sequence[Body], bends: Sequence[Point]
             break  # nothing plainer is left
         points = sample_curve(curve)
         box = get_box(points)
-        drawn = [other.points for other in taken if other.near(box)]
+        drawn = [other.points for other in taken if other.is_near(box)]
         cost = rank * _RANK + 25.0 * _measure_overlap(points, box, others) + 0.8 * _count_alongside(points, drawn)
         if tail.at == head.at:  # a loop has the choice of where on the rim it starts and ends
             cost += 3.0 * _count_meeting((points[0], points[-1]), drawn) + 1.5 * _count_alongside(points, drawn)
@@ -229,13 +229,13 @@ def route(tail: Body, head: Body, others: Sequence[Body], bends: Sequence[Point]
 
 
 def is_clear(curve: Curve, bodies: Iterable[Body]) -> bool:
-    """Whether a curve touches none of the bodies."""
+    """Tell whether a curve touches none of the bodies."""
     points = sample_curve(curve)
     return _measure_overlap(points, get_box(points), bodies) == 0.0
 
 
 def _measure_overlap(points: Sequence[Point], box: tuple[float, float, float, float], bodies: Iterable[Body]) -> float:
-    """How deep the points go into the bodies or the rim kept free around them."""
+    """Return how deep the points go into the bodies or the rim kept free around them."""
     left, low, right, high = box
     total = 0.0
     for body in bodies:
@@ -250,14 +250,14 @@ def _measure_overlap(points: Sequence[Point], box: tuple[float, float, float, fl
 
 
 def _count_alongside(points: Sequence[Point], drawn: Sequence[Sequence[Point]]) -> float:
-    """How many of the points run side by side with a drawn curve; a crossing, which is a point or two, costs little."""
+    """Return how many of the points run side by side with a drawn curve; a crossing, which is a point or two, costs little."""
     inner = points[2:-2]
     near = (sum(any(abs(x - u) < 4 and abs(y - v) < 4 for u, v in other[1:-1]) for x, y in inner) for other in drawn)
     return sum(max(0.9 * (count > 0), count - 3) for count in near)
 
 
 def _count_meeting(ends: Sequence[Point], drawn: Sequence[Sequence[Point]]) -> int:
-    """How many drawn curves start or end where this one does."""
+    """Return how many drawn curves start or end where this one does."""
     spots = [spot for other in drawn for spot in (other[0], other[-1])]
     return sum(abs(x - u) + abs(y - v) < 18 for x, y in ends for u, v in spots)
 
@@ -269,7 +269,7 @@ def place_label(
     curves: Sequence[Stroke],
     labels: Sequence[Body],
 ) -> Point:
-    """Where a label of that size stands best beside a curve.
+    """Return where a label of that size stands best beside a curve.
 
     Args:
         curve: the labelled edge.
@@ -284,8 +284,8 @@ def place_label(
     points = sample_curve(curve)
     left, low, right, high = get_box(points)
     reach = (left - size[0] - 8, low - size[1] - 8, right + size[0] + 8, high + size[1] + 8)
-    around = [other.points for other in curves if other.near(reach)] + [points]
-    bodies = [body for body in [*bodies, *labels] if Stroke((), _get_rim(body)).near(reach)]
+    around = [other.points for other in curves if other.is_near(reach)] + [points]
+    bodies = [body for body in [*bodies, *labels] if Stroke((), _get_rim(body)).is_near(reach)]
     best, least = points[0], float("inf")
     for rank, part in enumerate((0.5, 0.42, 0.58, 0.34, 0.66, 0.26, 0.74)):
         i = min(max(int(part * (len(points) - 1)), 1), len(points) - 2)
@@ -311,7 +311,7 @@ def _get_rim(body: Body) -> tuple[float, float, float, float]:
 def _measure_crowding(
     spot: Point, size: tuple[float, float], bodies: Sequence[Body], curves: Sequence[Sequence[Point]]
 ) -> float:
-    """How much a label at that spot would cover."""
+    """Return how much a label at that spot would cover."""
     x, y = spot
     a, b = size[0] / 2, size[1] / 2
     cost = 0.0

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from viz.dot import Mark, Point
-from viz.label import EMPTY, Label, join_labels, name_label, stack_labels, text_label
+from viz.label import EMPTY, Label, join_labels, make_name_label, make_text_label, stack_labels
 
 # A circle keeps 10 % slack around its text, since fonts differ from machine to machine.
 _SLACK = 1.12
@@ -68,13 +68,13 @@ class Scene:
     arrows: list[Arrow] = field(default_factory=list)
     axes: tuple[str, ...] = ()
 
-    def item(self, key: int) -> Item:
-        """The item of that key."""
+    def get_item(self, key: int) -> Item:
+        """Return the item of that key."""
         return next(item for item in self.items if item.key == key)
 
 
 def find_later(scene: Scene, steps: set[int]) -> set[int]:
-    """The keys of the static items that depend on some item of the steps."""
+    """Return the keys of the static items that depend on some item of the steps."""
     reached = set(steps)
     grew = True
     while grew:
@@ -85,7 +85,7 @@ def find_later(scene: Scene, steps: set[int]) -> set[int]:
 
 
 def get_index(item: Item, scene: Scene) -> str:
-    """The subscript of an item in the folded picture: its axes, in the graph's order.
+    """Return the subscript of an item in the folded picture: its axes, in the graph's order.
 
     Example:
         >>> get_index(Item(0, "g", "state", ("j", "i")), Scene(axes=("i", "j")))
@@ -95,18 +95,18 @@ def get_index(item: Item, scene: Scene) -> str:
 
 
 def make_label(item: Item, index: str) -> Label:
-    """An item's label at an index: its symbol above its name."""
-    name = name_label(item.name, index if item.over else "") if item.name else EMPTY
+    """Return an item's label at an index: its symbol above its name."""
+    name = make_name_label(item.name, index if item.over else "") if item.name else EMPTY
     return stack_labels([item.title, name, item.note])
 
 
 def measure_outline(item: Item, index: str = "t−1") -> tuple[str, float, float, float]:
-    """(shape, width, height, font) that hold an item's label, points.
+    """Return (shape, width, height, font) of an outline that holds an item's label, in points.
 
     Example:
         >>> measure_outline(Item(0, "x", "input", ("t",)))
         ('circle', 42.0, 42.0, 14.0)
-        >>> measure_outline(Item(0, "", "op", (), text_label("+")))
+        >>> measure_outline(Item(0, "", "op", (), make_text_label("+")))
         ('circle', 24.5, 24.5, 14.0)
     """
     label = make_label(item, index)
@@ -125,7 +125,7 @@ def measure_outline(item: Item, index: str = "t−1") -> tuple[str, float, float
 
 
 def make_mark(item: Item, index: str, at: Point | None, key: object, role: str = "", widest: str = "t−1") -> Mark:
-    """The item as a node of a picture, sized for its widest index so that all its steps look alike."""
+    """Return the item as a node of a picture, sized for its widest index so that all its steps look alike."""
     shape, width, height, font = measure_outline(item, widest)
     return Mark(
         key, role or item.role, make_label(item, index), shape, width, height, at, rounded=item.boxed, font=font,
@@ -134,7 +134,7 @@ def make_mark(item: Item, index: str, at: Point | None, key: object, role: str =
 
 
 def label_params(params: Sequence[str], longest: int = 4) -> Label:
-    """The parameters an edge passes, as its label; of very many, the first ones and how many more.
+    """Return the parameters an edge passes, as its label; of very many, the first ones and how many more.
 
     Example:
         >>> label_params(["U", "b"]).html
@@ -143,6 +143,6 @@ def label_params(params: Sequence[str], longest: int = 4) -> Label:
         '<I>a</I>, <I>b</I>, <I>c</I>, +3'
     """
     if len(params) <= longest:
-        return join_labels([name_label(name) for name in params])
-    shown = [name_label(name) for name in params[: longest - 1]]
-    return join_labels([*shown, text_label(f"+{len(params) - longest + 1}")])
+        return join_labels([make_name_label(name) for name in params])
+    shown = [make_name_label(name) for name in params[: longest - 1]]
+    return join_labels([*shown, make_text_label(f"+{len(params) - longest + 1}")])

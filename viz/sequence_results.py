@@ -15,7 +15,7 @@ _STAIR = 40.0
 
 
 def list_results(unrolling: Unrolling) -> list[Item]:
-    """The static items that depend on some step, in the scene's order."""
+    """Return the static items that depend on some step, in the scene's order."""
     keys = find_later(unrolling.scene, set(unrolling.stamp.at))
     return [item for item in unrolling.scene.items if item.key in keys]
 
@@ -55,7 +55,7 @@ def print_results(unrolling: Unrolling) -> None:
 
 
 def _choose_place(unrolling: Unrolling, key: int, arrows: list[Arrow], placed: dict[int, float]) -> float:
-    """Over the middle of what the item reads; what reads nothing stands at the left of its first reader."""
+    """Return a place over the middle of what an item reads; one that reads nothing stands left of its first reader."""
     xs: list[float] = []
     reads = [arrow for arrow in arrows if arrow.head == key]
     for arrow in reads:
@@ -72,7 +72,7 @@ def _choose_place(unrolling: Unrolling, key: int, arrows: list[Arrow], placed: d
 
 
 def _list_tails(unrolling: Unrolling, arrow: Arrow) -> list[tuple[int, int]]:
-    """The (item, place) pairs that an arrow out of the columns starts from."""
+    """Return the (item, place) pairs that an arrow out of the columns starts from."""
     shown = [column for column in unrolling.columns.columns if column.step is not None]
     if arrow.pick is None:
         return [(arrow.tail, column.place) for column in shown]
@@ -109,11 +109,11 @@ def _join_arrow(unrolling: Unrolling, arrow: Arrow) -> None:
 
 
 def _make_detour(unrolling: Unrolling, tail: tuple[int, int | None], end: Body, bodies: list[Body]) -> Curve:
-    """To the head as directly as the top row can; from further below, up beside the column first."""
+    """Return a path to the head: direct from the top row; from rows further below, up beside the column first."""
     start, stamp = unrolling.bodies[tail], unrolling.stamp
     if tail[1] is None or start.at[1] + start.height / 2 > stamp.top - 20.0:
         return route(start, end, bodies)
-    x = unrolling.x(tail[1]) + stamp.right + 7.0
+    x = unrolling.get_x(tail[1]) + stamp.right + 7.0
     low, high = (x, start.at[1] + start.height / 2 + 10.0), (x, stamp.top + 8.0)
     last = route(Body(high, 0.0, 0.0), end, bodies)
     if len(last) == 4 and is_clear(make_line(high, last[-1]), bodies):
@@ -122,7 +122,7 @@ def _make_detour(unrolling: Unrolling, tail: tuple[int, int | None], end: Body, 
 
 
 def _hand_back(unrolling: Unrolling, arrow: Arrow) -> None:
-    """Draw what is computed from all steps and read by every step."""
+    """Draw the items that are computed from all steps and read at every step."""
     tail = (arrow.tail, None)
     for column in unrolling.columns.columns:
         head = (arrow.head, column.place)

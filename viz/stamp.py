@@ -50,7 +50,7 @@ def make_stamp(
     """Lay out the items of one step.
 
     Args:
-        scene: what is drawn; items that do not vary over the axis are left out.
+        scene: the scene to draw; items that do not vary over the axis are left out.
         axis: the axis of time; None for a folded picture of all items, static ones included.
         widest: the longest index that will stand at a name.
         split: give every item that reads its own past a row of its own, so that the line to the next step is straight.
@@ -88,14 +88,14 @@ def make_stamp(
 
 
 def _list_beside_labels(items: Sequence[Item], edges: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The edges into what reads labels otherwise: a label stands aside, and must not push its reader."""
+    """Return the edges into what reads labels otherwise: a label stands aside, and must not push its reader."""
     labels = {item.key for item in items if item.role == "label"}
     beside = {head for tail, head in edges if tail in labels}
     return [(tail, head) for tail, head in edges if head in beside and tail not in labels]
 
 
 def _find_sides(arrows: Sequence[Arrow], axis: str | None) -> dict[int, int]:
-    """−1 for what reads an earlier step and so shall stand at the left, 1 for what reads a later one."""
+    """Return −1 for items that read an earlier step, which belong at the left, and 1 for those that read a later one."""
     if axis is None:
         return {}
     shifts = {arrow.head: dict(arrow.shifts).get(axis, 0) for arrow in arrows if arrow.shifts}
@@ -108,7 +108,7 @@ def _make_body(item: Item, at: Point, widest: str) -> Body:
 
 
 def find_spine(items: Sequence[Item], edges: Sequence[tuple[int, int]]) -> list[int]:
-    """The path upwards that a reader's eye shall follow: the heaviest one, states counting most.
+    """Return the upward path that a reader's eye should follow: the one of the largest weight, in which states count most.
 
     Example:
         >>> x, s, l, y = (Item(i, n, r) for i, (n, r) in enumerate(
@@ -141,7 +141,7 @@ def find_spine(items: Sequence[Item], edges: Sequence[tuple[int, int]]) -> list[
 
 
 def _find_levels(items: Sequence[Item], arrows: Sequence[Arrow], places: Places) -> dict[int, float]:
-    """Rows as fractions: where several items share a row and some read their own past, each of those gets its own."""
+    """Return rows as fractions: where several items share a row and some read their own past, each of those gets its own."""
     recurrent = {arrow.tail for arrow in arrows if arrow.shifts and arrow.tail == arrow.head}
     shared: dict[int, list[Item]] = {}
     for item in items:
@@ -159,7 +159,7 @@ def _find_row_heights(
     row: dict[int, int], sizes: dict[int, tuple[float, float]], inner: Sequence[Arrow], rise: float,
     lanes: dict[int, float],
 ) -> list[float]:  # fmt: skip
-    """The y of each row: far enough above the one below for labels, and for lines that run in between."""
+    """Return the y of each row: far enough above the one below for labels, and for lines that run in between."""
     count = max(row.values(), default=-1) + 1
     half = [max(sizes[key][1] for key in row if row[key] == level) / 2 for level in range(count)]
     labelled = {row[arrow.head] for arrow in inner if arrow.params}
@@ -172,7 +172,7 @@ def _find_row_heights(
 
 
 def _find_bend_points(places: Places, row: dict[int, int], heights: Sequence[float]) -> dict:
-    """The bends of long edges, at the heights that their rows got."""
+    """Return the bends of long edges, at the heights that their rows got."""
     level_of: dict[int, list[int]] = {}
     for key, level in places.row.items():
         level_of.setdefault(level, []).append(row[key])
@@ -186,7 +186,7 @@ def _measure_step(
     at: dict[int, Point], sizes: dict[int, tuple[float, float]], inner: Sequence[Arrow],
     bends: dict[tuple[int, int], tuple[Point, ...]],
 ) -> tuple[float, float]:  # fmt: skip
-    """Left and right end of the step, the labels right of its upright edges included."""
+    """Return the left and right end of the step, the labels right of its upright edges included."""
     lefts = [x - sizes[key][0] / 2 for key, (x, _) in at.items()]
     rights = [x + sizes[key][0] / 2 for key, (x, _) in at.items()]
     for points in bends.values():

@@ -57,7 +57,7 @@ class Theme:
 def _make_theme(
     name: str, ground: str, ink: str, edge: str, faint: str, recur: str, pairs: dict[str, tuple[str, str]]
 ) -> Theme:
-    """A theme from (border, ground) pairs; what is not a pair follows from the others."""
+    """Return a theme from (border, ground) pairs; all other colours follow from these."""
     looks = {role: Look(line, fill, ink) for role, (line, fill) in pairs.items()}
     looks["ghost"] = Look(faint, ground, ink, 1.5, "filled,dashed")
     looks["op"] = Look(edge, ground, ink, 1.4)
@@ -109,7 +109,7 @@ _THEMES = {theme.name: theme for theme in (_WHITE, _DARK)}
 
 
 def find_theme(name: str) -> Theme | None:
-    """The theme of that name, or None if there is none (callers raise their own errors).
+    """Return the theme of that name, or None if there is none (callers raise their own errors).
 
     Example:
         >>> find_theme("dark").ground

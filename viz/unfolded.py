@@ -28,7 +28,7 @@ def unfolded(
         level: "variables", or "ops" for every operation in a slice a step; by default "ops" for the bus alone.
         theme: "white" or "dark".
         steps: how many steps to show at the start and at the end; by default all of at most six, else (3, 2).
-        other: nothing else; the number of steps is t=, whatever the axis is called.
+        other: refused; the number of steps is t=, whatever the name of the axis.
 
     Returns:
         A Diagram: columns are steps, rows are variables; dashed are the rows before and after the sequence.
@@ -74,7 +74,7 @@ def fold_unfold(g: Any, t: int = 3, theme: str = "white", **other: Any) -> Diagr
         g: an `ag.Graph` of one axis, or a node or several.
         t: number of steps, out of the middle of a sequence.
         theme: "white" or "dark".
-        other: nothing else; the number of steps is t=, whatever the axis is called.
+        other: refused; the number of steps is t=, whatever the name of the axis.
 
     Returns:
         A Diagram; the rows of both sides are level.

@@ -9,14 +9,14 @@ from viz.columns import Column, Columns, format_integer
 from viz.dot import Line, Mark, Picture, Point
 from viz.edge_layout import EdgeLayout, Span
 from viz.gutter_paths import LANE, Gutter, make_ghost_path
-from viz.label import EMPTY, Label, name_label, text_label
+from viz.label import EMPTY, Label, make_name_label, make_text_label
 from viz.routes import Body, move_curve, route
 from viz.scene import Arrow, Item, Scene, label_params, make_mark, measure_outline
 from viz.stamp import LABEL_FONT, Stamp
 
 End = tuple[int, int]  # an item and the place of its column
 
-DOTS = text_label("⋯")
+DOTS = make_text_label("⋯")
 _GHOST_GAP = 46.0
 
 
@@ -24,7 +24,7 @@ class Unrolling:
     """A scene, its stamp and its columns on the way to a Picture.
 
     Args:
-        scene: what is drawn.
+        scene: the scene to draw.
         axis: name of the axis of time.
         stamp: the places of one step.
         columns: which steps are shown.
@@ -43,30 +43,30 @@ class Unrolling:
         self.widest = stamp.widest
         self.picture = Picture()
         self.bodies: dict[object, Body] = {}
-        self.sheet = EdgeLayout(stamp, gutter=self._lane if gutters else None)
+        self.edge_layout = EdgeLayout(stamp, gutter=self._make_gutter if gutters else None)
         self._lanes: dict[tuple[int, int], int] = {}
-        for arrow in self._between():
-            self._lanes.setdefault((arrow.tail, self._shift(arrow)), len(self._lanes))
+        for arrow in self._list_recurrent():
+            self._lanes.setdefault((arrow.tail, self._get_shift(arrow)), len(self._lanes))
 
     # -- marks ----------------------------------------------------------------------------------------------------
 
-    def x(self, place: int) -> float:
-        """Where the spine of a column stands; ghosts stand closer than a whole step."""
+    def get_x(self, place: int) -> float:
+        """Return where the spine of a column stands; ghosts stand closer than a whole step."""
         last = len(self.columns.columns) - 1
-        near = self._ghost_pitch()
+        near = self._measure_ghost_pitch()
         if place < 0:
             return self.left + place * near
         if place > last >= 0:
             return self.left + last * self.stamp.pitch + (place - last) * near
         return self.left + place * self.stamp.pitch
 
-    def _ghost_pitch(self) -> float:
+    def _measure_ghost_pitch(self) -> float:
         recurrent = [a for a in self.scene.arrows if a.shifts and not a.start]
         label = max((label_params(a.params).ems * LABEL_FONT for a in recurrent), default=0.0) if self.labels else 0.0
         return min(self.stamp.pitch, 46.0 + max(_GHOST_GAP, min(label, 90.0) + 24.0, -self.stamp.left + 12.0))
 
     def add(self, item: Item, at: Point, key: object, index: str, role: str = "") -> None:
-        """Draw an item somewhere; edges will find it by its key."""
+        """Draw an item at a point; edges refer to it by its key."""
         self.picture.marks.append(make_mark(item, index, at, key, role, self.widest))
         shape, width, height, _ = measure_outline(item, self.widest)
         self.bodies[key] = Body(at, width, height, shape in ("circle", "ellipse"))
@@ -77,12 +77,12 @@ class Unrolling:
         Args:
             dotted_rows: False to dot only the rows that lead from step to step.
         """
-        carried = {key for arrow in self._between() for key in (arrow.tail, arrow.head)}
+        carried = {key for arrow in self._list_recurrent() for key in (arrow.tail, arrow.head)}
         if dotted_rows and not self.gutters:
             carried |= {key for key, item in self.items.items() if item.role != "label"}
         for column in self.columns.columns:
             for key, (dx, y) in self.stamp.at.items():
-                at = (self.x(column.place) + dx, y)
+                at = (self.get_x(column.place) + dx, y)
                 if column.step is not None:
                     self.add(self.items[key], at, (key, column.place), column.index)
                 elif key in carried:
@@ -95,7 +95,7 @@ class Unrolling:
         width, height = stamp.right - stamp.left + 20.0, stamp.top - stamp.bottom + 52.0
         for column in self.columns.columns:
             label = make_heading(self.axis, column)
-            x = self.x(column.place) + (stamp.left + stamp.right) / 2
+            x = self.get_x(column.place) + (stamp.left + stamp.right) / 2
             if column.step is None:
                 at = (x, stamp.bottom - 28.0)
                 ground = Mark(("slice", column.place), "text", label, "plaintext", 50, 18, at, font=12)
@@ -107,9 +107,9 @@ class Unrolling:
     def print_ghosts(self) -> None:
         """Print the rows before and after the sequence, with the values that they are set to."""
         crowd: dict[bool, list[float]] = {}
-        for key, place, step in self._ghosts():
+        for key, place, step in self._list_ghosts():
             item = self.items[key]
-            at = self._ghost_at(key, place, step, crowd.setdefault(place < 0, []))
+            at = self._place_ghost(key, place, step, crowd.setdefault(place < 0, []))
             index = format_integer(step)
             _, width, height, _ = measure_outline(replace(item, boxed=False, title=EMPTY), self.widest)
             self.picture.marks.append(make_mark(replace(item, boxed=False, title=EMPTY), index, at, (key, place), "ghost",
@@ -122,28 +122,28 @@ class Unrolling:
                 above = (at[0], at[1] + height / 2 + 10)
                 self.picture.marks.append(Mark(("start", key, place), "text", shown, "plaintext", 40, 14, above, font=11))
 
-    def _ghost_at(self, key: int, place: int, step: int, crowd: list[float]) -> Point:
-        """Beside the row of the item; with gutters beside the node that reads it, outside of all that runs there."""
+    def _place_ghost(self, key: int, place: int, step: int, crowd: list[float]) -> Point:
+        """Return the place of a ghost: beside the row of its item; with gutters, beside the node that reads it."""
         dx, y = self.stamp.at[key]
         if not self.gutters:
-            return self.x(place) + dx, y
+            return self.get_x(place) + dx, y
         ahead = -step if step < 0 else (self.columns.length or 0) - 1 - step
-        readers = [arrow for arrow in self._between() if arrow.tail == key]
-        y = self.stamp.at[min(readers, key=lambda arrow: abs(self._shift(arrow) - ahead)).head][1]
-        while any(abs(y - other) < 48.0 for other in crowd) or any(abs(y - wire) < 25.0 for wire in self.sheet.wires):
+        readers = [arrow for arrow in self._list_recurrent() if arrow.tail == key]
+        y = self.stamp.at[min(readers, key=lambda arrow: abs(self._get_shift(arrow) - ahead)).head][1]
+        while any(abs(y - other) < 48.0 for other in crowd) or any(abs(y - wire) < 25.0 for wire in self.edge_layout.wires):
             y += 6.0
         crowd.append(y)
         last = len(self.columns.columns) - 1
         wide = LANE * len(self._lanes) + 48.0
         if place < 0:
             return self.left + self.stamp.left - wide + (place + 1) * 54.0, y
-        return self.x(last) + self.stamp.right + wide + (place - last - 1) * 54.0, y
+        return self.get_x(last) + self.stamp.right + wide + (place - last - 1) * 54.0, y
 
-    def _ghosts(self) -> Iterator[tuple[int, int, int]]:
+    def _list_ghosts(self) -> Iterator[tuple[int, int, int]]:
         length = self.columns.length
         seen: dict[tuple[int, int], int] = {}
-        for arrow in self._between():
-            k = self._shift(arrow)
+        for arrow in self._list_recurrent():
+            k = self._get_shift(arrow)
             for column in self.columns.columns:
                 if column.step is None or length is None:
                     continue
@@ -158,43 +158,43 @@ class Unrolling:
         y = self.stamp.bottom - 30.0
         for column in self.columns.columns:
             label = make_heading(self.axis, column)
-            at = (self.x(column.place), y)
+            at = (self.get_x(column.place), y)
             self.picture.marks.append(Mark(("heading", column.place), "text", label, "plaintext", 50, 18, at, font=12))
 
     # -- edges ----------------------------------------------------------------------------------------------------
 
-    def _between(self) -> list[Arrow]:
-        """The arrows that lead from one step to another."""
-        return [a for a in self.scene.arrows if self._shift(a) and a.tail in self.stamp.at and a.head in self.stamp.at]
+    def _list_recurrent(self) -> list[Arrow]:
+        """Return the arrows that lead from one step to another."""
+        return [a for a in self.scene.arrows if self._get_shift(a) and a.tail in self.stamp.at and a.head in self.stamp.at]
 
-    def _shift(self, arrow: Arrow) -> int:
+    def _get_shift(self, arrow: Arrow) -> int:
         return dict(arrow.shifts).get(self.axis, 0)
 
     def print_arrows(self) -> None:
         """Draw every dependence between items that both vary over the axis, at every step shown."""
         drawn: dict[tuple[End, End, tuple], Arrow] = {}
         for arrow in self.scene.arrows:
-            if self._joins(arrow):
-                for tail, head in self._ends(arrow):
-                    drawn.setdefault((tail, head, self._kind(arrow)), arrow)
+            if self._is_drawn(arrow):
+                for tail, head in self._list_ends(arrow):
+                    drawn.setdefault((tail, head, self._get_kind(arrow)), arrow)
         spans: dict[Span, Arrow] = {}
         for (tail, head, _), arrow in drawn.items():
-            if not (self.gutters and self._outside(tail[1])):  # such a ghost stands where there is room, out of line
-                spans.setdefault(self._span(arrow, tail, head), arrow)
-        self.sheet.settle(spans, self._words)
+            if not (self.gutters and self._is_outside(tail[1])):  # such a ghost stands where there is room, out of line
+                spans.setdefault(self._get_span(arrow, tail, head), arrow)
+        self.edge_layout.choose_curves(spans, self._write_label)
         for (tail, head, _), arrow in drawn.items():
             self._draw(arrow, tail, head)
 
-    def _joins(self, arrow: Arrow) -> bool:
-        """Whether the arrow is drawn among the columns."""
+    def _is_drawn(self, arrow: Arrow) -> bool:
+        """Tell whether the arrow is drawn among the columns."""
         return arrow.tail in self.stamp.at and arrow.head in self.stamp.at and not arrow.start
 
-    def _words(self, arrow: Arrow) -> Label:
+    def _write_label(self, arrow: Arrow) -> Label:
         return label_params(arrow.params) if self.labels and arrow.params else EMPTY
 
-    def _ends(self, arrow: Arrow) -> Iterator[tuple[End, End]]:
-        """(tail, place) and (head, place) for every step at which at least one of the two is shown."""
-        k, length = self._shift(arrow), self.columns.length
+    def _list_ends(self, arrow: Arrow) -> Iterator[tuple[End, End]]:
+        """Yield (tail, place) and (head, place) for every step at which at least one of the two is shown."""
+        k, length = self._get_shift(arrow), self.columns.length
         for column in self.columns.columns:
             if column.step is None:
                 continue
@@ -204,44 +204,44 @@ class Unrolling:
             if k and (length is None or 0 <= ahead < length):
                 yield (arrow.tail, column.place), (arrow.head, self.columns.place(ahead))
 
-    def _span(self, arrow: Arrow, tail: End, head: End) -> Span:
+    def _get_span(self, arrow: Arrow, tail: End, head: End) -> Span:
         dx = round(self.bodies[tail].at[0] - self.bodies[head].at[0], 1)
-        return arrow.tail, arrow.head, dx, self._kind(arrow)
+        return arrow.tail, arrow.head, dx, self._get_kind(arrow)
 
-    def _kind(self, arrow: Arrow) -> tuple:
-        """What tells apart arrows of the same ends: nothing here, since their ends are different steps."""
+    def _get_kind(self, arrow: Arrow) -> tuple:
+        """Return what tells apart arrows of the same ends: nothing here, since their ends are different steps."""
         return ()
 
-    def _lane(self, arrow: Arrow) -> Gutter:
+    def _make_gutter(self, arrow: Arrow) -> Gutter:
         stamp = self.stamp
-        return Gutter(stamp.left, stamp.right, stamp.bottom - 50.0, self._lanes[arrow.tail, self._shift(arrow)])
+        return Gutter(stamp.left, stamp.right, stamp.bottom - 50.0, self._lanes[arrow.tail, self._get_shift(arrow)])
 
-    def _outside(self, place: int) -> bool:
+    def _is_outside(self, place: int) -> bool:
         return not 0 <= place < len(self.columns.columns)
 
-    def _dotted(self, place: int) -> bool:
-        return not self._outside(place) and self.columns.columns[place].step is None
+    def _is_dotted(self, place: int) -> bool:
+        return not self._is_outside(place) and self.columns.columns[place].step is None
 
     def _draw(self, arrow: Arrow, tail: End, head: End) -> None:
         dx = self.bodies[head].at[0] - self.stamp.at[arrow.head][0]
-        span = self._span(arrow, tail, head)
-        if self.gutters and self._outside(tail[1]):
+        span = self._get_span(arrow, tail, head)
+        if self.gutters and self._is_outside(tail[1]):
             bodies = list(self.stamp.bodies.values())
             first = head[1] in (0, len(self.columns.columns) - 1)
-            curve = make_ghost_path(self.bodies[tail], self.bodies[head], dx, bodies, self._lane(arrow), first)
+            curve = make_ghost_path(self.bodies[tail], self.bodies[head], dx, bodies, self._make_gutter(arrow), first)
         else:
-            curve = move_curve(self.sheet.curves[span], dx)
-        dotted = self._dotted(tail[1]) or self._dotted(head[1])
+            curve = move_curve(self.edge_layout.curves[span], dx)
+        dotted = self._is_dotted(tail[1]) or self._is_dotted(head[1])
         if dotted and not self.gutters and abs(curve[0][1] - curve[-1][1]) < 0.01 and len(curve) == 4:
             curve = route(self.bodies[tail], self.bodies[head], [])  # up to the dots, which are narrower
-        spot = self.sheet.spots.get(span)
-        label = self._words(arrow) if spot else EMPTY
+        spot = self.edge_layout.spots.get(span)
+        label = self._write_label(arrow) if spot else EMPTY
         at = (spot[0] + dx, spot[1]) if spot else None
         self.picture.lines.append(Line(tail, head, get_line_role(arrow, self.items[arrow.tail]), label, curve, at))
 
 
 def get_line_role(arrow: Arrow, tail: Item) -> str:
-    """Recurrent edges have their colour, edges from labels stay in the background."""
+    """Return the role of a line: recurrent edges have a colour of their own, edges from labels stay in the background."""
     if arrow.start:
         return "start"
     if arrow.shifts:
@@ -250,8 +250,8 @@ def get_line_role(arrow: Arrow, tail: Item) -> str:
 
 
 def make_heading(axis: str, column: Column) -> Label:
-    """`t = 0`, or the dots of the steps left out."""
+    """Return the label under a column: `t = 0`, or dots for the steps that are left out."""
     if column.step is None:
         return DOTS
-    name, index = name_label(axis), text_label(column.index)
+    name, index = make_name_label(axis), make_text_label(column.index)
     return Label(f"{name.html} = {index.html}", name.ems + index.ems + 1.5)

@@ -9,7 +9,7 @@ from autograd_seq.core.node import Node
 from autograd_seq.core.op import Op
 from autograd_seq.ops.elementwise import add, sub
 from autograd_seq.ops.time import AT
-from viz.label import EMPTY, Label, text_label
+from viz.label import EMPTY, Label, make_text_label
 from viz.reading import Reading, Shifts, get_symbol, is_leaf, is_state
 from viz.roles import (
     Total,
@@ -24,7 +24,7 @@ from viz.roles import (
 )
 from viz.scene import Arrow, Item, Scene
 
-# A parameter that is added is on the way of no variable: it is written at the first arrow into the same variable.
+# A parameter that is only added lies on no path between variables: it is written at the first arrow into the variable.
 _ADDING = (add, sub)
 
 
@@ -46,7 +46,7 @@ class _Ways:
 
 
 def make_variables_scene(reading: Reading) -> Scene:
-    """The scene of a graph's named variables.
+    """Return the scene of a graph's named variables.
 
     Args:
         reading: the graph.
@@ -88,7 +88,7 @@ def make_variables_scene(reading: Reading) -> Scene:
 
 
 def _find_variables(reading: Reading, params: set[Node], parts: set[Node]) -> set[Node]:
-    """The variables; and reductions over an axis that something over that same axis reads: every step reads all."""
+    """Return the variables; and reductions over an axis that something over that same axis reads: every step reads all."""
     found = {
         vertex
         for vertex in reading.vertices
@@ -127,12 +127,12 @@ def _make_variable_item(
         name = reading.names[parts[vertex].whole] or "L"
     if not name:
         name = "L" if kind == "loss" else ""
-    title: Label = EMPTY if name else text_label(get_symbol(vertex) or vertex.op.written(vertex.attrs))
+    title: Label = EMPTY if name else make_text_label(get_symbol(vertex) or vertex.op.written(vertex.attrs))
     return Item(key, name, kind, over, title, boxed=not name and title.ems > 1.2, starts=starts, tip=make_tip(vertex, name))
 
 
 def _make_start_arrows(vertex: Node, key: int, reading: Reading, params: set[Node], keys: dict[Node, int]) -> list[Arrow]:
-    """Arrows from the variables that the rows outside of a state's sequence are computed from."""
+    """Return arrows from the variables that the rows outside of a state's sequence are computed from."""
     rows = tuple(dict.fromkeys(node for *_, node in reading.starts[vertex]))
     ways = _collect_ways(rows, reading, params, keys)
     found = dict.fromkeys(way for node in rows for way in ways[node].passed)
@@ -140,7 +140,7 @@ def _make_start_arrows(vertex: Node, key: int, reading: Reading, params: set[Nod
 
 
 def _collect_ways(roots: Iterable[Node], reading: Reading, params: set[Node], keys: dict[Node, int]) -> dict[Node, _Ways]:
-    """The ways down from the roots, and from everything between them and the variables below."""
+    """Return the ways down from the roots, and from everything between them and the variables below."""
     found: dict[Node, _Ways] = {}
     stack: list[tuple[Node, bool]] = [(root, False) for root in roots]
     while stack:
@@ -159,7 +159,7 @@ def _collect_ways(roots: Iterable[Node], reading: Reading, params: set[Node], ke
 
 
 def _list_leaf_names(node: Node, reading: Reading, params: set[Node]) -> tuple[str, ...]:
-    """The names of the parameters that a parameter is computed from; its own if it has one."""
+    """Return the names of the parameters that a parameter is computed from; its own if it has one."""
     if reading.names[node]:
         return (reading.names[node],)
     names: dict[str, None] = {}
@@ -169,7 +169,7 @@ def _list_leaf_names(node: Node, reading: Reading, params: set[Node]) -> tuple[s
 
 
 def _join_ways(node: Node, reading: Reading, params: set[Node], below: dict[Node, _Ways]) -> _Ways:
-    """The ways down from a vertex, from those of what it reads."""
+    """Return the ways down from a vertex, from those of what it reads."""
     reads = [(read, below[read.vertex]) for read in reading.reads[node]]
     own = tuple(name for read, ways in reads if read.vertex in params for name in ways.added)
     adds = _get_operation(node) in _ADDING or not any(ways.passed for _, ways in reads)
@@ -197,7 +197,7 @@ def _add_shifts(some: Shifts, more: Shifts) -> Shifts:
 
 
 def _make_arrows(head: int, ways: _Ways) -> list[Arrow]:
-    """One arrow a way; what is added stands at the first that does not come from another step."""
+    """Return one arrow for each way; added parameters are written at the first that comes from the same step."""
     entries = sorted(ways.passed.items(), key=lambda entry: bool(entry[0].shifts))
     out = []
     for i, (way, names) in enumerate(entries):

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from viz.dot import Line, Mark, Picture, format_points, get_arrow_length, to_dot
-from viz.label import name_label
+from viz.label import make_name_label
 from viz.style import ROLES, THEMES, Theme, find_theme
 
 
@@ -19,8 +19,11 @@ def _theme(name: str = "white") -> Theme:
 
 
 def _pair(name: str) -> Picture:
-    marks = [Mark("a", "input", name_label(name), at=(0, 0), tip=name), Mark("b", "state", name_label("s"), at=(0, 90))]
-    line = Line("a", "b", "recur", name_label(name), ((0, 21), (0, 30), (0, 60), (0, 69)), (9, 45))
+    marks = [
+        Mark("a", "input", make_name_label(name), at=(0, 0), tip=name),
+        Mark("b", "state", make_name_label("s"), at=(0, 90)),
+    ]
+    line = Line("a", "b", "recur", make_name_label(name), ((0, 21), (0, 30), (0, 60), (0, 69)), (9, 45))
     return Picture(marks, [line])
 
 

@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 from viz.label import (
     Label,
     clean,
-    delay_label,
     escape,
     format_index,
     join_labels,
+    make_delay_label,
+    make_name_label,
+    make_text_label,
     measure_ems,
-    name_label,
     quote,
     stack_labels,
-    text_label,
 )
 
 
@@ -48,7 +48,7 @@ from viz.label import (
     ],
 )
 def test_a_name_is_set_as_mathematics(name: str, html: str) -> None:
-    assert name_label(name).html == html
+    assert make_name_label(name).html == html
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_a_name_is_set_as_mathematics(name: str, html: str) -> None:
     ],
 )
 def test_the_index_is_a_subscript(name: str, index: str, html: str) -> None:
-    assert name_label(name, index).html == html
+    assert make_name_label(name, index).html == html
 
 
 def test_control_characters_are_shown_and_never_kept() -> None:
@@ -75,12 +75,12 @@ def test_characters_that_turn_the_reading_direction_are_shown() -> None:
 
 def test_a_name_of_five_thousand_characters_is_cut() -> None:
     assert clean("x" * 5000) == "x" * 27 + "…"
-    assert len(name_label("y" * 5000).html) < 60
+    assert len(make_name_label("y" * 5000).html) < 60
 
 
 @given(st.text(), st.text(max_size=8))
 def test_any_name_gives_well_formed_markup(name: str, index: str) -> None:
-    root = ElementTree.fromstring("<L>" + name_label(name, index).html.replace("&nbsp;", " ") + "</L>")
+    root = ElementTree.fromstring("<L>" + make_name_label(name, index).html.replace("&nbsp;", " ") + "</L>")
     assert {element.tag for element in root.iter()} <= {"L", "I", "SUB", "SUP"}
 
 
@@ -96,26 +96,26 @@ def test_any_text_is_one_quoted_string(text: str) -> None:
 
 @given(st.text(), st.text())
 def test_labels_do_not_run_into_each_other(first: str, second: str) -> None:
-    assert stack_labels([name_label(first), name_label(second)]).html.count("<BR/>") == 1
-    assert join_labels([text_label(first), text_label(second)]).html.startswith(text_label(first).html)
+    assert stack_labels([make_name_label(first), make_name_label(second)]).html.count("<BR/>") == 1
+    assert join_labels([make_text_label(first), make_text_label(second)]).html.startswith(make_text_label(first).html)
 
 
 def test_width_is_measured_in_ems() -> None:
     assert measure_ems("") == measure_ems("\u0302") == 0
     assert measure_ems("漢") > measure_ems("x") > measure_ems("i")
-    assert name_label("s", "t").ems > name_label("s").ems
+    assert make_name_label("s", "t").ems > make_name_label("s").ems
 
 
 def test_a_stack_leaves_out_what_is_empty() -> None:
-    assert stack_labels([text_label("+"), Label("", 0.0, 0), name_label("s")]) == Label("+<BR/><I>s</I>", 0.72, 2)
+    assert stack_labels([make_text_label("+"), Label("", 0.0, 0), make_name_label("s")]) == Label("+<BR/><I>s</I>", 0.72, 2)
     assert stack_labels([]).html == ""
 
 
 def test_delays_are_powers_of_z() -> None:
-    assert delay_label([("t", 1)], named=False).html == "<I>z</I><SUP>−1</SUP>"
-    assert delay_label([("t", 2)], named=False).html == "<I>z</I><SUP>−2</SUP>"
-    assert delay_label([("t", -1)], named=False).html == "<I>z</I><SUP>+1</SUP>"
-    both = delay_label([("i", 1), ("j", 1)], named=True).html
+    assert make_delay_label([("t", 1)], named=False).html == "<I>z</I><SUP>−1</SUP>"
+    assert make_delay_label([("t", 2)], named=False).html == "<I>z</I><SUP>−2</SUP>"
+    assert make_delay_label([("t", -1)], named=False).html == "<I>z</I><SUP>+1</SUP>"
+    both = make_delay_label([("i", 1), ("j", 1)], named=True).html
     assert both == "<I>z</I><SUB><I>i</I></SUB><SUP>−1</SUP> <I>z</I><SUB><I>j</I></SUB><SUP>−1</SUP>"
 
 

@@ -57,7 +57,7 @@ def test_text_that_is_no_dot_is_an_error_with_graphviz_words() -> None:
     with pytest.raises(RenderError) as caught:
         render("digraph {", "png")
     assert str(caught.value).startswith("RenderError [P104]: Graphviz could not render the picture as png")
-    assert caught.value.fix == 'the text itself is there: .save("picture.dot")'
+    assert caught.value.fix == 'save the text instead: .save("picture.dot")'
 
 
 def test_text_beyond_the_limit_is_refused_before_it_is_rendered(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -96,7 +96,7 @@ def test_a_label_keeps_off_nodes_and_lines() -> None:
 def test_gutter_paths_are_level_and_upright() -> None:
     stamp = [Body((0, 0), 40, 20, round=False), Body((30, 80), 40, 20, round=False)]
     gutter = Gutter(-20, 50, -60)
-    path = make_gutter_path(stamp[1], stamp[0].moved(150), (0, 150), stamp, gutter, True)
+    path = make_gutter_path(stamp[1], stamp[0].move(150), (0, 150), stamp, gutter, True)
     assert path[0] == (50.0, 80)
     assert path[-1] == (130.0, 0)
 
@@ -104,27 +104,27 @@ def test_gutter_paths_are_level_and_upright() -> None:
 def test_what_stands_beside_the_tail_is_passed_above_it() -> None:
     tail, beside = Body((0, 0), 40, 20, round=False), Body((60, 0), 40, 20, round=False)
     head = Body((60, -80), 20, 20)
-    path = make_gutter_path(tail, head.moved(200), (0, 200), [tail, beside, head], Gutter(-20, 80, -100), True)
+    path = make_gutter_path(tail, head.move(200), (0, 200), [tail, beside, head], Gutter(-20, 80, -100), True)
     assert max(y for _, y in path) > 10
     assert path[-1][1] == -80
 
 
 def test_what_stands_beside_the_head_is_passed_below_it() -> None:
     tail, beside, head = Body((60, 80), 40, 20), Body((0, 0), 40, 20), Body((60, 0), 40, 20)
-    path = make_gutter_path(tail, head.moved(200), (0, 200), [tail, beside, head], Gutter(-20, 80, -100), True)
+    path = make_gutter_path(tail, head.move(200), (0, 200), [tail, beside, head], Gutter(-20, 80, -100), True)
     assert path[-1] == (256, -9.5)
 
 
 def test_a_delay_of_two_passes_below_the_step_between() -> None:
     box = Body((0, 0), 40, 20, round=False)
-    path = make_gutter_path(box, box.moved(200), (0, 200), [box], Gutter(-20, 20, -50), False)
+    path = make_gutter_path(box, box.move(200), (0, 200), [box], Gutter(-20, 20, -50), False)
     assert min(y for _, y in path) == -50
 
 
 def test_backwards_is_the_mirror_image() -> None:
     box = Body((0, 0), 40, 20, round=False)
-    there = make_gutter_path(box, box.moved(100), (0, 100), [box], Gutter(-20, 20, -50), True)
-    back = make_gutter_path(box, box.moved(-100), (0, -100), [box], Gutter(-20, 20, -50), True)
+    there = make_gutter_path(box, box.move(100), (0, 100), [box], Gutter(-20, 20, -50), True)
+    back = make_gutter_path(box, box.move(-100), (0, -100), [box], Gutter(-20, 20, -50), True)
     assert back == tuple((-x, y) for x, y in there)
 
 
@@ -134,5 +134,5 @@ def test_ghosts_lead_in_from_either_end() -> None:
     right = make_ghost_path(Body((90, 0), 40, 40), box, 0.0, [box], gutter, True)
     assert left[-1] == (-20, 0)
     assert right == tuple((-x, y) for x, y in left)
-    around = make_ghost_path(Body((-90, 0), 40, 40), box.moved(100), 100.0, [box], gutter, False)
+    around = make_ghost_path(Body((-90, 0), 40, 40), box.move(100), 100.0, [box], gutter, False)
     assert min(y for _, y in around) == -50
