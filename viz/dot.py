@@ -109,7 +109,7 @@ def to_dot(picture: Picture, theme: Theme) -> str:
 
     Example:
         >>> from viz.style import find_theme
-        >>> from viz.label import name_label
+        >>> from viz.label import make_name_label
         >>> text = to_dot(Picture([Mark("x", "input", make_name_label("x"), at=(0, 0))]), find_theme("white"))
         >>> "n0 [" in text, "layout=nop2" in text
         (True, True)
