@@ -117,7 +117,7 @@ def _make_parser() -> argparse.ArgumentParser:
     bench.add_argument("--backend", choices=BACKENDS, help=f"backend of our programs (default: {VARIABLE}, or auto)")
     bench.add_argument("--seconds", metavar="N", type=_parse_seconds, default=20.0, help="for each line (default: %(default)g)")
     bench.set_defaults(run=_run_bench)
-    doctor_ = commands.add_parser("doctor", help="examine this machine, and say what to set")
+    doctor_ = commands.add_parser("doctor", help="examine this machine, and advise what to set")
     doctor_.set_defaults(run=_run_doctor)
     return parser
 

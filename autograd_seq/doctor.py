@@ -21,10 +21,10 @@ _OLD_KERNELS = {"haswell", "zen", "sandybridge", "nehalem", "prescott", "core2"}
 
 
 class Blas(NamedTuple):
-    """A library for matrix products that is loaded.
+    """The BLAS library that is loaded.
 
     Attributes:
-        name: with its version.
+        name: its name and version.
         kernels: the processor that its products are written for, or ``None`` if unknown.
         threads: how many threads it would use, or ``None`` if unknown.
     """
@@ -58,7 +58,7 @@ class Findings(NamedTuple):
 
 
 def find_blas() -> Blas:
-    """Return NumPy's library for matrix products.
+    """Return NumPy's BLAS library.
 
     Kernels and threads are known only if threadpoolctl is installed.
     """
@@ -80,7 +80,7 @@ def list_vector_units() -> list[str]:
 
 
 def examine() -> Findings:
-    """Return what this machine has, and what to set so that programs run as fast as they can.
+    """Examine this machine, and return the findings with advice on settings that make programs faster.
 
     Measuring takes about a second.
 
@@ -90,8 +90,8 @@ def examine() -> Findings:
         True
 
     Notes:
-        OpenBLAS takes kernels of an older processor where it does not know the one it runs on; ``OPENBLAS_CORETYPE``, read
-        when it is loaded, says which ones to take.
+        OpenBLAS uses kernels for an older processor if it does not know the present one; the environment variable
+        ``OPENBLAS_CORETYPE``, read when OpenBLAS is loaded, chooses the kernels.
     """
     library, units = find_blas(), list_vector_units()
     wide = any(u.upper().startswith("AVX512") for u in units)
@@ -125,7 +125,7 @@ def examine() -> Findings:
 
 
 def _describe_backend(numba: bool) -> str:
-    """Return the backend that ``ag.compile`` takes by default, and why."""
+    """Return the backend that ``ag.compile`` uses by default, and why."""
     name = choose_backend(None)
     where = f"{VARIABLE}={name}" if os.environ.get(VARIABLE) else f"{name}, for {VARIABLE} is not set"
     means = "numba where there are loops that it can write, NumPy elsewhere" if numba else "NumPy, without numba"

@@ -31,12 +31,12 @@ class Finding:
     Attributes:
         name: the name of the node in the graph.
         expression: the operation on its operands, as it was written.
-        step: the step of each axis at which it does, by the axis's name.
+        step: the step at which this happens, by the name of each axis.
         makes: ``"NaN"``, ``"infinity"``, or both.
         where: the user's line, ``"model.py:12"``; for a node of a gradient, the line that is differentiated.
         operands: for each operand its expression, and its least and largest number.
         in_gradient: whether the node is part of a gradient.
-        others: how many other nodes make one from operands without any, and reach the outputs as well.
+        others: how many other nodes also make a NaN or an infinity from finite operands and reach the outputs.
     """
 
     name: str
@@ -103,7 +103,7 @@ def _add_lengths(graph: Graph, said: Any, given: dict[str, Any]) -> tuple[Graph,
 
 
 class _Search:
-    """The values of all nodes, searched from the outputs back along values that are not finite."""
+    """A search through the values of all nodes, from the outputs back along values that are not finite."""
 
     def __init__(self, graph: Graph, dag: DAG, values: dict[Node, Any]) -> None:
         self.graph, self.dag, self.values = graph, dag, values

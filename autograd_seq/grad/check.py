@@ -23,7 +23,7 @@ from autograd_seq.ops.reduce import sum as sum_
 
 @dataclass(frozen=True)
 class Report:
-    """The differences between derivatives and numerical ones.
+    """The result of a gradient check: how far derivatives differ from numerical ones.
 
     Attributes:
         errors: by name, the largest difference divided by the largest entry.
@@ -113,7 +113,7 @@ def check_grad(
     nodes = [wrt] if isinstance(wrt, Node) else list(wrt)
     if not nodes or any(n.name not in Graph(loss, *nodes).inputs for n in nodes):
         raise GradientError(
-            "E107", "check_grad cannot differentiate with respect to what is not fed", expected="parameters or float inputs",
+            "E107", "check_grad can differentiate only with respect to fed nodes", expected="parameters or float inputs",
             got=", ".join(repr(n) for n in nodes) or "nothing",
         )  # fmt: skip
     graph = Graph(loss, *nodes)
@@ -156,7 +156,7 @@ def _compare_gradients(report: Report, name: str, value: Any, f: Callable[[np.nd
         "E108", f"the gradient with respect to {name} is wrong", node=name, where=loss.where if loss is not None else None,
         expected=f"{truth[at]:.12g} at {tuple(map(int, at))}, by {report.method[name]}",
         got=f"{np.asarray(value)[at]:.12g}, an error of {report.errors[name]:.1e} of the largest entry",
-        fix="test the operations on the way with ag.check_op; derivatives do not exist at kinks (ties, relu at 0)",
+        fix="test the operations that the loss uses with ag.check_op; derivatives do not exist at kinks (ties, relu at 0)",
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Reverse mode on arrays, for eager expressions: the rules of the operations use operators only, and so run on arrays too."""
+"""Reverse mode for eager expressions: vjp rules are written with operators only, so they run on arrays as well as on nodes."""
 
 from __future__ import annotations
 

@@ -1,13 +1,12 @@
-"""Where a cotangent may be other than 0, and rules that leave it 0 elsewhere, whatever the values are there.
+"""Keeps cotangents at 0 in the branch of a ``where`` that is not taken, even if values there are NaN or infinite.
 
-The branch of a ``where`` that is not taken gets a cotangent of exactly 0, but 0 times NaN or infinity is NaN. So the walk
-remembers for each node under which condition its cotangent is *live*: that of the ``where`` through which it came, or any of
-several. A node that is also read in another way has none, and nothing is done for it: without a ``where`` nothing is done at
-all. Elsewhere what a rule multiplies is selected by the condition. That is the gradient of the same model with selected
-operands, hence exact to every order.
+That branch gets a cotangent of exactly 0, but 0 times NaN or infinity is NaN. So the backward walk notes for each node under
+which condition its cotangent is *live* (may differ from 0): that of the ``where`` that reads it, or any of several. A node that
+is also read otherwise has no condition, and nothing is done for it. For nodes with a condition, the factors in the vjp are
+selected by it. The result is the gradient of the same model with selected operands, hence exact to every order.
 
-Not selected are the operands of a contraction that vary over fewer axes than the condition (parameters; the keys and values of
-attention): selecting them would make an array over all axes of the condition, by which a matrix product would be none.
+Operands of a contraction that vary over fewer axes than the condition (parameters; the keys and values of attention) are not
+selected: that would make an array over all axes of the condition, and the contraction would not be a matrix product any more.
 """
 
 from __future__ import annotations
@@ -29,10 +28,10 @@ from autograd_seq.ops.window import OVERLAP, WINDOW
 
 
 class Live:
-    """The conditions under which cotangents are live, filled in as a walk goes backwards.
+    """The conditions under which cotangents are live, filled in during the backward walk.
 
     Args:
-        always: nodes whose cotangents come from other steps too.
+        always: nodes whose cotangents come from other steps too, and which have no condition for that reason.
     """
 
     def __init__(self, always: Any = ()) -> None:
@@ -78,7 +77,7 @@ class Live:
         return self._move(node, k, live) if node.op.moves else _reduce_any(live)
 
     def _move(self, node: Node, k: int, live: Node) -> Node:
-        """Return where an operand counts, by the rule of what moves or adds it: at any of the places where it is read."""
+        """Return the condition for the operand of an operation that moves or adds entries: whether any reader of it is live."""
         counted = node.op.vjp(cast(broadcast_to(live, node.shape), float), node, *node.inputs, **node.attrs)[k]
         return less(0.0, fit_cotangent(counted, node.inputs[k]))
 
@@ -95,9 +94,9 @@ def select_cotangents(node: Node, g: Node, live: Node) -> Sequence[Any]:
     """Return the cotangents of what a node reads, 0 where its own is not live.
 
     Args:
-        node: what is differentiated.
+        node: the node whose vjp is computed.
         g: its cotangent, 0 where it is not live.
-        live: a condition that varies over no more than the node, of a shape that broadcasts to its.
+        live: a condition whose axes the node has too, and whose shape broadcasts to that of the node.
     """
     if node.op is contract:
         rest = [_select_operand(node, k, live) for k in (0, 1)]
@@ -116,12 +115,12 @@ def _is_finite(x: Node) -> bool:
 
 
 def _reduce_any(live: Node, axis: Any = None, keepdims: bool = False) -> Node:
-    """Return whether any entry along some dimensions is live; of no entries, none is."""
+    """Return whether any entry along some dimensions is live; false if there are no entries."""
     return less(0, sum_(cast(live, int), axis, keepdims=keepdims))
 
 
 def _spread_over_rows(node: Node, live: Node) -> Node:
-    """Return the condition for the operands: of an operation on rows, whether any entry of a row is live."""
+    """Return the condition for the operands: for an operation on rows, whether any entry of the row is live."""
     if not live.shape or _is_by_entry(node):
         return live
     axis = node.attrs.get("axis")
@@ -135,7 +134,7 @@ def _spread_over_rows(node: Node, live: Node) -> Node:
 
 
 def _select_operand(node: Node, k: int, live: Node) -> Node:
-    """Return an operand of a contraction, 0 in the rows that no live cotangent multiplies."""
+    """Return an operand of a contraction with zeros in the rows that are not multiplied by a live cotangent."""
     x = node.inputs[k]
     if x.op is PARAM or _is_finite(x) or any(a not in x.axes for a in live.axes):
         return x

@@ -1,8 +1,8 @@
 """Reverse mode: the gradient of a folded graph is another folded graph.
 
 The walk goes backwards through the step order, in which shift edges are cut. A node that some shift reads gets an adjoint
-*state*, whose equation is written at the end: its contributions of the same step, and for every shift that reads it the
-shift's adjoint, shifted the other way. That is back-propagation through time, as equations (Werbos 1990). A contribution
+*state*, whose equation is written at the end: the sum of its contributions of the same step and, for every shift that reads it,
+of the shift's adjoint, shifted the other way. That is backpropagation through time, as equations (Werbos 1990). A contribution
 that varies over more axes than its target is summed over the extra ones: that is why a parameter's gradient is a sum over
 time. On a graph without shifts (an eager expression, an unrolled DAG) the same walk is plain reverse mode.
 """
@@ -45,14 +45,14 @@ def grad(output: Node, wrt: Node | Sequence[Node], *, cotangent: Any = None) -> 
     Args:
         output: a float scalar without axes; any float node if a cotangent is given.
         wrt: a node, or several: parameters, inputs, states, tensors, initial rows, or anything in between.
-        cotangent: a value of the output's shape, if the output is no scalar.
+        cotangent: a value of the output's shape, if the output is not a scalar.
 
     Returns:
         A node (or a list of nodes, in the order of ``wrt``) with the shape and the axes of its target; zeros if the output
         does not depend on the target. Gradients can be unrolled, drawn, and differentiated again.
 
     Raises:
-        GradientError: the output is no float scalar, or ``wrt`` is no float.
+        GradientError: the output is not a float scalar, or a node in ``wrt`` is not a float.
 
     Example:
         >>> import autograd_seq as ag
@@ -64,8 +64,8 @@ def grad(output: Node, wrt: Node | Sequence[Node], *, cotangent: Any = None) -> 
         [4.0]
 
     Notes:
-        The size of the result is that of the equations, whatever the number of steps. Method: adjoint of a system of
-        recurrence equations, i.e. transposition of the signal-flow graph; Werbos 1990.
+        The size of the result grows with the number of equations, not of steps. Method: adjoint of a system of recurrence
+        equations, i.e. transposition of the signal-flow graph; Werbos 1990.
     """
     targets: list[Node] = [wrt] if isinstance(wrt, Node) else list(wrt)
     seed = _make_seed(output, cotangent)
@@ -100,18 +100,18 @@ def _make_seed(output: Node, cotangent: Any) -> Node:
 
 
 def _check_not_replaced(targets: Sequence[Node], order: Sequence[Node]) -> None:
-    """Refuse a node in whose place the output depends on one of its name that varies over more axes, as ``ag.vmap`` makes."""
+    """Refuse a target that ``ag.vmap`` has replaced, in the output's equations, by a node of the same name over more axes."""
     reached = set(order)
     strangers = [x for x in targets if x not in reached]
     named = {n.name: n for n in order if n.name} if strangers else {}
-    for x in (*strangers, *step_order(strangers)):  # what is computed from such a node is another one too
+    for x in (*strangers, *step_order(strangers)):  # ag.vmap also replaces all nodes that depend on such a node
         other = named.get(x.name) if x.name and x not in reached else None
         if other is not None and other.op is x.op and set(x.axes) < set(other.axes):
             more = ", ".join(a.name for a in other.axes if a not in x.axes)
             raise GradientError(
                 "E113", f"the output depends on {x.name} over {more}, not on this {x.name}", node=x.name, where=x.where,
                 expected=repr(other), got=repr(x),
-                fix="ag.vmap made another of it: differentiate before ag.vmap, or by the new one, "
+                fix="ag.vmap made another of it: differentiate before ag.vmap, or with respect to the new one, "
                 f'ag.Graph(…).inputs["{x.name}"]' if other.op is INPUT
                 else f"ag.vmap([…, {x.name}], over={more}) returns the new one too",
             )  # fmt: skip
@@ -135,7 +135,7 @@ def _attach_gradient(found: Node | None, x: Node) -> Node:
 
 
 def _mark_adjoint(g: Node, node: Node) -> None:
-    """Record whose cotangent a node is, unless it is recorded as another one's."""
+    """Record of which node ``g`` is the cotangent, unless that is recorded already."""
     if g.adjoint_of is None and g.inputs:
         g.adjoint_of = node
 
@@ -148,7 +148,7 @@ def _add_up(parts: list[Node]) -> Node:
 
 
 class _Adjoint:
-    """One walk backwards: the contributions by node, and the adjoint states whose equations are still to be written."""
+    """One backward walk: the contributions to each node, and the adjoint states whose equations are still to be written."""
 
     def __init__(self, output: Node, targets: Sequence[Node]) -> None:
         self.order = step_order([output])
@@ -231,13 +231,13 @@ class _Adjoint:
 
 
 def _spread_over_points(g: Node, node: Node) -> Node:
-    """Return a cotangent spread over axes of its node that an operand lacks: it counts for that operand at each point."""
+    """Return a cotangent spread over all axes of its node, so operands without some of them get a term for each point."""
     read = same_step(node) if node.op is SHIFT else node.inputs
     return spread(g, [a for a in node.axes if any(a not in x.axes for x in read)])
 
 
 def _list_row_cotangents(node: Node, g: Node) -> list[tuple[Node, Node]]:
-    """Return each boundary row that a shift reads with its cotangent: the shift's, at the steps that read the row."""
+    """Return (row, cotangent) for each row that a shift reads: the shift's cotangent at the steps that read the row."""
     axis, by = node.attrs["axis"], node.attrs["by"]
     if node.attrs["outside"] == "zero":
         return []

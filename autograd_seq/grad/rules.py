@@ -1,4 +1,4 @@
-"""Cotangents by the rules of operations: checked for operations of users, and as written where a stable form is computed."""
+"""Calls of vjp rules: results are checked for users' operations, and stable forms are differentiated as the user wrote them."""
 
 from __future__ import annotations
 
@@ -73,10 +73,10 @@ def list_passed_by(g: Any, node: Node, at_each_point: Any, fit: Any, value: Any)
 
     Args:
         g: the cotangent of the node.
-        node: a rewritten one.
+        node: a rewritten node.
         at_each_point: prepares a cotangent of a node for its rule.
         fit: fits a cotangent to its target.
-        value: returns what a rule takes for a node.
+        value: returns the argument of a rule for a node: the node, or its array in eager mode.
     """
     shown = node.inputs[1:]
     written = AS_WRITTEN.get(node.attrs["form"])

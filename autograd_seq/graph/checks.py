@@ -1,8 +1,8 @@
 """Checks of a new graph: names, equations, causality, boundary rows.
 
-A graph is causal if a schedule exists. A component that depends on itself is computed step by step along an axis on which all
-of its shifts point one way; without these shifts, what is left must be schedulable in turn over other axes (Karp, Miller &
-Winograd 1967; Allen & Kennedy 1987).
+A graph is causal if a schedule exists. A strongly connected component is computed step by step along an axis on which all of
+its shifts point one way; with these shifts cut, the rest must be schedulable in turn over other axes (Karp, Miller & Winograd
+1967; Allen & Kennedy 1987).
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ Name = Callable[[Node], str]
 def check_axis_names(nodes: Sequence[Node]) -> tuple[Axis, ...]:
     """Return the axes in layout order: as inputs declare them, then states, then the rest.
 
-    Where an input over b is met before one over (t, b), t still comes first; where two declare opposite orders, the first does.
+    If an input over b comes before one over (t, b), t is still first; if two inputs declare opposite orders, the first one
+    wins.
 
     Raises:
         NameClashError: two axes have one name.

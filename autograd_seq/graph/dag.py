@@ -42,9 +42,9 @@ class DAG:
         outputs: the nodes of each output.
         nodes: the unrolled nodes, each after its inputs.
         folded: by output, the folded node whose layout it has.
-        origin: of a DAG of gradients, the DAG that is differentiated, with respect to what, and whether its outputs come first.
+        origin: for a DAG of gradients, the DAG that is differentiated, the targets, and whether its outputs come first.
         ragged: DAGs of the same equations for padded sequences, by the axes that have lengths.
-        carried: what runs the same equations on sequences in pieces, by the axis of the pieces.
+        carried: runners of the same equations for sequences in pieces, by the axis of the pieces.
 
     Example:
         >>> import autograd_seq as ag
@@ -59,7 +59,7 @@ class DAG:
     def __init__(self, graph: System, sizes: dict[Axis, int]) -> None:
         self.graph, self.sizes = graph, sizes
         self._unrolled = Unroller(graph, sizes)
-        with np.errstate(all="ignore"):  # constants are computed here, as quietly as the rest
+        with np.errstate(all="ignore"):  # constants are computed here, without warnings, as all other values
             self.nodes: tuple[Node, ...] = self._unrolled.run()
         self.outputs: tuple[Values, ...] = tuple(self.values(o) for o in graph.outputs)
         self._plan: _Calls | None = None
@@ -69,7 +69,7 @@ class DAG:
         self.carried: dict[Any, Any] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_plan": None, "ragged": {}, "carried": {}}  # which are found again when they are needed
+        return {**self.__dict__, "_plan": None, "ragged": {}, "carried": {}}  # made again when they are needed
 
     def __len__(self) -> int:
         return len(self.nodes)
@@ -116,15 +116,15 @@ class DAG:
         """Return the values of the outputs, in order.
 
         Args:
-            dtype: a float width for everything; by default that of the feeds, as NumPy promotes them.
-            lengths: for padded sequences, a dict from an axis to the real number of steps: one number, or one a sequence. A
+            dtype: the width of all floats; by default that of the feeds, as NumPy promotes them.
+            lengths: for padded sequences, a dict from an axis to the real number of steps: one number, or one per sequence. A
                 length may vary over an axis that has lengths itself: ``{w: [[3, 1], [2, 0]], s: [2, 1]}`` are the words of
                 each sentence, and the sentences of each document.
-            carry: for sequences in pieces, the carry that the call before returned; ``None`` starts along the axis of the
-                shifts, an axis along that axis. It means what it does for a :class:`CarriedProgram`.
+            carry: for sequences in pieces, the carry that the previous call returned; to start, ``None`` (along the axis of the
+                shifts) or an axis. See :class:`CarriedProgram`.
             given: an array for each input and parameter, by name: axes first in their declared order, then the value's
-                dimensions. ``seed`` is 0 unless it is given. An input whose name is a keyword of the call, such as
-                ``dtype``, is fed by it.
+                dimensions. ``seed`` is 0 by default. An input whose name is a keyword of the call, such as ``dtype``, is fed
+                by that keyword.
 
         Returns:
             A tuple of arrays; an output that varies over axes has them in front, and is 0 in the padding. With ``carry=``
@@ -132,7 +132,7 @@ class DAG:
 
         Raises:
             FeedError, DTypeError: a feed is missing, unknown, or does not fit.
-            CarryError: something reads steps of a later piece, or the carry is that of another graph.
+            CarryError: a value reads steps of a later piece, or the carry is that of another graph.
 
         Example:
             >>> import autograd_seq as ag
@@ -208,10 +208,10 @@ class DAG:
             with_outputs: whether the new DAG has the outputs of this one before the gradients.
 
         Returns:
-            A DAG with the same feeds, whose outputs are the gradients, each laid out as the node it belongs to.
+            A DAG with the same feeds, whose outputs are the gradients, each laid out as its target.
 
         Raises:
-            GradientError: the first output is no float scalar, or something in ``wrt`` is no float.
+            GradientError: the first output is not a float scalar, or a node in ``wrt`` is not a float.
 
         Example:
             >>> import autograd_seq as ag
@@ -262,7 +262,7 @@ class DAG:
 
 
 class _Calls:
-    """The calls that evaluate some nodes, in order, on a list of slots: made once, run often."""
+    """The function calls that evaluate some nodes in order, on a list of slots: made once, run often."""
 
     def __init__(self, outputs: Sequence[Values]) -> None:
         self.outputs = outputs

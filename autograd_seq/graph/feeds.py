@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 _RANK = {bool: 0, int: 1, float: 2}
 
 get_sort = attrgetter("__class__", "shape", "dtype")
-"""The type, shape and dtype of an array: one that shares them with a checked array need not be checked."""
+"""Returns the type, shape and dtype of an array: if they equal those of a checked array, it need not be checked again."""
 
 
 def check_feeds(graph: System, given: dict[str, Any]) -> dict[str, np.ndarray]:
-    """Return the feeds as arrays of the declared kinds, a missing seed being 0.
+    """Return the feeds as arrays of the declared kinds; a seed that is missing is 0.
 
     Raises:
         FeedError: a name is unknown or missing, or a shape does not end in the declared one.
@@ -116,7 +116,7 @@ def _as_array(name: str, node: Node, value: Any) -> np.ndarray:
 
 
 def explain_failure(graph: System, arrays: Mapping[str, Any], error: Exception) -> AutogradSeqError:
-    """Return the error about a failed run: the input and the entry whose index is out of range, or the operation that failed.
+    """Return the error about a failed run; it names the input and entry whose index is out of range, or the failed operation.
 
     Args:
         graph: the graph that ran.
@@ -175,7 +175,7 @@ def read_sizes(graph: System, given: dict[str, Any]) -> dict[str, int]:
 
 
 def split_sizes(graph: System, given: dict[str, Any]) -> tuple[dict[str, int], dict[str, Any]]:
-    """Split what a call is given into the lengths of axes, read from the feeds or given by name, and the feeds.
+    """Split the keywords of a call into the lengths of axes (read from the feeds, or given by name) and the feeds.
 
     Raises:
         FeedError: as for :func:`read_sizes`, or a length is given that the feeds disagree with.

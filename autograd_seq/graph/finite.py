@@ -1,10 +1,9 @@
 """Which values stay finite however long a sequence is run, so that 0 times them is 0.
 
-A sequence shorter than the padded axis runs on over zeros after its end. Cotangents are 0 there, and 0 times a state is 0
-unless the state has grown to infinity. A value stays finite for any number of steps if it is made by operations that keep
-finite numbers finite, and every cycle it is on passes a saturating operation, or only adds bounded terms to a value that is
-multiplied by factors of at most 1 (as in an LSTM's cell). Overflow within a single step, of numbers near the largest, is
-not considered.
+The recurrence of a sequence shorter than the padded axis goes on after its end, over zeros. Cotangents are 0 there, and 0 times
+a state is 0 unless the state has grown to infinity. A value stays finite for any number of steps if it is computed by
+operations that keep finite numbers finite, and every cycle it is on passes a saturating operation, or only adds bounded terms
+to a value that is multiplied by factors of at most 1 (as in an LSTM's cell). Overflow within a single step is not considered.
 """
 
 from __future__ import annotations
@@ -63,10 +62,10 @@ def find_finite(nodes: Sequence[Node]) -> set[Node]:
 
 
 def keeps_finite(n: Node) -> bool:
-    """Tell whether an operation makes finite numbers of finite numbers."""
+    """Tell whether an operation maps finite numbers to finite numbers."""
     if n._value is not None:
         return bool(np.all(np.isfinite(n._value)))
-    if n.op is exp:  # of what is at most 0
+    if n.op is exp:  # if its operand is at most 0
         return n.inputs[0].op is LOG_SOFTMAX
     return n.op in (INPUT, PARAM) or n.op.is_finite
 

@@ -152,10 +152,10 @@ class Graph(System):
         return DAG(self, self._sizes(sizes))
 
     def sizes(self, given: dict[str, Any]) -> dict[str, int]:
-        """Return the length of every axis that the feeds tell, by name.
+        """Return the lengths of all axes over which the feeds vary, by name.
 
         Raises:
-            FeedError: a feed is missing, unknown or mis-shaped, or two of them disagree.
+            FeedError: a feed is missing, unknown or of a wrong shape, or two of them disagree.
         """
         return feeds.read_sizes(self, given)
 
@@ -164,8 +164,8 @@ class Graph(System):
 
         Args:
             lengths, carry: for padded sequences, and for sequences in pieces, as for :meth:`DAG.evaluate`.
-            given: an array for each input and parameter, by name. The length of an axis that no feed varies over is given by
-                the axis's name.
+            given: an array for each input and parameter, by name. If no feed varies over an axis, give its length by the axis's
+                name.
 
         Example:
             >>> import autograd_seq as ag

@@ -1,6 +1,7 @@
 """How much memory a process can have, and the error when a call would need more, raised before anything is allocated.
 
-A call is compared with all memory of the machine, swap included, and not with what is free now: a refused call could not run.
+The need of a call is compared with all memory of the machine, swap included, not with the memory that is free now: so only
+calls that could never run are refused.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ ADDRESSES = 2**47
 """Bytes that a process can address at all."""
 
 SURE = 2**30
-"""Bytes that any machine has: a smaller need is not checked."""
+"""Bytes that every machine has: a need below this is not checked."""
 
 _CGROUPS = Path("/sys/fs/cgroup")
 

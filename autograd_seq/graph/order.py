@@ -96,7 +96,7 @@ def step_order(roots: Sequence[Node], after: Mapping[Node, Iterable[Node]] | Non
 
     Args:
         roots: nodes.
-        after: what else some nodes are to follow.
+        after: by node, further nodes that it must follow.
     """
 
     def needed(node: Node) -> tuple[Node, ...]:
@@ -124,7 +124,7 @@ def components(count: int, edges: Iterable[tuple[int, int]]) -> list[list[int]]:
     back = [(a, b) for a, b in edges if b <= a]
     if not back:
         return [[i] for i in range(count)]
-    # A cycle goes back somewhere, and stays between the first node that is gone back to and the last that is gone back from.
+    # Every cycle has a back edge, and lies between the first target of a back edge and the last source of one.
     first, last = min(b for _, b in back), max(a for a, _ in back)
     targets: list[list[int]] = [[] for _ in range(first, last + 1)]
     for a, b in edges:

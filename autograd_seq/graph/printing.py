@@ -1,4 +1,4 @@
-"""The stable printed form of a graph, and the stable names of what the user did not name."""
+"""The printed form of a graph, and names for nodes that the user did not name; both are the same in every run."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def name_nodes(nodes: Sequence[Node]) -> dict[Node, str]:
                 break
         found[node] = f"{label}_{counts[label]}"
         taken.add(found[node])
-    while shifts:  # a shift of a shift waits for the name of the inner one
+    while shifts:  # the name of a shift of a shift needs that of the inner one
         waiting = []
         for node in shifts:
             source = node.inputs[0]
@@ -55,7 +55,7 @@ def name_nodes(nodes: Sequence[Node]) -> dict[Node, str]:
 
 
 def _find_primal(node: Node) -> Node:
-    """Return what a cotangent, or the cotangent of one, belongs to."""
+    """Return the node of which a node is the cotangent, through cotangents of cotangents."""
     while node.adjoint_of is not None:
         node = node.adjoint_of
     return node
@@ -65,7 +65,7 @@ _INTERNAL = {"rank", "index_rank", "among", "of", "here", "row", "made", "derive
 
 
 def operation(node: Node) -> str:
-    """Return the name of an operation in names and text: the word that was written, ``matmul`` for a matrix product."""
+    """Return the word for an operation in names and text, as the user wrote it: ``matmul`` for a matrix product."""
     return node.op.written(node.attrs)
 
 
@@ -78,7 +78,7 @@ def _make_unique(name: str, taken: set[str]) -> str:
 
 
 def format_graph(graph: System) -> str:
-    """Return the graph as text: a line a node, ``name: kind[shape] over axes = operation``."""
+    """Return the graph as text, one line per node: ``name: kind[shape] over axes = operation``."""
     lines = []
     for node in graph.nodes:
         if node.op is CONSTANT and not node.shape:
@@ -94,7 +94,7 @@ def format_graph(graph: System) -> str:
 
 
 def format_equation(graph: System, node: Node, term: Callable[[System, Node], str] | None = None) -> str:
-    """Return the operation of a node on its inputs, each as ``term`` writes it: by default its name, or its number.
+    """Return the operation of a node on its inputs, each written by ``term``: by default its name, or its number.
 
     Example:
         >>> import autograd_seq as ag
@@ -135,7 +135,7 @@ def format_equation(graph: System, node: Node, term: Callable[[System, Node], st
 
 
 def _write_attributes(node: Node) -> list[str]:
-    """Return the attributes of a node as keywords that its function takes; those that say nothing are left out."""
+    """Return the attributes of a node as keywords of its function; defaults are left out."""
     attrs = {k: v for k, v in node.attrs.items() if k not in _INTERNAL and not (k == "keepdims" and v is False)}
     attrs.pop("spec", None)  # of einsum it comes first
     if node.op.reduces_axes:
@@ -147,7 +147,7 @@ def _write_attributes(node: Node) -> list[str]:
 
 
 def format_subscript(key: Sequence[Any], shape: Sequence[int]) -> list[str]:
-    """Return what stands between the brackets that take a part of a value of some shape.
+    """Return the terms between the brackets of an index expression, for a value of the given shape.
 
     Example:
         >>> format_subscript((slice(0, 3, 1), None, 2, slice(5, None, -2), slice(0, 2, 1)), (4, 4, 6, 2))
@@ -175,7 +175,7 @@ def _format_attribute(value: object) -> str:
 
 
 def format_operand(graph: System, node: Node) -> str:
-    """Return a node as it is written on the right: its name, or the number that it is."""
+    """Return a node as an operand in text: its name, or the number if it is a constant."""
     return _format_value(node) if node.op is CONSTANT and not node.shape else graph.label(node)
 
 

@@ -1,7 +1,7 @@
-"""Copying a graph while changing it: a rule says what each node becomes, given its new inputs.
+"""Copying a graph while changing it: a rule returns the new node for each node, given its new inputs.
 
-Cycles pass through shifts only. So states and shifts are created first, empty, for their readers to refer to, and get their
-inputs at the end. Equal shifts of one node become one.
+Cycles pass through shifts only. So states and shifts are created first, without inputs, for their readers to refer to, and get
+their inputs at the end. Equal shifts of one node become one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from autograd_seq.ops.state import STATE, UNDEFINED
 from autograd_seq.ops.time import SHIFT, SPREAD, spread
 
 Rule = Callable[[Node, tuple[Node, ...]], Node | None]
-"""``rule(node, new inputs)`` returns what stands for the node in the copy; ``None`` is the same operation on them."""
+"""``rule(node, new inputs)`` returns the node of the copy, or ``None`` for the same operation on the new inputs."""
 
 
 def rebuild(
@@ -35,13 +35,14 @@ def rebuild(
     """Return the copies of ``outputs``; nodes that no change reaches are kept as they are.
 
     Args:
-        outputs: what the graph computes.
-        rule: what becomes of a node that is neither a state nor a shift.
-        states: ``states(old state, new one, its equation)`` is what readers at the same step read; the new one by default.
-        axes: what a state or a shift of the copy varies over; what the old one did by default.
-        image: is filled, as the copy grows, with the copy of each node: a rule may look up earlier ones.
-        shifts: ``shifts(old shift, new one)`` is what readers of the shift see; the new one by default.
-        after: by node, further nodes to copy before it: those that the rule looks up in ``image`` for it.
+        outputs: the outputs of the graph.
+        rule: returns the copy of a node that is neither a state nor a shift.
+        states: ``states(old state, new state, its equation)`` returns what readers at the same step read; by default the new
+            state.
+        axes: returns the axes of the copy of a state or shift; by default those of the old one.
+        image: a dict that is filled with the copy of each node as it is made: rules may look up earlier ones.
+        shifts: ``shifts(old shift, new shift)`` returns what readers of the shift read; by default the new shift.
+        after: by node, further nodes to copy before it, because the rule looks them up in ``image``.
 
     Notes:
         Linear in the number of nodes.
@@ -76,7 +77,7 @@ def rebuild(
 
 
 def remake(node: Node, inputs: tuple[Node, ...]) -> Node:
-    """Return the operation of ``node`` on new inputs, under its name; ``node`` itself if they are the old ones."""
+    """Return the operation of ``node`` on new inputs, under its name; ``node`` itself if the inputs are the same."""
     if all([a is b for a, b in zip(inputs, node.inputs, strict=True)]):
         return node
     if node._value is None and _is_alike(inputs, node.inputs):
@@ -88,7 +89,7 @@ def remake(node: Node, inputs: tuple[Node, ...]) -> Node:
 
 
 def _is_alike(inputs: tuple[Node, ...], old: tuple[Node, ...]) -> bool:
-    """Tell whether an operation has the shape, kind and axes on new inputs that it has on the old ones, and no value."""
+    """Tell whether new inputs agree with the old ones in shape, kind and axes, and none has a value."""
     for a, b in zip(inputs, old, strict=True):
         if a.shape != b.shape or a.dtype is not b.dtype or a.axes != b.axes:
             return False
@@ -96,7 +97,7 @@ def _is_alike(inputs: tuple[Node, ...], old: tuple[Node, ...]) -> bool:
 
 
 def copy_name(node: Node, stands: Node) -> Node:
-    """Give a node's name to what stands for it, unless that has a value or a name of its own."""
+    """Give the name of a node to the node that replaces it, unless that has a value or a name already."""
     if stands._value is None and stands.name is None:
         stands.name = node.name
         stands.adjoint_of = node.adjoint_of if stands.adjoint_of is None else stands.adjoint_of
@@ -108,8 +109,8 @@ def vmap(outputs: Node | Sequence[Node], *, over: Axis) -> Node | list[Node]:
 
     Args:
         outputs: a node, or several.
-        over: a new axis, e.g. of the batch. Feeds have it in front: ``(b, t, …)``; to lay them out otherwise, declare
-            inputs ``over=(t, b)``.
+        over: a new axis, e.g. the batch. It becomes the first axis of feeds: ``(b, t, …)``; for another layout declare inputs
+            ``over=(t, b)``.
 
     Returns:
         A node, or a list of nodes, which now have one value at each point of the axis.
@@ -126,10 +127,10 @@ def vmap(outputs: Node | Sequence[Node], *, over: Axis) -> Node | list[Node]:
         [[6.0, 14.0]]
 
     Notes:
-        Random nodes draw what their ``over=`` says: the same numbers for the whole batch unless it names the axis. What is made
-        of parameters and step numbers alone is the same for the whole batch too; with lengths, ``spread(…, over)`` within the
-        equations lets each sequence read it to its own end.
-        Differentiate the result (a sum over the batch) to get gradients of the parameters summed over it.
+        Random nodes vary over their ``over=`` only: they draw the same numbers for the whole batch unless it has the axis.
+        Values of parameters and step numbers alone are also the same for the whole batch; with ``lengths=``, write ``spread(…,
+        over)`` in the equations to let each sequence read them to its own end. Differentiate the result (a sum over the batch)
+        to get gradients of the parameters summed over it.
     """
     (axis,) = as_axes(over)
     several = [outputs] if isinstance(outputs, Node) else list(outputs)

@@ -32,7 +32,7 @@ class System:
         self.outputs, self.nodes, self.axes = tuple(outputs), tuple(nodes), tuple(axes)
         self._names = names
         self._by_name = {name: node for node, name in names.items()}
-        self.ragged: dict[Any, Any] = {}  # the same with lengths, by the axes that have some
+        self.ragged: dict[Any, Any] = {}  # the same equations for padded sequences, by the axes that have lengths
         self.inputs: dict[str, Node] = {names[n]: n for n in nodes if n.op in (INPUT, PARAM)}
 
     def name(self, node: Node) -> str:
@@ -40,7 +40,7 @@ class System:
         return self._names[node]
 
     def label(self, node: Node) -> str:
-        """Return the name of a node as texts show it: on one line, whatever is in it."""
+        """Return the name of a node for printed text, on one line and with control characters escaped."""
         return shown(self._names[node])
 
     def __getitem__(self, name: str) -> Node:
@@ -75,8 +75,8 @@ class System:
             order: the axes of all outputs, in the order wanted; that of :meth:`layout` by default.
 
         Raises:
-            AxisError: an output varies over an axis that ``order`` leaves out, or ``order`` names one twice or none of the
-                graph's.
+            AxisError: an output varies over an axis that ``order`` leaves out, or ``order`` has an axis twice or one that the
+                graph does not have.
 
         Example:
             >>> import autograd_seq as ag

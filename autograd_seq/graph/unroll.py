@@ -35,7 +35,7 @@ Place = tuple[int, Point]
 """A folded node, by its position in the graph, at an index point."""
 
 _EDGES = {SHIFT, STATE, AT, ALONG, SPREAD}
-_NODE, _EDGE, _READ = 250, 100, 8  # bytes of an instance, an alias, and a read: below what was measured
+_NODE, _EDGE, _READ = 250, 100, 8  # bytes of an instance, an alias, and a read; measurements gave slightly more
 
 
 def _count_bytes(graph: System, sizes: dict[Axis, int]) -> int:
@@ -70,7 +70,7 @@ class Unroller:
         ]
 
     def _find_closed(self) -> list[bool]:
-        """Tell which nodes have no axis and read nothing that has one: they are the same node in the DAG."""
+        """Return which nodes have no axis, and depend on none with axes: the DAG contains them as they are."""
         closed: dict[Node, bool] = {}
         for n in self.folded:
             static = not n.axes and n.op not in (SIZE, STATE, SHIFT)
@@ -124,7 +124,7 @@ class Unroller:
     # -- which instances one instance reads -------------------------------------------------------------------------
 
     def _find_places(self, i: int, point: Point) -> list[Place | None]:
-        """Return what the instance reads, in order; ``None`` is a zero outside of the sequence."""
+        """Return the places that the instance reads, in order; ``None`` for a zero outside of the sequence."""
         special = self.special[i]
         if special is not None:
             return special(self, i, point)
@@ -132,7 +132,7 @@ class Unroller:
 
     @staticmethod
     def _choose_rule(node: Node) -> Callable[[Unroller, int, Point], list[Place | None]] | None:
-        """Return how a node finds what it reads, if it does not read its inputs at its own point.
+        """Return the function that finds what a node reads, or ``None`` if it reads its inputs at its own point.
 
         A plain function: a bound method on the object itself would be a reference cycle, and keep a dropped DAG alive.
         """
@@ -184,7 +184,7 @@ class Unroller:
         return [(j, q) if 0 <= p < self.sizes[axis] else None for p, q in zip(at, points, strict=True)]
 
     def _find_row(self, j: int, axis: Axis, point: Point) -> Place | None:
-        """Return where a node is read outside of an axis: one of its rows, or ``None`` for zero."""
+        """Return the boundary row that a read outside of an axis finds, or ``None`` for zero."""
         outer = dict(zip(self.axes[j], point, strict=True))
         step, n = outer[axis], self.sizes[axis]
         bound, given = get_rows(self.folded[j], axis, "init" if step < 0 else "final")

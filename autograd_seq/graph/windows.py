@@ -1,4 +1,4 @@
-"""Windows written out as shifts, for analyses that look at each step on its own."""
+"""Windows written out as shifts, for analyses that need each read of a step as a node."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from autograd_seq.learn.schedule import check_number
 
 
 def global_norm(grads: Mapping[str, Any]) -> float:
-    """Return the Euclidean length of all gradients as one vector; the squares overflow for no width.
+    """Return the Euclidean norm of all gradients as one vector; the squares do not overflow, whatever their width.
 
     Args:
         grads: arrays by name.
@@ -29,17 +29,17 @@ def global_norm(grads: Mapping[str, Any]) -> float:
 
 
 def clip_by_norm(grads: Mapping[str, Any], limit: float) -> tuple[Arrays, float]:
-    """Shorten all gradients together to the length ``limit`` where they are longer; their direction stays.
+    """Scale all gradients together so that their global norm is at most ``limit``; their direction does not change.
 
     Args:
         grads: arrays by name.
-        limit: the largest length, ≥ 0.
+        limit: the largest norm, ≥ 0.
 
     Returns:
-        New arrays, and the length before. Gradients whose length is not finite come back as they are.
+        New arrays, and the norm before clipping. Gradients whose norm is not finite are returned unchanged.
 
     Raises:
-        OperationError: the limit is negative, or no number.
+        OperationError: the limit is negative, or not a number.
 
     Example:
         >>> clipped, norm = clip_by_norm({"a": [3.0, 0.0], "b": 4.0}, 1.0)
@@ -47,7 +47,7 @@ def clip_by_norm(grads: Mapping[str, Any], limit: float) -> tuple[Arrays, float]
         (5.0, array([0.6, 0. ]), 0.8)
 
     Notes:
-        Pascanu, Mikolov & Bengio 2013: where the error surface has a wall, the gradient says where down is, but not how far.
+        Pascanu, Mikolov & Bengio 2013: at a wall of the error surface the gradient gives the direction, but not a step size.
     """
     limit, norm = check_number("limit", limit), global_norm(grads)
     scale = limit / norm if limit < norm < np.inf else 1.0
@@ -55,7 +55,7 @@ def clip_by_norm(grads: Mapping[str, Any], limit: float) -> tuple[Arrays, float]
 
 
 def clip_by_value(grads: Mapping[str, Any], limit: float) -> Arrays:
-    """Return every entry of the gradients moved to between ``-limit`` and ``limit``; their direction may change.
+    """Clip every entry of the gradients to between ``-limit`` and ``limit``; their direction may change.
 
     Args:
         grads: arrays by name.

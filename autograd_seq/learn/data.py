@@ -24,12 +24,12 @@ def pad(
     """Return sequences of unequal lengths as one array, and their lengths.
 
     Args:
-        sequences: arrays ``(T_i, …)`` that agree in all dimensions but the first. The result is of their common kind, for
-            which empty sequences count only if all are empty.
+        sequences: arrays ``(T_i, …)`` that agree in all dimensions but the first. The result has their common dtype; the dtypes
+            of empty sequences are ignored, unless all are empty.
         value: what fills the padding, of a kind that the result can hold: ``np.nan`` needs floats. Programs with ``lengths=``
             never read it.
         batch_first: ``(B, T, …)`` instead of ``(T, B, …)``.
-        progress: whether to show a bar, on the standard error stream, where it takes longer than a second.
+        progress: whether to show a bar, on the standard error stream, if it takes longer than a second.
 
     Returns:
         ``(array, lengths)``: T is the longest length; the lengths are integers ``(B,)``.
@@ -43,7 +43,7 @@ def pad(
         ([[1.0, 4.0], [2.0, 0.0], [3.0, 0.0]], [3, 1])
 
     Notes:
-        About half a microsecond a sequence of numbers in an array, one and a half in a list of twenty.
+        It takes about half a microsecond per sequence if that is an array, one and a half if it is a list of twenty numbers.
     """
     given, arrays = list(sequences), []
     for block in _iterate_blocks("reading sequences", len(given), progress):
@@ -110,9 +110,9 @@ def buckets(lengths: Any, batch: int, *, seed: int | None = None, drop_last: boo
     """Return batches of sequences of like lengths, so that little is padded.
 
     Args:
-        lengths: of all sequences, ``(N,)``.
+        lengths: the lengths of all sequences, ``(N,)``.
         batch: how many sequences a batch holds; the last one may hold fewer.
-        seed: shuffles sequences of one length and the order of the batches; ``None`` keeps both sorted.
+        seed: shuffles sequences of equal length and the order of the batches; ``None`` keeps both sorted.
         drop_last: make full batches only, and leave out up to ``batch`` − 1 sequences: random ones that depend on the seed,
             or the longest without a seed.
 
@@ -144,13 +144,13 @@ def split(count: int, fractions: Sequence[float], *, seed: int | None = None) ->
     Args:
         count: how many examples there are.
         fractions: of the parts; they add up to 1. Rounding leaves no example out.
-        seed: shuffles; ``None`` keeps the order, as a series in time wants it.
+        seed: shuffles the examples; ``None`` keeps the order, as for time series.
 
     Returns:
         For each fraction an array of indices.
 
     Raises:
-        DataError: ``count`` is no number of examples, or the fractions are no numbers ≥ 0 that add up to 1.
+        DataError: ``count`` is not a number of examples, or the fractions are not numbers ≥ 0 that add up to 1.
 
     Example:
         >>> [part.tolist() for part in split(5, [0.6, 0.4])]

@@ -1,4 +1,4 @@
-"""The training loop: from batches to parameters, with a progress bar; it stops where the loss is not finite."""
+"""The training loop: from batches to parameters, with a progress bar; it stops if the loss is not finite."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ Step = Callable[..., tuple[Any, Mapping[str, Any]]]
 
 
 class Result(NamedTuple):
-    """What training reached.
+    """The result of :func:`train`.
 
     Args:
         params: the parameters after the last update.
-        state: the optimizer's state, to go on with: ``train(…, state=result.state)``.
+        state: the optimizer's state, to continue with: ``train(…, state=result.state)``.
         losses: (n,) the loss of each step, before its update.
-        norms: (n,) the length of all gradients together, before clipping.
+        norms: (n,) the global norm of the gradients, before clipping.
         interrupted: whether Ctrl-C ended it.
     """
 
@@ -41,7 +41,7 @@ class DivergenceError(AutogradSeqError, ArithmeticError):
     """The loss, or a gradient, is not finite.
 
     Attributes:
-        params: the last parameters whose loss was finite; those given, if none was.
+        params: the last parameters whose loss was finite; the initial ones if none was.
         step: the number of the step, from 0.
         loss: its loss.
         losses: (step,) the losses before it.
@@ -57,32 +57,32 @@ def train(
     clip: float | Callable[[Arrays], Arrays] | None = None, on_step: Callable[[int, float, Arrays], Any] | None = None,
     progress: bool = True, description: str = "training", check_grads: bool = True, state: State | None = None, seed: int = 0,
 ) -> Result:  # fmt: skip
-    """Train: for each batch, the loss and its gradients, clipped if asked for, then one update of the parameters.
+    """Train parameters: for each batch compute the loss and its gradients, clip them if asked to, and update the parameters.
 
     Args:
         step: called as ``step(**feeds, **params)``, returns the loss (a number) and the gradients by name. If it draws
             (``step.draws``, as of ``ag.value_and_grad`` of a loss with dropout), it gets a new ``seed=…`` each time.
         params: float arrays by name; not modified.
-        batches: feeds by name, the same at every step; or an iterable of such, one a step, gone through once
+        batches: a dict of feeds by name, the same at every step; or an iterable of such dicts, one per step, used once
             (``itertools.cycle`` repeats a list).
         optimizer: e.g. ``adam(1e-3)``.
-        steps: how many at most; required if ``batches`` is a single batch.
-        clip: the largest length of all gradients together, or a function from gradients to gradients.
+        steps: the largest number of steps; required if ``batches`` is a single batch.
+        clip: the largest global norm of the gradients, or a function from gradients to gradients.
         on_step: ``on_step(number, loss, params)`` after each update, the number from 0, the loss before the update;
             returns ``True`` to end the training.
         progress: whether to show a bar, on the standard error stream.
         description: the text of the bar.
         check_grads: whether a gradient that is not finite ends the training, like a loss that is not.
-        state: the optimizer's, of an earlier :class:`Result`, to go on where it ended.
-        seed: of all that is drawn: the seed of a step is made of this and the number of updates before it, those before
-            ``state`` included. A batch that feeds ``seed`` has its own.
+        state: the optimizer's state of an earlier :class:`Result`, to continue where that ended.
+        seed: of all random draws: the seed of a step depends on it and on the number of updates before it, including those
+            before ``state``. A batch may feed a ``seed`` of its own.
 
     Returns:
         A :class:`Result`; after Ctrl-C, that of the steps so far.
 
     Raises:
-        DivergenceError: the loss is not finite, or a gradient; it holds the last good parameters.
-        OperationError: ``steps`` is missing or no number, a batch is no mapping, ``step`` returns something else.
+        DivergenceError: the loss or a gradient is not finite; the error holds the last good parameters.
+        OperationError: ``steps`` is missing or not a number, a batch is not a mapping, ``step`` returns something else.
         FeedError: a batch has a name of a parameter.
         GradientError, ShapeError, DTypeError: a gradient does not belong to its parameter, the loss is not a number.
 
@@ -95,7 +95,7 @@ def train(
         (3.0, array([9.  , 2.25]))
 
     Notes:
-        One batch at a time is held. An interrupt leaves no update half done: parameters and state change together.
+        Only one batch at a time is in memory. An interrupt leaves no update half done: parameters and state change together.
     """
     feeds, total = _iterate_batches(batches, steps)
     run = _Run(step, optimizer, clip, check_grads, seed, params, state)
@@ -115,12 +115,12 @@ def train(
 
 
 class _Run:
-    """A training on its way.
+    """The state of a running training.
 
     Attributes:
         now: the parameters and the optimizer's state; replaced together, so that an interrupt finds both of one update.
         good: the last parameters whose loss was finite.
-        seen: for each step its loss, and the length of its gradients.
+        seen: for each step its loss, and the global norm of its gradients.
     """
 
     def __init__(
@@ -174,7 +174,7 @@ def _iterate_batches(batches: Any, steps: Any) -> tuple[Iterator[Feeds], int | N
         if steps is None:
             raise OperationError(
                 "L111", "steps= is missing, and training on one batch would never end", expected="steps=…", got="steps=None",
-                fix="say how many steps, or give a list of batches",
+                fix="give the number of steps, or a list of batches",
             )  # fmt: skip
         return repeat(batches, steps), steps
     if not isinstance(batches, Iterable):
@@ -216,7 +216,7 @@ def _call_step(step: Step, batch: Any, params: Arrays, number: int) -> tuple[flo
 
 
 def _clip_gradients(grads: Mapping[str, Any], clip: Any) -> tuple[Mapping[str, Any], float]:
-    """Return the gradients as they are to be used, and how long they were."""
+    """Return the gradients after clipping, and their norm before."""
     if clip is None or callable(clip):
         return grads if clip is None else clip(dict(grads)), global_norm(grads)
     return clip_by_norm(grads, clip)

@@ -179,7 +179,7 @@ def adam(rate: float | Schedule = 1e-3, b1: float = 0.9, b2: float = 0.999, eps:
 
     Args:
         rate: as for :func:`sgd`; about the length of a step of every entry.
-        b1, b2: what remains of the means at each step, 0 ≤ b < 1.
+        b1, b2: the decay rates of the means, 0 ≤ b < 1.
         eps: keeps the quotient finite.
 
     Raises:
@@ -200,11 +200,11 @@ def adam(rate: float | Schedule = 1e-3, b1: float = 0.9, b2: float = 0.999, eps:
 def adamw(
     rate: float | Schedule = 1e-3, b1: float = 0.9, b2: float = 0.999, eps: float = 1e-8, weight_decay: float = 0.01
 ) -> Optimizer:
-    """Adam with decay beside it: p ← (1 - rate weight_decay) p before the step, which Adam's quotient does not scale.
+    """Adam with decoupled weight decay: p ← (1 - rate weight_decay) p before each step, not scaled by Adam's quotient.
 
     Args:
         rate, b1, b2, eps: as for :func:`adam`.
-        weight_decay: the fraction of p, times the rate, that every step takes off.
+        weight_decay: every step subtracts rate · weight_decay · p.
 
     Raises:
         OperationError: an argument is out of range.
@@ -240,7 +240,7 @@ def rmsprop(
         decay: what remains of v at each step, 0 ≤ decay < 1.
         eps: keeps the quotient finite.
         momentum: what remains of the velocity, which adds up the quotients; 0 is none.
-        centered: take the square of a running mean of g off v: a variance.
+        centered: divide by the variance of g: v minus the square of a running mean of g.
 
     Raises:
         OperationError: an argument is out of range.

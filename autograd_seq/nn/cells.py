@@ -1,8 +1,8 @@
 """Recurrent cells as equations: ``rnn``, ``lstm`` and ``gru`` declare parameters and states, and define the states.
 
-Input matrices are named U and have the shape (H, D), recurrent matrices W with (H, H), biases b with (H,); the letter of
-the gate follows. Each cell returns states, so that what reads them (a readout, the next layer, an attention) is written as for
-any other state. Within a scope gates carry the names of their equations, under which pictures show them.
+Input matrices are named U and have the shape (H, D), recurrent matrices W with (H, H), biases b with (H,), followed by the
+letter of the gate. Each cell returns states, which a readout, the next layer or an attention reads like any other state. Within
+a scope gates have the names of their equations, under which pictures show them.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ def rnn(
     Args:
         x: (D,) the input, which varies over ``over``, and possibly over further axes (a batch).
         hidden: H, the number of units.
-        over: the axis along which it recurs.
-        name: the scope of its names (``name/U``, ``name/h``); none by default, which suits one cell alone.
+        over: the axis of the recurrence.
+        name: the scope of its names (``name/U``, ``name/h``); no scope by default, which is enough for a single cell.
         bias: whether there is a b.
         init: h₋₁, the row before the first step: (H,), not over ``over``; a parameter makes it learned. Zeros by default.
         reverse: read h_{t+1} instead; ``init`` is then the row after the last step.

@@ -1,6 +1,6 @@
 """Initial values of parameters. Each array depends only on a seed and the parameter's name.
 
-So adding a parameter, or declaring parameters in another order, changes no other array (as with ``ops.random``). Matrices
+So adding a parameter, or declaring parameters in another order, does not change other arrays (as with ``ops.random``). Matrices
 have the shape (out, in): ``W @ x`` reads ``in`` numbers, its fan-in.
 """
 
@@ -157,9 +157,9 @@ def lecun_normal() -> Initialiser:
 
 
 def orthogonal(gain: float = 1.0) -> Initialiser:
-    """``gain`` times an orthogonal matrix, uniform among all; of a rectangle, the shorter side is orthonormal.
+    """``gain`` times a uniformly random orthogonal matrix; if it is not square, its rows or columns are orthonormal.
 
-    It keeps lengths, so that a recurrence neither shrinks nor grows a signal or a gradient.
+    It preserves norms, so that a recurrence neither shrinks nor grows a signal or a gradient.
 
     Raises:
         ShapeError: (when it is called) the shape is no matrix.
@@ -216,19 +216,19 @@ def params(
     Square matrices are orthogonal, other matrices ``glorot_uniform``, vectors and numbers zero, unless a rule says otherwise.
 
     Args:
-        model: a graph; or nodes, parameters or others, whose parameters are meant.
-        seed: a number; with the parameter's name, all that an array depends on.
-        rules: initialisers by pattern (``*``, ``?``, ``[…]``), compared with the name and with its part after the last
-            ``/``; the first that fits decides. ``{"bf": constant(1.0), "decoder/W*": identity()}``
+        model: a graph; or nodes, whose parameters are found.
+        seed: a number; an array depends only on it and on the parameter's name.
+        rules: initialisers by pattern (``*``, ``?``, ``[…]``), matched against the name and against its part after the last
+            ``/``; the first match wins. ``{"bf": constant(1.0), "decoder/W*": identity()}``
         dtype: the width of the arrays; drawn in float64, then rounded.
 
     Returns:
         Arrays by name, of the declared shapes.
 
     Raises:
-        OperationError: a rule fits no parameter, or is no initialiser; the seed is not an integer.
+        OperationError: a rule matches no parameter, or is not an initialiser; the seed is not an integer.
         ShapeError: an initialiser does not give the declared shape.
-        DTypeError: a parameter is no float, or ``dtype`` no width of floats.
+        DTypeError: a parameter is not a float, or ``dtype`` is not a float dtype.
 
     Example:
         >>> import autograd_seq as ag
@@ -245,7 +245,7 @@ def params(
 
 
 def _choose_rules(nodes: dict[str, Node], rules: dict[str, Initialiser]) -> dict[str, Initialiser]:
-    """Return the initialiser of every parameter; a rule that matches none is refused as a typing error."""
+    """Return the initialiser of every parameter; a rule that matches none is refused, as a likely typing error."""
     for pattern, rule in rules.items():
         if not callable(rule):
             raise OperationError(

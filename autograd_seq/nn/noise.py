@@ -1,4 +1,4 @@
-"""Random masks that regularise: they depend only on a seed, a name and a step, so that every run draws the same."""
+"""Dropout and zoneout. Their masks depend only on a seed, a name and a step, so that every run draws the same."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ def dropout(name: str, x: Any, p: float, *, over: Axis | Iterable[Axis]) -> Node
     Args:
         name: of the mask; the draw depends on the seed of the call, the name and the point.
         x: ``(…)``, any value.
-        p: the probability of a 0; with 0 the value is returned as it is, as when a model is used and not trained.
-        over: what the mask varies over: ``over=t`` a new one at each step; ``over=()`` one for the whole sequence, as
-            suits recurrent connections (Gal & Ghahramani 2016); ``over=(t, b)`` one for each sequence of a batch too.
+        p: the probability of a 0; with 0 the value is returned as it is, as for a model that is used and not trained.
+        over: the axes that the mask varies over: ``over=t`` for a new mask at each step; ``over=()`` for one mask for the whole
+            sequence, as is usual on recurrent connections (Gal & Ghahramani 2016); ``over=(t, b)`` also for each sequence.
 
     Returns:
         A node like ``x``.
 
     Raises:
-        OperationError: ``p`` is no number from 0 to below 1.
+        OperationError: ``p`` is not a number with 0 ≤ p < 1.
 
     Example:
         >>> import autograd_seq as ag

@@ -1,4 +1,4 @@
-"""Sequences of a batch that are at different steps: which values differ between them, and sums of these over the batch."""
+"""Batches whose sequences are at different steps: which values differ between them, and sums of these over the batch."""
 
 from __future__ import annotations
 

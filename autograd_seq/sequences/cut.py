@@ -1,8 +1,8 @@
 """A graph cut along an axis, so that one call continues where the one before ended.
 
-What a later call reads of earlier ones is *carried*: the last k rows of each value that some shift reads k steps later (its
-initial rows count as rows). The graph of a first call has these rows as further outputs; the graph of a later call has them
-as inputs, and goes on counting the steps. Both are ordinary graphs, so whatever runs one runs the other.
+The values that a later call reads from earlier ones are *carried*: the last k rows of each value that some shift reads k steps
+later (initial rows included). The graph of the first call has these rows as further outputs; the graph of later calls has them
+as inputs, and goes on counting the steps. Both are ordinary graphs, so every backend can run them.
 
 No gradient flows through the cut: the adjoint of a read across it would read a later call, which has not been made. The
 gradient of an initial row belongs to the call whose step reads it.
@@ -57,11 +57,11 @@ class Cut(NamedTuple):
     """A graph that is cut along an axis.
 
     Attributes:
-        axis: along which.
-        slots: what is carried over.
-        first: the outputs of a first call, then the rows of each slot.
-        later: the same for a call that reads rows.
-        steps: the name of the input of a later call that is the number of steps before; ``None`` if it has no such input.
+        axis: the axis along which it is cut.
+        slots: the values that are carried.
+        first: the outputs of the first call, then the rows of each slot.
+        later: the same for later calls, which read rows.
+        steps: the name of the input of later calls that holds the number of earlier steps; ``None`` if there is no such input.
         wider: for each output, the axes of the batch over which it varies only because sequences are at different steps.
     """
 
@@ -118,7 +118,7 @@ def cut_along(graph: System, asked: Axis | bool, batch: tuple[Axis, ...] | None 
 
 
 def find_carried_axis(graph: System, asked: Axis | bool) -> Axis:
-    """Return the axis along which calls continue: the one along which the graph shifts; of several, the outermost.
+    """Return the axis along which calls continue: the axis of the shifts, the outermost if there are several.
 
     Every value that is shifted along any axis varies over the outermost one. Where a state over ``t`` reads the result of a
     loop over ``u``, that is ``t``, and the inner loop starts anew at each of its steps.
@@ -171,7 +171,7 @@ def _make_look_ahead_error(graph: System, node: Node, axis: Axis) -> CarryError:
 
 
 def _check_carriable(graph: System, x: Node, axis: Axis) -> None:
-    """Refuse to carry a value that depends on all steps of its call: with all steps in one call it would be another one."""
+    """Refuse to carry a value that depends on all steps of its call: in pieces it would differ from the whole sequence."""
     for n in postorder([x], inputs_of):
         if reads_all(n, axis):
             raise CarryError(

@@ -1,4 +1,4 @@
-"""Which points of padded sequences are real: masks over axes that have lengths, each made once."""
+"""Masks of the real points of padded sequences (those outside of the padding), each made once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from autograd_seq.ops.time import ALONG, INDEX
 
 
 class Masks:
-    """Lengths as nodes, and what compares step numbers with them.
+    """Lengths as nodes, and masks that compare step numbers with them.
 
     Args:
         graph: the equations over whole sequences.
@@ -56,7 +56,7 @@ class Masks:
         return self._memo[key]
 
     def count_steps(self, r: Axis, axes: Sequence[Axis]) -> Node:
-        """Return the length of ``r`` for a value over ``axes``: the longest, of sequences along axes that the value lacks."""
+        """Return the length of ``r`` for a value over ``axes``: for sequences along axes that it lacks, the longest length."""
         missing = tuple(a for a in self.over[r] if a not in axes)
         if not missing:
             return self.lengths[r]
@@ -68,7 +68,7 @@ class Masks:
         return self._make_once((r, missing), longest)
 
     def mask_inside(self, r: Axis, axes: Sequence[Axis], ahead: int = 0) -> Node:
-        """Return where the step ``ahead`` of the current one is real."""
+        """Return where the step ``ahead`` steps after the current one is real."""
         steps = self.count_steps(r, axes)
         return self._make_once((r, steps, ahead), lambda: less(INDEX(axis=r, here=True), steps - ahead if ahead else steps))
 

@@ -1,16 +1,15 @@
-"""Lengths: a graph over padded sequences, made of one over whole ones, by a change of the graph alone.
+"""``lengths=``: the graph for padded sequences, made from the graph for whole sequences by rewriting it.
 
-A graph is *ragged* when its sequences have lengths of their own along a padded axis: the steps after a sequence's end are its
-padding. Whatever the padding holds, NaN included, must not reach a real step, an output or a gradient. There are few ways by
-which it could, and each is closed. A reduction over steps, or over the sequences of a batch, first replaces the padding by a
-neutral value (a *selection*: ``where``, not a product, for 0 · NaN is NaN); a contraction that is summed selects both of its
-operands; a read of a later step ends at the sequence's own end, where its final rows begin; a step counted from the end is
-counted from the sequence's own end. The equations of a gradient are equations like others, so the same holds there. Feeds are
-selected first, and outputs last.
+A graph is *ragged* if its sequences have lengths of their own along a padded axis: the steps after a sequence's end are its
+padding. The contents of the padding, NaN included, must not reach a real step, an output or a gradient. So a reduction over
+steps, or over the sequences of a batch, first replaces the padding by a neutral value (a *selection*: ``where``, not a product,
+since 0 · NaN is NaN); a contraction that is summed selects both of its operands; a read of a later step ends at the end of each
+sequence, where its final rows begin; a step counted from the end is counted from the end of each sequence. The equations of a
+gradient are treated in the same way. Feeds are selected first, and outputs last.
 
-A read of an earlier step needs no selection, for it never leads from the padding into a sequence: a forward recurrence runs
+A read of an earlier step needs no selection, since it never leads from the padding into a sequence: a forward recurrence runs
 without a mask in its loop. A state that is read at later steps, and has zeros after its last step, is set to 0 in the padding
-as it is computed: then nothing that reads it has to select, be it at another step, in a sum, or in a gradient.
+as it is computed; then none of its readers needs a selection: other steps, sums, or gradients.
 """
 
 from __future__ import annotations
@@ -67,7 +66,7 @@ class Ragged:
 
     Raises:
         AxisError: a value would vary over the batch only because a length does; or another sequence is read at a step that it
-            may not have; or a value that is the same for all sequences is read to the end of each.
+            may not have; or a value without the batch axis is read up to the end of each sequence.
 
     Notes:
         Linear in the number of nodes. A selection costs a pass over what it selects from, outside of loops where that is
@@ -155,7 +154,7 @@ class Ragged:
                 )  # fmt: skip
 
     def _check_own(self, node: Node, r: Axis) -> None:
-        """Refuse to read to the end of each sequence a value that is the same for all of them, and so has only one end.
+        """Refuse to read a value without the batch axis up to the end of each sequence: it has only one end.
 
         Sums over the batch are allowed, cotangents among them: their terms were selected before.
         """

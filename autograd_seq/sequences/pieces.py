@@ -1,8 +1,8 @@
 """Sequences in pieces: which nodes read earlier or later steps, and which losses add up over pieces to that of the whole.
 
-A value that reads no later step is the same in pieces as in the whole sequence. That includes tangents (reverse mode applied
-twice), which read the past as states do, with zeros before the first step. A value that reads later steps, as gradients do,
-belongs to its piece alone: reads of the past that only second derivatives make start at zero in each piece.
+A value that does not read later steps is the same in pieces as in the whole sequence. That includes tangents (reverse mode
+applied twice), which read the past as states do, with zeros before the first step. A value that reads later steps, as gradients
+do, is computed for each piece alone: reads of the past that occur only in second derivatives start at zero in each piece.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def reads_all(n: Node, axis: Axis) -> bool:
 
 
 def find_no_sum(loss: Node, axis: Axis) -> Node | None:
-    """Return a node that keeps a loss from adding up over pieces of an axis, as it is no sum of terms of single steps.
+    """Return a node because of which losses of pieces do not add up (no sum of terms of single steps), or ``None``.
 
     Example:
         >>> import autograd_seq as ag
@@ -114,6 +114,6 @@ def find_no_sum(loss: Node, axis: Axis) -> Node | None:
 
 
 def _is_derived(n: Node, axis: Axis) -> bool:
-    """Tell whether a node is a read that differentiation makes: a piece does not have those of the whole."""
+    """Tell whether a node is a read made by differentiation, which in a piece differs from that in the whole sequence."""
     zero = n.op is SHIFT and n.attrs["outside"] == "zero"
     return n.attrs.get("axis") is axis and (zero or bool(n.attrs.get("derived")))

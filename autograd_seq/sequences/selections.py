@@ -1,7 +1,7 @@
 """Selections: zeros in the padding of values, and what is known of values that hold them.
 
-A value is *clean* if it is 0 wherever it is padding, and *harmless* if 0 times it is 0: it is finite, or no float. What is
-linear in its operands is selected by selecting some of them, the smallest if there is a choice; what is clean is not selected.
+A value is *clean* if it is 0 in all of its padding, and *harmless* if 0 times it is 0: it is finite, or not a float. A linear
+operation is selected by selecting some of its operands, the smallest if there is a choice; a clean value needs no selection.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ PRODUCTS = (CONTRACT, mul)
 
 
 class Selections:
-    """Makes values zero in their padding, and remembers which ones are.
+    """Sets values to zero in their padding, and remembers which are zero there already.
 
     Args:
         masks: which points are real.

@@ -1,4 +1,4 @@
-"""Shares of a batch: the axis along which threads can each compute a part, and how the parts are put together.
+"""Shares of a batch: the axis along which threads can each compute a part, and how the parts are joined.
 
 Sequences of a batch are independent until something is summed over them. So each thread can take a share of them from the
 first step to the last gradient without waiting for another; a sum over the batch is the sum of the shares' sums. The number of
@@ -43,7 +43,7 @@ class OutputPart(NamedTuple):
 
 
 class Shares(NamedTuple):
-    """The axis whose points are shared out, and how each output is put together."""
+    """The axis that is split between threads, and how each output is joined."""
 
     axis: Axis
     outputs: tuple[OutputPart, ...]
@@ -76,7 +76,7 @@ def find_shares(graph: System) -> Shares | None:
 
 
 class _Refused(Exception):
-    """The graph cannot be shared out along the axis."""
+    """The graph cannot be split along the axis."""
 
 
 def _share_along(graph: System, axis: Axis) -> Shares | None:
@@ -122,7 +122,7 @@ def _get_degree(n: Node, axis: Axis, sums: set[Node], degrees: dict[Node, int | 
         _unify_degrees(own[1:], 0)
         return own[0]
     if n.op.reduces_axes and axis in n.attrs["axes"]:
-        raise _Refused  # a maximum over the batch, say
+        raise _Refused  # for example a maximum over the batch
     if n.op is CAST and n.dtype is float:
         return own[0]
     _unify_degrees(own, 0)
