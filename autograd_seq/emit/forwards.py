@@ -16,7 +16,7 @@ ALLOWED = {"numpy": "np", "math": "math", "hashlib": "hashlib"}
 STAND_INS = {
     ("autograd_seq.ops.gather", "_checked"): '''def checked(index, n):
     """Return ``index`` if all of it lies in 0 … n - 1."""
-    if index.size and index.astype(np.uint64).max() >= n:  # a negative number is a large one then
+    if index.size and index.astype(np.uint64).max() >= n:  # negative numbers become large
         raise IndexError(f"expected 0 … {n - 1}, got {index.min()} … {index.max()}")
     return index''',
 }

@@ -1,8 +1,8 @@
-"""Functions that programs carry along, as text, by name."""
+"""The source of helper functions that programs contain, by name."""
 
 HELPERS: dict[str, str] = {
     "aligned": '''def aligned(shape, dtype, make=np.empty):
-    """An array that begins at a cache line: a vector that lies across two of them takes two loads, and two stores."""
+    """Allocate an array that begins at a cache line: vectors across two lines take two loads or stores each."""
     dtype = np.dtype(dtype)
     size = dtype.itemsize
     for n in shape:
@@ -11,10 +11,10 @@ HELPERS: dict[str, str] = {
     start = -memory.__array_interface__["data"][0] % 64
     return memory[start : start + size].view(dtype).reshape(shape)''',
     "rows": '''def rows(a):
-    """The rows of an array, each as a view; made as they are asked for, so that the views of one step lie together."""
+    """Yield the rows of an array as views; made on demand, so that the views of one step are close in memory."""
     return (a[i, ...] for i in range(len(a)))''',
     "total": '''def total(a, axes, out=None):
-    """Sum over leading dimensions; many rows of float32 by halves, so that rounding errors do not grow with their number."""
+    """Sum over leading dimensions; many rows of float32 pairwise, so that rounding errors grow slowly."""
     if a.size > 256 and a.dtype == np.float32 and axes == tuple(range(len(axes))) and a.ndim > len(axes):
         n = 1
         for k in axes:
@@ -27,7 +27,7 @@ HELPERS: dict[str, str] = {
         axes = 0
     return np.add.reduce(a, axis=axes, out=out)''',
     "add_at": '''def add_at(a, index, factor, check=False):
-    """Add a factor to one entry of each row, the one that the index names."""
+    """Add a factor to the entry of each row that the index names."""
     n = a.shape[-1]
     if check and index.size and index.astype(np.uint64).max() >= n:
         raise IndexError(f"expected 0 … {n - 1}, got {index.min()} … {index.max()}")
@@ -40,31 +40,31 @@ HELPERS: dict[str, str] = {
         np.put_along_axis(a, place, np.take_along_axis(a, place, -1) + np.asarray(factor)[..., None], -1)''',
     "in_range": '''def in_range(index, n):
     """Raise unless all entries of an index lie in 0 … n - 1."""
-    found = np.asarray(index, np.int64).reshape(-1).view(np.uint64)  # in which a negative number is a large one
+    found = np.asarray(index, np.int64).reshape(-1).view(np.uint64)  # negative numbers become large
     if found.size and found[found.argmax()] >= n:
         raise IndexError(f"expected 0 … {n - 1}, got {np.min(index)} … {np.max(index)}")''',
     "places": '''def places(index, n, starts, out):
-    """Where the entries stand that an index names, one in each row of n entries."""
+    """Return the flat position of the entry that the index names in each row of n entries."""
     in_range(index, n)
     return np.add(index, starts, out)''',
     "look_up": '''def look_up(table, index, out):
-    """The rows of a table that an index names, which is checked first: NumPy's own check takes an array more."""
+    """Copy the rows of a table that the index names; it is checked first, since NumPy's own check allocates an array."""
     in_range(index, len(table))
     if table.flags.c_contiguous and table.dtype == out.dtype:
         table.take(index, 0, out, "clip")
     else:
         out[...] = table[index]''',
     "largest": '''def largest(a, axes, out=None):
-    """The maximum over dimensions."""
+    """Return the maximum over dimensions."""
     return np.max(a, axis=axes, out=out)''',
     "level": '''def level(a, axes, out=None):
-    """The maximum over dimensions, 0 if it is infinite or of nothing."""
+    """Return the maximum over dimensions, 0 where it is infinite or of no entries."""
     a = a if a.dtype.kind in "fc" else a.astype(float if out is None else out.dtype)
     top = np.max(a, axis=axes, initial=-np.inf, out=out)
     infinite = ~np.isfinite(top)
     return np.where(infinite, 0, top) if out is None else np.copyto(out, 0, where=infinite)''',
     "log_sum_exp": '''def log_sum_exp(a, axes, out=None):
-    """log of the sum of exp over dimensions, without overflow; minus infinity for nothing."""
+    """Return log(sum(exp(a))) over dimensions, without overflow; minus infinity for no entries."""
     a = a if a.dtype.kind in "fc" else a.astype(float if out is None else out.dtype)
     top = np.max(a, axis=axes, keepdims=True, initial=-np.inf)
     top = np.where(np.isfinite(top), top, 0)
@@ -73,9 +73,9 @@ HELPERS: dict[str, str] = {
     found = np.sum(e, axis=axes, out=out)
     return np.add(np.log(found, out), np.squeeze(top, axis=axes), out)''',
     "drawn": '''def drawn(draw, out, rank):
-    """One draw for each point of the leading dimensions."""
+    """Fill an array with one draw for each point of the leading dimensions."""
     for point in np.ndindex(out.shape[:rank]):
         out[point] = draw(point)''',
 }
 NEEDS = {"places": "in_range", "look_up": "in_range"}
-"""What some of them call."""
+"""The helper that a helper calls."""
