@@ -1,7 +1,74 @@
 """Parts of models, and initial values for their parameters. This package builds graphs and runs nothing."""
 
 from autograd_seq.nn import init
-from autograd_seq.nn.cells import LSTM, gru, lstm, rnn
+from autograd_seq.nn.attention import (
+    additive_attention,
+    causal_mask,
+    dot_product_attention,
+    get_read_axis,
+    multi_head_attention,
+)
+from autograd_seq.nn.cells import Jordan, clockwork, echo_state, irnn, jordan, rnn
+from autograd_seq.nn.gated import LSTM, coupled_lstm, gru, layer_norm_lstm, lstm, mgu, peephole_lstm, projected_lstm
+from autograd_seq.nn.layers import (
+    causal_conv,
+    dense,
+    embedding,
+    layer_norm,
+    learned_positions,
+    rms_norm,
+    rotary,
+    sinusoidal,
+)
+from autograd_seq.nn.linear_recurrences import lru, min_gru, min_lstm, s4d, selective_scan
 from autograd_seq.nn.noise import dropout, zoneout
+from autograd_seq.nn.stacks import bidirectional, stack
+from autograd_seq.nn.transformer import transformer_decoder, transformer_encoder, transformer_layer
+from autograd_seq.nn.xlstm import MatrixMemory, ScalarMemory, mlstm, slstm
 
-__all__ = ["LSTM", "dropout", "gru", "init", "lstm", "rnn", "zoneout"]
+__all__ = [
+    "LSTM",
+    "Jordan",
+    "MatrixMemory",
+    "ScalarMemory",
+    "additive_attention",
+    "bidirectional",
+    "causal_conv",
+    "causal_mask",
+    "clockwork",
+    "coupled_lstm",
+    "dense",
+    "dot_product_attention",
+    "dropout",
+    "echo_state",
+    "embedding",
+    "get_read_axis",
+    "gru",
+    "init",
+    "irnn",
+    "jordan",
+    "layer_norm",
+    "layer_norm_lstm",
+    "learned_positions",
+    "lru",
+    "lstm",
+    "mgu",
+    "min_gru",
+    "min_lstm",
+    "mlstm",
+    "multi_head_attention",
+    "peephole_lstm",
+    "projected_lstm",
+    "rms_norm",
+    "rnn",
+    "rotary",
+    "s4d",
+    "selective_scan",
+    "sinusoidal",
+    "slstm",
+    "stack",
+    "transformer_decoder",
+    "transformer_encoder",
+    "transformer_layer",
+    "zoneout",
+]  # fmt: skip

@@ -1,43 +1,51 @@
-"""Recurrent cells as equations: ``rnn``, ``lstm`` and ``gru`` declare parameters and states, and define the states.
+"""Simple recurrent cells as equations: the networks of Elman and Jordan, clocks of several speeds, and reservoirs.
 
-Input matrices are named U and have the shape (H, D), recurrent matrices W with (H, H), biases b with (H,), followed by the
-letter of the gate. Each cell returns states, which a readout, the next layer or an attention reads like any other state. Within
-a scope gates have the names of their equations, under which pictures show them.
+Input matrices are named U and have the shape (H, D), recurrent matrices W with (H, H), biases b with (H,). Each cell returns
+states, so that what reads them (a readout, the next layer, an attention) is written as for any other state. Within a scope
+(``name=``) parameters and states carry it: ``encoder/U``.
 """
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from autograd_seq.core.axes import Axis
-from autograd_seq.core.errors import AxisError, OperationError, ShapeError
+from autograd_seq.core.errors import ShapeError
 from autograd_seq.core.hints import explain_keywords
-from autograd_seq.core.misfit import label_of
-from autograd_seq.core.node import Node, constant
-from autograd_seq.core.sites import current_scope, scope, show_site, user_site
-from autograd_seq.ops.activations import sigmoid, tanh
+from autograd_seq.core.node import Node
+from autograd_seq.core.sites import show_site, user_site
+from autograd_seq.nn import init as initial
+from autograd_seq.nn.frame import check_choice, check_count, check_input, make_affine, make_state, multiply, open_scope
+from autograd_seq.ops.activations import relu, tanh
+from autograd_seq.ops.elementwise import equal, where
 from autograd_seq.ops.leaf import param
-from autograd_seq.ops.state import state
+from autograd_seq.ops.loss import stop_gradient
+from autograd_seq.ops.parts import concat
+from autograd_seq.ops.rounding import mod
+from autograd_seq.ops.time import index
+
+_ACTIVATIONS = {"tanh": tanh, "relu": relu}
 
 
-class LSTM(NamedTuple):
-    """The states of an LSTM.
+class Jordan(NamedTuple):
+    """The states of a Jordan network.
 
     Args:
-        h: (H,) the output, between -1 and 1.
-        c: (H,) the memory.
+        y: (K,) the output, which the next step reads.
+        h: (H,) the hidden layer.
     """
 
+    y: Node
     h: Node
-    c: Node
 
 
 def rnn(
-    x: Node, hidden: int, *, over: Axis, name: str | None = None, bias: bool = True, init: Any = None, reverse: bool = False
-) -> Node:
+    x: Node, hidden: int, *, over: Axis, name: str | None = None, bias: bool = True, init: Any = None, reverse: bool = False,
+    activation: str | Callable[[Node], Node] = "tanh", clip: float | None = None,
+) -> Node:  # fmt: skip
     """The simple recurrent network, h_t = tanh(U x_t + W h_{t-1} + b).
 
     Args:
@@ -48,6 +56,8 @@ def rnn(
         bias: whether there is a b.
         init: h₋₁, the row before the first step: (H,), not over ``over``; a parameter makes it learned. Zeros by default.
         reverse: read h_{t+1} instead; ``init`` is then the row after the last step.
+        activation: ``"tanh"``, ``"relu"``, or a function from node to node.
+        clip: what the activation reads is bounded by ±clip (as in ONNX).
 
     Returns:
         The state h, (H,), over all axes of ``x``. Parameters: U (H, D), W (H, H), b (H,).
@@ -56,6 +66,7 @@ def rnn(
         AxisError: ``x`` does not vary over ``over``.
         ShapeError: ``x`` is no vector, or ``hidden`` no positive integer.
         StateError: ``init`` varies over ``over``, or over an axis that ``x`` does not have.
+        OperationError: ``activation`` is another word.
 
     Example:
         >>> import autograd_seq as ag
@@ -69,168 +80,166 @@ def rnn(
     Notes:
         Elman 1990. Time and memory are linear in T.
     """
-    x, hidden = _check_arguments(x, hidden, over, "rnn")
-    with _open_scope(name):
-        h, h_before = _make_state("h", x, hidden, over, init, reverse)
-        h[over] = tanh(_make_affine("", x, h_before, bias))
-    return h
+    return _run_simple(x, hidden, over, name, bias, init, reverse, check_choice(activation, _ACTIVATIONS, "activation", "rnn"),
+                       None, clip)  # fmt: skip
 
 
-def lstm(
-    x: Node, hidden: int, *, over: Axis, name: str | None = None, bias: bool = True, init: Any = None, reverse: bool = False
-) -> LSTM:
-    """The long short-term memory: gates i, f, o control what is written to, kept in, and read from the memory c.
-
-        i, f, o = sigmoid(U x_t + W h_{t-1} + b), each with its own U, W, b      g = tanh(Ug x_t + Wg h_{t-1} + bg)
-        c_t = f c_{t-1} + i g      h_t = o tanh(c_t)
-
-    Args:
-        x, hidden, over, name, bias, reverse: as for :func:`rnn`.
-        init: the pair (h₋₁, c₋₁), either of them ``None`` for zeros.
-
-    Returns:
-        The states h and c. Parameters: Ui, Uf, Uo, Ug (H, D), Wi, Wf, Wo, Wg (H, H), bi, bf, bo, bg (H,).
-
-    Raises:
-        AxisError, ShapeError, StateError: as for :func:`rnn`.
-        OperationError: ``init`` is no pair.
-
-    Example:
-        >>> import autograd_seq as ag
-        >>> t = ag.Axis("t")
-        >>> h, c = lstm(ag.input("x", (3,), over=t), 4, over=t)
-        >>> h, c
-        (h[t]: float[4], c[t]: float[4])
-        >>> len(ag.Graph(h).cycles())
-        5
-
-    Notes:
-        Hochreiter & Schmidhuber 1997; the forget gate f is that of Gers, Schmidhuber & Cummins 2000, without peepholes.
-        A bias bf of 1 lets it remember from the start: ``init.params(…, rules={"bf": init.constant(1.0)})``.
-    """
-    x, hidden = _check_arguments(x, hidden, over, "lstm")
-    h_row, c_row = _check_pair(init)
-    with _open_scope(name):
-        h, h_before = _make_state("h", x, hidden, over, h_row, reverse)
-        c, c_before = _make_state("c", x, hidden, over, c_row, reverse)
-        i, f, o = (_name_gate(k, sigmoid(_make_affine(k, x, h_before, bias))) for k in "ifo")
-        g = _name_gate("g", tanh(_make_affine("g", x, h_before, bias)))
-        c[over] = f * c_before + i * g
-        h[over] = o * tanh(c[over])
-    return LSTM(h, c)
-
-
-def gru(
+def irnn(
     x: Node, hidden: int, *, over: Axis, name: str | None = None, bias: bool = True, init: Any = None, reverse: bool = False
 ) -> Node:
-    """The gated recurrent unit: z mixes the previous state with a candidate n, and r scales what n reads of that state.
+    """The identity-initialised network, h_t = relu(U x_t + W h_{t-1} + b), whose W starts as the identity.
 
-        r, z = sigmoid(U x_t + W h_{t-1} + b), each with its own U, W, b
-        n = tanh(Un x_t + bn + r (Wn h_{t-1} + cn))      h_t = (1 - z) n + z h_{t-1}
+    At the start it adds up what it reads and forgets nothing.
 
     Args:
         x, hidden, over, name, bias, init, reverse: as for :func:`rnn`.
 
     Returns:
-        The state h, (H,), over all axes of ``x``. Parameters: Ur, Uz, Un (H, D), Wr, Wz, Wn (H, H), br, bz, bn, cn (H,).
-
-    Raises:
-        AxisError, ShapeError, StateError: as for :func:`rnn`.
+        The state h, (H,). Parameters as of :func:`rnn`; ``ag.nn.init.params`` starts U with small normal numbers.
 
     Example:
         >>> import autograd_seq as ag
         >>> t = ag.Axis("t")
-        >>> h = gru(ag.input("x", (3,), over=t), 4, over=t, bias=False)
-        >>> sorted(ag.Graph(h).inputs)
-        ['Un', 'Ur', 'Uz', 'Wn', 'Wr', 'Wz', 'x']
+        >>> h = irnn(ag.input("x", (1,), over=t), 2, over=t)
+        >>> ag.nn.init.params(h)["W"]
+        array([[1., 0.],
+               [0., 1.]])
 
     Notes:
-        Cho et al. 2014 reset h_{t-1} before the product with Wn; here r scales the product, as in cuDNN and PyTorch, so
-        that all products with h_{t-1} are one. The two differ in their values, and so do their weights.
+        Le, Jaitly & Hinton 2015.
     """
-    x, hidden = _check_arguments(x, hidden, over, "gru")
-    with _open_scope(name):
-        h, h_before = _make_state("h", x, hidden, over, init, reverse)
-        r, z = (_name_gate(k, sigmoid(_make_affine(k, x, h_before, bias))) for k in "rz")
-        past = _multiply("Wn", h_before, hidden, "cn" if bias else None)
-        n = _name_gate("n", tanh(_multiply("Un", x, hidden, "bn" if bias else None) + r * past))
-        h[over] = (1 - z) * n + z * h_before
+    return _run_simple(x, hidden, over, name, bias, init, reverse, relu, initial.identity(), None)
+
+
+def _run_simple(x: Any, hidden: Any, over: Axis, name: str | None, bias: bool, init: Any, reverse: bool,
+                activation: Callable[[Node], Node], start: Any, clip: float | None) -> Node:  # fmt: skip
+    x, hidden = check_input(x, over, "rnn"), check_count(hidden, "rnn")
+    with open_scope(name):
+        h, h_before = make_state("h", x, hidden, over, init, reverse)
+        h[over] = activation(make_affine("", x, h_before, hidden, bias, init=start, clip=clip))
     return h
 
 
-def _make_affine(gate: str, x: Node, h: Node, bias: bool) -> Node:
-    """Return U x + W h + b with the parameters of a gate."""
-    hidden = h.shape[0]
-    z = _multiply(f"U{gate}", x, hidden) + _multiply(f"W{gate}", h, hidden)
-    return z + param(f"b{gate}", (hidden,)) if bias else z
+def jordan(
+    x: Node, hidden: int, outputs: int, *, over: Axis, name: str | None = None, bias: bool = True, init: Any = None,
+    activation: Callable[[Node], Node] = tanh,
+) -> Jordan:  # fmt: skip
+    """The Jordan network, whose hidden layer reads the output of the step before.
+
+        h_t = tanh(U x_t + W y_{t-1} + b)      y_t = activation(V h_t + c)
+
+    Args:
+        x, hidden, over, name, bias: as for :func:`rnn`.
+        outputs: K, the number of outputs.
+        init: y₋₁, (K,).
+        activation: of the output, a function from node to node (``ag.softmax``, ``ag.sigmoid``).
+
+    Returns:
+        The states y and h. Parameters: U (H, D), W (H, K), V (K, H), b (H,), c (K,).
+
+    Example:
+        >>> import autograd_seq as ag
+        >>> t = ag.Axis("t")
+        >>> y, h = jordan(ag.input("x", (3,), over=t), 8, 2, over=t)
+        >>> y, h
+        (y[t]: float[2], h[t]: float[8])
+
+    Notes:
+        Jordan 1986.
+    """
+    x, hidden = check_input(x, over, "jordan"), check_count(hidden, "jordan")
+    outputs = check_count(outputs, "jordan", "outputs")
+    with open_scope(name):
+        y, y_before = make_state("y", x, outputs, over, init)
+        h = tanh(make_affine("", x, y_before, hidden, bias)).named("h")
+        y[over] = activation(multiply("V", h, outputs, "c" if bias else None))
+    return Jordan(y, h)
 
 
-def _name_gate(letter: str, gate: Node) -> Node:
-    """Name a gate within a scope, where the name cannot clash with one of the model."""
-    return gate.named(letter) if current_scope() else gate
+def clockwork(
+    x: Node, hidden: int, *, over: Axis, periods: Sequence[int] = (1, 2, 4, 8), name: str | None = None, bias: bool = True,
+    init: Any = None,
+) -> Node:  # fmt: skip
+    """The clockwork network: groups of units that are updated every 1, 2, 4, 8 steps, and read slower groups only.
 
+        h_t = tanh(U x_t + W h_{t-1} + b) in the groups whose period divides t, h_{t-1} in the others
 
-def _multiply(matrix: str, x: Node, hidden: int, bias: str | None = None) -> Node:
-    y = param(matrix, (hidden, x.shape[0])) @ x
-    return y if bias is None else y + param(bias, (hidden,))
+    Args:
+        x, over, name, bias, init: as for :func:`rnn`.
+        hidden: H, a multiple of the number of periods; each group has as many units.
+        periods: of the groups, in steps, growing.
 
+    Returns:
+        The state h, (H,). Parameters: U (H, D), b (H,), and W1, W2, … with a row block each: the group k, of H/G rows, reads
+        itself and the slower groups.
 
-def _make_state(name: str, x: Node, hidden: int, over: Axis, row: Any, reverse: bool) -> tuple[Node, Node]:
-    """Return a state over the axes of ``x``, and itself at the step before (after, if reversed)."""
-    rows = None if row is None else {over: row}
-    if reverse:
-        s = state(name, (hidden,), over=x.axes, final=rows)
-        return s, s[over + 1]
-    s = state(name, (hidden,), over=x.axes, init=rows)
-    return s, s[over - 1]
+    Raises:
+        ShapeError: the periods do not divide ``hidden`` into groups of one size, or are no growing positive integers.
 
+    Example:
+        >>> import autograd_seq as ag
+        >>> t = ag.Axis("t")
+        >>> h = clockwork(ag.input("x", (3,), over=t), 8, over=t, periods=[1, 4])
+        >>> {name: n.shape for name, n in ag.Graph(h).inputs.items() if name.startswith("W")}
+        {'W1': (4, 8), 'W2': (4, 4)}
 
-@contextmanager
-def _open_scope(name: str | None) -> Iterator[None]:
-    if name is None:
-        yield
-        return
-    with scope(name):
-        yield
-
-
-def _check_pair(init: Any) -> tuple[Any, Any]:
-    if init is None:
-        return None, None
-    if isinstance(init, tuple) and len(init) == 2:
-        return init
-    raise OperationError(
-        "N104", "init= of an lstm is not a pair of rows", where=show_site(user_site()), expected="init=(h, c), or None",
-        got=repr(init)[:80], fix="init=(h, None) leaves the memory at zero",
-    )  # fmt: skip
-
-
-def _check_arguments(x: Any, hidden: Any, over: Any, cell: str) -> tuple[Node, int]:
-    x, here = constant(x), show_site(user_site())
-    label = label_of(x)
-    if not isinstance(over, Axis) or over not in x.axes:
-        raise AxisError(
-            "N101", f"{cell} cannot recur along {over!r}: {label} does not vary over it", node=x.name, where=here,
-            expected=f"one of {', '.join(a.name for a in x.axes)}" if x.axes else "an input that varies over an axis",
-            got=f"over={over!r}", fix=f'ag.input("{x.name or "x"}", {x.shape}, over=t)',
-        )  # fmt: skip
-    if len(x.shape) != 1:
+    Notes:
+        Koutník, Greff, Gomez & Schmidhuber 2014. All groups are computed at each step, and those that stand still are not used;
+        ``ag.state(…, every=k)`` is a group that is computed only when it moves.
+    """
+    x, hidden, groups = check_input(x, over, "clockwork"), check_count(hidden, "clockwork"), len(periods)
+    counts = [check_count(p, "clockwork", "as a period") for p in periods]
+    if not groups or hidden % groups or counts != sorted(set(counts)):
         raise ShapeError(
-            "N102", f"{cell} reads a vector at each step, and {label} has shape {x.shape}", node=x.name, where=here,
-            expected="an input of shape (D,)",
-            got=f"{label} of shape {x.shape}", fix="ag.reshape(x, (-1,)) makes a vector; a batch is an axis: over=(t, b)",
+            "N121", f"clockwork cannot split {hidden} units into groups of the periods {list(periods)!r:.60}",
+            where=show_site(user_site()), expected="growing periods whose number divides hidden", got=f"hidden={hidden}",
         )  # fmt: skip
-    try:
-        units = 0 if isinstance(hidden, bool) else operator.index(hidden)
-    except TypeError:
-        units = 0
-    if units < 1:
-        raise ShapeError(
-            "N103", f"{cell} is given {hidden!r:.60} hidden units", where=here, expected="a positive integer",
-            got=repr(hidden),
-        )  # fmt: skip
-    return x, units
+    size = hidden // groups
+    with open_scope(name):
+        h, h_before = make_state("h", x, hidden, over, init)
+        past = concat([param(f"W{k + 1}", (size, hidden - k * size)) @ h_before[k * size :] for k in range(groups)])
+        new = tanh(multiply("U", x, hidden, "b" if bias else None) + past)
+        h[over] = where(equal(mod(index(over), np.repeat(counts, size)), 0), new, h_before)
+    return h
 
 
-__all__ = ["LSTM", "gru", "lstm", "rnn"]
+def echo_state(
+    x: Node, hidden: int, *, over: Axis, leak: float = 1.0, radius: float = 0.9, name: str | None = None, bias: bool = True,
+    init: Any = None,
+) -> Node:  # fmt: skip
+    """The echo state network: a random reservoir that is not trained; only what reads it is.
+
+        h_t = (1 - leak) h_{t-1} + leak tanh(U x_t + W h_{t-1} + b)
+
+    Args:
+        x, hidden, over, name, bias, init: as for :func:`rnn`.
+        leak: between 0 and 1; small numbers make slow units.
+        radius: the spectral radius at which ``ag.nn.init.params`` starts W; below 1, old inputs fade in most cases.
+
+    Returns:
+        The state h, (H,). Its parameters U, W, b get a gradient of zero; ``ag.nn.init.params`` draws U and b uniformly.
+
+    Example:
+        >>> import autograd_seq as ag
+        >>> t = ag.Axis("t")
+        >>> h = echo_state(ag.input("x", (1,), over=t), 50, over=t, leak=0.3)
+        >>> W = ag.nn.init.params(h)["W"]
+        >>> round(float(abs(np.linalg.eigvals(W)).max()), 3)
+        0.9
+
+    Notes:
+        Jaeger 2001; leaky units, Jaeger, Lukoševičius, Popovici & Siewert 2007.
+    """
+    x, hidden = check_input(x, over, "echo_state"), check_count(hidden, "echo_state")
+    with open_scope(name):
+        h, h_before = make_state("h", x, hidden, over, init)
+        U = param("U", (hidden, x.shape[0]), init=initial.uniform(-1.0, 1.0))
+        W = param("W", (hidden, hidden), init=initial.spectral_radius(radius))
+        z = stop_gradient(U) @ x + stop_gradient(W) @ h_before
+        z = z + stop_gradient(param("b", (hidden,), init=initial.uniform(-0.2, 0.2))) if bias else z
+        h[over] = (1 - leak) * h_before + leak * tanh(z)
+    return h
+
+
+__all__ = ["Jordan", "clockwork", "echo_state", "irnn", "jordan", "rnn"]
 explain_keywords(globals(), __all__)

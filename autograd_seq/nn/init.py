@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import operator
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -18,31 +18,22 @@ from autograd_seq.core.errors import DTypeError, OperationError, ShapeError, did
 from autograd_seq.core.hints import explain_keywords
 from autograd_seq.core.node import Node
 from autograd_seq.graph.graph import Graph
-from autograd_seq.ops.leaf import PARAM, as_shape
-
-Initialiser = Callable[..., np.ndarray]
-"""``initialiser(shape, seed=0)``: a float64 array of that shape; ``seed`` is an integer or a ``np.random.Generator``."""
-
-
-def _make_initialiser(draw: Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]) -> Initialiser:
-    return lambda shape, seed=0: np.asarray(draw(np.random.default_rng(seed), as_shape(shape, None)), dtype=float)
-
-
-def fans(shape: tuple[int, ...]) -> tuple[int, int]:
-    """Return (fan_in, fan_out): how many numbers an output reads, and how many outputs read an input; at least 1.
-
-    Args:
-        shape: (out, in) of a matrix, (in,) of a vector that is multiplied to a number; dimensions after the second
-            multiply both fans, as in convolutions.
-
-    Example:
-        >>> fans((8, 3)), fans((8,)), fans(())
-        ((3, 8), (8, 1), (1, 1))
-    """
-    if len(shape) < 2:
-        return max(*shape, 1) if shape else 1, 1
-    window = int(np.prod(shape[2:]))
-    return max(shape[1] * window, 1), max(shape[0] * window, 1)
+from autograd_seq.nn.draws import (
+    Initialiser,
+    draw_constant,
+    draw_glorot_normal,
+    draw_glorot_uniform,
+    draw_he_normal,
+    draw_he_uniform,
+    draw_identity,
+    draw_lecun_normal,
+    draw_normal,
+    draw_orthogonal,
+    draw_spectral_radius,
+    draw_uniform,
+    fans,
+)
+from autograd_seq.ops.leaf import PARAM
 
 
 def zeros() -> Initialiser:
@@ -62,7 +53,7 @@ def constant(value: float) -> Initialiser:
         >>> constant(1.0)((2,))
         array([1., 1.])
     """
-    return _make_initialiser(lambda random, shape: np.full(shape, float(value)))
+    return Initialiser(draw_constant, value)
 
 
 def uniform(low: float, high: float) -> Initialiser:
@@ -72,7 +63,7 @@ def uniform(low: float, high: float) -> Initialiser:
         >>> bool(np.all(np.abs(uniform(-0.1, 0.1)((5, 5), seed=1)) <= 0.1))
         True
     """
-    return _make_initialiser(lambda random, shape: random.uniform(low, high, shape))
+    return Initialiser(draw_uniform, low, high)
 
 
 def normal(std: float, mean: float = 0.0) -> Initialiser:
@@ -82,19 +73,7 @@ def normal(std: float, mean: float = 0.0) -> Initialiser:
         >>> normal(0.1)((2, 3), seed=1).shape
         (2, 3)
     """
-    return _make_initialiser(lambda random, shape: random.normal(mean, std, shape))
-
-
-def _scale_by_fans(kind: str, variance: Callable[[int, int], float]) -> Initialiser:
-    """Return an initialiser of mean 0 whose variance depends on the fans; uniform on ±a, the variance is a²/3."""
-
-    def draw(random: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-        std = float(np.sqrt(variance(*fans(shape))))
-        if kind == "uniform":
-            return random.uniform(-std * np.sqrt(3), std * np.sqrt(3), shape)
-        return random.normal(0.0, std, shape)
-
-    return _make_initialiser(draw)
+    return Initialiser(draw_normal, std, mean)
 
 
 def glorot_uniform(gain: float = 1.0) -> Initialiser:
@@ -107,7 +86,7 @@ def glorot_uniform(gain: float = 1.0) -> Initialiser:
     Notes:
         Glorot & Bengio 2010.
     """
-    return _scale_by_fans("uniform", lambda fan_in, fan_out: 2 * gain**2 / (fan_in + fan_out))
+    return Initialiser(draw_glorot_uniform, gain)
 
 
 def glorot_normal(gain: float = 1.0) -> Initialiser:
@@ -117,7 +96,7 @@ def glorot_normal(gain: float = 1.0) -> Initialiser:
         >>> round(float(glorot_normal()((300, 500), seed=1).std()), 3)
         0.05
     """
-    return _scale_by_fans("normal", lambda fan_in, fan_out: 2 * gain**2 / (fan_in + fan_out))
+    return Initialiser(draw_glorot_normal, gain)
 
 
 def he_uniform() -> Initialiser:
@@ -130,7 +109,7 @@ def he_uniform() -> Initialiser:
     Notes:
         He, Zhang, Ren & Sun 2015.
     """
-    return _scale_by_fans("uniform", lambda fan_in, fan_out: 2 / fan_in)
+    return Initialiser(draw_he_uniform)
 
 
 def he_normal() -> Initialiser:
@@ -140,7 +119,7 @@ def he_normal() -> Initialiser:
         >>> round(float(he_normal()((400, 800), seed=1).std()), 3)
         0.05
     """
-    return _scale_by_fans("normal", lambda fan_in, fan_out: 2 / fan_in)
+    return Initialiser(draw_he_normal)
 
 
 def lecun_normal() -> Initialiser:
@@ -153,7 +132,7 @@ def lecun_normal() -> Initialiser:
     Notes:
         LeCun, Bottou, Orr & Müller 1998.
     """
-    return _scale_by_fans("normal", lambda fan_in, fan_out: 1 / fan_in)
+    return Initialiser(draw_lecun_normal)
 
 
 def orthogonal(gain: float = 1.0) -> Initialiser:
@@ -172,14 +151,7 @@ def orthogonal(gain: float = 1.0) -> Initialiser:
     Notes:
         Saxe, McClelland & Ganguli 2014; the signs that make it uniform, Mezzadri 2007. Time is cubic in the size.
     """
-
-    def draw(random: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-        rows, columns = _check_matrix(shape, "orthogonal")
-        q, r = np.linalg.qr(random.normal(size=(max(rows, columns), min(rows, columns))))
-        q = q * np.where(np.diagonal(r) < 0, -1.0, 1.0)
-        return gain * (q if rows >= columns else q.T)
-
-    return _make_initialiser(draw)
+    return Initialiser(draw_orthogonal, gain)
 
 
 def identity(gain: float = 1.0) -> Initialiser:
@@ -196,15 +168,39 @@ def identity(gain: float = 1.0) -> Initialiser:
     Notes:
         Le, Jaitly & Hinton 2015, with relu.
     """
-    return _make_initialiser(lambda random, shape: gain * np.eye(*_check_matrix(shape, "identity")))
+    return Initialiser(draw_identity, gain)
 
 
-def _check_matrix(shape: tuple[int, ...], kind: str) -> tuple[int, int]:
-    if len(shape) != 2:
-        raise ShapeError(
-            "N111", f"{kind} makes matrices, and is given the shape {shape}", expected="a shape (out, in)", got=str(shape)
-        )
-    return shape[0], shape[1]
+def spectral_radius(radius: float = 0.9, density: float = 1.0) -> Initialiser:
+    """A random matrix whose largest eigenvalue has the size ``radius``, as the reservoir of an echo state network.
+
+    Args:
+        radius: below 1 the network forgets, for inputs of any size, in most cases.
+        density: the fraction of entries that are not 0.
+
+    Raises:
+        ShapeError: (when it is called) the shape is no square matrix.
+
+    Example:
+        >>> W = spectral_radius(0.9)((20, 20), seed=1)
+        >>> round(float(np.abs(np.linalg.eigvals(W)).max()), 6)
+        0.9
+
+    Notes:
+        Jaeger 2001. Time is cubic in the size. Where all eigenvalues are 0, the matrix stays as it was drawn.
+    """
+    return Initialiser(draw_spectral_radius, radius, density)
+
+
+def log_uniform(low: float, high: float) -> Initialiser:
+    """Logarithms of numbers that are uniform in their logarithm between ``low`` and ``high``: log step sizes of S4D.
+
+    Example:
+        >>> steps = np.exp(log_uniform(0.001, 0.1)((100,), seed=1))
+        >>> bool(np.all((steps >= 0.001) & (steps <= 0.1)))
+        True
+    """
+    return Initialiser(draw_uniform, float(np.log(low)), float(np.log(high)))
 
 
 def params(
@@ -213,7 +209,8 @@ def params(
 ) -> dict[str, np.ndarray]:  # fmt: skip
     """Return a value for every parameter of a graph.
 
-    Square matrices are orthogonal, other matrices ``glorot_uniform``, vectors and numbers zero, unless a rule says otherwise.
+    A rule decides, else the ``init=`` that the parameter was declared with; else square matrices are orthogonal, other matrices
+    ``glorot_uniform``, vectors and numbers zero.
 
     Args:
         model: a graph; or nodes, whose parameters are found.
@@ -258,7 +255,7 @@ def _choose_rules(nodes: dict[str, Node], rules: dict[str, Initialiser]) -> dict
                 "N114", f'the rule "{pattern}" matches no parameter', got=f'"{pattern}"', fix=did_you_mean(pattern, nodes)
             )
     return {
-        name: next((rule for pattern, rule in rules.items() if _is_match(name, pattern)), _choose_default(node.shape))
+        name: next((rule for pattern, rule in rules.items() if _is_match(name, pattern)), _choose_default(node))
         for name, node in nodes.items()
     }
 
@@ -267,10 +264,13 @@ def _is_match(name: str, pattern: str) -> bool:
     return fnmatchcase(name, pattern) or fnmatchcase(name.rpartition("/")[2], pattern)
 
 
-def _choose_default(shape: tuple[int, ...]) -> Initialiser:
-    if len(shape) < 2:
+def _choose_default(node: Node) -> Initialiser:
+    """Return the rule that a parameter was declared with, else one by its shape."""
+    if "init" in node.attrs:
+        return node.attrs["init"]
+    if len(node.shape) < 2:
         return zeros()
-    return orthogonal() if len(shape) == 2 and shape[0] == shape[1] else glorot_uniform()
+    return orthogonal() if len(node.shape) == 2 and node.shape[0] == node.shape[1] else glorot_uniform()
 
 
 def _check_seed(seed: Any) -> int:
@@ -303,6 +303,6 @@ def _draw_value(name: str, node: Node, seed: int, initialise: Initialiser) -> np
 
 __all__ = [
     "Initialiser", "constant", "fans", "glorot_normal", "glorot_uniform", "he_normal", "he_uniform", "identity",
-    "lecun_normal", "normal", "orthogonal", "params", "uniform", "zeros",
+    "lecun_normal", "log_uniform", "normal", "orthogonal", "params", "spectral_radius", "uniform", "zeros",
 ]  # fmt: skip
 explain_keywords(globals(), __all__)

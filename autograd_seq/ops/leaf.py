@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from autograd_seq.core.axes import Axis, as_axes
-from autograd_seq.core.errors import DTypeError, ShapeError
+from autograd_seq.core.errors import DTypeError, OperationError, ShapeError
 from autograd_seq.core.hints import explain_keywords
 from autograd_seq.core.kinds import kind_of, unmasked, whole_numbers
 from autograd_seq.core.node import STRONG, Named, Node
 from autograd_seq.core.op import defop
-from autograd_seq.core.sites import current_scope, scoped, user_site
+from autograd_seq.core.sites import current_scope, scoped, show_site, user_site
 
 INPUT = defop("input", shape=lambda: (), forward=None, vjp=lambda g, y: (), flops=0)
 PARAM = defop("param", shape=lambda: (), forward=None, vjp=lambda g, y: (), flops=0)
@@ -82,18 +82,29 @@ def input(
     return _leaf(INPUT, name, shape, over, dtype)
 
 
-def param(name: str, shape: int | Sequence[int] = (), *, dtype: Any = float) -> Named:
+def param(name: str, shape: int | Sequence[int] = (), *, dtype: Any = float, init: Callable[..., Any] | None = None) -> Named:
     """Declare a parameter: it does not vary over axes, is one node however often it is read, and is fed by name.
 
     Args:
         name: its name, the keyword by which it is fed.
         shape: of the array.
+        init: the initialiser that ``ag.nn.init.params`` uses unless it is given another: ``ag.nn.init.constant(1.0)``, or any
+            function of ``(shape, seed)``. The parameter itself stays without a value.
 
     Example:
         >>> param("W", (4, 4))
         W: float[4, 4]
     """
-    return _leaf(PARAM, name, shape, None, dtype)
+    node = _leaf(PARAM, name, shape, None, dtype)
+    if init is not None:
+        if not callable(init):
+            raise OperationError(
+                "N119", f"init= of {node.name} is {init!r:.60}, which is not an initialiser", node=node.name,
+                where=show_site(user_site()), expected="a function of shape and seed", got=repr(init)[:80],
+                fix="init=ag.nn.init.constant(1.0); values themselves are fed when a program is called",
+            )  # fmt: skip
+        node.attrs["init"] = init
+    return node
 
 
 def tensor(value: Any, *, name: str | None = None, dtype: Any = None) -> Node:

@@ -91,7 +91,11 @@ def test_attention_is_that_of_pytorch():
     q, k, v = (torch.tensor(p.x @ p[f"W{c}"].T) for c in "qkv")
     y = torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True).numpy()
     near(value("self_attention"), np.sum((y - p.goal) ** 2), 1e-12, "self_attention")
-    p = fed("multi_head_attention")
-    q, k, v = (torch.tensor((p.x @ p[f"W{c}"].T).reshape(-1, 2, 2).swapaxes(0, 1)) for c in "qkv")
-    y = torch.nn.functional.scaled_dot_product_attention(q, k, v).numpy().swapaxes(0, 1).reshape(-1, 4) @ p.Wo.T
+    p, q = fed("multi_head_attention"), fed("multi_head_attention").under("self/")
+    x = p.x @ p["in/W"].T + p["in/b"]
+    net = torch.nn.MultiheadAttention(4, 2).double()
+    net.in_proj_weight.data = torch.tensor(np.concatenate([q.Wq, q.Wk, q.Wv]))
+    net.in_proj_bias.data = torch.tensor(np.concatenate([q.bq, q.bk, q.bv]))
+    net.out_proj.weight.data, net.out_proj.bias.data = torch.tensor(q.Wo), torch.tensor(q.bo)
+    y = net(*[torch.tensor(x)] * 3)[0].detach().numpy()
     near(value("multi_head_attention"), np.sum((y - p.goal) ** 2), 1e-12, "multi_head_attention")

@@ -12,10 +12,10 @@ from zoo.recurrent import errors
 NEVER = float("-inf")
 
 
-def norm(f: Any, x: Any, gain: Any, bias: Any) -> Any:
-    """Layer norm, in ``ag`` or in plain functions."""
-    x = x - f.sum(x) / x.shape[0]
-    return gain * x / f.sqrt(f.sum(x * x) / x.shape[0] + 0.1) + bias
+def norm(f: Functions, x: Any, p: Fed) -> Any:
+    """Layer norm."""
+    x = x - f.mean(x)
+    return p.gain * x / f.sqrt(f.mean(x * x) + 0.1) + p.bias
 
 
 def heads_of(m: Sketch, x: ag.Node, name: str, heads: int, d: int) -> ag.Node:
@@ -23,28 +23,17 @@ def heads_of(m: Sketch, x: ag.Node, name: str, heads: int, d: int) -> ag.Node:
     return ag.reshape(m.param(name, heads * d, x.shape[0]) @ x, (heads, d))
 
 
-def attend(m: Sketch, x: ag.Node, y: ag.Node, t: ag.Axis, u: ag.Axis, name: str, causal: bool = False,
-           heads: int = 2, d: int = 2) -> ag.Node:  # fmt: skip
-    """Each step of x on t attends to the steps of y on u, by several heads."""
-    q, k, v = heads_of(m, x, f"{name}q", heads, d), heads_of(m, y, f"{name}k", heads, d), heads_of(m, y, f"{name}v", heads, d)
-    score = ag.einsum("hi,hi->h", q, k) / d**0.5
-    if causal:
-        score = ag.where(ag.index(u) <= ag.index(t), score, NEVER)
-    read = ag.sum(ag.softmax(score, over=u)[:, None] * v, over=u)
-    return m.param(f"{name}o", x.shape[0], heads * d) @ ag.reshape(read, (heads * d,))
-
-
-def attended(f: Functions, p: Fed, xs: Any, ys: Any, name: str, causal: bool = False, heads: int = 2) -> list[Any]:
-    """The same in loops."""
-    d, out = len(p[f"{name}q"]) // heads, []
-    qs = [(p[f"{name}q"] @ x).reshape(heads, d) for x in xs]
-    ks, vs = ([(p[f"{name}{c}"] @ y).reshape(heads, d) for y in ys] for c in "kv")
+def attended(f: Functions, p: Fed, xs: Any, ys: Any, causal: bool = False, heads: int = 2) -> list[Any]:
+    """Each step of x attends to the steps of y, by several heads, in loops."""
+    d, out = len(p.bq) // heads, []
+    qs = [(p.Wq @ x + p.bq).reshape(heads, d) for x in xs]
+    ks, vs = ([(p[f"W{c}"] @ y + p[f"b{c}"]).reshape(heads, d) for y in ys] for c in "kv")
     for t, q in enumerate(qs):
         seen, read = range(t + 1) if causal else range(len(ys)), []
         for h in range(heads):
             weights = f.softmax(f.stack([q[h] @ ks[u][h] for u in seen]) / d**0.5)
             read.append(sum(w * vs[u][h] for w, u in zip(weights, seen, strict=True)))
-        out.append(p[f"{name}o"] @ f.concat(read))
+        out.append(p.Wo @ f.concat(read) + p.bo)
     return out
 
 
@@ -67,16 +56,17 @@ def _(f: Functions, p: Fed) -> Any:
     return errors(f, out, p.goal)
 
 
-@model(refuses=ALONG)
+@model(refuses=ALONG, dead=("self/bk",))
 def multi_head_attention(m: Sketch) -> ag.Node:
-    """Heads as a dimension, no mask."""
-    x = m.input("x", m.D)
-    return m.error(attend(m, x, x.along(m.t, m.s), m.t, m.s, "W"))
+    """Heads as a dimension, no mask. A bias of keys adds the same to all scores of a query: it has no gradient."""
+    x = ag.nn.dense(m.input("x", m.D), 4, name="in")
+    return m.error(ag.nn.multi_head_attention(x, 2, over=m.t, name="self"))
 
 
 @multi_head_attention.plainly
 def _(f: Functions, p: Fed) -> Any:
-    return errors(f, attended(f, p, p.x, p.x, "W"), p.goal)
+    xs = [p["in/W"] @ x + p["in/b"] for x in p.x]
+    return errors(f, attended(f, p.under("self/"), xs, xs), p.goal)
 
 
 @model(refuses=ALONG)
@@ -124,17 +114,10 @@ def _(f: Functions, p: Fed) -> Any:
 @model(refuses=ALONG)
 def rotary_attention(m: Sketch) -> ag.Node:
     """Su et al. 2021: queries and keys are turned by angles that grow with the step, so that scores see distances alone."""
-    t, s, x, pairs = m.t, m.s, m.input("x", m.D), 2
-    rates = ag.constant([1.0, 0.1])
-
-    def turned(z: ag.Node) -> ag.Node:
-        angle = ag.index(t) * rates
-        a, b = z[:pairs], z[pairs:]
-        return ag.concat([a * ag.cos(angle) - b * ag.sin(angle), a * ag.sin(angle) + b * ag.cos(angle)])
-
-    q, k, v = (m.param(f"W{name}", 2 * pairs, m.D) @ x[t] for name in "qkv")
-    score = ag.where(ag.index(s) <= ag.index(t), ag.dot(turned(q), turned(k).along(t, s)), NEVER)
-    return m.error(ag.sum(ag.softmax(score, over=s) * v.along(t, s), over=s))
+    t, s, x = m.t, m.s, m.input("x", m.D)
+    q, k, v = (m.param(f"W{name}", 4, m.D) @ x[t] for name in "qkv")
+    q, k = (ag.nn.rotary(z, t, base=100.0).along(t, s) if z is k else ag.nn.rotary(z, t, base=100.0) for z in (q, k))
+    return m.error(ag.nn.dot_product_attention(q, k, v.along(t, s), over=s, mask=ag.nn.causal_mask(t, s), scale=1.0))
 
 
 @rotary_attention.plainly
@@ -151,59 +134,51 @@ def _(f: Functions, p: Fed) -> Any:
     return errors(f, out, p.goal)
 
 
-def fed_forward(m: Sketch, x: ag.Node, name: str) -> ag.Node:
-    n = x.shape[0]
-    inner = ag.relu(m.param(f"{name}1", 2 * n, n) @ x + m.param(f"{name}b1", 2 * n))
-    return m.param(f"{name}2", n, 2 * n) @ inner + m.param(f"{name}b2", n)
+def layer(f: Functions, p: Fed, xs: list[Any], causal: bool = False, memory: Any = None, before: bool = True) -> list[Any]:
+    """A layer of a Transformer, normalised before or after each part."""
+    count = 0
+
+    def add(xs: list[Any], part: Any) -> list[Any]:
+        nonlocal count
+        count += 1
+        q = p.under(f"norm{count}/")
+        ys = part([norm(f, x, q) for x in xs] if before else xs)
+        xs = [x + y for x, y in zip(xs, ys, strict=True)]
+        return xs if before else [norm(f, x, q) for x in xs]
+
+    def feed(xs: list[Any]) -> list[Any]:
+        return [p["outer/W"] @ f.relu(p["inner/W"] @ x + p["inner/b"]) + p["outer/b"] for x in xs]
+
+    xs = add(xs, lambda ys: attended(f, p.under("self/"), ys, ys, causal))
+    xs = xs if memory is None else add(xs, lambda ys: attended(f, p.under("cross/"), ys, memory))
+    return add(xs, feed)
 
 
-def normed(m: Sketch, x: ag.Node, name: str) -> ag.Node:
-    return norm(ag, x, m.param(f"{name}a", x.shape[0]), m.param(f"{name}b", x.shape[0]))
-
-
-def encoder(m: Sketch, x: ag.Node, t: ag.Axis, s: ag.Axis, name: str, causal: bool = False) -> ag.Node:
-    """A block: attention to itself, then a net, each added to what came in, normed before (Xiong et al. 2020)."""
-    y = normed(m, x, f"{name}n")
-    x = x + attend(m, y, y.along(t, s), t, s, f"{name}s", causal)
-    return x + fed_forward(m, normed(m, x, f"{name}m"), f"{name}f")
-
-
-def encoded(f: Functions, p: Fed, xs: list[Any], name: str, causal: bool = False) -> list[Any]:
-    ys = [norm(f, x, p[f"{name}na"], p[f"{name}nb"]) for x in xs]
-    xs = [x + y for x, y in zip(xs, attended(f, p, ys, ys, f"{name}s", causal), strict=True)]
-    return [x + plain_fed_forward(f, p, norm(f, x, p[f"{name}ma"], p[f"{name}mb"]), f"{name}f") for x in xs]
-
-
-def plain_fed_forward(f: Functions, p: Fed, x: Any, name: str) -> Any:
-    return p[f"{name}2"] @ f.relu(p[f"{name}1"] @ x + p[f"{name}b1"]) + p[f"{name}b2"]
-
-
-@model(refuses=ALONG)
+@model(refuses=ALONG, dead=("encoder/0/self/bk", "encoder/1/self/bk"))
 def transformer_encoder(m: Sketch) -> ag.Node:
-    """Two blocks on an embedding with learned rates of position."""
-    t, x = m.t, m.input("x", m.D)
-    h = m.param("E", m.H, m.D) @ x + ag.sin(ag.index(t) * m.param("rate", m.H))
-    for k in range(2):
-        h = encoder(m, h, t, m.s, str(k))
-    return m.error(h)
+    """Two layers, normalised after each part, on a dense layer with sines of the step."""
+    x = ag.nn.dense(m.input("x", m.D), 4, name="in") + ag.nn.sinusoidal(m.t, 4)
+    return m.error(ag.nn.transformer_encoder(x, 2, 6, 2, over=m.t, eps=0.1))
 
 
 @transformer_encoder.plainly
 def _(f: Functions, p: Fed) -> Any:
-    hs = [p.E @ x + f.sin(t * p.rate) for t, x in enumerate(p.x)]
+    hs = []
+    for t, x in enumerate(p.x):
+        angles = [f.array(t * 1.0), f.array(t * 0.01)]
+        hs.append(p["in/W"] @ x + p["in/b"] + f.stack([g(a) for a in angles for g in (f.sin, f.cos)]))
     for k in range(2):
-        hs = encoded(f, p, hs, str(k))
+        hs = layer(f, p.under(f"encoder/{k}/"), hs, before=False)
     return errors(f, hs, p.goal)
 
 
-@model(refuses=ALONG)
+@model(refuses=ALONG, dead=("d/0/self/bk", "d/1/self/bk"))
 def transformer_decoder(m: Sketch) -> ag.Node:
-    """A language model of two causal blocks, which reads y[t − 1], its table used again to say y[t]."""
+    """A language model of two causal layers, which reads y[t − 1], its table used again for the scores of y[t]."""
     t, y = m.t, m.labels("y", m.K)
-    E = m.param("E", m.K, m.H)
-    h = ag.take(E, ag.shift(y, t, 1)) + ag.cos(ag.index(t) * m.param("rate", m.H))
-    for k in range(2):
-        h = encoder(m, h, t, m.s, str(k), causal=True)
+    E = m.param("E", m.K, 4)
+    h = ag.take(E, ag.shift(y, t, 1)) + ag.cos(ag.index(t) * m.param("rate", 4))
+    h = ag.nn.transformer_encoder(h, 2, 6, 2, over=t, causal=True, norm="before", eps=0.1, name="d")
     return m.total(ag.cross_entropy(E @ h, y))
 
 
@@ -212,26 +187,29 @@ def _(f: Functions, p: Fed) -> Any:
     before = [0, *p.y[:-1]]
     hs = [p.E[int(l)] + f.cos(t * p.rate) for t, l in enumerate(before[: len(p.y)])]
     for k in range(2):
-        hs = encoded(f, p, hs, str(k), causal=True)
+        hs = layer(f, p.under(f"d/{k}/"), hs, causal=True)
+    hs = [norm(f, h, p.under("d/norm/")) for h in hs]
     return sum((f.cross_entropy(p.E @ h, l) for h, l in zip(hs, p.y, strict=True)), f.zeros())
 
 
-@model(refuses=ALONG, T=5, U=4, lengths={"t": [5, 1, 3], "u": [2, 4, 3]})
+@model(
+    refuses=ALONG, T=5, U=4, lengths={"t": [5, 1, 3], "u": [2, 4, 3]},
+    dead=("decoder/0/self/bk", "encoder/0/self/bk", "decoder/0/cross/bk"),
+)  # fmt: skip
 def transformer(m: Sketch) -> ag.Node:
-    """Encoder and decoder: a block on x over u, a causal one on y over t that also attends to the first."""
-    t, s, u, r = m.t, m.s, m.u, ag.Axis("r")
+    """Encoder and decoder: a layer on x over u, a causal one on y over t that also attends to the first."""
+    t, u = m.t, m.u
     x, y = m.input("x", m.D, over=(u, *m.batch)), m.labels("y", m.K)
-    memory = encoder(m, m.param("Ex", m.H, m.D) @ x, u, r, "e")
-    h = ag.take(m.param("Ey", m.K, m.H), ag.shift(y, t, 1)) + ag.cos(ag.index(t) * m.param("rate", m.H))
-    h = encoder(m, h, t, s, "d", causal=True)
-    h = h + attend(m, normed(m, h, "c"), memory, t, u, "x")
-    return m.total(ag.cross_entropy(m.param("O", m.K, m.H) @ h, y))
+    memory = ag.nn.transformer_encoder(ag.nn.dense(x, 4, name="in"), 2, 6, 1, over=u, eps=0.1)
+    h = ag.take(m.param("Ey", m.K, 4), ag.shift(y, t, 1)) + ag.cos(ag.index(t) * m.param("rate", 4))
+    h = ag.nn.transformer_decoder(h, memory, 2, 6, 1, over=t, memory_over=u, eps=0.1)
+    return m.total(ag.cross_entropy(m.param("O", m.K, 4) @ h, y))
 
 
 @transformer.plainly
 def _(f: Functions, p: Fed) -> Any:
-    memory = encoded(f, p, [p.Ex @ x for x in p.x], "e")
+    memory = layer(f, p.under("encoder/0/"), [p["in/W"] @ x + p["in/b"] for x in p.x], before=False)
     before = [0, *p.y[:-1]][: len(p.y)]
-    hs = encoded(f, p, [p.Ey[int(l)] + f.cos(t * p.rate) for t, l in enumerate(before)], "d", causal=True)
-    read = attended(f, p, [norm(f, h, p.ca, p.cb) for h in hs], memory, "x")
-    return sum((f.cross_entropy(p.O @ (h + r), l) for h, r, l in zip(hs, read, p.y, strict=True)), f.zeros())
+    hs = [p.Ey[int(l)] + f.cos(t * p.rate) for t, l in enumerate(before)]
+    hs = layer(f, p.under("decoder/0/"), hs, causal=True, memory=memory, before=False)
+    return sum((f.cross_entropy(p.O @ h, l) for h, l in zip(hs, p.y, strict=True)), f.zeros())

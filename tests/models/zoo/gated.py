@@ -1,4 +1,4 @@
-"""Cells that ``ag.nn`` does not have, as equations: peepholes, projections, layer norm, coupled gates, minimal ones."""
+"""Gated cells: peepholes, projections, layer norm, coupled gates, minimal ones."""
 
 from __future__ import annotations
 
@@ -13,16 +13,7 @@ from zoo.recurrent import errors
 @model()
 def peephole_lstm(m: Sketch) -> ag.Node:
     """Gers & Schmidhuber 2000: gates see the memory, the output gate the new one."""
-    t, x, h, c = m.t, m.input("x", m.D), m.state("h", m.H), m.state("c", m.H)
-
-    def gate(k: str, memory: ag.Node) -> ag.Node:
-        z = m.param(f"U{k}", m.H, m.D) @ x[t] + m.param(f"W{k}", m.H, m.H) @ h[t - 1] + m.param(f"b{k}", m.H)
-        return ag.sigmoid(z + m.param(f"p{k}", m.H) * memory)
-
-    g = ag.tanh(m.param("Ug", m.H, m.D) @ x[t] + m.param("Wg", m.H, m.H) @ h[t - 1])
-    c[t] = gate("f", c[t - 1]) * c[t - 1] + gate("i", c[t - 1]) * g
-    h[t] = gate("o", c[t]) * ag.tanh(c[t])
-    return m.error(h)
+    return m.error(ag.nn.peephole_lstm(m.input("x", m.D), m.H, over=m.t).h)
 
 
 @peephole_lstm.plainly
@@ -34,7 +25,7 @@ def _(f: Functions, p: Fed) -> Any:
         def gate(k: str, memory: Any, x: Any = x, h: Any = h) -> Any:
             return f.sigmoid(p[f"U{k}"] @ x + p[f"W{k}"] @ h + p[f"b{k}"] + p[f"p{k}"] * memory)
 
-        c = gate("f", c) * c + gate("i", c) * f.tanh(p.Ug @ x + p.Wg @ h)
+        c = gate("f", c) * c + gate("i", c) * f.tanh(p.Ug @ x + p.Wg @ h + p.bg)
         h = gate("o", c) * f.tanh(c)
         out.append(h)
     return errors(f, out, p.goal)
@@ -43,15 +34,7 @@ def _(f: Functions, p: Fed) -> Any:
 @model()
 def projected_lstm(m: Sketch) -> ag.Node:
     """Sak et al. 2014: the recurrence goes through fewer numbers than the memory has."""
-    t, x, few = m.t, m.input("x", m.D), m.H - 1
-    r, c = m.state("r", few), m.state("c", m.H)
-
-    def affine(k: str) -> ag.Node:
-        return m.param(f"U{k}", m.H, m.D) @ x[t] + m.param(f"W{k}", m.H, few) @ r[t - 1] + m.param(f"b{k}", m.H)
-
-    c[t] = ag.sigmoid(affine("f")) * c[t - 1] + ag.sigmoid(affine("i")) * ag.tanh(affine("g"))
-    r[t] = m.param("P", few, m.H) @ (ag.sigmoid(affine("o")) * ag.tanh(c[t]))
-    return m.error(r)
+    return m.error(ag.nn.projected_lstm(m.input("x", m.D), m.H, over=m.t, projection=m.H - 1).h)
 
 
 @projected_lstm.plainly
@@ -67,33 +50,22 @@ def _(f: Functions, p: Fed) -> Any:
 
 @model()
 def layer_norm_lstm(m: Sketch) -> ag.Node:
-    """Ba, Kiros & Hinton 2016: both products of each gate and the memory are normed."""
-    t, x, h, c = m.t, m.input("x", m.D), m.state("h", m.H), m.state("c", m.H)
-
-    def norm(name: str, z: ag.Node) -> ag.Node:
-        z = z - ag.mean(z)
-        return m.param(f"a{name}", m.H) * z / ag.sqrt(ag.mean(z * z) + 0.1) + m.param(f"b{name}", m.H)
-
-    def gate(k: str) -> ag.Node:
-        return norm(f"x{k}", m.param(f"U{k}", m.H, m.D) @ x[t]) + norm(f"h{k}", m.param(f"W{k}", m.H, m.H) @ h[t - 1])
-
-    c[t] = ag.sigmoid(gate("f")) * c[t - 1] + ag.sigmoid(gate("i")) * ag.tanh(gate("g"))
-    h[t] = ag.sigmoid(gate("o")) * ag.tanh(norm("c", c[t]))
-    return m.error(h)
+    """Ba, Kiros & Hinton 2016: both products of each gate and the memory are normalised."""
+    return m.error(ag.nn.layer_norm_lstm(m.input("x", m.D), m.H, over=m.t, eps=0.1).h)
 
 
 @layer_norm_lstm.plainly
 def _(f: Functions, p: Fed) -> Any:
-    def norm(name: str, z: Any) -> Any:
+    def norm(name: str, z: Any, bias: Any = 0.0) -> Any:
         z = z - f.mean(z)
-        return p[f"a{name}"] * z / f.sqrt(f.mean(z * z) + 0.1) + p[f"b{name}"]
+        return p[f"{name}_norm/gain"] * z / f.sqrt(f.mean(z * z) + 0.1) + bias
 
-    h = c = f.zeros(len(p.ac))
+    h = c = f.zeros(len(p.bi))
     out = []
     for x in p.x:
-        i, k, g, o = (norm(f"x{k}", p[f"U{k}"] @ x) + norm(f"h{k}", p[f"W{k}"] @ h) for k in "ifgo")
+        i, k, g, o = (norm(f"U{k}", p[f"U{k}"] @ x) + norm(f"W{k}", p[f"W{k}"] @ h) + p[f"b{k}"] for k in "ifgo")
         c = f.sigmoid(k) * c + f.sigmoid(i) * f.tanh(g)
-        h = f.sigmoid(o) * f.tanh(norm("c", c))
+        h = f.sigmoid(o) * f.tanh(norm("c", c, p["c_norm/bias"]))
         out.append(h)
     return errors(f, out, p.goal)
 
@@ -101,12 +73,7 @@ def _(f: Functions, p: Fed) -> Any:
 @model()
 def coupled_lstm(m: Sketch) -> ag.Node:
     """What is forgotten is what is written: i = 1 − f (Greff et al. 2017)."""
-    t, x, h, c = m.t, m.input("x", m.D), m.state("h", m.H), m.state("c", m.H)
-    k, o, g = (m.param(f"U{k}", m.H, m.D) @ x[t] + m.param(f"W{k}", m.H, m.H) @ h[t - 1] for k in "fog")
-    keep = ag.sigmoid(k)
-    c[t] = keep * c[t - 1] + (1 - keep) * ag.tanh(g)
-    h[t] = ag.sigmoid(o) * ag.tanh(c[t])
-    return m.error(h)
+    return m.error(ag.nn.coupled_lstm(m.input("x", m.D), m.H, over=m.t).h)
 
 
 @coupled_lstm.plainly
@@ -114,7 +81,7 @@ def _(f: Functions, p: Fed) -> Any:
     h = c = f.zeros(len(p.Wf))
     out = []
     for x in p.x:
-        k, o, g = (p[f"U{k}"] @ x + p[f"W{k}"] @ h for k in "fog")
+        k, o, g = (p[f"U{k}"] @ x + p[f"W{k}"] @ h + p[f"b{k}"] for k in "fog")
         c = f.sigmoid(k) * c + (1 - f.sigmoid(k)) * f.tanh(g)
         h = f.sigmoid(o) * f.tanh(c)
         out.append(h)
@@ -123,34 +90,28 @@ def _(f: Functions, p: Fed) -> Any:
 
 def min_gru_cell(m: Sketch, x: ag.Node, name: str) -> ag.Node:
     """Feng et al. 2024: gates read the input alone, so that the recurrence is linear."""
-    t, h = m.t, m.state(f"h{name}", m.H)
-    z = ag.sigmoid(m.param(f"Uz{name}", m.H, x.shape[0]) @ x[t])
-    h[t] = (1 - z) * h[t - 1] + z * (m.param(f"Uh{name}", m.H, x.shape[0]) @ x[t])
-    return h
+    return ag.nn.min_gru(x, m.H, over=m.t, name=name)
 
 
 def min_lstm_cell(m: Sketch, x: ag.Node, name: str) -> ag.Node:
     """The two gates add up to 1."""
-    t, h, n = m.t, m.state(f"h{name}", m.H), x.shape[0]
-    k, i = (ag.sigmoid(m.param(f"U{g}{name}", m.H, n) @ x[t] + m.param(f"b{g}{name}", m.H)) for g in "fi")
-    h[t] = k / (k + i) * h[t - 1] + i / (k + i) * (m.param(f"Uh{name}", m.H, n) @ x[t])
-    return h
+    return ag.nn.min_lstm(x, m.H, over=m.t, name=name)
 
 
-def min_gru_run(f: Functions, p: Fed, xs: list[Any], name: str) -> list[Any]:
-    h, out = f.zeros(len(p[f"Uh{name}"])), []
+def min_gru_run(f: Functions, p: Fed, xs: list[Any]) -> list[Any]:
+    h, out = f.zeros(len(p.bz)), []
     for x in xs:
-        z = f.sigmoid(p[f"Uz{name}"] @ x)
-        h = (1 - z) * h + z * (p[f"Uh{name}"] @ x)
+        z = f.sigmoid(p.Uz @ x + p.bz)
+        h = (1 - z) * h + z * (p.Un @ x + p.bn)
         out.append(h)
     return out
 
 
-def min_lstm_run(f: Functions, p: Fed, xs: list[Any], name: str) -> list[Any]:
-    h, out = f.zeros(len(p[f"Uh{name}"])), []
+def min_lstm_run(f: Functions, p: Fed, xs: list[Any]) -> list[Any]:
+    h, out = f.zeros(len(p.bi)), []
     for x in xs:
-        k, i = (f.sigmoid(p[f"U{g}{name}"] @ x + p[f"b{g}{name}"]) for g in "fi")
-        h = k / (k + i) * h + i / (k + i) * (p[f"Uh{name}"] @ x)
+        k, i = (f.sigmoid(p[f"U{g}"] @ x + p[f"b{g}"]) for g in "fi")
+        h = k / (k + i) * h + i / (k + i) * (p.Un @ x + p.bn)
         out.append(h)
     return out
 
@@ -163,19 +124,19 @@ def enter_minimal(kind: str) -> None:
 
     @model(kind)
     def alone(m: Sketch) -> ag.Node:
-        return m.error(cell(m, m.input("x", m.D), ""))
+        return m.error(cell(m, m.input("x", m.D), "l1"))
 
     @alone.plainly
     def _(f: Functions, p: Fed) -> Any:
-        return errors(f, loop(f, p, p.x, ""), p.goal)
+        return errors(f, loop(f, p.under("l1/"), p.x), p.goal)
 
     @model(f"{kind}_two_layers")
     def stacked(m: Sketch) -> ag.Node:
-        return m.error(cell(m, cell(m, m.input("x", m.D), "1"), "2"))
+        return m.error(cell(m, cell(m, m.input("x", m.D), "l1"), "l2"))
 
     @stacked.plainly
     def _(f: Functions, p: Fed) -> Any:
-        return errors(f, loop(f, p, loop(f, p, p.x, "1"), "2"), p.goal)
+        return errors(f, loop(f, p.under("l2/"), loop(f, p.under("l1/"), p.x)), p.goal)
 
 
 def enter_parallel(one: str, other: str) -> None:
@@ -183,11 +144,11 @@ def enter_parallel(one: str, other: str) -> None:
     def two(m: Sketch) -> ag.Node:
         """Two on one input, added up."""
         x = m.input("x", m.D)
-        return m.error(MINIMAL[one][0](m, x, "1") + MINIMAL[other][0](m, x, "2"))
+        return m.error(MINIMAL[one][0](m, x, "l1") + MINIMAL[other][0](m, x, "l2"))
 
     @two.plainly
     def _(f: Functions, p: Fed) -> Any:
-        pair = zip(MINIMAL[one][1](f, p, p.x, "1"), MINIMAL[other][1](f, p, p.x, "2"), strict=True)
+        pair = zip(MINIMAL[one][1](f, p.under("l1/"), p.x), MINIMAL[other][1](f, p.under("l2/"), p.x), strict=True)
         return errors(f, [a + b for a, b in pair], p.goal)
 
 
@@ -218,18 +179,31 @@ def _(f: Functions, p: Fed) -> Any:
 @model()
 def gru_as_published(m: Sketch) -> ag.Node:
     """Cho et al. 2014: r resets h before the product."""
-    t, x, h = m.t, m.input("x", m.D), m.state("h", m.H)
-    r, z = (ag.sigmoid(m.param(f"U{k}", m.H, m.D) @ x[t] + m.param(f"W{k}", m.H, m.H) @ h[t - 1]) for k in "rz")
-    h[t] = z * h[t - 1] + (1 - z) * ag.tanh(m.param("Un", m.H, m.D) @ x[t] + m.param("Wn", m.H, m.H) @ (r * h[t - 1]))
-    return m.error(h)
+    return m.error(ag.nn.gru(m.input("x", m.D), m.H, over=m.t, reset="before"))
 
 
 @gru_as_published.plainly
 def _(f: Functions, p: Fed) -> Any:
     h, out = f.zeros(len(p.Wz)), []
     for x in p.x:
-        r, z = (f.sigmoid(p[f"U{k}"] @ x + p[f"W{k}"] @ h) for k in "rz")
-        h = z * h + (1 - z) * f.tanh(p.Un @ x + p.Wn @ (r * h))
+        r, z = (f.sigmoid(p[f"U{k}"] @ x + p[f"W{k}"] @ h + p[f"b{k}"]) for k in "rz")
+        h = z * h + (1 - z) * f.tanh(p.Un @ x + p.Wn @ (r * h) + p.bn)
+        out.append(h)
+    return errors(f, out, p.goal)
+
+
+@model()
+def mgu(m: Sketch) -> ag.Node:
+    """Zhou et al. 2016: one gate resets and mixes."""
+    return m.error(ag.nn.mgu(m.input("x", m.D), m.H, over=m.t))
+
+
+@mgu.plainly
+def _(f: Functions, p: Fed) -> Any:
+    h, out = f.zeros(len(p.bf)), []
+    for x in p.x:
+        k = f.sigmoid(p.Uf @ x + p.Wf @ h + p.bf)
+        h = (1 - k) * h + k * f.tanh(p.Un @ x + p.Wn @ (k * h) + p.bn)
         out.append(h)
     return errors(f, out, p.goal)
 

@@ -30,14 +30,8 @@ def _(f: Functions, p: Fed) -> Any:
 @model()
 def lru(m: Sketch) -> ag.Node:
     """Orvieto et al. 2023: a complex diagonal recurrence λ = exp(−exp ν + i θ), as pairs of real numbers."""
-    t, x, re, im = m.t, m.input("x", m.D), m.state("re", m.H), m.state("im", m.H)
-    size = ag.exp(-ag.exp(m.param("nu", m.H, draw=normal(0.3, -1.5))))
-    theta = m.param("theta", m.H)
-    a, b, gain = size * ag.cos(theta), size * ag.sin(theta), ag.sqrt(1 - size * size)
-    re[t] = a * re[t - 1] - b * im[t - 1] + gain * (m.param("Br", m.H, m.D) @ x[t])
-    im[t] = b * re[t - 1] + a * im[t - 1] + gain * (m.param("Bi", m.H, m.D) @ x[t])
-    y = m.param("Cr", m.K, m.H) @ re[t] - m.param("Ci", m.K, m.H) @ im[t] + m.param("D", m.K, m.D) @ x[t]
-    return m.error(y)
+    m.draws["nu"] = normal(0.3, -1.5)
+    return m.error(ag.nn.lru(m.input("x", m.D), m.K, over=m.t, states=m.H))
 
 
 @lru.plainly
@@ -53,41 +47,30 @@ def _(f: Functions, p: Fed) -> Any:
 
 @model()
 def s4d(m: Sketch) -> ag.Node:
-    """Gu et al. 2022: N complex numbers for each of D channels, discretised by zero-order hold, mixed by a gate."""
-    t, x, n = m.t, m.input("x", m.D), m.H
-    re, im = m.state("re", m.D, n), m.state("im", m.D, n)
-    dt = ag.exp(m.param("log_dt", m.D, draw=normal(0.3, -1.0)))[:, None]
-    size, angle = ag.exp(-dt * ag.exp(m.param("log_A", m.D, n))), dt * m.param("A_im", m.D, n, draw=normal(2.0))
-    a, b = size * ag.cos(angle), size * ag.sin(angle)
-    u = dt * x[t][:, None]
-    re[t] = a * re[t - 1] - b * im[t - 1] + u
-    im[t] = b * re[t - 1] + a * im[t - 1]
-    y = ag.sum(m.param("Cr", m.D, n) * re[t] - m.param("Ci", m.D, n) * im[t], axis=-1) + m.param("D", m.D) * x[t]
+    """Gu et al. 2022: N complex numbers for each of D channels, discretised by zero-order hold, mixed after it."""
+    m.draws |= {"log_step": normal(0.3, -1.0), "frequency": normal(0.5, 2.0)}
+    y = ag.nn.s4d(m.input("x", m.D), m.H, over=m.t)
     return m.error(m.param("Wo", m.H, m.D) @ ag.tanh(y))
 
 
 @s4d.plainly
 def _(f: Functions, p: Fed) -> Any:
-    dt = f.exp(p.log_dt)[:, None]
-    size, angle = f.exp(-dt * f.exp(p.log_A)), dt * p.A_im
-    a, b = size * f.cos(angle), size * f.sin(angle)
+    step, decay, turn = f.exp(p.log_step)[:, None], f.exp(p.log_decay), p.frequency
+    size = f.exp(-step * decay)
+    a, b = size * f.cos(step * turn), size * f.sin(step * turn)
+    norm = decay * decay + turn * turn  # (a + ib − 1) / (−decay + i turn)
+    gain, skew = ((1 - a) * decay + b * turn) / norm, ((1 - a) * turn - b * decay) / norm
     re, im, out = 0 * a, 0 * a, []
     for x in p.x:
-        re, im = a * re - b * im + dt * x[:, None], b * re + a * im
-        out.append(p.Wo @ f.tanh((p.Cr * re - p.Ci * im).sum(1) + p.D * x))
+        re, im = a * re - b * im + gain * x[:, None], b * re + a * im + skew * x[:, None]
+        out.append(p.Wo @ f.tanh(2 * (p.Cr * re - p.Ci * im).sum(1) + p.D * x))
     return errors(f, out, p.goal)
 
 
 @model()
 def selective_scan(m: Sketch) -> ag.Node:
     """Gu & Dao 2023, the core of Mamba: step size, what is written and what is read depend on the input."""
-    t, x, n = m.t, m.input("x", m.D), m.H
-    h = m.state("h", m.D, n)
-    dt = ag.softplus(m.param("Wd", m.D, m.D) @ x[t] + m.param("bd", m.D))
-    B, C = m.param("WB", n, m.D) @ x[t], m.param("WC", n, m.D) @ x[t]
-    A = -ag.exp(m.param("log_A", m.D, n))
-    h[t] = ag.exp(dt[:, None] * A) * h[t - 1] + (dt * x[t])[:, None] * B[None, :]
-    return m.error(h[t] @ C + m.param("D", m.D) * x[t])
+    return m.error(ag.nn.selective_scan(m.input("x", m.D), m.H, over=m.t))
 
 
 @selective_scan.plainly
@@ -95,8 +78,8 @@ def _(f: Functions, p: Fed) -> Any:
     h, out = 0 * p.log_A, []
     for x in p.x:
         dt = f.softplus(p.Wd @ x + p.bd)
-        h = f.exp(-dt[:, None] * f.exp(p.log_A)) * h + f.outer(dt * x, p.WB @ x)
-        out.append(h @ (p.WC @ x) + p.D * x)
+        h = f.exp(-dt[:, None] * f.exp(p.log_A)) * h + f.outer(dt * x, p.Wb @ x)
+        out.append(h @ (p.Wc @ x) + p.D * x)
     return errors(f, out, p.goal)
 
 
@@ -230,28 +213,37 @@ def _(f: Functions, p: Fed) -> Any:
 @model()
 def s_lstm(m: Sketch) -> ag.Node:
     """xLSTM's sLSTM (Beck et al. 2024): exponential gates, kept small by the largest exponent so far."""
-    t, x, n = m.t, m.input("x", m.D), m.H
-    h, c, z, top = m.state("h", n), m.state("c", n), m.state("z", n), m.state("top", n)
-    i, k, o, g = (m.param(f"U{c}", n, m.D) @ x[t] + m.param(f"W{c}", n, n) @ h[t - 1] for c in "ifog")
-    k = k + m.param("bf", n)
-    top[t] = ag.maximum(k + top[t - 1], i)
-    write, keep = ag.exp(i - top[t]), ag.exp(k + top[t - 1] - top[t])
-    c[t] = keep * c[t - 1] + write * ag.tanh(g)
-    z[t] = keep * z[t - 1] + write
-    h[t] = ag.sigmoid(o) * c[t] / z[t]
-    return m.error(h)
+    return m.error(ag.nn.slstm(m.input("x", m.D), m.H, over=m.t, bias=False).h)
 
 
 @s_lstm.plainly
 def _(f: Functions, p: Fed) -> Any:
-    h = c = z = f.zeros(len(p.bf))
+    h = c = n = f.zeros(len(p.Wf))
     out = []
     for x in p.x:
-        i, k, o, g = (p[f"U{c}"] @ x + p[f"W{c}"] @ h for c in "ifog")
-        k = k + p.bf
-        c, z = f.exp(k) * c + f.exp(i) * f.tanh(g), f.exp(k) * z + f.exp(i)
-        h = f.sigmoid(o) * c / z
+        i, k, o, z = (p[f"U{g}"] @ x + p[f"W{g}"] @ h for g in "ifoz")
+        c, n = f.sigmoid(k) * c + f.exp(i) * f.tanh(z), f.sigmoid(k) * n + f.exp(i)
+        h = f.sigmoid(o) * c / n
         out.append(h)
+    return errors(f, out, p.goal)
+
+
+@model()
+def m_lstm(m: Sketch) -> ag.Node:
+    """xLSTM's mLSTM: values are written at keys of a matrix, and read by queries."""
+    return m.error(ag.nn.mlstm(m.input("x", m.D), m.H, over=m.t).h)
+
+
+@m_lstm.plainly
+def _(f: Functions, p: Fed) -> Any:
+    size = len(p.bq)
+    C, n, out = f.zeros(size, size), f.zeros(size), []
+    for x in p.x:
+        q, k, v, o, i, g = (p[f"U{c}"] @ x + p[f"b{c}"] for c in "qkvoif")
+        k, write, keep = k / size**0.5, f.exp(i[0]), f.sigmoid(g[0])
+        C, n = keep * C + write * f.outer(v, k), keep * n + write * k
+        near = f.abs(n @ q)
+        out.append(f.sigmoid(o) * (C @ q) / f.maximum(near, 1 + 0 * near))
     return errors(f, out, p.goal)
 
 
