@@ -150,6 +150,7 @@ REFUSALS: list[Refusal] = [
     ("D101", ag.DTypeError, lambda: ag.tensor(np.array(["a"])), r"must be numeric"),
     ("D102", ag.DTypeError, lambda: ag.constant(t), r"t is a place, not a number(.|\n)*ag.index\(t\)"),
     ("D102", ag.DTypeError, lambda: x() * (t - 1), r"t - 1 is a place, not a number(.|\n)*ag.index\(t\)"),
+    ("N119", ag.OperationError, lambda: ag.param("W", (2, 2), init=0.5), r"init= of W is 0.5, which is not an initialiser"),
     ("D103", ag.DTypeError, lambda: ag.tensor("a"), r"not a regular array of numbers"),
     ("D103", ag.DTypeError, lambda: ag.tensor([[1.0], [2.0, 3.0]]),
      r"not a regular array of numbers(.|\n)*ag.tensor\(\[1.0, 2.0\]\)"),
