@@ -40,7 +40,7 @@ class Fusion:
 
     Args:
         storage: where values are stored, before arrays are shared.
-        steps: what is done.
+        steps: the steps of the program, in order.
         size: the name of the length of each axis.
         var: the loop variable of each axis.
     """

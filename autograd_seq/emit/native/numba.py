@@ -54,9 +54,9 @@ def is_available() -> bool:
 
 def count_threads() -> int:
     """Return how many threads a call may use: ``NUMBA_NUM_THREADS`` of the environment, or the number of cores."""
-    said = os.environ.get("NUMBA_NUM_THREADS", "")
-    if said.isdigit():
-        return int(said)
+    setting = os.environ.get("NUMBA_NUM_THREADS", "")
+    if setting.isdigit():
+        return int(setting)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -225,8 +225,8 @@ def _count_lanes(real: Any) -> int:
     import llvmlite.binding as llvm
     import numba
 
-    said = vars(numba.config)["CPU_FEATURES"]
-    features = llvm.get_host_cpu_features() if said is None else {f[1:]: f[0] == "+" for f in said.split(",") if f}
+    setting = vars(numba.config)["CPU_FEATURES"]
+    features = llvm.get_host_cpu_features() if setting is None else {f[1:]: f[0] == "+" for f in setting.split(",") if f}
     size = 64 if features.get("avx512f") else 32 if features.get("avx") else 16
     return size // np.dtype(real).itemsize
 

@@ -198,19 +198,19 @@ class _Printer:
 
     def _describe_rows(self, array: StoredArray) -> str:
         """Return the comment that describes the rows before the first step and after the last."""
-        said = []
+        comments = []
         for a in array.axes:
             lo, hi = array.halo.get(a, (0, 0))
             before = [f"-{k}" for k in range(lo, 0, -1)]
-            behind = [f"{self.sizes[a]} + {k}" if k else self.sizes[a] for k in range(hi)]
+            after = [f"{self.sizes[a]} + {k}" if k else self.sizes[a] for k in range(hi)]
             along = f" along {self.steps[a]}" if len(array.axes) > 1 else ""
-            for rows, first in ((before, True), (behind, False)):
+            for rows, first in ((before, True), (after, False)):
                 if rows:
                     ends = rows if len(rows) < 3 else [rows[0], "…", rows[-1]]
                     names = ", ".join(row if row == "…" else f"{array.name}[{row}]" for row in ends)
                     where = " before the first step" if first else " after the last step"
-                    said.append(f"{names}{where if (array, a, first) in self.rows else ' = 0'}{along}")
-        return f"  # {'; '.join(said)}" if said else ""
+                    comments.append(f"{names}{where if (array, a, first) in self.rows else ' = 0'}{along}")
+        return f"  # {'; '.join(comments)}" if comments else ""
 
     def _write_return(self, gradients: Sequence[str]) -> Iterator[str]:
         codes = [self._write_output(r, axes) for r, axes in zip(self.procedure.outputs, self.layouts, strict=True)]
