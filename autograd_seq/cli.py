@@ -111,8 +111,10 @@ def _make_parser() -> argparse.ArgumentParser:
     bench = commands.add_parser("bench", help="time compiled training steps beside those of other libraries")
     bench.add_argument("--cells", metavar="LIST", type=_parse_list, default=[*work.GATES], help=_describe_choices(work.GATES))
     bench.add_argument("--sizes", metavar="LIST", type=_parse_list, default=[*work.SIZES], help=_describe_choices(work.SIZES))
-    slow = [name for name, peer in peers.PEERS.items() if peer.slow]
-    others = f'{_describe_choices(peers.PEERS, slow)}; "" for ours and by hand alone'
+    known = peers.find_peers()
+    slow = [name for name, peer in known.items() if peer.slow]
+    elsewhere = f"; started in a checkout of the repository also {peers.ELSEWHERE}" if known == peers.OWN else ""
+    others = f'{_describe_choices(known, slow)}; "" for ours and by hand alone{elsewhere}'
     bench.add_argument("--peers", metavar="LIST", type=_parse_list, help=others)
     bench.add_argument("--backend", choices=BACKENDS, help=f"backend of our programs (default: {VARIABLE}, or auto)")
     bench.add_argument("--seconds", metavar="N", type=_parse_seconds, default=20.0, help="for each line (default: %(default)g)")

@@ -309,7 +309,7 @@ def test_bench_prints_a_line_for_each_workload(capsys):
         ),
         (["--sizes", "tiny,huge"], "expected tiny or small or medium or large or long, got 'huge'"),
         (["--sizes", "tiny,"], "got ''"),
-        (["--peers", "torhc.nn"], 'did you mean "torch.nn"?'),
+        (["--peers", "by hnad"], "there is no competitor 'by hnad'"),
         (["--cells", ""], "UsageError [C108]: there is nothing to measure\n"),
     ],
 )

@@ -39,13 +39,11 @@ OPTIONAL = {  # inside functions, and only there
     "networkx": {"autograd_seq.graph.order", "autograd_seq.graph.graph"},
     "pygraphviz": {"viz.worker", "viz.render"}, "graphviz": {"viz.worker", "viz.render"},
     "numba": {"autograd_seq.emit.native.numba", "autograd_seq.emit.native.llvm", "autograd_seq.emit.native.body",
-              "autograd_seq.emit.native.module", "autograd_seq.emit.native.block", "autograd_seq.emit.native.blas",
-              "autograd_seq.bench.by_hand_numba"},
+              "autograd_seq.emit.native.module", "autograd_seq.emit.native.block", "autograd_seq.emit.native.blas"},
     "llvmlite": {"autograd_seq.emit.native.numba", "autograd_seq.emit.native.module", "autograd_seq.emit.native.llvm",
                  "autograd_seq.emit.native.block", "autograd_seq.emit.native.blas"},
-    "jax": {"autograd_seq.emit.jax", "autograd_seq.exchange.jax", "autograd_seq.bench.peer_jax"},
-    "onnx": {"autograd_seq.exchange.onnx"}, "torch": {"autograd_seq.bench.peer_torch"},
-    "autograd": {"autograd_seq.bench.peer_autograd"}, "pytensor": {"autograd_seq.bench.peer_pytensor"},
+    "jax": {"autograd_seq.emit.jax", "autograd_seq.exchange.jax"},
+    "onnx": {"autograd_seq.exchange.onnx"}, "torch": set(), "autograd": set(), "pytensor": set(),
     "threadpoolctl": {"autograd_seq.doctor"},
 }  # fmt: skip
 

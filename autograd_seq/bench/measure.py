@@ -17,7 +17,7 @@ import numpy as np
 
 from autograd_seq.bench.competitor import Competitor
 from autograd_seq.bench.floor import least
-from autograd_seq.bench.peers import BY_HAND, OURS, choose, compiled, written
+from autograd_seq.bench.peers import BY_HAND, OURS, choose, compile_ours, make_by_hand
 from autograd_seq.bench.work import WORKLOADS, Workload, make
 from autograd_seq.core.errors import GradientCheckError
 
@@ -25,7 +25,7 @@ SAMPLE = 2e-3  # seconds that one sample takes at least
 ROUNDS = 5  # at least
 FLOOR = "floor"
 TOLERANCE = 1e-4  # of the largest entry of each gradient, in float32
-_BOTH = {OURS: compiled, BY_HAND: written}
+_BOTH = {OURS: compile_ours, BY_HAND: make_by_hand}
 LENGTHS = (100, 1_000, 10_000, 100_000)
 
 
@@ -125,8 +125,8 @@ def measure(
 
     Args:
         works: the workloads; all fifteen by default.
-        peers: names of competitors, by default all that do not compile for a minute; what is not installed is left out. Ours
-            and the one by hand always run.
+        peers: names of competitors (``peers.find_peers()``), by default all that do not compile for a minute; what is not
+            installed is left out. Ours and the one by hand always run.
         seconds: to spend on each workload.
         seed: of data and parameters.
         backend: of ours, as for :func:`autograd_seq.compile`.
@@ -150,7 +150,7 @@ def measure(
     for work in works:
         feeds = make(work, seed)
         made = {name: peer.make(work, feeds) for name, peer in chosen.items() if name != OURS}
-        competitors = {OURS: compiled(work, feeds, backend=backend), **{n: c for n, c in made.items() if c is not None}}
+        competitors = {OURS: compile_ours(work, feeds, backend=backend), **{n: c for n, c in made.items() if c is not None}}
         for name, competitor in competitors.items():
             if name != BY_HAND:
                 check(competitors[BY_HAND], competitor)
@@ -210,11 +210,11 @@ def memory(work: Workload, seed: int = 0) -> dict[str, int]:
         ['by hand', 'ours']
     """
     feeds, shown = make(work, seed), make(replace(work, T=1), seed)
-    ours, peaks = compiled(work, shown), {}
+    ours, peaks = compile_ours(work, shown), {}
     ours.step()
-    written(work, feeds).step()  # what the first one ever imports and caches is not its own
+    make_by_hand(work, feeds).step()  # what the first one ever imports and caches is not its own
     shown.update(feeds)
-    for name, made in {OURS: lambda: ours, BY_HAND: lambda: written(work, feeds)}.items():
+    for name, made in {OURS: lambda: ours, BY_HAND: lambda: make_by_hand(work, feeds)}.items():
         gc.collect()
         tracemalloc.start()
         competitor = made()

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from autograd_seq.bench import by_hand, peer_autograd, peer_jax, peer_torch
-from autograd_seq.bench.competitor import Competitor
+from autograd_seq.bench import by_hand, peers
 from autograd_seq.bench.work import GATES, SIZES, WORKLOADS, Arrays, Workload, make, ours
 from autograd_seq.grad.reverse import grad
 from autograd_seq.graph.graph import Graph
@@ -85,19 +84,20 @@ def test_softmax_is_stable() -> None:
     assert all(np.isfinite(g).all() for g in grads.values())
 
 
-PEERS = [("torch", peer_torch.layer), ("torch", peer_torch.loop), ("jax", peer_jax.scan), ("autograd", peer_autograd.loop)]
+OTHERS = {n: p for n, p in peers.find_peers(Path(__file__).parents[2]).items() if p.package and not p.slow}
 
 
-@pytest.mark.parametrize(("package", "peer"), PEERS, ids=["torch.nn", "torch loop", "jax", "autograd"])
+@pytest.mark.parametrize("name", OTHERS)
 @pytest.mark.parametrize("cell", CELLS)
-def test_other_libraries_compute_the_same(cell: str, package: str, peer: Callable[[Workload, Arrays], Competitor]) -> None:
+def test_other_ways_compute_the_same(cell: str, name: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what others warn of while they are imported
-        pytest.importorskip(package)
+        pytest.importorskip(OTHERS[name].package)
     work = Workload(cell, "odd", *ODD["a batch"])
     feeds = make(work)
     loss, expected = by_hand.FACTORIES[cell](*work.sizes)(**feeds)
-    competitor = peer(work, feeds)
+    competitor = OTHERS[name].make(work, feeds)
+    assert competitor is not None
     for _ in range(2):  # a second step must not add to the first one's gradients
         got_loss, got = competitor.convert(competitor.step())
         assert got_loss == pytest.approx(loss, rel=1e-5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,6 +12,8 @@ from autograd_seq.bench import measure, peers
 from autograd_seq.bench.competitor import Competitor, pack, unpack
 from autograd_seq.bench.work import Arrays, Workload, make
 from autograd_seq.core.errors import GradientCheckError, OperationError
+
+CHECKOUT = Path(__file__).parents[2]
 
 
 def fixed(name: str, loss: float, **grads: float) -> Competitor:
@@ -51,8 +54,9 @@ def test_a_competitor_that_takes_far_longer_sits_rounds_out(monkeypatch: pytest.
 
 
 def test_what_is_not_installed_is_left_out_and_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    absent = {n: p._replace(package="no_such_package") if p.package else p for n, p in peers.PEERS.items()}
-    monkeypatch.setattr(peers, "PEERS", absent)
+    known = peers.find_peers(CHECKOUT)
+    absent = {n: p._replace(package="no_such_package") if p.package else p for n, p in known.items()}
+    monkeypatch.setattr(peers, "find_peers", lambda: absent)
     seen: list[int] = []
     rows = measure.measure([Workload.of("rnn", "tiny")], seconds=0.0, done=lambda new: seen.append(len(new)))
     assert [r.competitor for r in rows if r.ms is not None] == ["ours", "by hand", "floor"]
@@ -60,8 +64,19 @@ def test_what_is_not_installed_is_left_out_and_said_so(monkeypatch: pytest.Monke
     assert measure.report(rows).endswith("not installed, left out: numba, torch.nn, torch loop, jax, autograd")
 
 
-def test_unknown_names_are_refused() -> None:
-    with pytest.raises(OperationError, match="jax"):
+def test_other_libraries_take_part_in_a_checkout_only(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert list(peers.find_peers()) == ["ours", "by hand"]
+    (tmp_path / "benchmarks").mkdir()
+    (tmp_path / "benchmarks" / "__init__.py").write_text("raise RuntimeError", encoding="utf-8")  # somebody else's
+    assert list(peers.find_peers()) == ["ours", "by hand"]
+    with pytest.raises(OperationError, match=r"no competitor 'jax' outside of a checkout"):
+        peers.choose(["jax"])
+
+
+def test_unknown_names_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(CHECKOUT)
+    with pytest.raises(OperationError, match='did you mean "jax"'):
         peers.choose(["jaxx"])
     with pytest.raises(OperationError, match="lstm"):
         Workload.of("lstn", "tiny")

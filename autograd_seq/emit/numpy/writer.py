@@ -4,7 +4,7 @@ The source has two floors. ``program(sizes…)`` allocates the workspace and mak
 before and after, matrices that products read. It returns ``run(feeds…)``, which computes, writing into the workspace.
 Nothing is built per step in a loop: it runs over rows, or tuples of rows, that are there already. Arrays of the workspace
 begin at cache lines, for NumPy's own begin 16 bytes behind one: a product of (16, 64) and (64, 256) then takes 5.3 µs, not
-3.7, and a multiplication of 4096 entries 1.5, not 0.9 (``tests/benchmarks/alignment.py``).
+3.7, and a multiplication of 4096 entries 1.5, not 0.9 (``benchmarks/alignment.py``).
 """
 
 from __future__ import annotations

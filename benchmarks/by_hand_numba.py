@@ -11,33 +11,30 @@ Compiled functions call one another through closures, since numba is imported on
 Example:
     >>> from autograd_seq.bench.work import Workload, make
     >>> work = Workload("gru", "odd", 7, 3, 4, 5, 6)
-    >>> step = factory(work.cell)(*work.sizes)  # doctest: +SKIP
+    >>> step = make_step(work.cell, *work.sizes)  # doctest: +SKIP
     >>> loss, grads = step(**make(work))  # doctest: +SKIP
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-Step = Callable[..., tuple[float, dict[str, np.ndarray]]]
+from autograd_seq.bench.by_hand import Step
+from autograd_seq.bench.work import GATES
 
 _COMPILED: dict[str, Any] = {}
-GATES = {"rnn": ("",), "lstm": ("i", "f", "o", "g"), "gru": ("r", "z", "n")}
 
 
-def factory(cell: str) -> Callable[..., Step]:
-    """Return what makes a training step of ``"rnn"``, ``"lstm"`` or ``"gru"`` from T, B, D, H, K and the width."""
+def make_step(cell: str, T: int, B: int, D: int, H: int, K: int, dtype: Any = np.float32) -> Step:
+    """Return a training step of ``"rnn"``, ``"lstm"`` or ``"gru"``, to be called like those of ``autograd_seq.bench.by_hand``.
 
-    def make(T: int, B: int, D: int, H: int, K: int, dtype: Any = np.float32) -> Step:
-        return _step(cell, T, B, D, H, K, dtype)
-
-    return make
-
-
-def _step(cell: str, T: int, B: int, D: int, H: int, K: int, dtype: Any) -> Step:
+    Args:
+        cell: which of the three.
+        T, B, D, H, K: steps, batch, inputs, hidden units, classes.
+        dtype: of all floats; tanh is as exact as float32.
+    """
     if not _COMPILED:
         _COMPILED.update(_compile())
     run, gates, N = _COMPILED[cell], GATES[cell], T * B
@@ -296,4 +293,4 @@ def _compile_gru(fast: Any, times: Any, tanh: Any, sigmoid: Any) -> tuple[Any, A
     return forward, backward, turn_to_inputs
 
 
-__all__ = ["factory"]
+__all__ = ["make_step"]

@@ -9,7 +9,7 @@ on arrays of the right shapes, without the products before, between and after th
 - *fewest*: 6 and 4. σ(a) = (1 + tanh(a/2))/2 is not formed: 2c' = c + f̂c + g + îg, with f̂ = tanh(a_f/2), is a product of the
   row [c, g, f̂c, îg] with halves, and 2h = q + ôq, q = tanh(c), is not formed either: the next product reads both parts.
 
-Run: ``OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 python tests/benchmarks/lstm_calls.py`` (PyTorch takes part where it is
+Run: ``OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 python benchmarks/lstm_calls.py`` (PyTorch takes part where it is
 installed). What it printed is in ``RESULTS.md``.
 """
 
@@ -17,13 +17,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
 from numpy import add, multiply, tanh
 
-from autograd_seq.bench.peers import PEERS
+from autograd_seq.bench.peers import find_peers
 from autograd_seq.bench.work import Workload, make
 
 T, D, H, K = 2000, 16, 32, 16
@@ -149,7 +150,7 @@ def measure(rounds: int = 40) -> dict[str, tuple[float, float]]:
     work = Workload.of("lstm", "long")
     assert work.sizes == (T, 1, D, H, K)
     try:
-        torch = PEERS["torch.nn"].make(work, make(work))
+        torch = find_peers(Path(__file__).parents[1])["torch.nn"].make(work, make(work))
     except ImportError:
         torch = None
     if torch is not None:

@@ -1,6 +1,6 @@
 """A training step of an LSTM on sequences of unequal lengths, beside PyTorch's packed sequences.
 
-    NUMBA_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 python tests/benchmarks/ragged.py
+    NUMBA_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 python benchmarks/ragged.py
 
 The size is the *medium* one of ``autograd-seq bench``, the lengths are uniform in 50 … 100, the loss is the cross-entropy at
 each real step. Both are first checked to agree.

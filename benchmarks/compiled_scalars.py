@@ -3,7 +3,7 @@
 The work: a 2-16-16-1 network of ReLU neurons on 100 points, max-margin loss and L2 penalty; loss and all 337 gradients. Ours
 is written for one point and goes over all of them by ``ag.vmap``; micrograd runs its own classes as its demo does.
 
-Run: ``python tests/benchmarks/compiled_scalars.py [numba] [numpy]`` (needs ``pip install micrograd``, and numba for native
+Run: ``python benchmarks/compiled_scalars.py [numba] [numpy]`` (needs ``pip install micrograd``, and numba for native
 loops). On two cores of a Xeon with AVX-512 that others used too (2026-11; NumPy 2.4, numba 0.68):
 
     numpy: 1.608 ms a step, micrograd 808 ms: 502 times as fast; first call 0.0 s

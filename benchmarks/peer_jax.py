@@ -11,7 +11,7 @@ from autograd_seq.bench.competitor import Competitor, Outcome, pack, unpack
 from autograd_seq.bench.work import Arrays, Workload
 
 
-def scan(work: Workload, feeds: Arrays) -> Competitor:
+def make_scan(work: Workload, feeds: Arrays) -> Competitor:
     """Return the scan, with the inputs of all steps in one product and the gates packed.
 
     Args:
@@ -73,4 +73,4 @@ def _cells() -> dict[str, Callable[..., Any]]:
     return {"rnn": rnn, "lstm": lstm, "gru": gru}
 
 
-__all__ = ["scan"]
+__all__ = ["make_scan"]

@@ -1,6 +1,6 @@
 """Training steps by what ``backend="auto"`` takes, by NumPy calls and by native code, on the workloads and on ordinary models.
 
-CPU time of one thread, in turns, medians: ``OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 python tests/benchmarks/backends.py``.
+CPU time of one thread, in turns, medians: ``OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 python benchmarks/backends.py``.
 What has been measured is kept in a file (``--keep``), line by line, so that a run that was interrupted goes on where it ended.
 As a processor without AVX-512 computes: ``--as haswell``, with vectors of 32 bytes here and in the library; ``--as nehalem``,
 with 16. ``--peers`` adds others on the workloads, and PyTorch to attention. ``--only rnn`` takes those that are so called.
@@ -95,7 +95,7 @@ def _seconds(step: Step, often: int) -> float:
 
 def peers(name: str) -> dict[str, Step]:
     """Return the same step by others, where there is one."""
-    from autograd_seq.bench.peers import PEERS
+    from autograd_seq.bench.peers import find_peers
     from autograd_seq.bench.work import GATES, Workload, make
 
     if name == "attention heads":
@@ -107,7 +107,7 @@ def peers(name: str) -> dict[str, Step]:
     feeds, out = make(work), {}
     for peer in ("by hand", "torch.nn", "jax"):
         try:
-            made = PEERS[peer].make(work, feeds)
+            made = find_peers(Path(__file__).parents[1])[peer].make(work, feeds)
         except ImportError:
             continue
         if made is not None:

@@ -1,6 +1,6 @@
 """Whether OpenBLAS runs small products on one thread by itself, and from what size on a second one pays (needs threadpoolctl).
 
-Run: ``python tests/benchmarks/small_products.py``. What it printed is in ``RESULTS.md``.
+Run: ``python benchmarks/small_products.py``. What it printed is in ``RESULTS.md``.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 The work: a 2-16-16-1 network of ReLU neurons on 100 points, hinge loss and L2 penalty; forward, backward. Both engines are
 given the same expressions and take turns; medians are compared, with Python's cyclic collector on and off.
 
-Run: ``python tests/benchmarks/eager.py`` (needs ``pip install micrograd``).
+Run: ``python benchmarks/eager.py`` (needs ``pip install micrograd``).
 """
 
 from __future__ import annotations

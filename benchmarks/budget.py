@@ -1,6 +1,6 @@
 """What a program costs besides its time at one size: to compile, in memory, and as sequences grow.
 
-    OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 AUTOGRAD_SEQ_BACKEND=numpy python tests/benchmarks/budget.py
+    OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 AUTOGRAD_SEQ_BACKEND=numpy python benchmarks/budget.py
 
 It prints the ms to import the package and NumPy, and from equations to source with all gradients (schedule, passes and
 emission; medians of 9), the peak memory of a training step divided by that of the program by hand, and the µs a step takes in

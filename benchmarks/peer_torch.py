@@ -15,7 +15,7 @@ LONGEST = 100
 """Steps up to which the loop is compiled, for that takes minutes, and grows with their number."""
 
 
-def layer(work: Workload, feeds: Arrays) -> Competitor:
+def make_layer(work: Workload, feeds: Arrays) -> Competitor:
     """Return ``torch.nn.RNN``, ``LSTM`` or ``GRU`` without biases, and a product with V.
 
     Args:
@@ -33,15 +33,15 @@ def layer(work: Workload, feeds: Arrays) -> Competitor:
     return _competitor("torch.nn", work, lambda: layer(x)[0] @ V.T, l, [layer.weight_ih_l0, layer.weight_hh_l0, V])
 
 
-def compiled(work: Workload, feeds: Arrays) -> Competitor | None:
+def compile_loop(work: Workload, feeds: Arrays) -> Competitor | None:
     """Return the loop, compiled by ``torch.compile``; ``None`` for more steps than ``LONGEST``.
 
     The layers of torch.nn gain nothing by it: they are not taken apart.
     """
-    return loop(work, feeds, compiles=True) if work.T <= LONGEST else None
+    return make_loop(work, feeds, compiles=True) if work.T <= LONGEST else None
 
 
-def loop(work: Workload, feeds: Arrays, compiles: bool = False) -> Competitor:
+def make_loop(work: Workload, feeds: Arrays, compiles: bool = False) -> Competitor:
     """Return the loop written out in torch's operations: inputs of all steps in one product, gates packed.
 
     Args:
@@ -119,4 +119,4 @@ def _competitor(name: str, work: Workload, logits: Callable[[], Any], l: Any, pa
     return Competitor(name, step, convert)
 
 
-__all__ = ["compiled", "layer", "loop"]
+__all__ = ["compile_loop", "make_layer", "make_loop"]

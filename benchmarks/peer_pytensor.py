@@ -10,7 +10,7 @@ from autograd_seq.bench.competitor import Competitor, Outcome, pack, unpack
 from autograd_seq.bench.work import Arrays, Workload
 
 
-def scan(work: Workload, feeds: Arrays) -> Competitor:
+def make_scan(work: Workload, feeds: Arrays) -> Competitor:
     """Return the scan, with the inputs of all steps in one product and the gates packed; compiled for minutes.
 
     Args:
@@ -62,4 +62,4 @@ def _cell(pt: Any, name: str) -> Any:
     return {"rnn": rnn, "lstm": lstm, "gru": gru}[name]
 
 
-__all__ = ["scan"]
+__all__ = ["make_scan"]

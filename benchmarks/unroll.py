@@ -1,6 +1,6 @@
 """Unrolling and evaluating an LSTM over 1,000 steps: time, and memory as the number of steps doubles.
 
-Run: ``python tests/benchmarks/unroll.py``
+Run: ``python benchmarks/unroll.py``
 """
 
 from __future__ import annotations

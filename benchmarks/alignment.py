@@ -1,6 +1,6 @@
 """What it costs that an array does not begin at a cache line, as NumPy's own do not: products and elementwise operations.
 
-OPENBLAS_NUM_THREADS=1 python tests/benchmarks/alignment.py
+OPENBLAS_NUM_THREADS=1 python benchmarks/alignment.py
 """
 
 from __future__ import annotations

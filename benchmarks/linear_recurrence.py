@@ -12,7 +12,7 @@ The work: h_t = a_t · h_{t-1} + x_t for all t, H numbers in float32, a_t in (0.
 
 Each writes into an array that is there; ``ours`` returns a new one, whose pages the system must clear.
 
-Run: ``python tests/benchmarks/linear_recurrence.py`` (needs numba). What it printed, and what follows from it, is
+Run: ``python benchmarks/linear_recurrence.py`` (needs numba). What it printed, and what follows from it, is
 in ``RESULTS.md``.
 """
 

@@ -2,7 +2,7 @@
 
 The work: 2 and 6 layers, each normalised after it, 4 heads, 64 numbers a step, 256 within; 8 sequences of 128 steps in float32;
 the mean square of what comes out, and the gradient of every parameter. CPU time of one thread, in turns, medians:
-``OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 python tests/benchmarks/transformer.py``. What it printed is in ``RESULTS.md``.
+``OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 python benchmarks/transformer.py``. What it printed is in ``RESULTS.md``.
 """
 
 from __future__ import annotations

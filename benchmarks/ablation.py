@@ -1,7 +1,7 @@
 """What each pass buys: the program without it divided by the one with all of them, on the workloads and on models of the zoo.
 
 CPU time of one thread, in turns, medians of the ratios: above 1 the pass pays. A point stands where the program is the same.
-``OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 python tests/benchmarks/ablation.py --sizes tiny,small``
+``OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 python benchmarks/ablation.py --sizes tiny,small``
 
 ``--passes join,halve+pack`` leaves out these, those with a ``+`` together; ``--backend numba`` measures native programs,
 ``--batch 1`` one sequence; ``--hand`` adds the program with all passes divided by the one written by hand. What has been
@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 import autograd_seq as ag
-from autograd_seq.bench.peers import written
+from autograd_seq.bench.peers import make_by_hand
 from autograd_seq.bench.work import GATES, SIZES, Workload, make, ours
 from autograd_seq.plan.pipeline import PASSES
 
@@ -152,9 +152,9 @@ def _cases(given: Any) -> Iterator[tuple[str, Outputs, Feeds, Step | None]]:
                 work = replace(Workload.of(cell, size), B=batch)
                 loss, params = ours(work)
                 feeds = make(work)
-                yield f"{work}, {batch}", [loss, *ag.grad(loss, params)], feeds, written(work, feeds).step
+                yield f"{work}, {batch}", [loss, *ag.grad(loss, params)], feeds, make_by_hand(work, feeds).step
     if given.models:
-        sys.path.insert(0, str(Path(__file__).parent.parent / "models"))
+        sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "models"))
         from zoo import MODELS
 
         for name in given.models:

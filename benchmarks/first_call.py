@@ -1,6 +1,6 @@
 """How long the first call of native programs takes, in CPU seconds, with nothing kept on disk: most of it is compiling.
 
-    OPENBLAS_NUM_THREADS=1 NUMBA_NUM_THREADS=1 python tests/benchmarks/first_call.py [--zoo] [model …]
+    OPENBLAS_NUM_THREADS=1 NUMBA_NUM_THREADS=1 python benchmarks/first_call.py [--zoo] [model …]
 
 Training steps with the gradient of every parameter: *rnn*, *gru* and *lstm* with a loss at every step, stacks of two and three
 LSTMs, a mixture density network on top of one, and a neural Turing machine (Graves, Wayne & Danihelka 2014) with one head that
@@ -22,7 +22,7 @@ import numpy as np
 
 import autograd_seq as ag
 
-sys.path.append(str(Path(__file__).parents[1] / "models"))
+sys.path.append(str(Path(__file__).parents[1] / "tests" / "models"))
 from zoo import MODELS as ZOO
 
 D, H, K, N, M = 6, 16, 5, 8, 7

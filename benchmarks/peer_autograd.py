@@ -11,7 +11,7 @@ from autograd_seq.bench.competitor import Competitor, Outcome, pack, unpack
 from autograd_seq.bench.work import Arrays, Workload
 
 
-def loop(work: Workload, feeds: Arrays) -> Competitor:
+def make_loop(work: Workload, feeds: Arrays) -> Competitor:
     """Return the loop, with packed gates and a loss at every step.
 
     Args:
@@ -73,4 +73,4 @@ def _cells(H: int) -> dict[str, Callable[..., Any]]:
     return {"rnn": rnn, "lstm": lstm, "gru": gru}
 
 
-__all__ = ["loop"]
+__all__ = ["make_loop"]

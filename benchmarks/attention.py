@@ -3,7 +3,7 @@
 The work: q, k, v of 4 sequences of 256 steps, 32 numbers each, in float32; the sum of the squares of what is read, and its
 gradients. *formed* is our program without the pass ``contract``: each product of a weight and a value is formed, then summed.
 
-Run: ``OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 python tests/benchmarks/attention.py``. What it printed is in ``RESULTS.md``.
+Run: ``OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 python benchmarks/attention.py``. What it printed is in ``RESULTS.md``.
 """
 
 from __future__ import annotations
