@@ -34,7 +34,7 @@ def test_the_quickstart_is_short_and_runs_as_it_stands(tmp_path):
     first, *source, last = done.stdout.splitlines()
     assert first == "[['s', 's[t - 1]', 'matmul_2', 'add_1', 'tanh_1']]"
     assert last == "() (8, 3) (8, 8) (5, 8)"
-    assert "def step(x, l, V, U, W):" in source
+    assert "def step(x, l, U, W, V):" in source
     assert (tmp_path / "rnn.png").read_bytes()[:4] == b"\x89PNG"
 
 

@@ -13,7 +13,7 @@ from autograd_seq.core.axes import Axis
 from autograd_seq.core.node import Node, apply, constant
 from autograd_seq.graph.order import get_rows, step_order
 from autograd_seq.graph.rebuild import copy_name, rebuild, remake
-from autograd_seq.ops.elementwise import add, cast, exp, mul, neg, rewritten, sub
+from autograd_seq.ops.elementwise import CAST, add, cast, div, exp, mul, neg, rewritten, sub, zero_safe_mul
 from autograd_seq.ops.linear import CONTRACT
 from autograd_seq.ops.loss import stop_gradient, straight_through
 from autograd_seq.ops.parts import SLICE
@@ -21,7 +21,7 @@ from autograd_seq.ops.reduce import SUM, sum_over
 from autograd_seq.ops.shape import BROADCAST_TO, RESHAPE, TRANSPOSE, broadcast_to, reshape
 from autograd_seq.ops.softmax import LOG_SOFTMAX, SOFTMAX
 from autograd_seq.ops.state import STATE
-from autograd_seq.ops.time import ALONG, AT, SHIFT, SPREAD
+from autograd_seq.ops.time import ALONG, AT, SHIFT, SIZE, SPREAD
 from autograd_seq.plan.memory.views import LEAVES
 from autograd_seq.plan.passes.legal import COPY, make_legal
 from autograd_seq.plan.passes.simplify import get_number, tidy
@@ -83,6 +83,12 @@ def _rewrite(node: Node, inputs: tuple[Node, ...]) -> Node:
         return copy_name(node, broadcast_to(cast(x, float), node.shape))
     if node.op is exp and x.op is LOG_SOFTMAX:
         return copy_name(node, apply(SOFTMAX, *x.inputs, **x.attrs))
+    if node.op is zero_safe_mul:  # the gradient of a mean, which is divided by a length
+        for g, d in (inputs, inputs[::-1]):
+            if d.op is div and get_number(d.inputs[0]) == 1 and _is_length(d.inputs[1]):
+                return copy_name(node, div(g, d.inputs[1]))
+        if _is_never_zero(x):
+            return copy_name(node, apply(mul, *inputs))
     if node.op is RESHAPE and x.op is SUM and x.attrs["keepdims"]:
         plain = apply(SUM, *x.inputs, **{**x.attrs, "keepdims": False})
         return copy_name(node, reshape(plain, node.shape))
@@ -91,6 +97,19 @@ def _rewrite(node: Node, inputs: tuple[Node, ...]) -> Node:
             if (c := get_number(b)) is not None and rest.shape == node.shape:
                 return copy_name(node, apply(mul, constant(a * c), rest))
     return remake(node, inputs)
+
+
+def _is_never_zero(x: Node) -> bool:
+    """Tell whether a node is a number other than 0, divided by lengths."""
+    while x.op is div and _is_length(x.inputs[1]):
+        x = x.inputs[0]
+    return bool(get_number(x))
+
+
+def _is_length(x: Node) -> bool:
+    while x.op is CAST:
+        x = x.inputs[0]
+    return x.op is SIZE
 
 
 # -- shifts of sums of products -----------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from autograd_seq.emit.nests import Cycle, Nestable, add_allocations, nest
 from autograd_seq.emit.outline import Fill, Repeat, Step, outline
 from autograd_seq.emit.statements import ALL, Expression, Place, Procedure, Read, walk_parts
 from autograd_seq.graph.graph import Graph
-from autograd_seq.graph.order import step_order
+from autograd_seq.graph.order import list_by_use, step_order
 from autograd_seq.ops.leaf import PARAM
 from autograd_seq.plan.memory.storage import order_axes
 from autograd_seq.plan.schedule import schedule
@@ -80,8 +80,9 @@ class _ProcedureBuilder:
 
 
 def _order_feeds(graph: Graph) -> dict[str, Node]:
-    """Return inputs and parameters by name, inputs first."""
-    return dict(sorted(graph.inputs.items(), key=lambda item: item[1].op is PARAM))
+    """Return inputs and parameters by name, inputs first, each group in the order in which the equations read it."""
+    place = {n: k for k, n in enumerate(list_by_use(graph.outputs))}
+    return dict(sorted(graph.inputs.items(), key=lambda item: (item[1].op is PARAM, place[item[1]])))
 
 
 __all__ = ["lower_graph"]

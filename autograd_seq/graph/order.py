@@ -113,6 +113,14 @@ def step_order(roots: Sequence[Node], after: Mapping[Node, Iterable[Node]] | Non
     return order
 
 
+def list_by_use(roots: Sequence[Node]) -> list[Node]:
+    """Return all nodes that ``roots`` depend on, in the order in which the equations read them first, the roots last.
+
+    In ``s[t] = tanh(U @ x[t] + W @ s[t - 1]); y = V @ s[t]`` parameters are read in the order U, W, V.
+    """
+    return list(dict.fromkeys([*(x for n in step_order(roots) for x in n.inputs), *roots]))
+
+
 def components(count: int, edges: Iterable[tuple[int, int]]) -> list[list[int]]:
     """Return the strongly connected components of a graph on 0 … count − 1, each sorted, in the order of their least node.
 

@@ -13,6 +13,7 @@ from autograd_seq.core.node import Node
 from autograd_seq.grad.reverse import grad
 from autograd_seq.graph import feeds
 from autograd_seq.graph.graph import Graph, flatten
+from autograd_seq.graph.order import list_by_use
 from autograd_seq.ops.leaf import PARAM
 from autograd_seq.ops.random import SEED
 from autograd_seq.run import backends
@@ -145,7 +146,8 @@ def value_and_grad(loss: Node, wrt: Sequence[Node | str] | Node | None = None, *
 
     Args:
         loss: a float scalar without axes; with ``carry=`` a sum over the steps.
-        wrt: parameters or inputs, or their names; all float parameters of the loss by default.
+        wrt: parameters or inputs, or their names; all float parameters of the loss by default, in the order in
+            which the equations read them.
         options: as for :func:`compile`.
 
     Returns:
@@ -177,7 +179,7 @@ def value_and_grad(loss: Node, wrt: Sequence[Node | str] | Node | None = None, *
         _check_adds_up(graph, loss, find_carried_axis(graph, options["carry"]))
     chosen: Sequence[Node | str]
     if wrt is None:
-        chosen = [n for n in graph.inputs.values() if n.op is PARAM and n.dtype is float]
+        chosen = [n for n in list_by_use(graph.outputs) if n.op is PARAM and n.dtype is float]
     else:
         chosen = [wrt] if isinstance(wrt, (Node, str)) else list(wrt)
     nodes = [graph[x] if isinstance(x, str) else x for x in chosen]

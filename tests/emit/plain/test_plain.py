@@ -33,6 +33,19 @@ def test_the_textbook_is_what_runs():
     assert all(np.allclose(grads[name], others[name], rtol=0, atol=1e-12) for name in grads)
 
 
+def test_parameters_stand_in_the_order_of_the_equations_and_a_mean_is_divided_by_lengths():
+    b, t = ag.Axis("b"), ag.Axis("t")
+    x, U, V = ag.input("x", (3,), over=(b, t)), ag.param("U", (2, 3)), ag.param("V", (2,))
+    loss = ag.mean(ag.dot(V, ag.tanh(U @ x)) ** 2, over=(b, t))
+    step = ag.value_and_grad(loss, backend="plain")
+    assert "def step(x, U, V):" in step.textbook and "zero_safe_mul" not in step.textbook and "/ T / B" in step.textbook
+    feeds = {"x": np.ones((2, 4, 3)), "U": np.full((2, 3), 0.1), "V": np.array([1.0, 2.0])}
+    outs = ag.Graph([loss, *ag.grad(loss, [U, V])]).unroll(b=2, t=4).evaluate(**feeds)
+    value, grads = step(**feeds)
+    assert list(grads) == ["U", "V"] and list(ag.value_and_grad(loss, [V, U], backend="plain")(**feeds)[1]) == ["V", "U"]
+    assert all(np.allclose(a, o, rtol=1e-13, atol=0) for a, o in zip((value, *grads.values()), outs, strict=True))
+
+
 def test_widths_are_those_of_the_feeds():
     loss, feeds = rnn()
     narrow = {k: v.astype(np.float32) if v.dtype == float else v for k, v in feeds.items()}
