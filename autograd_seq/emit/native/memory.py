@@ -19,10 +19,8 @@ from autograd_seq.emit.numpy.page import RESERVED
 from autograd_seq.emit.numpy.writer import Writer
 from autograd_seq.graph.graph import Graph
 from autograd_seq.ops.leaf import INPUT, PARAM
-from autograd_seq.ops.parts import SLICE
 from autograd_seq.ops.time import INDEX, SIZE
 from autograd_seq.plan.memory.storage import Home, Storage
-from autograd_seq.plan.memory.views import get_root
 
 PROVIDED = [
     "native", "part", "inline", "fast_exp", "fast_tanh", "fast_sigmoid", "fast_softplus", "fast_erf", "whole_power", "row_sum",
@@ -51,7 +49,6 @@ class MemoryWriter(Writer):
         self.addresses: dict[str, str] = {}  # the types of arguments that are arrays
         self.fresh: set[Node] = set()
         self.straight: set[str] = set()  # feeds that are contiguous
-        self.given_parts: dict[Node, list[list[range]]] = {}  # the slices of a result that are returned without a copy
         self.loads: dict[str, str] = {}  # scalars that a function loads first, and their names
         self.packed: dict[Node, tuple[str, int]] = {}  # of packed scalars, their array and their index in it
         self._pack([n for n in graph.inputs.values() if _is_number(n)], "numbers")
@@ -169,24 +166,9 @@ class MemoryWriter(Writer):
                 self.run.append(f"{name} = {'ascontiguousarray' if lengths else 'array'}({name}, {self.width(n)})")
         return name if n in self.packed else self.pointer(name, KINDS[n.dtype])
 
-    def _returned(self, node: Node, declared: Sequence[Axis]) -> str:
-        """Return the code of an output; arrays that native code wrote and that this call allocated need no copy."""
-        r = get_root(node)
-        home = self.storage.homes.get(r)
-        if home is None or home.buffer is not None or r not in self.fusion.native or r in self.given:
-            return super()._returned(node, declared)
-        if r is node and list(declared) == list(home.axes):
-            self.given.add(r)
-            return self.array(node).code
-        if node.op is SLICE and node.inputs[0] is r and r not in set(self.graph.outputs) and not r.axes:
-            key = [k if isinstance(k, slice) else slice(k, None) for k in node.attrs["key"]]
-            part = [range(*k.indices(n)) for k, n in zip(key, r.shape, strict=False)]
-            parts = self.given_parts.setdefault(r, [])
-            plain = node.ndim == r.ndim and all(k.step == 1 for k in key)
-            if plain and all(any(not set(a) & set(b) for a, b in zip(part, other, strict=True)) for other in parts):
-                parts.append(part)
-                return self.array(node).code
-        return super()._returned(node, declared)
+    def owns(self, node: Node) -> bool:
+        """Tell whether the array of a node is made in each call: native code writes those that the workspace does not hold."""
+        return node in self.fusion.native or super().owns(node)
 
 
 def flatten_index(places: Sequence[tuple[str, str]]) -> str:

@@ -21,7 +21,6 @@ class Array:
         shape: of one point's value.
         stage: ``WORK``, ``RUN`` or ``STEP``.
         whole: its entries lie in memory one behind the other, in order, but for rows in front of and behind the first axis.
-        even: the values of its points do so but for entries of others between them, always as many.
     """
 
     code: str
@@ -29,12 +28,9 @@ class Array:
     shape: tuple[int, ...]
     stage: int
     whole: bool = True
-    even: bool = False
 
     def as_view(self, code: str, **changes: object) -> Array:
         """Return a view of this array, written as ``code``."""
-        if "whole" in changes:
-            changes.setdefault("even", False)
         return replace(self, code=code, **changes)  # type: ignore[arg-type]
 
     def index(self, parts: dict[int, str], rest: Sequence[str] = ()) -> str:

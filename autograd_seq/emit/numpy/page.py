@@ -20,6 +20,8 @@ from autograd_seq.emit.numpy.runtime import HELPERS
 from autograd_seq.emit.outline import outline_plan
 from autograd_seq.emit.program_text import NUMPY, Frame
 from autograd_seq.graph.graph import Graph
+from autograd_seq.ops.linear import CONTRACT
+from autograd_seq.ops.reduce import sum_over
 from autograd_seq.plan.cost import ROW
 from autograd_seq.plan.memory.lanes import Lane
 from autograd_seq.plan.memory.storage import Home, Storage
@@ -33,6 +35,9 @@ RESERVED = {*NUMPY, *HELPERS, *calls.NUMBERS, *ALLOWED.values(), "real", "progra
 
 TUPLE = 64
 """Bytes of the tuple of a step."""
+
+Rectangle = list[tuple[int, int]]
+"""Entries of an array: a range for each dimension."""
 
 
 class Page(ABC):
@@ -75,7 +80,7 @@ class Page(ABC):
         self.bases: dict[int, str] = {}  # workspace arrays, by number
         self.helpers: set[str] = set()
         self.noted: set[Node] = set()
-        self.given: set[Node] = set()
+        self.claimed: dict[Node, list[Rectangle]] = {}  # what of the arrays of a call is the caller's
         self.outs: list[str] = []  # arrays of the caller that the outputs are to be written into, if they are
         self.into: dict[Node, str] = {}  # what is computed there at once
         readers: dict[Node, list[Node]] = {}
@@ -158,8 +163,7 @@ class Page(ABC):
         keys = [f"{lane.start}:{lane.stop}" if d == lane.dimension else ":" for d in range(-len(shape), 0)]
         while keys[-1] == ":":
             keys.pop()
-        even = (x.whole or x.even) and len(shape) == 1
-        return x.as_view(self.once(x.index({}, keys), wanted), shape=shape, whole=False, even=even)
+        return x.as_view(self.once(x.index({}, keys), wanted), shape=shape, whole=False)
 
     def allocated(self, home: Home) -> str:
         """Return the name of a workspace array, which is allocated here when it is first needed."""
@@ -273,6 +277,10 @@ class Page(ABC):
     def is_local(self, node: Node) -> bool:
         """Tell whether the values of a node are a local variable, which the statement that computes them makes."""
         return self.storage.homes[node].buffer is None and node not in self.into
+
+    def owns(self, node: Node) -> bool:
+        """Tell whether the local variable of a node is an array that nothing else shows."""
+        return bool(node.axes or node.shape) and (node.op in (CONTRACT, sum_over) or calls.writes(node))
 
     def target(self, node: Node) -> str:
         """Return where the values of a node are to be written."""

@@ -40,8 +40,7 @@ def _make_matrix(w: Page, c: Contraction, want: Matrix) -> str:
     if any(len(g) > 1 for g in groups):
         lengths = [_times(_list_lengths(w, c, g)) for g in groups if g]
         flat = tuple_code([*(w.size[a] for a in loops), *lengths])
-        steps_only = all(isinstance(d, Axis) for g in groups if len(g) > 1 for d in g)
-        if x.stage == WORK and as_it_is and (x.whole or (x.even and steps_only)):
+        if x.stage == WORK and as_it_is and x.whole:
             code = w.once(f"{code}.reshape({flat}, copy=False)", f"{label}_flat")
         elif loops and x.stage != STEP:  # a copy, so it is made at the step itself
             return _turn(f"{w.show(x, order, label)}.reshape({tuple_code(lengths)})", turned)

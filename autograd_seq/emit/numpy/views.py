@@ -15,7 +15,6 @@ from autograd_seq.ops.parts import SLICE
 from autograd_seq.ops.shape import BROADCAST_TO, RESHAPE, TRANSPOSE
 from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import ALONG, AT, SHIFT, SPREAD
-from autograd_seq.plan.memory.views import find_stretch
 from autograd_seq.plan.passes.dimensions import AS_AXIS, AS_DIMENSION
 
 
@@ -69,10 +68,7 @@ def _transpose(w: Page, node: Node) -> Array:
 
 def _slice(w: Page, node: Node) -> Array:
     x = w.array(node.inputs[0])
-    even = (x.whole or x.even) and len(x.shape) == 1 and find_stretch(node) is not None
-    return w.held(
-        x.as_view(x.index({}, format_subscript(node.attrs["key"], x.shape)), shape=node.shape, whole=False, even=even), node
-    )
+    return w.held(x.as_view(x.index({}, format_subscript(node.attrs["key"], x.shape)), shape=node.shape, whole=False), node)
 
 
 def _broadcast_to(w: Page, node: Node) -> Array:

@@ -18,7 +18,7 @@ from autograd_seq.core.node import CONSTANT, Node
 from autograd_seq.emit.numpy.arrays import RUN, STEP, WORK, Array, tuple_code
 from autograd_seq.emit.numpy.assembly import assembled
 from autograd_seq.emit.numpy.boundaries import write_rows
-from autograd_seq.emit.numpy.outputs import laid, returned
+from autograd_seq.emit.numpy.outputs import lay_out, return_output
 from autograd_seq.emit.numpy.page import TUPLE, Page
 from autograd_seq.emit.numpy.statements import statement
 from autograd_seq.emit.numpy.views import view
@@ -135,9 +135,9 @@ class Writer(Page):
         codes: list[str] = []
         for o, axes, name in zip(self.graph.outputs, declared, self.outs, strict=True) if into else ():
             if self.array(o).code != name:
-                self.write(f"copyto({name}, {laid(self, o, axes)})")
+                self.write(f"copyto({name}, {lay_out(self, o, axes)})")
         for o, axes in zip(self.graph.outputs, declared, strict=True) if not into else ():
-            code = self._returned(o, axes)
+            code = return_output(self, o, axes)
             if not code.isidentifier() and self.array(o).code != self.called(o):
                 name = self.names.new(self.called(o))
                 self.write(f"{name} = {code}")
@@ -154,9 +154,6 @@ class Writer(Page):
             home = self.storage.homes.get(o)
             if home and home.buffer is None and tuple(axes) == home.axes and o not in self.into:
                 self.into[o] = self.outs[-1]
-
-    def _returned(self, node: Node, declared: Sequence[Axis]) -> str:
-        return returned(self, node, declared)
 
 
 __all__ = ["Writer"]
