@@ -50,6 +50,11 @@ def test_scalar_chain_rule(example: Callable[[str], ModuleType], capsys: pytest.
     assert "dL/da" in printed and f"{-2 * found['c']:+.12f}" in printed
 
 
+def test_spiking(example: Callable[[str], ModuleType]) -> None:
+    found = example("spiking").main(steps=120)
+    assert found["after"] > 0.9 > found["before"]
+
+
 def test_rnn(example: Callable[[str], ModuleType], capsys: pytest.CaptureFixture[str]) -> None:
     found = example("rnn").main()
     assert found["apart"] < 1e-12

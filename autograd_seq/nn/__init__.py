@@ -22,6 +22,7 @@ from autograd_seq.nn.layers import (
 )
 from autograd_seq.nn.linear_recurrences import lru, min_gru, min_lstm, s4d, selective_scan
 from autograd_seq.nn.noise import dropout, zoneout
+from autograd_seq.nn.spiking import Neurons, encode_latency, encode_rate, leaky_readout, lif
 from autograd_seq.nn.stacks import bidirectional, stack
 from autograd_seq.nn.transformer import transformer_decoder, transformer_encoder, transformer_layer
 from autograd_seq.nn.xlstm import MatrixMemory, ScalarMemory, mlstm, slstm
@@ -30,6 +31,7 @@ __all__ = [
     "LSTM",
     "Jordan",
     "MatrixMemory",
+    "Neurons",
     "ScalarMemory",
     "additive_attention",
     "bidirectional",
@@ -42,6 +44,8 @@ __all__ = [
     "dropout",
     "echo_state",
     "embedding",
+    "encode_latency",
+    "encode_rate",
     "get_read_axis",
     "gru",
     "init",
@@ -49,7 +53,9 @@ __all__ = [
     "jordan",
     "layer_norm",
     "layer_norm_lstm",
+    "leaky_readout",
     "learned_positions",
+    "lif",
     "lru",
     "lstm",
     "mgu",

@@ -15,7 +15,7 @@ from autograd_seq.core.node import Node, constant
 from autograd_seq.core.op import broadcast, defop, first, same_shape
 from autograd_seq.core.sites import show_site, user_site
 from autograd_seq.ops.activations import sigmoid, softplus
-from autograd_seq.ops.elementwise import AS_WRITTEN, abs, arctan, less, log, log1p, rewritten, where, zero_safe_mul
+from autograd_seq.ops.elementwise import AS_WRITTEN, abs, arctan, clip, less, log, log1p, rewritten, where, zero_safe_mul
 from autograd_seq.ops.gather import pick
 from autograd_seq.ops.reduce import mean, sum
 from autograd_seq.ops.softmax import LOG_SOFTMAX, log_softmax
@@ -141,15 +141,17 @@ _SURROGATES: dict[str, Callable[[Node, float], Node]] = {
     "sigmoid": lambda v, slope: sigmoid(slope * v),
     "fast_sigmoid": lambda v, slope: v / (1 + slope * abs(v)),
     "arctan": lambda v, slope: arctan(slope * v),
+    "boxcar": lambda v, slope: clip(slope * v, -0.5, 0.5),
 }
 
 
 def spike(v: Any, surrogate: str | Callable[[Node, float], Node] = "fast_sigmoid", slope: float = 25.0) -> Node:
-    """1 where ``v > 0``, else 0, with the gradient of a smooth surrogate (Neftci, Mostafa & Zenke 2019).
+    r"""1 where ``v > 0``, else 0, with the gradient of a smooth surrogate (Neftci, Mostafa & Zenke 2019).
 
     Args:
         v: membrane potential minus threshold.
-        surrogate: ``"fast_sigmoid"`` (v / (1 + slope·|v|)), ``"sigmoid"``, ``"arctan"``, or a function of (v, slope).
+        surrogate: ``"fast_sigmoid"`` (v / (1 + slope·|v|)), ``"sigmoid"``, ``"arctan"``, ``"boxcar"`` (the derivative is
+            ``slope`` where \|v\| < 1/(2 slope), else 0), or a function of (v, slope).
         slope: its steepness.
 
     Raises:

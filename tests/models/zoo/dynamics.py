@@ -217,6 +217,37 @@ def _(f: Functions, p: Fed) -> Any:
 
 
 @model()
+def adaptive_neurons(m: Sketch) -> ag.Node:
+    """Bellec et al. 2018: currents through synapses, a threshold that each spike raises, reset to zero, two steps of rest."""
+    m.draws["l1/U"] = normal(1.5)
+    x = m.input("x", m.D, draw=normal(1.0, 0.5))
+    s, v, *_ = ag.nn.lif(x, m.H, over=m.t, decay=0.8, synapse=0.6, threshold=0.5, reset="zero", refractory=2, recurrent=True,
+                         adaptation=0.3, adapt_decay=0.9, surrogate="arctan", slope=2.0, name="l1", bias=True)  # fmt: skip
+    y = ag.nn.leaky_readout(s, m.K, over=m.t, decay=0.7, name="out")
+    return m.error(y) + 0.1 * m.total(v * v)
+
+
+@adaptive_neurons.plainly
+def _(f: Functions, p: Fed) -> Any:
+    q = p.under("l1/")
+    i = v = a = f.zeros(len(q.b))
+    spikes, y, ys, total = [f.zeros(len(q.b))] * 2, f.zeros(len(p["out/U"])), [], f.zeros()
+    for x in p.x:
+        s = spikes[-1]
+        i = 0.6 * i + q.U @ x + q.b + q.W @ s
+        v = 0.8 * v * (1 - s) + i
+        a = 0.9 * a + s
+        above = v - 0.5 - 0.3 * a
+        real = f.real(above)
+        fires = 1.0 * (real > 0) + 2.0 / (1 + (2.0 * real) ** 2) * (above - real)
+        spikes.append(f.where(f.real(s + spikes[-2]) > 0.5, 0 * fires, fires))
+        y = 0.7 * y + p["out/U"] @ spikes[-1]
+        ys.append(y)
+        total = total + (v * v).sum()
+    return errors(f, ys, p.goal) + 0.1 * total
+
+
+@model()
 def clockwork(m: Sketch) -> ag.Node:
     """Koutník et al. 2014: modules with clocks of 1, 2 and 3 steps; the faster ones hear the slower ones."""
     t, x, n = m.t, m.input("x", m.D), m.H

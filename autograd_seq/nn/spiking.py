@@ -1,0 +1,207 @@
+"""Spiking neurons as equations in discrete time, trained through their spikes by surrogate gradients; and codes of spikes.
+
+A neuron spikes where its potential passes a threshold: a step, whose derivative is 0. Backpropagation through time uses the
+derivative of a smooth function in its place (``ag.spike``); values stay those of the step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+from autograd_seq.core.axes import Axis, as_axes
+from autograd_seq.core.errors import OperationError
+from autograd_seq.core.hints import explain_keywords
+from autograd_seq.core.node import Node, constant
+from autograd_seq.core.sites import show_site, user_site
+from autograd_seq.nn.frame import check_count, check_input, check_rows, make_state, multiply, open_scope
+from autograd_seq.ops.elementwise import cast, equal, less, log, where
+from autograd_seq.ops.leaf import param
+from autograd_seq.ops.loss import spike, stop_gradient
+from autograd_seq.ops.random import bernoulli
+from autograd_seq.ops.rounding import round as rounded
+from autograd_seq.ops.time import index, spread
+
+Surrogate = str | Callable[[Node, float], Node]
+
+
+class Neurons(NamedTuple):
+    """The states of leaky neurons, (H,) each.
+
+    Args:
+        s: 1 where a neuron spikes, else 0.
+        v: the potential, before the reset.
+        i: the synaptic current; ``None`` without synapses.
+        a: the adaptation of the threshold; ``None`` without one.
+    """
+
+    s: Node
+    v: Node
+    i: Node | None
+    a: Node | None
+
+
+def lif(
+    x: Node, hidden: int, *, over: Axis, decay: Any = 0.9, synapse: Any = None, threshold: float = 1.0, reset: str = "subtract",
+    detach_reset: bool = False, refractory: int = 0, recurrent: bool = False, adaptation: float = 0.0, adapt_decay: Any = 0.97,
+    surrogate: Surrogate = "fast_sigmoid", slope: float = 25.0, name: str | None = None, bias: bool = False, init: Any = None,
+) -> Neurons:  # fmt: skip
+    """Leaky integrate-and-fire neurons, with a current through synapses and an adaptive threshold if wanted.
+
+        i_t = synapse i_{t-1} + U x_t + W s_{t-1} + b        (without synapses i_t = U x_t + W s_{t-1} + b)
+        v_t = decay v_{t-1} + i_t - threshold s_{t-1}        (reset="zero": v_t = decay v_{t-1} (1 - s_{t-1}) + i_t)
+        a_t = adapt_decay a_{t-1} + s_{t-1}                  s_t = 1 where v_t > threshold + adaptation a_t, else 0
+
+    Args:
+        x: (D,) over ``over``: spikes, or currents.
+        hidden: H, the number of neurons.
+        over: the axis of time steps.
+        decay: of the potential in a step, exp(−Δt/τ): a number, or a node (H,), ``ag.sigmoid(ag.param("beta", (H,)))``.
+        synapse: of the current in a step, likewise; ``None`` for no synapses.
+        threshold: at which a neuron spikes.
+        reset: ``"subtract"`` the threshold, or to ``"zero"``, in the step after a spike.
+        detach_reset: no gradient flows through the reset.
+        refractory: the steps after a spike in which a neuron cannot spike again.
+        recurrent: whether neurons read one another's spikes, by W.
+        adaptation: how far a spike raises the threshold; 0 for a fixed one.
+        adapt_decay: of the raised threshold in a step.
+        surrogate, slope: of the gradient, as for ``ag.spike``.
+        name: the scope of its names.
+        bias: whether there is a b.
+        init: rows (s, v, i, a) before the first step, each ``None`` for zeros.
+
+    Returns:
+        The states. Parameters: U (H, D), W (H, H) if recurrent, b (H,).
+
+    Raises:
+        OperationError: another word as ``reset``; no such surrogate.
+        AxisError, ShapeError: as for :func:`ag.nn.rnn`.
+
+    Example:
+        >>> import autograd_seq as ag
+        >>> t = ag.Axis("t")
+        >>> s, v, *_ = lif(ag.input("x", (1,), over=t), 1, over=t, decay=0.5)
+        >>> spikes, potential = ag.Graph(s, v).evaluate(x=[[0.8]] * 5, U=[[1.0]])
+        >>> spikes[:, 0].tolist(), potential[:, 0].round(3).tolist()
+        ([0.0, 1.0, 0.0, 0.0, 1.0], [0.8, 1.2, 0.4, 1.0, 1.3])
+
+    Notes:
+        Neftci, Mostafa & Zenke 2019, equations in discrete time; adaptive thresholds, Bellec, Salaj, Subramoney, Legenstein &
+        Maass 2018. Cost as of :func:`ag.nn.rnn`.
+    """
+    x, hidden = check_input(x, over, "lif"), check_count(hidden, "lif")
+    if reset not in ("subtract", "zero"):
+        raise OperationError(
+            "N130", f"lif has no reset={reset!r:.60}", where=show_site(user_site()), expected='"subtract" or "zero"',
+            got=repr(reset)[:80],
+        )  # fmt: skip
+    steps = refractory if refractory == 0 else check_count(refractory, "lif", "refractory steps")
+    rows = check_rows(init, "a lif", "s v i a")
+    with open_scope(name):
+        s, s_before = make_state("s", x, hidden, over, rows[0])
+        v, v_before = make_state("v", x, hidden, over, rows[1])
+        current = multiply("U", x, hidden, "b" if bias else None)
+        current = current + param("W", (hidden, hidden)) @ s_before if recurrent else current
+        i = a = None
+        if synapse is not None:
+            i, i_before = make_state("i", x, hidden, over, rows[2])
+            i[over] = synapse * i_before + current
+            current = i[over]
+        fell = stop_gradient(s_before) if detach_reset else s_before
+        if reset == "subtract":
+            v[over] = decay * v_before + current - threshold * fell
+        else:
+            v[over] = decay * v_before * (1 - fell) + current
+        above = v[over] - threshold
+        if adaptation:
+            a, a_before = make_state("a", x, hidden, over, rows[3])
+            a[over] = adapt_decay * a_before + s_before
+            above = above - adaptation * a[over]
+        fires = spike(above, surrogate, slope)
+        if steps:
+            lately = sum((s[over - k] for k in range(2, steps + 1)), s_before)
+            fires = where(less(0.5, lately), 0.0, fires)
+        s[over] = fires
+    return Neurons(s, v, i, a)
+
+
+def leaky_readout(
+    x: Node, outputs: int, *, over: Axis, decay: Any = 0.9, name: str | None = None, bias: bool = False, init: Any = None
+) -> Node:
+    """Neurons that do not spike: a leaky sum of the spikes that they read, y_t = decay y_{t-1} + U x_t + b.
+
+    Args:
+        x, over, decay, name, bias: as for :func:`lif`.
+        outputs: K.
+        init: y₋₁, (K,).
+
+    Returns:
+        The state y, (K,). Parameters: U (K, D), b (K,).
+
+    Example:
+        >>> import autograd_seq as ag
+        >>> t = ag.Axis("t")
+        >>> y = leaky_readout(ag.input("s", (1,), over=t), 1, over=t, decay=0.5)
+        >>> ag.Graph(y).evaluate(s=[[1.0], [0.0], [1.0]], U=[[1.0]])[0][:, 0].tolist()
+        [1.0, 0.5, 1.25]
+    """
+    x, outputs = check_input(x, over, "leaky_readout"), check_count(outputs, "leaky_readout", "outputs")
+    with open_scope(name):
+        y, y_before = make_state("y", x, outputs, over, init)
+        y[over] = decay * y_before + multiply("U", x, outputs, "b" if bias else None)
+    return y
+
+
+def encode_rate(name: str, x: Any, *, over: Axis | Iterable[Axis]) -> Node:
+    """Spikes drawn at each step with the probability x: more spikes for larger values.
+
+    Args:
+        name: of the draw; it depends on the seed of the call, the name and the point.
+        x: (…,) values between 0 and 1.
+        over: the axes of the spikes: time, and those of a batch.
+
+    Returns:
+        (…,) zeros and ones.
+
+    Example:
+        >>> import autograd_seq as ag
+        >>> t = ag.Axis("t")
+        >>> spikes = encode_rate("s", ag.input("x", (2,)), over=t)
+        >>> ag.Graph(spikes).unroll(t=1000).evaluate(x=[0.1, 0.9], seed=0)[0].mean(0).round(1).tolist()
+        [0.1, 0.9]
+    """
+    x = constant(x)
+    return bernoulli(name, x, x.shape, over=over)
+
+
+def encode_latency(x: Any, *, over: Axis, tau: float = 5.0, threshold: float = 0.2) -> Node:
+    """One spike for each value, sooner for larger ones: at the step tau log(x / (x - threshold)), rounded.
+
+    Args:
+        x: (…,) values, not over ``over``; those up to the threshold never spike.
+        over: the axis of time steps.
+        tau: the time constant of the neuron, in steps.
+        threshold: of the potential of a neuron into which x flows.
+
+    Returns:
+        (…,) zeros and ones over ``over``.
+
+    Example:
+        >>> import autograd_seq as ag
+        >>> t = ag.Axis("t")
+        >>> spikes = encode_latency(ag.input("x", (3,)), over=t)
+        >>> ag.Graph(spikes).unroll(t=5).evaluate(x=[1.0, 0.3, 0.1])[0].T.tolist()
+        [[0.0, 1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0, 0.0]]
+
+    Notes:
+        The time to the first spike of a leaky neuron with a constant current, as Zenke & Vogels 2021 have it.
+    """
+    x, (axis,) = constant(x), as_axes(over)
+    reaches = less(threshold, x)
+    safe = where(reaches, x, 2 * threshold)
+    step = where(reaches, rounded(tau * log(safe / (safe - threshold))), -1.0)
+    return cast(equal(index(axis), spread(step, axis)), float)
+
+
+__all__ = ["Neurons", "encode_latency", "encode_rate", "leaky_readout", "lif"]
+explain_keywords(globals(), __all__)
