@@ -291,9 +291,8 @@ def defop(
             program's width, with ``int`` truth values come as 0 and 1; by default they come as they are.
         word: what printed graphs and errors call it, or a function of the attributes; the name by default.
         doc: the docstring of the resulting function.
-        facts: what else is known of it, all of which may be left out: see :class:`autograd_seq.core.facts.Facts`. With
-            ``native=`` it runs in native code; with ``linear=`` and ``range=`` the engine knows where it may stand in loops
-            and masks.
+        facts: what else is known of it (:class:`autograd_seq.core.facts.Facts`), all of it optional. With ``native=`` it
+            runs in native code; ``linear=`` and ``range=`` tell the engine where it may stand in loops and masks.
 
     Returns:
         The operation, which is called like a function.
@@ -315,6 +314,15 @@ def defop(
     Notes:
         Check yours with :func:`autograd_seq.check_op`, as the suite checks the built-in ones.
     """
+    _check_definition(name, facts)
+    rule = (lambda *_, **__: dtype) if isinstance(dtype, type) else dtype
+    broadcasts = shape is broadcast if broadcasts is None else broadcasts
+    OPS[name] = Op(name, shape, forward, vjp, rule, axes, broadcasts, symbol or name, doc, least, bool(BUILT_IN), word, **facts)
+    return OPS[name]
+
+
+def _check_definition(name: str, facts: Iterable[str]) -> None:
+    """Refuse a name that an operation cannot have, and facts that are none."""
     if not name.isidentifier():
         raise OperationError("O101", f"an operation cannot be named {name!r:.60}", expected="an identifier", got=repr(name))
     if name in BUILT_IN:
@@ -325,12 +333,6 @@ def defop(
                 "O133", f"defop has no argument {fact}=", node=name, expected=", ".join(_FACTS), got=f"{fact}=…",
                 fix=did_you_mean(fact, _FACTS),
             )  # fmt: skip
-    rule = (lambda *_, **__: dtype) if isinstance(dtype, type) else dtype
-    if broadcasts is None:
-        broadcasts = shape is broadcast
-    op = Op(name, shape, forward, vjp, rule, axes, broadcasts, symbol or name, doc, least, bool(BUILT_IN), word, **facts)
-    OPS[name] = op
-    return op
 
 
 def seal() -> None:

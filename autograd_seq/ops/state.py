@@ -107,15 +107,24 @@ def state(
         for axis, value in _split_by_axis(given, node, side).items():
             _add_rows(node, axis, side, value)
     if every is not None:
-        clocks = _split_by_axis(every, node, "every")
-        if strange := [k for k in clocks.values() if not isinstance(k, int) or isinstance(k, bool) or k < 1]:
-            raise StateError(
-                "G213", f"every= of {full} is {strange[0]!r:.60}, not a number of steps", node=full, where=node.where,
-                expected="an integer ≥ 1",
-                got=repr(strange[0]), fix="every=2 updates the state at steps 0, 2, 4, …",
-            )  # fmt: skip
-        node.attrs["every"] = clocks
+        node.attrs["every"] = _check_clocks(every, node)
     return node
+
+
+def _check_clocks(every: Any, node: Node) -> dict[Axis, int]:
+    """Return the number of steps between two moves of a state, by axis.
+
+    Raises:
+        StateError: it is not a positive integer, or its axis is unknown.
+    """
+    clocks = _split_by_axis(every, node, "every")
+    if strange := [k for k in clocks.values() if not isinstance(k, int) or isinstance(k, bool) or k < 1]:
+        raise StateError(
+            "G213", f"every= of {node.name} is {strange[0]!r:.60}, not a number of steps", node=node.name, where=node.where,
+            expected="an integer ≥ 1",
+            got=repr(strange[0]), fix="every=2 updates the state at steps 0, 2, 4, …",
+        )  # fmt: skip
+    return clocks
 
 
 def _add_rows(node: Node, axis: Axis, side: str, value: Any) -> None:
