@@ -1,5 +1,5 @@
 """The command line. `demo` runs the lecture's RNN; `draw`, `check` and `explain` show a user's own graph; `bench` compares
-training steps; `doctor` examines the machine.
+training steps; `gallery` trains on real data; `doctor` examines the machine.
 
 A user's mistake ends in a sentence on standard error and exit code 2, never in a traceback.
 """
@@ -20,8 +20,10 @@ from tqdm import tqdm
 
 import autograd_seq as ag
 from autograd_seq import demo, doctor
+from autograd_seq.applications.gallery import APPLICATIONS, run_all
+from autograd_seq.applications.outcome import Budget
 from autograd_seq.bench import measure, peers, work
-from autograd_seq.core.errors import AutogradSeqError
+from autograd_seq.core.errors import AutogradSeqError, did_you_mean
 from autograd_seq.core.names import shown
 from autograd_seq.core.node import Node
 from autograd_seq.core.notebook import viz
@@ -31,8 +33,8 @@ from autograd_seq.user_graph import UsageError, blame_file, draw_feeds, load_gra
 
 DONE, FAILED, INTERRUPTED = 0, 2, 130
 _PICTURED_STEPS = 4
-DEMO = "autograd-seq-demo"
-"""The folder for the pictures of the demo, which git ignores."""
+DEMO, GALLERY = "autograd-seq-demo", "autograd-seq-gallery"
+"""The folders for the pictures of the demo and of the gallery, which git ignores."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -119,6 +121,16 @@ def _make_parser() -> argparse.ArgumentParser:
     bench.add_argument("--backend", choices=BACKENDS, help=f"backend of our programs (default: {VARIABLE}, or auto)")
     bench.add_argument("--seconds", metavar="N", type=_parse_seconds, default=20.0, help="for each line (default: %(default)g)")
     bench.set_defaults(run=_run_bench)
+    gallery = commands.add_parser("gallery", help="train on real data: one table and one page of pictures")
+    gallery.add_argument("names", metavar="NAME", nargs="*", help=f"some of {', '.join(APPLICATIONS)} (default: all)")
+    gallery.add_argument("--out", metavar="DIR", default=GALLERY, help="folder for table and pages (default: %(default)s)")
+    gallery.add_argument(
+        "--seeds", metavar="N", type=_parse_positive, default=3, help="networks of each (default: %(default)s)"
+    )
+    gallery.add_argument(
+        "--steps", metavar="N", type=_parse_positive, help="steps of training, at most (default: as each needs)"
+    )
+    gallery.set_defaults(run=_run_gallery)
     doctor_ = commands.add_parser("doctor", help="examine this machine, and advise what to set")
     doctor_.set_defaults(run=_run_doctor)
     return parser
@@ -278,6 +290,19 @@ def _run_bench(args: argparse.Namespace) -> None:
             bar.close()
             if rows:
                 print(measure.report(rows))
+
+
+# -- gallery ----------------------------------------------------------------------------------------------------------
+
+
+def _run_gallery(args: argparse.Namespace) -> None:
+    for name in args.names:
+        if name not in APPLICATIONS:
+            raise UsageError(
+                "C109", f"there is no application {name!r}", got=name, expected=f"some of {', '.join(APPLICATIONS)}",
+                fix=did_you_mean(name, APPLICATIONS),
+            )  # fmt: skip
+    run_all(args.names or [*APPLICATIONS], Path(args.out), Budget(range(args.seeds), args.steps))
 
 
 # -- doctor -----------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -149,6 +149,108 @@ def loss_curve(
         axes.set_yscale("log")
     axes.set_xlabel(xlabel, color=colors.ink)
     axes.set_ylabel(ylabel, color=colors.ink)
+    return Plot(figure)
+
+
+def curves(
+    x: ArrayLike, values: Mapping[str, ArrayLike], *, band: tuple[ArrayLike, ArrayLike] | None = None, band_label: str = "",
+    points: str | None = None, title: str = "", xlabel: str = "", ylabel: str = "", theme: str = "white",
+) -> Plot:  # fmt: skip
+    """Draw several rows of numbers over a common axis.
+
+    Args:
+        x: (N,) increasing.
+        values: (N,) each, by the name that the legend shows; NaN leaves a gap. At most six.
+        band: (N,) each, the lower and the upper edge of an area behind the curves.
+        band_label: its name in the legend.
+        points: the name of the row that is drawn as points, not as a line.
+        title, xlabel, ylabel: text.
+        theme: "white" or "dark".
+
+    Returns:
+        A Plot.
+
+    Raises:
+        DrawError: a row is not as long as ``x``, there are too many or none, or the theme is unknown.
+
+    Example:
+        >>> len(curves([0, 1, 2], {"ball": [1.0, 2.0, 3.0], "paddle": [3.0, 3.0, 2.0]}).figure.axes[0].lines)
+        2
+    """
+    colors = _require_theme(theme)
+    looks = [colors.looks[role].line for role in ("state", "param", "input", "loss", "output", "label")]
+    axis, rows = np.asarray(x), {name: np.asarray(row, dtype=float) for name, row in values.items()}
+    edges = [np.asarray(edge, dtype=float) for edge in band or ()]
+    if not 0 < len(rows) <= len(looks) or any(row.shape != axis.shape for row in [*rows.values(), *edges]):
+        raise DrawError(
+            "P303", f"{len(rows)} curves cannot be drawn over x of shape {axis.shape}", expected="one to six rows as long as x",
+            got=", ".join(str(row.shape) for row in [*rows.values(), *edges]),
+        )  # fmt: skip
+    figure, axes = _make_figure(colors, title)
+    if edges:
+        axes.fill_between(axis, edges[0], edges[1], color=colors.looks["input"].line, alpha=0.2, linewidth=0, label=band_label)
+    for (name, row), color in zip(rows.items(), looks, strict=False):
+        if name == points:
+            axes.plot(axis, row, ".", color=color, markersize=4, label=name)
+        else:
+            axes.plot(axis, row, color=color, linewidth=1.4, label=name)
+    axes.set_xlabel(xlabel, color=colors.ink)
+    axes.set_ylabel(ylabel, color=colors.ink)
+    axes.margins(x=0.01)
+    axes.legend(frameon=False, labelcolor=colors.ink, loc="best", fontsize=9, ncols=2 if len(rows) > 3 else 1)
+    return Plot(figure)
+
+
+def images(
+    pictures: Mapping[str, ArrayLike], *, low: float | None = None, high: float | None = None, title: str = "",
+    xlabel: str = "", ylabel: str = "", columns: int = 4, theme: str = "white",
+) -> Plot:  # fmt: skip
+    """Draw matrices as grey pictures in a grid: black is ``low``, white is ``high``.
+
+    Args:
+        pictures: (rows, columns) each, by the text above it; the first row is drawn at the top.
+        low, high: values of black and white; the least and the greatest of all by default.
+        title: text at the top.
+        xlabel, ylabel: text below and at the left of the first.
+        columns: pictures of a row.
+        theme: "white" or "dark".
+
+    Returns:
+        A Plot.
+
+    Raises:
+        DrawError: one is not a matrix, there is none, or the theme is unknown.
+
+    Example:
+        >>> len(images({"frame 1": [[0.0, 1.0]], "frame 2": [[1.0, 0.0]]}).figure.axes)
+        2
+    """
+    colors = _require_theme(theme)
+    matrices = {name: np.asarray(picture, dtype=float) for name, picture in pictures.items()}
+    if not matrices or any(matrix.ndim != 2 for matrix in matrices.values()):
+        raise DrawError(
+            "P304", "pictures are not matrices of numbers", expected="at least one, each (rows, columns)",
+            got=", ".join(str(matrix.shape) for matrix in matrices.values()) or "none",
+        )  # fmt: skip
+    least, most = (float(pick([pick(m) for m in matrices.values()])) for pick in (np.min, np.max))
+    rows, wide = -(-len(matrices) // columns), min(columns, len(matrices))
+    first = next(iter(matrices.values()))
+    side = _INCHES[0] / wide
+    height = min(side * first.shape[0] / first.shape[1], 3.0) + 0.35
+    figure = Figure(figsize=(_INCHES[0], rows * height + 0.5), dpi=150, layout="constrained", facecolor=colors.ground)
+    FigureCanvasAgg(figure)
+    for place, (name, matrix) in enumerate(matrices.items(), 1):
+        axes = figure.add_subplot(rows, wide, place)
+        axes.imshow(matrix, cmap="gray", vmin=least if low is None else low, vmax=most if high is None else high,
+                    aspect="auto" if first.shape[1] > 3 * first.shape[0] else "equal", interpolation="nearest")  # fmt: skip
+        axes.set_xticks([])
+        axes.set_yticks([])
+        axes.set_title(name, color=colors.ink, fontsize=9, parse_math=False)
+        if place == 1:
+            axes.set_xlabel(xlabel, color=colors.ink, fontsize=9)
+            axes.set_ylabel(ylabel, color=colors.ink, fontsize=9)
+    if title:
+        figure.suptitle(title, color=colors.ink, fontsize=11, x=0.01, ha="left", parse_math=False)
     return Plot(figure)
 
 

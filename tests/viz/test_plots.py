@@ -38,6 +38,25 @@ def test_a_loss_curve() -> None:
         plots.loss_curve([[1.0]])
 
 
+def test_curves_share_one_axis_and_may_have_a_band() -> None:
+    plot = plots.curves([0, 1], {"a": [1, 2], "b": [2, 1]}, band=([0, 0], [3, 3]), band_label="range", points="b", xlabel="day")
+    (axes,) = plot.figure.axes
+    assert [line.get_marker() for line in axes.lines] == ["None", "."]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["range", "a", "b"]
+    with pytest.raises(DrawError, match=r"\[P303\]: 1 curves cannot be drawn over x of shape \(2,\)"):
+        plots.curves([0, 1], {"a": [1, 2, 3]})
+    with pytest.raises(DrawError, match=r"\[P303\]: 0 curves"):
+        plots.curves([0, 1], {})
+
+
+def test_images_share_one_scale_of_grey() -> None:
+    plot = plots.images({"dark": [[0.0, 1.0]], "light": [[2.0, 4.0]]}, title="two", columns=1)
+    assert [axes.get_title() for axes in plot.figure.axes] == ["dark", "light"]
+    assert {axes.images[0].get_clim() for axes in plot.figure.axes} == {(0.0, 4.0)}
+    with pytest.raises(DrawError, match=r"\[P304\]: pictures are not matrices"):
+        plots.images({"row": [1.0, 2.0]})
+
+
 @pytest.mark.parametrize("form", ["png", "svg", "pdf"])
 def test_files_are_of_their_kind_and_the_same_every_time(form: str, tmp_path: Path) -> None:
     starts = {"png": b"\x89PNG\r\n\x1a\n", "svg": b"<?xml", "pdf": b"%PDF-"}
