@@ -23,7 +23,7 @@ FLOORS = [
     "datasets",
 ]  # fmt: skip
 CORE = [
-    "names", "errors", "hints", "kinds", "notebook", "axes", "sites", "facts", "op", "misfit", "node", "copies",
+    "names", "errors", "hints", "kinds", "notebook", "axes", "sites", "facts", "native_text", "op", "misfit", "node", "copies",
 ]  # fmt: skip
 """The files of the first room, each with only those above it."""
 RANK = {name: i for i, name in enumerate(FLOORS)}

@@ -17,6 +17,7 @@ import numpy as np
 
 from autograd_seq.core.errors import OperationError, did_you_mean
 from autograd_seq.core.facts import TOGETHER, WHOLE, Facts, universal
+from autograd_seq.core.native_text import check_native
 from autograd_seq.core.sites import show_site, user_site
 
 if TYPE_CHECKING:
@@ -315,6 +316,9 @@ def defop(
         Check yours with :func:`autograd_seq.check_op`, as the suite checks the built-in ones.
     """
     _check_definition(name, facts)
+    if BUILT_IN and isinstance(facts.get("native"), str):
+        operands = _signature(vjp, 2)
+        check_native(name, facts["native"], None if operands.several else len(operands.ordered))
     rule = (lambda *_, **__: dtype) if isinstance(dtype, type) else dtype
     broadcasts = shape is broadcast if broadcasts is None else broadcasts
     OPS[name] = Op(name, shape, forward, vjp, rule, axes, broadcasts, symbol or name, doc, least, bool(BUILT_IN), word, **facts)

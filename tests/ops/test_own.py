@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -177,3 +178,23 @@ def test_attributes_cost_one_look_up_and_are_refused_after_many_good_calls() -> 
     with pytest.raises(ag.OperationError, match="no attribute"):
         ag.tanh(1.0, over=t)
     assert (1,) in OPS["tanh"].calls
+
+
+@pytest.mark.parametrize(
+    ("native", "fault"),
+    [
+        ("np.nothing({0})", "np.nothing, which does not exist"), ("cosh({0})", "the unknown name cosh"),
+        ("np.cosh({0}", "is not a Python expression"), ("{0} + {1}", "reads {1}, but the operation has 1 operand"),
+        ("{x} + 1", "an unknown placeholder {x}"), ("{0", "has a wrong placeholder"), ("{} + 1", "an unknown placeholder {}"),
+        ("(lambda: {0})()", "which native code cannot write"), ("+{0}", "which native code cannot write"),
+    ],
+)  # fmt: skip
+def test_a_native_expression_that_cannot_be_compiled_is_refused_where_it_is_defined(native: str, fault: str) -> None:
+    with pytest.raises(ag.OperationError, match=rf"O134.*native= of own .*{re.escape(fault)}"):
+        own(np.cosh, native=native)
+    assert OPS.get("own") is None
+
+
+@pytest.mark.parametrize("native", ["np.cosh({0})", "({0} if {0} > {zero} else -{0})", "real(0.5) * max({0}, math.pi) / 2"])
+def test_a_native_expression_of_the_accepted_form_is_taken(native: str) -> None:
+    assert own(np.cosh, native=native).native == native

@@ -214,7 +214,7 @@ REFUSALS: list[Refusal] = [
     ("O103", ag.OperationError, lambda: ag.uniform(3, over=t), r"a node cannot be named 3(.|\n)*got 3"),
     ("O104", ag.OperationError, lambda: ag.at(x(), t, 0, outside="wrap"), r'no mode outside=.wrap.(.|\n)*"error" or "zero"'),
     ("O105", ag.OperationError, lambda: ag.spike(1.0, "step"),
-     r"no surrogate 'step'(.|\n)*fast_sigmoid, arctan, got 'step'"),
+     r"no surrogate 'step'(.|\n)*fast_sigmoid, arctan, boxcar, got 'step'"),
     ("O106", ag.OperationError, lambda: ag.window(x(), t, 0), r"size=0 is not a number of steps(.|\n)*got 0"),
     ("O106", ag.OperationError, lambda: ag.window(x(), t, 2, every=1.5), r"every=1.5 is not a number of steps(.|\n)*got 1.5"),
     ("O107", ag.OperationError, lambda: ag.ticks(t, 3, phase=3),
