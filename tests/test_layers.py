@@ -46,7 +46,7 @@ OPTIONAL = {  # inside functions, and only there
                  "autograd_seq.emit.native.block", "autograd_seq.emit.native.blas"},
     "jax": {"autograd_seq.emit.jax", "autograd_seq.exchange.jax"},
     "onnx": {"autograd_seq.exchange.onnx"}, "torch": set(), "autograd": set(), "pytensor": set(),
-    "threadpoolctl": {"autograd_seq.doctor"},
+    "threadpoolctl": {"autograd_seq.doctor"}, "sklearn": {"autograd_seq.analyse.slow_features"},
 }  # fmt: skip
 
 

@@ -132,7 +132,7 @@ class MemoryNeededError(AutogradSeqError, MemoryError):
 
 
 class DataError(AutogradSeqError, ValueError):
-    """A data file is damaged."""
+    """A data file is damaged, or data is not of the kind that a method needs."""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str | None:
