@@ -1,12 +1,12 @@
 """Lesson: temporal redundancy, curse or blessing?
 
-A signal that is measured often says nearly the same thing at each step. For the memory of a recurrent network that is a curse: what
-happened a second ago is a thousand steps away, and gradients have to come through all of them. For finding out what the signal is
-about it is a blessing: what stays the same from step to step is the state of the world, and what does not is noise.
+A signal that is measured often says nearly the same thing at each step. For the memory of a recurrent network that is a curse:
+what happened a second ago is a thousand steps away, and gradients have to come through all of them. For finding out what the
+signal is about it is a blessing: what stays the same from step to step is the state of the world, and what does not is noise.
 
 Here a hidden cause moves slowly. Two sensors see it, mixed with noise that is as strong. No label says what the cause is. At a
-coarse sampling rate steps tell nothing about each other, and slow feature analysis finds the cause no better than a guess between
-directions; the more often the same seconds are sampled, the better it finds it. The number: the correlation with the cause.
+coarse sampling rate steps tell little about each other, and slow feature analysis does not quite find the cause; the more often
+the same seconds are sampled, the better it finds it. The number: the correlation of what it finds with the cause.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def test_redundancy_is_what_finds_the_cause() -> None:
 
 
 def test_without_redundancy_no_direction_is_slow() -> None:
-    """The same samples in any order have the same mean and covariance, but nothing to find: all directions are as fast (Δ = 2)."""
+    """The same samples in any order have the same covariance, but nothing to find: all directions are as fast (Δ = 2)."""
     sensors, cause = record(50)
     mixed = np.random.default_rng(1).permutation(len(cause))
     slow = SlowFeatures().fit(sensors[mixed])
