@@ -15,7 +15,6 @@ from lean_programs import Lean
 from lean_runs import Case, faults
 from night import NIGHT
 
-from autograd_seq.plan.memory import lanes
 from autograd_seq.plan.passes import joints
 
 COUNT = int(os.environ.get("AUTOGRAD_SEQ_RANDOM_PROGRAMS", "80"))  # 20000 for a night
@@ -39,22 +38,7 @@ def test_compiled_native_programs(seed, numba_cache):
 # -- whether they see what they are to see ---------------------------------------------------------------------------------
 
 
-DONE = lanes.Lanes._is_done
-
-
-def counted_from_the_part(finder: lanes.Lanes, read: Any, of: Any, *rest: Any) -> bool:
-    part = finder.found.get(of)
-    if part is None:
-        return DONE(finder, read, of, *rest)
-    finder.found[of] = part._replace(start=0)
-    try:
-        return DONE(finder, read, of, *rest)
-    finally:
-        finder.found[of] = part
-
-
 SABOTAGE: dict[str, tuple[Any, str, Any, int]] = {
-    "a part's entries are counted from where it begins": (lanes.Lanes, "_is_done", counted_from_the_part, 436),
     "a product need not follow what it reads": (joints.Order, "follows", lambda *_: True, 38),
 }
 
