@@ -20,6 +20,8 @@ from tqdm import tqdm
 
 import autograd_seq as ag
 from autograd_seq import demo, doctor
+from autograd_seq.applications.architectures import READERS
+from autograd_seq.applications.architectures import compare as compare_readers
 from autograd_seq.applications.gallery import APPLICATIONS, run_all
 from autograd_seq.applications.outcome import Budget
 from autograd_seq.bench import measure, peers, work
@@ -27,6 +29,7 @@ from autograd_seq.core.errors import AutogradSeqError, did_you_mean
 from autograd_seq.core.names import shown
 from autograd_seq.core.node import Node
 from autograd_seq.core.notebook import viz
+from autograd_seq.datasets.tasks import TASKS
 from autograd_seq.ops.leaf import PARAM
 from autograd_seq.run.backends import BACKENDS, VARIABLE
 from autograd_seq.user_graph import UsageError, blame_file, draw_feeds, load_graph
@@ -131,6 +134,17 @@ def _make_parser() -> argparse.ArgumentParser:
         "--steps", metavar="N", type=_parse_positive, help="steps of training, at most (default: as each needs)"
     )
     gallery.set_defaults(run=_run_gallery)
+
+    compare = commands.add_parser("compare", help="train RNN, LSTM, GRU, LRU and attention on tasks of long memory: one table")
+    compare.add_argument("--tasks", metavar="LIST", type=_parse_list, default=[*TASKS], help=_describe_choices(TASKS))
+    compare.add_argument("--readers", metavar="LIST", type=_parse_list, default=[*READERS], help=_describe_choices(READERS))
+    compare.add_argument("--lengths", metavar="LIST", type=_parse_positives, default=[50, 200], help="steps (default: 50,200)")
+    compare.add_argument(
+        "--seeds", metavar="N", type=_parse_positive, default=1, help="networks of each (default: %(default)s)"
+    )
+    compare.add_argument("--batches", metavar="N", type=_parse_positive, default=3000, help="at most (default: %(default)s)")
+    compare.set_defaults(run=_run_compare)
+
     doctor_ = commands.add_parser("doctor", help="examine this machine, and advise what to set")
     doctor_.set_defaults(run=_run_doctor)
     return parser
@@ -150,6 +164,10 @@ def _parse_positive(text: str) -> int:
     if not text.isdecimal() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"{text!r} is not an integer ≥ 1")
     return int(text)
+
+
+def _parse_positives(text: str) -> list[int]:
+    return [_parse_positive(n) for n in _parse_list(text)]
 
 
 def _parse_seconds(text: str) -> float:
@@ -303,6 +321,15 @@ def _run_gallery(args: argparse.Namespace) -> None:
                 fix=did_you_mean(name, APPLICATIONS),
             )  # fmt: skip
     run_all(args.names or [*APPLICATIONS], Path(args.out), Budget(range(args.seeds), args.steps))
+
+
+def _run_compare(args: argparse.Namespace) -> None:
+    for option, given, known in (("--tasks", args.tasks, TASKS), ("--readers", args.readers, READERS)):
+        for name in given:
+            if name not in known:
+                raise UsageError("C110", f"{option} has no {name!r}", got=name, expected=f"some of {', '.join(known)}",
+                                 fix=did_you_mean(name, known))  # fmt: skip
+    compare_readers(args.tasks, args.lengths, args.readers, range(args.seeds), args.batches)
 
 
 # -- doctor -----------------------------------------------------------------------------------------------------------

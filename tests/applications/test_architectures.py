@@ -1,0 +1,47 @@
+"""The comparison of architectures: each trains and answers, a GRU learns a short task, and the table says what was found."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from autograd_seq import cli
+from autograd_seq.applications import architectures
+from autograd_seq.applications.architectures import READERS, build, compare, train
+from autograd_seq.datasets.tasks import TASKS
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTOGRAD_SEQ_BACKEND", "numpy")
+    monkeypatch.setattr(architectures, "UNITS", 8)
+    monkeypatch.setattr(architectures, "TEST", 50)
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_every_reader_has_a_gradient_for_every_parameter(reader: str) -> None:
+    task = TASKS["copying"](21, 3)
+    model = build(reader, task, 21)
+    weights = architectures.nn.init.params(model.loss, rules=model.rules)
+    _, grads = model.step(x=task.x, goal=task.goal, m=task.asked.astype(float), **weights)
+    dead = {name for name, g in grads.items() if np.max(np.abs(g)) < 1e-12}
+    assert {name.rpartition("/")[2] for name in dead} <= {"bk"}  # a bias of all keys changes no weight of attention
+
+
+def test_a_gru_learns_parity() -> None:
+    score, batches = train("GRU", "parity", 5, seed=0, batches=800)
+    assert score > 0.95 and batches <= 800
+
+
+def test_the_table(capsys: pytest.CaptureFixture[str]) -> None:
+    found = compare(["adding"], [4], ["RNN", "LSTM"], batches=2)
+    printed = capsys.readouterr().out.splitlines()
+    assert len(found) == 2 and len(printed) == 4
+    assert printed[0] == "| right answers | adding, T = 4 |" and printed[2].startswith("| RNN | ")
+
+
+def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["compare", "--tasks", "order", "--lengths", "10", "--readers", "RNN", "--batches", "1"]) == 0
+    assert "| RNN | " in capsys.readouterr().out
+    assert cli.main(["compare", "--tasks", "ordre"]) != 0
+    assert 'did you mean "order"?' in capsys.readouterr().err
