@@ -17,6 +17,7 @@ from tqdm import tqdm
 import autograd_seq as ag
 from autograd_seq import learn, nn
 from autograd_seq.datasets.tasks import TASKS, Task
+from autograd_seq.run.compile import ValueAndGrad
 
 UNITS, SEQUENCES, TEST, CLOSE = 32, 32, 400, 0.04
 
@@ -59,7 +60,7 @@ READERS: dict[str, Callable[[ag.Node, ag.Axis], ag.Node]] = {
 class Model(NamedTuple):
     """A reader with an answer at each step: compiled."""
 
-    step: ag.ValueAndGrad
+    step: ValueAndGrad
     answer: ag.Program
     loss: ag.Node
     rules: dict[str, nn.init.Initialiser]
