@@ -23,7 +23,8 @@ FLOORS = [
     "datasets",
 ]  # fmt: skip
 CORE = [
-    "names", "errors", "hints", "kinds", "notebook", "axes", "sites", "facts", "native_text", "op", "misfit", "node", "copies",
+    "names", "errors", "hints", "kinds", "notebook", "axes", "sites", "facts", "native_text", "functions", "misfit", "op",
+    "operators", "node", "copies",
 ]  # fmt: skip
 """The files of the first room, each with only those above it."""
 RANK = {name: i for i, name in enumerate(FLOORS)}
@@ -152,7 +153,9 @@ def test_no_star_imports_and_no_drawer_for_odds_and_ends(module: str) -> None:
 
 
 def test_no_import_cycles() -> None:
-    reads = {m: sorted({w for w, _, _, runs in imports(m) if runs and w in FILES and w != m}) for m in FILES}
+    # nor one of imports for type checkers alone, but that an operation returns a node, which has an operation
+    reads = {m: sorted({w for w, *_ in imports(m) if w in FILES and w != m}) for m in FILES}
+    reads["autograd_seq.core.op"].remove("autograd_seq.core.node")
     # what sees the whole package is read by nobody below it (held above), but __init__ files are no floor of their own
     state: dict[str, int] = {}
 

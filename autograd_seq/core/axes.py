@@ -148,3 +148,11 @@ def as_axes(over: Axis | Iterable[Axis] | None, keyword: str = "over") -> tuple[
         twice = max(axes, key=axes.count)
         raise AxisError("A104", f"{keyword}= names {twice} twice", got=repr(axes), fix="name each axis once")
     return axes
+
+
+def union(*axes: tuple[Axis, ...]) -> tuple[Axis, ...]:
+    """Return all axes in the order in which they first appear."""
+    first = axes[0] if axes else ()
+    if all([other is first or other == first or not other for other in axes]):
+        return first
+    return tuple(dict.fromkeys(a for some in axes for a in some))

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from typing import Any
 from weakref import WeakValueDictionary
 
+from autograd_seq.core.functions import FUNCTIONS
 from autograd_seq.core.node import UNIQUE, Node
-from autograd_seq.core.op import FUNCTIONS
 
 _FLATS: WeakValueDictionary[int, _Flat] = WeakValueDictionary()
 """By the id of a node, the list that contains it and keeps it alive."""

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
 from autograd_seq.core.axes import Index
 from autograd_seq.core.errors import AutogradSeqError, ShapeError
 from autograd_seq.core.names import shown
-from autograd_seq.core.op import Op
 from autograd_seq.core.sites import show_site, user_site
 
-if TYPE_CHECKING:
-    from autograd_seq.core.node import Node
+Node: TypeAlias = Any  # their files import this one
+Op: TypeAlias = Any
 
 _DEEPEST = 3
 

@@ -8,18 +8,18 @@ user's equations have one.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from autograd_seq.core.axes import Axis, Index
+from autograd_seq.core.axes import Axis, Index, union
 from autograd_seq.core.errors import DTypeError, ShapeError, ValueKnownError
-from autograd_seq.core.hints import METHODS, make_no_attribute_error, make_not_for_nodes_error
+from autograd_seq.core.functions import FUNCTIONS
 from autograd_seq.core.kinds import kind_of, unmasked, whole_numbers
 from autograd_seq.core.misfit import label_of, make_misfit_error
-from autograd_seq.core.op import FUNCTIONS, OPS, Op, defop
+from autograd_seq.core.op import OPS, Op, defop
+from autograd_seq.core.operators import Operators
 from autograd_seq.core.sites import Site, current_scope, scoped, show_site, user_site
 
 # How firmly a value keeps its width when it meets another: an array that the user made a tensor of keeps it, an array
@@ -31,7 +31,7 @@ _NO_ATTRS: dict[str, Any] = {}
 _float64 = np.float64
 
 
-class Node:
+class Node(Operators["Node"]):
     """An operation on the values of other nodes at one index point. Made by operations, not by hand.
 
     Attributes:
@@ -114,24 +114,6 @@ class Node:
     def grad(self, new: Any) -> None:
         self._grad = None if new is None else np.array(new, dtype=np.asarray(self._value).dtype)[()]
 
-    def backward(self, cotangent: Any = None) -> None:
-        """Add the derivative of this node to ``.grad`` of every node it was computed from.
-
-        Args:
-            cotangent: array of this node's shape; 1 for a scalar by default.
-
-        Raises:
-            GradientError: the node has no value, is no scalar, or is no float.
-
-        Example:
-            >>> import autograd_seq as ag
-            >>> a, b = ag.tensor(2.0), ag.tensor(-3.0)
-            >>> (a * b).backward()
-            >>> float(a.grad), float(b.grad)
-            (-3.0, 2.0)
-        """
-        FUNCTIONS["backward"](self, cotangent)
-
     def named(self, name: str) -> Named:
         """Give the node a name, under which graphs, pictures and errors show it; returns the node.
 
@@ -158,23 +140,7 @@ class Node:
         known = "" if self._value is None else f" = {np.array2string(np.asarray(self._value), threshold=8)}"
         return f"{label}{over}: {self.dtype.__name__}{list(self.shape) if self.shape else ''}{known}"
 
-    # -- NumPy's protocols ----------------------------------------------------------------------------------------
-
-    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Node:
-        """Let array + node and np.float64(2) * node be nodes; other functions of NumPy say which one is meant."""
-        operator = _OPERATORS.get(ufunc.__name__) if method == "__call__" and not options else None
-        if operator is None:
-            raise make_not_for_nodes_error(ufunc.__name__, show_site(user_site()))
-        return operator(*inputs)
-
-    def __array_function__(self, function: Any, types: Any, given: Any, options: Any) -> Any:
-        if function.__name__ not in _READERS:
-            module = function.__module__.removeprefix("numpy").removeprefix(".")
-            raise make_not_for_nodes_error(f"{module}.{function.__name__}".removeprefix("."), show_site(user_site()))
-        return function(*[np.asarray(x) if isinstance(x, Node) else x for x in given], **options)
-
-    def __dir__(self) -> list[str]:
-        return [name for name in super().__dir__() if name not in METHODS]
+    # -- known values as arrays and numbers -------------------------------------------------------------------------
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self._known("an array"), dtype=dtype)
@@ -220,23 +186,6 @@ class Node:
         """The number of entries of one point's value."""
         return math.prod(self.shape)
 
-    @property
-    def T(self) -> Node:
-        """The value with its dimensions reversed."""
-        return FUNCTIONS["transpose"](self)
-
-    def reshape(self, *shape: Any) -> Node:
-        """See :func:`autograd_seq.reshape`."""
-        return FUNCTIONS["reshape"](self, shape[0] if len(shape) == 1 and not isinstance(shape[0], int) else shape)
-
-    def squeeze(self, axis: Any = None) -> Node:
-        """See :func:`autograd_seq.squeeze`."""
-        return FUNCTIONS["squeeze"](self, axis)
-
-    def astype(self, dtype: Any) -> Node:
-        """Return the value as ``float``, ``int`` or ``bool``: see :func:`autograd_seq.cast`. A width is given where it runs."""
-        return FUNCTIONS["astype"](self, dtype)
-
     def item(self) -> Any:
         """Return the only entry of a known value as a Python number.
 
@@ -256,26 +205,6 @@ class Node:
             )  # fmt: skip
         return np.asarray(self._known("a number")).item()
 
-    def sum(self, axis: Any = None, *, over: Any = None, keepdims: bool = False) -> Node:
-        """See :func:`autograd_seq.sum`."""
-        return FUNCTIONS["sum"](self, axis, over=over, keepdims=keepdims)
-
-    def mean(self, axis: Any = None, *, over: Any = None, keepdims: bool = False) -> Node:
-        """See :func:`autograd_seq.mean`."""
-        return FUNCTIONS["mean"](self, axis, over=over, keepdims=keepdims)
-
-    def max(self, axis: Any = None, *, over: Any = None, keepdims: bool = False) -> Node:
-        """See :func:`autograd_seq.max`."""
-        return FUNCTIONS["max"](self, axis, over=over, keepdims=keepdims)
-
-    def min(self, axis: Any = None, *, over: Any = None, keepdims: bool = False) -> Node:
-        """See :func:`autograd_seq.min`."""
-        return FUNCTIONS["min"](self, axis, over=over, keepdims=keepdims)
-
-    def along(self, axis: Axis, other: Axis) -> Node:
-        """See :func:`autograd_seq.along`."""
-        return FUNCTIONS["along"](self, axis, other)
-
     # -- copies ---------------------------------------------------------------------------------------------------
 
     def __copy__(self) -> Node:
@@ -291,118 +220,6 @@ class Node:
     def __reduce__(self) -> Any:
         return FUNCTIONS["reduced"](self)
 
-    # -- the index notation ---------------------------------------------------------------------------------------
-
-    def __getitem__(self, key: Any) -> Node:
-        return FUNCTIONS["read"](self, key)
-
-    def __setitem__(self, key: Any, definition: Any) -> None:
-        FUNCTIONS["define"](self, key, definition)
-
-    # -- operators ------------------------------------------------------------------------------------------------
-
-    __hash__ = object.__hash__
-
-    def __add__(self, other: Any) -> Node:
-        return _binary("add", self, other)
-
-    def __radd__(self, other: Any) -> Node:
-        return _binary("add", other, self)
-
-    def __sub__(self, other: Any) -> Node:
-        return _binary("sub", self, other)
-
-    def __rsub__(self, other: Any) -> Node:
-        return _binary("sub", other, self)
-
-    def __mul__(self, other: Any) -> Node:
-        return _binary("mul", self, other)
-
-    def __rmul__(self, other: Any) -> Node:
-        return _binary("mul", other, self)
-
-    def __truediv__(self, other: Any) -> Node:
-        return _binary("div", self, other)
-
-    def __rtruediv__(self, other: Any) -> Node:
-        return _binary("div", other, self)
-
-    def __mod__(self, other: Any) -> Node:
-        return _binary("mod", self, other)
-
-    def __rmod__(self, other: Any) -> Node:
-        return _binary("mod", other, self)
-
-    def __floordiv__(self, other: Any) -> Node:
-        return _binary("floor_divide", self, other)
-
-    def __rfloordiv__(self, other: Any) -> Node:
-        return _binary("floor_divide", other, self)
-
-    def __round__(self, decimals: int = 0) -> Node:
-        return FUNCTIONS["round"](self, decimals)
-
-    def __neg__(self) -> Node:
-        return apply(OPS["neg"], self)
-
-    def __pos__(self) -> Node:
-        return self
-
-    def __abs__(self) -> Node:
-        return apply(OPS["abs"], self)
-
-    def __pow__(self, exponent: Any) -> Node:
-        return FUNCTIONS["power"](self, exponent)
-
-    def __rpow__(self, base: Any) -> Node:
-        return FUNCTIONS["power"](base, self)
-
-    def __matmul__(self, other: Any) -> Node:
-        return FUNCTIONS["matmul"](self, other)
-
-    def __rmatmul__(self, other: Any) -> Node:
-        return FUNCTIONS["matmul"](other, self)
-
-    def __eq__(self, other: Any) -> Node:  # type: ignore[override]
-        return apply(OPS["equal"], self, other)
-
-    def __ne__(self, other: Any) -> Node:  # type: ignore[override]
-        return apply(OPS["not_equal"], self, other)
-
-    def __lt__(self, other: Any) -> Node:
-        return apply(OPS["less"], self, other)
-
-    def __le__(self, other: Any) -> Node:
-        return apply(OPS["less_equal"], self, other)
-
-    def __gt__(self, other: Any) -> Node:
-        return apply(OPS["less"], other, self)
-
-    def __ge__(self, other: Any) -> Node:
-        return apply(OPS["less_equal"], other, self)
-
-    def __invert__(self) -> Node:
-        return apply(OPS["logical_not"], self)
-
-    def __and__(self, other: Any) -> Node:
-        return apply(OPS["logical_and"], self, other)
-
-    def __rand__(self, other: Any) -> Node:
-        return apply(OPS["logical_and"], other, self)
-
-    def __or__(self, other: Any) -> Node:
-        return apply(OPS["logical_or"], self, other)
-
-    def __ror__(self, other: Any) -> Node:
-        return apply(OPS["logical_or"], other, self)
-
-
-for _name in METHODS:  # not by __getattr__, with which a class finds its own attributes more slowly
-
-    def _elsewhere(node: Node, name: str = _name) -> Any:
-        raise make_no_attribute_error(name, label_of(node), node.where)
-
-    setattr(Node, _name, property(_elsewhere))
 
 UNIQUE: dict[str, Node] = {}
 """Nodes that are the same wherever they are, copies included: the seed of a run, say."""
@@ -452,9 +269,8 @@ def constant(value: Any) -> Node:
     return Node(CONSTANT, (), _NO_ATTRS, array.shape, kind_of(array), (), array[()], weak)
 
 
-def _binary(name: str, a: Any, b: Any) -> Node:
-    """Apply an arithmetic operation; two float64 scalars, the bulk of a scalar expression, skip every check."""
-    op = OPS[name]
+def apply_arithmetic(op: Op, a: Any, b: Any) -> Node:
+    """Make the node of ``op`` as :func:`apply` does; two float64 scalars, the bulk of a scalar expression, skip all checks."""
     if type(a) is not Node:
         a = constant(a)
     if type(b) is not Node:
@@ -463,33 +279,6 @@ def _binary(name: str, a: Any, b: Any) -> Node:
     if type(x) is _float64 and type(y) is _float64:
         return Node(op, (a, b), _NO_ATTRS, (), float, (), op.forward(x, y), a.weak and b.weak)
     return apply(op, a, b)
-
-
-def _power(a: Any, b: Any) -> Node:
-    node: Node = FUNCTIONS["power"](a, b)
-    return node
-
-
-def _matmul(a: Any, b: Any) -> Node:
-    node: Node = FUNCTIONS["matmul"](a, b)
-    return node
-
-
-_OPERATORS: dict[str, Callable[..., Node]] = {
-    "add": partial(_binary, "add"), "subtract": partial(_binary, "sub"), "multiply": partial(_binary, "mul"),
-    "divide": partial(_binary, "div"), "remainder": partial(_binary, "mod"), "floor_divide": partial(_binary, "floor_divide"),
-    "power": _power, "matmul": _matmul,
-    "equal": lambda a, b: apply(OPS["equal"], a, b), "not_equal": lambda a, b: apply(OPS["not_equal"], a, b),
-    "less": lambda a, b: apply(OPS["less"], a, b), "less_equal": lambda a, b: apply(OPS["less_equal"], a, b),
-    "greater": lambda a, b: apply(OPS["less"], b, a), "greater_equal": lambda a, b: apply(OPS["less_equal"], b, a),
-    "bitwise_and": lambda a, b: apply(OPS["logical_and"], a, b), "bitwise_or": lambda a, b: apply(OPS["logical_or"], a, b),
-}  # fmt: skip
-"""What NumPy calls for its operators, by the name of its function: the left operand is an array."""
-
-_READERS = {
-    "allclose", "array2string", "array_equal", "array_repr", "array_str", "isclose", "ndim", "save", "savetxt", "shape", "size",
-}  # fmt: skip
-"""Functions of NumPy that look at a value and make nothing of it."""
 
 
 def apply(op: Op, /, *inputs: Any, **attrs: Any) -> Node:
@@ -506,7 +295,7 @@ def apply(op: Op, /, *inputs: Any, **attrs: Any) -> Node:
     if op.least is not None:
         for x in xs:
             if x.dtype is not float and x.dtype is not op.least:
-                xs = tuple([_raised(x, op.least) for x in xs])
+                xs = tuple([_cast_up(x, op.least) for x in xs])
                 break
     try:
         shape = op.shape(*[x.shape for x in xs], **attrs)
@@ -527,24 +316,16 @@ def apply(op: Op, /, *inputs: Any, **attrs: Any) -> Node:
     return Node(op, xs, attrs, shape, dtype, axes, site=user_site(), scope=current_scope())
 
 
-FUNCTIONS["apply"] = apply
+FUNCTIONS.update(apply=apply)
 
 
-def _raised(x: Node, kind: type) -> Node:
+def _cast_up(x: Node, kind: type) -> Node:
     """Return a value as a kind, if its own is a lower one; a constant at once, so that it is still one."""
     if x.dtype is float or x.dtype is kind:
         return x
     if x.op is not CONSTANT or x._value is None:
         return apply(OPS["cast"], x, to=kind)
     return Node(CONSTANT, (), _NO_ATTRS, x.shape, kind, (), np.asarray(x._value).astype(kind)[()], x.weak, x.name)
-
-
-def union(*axes: tuple[Axis, ...]) -> tuple[Axis, ...]:
-    """Return all axes in the order in which they first appear."""
-    first = axes[0] if axes else ()
-    if all([other is first or other == first or not other for other in axes]):
-        return first
-    return tuple(dict.fromkeys(a for some in axes for a in some))
 
 
 def compute(op: Op, inputs: tuple[Node, ...], attrs: dict[str, Any], kind: type) -> Any:

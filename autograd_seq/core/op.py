@@ -17,6 +17,7 @@ import numpy as np
 
 from autograd_seq.core.errors import OperationError, did_you_mean
 from autograd_seq.core.facts import TOGETHER, WHOLE, Facts, universal
+from autograd_seq.core.functions import FUNCTIONS
 from autograd_seq.core.native_text import check_native
 from autograd_seq.core.sites import show_site, user_site
 
@@ -24,10 +25,7 @@ if TYPE_CHECKING:
     from autograd_seq.core.node import Node
 
 OPS: dict[str, Op] = {}
-"""Every operation by name; operators look theirs up here."""
-
-FUNCTIONS: dict[str, Callable[..., Any]] = {}
-"""Functions of higher floors that methods of Node stand for, by name (``x.sum`` is ``FUNCTIONS["sum"]``)."""
+"""Every operation by name."""
 
 BUILT_IN: set[str] = set()
 """The names of the operations that the package defines."""

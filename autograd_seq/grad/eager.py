@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from autograd_seq.core.errors import GradientError
+from autograd_seq.core.functions import FUNCTIONS
 from autograd_seq.core.misfit import label_of
 from autograd_seq.core.node import CONSTANT, Node, constant
-from autograd_seq.core.op import FUNCTIONS
 from autograd_seq.grad.live import select_cotangents
 from autograd_seq.grad.rules import check_cotangents, list_passed_by
 from autograd_seq.graph.order import postorder

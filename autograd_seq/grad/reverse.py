@@ -15,10 +15,10 @@ from typing import Any, overload
 import numpy as np
 
 from autograd_seq.core.errors import GradientError
+from autograd_seq.core.functions import FUNCTIONS
 from autograd_seq.core.hints import explain_keywords
 from autograd_seq.core.misfit import label_of
 from autograd_seq.core.node import Node, constant
-from autograd_seq.core.op import FUNCTIONS
 from autograd_seq.core.sites import standing_for
 from autograd_seq.grad.live import Live
 from autograd_seq.grad.rules import fit_cotangent, list_passed_by, pull_back

@@ -12,8 +12,8 @@ import numpy as np
 
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.errors import AxisError, FeedError, GradientError
+from autograd_seq.core.functions import FUNCTIONS
 from autograd_seq.core.node import STRONG, Node
-from autograd_seq.core.op import FUNCTIONS
 from autograd_seq.graph import feeds
 from autograd_seq.graph.order import postorder, step_order
 from autograd_seq.graph.unroll import Unroller

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from autograd_seq.core.errors import ShapeError
+from autograd_seq.core.functions import FUNCTIONS
 from autograd_seq.core.hints import explain_keywords
 from autograd_seq.core.node import Node, constant
-from autograd_seq.core.op import FUNCTIONS
 from autograd_seq.ops.elementwise import cast
 from autograd_seq.ops.parts import concat, getitem
 from autograd_seq.ops.shape import broadcast_to, negative_axis, reshape, transpose

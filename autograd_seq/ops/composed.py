@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from autograd_seq.core.functions import FUNCTIONS
 from autograd_seq.core.hints import explain_keywords
 from autograd_seq.core.node import Node, constant
-from autograd_seq.core.op import FUNCTIONS, broadcast
+from autograd_seq.core.op import broadcast
 from autograd_seq.ops.activations import sigmoid
 from autograd_seq.ops.elementwise import cast, expm1, less, less_equal, not_equal, where
 from autograd_seq.ops.leaf import as_kind
@@ -109,6 +110,6 @@ def astype(x: Any, dtype: Any) -> Node:
     return cast(x, as_kind(dtype, x.name))
 
 
-FUNCTIONS.update(astype=astype)
+FUNCTIONS.update(astype=astype, greater=greater, greater_equal=greater_equal)
 __all__ = ["elu", "greater", "greater_equal", "isnan", "leaky_relu", "logaddexp", "silu", "square"]
 explain_keywords(globals(), __all__)

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import math
 import operator
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from autograd_seq.core.facts import ANY, EACH, FINITE, KEPT, MINUS_ONE, TOGETHER, WHOLE
+from autograd_seq.core.functions import FUNCTIONS
 from autograd_seq.core.hints import explain_keywords
-from autograd_seq.core.node import Node, constant
-from autograd_seq.core.op import FUNCTIONS, Op, arithmetic, defop, promote, same_shape
+from autograd_seq.core.node import Node, apply, apply_arithmetic, constant
+from autograd_seq.core.op import Op, arithmetic, defop, promote, same_shape
 
 FUNCTION = 10
 """The floating-point operations counted for one tanh, exp, log, …: a polynomial of about this degree."""
@@ -336,7 +338,9 @@ AS_WRITTEN: dict[str, Any] = {"log": lambda node, g, x: (zero_safe_mul(g, 1 / x)
 """For forms whose twin does not read an operand that is shown: a function of (node, cotangent, *shown) that returns the
 cotangents that the operands shown would get if the form itself were computed."""
 
-FUNCTIONS.update(power=power)
+FUNCTIONS.update(power=power, **{op.name: partial(apply_arithmetic, op) for op in (add, sub, mul, div)})
+_plain = (neg, abs, equal, not_equal, less, less_equal, logical_and, logical_or, logical_not)
+FUNCTIONS.update({op.name: partial(apply, op) for op in _plain})
 __all__ = [
     "abs", "add", "arctan", "cast", "clip", "cos", "div", "equal", "exp", "expm1", "less", "less_equal", "log", "log1p",
     "logical_and", "logical_not", "logical_or", "maximum", "minimum", "mul", "neg", "not_equal", "power", "sign", "sin",

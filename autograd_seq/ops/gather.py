@@ -8,9 +8,10 @@ import numpy as np
 
 from autograd_seq.core.errors import DTypeError, FeedError
 from autograd_seq.core.facts import ABSENT, FINITE, KEPT
+from autograd_seq.core.functions import FUNCTIONS
 from autograd_seq.core.hints import explain_keywords
 from autograd_seq.core.node import Node, constant
-from autograd_seq.core.op import FUNCTIONS, Op, defop, first
+from autograd_seq.core.op import Op, defop, first
 from autograd_seq.ops.elementwise import log, rewritten
 from autograd_seq.ops.parts import SLICE
 from autograd_seq.ops.shape import RESHAPE, TRANSPOSE, expand_dims, lead, negative_axis, transpose

@@ -14,9 +14,9 @@ import numpy as np
 
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.errors import OperationError
+from autograd_seq.core.functions import FUNCTIONS
 from autograd_seq.core.hints import explain_keywords
 from autograd_seq.core.node import Node, constant
-from autograd_seq.core.op import FUNCTIONS
 from autograd_seq.ops.arrange import cumprod as cumprod_along
 from autograd_seq.ops.elementwise import cast, equal, maximum
 from autograd_seq.ops.parts import cumsum as cumsum_along

@@ -10,9 +10,10 @@ import numpy as np
 
 from autograd_seq.core.errors import OperationError, ShapeError
 from autograd_seq.core.facts import EACH, FINITE
+from autograd_seq.core.functions import FUNCTIONS
 from autograd_seq.core.hints import explain_keywords
 from autograd_seq.core.node import Node, constant
-from autograd_seq.core.op import FUNCTIONS, Op, defop, promote
+from autograd_seq.core.op import Op, defop, promote
 from autograd_seq.ops.shape import broadcast_to, reshape
 
 

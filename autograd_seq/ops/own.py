@@ -16,9 +16,10 @@ import numpy as np
 
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.errors import OperationError
+from autograd_seq.core.functions import FUNCTIONS
 from autograd_seq.core.kinds import kind_of
 from autograd_seq.core.node import Node
-from autograd_seq.core.op import FUNCTIONS, Op
+from autograd_seq.core.op import Op
 from autograd_seq.core.sites import show_site, user_site
 from autograd_seq.ops.lifting import lift
 

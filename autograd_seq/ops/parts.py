@@ -13,10 +13,11 @@ import numpy as np
 
 from autograd_seq.core.errors import ShapeError
 from autograd_seq.core.facts import ABSENT, ENTRIES, FINITE, KEPT, TOGETHER
+from autograd_seq.core.functions import FUNCTIONS
 from autograd_seq.core.hints import explain_keywords
 from autograd_seq.core.misfit import label_of
 from autograd_seq.core.node import Node, constant
-from autograd_seq.core.op import FUNCTIONS, Op, defop, first, promote
+from autograd_seq.core.op import Op, defop, first, promote
 from autograd_seq.ops.shape import expand_dims, lead, negative_axes, negative_axis
 
 # -- slice and place ------------------------------------------------------------------------------------------------

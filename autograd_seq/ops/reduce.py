@@ -15,9 +15,10 @@ import numpy as np
 
 from autograd_seq.core.axes import Axis, as_axes
 from autograd_seq.core.facts import FINITE, KEPT, TOGETHER
+from autograd_seq.core.functions import FUNCTIONS
 from autograd_seq.core.hints import explain_keywords
 from autograd_seq.core.node import Node, constant
-from autograd_seq.core.op import FUNCTIONS, arithmetic, defop, promote
+from autograd_seq.core.op import arithmetic, defop, promote
 from autograd_seq.ops.elementwise import cast, equal, where
 from autograd_seq.ops.parts import concat
 from autograd_seq.ops.shape import negative_axes, reshape

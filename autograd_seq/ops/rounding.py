@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import operator
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from autograd_seq.core.facts import ANY, FINITE
+from autograd_seq.core.functions import FUNCTIONS
 from autograd_seq.core.hints import explain_keywords
-from autograd_seq.core.node import Node, constant
-from autograd_seq.core.op import FUNCTIONS, Op, arithmetic, defop, same_shape
+from autograd_seq.core.node import Node, apply_arithmetic, constant
+from autograd_seq.core.op import Op, arithmetic, defop, same_shape
 from autograd_seq.ops.elementwise import cast, zero_safe_mul
 
 FLOOR = defop(
@@ -97,6 +99,6 @@ def round(x: Any, decimals: int = 0) -> Node:
     return ROUND(x) if not digits else ROUND(x * scale) / scale if digits > 0 else ROUND(x / scale) * scale
 
 
-FUNCTIONS.update(round=round)
+FUNCTIONS.update(round=round, **{op.name: partial(apply_arithmetic, op) for op in (mod, floor_divide)})
 __all__ = ["ceil", "floor", "floor_divide", "mod", "round"]
 explain_keywords(globals(), __all__)

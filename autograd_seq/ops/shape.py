@@ -15,10 +15,11 @@ import numpy as np
 
 from autograd_seq.core.errors import ShapeError
 from autograd_seq.core.facts import ADJACENT, ENTRIES, KEPT, TOGETHER
+from autograd_seq.core.functions import FUNCTIONS
 from autograd_seq.core.hints import explain_keywords
 from autograd_seq.core.node import Node, constant
-from autograd_seq.core.op import FUNCTIONS, defop, first
 from autograd_seq.core.op import broadcast as broadcast_shapes
+from autograd_seq.core.op import defop, first
 
 
 def lead(x: Any, rank: int) -> tuple[int, ...]:

@@ -14,11 +14,12 @@ import numpy as np
 from autograd_seq.core.axes import Axis, Index, as_axes
 from autograd_seq.core.errors import DTypeError, ShapeError, StateError
 from autograd_seq.core.facts import KEPT, TOGETHER, WHOLE
+from autograd_seq.core.functions import FUNCTIONS
 from autograd_seq.core.hints import explain_keywords
 from autograd_seq.core.misfit import label_of
 from autograd_seq.core.node import ARRAY, CONSTANT, UNIQUE, Node, constant
-from autograd_seq.core.op import FUNCTIONS, defop, same_shape
 from autograd_seq.core.op import broadcast as broadcast_shapes
+from autograd_seq.core.op import defop, same_shape
 from autograd_seq.core.sites import current_scope, scoped, show_site, user_site
 from autograd_seq.ops.elementwise import cast, where
 from autograd_seq.ops.leaf import as_kind, as_shape

@@ -12,10 +12,11 @@ from typing import Any
 from autograd_seq.core.axes import Axis, Index, as_axes
 from autograd_seq.core.errors import AxisError, OperationError, StateError
 from autograd_seq.core.facts import FINITE, KEPT, POINTS, STEPS, TOGETHER
+from autograd_seq.core.functions import FUNCTIONS
 from autograd_seq.core.hints import explain_keywords
 from autograd_seq.core.misfit import label_of
 from autograd_seq.core.node import Node, constant
-from autograd_seq.core.op import FUNCTIONS, Op, defop, first, same_shape
+from autograd_seq.core.op import Op, defop, first, same_shape
 from autograd_seq.core.sites import show_site, user_site
 from autograd_seq.ops.elementwise import equal, where
 from autograd_seq.ops.state import STATE, settle, state

@@ -15,8 +15,8 @@ import numpy as np
 
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.errors import CarryError, FeedError
+from autograd_seq.core.functions import FUNCTIONS
 from autograd_seq.core.node import Node
-from autograd_seq.core.op import FUNCTIONS
 from autograd_seq.graph import feeds
 from autograd_seq.graph.dag import DAG
 from autograd_seq.graph.graph import Graph

@@ -9,7 +9,7 @@ import numpy as np
 
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.errors import AxisError, FeedError, did_you_mean
-from autograd_seq.core.op import FUNCTIONS
+from autograd_seq.core.functions import FUNCTIONS
 from autograd_seq.graph import feeds
 from autograd_seq.graph.checks import make_empty_maximum_error, make_too_short_error
 from autograd_seq.graph.dag import DAG

@@ -45,7 +45,7 @@ def test_one_graph_has_no_two_random_nodes_of_one_name(kind: Any) -> None:
     t = ag.Axis("t")
     with pytest.raises(ag.NameClashError, match='two nodes are named "n"'):
         ag.Graph(kind("n", over=t) + kind("n", over=t))
-    assert ag.uniform.__doc__ and "One graph has no two nodes of one name" in ag.uniform.__doc__
+    assert ag.uniform.__doc__ and "Names are unique within a graph" in ag.uniform.__doc__
 
 
 def test_over_nothing_is_one_draw_for_the_sequence() -> None:
@@ -99,6 +99,6 @@ def test_draws_are_floats_of_the_width_of_the_run() -> None:
 
 @pytest.mark.parametrize("p", [1.5, -0.1, float("nan"), [0.5, 2.0], ag.tensor(3.0)])
 def test_a_probability_outside_of_0_and_1_is_refused(p: Any) -> None:
-    with pytest.raises(ag.OperationError, match="p of mask is not a probability") as caught:
+    with pytest.raises(ag.OperationError, match="of mask is not a probability") as caught:
         ag.bernoulli("mask", p, (2,), over=())
     assert caught.value.code == "O108"
