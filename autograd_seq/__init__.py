@@ -46,6 +46,7 @@ from autograd_seq.core.node import Node, constant
 from autograd_seq.core.op import Op, broadcast, defop, promote, same_shape
 from autograd_seq.core.sites import scope
 from autograd_seq.grad.check import Report, check_grad, check_op
+from autograd_seq.grad.forward import hvp, jacobian, jvp
 from autograd_seq.grad.reverse import grad
 from autograd_seq.graph.dag import DAG
 from autograd_seq.graph.graph import Graph
@@ -106,6 +107,7 @@ from autograd_seq.run.carry import Carry
 from autograd_seq.run.compile import compile, value_and_grad
 from autograd_seq.run.program import Program
 from autograd_seq.run.stream import Stream, stream
+from autograd_seq.run.truncated import bptt, truncation_bias
 
 if TYPE_CHECKING:
     from autograd_seq import learn
@@ -117,18 +119,19 @@ __all__ = [
     "DataError", "FeedError", "Finding", "GradientCheckError", "GradientError", "Graph", "GraphError", "Index",
     "MemoryNeededError", "MissingError", "NameClashError", "Node", "Op", "OperationError", "PictureError", "Program",
     "Report", "ShapeError", "StateError", "Stream", "ValueKnownError", "abs", "add", "all", "along", "any", "arccos",
-    "arcsin", "arctan", "arctan2", "argmax", "argmin", "at", "bce", "bernoulli", "broadcast", "broadcast_to", "cast",
-    "ceil", "check_grad", "check_op", "clip", "compile", "concat", "constant", "cos", "cosh", "cross_entropy", "cummax",
-    "cumprod", "cumsum", "datasets", "defop", "diag", "div", "dot", "einsum", "elu", "equal", "erf", "exp", "expand_dims",
-    "expm1", "extend", "eye", "find_nan", "first", "flip", "floor", "floor_divide", "gelu", "grad", "greater",
-    "greater_equal", "index", "input", "isnan", "last", "leaky_relu", "learn", "less", "less_equal", "log", "log1p",
-    "log_softmax", "logaddexp", "logical_and", "logical_not", "logical_or", "logsumexp", "matmul", "max", "maximum", "mean",
-    "min", "minimum", "mod", "moveaxis", "mse", "mul", "neg", "nll", "nn", "norm", "normal", "not_equal", "one_hot", "ones",
-    "ops", "outer", "pad", "param", "pick", "power", "prod", "promote", "relu", "repeat", "reshape", "roll", "round",
-    "same_shape", "scope", "shift", "sigmoid", "sign", "silu", "sin", "sinh", "size", "softmax", "softplus", "spike",
-    "split", "spread", "sqrt", "square", "squeeze", "stack", "state", "std", "stop_gradient", "straight_through", "stream",
-    "sub", "sum", "swapaxes", "take", "tan", "tanh", "tensor", "ticks", "trace", "transpose", "tril", "triu", "uniform",
-    "value_and_grad", "var", "vmap", "where", "window", "zero_safe_mul", "zeros",
+    "arcsin", "arctan", "arctan2", "argmax", "argmin", "at", "bce", "bernoulli", "bptt", "broadcast", "broadcast_to",
+    "cast", "ceil", "check_grad", "check_op", "clip", "compile", "concat", "constant", "cos", "cosh", "cross_entropy",
+    "cummax", "cumprod", "cumsum", "datasets", "defop", "diag", "div", "dot", "einsum", "elu", "equal", "erf", "exp",
+    "expand_dims", "expm1", "extend", "eye", "find_nan", "first", "flip", "floor", "floor_divide", "gelu", "grad",
+    "greater", "greater_equal", "hvp", "index", "input", "isnan", "jacobian", "jvp", "last", "leaky_relu", "learn",
+    "less", "less_equal", "log", "log1p", "log_softmax", "logaddexp", "logical_and", "logical_not", "logical_or",
+    "logsumexp", "matmul", "max", "maximum", "mean", "min", "minimum", "mod", "moveaxis", "mse", "mul", "neg", "nll",
+    "nn", "norm", "normal", "not_equal", "one_hot", "ones", "ops", "outer", "pad", "param", "pick", "power", "prod",
+    "promote", "relu", "repeat", "reshape", "roll", "round", "same_shape", "scope", "shift", "sigmoid", "sign", "silu",
+    "sin", "sinh", "size", "softmax", "softplus", "spike", "split", "spread", "sqrt", "square", "squeeze", "stack",
+    "state", "std", "stop_gradient", "straight_through", "stream", "sub", "sum", "swapaxes", "take", "tan", "tanh",
+    "tensor", "ticks", "trace", "transpose", "tril", "triu", "truncation_bias", "uniform", "value_and_grad", "var",
+    "vmap", "where", "window", "zero_safe_mul", "zeros",
 ]  # fmt: skip
 PUBLIC.update(__all__)
 

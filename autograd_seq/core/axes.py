@@ -13,7 +13,11 @@ from autograd_seq.core.names import shown
 
 
 class Axis:
-    """An axis that values can vary over: time, say. Its length comes with the data.
+    """An axis that values can vary over: time, say. Its length comes with the data, unless it is declared.
+
+    Args:
+        name: of the axis, by which lengths are given.
+        size: its length, if that belongs to the model and not to the data: of heads, layers, experts.
 
     Two axes are the same only if they are the same object; within a graph their names must differ. A copied or unpickled value
     varies over the same axis as the original, also when it comes back from another process.
@@ -24,15 +28,22 @@ class Axis:
         (t - 1, t, t + 2)
     """
 
-    __slots__ = ("__weakref__", "_mark", "name")
+    __slots__ = ("__weakref__", "_mark", "name", "size")
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, size: int | None = None) -> None:
         self._mark: str | None = None
         if not isinstance(name, str) or not name:
             raise AxisError(
                 "A101", f"an axis cannot be named {name!r}", expected="a non-empty string", got=repr(name), fix='ag.Axis("t")'
             )
-        self.name = name
+        if size is not None and (isinstance(size, bool) or not hasattr(size, "__index__") or operator.index(size) < 0):
+            raise AxisError(
+                "A114",
+                f"the axis {name} cannot have size={size!r:.60}",
+                expected="an integer ≥ 0, or None",
+                got=repr(size)[:80],
+            )
+        self.name, self.size = name, None if size is None else operator.index(size)
 
     def __add__(self, steps: int) -> Index:
         return Index(self, _check_whole_steps(self, steps))
@@ -68,7 +79,7 @@ class Axis:
         if self._mark is None:
             self._mark = uuid4().hex
         _MARKED[self._mark] = self
-        return _get_marked, (self.name, self._mark)
+        return _get_marked, (self.name, self._mark, self.size)
 
     def __repr__(self) -> str:
         return shown(self.name)
@@ -77,11 +88,11 @@ class Axis:
 _MARKED: WeakValueDictionary[str, Axis] = WeakValueDictionary()
 
 
-def _get_marked(name: str, mark: str) -> Axis:
+def _get_marked(name: str, mark: str, size: int | None = None) -> Axis:
     """Return the axis of a mark: the same object for every copy in this process."""
     axis = _MARKED.get(mark)
     if axis is None:
-        axis = Axis(name)
+        axis = Axis(name, size=size)
         axis._mark, _MARKED[mark] = mark, axis
     return axis
 

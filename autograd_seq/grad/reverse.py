@@ -14,6 +14,7 @@ from typing import Any, overload
 
 import numpy as np
 
+from autograd_seq.core.axes import Axis, as_axes
 from autograd_seq.core.errors import GradientError
 from autograd_seq.core.functions import FUNCTIONS
 from autograd_seq.core.hints import explain_keywords
@@ -22,6 +23,7 @@ from autograd_seq.core.node import Node, constant
 from autograd_seq.core.sites import standing_for
 from autograd_seq.grad.live import Live
 from autograd_seq.grad.rules import fit_cotangent, list_passed_by, pull_back
+from autograd_seq.grad.truncate import Truncation, make_truncation
 from autograd_seq.graph.order import get_rows, same_step, step_order
 from autograd_seq.ops.elementwise import cast, not_equal, rewritten
 from autograd_seq.ops.leaf import INPUT
@@ -32,27 +34,36 @@ from autograd_seq.ops.time import AT, SHIFT, SPREAD, spread
 
 
 @overload
-def grad(output: Node, wrt: Node, *, cotangent: Any = ...) -> Node: ...
+def grad(output: Node, wrt: Node, *, cotangent: Any = ..., keep: Axis | Sequence[Axis] = ..., over: Axis | None = ...,
+         segment: int | None = ..., window: int | None = ..., every: int | None = ...) -> Node: ...  # fmt: skip
 
 
 @overload
-def grad(output: Node, wrt: Sequence[Node], *, cotangent: Any = ...) -> list[Node]: ...
+def grad(output: Node, wrt: Sequence[Node], *, cotangent: Any = ..., keep: Axis | Sequence[Axis] = ...,
+         over: Axis | None = ..., segment: int | None = ..., window: int | None = ...,
+         every: int | None = ...) -> list[Node]: ...  # fmt: skip
 
 
-def grad(output: Node, wrt: Node | Sequence[Node], *, cotangent: Any = None) -> Node | list[Node]:
+def grad(output: Node, wrt: Node | Sequence[Node], *, cotangent: Any = None, keep: Axis | Sequence[Axis] = (),
+         over: Axis | None = None, segment: int | None = None, window: int | None = None,
+         every: int | None = None) -> Node | list[Node]:  # fmt: skip
     """Return the gradient of ``output`` with respect to ``wrt``, as nodes of the adjoint graph.
 
     Args:
         output: a float scalar without axes; any float node if a cotangent is given.
         wrt: a node, or several: parameters, inputs, states, tensors, initial rows, or anything in between.
         cotangent: a value of the output's shape, if the output is not a scalar.
+        keep: axes of the cotangent over which gradients are to vary, instead of being summed over them: one gradient for each
+            point (of directions, of losses).
+        over, segment, window, every: truncated backpropagation through time, as for :func:`autograd_seq.bptt`.
 
     Returns:
-        A node (or a list of nodes, in the order of ``wrt``) with the shape and the axes of its target; zeros if the output
-        does not depend on the target. Gradients can be unrolled, drawn, and differentiated again.
+        A node (or a list of nodes, in the order of ``wrt``) with the shape and the axes of its target, and those of ``keep``;
+        zeros if the output does not depend on the target. Gradients can be unrolled, drawn, and differentiated again.
 
     Raises:
-        GradientError: the output is not a float scalar, or a node in ``wrt`` is not a float.
+        GradientError: the output is not a float scalar, or a node in ``wrt`` is not a float; something is no truncation, or
+            the recurrence looks ahead along the truncated axis.
 
     Example:
         >>> import autograd_seq as ag
@@ -75,7 +86,8 @@ def grad(output: Node, wrt: Node | Sequence[Node], *, cotangent: Any = None) -> 
                 "E103", f"{x!r:.60} is not a float node, and has no gradient", node=getattr(x, "name", None),
                 expected="a float node", got=repr(x)[:80],
             )  # fmt: skip
-    walk = _Adjoint(output, targets)
+    walk = _Adjoint(output, targets, as_axes(keep, "keep"))
+    walk.truncation = make_truncation(walk.order, over, segment, window, every)
     _check_not_replaced(targets, walk.order)
     found = walk.run(seed)
     out = [_attach_gradient(found.get(x), x) for x in targets]
@@ -150,8 +162,9 @@ def _add_up(parts: list[Node]) -> Node:
 class _Adjoint:
     """One backward walk: the contributions to each node, and the adjoint states whose equations are still to be written."""
 
-    def __init__(self, output: Node, targets: Sequence[Node]) -> None:
-        self.order = step_order([output])
+    def __init__(self, output: Node, targets: Sequence[Node], keep: tuple[Axis, ...] = ()) -> None:
+        self.order, self.keep = step_order([output]), keep
+        self.truncation: Truncation | None = None
         self.output = output
         self.needed = self._find_reached(targets)
         self.parts: dict[Node, list[Node]] = {}
@@ -180,15 +193,20 @@ class _Adjoint:
         return needed
 
     def run(self, seed: Node) -> dict[Node, Node]:
+        cut = self.truncation
+        if cut is not None:
+            for n in self.order:
+                if n in self.needed:
+                    cut.check(n)
         if self.output in self.needed:
-            self.parts[self.output] = [seed]
+            self.parts[self.output] = [self._fit(seed, self.output)]
             if seed._value is not None and not np.all(seed._value):
                 self.live.meet(self.output, not_equal(seed, 0.0))
         found: dict[Node, Node] = {}
         for node in reversed(self.order):
             parts = self.parts.get(node, [])
             if node in self.readers:
-                self.states[node] = g = state(None, node.shape, over=node.axes)
+                self.states[node] = g = state(None, node.shape, over=(*node.axes, *self._list_more_axes(node)))
                 g.adjoint_of = node
             elif parts and node in self.needed:
                 g = _add_up(parts)
@@ -200,16 +218,36 @@ class _Adjoint:
         wanted = found | {x: _add_up([*([found[x]] if x in found else []), *parts]) for x, parts in self.aside.items()}
         for node, adjoint in self.states.items():
             back = [node_back for h in self.readers[node] if h in found
-                    for node_back in pull_back(h, found[h])]  # fmt: skip
-            closing = [fit_cotangent(p, node) for p in (*self.parts.get(node, []), *back)]
-            adjoint[node.axes] = _add_up(closing) if closing else constant(0.0)
+                    for node_back in self._pull_shift(h, found[h])]  # fmt: skip
+            closing = [self._fit(p, node) for p in (*self.parts.get(node, []), *back)]
+            adjoint[adjoint.axes] = _add_up(closing) if closing else constant(0.0)
+        if cut is not None:
+            wanted = {x: cut.leave(g) for x, g in wanted.items()}
         before = set(self.order)
         for node, g in sorted(wanted.items(), key=lambda item: not item[0].name):  # those of what has a name come first
             if g not in before:
                 _mark_adjoint(g, node)
         return wanted
 
+    def _list_more_axes(self, node: Node) -> tuple[Axis, ...]:
+        """Return the axes over which the cotangent of a node varies and the node does not."""
+        cut = self.truncation
+        aged = cut is not None and cut.age is not None and cut.over in node.axes
+        return (*(a for a in self.keep if a not in node.axes), *((cut.age,) if aged and cut and cut.age else ()))
+
+    def _fit(self, part: Any, x: Node) -> Node:
+        """Return a contribution with the layout of its target; a truncated one that comes from a loss has the age 0."""
+        part = fit_cotangent(part, x, self._list_more_axes(x))
+        return self.truncation.enter(part) if self.truncation is not None and self.truncation.over in x.axes else part
+
+    def _pull_shift(self, shift: Node, g: Node) -> Sequence[Any]:
+        """Return what the cotangent of a shift adds to that of the value which is shifted."""
+        cut = self.truncation
+        return pull_back(shift, g) if cut is None or shift.attrs["axis"] is not cut.over else cut.move(shift, g)
+
     def _pull(self, node: Node, g: Node) -> None:
+        if self.truncation is not None and self.truncation.over not in node.axes:
+            g = self.truncation.leave(g)
         g = _spread_over_points(g, node)
         if node.op is rewritten and self.passed:
             for x, part in list_passed_by(g, node, _spread_over_points, fit_cotangent, lambda x: x):
@@ -227,7 +265,7 @@ class _Adjoint:
 
     def _add(self, x: Node, part: Any) -> None:
         if x in self.needed and x.dtype is float:
-            self.parts.setdefault(x, []).append(fit_cotangent(part, x))
+            self.parts.setdefault(x, []).append(self._fit(part, x))
 
 
 def _spread_over_points(g: Node, node: Node) -> Node:

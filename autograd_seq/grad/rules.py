@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from autograd_seq.core.axes import Axis
 from autograd_seq.core.errors import GradientError
 from autograd_seq.core.node import Node, constant
 from autograd_seq.core.op import broadcast as broadcast_shapes
@@ -49,10 +50,10 @@ def check_cotangents(node: Node, parts: Any) -> None:
             )  # fmt: skip
 
 
-def fit_cotangent(g: Any, like: Node) -> Node:
-    """Return a contribution summed over the axes and dimensions that broadcasting added to its target ``like``."""
+def fit_cotangent(g: Any, like: Node, keep: Sequence[Axis] = ()) -> Node:
+    """Return a contribution summed over the axes, but those of ``keep``, and dimensions that its target ``like`` lacks."""
     g = constant(g)
-    if extra := tuple(a for a in g.axes if a not in like.axes):
+    if extra := tuple(a for a in g.axes if a not in like.axes and a not in keep):
         g = sum_over(g, axes=extra)
     if g.shape == like.shape:
         return g

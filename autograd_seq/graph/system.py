@@ -116,6 +116,12 @@ class System:
             if isinstance(n, bool) or not hasattr(n, "__index__") or operator.index(n) < 0:
                 raise AxisError("A202", f"{name}={n!r:.60} is not a number of steps", expected="an integer ≥ 0", got=repr(n))
         found = {known[name]: operator.index(n) for name, n in sizes.items()}
+        for axis in self.axes:
+            if axis.size is not None and found.setdefault(axis, axis.size) != axis.size:
+                raise AxisError(
+                    "A218", f"{axis} has {axis.size} points, and {found[axis]} are given", expected=f"{axis}={axis.size}",
+                    got=f"{axis}={found[axis]}",
+                )  # fmt: skip
         for node in self.nodes:  # reading along another axis makes both lengths equal
             if node.op is ALONG:
                 pair = node.attrs["axis"], node.attrs["other"]

@@ -1,0 +1,176 @@
+"""Forward mode, as reverse mode applied twice: derivatives along a direction, of any order, and Jacobian matrices.
+
+The gradient of an output is linear in its cotangent d. So the gradient of Σ ⟨gradient, tangent⟩ with respect to d is the
+derivative of the output along the tangents, and no operation needs a second rule.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any, overload
+
+import numpy as np
+
+from autograd_seq.core.axes import Axis
+from autograd_seq.core.errors import GradientError
+from autograd_seq.core.hints import explain_keywords
+from autograd_seq.core.misfit import label_of
+from autograd_seq.core.node import Node, constant
+from autograd_seq.core.sites import show_site, user_site
+from autograd_seq.grad.reverse import grad
+from autograd_seq.ops.elementwise import cast
+from autograd_seq.ops.gather import one_hot, take
+from autograd_seq.ops.leaf import INPUT
+from autograd_seq.ops.reduce import sum as sum_of
+from autograd_seq.ops.reduce import sum_over
+from autograd_seq.ops.shape import broadcast_to, reshape
+from autograd_seq.ops.time import INDEX
+
+_COUNT = itertools.count()
+
+
+@overload
+def jvp(outputs: Node, wrt: Node | Sequence[Node], tangents: Any) -> Node: ...
+
+
+@overload
+def jvp(outputs: Sequence[Node], wrt: Node | Sequence[Node], tangents: Any) -> list[Node]: ...
+
+
+def jvp(outputs: Node | Sequence[Node], wrt: Node | Sequence[Node], tangents: Any) -> Node | list[Node]:
+    """Return the derivative of outputs along a direction: how they change when ``wrt`` moves by ``tangents``.
+
+    Args:
+        outputs: a float node, or several, over any axes.
+        wrt: what moves: parameters, inputs, initial rows, anything in between.
+        tangents: its velocity, one for each of ``wrt``: a node or an array of its shape; over the axes of ``wrt`` or fewer.
+
+    Returns:
+        For each output a node of its shape and axes.
+
+    Raises:
+        GradientError: an output or something in ``wrt`` is not a float; the numbers of ``wrt`` and ``tangents`` differ.
+        ShapeError: a tangent has another shape than what moves.
+
+    Example:
+        >>> import autograd_seq as ag
+        >>> t = ag.Axis("t")
+        >>> w, x, h = ag.param("w"), ag.input("x", over=t), ag.state("h", over=t)
+        >>> h[t] = w * h[t - 1] + x[t]
+        >>> slope = ag.jvp(h, w, 1.0)
+        >>> ag.Graph(slope).evaluate(w=0.5, x=[1.0, 1.0, 1.0])[0]
+        array([0., 1., 2.])
+
+    Notes:
+        Reverse mode twice (Christianson 1992; as a transposition, Radul, Paszke, Frostig, Johnson & Maclaurin 2023). The result
+        is a recurrence that goes forward with the states: it runs in a stream, and nothing is stored over time for it. It costs
+        about twice the outputs.
+    """
+    several = [outputs] if isinstance(outputs, Node) else list(outputs)
+    targets, given = ([wrt], [tangents]) if isinstance(wrt, Node) else (list(wrt), tangents)
+    if not isinstance(given, (list, tuple)) or len(given) != len(targets):
+        raise GradientError(
+            "E136", f"jvp needs a tangent for each of {len(targets)} nodes", where=show_site(user_site()),
+            expected=f"a list of {len(targets)}", got=repr(given)[:80],
+        )  # fmt: skip
+    moves = [_lay_out(tangent, x) for x, tangent in zip(targets, given, strict=True)]
+    duals, products = [], []
+    for y in several:
+        if not isinstance(y, Node) or y.dtype is not float:
+            raise GradientError("E137", f"{y!r:.60} is not a float node, and has no derivative", expected="a float node",
+                                got=repr(y)[:80])  # fmt: skip
+        duals.append(Node(INPUT, (), {"made": True}, y.shape, float, y.axes, name=f"cotangent {next(_COUNT)}"))
+        back = grad(y, targets, cotangent=duals[-1])
+        products += [_sum_all(g * move) for g, move in zip(back, moves, strict=True)]
+    total = products[0]
+    for product in products[1:]:
+        total = total + product
+    found = grad(total, duals) if duals else []
+    return found[0] if isinstance(outputs, Node) else found
+
+
+def hvp(loss: Node, wrt: Node | Sequence[Node], vectors: Any) -> Node | list[Node]:
+    """Return the Hessian of a loss times a vector, without the Hessian: the change of the gradient along a direction.
+
+    Args:
+        loss: a float scalar without axes.
+        wrt: a node, or several.
+        vectors: one for each of ``wrt``, of its shape.
+
+    Returns:
+        A node (or a list of nodes) of the shape of each of ``wrt``.
+
+    Raises:
+        GradientError: as for :func:`jvp` and :func:`ag.grad`.
+
+    Example:
+        >>> import autograd_seq as ag
+        >>> w = ag.param("w", (2,))
+        >>> product = ag.hvp(ag.sum(w**3), w, [1.0, 0.0])
+        >>> ag.Graph(product).evaluate(w=[2.0, 5.0])[0]
+        array([12.,  0.])
+
+    Notes:
+        Pearlmutter 1994. The gradient is differentiated in reverse: memory as of a gradient, time about twice.
+    """
+    targets, given = ([wrt], [vectors]) if isinstance(wrt, Node) else (list(wrt), list(vectors))
+    moves = [_lay_out(v, x) for x, v in zip(targets, given, strict=True)]
+    products = [_sum_all(g * v) for g, v in zip(grad(loss, targets), moves, strict=True)]
+    total = products[0]
+    for product in products[1:]:
+        total = total + product
+    return grad(total, wrt)
+
+
+def jacobian(output: Node, wrt: Node) -> Node:
+    """Return the matrix of all derivatives of an output with respect to a node.
+
+    Args:
+        output: a float node (…Y) without axes: ``ag.last(s, over=t)``, say.
+        wrt: a float node (…X), over any axes.
+
+    Returns:
+        (…Y, …X), over the axes of ``wrt``: with an input over time how the output depends on each step.
+
+    Raises:
+        GradientError: the output varies over an axis; something is not a float.
+
+    Example:
+        >>> import autograd_seq as ag
+        >>> x = ag.param("x", (2,))
+        >>> J = ag.jacobian(ag.stack([x[0] * x[1], x[0] ** 2, x[1]]), x)
+        >>> ag.Graph(J).evaluate(x=[2.0, 3.0])[0].tolist()
+        [[3.0, 2.0], [4.0, 0.0], [0.0, 1.0]]
+
+    Notes:
+        One reverse pass for all entries of the output, which are an axis of the adjoint graph; time and memory are those of a
+        gradient times their number.
+    """
+    if not isinstance(output, Node) or output.dtype is not float or output.axes:
+        raise GradientError(
+            "E138", f"jacobian cannot be taken of {label_of(output) if isinstance(output, Node) else repr(output)[:60]}",
+            where=show_site(user_site()), expected="a float node without axes: ag.last(s, over=t), ag.sum(s, over=t)",
+            got=repr(output)[:80],
+        )  # fmt: skip
+    size = int(np.prod(output.shape))
+    entry = Axis(f"entry {next(_COUNT)}", size=size)
+    basis = reshape(take(constant(np.eye(size)), INDEX(axis=entry)), output.shape)
+    rows = grad(output, wrt, cotangent=basis, keep=entry)
+    marks = reshape(cast(one_hot(INDEX(axis=entry), size), float), (size, *(1,) * wrt.ndim))
+    return reshape(sum_over(marks * rows, axes=(entry,)), (*output.shape, *wrt.shape))
+
+
+def _lay_out(tangent: Any, x: Node) -> Node:
+    """Return a tangent with the shape of what moves."""
+    v = constant(tangent)
+    return broadcast_to(v if v.dtype is float else cast(v, float), x.shape)
+
+
+def _sum_all(x: Node) -> Node:
+    total = sum_of(x) if x.ndim else x
+    return sum_over(total, axes=total.axes) if total.axes else total
+
+
+__all__ = ["hvp", "jacobian", "jvp"]
+explain_keywords(globals(), __all__)
