@@ -102,6 +102,7 @@ from autograd_seq.ops.state import state
 from autograd_seq.ops.statistics import all, any, argmax, argmin, norm, std, var
 from autograd_seq.ops.time import along, at, index, last, shift, size, spread
 from autograd_seq.ops.time import first_step as first
+from autograd_seq.ops.until import until
 from autograd_seq.run.carried import CarriedProgram
 from autograd_seq.run.carry import Carry
 from autograd_seq.run.compile import compile, value_and_grad
@@ -130,7 +131,7 @@ __all__ = [
     "promote", "relu", "repeat", "reshape", "roll", "round", "same_shape", "scope", "shift", "sigmoid", "sign", "silu",
     "sin", "sinh", "size", "softmax", "softplus", "spike", "split", "spread", "sqrt", "square", "squeeze", "stack",
     "state", "std", "stop_gradient", "straight_through", "stream", "sub", "sum", "swapaxes", "take", "tan", "tanh",
-    "tensor", "ticks", "trace", "transpose", "tril", "triu", "truncation_bias", "uniform", "value_and_grad", "var",
+    "tensor", "ticks", "trace", "transpose", "tril", "triu", "truncation_bias", "uniform", "until", "value_and_grad", "var",
     "vmap", "where", "window", "zero_safe_mul", "zeros",
 ]  # fmt: skip
 PUBLIC.update(__all__)

@@ -158,6 +158,8 @@ class DAG:
             given["carry"], carry = carry, False
         if carry is not False:
             return FUNCTIONS["evaluate_carried"](self, carry, {"lengths": lengths, "dtype": dtype, **given})
+        if self.graph.stops:
+            return FUNCTIONS["evaluate_until"](self, lengths, dtype, given)
         if lengths is not None:
             return FUNCTIONS["evaluate_ragged"](self, lengths, dtype, given)
         arrays = feeds.check_feeds(self.graph, given)

@@ -13,6 +13,7 @@ from autograd_seq.graph import feeds
 from autograd_seq.graph import printing as text
 from autograd_seq.graph.dag import DAG
 from autograd_seq.graph.order import elementary_cycles, step_order
+from autograd_seq.graph.stops import take_off_marks
 from autograd_seq.graph.system import System
 from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import SHIFT
@@ -62,18 +63,19 @@ class Graph(System):
     """
 
     def __init__(self, *outputs: Any) -> None:
-        flat = flatten(outputs)
-        nodes = tuple(step_order(flat))
+        self._given = flatten(outputs)
+        flat, stops = take_off_marks(self._given)
+        nodes = tuple(step_order([*flat, *(stop.when for stop in stops.values())]))
         axes = check.check_axis_names(nodes)
         check.check_names(nodes)
-        super().__init__(flat, nodes, axes, text.name_nodes(nodes))
+        super().__init__(flat, nodes, axes, text.name_nodes(nodes), stops)
         check.check_defined(self.nodes, self.name)
         check.check_causal(self.nodes, self.name)
         check.check_rows(self.nodes, self.name)
         check.check_read(self.nodes, self.name)
 
     def __reduce__(self) -> Any:
-        return Graph, self.outputs
+        return Graph, self._given
 
     def __str__(self) -> str:
         return text.format_graph(self)

@@ -6,7 +6,7 @@ their inputs at the end. Equal shifts of one node become one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 
 from autograd_seq.core.axes import Axis, as_axes
 from autograd_seq.core.errors import AxisError, OperationError
@@ -31,6 +31,7 @@ def rebuild(
     image: dict[Node, Node] | None = None,
     shifts: Callable[[Node, Node], Node] = lambda old, new: new,
     after: Mapping[Node, Iterable[Node]] | None = None,
+    within: Set[Node] | None = None,
 ) -> list[Node]:
     """Return the copies of ``outputs``; nodes that no change reaches are kept as they are.
 
@@ -43,6 +44,7 @@ def rebuild(
         image: a dict that is filled with the copy of each node as it is made: rules may look up earlier ones.
         shifts: ``shifts(old shift, new shift)`` returns what readers of the shift read; by default the new shift.
         after: by node, further nodes to copy before it, because the rule looks them up in ``image``.
+        within: the nodes that may be copied, and whatever depends on one of them; by default all. Others are kept as they are.
 
     Notes:
         Linear in the number of nodes.
@@ -52,13 +54,17 @@ def rebuild(
     source: dict[Node, Node] = {}  # the copies of states and shifts, before `states` and `shifts` replace them
     equal: dict[tuple[object, ...], Node] = {}
     for n in order:
+        if within is not None and n not in within:
+            new[n] = n
+            continue
         twin = equal.setdefault((n.inputs[0], *n.attrs.values()), n) if n.op is SHIFT else n
         if twin is not n:
             source[n] = source[twin]
         elif n.op is STATE or n.op is SHIFT:
             source[n] = Node(n.op, (UNDEFINED,), n.attrs, n.shape, n.dtype, axes(n), None, n.weak, n.name, n.site, n.scope)
             source[n].adjoint_of = n.adjoint_of
-    for n in order:
+    copied = order if within is None else [n for n in order if n in within]
+    for n in copied:
         if n.op is SHIFT:
             new[n] = shifts(n, source[n])
         elif n.op is STATE:
@@ -67,7 +73,7 @@ def rebuild(
             inputs = tuple([new[x] for x in n.inputs])
             made = rule(n, inputs)
             new[n] = remake(n, inputs) if made is None else made
-    for n in order:
+    for n in copied:
         if n.op is SHIFT:
             x = new[n.inputs[0]] if n.inputs[0].op is SHIFT else source.get(n.inputs[0], new[n.inputs[0]])
             source[n].inputs = (spread(x, source[n].axes),)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from autograd_seq.core.axes import Axis, as_axes
 from autograd_seq.core.errors import AxisError, FeedError, did_you_mean
 from autograd_seq.core.names import shown
 from autograd_seq.core.node import Node
+from autograd_seq.graph.stops import Stop, add_limits
 from autograd_seq.ops.leaf import INPUT, PARAM
 from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import ALONG, SHIFT
@@ -23,14 +25,16 @@ class System:
         nodes: all nodes, each after what it needs at its own step.
         axes: the axes, in the order in which feeds and outputs are laid out.
         names: the name of each node.
+        stops: by axis, what ends its sequences; see :func:`autograd_seq.until`.
 
     Attributes:
         inputs: the nodes that are fed (inputs and parameters), by name.
     """
 
-    def __init__(self, outputs: Sequence[Node], nodes: Sequence[Node], axes: Sequence[Axis], names: Mapping[Node, str]) -> None:
+    def __init__(self, outputs: Sequence[Node], nodes: Sequence[Node], axes: Sequence[Axis], names: Mapping[Node, str],
+                 stops: Mapping[Axis, Stop] = MappingProxyType({})) -> None:  # fmt: skip
         self.outputs, self.nodes, self.axes = tuple(outputs), tuple(nodes), tuple(axes)
-        self._names = names
+        self._names, self.stops = names, dict(stops)
         self._by_name = {name: node for node, name in names.items()}
         self.ragged: dict[Any, Any] = {}  # the same equations for padded sequences, by the axes that have lengths
         self.inputs: dict[str, Node] = {names[n]: n for n in nodes if n.op in (INPUT, PARAM)}
@@ -122,6 +126,7 @@ class System:
                     "A218", f"{axis} has {axis.size} points, and {found[axis]} are given", expected=f"{axis}={axis.size}",
                     got=f"{axis}={found[axis]}",
                 )  # fmt: skip
+        add_limits(self.stops, found)
         for node in self.nodes:  # reading along another axis makes both lengths equal
             if node.op is ALONG:
                 pair = node.attrs["axis"], node.attrs["other"]

@@ -23,10 +23,12 @@ from autograd_seq.ops import (
     state,
     statistics,
     time,
+    until,
 )
 
 seal()
 __all__ = [
     "activations", "angles", "arrange", "composed", "create", "elementwise", "gather", "history", "leaf", "linear", "loss",
     "own", "parts", "random", "reduce", "rounding", "shape", "softmax", "state", "statistics", "time",
+    "until",
 ]  # fmt: skip

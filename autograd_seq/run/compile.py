@@ -20,6 +20,7 @@ from autograd_seq.run import backends
 from autograd_seq.run.carried import CarriedProgram
 from autograd_seq.run.program import Program
 from autograd_seq.run.reports import Report
+from autograd_seq.run.until import UntilProgram
 from autograd_seq.sequences.cut import cut_along, find_carried_axis
 from autograd_seq.sequences.pieces import find_no_sum
 
@@ -38,7 +39,7 @@ def compile(outputs: Node | Sequence[Any] | Graph, *, dtype: Any = ..., passes: 
 
 def compile(outputs: Node | Sequence[Any] | Graph, *, dtype: Any = None, passes: Iterable[str] | None = None,
             carry: Axis | bool = False, order: Iterable[Axis] | None = None,
-            backend: str | None = None) -> Program | CarriedProgram:  # fmt: skip
+            backend: str | None = None) -> Program | CarriedProgram | UntilProgram:  # fmt: skip
     """Compile nodes into a program that computes their values.
 
     Args:
@@ -84,6 +85,8 @@ def compile(outputs: Node | Sequence[Any] | Graph, *, dtype: Any = None, passes:
     graph = outputs if isinstance(outputs, Graph) else Graph(*flatten([outputs]))
     backend = backends.choose_backend(backend)
     layouts = graph.layouts(order)
+    if graph.stops:
+        return _compile_until(graph, carry, dtype, None if passes is None else tuple(passes), layouts, backend)
     if carry is False or carry is None:
         return Program(graph, dtype, passes, layouts, backend)
     return _compile_carried(graph, carry, dtype, None if passes is None else tuple(passes), layouts, backend)
@@ -94,6 +97,15 @@ def _compile_carried(graph: Graph, carry: Axis | Literal[True], dtype: Any, pass
     made = CarriedProgram(cut_along(graph, carry), graph, layouts,
                           lambda nodes, laid: Program(Graph(nodes), dtype, passes, laid, backend))  # fmt: skip
     made.copied_from = _compile_carried, (graph, carry, dtype, passes, layouts, backend)
+    return made
+
+
+def _compile_until(graph: Graph, carry: Any, dtype: Any, passes: Iterable[str] | None, layouts: Any,
+                   backend: str) -> UntilProgram:  # fmt: skip
+    if carry is not False and carry is not None:
+        cut_along(graph, carry)  # raises the error that says why
+    made = UntilProgram(graph, layouts, lambda nodes, laid: Program(Graph(nodes), dtype, passes, laid, backend))
+    made.copied_from = _compile_until, (graph, carry, dtype, passes, layouts, backend)
     return made
 
 

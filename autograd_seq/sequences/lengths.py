@@ -212,7 +212,7 @@ def _check_axis(graph: System, axis: Any, known: Mapping[str, Axis]) -> None:
             "A303", f"lengths= names {name}, over which nothing varies", expected=f"one of {', '.join(known) or 'no axis'}",
             got=repr(axis), fix=did_you_mean(name, known),
         )  # fmt: skip
-    if not any(axis in n.axes for n in graph.nodes if n.op is INPUT):
+    if axis not in graph.stops and not any(axis in n.axes for n in graph.nodes if n.op is INPUT):
         raise AxisError(
             "A304", f"no input varies over {axis}, so it has no padding", expected="an axis of an input", got=repr(axis),
             fix=f"give its length as it is: {axis}=…",

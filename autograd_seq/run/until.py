@@ -1,0 +1,147 @@
+"""Programs whose sequences end by themselves: one decides how many steps there are, another computes over these."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from autograd_seq.core.axes import Axis
+from autograd_seq.core.functions import FUNCTIONS
+from autograd_seq.emit.program_text import Emitted
+from autograd_seq.graph import feeds
+from autograd_seq.graph.dag import DAG
+from autograd_seq.graph.graph import Graph
+from autograd_seq.run.program import Program
+from autograd_seq.run.reports import Report
+from autograd_seq.sequences.deciding import Decided, Deciding
+from autograd_seq.sequences.lengths import Over, check_needs, evaluate_ragged, get_ragged, read_lengths, select_feeds
+
+Make = Callable[[Sequence[Any], Sequence[Sequence[Axis]]], Program]
+"""Compiles some nodes, given the layouts of their values."""
+
+
+class UntilProgram(Report):
+    """A compiled graph whose sequences end by themselves. Made by :func:`compile` from outputs of :func:`until`.
+
+    Attributes:
+        graph: the equations.
+        deciding: the program that decides how many steps there are: it leaves its loop when all sequences have ended.
+        program: the program that computes the outputs over the steps of the longest sequence; its ``source``, ``schedule``
+            and ``cost`` are those of this object.
+        padded: the programs by the axes that have lengths, for calls with ``lengths=`` of other axes.
+
+    Example:
+        >>> import autograd_seq as ag
+        >>> u = ag.Axis("u")
+        >>> w, s = ag.param("w"), ag.state("s", over=u, init=1.0)
+        >>> s[u] = w * s[u - 1]
+        >>> program = ag.compile(ag.until(s, over=u, when=s > 20, limit=100))
+        >>> program(w=3.0)[0].tolist()
+        [3.0, 9.0, 27.0]
+
+    Notes:
+        The steps that decide are computed twice: first until all sequences have ended, then with all that the outputs need.
+    """
+
+    def __init__(self, graph: Graph, layouts: Sequence[Sequence[Axis]], make: Make) -> None:
+        self.graph, self._layouts, self._make = graph, layouts, make
+        self._deciding = Deciding(graph)
+        decides = self._deciding.graph
+        self.deciding = make(decides.outputs, decides.layouts())
+        axis = self._deciding.axis
+        self.padded: dict[Over, Program] = {}
+        self.program = self._compile_for(((axis, self._deciding.stop.over(axis)),))
+        self.copied_from: tuple[Any, ...] = ()
+
+    def __reduce__(self) -> Any:
+        return self.copied_from
+
+    def __repr__(self) -> str:
+        return f"<Program of {self.graph!r}, until {self._deciding.axis} ends>"
+
+    @property
+    def reported(self) -> Any:
+        return self.program
+
+    @property
+    def plan(self) -> Any:
+        """The plan of the program that computes the outputs."""
+        return self.program.plan
+
+    def as_textbook(self, gradients: Sequence[str] = ()) -> Emitted:
+        """Return the program as one would write it by hand; see :meth:`Program.as_textbook`."""
+        return self.program.as_textbook(gradients)
+
+    def __call__(self, /, *unnamed: Any, lengths: Any = None, **given: Any) -> tuple[Any, ...]:
+        """Return the values of the outputs, in order.
+
+        Args:
+            lengths: the lengths of other padded axes, as for :class:`Program`.
+            given: the feeds, as for :class:`Program`. The length of an axis that ends by itself is the largest number of steps.
+
+        Returns:
+            A tuple of arrays; an output over the axis has as many rows as the inputs over it are fed, or, if there are none, as
+            the longest sequence has steps.
+
+        Raises:
+            FeedError, DTypeError, AxisError: as for :class:`Program`; a sequence does not end, and that is to be an error.
+        """
+        if unnamed:
+            raise feeds.make_unnamed_error(self.graph, unnamed)
+        if lengths is not None and "lengths" in self.graph.inputs:
+            given["lengths"], lengths = lengths, None
+        decided = self._deciding.decide(self.graph, self._run_deciding, given, lengths)
+        said = read_lengths(self.graph, decided.lengths, decided.given)
+        program = self._compile_for(said.over)
+        made = get_ragged(self.graph, said.over)
+        check_needs(self.graph, made, said)
+        values = program(**select_feeds(self.graph, made, said, decided.given))
+        return tuple([_lay_rows(v, axes, decided) for v, axes in zip(values, self._layouts, strict=True)])
+
+    def _compute(self, given: dict[str, Any]) -> tuple[Any, ...]:
+        return self(**given)
+
+    def _run_deciding(self, fed: dict[str, Any], lengths: Any) -> np.ndarray:
+        (ended,) = self.deciding(**fed) if lengths is None else self.deciding(lengths=lengths, **fed)
+        found: np.ndarray = ended
+        return found
+
+    def _compile_for(self, over: Over) -> Program:
+        if over not in self.padded:
+            self.padded[over] = self._make(get_ragged(self.graph, over).outputs, self._layouts)
+        return self.padded[over]
+
+
+def evaluate_until(dag: DAG, lengths: Any, dtype: Any, given: dict[str, Any]) -> tuple[Any, ...]:
+    """Return the values of a DAG's outputs, some of whose sequences end by themselves; see :meth:`DAG.evaluate`."""
+    graph = dag.graph
+    deciding = Deciding(graph)
+    sizes = {a.name: n for a, n in dag.sizes.items() if a.name not in graph.inputs}
+
+    def run(fed: dict[str, Any], known: Any) -> np.ndarray:
+        need = {a.name: fed.get(a.name, dag.sizes[a]) for a in deciding.graph.axes}
+        unrolled = deciding.graph.unroll(**need)
+        data = {name: value for name, value in fed.items() if name in deciding.graph.inputs}
+        (ended,) = unrolled.evaluate(dtype=dtype, lengths=known, **data)
+        found: np.ndarray = ended
+        return found
+
+    decided = deciding.decide(graph, run, {**sizes, **given}, lengths)
+    values = evaluate_ragged(dag, decided.lengths, dtype, given)
+    return tuple([_lay_rows(v, graph.layout(n), decided) for v, n in zip(values, dag.folded, strict=True)])
+
+
+def _lay_rows(value: np.ndarray, axes: Sequence[Axis], decided: Decided) -> np.ndarray:
+    """Return an output with as many rows along the axis that ends by itself as it is to have, zeros after those computed."""
+    if decided.axis not in axes:
+        return value
+    place = tuple(axes).index(decided.axis)
+    value = value[(slice(None),) * place + (slice(decided.rows),)]
+    missing = decided.rows - value.shape[place]
+    return np.pad(value, [(0, missing if i == place else 0) for i in range(value.ndim)]) if missing else value
+
+
+FUNCTIONS.update(evaluate_until=evaluate_until)
+__all__ = ["UntilProgram", "evaluate_until"]

@@ -1,0 +1,194 @@
+"""How many steps there are along an axis whose sequences end by themselves: the equations that decide it, and the count.
+
+The condition depends on its own step and on earlier ones, so that its equations run forward in one loop. Each of their states
+is set to 0 after the end, which makes them depend on whether the sequence has ended: then all of them are in one cycle with
+that truth value, hence in one loop, and the loop may be left as soon as every sequence has ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from autograd_seq.core.axes import Axis
+from autograd_seq.core.errors import AxisError, FeedError
+from autograd_seq.core.node import Node
+from autograd_seq.graph import feeds
+from autograd_seq.graph.finite import list_components
+from autograd_seq.graph.graph import Graph
+from autograd_seq.graph.rebuild import rebuild
+from autograd_seq.graph.stops import Stop
+from autograd_seq.graph.system import System
+from autograd_seq.graph.windows import spell_out_windows
+from autograd_seq.ops.elementwise import cast, equal, logical_not, logical_or, where
+from autograd_seq.ops.reduce import sum_over
+from autograd_seq.ops.state import STATE, state
+from autograd_seq.ops.time import SHIFT
+
+Run = Callable[[dict[str, Any], Any], np.ndarray]
+"""Computes the output of the deciding equations for some feeds and ``lengths=``."""
+
+
+class Decided(NamedTuple):
+    """How a call goes on once the numbers of steps are known.
+
+    Attributes:
+        given: the feeds, up to the last step that is taken in any sequence.
+        lengths: the lengths of all axes that have one, as ``lengths=`` takes them.
+        axis: the axis that ends by itself.
+        rows: how many rows outputs over it have: as many as inputs over it, else as the longest sequence has steps.
+    """
+
+    given: dict[str, Any]
+    lengths: dict[Any, Any]
+    axis: Axis
+    rows: int
+
+
+class Deciding:
+    """The equations that decide how many steps there are along an axis.
+
+    Args:
+        graph: the equations, of which one axis ends by itself.
+
+    Attributes:
+        axis: the axis.
+        stop: what ends it.
+        graph: the equations; their output is whether each sequence has ended, at its last step and afterwards.
+
+    Example:
+        >>> import autograd_seq as ag
+        >>> u, w = ag.Axis("u"), ag.param("w")
+        >>> s = ag.state("s", over=u, init=1.0)
+        >>> s[u] = w * s[u - 1]
+        >>> deciding = Deciding(ag.Graph(ag.until(ag.last(s, over=u), over=u, when=s > 10)))
+        >>> deciding.graph.evaluate(w=3.0, u=5)[0].tolist()
+        [False, False, True, True, True]
+    """
+
+    def __init__(self, graph: System) -> None:
+        if len(graph.stops) > 1:
+            raise AxisError(
+                "U121", f"{' and '.join(a.name for a in graph.stops)} end by themselves in one graph", expected="one such axis",
+                got=", ".join(a.name for a in graph.stops), fix="a graph for each, or a fixed number of steps for one of them",
+            )  # fmt: skip
+        ((self.axis, self.stop),) = graph.stops.items()
+        name = "ended"
+        while name in graph._by_name:
+            name += "'"
+        self.graph = Graph(_stop_states(self.axis, self.stop, name))
+
+    def decide(self, graph: System, run: Run, given: Mapping[str, Any], lengths: Any) -> Decided:
+        """Return how a call goes on: its feeds, up to the last step that is taken, and the lengths of all axes that have one.
+
+        Args:
+            graph: the equations that are asked for.
+            run: computes the equations of this object: ``run(feeds, lengths)`` returns their output.
+            given: the feeds of the call, and the lengths of axes, by name.
+            lengths: what the call gives as ``lengths=``, or ``None``.
+
+        Raises:
+            FeedError, AxisError: a feed, a length or the limit is missing or does not fit; a sequence does not end, and that
+                is to be an error.
+        """
+        found, data = feeds.split_sizes(graph, dict(given))
+        said = {} if lengths is None else lengths
+        if not isinstance(said, Mapping) or any(_name_axis(key) == self.axis.name for key in said):
+            raise self._make_lengths_error(said)
+        limit = self._find_limit(found)
+        fed = self._cut(graph, data, limit)
+        fed.update({name: n for name, n in found.items() if name in given and name not in data and name != self.axis.name})
+        axes = {a.name for a in self.graph.axes} - {*self.graph.inputs}
+        read = {name: value for name, value in fed.items() if name in self.graph.inputs or name in axes}
+        steps = self._count(run(read, {key: n for key, n in said.items() if _name_axis(key) in axes} or None))
+        longest = int(np.max(steps, initial=0))
+        rows = found[self.axis.name] if any(self.axis in graph.inputs[name].axes for name in data) else longest
+        known = {**said, (self.axis, *self.stop.over(self.axis)): steps}
+        return Decided(self._cut(graph, fed, longest), known, self.axis, rows)
+
+    def _count(self, ended: np.ndarray) -> np.ndarray:
+        """Return the number of steps of each sequence, given at which steps it has ended.
+
+        Raises:
+            FeedError: a sequence does not end, and that is to be an error.
+        """
+        position = self.graph.layout(self.graph.outputs[0]).index(self.axis)
+        before: np.ndarray = np.sum(~ended, axis=position)  # steps before the last one
+        steps = ended.shape[position]
+        if self.stop.strict and np.any(before == steps):
+            label = self.graph.name(self.stop.when) if self.stop.when.name else "the condition"
+            place = np.argwhere(before == steps)[0]
+            over = ", ".join(f"{a}={i}" for a, i in zip(self.stop.over(self.axis), place, strict=True))
+            raise FeedError(
+                "U122", f"{label} is true at none of {steps} steps of {self.axis}{f', at {over}' if over else ''}",
+                node=self.stop.when.name, where=self.stop.when.where, expected=f"an end within {steps} steps", got="none",
+                fix=f"a larger limit, {self.axis}={2 * steps}, or strict=False to take all steps",
+            )  # fmt: skip
+        return np.minimum(before + 1, steps)
+
+    def _cut(self, graph: System, given: Mapping[str, Any], steps: int) -> dict[str, Any]:
+        """Return the feeds of the first ``steps`` steps of the axis, and their number."""
+        out = dict(given)
+        for name, node in graph.inputs.items():
+            if self.axis in node.axes and name in given:
+                out[name] = np.asarray(given[name])[(slice(None),) * node.axes.index(self.axis) + (slice(steps),)]
+        if self.axis.name not in graph.inputs:
+            out[self.axis.name] = steps
+        return out
+
+    def _find_limit(self, sizes: Mapping[str, int]) -> int:
+        """Return the largest number of steps of a call, given the lengths of axes that its feeds and keywords have.
+
+        Raises:
+            AxisError: neither of them gives it.
+        """
+        found = [n for n in (sizes.get(self.axis.name), self.stop.limit) if n is not None]
+        if not found:
+            raise AxisError(
+                "U123", f"the largest number of steps of {self.axis} is not given", where=self.stop.when.where,
+                expected=f"{self.axis}=…, or limit= of ag.until", got="neither", fix=f"{self.axis}=50",
+            )  # fmt: skip
+        return min(found)
+
+    def _make_lengths_error(self, said: Any) -> FeedError:
+        return FeedError(
+            "U124", f"lengths= is given {said!r:.60}, but {self.axis} ends by itself", where=self.stop.when.where,
+            expected=f"a dict of lengths of other axes; limits of all sequences by {self.axis}=50", got=repr(said)[:80],
+            fix=f"or leave out the mark: ag.until(…, over={self.axis}, …)",
+        )  # fmt: skip
+
+
+def _name_axis(key: Any) -> str:
+    """Return the name of the axis that a key of ``lengths=`` names."""
+    return str(key[0] if isinstance(key, tuple) and key else key)
+
+
+def _stop_states(axis: Axis, stop: Stop, name: str) -> Node:
+    """Return at which steps a sequence has ended, computed by equations whose states are 0 afterwards."""
+    (when,) = spell_out_windows(Graph(stop.when)).outputs
+    nodes = Graph(when).nodes
+    image: dict[Node, Node] = {}
+    (condition,) = rebuild([when], lambda node, inputs: None, image=image)
+    ended = state(name, over=when.axes, dtype=bool, init={axis: False})
+    ended.attrs["ends"] = axis  # a loop that has computed it may be left once it is true everywhere
+    before = ended[axis - 1]
+    for old in _list_looped(nodes, axis):
+        new = image[old]
+        missing = tuple(a for a in before.axes if a not in new.axes)
+        over = equal(sum_over(cast(logical_not(before), int), axes=missing), 0) if missing else before
+        new.inputs = (where(over, {float: 0.0, int: 0, bool: False}[new.dtype], new.inputs[0]), *new.inputs[1:])
+    ended[when.axes] = logical_or(before, condition)
+    return ended
+
+
+def _list_looped(nodes: Any, axis: Axis) -> list[Node]:
+    """Return the states that are on a cycle through an earlier step of the axis."""
+    part = {n: i for i, nodes_of_part in enumerate(list_components(nodes)) for n in nodes_of_part}
+    back = [n for n in nodes if n.op is SHIFT and n.attrs["axis"] is axis and part[n] == part[n.inputs[0]]]
+    loops = {part[n] for n in back}
+    return [n for n in nodes if n.op is STATE and part[n] in loops]
+
+
+__all__ = ["Deciding"]
