@@ -34,6 +34,7 @@ from autograd_seq.ops.leaf import PARAM
 from autograd_seq.run.backends import BACKENDS, VARIABLE
 from autograd_seq.user_graph import UsageError, blame_file, draw_feeds, load_graph
 
+BY_DEFAULT = "(default: %(default)s)"
 DONE, FAILED, INTERRUPTED = 0, 2, 130
 _PICTURED_STEPS = 4
 DEMO, GALLERY = "autograd-seq-demo", "autograd-seq-gallery"
@@ -84,14 +85,10 @@ def _make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     run = commands.add_parser("demo", help="the lecture's RNN on the sunspots, from equations to a forecast")
+    run.add_argument("--out", metavar="DIR", default=DEMO, help="folder for the pictures, created if missing " + BY_DEFAULT)
+    run.add_argument("--steps", metavar="N", type=_parse_positive, default=demo.STEPS, help="steps of Adam " + BY_DEFAULT)
     run.add_argument(
-        "--out", metavar="DIR", default=DEMO, help="folder for the pictures, created if missing (default: %(default)s)"
-    )
-    run.add_argument(
-        "--steps", metavar="N", type=_parse_positive, default=demo.STEPS, help="steps of Adam (default: %(default)s)"
-    )
-    run.add_argument(
-        "--seed", metavar="N", type=_parse_natural, default=demo.SEED, help="seed of the first parameters (default: 0)"
+        "--seed", metavar="N", type=_parse_natural, default=demo.SEED, help="seed of the first parameters " + BY_DEFAULT
     )
     run.set_defaults(run=_run_demo)
 
@@ -101,7 +98,7 @@ def _make_parser() -> argparse.ArgumentParser:
     draw.add_argument("--unroll", metavar="N", type=_parse_natural, help="unfold over N steps (default: draw it folded)")
     draw.add_argument("--level", choices=("variables", "ops"), help="what is drawn (default: variables)")
     draw.add_argument("--params", choices=("labels", "bus", "hide"), help="parameters of the unfolded picture")
-    draw.add_argument("--theme", choices=("white", "dark"), default="white", help="(default: %(default)s)")
+    draw.add_argument("--theme", choices=("white", "dark"), default="white", help=BY_DEFAULT)
     draw.set_defaults(run=_run_draw)
 
     check = commands.add_parser("check", help="print a graph of your own, and check it and its gradient")
@@ -113,6 +110,15 @@ def _make_parser() -> argparse.ArgumentParser:
     explain.add_argument("--plain", action="store_true", help="print the program as it is written by hand")
     explain.set_defaults(run=_run_explain)
 
+    _add_bench(commands)
+    _add_training(commands)
+    doctor_ = commands.add_parser("doctor", help="examine this machine, and advise what to set")
+    doctor_.set_defaults(run=_run_doctor)
+    return parser
+
+
+def _add_bench(commands: Any) -> None:
+    """Add the command that measures."""
     bench = commands.add_parser("bench", help="time compiled training steps beside those of other libraries")
     bench.add_argument("--cells", metavar="LIST", type=_parse_list, default=[*work.GATES], help=_describe_choices(work.GATES))
     bench.add_argument("--sizes", metavar="LIST", type=_parse_list, default=[*work.SIZES], help=_describe_choices(work.SIZES))
@@ -124,30 +130,24 @@ def _make_parser() -> argparse.ArgumentParser:
     bench.add_argument("--backend", choices=BACKENDS, help=f"backend of our programs (default: {VARIABLE}, or auto)")
     bench.add_argument("--seconds", metavar="N", type=_parse_seconds, default=20.0, help="for each line (default: %(default)g)")
     bench.set_defaults(run=_run_bench)
+
+
+def _add_training(commands: Any) -> None:
+    """Add the commands that train networks and compare them: on real data, and on tasks drawn from a seed."""
     gallery = commands.add_parser("gallery", help="train on real data: one table and one page of pictures")
     gallery.add_argument("names", metavar="NAME", nargs="*", help=f"some of {', '.join(APPLICATIONS)} (default: all)")
-    gallery.add_argument("--out", metavar="DIR", default=GALLERY, help="folder for table and pages (default: %(default)s)")
-    gallery.add_argument(
-        "--seeds", metavar="N", type=_parse_positive, default=3, help="networks of each (default: %(default)s)"
-    )
-    gallery.add_argument(
-        "--steps", metavar="N", type=_parse_positive, help="steps of training, at most (default: as each needs)"
-    )
+    gallery.add_argument("--out", metavar="DIR", default=GALLERY, help="folder for table and pages " + BY_DEFAULT)
+    gallery.add_argument("--seeds", metavar="N", type=_parse_positive, default=3, help="networks of each " + BY_DEFAULT)
+    gallery.add_argument("--steps", metavar="N", type=_parse_positive, help="steps, at most (default: as each needs)")
     gallery.set_defaults(run=_run_gallery)
 
     compare = commands.add_parser("compare", help="train RNN, LSTM, GRU, LRU and attention on tasks of long memory: one table")
     compare.add_argument("--tasks", metavar="LIST", type=_parse_list, default=[*TASKS], help=_describe_choices(TASKS))
     compare.add_argument("--readers", metavar="LIST", type=_parse_list, default=[*READERS], help=_describe_choices(READERS))
     compare.add_argument("--lengths", metavar="LIST", type=_parse_positives, default=[50, 200], help="steps (default: 50,200)")
-    compare.add_argument(
-        "--seeds", metavar="N", type=_parse_positive, default=1, help="networks of each (default: %(default)s)"
-    )
-    compare.add_argument("--batches", metavar="N", type=_parse_positive, default=3000, help="at most (default: %(default)s)")
+    compare.add_argument("--seeds", metavar="N", type=_parse_positive, default=1, help="networks of each " + BY_DEFAULT)
+    compare.add_argument("--batches", metavar="N", type=_parse_positive, default=3000, help="at most " + BY_DEFAULT)
     compare.set_defaults(run=_run_compare)
-
-    doctor_ = commands.add_parser("doctor", help="examine this machine, and advise what to set")
-    doctor_.set_defaults(run=_run_doctor)
-    return parser
 
 
 def _add_graph_argument(parser: argparse.ArgumentParser) -> None:

@@ -313,18 +313,15 @@ def defop(
     Notes:
         Check yours with :func:`autograd_seq.check_op`, as the suite checks the built-in ones.
     """
-    _check_definition(name, facts)
-    if BUILT_IN and isinstance(facts.get("native"), str):
-        operands = _signature(vjp, 2)
-        check_native(name, facts["native"], None if operands.several else len(operands.ordered))
+    _check_definition(name, vjp, facts)
     rule = (lambda *_, **__: dtype) if isinstance(dtype, type) else dtype
     broadcasts = shape is broadcast if broadcasts is None else broadcasts
     OPS[name] = Op(name, shape, forward, vjp, rule, axes, broadcasts, symbol or name, doc, least, bool(BUILT_IN), word, **facts)
     return OPS[name]
 
 
-def _check_definition(name: str, facts: Iterable[str]) -> None:
-    """Refuse a name that an operation cannot have, and facts that are none."""
+def _check_definition(name: str, vjp: Callable[..., Any], facts: dict[str, Any]) -> None:
+    """Refuse a name that an operation cannot have, facts that do not exist, and a native expression that cannot be compiled."""
     if not name.isidentifier():
         raise OperationError("O101", f"an operation cannot be named {name!r:.60}", expected="an identifier", got=repr(name))
     if name in BUILT_IN:
@@ -335,6 +332,9 @@ def _check_definition(name: str, facts: Iterable[str]) -> None:
                 "O133", f"defop has no argument {fact}=", node=name, expected=", ".join(_FACTS), got=f"{fact}=…",
                 fix=did_you_mean(fact, _FACTS),
             )  # fmt: skip
+    if BUILT_IN and isinstance(facts.get("native"), str):
+        operands = _signature(vjp, 2)
+        check_native(name, facts["native"], None if operands.several else len(operands.ordered))
 
 
 def seal() -> None:

@@ -188,13 +188,8 @@ def multi_head_attention(
     Notes:
         Vaswani et al. 2017. Time is quadratic in T; scores, (heads,) over both axes, are the largest array.
     """
-    x, heads = check_input(x, over, "multi_head_attention"), check_count(heads, "multi_head_attention", "heads")
-    d = x.shape[0]
-    if d % heads:
-        raise ShapeError(
-            "N127", f"heads={heads} does not divide the {d} entries of a step", node=x.name, where=show_site(user_site()),
-            expected=f"a divisor of {d}", got=f"heads={heads}",
-        )  # fmt: skip
+    x = check_input(x, over, "multi_head_attention")
+    d, heads = x.shape[0], _check_heads(x, heads)
     if (memory is None) != (memory_over is None):
         raise AxisError(
             "N128", "multi_head_attention needs memory= and memory_over= together", where=show_site(user_site()),
@@ -217,6 +212,16 @@ def multi_head_attention(
             k, v = k.along(over, read), v.along(over, read)
         seen = dot_product_attention(q, k, v, over=read, mask=mask)
         return name_gate("y", multiply("Wo", reshape(seen, (d,)), d, "bo" if bias else None))
+
+
+def _check_heads(x: Node, heads: Any) -> int:
+    heads = check_count(heads, "multi_head_attention", "heads")
+    if x.shape[0] % heads:
+        raise ShapeError(
+            "N127", f"heads={heads} does not divide the {x.shape[0]} entries of a step", node=x.name,
+            where=show_site(user_site()), expected=f"a divisor of {x.shape[0]}", got=f"heads={heads}",
+        )  # fmt: skip
+    return heads
 
 
 __all__ = [

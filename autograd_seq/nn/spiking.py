@@ -53,29 +53,23 @@ def lif(
         a_t = adapt_decay a_{t-1} + s_{t-1}                  s_t = 1 where v_t > threshold + adaptation a_t, else 0
 
     Args:
-        x: (D,) over ``over``: spikes, or currents.
-        hidden: H, the number of neurons.
-        over: the axis of time steps.
-        decay: of the potential in a step, exp(−Δt/τ): a number, or a node (H,), ``ag.sigmoid(ag.param("beta", (H,)))``.
-        synapse: of the current in a step, likewise; ``None`` for no synapses.
-        threshold: at which a neuron spikes.
-        reset: ``"subtract"`` the threshold, or to ``"zero"``, in the step after a spike.
+        x, hidden, over: spikes or currents (D,) over ``over``; H, the number of neurons; the axis of time steps.
+        decay, synapse: of the potential and of the current in a step, exp(−Δt/τ): numbers, or nodes (H,) such as
+            ``ag.sigmoid(ag.param("beta", (H,)))``. With ``synapse=None`` there are no synapses.
+        threshold, reset: where a neuron spikes; ``"subtract"`` it, or reset to ``"zero"``, in the step after a spike.
         detach_reset: no gradient flows through the reset.
         refractory: the steps after a spike in which a neuron cannot spike again.
         recurrent: whether neurons read one another's spikes, by W.
-        adaptation: how far a spike raises the threshold; 0 for a fixed one.
-        adapt_decay: of the raised threshold in a step.
+        adaptation, adapt_decay: how far a spike raises the threshold, 0 for a fixed one; the decay of this rise in a step.
         surrogate, slope: of the gradient, as for ``ag.spike``.
-        name: the scope of its names.
-        bias: whether there is a b.
+        name, bias: the scope of its names; whether there is a b.
         init: rows (s, v, i, a) before the first step, each ``None`` for zeros.
 
     Returns:
         The states. Parameters: U (H, D), W (H, H) if recurrent, b (H,).
 
     Raises:
-        OperationError: another word as ``reset``; no such surrogate.
-        AxisError, ShapeError: as for :func:`ag.nn.rnn`.
+        OperationError, AxisError, ShapeError: another word as ``reset``, no such surrogate; else as for :func:`ag.nn.rnn`.
 
     Example:
         >>> import autograd_seq as ag
@@ -86,15 +80,10 @@ def lif(
         ([0.0, 1.0, 0.0, 0.0, 1.0], [0.8, 1.2, 0.4, 1.0, 1.3])
 
     Notes:
-        Neftci, Mostafa & Zenke 2019, equations in discrete time; adaptive thresholds, Bellec, Salaj, Subramoney, Legenstein &
-        Maass 2018. Cost as of :func:`ag.nn.rnn`.
+        Neftci, Mostafa & Zenke 2019; adaptive thresholds, Bellec et al. 2018. Cost as of :func:`ag.nn.rnn`.
     """
     x, hidden = check_input(x, over, "lif"), check_count(hidden, "lif")
-    if reset not in ("subtract", "zero"):
-        raise OperationError(
-            "N130", f"lif has no reset={reset!r:.60}", where=show_site(user_site()), expected='"subtract" or "zero"',
-            got=repr(reset)[:80],
-        )  # fmt: skip
+    _check_reset(reset)
     steps = refractory if refractory == 0 else check_count(refractory, "lif", "refractory steps")
     rows = check_rows(init, "a lif", "s v i a")
     with open_scope(name):
@@ -102,27 +91,37 @@ def lif(
         v, v_before = make_state("v", x, hidden, over, rows[1])
         current = multiply("U", x, hidden, "b" if bias else None)
         current = current + param("W", (hidden, hidden)) @ s_before if recurrent else current
-        i = a = None
-        if synapse is not None:
-            i, i_before = make_state("i", x, hidden, over, rows[2])
-            i[over] = synapse * i_before + current
-            current = i[over]
+        i = None if synapse is None else _make_leaky("i", synapse, current, x, hidden, over, rows[2])
+        current = current if i is None else i[over]
         fell = stop_gradient(s_before) if detach_reset else s_before
-        if reset == "subtract":
-            v[over] = decay * v_before + current - threshold * fell
-        else:
-            v[over] = decay * v_before * (1 - fell) + current
+        kept = decay * v_before
+        v[over] = kept * (1 - fell) + current if reset == "zero" else kept + current - threshold * fell
         above = v[over] - threshold
-        if adaptation:
-            a, a_before = make_state("a", x, hidden, over, rows[3])
-            a[over] = adapt_decay * a_before + s_before
-            above = above - adaptation * a[over]
-        fires = spike(above, surrogate, slope)
-        if steps:
-            lately = sum((s[over - k] for k in range(2, steps + 1)), s_before)
-            fires = where(less(0.5, lately), 0.0, fires)
-        s[over] = fires
+        a = _make_leaky("a", adapt_decay, s_before, x, hidden, over, rows[3]) if adaptation else None
+        fires = spike(above if a is None else above - adaptation * a[over], surrogate, slope)
+        s[over] = _silence(fires, s, over, steps) if steps else fires
     return Neurons(s, v, i, a)
+
+
+def _make_leaky(name: str, decay: Any, added: Node, x: Node, hidden: int, over: Axis, row: Any) -> Node:
+    """Return a state y over the axes of ``x`` that decays and adds up: y_t = decay y_{t-1} + added_t."""
+    y, y_before = make_state(name, x, hidden, over, row)
+    y[over] = decay * y_before + added
+    return y
+
+
+def _silence(fires: Node, s: Node, over: Axis, steps: int) -> Node:
+    """Return the spikes of neurons that have not spiked in the last ``steps`` steps."""
+    lately = sum((s[over - k] for k in range(2, steps + 1)), s[over - 1])
+    return where(less(0.5, lately), 0.0, fires)
+
+
+def _check_reset(reset: Any) -> None:
+    if reset not in ("subtract", "zero"):
+        raise OperationError(
+            "N130", f"lif has no reset={reset!r:.60}", where=show_site(user_site()), expected='"subtract" or "zero"',
+            got=repr(reset)[:80],
+        )  # fmt: skip
 
 
 def leaky_readout(
@@ -147,9 +146,7 @@ def leaky_readout(
     """
     x, outputs = check_input(x, over, "leaky_readout"), check_count(outputs, "leaky_readout", "outputs")
     with open_scope(name):
-        y, y_before = make_state("y", x, outputs, over, init)
-        y[over] = decay * y_before + multiply("U", x, outputs, "b" if bias else None)
-    return y
+        return _make_leaky("y", decay, multiply("U", x, outputs, "b" if bias else None), x, outputs, over, init)
 
 
 def encode_rate(name: str, x: Any, *, over: Axis | Iterable[Axis]) -> Node:

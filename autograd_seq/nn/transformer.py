@@ -59,19 +59,6 @@ def transformer_layer(
     """
     x, inner = check_input(x, over, "transformer_layer"), check_count(inner, "transformer_layer", "inner units")
     _check_norm(norm)
-    count = 0
-
-    def add(x: Node, part: Callable[[Node], Node]) -> Node:
-        nonlocal count
-        count += 1
-
-        def normed(y: Node) -> Node:
-            return layer_norm(y, name=f"norm{count}", eps=eps)
-
-        def thin(y: Node) -> Node:
-            return drop(f"dropout{count}", y, dropout, over=y.axes)
-
-        return normed(x + thin(part(x))) if norm == "after" else x + thin(part(normed(x)))
 
     def attend(y: Node) -> Node:
         return multi_head_attention(y, heads, over=over, causal=causal, mask=mask, rotate=rotate, name="self")
@@ -82,10 +69,18 @@ def transformer_layer(
     def feed(y: Node) -> Node:
         return dense(dense(y, inner, name="inner", activation=activation), x.shape[0], name="outer")
 
+    parts = [attend, feed] if memory is None else [attend, attend_to_memory, feed]
     with open_scope(name):
-        x = add(x, attend)
-        x = x if memory is None else add(x, attend_to_memory)
-        return add(x, feed)
+        for k, part in enumerate(parts, 1):
+            x = _add_part(x, part, k, norm, dropout, eps)
+    return x
+
+
+def _add_part(x: Node, part: Callable[[Node], Node], k: int, norm: str, dropout: Any, eps: float) -> Node:
+    """Return ``x`` plus the ``k``-th part of a layer, normalised before the part or after the sum."""
+    y = part(x if norm == "after" else layer_norm(x, name=f"norm{k}", eps=eps))
+    total = x + drop(f"dropout{k}", y, dropout, over=y.axes)
+    return layer_norm(total, name=f"norm{k}", eps=eps) if norm == "after" else total
 
 
 def transformer_encoder(

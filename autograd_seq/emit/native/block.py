@@ -141,9 +141,6 @@ def make_block(rows: int, panels: int, chains: int, ahead: bool, lanes: int, wid
     block that prefetches (``ahead``) takes two more numbers: the offset in ``b`` from which it fetches what later blocks will
     read, and how far this offset moves at each step.
     """
-    from numba.core import types
-    from numba.extending import intrinsic
-
     v = Vectors(lanes, width)
     vectors = 2 * panels
     sums = [(r, q) for r in range(rows) for q in range(vectors)]
@@ -181,6 +178,14 @@ def make_block(rows: int, panels: int, chains: int, ahead: bool, lanes: int, wid
         _store_sums(v, build, results, columns, more)
         return context.get_dummy_value()
 
+    return _make_block_intrinsic(f"block_{rows}_{panels}", ahead, write)
+
+
+def _make_block_intrinsic(name: str, ahead: bool, write: Any) -> Any:
+    """Return the function that ``write`` writes in LLVM's language, with the arguments of a block, as a numba intrinsic."""
+    from numba.core import types
+    from numba.extending import intrinsic
+
     n = types.intp
 
     def block(  # numba takes the names of the arguments from here
@@ -195,7 +200,7 @@ def make_block(rows: int, panels: int, chains: int, ahead: bool, lanes: int, wid
     ) -> Any:  # fmt: skip
         return types.void(a, n, n, n, b, n, n, out, n, n, n, n, n, n, n), write
 
-    block.__name__ = f"block_{rows}_{panels}"
+    block.__name__ = name
     return intrinsic(block_ahead if ahead else block)
 
 
