@@ -18,6 +18,7 @@ from autograd_seq.core.hints import explain_keywords
 from autograd_seq.core.misfit import label_of
 from autograd_seq.core.node import Node, constant
 from autograd_seq.core.op import Op, defop, first
+from autograd_seq.core.sites import show_site, user_site
 from autograd_seq.ops.time import check_varies
 
 UNTIL: Op = defop(
@@ -73,6 +74,11 @@ def until(outputs: Node | Sequence[Node], *, over: Axis, when: Node, limit: int 
     condition = constant(when)
     check_varies(condition, over)
     label = label_of(condition)
+    if over.size is not None:
+        raise AxisError(
+            "U105", f"{over} has {over.size} points in every sequence, and cannot end by itself", where=show_site(user_site()),
+            expected="an axis whose length comes with the data", got=repr(over), fix=f'ag.Axis("{over}"), with limit={over.size}',
+        )  # fmt: skip
     if condition.dtype is not bool:
         raise DTypeError(
             "U101", f"when= of ag.until is {label}, which is {condition.dtype.__name__} and no truth value",

@@ -15,6 +15,7 @@ from autograd_seq.core.axes import Axis
 from autograd_seq.core.node import Node
 from autograd_seq.graph.checks import find_loop_axis
 from autograd_seq.graph.order import components, same_step
+from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import SHIFT
 
 
@@ -82,6 +83,15 @@ def _sort_components(parts: list[list[int]], edges: list[tuple[int, int]]) -> li
             if waiting[r] == 0:
                 heapq.heappush(ready, r)
     return out
+
+
+def find_end(loop: Loop) -> Node | None:
+    """Return the truth value that ends a loop after a step at which it is false everywhere; ``None`` if all steps are taken.
+
+    It is false at the steps that are left out, and nothing after the loop reads another value of these.
+    """
+    inside = [n for n in loop.body if isinstance(n, Node)]
+    return next((n for n in inside if n.op is STATE and n.attrs.get("ends") is loop.axis), None)
 
 
 def list_paths(items: Sequence[Item], outside: tuple[Loop, ...] = ()) -> Iterator[tuple[Node, tuple[Loop, ...]]]:

@@ -104,8 +104,8 @@ class UntilProgram(Report):
         return self(**given)
 
     def _run_deciding(self, fed: dict[str, Any], lengths: Any) -> np.ndarray:
-        (ended,) = self.deciding(**fed) if lengths is None else self.deciding(lengths=lengths, **fed)
-        found: np.ndarray = ended
+        (goes_on,) = self.deciding(**fed) if lengths is None else self.deciding(lengths=lengths, **fed)
+        found: np.ndarray = goes_on
         return found
 
     def _compile_for(self, over: Over) -> Program:
@@ -124,8 +124,8 @@ def evaluate_until(dag: DAG, lengths: Any, dtype: Any, given: dict[str, Any]) ->
         need = {a.name: fed.get(a.name, dag.sizes[a]) for a in deciding.graph.axes}
         unrolled = deciding.graph.unroll(**need)
         data = {name: value for name, value in fed.items() if name in deciding.graph.inputs}
-        (ended,) = unrolled.evaluate(dtype=dtype, lengths=known, **data)
-        found: np.ndarray = ended
+        (goes_on,) = unrolled.evaluate(dtype=dtype, lengths=known, **data)
+        found: np.ndarray = goes_on
         return found
 
     decided = deciding.decide(graph, run, {**sizes, **given}, lengths)

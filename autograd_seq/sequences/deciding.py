@@ -1,8 +1,8 @@
 """How many steps there are along an axis whose sequences end by themselves: the equations that decide it, and the count.
 
 The condition depends on its own step and on earlier ones, so that its equations run forward in one loop. Each of their states
-is set to 0 after the end, which makes them depend on whether the sequence has ended: then all of them are in one cycle with
-that truth value, hence in one loop, and the loop may be left as soon as every sequence has ended.
+is set to 0 after the end, which makes them depend on whether the sequence goes on: then all of them are in one cycle with that
+truth value, hence in one loop, and the loop may be left as soon as no sequence goes on.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from autograd_seq.graph.rebuild import rebuild
 from autograd_seq.graph.stops import Stop
 from autograd_seq.graph.system import System
 from autograd_seq.graph.windows import spell_out_windows
-from autograd_seq.ops.elementwise import cast, equal, logical_not, logical_or, where
+from autograd_seq.ops.elementwise import cast, logical_and, logical_not, where
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.state import STATE, state
 from autograd_seq.ops.time import SHIFT
@@ -56,7 +56,7 @@ class Deciding:
     Attributes:
         axis: the axis.
         stop: what ends it.
-        graph: the equations; their output is whether each sequence has ended, at its last step and afterwards.
+        graph: the equations; their output is at which steps each sequence goes on after the step.
 
     Example:
         >>> import autograd_seq as ag
@@ -65,7 +65,7 @@ class Deciding:
         >>> s[u] = w * s[u - 1]
         >>> deciding = Deciding(ag.Graph(ag.until(ag.last(s, over=u), over=u, when=s > 10)))
         >>> deciding.graph.evaluate(w=3.0, u=5)[0].tolist()
-        [False, False, True, True, True]
+        [True, True, False, False, False]
     """
 
     def __init__(self, graph: System) -> None:
@@ -75,7 +75,7 @@ class Deciding:
                 got=", ".join(a.name for a in graph.stops), fix="a graph for each, or a fixed number of steps for one of them",
             )  # fmt: skip
         ((self.axis, self.stop),) = graph.stops.items()
-        name = "ended"
+        name = "goes_on"
         while name in graph._by_name:
             name += "'"
         self.graph = Graph(_stop_states(self.axis, self.stop, name))
@@ -108,15 +108,15 @@ class Deciding:
         known = {**said, (self.axis, *self.stop.over(self.axis)): steps}
         return Decided(self._cut(graph, fed, longest), known, self.axis, rows)
 
-    def _count(self, ended: np.ndarray) -> np.ndarray:
-        """Return the number of steps of each sequence, given at which steps it has ended.
+    def _count(self, goes_on: np.ndarray) -> np.ndarray:
+        """Return the number of steps of each sequence, given after which steps it goes on.
 
         Raises:
             FeedError: a sequence does not end, and that is to be an error.
         """
         position = self.graph.layout(self.graph.outputs[0]).index(self.axis)
-        before: np.ndarray = np.sum(~ended, axis=position)  # steps before the last one
-        steps = ended.shape[position]
+        before: np.ndarray = np.sum(goes_on, axis=position)  # the steps before the last one
+        steps = goes_on.shape[position]
         if self.stop.strict and np.any(before == steps):
             label = self.graph.name(self.stop.when) if self.stop.when.name else "the condition"
             place = np.argwhere(before == steps)[0]
@@ -166,21 +166,21 @@ def _name_axis(key: Any) -> str:
 
 
 def _stop_states(axis: Axis, stop: Stop, name: str) -> Node:
-    """Return at which steps a sequence has ended, computed by equations whose states are 0 afterwards."""
+    """Return after which steps a sequence goes on, computed by equations whose states are 0 after the end."""
     (when,) = spell_out_windows(Graph(stop.when)).outputs
     nodes = Graph(when).nodes
     image: dict[Node, Node] = {}
     (condition,) = rebuild([when], lambda node, inputs: None, image=image)
-    ended = state(name, over=when.axes, dtype=bool, init={axis: False})
-    ended.attrs["ends"] = axis  # a loop that has computed it may be left once it is true everywhere
-    before = ended[axis - 1]
+    goes_on = state(name, over=when.axes, dtype=bool, init={axis: True})
+    goes_on.attrs["ends"] = axis  # a loop that computes it may be left after a step at which it is false everywhere
+    before = goes_on[axis - 1]
     for old in _list_looped(nodes, axis):
         new = image[old]
         missing = tuple(a for a in before.axes if a not in new.axes)
-        over = equal(sum_over(cast(logical_not(before), int), axes=missing), 0) if missing else before
-        new.inputs = (where(over, {float: 0.0, int: 0, bool: False}[new.dtype], new.inputs[0]), *new.inputs[1:])
-    ended[when.axes] = logical_or(before, condition)
-    return ended
+        there = sum_over(cast(before, int), axes=missing) > 0 if missing else before
+        new.inputs = (where(there, new.inputs[0], {float: 0.0, int: 0, bool: False}[new.dtype]), *new.inputs[1:])
+    goes_on[when.axes] = logical_and(before, logical_not(condition))
+    return goes_on
 
 
 def _list_looped(nodes: Any, axis: Axis) -> list[Node]:

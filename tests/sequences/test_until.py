@@ -314,6 +314,8 @@ def test_bad_use_is_refused_in_words() -> None:
     assert "not a node" in refuse("U103", lambda: ag.until([x, 1.0], over=u, when=small))
     for wrong in (0, -3, 2.5, True):
         assert "not a number of steps" in refuse("U104", lambda wrong=wrong: ag.until(x, over=u, when=small, limit=wrong))
+    heads = ag.Axis("heads", size=3)
+    assert "has 3 points" in refuse("U105", lambda: ag.until(x, over=heads, when=ag.input("c", over=heads, dtype=bool)))
     assert "does not vary over" in refuse("A106", lambda: ag.until(x, over=u, when=ag.input("c", dtype=bool)))
 
 

@@ -27,6 +27,7 @@ from autograd_seq.emit.program_text import Emitted, Frame, literal, number_name
 from autograd_seq.ops.leaf import INPUT, PARAM, TENSOR
 from autograd_seq.ops.time import INDEX, SIZE
 from autograd_seq.plan.memory.views import is_view
+from autograd_seq.plan.schedule import find_end
 
 
 class Writer(Page):
@@ -102,10 +103,16 @@ class Writer(Page):
     def _loop(self, repeat: Repeat) -> None:
         """Write a loop: the rows outside of its steps first, then the steps."""
         self.write_steps(repeat.fills)
+        end = find_end(repeat.loop)
+        if end is not None:
+            self.write(f"copyto({self.array(end).code}, {self.once('array(False, np.bool_)', 'false')})")
         frame = Frame(repeat.loop, count=self.size[repeat.loop.axis])
         self.note(repeat.loop)
         self.frames.append(frame)
         self.write_steps(repeat.body)
+        if end is not None:
+            self.write(f"if not {self.at_step(self.array(end), self.called(end))}.any():")
+            self.write("    break")
         self.frames.pop()
         sources = [rows for _, rows in frame.over.values()]
         fixed = frame.fixed | {name for (stage, _), name in self.kept.items() if stage == WORK}
