@@ -7,7 +7,7 @@ statement outside of all cycles joins an existing loop, unless it reads a step t
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from autograd_seq.core.axes import Axis
 from autograd_seq.emit.lower import PointStatement
@@ -16,11 +16,12 @@ from autograd_seq.emit.statements import STEP, Accumulate, Allocate, For, Place,
 
 @dataclass(eq=False)
 class Cycle:
-    """Statements on a cycle, which must run in one loop over an axis, in one direction."""
+    """Statements on a cycle, which must run in one loop over an axis, in one direction; ``goes_on`` as for :class:`For`."""
 
     axis: Axis
     direction: int
     entries: list[Nestable]
+    goes_on: Read | None = None
 
     @property
     def axes(self) -> tuple[Axis, ...]:
@@ -70,7 +71,8 @@ def nest(entries: Sequence[Nestable], around: tuple[Axis, ...] = ()) -> list[Sta
         inside: list[Nestable] = []
         for e in g.entries:
             inside += e.entries if isinstance(e, Cycle) and e.axis is g.axis else [e]
-        out.append(For(g.axis, g.direction or 1, nest(inside, (*around, g.axis))))
+        ends = [e.goes_on for e in g.entries if isinstance(e, Cycle) and e.axis is g.axis and e.goes_on is not None]
+        out.append(For(g.axis, g.direction or 1, nest(inside, (*around, g.axis)), ends[0] if ends else None))
     return out
 
 
@@ -210,7 +212,7 @@ def _insert_allocations(body: list[Statement], homes: dict[StoredArray, list[Sta
             if array not in made and homes[array] is body and (array.axes or isinstance(t, Accumulate)):
                 made.add(array)
                 out.append(Allocate(array))
-        out.append(For(s.axis, s.direction, _insert_allocations(s.body, homes, made)) if isinstance(s, For) else s)
+        out.append(replace(s, body=_insert_allocations(s.body, homes, made)) if isinstance(s, For) else s)
     return out
 
 

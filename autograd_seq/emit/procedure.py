@@ -11,12 +11,12 @@ from autograd_seq.emit.lower import Lowering
 from autograd_seq.emit.names import Names
 from autograd_seq.emit.nests import Cycle, Nestable, add_allocations, nest
 from autograd_seq.emit.outline import Fill, Repeat, Step, outline
-from autograd_seq.emit.statements import ALL, Expression, Place, Procedure, Read, walk_parts
+from autograd_seq.emit.statements import ALL, STEP, Expression, Place, Procedure, Read, walk_parts
 from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.order import list_by_use, step_order
 from autograd_seq.ops.leaf import PARAM
 from autograd_seq.plan.memory.storage import order_axes
-from autograd_seq.plan.schedule import schedule
+from autograd_seq.plan.schedule import Loop, find_end, schedule
 
 
 def lower_graph(graph: Graph, names: Names, axes: Callable[[Names], None] = lambda names: None) -> Procedure:
@@ -65,13 +65,22 @@ class _ProcedureBuilder:
     def _read_whole(self, node: Node) -> Expression:
         return self.lower.read_at(node, {a: Place(ALL, a) for a in node.axes})
 
+    def _read_end(self, loop: Loop) -> Read | None:
+        """Return the truth value that lets a loop go on, at the current step for all points of other axes."""
+        end = find_end(loop)
+        if end is None:
+            return None
+        read = self.lower.read_at(end, {a: Place(STEP if a is loop.axis else ALL, a) for a in end.axes})
+        assert isinstance(read, Read), "it is returned"
+        return read
+
     def _list_entries(self, steps: Sequence[Step]) -> list[Nestable]:
         out: list[Nestable] = []
         for step in steps:
             if isinstance(step, Repeat):
                 out += self._list_entries(step.fills)
                 if body := self._list_entries(step.body):
-                    out.append(Cycle(step.loop.axis, step.loop.direction, body))
+                    out.append(Cycle(step.loop.axis, step.loop.direction, body, self._read_end(step.loop)))
             elif isinstance(step, Fill):
                 out += self.lower.make_fills(step, step.shift not in self.before)
             else:

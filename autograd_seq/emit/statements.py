@@ -233,11 +233,15 @@ class Accumulate:
 
 @dataclass(eq=False)
 class For:
-    """Run the statements of a body at each step of an axis, forward (+1) or backward (−1)."""
+    """Run the statements of a body at each step of an axis, forward (+1) or backward (−1).
+
+    With ``goes_on``, a truth value, the loop is left after a step at which that is false everywhere.
+    """
 
     axis: Axis
     direction: int
     body: list[Statement]
+    goes_on: Read | None = None
 
 
 Statement = Allocate | Assign | Accumulate | For
@@ -270,6 +274,8 @@ def _format_lines(body: Sequence[Statement], depth: int) -> Iterator[str]:
         if isinstance(s, For):
             yield f"{indent}for {s.axis}{'' if s.direction > 0 else ' backward'}:"
             yield from _format_lines(s.body, depth + 1)
+            if s.goes_on is not None:
+                yield f"{indent}    leave unless {s.goes_on}"
         elif isinstance(s, Allocate):
             yield f"{indent}allocate {s.array}: {s.array.dtype.__name__}"
         else:

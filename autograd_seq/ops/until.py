@@ -77,7 +77,8 @@ def until(outputs: Node | Sequence[Node], *, over: Axis, when: Node, limit: int 
     if over.size is not None:
         raise AxisError(
             "U105", f"{over} has {over.size} points in every sequence, and cannot end by itself", where=show_site(user_site()),
-            expected="an axis whose length comes with the data", got=repr(over), fix=f'ag.Axis("{over}"), with limit={over.size}',
+            expected="an axis whose length comes with the data", got=repr(over),
+            fix=f'ag.Axis("{over}"), with limit={over.size}',
         )  # fmt: skip
     if condition.dtype is not bool:
         raise DTypeError(

@@ -35,6 +35,7 @@ class Body:
         self.kept = {name for name, n in stores.items() if n > 1 or name in augmented or name in self.values}
         self.slots: dict[str, Value] = {}  # memory of the variables that are assigned more than once
         self.end = build.append_basic_block("return")
+        self.after: list[Any] = []  # where each open loop is left
         for name in [n for n in self.values if n in self.kept]:
             self.assign(name, self.values.pop(name))
 
@@ -130,7 +131,9 @@ class Body:
         if node.target.id in self.slots:
             self.assign(node.target.id, Value(i, self.of.types.int64))
         self.values[node.target.id] = Value(i, self.of.types.int64)
+        self.after.append(after)
         self.write_block(node.body)
+        self.after.pop()
         i.add_incoming(build.add(i, step.code, flags=["nsw"]), build.block)
         build.branch(head)
         build.position_at_end(after)
@@ -142,7 +145,9 @@ class Body:
         build.position_at_end(head)
         build.cbranch(self.write_condition(node.test), body, after)
         build.position_at_end(body)
+        self.after.append(after)
         self.write_block(node.body)
+        self.after.pop()
         build.branch(head)
         build.position_at_end(after)
 
@@ -267,7 +272,7 @@ class Body:
 STATEMENTS: dict[type[ast.stmt], Callable[[Body, Any], None]] = {
     ast.Assign: Body._write_assignment, ast.AugAssign: Body._write_augmented, ast.For: Body._write_for,
     ast.While: Body._write_while, ast.If: Body._write_if, ast.Return: Body._write_return, ast.Expr: Body._write_expression,
-    ast.Pass: lambda body, node: None,
+    ast.Pass: lambda body, node: None, ast.Break: lambda body, node: body.build.branch(body.after[-1]),
 }  # fmt: skip
 EXPRESSIONS: dict[type[ast.expr], Callable[[Body, Any], Value]] = {
     ast.Constant: lambda body, node: body.make_number(node.value), ast.Name: lambda body, node: body.read(node.id),

@@ -17,6 +17,7 @@ from autograd_seq.emit.contraction import is_contraction
 from autograd_seq.emit.native.boundaries import write_rows_outside
 from autograd_seq.emit.native.cutting import find_parts, make_function
 from autograd_seq.emit.native.dims import list_dims, list_operand_dims
+from autograd_seq.emit.native.ends import clear_steps, leave_loop
 from autograd_seq.emit.native.lines import LineWriter
 from autograd_seq.emit.native.memory import KINDS, MANY
 from autograd_seq.emit.native.operations import GATHERS, write_expression
@@ -34,7 +35,7 @@ from autograd_seq.ops.parts import PLACE
 from autograd_seq.ops.shape import RESHAPE
 from autograd_seq.plan.memory.storage import Storage
 from autograd_seq.plan.memory.views import get_root
-from autograd_seq.plan.schedule import Loop
+from autograd_seq.plan.schedule import Loop, find_end
 
 ALL_NATIVE = "native (numba): everything"
 """The note in a printed schedule for a program without NumPy statements."""
@@ -144,6 +145,9 @@ class NativeWriter(LineWriter):
         loop: Loop = unit.loop
         if not self.around:
             self.before = [(len(self.lines), self.depth)]
+        end = find_end(loop)
+        if end is not None:
+            clear_steps(self, end)
         if self.depth == 1 and self.lines:
             self.lines.append("")
         for node in self.equations.list_heads(loop):
@@ -156,6 +160,8 @@ class NativeWriter(LineWriter):
                 starts.append(len(self.lines) - self.before[0][0])  # lines may be put before the outermost loop
                 self.write_unit(inner)
             self._cut([self.before[0][0] + at for at in starts], [True] * len(starts))
+            if end is not None:
+                leave_loop(self, end)
             if all(line.lstrip().startswith("#") for line in self.lines[start:]):
                 self.line("pass")
         self.around.pop()

@@ -143,6 +143,11 @@ class _Printer:
                     steps = f"range({self.sizes[s.axis]})"
                     yield f"{indent}for {self.steps[s.axis]} in {steps if s.direction > 0 else f'reversed({steps})'}:"
                     yield from self._write_body(s.body, depth + 1)
+                    if s.goes_on is not None:
+                        going = self.expressions.read(s.goes_on)
+                        going = f"np.any({going})" if len(s.goes_on.array.axes) > 1 else going
+                        yield f"{indent}    if not {going}:"
+                        yield f"{indent}        break"
                     if depth == 1:
                         yield ""
                 elif isinstance(s, (Assign, Accumulate)):

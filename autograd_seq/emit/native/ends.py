@@ -1,0 +1,29 @@
+"""Loops in native code that end before the last step: after one at which a truth value is false everywhere."""
+
+from __future__ import annotations
+
+from autograd_seq.core.node import Node
+from autograd_seq.emit.native.lines import LineWriter
+from autograd_seq.emit.native.places import Entry
+from autograd_seq.plan.memory.views import get_root
+
+
+def clear_steps(w: LineWriter, end: Node) -> None:
+    """Write, before a loop, that a truth value is false at all steps: those that the loop leaves out stay so."""
+    root = get_root(end)
+    with w.loops(w.lifted(w.storage.homes[root].axes)):
+        w.line(f"{w.element(Entry(root, w.here(root), ()))} = False")
+
+
+def leave_loop(w: LineWriter, end: Node) -> None:
+    """Write, at the end of a step, that the loop is left if the truth value is false everywhere."""
+    root, going = get_root(end), w.names.new("going")
+    stepping = {u.loop.axis for u in w.around}
+    w.line(f"{going} = False")
+    with w.loops(w.lifted([a for a in w.storage.homes[root].axes if a not in stepping])):
+        w.line(f"{going} = {going} or {w.element(Entry(root, w.here(root), ()))}")
+    w.line(f"if not {going}:")
+    w.line("    break")
+
+
+__all__ = ["clear_steps", "leave_loop"]
