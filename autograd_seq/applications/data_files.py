@@ -59,14 +59,14 @@ def find_file(package: str, path: str) -> Path:
     )  # fmt: skip
 
 
-def read_text(package: str, path: str) -> str:
+def read_package_text(package: str, path: str) -> str:
     """Return the text of a file that an installed package carries; a name that ends in ``.gz`` is unpacked.
 
     Raises:
         NoDataError: as for :func:`find_file`.
 
     Example:
-        >>> "version" in read_text("numpy", "version.py")
+        >>> "version" in read_package_text("numpy", "version.py")
         True
     """
     raw = find_file(package, path).read_bytes()
@@ -93,7 +93,7 @@ def read_table(package: str, path: str) -> Table:
     Raises:
         NoDataError: as for :func:`find_file`.
     """
-    return Table(list(csv.DictReader(io.StringIO(read_text(package, path)))))
+    return Table(list(csv.DictReader(io.StringIO(read_package_text(package, path)))))
 
 
 def _get_module(package: str) -> str:

@@ -44,11 +44,11 @@ def prepare(outputs: Sequence[Node]) -> list[Node]:
     out = make_legal(tidy(out))
     for n in step_order(out):
         if n.op.reduces_axes and n.op is not sum_over and n.attrs["axes"]:
-            n.inputs = tuple([x if is_whole(x) else _copy(x, x.axes) for x in n.inputs])
+            n.inputs = tuple([x if _shows_all_steps(x) else _copy(x, x.axes) for x in n.inputs])
     return [o if _is_array(o, like.axes) else _copy_output(o, like) for o, like in zip(out, outputs, strict=True)]
 
 
-def is_whole(x: Node) -> bool:
+def _shows_all_steps(x: Node) -> bool:
     """Tell whether a node shows all steps of the node that it reads, in order; shifts and reads at one step do not."""
     while x.op in _AS_IT_IS:
         x = x.inputs[0]
@@ -177,4 +177,4 @@ def _shift(x: Node, axis: Axis, by: int, readers: dict[Node, int]) -> tuple[Node
     return SHIFT(x, axis=axis, by=by, outside="zero"), True
 
 
-__all__ = ["SEEN_THROUGH", "is_short", "is_whole", "prepare"]
+__all__ = ["SEEN_THROUGH", "is_short", "prepare"]

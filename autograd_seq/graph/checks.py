@@ -218,7 +218,7 @@ def _make_all_steps_error(start: Node, axes: Sequence[Axis], culprit: Node, arro
 # -- boundary rows ----------------------------------------------------------------------------------------------------
 
 
-def check_rows(nodes: Sequence[Node], name: Name) -> None:
+def check_boundary_rows(nodes: Sequence[Node], name: Name) -> None:
     """Refuse a list of boundary rows whose number is not the longest delay: with fewer rows, some read has no value.
 
     A graph that contains only some of the reads of a state (its gradient, say) may need fewer rows than there are.

@@ -71,7 +71,7 @@ class Graph(System):
         super().__init__(flat, nodes, axes, text.name_nodes(nodes), stops)
         check.check_defined(self.nodes, self.name)
         check.check_causal(self.nodes, self.name)
-        check.check_rows(self.nodes, self.name)
+        check.check_boundary_rows(self.nodes, self.name)
         check.check_read(self.nodes, self.name)
 
     def __reduce__(self) -> Any:

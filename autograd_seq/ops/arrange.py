@@ -166,7 +166,7 @@ def _roll_dimension(x: Node, by: int, dim: int) -> Node:
     return concat([getitem(x, (Ellipsis, slice(cut, None), *behind)), getitem(x, (Ellipsis, slice(0, cut), *behind))], dim)
 
 
-def cumprod(x: Any, axis: int = -1) -> Node:
+def cumprod_along(x: Any, axis: int = -1) -> Node:
     """Running product along a dimension; see :func:`autograd_seq.ops.history.cumprod`.
 
     In each of log₂ n rounds it multiplies by the entry that stands 1, 2, 4, … places before. Nothing is divided, so derivatives
@@ -183,5 +183,5 @@ def cumprod(x: Any, axis: int = -1) -> Node:
     return x
 
 
-__all__ = ["cumprod", "moveaxis", "repeat", "roll", "split", "swapaxes"]
+__all__ = ["cumprod_along", "moveaxis", "repeat", "roll", "split", "swapaxes"]
 explain_keywords(globals(), __all__)

@@ -17,10 +17,9 @@ from autograd_seq.core.errors import OperationError
 from autograd_seq.core.functions import FUNCTIONS
 from autograd_seq.core.hints import explain_keywords
 from autograd_seq.core.node import Node, constant
-from autograd_seq.ops.arrange import cumprod as cumprod_along
+from autograd_seq.ops.arrange import cumprod_along
 from autograd_seq.ops.elementwise import cast, equal, maximum
-from autograd_seq.ops.parts import cumsum as cumsum_along
-from autograd_seq.ops.parts import stack
+from autograd_seq.ops.parts import cumsum_along, stack
 from autograd_seq.ops.state import STATE, settle, state
 from autograd_seq.ops.time import INDEX, SHIFT, check_varies, shift
 from autograd_seq.ops.window import WINDOW

@@ -246,11 +246,11 @@ CUMSUM: Op = defop(
 )  # fmt: skip
 
 
-def cumsum(x: Any, axis: int = -1) -> Node:
+def cumsum_along(x: Any, axis: int = -1) -> Node:
     """Running sum along a dimension of the value.
 
     Example:
-        >>> cumsum([1.0, 2.0, 3.0]).value
+        >>> cumsum_along([1.0, 2.0, 3.0]).value
         array([1., 3., 6.])
     """
     x = constant(x)
@@ -258,5 +258,5 @@ def cumsum(x: Any, axis: int = -1) -> Node:
 
 
 FUNCTIONS.update(getitem=getitem)
-__all__ = ["concat", "cumsum", "flip", "getitem", "pad", "place", "stack"]
+__all__ = ["concat", "cumsum_along", "flip", "getitem", "pad", "place", "stack"]
 explain_keywords(globals(), __all__)

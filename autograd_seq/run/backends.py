@@ -167,7 +167,7 @@ def _make_plain_factory(emitted: Emitted, graph: Graph) -> Any:
 
 
 def _write_native(graph: Graph, layouts: Layouts, passes: Iterable[str] | None) -> WrittenProgram:
-    planned = plan(graph.outputs, graph.axes, native_ops.writes, calls.in_place, "numba", passes)
+    planned = plan(graph.outputs, graph.axes, native_ops.is_native, calls.in_place, "numba", passes)
     writer = NativeWriter(planned.graph, planned.storage, graph.axes, _write_title(graph), graph.inputs)
     emitted = writer.emit(layouts)
     return WrittenProgram("numba", planned, emitted, writer.notes(), writer.name_slow_loops(), writer.fusion.native)
@@ -195,7 +195,7 @@ def make_factory(made: WrittenProgram, graph: Graph, layouts: Layouts, passes: I
         width = sizes[-1].name if native else ""
         if width not in programs:
             if not native:
-                programs[width] = execute(emitted)
+                programs[width] = load_program(emitted)
             else:
                 wide = width in numba.WIDTHS
                 calls = None if wide else _write_calls(graph, layouts, passes).emitted
@@ -212,7 +212,7 @@ def make_factory(made: WrittenProgram, graph: Graph, layouts: Layouts, passes: I
 
 def _silence(emitted: Emitted) -> Any:
     """Return a NumPy program that does not warn of infinities and NaN: it stands in for a native one, which cannot."""
-    program = execute(emitted)
+    program = load_program(emitted)
 
     def make(*sizes: Any) -> Any:
         run = program(*sizes)
@@ -226,7 +226,7 @@ def _silence(emitted: Emitted) -> Any:
     return make
 
 
-def execute(emitted: Emitted) -> Any:
+def load_program(emitted: Emitted) -> Any:
     """Execute the source of a program, and return its ``program`` as a function of the sizes and the width."""
     name = f"<autograd_seq program {hashlib.sha256(emitted.source.encode()).hexdigest()[:16]}>"
     program = sources.execute(emitted.source, name, dict(emitted.foreign))

@@ -23,7 +23,7 @@ from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.system import System
 from autograd_seq.graph.windows import spell_out_windows
 from autograd_seq.run.carry import Carry, check_carry, find_batch_misfit
-from autograd_seq.run.reports import Report
+from autograd_seq.run.reports import ProgramReports
 from autograd_seq.sequences.cut import Cut, cut_along
 from autograd_seq.sequences.lengths import read_lengths
 from autograd_seq.sequences.pieces import list_read_back
@@ -180,7 +180,7 @@ class Carried:
             raise misfit or error from None
 
 
-class CarriedProgram(Carried, Report):
+class CarriedProgram(Carried, ProgramReports):
     """A compiled graph whose calls continue one another. Made by :func:`compile` with ``carry=``.
 
     ``outs, carry = program(…, carry=carry)``: the first call gets ``carry=None``, or no ``carry=``. Running T1 steps and then

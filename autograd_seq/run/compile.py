@@ -19,7 +19,7 @@ from autograd_seq.ops.random import SEED
 from autograd_seq.run import backends
 from autograd_seq.run.carried import CarriedProgram
 from autograd_seq.run.program import Program
-from autograd_seq.run.reports import Report
+from autograd_seq.run.reports import ProgramReports
 from autograd_seq.run.until import UntilProgram
 from autograd_seq.sequences.cut import cut_along, find_carried_axis
 from autograd_seq.sequences.pieces import find_no_sum
@@ -109,7 +109,7 @@ def _compile_until(graph: Graph, carry: Any, dtype: Any, passes: Iterable[str] |
     return made
 
 
-class ValueAndGrad(Report):
+class ValueAndGrad(ProgramReports):
     """A compiled loss with its gradients. Made by :func:`value_and_grad`.
 
     Attributes:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from autograd_seq.emit.program_text import PROGRAM, Emitted
-from autograd_seq.run.backends import execute
+from autograd_seq.run.backends import load_program
 
 MARK = "_mark"
 """The name of the function that marks call; no name of a program begins with an underscore and a letter."""
@@ -54,7 +54,7 @@ class Profile:
         return "\n".join([*lines, f"{whole * 1e3:>9.3f}         all, median of {self.runs} runs"])
 
 
-def measure(emitted: Emitted, workspace: Sequence[Any], arrays: Sequence[np.ndarray]) -> Profile:
+def time_blocks(emitted: Emitted, workspace: Sequence[Any], arrays: Sequence[np.ndarray]) -> Profile:
     """Run a program several times, and return the time of each of its blocks.
 
     Args:
@@ -65,7 +65,7 @@ def measure(emitted: Emitted, workspace: Sequence[Any], arrays: Sequence[np.ndar
     source, equations = add_marks(emitted.source)
     times: list[float] = []
     foreign = {**emitted.foreign, MARK: lambda: times.append(perf_counter())}
-    run = execute(replace(emitted, source=source, foreign=foreign))(*workspace)
+    run = load_program(replace(emitted, source=source, foreign=foreign))(*workspace)
     spent: list[list[float]] = [[] for _ in equations]
     end = perf_counter() + SECONDS
     with np.errstate(all="ignore"):

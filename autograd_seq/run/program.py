@@ -25,7 +25,7 @@ from autograd_seq.plan.pipeline import Plan
 from autograd_seq.plan.report import Schedule
 from autograd_seq.run import backends
 from autograd_seq.run.feeding import Feeding
-from autograd_seq.run.profile import Profile, measure
+from autograd_seq.run.profile import Profile, time_blocks
 from autograd_seq.run.sharing import Sharing
 from autograd_seq.run.standalone import write, write_standalone, write_textbook
 from autograd_seq.run.workspaces import Workspaces, count_array_bytes
@@ -321,7 +321,7 @@ class Program:
             )  # fmt: skip
         self(**given)  # raises the errors about the feeds
         arrays, workspace = self.feeding.check(given)
-        return measure(self._choose_for(workspace)._emitted, workspace, arrays)
+        return time_blocks(self._choose_for(workspace)._emitted, workspace, arrays)
 
     def _weigh(self, workspace: Any, sizes: Mapping[Axis, int]) -> int:
         return self._choose_for(workspace)._count_bytes(sizes, workspace[-1].itemsize)

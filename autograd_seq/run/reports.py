@@ -9,7 +9,7 @@ from typing import Any
 from autograd_seq.core.notebook import code
 
 
-class Report:
+class ProgramReports:
     """Base class that passes on the reports of a program; see :class:`autograd_seq.Program`.
 
     Attributes:
@@ -52,4 +52,4 @@ class Report:
         return code(self.source)
 
 
-__all__ = ["Report"]
+__all__ = ["ProgramReports"]

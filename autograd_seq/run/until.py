@@ -14,7 +14,7 @@ from autograd_seq.graph import feeds
 from autograd_seq.graph.dag import DAG
 from autograd_seq.graph.graph import Graph
 from autograd_seq.run.program import Program
-from autograd_seq.run.reports import Report
+from autograd_seq.run.reports import ProgramReports
 from autograd_seq.sequences.deciding import Decided, Deciding
 from autograd_seq.sequences.lengths import Over, check_needs, evaluate_ragged, get_ragged, read_lengths, select_feeds
 
@@ -22,7 +22,7 @@ Make = Callable[[Sequence[Any], Sequence[Sequence[Axis]]], Program]
 """Compiles some nodes, given the layouts of their values."""
 
 
-class UntilProgram(Report):
+class UntilProgram(ProgramReports):
     """A compiled graph whose sequences end by themselves. Made by :func:`compile` from outputs of :func:`until`.
 
     Attributes:

@@ -33,7 +33,7 @@ def get_template(node: Node) -> str | None:
     return code if isinstance(code, str) else None
 
 
-def write_expression(node: Node, xs: list[str]) -> str:
+def write_entry(node: Node, xs: list[str]) -> str:
     """Return the expression of a node's operation on the expressions of its operands."""
     if node.dtype is float:
         first = 1 if node.op is where else 0  # a condition stays a truth value
@@ -68,9 +68,4 @@ def _is_known(node: Node) -> bool:
     return not np.size(index) or bool(np.min(index) >= 0 and np.max(index) < n)
 
 
-def writes(node: Node) -> bool:
-    """Tell whether a node's values are written into an array of the workspace."""
-    return is_native(node)
-
-
-__all__ = ["GATHERS", "get_template", "is_native", "is_pointwise", "write_expression", "write_zero", "writes"]
+__all__ = ["GATHERS", "get_template", "is_native", "is_pointwise", "write_entry", "write_zero"]

@@ -25,11 +25,11 @@ LengthProduct = tuple[int, tuple[str, ...]]
 """A product of a number and of lengths of axes, by name."""
 
 
-def multiply(*factors: LengthProduct) -> LengthProduct:
+def multiply_lengths(*factors: LengthProduct) -> LengthProduct:
     """Return the product of lengths.
 
     Example:
-        >>> multiply((2, ("T",)), (3, ("B",)))
+        >>> multiply_lengths((2, ("T",)), (3, ("B",)))
         (6, ('B', 'T'))
     """
     number, names = 1, Counter[str]()
@@ -107,7 +107,7 @@ def _write_matrix_product(w: LineWriter, node: Node, c: Contraction) -> bool:
     rows, summed, columns = first.rows, first.columns, second.columns
     length: dict[Label, LengthProduct] = {a: _get_length(w, a) for a in w.axes}
     length |= {label: (n, ()) for label, n in c.lengths.items()}
-    wide = multiply(*(length[d] for d in columns))
+    wide = multiply_lengths(*(length[d] for d in columns))
     if not columns or (not wide[1] and wide[0] < FEWEST_COLUMNS):
         return False
     stepping = {loop.axis for loop in w.storage.path[node]}
@@ -125,7 +125,7 @@ def _write_matrix_product(w: LineWriter, node: Node, c: Contraction) -> bool:
     still = b.fixed and not outside and not any(get_root(packs) in w.fusion.list_touched(u)[0] for u in w.around)
     if not outside and not still:
         return False
-    count = [multiply(*(length[d] for d in g)) for g in (rows, columns, summed)]
+    count = [multiply_lengths(*(length[d] for d in g)) for g in (rows, columns, summed)]
     m, n, k = map(write_length, count)
     for _, names in count:
         for name in names:
@@ -172,7 +172,7 @@ def merge_strides(x: Strided, group: Sequence[Label], length: dict[Label, Length
     if any(g not in x.strides for g in group):
         return None
     for outer, inner in pairwise(group):
-        if x.strides[outer] != multiply(x.strides[inner], length[inner]):
+        if x.strides[outer] != multiply_lengths(x.strides[inner], length[inner]):
             return None
     return x.strides[group[-1]] if group else (0, ())
 
@@ -223,7 +223,7 @@ def _find_strides(w: LineWriter, e: Entry, labels: str, stepping: set[Axis],
             known = label[str(place.var)]
             if strides.get(known, (0, ())) != (0, ()):
                 return None  # a diagonal
-            strides[known] = multiply(stride, (place.scale, ()))
+            strides[known] = multiply_lengths(stride, (place.scale, ()))
             place = AffineIndex(None, 1, place.offset)
         elif place.var is not None:
             if not place.var.isidentifier():
@@ -235,11 +235,11 @@ def _find_strides(w: LineWriter, e: Entry, labels: str, stepping: set[Axis],
             for name in stride[1]:
                 w.argument(name.strip("()").split(" ")[0])
             offset.append(place.code if stride == (1, ()) else f"({place.code}) * {write_length(stride)}")
-        stride = multiply(stride, size if not more[0] else (1, (f"({write_length(size)} + {more[0]})",)))
+        stride = multiply_lengths(stride, size if not more[0] else (1, (f"({write_length(size)} + {more[0]})",)))
     for s in strides.values():
         for name in s[1]:
             w.argument(name.strip("()").split(" ")[0])
     return Strided(base, " + ".join(reversed(offset)) or "0", strides, fixed)
 
 
-__all__ = ["FEWEST_COLUMNS", "Strided", "get_strided", "merge_strides", "multiply", "write_contraction", "write_length"]
+__all__ = ["FEWEST_COLUMNS", "Strided", "get_strided", "merge_strides", "multiply_lengths", "write_contraction", "write_length"]

@@ -20,7 +20,7 @@ from autograd_seq.emit.native.dims import list_dims, list_operand_dims
 from autograd_seq.emit.native.ends import clear_steps, leave_loop
 from autograd_seq.emit.native.lines import LineWriter
 from autograd_seq.emit.native.memory import KINDS, MANY
-from autograd_seq.emit.native.operations import GATHERS, write_expression
+from autograd_seq.emit.native.operations import GATHERS, write_entry
 from autograd_seq.emit.native.places import AffineIndex, At, Entry, find_entry
 from autograd_seq.emit.native.products import write_contraction
 from autograd_seq.emit.native.reductions import write_addition, write_reduction
@@ -286,7 +286,7 @@ class NativeWriter(LineWriter):
             return self._read_placed(node, at, dims)
         if op is RESHAPE:
             return self.value(xs[0], at, list_operand_dims(node, xs[0], dims))
-        return write_expression(node, [self.value(x, at, list_operand_dims(node, x, dims)) for x in xs])
+        return write_entry(node, [self.value(x, at, list_operand_dims(node, x, dims)) for x in xs])
 
     def _read_index(self, x: Node, at: At, dims: Sequence[AffineIndex], n: int) -> str:
         if get_root(x).op is INPUT:

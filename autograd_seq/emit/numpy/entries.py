@@ -9,7 +9,7 @@ from autograd_seq.emit.numpy.arrays import WORK, Array, tuple_code
 from autograd_seq.emit.numpy.page import Page
 
 
-def pick(w: Page, node: Node) -> bool:
+def write_pick(w: Page, node: Node) -> bool:
     """Write a choice of one entry a row, if it can be read from one piece of memory; tell whether it was written."""
     x, index = node.inputs
     array = w.array(x)
@@ -23,7 +23,7 @@ def pick(w: Page, node: Node) -> bool:
     return True
 
 
-def add_at(w: Page, node: Node) -> bool:
+def write_add_at(w: Page, node: Node) -> bool:
     """Write the addition of one number to an entry of each row, likewise."""
     x, index, factor = node.inputs
     array = w.array(node)

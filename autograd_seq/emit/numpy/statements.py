@@ -39,7 +39,7 @@ def statement(w: Page, node: Node) -> None:
         contract(w, node)
     elif node.op.reduces and node.op.axes and node.attrs["axes"]:
         _reduce(w, node, lifted)
-    elif (node.op is PICK and entries.pick(w, node)) or (node.op is ADD_AT and entries.add_at(w, node)):
+    elif (node.op is PICK and entries.write_pick(w, node)) or (node.op is ADD_AT and entries.write_add_at(w, node)):
         pass
     else:
         rank = max((len(x.shape) for x in node.inputs), default=0) if node.op.broadcasts else None

@@ -26,7 +26,7 @@ from autograd_seq.plan.passes.simplify import freeze
 _ALIKE = (add, sub, mul, tanh, sigmoid, exp, relu, sin, cos, neg)
 
 
-def pack(outputs: Sequence[Node], rows: bool = False) -> list[Node]:
+def pack_products(outputs: Sequence[Node], rows: bool = False) -> list[Node]:
     """Return the graph with products that share an operand packed, and the elementwise operations after them.
 
     Args:
@@ -45,7 +45,7 @@ def pack(outputs: Sequence[Node], rows: bool = False) -> list[Node]:
 
 def pack_rows(outputs: Sequence[Node]) -> list[Node]:
     """Return the graph with such products packed where a step has a single row."""
-    return pack(outputs, rows=True)
+    return pack_products(outputs, rows=True)
 
 
 def _has_rows(where: Places, n: Node, rows: bool) -> bool:
