@@ -1,5 +1,10 @@
 """Questions about a graph, its values, and signals."""
 
+from autograd_seq.analyse.causality import Audit, audit
+from autograd_seq.analyse.probability import Ledger, SequenceModel, Sequences, bits_per_symbol, chain_rule, perplexity
 from autograd_seq.analyse.slow_features import SlowFeatures, delta_values, expand_quadratic, slowness
 
-__all__ = ["SlowFeatures", "delta_values", "expand_quadratic", "slowness"]
+__all__ = [
+    "Audit", "Ledger", "SequenceModel", "Sequences", "SlowFeatures", "audit", "bits_per_symbol", "chain_rule", "delta_values",
+    "expand_quadratic", "perplexity", "slowness",
+]  # fmt: skip

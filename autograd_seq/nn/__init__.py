@@ -9,6 +9,7 @@ from autograd_seq.nn.attention import (
     multi_head_attention,
 )
 from autograd_seq.nn.cells import Jordan, clockwork, echo_state, irnn, jordan, rnn
+from autograd_seq.nn.chains import add_blanks, best_path, crf_loss, ctc_loss, score_path, sum_paths
 from autograd_seq.nn.gated import LSTM, coupled_lstm, gru, layer_norm_lstm, lstm, mgu, peephole_lstm, projected_lstm
 from autograd_seq.nn.layers import (
     causal_conv,
@@ -33,12 +34,16 @@ __all__ = [
     "MatrixMemory",
     "Neurons",
     "ScalarMemory",
+    "add_blanks",
     "additive_attention",
+    "best_path",
     "bidirectional",
     "causal_conv",
     "causal_mask",
     "clockwork",
     "coupled_lstm",
+    "crf_loss",
+    "ctc_loss",
     "dense",
     "dot_product_attention",
     "dropout",
@@ -69,10 +74,12 @@ __all__ = [
     "rnn",
     "rotary",
     "s4d",
+    "score_path",
     "selective_scan",
     "sinusoidal",
     "slstm",
     "stack",
+    "sum_paths",
     "transformer_decoder",
     "transformer_encoder",
     "transformer_layer",

@@ -124,7 +124,8 @@ class Carried:
 
     def make_carry(self, carry: Carry | None, rows: Mapping[str, np.ndarray], steps: Any) -> Carry:
         """Return the carry after this call, made of the new rows and the number of its steps."""
-        return Carry(rows, steps + (carry.steps if carry is not None else 0), self.equations)
+        axes = {slot.name: slot.axes for slot in self.cut.slots}
+        return Carry(rows, steps + (carry.steps if carry is not None else 0), self.equations, axes)
 
     def _make_padded(self, batch: tuple[Axis, ...]) -> Carried:
         """Return the program for sequences of different lengths, made at the first call that needs it."""

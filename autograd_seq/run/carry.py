@@ -26,6 +26,7 @@ class Carry(Mapping[str, np.ndarray]):
         steps: the number of steps so far; with lengths an array, one number for each sequence.
         equations: identifies the equations of the rows (:attr:`CarriedProgram.equations`); ``None`` if unknown, as for rows
             that were saved.
+        axes: what a row of each name varies over; needed by :meth:`take` alone.
 
     Example:
         >>> import autograd_seq as ag
@@ -37,10 +38,49 @@ class Carry(Mapping[str, np.ndarray]):
         (3, [2.0, 4.0])
     """
 
-    def __init__(self, rows: Mapping[str, Any], steps: Any, equations: str | None = None) -> None:
+    def __init__(self, rows: Mapping[str, Any], steps: Any, equations: str | None = None,
+                 axes: Mapping[str, tuple[Axis, ...]] | None = None) -> None:  # fmt: skip
         self._rows = {name: np.asarray(array) for name, array in rows.items()}
         self.equations: str | None = equations
+        self.axes = axes
         self.steps: Any = int(steps) if np.ndim(steps) == 0 else np.asarray(steps, np.int64)
+
+    def take(self, batch: Axis, parents: Any) -> Carry:
+        """Return the carry of some sequences of a batch, in any order and number: of those that a beam search goes on with.
+
+        Args:
+            batch: the axis of the sequences.
+            parents: the place of each sequence that is wanted, integers.
+
+        Raises:
+            CarryError: nothing that is carried varies over the axis; a place is not in the batch.
+
+        Example:
+            >>> import autograd_seq as ag
+            >>> t, b = ag.Axis("t"), ag.Axis("b")
+            >>> x, s = ag.input("x", over=(t, b)), ag.state("s", over=(t, b))
+            >>> s[t] = s[t - 1] + x[t]
+            >>> _, carry = ag.compile(s, carry=True)(x=[[1.0, 2.0, 3.0]])
+            >>> carry.take(b, [2, 0, 0])["s"].tolist()
+            [[3.0, 1.0, 1.0]]
+        """
+        places = np.asarray(parents)
+        axes = self.axes or {}
+        sizes = {self._rows[name].shape[1 + over.index(batch)] for name, over in axes.items() if batch in over}
+        if places.dtype.kind not in "iu" or places.ndim != 1 or len(sizes) != 1:
+            raise CarryError(
+                "K119", f"sequences along {batch} cannot be taken from {self!r}",
+                expected=f"a list of integers, and rows that vary over {batch}",
+                got=repr(parents)[:80], fix="carry.take(b, [0, 0, 2]), of a carry that a program returned",
+            )  # fmt: skip
+        (size,) = sizes
+        if places.size and not 0 <= places.min() <= places.max() < size:
+            raise CarryError("K120", f"the carry has {size} sequences along {batch}, and {places.tolist()} are asked for",
+                             expected=f"0 … {size - 1}", got=repr(parents)[:80])  # fmt: skip
+        rows = {name: np.take(array, places, 1 + axes[name].index(batch)) if batch in axes[name] else array
+                for name, array in self._rows.items()}  # fmt: skip
+        steps = self.steps[places] if np.ndim(self.steps) == 1 else self.steps
+        return Carry(rows, steps, self.equations, axes)
 
     def __getitem__(self, name: str) -> np.ndarray:
         return self._rows[name]

@@ -46,7 +46,7 @@ class Pool:
         widths = {float: workspace[-1], int: np.dtype(np.int64), bool: np.dtype(np.bool_)}
         outputs = zip(of.layouts, of.graph.outputs, strict=False)
         self.outs = [(tuple(sizes[a] for a in axes) + o.shape, widths[o.dtype]) for axes, o in outputs]
-        self.equations = of.equations
+        self.equations, self.axes = of.equations, {s.name: s.axes for s in of.cut.slots}
         self.rows = [(s, (s.rows, *(sizes[a] for a in s.axes), *s.shape), widths[s.dtype]) for s in of.cut.slots]
         self.carried, self.counts = of.carried, of.cut.steps if of.cut.steps in of.carried else None
 
@@ -120,12 +120,13 @@ class PooledCarry(Carry):
 
     def __init__(self, space: Pool, frame: StepArrays, steps: int) -> None:
         self._rows, self.steps, self.equations, self._space, self._frame = frame.rows, steps, space.equations, space, frame
+        self.axes = space.axes
 
     def __del__(self) -> None:
         self._space.give_back(self._frame)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Carry, (dict(self._rows), self.steps, self.equations)
+        return Carry, (dict(self._rows), self.steps, self.equations, self.axes)
 
 
 __all__ = ["Pool", "PooledCarry", "StepArrays"]

@@ -1,0 +1,186 @@
+"""The chain rule of probability: scores, samples, search. Small vocabularies, so that all strings can be listed."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+
+import autograd_seq as ag
+from autograd_seq.analyse import SequenceModel, bits_per_symbol, chain_rule, perplexity
+
+K = 3
+t = ag.Axis("t")
+
+
+def language_model(cell: Any = ag.nn.gru, direct: bool = False) -> tuple[SequenceModel, dict[str, Any]]:
+    """Symbols y, each given those before; ``direct`` reads the previous symbol as an input of the same step."""
+    y = ag.input("y", over=t, dtype=int)
+    h = cell(ag.nn.embedding(y[t] if direct else ag.shift(y, t, 1), K, 4), 6, over=t)
+    h = h[0] if isinstance(h, tuple) else h
+    model = SequenceModel(ag.nn.dense(h, K, name="out"))
+    rules = {"out/b": ag.nn.init.normal(0.5), "*": ag.nn.init.normal(1.0)}
+    return model, ag.nn.init.params(model.scores, seed=3, rules=rules)
+
+
+@pytest.mark.parametrize("direct", [False, True])
+@pytest.mark.parametrize("cell", [ag.nn.rnn, ag.nn.gru, ag.nn.lstm])
+def test_the_probabilities_of_all_strings_add_up_to_one(cell: Any, direct: bool) -> None:
+    model, weights = language_model(cell, direct)
+    for n in (1, 2, 4):
+        total = sum(np.exp(model.score(weights, s).sum()) for s in itertools.product(range(K), repeat=n))
+        assert total == pytest.approx(1.0, rel=1e-12)
+
+
+def test_the_ledger_is_the_joint() -> None:
+    model, weights = language_model()
+    y = ag.Graph(model.scores)["y"]
+    ledger = chain_rule(model.scores, y, over=t)
+    symbols = [0, 2, 1, 1]
+    steps, joint = ag.Graph(*ledger).evaluate(y=symbols, **weights)
+    np.testing.assert_allclose(steps, model.score(weights, symbols), rtol=1e-12)
+    assert float(joint) == pytest.approx(steps.sum())
+    assert perplexity(steps) == pytest.approx(2 ** bits_per_symbol(steps))
+    # p(y₃ | y₀ y₁ y₂) by its definition, the ratio of two joints
+    p3, p4 = (np.exp(model.score(weights, symbols[:n]).sum()) for n in (3, 4))
+    assert p4 / p3 == pytest.approx(np.exp(steps[3]))
+
+
+@pytest.mark.parametrize("direct", [False, True])
+def test_samples_have_the_probabilities_of_the_model(direct: bool) -> None:
+    model, weights = language_model(direct=direct)
+    made = model.sample(weights, 2, count=20_000, seed=0)
+    counts = np.bincount(made.symbols[:, 0] * K + made.symbols[:, 1], minlength=K * K) / 20_000
+    want = [np.exp(model.score(weights, s).sum()) for s in itertools.product(range(K), repeat=2)]
+    np.testing.assert_allclose(counts, want, atol=0.012)
+    for k in range(5):
+        assert made.log_probs[k] == pytest.approx(model.score(weights, made.symbols[k]).sum(), rel=1e-10)
+
+
+def test_a_seed_decides_the_samples() -> None:
+    model, weights = language_model()
+    one, same, other = (model.sample(weights, 9, count=3, seed=s).symbols for s in (1, 1, 2))
+    assert (one == same).all() and (one != other).any()
+
+
+def test_temperature_top_k_and_top_p() -> None:
+    model, weights = language_model()
+    first = np.exp(model.score(weights, [0])[0]), np.exp(model.score(weights, [1])[0]), np.exp(model.score(weights, [2])[0])
+    order = np.argsort(first)[::-1]
+
+    def draw(**options: Any) -> np.ndarray:
+        symbols = model.sample(weights, 1, count=20_000, seed=4, **options).symbols[:, 0]
+        return np.bincount(symbols, minlength=K) / 20_000
+
+    hot = np.array(first) ** 2
+    np.testing.assert_allclose(draw(temperature=0.5), hot / hot.sum(), atol=0.012)
+    assert (draw(top_k=1) == np.eye(K)[order[0]]).all()
+    two = np.where(np.arange(K) == order[2], 0, first)
+    np.testing.assert_allclose(draw(top_k=2), two / two.sum(), atol=0.012)
+    np.testing.assert_allclose(draw(top_p=first[order[0]] + 1e-9), two / two.sum(), atol=0.012)
+    assert (draw(top_p=1e-9) == np.eye(K)[order[0]]).all()
+    assert (draw(temperature=1e-3) == np.eye(K)[order[0]]).all()
+
+
+def test_greedy_takes_the_most_probable_symbol_of_each_step() -> None:
+    model, weights = language_model()
+    found = model.greedy(weights, 5).symbols[0]
+    for n in range(5):
+        scores = [model.score(weights, [*found[:n], k])[n] for k in range(K)]
+        assert found[n] == np.argmax(scores)
+    assert (model.sample(weights, 5, temperature=0).symbols[0] == found).all()
+
+
+@pytest.mark.parametrize("steps", [1, 3, 4])
+def test_a_wide_beam_finds_the_most_probable_strings(steps: int) -> None:
+    model, weights = language_model(ag.nn.lstm)
+    strings = [*itertools.product(range(K), repeat=steps)]
+    truth = sorted(strings, key=lambda s: -model.score(weights, s).sum())
+    found = model.beam(weights, steps, width=K**steps)
+    assert [tuple(s) for s in found.symbols] == truth
+    for s, p in zip(found.symbols, found.log_probs, strict=True):
+        assert p == pytest.approx(model.score(weights, s).sum(), rel=1e-10)
+    assert (model.beam(weights, steps, width=1).symbols == model.greedy(weights, steps).symbols).all()
+
+
+def test_beams_are_nested_searches() -> None:
+    model, weights = language_model()
+    best = [model.beam(weights, 6, width=w).log_probs[0] for w in (1, 4, 30)]
+    assert best[0] <= best[1] + 1e-12 and best[1] <= best[2] + 1e-12
+
+
+def test_an_end_symbol_ends_sequences() -> None:
+    model, weights = language_model()
+    made = model.sample(weights, 12, count=200, seed=0, stop=2)
+    for symbols, n, p in zip(made.symbols, made.lengths, made.log_probs, strict=True):
+        assert (symbols[n - 1 :] == 2).all() or n == 12
+        assert not (symbols[: n - 1] == 2).any()
+        assert p == pytest.approx(model.score(weights, symbols[:n]).sum(), rel=1e-9)
+    found = model.beam(weights, 4, width=81, stop=2)
+    ended = {tuple(s[:n]) for s, n in zip(found.symbols, found.lengths, strict=True)}
+    assert len(ended) == len(found.symbols) and sum(np.exp(found.log_probs)) == pytest.approx(1.0)
+
+
+def test_a_prompt_is_read_first() -> None:
+    model, weights = language_model()
+    found = model.greedy(weights, 3, prompt=[2, 0])
+    whole = [2, 0, *found.symbols[0]]
+    assert found.log_probs[0] == pytest.approx(model.score(weights, whole)[2:].sum())
+
+
+def test_other_inputs_condition_the_sequence() -> None:
+    y, c, x = ag.input("y", over=t, dtype=int), ag.input("c", (4,)), ag.input("x", (4,), over=t)
+    h = ag.nn.gru(ag.nn.embedding(ag.shift(y, t, 1), K, 4) + c + x[t], 6, over=t)
+    model = SequenceModel(ag.nn.dense(h, K, name="out"))
+    weights = ag.nn.init.params(model.scores, seed=0)
+    feeds = {"c": np.ones(4), "x": np.random.default_rng(0).normal(size=(5, 4))}
+    made = model.sample(weights, 5, count=3, seed=0, **feeds)
+    for symbols, p in zip(made.symbols, made.log_probs, strict=True):
+        assert p == pytest.approx(model.score(weights, symbols, **feeds).sum(), rel=1e-9)
+
+
+def test_carries_of_a_batch_can_be_reordered() -> None:
+    b = ag.Axis("b")
+    x, s = ag.input("x", over=(t, b)), ag.state("s", over=(t, b))
+    s[t] = 0.5 * s[t - 2] + x[t]
+    f = ag.compile(s, carry=True, backend="numpy")
+    xs = np.random.default_rng(0).normal(size=(6, 3))
+    _, carry = f(x=xs[:4])
+    got, _ = f(x=xs[4:, [2, 0, 2, 1]], carry=carry.take(b, [2, 0, 2, 1]))
+    whole, _ = f(x=xs)
+    np.testing.assert_allclose(got[0], whole[0][4:, [2, 0, 2, 1]])
+    for parents in ([3], [-1]):
+        with pytest.raises(ag.CarryError, match="3 sequences along b"):
+            carry.take(b, parents)
+    with pytest.raises(ag.CarryError, match="cannot be taken"):
+        carry.take(ag.Axis("c"), [0])
+
+
+@pytest.mark.parametrize(
+    ("make", "code"),
+    [
+        (lambda m, w: SequenceModel(m.scores, "z"), "Q101"),
+        (lambda m, w: SequenceModel(ag.sum(m.scores)), "Q102"),
+        (lambda m, w: SequenceModel(m.scores + ag.cast(ag.Graph(m.scores)["y"], float)), "Q103"),
+        (lambda m, w: m.sample(w, 3, temperature=-1.0), "Q104"),
+        (lambda m, w: m.sample(w, 3, top_k=0), "Q104"),
+        (lambda m, w: m.sample(w, 3, top_p=1.5), "Q104"),
+        (lambda m, w: m.sample(w, 3, count=0), "Q104"),
+        (lambda m, w: m.beam(w, 3, width=0), "Q104"),
+        (lambda m, w: m.greedy(w, -1), "Q104"),
+    ],
+)
+def test_refusals(make: Any, code: str) -> None:
+    with pytest.raises(ag.OperationError) as caught:
+        make(*language_model())
+    assert caught.value.code == code
+
+
+def test_a_model_that_looks_ahead_is_refused() -> None:
+    y = ag.input("y", over=t, dtype=int)
+    h = ag.nn.bidirectional(ag.nn.embedding(ag.shift(y, t, 1), K, 4), 3, over=t, cell=ag.nn.gru)
+    model = SequenceModel(ag.nn.dense(h, K, name="out"))
+    with pytest.raises(ag.CarryError, match="read at a later step"):
+        model.greedy(ag.nn.init.params(model.scores), 3)

@@ -1,0 +1,150 @@
+"""Sums and maxima over paths, against lists of all paths; CTC against PyTorch's where it is installed."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+
+import autograd_seq as ag
+from autograd_seq import nn
+
+T, K = 4, 3
+t, u, b = ag.Axis("t"), ag.Axis("u"), ag.Axis("b")
+
+
+def draw(steps: int = T, seed: int = 0) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return {"e": rng.normal(size=(steps, K)), "A": rng.normal(size=(K, K)), "s": rng.normal(size=K)}
+
+
+def list_paths(e: np.ndarray, A: np.ndarray, s: np.ndarray) -> dict[tuple[int, ...], float]:
+    """The score of every path."""
+    found = {}
+    for path in itertools.product(range(K), repeat=len(e)):
+        moves = sum(A[i, j] for i, j in itertools.pairwise(path))
+        found[path] = s[path[0]] + moves + sum(e[k, state] for k, state in enumerate(path))
+    return found
+
+
+def leaves(over: Any = t) -> tuple[ag.Node, ag.Node, ag.Node]:
+    return ag.input("e", (K,), over=over), ag.param("A", (K, K)), ag.param("s", (K,))
+
+
+@pytest.mark.parametrize("steps", [1, 2, 4])
+def test_the_sum_over_all_paths_and_the_probabilities_of_states(steps: int) -> None:
+    e, A, s = leaves()
+    total = nn.sum_paths(e, A, over=t, start=s)
+    v = draw(steps)
+    scores = list_paths(**v)
+    log_z, posterior, moves = ag.Graph(total, *ag.grad(total, [e, A])).evaluate(**v)
+    assert float(log_z) == pytest.approx(np.log(np.sum(np.exp([*scores.values()]))), rel=1e-12)
+    p = {path: np.exp(score - float(log_z)) for path, score in scores.items()}
+    want = [[sum(w for path, w in p.items() if path[k] == i) for i in range(K)] for k in range(steps)]
+    np.testing.assert_allclose(posterior, want, rtol=1e-10)
+    pairs = [[sum(w * sum((a, c) == (i, j) for a, c in itertools.pairwise(q)) for q, w in p.items()) for j in range(K)]
+             for i in range(K)]  # fmt: skip
+    np.testing.assert_allclose(moves, pairs, rtol=1e-10, atol=1e-14)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 4])
+def test_the_best_path(steps: int) -> None:
+    e, A, s = leaves()
+    graph = ag.Graph(*nn.best_path(e, A, over=t, start=s))
+    for seed in range(5):
+        v = draw(steps, seed)
+        scores = list_paths(**v)
+        truth = max(scores, key=lambda path: scores[path])
+        for score, path in (graph.evaluate(**v), ag.compile(graph, backend="numpy")(**v)):
+            assert float(score) == pytest.approx(scores[truth]) and tuple(path) == truth
+
+
+def test_the_loss_of_a_crf_is_a_probability() -> None:
+    e, A, s = leaves()
+    y = ag.input("y", over=t, dtype=int)
+    loss = ag.Graph(nn.crf_loss(e, A, y, over=t, start=s))
+    v = draw()
+    total = sum(np.exp(-float(loss.evaluate(**v, y=path)[0])) for path in itertools.product(range(K), repeat=T))
+    assert total == pytest.approx(1.0, rel=1e-12)
+    ag.check_grad(loss.outputs[0], [e, A, s], {**v, "y": [0, 2, 1, 1]}, tol=1e-8)
+
+
+def test_a_padded_batch_of_crfs_is_each_by_itself() -> None:
+    e, A, s = leaves((t, b))
+    y = ag.input("y", over=(t, b), dtype=int)
+    loss = nn.crf_loss(e, A, y, over=t, start=s)
+    lengths, v = [4, 1, 3], draw()
+    es, ys = np.random.default_rng(2).normal(size=(4, 3, K)), np.random.default_rng(3).integers(0, K, (4, 3))
+    got = ag.compile(loss, backend="numpy")(e=es, y=ys, A=v["A"], s=v["s"], lengths={t: lengths})[0]
+    for k, n in enumerate(lengths):
+        scores = list_paths(es[:n, k], v["A"], v["s"])
+        want = np.log(np.sum(np.exp([*scores.values()]))) - scores[tuple(ys[:n, k])]
+        assert got[k] == pytest.approx(want, rel=1e-11)
+
+
+def read_as(path: tuple[int, ...]) -> tuple[int, ...]:
+    """Merge what is repeated, then remove blanks."""
+    return tuple(symbol for symbol, _ in itertools.groupby(path) if symbol)
+
+
+@pytest.mark.parametrize("labels", [[], [1], [1, 2], [1, 1], [2, 1, 2]])
+def test_ctc_is_the_sum_over_all_paths_that_read_as_the_labels(labels: list[int]) -> None:
+    p = ag.input("p", (K,), over=t)
+    loss = nn.ctc_loss(p, ag.input("l", over=u, dtype=int), over=t, labels_over=u)
+    z = np.random.default_rng(1).normal(size=(T, K))
+    logp = z - np.log(np.exp(z).sum(-1, keepdims=True))
+    want = sum(np.exp(sum(logp[k, c] for k, c in enumerate(path)))
+               for path in itertools.product(range(K), repeat=T) if read_as(path) == tuple(labels))  # fmt: skip
+    feeds = {"p": logp, "l": nn.add_blanks(labels)}
+    assert float(ag.Graph(loss).evaluate(**feeds)[0]) == pytest.approx(-np.log(want), rel=1e-10)
+    assert float(ag.compile(loss, backend="numpy")(**feeds)[0]) == pytest.approx(-np.log(want), rel=1e-10)
+    ag.check_grad(loss, [p], feeds, tol=1e-7)
+
+
+def test_labels_that_do_not_fit_are_impossible() -> None:
+    """Two of the same need a blank between them: three steps at least."""
+    loss = nn.ctc_loss(ag.input("p", (K,), over=t), ag.input("l", over=u, dtype=int), over=t, labels_over=u)
+    p = np.log(np.full((2, K), 1 / K))
+    assert np.isinf(ag.Graph(loss).evaluate(p=p, l=nn.add_blanks([1, 1]))[0])
+
+
+def test_ctc_of_a_padded_batch_is_that_of_pytorch() -> None:
+    torch = pytest.importorskip("torch")
+    steps, labels, classes = [7, 5, 6], [[1, 2, 2], [3], [2, 1]], 4
+    z = np.random.default_rng(0).normal(size=(7, 3, classes))
+    z_ = torch.tensor(z, requires_grad=True)
+    flat, sizes = torch.tensor([c for row in labels for c in row]), torch.tensor([len(row) for row in labels])
+    want = torch.nn.functional.ctc_loss(z_.log_softmax(-1), flat, torch.tensor(steps), sizes, reduction="none")
+    want.sum().backward()
+    x = ag.input("z", (classes,), over=(t, b))
+    loss = nn.ctc_loss(ag.log_softmax(x), ag.input("l", over=(u, b), dtype=int), over=t, labels_over=u)
+    padded = np.zeros((7, 3), np.int64)
+    for k, row in enumerate(labels):
+        padded[: 2 * len(row) + 1, k] = nn.add_blanks(row)
+    program = ag.compile([loss, ag.grad(ag.sum(loss, over=b), x)], backend="numpy")
+    got, grad = program(z=z, l=padded, lengths={t: steps, u: [2 * len(row) + 1 for row in labels]})
+    np.testing.assert_allclose(got, want.detach().numpy(), rtol=1e-10)
+    np.testing.assert_allclose(grad, z_.grad.numpy(), rtol=1e-8, atol=1e-11)
+
+
+def test_two_chains_in_one_model() -> None:
+    e, A, s = leaves()
+    both = ag.Graph(nn.sum_paths(e, A, over=t) + nn.sum_paths(2 * e, A, over=t, start=s))
+    v = draw()
+    one, two = list_paths(v["e"], v["A"], 0 * v["s"]), list_paths(2 * v["e"], v["A"], v["s"])
+    want = sum(np.log(np.sum(np.exp([*scores.values()]))) for scores in (one, two))
+    assert float(both.evaluate(**v)[0]) == pytest.approx(want)
+
+
+def test_refusals() -> None:
+    e, A, _ = leaves()
+    for call, code in (
+        (lambda: nn.sum_paths(ag.param("e", (K,)), A, over=t), "N141"),
+        (lambda: nn.sum_paths(e, ag.param("B", (K, 2)), over=t), "N142"),
+        (lambda: nn.ctc_loss(e, ag.param("l"), over=t, labels_over=u), "N140"),
+    ):
+        with pytest.raises(ag.AutogradSeqError) as caught:
+            call()
+        assert caught.value.code == code
