@@ -31,6 +31,7 @@ from autograd_seq.run.carry import Carry
 from autograd_seq.run.compile import compile
 from autograd_seq.run.program import Program
 from autograd_seq.run.stream_arrays import Pool, PooledCarry
+from autograd_seq.sequences.deciding import end_steps
 from autograd_seq.sequences.step import make_one_step
 
 _NO_SEED = np.zeros((), np.int64)  # the seed of random draws if none is fed
@@ -251,7 +252,9 @@ def stream(outputs: Node | Sequence[Any] | Graph, *, over: Axis | None = None, d
         passes: as for :func:`compile`; by default those that do not pack parameters together, unless these are bound.
 
     Returns:
-        A :class:`Stream`: ``(y,), carry = stream(carry, x=x_t)``, with ``carry=None`` at the start.
+        A :class:`Stream`: ``(y,), carry = stream(carry, x=x_t)``, with ``carry=None`` at the start. Of outputs of
+        :func:`until` it returns one more, whether each sequence has ended: ``(y, ended), carry = stream(carry)``; what a
+        sequence returns after its end is 0.
 
     Raises:
         CarryError: as for :func:`compile` with ``carry=``.
@@ -278,6 +281,8 @@ def stream(outputs: Node | Sequence[Any] | Graph, *, over: Axis | None = None, d
         about ten microseconds.
     """
     graph = outputs if isinstance(outputs, Graph) else Graph(*flatten([outputs]))
+    if graph.stops:
+        graph, over = end_steps(graph, over), next(iter(graph.stops))
     axes = None if order is None else tuple(order)
     options = {"dtype": dtype, "passes": None if passes is None else tuple(passes), "backend": backend}
     program = compile(graph, carry=True if over is None else over, order=axes, **options)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autograd_seq.core.axes import Axis
-from autograd_seq.core.errors import AxisError, FeedError
+from autograd_seq.core.errors import AxisError, CarryError, FeedError
 from autograd_seq.core.node import Node
 from autograd_seq.graph import feeds
 from autograd_seq.graph.finite import list_components
@@ -22,10 +22,10 @@ from autograd_seq.graph.rebuild import rebuild
 from autograd_seq.graph.stops import Stop
 from autograd_seq.graph.system import System
 from autograd_seq.graph.windows import spell_out_windows
-from autograd_seq.ops.elementwise import cast, logical_and, logical_not, where
+from autograd_seq.ops.elementwise import cast, less_equal, logical_and, logical_not, logical_or, where
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.state import STATE, state
-from autograd_seq.ops.time import SHIFT
+from autograd_seq.ops.time import SHIFT, index
 
 Run = Callable[[dict[str, Any], Any], np.ndarray]
 """Computes the output of the deciding equations for some feeds and ``lengths=``."""
@@ -75,10 +75,7 @@ class Deciding:
                 got=", ".join(a.name for a in graph.stops), fix="a graph for each, or a fixed number of steps for one of them",
             )  # fmt: skip
         ((self.axis, self.stop),) = graph.stops.items()
-        name = "goes_on"
-        while name in graph._by_name:
-            name += "'"
-        self.graph = Graph(_stop_states(self.axis, self.stop, name))
+        self.graph = Graph(_stop_states(self.axis, self.stop, _add_primes("goes_on", graph)))
 
     def decide(self, graph: System, run: Run, given: Mapping[str, Any], lengths: Any) -> Decided:
         """Return how a call goes on: its feeds, up to the last step that is taken, and the lengths of all axes that have one.
@@ -160,6 +157,59 @@ class Deciding:
         )  # fmt: skip
 
 
+def end_steps(graph: System, over: Axis | None) -> Graph:
+    """Return the graph of a stream whose sequences end by themselves.
+
+    Args:
+        graph: the equations.
+        over: the axis of the steps that the call gives, or ``None``.
+
+    Returns:
+        The outputs, which are 0 after the end of a sequence, and whether each sequence has ended with the step.
+
+    Raises:
+        CarryError: the steps are not those of the axis that ends by itself, or an output does not vary over it.
+    """
+    decides = Deciding(graph)
+    axis, stop = decides.axis, decides.stop
+    if over is not None and over is not axis:
+        raise CarryError(
+            "U132", f"the steps are those of {over}, but {axis} ends by itself", where=stop.when.where,
+            expected=f"a stream over {axis}", got=f"over={over}", fix=f"ag.stream(…, over={axis})",
+        )  # fmt: skip
+    for o in graph.outputs:
+        if axis not in o.axes:
+            name = graph.name(o)
+            raise CarryError(
+                "U133", f"{name} is one value for all steps of {axis}, and a stream that ends by itself returns those of each",
+                node=name, where=o.where, expected=f"outputs that vary over {axis}", got=repr(o),
+                fix=f"the running value of a state: total[{axis}] = total[{axis} - 1] + …",
+            )  # fmt: skip
+    condition = stop.when
+    if stop.limit is not None:
+        condition = logical_or(condition, less_equal(stop.limit - 1, index(axis)))
+    ended = state(_add_primes("ended", graph), over=condition.axes, dtype=bool, init={axis: False})
+    before = ended[axis - 1]
+    ended[condition.axes] = logical_or(before, condition)
+    outputs = [where(_any_over(logical_not(before), o), o, _ZERO[o.dtype]) for o in graph.outputs]
+    return Graph(*outputs, ended)
+
+
+_ZERO = {float: 0.0, int: 0, bool: False}
+
+
+def _any_over(going: Node, x: Node) -> Node:
+    """Return whether any sequence goes on of those among which ``x`` does not differ."""
+    missing = tuple(a for a in going.axes if a not in x.axes)
+    return sum_over(cast(going, int), axes=missing) > 0 if missing else going
+
+
+def _add_primes(name: str, graph: System) -> str:
+    while name in graph._by_name:
+        name += "'"
+    return name
+
+
 def _name_axis(key: Any) -> str:
     """Return the name of the axis that a key of ``lengths=`` names."""
     return str(key[0] if isinstance(key, tuple) and key else key)
@@ -176,9 +226,7 @@ def _stop_states(axis: Axis, stop: Stop, name: str) -> Node:
     before = goes_on[axis - 1]
     for old in _list_looped(nodes, axis):
         new = image[old]
-        missing = tuple(a for a in before.axes if a not in new.axes)
-        there = sum_over(cast(before, int), axes=missing) > 0 if missing else before
-        new.inputs = (where(there, new.inputs[0], {float: 0.0, int: 0, bool: False}[new.dtype]), *new.inputs[1:])
+        new.inputs = (where(_any_over(before, new), new.inputs[0], _ZERO[new.dtype]), *new.inputs[1:])
     goes_on[when.axes] = logical_and(before, logical_not(condition))
     return goes_on
 
@@ -191,4 +239,4 @@ def _list_looped(nodes: Any, axis: Axis) -> list[Node]:
     return [n for n in nodes if n.op is STATE and part[n] in loops]
 
 
-__all__ = ["Deciding"]
+__all__ = ["Decided", "Deciding", "end_steps"]

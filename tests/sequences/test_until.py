@@ -189,6 +189,36 @@ def test_the_loop_that_decides_ends_with_the_last_sequence(backend: str) -> None
         assert len(steps) < 2 * 2 * taken + 9  # two programs, two sequences, and what compiling tries
 
 
+@pytest.mark.parametrize("backend", ["numpy", "numba", "plain"])
+def test_a_stream_returns_whether_each_sequence_has_ended(backend: str) -> None:
+    """The words of the decoder one by one, until all texts have ended."""
+    (_, words, _), _ = decoder()
+    step = ag.stream(words, backend=backend)
+    feeds = MODELS["greedy decoder"][2]
+    texts: list[list[int]] = [[] for _ in feeds["h0"]]
+    carry, ended, taken = None, np.zeros(len(texts), bool), 0
+    while not ended.all():
+        before = ended.copy()
+        with np.errstate(all="ignore"):
+            (word, ended), carry = step(carry, **(feeds if carry is None else {k: feeds[k] for k in "EWO"}))
+        taken += 1
+        assert not np.any(word[before])
+        for text, w, there in zip(texts, word, ~before, strict=True):
+            text += [int(w)] if there else []
+    assert texts == decode(**feeds)[1] and taken == max(map(len, texts))
+
+
+def test_a_stream_ends_at_its_limit() -> None:
+    s = ag.state("s", over=u)
+    s[u] = s[u - 1] + 1
+    step = ag.stream(ag.until(s, over=u, when=s > 9, limit=3))
+    carry, seen = None, []
+    for _ in range(4):
+        (value, ended), carry = step(carry)
+        seen.append((float(value), bool(ended)))
+    assert seen == [(1.0, False), (2.0, False), (3.0, True), (0.0, True)]
+
+
 # -- random programs --------------------------------------------------------------------------------------------------------
 
 
@@ -358,4 +388,6 @@ def test_calls_that_cannot_be_are_refused() -> None:
     assert "ends by itself" in refuse("U124", lambda: ag.Graph(y).unroll(u=9).evaluate(lengths={u: 3}))
     both = ag.until(y + ag.last(r, over=v), over=v, when=r > 2)
     assert "in one graph" in refuse("U121", lambda: ag.compile(both))
+    assert "over=u" in refuse("U132", lambda: ag.stream(ag.until(s, over=u, when=s > 3), over=v))
+    assert "total[u] = total[u - 1] + …" in refuse("U133", lambda: ag.stream(y))
     assert "ag.stream(" in refuse("U131", lambda: ag.compile(y, carry=True))
