@@ -19,6 +19,7 @@ from autograd_seq.graph.order import step_order
 from autograd_seq.ops.leaf import INPUT, PARAM
 from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import ALONG, AT, SHIFT, SPREAD
+from autograd_seq.run.until import decide_unrolled
 from autograd_seq.sequences import lengths
 
 _EDGES = (SHIFT, STATE, AT, ALONG, SPREAD)
@@ -89,6 +90,9 @@ def find_nan(target: Any, /, *, lengths: Any = None, **given: Any) -> Finding | 
     whole = getattr(target, "program", target)  # of value_and_grad's
     graph = whole if isinstance(whole, Graph) else getattr(whole, "graph", None)
     graph = Graph(*flatten([target])) if graph is None else graph
+    if graph.stops:
+        decided = decide_unrolled(graph, given, lengths)
+        lengths, given = decided.lengths, decided.given
     if lengths is not None:
         graph, given = _add_lengths(graph, lengths, given)
     sizes, data = feeds.split_sizes(graph, given)

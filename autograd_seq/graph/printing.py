@@ -90,7 +90,9 @@ def format_graph(graph: System) -> str:
     body = [f"  {a:<{widths[0]}} : {b:<{widths[1]}} = {c}" for a, b, c in lines]
     outs = ", ".join(graph.label(o) for o in graph.outputs)
     over = ", ".join(map(str, graph.axes))
-    return "\n".join([f"graph{' over ' + over if over else ''}:", *body, f"  return {outs}"])
+    ends = [f"  until {graph.label(s.when)}{'' if s.limit is None else f', at most {s.limit} steps of {a}'}"
+            for a, s in graph.stops.items()]  # fmt: skip
+    return "\n".join([f"graph{' over ' + over if over else ''}:", *body, *ends, f"  return {outs}"])
 
 
 def format_equation(graph: System, node: Node, term: Callable[[System, Node], str] | None = None) -> str:

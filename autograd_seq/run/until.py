@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from autograd_seq.core.axes import Axis
+from autograd_seq.core.errors import OperationError
 from autograd_seq.core.functions import FUNCTIONS
 from autograd_seq.emit.program_text import Emitted
 from autograd_seq.graph import feeds
 from autograd_seq.graph.dag import DAG
 from autograd_seq.graph.graph import Graph
+from autograd_seq.graph.system import System
 from autograd_seq.run.program import Program
 from autograd_seq.run.reports import ProgramReports
 from autograd_seq.sequences.deciding import Decided, Deciding
@@ -92,13 +96,33 @@ class UntilProgram(ProgramReports):
             raise feeds.make_unnamed_error(self.graph, unnamed)
         if lengths is not None and "lengths" in self.graph.inputs:
             given["lengths"], lengths = lengths, None
+        program, fed, decided = self._find_run(given, lengths)
+        return tuple([_lay_rows(v, axes, decided) for v, axes in zip(program(**fed), self._layouts, strict=True)])
+
+    def profile(self, /, **given: Any) -> Any:
+        """Return the time of each block of the program that computes the outputs; see :meth:`Program.profile`."""
+        program, fed, _ = self._find_run(given, None)
+        return program.profile(**fed)
+
+    def save_source(self, path: str | os.PathLike[str], *, textbook: bool | None = None) -> Path:
+        """Refuse to write one file: what runs are two programs.
+
+        Raises:
+            OperationError: always.
+        """
+        raise OperationError(
+            "U125", f"a program that runs until {self._deciding.axis} ends is two programs, and cannot be saved as one",
+            expected="one of the two", got=repr(self),
+            fix="program.deciding.save_source(…), and program.program.save_source(…)",
+        )  # fmt: skip
+
+    def _find_run(self, given: dict[str, Any], lengths: Any) -> tuple[Program, dict[str, Any], Decided]:
+        """Return the program that computes the outputs of a call, its feeds, and how many steps there are."""
         decided = self._deciding.decide(self.graph, self._run_deciding, given, lengths)
         said = read_lengths(self.graph, decided.lengths, decided.given)
-        program = self._compile_for(said.over)
         made = get_ragged(self.graph, said.over)
         check_needs(self.graph, made, said)
-        values = program(**select_feeds(self.graph, made, said, decided.given))
-        return tuple([_lay_rows(v, axes, decided) for v, axes in zip(values, self._layouts, strict=True)])
+        return self._compile_for(said.over), select_feeds(self.graph, made, said, decided.given), decided
 
     def _compute(self, given: dict[str, Any]) -> tuple[Any, ...]:
         return self(**given)
@@ -114,23 +138,32 @@ class UntilProgram(ProgramReports):
         return self.padded[over]
 
 
-def evaluate_until(dag: DAG, lengths: Any, dtype: Any, given: dict[str, Any]) -> tuple[Any, ...]:
-    """Return the values of a DAG's outputs, some of whose sequences end by themselves; see :meth:`DAG.evaluate`."""
-    graph = dag.graph
+def decide_unrolled(graph: System, given: Mapping[str, Any], lengths: Any = None, dtype: Any = None) -> Decided:
+    """Return how a call of a graph goes on whose sequences end by themselves, by unrolling the equations that decide it.
+
+    Args:
+        graph: the equations.
+        given: the feeds, and the lengths of axes, by name.
+        lengths: the lengths of other axes, or ``None``.
+        dtype: the width of all floats; ``None`` for that of the feeds.
+    """
     deciding = Deciding(graph)
-    sizes = {a.name: n for a, n in dag.sizes.items() if a.name not in graph.inputs}
 
     def run(fed: dict[str, Any], known: Any) -> np.ndarray:
-        need = {a.name: fed.get(a.name, dag.sizes[a]) for a in deciding.graph.axes}
-        unrolled = deciding.graph.unroll(**need)
-        data = {name: value for name, value in fed.items() if name in deciding.graph.inputs}
-        (goes_on,) = unrolled.evaluate(dtype=dtype, lengths=known, **data)
+        sizes, data = feeds.split_sizes(deciding.graph, fed)
+        (goes_on,) = deciding.graph.unroll(**sizes).evaluate(dtype=dtype, lengths=known, **data)
         found: np.ndarray = goes_on
         return found
 
-    decided = deciding.decide(graph, run, {**sizes, **given}, lengths)
+    return deciding.decide(graph, run, given, lengths)
+
+
+def evaluate_until(dag: DAG, lengths: Any, dtype: Any, given: dict[str, Any]) -> tuple[Any, ...]:
+    """Return the values of a DAG's outputs, some of whose sequences end by themselves; see :meth:`DAG.evaluate`."""
+    sizes = {a.name: n for a, n in dag.sizes.items() if a.name not in dag.graph.inputs}
+    decided = decide_unrolled(dag.graph, {**sizes, **given}, lengths, dtype)
     values = evaluate_ragged(dag, decided.lengths, dtype, given)
-    return tuple([_lay_rows(v, graph.layout(n), decided) for v, n in zip(values, dag.folded, strict=True)])
+    return tuple([_lay_rows(v, dag.graph.layout(n), decided) for v, n in zip(values, dag.folded, strict=True)])
 
 
 def _lay_rows(value: np.ndarray, axes: Sequence[Axis], decided: Decided) -> np.ndarray:
@@ -144,4 +177,4 @@ def _lay_rows(value: np.ndarray, axes: Sequence[Axis], decided: Decided) -> np.n
 
 
 FUNCTIONS.update(evaluate_until=evaluate_until)
-__all__ = ["UntilProgram", "evaluate_until"]
+__all__ = ["UntilProgram", "decide_unrolled", "evaluate_until"]

@@ -391,3 +391,34 @@ def test_calls_that_cannot_be_are_refused() -> None:
     assert "over=u" in refuse("U132", lambda: ag.stream(ag.until(s, over=u, when=s > 3), over=v))
     assert "total[u] = total[u - 1] + …" in refuse("U133", lambda: ag.stream(y))
     assert "ag.stream(" in refuse("U131", lambda: ag.compile(y, carry=True))
+
+
+def test_a_program_of_two_is_not_saved_as_one(tmp_path: Any) -> None:
+    (loss, *_), _ = adaptive()
+    program = ag.compile(loss, backend="numpy")
+    assert "program.deciding.save_source(" in refuse("U125", lambda: program.save_source(tmp_path / "both.py"))
+    assert not [*tmp_path.iterdir()]
+
+
+# -- tools that read a graph ------------------------------------------------------------------------------------------------
+
+
+def test_tools_see_the_steps_that_were_taken() -> None:
+    """Gradient checks, searches for NaN, profiles, truncation and the printed graph."""
+    (loss, *_), wrt = adaptive()
+    feeds = MODELS["adaptive computation"][2]
+    assert ag.check_grad(loss, wrt, feeds).worst < 1e-10
+    assert "until less_1, at most 30 steps of u" in str(ag.Graph(loss))
+    assert ag.compile(loss, backend="numpy").profile(**feeds).rows
+    whole, far = (
+        ag.value_and_grad(loss, backend="numpy")(**feeds)[1],
+        ag.bptt(loss, over=u, window=40, backend="numpy")(**feeds)[1],
+    )
+    near = ag.bptt(loss, over=u, window=1, backend="numpy")(**feeds)[1]
+    np.testing.assert_allclose(far["W"], whole["W"], rtol=1e-12)
+    assert np.max(np.abs(near["W"] - whole["W"])) > 1e-3
+    s = ag.state("s", over=u, init=2.0)
+    s[u] = s[u - 1] - 1
+    assert ag.find_nan(ag.until(ag.sum(ag.log(s), over=u), over=u, when=s < 1.5, limit=9)) is None
+    found = ag.find_nan(ag.until(ag.sum(ag.log(s), over=u), over=u, when=s < 0.5, limit=9))
+    assert found is not None and found.step == {"u": 1}

@@ -7,7 +7,7 @@ from importlib import import_module
 
 from zoo.model import MODELS, Case, Entry, Sketch
 
-FAMILIES = ("recurrent", "cells", "gated", "spaces", "dynamics", "attention", "sequences", "probability", "memory")
+FAMILIES = ("recurrent", "cells", "gated", "spaces", "dynamics", "attention", "sequences", "probability", "memory", "stopping")
 for family in FAMILIES:
     import_module(f"zoo.{family}")
 
