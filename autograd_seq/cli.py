@@ -26,9 +26,9 @@ from autograd_seq.applications.gallery import APPLICATIONS, run_all
 from autograd_seq.applications.outcome import Budget
 from autograd_seq.bench import measure, peers, work
 from autograd_seq.core.errors import AutogradSeqError, did_you_mean
-from autograd_seq.core.names import shown
+from autograd_seq.core.names import make_printable
 from autograd_seq.core.node import Node
-from autograd_seq.core.notebook import viz
+from autograd_seq.core.notebook import import_viz
 from autograd_seq.datasets.tasks import TASKS
 from autograd_seq.ops.leaf import PARAM
 from autograd_seq.run.backends import BACKENDS, VARIABLE
@@ -70,7 +70,7 @@ def main(argv: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     except OSError as error:
-        print(shown(f"{error.strerror or error}: {error.filename or ''}".rstrip(": ")), file=sys.stderr)
+        print(make_printable(f"{error.strerror or error}: {error.filename or ''}".rstrip(": ")), file=sys.stderr)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
@@ -193,7 +193,7 @@ def _describe_choices(names: Iterable[str], but: Sequence[str] = ()) -> str:
 
 
 def _run_demo(args: argparse.Namespace) -> None:
-    draw, folder = viz(), Path(args.out)
+    draw, folder = import_viz(), Path(args.out)
     folder.mkdir(parents=True, exist_ok=True)
     model = demo.build()
     demo.describe(model, _PICTURED_STEPS)
@@ -223,9 +223,9 @@ def _run_draw(args: argparse.Namespace) -> None:
         )  # fmt: skip
     graph = load_graph(args.graph)
     if args.unroll is None:
-        picture = viz().folded(graph, level=args.level or "variables", theme=args.theme)
+        picture = import_viz().folded(graph, level=args.level or "variables", theme=args.theme)
     else:
-        picture = viz().unfolded(graph, t=args.unroll, params=args.params, level=args.level, theme=args.theme)
+        picture = import_viz().unfolded(graph, t=args.unroll, params=args.params, level=args.level, theme=args.theme)
     print(picture.save(args.out))
 
 
@@ -237,7 +237,7 @@ def _run_check(args: argparse.Namespace) -> None:
     print(graph)
     cycles = graph.cycles()
     for cycle in cycles:
-        print(f"cycle: {' → '.join(map(shown, [*cycle, cycle[0]]))}")
+        print(f"cycle: {' → '.join(map(make_printable, [*cycle, cycle[0]]))}")
     print(f"{len(cycles)} cycle{'' if len(cycles) == 1 else 's'}, each broken by a delay" if cycles else "no cycle")
     losses = [o for o in graph.outputs if _is_loss(o)]
     if not losses:
@@ -261,7 +261,7 @@ def _check_gradient(graph: ag.Graph, loss: Node) -> None:
         print(f"gradient of {name} not checked: it reads no parameter")
         return
     feeds = draw_feeds(graph)
-    sizes = ", ".join(f"{shown(axis)}={n}" for axis, n in graph.sizes(feeds).items())
+    sizes = ", ".join(f"{make_printable(axis)}={n}" for axis, n in graph.sizes(feeds).items())
     where, count = f" over {sizes}" if sizes else "", sum(int(np.prod(p.shape)) for p in params)
     print(f"gradient of {name}{where}, random feeds, {count:,} entries, against numerical derivatives:", flush=True)
     for line in str(ag.check_grad(loss, params, feeds)).splitlines():  # raises if one differs
@@ -277,7 +277,7 @@ def _run_explain(args: argparse.Namespace) -> None:
     if len(graph.outputs) == 1 and _is_loss(graph.outputs[0]) and params:
         with blame_file(args.graph):
             step: Any = ag.value_and_grad(graph.outputs[0], params)
-        returned += f", and its gradients with respect to {', '.join(shown(str(p.name)) for p in params)}"
+        returned += f", and its gradients with respect to {', '.join(make_printable(str(p.name)) for p in params)}"
     else:
         step = ag.compile(graph)
     if args.plain:
@@ -342,7 +342,7 @@ def _run_doctor(args: argparse.Namespace) -> None:
     s[t] = ag.tanh(s[t - 1])
     with tempfile.TemporaryDirectory() as folder:
         try:
-            viz().folded(ag.Graph(ag.last(s, over=t))).save(Path(folder) / "s.png")
+            import_viz().folded(ag.Graph(ag.last(s, over=t))).save(Path(folder) / "s.png")
             pictures = "render"
         except AutogradSeqError as error:
             pictures = f"do not render: {error}"

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autograd_seq.bench.floor import SIZE, bandwidth, product_rate
-from autograd_seq.core.names import shown
+from autograd_seq.core.names import make_printable
 from autograd_seq.emit.native.cache import examine_folder
 from autograd_seq.run.backends import VARIABLE, choose_backend
 
@@ -53,7 +53,7 @@ class Findings(NamedTuple):
 
     def __str__(self) -> str:
         width = max(len(what) for what, _ in self.lines)
-        table = "\n".join(f"{what:<{width}}  {shown(how)}" for what, how in self.lines)
+        table = "\n".join(f"{what:<{width}}  {make_printable(how)}" for what, how in self.lines)
         return table + "".join(["\n\n", *(f"- {a}\n" for a in self.advice)]).rstrip() if self.advice else table
 
 

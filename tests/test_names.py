@@ -17,7 +17,7 @@ import autograd_seq as ag
 import viz
 from autograd_seq.cli import main
 from autograd_seq.core.errors import AutogradSeqError, CarryError, OperationError, did_you_mean
-from autograd_seq.core.names import docstring, identifier, shown
+from autograd_seq.core.names import make_docstring, make_identifier, make_printable
 from autograd_seq.ops.random import SEED
 
 RUN = "__import__('builtins').__dict__.__setitem__('RAN', True)"
@@ -206,7 +206,7 @@ def test_messages_are_printable_and_keep_their_lines(name: str) -> None:
     with pytest.raises(AutogradSeqError) as caught:
         ag.Graph(s)
     assert caught.value.node == s.name  # what a program reads is the name itself
-    assert shown(did_you_mean("z", [name]) or "") in str(AutogradSeqError("X1", "x", fix=did_you_mean("z", [name])))
+    assert make_printable(did_you_mean("z", [name]) or "") in str(AutogradSeqError("X1", "x", fix=did_you_mean("z", [name])))
 
 
 # -- the one place ----------------------------------------------------------------------------------------------------
@@ -215,13 +215,13 @@ def test_messages_are_printable_and_keep_their_lines(name: str) -> None:
 @given(st.text())
 @settings(max_examples=300, deadline=None)
 def test_identifiers_literals_and_comments_hold_any_text(text: str) -> None:
-    name = identifier(text)
+    name = make_identifier(text)
     assert name.isidentifier() and name.isascii() and not hasattr(builtins, name) and len(name) < 400
-    source = f"{docstring(text)}\n# {shown(text)}\n{name} = {text!r}\n"
+    source = f"{make_docstring(text)}\n# {make_printable(text)}\n{name} = {text!r}\n"
     namespace: dict[str, Any] = {}
     exec(compile(source, "names", "exec"), namespace)
-    assert namespace[name] == text and shown(text).isprintable()
-    assert namespace["__doc__"] == "\n".join(map(shown, text.split("\n")))
+    assert namespace[name] == text and make_printable(text).isprintable()
+    assert namespace["__doc__"] == "\n".join(map(make_printable, text.split("\n")))
 
 
 def test_identifiers_can_be_read() -> None:
@@ -231,7 +231,7 @@ def test_identifiers_can_be_read() -> None:
         "encoder/h": "encoder_h", "s[t - 1]": "s_t_1", "lambda": "lambda_", "print": "print_", "你": "value", "2x": "_2x",
         "__debug__": "debug", "": "value",
     }  # fmt: skip
-    assert {name: identifier(name) for name in readable} == readable
+    assert {name: make_identifier(name) for name in readable} == readable
 
 
 # -- functions of the user's that programs copy -------------------------------------------------------------------------

@@ -75,7 +75,7 @@ def test_doctor_says_that_another_viz_hides_ours(monkeypatch: pytest.MonkeyPatch
     assert main(["doctor"]) == 0
     assert "do not render: PictureError [P312]" in capsys.readouterr().out
     with pytest.raises(PictureError, match="another module"):
-        pictures.viz()
+        pictures.import_viz()
 
 
 def test_the_version_is_said_in_one_way(capsys: pytest.CaptureFixture[str]) -> None:

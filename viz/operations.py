@@ -94,7 +94,7 @@ def _make_operation_item(vertex: Node, key: int, kind: str, reading: Reading) ->
         return Item(key, name or _write_formula(vertex, reading), kind, over, note=note, tip=make_tip(vertex, name))
     title: Label = make_text_label(sign) if sign else EMPTY
     if not sign and not name:
-        title = make_text_label(vertex.op.written(vertex.attrs)) if not note.html else EMPTY
+        title = make_text_label(vertex.op.get_word(vertex.attrs)) if not note.html else EMPTY
     boxed = bool(note.html) or (not is_leaf(vertex) and (bool(name) or title.ems > _WIDE))
     return Item(key, name, kind, over, title, boxed=boxed, starts=starts, note=note, tip=make_tip(vertex, name))
 

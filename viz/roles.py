@@ -151,5 +151,5 @@ def make_tip(vertex: Node, name: str) -> str:
     over = f"[{', '.join(axis.name for axis in vertex.axes)}]" if vertex.axes else ""
     shape = list(vertex.shape) if vertex.shape else ""
     node = get_equation(vertex)
-    made = node.op.written(node.attrs)
+    made = node.op.get_word(node.attrs)
     return f"{name or made}{over}: {vertex.dtype.__name__}{shape}" + (f" = {made}(…)" if name and made != name else "")

@@ -127,7 +127,7 @@ def _make_variable_item(
         name = reading.names[parts[vertex].whole] or "L"
     if not name:
         name = "L" if kind == "loss" else ""
-    title: Label = EMPTY if name else make_text_label(get_symbol(vertex) or vertex.op.written(vertex.attrs))
+    title: Label = EMPTY if name else make_text_label(get_symbol(vertex) or vertex.op.get_word(vertex.attrs))
     return Item(key, name, kind, over, title, boxed=not name and title.ems > 1.2, starts=starts, tip=make_tip(vertex, name))
 
 

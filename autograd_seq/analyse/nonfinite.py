@@ -10,7 +10,7 @@ import numpy as np
 
 from autograd_seq.core.hints import explain_keywords
 from autograd_seq.core.misfit import write_call, write_expression
-from autograd_seq.core.names import shown
+from autograd_seq.core.names import make_printable
 from autograd_seq.core.node import Node
 from autograd_seq.graph import feeds
 from autograd_seq.graph.dag import DAG
@@ -57,7 +57,7 @@ class Finding:
         lines += [f"of {e} = {low:.6g}" + ("" if low == high else f" … {high:.6g}") for e, low, high in self.operands]
         if self.others:
             lines.append(f"and {self.others} other place{'s' if self.others > 1 else ''}")
-        return "\n  ".join(map(shown, lines))
+        return "\n  ".join(map(make_printable, lines))
 
 
 def find_nan(target: Any, /, *, lengths: Any = None, **given: Any) -> Finding | None:

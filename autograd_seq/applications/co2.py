@@ -17,7 +17,7 @@ from autograd_seq.applications.baselines import autoregress, rmse
 from autograd_seq.applications.data_files import read_table
 from autograd_seq.applications.outcome import Application, Budget, Outcome
 from autograd_seq.applications.training import make_predictor, train_seeds
-from autograd_seq.core.notebook import viz
+from autograd_seq.core.notebook import import_viz
 
 STEPS, TEST, VALID, YEAR = 600, 120, 60, 12
 
@@ -65,7 +65,7 @@ def run(budget: Budget) -> Outcome:
         "persistence": last, "change of a year ago": last + before,
         "AR(25) of changes": last + autoregress(change, 25, ~test),
     }  # fmt: skip
-    picture = viz().plots.forecast(
+    picture = import_viz().plots.forecast(
         year[-TEST - 36 :], ppm[-TEST - 36 :], guesses[0][-TEST - 36 :], split=year[-TEST], ylabel="CO₂, ppm",
         title="Monthly CO₂ at Mauna Loa, and the forecast from the months before",
     )  # fmt: skip

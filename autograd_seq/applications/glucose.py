@@ -19,7 +19,7 @@ from autograd_seq.applications.baselines import Scale, regress, rmse, stack_lags
 from autograd_seq.applications.data_files import read_table
 from autograd_seq.applications.outcome import Application, Budget, Outcome
 from autograd_seq.applications.training import draw_batches, make_predictor, train_seeds
-from autograd_seq.core.notebook import viz
+from autograd_seq.core.notebook import import_viz
 
 HIDDEN, STEPS, WINDOW, BATCH, AHEAD = 24, 600, 144, 64, 6
 
@@ -75,7 +75,7 @@ def run(budget: Budget) -> Outcome:
         "least squares, last hour": rmse((glucose + regress(hour, change, ~test & known))[judged], later[judged]),
     }
     span = slice(steps - 2 * 288, steps - 288)
-    picture = viz().plots.curves(
+    picture = import_viz().plots.curves(
         24 * (day[span] - day[span][0]),
         {"measured": later[span], "forecast of the GRU": guesses[0][span], "persistence": glucose[span]},
         title="Glucose of a day, and the forecast of half an hour before", xlabel="hour", ylabel="glucose, mg/dL",

@@ -20,7 +20,7 @@ from autograd_seq.applications.baselines import autoregress, rmse
 from autograd_seq.applications.data_files import read_table
 from autograd_seq.applications.outcome import Application, Budget, Outcome
 from autograd_seq.applications.training import make_predictor, train_seeds
-from autograd_seq.core.notebook import viz
+from autograd_seq.core.notebook import import_viz
 
 STEPS, SHARE = 400, "AAPL"
 
@@ -87,7 +87,7 @@ def run(budget: Budget) -> Outcome:
         f" {rmse(guess, truth):.3f} %."
     )
     edge = 2 * np.sqrt(runs[0][1][test])
-    picture = viz().plots.curves(
+    picture = import_viz().plots.curves(
         year[test], {"return": truth}, band=(mean - edge, mean + edge), band_label="forecast: mean ± 2 standard deviations",
         points="return", title=f"Daily returns of {SHARE}, and how far they were expected to go", ylabel="return of a day, %",
     )  # fmt: skip

@@ -15,7 +15,7 @@ import autograd_seq as ag
 from autograd_seq.applications.baselines import Scale, autoregress, mse
 from autograd_seq.applications.outcome import Application, Budget, Outcome
 from autograd_seq.applications.training import make_predictor, train_seeds
-from autograd_seq.core.notebook import viz
+from autograd_seq.core.notebook import import_viz
 
 HIDDEN, STEPS = 8, 400
 
@@ -46,7 +46,7 @@ def run(budget: Budget) -> Outcome:
         "persistence": mse(value[:-1][test[1:]], value[test]),
         "AR(9)": mse(autoregress(value, 9, year <= 1920)[test], value[test]),
     }
-    picture = viz().plots.forecast(
+    picture = import_viz().plots.forecast(
         year, value, guesses[0], split=1920.5, ylabel="yearly mean sunspot number",
         title="Sunspots, and the GRU's forecast from the year before",
     )  # fmt: skip

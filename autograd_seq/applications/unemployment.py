@@ -16,7 +16,7 @@ from autograd_seq.applications.baselines import Scale, autoregress, regress, rms
 from autograd_seq.applications.data_files import read_table
 from autograd_seq.applications.outcome import Application, Budget, Outcome
 from autograd_seq.applications.training import make_predictor, train_seeds
-from autograd_seq.core.notebook import viz
+from autograd_seq.core.notebook import import_viz
 
 HIDDEN, STEPS, TEST, VALID = 8, 300, 52, 40
 
@@ -65,7 +65,7 @@ def run(budget: Budget) -> Outcome:
         "persistence": last, "AR(4)": autoregress(rate, 4, ~test),
         "least squares on the same changes": last + regress(stack_lags(changes, 1), changes[:, 0], ~test),
     }  # fmt: skip
-    picture = viz().plots.forecast(
+    picture = import_viz().plots.forecast(
         year[2:], rate[2:], guesses[0][2:], split=year[steps - TEST], ylabel="unemployment, %",
         title="Unemployment in the United States, and the forecast from the quarter before",
     )  # fmt: skip

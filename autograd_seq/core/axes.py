@@ -9,7 +9,7 @@ from uuid import uuid4
 from weakref import WeakValueDictionary
 
 from autograd_seq.core.errors import AxisError
-from autograd_seq.core.names import shown
+from autograd_seq.core.names import make_printable
 
 
 class Axis:
@@ -82,7 +82,7 @@ class Axis:
         return _get_marked, (self.name, self._mark, self.size)
 
     def __repr__(self) -> str:
-        return shown(self.name)
+        return make_printable(self.name)
 
 
 _MARKED: WeakValueDictionary[str, Axis] = WeakValueDictionary()

@@ -36,14 +36,14 @@ class _Flat:
         return self.place.get(id(node), node)
 
     def __setstate__(self, state: list[Any]) -> None:
-        def found(x: int | Node) -> Node:
+        def get(x: int | Node) -> Node:
             return self.nodes[x] if isinstance(x, int) else x
 
         for node, (fields, inputs, origin) in zip(self.nodes, state, strict=True):
             for name, value in zip(_FIELDS, fields, strict=True):
                 setattr(node, name, value)
-            node.inputs = tuple(map(found, inputs))
-            node.adjoint_of = None if origin is None else found(origin)
+            node.inputs = tuple(map(get, inputs))
+            node.adjoint_of = None if origin is None else get(origin)
 
 
 def _make_blank(count: int) -> _Flat:

@@ -11,7 +11,7 @@ import difflib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from autograd_seq.core.names import shown
+from autograd_seq.core.names import make_printable
 
 
 class AutogradSeqError(Exception):
@@ -19,7 +19,7 @@ class AutogradSeqError(Exception):
 
     Args:
         code: a short stable identifier, e.g. ``"G101"``.
-        what: one sentence that says what is wrong.
+        what: one sentence that states the fault.
         node: the name of the node concerned, if any.
         where: the user's own line, ``"model.py:12"``, if known.
         expected, got: what was required, and what was given.
@@ -55,7 +55,7 @@ class AutogradSeqError(Exception):
         if expected is not None or got is not None:
             lines.append(", ".join(p for p in (expected and f"expected {expected}", got and f"got {got}") if p))
         # names and paths are data: a terminal must not obey them
-        super().__init__("\n  ".join(map(shown, [*lines, *ways])))
+        super().__init__("\n  ".join(map(make_printable, [*lines, *ways])))
 
     def __reduce__(self) -> Any:
         """Pickle an error with its message and its data, so that it reaches another process whole."""
@@ -116,7 +116,7 @@ class GradientCheckError(GradientError, AssertionError):
 
 
 class MissingError(AutogradSeqError, AttributeError):
-    """There is no attribute of that name."""
+    """The package, or a value, has no attribute of that name."""
 
 
 class OperationError(AutogradSeqError, ValueError):

@@ -1,7 +1,7 @@
-"""Facts about an operation that passes and writers ask for, by property and never by name.
+"""Facts about an operation, which passes and printers read instead of comparing names of operations.
 
-They stand where the operation is defined, beside its forward and its vjp. A fact that is left out has not been said: what
-needs it does without. Built-in operations say all of them, absence too, and a test compares what is said with what they do.
+They are given where the operation is defined, beside its forward and its vjp. A fact that is left out is unknown, and what
+would use it does without. Built-in operations give all of them, or ``ABSENT``; a test compares these with what they compute.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ TOGETHER, EACH = "together", "each"
 """An operation is linear in all operands together, as a sum is, or in each if the others are as they are, as a product is."""
 
 FINITE, KEPT, ANY = "finite", "kept", "any"
-"""What finite operands give: finite numbers; none of larger magnitude than the largest of an operand; or infinities too."""
+"""Results of finite operands: finite numbers; none of larger magnitude than the largest of an operand; or infinities too."""
 
 ABSENT = False
-"""Said of what there is none of."""
+"""The value of a fact where the operation has no such thing: no native expression, say."""
 
 ONE, MINUS_ONE, SMALLEST = "ONE", "MINUS_ONE", "SMALLEST"
-"""Numbers of the program's width in NumPy calls, which are made once: NumPy reads a Python number slower than it adds one."""
+"""Numbers of the program's width in NumPy calls, made once: NumPy takes longer to convert a Python number than to add it."""
 
 WHOLE, STEPS, POINTS, ENTRIES, ADJACENT = "whole", "steps", "points", "entries", "adjacent"
 """What a view shows: the array as it is; other steps of it; some of its points; entries elsewhere in the value; or the same
@@ -46,8 +46,8 @@ class Facts:
         rereads: whether the calls read an operand after the first has written, so that no operand may be written over.
         native: the expression of one entry, as Python that Numba compiles: ``np.cosh({0})``, with ``real`` for the program's
             width, ``{zero}`` for a 0, and ``np`` and ``math``; operands come as floats where the result is one. Or a function
-            from the node to it, which may say ``None``; ``True`` for what native code does in another way than entry by entry;
-            ``ABSENT`` if it cannot: the operation, and a loop that it stands in, runs in NumPy.
+            from the node to it, which may return ``None``; ``True`` for what native code does otherwise than entry by entry;
+            ``ABSENT`` if it cannot: the operation, and a loop that contains it, runs in NumPy.
         flops: floating-point operations for each entry read or written, whichever are more.
         scratch: how many arrays as large as the operand a call of the forward makes on its way.
         linear: the operands in which it is linear together, the others being as they are: ``(0,)`` for a quotient; ``TOGETHER``
@@ -58,7 +58,7 @@ class Facts:
         chooses: whether the vjp gives operands a cotangent of exactly 0 where they are not chosen.
         view: how it shows the array of its first operand, if it computes nothing.
         reduces: which reduction it is: sum, max, logsumexp, level, softmax, log_softmax.
-        empty: what a reduction gives of nothing.
+        empty: the result of a reduction of no entries.
         infix: the operator that is written between two operands, or a function from attributes to it.
         prefix: the operator that is written in front of one.
     """
@@ -117,7 +117,7 @@ class Facts:
         return isinstance(self.range, tuple) and self.range[0] >= -1 and self.range[1] <= 1
 
 
-def universal(ufunc: Any) -> bool:
+def is_universal(ufunc: Any) -> bool:
     """Tell whether programs can name a function as NumPy's own: a ufunc of floats with one result, of its main module."""
     known = isinstance(ufunc, np.ufunc) and ufunc.nout == 1 and getattr(np, ufunc.__name__, None) is ufunc
     return known and any(kinds.startswith("f" * ufunc.nin + "->") for kinds in ufunc.types)
@@ -125,5 +125,5 @@ def universal(ufunc: Any) -> bool:
 
 __all__ = [
     "ABSENT", "ADJACENT", "ANY", "EACH", "ENTRIES", "FINITE", "KEPT", "MINUS_ONE", "ONE", "POINTS", "SMALLEST", "STEPS",
-    "TOGETHER", "WHOLE", "Calls", "Facts", "Native", "universal",
+    "TOGETHER", "WHOLE", "Calls", "Facts", "Native", "is_universal",
 ]  # fmt: skip

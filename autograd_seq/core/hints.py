@@ -1,4 +1,4 @@
-"""Errors about unknown names, with what to write here for names of NumPy, PyTorch and JAX."""
+"""Errors about unknown names; for names of NumPy, PyTorch and JAX they give what to write instead."""
 
 from __future__ import annotations
 
@@ -124,18 +124,18 @@ def make_no_attribute_error(name: str, label: str, where: str | None) -> Missing
 
 
 def explain_keywords(module: dict[str, Any], names: Iterable[str]) -> None:
-    """Let functions of a module say which keyword they take instead, where one is given that they do not take.
+    """Make functions of a module refuse an unknown keyword with an error that gives the one to write instead.
 
     Args:
-        module: its ``globals()``; the functions in it are replaced by such as call them.
-        names: of the functions; what is no function is left as it is.
+        module: its ``globals()``, in which each function is replaced by one that calls it.
+        names: of the functions; whatever is not a function is left as it is.
     """
     for name in names:
         if isinstance(module[name], FunctionType):
-            module[name] = _explained(module[name])
+            module[name] = _explain(module[name])
 
 
-def _explained(function: FunctionType) -> FunctionType:
+def _explain(function: FunctionType) -> FunctionType:
     check = _check_keywords
 
     def call(*args: Any, **keywords: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from autograd_seq.core.axes import Index
 from autograd_seq.core.errors import AutogradSeqError, ShapeError
-from autograd_seq.core.names import shown
+from autograd_seq.core.names import make_printable
 from autograd_seq.core.sites import show_site, user_site
 
 Node: TypeAlias = Any  # their files import this one
@@ -29,7 +29,7 @@ def write_expression(node: Node, depth: int = _DEEPEST) -> str:
         node = node.inputs[0]
     over = f"[{', '.join(places[a] for a in node.axes if a in places)}]" if node.axes else ""
     if node.name or not node.inputs:
-        return shown(f"{node.name}{over}" if node.name else _write_number(node))
+        return make_printable(f"{node.name}{over}" if node.name else _write_number(node))
     if node.op.name == "slice":
         keys = [":" if isinstance(k, slice) else str(k) for k in node.attrs["key"]]
         while len(keys) > 1 and keys[-1] == ":":
@@ -43,7 +43,7 @@ def write_expression(node: Node, depth: int = _DEEPEST) -> str:
 def label_of(node: Node) -> str:
     """Return a name for a node outside of any graph: its own, the step it reads, or its operation."""
     label = write_expression(node, depth=0) if node.op.name in ("shift", "slice") else "…"
-    return label if node.name is None and "…" not in label else shown(node.name or node.op.written(node.attrs))
+    return label if node.name is None and "…" not in label else make_printable(node.name or node.op.get_word(node.attrs))
 
 
 def write_call(op: Op, inputs: tuple[Node, ...], attrs: dict[str, Any], depth: int = _DEEPEST) -> str:
@@ -54,19 +54,19 @@ def write_call(op: Op, inputs: tuple[Node, ...], attrs: dict[str, Any], depth: i
         return f'einsum("{attrs["spec"]}", {", ".join(words)})'
     if op.name == "power_number":
         words.append(f"{attrs['n']:g}")
-    inner = [f"({w})" if _is_several(w) else w for w in words]
-    if (sign := op.sign(attrs)) and len(words) == 2:
+    inner = [f"({w})" if _needs_brackets(w) else w for w in words]
+    if (sign := op.get_sign(attrs)) and len(words) == 2:
         return f" {sign} ".join(inner)
     return f"{op.prefix}{inner[0]}" if op.prefix else f"{word}({', '.join(words)})"
 
 
 def _word(op: Op, attrs: dict[str, Any]) -> str:
     """Return the word that was written; a matrix product in Einstein's notation (lower-case labels) is an einsum."""
-    word = op.written(attrs)
+    word = op.get_word(attrs)
     return "einsum" if word == "matmul" and attrs["spec"].islower() else word
 
 
-def _is_several(text: str) -> bool:
+def _needs_brackets(text: str) -> bool:
     """Tell whether an expression needs brackets as an operand."""
     before = ""
     while text != before:
@@ -76,7 +76,7 @@ def _is_several(text: str) -> bool:
 
 def _write_number(node: Node) -> str:
     if node._value is None:
-        return node.op.written(node.attrs)
+        return node.op.get_word(node.attrs)
     return str(node._value) if not node.shape else "array"
 
 

@@ -1,8 +1,8 @@
-"""Names are data. Here, and nowhere else, a name becomes text that something may read as more than a name.
+"""Names are data: how a name becomes an identifier, a literal or a comment of a program, and text on a terminal.
 
 A name is any string: a lecturer writes x₁ and σ², a file brings a newline or a quote. A program calls what it has by
-identifiers of a fixed alphabet (:func:`identifier`), speaks of names in comments and docstrings on one printable line
-(:func:`shown`), and looks them up as literals (``repr``). Texts, errors and notebooks show names as :func:`shown` does.
+identifiers of a fixed alphabet (:func:`make_identifier`), mentions names in comments and docstrings on one printable line
+(:func:`make_printable`, as texts, errors and notebooks do), and looks them up as literals (``repr``).
 """
 
 from __future__ import annotations
@@ -18,35 +18,35 @@ _SIGNS = {"∂": "d", "∇": "nabla", "∞": "infinity", "′": "_prime"}
 _LETTER = re.compile(r"(SMALL|CAPITAL) LETTER (?:[A-Z]+ )*?([A-Z]+)(?: WITH|$)")
 
 
-def shown(text: str) -> str:
+def make_printable(text: str) -> str:
     r"""Return a text on one line of printable characters: others, newlines among them, as Python's escapes.
 
     Example:
-        >>> shown("σ²"), shown("a\nb\x1b[31m\u2028")
+        >>> make_printable("σ²"), make_printable("a\nb\x1b[31m\u2028")
         ('σ²', 'a\\nb\\x1b[31m\\u2028')
     """
     return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
-def docstring(text: str) -> str:
+def make_docstring(text: str) -> str:
     r'''Return lines of text as the source of a docstring; nothing in them ends it, or is an escape.
 
     Example:
-        >>> docstring('say "hi" \\n')
+        >>> make_docstring('say "hi" \\n')
         '"""say \\"hi\\" \\\\n"""'
     '''
-    lines = [shown(line).replace("\\", "\\\\").replace('"', '\\"') for line in text.split("\n")]
+    lines = [make_printable(line).replace("\\", "\\\\").replace('"', '\\"') for line in text.split("\n")]
     return '"""' + "\n".join(lines) + '"""'
 
 
 @lru_cache(maxsize=4096)
-def identifier(text: str) -> str:
+def make_identifier(text: str) -> str:
     """Return a text as an identifier of ASCII letters, digits and underscores: no keyword, and nothing of Python's own.
 
     Greek and other letters are spelled out, small and raised digits are digits, and all else is an underscore.
 
     Example:
-        >>> [identifier(name) for name in ("encoder/h", "σ²", "x₁", "lambda", "①", "Δt", "\\n")]
+        >>> [make_identifier(name) for name in ("encoder/h", "σ²", "x₁", "lambda", "①", "Δt", "\\n")]
         ['encoder_h', 'sigma2', 'x1', 'lambda_', '_1', 'Deltat', 'value']
     """
     spelled = text if text.isascii() else "".join(map(_spelled, text[:_LONGEST]))

@@ -16,11 +16,11 @@ import numpy as np
 from autograd_seq.core.axes import Axis, Index, union
 from autograd_seq.core.errors import DTypeError, ShapeError, ValueKnownError
 from autograd_seq.core.functions import FUNCTIONS
-from autograd_seq.core.kinds import kind_of, unmasked, whole_numbers
+from autograd_seq.core.kinds import get_kind, refuse_mask, widen_integers
 from autograd_seq.core.misfit import label_of, make_misfit_error
 from autograd_seq.core.op import OPS, Op, defop
 from autograd_seq.core.operators import Operators
-from autograd_seq.core.sites import Site, current_scope, scoped, show_site, user_site
+from autograd_seq.core.sites import Site, add_scope, get_scope, show_site, user_site
 
 # How firmly a value keeps its width when it meets another: an array that the user made a tensor of keeps it, an array
 # that only appears in an expression adopts the tensor's, and a Python number adopts that of either (NEP 50, one rank more).
@@ -32,7 +32,7 @@ _float64 = np.float64
 
 
 class Node(Operators["Node"]):
-    """An operation on the values of other nodes at one index point. Made by operations, not by hand.
+    """An operation on the values of other nodes at one index point. Nodes are made by operations, not by hand.
 
     Attributes:
         op: the operation (:class:`Op`).
@@ -43,8 +43,8 @@ class Node(Operators["Node"]):
         axes: the axes it varies over; none for a static node.
         name: given by the user, or ``None``.
         site: the user's own line, ``(file, line)``.
-        scope: the prefix that was open where it was made.
-        adjoint_of: the node whose cotangent it is, by which texts and pictures call it if it has no name: ``ds``, ``dW``.
+        scope: the prefix of names that was in force where it was made.
+        adjoint_of: the node whose cotangent it is; a node without a name is shown as ``ds`` or ``dW`` after it.
     """
 
     __slots__ = (
@@ -91,10 +91,10 @@ class Node(Operators["Node"]):
                 f"{self} takes no value",
                 node=self.name,
                 expected="a tensor",
-                got=f"the result of {self.op.written(self.attrs)}" if self.inputs else f"an {self.op.name}, which is fed",
+                got=f"the result of {self.op.get_word(self.attrs)}" if self.inputs else f"an {self.op.name}, which is fed",
                 fix="assign to the tensors it is computed from, and build the expression again",
             )
-        array = np.asarray(unmasked(new, str(self)))
+        array = np.asarray(refuse_mask(new, str(self)))
         if array.shape != self.shape:
             raise ShapeError(
                 "S102",
@@ -120,7 +120,7 @@ class Node(Operators["Node"]):
         Raises:
             ValueKnownError: it has another name already.
         """
-        full = scoped(name)
+        full = add_scope(name)
         if self.name not in (None, full):
             raise ValueKnownError(
                 "V103", f"{self.name} already has a name", node=self.name, got=repr(name), where=self.where,
@@ -169,7 +169,7 @@ class Node(Operators["Node"]):
         if not self.shape:
             raise ShapeError(
                 "S103", f"{self} has no length: its value is a scalar", node=self.name, where=self.where,
-                fix="steps are no entries: ag.sum(…, over=t) adds them, ag.stream takes them one by one" if self.axes else None,
+                fix="steps are not entries: ag.sum(…, over=t) adds them, ag.stream reads one by one" if self.axes else None,
             )  # fmt: skip
         return self.shape[0]
 
@@ -262,11 +262,11 @@ def constant(value: Any) -> Node:
             fix=f"ag.index({value.name if isinstance(value, Axis) else value.axis.name}) is the step number as a value",
         )  # fmt: skip
     try:
-        array = whole_numbers(np.array(unmasked(value)))
+        array = widen_integers(np.array(refuse_mask(value)))
     except ValueError as error:
-        raise ShapeError("S104", "a value is not a regular array", got=f"what NumPy refuses: {error}") from None
+        raise ShapeError("S104", "a value is not a regular array", got=f"NumPy refuses it: {error}") from None
     weak = NUMBER if kind is int or kind is bool else ARRAY
-    return Node(CONSTANT, (), _NO_ATTRS, array.shape, kind_of(array), (), array[()], weak)
+    return Node(CONSTANT, (), _NO_ATTRS, array.shape, get_kind(array), (), array[()], weak)
 
 
 def apply_arithmetic(op: Op, a: Any, b: Any) -> Node:
@@ -291,7 +291,7 @@ def apply(op: Op, /, *inputs: Any, **attrs: Any) -> Node:
     """
     xs = tuple([x if isinstance(x, Node) else constant(x) for x in inputs])
     if (len(xs), *attrs) not in op.calls:  # which takes a tenth of a microsecond
-        op.fits(len(xs), attrs)
+        op.check_call(len(xs), attrs)
     if op.least is not None:
         for x in xs:
             if x.dtype is not float and x.dtype is not op.least:
@@ -313,7 +313,7 @@ def apply(op: Op, /, *inputs: Any, **attrs: Any) -> Node:
         if weak == STRONG and dtype is float:  # only floats give it a width
             weak = min([x.weak for x in xs if x.dtype is float], default=ARRAY)
         return Node(op, xs, attrs, shape, dtype, axes, compute(op, xs, attrs, dtype), weak)
-    return Node(op, xs, attrs, shape, dtype, axes, site=user_site(), scope=current_scope())
+    return Node(op, xs, attrs, shape, dtype, axes, site=user_site(), scope=get_scope())
 
 
 FUNCTIONS.update(apply=apply)
@@ -342,4 +342,4 @@ def compute(op: Op, inputs: tuple[Node, ...], attrs: dict[str, Any], kind: type)
             out = np.asarray(op.forward(*values, **attrs))[()]
             return out.astype(width) if kind is float and width.kind == "f" else out
     out = np.asarray(op.forward(*values, **attrs))[()]
-    return out.astype(_WIDEST[kind]) if op.own and kind_of(out) is not kind else out
+    return out.astype(_WIDEST[kind]) if op.own and get_kind(out) is not kind else out

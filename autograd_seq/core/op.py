@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from autograd_seq.core.errors import OperationError, did_you_mean
-from autograd_seq.core.facts import TOGETHER, WHOLE, Facts, universal
+from autograd_seq.core.facts import TOGETHER, WHOLE, Facts, is_universal
 from autograd_seq.core.functions import FUNCTIONS
 from autograd_seq.core.native_text import check_native
 from autograd_seq.core.sites import show_site, user_site
@@ -34,7 +34,7 @@ _FACTS = [f.name for f in fields(Facts)]
 
 
 class Op(Facts):
-    """What an operation is. Made by :func:`defop`; calling it builds a node.
+    """The record of an operation. Made by :func:`defop`; calling it makes a node.
 
     Attributes:
         name: unique in the registry.
@@ -48,8 +48,8 @@ class Op(Facts):
         broadcasts: operands broadcast against each other as in NumPy (elementwise operations).
         symbol: what pictures and printed graphs show for it.
         least: the kind that operands have at least: those of a lower one are cast before the operation; ``None``: any.
-        own: whether a user defined it.
-        word: what texts call it, where that is not its name: the word that was written, which its attributes may decide.
+        own: whether it is a user's, and not built in.
+        word: the word that the user wrote, if it is not the name: a text, or a function of the attributes.
         stable_log: from a node to its logarithm in a stable form, where it has one; ``None``: not in this case.
         calls: the calls that have been found to fit, each the number of its operands and the names of its attributes.
     """
@@ -60,7 +60,7 @@ class Op(Facts):
         self.name, self.shape, self.forward, self.vjp = name, shape, forward, vjp
         self.dtype, self.axes, self.broadcasts, self.symbol = dtype, axes, broadcasts, symbol
         self.least, self.own, self.word = least, own, word
-        if self.ufunc is None and universal(forward):
+        if self.ufunc is None and is_universal(forward):
             self.ufunc = forward
         if self.pointwise is None:
             by_entry = isinstance(self.native, str) or callable(self.native)
@@ -75,7 +75,7 @@ class Op(Facts):
     def __repr__(self) -> str:
         return f"<op {self.name}>"
 
-    def written(self, attrs: dict[str, Any]) -> str:
+    def get_word(self, attrs: dict[str, Any]) -> str:
         """Return the word that a call with some attributes was written with: of a contraction matmul, outer or einsum."""
         return str(self.word(**attrs)) if callable(self.word) else self.word or self.name
 
@@ -100,7 +100,7 @@ class Op(Facts):
         linear = self.linear == TOGETHER or self.linear == (0,)
         return linear and self.forward is not None and self.axes is None and not self.pointwise and self.view != WHOLE
 
-    def sign(self, attrs: dict[str, Any]) -> str | None:
+    def get_sign(self, attrs: dict[str, Any]) -> str | None:
         """Return the operator that a call with some attributes was written with, between two operands."""
         return self.infix(**attrs) if callable(self.infix) else self.infix
 
@@ -111,11 +111,11 @@ class Op(Facts):
         return self
 
     def __reduce__(self) -> Any:
-        """Go by name: what an operation is made of is the program's, wherever its nodes go."""
+        """Pickle the name alone: the process that reads it has the functions, which cannot be pickled."""
         return known_op, (self.name,)
 
-    def fits(self, count: int, names: Iterable[str]) -> None:
-        """Note a call as one that fits the operands and attributes which the signatures of the rules declare.
+    def check_call(self, count: int, names: Iterable[str]) -> None:
+        """Check that the rules take so many operands and these attributes, and remember the call as one that fits.
 
         Raises:
             OperationError: there are too many operands or too few, or an attribute is unknown.
@@ -174,7 +174,7 @@ class _Signature:
     """What a rule can be called with, its operands and attributes.
 
     Attributes:
-        ordered: parameters by position, of which those behind the operands are attributes.
+        ordered: parameters by position, of which those after the operands are attributes.
         keywords: parameters by name alone.
         optional: those of both that have a default.
         several: whether it takes any number of operands.
@@ -198,7 +198,7 @@ class _Signature:
 
 
 def _signature(rule: Any, skipped: int) -> _Signature:
-    """Return the signature of a rule without its first parameters; of NumPy's functions what they say, which may be nothing."""
+    """Return the signature of a rule without its first parameters; one that takes anything if it cannot be found."""
     if isinstance(rule, np.ufunc):
         return _Signature(tuple(f"x{i}" for i in range(rule.nin)), several=False, anything=False)
     try:
@@ -276,7 +276,7 @@ def defop(
     """Define an operation and enter it into the registry.
 
     Args:
-        name: how it is called in printed graphs and pictures.
+        name: the name in printed graphs and pictures.
         shape: the shape rule, on the shapes of one point's values; the default broadcasts as NumPy does.
         forward: the values, on arrays; it must work on trailing dimensions and broadcast over leading ones.
         vjp: ``vjp(g, y, *xs, **attrs)``: the cotangent of each input from the cotangent ``g`` of the result ``y``,
@@ -289,9 +289,9 @@ def defop(
         least: the kind that operands have at least: with ``float`` integers and truth values come as floats of the
             program's width, with ``int`` truth values come as 0 and 1; by default they come as they are.
         word: what printed graphs and errors call it, or a function of the attributes; the name by default.
-        doc: the docstring of the resulting function.
-        facts: what else is known of it (:class:`autograd_seq.core.facts.Facts`), all of it optional. With ``native=`` it
-            runs in native code; ``linear=`` and ``range=`` tell the engine where it may stand in loops and masks.
+        doc: the docstring of the operation.
+        facts: further properties (:class:`autograd_seq.core.facts.Facts`), all optional. With ``native=`` it runs in native
+            code; from ``linear=`` and ``range=`` the engine knows where it may move it in loops and masks.
 
     Returns:
         The operation, which is called like a function.

@@ -126,7 +126,7 @@ class Operators(Generic[N]):
     # -- NumPy's functions ----------------------------------------------------------------------------------------
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> N:
-        """Let array + node and np.float64(2) * node be nodes; other functions of NumPy say which one is meant."""
+        """Make a node of array + node, np.float64(2) * node, …; refuse other functions of NumPy, and name the one to call."""
         function = _OPERATORS.get(ufunc.__name__) if method == "__call__" and not options else None
         if function is None:
             raise make_not_for_nodes_error(ufunc.__name__, show_site(user_site()))
@@ -221,11 +221,11 @@ _OPERATORS = {
     "equal": "equal", "not_equal": "not_equal", "less": "less", "less_equal": "less_equal", "greater": "greater",
     "greater_equal": "greater_equal", "bitwise_and": "logical_and", "bitwise_or": "logical_or",
 }  # fmt: skip
-"""What NumPy calls for its operators, by the name of its function: one of the operands is an array."""
+"""The function for each ufunc that NumPy calls for an operator, one of whose operands is an array."""
 
 _READERS = {
     "allclose", "array2string", "array_equal", "array_repr", "array_str", "isclose", "ndim", "save", "savetxt", "shape", "size",
 }  # fmt: skip
-"""Functions of NumPy that look at a value and make nothing of it."""
+"""Functions of NumPy that read a known value and compute no other."""
 
 __all__ = ["Operators"]

@@ -20,7 +20,7 @@ _SCOPE: ContextVar[str] = ContextVar("scope", default="")
 
 
 def user_site() -> Site | None:
-    """Return the innermost line of the call stack outside of this package, or the line set by :func:`standing_for`."""
+    """Return the innermost line of the call stack outside of this package, or the line set by :func:`stand_for`."""
     if (site := _STANDS_FOR.get()) is not None:
         return site
     frame = sys._getframe(1)
@@ -30,8 +30,8 @@ def user_site() -> Site | None:
 
 
 @contextmanager
-def standing_for(site: Site | None) -> Iterator[None]:
-    """Give nodes made within the block another line: a gradient gets the line that is differentiated."""
+def stand_for(site: Site | None) -> Iterator[None]:
+    """Give nodes made within the block another line: that of the node whose gradient they are, say."""
     token = _STANDS_FOR.set(site)
     try:
         yield
@@ -61,14 +61,14 @@ def scope(name: str) -> Iterator[None]:
         >>> W.name
         'encoder/layer1/W'
     """
-    token = _SCOPE.set(scoped(name))
+    token = _SCOPE.set(add_scope(name))
     try:
         yield
     finally:
         _SCOPE.reset(token)
 
 
-def scoped(name: Any) -> str:
+def add_scope(name: Any) -> str:
     """Return ``name`` with the prefix of the scope that is open now.
 
     Raises:
@@ -83,6 +83,6 @@ def scoped(name: Any) -> str:
     return f"{prefix}/{name}" if prefix else name
 
 
-def current_scope() -> str:
+def get_scope() -> str:
     """Return the prefix of the scope that is open now, ``""`` outside of all."""
     return _SCOPE.get()

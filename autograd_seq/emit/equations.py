@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from autograd_seq.core.axes import Index
-from autograd_seq.core.names import shown
+from autograd_seq.core.names import make_printable
 from autograd_seq.core.node import CONSTANT, Node
 from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.printing import format_subscript, operation
@@ -27,7 +27,7 @@ class Equations:
     """Writes nodes as expressions of the nodes that have a name or several readers, as in an equation."""
 
     def __init__(self, graph: Graph, labels: dict[Node, str], absorbed: dict[Node, Node]) -> None:
-        self.graph, self.labels = graph, {n: shown(name) for n, name in labels.items()}
+        self.graph, self.labels = graph, {n: make_printable(name) for n, name in labels.items()}
         count: dict[Node, int] = {}
         for n in graph.nodes:
             for x in n.inputs:
@@ -82,7 +82,7 @@ class Equations:
         if node in self.top or not node.inputs:
             return self.labels[node]
         text = self.write_right_side(node)
-        simple = not node.op.sign(node.attrs) or text.isidentifier()
+        simple = not node.op.get_sign(node.attrs) or text.isidentifier()
         return text if simple or not inside else f"({text})"
 
     def write_right_side(self, node: Node) -> str:
@@ -92,7 +92,7 @@ class Equations:
         name = operation(node)
         if node.op is POWER_NUMBER:
             return f"{self.write_term(node.inputs[0])} ** {node.attrs['n']:g}"
-        if (sign := node.op.sign(node.attrs)) and len(node.inputs) == 2:
+        if (sign := node.op.get_sign(node.attrs)) and len(node.inputs) == 2:
             # terms of a sum need no brackets
             bare = [name in "add" and operation(x) in ("add", "mul", "matmul") for x in node.inputs]
             parts = [self.write_term(x, inside=not b) for x, b in zip(node.inputs, bare, strict=True)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autograd_seq.core.names import identifier, shown
+from autograd_seq.core.names import make_identifier, make_printable
 from autograd_seq.core.node import Node
 from autograd_seq.emit.lower import is_leaf
 from autograd_seq.emit.names import Names
@@ -44,7 +44,7 @@ class Labels:
         """Return a unique identifier for a value, and its name in equations."""
         label = self.get_label(node)
         name = names.new(label)
-        return name, shown(label) if name == identifier(label) else name
+        return name, make_printable(label) if name == make_identifier(label) else name
 
     def get_label(self, node: Node) -> str:
         """Return the name of a value, which need not be unique."""

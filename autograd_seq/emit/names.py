@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autograd_seq.core.names import identifier
+from autograd_seq.core.names import make_identifier
 from autograd_seq.core.node import Node
 from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import SHIFT
@@ -24,7 +24,7 @@ class Names:
 
     def new(self, wanted: str) -> str:
         """Return ``wanted`` as an identifier, with a number if it is taken already."""
-        name = unique = identifier(wanted)
+        name = unique = make_identifier(wanted)
         k = 2
         while unique in self.taken:
             unique, k = f"{name}_{k}", k + 1

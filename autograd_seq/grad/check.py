@@ -10,8 +10,8 @@ import numpy as np
 
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.errors import GradientCheckError, GradientError, OperationError
-from autograd_seq.core.kinds import kind_of
-from autograd_seq.core.names import shown
+from autograd_seq.core.kinds import get_kind
+from autograd_seq.core.names import make_printable
 from autograd_seq.core.node import Node, constant
 from autograd_seq.core.op import Op
 from autograd_seq.grad.reverse import grad
@@ -40,7 +40,7 @@ class Report:
         return max(self.errors.values(), default=0.0)
 
     def __str__(self) -> str:
-        return "\n".join(f"{shown(n)}: {e:.1e} ({self.method[n]})" for n, e in self.errors.items())
+        return "\n".join(f"{make_printable(n)}: {e:.1e} ({self.method[n]})" for n, e in self.errors.items())
 
 
 def numeric_grad(f: Callable[[np.ndarray], Any], x: np.ndarray, *, method: str, step: float | None = None) -> np.ndarray:
@@ -205,7 +205,7 @@ def check_op(
         value = np.asarray(Graph(y).evaluate(**{k: v for k, v in floats.items() if k in Graph(y).inputs})[0])
     if isinstance(op, Op) and op.own:  # its eager value has been cast to the declared kind
         value = np.asarray(op.forward(*arrays, **attrs))
-    if value.shape != y.shape or kind_of(value) is not y.dtype:
+    if value.shape != y.shape or get_kind(value) is not y.dtype:
         raise _make_broken_error(
             op, repr(y), f"an array of {value.dtype}, shape {value.shape}", "correct its shape= or dtype= rule"
         )

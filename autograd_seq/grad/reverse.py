@@ -20,7 +20,7 @@ from autograd_seq.core.functions import FUNCTIONS
 from autograd_seq.core.hints import explain_keywords
 from autograd_seq.core.misfit import label_of
 from autograd_seq.core.node import Node, constant
-from autograd_seq.core.sites import standing_for
+from autograd_seq.core.sites import stand_for
 from autograd_seq.grad.live import Live
 from autograd_seq.grad.rules import fit_cotangent, list_passed_by, pull_back
 from autograd_seq.grad.truncate import Truncation, make_truncation
@@ -213,7 +213,7 @@ class _Adjoint:
             else:
                 continue
             found[node] = g
-            with standing_for(node.site):
+            with stand_for(node.site):
                 self._pull(node, g)
         wanted = found | {x: _add_up([*([found[x]] if x in found else []), *parts]) for x, parts in self.aside.items()}
         for node, adjoint in self.states.items():

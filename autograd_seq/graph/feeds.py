@@ -11,7 +11,7 @@ import numpy as np
 
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.errors import AutogradSeqError, DTypeError, FeedError, OperationError, did_you_mean
-from autograd_seq.core.kinds import kind_of, not_numeric, unmasked, whole_numbers
+from autograd_seq.core.kinds import get_kind, make_not_numeric_error, refuse_mask, widen_integers
 from autograd_seq.core.node import Node
 from autograd_seq.graph.memory import check_fits
 from autograd_seq.ops.gather import TAKE, find_lookup, make_range_error
@@ -85,7 +85,7 @@ def describe_declared(node: Node) -> str:
 
 def _as_array(name: str, node: Node, value: Any) -> np.ndarray:
     try:
-        array = np.asarray(unmasked(value, name, node.where))
+        array = np.asarray(refuse_mask(value, name, node.where))
     except ValueError as error:
         raise FeedError(
             "F104", f"{name} is fed a value that is not a regular array", node=name, expected=describe_declared(node),
@@ -94,10 +94,10 @@ def _as_array(name: str, node: Node, value: Any) -> np.ndarray:
     if array.size == 0 and array.dtype == np.float64:
         array = array.astype({float: np.float64, int: np.int64, bool: np.bool_}[node.dtype])
     try:
-        kind = kind_of(array)
-        array = whole_numbers(array)
+        kind = get_kind(array)
+        array = widen_integers(array)
     except DTypeError:
-        raise not_numeric(array, name, describe_declared(node), name, node.where) from None
+        raise make_not_numeric_error(array, name, describe_declared(node), name, node.where) from None
     if _RANK[kind] > _RANK[node.dtype]:
         raise DTypeError(
             "D301", f"{name} takes {node.dtype.__name__}, but is fed {array.dtype}", node=name, where=node.where,

@@ -85,7 +85,7 @@ class Graph(System):
         return f"<Graph of {len(self)} nodes over {over}: {', '.join(self.label(o) for o in self.outputs)}>"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        return pictures.folded(self, include, exclude)
+        return pictures.show_folded(self, include, exclude)
 
     def cycles(self, limit: int = 1000) -> list[list[str]]:
         """Return the elementary cycles as paths of names, along the flow of data, each from a state; shortest first.

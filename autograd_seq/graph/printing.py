@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from autograd_seq.core.axes import Index
-from autograd_seq.core.names import shown
+from autograd_seq.core.names import make_printable
 from autograd_seq.core.node import CONSTANT, Node
 from autograd_seq.ops.elementwise import POWER_NUMBER, rewritten
 from autograd_seq.ops.parts import SLICE
@@ -66,7 +66,7 @@ _INTERNAL = {"rank", "index_rank", "among", "of", "here", "row", "made", "derive
 
 def operation(node: Node) -> str:
     """Return the word for an operation in names and text, as the user wrote it: ``matmul`` for a matrix product."""
-    return node.op.written(node.attrs)
+    return node.op.get_word(node.attrs)
 
 
 def _make_unique(name: str, taken: set[str]) -> str:
@@ -123,7 +123,7 @@ def format_equation(graph: System, node: Node, term: Callable[[System, Node], st
     word = operation(node)
     if node.op is POWER_NUMBER:
         args.append(_format_attribute(node.attrs["n"]))
-    if sign := node.op.sign(node.attrs):
+    if sign := node.op.get_sign(node.attrs):
         left = f"({args[0]})" if word == "power" and args[0].startswith("-") else args[0]
         return f"{left} {sign} {args[1]}"
     if node.op.prefix:
@@ -145,7 +145,7 @@ def _write_attributes(node: Node) -> list[str]:
         attrs |= {"over": axes if len(axes) > 1 else axes[0]} if axes else {}
     if isinstance(axis := attrs.get("axis"), tuple) and len(axis) == 1:
         attrs["axis"] = axis[0]
-    return [f"{shown(k)}={_format_attribute(v)}" for k, v in attrs.items()]
+    return [f"{make_printable(k)}={_format_attribute(v)}" for k, v in attrs.items()]
 
 
 def format_subscript(key: Sequence[Any], shape: Sequence[int]) -> list[str]:
@@ -173,7 +173,7 @@ def format_subscript(key: Sequence[Any], shape: Sequence[int]) -> list[str]:
 def _format_attribute(value: object) -> str:
     if isinstance(value, tuple):
         return f"({', '.join(map(_format_attribute, value))}{',' if len(value) == 1 else ''})"
-    return shown(value.__name__ if isinstance(value, type) else repr(value) if isinstance(value, str) else str(value))
+    return make_printable(value.__name__ if isinstance(value, type) else repr(value) if isinstance(value, str) else str(value))
 
 
 def format_operand(graph: System, node: Node) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from autograd_seq.core.axes import Axis, as_axes
 from autograd_seq.core.errors import AxisError, FeedError, did_you_mean
-from autograd_seq.core.names import shown
+from autograd_seq.core.names import make_printable
 from autograd_seq.core.node import Node
 from autograd_seq.graph.stops import Stop, add_limits
 from autograd_seq.ops.leaf import INPUT, PARAM
@@ -45,7 +45,7 @@ class System:
 
     def label(self, node: Node) -> str:
         """Return the name of a node for printed text, on one line and with control characters escaped."""
-        return shown(self._names[node])
+        return make_printable(self._names[node])
 
     def __getitem__(self, name: str) -> Node:
         """Return the node of a name.

@@ -11,7 +11,7 @@ from autograd_seq.core.axes import Axis
 from autograd_seq.core.errors import AxisError, OperationError, ShapeError
 from autograd_seq.core.misfit import label_of
 from autograd_seq.core.node import Node, constant
-from autograd_seq.core.sites import current_scope, scope, show_site, user_site
+from autograd_seq.core.sites import get_scope, scope, show_site, user_site
 from autograd_seq.ops.elementwise import clip as clip_node
 from autograd_seq.ops.leaf import param
 from autograd_seq.ops.state import state
@@ -29,7 +29,7 @@ def open_scope(name: str | None) -> Iterator[None]:
 
 def name_gate(letter: str, gate: Node) -> Node:
     """Name a gate within a scope, where the name cannot clash with one of the model."""
-    return gate.named(letter) if current_scope() else gate
+    return gate.named(letter) if get_scope() else gate
 
 
 def multiply(matrix: str, x: Node, rows: int, bias: str | None = None, init: Any = None, bias_init: Any = None) -> Node:

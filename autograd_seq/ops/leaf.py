@@ -11,10 +11,10 @@ import numpy as np
 from autograd_seq.core.axes import Axis, as_axes
 from autograd_seq.core.errors import DTypeError, OperationError, ShapeError
 from autograd_seq.core.hints import explain_keywords
-from autograd_seq.core.kinds import kind_of, unmasked, whole_numbers
+from autograd_seq.core.kinds import get_kind, refuse_mask, widen_integers
 from autograd_seq.core.node import STRONG, Named, Node
 from autograd_seq.core.op import defop
-from autograd_seq.core.sites import current_scope, scoped, show_site, user_site
+from autograd_seq.core.sites import add_scope, get_scope, show_site, user_site
 
 INPUT = defop("input", shape=lambda: (), forward=None, vjp=lambda g, y: (), flops=0)
 PARAM = defop("param", shape=lambda: (), forward=None, vjp=lambda g, y: (), flops=0)
@@ -30,7 +30,7 @@ def as_kind(dtype: Any, name: str | None) -> type:
     if isinstance(dtype, str) and dtype in _KINDS:
         return _KINDS[dtype]
     try:
-        return kind_of(np.empty(0, dtype=dtype))
+        return get_kind(np.empty(0, dtype=dtype))
     except TypeError:
         raise DTypeError(
             "D104", f"{name or 'a value'} has dtype={dtype!r:.60}, which is not a kind of number", node=name,
@@ -55,9 +55,9 @@ def as_shape(shape: Any, name: str | None) -> tuple[int, ...]:
 
 
 def _leaf(op: Any, name: str, shape: Any, over: Any, dtype: Any) -> Named:
-    full = scoped(name)
+    full = add_scope(name)
     kind, axes = as_kind(dtype, full), as_axes(over)
-    return Named(op, (), {}, as_shape(shape, full), kind, axes, name=full, site=user_site(), scope=current_scope())
+    return Named(op, (), {}, as_shape(shape, full), kind, axes, name=full, site=user_site(), scope=get_scope())
 
 
 def input(
@@ -128,7 +128,7 @@ def tensor(value: Any, *, name: str | None = None, dtype: Any = None) -> Node:
     if dtype is None and not isinstance(value, (np.ndarray, np.generic)):
         dtype = np.float64
     try:
-        array = whole_numbers(np.array(unmasked(value, name or "a value"), dtype=dtype), name or "a value")
+        array = widen_integers(np.array(refuse_mask(value, name or "a value"), dtype=dtype), name or "a value")
     except DTypeError:
         raise
     except (TypeError, ValueError) as error:
@@ -139,8 +139,8 @@ def tensor(value: Any, *, name: str | None = None, dtype: Any = None) -> Node:
             got=f"a value that NumPy refuses: {error}",
             fix="ag.tensor([1.0, 2.0])",
         ) from None
-    full = scoped(name) if name is not None else None
-    return Node(TENSOR, (), {}, array.shape, kind_of(array), (), array[()], STRONG, name=full)
+    full = add_scope(name) if name is not None else None
+    return Node(TENSOR, (), {}, array.shape, get_kind(array), (), array[()], STRONG, name=full)
 
 
 __all__ = ["input", "param", "tensor"]

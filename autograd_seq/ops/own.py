@@ -17,7 +17,7 @@ import numpy as np
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.errors import OperationError
 from autograd_seq.core.functions import FUNCTIONS
-from autograd_seq.core.kinds import kind_of
+from autograd_seq.core.kinds import get_kind
 from autograd_seq.core.node import Node
 from autograd_seq.core.op import Op
 from autograd_seq.core.sites import show_site, user_site
@@ -96,8 +96,8 @@ class _Trial:
         if value.shape != self.shape:
             raise self._make_error("O124", "returns another shape than declared", str(self.shape), str(value.shape),
                                 "mend shape= or dtype= of defop, or the forward")  # fmt: skip
-        if _RANK[kind_of(value)] > _RANK[self.dtype]:
-            raise self._make_error("O126", "returns another kind than declared", self.dtype.__name__, kind_of(value).__name__,
+        if _RANK[get_kind(value)] > _RANK[self.dtype]:
+            raise self._make_error("O126", "returns another kind than declared", self.dtype.__name__, get_kind(value).__name__,
                                 "mend shape= or dtype= of defop, or the forward")  # fmt: skip
         return value
 

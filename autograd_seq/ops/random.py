@@ -18,7 +18,7 @@ from autograd_seq.core.facts import ABSENT, FINITE
 from autograd_seq.core.hints import explain_keywords
 from autograd_seq.core.node import UNIQUE, Node
 from autograd_seq.core.op import defop
-from autograd_seq.core.sites import scoped
+from autograd_seq.core.sites import add_scope
 from autograd_seq.ops.elementwise import less, where
 from autograd_seq.ops.leaf import INPUT, as_shape
 
@@ -51,7 +51,7 @@ def number_draws(node: Node, axis: Axis, step: Node, inputs: Sequence[Node]) -> 
 
 
 def _make_source(name: str, kind: str, shape: Any, over: Any) -> Node:
-    full = scoped(name)
+    full = add_scope(name)
     return DRAW(SEED, name=full, kind=kind, shape=as_shape(shape, full), over=as_axes(over))
 
 

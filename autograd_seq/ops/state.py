@@ -20,7 +20,7 @@ from autograd_seq.core.misfit import label_of
 from autograd_seq.core.node import ARRAY, CONSTANT, UNIQUE, Node, constant
 from autograd_seq.core.op import broadcast as broadcast_shapes
 from autograd_seq.core.op import defop, same_shape
-from autograd_seq.core.sites import current_scope, scoped, show_site, user_site
+from autograd_seq.core.sites import add_scope, get_scope, show_site, user_site
 from autograd_seq.ops.elementwise import cast, where
 from autograd_seq.ops.leaf import as_kind, as_shape
 from autograd_seq.ops.shape import broadcast_to
@@ -92,14 +92,14 @@ def state(
         >>> y = state("y", over=t, init=[1.0, 10.0])
         >>> y[t] = 0.5 * y[t - 2] + 1
     """
-    full = scoped(name) if name is not None else None
+    full = add_scope(name) if name is not None else None
     axes, dims, kind = as_axes(over), as_shape(shape, full), as_kind(dtype, full)
     if not axes:
         raise StateError(
             "G201", f"state {full} varies over no axis", node=full, where=show_site(user_site()),
             expected="over=t", fix="for a value that does not vary over time use ag.param, ag.input or an expression",
         )  # fmt: skip
-    node = Node(STATE, (UNDEFINED,), {}, dims, kind, axes, name=full, site=user_site(), scope=current_scope())
+    node = Node(STATE, (UNDEFINED,), {}, dims, kind, axes, name=full, site=user_site(), scope=get_scope())
     node.attrs = {"bounds": (), "inherits": inherits, "reach": {}}
     for side, given in (("init", init), ("final", final)):
         if given is not None and len(axes) > 1 and not isinstance(given, dict):

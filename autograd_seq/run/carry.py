@@ -9,8 +9,8 @@ import numpy as np
 
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.errors import CarryError
-from autograd_seq.core.kinds import kind_of
-from autograd_seq.core.names import shown
+from autograd_seq.core.kinds import get_kind
+from autograd_seq.core.names import make_printable
 from autograd_seq.graph.system import System
 from autograd_seq.sequences.cut import Slot
 
@@ -93,7 +93,7 @@ class Carry(Mapping[str, np.ndarray]):
 
     def __repr__(self) -> str:
         held = ", ".join(f"{name} {array.dtype}{list(array.shape)}" for name, array in self.items())
-        return f"<Carry after {self.steps} steps: {shown(held) or 'nothing'}>"
+        return f"<Carry after {self.steps} steps: {make_printable(held) or 'nothing'}>"
 
 
 def check_carry(carry: Any, equations: str, axis: Axis, slots: Sequence[Slot]) -> None:
@@ -153,7 +153,7 @@ def find_batch_misfit(
 
 
 def _get_kind(array: np.ndarray) -> type | None:
-    return kind_of(array) if array.dtype.kind in "fciub" else None
+    return get_kind(array) if array.dtype.kind in "fciub" else None
 
 
 def _describe_rows(slot: Slot) -> str:

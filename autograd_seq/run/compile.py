@@ -8,7 +8,7 @@ from typing import Any, Literal, overload
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.errors import CarryError, GradientError
 from autograd_seq.core.hints import explain_keywords
-from autograd_seq.core.names import shown
+from autograd_seq.core.names import make_printable
 from autograd_seq.core.node import Node
 from autograd_seq.grad.reverse import grad
 from autograd_seq.graph import feeds
@@ -150,7 +150,7 @@ class ValueAndGrad(ProgramReports):
         return self.program.as_textbook(self.wrt).source
 
     def __repr__(self) -> str:
-        return f"<value and gradients ({shown(', '.join(self.wrt))}) of {self.program.graph!r}>"
+        return f"<value and gradients ({make_printable(', '.join(self.wrt))}) of {self.program.graph!r}>"
 
 
 def value_and_grad(loss: Node, wrt: Sequence[Node | str] | Node | None = None, **options: Any) -> ValueAndGrad:

@@ -13,7 +13,7 @@ import numpy as np
 
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.errors import AxisError, FeedError, OperationError
-from autograd_seq.core.notebook import code
+from autograd_seq.core.notebook import make_code_block
 from autograd_seq.emit.blas import limit_to_one_thread
 from autograd_seq.emit.native import numba
 from autograd_seq.emit.plain.printer import print_plain
@@ -97,7 +97,7 @@ class Program:
         return Program, self._made_of
 
     def _repr_html_(self) -> str:
-        return code(self.source)
+        return make_code_block(self.source)
 
     def __call__(self, /, *unnamed: Any, lengths: Any = None, **given: Any) -> tuple[Any, ...]:
         """Return the values of the outputs, in order.

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from autograd_seq.core.notebook import code
+from autograd_seq.core.notebook import make_code_block
 
 
 class ProgramReports:
@@ -49,7 +49,7 @@ class ProgramReports:
         return self.reported.profile(**given)
 
     def _repr_html_(self) -> str:
-        return code(self.source)
+        return make_code_block(self.source)
 
 
 __all__ = ["ProgramReports"]

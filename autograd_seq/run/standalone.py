@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from autograd_seq.core.errors import OperationError
-from autograd_seq.core.names import docstring
+from autograd_seq.core.names import make_docstring
 from autograd_seq.emit.program_text import PROGRAM, Emitted
 from autograd_seq.graph.graph import Graph
 
@@ -32,7 +32,7 @@ def write_standalone(emitted: Emitted, graph: Graph, width: np.dtype | None) -> 
         program = program.replace(", constants):\n", ", constants=_CONSTANTS):\n", 1)
         table = "\n".join(f'    "{name}": {_write_literal(value)},' for name, value in emitted.constants.items())
         source = f"{before}\n_CONSTANTS = {{\n{table}\n}}\n\n{head}{program}"
-    return f"{docstring(_write_usage(emitted, graph, width))}\n\n{source}"
+    return f"{make_docstring(_write_usage(emitted, graph, width))}\n\n{source}"
 
 
 def write_textbook(emitted: Emitted, graph: Graph) -> str:
@@ -50,7 +50,7 @@ def write_textbook(emitted: Emitted, graph: Graph) -> str:
     usage = ["A program written by autograd_seq, as it is written by hand; it needs NumPy alone.", "",
              f"    outputs = step({', '.join(arguments)})", "", *_list_arguments(emitted, graph, "float64")]  # fmt: skip
     constants = [f"{name} = {_write_literal(value)}" for name, value in emitted.constants.items()]
-    return "\n".join([docstring("\n".join([*usage, ""])), "", emitted.source, *constants, *([""] if constants else [])])
+    return "\n".join([make_docstring("\n".join([*usage, ""])), "", emitted.source, *constants, *([""] if constants else [])])
 
 
 def _check_alone(emitted: Emitted) -> None:

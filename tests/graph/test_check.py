@@ -457,7 +457,7 @@ TABLE = [
     ("E103", SCALAR + 'ag.grad(L, ag.param("k", dtype=int))', ["a float node"]),
     ("E104", SCALAR + "ag.Graph(w * x[t]).unroll(t=2).grad()",
      ["the first output is not a scalar", "an output of shape (2,)"]),
-    ("D101", 'ag.Graph(ag.normal("n", over=t) * 1.0).evaluate(t=2, seed="a")', ["seed must be numeric", "expected () int"]),
+    ("D101", 'ag.Graph(ag.normal("n", over=t) * 1.0).evaluate(t=2, seed="a")', ["seed is not numeric", "expected () int"]),
     ("D303", 'ag.Graph(ag.normal("n", over=t) * 1.0).evaluate(t=2, seed=2**63)',
      ["seed is too large", "got 9223372036854775808"]),
     ("D303", 'ag.Graph(ag.input("l", over=t, dtype=int)).evaluate(l=[1, 2**64])', ["l is too large", "64 bits"]),

@@ -160,7 +160,7 @@ def test_an_operation_of_ones_own_gives_the_kind_that_it_declares() -> None:
 def test_an_array_of_objects_is_not_called_too_large():
     t = ag.Axis("t")
     label = ag.input("label", over=t, dtype=int)
-    with pytest.raises(ag.DTypeError, match="label must be numeric") as caught:
+    with pytest.raises(ag.DTypeError, match="label is not numeric") as caught:
         ag.compile(label[t] + 1)(label=np.array([1, 2], dtype=object))
     assert caught.value.code == "D101"
     with pytest.raises(ag.DTypeError, match="label is too large"):

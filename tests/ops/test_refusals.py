@@ -118,7 +118,7 @@ REFUSALS: list[Refusal] = [
     ("A107", ag.AxisError, lambda: x()[t, t - 1], r"is indexed twice along one axis"),
     ("A106", ag.AxisError, lambda: x()[ag.Axis("t")],
      r"varies over t only: another axis, also called t(.|\n)*make the axis once"),
-    ("S103", ag.ShapeError, lambda: list(x()), r"its value is a scalar(.|\n)*steps are no entries"),
+    ("S103", ag.ShapeError, lambda: list(x()), r"its value is a scalar(.|\n)*steps are not entries"),
     ("A108", ag.AxisError, lambda: ag.at(x(), t, 1.5), r"given 1.5, which is not a fixed step(.|\n)*an integer, got 1.5"),
     ("A108", ag.AxisError, lambda: ag.at(x(), t, ag.index(t)), r"which is not a fixed step(.|\n)*ag.sum\(ag.where"),
     ("A109", ag.AxisError, lambda: x(over=BOTH).along(t, u), r"x already varies over u"),
@@ -146,8 +146,8 @@ REFUSALS: list[Refusal] = [
     ("O130", ag.OperationError, lambda: ag.input("w", ovr=t), r'input takes no ovr=(.|\n)*did you mean "over"'),
     # kinds
     ("D101", ag.DTypeError, lambda: ag.constant("text"),
-     r"must be numeric(.|\n)*floats, ints or bools, got an array of <U4"),
-    ("D101", ag.DTypeError, lambda: ag.tensor(np.array(["a"])), r"must be numeric"),
+     r"is not numeric(.|\n)*floats, ints or bools, got an array of <U4"),
+    ("D101", ag.DTypeError, lambda: ag.tensor(np.array(["a"])), r"is not numeric"),
     ("D102", ag.DTypeError, lambda: ag.constant(t), r"t is a place, not a number(.|\n)*ag.index\(t\)"),
     ("D102", ag.DTypeError, lambda: x() * (t - 1), r"t - 1 is a place, not a number(.|\n)*ag.index\(t\)"),
     ("N119", ag.OperationError, lambda: ag.param("W", (2, 2), init=0.5), r"init= of W is 0.5, which is not an initialiser"),
@@ -159,7 +159,7 @@ REFUSALS: list[Refusal] = [
     ("D105", ag.DTypeError, lambda: ag.constant(np.ma.masked_array([1.0, 2.0], [True, False])),
      r"a value is a masked array(.|\n)*1 of 2 entries masked"),
     ("D303", ag.DTypeError, lambda: ag.constant(2**70), r"a value is too large(.|\n)*got 1180591620717411303424"),
-    ("D303", ag.DTypeError, lambda: ag.tensor(np.array([2**63], np.uint64)), r"a value is too large(.|\n)*integers of 64 bits"),
+    ("D303", ag.DTypeError, lambda: ag.tensor(np.array([2**63], np.uint64)), r"a value is too large for an integer of 64 bits"),
     ("D201", ag.DTypeError, lambda: ag.take(A23, 0.5),
      r"take is given float, not integers(.|\n)*expected int, got float(.|\n)*dtype=int"),
     ("D201", ag.DTypeError, lambda: ag.one_hot(x(), 3), r"one_hot is given float, not integers(.|\n)*dtype=int"),
@@ -258,7 +258,7 @@ REFUSALS: list[Refusal] = [
     ("S103", ag.ShapeError, lambda: len(ag.tensor(1.0)), r"has no length: its value is a scalar"),
     ("S103", ag.ShapeError, lambda: list(ag.tensor(1.0)), r"has no length"),
     ("S104", ag.ShapeError, lambda: ag.constant([[1.0], [2.0, 3.0]]),
-     r"a value is not a regular array(.|\n)*what NumPy refuses: "),
+     r"a value is not a regular array(.|\n)*NumPy refuses it: "),
     ("S105", ag.ShapeError, lambda: ag.sum(A23, 2), r"no dimension 2(.|\n)*a value with 2, got 2(.|\n)*over="),
     ("S105", ag.ShapeError, lambda: ag.sum(A23, "t"), r"no dimension 't'(.|\n)*got 't'"),
     ("S105", ag.ShapeError, lambda: ag.stack([1.0, 2.0], 1), r"no dimension"),
@@ -440,11 +440,11 @@ def test_sites(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_scopes_nest_and_close_also_after_an_error() -> None:
     with ag.scope("a"):
         with ag.scope("b"):
-            assert ag.param("w").name == "a/b/w" and site.current_scope() == "a/b"
+            assert ag.param("w").name == "a/b/w" and site.get_scope() == "a/b"
         assert ag.param("w").scope == "a"
     with pytest.raises(RuntimeError), ag.scope("c"):
         raise RuntimeError
-    assert ag.param("w").name == "w" and site.current_scope() == ""
+    assert ag.param("w").name == "w" and site.get_scope() == ""
 
 
 def test_places_print_as_they_are_written() -> None:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from autograd_seq.core.axes import Axis
-from autograd_seq.core.names import shown
+from autograd_seq.core.names import make_printable
 from autograd_seq.core.node import Node
 from autograd_seq.emit.contraction import is_contraction
 from autograd_seq.emit.native.boundaries import write_rows_outside
@@ -78,7 +78,9 @@ class NativeWriter(LineWriter):
         return self._list_names([n for n in self.slow if self.storage.path[n]])
 
     def _list_names(self, slow: Sequence[Node]) -> str:
-        return ", ".join(dict.fromkeys(f"{shown(self.labels[n])} ({n.op.name})" for n in slow if not self.fusion.fits(n)))
+        return ", ".join(
+            dict.fromkeys(f"{make_printable(self.labels[n])} ({n.op.name})" for n in slow if not self.fusion.fits(n))
+        )
 
     def _split(self, steps: Sequence[Step]) -> list[tuple[bool, Any]]:
         """Return runs of steps: (True, their units) for those that are native, (False, steps) for the others."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from textwrap import wrap
 from typing import Any
 
-from autograd_seq.core.names import docstring
+from autograd_seq.core.names import make_docstring
 from autograd_seq.emit.numpy import operations as calls
 from autograd_seq.emit.numpy.arrays import tuple_code
 from autograd_seq.emit.numpy.page import Page
@@ -26,7 +26,7 @@ def assembled(w: Page, returned: Sequence[str]) -> str:
     work = [f"    {part}" for line in w.work for part in _folded(line)]
     sizes = ", ".join([*w.told.values(), "real"])
     constants = ", constants" if w.constants else ""
-    text = [f"    {docstring(w.title)}", *work, "", head, *body, "", "    return run"]
+    text = [f"    {make_docstring(w.title)}", *work, "", head, *body, "", "    return run"]
     helpers = w.helpers | {NEEDS[h] for h in w.helpers & NEEDS.keys()}
     functions = [HELPERS[h] for h in HELPERS if h in helpers] + list(w.bundle.sources.values())
     code = "\n".join([f"def program({sizes}{constants}):", *text])

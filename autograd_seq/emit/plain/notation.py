@@ -93,7 +93,7 @@ def _write_operation(e: Apply) -> Text:
         return _write_product(e)
     if e.node.op is sum_over:
         return " + ".join(_enclose(write_text(x), SUM) for x in e.args), SUM if len(e.args) > 1 else write_text(e.args[0])[1]
-    written = mul.infix if e.node.op is zero_safe_mul else e.node.op.sign(e.node.attrs)  # as a number it is a product
+    written = mul.infix if e.node.op is zero_safe_mul else e.node.op.get_sign(e.node.attrs)  # as a number it is a product
     if isinstance(written, str) and len(e.args) == 2:
         sign, firm = _SIGNS.get(written, (written, COMPARED))
         if sign == "·" and e.args[0].shape and e.args[1].shape:

@@ -7,7 +7,7 @@ from itertools import groupby
 from textwrap import wrap
 
 from autograd_seq.core.axes import Axis
-from autograd_seq.core.names import docstring, shown
+from autograd_seq.core.names import make_docstring, make_printable
 from autograd_seq.emit.names import Names
 from autograd_seq.emit.numpy.arrays import tuple_code
 from autograd_seq.emit.plain.code import SUM
@@ -82,7 +82,7 @@ class _Printer:
         known, asked = self._read_lengths()
         checks = [f"    {self.expressions.bundle.add(_checked, 'checked')}({name}, {n})" for name, n in self.expressions.labels]
         head = f"def step({', '.join([*feeds.values(), *(self.sizes[a] for a in asked)])}):"
-        text = [head, f"    {docstring(self._write_title(gradients))}", *known, *checks, *lines]
+        text = [head, f"    {make_docstring(self._write_title(gradients))}", *known, *checks, *lines]
         functions = [part for source in self.expressions.bundle.sources.values() for part in ("", "", source)]
         modules = sorted(self.expressions.bundle.modules - {"numpy"})
         imports = [*(f"import {m}" for m in modules), *([""] if modules else []), "import numpy as np", "", ""]
@@ -94,7 +94,7 @@ class _Printer:
     def _write_title(self, gradients: Sequence[str]) -> str:
         names = [self.graph.label(o) for o in self.graph.outputs]
         if gradients:
-            return f"Compute {names[0]}, and its gradients by {', '.join(map(shown, gradients))}."
+            return f"Compute {names[0]}, and its gradients by {', '.join(map(make_printable, gradients))}."
         return f"Compute {', '.join(names[:8])}{', …' if len(names) > 8 else ''}."
 
     def _read_lengths(self) -> tuple[list[str], list[Axis]]:
@@ -151,7 +151,7 @@ class _Printer:
                     if depth == 1:
                         yield ""
                 elif isinstance(s, (Assign, Accumulate)):
-                    yield from (f"{indent}# {line}" for line in _fold(shown(write_equation(s))))
+                    yield from (f"{indent}# {line}" for line in _fold(make_printable(write_equation(s))))
                     yield from self._write_statement(s, indent)
 
     def _write_statement(self, s: Assign | Accumulate, indent: str) -> Iterator[str]:
