@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import autograd_seq as ag
-from zoo.model import Sketch, model, orthogonal
+from zoo.model import Sketch, model, normal, orthogonal
 from zoo.plain import Fed, Functions
 
 ONCE = {
@@ -21,7 +21,7 @@ def reads_until_sure(m: Sketch) -> ag.Node:
     t, x, h = m.t, m.input("x", m.D), m.state("h", m.H)
     h[t] = ag.tanh(m.param("U", m.H, m.D) @ x[t] + m.param("W", m.H, m.H) @ h[t - 1])
     y = m.param("O", m.D, m.H) @ ag.last(h, over=t) + ag.mean(x, over=t) / ag.spread(ag.size(t), m.batch)
-    return ag.until(m.error(y), over=t, when=ag.sum(h[t] * h[t]) > 1.4)
+    return ag.until(m.error(y), over=t, when=ag.sum(h[t] * h[t]) > 1.7)
 
 
 @reads_until_sure.plainly
@@ -30,7 +30,7 @@ def _(f: Functions, p: Fed) -> Any:
     for x in p.x:
         h = f.tanh(p.U @ x + p.W @ h)
         read.append(x)
-        if f.real((h * h).sum()) > 1.4:
+        if f.real((h * h).sum()) > 1.7:
             break
     y = p.O @ h + sum(read) / len(read) ** 2
     return ((y - p.goal) ** 2).sum()
@@ -42,7 +42,7 @@ def adaptive_computation_time(m: Sketch) -> ag.Node:
     u, x = m.u, m.input("x", m.H, over=m.batch)
     s, halted = m.state("s", m.H, over=(m.u, *m.batch), init={u: x}), m.state("halted", over=(m.u, *m.batch))
     s[u] = ag.tanh(m.param("W", m.H, m.H, draw=orthogonal(1.5)) @ s[u - 1])
-    p = ag.sigmoid(ag.dot(m.param("v", m.H), s[u]) - 0.7)
+    p = ag.sigmoid(ag.dot(m.param("v", m.H, draw=normal(4.0)), s[u]) - 0.7)
     halted[u] = halted[u - 1] + p
     over = halted > 0.9
     weight = ag.where(over, 1 - halted[u - 1], p)
