@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from autograd_seq.core.axes import Axis
@@ -11,6 +11,7 @@ from autograd_seq.core.misfit import label_of
 from autograd_seq.core.node import Node
 from autograd_seq.graph.order import find_dependents, step_order
 from autograd_seq.graph.rebuild import rebuild
+from autograd_seq.ops.leaf import INPUT
 from autograd_seq.ops.time import ALONG, AT, SHIFT, SIZE
 from autograd_seq.ops.until import UNTIL
 from autograd_seq.ops.window import OVERLAP
@@ -63,6 +64,15 @@ def take_off_marks(outputs: Sequence[Node]) -> tuple[tuple[Node, ...], dict[Axis
     return tuple(made), stops
 
 
+def find_tied(nodes: Sequence[Node], axes: Iterable[Axis]) -> set[Axis]:
+    """Return some axes and all that are as long as one of them, because nodes read one along the other."""
+    tied = set(axes)
+    pairs = [(n.attrs["axis"], n.attrs["other"]) for n in nodes if n.op is ALONG]
+    while more := {b for p in pairs for a, b in (p, p[::-1]) if a in tied and b not in tied}:
+        tied |= more
+    return tied
+
+
 def add_limits(stops: Mapping[Axis, Stop], sizes: dict[Axis, int]) -> None:
     """Add to the lengths of axes the limits of those that end by themselves, where no feed or call gives a length."""
     for axis, stop in stops.items():
@@ -85,10 +95,7 @@ def _make_two_conditions_error(first: Node, n: Node) -> AxisError:
 def _check_condition(axis: Axis, when: Node) -> None:
     """Refuse a condition that cannot be decided step by step: it would depend on the number of steps that it decides."""
     nodes = step_order([when])
-    tied = {axis}
-    pairs = [(n.attrs["axis"], n.attrs["other"]) for n in nodes if n.op is ALONG]
-    while more := {b for p in pairs for a, b in (p, p[::-1]) if a in tied and b not in tied}:
-        tied |= more
+    tied = find_tied(nodes, [axis])
     for n in nodes:
         if n.op is UNTIL:
             continue
@@ -109,7 +116,7 @@ def _check_all_marked(outputs: Sequence[Node], nodes: Sequence[Node], axis: Axis
     marked = find_dependents(nodes, marks)
     reads = find_dependents(nodes, [n for n in nodes if axis in n.axes or n.attrs.get("axis") is axis])
     for o in outputs:
-        if o in reads and o not in marked:
+        if o in reads and o not in marked and o.op is not INPUT:
             label = label_of(o)
             raise AxisError(
                 "U113", f"{label} reads all steps of {axis}, and {label_of(marks[0].inputs[0])} only those until "
@@ -119,4 +126,4 @@ def _check_all_marked(outputs: Sequence[Node], nodes: Sequence[Node], axis: Axis
             )  # fmt: skip
 
 
-__all__ = ["Stop", "add_limits", "take_off_marks"]
+__all__ = ["Stop", "add_limits", "find_tied", "take_off_marks"]

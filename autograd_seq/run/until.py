@@ -167,13 +167,12 @@ def evaluate_until(dag: DAG, lengths: Any, dtype: Any, given: dict[str, Any]) ->
 
 
 def _lay_rows(value: np.ndarray, axes: Sequence[Axis], decided: Decided) -> np.ndarray:
-    """Return an output with as many rows along the axis that ends by itself as it is to have, zeros after those computed."""
-    if decided.axis not in axes:
+    """Return an output with as many rows along axes that end by themselves as it is to have, zeros after those computed."""
+    if not decided.axes & set(axes):
         return value
-    place = tuple(axes).index(decided.axis)
-    value = value[(slice(None),) * place + (slice(decided.rows),)]
-    missing = decided.rows - value.shape[place]
-    return np.pad(value, [(0, missing if i == place else 0) for i in range(value.ndim)]) if missing else value
+    value = value[tuple([slice(decided.rows if a in decided.axes else None) for a in axes])]
+    missing = [decided.rows - n if a in decided.axes else 0 for a, n in zip(axes, value.shape, strict=False)]
+    return np.pad(value, [(0, n) for n in missing] + [(0, 0)] * (value.ndim - len(axes))) if any(missing) else value
 
 
 FUNCTIONS.update(evaluate_until=evaluate_until)

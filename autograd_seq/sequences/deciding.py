@@ -19,7 +19,7 @@ from autograd_seq.graph import feeds
 from autograd_seq.graph.finite import list_components
 from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.rebuild import rebuild
-from autograd_seq.graph.stops import Stop
+from autograd_seq.graph.stops import Stop, find_tied
 from autograd_seq.graph.system import System
 from autograd_seq.graph.windows import spell_out_windows
 from autograd_seq.ops.elementwise import cast, less_equal, logical_and, logical_not, logical_or, where
@@ -37,13 +37,13 @@ class Decided(NamedTuple):
     Attributes:
         given: the feeds, up to the last step that is taken in any sequence.
         lengths: the lengths of all axes that have one, as ``lengths=`` takes them.
-        axis: the axis that ends by itself.
-        rows: how many rows outputs over it have: as many as inputs over it, else as the longest sequence has steps.
+        axes: the axis that ends by itself, and those that are as long.
+        rows: how many rows outputs over them have: as many as inputs over them, else as the longest sequence has steps.
     """
 
     given: dict[str, Any]
     lengths: dict[Any, Any]
-    axis: Axis
+    axes: set[Axis]
     rows: int
 
 
@@ -56,6 +56,7 @@ class Deciding:
     Attributes:
         axis: the axis.
         stop: what ends it.
+        tied: the axes that are as long as it, itself included.
         graph: the equations; their output is at which steps each sequence goes on after the step.
 
     Example:
@@ -75,6 +76,7 @@ class Deciding:
                 got=", ".join(a.name for a in graph.stops), fix="a graph for each, or a fixed number of steps for one of them",
             )  # fmt: skip
         ((self.axis, self.stop),) = graph.stops.items()
+        self.tied = find_tied(graph.nodes, [self.axis])
         self.graph = Graph(_stop_states(self.axis, self.stop, _add_primes("goes_on", graph)))
 
     def decide(self, graph: System, run: Run, given: Mapping[str, Any], lengths: Any) -> Decided:
@@ -92,18 +94,19 @@ class Deciding:
         """
         found, data = feeds.split_sizes(graph, dict(given))
         said = {} if lengths is None else lengths
-        if not isinstance(said, Mapping) or any(_name_axis(key) == self.axis.name for key in said):
+        if not isinstance(said, Mapping) or any(_name_axis(key) in {a.name for a in self.tied} for key in said):
             raise self._make_lengths_error(said)
         limit = self._find_limit(found)
         fed = self._cut(graph, data, limit)
-        fed.update({name: n for name, n in found.items() if name in given and name not in data and name != self.axis.name})
+        fed.update({name: n for name, n in found.items() if name in given and name not in data and name not in fed})
         axes = {a.name for a in self.graph.axes} - {*self.graph.inputs}
         read = {name: value for name, value in fed.items() if name in self.graph.inputs or name in axes}
         steps = self._count(run(read, {key: n for key, n in said.items() if _name_axis(key) in axes} or None))
         longest = int(np.max(steps, initial=0))
-        rows = found[self.axis.name] if any(self.axis in graph.inputs[name].axes for name in data) else longest
         known = {**said, (self.axis, *self.stop.over(self.axis)): steps}
-        return Decided(self._cut(graph, fed, longest), known, self.axis, rows)
+        fed_over = {a for name in data for a in graph.inputs[name].axes}
+        rows = next((found[a.name] for a in self.tied if a in fed_over), longest)
+        return Decided(self._cut(graph, fed, longest), known, self.tied, rows)
 
     def _count(self, goes_on: np.ndarray) -> np.ndarray:
         """Return the number of steps of each sequence, given after which steps it goes on.
@@ -129,10 +132,11 @@ class Deciding:
         """Return the feeds of the first ``steps`` steps of the axis, and their number."""
         out = dict(given)
         for name, node in graph.inputs.items():
-            if self.axis in node.axes and name in given:
-                out[name] = np.asarray(given[name])[(slice(None),) * node.axes.index(self.axis) + (slice(steps),)]
-        if self.axis.name not in graph.inputs:
-            out[self.axis.name] = steps
+            if name in given and self.tied & set(node.axes):
+                out[name] = np.asarray(given[name])[tuple([slice(steps if a in self.tied else None) for a in node.axes])]
+        for axis in self.tied:
+            if axis.name not in graph.inputs:
+                out[axis.name] = steps
         return out
 
     def _find_limit(self, sizes: Mapping[str, int]) -> int:
@@ -141,7 +145,7 @@ class Deciding:
         Raises:
             AxisError: neither of them gives it.
         """
-        found = [n for n in (sizes.get(self.axis.name), self.stop.limit) if n is not None]
+        found = [n for n in (*(sizes.get(a.name) for a in self.tied), self.stop.limit) if n is not None]
         if not found:
             raise AxisError(
                 "U123", f"the largest number of steps of {self.axis} is not given", where=self.stop.when.where,

@@ -15,6 +15,7 @@ from autograd_seq.core.node import Node, apply, constant
 from autograd_seq.graph.checks import make_too_short_error
 from autograd_seq.graph.order import get_rows
 from autograd_seq.graph.rebuild import copy_name, rebuild
+from autograd_seq.graph.stops import find_tied
 from autograd_seq.graph.system import System
 from autograd_seq.graph.windows import spell_out_windows
 from autograd_seq.ops.elementwise import cast
@@ -55,10 +56,7 @@ def make_one_step(graph: System, *over: Axis) -> list[Node]:
 
 class _OneStep:
     def __init__(self, graph: System, over: Sequence[Axis]) -> None:
-        self.graph, self.gone = graph, set(over)
-        pairs = [(n.attrs["axis"], n.attrs["other"]) for n in graph.nodes if n.op is ALONG]
-        while more := {b for p in pairs for a, b in (p, p[::-1]) if a in self.gone and b not in self.gone}:
-            self.gone |= more
+        self.graph, self.gone = graph, find_tied(graph.nodes, over)
         # States that loops along other axes read; of other states only the equation remains.
         self.looped = {n.inputs[0] for n in graph.nodes if n.op is SHIFT and n.attrs["axis"] not in self.gone}
         self.theirs = set(graph.nodes)

@@ -303,6 +303,53 @@ def test_lengths_of_other_axes_are_those_of_the_call() -> None:
     assert run(y, **fed) == [[6.0, 6.0]]
 
 
+def test_each_step_of_another_axis_ends_by_itself() -> None:
+    """Steps of thought within each step of time, whose results another recurrence reads, with lengths of the time."""
+    t = ag.Axis("t")
+    fed, w = ag.input("fed", over=(t, b)), ag.param("w")
+    z, h = ag.state("z", over=(u, t, b), init={u: fed}), ag.state("h", over=(t, b))
+    z[u] = w * z[u - 1]
+    h[t] = ag.tanh(h[t - 1] + ag.last(z, over=u))
+    L = ag.until(ag.sum(h * h, over=(t, b)), over=u, when=ag.abs(z) < 0.3, limit=9)
+    data, lengths = np.random.default_rng(0).normal(size=(4, 3)), [4, 2, 3]
+
+    def loop(w: Any) -> Any:
+        total = 0.0
+        for k, n in enumerate(lengths):
+            h = 0.0
+            for value in data[:n, k]:
+                for _ in range(9):
+                    value = w * value
+                    if abs(value.real) < 0.3:
+                        break
+                h = np.tanh(h + value)
+                total = total + h * h
+        return total
+
+    got = run([L, ag.grad(L, w)], fed=data, w=0.6, lengths={t: lengths})
+    assert np.allclose(got, [loop(0.6), loop(0.6 + 1e-30j).imag / 1e-30], rtol=1e-12)
+
+
+def test_an_axis_that_is_read_along_another_ends_with_it() -> None:
+    """Attention over the steps that were taken."""
+    v = ag.Axis("v")
+    d, far, total = ag.input("d", (2,), over=(u, b)), ag.input("far", over=(v, b)), ag.state("total", over=(u, b))
+    keys = d.along(u, v)
+    total[u] = total[u - 1] + ag.sum(d * d)
+    weights = ag.softmax(ag.dot(d, keys) + far, over=v)
+    context = ag.sum(ag.expand_dims(weights, -1) * keys, over=v)
+    outputs = ag.until([ag.sum(ag.sum(context * context), over=(u, b)), context, keys], over=u, when=total > 2)
+    D, F = np.random.default_rng(1).normal(size=(5, 3, 2)), np.random.default_rng(2).normal(size=(5, 3))
+    value, mixed, read = map(np.asarray, run(outputs, d=D, far=F))
+    want, ends = 0.0, (np.cumsum((D**2).sum(-1), 0) > 2).argmax(0) + 1
+    for k, n in enumerate(ends):
+        scores = np.exp(D[:n, k] @ D[:n, k].T + F[:n, k])
+        rows = scores / scores.sum(1, keepdims=True) @ D[:n, k]
+        want += (rows**2).sum()
+        assert np.allclose(mixed[:n, k], rows) and not np.any(mixed[n:, k]) and not np.any(read[n:, k])
+    assert np.isclose(value, want) and ends.max() < 5 and len({*ends}) > 1
+
+
 def test_all_sequences_share_a_condition_without_the_batch() -> None:
     s = ag.state("s", over=u)
     s[u] = s[u - 1] + 1
