@@ -122,6 +122,7 @@ REFUSALS: list[Refusal] = [
     ("A108", ag.AxisError, lambda: ag.at(x(), t, 1.5), r"given 1.5, which is not a fixed step(.|\n)*an integer, got 1.5"),
     ("A108", ag.AxisError, lambda: ag.at(x(), t, ag.index(t)), r"which is not a fixed step(.|\n)*ag.sum\(ag.where"),
     ("A109", ag.AxisError, lambda: x(over=BOTH).along(t, u), r"x already varies over u"),
+    ("A114", ag.AxisError, lambda: ag.Axis("t", size=-1), r"the axis t cannot have size=-1(.|\n)*an integer ≥ 0, or None"),
     ("A111", ag.AxisError, lambda: x()[t * 2], r"t is an axis, not a number: only an integer(.|\n)*ag.index\(t\)"),
     ("A111", ag.AxisError, lambda: x()[2 * (t - 1)], r"t is an axis, not a number"),
     ("A111", ag.AxisError, lambda: t > 0, r"the step number as a value"),
@@ -490,7 +491,8 @@ def test_shapes_are_given_in_many_ways() -> None:
 
 FUNCTIONS = [f for f in (getattr(ag, name) for name in ag.__all__) if isinstance(f, types.FunctionType)]
 OTHERS = {  # take any keyword, or are called often and with few
-    "broadcast", "check_grad", "check_op", "constant", "defop", "find_nan", "promote", "same_shape", "scope", "value_and_grad",
+    "bptt", "broadcast", "check_grad", "check_op", "constant", "defop", "find_nan", "promote", "same_shape", "scope",
+    "truncation_bias", "value_and_grad",
 }  # fmt: skip
 
 
