@@ -93,7 +93,7 @@ from autograd_seq.ops.leaf import input, param, tensor
 from autograd_seq.ops.linear import dot, einsum, matmul, outer
 from autograd_seq.ops.loss import bce, cross_entropy, mse, nll, spike, stop_gradient, straight_through
 from autograd_seq.ops.parts import concat, flip, pad, stack
-from autograd_seq.ops.random import bernoulli, normal, uniform
+from autograd_seq.ops.random import bernoulli, categorical, normal, uniform
 from autograd_seq.ops.reduce import max, mean, min, prod, sum
 from autograd_seq.ops.rounding import ceil, floor, floor_divide, mod, round
 from autograd_seq.ops.shape import broadcast_to, expand_dims, reshape, squeeze, transpose
@@ -121,18 +121,18 @@ __all__ = [
     "MemoryNeededError", "MissingError", "NameClashError", "Node", "Op", "OperationError", "PictureError", "Program",
     "Report", "ShapeError", "StateError", "Stream", "ValueKnownError", "abs", "add", "all", "along", "any", "arccos",
     "arcsin", "arctan", "arctan2", "argmax", "argmin", "at", "bce", "bernoulli", "bptt", "broadcast", "broadcast_to",
-    "cast", "ceil", "check_grad", "check_op", "clip", "compile", "concat", "constant", "cos", "cosh", "cross_entropy",
-    "cummax", "cumprod", "cumsum", "datasets", "defop", "diag", "div", "dot", "einsum", "elu", "equal", "erf", "exp",
-    "expand_dims", "expm1", "extend", "eye", "find_nan", "first", "flip", "floor", "floor_divide", "gelu", "grad",
-    "greater", "greater_equal", "hvp", "index", "input", "isnan", "jacobian", "jvp", "last", "leaky_relu", "learn",
-    "less", "less_equal", "log", "log1p", "log_softmax", "logaddexp", "logical_and", "logical_not", "logical_or",
+    "cast", "categorical", "ceil", "check_grad", "check_op", "clip", "compile", "concat", "constant", "cos", "cosh",
+    "cross_entropy", "cummax", "cumprod", "cumsum", "datasets", "defop", "diag", "div", "dot", "einsum", "elu", "equal",
+    "erf", "exp", "expand_dims", "expm1", "extend", "eye", "find_nan", "first", "flip", "floor", "floor_divide", "gelu",
+    "grad", "greater", "greater_equal", "hvp", "index", "input", "isnan", "jacobian", "jvp", "last", "leaky_relu",
+    "learn", "less", "less_equal", "log", "log1p", "log_softmax", "logaddexp", "logical_and", "logical_not", "logical_or",
     "logsumexp", "matmul", "max", "maximum", "mean", "min", "minimum", "mod", "moveaxis", "mse", "mul", "neg", "nll",
     "nn", "norm", "normal", "not_equal", "one_hot", "ones", "ops", "outer", "pad", "param", "pick", "power", "prod",
     "promote", "relu", "repeat", "reshape", "roll", "round", "same_shape", "scope", "shift", "sigmoid", "sign", "silu",
     "sin", "sinh", "size", "softmax", "softplus", "spike", "split", "spread", "sqrt", "square", "squeeze", "stack",
     "state", "std", "stop_gradient", "straight_through", "stream", "sub", "sum", "swapaxes", "take", "tan", "tanh",
-    "tensor", "ticks", "trace", "transpose", "tril", "triu", "truncation_bias", "uniform", "until", "value_and_grad", "var",
-    "vmap", "where", "window", "zero_safe_mul", "zeros",
+    "tensor", "ticks", "trace", "transpose", "tril", "triu", "truncation_bias", "uniform", "until", "value_and_grad",
+    "var", "vmap", "where", "window", "zero_safe_mul", "zeros",
 ]  # fmt: skip
 PUBLIC.update(__all__)
 

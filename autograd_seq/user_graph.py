@@ -15,7 +15,6 @@ import numpy as np
 import autograd_seq as ag
 from autograd_seq.core.errors import AutogradSeqError, did_you_mean
 from autograd_seq.core.node import Node
-from autograd_seq.ops.random import SEED
 from autograd_seq.ops.time import ALONG
 
 
@@ -101,7 +100,7 @@ def draw_feeds(graph: ag.Graph) -> dict[str, np.ndarray]:
     feeds: dict[str, np.ndarray] = {}
     for last, (draw, classes) in enumerate(draws, start=1 - len(draws)):
         for name, node in graph.inputs.items():
-            if node is not SEED:
+            if "default" not in node.attrs:
                 shape = tuple(sizes[a.name] for a in node.axes) + node.shape
                 values = draw(shape) if node.dtype is float else random.integers(0, classes, shape)
                 feeds[name] = np.asarray(values, dtype=node.dtype)

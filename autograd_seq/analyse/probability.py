@@ -26,7 +26,6 @@ from autograd_seq.graph.order import get_rows
 from autograd_seq.graph.rebuild import rebuild, vmap
 from autograd_seq.ops.gather import pick
 from autograd_seq.ops.leaf import INPUT
-from autograd_seq.ops.random import SEED
 from autograd_seq.ops.reduce import sum as sum_of
 from autograd_seq.ops.softmax import log_softmax
 from autograd_seq.ops.time import SHIFT
@@ -300,7 +299,7 @@ class _Walk:
         self.fixed: dict[str, np.ndarray] = {}
         self.varying: dict[str, np.ndarray] = {}
         for name, node in graph.inputs.items():
-            if name == model.symbol or node is SEED:
+            if name == model.symbol or (name not in feeds and "default" in node.attrs):
                 continue
             if name not in feeds and name not in weights:
                 continue  # the stream says what is missing

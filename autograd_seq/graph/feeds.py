@@ -16,7 +16,6 @@ from autograd_seq.core.node import Node
 from autograd_seq.graph.memory import check_fits
 from autograd_seq.ops.gather import TAKE, find_lookup, make_range_error
 from autograd_seq.ops.leaf import INPUT
-from autograd_seq.ops.random import SEED
 
 if TYPE_CHECKING:
     from autograd_seq.graph.system import System
@@ -28,7 +27,7 @@ get_sort = attrgetter("__class__", "shape", "dtype")
 
 
 def check_feeds(graph: System, given: dict[str, Any]) -> dict[str, np.ndarray]:
-    """Return the feeds as arrays of the declared kinds; a seed that is missing is 0.
+    """Return the feeds as arrays of the declared kinds; what is missing has its default.
 
     Raises:
         FeedError: a name is unknown or missing, or a shape does not end in the declared one.
@@ -37,13 +36,13 @@ def check_feeds(graph: System, given: dict[str, Any]) -> dict[str, np.ndarray]:
     for name in given:
         if name not in graph.inputs:
             raise FeedError("F102", f'no input or parameter is named "{name}"', got=name, fix=did_you_mean(name, graph.inputs))
-    if missing := [n for n, node in graph.inputs.items() if n not in given and node is not SEED]:
+    if missing := [n for n, node in graph.inputs.items() if n not in given and "default" not in node.attrs]:
         shapes = ", ".join(f"{n}: {describe_declared(graph.inputs[n])}" for n in missing)
         raise FeedError(
             "F103", f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not fed", expected=shapes,
             got=", ".join(given) or "nothing", fix=f"feed {missing[0]}=…",
         )  # fmt: skip
-    return {name: _as_array(name, node, given.get(name, 0)) for name, node in graph.inputs.items()}
+    return {name: _as_array(name, node, given.get(name, node.attrs.get("default"))) for name, node in graph.inputs.items()}
 
 
 def make_unnamed_error(graph: System, unnamed: Sequence[Any]) -> FeedError:

@@ -15,7 +15,6 @@ from autograd_seq.core.misfit import label_of
 from autograd_seq.core.node import Node, apply
 from autograd_seq.graph.order import find_dependents, step_order
 from autograd_seq.ops.leaf import INPUT
-from autograd_seq.ops.random import SEED
 from autograd_seq.ops.state import STATE, UNDEFINED
 from autograd_seq.ops.time import SHIFT, SPREAD, spread
 
@@ -141,7 +140,7 @@ def vmap(outputs: Node | Sequence[Node], *, over: Axis) -> Node | list[Node]:
     (axis,) = as_axes(over)
     several = [outputs] if isinstance(outputs, Node) else list(outputs)
     order = _order_without(several, axis)
-    varying = find_dependents(order, [n for n in order if n.op is INPUT and n is not SEED])
+    varying = find_dependents(order, [n for n in order if n.op is INPUT and "default" not in n.attrs])
 
     def widen(node: Node) -> tuple[Axis, ...]:
         return (axis, *node.axes) if node in varying and axis not in node.axes else node.axes

@@ -61,8 +61,9 @@ def _leaf(op: Any, name: str, shape: Any, over: Any, dtype: Any) -> Named:
 
 
 def input(
-    name: str, shape: int | Sequence[int] = (), *, over: Axis | Iterable[Axis] | None = None, dtype: Any = float
-) -> Named:
+    name: str, shape: int | Sequence[int] = (), *, over: Axis | Iterable[Axis] | None = None, dtype: Any = float,
+    default: Any = None,
+) -> Named:  # fmt: skip
     """Declare data that is fed at run time, one value at each point of its axes.
 
     Args:
@@ -70,16 +71,34 @@ def input(
         shape: of the value at one point; time is not part of it.
         over: the axes it varies over, in the order in which feeds lay them out, before the value's dimensions.
         dtype: float, int (class indices) or bool.
+        default: the value of a call that does not feed it, for an input over no axes: a rate, or ``True`` for a switch.
 
     Returns:
         A node without a value.
+
+    Raises:
+        DTypeError, ShapeError: the default has another kind or shape, or the input varies over axes.
 
     Example:
         >>> t = Axis("t")
         >>> input("x", (3,), over=t)
         x[t]: float[3]
     """
-    return _leaf(INPUT, name, shape, over, dtype)
+    node = _leaf(INPUT, name, shape, over, dtype)
+    if default is not None:
+        value = np.asarray(default)
+        if get_kind(value) is not node.dtype and not (node.dtype is float and get_kind(value) is int):
+            raise DTypeError(
+                "D107", f"the default of {node.name} is {default!r:.60}", node=node.name, where=show_site(user_site()),
+                expected=node.dtype.__name__, got=str(value.dtype),
+            )  # fmt: skip
+        if node.axes or value.shape != node.shape:
+            raise ShapeError(
+                "S130", f"the default of {node.name} has shape {value.shape}", node=node.name, where=show_site(user_site()),
+                expected=f"{node.shape}, of an input over no axes", got=f"{value.shape}, of {node!r:.60}",
+            )  # fmt: skip
+        node.attrs["default"] = value.astype(node.dtype)[()]
+    return node
 
 
 def param(name: str, shape: int | Sequence[int] = (), *, dtype: Any = float, init: Callable[..., Any] | None = None) -> Named:

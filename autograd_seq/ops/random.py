@@ -13,18 +13,21 @@ from typing import Any
 import numpy as np
 
 from autograd_seq.core.axes import Axis, as_axes
-from autograd_seq.core.errors import OperationError
+from autograd_seq.core.errors import OperationError, ShapeError
 from autograd_seq.core.facts import ABSENT, FINITE
 from autograd_seq.core.hints import explain_keywords
-from autograd_seq.core.node import UNIQUE, Node
+from autograd_seq.core.node import UNIQUE, Node, constant
 from autograd_seq.core.op import defop
-from autograd_seq.core.sites import add_scope
-from autograd_seq.ops.elementwise import less, where
+from autograd_seq.core.sites import add_scope, show_site, user_site
+from autograd_seq.ops.elementwise import less, log, where
 from autograd_seq.ops.leaf import INPUT, as_shape
+from autograd_seq.ops.statistics import argmax
 
-SEED = Node(INPUT, (), {}, (), int, (), name="seed")
+SEED = Node(INPUT, (), {"default": 0}, (), int, (), name="seed")
 """The seed of all draws of a run: ``evaluate(seed=3, …)``; 0 if it is not fed."""
-UNIQUE["seed"] = SEED
+TRAIN = Node(INPUT, (), {"default": True}, (), bool, (), name="train")
+"""Whether dropout and zoneout draw: ``step(train=False, …)`` evaluates; true if it is not fed."""
+UNIQUE["seed"], UNIQUE["train"] = SEED, TRAIN
 
 
 def _draw(seed: Any, *steps: Any, name: str, kind: str, shape: Any, over: Any, point: Any = (), places: Any = ()) -> Any:
@@ -85,6 +88,36 @@ def normal(name: str, shape: int | Sequence[int] = (), *, over: Axis | Iterable[
     return (mean + std * _make_source(name, "normal", shape, over)).named(name)
 
 
+def categorical(name: str, logits: Any, *, over: Axis | Iterable[Axis]) -> Node:
+    """A class drawn with the probabilities softmax(logits); no gradient for ``logits``.
+
+    Args:
+        name, over: as for :func:`uniform`.
+        logits: (K,) scores; divided by a temperature below 1, likely classes become likelier.
+
+    Returns:
+        An integer from 0 to K − 1, over ``over`` and the axes of the logits.
+
+    Raises:
+        ShapeError: ``logits`` is no vector.
+
+    Example:
+        >>> t = Axis("t")
+        >>> categorical("symbol", [0.0, 0.0, 1.0], over=t)
+        symbol[t]: int
+
+    Notes:
+        The largest of logits plus Gumbel noise (Gumbel 1954; Maddison, Tarlow & Minka 2014). With
+        ``ag.straight_through(ag.one_hot(i, K), ag.softmax(logits))`` the class has the gradient of the probabilities.
+    """
+    logits = constant(logits)
+    if len(logits.shape) != 1:
+        raise ShapeError("S131", f"the logits of {name} have shape {logits.shape}", node=logits.name,
+                         where=show_site(user_site()), expected="(K,)", got=str(logits.shape))  # fmt: skip
+    noise = -log(-log(_make_source(name, "uniform", logits.shape, over)))
+    return argmax(logits + noise, axis=-1).named(name)
+
+
 def bernoulli(name: str, p: Any, shape: int | Sequence[int] = (), *, over: Axis | Iterable[Axis]) -> Node:
     """1 with probability ``p``, else 0; no gradient for ``p``.
 
@@ -105,5 +138,5 @@ def bernoulli(name: str, p: Any, shape: int | Sequence[int] = (), *, over: Axis 
     return where(less(_make_source(name, "uniform", shape, over), p), 1.0, 0.0).named(name)
 
 
-__all__ = ["bernoulli", "normal", "uniform"]
+__all__ = ["bernoulli", "categorical", "normal", "uniform"]
 explain_keywords(globals(), __all__)

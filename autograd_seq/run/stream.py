@@ -23,7 +23,6 @@ from autograd_seq.core.node import Node
 from autograd_seq.graph import feeds
 from autograd_seq.graph.graph import Graph, flatten
 from autograd_seq.ops.gather import TAKE
-from autograd_seq.ops.random import SEED
 from autograd_seq.plan.passes.hoist import hoist
 from autograd_seq.plan.pipeline import STREAMS, simplify
 from autograd_seq.run.carried import CarriedProgram
@@ -34,8 +33,6 @@ from autograd_seq.run.stream_arrays import Pool, PooledCarry
 from autograd_seq.sequences.deciding import end_steps
 from autograd_seq.sequences.step import make_one_step
 
-_NO_SEED = np.zeros((), np.int64)  # the seed of random draws if none is fed
-_NO_SEED.setflags(write=False)
 _MOST_SPACES = 32  # a stream keeps arrays for this many batch sizes, those used last
 
 
@@ -57,7 +54,9 @@ class Stream:
         self._fed = {name: (program.graph.layout(n).index(axis), n)
                      for name, n in program.graph.inputs.items() if axis in n.axes}  # fmt: skip
         self._index = [(slice(None),) * tuple(axes).index(axis) + (0,) if axis in axes else () for axes in layouts]
-        self._draws = program.graph.inputs.get("seed") is SEED
+        self._defaults = {
+            name: np.asarray(n.attrs["default"]) for name, n in program.graph.inputs.items() if "default" in n.attrs
+        }
         self._known: dict[Any, list[np.ndarray]] = {}  # from shapes and dtypes that have passed the checks to the bound feeds
 
     def __reduce__(self) -> Any:
@@ -86,7 +85,7 @@ class Stream:
         other.__dict__.update(self.__dict__)
         other.bound = {**self.bound, **{name: np.array(value) for name, value in given.items()}}
         other.stepped, other._known = _CompiledStep(*self._made, bound=other.bound), {}
-        other._draws = self._draws and "seed" not in given
+        other._defaults = {name: value for name, value in self._defaults.items() if name not in given}
         other.__dict__.pop("_order", None)
         return other
 
@@ -114,8 +113,8 @@ class Stream:
             FeedError: an input is fed with all steps, is bound already, or does not fit.
             CarryError: the carry is another program's.
         """
-        if self._draws and "seed" not in given:
-            given["seed"] = _NO_SEED
+        if self._defaults:
+            given = {**self._defaults, **given}
         if type(carry) is PooledCarry:
             free, _, in_order = self._order
             try:

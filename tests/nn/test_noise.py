@@ -49,3 +49,79 @@ def test_probabilities_that_make_no_sense_are_refused(p: Any):
     for call in (lambda: ag.nn.dropout("a", 1.0, p, over=()), lambda: ag.nn.zoneout("a", 1.0, 0.0, p, over=())):
         with pytest.raises(ag.OperationError, match=r"O310(.|\n)*0 ≤ p < 1"):
             call()
+
+
+def test_one_graph_for_training_and_for_use():
+    """``train=False`` in a call: dropout returns its argument, zoneout its expectation; nothing else changes."""
+    x, h = ag.input("x", (5,), over=t), ag.state("h", (5,), over=t)
+    h[t] = ag.nn.zoneout("zone", 0.5 * h[t - 1] + ag.nn.dropout("mask", x[t], 0.5, over=t), h[t - 1], 0.25, over=t)
+    w = ag.param("w", (5,))
+    loss = ag.sum(ag.dot(w, h[t]), over=t)
+    xs, ws, want, rows = np.random.default_rng(0).normal(size=(6, 5)), np.arange(5.0), np.zeros(5), []
+    for row in xs:
+        want = 0.25 * want + 0.75 * (0.5 * want + row)
+        rows.append(want)
+    for backend in ("numpy", "plain"):
+        step = ag.value_and_grad(loss, backend=backend)
+        value, grads = step(x=xs, w=ws, train=False)
+        np.testing.assert_allclose(grads["w"], np.sum(rows, 0), rtol=1e-12)
+        assert float(value) == pytest.approx(float(np.sum(rows, 0) @ ws))
+        assert float(step(x=xs, w=ws, seed=1)[0]) == float(step(x=xs, w=ws, seed=1, train=True)[0]) != float(value)
+    stream, carry, found = ag.stream(h), None, []
+    for row in xs:
+        (y,), carry = stream(carry, x=row, train=False)
+        found.append(np.array(y))
+    np.testing.assert_allclose(found, rows, rtol=1e-12)
+
+
+def test_a_probability_can_be_fed():
+    p = ag.input("p", default=0.5)
+    y = ag.nn.dropout("mask", ag.input("x", (4000,)), p, over=())
+    for rate in (0.0, 0.1, 0.9):
+        found = ag.compile(y, backend="numpy")(x=np.ones(4000), p=rate)[0]
+        assert np.mean(found == 0) == pytest.approx(rate, abs=0.03) and found.mean() == pytest.approx(1, abs=0.2)
+    assert np.mean(ag.Graph(y).evaluate(x=np.ones(4000))[0] == 0) == pytest.approx(0.5, abs=0.03)
+
+
+def test_defaults_of_inputs():
+    a, on = ag.input("a", (2,), default=[1.0, 2.0]), ag.input("on", dtype=bool, default=True)
+    y = ag.where(on, a, -a) * ag.input("x", (2,), over=t)
+    program = ag.compile(y, backend="numpy")
+    for call in (program, ag.Graph(y).evaluate):
+        assert call(x=[[1.0, 1.0]])[0].tolist() == [[1, 2]]
+        assert call(x=[[1.0, 1.0]], on=False)[0].tolist() == [[-1, -2]]
+        assert call(x=[[1.0, 1.0]], a=[5.0, 6.0])[0].tolist() == [[5, 6]]
+    outs, _ = ag.compile(y, carry=t, backend="numpy")(x=[[1.0, 1.0]], on=False)
+    assert outs[0].tolist() == [[-1, -2]]
+    for make, code in (
+        (lambda: ag.input("n", dtype=int, default=0.5), "D107"),
+        (lambda: ag.input("n", over=t, default=0.5), "S130"),
+        (lambda: ag.input("n", (2,), default=0.5), "S130"),
+    ):
+        with pytest.raises(ag.AutogradSeqError) as caught:
+            make()
+        assert caught.value.code == code
+
+
+def test_classes_are_drawn_with_their_probabilities():
+    z, i = ag.input("z", (3,)), ag.Axis("i")
+    y = ag.categorical("y", z, over=i)
+    logits = np.log([0.2, 0.5, 0.3])
+    program = ag.compile([y, ag.categorical("other", z, over=i)], backend="numpy")
+    one, other = program(z=logits, i=20_000, seed=3)
+    np.testing.assert_allclose(np.bincount(one) / 20_000, [0.2, 0.5, 0.3], atol=0.012)
+    assert (one != other).any()
+    assert (ag.Graph(y).unroll(i=20).evaluate(z=logits, seed=3)[0] == one[:20]).all()
+    with pytest.raises(ag.ShapeError, match="logits of y have shape"):
+        ag.categorical("y", 1.0, over=i)
+
+
+def test_a_class_has_the_gradient_of_its_probabilities_where_asked():
+    z = ag.param("z", (3,))
+    hard = ag.one_hot(ag.categorical("y", z, over=()), 3)
+    y = ag.straight_through(hard, ag.softmax(z))
+    g = ag.grad(ag.dot(y, np.array([1.0, 2.0, 4.0])), z)
+    p = np.exp([0.1, 0.2, 0.3]) / np.exp([0.1, 0.2, 0.3]).sum()
+    value, slope = ag.Graph(y, g).evaluate(z=[0.1, 0.2, 0.3], seed=1)
+    assert sorted(value) == [0, 0, 1]
+    np.testing.assert_allclose(slope, p * (np.array([1.0, 2, 4]) - p @ [1.0, 2, 4]), rtol=1e-12)
