@@ -100,7 +100,11 @@ class Deciding:
         fed = self._cut(graph, data, limit)
         fed.update({name: n for name, n in found.items() if name in given and name not in data and name not in fed})
         axes = {a.name for a in self.graph.axes} - {*self.graph.inputs}
+        width = _find_width(graph, data)
         read = {name: value for name, value in fed.items() if name in self.graph.inputs or name in axes}
+        for name, node in self.graph.inputs.items():
+            if name in read and node.dtype is float:
+                read[name] = np.asarray(read[name], width)
         steps = self._count(run(read, {key: n for key, n in said.items() if _name_axis(key) in axes} or None))
         longest = int(np.max(steps, initial=0))
         known = {**said, (self.axis, *self.stop.over(self.axis)): steps}
@@ -212,6 +216,12 @@ def _add_primes(name: str, graph: System) -> str:
     while name in graph._by_name:
         name += "'"
     return name
+
+
+def _find_width(graph: System, data: Mapping[str, Any]) -> np.dtype:
+    """Return the width of a whole call, in which it is decided how many steps there are, though only some feeds decide."""
+    found = [np.asarray(value).dtype for name, value in data.items() if graph.inputs[name].dtype is float]
+    return np.result_type(*[d if d.kind in "fc" else np.float64 for d in found]) if found else np.dtype(np.float64)
 
 
 def _name_axis(key: Any) -> str:

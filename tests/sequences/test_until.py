@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from night import one_in
 from random_sequences import Sequences
 
 import autograd_seq as ag
@@ -222,7 +223,7 @@ def test_a_stream_ends_at_its_limit() -> None:
 # -- random programs --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", range(0, 60, 5))
+@pytest.mark.parametrize("seed", one_in(2, range(0, 60, 5)))
 def test_random_programs_are_those_with_the_lengths_that_they_decide(seed: int) -> None:
     """Marked outputs are the unmarked ones with the lengths at which a random condition of the past ends each sequence."""
     case, rng = Sequences(seed, causal=False), np.random.default_rng([6, seed])
@@ -251,6 +252,36 @@ def test_random_programs_are_those_with_the_lengths_that_they_decide(seed: int) 
                 place = (slice(None),) * graph.layout(n).index(case.t)
                 assert a.shape[len(place)] == steps and not np.any(a[(*place, slice(longest, None))])
                 a = a[(*place, slice(longest))]
+            np.testing.assert_allclose(a, w, rtol=1e-9, atol=1e-9 * max(1.0, float(np.max(np.abs(w), initial=0.0))))
+
+
+@pytest.mark.parametrize("seed", one_in(25, range(200)))
+def test_states_of_random_programs_decide(seed: int) -> None:
+    """A value of the program itself ends its sequences: of what it is over all steps, those until it is large count."""
+    case = Sequences(seed, causal=True)
+    batch = () if case.b is None else (case.b,)
+    size = ag.sum(case.pool[-1] * case.pool[-1] if case.pool else ag.index(case.t) + ag.spread(1.0, batch))
+    every = ag.Graph(ag.spread(size, (case.t, *batch)), *case.nodes)
+    feeds = case.fed(every)
+    sizes = {name: n for name, n in case.sizes.items() if name in {a.name for a in every.axes}}
+    over_time = every.unroll(**sizes).evaluate(**feeds)[0]
+    over_time = np.moveaxis(over_time, every.layout(every.outputs[0]).index(case.t), 0)
+    bound = float(np.quantile(over_time, 0.7)) + 1e-3
+    when = over_time > bound
+    lengths = np.where(when.any(0), when.argmax(0) + 1, len(when))
+    outputs = ag.until([case.loss, *case.extras], over=case.t, when=ag.spread(size, (case.t, *batch)) > bound)
+    marked = [outputs[0], *ag.grad(outputs[0], case.wrt), *outputs[1:]]
+    graph = ag.Graph(case.nodes)
+    fed = {name: x for name, x in feeds.items() if name in ag.Graph(marked).inputs}
+    plain = {name: x for name, x in feeds.items() if name in graph.inputs}
+    if case.t not in {a for n in graph.inputs.values() for a in n.axes}:
+        return
+    want = graph.evaluate(lengths={(case.t, *batch): lengths}, **plain)
+    for name in ("unrolled", "numpy", *(["native"] if seed % 2 else ["by hand"])):
+        with np.errstate(all="ignore"):
+            got = RUNNERS[name](marked)(**fed)
+        for a, w in zip(got, want, strict=True):
+            assert a.shape == w.shape
             np.testing.assert_allclose(a, w, rtol=1e-9, atol=1e-9 * max(1.0, float(np.max(np.abs(w), initial=0.0))))
 
 
@@ -348,6 +379,16 @@ def test_an_axis_that_is_read_along_another_ends_with_it() -> None:
         want += (rows**2).sum()
         assert np.allclose(mixed[:n, k], rows) and not np.any(mixed[n:, k]) and not np.any(read[n:, k])
     assert np.isclose(value, want) and ends.max() < 5 and len({*ends}) > 1
+
+
+def test_the_width_of_all_feeds_decides() -> None:
+    """In single precision 1 + 1e-9 is 1: the steps would never end."""
+    s = ag.state("s", over=u, init=ag.input("first"))
+    s[u] = s[u - 1] + 1e-9
+    y = ag.until(ag.last(s, over=u) * ag.param("w"), over=u, when=s > 1, limit=5)
+    narrow, wide = np.float32(1), np.float64(1)
+    assert run(y, first=narrow, w=wide) == [1 + 1e-9]
+    assert run(y, first=narrow, w=narrow) == [1.0]
 
 
 def test_all_sequences_share_a_condition_without_the_batch() -> None:
