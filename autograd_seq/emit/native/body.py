@@ -6,6 +6,7 @@ Types need no inference: those of arguments are declared, and a variable keeps t
 from __future__ import annotations
 
 import ast
+import math
 import operator
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -22,6 +23,8 @@ BINARY: dict[type[ast.AST], Any] = {
     ast.GtE: operator.ge,
 }  # fmt: skip
 FIRST = {min: operator.lt, max: operator.gt}
+OWN = {np.cbrt: "float_cbrt", np.hypot: "float_hypot", math.hypot: "float_hypot"}
+"""Functions that numba has in Python alone, and would have to compile first: those of ``functions.py`` stand for them."""
 
 
 class Body:
@@ -252,6 +255,7 @@ class Body:
         function, args = self._look_up(node.func), [self.write_value(x) for x in node.args]
         if isinstance(function, type):
             return self.of.cast(build, args[0], self._get_kind(function))
+        function = self.of.names[OWN[function]] if function in OWN else function
         if isinstance(function, Symbol):
             codes = [self.of.cast(build, a, k).code for a, k in zip(args, function.args, strict=True)]
             return Value(build.call(self.of.declare(function), codes), function.result)

@@ -74,6 +74,26 @@ def fast_erf(x):
 
 
 @inline
+def float_cbrt(x):
+    """The cube root: a power of rounded exponent, and one step of Newton's method."""
+    x = real(x)
+    size = abs(x)
+    y = size ** real(1 / 3)
+    better = y - (y - size / (y * y)) / real(3)
+    return np.copysign(better if y > 0 and y < real(np.inf) else y, x)
+
+
+@inline
+def float_hypot(a, b):
+    """The square root of a² + b², whose squares may overflow."""
+    a, b = abs(real(a)), abs(real(b))
+    large, small = max(a, b), min(a, b)
+    rest = small / large if large > 0 else real(0)
+    length = large + small * rest / (real(1) + np.sqrt(real(1) + rest * rest))  # a small correction of an exact value
+    return real(np.inf) if a == real(np.inf) or b == real(np.inf) else a + b if a != a or b != b else length
+
+
+@inline
 def whole_power(x, n):
     """x to the power n for integers, n ≥ 0, by repeated squaring."""
     power = 1
