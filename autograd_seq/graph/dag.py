@@ -117,9 +117,8 @@ class DAG:
 
         Args:
             dtype: the width of all floats; by default that of the feeds, as NumPy promotes them.
-            lengths: for padded sequences, a dict from an axis to the real number of steps: one number, or one per sequence. A
-                length may vary over an axis that has lengths itself: ``{w: [[3, 1], [2, 0]], s: [2, 1]}`` are the words of
-                each sentence, and the sentences of each document.
+            lengths: for padded sequences, a dict from an axis to the real number of steps, or one for each sequence. They may
+                vary over an axis with lengths: ``{w: [[3, 1], [2, 0]], s: [2, 1]}``, words in sentences in documents.
             carry: for sequences in pieces, the carry that the previous call returned; to start, ``None`` (along the axis of the
                 shifts) or an axis. See :class:`CarriedProgram`.
             given: an array for each input and parameter, by name: axes first in their declared order, then the value's

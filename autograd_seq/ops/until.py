@@ -71,6 +71,19 @@ def until(outputs: Node | Sequence[Node], *, over: Axis, when: Node, limit: int 
         none, as the longest sequence has steps.
     """
     several = [outputs] if isinstance(outputs, Node) else list(outputs)
+    condition = _check_condition(when, over)
+    attrs = {"axis": over, "limit": _as_limit(limit), "strict": bool(strict)}
+    for x in several:
+        if not isinstance(x, Node):
+            raise OperationError(
+                "U103", f"ag.until is given {x!r:.60}, which is not a node", expected="a node, or several", got=repr(x)[:80]
+            )
+    marked = [UNTIL(x, condition, **attrs) for x in several]
+    return marked[0] if isinstance(outputs, Node) else marked
+
+
+def _check_condition(when: Any, over: Axis) -> Node:
+    """Return the condition as a node; refuse what is not one truth value at each step of an axis that can end."""
     condition = constant(when)
     check_varies(condition, over)
     label = label_of(condition)
@@ -92,14 +105,7 @@ def until(outputs: Node | Sequence[Node], *, over: Axis, when: Node, limit: int 
             where=condition.where, expected="one truth value a step", got=repr(condition),
             fix=f"ag.all({label}), or ag.any({label})",
         )  # fmt: skip
-    attrs = {"axis": over, "limit": _as_limit(limit), "strict": bool(strict)}
-    for x in several:
-        if not isinstance(x, Node):
-            raise OperationError(
-                "U103", f"ag.until is given {x!r:.60}, which is not a node", expected="a node, or several", got=repr(x)[:80]
-            )
-    marked = [UNTIL(x, condition, **attrs) for x in several]
-    return marked[0] if isinstance(outputs, Node) else marked
+    return condition
 
 
 def _as_limit(limit: Any) -> int | None:
