@@ -1,7 +1,8 @@
 """Questions about a graph, its values, and signals."""
 
 from autograd_seq.analyse.causality import Audit, audit
-from autograd_seq.analyse.probability import Ledger, SequenceModel, Sequences, bits_per_symbol, chain_rule, perplexity
+from autograd_seq.analyse.likelihood import Ledger, bits_per_symbol, chain_rule, perplexity
+from autograd_seq.analyse.probability import SequenceModel, Sequences
 from autograd_seq.analyse.slow_features import SlowFeatures, delta_values, expand_quadratic, slowness
 
 __all__ = [

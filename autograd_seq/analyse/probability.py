@@ -1,9 +1,7 @@
-"""The chain rule of probability: a sequence model as a ledger of conditional probabilities, scored, sampled and searched.
+"""Sequence models: probabilities of sequences, samples, and the most probable continuation, by the chain rule.
 
-    p(y_0, …, y_{T-1}) = Π_t p(y_t | y_0 … y_{t-1})
-
-A model gives scores (logits) of the next symbol, from the symbols before. All here follow from that one conditional: the
-probability of a sequence, its perplexity, samples, the most probable continuation.
+A model gives scores (logits) of the next symbol, from the symbols before. All else follows from that one conditional
+probability (:mod:`autograd_seq.analyse.likelihood`).
 """
 
 from __future__ import annotations
@@ -17,7 +15,6 @@ import numpy as np
 
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.errors import OperationError
-from autograd_seq.core.hints import explain_keywords
 from autograd_seq.core.misfit import label_of
 from autograd_seq.core.node import Node
 from autograd_seq.core.sites import show_site, user_site
@@ -26,70 +23,12 @@ from autograd_seq.graph.order import get_rows
 from autograd_seq.graph.rebuild import rebuild, vmap
 from autograd_seq.ops.gather import pick
 from autograd_seq.ops.leaf import INPUT
-from autograd_seq.ops.reduce import sum as sum_of
 from autograd_seq.ops.softmax import log_softmax
 from autograd_seq.ops.time import SHIFT
 from autograd_seq.run.carry import Carry
 from autograd_seq.run.compile import compile
 from autograd_seq.run.program import Program
 from autograd_seq.run.stream import Stream, stream
-
-
-class Ledger(NamedTuple):
-    """The chain rule, written out: nodes.
-
-    Args:
-        steps: log p(y_t | y_<t) at each step, in nats.
-        joint: their sum, log p(y).
-    """
-
-    steps: Node
-    joint: Node
-
-
-def chain_rule(scores: Node, symbol: Node, *, over: Axis) -> Ledger:
-    """Return the log-probability of each symbol given those before, and of the whole sequence.
-
-    Args:
-        scores: (K,) logits of the symbol at each step; they must not depend on that symbol or later ones:
-            :func:`autograd_seq.analyse.audit` finds out.
-        symbol: int, the symbol at each step.
-        over: the axis of the steps.
-
-    Returns:
-        The ledger. ``-joint`` is the negative log-likelihood.
-
-    Example:
-        >>> import autograd_seq as ag
-        >>> t = ag.Axis("t")
-        >>> y = ag.input("y", over=t, dtype=int)
-        >>> ledger = chain_rule(ag.param("z", (2,)) + 0.0 * ag.index(t), y, over=t)
-        >>> steps, joint = ag.Graph(*ledger).evaluate(z=[0.0, 0.0], y=[0, 1, 1])
-        >>> bool(np.isclose(joint, 3 * np.log(0.5)))
-        True
-    """
-    steps = pick(log_softmax(scores), symbol)
-    return Ledger(steps, sum_of(steps, over=over))
-
-
-def perplexity(log_probs: Any) -> float:
-    """Return exp of the mean negative log-probability: the number of symbols between which the model is as uncertain.
-
-    Example:
-        >>> perplexity(np.log([0.25, 0.25]))
-        4.0
-    """
-    return float(np.exp(-np.mean(log_probs)))
-
-
-def bits_per_symbol(log_probs: Any) -> float:
-    """Return the mean negative log-probability in bits: the length of the best code, a symbol.
-
-    Example:
-        >>> bits_per_symbol(np.log([0.25, 0.5]))
-        1.5
-    """
-    return float(-np.mean(log_probs) / math.log(2))
 
 
 class Sequences(NamedTuple):
@@ -366,5 +305,4 @@ def _check_ranges(**given: Any) -> None:
             )  # fmt: skip
 
 
-__all__ = ["Ledger", "SequenceModel", "Sequences", "bits_per_symbol", "chain_rule", "perplexity"]
-explain_keywords(globals(), ["bits_per_symbol", "chain_rule", "perplexity"])
+__all__ = ["SequenceModel", "Sequences"]
