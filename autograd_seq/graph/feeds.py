@@ -138,7 +138,8 @@ def explain_failure(graph: System, arrays: Mapping[str, Any], error: Exception) 
         return error
     if str(error).startswith("expected 0 … "):
         expected, _, got = str(error).removeprefix("expected ").partition(", got ")
-        return make_range_error("an index", expected, got)
+        label, named, _ = got.partition(" = ")
+        return make_range_error(label if named else "an index", expected, got)
     own = [n for n in graph.nodes if n.op.own]
     said = [n for n in own if n.op.name in _list_functions(error)] or own
     return OperationError(

@@ -1,20 +1,25 @@
-"""Operations that look up by integer values: embedding rows, class probabilities, one-hot vectors."""
+"""Operations that look up by integer values: embedding rows, class probabilities, one-hot vectors, steps of an axis."""
 
 from __future__ import annotations
 
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from autograd_seq.core.axes import Axis
 from autograd_seq.core.errors import DTypeError, FeedError
 from autograd_seq.core.facts import ABSENT, FINITE, KEPT
 from autograd_seq.core.functions import FUNCTIONS
 from autograd_seq.core.hints import explain_keywords
+from autograd_seq.core.misfit import label_of
 from autograd_seq.core.node import Node, constant
 from autograd_seq.core.op import Op, defop, first
-from autograd_seq.ops.elementwise import log, rewritten
+from autograd_seq.ops.elementwise import cast, equal, log, rewritten, where
 from autograd_seq.ops.parts import SLICE
-from autograd_seq.ops.shape import RESHAPE, TRANSPOSE, expand_dims, lead, negative_axis, transpose
+from autograd_seq.ops.reduce import sum_over
+from autograd_seq.ops.shape import RESHAPE, TRANSPOSE, expand_dims, lead, negative_axis, reshape, transpose
+from autograd_seq.ops.time import along, check_varies, index, size
 
 
 def _checked(index: Any, n: int) -> Any:
@@ -28,7 +33,8 @@ def make_range_error(label: str, expected: str, got: str, node: Node | None = No
     """Return the error about an index outside of the expected range."""
     return FeedError(
         "F201", f"{label} is out of range", node=getattr(node, "name", None), where=getattr(node, "where", None),
-        expected=expected, got=got, fix="count classes from 0; mask missing steps with lengths=, not with a negative label",
+        expected=expected, got=got,
+        fix="count classes and steps from 0; mask missing ones with lengths=, not with a negative label",
     )  # fmt: skip
 
 
@@ -41,15 +47,15 @@ def find_lookup(node: Node) -> tuple[Node, int] | None:
     return None
 
 
-def _check_integers(index: Any, what: str, n: int) -> Node:
-    """Return the index as a node of integers; if its values are known already, they must lie in 0 … n − 1."""
+def _check_integers(index: Any, what: str, n: int | None) -> Node:
+    """Return the index as a node of integers; if its values are known already, they must lie in 0 … n − 1, n being known."""
     index = constant(index)
     if index.dtype is not int:
         raise DTypeError(
             "D201", f"{what} is given {index.dtype.__name__}, not integers", node=index.name, where=index.where, expected="int",
             got=index.dtype.__name__, fix='declare the input with dtype=int: ag.input("l", over=t, dtype=int)',
         )  # fmt: skip
-    if index.name and index._value is not None and np.size(index._value):
+    if n is not None and index.name and index._value is not None and np.size(index._value):
         low, high = np.min(index._value), np.max(index._value)
         if low < 0 or high >= n:
             raise make_range_error(index.name, f"0 … {n - 1}", f"{low} … {high}", index)
@@ -100,26 +106,86 @@ SCATTER_ADD: Op = defop(
 )  # fmt: skip
 
 
-def take(x: Any, index: Any, axis: int = 0) -> Node:
-    """Gather entries along a dimension: ``take(E, l)`` is the embedding row of class ``l``.
+def _in_range_forward(i: Any, n: Any, what: str, axis: str) -> Any:
+    i = np.asarray(i)
+    wrong = np.argwhere((i < 0) | (i >= n))
+    if len(wrong):
+        place = tuple(map(int, wrong[0]))
+        steps = int(np.broadcast_to(n, i.shape)[place])
+        entry = f"{what}[{', '.join(map(str, place))}]" if place else what
+        raise make_range_error(entry, f"0 … {steps - 1}, as {axis} has {steps} steps", f"{entry} = {i[place]}")
+    return i
+
+
+def _in_range_calls(node: Node) -> tuple[str]:
+    names = f"{node.attrs['what']!r}, {node.attrs['axis']!r}".replace("{", "{{").replace("}", "}}")
+    return (f"check_steps({{0}}, {{1}}, {names}, {{out}})",)
+
+
+IN_RANGE = defop(
+    "in_range", shape=lambda i, n, **_: i, dtype=int, forward=_in_range_forward, broadcasts=True,
+    vjp=lambda g, y, i, n, what, axis: (None, None),
+    numpy=_in_range_calls, native=ABSENT, pointwise=False, flops=0, linear=(), range=KEPT,
+    doc="The index, if it names one of n steps; an error otherwise.",
+)  # fmt: skip
+
+_READ: WeakKeyDictionary[Axis, Axis] = WeakKeyDictionary()
+"""For each axis, the one along which its steps are compared with an index: the same for all reads, so that they are shared."""
+
+
+def _take_step(x: Node, i: Any, axis: Axis) -> Node:
+    """Return x at step ``i``: the sum over all steps of what is x at that step, and 0 at the others.
+
+    Why no scatter (2026-11): written so, a read by value has its gradient, its second derivative and its sequences with lengths
+    from operations that are there, in every runner. Each index costs as many steps as the axis has, which is what a pointer
+    network computes anyway.
+    """
+    check_varies(x, axis)
+    i = _check_integers(i, "take", None)
+    what = i.name or label_of(i)
+    i = IN_RANGE(i, size(axis), what=what, axis=axis.name)
+    if (step := _READ.get(axis)) is None:
+        step = _READ[axis] = Axis(f"{axis.name}_read", size=axis.size)
+    chosen = equal(reshape(i, (*i.shape, *(1,) * x.ndim)), index(step))
+    nothing = {float: 0.0, int: 0, bool: False}[x.dtype]
+    out = sum_over(where(chosen, along(x, axis, step), nothing), axes=(step,))
+    return cast(out, bool) if x.dtype is bool else out
+
+
+def take(x: Any, index: Any, axis: int = 0, *, over: Axis | None = None) -> Node:
+    """Gather entries along a dimension, or steps of an axis: ``take(E, l)`` is the embedding row of class ``l``.
 
     Args:
-        x: the table, e.g. ``(V, D)``.
-        index: integers in 0 … n − 1, any shape; may vary over axes.
-        axis: the dimension along which to gather.
+        x: the table, e.g. ``(V, D)``; with ``over=`` a value that varies over that axis.
+        index: integers in 0 … n − 1, any shape; may vary over axes, with ``over=`` also over that axis.
+        axis: the dimension along which to gather, if ``over`` is not given.
+        over: an axis of ``x``, e.g. time: ``take(x, i, over=t)`` is x at step i.
 
     Returns:
-        A node of shape ``x.shape[:axis] + index.shape + x.shape[axis + 1:]``.
+        A node of shape ``x.shape[:axis] + index.shape + x.shape[axis + 1:]``; with ``over=`` one of shape
+        ``index.shape + x.shape``, over the other axes of ``x`` and those of the index.
 
     Raises:
         DTypeError: the index is not integer.
-        FeedError: an index is out of range (when the value is computed).
+        AxisError: ``x`` does not vary over the axis.
+        FeedError: an index is out of range (when the value is computed); with ``lengths=`` that of each sequence counts.
 
     Example:
+        >>> import autograd_seq as ag
         >>> take([[1.0, 2.0], [3.0, 4.0]], 1).value
         array([3., 4.])
+        >>> t = ag.Axis("t")
+        >>> x, parent = ag.input("x", over=t), ag.input("parent", over=t, dtype=int)
+        >>> ag.Graph(ag.take(x, parent, over=t)).evaluate(x=[5.0, 6.0, 7.0], parent=[2, 0, 0])[0].tolist()
+        [7.0, 5.0, 5.0]
+
+    Notes:
+        With ``over=`` an index is compared with all steps: T·N entries for N indices. It reads steps that may come later:
+        streams and carries refuse it, and ``x`` must not depend on the result. The gradient is added to the step that was read.
     """
     x = constant(x)
+    if over is not None:
+        return _take_step(x, index, over)
     at = negative_axis(axis, x.ndim, x) + x.ndim
     index = _check_integers(index, "take", x.shape[at])
     if at == 0:

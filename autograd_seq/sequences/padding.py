@@ -30,6 +30,7 @@ from autograd_seq.graph.order import find_dependents, get_rows
 from autograd_seq.graph.rebuild import rebuild, remake
 from autograd_seq.graph.system import System
 from autograd_seq.ops.elementwise import cast, equal, less, maximum, where
+from autograd_seq.ops.gather import IN_RANGE
 from autograd_seq.ops.leaf import INPUT
 from autograd_seq.ops.random import SEED
 from autograd_seq.ops.reduce import max_over, sum_over
@@ -234,6 +235,8 @@ class Ragged:
         made: Node | None = None
         if node.op is SIZE:
             made = self._replace_size(node)
+        elif node.op is IN_RANGE:
+            made = self._replace_check(node, *inputs)
         elif node.op is AT and node.attrs["axis"] in self.lengths:
             made = self._replace_at(node, *inputs)
         elif node.op.reduces_axes and node.attrs["axes"]:
@@ -271,6 +274,13 @@ class Ragged:
             return self.masks.count_steps(axis, of)
         total = sum_over(cast(self.masks.mask_valid(of, ragged), int), axes=tuple(touched))
         return total if all(r in among for r in ragged) else maximum(total, 1)  # all sequences may be shorter than a delay
+
+    def _replace_check(self, node: Node, i: Node, n: Node) -> Node | None:
+        """Return the check of an index that looks at no padding."""
+        if not (ragged := self.masks.list_ragged(node.axes)):
+            return None
+        valid = self.masks.mask_valid(node.axes, ragged)
+        return apply(node.op, where(valid, i, 0), where(valid, n, 1), **node.attrs)
 
     def _replace_at(self, node: Node, x: Node) -> Node | None:
         axis, i, must = node.attrs["axis"], node.attrs["index"], node.attrs["outside"] == "error"

@@ -163,6 +163,7 @@ SAMPLES: list[Sample] = [
     *[Sample("scatter_add", (g, i), scattered,
              attrs={"n": 4, "rank": np.ndim(g) - np.ndim(i) + 1, "index_rank": np.ndim(i)})
       for g, i in [(X, 3), (N, I3), (M, np.array([[0, 2, 0], [1, 1, 0]]))]],
+    *[Sample("in_range", (i, 3), lambda i, n, **_: np.asarray(i), attrs={"what": "i", "axis": "t"}) for i in (1, I3)],
     *[Sample("one_hot", (i,), lambda i, n: np.eye(n)[i], attrs={"n": 3}) for i in (1, I3)],
     *[Sample("pick", (x, i), lambda x, i: np.take_along_axis(x, np.asarray(i)[..., None], -1)[..., 0])
       for x, i in [(X, np.int64(2)), (M, np.array([2, 0]))]],

@@ -587,7 +587,16 @@ class Program(Chance):
             lambda: self.weight((n, k)) @ ag.one_hot(label, k), lambda: ag.take(self.value((k,), self.axes), label),
             lambda: ag.pick(self.value((n, k), self.axes), ag.take(many, [0] * n)),
             lambda: ag.where(label == 1, self.value((n,), self.axes), 0.1) + 0.2 * ag.cast(label != many[0], float),
+            self.pointed,
         ])()  # fmt: skip
+
+    def pointed(self) -> ag.Node:
+        """The step of a value that an index names: one that is fed, or computed."""
+        v, axes, end = self.over_all((self.pick(self.dims),), self.over(self.t)), self.over(self.t), ag.size(self.t) - 1
+        i = self.pick([lambda: ag.minimum(self.input((), axes, int, 5), end), lambda: end - ag.index(self.t),
+                       lambda: ag.minimum(self.input((2,), axes, int, 5), end), lambda: ag.index(self.t) // 2])()  # fmt: skip
+        read = ag.take(ag.sin(v), i, over=self.t)
+        return ag.mean(read, axis=0) if read.ndim == 2 else read
 
     def shifted(self) -> ag.Node:
         """A value of another step, with rows or zeros outside: of an input, an expression, a state; a shift of a shift."""

@@ -54,6 +54,15 @@ HELPERS: dict[str, str] = {
         table.take(index, 0, out, "clip")
     else:
         out[...] = table[index]''',
+    "check_steps": '''def check_steps(index, n, what, axis, out):
+    """Copy an index; raise unless all its entries name one of n steps."""
+    wrong = np.argwhere((np.asarray(index) < 0) | (index >= n))
+    if len(wrong):
+        place = tuple(map(int, wrong[0]))
+        steps, got = int(np.broadcast_to(n, np.shape(index))[place]), int(np.asarray(index)[place])
+        entry = f"{what}[{', '.join(map(str, place))}]" if place else what
+        raise IndexError(f"expected 0 … {steps - 1}, as {axis} has {steps} steps, got {entry} = {got}")
+    out[...] = index''',
     "largest": '''def largest(a, axes, out=None):
     """Return the maximum over dimensions."""
     return np.max(a, axis=axes, out=out)''',
