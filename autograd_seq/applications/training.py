@@ -43,16 +43,14 @@ def train_seeds(
         loss: a number, to be minimised.
         train: feeds of every step; or a function from a seed to batches, gone through once.
         valid: feeds of the validation data.
-        budget: seeds, and the limit of steps.
-        steps: of the optimizer.
+        budget, steps: seeds, and a limit of steps; the steps of the optimizer without that limit.
         whole: feeds of training and validation data together: train again on them, for as many steps as have the least
             validation loss on average over the seeds. Worth it where data are few.
         rate: of the first step.
         every: how many steps lie between two looks at the validation loss.
         judge: the loss without dropout, where ``loss`` has some.
         rules: initial values, as for ``ag.nn.init.params``.
-        decay: of the weights, as in AdamW.
-        clip: the largest length of the gradient.
+        decay, clip: of the weights, as in AdamW; the largest length of the gradient.
         description: the text of the progress bar.
 
     Returns:
