@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import autograd_seq.core.copies
 import autograd_seq.grad.eager  # noqa: F401 - node.backward
-from autograd_seq import datasets, extend, nn, ops
+from autograd_seq import datasets, extend, linalg, nn, ops
 from autograd_seq.analyse.nonfinite import Finding, find_nan
 from autograd_seq.core.axes import Axis, Index
 from autograd_seq.core.errors import (
@@ -125,14 +125,14 @@ __all__ = [
     "cross_entropy", "cummax", "cumprod", "cumsum", "datasets", "defop", "diag", "div", "dot", "einsum", "elu", "equal",
     "erf", "exp", "expand_dims", "expm1", "extend", "eye", "find_nan", "first", "flip", "floor", "floor_divide", "gelu",
     "grad", "greater", "greater_equal", "hvp", "index", "input", "isnan", "jacobian", "jvp", "last", "leaky_relu",
-    "learn", "less", "less_equal", "log", "log1p", "log_softmax", "logaddexp", "logical_and", "logical_not", "logical_or",
-    "logsumexp", "matmul", "max", "maximum", "mean", "min", "minimum", "mod", "moveaxis", "mse", "mul", "neg", "nll",
-    "nn", "norm", "normal", "not_equal", "one_hot", "ones", "ops", "outer", "pad", "param", "pick", "power", "prod",
-    "promote", "relu", "repeat", "reshape", "roll", "round", "same_shape", "scope", "shift", "sigmoid", "sign", "silu",
-    "sin", "sinh", "size", "softmax", "softplus", "spike", "split", "spread", "sqrt", "square", "squeeze", "stack",
-    "state", "std", "stop_gradient", "straight_through", "stream", "sub", "sum", "swapaxes", "take", "tan", "tanh",
-    "tensor", "ticks", "trace", "transpose", "tril", "triu", "truncation_bias", "uniform", "until", "value_and_grad",
-    "var", "vmap", "where", "window", "zero_safe_mul", "zeros",
+    "learn", "less", "less_equal", "linalg", "log", "log1p", "log_softmax", "logaddexp", "logical_and", "logical_not",
+    "logical_or", "logsumexp", "matmul", "max", "maximum", "mean", "min", "minimum", "mod", "moveaxis", "mse", "mul",
+    "neg", "nll", "nn", "norm", "normal", "not_equal", "one_hot", "ones", "ops", "outer", "pad", "param", "pick", "power",
+    "prod", "promote", "relu", "repeat", "reshape", "roll", "round", "same_shape", "scope", "shift", "sigmoid", "sign",
+    "silu", "sin", "sinh", "size", "softmax", "softplus", "spike", "split", "spread", "sqrt", "square", "squeeze",
+    "stack", "state", "std", "stop_gradient", "straight_through", "stream", "sub", "sum", "swapaxes", "take", "tan",
+    "tanh", "tensor", "ticks", "trace", "transpose", "tril", "triu", "truncation_bias", "uniform", "until",
+    "value_and_grad", "var", "vmap", "where", "window", "zero_safe_mul", "zeros",
 ]  # fmt: skip
 PUBLIC.update(__all__)
 

@@ -19,7 +19,8 @@ VIZ = Path(viz.__file__).parent
 
 # The rooms: each imports only from those above it in this list.
 FLOORS = [
-    "core", "ops", "graph", "grad", "sequences", "plan", "emit", "run", "extend", "nn", "learn", "bench", "analyse", "exchange",
+    "core", "ops", "graph", "grad", "sequences", "plan", "emit", "run", "extend", "linalg", "nn", "learn", "bench", "analyse",
+    "exchange",
     "datasets",
 ]  # fmt: skip
 CORE = [

@@ -3,6 +3,7 @@
 from autograd_seq.core.op import seal
 from autograd_seq.ops import (
     activations,
+    algebra,
     angles,
     arrange,
     composed,
@@ -28,7 +29,8 @@ from autograd_seq.ops import (
 
 seal()
 __all__ = [
-    "activations", "angles", "arrange", "composed", "create", "elementwise", "gather", "history", "leaf", "linear", "loss",
+    "activations", "algebra", "angles", "arrange", "composed", "create", "elementwise", "gather", "history", "leaf", "linear",
+    "loss",
     "own", "parts", "random", "reduce", "rounding", "shape", "softmax", "state", "statistics", "time",
     "until",
 ]  # fmt: skip

@@ -39,6 +39,7 @@ P = np.array([0.7, 1.3, 2.1])
 M = RNG.normal(size=(2, 3))
 N = RNG.normal(size=(3, 4))
 S = np.float64(0.6)
+REGULAR = np.array([[2.0, 0.3, -0.4], [0.1, -1.5, 0.7], [0.6, 0.2, 1.1]])
 I3 = np.array([2, 0, 2])
 B3 = np.array([True, False, True])
 ERF = np.vectorize(math.erf, otypes=[float])
@@ -195,6 +196,14 @@ SAMPLES: list[Sample] = [
     *unary("stop_gradient", X, lambda x: x, None),
     Sample("straight_through", (B3, P), lambda hard, soft: hard.astype(float), None),
     Sample("straight_through", (X, M), lambda hard, soft: np.broadcast_to(hard, (2, 3)), None),
+    *[Sample("solve", (REGULAR, b), lambda a, b, columns: np.linalg.solve(a, b), attrs={"columns": b.ndim > 1})
+      for b in (X, np.stack([X, P], 1))],
+    Sample("inv", (REGULAR,), np.linalg.inv),
+    Sample("log_abs_det", (REGULAR,), lambda a: np.log(np.abs(np.linalg.det(a))), CENTRAL),
+    Sample("det_sign", (REGULAR,), lambda a: np.sign(np.linalg.det(a)), None),
+    Sample("cholesky", (REGULAR @ REGULAR.T,), np.linalg.cholesky, None, liftable=False),
+    Sample("eigenvalues", (REGULAR + REGULAR.T,), np.linalg.eigvalsh, None),
+    Sample("eigenvectors", (REGULAR + REGULAR.T,), lambda a: np.linalg.eigh(a)[1], None),
     Sample("draw", (np.int64(3),), lambda seed, **kw: OPS["draw"].forward(seed, **kw), None, liftable=False,
            attrs={"name": "u", "kind": "uniform", "shape": (4,), "over": ()}),
 ]  # fmt: skip

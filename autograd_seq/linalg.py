@@ -1,0 +1,6 @@
+"""Linear algebra under NumPy's names, ``ag.linalg``: over the two dimensions of a value, with gradients of any order."""
+
+from autograd_seq.ops.algebra import cholesky, det, eigh, inv, slogdet, solve, solve_triangular
+from autograd_seq.ops.statistics import norm
+
+__all__ = ["cholesky", "det", "eigh", "inv", "norm", "slogdet", "solve", "solve_triangular"]
