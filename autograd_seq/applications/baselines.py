@@ -1,8 +1,11 @@
-"""Baselines that a recurrent network has to beat: least squares on the steps before; and the usual scores."""
+"""Baselines that a recurrent network has to beat: autoregression and logistic regression; and the usual scores."""
 
 from __future__ import annotations
 
 import numpy as np
+
+import autograd_seq as ag
+from autograd_seq import learn
 
 Array = np.ndarray
 
@@ -99,3 +102,33 @@ class Scale:
     def restore(self, values: Array) -> Array:
         """Return values in the unit of the data."""
         return values * self.deviation + self.mean
+
+
+def classify(rows: Array, labels: Array, fit: Array, penalty: float = 1.0, steps: int = 400) -> Array:
+    """Return the classes that multinomial logistic regression predicts for all rows.
+
+    Args:
+        rows: (N, D).
+        labels: (N,) integers from 0.
+        fit: (N,) truth values: the rows from which the weights are found.
+        penalty: half of it, times the squares of the weights, is added to the sum of the losses.
+        steps: of Adam on all rows at once.
+
+    Returns:
+        (N,) integers.
+
+    Example:
+        >>> classify(np.array([[0.0], [1.0], [3.0]]), np.array([0, 1, 1]), np.array([True, True, False]))
+        array([0, 1, 1])
+    """
+    scale = Scale(rows[fit])
+    z = (rows - scale.mean) / np.where(scale.deviation > 0, scale.deviation, 1.0)
+    classes, size = int(labels.max()) + 1, z.shape[1]
+    n = ag.Axis("n")
+    x, l = ag.input("x", (size,), over=n), ag.input("l", over=n, dtype=int)
+    W, b = ag.param("W", (classes, size)), ag.param("b", (classes,))
+    loss = (ag.sum(ag.cross_entropy(W @ x + b, l), over=n) + penalty / 2 * ag.sum(W * W)) / int(fit.sum())
+    start = {"W": np.zeros((classes, size)), "b": np.zeros(classes)}
+    feeds, optimizer = {"x": z[fit], "l": labels[fit]}, learn.adam(learn.cosine(0.1, steps))
+    found = learn.train(ag.value_and_grad(loss), start, feeds, optimizer, steps=steps, progress=False).params
+    return np.argmax(z @ found["W"].T + found["b"], axis=1)

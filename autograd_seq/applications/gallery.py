@@ -7,7 +7,7 @@ import html
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from autograd_seq.applications import co2, glucose, stocks, sunspots, unemployment
+from autograd_seq.applications import co2, digits, glucose, names, stocks, sunspots, unemployment
 from autograd_seq.applications.data_files import find_missing
 from autograd_seq.applications.outcome import Application, Budget, Outcome, make_report, make_table
 
@@ -17,17 +17,19 @@ APPLICATIONS: dict[str, Application] = {
     "unemployment": unemployment.APPLICATION,
     "stocks": stocks.APPLICATION,
     "glucose": glucose.APPLICATION,
+    "names": names.APPLICATION,
+    "digits": digits.APPLICATION,
 }
 TABLE, PAGE = "results.md", "gallery.html"
 
 
 def run_all(
-    names: Sequence[str], folder: Path, budget: Budget, say: Callable[[str], None] = print
+    chosen: Sequence[str], folder: Path, budget: Budget, say: Callable[[str], None] = print
 ) -> list[tuple[Application, Outcome]]:
     """Run applications; write the picture of each, the table of all, and a page with both.
 
     Args:
-        names: keys of ``APPLICATIONS``.
+        chosen: keys of ``APPLICATIONS``.
         folder: for the files; made if missing.
         budget: seeds and steps of each.
         say: is called with each line to be shown.
@@ -37,7 +39,7 @@ def run_all(
     """
     folder.mkdir(parents=True, exist_ok=True)
     results, pictures = [], []
-    for name in names:
+    for name in chosen:
         application = APPLICATIONS[name]
         if missing := find_missing(application.needs):
             say(f"{name} skipped: {', '.join(missing)} not installed (pip install 'autograd-seq[data]')\n")

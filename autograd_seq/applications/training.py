@@ -105,8 +105,7 @@ def make_predictor(*nodes: ag.Node) -> Callable[..., Any]:
     program = ag.compile(graph)
 
     def predict(params: Arrays, **feeds: Any) -> Any:
-        given = {**feeds, **params}
-        values = program(**{name: given[name] for name in graph.inputs})
+        values = program(**feeds, **{name: value for name, value in params.items() if name in graph.inputs})
         return values[0] if len(nodes) == 1 else values
 
     return predict
