@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from autograd_seq.bench.competitor import Competitor
-from autograd_seq.bench.peers import Peer
+from autograd_seq.bench.competitor import Competitor, Peer
 from autograd_seq.bench.work import Arrays, Workload
 from benchmarks import by_hand_numba, peer_autograd, peer_jax, peer_pytensor, peer_torch
 

@@ -43,7 +43,7 @@ def train_seeds(
         loss: a number, to be minimised.
         train: feeds of every step; or a function from a seed to batches, gone through once.
         valid: feeds of the validation data.
-        budget, steps: seeds, and a limit of steps; the steps of the optimizer without that limit.
+        budget, steps: seeds, and the limit of steps; how many steps of the optimizer there are otherwise.
         whole: feeds of training and validation data together: train again on them, for as many steps as have the least
             validation loss on average over the seeds. Worth it where data are few.
         rate: of the first step.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -27,6 +27,20 @@ class Competitor:
     name: str
     step: Callable[[], Any]
     convert: Callable[[Any], Outcome]
+
+
+class Peer(NamedTuple):
+    """A competitor that may take part.
+
+    Attributes:
+        package: what must be installed for it; empty if nothing.
+        make: from a workload and its feeds to a :class:`Competitor`; ``None`` if it does not take part in this one.
+        slow: whether it compiles for a minute or more: it takes part only where it is named.
+    """
+
+    package: str
+    make: Callable[[Workload, Arrays], Competitor | None]
+    slow: bool = False
 
 
 def pack(work: Workload, feeds: Arrays, letter: str, order: str = "") -> np.ndarray:
@@ -63,4 +77,4 @@ def unpack(work: Workload, stacked: Any, letter: str, order: str = "") -> Arrays
     return {letter + gate: part for gate, part in zip(gates, parts, strict=True)}
 
 
-__all__ = ["Competitor", "Outcome", "pack", "unpack"]
+__all__ = ["Competitor", "Outcome", "Peer", "pack", "unpack"]

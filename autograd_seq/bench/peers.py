@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from importlib import import_module
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from autograd_seq.bench import by_hand, work
-from autograd_seq.bench.competitor import Competitor
+from autograd_seq.bench.competitor import Competitor, Peer
 from autograd_seq.bench.work import Arrays, Workload
 from autograd_seq.core.errors import OperationError, did_you_mean
 from autograd_seq.run.compile import value_and_grad
@@ -18,20 +18,6 @@ from autograd_seq.run.compile import value_and_grad
 OURS, BY_HAND = "ours", "by hand"
 ELSEWHERE = "torch, jax, autograd, pytensor, and numba by hand"
 """What takes part in a checkout only, in words."""
-
-
-class Peer(NamedTuple):
-    """A competitor that may take part.
-
-    Attributes:
-        package: what must be installed for it; empty if nothing.
-        make: from a workload and its feeds to a :class:`Competitor`; ``None`` if it does not take part in this one.
-        slow: whether it compiles for a minute or more: it takes part only where it is named.
-    """
-
-    package: str
-    make: Callable[[Workload, Arrays], Competitor | None]
-    slow: bool = False
 
 
 def compile_ours(workload: Workload, feeds: Arrays, **options: Any) -> Competitor:
@@ -126,4 +112,4 @@ def choose(names: Iterable[str] | None = None) -> tuple[dict[str, Peer], list[st
     return {n: p for n, p in chosen.items() if n not in missing}, missing
 
 
-__all__ = ["BY_HAND", "ELSEWHERE", "OURS", "OWN", "Peer", "choose", "compile_ours", "find_peers", "make_by_hand"]
+__all__ = ["BY_HAND", "ELSEWHERE", "OURS", "OWN", "choose", "compile_ours", "find_peers", "make_by_hand"]

@@ -55,11 +55,11 @@ def show_folded(graph: Any, include: Iterable[str] | None = None, exclude: Itera
     return {**shown, "text/plain": str(graph) if "image/svg+xml" in shown else f"{graph}\n\n{shown['text/plain']}"}
 
 
-def make_table(head: Sequence[str], rows: Iterable[Sequence[str]], notes: Sequence[str] = ()) -> str:
+def make_html_table(head: Sequence[str], rows: Iterable[Sequence[str]], notes: Sequence[str] = ()) -> str:
     """Return rows of text as a table in HTML, the indentation of its first column kept, and notes below.
 
     Example:
-        >>> make_table(["line", "flop"], [["a < b", "1"]])
+        >>> make_html_table(["line", "flop"], [["a < b", "1"]])
         '<table><tr><th>line</th><th>flop</th></tr><tr><td><pre>a &lt; b</pre></td><td>1</td></tr></table>'
     """
     lines = ["".join(f"<th>{html.escape(h)}</th>" for h in head)]

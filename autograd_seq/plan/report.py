@@ -8,7 +8,7 @@ from math import prod
 
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.node import Node
-from autograd_seq.core.notebook import make_table
+from autograd_seq.core.notebook import make_html_table
 from autograd_seq.graph import printing as text
 from autograd_seq.graph.system import System
 from autograd_seq.ops.elementwise import rewritten
@@ -62,7 +62,7 @@ class Schedule:
         return [(line, *(self._format_numbers(node) if node is not None else ("", ""))) for line, node in lines]
 
     def _repr_html_(self) -> str:
-        return make_table(["what is computed", "operations", "kept"], self._make_rows(), self.notes)
+        return make_html_table(["what is computed", "operations", "kept"], self._make_rows(), self.notes)
 
     def __str__(self) -> str:
         rows = self._make_rows()
