@@ -15,17 +15,17 @@ import numpy as np
 
 import autograd_seq as ag
 from autograd_seq.applications.baselines import classify
-from autograd_seq.applications.data_files import read_text
+from autograd_seq.applications.data_files import read_package_text
 from autograd_seq.applications.outcome import Application, Budget, Outcome
 from autograd_seq.applications.training import Feeds, draw_batches, make_predictor, train_seeds
-from autograd_seq.core.notebook import viz
+from autograd_seq.core.notebook import import_viz
 
 HIDDEN, STEPS, BATCH, TRAIN, TEST = 64, 500, 50, 1000, 540
 
 
 def load() -> tuple[np.ndarray, np.ndarray]:
     """Return pictures, (N, 8, 8) from 0 to 1, and labels, (N,)."""
-    lines = read_text("scikit-learn", "datasets/data/digits.csv.gz").splitlines()
+    lines = read_package_text("scikit-learn", "datasets/data/digits.csv.gz").splitlines()
     table = np.array([[float(field) for field in line.split(",")] for line in lines])
     return table[:, :64].reshape(-1, 8, 8) / 16, table[:, 64].astype(int)
 
@@ -61,7 +61,7 @@ def run(budget: Budget) -> Outcome:
         "logistic regression, all pixels": classify(pictures.reshape(-1, 64), labels, ~test)[test],
     }
     wrong = np.flatnonzero(guesses[0] != truth)[:8]
-    picture = viz().plots.images(
+    picture = import_viz().plots.images(
         {f"{i + 1}: a {truth[k]} read as {guesses[0][k]}": pictures[test][k] for i, k in enumerate(wrong)},
         title="Digits that the GRU misreads",
     )  # fmt: skip

@@ -17,7 +17,7 @@ import numpy as np
 import autograd_seq as ag
 from autograd_seq.applications.outcome import Application, Budget, Outcome
 from autograd_seq.applications.training import Arrays, Feeds, make_predictor, train_seeds
-from autograd_seq.core.notebook import viz
+from autograd_seq.core.notebook import import_viz
 
 HIDDEN, STEPS, BATCH, LENGTH, SYMBOLS = 96, 1200, 64, 12, 27
 T, B = ag.Axis("t"), ag.Axis("b")
@@ -97,7 +97,7 @@ def run(budget: Budget) -> Outcome:
     example = "MARIANNE"
     places, letter = np.arange(len(example) + 1), encode([example])
     surprise = -logs(nets[0].params, x=letter["x"])[places, 0, letter["l"][places, 0]]
-    picture = viz().plots.curves(
+    picture = import_viz().plots.curves(
         places + 1, {"-log p of this letter, given those before": surprise, "their sum so far": np.cumsum(surprise)},
         title=f"The chain rule on a name: the last sum is -log p({example.title()})", ylabel="nats",
         xlabel=f"letter: {', '.join(f'{k} {c}' for k, c in enumerate([*example, 'end'], 1))}",
