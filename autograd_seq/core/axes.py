@@ -45,29 +45,31 @@ class Axis:
             )
         self.name, self.size = name, None if size is None else operator.index(size)
 
-    def __add__(self, steps: int) -> Index:
-        return Index(self, _check_whole_steps(self, steps))
+    def __add__(self, steps: Any) -> Any:
+        return Index(self) + steps
+
+    def __sub__(self, steps: Any) -> Any:
+        return Index(self) - steps
+
+    def __mul__(self, times: int) -> Affine:
+        return Affine(self) * times
+
+    def __floordiv__(self, by: int) -> Affine:
+        return Affine(self) // by
+
+    def __rsub__(self, steps: int) -> Affine:
+        return self * -1 + steps
+
+    __radd__, __rmul__ = __add__, __mul__
 
     def _refuse_arithmetic(self, other: object) -> NoReturn:
-        """Refuse arithmetic other than a shift: a place on an axis is not a number."""
-        raise AxisError(
-            "A111", f"{self.name} is an axis, not a number: only an integer can be added or subtracted",
-            expected=f"{self.name} - 1, {self.name} + 2",
-            got=f"arithmetic with {other!r}",
-            fix=f"ag.index({self.name}) is the step number as a value; ag.state(…, every=2) is a slower clock, and "
-            f"ag.window(x, {self.name}, 3, every=2) reads every other step",
-        )  # fmt: skip
+        """Refuse arithmetic that makes no place on an axis."""
+        raise _make_arithmetic_error(self, other)
 
-    __mul__ = __rmul__ = __truediv__ = __floordiv__ = __mod__ = __pow__ = __rsub__ = _refuse_arithmetic
-    __lt__ = __le__ = __gt__ = __ge__ = _refuse_arithmetic
+    __truediv__ = __mod__ = __pow__ = __lt__ = __le__ = __gt__ = __ge__ = _refuse_arithmetic
 
     def __neg__(self) -> NoReturn:
         self._refuse_arithmetic("-")
-
-    __radd__ = __add__
-
-    def __sub__(self, steps: int) -> Index:
-        return Index(self, -_check_whole_steps(self, steps))
 
     def __copy__(self) -> Axis:
         return self
@@ -105,24 +107,128 @@ class Index:
     def __init__(self, axis: Axis, offset: int = 0) -> None:
         self.axis, self.offset = axis, offset
 
-    def _refuse_arithmetic(self, other: object) -> NoReturn:
-        self.axis._refuse_arithmetic(other)
-
-    __mul__ = __rmul__ = __truediv__ = __floordiv__ = __mod__ = __pow__ = __rsub__ = _refuse_arithmetic
-    __lt__ = __le__ = __gt__ = __ge__ = _refuse_arithmetic
-
-    def __add__(self, steps: int) -> Index:
+    def __add__(self, steps: Any) -> Any:
+        if isinstance(steps, (Axis, Index, Affine)):
+            return Affine(self) + steps
         return Index(self.axis, self.offset + _check_whole_steps(self.axis, steps))
 
-    __radd__ = __add__
-
-    def __sub__(self, steps: int) -> Index:
+    def __sub__(self, steps: Any) -> Any:
+        if isinstance(steps, (Axis, Index, Affine)):
+            return Affine(self) - steps
         return Index(self.axis, self.offset - _check_whole_steps(self.axis, steps))
+
+    def __mul__(self, times: int) -> Affine:
+        return Affine(self) * times
+
+    def __floordiv__(self, by: int) -> Affine:
+        return Affine(self) // by
+
+    def __rsub__(self, steps: int) -> Affine:
+        return self * -1 + steps
+
+    __radd__, __rmul__ = __add__, __mul__
+
+    def _refuse_arithmetic(self, other: object) -> NoReturn:
+        raise _make_arithmetic_error(self.axis, other)
+
+    __truediv__ = __mod__ = __pow__ = __lt__ = __le__ = __gt__ = __ge__ = _refuse_arithmetic
+
+    def __neg__(self) -> NoReturn:
+        self._refuse_arithmetic("-")
 
     def __repr__(self) -> str:
         if self.offset == 0:
             return repr(self.axis)
         return f"{self.axis} {'-' if self.offset < 0 else '+'} {abs(self.offset)}"
+
+
+class Affine:
+    """A place on an axis that is computed from places on others: ``2 * u + 1``, ``u // 2``, ``2 * u + k``.
+
+    Attributes:
+        terms: axes and what they are multiplied by.
+        plus: what is added to them.
+        by: what the sum is divided by; the quotient is rounded down.
+    """
+
+    __slots__ = ("by", "plus", "terms")
+
+    def __init__(self, place: Axis | Index) -> None:
+        place = place if isinstance(place, Index) else Index(place)
+        self.terms: dict[Axis, int] = {place.axis: 1}
+        self.plus, self.by = place.offset, 1
+
+    def _make(self, terms: dict[Axis, int], plus: int, by: int) -> Affine:
+        made = Affine.__new__(Affine)
+        made.terms, made.plus, made.by = terms, plus, by
+        return made
+
+    def _check_whole(self, other: object) -> int:
+        return _check_whole_steps(next(iter(self.terms)), other)
+
+    def __add__(self, other: Any) -> Affine:
+        if not isinstance(other, (Axis, Index, Affine)):
+            return self._make(self.terms, self.plus + self.by * self._check_whole(other), self.by)
+        other = other if isinstance(other, Affine) else Affine(other)
+        if other.by != 1 and self.by != 1:
+            self._refuse_arithmetic(other)
+        quotient, whole = (self, other) if self.by != 1 else (other, self)
+        terms = {
+            a: quotient.terms.get(a, 0) + quotient.by * whole.terms.get(a, 0)
+            for a in dict.fromkeys([*self.terms, *other.terms])
+        }
+        return self._make(terms, quotient.plus + quotient.by * whole.plus, quotient.by)
+
+    def __sub__(self, other: Any) -> Affine:
+        if not isinstance(other, (Axis, Index, Affine)):
+            return self + -self._check_whole(other)
+        return self + (other if isinstance(other, Affine) else Affine(other)) * -1
+
+    def __mul__(self, times: int) -> Affine:
+        if self.by != 1:
+            self._refuse_arithmetic(times)
+        times = self._check_whole(times)
+        return self._make({a: n * times for a, n in self.terms.items()}, self.plus * times, 1)
+
+    def __floordiv__(self, by: int) -> Affine:
+        by = self._check_whole(by)
+        if by < 1:
+            self._refuse_arithmetic(by)
+        return self._make(self.terms, self.plus, self.by * by)
+
+    def __rsub__(self, steps: int) -> Affine:
+        return self * -1 + steps
+
+    __radd__, __rmul__ = __add__, __mul__
+
+    def _refuse_arithmetic(self, other: object) -> NoReturn:
+        raise _make_arithmetic_error(next(iter(self.terms)), other)
+
+    __truediv__ = __mod__ = __pow__ = __lt__ = __le__ = __gt__ = __ge__ = _refuse_arithmetic
+
+    def count_fitting(self, n: int) -> tuple[Axis, int] | None:
+        """Return the only axis, and how many of its steps name one of n steps, if places grow with it from 0 on or later."""
+        if len(self.terms) != 1 or self.plus < 0:
+            return None
+        ((axis, times),) = self.terms.items()
+        # the first step out of range: times·u + plus ≥ n·by
+        return (axis, max(0, -((self.plus - n * self.by) // times))) if times > 0 else None
+
+    def __repr__(self) -> str:
+        parts = [(n, str(a) if abs(n) == 1 else f"{abs(n)} * {a}") for a, n in self.terms.items()]
+        parts += [(self.plus, str(abs(self.plus)))] if self.plus else []
+        text = "".join(f" {'-' if n < 0 else '+'} {part}" for n, part in parts).removeprefix(" + ").lstrip()
+        return text if self.by == 1 else f"({text}) // {self.by}" if len(parts) > 1 or " " in text else f"{text} // {self.by}"
+
+
+def _make_arithmetic_error(axis: Axis, other: object) -> AxisError:
+    return AxisError(
+        "A111", f"{axis.name} is an axis, not a number: only an integer can be added or subtracted",
+        expected=f"{axis.name} - 1, {axis.name} + 2",
+        got=f"arithmetic with {other!r}",
+        fix=f"ag.index({axis.name}) is the step number as a value; x.along(t, 2 * {axis.name} + 1) reads every other step of "
+        "t; ag.state(…, every=2) is a slower clock",
+    )  # fmt: skip
 
 
 def _check_whole_steps(axis: Axis, steps: object) -> int:

@@ -12,6 +12,7 @@ from autograd_seq.core.errors import AxisError, FeedError, did_you_mean
 from autograd_seq.core.names import make_printable
 from autograd_seq.core.node import Node
 from autograd_seq.graph.stops import Stop, add_limits
+from autograd_seq.ops.gather import IN_RANGE
 from autograd_seq.ops.leaf import INPUT, PARAM
 from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import ALONG, SHIFT
@@ -127,6 +128,18 @@ class System:
                     got=f"{axis}={found[axis]}",
                 )  # fmt: skip
         add_limits(self.stops, found)
+        self._tie_lengths(found)
+        while add_fitting(self.nodes, found):
+            self._tie_lengths(found)
+        if missing := [a.name for a in self.axes if a not in found]:
+            raise AxisError(
+                "A204", f"the length of {', '.join(missing)} is not given", expected=", ".join(f"{m}=…" for m in missing),
+                got=str(sizes or "nothing"),
+            )  # fmt: skip
+        return found
+
+    def _tie_lengths(self, found: dict[Axis, int]) -> None:
+        """Add the lengths of axes that are as long as others."""
         for node in self.nodes:  # reading along another axis makes both lengths equal
             if node.op is ALONG:
                 pair = node.attrs["axis"], node.attrs["other"]
@@ -137,12 +150,15 @@ class System:
                             where=node.where,
                             got=f"{a}={found[a]}, {b}={found[b]}",
                         )  # fmt: skip
-        if missing := [a.name for a in self.axes if a not in found]:
-            raise AxisError(
-                "A204", f"the length of {', '.join(missing)} is not given", expected=", ".join(f"{m}=…" for m in missing),
-                got=str(sizes or "nothing"),
-            )  # fmt: skip
-        return found
+
+
+def add_fitting(nodes: Sequence[Node], found: dict[Axis, int]) -> bool:
+    """Add the lengths of axes by which others are read, as in ``x.along(t, 2 * u + 1)``: the longest that fit all reads."""
+    places = [n.attrs["fits"] for n in nodes if n.op is IN_RANGE and n.attrs.get("fits")]
+    fitting = [fit for axis, place in places if axis in found and (fit := place.count_fitting(found[axis]))]
+    new = {a for a, _ in fitting if a not in found}
+    found |= {a: min(n for b, n in fitting if b is a) for a in new}
+    return bool(new)
 
 
 __all__ = ["System"]

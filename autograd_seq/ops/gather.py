@@ -7,7 +7,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from autograd_seq.core.axes import Axis
+from autograd_seq.core.axes import Affine, Axis
 from autograd_seq.core.errors import DTypeError, FeedError
 from autograd_seq.core.facts import ABSENT, FINITE, KEPT
 from autograd_seq.core.functions import FUNCTIONS
@@ -106,14 +106,14 @@ SCATTER_ADD: Op = defop(
 )  # fmt: skip
 
 
-def _in_range_forward(i: Any, n: Any, what: str, axis: str) -> Any:
+def _in_range_forward(i: Any, n: Any, what: str, axis: str, fits: Any = None) -> Any:
     i = np.asarray(i)
     wrong = np.argwhere((i < 0) | (i >= n))
     if len(wrong):
         place = tuple(map(int, wrong[0]))
-        steps = int(np.broadcast_to(n, i.shape)[place])
+        value, steps = (int(a[place]) for a in np.broadcast_arrays(i, n))
         entry = f"{what}[{', '.join(map(str, place))}]" if place else what
-        raise make_range_error(entry, f"0 … {steps - 1}, as {axis} has {steps} steps", f"{entry} = {i[place]}")
+        raise make_range_error(entry, f"0 … {steps - 1}, as {axis} has {steps} steps", f"{entry} = {value}")
     return i
 
 
@@ -124,16 +124,25 @@ def _in_range_calls(node: Node) -> tuple[str]:
 
 IN_RANGE = defop(
     "in_range", shape=lambda i, n, **_: i, dtype=int, forward=_in_range_forward, broadcasts=True,
-    vjp=lambda g, y, i, n, what, axis: (None, None),
+    vjp=lambda g, y, i, n, what, axis, fits=None: (None, None),
     numpy=_in_range_calls, native=ABSENT, pointwise=False, flops=0, linear=(), range=KEPT,
-    doc="The index, if it names one of n steps; an error otherwise.",
+    doc="The index, if it names one of n steps; an error otherwise. ``fits`` is an axis, and the place in terms of it by which "
+    "its length is found from that of the axis that is read.",
 )  # fmt: skip
 
 _READ: WeakKeyDictionary[Axis, Axis] = WeakKeyDictionary()
 """For each axis, the one along which its steps are compared with an index: the same for all reads, so that they are shared."""
 
 
-def _take_step(x: Node, i: Any, axis: Axis) -> Node:
+def _read_place(x: Node, axis: Axis, place: Affine) -> Node:
+    """Return x at a place on an axis that is computed from others."""
+    i: Node = constant(place.plus)
+    for a, times in place.terms.items():
+        i = i + times * index(a)
+    return _take_step(x, i // place.by if place.by != 1 else i, axis, place)
+
+
+def _take_step(x: Node, i: Any, axis: Axis, place: Affine | None = None) -> Node:
     """Return x at step ``i``: the sum over all steps of what is x at that step, and 0 at the others.
 
     Why no scatter (2026-11): written so, a read by value has its gradient, its second derivative and its sequences with lengths
@@ -142,8 +151,9 @@ def _take_step(x: Node, i: Any, axis: Axis) -> Node:
     """
     check_varies(x, axis)
     i = _check_integers(i, "take", None)
-    what = i.name or label_of(i)
-    i = IN_RANGE(i, size(axis), what=what, axis=axis.name)
+    what = i.name or label_of(i) if place is None else repr(place)
+    fits = {} if place is None else {"fits": (axis, place)}
+    i = IN_RANGE(i, size(axis), what=what, axis=axis.name, **fits)
     if (step := _READ.get(axis)) is None:
         step = _READ[axis] = Axis(f"{axis.name}_read", size=axis.size)
     chosen = equal(reshape(i, (*i.shape, *(1,) * x.ndim)), index(step))
@@ -266,6 +276,6 @@ def _find_log_of_part(y: Node) -> Node | None:
 
 for _op in (TAKE, PICK, SLICE, RESHAPE, TRANSPOSE):
     _op.stable_log = _find_log_of_part
-FUNCTIONS.update(take=take)
+FUNCTIONS.update(take=take, read_place=_read_place)
 __all__ = ["one_hot", "pick", "take"]
 explain_keywords(globals(), __all__)

@@ -9,7 +9,7 @@ import operator
 from collections.abc import Iterable
 from typing import Any
 
-from autograd_seq.core.axes import Axis, Index, as_axes
+from autograd_seq.core.axes import Affine, Axis, Index, as_axes
 from autograd_seq.core.errors import AxisError, OperationError, StateError
 from autograd_seq.core.facts import FINITE, KEPT, POINTS, STEPS, TOGETHER
 from autograd_seq.core.functions import FUNCTIONS
@@ -144,6 +144,9 @@ def read(x: Node, key: Any) -> Node:
     Index terms with an axis shift along it, in whatever order they are written; all others index the dimensions of the value.
     """
     parts = key if isinstance(key, tuple) else (key,)
+    for part in parts:
+        if isinstance(part, Affine):
+            part._refuse_arithmetic(part)
     places = [p if isinstance(p, Index) else p + 0 for p in parts if isinstance(p, (Axis, Index))]
     if len({p.axis for p in places}) != len(places):
         raise AxisError(
@@ -277,22 +280,39 @@ def first_step(x: Any, *, over: Axis) -> Node:
     return at(x, over, 0)
 
 
-def along(x: Any, axis: Axis, other: Axis) -> Node:
+def along(x: Any, axis: Axis, other: Axis | Index | Affine) -> Node:
     """Read ``x`` at index ``other`` instead of ``axis``: with ``k.along(t, u)``, scores q[t]·k[u] vary over (t, u).
 
-    Both axes then have the same length.
+    Args:
+        x: a value that varies over ``axis``.
+        axis: the axis.
+        other: another axis; both then have the same length. Or a place that is computed from axes: ``2 * u + 1``, ``u // 2``,
+            ``2 * u + k``; they have lengths of their own, and each place must be a step of ``axis``.
 
     Raises:
         AxisError: ``x`` does not vary over ``axis``, or varies over ``other`` already.
+        FeedError: a place is no step of ``axis`` (when the value is computed).
 
     Example:
         >>> t, u = Axis("t"), Axis("u")
         >>> from autograd_seq.ops.leaf import input
         >>> along(input("k", (3,), over=t), t, u).axes
         (u,)
+        >>> import autograd_seq as ag
+        >>> x = input("x", over=t)
+        >>> pooled = ag.maximum(x.along(t, 2 * u), x.along(t, 2 * u + 1))
+        >>> ag.Graph(pooled).evaluate(x=[1.0, 5.0, 4.0, 2.0, 3.0])[0].tolist()
+        [5.0, 4.0]
+
+    Notes:
+        A place in terms of a single axis whose length nothing else gives, as 2·u + 1, makes it as long as fits all such reads;
+        with ``lengths=`` of ``axis``, an input must vary over the other axis, whose lengths are given too. It costs as
+        :func:`take` with ``over=``.
     """
     x = constant(x)
     check_varies(x, axis)
+    if isinstance(other, (Index, Affine)):
+        return FUNCTIONS["read_place"](x, axis, other if isinstance(other, Affine) else Affine(other))
     _check_axis(other, x.name)
     if other in x.axes:
         raise AxisError(

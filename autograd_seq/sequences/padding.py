@@ -277,9 +277,10 @@ class Ragged:
 
     def _replace_check(self, node: Node, i: Node, n: Node) -> Node | None:
         """Return the check of an index that looks at no padding."""
-        if not (ragged := self.masks.list_ragged(node.axes)):
+        axes = tuple(dict.fromkeys((*node.axes, *n.axes)))  # each sequence has a range of its own, also of an index for all
+        if not (ragged := self.masks.list_ragged(axes)):
             return None
-        valid = self.masks.mask_valid(node.axes, ragged)
+        valid = self.masks.mask_valid(axes, ragged)
         return apply(node.op, where(valid, i, 0), where(valid, n, 1), **node.attrs)
 
     def _replace_at(self, node: Node, x: Node) -> Node | None:

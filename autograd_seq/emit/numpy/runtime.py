@@ -59,7 +59,7 @@ HELPERS: dict[str, str] = {
     wrong = np.argwhere((np.asarray(index) < 0) | (index >= n))
     if len(wrong):
         place = tuple(map(int, wrong[0]))
-        steps, got = int(np.broadcast_to(n, np.shape(index))[place]), int(np.asarray(index)[place])
+        got, steps = (int(a[place]) for a in np.broadcast_arrays(index, n))
         entry = f"{what}[{', '.join(map(str, place))}]" if place else what
         raise IndexError(f"expected 0 … {steps - 1}, as {axis} has {steps} steps, got {entry} = {got}")
     out[...] = index''',
