@@ -7,6 +7,7 @@ have the shape (out, in): ``W @ x`` reads ``in`` numbers, its fan-in.
 from __future__ import annotations
 
 import hashlib
+import math
 import operator
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
@@ -14,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd_seq.core.errors import DTypeError, OperationError, ShapeError, did_you_mean
+from autograd_seq.core.errors import AxisError, DTypeError, OperationError, ShapeError, did_you_mean
 from autograd_seq.core.hints import explain_keywords
 from autograd_seq.core.node import Node
 from autograd_seq.graph.graph import Graph
@@ -220,9 +221,10 @@ def params(
         dtype: the width of the arrays; drawn in float64, then rounded.
 
     Returns:
-        Arrays by name, of the declared shapes.
+        Arrays by name, of the declared shapes; one that varies over axes is drawn at each of their points by itself.
 
     Raises:
+        AxisError: a parameter varies over an axis whose length is not declared.
         OperationError: a rule matches no parameter, or is not an initialiser; the seed is not an integer.
         ShapeError: an initialiser does not give the declared shape.
         DTypeError: a parameter is not a float, or ``dtype`` is not a float dtype.
@@ -291,14 +293,22 @@ def _draw_value(name: str, node: Node, seed: int, initialise: Initialiser) -> np
         )  # fmt: skip
     digest = hashlib.blake2b(repr((seed, name)).encode(), digest_size=16).digest()
     generator = np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "little")))
-    value = np.asarray(initialise(node.shape, generator))
-    if value.shape != node.shape:
-        raise ShapeError(
-            "N117", f"the initialiser of {name} gives shape {value.shape}, but {name} has {node.shape}", node=name,
-            where=node.where,
-            expected=str(node.shape), got=str(value.shape),
+    unknown = [axis for axis in node.axes if axis.size is None]
+    if unknown:
+        raise AxisError(
+            "N143", f"{name} varies over {unknown[0]}, whose length is not known", node=name, where=node.where,
+            expected="axes of a declared size", got=f'ag.Axis("{unknown[0].name}")',
+            fix=f'ag.Axis("{unknown[0].name}", size=4), or feed {name} yourself',
         )  # fmt: skip
-    return value
+    counts = tuple(axis.size or 0 for axis in node.axes)
+    values = [np.asarray(initialise(node.shape, generator)) for _ in range(math.prod(counts))]
+    if wrong := [value for value in values if value.shape != node.shape]:
+        raise ShapeError(
+            "N117", f"the initialiser of {name} gives shape {wrong[0].shape}, but {name} has {node.shape}", node=name,
+            where=node.where,
+            expected=str(node.shape), got=str(wrong[0].shape),
+        )  # fmt: skip
+    return np.reshape(np.array(values, float), (*counts, *node.shape))
 
 
 __all__ = [

@@ -101,20 +101,27 @@ def input(
     return node
 
 
-def param(name: str, shape: int | Sequence[int] = (), *, dtype: Any = float, init: Callable[..., Any] | None = None) -> Named:
-    """Declare a parameter: it does not vary over axes, is one node however often it is read, and is fed by name.
+def param(
+    name: str, shape: int | Sequence[int] = (), *, over: Axis | Iterable[Axis] | None = None, dtype: Any = float,
+    init: Callable[..., Any] | None = None,
+) -> Named:  # fmt: skip
+    """Declare a parameter: one node however often it is read, fed by name, and the same at all steps.
 
     Args:
         name: its name, the keyword by which it is fed.
-        shape: of the array.
+        shape: of the array; of the one at each point, where it varies over axes.
+        over: axes along which it differs: heads, layers, experts. In feeds and gradients they come first, before ``shape``.
+            ``ag.Axis("head", size=4)`` lets ``ag.nn.init.params`` know how many to draw.
         init: the initialiser that ``ag.nn.init.params`` uses unless it is given another: ``ag.nn.init.constant(1.0)``, or any
             function of ``(shape, seed)``. The parameter itself stays without a value.
 
     Example:
         >>> param("W", (4, 4))
         W: float[4, 4]
+        >>> param("V", (4, 4), over=Axis("expert", size=3))
+        V[expert]: float[4, 4]
     """
-    node = _leaf(PARAM, name, shape, None, dtype)
+    node = _leaf(PARAM, name, shape, over, dtype)
     if init is not None:
         if not callable(init):
             raise OperationError(
