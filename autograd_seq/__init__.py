@@ -98,6 +98,7 @@ from autograd_seq.ops.reduce import max, mean, min, prod, sum
 from autograd_seq.ops.rounding import ceil, floor, floor_divide, mod, round
 from autograd_seq.ops.shape import broadcast_to, expand_dims, reshape, squeeze, transpose
 from autograd_seq.ops.softmax import log_softmax, logsumexp, softmax
+from autograd_seq.ops.sorting import argsort, sort, topk
 from autograd_seq.ops.state import state
 from autograd_seq.ops.statistics import all, any, argmax, argmin, norm, std, var
 from autograd_seq.ops.time import along, at, index, last, shift, size, spread
@@ -120,19 +121,20 @@ __all__ = [
     "DataError", "FeedError", "Finding", "GradientCheckError", "GradientError", "Graph", "GraphError", "Index",
     "MemoryNeededError", "MissingError", "NameClashError", "Node", "Op", "OperationError", "PictureError", "Program",
     "Report", "ShapeError", "StateError", "Stream", "ValueKnownError", "abs", "add", "all", "along", "any", "arccos",
-    "arcsin", "arctan", "arctan2", "argmax", "argmin", "at", "bce", "bernoulli", "bptt", "broadcast", "broadcast_to",
-    "cast", "categorical", "ceil", "check_grad", "check_op", "clip", "compile", "concat", "constant", "cos", "cosh",
-    "cross_entropy", "cummax", "cumprod", "cumsum", "datasets", "defop", "diag", "div", "dot", "einsum", "elu", "equal",
-    "erf", "exp", "expand_dims", "expm1", "extend", "eye", "find_nan", "first", "flip", "floor", "floor_divide", "gelu",
-    "grad", "greater", "greater_equal", "hvp", "index", "input", "isnan", "jacobian", "jvp", "last", "leaky_relu",
-    "learn", "less", "less_equal", "linalg", "log", "log1p", "log_softmax", "logaddexp", "logical_and", "logical_not",
-    "logical_or", "logsumexp", "matmul", "max", "maximum", "mean", "min", "minimum", "mod", "moveaxis", "mse", "mul",
-    "neg", "nll", "nn", "norm", "normal", "not_equal", "one_hot", "ones", "ops", "outer", "pad", "param", "pick", "power",
-    "prod", "promote", "relu", "repeat", "reshape", "roll", "round", "same_shape", "scope", "shift", "sigmoid", "sign",
-    "silu", "sin", "sinh", "size", "softmax", "softplus", "spike", "split", "spread", "sqrt", "square", "squeeze",
-    "stack", "state", "std", "stop_gradient", "straight_through", "stream", "sub", "sum", "swapaxes", "take", "tan",
-    "tanh", "tensor", "ticks", "trace", "transpose", "tril", "triu", "truncation_bias", "uniform", "until",
-    "value_and_grad", "var", "vmap", "where", "window", "zero_safe_mul", "zeros",
+    "arcsin", "arctan", "arctan2", "argmax", "argmin", "argsort", "at", "bce", "bernoulli", "bptt", "broadcast",
+    "broadcast_to", "cast", "categorical", "ceil", "check_grad", "check_op", "clip", "compile", "concat", "constant",
+    "cos", "cosh", "cross_entropy", "cummax", "cumprod", "cumsum", "datasets", "defop", "diag", "div", "dot", "einsum",
+    "elu", "equal", "erf", "exp", "expand_dims", "expm1", "extend", "eye", "find_nan", "first", "flip", "floor",
+    "floor_divide", "gelu", "grad", "greater", "greater_equal", "hvp", "index", "input", "isnan", "jacobian", "jvp",
+    "last", "leaky_relu", "learn", "less", "less_equal", "linalg", "log", "log1p", "log_softmax", "logaddexp",
+    "logical_and", "logical_not", "logical_or", "logsumexp", "matmul", "max", "maximum", "mean", "min", "minimum",
+    "mod", "moveaxis", "mse", "mul", "neg", "nll", "nn", "norm", "normal", "not_equal", "one_hot", "ones", "ops",
+    "outer", "pad", "param", "pick", "power", "prod", "promote", "relu", "repeat", "reshape", "roll", "round",
+    "same_shape", "scope", "shift", "sigmoid", "sign", "silu", "sin", "sinh", "size", "softmax", "softplus", "sort",
+    "spike", "split", "spread", "sqrt", "square", "squeeze", "stack", "state", "std", "stop_gradient",
+    "straight_through", "stream", "sub", "sum", "swapaxes", "take", "tan", "tanh", "tensor", "ticks", "topk", "trace",
+    "transpose", "tril", "triu", "truncation_bias", "uniform", "until", "value_and_grad", "var", "vmap", "where",
+    "window", "zero_safe_mul", "zeros",
 ]  # fmt: skip
 PUBLIC.update(__all__)
 

@@ -21,6 +21,7 @@ from autograd_seq.ops import (
     rounding,
     shape,
     softmax,
+    sorting,
     state,
     statistics,
     time,
@@ -31,6 +32,6 @@ seal()
 __all__ = [
     "activations", "algebra", "angles", "arrange", "composed", "create", "elementwise", "gather", "history", "leaf", "linear",
     "loss",
-    "own", "parts", "random", "reduce", "rounding", "shape", "softmax", "state", "statistics", "time",
+    "own", "parts", "random", "reduce", "rounding", "shape", "softmax", "sorting", "state", "statistics", "time",
     "until",
 ]  # fmt: skip

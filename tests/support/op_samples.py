@@ -193,6 +193,8 @@ SAMPLES: list[Sample] = [
       for xs in [(X,), (X, P), (M, M + 1, 2 * M)]],
     *[Sample("level_over", xs, lambda *xs, axes: np.max(xs, axis=0), None, attrs={"axes": ()})
       for xs in [(X,), (M, -M, 2 * M)]],
+    *[Sample("argsort", (x,), lambda x, descending: np.argsort(-x if descending else x, axis=-1, kind="stable"),
+             attrs={"descending": d}) for x in (M, X, I3) for d in (False, True)],
     *unary("stop_gradient", X, lambda x: x, None),
     Sample("straight_through", (B3, P), lambda hard, soft: hard.astype(float), None),
     Sample("straight_through", (X, M), lambda hard, soft: np.broadcast_to(hard, (2, 3)), None),
