@@ -105,13 +105,13 @@ class Writer(Page):
         self.write_steps(repeat.fills)
         end = find_end(repeat.loop)
         if end is not None:
-            self.write(f"copyto({self.array(end).code}, {self.once('array(False, np.bool_)', 'false')})")
+            self.write(f"copyto({self.target(end)}, {self.once('array(False, np.bool_)', 'false')})")
         frame = Frame(repeat.loop, count=self.size[repeat.loop.axis])
         self.note(repeat.loop)
         self.frames.append(frame)
         self.write_steps(repeat.body)
         if end is not None:
-            self.write(f"if not {self.at_step(self.array(end), self.called(end))}.any():")
+            self.write(f"if not {self.target(end)}.any():")
             self.write("    break")
         self.frames.pop()
         sources = [rows for _, rows in frame.over.values()]
