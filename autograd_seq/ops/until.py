@@ -39,7 +39,8 @@ def until(outputs: Node | Sequence[Node], *, over: Axis, when: Node, limit: int 
     Args:
         outputs: a node, or several. All outputs of one graph that depend on steps of the axis must be marked by one condition.
         over: the axis.
-        when: a truth value that varies over the axis; it may depend on its own step and on earlier ones.
+        when: a truth value that varies over the axis. It may depend on its own step and on earlier ones, and on what earlier
+            steps of other axes made of all steps that were taken there.
         limit: the largest number of steps. If it is left out, a call gives it by the name of the axis, ``u=50``, or an input
             that varies over the axis is fed, whose length it is. Of several limits the smallest counts.
         strict: whether a sequence in which the condition is true at no step is an error; by default it takes all steps.

@@ -7,6 +7,7 @@ truth value, hence in one loop, and the loop may be left as soon as no sequence 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -14,7 +15,8 @@ import numpy as np
 
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.errors import AxisError, CarryError, FeedError
-from autograd_seq.core.node import Node
+from autograd_seq.core.misfit import label_of
+from autograd_seq.core.node import Node, apply
 from autograd_seq.graph import feeds
 from autograd_seq.graph.finite import list_components
 from autograd_seq.graph.graph import Graph
@@ -22,10 +24,10 @@ from autograd_seq.graph.rebuild import rebuild
 from autograd_seq.graph.stops import Stop, find_tied
 from autograd_seq.graph.system import System
 from autograd_seq.graph.windows import spell_out_windows
-from autograd_seq.ops.elementwise import cast, less_equal, logical_and, logical_not, logical_or, where
+from autograd_seq.ops.elementwise import cast, equal, less_equal, logical_and, logical_not, logical_or, where
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.state import STATE, state
-from autograd_seq.ops.time import SHIFT, index
+from autograd_seq.ops.time import AT, INDEX, SHIFT, SIZE, index
 
 Run = Callable[[dict[str, Any], Any], np.ndarray]
 """Computes the output of the deciding equations for some feeds and ``lengths=``."""
@@ -234,10 +236,10 @@ def _stop_states(axis: Axis, stop: Stop, name: str) -> Node:
     (when,) = spell_out_windows(Graph(stop.when)).outputs
     nodes = Graph(when).nodes
     image: dict[Node, Node] = {}
-    (condition,) = rebuild([when], lambda node, inputs: None, image=image)
     goes_on = state(name, over=when.axes, dtype=bool, init={axis: True})
     goes_on.attrs["ends"] = axis  # a loop that computes it may be left after a step at which it is false everywhere
     before = goes_on[axis - 1]
+    (condition,) = rebuild([when], _Reductions(axis, goes_on, before), image=image)
     for old in _list_looped(nodes, axis):
         new = image[old]
         new.inputs = (where(_any_over(before, new), new.inputs[0], _ZERO[new.dtype]), *new.inputs[1:])
@@ -245,12 +247,47 @@ def _stop_states(axis: Axis, stop: Stop, name: str) -> Node:
     return goes_on
 
 
+class _Reductions:
+    """A rule for reductions over the steps of an earlier step of another axis: they see the steps that were taken there.
+
+    Args:
+        axis: the axis that ends by itself.
+        goes_on, before: whether a sequence goes on after a step, and whether it takes the step.
+    """
+
+    def __init__(self, axis: Axis, goes_on: Node, before: Node) -> None:
+        self.axis, self.taken = axis, before
+        end = equal(INDEX(axis=axis, here=True), SIZE(axis=axis) - 1)
+        self.last = logical_and(before, logical_or(logical_not(goes_on), end))
+
+    def __call__(self, node: Node, inputs: tuple[Node, ...]) -> Node | None:
+        attrs, mine = node.attrs, node.attrs.get("axis") is self.axis
+        if node.op is SIZE and mine and attrs.get("among", (self.axis,)) == (self.axis,):
+            return sum_over(cast(self.taken, int), axes=(self.axis,))
+        if node.op is AT and mine and attrs["index"] == 0:
+            return None
+        if node.op is AT and mine and attrs["index"] == -1:
+            picked = sum_over(where(self.last, inputs[0], _ZERO[node.dtype]), axes=(self.axis,))
+            return cast(picked, bool) if node.dtype is bool else picked
+        if node.op.reduces_axes and self.axis in attrs["axes"] and self.axis in inputs[0].axes:
+            lowest = {float: -math.inf, int: int(np.iinfo(np.int64).min), bool: False}[inputs[0].dtype]
+            fill = _ZERO[inputs[0].dtype] if node.op is sum_over else lowest
+            return apply(node.op, where(self.taken, inputs[0], fill), *inputs[1:], **attrs)
+        if (mine and node.op in (SIZE, AT)) or (node.op.reduces_axes and self.axis in attrs["axes"]):
+            raise AxisError(
+                "U126", f"{label_of(node)} decides how many steps of {self.axis} there are, and needs their number",
+                node=node.name, where=node.where, expected=f"sums, maxima, means over {self.axis} alone, or the last step",
+                got=repr(node),
+            )  # fmt: skip
+        return None
+
+
 def _list_looped(nodes: Any, axis: Axis) -> list[Node]:
-    """Return the states that are on a cycle through an earlier step of the axis."""
+    """Return the states over the axis that are on a cycle through an earlier step of it."""
     part = {n: i for i, nodes_of_part in enumerate(list_components(nodes)) for n in nodes_of_part}
     back = [n for n in nodes if n.op is SHIFT and n.attrs["axis"] is axis and part[n] == part[n.inputs[0]]]
     loops = {part[n] for n in back}
-    return [n for n in nodes if n.op is STATE and part[n] in loops]
+    return [n for n in nodes if n.op is STATE and axis in n.axes and part[n] in loops]
 
 
 __all__ = ["Decided", "Deciding", "end_steps"]

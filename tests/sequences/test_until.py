@@ -96,6 +96,43 @@ def ponder(x: Any, W: Any, v: Any) -> tuple[Any, list[int]]:
     return total, steps
 
 
+def pondering() -> tuple[list[ag.Node], list[ag.Node]]:
+    """Graves 2016, in a recurrent net: what one step of time has thought is where the next one begins."""
+    t = ag.Axis("t")
+    x, W, v = ag.input("x", (H,), over=(t, b)), ag.param("W", (H, H)), ag.param("v", (H,))
+    h, halted = ag.state("h", (H,), over=(t, b)), ag.state("halted", over=(u, t, b))
+    z = ag.state("z", (H,), over=(u, t, b), init={u: h[t - 1]})
+    z[u] = ag.tanh(W @ z[u - 1] + x)
+    p = ag.sigmoid(ag.dot(v, z[u]))
+    halted[u] = halted[u - 1] + p
+    weight = ag.where(halted > 0.95, 1 - halted[u - 1], p)
+    h[t] = ag.sum(ag.expand_dims(weight, -1) * z, over=u) + 0.1 * ag.last(z, over=u) + 0.1 * ag.mean(z, over=u)
+    L, steps = ag.until([ag.sum(ag.sum(h * h), over=(t, b)), ag.spread(ag.size(u), (t, b))], over=u, when=halted > 0.95,
+                        limit=6)  # fmt: skip
+    return [L, steps], [x, W, v]
+
+
+def think(x: Any, W: Any, v: Any) -> tuple[Any, list[list[int]]]:
+    total, steps = 0.0, np.zeros(x.shape[:2], int)
+    for i in range(x.shape[1]):
+        h = np.zeros(H)
+        for k in range(len(x)):
+            z, halted, thought, seen = h, 0.0, 0.0, []
+            for _ in range(6):
+                z = np.tanh(W @ z + x[k, i])
+                seen.append(z)
+                p = 1 / (1 + np.exp(-np.dot(v, z)))
+                before, halted = halted, halted + p
+                ends = np.real(halted) > 0.95
+                thought = thought + ((1 - before) if ends else p) * z
+                if ends:
+                    break
+            h = thought + 0.1 * z + 0.1 * sum(seen) / len(seen)
+            steps[k, i] = len(seen)
+            total = total + np.sum(h * h)
+    return total, steps.tolist()
+
+
 def power() -> tuple[list[ag.Node], list[ag.Node]]:
     """Power iteration to a tolerance, differentiated through the steps that are taken."""
     A, start = ag.param("A", (H, H)), ag.param("start", (H,))
@@ -125,6 +162,8 @@ MODELS: dict[str, tuple[Callable[[], Any], Callable[..., Any], dict[str, np.ndar
         "h0": WORDS.normal(size=(6, H))}),
     "adaptive computation": (adaptive, ponder, {
         "x": RNG.normal(size=(5, H)), "W": np.linalg.qr(RNG.normal(size=(H, H)))[0] * 1.3, "v": 2 * RNG.normal(size=H)}),
+    "pondering in a recurrent net": (pondering, think, {
+        "x": RNG.normal(size=(4, 3, H)), "W": RNG.normal(size=(H, H)), "v": 2 * RNG.normal(size=H)}),
     "power iteration": (power, iterate, {"A": SYMMETRIC @ SYMMETRIC.T, "start": RNG.normal(size=H)}),
 }  # fmt: skip
 
@@ -139,7 +178,10 @@ def test_a_model_stops_where_its_loop_breaks(model: str, runner: str) -> None:
     build, loop, feeds = MODELS[model]
     (loss, *others), wrt = build()
     with np.errstate(all="ignore"):  # native programs run in Python here
-        value, *rest = RUNNERS[runner]([loss, *others, *ag.grad(loss, wrt)])(**feeds)
+        call = RUNNERS[runner]([loss, *others, *ag.grad(loss, wrt)])
+        if runner != "unrolled":  # leave other numbers in the workspace
+            call(**{name: 1.3 * x for name, x in feeds.items()})
+        value, *rest = call(**feeds)
     want, found = loop(**feeds)
     assert abs(value - want) <= 1e-11 * abs(want)
     if model == "greedy decoder":
@@ -474,6 +516,13 @@ def test_calls_that_cannot_be_are_refused() -> None:
     assert "u=50" in refuse("U123", lambda: ag.compile(y)())
     assert "ends by itself" in refuse("U124", lambda: ag.compile(y)(u=5, lengths={u: 3}))
     assert "ends by itself" in refuse("U124", lambda: ag.Graph(y).unroll(u=9).evaluate(lengths={u: 3}))
+    t = ag.Axis("t")
+    h = ag.state("h", over=t)
+    z = ag.state("z", over=(u, t), init={u: h[t - 1]})
+    z[u] = 0.5 * z[u - 1] + ag.input("data", over=t)
+    h[t] = ag.at(z, u, -2, outside="zero")
+    thinks = ag.until(ag.sum(h, over=t), over=u, when=z < 0.3, limit=9)
+    assert "needs their number" in refuse("U126", lambda: ag.compile(thinks))
     both = ag.until(y + ag.last(r, over=v), over=v, when=r > 2)
     assert "in one graph" in refuse("U121", lambda: ag.compile(both))
     assert "over=u" in refuse("U132", lambda: ag.stream(ag.until(s, over=u, when=s > 3), over=v))
