@@ -1,8 +1,8 @@
 """How many steps there are along an axis whose sequences end by themselves: the equations that decide it, and the count.
 
 The condition depends on its own step and on earlier ones, so that its equations run forward in one loop. Each of their states
-is set to 0 after the end, which makes them depend on whether the sequence goes on: then all of them are in one cycle with that
-truth value, hence in one loop, and the loop may be left as soon as no sequence goes on.
+keeps its value after the end, which makes them depend on whether the sequence goes on: then all of them are in one cycle with
+that truth value, hence in one loop, and the loop may be left as soon as no sequence goes on.
 """
 
 from __future__ import annotations
@@ -232,7 +232,7 @@ def _name_axis(key: Any) -> str:
 
 
 def _stop_states(axis: Axis, stop: Stop, name: str) -> Node:
-    """Return after which steps a sequence goes on, computed by equations whose states are 0 after the end."""
+    """Return after which steps a sequence goes on, computed by equations whose states keep their values after the end."""
     (when,) = spell_out_windows(Graph(stop.when)).outputs
     nodes = Graph(when).nodes
     image: dict[Node, Node] = {}
@@ -242,7 +242,8 @@ def _stop_states(axis: Axis, stop: Stop, name: str) -> Node:
     (condition,) = rebuild([when], _Reductions(axis, goes_on, before), image=image)
     for old in _list_looped(nodes, axis):
         new = image[old]
-        new.inputs = (where(_any_over(before, new), new.inputs[0], _ZERO[new.dtype]), *new.inputs[1:])
+        kept = SHIFT(new, axis=axis, by=1, outside="bounds")
+        new.inputs = (where(_any_over(before, new), new.inputs[0], kept), *new.inputs[1:])
     goes_on[when.axes] = logical_and(before, logical_not(condition))
     return goes_on
 

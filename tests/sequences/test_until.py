@@ -358,6 +358,14 @@ def test_what_follows_the_end_reaches_no_gradient() -> None:
     assert run([y, ag.grad(y, x0)], x0=[2.0, 4.0]) == [np.log(3) + np.log(2), [1.0, 1 / 3 + 1 / 2 + 1.0]]
 
 
+def test_what_follows_the_end_is_looked_up_nowhere() -> None:
+    """Words are counted from 1: a state of 0 after the end of the second text would name no row of the table."""
+    E, word = ag.param("E", (3,)), ag.state("word", over=(u, b), dtype=int, init={u: ag.input("first", over=b, dtype=int)})
+    word[u] = ag.minimum(word[u - 1] + 1, 3)
+    y = ag.take(E, word[u - 1] - 1)
+    assert run(ag.until(ag.sum(y, over=u), over=u, when=y > 2, limit=5), E=[1.0, 2.0, 3.0], first=[1, 3]) == [[6.0, 3.0]]
+
+
 def test_the_smallest_limit_counts() -> None:
     never = ag.until(ag.spread(ag.size(u), b), over=u, when=x > 9, limit=3)
     assert run(never, x=np.zeros((2, 1))) == [[2]] and run(never, x=np.zeros((5, 1))) == [[3]]
