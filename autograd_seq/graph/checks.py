@@ -211,7 +211,8 @@ def _make_all_steps_error(start: Node, axes: Sequence[Axis], culprit: Node, arro
     return CycleError(
         "G103", f"{name(start)} depends on itself through all steps of {over}", node=name(start), where=culprit.where,
         detail=arrows, got=f"{name(culprit)}, which needs every step before the first is computed",
-        fix="reduce over an axis only what the recurrence does not need, or read the running value of a state",
+        fix="reduce over an axis only what the recurrence does not need, or read the running value of a state; "
+        "ag.take(…, earlier=True) reads earlier steps by value",
     )  # fmt: skip
 
 

@@ -136,7 +136,7 @@ def explain_failure(graph: System, arrays: Mapping[str, Any], error: Exception) 
             return make_range_error(name, f"0 … {n - 1}{table}", f"{entry} = {array[place]}", index)
     if isinstance(error, AutogradSeqError):
         return error
-    if str(error).startswith("expected 0 … "):
+    if str(error).startswith(("expected 0 … ", "expected -1 … ")):
         expected, _, got = str(error).removeprefix("expected ").partition(", got ")
         label, named, _ = got.partition(" = ")
         return make_range_error(label if named else "an index", expected, got)

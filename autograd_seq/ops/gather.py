@@ -19,7 +19,8 @@ from autograd_seq.ops.elementwise import cast, equal, log, rewritten, where
 from autograd_seq.ops.parts import SLICE
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.shape import RESHAPE, TRANSPOSE, expand_dims, lead, negative_axis, reshape, transpose
-from autograd_seq.ops.time import along, check_varies, index, size
+from autograd_seq.ops.state import state
+from autograd_seq.ops.time import along, check_varies, index, shift, size
 
 
 def _checked(index: Any, n: int) -> Any:
@@ -106,25 +107,27 @@ SCATTER_ADD: Op = defop(
 )  # fmt: skip
 
 
-def _in_range_forward(i: Any, n: Any, what: str, axis: str, fits: Any = None) -> Any:
+def _in_range_forward(i: Any, n: Any, what: str, axis: str, least: int = 0, fits: Any = None) -> Any:
     i = np.asarray(i)
-    wrong = np.argwhere((i < 0) | (i >= n))
+    wrong = np.argwhere((i < least) | (i >= n))
     if len(wrong):
         place = tuple(map(int, wrong[0]))
         value, steps = (int(a[place]) for a in np.broadcast_arrays(i, n))
         entry = f"{what}[{', '.join(map(str, place))}]" if place else what
-        raise make_range_error(entry, f"0 … {steps - 1}, as {axis} has {steps} steps", f"{entry} = {value}")
+        why = f"as {axis} has {steps} steps" if least == 0 else f"as it is read at step {steps} of {axis}"
+        raise make_range_error(entry, f"{least} … {steps - 1}, {why}", f"{entry} = {value}")
     return i
 
 
 def _in_range_calls(node: Node) -> tuple[str]:
-    names = f"{node.attrs['what']!r}, {node.attrs['axis']!r}".replace("{", "{{").replace("}", "}}")
+    attrs = [node.attrs["what"], node.attrs["axis"], node.attrs.get("least", 0)]
+    names = ", ".join(map(repr, attrs)).replace("{", "{{").replace("}", "}}")
     return (f"check_steps({{0}}, {{1}}, {names}, {{out}})",)
 
 
 IN_RANGE = defop(
     "in_range", shape=lambda i, n, **_: i, dtype=int, forward=_in_range_forward, broadcasts=True,
-    vjp=lambda g, y, i, n, what, axis, fits=None: (None, None),
+    vjp=lambda g, y, i, n, what, axis, least=0, fits=None: (None, None),
     numpy=_in_range_calls, native=ABSENT, pointwise=False, flops=0, linear=(), range=KEPT,
     doc="The index, if it names one of n steps; an error otherwise. ``fits`` is an axis, and the place in terms of it by which "
     "its length is found from that of the axis that is read.",
@@ -154,15 +157,39 @@ def _take_step(x: Node, i: Any, axis: Axis, place: Affine | None = None) -> Node
     what = i.name or label_of(i) if place is None else repr(place)
     fits = {} if place is None else {"fits": (axis, place)}
     i = IN_RANGE(i, size(axis), what=what, axis=axis.name, **fits)
+    step = _get_read_axis(axis)
+    return _choose(along(x, axis, step), i, index(step), step)
+
+
+def _get_read_axis(axis: Axis) -> Axis:
     if (step := _READ.get(axis)) is None:
         step = _READ[axis] = Axis(f"{axis.name}_read", size=axis.size)
-    chosen = equal(reshape(i, (*i.shape, *(1,) * x.ndim)), index(step))
-    nothing = {float: 0.0, int: 0, bool: False}[x.dtype]
-    out = sum_over(where(chosen, along(x, axis, step), nothing), axes=(step,))
+    return step
+
+
+def _choose(x: Node, i: Node, number: Node, step: Axis) -> Node:
+    """Return x where the number of a step is the index."""
+    chosen = equal(reshape(i, (*i.shape, *(1,) * x.ndim)), number)
+    out = sum_over(where(chosen, x, {float: 0.0, int: 0, bool: False}[x.dtype]), axes=(step,))
     return cast(out, bool) if x.dtype is bool else out
 
 
-def take(x: Any, index: Any, axis: int = 0, *, over: Axis | None = None) -> Node:
+def _take_earlier(x: Node, i: Any, axis: Axis) -> Node:
+    """Return x at an earlier step ``i``, zeros for −1: what was computed so far is kept in a state, one row for each step.
+
+    The number of a row is that of a step read along the axis of the rows, which makes both axes as long.
+    """
+    check_varies(x, axis)
+    i = _check_integers(i, "take", None)
+    i = IN_RANGE(i, index(axis), what=i.name or label_of(i), axis=axis.name, least=-1)
+    step = _get_read_axis(axis)
+    number = along(index(axis), axis, step)
+    memory = state(None, x.shape, over=(*x.axes, step), dtype=x.dtype)
+    memory[memory.axes] = where(equal(number, index(axis)), x, shift(memory, axis, 1))
+    return _choose(shift(memory, axis, 1), i, number, step)
+
+
+def take(x: Any, index: Any, axis: int = 0, *, over: Axis | None = None, earlier: bool = False) -> Node:
     """Gather entries along a dimension, or steps of an axis: ``take(E, l)`` is the embedding row of class ``l``.
 
     Args:
@@ -170,6 +197,8 @@ def take(x: Any, index: Any, axis: int = 0, *, over: Axis | None = None) -> Node
         index: integers in 0 … n − 1, any shape; may vary over axes, with ``over=`` also over that axis.
         axis: the dimension along which to gather, if ``over`` is not given.
         over: an axis of ``x``, e.g. time: ``take(x, i, over=t)`` is x at step i.
+        earlier: with ``over=``, read only steps before the current one, −1 … t − 1, where −1 reads zeros. A recurrence may read
+            itself so: ``take(s, l[t], over=t, earlier=True)`` is a recursion over trees, children before parents.
 
     Returns:
         A node of shape ``x.shape[:axis] + index.shape + x.shape[axis + 1:]``; with ``over=`` one of shape
@@ -188,14 +217,20 @@ def take(x: Any, index: Any, axis: int = 0, *, over: Axis | None = None) -> Node
         >>> x, parent = ag.input("x", over=t), ag.input("parent", over=t, dtype=int)
         >>> ag.Graph(ag.take(x, parent, over=t)).evaluate(x=[5.0, 6.0, 7.0], parent=[2, 0, 0])[0].tolist()
         [7.0, 5.0, 5.0]
+        >>> s = ag.state("s", over=t)  # sums over the subtrees: the last step is the root
+        >>> child = ag.input("child", (2,), over=t, dtype=int)
+        >>> s[t] = x[t] + ag.sum(ag.take(s, child, over=t, earlier=True))
+        >>> ag.Graph(s).evaluate(x=[1.0, 2.0, 3.0], child=[[-1, -1], [-1, -1], [0, 1]])[0].tolist()
+        [1.0, 2.0, 6.0]
 
     Notes:
         With ``over=`` an index is compared with all steps: T·N entries for N indices. It reads steps that may come later:
         streams and carries refuse it, and ``x`` must not depend on the result. The gradient is added to the step that was read.
+        With ``earlier=True`` each step copies and compares the rows of all steps, T² in all, whose memory is that of T steps.
     """
     x = constant(x)
     if over is not None:
-        return _take_step(x, index, over)
+        return _take_earlier(x, index, over) if earlier else _take_step(x, index, over)
     at = negative_axis(axis, x.ndim, x) + x.ndim
     index = _check_integers(index, "take", x.shape[at])
     if at == 0:

@@ -54,14 +54,15 @@ HELPERS: dict[str, str] = {
         table.take(index, 0, out, "clip")
     else:
         out[...] = table[index]''',
-    "check_steps": '''def check_steps(index, n, what, axis, out):
+    "check_steps": '''def check_steps(index, n, what, axis, least, out):
     """Copy an index; raise unless all its entries name one of n steps."""
-    wrong = np.argwhere((np.asarray(index) < 0) | (index >= n))
+    wrong = np.argwhere((np.asarray(index) < least) | (index >= n))
     if len(wrong):
         place = tuple(map(int, wrong[0]))
         got, steps = (int(a[place]) for a in np.broadcast_arrays(index, n))
         entry = f"{what}[{', '.join(map(str, place))}]" if place else what
-        raise IndexError(f"expected 0 … {steps - 1}, as {axis} has {steps} steps, got {entry} = {got}")
+        why = f"as {axis} has {steps} steps" if least == 0 else f"as it is read at step {steps} of {axis}"
+        raise IndexError(f"expected {least} … {steps - 1}, {why}, got {entry} = {got}")
     out[...] = index''',
     "largest": '''def largest(a, axes, out=None):
     """Return the maximum over dimensions."""
