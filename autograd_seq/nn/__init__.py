@@ -9,7 +9,7 @@ from autograd_seq.nn.attention import (
     multi_head_attention,
 )
 from autograd_seq.nn.cells import Jordan, clockwork, echo_state, irnn, jordan, rnn
-from autograd_seq.nn.chains import add_blanks, best_path, crf_loss, ctc_loss, score_path, sum_paths
+from autograd_seq.nn.chains import add_blanks, best_path, crf_loss, ctc_loss, draw_path, read_labels, score_path, sum_paths
 from autograd_seq.nn.gated import LSTM, coupled_lstm, gru, layer_norm_lstm, lstm, mgu, peephole_lstm, projected_lstm
 from autograd_seq.nn.layers import (
     causal_conv,
@@ -46,6 +46,7 @@ __all__ = [
     "ctc_loss",
     "dense",
     "dot_product_attention",
+    "draw_path",
     "dropout",
     "echo_state",
     "embedding",
@@ -70,6 +71,7 @@ __all__ = [
     "multi_head_attention",
     "peephole_lstm",
     "projected_lstm",
+    "read_labels",
     "rms_norm",
     "rnn",
     "rotary",

@@ -7,12 +7,13 @@ with respect to the scores of the steps are the probabilities of the states, and
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 
 from autograd_seq.core.axes import Axis
-from autograd_seq.core.errors import AxisError, ShapeError
+from autograd_seq.core.errors import AxisError, OperationError, ShapeError
 from autograd_seq.core.hints import explain_keywords
 from autograd_seq.core.node import Node, constant
 from autograd_seq.core.sites import show_site, user_site
@@ -20,6 +21,7 @@ from autograd_seq.grad.reverse import grad
 from autograd_seq.ops.elementwise import equal, logical_and, not_equal, where
 from autograd_seq.ops.gather import pick, take
 from autograd_seq.ops.parts import stack
+from autograd_seq.ops.random import categorical
 from autograd_seq.ops.reduce import max as max_of
 from autograd_seq.ops.reduce import sum as sum_of
 from autograd_seq.ops.softmax import logsumexp
@@ -60,9 +62,7 @@ def sum_paths(steps: Node, transition: Node, *, over: Axis, start: Any = 0.0) ->
         steps = log p(x_t | state). A gradient with respect to ``steps`` is the posterior of the states.
     """
     steps, transition = _check(steps, transition, over, "sum_paths")
-    alpha = state(None, steps.shape, over=steps.axes)
-    alpha[over] = _from_start(logsumexp(alpha[over - 1][..., :, None] + transition, axis=-2), start, over) + steps
-    return logsumexp(last(alpha, over=over))
+    return logsumexp(last(_sum_ahead(steps, transition, over, start), over=over))
 
 
 def best_path(steps: Node, transition: Node, *, over: Axis, start: Any = 0.0) -> tuple[Node, Node]:
@@ -91,6 +91,43 @@ def best_path(steps: Node, transition: Node, *, over: Axis, start: Any = 0.0) ->
     score = max_of(last(best, over=over))
     total = sum_of(score, over=score.axes) if score.axes else score
     return score, argmax(grad(total, steps), axis=-1)
+
+
+def draw_path(name: str, steps: Node, transition: Node, *, over: Axis, start: Any = 0.0) -> Node:
+    """A path drawn with its probability among all paths, exp(score − log Z): the forward algorithm, then draws backwards.
+
+        s_{T-1} ~ softmax(α_{T-1})      s_t ~ softmax(α_t + A_{:, s_{t+1}})
+
+    Args:
+        name: of the path; the draws depend on it, and on ``seed=`` at the call, as those of :func:`autograd_seq.categorical`.
+        steps, transition, over, start: as for :func:`sum_paths`.
+
+    Returns:
+        The state at each step, an integer over the axes of ``steps``; it has no gradient.
+
+    Raises:
+        AxisError: ``steps`` does not vary over the axis.
+        ShapeError: the shapes do not fit.
+
+    Example:
+        >>> import autograd_seq as ag
+        >>> t = ag.Axis("t")
+        >>> stay = ag.constant([[0.0, -99.0], [-99.0, 0.0]])
+        >>> path = draw_path("s", ag.input("e", (2,), over=t), stay, over=t)
+        >>> ag.Graph(path).evaluate(e=[[0.0, 0.0], [0.0, 0.0], [-50.0, 0.0]], seed=0)[0].tolist()
+        [1, 1, 1]
+
+    Notes:
+        Frühwirth-Schnatter 1994; time T K². With steps = log p(x_t | state), start = log π and transition = log A it draws the
+        hidden states of an HMM given what is seen; with scores of 0, the states of the HMM itself, from which
+        ``ag.categorical`` or ``ag.normal`` draws what is seen.
+    """
+    steps, transition = _check(steps, transition, over, "draw_path")
+    alpha, path = _sum_ahead(steps, transition, over, start), state(None, over=steps.axes, dtype=int)
+    ending = equal(index(over), size(over) - 1)
+    logits = alpha + where(ending, 0.0, take(transition, path[over + 1], axis=1))
+    path[over] = categorical(name, logits, over=steps.axes)
+    return path
 
 
 def score_path(steps: Node, transition: Node, path: Node, *, over: Axis, start: Any = 0.0) -> Node:
@@ -140,7 +177,9 @@ def crf_loss(steps: Node, transition: Node, path: Node, *, over: Axis, start: An
     return sum_paths(steps, transition, over=over, start=start) - score_path(steps, transition, path, over=over, start=start)
 
 
-def ctc_loss(log_probs: Node, labels: Node, *, over: Axis, labels_over: Axis, blank: int = 0) -> Node:
+def ctc_loss(
+    log_probs: Node, labels: Node, *, over: Axis, labels_over: Axis, blank: int = 0, zero_infinity: bool = False
+) -> Node:
     """The negative log-probability of labels without an alignment: the sum over all paths that read as the labels.
 
     A path says one symbol or the blank at each step; it reads as what is left when repeated symbols are merged and then blanks
@@ -152,7 +191,8 @@ def ctc_loss(log_probs: Node, labels: Node, *, over: Axis, labels_over: Axis, bl
             2 L + 1 of them.
         over: the axis of the steps.
         labels_over: the axis of the labels with blanks.
-        blank: the class of the blank.
+        blank: the class of the blank, of 0 … K − 1.
+        zero_infinity: where the labels do not fit into the steps, the loss and its gradient are 0 instead of infinite.
 
     Returns:
         A number, over the other axes of ``log_probs`` (a batch, with lengths of both axes); infinite where the labels do not
@@ -160,6 +200,8 @@ def ctc_loss(log_probs: Node, labels: Node, *, over: Axis, labels_over: Axis, bl
 
     Raises:
         AxisError: ``log_probs`` or ``labels`` does not vary over its axis.
+        OperationError: the blank is no class.
+        FeedError: at the call, a label is no class.
 
     Example:
         >>> import numpy as np
@@ -181,6 +223,11 @@ def ctc_loss(log_probs: Node, labels: Node, *, over: Axis, labels_over: Axis, bl
                 "N140", f"{name} of ctc_loss does not vary over {axis}", node=x.name, where=show_site(user_site()),
                 expected=f"a value over {axis}", got=repr(x)[:80],
             )  # fmt: skip
+    if isinstance(blank, bool) or not isinstance(blank, (int, np.integer)) or not 0 <= blank < log_probs.shape[-1]:
+        raise OperationError(
+            "N149", f"the blank of ctc_loss, {blank!r:.60}, is not one of {log_probs.shape[-1]} classes",
+            where=show_site(user_site()), expected=f"0 … {log_probs.shape[-1] - 1}", got=repr(blank)[:80],
+        )  # fmt: skip
     t, u = over, labels_over
     others = tuple(a for a in (*log_probs.axes, *labels.axes) if a not in (t, u))
     first = where(equal(index(u), 0), 0.0, NEVER)
@@ -189,7 +236,8 @@ def ctc_loss(log_probs: Node, labels: Node, *, over: Axis, labels_over: Axis, bl
     ways = [alpha[t - 1, u], alpha[t - 1, u - 1], where(skips, alpha[t - 1, u - 2], NEVER)]
     alpha[t, u] = logsumexp(stack(ways)) + pick(log_probs, labels)
     end = last(alpha, over=t)
-    return -logsumexp(stack([at(end, u, -1), at(end, u, -2, outside="zero") + where(equal(size(u), 1), NEVER, 0.0)]))
+    total = logsumexp(stack([at(end, u, -1), at(end, u, -2, outside="zero") + where(equal(size(u), 1), NEVER, 0.0)]))
+    return -where(equal(total, NEVER), 0.0, total) if zero_infinity else -total
 
 
 def add_blanks(labels: Any, blank: int = 0) -> Any:
@@ -210,6 +258,27 @@ def add_blanks(labels: Any, blank: int = 0) -> Any:
     out = np.full((2 * len(labels) + 1, *labels.shape[1:]), blank, np.int64)
     out[1::2] = labels
     return out
+
+
+def read_labels(path: Any, blank: int = 0) -> list[int]:
+    """Return the labels that a path of CTC reads as: repeated symbols are merged, then blanks removed.
+
+    Args:
+        path: (T,) integers, the symbol of each step: the most probable one of each (greedy decoding), or drawn.
+        blank: the class of the blank.
+
+    Example:
+        >>> read_labels([0, 3, 3, 0, 3, 1, 0])
+        [3, 3, 1]
+    """
+    return [int(symbol) for symbol, _ in groupby(np.asarray(path).tolist()) if symbol != blank]
+
+
+def _sum_ahead(steps: Node, transition: Node, over: Axis, start: Any) -> Node:
+    """Return α, (K,): the logarithm of the sum over all paths up to each step that are in a state there."""
+    alpha = state(None, steps.shape, over=steps.axes)
+    alpha[over] = _from_start(logsumexp(alpha[over - 1][..., :, None] + transition, axis=-2), start, over) + steps
+    return alpha
 
 
 def _from_start(moved: Node, start: Any, over: Axis) -> Node:
@@ -233,5 +302,5 @@ def _check(steps: Any, transition: Any, over: Axis, name: str) -> tuple[Node, No
     return steps, transition
 
 
-__all__ = ["add_blanks", "best_path", "crf_loss", "ctc_loss", "score_path", "sum_paths"]
+__all__ = ["add_blanks", "best_path", "crf_loss", "ctc_loss", "draw_path", "read_labels", "score_path", "sum_paths"]
 explain_keywords(globals(), __all__)

@@ -129,6 +129,60 @@ def test_ctc_of_a_padded_batch_is_that_of_pytorch() -> None:
     np.testing.assert_allclose(grad, z_.grad.numpy(), rtol=1e-8, atol=1e-11)
 
 
+def test_labels_that_do_not_fit_may_count_nothing() -> None:
+    """With zero_infinity the loss and its gradient are 0 there, as PyTorch has it; the others of a batch keep theirs."""
+    x, labels = ag.input("z", (K,), over=(t, b)), ag.input("l", over=(u, b), dtype=int)
+    loss = nn.ctc_loss(ag.log_softmax(x), labels, over=t, labels_over=u, zero_infinity=True)
+    z = np.random.default_rng(0).normal(size=(2, 2, K))
+    padded = np.stack([nn.add_blanks([1, 1]), nn.add_blanks([1, 2])], axis=1)
+    graph = ag.Graph(loss, ag.grad(ag.sum(loss, over=b), x))
+    for values, slopes in (graph.evaluate(z=z, l=padded), ag.compile(graph, backend="numpy")(z=z, l=padded)):
+        assert values[0] == 0 and values[1] > 0
+        assert not slopes[:, 0].any() and np.isfinite(slopes).all() and slopes[:, 1].all()
+
+
+def test_drawn_paths_have_their_probabilities() -> None:
+    """Of a padded batch, so that paths of several lengths are drawn at once."""
+    e, A, s = leaves((t, b))
+    path = ag.compile(nn.draw_path("path", e, A, over=t, start=s), backend="numpy")
+    v, lengths, count = draw(3), [3, 1, 2], 2500
+    which = np.repeat(lengths, count)
+    es = np.repeat(v["e"][:, None], len(which), axis=1)
+    found = path(e=es, A=v["A"], s=v["s"], lengths={t: which}, seed=1)[0]
+    for n in lengths:
+        scores = list_paths(v["e"][:n], v["A"], v["s"])
+        want = np.exp([*scores.values()])
+        codes = found[:n, which == n].T @ K ** np.arange(n)[::-1]
+        np.testing.assert_allclose(np.bincount(codes, minlength=K**n) / count, want / want.sum(), atol=0.03)
+
+
+def test_an_hmm_draws_what_it_scores() -> None:
+    """States from the chain itself, symbols given the states; how often a string comes is its likelihood."""
+    rng, count = np.random.default_rng(0), 4000
+    A, B, pi = (np.log(rng.dirichlet(np.ones(2), size=n).squeeze()) for n in (2, 2, 1))
+    nothing = ag.input("nothing", (2,), over=(t, b))
+    states = nn.draw_path("states", nothing, ag.constant(A), over=t, start=pi)
+    seen = ag.categorical("seen", ag.take(ag.constant(B), states), over=(t, b))
+    drawn = ag.compile(seen, backend="numpy")(nothing=np.zeros((2, count, 2)), seed=3)[0]
+    y = ag.input("y", over=t, dtype=int)
+    score = ag.Graph(nn.sum_paths(ag.take(ag.constant(B.T), y), ag.constant(A), over=t, start=pi))
+    want = [np.exp(float(score.evaluate(y=string)[0])) for string in itertools.product(range(2), repeat=2)]
+    assert sum(want) == pytest.approx(1.0)
+    np.testing.assert_allclose(np.bincount(drawn[0] * 2 + drawn[1], minlength=4) / count, want, atol=0.03)
+
+
+def test_paths_read_as_labels() -> None:
+    for path in itertools.product(range(K), repeat=4):
+        assert tuple(nn.read_labels(path)) == read_as(path)
+    assert nn.read_labels([2, 0, 2, 2], blank=2) == [0]
+
+
+def test_a_label_must_be_a_class() -> None:
+    loss = nn.ctc_loss(ag.input("p", (K,), over=t), ag.input("l", over=u, dtype=int), over=t, labels_over=u)
+    with pytest.raises(ag.FeedError, match="l is out of range"):
+        ag.Graph(loss).evaluate(p=np.zeros((4, K)), l=nn.add_blanks([K]))
+
+
 def test_two_chains_in_one_model() -> None:
     e, A, s = leaves()
     both = ag.Graph(nn.sum_paths(e, A, over=t) + nn.sum_paths(2 * e, A, over=t, start=s))
@@ -144,6 +198,8 @@ def test_refusals() -> None:
         (lambda: nn.sum_paths(ag.param("e", (K,)), A, over=t), "N141"),
         (lambda: nn.sum_paths(e, ag.param("B", (K, 2)), over=t), "N142"),
         (lambda: nn.ctc_loss(e, ag.param("l"), over=t, labels_over=u), "N140"),
+        (lambda: nn.ctc_loss(e, ag.input("l", over=u, dtype=int), over=t, labels_over=u, blank=K), "N149"),
+        (lambda: nn.draw_path("p", ag.param("e", (K,)), A, over=t), "N141"),
     ):
         with pytest.raises(ag.AutogradSeqError) as caught:
             call()
