@@ -17,7 +17,13 @@ LINE = np.array([0.0, 1.0, 0.5, 2.0, 3.0, 30.0, 750.0, 1e6, 1e300, 1e-300, 5e-32
 LINE = np.array([*LINE, *-LINE, np.nan])
 A, B = (m.ravel() for m in np.meshgrid(LINE, LINE))
 POWERS = (0, 1, 2, 3, 4, 7, -1, -2, -3, 0.5, -0.5, 1.5, -1.5)
-NOT_OF_FLOATS = {"stop_gradient", "cast", "power_number", "where"}  # named below with what they need, or no function at all
+NOT_OF_FLOATS = {
+    "stop_gradient",
+    "cast",
+    "power_number",
+    "where",
+    "in_range",
+}  # named below with what they need, or no function at all
 BINARY = sorted(n for n in BUILT_IN if OPS[n].broadcasts and OPS[n].axes is None and n not in NOT_OF_FLOATS)
 UNARY = sorted(n for n in BUILT_IN if OPS[n].shape is same_shape and OPS[n].forward and n not in NOT_OF_FLOATS)
 
