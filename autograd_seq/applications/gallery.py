@@ -7,7 +7,7 @@ import html
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from autograd_seq.applications import co2, digits, glucose, names, stocks, sunspots, unemployment
+from autograd_seq.applications import co2, digits, glucose, names, shop, stocks, sunspots, unemployment
 from autograd_seq.applications.data_files import find_missing
 from autograd_seq.applications.outcome import Application, Budget, Outcome, make_report, make_table
 
@@ -19,6 +19,7 @@ APPLICATIONS: dict[str, Application] = {
     "glucose": glucose.APPLICATION,
     "names": names.APPLICATION,
     "digits": digits.APPLICATION,
+    "shop": shop.APPLICATION,
 }
 TABLE, PAGE = "results.md", "gallery.html"
 
