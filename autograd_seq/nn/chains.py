@@ -189,8 +189,7 @@ def ctc_loss(
         log_probs: (K,) over ``over``: ``ag.log_softmax`` of scores.
         labels: integers over ``labels_over``, with a blank before, between and after them: ``add_blanks`` of the labels,
             2 L + 1 of them.
-        over: the axis of the steps.
-        labels_over: the axis of the labels with blanks.
+        over, labels_over: the axis of the steps, and that of the labels with blanks.
         blank: the class of the blank, of 0 … K − 1.
         zero_infinity: where the labels do not fit into the steps, the loss and its gradient are 0 instead of infinite.
 
