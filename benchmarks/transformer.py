@@ -21,35 +21,11 @@ B, T, D, HEADS, INNER = 8, 128, 64, 4, 256
 EPS = 1e-5
 
 
-def norm(x: ag.Node, name: str) -> ag.Node:
-    """Normalise over the entries of a step."""
-    off = x - ag.mean(x, axis=-1, keepdims=True)
-    scaled = off / ag.sqrt(ag.mean(off * off, axis=-1, keepdims=True) + EPS)
-    return ag.param(f"{name}.weight", (D,)) * scaled + ag.param(f"{name}.bias", (D,))
-
-
-def affine(x: ag.Node, n: int, name: str) -> ag.Node:
-    """W x + b."""
-    return ag.param(f"{name}.weight", (n, x.shape[0])) @ x + ag.param(f"{name}.bias", (n,))
-
-
-def layer(x: ag.Node, t: ag.Axis, u: ag.Axis, name: str) -> ag.Node:
-    """Attention with heads and two affine maps, each added to what it reads."""
-    q, k, v = (ag.reshape(affine(x, D, f"{name}.{part}"), (HEADS, D // HEADS)) for part in "qkv")
-    score = ag.sum(q * k.along(t, u), axis=-1) / (D // HEADS) ** 0.5
-    weight = ag.softmax(score, over=u)
-    seen = ag.sum(weight[:, None] * v.along(t, u), over=u)
-    x = norm(x + affine(ag.reshape(seen, (D,)), D, f"{name}.out"), f"{name}.norm1")
-    return norm(x + affine(ag.relu(affine(x, INNER, f"{name}.linear1")), D, f"{name}.linear2"), f"{name}.norm2")
-
-
 def ours(layers: int, backend: str | None) -> tuple[ag.ValueAndGrad, dict[str, tuple[int, ...]]]:
     """Return the step, and the shape of each parameter."""
-    t, u, b = ag.Axis("t"), ag.Axis("u"), ag.Axis("b")
+    t, b = ag.Axis("t"), ag.Axis("b")
     x = ag.input("x", (D,), over=(b, t))
-    y = x
-    for i in range(layers):
-        y = layer(y, t, u, f"layers.{i}")
+    y = ag.nn.transformer_encoder(x, HEADS, INNER, layers, over=t, eps=EPS)
     loss = ag.mean(ag.sum(y * x * 0.01 + y * y * 0.1 * x), over=(b, t))
     params = {name: n for name, n in ag.Graph(loss).inputs.items() if n is not x}
     return ag.value_and_grad(loss, backend=backend), {name: p.shape for name, p in params.items()}
@@ -65,12 +41,15 @@ def torchs(layers: int, weights: dict[str, np.ndarray], x: np.ndarray) -> Callab
     one = torch.nn.TransformerEncoderLayer(D, HEADS, INNER, dropout=0.0, layer_norm_eps=EPS, batch_first=True)
     model, given = torch.nn.TransformerEncoder(one, layers, enable_nested_tensor=False), {}
     for i in range(layers):
-        p = f"layers.{i}"
-        for kind in ("weight", "bias"):
-            given[f"{p}.self_attn.in_proj_{kind}"] = np.concatenate([weights[f"{p}.{part}.{kind}"] for part in "qkv"])
-            given[f"{p}.self_attn.out_proj.{kind}"] = weights[f"{p}.out.{kind}"]
-            for part in ("linear1", "linear2", "norm1", "norm2"):
-                given[f"{p}.{part}.{kind}"] = weights[f"{p}.{part}.{kind}"]
+        theirs, mine = f"layers.{i}", f"encoder/{i}"
+        for kind, letter in (("weight", "W"), ("bias", "b")):
+            stacked = [weights[f"{mine}/self/{letter}{part}"] for part in "qkv"]
+            given[f"{theirs}.self_attn.in_proj_{kind}"] = np.concatenate(stacked)
+            given[f"{theirs}.self_attn.out_proj.{kind}"] = weights[f"{mine}/self/{letter}o"]
+            for part, name in (("linear1", "inner"), ("linear2", "outer")):
+                given[f"{theirs}.{part}.{kind}"] = weights[f"{mine}/{name}/{letter}"]
+            for part in ("norm1", "norm2"):
+                given[f"{theirs}.{part}.{kind}"] = weights[f"{mine}/{part}/{'gain' if kind == 'weight' else 'bias'}"]
     model.load_state_dict({name: torch.tensor(w) for name, w in given.items()})
     fed = torch.tensor(x)
     names, params = zip(*model.named_parameters(), strict=True)
@@ -97,10 +76,10 @@ def measure(layers: int, backend: str | None, seconds: float) -> dict[str, tuple
         want, found = peer()
         assert np.allclose(loss, want.detach(), rtol=1e-4), (loss, want)
         for i in range(layers):
-            for kind, mine in (("out_proj.weight", "out.weight"), ("out_proj.bias", "out.bias")):
-                a, b = grads[f"layers.{i}.{mine}"], found[f"layers.{i}.self_attn.{kind}"]
+            for kind, mine in (("out_proj.weight", "self/Wo"), ("out_proj.bias", "self/bo")):
+                a, b = grads[f"encoder/{i}/{mine}"], found[f"layers.{i}.self_attn.{kind}"]
                 assert np.allclose(a, b, rtol=1e-2, atol=1e-3 * np.abs(b).max()), (i, kind)
-            q = np.concatenate([grads[f"layers.{i}.{part}.weight"] for part in "qkv"])
+            q = np.concatenate([grads[f"encoder/{i}/self/W{part}"] for part in "qkv"])
             b = found[f"layers.{i}.self_attn.in_proj_weight"]
             assert np.allclose(q, b, rtol=1e-2, atol=1e-3 * np.abs(b).max()), i
     times: dict[str, list[float]] = {name: [] for name in ways}
