@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autograd_seq.core.errors import AutogradSeqError
+from autograd_seq.core.errors import AutogradSeqError, did_you_mean
 
 
 class DrawError(AutogradSeqError, ValueError):
@@ -25,4 +25,8 @@ def make_option_error(code: str, option: str, got: object, allowed: tuple[str, .
         DrawError [P1]: unknown theme: 'sepia'
           expected one of white, dark, got 'sepia'
     """
-    return DrawError(code, f"unknown {option}: {got!r:.60}", expected=f"one of {', '.join(allowed)}", got=f"{got!r:.60}")
+    near = did_you_mean(got, allowed) if isinstance(got, str) else None
+    return DrawError(
+        code, f"unknown {option}: {got!r:.60}", expected=f"one of {', '.join(allowed)}", got=f"{got!r:.60}",
+        fix=near if near and near.startswith("did you mean") else None,
+    )  # fmt: skip

@@ -24,6 +24,10 @@ _GREEK = {
     "Phi": "Φ", "Psi": "Ψ", "Omega": "Ω", "infty": "∞", "odot": "⊙", "times": "×", "cdot": "·", "sum": "∑",
     "prime": "′",
 }  # fmt: skip
+_WORDS = {*_LOWER.split(), "epsilon", "phi", "Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Phi", "Psi", "Omega"}
+"""Names that are Greek letters without a backslash, too."""
+_GATE = re.compile(r"^([A-Zb])([a-z])$")
+"""A matrix or bias with the letter of its gate, as cells are written: `Wo`, `bf`."""
 _ACCENTS = {"hat": "\u0302", "tilde": "\u0303", "bar": "\u0304", "dot": "\u0307", "vec": "\u20d7"}
 
 _COMMAND = re.compile(r"\\([A-Za-z]+)")
@@ -125,6 +129,8 @@ def _replace_greek(text: str) -> str:
 def _split_name(name: str) -> tuple[str, str, str]:
     """Return a name as (base, subscript, superscript); a name that is not of this form is all base."""
     match = _NAME.match(name)
+    if gate := _GATE.match(name):
+        return gate[1], gate[2], ""
     if match is None or not match[1].strip():
         return name, "", ""
     _, braced, bare, above_braced, above_bare, later_braced, later_bare = match.groups()
@@ -138,7 +144,8 @@ def make_name_label(name: str, index: str = "") -> Label:
     r"""Return a variable's name set as mathematics, with what it is indexed by as subscript.
 
     Args:
-        name: as the user wrote it; `_`, `^`, `{}` and TeX's names of Greek letters are understood.
+        name: as the user wrote it; `_`, `^`, `{}` and TeX's names of Greek letters are understood, with or without a backslash,
+            and `Wo` is a W with the letter of its gate.
         index: subscript without markup, added after the name's own: `t`, `t−1`, `i,j`.
 
     Returns:
@@ -149,10 +156,13 @@ def make_name_label(name: str, index: str = "") -> Label:
         '<I>W</I><SUB>hh</SUB>'
         >>> make_name_label(r"\sigma", "t−1").html
         '<I>σ</I><SUB><I>t</I>−1</SUB>'
+        >>> make_name_label("Wo").html, make_name_label("alpha").html
+        ('<I>W</I><SUB>o</SUB>', '<I>α</I>')
         >>> make_name_label("a<b").html
         '<I>a&lt;b</I>'
     """
     base, below, above = _split_name(_replace_greek(clean(name)))
+    base, below = _GREEK.get(base, base) if base in _WORDS else base, _GREEK.get(below, below) if below in _WORDS else below
     index = clean(index)
     html = f"<I>{escape(base)}</I>" if base.strip() else escape(base) or "&nbsp;"
     shown = measure_ems(base)

@@ -12,6 +12,7 @@ from viz.roles import (
     find_leading,
     find_losses,
     find_parameters,
+    find_summed,
     find_totals,
     get_role,
     list_start_labels,
@@ -48,12 +49,13 @@ def make_operations_scene(reading: Reading) -> Scene:
     sums = find_totals(reading, lost)
     parts = {total.part: total for total in sums}
     hidden = {node for total in sums for node in total.hidden} | _find_inner_params(reading, params)
-    reaches = find_leading(reading, lost | set(parts))
+    lost = lost | find_summed(sums)
+    reaches = find_leading(reading, lost)
     keys = {vertex: i for i, vertex in enumerate(v for v in reading.vertices if v not in hidden)}
     wholes = {total.whole: total for total in sums}
     scene = Scene(axes=reading.axes)
     for vertex, key in keys.items():
-        kind = get_role(vertex, reading, lost | set(parts), params, reaches)
+        kind = get_role(vertex, reading, lost, params, reaches)
         item = _make_operation_item(vertex, key, kind, reading)
         if vertex in parts and not item.name:
             item = _rename_item(item, reading.names[parts[vertex].whole] or "L")

@@ -75,6 +75,11 @@ def find_totals(reading: Reading, named_losses: set[Node]) -> list[Total]:
     return out
 
 
+def find_summed(totals: list[Total]) -> set[Node]:
+    """Return the values a step that are drawn as parts of a loss; a state or an input that is summed stays what it is."""
+    return {total.part for total in totals if not is_state(total.part) and total.part.op not in (INPUT, PARAM, TENSOR)}
+
+
 def get_role(vertex: Node, reading: Reading, lost: set[Node], params: set[Node], reaches: set[Node]) -> str:
     """Return the role of a vertex.
 

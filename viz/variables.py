@@ -16,6 +16,7 @@ from viz.roles import (
     find_leading,
     find_losses,
     find_parameters,
+    find_summed,
     find_totals,
     get_role,
     list_start_labels,
@@ -73,11 +74,12 @@ def make_variables_scene(reading: Reading) -> Scene:
     parts = {total.part: total for total in sums}
     hidden = {node for total in sums for node in total.hidden}
     seen = _find_variables(reading, params, set(parts)) - hidden
-    reaches = find_leading(reading, lost | set(parts))
+    lost = lost | find_summed(sums)
+    reaches = find_leading(reading, lost)
     keys = {vertex: i for i, vertex in enumerate(v for v in reading.vertices if v in seen)}
     scene = Scene(axes=reading.axes)
     for vertex, key in keys.items():
-        kind = get_role(vertex, reading, lost | set(parts), params, reaches)
+        kind = get_role(vertex, reading, lost, params, reaches)
         scene.items.append(_make_variable_item(vertex, key, kind, reading, sums, parts))
     for vertex, key in keys.items():
         below = tuple(read.vertex for read in reading.reads[vertex])

@@ -15,6 +15,8 @@ import autograd_seq as ag
 import viz
 from viz import arguments, compose
 from viz.errors import DrawError, TooLargeError
+from viz.reading import read_graph
+from viz.variables import make_variables_scene
 
 
 def _edges(look: Any, dot: str) -> list[tuple[str, str, str]]:
@@ -250,3 +252,12 @@ def test_operations_are_drawn_in_linear_time(model: Callable[[int], ag.Graph], n
     viz.folded(graphs[0], level="ops")
     once, twice = (_calls(lambda g=g: viz.folded(g, level="ops")) for g in graphs)  # type: ignore[misc]
     assert twice < 2.2 * once
+
+
+def test_a_state_that_is_summed_stays_a_state_and_its_input_an_input() -> None:
+    t = ag.Axis("t")
+    s, x = ag.state("s", over=t), ag.input("x", over=t)
+    s[t] = ag.tanh(ag.param("w") * s[t - 1] + x[t])
+    reading = read_graph([ag.sum(s[t], over=t).named("L")], ["t"])
+    kinds = {item.name: item.role for item in make_variables_scene(reading).items}
+    assert kinds == {"x": "input", "s": "state", "": "loss"}
