@@ -53,7 +53,7 @@ def run_all(
         table = make_table(results)
         (folder / TABLE).write_text(table + "\n", encoding="utf-8")
         (folder / PAGE).write_text(make_page(results, pictures), encoding="utf-8")
-        say(f"{table}\n\nwritten: {folder / TABLE}, {folder / PAGE} and {len(pictures)} pictures beside them")
+        say(f"{table}\n\nwritten: {folder / TABLE}, {folder / PAGE} with the pictures beside them")
     return results
 
 

@@ -40,6 +40,13 @@ def test_it_is_short_and_says_what_it_uses(name: str) -> None:
     assert ";" in application.source, "source; licence"
 
 
+def test_the_documents_show_all_of_them() -> None:
+    readme, shown = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/applications.md"))
+    for name, application in gallery.APPLICATIONS.items():
+        assert f"| {application.title} | {application.measure} |" in readme
+        assert f"(applications/{name}.png)" in shown and (ROOT / "docs/applications" / f"{name}.png").is_file()
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_it_runs_on_its_data(name: str) -> None:
     application = gallery.APPLICATIONS[name]
