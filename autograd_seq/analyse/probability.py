@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from autograd_seq.analyse.walk import Walk, limit
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.errors import OperationError
 from autograd_seq.core.misfit import label_of
@@ -25,7 +26,6 @@ from autograd_seq.ops.gather import pick
 from autograd_seq.ops.leaf import INPUT
 from autograd_seq.ops.softmax import log_softmax
 from autograd_seq.ops.time import SHIFT
-from autograd_seq.run.carry import Carry
 from autograd_seq.run.compile import compile
 from autograd_seq.run.program import Program
 from autograd_seq.run.stream import Stream, stream
@@ -35,7 +35,8 @@ class Sequences(NamedTuple):
     """Sequences that a model made.
 
     Args:
-        symbols: (N, T) int64; after a ``stop`` symbol only that.
+        symbols: (N, T) int64; after a ``stop`` symbol only that. Of several problems each of the three has their number as
+            leading dimension.
         log_probs: (N,) of each sequence under the model, in nats, the prompt not counted.
         lengths: (N,) symbols up to the first stop, that included.
     """
@@ -131,8 +132,11 @@ class SequenceModel:
             weights: the parameters, by name.
             symbols: (T,) integers.
             feeds: other inputs.
+
+        Raises:
+            OperationError: a symbol is not one of 0 … K − 1.
         """
-        symbols = np.asarray(symbols, np.int64)
+        symbols = _check_symbols(symbols, self.size, self.symbol, (1,))
         given = {**weights, **feeds, self.symbol: symbols}
         if not self.delayed:
             given |= {self.symbol: np.append(self.start, symbols[:-1])[: len(symbols)], f"{self.symbol} to score": symbols}
@@ -153,19 +157,23 @@ class SequenceModel:
             top_k: draw from the k most probable symbols.
             top_p: draw from the fewest symbols whose probabilities add up to this or more (Holtzman et al. 2020).
             stop: the symbol after which a sequence has ended.
-            prompt: symbols that come first; they are read, not drawn.
-            feeds: other inputs, one value for all sequences.
+            prompt: (P,) symbols that come first; they are read, not drawn. (M, P) are the prompts of M problems, which are
+                solved together.
+            feeds: other inputs: one value for all sequences, or, with a leading dimension more, one for each of M problems.
+
+        Returns:
+            N sequences, or (M, N) of M problems.
 
         Raises:
-            OperationError: something is out of its range.
+            OperationError: something is out of its range; the numbers of problems differ; there is no such input.
         """
+        self._check(stop, prompt, count=count, steps=steps, temperature=temperature or 1.0, top_k=top_k, top_p=top_p)
         if temperature == 0:
-            return self.greedy(weights, steps, stop=stop, prompt=prompt, **feeds)
-        _check_ranges(count=count, steps=steps, temperature=temperature, top_k=top_k, top_p=top_p)
+            return self._run(weights, steps, count, lambda logp: logp.argmax(-1), stop, prompt, feeds)
         random = np.random.default_rng(seed)
 
         def choose(logp: np.ndarray) -> np.ndarray:
-            p = _limit(logp / temperature, top_k, top_p)
+            p = limit(logp / temperature, top_k, top_p)
             return (p.cumsum(-1) < random.random((len(p), 1)) * p.sum(-1, keepdims=True)).sum(-1).clip(max=p.shape[-1] - 1)
 
         return self._run(weights, steps, count, choose, stop, prompt, feeds)
@@ -173,14 +181,15 @@ class SequenceModel:
     def greedy(
         self, weights: Mapping[str, Any], steps: int, *, stop: int | None = None, prompt: Sequence[int] = (), **feeds: Any
     ) -> Sequences:
-        """Choose the most probable symbol at each step; arguments as for :meth:`sample`."""
-        _check_ranges(steps=steps)
+        """Choose the most probable symbol at each step; arguments and what is returned as for one sample (N = 1)."""
+        self._check(stop, prompt, steps=steps)
         return self._run(weights, steps, 1, lambda logp: logp.argmax(-1), stop, prompt, feeds)
 
     def _run(self, weights: Any, steps: int, count: int, choose: Any, stop: Any, prompt: Any, feeds: Any) -> Sequences:
-        walk = _Walk(self, weights, feeds, count, prompt)
-        symbols, total = np.zeros((count, steps), np.int64), np.zeros(count)
-        ended, lengths = np.zeros(count, bool), np.full(count, steps)
+        walk = self._walk(weights, feeds, prompt, count)
+        many = len(walk.owners)
+        symbols, total = np.zeros((many, steps), np.int64), np.zeros(many)
+        ended, lengths = np.zeros(many, bool), np.full(many, steps)
         for k in range(steps):
             logp = walk.read()
             chosen = np.where(ended, stop or 0, choose(logp))
@@ -190,7 +199,16 @@ class SequenceModel:
                 lengths = np.where(~ended & (chosen == stop), k + 1, lengths)
                 ended |= chosen == stop
             walk.write(chosen)
-        return Sequences(symbols, total, lengths)
+        return _group(Sequences(symbols, total, lengths), walk.problems)
+
+    def _walk(self, weights: Mapping[str, Any], feeds: Mapping[str, Any], prompt: Any, count: int) -> Walk:
+        return Walk(self._stream, self._batch, self.over, self.symbol, self.start, weights, feeds, prompt, count)
+
+    def _check(self, stop: Any, prompt: Any, **ranges: Any) -> None:
+        _check_ranges(**ranges)
+        _check_symbols(prompt, self.size, "prompt", (1, 2))
+        if stop is not None:
+            _check_symbols(stop, self.size, "stop", (0,))
 
     def beam(
         self, weights: Mapping[str, Any], steps: int, width: int, *, stop: int | None = None, prompt: Sequence[int] = (),
@@ -203,82 +221,52 @@ class SequenceModel:
             weights, steps, stop, prompt, feeds: as for :meth:`sample`.
 
         Returns:
-            At most ``width`` sequences, the most probable first.
+            At most ``width`` sequences, the most probable first; of M problems (M, …), where one with fewer possible sequences
+            than the others has some of log-probability −∞.
 
         Notes:
             Lowerre 1976. Sequences that have ended keep their place in the beam; no correction for length.
         """
-        _check_ranges(steps=steps, width=width)
-        walk = _Walk(self, weights, feeds, 1, prompt)
-        symbols, total, ended, lengths = np.zeros((1, 0), np.int64), np.zeros(1), np.zeros(1, bool), np.full(1, steps)
+        self._check(stop, prompt, steps=steps, width=width)
+        walk = self._walk(weights, feeds, prompt, 1)
+        many = len(walk.owners)  # problems, each with a beam of the same width
+        symbols, total = np.zeros((many, 0), np.int64), np.zeros(many)
+        ended, lengths = np.zeros(many, bool), np.full(many, steps)
         for k in range(steps):
             logp = walk.read()
             if stop is not None:  # an ended sequence has one successor, itself
                 logp = np.where(ended[:, None], np.where(np.arange(self.size) == stop, 0.0, -np.inf), logp)
-            reach = (total[:, None] + logp).ravel()
-            best = np.argsort(-reach, kind="stable")[:width]
-            best = best[reach[best] > -np.inf]
+            reach = (total[:, None] + logp).reshape(many, -1)
+            best = np.argsort(-reach, axis=1, kind="stable")[:, :width]
+            best = best[:, (np.take_along_axis(reach, best, 1) > -np.inf).any(0)]
             parents, chosen = np.divmod(best, self.size)
-            symbols, total = np.concatenate([symbols[parents], chosen[:, None]], axis=1), reach[best]
-            ended, lengths = ended[parents], lengths[parents]
+            parents, chosen = (parents + np.arange(many)[:, None] * (len(total) // many)).ravel(), chosen.ravel()
+            symbols = np.concatenate([symbols[parents], chosen[:, None]], axis=1)
+            total, ended, lengths = np.take_along_axis(reach, best, 1).ravel(), ended[parents], lengths[parents]
             if stop is not None:
                 lengths = np.where(~ended & (chosen == stop), k + 1, lengths)
                 ended = ended | (chosen == stop)
             walk.write(chosen, parents)
-        return Sequences(symbols, total, lengths)
+        return _group(Sequences(symbols, total, lengths), walk.problems)
 
 
-class _Walk:
-    """A stream that is read (the scores of the next symbol), and then written to (what was chosen)."""
-
-    def __init__(self, model: SequenceModel, weights: Any, feeds: Any, count: int, prompt: Any) -> None:
-        self.model, self.count, self.step = model, count, 0
-        self.carry: Carry | None = None
-        graph = model._stream.program.graph
-        self.fixed: dict[str, np.ndarray] = {}
-        self.varying: dict[str, np.ndarray] = {}
-        for name, node in graph.inputs.items():
-            if name == model.symbol or (name not in feeds and "default" in node.attrs):
-                continue
-            if name not in feeds and name not in weights:
-                continue  # the stream says what is missing
-            value = np.asarray(feeds[name] if name in feeds else weights[name])
-            (self.varying if model._batch in node.axes else self.fixed)[name] = value
-        self.over_time = {name for name in self.varying if model.over in graph.inputs[name].axes}
-        self.stream = model._stream.bind(**self.fixed)
-        self.last = np.full(count, model.start, np.int64)
-        for symbol in prompt:
-            self.read()
-            self.write(np.full(count, symbol, np.int64))
-
-    def read(self) -> np.ndarray:
-        """Return the log-probabilities (N, K) of the next symbol."""
-        given = {name: value[self.step] if name in self.over_time else value for name, value in self.varying.items()}
-        given = {name: np.broadcast_to(value, (self.count, *np.shape(value))) for name, value in given.items()}
-        (logp,), self.carry = self.stream(self.carry, **{self.model.symbol: self.last}, **given)
-        return np.asarray(logp, float)
-
-    def write(self, symbols: np.ndarray, parents: np.ndarray | None = None) -> None:
-        """Go on with these symbols, of the sequences ``parents``."""
-        self.last, self.count, self.step = symbols, len(symbols), self.step + 1
-        if parents is not None and self.carry is not None and len(self.carry):
-            self.carry = self.carry.take(self.model._batch, parents)
+def _group(made: Sequences, problems: int | None) -> Sequences:
+    """Return the sequences with the problems as leading dimension, if there are several problems."""
+    if problems is None:
+        return made
+    return Sequences(*(array.reshape(problems, len(array) // problems, *array.shape[1:]) for array in made))
 
 
-def _limit(logits: np.ndarray, top_k: int | None, top_p: float | None) -> np.ndarray:
-    """Return probabilities (N, K), 0 for the symbols that are left out."""
-    p = np.exp(logits - logits.max(-1, keepdims=True))
-    p /= p.sum(-1, keepdims=True)
-    order = np.argsort(-p, axis=-1, kind="stable")
-    ranked = np.take_along_axis(p, order, -1)
-    keep = np.ones_like(ranked, bool)
-    if top_k is not None:
-        keep[:, top_k:] = False
-    if top_p is not None:  # the first always stays
-        keep &= ranked.cumsum(-1) - ranked < top_p
-    out = np.zeros_like(p)
-    np.put_along_axis(out, order, np.where(keep, ranked, 0.0), -1)
-    return out
+def _check_symbols(symbols: Any, size: int, name: str, ranks: tuple[int, ...]) -> np.ndarray:
+    """Return symbols of a vocabulary as integers."""
+    given = np.asarray(symbols)
+    if (given.size and (given.dtype.kind not in "iu" or not 0 <= given.min() <= given.max() < size)) or given.ndim not in ranks:
+        raise OperationError(
+            "Q105", f"{name}={symbols!r:.60} is not of the {size} symbols of the model", where=show_site(user_site()),
+            expected=f"integers of 0 … {size - 1}, of {' or '.join(map(str, ranks))} dimensions",
+            got=f"{given.dtype} of shape {given.shape}",
+        )  # fmt: skip
+    return given.astype(np.int64)
 
 
 _RANGES: dict[str, tuple[Any, str]] = {

@@ -141,6 +141,26 @@ def test_other_inputs_condition_the_sequence() -> None:
         assert p == pytest.approx(model.score(weights, symbols, **feeds).sum(), rel=1e-9)
 
 
+def test_several_problems_at_once_are_each_by_itself() -> None:
+    y, c, x = ag.input("y", over=t, dtype=int), ag.input("context", (4,)), ag.input("x", (4,), over=t)
+    h = ag.nn.lstm(ag.nn.embedding(ag.shift(y, t, 1), K, 4) + c + x[t], 6, over=t)[0]
+    model = SequenceModel(ag.nn.dense(h, K, name="out"))
+    weights = ag.nn.init.params(model.scores, seed=0, rules={"*": ag.nn.init.normal(1.0)})
+    rng = np.random.default_rng(0)
+    cs, xs, prompts = rng.normal(size=(3, 4)), rng.normal(size=(6, 4)), np.array([[0, 1], [2, 2], [1, 0]])
+    for run in (
+        lambda **feeds: model.beam(weights, 4, 5, stop=1, **feeds), lambda **feeds: model.greedy(weights, 4, **feeds),
+        lambda **feeds: model.sample(weights, 4, count=2, temperature=1e-4, **feeds),
+    ):  # fmt: skip
+        together = run(context=cs, x=xs, prompt=prompts)
+        for k in range(3):
+            for all_of_it, alone in zip(together, run(context=cs[k], x=xs, prompt=prompts[k]), strict=True):
+                np.testing.assert_allclose(all_of_it[k], alone, rtol=1e-12)
+    with pytest.raises(ag.OperationError, match="different numbers of sequences: 3, 2") as caught:
+        model.greedy(weights, 2, context=cs[:2], x=xs, prompt=prompts)
+    assert caught.value.code == "Q106"
+
+
 def test_carries_of_a_batch_can_be_reordered() -> None:
     b = ag.Axis("b")
     x, s = ag.input("x", over=(t, b)), ag.state("s", over=(t, b))
@@ -170,6 +190,11 @@ def test_carries_of_a_batch_can_be_reordered() -> None:
         (lambda m, w: m.sample(w, 3, count=0), "Q104"),
         (lambda m, w: m.beam(w, 3, width=0), "Q104"),
         (lambda m, w: m.greedy(w, -1), "Q104"),
+        (lambda m, w: m.score(w, [0, K]), "Q105"),
+        (lambda m, w: m.score(w, [0.5]), "Q105"),
+        (lambda m, w: m.greedy(w, 2, stop=K), "Q105"),
+        (lambda m, w: m.beam(w, 2, 2, prompt=[-1]), "Q105"),
+        (lambda m, w: m.greedy(w, 2, x=[1.0]), "Q107"),
     ],
 )
 def test_refusals(make: Any, code: str) -> None:
