@@ -7,7 +7,19 @@ from importlib import import_module
 
 from zoo.model import MODELS, Case, Entry, Sketch
 
-FAMILIES = ("recurrent", "cells", "gated", "spaces", "dynamics", "attention", "sequences", "probability", "memory", "stopping")
+FAMILIES = (
+    "recurrent",
+    "cells",
+    "gated",
+    "spaces",
+    "dynamics",
+    "attention",
+    "sequences",
+    "probability",
+    "memory",
+    "stopping",
+    "trees",
+)
 for family in FAMILIES:
     import_module(f"zoo.{family}")
 
