@@ -18,6 +18,7 @@ from autograd_seq.plan.memory.storage import Storage
 from autograd_seq.plan.memory.views import LEAVES
 from autograd_seq.plan.passes.contracted import contract_sums
 from autograd_seq.plan.passes.dimensions import get_fixed_lengths, move_heads
+from autograd_seq.plan.passes.eliminate import eliminate_small
 from autograd_seq.plan.passes.expand import expand_softmax
 from autograd_seq.plan.passes.halves import halve_sigmoids
 from autograd_seq.plan.passes.join import join
@@ -57,6 +58,8 @@ LIST = (
                  "algebraic simplification: early, for it leaves the others less to look at"),
     CompilerPass("expand", expand_softmax, (NUMPY,), True,
                  "inlining, of losses that share their parts: before merge, which finds these; native code fuses the whole"),
+    CompilerPass("eliminate", eliminate_small, (NATIVE,), True,
+                 "inlining, of small matrix factorisations: before merge, which finds eliminations of one matrix"),
     CompilerPass("merge", merge_equal, BOTH, True,
                  "common subexpression elimination: what is one node is packed and regrouped as one"),
     CompilerPass("halve", halve_sigmoids, (NUMPY,), False,
