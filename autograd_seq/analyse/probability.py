@@ -6,13 +6,13 @@ probability (:mod:`autograd_seq.analyse.likelihood`).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from autograd_seq.analyse.ranges import check_ranges, check_symbols
 from autograd_seq.analyse.walk import Walk, limit
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.errors import OperationError
@@ -117,30 +117,55 @@ class SequenceModel:
         return stream(self._next, over=self.over, order=(self._batch, self.over), backend=self.backend)
 
     @cached_property
-    def _scorer(self) -> Program:
-        graph = Graph(self.scores)
-        symbol = graph.inputs[self.symbol]
+    def _steps(self) -> Node:
+        """The log-probability of each symbol, a node; what the scores read at the same step is another input then."""
+        target = Graph(self.scores).inputs[self.symbol]
         if not self.delayed:
-            target = Node(INPUT, (), {}, (), int, symbol.axes, name=f"{self.symbol} to score")
-            return compile(pick(log_softmax(self.scores), target), backend=self.backend)
-        return compile(pick(log_softmax(self.scores), symbol), backend=self.backend)
+            target = Node(INPUT, (), {}, (), int, target.axes, name=f"{self.symbol} to score")
+        return pick(log_softmax(self.scores), target)
 
-    def score(self, weights: Mapping[str, Any], symbols: Any, **feeds: Any) -> np.ndarray:
+    @cached_property
+    def _scorer(self) -> Program:
+        return compile(self._steps, backend=self.backend)
+
+    @cached_property
+    def _scorer_of_many(self) -> Program:
+        many: Any = vmap(self._steps, over=self._batch)
+        return compile(many, order=(self._batch, self.over), backend=self.backend)
+
+    def score(self, weights: Mapping[str, Any], symbols: Any, *, lengths: Any = None, **feeds: Any) -> np.ndarray:
         """Return log p(y_t | y_<t) at each step, in nats; their sum is the log-probability of the sequence.
 
         Args:
             weights: the parameters, by name.
-            symbols: (T,) integers.
-            feeds: other inputs.
+            symbols: (T,) integers, or (N, T) of N sequences, which are scored together.
+            lengths: (N,) of sequences that are padded to the longest, with any symbol.
+            feeds: other inputs: one value for all sequences, or, with a leading dimension more, one for each.
+
+        Returns:
+            (T,) or (N, T), 0 after the end of each sequence.
 
         Raises:
-            OperationError: a symbol is not one of 0 … K − 1.
+            OperationError: a symbol is not one of 0 … K − 1; lengths of one sequence.
         """
-        symbols = _check_symbols(symbols, self.size, self.symbol, (1,))
-        given = {**weights, **feeds, self.symbol: symbols}
+        symbols = check_symbols(symbols, self.size, self.symbol, (1, 2))
+        if lengths is not None and symbols.ndim == 1:
+            raise OperationError(
+                "Q108", "lengths= are of several sequences, and one is given", where=show_site(user_site()),
+                expected="symbols (N, T) and lengths (N,)", got=f"symbols of shape {symbols.shape}", fix="symbols[:length]",
+            )  # fmt: skip
+        read = {self.symbol: symbols}
         if not self.delayed:
-            given |= {self.symbol: np.append(self.start, symbols[:-1])[: len(symbols)], f"{self.symbol} to score": symbols}
-        return self._scorer(**given)[0]
+            before = np.concatenate([np.full_like(symbols[..., :1], self.start), symbols[..., :-1]], axis=-1)
+            read = {self.symbol: before, f"{self.symbol} to score": symbols}
+        if symbols.ndim == 1:
+            return self._scorer(**{**weights, **feeds, **read})[0]
+        program, given = self._scorer_of_many, {**weights, **feeds}
+        for name, node in program.graph.inputs.items():
+            if name in given and self._batch in node.axes and np.ndim(given[name]) < len(node.axes) + len(node.shape):
+                given[name] = np.broadcast_to(given[name], (len(symbols), *np.shape(given[name])))
+        ends = {} if lengths is None else {"lengths": {self.over: lengths}}
+        return program(**{**given, **read, **ends})[0]
 
     def sample(
         self, weights: Mapping[str, Any], steps: int, *, count: int = 1, seed: int = 0, temperature: float = 1.0,
@@ -205,10 +230,10 @@ class SequenceModel:
         return Walk(self._stream, self._batch, self.over, self.symbol, self.start, weights, feeds, prompt, count)
 
     def _check(self, stop: Any, prompt: Any, **ranges: Any) -> None:
-        _check_ranges(**ranges)
-        _check_symbols(prompt, self.size, "prompt", (1, 2))
+        check_ranges(**ranges)
+        check_symbols(prompt, self.size, "prompt", (1, 2))
         if stop is not None:
-            _check_symbols(stop, self.size, "stop", (0,))
+            check_symbols(stop, self.size, "stop", (0,))
 
     def beam(
         self, weights: Mapping[str, Any], steps: int, width: int, *, stop: int | None = None, prompt: Sequence[int] = (),
@@ -255,42 +280,6 @@ def _group(made: Sequences, problems: int | None) -> Sequences:
     if problems is None:
         return made
     return Sequences(*(array.reshape(problems, len(array) // problems, *array.shape[1:]) for array in made))
-
-
-def _check_symbols(symbols: Any, size: int, name: str, ranks: tuple[int, ...]) -> np.ndarray:
-    """Return symbols of a vocabulary as integers."""
-    given = np.asarray(symbols)
-    if (given.size and (given.dtype.kind not in "iu" or not 0 <= given.min() <= given.max() < size)) or given.ndim not in ranks:
-        raise OperationError(
-            "Q105", f"{name}={symbols!r:.60} is not of the {size} symbols of the model", where=show_site(user_site()),
-            expected=f"integers of 0 … {size - 1}, of {' or '.join(map(str, ranks))} dimensions",
-            got=f"{given.dtype} of shape {given.shape}",
-        )  # fmt: skip
-    return given.astype(np.int64)
-
-
-_RANGES: dict[str, tuple[Any, str]] = {
-    "count": (lambda n: _is_int(n) and n >= 1, "an integer ≥ 1"),
-    "steps": (lambda n: _is_int(n) and n >= 0, "an integer ≥ 0"),
-    "width": (lambda n: _is_int(n) and n >= 1, "an integer ≥ 1"),
-    "top_k": (lambda n: n is None or (_is_int(n) and n >= 1), "an integer ≥ 1, or None"),
-    "top_p": (lambda p: p is None or 0 < p <= 1, "a number, 0 < top_p ≤ 1, or None"),
-    "temperature": (lambda x: x > 0 and math.isfinite(x), "a number ≥ 0"),
-}
-
-
-def _is_int(n: Any) -> bool:
-    return isinstance(n, (int, np.integer)) and not isinstance(n, bool)
-
-
-def _check_ranges(**given: Any) -> None:
-    for name, value in given.items():
-        right, expected = _RANGES[name]
-        if not right(value):
-            raise OperationError(
-                "Q104", f"{name}={value!r:.60} is out of its range", where=show_site(user_site()), expected=expected,
-                got=repr(value)[:80],
-            )  # fmt: skip
 
 
 __all__ = ["SequenceModel", "Sequences"]

@@ -141,6 +141,16 @@ def test_other_inputs_condition_the_sequence() -> None:
         assert p == pytest.approx(model.score(weights, symbols, **feeds).sum(), rel=1e-9)
 
 
+@pytest.mark.parametrize("direct", [False, True])
+def test_a_padded_batch_is_scored_as_each_sequence_by_itself(direct: bool) -> None:
+    model, weights = language_model(direct=direct)
+    symbols, lengths = np.random.default_rng(0).integers(0, K, (3, 5)), [5, 1, 3]
+    whole, padded = model.score(weights, symbols), model.score(weights, symbols, lengths=lengths)
+    for k, n in enumerate(lengths):
+        np.testing.assert_allclose(whole[k], model.score(weights, symbols[k]), rtol=1e-12)
+        np.testing.assert_allclose(padded[k], np.where(np.arange(5) < n, whole[k], 0.0), rtol=1e-12)
+
+
 def test_several_problems_at_once_are_each_by_itself() -> None:
     y, c, x = ag.input("y", over=t, dtype=int), ag.input("context", (4,)), ag.input("x", (4,), over=t)
     h = ag.nn.lstm(ag.nn.embedding(ag.shift(y, t, 1), K, 4) + c + x[t], 6, over=t)[0]
@@ -156,6 +166,10 @@ def test_several_problems_at_once_are_each_by_itself() -> None:
         for k in range(3):
             for all_of_it, alone in zip(together, run(context=cs[k], x=xs, prompt=prompts[k]), strict=True):
                 np.testing.assert_allclose(all_of_it[k], alone, rtol=1e-12)
+    strings = rng.integers(0, K, (3, 6))
+    scores = model.score(weights, strings, context=cs, x=xs)
+    for k in range(3):
+        np.testing.assert_allclose(scores[k], model.score(weights, strings[k], context=cs[k], x=xs), rtol=1e-12)
     with pytest.raises(ag.OperationError, match="different numbers of sequences: 3, 2") as caught:
         model.greedy(weights, 2, context=cs[:2], x=xs, prompt=prompts)
     assert caught.value.code == "Q106"
@@ -192,6 +206,7 @@ def test_carries_of_a_batch_can_be_reordered() -> None:
         (lambda m, w: m.greedy(w, -1), "Q104"),
         (lambda m, w: m.score(w, [0, K]), "Q105"),
         (lambda m, w: m.score(w, [0.5]), "Q105"),
+        (lambda m, w: m.score(w, [0, 1], lengths=[2]), "Q108"),
         (lambda m, w: m.greedy(w, 2, stop=K), "Q105"),
         (lambda m, w: m.beam(w, 2, 2, prompt=[-1]), "Q105"),
         (lambda m, w: m.greedy(w, 2, x=[1.0]), "Q107"),
