@@ -110,8 +110,8 @@ def outline_plan(storage: Storage) -> list[Step]:
 
     def find_reach(shift: Node) -> Reach:
         axis, home = shift.attrs["axis"], storage.homes[get_root(shift)]
-        if home.one_row:  # which the call before has left as it is after the last step
-            return Reach(home, 1, cleared=False)
+        if home.ring:  # what is kept of a loop's steps begins anew with each call
+            return Reach(home, max(abs(by) for r in storage.reads[home.node] for a, by in r.shifts if a is axis), cleared=False)
         return Reach(home, home.halo[axis][_get_side(shift) == "final"])
 
     return outline(storage.items, storage.homes.__contains__, find_reach)

@@ -78,7 +78,7 @@ class Schedule:
         home = storage.homes.get(node)
         if home is None:
             return flops, ""
-        kept = prod(node.shape) * WIDTHS.get(node.dtype, self.itemsize)
+        kept = prod(node.shape) * WIDTHS.get(node.dtype, self.itemsize) * max(home.ring, 1)
         own = storage.homes[home.lane.whole].axes if home.lane else home.axes
         return flops, f"{_format_product(kept, own)} bytes"
 

@@ -736,7 +736,8 @@ def test_sums_of_products_larger_than_their_factors_are_contractions(name: str) 
     assert found[:2] == [name in LARGER, False]
 
 
-def test_rows_of_a_state_of_any_name_that_later_steps_read() -> None:
+def test_a_ring_of_rows_of_a_state_of_any_name() -> None:
+    """What is read three steps late only, under the names that its rows are found by."""
     for name in ("i", "step", "point"):
         x, s, h = ag.input("x", over=t), ag.state(name, over=t), ag.state("h", over=t)
         s[t] = ag.tanh(h[t - 1] + x)

@@ -15,7 +15,7 @@ from autograd_seq.plan.passes import contracted, expand, halves, join, legal, pa
 
 _hot = expand._find_multiple_of_one_hot
 _block = join._Joiner._make_block
-_terms, _factors = regroup.list_terms, regroup._list_loop_factors
+_terms, _factors, _ring = regroup.list_terms, regroup._list_loop_factors, storage.Storage._count_ring_rows
 
 
 def _first_part(x: ag.Node, dimension: int, start: int, stop: int) -> ag.Node:
@@ -33,8 +33,7 @@ SABOTAGE: dict[str, tuple[Any, str, Callable[..., Any]]] = {
     "different constants are one": (simplify, "_get_merge_key", lambda n: n.op if n.op is simplify.CONSTANT else None),
     "every gate reads the first": (pack, "take_part", _first_part),
     "two states in one array": (legal, "_own", lambda n: True),
-    "one row kept of what later steps read": (
-        storage.Storage, "_needs_one_row", lambda s, n, kept: kept == len(s.path[n]) - 1 and all(r.path for r in s.reads[n])),
+    "rings too short": (storage.Storage, "_count_ring_rows", lambda s, n, kept: min(1, _ring(s, n, kept))),
     "written over too early": (storage.Storage, "_is_read_later", lambda s, r, n: False),
     "a gate's argument not halved": (halves, "_scale", lambda w, z, gate, image, half: image[z]),
     "a label counted once, not as often as it weighs": (

@@ -71,7 +71,7 @@ class Fusion:
         home, reads = self.storage.homes[n], self.storage.reads[n]
         if n not in self.native or not is_pointwise(n) or n.op in (CONCAT, PLACE, RESHAPE):
             return False
-        if home.one_row or home.halo or home.buffer is None or not reads:
+        if home.ring or home.halo or home.buffer is None or not reads:
             return False
         points = 0
         for r in reads:
@@ -104,7 +104,7 @@ class Fusion:
     def _is_carried(self, x: Node) -> bool:
         """Tell whether a node shows a row that a loop keeps from an earlier step, and will overwrite."""
         home = self.storage.homes.get(get_root(x))
-        return home is not None and bool(home.one_row)
+        return home is not None and bool(home.ring)
 
     # -- passes ---------------------------------------------------------------------------------------------------------------
 
@@ -171,7 +171,7 @@ class Fusion:
             if isinstance(unit, Pass) and unit.axes == s.axes and self._join(s, reads, unit):
                 return
             done, asked = self.list_touched(unit)
-            if not done.isdisjoint(needed) or (own.one_row and s.node in asked):
+            if not done.isdisjoint(needed) or (own.ring and s.node in asked):
                 break
         unit = Pass(s.axes)
         unit.add(s, reads, 0)
@@ -182,7 +182,7 @@ class Fusion:
         here = {a: AffineIndex(self.var[a]) for a in s.axes}
         met = [(e, k, other, other.part is None and not e.moved)
                for e in reads for k, other in unit.writers.get(e.node, ())]  # fmt: skip
-        if self.storage.homes[s.node].one_row:
+        if self.storage.homes[s.node].ring:
             met += [(e, k, other, s.part is None)
                     for k, (_, some) in enumerate(unit.inner) for other in some
                     for e in self.list_reads(other) if e.node is s.node]  # fmt: skip

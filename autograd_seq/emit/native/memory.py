@@ -119,7 +119,7 @@ class MemoryWriter(Writer):
         home = self.storage.homes.get(e.node)
         halo = home.halo if home else {}
         axes = home.axes if home else e.node.axes
-        found: list[tuple[str, str]] = []
+        found = [(f"({e.at[self.storage.path[e.node][-1].axis].code}) % {home.ring}", "")] if home and home.ring > 1 else []
         for a in axes:
             lo, hi = halo.get(a, (0, 0))
             found.append((e.at[a].move(lo).code, f"({self.size[a]} + {lo + hi})" if lo + hi else self.size[a]))

@@ -199,7 +199,7 @@ def _find_strides(w: LineWriter, e: Entry, labels: str, stepping: set[Axis],
     n, home = e.node, w.storage.homes.get(e.node)
     axes: tuple[Axis, ...] = ()
     halo: dict[Axis, tuple[int, int]] = {}
-    if e.unless or n in w.fusion.inlined or n in w.packed:
+    if e.unless or n in w.fusion.inlined or n in w.packed or (home is not None and home.ring > 1):
         return None
     if n._value is not None or n.op is CONSTANT:
         base = w.array(n).code

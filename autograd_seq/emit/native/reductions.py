@@ -98,7 +98,7 @@ class _Part:
         if len(self.over) != 1 or not e.dims or e.dims[-1] != AffineIndex(self.over[0][0]) or e.unless:
             return None
         home = w.storage.homes.get(n)
-        if home is None or n in w.fusion.inlined or any(p.var == e.dims[-1].var for p in e.dims[:-1]):
+        if home is None or n in w.fusion.inlined or home.ring > 1 or any(p.var == e.dims[-1].var for p in e.dims[:-1]):
             return None
         first = replace(e, dims=(*e.dims[:-1], ZERO))
         return f"{w.base(n)}, {w.position(first)}, {self.over[0][1]}"

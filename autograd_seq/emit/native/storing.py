@@ -96,7 +96,7 @@ def share_arrays(fusion: Fusion, segments: Sequence[tuple[bool, Any]]) -> None:
     homes = sorted((first[n], storage.at[n], n) for n in first if n in storage.homes)
     for start, _, n in homes:
         home = storage.homes[n]
-        if home.buffer is None or home.halo or home.one_row:
+        if home.buffer is None or home.halo or home.ring:
             continue
         for other in [b for b in busy if last[b.node] < start]:
             busy.remove(other)

@@ -7,18 +7,15 @@ from autograd_seq.emit.numpy.arrays import WORK, Array
 from autograd_seq.emit.numpy.page import Page
 from autograd_seq.emit.outline import Fill
 from autograd_seq.plan.memory.lanes import Lane
+from autograd_seq.plan.memory.storage import Home
 from autograd_seq.plan.memory.views import get_root
 
 
 def write_rows(w: Page, fill: Fill) -> None:
     """Write rows outside of the steps."""
     home, axis, first = w.storage.homes[get_root(fill.shift)], fill.axis, fill.side == "init"
-    if home.one_row:
-        ((_, row),) = fill.rows
-        if row is None:
-            w.write(f"{w.allocated(home)}.fill(0)")
-        else:
-            _copy(w, w.array(home.node), row, w.called(home.node))
+    if home.ring:
+        _write_ring(w, fill, home)
         return
     lane = home.lane or Lane(home.node, -1, 0, home.node.shape[-1] if home.node.shape else 0)
     whole = w.storage.homes[lane.whole]
@@ -36,3 +33,17 @@ def write_rows(w: Page, fill: Fill) -> None:
 def _copy(w: Page, target: Array, row: Node, label: str) -> None:
     _, lifted = w.level(target.axes)
     w.write(f"copyto({w.at_step(target, label)}, {w.operand(row, lifted, len(target.shape))})")
+
+
+def _write_ring(w: Page, fill: Fill, home: Home) -> None:
+    """Write the rows of a ring, whose places count the steps of the loop in its direction."""
+    base = w.allocated(home)
+    if fill.rows[0][1] is None:
+        w.write(f"{base}.fill(0)")
+        return
+    first = fill.side == "init"
+    for k, row in fill.rows if first else fill.rows[::-1]:
+        assert row is not None
+        place = f"[{(k if first else -1 - k) % home.ring}, ...]" if home.ring > 1 else ""
+        target = Array(w.once(f"{base}{place}", f"{base}_start") if place else base, home.axes, home.node.shape, WORK)
+        _copy(w, target, row, w.called(home.node))

@@ -170,13 +170,13 @@ class Page(ABC):
         assert home.buffer is not None
         if home.buffer not in self.bases:
             first = self.storage.buffers[home.buffer]
-            lengths: list[object] = []
+            lengths: list[object] = [home.ring] if home.ring > 1 else []
             for a in first.axes:
                 extra = sum(first.halo.get(a, (0, 0)))
                 lengths.append(f"{self.size[a]} + {extra}" if extra else self.size[a])
             label = self.called(first.node)
             name = self.names.new(f"{label}_all" if first.halo else label)
-            zeros = ", np.zeros" if first.halo else ""
+            zeros = ", np.zeros" if first.halo or home.ring else ""
             self.allocate(name, tuple_code([*lengths, *first.node.shape]), self.width(first.node) + zeros)
             self.bases[home.buffer] = name
         return self.bases[home.buffer]
@@ -209,6 +209,24 @@ class Page(ABC):
         if offset:
             label += f"_{'before' if offset < 0 else 'after'}{abs(offset) if abs(offset) > 1 else ''}"
         return x.as_view(self.once(x.index(keys), label))
+
+    def _ring(self, home: Home, by: int) -> Array:
+        """Return the row of a ring at the current step of its loop, or ``by`` steps before: all who read it are within."""
+        base, loop = self.allocated(home), self.storage.path[home.node][-1]
+        n, label = self.size[loop.axis], self.called(home.node)
+        late = f" - {abs(by)}" if by else ""
+        code = f"[{base}[(step{late}) % {home.ring}, ...] for step in range({n})]"
+        if (WORK, code) not in self.kept:
+            self.views(n, len(home.axes) + len(home.node.shape))
+        name = self.once(code, f"{label}_{'earlier' if by else 'rows'}{abs(by) or ''}")
+        over = self.frames[-1].over
+        if name not in over:
+            over[name] = self.names.new(f"{label}_{loop.axis.name}"), name
+        return Array(over[name][0], home.axes, home.node.shape, STEP)
+
+    def ring_read(self, home: Home, axis: Axis, by: int) -> Array:
+        """Return what a loop left for itself some steps ago."""
+        return self._ring(home, by) if home.ring > 1 else self.steps_of(home, None, 0)
 
     def bind(self, code: str, axes: Sequence[Axis], stage: int, label: str, points: int) -> str:
         """Return the code of an array at the current step of all loops around; ``axes`` are those of its first dimensions.

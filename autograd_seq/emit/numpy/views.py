@@ -33,7 +33,9 @@ def _shift(w: Page, node: Node) -> Array:
     home = w.storage.homes[source]
     if home.lane:
         return w.place(home.lane._replace(axis=axis, by=home.lane.by - by), node.shape, w.called(node))
-    return w.steps_of(home, axis, 0 if home.one_row else -by)
+    if home.ring:
+        return w.ring_read(home, axis, by)
+    return w.steps_of(home, axis, -by)
 
 
 def _at(w: Page, node: Node) -> Array:

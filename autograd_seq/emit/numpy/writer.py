@@ -86,6 +86,8 @@ class Writer(Page):
         if home.buffer is None:
             stage = STEP if self.storage.path[node] else RUN
             return Array(self.names.new(self.called(node)), home.axes, node.shape, stage, whole=False)
+        if home.ring > 1:
+            return self._ring(home, 0)
         return self.steps_of(home, None, 0)
 
     # -- statements -----------------------------------------------------------------------------------------------------

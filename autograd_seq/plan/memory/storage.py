@@ -40,7 +40,7 @@ class Home:
         node: the node.
         axes: the axes that are dimensions of the array, in order; those of loops only if all their steps are kept.
         halo: how many rows are kept before and after the steps of an axis.
-        one_row: whether only one row is kept of the steps of the innermost loop, which each step writes over.
+        ring: how many rows are kept of a loop's steps, if not all are, else 0.
         buffer: the number of the workspace array; ``None`` for a local variable.
         start, stop: the first and the last statement at which the array is in use.
         last: the last statement that reads it.
@@ -50,7 +50,7 @@ class Home:
     node: Node
     axes: tuple[Axis, ...]
     halo: dict[Axis, tuple[int, int]] = field(default_factory=dict)
-    one_row: bool = False
+    ring: int = 0
     buffer: int | None = None
     start: int = 0
     stop: int = 0
@@ -129,12 +129,12 @@ class Storage(Reading):
             home.start = self.span[path[kept]][0]
         home.start = min([home.start, *(self.at[x] for x, lane in self.lanes.items() if lane.whole is n)])
         home.halo = self._find_halo(n)
-        home.one_row = self._needs_one_row(n, kept)
-        if home.one_row:
+        home.ring = self._count_ring_rows(n, kept)
+        if home.ring:
             home.axes = self._choose_dims(n, ())
             del home.halo[path[-1].axis]
         writes = n in self.writes and not (n in self.roots and not path) and (n.axes or n.shape)
-        if home.halo or home.one_row or kept < len(path) or writes or any(lane.whole is n for lane in self.lanes.values()):
+        if home.halo or home.ring or kept < len(path) or writes or any(lane.whole is n for lane in self.lanes.values()):
             home.buffer = -1
         return home
 
@@ -159,16 +159,22 @@ class Storage(Reading):
             stop = max(stop, self.span[r.path[common]][1] if len(r.path) > common else r.at)
         return stop
 
-    def _needs_one_row(self, n: Node, kept: int) -> bool:
-        """Tell whether a value is read only by the next step of the innermost loop, before that step writes over it."""
+    def _count_ring_rows(self, n: Node, kept: int) -> int:
+        """Return how many rows are enough if a value is read only by later steps of the innermost loop."""
         path = self.path[n]
         if kept != len(path) - 1 or any(r.path != path for r in self.reads[n]):
-            return False
+            return 0
         if any(lane.whole is n and lane.axis for lane in self.lanes.values()):
-            return False  # later steps read it from its row in the array
-        late = [r for r in self.reads[n] if r.shifts]
-        next_step = all(a is path[-1].axis and abs(by) == 1 for r in late for a, by in r.shifts)
-        return next_step and all(r.at < self.at[n] for r in late)
+            return 0  # later steps read it from its row in the array
+        axis = path[-1].axis
+        delays = [next((abs(by) for a, by in r.shifts if a is axis), 0) for r in self.reads[n]]
+        if any(a is not axis for r in self.reads[n] for a, _ in r.shifts):
+            return 0
+        longest = max(delays)
+        late = [(d, r.at) for d, r in zip(delays, self.reads[n], strict=True) if d]
+        read_before = all(d == longest and at < self.at[n] for d, at in late)
+        rows = longest if read_before else longest + 1
+        return rows if rows == 1 or len(path) == 1 else 0
 
     # -- workspace ------------------------------------------------------------------------------------------------------
 
@@ -179,7 +185,7 @@ class Storage(Reading):
         for n, home in sorted(self.homes.items(), key=lambda item: item[1].start):
             if home.buffer is None or home.lane:
                 continue
-            alone = bool(home.halo or home.one_row) or not share
+            alone = bool(home.halo or home.ring) or not share
             for k in [k for k, stop in busy.items() if stop < home.start]:
                 free.append(k)
                 del busy[k]
@@ -202,7 +208,7 @@ class Storage(Reading):
         for x in n.inputs:
             r = get_root(x)
             other = self.homes.get(r)
-            if other is None or other.buffer in (None, -1, -2) or other.halo or other.one_row or other.key != home.key:
+            if other is None or other.buffer in (None, -1, -2) or other.halo or other.ring or other.key != home.key:
                 continue
             same = [y for y in n.inputs if get_root(y) is r]
             if other.last == self.at[n] and all(is_whole(y) for y in same) and not self._is_read_later(r, n):
