@@ -226,7 +226,7 @@ def take(x: Any, index: Any, axis: int = 0, *, over: Axis | None = None, earlier
     Notes:
         With ``over=`` an index is compared with all steps: T·N entries for N indices. It reads steps that may come later:
         streams and carries refuse it, and ``x`` must not depend on the result. The gradient is added to the step that was read.
-        With ``earlier=True`` each step copies and compares the rows of all steps, T² in all, whose memory is that of T steps.
+        With ``earlier=True`` each step copies and compares the rows of all steps: T² rows in all, in time and in memory.
     """
     x = constant(x)
     if over is not None:
