@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 import autograd_seq as ag
 from zoo.model import Sketch, between, model
 from zoo.plain import Fed, Functions
@@ -213,6 +215,35 @@ def _(f: Functions, p: Fed) -> Any:
         paths.append([p.c @ k for k in causes])
         causes = [p.A @ k for k in causes]
     return gaussian(f, p.y, paths, r)
+
+
+@model()
+def kalman_of_two(m: Sketch) -> ag.Node:
+    """The same seen through two numbers at once, which takes a matrix S: its solution and determinant at each step."""
+    t, y, n = m.t, m.input("y", 2), 2
+    A, C = m.param("A", n, n), m.param("C", 2, n)
+    G, r = m.param("G", n, n), ag.softplus(m.param("r"))
+    mean, P = m.state("m", n), m.state("P", n, n, init={t: ag.constant(np.eye(n))})
+    guess, spread = A @ mean[t - 1], A @ P[t - 1] @ A.T + G @ G.T
+    off, S = y[t] - C @ guess, C @ spread @ C.T + r * np.eye(2)
+    gain = ag.linalg.solve(S, C @ spread).T
+    mean[t] = guess + gain @ off
+    P[t] = spread - gain @ C @ spread
+    size = ag.linalg.slogdet(2 * math.pi * S)[1]
+    return m.total(0.5 * (size + ag.dot(off, ag.linalg.solve(S, off))))
+
+
+@kalman_of_two.plainly
+def _(f: Functions, p: Fed) -> Any:
+    """As above, the two numbers of a step one after the other: both depend on the same causes."""
+    start = [f.array([1.0, 0.0]), f.array([0.0, 1.0])]
+    causes, paths, seen = [p.A @ k for k in start], [], []
+    for y in p.y:
+        causes = [*causes, *(p.G.T[k] for k in range(2))]
+        paths += [[c @ k for k in causes] for c in p.C]
+        seen += [y[0], y[1]]
+        causes = [p.A @ k for k in causes]
+    return gaussian(f, seen, paths, f.softplus(p.r))
 
 
 def gaussian(f: Functions, y: Any, paths: list[list[Any]], r: Any) -> Any:

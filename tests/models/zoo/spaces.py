@@ -265,3 +265,26 @@ def _(f: Functions, p: Fed) -> Any:
         h = f.tanh(p.Wx @ x + p.Wh @ h + p.Wm @ z)
         out.append(h)
     return errors(f, out, p.goal)
+
+
+@model()
+def mixture_of_experts(m: Sketch) -> ag.Node:
+    """Jacobs et al. 1991, with a state in each expert: their weights and gates differ along an axis of experts."""
+    k = ag.Axis("k", size=3)
+    m.sizes["k"] = 3
+    t, x = m.t, m.input("x", m.D)
+    W, U, gate = (ag.param(name, shape, over=k) for name, shape in (("W", (m.H, m.H)), ("U", (m.H, m.D)), ("gate", m.D)))
+    h = m.state("h", m.H, over=(*m.over, k))
+    h[t] = ag.tanh(W @ h[t - 1] + U @ x[t])
+    share = ag.softmax(ag.dot(gate, x[t]), axis=(), over=k)
+    return m.error(m.param("V", m.K, m.H) @ ag.sum(share * h[t], over=k))
+
+
+@mixture_of_experts.plainly
+def _(f: Functions, p: Fed) -> Any:
+    states, out = [f.zeros(p.V.shape[1])] * len(p.W), []
+    for x in p.x:
+        states = [f.tanh(W @ h + U @ x) for W, U, h in zip(p.W, p.U, states, strict=True)]
+        share = f.softmax(p.gate @ x)
+        out.append(p.V @ sum(share[i] * h for i, h in enumerate(states)))
+    return errors(f, out, p.goal)
