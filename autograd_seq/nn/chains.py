@@ -236,7 +236,7 @@ def ctc_loss(
     alpha[t, u] = logsumexp(stack(ways)) + pick(log_probs, labels)
     end = last(alpha, over=t)
     total = logsumexp(stack([at(end, u, -1), at(end, u, -2, outside="zero") + where(equal(size(u), 1), NEVER, 0.0)]))
-    return -where(equal(total, NEVER), 0.0, total) if zero_infinity else -total
+    return where(equal(total, NEVER), 0.0, -total) if zero_infinity else -total
 
 
 def add_blanks(labels: Any, blank: int = 0) -> Any:

@@ -110,17 +110,22 @@ def test_labels_that_do_not_fit_are_impossible() -> None:
     assert np.isinf(ag.Graph(loss).evaluate(p=p, l=nn.add_blanks([1, 1]))[0])
 
 
-def test_ctc_of_a_padded_batch_is_that_of_pytorch() -> None:
+@pytest.mark.parametrize("zero_infinity", [False, True])
+def test_ctc_of_a_padded_batch_is_that_of_pytorch(zero_infinity: bool) -> None:
+    """With an empty target; and, where they count nothing, with targets that do not fit."""
     torch = pytest.importorskip("torch")
-    steps, labels, classes = [7, 5, 6], [[1, 2, 2], [3], [2, 1]], 4
-    z = np.random.default_rng(0).normal(size=(7, 3, classes))
+    steps, labels, classes = [7, 5, 6], [[1, 2, 2], [3], []], 4
+    if zero_infinity:
+        steps, labels = [*steps, 2, 1], [*labels, [3, 3], [1, 2]]
+    z = np.random.default_rng(0).normal(size=(7, len(steps), classes))
     z_ = torch.tensor(z, requires_grad=True)
     flat, sizes = torch.tensor([c for row in labels for c in row]), torch.tensor([len(row) for row in labels])
-    want = torch.nn.functional.ctc_loss(z_.log_softmax(-1), flat, torch.tensor(steps), sizes, reduction="none")
+    options: dict[str, Any] = {"reduction": "none", "zero_infinity": zero_infinity}
+    want = torch.nn.functional.ctc_loss(z_.log_softmax(-1), flat, torch.tensor(steps), sizes, **options)
     want.sum().backward()
     x = ag.input("z", (classes,), over=(t, b))
-    loss = nn.ctc_loss(ag.log_softmax(x), ag.input("l", over=(u, b), dtype=int), over=t, labels_over=u)
-    padded = np.zeros((7, 3), np.int64)
+    padded, l = np.zeros((7, len(steps)), np.int64), ag.input("l", over=(u, b), dtype=int)
+    loss = nn.ctc_loss(ag.log_softmax(x), l, over=t, labels_over=u, zero_infinity=zero_infinity)
     for k, row in enumerate(labels):
         padded[: 2 * len(row) + 1, k] = nn.add_blanks(row)
     program = ag.compile([loss, ag.grad(ag.sum(loss, over=b), x)], backend="numpy")
