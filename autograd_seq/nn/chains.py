@@ -61,7 +61,7 @@ def sum_paths(steps: Node, transition: Node, *, over: Axis, start: Any = 0.0) ->
         Baum, Petrie, Soules & Weiss 1970; Rabiner 1989. Time T K². As likelihood of an HMM: start = log π, transition = log A,
         steps = log p(x_t | state). A gradient with respect to ``steps`` is the posterior of the states.
     """
-    steps, transition = _check(steps, transition, over, "sum_paths")
+    steps, transition = _check(steps, transition, start, over, "sum_paths")
     return logsumexp(last(_sum_ahead(steps, transition, over, start), over=over))
 
 
@@ -85,7 +85,7 @@ def best_path(steps: Node, transition: Node, *, over: Axis, start: Any = 0.0) ->
     Notes:
         Viterbi 1967. Time T K², and as much for the path.
     """
-    steps, transition = _check(steps, transition, over, "best_path")
+    steps, transition = _check(steps, transition, start, over, "best_path")
     best = state(None, steps.shape, over=steps.axes)
     best[over] = _from_start(max_of(best[over - 1][..., :, None] + transition, axis=-2), start, over) + steps
     score = max_of(last(best, over=over))
@@ -122,7 +122,7 @@ def draw_path(name: str, steps: Node, transition: Node, *, over: Axis, start: An
         hidden states of an HMM given what is seen; with scores of 0, the states of the HMM itself, from which
         ``ag.categorical`` or ``ag.normal`` draws what is seen.
     """
-    steps, transition = _check(steps, transition, over, "draw_path")
+    steps, transition = _check(steps, transition, start, over, "draw_path")
     alpha, path = _sum_ahead(steps, transition, over, start), state(None, over=steps.axes, dtype=int)
     ending = equal(index(over), size(over) - 1)
     logits = alpha + where(ending, 0.0, take(transition, path[over + 1], axis=1))
@@ -148,7 +148,7 @@ def score_path(steps: Node, transition: Node, path: Node, *, over: Axis, start: 
         >>> float(ag.Graph(s).evaluate(e=[[0.5, 0.0], [0.0, 0.25]], y=[0, 1])[0])
         1.75
     """
-    steps, transition = _check(steps, transition, over, "score_path")
+    steps, transition = _check(steps, transition, start, over, "score_path")
     moved = pick(take(transition, shift(path, over, 1)), path)
     begin = pick(constant(start), path) if constant(start).shape else constant(start)
     return sum_of(where(equal(index(over), 0), begin, moved) + pick(steps, path), over=over)
@@ -285,18 +285,19 @@ def _from_start(moved: Node, start: Any, over: Axis) -> Node:
     return where(equal(index(over), 0), constant(start), moved)
 
 
-def _check(steps: Any, transition: Any, over: Axis, name: str) -> tuple[Node, Node]:
-    steps, transition = constant(steps), constant(transition)
+def _check(steps: Any, transition: Any, start: Any, over: Axis, name: str) -> tuple[Node, Node]:
+    steps, transition, start = constant(steps), constant(transition), constant(start)
     here = show_site(user_site())
     if over not in steps.axes:
         raise AxisError(
             "N141", f"the scores of {name} do not vary over {over}", node=steps.name, where=here,
             expected=f"(K,) over {over}", got=repr(steps)[:80],
         )  # fmt: skip
-    if len(steps.shape) != 1 or transition.shape != (steps.shape[0],) * 2:
+    if len(steps.shape) != 1 or transition.shape != steps.shape * 2 or start.shape not in ((), steps.shape):
+        shapes = f"scores {steps.shape}, transitions {transition.shape}, start {start.shape}"
         raise ShapeError(
-            "N142", f"{name} is given scores of shape {steps.shape} and transitions of shape {transition.shape}", where=here,
-            expected="(K,) and (K, K)", got=f"{steps.shape} and {transition.shape}",
+            "N142", f"the shapes that {name} is given do not fit: {shapes}", where=here,
+            expected="scores (K,), transitions (K, K), start (K,) or ()", got=shapes,
         )  # fmt: skip
     return steps, transition
 

@@ -204,6 +204,8 @@ def test_refusals() -> None:
         (lambda: nn.sum_paths(e, ag.param("B", (K, 2)), over=t), "N142"),
         (lambda: nn.ctc_loss(e, ag.param("l"), over=t, labels_over=u), "N140"),
         (lambda: nn.ctc_loss(e, ag.input("l", over=u, dtype=int), over=t, labels_over=u, blank=K), "N149"),
+        (lambda: nn.score_path(e, A, ag.input("y", over=t, dtype=int), over=t, start=ag.param("s", (K + 1,))), "N142"),
+        (lambda: nn.best_path(e, A, over=t, start=[0.0, 1.0]), "N142"),
         (lambda: nn.draw_path("p", ag.param("e", (K,)), A, over=t), "N141"),
     ):
         with pytest.raises(ag.AutogradSeqError) as caught:
