@@ -167,7 +167,7 @@ class DAG:
         firm = [a.dtype for name, a in arrays.items() if self.graph.inputs[name].dtype is float]
         try:
             return self._plan.run(self._spread_feeds(arrays), dtype, firm)
-        except IndexError as error:
+        except (IndexError, np.linalg.LinAlgError) as error:
             raise feeds.explain_failure(self.graph, arrays, error) from error
         except FeedError as error:
             raise (feeds.explain_failure(self.graph, arrays, error) if error.code == "F201" else error) from None

@@ -140,11 +140,25 @@ def explain_failure(graph: System, arrays: Mapping[str, Any], error: Exception) 
         expected, _, got = str(error).removeprefix("expected ").partition(", got ")
         label, named, _ = got.partition(" = ")
         return make_range_error(label if named else "an index", expected, got)
+    if isinstance(error, np.linalg.LinAlgError):
+        return _explain_matrix(graph, error)
     own = [n for n in graph.nodes if n.op.own]
     said = [n for n in own if n.op.name in _list_functions(error)] or own
     return OperationError(
         "O128", f"the forward of {said[0].op.name if said else 'an operation'} failed", node=said[0].op.name if said else None,
         where=said[0].where if said else None, got=f"{type(error).__name__}: {error}",
+    )  # fmt: skip
+
+
+def _explain_matrix(graph: System, error: Exception) -> OperationError:
+    """Return the error about a matrix that has no inverse or no factor; it names the operations that may have met it."""
+    named = _list_functions(error)
+    met = [n for n in graph.nodes if n.op.name in named]
+    labels = ", ".join(graph.label(n) for n in met[:4])
+    return OperationError(
+        "O149", f"{labels or 'an operation'} met a matrix that it cannot take: {error}", node=met[0].name if met else None,
+        where=next((n.where for n in met if n.where), None), expected="a regular matrix, positive definite for cholesky",
+        got=str(error), fix="add a small multiple of the identity: a + 1e-6 * np.eye(n)",
     )  # fmt: skip
 
 

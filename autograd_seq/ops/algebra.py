@@ -152,7 +152,7 @@ def solve(a: Any, b: Any) -> Node:
 
     Raises:
         ShapeError: the shapes do not fit.
-        numpy.linalg.LinAlgError: (when it is computed) the matrix is singular.
+        numpy.linalg.LinAlgError: the matrix is singular, and its values are known; a program raises OperationError instead.
 
     Example:
         >>> solve([[2.0, 0.0], [0.0, 4.0]], [2.0, 2.0]).value

@@ -142,7 +142,7 @@ class Program:
         """Run on arrays that have been checked, in order, in a workspace that no other call uses meanwhile."""
         try:
             return self._workspaces(workspace, arrays)
-        except IndexError as error:
+        except (IndexError, np.linalg.LinAlgError) as error:
             found = feeds.explain_failure(self.graph, dict(zip(self._order, arrays, strict=False)), error)
             raise found from (None if isinstance(found, FeedError) else error)
 

@@ -125,3 +125,12 @@ def test_a_class_has_the_gradient_of_its_probabilities_where_asked():
     value, slope = ag.Graph(y, g).evaluate(z=[0.1, 0.2, 0.3], seed=1)
     assert sorted(value) == [0, 0, 1]
     np.testing.assert_allclose(slope, p * (np.array([1.0, 2, 4]) - p @ [1.0, 2, 4]), rtol=1e-12)
+
+
+def test_stacks_and_transformers_take_a_probability_that_is_fed():
+    p, x = ag.input("p", default=0.5), ag.input("x", (4,), over=t)
+    for y in (ag.nn.stack(x, 4, 2, over=t, cell=ag.nn.gru, dropout=p), ag.nn.transformer_layer(x, 2, 4, over=t, dropout=p)):
+        feeds = {"x": np.random.default_rng(0).normal(size=(3, 4)), **ag.nn.init.params(y, seed=1)}
+        program = ag.compile(y, backend="numpy")
+        still, zero, half = (program(**feeds, **more)[0] for more in ({"train": False}, {"p": 0.0}, {}))
+        assert (still == zero).all() and (half != zero).any()

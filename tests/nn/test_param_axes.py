@@ -102,3 +102,10 @@ def test_initial_values_are_drawn_for_each_expert():
     assert len({w.tobytes() for w in values["w"]}) == 3
     with pytest.raises(ag.AxisError, match=r"N143(.|\n)*w varies over head, whose length is not known"):
         ag.nn.init.params(ag.param("w", (2,), over=ag.Axis("head")))
+
+
+def test_a_penalty_on_parameters_of_experts_counts_once_in_each_piece_and_is_refused():
+    _, loss = make_mixture()
+    w = ag.Graph(loss)["w"]
+    with pytest.raises(ag.CarryError, match="K115"):
+        ag.value_and_grad(loss + ag.sum(ag.sum(w * w), over=k), carry=t)

@@ -123,3 +123,11 @@ def test_a_program_with_them_stands_alone(tmp_path: Path) -> None:
     spec.loader.exec_module(module)
     (got,) = module.program(T=4, real=np.float64)(values)
     assert float(got) == pytest.approx(float(program(a=values)[0]))
+
+
+def test_a_matrix_that_cannot_be_taken_names_the_operation() -> None:
+    a = ag.input("a", (2, 2), over=t)
+    y = linalg.inv(a).named("P")
+    for call in (ag.compile(y, backend="numpy"), ag.compile(y, backend="plain"), ag.Graph(y).evaluate):
+        with pytest.raises(ag.OperationError, match=r"O149(.|\n)*P met a matrix that it cannot take: Singular matrix"):
+            call(a=[np.eye(2), np.zeros((2, 2))])
