@@ -7,7 +7,7 @@ A carry is a set of rows that are fed. A first call and a later one are two ordi
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -22,7 +22,8 @@ from autograd_seq.graph.dag import DAG
 from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.system import System
 from autograd_seq.graph.windows import spell_out_windows
-from autograd_seq.run.carry import Carry, check_carry, find_batch_misfit
+from autograd_seq.ops.time import ALONG
+from autograd_seq.run.carry import Buffer, Carry, check_carry, find_batch_misfit
 from autograd_seq.run.reports import ProgramReports
 from autograd_seq.sequences.cut import Cut, cut_along
 from autograd_seq.sequences.lengths import read_lengths
@@ -58,7 +59,8 @@ class Carried:
                 where=graph.inputs["carry"].where,
                 fix="give the input another name",
             )  # fmt: skip
-        rows = [slot.axes for slot in cut.slots for _ in range(slot.rows)]
+        rows: list[Sequence[Axis]] = [slot.axes for slot in cut.slots for _ in range(slot.rows)]
+        rows += [(cut.axis, *slot.axes) for slot in cut.slots if slot.grows]
         self._all_layouts: list[Sequence[Axis]] = [
             *((*axes, *more) for axes, more in zip(layouts, cut.wider, strict=True)),
             *rows,
@@ -117,10 +119,20 @@ class Carried:
         if not np.any(steps):
             return values[:kept], carry
         rows, at = {}, kept
+        buffers = {}
         for slot in self.cut.slots:
+            if slot.grows:
+                old = None if carry is None else carry.buffers.get(slot.name)
+                done = 0 if carry is None else int(carry.steps)
+                buffers[slot.name] = buffer = old or Buffer(values[at], 0)
+                rows[slot.name] = buffer.write(done, values[at])
+                at += 1
+                continue
             rows[slot.name] = np.stack(values[at : at + slot.rows]) if slot.rows > 1 else values[at][None]
             at += slot.rows
-        return values[:kept], self.make_carry(carry, rows, steps)
+        left = self.make_carry(carry, rows, steps)
+        left.buffers = buffers
+        return values[:kept], left
 
     def make_carry(self, carry: Carry | None, rows: Mapping[str, np.ndarray], steps: Any) -> Carry:
         """Return the carry after this call, made of the new rows and the number of its steps."""
@@ -142,6 +154,8 @@ class Carried:
         return int(given.get(self.cut.axis.name, 1))
 
     def _go_on(self, carry: Carry, given: dict[str, Any], batch: tuple[int, ...]) -> tuple[Any, ...]:
+        check_carry(carry, self.equations, self.cut.axis, self.cut.slots)
+        carry.reserve([slot.name for slot in self.cut.slots if slot.grows], self._find_steps(given))
         return self.continue_from(carry, given, lambda: self.later(**self.make_feeds(carry, given, batch)))
 
     def make_feeds(self, carry: Carry, given: dict[str, Any], batch: tuple[int, ...] = (),
@@ -159,7 +173,14 @@ class Carried:
         check_carry(carry, self.equations, self.cut.axis, self.cut.slots)
         known = (self.later.graph if graph is None else graph).inputs
         fed = {name: value for name, value in given.items() if name in known or name not in self.graph.inputs}
-        carried = [(name, carry[slot.name][i, ...]) for slot in self.cut.slots for i, name in enumerate(slot.feeds)]
+        carried = [(name, carry[slot.name][i, ...]) for slot in self.cut.slots if not slot.grows
+                   for i, name in enumerate(slot.feeds)]  # fmt: skip
+        for slot in self.cut.slots:
+            if slot.grows and (node := known.get(slot.feeds[0])) is not None:
+                axes = (slot.grows, *slot.axes)
+                lead = [axes.index(a) for a in self.later.graph.layout(node)]
+                array = carry.buffers[slot.name].array
+                carried.append((slot.feeds[0], array.transpose(*lead, *range(len(lead), array.ndim))))
         if self.cut.steps is not None:
             carried.append((self.cut.steps, np.array(np.broadcast_to(carry.steps, batch), np.int64)))
         return fed | {name: value for name, value in carried if name in known}
@@ -231,7 +252,8 @@ class CarriedProgram(Carried, ProgramReports):
 def _digest_equations(graph: System, axis: Axis) -> str:
     """Return a digest of an axis and of the equations of all values that are read at its earlier steps."""
     graph = spell_out_windows(graph)
-    sources = list(dict.fromkeys(x for x, _ in list_read_back(graph, axis)))
+    read = [n.inputs[0] for n in graph.nodes if n.op is ALONG and n.attrs["axis"] is axis]
+    sources = list(dict.fromkeys([*(x for x, _ in list_read_back(graph, axis)), *read]))
     return hashlib.sha256(f"{axis}\n{Graph(sources) if sources else ''}".encode()).hexdigest()
 
 
@@ -249,7 +271,9 @@ def evaluate_carried(dag: DAG, carry: Any, given: dict[str, Any]) -> tuple[Any, 
     elif not isinstance(asked, Axis):
         asked = True
     if asked not in dag.carried:
-        made = Carried(cut_along(graph, asked), graph, graph.layouts(), lambda nodes, laid: _Unrolled(nodes, laid, dag.sizes))
+        cut = cut_along(graph, asked)
+        grows = {slot.grows.name for slot in cut.slots if slot.grows}
+        made = Carried(cut, graph, graph.layouts(), lambda nodes, laid: _Unrolled(nodes, laid, dag.sizes, grows))
         dag.carried[asked] = made
     known = {a.name: n for a, n in dag.sizes.items() if a.name not in graph.inputs}
     run: Carried = dag.carried[asked]
@@ -257,17 +281,23 @@ def evaluate_carried(dag: DAG, carry: Any, given: dict[str, Any]) -> tuple[Any, 
 
 
 class _Unrolled:
-    """Runs nodes unrolled over given numbers of steps."""
+    """Runs nodes unrolled over given numbers of steps; anew at each call where the length of an axis in ``grows`` changes."""
 
-    def __init__(self, nodes: Sequence[Node], laid: Sequence[Sequence[Axis]], sizes: Mapping[Axis, int]) -> None:
-        self.graph = Graph(nodes)
-        self._dag = self.graph.unroll(**{a.name: n for a, n in sizes.items() if a in self.graph.axes})
+    def __init__(
+        self, nodes: Sequence[Node], laid: Sequence[Sequence[Axis]], sizes: Mapping[Axis, int], grows: Collection[str] = ()
+    ) -> None:
+        self.graph, self._grows = Graph(nodes), grows
+        self._dag = None if grows else self.graph.unroll(**{a.name: n for a, n in sizes.items() if a in self.graph.axes})
         self._given = {a.name for a in sizes} - set(self.graph.inputs)
         have = [self.graph.layout(n) for n in self.graph.outputs]
         self._lead = [[h.index(a) for a in want] for h, want in zip(have, laid, strict=True)]
 
     def __call__(self, /, **given: Any) -> tuple[Any, ...]:
-        values = self._dag.evaluate(**{name: value for name, value in given.items() if name not in self._given})
+        if self._dag is None:
+            known = {*self.graph.inputs, *(a.name for a in self.graph.axes)} - set(self._grows)
+            values = self.graph.evaluate(**{name: value for name, value in given.items() if name in known})
+        else:
+            values = self._dag.evaluate(**{name: value for name, value in given.items() if name not in self._given})
         moved = zip(values, self._lead, strict=True)
         return tuple([v.transpose(*lead, *range(len(lead), v.ndim)) for v, lead in moved])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,28 @@ from autograd_seq.core.kinds import get_kind
 from autograd_seq.core.names import make_printable
 from autograd_seq.graph.system import System
 from autograd_seq.sequences.cut import Slot
+
+
+class Buffer:
+    """Rows that grow in number, in an array with room for as many again; carries show its first rows.
+
+    Only the carry with the newest rows writes behind them; an earlier one that is continued again gets an array of its own.
+    """
+
+    def __init__(self, rows: np.ndarray, more: int) -> None:
+        self.array = np.zeros((max(16, 2 * (len(rows) + more)), *rows.shape[1:]), rows.dtype)
+        self.array[: len(rows)] = rows
+        self.filled = len(rows)
+
+    def has_room(self, filled: int, more: int) -> bool:
+        """Tell whether rows can be written behind the first ``filled``."""
+        return self.filled == filled and filled + more <= len(self.array)
+
+    def write(self, start: int, rows: np.ndarray) -> np.ndarray:
+        """Write rows from ``start`` on, and return all rows so far."""
+        self.filled = start + len(rows)
+        self.array[start : self.filled] = rows
+        return self.array[: self.filled]
 
 
 class Carry(Mapping[str, np.ndarray]):
@@ -43,7 +65,15 @@ class Carry(Mapping[str, np.ndarray]):
         self._rows = {name: np.asarray(array) for name, array in rows.items()}
         self.equations: str | None = equations
         self.axes = axes
+        self.buffers: dict[str, Buffer] = {}
         self.steps: Any = int(steps) if np.ndim(steps) == 0 else np.asarray(steps, np.int64)
+
+    def reserve(self, names: Iterable[str], steps: int) -> None:
+        """Make room for the rows of ``steps`` more steps of some values whose rows grow in number."""
+        for name in names:
+            buffer = self.buffers.get(name)
+            if buffer is None or not buffer.has_room(self.steps, steps):
+                self.buffers[name] = Buffer(self._rows[name], steps)
 
     def take(self, batch: Axis, parents: Any) -> Carry:
         """Return the carry of some sequences of a batch, in any order and number: of those that a beam search goes on with.
@@ -125,7 +155,11 @@ def check_carry(carry: Any, equations: str, axis: Axis, slots: Sequence[Slot]) -
         )  # fmt: skip
     for name, slot in known.items():
         got, rank = carry[name], 1 + len(slot.axes) + len(slot.shape)
-        fits = got.ndim == rank and got.shape[0] == slot.rows and got.shape[1 + len(slot.axes) :] == slot.shape
+        fits = (
+            got.ndim == rank
+            and (got.shape[0] == slot.rows or slot.grows is not None)
+            and got.shape[1 + len(slot.axes) :] == slot.shape
+        )
         if not fits or _get_kind(got) is not slot.dtype:
             raise CarryError(
                 "K109", f"the carried rows of {name} are {got.dtype} of shape {got.shape}", node=name,

@@ -31,6 +31,7 @@ from autograd_seq.ops.random import DRAW, number_draws
 from autograd_seq.ops.state import STATE, Bound
 from autograd_seq.ops.time import ALONG, AT, INDEX, SHIFT, count, spread
 from autograd_seq.sequences.apart import Sums, find_differing
+from autograd_seq.sequences.attended import find_attended, join_rows
 from autograd_seq.sequences.pieces import Source, find_shifts_back, get_source, inputs_of, list_read_back, reads_all
 
 
@@ -43,6 +44,8 @@ class Slot(NamedTuple):
         axes: what one row varies over.
         shape, dtype: of one point's value.
         feeds: the names of the rows as inputs of a later call.
+        grows: the axis along which all rows are read: there are as many as steps so far, and one feed holds them all. ``None``
+            if the number of rows is fixed.
     """
 
     name: str
@@ -51,6 +54,7 @@ class Slot(NamedTuple):
     shape: tuple[int, ...]
     dtype: type
     feeds: tuple[str, ...]
+    grows: Axis | None = None
 
 
 class Cut(NamedTuple):
@@ -94,16 +98,10 @@ def cut_along(graph: System, asked: Axis | bool, batch: tuple[Axis, ...] | None 
     graph = spell_out_windows(graph)
     axis = find_carried_axis(graph, asked)
     for n in graph.nodes:
-        if n.op is ALONG and axis in (n.attrs["axis"], n.attrs["other"]):
-            raise CarryError(
-                "K114", f"{graph.name(n)} reads all steps of {axis}, but a call has only its own",
-                node=graph.name(n), where=n.where, expected=f"reads of {axis.name} - 1, {axis.name} - 2, …",
-                got=graph.name(n), fix=f"ag.window(x, {axis.name}, n) is carried; or leave carry= out, and run whole sequences",
-            )  # fmt: skip
         if n.op is SHIFT and n.attrs["axis"] is axis and n.attrs["outside"] == "bounds" and n.attrs["by"] < 0:
             raise _make_look_ahead_error(graph, n, axis)
-    reads = list_read_back(graph, axis)
-    for x, _ in reads:
+    reads, attended = list_read_back(graph, axis), find_attended(graph, axis, batch)
+    for x in [*[x for x, _ in reads], *[n.inputs[0] for n in attended]]:
         _check_carriable(graph, x, axis)
     many, apart = batch or (), find_differing(graph, [*reads], axis, batch)
     taken = {graph.name(n) for n in graph.nodes}
@@ -115,7 +113,12 @@ def cut_along(graph: System, asked: Axis | bool, batch: tuple[Axis, ...] | None 
         slots.append(Slot(name, k, over, x.shape, x.dtype, feeds))
     first = [_read_from_end(x, axis, j, batch, zeros) for (x, zeros), k in reads.items() for j in range(k - 1, -1, -1)]
     name = _add_primes(f"{axis.name}_before", taken)
-    outputs, left, steps = _make_later_call(graph, list(reads), slots, axis, name, batch, apart)
+    for n in attended:
+        over = tuple(a for a in graph.axes if a in n.inputs[0].axes and a is not axis)
+        feed, label = _add_primes(f"{graph.name(n)}_before", taken), f"{graph.name(n.inputs[0])} along {n.attrs['other']}"
+        slots.append(Slot(label, 0, over, n.shape, n.dtype, (feed,), n.attrs["other"]))
+    outputs, left, steps = _make_later_call(graph, [*reads], slots, axis, name, batch, apart, attended)
+    first += [n.inputs[0] for n in attended]
     counted = steps if any(n.name == steps for n in Graph(outputs).nodes) else None
     wider = tuple(tuple(a for a in many if a in new.axes and a not in old.axes)
                   for old, new in zip(graph.outputs, outputs, strict=True))  # fmt: skip
@@ -145,7 +148,8 @@ def find_carried_axis(graph: System, asked: Axis | bool) -> Axis:
             fix="carry=True",
         )  # fmt: skip
     shifts = [n for n in graph.nodes if n.op is SHIFT]
-    found = list(dict.fromkeys(n.attrs["axis"] for n in shifts)) or list(graph.axes)
+    read = [n for n in graph.nodes if n.op is ALONG]
+    found = list(dict.fromkeys(n.attrs["axis"] for n in shifts or read)) or list(graph.axes)
     outermost = [a for a in found if all(a in n.axes for n in shifts)] if len(found) > 1 else found
     if len(outermost) != 1:
         named = outermost or found
@@ -179,7 +183,7 @@ def _make_look_ahead_error(graph: System, node: Node, axis: Axis) -> CarryError:
 def _check_carriable(graph: System, x: Node, axis: Axis) -> None:
     """Refuse to carry a value that depends on all steps of its call: in pieces it would differ from the whole sequence."""
     for n in postorder([x], inputs_of):
-        if reads_all(n, axis):
+        if reads_all(n, axis) and n.op is not ALONG:  # which is masked, or has been refused
             raise CarryError(
                 "K105", f"{graph.name(x)} depends on all steps of {axis}, through {graph.name(n)}", node=graph.name(x),
                 where=n.where or x.where, expected="what is carried depends on its own and earlier steps",
@@ -199,7 +203,8 @@ def _read_from_end(x: Node, axis: Axis, back: int, batch: tuple[Axis, ...] | Non
 
 
 def _make_later_call(graph: System, sources: Sequence[Source], slots: Sequence[Slot], axis: Axis,
-               steps: str, batch: tuple[Axis, ...] | None, apart: set[Node]) -> tuple[list[Node], list[Node], str]:  # fmt: skip
+               steps: str, batch: tuple[Axis, ...] | None, apart: set[Node],
+               attended: Sequence[Node]) -> tuple[list[Node], list[Node], str]:  # fmt: skip
     """Return the outputs of a later call, the rows that it leaves, and the name of the steps before."""
     before = Node(INPUT, (), {"made": True}, (), int, batch or (), name=steps)
     sums = Sums(graph, axis, batch or ())
@@ -218,6 +223,8 @@ def _make_later_call(graph: System, sources: Sequence[Source], slots: Sequence[S
         made: Node | None = None
         if node.op is INDEX and mine and not node.attrs.get("here"):
             made = now()
+        elif node.op is ALONG and mine:
+            made = join_rows(node, inputs[0], before, cached[node.inputs[0], node.attrs["other"]], newest)
         elif node.op is AT and mine and node.attrs.get("row"):
             if batch is None and node.attrs["index"] == 0:  # there was a step before
                 return spread(constant(np.zeros(node.shape)), node.axes)
@@ -231,31 +238,37 @@ def _make_later_call(graph: System, sources: Sequence[Source], slots: Sequence[S
         return made
 
     fed = {source: [Node(INPUT, (), {"made": True}, slot.shape, slot.dtype, slot.axes, name=name) for name in slot.feeds]
-           for source, slot in zip(sources, slots, strict=True)}  # fmt: skip
+           for source, slot in zip(sources, slots, strict=False)}  # fmt: skip
+    cached = {(n.inputs[0], n.attrs["other"]): Node(INPUT, (), {"made": True}, n.shape, n.dtype, n.axes, name=slot.feeds[0])
+              for n, slot in zip(attended, slots[len(sources) :], strict=True)}  # fmt: skip
+    rows_now: list[Node] = []
+    newest = Axis(_add_primes(f"{axis.name}_new", {a.name for a in graph.axes}))
 
     def copy(roots: Sequence[Node], shifts: Collection[Node]) -> tuple[list[Node], dict[Source, Node]]:
         """Return the copies of nodes in a later call, whose shifts read carried rows, and by source the state of its rows."""
         carried = list(dict.fromkeys(map(get_source, shifts)))
         image: dict[Node, Node] = {}
-        made = rebuild([*roots, *(x for x, _ in carried)], rule, image=image, axes=over)
+        made = rebuild([*roots, *(x for x, _ in carried), *(n.inputs[0] for n in attended)], rule, image=image, axes=over)
         held = {(x, zeros): _show_rows(spread(x, batch or ()), image[x], axis, fed[x, zeros], zeros) for x, zeros in carried}
         for n in shifts:
             if n in image:
                 image[n].inputs, image[n].attrs = (held[get_source(n)],), {**image[n].attrs, "outside": "bounds"}
+        rows_now[:] = made[len(made) - len(attended) :]
         return made[: len(roots)], held
 
     values, lasting, later = find_shifts_back(graph, axis)
     tangents = find_dependents(graph.nodes, [n for n in values if n not in lasting])
     made, held = copy([o for o in graph.outputs if o not in later or o not in tangents], values)
+    attended_now = [*rows_now]
     alone: list[Node] = []
     if of_piece := [o for o in graph.outputs if o in later and o in tangents]:  # their tangents begin at zero in each piece
         alone, _ = copy(of_piece, [n for n in values if n in lasting])
         _remove_names(alone, [*graph.nodes, *made, *held.values()])
     parts = iter(made), iter(alone)
     outputs = [next(parts[o in later and o in tangents]) for o in graph.outputs]
-    left = [_read_from_end(held[source], axis, j, batch) for source, slot in zip(sources, slots, strict=True)
+    left = [_read_from_end(held[source], axis, j, batch) for source, slot in zip(sources, slots, strict=False)
             for j in range(slot.rows - 1, -1, -1)]  # fmt: skip
-    return outputs, left, steps
+    return outputs, [*left, *attended_now], steps
 
 
 def _remove_names(nodes: Sequence[Node], named: Sequence[Node]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import autograd_seq as ag
-from zoo.model import ALONG, Sketch, model
+from zoo.model import ALONG, CAUSAL, Sketch, model
 from zoo.plain import Fed, Functions
 from zoo.recurrent import errors
 
@@ -37,7 +37,7 @@ def attended(f: Functions, p: Fed, xs: Any, ys: Any, causal: bool = False, heads
     return out
 
 
-@model(refuses=ALONG)
+@model(refuses=CAUSAL)
 def self_attention(m: Sketch) -> ag.Node:
     """One head, causal."""
     t, s, x = m.t, m.s, m.input("x", m.D)
@@ -69,7 +69,7 @@ def _(f: Functions, p: Fed) -> Any:
     return errors(f, attended(f, p.under("self/"), xs, xs), p.goal)
 
 
-@model(refuses=ALONG)
+@model(refuses=CAUSAL)
 def local_attention(m: Sketch) -> ag.Node:
     """The last three steps only, with a penalty that grows with the distance, learned (as ALiBi has it)."""
     t, s, x = m.t, m.s, m.input("x", m.D)
@@ -111,7 +111,7 @@ def _(f: Functions, p: Fed) -> Any:
     return errors(f, out, p.goal)
 
 
-@model(refuses=ALONG)
+@model(refuses=CAUSAL)
 def rotary_attention(m: Sketch) -> ag.Node:
     """Su et al. 2021: queries and keys are turned by angles that grow with the step, so that scores see distances alone."""
     t, s, x = m.t, m.s, m.input("x", m.D)
@@ -172,7 +172,7 @@ def _(f: Functions, p: Fed) -> Any:
     return errors(f, hs, p.goal)
 
 
-@model(refuses=ALONG, dead=("d/0/self/bk", "d/1/self/bk"))
+@model(refuses=CAUSAL, dead=("d/0/self/bk", "d/1/self/bk"))
 def transformer_decoder(m: Sketch) -> ag.Node:
     """A language model of two causal layers, which reads y[t − 1], its table used again for the scores of y[t]."""
     t, y = m.t, m.labels("y", m.K)
@@ -193,7 +193,7 @@ def _(f: Functions, p: Fed) -> Any:
 
 
 @model(
-    refuses=ALONG, T=5, U=4, lengths={"t": [5, 1, 3], "u": [2, 4, 3]},
+    refuses=CAUSAL, T=5, U=4, lengths={"t": [5, 1, 3], "u": [2, 4, 3]},
     dead=("decoder/0/self/bk", "encoder/0/self/bk", "decoder/0/cross/bk"),
 )  # fmt: skip
 def transformer(m: Sketch) -> ag.Node:
