@@ -224,3 +224,16 @@ def test_a_model_that_looks_ahead_is_refused() -> None:
     model = SequenceModel(ag.nn.dense(h, K, name="out"))
     with pytest.raises(ag.CarryError, match="read at a later step"):
         model.greedy(ag.nn.init.params(model.scores), 3)
+
+
+def test_a_causal_transformer_is_sampled_and_searched_by_a_stream() -> None:
+    """Its keys and values are kept in an array that grows; reordered for beams; the numbers are those of whole sequences."""
+    y = ag.input("y", over=t, dtype=int)
+    x = ag.nn.embedding(ag.shift(y, t, 1), K, 4) + ag.nn.sinusoidal(t, 4)
+    h = ag.nn.transformer_encoder(x, 2, 6, 1, over=t, causal=True, norm="before")
+    model = SequenceModel(ag.nn.dense(h, K, name="out"))
+    weights = ag.nn.init.params(model.scores, seed=0)
+    made = model.sample(weights, 5, count=2, seed=1)
+    for symbols, p in zip(made.symbols, made.log_probs, strict=True):
+        assert p == pytest.approx(model.score(weights, symbols).sum(), rel=1e-10)
+    assert np.exp(model.beam(weights, 3, width=K**3).log_probs).sum() == pytest.approx(1.0)
