@@ -208,15 +208,12 @@ def _make_later_call(graph: System, sources: Sequence[Source], slots: Sequence[S
     """Return the outputs of a later call, the rows that it leaves, and the name of the steps before."""
     before = Node(INPUT, (), {"made": True}, (), int, batch or (), name=steps)
     sums = Sums(graph, axis, batch or ())
-    for n in graph.nodes:
-        if n.op is STATE and n in apart and n in sums.mixed and not set(batch or ()) <= set(n.axes):
-            raise sums.make_error(n)
+    _check_mixed(graph, sums, apart, batch or ())
 
     def over(node: Node) -> tuple[Axis, ...]:
         return (*node.axes, *(a for a in batch or () if a not in node.axes)) if node in apart else node.axes
 
-    def now() -> Node:
-        return INDEX(axis=axis, here=True) + before
+    now = lambda: INDEX(axis=axis, here=True) + before  # noqa: E731 - a node made anew at each use
 
     def rule(node: Node, inputs: tuple[Node, ...]) -> Node | None:
         mine = node.attrs.get("axis") is axis
@@ -237,10 +234,7 @@ def _make_later_call(graph: System, sources: Sequence[Source], slots: Sequence[S
             made.name, made.site, made.scope = node.name, node.site, node.scope
         return made
 
-    fed = {source: [Node(INPUT, (), {"made": True}, slot.shape, slot.dtype, slot.axes, name=name) for name in slot.feeds]
-           for source, slot in zip(sources, slots, strict=False)}  # fmt: skip
-    cached = {(n.inputs[0], n.attrs["other"]): Node(INPUT, (), {"made": True}, n.shape, n.dtype, n.axes, name=slot.feeds[0])
-              for n, slot in zip(attended, slots[len(sources) :], strict=True)}  # fmt: skip
+    fed, cached = _make_fed_rows(sources, slots, attended)
     rows_now: list[Node] = []
     newest = Axis(_add_primes(f"{axis.name}_new", {a.name for a in graph.axes}))
 
@@ -253,22 +247,39 @@ def _make_later_call(graph: System, sources: Sequence[Source], slots: Sequence[S
         for n in shifts:
             if n in image:
                 image[n].inputs, image[n].attrs = (held[get_source(n)],), {**image[n].attrs, "outside": "bounds"}
-        rows_now[:] = made[len(made) - len(attended) :]
+        rows_now[:] = rows_now or made[len(made) - len(attended) :]
         return made[: len(roots)], held
 
     values, lasting, later = find_shifts_back(graph, axis)
     tangents = find_dependents(graph.nodes, [n for n in values if n not in lasting])
     made, held = copy([o for o in graph.outputs if o not in later or o not in tangents], values)
-    attended_now = [*rows_now]
     alone: list[Node] = []
     if of_piece := [o for o in graph.outputs if o in later and o in tangents]:  # their tangents begin at zero in each piece
         alone, _ = copy(of_piece, [n for n in values if n in lasting])
         _remove_names(alone, [*graph.nodes, *made, *held.values()])
     parts = iter(made), iter(alone)
     outputs = [next(parts[o in later and o in tangents]) for o in graph.outputs]
-    left = [_read_from_end(held[source], axis, j, batch) for source, slot in zip(sources, slots, strict=False)
-            for j in range(slot.rows - 1, -1, -1)]  # fmt: skip
-    return outputs, [*left, *attended_now], steps
+    left = [_read_from_end(held[source], axis, j, batch)
+            for source, slot in zip(sources, slots, strict=False) for j in range(slot.rows - 1, -1, -1)]  # fmt: skip
+    return outputs, [*left, *rows_now], steps
+
+
+def _check_mixed(graph: System, sums: Sums, apart: set[Node], batch: tuple[Axis, ...]) -> None:
+    """Refuse a state over fewer axes than the batch which sums up sequences that are at different steps."""
+    for n in graph.nodes:
+        if n.op is STATE and n in apart and n in sums.mixed and not set(batch) <= set(n.axes):
+            raise sums.make_error(n)
+
+
+def _make_fed_rows(
+    sources: Sequence[Source], slots: Sequence[Slot], attended: Sequence[Node]
+) -> tuple[dict[Source, list[Node]], dict[tuple[Node, Axis], Node]]:
+    """Return the inputs of a later call: the rows of each source, and what each read along another axis has kept."""
+    fed = {source: [Node(INPUT, (), {"made": True}, slot.shape, slot.dtype, slot.axes, name=name) for name in slot.feeds]
+           for source, slot in zip(sources, slots, strict=False)}  # fmt: skip
+    kept = {(n.inputs[0], n.attrs["other"]): Node(INPUT, (), {"made": True}, n.shape, n.dtype, n.axes, name=slot.feeds[0])
+            for n, slot in zip(attended, slots[len(sources) :], strict=True)}  # fmt: skip
+    return fed, kept
 
 
 def _remove_names(nodes: Sequence[Node], named: Sequence[Node]) -> None:
