@@ -38,6 +38,7 @@ def _is_int(n: Any) -> bool:
 
 
 def check_ranges(**given: Any) -> None:
+    """Refuse an argument of sampling or search that is out of its range; the names are those of the arguments."""
     for name, value in given.items():
         right, expected = _RANGES[name]
         if not right(value):

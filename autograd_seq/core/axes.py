@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 from uuid import uuid4
 from weakref import WeakValueDictionary
 
@@ -12,7 +12,27 @@ from autograd_seq.core.errors import AxisError
 from autograd_seq.core.names import make_printable
 
 
-class Axis:
+class _Place:
+    """The arithmetic that an axis and a step relative to it share: it makes places that are computed from axes."""
+
+    __slots__ = ()
+
+    def __mul__(self, times: int) -> Affine:
+        return Affine(cast(Axis, self)) * times
+
+    def __floordiv__(self, by: int) -> Affine:
+        return Affine(cast(Axis, self)) // by
+
+    def __radd__(self, steps: Any) -> Any:
+        return self + steps
+
+    def __rsub__(self, steps: int) -> Affine:
+        return self * -1 + steps
+
+    __rmul__ = __mul__
+
+
+class Axis(_Place):
     """An axis that values can vary over: time, say. Its length comes with the data, unless it is declared.
 
     Args:
@@ -51,17 +71,6 @@ class Axis:
     def __sub__(self, steps: Any) -> Any:
         return Index(self) - steps
 
-    def __mul__(self, times: int) -> Affine:
-        return Affine(self) * times
-
-    def __floordiv__(self, by: int) -> Affine:
-        return Affine(self) // by
-
-    def __rsub__(self, steps: int) -> Affine:
-        return self * -1 + steps
-
-    __radd__, __rmul__ = __add__, __mul__
-
     def _refuse_arithmetic(self, other: object) -> NoReturn:
         """Refuse arithmetic that makes no place on an axis."""
         raise _make_arithmetic_error(self, other)
@@ -99,7 +108,7 @@ def _get_marked(name: str, mark: str, size: int | None = None) -> Axis:
     return axis
 
 
-class Index:
+class Index(_Place):
     """A place on an axis relative to the current step: ``t - 1`` has axis ``t`` and offset ``-1``."""
 
     __slots__ = ("axis", "offset")
@@ -116,17 +125,6 @@ class Index:
         if isinstance(steps, (Axis, Index, Affine)):
             return Affine(self) - steps
         return Index(self.axis, self.offset - _check_whole_steps(self.axis, steps))
-
-    def __mul__(self, times: int) -> Affine:
-        return Affine(self) * times
-
-    def __floordiv__(self, by: int) -> Affine:
-        return Affine(self) // by
-
-    def __rsub__(self, steps: int) -> Affine:
-        return self * -1 + steps
-
-    __radd__, __rmul__ = __add__, __mul__
 
     def _refuse_arithmetic(self, other: object) -> NoReturn:
         raise _make_arithmetic_error(self.axis, other)

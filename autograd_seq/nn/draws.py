@@ -55,14 +55,17 @@ def fans(shape: tuple[int, ...]) -> tuple[int, int]:
 
 
 def draw_constant(random: np.random.Generator, shape: tuple[int, ...], value: float) -> np.ndarray:
+    """Return one number everywhere."""
     return np.full(shape, float(value))
 
 
 def draw_uniform(random: np.random.Generator, shape: tuple[int, ...], low: float, high: float) -> np.ndarray:
+    """Return uniform numbers between two bounds."""
     return random.uniform(low, high, shape)
 
 
 def draw_normal(random: np.random.Generator, shape: tuple[int, ...], std: float, mean: float = 0.0) -> np.ndarray:
+    """Return normal numbers."""
     return random.normal(mean, std, shape)
 
 
@@ -73,26 +76,32 @@ def draw_symmetric(random: np.random.Generator, shape: tuple[int, ...], variance
 
 
 def draw_glorot_uniform(random: np.random.Generator, shape: tuple[int, ...], gain: float) -> np.ndarray:
+    """Return uniform numbers of variance 2 gain² / (fan_in + fan_out)."""
     return draw_symmetric(random, shape, 2 * gain**2 / sum(fans(shape)))
 
 
 def draw_glorot_normal(random: np.random.Generator, shape: tuple[int, ...], gain: float) -> np.ndarray:
+    """Return normal numbers of variance 2 gain² / (fan_in + fan_out)."""
     return random.normal(0.0, np.sqrt(2 * gain**2 / sum(fans(shape))), shape)
 
 
 def draw_he_uniform(random: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """Return uniform numbers of variance 2 / fan_in."""
     return draw_symmetric(random, shape, 2 / fans(shape)[0])
 
 
 def draw_he_normal(random: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """Return normal numbers of variance 2 / fan_in."""
     return random.normal(0.0, np.sqrt(2 / fans(shape)[0]), shape)
 
 
 def draw_lecun_normal(random: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """Return normal numbers of variance 1 / fan_in."""
     return random.normal(0.0, np.sqrt(1 / fans(shape)[0]), shape)
 
 
 def draw_orthogonal(random: np.random.Generator, shape: tuple[int, ...], gain: float) -> np.ndarray:
+    """Return a uniformly random orthogonal matrix, or a part of one, times the gain."""
     rows, columns = _check_matrix(shape, "orthogonal")
     q, r = np.linalg.qr(random.normal(size=(max(rows, columns), min(rows, columns))))
     q = q * np.where(np.diagonal(r) < 0, -1.0, 1.0)
@@ -100,10 +109,12 @@ def draw_orthogonal(random: np.random.Generator, shape: tuple[int, ...], gain: f
 
 
 def draw_identity(random: np.random.Generator, shape: tuple[int, ...], gain: float) -> np.ndarray:
+    """Return the identity times the gain."""
     return gain * np.eye(*_check_matrix(shape, "identity"))
 
 
 def draw_spectral_radius(random: np.random.Generator, shape: tuple[int, ...], radius: float, density: float) -> np.ndarray:
+    """Return a random matrix whose largest eigenvalue has the given size."""
     n, columns = _check_matrix(shape, "spectral_radius")
     if n != columns:
         raise ShapeError("N118", f"spectral_radius is given the shape {shape}", expected="a square matrix", got=str(shape))
