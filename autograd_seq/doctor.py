@@ -95,7 +95,7 @@ def examine() -> Findings:
     """
     library, units = find_blas(), list_vector_units()
     wide = any(u.upper().startswith("AVX512") for u in units)
-    installed = {name: _find_version(name) for name in OPTIONAL}
+    installed = {name: find_version(name) for name in OPTIONAL}
     kernels = library.kernels or "unknown (threadpoolctl tells)"
     threads = str(library.threads) if library.threads else "unknown (threadpoolctl tells)"
     unit = "AVX-512" if wide else units[-1] if units else "unknown vector units"
@@ -132,7 +132,7 @@ def _describe_backend(numba: bool) -> str:
     return f"{where}{f': {means}' if name == 'auto' else ''}"
 
 
-def _find_version(package: str) -> str | None:
+def find_version(package: str) -> str | None:
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:

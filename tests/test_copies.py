@@ -102,7 +102,7 @@ def test_copies_of_one_node() -> None:
 
 def test_an_axis_of_two_pickles_is_one_axis_elsewhere_too() -> None:
     one, other = pickle.dumps(ag.input("x", over=t)), pickle.dumps(ag.input("y", over=t))
-    axes._MARKED.clear()  # as in a process that has never seen it
+    axes.MARKED.clear()  # as in a process that has never seen it
     x, y = pickle.loads(one), pickle.loads(other)
     assert x.axes == y.axes and x.axes[0] is not t and x.axes[0].name == "t"
 

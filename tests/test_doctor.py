@@ -17,7 +17,7 @@ def machine(monkeypatch: pytest.MonkeyPatch):
     def set_up(kernels: str | None, threads: int | None, units: list[str], installed: set[str]) -> doctor.Findings:
         monkeypatch.setattr(doctor, "find_blas", lambda: doctor.Blas("some-blas 1", kernels, threads))
         monkeypatch.setattr(doctor, "list_vector_units", lambda: units)
-        monkeypatch.setattr(doctor, "_find_version", lambda name: "1.0" if name in installed else None)
+        monkeypatch.setattr(doctor, "find_version", lambda name: "1.0" if name in installed else None)
         monkeypatch.setattr(doctor, "product_rate", lambda: 5e10)
         monkeypatch.setattr(doctor, "bandwidth", lambda: 1e10)
         monkeypatch.delenv("OPENBLAS_CORETYPE", raising=False)

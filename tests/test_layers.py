@@ -173,6 +173,22 @@ def test_no_import_cycles() -> None:
         visit(module, [])
 
 
+def test_tests_use_no_private_names() -> None:
+    """So that the inside of a file may be moved and renamed; what tests break, they break by ``tests/support/sabotage.py``."""
+    elsewhere = ("_replace", "_exit", "_compiled_object", "_run_child")  # of named tuples, os, numba and viz
+    found = []
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            name = ""
+            if isinstance(node, ast.Attribute) and not (isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")):
+                name = node.attr
+            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "setattr":
+                name = next((str(a.value) for a in node.args if isinstance(a, ast.Constant)), "").rsplit(".", 1)[-1]
+            if name.startswith("_") and not name.endswith("_") and name not in elsewhere:
+                found.append(f"{path.name}:{node.lineno}: {name}")
+    assert not found, found
+
+
 def _python(code: str) -> str:
     path = os.pathsep.join([str(PACKAGE.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
     run = subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": path}, capture_output=True,

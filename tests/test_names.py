@@ -98,7 +98,7 @@ def test_every_runner_computes_the_same_whatever_the_names(names: dict[str, str]
         exec(path.read_text(encoding="utf-8"), namespace)
         run = namespace["program"](4, np.float64)
         arrays = {**feeds, "seed": np.array(0)}
-        close(run(*(arrays[name] for name in program._emitted.feeds)), wanted(names))
+        close(run(*(arrays[name] for name in program.feeding.order)), wanted(names))
     plain = ag.compile(outputs, backend="plain")
     close(plain(**feeds), wanted(names))
     assert printable(plain.source), plain.source

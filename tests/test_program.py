@@ -49,7 +49,7 @@ np.savez(sys.argv[2], *run(*[feeds[k] for k in feeds]))
 def alone(folder: Path, program: Program, feeds: dict[str, Any], sizes: list[int], real: str) -> list[np.ndarray]:
     """Run a saved program in an empty directory by an interpreter that cannot import this package."""
     path = program.save_source(folder / "saved.py")
-    np.savez(folder / "feeds.npz", **{f"a{i:03}": feeds[name] for i, name in enumerate(program._order)})
+    np.savez(folder / "feeds.npz", **{f"a{i:03}": feeds[name] for i, name in enumerate(program.feeding.order)})
     empty = folder / "empty"
     empty.mkdir(exist_ok=True)
     run = subprocess.run(
@@ -81,7 +81,7 @@ def test_constants_are_in_the_file(tmp_path: Path) -> None:
     out = [ag.tensor(table, name="table") * x[t], ag.sum(ag.tensor(mask)) + ag.size(t)]
     program = ag.compile(out)
     feeds = {"x": rng.normal(size=(4, 10))}
-    for name in program._order:
+    for name in program.feeding.order:
         feeds.setdefault(name, np.asarray(table))
     want = program(x=feeds["x"])
     got = alone(tmp_path, program, feeds, [4], "float64")

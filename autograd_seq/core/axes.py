@@ -89,22 +89,22 @@ class Axis(_Place):
     def __reduce__(self) -> Any:
         if self._mark is None:
             self._mark = uuid4().hex
-        _MARKED[self._mark] = self
+        MARKED[self._mark] = self
         return _get_marked, (self.name, self._mark, self.size)
 
     def __repr__(self) -> str:
         return make_printable(self.name)
 
 
-_MARKED: WeakValueDictionary[str, Axis] = WeakValueDictionary()
+MARKED: WeakValueDictionary[str, Axis] = WeakValueDictionary()
 
 
 def _get_marked(name: str, mark: str, size: int | None = None) -> Axis:
     """Return the axis of a mark: the same object for every copy in this process."""
-    axis = _MARKED.get(mark)
+    axis = MARKED.get(mark)
     if axis is None:
         axis = Axis(name, size=size)
-        axis._mark, _MARKED[mark] = mark, axis
+        axis._mark, MARKED[mark] = mark, axis
     return axis
 
 

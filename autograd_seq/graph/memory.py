@@ -35,8 +35,8 @@ def get_memory_limit() -> int:
         Limits are those of a control group (of a container, say) and of the address space. Swap that grows on demand counts as
         the free part of the disk. Where nothing is known, the limit is the address space.
     """
-    memory, swap = _read_machine()
-    limits = [ADDRESSES, *([memory + swap] if memory else []), *_read_groups(swap)]
+    memory, swap = read_machine()
+    limits = [ADDRESSES, *([memory + swap] if memory else []), *read_groups(swap)]
     if resource is not None:
         soft = [resource.getrlimit(which)[0] for which in (resource.RLIMIT_AS, resource.RLIMIT_DATA)]
         limits += [n for n in soft if n != resource.RLIM_INFINITY]
@@ -83,7 +83,7 @@ def _format_length(n: int) -> str:
     return text if "e" in text and int(float(text)) == n else str(n)
 
 
-def _read_machine() -> tuple[int, int]:
+def read_machine() -> tuple[int, int]:
     """Return the bytes of memory and of swap; 0 where they are not known."""
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
@@ -98,7 +98,7 @@ def _read_machine() -> tuple[int, int]:
         return 0, 0
 
 
-def _read_groups(swap: int) -> list[int]:
+def read_groups(swap: int) -> list[int]:
     """Return the limits of the control groups that this process is in (Linux, versions 1 and 2)."""
     try:
         lines = Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines()

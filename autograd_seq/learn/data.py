@@ -14,8 +14,8 @@ from tqdm import tqdm
 
 from autograd_seq.core.errors import DataError
 
-_PATIENCE = 1.0  # seconds without a bar
-_BLOCK = 4096  # sequences between two updates of the bar
+PATIENCE = 1.0  # seconds without a bar
+BLOCK = 4096  # sequences between two updates of the bar
 
 
 def pad(
@@ -100,10 +100,10 @@ def _can_hold(dtype: np.dtype, value: Any) -> bool:
 
 def _iterate_blocks(what: str, count: int, progress: bool) -> Iterator[slice]:
     """Yield the parts of ``count`` sequences one after the other, and show a bar if that takes long."""
-    with tqdm(total=count, desc=what, unit="sequence", dynamic_ncols=True, delay=_PATIENCE, disable=not progress) as bar:
-        for start in range(0, count, _BLOCK):
-            yield slice(start, start + _BLOCK)
-            bar.update(min(_BLOCK, count - start))
+    with tqdm(total=count, desc=what, unit="sequence", dynamic_ncols=True, delay=PATIENCE, disable=not progress) as bar:
+        for start in range(0, count, BLOCK):
+            yield slice(start, start + BLOCK)
+            bar.update(min(BLOCK, count - start))
 
 
 def buckets(lengths: Any, batch: int, *, seed: int | None = None, drop_last: bool = False) -> list[np.ndarray]:

@@ -33,7 +33,7 @@ BACKENDS = ("numpy", "numba", "plain", "auto")
 VARIABLE = "AUTOGRAD_SEQ_BACKEND"
 """The environment variable that names the backend where ``backend=`` is not given."""
 
-_MOST_LINES = 8000
+MOST_LINES = 8000
 """Native programs of more lines than this would take more than half a minute to compile."""
 
 _MANY_NUMBERS = 100
@@ -126,8 +126,8 @@ def _choose_program(graph: Graph, layouts: Layouts, passes: Iterable[str] | None
     made = _write_native(graph, layouts, passes)
     if made.slow_loops:
         return stay_with_calls(f"no native form of {made.slow_loops}, hence none of the loops around")
-    if (lines := made.emitted.source.count("\n")) > _MOST_LINES:
-        return stay_with_calls(f"native code of {lines} lines, more than {_MOST_LINES}, would take minutes to compile")
+    if (lines := made.emitted.source.count("\n")) > MOST_LINES:
+        return stay_with_calls(f"native code of {lines} lines, more than {MOST_LINES}, would take minutes to compile")
     why = "all loops have a native form" if loops else "there are many operations on single numbers"
     return made._replace(notes=(*made.notes, f"taken since numba is installed, and {why}"))
 

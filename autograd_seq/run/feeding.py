@@ -39,8 +39,8 @@ class Feeding:
         self.graph, self.order, self.dtype, self.contiguous, self.alone = graph, list(order), dtype, contiguous, tuple(alone)
         self._weigh, self._pick = weigh, _make_picker(order)
         self._strong = [n._value.dtype for n in graph.nodes if n.op is TENSOR and n.weak == STRONG and n.dtype is float]
-        self._known: dict[Any, Any] = {}  # from shapes and dtypes that have passed the checks to their workspace
-        self._fits: set[Any] = set()  # workspaces that fit into memory
+        self.known: dict[Any, Any] = {}  # from shapes and dtypes that have passed the checks to their workspace
+        self.fits: set[Any] = set()  # workspaces that fit into memory
         self._last: tuple[Any, Any] = None, None
 
     def __call__(self, given: dict[str, Any]) -> tuple[Sequence[np.ndarray], Any]:
@@ -49,7 +49,7 @@ class Feeding:
         try:
             arrays = self._pick(given)
             if (sorts := [*map(feeds.get_sort, arrays)]) != before or len(given) != len(sorts):
-                workspace = self._known[tuple(sorts)] if len(given) == len(sorts) else None
+                workspace = self.known[tuple(sorts)] if len(given) == len(sorts) else None
                 self._last = (sorts, workspace) if workspace else self._last
         except (KeyError, AttributeError):
             workspace = None
@@ -71,7 +71,7 @@ class Feeding:
             floats = [a.dtype for n, a in arrays.items() if self.graph.inputs[n].dtype is float]
             width = np.result_type(*floats, *self._strong) if floats or self._strong else np.dtype(np.float64)
         workspace = (*(sizes[a] for a in self.graph.axes), width)
-        if workspace not in self._fits:
+        if workspace not in self.fits:
             self._check_fits(sizes, workspace)
         kinds = {float: width, int: np.dtype(np.int64), bool: np.dtype(np.bool_)}
         whole = self.contiguous  # native functions need contiguous arrays
@@ -81,9 +81,9 @@ class Feeding:
         ready = [np.asarray(arrays[n], kinds[self.graph.inputs[n].dtype]) for n in self.order]
         if len(given) == len(self.order) and all(type(given.get(n)) is np.ndarray and given[n] is r
                                                   for n, r in zip(self.order, ready, strict=True)):  # fmt: skip
-            if len(self._known) >= _MOST_SORTS:  # feeds that vary this much are checked again after each clearing
-                self._known.clear()
-            self._known[tuple(map(feeds.get_sort, ready))] = workspace
+            if len(self.known) >= _MOST_SORTS:  # feeds that vary this much are checked again after each clearing
+                self.known.clear()
+            self.known[tuple(map(feeds.get_sort, ready))] = workspace
         return ready, workspace
 
     def _check_fits(self, sizes: dict[Axis, int], workspace: tuple[Any, ...]) -> None:
@@ -92,9 +92,9 @@ class Feeding:
         rough = bound_bytes(self.graph, sizes, width)
         if rough > SURE and rough > get_memory_limit():
             check_fits(self._weigh(workspace, sizes), sizes, _PIECES)
-        if len(self._fits) >= _MOST_SORTS:
-            self._fits.clear()
-        self._fits.add(workspace)
+        if len(self.fits) >= _MOST_SORTS:
+            self.fits.clear()
+        self.fits.add(workspace)
 
 
 def _make_picker(names: Sequence[str]) -> Callable[[dict[str, Any]], Sequence[Any]]:

@@ -72,12 +72,12 @@ class Program:
         self._like: Any = lambda nodes: Program(Graph(nodes), dtype, passes, layouts, backend)
         self.padded: dict[Over, Program] = {}
         made = backends.write_program(graph, layouts, passes, backend, into, alone)
-        self.backend, _, self._emitted, self._notes = made[:4]
+        self.backend, _, self.emitted, self._notes = made[:4]
         self._silent, self._native = made.silent, made.native
         self._planned: Any = lambda: backends.write_program(graph, layouts, passes, self.backend, into, alone).plan
         if self.backend == "numba":
             self.plan = made.plan  # needed at each new batch size, to find the cost and whether threads share it
-        self.source = self._emitted.source
+        self.source = self.emitted.source
         self._make = backends.make_factory(made, graph, layouts, passes)
         stepped = made.plan.storage.stepped
         one = stepped and self.backend == "numpy" and not alone
@@ -85,9 +85,9 @@ class Program:
         self._beside = [graph.axes.index(a) for a in self.beside]
         self._for_one: Any = lambda: Program(graph, dtype, passes, layouts, backend, into, self.beside)
         self._in_numpy: Any = lambda: backends.write_program(graph, layouts, passes, "numpy")
-        self._order, self._layouts = list(self._emitted.feeds), layouts
+        self._order, self._layouts = list(self.emitted.feeds), layouts
         self.feeding = Feeding(graph, self._order, self.dtype, self.backend == "numba", self._weigh, alone)
-        self._workspaces = Workspaces(lambda workspace: self._choose_for(workspace)._make_run(workspace))
+        self.workspaces = Workspaces(lambda workspace: self._choose_for(workspace)._make_run(workspace))
 
     def __repr__(self) -> str:
         return f"<Program of {self.graph!r}>"
@@ -141,31 +141,31 @@ class Program:
     def _run(self, arrays: Sequence[Any], workspace: Any) -> Any:
         """Run on arrays that have been checked, in order, in a workspace that no other call uses meanwhile."""
         try:
-            return self._workspaces(workspace, arrays)
+            return self.workspaces(workspace, arrays)
         except (IndexError, np.linalg.LinAlgError) as error:
             found = feeds.explain_failure(self.graph, dict(zip(self._order, arrays, strict=False)), error)
             raise found from (None if isinstance(found, FeedError) else error)
 
     def _make_run(self, workspace: Any) -> Callable[..., Any]:
         """Return a function of the feeds with a workspace of its own, on several threads where that pays."""
-        if self.backend == "numba" and self._sharing is not None:
+        if self.backend == "numba" and self.sharing is not None:
             sizes = dict(zip(self.graph.axes, workspace, strict=False))
-            cuts = self._sharing.find_cuts(sizes, numba.count_threads())
+            cuts = self.sharing.find_cuts(sizes, numba.count_threads())
             if cuts is not None and count_flops(self.plan, sizes) >= WORTH_SHARING:
-                return limit_to_one_thread(self._sharing.make_run(workspace, cuts, self._make_quiet_run), "scipy")
-        return self._make_quiet_run(workspace)
+                return limit_to_one_thread(self.sharing.make_run(workspace, cuts, self.make_quiet_run), "scipy")
+        return self.make_quiet_run(workspace)
 
     @cached_property
-    def _sharing(self) -> Sharing | None:
+    def sharing(self) -> Sharing | None:
         found = find_shares(self.graph) if self.plan.storage.stepped else None
         return None if found is None else Sharing(found, self.graph, self._order, self._layouts)
 
-    def _make_quiet_run(self, workspace: Any) -> Callable[..., Any]:
+    def make_quiet_run(self, workspace: Any) -> Callable[..., Any]:
         """Return a function with a workspace of its own; in a silent program it gives no floating-point warnings."""
         run: Callable[..., Any] = self._make(*workspace)
         if self._silent:
             return run
-        if self._emitted.foreign:  # a user's operation may read the context variables of its caller
+        if self.emitted.foreign:  # a user's operation may read the context variables of its caller
             return np.errstate(all="ignore")(run)
         quiet = Context()  # entering it takes a tenth of the time of errstate
         quiet.run(np.seterr, all="ignore")
@@ -204,8 +204,8 @@ class Program:
     def schedule(self) -> Schedule:
         """What is lifted over which axes, and what loops, with the operations and bytes of each line; it prints."""
         notes = self._notes
-        if self.backend == "numba" and self._sharing is not None:
-            notes = (self._sharing.note, *notes)
+        if self.backend == "numba" and self.sharing is not None:
+            notes = (self.sharing.note, *notes)
         return Schedule(self.plan, (self.dtype or np.dtype(np.float64)).itemsize, notes)
 
     def cost(self, /, **lengths: int) -> Cost:
@@ -228,7 +228,7 @@ class Program:
 
     def _count_bytes(self, sizes: Mapping[Axis, int], itemsize: int) -> int:
         """Return the most bytes that a call holds at once, without the feeds."""
-        emitted = self._emitted
+        emitted = self.emitted
         held, returned = (count_array_bytes(noted, emitted, sizes, itemsize) for noted in (emitted.buffers, emitted.made))
         return held + find_peak_bytes(self.plan, sizes, itemsize, returned, self._native)
 
@@ -291,7 +291,7 @@ class Program:
         """
         if textbook or (textbook is None and self.backend == "plain"):
             return write(path, write_textbook(self.as_textbook(), self.graph))
-        emitted = self._emitted if self.backend == "numpy" else self._in_numpy().emitted
+        emitted = self.emitted if self.backend == "numpy" else self._in_numpy().emitted
         return write(path, write_standalone(emitted, self.graph, self.dtype))
 
     def profile(self, /, **given: Any) -> Profile:
@@ -321,7 +321,7 @@ class Program:
             )  # fmt: skip
         self(**given)  # raises the errors about the feeds
         arrays, workspace = self.feeding.check(given)
-        return time_blocks(self._choose_for(workspace)._emitted, workspace, arrays)
+        return time_blocks(self._choose_for(workspace).emitted, workspace, arrays)
 
     def _weigh(self, workspace: Any, sizes: Mapping[Axis, int]) -> int:
         return self._choose_for(workspace)._count_bytes(sizes, workspace[-1].itemsize)

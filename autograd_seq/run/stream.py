@@ -221,7 +221,7 @@ class _CompiledStep:
         self.free = [name for name in order if name not in carried]
         self.tables = {n.inputs[0].name for n in self.graph.nodes if n.op is TAKE}
         self.carried = [name for name in order if name in carried]
-        self._spaces: dict[Any, Pool] = {}
+        self.spaces: dict[Any, Pool] = {}
 
     def check(self, fed: dict[str, Any]) -> tuple[dict[str, np.ndarray], Pool]:
         """Return the feeds and carried rows as the program takes them, and the pool of arrays for feeds of these sizes."""
@@ -232,11 +232,11 @@ class _CompiledStep:
             known = {name: value for name, value in self._bound.items() if name in fixed.inputs}
             fed = {**fed, **dict(zip(self.fixed, fixed.unroll().evaluate(dtype=width, **known), strict=True))}
         arrays, workspace = self.program.feeding.check(fed)
-        if workspace not in self._spaces:
-            for old in [*self._spaces][: len(self._spaces) + 1 - _MOST_SPACES]:
-                self._spaces.pop(old, None)
-            self._spaces[workspace] = Pool(self, workspace)
-        return dict(zip(self.program._order, arrays, strict=True)), self._spaces[workspace]
+        if workspace not in self.spaces:
+            for old in [*self.spaces][: len(self.spaces) + 1 - _MOST_SPACES]:
+                self.spaces.pop(old, None)
+            self.spaces[workspace] = Pool(self, workspace)
+        return dict(zip(self.program._order, arrays, strict=True)), self.spaces[workspace]
 
 
 def stream(outputs: Node | Sequence[Any] | Graph, *, over: Axis | None = None, dtype: Any = None,

@@ -40,7 +40,7 @@ class Pool:
     """The idle arrays for all steps with the same lengths and dtype."""
 
     def __init__(self, of: Step, workspace: tuple[Any, ...]) -> None:
-        self._program, self._workspace, self._idle = of.program, workspace, list[StepArrays]()
+        self._program, self._workspace, self.idle = of.program, workspace, list[StepArrays]()
         self._writes = of.program.backend == "numpy"  # into the arrays of a frame; a native program returns its own
         sizes = dict(zip(of.graph.axes, workspace, strict=False))
         widths = {float: workspace[-1], int: np.dtype(np.int64), bool: np.dtype(np.bool_)}
@@ -53,7 +53,7 @@ class Pool:
     def run(self, arguments: Sequence[Any], carry: Carry) -> tuple[list[np.ndarray], Carry]:
         """Run a step into arrays that nobody refers to, and return its outputs and its carry."""
         try:
-            frame = self._idle.pop()
+            frame = self.idle.pop()
             if not frame.is_free():
                 frame = StepArrays(self)
         except IndexError:
@@ -70,8 +70,8 @@ class Pool:
 
     def give_back(self, frame: StepArrays) -> None:
         """Take back the arrays of a carry, unless very many are idle already."""
-        if _COUNTS and (len(self._idle) < _FEW or (len(self._idle) + 1) * frame.bytes <= KEPT):
-            self._idle.append(frame)
+        if _COUNTS and (len(self.idle) < _FEW or (len(self.idle) + 1) * frame.bytes <= KEPT):
+            self.idle.append(frame)
 
 
 class StepArrays:

@@ -36,7 +36,7 @@ class Workspaces:
     """
 
     def __init__(self, make: Callable[[Any], Run]) -> None:
-        self._make = make
+        self.make = make
         self._idle: dict[Any, list[Run]] = {}  # those used last come last
         self._bytes: dict[Any, int] = {}
         self._latest: Any = None
@@ -50,7 +50,7 @@ class Workspaces:
         try:
             run = idle.pop()
         except IndexError:
-            run = self._make(workspace)
+            run = self.make(workspace)
             self._mark_used(workspace, count_held_bytes(run))
         out = run(*arrays)
         idle.append(run)

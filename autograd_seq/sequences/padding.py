@@ -65,6 +65,8 @@ class Ragged:
         needs: the least lengths with which every node has something to read.
         image: by node of the given graph, the node of the new one.
 
+    Its rules (``change``, ``repair``, ``replace_…``), and those of ``Masks`` and ``Selections``, are what the tests break.
+
     Raises:
         AxisError: a value would vary over the batch only because a length does; or another sequence is read at a step that it
             may not have; or a value without the batch axis is read up to the end of each sequence.
@@ -99,7 +101,7 @@ class Ragged:
         self._assumed_back |= {n for n in graph.nodes if n.op is STATE and self._part[n] in self._cut}
         made = self._rebuild()
         # Where an assumption fails, the padding is selected after all.
-        while wrong := {n for n in self._assumed | self._assumed_back if not self._is_zero_after_end(n)}:
+        while wrong := {n for n in self._assumed | self._assumed_back if not self.is_zero_after_end(n)}:
             failed = wrong - self._assumed
             self._assumed -= wrong
             self._assumed_back -= failed
@@ -115,13 +117,13 @@ class Ragged:
         self.needs: list[Need] = []
         self.image: dict[Node, Node] = {}
         self.zeros = Selections(self.masks)
-        made = rebuild(self.graph.outputs, self._rule, self._note_state, image=self.image, shifts=self._replace_shift)
+        made = rebuild(self.graph.outputs, self._rule, self._note_state, image=self.image, shifts=self.replace_shift)
         for old in self._selected:
             state = self.image[old]
             state.inputs = (self.zeros.empty(spread(state.inputs[0], state.axes)), *state.inputs[1:])
         return made
 
-    def _is_zero_after_end(self, old: Node) -> bool:
+    def is_zero_after_end(self, old: Node) -> bool:
         """Tell whether what a node reads is 0 after the end, as was assumed."""
         x = self.image[old.inputs[0]]
         clean = self.zeros.is_clean(x, old) or is_zero(x)
@@ -193,7 +195,7 @@ class Ragged:
 
     # -- cycles that are to hold zeros ---------------------------------------------------------------------------------
 
-    def _repair(self, node: Node, inputs: tuple[Node, ...]) -> tuple[Node, ...]:
+    def repair(self, node: Node, inputs: tuple[Node, ...]) -> tuple[Node, ...]:
         """Return the operands of a node on a cycle that is to hold zeros: those from outside of the cycle are selected."""
         lifted = [self._part[x] != self._part[node] for x in node.inputs]
         clean = [self.zeros.is_clean(x, node) or is_zero(x) for x in inputs]
@@ -219,7 +221,7 @@ class Ragged:
     # -- what becomes of each operation ---------------------------------------------------------------------------------
 
     def _rule(self, node: Node, inputs: tuple[Node, ...]) -> Node | None:
-        made = self._change(node, inputs)
+        made = self.change(node, inputs)
         if made is not None and made is not node and made.name is None and INPUT not in (made.op, node.op):
             made.name, made.site, made.scope = node.name, node.site, node.scope
         if made is not None:
@@ -229,24 +231,24 @@ class Ragged:
                 self.zeros.counts.add(made)
         return made
 
-    def _change(self, node: Node, inputs: tuple[Node, ...]) -> Node | None:
+    def change(self, node: Node, inputs: tuple[Node, ...]) -> Node | None:
         if node.op is INPUT:
             return self.zeros.zero_padding(node) if node is not SEED and self.masks.list_ragged(node.axes) else node
         made: Node | None = None
         if node.op is SIZE:
-            made = self._replace_size(node)
+            made = self.replace_size(node)
         elif node.op is IN_RANGE:
-            made = self._replace_check(node, *inputs)
+            made = self.replace_check(node, *inputs)
         elif node.op is AT and node.attrs["axis"] in self.lengths:
-            made = self._replace_at(node, *inputs)
+            made = self.replace_at(node, *inputs)
         elif node.op.reduces_axes and node.attrs["axes"]:
-            made = self._replace_reduction(node, *inputs)
+            made = self.replace_reduction(node, *inputs)
         elif node.op is SPREAD and any(a in self.lengths and a not in inputs[0].axes for a in node.axes):
             made = self.zeros.zero_padding(remake(node, inputs))  # before the cotangent varies over steps, where it is smallest
         if made is not None:
             return made
         if self._part[node] in self._closing or self._part[node] in self._cut:
-            inputs = self._repair(node, inputs)
+            inputs = self.repair(node, inputs)
         made = self.zeros.note(remake(node, inputs), inputs)
         if keeps_finite(node) and all(self.zeros.is_harmless(x) for x in inputs):
             self.zeros.finite.add(made)
@@ -260,7 +262,7 @@ class Ragged:
             self.zeros.clean.add(new)
         return new
 
-    def _replace_size(self, node: Node) -> Node | None:
+    def replace_size(self, node: Node) -> Node | None:
         axis, among, of = node.attrs["axis"], node.attrs.get("among"), node.attrs.get("of", ())
         if among is None:
             return self.lengths.get(axis)
@@ -275,7 +277,7 @@ class Ragged:
         total = sum_over(cast(self.masks.mask_valid(of, ragged), int), axes=tuple(touched))
         return total if all(r in among for r in ragged) else maximum(total, 1)  # all sequences may be shorter than a delay
 
-    def _replace_check(self, node: Node, i: Node, n: Node) -> Node | None:
+    def replace_check(self, node: Node, i: Node, n: Node) -> Node | None:
         """Return the check of an index that looks at no padding."""
         axes = tuple(dict.fromkeys((*node.axes, *n.axes)))  # each sequence has a range of its own, also of an index for all
         if not (ragged := self.masks.list_ragged(axes)):
@@ -283,7 +285,7 @@ class Ragged:
         valid = self.masks.mask_valid(axes, ragged)
         return apply(node.op, where(valid, i, 0), where(valid, n, 1), **node.attrs)
 
-    def _replace_at(self, node: Node, x: Node) -> Node | None:
+    def replace_at(self, node: Node, x: Node) -> Node | None:
         axis, i, must = node.attrs["axis"], node.attrs["index"], node.attrs["outside"] == "error"
         if i < 0:
             self._check_own(node, axis)
@@ -296,7 +298,7 @@ class Ragged:
         picked = sum_over(where(equal(INDEX(axis=axis, here=True), steps + i), x, fill), axes=(axis,))
         return cast(picked, bool) if x.dtype is bool else picked
 
-    def _replace_reduction(self, node: Node, x: Node) -> Node | None:
+    def replace_reduction(self, node: Node, x: Node) -> Node | None:
         among = node.attrs["axes"]
         for r in self.masks.list_ragged(among):
             self._check_own(node, r)
@@ -311,7 +313,7 @@ class Ragged:
         lowest = {float: -math.inf, int: int(np.iinfo(np.int64).min), bool: False}[x.dtype]
         return apply(node.op, self.zeros.select(x, ragged, lowest), **node.attrs)
 
-    def _replace_shift(self, old: Node, new: Node) -> Node:
+    def replace_shift(self, old: Node, new: Node) -> Node:
         """Return what stands for a shift: after the end of each sequence, its final rows."""
         if old in self._finite or old in self._assumed_back:
             self.zeros.finite.add(new)

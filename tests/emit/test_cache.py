@@ -84,8 +84,8 @@ def test_what_belongs_to_another_user_is_not_read(who: str, home: Path, monkeypa
     folder = get_cache_folder()
     assert folder is not None
     file = folder / "a.native"
-    cache._write(file, b"data")
-    assert cache._read(file) == b"data"
+    cache.write_file(file, b"data")
+    assert cache.read_file(file) == b"data"
     theirs, fstat, path_stat = {"file": file, "folder": folder, "home": home}[who].stat().st_ino, os.fstat, Path.stat
 
     def another(info: os.stat_result) -> Any:
@@ -94,7 +94,7 @@ def test_what_belongs_to_another_user_is_not_read(who: str, home: Path, monkeypa
     monkeypatch.setattr(os, "fstat", lambda handle: another(fstat(handle)))
     monkeypatch.setattr(Path, "stat", lambda path, **options: another(path_stat(path, **options)))
     if who == "file":
-        assert cache._read(file) is None
+        assert cache.read_file(file) is None
     else:
         assert get_cache_folder() is None and "belongs to another user" in examine_folder()[1]
 
@@ -152,5 +152,5 @@ def test_a_disk_that_is_full_keeps_nothing(home: Path, monkeypatch: pytest.Monke
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", full)
-    cache._write(folder / "a.native", b"data")
-    assert not list(folder.iterdir()) and cache._read(folder / "a.native") is None
+    cache.write_file(folder / "a.native", b"data")
+    assert not list(folder.iterdir()) and cache.read_file(folder / "a.native") is None

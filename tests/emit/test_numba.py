@@ -292,7 +292,7 @@ def test_auto_takes_numpy_where_native_code_would_not_pay_and_says_why(in_python
     assert last_line(ag.tanh(ag.input("x", over=ag.Axis("t")))) == "NumPy: no loop that native code would speed up"
     why = "NumPy: no native form of v (wave_of_the_native_tests), hence none of the loops around"
     assert last_line(looped(lambda x: wave(x).named("v"))) == why
-    monkeypatch.setattr(backends, "_MOST_LINES", 10)
+    monkeypatch.setattr(backends, "MOST_LINES", 10)
     assert "would take minutes to compile" in last_line(looped())
     monkeypatch.setattr(backend, "is_available", lambda: False)
     assert last_line(looped()) == "NumPy: numba is not installed"

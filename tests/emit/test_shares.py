@@ -25,9 +25,9 @@ RNG = np.random.default_rng(11)
 
 def in_shares(program: ag.Program, feeds: dict[str, Any], cuts: Callable[[int], list[int]]) -> tuple[Any, ...]:
     arrays, workspace = program.feeding.check(feeds)
-    n = workspace[program.graph.axes.index(program._sharing.axis)]
+    n = workspace[program.graph.axes.index(program.sharing.axis)]
     with np.errstate(all="ignore"):
-        return program._sharing.make_run(workspace, cuts(n), program._make_quiet_run)(*arrays)
+        return program.sharing.make_run(workspace, cuts(n), program.make_quiet_run)(*arrays)
 
 
 @pytest.mark.parametrize("seed", SHARED)
@@ -35,8 +35,8 @@ def test_random_programs_in_two_shares(seed: int) -> None:
     """Those of the first 300 that can be shared."""
     case = Program(seed)
     program = ag.compile(case.outputs, passes=())
-    assert program._sharing is not None
-    if case.sizes[program._sharing.axis.name] > 1:
+    assert program.sharing is not None
+    if case.sizes[program.sharing.axis.name] > 1:
         got = in_shares(program, case.fed(program.graph), lambda n: [0, n // 2, n])
         check(case, got, case.expected(), "in shares", 1e-11)
 
@@ -68,8 +68,8 @@ def test_sums_and_means_over_the_batch(cuts: list[int], reduce: Any, order: str)
     if reduce is ag.sum:
         outputs = outputs[:-1]  # the square of a gradient is none of sums
     program = ag.compile(outputs)
-    assert program._sharing is not None and program._sharing.axis is b
-    assert {p.degree for p in program._sharing.parts} == ({0} if reduce is ag.sum else {0, -1})
+    assert program.sharing is not None and program.sharing.axis is b
+    assert {p.degree for p in program.sharing.parts} == ({0} if reduce is ag.sum else {0, -1})
     for got, want in zip(in_shares(program, feeds, lambda n: cuts), program(**feeds), strict=True):
         np.testing.assert_allclose(got, want, rtol=1e-12, atol=1e-14)
 
@@ -101,7 +101,7 @@ def test_calls_on_threads(numba_cache: Any, monkeypatch: pytest.MonkeyPatch) -> 
     outputs, feeds, (_, b) = gru(ag.mean)
     feeds = {name: np.repeat(a, 5, axis=1) if a.ndim > 1 and a.shape[:2] == (6, 5) else a for name, a in feeds.items()}
     program, plain = ag.compile(outputs, backend="numba"), ag.compile(outputs, backend="numpy")
-    assert program._sharing.find_cuts({b: 25}, 3) == [0, 8, 16, 25] and program._sharing.find_cuts({b: 15}, 3) is None
+    assert program.sharing.find_cuts({b: 25}, 3) == [0, 8, 16, 25] and program.sharing.find_cuts({b: 15}, 3) is None
     assert "threads take a share of b each" in str(program.schedule)
     want, wrong = plain(**feeds), []
 

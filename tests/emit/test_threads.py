@@ -109,7 +109,7 @@ import autograd_seq as ag
 from autograd_seq.emit.native import numba
 from autograd_seq.emit.native.kernel import THRESHOLDS
 t, b = ag.Axis("t"), ag.Axis("b")
-assert numba._count_lanes(np.float32) == {lanes}, numba._count_lanes(np.float32)
+assert numba.count_lanes(np.float32) == {lanes}, numba.count_lanes(np.float32)
 for outside, inside in ((1 << 62, 1 << 62), (0, 0)):
     numba._TOOLS.clear()
     THRESHOLDS[{lanes} * 4] = outside, inside
@@ -130,7 +130,7 @@ for outside, inside in ((1 << 62, 1 << 62), (0, 0)):
 def test_products_of_every_width_of_vectors(lanes: int, name: str, features: str, tmp_path: Any) -> None:
     """As processors with shorter vectors compute them, by the library's kernels for those and by ours."""
     pytest.importorskip("numba")
-    if native._count_lanes(np.float32) <= lanes:
+    if native.count_lanes(np.float32) <= lanes:
         pytest.skip("what this processor has is what all other tests run")
     env = {**os.environ, "NUMBA_CPU_NAME": name, "NUMBA_CPU_FEATURES": features, "OPENBLAS_CORETYPE": name.capitalize(),
            "XDG_CACHE_HOME": str(tmp_path)}  # fmt: skip

@@ -56,10 +56,10 @@ def test_workspaces_that_were_used_longest_ago_are_let_go(monkeypatch):
 def test_what_a_program_holds_is_about_what_it_costs(backend: str):
     step = ag.value_and_grad(network(), backend=backend)
     step(x=np.zeros((50, 64, 4)), W=np.eye(4))
-    (run,) = step.program._workspaces
+    (run,) = step.program.workspaces
     arrays = 50 * 64 * 4 * 8
     assert 2 * arrays < count_held_bytes(run) < 8 * arrays
-    assert count_held_bytes(run) == step.program._workspaces.bytes
+    assert count_held_bytes(run) == step.program.workspaces.bytes
     assert count_held_bytes(run) == pytest.approx(step.cost(t=50, b=64).bytes, rel=0.1)
 
 
@@ -73,7 +73,7 @@ h[t] = ag.tanh(W @ h[t - 1] + x[t])
 step = ag.value_and_grad(ag.sum(ag.dot(h, h), over=(t, b)), backend="numpy")
 values, given = np.zeros((260, 48, 64)), {"W": np.zeros((64, 64))}
 step(x=values[:200], **given)
-one = step.program._workspaces.bytes
+one = step.program.workspaces.bytes
 before = resident()
 for n in range(201, 241):
     step(x=values[:n], **given)
@@ -104,14 +104,14 @@ def test_what_is_known_of_feeds_does_not_grow_with_their_sorts():
     total = ag.compile(ag.sum(ag.input("x", over=t), over=t), backend="numpy")
     for n in range(1, 700):
         total(x=np.ones(n))
-    assert len(total.feeding._known) <= 256 and len(total.feeding._fits) <= 256
+    assert len(total.feeding.known) <= 256 and len(total.feeding.fits) <= 256
     step = ag.stream(ag.shift(ag.input("x", over=(t, b)), t, 1))
     carries = []
     for n in range(1, 70):
         for carry in (None, "go on"):
             _, last = step(carry and carries[-1], x=np.ones(n))
             carries.append(last)
-    assert len(step.stepped._spaces) <= 32
+    assert len(step.stepped.spaces) <= 32
     (values,), _ = step(carries[1], x=np.ones(1))
     assert values.tolist() == [1.0], "a carry goes on though its space is forgotten"
 
@@ -123,10 +123,10 @@ def test_a_stream_keeps_few_frames_of_many_carries():
     _, carry = step(None)
     _, carry = step(carry)
     many = [step(carry)[1] for _ in range(2000)]
-    space = carry._space
+    (pool,) = step.stepped.spaces.values()
     many.clear()
     gc.collect()
-    assert sum(frame.bytes for frame in space._idle) <= workspaces.KEPT
+    assert sum(frame.bytes for frame in pool.idle) <= workspaces.KEPT
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -185,9 +185,9 @@ def test_copies_of_feeds_are_refused_too(in_python):
 def test_no_alarm_is_false(monkeypatch):
     """Of a machine with 2 GB what needs more is refused, and nothing else, though it may be near to that."""
     step = ag.compile(ag.sin(ag.input("x", over=t)) * 1.0, backend="numpy")
-    monkeypatch.setattr(memory, "_read_machine", lambda: (2 * 10**9, 0))
+    monkeypatch.setattr(memory, "read_machine", lambda: (2 * 10**9, 0))
     checked: list[int] = []
-    monkeypatch.setattr(step._workspaces, "_make", lambda workspace: lambda x: checked.append(workspace[0]))
+    monkeypatch.setattr(step.workspaces, "make", lambda workspace: lambda x: checked.append(workspace[0]))
     fits = next(n for n in range(2 * 10**9 // 8, 0, -(10**6)) if step.cost(t=n).bytes <= 2 * 10**9)
     step(x=np.broadcast_to(1.0, fits))
     with pytest.raises(ag.MemoryNeededError):
@@ -198,11 +198,11 @@ def test_no_alarm_is_false(monkeypatch):
 def test_limits_of_the_process_and_of_its_control_group_count(monkeypatch, tmp_path):
     whole = memory.get_memory_limit()
     assert 2**28 < whole <= memory.ADDRESSES
-    monkeypatch.setattr(memory, "_read_machine", lambda: (10**12, 10**11))
-    monkeypatch.setattr(memory, "_read_groups", lambda swap: [5 * 10**9 + swap])
+    monkeypatch.setattr(memory, "read_machine", lambda: (10**12, 10**11))
+    monkeypatch.setattr(memory, "read_groups", lambda swap: [5 * 10**9 + swap])
     assert memory.get_memory_limit() <= 5 * 10**9 + 10**11
-    monkeypatch.setattr(memory, "_read_groups", lambda swap: [])
-    monkeypatch.setattr(memory, "_read_machine", lambda: (0, 0))
+    monkeypatch.setattr(memory, "read_groups", lambda swap: [])
+    monkeypatch.setattr(memory, "read_machine", lambda: (0, 0))
     assert memory.get_memory_limit() <= memory.ADDRESSES
     resource = import_module("resource") if sys.platform != "win32" else pytest.skip("no limits")
     monkeypatch.setattr(resource, "getrlimit", lambda which: (3 * 10**9, -1) if which == resource.RLIMIT_AS else (-1, -1))

@@ -62,10 +62,10 @@ def test_padding_of_the_kind_of_the_sequences_is_kept(sequence: Any, value: Any)
 def test_a_bar_shows_where_padding_takes_long_and_nowhere_else(monkeypatch: pytest.MonkeyPatch, capsys: Any):
     sequences = [[1.0] * n for n in (3, 0, 5, 1, 2)]
     want = pad(sequences)
-    monkeypatch.setattr(data, "_BLOCK", 2)
+    monkeypatch.setattr(data, "BLOCK", 2)
     assert capsys.readouterr().err == "" and np.array_equal(pad(sequences)[0], want[0])
     assert capsys.readouterr().err == "", "it has not taken a second"
-    monkeypatch.setattr(data, "_PATIENCE", 0.0)
+    monkeypatch.setattr(data, "PATIENCE", 0.0)
     assert np.array_equal(pad(sequences, progress=True)[0], want[0])
     shown = capsys.readouterr().err
     assert all(word in shown for word in ("reading sequences: 100%", "padding: 100%", "5/5"))

@@ -51,7 +51,7 @@ def test_the_unrolled_graph_takes_lengths(seed):
     check(case, graph.evaluate(lengths={case.t: lengths}, **dirty), want, lengths, "the adjoint graph, unrolled")
     whole = ag.Graph(case.loss, case.extras, case.wrt)
     fed = {name: value for name, value in dirty.items() if name in whole.inputs}
-    dag = whole.unroll(**{a.name: n for a, n in graph._sizes(graph.sizes(dirty)).items() if a in whole.axes})
+    dag = whole.unroll(**{name: n for name, n in graph.sizes(dirty).items() if name in map(str, whole.axes)})
     values = dag.grad(case.wrt, with_outputs=True).evaluate(lengths={case.t: lengths}, **fed)
     kept = 1 + len(case.extras)
     got = [values[0], *values[kept + len(case.wrt) :], *values[1:kept]]
@@ -412,23 +412,23 @@ def products(self: Selections, x: ag.Node, ragged: Any, fill: Any) -> ag.Node:
 
 
 SABOTAGE: dict[str, dict[str, Any]] = {
-    "reads ahead go on into the padding": {"_replace_shift": lambda self, old, new: new},
-    "steps are counted from the end of the padding": {"_replace_at": lambda self, node, x: None},
+    "reads ahead go on into the padding": {"replace_shift": lambda self, old, new: new},
+    "steps are counted from the end of the padding": {"replace_at": lambda self, node, x: None},
     "states that are read ahead keep what the padding makes of them": {"empty": lambda self, x: x},
     "sums see the padding": {"zero": lambda self, x, ragged: x},
     "products instead of selections": {"select": products},
     "maxima and attention see the padding": {"select": lambda self, x, ragged, fill: x},
-    "means divide by the padded number": {"_replace_size": lambda self, node: None},
+    "means divide by the padded number": {"replace_size": lambda self, node: None},
     "the last real step is padding": {"mask_inside": lambda self, r, axes, ahead=0: less(
         INDEX(axis=r, here=True), self.count_steps(r, axes) - 1 - ahead)},
     "the first padded step is real": {"mask_inside": lambda self, r, axes, ahead=0: less(
         INDEX(axis=r, here=True), self.count_steps(r, axes) + 1 - ahead)},
-    "every read ahead finds zeros": {"_is_zero_after_end": lambda self, old: True,
-                                        "_repair": lambda self, node, inputs: inputs},
-    "what is fed is not selected": {"_change": lambda self, node, inputs: node if node.op.name == "input" else CHANGED(
+    "every read ahead finds zeros": {"is_zero_after_end": lambda self, old: True,
+                                        "repair": lambda self, node, inputs: inputs},
+    "what is fed is not selected": {"change": lambda self, node, inputs: node if node.op.name == "input" else CHANGED(
         self, node, inputs)},
 }  # fmt: skip
-CHANGED = Ragged._change
+CHANGED = Ragged.change
 
 
 @pytest.mark.parametrize("name", SABOTAGE)

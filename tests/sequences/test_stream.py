@@ -93,7 +93,7 @@ def test_the_graph_of_one_step_is_a_sequence_of_one(seed):
     sizes = {**case.sizes, "t": 1}
     feeds = case.fed(graph, sizes)
     fed = {name: steps(value, graph.inputs[name].axes, case.t, 0) for name, value in feeds.items() if name in step.inputs}
-    others = {a.name: n for a, n in graph._sizes(graph.sizes(feeds)).items() if a in step.axes}
+    others = {name: n for name, n in graph.sizes(feeds).items() if name in map(str, step.axes)}
     for old, new, want, got in zip(graph.outputs, step.outputs, graph.evaluate(**feeds),
                                    step.unroll(**others).evaluate(**fed), strict=True):  # fmt: skip
         left = [a for a in graph.layout(old) if a in new.axes]

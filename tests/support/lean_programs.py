@@ -158,7 +158,7 @@ class Lean(Writer):
                 terms[i] = self.add("scale", self.leaf("param", (), (), 10.0 ** self.count(-6, 6)), term)
         self.loss = self.total(*terms)
         self._without_idle_rows()
-        used = self._used()
+        used = self.list_used()
         leaves = [k for k, e in enumerate(self.equations) if e.op in ("param", "input") and k in used]
         self.wrt = leaves if self.chance(0.7) else [k for k in leaves if self.chance(0.5)]
         self.wrt += [k for k in self.defined if k in used and self.chance(0.15)]
@@ -193,7 +193,7 @@ class Lean(Writer):
     def _without_idle_rows(self) -> None:
         """Take away the rows that nothing reads: they are refused."""
         read = set()
-        for e in [self.equations[k] for k in self._used()]:
+        for e in [self.equations[k] for k in self.list_used()]:
             if e.op == "shift":
                 x, side = e.args[0], "init" if e.attrs["by"] > 0 else "final"
                 while self.equations[x].op == "shift":
@@ -205,7 +205,7 @@ class Lean(Writer):
                 for axis in [a for a in rows if (k, side, a) not in read]:
                     del rows[axis]
 
-    def _used(self) -> set[int]:
+    def list_used(self) -> set[int]:
         found, stack = set[int](), [self.loss]
         while stack:
             k = stack.pop()

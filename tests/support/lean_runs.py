@@ -145,7 +145,7 @@ class Case:
     def __str__(self) -> str:
         lines = [f"seed {self.lean.seed}: {' '.join(self.lean.habits)}, {self.lean.sizes}"]
         for k, e in enumerate(self.lean.equations):
-            if k in self.lean._used():
+            if k in self.lean.list_used():
                 attrs = "".join(f", {a}={v}" for a, v in e.attrs.items())
                 closed = f" := {self.lean.defined[k]}" if k in self.lean.defined else ""
                 lines.append(f"  {k}: {list(e.shape)} over {e.axes} = {e.op}({', '.join(map(str, e.args))}{attrs}){closed}")

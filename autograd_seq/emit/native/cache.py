@@ -69,7 +69,7 @@ def _compute_digest(path: Path, data: bytes) -> bytes:
     return hashlib.sha256(path.name.encode() + data).digest()
 
 
-def _read(path: Path) -> bytes | None:
+def read_file(path: Path) -> bytes | None:
     """Return the contents of a file, or ``None`` if it does not exist, is damaged, or may have been written by others."""
     try:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0))
@@ -85,7 +85,7 @@ def _read(path: Path) -> bytes | None:
     return data if _compute_digest(path, data) == digest else None
 
 
-def _write(path: Path, data: bytes) -> None:
+def write_file(path: Path, data: bytes) -> None:
     """Write a file completely or not at all; if the disk is full, no file is left."""
     temporary = path.with_name(f".{secrets.token_hex(8)}.part")
     try:
@@ -103,7 +103,7 @@ def _write(path: Path, data: bytes) -> None:
 def load(name: str, make: Callable[[tuple[bytes, bytes]], Any]) -> Any:
     """Return ``make(parts)`` of the two parts kept under a name; ``None`` if there are none, or if ``make`` fails."""
     path = _get_file(name)
-    data = _read(path) if path else None
+    data = read_file(path) if path else None
     if data is None:
         return None
     size = int.from_bytes(data[:8], "little")
@@ -117,7 +117,7 @@ def keep(name: str, parts: tuple[bytes, bytes]) -> None:
     """Keep two parts under a unique name."""
     path = _get_file(name)
     if path:
-        _write(path, len(parts[0]).to_bytes(8, "little") + parts[0] + parts[1])
+        write_file(path, len(parts[0]).to_bytes(8, "little") + parts[0] + parts[1])
 
 
 def _get_file(name: str) -> Path | None:

@@ -135,7 +135,7 @@ class _Tools:
         from numba.core.registry import cpu_target
 
         real = np.dtype(width).type
-        lanes = _count_lanes(real)
+        lanes = count_lanes(real)
         outside, inside = _get_thresholds(lanes * np.dtype(width).itemsize, width)
         narrow = min(lanes, 32 // np.dtype(width).itemsize)  # LLVM vectorises with 32 bytes, and mixing widths is slow
         self.names: dict[str, Any] = {
@@ -220,7 +220,7 @@ class _Tools:
         return call
 
 
-def _count_lanes(real: Any) -> int:
+def count_lanes(real: Any) -> int:
     """Return how many floats a vector register holds, on this machine or the one that ``NUMBA_CPU_FEATURES`` describes."""
     import llvmlite.binding as llvm
     import numba
@@ -233,7 +233,7 @@ def _count_lanes(real: Any) -> int:
 
 def count_panel_columns(width: str) -> int:
     """Return the number of columns of a panel of a packed matrix, for a width of floats."""
-    return 2 * _count_lanes(np.dtype(width))
+    return 2 * count_lanes(np.dtype(width))
 
 
 def _get_thresholds(size: int, width: str) -> tuple[int, int]:
