@@ -20,6 +20,7 @@ import autograd_seq.core.copies
 import autograd_seq.grad.eager  # noqa: F401 - node.backward
 from autograd_seq import datasets, extend, linalg, nn, ops
 from autograd_seq.analyse.nonfinite import Finding, find_nan
+from autograd_seq.analyse.zeros import Why, why_zero
 from autograd_seq.core.axes import Axis, Index
 from autograd_seq.core.errors import (
     AutogradSeqError,
@@ -120,7 +121,7 @@ __all__ = [
     "DAG", "AutogradSeqError", "Axis", "AxisError", "CarriedProgram", "Carry", "CarryError", "CycleError", "DTypeError",
     "DataError", "FeedError", "Finding", "GradientCheckError", "GradientError", "Graph", "GraphError", "Index",
     "MemoryNeededError", "MissingError", "NameClashError", "Node", "Op", "OperationError", "PictureError", "Program",
-    "Report", "ShapeError", "StateError", "Stream", "ValueKnownError", "abs", "add", "all", "along", "any", "arccos",
+    "Report", "ShapeError", "StateError", "Stream", "ValueKnownError", "Why", "abs", "add", "all", "along", "any", "arccos",
     "arcsin", "arctan", "arctan2", "argmax", "argmin", "argsort", "at", "bce", "bernoulli", "bptt", "broadcast",
     "broadcast_to", "cast", "categorical", "ceil", "check_grad", "check_op", "clip", "compile", "concat", "constant",
     "cos", "cosh", "cross_entropy", "cummax", "cumprod", "cumsum", "datasets", "defop", "diag", "div", "dot", "einsum",
@@ -134,7 +135,7 @@ __all__ = [
     "spike", "split", "spread", "sqrt", "square", "squeeze", "stack", "state", "std", "stop_gradient",
     "straight_through", "stream", "sub", "sum", "swapaxes", "take", "tan", "tanh", "tensor", "ticks", "topk", "trace",
     "transpose", "tril", "triu", "truncation_bias", "uniform", "until", "value_and_grad", "var", "vmap", "where",
-    "window", "zero_safe_mul", "zeros",
+    "why_zero", "window", "zero_safe_mul", "zeros",
 ]  # fmt: skip
 PUBLIC.update(__all__)
 

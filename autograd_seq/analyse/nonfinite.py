@@ -106,6 +106,16 @@ def _add_lengths(graph: Graph, said: Any, given: dict[str, Any]) -> tuple[Graph,
     return Graph(*made.outputs), lengths.select_feeds(graph, made, checked, given)
 
 
+def find_origins(graph: Graph, dag: DAG) -> dict[Node, tuple[Node, tuple[int, ...]]]:
+    """Return for each node of an unrolled graph the folded node that it is an instance of, and its point."""
+    origin: dict[Node, tuple[Node, tuple[int, ...]]] = {}
+    for folded in graph.nodes:
+        for point, made in dag.points(folded):
+            if made not in origin or (folded.op not in _EDGES and origin[made][0].op in _EDGES):
+                origin[made] = folded, point
+    return origin
+
+
 class _Search:
     """A search through the values of all nodes, from the outputs back along values that are not finite."""
 
@@ -114,11 +124,7 @@ class _Search:
         self.bad = {n for n, v in values.items() if n.dtype is float and not np.all(np.isfinite(v))}
         forward = [o for o in graph.outputs if o.adjoint_of is None]
         self.forward = set(step_order(forward))
-        self.origin: dict[Node, tuple[Node, tuple[int, ...]]] = {}
-        for folded in graph.nodes:
-            for point, made in dag.points(folded):
-                if made not in self.origin or (folded.op not in _EDGES and self.origin[made][0].op in _EDGES):
-                    self.origin[made] = folded, point
+        self.origin = find_origins(graph, dag)
 
     def run(self) -> Finding | None:
         reached, stack = set[Node](), [n for o in self.dag.outputs for n in o.nodes if n in self.bad]
@@ -166,5 +172,5 @@ class _Search:
         return write_expression(folded), float(np.min(value, initial=np.inf)), float(np.max(value, initial=-np.inf))
 
 
-__all__ = ["Finding", "find_nan"]
-explain_keywords(globals(), __all__)
+__all__ = ["Finding", "find_nan", "find_origins"]
+explain_keywords(globals(), ["find_nan"])

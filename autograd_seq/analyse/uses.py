@@ -15,6 +15,7 @@ from autograd_seq.core.sites import show_site, user_site
 from autograd_seq.graph.order import find_dependents, get_rows, get_shift_rows, step_order
 from autograd_seq.graph.rebuild import copy_name, rebuild
 from autograd_seq.ops.elementwise import equal, less, where
+from autograd_seq.ops.shape import BROADCAST_TO
 from autograd_seq.ops.state import STATE, Bound
 from autograd_seq.ops.time import ALONG, AT, INDEX, SIZE, SPREAD, spread
 
@@ -50,7 +51,7 @@ def copy_for_each_step(outputs: Sequence[Node], shared: Node, over: Axis) -> tup
     order = step_order(outputs)
     varying = find_dependents(order, [shared], lambda n: not _ends_axis(n, over))
     image: dict[Node, Node] = {}
-    copies = SPREAD(shared, axes=(over,))
+    copies = BROADCAST_TO(SPREAD(shared, axes=(over,)), shape=shared.shape, rank=shared.ndim)  # a node, in unrolled graphs too
 
     def widen(node: Node) -> tuple[Axis, ...]:
         return (*node.axes, over) if node in varying and over not in node.axes else node.axes

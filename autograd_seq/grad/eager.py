@@ -55,7 +55,7 @@ def backward(output: Node, cotangent: Any = None) -> None:
             if not inputs:
                 continue
             if node.op is rewritten:
-                for x, part in list_passed_by(g, node, lambda g, x: g, _fit_array, attrgetter("_value")):
+                for x, part in list_passed_by(g, node, lambda g, x: g, fit_array, attrgetter("_value")):
                     x._grad = part if x._grad is None else x._grad + part
             if careful and not _is_finite(node):
                 parts = select_cotangents(node, constant(g), constant(np.not_equal(g, 0)))
@@ -72,7 +72,7 @@ def backward(output: Node, cotangent: Any = None) -> None:
                     elif type(part) in (float, int):
                         part = np.asarray(part, width)
                     if part.shape != x.shape:
-                        part = _fit_array(part, x)
+                        part = fit_array(part, x)
                 if x in found:
                     found[x] = found[x] + part  # never in place: rules may return one array twice
                 else:
@@ -84,7 +84,8 @@ def _is_finite(node: Node) -> bool:
     return all([np.all(np.isfinite(x._value)) for x in (node, *node.inputs)])
 
 
-def _fit_array(g: Any, like: Node) -> Any:
+def fit_array(g: Any, like: Node) -> Any:
+    """Return a contribution summed over the dimensions that its target lacks."""
     g = np.asarray(g._value if type(g) is Node else g)
     extra = g.ndim - len(like.shape)
     if extra > 0:
@@ -94,4 +95,4 @@ def _fit_array(g: Any, like: Node) -> Any:
 
 
 FUNCTIONS.update(backward=backward)
-__all__ = ["backward"]
+__all__ = ["backward", "fit_array"]
