@@ -135,6 +135,10 @@ class DataError(AutogradSeqError, ValueError):
     """A data file is damaged, or data is not of the kind that a method needs."""
 
 
+class LoadError(AutogradSeqError, ValueError):
+    """A saved file is damaged, is no such file, or belongs to something else."""
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str | None:
     """Return a suggestion: the known name closest to ``name``, or all known names.
 

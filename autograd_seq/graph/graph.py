@@ -12,6 +12,7 @@ from autograd_seq.graph import checks as check
 from autograd_seq.graph import feeds
 from autograd_seq.graph import printing as text
 from autograd_seq.graph.dag import DAG
+from autograd_seq.graph.fingerprint import make_fingerprint
 from autograd_seq.graph.order import elementary_cycles, step_order
 from autograd_seq.graph.stops import take_off_marks
 from autograd_seq.graph.system import System
@@ -86,6 +87,18 @@ class Graph(System):
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         return pictures.show_folded(self, include, exclude)
+
+    @property
+    def fingerprint(self) -> str:
+        """A digest of the equations, the same in every process; names of nodes that are neither fed nor states do not count.
+
+        Example:
+            >>> import autograd_seq as ag
+            >>> w = ag.param("w")
+            >>> ag.Graph(ag.tanh(w * 2)).fingerprint == ag.Graph(ag.tanh((w * 2).named("twice"))).fingerprint
+            True
+        """
+        return make_fingerprint([*self.outputs, *(stop.when for stop in self.stops.values())])
 
     def cycles(self, limit: int = 1000) -> list[list[str]]:
         """Return the elementary cycles as paths of names, along the flow of data, each from a state; shortest first.

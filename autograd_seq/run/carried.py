@@ -19,6 +19,7 @@ from autograd_seq.core.functions import FUNCTIONS
 from autograd_seq.core.node import Node
 from autograd_seq.graph import feeds
 from autograd_seq.graph.dag import DAG
+from autograd_seq.graph.fingerprint import make_fingerprint
 from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.system import System
 from autograd_seq.graph.windows import spell_out_windows
@@ -254,7 +255,7 @@ def _digest_equations(graph: System, axis: Axis) -> str:
     graph = spell_out_windows(graph)
     read = [n.inputs[0] for n in graph.nodes if n.op is ALONG and n.attrs["axis"] is axis]
     sources = list(dict.fromkeys([*(x for x, _ in list_read_back(graph, axis)), *read]))
-    return hashlib.sha256(f"{axis}\n{Graph(sources) if sources else ''}".encode()).hexdigest()
+    return hashlib.sha256(f"{axis}\n{make_fingerprint(sources)}".encode()).hexdigest()
 
 
 def evaluate_carried(dag: DAG, carry: Any, given: dict[str, Any]) -> tuple[Any, ...]:
