@@ -40,8 +40,8 @@ TOP = {  # may see the whole package
     "autograd_seq.user_graph",
 }  # fmt: skip
 OPTIONAL = {  # inside functions, and only there
-    "networkx": {"autograd_seq.graph.order", "autograd_seq.graph.graph"},
-    "pygraphviz": {"viz.worker", "viz.render"}, "graphviz": {"viz.worker", "viz.render"},
+    "networkx": {"autograd_seq.graph.order", "autograd_seq.graph.graph", "viz.layout.layers"},
+    "pygraphviz": {"viz.render.worker", "viz.render.files"}, "graphviz": {"viz.render.worker", "viz.render.files"},
     "numba": {"autograd_seq.emit.native.numba", "autograd_seq.emit.native.llvm", "autograd_seq.emit.native.body",
               "autograd_seq.emit.native.module", "autograd_seq.emit.native.block", "autograd_seq.emit.native.blas"},
     "llvmlite": {"autograd_seq.emit.native.numba", "autograd_seq.emit.native.module", "autograd_seq.emit.native.llvm",

@@ -30,9 +30,9 @@ def test_a_graph_is_its_folded_picture() -> None:
 
 
 def test_a_graph_that_cannot_be_drawn_is_its_text_and_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    import viz.compose
+    import viz.layout.compose
 
-    monkeypatch.setattr(viz.compose, "MOST_ITEMS", 1)
+    monkeypatch.setattr(viz.layout.compose, "MOST_ITEMS", 1)
     shown = graph()._repr_mimebundle_()
     assert set(shown) == {"text/plain"} and shown["text/plain"].startswith(str(graph())) and "P204" in shown["text/plain"]
 

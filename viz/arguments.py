@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from autograd_seq.core.node import Node
-from viz.compose import MOST_ITEMS, check_size
 from viz.errors import DrawError, make_option_error
-from viz.operations import make_operations_scene
-from viz.reading import Reading, read_graph
-from viz.scene import Scene
-from viz.style import THEMES, Theme, find_theme
-from viz.variables import make_variables_scene
+from viz.layout.compose import MOST_ITEMS, check_size
+from viz.read.graph import Reading, read_graph
+from viz.read.operations import make_operations_scene
+from viz.read.variables import make_variables_scene
+from viz.render.style import THEMES, Theme, find_theme
+from viz.scene.items import Scene
 
 LEVELS = ("variables", "ops")
 

@@ -1,30 +1,54 @@
-"""A drawn graph: DOT text that can be looked at, saved, and shown in a notebook."""
+"""A drawn graph: a picture that can be looked at, saved, and shown in a notebook."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import cached_property
 from pathlib import Path
 
-from viz.errors import RenderError
-from viz.render import SECONDS, get_format, render, write_file
+from viz.render.dot import to_dot
+from viz.render.files import SECONDS, get_format, render, show, write_file
+from viz.render.style import Theme
+from viz.render.svg import to_svg
+from viz.scene.picture import Picture
+
+TEXTS = {"dot": "dot", "svg": "svg"}
 
 
 class Diagram:
-    """A picture as DOT text; rendering happens when it is saved or shown, not before.
+    """A picture in a theme; the text or the bytes of a file are made when it is saved or shown, not before.
 
     Attributes:
-        dot: the DOT text.
+        picture: what stands where; see `viz.scene.picture`.
+        theme: the colours.
 
     Example:
-        >>> Diagram("digraph {a -> b}").dot
-        'digraph {a -> b}'
+        >>> from viz.render.style import find_theme
+        >>> Diagram(Picture(), find_theme("white"))
+        <Diagram of 0 marks and 0 lines; .save(path) draws it>
     """
 
-    __slots__ = ("dot",)
+    def __init__(self, picture: Picture, theme: Theme) -> None:
+        self.picture, self.theme = picture, theme
 
-    def __init__(self, dot: str) -> None:
-        self.dot = dot
+    @cached_property
+    def dot(self) -> str:
+        """The picture as DOT text, which Graphviz inks without laying anything out."""
+        return to_dot(self.picture, self.theme)
+
+    @cached_property
+    def svg(self) -> str:
+        """The picture as SVG, made without Graphviz; at most as wide as a page where it is shown."""
+        return to_svg(self.picture, self.theme)
+
+    def overlay(self, change: Callable[[Picture], Picture]) -> Diagram:
+        """Return the diagram of a changed picture.
+
+        Args:
+            change: a function from picture to picture.
+        """
+        return Diagram(change(self.picture), self.theme)
 
     def save(self, path: str | os.PathLike[str], *, seconds: float = SECONDS) -> Path:
         """Save the picture in the format that the suffix names: png, svg, pdf or dot.
@@ -39,27 +63,34 @@ class Diagram:
         Raises:
             DrawError: the suffix is unknown, or the directory does not exist.
             TooLargeError: rendering takes longer than that.
-            RenderError: nothing here can render; .dot always works.
+            RenderError: nothing here can render a png or a pdf; svg and dot always work.
 
         Example:
             >>> import pathlib, tempfile
+            >>> from viz.render.style import find_theme
             >>> with tempfile.TemporaryDirectory() as folder:
-            ...     path = Diagram("digraph {a -> b}").save(pathlib.Path(folder) / "ab.dot")
-            ...     path.read_text()
-            'digraph {a -> b}'
+            ...     path = Diagram(Picture(), find_theme("white")).save(pathlib.Path(folder) / "empty.dot")
+            ...     path.read_text()[:9]
+            'digraph {'
         """
-        return write_file(path, render(self.dot, get_format(path), seconds))
+        form = get_format(path)
+        if form in TEXTS:
+            return write_file(path, str(getattr(self, TEXTS[form])).encode("utf-8"))
+        return write_file(path, render(self.dot, form, seconds))
+
+    def show(self) -> None:
+        """Show the picture: in a notebook below the cell, elsewhere in the window of the program that opens SVG files.
+
+        Notes:
+            Elsewhere it is written to a file in the directory of temporary files, whose place is printed.
+        """
+        show(self.svg)
 
     def _repr_mimebundle_(self, include: Iterable[str] | None = None, exclude: Iterable[str] | None = None) -> dict[str, str]:
-        """Return what a notebook shows: the picture as SVG, and its text where nothing can render it."""
-        wanted = {"image/svg+xml", "text/plain"} if include is None else set(include)
-        bundle = {"text/plain": repr(self)}
-        if "image/svg+xml" in wanted - set(exclude or ()):
-            try:
-                bundle["image/svg+xml"] = render(self.dot, "svg").decode("utf-8")
-            except RenderError as error:
-                bundle["text/plain"] = f"{error}\n\n{self.dot}"
-        return bundle
+        """Return what a notebook shows: the picture as SVG."""
+        wanted = ({"image/svg+xml", "text/plain"} if include is None else set(include)) - set(exclude or ())
+        bundle = {"text/plain": repr(self), "image/svg+xml": self.svg}
+        return {form: text for form, text in bundle.items() if form in wanted}
 
     def __repr__(self) -> str:
-        return f"<Diagram of {len(self.dot):,} characters; .save(path) draws it>"
+        return f"<Diagram of {len(self.picture.marks):,} marks and {len(self.picture.lines):,} lines; .save(path) draws it>"

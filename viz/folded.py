@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from viz.arguments import get_theme, make_scene, read_drawable
-from viz.compose import compose_folded
 from viz.diagram import Diagram
-from viz.dot import to_dot
-from viz.folded_operations import compose_operations
+from viz.layout.compose import compose_folded
+from viz.layout.folded_operations import compose_operations
 
 
 def folded(g: Any, level: str = "variables", theme: str = "white") -> Diagram:
@@ -42,4 +41,4 @@ def folded(g: Any, level: str = "variables", theme: str = "white") -> Diagram:
     colors = get_theme(theme)
     scene = make_scene(read_drawable(g), level)
     picture = compose_folded(scene) if level == "variables" else compose_operations(scene)
-    return Diagram(to_dot(picture, colors))
+    return Diagram(picture, colors)

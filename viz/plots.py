@@ -17,8 +17,8 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from viz.errors import DrawError, make_option_error
-from viz.render import get_format, write_file
-from viz.style import THEMES, Theme, find_theme
+from viz.render.files import get_format, write_file
+from viz.render.style import THEMES, Theme, find_theme
 
 _FORMATS = ("png", "svg", "pdf")
 _INCHES = (8.0, 3.6)

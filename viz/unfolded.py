@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from viz.arguments import get_only_axis, get_theme, make_scene, read_drawable
-from viz.columns import show_all_steps
-from viz.compose import add_bus, compose_both, compose_unfolded, drop_params
 from viz.diagram import Diagram
-from viz.dot import to_dot
 from viz.errors import DrawError, make_option_error
+from viz.layout.compose import add_bus, compose_both, compose_unfolded, drop_params
+from viz.scene.columns import show_all_steps
 
 PARAMS = ("labels", "bus", "hide")
 
@@ -64,7 +63,7 @@ def unfolded(
         scene = add_bus(scene)
     elif params == "hide":
         scene = drop_params(scene)
-    return Diagram(to_dot(compose_unfolded(scene, axis, columns, boxes=level == "ops"), colors))
+    return Diagram(compose_unfolded(scene, axis, columns, boxes=level == "ops"), colors)
 
 
 def fold_unfold(g: Any, t: int = 3, theme: str = "white", **other: Any) -> Diagram:
@@ -94,7 +93,7 @@ def fold_unfold(g: Any, t: int = 3, theme: str = "white", **other: Any) -> Diagr
     _refuse_options(other, "fold_unfold", "t= or theme=")
     colors = get_theme(theme)
     scene = make_scene(read_drawable(g), "variables")
-    return Diagram(to_dot(compose_both(scene, get_only_axis(scene), t), colors))
+    return Diagram(compose_both(scene, get_only_axis(scene), t), colors)
 
 
 def _refuse_options(other: dict[str, Any], name: str, expected: str) -> None:

@@ -9,7 +9,7 @@ import pygraphviz
 import pytest
 
 import autograd_seq as ag
-from viz.render import render
+from viz.render.files import render
 
 H, D, K = 4, 3, 5
 

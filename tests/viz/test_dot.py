@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from viz.dot import Line, Mark, Picture, format_points, get_arrow_length, to_dot
-from viz.label import make_name_label
-from viz.style import ROLES, THEMES, Theme, find_theme
+from viz.render.dot import format_points, to_dot
+from viz.render.style import ROLES, THEMES, Theme, find_theme
+from viz.scene.label import make_name_label
+from viz.scene.picture import Line, Mark, Picture
 
 
 def _theme(name: str = "white") -> Theme:
@@ -63,17 +64,6 @@ def test_a_placed_picture_is_only_inked() -> None:
     assert 'lp="9,45"' in text
 
 
-def test_a_picture_without_places_is_left_to_dot() -> None:
-    marks = [Mark("a", "op", row="r"), Mark("b", "op", row="r", group="g"), Mark("c", "op", row="other")]
-    text = to_dot(Picture(marks, [Line("a", "b", options=(("weight", "8"),))], placed=False), _theme())
-    assert "rankdir=BT" in text
-    assert "layout=" not in text
-    assert "{rank=same; n0; n1;}" in text
-    assert text.count("rank=same") == 1
-    assert 'group="g"' in text
-    assert "weight=8" in text
-
-
 def test_the_same_picture_gives_the_same_bytes() -> None:
     assert to_dot(_pair("x"), _theme()) == to_dot(_pair("x"), _theme())
 
@@ -88,10 +78,6 @@ def test_a_line_without_an_arrow_ends_at_its_last_point() -> None:
 def test_an_arrow_of_no_length_is_no_division_by_zero() -> None:
     line = Line("a", "a", curve=((1, 1), (1, 1), (1, 1), (1, 1)))
     assert 'pos="e,1,1 1,1 1,1 1,1 1,1"' in to_dot(Picture([Mark("a", "op", at=(1, 1))], [line]), _theme())
-
-
-def test_arrows_are_as_long_as_they_are_drawn() -> None:
-    assert get_arrow_length("flow") > get_arrow_length("param")
 
 
 def test_a_very_wide_picture_gets_fewer_dots_per_inch() -> None:

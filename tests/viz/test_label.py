@@ -8,11 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from viz.label import (
-    Label,
+from viz.scene.label import (
+    EMPTY,
     clean,
     escape,
-    format_index,
     join_labels,
     make_delay_label,
     make_name_label,
@@ -107,7 +106,7 @@ def test_width_is_measured_in_ems() -> None:
 
 
 def test_a_stack_leaves_out_what_is_empty() -> None:
-    assert stack_labels([make_text_label("+"), Label("", 0.0, 0), make_name_label("s")]) == Label("+<BR/><I>s</I>", 0.72, 2)
+    assert stack_labels([make_text_label("+"), EMPTY, make_name_label("s")]).html == "+<BR/><I>s</I>"
     assert stack_labels([]).html == ""
 
 
@@ -121,4 +120,4 @@ def test_delays_are_powers_of_z() -> None:
 
 def test_markup_is_escaped_once() -> None:
     assert escape("&lt;") == "&amp;lt;"
-    assert format_index("<") == "&lt;"
+    assert make_text_label("<").html == "&lt;"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from viz.layers import assign_rows, lay_out_rows, spread_out
+from viz.layout.layers import assign_rows, lay_out_rows, spread_out
 
 
 def test_edges_lead_upwards() -> None:

@@ -8,10 +8,10 @@ import pytest
 
 import autograd_seq as ag
 from viz.arguments import make_scene, read_drawable
-from viz.operations import make_operations_scene
-from viz.reading import read_graph, shorten_names
-from viz.scene import Arrow, Item, Scene
-from viz.variables import make_variables_scene
+from viz.read.graph import read_graph, shorten_names
+from viz.read.operations import make_operations_scene
+from viz.read.variables import make_variables_scene
+from viz.scene.items import Arrow, Item, Scene
 
 
 def _arrows(scene: Scene) -> set[tuple]:

@@ -9,26 +9,32 @@ from pathlib import Path
 
 import pytest
 
-from viz import render as renderer
-from viz import worker
+from viz.arguments import get_theme
 from viz.diagram import Diagram
 from viz.errors import DrawError, RenderError, TooLargeError
-from viz.render import get_format, render, write_file
+from viz.render import files as renderer
+from viz.render import worker
+from viz.render.files import get_format, render, write_file
+from viz.scene.label import make_name_label
+from viz.scene.picture import Line, Mark, Picture
 
 TINY = 'digraph {a [label="x", fontname="No Such Font At All"]; a -> b}'
-STARTS = {"png": b"\x89PNG\r\n\x1a\n", "svg": b"<?xml", "pdf": b"%PDF-", "dot": b"digraph"}
+THEME = get_theme("white")
+PICTURE = Picture([Mark("a", "input", make_name_label("x")), Mark("b", "state", at=(0, 80))],
+                  [Line("a", "b", curve=((0, 21), (0, 30), (0, 50), (0, 59)))])  # fmt: skip
+STARTS = {"png": b"\x89PNG\r\n\x1a\n", "svg": b"<svg ", "pdf": b"%PDF-", "dot": b"digraph"}
 
 
 @pytest.mark.parametrize("form", sorted(STARTS))
 def test_every_format_is_a_file_of_its_kind(form: str, tmp_path: Path) -> None:
-    path = Diagram(TINY).save(tmp_path / f"a.{form}")
+    path = Diagram(PICTURE, THEME).save(tmp_path / f"a.{form}")
     assert path == tmp_path / f"a.{form}"
     assert path.read_bytes().startswith(STARTS[form])
     assert [p.name for p in tmp_path.iterdir()] == [f"a.{form}"]
 
 
 def test_rendering_says_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    Diagram(TINY).save(tmp_path / "a.png")
+    Diagram(PICTURE, THEME).save(tmp_path / "a.png")
     assert capfd.readouterr() == ("", "")
 
 
@@ -42,7 +48,7 @@ def test_the_same_text_gives_the_same_bytes() -> None:
 )
 def test_an_unknown_suffix_says_which_there_are(path: str, got: str, tmp_path: Path) -> None:
     with pytest.raises(DrawError) as caught:
-        Diagram("not even DOT").save(path)
+        Diagram(PICTURE, THEME).save(path)
     message = str(caught.value)
     assert message.startswith("DrawError [P101]: unknown picture format: ")
     assert f"expected one of png, svg, pdf, dot, got {got}" in message
@@ -72,7 +78,7 @@ def test_text_beyond_the_limit_is_refused_before_it_is_rendered(monkeypatch: pyt
 def test_rendering_is_bounded_in_time(tmp_path: Path) -> None:
     before = (tmp_path / "a.png").write_bytes(b"before")
     with pytest.raises(TooLargeError) as caught:
-        Diagram(TINY).save(tmp_path / "a.png", seconds=1e-6)
+        Diagram(PICTURE, THEME).save(tmp_path / "a.png", seconds=1e-6)
     assert before == 6
     assert "[P105]: rendering took longer than 1e-06 s" in str(caught.value)
     assert 'params="hide"' in str(caught.value)
@@ -92,14 +98,12 @@ def test_without_a_renderer_the_error_says_what_to_install(monkeypatch: pytest.M
     )
 
 
-def test_a_notebook_shows_svg_and_else_the_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    bundle = Diagram(TINY)._repr_mimebundle_()
-    assert bundle["image/svg+xml"].startswith("<?xml")
-    assert bundle["text/plain"] == repr(Diagram(TINY)) == f"<Diagram of {len(TINY)} characters; .save(path) draws it>"
-    assert set(Diagram(TINY)._repr_mimebundle_(include=["text/plain"])) == {"text/plain"}
-    assert set(Diagram(TINY)._repr_mimebundle_(exclude=["image/svg+xml"])) == {"text/plain"}
-    monkeypatch.setattr(renderer, "_run_child", lambda *_: (worker.NO_RENDERER, b"", ""))
-    assert Diagram(TINY)._repr_mimebundle_()["text/plain"].endswith(TINY)
+def test_a_notebook_shows_svg(monkeypatch: pytest.MonkeyPatch) -> None:
+    bundle = Diagram(PICTURE, THEME)._repr_mimebundle_()
+    assert bundle["image/svg+xml"].startswith("<svg ")
+    assert bundle["text/plain"] == "<Diagram of 2 marks and 1 lines; .save(path) draws it>"
+    assert set(Diagram(PICTURE, THEME)._repr_mimebundle_(include=["text/plain"])) == {"text/plain"}
+    assert set(Diagram(PICTURE, THEME)._repr_mimebundle_(exclude=["image/svg+xml"])) == {"text/plain"}
 
 
 # -- files ------------------------------------------------------------------------------------------------------------
@@ -140,7 +144,7 @@ def test_permissions_are_those_of_a_plain_file(tmp_path: Path) -> None:
 
 def test_a_missing_directory_is_named(tmp_path: Path) -> None:
     with pytest.raises(DrawError) as caught:
-        Diagram(TINY).save(tmp_path / "none" / "a.dot")
+        Diagram(PICTURE, THEME).save(tmp_path / "none" / "a.dot")
     assert "[P106]: there is no directory" in str(caught.value)
     assert "make it first" in str(caught.value)
 

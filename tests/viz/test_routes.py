@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from viz.gutter_paths import Gutter, make_ghost_path, make_gutter_path
-from viz.routes import (
+from viz.layout.gutter_paths import Gutter, make_ghost_path, make_gutter_path
+from viz.layout.routes import (
     Body,
     find_border,
     is_clear,

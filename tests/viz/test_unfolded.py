@@ -11,9 +11,9 @@ import pytest
 
 import autograd_seq as ag
 import viz
-from viz import compose
-from viz.columns import show_all_steps, show_middle_steps
 from viz.errors import DrawError, TooLargeError
+from viz.layout import compose
+from viz.scene.columns import show_all_steps, show_middle_steps
 
 
 def _rows_are_straight(seen: Any, at: Any, names: str, steps: list[str]) -> None:
@@ -89,7 +89,7 @@ def test_an_arc_over_a_step_does_not_touch_its_circle(models: SimpleNamespace, l
     seen = look(viz.unfolded(models.delay2(), t=4).dot)
     (arc,) = [attrs["pos"] for ends, attrs in zip(seen.edges, seen.edge_attrs, strict=True)
               if ends == (at("s", "0"), at("s", "2"))]  # fmt: skip
-    from viz.routes import sample_curve
+    from viz.layout.routes import sample_curve
 
     first, *rest = arc.split(" ")
     curve = [tuple(map(float, point.split(","))) for point in rest]

@@ -9,8 +9,8 @@ from autograd_seq.ops.elementwise import div
 from autograd_seq.ops.leaf import INPUT, PARAM, TENSOR
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.time import SIZE
-from viz.label import Label, format_index, make_name_label
-from viz.reading import Reading, get_equation, is_loss_form, is_state
+from viz.read.graph import Reading, get_equation, is_loss_form, is_state
+from viz.scene.label import Label, Run, join_labels, make_index_runs, make_name_label
 
 
 @dataclass(frozen=True)
@@ -146,15 +146,15 @@ def make_total_label(total: Total, name: str, part: str) -> Label:
     """
     index = ",".join(total.axes)
     left, right = make_name_label(name), make_name_label(part, index)
-    sign = "mean" if total.mean else "∑"
-    html = f"{left.html} = {sign}<SUB>{format_index(index)}</SUB> {right.html}"
-    return Label(html, left.ems + right.ems + (3.4 if total.mean else 1.8) + 0.5 * len(index) + 1.4)
+    sign = Label(((Run(" = mean" if total.mean else " = ∑"), *make_index_runs(index, -1), Run(" ")),))
+    return join_labels([left, sign, right], "")
 
 
 def make_tip(vertex: Node, name: str) -> str:
-    """Return what the pointer shows: `s[t]: float[8] = tanh(…)`."""
+    """Return what the pointer shows: `s[t]: float[8] = tanh(…)`, and the user's line."""
     over = f"[{', '.join(axis.name for axis in vertex.axes)}]" if vertex.axes else ""
     shape = list(vertex.shape) if vertex.shape else ""
     node = get_equation(vertex)
     made = node.op.get_word(node.attrs)
-    return f"{name or made}{over}: {vertex.dtype.__name__}{shape}" + (f" = {made}(…)" if name and made != name else "")
+    where = f"  ({vertex.where})" if vertex.where else ""
+    return f"{name or made}{over}: {vertex.dtype.__name__}{shape}" + (f" = {made}(…)" if name and made != name else "") + where

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from viz.dot import Point
-from viz.layers import Places, lay_out_rows
-from viz.routes import Body
-from viz.scene import Arrow, Item, Scene, label_params, measure_outline
+from viz.layout.layers import Places, lay_out_rows
+from viz.layout.routes import Body
+from viz.scene.items import Arrow, Item, Scene, label_params, measure_outline
+from viz.scene.picture import Point
 
 LABEL_FONT = 13.0
 LABEL_HEIGHT = 17.0
@@ -65,13 +66,13 @@ def make_stamp(
     sizes = {item.key: measure_outline(item, widest)[1:3] for item in items}
     inner = [a for a in scene.arrows if a.tail in sizes and a.head in sizes and not a.shifts]
     inner = [a for a in inner if axis is None or not a.start]
-    edges = [(arrow.tail, arrow.head) for arrow in inner]
+    edges = [(a.head, a.tail) if a.square < 0 else (a.tail, a.head) for a in inner]
     side = _find_sides(scene.arrows, axis)
     order = sorted(items, key=lambda item: (item.role == "label", side.get(item.key, 0)))
     widths = {item.key: sizes[item.key][0] for item in order}
     path = find_spine(items, edges)
     heavy = list(itertools.pairwise(path)) if split else _list_beside_labels(items, edges)
-    places = lay_out_rows(widths, edges, heavy, gap=18.0 if split else 16.0)
+    places = lay_out_rows(widths, edges, heavy, gap=18.0 if split else 16.0, least={} if axis else _make_room(items, edges))
     levels = _find_levels(items, scene.arrows, places) if split else {k: float(r) for k, r in places.row.items()}
     stairs = sorted(set(levels.values()))
     row = {key: stairs.index(level) for key, level in levels.items()}
@@ -100,6 +101,14 @@ def _find_sides(arrows: Sequence[Arrow], axis: str | None) -> dict[int, int]:
         return {}
     shifts = {arrow.head: dict(arrow.shifts).get(axis, 0) for arrow in arrows if arrow.shifts}
     return {key: -1 if shift > 0 else 1 for key, shift in shifts.items() if shift}
+
+
+def _make_room(items: Sequence[Item], edges: Sequence[tuple[int, int]]) -> dict[tuple[int, int], int]:
+    """Return the edges that shall pass a row, between parameters in it: those of a node with many readers."""
+    ends = Counter(end for edge in edges for end in edge)
+    params = {item.key for item in items if item.role == "param"}
+    many = {item.key for item in items if item.role in ("input", "delay") and ends[item.key] > 2}
+    return {edge: 2 for edge in edges if params and (edge[0] in many or edge[1] in many)}
 
 
 def _make_body(item: Item, at: Point, widest: str) -> Body:

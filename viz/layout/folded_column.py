@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from viz.columns import Column, Columns
-from viz.dot import Point
-from viz.edge_layout import EdgeLayout
-from viz.label import EMPTY, Label, join_labels, make_delay_label
-from viz.scene import Arrow, Item, Scene, get_index, label_params
-from viz.stamp import Stamp
-from viz.unrolled import End, Unrolling
+from viz.layout.edge_layout import EdgeLayout
+from viz.layout.stamp import Stamp
+from viz.layout.unrolled import End, Unrolling
+from viz.scene.columns import Column, Columns
+from viz.scene.items import Arrow, Item, Scene, get_index, label_params
+from viz.scene.label import EMPTY, Label, join_labels, make_delay_label
+from viz.scene.picture import Point
 
 
 class FoldedColumn(Unrolling):
@@ -27,7 +27,7 @@ class FoldedColumn(Unrolling):
         self.edge_layout = EdgeLayout(stamp, periodic=False)
         self.delays, self.indexed = delays, indexed
 
-    def add(self, item: Item, at: Point, key: object, index: str, role: str = "") -> None:
+    def add(self, item: Item, at: Point, key: object, index: str, role: str = "", step: int | None = None) -> None:
         """Draw an item under its name, or under its name and axes; its column has no index."""
         super().add(item, at, key, get_index(item, self.scene) if self.indexed else "", role)
 

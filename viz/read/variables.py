@@ -9,9 +9,8 @@ from autograd_seq.core.node import Node
 from autograd_seq.core.op import Op
 from autograd_seq.ops.elementwise import add, sub
 from autograd_seq.ops.time import AT
-from viz.label import EMPTY, Label, make_text_label
-from viz.reading import Reading, Shifts, get_symbol, is_leaf, is_state
-from viz.roles import (
+from viz.read.graph import Reading, Shifts, get_symbol, is_leaf, is_state
+from viz.read.roles import (
     Total,
     find_leading,
     find_losses,
@@ -23,7 +22,8 @@ from viz.roles import (
     make_tip,
     make_total_label,
 )
-from viz.scene import Arrow, Item, Scene
+from viz.scene.items import Arrow, Item, Scene
+from viz.scene.label import EMPTY, Label, make_text_label
 
 # A parameter that is only added lies on no path between variables: it is written at the first arrow into the variable.
 _ADDING = (add, sub)
@@ -57,7 +57,7 @@ def make_variables_scene(reading: Reading) -> Scene:
 
     Example:
         >>> import autograd_seq as ag
-        >>> from viz.reading import read_graph
+        >>> from viz.read.graph import read_graph
         >>> t = ag.Axis("t")
         >>> x, U, s = ag.input("x", over=t), ag.param("U"), ag.state("s", over=t)
         >>> s[t] = ag.tanh(U * x[t] + s[t - 1])
@@ -80,7 +80,8 @@ def make_variables_scene(reading: Reading) -> Scene:
     scene = Scene(axes=reading.axes)
     for vertex, key in keys.items():
         kind = get_role(vertex, reading, lost, params, reaches)
-        scene.items.append(_make_variable_item(vertex, key, kind, reading, sums, parts))
+        item = _make_variable_item(vertex, key, kind, reading, sums, parts)
+        scene.items.append(replace(item, full=vertex.name or ""))
     for vertex, key in keys.items():
         below = tuple(read.vertex for read in reading.reads[vertex])
         ways = _join_ways(vertex, reading, params, _collect_ways(below, reading, params, keys))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from viz.dot import Point
-from viz.routes import Body, Curve, make_polyline
+from viz.layout.routes import Body, Curve, make_polyline
+from viz.scene.picture import Point
 
 LANE = 8.0
 _INTO_GUTTER = 19.0

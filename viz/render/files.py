@@ -10,10 +10,11 @@ import os
 import subprocess
 import sys
 import tempfile
+import webbrowser
 from pathlib import Path
 
-from viz import worker
 from viz.errors import DrawError, RenderError, TooLargeError, make_option_error
+from viz.render import worker
 
 FORMATS = ("png", "svg", "pdf", "dot")
 SECONDS = 60.0
@@ -159,3 +160,19 @@ def _get_mode(target: Path) -> int:
     mask = os.umask(0)
     os.umask(mask)
     return 0o666 & ~mask
+
+
+def show(svg: str) -> None:
+    """Show a picture: below the cell of a notebook, else in the program that opens SVG files here.
+
+    Args:
+        svg: the picture.
+    """
+    display = sys.modules.get("IPython.display")
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    if display is not None and shell is not None and shell.__class__.__name__ == "ZMQInteractiveShell":
+        display.display(display.SVG(svg))
+        return
+    path = write_file(Path(tempfile.mkdtemp(prefix="autograd_seq-")) / "picture.svg", svg.encode("utf-8"))
+    print(path)
+    webbrowser.open(path.as_uri())

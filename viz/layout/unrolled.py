@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from viz.columns import Column, Columns, format_integer
-from viz.dot import Line, Mark, Picture, Point
-from viz.edge_layout import EdgeLayout, Span
-from viz.gutter_paths import LANE, Gutter, make_ghost_path
-from viz.label import EMPTY, Label, make_name_label, make_text_label
-from viz.routes import Body, move_curve, route
-from viz.scene import Arrow, Item, Scene, label_params, make_mark, measure_outline
-from viz.stamp import LABEL_FONT, Stamp
+from viz.layout.edge_layout import EdgeLayout, Span
+from viz.layout.gutter_paths import LANE, Gutter, make_ghost_path
+from viz.layout.routes import Body, move_curve, route
+from viz.layout.stamp import LABEL_FONT, Stamp
+from viz.scene.columns import Column, Columns, format_integer
+from viz.scene.items import Arrow, Item, Scene, label_params, make_mark, measure_outline
+from viz.scene.label import EMPTY, Label, join_labels, make_name_label, make_text_label
+from viz.scene.picture import Line, Mark, Picture, Point
 
 End = tuple[int, int]  # an item and the place of its column
 
@@ -65,9 +65,9 @@ class Unrolling:
         label = max((label_params(a.params).ems * LABEL_FONT for a in recurrent), default=0.0) if self.labels else 0.0
         return min(self.stamp.pitch, 46.0 + max(_GHOST_GAP, min(label, 90.0) + 24.0, -self.stamp.left + 12.0))
 
-    def add(self, item: Item, at: Point, key: object, index: str, role: str = "") -> None:
+    def add(self, item: Item, at: Point, key: object, index: str, role: str = "", step: int | None = None) -> None:
         """Draw an item at a point; edges refer to it by its key."""
-        self.picture.marks.append(make_mark(item, index, at, key, role, self.widest))
+        self.picture.marks.append(make_mark(item, index, at, key, role, self.widest, step))
         shape, width, height, _ = measure_outline(item, self.widest)
         self.bodies[key] = Body(at, width, height, shape in ("circle", "ellipse"))
 
@@ -84,7 +84,7 @@ class Unrolling:
             for key, (dx, y) in self.stamp.at.items():
                 at = (self.get_x(column.place) + dx, y)
                 if column.step is not None:
-                    self.add(self.items[key], at, (key, column.place), column.index)
+                    self.add(self.items[key], at, (key, column.place), column.index, step=column.step)
                 elif key in carried:
                     self.picture.marks.append(Mark((key, column.place), "text", DOTS, "plaintext", 22, 16, at, font=20))
                     self.bodies[key, column.place] = Body(at, 26.0, 18.0)
@@ -101,7 +101,7 @@ class Unrolling:
                 ground = Mark(("slice", column.place), "text", label, "plaintext", 50, 18, at, font=12)
             else:
                 at = (x, (stamp.top + stamp.bottom) / 2 - 10.0)
-                ground = Mark(("slice", column.place), "slice", label, "box", width, height, at, rounded=True, font=12)
+                ground = Mark(("slice", column.place), "slice", label, "box", width, height, at, True, 12, foot=True)
             self.picture.marks.append(ground)
 
     def print_ghosts(self) -> None:
@@ -113,12 +113,12 @@ class Unrolling:
             index = format_integer(step)
             _, width, height, _ = measure_outline(replace(item, boxed=False, title=EMPTY), self.widest)
             self.picture.marks.append(make_mark(replace(item, boxed=False, title=EMPTY), index, at, (key, place), "ghost",
-                                           self.widest))  # fmt: skip
+                                           self.widest, step))  # fmt: skip
             self.bodies[key, place] = Body(at, width, height)
             offset = step if step < 0 else step - (self.columns.length or 0)
             text = dict(item.starts).get(offset)
             if text is not None:
-                shown = Label(f"= {text.html}", text.ems + 1.2)
+                shown = join_labels([make_text_label("= "), text], "")
                 above = (at[0], at[1] + height / 2 + 10)
                 self.picture.marks.append(Mark(("start", key, place), "text", shown, "plaintext", 40, 14, above, font=11))
 
@@ -244,8 +244,10 @@ def get_line_role(arrow: Arrow, tail: Item) -> str:
     """Return the role of a line: recurrent edges have a colour of their own, edges from labels stay in the background."""
     if arrow.start:
         return "start"
-    if arrow.shifts:
+    if arrow.shifts or arrow.square:
         return "recur"
+    if tail.role == "param":
+        return "param"
     return "faint" if tail.role == "label" else "flow"
 
 
@@ -253,5 +255,4 @@ def make_heading(axis: str, column: Column) -> Label:
     """Return the label under a column: `t = 0`, or dots for the steps that are left out."""
     if column.step is None:
         return DOTS
-    name, index = make_name_label(axis), make_text_label(column.index)
-    return Label(f"{name.html} = {index.html}", name.ems + index.ems + 1.5)
+    return join_labels([make_name_label(axis), make_text_label(column.index)], " = ")

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from viz.dot import Point
-from viz.gutter_paths import Gutter, make_gutter_path
-from viz.label import Label
-from viz.routes import Body, Curve, Stroke, make_stroke, move_curve, place_label, route
-from viz.scene import Arrow
-from viz.stamp import LABEL_FONT, LABEL_HEIGHT, Stamp
+from viz.layout.gutter_paths import Gutter, make_gutter_path
+from viz.layout.routes import Body, Curve, Stroke, make_stroke, move_curve, place_label, route
+from viz.layout.stamp import LABEL_FONT, LABEL_HEIGHT, Stamp
+from viz.scene.items import Arrow
+from viz.scene.label import Label
+from viz.scene.picture import Point
 
 # tail, head, how far right of the head the tail is, and the number of steps, which tells apart spans with the same ends.
 Span = tuple[int, int, float, tuple]
@@ -86,17 +86,26 @@ class EdgeLayout:
             body for body in self._list_bodies(int(abs(span[2]) / stamp.pitch) + 2)
             if body is not head and abs(body.at[0] - tail.at[0]) + abs(body.at[1] - tail.at[1]) > 1
         ]  # fmt: skip
-        bends = () if arrow.shifts else stamp.bends.get((arrow.tail, arrow.head), ())
-        taken = self._list_near_curves(span, _COARSE) if len(self.curves) < _MOST_MINDED else []
+        ends = (arrow.tail, arrow.head)
+        bends = () if arrow.shifts else stamp.bends.get(ends) or stamp.bends.get(ends[::-1], ())[::-1]
+        taken = self._list_near_curves(span, _COARSE, shared=False) if len(self.curves) < _MOST_MINDED else []
         return route(tail, head, others, bends, taken)
 
-    def _list_near_curves(self, span: Span, count: int) -> list[Stroke]:
-        """Return the other curves; those to ghosts are at the rim, and near one another only."""
+    def _list_near_curves(self, span: Span, count: int, shared: bool = True) -> list[Stroke]:
+        """Return the other curves; those to ghosts are at the rim, and near one another only.
+
+        Args:
+            span: the curve to draw.
+            count: how many points of each.
+            shared: whether curves from the same tail to other heads are among them; they may run together.
+        """
         here = self.is_whole(span)
         out = []
         for other, curve in self.curves.items():
             there = self.is_whole(other)
             if other == span or (here and not there) or (other[:2] == span[:2] and here != there):
+                continue
+            if not shared and other[0] == span[0] and other[1] != span[1] and (other[2] == span[2] or not self.periodic):
                 continue
             for dx in self._list_offsets(1) if there else [0.0]:
                 key = (other, dx, count)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from viz.dot import Line, Mark
-from viz.layers import spread_out
-from viz.routes import Body, find_border, make_line, make_polyline
-from viz.scene import Scene, find_later, measure_outline
-from viz.stamp import Stamp
-from viz.unrolled import Unrolling
+from viz.layout.layers import spread_out
+from viz.layout.routes import Body, find_border, make_line, make_polyline
+from viz.layout.stamp import Stamp
+from viz.layout.unrolled import Unrolling
+from viz.scene.items import Scene, find_later, measure_outline
+from viz.scene.picture import Line, Mark
 
 LANE = 13.0
 _TAP = 9.0
@@ -51,7 +51,7 @@ def list_wires(scene: Scene, rows: dict[int, int]) -> list[Wire]:
 
 
 def measure_lanes(found: list[Wire]) -> dict[int, float]:
-    """Return the height in points to keep free below each item that a wire feeds, for `viz.stamp.make_stamp`."""
+    """Return the height in points to keep free below each item that a wire feeds, for `viz.layout.stamp.make_stamp`."""
     most: dict[int, float] = {}
     for wire in found:
         for head in wire.heads:

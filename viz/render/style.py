@@ -108,6 +108,35 @@ _DARK = _make_theme(
 _THEMES = {theme.name: theme for theme in (_WHITE, _DARK)}
 
 
+@dataclass(frozen=True)
+class Stroke:
+    """How a line of one role is drawn: pen in points, length of the arrow head in points, whether it is dashed."""
+
+    pen: float
+    head: float
+    dashed: bool = False
+
+
+STROKES = {
+    "flow": Stroke(1.3, 7.0),
+    "recur": Stroke(2.0, 7.0),
+    "faint": Stroke(1.3, 7.0),
+    "param": Stroke(1.0, 5.0, True),
+    "shared": Stroke(1.0, 5.0, True),
+    "start": Stroke(1.0, 5.0, True),
+}
+
+
+def get_line_color(role: str, theme: Theme) -> str:
+    """Return the colour of a line of that role."""
+    return theme.recur if role in ("recur", "param") else theme.edge if role == "flow" else theme.faint
+
+
+def get_line_ink(role: str, theme: Theme) -> str:
+    """Return the colour of the label of a line of that role."""
+    return theme.recur if role in ("recur", "param") else theme.ink
+
+
 def find_theme(name: str) -> Theme | None:
     """Return the theme of that name, or None if there is none (callers raise their own errors).
 

@@ -1,12 +1,12 @@
-"""What a picture shows, before anything has a place: items and arrows, made by `viz.variables` and `viz.operations`."""
+"""What a picture shows, before anything has a place: items and arrows, made in `viz.read`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from viz.dot import Mark, Point
-from viz.label import EMPTY, Label, join_labels, make_name_label, make_text_label, stack_labels
+from viz.scene.label import EMPTY, Label, join_labels, make_name_label, make_text_label, stack_labels
+from viz.scene.picture import Mark, Point
 
 # A circle keeps 10 % slack around its text, since fonts differ from machine to machine.
 _SLACK = 1.12
@@ -20,13 +20,14 @@ class Item:
     Attributes:
         key: its place in the graph's order.
         name: as the user wrote it; "" for an unnamed operation.
-        role: one of `viz.style.ROLES`.
+        role: one of `viz.render.style.ROLES`.
         over: names of the axes it varies over; none if static.
         title: an operation's symbol, or the whole text of a box that has one.
         boxed: whether it is an operation with a name or a long symbol (a rounded box), not a circle.
         starts: what shifts read before and after the sequence: (offset, text), such as (−1, h₀).
         note: a last line, such as the value that a node carries.
         tip: plain text for the pointer.
+        full: the whole name, scopes included.
     """
 
     key: int
@@ -38,6 +39,7 @@ class Item:
     starts: tuple[tuple[int, Label], ...] = ()
     note: Label = EMPTY
     tip: str = ""
+    full: str = ""
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class Arrow:
         params: names of the parameters passed on the way.
         pick: where the tail varies over an axis and the head does not: the one step that is read, or None for all.
         start: the tail only supplies rows outside the sequence.
+        square: 1 for an arrow to or from the square of a delay, −1 if it leads down, against the order of computing; else 0.
     """
 
     tail: int
@@ -58,6 +61,7 @@ class Arrow:
     params: tuple[str, ...] = ()
     pick: int | None = None
     start: bool = False
+    square: int = 0
 
 
 @dataclass
@@ -124,12 +128,14 @@ def measure_outline(item: Item, index: str = "t−1") -> tuple[str, float, float
     return "circle", max(least, round(need, 1)), max(least, round(need, 1)), font
 
 
-def make_mark(item: Item, index: str, at: Point | None, key: object, role: str = "", widest: str = "t−1") -> Mark:
+def make_mark(
+    item: Item, index: str, at: Point, key: object, role: str = "", widest: str = "t−1", step: int | None = None
+) -> Mark:
     """Return the item as a node of a picture, sized for its widest index so that all its steps look alike."""
     shape, width, height, font = measure_outline(item, widest)
     return Mark(
         key, role or item.role, make_label(item, index), shape, width, height, at, rounded=item.boxed, font=font,
-        tip=item.tip,
+        tip=item.tip, name=item.full, step=step,
     )  # fmt: skip
 
 

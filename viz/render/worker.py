@@ -1,4 +1,4 @@
-"""The child process that renders: DOT text in, a file's bytes out. `viz.render` runs this file as a script.
+"""The child process that renders: DOT text in, a file's bytes out. `viz.render.files` runs this file as a script.
 
 A process of its own, because Graphviz is C code: within the caller it could not be stopped when it takes too long,
 would print font warnings to the caller's stderr, and a crash would end the caller's session.

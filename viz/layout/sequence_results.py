@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from viz.dot import Line, Point
-from viz.label import EMPTY, Label
-from viz.layers import lay_out_rows, spread_out
-from viz.routes import Body, Curve, find_border, is_clear, make_line, make_polyline, place_label, route
-from viz.scene import Arrow, Item, find_later, label_params, measure_outline
-from viz.stamp import LABEL_FONT, LABEL_HEIGHT
-from viz.unrolled import Unrolling, get_line_role
+from viz.layout.layers import lay_out_rows, spread_out
+from viz.layout.routes import Body, Curve, find_border, is_clear, make_line, make_polyline, place_label, route
+from viz.layout.stamp import LABEL_FONT, LABEL_HEIGHT
+from viz.layout.unrolled import Unrolling, get_line_role
+from viz.scene.items import Arrow, Item, find_later, label_params, measure_outline
+from viz.scene.label import EMPTY, Label
+from viz.scene.picture import Line, Point
 
 _RISE = 52.0
 _STAIR = 40.0

@@ -6,11 +6,12 @@ of least cost. A fixed list gives every step the same picture, which a force-dir
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import cos, hypot, pi, sin
 
-from viz.dot import Point
+from viz.scene.picture import Point
 
 Curve = tuple[Point, ...]
 
@@ -20,6 +21,11 @@ _SAMPLES = 24
 _LEAST_RISE = 19.0
 # What it costs to take the next candidate.
 _RANK = 0.6
+# What it costs to pass through a body, by the sum of the depths of points in it.
+_DEPTH_COST = 25.0
+# So many pairs of arcs are tried before a path along the channels between the rows.
+_ARCS_FIRST = 2
+_HALF_ROW = 15.0
 # Heights of arcs as parts of the distance between the ends; the sign is the side.
 _BULGES = (0.16, 0.26, 0.36, 0.5, 0.7, 0.95, 1.3)
 
@@ -126,6 +132,18 @@ def make_smooth_curve(tail: Body, head: Body, bends: Sequence[Point]) -> Curve:
     return tuple(curve)
 
 
+def make_channel_path(tail: Body, head: Body, bends: Sequence[Point]) -> Curve:
+    """Return a path of upright pieces through the bends, joined by level pieces between the rows, where no node stands."""
+    up = 1.0 if head.at[1] > tail.at[1] else -1.0
+    stops = [(tail.at, tail.height / 2), *((bend, _HALF_ROW) for bend in bends), (head.at, head.height / 2)]
+    points = [(tail.at[0], tail.at[1] + up * tail.height / 2)]
+    for ((a, b), half), ((c, d), other) in itertools.pairwise(stops):
+        if abs(a - c) > 0.5:
+            middle = (b + up * half + d - up * other) / 2
+            points += [(a, middle), (c, middle)]
+    return make_polyline([*points, (head.at[0], head.at[1] - up * head.height / 2)])
+
+
 def make_arc(tail: Body, head: Body, bulge: float) -> Curve:
     """Return a curve from body to body whose middle stands bulge × distance to the left of the straight line."""
     (a, b), (c, d) = tail.at, head.at
@@ -166,7 +184,11 @@ def list_candidates(tail: Body, head: Body, bends: Sequence[Point] = ()) -> Iter
     if bends:
         yield make_smooth_curve(tail, head, bends)
     distance = hypot(head.at[0] - tail.at[0], head.at[1] - tail.at[1])
-    for bulge in (bulge for bulge in _BULGES if bulge * distance >= _LEAST_RISE or bulge == _BULGES[-1]):
+    bulges = [bulge for bulge in _BULGES if bulge * distance >= _LEAST_RISE or bulge == _BULGES[-1]]
+    rises = abs(head.at[1] - tail.at[1]) > (head.height + tail.height) / 2
+    for i, bulge in enumerate(bulges):
+        if i == _ARCS_FIRST and rises:
+            yield make_channel_path(tail, head, bends)
         yield make_arc(tail, head, bulge)
         yield make_arc(tail, head, -bulge)
 
@@ -219,7 +241,8 @@ def route(tail: Body, head: Body, others: Sequence[Body], bends: Sequence[Point]
         points = sample_curve(curve)
         box = get_box(points)
         drawn = [other.points for other in taken if other.is_near(box)]
-        cost = rank * _RANK + 25.0 * _measure_overlap(points, box, others) + 0.8 * _count_alongside(points, drawn)
+        overlap = _measure_overlap(points, box, others, (least - rank * _RANK) / _DEPTH_COST)
+        cost = rank * _RANK + _DEPTH_COST * overlap + 0.8 * _count_alongside(points, drawn)
         if tail.at == head.at:  # a loop has the choice of where on the rim it starts and ends
             cost += 3.0 * _count_meeting((points[0], points[-1]), drawn) + 1.5 * _count_alongside(points, drawn)
         if cost < least:
@@ -234,8 +257,10 @@ def is_clear(curve: Curve, bodies: Iterable[Body]) -> bool:
     return _measure_overlap(points, get_box(points), bodies) == 0.0
 
 
-def _measure_overlap(points: Sequence[Point], box: tuple[float, float, float, float], bodies: Iterable[Body]) -> float:
-    """Return how deep the points go into the bodies or the rim kept free around them."""
+def _measure_overlap(
+    points: Sequence[Point], box: tuple[float, float, float, float], bodies: Iterable[Body], enough: float = float("inf")
+) -> float:
+    """Return how deep the points go into the bodies or the rim kept free around them; what exceeds `enough` is not counted."""
     left, low, right, high = box
     total = 0.0
     for body in bodies:
@@ -246,6 +271,8 @@ def _measure_overlap(points: Sequence[Point], box: tuple[float, float, float, fl
         for px, py in points:
             dx, dy = abs(px - x) / a, abs(py - y) / b
             total += max(0.0, 1 - (hypot(dx, dy) if body.round else max(dx, dy)))
+        if total > enough:
+            break
     return total
 
 

@@ -1,17 +1,21 @@
 r"""Labels of names: `W_{hh}`, `\sigma`, `s_t` are set as mathematics; everything else in a name is plain text.
 
-A label is Graphviz's HTML-like markup. Names are data: whatever a name holds (quotes, tags, control characters, any number of
-characters), it must not break the picture or change other text. Every label passes through `clean` and `escape`, and only in
-this module.
+A label is lines of runs, which every printer sets in its own way. Names are data: whatever a name holds (quotes, tags, control
+characters, any number of characters), it must not break the picture or change other text. Every label passes through `clean`
+here; every printer escapes what it writes.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 LONGEST = 28
+_SCRIPT_SIZE = 0.75  # of the label's font
 
 _LOWER = (
     "alpha beta gamma delta varepsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho varsigma sigma tau "
@@ -40,15 +44,73 @@ _BIDI = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\
 
 
 @dataclass(frozen=True)
+class Run:
+    """Text of one look.
+
+    Attributes:
+        text: what is written.
+        slanted: whether it is a variable.
+        shift: 1 for a superscript, −1 for a subscript, which are set smaller.
+        size: points; 0 for the size of the label's font.
+    """
+
+    text: str
+    slanted: bool = False
+    shift: int = 0
+    size: float = 0.0
+
+
+@dataclass(frozen=True)
 class Label:
-    """Markup, its width in ems of its font, and its number of lines."""
+    """Lines of runs, the first line on top."""
 
-    html: str
-    ems: float
-    lines: int = 1
+    rows: tuple[tuple[Run, ...], ...] = ()
+
+    @property
+    def lines(self) -> int:
+        """The number of lines."""
+        return len(self.rows)
+
+    @cached_property
+    def ems(self) -> float:
+        """About how wide the widest line is, in ems of the label's font."""
+        return round(max((sum(measure_run(run) for run in row) for row in self.rows), default=0.0), 3)
+
+    @cached_property
+    def html(self) -> str:
+        """The label as Graphviz's HTML-like markup."""
+        return "<BR/>".join(_format_row(row) for row in self.rows)
+
+    @cached_property
+    def text(self) -> str:
+        """The label as plain text: a subscript after `_`, a superscript after `^`."""
+        signs = {1: "^", -1: "_", 0: ""}
+        rows = ["".join(signs[run.shift if i == 0 or row[i - 1].shift != run.shift else 0] + run.text
+                        for i, run in enumerate(row)) for row in self.rows]  # fmt: skip
+        return " ".join(rows)
 
 
-EMPTY = Label("", 0.0, 0)
+def measure_run(run: Run) -> float:
+    """Return about how wide a run is, in ems of its label's font."""
+    return measure_ems(run.text) * (_SCRIPT_SIZE if run.shift else 1.0)
+
+
+def _format_row(row: tuple[Run, ...]) -> str:
+    """Return a line as markup; neighbouring runs of one shift share one script."""
+    out, shifts = "", {1: "SUP", -1: "SUB"}
+    for shift, runs in itertools.groupby(row, key=lambda run: run.shift):
+        inner = "".join(_format_run(run) for run in runs)
+        out += f"<{shifts[shift]}>{inner}</{shifts[shift]}>" if shift else inner
+    return out
+
+
+def _format_run(run: Run) -> str:
+    html = escape(run.text).replace("\u00a0", "&nbsp;")
+    html = f"<I>{html}</I>" if run.slanted else html
+    return f'<FONT POINT-SIZE="{run.size:g}">{html}</FONT>' if run.size else html
+
+
+EMPTY = Label()
 
 
 def clean(name: str, longest: int = LONGEST) -> str:
@@ -163,54 +225,52 @@ def make_name_label(name: str, index: str = "") -> Label:
     """
     base, below, above = _split_name(_replace_greek(clean(name)))
     base, below = _GREEK.get(base, base) if base in _WORDS else base, _GREEK.get(below, below) if below in _WORDS else below
-    index = clean(index)
-    html = f"<I>{escape(base)}</I>" if base.strip() else escape(base) or "&nbsp;"
-    shown = measure_ems(base)
-    scripts = [escape(below)] if below else []
+    runs = [Run(base or "\u00a0", bool(base.strip()))]
+    if below:
+        runs.append(Run(below, shift=-1))
     if index:
-        scripts.append(format_index(index))
-    if scripts:
-        html += f"<SUB>{','.join(scripts)}</SUB>"
-        shown += 0.75 * measure_ems(",".join(part for part in (below, index) if part))
+        runs += [Run(",", shift=-1)] if below else []
+        runs += make_index_runs(index, -1)
     if above:
-        html += f"<SUP>{escape(above)}</SUP>"
-        shown += 0.75 * measure_ems(above)
-    return Label(html, shown)
+        runs.append(Run(above, shift=1))
+    return Label((tuple(runs),))
 
 
-def format_index(text: str) -> str:
-    """Return an index as markup: its letters slanted, its signs and digits upright, as mathematics is set.
+def make_index_runs(text: str, shift: int = 0) -> list[Run]:
+    """Return an index as runs: its letters slanted, its signs and digits upright, as mathematics is set.
 
     Example:
-        >>> format_index("t+1")
-        '<I>t</I>+1'
+        >>> [(run.text, run.slanted) for run in make_index_runs("t+1")]
+        [('t', True), ('+1', False)]
     """
-    text = clean(text)
-    pieces = re.findall(r"[^\W\d_]+|[\W\d_]+", text)
-    return "".join(f"<I>{escape(p)}</I>" if p[0].isalpha() else escape(p) for p in pieces)
+    pieces = re.findall(r"[^\W\d_]+|[\W\d_]+", clean(text))
+    return [Run(piece, piece[0].isalpha(), shift) for piece in pieces]
 
 
-def make_text_label(text: str) -> Label:
+def make_text_label(text: str, size: float = 0.0) -> Label:
     """Return upright text, such as the symbol of an operation.
 
     Example:
-        >>> make_text_label("tanh")
-        Label(html='tanh', ems=2.27, lines=1)
+        >>> label = make_text_label("tanh")
+        >>> label.html, label.ems, label.lines
+        ('tanh', 2.27, 1)
     """
     text = clean(text)
-    return Label(escape(text) or "&nbsp;", round(measure_ems(text), 3))
+    return Label(((Run(text or "\u00a0", size=size),),))
 
 
-def join_labels(labels: list[Label], separator: str = ", ") -> Label:
+def join_labels(labels: Iterable[Label], separator: str = ", ") -> Label:
     """Return labels in one line."""
-    width = sum(label.ems for label in labels) + measure_ems(separator) * max(len(labels) - 1, 0)
-    return Label(escape(separator).join(label.html for label in labels), width)
+    runs: list[Run] = []
+    for label in labels:
+        runs += [Run(separator)] if runs and separator else []
+        runs += [run for row in label.rows for run in row]
+    return Label((tuple(runs),))
 
 
-def stack_labels(labels: list[Label]) -> Label:
+def stack_labels(labels: Iterable[Label]) -> Label:
     """Return labels one above the other, the first on top."""
-    rows = [label for label in labels if label.html]
-    return Label("<BR/>".join(label.html for label in rows), max((label.ems for label in rows), default=0.0), len(rows))
+    return Label(tuple(row for label in labels for row in label.rows))
 
 
 def make_delay_label(axes: list[tuple[str, int]], named: bool) -> Label:
@@ -224,7 +284,6 @@ def make_delay_label(axes: list[tuple[str, int]], named: bool) -> Label:
     """
     parts = []
     for axis, delay in axes:
-        power = f"−{delay}" if delay > 0 else f"+{-delay}"
-        below = f"<SUB>{format_index(axis)}</SUB>" if named else ""
-        parts.append(Label(f"<I>z</I>{below}<SUP>{power}</SUP>", 0.6 + 0.75 * measure_ems(power + (axis if named else ""))))
+        below = make_index_runs(axis, -1) if named else []
+        parts.append(Label(((Run("z", True), *below, Run(f"−{delay}" if delay > 0 else f"+{-delay}", shift=1)),)))
     return join_labels(parts, " ")

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from viz.bus import get_wire_height, list_wires, measure_lanes, print_bus
-from viz.columns import Columns, show_middle_steps
-from viz.dot import Mark, Picture, Point
 from viz.errors import TooLargeError
-from viz.folded_column import FoldedColumn
-from viz.label import Label
-from viz.scene import Arrow, Item, Scene
-from viz.sequence_results import print_results
-from viz.stamp import LABEL_FONT, make_stamp
-from viz.unrolled import Unrolling
+from viz.layout.bus import get_wire_height, list_wires, measure_lanes, print_bus
+from viz.layout.folded_column import FoldedColumn
+from viz.layout.sequence_results import print_results
+from viz.layout.stamp import make_stamp
+from viz.layout.unrolled import Unrolling
+from viz.scene.columns import Columns, show_middle_steps
+from viz.scene.items import Arrow, Item, Scene
+from viz.scene.label import make_text_label, stack_labels
+from viz.scene.picture import Mark, Picture, measure_picture
 
 MOST_MARKS = 4000
 MOST_ITEMS = 1200
 
-_ARROW = Label('<FONT POINT-SIZE="12">unroll</FONT><BR/><FONT POINT-SIZE="26">⇒</FONT>', 3.0, 2)
+_ARROW = stack_labels([make_text_label("unroll", 12), make_text_label("⇒", 26)])
 
 
 def check_size(count: int, most: int, kind: str, fix: str) -> None:
@@ -159,25 +159,18 @@ def compose_both(scene: Scene, axis: str, t: int) -> Picture:
 
 def measure_extent(picture: Picture) -> tuple[float, float]:
     """Return the left and right end of a picture, points."""
-    ends = [(m.at[0] - m.width / 2, m.at[0] + m.width / 2) for m in picture.marks if m.at is not None]
-    ends += [(x, x) for line in picture.lines for x, _ in line.curve]
-    for line in picture.lines:
-        if line.label_at is not None:
-            reach = line.label.ems * LABEL_FONT / 2
-            ends.append((line.label_at[0] - reach, line.label_at[0] + reach))
-    return min((a for a, _ in ends), default=0.0), max((b for _, b in ends), default=0.0)
+    left, _, right, _ = measure_picture(picture)
+    return left, right
 
 
 def shift_picture(picture: Picture, dx: float, tag: str) -> Picture:
     """Return the picture moved right by dx, with keys of its own, so that it can be added to another."""
 
-    def move_point(at: Point | None) -> Point | None:
-        return None if at is None else (at[0] + dx, at[1])
-
-    marks = [replace(m, key=(tag, m.key), at=move_point(m.at)) for m in picture.marks]
+    marks = [replace(m, key=(tag, m.key), at=(m.at[0] + dx, m.at[1])) for m in picture.marks]
     lines = [
-        replace(line, tail=(tag, line.tail), head=(tag, line.head), label_at=move_point(line.label_at),
+        replace(line, tail=(tag, line.tail), head=(tag, line.head),
+                label_at=None if line.label_at is None else (line.label_at[0] + dx, line.label_at[1]),
                 curve=tuple((x + dx, y) for x, y in line.curve))
         for line in picture.lines
     ]  # fmt: skip
-    return Picture(marks, lines, picture.placed, picture.options)
+    return Picture(marks, lines)

@@ -21,6 +21,8 @@ _SWEEPS = 12
 _BEND_WIDTH = 10.0
 # In a picture with very many long edges, the longest ones get no bends.
 _MOST_BENDS, _LONGEST_BENT = 1500, 4
+# Rows of least total length are found for pictures up to this size; it takes more than linear time.
+_MOST_SHORTENED = 150
 # Swapping neighbours one by one takes too long in wider rows.
 _WIDEST_SWAPPED = 60
 
@@ -34,8 +36,13 @@ class Places:
     bends: dict[Edge, tuple[tuple[int, float], ...]]
 
 
-def assign_rows(keys: Sequence[Key], edges: Sequence[Edge]) -> dict[Key, int]:
+def assign_rows(keys: Sequence[Key], edges: Sequence[Edge], least: Mapping[Edge, int] | None = None) -> dict[Key, int]:
     """Return a row for each node, every edge leading upwards; a source stands right below its first reader.
+
+    Args:
+        keys: the nodes.
+        edges: (tail, head).
+        least: how many rows an edge passes at least; 1 for those that are not named.
 
     Raises:
         ValueError: the edges close a cycle.
@@ -44,6 +51,7 @@ def assign_rows(keys: Sequence[Key], edges: Sequence[Edge]) -> dict[Key, int]:
         >>> assign_rows("xlyL", [("x", "y"), ("y", "L"), ("l", "L")])
         {'x': 0, 'l': 1, 'y': 1, 'L': 2}
     """
+    least = least or {}
     heads: dict[Key, list[Key]] = {key: [] for key in keys}
     waiting = dict.fromkeys(keys, 0)
     for tail, head in edges:
@@ -54,20 +62,54 @@ def assign_rows(keys: Sequence[Key], edges: Sequence[Edge]) -> dict[Key, int]:
     order = [key for key in keys if not waiting[key]]
     for key in order:  # grows while it is read
         for head in heads[key]:
-            row[head] = max(row[head], row[key] + 1)
+            row[head] = max(row[head], row[key] + least.get((key, head), 1))
             waiting[head] -= 1
             if not waiting[head]:
                 order.append(head)
     if len(order) < len(keys):
         raise ValueError("the edges of one step close a cycle")
+    if len(keys) <= _MOST_SHORTENED:
+        return _shorten_edges(keys, edges, least)
     for key in reversed(order):
         # Moving a node towards its readers shortens the picture if it has more of them than it reads.
         if heads[key] and len(heads[key]) > incoming[key]:
-            row[key] = min(row[head] for head in heads[key]) - 1
+            row[key] = min(row[head] - least.get((key, head), 1) for head in heads[key])
     return row
 
 
-def lay_out_rows(widths: Mapping[Key, float], edges: Sequence[Edge], heavy: Sequence[Edge] = (), gap: float = 20.0) -> Places:
+def _shorten_edges(keys: Sequence[Key], edges: Sequence[Edge], least: Mapping[Edge, int]) -> dict[Key, int]:
+    """Return the rows of least total length of edges (Gansner et al. 1993, section 2): the dual of a flow of least cost.
+
+    An edge that carries flow is as short as it may be in an optimum; the rows are longest paths under these constraints.
+    """
+    import networkx as nx
+
+    number = {key: i for i, key in enumerate(keys)}
+    spans = [(number[tail], number[head], least.get((tail, head), 1)) for tail, head in dict.fromkeys(edges)]
+    if not spans:
+        return dict.fromkeys(keys, 0)
+    flows = nx.DiGraph()
+    flows.add_nodes_from(range(len(keys)), demand=0)
+    for tail, head, span in spans:
+        flows.add_edge(tail, head, weight=-span)
+        flows.nodes[tail]["demand"] -= 1
+        flows.nodes[head]["demand"] += 1
+    _, flow = nx.network_simplex(flows)
+    bounds = spans + [(head, tail, -span) for tail, head, span in spans if flow[tail][head]]
+    row = [0] * len(keys)
+    changed = True
+    while changed:
+        changed = False
+        for lower, upper, span in bounds:
+            if row[upper] < row[lower] + span:
+                row[upper], changed = row[lower] + span, True
+    return {key: row[number[key]] for key in keys}
+
+
+def lay_out_rows(
+    widths: Mapping[Key, float], edges: Sequence[Edge], heavy: Sequence[Edge] = (), gap: float = 20.0,
+    least: Mapping[Edge, int] | None = None,
+) -> Places:  # fmt: skip
     """Lay out an acyclic graph in rows.
 
     Args:
@@ -75,6 +117,7 @@ def lay_out_rows(widths: Mapping[Key, float], edges: Sequence[Edge], heavy: Sequ
         edges: (tail, head); no cycle.
         heavy: those of the edges that shall be vertical before others.
         gap: free points between neighbours in a row.
+        least: how many rows an edge passes at least; 1 for those that are not named.
 
     Returns:
         The Places; x = 0 at the first heavy edge if there is one, else at the left.
@@ -91,7 +134,7 @@ def lay_out_rows(widths: Mapping[Key, float], edges: Sequence[Edge], heavy: Sequ
         About the number of rows' edges times a constant number of sweeps.
     """
     edges = [edge for edge in dict.fromkeys(edges) if edge[0] != edge[1]]
-    row = assign_rows(list(widths), edges)
+    row = assign_rows(list(widths), edges, least)
     links, chains = _add_bends(edges, row)
     wide = dict(widths) | {bend: _BEND_WIDTH for chain in chains.values() for bend in chain}
     where = dict(row) | {bend: bend[2] for chain in chains.values() for bend in chain}

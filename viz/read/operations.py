@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from autograd_seq.core.node import Node
 from autograd_seq.ops.time import AT
-from viz.label import EMPTY, Label, make_text_label
-from viz.reading import Reading, get_symbol, is_leaf
-from viz.roles import (
+from viz.read.graph import Reading, get_symbol, is_leaf
+from viz.read.roles import (
     find_leading,
     find_losses,
     find_parameters,
@@ -19,7 +20,8 @@ from viz.roles import (
     make_tip,
     make_total_label,
 )
-from viz.scene import Arrow, Item, Scene
+from viz.scene.items import Arrow, Item, Scene
+from viz.scene.label import EMPTY, Label, make_text_label
 
 # A value of more numbers is shown by its shape.
 _NUMBERS_SHOWN = 3
@@ -38,7 +40,7 @@ def make_operations_scene(reading: Reading) -> Scene:
 
     Example:
         >>> import autograd_seq as ag
-        >>> from viz.reading import read_graph
+        >>> from viz.read.graph import read_graph
         >>> a, b = ag.tensor(2.0, name="a"), ag.tensor(-3.0, name="b")
         >>> scene = make_operations_scene(read_graph([(a * b).named("c")], []))
         >>> [(item.name, item.title.html) for item in scene.items]
@@ -63,7 +65,7 @@ def make_operations_scene(reading: Reading) -> Scene:
             name = reading.names[vertex] or "L"
             label = make_total_label(wholes[vertex], name, reading.names[wholes[vertex].part] or name)
             item = Item(key, "", kind, (), label, boxed=True, tip=item.tip)
-        scene.items.append(item)
+        scene.items.append(replace(item, full=vertex.name or ""))
         if vertex in params:
             continue
         if vertex in wholes:

@@ -1,0 +1,67 @@
+"""The folded picture of operations, in which small squares are delays, as in a block diagram."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from viz.layout.folded_column import FoldedColumn
+from viz.layout.stamp import make_stamp
+from viz.scene.items import Arrow, Item, Scene
+from viz.scene.label import make_delay_label
+from viz.scene.picture import Picture
+
+
+def compose_operations(scene: Scene) -> Picture:
+    """Return the folded picture of operations.
+
+    Args:
+        scene: the scene to draw, over any number of axes.
+
+    Returns:
+        A placed Picture.
+    """
+    squared = add_squares(scene)
+    stamp = make_stamp(squared, None, widest="t" if len(scene.axes) < 2 else ",".join(scene.axes), split=False, rise=26.0)
+    column = FoldedColumn(squared, stamp, delays=False, indexed=True)
+    column.print_columns()
+    column.print_arrows()
+    return column.picture
+
+
+def add_squares(scene: Scene) -> Scene:
+    """Return the scene with a square for each delay of an item, through which all arrows with that delay lead."""
+    upwards = [arrow for arrow in scene.arrows if not arrow.shifts and not arrow.start]
+    above = _find_above({arrow.head for arrow in scene.arrows if arrow.shifts}, upwards)
+    first = 1 + max((item.key for item in scene.items), default=0)
+    squares: dict[tuple[int, tuple], Item] = {}
+    arrows = []
+    for arrow in scene.arrows:
+        if not arrow.shifts:
+            arrows.append(arrow)
+            continue
+        # Reversed where time leads down, so that the layout stays acyclic.
+        way = -1 if arrow.tail in above[arrow.head] else 1
+        place = (arrow.tail, (*arrow.shifts, way))
+        if place not in squares:
+            label = make_delay_label(list(arrow.shifts), named=len(scene.axes) > 1)
+            squares[place] = Item(first + len(squares), "", "delay", title=label, tip="delay")
+            arrows.append(Arrow(arrow.tail, squares[place].key, square=way))
+        arrows.append(Arrow(squares[place].key, arrow.head, square=way))
+    return Scene([*scene.items, *squares.values()], arrows, scene.axes)
+
+
+def _find_above(keys: Iterable[int], upwards: Sequence[Arrow]) -> dict[int, set[int]]:
+    """Return for each item the items that it leads to within one step, itself included."""
+    heads: dict[int, list[int]] = {}
+    for arrow in upwards:
+        heads.setdefault(arrow.tail, []).append(arrow.head)
+    out = {}
+    for key in keys:
+        seen, ahead = {key}, [key]
+        while ahead:
+            for head in heads.get(ahead.pop(), ()):
+                if head not in seen:
+                    seen.add(head)
+                    ahead.append(head)
+        out[key] = seen
+    return out
