@@ -109,6 +109,7 @@ from autograd_seq.ops.until import until
 from autograd_seq.run.carried import CarriedProgram
 from autograd_seq.run.carry import Carry
 from autograd_seq.run.compile import compile, value_and_grad
+from autograd_seq.run.online import online
 from autograd_seq.run.program import Program
 from autograd_seq.run.stream import Stream, stream
 from autograd_seq.run.truncated import bptt, truncation_bias
@@ -131,7 +132,7 @@ __all__ = [
     "floor_divide", "gelu", "grad", "greater", "greater_equal", "hvp", "index", "input", "isnan", "jacobian", "jvp",
     "last", "leaky_relu", "learn", "less", "less_equal", "linalg", "log", "log1p", "log_softmax", "logaddexp",
     "logical_and", "logical_not", "logical_or", "logsumexp", "matmul", "max", "maximum", "mean", "min", "minimum",
-    "mod", "moveaxis", "mse", "mul", "neg", "nll", "nn", "norm", "normal", "not_equal", "one_hot", "ones", "ops",
+    "mod", "moveaxis", "mse", "mul", "neg", "nll", "nn", "norm", "normal", "not_equal", "one_hot", "ones", "online", "ops",
     "outer", "pad", "param", "pick", "power", "prod", "promote", "relu", "repeat", "reshape", "roll", "round",
     "same_shape", "scope", "shift", "sigmoid", "sign", "silu", "sin", "sinh", "size", "softmax", "softplus", "sort",
     "spike", "split", "spread", "sqrt", "square", "squeeze", "stack", "state", "std", "stop_gradient",

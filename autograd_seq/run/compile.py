@@ -188,7 +188,7 @@ def value_and_grad(loss: Node, wrt: Sequence[Node | str] | Node | None = None, *
     """
     graph = Graph(loss)
     if isinstance(options.get("carry"), Axis) or options.get("carry") is True:
-        _check_adds_up(graph, loss, find_carried_axis(graph, options["carry"]))
+        check_adds_up(graph, loss, find_carried_axis(graph, options["carry"]))
     chosen: Sequence[Node | str]
     if wrt is None:
         chosen = [n for n in list_by_use(graph.outputs) if n.op is PARAM and n.dtype is float]
@@ -204,7 +204,7 @@ def value_and_grad(loss: Node, wrt: Sequence[Node | str] | Node | None = None, *
     return ValueAndGrad(compile([loss, *grad(loss, nodes)], **options), [str(n.name) for n in nodes])
 
 
-def _check_adds_up(graph: Graph, loss: Node, axis: Axis) -> None:
+def check_adds_up(graph: Graph, loss: Node, axis: Axis) -> None:
     """Refuse a loss whose values on pieces of an axis do not add up to its value on all steps."""
     node = find_no_sum(loss, axis)
     if node is None:
@@ -219,5 +219,5 @@ def _check_adds_up(graph: Graph, loss: Node, axis: Axis) -> None:
     )  # fmt: skip
 
 
-__all__ = ["ValueAndGrad", "compile", "value_and_grad"]
-explain_keywords(globals(), __all__)
+__all__ = ["ValueAndGrad", "check_adds_up", "compile", "value_and_grad"]
+explain_keywords(globals(), ["compile", "value_and_grad"])

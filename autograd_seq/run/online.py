@@ -1,0 +1,209 @@
+"""Online learning: the loss and its gradients at every step of a stream without end, in constant memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from autograd_seq.core.axes import Axis
+from autograd_seq.core.errors import GradientError, did_you_mean
+from autograd_seq.core.hints import explain_keywords
+from autograd_seq.core.misfit import label_of
+from autograd_seq.core.node import Node
+from autograd_seq.core.sites import show_site, user_site
+from autograd_seq.grad.eligibility import stop_recurrent_products
+from autograd_seq.grad.influence import Influence
+from autograd_seq.grad.one_step import OneStep, take_step_of_sum
+from autograd_seq.grad.rank_one import RankOne
+from autograd_seq.graph.graph import Graph
+from autograd_seq.graph.order import list_by_use
+from autograd_seq.graph.windows import spell_out_windows
+from autograd_seq.ops.leaf import INPUT, PARAM
+from autograd_seq.ops.time import ALONG
+from autograd_seq.run.carry import Carry
+from autograd_seq.run.compile import check_adds_up
+from autograd_seq.run.stream import Stream, stream
+from autograd_seq.sequences.cut import cut_along, find_carried_axis
+
+METHODS = ("rtrl", "snap1", "uoro", "eprop")
+
+
+class Online:
+    """A loss with gradients, a step at a time. Made by :func:`online`; ``(loss, grads), carry = step(carry, x=x_t, W=W)``.
+
+    Attributes:
+        stream: the :class:`Stream` that runs the steps; ``step.stream.stepped.source`` is the program of one.
+        wrt: the names of the gradients, in order.
+        over: the axis of the steps.
+        method: of :func:`online`.
+        influence: by name, the shapes of what is carried of the past beside the states themselves.
+    """
+
+    def __init__(
+        self, stream: Stream, wrt: Sequence[str], over: Axis, method: str, influence: Mapping[str, tuple[int, ...]]
+    ) -> None:
+        self.stream, self.wrt, self.over, self.method = stream, tuple(wrt), over, method
+        self.influence = dict(influence)
+        graph = stream.program.graph
+        self._fed = {name: (n.ndim + len(n.axes), graph.layout(n).index(over))
+                     for name, n in graph.inputs.items() if over in n.axes}  # fmt: skip
+
+    def __call__(self, carry: Carry | None = None, /, **given: Any) -> tuple[tuple[Any, dict[str, Any]], Carry]:
+        """Run one step, or several.
+
+        Args:
+            carry: what an earlier call returned; ``None`` to start.
+            given: parameters; and one step of each input, as declared, without the axis of the steps. If inputs have that axis,
+                all of these steps are run.
+
+        Returns:
+            ``(loss, gradients)`` of the step, the gradients by name, and the carry for the next call. Of several steps, the
+            sums over them.
+
+        Raises:
+            FeedError, CarryError: as for a :class:`Stream`.
+        """
+        if carry is None and "carry" in given and "carry" not in self.stream.program.graph.inputs:
+            carry = given.pop("carry")
+        whole = {name: place for name, (rank, place) in self._fed.items() if np.ndim(given.get(name, 0)) == rank}
+        if not whole:
+            (loss, *grads), carry = self.stream(carry, **given)
+            return (loss, dict(zip(self.wrt, grads, strict=True))), carry
+        arrays = {name: np.moveaxis(np.asarray(given[name]), place, 0) for name, place in whole.items()}
+        rest = {name: value for name, value in given.items() if name not in whole}
+        lengths = {name: len(array) for name, array in arrays.items()}
+        steps = min(lengths.values())
+        if steps == 0 or steps < max(lengths.values()):
+            raise _make_steps_error(self.over, lengths)
+        total: list[Any] = []
+        for k in range(steps):
+            values, carry = self.stream(carry, **rest, **{name: array[k] for name, array in arrays.items()})
+            total = [a + b for a, b in zip(total, values, strict=True)] if total else [np.array(v) for v in values]
+        assert carry is not None
+        return (total[0], dict(zip(self.wrt, total[1:], strict=True))), carry
+
+    def __repr__(self) -> str:
+        return f"<{self.method} along {self.over}: {', '.join(self.wrt)}>"
+
+
+def online(
+    loss: Node, wrt: Sequence[Node | str] | Node | str | None = None, *, over: Axis | None = None, method: str = "rtrl",
+    **options: Any,
+) -> Online:  # fmt: skip
+    """Compile a loss that learns online: at every step of a stream its part of the loss, and the gradient of that part.
+
+    What past steps contribute is carried forward by the influence of the parameters on the states, so no step is kept and the
+    stream need not end. With n numbers in the states and p parameters:
+
+    ==========  ==============================================================  ==========  ==============
+    method      what is carried                                                 cost/step   gradient
+    ==========  ==============================================================  ==========  ==============
+    ``rtrl``    the influence; where each unit reads its own past alone, a      n²p, then   exact
+                trace for each parameter                                        p
+    ``snap1``   what is not zero after one step: a trace for each parameter     n³ + p      biased
+                that enters one unit
+    ``uoro``    two vectors whose product is the influence on average           n² + p      exact on
+                                                                                            average, noisy
+    ``eprop``   the influence, as if what units read of others through a        p           biased
+                matrix on a cycle did not depend on parameters
+    ==========  ==============================================================  ==========  ==============
+
+    Args:
+        loss: a float scalar without axes, a sum over the steps; in place of a mean, which needs their number, a sum as well.
+        wrt: parameters, or inputs that do not vary over the steps, or their names; all float parameters by default.
+        over: the axis of the steps; the one along which the graph shifts by default.
+        method: ``"rtrl"`` (Williams & Zipser 1989), ``"snap1"`` (Menick, Elsen, Evci, Osindero, Simonyan & Graves 2020),
+            ``"uoro"`` (Tallec & Ollivier 2017; each stream takes a ``seed=`` of its own) or ``"eprop"`` (Bellec et al. 2020).
+        options: as for :func:`ag.stream`: ``backend="numba"`` makes a native step.
+
+    Returns:
+        An :class:`Online`: ``(loss, grads), carry = step(carry, x=x_t, W=W)``, with ``carry=None`` at the start. The sum of its
+        gradients over a sequence is the gradient of the sequence.
+
+    Raises:
+        GradientError: there is no such method; something in ``wrt`` varies over the steps; a state mixes the points of another
+            axis, or reads all earlier steps.
+        CarryError: the loss is not a sum over the steps (a mean, a last step), or something reads later steps.
+
+    Example:
+        >>> import autograd_seq as ag
+        >>> t = ag.Axis("t")
+        >>> w, x, h = ag.param("w"), ag.input("x", over=t), ag.state("h", over=t)
+        >>> h[t] = w * h[t - 1] + x[t]
+        >>> step, carry = ag.online(ag.sum(h**2, over=t)), None
+        >>> for value in (1.0, 2.0, 3.0):
+        ...     (loss, grads), carry = step(carry, x=value, w=0.5)
+        ...     print(float(loss), float(grads["w"]))
+        1.0 0.0
+        6.25 5.0
+        18.0625 25.5
+
+    Notes:
+        If parameters are changed between steps, as online learning does, states and influence keep what earlier values made:
+        the gradient is that of the loss of the step with respect to a shift of all values used so far, each as it was. For
+        small rates that is close to the gradient at the present values (Williams & Zipser 1989, section 3).
+
+        Which entries depend on which is found from the equations: a dimension that a state and a parameter have in common is
+        stored once. With a batch each sequence has an influence of its own, and the gradient is summed over the batch.
+        Influences are rows of the carry, named ``∂h/∂W``. Marschall, Cho & Savin 2020 compare the methods.
+    """
+    if method not in METHODS:
+        raise GradientError(
+            "E152", f"there is no method {method!r:.60}", where=show_site(user_site()), expected=", ".join(METHODS),
+            got=repr(method)[:80], fix=did_you_mean(method, METHODS) if isinstance(method, str) else None,
+        )  # fmt: skip
+    graph = Graph(loss)
+    axis = find_carried_axis(graph, True if over is None else over)
+    cut_along(graph, axis)  # refuses what looks ahead
+    _check_reads(graph, axis)
+    check_adds_up(graph, loss, axis)
+    chosen = _choose(graph, axis, wrt)
+    step_loss = take_step_of_sum(spell_out_windows(graph).outputs[0], axis)
+    step = OneStep(stop_recurrent_products(step_loss) if method == "eprop" else step_loss, chosen, axis)
+    names = [*map(Graph(step.loss).name, step.sources)]
+    carried = (RankOne if method == "uoro" else Influence)(step, chosen, names, method != "snap1")
+    made = stream([step.loss, *carried.differentiate()], over=axis, **options)
+    return Online(made, [str(p.name) for p in chosen], axis, method, {str(s.name): s.shape for s in carried.states})
+
+
+def _choose(graph: Graph, axis: Axis, wrt: Any) -> list[Node]:
+    """Return the leaves whose gradients are wanted."""
+    if wrt is None:
+        return [n for n in list_by_use(graph.outputs) if n.op is PARAM and n.dtype is float]
+    chosen = [graph[x] if isinstance(x, str) else x for x in ([wrt] if isinstance(wrt, (Node, str)) else wrt)]
+    for x in chosen:
+        if not isinstance(x, Node) or x.op not in (PARAM, INPUT) or x.dtype is not float or axis in x.axes:
+            over = isinstance(x, Node) and axis in x.axes
+            raise GradientError(
+                "E153", f"{label_of(x) if isinstance(x, Node) else repr(x)[:60]} "
+                + (f"varies over {axis}, and later steps would change the gradients of earlier ones" if over else
+                   "is no float parameter or input"), where=show_site(user_site()),
+                expected=f"parameters, or inputs that do not vary over {axis}", got=repr(x)[:80],
+                fix="ag.grad and ag.bptt differentiate with respect to inputs at each step" if over else None,
+            )  # fmt: skip
+    return chosen
+
+
+def _check_reads(graph: Graph, axis: Axis) -> None:
+    """Refuse what reads all earlier steps: the influence on each of them would have to be kept."""
+    for n in graph.nodes:
+        if n.op is ALONG and axis in (n.attrs["axis"], n.attrs["other"]):
+            raise GradientError(
+                "E154", f"{graph.name(n)} reads all steps of {label_of(n.inputs[0])}, and the influence on each would have to "
+                "be kept", node=graph.name(n), where=n.where, expected=f"reads of {axis.name} - 1, {axis.name} - 2, …",
+                got=repr(n)[:80], fix="ag.value_and_grad, or ag.bptt(…, segment=…)",
+            )  # fmt: skip
+
+
+def _make_steps_error(axis: Axis, lengths: Mapping[str, int]) -> GradientError:
+    return GradientError(
+        "E155", f"the feeds have no steps of {axis}, or differ in their number",
+        expected=f"inputs with the same number of steps of {axis}, or one step each, without {axis}",
+        got=", ".join(f"{name}: {n}" for name, n in lengths.items()),
+    )  # fmt: skip
+
+
+__all__ = ["METHODS", "Online", "online"]
+explain_keywords(globals(), ["online"])
