@@ -146,7 +146,8 @@ def _add_training(commands: Any) -> None:
     compare.add_argument("--readers", metavar="LIST", type=_parse_list, default=[*READERS], help=_describe_choices(READERS))
     compare.add_argument("--lengths", metavar="LIST", type=_parse_positives, default=[50, 200], help="steps (default: 50,200)")
     compare.add_argument("--seeds", metavar="N", type=_parse_positive, default=1, help="networks of each " + BY_DEFAULT)
-    compare.add_argument("--batches", metavar="N", type=_parse_positive, default=3000, help="at most " + BY_DEFAULT)
+    compare.add_argument("--batches", metavar="N", type=_parse_positive, default=1500, help="at most " + BY_DEFAULT)
+    compare.add_argument("--minutes", metavar="N", type=_parse_positive, help="of training of each network at a rate, at most")
     compare.set_defaults(run=_run_compare)
 
 
@@ -329,7 +330,8 @@ def _run_compare(args: argparse.Namespace) -> None:
             if name not in known:
                 raise UsageError("C110", f"{option} has no {name!r}", got=name, expected=f"some of {', '.join(known)}",
                                  fix=did_you_mean(name, known))  # fmt: skip
-    compare_readers(args.tasks, args.lengths, args.readers, range(args.seeds), args.batches)
+    minutes = args.minutes or math.inf
+    compare_readers(args.tasks, args.lengths, args.readers, range(args.seeds), args.batches, minutes)
 
 
 # -- doctor -----------------------------------------------------------------------------------------------------------

@@ -49,6 +49,7 @@ OPTIONAL = {  # inside functions, and only there
     "jax": {"autograd_seq.emit.jax", "autograd_seq.exchange.jax"},
     "onnx": {"autograd_seq.exchange.onnx"}, "torch": set(), "autograd": set(), "pytensor": set(),
     "threadpoolctl": {"autograd_seq.doctor"}, "sklearn": {"autograd_seq.analyse.slow_features"},
+    "ale_py": {"autograd_seq.applications.pong"},
 }  # fmt: skip
 
 

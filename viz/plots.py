@@ -101,10 +101,9 @@ def forecast(
     axes.plot(x, guess, color=colors.recur, linewidth=1.6, linestyle=(0, (5, 2)), label="forecast")
     if split is not None:
         axes.axvline(split, color=colors.faint, linewidth=1.0, linestyle=":")
-        axes.annotate(
-            " not seen in training", (split, 1.0), xycoords=("data", "axes fraction"), va="top", fontsize=9,
-            color=colors.faint,
-        )  # fmt: skip
+        # The words stand on the side of the line where there is more room.
+        text, side = ("not seen in training → ", "right") if 2 * split > x[0] + x[-1] else (" not seen in training", "left")
+        axes.annotate(text, (split, 1.0), xycoords=("data", "axes fraction"), ha=side, va="top", fontsize=9, color=colors.faint)
     axes.set_ylabel(ylabel, color=colors.ink)
     axes.margins(x=0.01)
     axes.legend(frameon=False, labelcolor=colors.ink, loc="upper left")

@@ -7,7 +7,19 @@ import html
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from autograd_seq.applications import co2, digits, glucose, names, shop, stocks, sunspots, unemployment
+from autograd_seq.applications import (
+    chorales,
+    co2,
+    digits,
+    glucose,
+    names,
+    pong,
+    shop,
+    stocks,
+    sunspots,
+    unemployment,
+    vowels,
+)
 from autograd_seq.applications.data_files import find_missing
 from autograd_seq.applications.outcome import Application, Budget, Outcome, make_report, make_table
 
@@ -17,9 +29,12 @@ APPLICATIONS: dict[str, Application] = {
     "unemployment": unemployment.APPLICATION,
     "stocks": stocks.APPLICATION,
     "glucose": glucose.APPLICATION,
+    "vowels": vowels.APPLICATION,
+    "chorales": chorales.APPLICATION,
     "names": names.APPLICATION,
     "digits": digits.APPLICATION,
     "shop": shop.APPLICATION,
+    "pong": pong.APPLICATION,
 }
 TABLE, PAGE = "results.md", "gallery.html"
 

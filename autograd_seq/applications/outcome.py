@@ -98,7 +98,8 @@ def make_report(application: Application, outcome: Outcome) -> str:
     rows += [(f"{outcome.model}, seed by seed", f"{outcome.scores[0]:8.4g}", each.partition("  ")[2]),
              (f"{outcome.model}, mean", f"{np.mean(outcome.scores):8.4g}", f"{verdict} {best}")]  # fmt: skip
     lines = [f"{application.title} ({application.measure}, {side} is better)"]
-    lines += [f"  {name:<38}{score:>8}  {more}".rstrip() for name, score, more in rows]
+    wide = max(38, *(len(name) + 1 for name, _, _ in rows))
+    lines += [f"  {name:<{wide}}{score:>8}  {more}".rstrip() for name, score, more in rows]
     return "\n".join([*lines, *([f"  {outcome.remark}"] if outcome.remark else [])])
 
 

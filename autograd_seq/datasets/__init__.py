@@ -1,10 +1,12 @@
-"""Two tiny, frozen, public-domain data sets, a series to forecast and a list of names to spell; and tasks that are drawn.
+"""Three small, frozen data sets, a series to forecast, names to spell, vowels by nine speakers; and tasks that are drawn.
 
-Both are plain text inside the package, so that an example runs without a network and gives the same figures everywhere.
-Nothing is read at import; each call reads its file anew, in milliseconds, and returns arrays that belong to the caller.
+All are plain text inside the package, so that an example runs without a network and gives the same figures everywhere; the
+first lines of each file say where it is from, and its licence. Nothing is read at import; each call reads its file anew, and
+returns arrays that belong to the caller.
 
 - `sunspots()`: yearly mean sunspot numbers, 1700 to 2008 (regression, one value a step)
 - `names()`: first names of the 1990 census of the United States, with frequencies (one letter a step)
+- `vowels()`: two vowels said by nine men, 640 sequences of 7 to 29 frames (classification of sequences)
 - `tasks`: adding, copying, temporal order, parity: drawn from a seed, for any number of steps
 
 Example:
@@ -17,6 +19,7 @@ Example:
 
 from autograd_seq.datasets import tasks
 from autograd_seq.datasets.census import Names, names
+from autograd_seq.datasets.speech import Vowels, vowels
 from autograd_seq.datasets.yearly import Series, sunspots
 
-__all__ = ["Names", "Series", "names", "sunspots", "tasks"]
+__all__ = ["Names", "Series", "Vowels", "names", "sunspots", "tasks", "vowels"]

@@ -7,7 +7,7 @@ import pytest
 
 from autograd_seq import cli
 from autograd_seq.applications import architectures
-from autograd_seq.applications.architectures import READERS, build, compare, train
+from autograd_seq.applications.architectures import READERS, Run, build, compare, train
 from autograd_seq.datasets.tasks import TASKS
 
 
@@ -22,15 +22,26 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_reader_has_a_gradient_for_every_parameter(reader: str) -> None:
     task = TASKS["copying"](21, 3)
     model = build(reader, task, 21)
-    weights = architectures.nn.init.params(model.loss, rules=model.rules)
+    weights = architectures.draw_weights(model, seed=0)
     _, grads = model.step(x=task.x, goal=task.goal, m=task.asked.astype(float), **weights)
     dead = {name for name, g in grads.items() if np.max(np.abs(g)) < 1e-12}
     assert {name.rpartition("/")[2] for name in dead} <= {"bk"}  # a bias of all keys changes no weight of attention
 
 
 def test_a_gru_learns_parity() -> None:
-    score, batches = train("GRU", "parity", 5, seed=0, batches=800)
-    assert score > 0.95 and batches <= 800
+    run = train("GRU", "parity", 5, seed=0, batches=800)
+    assert run.score > 0.95 and run.batches <= 800 and run.in_time
+
+
+def test_the_rate_is_chosen_on_sequences_that_do_not_score(monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = {0.01: Run(0.6, 0.5, 9, True), 0.003: Run(0.5, 0.9, 9, True)}
+    monkeypatch.setattr(architectures, "train", lambda *args, rate, **kwargs: runs[rate])
+    assert architectures.train_best("RNN", "adding", 4, 0, 9, 1.0, int) is runs[0.01]
+
+
+def test_minutes_end_training() -> None:
+    run = train("RNN", "parity", 5, seed=0, batches=10**6, minutes=1e-4)
+    assert not run.in_time and 0 < run.batches < 10**6
 
 
 def test_the_table(capsys: pytest.CaptureFixture[str]) -> None:

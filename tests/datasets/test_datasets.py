@@ -53,7 +53,17 @@ def test_names_are_the_lists_of_the_census():
         assert np.all(np.diff(census.frequency[sex]) <= 0)  # rank order
 
 
-@pytest.mark.parametrize("load", [datasets.sunspots, datasets.names])
+def test_vowels_are_the_published_utterances():
+    data = datasets.vowels()
+    assert data.x.shape == (29, 640, 12) and data.lengths.sum() == 9961 and (data.lengths.min(), data.lengths.max()) == (7, 29)
+    assert np.bincount(data.speaker[data.training]).tolist() == [30] * 9
+    assert np.bincount(data.speaker[~data.training]).tolist() == [31, 35, 88, 44, 29, 24, 40, 50, 29]
+    assert data.x[0, 0, :3].tolist() == [1.861, -0.207, 0.262]
+    beyond = np.arange(29)[:, None] >= data.lengths
+    assert not data.x[beyond].any() and np.all(np.any(data.x != 0, axis=2) | beyond)
+
+
+@pytest.mark.parametrize("load", [datasets.sunspots, datasets.names, datasets.vowels])
 def test_no_callers_change_reaches_another(load):
     mine, yours, untouched = load(), load(), load()
     for column in mine:
@@ -68,8 +78,8 @@ def test_no_callers_change_reaches_another(load):
 
 def test_the_files_stay_small():
     size = {file.name: len(file.read_bytes()) for file in FOLDER.iterdir() if file.name.endswith(".csv")}
-    assert set(size) == {"names.csv", "sunspots.csv"}
-    assert sum(size.values()) < 200_000
+    assert set(size) == {"names.csv", "sunspots.csv", "vowels.csv"}
+    assert sum(size.values()) < 800_000
 
 
 def test_import_reads_no_data():
@@ -108,6 +118,10 @@ DAMAGES = {
     "case": ("names", swap("MARY", "Mary"), "names.csv:4", "name: capital letters A to Z, got 'Mary'"),
     "sex": ("names", swap(",F,", ",X,"), "names.csv:4", "sex: F or M, got 'X'"),
     "percent": ("names", swap("2.629", "-2.629"), "names.csv:4", "frequency: percent, above 0 to 100, got '-2.629'"),
+    "part": ("vowels", swap("train,0", "dev,0"), "vowels.csv:4", "part: train or test, got 'dev'"),
+    "utterance": ("vowels", swap("train,0", "train,-1"), "vowels.csv:4", "utterance: an integer from 0, got '-1'"),
+    "speaker": ("vowels", swap("train,0,1", "train,0,0"), "vowels.csv:4", "speaker: 1 to 9, got '0'"),
+    "shuffled": ("vowels", swap("train,0,1", "train,1,1"), "vowels.csv", "270 + 370 utterances, got 641 in another order"),
     "twice": ("names", swap("MARY,F,2.629\n", "MARY,F,2.629\n" * 2), "names.csv", "5494 records, got 5495"),
 }
 
