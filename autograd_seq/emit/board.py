@@ -7,6 +7,7 @@ exponential of a log-softmax becomes a softmax, and a shift of a product becomes
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from autograd_seq.core.axes import Axis
@@ -89,6 +90,13 @@ def _rewrite(node: Node, inputs: tuple[Node, ...]) -> Node:
                 return copy_name(node, div(g, d.inputs[1]))
         if _is_never_zero(x):
             return copy_name(node, apply(mul, *inputs))
+    if node.op is CONTRACT and any(y.op is TRANSPOSE for y in inputs):
+        return copy_name(node, _take_transposed(node, inputs))
+    if node.op is add and inputs[0] is inputs[1]:
+        return copy_name(node, mul(2.0, inputs[0]))
+    if node.op is sum_over and len(count := Counter(inputs)) < len(inputs):
+        terms = [y if k == 1 else mul(float(k), y) for y, k in count.items()]
+        return copy_name(node, apply(sum_over, *terms, **node.attrs))
     if node.op is RESHAPE and x.op is SUM and x.attrs["keepdims"]:
         plain = apply(SUM, *x.inputs, **{**x.attrs, "keepdims": False})
         return copy_name(node, reshape(plain, node.shape))
@@ -97,6 +105,17 @@ def _rewrite(node: Node, inputs: tuple[Node, ...]) -> Node:
             if (c := get_number(b)) is not None and rest.shape == node.shape:
                 return copy_name(node, apply(mul, constant(a * c), rest))
     return remake(node, inputs)
+
+
+def _take_transposed(node: Node, inputs: tuple[Node, ...]) -> Node:
+    """Return a contraction that reads what its operands are the transposes of."""
+    operands, out = node.attrs["spec"].split("->")
+    labels, taken = operands.split(","), list(inputs)
+    for k, y in enumerate(inputs):
+        if y.op is TRANSPOSE:
+            place = {axis % len(y.shape): label for axis, label in zip(y.attrs["axes"], labels[k], strict=True)}
+            labels[k], taken[k] = "".join(place[d] for d in range(len(place))), y.inputs[0]
+    return apply(CONTRACT, *taken, spec=f"{','.join(labels)}->{out}")
 
 
 def _is_never_zero(x: Node) -> bool:

@@ -7,13 +7,19 @@ from autograd_seq.core.node import Node
 from autograd_seq.emit.lower import is_leaf
 from autograd_seq.emit.names import Names
 from autograd_seq.graph.graph import Graph
-from autograd_seq.ops.elementwise import rewritten
+from autograd_seq.graph.printing import operation
+from autograd_seq.ops.elementwise import CAST, add, neg, rewritten, sub
 from autograd_seq.ops.loss import stop_gradient
+from autograd_seq.ops.reduce import sum_over
+from autograd_seq.ops.shape import BROADCAST_TO, RESHAPE
 from autograd_seq.ops.state import STATE
-from autograd_seq.ops.time import SHIFT, SPREAD
+from autograd_seq.ops.time import ALONG, SHIFT, SPREAD
+from autograd_seq.plan.memory.views import LEAVES
 from autograd_seq.plan.passes.legal import COPY
 
 _AROUND = (rewritten, stop_gradient, SPREAD, COPY)
+_SILENT = (RESHAPE, BROADCAST_TO, CAST)
+_SUMS = (add, sub, neg, sum_over)
 
 
 class Labels:
@@ -37,14 +43,28 @@ class Labels:
                 self.own[n.inputs[0]] = n.name
             elif n.op in _AROUND and n.name:
                 self.own.setdefault(n.inputs[0], n.name)
+            elif n.op is rewritten:
+                self.own.setdefault(n.inputs[0], graph.name(n))
+        if any(o.adjoint_of is not None for o in graph.outputs):
+            for o in graph.outputs[:1]:
+                if not o.axes and o.name is None and o.adjoint_of is None:
+                    self.own.setdefault(o, "loss")
         self.arguments = _name_arguments(graph)
         self.states = {n.inputs[0]: n for n in graph.nodes if n.op is STATE}
+        self.readers: dict[Node, list[Node]] = {}
+        for n in graph.nodes:
+            for x in n.inputs:
+                self.readers.setdefault(x, []).append(n)
+        names = {*(n.name for n in user.nodes if n.name), *(a.name for a in user.axes)}
+        bases = [name.rpartition("/")[2] for name in names]
+        self.short = len(set(bases)) == len(bases)  # without their scopes all names are still different
 
     def choose_name(self, node: Node, names: Names) -> tuple[str, str]:
         """Return a unique identifier for a value, and its name in equations."""
         label = self.get_label(node)
+        label = label.rpartition("/")[2] if self.short else label
         name = names.new(label)
-        return name, make_printable(label) if name == make_identifier(label) else name
+        return name, make_printable(label) if name == make_identifier(label) and "/" not in label else name
 
     def get_label(self, node: Node) -> str:
         """Return the name of a value, which need not be unique."""
@@ -56,11 +76,24 @@ class Labels:
             return self._name_cotangent(origin)
         if node.op is COPY and (name := node.inputs[0].name):
             return f"{name}_copy" if is_leaf(node.inputs[0]) else name
-        return self.arguments.get(node) or self.graph.name(stands)
+        if name := self.arguments.get(node):
+            return name
+        if node.op in _SILENT and node.inputs[0].op not in LEAVES:
+            return self.get_label(node.inputs[0])
+        if node not in self.before and (whole := self._find_whole(node)) is not None:
+            return f"{self.get_label(whole)}_part"
+        return self.graph.name(stands)
+
+    def _find_whole(self, node: Node) -> Node | None:
+        """Return the cotangent that a node is a term of."""
+        while len(found := self.readers.get(node, [])) == 1 and found[0].op in _SUMS and set(found[0].axes) == set(node.axes):
+            (node,) = found
+            if node.adjoint_of is not None or node in self.states:
+                return node
+        return None
 
     def _name_cotangent(self, origin: Node) -> str:
-        scope, slash, own = self._name_origin(origin).rpartition("/")
-        return f"{scope}{slash}d{own}"
+        return _put_before("d", self._name_origin(origin))
 
     def _name_origin(self, node: Node) -> str:
         if node.name:
@@ -71,7 +104,9 @@ class Labels:
             return f"{self._name_origin(node.inputs[0])}_{'before' if node.attrs['by'] > 0 else 'after'}"
         if node in self.argument:
             return self.argument[node]
-        return self.user._names.get(node, node.op.name)
+        if node.op in (*_SILENT, ALONG):
+            return self._name_origin(node.inputs[0])
+        return self.user._names.get(node, operation(node))
 
 
 def _name_arguments(graph: Graph) -> dict[Node, str]:
@@ -86,7 +121,13 @@ def _name_arguments(graph: Graph) -> dict[Node, str]:
     for n, name in called.items():
         if len(n.inputs) == 1 and n.op is not STATE and n.op not in _AROUND and not n.inputs[0].name:
             found.setdefault(n.inputs[0], set()).add(name)
-    return {n: f"z_{min(names)}" for n, names in found.items() if len(names) == 1 and n.inputs and n not in called}
+    return {n: _put_before("z_", min(names)) for n, names in found.items() if len(names) == 1 and n.inputs and n not in called}
+
+
+def _put_before(sign: str, name: str) -> str:
+    """Return a name with a sign before its last part, after its scope."""
+    scope, slash, own = name.rpartition("/")
+    return f"{scope}{slash}{sign}{own}"
 
 
 __all__ = ["Labels"]

@@ -75,6 +75,11 @@ class PointStatement:
         """The array that it writes into."""
         return self.statement.target.array
 
+    @property
+    def summed(self) -> tuple[Axis, ...]:
+        """The axes that it sums over."""
+        return self.statement.over if isinstance(self.statement, Accumulate) else ()
+
 
 class Lowering:
     """Makes the statements of a graph, one at a time.

@@ -6,7 +6,7 @@ statement outside of all cycles joins an existing loop, unless it reads a step t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from autograd_seq.core.axes import Axis
@@ -16,22 +16,30 @@ from autograd_seq.emit.statements import STEP, Accumulate, Allocate, For, Place,
 
 @dataclass(eq=False)
 class Cycle:
-    """Statements on a cycle, which must run in one loop over an axis, in one direction; ``goes_on`` as for :class:`For`."""
+    """Statements on a cycle, which must run in one loop over an axis, in one direction.
+
+    Attributes:
+        axis, direction: of the loop.
+        entries: the statements.
+        goes_on: as for :class:`For`.
+        apart: axes of loops that may be around it, since none of the statements reads another point of them.
+    """
 
     axis: Axis
     direction: int
     entries: list[Nestable]
     goes_on: Read | None = None
+    apart: tuple[Axis, ...] = ()
 
     @property
     def axes(self) -> tuple[Axis, ...]:
-        """The axis of the loop."""
-        return (self.axis,)
+        """The axes of the loops in which it runs, outermost first."""
+        return (*self.apart, self.axis)
 
     @property
     def units(self) -> list[PointStatement]:
         """All statements in it."""
-        return [u for e in self.entries for u in ([e] if isinstance(e, PointStatement) else e.units)]
+        return _list_units(self.entries)
 
     @property
     def derived(self) -> bool:
@@ -53,16 +61,17 @@ class _Group:
     writes: set[StoredArray] = field(default_factory=set)
 
 
-def nest(entries: Sequence[Nestable], around: tuple[Axis, ...] = ()) -> list[Statement]:
+def nest(entries: Sequence[Nestable], apart: Collection[Axis] = (), around: tuple[Axis, ...] = ()) -> list[Statement]:
     """Return the statements of entries within their loops, in an order in which each follows what it reads.
 
     Args:
         entries: in order.
+        apart: axes whose points have nothing to do with each other: derivatives join the loops of what the user wrote.
         around: the axes of the loops that are open.
     """
     groups: list[_Group] = []
     for entry in [*(e for e in entries if not e.derived), *(e for e in entries if e.derived)]:
-        _place_in_group(entry, groups, around)
+        _place_in_group(entry, groups, apart, around)
     out: list[Statement] = []
     for g in groups:
         if g.axis is None:
@@ -72,20 +81,21 @@ def nest(entries: Sequence[Nestable], around: tuple[Axis, ...] = ()) -> list[Sta
         for e in g.entries:
             inside += e.entries if isinstance(e, Cycle) and e.axis is g.axis else [e]
         ends = [e.goes_on for e in g.entries if isinstance(e, Cycle) and e.axis is g.axis and e.goes_on is not None]
-        out.append(For(g.axis, g.direction or 1, nest(inside, (*around, g.axis)), ends[0] if ends else None))
+        out.append(For(g.axis, g.direction or 1, nest(inside, apart, (*around, g.axis)), ends[0] if ends else None))
     return out
 
 
-def _place_in_group(entry: Nestable, groups: list[_Group], around: tuple[Axis, ...]) -> None:
+def _place_in_group(entry: Nestable, groups: list[_Group], apart: Collection[Axis], around: tuple[Axis, ...]) -> None:
     """Put an entry into the first group that it may join, or into a new one."""
     open_axes = [a for a in entry.axes if a not in around]
     units = [entry] if isinstance(entry, PointStatement) else entry.units
     writes = {u.writes for u in units}
     reads = [r for u in units for r in u.reads if not _is_at_another_step(r, around)]
     first = next((k for k, g in enumerate(groups) if g.derived), len(groups)) if entry.derived else 0
-    choices: Sequence[Axis | None] = open_axes or [None]
+    choices: Sequence[Axis | None] = (open_axes[:1] if open_axes[0] in apart else open_axes) if open_axes else [None]
     for axis in choices:
-        start, direction = first, entry.direction if isinstance(entry, Cycle) else 0
+        start = 0 if axis in apart else first
+        direction = entry.direction if isinstance(entry, Cycle) and entry.axis is axis else 0
         for k, g in enumerate(groups):
             for r in reads:
                 if r.array in g.writes:
@@ -95,7 +105,7 @@ def _place_in_group(entry: Nestable, groups: list[_Group], around: tuple[Axis, .
                     start = max(start, k if fits else k + 1)
         for k in range(start, len(groups)):
             g = groups[k]
-            if g.axis is not axis or g.derived != entry.derived:
+            if g.axis is not axis or (g.derived != entry.derived and axis not in apart):
                 continue
             ways = {g.direction, direction, *(_get_direction(r, axis) for r in reads if r.array in g.writes)} - {0}
             if len(ways) <= 1:
@@ -103,7 +113,8 @@ def _place_in_group(entry: Nestable, groups: list[_Group], around: tuple[Axis, .
                 g.writes |= writes
                 g.direction = ways.pop() if ways else 0
                 return
-    new = _Group(choices[0], entry.derived, entry.direction if isinstance(entry, Cycle) else 0, [entry], writes)
+    own = isinstance(entry, Cycle) and entry.axis is choices[0]
+    new = _Group(choices[0], entry.derived, entry.direction if isinstance(entry, Cycle) and own else 0, [entry], writes)
     groups.insert(len(groups) if open_axes else start, new)
 
 
@@ -127,23 +138,64 @@ def _measure_delay(read: Read, axis: Axis | None) -> int | None:
     return None
 
 
+# -- the loop over a batch -----------------------------------------------------------------------------------------------------
+
+
+def nest_apart(entries: Sequence[Nestable], axes: Sequence[Axis]) -> list[Statement]:
+    """Return the statements of entries within their loops; those over a batch are around all others.
+
+    Args:
+        entries: in order.
+        axes: all axes.
+    """
+    apart = tuple(a for a in axes if _is_apart(a, _list_units(entries)))
+    for u in _list_units(entries):
+        u.axes = tuple(sorted(u.axes, key=lambda a: a not in apart))
+    for e in entries:
+        if isinstance(e, Cycle) and e.goes_on is None:
+            e.apart = tuple(a for a in apart if all(a in u.axes and a not in u.summed for u in e.units))
+    return nest(entries, apart)
+
+
+def _list_units(entries: Sequence[Nestable]) -> list[PointStatement]:
+    return [u for e in entries for u in ([e] if isinstance(e, PointStatement) else e.units)]
+
+
+def _is_apart(axis: Axis, units: Sequence[PointStatement]) -> bool:
+    """Tell whether each point of an axis can be computed alone, but for sums that no point reads."""
+    here = Place(STEP, axis)
+    for u in units:
+        for r in (*u.reads, u.statement.target):
+            if any((a is axis or p.axis is axis) and (a is not axis or p != here) for a, p in r.indices):
+                return False
+    summed: set[StoredArray] = set()
+    while len(summed) != len(summed := summed | {u.writes for u in units if axis in u.summed or _reads(u, summed)}):
+        pass
+    return not any(axis in u.axes and _reads(u, summed) for u in units)
+
+
+def _reads(u: PointStatement, arrays: Collection[StoredArray]) -> bool:
+    return any(r.array in arrays for r in u.reads)
+
+
 # -- where arrays are allocated ------------------------------------------------------------------------------------------------
 
 
 def add_allocations(body: list[Statement], returned: Sequence[StoredArray]) -> list[Statement]:
-    """Return statements with arrays allocated before they are written; an array that one step alone needs becomes a variable.
+    """Return statements with arrays allocated before they are written.
+
+    An array of which each step of some loops needs its own part alone is allocated within these loops; if that is one point,
+    it becomes a variable.
 
     Args:
         body: the statements of a whole program.
         returned: the arrays that the program returns.
     """
-    whole = set(returned)
-    homes, touches = _find_homes(body), _list_touches(body)
-    for array, home in homes.items():
-        if array not in whole and not array.feed and _is_local(array, home, touches[array]):
-            array.axes = ()
-        else:
-            homes[array] = body if array.axes else home
+    whole, homes = set(returned), dict[StoredArray, list[Statement]]()
+    for array, touches in _list_touches(body).items():
+        inner = 0 if array in whole or array.feed else _count_inner_loops(array, touches)
+        homes[array], own = touches[0][0][inner]
+        array.axes = tuple(a for a in array.axes if a not in own)
     return _insert_allocations(body, homes)
 
 
@@ -162,19 +214,8 @@ def _walk_statements(body: list[Statement], path: BodyPath = (),
             yield s, here
 
 
-def _find_homes(body: list[Statement]) -> dict[StoredArray, list[Statement]]:
-    """Return for each array the body in which it is allocated: the one that writes it; of a sum, the one around its loops."""
-    homes: dict[StoredArray, list[Statement]] = {}
-    for s, path in _walk_statements(body):
-        assert not isinstance(s, (For, Allocate))
-        array, summed = s.target.array, s.over if isinstance(s, Accumulate) else ()
-        k = next((i for i, (_, axes) in enumerate(path) if any(a in summed for a in axes)), len(path)) - 1
-        homes.setdefault(array, path[k][0])
-    return homes
-
-
-Touch = tuple[BodyPath, tuple[Place, ...], bool]
-"""An access to an array: the bodies that contain the statement, the places, and whether it is a write."""
+Touch = tuple[BodyPath, tuple[Place, ...]]
+"""An access to an array: the bodies that contain the statement, and the places."""
 
 
 def _list_touches(body: list[Statement]) -> dict[StoredArray, list[Touch]]:
@@ -182,21 +223,23 @@ def _list_touches(body: list[Statement]) -> dict[StoredArray, list[Touch]]:
     found: dict[StoredArray, list[Touch]] = {}
     for s, path in _walk_statements(body):
         assert not isinstance(s, (For, Allocate))
-        found.setdefault(s.target.array, []).append((path, s.target.places, True))
+        found.setdefault(s.target.array, []).append((path, s.target.places))
         for e in walk_parts(s.value):
             if isinstance(e, Read):
-                found.setdefault(e.array, []).append((path, e.places, False))
+                found.setdefault(e.array, []).append((path, e.places))
     return found
 
 
-def _is_local(array: StoredArray, home: list[Statement], touches: Sequence[Touch]) -> bool:
-    """Tell whether an array is only read at the step at which it is written, within one body."""
-    own = tuple(Place(STEP, a) for a in array.axes)
-    for path, places, is_write in touches:
-        around = next((axes for b, axes in path if b is home), None)
-        if around is None or places != own or (is_write and set(around) != set(array.axes)):
-            return False
-    return True
+def _count_inner_loops(array: StoredArray, touches: Sequence[Touch]) -> int:
+    """Return within how many loops, from the outermost, an array may be allocated: each step needs its own part alone."""
+    own = {a for k, a in enumerate(array.axes) if all(places[k] == Place(STEP, a) for _, places in touches)}
+    found = 0
+    for depth in range(min(len(path) for path, _ in touches)):
+        bodies = [path[depth] for path, _ in touches]
+        if not own.issuperset(bodies[0][1]) or any(b is not bodies[0][0] for b, _ in bodies):
+            break
+        found = depth
+    return found
 
 
 def _insert_allocations(body: list[Statement], homes: dict[StoredArray, list[Statement]],
@@ -216,4 +259,4 @@ def _insert_allocations(body: list[Statement], homes: dict[StoredArray, list[Sta
     return out
 
 
-__all__ = ["Cycle", "Nestable", "add_allocations", "nest"]
+__all__ = ["Cycle", "Nestable", "add_allocations", "nest_apart"]

@@ -9,7 +9,7 @@ from autograd_seq.emit.board import prepare
 from autograd_seq.emit.labels import Labels
 from autograd_seq.emit.lower import Lowering
 from autograd_seq.emit.names import Names
-from autograd_seq.emit.nests import Cycle, Nestable, add_allocations, nest
+from autograd_seq.emit.nests import Cycle, Nestable, add_allocations, nest_apart
 from autograd_seq.emit.outline import Fill, Repeat, Step, outline
 from autograd_seq.emit.statements import ALL, STEP, Expression, Place, Procedure, Read, walk_parts
 from autograd_seq.graph.graph import Graph
@@ -59,7 +59,9 @@ class _ProcedureBuilder:
         outputs = [self._read_whole(o) for o in self.graph.outputs]
         steps = outline(self.items, (self.lower.kept & self.lower.computed).__contains__, self.lower.get_reach)
         entries = self._list_entries(steps)
-        body = add_allocations(nest(entries), [e.array for o in outputs for e in walk_parts(o) if isinstance(e, Read)])
+        body = add_allocations(
+            nest_apart(entries, self.user.axes), [e.array for o in outputs for e in walk_parts(o) if isinstance(e, Read)]
+        )
         return Procedure(self.lower.feeds, body, outputs, self.user.axes)
 
     def _read_whole(self, node: Node) -> Expression:

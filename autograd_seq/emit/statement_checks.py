@@ -57,20 +57,20 @@ def check_procedure(procedure: Procedure, length: int = 3) -> None:
 class _Walk:
     def __init__(self, procedure: Procedure, length: int) -> None:
         self.length = length
-        self.sums: dict[tuple[StoredArray, Point], int] = {}  # how many additions to a point are still to come
-        self.made: set[StoredArray] = set()
-        self.written: set[tuple[StoredArray, Point]] = set()
+        self.sums: dict[StoredArray, dict[Point, int]] = {}  # how many additions to a point are still to come
+        self.made: dict[StoredArray, Allocate] = {}
+        self.written: dict[StoredArray, set[Point]] = {}
 
     def walk_body(self, body: Sequence[Statement], steps: Mapping[Axis, int]) -> None:
         for s in body:
             if isinstance(s, Assign) and not s.target.array.axes:  # a variable of this step
-                self.written.discard((s.target.array, ()))
+                self.written.pop(s.target.array, None)
         for s in body:
             if isinstance(s, For):
                 for i in range(self.length)[:: s.direction]:
                     self.walk_body(s.body, {**steps, s.axis: i})
             elif isinstance(s, Allocate):
-                self._allocate(s.array)
+                self._allocate(s)
                 self._count_additions(s.array, body, steps)
             else:
                 self._write(s, steps)
@@ -83,16 +83,17 @@ class _Walk:
                     self._count_additions(array, s.body, {**steps, s.axis: i})
             elif isinstance(s, Accumulate) and s.target.array is array:
                 for p in self._list_points(s.target, steps):
-                    self.sums[array, p] = self.sums.get((array, p), 0) + 1
+                    self.sums[array][p] = self.sums[array].get(p, 0) + 1
 
-    def _allocate(self, array: StoredArray) -> None:
-        if array in self.made and array.axes:
+    def _allocate(self, s: Allocate) -> None:
+        array = s.array
+        if self.made.setdefault(array, s) is not s:
             raise ValueError(f"{array} is allocated twice")
-        self.made.add(array)
+        self.sums[array], self.written[array] = {}, set()  # at each step of the loops around, anew
         edge = [(a, array.halo.get(a, (0, 0))) for a in array.axes]
         for p in product(*[range(-lo, self.length + hi) for _, (lo, hi) in edge]):
             if any(not 0 <= i < self.length for i in p):
-                self.written.add((array, p))
+                self.written[array].add(p)
 
     def _write(self, s: Assign | Accumulate, steps: Mapping[Axis, int]) -> None:
         array = s.target.array
@@ -103,23 +104,24 @@ class _Walk:
         self.check_reads(s.value, steps, s)
         if array not in self.made and (array.axes or isinstance(s, Accumulate)):
             raise ValueError(f"{s.target} is written before {array} is allocated")
+        written = self.written.setdefault(array, set())
         for p in self._list_points(s.target, steps):
             if isinstance(s, Accumulate):
-                self.sums[array, p] -= 1
-            elif (array, p) in self.written and array.axes and not s.outside:
+                self.sums[array][p] -= 1
+            elif p in written and array.axes and not s.outside:
                 raise ValueError(f"{s.target} is written twice, at {p}")
-            self.written.add((array, p))
+            written.add(p)
 
     def check_reads(self, e: Expression, steps: Mapping[Axis, int], where: object) -> None:
         """Check what an expression reads at a step."""
         for part in self._list_parts(e):
             if not isinstance(part, Read):
                 continue
+            sums, written = self.sums.get(part.array, {}), self.written.get(part.array, set())
             for p in self._list_points(part, steps):
-                key = part.array, p
-                if self.sums.get(key):
+                if sums.get(p):
                     raise ValueError(f"{part} is read before its sum is complete, in {where}")
-                if not part.array.feed and key not in self.written and not (part.array in self.made and key in self.sums):
+                if not part.array.feed and p not in written and not (part.array in self.made and p in sums):
                     raise ValueError(f"{part} is read at {p} before it is written, in {where}")
 
     def _list_parts(self, e: Expression) -> Iterator[Expression]:
@@ -131,7 +133,7 @@ class _Walk:
 
     def _list_points(self, r: Read, steps: Mapping[Axis, int]) -> Iterator[Point]:
         ranges = []
-        for a, p in zip(r.array.axes, r.places, strict=False):
+        for a, p in r.indices:
             lo, hi = r.array.halo.get(a, (0, 0))
             at = self._list_indices(p, steps)
             if any(not -lo <= i < self.length + hi for i in at):

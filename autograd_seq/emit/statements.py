@@ -55,12 +55,12 @@ class StoredArray:
 
     Attributes:
         name: its unique name in the program.
-        axes: its first dimensions, outermost first; none if it is a variable that lives within one step of the enclosing
-            loops.
+        axes: its first dimensions, outermost first, but for the axes of loops within which it is allocated; none if it is a
+            variable that lives within one step of the enclosing loops.
         shape: of the value at one point.
         dtype: ``float``, ``int`` or ``bool``.
         label: its name in equations.
-        over: the axes that the value varies over; the same as ``axes`` except for such a variable.
+        over: the axes that the value varies over.
         halo: for an axis, the number of rows before the first step, and after the last.
         feed: whether the caller passes it.
     """
@@ -107,6 +107,12 @@ class Read(Expression):
 
     array: StoredArray
     places: tuple[Place, ...]
+
+    @property
+    def indices(self) -> list[tuple[Axis, Place]]:
+        """The dimensions of the array and the places there: without the axes of loops within which it is allocated."""
+        over = self.array.over or self.array.axes
+        return [(a, p) for a, p in zip(over, self.places, strict=True) if a in self.array.axes]
 
     def __str__(self) -> str:
         return f"{self.array.name}[{', '.join(map(str, self.places))}]" if self.places else self.array.name

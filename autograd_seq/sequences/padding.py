@@ -111,6 +111,8 @@ class Ragged:
         self.outputs: list[Node] = [
             self.zeros.zero_padding(spread(new, old.axes)) for old, new in zip(graph.outputs, made, strict=True)
         ]
+        for old, new in zip(graph.outputs, self.outputs, strict=True):
+            new.adjoint_of = old.adjoint_of if new.adjoint_of is None else new.adjoint_of
 
     def _rebuild(self) -> list[Node]:
         """Rebuild the graph under the present assumptions."""
@@ -224,6 +226,7 @@ class Ragged:
         made = self.change(node, inputs)
         if made is not None and made is not node and made.name is None and INPUT not in (made.op, node.op):
             made.name, made.site, made.scope = node.name, node.site, node.scope
+            made.adjoint_of = node.adjoint_of if made.adjoint_of is None else made.adjoint_of
         if made is not None:
             if node in self._finite:
                 self.zeros.finite.add(made)

@@ -76,7 +76,7 @@ class ExpressionWriter:
 
     def read(self, e: Read, more: Sequence[str] = ()) -> str:
         """Return a read of an array at one point, indexed further by ``more``."""
-        places = [self.write_place(p, a, e.array.halo.get(a, (0, 0))) for p, a in zip(e.places, e.array.axes, strict=False)]
+        places = [self.write_place(p, a, e.array.halo.get(a, (0, 0))) for a, p in e.indices]
         keys = [*places, *more]
         while keys and keys[-1] == ":":
             keys.pop()
@@ -119,7 +119,7 @@ class ExpressionWriter:
             firm = _FIRM[sign]
             if args[0].python and args[1].python and ((firm == PRODUCT and sign == "/") or bool in {x.dtype for x in e.args}):
                 args[0] = Code(f"np.float64({args[0].text})") if sign == "/" else args[0].as_numpy(e.args[0].dtype)
-            if sign == "*" and e.args[0].parts == e.args[1].parts and args[0].text == args[1].text:
+            if sign == "*" and args[0].text == args[1].text:
                 return Code(f"{args[0].enclose(ATOM)} ** 2", POWER, args[0].python)
             if sign == "+" and args[1].firm == SIGN and args[1].text.startswith("-"):
                 sign, args[1] = "-", Code(args[1].text[1:], ATOM, args[1].python)

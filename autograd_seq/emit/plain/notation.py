@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -25,17 +26,21 @@ from autograd_seq.emit.statements import (
 )
 from autograd_seq.graph.printing import format_subscript, operation
 from autograd_seq.ops.elementwise import CAST, POWER_NUMBER, mul, neg, zero_safe_mul
+from autograd_seq.ops.gather import PICK, TAKE
 from autograd_seq.ops.linear import CONTRACT
 from autograd_seq.ops.loss import straight_through
 from autograd_seq.ops.parts import SLICE
 from autograd_seq.ops.random import DRAW
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.shape import BROADCAST_TO, RESHAPE, TRANSPOSE
+from autograd_seq.ops.softmax import level_over
 from autograd_seq.plan.passes.legal import COPY
 
 ATOM, MATRIX, SIGN, PRODUCT, SUM, COMPARED = 6, 5, 4, 3, 2, 1
 _SIGNS = {"+": ("+", SUM), "-": ("−", SUM), "*": ("·", PRODUCT), "/": ("/", PRODUCT), "%": ("%", PRODUCT),
           "//": ("//", PRODUCT)}  # fmt: skip
+_COMPARED = {"==": "=", "!=": "≠", "<=": "≤", ">=": "≥", "&": "∧", "|": "∨"}
+_LONGEST = 8  # arrays of at most so many numbers are written out
 _SILENT = (BROADCAST_TO, RESHAPE, COPY, CAST, straight_through)
 _SUBSCRIPTS = dict(zip("aehijklmnoprstuvx0123456789", "ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ₀₁₂₃₄₅₆₇₈₉", strict=True))
 
@@ -45,6 +50,7 @@ Text = tuple[str, int]
 def write_equation(s: Assign | Accumulate) -> str:
     """Return the equation of a statement on one line: ``dV = Σₜ dz[t] s[t]ᵀ``."""
     right, firm = write_text(s.value)
+    right = _enclose((right, firm), COMPARED + 1) if " = " in right else right
     if isinstance(s, Accumulate):
         signs = "".join(f"Σ{_write_subscript(a.name)}" for a in s.over)
         right = f"{signs} {_enclose((right, firm), SUM + 1)}"
@@ -67,14 +73,14 @@ def write_text(e: Expression) -> Text:
         if value.size and (value == value.flat[0]).all():
             value = value.flat[0]
         if np.ndim(value):
-            return "(…)", ATOM
-        written = f"{value:.6g}" if value.dtype.kind == "f" else str(value)
-        return written.replace("-", "−"), SIGN if written.startswith("-") else ATOM
+            return f"({', '.join(map(_write_number, value))})" if value.ndim == 1 and value.size <= _LONGEST else "(…)", ATOM
+        written = _write_number(value)
+        return written, SIGN if written.startswith("−") else ATOM
     if isinstance(e, StepNumber):
         shown = _write_place(e.place)
         return shown, ATOM if len(shown.split()) == 1 else SUM
     if isinstance(e, Length):
-        return f"size({e.axis})", ATOM
+        return e.axis.name.upper(), ATOM
     if isinstance(e, Form):
         if e.form == "log" or not e.shown:
             return _write_call(e.form, e.shown or (e.value,)), ATOM
@@ -92,10 +98,11 @@ def _write_operation(e: Apply) -> Text:
     if e.node.op is CONTRACT:
         return _write_product(e)
     if e.node.op is sum_over:
-        return " + ".join(_enclose(write_text(x), SUM) for x in e.args), SUM if len(e.args) > 1 else write_text(e.args[0])[1]
+        text = " + ".join(_enclose(write_text(x), SUM) for x in e.args).replace(" + −", " − ")
+        return text, SUM if len(e.args) > 1 else write_text(e.args[0])[1]
     written = mul.infix if e.node.op is zero_safe_mul else e.node.op.get_sign(e.node.attrs)  # as a number it is a product
     if isinstance(written, str) and len(e.args) == 2:
-        sign, firm = _SIGNS.get(written, (written, COMPARED))
+        sign, firm = _SIGNS.get(written, (_COMPARED.get(written, written), COMPARED))
         if sign == "·" and e.args[0].shape and e.args[1].shape:
             sign = "⊙"
         if sign in ("·", "⊙") and write_text(e.args[0]) == write_text(e.args[1]):
@@ -107,7 +114,10 @@ def _write_operation(e: Apply) -> Text:
         return f"{_enclose(write_text(e.args[0]), firm)} {sign} {right}", firm
     if e.node.op.reduces_axes:
         below = "".join(_write_subscript(a.name) for a in e.node.attrs["axes"])
-        return f"{e.node.op.symbol}{below} {_enclose(write_text(e.args[0]), PRODUCT)}", SUM
+        return (
+            f"{'max' if e.node.op is level_over else e.node.op.symbol}{below} {_enclose(write_text(e.args[0]), PRODUCT)}",
+            SUM,
+        )
     if e.node.op is neg:
         return f"−{_enclose(write_text(e.args[0]), SIGN)}", SIGN
     if e.node.op is POWER_NUMBER:
@@ -119,9 +129,15 @@ def _write_operation(e: Apply) -> Text:
     if e.node.op is SLICE:
         keys = ", ".join(format_subscript(e.node.attrs["key"], e.args[0].shape))
         return f"{_enclose(write_text(e.args[0]), ATOM)}[{keys}]", ATOM
+    if e.node.op in (TAKE, PICK) and len(e.args[0].shape) <= 1 + (e.node.op is TAKE):
+        return f"{_enclose(write_text(e.args[0]), ATOM)}[{write_text(e.args[1])[0]}]", ATOM
     if e.node.op is DRAW:
         return f"draw of {e.node.attrs['name']}", ATOM
     return _write_call("onehot" if word == "one_hot" else word, e.args), ATOM
+
+
+def _write_number(value: Any) -> str:
+    return (f"{value:.6g}" if value.dtype.kind == "f" else str(value)).replace("-", "−").replace("inf", "∞")
 
 
 def _write_product(e: Apply) -> Text:

@@ -118,7 +118,7 @@ def _list_steps(x: Any) -> tuple[int, ...]:
 def _add_operands(w: PhraseWriter, e: Apply, args: Sequence[Code]) -> Code:
     if len(args) == 1:
         return args[0]
-    return Code(" + ".join(a.enclose(SUM) for a in args), SUM)
+    return Code(" + ".join(a.enclose(SUM) for a in args).replace(" + -", " - "), SUM)
 
 
 def _cast(w: PhraseWriter, e: Apply, args: Sequence[Code]) -> Code:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from textwrap import wrap
+from textwrap import fill, wrap
 
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.names import make_docstring, make_printable
@@ -24,7 +24,9 @@ RESERVED = {"np", "math", "hashlib", "step"}
 _KINDS = {float: "", int: ", int", bool: ", bool"}
 _ZERO = {float: "0.0", int: "0", bool: "False"}
 _WIDTH = 110
+_SHORT = 8  # longer loops within loops are followed by a blank line
 _INSIDE = "        "
+_GLUE = "\0"  # stands for a space at which a line must not be broken
 
 
 def print_plain(graph: Graph, layouts: Sequence[Sequence[Axis]], gradients: Sequence[str] = ()) -> Emitted:
@@ -81,8 +83,13 @@ class _Printer:
         lines = [*self._write_body(p.body, 1), *self._write_return(gradients)]
         known, asked = self._read_lengths()
         checks = [f"    {self.expressions.bundle.add(_checked, 'checked')}({name}, {n})" for name, n in self.expressions.labels]
-        head = f"def step({', '.join([*feeds.values(), *(self.sizes[a] for a in asked)])}):"
-        text = [head, f"    {make_docstring(self._write_title(gradients))}", *known, *checks, *lines]
+        text = [
+            *_write_head([*feeds.values(), *(self.sizes[a] for a in asked)]),
+            f"    {make_docstring(fill(self._write_title(gradients), _WIDTH, subsequent_indent='    '))}",
+            *known,
+            *checks,
+            *lines,
+        ]
         functions = [part for source in self.expressions.bundle.sources.values() for part in ("", "", source)]
         modules = sorted(self.expressions.bundle.modules - {"numpy"})
         imports = [*(f"import {m}" for m in modules), *([""] if modules else []), "import numpy as np", "", ""]
@@ -92,10 +99,16 @@ class _Printer:
                        tuple(asked))  # fmt: skip
 
     def _write_title(self, gradients: Sequence[str]) -> str:
-        names = [self.graph.label(o) for o in self.graph.outputs]
+        names = [self.graph.label(o) if o.name else self._find_label(p) or self.graph.label(o)
+                 for o, p in zip(self.graph.outputs, self.procedure.outputs, strict=True)]  # fmt: skip
         if gradients:
-            return f"Compute {names[0]}, and its gradients by {', '.join(map(make_printable, gradients))}."
+            first = "the loss" if names[0] == "loss" else names[0]
+            return f"Compute {first}, and its gradients by {', '.join(map(make_printable, gradients))}."
         return f"Compute {', '.join(names[:8])}{', …' if len(names) > 8 else ''}."
+
+    @staticmethod
+    def _find_label(value: Expression) -> str:
+        return value.array.label if isinstance(value, Read) else ""
 
     def _read_lengths(self) -> tuple[list[str], list[Axis]]:
         """Return the lines that read the lengths of axes from feeds, and the axes whose lengths are arguments."""
@@ -126,7 +139,7 @@ class _Printer:
             if isinstance(s, For):
                 self._note_rows(s.body)
             elif isinstance(s, Assign) and s.outside:
-                for a, p in zip(s.target.array.axes, s.target.places, strict=True):
+                for a, p in s.target.indices:
                     if p.base != "step":
                         self.rows.add((s.target.array, a, p.base == "start"))
 
@@ -142,13 +155,14 @@ class _Printer:
                 if isinstance(s, For):
                     steps = f"range({self.sizes[s.axis]})"
                     yield f"{indent}for {self.steps[s.axis]} in {steps if s.direction > 0 else f'reversed({steps})'}:"
-                    yield from self._write_body(s.body, depth + 1)
+                    inside = [*self._write_body(s.body, depth + 1)]
+                    yield from inside
                     if s.goes_on is not None:
                         going = self.expressions.read(s.goes_on)
                         going = f"np.any({going})" if len(s.goes_on.array.axes) > 1 else going
                         yield f"{indent}    if not {going}:"
                         yield f"{indent}        break"
-                    if depth == 1:
+                    if depth == 1 or (len(inside) > _SHORT and s is not body[-1]):
                         yield ""
                 elif isinstance(s, (Assign, Accumulate)):
                     yield from (f"{indent}# {line}" for line in _fold(make_printable(write_equation(s))))
@@ -222,16 +236,12 @@ class _Printer:
         parts, ends = codes, ("", "")
         if gradients:
             own, ends = codes[len(codes) - len(gradients) :], (", ".join([*codes[: len(codes) - len(gradients)], "{"]), "}")
-            parts = [f"{_quote(name)}: {code}" for name, code in zip(gradients, own, strict=True)]
-        line = f"    return {ends[0]}{', '.join(parts)}{ends[1]}"
+            parts = [f"{_quote(name)}:{_GLUE}{code}" for name, code in zip(gradients, own, strict=True)]
+        line = f"    return {ends[0]}{', '.join(parts)}{ends[1]}".replace(_GLUE, " ")
         if len(line) <= _WIDTH:
             yield line
             return
-        yield f"    return {ends[0] or '('}"
-        yield from wrap(
-            f"{', '.join(parts)},", _WIDTH, initial_indent=_INSIDE, subsequent_indent=_INSIDE, break_long_words=False
-        )
-        yield f"    {ends[1] or ')'}"
+        yield from [f"    return {ends[0] or '('}", *_wrap_items(parts), f"    {ends[1] or ')'}"]
 
     def _write_output(self, value: Expression, axes: Sequence[Axis]) -> str:
         code = self.expressions.write(value).text
@@ -240,6 +250,19 @@ class _Printer:
             return code
         order = [*(own.index(a) for a in axes), *range(len(own), len(own) + len(value.shape))]
         return f"{code}.transpose({', '.join(map(str, order))})"
+
+
+def _write_head(names: Sequence[str]) -> list[str]:
+    head = f"def step({', '.join(names)}):"
+    return [head] if len(head) <= _WIDTH else ["def step(", *_wrap_items(names), "):"]
+
+
+def _wrap_items(items: Sequence[str]) -> list[str]:
+    text = f"{', '.join(items)},"
+    lines = wrap(
+        text, _WIDTH, initial_indent=_INSIDE, subsequent_indent=_INSIDE, break_long_words=False, break_on_hyphens=False
+    )
+    return [line.replace(_GLUE, " ") for line in lines]
 
 
 def _fold(equation: str) -> list[str]:
@@ -260,7 +283,7 @@ def _split_terms(code: str) -> list[str]:
 
 
 def _quote(name: str) -> str:
-    return f'"{name}"' if name.isidentifier() else repr(name)
+    return f'"{name}"' if name.isprintable() and '"' not in name and "\\" not in name else repr(name)
 
 
 __all__ = ["print_plain"]

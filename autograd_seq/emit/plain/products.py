@@ -9,7 +9,7 @@ def read_product(spec: str) -> tuple[str, bool, bool, bool]:
     """Return the kind of a contraction, whether its operands are swapped, and whether the first and the second are transposed.
 
     Example:
-        >>> read_product("IJ,J->I"), read_product("I,IJ->J"), read_product("i,j->ji"), read_product("ij,k->ik")[0]
+        >>> read_product("IJ,J->I"), read_product("IK,IJ->JK"), read_product("i,j->ji"), read_product("ij,k->ik")[0]
         (('matrix', False, False, False), ('matrix', True, True, False), ('outer', True, False, False), 'einsum')
     """
     operands, out = spec.split("->")
@@ -21,10 +21,11 @@ def read_product(spec: str) -> tuple[str, bool, bool, bool]:
     if len(a) <= 2 and len(b) <= 2:
         if spec == "I,IJ->J":  # as in gradients, which are written as a transposed matrix times a vector
             return MATRIX, True, True, False
-        for first in (a, a[::-1]) if len(a) == 2 else (a,):
-            for second in (b, b[::-1]) if len(b) == 2 else (b,):
-                if first[-1] == second[0] and out == first[:-1] + second[1:]:
-                    return MATRIX, False, first != a, second != b
+        for turned, (x, y) in ((False, (a, b)), (True, (b, a))):
+            for first in (x, x[::-1]) if len(x) == 2 else (x,):
+                for second in (y, y[::-1]) if len(y) == 2 else (y,):
+                    if first[-1] == second[0] and out == first[:-1] + second[1:]:
+                        return MATRIX, turned, first != x, second != y
     return EINSUM, False, False, False
 
 

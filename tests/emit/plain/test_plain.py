@@ -128,3 +128,48 @@ def test_only_numpy_calls_are_profiled():
     loss, feeds = rnn()
     with pytest.raises(ag.OperationError, match="plain"):
         ag.compile(loss, backend="plain").profile(**feeds)
+
+
+BATCH = '''\
+def step(x, w):
+    """Compute the loss, and its gradients by cell/w."""
+    T, B = x.shape
+    loss, dw = 0.0, 0.0
+    for b in range(B):
+        h = np.zeros(T + 1)  # h[-1] = 0
+        for t in range(T):
+            # h[t, b] = tanh(w · h[t − 1, b] + x[t, b])
+            h[t] = np.tanh(w * h[t - 1] + x[t, b])
+            # loss = ΣₜΣ_b (h[t, b] − 1)²
+            loss += (h[t] - 1.0) ** 2
+        dz_h = np.zeros(T + 1)  # dz_h[T] = 0
+        for t in reversed(range(T)):
+            # dh[t, b] = 2 · (h[t, b] − 1) + dz_h[t + 1, b] · w
+            dh = 2.0 * (h[t] - 1.0) + dz_h[t + 1] * w
+            # dz_h[t, b] = dh[t, b] · (1 − h[t, b]²)
+            dz_h[t] = dh * (1 - h[t] ** 2)
+            # dw = ΣₜΣ_b dz_h[t, b] · h[t − 1, b]
+            dw += dz_h[t] * h[t - 1]
+
+    return loss, {"cell/w": dw}
+'''
+
+
+def test_a_batch_is_a_loop_around_the_program_of_one_sequence():
+    """The loss has a name, a scope is left out where no name needs it, and equal terms are added up."""
+    x = ag.input("x", over=(t, b))
+    with ag.scope("cell"):
+        w, h = ag.param("w"), ag.state("h", over=(t, b))
+        h[t] = ag.tanh(w * h[t - 1] + x[t])
+    step = ag.value_and_grad(ag.sum((h - 1.0) * (h - 1.0), over=(t, b)))
+    assert step.textbook.partition("\n\n\n")[2] == BATCH
+
+
+def test_sequences_that_read_each_other_have_no_loop_of_their_own():
+    x, h = ag.input("x", over=(t, b)), ag.state("h", over=(t, b))
+    h[t] = ag.tanh(h[t - 1] + x[t] - ag.mean(h[t - 1], over=b))
+    for output in (ag.sum(h, over=(t, b)), ag.sum(x / ag.sum(x, over=b), over=(t, b))):
+        program = ag.compile(output, backend="plain")
+        assert program.source.index("for t in") < program.source.index("for b in")
+        feed = np.arange(1.0, 7.0).reshape(2, 3)
+        assert np.allclose(program(x=feed), ag.Graph(output).evaluate(x=feed), rtol=1e-12)
