@@ -19,7 +19,7 @@ VIZ = Path(viz.__file__).parent
 
 # The rooms: each imports only from those above it in this list.
 FLOORS = [
-    "core", "ops", "graph", "grad", "sequences", "plan", "emit", "run", "extend", "linalg", "nn", "learn", "bench", "analyse",
+    "core", "ops", "graph", "grad", "sequences", "plan", "emit", "run", "extend", "linalg", "nn", "analyse", "learn", "bench",
     "exchange",
     "datasets",
 ]  # fmt: skip
@@ -50,6 +50,7 @@ OPTIONAL = {  # inside functions, and only there
     "onnx": {"autograd_seq.exchange.onnx"}, "torch": set(), "autograd": set(), "pytensor": set(),
     "threadpoolctl": {"autograd_seq.doctor"}, "sklearn": {"autograd_seq.analyse.slow_features"},
     "ale_py": {"autograd_seq.applications.pong"},
+    "tensorboard": {"autograd_seq.learn.tensorboard"},
 }  # fmt: skip
 
 

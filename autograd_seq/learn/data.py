@@ -126,7 +126,7 @@ def buckets(lengths: Any, batch: int, *, seed: int | None = None, drop_last: boo
         >>> [b.tolist() for b in buckets([5, 1, 4, 1, 9], batch=2)]
         [[1, 3], [2, 0], [4]]
     """
-    n, size = np.asarray(lengths).reshape(-1), _check_count(batch, "batch=")
+    n, size = np.asarray(lengths).reshape(-1), check_count(batch, "batch=")
     order = np.arange(len(n)) if seed is None else np.random.default_rng(seed).permutation(len(n))
     surplus = len(n) % size if drop_last else 0
     if seed is not None:
@@ -156,7 +156,7 @@ def split(count: int, fractions: Sequence[float], *, seed: int | None = None) ->
         >>> [part.tolist() for part in split(5, [0.6, 0.4])]
         [[0, 1, 2], [3, 4]]
     """
-    count = _check_count(count, "count=", least=0)
+    count = check_count(count, "count=", least=0)
     try:
         shares = np.asarray(fractions, float)
     except (TypeError, ValueError):
@@ -219,7 +219,7 @@ def windows(series: Any, size: int, *, step: int = 1) -> np.ndarray:
         >>> windows(np.arange(5.0), 3).T.tolist()
         [[0.0, 1.0, 2.0], [1.0, 2.0, 3.0], [2.0, 3.0, 4.0]]
     """
-    a, size, step = np.asarray(series), _check_count(size, "size="), _check_count(step, "step=")
+    a, size, step = np.asarray(series), check_count(size, "size="), check_count(step, "step=")
     if a.ndim == 0:
         raise DataError(
             "B205",
@@ -233,7 +233,12 @@ def windows(series: Any, size: int, *, step: int = 1) -> np.ndarray:
     return np.moveaxis(view, -1, 0)
 
 
-def _check_count(value: Any, what: str, *, least: int = 1) -> int:
+def check_count(value: Any, what: str, *, least: int = 1) -> int:
+    """Return a number of examples or steps as an integer.
+
+    Raises:
+        DataError: it is none, or less than ``least``.
+    """
     try:
         n = operator.index(value)
     except TypeError:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO
 
 
-def replace_file(path: Path, write: Callable[[IO[bytes]], None]) -> None:
+def replace_file(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     """Write a file beside the one that is to be replaced, on to the disk, and give it that one's name.
 
     Args:

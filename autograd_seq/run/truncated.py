@@ -56,6 +56,11 @@ class TruncatedGradient:
     def _graph(self) -> Graph:
         return Graph(self._arguments[0])
 
+    @property
+    def draws(self) -> bool:
+        """Whether the program draws random numbers; see :attr:`ValueAndGrad.draws`."""
+        return self.truncated.draws
+
     def __repr__(self) -> str:
         return f"<{self.truncated!r}, truncated along {self.over} after {self.reach} steps>"
 

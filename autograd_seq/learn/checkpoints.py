@@ -1,0 +1,100 @@
+"""What a training saves while it runs, and how it goes on from that."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from autograd_seq.core.errors import LoadError, OperationError
+from autograd_seq.core.node import Node
+from autograd_seq.learn.data import check_count
+from autograd_seq.learn.optim import Arrays, State
+from autograd_seq.learn.save import load, save
+from autograd_seq.run.carry import Carry
+
+_SECONDS = 60.0
+
+
+class Checkpoints:
+    """The file of a training.
+
+    Args:
+        path: of the file; ``None`` for none.
+        every: steps between two files; ``None`` for a minute.
+        loss: the equations, where they are known; the file is of these.
+    """
+
+    def __init__(self, path: Any, every: int | None, loss: Node | None) -> None:
+        if every is not None:
+            check_count(every, "save_every=")
+        self.path, self.every, self.loss = None if path is None else Path(path), every, loss
+        self._last = time.monotonic()
+
+    def save_if_due(self, steps: int, make: Callable[[], dict[str, Any]]) -> None:
+        """Save after so many steps, if it is time."""
+        if self.path is None:
+            return
+        if steps % self.every == 0 if self.every is not None else time.monotonic() - self._last > _SECONDS:
+            self.save(make())
+
+    def save(self, things: Mapping[str, Any]) -> None:
+        """Save now."""
+        if self.path is not None:
+            save(self.path, graph=self.loss, **things)
+            self._last = time.monotonic()
+
+    def load(self, params: Arrays) -> dict[str, Any] | None:
+        """Return what was saved; ``None`` if nothing was.
+
+        Raises:
+            LoadError: the file is damaged, or of another training.
+        """
+        if self.path is None:
+            raise OperationError(
+                "L125", "resume= needs the name of a file", expected="save=…", got="save=None", fix='save="run.safetensors"'
+            )
+        if not self.path.exists():
+            return None
+        things = load(self.path, graph=self.loss)
+        check_things(self.path, things, params)
+        return things
+
+
+_KINDS: dict[str, Any] = {
+    "params": dict, "state": State, "seed": int, "step": int, "epoch": int, "batch": int, "carry": (Carry, type(None)),
+    "validation": dict,
+}  # fmt: skip
+
+
+def check_things(path: Path, things: Mapping[str, Any], params: Arrays) -> None:
+    """Refuse a file that is not of a training, or of one with other parameters.
+
+    Raises:
+        LoadError: it is not.
+    """
+    wrong = [name for name, kind in _KINDS.items() if not isinstance(things.get(name), kind)]
+    valid: Any = things.get("validation")
+    if not wrong:
+        kinds = {"best": dict, "least": float, "waited": int}
+        wrong = [name for name, kind in kinds.items() if not isinstance(valid.get(name), kind)]
+    if wrong:
+        raise LoadError("L126", f"{path.name} is no file of a training", expected=", ".join(_KINDS),
+                        got=", ".join(things) or "nothing", fix="a training writes one: train(…, save=path)")  # fmt: skip
+    held = {name: (np.shape(p), np.asarray(p).dtype) for name, p in things["params"].items()}
+    given = {name: (np.shape(p), np.asarray(p).dtype) for name, p in params.items()}
+    for name in [*given, *held]:
+        if held.get(name) != given.get(name):
+            raise LoadError("L127", f"{path.name} is of a training of other parameters: {name} differs", node=name,
+                            expected=_describe(given.get(name)), got=_describe(held.get(name)),
+                            fix="another file, or no resume=True to begin anew")  # fmt: skip
+
+
+def _describe(held: Any) -> str:
+    return "none" if held is None else f"{held[1]} of shape {held[0]}"
+
+
+__all__ = ["Checkpoints"]
