@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from autograd_seq.core.errors import did_you_mean
 from autograd_seq.core.node import Node
 from viz.errors import DrawError, make_option_error
 from viz.layout.compose import MOST_ITEMS, check_size
@@ -58,16 +59,64 @@ def get_theme(name: str) -> Theme:
     return found
 
 
-def get_only_axis(scene: Scene) -> str:
-    """Return the name of the one axis to unfold.
+def find_times(scene: Scene) -> list[str]:
+    """Return the axes that a picture unfolds: those with delays, and those whose steps are read one by one by such an axis.
+
+    All others are like a batch: they stand at the names.
+
+    Example:
+        >>> from viz.scene.items import Arrow, Item
+        >>> s = Item(0, "s", "state", ("t", "b"))
+        >>> find_times(Scene([s], [Arrow(0, 0, (("t", 1),))], ("t", "b")))
+        ['t']
+    """
+    items = {item.key: item for item in scene.items}
+    times = {axis for arrow in scene.arrows for axis, _ in arrow.shifts}
+    for arrow in scene.arrows:
+        tail, head = items[arrow.tail], items[arrow.head]
+        for read in set(tail.over) - set(head.over):
+            # A sequence that another one reads as a whole, or starts from; what is over all of the other is like a batch.
+            others = {axis for axis in head.over if head.role != "loss"}
+            readers = {axis for axis in others if any(read in i.over and axis not in i.over for i in scene.items)}
+            times |= {read, *readers} if readers else set()
+    times = times or set(scene.axes[:1])
+    return [axis for axis in scene.axes if axis in times]
+
+
+def choose_lengths(scene: Scene, t: int, lengths: dict[str, Any], function: str) -> dict[str, int]:
+    """Return how many steps of which axes to show.
+
+    Args:
+        scene: the scene to draw.
+        t: the number of steps of axes for which none is given.
+        lengths: numbers of steps by the names of axes.
+        function: the name of the caller, for errors.
 
     Raises:
-        DrawError: there is none, or there are several.
+        DrawError: nothing varies over an axis, or a name is that of no axis.
     """
-    if len(scene.axes) == 1:
-        return scene.axes[0]
     if not scene.axes:
         raise DrawError("P208", "nothing in this graph varies over time", expected="one axis", got="none",
                         fix='viz.folded(g, level="ops") draws an expression')  # fmt: skip
-    raise DrawError("P209", f"this graph varies over {' and '.join(scene.axes)}, but an unfolded picture shows one axis",
-                    expected="one axis", got=f"{len(scene.axes)}", fix="viz.folded(g) draws it")  # fmt: skip
+    for name, value in lengths.items():
+        if name not in scene.axes:
+            near = did_you_mean(name, ["params", "level", "theme", "steps", *scene.axes])
+            fix = f"viz.{function}(g, {scene.axes[0]}={value})" if isinstance(value, int) else None
+            raise DrawError("P212", f"{function} has no option {name}=, and the graph no axis of that name",
+                            expected=f"an option, or an axis: {', '.join(scene.axes)}", got=f"{name}={value!r:.40}",
+                            fix=near if near and near.startswith("did you mean") else fix)  # fmt: skip
+    times = find_times(scene)
+    times = [axis for axis in scene.axes if axis in times or axis in lengths]
+    return {axis: lengths.get(axis, t) for axis in times}
+
+
+def get_only_axis(lengths: dict[str, int]) -> str:
+    """Return the name of the one axis to unfold.
+
+    Raises:
+        DrawError: there are several.
+    """
+    if len(lengths) == 1:
+        return next(iter(lengths))
+    raise DrawError("P209", f"this graph varies over {' and '.join(lengths)}, but this picture shows one axis",
+                    expected="one axis", got=f"{len(lengths)}", fix="viz.folded(g) draws it")  # fmt: skip

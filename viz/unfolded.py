@@ -4,36 +4,37 @@ from __future__ import annotations
 
 from typing import Any
 
-from viz.arguments import get_only_axis, get_theme, make_scene, read_drawable
+from viz.arguments import choose_lengths, get_only_axis, get_theme, make_scene, read_drawable
 from viz.diagram import Diagram
 from viz.errors import DrawError, make_option_error
 from viz.layout.compose import add_bus, compose_both, compose_unfolded, drop_params
 from viz.scene.columns import show_all_steps
+from viz.scene.items import keep_axes
 
 PARAMS = ("labels", "bus", "hide")
 
 
 def unfolded(
     g: Any, t: int = 4, params: str | None = None, level: str | None = None, theme: str = "white", *,
-    steps: tuple[int, int] | None = None, **other: Any,
+    steps: tuple[int, int] | None = None, **lengths: int,
 ) -> Diagram:  # fmt: skip
-    """Draw a graph of one axis unfolded over its steps.
+    """Draw a graph unfolded over its steps.
 
     Args:
-        g: an `ag.Graph` of one axis, or a node or several.
+        g: an `ag.Graph`, or a node or several.
         t: number of steps, 0 or more.
         params: where the parameters are: "labels" at the edges (for variables, the default), "bus" once at the left with a
             line to every use (for operations, the default), or "hide".
         level: "variables", or "ops" for every operation in a slice a step; by default "ops" for the bus alone.
         theme: "white" or "dark".
         steps: how many steps to show at the start and at the end; by default all of at most six, else (3, 2).
-        other: refused; the number of steps is t=, whatever the name of the axis.
+        lengths: numbers of steps by the names of axes: ``u=6``. Axes without delays, such as a batch, stand at the names.
 
     Returns:
         A Diagram: columns are steps, rows are variables; dashed are the rows before and after the sequence.
 
     Raises:
-        DrawError: an option is unknown, t is no number of steps, or the graph has no axis or several.
+        DrawError: an option is unknown, t is no number of steps, or the graph has no axis.
         TooLargeError: more steps or nodes than can be drawn.
 
     Example:
@@ -47,15 +48,16 @@ def unfolded(
     Notes:
         One step is laid out and printed t times: with larger t, only the printing takes longer.
     """
-    _refuse_options(other, "unfolded", "t=, params=, level=, theme= or steps=")
     level = level if level is not None else "ops" if params == "bus" else "variables"
     params = params if params is not None else "bus" if level == "ops" else "labels"
     if params not in PARAMS:
         raise make_option_error("P210", "params", params, PARAMS)
     colors = get_theme(theme)
-    columns = show_all_steps(t, steps)
     scene = make_scene(read_drawable(g), level)
-    axis = get_only_axis(scene)
+    shown = choose_lengths(scene, t, lengths, "unfolded")
+    axis = get_only_axis(shown)
+    columns = show_all_steps(shown[axis], steps, axis)
+    scene = keep_axes(scene, shown)
     if level == "ops" and params == "labels":
         raise DrawError("P211", "operations have no edges to label with parameters", expected='params="bus" or "hide"',
                         got='params="labels"', fix='viz.unfolded(g, level="ops", params="bus")')  # fmt: skip
@@ -66,14 +68,14 @@ def unfolded(
     return Diagram(compose_unfolded(scene, axis, columns, boxes=level == "ops"), colors)
 
 
-def fold_unfold(g: Any, t: int = 3, theme: str = "white", **other: Any) -> Diagram:
+def fold_unfold(g: Any, t: int = 3, theme: str = "white", **lengths: int) -> Diagram:
     """Draw a graph of one axis folded at the left, and t steps of it unfolded at the right.
 
     Args:
         g: an `ag.Graph` of one axis, or a node or several.
         t: number of steps, out of the middle of a sequence.
         theme: "white" or "dark".
-        other: refused; the number of steps is t=, whatever the name of the axis.
+        lengths: the number of steps by the name of the axis.
 
     Returns:
         A Diagram; the rows of both sides are level.
@@ -90,13 +92,8 @@ def fold_unfold(g: Any, t: int = 3, theme: str = "white", **other: Any) -> Diagr
         >>> "unroll" in fold_unfold(ag.Graph(s)).dot
         True
     """
-    _refuse_options(other, "fold_unfold", "t= or theme=")
     colors = get_theme(theme)
     scene = make_scene(read_drawable(g), "variables")
-    return Diagram(compose_both(scene, get_only_axis(scene), t), colors)
-
-
-def _refuse_options(other: dict[str, Any], name: str, expected: str) -> None:
-    for option, value in other.items():
-        fix = f"viz.{name}(g, t={value})" if isinstance(value, int) else None
-        raise DrawError("P212", f"{name} has no option {option}=", expected=expected, got=f"{option}={value!r:.40}", fix=fix)
+    shown = choose_lengths(scene, t, lengths, "fold_unfold")
+    axis = get_only_axis(shown)
+    return Diagram(compose_both(keep_axes(scene, shown), axis, shown[axis]), colors)

@@ -48,6 +48,19 @@ def _lstm() -> ag.Graph:
     return ag.Graph((ag.param("V", (K, H)) @ h[t]).named("y"))
 
 
+def _named_lstm() -> ag.Graph:
+    t = ag.Axis("t")
+    x = ag.input("x", (D,), over=t)
+    c, h = ag.state("c", (H,), over=t), ag.state("h", (H,), over=t)
+
+    def gate(name: str, squash: Callable[..., ag.Node]) -> ag.Node:
+        return squash(ag.param(f"W_{name}", (H, D)) @ x[t] + ag.param(f"U_{name}", (H, H)) @ h[t - 1]).named(name)
+
+    c[t] = gate("f", ag.sigmoid) * c[t - 1] + gate("i", ag.sigmoid) * gate("g", ag.tanh)
+    h[t] = gate("o", ag.sigmoid) * ag.tanh(c[t])
+    return ag.Graph(h)
+
+
 def _delay2() -> ag.Graph:
     t = ag.Axis("t")
     x = ag.input("x", (D,), over=t)
@@ -114,7 +127,8 @@ def _centred() -> ag.Graph:
 
 
 MODELS = {
-    "rnn": _rnn, "started": _started, "lstm": _lstm, "delay2": _delay2, "bidirectional": _bidirectional, "grid": _grid,
+    "rnn": _rnn, "started": _started, "lstm": _lstm, "named_lstm": _named_lstm,
+    "delay2": _delay2, "bidirectional": _bidirectional, "grid": _grid,
     "attention": _attention, "many": _many, "eager": _eager, "centred": _centred,
 }  # fmt: skip
 ONE_AXIS = [name for name in MODELS if name not in ("grid", "attention", "eager")]

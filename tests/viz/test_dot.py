@@ -98,7 +98,7 @@ def test_the_same_role_has_the_same_colour_everywhere() -> None:
     white = _theme("white")
     assert (white.looks["input"].line, white.looks["input"].fill) == ("#0072B2", "#D6EAF8")
     assert (white.looks["state"].line, white.looks["state"].fill) == ("#009E73", "#D4F1E6")
-    assert white.looks["param"].line == white.recur == "#C44E00"
+    assert (white.looks["param"].line, white.recur) == ("#6A4C93", "#C44E00")
     assert "dashed" in white.looks["ghost"].style
 
 

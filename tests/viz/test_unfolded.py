@@ -319,17 +319,31 @@ def test_too_many_nodes_say_what_makes_fewer(models: SimpleNamespace, monkeypatc
 
 
 @pytest.mark.parametrize("draw", [viz.unfolded, viz.fold_unfold])
-def test_several_axes_are_for_the_folded_picture(draw: Any, models: SimpleNamespace) -> None:
-    with pytest.raises(DrawError) as caught:
-        draw(models.grid())
-    assert str(caught.value) == (
-        "DrawError [P209]: this graph varies over i and j, but an unfolded picture shows one axis\n"
-        "  expected one axis, got 2\n  viz.folded(g) draws it"
-    )
+def test_without_an_axis_there_is_nothing_to_unfold(draw: Any, models: SimpleNamespace) -> None:
     with pytest.raises(DrawError) as caught:
         draw(models.eager())
     assert "[P208]: nothing in this graph varies over time" in str(caught.value)
     assert 'viz.folded(g, level="ops") draws an expression' in str(caught.value)
+
+
+def test_two_axes_of_time_do_not_fit_beside_the_folded_picture(models: SimpleNamespace) -> None:
+    with pytest.raises(DrawError) as caught:
+        viz.fold_unfold(models.grid())
+    assert str(caught.value) == (
+        "DrawError [P209]: this graph varies over i and j, but this picture shows one axis\n"
+        "  expected one axis, got 2\n  viz.folded(g) draws it"
+    )
+
+
+@pytest.mark.parametrize("draw", [viz.unfolded, viz.fold_unfold])
+def test_a_batch_stands_at_the_names_and_is_not_unfolded(draw: Any) -> None:
+    t, b = ag.Axis("t"), ag.Axis("b")
+    s, x = ag.state("s", over=(t, b)), ag.input("x", over=(t, b))
+    s[t] = ag.tanh(ag.param("w") * s[t - 1] + x[t])
+    loss = ag.mean(ag.sum(s[t], over=t).named("l"), over=b).named("L")
+    texts = [mark.label.text for mark in draw(ag.Graph([s, loss]), t=2).picture.marks]
+    assert texts.count("s_0,b") == (1 if draw is viz.unfolded else 0)
+    assert texts.count("s_t,b") == (0 if draw is viz.unfolded else 1)
 
 
 def test_unknown_options_say_what_there_is(models: SimpleNamespace) -> None:
@@ -346,9 +360,41 @@ def test_unknown_options_say_what_there_is(models: SimpleNamespace) -> None:
     assert "[P211]: operations have no edges to label with parameters" in str(caught.value)
 
 
-def test_both_sides_refuse_the_name_of_the_axis_as_an_option() -> None:
+def test_an_axis_is_named_by_its_own_name() -> None:
     k = ag.Axis("k")
     s = ag.state("s", over=k)
     s[k] = 0.5 * s[k - 1]
-    with pytest.raises(DrawError, match=r"fold_unfold has no option k=(.|\n)*viz.fold_unfold\(g, t=3\)"):
-        viz.fold_unfold(ag.Graph(s), k=3)
+    for draw in (viz.unfolded, viz.fold_unfold):
+        assert draw(ag.Graph(s), k=3).dot == draw(ag.Graph(s), t=3).dot
+        with pytest.raises(DrawError) as caught:
+            draw(ag.Graph(s), j=3)
+        assert str(caught.value).splitlines()[0].endswith("has no option j=, and the graph no axis of that name")
+        assert str(caught.value).endswith("(g, k=3)")
+    with pytest.raises(DrawError, match='did you mean "level"'):
+        viz.unfolded(ag.Graph(s), levl="ops")  # type: ignore[arg-type]
+
+
+def test_the_readers_of_one_state_share_a_trunk_and_name_their_parameters(models: SimpleNamespace) -> None:
+    picture = viz.unfolded(models.named_lstm(), t=3).picture
+    texts = [mark.label.text for mark in picture.marks]
+    assert sum("W_f, U_f" in text for text in texts) == 3
+    trunks = [line for line in picture.lines if line.role == "recur" and len(line.curve) > 10]
+    assert len(trunks) == 3 * 4  # from the ghost and two steps to four gates
+    assert not any(line.label.rows for line in picture.lines)
+
+
+def test_scopes_in_rows_of_their_own_are_bands_within_which_names_are_short() -> None:
+    t = ag.Axis("t")
+    x = ag.input("x", (3,), over=t)
+    g = ag.Graph(ag.nn.rnn(ag.nn.rnn(x, 4, over=t, name="lower"), 4, over=t, name="upper"))
+    for diagram in (viz.unfolded(g, t=2), viz.folded(g)):
+        texts = [mark.label.text for mark in diagram.picture.marks]
+        assert {"lower", "upper"} <= set(texts)
+        assert not any("/" in text for text in texts)
+
+
+def test_a_longer_delay_beside_dots_keeps_its_arc(models: SimpleNamespace) -> None:
+    lines = viz.unfolded(models.delay2(), t=20).picture.lines
+    arcs = [line for line in lines if line.label.text == "W_2"]
+    assert arcs
+    assert all(len({round(y) for _, y in line.curve}) > 1 for line in arcs)

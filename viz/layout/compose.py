@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from viz.errors import TooLargeError
+from viz.layout.bands import drop_scopes, list_bands, print_bands
 from viz.layout.bus import get_wire_height, list_wires, measure_lanes, print_bus
 from viz.layout.folded_column import FoldedColumn
+from viz.layout.gutter_choice import Group, choose_guttered, list_groups, note_params
+from viz.layout.gutter_paths import LANE
 from viz.layout.sequence_results import print_results
 from viz.layout.stamp import make_stamp
 from viz.layout.unrolled import Unrolling
@@ -18,7 +22,7 @@ from viz.scene.picture import Mark, Picture, measure_picture
 MOST_MARKS = 4000
 MOST_ITEMS = 1200
 
-_ARROW = stack_labels([make_text_label("unroll", 12), make_text_label("⇒", 26)])
+_ARROW = stack_labels([make_text_label("unroll", 0.86), make_text_label("⇒", 1.86)])
 
 
 def check_size(count: int, most: int, kind: str, fix: str) -> None:
@@ -74,19 +78,26 @@ def compose_unfolded(scene: Scene, axis: str, columns: Columns, *, boxes: bool) 
     check_size(len(scene.items) * max(len(columns.columns), 1), MOST_MARKS, "nodes",
                'level="variables", or a smaller t= or steps=(…)')  # fmt: skip
     widest = max([column.index for column in columns.columns] + ["−1"], key=len)
-    between = {(arrow.tail, arrow.shifts) for arrow in scene.arrows if arrow.shifts}
-    options = {"split": False, "rise": 22.0, "gutter": 44.0 + 8.0 * len(between)} if boxes else {}
-    stamp = make_stamp(scene, axis, widest=widest, **options)  # type: ignore[arg-type]
+    guttered = list_groups(scene) if boxes else choose_guttered(scene, axis)
+    shifts = {(tail, dict(by)[axis]) for tail, by in guttered}
+    bands: dict[str, tuple[float, float]] = {}
+    if boxes:
+        options: dict[str, Any] = {"split": False, "rise": 22.0, "gutter": 44.0 + LANE * len(guttered)}
+    else:
+        scene, bands = choose_names(scene, axis, guttered)
+        free = 46.0 + LANE * len(guttered)
+    stamp = make_stamp(scene, axis, widest=widest, gutter=free)
     found = list_wires(scene, stamp.row)
     if found:
-        stamp = make_stamp(scene, axis, widest=widest, lanes=measure_lanes(found), **options)  # type: ignore[arg-type]
-    unrolling = Unrolling(scene, axis, stamp, columns, labels=not boxes, gutters=boxes)
+        stamp = make_stamp(scene, axis, widest=widest, lanes=measure_lanes(found), **options)
+    unrolling = Unrolling(scene, axis, stamp, columns, labels=not boxes, slices=boxes, guttered=shifts)
     unrolling.edge_layout.wires = [get_wire_height(stamp, wire) for wire in found]
     if boxes:
         unrolling.print_slices()
     unrolling.print_columns()
     unrolling.print_ghosts()
     unrolling.print_arrows()
+    print_bands(unrolling, bands)
     if not boxes:
         unrolling.print_headings()
     left = min((body.at[0] - body.width / 2 for body in unrolling.bodies.values()), default=0.0)
@@ -94,6 +105,19 @@ def compose_unfolded(scene: Scene, axis: str, columns: Columns, *, boxes: bool) 
         print_bus(unrolling, found, left - (16.0 if boxes else 4.0))
     print_results(unrolling)
     return unrolling.picture
+
+
+def choose_names(scene: Scene, axis: str | None, guttered: list[Group]) -> tuple[Scene, dict[str, tuple[float, float]]]:
+    """Return the scene with the parameters of trunks at their readers, and without scopes where each is a band of its own.
+
+    Returns:
+        The scene, and the lower and upper end of each band.
+    """
+    short = note_params(drop_scopes(scene), guttered)
+    stamp = make_stamp(short, axis)
+    rows = {key: (body.at[1] - body.height / 2, body.at[1] + body.height / 2) for key, body in stamp.bodies.items()}
+    bands = list_bands(scene.items, rows)
+    return (note_params(scene, guttered), {}) if bands is None else (short, bands)
 
 
 def compose_folded(scene: Scene) -> Picture:
@@ -110,10 +134,13 @@ def compose_folded(scene: Scene) -> Picture:
     """
     check_size(len(scene.items), MOST_ITEMS, "nodes", "draw a part of the graph: ag.Graph(node) of a node inside")
     widest = ",".join(scene.axes) if len(scene.axes) > 1 else "t"
+    guttered = choose_guttered(scene, None)
+    scene, bands = choose_names(scene, None, guttered)
     stamp = make_stamp(scene, None, widest=widest)
-    loops = FoldedColumn(scene, stamp, indexed=True)
+    loops = FoldedColumn(scene, stamp, indexed=True, guttered=guttered)
     loops.print_columns()
     loops.print_arrows()
+    print_bands(loops, bands)
     return loops.picture
 
 
@@ -131,14 +158,18 @@ def compose_both(scene: Scene, axis: str, t: int) -> Picture:
     Raises:
         TooLargeError: more nodes than can be drawn.
     """
+    guttered = choose_guttered(scene, axis)
+    scene = note_params(scene, guttered)
     columns = show_middle_steps(t, axis)
     check_size(len(scene.items) * len(columns.columns), MOST_MARKS, "nodes", "a smaller t=")
     widest = max([column.index for column in columns.columns] + ["−1"], key=len)
-    stamp = make_stamp(scene, axis, widest=widest)
+    free = 46.0 + LANE * len(guttered)
+    stamp = make_stamp(scene, axis, widest=widest, gutter=free)
     found = list_wires(scene, stamp.row)
     if found:
-        stamp = make_stamp(scene, axis, widest=widest, lanes=measure_lanes(found))
-    left, right = FoldedColumn(scene, stamp, delays=False), Unrolling(scene, axis, stamp, columns)
+        stamp = make_stamp(scene, axis, widest=widest, lanes=measure_lanes(found), gutter=free)
+    left = FoldedColumn(scene, stamp, delays=False, guttered=guttered)
+    right = Unrolling(scene, axis, stamp, columns, guttered={(tail, dict(by)[axis]) for tail, by in guttered})
     for side in (left, right):
         side.edge_layout.wires = [get_wire_height(stamp, wire) for wire in found]
         side.print_columns(dotted_rows=False)

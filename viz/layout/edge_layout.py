@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from viz.layout.gutter_paths import Gutter, make_gutter_path
+from viz.layout.gutter_paths import Gutter, make_gutter_path, make_loop_path
 from viz.layout.routes import Body, Curve, Stroke, make_stroke, move_curve, place_label, route
 from viz.layout.stamp import LABEL_FONT, LABEL_HEIGHT, Stamp
 from viz.scene.items import Arrow
@@ -30,10 +30,12 @@ class EdgeLayout:
     Args:
         stamp: the places of one step.
         periodic: whether steps repeat at both sides; a folded picture has one column alone.
-        gutter: for an arrow between steps, the gutter that it shall run in; None for the shortest way.
+        gutter: returns for an arrow between steps the gutter that it shall run in; None for the shortest way.
     """
 
-    def __init__(self, stamp: Stamp, *, periodic: bool = True, gutter: Callable[[Arrow], Gutter] | None = None) -> None:
+    def __init__(
+        self, stamp: Stamp, *, periodic: bool = True, gutter: Callable[[Arrow], Gutter | None] = lambda arrow: None
+    ) -> None:
         self.stamp, self.periodic, self.gutter = stamp, periodic, gutter
         self.wires: list[float] = []  # heights of the lines of a bus, which labels keep off
         self.curves: dict[Span, Curve] = {}
@@ -76,11 +78,14 @@ class EdgeLayout:
     def _choose(self, arrow: Arrow, span: Span) -> Curve:
         stamp = self.stamp
         head, tail = stamp.bodies[arrow.head], stamp.bodies[arrow.tail]
-        if self.gutter is not None and arrow.shifts:
+        gutter = self.gutter(arrow) if arrow.shifts and self.gutter is not None else None
+        if gutter is not None:
+            bodies = list(stamp.bodies.values())
+            if not self.periodic:
+                return make_loop_path(tail, head, bodies, gutter)
             column = head.at[0] + span[2] - tail.at[0]
             neighbours = abs(column) < 1.5 * stamp.pitch
-            bodies = list(stamp.bodies.values())
-            return make_gutter_path(tail.move(column), head, (column, 0.0), bodies, self.gutter(arrow), neighbours)
+            return make_gutter_path(tail.move(column), head, (column, 0.0), bodies, gutter, neighbours)
         tail = Body((head.at[0] + span[2], tail.at[1]), tail.width, tail.height, tail.round)
         others = [
             body for body in self._list_bodies(int(abs(span[2]) / stamp.pitch) + 2)
@@ -116,6 +121,7 @@ class EdgeLayout:
 
 
 def _rank_plainness(span: Span, arrow: Arrow) -> tuple:
-    """Return a sort key: edges within a step are routed first, then level ones to the next step, then long ones, then loops."""
+    """Return a sort key: level edges to the next step are routed first, those within a step, then long ones, then loops."""
     level = span[0] == span[1]
-    return bool(arrow.shifts), level and not span[2], not level, abs(span[2])
+    straight = level and bool(span[2]) and all(abs(steps) == 1 for steps in span[3])
+    return not straight, bool(arrow.shifts), level and not span[2], not level, abs(span[2])

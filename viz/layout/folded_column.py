@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from viz.layout.edge_layout import EdgeLayout
+from viz.layout.gutter_paths import Gutter
 from viz.layout.stamp import Stamp
 from viz.layout.unrolled import End, Unrolling
 from viz.scene.columns import Column, Columns
@@ -20,11 +21,21 @@ class FoldedColumn(Unrolling):
         scene, stamp: as for Unrolling.
         delays: whether recurrent edges name their delay.
         indexed: whether names carry the axes that they vary over.
+        guttered: the (tail, shifts) whose edges run down the right rim, not each for itself.
     """
 
-    def __init__(self, scene: Scene, stamp: Stamp, *, delays: bool = True, indexed: bool = False) -> None:
+    def __init__(
+        self,
+        scene: Scene,
+        stamp: Stamp,
+        *,
+        delays: bool = True,
+        indexed: bool = False,
+        guttered: Collection[tuple[int, tuple]] = (),
+    ) -> None:
         super().__init__(scene, "", stamp, Columns((Column(0, 0, ""),), None))
-        self.edge_layout = EdgeLayout(stamp, periodic=False)
+        self.edge_layout = EdgeLayout(stamp, periodic=False, gutter=self._make_gutter)
+        self.lanes = {group: i for i, group in enumerate(guttered)}
         self.delays, self.indexed = delays, indexed
 
     def add(self, item: Item, at: Point, key: object, index: str, role: str = "", step: int | None = None) -> None:
@@ -40,8 +51,15 @@ class FoldedColumn(Unrolling):
     def _get_kind(self, arrow: Arrow) -> tuple:
         return (*arrow.shifts, arrow.start)
 
+    def _make_gutter(self, arrow: Arrow) -> Gutter | None:
+        lane = self.lanes.get((arrow.tail, arrow.shifts))
+        if lane is None or arrow.tail == arrow.head:
+            return None
+        return Gutter(self.stamp.left, self.stamp.right, self.stamp.bottom, lane)
+
     def _write_label(self, arrow: Arrow) -> Label:
         words = [label_params(arrow.params)] if arrow.params else []
-        if arrow.shifts and self.delays:
+        trunk = next(other for other in self.scene.arrows if (other.tail, other.shifts) == (arrow.tail, arrow.shifts))
+        if arrow.shifts and self.delays and (self._make_gutter(arrow) is None or arrow is trunk):
             words.append(make_delay_label(list(arrow.shifts), named=len(self.scene.axes) > 1))
         return join_labels(words) if words else EMPTY

@@ -71,6 +71,20 @@ def make_gutter_path(
     return make_polyline(_drop_straight_corners(path + _enter_stamp(head, columns[1], into, stamp)))
 
 
+def make_loop_path(tail: Body, head: Body, stamp: Sequence[Body], gutter: Gutter) -> Curve:
+    """Return a path out of the right side of a folded picture's only stamp, down its right rim, and back into it.
+
+    Args:
+        tail, head: outlines.
+        stamp: outlines of all nodes.
+        gutter: where the path may run.
+    """
+    out = gutter.right + gutter.aside
+    path = _leave_stamp(tail, 0.0, out, stamp, gutter.lane)
+    back = _enter_stamp(_mirror(head), 0.0, -out, [_mirror(body) for body in stamp])
+    return make_polyline(_drop_straight_corners(path + [(-x, y) for x, y in back]))
+
+
 def make_ghost_path(ghost: Body, head: Body, column: float, stamp: Sequence[Body], gutter: Gutter, first: bool) -> Curve:
     """Return a path from a row outside of the sequence, which stands beside the stamps at either end, into the head's stamp.
 

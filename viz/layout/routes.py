@@ -181,6 +181,9 @@ def list_candidates(tail: Body, head: Body, bends: Sequence[Point] = ()) -> Iter
             yield from (make_loop(tail, angle, reach) for tilt in (0.0, -0.6, 0.6) for angle in (tilt, pi - tilt))
         return
     yield make_line(find_border(tail, head.at), find_border(head, tail.at))
+    if not head.round and not bends:
+        foot = (head.at[0], head.at[1] + (head.height / 2 if tail.at[1] > head.at[1] else -head.height / 2))
+        yield make_line(find_border(tail, foot), foot)
     if bends:
         yield make_smooth_curve(tail, head, bends)
     distance = hypot(head.at[0] - tail.at[0], head.at[1] - tail.at[1])

@@ -15,7 +15,7 @@ from viz.scene.picture import Point
 LABEL_FONT = 13.0
 LABEL_HEIGHT = 17.0
 
-_WEIGHTS = {"state": 8, "loss": 3, "output": 3, "input": 2, "op": 1}
+_WEIGHTS = {"state": 8, "loss": 3, "output": 3, "inner": 3, "input": 2, "op": 1}
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 from viz.layout.edge_layout import EdgeLayout, Span
@@ -30,23 +30,25 @@ class Unrolling:
         columns: which steps are shown.
         labels: whether edges are labelled with the parameters they pass.
         left: x of the first column's spine.
-        gutters: whether edges between steps run horizontally and vertically between the columns, not straight.
+        slices: whether each step is a slice with a ground of its own.
+        guttered: the (tail, shift) whose edges run horizontally and vertically between the columns, not straight.
     """
 
     def __init__(
         self, scene: Scene, axis: str, stamp: Stamp, columns: Columns, *, labels: bool = True, left: float = 0.0,
-        gutters: bool = False,
+        slices: bool = False, guttered: Collection[tuple[int, int]] = (),
     ) -> None:  # fmt: skip
         self.scene, self.axis, self.stamp, self.columns = scene, axis, stamp, columns
-        self.labels, self.left, self.gutters = labels, left, gutters
+        self.labels, self.left, self.slices, self.guttered = labels, left, slices, guttered
         self.items = {item.key: item for item in scene.items}
         self.widest = stamp.widest
         self.picture = Picture()
         self.bodies: dict[object, Body] = {}
-        self.edge_layout = EdgeLayout(stamp, gutter=self._make_gutter if gutters else None)
+        self.edge_layout = EdgeLayout(stamp, gutter=self._make_gutter)
         self._lanes: dict[tuple[int, int], int] = {}
         for arrow in self._list_recurrent():
-            self._lanes.setdefault((arrow.tail, self._get_shift(arrow)), len(self._lanes))
+            if (arrow.tail, self._get_shift(arrow)) in guttered:
+                self._lanes.setdefault((arrow.tail, self._get_shift(arrow)), len(self._lanes))
 
     # -- marks ----------------------------------------------------------------------------------------------------
 
@@ -78,7 +80,7 @@ class Unrolling:
             dotted_rows: False to dot only the rows that lead from step to step.
         """
         carried = {key for arrow in self._list_recurrent() for key in (arrow.tail, arrow.head)}
-        if dotted_rows and not self.gutters:
+        if dotted_rows and not self.slices:
             carried |= {key for key, item in self.items.items() if item.role != "label"}
         for column in self.columns.columns:
             for key, (dx, y) in self.stamp.at.items():
@@ -123,9 +125,9 @@ class Unrolling:
                 self.picture.marks.append(Mark(("start", key, place), "text", shown, "plaintext", 40, 14, above, font=11))
 
     def _place_ghost(self, key: int, place: int, step: int, crowd: list[float]) -> Point:
-        """Return the place of a ghost: beside the row of its item; with gutters, beside the node that reads it."""
+        """Return the place of a ghost: beside the row of its item; with slices, beside the node that reads it."""
         dx, y = self.stamp.at[key]
-        if not self.gutters:
+        if not self.slices:
             return self.get_x(place) + dx, y
         ahead = -step if step < 0 else (self.columns.length or 0) - 1 - step
         readers = [arrow for arrow in self._list_recurrent() if arrow.tail == key]
@@ -179,7 +181,7 @@ class Unrolling:
                     drawn.setdefault((tail, head, self._get_kind(arrow)), arrow)
         spans: dict[Span, Arrow] = {}
         for (tail, head, _), arrow in drawn.items():
-            if not (self.gutters and self._is_outside(tail[1])):  # such a ghost stands where there is room, out of line
+            if not (self._make_gutter(arrow) and self._is_outside(tail[1])):  # such a path depends on where the ghost stands
                 spans.setdefault(self._get_span(arrow, tail, head), arrow)
         self.edge_layout.choose_curves(spans, self._write_label)
         for (tail, head, _), arrow in drawn.items():
@@ -209,12 +211,21 @@ class Unrolling:
         return arrow.tail, arrow.head, dx, self._get_kind(arrow)
 
     def _get_kind(self, arrow: Arrow) -> tuple:
-        """Return what tells apart arrows of the same ends: nothing here, since their ends are different steps."""
-        return ()
+        """Return what tells apart arrows of the same ends: beside dots, how many steps they lead over."""
+        return (self._get_shift(arrow),)
 
-    def _make_gutter(self, arrow: Arrow) -> Gutter:
+    def _is_guttered(self, arrow: Arrow) -> bool:
+        return (arrow.tail, self._get_shift(arrow)) in self.guttered
+
+    def _make_gutter(self, arrow: Arrow) -> Gutter | None:
         stamp = self.stamp
+        if not self._is_guttered(arrow) or self._is_level(arrow):
+            return None
         return Gutter(stamp.left, stamp.right, stamp.bottom - 50.0, self._lanes[arrow.tail, self._get_shift(arrow)])
+
+    def _is_level(self, arrow: Arrow) -> bool:
+        """Tell whether an arrow leads along a row to the next step, from which the others of its gutter branch off."""
+        return not self.slices and arrow.tail == arrow.head and abs(self._get_shift(arrow)) == 1
 
     def _is_outside(self, place: int) -> bool:
         return not 0 <= place < len(self.columns.columns)
@@ -225,14 +236,16 @@ class Unrolling:
     def _draw(self, arrow: Arrow, tail: End, head: End) -> None:
         dx = self.bodies[head].at[0] - self.stamp.at[arrow.head][0]
         span = self._get_span(arrow, tail, head)
-        if self.gutters and self._is_outside(tail[1]):
+        gutter = self._make_gutter(arrow)
+        if gutter is not None and self._is_outside(tail[1]):
             bodies = list(self.stamp.bodies.values())
-            first = head[1] in (0, len(self.columns.columns) - 1)
-            curve = make_ghost_path(self.bodies[tail], self.bodies[head], dx, bodies, self._make_gutter(arrow), first)
+            near = tail[1] in (-1, len(self.columns.columns)) or self.slices
+            first = head[1] in (0, len(self.columns.columns) - 1) and near
+            curve = make_ghost_path(self.bodies[tail], self.bodies[head], dx, bodies, gutter, first)
         else:
             curve = move_curve(self.edge_layout.curves[span], dx)
         dotted = self._is_dotted(tail[1]) or self._is_dotted(head[1])
-        if dotted and not self.gutters and abs(curve[0][1] - curve[-1][1]) < 0.01 and len(curve) == 4:
+        if dotted and gutter is None and all(abs(y - curve[0][1]) < 0.01 for _, y in curve):
             curve = route(self.bodies[tail], self.bodies[head], [])  # up to the dots, which are narrower
         spot = self.edge_layout.spots.get(span)
         label = self._write_label(arrow) if spot else EMPTY

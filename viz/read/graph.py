@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from autograd_seq.core.node import CONSTANT, Node
 from autograd_seq.graph.order import components
@@ -58,8 +59,9 @@ class Reading:
     axes: tuple[str, ...] = ()
     names: dict[Node, str] = field(default_factory=dict)
 
+    @cached_property
     def readers(self) -> dict[Node, list[Node]]:
-        """Return for each vertex the vertices that read it."""
+        """For each vertex the vertices that read it."""
         out: dict[Node, list[Node]] = {vertex: [] for vertex in self.vertices}
         for vertex in self.vertices:
             for read in self.reads[vertex]:

@@ -80,7 +80,7 @@ def make_operations_scene(reading: Reading) -> Scene:
 
 def _find_inner_params(reading: Reading, params: set[Node]) -> set[Node]:
     """Return the parameters that only other parameters read."""
-    readers = reading.readers()
+    readers = reading.readers
     starts = {node for rows in reading.starts.values() for *_, node in rows}
     return {
         node for node in params

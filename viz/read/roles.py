@@ -44,7 +44,7 @@ def find_parameters(reading: Reading) -> set[Node]:
 
 def find_losses(reading: Reading) -> set[Node]:
     """Return the static scalars among the outputs, and those computed over whole sequences on the way to them."""
-    readers = reading.readers()
+    readers = reading.readers
     found: set[Node] = set()
     for vertex in reversed(reading.vertices):
         scalar = vertex.shape == () and not vertex.axes and vertex.dtype is float and vertex.op not in (INPUT, PARAM)
@@ -100,7 +100,24 @@ def get_role(vertex: Node, reading: Reading, lost: set[Node], params: set[Node],
         return "input"
     if is_state(vertex):
         return "state"
-    return "output" if vertex.name is not None or vertex in reading.outputs else "op"
+    if vertex.name is None and vertex not in reading.outputs:
+        return "op"
+    return "output" if vertex in reading.outputs or not _feeds_variables(vertex, reading, lost) else "inner"
+
+
+def _feeds_variables(vertex: Node, reading: Reading, lost: set[Node]) -> bool:
+    """Tell whether a variable other than a loss is computed from a vertex, and no loss is at once: a gate, say."""
+    seen, ahead, feeds = {vertex}, [vertex], False
+    while ahead:
+        for reader in reading.readers[ahead.pop()]:
+            if reader in lost:
+                return False
+            if is_state(reader) or reader.name is not None or reader in reading.outputs:
+                feeds = True
+            elif reader not in seen:
+                seen.add(reader)
+                ahead.append(reader)
+    return feeds
 
 
 def find_leading(reading: Reading, lost: set[Node]) -> set[Node]:

@@ -99,7 +99,7 @@ def _find_variables(reading: Reading, params: set[Node], parts: set[Node]) -> se
         and (vertex.name is not None or is_leaf(vertex) or is_state(vertex) or vertex in reading.outputs or vertex in parts)
     }
     ahead: dict[Node, set[object]] = {vertex: set() for vertex in reading.vertices}
-    readers = reading.readers()
+    readers = reading.readers
     for vertex in reading.vertices:
         if not (vertex.op.reduces_axes or vertex.op is AT) or vertex in found or vertex in params:
             continue

@@ -82,7 +82,7 @@ def _choose_dpi(picture: Picture) -> float:
 
 def _list_mark_attributes(mark: Mark, theme: Theme) -> list[tuple[str, str]]:
     look = theme.looks[mark.role]
-    pairs = [("label", f"<{mark.label.html}>" if mark.label.html else '""'), ("shape", mark.shape)]
+    pairs = [("label", f"<{mark.label.format_html(mark.font)}>" if mark.label.rows else '""'), ("shape", mark.shape)]
     pairs += [("width", format_inches(mark.width / 72)), ("height", format_inches(mark.height / 72))]
     style = ",".join(part for part in (look.style, "rounded" if mark.rounded else "") if part)
     pairs += [("style", f'"{style}"'), ("color", f'"{look.line}"'), ("fillcolor", f'"{mark.fill or look.fill}"')]
@@ -113,7 +113,7 @@ def _list_line_attributes(line: Line, theme: Theme) -> list[tuple[str, str]]:
     if not line.arrow:
         pairs.append(("dir", "none"))
     if line.label.rows:
-        pairs += [("label", f"<{line.label.html}>"), ("fontcolor", f'"{get_line_ink(line.role, theme)}"')]
+        pairs += [("label", f"<{line.label.format_html(13)}>"), ("fontcolor", f'"{get_line_ink(line.role, theme)}"')]
         if line.label_at is not None:
             pairs.append(("lp", f'"{format_points(line.label_at[0])},{format_points(line.label_at[1])}"'))
     return [*pairs, ("pos", f'"{_format_spline(line)}"')]

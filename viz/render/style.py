@@ -15,6 +15,7 @@ ROLES = (
     "input",
     "state",
     "output",
+    "inner",
     "loss",
     "label",
     "param",
@@ -61,10 +62,11 @@ def _make_theme(
     looks = {role: Look(line, fill, ink) for role, (line, fill) in pairs.items()}
     looks["ghost"] = Look(faint, ground, ink, 1.5, "filled,dashed")
     looks["op"] = Look(edge, ground, ink, 1.4)
+    looks["inner"] = Look(edge, ground, ink, 1.5)
     looks["delay"] = Look(recur, ground, ink, 2.0)
-    looks["param"] = Look(recur, pairs["param"][1], ink, 2.0)
+    looks["param"] = Look(pairs["param"][0], pairs["param"][1], ink, 2.0)
     looks["text"] = Look("none", "none", ink, 0.0, "")
-    looks["point"] = Look(recur, recur, ink, 1.0)
+    looks["point"] = Look(pairs["param"][0], pairs["param"][0], ink, 1.0)
     looks["sharedpoint"] = Look(faint, faint, ink, 1.0)
     return Theme(name, ground, ink, edge, faint, recur, looks)
 
@@ -82,7 +84,7 @@ _WHITE = _make_theme(
         "output": ("#B8860B", "#FCEFC9"),
         "loss": ("#9B3F7C", "#F3DFEC"),
         "label": ("#555555", "#F0F0F0"),
-        "param": ("#C44E00", "#FBE3D4"),
+        "param": ("#6A4C93", "#ECE6F4"),
         "static": ("#555555", "#FFFFFF"),
         "slice": ("#DDDDDD", "#F7F7F7"),
     },
@@ -100,7 +102,7 @@ _DARK = _make_theme(
         "output": ("#E5B93C", "#40330E"),
         "loss": ("#DE95C4", "#432438"),
         "label": ("#A9AFB8", "#2B3037"),
-        "param": ("#FF8F45", "#46260F"),
+        "param": ("#B79CE0", "#2E2440"),
         "static": ("#A9AFB8", "#15181D"),
         "slice": ("#363C45", "#1D2127"),
     },
@@ -129,12 +131,14 @@ STROKES = {
 
 def get_line_color(role: str, theme: Theme) -> str:
     """Return the colour of a line of that role."""
-    return theme.recur if role in ("recur", "param") else theme.edge if role == "flow" else theme.faint
+    if role == "param":
+        return theme.looks["param"].line
+    return theme.recur if role == "recur" else theme.edge if role == "flow" else theme.faint
 
 
 def get_line_ink(role: str, theme: Theme) -> str:
     """Return the colour of the label of a line of that role."""
-    return theme.recur if role in ("recur", "param") else theme.ink
+    return get_line_color(role, theme) if role in ("recur", "param") else theme.ink
 
 
 def find_theme(name: str) -> Theme | None:

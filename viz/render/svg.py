@@ -55,8 +55,8 @@ def to_svg(picture: Picture, theme: Theme, *, widest: float | None = _WIDEST) ->
         f'fill="{theme.ground}"/>',
     ]
     ids = {mark.key: f"n{i}" for i, mark in enumerate(picture.marks)}
-    grounds = [mark for mark in picture.marks if mark.foot]
-    others = [mark for mark in picture.marks if not mark.foot]
+    grounds = [mark for mark in picture.marks if mark.role == "slice"]
+    others = [mark for mark in picture.marks if mark.role != "slice"]
     out += [_write_mark(mark, ids[mark.key], theme) for mark in grounds]
     out += [_write_line(line, f"e{i}", ids, theme) for i, line in enumerate(picture.lines)]
     out += [_write_mark(mark, ids[mark.key], theme) for mark in others]
@@ -148,7 +148,7 @@ def write_label(label: Label, at: Point, font: float, ink: str) -> str:
         '<text x="0" y="2.6" font-size="10" fill="#000">&lt;</text>'
     """
     out = []
-    sizes = [max((run.size or font for run in row), default=font) for row in label.rows]
+    sizes = [max((run.scale for run in row), default=1.0) * font for row in label.rows]
     y = at[1] - _RISE * sum(sizes) / 2
     for row, size in zip(label.rows, sizes, strict=True):
         y += _RISE * size
@@ -163,7 +163,7 @@ def write_label(label: Label, at: Point, font: float, ink: str) -> str:
 def _write_row(row: Sequence[Run], font: float) -> str:
     out, raised = "", 0.0
     for run in row:
-        size = (run.size or font) * (_SCRIPT if run.shift else 1.0)
+        size = run.scale * font * (_SCRIPT if run.shift else 1.0)
         target = {0: 0.0, 1: -0.36, -1: 0.24}[run.shift] * font
         look = ' font-style="italic"' if run.slanted else ""
         if size != font:

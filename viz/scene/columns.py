@@ -58,12 +58,13 @@ def format_integer(value: int) -> str:
     return str(value).replace("-", "−")
 
 
-def show_all_steps(t: int, steps: tuple[int, int] | None = None) -> Columns:
+def show_all_steps(t: int, steps: tuple[int, int] | None = None, axis: str = "t") -> Columns:
     """Return the columns of a sequence of t steps: all of a short one, the first and the last of a long one.
 
     Args:
         t: number of steps.
         steps: how many to show at the start and at the end; by default three and two of more than six.
+        axis: its name, for errors.
 
     Raises:
         DrawError: t or steps is no count.
@@ -75,7 +76,7 @@ def show_all_steps(t: int, steps: tuple[int, int] | None = None) -> Columns:
         >>> show_all_steps(9).place(5), show_all_steps(9).place(-1), show_all_steps(9).place(9)
         (3, -1, 6)
     """
-    check_steps("t", t)
+    check_steps(axis, t)
     if steps is None:
         first, last = (t, 0) if t <= SHOWN_WHOLE else (_FIRST, _LAST)
     else:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
 
 from viz.scene.label import EMPTY, Label, join_labels, make_name_label, make_text_label, stack_labels
 from viz.scene.picture import Mark, Point
@@ -22,6 +22,7 @@ class Item:
         name: as the user wrote it; "" for an unnamed operation.
         role: one of `viz.render.style.ROLES`.
         over: names of the axes it varies over; none if static.
+        brackets: of these, axes that the picture does not unfold, such as a batch: they stand at every name.
         title: an operation's symbol, or the whole text of a box that has one.
         boxed: whether it is an operation with a name or a long symbol (a rounded box), not a circle.
         starts: what shifts read before and after the sequence: (offset, text), such as (−1, h₀).
@@ -40,6 +41,7 @@ class Item:
     note: Label = EMPTY
     tip: str = ""
     full: str = ""
+    brackets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,22 @@ def find_later(scene: Scene, steps: set[int]) -> set[int]:
     return reached - steps
 
 
+def keep_axes(scene: Scene, axes: Collection[str]) -> Scene:
+    """Return the scene over some of its axes; the others become brackets at the names.
+
+    Example:
+        >>> scene = keep_axes(Scene([Item(0, "x", "input", ("t", "b"))], axes=("t", "b")), ["t"])
+        >>> scene.items[0].over, scene.items[0].brackets, scene.axes
+        (('t',), ('b',), ('t',))
+    """
+    items = [
+        replace(item, over=tuple(a for a in item.over if a in axes), brackets=tuple(a for a in item.over if a not in axes))
+        for item in scene.items
+    ]
+    arrows = [replace(arrow, shifts=tuple((a, k) for a, k in arrow.shifts if a in axes)) for arrow in scene.arrows]
+    return Scene(items, arrows, tuple(axis for axis in scene.axes if axis in axes))
+
+
 def get_index(item: Item, scene: Scene) -> str:
     """Return the subscript of an item in the folded picture: its axes, in the graph's order.
 
@@ -100,7 +118,8 @@ def get_index(item: Item, scene: Scene) -> str:
 
 def make_label(item: Item, index: str) -> Label:
     """Return an item's label at an index: its symbol above its name."""
-    name = make_name_label(item.name, index if item.over else "") if item.name else EMPTY
+    places = [*([index] if item.over and index else []), *item.brackets]
+    name = make_name_label(item.name, ",".join(places)) if item.name else EMPTY
     return stack_labels([item.title, name, item.note])
 
 

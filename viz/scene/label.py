@@ -11,7 +11,7 @@ import itertools
 import re
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 LONGEST = 28
@@ -51,13 +51,13 @@ class Run:
         text: what is written.
         slanted: whether it is a variable.
         shift: 1 for a superscript, −1 for a subscript, which are set smaller.
-        size: points; 0 for the size of the label's font.
+        scale: its size as a part of that of the label's font.
     """
 
     text: str
     slanted: bool = False
     shift: int = 0
-    size: float = 0.0
+    scale: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -76,10 +76,18 @@ class Label:
         """About how wide the widest line is, in ems of the label's font."""
         return round(max((sum(measure_run(run) for run in row) for row in self.rows), default=0.0), 3)
 
-    @cached_property
+    def format_html(self, font: float) -> str:
+        """Return the label as Graphviz's HTML-like markup.
+
+        Args:
+            font: the size of the label's font, points.
+        """
+        return "<BR/>".join(_format_row(row, font) for row in self.rows)
+
+    @property
     def html(self) -> str:
-        """The label as Graphviz's HTML-like markup."""
-        return "<BR/>".join(_format_row(row) for row in self.rows)
+        """The label as Graphviz's HTML-like markup, in a font of 14 points."""
+        return self.format_html(14.0)
 
     @cached_property
     def text(self) -> str:
@@ -92,22 +100,22 @@ class Label:
 
 def measure_run(run: Run) -> float:
     """Return about how wide a run is, in ems of its label's font."""
-    return measure_ems(run.text) * (_SCRIPT_SIZE if run.shift else 1.0)
+    return measure_ems(run.text) * (_SCRIPT_SIZE if run.shift else 1.0) * run.scale
 
 
-def _format_row(row: tuple[Run, ...]) -> str:
+def _format_row(row: tuple[Run, ...], font: float) -> str:
     """Return a line as markup; neighbouring runs of one shift share one script."""
     out, shifts = "", {1: "SUP", -1: "SUB"}
     for shift, runs in itertools.groupby(row, key=lambda run: run.shift):
-        inner = "".join(_format_run(run) for run in runs)
+        inner = "".join(_format_run(run, font) for run in runs)
         out += f"<{shifts[shift]}>{inner}</{shifts[shift]}>" if shift else inner
     return out
 
 
-def _format_run(run: Run) -> str:
+def _format_run(run: Run, font: float) -> str:
     html = escape(run.text).replace("\u00a0", "&nbsp;")
     html = f"<I>{html}</I>" if run.slanted else html
-    return f'<FONT POINT-SIZE="{run.size:g}">{html}</FONT>' if run.size else html
+    return f'<FONT POINT-SIZE="{run.scale * font:.3g}">{html}</FONT>' if run.scale != 1 else html
 
 
 EMPTY = Label()
@@ -247,7 +255,7 @@ def make_index_runs(text: str, shift: int = 0) -> list[Run]:
     return [Run(piece, piece[0].isalpha(), shift) for piece in pieces]
 
 
-def make_text_label(text: str, size: float = 0.0) -> Label:
+def make_text_label(text: str, scale: float = 1.0) -> Label:
     """Return upright text, such as the symbol of an operation.
 
     Example:
@@ -256,7 +264,17 @@ def make_text_label(text: str, size: float = 0.0) -> Label:
         ('tanh', 2.27, 1)
     """
     text = clean(text)
-    return Label(((Run(text or "\u00a0", size=size),),))
+    return Label(((Run(text or "\u00a0", scale=scale),),))
+
+
+def scale_label(label: Label, scale: float) -> Label:
+    """Return a label in another size.
+
+    Example:
+        >>> scale_label(make_text_label("x"), 0.5).ems
+        0.315
+    """
+    return Label(tuple(tuple(replace(run, scale=run.scale * scale) for run in row) for row in label.rows))
 
 
 def join_labels(labels: Iterable[Label], separator: str = ", ") -> Label:
