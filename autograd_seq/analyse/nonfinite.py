@@ -18,11 +18,12 @@ from autograd_seq.graph.graph import Graph, flatten
 from autograd_seq.graph.order import step_order
 from autograd_seq.ops.leaf import INPUT, PARAM
 from autograd_seq.ops.state import STATE
+from autograd_seq.ops.steps import SEND
 from autograd_seq.ops.time import ALONG, AT, SHIFT, SPREAD
 from autograd_seq.run.until import decide_unrolled
 from autograd_seq.sequences import lengths
 
-_EDGES = (SHIFT, STATE, AT, ALONG, SPREAD)
+_EDGES = (SHIFT, STATE, AT, ALONG, SPREAD, SEND)
 
 
 @dataclass(frozen=True)

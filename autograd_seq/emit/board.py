@@ -22,6 +22,7 @@ from autograd_seq.ops.reduce import SUM, sum_over
 from autograd_seq.ops.shape import BROADCAST_TO, RESHAPE, TRANSPOSE, broadcast_to, reshape
 from autograd_seq.ops.softmax import LOG_SOFTMAX, SOFTMAX
 from autograd_seq.ops.state import STATE
+from autograd_seq.ops.steps import RECEIVE, TAKE_STEP
 from autograd_seq.ops.time import ALONG, AT, SHIFT, SIZE, SPREAD
 from autograd_seq.plan.memory.views import LEAVES
 from autograd_seq.plan.passes.legal import COPY, make_legal
@@ -29,7 +30,7 @@ from autograd_seq.plan.passes.simplify import get_number, tidy
 from autograd_seq.plan.pipeline import copy_own
 
 _AS_IT_IS = (STATE, SPREAD, rewritten, stop_gradient)
-SEEN_THROUGH = (*_AS_IT_IS, SHIFT, AT, ALONG)
+SEEN_THROUGH = (*_AS_IT_IS, SHIFT, AT, ALONG, RECEIVE)
 """Operations that compute nothing: they only say at which step, or in which form, another node is read."""
 _PRODUCTS = (CONTRACT, mul)
 _SUMS = (add, sub, sum_over)
@@ -46,6 +47,8 @@ def prepare(outputs: Sequence[Node]) -> list[Node]:
     for n in step_order(out):
         if n.op.reduces_axes and n.op is not sum_over and n.attrs["axes"]:
             n.inputs = tuple([x if _shows_all_steps(x) else _copy(x, x.axes) for x in n.inputs])
+        if n.op is TAKE_STEP and not _shows_all_steps(n.inputs[0]):
+            n.inputs = (_copy(n.inputs[0], n.inputs[0].axes), n.inputs[1])
     return [o if _is_array(o, like.axes) else _copy_output(o, like) for o, like in zip(out, outputs, strict=True)]
 
 

@@ -14,6 +14,7 @@ from autograd_seq.ops.loss import stop_gradient
 from autograd_seq.ops.parts import SLICE
 from autograd_seq.ops.shape import BROADCAST_TO, RESHAPE
 from autograd_seq.ops.state import STATE
+from autograd_seq.ops.steps import get_delay
 from autograd_seq.ops.time import SHIFT, SIZE, SPREAD
 from autograd_seq.plan.passes.legal import COPY
 from autograd_seq.plan.schedule import Loop, list_paths
@@ -33,6 +34,7 @@ class Equations:
             for x in n.inputs:
                 count[x] = count.get(x, 0) + 1
         named = {n for n in graph.nodes if n.name or (n.op is STATE)} | {n.inputs[0] for n in graph.nodes if n.op is STATE}
+        named |= {n.inputs[0] for n in graph.nodes if n.op is not SHIFT and get_delay(n)}
         self.top = {n for n in graph.nodes if n in named or count.get(n, 0) != 1}
         reader = {x: n for n in graph.nodes for x in n.inputs}
         self.of: dict[Node, Node] = {}

@@ -15,6 +15,7 @@ from autograd_seq.emit.board import SEEN_THROUGH, is_short
 from autograd_seq.emit.outline import Fill, Reach
 from autograd_seq.emit.statements import (
     ALL,
+    BEFORE,
     END,
     START,
     STEP,
@@ -30,6 +31,7 @@ from autograd_seq.emit.statements import (
     Read,
     StepNumber,
     StoredArray,
+    list_expressions,
     walk_parts,
 )
 from autograd_seq.graph.graph import Graph
@@ -40,6 +42,7 @@ from autograd_seq.ops.linear import CONTRACT
 from autograd_seq.ops.random import DRAW
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.state import STATE
+from autograd_seq.ops.steps import ADD_ROWS, TAKE_STEP
 from autograd_seq.ops.time import ALONG, AT, INDEX, SHIFT, SIZE
 from autograd_seq.plan.memory.views import LEAVES, is_view
 from autograd_seq.plan.passes.legal import COPY
@@ -68,7 +71,15 @@ class PointStatement:
     reads: list[Read] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.reads = [e for e in walk_parts(self.statement.value) if isinstance(e, Read)]
+        self.reads = [e for e in walk_parts(*list_expressions(self.statement)) if isinstance(e, Read)]
+
+    @property
+    def named(self) -> list[Axis]:
+        """The axes along which it adds to rows that an index names."""
+        s = self.statement
+        several = isinstance(s, Accumulate) and s.index is not None
+        places = zip(self.writes.axes, s.target.places, strict=True) if several else ()
+        return [a for a, p in places if p.base in (ALL, BEFORE)]
 
     @property
     def writes(self) -> StoredArray:
@@ -125,6 +136,8 @@ class Lowering:
                 kept.add(find_root(n))
             if n.op.reduces_axes and n.attrs["axes"]:
                 kept |= {n} if n.op is sum_over else {n, find_root(n.inputs[0])}
+            if n.op is TAKE_STEP or n.op is ADD_ROWS:
+                kept.add(find_root(n.inputs[0]) if n.op is TAKE_STEP else n)
         kept |= {find_root(o) for o in self.graph.outputs} | {n for n, k in count.items() if k > 1 and not is_short(n)}
         kept |= {n for n in nodes if n.op.own}
         kept = {n for n in kept if not is_leaf(n)}
@@ -156,7 +169,7 @@ class Lowering:
         """Return the array of a value that is stored."""
         if node not in self.arrays:
             name, label = self._named(node)
-            axes = self.graph.layout(self._state.get(node, node))
+            axes = self.graph.layout(node.inputs[0] if node.op is ADD_ROWS else self._state.get(node, node))
             self.arrays[node] = StoredArray(name, axes, node.shape, node.dtype, label, axes)
         return self.arrays[node]
 
@@ -167,6 +180,8 @@ class Lowering:
         over = list_axes(node)
         env = {a: Place(STEP, a) for a in over}
         array = self.get_array(node)
+        if node.op is ADD_ROWS:
+            return self._make_addition(node, array, env, derived)
         target = Read(node.shape, node.dtype, array, tuple(Place(STEP, a) for a in array.axes))
         axes = tuple(a for a in self.order if a in over)
         if node.op is sum_over and node.attrs["axes"]:
@@ -175,6 +190,14 @@ class Lowering:
             summed = tuple(a for a in self.order if a in node.attrs["axes"])
             return PointStatement(axes, Accumulate(target, value, summed), derived)
         return PointStatement(axes, Assign(target, self.apply(node, env)), derived)
+
+    def _make_addition(self, node: Node, array: StoredArray, env: Env, derived: bool) -> PointStatement:
+        """Return the statement that adds a value to the row that an index names."""
+        target = Read(node.shape, node.dtype, array, tuple(_name_step(node, env)[a] for a in array.axes))
+        over = tuple(a for a in self.order if a in node.axes)
+        summed = tuple(a for a in over if a not in array.axes or a is node.attrs["axis"])
+        value, index = (self.read_at(x, env) for x in node.inputs[1:])
+        return PointStatement(over, Accumulate(target, value, summed, index), derived)
 
     def get_reach(self, shift: Node) -> Reach | None:
         """Return how many rows outside of the steps a shift may read, if its value is needed."""
@@ -244,7 +267,10 @@ class Lowering:
         if node.op.reduces_axes and node.attrs["axes"]:
             env = {**env, **{a: Place(ALL, a) for a in node.attrs["axes"]}}
         point = tuple(env[a] for a in node.attrs["over"]) if node.op is DRAW else ()
-        return Apply(node.shape, node.dtype, node, tuple([self.read_at(x, env) for x in node.inputs]), point)
+        where = [_name_step(node, env) if node.op is TAKE_STEP and k == 0 else env for k in range(len(node.inputs))]
+        return Apply(
+            node.shape, node.dtype, node, tuple([self.read_at(x, at) for x, at in zip(node.inputs, where, strict=True)]), point
+        )
 
 
 def list_needed(node: Node) -> tuple[Node, ...]:
@@ -253,7 +279,15 @@ def list_needed(node: Node) -> tuple[Node, ...]:
         return ()
     if node.op is STATE or node.op is rewritten:
         return node.inputs[:1]
+    if node.op is ADD_ROWS:
+        return node.inputs[1:]  # arrays are allocated with zeros
     return (*node.inputs, *get_shift_rows(node)) if node.op is SHIFT else node.inputs
+
+
+def _name_step(node: Node, env: Env) -> Env:
+    """Return the places with all steps among which an index chooses."""
+    axis = node.attrs["axis"]
+    return {**env, axis: Place(BEFORE if node.attrs["earlier"] else ALL, axis)}
 
 
 def find_root(node: Node) -> Node:

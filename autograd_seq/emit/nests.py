@@ -11,7 +11,19 @@ from dataclasses import dataclass, field, replace
 
 from autograd_seq.core.axes import Axis
 from autograd_seq.emit.lower import PointStatement
-from autograd_seq.emit.statements import STEP, Accumulate, Allocate, For, Place, Read, Statement, StoredArray, walk_parts
+from autograd_seq.emit.statements import (
+    BEFORE,
+    STEP,
+    Accumulate,
+    Allocate,
+    For,
+    Place,
+    Read,
+    Statement,
+    StoredArray,
+    list_expressions,
+    walk_parts,
+)
 
 
 @dataclass(eq=False)
@@ -59,6 +71,7 @@ class _Group:
     direction: int = 0
     entries: list[Nestable] = field(default_factory=list)
     writes: set[StoredArray] = field(default_factory=set)
+    named: set[tuple[StoredArray, Axis]] = field(default_factory=set)  # arrays, and along which axis a value names rows
 
 
 def nest(entries: Sequence[Nestable], apart: Collection[Axis] = (), around: tuple[Axis, ...] = ()) -> list[Statement]:
@@ -90,6 +103,7 @@ def _place_in_group(entry: Nestable, groups: list[_Group], apart: Collection[Axi
     open_axes = [a for a in entry.axes if a not in around]
     units = [entry] if isinstance(entry, PointStatement) else entry.units
     writes = {u.writes for u in units}
+    named = {(u.writes, a) for u in units for a in u.named}
     reads = [r for u in units for r in u.reads if not _is_at_another_step(r, around)]
     first = next((k for k, g in enumerate(groups) if g.derived), len(groups)) if entry.derived else 0
     choices: Sequence[Axis | None] = (open_axes[:1] if open_axes[0] in apart else open_axes) if open_axes else [None]
@@ -99,7 +113,7 @@ def _place_in_group(entry: Nestable, groups: list[_Group], apart: Collection[Axi
         for k, g in enumerate(groups):
             for r in reads:
                 if r.array in g.writes:
-                    by = _measure_delay(r, axis) if g.axis is axis else None
+                    by = _measure_delay(r, axis) if g.axis is axis and (r.array, axis) not in g.named else None
                     turn = 0 if not by else 1 if by < 0 else -1
                     fits = by is not None and (not turn or not g.direction or g.direction == turn)
                     start = max(start, k if fits else k + 1)
@@ -111,10 +125,12 @@ def _place_in_group(entry: Nestable, groups: list[_Group], apart: Collection[Axi
             if len(ways) <= 1:
                 g.entries.append(entry)
                 g.writes |= writes
+                g.named |= named
                 g.direction = ways.pop() if ways else 0
                 return
     own = isinstance(entry, Cycle) and entry.axis is choices[0]
-    new = _Group(choices[0], entry.derived, entry.direction if isinstance(entry, Cycle) and own else 0, [entry], writes)
+    turn = entry.direction if isinstance(entry, Cycle) and own else 0
+    new = _Group(choices[0], entry.derived, turn, [entry], writes, named)
     groups.insert(len(groups) if open_axes else start, new)
 
 
@@ -134,7 +150,7 @@ def _measure_delay(read: Read, axis: Axis | None) -> int | None:
         return 0
     for a, place in zip(read.array.axes, read.places, strict=True):
         if a is axis:
-            return place.by if place.base == STEP and place.axis is axis else None
+            return -1 if place.base == BEFORE else place.by if place.base == STEP and place.axis is axis else None
     return None
 
 
@@ -224,7 +240,7 @@ def _list_touches(body: list[Statement]) -> dict[StoredArray, list[Touch]]:
     for s, path in _walk_statements(body):
         assert not isinstance(s, (For, Allocate))
         found.setdefault(s.target.array, []).append((path, s.target.places))
-        for e in walk_parts(s.value):
+        for e in walk_parts(*list_expressions(s)):
             if isinstance(e, Read):
                 found.setdefault(e.array, []).append((path, e.places))
     return found

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.node import Node
 from autograd_seq.graph.order import get_rows
+from autograd_seq.ops.steps import ADD_ROWS
 from autograd_seq.ops.time import SHIFT
 from autograd_seq.plan.memory.storage import Storage
 from autograd_seq.plan.memory.views import get_root
@@ -108,13 +109,16 @@ def outline(items: Sequence[Item], is_computed: Callable[[Node], bool],
 def outline_plan(storage: Storage) -> list[Step]:
     """Return what is done for the schedule of a plan, in order."""
 
+    def is_computed(node: Node) -> bool:
+        return node in storage.homes or node.op is ADD_ROWS
+
     def find_reach(shift: Node) -> Reach:
         axis, home = shift.attrs["axis"], storage.homes[get_root(shift)]
         if home.ring:  # what is kept of a loop's steps begins anew with each call
             return Reach(home, max(abs(by) for r in storage.reads[home.node] for a, by in r.shifts if a is axis), cleared=False)
         return Reach(home, home.halo[axis][_get_side(shift) == "final"])
 
-    return outline(storage.items, storage.homes.__contains__, find_reach)
+    return outline(storage.items, is_computed, find_reach)
 
 
 def list_nodes(step: Step) -> list[Node]:

@@ -8,6 +8,7 @@ from itertools import product
 from autograd_seq.core.axes import Axis
 from autograd_seq.emit.statements import (
     ALL,
+    BEFORE,
     END,
     START,
     Accumulate,
@@ -21,6 +22,7 @@ from autograd_seq.emit.statements import (
     Read,
     Statement,
     StoredArray,
+    list_expressions,
 )
 
 Point = tuple[int, ...]
@@ -84,6 +86,9 @@ class _Walk:
             elif isinstance(s, Accumulate) and s.target.array is array:
                 for p in self._list_points(s.target, steps):
                     self.sums[array][p] = self.sums[array].get(p, 0) + 1
+                if s.index is not None:  # some rows may be named by no step
+                    for p in product(range(self.length), repeat=len(array.axes)):
+                        self.sums[array].setdefault(p, 0)
 
     def _allocate(self, s: Allocate) -> None:
         array = s.array
@@ -97,11 +102,13 @@ class _Walk:
 
     def _write(self, s: Assign | Accumulate, steps: Mapping[Axis, int]) -> None:
         array = s.target.array
-        if s.value.shape != array.shape:
+        several = s.index.shape if isinstance(s, Accumulate) and s.index is not None else ()
+        if s.value.shape != (*several, *array.shape):
             raise ValueError(
                 f"{s.target} = {s.value}: a point of {array.name} has shape {array.shape}, the value has shape {s.value.shape}"
             )
-        self.check_reads(s.value, steps, s)
+        for e in list_expressions(s):
+            self.check_reads(e, steps, s)
         if array not in self.made and (array.axes or isinstance(s, Accumulate)):
             raise ValueError(f"{s.target} is written before {array} is allocated")
         written = self.written.setdefault(array, set())
@@ -142,8 +149,8 @@ class _Walk:
         yield from product(*ranges)
 
     def _list_indices(self, p: Place, steps: Mapping[Axis, int]) -> Sequence[int]:
-        if p.base == ALL:
-            return range(self.length)
+        if p.base in (ALL, BEFORE):
+            return range(self.length if p.base == ALL else steps[p.axis])
         base = 0 if p.base == START else self.length if p.base == END else steps[p.axis]
         return [base + p.by]
 

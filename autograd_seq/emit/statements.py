@@ -22,7 +22,7 @@ from autograd_seq.core.axes import Axis
 from autograd_seq.core.node import Node
 from autograd_seq.graph.printing import operation
 
-STEP, START, END, ALL = "step", "start", "end", "all"
+STEP, START, END, ALL, BEFORE = "step", "start", "end", "all", "before"
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Place:
 
     Attributes:
         base: ``STEP``, the current step of the loop over ``axis``; ``START``, the first step; ``END``, the one after the last;
-            ``ALL``, all steps.
+            ``ALL``, all steps; ``BEFORE``, all before the current one.
         axis: the axis whose steps are counted: mostly that of the array, another one in a read ``along`` that axis.
         by: added to the number of the step.
     """
@@ -45,7 +45,8 @@ class Place:
         return Place(self.base, self.axis, self.by + by)
 
     def __str__(self) -> str:
-        origin = {STEP: self.axis.name, START: "first", END: "end", ALL: "all"}[self.base]
+        origin = {STEP: self.axis.name, ALL: "all", BEFORE: f"before {self.axis.name}"}.get(self.base)
+        origin = origin or {START: "first", END: "end"}[self.base]
         return f"{origin} {'+' if self.by > 0 else '-'} {abs(self.by)}" if self.by else origin
 
 
@@ -230,11 +231,16 @@ class Assign:
 
 @dataclass(eq=False)
 class Accumulate:
-    """Add a value to one point of an array, at each step of the axes ``over`` which the sum runs."""
+    """Add a value to one point of an array, at each step of the axes ``over`` which the sum runs.
+
+    With ``index`` the point is the row that it names, among those that the target shows; if it has several entries, the value
+    has a part for each. An entry of −1 names none.
+    """
 
     target: Read
     value: Expression
     over: tuple[Axis, ...]
+    index: Expression | None = None
 
 
 @dataclass(eq=False)
@@ -285,12 +291,18 @@ def _format_lines(body: Sequence[Statement], depth: int) -> Iterator[str]:
         elif isinstance(s, Allocate):
             yield f"{indent}allocate {s.array}: {s.array.dtype.__name__}"
         else:
-            yield f"{indent}{s.target} {'=' if isinstance(s, Assign) else '+='} {s.value}"
+            at = f" at {s.index}" if isinstance(s, Accumulate) and s.index is not None else ""
+            yield f"{indent}{s.target}{at} {'=' if isinstance(s, Assign) else '+='} {s.value}"
 
 
-def walk_parts(expression: Expression) -> Iterator[Expression]:
-    """Yield an expression, its operands, their operands, and so on."""
-    stack = [expression]
+def list_expressions(s: Assign | Accumulate) -> list[Expression]:
+    """Return the expressions that a statement computes: its value, and the index of the row that it is added to."""
+    return [s.value, *([s.index] if isinstance(s, Accumulate) and s.index is not None else [])]
+
+
+def walk_parts(*expressions: Expression) -> Iterator[Expression]:
+    """Yield expressions, their operands, the operands of these, and so on."""
+    stack = [*expressions][::-1]
     while stack:
         e = stack.pop()
         yield e

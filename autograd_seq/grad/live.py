@@ -24,6 +24,7 @@ from autograd_seq.ops.leaf import PARAM
 from autograd_seq.ops.linear import contract
 from autograd_seq.ops.reduce import sum as sum_
 from autograd_seq.ops.shape import broadcast_to, reshape, transpose
+from autograd_seq.ops.steps import RECEIVE, SEND, TAKE_STEP
 from autograd_seq.ops.window import OVERLAP, WINDOW
 
 
@@ -68,8 +69,8 @@ class Live:
             other = self._make_once(logical_not, chosen)
             taken = other if k == 2 else chosen if chosen.dtype is bool else self._make_once(logical_not, other)
             live = taken if live is None or live is taken else self._make_once(logical_and, live, taken)
-        if live is None or any(a not in x.axes for a in live.axes):
-            return None
+        if live is None or any(a not in x.axes for a in live.axes) or node.op in (TAKE_STEP, SEND, RECEIVE):
+            return None  # what is read, or sent, at a step that a value names
         if node.op in (WINDOW, OVERLAP) and node.attrs["axis"] in live.axes:
             return self._move(node, k, live)
         if not live.shape or (_is_by_entry(node) and _fits(live, x)):

@@ -30,6 +30,7 @@ from autograd_seq.ops.leaf import INPUT
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.shape import broadcast_to
 from autograd_seq.ops.state import state
+from autograd_seq.ops.steps import get_delay
 from autograd_seq.ops.time import AT, SHIFT, SPREAD, spread
 
 
@@ -170,11 +171,10 @@ class _Adjoint:
         self.parts: dict[Node, list[Node]] = {}
         self.passed = {x for x in targets if x.op.stable_log}  # targets that the stable form of a logarithm may bypass
         self.aside: dict[Node, list[Node]] = {}
-        shifts = [n for n in self.order if n.op is SHIFT and n in self.needed]
         self.states: dict[Node, Node] = {}
-        self.readers: dict[Node, list[Node]] = {}
-        for n in shifts:
-            if n.inputs[0] in self.needed:
+        self.readers: dict[Node, list[Node]] = {}  # at other steps
+        for n in self.order:
+            if get_delay(n) and n in self.needed and n.inputs[0] in self.needed:
                 self.readers.setdefault(n.inputs[0], []).append(n)
         self.live = Live(always=self.readers)
 
@@ -182,7 +182,7 @@ class _Adjoint:
         """Return the float nodes that depend on a target: the others need no cotangent."""
         readers: dict[Node, list[Node]] = {}
         for n in self.order:
-            for x in (*n.inputs, *(same_step(n) if n.op is SHIFT else ())):
+            for x in (*n.inputs, *same_step(n)):
                 readers.setdefault(x, []).append(n)
         needed, stack = set(targets), list(targets)
         while stack:
@@ -218,7 +218,7 @@ class _Adjoint:
         wanted = found | {x: _add_up([*([found[x]] if x in found else []), *parts]) for x, parts in self.aside.items()}
         for node, adjoint in self.states.items():
             back = [node_back for h in self.readers[node] if h in found
-                    for node_back in self._pull_shift(h, found[h])]  # fmt: skip
+                    for node_back in self._pull_from_step(h, found[h])]  # fmt: skip
             closing = [self._fit(p, node) for p in (*self.parts.get(node, []), *back)]
             adjoint[adjoint.axes] = _add_up(closing) if closing else constant(0.0)
         if cut is not None:
@@ -240,10 +240,10 @@ class _Adjoint:
         part = fit_cotangent(part, x, self._list_more_axes(x))
         return self.truncation.enter(part) if self.truncation is not None and self.truncation.over in x.axes else part
 
-    def _pull_shift(self, shift: Node, g: Node) -> Sequence[Any]:
-        """Return what the cotangent of a shift adds to that of the value which is shifted."""
+    def _pull_from_step(self, reader: Node, g: Node) -> Sequence[Any]:
+        """Return what the cotangent of a read of another step adds to that of the value which is read."""
         cut = self.truncation
-        return pull_back(shift, g) if cut is None or shift.attrs["axis"] is not cut.over else cut.move(shift, g)
+        return pull_back(reader, g)[:1] if cut is None or reader.attrs["axis"] is not cut.over else cut.move(reader, g)
 
     def _pull(self, node: Node, g: Node) -> None:
         if self.truncation is not None and self.truncation.over not in node.axes:
@@ -253,8 +253,8 @@ class _Adjoint:
             for x, part in list_passed_by(g, node, _spread_over_points, fit_cotangent, lambda x: x):
                 if x in self.passed:
                     self.aside.setdefault(x, []).append(part)
-        if node.op is SHIFT:
-            for row, part in _list_row_cotangents(node, g):
+        if get_delay(node):  # the step that it reads is closed at the end
+            for row, part in _list_row_cotangents(node, g) if node.op is SHIFT else ():
                 self._add(row, part)
             return
         if not node.inputs:

@@ -18,6 +18,7 @@ from autograd_seq.ops.elementwise import equal, less, where
 from autograd_seq.ops.leaf import INPUT
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.rounding import floor_divide
+from autograd_seq.ops.steps import RECEIVE, TAKE_STEP
 from autograd_seq.ops.time import ALONG, INDEX, SHIFT, SIZE, spread
 from autograd_seq.ops.window import OVERLAP, WINDOW
 
@@ -45,7 +46,7 @@ class Truncation:
         if self.over not in (node.attrs.get("axis"), node.attrs.get("other")):
             return
         ahead = node.op is SHIFT and node.attrs["by"] < 0
-        if ahead or node.op in (ALONG, WINDOW, OVERLAP):
+        if ahead or node.op in (ALONG, WINDOW, OVERLAP, TAKE_STEP, RECEIVE):
             what, x = ("a later step" if ahead else "other steps"), node.inputs[0].name or "a value"
             reader = node.name or node.op.name
             raise GradientError(

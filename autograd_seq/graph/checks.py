@@ -19,6 +19,7 @@ from autograd_seq.ops.elementwise import rewritten
 from autograd_seq.ops.leaf import INPUT, PARAM
 from autograd_seq.ops.reduce import max_over
 from autograd_seq.ops.state import STATE, UNDEFINED
+from autograd_seq.ops.steps import get_delay, reads_any_step
 from autograd_seq.ops.time import ALONG, AT, SHIFT, find_row_owner
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def check_causal(nodes: Sequence[Node], name: Name) -> None:
     same = [(position[x], position[n]) for n in nodes for x in same_step(n)]
     for cycle in _find_cyclic(len(nodes), same):
         raise _make_cycle_error([nodes[i] for i in cycle], name)
-    full = same + [(position[n.inputs[0]], position[n]) for n in nodes if n.op is SHIFT]
+    full = same + [(position[n.inputs[0]], position[n]) for n in nodes if get_delay(n)]
     for cycle in _find_cyclic(len(nodes), full):
         _check_schedulable([nodes[i] for i in cycle], name)
 
@@ -124,10 +125,10 @@ def _make_cycle_error(cycle: list[Node], name: Name) -> CycleError | StateError:
                 node=name(a.inputs[0]), where=where, detail=arrows,
                 fix="start from a parameter, an input, or a value that the recurrence does not reach",
             )  # fmt: skip
-    renamed = {a for n in path if n.op is ALONG for a in (n.attrs["axis"], n.attrs["other"])}
+    renamed = _list_renamed(path)
     free = [a for a in start.axes if a not in renamed and all(a in n.axes for n in path)]
     if not free:  # no delay would help: a node on the path needs all steps
-        culprit = next(n for n, x in pairwise(path) if n.op is ALONG or set(x.axes) - set(n.axes))
+        culprit = next(n for n, x in pairwise(path) if n.op is ALONG or reads_any_step(n) or set(x.axes) - set(n.axes))
         needed = [a for a in start.axes if a in renamed or a not in culprit.axes]
         return _make_all_steps_error(start, needed, culprit, arrows, name)
     reads = [(b, a) for a, b in pairwise(path) if b.op is STATE]
@@ -148,29 +149,35 @@ def _make_cycle_error(cycle: list[Node], name: Name) -> CycleError | StateError:
 # -- a schedule must exist --------------------------------------------------------------------------------------------
 
 
+def _list_renamed(nodes: Sequence[Node]) -> set[Axis]:
+    """Return the axes along which some nodes read any step: under another name, or one that a value names."""
+    found = {a for n in nodes if n.op is ALONG for a in (n.attrs["axis"], n.attrs["other"])}
+    return found | {n.attrs["axis"] for n in nodes if reads_any_step(n)}
+
+
 def find_loop_axis(component: Sequence[Node]) -> tuple[Axis, int] | None:
     """Return an axis along which a cyclic component can be computed step by step, and the direction (+1 or −1).
 
-    On such an axis every node of the component varies, nothing in it reads the axis under another name, and all shifts
-    inside the component point one way.
+    On such an axis every node of the component varies, nothing in it reads the axis under another name, and all reads of other
+    steps inside the component point one way.
     """
     within = set(component)
-    inside = [n for n in component if n.op is SHIFT and n.inputs[0] in within]
-    renamed = {a for n in component if n.op is ALONG for a in (n.attrs["axis"], n.attrs["other"])}
+    inside = [n for n in component if get_delay(n) and n.inputs[0] in within]
+    renamed = _list_renamed(component)
     for axis in dict.fromkeys(n.attrs["axis"] for n in inside):
-        signs = {n.attrs["by"] > 0 for n in inside if n.attrs["axis"] is axis}
+        signs = {get_delay(n) > 0 for n in inside if n.attrs["axis"] is axis}
         if len(signs) == 1 and axis not in renamed and all(axis in n.axes for n in component):
             return axis, 1 if signs.pop() else -1
     return None
 
 
 def cut_shifts(component: Sequence[Node], axis: Axis) -> list[list[Node]]:
-    """Return the cyclic components that are left when the shifts over ``axis`` are cut."""
+    """Return the cyclic components that are left when the reads of other steps of ``axis`` are cut."""
     position = {n: i for i, n in enumerate(component)}
     edges = [
         (position[x], position[n])
         for n in component
-        for x in (same_step(n) if n.op is SHIFT and n.attrs["axis"] is axis else get_sources(n))
+        for x in (same_step(n) if get_delay(n) and n.attrs["axis"] is axis else get_sources(n))
         if x in position
     ]
     return [[component[i] for i in c] for c in _find_cyclic(len(component), edges)]
@@ -188,12 +195,12 @@ def _check_schedulable(component: list[Node], name: Name) -> None:
 
 def _make_unschedulable_error(part: list[Node], name: Name) -> CycleError:
     within = set(part)
-    inside = [n for n in part if n.op is SHIFT and n.inputs[0] in within]
+    inside = [n for n in part if get_delay(n) and n.inputs[0] in within]
     start = next((n for n in part if n.op is STATE and n.name), part[0])
     arrows = " → ".join(name(n) for n in shortest_cycle(start, get_sources, within))
     for axis in dict.fromkeys(n.attrs["axis"] for n in inside):
-        back = next((n for n in inside if n.attrs["axis"] is axis and n.attrs["by"] > 0), None)
-        ahead = next((n for n in inside if n.attrs["axis"] is axis and n.attrs["by"] < 0), None)
+        back = next((n for n in inside if n.attrs["axis"] is axis and get_delay(n) > 0), None)
+        ahead = next((n for n in inside if n.attrs["axis"] is axis and get_delay(n) < 0), None)
         if back is not None and ahead is not None:
             return CycleError(
                 "G102", f"{name(start)} depends on both earlier and later steps of {axis}", node=name(start),
@@ -202,7 +209,7 @@ def _make_unschedulable_error(part: list[Node], name: Name) -> CycleError:
                 fix="give each direction a state of its own, as in a bidirectional network",
             )  # fmt: skip
     axes = dict.fromkeys(n.attrs["axis"] for n in inside)
-    culprit = next((n for n in part if any(a not in n.axes for a in axes) or n.op is ALONG), start)
+    culprit = next((n for n in part if any(a not in n.axes for a in axes) or n.op is ALONG or reads_any_step(n)), start)
     return _make_all_steps_error(start, list(axes), culprit, arrows, name)
 
 

@@ -17,7 +17,6 @@ from autograd_seq.graph.order import elementary_cycles, step_order
 from autograd_seq.graph.stops import take_off_marks
 from autograd_seq.graph.system import System
 from autograd_seq.ops.state import STATE
-from autograd_seq.ops.time import SHIFT
 
 if TYPE_CHECKING:
     import networkx
@@ -131,7 +130,7 @@ class Graph(System):
         for n in self.nodes:
             out.add_node(self.name(n), op=n.op.name, shape=n.shape, axes=tuple(a.name for a in n.axes), node=n)
         for x, n, delay in self.edges():
-            axis = n.attrs["axis"].name if n.op is SHIFT else None
+            axis = n.attrs["axis"].name if delay else None
             out.add_edge(self.name(x), self.name(n), delay=delay, axis=axis)
         return out
 

@@ -13,6 +13,7 @@ from autograd_seq.core.node import CONSTANT, Node
 from autograd_seq.ops.elementwise import POWER_NUMBER, rewritten
 from autograd_seq.ops.parts import SLICE
 from autograd_seq.ops.state import STATE
+from autograd_seq.ops.steps import ADD_ROWS, RECEIVE, SEND, TAKE_STEP
 from autograd_seq.ops.time import SHIFT
 
 if TYPE_CHECKING:
@@ -138,6 +139,9 @@ def format_equation(graph: System, node: Node, term: Callable[[System, Node], st
 
 def _write_attributes(node: Node) -> list[str]:
     """Return the attributes of a node as keywords of its function; defaults are left out."""
+    if node.op in (TAKE_STEP, SEND, RECEIVE, ADD_ROWS):
+        earlier = ", earlier=True" if node.attrs.get("earlier") else ""
+        return [f"over={_format_attribute(node.attrs['axis'])}{earlier}"]
     attrs = {k: v for k, v in node.attrs.items() if k not in _INTERNAL and not (k == "keepdims" and v is False)}
     attrs.pop("spec", None)  # of einsum it comes first
     if node.op.reduces_axes:

@@ -1,7 +1,8 @@
 """Copying a graph while changing it: a rule returns the new node for each node, given its new inputs.
 
-Cycles pass through shifts only. So states and shifts are created first, without inputs, for their readers to refer to, and get
-their inputs at the end. Equal shifts of one node become one.
+Cycles pass through reads of other steps only. So states and shifts are created first, without inputs, for their readers to
+refer to, and get their inputs at the end. Equal shifts of one node become one. What reads other steps by value gets a stand-in
+for them as its first input, which is replaced at the end.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from autograd_seq.core.node import Node, apply
 from autograd_seq.graph.order import find_dependents, step_order
 from autograd_seq.ops.leaf import INPUT
 from autograd_seq.ops.state import STATE, UNDEFINED
+from autograd_seq.ops.steps import get_delay
 from autograd_seq.ops.time import SHIFT, SPREAD, spread
 
 Rule = Callable[[Node, tuple[Node, ...]], Node | None]
@@ -52,6 +54,8 @@ def rebuild(
     new: dict[Node, Node] = {} if image is None else image
     source: dict[Node, Node] = {}  # the copies of states and shifts, before `states` and `shifts` replace them
     equal: dict[tuple[object, ...], Node] = {}
+    holes: dict[Node, Node] = {}  # stand-ins for what is read at other steps by value, and who has got one
+    waiting: list[tuple[Node, Node]] = []
     for n in order:
         if within is not None and n not in within:
             new[n] = n
@@ -69,15 +73,21 @@ def rebuild(
         elif n.op is STATE:
             new[n] = states(n, source[n], new[n.inputs[0]]) if states else source[n]
         else:
-            inputs = tuple([new[x] for x in n.inputs])
+            if get_delay(n) and (x := n.inputs[0]) not in holes:
+                holes[x] = Node(UNDEFINED.op, (), {}, x.shape, x.dtype, axes(x))
+            inputs = tuple([holes[x] if k == 0 and get_delay(n) else new[x] for k, x in enumerate(n.inputs)])
             made = rule(n, inputs)
             new[n] = remake(n, inputs) if made is None else made
+            if get_delay(n) and new[n].inputs[:1] == (holes[n.inputs[0]],):
+                waiting.append((new[n], n.inputs[0]))
     for n in copied:
         if n.op is SHIFT:
             x = new[n.inputs[0]] if n.inputs[0].op is SHIFT else source.get(n.inputs[0], new[n.inputs[0]])
             source[n].inputs = (spread(x, source[n].axes),)
         elif n.op is STATE:
             source[n].inputs = tuple([new[x] if x is not UNDEFINED else x for x in n.inputs])
+    for made, x in waiting:
+        made.inputs = (new[x], *made.inputs[1:])
     return [new[o] for o in outputs]
 
 

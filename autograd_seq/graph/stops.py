@@ -12,7 +12,8 @@ from autograd_seq.core.node import Node
 from autograd_seq.graph.order import find_dependents, get_sources, postorder, same_step, step_order
 from autograd_seq.graph.rebuild import rebuild
 from autograd_seq.ops.leaf import INPUT
-from autograd_seq.ops.time import ALONG, AT, SHIFT, SIZE
+from autograd_seq.ops.steps import get_delay, reads_any_step
+from autograd_seq.ops.time import ALONG, AT, SIZE
 from autograd_seq.ops.until import UNTIL
 from autograd_seq.ops.window import OVERLAP
 
@@ -98,18 +99,18 @@ def _check_condition(axis: Axis, when: Node) -> None:
     tied = find_tied(nodes, [axis])
 
     def list_sources(n: Node) -> tuple[Node, ...]:  # what an earlier step of another axis reads has ended there
-        return get_sources(n) if n.op is SHIFT and n.attrs["axis"] in tied else same_step(n)
+        return get_sources(n) if get_delay(n) and n.attrs["axis"] in tied else same_step(n)
 
     here = set(postorder([when], list_sources))
     for n in nodes:
         mine = n.attrs.get("axis") in tied
-        later = mine and (n.op in (OVERLAP, ALONG) or (n.op is SHIFT and n.attrs["by"] < 0))
+        later = mine and (n.op in (OVERLAP, ALONG) or get_delay(n) < 0 or reads_any_step(n))
         every = n in here and ((mine and n.op in (AT, SIZE)) or bool(n.op.reduces_axes and tied & set(n.attrs["axes"])))
         if later or every:
             raise AxisError(
                 "U112", f"{label_of(when)} ends the sequences along {axis}, but needs later steps of {axis} itself",
                 node=when.name, where=n.where or when.where, expected="a value of this step and of earlier ones",
-                got=f"{label_of(n)}, which reads {'all steps' if every or n.op is ALONG else 'a later step'}",
+                got=f"{label_of(n)}, which reads {'all steps' if every or not get_delay(n) else 'a later step'}",
                 fix="the running value of a state: total[u] = total[u - 1] + x[u]".replace("[u", f"[{axis}"),
             )  # fmt: skip
 

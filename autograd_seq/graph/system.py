@@ -15,7 +15,8 @@ from autograd_seq.graph.stops import Stop, add_limits
 from autograd_seq.ops.gather import IN_RANGE
 from autograd_seq.ops.leaf import INPUT, PARAM
 from autograd_seq.ops.state import STATE
-from autograd_seq.ops.time import ALONG, SHIFT
+from autograd_seq.ops.steps import get_delay
+from autograd_seq.ops.time import ALONG
 
 
 class System:
@@ -110,7 +111,7 @@ class System:
 
     def edges(self) -> list[tuple[Node, Node, int]]:
         """Return (source, reader, delay) for every read; the delay is 0 but for shifts. Rows are read by their state."""
-        return [(x, n, n.attrs["by"] if n.op is SHIFT else 0) for n in self.nodes for x in n.inputs]
+        return [(x, n, get_delay(n) if k == 0 else 0) for n in self.nodes for k, x in enumerate(n.inputs)]
 
     def _sizes(self, sizes: dict[str, int]) -> dict[Axis, int]:
         """Return the length of every axis from those that are given by name; see :meth:`Graph.unroll`."""

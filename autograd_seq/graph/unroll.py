@@ -7,7 +7,7 @@ Python's stack.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -17,13 +17,15 @@ from autograd_seq.core.axes import Axis
 from autograd_seq.core.node import ARRAY, CONSTANT, NUMBER, STRONG, Node, compute
 from autograd_seq.graph.checks import make_empty_maximum_error, make_too_short_error
 from autograd_seq.graph.memory import check_fits
-from autograd_seq.graph.order import get_rows
+from autograd_seq.graph.order import get_rows, postorder
 from autograd_seq.ops.elementwise import rewritten
+from autograd_seq.ops.gather import SCATTER_ADD, take
 from autograd_seq.ops.leaf import INPUT
 from autograd_seq.ops.parts import stack
 from autograd_seq.ops.random import DRAW
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.state import STATE
+from autograd_seq.ops.steps import RECEIVE, SEND, TAKE_STEP
 from autograd_seq.ops.time import ALONG, AT, INDEX, SHIFT, SIZE, SPREAD
 from autograd_seq.ops.window import OVERLAP, WINDOW, list_distances
 
@@ -34,7 +36,7 @@ Point = tuple[int, ...]
 Place = tuple[int, Point]
 """A folded node, by its position in the graph, at an index point."""
 
-_EDGES = {SHIFT, STATE, AT, ALONG, SPREAD}
+_EDGES = {SHIFT, STATE, AT, ALONG, SPREAD, SEND}
 _NODE, _EDGE, _READ = 250, 100, 8  # bytes of an instance, an alias, and a read; measurements gave slightly more
 
 
@@ -44,6 +46,8 @@ def _count_bytes(graph: System, sizes: dict[Axis, int]) -> int:
     for n in graph.nodes:
         points = prod(sizes[a] for a in n.axes)
         need += points * (_EDGE if n.op in _EDGES else _NODE)
+        if n.op is TAKE_STEP or n.op is RECEIVE:
+            need += points * sizes[n.attrs["axis"]] * _READ
         if n.op.reduces_axes:
             need += points * prod(sizes[a] for a in n.attrs["axes"]) * _READ
     return need
@@ -140,7 +144,8 @@ class Unroller:
             return Unroller._read_reduced
         rules = {SHIFT: Unroller._read_shifted, STATE: Unroller._read_equation,
                  AT: Unroller._read_picked, ALONG: Unroller._read_renamed,
-                 WINDOW: Unroller._read_window, OVERLAP: Unroller._read_window}  # fmt: skip
+                 WINDOW: Unroller._read_window, OVERLAP: Unroller._read_window,
+                 TAKE_STEP: Unroller._read_named_step, RECEIVE: Unroller._read_sent}  # fmt: skip
         return rules.get(node.op)
 
     def _read_equation(self, i: int, point: Point) -> list[Place | None]:
@@ -182,6 +187,27 @@ class Unroller:
         at = [outer[axis] - by if node.op is WINDOW else outer[axis] + by for by in list_distances(node)]
         points = [tuple((outer | {axis: p})[a] for a in self.axes[j]) for p in at]
         return [(j, q) if 0 <= p < self.sizes[axis] else None for p, q in zip(at, points, strict=True)]
+
+    def _read_named_step(self, i: int, point: Point) -> list[Place | None]:
+        """Return the index, and the steps among which it chooses."""
+        node, (j, _), (k, picks) = self.folded[i], *self.reads[i]
+        axis, outer = node.attrs["axis"], dict(zip(self.axes[i], point, strict=True))
+        steps = outer[axis] if node.attrs["earlier"] else self.sizes[axis]
+        choices = [(j, tuple((outer | {axis: p})[a] for a in self.axes[j])) for p in range(steps)]
+        return [(k, point if picks is None else tuple([point[p] for p in picks])), *choices]
+
+    def _read_sent(self, i: int, point: Point) -> list[Place | None]:
+        """Return what may have been sent to a step, each with the index that says where to."""
+        node, send = self.folded[i], self.folded[i].inputs[0]
+        axis, outer = node.attrs["axis"], dict(zip(self.axes[i], point, strict=True))
+        j, k = self.position[send], self.position[send.inputs[1]]
+        first = outer[axis] + 1 if node.attrs["earlier"] else 0
+        summed = {a: range(first if a is axis else 0, self.sizes[a]) for a in (*node.attrs["axes"], axis) if a in send.axes}
+        found: list[Place | None] = []
+        for at in itertools.product(*summed.values()):
+            here = outer | dict(zip(summed, at, strict=True))
+            found += [(j, tuple(here[a] for a in self.axes[j])), (k, tuple(here[a] for a in self.axes[k]))]
+        return found
 
     def _find_row(self, j: int, axis: Axis, point: Point) -> Place | None:
         """Return the boundary row that a read outside of an axis finds, or ``None`` for zero."""
@@ -228,8 +254,8 @@ class Unroller:
             value = self.sizes[node.attrs["axis"]] if op is SIZE else point[0]
             return self._keep(Node(CONSTANT, (), {}, (), int, (), np.int64(value), NUMBER, self._make_label(i, point)))
         attrs = node.attrs
-        if op is WINDOW or op is OVERLAP:
-            return self._put_together(i, point, places)
+        if op in (WINDOW, OVERLAP, TAKE_STEP, RECEIVE):
+            return self._put_together(i, point, places) if places else self._make_zero(i)
         if op.reduces_axes and attrs["axes"]:
             if not places:
                 return self._keep(self._make_empty(i))
@@ -248,19 +274,33 @@ class Unroller:
         return self._keep(made)
 
     def _put_together(self, i: int, point: Point, places: list[Place | None]) -> Node:
-        node = self.folded[i]
+        node, n = self.folded[i], len(self.created)
         if node.op is WINDOW:
             zero = self._make_zero(self.position[node.inputs[0]]) if None in places else None
             read: list[Any] = [zero if p is None else self.made[p[0]][p[1]] for p in places]
             made = stack(read, axis=0)
         else:
             read = [self.made[p[0]][p[1]] for p in places if p is not None]
-            made = sum_over(*[x[k] for x, k in zip(read, (k for k, p in enumerate(places) if p), strict=True)], axes=())
-        below = set(read)
-        self.created += [x for x in made.inputs if x not in below]
+            if node.op is TAKE_STEP:
+                read.append(self._make_zero(self.position[node.inputs[0]]))
+                made = take(stack([read[-1], *read[1:-1]], axis=0), read[0] + 1)
+            elif node.op is RECEIVE:
+                step = point[self.axes[i].index(node.attrs["axis"])]
+                made = self._add_sent(read, step, self.sizes[node.attrs["axis"]])
+            else:
+                made = sum_over(*[x[k] for x, k in zip(read, (k for k, p in enumerate(places) if p), strict=True)], axes=())
+        below = {*read, *self.created[n:]}
+        self.created += postorder([made], lambda x: x.inputs, below)[:-1]
         if node.name is not None:
             made.name = self._make_label(i, point)
         return self._keep(made)
+
+    @staticmethod
+    def _add_sent(read: Sequence[Node], step: int, steps: int) -> Node:
+        """Return the sum of what was sent to a step, from values and indices by turns."""
+        rows, index = stack(read[::2], axis=0), stack(read[1::2], axis=0) + 1  # −1 stands for no step
+        rank = rows.ndim - index.ndim + 1
+        return SCATTER_ADD(rows, index, n=steps + 1, rank=rank, index_rank=index.ndim)[step + 1]
 
     def _keep(self, node: Node) -> Node:
         self.created.append(node)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -15,12 +14,11 @@ from autograd_seq.core.hints import explain_keywords
 from autograd_seq.core.misfit import label_of
 from autograd_seq.core.node import Node, constant
 from autograd_seq.core.op import Op, defop, first
-from autograd_seq.ops.elementwise import cast, equal, log, rewritten, where
+from autograd_seq.ops.elementwise import log, rewritten
 from autograd_seq.ops.parts import SLICE
-from autograd_seq.ops.reduce import sum_over
-from autograd_seq.ops.shape import RESHAPE, TRANSPOSE, expand_dims, lead, negative_axis, reshape, transpose
-from autograd_seq.ops.state import state
-from autograd_seq.ops.time import along, check_varies, index, shift, size
+from autograd_seq.ops.shape import RESHAPE, TRANSPOSE, expand_dims, lead, negative_axis, transpose
+from autograd_seq.ops.steps import TAKE_STEP
+from autograd_seq.ops.time import check_varies, index, size
 
 
 def _checked(index: Any, n: int) -> Any:
@@ -133,60 +131,24 @@ IN_RANGE = defop(
     "its length is found from that of the axis that is read.",
 )  # fmt: skip
 
-_READ: WeakKeyDictionary[Axis, Axis] = WeakKeyDictionary()
-"""For each axis, the one along which its steps are compared with an index: the same for all reads, so that they are shared."""
-
 
 def _read_place(x: Node, axis: Axis, place: Affine) -> Node:
     """Return x at a place on an axis that is computed from others."""
     i: Node = constant(place.plus)
     for a, times in place.terms.items():
         i = i + times * index(a)
-    return _take_step(x, i // place.by if place.by != 1 else i, axis, place)
+    return _take_step(x, i // place.by if place.by != 1 else i, axis, place=place)
 
 
-def _take_step(x: Node, i: Any, axis: Axis, place: Affine | None = None) -> Node:
-    """Return x at step ``i``: the sum over all steps of what is x at that step, and 0 at the others.
-
-    Why no scatter (2026-11): written so, a read by value has its gradient, its second derivative and its sequences with lengths
-    from operations that are there, in every runner. Each index costs as many steps as the axis has, which is what a pointer
-    network computes anyway.
-    """
+def _take_step(x: Node, i: Any, axis: Axis, earlier: bool = False, place: Affine | None = None) -> Node:
+    """Return x at step ``i``, which is checked when it is known."""
     check_varies(x, axis)
     i = _check_integers(i, "take", None)
     what = i.name or label_of(i) if place is None else repr(place)
     fits = {} if place is None else {"fits": (axis, place)}
-    i = IN_RANGE(i, size(axis), what=what, axis=axis.name, **fits)
-    step = _get_read_axis(axis)
-    return _choose(along(x, axis, step), i, index(step), step)
-
-
-def _get_read_axis(axis: Axis) -> Axis:
-    if (step := _READ.get(axis)) is None:
-        step = _READ[axis] = Axis(f"{axis.name}_read", size=axis.size)
-    return step
-
-
-def _choose(x: Node, i: Node, number: Node, step: Axis) -> Node:
-    """Return x where the number of a step is the index."""
-    chosen = equal(reshape(i, (*i.shape, *(1,) * x.ndim)), number)
-    out = sum_over(where(chosen, x, {float: 0.0, int: 0, bool: False}[x.dtype]), axes=(step,))
-    return cast(out, bool) if x.dtype is bool else out
-
-
-def _take_earlier(x: Node, i: Any, axis: Axis) -> Node:
-    """Return x at an earlier step ``i``, zeros for −1: what was computed so far is kept in a state, one row for each step.
-
-    The number of a row is that of a step read along the axis of the rows, which makes both axes as long.
-    """
-    check_varies(x, axis)
-    i = _check_integers(i, "take", None)
-    i = IN_RANGE(i, index(axis), what=i.name or label_of(i), axis=axis.name, least=-1)
-    step = _get_read_axis(axis)
-    number = along(index(axis), axis, step)
-    memory = state(None, x.shape, over=(*x.axes, step), dtype=x.dtype)
-    memory[memory.axes] = where(equal(number, index(axis)), x, shift(memory, axis, 1))
-    return _choose(shift(memory, axis, 1), i, number, step)
+    least = {"least": -1} if earlier else {}
+    i = IN_RANGE(i, index(axis) if earlier else size(axis), what=what, axis=axis.name, **least, **fits)
+    return TAKE_STEP(x, i, axis=axis, earlier=earlier)
 
 
 def take(x: Any, index: Any, axis: int = 0, *, over: Axis | None = None, earlier: bool = False) -> Node:
@@ -224,13 +186,13 @@ def take(x: Any, index: Any, axis: int = 0, *, over: Axis | None = None, earlier
         [1.0, 2.0, 6.0]
 
     Notes:
-        With ``over=`` an index is compared with all steps: T·N entries for N indices. It reads steps that may come later:
-        streams and carries refuse it, and ``x`` must not depend on the result. The gradient is added to the step that was read.
-        With ``earlier=True`` each step copies and compares the rows of all steps: T² rows in all, in time and in memory.
+        With ``over=`` each index costs as much as the row that it names, and so does the gradient, which is added to that row.
+        It reads steps that may come later: streams and carries refuse it, and ``x`` must not depend on the result. With
+        ``earlier=True`` a recurrence keeps all of its steps; streams and carries refuse that too.
     """
     x = constant(x)
     if over is not None:
-        return _take_earlier(x, index, over) if earlier else _take_step(x, index, over)
+        return _take_step(x, index, over, earlier)
     at = negative_axis(axis, x.ndim, x) + x.ndim
     index = _check_integers(index, "take", x.shape[at])
     if at == 0:

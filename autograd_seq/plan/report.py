@@ -18,7 +18,7 @@ from autograd_seq.ops.shape import BROADCAST_TO
 from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import SHIFT, SPREAD
 from autograd_seq.plan.cost import WIDTHS, count_operations
-from autograd_seq.plan.memory.views import LEAVES, is_view
+from autograd_seq.plan.memory.views import LEAVES, has_statement, is_view
 from autograd_seq.plan.passes.affine import find_linear_shifts
 from autograd_seq.plan.pipeline import Plan
 from autograd_seq.plan.schedule import Item, Loop
@@ -132,7 +132,7 @@ def _list_items(graph: System, items: Sequence[Item], labels: dict[Node, str], a
             line = f"{indent}for {item.axis} = {steps}{f', linear in {past}' if past else ''}"
             out.append((f"{line if len(line) < _LONGEST else f'{line[: _LONGEST - 2]}…'}:", None))
             _list_items(graph, item.body, labels, (*around, item.axis), out)
-        elif item.op not in LEAVES and item._value is None and (not is_view(item) or _is_named_part(item)):
+        elif has_statement(item) or (item._value is None and _is_named_part(item)):
             lifted = ", ".join(str(a) for a in graph.layout(item) if a not in around)
             start = f"{indent}{f'lifted over {lifted}: ' if lifted else ''}{labels[item]}"
             line = f"{start} = {text.format_equation(graph, item, term)}"

@@ -16,7 +16,7 @@ from autograd_seq.core.node import Node
 from autograd_seq.graph.checks import find_loop_axis
 from autograd_seq.graph.order import components, same_step
 from autograd_seq.ops.state import STATE
-from autograd_seq.ops.time import SHIFT
+from autograd_seq.ops.steps import get_delay
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,8 +58,8 @@ def schedule(nodes: Sequence[Node], cut: tuple[Axis, ...] = ()) -> tuple[Item, .
 
 
 def list_needs(node: Node, cut: tuple[Axis, ...] = ()) -> tuple[Node, ...]:
-    """Return the nodes that must be computed before a node: its inputs and rows, but not the sources of cut shifts."""
-    if node.op is SHIFT and node.attrs["axis"] not in cut:
+    """Return the nodes that must be computed before a node: its inputs and rows, but not what it reads at cut steps."""
+    if get_delay(node) and node.attrs["axis"] not in cut:
         return node.inputs[0], *same_step(node)
     return same_step(node)
 

@@ -8,6 +8,7 @@ from autograd_seq.core.node import Node
 from autograd_seq.graph.system import System
 from autograd_seq.ops.elementwise import cast, equal, less, where
 from autograd_seq.ops.reduce import sum_over
+from autograd_seq.ops.steps import TAKE_STEP
 from autograd_seq.ops.time import ALONG, INDEX, along
 from autograd_seq.sequences.causal import find_seen
 
@@ -23,6 +24,13 @@ def find_attended(graph: System, axis: Axis, batch: tuple[Axis, ...] | None) -> 
     Raises:
         CarryError: a mask does not hide later steps, or sequences have lengths.
     """
+    for n in graph.nodes:
+        if n.op is TAKE_STEP and n.attrs["axis"] is axis:
+            raise CarryError(
+                "K122", f"{graph.name(n)} reads all steps of {axis}, but a call has only its own", node=graph.name(n),
+                where=n.where, expected=f"reads of {axis} - 1, {axis} - 2, …", got=repr(n)[:80],
+                fix=f"ag.window(x, {axis}, n) has the last n steps; or leave carry= out, and run whole sequences",
+            )  # fmt: skip
     reads = [n for n in graph.nodes if n.op is ALONG and axis in (n.attrs["axis"], n.attrs["other"])]
     for n in reads:
         other = n.attrs["other"]

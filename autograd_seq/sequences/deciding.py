@@ -27,6 +27,7 @@ from autograd_seq.graph.windows import spell_out_windows
 from autograd_seq.ops.elementwise import cast, equal, less_equal, logical_and, logical_not, logical_or, where
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.state import STATE, state
+from autograd_seq.ops.steps import get_delay
 from autograd_seq.ops.time import AT, INDEX, SHIFT, SIZE, index
 
 Run = Callable[[dict[str, Any], Any], np.ndarray]
@@ -286,7 +287,7 @@ class _Reductions:
 def _list_looped(nodes: Any, axis: Axis) -> list[Node]:
     """Return the states over the axis that are on a cycle through an earlier step of it."""
     part = {n: i for i, nodes_of_part in enumerate(list_components(nodes)) for n in nodes_of_part}
-    back = [n for n in nodes if n.op is SHIFT and n.attrs["axis"] is axis and part[n] == part[n.inputs[0]]]
+    back = [n for n in nodes if get_delay(n) and n.attrs["axis"] is axis and part[n] == part[n.inputs[0]]]
     loops = {part[n] for n in back}
     return [n for n in nodes if n.op is STATE and axis in n.axes and part[n] in loops]
 

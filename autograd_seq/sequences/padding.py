@@ -35,6 +35,7 @@ from autograd_seq.ops.leaf import INPUT
 from autograd_seq.ops.random import SEED
 from autograd_seq.ops.reduce import max_over, sum_over
 from autograd_seq.ops.state import STATE
+from autograd_seq.ops.steps import RECEIVE, SEND, TAKE_STEP
 from autograd_seq.ops.time import ALONG, AT, INDEX, SHIFT, SIZE, SPREAD, spread
 from autograd_seq.sequences.masks import Masks
 from autograd_seq.sequences.selections import PRODUCTS, Selections, adds_up, is_zero
@@ -147,7 +148,7 @@ class Ragged:
         A value that does not vary over the steps may be read: the sum over the words of the sentence before, say.
         """
         for n in self.graph.nodes:
-            if n.op not in (SHIFT, AT, ALONG):
+            if n.op not in (SHIFT, AT, ALONG, TAKE_STEP):
                 continue
             x, axis = n.inputs[0], n.attrs["axis"]
             if found := next((r for r in self.masks.list_ragged(x.axes) if axis in self.over[r]), None):
@@ -242,6 +243,8 @@ class Ragged:
             made = self.replace_size(node)
         elif node.op is IN_RANGE:
             made = self.replace_check(node, *inputs)
+        elif node.op in (TAKE_STEP, SEND, RECEIVE):
+            made = self.zeros.make_named(node, inputs)
         elif node.op is AT and node.attrs["axis"] in self.lengths:
             made = self.replace_at(node, *inputs)
         elif node.op.reduces_axes and node.attrs["axes"]:

@@ -19,6 +19,7 @@ from autograd_seq.graph.order import find_dependents, get_rows, postorder
 from autograd_seq.graph.system import System
 from autograd_seq.ops.elementwise import CAST, div
 from autograd_seq.ops.reduce import sum_over
+from autograd_seq.ops.steps import RECEIVE, TAKE_STEP
 from autograd_seq.ops.time import ALONG, AT, SHIFT, SIZE, SPREAD
 
 Source = tuple[Node, bool]
@@ -80,7 +81,7 @@ def reads_all(n: Node, axis: Axis) -> bool:
     """Tell whether a node reads later steps, or the number of steps."""
     if n.op is SHIFT:
         return n.attrs["axis"] is axis and n.attrs["by"] < 0
-    if n.op in (AT, SIZE, ALONG):
+    if n.op in (AT, SIZE, ALONG, TAKE_STEP, RECEIVE):
         return axis in (n.attrs["axis"], n.attrs.get("other"))
     return n.op.reduces_axes and axis in n.attrs["axes"]
 

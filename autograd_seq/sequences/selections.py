@@ -13,9 +13,11 @@ import numpy as np
 
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.node import Node, apply
+from autograd_seq.graph.rebuild import remake
 from autograd_seq.ops.elementwise import mul, where, zero_safe_mul
 from autograd_seq.ops.linear import CONTRACT
 from autograd_seq.ops.reduce import sum_over
+from autograd_seq.ops.steps import RECEIVE, SEND
 from autograd_seq.ops.time import SPREAD
 from autograd_seq.sequences.masks import Masks
 
@@ -85,6 +87,18 @@ class Selections:
             self.clean.add(made)
         if x in self.finite and math.isfinite(fill):
             self.finite.add(made)
+        return made
+
+    def make_named(self, node: Node, inputs: tuple[Node, ...]) -> Node:
+        """Return a read of a step that an index names, or its adjoint; an index in the padding names none."""
+        ragged = self.masks.list_ragged(inputs[1].axes if len(inputs) > 1 else (node.attrs["axis"],))
+        if ragged and node.op is not RECEIVE:
+            i = inputs[1]
+            valid = self.masks.mask_valid(tuple(dict.fromkeys((*i.axes, *node.axes))), ragged)
+            inputs = inputs[0], self._make_once(("named", i, valid), lambda: where(valid, i, -1))
+        made = remake(node, inputs)
+        if node.op is not SEND and set(ragged) >= set(self.masks.list_ragged(made.axes)):
+            self.clean.add(made)  # nothing is read in the padding, and nothing is sent there
         return made
 
     def empty(self, x: Node) -> Node:

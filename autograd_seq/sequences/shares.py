@@ -24,6 +24,7 @@ from autograd_seq.ops.leaf import INPUT, PARAM, TENSOR
 from autograd_seq.ops.random import DRAW
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.state import STATE, UNDEFINED
+from autograd_seq.ops.steps import RECEIVE, TAKE_STEP
 from autograd_seq.ops.time import ALONG, AT, INDEX, SHIFT, SIZE
 from autograd_seq.sequences.selections import adds_up, is_zero
 
@@ -104,7 +105,8 @@ def _get_degree(n: Node, axis: Axis, sums: set[Node], degrees: dict[Node, int | 
     named = {n.attrs.get("axis"), n.attrs.get("other"), *(n.attrs.get("over", ()) if n.op is DRAW else ())}
     if n.op is SIZE:
         return int(n.attrs["axis"] is axis)
-    if axis in named and n.op in (INDEX, DRAW, AT, ALONG, SHIFT):
+    named |= set(n.attrs["axes"]) if n.op is RECEIVE else set()
+    if axis in named and n.op in (INDEX, DRAW, AT, ALONG, SHIFT, TAKE_STEP, RECEIVE):
         raise _Refused
     own = [degrees.get(x) for x in n.inputs if x is not UNDEFINED]
     if n in sums:

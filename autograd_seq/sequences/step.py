@@ -18,11 +18,15 @@ from autograd_seq.graph.rebuild import copy_name, rebuild
 from autograd_seq.graph.stops import find_tied
 from autograd_seq.graph.system import System
 from autograd_seq.graph.windows import spell_out_windows
-from autograd_seq.ops.elementwise import cast
+from autograd_seq.ops.elementwise import cast, less_equal, where
 from autograd_seq.ops.leaf import INPUT
 from autograd_seq.ops.random import DRAW, number_draws
+from autograd_seq.ops.reduce import sum as sum_
+from autograd_seq.ops.reduce import sum_over
+from autograd_seq.ops.shape import broadcast_to, reshape
 from autograd_seq.ops.softmax import level_over
 from autograd_seq.ops.state import STATE, Bound
+from autograd_seq.ops.steps import RECEIVE, SEND, TAKE_STEP
 from autograd_seq.ops.time import ALONG, AT, INDEX, SHIFT, SIZE, SPREAD, spread
 
 
@@ -122,6 +126,8 @@ class _OneStep:
             return self._replace_at(node, inputs[0])
         if node.op is ALONG and mine:
             return inputs[0]
+        if node.op in (TAKE_STEP, SEND, RECEIVE) and self.gone & {attrs["axis"], *attrs.get("axes", ())}:
+            return self._replace_named(node, inputs)
         if node.op.reduces_axes and self.gone & set(attrs["axes"]):
             kept = self._drop_axes(attrs["axes"])
             several = kept or len(inputs) > 1 or node.op is level_over  # level_over is 0 where its operand is infinite
@@ -132,6 +138,21 @@ class _OneStep:
                 inputs = node.inputs
             return node
         return None
+
+    def _replace_named(self, node: Node, inputs: tuple[Node, ...]) -> Node:
+        """Return a read of the only step, or what is sent to it; there is no earlier one."""
+        x, attrs = inputs[0], node.attrs
+        axes = self._drop_axes(attrs.get("axes", ()))
+        if attrs["axis"] not in self.gone:
+            return apply(node.op, *inputs, **{**attrs, "axes": axes})
+        if attrs["earlier"]:
+            return self._make_number(node, 0)
+        if node.op is RECEIVE:
+            first = tuple(range(-x.ndim, attrs["index_rank"] - x.ndim))
+            x = sum_(x, first) if first else x
+            return sum_over(x, axes=axes) if axes else x
+        named = less_equal(0, reshape(inputs[1], (*inputs[1].shape, *(1,) * (node.ndim - inputs[1].ndim))))
+        return where(named, broadcast_to(x, node.shape), {float: 0.0, int: 0, bool: False}[x.dtype])
 
     def _replace_at(self, node: Node, x: Node) -> Node:
         if node.attrs["index"] in (0, -1):

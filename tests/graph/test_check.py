@@ -463,6 +463,8 @@ TABLE = [
     ("D303", 'ag.Graph(ag.input("l", over=t, dtype=int)).evaluate(l=[1, 2**64])', ["l is too large", "64 bits"]),
     ("K114", 's = ag.state("s", over=t); s[t] = 0.5 * s[t - 1]\nag.compile(s.along(t, ag.Axis("u")), carry=t)',
      ["along_1 reads all steps of t", "a call has only its own", "ag.window(x, t, n)"]),
+    ("K122", 'x = ag.input("x", over=t); ag.compile(ag.take(x, 0, over=t), carry=t)',
+     ["take_1 reads all steps of t", "a call has only its own", "ag.window(x, t, n)"]),
     ("A307", 'b = ag.Axis("b"); x = ag.input("x", over=(t, b))\n'
      'ag.Graph(ag.sum(x, over=t) / ag.sum(ag.index(t), over=t)).evaluate(x=[[1.0, 2.0]], lengths={t: [1, 0]})',
      ["reads index_1 to the end of t, which differs along b", "ag.spread(index_1, b)"]),

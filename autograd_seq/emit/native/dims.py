@@ -9,6 +9,7 @@ from autograd_seq.emit.native.places import AffineIndex, undo_broadcast, undo_re
 from autograd_seq.ops.gather import ONE_HOT, PICK, TAKE
 from autograd_seq.ops.parts import CONCAT, PLACE
 from autograd_seq.ops.shape import RESHAPE
+from autograd_seq.ops.steps import TAKE_STEP
 
 DIMS = "ijkmnpq"
 """The variables that run over the dimensions of a value."""
@@ -38,6 +39,9 @@ def list_operand_dims(node: Node, x: Node, dims: tuple[AffineIndex, ...]) -> tup
     if op is TAKE:
         k = node.attrs["index_rank"]
         return (INDEX, *dims[k:]) if x is node.inputs[0] else dims[:k]
+    if op is TAKE_STEP:
+        k = len(node.inputs[1].shape)
+        return dims[k:] if x is node.inputs[0] else dims[:k]
     if op is PLACE:
         return _list_placed_dims(dims, node.attrs["key"], node.attrs["shape"])
     return undo_broadcast(dims, x.shape) if op is not CONCAT else dims

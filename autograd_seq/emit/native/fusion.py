@@ -10,12 +10,13 @@ points join the pass that computes the numbers.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import replace
 from math import prod
 
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.node import Node
 from autograd_seq.emit.contraction import is_contraction, read_contraction
-from autograd_seq.emit.native.dims import list_dims, list_operand_dims
+from autograd_seq.emit.native.dims import INDEX, list_dims, list_operand_dims
 from autograd_seq.emit.native.operations import is_native, is_pointwise
 from autograd_seq.emit.native.places import AffineIndex, At, Entry, find_entry
 from autograd_seq.emit.native.units import Pass, PassStatement, SingleNode, StepLoop, Unit
@@ -24,6 +25,7 @@ from autograd_seq.ops.gather import ONE_HOT, PICK, TAKE
 from autograd_seq.ops.parts import CONCAT, PLACE
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.shape import RESHAPE
+from autograd_seq.ops.steps import TAKE_STEP
 from autograd_seq.ops.time import SHIFT
 from autograd_seq.plan.memory.reads import ArrayRead
 from autograd_seq.plan.memory.storage import Storage
@@ -89,7 +91,7 @@ class Fusion:
         by = r.by
         if by is None or by.op is SHIFT or r.shifts or r.elsewhere or by not in self.native:
             return False
-        if by.op in (PICK, TAKE, ONE_HOT, PLACE, RESHAPE):
+        if by.op in (PICK, TAKE, TAKE_STEP, ONE_HOT, PLACE, RESHAPE):
             return False
         path = self.storage.path[n]
         if r.path[: len(path)] != path:
@@ -204,7 +206,7 @@ class Fusion:
             return {n for w, _ in both for n in w}, {n for _, r in both for n in r}
         if isinstance(unit, Fill):
             return {get_root(unit.shift)}, {get_root(row) for _, row in unit.rows if row is not None}
-        return {unit.node}, {n for x in self.storage.operands(unit.node) for n in self.list_roots(x)}
+        return {get_root(unit.node)}, {n for x in self.storage.operands(unit.node) for n in self.list_roots(x)}
 
     def list_roots(self, x: Node) -> set[Node]:
         """Return the nodes whose arrays are read for an operand: its own, or those that an inlined operand reads."""
@@ -223,7 +225,9 @@ class Fusion:
     def _list_entries(self, node: Node, inputs: Iterable[Node], at: At, dims: tuple[AffineIndex, ...]) -> list[Entry]:
         found: list[Entry] = []
         for x in inputs:
-            e = find_entry(x, at, list_operand_dims(node, x, dims), self.size)
+            named = {node.attrs["axis"]: INDEX} if node.op is TAKE_STEP and x is node.inputs[0] else {}
+            e = find_entry(x, {**at, **named}, list_operand_dims(node, x, dims), self.size)
+            e = replace(e, moved=(*e.moved, *named))
             if e.node in self.inlined:
                 found += self._list_entries(e.node, e.node.inputs, e.at, e.dims)
             else:

@@ -15,6 +15,7 @@ from autograd_seq.ops.gather import ONE_HOT, PICK, TAKE
 from autograd_seq.ops.leaf import INPUT
 from autograd_seq.ops.linear import contract
 from autograd_seq.ops.reduce import sum_over
+from autograd_seq.ops.steps import ADD_ROWS
 from autograd_seq.plan.memory.views import get_root
 
 GATHERS = (PICK, TAKE)
@@ -49,7 +50,7 @@ def is_pointwise(node: Node) -> bool:
     """Tell whether a node is computed entry by entry."""
     if node.op is sum_over:
         return not node.attrs["axes"]
-    return bool(node.op.native) and not node.op.reduces and node.op is not contract
+    return bool(node.op.native) and not node.op.reduces and node.op not in (contract, ADD_ROWS)
 
 
 def is_native(node: Node) -> bool:

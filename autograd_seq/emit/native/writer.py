@@ -20,7 +20,8 @@ from autograd_seq.emit.native.dims import list_dims, list_operand_dims
 from autograd_seq.emit.native.ends import clear_steps, leave_loop
 from autograd_seq.emit.native.lines import LineWriter
 from autograd_seq.emit.native.memory import KINDS, MANY
-from autograd_seq.emit.native.operations import GATHERS, write_entry
+from autograd_seq.emit.native.named_steps import write_addition_to_rows
+from autograd_seq.emit.native.operations import GATHERS, write_entry, write_zero
 from autograd_seq.emit.native.places import AffineIndex, At, Entry, find_entry
 from autograd_seq.emit.native.products import write_contraction
 from autograd_seq.emit.native.reductions import write_addition, write_reduction
@@ -33,6 +34,7 @@ from autograd_seq.ops.gather import ONE_HOT, PICK
 from autograd_seq.ops.leaf import INPUT
 from autograd_seq.ops.parts import PLACE
 from autograd_seq.ops.shape import RESHAPE
+from autograd_seq.ops.steps import ADD_ROWS, TAKE_STEP
 from autograd_seq.plan.memory.storage import Storage
 from autograd_seq.plan.memory.views import get_root
 from autograd_seq.plan.schedule import Loop, find_end
@@ -131,6 +133,8 @@ class NativeWriter(LineWriter):
             self.note_equation(unit.node)
             if is_contraction(self.storage, unit.node):
                 write_contraction(self, unit.node)
+            elif unit.node.op is ADD_ROWS:
+                write_addition_to_rows(self, unit.node)
             else:
                 write_reduction(self, unit.node)
 
@@ -282,6 +286,8 @@ class NativeWriter(LineWriter):
             index = AffineIndex(self._read_index(xs[1], at, list_operand_dims(node, xs[1], dims), n))
             inside = (*dims, index) if op is PICK else (index, *dims[node.attrs["index_rank"] :])
             return self.value(xs[0], at, inside)
+        if op is TAKE_STEP:
+            return self._read_named_step(node, at, dims)
         if op is ONE_HOT:
             return str(op.native).format(self._read_index(xs[0], at, dims[:-1], node.attrs["n"]), dims[-1].code)
         if op is PLACE:
@@ -289,6 +295,13 @@ class NativeWriter(LineWriter):
         if op is RESHAPE:
             return self.value(xs[0], at, list_operand_dims(node, xs[0], dims))
         return write_entry(node, [self.value(x, at, list_operand_dims(node, x, dims)) for x in xs])
+
+    def _read_named_step(self, node: Node, at: At, dims: tuple[AffineIndex, ...]) -> str:
+        """Return the value at the step that an index names, which has been checked; zero for −1."""
+        (x, i), k, row = node.inputs, len(node.inputs[1].shape), self.names.new("row")
+        self.line(f"{row} = {self.value(i, at, dims[:k])}")
+        code = self.value(x, {**at, node.attrs["axis"]: AffineIndex(row)}, dims[k:])
+        return f"({code} if {row} >= 0 else {write_zero(node)})"
 
     def _read_index(self, x: Node, at: At, dims: Sequence[AffineIndex], n: int) -> str:
         if get_root(x).op is INPUT:

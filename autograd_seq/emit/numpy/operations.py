@@ -20,6 +20,7 @@ from autograd_seq.ops.linear import contract
 from autograd_seq.ops.parts import CONCAT
 from autograd_seq.ops.random import DRAW
 from autograd_seq.ops.reduce import sum_over
+from autograd_seq.ops.steps import TAKE_STEP
 
 NUMBERS = {ONE: ("one", "1.0"), MINUS_ONE: ("minus_one", "-1.0"), SMALLEST: ("smallest", "np.finfo(real).tiny")}
 """Numbers of the program's width by their word in NumPy calls: what they are named, and what they are."""
@@ -76,12 +77,12 @@ def writes(node: Node) -> bool:
         return all(set(x.axes) == set(node.axes) and len(x.shape) == len(node.shape) and x.dtype is node.dtype
                    and all(n == m or i == node.attrs["axis"] for i, n, m in zip(
                        range(-len(node.shape), 0), x.shape, node.shape, strict=True)) for x in node.inputs)  # fmt: skip
-    return op.ufunc is not None or op.numpy is not None or op in (contract, PICK, DRAW)
+    return op.ufunc is not None or op.numpy is not None or op in (contract, PICK, DRAW, TAKE_STEP)
 
 
 def in_place(node: Node) -> bool:
     """Tell whether a node's operation may write over an operand of its own shape and kind."""
-    if node.op.reduces or node.op in (contract, CONCAT, TAKE, PICK, DRAW) or not writes(node):
+    if node.op.reduces or node.op in (contract, CONCAT, TAKE, PICK, DRAW, TAKE_STEP) or not writes(node):
         return False  # an entry that is written is not the one read
     if node.op is where and node.inputs[1]._value is not None and not node.inputs[1].shape:
         return True  # what is chosen is no array: the other may stand where the result is to be

@@ -64,6 +64,13 @@ HELPERS: dict[str, str] = {
         why = f"as {axis} has {steps} steps" if least == 0 else f"as it is read at step {steps} of {axis}"
         raise IndexError(f"expected {least} … {steps - 1}, {why}, got {entry} = {got}")
     out[...] = index''',
+    "read_steps": '''def read_steps(x, places, out):
+    """Copy the rows that an index names, the first of the places; zeros for -1."""
+    missing = places[0] < 0
+    if len(x):
+        out[...] = x[places]
+    if missing.any():
+        out[missing] = 0''',
     "largest": '''def largest(a, axes, out=None):
     """Return the maximum over dimensions."""
     return np.max(a, axis=axes, out=out)''',

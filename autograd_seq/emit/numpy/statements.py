@@ -11,6 +11,7 @@ from autograd_seq.emit.contraction import is_contraction
 from autograd_seq.emit.numpy import entries
 from autograd_seq.emit.numpy import operations as calls
 from autograd_seq.emit.numpy.arrays import tuple_code
+from autograd_seq.emit.numpy.named_steps import write_add, write_take
 from autograd_seq.emit.numpy.page import Page
 from autograd_seq.emit.numpy.products import contract
 from autograd_seq.emit.program_text import attribute
@@ -20,6 +21,7 @@ from autograd_seq.ops.parts import CONCAT
 from autograd_seq.ops.random import DRAW
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.shape import RESHAPE
+from autograd_seq.ops.steps import ADD_ROWS, TAKE_STEP
 from autograd_seq.plan.memory.lanes import Lane
 from autograd_seq.plan.memory.views import find_shown, get_root, list_shifts
 from autograd_seq.plan.passes.expand import ADD_AT
@@ -39,6 +41,10 @@ def statement(w: Page, node: Node) -> None:
         contract(w, node)
     elif node.op.reduces and node.op.axes and node.attrs["axes"]:
         _reduce(w, node, lifted)
+    elif node.op is TAKE_STEP:
+        write_take(w, node)
+    elif node.op is ADD_ROWS:
+        write_add(w, node)
     elif (node.op is PICK and entries.write_pick(w, node)) or (node.op is ADD_AT and entries.write_add_at(w, node)):
         pass
     else:

@@ -14,6 +14,7 @@ from autograd_seq.ops.loss import stop_gradient
 from autograd_seq.ops.parts import SLICE
 from autograd_seq.ops.shape import BROADCAST_TO, RESHAPE, TRANSPOSE
 from autograd_seq.ops.state import STATE
+from autograd_seq.ops.steps import ADD_ROWS, RECEIVE
 from autograd_seq.ops.time import ALONG, AT, SHIFT, SPREAD
 from autograd_seq.plan.passes.dimensions import AS_AXIS, AS_DIMENSION
 
@@ -109,6 +110,7 @@ def _moved(w: Page, node: Node, x: Array, old: int, new: int, axes: Sequence[Axi
 
 _RULES = {
     STATE: _same, rewritten: _same, stop_gradient: _same, SPREAD: _same, SHIFT: _shift, AT: _at, ALONG: _along,
+    ADD_ROWS: _same, RECEIVE: _same,
     TRANSPOSE: _transpose, SLICE: _slice, BROADCAST_TO: _broadcast_to, RESHAPE: _reshape, AS_AXIS: _as_axis,
     AS_DIMENSION: _as_dimension,
 }  # fmt: skip

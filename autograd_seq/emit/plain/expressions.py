@@ -19,6 +19,7 @@ from autograd_seq.emit.plain.phrases import PHRASES
 from autograd_seq.emit.program_text import attribute, literal
 from autograd_seq.emit.statements import (
     ALL,
+    BEFORE,
     END,
     STEP,
     Apply,
@@ -84,7 +85,7 @@ class ExpressionWriter:
 
     def write_place(self, p: Place, axis: Axis, halo: tuple[int, int] = (0, 0)) -> str:
         """Return an index: ``t - 1``, ``0``, ``T - 1``."""
-        if p.base == ALL:
+        if p.base in (ALL, BEFORE):
             return ":" if halo == (0, 0) else f":{self.lengths[axis]}"
         if p.base not in (STEP, END):
             return str(p.by)

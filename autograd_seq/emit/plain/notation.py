@@ -10,6 +10,7 @@ import numpy as np
 from autograd_seq.emit.plain.products import EINSUM, OUTER, SCALED, read_product
 from autograd_seq.emit.statements import (
     ALL,
+    BEFORE,
     END,
     START,
     Accumulate,
@@ -26,7 +27,7 @@ from autograd_seq.emit.statements import (
 )
 from autograd_seq.graph.printing import format_subscript, operation
 from autograd_seq.ops.elementwise import CAST, POWER_NUMBER, mul, neg, zero_safe_mul
-from autograd_seq.ops.gather import PICK, TAKE
+from autograd_seq.ops.gather import IN_RANGE, PICK, TAKE
 from autograd_seq.ops.linear import CONTRACT
 from autograd_seq.ops.loss import straight_through
 from autograd_seq.ops.parts import SLICE
@@ -34,6 +35,7 @@ from autograd_seq.ops.random import DRAW
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.shape import BROADCAST_TO, RESHAPE, TRANSPOSE
 from autograd_seq.ops.softmax import level_over
+from autograd_seq.ops.steps import TAKE_STEP
 from autograd_seq.plan.passes.legal import COPY
 
 ATOM, MATRIX, SIGN, PRODUCT, SUM, COMPARED = 6, 5, 4, 3, 2, 1
@@ -41,7 +43,7 @@ _SIGNS = {"+": ("+", SUM), "-": ("−", SUM), "*": ("·", PRODUCT), "/": ("/", P
           "//": ("//", PRODUCT)}  # fmt: skip
 _COMPARED = {"==": "=", "!=": "≠", "<=": "≤", ">=": "≥", "&": "∧", "|": "∨"}
 _LONGEST = 8  # arrays of at most so many numbers are written out
-_SILENT = (BROADCAST_TO, RESHAPE, COPY, CAST, straight_through)
+_SILENT = (BROADCAST_TO, RESHAPE, COPY, CAST, straight_through, IN_RANGE)
 _SUBSCRIPTS = dict(zip("aehijklmnoprstuvx0123456789", "ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ₀₁₂₃₄₅₆₇₈₉", strict=True))
 
 Text = tuple[str, int]
@@ -54,7 +56,8 @@ def write_equation(s: Assign | Accumulate) -> str:
     if isinstance(s, Accumulate):
         signs = "".join(f"Σ{_write_subscript(a.name)}" for a in s.over)
         right = f"{signs} {_enclose((right, firm), SUM + 1)}"
-    return f"{_write_read(s.target)} = {right}"
+    index = None if not isinstance(s, Accumulate) or s.index is None else write_text(s.index)[0]
+    return f"{_write_read(s.target, index)} = {right}"
 
 
 def _write_subscript(name: str) -> str:
@@ -126,6 +129,8 @@ def _write_operation(e: Apply) -> Text:
         return f"{_enclose(write_text(e.args[0]), ATOM)}{raised}", ATOM
     if e.node.op is TRANSPOSE and len(e.shape) == 2:
         return f"{_enclose(write_text(e.args[0]), ATOM)}ᵀ", ATOM
+    if e.node.op is TAKE_STEP and isinstance(e.args[0], Read):
+        return _write_read(e.args[0], write_text(e.args[1])[0]), ATOM
     if e.node.op is SLICE:
         keys = ", ".join(format_subscript(e.node.attrs["key"], e.args[0].shape))
         return f"{_enclose(write_text(e.args[0]), ATOM)}[{keys}]", ATOM
@@ -162,8 +167,9 @@ def _enclose(t: Text, firm: int) -> str:
     return f"({t[0]})" if t[1] < firm else t[0]
 
 
-def _write_read(e: Read) -> str:
-    keys = ", ".join(_write_place(p) for p in e.places)
+def _write_read(e: Read, named: str | None = None) -> str:
+    """Return a read as text; ``named`` stands for the steps among which an index chooses."""
+    keys = ", ".join(named if named and p.base in (ALL, BEFORE) else _write_place(p) for p in e.places)
     return f"{e.array.label}[{keys}]" if keys else e.array.label
 
 

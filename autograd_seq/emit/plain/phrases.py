@@ -22,6 +22,7 @@ from autograd_seq.ops.parts import CONCAT, CUMSUM, SLICE
 from autograd_seq.ops.reduce import MAX, max_over, sum_over
 from autograd_seq.ops.shape import BROADCAST_TO, RESHAPE, TRANSPOSE
 from autograd_seq.ops.softmax import _logsumexp_forward, finite_max, level_over, logsumexp_over
+from autograd_seq.ops.steps import TAKE_STEP
 
 Phrase = Callable[[PhraseWriter, Apply, Sequence[Code]], Code | None]
 
@@ -137,6 +138,20 @@ def zero_safe_mul(g, d):
     return np.where(g == 0, 0, g * d)
 
 
+def read_steps(x, i):
+    """Return the rows of x that an index names; zeros for -1."""
+    named, i = np.asarray(i) >= 0, np.asarray(i)
+    rows = np.zeros((*i.shape, *x.shape[1:]), x.dtype)
+    rows[named] = x[i[named]]
+    return rows
+
+
+def add_to_steps(x, i, g):
+    """Add g to the rows of x that an index names; -1 names none."""
+    named, i = np.asarray(i) >= 0, np.asarray(i)
+    np.add.at(x, i[named], np.asarray(g)[named])
+
+
 PHRASES: dict[Op, Phrase] = {
     CONTRACT: _contract, SLICE: _slice, TRANSPOSE: _transpose, TAKE: _take, PICK: _pick_entry, ONE_HOT: _make_one_hot,
     sum_over: _add_operands, max_over: _make_reduction("max"), logsumexp_over: _make_reduction("logsumexp"),
@@ -149,8 +164,9 @@ PHRASES: dict[Op, Phrase] = {
     BROADCAST_TO: lambda w, e, args: Code(f"np.broadcast_to({args[0].text}, {tuple_code(e.shape)})"),
     CONCAT: lambda w, e, args: Code(f"np.concatenate([{', '.join(a.text for a in args)}], {e.node.attrs['axis']})"),
     CUMSUM: lambda w, e, args: Code(f"np.cumsum({args[0].text}, axis={e.node.attrs['axis']})"),
+    TAKE_STEP: lambda w, e, args: w.call(read_steps, "read_steps", args, {}),
     elementwise.zero_safe_mul: lambda w, e, args: w.call(zero_safe_mul, "zero_safe_mul", args, {}),
 }  # fmt: skip
 """Functions from (writer, expression, operands) to source; they return ``None`` where ``forward`` must be called."""
 
-__all__ = ["PHRASES"]
+__all__ = ["PHRASES", "add_to_steps"]

@@ -10,9 +10,10 @@ from autograd_seq.core.axes import Axis
 from autograd_seq.core.names import make_docstring, make_printable
 from autograd_seq.emit.names import Names
 from autograd_seq.emit.numpy.arrays import tuple_code
-from autograd_seq.emit.plain.code import SUM
+from autograd_seq.emit.plain.code import SUM, Code
 from autograd_seq.emit.plain.expressions import ExpressionWriter
 from autograd_seq.emit.plain.notation import write_equation
+from autograd_seq.emit.plain.phrases import add_to_steps
 from autograd_seq.emit.procedure import lower_graph
 from autograd_seq.emit.program_text import Emitted
 from autograd_seq.emit.statements import Accumulate, Allocate, Assign, Expression, For, Read, Statement, StoredArray, walk_parts
@@ -170,6 +171,10 @@ class _Printer:
 
     def _write_statement(self, s: Assign | Accumulate, indent: str) -> Iterator[str]:
         code = self.expressions.write(s.value)
+        if isinstance(s, Accumulate) and s.index is not None:
+            given = [Code(self.expressions.read(s.target)), self.expressions.write(s.index), code]
+            yield f"{indent}{self.expressions.call(add_to_steps, 'add_to_steps', given, {}).text}"
+            return
         if isinstance(s, Assign) and not s.target.array.axes:  # a variable has the dtype of arrays
             code = code.as_numpy(s.value.dtype)
         head = f"{indent}{self.expressions.read(s.target)} {'+=' if isinstance(s, Accumulate) else '='} "

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.node import Node
 from autograd_seq.graph.order import get_shift_rows
+from autograd_seq.ops.steps import ADD_ROWS, TAKE_STEP
 from autograd_seq.ops.time import SHIFT
 from autograd_seq.plan.memory.views import LEAVES, get_root, is_view, list_shifts, shows_elsewhere
 from autograd_seq.plan.schedule import Item, Loop, list_paths
@@ -22,6 +23,7 @@ class ArrayRead:
     path: tuple[Loop, ...]
     shifts: tuple[tuple[Axis, int], ...] = ()
     elsewhere: bool = False  # it reads another step than the current one, and not by a shift
+    named: Axis | None = None  # the axis along which it reads the step that a value names
 
 
 class Reading:
@@ -68,9 +70,11 @@ class Reading:
                 outer = tuple(loop for loop in path if loop.axis is not n.attrs["axis"])
                 for row in get_shift_rows(n):
                     found[get_root(row)].append(ArrayRead(n, self.at[n], outer, list_shifts(row)))
-            elif self.computed(n):
+            elif self.computed(n) or n.op is ADD_ROWS:
                 for x in self.operands(n):
-                    found[get_root(x)].append(ArrayRead(n, self.at[n], path, list_shifts(x), shows_elsewhere(x)))
+                    named = n.attrs["axis"] if n.op is TAKE_STEP and x is n.inputs[0] else None
+                    elsewhere = shows_elsewhere(x) or named is not None or (n.op is ADD_ROWS and x is n.inputs[0])
+                    found[get_root(x)].append(ArrayRead(n, self.at[n], path, list_shifts(x), elsewhere, named))
         for o in self.outputs:
             found[get_root(o)].append(ArrayRead(None, len(self.path), (), list_shifts(o)))
         return found

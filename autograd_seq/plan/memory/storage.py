@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.node import Node
+from autograd_seq.ops.steps import ADD_ROWS
 from autograd_seq.plan.memory.lanes import Lane, Lanes
 from autograd_seq.plan.memory.reads import ArrayRead, Reading
 from autograd_seq.plan.memory.views import get_root, is_whole
@@ -117,7 +118,9 @@ class Storage(Reading):
         kept = len(path)  # loops whose steps need not be kept
         for r in reads:
             common = _count_common(path, r.path)
-            moved = [q for q, loop in enumerate(path[:common]) if any(a is loop.axis for a, _ in r.shifts)]
+            moved = [
+                q for q, loop in enumerate(path[:common]) if loop.axis is r.named or any(a is loop.axis for a, _ in r.shifts)
+            ]
             kept = min(kept, common, *moved)
         if n in self.lanes:
             return Home(n, (), self._find_halo(n), buffer=-2, start=self.at[n], lane=self.lanes[n])
@@ -144,6 +147,8 @@ class Storage(Reading):
             for axis, by in r.shifts:
                 lo, hi = halo.get(axis, (0, 0))
                 halo[axis] = max(lo, by), max(hi, -by)
+            if r.by is not None and r.by.op is ADD_ROWS and get_root(r.by) is n:  # a row for what is sent to no step
+                halo[r.by.attrs["axis"]] = 0, 1
         return halo
 
     def _choose_dims(self, n: Node, kept: tuple[Loop, ...]) -> tuple[Axis, ...]:
@@ -152,7 +157,7 @@ class Storage(Reading):
 
     def _find_stop(self, n: Node, kept: int) -> int:
         path, stop = self.path[n], self.at[n]
-        if kept < len(path) and any(loop.axis is a for r in self.reads[n] for a, _ in r.shifts for loop in path):
+        if kept < len(path) and any(loop.axis in (r.named, *(a for a, _ in r.shifts)) for r in self.reads[n] for loop in path):
             stop = self.span[path[kept]][1]
         for r in self.reads[n]:
             common = _count_common(path, r.path)
@@ -168,7 +173,7 @@ class Storage(Reading):
             return 0  # later steps read it from its row in the array
         axis = path[-1].axis
         delays = [next((abs(by) for a, by in r.shifts if a is axis), 0) for r in self.reads[n]]
-        if any(a is not axis for r in self.reads[n] for a, _ in r.shifts):
+        if any(r.named or a is not axis for r in self.reads[n] for a, _ in r.shifts or ((axis, 0),)):
             return 0
         longest = max(delays)
         late = [(d, r.at) for d, r in zip(delays, self.reads[n], strict=True) if d]

@@ -7,6 +7,7 @@ from autograd_seq.core.facts import ADJACENT, ENTRIES, POINTS, WHOLE
 from autograd_seq.core.node import CONSTANT, Node
 from autograd_seq.ops.leaf import INPUT, PARAM, TENSOR
 from autograd_seq.ops.parts import SLICE
+from autograd_seq.ops.steps import ADD_ROWS
 from autograd_seq.ops.time import INDEX, SHIFT, SIZE
 
 LEAVES = (INPUT, PARAM, TENSOR, CONSTANT, SIZE, INDEX)
@@ -16,6 +17,11 @@ def is_view(node: Node) -> bool:
     """Tell whether a node only shows another one's array."""
     shows = node.op.view
     return shows is not None and node._value is None and (shows != ADJACENT or _has_adjacent_entries(node.inputs[0]))
+
+
+def has_statement(node: Node) -> bool:
+    """Tell whether a node is computed by a statement of its own: it is no leaf, and no view, or a view that it also changes."""
+    return node.op not in LEAVES and node._value is None and (node.op is ADD_ROWS or not is_view(node))
 
 
 def _has_adjacent_entries(node: Node) -> bool:

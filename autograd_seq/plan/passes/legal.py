@@ -2,7 +2,8 @@
 
 The steps of a node and its boundary rows lie in one array, rows before and after the steps. That array can have one node only:
 the equation of two states, a feed, or a node that one shift reads with rows and another with zeros outside, is copied first. So
-is a value spread over an axis, if an operation needs it at all points.
+is a value spread over an axis, if an operation needs it at all points. What is sent to steps that values name is added to an
+array of zeros.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from autograd_seq.core.axes import union
 from autograd_seq.core.facts import KEPT, TOGETHER
-from autograd_seq.core.node import Node, apply
+from autograd_seq.core.node import Node, apply, constant
 from autograd_seq.core.op import Op, first
 from autograd_seq.graph.order import get_rows, step_order
-from autograd_seq.graph.rebuild import rebuild
+from autograd_seq.graph.rebuild import copy_name, rebuild
 from autograd_seq.ops.state import STATE
+from autograd_seq.ops.steps import ADD_ROWS, RECEIVE, SEND, TAKE_STEP
 from autograd_seq.ops.time import SHIFT, SPREAD
 from autograd_seq.plan.memory.views import LEAVES, is_view
 
@@ -27,7 +30,7 @@ COPY = Op("copy", lambda x, **_: x, lambda x, axes: np.array(x), lambda g, y, x,
 
 def make_legal(outputs: Sequence[Node]) -> list[Node]:
     """Return the graph with copies, so that all sources of shifts have arrays of their own with the right rows."""
-    out = rebuild(outputs, lambda node, inputs: apply(COPY, *inputs, axes=node.axes) if node.op is SPREAD else None)
+    out = rebuild(outputs, _make_statement)
     order = step_order(out)
     owned: set[Node] = set()
     for n in order:
@@ -51,6 +54,23 @@ def make_legal(outputs: Sequence[Node]) -> list[Node]:
                 copies[key] = apply(COPY, x, axes=x.axes)
             n.inputs = (copies[key],)
     return out
+
+
+def _make_statement(node: Node, inputs: tuple[Node, ...]) -> Node | None:
+    """Return a node that has a statement of its own, in place of one that is to be read at all points, or is sent somewhere."""
+    if node.op is SPREAD:
+        return apply(COPY, *inputs, axes=node.axes)
+    if node.op is TAKE_STEP and node.attrs["axis"] not in inputs[0].axes:  # the same at all steps
+        x, axis = inputs[0], node.attrs["axis"]
+        return apply(TAKE_STEP, apply(COPY, x, axes=(axis, *x.axes)), inputs[1], **node.attrs)
+    if node.op is SEND:
+        (g, i), attrs = inputs, node.attrs
+        rows = (attrs["axis"], *(a for a in union(g.axes, i.axes) if a not in (attrs["axis"], *attrs["axes"])))
+        zeros = apply(COPY, constant(np.zeros(g.shape[i.ndim :])), axes=rows)
+        return apply(ADD_ROWS, zeros, g, i, axis=attrs["axis"], earlier=attrs["earlier"])
+    if node.op is RECEIVE and inputs[0].op is ADD_ROWS:  # whose value is a row
+        return copy_name(node, apply(RECEIVE, *inputs, **{**node.attrs, "index_rank": 0}))
+    return None
 
 
 def _own(node: Node) -> bool:

@@ -193,5 +193,6 @@ def _pieces(code: str, why: str) -> dict[str, tuple[str, str]]:
 
 AHEAD = _pieces("K104", "it reads steps that are not there yet")
 ALONG = _pieces("K114", "each step reads all steps")
+NAMED = _pieces("K122", "a step may read any other")
 CAUSAL = {"carry": ("K114", "gradients of what is read along an axis add up over later steps")}
 WHOLE = _pieces("K105", "what is carried depends on all steps")

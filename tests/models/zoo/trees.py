@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 import autograd_seq as ag
-from zoo.model import ALONG, Sketch, model
+from zoo.model import NAMED, Sketch, model
 from zoo.plain import Fed, Functions
 from zoo.recurrent import errors
 
@@ -18,7 +18,7 @@ def earlier(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     return (np.floor(rng.uniform(size=shape) * (steps + 1)) - 1).astype(int)
 
 
-@model(refuses=ALONG)
+@model(refuses=NAMED)
 def tree_lstm(m: Sketch) -> ag.Node:
     """A binary Tree-LSTM (Tai, Socher & Manning 2015); nodes are steps, children before their parents."""
     x, H = m.input("x", m.D), m.H
@@ -45,7 +45,7 @@ def _(f: Functions, p: Fed) -> Any:
     return errors(f, hs, p.goal)
 
 
-@model(refuses=ALONG)
+@model(refuses=NAMED)
 def pointers(m: Sketch) -> ag.Node:
     """Each step reads the step that a pointer names (Vinyals, Fortunato & Jaitly 2015), beside the one halfway to it."""
     h = ag.tanh(m.param("W", m.H, m.D) @ m.input("x", m.D))
@@ -60,7 +60,7 @@ def _(f: Functions, p: Fed) -> Any:
     return errors(f, [p.V @ hs[i] + hs[i // 2] for i in at], p.goal)
 
 
-@model(refuses=ALONG)
+@model(refuses=NAMED)
 def upsampled(m: Sketch) -> ag.Node:
     """Twice as many steps, two for each of the first half, and the sequence in reverse."""
     h = ag.tanh(m.param("W", m.H, m.D) @ m.input("x", m.D))
