@@ -3,6 +3,7 @@
 from autograd_seq.learn.clip import clip_by_norm, clip_by_value, global_norm
 from autograd_seq.learn.data import buckets, pad, shuffled, split, windows
 from autograd_seq.learn.feeding import batches, segments
+from autograd_seq.learn.lbfgs import lbfgs
 from autograd_seq.learn.logs import CsvLog, Log
 from autograd_seq.learn.loop import train
 from autograd_seq.learn.optim import Optimizer, State, adam, adamw, momentum, rmsprop, sgd
@@ -14,6 +15,6 @@ from autograd_seq.learn.tensorboard import TensorBoardLog
 __all__ = [
     "CsvLog", "DivergenceError", "Log", "Moment", "Optimizer", "Result", "State", "TensorBoardLog", "adam", "adamw",
     "batches", "buckets", "clip_by_norm", "clip_by_value", "constant", "cosine", "exponential", "global_norm",
-    "linear_warmup", "load", "momentum", "pad", "rmsprop", "save", "segments", "sgd", "shuffled", "split", "step_decay",
-    "train", "windows",
+    "lbfgs", "linear_warmup", "load", "momentum", "pad", "rmsprop", "save", "segments", "sgd", "shuffled", "split",
+    "step_decay", "train", "windows",
 ]  # fmt: skip

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
+from autograd_seq.core.errors import OperationError
 from autograd_seq.core.node import Node
 from autograd_seq.learn.checkpoints import Checkpoints
 from autograd_seq.learn.clip import clip_by_norm, global_norm
@@ -112,19 +113,22 @@ def train(
         )
         pressed = stack.enter_context(hold_interrupts(progress))
         watch.start(rounds.done, stack)
+
+        def finish_step(loss: float, norm: float) -> bool:
+            """Do what follows an update; return whether the training ends."""
+            judged = validation.check_if_due(run.now.params, rounds.done, rounds.ends_epoch)
+            bar.set_postfix_str(_describe(loss, norm, validation.seen), refresh=False)
+            bar.update()
+            ended = watch.show(rounds, loss, norm, judged, run.now.params)
+            files.save_if_due(rounds.done, make)
+            return ended or validation.is_over() or pressed()
+
         try:
-            for batch in () if validation.is_over() else rounds:
-                loss, norm = run.take_step(batch, rounds)
-                judged = validation.check_if_due(run.now.params, rounds.done, rounds.ends_epoch)
-                bar.set_postfix_str(_describe(loss, norm, validation.seen), refresh=False)
-                bar.update()
-                ended = watch.show(rounds, loss, norm, judged, run.now.params)
-                files.save_if_due(rounds.done, make)
-                if ended or validation.is_over() or pressed():
-                    interrupted = pressed()
-                    break
+            if not validation.is_over():
+                run.take_steps(rounds, finish_step)
         except KeyboardInterrupt:
             interrupted = True
+        interrupted = interrupted or pressed()
         files.save(make())
     losses, norms = np.array(run.seen, dtype=float).reshape(-1, 2).T
     last = run.now.params
@@ -168,6 +172,47 @@ class _Run:
         self.now, self.good = now, now.params
         self.seen: list[tuple[float, float]] = []
 
+    def take_steps(self, rounds: Rounds, finish: Callable[[float, float], bool]) -> None:
+        """Update the parameters again and again, until the rounds end or ``finish`` returns true."""
+        if self.optimizer.minimize is not None:
+            self._minimize(self.optimizer.minimize, rounds, finish)
+            return
+        for batch in rounds:
+            if finish(*self.take_step(batch, rounds)):
+                break
+
+    def _minimize(self, minimize: Callable[..., None], rounds: Rounds, finish: Callable[[float, float], bool]) -> None:
+        """Let an optimizer compute the loss of the same feeds as often as it likes."""
+        feeds, total = rounds.same, rounds.total
+        if feeds is None or total is None or self.clip is not None or self.step.carries:
+            raise OperationError("L143", "this optimizer searches along lines, for which all steps must have the same loss",
+                                 expected="a dict of feeds, and no clip=", got="batches, clip=, or a carry",
+                                 fix="all data in one dict of feeds, or another optimizer: adam(1e-3)")  # fmt: skip
+        if self.step.draws:
+            feeds = {"seed": _make_step_seed(self.seed, 0), **feeds}
+        latest: list[tuple[float, float]] = []
+
+        def evaluate(params: Arrays) -> tuple[float, Any]:
+            loss, grads, _ = self.step(feeds, params, rounds.done, None)
+            norm = global_norm(grads)
+            if not np.isfinite(loss) or not np.isfinite(norm):
+                raise self._make_error(f"the loss of step {rounds.done}, or a gradient,", loss, feeds, None, params)
+            latest[1:] = [(loss, norm)]  # the first is that of the parameters before the step
+            if len(latest) == 1:
+                latest.append(latest[0])
+            return loss, grads
+
+        def accept(params: Arrays) -> bool:
+            rounds.epoch, rounds.batch, rounds.done = rounds.done, 1, rounds.done + 1
+            self.now = _Now(params, State(self.now.state.step + 1, {}), None, rounds.epoch, 1, rounds.done)
+            self.good = params
+            self.seen.append(latest[0])
+            latest[0] = latest[1]
+            return finish(*self.seen[-1])
+
+        if total > rounds.done:
+            minimize(evaluate, self.now.params, total - rounds.done, accept)
+
     def take_step(self, batch: Any, rounds: Rounds) -> tuple[float, float]:
         """Update the parameters by one batch; return its loss, and the norm of the gradients.
 
@@ -191,7 +236,8 @@ class _Run:
         self.seen.append((loss, norm))
         return loss, norm
 
-    def _make_error(self, what: str, loss: float, batch: Mapping[str, Any], carry: Carry | None) -> DivergenceError:
+    def _make_error(self, what: str, loss: float, batch: Mapping[str, Any], carry: Carry | None,
+                    params: Arrays | None = None) -> DivergenceError:  # fmt: skip
         first = (
             "lower the rate, or clip the gradients: train(…, clip=1.0)"
             if self.seen
@@ -199,7 +245,7 @@ class _Run:
         )
         fix = [first, "the last good parameters are on this error: .params"]
         losses = np.array([pair[0] for pair in self.seen])
-        found = self.step.explain(batch, self.now.params, carry)
+        found = self.step.explain(batch, self.now.params if params is None else params, carry)
         return DivergenceError(f"{what} is not finite", self.good, len(self.seen), loss, losses, fix, found)
 
     def as_things(self) -> dict[str, Any]:

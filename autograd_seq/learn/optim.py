@@ -39,10 +39,13 @@ class Optimizer(NamedTuple):
         init: parameters -> the state before the first update.
         update: parameters, gradients, state -> new parameters and state. Raises GradientError, ShapeError or DTypeError
             where a gradient does not belong to its parameter, OperationError where the state does not.
+        minimize: of optimisers that compute the loss as often as they like: what computes it and its gradients, the parameters,
+            the largest number of steps, and a function that is called with the parameters after each and tells whether to end.
     """
 
     init: Callable[[Mapping[str, Any]], State]
     update: Callable[[Mapping[str, Any], Mapping[str, Any], State], tuple[Arrays, State]]
+    minimize: Callable[[Callable[[Arrays], tuple[float, Arrays]], Arrays, int, Callable[[Arrays], bool]], None] | None = None
 
 
 _Rule = Callable[[Any, Any, float, int, dict[str, Any]], tuple[Any, dict[str, Any]]]
@@ -55,11 +58,11 @@ def _make_optimizer(rate: float | Schedule, slots: tuple[str, ...], rule: _Rule)
         get_rate(rate, 0)
 
     def init(params: Mapping[str, Any]) -> State:
-        arrays = _check_floats(params)
+        arrays = check_floats(params)
         return State(0, {slot: {name: np.zeros_like(p) for name, p in arrays.items()} for slot in slots})
 
     def update(params: Mapping[str, Any], grads: Mapping[str, Any], state: State) -> tuple[Arrays, State]:
-        arrays = _check_floats(params)
+        arrays = check_floats(params)
         _check_gradients(arrays, grads, state, slots)
         eta, n = get_rate(rate, state.step), state.step + 1
         new: Arrays = {}
@@ -76,7 +79,12 @@ def _make_optimizer(rate: float | Schedule, slots: tuple[str, ...], rule: _Rule)
     return Optimizer(init, update)
 
 
-def _check_floats(params: Mapping[str, Any]) -> Arrays:
+def check_floats(params: Mapping[str, Any]) -> Arrays:
+    """Return parameters as arrays.
+
+    Raises:
+        DTypeError: one does not hold floats.
+    """
     arrays = {name: np.asarray(p) for name, p in params.items()}
     for name, p in arrays.items():
         if p.dtype.kind != "f":

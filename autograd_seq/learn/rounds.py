@@ -24,6 +24,7 @@ class Rounds:
 
     Attributes:
         total: how many steps there will be; ``None`` where that is not known.
+        same: the feeds, where they are the same at every step.
         epoch, batch, done: the position: the number of the epoch, how many of its batches have come, and how many in all.
 
     Raises:
@@ -34,7 +35,8 @@ class Rounds:
         self.steps, self.epochs = _check_number("L110", "steps", steps), _check_number("L122", "epochs", epochs)
         self._make: Callable[[int], Iterable[Feeds]]
         known: int | None = None
-        if isinstance(batches, Mapping):
+        self.same = batches if isinstance(batches, Mapping) else None
+        if self.same is not None:
             self._make, known = lambda epoch: [batches], 1
         elif isinstance(batches, Iterable):
             self._make, known = lambda epoch: batches, len(batches) if isinstance(batches, Sized) else None
