@@ -85,8 +85,8 @@ def compose_unfolded(scene: Scene, axis: str, columns: Columns, *, boxes: bool) 
         options: dict[str, Any] = {"split": False, "rise": 22.0, "gutter": 44.0 + LANE * len(guttered)}
     else:
         scene, bands = choose_names(scene, axis, guttered)
-        free = 46.0 + LANE * len(guttered)
-    stamp = make_stamp(scene, axis, widest=widest, gutter=free)
+        options = {"gutter": 46.0 + LANE * len(guttered)}
+    stamp = make_stamp(scene, axis, widest=widest, **options)
     found = list_wires(scene, stamp.row)
     if found:
         stamp = make_stamp(scene, axis, widest=widest, lanes=measure_lanes(found), **options)
