@@ -55,6 +55,14 @@ def test_spiking(example: Callable[[str], ModuleType]) -> None:
     assert found["after"] > 0.9 > found["before"]
 
 
+def test_online(example: Callable[[str], ModuleType], capsys: pytest.CaptureFixture[str]) -> None:
+    found = example("online").main(steps=2000)
+    assert found["step 300"] > 0.3 and found["step 1300"] > 0.1  # it has to learn, and to learn anew
+    assert found["step 1000"] < 0.05 and found["step 2000"] < 0.05
+    carried = {line.split("), ")[1] for line in capsys.readouterr().out.splitlines()}
+    assert carried == {f"{found['bytes']:.0f} bytes carried"}
+
+
 def test_rnn(example: Callable[[str], ModuleType], capsys: pytest.CaptureFixture[str]) -> None:
     found = example("rnn").main()
     assert found["apart"] < 1e-12

@@ -58,8 +58,8 @@ class RankOne:
         self.vectors = {x: self._declare(x, starts) for x, starts, _ in self.rows}
         before = {p: shift(theta, self.axis, 1) for p, theta in self.parameters.items()}
         pushed, pulled = self._push(), self._pull(signs)
-        self.kept = _balance([*before.values()], [*pushed.values()])
-        new = _balance([*pulled.values()], [*signs.values()])
+        self.kept = _balance([*before.values()], [*pushed.values()], over)
+        new = _balance([*pulled.values()], [*signs.values()], over)
         self.states = [*(v for vectors in self.vectors.values() for v in vectors), *self.parameters.values()]
         for x, vectors in self.vectors.items():
             for k, v in enumerate(vectors):
@@ -146,9 +146,14 @@ def _draw_signs(name: str, shape: tuple[int, ...], over: tuple[Axis, ...]) -> No
     return 2 * bernoulli(name, 0.5, shape, over=over) - 1
 
 
-def _balance(long: Sequence[Node], short: Sequence[Node]) -> Node:
-    """Return the factor that makes two vectors equally long if it multiplies one and divides the other; 1 if one is zero."""
-    a, b = (add_up([sum_of(x * x) for x in some], ()) for some in (long, short))
+def _balance(long: Sequence[Node], short: Sequence[Node], over: Sequence[Axis]) -> Node:
+    """Return the factor that makes two vectors equally long if it multiplies one and divides the other; 1 if one is zero.
+
+    Args:
+        long, short: the parts of the vectors.
+        over: the axes at each point of which there are two.
+    """
+    a, b = (add_up([sum_to(sum_of(x * x), over) for x in some], ()) for some in (long, short))
     both = logical_and(less(0.0, a), less(0.0, b))
     return sqrt(sqrt(where(both, a, 1.0) / where(both, b, 1.0)))
 

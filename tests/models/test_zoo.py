@@ -201,6 +201,26 @@ def test_stream(name: str, batch: int | None):
     near(whole(of, losses), truth(name, batch)[0], 1e-10, (name, "stream"))
 
 
+@pytest.mark.parametrize(("name", "batch"), [late(n, b, unless=by_day(n, f"rtrl {b}", 10)) for n in MODELS for b in (None, 3)])
+def test_online(name: str, batch: int | None):
+    """The gradients of single steps add up to that of the sequence; what cannot run so is refused with the reason."""
+    of = case(name, batch)
+    wrt = [x for x in of.wrt if of.axis not in x.axes]
+    codes = {of.entry.refuses[how][0] for how in ("carry", "online") if how in of.entry.refuses}
+    codes |= {"E154"} if codes == {"K114"} else {"K115"} if of.entry.pieces != "sum" else set()
+    if codes:
+        with pytest.raises(ag.AutogradSeqError) as caught:
+            ag.online(of.loss, wrt, over=of.axis)
+        assert caught.value.code in codes, str(caught.value)
+        return
+    (loss, grads), _ = ag.online(of.loss, wrt, over=of.axis)(**of.feeds)
+    want = dict(zip([x.name for x in of.wrt], unrolled(name, batch)[1:], strict=True))
+    near(loss, unrolled(name, batch)[0], 1e-10, (name, "online", "loss"))
+    top = max((np.max(np.abs(g), initial=0.0) for g in want.values()), default=1.0)
+    for x in wrt:
+        near(grads[x.name], want[x.name], 1e-10, (name, "online", x.name), max(top, 1e-3) if x.name in of.entry.dead else 1e-3)
+
+
 @models("vmap")
 def test_vmap(name: str):
     """The model of one sequence for a batch is the model of a batch."""

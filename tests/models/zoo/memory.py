@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import autograd_seq as ag
-from zoo.model import Sketch, model, normal
+from zoo.model import ROWS, Sketch, model, normal
 from zoo.plain import Fed, Functions
 from zoo.recurrent import errors
 
@@ -172,7 +172,7 @@ def neighbours(m: Sketch, h: ag.Node) -> ag.Node:
     return A @ h[t - 1, u] + B @ h[t, u - 1] + C @ h[t - 1, u - 1]
 
 
-@model(T=5, U=4, lengths={"t": [5, 1, 3], "u": [2, 4, 3]})
+@model(T=5, U=4, lengths={"t": [5, 1, 3], "u": [2, 4, 3]}, refuses=ROWS)
 def grid_rnn(m: Sketch) -> ag.Node:
     """A state over (t, u) that reads both neighbours and the one between them."""
     t, u, both = m.t, m.u, (m.t, m.u, *m.batch)
@@ -201,7 +201,7 @@ def _(f: Functions, p: Fed) -> Any:
     return sum((errors(f, line, goal) for line, goal in zip(h, p.goal, strict=True)), f.zeros())
 
 
-@model(T=5, U=4, lengths={"t": [5, 1, 3], "u": [2, 4, 3]})
+@model(T=5, U=4, lengths={"t": [5, 1, 3], "u": [2, 4, 3]}, refuses=ROWS)
 def grid_with_rows(m: Sketch) -> ag.Node:
     """The same that starts on u from an input over t, read through both delays."""
     t, u = m.t, m.u

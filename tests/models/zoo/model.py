@@ -195,4 +195,5 @@ AHEAD = _pieces("K104", "it reads steps that are not there yet")
 ALONG = _pieces("K114", "each step reads all steps")
 NAMED = _pieces("K122", "a step may read any other")
 CAUSAL = {"carry": ("K114", "gradients of what is read along an axis add up over later steps")}
+ROWS = {"online": ("E151", "each point of a row of the grid has an influence on all later ones")}
 WHOLE = _pieces("K105", "what is carried depends on all steps")
