@@ -29,6 +29,7 @@ from autograd_seq.core.errors import (
     CycleError,
     DataError,
     DTypeError,
+    EquilibriumError,
     FeedError,
     GradientCheckError,
     GradientError,
@@ -89,6 +90,7 @@ from autograd_seq.ops.elementwise import (
     where,
     zero_safe_mul,
 )
+from autograd_seq.ops.equilibrium import equilibrium
 from autograd_seq.ops.gather import one_hot, pick, take
 from autograd_seq.ops.history import cummax, cumprod, cumsum, ticks, window
 from autograd_seq.ops.leaf import input, param, tensor
@@ -121,14 +123,14 @@ __version__ = "0.1.0"
 
 __all__ = [
     "DAG", "AutogradSeqError", "Axis", "AxisError", "CarriedProgram", "Carry", "CarryError", "CycleError", "DTypeError",
-    "DataError", "FeedError", "Finding", "GradientCheckError", "GradientError", "Graph", "GraphError", "Index",
+    "DataError", "EquilibriumError", "FeedError", "Finding", "GradientCheckError", "GradientError", "Graph", "GraphError", "Index",
     "LoadError", "MemoryNeededError", "MissingError", "NameClashError", "Node", "Op", "OperationError", "PictureError",
     "Program", "Report", "ShapeError", "StateError", "Stream", "ValueKnownError", "Why", "abs", "add", "all", "along",
     "any", "arccos",
     "arcsin", "arctan", "arctan2", "argmax", "argmin", "argsort", "at", "bce", "bernoulli", "bptt", "broadcast",
     "broadcast_to", "cast", "categorical", "ceil", "check_grad", "check_op", "clip", "compile", "concat", "constant",
     "cos", "cosh", "cross_entropy", "cummax", "cumprod", "cumsum", "datasets", "defop", "diag", "div", "dot", "einsum",
-    "elu", "equal", "erf", "exp", "expand_dims", "expm1", "extend", "eye", "find_nan", "first", "flip", "floor",
+    "elu", "equal", "equilibrium", "erf", "exp", "expand_dims", "expm1", "extend", "eye", "find_nan", "first", "flip", "floor",
     "floor_divide", "gelu", "grad", "greater", "greater_equal", "hvp", "index", "input", "isnan", "jacobian", "jvp",
     "last", "leaky_relu", "learn", "less", "less_equal", "linalg", "log", "log1p", "log_softmax", "logaddexp",
     "logical_and", "logical_not", "logical_or", "logsumexp", "matmul", "max", "maximum", "mean", "min", "minimum",

@@ -96,6 +96,12 @@ class Axis(_Place):
         return make_printable(self.name)
 
 
+class Iteration(Axis):
+    """The steps of an iteration, of which only the newest is ever read: what varies over them is kept for one step."""
+
+    __slots__ = ()
+
+
 MARKED: WeakValueDictionary[str, Axis] = WeakValueDictionary()
 
 

@@ -131,6 +131,20 @@ class MemoryNeededError(AutogradSeqError, MemoryError):
     """A call needs more memory than there is; nothing has been allocated."""
 
 
+class EquilibriumError(AutogradSeqError, ArithmeticError):
+    """An equilibrium has not settled within the largest number of iterations.
+
+    Attributes:
+        residual: how far the last iteration still moved, |f(z) − z|.
+        contraction: by what factor it moved less than the one before; 1 or more where the iteration does not converge.
+        point: where, by the name of each axis.
+    """
+
+    residual: float
+    contraction: float
+    point: dict[str, int]
+
+
 class DataError(AutogradSeqError, ValueError):
     """A data file is damaged, or data is not of the kind that a method needs."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from autograd_seq.core.axes import Axis
+from autograd_seq.core.axes import Axis, Iteration
 from autograd_seq.core.node import Node
 from autograd_seq.emit.board import SEEN_THROUGH, is_short
 from autograd_seq.emit.outline import Fill, Reach
@@ -169,7 +169,8 @@ class Lowering:
         """Return the array of a value that is stored."""
         if node not in self.arrays:
             name, label = self._named(node)
-            axes = self.graph.layout(node.inputs[0] if node.op is ADD_ROWS else self._state.get(node, node))
+            shown = node.inputs[0] if node.op is ADD_ROWS else self._state.get(node, node)
+            axes = tuple(a for a in self.graph.layout(shown) if not isinstance(a, Iteration))
             self.arrays[node] = StoredArray(name, axes, node.shape, node.dtype, label, axes)
         return self.arrays[node]
 
@@ -204,6 +205,8 @@ class Lowering:
         if shift not in self.computed:
             return None
         array = self.get_array(find_root(shift))
+        if isinstance(shift.attrs["axis"], Iteration):  # what the first iteration reads is where later ones are kept
+            return Reach(array, 1, cleared=False)
         return Reach(array, array.halo[shift.attrs["axis"]][shift.attrs["by"] < 0])
 
     def make_fills(self, fill: Fill, derived: bool) -> list[PointStatement]:
@@ -221,7 +224,7 @@ class Lowering:
     def reserve_rows(self) -> None:
         """Set the halo of each array: how many rows before and after its steps are read."""
         for n in self.graph.nodes:
-            if n.op is SHIFT and n in self.computed:
+            if n.op is SHIFT and n in self.computed and not isinstance(n.attrs["axis"], Iteration):
                 array, axis, by = self.get_array(find_root(n.inputs[0])), n.attrs["axis"], n.attrs["by"]
                 lo, hi = array.halo.get(axis, (0, 0))
                 array.halo[axis] = max(lo, by), max(hi, -by)

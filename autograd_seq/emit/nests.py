@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from autograd_seq.core.axes import Axis
+from autograd_seq.core.axes import Axis, Iteration
 from autograd_seq.emit.lower import PointStatement
 from autograd_seq.emit.statements import (
     BEFORE,
@@ -252,7 +252,8 @@ def _count_inner_loops(array: StoredArray, touches: Sequence[Touch]) -> int:
     found = 0
     for depth in range(min(len(path) for path, _ in touches)):
         bodies = [path[depth] for path, _ in touches]
-        if not own.issuperset(bodies[0][1]) or any(b is not bodies[0][0] for b, _ in bodies):
+        stepped = {a for a in bodies[0][1] if not isinstance(a, Iteration)}  # of an iteration there is one part alone
+        if not own.issuperset(stepped) or any(b is not bodies[0][0] for b, _ in bodies):
             break
         found = depth
     return found

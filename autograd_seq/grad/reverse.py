@@ -4,7 +4,9 @@ The walk goes backwards through the step order, in which shift edges are cut. A 
 *state*, whose equation is written at the end: the sum of its contributions of the same step and, for every shift that reads it,
 of the shift's adjoint, shifted the other way. That is backpropagation through time, as equations (Werbos 1990). A contribution
 that varies over more axes than its target is summed over the extra ones: that is why a parameter's gradient is a sum over
-time. On a graph without shifts (an eager expression, an unrolled DAG) the same walk is plain reverse mode.
+time. The cotangent of an equilibrium's equation is an equilibrium too, closed with all contributions of those who read the
+equilibrium, its own equation among them (Almeida 1987, Pineda 1987). On a graph without shifts (an eager expression, an
+unrolled DAG) the same walk is plain reverse mode.
 """
 
 from __future__ import annotations
@@ -26,10 +28,11 @@ from autograd_seq.grad.rules import fit_cotangent, list_passed_by, pull_back
 from autograd_seq.grad.truncate import Truncation, make_truncation
 from autograd_seq.graph.order import get_rows, same_step, step_order
 from autograd_seq.ops.elementwise import cast, not_equal, rewritten
+from autograd_seq.ops.equilibrium import make_adjoint
 from autograd_seq.ops.leaf import INPUT
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.shape import broadcast_to
-from autograd_seq.ops.state import state
+from autograd_seq.ops.state import EQUILIBRIUM, state
 from autograd_seq.ops.steps import get_delay
 from autograd_seq.ops.time import AT, SHIFT, SPREAD, spread
 
@@ -176,7 +179,8 @@ class _Adjoint:
         for n in self.order:
             if get_delay(n) and n in self.needed and n.inputs[0] in self.needed:
                 self.readers.setdefault(n.inputs[0], []).append(n)
-        self.live = Live(always=self.readers)
+        self.settled = [n for n in self.order if n.op is EQUILIBRIUM and n in self.needed]
+        self.live = Live(always={*self.readers, *self.settled})
 
     def _find_reached(self, targets: Sequence[Node]) -> set[Node]:
         """Return the float nodes that depend on a target: the others need no cotangent."""
@@ -202,10 +206,16 @@ class _Adjoint:
             self.parts[self.output] = [self._fit(seed, self.output)]
             if seed._value is not None and not np.all(seed._value):
                 self.live.meet(self.output, not_equal(seed, 0.0))
+        for node in self.settled:
+            self.states[node] = g = make_adjoint(node, (*node.axes, *self._list_more_axes(node)))
+            g.adjoint_of = node
+            self._add(node.inputs[0], g)
         found: dict[Node, Node] = {}
         for node in reversed(self.order):
             parts = self.parts.get(node, [])
-            if node in self.readers:
+            if node in self.states:
+                g = self.states[node]
+            elif node in self.readers:
                 self.states[node] = g = state(None, node.shape, over=(*node.axes, *self._list_more_axes(node)))
                 g.adjoint_of = node
             elif parts and node in self.needed:
@@ -217,7 +227,7 @@ class _Adjoint:
                 self._pull(node, g)
         wanted = found | {x: _add_up([*([found[x]] if x in found else []), *parts]) for x, parts in self.aside.items()}
         for node, adjoint in self.states.items():
-            back = [node_back for h in self.readers[node] if h in found
+            back = [node_back for h in self.readers.get(node, ()) if h in found
                     for node_back in self._pull_from_step(h, found[h])]  # fmt: skip
             closing = [self._fit(p, node) for p in (*self.parts.get(node, []), *back)]
             adjoint[adjoint.axes] = _add_up(closing) if closing else constant(0.0)

@@ -18,7 +18,7 @@ from autograd_seq.graph.order import components, get_rows, get_shift_rows, get_s
 from autograd_seq.ops.elementwise import rewritten
 from autograd_seq.ops.leaf import INPUT, PARAM
 from autograd_seq.ops.reduce import max_over
-from autograd_seq.ops.state import STATE, UNDEFINED
+from autograd_seq.ops.state import CLOSED, EQUILIBRIUM, STATE, UNDEFINED
 from autograd_seq.ops.steps import get_delay, reads_any_step
 from autograd_seq.ops.time import ALONG, AT, SHIFT, find_row_owner
 
@@ -37,12 +37,12 @@ def check_axis_names(nodes: Sequence[Node]) -> tuple[Axis, ...]:
     Raises:
         NameClashError: two axes have one name.
     """
-    ranked = sorted(nodes, key=lambda n: 0 if n.op is INPUT and not n.attrs else 1 if n.op is STATE else 2)
+    ranked = sorted(nodes, key=lambda n: 0 if n.op is INPUT and not n.attrs else 1 if n.op in CLOSED else 2)
     extra = [a for n in nodes for a in (n.attrs.get("axis"), n.attrs.get("other")) if isinstance(a, Axis)]
     met = list(dict.fromkeys([a for n in ranked for a in n.axes] + extra))
     before: dict[Axis, set[Axis]] = {a: set() for a in met}
     for n in ranked:
-        for first, second in pairwise(n.axes if n.op in (INPUT, STATE) else ()):
+        for first, second in pairwise(n.axes if n.op in (INPUT, *CLOSED) else ()):
             if first not in _list_later_axes(before, second):
                 before[second].add(first)
     axes: list[Axis] = []
@@ -71,7 +71,7 @@ def check_names(nodes: Sequence[Node]) -> None:
     for node in nodes:
         if node.name is None or named.setdefault(node.name, node) is node:
             continue
-        first, leaf = named[node.name], node.op in (INPUT, PARAM, STATE)
+        first, leaf = named[node.name], node.op in (INPUT, PARAM, *CLOSED)
         raise NameClashError(
             "G302", f'two nodes are named "{node.name}"', node=node.name, where=node.where,
             expected="one node a name", got=f"{first!r} ({first.where or 'no line'}) and {node!r}",
@@ -82,10 +82,10 @@ def check_names(nodes: Sequence[Node]) -> None:
 def check_defined(nodes: Sequence[Node], name: Name) -> None:
     """Refuse states without an equation."""
     for node in nodes:
-        if node.op is STATE and node.inputs[0] is UNDEFINED:
-            over = ", ".join(a.name for a in node.axes)
+        if node.op in CLOSED and node.inputs[0] is UNDEFINED:
+            over = ", ".join(a.name for a in node.axes) or "..."
             raise StateError(
-                "G210", f"state {name(node)} is never defined", node=node.name, where=node.where,
+                "G210", f"{node.op.name} {name(node)} is never defined", node=node.name, where=node.where,
                 expected=f"an equation {name(node)}[{over}] = …", got="none", fix="write it before the graph is made",
             )  # fmt: skip
 
@@ -101,7 +101,7 @@ def check_causal(nodes: Sequence[Node], name: Name) -> None:
     same = [(position[x], position[n]) for n in nodes for x in same_step(n)]
     for cycle in _find_cyclic(len(nodes), same):
         raise _make_cycle_error([nodes[i] for i in cycle], name)
-    full = same + [(position[n.inputs[0]], position[n]) for n in nodes if get_delay(n)]
+    full = same + [(position[n.inputs[0]], position[n]) for n in nodes if n.op is EQUILIBRIUM or get_delay(n)]
     for cycle in _find_cyclic(len(nodes), full):
         _check_schedulable([nodes[i] for i in cycle], name)
 
@@ -142,7 +142,8 @@ def _make_cycle_error(cycle: list[Node], name: Name) -> CycleError | StateError:
     return CycleError(
         "G101", f"{name(start)} depends on itself within one step", node=name(start),
         detail=arrows + (f"      ({where})" if where else ""),
-        fix=["delay one of these reads: " + first, *(f"  or {other}" for other in others)],
+        fix=["delay one of these reads: " + first, *(f"  or {other}" for other in others),
+             f'or solve it as a fixed point: ag.equilibrium("{name(start)}", …)'],
     )  # fmt: skip
 
 
@@ -171,14 +172,26 @@ def find_loop_axis(component: Sequence[Node]) -> tuple[Axis, int] | None:
     return None
 
 
+def is_iterated(component: Sequence[Node]) -> bool:
+    """Tell whether a cyclic component passes through an equilibrium, so that iteration computes it."""
+    within = set(component)
+    return any(n.op is EQUILIBRIUM and n.inputs[0] in within for n in component)
+
+
 def cut_shifts(component: Sequence[Node], axis: Axis) -> list[list[Node]]:
     """Return the cyclic components that are left when the reads of other steps of ``axis`` are cut."""
+    return _cut(component, lambda n: bool(get_delay(n)) and n.attrs["axis"] is axis)
+
+
+def cut_equilibria(component: Sequence[Node]) -> list[list[Node]]:
+    """Return the cyclic components that are left when each iteration computes an equilibrium from the one before."""
+    return _cut(component, lambda n: n.op is EQUILIBRIUM)
+
+
+def _cut(component: Sequence[Node], ends: Callable[[Node], bool]) -> list[list[Node]]:
     position = {n: i for i, n in enumerate(component)}
     edges = [
-        (position[x], position[n])
-        for n in component
-        for x in (same_step(n) if get_delay(n) and n.attrs["axis"] is axis else get_sources(n))
-        if x in position
+        (position[x], position[n]) for n in component for x in (same_step(n) if ends(n) else get_sources(n)) if x in position
     ]
     return [[component[i] for i in c] for c in _find_cyclic(len(component), edges)]
 
@@ -188,9 +201,12 @@ def _check_schedulable(component: list[Node], name: Name) -> None:
     while pending:
         part = pending.pop()
         found = find_loop_axis(part)
-        if found is None:
+        if found is not None:
+            pending += cut_shifts(part, found[0])
+        elif is_iterated(part):
+            pending += cut_equilibria(part)
+        else:
             raise _make_unschedulable_error(part, name)
-        pending += cut_shifts(part, found[0])
 
 
 def _make_unschedulable_error(part: list[Node], name: Name) -> CycleError:

@@ -5,7 +5,7 @@ It defines what a folded graph means: every faster way of running the graph is t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -16,8 +16,11 @@ from autograd_seq.core.functions import FUNCTIONS
 from autograd_seq.core.node import STRONG, Node
 from autograd_seq.graph import feeds
 from autograd_seq.graph.order import postorder, step_order
+from autograd_seq.graph.settling import UnsettledError, list_calls
 from autograd_seq.graph.unroll import Unroller
+from autograd_seq.ops.equilibrium import make_unsettled_error, name_equilibrium
 from autograd_seq.ops.leaf import INPUT, PARAM
+from autograd_seq.ops.state import EQUILIBRIUM
 from autograd_seq.ops.time import ALONG, AT, SHIFT, SPREAD
 
 if TYPE_CHECKING:
@@ -163,7 +166,7 @@ class DAG:
             return FUNCTIONS["evaluate_ragged"](self, lengths, dtype, given)
         arrays = feeds.check_feeds(self.graph, given)
         if self._plan is None:
-            self._plan = _Calls(self.outputs)
+            self._plan = _Calls(self.outputs, self._locate)
         firm = [a.dtype for name, a in arrays.items() if self.graph.inputs[name].dtype is float]
         try:
             return self._plan.run(self._spread_feeds(arrays), dtype, firm)
@@ -175,13 +178,24 @@ class DAG:
     def every(self, given: dict[str, Any], dtype: Any = None) -> dict[Node, Any]:
         """Return the values of all nodes that the outputs depend on, constants included, each after those that it reads."""
         arrays = feeds.check_feeds(self.graph, given)
-        plan = _Calls(self.outputs)
+        plan = _Calls(self.outputs, self._locate)
         firm = [a.dtype for name, a in arrays.items() if self.graph.inputs[name].dtype is float]
         found = dict(
             zip(plan.slot, plan.values(self._spread_feeds(arrays), dtype, plan.choose_width(firm, dtype)), strict=True)
         )
         order = postorder([n for o in self.outputs for n in o.nodes], lambda n: n.inputs)
         return {n: found.get(n, n._value) for n in order}
+
+    def _locate(self, node: Node) -> tuple[str, dict[str, int]]:
+        """Return the name and the point of the equilibrium that an unrolled node is an instance of, or the gradient of one."""
+        folded = [n for n in self.graph.nodes if n.op is EQUILIBRIUM]
+        places = {made: (n, point) for n in folded for point, made in self.points(n)}
+        words = ""
+        while node not in places and node.adjoint_of is not None:
+            node, words = node.adjoint_of, f"the gradient of {words}"
+        found, point = places[node]
+        axes = self.graph.layout(found)
+        return f"{words}{name_equilibrium(found)}", {a.name: i for a, i in zip(axes, point, strict=True)}
 
     def points(self, folded: Node) -> Iterator[tuple[tuple[int, ...], Node]]:
         """Yield the points of a folded node, with the node there."""
@@ -265,17 +279,13 @@ class DAG:
 class _Calls:
     """The function calls that evaluate some nodes in order, on a list of slots: made once, run often."""
 
-    def __init__(self, outputs: Sequence[Values]) -> None:
-        self.outputs = outputs
+    def __init__(self, outputs: Sequence[Values], locate: Callable[[Node], tuple[str, dict[str, int]]]) -> None:
+        self.outputs, self.locate = outputs, locate
         order = postorder([n for o in outputs for n in o.nodes], lambda n: () if n._value is not None else n.inputs)
         self.slot = {n: i for i, n in enumerate(order)}
         self.valued = [(i, n) for i, n in enumerate(order) if n._value is not None]
         self.fed = [(i, n) for i, n in enumerate(order) if n._value is None and n.op in (INPUT, PARAM)]
-        self.calls = [
-            (i, n.op.forward, [self.slot[x] for x in n.inputs], n.attrs,
-             n.dtype if n.op.own or (n.dtype is float and any(x.dtype is not float for x in n.inputs)) else None)
-            for i, n in enumerate(order) if n._value is None and n.op not in (INPUT, PARAM)
-        ]  # fmt: skip
+        self.calls = list_calls(order, self.slot, [n for n in order if n._value is not None or n.op in (INPUT, PARAM)])
 
     def choose_width(self, fed: Sequence[np.dtype], dtype: Any) -> np.dtype:
         """Return the float width of a run: as asked for, or that of the feeds and tensors, or float64."""
@@ -301,9 +311,13 @@ class _Calls:
             v = fed[node]
             values[i] = v.astype(width) if dtype is not None and node.dtype is float else v
         with np.errstate(all="ignore"):
-            for i, forward, slots, attrs, kind in self.calls:
-                out = forward(*[values[k] for k in slots], **attrs)
-                values[i] = out if kind is None else np.asarray(out).astype(kinds[kind], copy=False)
+            try:
+                for call in self.calls:
+                    call.run(values, kinds)
+            except UnsettledError as error:
+                node, steps, residual, contraction = error.args
+                label, point = self.locate(node)
+                raise make_unsettled_error(label, node, steps, residual, contraction, point) from None
         return values
 
     def _gather(self, out: Values, values: list[Any], width: np.dtype) -> np.ndarray:

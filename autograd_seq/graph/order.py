@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from autograd_seq.core.node import Node
-from autograd_seq.ops.state import STATE, Bound
+from autograd_seq.ops.state import CLOSED, EQUILIBRIUM, STATE, Bound
 from autograd_seq.ops.steps import get_delay
 from autograd_seq.ops.time import SHIFT
 
@@ -79,17 +79,20 @@ def get_shift_rows(node: Node) -> tuple[Node, ...]:
 
 
 def same_step(node: Node) -> tuple[Node, ...]:
-    """Return what a node needs at its own step: reads of other steps are cut, boundary rows belong to the shifts of them."""
+    """Return what a node needs at its own step: reads of other steps are cut, boundary rows belong to the shifts of them.
+
+    An equilibrium needs where its iteration starts, and not its equation, which reads the iterate.
+    """
     if node.op is SHIFT:
         return get_shift_rows(node)
     if node.op is STATE:
         return node.inputs[:1]
-    return node.inputs[1:] if get_delay(node) else node.inputs
+    return node.inputs[1:] if node.op is EQUILIBRIUM or get_delay(node) else node.inputs
 
 
 def get_sources(node: Node) -> tuple[Node, ...]:
     """Return what a node reads at any step; boundary rows belong to the shifts that read them."""
-    return (node.inputs[0], *same_step(node)) if get_delay(node) else same_step(node)
+    return (node.inputs[0], *same_step(node)) if node.op is EQUILIBRIUM or get_delay(node) else same_step(node)
 
 
 def step_order(roots: Sequence[Node], after: Mapping[Node, Iterable[Node]] | None = None) -> list[Node]:
@@ -107,10 +110,8 @@ def step_order(roots: Sequence[Node], after: Mapping[Node, Iterable[Node]] | Non
     seen: set[Node] = set()
     order = postorder(roots, sources, seen)
     done = 0
-    while done < len(
-        order
-    ):  # what is read at other steps and no same-step edge reached; a later node never precedes its reader
-        waiting = [x for n in order[done:] if n.op is STATE or get_delay(n) for x in n.inputs if x not in seen]
+    while done < len(order):  # what no same-step edge reached; a later node never precedes its reader
+        waiting = [x for n in order[done:] if n.op in CLOSED or get_delay(n) for x in n.inputs if x not in seen]
         done = len(order)
         order += postorder(waiting, sources, seen)
     return order

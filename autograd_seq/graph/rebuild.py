@@ -1,8 +1,8 @@
 """Copying a graph while changing it: a rule returns the new node for each node, given its new inputs.
 
-Cycles pass through reads of other steps only. So states and shifts are created first, without inputs, for their readers to
-refer to, and get their inputs at the end. Equal shifts of one node become one. What reads other steps by value gets a stand-in
-for them as its first input, which is replaced at the end.
+Cycles pass through reads of other steps, and equilibria, only. So states, shifts and equilibria are created first, without
+inputs, for their readers to refer to, and get their inputs at the end. Equal shifts of one node become one. What reads other
+steps by value gets a stand-in for them as its first input, which is replaced at the end.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from autograd_seq.core.misfit import label_of
 from autograd_seq.core.node import Node, apply
 from autograd_seq.graph.order import find_dependents, step_order
 from autograd_seq.ops.leaf import INPUT
-from autograd_seq.ops.state import STATE, UNDEFINED
+from autograd_seq.ops.state import CLOSED, EQUILIBRIUM, STATE, UNDEFINED
 from autograd_seq.ops.steps import get_delay
 from autograd_seq.ops.time import SHIFT, SPREAD, spread
 
@@ -63,13 +63,15 @@ def rebuild(
         twin = equal.setdefault((n.inputs[0], *n.attrs.values()), n) if n.op is SHIFT else n
         if twin is not n:
             source[n] = source[twin]
-        elif n.op is STATE or n.op is SHIFT:
+        elif n.op is SHIFT or n.op in CLOSED:
             source[n] = Node(n.op, (UNDEFINED,), n.attrs, n.shape, n.dtype, axes(n), None, n.weak, n.name, n.site, n.scope)
             source[n].adjoint_of = n.adjoint_of
     copied = order if within is None else [n for n in order if n in within]
     for n in copied:
         if n.op is SHIFT:
             new[n] = shifts(n, source[n])
+        elif n.op is EQUILIBRIUM:
+            new[n] = source[n]
         elif n.op is STATE:
             new[n] = states(n, source[n], new[n.inputs[0]]) if states else source[n]
         else:
@@ -84,7 +86,7 @@ def rebuild(
         if n.op is SHIFT:
             x = new[n.inputs[0]] if n.inputs[0].op is SHIFT else source.get(n.inputs[0], new[n.inputs[0]])
             source[n].inputs = (spread(x, source[n].axes),)
-        elif n.op is STATE:
+        elif n.op in CLOSED:
             source[n].inputs = tuple([new[x] if x is not UNDEFINED else x for x in n.inputs])
     for made, x in waiting:
         made.inputs = (new[x], *made.inputs[1:])

@@ -14,7 +14,7 @@ from autograd_seq.core.node import Node
 from autograd_seq.graph.stops import Stop, add_limits
 from autograd_seq.ops.gather import IN_RANGE
 from autograd_seq.ops.leaf import INPUT, PARAM
-from autograd_seq.ops.state import STATE
+from autograd_seq.ops.state import CLOSED
 from autograd_seq.ops.steps import get_delay
 from autograd_seq.ops.time import ALONG
 
@@ -70,7 +70,7 @@ class System:
         like = node
         while like.adjoint_of is not None:
             like = like.adjoint_of
-        if like.op in (INPUT, STATE) and set(like.axes) == set(node.axes):
+        if like.op in (INPUT, *CLOSED) and set(like.axes) == set(node.axes):
             return like.axes
         return tuple(a for a in self.axes if a in node.axes)
 

@@ -24,7 +24,7 @@ from autograd_seq.ops.leaf import INPUT
 from autograd_seq.ops.parts import stack
 from autograd_seq.ops.random import DRAW
 from autograd_seq.ops.reduce import sum_over
-from autograd_seq.ops.state import STATE
+from autograd_seq.ops.state import EQUILIBRIUM, STATE, UNDEFINED
 from autograd_seq.ops.steps import RECEIVE, SEND, TAKE_STEP
 from autograd_seq.ops.time import ALONG, AT, INDEX, SHIFT, SIZE, SPREAD
 from autograd_seq.ops.window import OVERLAP, WINDOW, list_distances
@@ -90,6 +90,12 @@ class Unroller:
             for point in itertools.product(*[range(self.sizes[a]) for a in axes]):
                 if point not in self.made[i]:
                     self._build((i, point))
+        for i, node in enumerate(self.folded):
+            if node.op is EQUILIBRIUM:  # now that all instances are there, those of its equation
+                j, picks = self.reads[i][0]
+                for point, made in self.made[i].items():
+                    equation = self.made[j][point if picks is None else tuple([point[p] for p in picks])]
+                    made.inputs = (equation, *made.inputs[1:])
         return tuple(self.created)
 
     def at(self, node: Node, point: Point) -> Node:
@@ -145,12 +151,16 @@ class Unroller:
         rules = {SHIFT: Unroller._read_shifted, STATE: Unroller._read_equation,
                  AT: Unroller._read_picked, ALONG: Unroller._read_renamed,
                  WINDOW: Unroller._read_window, OVERLAP: Unroller._read_window,
-                 TAKE_STEP: Unroller._read_named_step, RECEIVE: Unroller._read_sent}  # fmt: skip
+                 TAKE_STEP: Unroller._read_named_step, RECEIVE: Unroller._read_sent,
+                 EQUILIBRIUM: Unroller._read_start}  # fmt: skip
         return rules.get(node.op)
 
     def _read_equation(self, i: int, point: Point) -> list[Place | None]:
         j, picks = self.reads[i][0]  # the equation; rows are read by shifts
         return [(j, point if picks is None else tuple([point[p] for p in picks]))]
+
+    def _read_start(self, i: int, point: Point) -> list[Place | None]:
+        return [(j, point if picks is None else tuple([point[p] for p in picks])) for j, picks in self.reads[i][1:]]
 
     def _read_renamed(self, i: int, point: Point) -> list[Place | None]:
         node, outer = self.folded[i], dict(zip(self.axes[i], point, strict=True))
@@ -264,8 +274,10 @@ class Unroller:
             at = dict(zip(self.axes[i], point, strict=True))
             attrs = {**attrs, "over": (), "point": tuple(at[a] for a in node.attrs["over"])}
         inputs = tuple([self.made[p[0]][p[1]] for p in places if p is not None])
+        if op is EQUILIBRIUM:
+            inputs = (UNDEFINED, *inputs)
         made = Node(op, inputs, attrs, node.shape, node.dtype, (), None, STRONG, None, node.site, node.scope)
-        if op is INPUT or node.name is not None:
+        if op in (INPUT, EQUILIBRIUM) or node.name is not None:
             made.name = self._make_label(i, point)
         if inputs and op.forward is not None and all([x._value is not None for x in inputs]):
             made._value, made.weak = compute(op, inputs, attrs, node.dtype), max(min([x.weak for x in inputs]), ARRAY)

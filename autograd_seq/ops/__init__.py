@@ -9,6 +9,7 @@ from autograd_seq.ops import (
     composed,
     create,
     elementwise,
+    equilibrium,
     gather,
     history,
     leaf,
@@ -30,7 +31,8 @@ from autograd_seq.ops import (
 
 seal()
 __all__ = [
-    "activations", "algebra", "angles", "arrange", "composed", "create", "elementwise", "gather", "history", "leaf", "linear",
+    "activations", "algebra", "angles", "arrange", "composed", "create", "elementwise", "equilibrium",
+    "gather", "history", "leaf", "linear",
     "loss",
     "own", "parts", "random", "reduce", "rounding", "shape", "softmax", "sorting", "state", "statistics", "time",
     "until",

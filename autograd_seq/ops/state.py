@@ -13,7 +13,7 @@ import numpy as np
 
 from autograd_seq.core.axes import Axis, Index, as_axes
 from autograd_seq.core.errors import DTypeError, ShapeError, StateError
-from autograd_seq.core.facts import KEPT, TOGETHER, WHOLE
+from autograd_seq.core.facts import ANY, KEPT, TOGETHER, WHOLE
 from autograd_seq.core.functions import FUNCTIONS
 from autograd_seq.core.hints import explain_keywords
 from autograd_seq.core.misfit import label_of
@@ -51,6 +51,14 @@ STATE = defop(
     "state", shape=same_shape, forward=None, vjp=lambda g, y, x, *rows, **_: (g, *[None] * len(rows)),
     view=WHOLE, pointwise=True, linear=TOGETHER, range=KEPT,
 )  # fmt: skip
+EQUILIBRIUM = defop(
+    "equilibrium", shape=same_shape, forward=None, vjp=lambda g, y, x, *start, **_: (None, *[None] * len(start)),
+    pointwise=True, linear=(), range=ANY, flops=0,
+    doc="The value that its equation, the first operand, leaves as it is; the second operand is where the search starts. What "
+    "flows back to the equation is an equilibrium of its own (autograd_seq.grad.reverse).",
+)  # fmt: skip
+CLOSED = (STATE, EQUILIBRIUM)
+"""Operations whose equation is written after they are first read."""
 
 
 def state(
@@ -232,12 +240,14 @@ def define(node: Node, key: Any, definition: Any) -> None:
     """
     label, here = label_of(node), show_site(user_site())
     parts = key if isinstance(key, tuple) else (key,)
-    if node.op is not STATE:
+    if node.op not in CLOSED:
         raise StateError(
             "G206", f"{label} is not a state, so no equation can be written for it", node=node.name, where=here,
             expected="a state on the left of =", got=f"the result of {node.op.name}",
             fix=f's = ag.state("s", {node.shape}, over=…); s[t] = …',
         )  # fmt: skip
+    if node.op is EQUILIBRIUM:  # z[...] = …, at all points, if it varies over no axis
+        parts = tuple([p for p in parts if p is not ...])
     if not all(isinstance(p, Axis) or (isinstance(p, Index) and p.offset == 0) for p in parts) or not {
         p if isinstance(p, Axis) else p.axis for p in parts
     } <= set(node.axes):  # fmt: skip

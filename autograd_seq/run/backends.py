@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from autograd_seq.core.axes import Axis
+from autograd_seq.core.axes import Axis, Iteration
 from autograd_seq.core.errors import OperationError, did_you_mean
 from autograd_seq.core.node import Node
 from autograd_seq.emit import execution as sources
@@ -22,8 +22,10 @@ from autograd_seq.emit.numpy.writer import Writer
 from autograd_seq.emit.plain.printer import print_plain
 from autograd_seq.emit.program_text import Emitted
 from autograd_seq.graph.graph import Graph
+from autograd_seq.plan.equilibria import lower_equilibria
 from autograd_seq.plan.pipeline import Plan, plan
 from autograd_seq.plan.schedule import Loop, schedule
+from autograd_seq.run.settled import check_settled
 from autograd_seq.run.threads import find_repeated, is_better_on_one_thread
 from autograd_seq.sequences.step import make_one_step
 
@@ -46,7 +48,8 @@ class WrittenProgram(NamedTuple):
     """A plan, the program written from it, and the notes of its schedule on the backend.
 
     For a native program, ``slow_loops`` names what keeps loops in NumPy, and ``native`` holds the nodes that native functions
-    compute.
+    compute. If it ``counts``, its last output is the number of points at which an equilibrium has not settled; ``into``
+    says whether outputs are written into arrays that the caller passes.
     """
 
     backend: str
@@ -55,6 +58,8 @@ class WrittenProgram(NamedTuple):
     notes: tuple[str, ...] = ()
     slow_loops: str = ""
     native: Set[Node] = frozenset()
+    counts: bool = False
+    into: bool = False
 
     @property
     def silent(self) -> bool:
@@ -93,6 +98,10 @@ def write_program(graph: Graph, layouts: Layouts, passes: Iterable[str] | None, 
     Raises:
         OperationError: there is no such pass, or numba is asked for and not installed.
     """
+    lowered = lower_equilibria(graph, count=True)
+    if lowered is not None:
+        made = write_program(lowered.graph, [*layouts, ()], passes, backend, into, alone)
+        return made._replace(counts=True, into=into and made.backend == "numpy")
     if backend == "numpy":
         return _write_calls(graph, layouts, passes, into, alone)
     if backend == "plain":
@@ -135,14 +144,14 @@ def _choose_program(graph: Graph, layouts: Layouts, passes: Iterable[str] | None
 def _write_calls(graph: Graph, layouts: Layouts, passes: Iterable[str] | None, into: bool = False,
            alone: Sequence[Axis] = ()) -> WrittenProgram:  # fmt: skip
     outputs = make_one_step(graph, *alone) if alone else graph.outputs
-    planned = plan(outputs, graph.axes, calls.writes, calls.in_place, "numpy", passes)
-    writer = Writer(planned.graph, planned.storage, graph.axes, _write_title(graph, alone), graph.inputs)
+    planned = plan(outputs, _list_given(graph), calls.writes, calls.in_place, "numpy", passes)
+    writer = Writer(planned.graph, planned.storage, _list_given(graph), _write_title(graph, alone), graph.inputs)
     return WrittenProgram("numpy", planned, writer.emit(layouts, into))
 
 
 def _write_plain(graph: Graph, layouts: Layouts) -> WrittenProgram:
     """Return the textbook program, with a plan without passes, from which its schedule and cost are computed."""
-    planned = plan(graph.outputs, graph.axes, calls.writes, calls.in_place, "numpy", ())
+    planned = plan(graph.outputs, _list_given(graph), calls.writes, calls.in_place, "numpy", ())
     return WrittenProgram("plain", planned, print_plain(graph, layouts), ("written out as by hand, a step at a time",))
 
 
@@ -167,10 +176,15 @@ def _make_plain_factory(emitted: Emitted, graph: Graph) -> Any:
 
 
 def _write_native(graph: Graph, layouts: Layouts, passes: Iterable[str] | None) -> WrittenProgram:
-    planned = plan(graph.outputs, graph.axes, native_ops.is_native, calls.in_place, "numba", passes)
-    writer = NativeWriter(planned.graph, planned.storage, graph.axes, _write_title(graph), graph.inputs)
+    planned = plan(graph.outputs, _list_given(graph), native_ops.is_native, calls.in_place, "numba", passes)
+    writer = NativeWriter(planned.graph, planned.storage, _list_given(graph), _write_title(graph), graph.inputs)
     emitted = writer.emit(layouts)
     return WrittenProgram("numba", planned, emitted, writer.notes(), writer.name_slow_loops(), writer.fusion.native)
+
+
+def _list_given(graph: Graph) -> list[Axis]:
+    """Return the axes whose lengths a call gives."""
+    return [a for a in graph.axes if not isinstance(a, Iteration)]
 
 
 def _write_title(graph: Graph, alone: Sequence[Axis] = ()) -> str:
@@ -185,6 +199,11 @@ def make_factory(made: WrittenProgram, graph: Graph, layouts: Layouts, passes: I
     The source is executed, and a native one compiled for the width, when the factory is first called, since a program for a
     batch may never run. For a width that native code does not have (float16, …) NumPy calls are used instead.
     """
+    if made.counts:
+        lowered = lower_equilibria(graph, count=True)
+        assert lowered is not None, "it has equilibria to count"
+        factory = make_factory(made._replace(counts=False), lowered.graph, [*layouts, ()], passes)
+        return lambda *sizes: check_settled(factory(*sizes), len(layouts), made.into)
     if made.backend == "plain":
         return _make_plain_factory(made.emitted, graph)
     programs: dict[str, Any] = {}

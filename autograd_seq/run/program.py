@@ -21,11 +21,13 @@ from autograd_seq.emit.program_text import Emitted
 from autograd_seq.graph import feeds
 from autograd_seq.graph.graph import Graph
 from autograd_seq.plan.cost import Cost, count_flops, find_peak_bytes
+from autograd_seq.plan.equilibria import lower_equilibria
 from autograd_seq.plan.pipeline import Plan
 from autograd_seq.plan.report import Schedule
 from autograd_seq.run import backends
 from autograd_seq.run.feeding import Feeding
 from autograd_seq.run.profile import Profile, time_blocks
+from autograd_seq.run.settled import NotSettled, explain_unsettled
 from autograd_seq.run.sharing import Sharing
 from autograd_seq.run.standalone import write, write_standalone, write_textbook
 from autograd_seq.run.workspaces import Workspaces, count_array_bytes
@@ -73,7 +75,7 @@ class Program:
         self.padded: dict[Over, Program] = {}
         made = backends.write_program(graph, layouts, passes, backend, into, alone)
         self.backend, _, self.emitted, self._notes = made[:4]
-        self._silent, self._native = made.silent, made.native
+        self._silent, self._native, self._counts = made.silent, made.native, made.counts
         self._planned: Any = lambda: backends.write_program(graph, layouts, passes, self.backend, into, alone).plan
         if self.backend == "numba":
             self.plan = made.plan  # needed at each new batch size, to find the cost and whether threads share it
@@ -84,7 +86,7 @@ class Program:
         self.beside = tuple(a for a in graph.axes if one and a not in stepped)
         self._beside = [graph.axes.index(a) for a in self.beside]
         self._for_one: Any = lambda: Program(graph, dtype, passes, layouts, backend, into, self.beside)
-        self._in_numpy: Any = lambda: backends.write_program(graph, layouts, passes, "numpy")
+        self._in_numpy: Any = lambda: backends.write_program(_lower(graph), layouts, passes, "numpy")
         self._order, self._layouts = list(self.emitted.feeds), layouts
         self.feeding = Feeding(graph, self._order, self.dtype, self.backend == "numba", self._weigh, alone)
         self.workspaces = Workspaces(lambda workspace: self._choose_for(workspace)._make_run(workspace))
@@ -142,9 +144,17 @@ class Program:
         """Run on arrays that have been checked, in order, in a workspace that no other call uses meanwhile."""
         try:
             return self.workspaces(workspace, arrays)
+        except NotSettled:
+            raise explain_unsettled(self.graph, self._write, dict(zip(self._order, arrays, strict=False)), workspace) from None
         except (IndexError, np.linalg.LinAlgError) as error:
             found = feeds.explain_failure(self.graph, dict(zip(self._order, arrays, strict=False)), error)
             raise found from (None if isinstance(found, FeedError) else error)
+
+    @staticmethod
+    def _write(graph: Graph, layouts: Sequence[Sequence[Axis]]) -> tuple[Any, Sequence[str]]:
+        """Write another graph of the same feeds as a program of NumPy calls; return its factory and the names of its feeds."""
+        made = backends.write_program(graph, layouts, None, "numpy")
+        return backends.make_factory(made, graph, layouts, None), [*made.emitted.feeds]
 
     def _make_run(self, workspace: Any) -> Callable[..., Any]:
         """Return a function of the feeds with a workspace of its own, on several threads where that pays."""
@@ -266,7 +276,7 @@ class Program:
         Args:
             gradients: if the last outputs are gradients, the names of the variables, by which they are returned in a dict.
         """
-        return print_plain(self.graph, self._layouts, gradients)
+        return print_plain(_lower(self.graph), self._layouts, gradients)
 
     def save_source(self, path: str | os.PathLike[str], *, textbook: bool | None = None) -> Path:
         """Write the program to a file that needs NumPy alone; its docstring tells how to call it.
@@ -278,6 +288,9 @@ class Program:
         Raises:
             OperationError: the program calls functions whose source cannot be copied into the file.
             OSError: the file cannot be written; a file that was there before is unharmed.
+
+        Notes:
+            In a file there is no error about an equilibrium that does not settle: it is NaN.
 
         Example:
             >>> import autograd_seq as ag, tempfile
@@ -291,7 +304,7 @@ class Program:
         """
         if textbook or (textbook is None and self.backend == "plain"):
             return write(path, write_textbook(self.as_textbook(), self.graph))
-        emitted = self.emitted if self.backend == "numpy" else self._in_numpy().emitted
+        emitted = self.emitted if self.backend == "numpy" and not self._counts else self._in_numpy().emitted
         return write(path, write_standalone(emitted, self.graph, self.dtype))
 
     def profile(self, /, **given: Any) -> Profile:
@@ -325,6 +338,12 @@ class Program:
 
     def _weigh(self, workspace: Any, sizes: Mapping[Axis, int]) -> int:
         return self._choose_for(workspace)._count_bytes(sizes, workspace[-1].itemsize)
+
+
+def _lower(graph: Graph) -> Graph:
+    """Return the graph with its equilibria as loops, as a file has it: without the count of those that have not settled."""
+    lowered = lower_equilibria(graph)
+    return graph if lowered is None else lowered.graph
 
 
 __all__ = ["Program"]

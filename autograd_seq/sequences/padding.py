@@ -34,7 +34,7 @@ from autograd_seq.ops.gather import IN_RANGE
 from autograd_seq.ops.leaf import INPUT
 from autograd_seq.ops.random import SEED
 from autograd_seq.ops.reduce import max_over, sum_over
-from autograd_seq.ops.state import STATE
+from autograd_seq.ops.state import EQUILIBRIUM, STATE
 from autograd_seq.ops.steps import RECEIVE, SEND, TAKE_STEP
 from autograd_seq.ops.time import ALONG, AT, INDEX, SHIFT, SIZE, SPREAD, spread
 from autograd_seq.sequences.masks import Masks
@@ -124,6 +124,10 @@ class Ragged:
         for old in self._selected:
             state = self.image[old]
             state.inputs = (self.zeros.empty(spread(state.inputs[0], state.axes)), *state.inputs[1:])
+        for old in self.graph.nodes:
+            if old.op is EQUILIBRIUM and (ragged := self.masks.list_ragged(old.axes)):
+                z = self.image[old]  # which settles at once in the padding, whatever is there
+                z.inputs = (where(self.masks.mask_valid(old.axes, ragged), z.inputs[0], z), *z.inputs[1:])
         return made
 
     def is_zero_after_end(self, old: Node) -> bool:

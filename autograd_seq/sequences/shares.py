@@ -23,7 +23,7 @@ from autograd_seq.ops.elementwise import CAST, div, where
 from autograd_seq.ops.leaf import INPUT, PARAM, TENSOR
 from autograd_seq.ops.random import DRAW
 from autograd_seq.ops.reduce import sum_over
-from autograd_seq.ops.state import STATE, UNDEFINED
+from autograd_seq.ops.state import CLOSED, UNDEFINED
 from autograd_seq.ops.steps import RECEIVE, TAKE_STEP
 from autograd_seq.ops.time import ALONG, AT, INDEX, SHIFT, SIZE
 from autograd_seq.sequences.selections import adds_up, is_zero
@@ -69,7 +69,7 @@ def find_shares(graph: System) -> Shares | None:
         which a sequence reads a sum over all.
     """
     graph = spell_out_windows(graph)
-    states = [n for n in graph.nodes if n.op is STATE]
+    states = [n for n in graph.nodes if n.op in CLOSED]
     for axis in graph.axes:
         if states and all(axis in s.axes for s in states) and (found := _share_along(graph, axis)) is not None:
             return found
@@ -111,7 +111,7 @@ def _get_degree(n: Node, axis: Axis, sums: set[Node], degrees: dict[Node, int | 
     own = [degrees.get(x) for x in n.inputs if x is not UNDEFINED]
     if n in sums:
         _check_sum(n, axis, sums)
-    if n.op is STATE or adds_up(n):
+    if n.op in CLOSED or adds_up(n):
         return _unify_degrees(own)
     if n.op.linear == EACH:
         return None if None in own else sum(d for d in own if d is not None)
@@ -141,7 +141,7 @@ def _unify_degrees(degrees: Iterable[int | None], must: int | None = None) -> in
 
 def _check_sum(n: Node, axis: Axis, sums: set[Node]) -> None:
     """Refuse a node that is not linear in sums over the batch, or through which a sequence of the batch reads such a sum."""
-    if axis in n.axes or n.op is STATE:
+    if axis in n.axes or n.op in CLOSED:
         raise _Refused
     inside = [x in sums for x in n.inputs]
     if not any(inside):  # the sum over the batch itself

@@ -42,7 +42,8 @@ def test_a_cycle_without_delay_is_refused_with_its_path_its_line_and_its_mend() 
     assert str(error) == (
         "CycleError [G101]: s depends on itself within one step\n"
         "  s → tanh_1 → add_1 → mul_1 → s      (model.py:3)\n"
-        "  delay one of these reads: s[t] in model.py:3 → s[t - 1]"
+        "  delay one of these reads: s[t] in model.py:3 → s[t - 1]\n"
+        '  or solve it as a fixed point: ag.equilibrium("s", …)'
     )
     assert (error.code, error.node) == ("G101", "s")
     assert "s[t - 1]" in error.fix
@@ -142,7 +143,10 @@ def test_the_delay_that_is_proposed_lies_on_an_axis_where_it_helps() -> None:
     """
     error = refused(source.format(""))
     assert error.code == "G101"
-    assert error.fix == "delay one of these reads: s[t, u] in model.py:2 → s[t, u - 1]"
+    assert str(error.fix).splitlines() == [
+        "delay one of these reads: s[t, u] in model.py:2 → s[t, u - 1]",
+        'or solve it as a fixed point: ag.equilibrium("s", …)',
+    ]
     run(source.format(" - 1"))
 
 

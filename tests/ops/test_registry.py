@@ -28,7 +28,9 @@ def test_every_operation_has_a_sample() -> None:
 def test_only_places_and_leaves_have_no_forward() -> None:
     structural = {n for n in BUILT_IN if OPS[n].forward is None}
     leaves = {"constant", "input", "param", "tensor", "take_step", "send", "receive"}
-    assert structural == leaves | {"state", "shift", "size", "index", "at", "along", "spread", "window", "overlap", "until"}
+    assert structural == leaves | {
+        "state", "shift", "size", "index", "at", "along", "spread", "window", "overlap", "until", "equilibrium",
+    }  # fmt: skip
 
 
 @every_sample

@@ -117,6 +117,7 @@ SAMPLES: list[Sample] = [
     *unary("arcsin", M / 4, np.arcsin),
     *unary("arccos", M / 4, np.arccos),
     *pairs("arctan2", np.arctan2, CENTRAL),
+    *unary("spacing", np.array([0.7, 1e3, 0.0]), lambda x: np.nextafter(x, np.inf) - x, None),
     *[s for name, truth in [("floor", np.floor), ("ceil", np.ceil), ("round", np.round)]
       for s in unary(name, 3 * M, truth, CENTRAL)],
     *[s for name, truth in [("mod", np.mod), ("floor_divide", np.floor_divide)]

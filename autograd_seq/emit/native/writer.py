@@ -152,7 +152,7 @@ class NativeWriter(LineWriter):
         if not self.around:
             self.before = [(len(self.lines), self.depth)]
         end = find_end(loop)
-        if end is not None:
+        if end is not None and not self.storage.homes[get_root(end)].ring:
             clear_steps(self, end)
         if self.depth == 1 and self.lines:
             self.lines.append("")

@@ -26,7 +26,7 @@ from autograd_seq.emit.outline import Fill, Repeat, Step
 from autograd_seq.emit.program_text import Emitted, Frame, literal, number_name
 from autograd_seq.ops.leaf import INPUT, PARAM, TENSOR
 from autograd_seq.ops.time import INDEX, SIZE
-from autograd_seq.plan.memory.views import is_view
+from autograd_seq.plan.memory.views import get_root, is_view
 from autograd_seq.plan.schedule import find_end
 
 
@@ -106,7 +106,7 @@ class Writer(Page):
         """Write a loop: the rows outside of its steps first, then the steps."""
         self.write_steps(repeat.fills)
         end = find_end(repeat.loop)
-        if end is not None:
+        if end is not None and not self.storage.homes[get_root(end)].ring:  # of a ring, no other step is read
             self.write(f"copyto({self.target(end)}, {self.once('array(False, np.bool_)', 'false')})")
         frame = Frame(repeat.loop, count=self.size[repeat.loop.axis])
         self.note(repeat.loop)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from textwrap import fill, wrap
 
-from autograd_seq.core.axes import Axis
+from autograd_seq.core.axes import Axis, Iteration
 from autograd_seq.core.names import make_docstring, make_printable
 from autograd_seq.emit.names import Names
 from autograd_seq.emit.numpy.arrays import tuple_code
@@ -75,6 +75,9 @@ class _Printer:
     def _name_axes(self, names: Names) -> None:
         for a in self.graph.axes:
             self.steps[a] = names.new(a.name)
+            if isinstance(a, Iteration):
+                self.sizes[a] = str(a.size)
+                continue
             self.sizes[a] = names.new(a.name.upper() if len(a.name) <= 2 and a.name.upper() != a.name else f"size_{a.name}")
 
     def emit(self, gradients: Sequence[str]) -> Emitted:
@@ -131,7 +134,7 @@ class _Printer:
         while found := next(((a, b) for p in pairs for a, b in (p, p[::-1]) if a in known and b not in known), None):
             known.add(found[1])
             lines.append(f"    {self.sizes[found[1]]} = {self.sizes[found[0]]}")
-        return lines, [a for a in self.graph.axes if a not in known]
+        return lines, [a for a in self.graph.axes if a not in known and not isinstance(a, Iteration)]
 
     # -- statements -------------------------------------------------------------------------------------------------------
 
@@ -160,7 +163,7 @@ class _Printer:
                     yield from inside
                     if s.goes_on is not None:
                         going = self.expressions.read(s.goes_on)
-                        going = f"np.any({going})" if len(s.goes_on.array.axes) > 1 else going
+                        going = f"np.any({going})" if any(a is not s.axis for a in s.goes_on.array.axes) else going
                         yield f"{indent}    if not {going}:"
                         yield f"{indent}        break"
                     if depth == 1 or (len(inside) > _SHORT and s is not body[-1]):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Container, Sequence
 from dataclasses import dataclass, field, replace
 
-from autograd_seq.core.axes import Axis
+from autograd_seq.core.axes import Axis, Iteration
 from autograd_seq.core.node import Node
 from autograd_seq.ops.steps import ADD_ROWS
 from autograd_seq.plan.memory.lanes import Lane, Lanes
@@ -135,7 +135,7 @@ class Storage(Reading):
         home.ring = self._count_ring_rows(n, kept)
         if home.ring:
             home.axes = self._choose_dims(n, ())
-            del home.halo[path[-1].axis]
+            home.halo.pop(path[-1].axis, None)
         writes = n in self.writes and not (n in self.roots and not path) and (n.axes or n.shape)
         if home.halo or home.ring or kept < len(path) or writes or any(lane.whole is n for lane in self.lanes.values()):
             home.buffer = -1
@@ -167,11 +167,14 @@ class Storage(Reading):
     def _count_ring_rows(self, n: Node, kept: int) -> int:
         """Return how many rows are enough if a value is read only by later steps of the innermost loop."""
         path = self.path[n]
-        if kept != len(path) - 1 or any(r.path != path for r in self.reads[n]):
+        inside = all(r.path == path for r in self.reads[n])
+        if kept != len(path) - 1 or not (inside or isinstance(path[-1].axis, Iteration)):
             return 0
         if any(lane.whole is n and lane.axis for lane in self.lanes.values()):
             return 0  # later steps read it from its row in the array
         axis = path[-1].axis
+        if isinstance(axis, Iteration):
+            return 1  # whoever reads the step before comes before, and after the loop the newest is read
         delays = [next((abs(by) for a, by in r.shifts if a is axis), 0) for r in self.reads[n]]
         if any(r.named or a is not axis for r in self.reads[n] for a, _ in r.shifts or ((axis, 0),)):
             return 0

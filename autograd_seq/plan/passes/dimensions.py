@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from autograd_seq.core.axes import Axis
+from autograd_seq.core.axes import Axis, Iteration
 from autograd_seq.core.facts import ENTRIES, KEPT, TOGETHER
 from autograd_seq.core.node import Node, apply
 from autograd_seq.core.op import Op, first
@@ -35,8 +35,9 @@ class Dimension(Axis):
 
 
 def get_fixed_lengths(axes: Iterable[Axis]) -> dict[Axis, int]:
-    """Return the lengths of those axes that were dimensions."""
-    return {a: a.length for a in axes if isinstance(a, Dimension)}
+    """Return the lengths of those axes that were dimensions, and of iterations: those that no call gives."""
+    fixed = {a: a.length if isinstance(a, Dimension) else a.size for a in axes if isinstance(a, (Dimension, Iteration))}
+    return {a: n for a, n in fixed.items() if n is not None}
 
 
 def _insert_dimension(shape: tuple[int, ...], *, axis: Dimension, at: int) -> tuple[int, ...]:

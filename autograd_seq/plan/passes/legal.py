@@ -2,8 +2,8 @@
 
 The steps of a node and its boundary rows lie in one array, rows before and after the steps. That array can have one node only:
 the equation of two states, a feed, or a node that one shift reads with rows and another with zeros outside, is copied first. So
-is a value spread over an axis, if an operation needs it at all points. What is sent to steps that values name is added to an
-array of zeros.
+is a value spread over an axis, if an operation needs it at all points; and the equation of an iterate, which is computed from
+the one before and takes its place. What is sent to steps that values name is added to an array of zeros.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from autograd_seq.core.axes import union
+from autograd_seq.core.axes import Iteration, union
 from autograd_seq.core.facts import KEPT, TOGETHER
 from autograd_seq.core.node import Node, apply, constant
 from autograd_seq.core.op import Op, first
@@ -33,10 +33,11 @@ def make_legal(outputs: Sequence[Node]) -> list[Node]:
     out = rebuild(outputs, _make_statement)
     order = step_order(out)
     owned: set[Node] = set()
+    iterated = {n.inputs[0] for n in order if n.op is SHIFT and isinstance(n.attrs["axis"], Iteration)}
     for n in order:
         if n.op is STATE:
             equation = n.inputs[0]
-            if not _own(equation) or equation in owned or set(equation.axes) != set(n.axes):
+            if n in iterated or not _own(equation) or equation in owned or set(equation.axes) != set(n.axes):
                 equation = apply(COPY, equation, axes=n.axes)
                 n.inputs = (equation, *n.inputs[1:])
             owned.add(equation)

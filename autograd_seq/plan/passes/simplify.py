@@ -34,14 +34,17 @@ _UNIQUE = (INPUT, PARAM, TENSOR, STATE, SHIFT)
 
 def remove_wrappers(outputs: Sequence[Node]) -> list[Node]:
     """Return the graph without wrappers: stable forms in place of ``rewritten`` nodes, and the equation of a state in place
-    of the state for readers at the same step."""
+    of the state for readers at the same step. A state that ends a loop says so itself, and stays."""
 
     def rule(node: Node, inputs: tuple[Node, ...]) -> Node | None:
         if node.op in (rewritten, stop_gradient):
             return copy_name(node, inputs[0])
         return None
 
-    return rebuild(outputs, rule, lambda old, state, equation: spread(equation, state.axes))
+    def read(old: Node, state: Node, equation: Node) -> Node:
+        return state if "ends" in state.attrs else spread(equation, state.axes)
+
+    return rebuild(outputs, rule, read)
 
 
 # -- equal expressions once -----------------------------------------------------------------------------------------

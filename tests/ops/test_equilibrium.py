@@ -1,0 +1,337 @@
+"""Equilibria as a user writes them, in every runner, against plain loops that iterate until nothing moves any more.
+
+Slopes of the loops are complex steps along a random direction, which such a loop carries to its fixed point as well.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from equilibria import FEEDS, MODELS, B, H, Model, T, attention, b, deep, linear, make_feeds, recurrent, settle, t
+
+import autograd_seq as ag
+
+RUNNERS: dict[str, Callable[..., Any]] = {
+    "unrolled": lambda nodes: ag.Graph(nodes).evaluate,
+    "numpy": lambda nodes: ag.compile(nodes, backend="numpy"),
+    "no passes": lambda nodes: ag.compile(nodes, backend="numpy", passes=()),
+    "by hand": lambda nodes: ag.compile(nodes, backend="plain"),
+}
+every_model = pytest.mark.parametrize("model", MODELS, ids=lambda m: m.__name__)
+every_runner = pytest.mark.parametrize("runner", [*RUNNERS])
+RNG = np.random.default_rng(3)
+
+
+def slope(truth: Callable[..., Any], feeds: dict[str, Any], along: dict[str, Any]) -> float:
+    """Return the derivative of a loss along a direction, by a complex step."""
+    return float(np.imag(truth(**{k: v + 1e-30j * along.get(k, 0.0) for k, v in feeds.items()})) / 1e-30)
+
+
+def tangents(wrt: list[ag.Node]) -> list[ag.Node]:
+    return [ag.input(f"along_{x.name}", x.shape, over=x.axes) for x in wrt]
+
+
+def directions(wrt: list[ag.Node], feeds: dict[str, Any]) -> dict[str, Any]:
+    rng = np.random.default_rng(8)
+    return {str(x.name): rng.normal(size=np.shape(feeds[str(x.name)])) for x in wrt}
+
+
+# -- values, gradients, gradients of gradients ----------------------------------------------------------------------------
+
+
+@every_model
+@every_runner
+def test_values_and_gradients(model: Callable[[], Model], runner: str) -> None:
+    loss, wrt, truth = model()
+    feeds = make_feeds(loss)
+    value, *grads = RUNNERS[runner]([loss, *ag.grad(loss, wrt)])(**feeds)
+    np.testing.assert_allclose(value, truth(**feeds), rtol=1e-8)
+    along = directions(wrt, feeds)
+    got = sum(np.sum(g * along[str(x.name)]) for x, g in zip(wrt, grads, strict=True))
+    np.testing.assert_allclose(got, slope(truth, feeds, along), rtol=1e-7)
+
+
+@pytest.mark.parametrize("model", [deep, recurrent, attention], ids=lambda m: m.__name__)
+def test_native_programs(model: Callable[[], Model]) -> None:
+    loss, wrt, _ = model()
+    nodes, feeds = [loss, *ag.grad(loss, wrt)], make_feeds(loss)
+    native = ag.compile(nodes, backend="numba")
+    assert native.backend == "numba"
+    for got, want in zip(native(**feeds), ag.compile(nodes, backend="numpy")(**feeds), strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-12, atol=1e-13)
+
+
+@every_model
+def test_the_unrolled_graph_is_differentiated_on_its_own(model: Callable[[], Model]) -> None:
+    loss, wrt, _ = model()
+    feeds = make_feeds(loss)
+    folded = ag.Graph(ag.grad(loss, wrt)).evaluate(**feeds)
+    g = ag.Graph(loss)
+    dag = g.unroll(**g.sizes(feeds))
+    for got, want in zip(dag.grad(wrt).evaluate(**feeds), folded, strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-7, atol=1e-9)
+
+
+@every_model
+def test_second_order(model: Callable[[], Model]) -> None:
+    """Hessian times direction, against a complex step's slope of the plain loop at two places."""
+    loss, wrt, truth = model()
+    feeds = make_feeds(loss)
+    along, other = directions(wrt, feeds), {k: np.cos(v) for k, v in directions(wrt, feeds).items()}
+    fed = {**feeds, **{f"along_{k}": v for k, v in along.items()}}
+    products = ag.compile(ag.hvp(loss, wrt, tangents(wrt)), backend="numpy")(**fed)
+    got = sum(np.sum(p * other[str(x.name)]) for x, p in zip(wrt, products, strict=True))
+    step = 1e-5
+    ahead, behind = ({k: v + s * other.get(k, 0.0) for k, v in feeds.items()} for s in (step, -step))
+    want = (slope(truth, ahead, along) - slope(truth, behind, along)) / (2 * step)
+    np.testing.assert_allclose(got, want, rtol=1e-6, atol=1e-7)
+
+
+def test_forward_mode() -> None:
+    loss, wrt, truth = recurrent()
+    feeds = make_feeds(loss)
+    along = directions(wrt, feeds)
+    fed = {**feeds, **{f"along_{k}": v for k, v in along.items()}}
+    (got,) = ag.compile(ag.jvp(loss, wrt, tangents(wrt)), backend="numpy")(**fed)
+    np.testing.assert_allclose(got, slope(truth, feeds, along), rtol=1e-7)
+
+
+def test_closed_form_and_implicit_function_theorem() -> None:
+    """dL/dA = (I − A)⁻ᵀ z̄ zᵀ, and dz/dM = 1 / (1 − e cos E) in Kepler's equation, whose root SciPy finds too."""
+    optimize = pytest.importorskip("scipy.optimize")
+    loss, (A, c), _ = linear()
+    feeds = make_feeds(loss)
+    dA, dc = ag.compile(ag.grad(loss, [A, c]))(**feeds)
+    z = np.linalg.solve(np.eye(H) - feeds["A"], feeds["c"])
+    v = np.linalg.solve(np.eye(H) - feeds["A"].T, 2 * z)
+    np.testing.assert_allclose(dc, v, rtol=1e-8)
+    np.testing.assert_allclose(dA, np.outer(v, z), rtol=1e-8)
+    M, e = ag.input("M"), ag.param("e")
+    E = ag.equilibrium("E", tol=1e-13)
+    E[...] = M + e * ag.sin(E)
+    got, slope_of_M = ag.compile([E, ag.grad(E, M)])(M=0.7, e=0.6)
+    want = optimize.brentq(lambda x: 0.7 + 0.6 * np.sin(x) - x, 0, 3, xtol=1e-14)
+    np.testing.assert_allclose([got, slope_of_M], [want, 1 / (1 - 0.6 * np.cos(want))], rtol=1e-11)
+
+
+# -- lifting, padding, pieces ---------------------------------------------------------------------------------------------
+
+
+@every_runner
+def test_lifting_changes_nothing(runner: str) -> None:
+    """Each point stops by itself: a loose tolerance leaves the same iterate, whatever else is in the batch."""
+    W, x = ag.param("W", (H, H)), ag.input("x", (H,), over=b)
+    z = ag.equilibrium("z", (H,), over=b, tol=1e-2, gradient_tol=1e-2)
+    z[b] = ag.tanh(W @ z + x)
+    run = RUNNERS[runner]([z, ag.grad(ag.sum(ag.sum(z), over=b), x)])
+    feeds = {"W": 2 * FEEDS["W"], "x": np.logspace(-2, 1, 12).reshape(4, 3)}
+    together = run(**feeds)
+    apart = [run(W=feeds["W"], x=row[None]) for row in feeds["x"]]
+    for k, whole in enumerate(together):
+        np.testing.assert_allclose(whole, np.concatenate([a[k] for a in apart]), rtol=1e-13)
+    np.testing.assert_allclose(together[0], RUNNERS["unrolled"](z)(**feeds)[0], rtol=1e-13)
+    exact = settle(lambda z: np.tanh(z @ feeds["W"].T + feeds["x"]), np.zeros((4, H)))
+    assert 1e-6 < np.max(np.abs(together[0] - exact)) < 1e-1, "the tolerance is loose"
+
+
+@pytest.mark.parametrize("model", [recurrent, deep, attention], ids=lambda m: m.__name__)
+@every_runner
+def test_padding_reaches_nothing_and_settles_at_once(model: Callable[[], Model], runner: str) -> None:
+    loss, wrt, _ = model()
+    nodes, feeds = [loss, *ag.grad(loss, wrt)], make_feeds(loss)
+    lengths, want = [3, 0, 5, 1], [0.0, 0.0, 0.0]
+    first = model is attention
+    x = feeds["x"].copy() if first else feeds["x"].swapaxes(0, 1).copy()
+    for k, n in enumerate(lengths):
+        piece = x[k : k + 1, :n] if first else x[k : k + 1, :n].swapaxes(0, 1)
+        value, *grads = RUNNERS["numpy"](nodes)(**{**feeds, "x": piece})
+        want = [w + g for w, g in zip(want, [value, *grads[:-1]], strict=False)]
+        x[k, n:] = np.nan
+    fed = {**feeds, "x": x if first else x.swapaxes(0, 1)}
+    got = RUNNERS[runner](nodes)(lengths={t: lengths}, **fed)
+    for g, w in zip(got[:-1], want, strict=False):
+        np.testing.assert_allclose(g, w, rtol=1e-8)
+    assert np.all(np.isfinite(got[-1]))
+
+
+@pytest.mark.parametrize("start", [None, t - 1])
+def test_pieces_and_streams_continue(start: Any) -> None:
+    W, x = ag.param("W", (H, H)), ag.input("x", (H,), over=(t, b))
+    z = ag.equilibrium("z", (H,), over=(t, b), start=start)
+    z[t] = ag.tanh(W @ z + x + 0.5 * z[t - 1])
+    feeds = {"W": FEEDS["W"], "x": RNG.normal(size=(T, B, H))}
+    (whole,) = RUNNERS["unrolled"](z)(**feeds)
+    step, carry, rows = ag.stream(z), None, []
+    for row in feeds["x"]:
+        (y,), carry = step(carry, W=feeds["W"], x=row)
+        rows.append(y.copy())
+    np.testing.assert_allclose(rows, whole, rtol=1e-12)
+    pieces = ag.compile(z, carry=True, backend="numpy")
+    (first,), carry = pieces(W=feeds["W"], x=feeds["x"][:2])
+    (rest,), carry = pieces(W=feeds["W"], x=feeds["x"][2:], carry=carry)
+    np.testing.assert_allclose([*first, *rest], whole, rtol=1e-12)
+    with pytest.raises(ag.EquilibriumError, match="z has not settled at b="):
+        step(carry, W=20 * feeds["W"], x=feeds["x"][0])
+
+
+@every_runner
+def test_no_steps_and_no_batch(runner: str) -> None:
+    for model in (deep, recurrent, attention):
+        loss, wrt, _ = model()
+        run, feeds = RUNNERS[runner]([loss, *ag.grad(loss, wrt)]), make_feeds(loss)
+        for x in (feeds["x"][:0], feeds["x"][:, :0]):
+            value, *grads = run(**{**feeds, "x": x})
+            assert value == 0
+            assert all(np.all(g == 0) for g in grads)
+
+
+def test_vmap() -> None:
+    W, x = ag.param("W", (H, H)), ag.input("x", (H,), over=t)
+    z = ag.equilibrium("z", (H,), over=t)
+    z[t] = ag.tanh(W @ z + x)
+    loss = ag.sum(ag.vmap(ag.sum(ag.sum(z * z), over=t), over=b), over=b)
+    xs = RNG.normal(size=(B, T, H))
+    got = ag.compile([loss, ag.grad(loss, W)])(W=FEEDS["W"], x=xs)
+    each = [
+        ag.compile([ag.sum(ag.sum(z * z), over=t), ag.grad(ag.sum(ag.sum(z * z), over=t), W)])(W=FEEDS["W"], x=x) for x in xs
+    ]
+    for k, g in enumerate(got):
+        np.testing.assert_allclose(g, sum(e[k] for e in each), rtol=1e-9)
+
+
+def test_a_sequence_that_ends_by_itself_is_made_of_equilibria() -> None:
+    u, W, x = ag.Axis("u"), ag.param("W", (H, H)), ag.param("x", (H,))
+    z = ag.equilibrium("z", (H,), over=u)
+    s = ag.state("s", (H,), over=u, init=x)
+    z[u] = 0.5 * ag.tanh(W @ z[u] + s[u - 1])
+    s[u] = z[u]
+    small = ag.sum(s * s) < 1e-3
+    last, steps = ag.until([ag.sum(ag.last(s, over=u)), ag.size(u)], over=u, when=small, limit=30)
+    nodes, feeds = [last, steps, ag.grad(last, W)], {"W": FEEDS["W"], "x": np.array([1.0, -2.0, 0.5])}
+    value, count, dW = RUNNERS["numpy"](nodes)(**feeds)
+    z, n = feeds["x"], 0
+    while n == 0 or np.sum(z * z) >= 1e-3:
+        z, n = settle(lambda y, z=z: 0.5 * np.tanh(feeds["W"] @ y + z), np.zeros(H)), n + 1
+    assert count == n > 3
+    np.testing.assert_allclose(value, np.sum(z), rtol=1e-6)
+    for got, want in zip(RUNNERS["unrolled"](nodes)(**feeds), (value, count, dW), strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-6)
+
+
+# -- accuracy, cost, refusal ----------------------------------------------------------------------------------------------
+
+
+@every_runner
+def test_single_precision_settles_at_its_own_rounding(runner: str) -> None:
+    loss, wrt, _ = deep()
+    nodes, feeds = [loss, *ag.grad(loss, wrt)], make_feeds(loss)
+    narrow = {k: np.asarray(v, np.float32) for k, v in feeds.items()}
+    for got, want in zip(RUNNERS[runner](nodes)(**narrow), RUNNERS["unrolled"](nodes)(**feeds), strict=True):
+        assert got.dtype == np.float32
+        np.testing.assert_allclose(got, want, rtol=2e-4, atol=2e-5)
+
+
+@every_runner
+def test_a_small_gradient_is_as_accurate_as_a_large_one(runner: str) -> None:
+    a = ag.param("a")
+    z = ag.equilibrium("z")
+    z[...] = 0.9 * ag.tanh(z) + a
+    small, large = (float(RUNNERS[runner](ag.grad(c * z, a))(a=0.3)[0]) / c for c in (1e-14, 1e6))
+    np.testing.assert_allclose(small, large, rtol=1e-12)
+
+
+def test_neither_memory_nor_text_grows_with_the_iterations() -> None:
+    def build(most: int) -> Any:
+        W, x = ag.param("W", (H, H)), ag.input("x", (H,), over=(t, b))
+        z = ag.equilibrium("z", (H,), over=(t, b), max_steps=most)
+        z[t] = ag.tanh(W @ z + x)
+        loss = ag.sum(ag.sum(z * z), over=(t, b))
+        return ag.compile([loss, ag.grad(loss, W)], backend="numpy")
+
+    short, long = build(10), build(10_000)
+    assert short.cost(t=50, b=8).bytes == long.cost(t=50, b=8).bytes
+    assert len(short.source.splitlines()) == len(long.source.splitlines())
+
+
+@pytest.mark.parametrize("runner", [*RUNNERS, "native"])
+def test_what_does_not_settle_is_named_with_its_residual_and_its_point(runner: str) -> None:
+    x, s, u = ag.input("x", over=(t, b)), ag.state("s", over=(t, b)), ag.Axis("u")
+    z = ag.equilibrium("z", over=(t, b), max_steps=40)
+    z[t] = s[t - 1] + x - ag.where(ag.index(t) > 1, 1.1, 0.5) * z
+    s[t] = 0.1 * z
+    run = ag.compile(s, backend="numba") if runner == "native" else RUNNERS[runner](s)
+    run(x=np.ones((2, 3)))
+    with pytest.raises(ag.EquilibriumError) as caught:
+        run(x=np.array([[0.0, 0.0], [0.0, 0.0], [0.0, 1.0]]))
+    error = caught.value
+    assert (error.code, error.point) == ("Z111", {"t": 2, "b": 1})
+    assert 1.05 < error.contraction < 1.15
+    assert error.residual > 1
+    assert error.where is not None and error.where.startswith("tests")
+    assert "z has not settled at t=2, b=1 within 40 iterations" in str(error)
+    assert "damping=0.5 if it oscillates" in str(error)
+    assert isinstance(pickle.loads(pickle.dumps(error)).point, dict)
+    assert u not in ag.Graph(s).axes
+
+
+def test_a_gradient_that_does_not_settle_is_named_too() -> None:
+    """A loose tolerance lets the iteration stop where f′ is 0.99; its gradient takes its time, and is asked for exactly."""
+    a = ag.param("a")
+    z = ag.equilibrium("z", start=0.1, tol=1e-3, gradient_tol=1e-9, max_steps=30)
+    z[...] = ag.tanh(z) + a
+    with pytest.raises(ag.EquilibriumError, match="the gradient of z has not settled within 30 iterations") as caught:
+        ag.compile(ag.grad(z, a), backend="numpy")(a=1e-5)
+    assert 0.9 < caught.value.contraction < 1.0
+    assert "max_steps=300" in str(caught.value)
+
+
+def test_damping_settles_what_oscillates() -> None:
+    a = ag.param("a")
+    plain, damped = ag.equilibrium("z", max_steps=100), ag.equilibrium("z", max_steps=100, damping=0.5)
+    for z in (plain, damped):
+        z[...] = a - 1.5 * z
+    with pytest.raises(ag.EquilibriumError):
+        ag.compile(plain)(a=1.0)
+    for runner in RUNNERS.values():
+        np.testing.assert_allclose(runner([damped, ag.grad(damped, a)])(a=1.0), [0.4, 0.4], rtol=1e-9)
+
+
+def test_an_equation_that_does_not_read_it_is_its_value() -> None:
+    a = ag.param("a")
+    z = ag.equilibrium("z")
+    z[...] = a * 2.0
+    for runner in RUNNERS.values():
+        assert [float(v) for v in runner([z, ag.grad(z, a)])(a=3.0)] == [6.0, 2.0]
+
+
+def test_copies_and_the_printed_form() -> None:
+    loss, _, _ = recurrent()
+    feeds = make_feeds(loss)
+    other = pickle.loads(pickle.dumps(loss))
+    (want,) = RUNNERS["unrolled"](loss)(**feeds)
+    np.testing.assert_allclose(RUNNERS["unrolled"](other)(**feeds)[0], want)
+    np.testing.assert_allclose(copy.deepcopy(ag.compile(loss))(**feeds)[0], want)
+    g = ag.Graph(loss)
+    assert any("z " in line and "= equilibrium(" in line for line in str(g).splitlines())
+    assert any({"z", "inside"} <= set(c) for c in g.cycles())
+
+
+@pytest.mark.parametrize("textbook", [False, True])
+def test_programs_of_it_run_from_a_file_that_needs_numpy_alone(textbook: bool, tmp_path: Any) -> None:
+    loss, wrt, _ = recurrent()
+    nodes, feeds = [loss, *ag.grad(loss, wrt)], make_feeds(loss)
+    space: dict[str, Any] = {}
+    path = ag.compile(nodes, backend="numpy").save_source(tmp_path / "saved.py", textbook=textbook)
+    exec(path.read_text(encoding="utf-8"), space)
+    sizes = {"T": T, "B": B, "real": np.float64}
+    run = space["step"] if textbook else space["program"](*[sizes[n] for n in inspect.signature(space["program"]).parameters])
+    names = list(inspect.signature(run).parameters)
+    for got, want in zip(run(*[np.asarray(feeds[n]) for n in names]), RUNNERS["numpy"](nodes)(**feeds), strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-11, atol=1e-13)
+    assert np.isnan(run(*[np.asarray(feeds[n]) * (40 if n == "W" else 1) for n in names])[0]), "no silent wrong answer"
