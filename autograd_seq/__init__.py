@@ -123,7 +123,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     "DAG", "AutogradSeqError", "Axis", "AxisError", "CarriedProgram", "Carry", "CarryError", "CycleError", "DTypeError",
-    "DataError", "EquilibriumError", "FeedError", "Finding", "GradientCheckError", "GradientError", "Graph", "GraphError", "Index",
+    "DataError", "EquilibriumError", "FeedError", "Finding", "GradientCheckError", "GradientError", "Graph", "GraphError",
+    "Index",
     "LoadError", "MemoryNeededError", "MissingError", "NameClashError", "Node", "Op", "OperationError", "PictureError",
     "Program", "Report", "ShapeError", "StateError", "Stream", "ValueKnownError", "Why", "abs", "add", "all", "along",
     "any", "arccos",
