@@ -5,13 +5,13 @@ It defines what a folded graph means: every faster way of running the graph is t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from autograd_seq.core.axes import Axis
-from autograd_seq.core.errors import AxisError, FeedError, GradientError
+from autograd_seq.core.errors import AxisError, EquilibriumError, FeedError, GradientError
 from autograd_seq.core.functions import FUNCTIONS
 from autograd_seq.core.node import STRONG, Node
 from autograd_seq.graph import feeds
@@ -166,10 +166,12 @@ class DAG:
             return FUNCTIONS["evaluate_ragged"](self, lengths, dtype, given)
         arrays = feeds.check_feeds(self.graph, given)
         if self._plan is None:
-            self._plan = _Calls(self.outputs, self._locate)
+            self._plan = _Calls(self.outputs)
         firm = [a.dtype for name, a in arrays.items() if self.graph.inputs[name].dtype is float]
         try:
             return self._plan.run(self._spread_feeds(arrays), dtype, firm)
+        except UnsettledError as error:
+            raise self._explain_unsettled(*error.args) from None
         except (IndexError, np.linalg.LinAlgError) as error:
             raise feeds.explain_failure(self.graph, arrays, error) from error
         except FeedError as error:
@@ -178,7 +180,7 @@ class DAG:
     def every(self, given: dict[str, Any], dtype: Any = None) -> dict[Node, Any]:
         """Return the values of all nodes that the outputs depend on, constants included, each after those that it reads."""
         arrays = feeds.check_feeds(self.graph, given)
-        plan = _Calls(self.outputs, self._locate)
+        plan = _Calls(self.outputs)
         firm = [a.dtype for name, a in arrays.items() if self.graph.inputs[name].dtype is float]
         found = dict(
             zip(plan.slot, plan.values(self._spread_feeds(arrays), dtype, plan.choose_width(firm, dtype)), strict=True)
@@ -186,16 +188,16 @@ class DAG:
         order = postorder([n for o in self.outputs for n in o.nodes], lambda n: n.inputs)
         return {n: found.get(n, n._value) for n in order}
 
-    def _locate(self, node: Node) -> tuple[str, dict[str, int]]:
-        """Return the name and the point of the equilibrium that an unrolled node is an instance of, or the gradient of one."""
+    def _explain_unsettled(self, node: Node, steps: int, residual: float, contraction: float) -> EquilibriumError:
+        """Return the error about an equilibrium that has not settled: where it is, or that of which it is the gradient."""
         folded = [n for n in self.graph.nodes if n.op is EQUILIBRIUM]
         places = {made: (n, point) for n in folded for point, made in self.points(n)}
         words = ""
         while node not in places and node.adjoint_of is not None:
             node, words = node.adjoint_of, f"the gradient of {words}"
         found, point = places[node]
-        axes = self.graph.layout(found)
-        return f"{words}{name_equilibrium(found)}", {a.name: i for a, i in zip(axes, point, strict=True)}
+        at = {a.name: i for a, i in zip(self.graph.layout(found), point, strict=True)}
+        return make_unsettled_error(f"{words}{name_equilibrium(found)}", node, steps, residual, contraction, at)
 
     def points(self, folded: Node) -> Iterator[tuple[tuple[int, ...], Node]]:
         """Yield the points of a folded node, with the node there."""
@@ -279,8 +281,8 @@ class DAG:
 class _Calls:
     """The function calls that evaluate some nodes in order, on a list of slots: made once, run often."""
 
-    def __init__(self, outputs: Sequence[Values], locate: Callable[[Node], tuple[str, dict[str, int]]]) -> None:
-        self.outputs, self.locate = outputs, locate
+    def __init__(self, outputs: Sequence[Values]) -> None:
+        self.outputs = outputs
         order = postorder([n for o in outputs for n in o.nodes], lambda n: () if n._value is not None else n.inputs)
         self.slot = {n: i for i, n in enumerate(order)}
         self.valued = [(i, n) for i, n in enumerate(order) if n._value is not None]
@@ -311,13 +313,8 @@ class _Calls:
             v = fed[node]
             values[i] = v.astype(width) if dtype is not None and node.dtype is float else v
         with np.errstate(all="ignore"):
-            try:
-                for call in self.calls:
-                    call.run(values, kinds)
-            except UnsettledError as error:
-                node, steps, residual, contraction = error.args
-                label, point = self.locate(node)
-                raise make_unsettled_error(label, node, steps, residual, contraction, point) from None
+            for call in self.calls:
+                call.run(values, kinds)
         return values
 
     def _gather(self, out: Values, values: list[Any], width: np.dtype) -> np.ndarray:

@@ -125,8 +125,8 @@ class Ragged:
             state = self.image[old]
             state.inputs = (self.zeros.empty(spread(state.inputs[0], state.axes)), *state.inputs[1:])
         for old in self.graph.nodes:
-            if old.op is EQUILIBRIUM and (ragged := self.masks.list_ragged(old.axes)):
-                z = self.image[old]  # which settles at once in the padding, whatever is there
+            if old.op is EQUILIBRIUM and (ragged := self.masks.list_ragged(old.axes)):  # it settles at once in the padding
+                z = self.image[old]
                 z.inputs = (where(self.masks.mask_valid(old.axes, ragged), z.inputs[0], z), *z.inputs[1:])
         return made
 
