@@ -1,5 +1,5 @@
-"""The command line. `demo` runs the lecture's RNN; `draw`, `check` and `explain` show a user's own graph; `bench` compares
-training steps; `gallery` trains on real data; `doctor` examines the machine.
+"""The command line. `demo` runs the lecture's RNN; `draw`, `check` and `explain` show a user's own graph, `train` and `sample`
+use it; `bench` compares training steps; `gallery` trains on real data; `doctor` examines the machine.
 
 A user's mistake ends in a sentence on standard error and exit code 2, never in a traceback.
 """
@@ -11,7 +11,6 @@ import math
 import os
 import sys
 import tempfile
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,17 +23,27 @@ from autograd_seq.applications.architectures import READERS
 from autograd_seq.applications.architectures import compare as compare_readers
 from autograd_seq.applications.gallery import APPLICATIONS, run_all
 from autograd_seq.applications.outcome import Budget
+from autograd_seq.arguments import (
+    BY_DEFAULT,
+    add_graph_argument,
+    describe_choices,
+    parse_list,
+    parse_natural,
+    parse_number,
+    parse_positive,
+    parse_positives,
+)
 from autograd_seq.bench import measure, peers, work
 from autograd_seq.core.errors import AutogradSeqError, did_you_mean
 from autograd_seq.core.names import make_printable
 from autograd_seq.core.node import Node
 from autograd_seq.core.notebook import import_viz
 from autograd_seq.datasets.tasks import TASKS
-from autograd_seq.ops.leaf import PARAM
 from autograd_seq.run.backends import BACKENDS, VARIABLE
-from autograd_seq.user_graph import UsageError, blame_file, draw_feeds, load_graph
+from autograd_seq.user_graph import UsageError, blame_file, draw_feeds, is_loss, list_params, load_graph
+from autograd_seq.user_sample import add_sample
+from autograd_seq.user_training import add_train
 
-BY_DEFAULT = "(default: %(default)s)"
 DONE, FAILED, INTERRUPTED = 0, 2, 130
 _PICTURED_STEPS = 4
 DEMO, GALLERY = "autograd-seq-demo", "autograd-seq-gallery"
@@ -86,30 +95,32 @@ def _make_parser() -> argparse.ArgumentParser:
 
     run = commands.add_parser("demo", help="the lecture's RNN on the sunspots, from equations to a forecast")
     run.add_argument("--out", metavar="DIR", default=DEMO, help="folder for the pictures, created if missing " + BY_DEFAULT)
-    run.add_argument("--steps", metavar="N", type=_parse_positive, default=demo.STEPS, help="steps of Adam " + BY_DEFAULT)
+    run.add_argument("--steps", metavar="N", type=parse_positive, default=demo.STEPS, help="steps of Adam " + BY_DEFAULT)
     run.add_argument(
-        "--seed", metavar="N", type=_parse_natural, default=demo.SEED, help="seed of the first parameters " + BY_DEFAULT
+        "--seed", metavar="N", type=parse_natural, default=demo.SEED, help="seed of the first parameters " + BY_DEFAULT
     )
     run.set_defaults(run=_run_demo)
 
     draw = commands.add_parser("draw", help="draw a graph of your own")
-    _add_graph_argument(draw)
+    add_graph_argument(draw)
     draw.add_argument("-o", "--out", metavar="FILE", required=True, help="png, svg, pdf or dot, by the suffix")
-    draw.add_argument("--unroll", metavar="N", type=_parse_natural, help="unfold over N steps (default: draw it folded)")
+    draw.add_argument("--unroll", metavar="N", type=parse_natural, help="unfold over N steps (default: draw it folded)")
     draw.add_argument("--level", choices=("variables", "ops"), help="what is drawn (default: variables)")
     draw.add_argument("--params", choices=("labels", "bus", "hide"), help="parameters of the unfolded picture")
     draw.add_argument("--theme", choices=("white", "dark"), default="white", help=BY_DEFAULT)
     draw.set_defaults(run=_run_draw)
 
     check = commands.add_parser("check", help="print a graph of your own, and check it and its gradient")
-    _add_graph_argument(check)
+    add_graph_argument(check)
     check.set_defaults(run=_run_check)
 
     explain = commands.add_parser("explain", help="print the schedule and the program that a graph of your own becomes")
-    _add_graph_argument(explain)
+    add_graph_argument(explain)
     explain.add_argument("--plain", action="store_true", help="print the program as it is written by hand")
     explain.set_defaults(run=_run_explain)
 
+    add_train(commands)
+    add_sample(commands)
     _add_bench(commands)
     _add_training(commands)
     doctor_ = commands.add_parser("doctor", help="examine this machine, and advise what to set")
@@ -120,15 +131,15 @@ def _make_parser() -> argparse.ArgumentParser:
 def _add_bench(commands: Any) -> None:
     """Add the command that measures."""
     bench = commands.add_parser("bench", help="time compiled training steps beside those of other libraries")
-    bench.add_argument("--cells", metavar="LIST", type=_parse_list, default=[*work.GATES], help=_describe_choices(work.GATES))
-    bench.add_argument("--sizes", metavar="LIST", type=_parse_list, default=[*work.SIZES], help=_describe_choices(work.SIZES))
+    bench.add_argument("--cells", metavar="LIST", type=parse_list, default=[*work.GATES], help=describe_choices(work.GATES))
+    bench.add_argument("--sizes", metavar="LIST", type=parse_list, default=[*work.SIZES], help=describe_choices(work.SIZES))
     known = peers.find_peers()
     slow = [name for name, peer in known.items() if peer.slow]
     elsewhere = f"; started in a checkout of the repository also {peers.ELSEWHERE}" if known == peers.OWN else ""
-    others = f'{_describe_choices(known, slow)}; "" for ours and by hand alone{elsewhere}'
-    bench.add_argument("--peers", metavar="LIST", type=_parse_list, help=others)
+    others = f'{describe_choices(known, slow)}; "" for ours and by hand alone{elsewhere}'
+    bench.add_argument("--peers", metavar="LIST", type=parse_list, help=others)
     bench.add_argument("--backend", choices=BACKENDS, help=f"backend of our programs (default: {VARIABLE}, or auto)")
-    bench.add_argument("--seconds", metavar="N", type=_parse_seconds, default=20.0, help="for each line (default: %(default)g)")
+    bench.add_argument("--seconds", metavar="N", type=parse_number, default=20.0, help="for each line (default: %(default)g)")
     bench.set_defaults(run=_run_bench)
 
 
@@ -137,57 +148,18 @@ def _add_training(commands: Any) -> None:
     gallery = commands.add_parser("gallery", help="train on real data: one table and one page of pictures")
     gallery.add_argument("names", metavar="NAME", nargs="*", help=f"some of {', '.join(APPLICATIONS)} (default: all)")
     gallery.add_argument("--out", metavar="DIR", default=GALLERY, help="folder for table and pages " + BY_DEFAULT)
-    gallery.add_argument("--seeds", metavar="N", type=_parse_positive, default=3, help="networks of each " + BY_DEFAULT)
-    gallery.add_argument("--steps", metavar="N", type=_parse_positive, help="steps, at most (default: as each needs)")
+    gallery.add_argument("--seeds", metavar="N", type=parse_positive, default=3, help="networks of each " + BY_DEFAULT)
+    gallery.add_argument("--steps", metavar="N", type=parse_positive, help="steps, at most (default: as each needs)")
     gallery.set_defaults(run=_run_gallery)
 
     compare = commands.add_parser("compare", help="train RNN, LSTM, GRU, LRU and attention on tasks of long memory: one table")
-    compare.add_argument("--tasks", metavar="LIST", type=_parse_list, default=[*TASKS], help=_describe_choices(TASKS))
-    compare.add_argument("--readers", metavar="LIST", type=_parse_list, default=[*READERS], help=_describe_choices(READERS))
-    compare.add_argument("--lengths", metavar="LIST", type=_parse_positives, default=[50, 200], help="steps (default: 50,200)")
-    compare.add_argument("--seeds", metavar="N", type=_parse_positive, default=1, help="networks of each " + BY_DEFAULT)
-    compare.add_argument("--batches", metavar="N", type=_parse_positive, default=1500, help="at most " + BY_DEFAULT)
-    compare.add_argument("--minutes", metavar="N", type=_parse_positive, help="of training of each network at a rate, at most")
+    compare.add_argument("--tasks", metavar="LIST", type=parse_list, default=[*TASKS], help=describe_choices(TASKS))
+    compare.add_argument("--readers", metavar="LIST", type=parse_list, default=[*READERS], help=describe_choices(READERS))
+    compare.add_argument("--lengths", metavar="LIST", type=parse_positives, default=[50, 200], help="steps (default: 50,200)")
+    compare.add_argument("--seeds", metavar="N", type=parse_positive, default=1, help="networks of each " + BY_DEFAULT)
+    compare.add_argument("--batches", metavar="N", type=parse_positive, default=1500, help="at most " + BY_DEFAULT)
+    compare.add_argument("--minutes", metavar="N", type=parse_positive, help="of training of each network at a rate, at most")
     compare.set_defaults(run=_run_compare)
-
-
-def _add_graph_argument(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("graph", metavar="FILE.py:NAME", help="a Graph, a node or a list of nodes in a Python file")
-
-
-def _parse_natural(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not an integer ≥ 0")
-    return int(text)
-
-
-def _parse_positive(text: str) -> int:
-    if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not an integer ≥ 1")
-    return int(text)
-
-
-def _parse_positives(text: str) -> list[int]:
-    return [_parse_positive(n) for n in _parse_list(text)]
-
-
-def _parse_seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if not 0 <= seconds < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number ≥ 0")
-    return seconds
-
-
-def _parse_list(text: str) -> list[str]:
-    return list(dict.fromkeys(part.strip() for part in text.split(","))) if text else []
-
-
-def _describe_choices(names: Iterable[str], but: Sequence[str] = ()) -> str:
-    rest = f" but {' and '.join(but)}, which compile for minutes" if but else ""
-    return f"some of {','.join(names)} (default: all{rest})"
 
 
 # -- demo -------------------------------------------------------------------------------------------------------------
@@ -240,7 +212,7 @@ def _run_check(args: argparse.Namespace) -> None:
     for cycle in cycles:
         print(f"cycle: {' → '.join(map(make_printable, [*cycle, cycle[0]]))}")
     print(f"{len(cycles)} cycle{'' if len(cycles) == 1 else 's'}, each broken by a delay" if cycles else "no cycle")
-    losses = [o for o in graph.outputs if _is_loss(o)]
+    losses = [o for o in graph.outputs if is_loss(o)]
     if not losses:
         print("gradient not checked: no output is a scalar float; sum it, over its axes as well: ag.sum(y, over=t)")
     with blame_file(args.graph):
@@ -248,16 +220,8 @@ def _run_check(args: argparse.Namespace) -> None:
             _check_gradient(ag.Graph(loss), loss)
 
 
-def _is_loss(node: Node) -> bool:
-    return node.shape == () and not node.axes and node.dtype is float
-
-
-def _list_params(graph: ag.Graph) -> list[Node]:
-    return [n for n in graph.inputs.values() if n.op is PARAM and n.dtype is float]
-
-
 def _check_gradient(graph: ag.Graph, loss: Node) -> None:
-    name, params = graph.label(loss), _list_params(graph)
+    name, params = graph.label(loss), list_params(graph)
     if not params:
         print(f"gradient of {name} not checked: it reads no parameter")
         return
@@ -274,8 +238,8 @@ def _check_gradient(graph: ag.Graph, loss: Node) -> None:
 
 def _run_explain(args: argparse.Namespace) -> None:
     graph = load_graph(args.graph)
-    params, returned = _list_params(graph), ", ".join(graph.label(o) for o in graph.outputs)
-    if len(graph.outputs) == 1 and _is_loss(graph.outputs[0]) and params:
+    params, returned = list_params(graph), ", ".join(graph.label(o) for o in graph.outputs)
+    if len(graph.outputs) == 1 and is_loss(graph.outputs[0]) and params:
         with blame_file(args.graph):
             step: Any = ag.value_and_grad(graph.outputs[0], params)
         returned += f", and its gradients with respect to {', '.join(make_printable(str(p.name)) for p in params)}"

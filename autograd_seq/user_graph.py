@@ -15,6 +15,7 @@ import numpy as np
 import autograd_seq as ag
 from autograd_seq.core.errors import AutogradSeqError, did_you_mean
 from autograd_seq.core.node import Node
+from autograd_seq.ops.leaf import PARAM
 from autograd_seq.ops.time import ALONG
 
 
@@ -57,6 +58,16 @@ def load_graph(place: str) -> ag.Graph:
             got=f"{type(found).__name__}: {found!r:.60}", fix=did_you_mean(name, graphs),
         )  # fmt: skip
     return found if isinstance(found, ag.Graph) else ag.Graph(found)
+
+
+def is_loss(node: Node) -> bool:
+    """Tell whether a node is a number whose gradient can be computed."""
+    return node.shape == () and not node.axes and node.dtype is float
+
+
+def list_params(graph: ag.Graph) -> list[Node]:
+    """Return the parameters of a graph that have gradients."""
+    return [n for n in graph.inputs.values() if n.op is PARAM and n.dtype is float]
 
 
 def _is_graph(value: Any) -> bool:
@@ -131,4 +142,4 @@ def _choose_sizes(graph: ag.Graph) -> dict[str, int]:
     return {axis.name: sizes[axis.name] for axis in graph.axes}
 
 
-__all__ = ["UsageError", "blame_file", "draw_feeds", "load_graph"]
+__all__ = ["UsageError", "blame_file", "draw_feeds", "is_loss", "list_params", "load_graph"]

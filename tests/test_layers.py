@@ -37,7 +37,8 @@ TOP_FOLDER = "autograd_seq.applications"
 """Its files may see the whole package too: they read as a user's."""
 TOP = {  # may see the whole package
     "autograd_seq", "autograd_seq.__main__", "autograd_seq.cli", "autograd_seq.demo", "autograd_seq.doctor",
-    "autograd_seq.user_graph",
+    "autograd_seq.user_graph", "autograd_seq.user_data", "autograd_seq.user_training", "autograd_seq.user_sample",
+    "autograd_seq.arguments",
 }  # fmt: skip
 OPTIONAL = {  # inside functions, and only there
     "networkx": {"autograd_seq.graph.order", "autograd_seq.graph.graph", "viz.layout.layers"},

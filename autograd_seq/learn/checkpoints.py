@@ -13,7 +13,7 @@ from autograd_seq.core.errors import LoadError, OperationError
 from autograd_seq.core.node import Node
 from autograd_seq.learn.data import check_count
 from autograd_seq.learn.optim import Arrays, State
-from autograd_seq.learn.save import load, save
+from autograd_seq.learn.save import check_path, load, save
 from autograd_seq.run.carry import Carry
 
 _SECONDS = 60.0
@@ -32,6 +32,8 @@ class Checkpoints:
         if every is not None:
             check_count(every, "save_every=")
         self.path, self.every, self.loss = None if path is None else Path(path), every, loss
+        if self.path is not None:
+            check_path(self.path)  # before the training, not after it
         self._last = time.monotonic()
 
     def save_if_due(self, steps: int, make: Callable[[], dict[str, Any]]) -> None:
@@ -65,8 +67,8 @@ class Checkpoints:
 
 
 _KINDS: dict[str, Any] = {
-    "params": dict, "state": State, "seed": int, "step": int, "epoch": int, "batch": int, "carry": (Carry, type(None)),
-    "validation": dict,
+    "params": dict, "last": (dict, type(None)), "state": State, "seed": int, "step": int, "epoch": int, "batch": int,
+    "carry": (Carry, type(None)), "validation": dict,
 }  # fmt: skip
 
 
@@ -79,15 +81,15 @@ def check_things(path: Path, things: Mapping[str, Any], params: Arrays) -> None:
     wrong = [name for name, kind in _KINDS.items() if not isinstance(things.get(name), kind)]
     valid: Any = things.get("validation")
     if not wrong:
-        kinds = {"best": dict, "least": float, "waited": int}
+        kinds = {"least": float, "waited": int}
         wrong = [name for name, kind in kinds.items() if not isinstance(valid.get(name), kind)]
     if wrong:
         raise LoadError("L126", f"{path.name} is no file of a training", expected=", ".join(_KINDS),
                         got=", ".join(things) or "nothing", fix="a training writes one: train(…, save=path)")  # fmt: skip
-    held = {name: (np.shape(p), np.asarray(p).dtype) for name, p in things["params"].items()}
     given = {name: (np.shape(p), np.asarray(p).dtype) for name, p in params.items()}
-    for name in [*given, *held]:
-        if held.get(name) != given.get(name):
+    for several in filter(None, (things["params"], things["last"])):
+        held = {name: (np.shape(p), np.asarray(p).dtype) for name, p in several.items()}
+        for name in [name for name in [*given, *held] if held.get(name) != given.get(name)]:
             raise LoadError("L127", f"{path.name} is of a training of other parameters: {name} differs", node=name,
                             expected=_describe(given.get(name)), got=_describe(held.get(name)),
                             fix="another file, or no resume=True to begin anew")  # fmt: skip

@@ -33,6 +33,10 @@ class Batches:
         self.count = next(iter(counts.values()))
         self.starts = range(0, self.count - (self._size - 1 if drop_last else 0), self._size)
 
+    def __len__(self) -> int:
+        """The number of batches of an epoch."""
+        return len(self.starts)
+
     def __call__(self, epoch: int) -> Sequence[Feeds]:
         order = (
             np.arange(self.count) if self._seed is None else np.random.default_rng([self._seed, epoch]).permutation(self.count)
@@ -64,7 +68,7 @@ class _Epoch(Sequence[Feeds]):
         self._batches, self._order = batches, order
 
     def __len__(self) -> int:
-        return len(self._batches.starts)
+        return len(self._batches)
 
     @overload
     def __getitem__(self, i: int) -> Feeds: ...

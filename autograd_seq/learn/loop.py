@@ -101,8 +101,8 @@ def train(
     run = _Run(stepper, optimizer, clip, check_grads, seed, _Now(first, optimizer.init(params) if state is None else state))
     if resume and (things := files.load(first)):
         run.restore(things, rounds)
-        validation.restore(things["validation"])
-    make = lambda: {**run.as_things(), "validation": validation.as_things()}  # noqa: E731 - two words, used twice
+        validation.restore(things)
+    make = lambda: run.as_things(validation)  # noqa: E731 - two words, used twice
     watch = _Watch(on_step, [*callbacks])
     interrupted = False
     with ExitStack() as stack:
@@ -133,8 +133,7 @@ def train(
     losses, norms = np.array(run.seen, dtype=float).reshape(-1, 2).T
     last = run.now.params
     seen = np.array(validation.seen, dtype=float).reshape(-1, 2)
-    best = validation.best if validation.least < np.inf else last
-    return Result(best, run.now.state, losses, norms, interrupted, last, seen, run.now.carry)
+    return Result(validation.choose(last), run.now.state, losses, norms, interrupted, last, seen, run.now.carry)
 
 
 def _describe(loss: float, norm: float, seen: list[tuple[int, float]]) -> str:
@@ -248,17 +247,20 @@ class _Run:
         found = self.step.explain(batch, self.now.params if params is None else params, carry)
         return DivergenceError(f"{what} is not finite", self.good, len(self.seen), loss, losses, fix, found)
 
-    def as_things(self) -> dict[str, Any]:
-        """Return what a file keeps of it."""
-        now = self.now
-        return {"params": now.params, "state": now.state, "seed": self.seed, "step": now.done, "epoch": now.epoch,
-                "batch": now.batch, "carry": now.carry}  # fmt: skip
+    def as_things(self, validation: Validation) -> dict[str, Any]:
+        """Return what a file keeps: the parameters to be used, and all that is needed to go on."""
+        now, params = self.now, validation.choose(self.now.params)
+        last = None if params is now.params else now.params
+        held = {"least": float(validation.least), "waited": validation.waited}
+        return {"params": params, "last": last, "validation": held, "state": now.state, "seed": self.seed, "step": now.done,
+                "epoch": now.epoch, "batch": now.batch, "carry": now.carry}  # fmt: skip
 
     def restore(self, things: Mapping[str, Any], rounds: Rounds) -> None:
         """Go on from what a file kept."""
         rounds.epoch, rounds.batch, rounds.done = things["epoch"], things["batch"], things["step"]
         self.seed = things["seed"]
-        self.now = _Now(things["params"], things["state"], things["carry"], rounds.epoch, rounds.batch, rounds.done)
+        last = things["params"] if things["last"] is None else things["last"]
+        self.now = _Now(last, things["state"], things["carry"], rounds.epoch, rounds.batch, rounds.done)
         self.good = self.now.params
 
 

@@ -49,7 +49,7 @@ class Rounds:
                     fix="batches=lambda epoch: …, which makes those of an epoch",
                 )  # fmt: skip
         elif callable(batches):
-            self._make = batches
+            self._make, known = batches, len(batches) if isinstance(batches, Sized) else None
         else:
             raise OperationError(
                 "L112", f"batches= is a value of {type(batches).__name__}, neither feeds nor an iterable of feeds",

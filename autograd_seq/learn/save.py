@@ -31,7 +31,7 @@ def save(path: str | PathLike[str], /, *, graph: Any = None, **things: Any) -> N
             :class:`Carry`, a NumPy ``Generator``, and dicts and lists of such.
 
     Raises:
-        OperationError: the path has another suffix.
+        OperationError: the path has another suffix, or its folder is not there.
         DTypeError: a thing is none of these.
         OSError: the file cannot be written; the one that was there stays.
 
@@ -47,14 +47,26 @@ def save(path: str | PathLike[str], /, *, graph: Any = None, **things: Any) -> N
         of waiting for the disk, a few milliseconds or more.
     """
     path = Path(path)
-    write = _WRITERS.get(path.suffix)
-    if write is None:
-        raise OperationError("L134", f"{path.name} is no name of a file to save to", expected=" or ".join(_WRITERS),
-                             got=str(path), fix=f"{path.stem or 'run'}.safetensors")  # fmt: skip
+    check_path(path)
+    write = _WRITERS[path.suffix]
     arrays, content = pack(things)
     equations = None if graph is None else _get_graph(graph).fingerprint
     text = write_text({"version": _VERSION, "equations": equations, "things": content})
     replace_file(path, lambda file: write(file, arrays, text))
+
+
+def check_path(path: Path) -> None:
+    """Refuse a name under which nothing can be saved.
+
+    Raises:
+        OperationError: it has another suffix, or its folder is not there.
+    """
+    if path.suffix not in _WRITERS:
+        raise OperationError("L134", f"{path.name} is no name of a file to save to", expected=" or ".join(_WRITERS),
+                             got=str(path), fix=f"{path.stem or 'run'}.safetensors")  # fmt: skip
+    if not path.parent.is_dir():
+        raise OperationError("L139", f"there is no folder {str(path.parent)!r} to save to", expected="a folder", got=str(path),
+                             fix=f"mkdir -p {path.parent}")  # fmt: skip
 
 
 def load(path: str | PathLike[str], *, graph: Any = None, fits: Any = None) -> dict[str, Any]:
@@ -143,5 +155,5 @@ def _get_graph(given: Any) -> Graph:
     return given if isinstance(given, Graph) else Graph(*flatten([given]))
 
 
-__all__ = ["check_params", "load", "save"]
+__all__ = ["check_params", "check_path", "load", "save"]
 explain_keywords(globals(), ["load"])

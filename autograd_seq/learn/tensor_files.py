@@ -106,7 +106,7 @@ def read_safetensors(path: Path, file: io.BufferedReader, size: int) -> Contents
     """
     length = int.from_bytes(_read(path, file, 8), "little")
     if length > min(size - 8, _LONGEST_HEADER):
-        refuse_file(path, f"it is cut off, or no safetensors file: its header should be {length:,} bytes long")
+        refuse_file(path, f"it is no safetensors and no npz file, or cut off: its header should be {length:,} bytes long")
     header = parse_json(path, _read(path, file, length))
     if not isinstance(header, dict):
         refuse_file(path, "its header is not a JSON object")

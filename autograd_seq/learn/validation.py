@@ -58,13 +58,14 @@ class Validation:
         """Tell whether patience has run out."""
         return self.patience is not None and self.waited >= self.patience
 
-    def as_things(self) -> dict[str, Any]:
-        """Return what a file keeps of it."""
-        return {"best": self.best, "least": float(self.least), "waited": self.waited}
+    def choose(self, last: Arrays) -> Arrays:
+        """Return the best parameters; without validation the last ones."""
+        return self.best if self._judge is not None and self.least < np.inf else last
 
     def restore(self, things: Mapping[str, Any]) -> None:
         """Go on from what a file kept."""
-        self.best, self.least, self.waited = things["best"], things["least"], things["waited"]
+        held = things["validation"]
+        self.best, self.least, self.waited = things["params"], held["least"], held["waited"]
 
 
 def _make_judge(valid: Any, step: Stepper) -> Callable[[Arrays], float]:
