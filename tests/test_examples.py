@@ -97,6 +97,14 @@ def test_bidirectional(example: Callable[[str], ModuleType], capsys: pytest.Capt
     assert f"{found['both'][0]:5.3f}" in capsys.readouterr().out
 
 
+def test_names(example: Callable[[str], ModuleType], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert example("names").main(tmp_path) == 5163
+    with np.load(tmp_path / "valid.npz") as valid:
+        n, letters = valid["lengths.t"], valid["l"]
+        assert (letters[n - 1, np.arange(len(n))] == 0).all() and (valid["x"][1:] == letters[:-1]).all()
+    assert "train.npz: 4647 names" in capsys.readouterr().out
+
+
 def test_attention(example: Callable[[str], ModuleType], capsys: pytest.CaptureFixture[str]) -> None:
     errors = example("attention").main()
     assert len(errors) == 7

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -59,8 +60,15 @@ def test_both_commands_stand_there_to_be_copied():
 @pytest.mark.parametrize("line", re.findall(r"^autograd-seq (.*?) *#", TEXT, re.MULTILINE))
 def test_the_commands_shown_run_as_they_stand(line, tmp_path):
     (tmp_path / "model.py").write_text(BLOCKS[0].split("\ng = ")[0], encoding="utf-8")
-    # What is timed is shortened, nothing else: the last --seconds counts.
-    quick = ["--seconds", "0", "--peers", ""] if line.startswith("bench") else []
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    # What takes long is shortened, nothing else: the last --seconds counts.
+    quick = {"bench": ["--seconds", "0", "--peers", ""], "train": ["--steps", "2"]}.get(line.split()[0], [])
+    if "names.py" in line:  # what the line before has made
+        module = runpy.run_path(str(ROOT / "examples/names.py"))
+        module["main"](tmp_path)
+        params = autograd_seq.nn.init.params(module["L"], seed=0)
+        if not line.startswith("train"):
+            autograd_seq.learn.save(tmp_path / "names.safetensors", params=params)
     done = subprocess.run(
         [sys.executable, "-m", "autograd_seq", *line.split(), *quick],
         cwd=tmp_path,
