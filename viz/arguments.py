@@ -10,6 +10,7 @@ from viz.errors import DrawError, make_option_error
 from viz.layout.compose import MOST_ITEMS, check_size
 from viz.read.graph import Reading, read_graph
 from viz.read.operations import make_operations_scene
+from viz.read.scopes import choose_scopes, collapse_scopes
 from viz.read.variables import make_variables_scene
 from viz.render.style import THEMES, Theme, find_theme
 from viz.scene.items import Scene
@@ -17,11 +18,15 @@ from viz.scene.items import Scene
 LEVELS = ("variables", "ops")
 
 
-def read_drawable(g: Any) -> Reading:
-    """Return the Reading of a graph, a node or several nodes.
+def read_drawable(g: Any, depth: int | None = None, collapse: Any = None) -> Reading:
+    """Return the Reading of a graph, a node or several nodes, with scopes collapsed.
+
+    Args:
+        g: what to draw.
+        depth, collapse: which scopes to collapse; see `viz.read.scopes.choose_scopes`.
 
     Raises:
-        DrawError: it is none of these.
+        DrawError: it is none of these, or a scope cannot be collapsed.
     """
     outputs = getattr(g, "outputs", g)
     if isinstance(outputs, Node):
@@ -31,6 +36,8 @@ def read_drawable(g: Any) -> Reading:
                         fix="viz.folded(ag.Graph(L))")  # fmt: skip
     axes = None if isinstance(g, Node) else getattr(g, "axes", None)  # those of a graph, not of its last value
     reading = read_graph(outputs, None if axes is None else [axis.name for axis in axes])
+    if depth is not None or collapse is not None:
+        reading = collapse_scopes(reading, choose_scopes(reading, depth, collapse))
     check_size(len(reading.vertices), MOST_ITEMS, "operations",
                "draw a part of it: viz.folded(node) of a node inside")  # fmt: skip
     return reading

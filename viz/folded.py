@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from typing import Any
 
 from viz.arguments import get_theme, make_scene, read_drawable
@@ -10,7 +11,10 @@ from viz.layout.compose import compose_folded
 from viz.layout.folded_operations import compose_operations
 
 
-def folded(g: Any, level: str = "variables", theme: str = "white") -> Diagram:
+def folded(
+    g: Any, level: str = "variables", theme: str = "white", *, depth: int | None = None,
+    collapse: Collection[str] | Callable[[str], bool] | None = None,
+) -> Diagram:  # fmt: skip
     """Draw a graph folded, every equation once.
 
     Args:
@@ -19,6 +23,8 @@ def folded(g: Any, level: str = "variables", theme: str = "white") -> Diagram:
             them, labelled with the parameters they read, delays z⁻ᵏ at edges; "ops" for every operation, delays as small
             squares.
         theme: "white" or "dark".
+        depth: draws each scope at this depth as one box, with its shape and the number of its parameters.
+        collapse: names of scopes to draw as one box, or a function that tells for a name whether to.
 
     Returns:
         A Diagram.
@@ -39,6 +45,6 @@ def folded(g: Any, level: str = "variables", theme: str = "white") -> Diagram:
         Variables are placed here, in quadratic time; operations by Graphviz.
     """
     colors = get_theme(theme)
-    scene = make_scene(read_drawable(g), level)
+    scene = make_scene(read_drawable(g, depth, collapse), level)
     picture = compose_folded(scene) if level == "variables" else compose_operations(scene)
     return Diagram(picture, colors)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from typing import Any
 
 from viz.arguments import choose_lengths, get_only_axis, get_theme, make_scene, read_drawable
 from viz.diagram import Diagram
 from viz.errors import DrawError, make_option_error
 from viz.layout.compose import add_bus, compose_both, compose_unfolded, drop_params
+from viz.layout.pair import compose_pair
 from viz.scene.columns import show_all_steps
 from viz.scene.items import keep_axes
 
@@ -16,7 +18,8 @@ PARAMS = ("labels", "bus", "hide")
 
 def unfolded(
     g: Any, t: int = 4, params: str | None = None, level: str | None = None, theme: str = "white", *,
-    steps: tuple[int, int] | None = None, **lengths: int,
+    steps: tuple[int, int] | None = None, depth: int | None = None,
+    collapse: Collection[str] | Callable[[str], bool] | None = None, **lengths: int,
 ) -> Diagram:  # fmt: skip
     """Draw a graph unfolded over its steps.
 
@@ -27,6 +30,8 @@ def unfolded(
             line to every use (for operations, the default), or "hide".
         level: "variables", or "ops" for every operation in a slice a step; by default "ops" for the bus alone.
         theme: "white" or "dark".
+        depth: draws each scope at this depth as one box, with its shape and the number of its parameters.
+        collapse: names of scopes to draw as one box, or a function that tells for a name whether to.
         steps: how many steps to show at the start and at the end; by default all of at most six, else (3, 2).
         lengths: numbers of steps by the names of axes: ``u=6``. Axes without delays, such as a batch, stand at the names.
 
@@ -53,11 +58,10 @@ def unfolded(
     if params not in PARAMS:
         raise make_option_error("P210", "params", params, PARAMS)
     colors = get_theme(theme)
-    scene = make_scene(read_drawable(g), level)
+    scene = make_scene(read_drawable(g, depth, collapse), level)
     shown = choose_lengths(scene, t, lengths, "unfolded")
-    axis = get_only_axis(shown)
-    columns = show_all_steps(shown[axis], steps, axis)
     scene = keep_axes(scene, shown)
+    columns = {axis: show_all_steps(count, steps, axis) for axis, count in shown.items()}
     if level == "ops" and params == "labels":
         raise DrawError("P211", "operations have no edges to label with parameters", expected='params="bus" or "hide"',
                         got='params="labels"', fix='viz.unfolded(g, level="ops", params="bus")')  # fmt: skip
@@ -65,16 +69,24 @@ def unfolded(
         scene = add_bus(scene)
     elif params == "hide":
         scene = drop_params(scene)
-    return Diagram(compose_unfolded(scene, axis, columns, boxes=level == "ops"), colors)
+    if len(shown) == 2 and level == "variables" and params != "bus":
+        return Diagram(compose_pair(scene, columns), colors)
+    axis = get_only_axis(shown)
+    return Diagram(compose_unfolded(scene, axis, columns[axis], boxes=level == "ops"), colors)
 
 
-def fold_unfold(g: Any, t: int = 3, theme: str = "white", **lengths: int) -> Diagram:
+def fold_unfold(
+    g: Any, t: int = 3, theme: str = "white", *, depth: int | None = None,
+    collapse: Collection[str] | Callable[[str], bool] | None = None, **lengths: int,
+) -> Diagram:  # fmt: skip
     """Draw a graph of one axis folded at the left, and t steps of it unfolded at the right.
 
     Args:
         g: an `ag.Graph` of one axis, or a node or several.
         t: number of steps, out of the middle of a sequence.
         theme: "white" or "dark".
+        depth: draws each scope at this depth as one box, with its shape and the number of its parameters.
+        collapse: names of scopes to draw as one box, or a function that tells for a name whether to.
         lengths: the number of steps by the name of the axis.
 
     Returns:
@@ -93,7 +105,7 @@ def fold_unfold(g: Any, t: int = 3, theme: str = "white", **lengths: int) -> Dia
         True
     """
     colors = get_theme(theme)
-    scene = make_scene(read_drawable(g), "variables")
+    scene = make_scene(read_drawable(g, depth, collapse), "variables")
     shown = choose_lengths(scene, t, lengths, "fold_unfold")
     axis = get_only_axis(shown)
     return Diagram(compose_both(keep_axes(scene, shown), axis, shown[axis]), colors)

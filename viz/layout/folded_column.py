@@ -10,7 +10,7 @@ from viz.layout.stamp import Stamp
 from viz.layout.unrolled import End, Unrolling
 from viz.scene.columns import Column, Columns
 from viz.scene.items import Arrow, Item, Scene, get_index, label_params
-from viz.scene.label import EMPTY, Label, join_labels, make_delay_label
+from viz.scene.label import EMPTY, Label, join_labels, make_delay_label, make_name_label, make_text_label
 from viz.scene.picture import Point
 
 
@@ -48,6 +48,9 @@ class FoldedColumn(Unrolling):
     def _list_ends(self, arrow: Arrow) -> Iterator[tuple[End, End]]:
         yield (arrow.tail, 0), (arrow.head, 0)
 
+    def _list_whole(self) -> list[Arrow]:
+        return []  # written at the arrow
+
     def _get_kind(self, arrow: Arrow) -> tuple:
         return (*arrow.shifts, arrow.start)
 
@@ -60,6 +63,8 @@ class FoldedColumn(Unrolling):
     def _write_label(self, arrow: Arrow) -> Label:
         words = [label_params(arrow.params)] if arrow.params else []
         trunk = next(other for other in self.scene.arrows if (other.tail, other.shifts) == (arrow.tail, arrow.shifts))
+        if arrow.whole:
+            words.append(join_labels([make_text_label("all "), make_name_label(self.items[arrow.tail].over[0])], ""))
         if arrow.shifts and self.delays and (self._make_gutter(arrow) is None or arrow is trunk):
             words.append(make_delay_label(list(arrow.shifts), named=len(self.scene.axes) > 1))
         return join_labels(words) if words else EMPTY

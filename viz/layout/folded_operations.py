@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
 from viz.layout.folded_column import FoldedColumn
 from viz.layout.stamp import make_stamp
 from viz.scene.items import Arrow, Item, Scene
@@ -31,7 +29,9 @@ def compose_operations(scene: Scene) -> Picture:
 def add_squares(scene: Scene) -> Scene:
     """Return the scene with a square for each delay of an item, through which all arrows with that delay lead."""
     upwards = [arrow for arrow in scene.arrows if not arrow.shifts and not arrow.start]
-    above = _find_above({arrow.head for arrow in scene.arrows if arrow.shifts}, upwards)
+    heads: dict[int, list[int]] = {}
+    for arrow in upwards:
+        heads.setdefault(arrow.tail, []).append(arrow.head)
     first = 1 + max((item.key for item in scene.items), default=0)
     squares: dict[tuple[int, tuple], Item] = {}
     arrows = []
@@ -40,28 +40,24 @@ def add_squares(scene: Scene) -> Scene:
             arrows.append(arrow)
             continue
         # Reversed where time leads down, so that the layout stays acyclic.
-        way = -1 if arrow.tail in above[arrow.head] else 1
+        way = -1 if _leads(arrow.head, arrow.tail, heads) else 1
+        if way > 0:
+            heads.setdefault(arrow.tail, []).append(arrow.head)
         place = (arrow.tail, (*arrow.shifts, way))
         if place not in squares:
             label = make_delay_label(list(arrow.shifts), named=len(scene.axes) > 1)
             squares[place] = Item(first + len(squares), "", "delay", title=label, tip="delay")
             arrows.append(Arrow(arrow.tail, squares[place].key, square=way))
-        arrows.append(Arrow(squares[place].key, arrow.head, square=way))
+        arrows.append(Arrow(squares[place].key, arrow.head, square=1 if arrow.tail == arrow.head else way))
     return Scene([*scene.items, *squares.values()], arrows, scene.axes)
 
 
-def _find_above(keys: Iterable[int], upwards: Sequence[Arrow]) -> dict[int, set[int]]:
-    """Return for each item the items that it leads to within one step, itself included."""
-    heads: dict[int, list[int]] = {}
-    for arrow in upwards:
-        heads.setdefault(arrow.tail, []).append(arrow.head)
-    out = {}
-    for key in keys:
-        seen, ahead = {key}, [key]
-        while ahead:
-            for head in heads.get(ahead.pop(), ()):
-                if head not in seen:
-                    seen.add(head)
-                    ahead.append(head)
-        out[key] = seen
-    return out
+def _leads(start: int, end: int, heads: dict[int, list[int]]) -> bool:
+    """Tell whether a path of upward arrows leads from one item to another, or both are the same."""
+    seen, ahead = {start}, [start]
+    while ahead:
+        for head in heads.get(ahead.pop(), ()):
+            if head not in seen:
+                seen.add(head)
+                ahead.append(head)
+    return end in seen

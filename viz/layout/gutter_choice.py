@@ -16,6 +16,8 @@ _NOTE_SCALE = 0.72
 _GAP = make_text_label("\u00a0", 0.3)
 # A state with so many readers in the next step has a trunk.
 _MANY = 3
+# The label of an edge is at most so long, ems.
+_LONGEST = 7.0
 # Arcs of these heights, as parts of their length, are better than a trunk.
 _FLAT = (0.16, 0.26)
 
@@ -57,8 +59,11 @@ def _is_plain(stamp: Stamp, tail: int, head: int, shift: int) -> bool:
 
 
 def note_params(scene: Scene, guttered: list[Group]) -> Scene:
-    """Return the scene in which the readers of a trunk name the parameters that they use, instead of their edges."""
-    heads: set[int] = set()
+    """Return the scene in which the readers of a trunk name the parameters that they use, instead of their edges.
+
+    So do items whose edges would need labels that are too long.
+    """
+    heads = {a.head for a in scene.arrows if label_params(a.params).ems > _LONGEST}
     for group in guttered:
         readers = {a.head for a in scene.arrows if (a.tail, a.shifts) == group and a.params and a.head != a.tail}
         heads |= readers if len(readers) > 1 else set()

@@ -186,7 +186,7 @@ def _find_bend_points(places: Places, row: dict[int, int], heights: Sequence[flo
     for key, level in places.row.items():
         level_of.setdefault(level, []).append(row[key])
     return {
-        edge: tuple((x, heights[level]) for place, x in bends for level in sorted(set(level_of[place])))
+        edge: tuple((x, heights[level]) for place, x in bends for level in sorted(set(level_of.get(place, ()))))
         for edge, bends in places.bends.items()
     }
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from viz.layout.edge_layout import EdgeLayout, Span
 from viz.layout.gutter_paths import LANE, Gutter, make_ghost_path
-from viz.layout.routes import Body, move_curve, route
+from viz.layout.routes import Body, find_border, make_line, make_polyline, move_curve, route
 from viz.layout.stamp import LABEL_FONT, Stamp
 from viz.scene.columns import Column, Columns, format_integer
 from viz.scene.items import Arrow, Item, Scene, label_params, make_mark, measure_outline
@@ -65,7 +65,14 @@ class Unrolling:
     def _measure_ghost_pitch(self) -> float:
         recurrent = [a for a in self.scene.arrows if a.shifts and not a.start]
         label = max((label_params(a.params).ems * LABEL_FONT for a in recurrent), default=0.0) if self.labels else 0.0
-        return min(self.stamp.pitch, 46.0 + max(_GHOST_GAP, min(label, 90.0) + 24.0, -self.stamp.left + 12.0))
+        tails = {a.tail for a in recurrent if a.tail in self.stamp.at}
+        widths = [measure_outline(make_ghost(self.items[key]), self.widest)[1] for key in tails]
+        reach = max(widths, default=42.0) / 2 + max((w / 2 for w in map(self._measure_width, tails)), default=21.0) + 24.0
+        near = max(46.0 + max(_GHOST_GAP, min(label, 90.0) + 24.0, -self.stamp.left + 12.0), reach)
+        return max(min(self.stamp.pitch, near), reach)
+
+    def _measure_width(self, key: int) -> float:
+        return self.stamp.bodies[key].width
 
     def add(self, item: Item, at: Point, key: object, index: str, role: str = "", step: int | None = None) -> None:
         """Draw an item at a point; edges refer to it by its key."""
@@ -113,8 +120,8 @@ class Unrolling:
             item = self.items[key]
             at = self._place_ghost(key, place, step, crowd.setdefault(place < 0, []))
             index = format_integer(step)
-            _, width, height, _ = measure_outline(replace(item, boxed=False, title=EMPTY), self.widest)
-            self.picture.marks.append(make_mark(replace(item, boxed=False, title=EMPTY), index, at, (key, place), "ghost",
+            _, width, height, _ = measure_outline(make_ghost(item), self.widest)
+            self.picture.marks.append(make_mark(make_ghost(item), index, at, (key, place), "ghost",
                                            self.widest, step))  # fmt: skip
             self.bodies[key, place] = Body(at, width, height)
             offset = step if step < 0 else step - (self.columns.length or 0)
@@ -186,10 +193,46 @@ class Unrolling:
         self.edge_layout.choose_curves(spans, self._write_label)
         for (tail, head, _), arrow in drawn.items():
             self._draw(arrow, tail, head)
+        for lane, arrow in enumerate(self._list_whole()):
+            self._draw_whole(arrow, lane)
+
+    def _list_whole(self) -> list[Arrow]:
+        """Return the arrows by which every step reads all steps."""
+        return [a for a in self.scene.arrows if a.whole and a.tail in self.stamp.at and a.head in self.stamp.at]
+
+    def _draw_whole(self, arrow: Arrow, lane: int) -> None:
+        """Draw that every step of the head reads all steps of the tail: a line along all columns, with a joint in each."""
+        tail, head = self.stamp.bodies[arrow.tail], self.stamp.bodies[arrow.head]
+        y = head.at[1] - head.height / 2 - 13.0 - 6.0 * (lane % 2)
+        x = head.at[0] - 9.0
+        above = tail.at[1] + tail.height / 2
+        between = [b for b in self.stamp.bodies.values() if above < b.at[1] + b.height / 2 and b.at[1] - b.height / 2 < y]
+        upright = abs(tail.at[0] - head.at[0]) < 9.0 and not between
+        joints: list[object] = []
+        for column in self.columns.columns:
+            if column.step is None:
+                continue
+            dx = self.get_x(column.place)
+            key = ("joint", arrow.tail, arrow.head, column.place)
+            self.picture.marks.append(Mark(key, "joint", shape="point", width=5.0, height=5.0, at=(x + dx, y)))
+            start = find_border(tail, (x, tail.at[1] + tail.height)) if upright else (tail.at[0] - tail.width / 2, tail.at[1])
+            aside = self.stamp.left - 8.0
+            corners = [start, (x, y)] if upright else [start, (aside, tail.at[1]), (aside, y), (x, y)]
+            if upright:
+                corners[0] = (x, start[1])
+            riser, tap = make_polyline(corners), make_line((x, y), (x, head.at[1] - head.height / 2))
+            self.picture.lines.append(Line((arrow.tail, column.place), key, "flow", curve=move_curve(riser, dx), arrow=False))
+            self.picture.lines.append(Line(key, (arrow.head, column.place), "flow", curve=move_curve(tap, dx)))
+            if joints:
+                before = self.get_x(column.place - 1) if self.columns.columns[column.place - 1].step is not None else None
+                left = before if before is not None else self.get_x(column.place - 2)
+                line = make_line((x + left, y), (x + dx, y))
+                self.picture.lines.append(Line(joints[-1], key, "flow", curve=line, arrow=False))
+            joints.append(key)
 
     def _is_drawn(self, arrow: Arrow) -> bool:
         """Tell whether the arrow is drawn among the columns."""
-        return arrow.tail in self.stamp.at and arrow.head in self.stamp.at and not arrow.start
+        return arrow.tail in self.stamp.at and arrow.head in self.stamp.at and not arrow.start and not arrow.whole
 
     def _write_label(self, arrow: Arrow) -> Label:
         return label_params(arrow.params) if self.labels and arrow.params else EMPTY
@@ -251,6 +294,11 @@ class Unrolling:
         label = self._write_label(arrow) if spot else EMPTY
         at = (spot[0] + dx, spot[1]) if spot else None
         self.picture.lines.append(Line(tail, head, get_line_role(arrow, self.items[arrow.tail]), label, curve, at))
+
+
+def make_ghost(item: Item) -> Item:
+    """Return what stands for an item before or after the sequence: its name alone."""
+    return replace(item, boxed=False, title=EMPTY, note=EMPTY)
 
 
 def get_line_role(arrow: Arrow, tail: Item) -> str:

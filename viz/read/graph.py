@@ -10,13 +10,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from autograd_seq.core.axes import Axis
 from autograd_seq.core.node import CONSTANT, Node
 from autograd_seq.graph.order import components
 from autograd_seq.ops.elementwise import CAST, POWER_NUMBER, rewritten
 from autograd_seq.ops.leaf import INPUT, PARAM, TENSOR
 from autograd_seq.ops.shape import BROADCAST_TO
 from autograd_seq.ops.state import STATE
-from autograd_seq.ops.time import AT, SHIFT, SIZE, SPREAD
+from autograd_seq.ops.time import ALONG, AT, SHIFT, SIZE, SPREAD
 from autograd_seq.ops.window import OVERLAP, WINDOW
 
 # Operations that change the shape or kind of a value, not the value.
@@ -31,12 +32,28 @@ _STEPS_SHOWN = 6
 Shifts = tuple[tuple[str, int], ...]
 
 
+@dataclass(frozen=True)
+class Folder:
+    """What a vertex that stands for a collapsed scope holds.
+
+    Attributes:
+        scope: its name.
+        parameters: how many numbers its parameters are, all together.
+        operations: how many vertices it stands for.
+    """
+
+    scope: str
+    parameters: int
+    operations: int
+
+
 @dataclass(frozen=True, eq=False)
 class Read:
-    """One read of a vertex: the vertex that is read, and by how many steps of which axes."""
+    """One read of a vertex: which is read, by how many steps of which axes, and whether every step reads all steps."""
 
     vertex: Node
     shifts: Shifts = ()
+    whole: bool = False
 
 
 @dataclass
@@ -50,6 +67,7 @@ class Reading:
         outputs: the vertices of the graph's outputs; a dict, because `in` of a tuple relies on ==, which nodes overload.
         axes: names, in the graph's order.
         names: for each vertex its name, without scopes that are not needed to tell names apart; "" if it has none.
+        folders: what the vertices that stand for a collapsed scope hold.
     """
 
     vertices: list[Node] = field(default_factory=list)
@@ -58,6 +76,14 @@ class Reading:
     outputs: dict[Node, None] = field(default_factory=dict)
     axes: tuple[str, ...] = ()
     names: dict[Node, str] = field(default_factory=dict)
+    folders: dict[Node, Folder] = field(default_factory=dict)
+
+    @cached_property
+    def aliases(self) -> set[Axis]:
+        """The axes over which nothing is fed or carried: those along which a sequence reads all of its own steps."""
+        read = {vertex.attrs["other"] for vertex in self.vertices if vertex.op is ALONG}
+        own = {axis for vertex in self.vertices if vertex.op in (INPUT, STATE) for axis in vertex.axes}
+        return {axis for axis in read if isinstance(axis, Axis)} - own
 
     @cached_property
     def readers(self) -> dict[Node, list[Node]]:

@@ -17,10 +17,11 @@ from viz.read.roles import (
     find_totals,
     get_role,
     list_start_labels,
+    make_folder_item,
     make_tip,
     make_total_label,
 )
-from viz.scene.items import Arrow, Item, Scene
+from viz.scene.items import Arrow, Item, Scene, merge_whole
 from viz.scene.label import EMPTY, Label, make_text_label
 
 # A value of more numbers is shown by its shape.
@@ -72,9 +73,12 @@ def make_operations_scene(reading: Reading) -> Scene:
             scene.arrows.append(Arrow(keys[wholes[vertex].part], key))
             continue
         pick = vertex.attrs["index"] if vertex.op is AT else None
-        scene.arrows += [Arrow(keys[read.vertex], key, read.shifts, (), pick) for read in reading.reads[vertex]]
+        scene.arrows += [
+            Arrow(keys[read.vertex], key, read.shifts, (), pick, whole=read.whole) for read in reading.reads[vertex]
+        ]
         rows = {node for *_, node in reading.starts[vertex]}
         scene.arrows += [Arrow(keys[node], key, start=True) for node in reading.vertices if node in rows and node in keys]
+    scene.arrows = merge_whole(scene.arrows)
     return scene
 
 
@@ -90,6 +94,8 @@ def _find_inner_params(reading: Reading, params: set[Node]) -> set[Node]:
 
 
 def _make_operation_item(vertex: Node, key: int, kind: str, reading: Reading) -> Item:
+    if vertex in reading.folders:
+        return make_folder_item(vertex, key, kind, reading)
     name, sign = reading.names[vertex], get_symbol(vertex)
     over = tuple(axis for axis in reading.axes if axis in {a.name for a in vertex.axes})
     starts = list_start_labels(reading, vertex)

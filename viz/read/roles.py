@@ -10,7 +10,17 @@ from autograd_seq.ops.leaf import INPUT, PARAM, TENSOR
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.time import SIZE
 from viz.read.graph import Reading, get_equation, is_loss_form, is_state
-from viz.scene.label import Label, Run, join_labels, make_index_runs, make_name_label
+from viz.scene.items import Item
+from viz.scene.label import (
+    Label,
+    Run,
+    join_labels,
+    make_index_runs,
+    make_name_label,
+    make_text_label,
+    scale_label,
+    stack_labels,
+)
 
 
 @dataclass(frozen=True)
@@ -37,6 +47,8 @@ def find_parameters(reading: Reading) -> set[Node]:
     found: set[Node] = set()
     for vertex in reading.vertices:
         reads = [read.vertex for read in reading.reads[vertex]]
+        if vertex in reading.folders:
+            continue
         if vertex.op is PARAM or (not vertex.axes and not is_state(vertex) and reads and all(node in found for node in reads)):
             found.add(vertex)
     return found - {vertex for vertex in reading.outputs if vertex.op is not PARAM}
@@ -47,6 +59,8 @@ def find_losses(reading: Reading) -> set[Node]:
     readers = reading.readers
     found: set[Node] = set()
     for vertex in reversed(reading.vertices):
+        if vertex in reading.folders:
+            continue
         scalar = vertex.shape == () and not vertex.axes and vertex.dtype is float and vertex.op not in (INPUT, PARAM)
         if scalar and bool(reading.axes) and (vertex in reading.outputs or any(r in found for r in readers[vertex])):
             found.add(vertex)
@@ -90,6 +104,9 @@ def get_role(vertex: Node, reading: Reading, lost: set[Node], params: set[Node],
         params: the parameters.
         reaches: the vertices that lead to some state or named output.
     """
+    if vertex in reading.folders:
+        inside = any(read.vertex is vertex for read in reading.reads[vertex])
+        return "state" if inside else "output" if vertex in reading.outputs else "inner"
     if vertex in params:
         return "param"
     if vertex in lost:
@@ -152,6 +169,17 @@ def list_start_labels(reading: Reading, vertex: Node) -> tuple[tuple[int, Label]
     """Return what the rows outside a state's sequence are set to, where that has a name: (offset, name)."""
     rows = [(offset, reading.names[node]) for _, offset, node in reading.starts[vertex]]
     return tuple((offset, make_name_label(name)) for offset, name in rows if name)
+
+
+def make_folder_item(vertex: Node, key: int, role: str, reading: Reading) -> Item:
+    """Return the box of a collapsed scope: its name, its shape and how many parameters it holds."""
+    folder = reading.folders[vertex]
+    over = tuple(axis for axis in reading.axes if axis in {a.name for a in vertex.axes})
+    count = f"{folder.parameters:,} parameter{'' if folder.parameters == 1 else 's'}" if folder.parameters else "no parameters"
+    shape = f"{'×'.join(map(str, vertex.shape))}, " if vertex.shape else ""
+    note = stack_labels([make_text_label("\u00a0", 0.3), scale_label(make_text_label(shape + count), 0.72)])
+    tip = f"{folder.scope}: {folder.operations:,} operations, {count}"
+    return Item(key, folder.scope, role, over, boxed=True, note=note, tip=tip)
 
 
 def make_total_label(total: Total, name: str, part: str) -> Label:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from autograd_seq.core.node import Node
 from autograd_seq.core.op import Op
 from autograd_seq.ops.elementwise import add, sub
-from autograd_seq.ops.time import AT
+from autograd_seq.ops.time import ALONG, AT
 from viz.read.graph import Reading, Shifts, get_symbol, is_leaf, is_state
 from viz.read.roles import (
     Total,
@@ -19,10 +19,11 @@ from viz.read.roles import (
     find_totals,
     get_role,
     list_start_labels,
+    make_folder_item,
     make_tip,
     make_total_label,
 )
-from viz.scene.items import Arrow, Item, Scene
+from viz.scene.items import Arrow, Item, Scene, merge_whole
 from viz.scene.label import EMPTY, Label, make_text_label
 
 # A parameter that is only added lies on no path between variables: it is written at the first arrow into the variable.
@@ -31,11 +32,12 @@ _ADDING = (add, sub)
 
 @dataclass(frozen=True)
 class _Way:
-    """A way down from a vertex to a variable: the delays on it, and the step picked if only one is."""
+    """A way down from a vertex to a variable: the delays on it, the step picked if only one is, and whether all are read."""
 
     tail: int
     shifts: Shifts = ()
     pick: int | None = None
+    whole: bool = False
 
 
 @dataclass
@@ -87,6 +89,7 @@ def make_variables_scene(reading: Reading) -> Scene:
         ways = _join_ways(vertex, reading, params, _collect_ways(below, reading, params, keys))
         scene.arrows += _make_arrows(key, ways)
         scene.arrows += _make_start_arrows(vertex, key, reading, params, keys)
+    scene.arrows = merge_whole(scene.arrows)
     return scene
 
 
@@ -95,13 +98,14 @@ def _find_variables(reading: Reading, params: set[Node], parts: set[Node]) -> se
     found = {
         vertex
         for vertex in reading.vertices
-        if vertex not in params
-        and (vertex.name is not None or is_leaf(vertex) or is_state(vertex) or vertex in reading.outputs or vertex in parts)
+        if vertex not in params and not reading.aliases.intersection(vertex.axes) and _is_variable(vertex, reading, parts)
     }
     ahead: dict[Node, set[object]] = {vertex: set() for vertex in reading.vertices}
     readers = reading.readers
     for vertex in reading.vertices:
         if not (vertex.op.reduces_axes or vertex.op is AT) or vertex in found or vertex in params:
+            continue
+        if reading.aliases.intersection(vertex.axes) or reading.aliases.intersection(vertex.attrs.get("axes", ())):
             continue
         gone = set(vertex.attrs.get("axes", ())) | ({vertex.attrs["axis"]} if "axis" in vertex.attrs else set())
         below, later = {vertex}, [vertex]
@@ -116,10 +120,17 @@ def _find_variables(reading: Reading, params: set[Node], parts: set[Node]) -> se
     return found
 
 
+def _is_variable(vertex: Node, reading: Reading, parts: set[Node]) -> bool:
+    shown = vertex in reading.folders or vertex in reading.outputs or vertex in parts
+    return shown or vertex.name is not None or is_leaf(vertex) or is_state(vertex)
+
+
 def _make_variable_item(
     vertex: Node, key: int, kind: str, reading: Reading, sums: list[Total], parts: dict[Node, Total]
 ) -> Item:
     name = reading.names[vertex]
+    if vertex in reading.folders:
+        return make_folder_item(vertex, key, kind, reading)
     over = tuple(axis for axis in reading.axes if axis in {a.name for a in vertex.axes})
     starts = list_start_labels(reading, vertex)
     total = next((total for total in sums if total.whole is vertex), None)
@@ -182,7 +193,12 @@ def _join_ways(node: Node, reading: Reading, params: set[Node], below: dict[Node
     pick = node.attrs["index"] if node.op is AT else None
     for read, ways in reads:
         for way, names in ways.passed.items():
-            moved = replace(way, shifts=_add_shifts(way.shifts, read.shifts), pick=way.pick if pick is None else pick)
+            moved = replace(
+                way,
+                shifts=_add_shifts(way.shifts, read.shifts),
+                pick=way.pick if pick is None else pick,
+                whole=way.whole or read.whole or (node.op is ALONG and node.attrs["other"] in reading.aliases),
+            )
             names = names if adds else (*names, *own)
             joined.passed[moved] = tuple(dict.fromkeys((*joined.passed.get(moved, ()), *names)))
     return joined
@@ -205,5 +221,5 @@ def _make_arrows(head: int, ways: _Ways) -> list[Arrow]:
     out = []
     for i, (way, names) in enumerate(entries):
         names = (*names, *(name for name in ways.added if name not in names)) if i == 0 else names
-        out.append(Arrow(way.tail, head, way.shifts, names, way.pick))
+        out.append(Arrow(way.tail, head, way.shifts, names, way.pick, whole=way.whole))
     return out

@@ -27,6 +27,7 @@ ROLES = (
     "text",
     "point",
     "sharedpoint",
+    "joint",
 )
 THEMES = ("white", "dark")
 
@@ -67,6 +68,7 @@ def _make_theme(
     looks["param"] = Look(pairs["param"][0], pairs["param"][1], ink, 2.0)
     looks["text"] = Look("none", "none", ink, 0.0, "")
     looks["point"] = Look(pairs["param"][0], pairs["param"][0], ink, 1.0)
+    looks["joint"] = Look(edge, edge, ink, 1.0)
     looks["sharedpoint"] = Look(faint, faint, ink, 1.0)
     return Theme(name, ground, ink, edge, faint, recur, looks)
 

@@ -54,6 +54,7 @@ class Arrow:
         params: names of the parameters passed on the way.
         pick: where the tail varies over an axis and the head does not: the one step that is read, or None for all.
         start: the tail only supplies rows outside the sequence.
+        whole: every step of the head reads all steps of the tail.
         square: 1 for an arrow to or from the square of a delay, −1 if it leads down, against the order of computing; else 0.
     """
 
@@ -64,6 +65,7 @@ class Arrow:
     pick: int | None = None
     start: bool = False
     square: int = 0
+    whole: bool = False
 
 
 @dataclass
@@ -77,6 +79,20 @@ class Scene:
     def get_item(self, key: int) -> Item:
         """Return the item of that key."""
         return next(item for item in self.items if item.key == key)
+
+
+def merge_whole(arrows: Sequence[Arrow]) -> list[Arrow]:
+    """Return the arrows without those that read one step of what another one of the same ends reads as a whole."""
+    whole = {(a.tail, a.head, a.shifts): a for a in arrows if a.whole}
+    out = []
+    for arrow in arrows:
+        other = whole.get((arrow.tail, arrow.head, arrow.shifts))
+        if other is None or arrow.start:
+            out.append(arrow)
+        elif arrow is other:
+            same = [a.params for a in arrows if (a.tail, a.head, a.shifts) == (arrow.tail, arrow.head, arrow.shifts)]
+            out.append(replace(arrow, params=tuple(dict.fromkeys(name for names in same for name in names))))
+    return out
 
 
 def find_later(scene: Scene, steps: set[int]) -> set[int]:

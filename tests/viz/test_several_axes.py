@@ -1,0 +1,98 @@
+"""Unfolded pictures of two sequences, of attention between them, of lattices; and scopes as boxes."""
+
+from __future__ import annotations
+
+import re
+from types import SimpleNamespace
+
+import pytest
+
+import autograd_seq as ag
+import viz
+from viz.errors import DrawError
+from viz.scene.picture import Picture
+
+
+def _count(picture: Picture, pattern: str) -> int:
+    return sum(bool(re.fullmatch(pattern, mark.label.text)) for mark in picture.marks)
+
+
+def test_a_recurrence_over_two_axes_is_a_lattice_with_its_wavefronts(models: SimpleNamespace) -> None:
+    picture = viz.unfolded(models.grid(), i=3, j=2).picture
+    assert _count(picture, r"g_\d,\d") == 6
+    assert _count(picture, r"g_−1,\d") == 2
+    assert _count(picture, r"g_\d,−1") == 3
+    assert sum(line.label.text == "P" for line in picture.lines) == 6
+    fronts = [line for line in picture.lines if line.role == "start"]
+    assert len(fronts) == 2  # i + j = 1 and i + j = 2, between two steps each
+    at = {mark.label.text: mark.at for mark in picture.marks}
+    assert at["g_0,0"][0] == at["g_1,0"][0] < at["g_0,1"][0]
+    assert at["g_0,0"][1] == at["g_0,1"][1] < at["g_1,0"][1]
+
+
+def test_attention_is_a_grid_between_two_sequences(models: SimpleNamespace) -> None:
+    picture = viz.unfolded(models.attention(), t=4, u=3).picture
+    assert (_count(picture, r"h_\d"), _count(picture, r"s_\d"), _count(picture, r"α_\d,\d")) == (4, 3, 12)
+    at = {mark.label.text: mark.at for mark in picture.marks}
+    assert at["α_1,2"][0] == at["h_1"][0]
+    assert abs(at["α_1,2"][1] - at["s_2"][1]) < 1
+    assert at["s_0"][1] < at["s_1"][1] < at["s_2"][1]
+
+
+def test_a_decoder_stands_beside_the_encoder_that_it_starts_from() -> None:
+    u, t = ag.Axis("u"), ag.Axis("t")
+    h = ag.state("h", over=u)
+    h[u] = ag.tanh(ag.param("W") * h[u - 1] + ag.input("x", over=u))
+    s = ag.state("s", over=t, init=ag.last(h, over=u))
+    s[t] = ag.tanh(ag.param("R") * s[t - 1])
+    diagram = viz.unfolded(ag.Graph(s), u=3, t=2)
+    at = {mark.label.text: mark.at for mark in diagram.picture.marks}
+    assert at["h_2"][0] < at["s_−1"][0] < at["s_0"][0] < at["s_1"][0]
+    keys = {mark.key: mark.label.text for mark in diagram.picture.marks}
+    assert ("h_2", "s_−1", "start") in [(keys[line.tail], keys[line.head], line.role) for line in diagram.picture.lines]
+
+
+def _transformer() -> ag.Graph:
+    t = ag.Axis("t")
+    return ag.Graph(ag.nn.transformer_encoder(ag.input("x", (8,), over=t), 2, 16, 2, over=t))
+
+
+def test_every_step_of_a_transformer_reads_all_steps_by_one_line() -> None:
+    picture = viz.unfolded(_transformer(), 4, depth=3).picture
+    boxes = [mark for mark in picture.marks if "288 parameters" in mark.label.text]
+    assert len(boxes) == 2 * 4
+    assert sum(mark.role == "joint" for mark in picture.marks) == 2 * 4
+    assert viz.folded(_transformer(), depth=3).dot.count("all <I>t</I>") == 2
+
+
+def test_scopes_collapse_by_depth_by_name_and_by_a_function() -> None:
+    g = _transformer()
+    total = sum(array.size for array in ag.nn.init.params(g, seed=0).values())
+    whole = viz.folded(g, depth=1).picture
+    assert any(mark.label.text.endswith(f" 8, {total:,} parameters") for mark in whole.marks)
+    by_name = viz.folded(g, collapse=["encoder/0", "encoder/1"]).dot
+    assert by_name == viz.folded(g, depth=2).dot == viz.folded(g, collapse=lambda scope: scope.count("/") == 1).dot
+    with pytest.raises(DrawError, match=r"P214\]: there is no scope 'encoder/7'"):
+        viz.folded(g, collapse=["encoder/7"])
+    with pytest.raises(DrawError, match=r"P213\]: depth=0 is no depth of scopes"):
+        viz.folded(g, depth=0)
+
+
+def test_a_collapsed_layer_keeps_its_delay() -> None:
+    t = ag.Axis("t")
+    g = ag.Graph(ag.nn.lstm(ag.input("x", (3,), over=t), 4, over=t, name="cell"))
+    picture = viz.unfolded(g, 3, collapse=["cell"]).picture
+    assert sum(line.role == "recur" for line in picture.lines) == 3
+    assert any("128 parameters" in mark.label.text for mark in picture.marks)
+
+
+def test_a_scope_that_is_left_and_entered_again_is_no_box() -> None:
+    t = ag.Axis("t")
+    x = ag.input("x", over=t)
+    with ag.scope("a"):
+        first = ag.tanh(x).named("y")
+    between = ag.exp(first).named("z")
+    with ag.scope("a"):
+        last = ag.tanh(between + first).named("w")
+    with pytest.raises(DrawError, match=r"P215\]: scope 'a' is no box"):
+        viz.folded(ag.Graph(last), collapse=["a"])

@@ -1,0 +1,133 @@
+"""Marks and lines that are placed by hand: what the pictures of two axes share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from viz.layout.routes import Body, Curve, find_border, make_line, place_label, route
+from viz.layout.stamp import LABEL_FONT, LABEL_HEIGHT
+from viz.layout.unrolled import make_ghost
+from viz.scene.items import Item, Scene, label_params, make_mark, measure_outline
+from viz.scene.label import EMPTY, Label
+from viz.scene.picture import Line, Mark, Picture, Point
+
+_JOINT = 4.5
+
+
+class Board:
+    """A picture in the making, and the outlines of what stands on it.
+
+    Args:
+        scene: whose items are placed.
+        widest: the longest index that names carry.
+    """
+
+    def __init__(self, scene: Scene, widest: str) -> None:
+        self.scene, self.widest = scene, widest
+        self.picture = Picture()
+        self.bodies: dict[object, Body] = {}
+
+    def add(self, item: Item, key: object, at: Point, index: str, *, ghost: bool = False, step: int | None = None) -> None:
+        """Place an item, or what stands for it outside of its sequence."""
+        shown = make_ghost(item) if ghost else item
+        shape, width, height, _ = measure_outline(shown, self.widest)
+        self.picture.marks.append(make_mark(shown, index, at, key, "ghost" if ghost else "", self.widest, step))
+        self.bodies[key] = Body(at, width, height, shape in ("circle", "ellipse"))
+
+    def add_text(self, key: object, label: Label, at: Point, font: float = 12.0) -> None:
+        """Place text without an outline."""
+        self.picture.marks.append(Mark(key, "text", label, "plaintext", 50.0, 18.0, at, font=font))
+        self.bodies[key] = Body(at, 24.0, 18.0)
+
+    def join(self, tail: object, head: object, role: str, params: Sequence[str] = (), others: Sequence[Body] = ()) -> None:
+        """Draw an arrow, straight where nothing is in the way, and write its parameters beside it."""
+        start, end = self.bodies[tail], self.bodies[head]
+        self.draw(tail, head, role, route(start, end, [b for b in others if b.at not in (start.at, end.at)]), params, others)
+
+    def draw(
+        self, tail: object, head: object, role: str, curve: Curve, params: Sequence[str] = (), others: Sequence[Body] = ()
+    ) -> None:
+        """Draw an arrow along a curve."""
+        label, spot = EMPTY, None
+        if params:
+            label = label_params(params)
+            spot = place_label(curve, (label.ems * LABEL_FONT, LABEL_HEIGHT), list(others), [], [])
+        self.picture.lines.append(Line(tail, head, role, label, curve, spot))
+
+    def print_bus(
+        self, tails: Sequence[object], heads: Sequence[object], level: float, role: str, *, upright: bool = False,
+        shift: float = 0.0,
+    ) -> list[object]:  # fmt: skip
+        """Draw a line that all tails lead into, with a joint for each, and from which an arrow leads to each head.
+
+        Args:
+            tails, heads: keys of marks.
+            level: the y of the line; the x if it is upright.
+            role: its look.
+            upright: whether the line stands upright.
+            shift: how far beside the middle of a head its joint stands.
+
+        Returns:
+            The keys of the joints in the order of the line.
+        """
+        flip = (lambda p: (p[1], p[0])) if upright else (lambda p: p)
+        ends = [(key, True) for key in tails] + [(key, False) for key in heads]
+        spots = sorted((flip(self.bodies[key].at)[0] + (0.0 if is_tail else shift), i) for i, (key, is_tail) in enumerate(ends))
+        name = ("bus", *tails, *heads, role)
+        joints: list[object] = []
+        for along, i in spots:
+            key, is_tail = ends[i]
+            joint = (*name, i)
+            at = flip((along, level))
+            self.picture.marks.append(Mark(joint, "joint", shape="point", width=_JOINT, height=_JOINT, at=at))
+            self.bodies[joint] = Body(at, 0.0, 0.0)
+            if joints:
+                line = make_line(self.bodies[joints[-1]].at, at)
+                self.picture.lines.append(Line(joints[-1], joint, role, curve=line, arrow=False))
+            body = self.bodies[key]
+            touch = find_border(body, at) if is_tail else _find_foot(body, at, upright)
+            curve = make_line(touch, at) if is_tail else make_line(at, touch)
+            here, there = (key, joint) if is_tail else (joint, key)
+            self.picture.lines.append(Line(here, there, role, curve=curve, arrow=not is_tail))
+            joints.append(joint)
+        return joints
+
+    def add_picture(self, other: Picture, bodies: dict[object, Body], tag: str, *, dx: float = 0.0, dy: float = 0.0,
+                    turned: bool = False) -> None:  # fmt: skip
+        """Add another picture, moved, or turned so that its steps lead upwards.
+
+        Args:
+            other, bodies: the picture, and the outlines of its marks.
+            tag: what its keys are prefixed with.
+            dx, dy: how far it is moved.
+            turned: whether it is mirrored at the diagonal first.
+        """
+
+        def move(at: Point) -> Point:
+            x, y = (at[1], at[0]) if turned else at
+            return x + dx, y + dy
+
+        self.picture.marks += [replace(mark, key=(tag, mark.key), at=move(mark.at)) for mark in other.marks]
+        for key, body in bodies.items():
+            self.bodies[tag, key] = Body(move(body.at), body.width, body.height, body.round)
+        near = [self.bodies[tag, key] for key in bodies]
+        for line in other.lines:
+            curve = tuple(move(point) for point in line.curve)
+            tail, head = self.bodies.get((tag, line.tail)), self.bodies.get((tag, line.head))
+            if turned and len(curve) == 4 and tail and head:
+                curve = make_line(find_border(tail, head.at), find_border(head, tail.at))
+            spot = None if line.label_at is None else move(line.label_at)
+            if turned and line.label.rows:
+                spot = place_label(curve, (line.label.ems * LABEL_FONT, LABEL_HEIGHT), near, [], [])
+            self.picture.lines.append(replace(line, tail=(tag, line.tail), head=(tag, line.head), curve=curve, label_at=spot))
+
+
+def _find_foot(body: Body, at: Point, upright: bool) -> Point:
+    """Return where a straight tap, which may run beside the middle of a body, touches it."""
+    (x, y), a, b = body.at, body.width / 2, body.height / 2
+    off = abs(at[1] - y) / b if upright else abs(at[0] - x) / a
+    part = (1.0 - min(off, 1.0) ** 2) ** 0.5 if body.round else 1.0
+    if upright:
+        return x + (-1 if at[0] < x else 1) * a * part, at[1]
+    return at[0], y + (-1 if at[1] < y else 1) * b * part
