@@ -7,7 +7,7 @@ from autograd_seq.core.node import Node
 from autograd_seq.emit.lower import is_leaf
 from autograd_seq.emit.names import Names
 from autograd_seq.graph.graph import Graph
-from autograd_seq.graph.printing import operation
+from autograd_seq.graph.printing import name_arguments, operation, put_before
 from autograd_seq.ops.elementwise import CAST, add, neg, rewritten, sub
 from autograd_seq.ops.loss import stop_gradient
 from autograd_seq.ops.reduce import sum_over
@@ -36,7 +36,7 @@ class Labels:
 
     def __init__(self, user: Graph, graph: Graph, before: set[Node]) -> None:
         self.user, self.graph, self.before = user, graph, before
-        self.argument = _name_arguments(user)
+        self.argument = name_arguments(user.nodes)
         self.own: dict[Node, str] = {}
         for n in graph.nodes:
             if n.op is STATE and n.name:
@@ -49,7 +49,7 @@ class Labels:
             for o in graph.outputs[:1]:
                 if not o.axes and o.name is None and o.adjoint_of is None:
                     self.own.setdefault(o, "loss")
-        self.arguments = _name_arguments(graph)
+        self.arguments = name_arguments(graph.nodes)
         self.states = {n.inputs[0]: n for n in graph.nodes if n.op is STATE}
         self.readers: dict[Node, list[Node]] = {}
         for n in graph.nodes:
@@ -93,7 +93,7 @@ class Labels:
         return None
 
     def _name_cotangent(self, origin: Node) -> str:
-        return _put_before("d", self._name_origin(origin))
+        return put_before("d", self._name_origin(origin))
 
     def _name_origin(self, node: Node) -> str:
         if node.name:
@@ -107,27 +107,6 @@ class Labels:
         if node.op in (*_SILENT, ALONG):
             return self._name_origin(node.inputs[0])
         return self.user._names.get(node, operation(node))
-
-
-def _name_arguments(graph: Graph) -> dict[Node, str]:
-    """Return names ``z_s`` for the arguments of unary functions whose value is named ``s``."""
-    called: dict[Node, str] = {}
-    for n in graph.nodes:
-        if n.name and n.op is not SHIFT:
-            called[n] = n.name
-            if (n.op is STATE or n.op in _AROUND) and not n.inputs[0].name:
-                called.setdefault(n.inputs[0], n.name)
-    found: dict[Node, set[str]] = {}
-    for n, name in called.items():
-        if len(n.inputs) == 1 and n.op is not STATE and n.op not in _AROUND and not n.inputs[0].name:
-            found.setdefault(n.inputs[0], set()).add(name)
-    return {n: _put_before("z_", min(names)) for n, names in found.items() if len(names) == 1 and n.inputs and n not in called}
-
-
-def _put_before(sign: str, name: str) -> str:
-    """Return a name with a sign before its last part, after its scope."""
-    scope, slash, own = name.rpartition("/")
-    return f"{scope}{slash}{sign}{own}"
 
 
 __all__ = ["Labels"]

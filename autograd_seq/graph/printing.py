@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,13 +11,17 @@ from autograd_seq.core.axes import Index
 from autograd_seq.core.names import make_printable
 from autograd_seq.core.node import CONSTANT, Node
 from autograd_seq.ops.elementwise import POWER_NUMBER, rewritten
+from autograd_seq.ops.loss import stop_gradient
 from autograd_seq.ops.parts import SLICE
 from autograd_seq.ops.state import STATE
 from autograd_seq.ops.steps import ADD_ROWS, RECEIVE, SEND, TAKE_STEP
-from autograd_seq.ops.time import SHIFT
+from autograd_seq.ops.time import SHIFT, SPREAD
 
 if TYPE_CHECKING:
     from autograd_seq.graph.system import System
+
+_AROUND = (rewritten, stop_gradient, SPREAD)
+"""Operations that pass a value on."""
 
 
 def name_nodes(nodes: Sequence[Node]) -> dict[Node, str]:
@@ -26,14 +30,14 @@ def name_nodes(nodes: Sequence[Node]) -> dict[Node, str]:
     found: dict[Node, str] = {n: n.name for n in nodes if n.name}
     counts: dict[str, int] = {}
     shifts = [n for n in nodes if n.op is SHIFT and not n.name]
+    called = name_arguments(nodes) | name_equations(nodes) if any(n.adjoint_of is not None for n in nodes) else {}
     for node in nodes:
         if node in found or node.op is SHIFT:
             continue
         label = operation(node)
         origin = node.adjoint_of
-        if origin is not None and _find_primal(origin).name and (origin.name or origin in found):
-            scope, slash, own = (origin.name or found[origin]).rpartition("/")
-            found[node] = _make_unique(f"{scope}{slash}d{own}", taken)
+        if origin is not None and (base := _name_origin(origin, found, called)):
+            found[node] = _make_unique(put_before("d", base), taken)
             continue
         label = f"{node.scope}/{label}" if node.scope else label
         while True:
@@ -55,11 +59,57 @@ def name_nodes(nodes: Sequence[Node]) -> dict[Node, str]:
     return found
 
 
-def _find_primal(node: Node) -> Node:
-    """Return the node of which a node is the cotangent, through cotangents of cotangents."""
-    while node.adjoint_of is not None:
-        node = node.adjoint_of
-    return node
+def name_cotangents(nodes: Sequence[Node]) -> dict[Node, str]:
+    """Return the names of unnamed cotangents of what has a name; of a state that no other step reads for its equation."""
+    names, called = name_nodes(nodes), name_arguments(nodes) | name_equations(nodes)
+    shifted = {n.inputs[0] for n in nodes if n.op is SHIFT}
+    equations = {n.inputs[0] for n in nodes if n.op is STATE}
+    found = {}
+    for n in nodes:
+        if n.adjoint_of is None or n.name or n.op is SHIFT or n in equations:
+            continue
+        if _name_origin(n.adjoint_of, names, called):
+            found[n.inputs[0] if n.op is STATE and n not in shifted and not n.inputs[0].name else n] = names[n]
+    return found
+
+
+def _name_origin(origin: Node, found: Mapping[Node, str], called: Mapping[Node, str]) -> str:
+    """Return the name of a node after which its cotangent is called; empty if it has none but that of its operation."""
+    if name := origin.name or called.get(origin):
+        return name
+    inner = origin.adjoint_of
+    return found[origin] if inner is not None and origin in found and _name_origin(inner, found, called) else ""
+
+
+def name_equations(nodes: Sequence[Node]) -> dict[Node, str]:
+    """Return the names of states for the nodes that define them, and of what only passes them on."""
+    found: dict[Node, str] = {}
+    for n in nodes:
+        if n.name and (n.op is STATE or n.op in _AROUND) and not n.inputs[0].name:
+            found.setdefault(n.inputs[0], n.name)
+    return found
+
+
+def name_arguments(nodes: Sequence[Node]) -> dict[Node, str]:
+    """Return names ``z_s`` for the arguments of unary functions whose value is named ``s``."""
+    called = {n: n.name for n in nodes if n.name and n.op is not SHIFT}
+    called |= {n: name for n, name in name_equations(nodes).items() if n not in called}
+    found: dict[Node, set[str]] = {}
+    for n, name in called.items():
+        if len(n.inputs) == 1 and n.op is not STATE and n.op not in _AROUND and not n.inputs[0].name:
+            found.setdefault(n.inputs[0], set()).add(name)
+    return {n: put_before("z_", min(names)) for n, names in found.items() if len(names) == 1 and n.inputs and n not in called}
+
+
+def put_before(sign: str, name: str) -> str:
+    """Return a name with a sign before its last part, after its scope.
+
+    Example:
+        >>> put_before("d", "encoder/h")
+        'encoder/dh'
+    """
+    scope, slash, own = name.rpartition("/")
+    return f"{scope}{slash}{sign}{own}"
 
 
 _INTERNAL = {"rank", "index_rank", "among", "of", "here", "row", "made", "derived"}  # attributes that equations need not show

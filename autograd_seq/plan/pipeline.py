@@ -10,6 +10,7 @@ from autograd_seq.core.axes import Axis
 from autograd_seq.core.errors import OperationError, did_you_mean
 from autograd_seq.core.node import Node
 from autograd_seq.graph.graph import Graph
+from autograd_seq.graph.printing import name_cotangents
 from autograd_seq.graph.rebuild import copy_name, rebuild
 from autograd_seq.ops.linear import CONTRACT
 from autograd_seq.ops.reduce import sum_over
@@ -141,7 +142,11 @@ def choose_passes(backend: str, passes: Iterable[str] | None = None) -> list[Com
 
 def simplify(outputs: Sequence[Node], backend: str, passes: Iterable[str] | None = None) -> list[Node]:
     """Return the outputs after the passes that rewrite the graph; arguments as for :func:`plan`."""
-    out = rebuild(outputs, copy_own)
+    image: dict[Node, Node] = {}
+    out = rebuild(outputs, copy_own, image=image)
+    for node, name in name_cotangents([*image]).items():
+        if image[node] is not node:
+            image[node].name = name
     for p in choose_passes(backend, passes):
         if p.run is not None:
             out = p.run(out)

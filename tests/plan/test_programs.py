@@ -756,3 +756,14 @@ def test_what_is_read_in_another_shape_is_no_part_of_a_packed_array():
     X = np.linspace(-1, 1, 24).reshape(4, 2, 3)
     want = 10 * np.tanh(X) * (1 - np.tanh(X) ** 2)
     np.testing.assert_allclose(ag.compile([g], backend="numpy")(x=X)[0], want, rtol=1e-13, atol=1e-15)
+
+
+def test_cotangents_have_the_names_of_calculus_in_emitted_source():
+    t, b = ag.Axis("t"), ag.Axis("b")
+    U, W, x = ag.param("U", (3, 2)), ag.param("W", (3, 3)), ag.input("x", (2,), over=(t, b))
+    h = ag.state("h", (3,), over=(t, b))
+    h[t] = ag.tanh(U @ x[t] + W @ h[t - 1])
+    step = ag.value_and_grad(ag.sum(ag.sum(h * h), over=(t, b)))
+    for text in (step.source, str(step.program.schedule)):
+        assert "dz_h" in text and "dW = sum(outer(dz_h, h[t - 1])" in text.replace("outer_2", "outer(dz_h, h[t - 1])")
+    assert "dz_h" in str(step.program.graph) and "dh" in str(step.program.graph)
