@@ -94,6 +94,7 @@ class OneStep:
         rebuild(
             outputs, lambda n, inputs: replaced(n), lambda old, new, equation: _choose(replaced(old), new), image=image,
             shifts=lambda old, new: self._replace_shift(old) if old in cut else new,
+            equilibria=lambda old, new: _choose(replaced(old), new),
         )  # fmt: skip
         self._before |= {new: old for old, new in image.items() if new not in self._before}
         return image
@@ -106,7 +107,8 @@ class OneStep:
             return n if n in own else self._before.get(n)
 
         return rebuild(nodes, lambda n, inputs: find(n), lambda old, new, equation: _choose(find(old), new),
-                       shifts=lambda old, new: _choose(find(old), new))  # fmt: skip
+                       shifts=lambda old, new: _choose(find(old), new),
+                       equilibria=lambda old, new: _choose(find(old), new))  # fmt: skip
 
     def list_rows(self, source: Node) -> tuple[bool, tuple[Node, ...]]:
         """Return whether one row stands for all before the first step, and the rows of a source."""

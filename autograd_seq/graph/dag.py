@@ -178,13 +178,15 @@ class DAG:
             raise (feeds.explain_failure(self.graph, arrays, error) if error.code == "F201" else error) from None
 
     def every(self, given: dict[str, Any], dtype: Any = None) -> dict[Node, Any]:
-        """Return the values of all nodes that the outputs depend on, constants included, each after those that it reads."""
+        """Return the values of all nodes that the outputs depend on, constants included, each after those that it reads.
+
+        Those of equilibria that do not settle are their last iterates.
+        """
         arrays = feeds.check_feeds(self.graph, given)
         plan = _Calls(self.outputs)
         firm = [a.dtype for name, a in arrays.items() if self.graph.inputs[name].dtype is float]
-        found = dict(
-            zip(plan.slot, plan.values(self._spread_feeds(arrays), dtype, plan.choose_width(firm, dtype)), strict=True)
-        )
+        values = plan.values(self._spread_feeds(arrays), dtype, plan.choose_width(firm, dtype), strict=False)
+        found = dict(zip(plan.slot, values, strict=True))
         order = postorder([n for o in self.outputs for n in o.nodes], lambda n: n.inputs)
         return {n: found.get(n, n._value) for n in order}
 
@@ -302,7 +304,7 @@ class _Calls:
         values = self.values(fed, dtype, width)
         return tuple(self._gather(o, values, width) for o in self.outputs)
 
-    def values(self, fed: dict[Node, Any], dtype: Any, width: np.dtype) -> list[Any]:
+    def values(self, fed: dict[Node, Any], dtype: Any, width: np.dtype, strict: bool = True) -> list[Any]:
         kinds = {float: width, int: np.dtype(np.int64), bool: np.dtype(np.bool_)}
         values: list[Any] = [None] * len(self.slot)
         for i, node in self.valued:
@@ -314,7 +316,7 @@ class _Calls:
             values[i] = v.astype(width) if dtype is not None and node.dtype is float else v
         with np.errstate(all="ignore"):
             for call in self.calls:
-                call.run(values, kinds)
+                call.run(values, kinds, strict)
         return values
 
     def _gather(self, out: Values, values: list[Any], width: np.dtype) -> np.ndarray:

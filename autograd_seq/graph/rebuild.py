@@ -33,6 +33,7 @@ def rebuild(
     shifts: Callable[[Node, Node], Node] = lambda old, new: new,
     after: Mapping[Node, Iterable[Node]] | None = None,
     within: Set[Node] | None = None,
+    equilibria: Callable[[Node, Node], Node] = lambda old, new: new,
 ) -> list[Node]:
     """Return the copies of ``outputs``; nodes that no change reaches are kept as they are.
 
@@ -45,6 +46,7 @@ def rebuild(
         image: a dict that is filled with the copy of each node as it is made: rules may look up earlier ones.
         shifts: ``shifts(old shift, new shift)`` returns what readers of the shift read; by default the new shift.
         after: by node, further nodes to copy before it, because the rule looks them up in ``image``.
+        equilibria: ``equilibria(old equilibrium, new equilibrium)`` returns what readers of it read; by default the new one.
         within: the nodes that may be copied, and whatever depends on one of them; by default all. Others are kept as they are.
 
     Notes:
@@ -71,7 +73,7 @@ def rebuild(
         if n.op is SHIFT:
             new[n] = shifts(n, source[n])
         elif n.op is EQUILIBRIUM:
-            new[n] = source[n]
+            new[n] = equilibria(n, source[n])
         elif n.op is STATE:
             new[n] = states(n, source[n], new[n.inputs[0]]) if states else source[n]
         else:

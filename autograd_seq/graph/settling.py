@@ -32,7 +32,7 @@ class Call(NamedTuple):
     attrs: dict[str, Any]
     kind: type | None
 
-    def run(self, values: Values, kinds: dict[type, Any]) -> None:
+    def run(self, values: Values, kinds: dict[type, Any], strict: bool = True) -> None:
         """Evaluate the node."""
         out = self.forward(*[values[k] for k in self.slots], **self.attrs)
         values[self.slot] = out if self.kind is None else np.asarray(out).astype(kinds[self.kind], copy=False)
@@ -53,11 +53,11 @@ class Round(NamedTuple):
     starts: Sequence[int | None]
     calls: Sequence[Call]
 
-    def run(self, values: Values, kinds: dict[type, Any]) -> None:
+    def run(self, values: Values, kinds: dict[type, Any], strict: bool = True) -> None:
         """Iterate until all have settled.
 
         Raises:
-            UnsettledError: they have not after the largest number of iterations.
+            UnsettledError: they have not after the largest number of iterations, and that is to be an error.
         """
         width = kinds[float]
         for n, (z, _), start in zip(self.nodes, self.slots, self.starts, strict=True):
@@ -74,29 +74,36 @@ class Round(NamedTuple):
             for n, (z, f) in zip(self.nodes, self.slots, strict=True):
                 d = n.attrs["damping"]
                 values[z] = values[f] if d == 0 else d * values[z] + (1 - d) * values[f]
+        if not strict:
+            return
         worst = self.nodes[int(np.nanargmax(gaps)) if not np.all(np.isnan(gaps)) else 0]
         raise UnsettledError(worst, steps, moved[1], moved[1] / moved[0] if moved[0] else np.inf)
 
     def _measure(self, values: Values) -> tuple[list[float], bool]:
         """Return how far each equation moves its equilibrium, and whether all are within their tolerances.
 
-        Points of one equation are measured together: by the sum of the largest entries.
+        Of complex numbers the imaginary part, a derivative by a complex step, must have settled in proportion to its own size.
         """
-        gaps, sizes = [], []
-        for z, f in self.slots:
-            gaps.append(np.max(np.abs(values[f] - values[z]), initial=0))
-            sizes.append(np.max(np.abs(values[f]), initial=0))
+        moved = [(values[f] - values[z], values[f]) for z, f in self.slots]
+        gaps = [np.max(np.abs(gap), initial=0) for gap, _ in moved]
+        if not any(np.iscomplexobj(x) for _, x in moved):
+            return gaps, self._fits(moved, 1.0)
+        parts = [[(part(gap), part(x)) for gap, x in moved] for part in (np.real, np.imag)]
+        return gaps, self._fits(parts[0], 1.0) and self._fits(parts[1], 0.0)
+
+    def _fits(self, moved: Sequence[tuple[Any, Any]], least: float) -> bool:
+        """Tell whether all are within their tolerances; points of one equation are measured together, by their sum."""
+        gaps = np.array([np.max(np.abs(gap), initial=0) for gap, _ in moved])
+        sizes = np.array([np.max(np.abs(x), initial=0) for _, x in moved])
         same: dict[int, list[int]] = {}
         for k, n in enumerate(self.nodes):  # instances of one folded node share their attributes
             same.setdefault(id(n.attrs), []).append(k)
         settled = True
         for ks in same.values():
             attrs = self.nodes[ks[0]].attrs
-            size = np.sum([sizes[k] for k in ks] if attrs["floor"] else sizes, axis=0, dtype=np.asarray(sizes).dtype)
-            size = np.maximum(size, np.asarray(attrs["floor"], np.asarray(size).dtype))
-            bound = np.maximum(attrs["tol"] * size, ROUNDING * np.spacing(size))
-            settled = settled and bool(np.sum([gaps[k] for k in ks]) <= bound)
-        return gaps, settled
+            size = np.maximum(np.sum(sizes[ks] if attrs["floor"] else sizes), sizes.dtype.type(attrs["floor"] * least))
+            settled = settled and bool(np.sum(gaps[ks]) <= np.maximum(attrs["tol"] * size, ROUNDING * np.spacing(size)))
+        return settled
 
 
 def _same(x: Any) -> Any:

@@ -39,7 +39,7 @@ spacing = defop(
 
 
 def equilibrium(name: str | None, shape: Any = (), *, over: Axis | Iterable[Axis] = (), start: Any = None,
-                tol: float = 1e-10, max_steps: int = 1000, damping: float = 0.0,
+                tol: float = 1e-12, max_steps: int = 1000, damping: float = 0.0,
                 gradient_tol: float | None = None) -> Node:  # fmt: skip
     """Declare an equilibrium, whose equation ``z[t] = f(z[t], …)`` follows: the value that the equation leaves as it is.
 

@@ -164,7 +164,7 @@ def _iterate(region: Sequence[Node], names: _Names, explain: bool) -> Iterated:
     going.attrs["ends"] = axis
     moved = _remember(_add_up(gaps), free, axis) if explain else None
     again = logical_not(settled)
-    going[going.axes] = again if moved is None else again & less_equal(0.0, abs_(moved[0]))  # in one cycle, hence in one loop
+    going[going.axes] = again if moved is None else again | (moved[0] < 0.0)  # which is in the cycle, hence in the loop
     for n, z in zip(ends, iterates, strict=True):
         equation, start = image[n.inputs[0]], n.inputs[1] if n.inputs[1:] else constant(np.zeros(n.shape))
         y = state(names.make("iterate", n), n.shape, over=(*n.axes, axis), init={axis: start})

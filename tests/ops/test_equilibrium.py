@@ -13,16 +13,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from equilibria import FEEDS, MODELS, B, H, Model, T, attention, b, deep, linear, make_feeds, recurrent, settle, t
+from equilibria import MODELS, RUNNERS, B, H, Model, T, attention, b, deep, linear, make_feeds, recurrent, t
 
 import autograd_seq as ag
 
-RUNNERS: dict[str, Callable[..., Any]] = {
-    "unrolled": lambda nodes: ag.Graph(nodes).evaluate,
-    "numpy": lambda nodes: ag.compile(nodes, backend="numpy"),
-    "no passes": lambda nodes: ag.compile(nodes, backend="numpy", passes=()),
-    "by hand": lambda nodes: ag.compile(nodes, backend="plain"),
-}
 every_model = pytest.mark.parametrize("model", MODELS, ids=lambda m: m.__name__)
 every_runner = pytest.mark.parametrize("runner", [*RUNNERS])
 RNG = np.random.default_rng(3)
@@ -93,6 +87,23 @@ def test_second_order(model: Callable[[], Model]) -> None:
     np.testing.assert_allclose(got, want, rtol=1e-6, atol=1e-7)
 
 
+@pytest.mark.parametrize("model", [linear, recurrent, attention], ids=lambda m: m.__name__)
+def test_the_check_that_ships_is_as_exact_as_for_any_graph(model: Callable[[], Model]) -> None:
+    """A complex step through the iteration settles too: the imaginary part in proportion to its own size."""
+    loss, wrt, _ = model()
+    report = ag.check_grad(loss, wrt[0], make_feeds(loss), method="complex step")
+    assert report.worst < 1e-10
+
+
+def test_not_a_number_is_found_where_it_enters() -> None:
+    loss, _, _ = recurrent()
+    feeds = make_feeds(loss)
+    feeds["x"][2, 1, 0] = np.nan
+    assert "x = input makes NaN at t = 2, b = 1" in str(ag.find_nan(loss, **feeds))
+    with pytest.raises(ag.EquilibriumError, match="z has not settled at t=2, b=1"):
+        ag.compile(loss)(**feeds)
+
+
 def test_forward_mode() -> None:
     loss, wrt, truth = recurrent()
     feeds = make_feeds(loss)
@@ -118,110 +129,6 @@ def test_closed_form_and_implicit_function_theorem() -> None:
     got, slope_of_M = ag.compile([E, ag.grad(E, M)])(M=0.7, e=0.6)
     want = optimize.brentq(lambda x: 0.7 + 0.6 * np.sin(x) - x, 0, 3, xtol=1e-14)
     np.testing.assert_allclose([got, slope_of_M], [want, 1 / (1 - 0.6 * np.cos(want))], rtol=1e-11)
-
-
-# -- lifting, padding, pieces ---------------------------------------------------------------------------------------------
-
-
-@every_runner
-def test_lifting_changes_nothing(runner: str) -> None:
-    """Each point stops by itself: a loose tolerance leaves the same iterate, whatever else is in the batch."""
-    W, x = ag.param("W", (H, H)), ag.input("x", (H,), over=b)
-    z = ag.equilibrium("z", (H,), over=b, tol=1e-2, gradient_tol=1e-2)
-    z[b] = ag.tanh(W @ z + x)
-    run = RUNNERS[runner]([z, ag.grad(ag.sum(ag.sum(z), over=b), x)])
-    feeds = {"W": 2 * FEEDS["W"], "x": np.logspace(-2, 1, 12).reshape(4, 3)}
-    together = run(**feeds)
-    apart = [run(W=feeds["W"], x=row[None]) for row in feeds["x"]]
-    for k, whole in enumerate(together):
-        np.testing.assert_allclose(whole, np.concatenate([a[k] for a in apart]), rtol=1e-13)
-    np.testing.assert_allclose(together[0], RUNNERS["unrolled"](z)(**feeds)[0], rtol=1e-13)
-    exact = settle(lambda z: np.tanh(z @ feeds["W"].T + feeds["x"]), np.zeros((4, H)))
-    assert 1e-6 < np.max(np.abs(together[0] - exact)) < 1e-1, "the tolerance is loose"
-
-
-@pytest.mark.parametrize("model", [recurrent, deep, attention], ids=lambda m: m.__name__)
-@every_runner
-def test_padding_reaches_nothing_and_settles_at_once(model: Callable[[], Model], runner: str) -> None:
-    loss, wrt, _ = model()
-    nodes, feeds = [loss, *ag.grad(loss, wrt)], make_feeds(loss)
-    lengths, want = [3, 0, 5, 1], [0.0, 0.0, 0.0]
-    first = model is attention
-    x = feeds["x"].copy() if first else feeds["x"].swapaxes(0, 1).copy()
-    for k, n in enumerate(lengths):
-        piece = x[k : k + 1, :n] if first else x[k : k + 1, :n].swapaxes(0, 1)
-        value, *grads = RUNNERS["numpy"](nodes)(**{**feeds, "x": piece})
-        want = [w + g for w, g in zip(want, [value, *grads[:-1]], strict=False)]
-        x[k, n:] = np.nan
-    fed = {**feeds, "x": x if first else x.swapaxes(0, 1)}
-    got = RUNNERS[runner](nodes)(lengths={t: lengths}, **fed)
-    for g, w in zip(got[:-1], want, strict=False):
-        np.testing.assert_allclose(g, w, rtol=1e-8)
-    assert np.all(np.isfinite(got[-1]))
-
-
-@pytest.mark.parametrize("start", [None, t - 1])
-def test_pieces_and_streams_continue(start: Any) -> None:
-    W, x = ag.param("W", (H, H)), ag.input("x", (H,), over=(t, b))
-    z = ag.equilibrium("z", (H,), over=(t, b), start=start)
-    z[t] = ag.tanh(W @ z + x + 0.5 * z[t - 1])
-    feeds = {"W": FEEDS["W"], "x": RNG.normal(size=(T, B, H))}
-    (whole,) = RUNNERS["unrolled"](z)(**feeds)
-    step, carry, rows = ag.stream(z), None, []
-    for row in feeds["x"]:
-        (y,), carry = step(carry, W=feeds["W"], x=row)
-        rows.append(y.copy())
-    np.testing.assert_allclose(rows, whole, rtol=1e-12)
-    pieces = ag.compile(z, carry=True, backend="numpy")
-    (first,), carry = pieces(W=feeds["W"], x=feeds["x"][:2])
-    (rest,), carry = pieces(W=feeds["W"], x=feeds["x"][2:], carry=carry)
-    np.testing.assert_allclose([*first, *rest], whole, rtol=1e-12)
-    with pytest.raises(ag.EquilibriumError, match="z has not settled at b="):
-        step(carry, W=20 * feeds["W"], x=feeds["x"][0])
-
-
-@every_runner
-def test_no_steps_and_no_batch(runner: str) -> None:
-    for model in (deep, recurrent, attention):
-        loss, wrt, _ = model()
-        run, feeds = RUNNERS[runner]([loss, *ag.grad(loss, wrt)]), make_feeds(loss)
-        for x in (feeds["x"][:0], feeds["x"][:, :0]):
-            value, *grads = run(**{**feeds, "x": x})
-            assert value == 0
-            assert all(np.all(g == 0) for g in grads)
-
-
-def test_vmap() -> None:
-    W, x = ag.param("W", (H, H)), ag.input("x", (H,), over=t)
-    z = ag.equilibrium("z", (H,), over=t)
-    z[t] = ag.tanh(W @ z + x)
-    loss = ag.sum(ag.vmap(ag.sum(ag.sum(z * z), over=t), over=b), over=b)
-    xs = RNG.normal(size=(B, T, H))
-    got = ag.compile([loss, ag.grad(loss, W)])(W=FEEDS["W"], x=xs)
-    each = [
-        ag.compile([ag.sum(ag.sum(z * z), over=t), ag.grad(ag.sum(ag.sum(z * z), over=t), W)])(W=FEEDS["W"], x=x) for x in xs
-    ]
-    for k, g in enumerate(got):
-        np.testing.assert_allclose(g, sum(e[k] for e in each), rtol=1e-9)
-
-
-def test_a_sequence_that_ends_by_itself_is_made_of_equilibria() -> None:
-    u, W, x = ag.Axis("u"), ag.param("W", (H, H)), ag.param("x", (H,))
-    z = ag.equilibrium("z", (H,), over=u)
-    s = ag.state("s", (H,), over=u, init=x)
-    z[u] = 0.5 * ag.tanh(W @ z[u] + s[u - 1])
-    s[u] = z[u]
-    small = ag.sum(s * s) < 1e-3
-    last, steps = ag.until([ag.sum(ag.last(s, over=u)), ag.size(u)], over=u, when=small, limit=30)
-    nodes, feeds = [last, steps, ag.grad(last, W)], {"W": FEEDS["W"], "x": np.array([1.0, -2.0, 0.5])}
-    value, count, dW = RUNNERS["numpy"](nodes)(**feeds)
-    z, n = feeds["x"], 0
-    while n == 0 or np.sum(z * z) >= 1e-3:
-        z, n = settle(lambda y, z=z: 0.5 * np.tanh(feeds["W"] @ y + z), np.zeros(H)), n + 1
-    assert count == n > 3
-    np.testing.assert_allclose(value, np.sum(z), rtol=1e-6)
-    for got, want in zip(RUNNERS["unrolled"](nodes)(**feeds), (value, count, dW), strict=True):
-        np.testing.assert_allclose(got, want, rtol=1e-6)
 
 
 # -- accuracy, cost, refusal ----------------------------------------------------------------------------------------------
@@ -262,7 +169,7 @@ def test_neither_memory_nor_text_grows_with_the_iterations() -> None:
 @pytest.mark.parametrize("runner", [*RUNNERS, "native"])
 def test_what_does_not_settle_is_named_with_its_residual_and_its_point(runner: str) -> None:
     x, s, u = ag.input("x", over=(t, b)), ag.state("s", over=(t, b)), ag.Axis("u")
-    z = ag.equilibrium("z", over=(t, b), max_steps=40)
+    z = ag.equilibrium("z", over=(t, b), tol=1e-10, max_steps=40)
     z[t] = s[t - 1] + x - ag.where(ag.index(t) > 1, 1.1, 0.5) * z
     s[t] = 0.1 * z
     run = ag.compile(s, backend="numba") if runner == "native" else RUNNERS[runner](s)
@@ -289,6 +196,36 @@ def test_a_gradient_that_does_not_settle_is_named_too() -> None:
         ag.compile(ag.grad(z, a), backend="numpy")(a=1e-5)
     assert 0.9 < caught.value.contraction < 1.0
     assert "max_steps=300" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("code", "make", "words"),
+    [
+        ("Z101", lambda: ag.equilibrium("z", tol=-1.0), "tol= of z is -1.0"),
+        ("Z101", lambda: ag.equilibrium("z", damping=1), "damping= of z is 1"),
+        ("Z101", lambda: ag.equilibrium("z", gradient_tol=np.nan), "gradient_tol= of z is nan"),
+        ("Z101", lambda: ag.equilibrium("z", max_steps=2.5), "max_steps= of z is 2.5"),
+        ("Z101", lambda: ag.equilibrium("z", max_steps=True), "max_steps= of z is True"),
+        ("Z102", lambda: ag.equilibrium("z", over=t, start=t), "z starts from itself"),
+        ("Z103", lambda: ag.equilibrium("z", (3,), start=np.zeros(2)), "start= of z does not fit"),
+        ("Z103", lambda: ag.equilibrium("z", start=ag.input("x", over=t)), "a value of shape () over no axis"),
+        ("G210", lambda: ag.Graph(ag.equilibrium("z")), "equilibrium z is never defined"),
+    ],
+)
+def test_refusals(code: str, make: Callable[[], Any], words: str) -> None:
+    with pytest.raises(ag.AutogradSeqError) as caught:
+        make()
+    assert caught.value.code == code
+    assert words in str(caught.value)
+
+
+def test_what_no_iteration_can_order_is_refused() -> None:
+    """A cycle that looks both ways in time, and does not pass through the equilibrium within a step."""
+    s, r, z = ag.state("s", over=t), ag.state("r", over=t), ag.equilibrium("z", over=t)
+    s[t], r[t] = 0.1 * s[t - 1] + r[t + 1], s[t - 1]
+    z[t] = 0.5 * z[t] + s[t]
+    with pytest.raises(ag.CycleError, match="both earlier and later steps of t"):
+        ag.Graph(z)
 
 
 def test_damping_settles_what_oscillates() -> None:

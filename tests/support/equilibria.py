@@ -14,6 +14,12 @@ import numpy as np
 import autograd_seq as ag
 
 t, b, i = ag.Axis("t"), ag.Axis("b"), ag.Axis("i")
+RUNNERS: dict[str, Callable[..., Any]] = {
+    "unrolled": lambda nodes: ag.Graph(nodes).evaluate,
+    "numpy": lambda nodes: ag.compile(nodes, backend="numpy"),
+    "no passes": lambda nodes: ag.compile(nodes, backend="numpy", passes=()),
+    "by hand": lambda nodes: ag.compile(nodes, backend="plain"),
+}
 Model = tuple[ag.Node, list[ag.Node], Callable[..., Any]]
 RNG = np.random.default_rng(3)
 H, D, B, T, ROUNDS = 3, 2, 4, 5, 400
