@@ -83,6 +83,9 @@ def check_things(path: Path, things: Mapping[str, Any], params: Arrays) -> None:
     if not wrong:
         kinds = {"least": float, "waited": int}
         wrong = [name for name, kind in kinds.items() if not isinstance(valid.get(name), kind)]
+        wrong += [name for name in ("step", "epoch", "batch") if things[name] < 0]
+        if not isinstance(losses := valid.get("losses"), np.ndarray) or losses.shape[1:] != (2,):
+            wrong.append("losses")
     if wrong:
         raise LoadError("L126", f"{path.name} is no file of a training", expected=", ".join(_KINDS),
                         got=", ".join(things) or "nothing", fix="a training writes one: train(…, save=path)")  # fmt: skip

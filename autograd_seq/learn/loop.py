@@ -101,7 +101,7 @@ def train(
     run = _Run(stepper, optimizer, clip, check_grads, seed, _Now(first, optimizer.init(params) if state is None else state))
     if resume and (things := files.load(first)):
         run.restore(things, rounds)
-        validation.restore(things)
+        validation.restore(things["params"], things["validation"])
     make = lambda: run.as_things(validation)  # noqa: E731 - two words, used twice
     watch = _Watch(on_step, [*callbacks])
     interrupted = False
@@ -132,8 +132,9 @@ def train(
         files.save(make())
     losses, norms = np.array(run.seen, dtype=float).reshape(-1, 2).T
     last = run.now.params
-    seen = np.array(validation.seen, dtype=float).reshape(-1, 2)
-    return Result(validation.choose(last), run.now.state, losses, norms, interrupted, last, seen, run.now.carry)
+    return Result(
+        validation.choose(last), run.now.state, losses, norms, interrupted, last, validation.get_losses(), run.now.carry
+    )
 
 
 def _describe(loss: float, norm: float, seen: list[tuple[int, float]]) -> str:
@@ -251,9 +252,8 @@ class _Run:
         """Return what a file keeps: the parameters to be used, and all that is needed to go on."""
         now, params = self.now, validation.choose(self.now.params)
         last = None if params is now.params else now.params
-        held = {"least": float(validation.least), "waited": validation.waited}
-        return {"params": params, "last": last, "validation": held, "state": now.state, "seed": self.seed, "step": now.done,
-                "epoch": now.epoch, "batch": now.batch, "carry": now.carry}  # fmt: skip
+        return {"params": params, "last": last, "validation": validation.as_things(), "state": now.state, "seed": self.seed,
+                "step": now.done, "epoch": now.epoch, "batch": now.batch, "carry": now.carry}  # fmt: skip
 
     def restore(self, things: Mapping[str, Any], rounds: Rounds) -> None:
         """Go on from what a file kept."""

@@ -21,11 +21,11 @@ class Result(NamedTuple):
     Args:
         params: the parameters after the last update; with ``valid=`` those of the least validation loss.
         state: the optimizer's state, to continue with: ``train(…, result.last, …, state=result.state)``.
-        losses: (n,) the loss of each step, before its update.
+        losses: (n,) the loss of each step, before its update; after ``resume=True`` of the steps since then.
         norms: (n,) the global norm of the gradients, before clipping.
         interrupted: whether Ctrl-C ended it.
         last: the parameters after the last update.
-        valid: (k, 2) for each validation the number of updates before it, and the loss.
+        valid: (k, 2) for each validation the number of updates before it, and the loss; all, also after ``resume=True``.
         carry: the rows that the next piece of the sequences reads, where the step carries them.
     """
 

@@ -62,10 +62,18 @@ class Validation:
         """Return the best parameters; without validation the last ones."""
         return self.best if self._judge is not None and self.least < np.inf else last
 
-    def restore(self, things: Mapping[str, Any]) -> None:
+    def get_losses(self) -> np.ndarray:
+        """Return (k, 2) for each validation the number of updates before it, and the loss."""
+        return np.array(self.seen, dtype=float).reshape(-1, 2)
+
+    def as_things(self) -> dict[str, Any]:
+        """Return what a file keeps of it, beside the best parameters."""
+        return {"least": float(self.least), "waited": self.waited, "losses": self.get_losses()}
+
+    def restore(self, params: Arrays, held: Mapping[str, Any]) -> None:
         """Go on from what a file kept."""
-        held = things["validation"]
-        self.best, self.least, self.waited = things["params"], held["least"], held["waited"]
+        self.best, self.least, self.waited = params, held["least"], held["waited"]
+        self.seen = [(int(steps), float(loss)) for steps, loss in held["losses"]]
 
 
 def _make_judge(valid: Any, step: Stepper) -> Callable[[Arrays], float]:

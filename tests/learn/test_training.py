@@ -196,6 +196,7 @@ def test_a_training_goes_on_bit_for_bit(suffix: str, tmp_path: Path) -> None:
         part = learn.train(other, again, batches, optimizer, steps=n, save=path, resume=True, **common)
         losses += [*part.losses]
     np.testing.assert_array_equal(losses, whole.losses)
+    np.testing.assert_array_equal(part.valid, whole.valid)
     for name, array in whole.last.items():
         np.testing.assert_array_equal(part.last[name], array)
         np.testing.assert_array_equal(part.params[name], whole.params[name])
@@ -216,6 +217,11 @@ def test_a_file_of_another_training_is_refused(tmp_path: Path) -> None:
         learn.train(
             BOWL, {"w": np.float32(0)}, {"target": 1.0}, learn.sgd(0.1), steps=4, save=path, resume=True, progress=False
         )
+    sound = learn.load(path)
+    for change in ({"epoch": -1}, {"state": None}, {"validation": {**sound["validation"], "losses": [1]}}, {"carry": 3}):
+        learn.save(path, graph=BOWL, **(sound | change))
+        with pytest.raises(ag.LoadError, match="no file of a training"):
+            fit({"target": 1.0}, steps=4, save=path, resume=True)
     learn.save(path, graph=BOWL, params={"w": np.ones(())})
     with pytest.raises(ag.LoadError, match="no file of a training"):
         fit({"target": 1.0}, steps=4, save=path, resume=True)
