@@ -11,14 +11,15 @@ the rest (Menick, Elsen, Evci, Osindero, Simonyan & Graves 2020).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.node import Node, constant
+from autograd_seq.grad.jacobian import StepJacobian, derive, list_free
 from autograd_seq.grad.labelled import Labelled, lay_out, multiply
-from autograd_seq.grad.one_step import OneStep, derive
+from autograd_seq.grad.one_step import OneStep
 from autograd_seq.grad.reverse import grad
 from autograd_seq.grad.sparsity import Locks, compose, list_dimensions
 from autograd_seq.ops.reduce import sum_over
@@ -60,7 +61,7 @@ class Influence:
         }
         self.locks = self._find_influence(exact)
         step.check_apart(self.locks)
-        self._derivatives = self._derive_blocks()
+        self.blocks = StepJacobian(step, list(dict.fromkeys(leaf for _, leaf in self.direct | self.jacobian)))
         used = {read for _, read in self.jacobian} | {*step.list_reached()}
         self.read = [n for read, n in step.reads.items() if read in used]  # the reads of earlier steps that have a gradient
         self.influence = {pair: self._declare(*pair) for pair in self.locks}
@@ -92,20 +93,6 @@ class Influence:
                         changed |= meet((x, p), compose(outer, found[source, p]))
         return found
 
-    def _derive_blocks(self) -> dict[Pair, Node]:
-        """Return the derivatives within a step, and those of rows, each with the dimensions that its own locks leave."""
-        wanted: dict[tuple[Node, tuple[int, ...]], list[Pair]] = {}
-        for (x, leaf), locks in (self.direct | self.jacobian).items():
-            wanted.setdefault((x, _list_free(x, locks)), []).append((x, leaf))
-        pairs, nodes = [], []
-        for (x, free), some in wanted.items():
-            pairs += some
-            nodes += derive(self.step.values[x], [leaf for _, leaf in some], free)
-        found = dict(zip(pairs, self.step.restore(nodes), strict=True))
-        for (row, p), locks in self.rows.items():
-            found[row, p] = derive(row, [p], _list_free(row, locks))[0]
-        return found
-
     def _declare(self, x: Node, p: Node) -> Node:
         one, rows = self.step.list_rows(x)
         reach = max((n.attrs["by"] for n in self.read if n.inputs[0] is x and n.attrs["outside"] == "bounds"), default=0)
@@ -118,30 +105,36 @@ class Influence:
 
     def get_shape(self, x: Node, p: Node) -> tuple[int, ...]:
         """Return the shape of the influence of a parameter on a source."""
-        return (*(x.shape[d] for d in _list_free(x, self.locks[x, p])), *p.shape)
+        return (*(x.shape[d] for d in list_free(x, list_dimensions(self.locks[x, p]))), *p.shape)
 
     def _write_equation(self, x: Node, p: Node) -> Node:
-        parts = [self._expand(x, x, p)] if (x, p) in self.direct else []
+        locked = list_dimensions(self.locks[x, p])
+        parts = [self.blocks.get(self.step.values[x], p, locked)] if (x, p) in self.direct else []
         for read, n in self.step.reads.items():
             if (x, read) in self.jacobian and (n.inputs[0], p) in self.influence:
                 parts.append(sum_to(self._push(x, read, p), join(x.axes, p.axes)))
         return add_up(parts, self.get_shape(x, p))
 
-    def _expand(self, y: Node, x: Node, p: Node) -> Node:
-        """Return a derivative within a step, or of a row, with the dimensions of the influence on ``x``."""
-        if y is not x and (y, p) not in self.rows:
+    def _expand(self, row: Node, x: Node, p: Node) -> Node:
+        """Return the derivative of a row with the dimensions of the influence on its source ``x``."""
+        if (row, p) not in self.rows:
             return constant(np.zeros(self.get_shape(x, p)))
-        own = list_dimensions(self.direct[x, p] if y is x else self.rows[y, p])
-        of_x = {d: ("p", own[d]) if d in own else ("x", d) for d in range(x.ndim)}
-        of_p = [("p", k) for k in range(p.ndim)]
-        block = Labelled(self._derivatives[y, p], (*(of_x[d] for d in range(x.ndim) if d not in own), *of_p))
-        free = _list_free(x, self.locks[x, p])
-        return broadcast_to(lay_out(block, [*(of_x[d] for d in free), *of_p]), self.get_shape(x, p))
+        own = list_dimensions(self.rows[row, p])
+        of_x: list[Hashable] = [("p", own[d]) if d in own else ("x", d) for d in range(x.ndim)]
+        of_p: list[Hashable] = [("p", k) for k in range(p.ndim)]
+        free = list_free(row, own)
+        block = Labelled(derive(row, [p], free)[0], (*(of_x[d] for d in free), *of_p))
+        order = [*(of_x[d] for d in list_free(x, list_dimensions(self.locks[x, p]))), *of_p]
+        return broadcast_to(lay_out(block, order), self.get_shape(x, p))
 
     def _push(self, x: Node, read: Node, p: Node) -> Node:
         """Return what the influence on an earlier step adds to that on ``x``, through the Jacobian of the step."""
+        source = self.step.reads[read].inputs[0]
         own, target = list_dimensions(self.jacobian[x, read]), list_dimensions(self.locks[x, p])
-        return self._multiply(self._derivatives[x, read], own, target, x, self.step.reads[read], p)
+        to = {k: d for d, k in list_dimensions(self.locks[source, p]).items()}
+        own |= {d: to[k] for d, k in target.items() if d not in own and k in to and to[k] not in own.values()}
+        block = self.blocks.get(self.step.values[x], read, own)  # of which the diagonal alone is kept
+        return self._multiply(block, own, target, x, self.step.reads[read], p)
 
     def _pull(self, cotangent: Node, read: Node, p: Node) -> Node:
         """Return what the cotangent of a source, or of an earlier step of one, says of a parameter."""
@@ -157,7 +150,7 @@ class Influence:
                 source = read if read in self.names else read.inputs[0]
                 if (source, p) in self.influence:
                     parts.append(sum_to(self._pull(cotangent, read, p), (self.step.axis, *p.axes)))
-            found.append(spread(add_up(parts, p.shape), self.step.axis))
+            found.append(mark(spread(add_up(parts, p.shape), self.step.axis), p))
         return found
 
     def _multiply(self, J: Node, own: dict[int, int], target: dict[int, int], x: Node, read: Node, p: Node) -> Node:
@@ -192,11 +185,6 @@ def add_up(parts: list[Node], shape: tuple[int, ...]) -> Node:
     return total
 
 
-def _list_free(x: Node, locks: Locks) -> tuple[int, ...]:
-    locked = list_dimensions(locks)
-    return tuple(d for d in range(x.ndim) if d not in locked)
-
-
 def list_cotangents(step: OneStep, wrt: Sequence[Node]) -> tuple[list[tuple[Node, Node]], list[Node]]:
     """Return how the loss of a step depends, within the step, on what it reads and on parameters.
 
@@ -216,10 +204,17 @@ def join(axes: Sequence[Axis], more: Sequence[Axis]) -> tuple[Axis, ...]:
     return tuple(dict.fromkeys((*axes, *more)))
 
 
+def mark(g: Node, p: Node) -> Node:
+    """Return a node that is called the gradient of a parameter, unless it has a name of its own."""
+    if g.inputs and g.adjoint_of is None and g.name is None:
+        g.adjoint_of = p
+    return g
+
+
 def sum_to(x: Node, axes: Sequence[Axis]) -> Node:
     """Return the sum over all axes but some."""
     gone = tuple(a for a in x.axes if a not in axes)
     return sum_over(x, axes=gone) if gone else x
 
 
-__all__ = ["Influence", "add_up", "join", "list_cotangents", "read_earlier", "sum_to"]
+__all__ = ["Influence", "add_up", "join", "list_cotangents", "mark", "read_earlier", "sum_to"]

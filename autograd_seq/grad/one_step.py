@@ -7,25 +7,18 @@ of the Jacobian of the step; one of the step's loss with respect to the sources 
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Callable, Mapping, Sequence
-
-import numpy as np
 
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.errors import GradientError
 from autograd_seq.core.misfit import label_of
 from autograd_seq.core.node import Node, constant
-from autograd_seq.grad.reverse import grad
 from autograd_seq.grad.sparsity import Locks, find_locks
-from autograd_seq.graph.order import find_dependents, get_rows, step_order
+from autograd_seq.graph.order import find_dependents, get_rows, postorder, step_order
 from autograd_seq.graph.rebuild import rebuild
 from autograd_seq.ops.elementwise import cast
-from autograd_seq.ops.gather import one_hot, take
 from autograd_seq.ops.leaf import INPUT
-from autograd_seq.ops.reduce import sum_over
-from autograd_seq.ops.shape import broadcast_to, reshape
-from autograd_seq.ops.time import INDEX, SHIFT, SIZE, spread
+from autograd_seq.ops.time import SHIFT, SIZE, spread
 
 _COUNT = itertools.count()
 
@@ -69,6 +62,7 @@ class OneStep:
         self.sources = list(dict.fromkeys(n.inputs[0] for n in self.shifts))
         self.reads: dict[Node, Node] = {}
         self._inputs: dict[tuple[object, ...], Node] = {}
+        self._locks: dict[Node, dict[Node, Locks]] = {}
         self._before: dict[Node, Node] = {}  # from nodes of the cut equations to those of the whole
         self._cut = self._copy(self.sources, lambda n: None)
         self.values = {x: self._cut[x] for x in self.sources}
@@ -106,9 +100,13 @@ class OneStep:
         def find(n: Node) -> Node | None:
             return n if n in own else self._before.get(n)
 
-        return rebuild(nodes, lambda n, inputs: find(n), lambda old, new, equation: _choose(find(old), new),
+        made = rebuild(nodes, lambda n, inputs: find(n), lambda old, new, equation: _choose(find(old), new),
                        shifts=lambda old, new: _choose(find(old), new),
                        equilibria=lambda old, new: _choose(find(old), new))  # fmt: skip
+        for n in postorder(made, lambda n: () if n in own else n.inputs):
+            if n not in own:
+                n.adjoint_of = None  # it is a part of a derivative, and not to be called the whole
+        return made
 
     def list_rows(self, source: Node) -> tuple[bool, tuple[Node, ...]]:
         """Return whether one row stands for all before the first step, and the rows of a source."""
@@ -120,6 +118,13 @@ class OneStep:
         made = self._make_input(node)
         self._before[made] = node
         return made
+
+    def cut_further(self, outputs: Sequence[Node], at: Sequence[Node]) -> tuple[dict[Node, Node], dict[Node, Node]]:
+        """Return, by node, a copy of the cut equations that reads inputs in the place of some nodes; and these inputs."""
+        made, image = {z: self.stand_for(self._before.get(z, z)) for z in at}, dict[Node, Node]()
+        rebuild(outputs, lambda n, inputs: made.get(n), image=image)
+        self._before |= {new: self._before.get(old, old) for old, new in image.items() if new not in self._before}
+        return image, made
 
     def find_pairs(self, leaves: Sequence[Node]) -> dict[tuple[Node, Node], Locks]:
         """Return the pairs of a source and a leaf on which it depends within the step, and how it is locked to that.
@@ -154,7 +159,9 @@ class OneStep:
 
     def find_locks(self, leaf: Node) -> dict[Node, Locks]:
         """Return how what the step computes, and the rows of its sources, are locked to a leaf; see :func:`find_locks`."""
-        return find_locks(self.list_handed_on(), leaf)
+        if leaf not in self._locks:
+            self._locks[leaf] = find_locks(self.list_handed_on(), leaf)
+        return self._locks[leaf]
 
     def list_handed_on(self) -> list[Node]:
         """Return all nodes on which sources and their rows depend within the step."""
@@ -165,34 +172,4 @@ def _choose(found: Node | None, other: Node) -> Node:
     return other if found is None else found
 
 
-def derive(y: Node, leaves: Sequence[Node], free: Sequence[int]) -> list[Node]:
-    """Return the derivatives of a value by each leaf: the free dimensions of ``y``, then those of the leaf, over both's axes.
-
-    Args:
-        y: a value of a single step.
-        leaves: inputs of the step.
-        free: the dimensions of ``y`` that are not locked to one of a leaf. Of the others the result is the diagonal.
-
-    Notes:
-        One reverse pass for each entry of the free dimensions; a single one if there are none.
-    """
-    sizes = [y.shape[d] for d in free]
-    n = math.prod(sizes)
-    if n == 1:
-        found = grad(y, leaves, cotangent=constant(np.ones(y.shape)), keep=y.axes)
-        return [reshape(g, (*sizes, *x.shape)) for g, x in zip(found, leaves, strict=True)]
-    entry = Axis(f"entry {next(_COUNT)}", size=n)
-    row = take(constant(np.eye(n)), INDEX(axis=entry))
-    seed = broadcast_to(reshape(row, [m if d in free else 1 for d, m in enumerate(y.shape)]), y.shape)
-    found = grad(y, leaves, cotangent=seed, keep=(entry, *y.axes))
-    return [reshape(_collect(g, entry), (*sizes, *x.shape)) for g, x in zip(found, leaves, strict=True)]
-
-
-def _collect(x: Node, entry: Axis) -> Node:
-    """Return what a value is at each point of an axis, as its first dimension."""
-    n = entry.size or 0
-    marks = reshape(cast(one_hot(INDEX(axis=entry), n), float), (n, *(1,) * x.ndim))
-    return sum_over(marks * x, axes=(entry,))
-
-
-__all__ = ["OneStep", "derive", "take_step_of_sum"]
+__all__ = ["OneStep", "take_step_of_sum"]

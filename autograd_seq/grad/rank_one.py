@@ -17,7 +17,7 @@ from autograd_seq.core.errors import GradientError
 from autograd_seq.core.misfit import label_of
 from autograd_seq.core.node import Node, constant
 from autograd_seq.grad.forward import jvp
-from autograd_seq.grad.influence import add_up, join, list_cotangents, sum_to
+from autograd_seq.grad.influence import add_up, join, list_cotangents, mark, sum_to
 from autograd_seq.grad.one_step import OneStep
 from autograd_seq.grad.reverse import grad
 from autograd_seq.graph.order import find_dependents, step_order
@@ -65,8 +65,9 @@ class RankOne:
             for k, v in enumerate(vectors):
                 moving = self.kept * (self.read(x, k) if k else pushed[x])
                 v[v.axes] = moving + new * signs[x] if not k and x in signs else moving
+        shrink, enter = 1 / self.kept, 1 / new
         for p, theta in self.parameters.items():
-            theta[theta.axes] = before[p] / self.kept + pulled[p] / new if p in pulled else before[p] / self.kept
+            theta[theta.axes] = shrink * before[p] + enter * pulled[p] if p in pulled else shrink * before[p]
 
     def _check_axes(self) -> None:
         """Refuse sources over different axes: each sequence of a batch has two vectors of its own."""
@@ -138,7 +139,7 @@ class RankOne:
         weight, found = add_up(parts, ()), []
         for p, g in zip(self.wrt, direct, strict=True):
             parts = [g, sum_to(weight * self.parameters[p], (self.axis, *p.axes))] if p in self.parameters else [g]
-            found.append(spread(add_up(parts, p.shape), self.axis))
+            found.append(mark(spread(add_up(parts, p.shape), self.axis), p))
         return found
 
 

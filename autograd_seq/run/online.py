@@ -97,18 +97,17 @@ def online(
     What past steps contribute is carried forward by the influence of the parameters on the states, so no step is kept and the
     stream need not end. With n numbers in the states and p parameters:
 
-    ==========  ==============================================================  ==========  ==============
-    method      what is carried                                                 cost/step   gradient
-    ==========  ==============================================================  ==========  ==============
-    ``rtrl``    the influence; where each unit reads its own past alone, a      n²p, then   exact
-                trace for each parameter                                        p
-    ``snap1``   what is not zero after one step: a trace for each parameter     n³ + p      biased
+    ==========  =============================================================  ===============  ====================
+    method      what is carried                                                time of a step   gradient
+    ==========  =============================================================  ===============  ====================
+    ``rtrl``    the influence, np numbers; where each unit reads its own past  n²p; p where     exact
+                alone, a trace for each parameter                              units are alone
+    ``snap1``   what is not zero after one step: a trace for each parameter    n² + p           biased
                 that enters one unit
-    ``uoro``    two vectors whose product is the influence on average           n² + p      exact on
-                                                                                            average, noisy
-    ``eprop``   the influence, as if what units read of others through a        p           biased
+    ``uoro``    two vectors whose product is the influence on average          n² + p           unbiased, with noise
+    ``eprop``   the influence, as if what units read of one another through a  p                biased
                 matrix on a cycle did not depend on parameters
-    ==========  ==============================================================  ==========  ==============
+    ==========  =============================================================  ===============  ====================
 
     Args:
         loss: a float scalar without axes, a sum over the steps; in place of a mean, which needs their number, a sum as well.

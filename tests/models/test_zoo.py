@@ -201,7 +201,7 @@ def test_stream(name: str, batch: int | None):
     near(whole(of, losses), truth(name, batch)[0], 1e-10, (name, "stream"))
 
 
-@pytest.mark.parametrize(("name", "batch"), [late(n, b, unless=by_day(n, f"rtrl {b}", 10)) for n in MODELS for b in (None, 3)])
+@pytest.mark.parametrize(("name", "batch"), [late(n, b, unless=by_day(n, f"rtrl {b}", 16)) for n in MODELS for b in (None, 3)])
 def test_online(name: str, batch: int | None):
     """The gradients of single steps add up to that of the sequence; what cannot run so is refused with the reason."""
     of = case(name, batch)
