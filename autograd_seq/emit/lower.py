@@ -294,7 +294,7 @@ def _name_step(node: Node, env: Env) -> Env:
 
 
 def find_root(node: Node) -> Node:
-    """Return the node that is computed, behind shifts and other nodes that only show it at some step."""
+    """Return the node that is computed, below shifts and other nodes that only show it at some step."""
     while node._value is None and (node.op in SEEN_THROUGH):
         node = node.inputs[0]
     return node

@@ -10,7 +10,7 @@ import numpy as np
 
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.op import OPS
-from autograd_seq.emit.numpy.arrays import tuple_code
+from autograd_seq.emit.numpy.arrays import write_tuple
 from autograd_seq.plan.schedule import Loop
 
 NUMPY = {
@@ -70,13 +70,13 @@ class Emitted:
     asked: tuple[Axis, ...] = ()
 
 
-def literal(value: np.ndarray) -> str:
+def write_literal(value: np.ndarray) -> str:
     """Return an array's numbers as source."""
     text = repr(value.tolist())
     return text.replace("nan", "np.nan").replace("inf", "np.inf")
 
 
-def number_name(value: np.ndarray) -> str:
+def name_number(value: np.ndarray) -> str:
     """Return a name for a number: ``half``, ``minus_one``, ``number_0_1``."""
     known = {0.0: "zero", 0.5: "half", 1.0: "one", 2.0: "two", -1.0: "minus_one"}
     number = value.item()
@@ -86,7 +86,7 @@ def number_name(value: np.ndarray) -> str:
     return known.get(float(number), f"number_{text}")
 
 
-def attribute(value: Any, held: Callable[[Any], str]) -> str:
+def write_attribute(value: Any, held: Callable[[Any], str]) -> str:
     """Return an attribute of an operation as source: a literal if one gives exactly this value.
 
     Args:
@@ -99,15 +99,15 @@ def attribute(value: Any, held: Callable[[Any], str]) -> str:
     if kind is float:
         return repr(value) if np.isfinite(value) else f'float("{value}")'
     if kind is tuple:
-        return tuple_code([attribute(v, held) for v in value])
+        return write_tuple([write_attribute(v, held) for v in value])
     if kind is list:
-        return f"[{', '.join([attribute(v, held) for v in value])}]"
+        return f"[{', '.join([write_attribute(v, held) for v in value])}]"
     if kind is dict:
-        return f"{{{', '.join([f'{attribute(k, held)}: {attribute(v, held)}' for k, v in value.items()])}}}"
+        return f"{{{', '.join([f'{write_attribute(k, held)}: {write_attribute(v, held)}' for k, v in value.items()])}}}"
     if kind is slice:
-        return f"slice({', '.join([attribute(v, held) for v in (value.start, value.stop, value.step)])})"
+        return f"slice({', '.join([write_attribute(v, held) for v in (value.start, value.stop, value.step)])})"
     if any(value is plain for plain in (float, int, bool)):
         return str(value.__name__)
     if isinstance(value, np.generic) and value.dtype.name in ("float32", "float64", "int64", "bool"):
-        return f"np.{kind.__name__}({attribute(value.item(), held)})"
+        return f"np.{kind.__name__}({write_attribute(value.item(), held)})"
     return held(value)

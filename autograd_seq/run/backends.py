@@ -144,14 +144,14 @@ def _choose_program(graph: Graph, layouts: Layouts, passes: Iterable[str] | None
 def _write_calls(graph: Graph, layouts: Layouts, passes: Iterable[str] | None, into: bool = False,
            alone: Sequence[Axis] = ()) -> WrittenProgram:  # fmt: skip
     outputs = make_one_step(graph, *alone) if alone else graph.outputs
-    planned = plan(outputs, _list_given(graph), calls.writes, calls.in_place, "numpy", passes)
+    planned = plan(outputs, _list_given(graph), calls.can_write, calls.can_overwrite, "numpy", passes)
     writer = Writer(planned.graph, planned.storage, _list_given(graph), _write_title(graph, alone), graph.inputs)
     return WrittenProgram("numpy", planned, writer.emit(layouts, into))
 
 
 def _write_plain(graph: Graph, layouts: Layouts) -> WrittenProgram:
     """Return the textbook program, with a plan without passes, from which its schedule and cost are computed."""
-    planned = plan(graph.outputs, _list_given(graph), calls.writes, calls.in_place, "numpy", ())
+    planned = plan(graph.outputs, _list_given(graph), calls.can_write, calls.can_overwrite, "numpy", ())
     return WrittenProgram("plain", planned, print_plain(graph, layouts), ("written out as by hand, a step at a time",))
 
 
@@ -176,7 +176,7 @@ def _make_plain_factory(emitted: Emitted, graph: Graph) -> Any:
 
 
 def _write_native(graph: Graph, layouts: Layouts, passes: Iterable[str] | None) -> WrittenProgram:
-    planned = plan(graph.outputs, _list_given(graph), native_ops.is_native, calls.in_place, "numba", passes)
+    planned = plan(graph.outputs, _list_given(graph), native_ops.is_native, calls.can_overwrite, "numba", passes)
     writer = NativeWriter(planned.graph, planned.storage, _list_given(graph), _write_title(graph), graph.inputs)
     emitted = writer.emit(layouts)
     return WrittenProgram("numba", planned, emitted, writer.notes(), writer.name_slow_loops(), writer.fusion.native)

@@ -13,7 +13,7 @@ import pytest
 
 import autograd_seq as ag
 from autograd_seq.core.op import OPS
-from autograd_seq.emit.program_text import attribute
+from autograd_seq.emit.program_text import write_attribute
 
 t = ag.Axis("t")
 Pair = namedtuple("Pair", "low high")
@@ -85,7 +85,7 @@ def test_attributes_arrive_as_they_were_given(value: Any) -> None:
     op = ag.defop("looking", shape=ag.same_shape, forward=looking, vjp=lambda g, y, x, what: (g * 2,))
     assert ag.compile(op(ag.param("w"), what=value))(w=1.5)[0] == 3
     held: dict[str, Any] = {}
-    code = attribute(value, lambda v: held.setdefault("held", v) is v and "held")
+    code = write_attribute(value, lambda v: held.setdefault("held", v) is v and "held")
     for got in (seen[-1], eval(code, {"np": np, **held})):
         assert type(got) is type(value)
         assert repr(got) == repr(value)

@@ -22,11 +22,11 @@ def helper(name: str) -> Any:
 @pytest.mark.parametrize("shape", [(), (1,), (3, 5), (7, 0, 2), (101, 16, 64)])
 def test_an_aligned_array_begins_at_a_cache_line(shape: tuple[int, ...], width: str) -> None:
     for make in (np.empty, np.zeros):
-        a = helper("aligned")(shape, np.dtype(width), make)
+        a = helper("allocate_aligned")(shape, np.dtype(width), make)
         assert a.shape == shape and a.dtype == width and a.flags.c_contiguous and a.flags.writeable
         assert not a.size or a.__array_interface__["data"][0] % 64 == 0
         a[...] = 1
-        assert (a == 1).all() and (make is np.empty or not helper("aligned")(shape, width, make).any())
+        assert (a == 1).all() and (make is np.empty or not helper("allocate_aligned")(shape, width, make).any())
 
 
 def test_all_arrays_that_a_program_keeps_are_made_so() -> None:
@@ -37,7 +37,7 @@ def test_all_arrays_that_a_program_keeps_are_made_so() -> None:
     program = ag.compile([h, *ag.grad(loss, list(ag.Graph(loss).inputs.values()))], backend="numpy")
     for one in (program, program.single):
         workspace = one.source[one.source.index("def program(") : one.source.index("def run(")]
-        assert "aligned(" in workspace and not re.search(r"\b(empty|zeros)\(", workspace)
+        assert "allocate_aligned(" in workspace and not re.search(r"\b(empty|zeros)\(", workspace)
 
 
 # -- functions of operations --------------------------------------------------------------------------------------------------

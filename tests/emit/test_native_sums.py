@@ -62,5 +62,9 @@ def test_no_array_holds_a_product_that_is_summed() -> None:
     for name, right in zip("ABC", want[1:], strict=True):
         np.testing.assert_allclose(got[name], right, rtol=1e-10, atol=1e-12)
     plain = ag.value_and_grad(ag.sum(ag.sum(C * h, axis=-1)[0], over=(t, b)), params, backend="numba").program
-    whole = [line for line in plain.source.splitlines() if "aligned((T, B, 4, 3)" in line or "aligned((T + 1, B, 4, 3)" in line]
+    whole = [
+        line
+        for line in plain.source.splitlines()
+        if "allocate_aligned((T, B, 4, 3)" in line or "allocate_aligned((T + 1, B, 4, 3)" in line
+    ]
     assert len(whole) <= 2, whole

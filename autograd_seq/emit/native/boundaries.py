@@ -14,12 +14,13 @@ def write_rows_outside(w: LineWriter, fill: Fill) -> None:
     home, dims = w.storage.homes[get_root(fill.shift)], list_dims(get_root(fill.shift).shape)
     stepping = {u.loop.axis for u in w.around}
     axes = [a for a in home.axes if a is not fill.axis and a not in stepping]
-    with w.loops([*w.lifted(axes), *w.inner(home.node.shape)]):
+    with w.open_loops([*w.list_lifted_loops(axes), *w.list_inner_loops(home.node.shape)]):
         for k, row in fill.rows:
-            where = AffineIndex(None, 1, k) if fill.side == "init" else AffineIndex(w.argument(w.size[fill.axis]), 1, k)
-            target = w.element(Entry(home.node, {**w.here(home.node), fill.axis: where}, dims))
+            where = AffineIndex(None, 1, k) if fill.side == "init" else AffineIndex(w.add_argument(w.size[fill.axis]), 1, k)
+            target = w.write_element(Entry(home.node, {**w.get_point(home.node), fill.axis: where}, dims))
             w.registers = {}
-            w.line(f"{target} = {'0' if row is None else w.value(row, {a: AffineIndex(w.var[a]) for a in row.axes}, dims)}")
+            value = "0" if row is None else w.write_value(row, w.get_point(row), dims)
+            w.add_line(f"{target} = {value}")
 
 
 __all__ = ["write_rows_outside"]

@@ -31,24 +31,24 @@ class LineWriter(MemoryWriter):
         self.lines_before: set[str] = set()
         self.room = ""
 
-    def line(self, code: str) -> None:
+    def add_line(self, code: str) -> None:
         """Add a line to the native function."""
         self.lines.append("    " * self.depth + code)
 
     @contextmanager
-    def loops(self, ranges: Sequence[tuple[str, str]], direction: int = 1) -> Iterator[None]:
+    def open_loops(self, ranges: Sequence[tuple[str, str]], direction: int = 1) -> Iterator[None]:
         """Write nested loops, each (variable, length); lines written within the context are their body."""
         for var, length in ranges:
-            self.line(f"for {var} in range({length}):" if direction > 0 else f"for {var} in range({length} - 1, -1, -1):")
+            self.add_line(f"for {var} in range({length}):" if direction > 0 else f"for {var} in range({length} - 1, -1, -1):")
             self.depth += 1
         yield
         self.depth -= len(ranges)
 
-    def lifted(self, axes: Sequence[Axis]) -> list[tuple[str, str]]:
+    def list_lifted_loops(self, axes: Sequence[Axis]) -> list[tuple[str, str]]:
         """Return the loops over lifted axes."""
-        return [(self.var[a], self.argument(self.size[a])) for a in axes]
+        return [(self.var[a], self.add_argument(self.size[a])) for a in axes]
 
-    def inner(self, shape: Sequence[int]) -> list[tuple[str, str]]:
+    def list_inner_loops(self, shape: Sequence[int]) -> list[tuple[str, str]]:
         """Return the loops over the dimensions of a value; one of length 1 needs none."""
         return [(str(p.var), str(n)) for p, n in zip(list_dims(shape), shape, strict=True) if n != 1]
 
@@ -59,7 +59,7 @@ class LineWriter(MemoryWriter):
         self.before[0] = at + 1, depth
 
     @abstractmethod
-    def value(self, x: Node, at: At, dims: Sequence[AffineIndex]) -> str:
+    def write_value(self, x: Node, at: At, dims: Sequence[AffineIndex]) -> str:
         """Return the value of a node at an entry, as an expression; write the lines that this needs first."""
 
 

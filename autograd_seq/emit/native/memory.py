@@ -14,7 +14,7 @@ from autograd_seq.core.node import CONSTANT, Node
 from autograd_seq.emit.native.dims import DIMS
 from autograd_seq.emit.native.fusion import Fusion
 from autograd_seq.emit.native.places import AffineIndex, Entry
-from autograd_seq.emit.numpy.arrays import tuple_code
+from autograd_seq.emit.numpy.arrays import write_tuple
 from autograd_seq.emit.numpy.page import RESERVED
 from autograd_seq.emit.numpy.writer import Writer
 from autograd_seq.graph.graph import Graph
@@ -70,51 +70,51 @@ class MemoryWriter(Writer):
             self.run.append(f"{name} = fromiter(({fed}), real, {len(nodes)})")
         else:
             self.run.append(f"{name} = empty({len(nodes)}, real)")
-        self.made.append((tuple_code([len(nodes)]), "real"))
+        self.made.append((write_tuple([len(nodes)]), "real"))
 
-    def argument(self, name: str) -> str:
+    def add_argument(self, name: str) -> str:
         """Make a name an argument of the function, and return it; a literal number needs none."""
         if not name.isdigit():
             self.arguments.setdefault(name)
         return name
 
-    def pointer(self, name: str, kind: str = "real") -> str:
+    def add_pointer(self, name: str, kind: str = "real") -> str:
         """Make the address of an array an argument of the function, and return its name."""
         self.addresses[name] = f"{kind}*"
-        return self.argument(name)
+        return self.add_argument(name)
 
     def list_loads(self) -> list[str]:
         """Return the first lines of a function, which load scalars once: each load takes time to compile."""
         return [f"    {name} = {place}" for place, name in self.loads.items()]
 
-    def here(self, node: Node) -> dict[Axis, AffineIndex]:
+    def get_point(self, node: Node) -> dict[Axis, AffineIndex]:
         """Return the current point of the axes of a node."""
         return {a: AffineIndex(self.var[a]) for a in node.axes}
 
-    def element(self, e: Entry) -> str:
+    def write_element(self, e: Entry) -> str:
         """Return an entry of an array."""
         n, dims = e.node, [p.code for p in e.dims]
         if n._value is not None or n.op is CONSTANT:
-            return self._number(n, dims)
+            return self._write_number(n, dims)
         if n.op is SIZE:
-            return self.argument(self.size[n.attrs["axis"]])
+            return self.add_argument(self.size[n.attrs["axis"]])
         if n.op is INDEX:
             place = e.at[n.attrs["axis"]]
             for size in self.size.values():
                 if place.var == size:
-                    self.argument(size)
+                    self.add_argument(size)
             return f"({place.code})"
         if n in self.packed:
             name, k = self.packed[n]
-            code = f"{self.pointer(name)}[{k}]"
+            code = f"{self.add_pointer(name)}[{k}]"
             if n.op in (INPUT, PARAM):
                 return self.loads.setdefault(code, self.feeds[self.graph.name(n)])
-            self.base(n)
+            self.get_base(n)
             return code
-        base = self.feed(n) if n.op in (INPUT, PARAM) else self.base(n)
-        return f"{base}[{self.position(e)}]"
+        base = self.get_feed(n) if n.op in (INPUT, PARAM) else self.get_base(n)
+        return f"{base}[{self.write_position(e)}]"
 
-    def position(self, e: Entry) -> str:
+    def write_position(self, e: Entry) -> str:
         """Return the offset of an entry in its array, as source."""
         home = self.storage.homes.get(e.node)
         halo = home.halo if home else {}
@@ -124,47 +124,47 @@ class MemoryWriter(Writer):
             lo, hi = halo.get(a, (0, 0))
             found.append((e.at[a].move(lo).code, f"({self.size[a]} + {lo + hi})" if lo + hi else self.size[a]))
             if found[1:]:
-                self.argument(self.size[a])
+                self.add_argument(self.size[a])
             if e.at[a].var in self.size.values():
-                self.argument(str(e.at[a].var))
+                self.add_argument(str(e.at[a].var))
         return flatten_index([*found, *zip([p.code for p in e.dims], map(str, e.node.shape), strict=True)])
 
-    def _number(self, n: Node, dims: Sequence[str]) -> str:
+    def _write_number(self, n: Node, dims: Sequence[str]) -> str:
         value = np.asarray(n._value)
         if value.shape:
             at = flatten_index(list(zip(dims, map(str, value.shape), strict=True)))
-            return f"{self.pointer(self.array(n).code, KINDS[n.dtype])}[{at}]"
+            return f"{self.add_pointer(self.get_array(n).code, KINDS[n.dtype])}[{at}]"
         number = value.item()
         if isinstance(number, float) and not np.isfinite(number):
             return f"real({'np.nan' if number != number else 'np.inf' if number > 0 else '-np.inf'})"
         return f"real({float(number)!r})" if n.dtype is float else repr(number)
 
-    def feed(self, n: Node) -> str:
+    def get_feed(self, n: Node) -> str:
         """Return the array of a feed."""
         name = self.feeds[self.graph.name(n)]
         if name not in self.straight:
             self.straight.add(name)
             if n.axes or n.shape:
                 self.run.insert(0, f"{name} = ascontiguousarray({name})")
-        return name if n in self.packed else self.pointer(name, KINDS[n.dtype])
+        return name if n in self.packed else self.add_pointer(name, KINDS[n.dtype])
 
-    def base(self, n: Node) -> str:
+    def get_base(self, n: Node) -> str:
         """Return the array of a computed node, including the rows outside of its steps."""
         home: Home = self.storage.homes[n]
         if home.buffer is not None:
-            return self.pointer(self.allocated(home), KINDS[n.dtype])
-        name = self.array(n).code
+            return self.add_pointer(self.get_workspace_array(home), KINDS[n.dtype])
+        name = self.get_array(n).code
         if n not in self.fresh:
             self.fresh.add(n)
             lengths = [*(self.size[a] for a in home.axes), *n.shape]
             if n in self.packed:
                 self.run.append(f"{name} = {self.packed[n][0]}[{self.packed[n][1]}, ...]")
             elif n in self.fusion.native:
-                self.run.append(f"{name} = empty({tuple_code(lengths)}, {self.width(n)})")
-                self.made.append((tuple_code(lengths), self.width(n)))
+                self.run.append(f"{name} = empty({write_tuple(lengths)}, {self.get_width(n)})")
+                self.made.append((write_tuple(lengths), self.get_width(n)))
             else:  # what a NumPy statement left may be a view, or a number
-                self.run.append(f"{name} = {'ascontiguousarray' if lengths else 'array'}({name}, {self.width(n)})")
-        return name if n in self.packed else self.pointer(name, KINDS[n.dtype])
+                self.run.append(f"{name} = {'ascontiguousarray' if lengths else 'array'}({name}, {self.get_width(n)})")
+        return name if n in self.packed else self.add_pointer(name, KINDS[n.dtype])
 
     def owns(self, node: Node) -> bool:
         """Tell whether the array of a node is made in each call: native code writes those that the workspace does not hold."""

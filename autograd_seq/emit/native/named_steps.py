@@ -16,16 +16,16 @@ def write_addition_to_rows(w: LineWriter, node: Node) -> None:
     ranges = [(str(p.var), str(n)) for p, n in zip(dims, g.shape, strict=True)]
     at = {a: AffineIndex(w.var[a]) for a in node.axes}
     w.registers = {}
-    with w.loops([*w.lifted(w.storage.lift(node.axes, node)), *(r for r in ranges[:k] if r[1] != "1")]):
+    with w.open_loops([*w.list_lifted_loops(w.storage.lift(node.axes, node)), *(r for r in ranges[:k] if r[1] != "1")]):
         row = w.names.new("row")
-        w.line(f"{row} = {w.value(index, at, dims[:k])}")
-        w.line(f"if {row} >= 0:")
+        w.add_line(f"{row} = {w.write_value(index, at, dims[:k])}")
+        w.add_line(f"if {row} >= 0:")
         w.depth += 1
-        with w.loops([r for r in ranges[k:] if r[1] != "1"]):
-            code = w.value(g, at, dims)
+        with w.open_loops([r for r in ranges[k:] if r[1] != "1"]):
+            code = w.write_value(g, at, dims)
             root = get_root(zeros)
             place = {**{a: at[a] for a in root.axes if a in at}, node.attrs["axis"]: AffineIndex(row)}
-            w.line(f"{w.element(Entry(root, place, dims[k:]))} += {code}")
+            w.add_line(f"{w.write_element(Entry(root, place, dims[k:]))} += {code}")
         w.depth -= 1
     w.registers = {}
 

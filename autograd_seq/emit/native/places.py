@@ -1,7 +1,7 @@
 """Which entry of which array a node shows at a point of a loop, as index expressions.
 
 An entry has an index for each axis and for each dimension of a value. Views only change indices: a shift subtracts from the
-index of its axis, a slice adds to that of a dimension, a transpose permutes them. Behind all views is an entry of an array.
+index of its axis, a slice adds to that of a dimension, a transpose permutes them. Below all views is an entry of an array.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Entry:
 
 
 def find_entry(node: Node, at: At, dims: Sequence[AffineIndex], size: Mapping[Axis, str]) -> Entry:
-    """Return the entry that a node shows at an index, behind all views.
+    """Return the entry that a node shows at an index, below all views.
 
     Args:
         node: the node that is read.

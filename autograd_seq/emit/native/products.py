@@ -72,27 +72,27 @@ def _write_loops(w: LineWriter, node: Node, c: Contraction) -> None:
     var = {label: DIMS[k] for k, label in enumerate(dict.fromkeys(out + left + right))}
     place = {label: AffineIndex(var[label]) if c.lengths[label] != 1 else AffineIndex(None) for label in var}
 
-    def inner(labels: Iterable[Label]) -> list[tuple[str, str]]:
+    def list_inner_loops(labels: Iterable[Label]) -> list[tuple[str, str]]:
         return [(var[d], str(c.lengths[d])) for d in labels if isinstance(d, str) and c.lengths[d] != 1]
 
     gone = [d for d in dict.fromkeys([*c.dims[0], *c.dims[1]]) if d not in c.dims[2]]
-    over = [*w.lifted([a for a in w.storage.order if a in gone]), *inner(gone)]
-    target = w.element(Entry(node, w.here(node), tuple(place[label] for label in out)))
-    with w.loops([*w.lifted(w.storage.lift(node.axes, node)), *inner(out)]):
+    over = [*w.list_lifted_loops([a for a in w.storage.order if a in gone]), *list_inner_loops(gone)]
+    target = w.write_element(Entry(node, w.get_point(node), tuple(place[label] for label in out)))
+    with w.open_loops([*w.list_lifted_loops(w.storage.lift(node.axes, node)), *list_inner_loops(out)]):
         total = w.names.new("total")
         if over:
-            w.line(f"{total} = {'0.0' if node.dtype is float else '0'}")
-        with w.loops(over):
+            w.add_line(f"{total} = {'0.0' if node.dtype is float else '0'}")
+        with w.open_loops(over):
             w.registers = {}
             factors = []
             for x, own in zip(c.node.inputs, c.labels, strict=False):
-                code = w.value(x, {a: AffineIndex(w.var[a]) for a in x.axes}, tuple(place[label] for label in own))
+                code = w.write_value(x, {a: AffineIndex(w.var[a]) for a in x.axes}, tuple(place[label] for label in own))
                 factors.append(code if node.dtype is not float or x.dtype is float else f"real({code})")
             if node.dtype is int:
                 factors = [f"np.int64({f})" for f in factors]
-            w.line(f"{total} += {' * '.join(factors)}" if over else f"{target} = {' * '.join(factors)}")
+            w.add_line(f"{total} += {' * '.join(factors)}" if over else f"{target} = {' * '.join(factors)}")
         if over:
-            w.line(f"{target} = {total}")
+            w.add_line(f"{target} = {total}")
     w.registers = {}
 
 
@@ -129,18 +129,19 @@ def _write_matrix_product(w: LineWriter, node: Node, c: Contraction) -> bool:
     m, n, k = map(write_length, count)
     for _, names in count:
         for name in names:
-            w.argument(name)
+            w.add_argument(name)
     packed = get_packed(w, packs, n, k, (b.offset, steps[2], steps[3]), still)
     codes = [write_length(s) for s in steps if s is not None]
-    pack = f"pack({w.pointer(b.base)}, {b.offset}, {codes[2]}, {codes[3]}, {k}, {n}, {w.pointer(packed)})"
+    pack = f"pack({w.add_pointer(b.base)}, {b.offset}, {codes[2]}, {codes[3]}, {k}, {n}, {w.add_pointer(packed)})"
     if still and pack not in w.lines_before:
         w.lines_before.add(pack)
         w.write_before(pack)
     function = "step_product" if w.around else "matrix_product"
-    w.line(
-        f"{function}({w.pointer(a.base)}, {a.offset}, {codes[0]}, {codes[1]}, {w.pointer(b.base)}, {b.offset}, {codes[2]}, "
-        f"{codes[3]}, {w.pointer(packed)}, {w.pointer(out.base)}, {out.offset}, {codes[4]}, {m}, {n}, {k}, "
-        f"{w.pointer(get_room(w))})"
+    w.add_line(
+        f"{function}({w.add_pointer(a.base)}, {a.offset}, {codes[0]}, {codes[1]}, "
+        f"{w.add_pointer(b.base)}, {b.offset}, {codes[2]}, {codes[3]}, "
+        f"{w.add_pointer(packed)}, {w.add_pointer(out.base)}, {out.offset}, {codes[4]}, {m}, {n}, {k}, "
+        f"{w.add_pointer(get_room(w))})"
     )
     return True
 
@@ -154,7 +155,7 @@ def get_packed(w: LineWriter, x: Node, n: str, k: str, how: object, still: bool)
     """Return the array that holds the packed columns of an operand."""
     key = (get_root(x), n, k, how, still)
     if key not in w.packs:
-        w.packs[key] = w.names.new(f"{w.called(x)}_packed")
+        w.packs[key] = w.names.new(f"{w.get_label(x)}_packed")
         w.allocate(w.packs[key], f"(packed_size({n}, {k}, real),)", "real")
     return w.packs[key]
 
@@ -202,11 +203,11 @@ def _find_strides(w: LineWriter, e: Entry, labels: str, stepping: set[Axis],
     if e.unless or n in w.fusion.inlined or n in w.packed or (home is not None and home.ring > 1):
         return None
     if n._value is not None or n.op is CONSTANT:
-        base = w.array(n).code
+        base = w.get_array(n).code
     elif home is not None:
-        base, axes, halo = w.base(n), home.axes, home.halo
+        base, axes, halo = w.get_base(n), home.axes, home.halo
     elif n.op in (INPUT, PARAM):
-        base, axes = w.feed(n), n.axes
+        base, axes = w.get_feed(n), n.axes
     else:
         return None
     places = [*(e.at[a].move(halo.get(a, (0, 0))[0]) for a in axes), *e.dims]
@@ -230,15 +231,15 @@ def _find_strides(w: LineWriter, e: Entry, labels: str, stepping: set[Axis],
                 return None
             fixed = fixed and place.var in w.size.values()
             if place.var in w.size.values():
-                w.argument(place.var)
+                w.add_argument(place.var)
         if place.code != "0":
             for name in stride[1]:
-                w.argument(name.strip("()").split(" ")[0])
+                w.add_argument(name.strip("()").split(" ")[0])
             offset.append(place.code if stride == (1, ()) else f"({place.code}) * {write_length(stride)}")
         stride = multiply_lengths(stride, size if not more[0] else (1, (f"({write_length(size)} + {more[0]})",)))
     for s in strides.values():
         for name in s[1]:
-            w.argument(name.strip("()").split(" ")[0])
+            w.add_argument(name.strip("()").split(" ")[0])
     return Strided(base, " + ".join(reversed(offset)) or "0", strides, fixed)
 
 

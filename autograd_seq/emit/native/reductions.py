@@ -12,7 +12,7 @@ from autograd_seq.emit.native.dims import DIMS
 from autograd_seq.emit.native.lines import LineWriter
 from autograd_seq.emit.native.memory import flatten_index
 from autograd_seq.emit.native.places import ZERO, AffineIndex, Entry, find_entry
-from autograd_seq.emit.numpy.arrays import tuple_code
+from autograd_seq.emit.numpy.arrays import write_tuple
 
 Loops = list[tuple[str, str]]
 """Loops, the outermost first: the variable and the length of each."""
@@ -31,7 +31,7 @@ def write_reduction(w: LineWriter, node: Node) -> None:
     loops = [(k, str(p.var), str(n)) for k, (p, n) in enumerate(zip(places, x.shape, strict=True)) if n != 1]
     kept = [(var, n) for k, var, n in loops if k not in gone]
     axes = [a for a in w.storage.order if a in node.attrs.get("axes", ())]
-    over = [*w.lifted(axes), *((var, n) for k, var, n in loops if k in gone)]
+    over = [*w.list_lifted_loops(axes), *((var, n) for k, var, n in loops if k in gone)]
     stepping = {u.loop.axis for u in w.around}
     lifted = [a for a in w.storage.order if a in node.axes and a not in stepping]
     kind = node.op.reduces
@@ -44,13 +44,13 @@ def write_reduction(w: LineWriter, node: Node) -> None:
         dims = tuple(p for k, p in enumerate(places) if k not in gone)
     dense = [var for _, var, _ in loops]
     inner = dense or [w.var[a] for a in w.storage.order if a in x.axes and a not in stepping]
-    keep = [*w.lifted(lifted), *kept]
+    keep = [*w.list_lifted_loops(lifted), *kept]
     if kind == "sum" and inner and inner[-1] in [var for var, _ in keep]:
-        _write_sums(w, node, over, keep, Entry(node, w.here(node), dims), places)
+        _write_sums(w, node, over, keep, Entry(node, w.get_point(node), dims), places)
         return
-    with w.loops(keep):
+    with w.open_loops(keep):
         w.registers = {}
-        part = _Part(w, node, x, over, places, Entry(node, w.here(node), dims))
+        part = _Part(w, node, x, over, places, Entry(node, w.get_point(node), dims))
         if kind == "sum":
             part.write_sum()
         elif kind == "max":
@@ -64,16 +64,16 @@ def write_reduction(w: LineWriter, node: Node) -> None:
 
 def _write_sums(w: LineWriter, node: Node, over: Loops, keep: Loops, out: Entry, places: tuple[AffineIndex, ...]) -> None:
     """Write many sums side by side, where the kept dimension is contiguous: one sum at a time would read with a stride."""
-    x, name = node.inputs[0], w.pointer(w.names.new("sums"), "double" if node.dtype is float else "int")
+    x, name = node.inputs[0], w.add_pointer(w.names.new("sums"), "double" if node.dtype is float else "int")
     here = flatten_index(keep)
-    w.allocate(name, tuple_code([n for _, n in keep]), "np.float64" if node.dtype is float else "np.int64")
-    with w.loops(keep):
-        w.line(f"{name}[{here}] = 0")
-    with w.loops([*over, *keep]):
+    w.allocate(name, write_tuple([n for _, n in keep]), "np.float64" if node.dtype is float else "np.int64")
+    with w.open_loops(keep):
+        w.add_line(f"{name}[{here}] = 0")
+    with w.open_loops([*over, *keep]):
         w.registers = {}
-        w.line(f"{name}[{here}] += {w.value(x, {a: AffineIndex(w.var[a]) for a in x.axes}, places)}")
-    with w.loops(keep):
-        w.line(f"{w.element(out)} = {name}[{here}]")
+        w.add_line(f"{name}[{here}] += {w.write_value(x, {a: AffineIndex(w.var[a]) for a in x.axes}, places)}")
+    with w.open_loops(keep):
+        w.add_line(f"{w.write_element(out)} = {name}[{here}]")
     w.registers = {}
 
 
@@ -90,7 +90,7 @@ class _Part:
 
     def read(self) -> str:
         """Return the entry of the operand."""
-        return self.w.value(self.x, {a: AffineIndex(self.w.var[a]) for a in self.x.axes}, self.places)
+        return self.w.write_value(self.x, {a: AffineIndex(self.w.var[a]) for a in self.x.axes}, self.places)
 
     def find_row(self, e: Entry) -> str | None:
         """Return the row of an array that is reduced, as address, offset and length; ``None`` if it is not contiguous."""
@@ -101,60 +101,60 @@ class _Part:
         if home is None or n in w.fusion.inlined or home.ring > 1 or any(p.var == e.dims[-1].var for p in e.dims[:-1]):
             return None
         first = replace(e, dims=(*e.dims[:-1], ZERO))
-        return f"{w.base(n)}, {w.position(first)}, {self.over[0][1]}"
+        return f"{w.get_base(n)}, {w.write_position(first)}, {self.over[0][1]}"
 
     def write_sum(self) -> None:
         """Write a sum."""
         total = self.w.names.new("total")
-        self.w.line(f"{total} = {'0.0' if self.node.dtype is float else '0'}")
-        with self.w.loops(self.over):
-            self.w.line(write_addition(total, self.read(), self.node))
-        self.w.line(f"{self.w.element(self.out)} = {total}")
+        self.w.add_line(f"{total} = {'0.0' if self.node.dtype is float else '0'}")
+        with self.w.open_loops(self.over):
+            self.w.add_line(write_addition(total, self.read(), self.node))
+        self.w.add_line(f"{self.w.write_element(self.out)} = {total}")
 
     def write_max(self) -> None:
         """Write a maximum; NaN if any is."""
         w, top, value = self.w, self.w.names.new("top"), self.w.names.new("value")
-        w.line(f"{top} = {({float: 'real(-np.inf)', int: '-9223372036854775808', bool: 'False'})[self.node.dtype]}")
-        with w.loops(self.over):
-            w.line(f"{value} = {self.read()}")
-            w.line(f"{top} = {value} if {value} > {top} or {value} != {value} else {top}")
-        w.line(f"{w.element(self.out)} = {top}")
+        w.add_line(f"{top} = {({float: 'real(-np.inf)', int: '-9223372036854775808', bool: 'False'})[self.node.dtype]}")
+        with w.open_loops(self.over):
+            w.add_line(f"{value} = {self.read()}")
+            w.add_line(f"{top} = {value} if {value} > {top} or {value} != {value} else {top}")
+        w.add_line(f"{w.write_element(self.out)} = {top}")
 
     def write_level(self) -> None:
         """Write a maximum that is 0 where it is infinite."""
         top = self.w.names.new("top")
         self._write_top(top)
-        self.w.line(f"{self.w.element(self.out)} = {top}")
+        self.w.add_line(f"{self.w.write_element(self.out)} = {top}")
 
     def write_exponentials(self, kind: str) -> None:
         """Write a softmax, log-softmax or logsumexp; the largest entry is subtracted first, so that nothing overflows."""
-        w, out = self.w, self.w.element(self.out)
+        w, out = self.w, self.w.write_element(self.out)
         top, total = w.names.new("top"), w.names.new("total")
         self._write_top(top)
         if kind == "logsumexp":
-            w.line(f"{total} = 0.0")
-            with w.loops(self.over):
-                w.line(f"{total} += fast_exp({self.read_float()} - {top})")
-            w.line(f"{out} = real(np.log({total}) + {top})")
+            w.add_line(f"{total} = 0.0")
+            with w.open_loops(self.over):
+                w.add_line(f"{total} += fast_exp({self.read_float()} - {top})")
+            w.add_line(f"{out} = real(np.log({total}) + {top})")
             return
-        with w.loops(self.over):
-            w.line(f"{out} = fast_exp({self.read_float()} - {top})")
+        with w.open_loops(self.over):
+            w.add_line(f"{out} = fast_exp({self.read_float()} - {top})")
         if row := self.find_row(self.out):
-            w.line(f"{total} = row_sum({row})")
+            w.add_line(f"{total} = row_sum({row})")
         else:
-            w.line(f"{total} = 0.0")
-            with w.loops(self.over):
-                w.line(f"{total} += {out}")
+            w.add_line(f"{total} = 0.0")
+            with w.open_loops(self.over):
+                w.add_line(f"{total} += {out}")
         if kind == "softmax":
             scale = w.names.new("scale")
-            w.line(f"{scale} = real(1 / {total} if {total} != 0 else 1)")
-            with w.loops(self.over):
-                w.line(f"{out} = {out} * {scale}")
+            w.add_line(f"{scale} = real(1 / {total} if {total} != 0 else 1)")
+            with w.open_loops(self.over):
+                w.add_line(f"{out} = {out} * {scale}")
         else:
             less = w.names.new("less")
-            w.line(f"{less} = real(np.log({total}) if {total} != 0 else 0)")
-            with w.loops(self.over):
-                w.line(f"{out} = ({self.read_float()} - {top}) - {less}")
+            w.add_line(f"{less} = real(np.log({total}) if {total} != 0 else 0)")
+            with w.open_loops(self.over):
+                w.add_line(f"{out} = ({self.read_float()} - {top}) - {less}")
 
     def read_float(self) -> str:
         """Return the entry of the operand as a float."""
@@ -166,14 +166,14 @@ class _Part:
         w = self.w
         here = find_entry(self.x, {a: AffineIndex(w.var[a]) for a in self.x.axes}, self.places, w.size)
         if self.x.dtype is float and (row := self.find_row(here)):
-            w.line(f"{top} = row_top({row})")
+            w.add_line(f"{top} = row_top({row})")
         else:
             value = w.names.new("value")
-            w.line(f"{top} = real(-np.inf)")
-            with w.loops(self.over):
-                w.line(f"{value} = {self.read_float()}")
-                w.line(f"{top} = {value} if {value} > {top} else {top}")
-        w.line(f"{top} = {top} if np.isfinite({top}) else real(0)")
+            w.add_line(f"{top} = real(-np.inf)")
+            with w.open_loops(self.over):
+                w.add_line(f"{value} = {self.read_float()}")
+                w.add_line(f"{top} = {value} if {value} > {top} else {top}")
+        w.add_line(f"{top} = {top} if np.isfinite({top}) else real(0)")
 
 
 __all__ = ["write_addition", "write_reduction"]

@@ -27,7 +27,7 @@ from autograd_seq.emit.native.products import write_contraction
 from autograd_seq.emit.native.reductions import write_addition, write_reduction
 from autograd_seq.emit.native.storing import choose_stored, is_number, share_arrays
 from autograd_seq.emit.native.units import Pass, PassStatement, StepLoop, Unit
-from autograd_seq.emit.numpy.arrays import tuple_code
+from autograd_seq.emit.numpy.arrays import write_tuple
 from autograd_seq.emit.outline import Fill, Step, list_nodes
 from autograd_seq.graph.graph import Graph
 from autograd_seq.ops.gather import ONE_HOT, PICK
@@ -145,7 +145,7 @@ class NativeWriter(LineWriter):
             self.noted.add(top)
             if self.depth == 1 and self.lines:
                 self.lines.append("")
-            self.line(f"# {self.equations.write_equation(top)}")
+            self.add_line(f"# {self.equations.write_equation(top)}")
 
     def _write_loop(self, unit: StepLoop) -> None:
         loop: Loop = unit.loop
@@ -158,9 +158,9 @@ class NativeWriter(LineWriter):
             self.lines.append("")
         for node in self.equations.list_heads(loop):
             self.noted.add(self.equations.of[node])
-            self.line(f"# {self.equations.write_equation(node)}")
+            self.add_line(f"# {self.equations.write_equation(node)}")
         self.around.append(unit)
-        with self.loops([(self.var[loop.axis], self.argument(self.size[loop.axis]))], loop.direction):
+        with self.open_loops([(self.var[loop.axis], self.add_argument(self.size[loop.axis]))], loop.direction):
             start, starts = len(self.lines), []
             for inner in unit.body:
                 starts.append(len(self.lines) - self.before[0][0])  # lines may be put before the outermost loop
@@ -169,7 +169,7 @@ class NativeWriter(LineWriter):
             if end is not None:
                 leave_loop(self, end)
             if all(line.lstrip().startswith("#") for line in self.lines[start:]):
-                self.line("pass")
+                self.add_line("pass")
         self.around.pop()
 
     def _cut(self, starts: Sequence[int], whole: Sequence[bool]) -> None:
@@ -187,15 +187,15 @@ class NativeWriter(LineWriter):
         for s in unit.statements():
             self.note_equation(s.node)
         totals = self._start_totals([s for s in unit.statements() if s.total])
-        with self.loops(self.lifted(unit.axes)):
+        with self.open_loops(self.list_lifted_loops(unit.axes)):
             for shape, some in unit.inner:
-                with self.loops(self.inner(shape)):
+                with self.open_loops(self.list_inner_loops(shape)):
                     self.registers = {}
                     for s in some:
                         if s.total:
-                            code = self.value(s.node.inputs[0], {a: AffineIndex(self.var[a]) for a in s.axes}, ())
+                            code = self.write_value(s.node.inputs[0], {a: AffineIndex(self.var[a]) for a in s.axes}, ())
                             plain = totals[s].isidentifier()
-                            self.line(write_addition(totals[s], code, s.node) if plain else f"{totals[s]} += {code}")
+                            self.add_line(write_addition(totals[s], code, s.node) if plain else f"{totals[s]} += {code}")
                         else:
                             self._write_statement(s)
                     self.registers = {}
@@ -212,36 +212,36 @@ class NativeWriter(LineWriter):
         found = {s: f"{many}[{k}]" for k, s in enumerate(floats)} if many else {}
         if many:
             self.work.append(f"{many} = empty({len(floats)}, np.float64)")
-            self.buffers.append((tuple_code([len(floats)]), "np.float64"))
-            self.pointer(many, "double")
+            self.buffers.append((write_tuple([len(floats)]), "np.float64"))
+            self.add_pointer(many, "double")
             self.run.append(f"{many}.fill(0)")
         for s in some:
             if s not in found:
                 found[s] = self.names.new("total")
-                self.line(f"{found[s]} = {'0.0' if s.node.dtype is float else '0'}")
+                self.add_line(f"{found[s]} = {'0.0' if s.node.dtype is float else '0'}")
         return found
 
     def _write_statement(self, s: PassStatement) -> None:
-        node, at, dims = s.node, self.here(s.node), list_dims(s.shape)
+        node, at, dims = s.node, self.get_point(s.node), list_dims(s.shape)
         if s.part is None:
             self._assign(s, self.write_formula(node, at, dims))
             return
         k, start = s.part
         axis = node.attrs["axis"]
-        code = self.value(node.inputs[k], at, dims)
+        code = self.write_value(node.inputs[k], at, dims)
         place = list(dims)
         place[axis] = place[axis].move(start)
-        self.line(f"{self.element(Entry(node, at, tuple(place)))} = {code}")
+        self.add_line(f"{self.write_element(Entry(node, at, tuple(place)))} = {code}")
 
     def _assign(self, s: PassStatement, code: str) -> None:
         """Write the assignment of a statement to a variable, and to its array if it is stored."""
-        node, at, dims = s.node, self.here(s.node), list_dims(s.shape)
+        node, at, dims = s.node, self.get_point(s.node), list_dims(s.shape)
         name = code
         if not (s.store and code.isidentifier()):
             name = self.new_local(node, dims)
-            self.line(f"{name} = {code}")
+            self.add_line(f"{name} = {code}")
         if s.store:
-            self.line(f"{self.element(Entry(node, at, dims))} = {name}")
+            self.add_line(f"{self.write_element(Entry(node, at, dims))} = {name}")
         if is_number(s) and not self.around:
             self.numbers[node] = name
         else:
@@ -250,7 +250,7 @@ class NativeWriter(LineWriter):
     def new_local(self, node: Node, dims: Sequence[AffineIndex]) -> str:
         """Return a new name for a scalar variable."""
         last = next((str(p.var) for p in reversed(dims) if p.var and p.var.isidentifier()), "here")
-        return self.names.new(f"{self.called(node)}_{last}")
+        return self.names.new(f"{self.get_label(node)}_{last}")
 
     @staticmethod
     def _make_key(node: Node, at: At, dims: Sequence[AffineIndex]) -> Any:
@@ -258,7 +258,7 @@ class NativeWriter(LineWriter):
 
     # -- values -------------------------------------------------------------------------------------------------------------
 
-    def value(self, x: Node, at: At, dims: Sequence[AffineIndex]) -> str:
+    def write_value(self, x: Node, at: At, dims: Sequence[AffineIndex]) -> str:
         """Return the value of a node at an entry, as an expression; write the lines that this needs first."""
         e = find_entry(x, at, dims, self.size)
         key = self._make_key(e.node, e.at, e.dims)
@@ -268,13 +268,13 @@ class NativeWriter(LineWriter):
             code = self.registers[key]
         elif e.node in self.fusion.inlined:
             code = self.new_local(e.node, e.dims)
-            self.line(f"{code} = {self.write_formula(e.node, e.at, e.dims)}")
+            self.add_line(f"{code} = {self.write_formula(e.node, e.at, e.dims)}")
             self.registers[key] = code
         else:
-            code = self.element(e)
+            code = self.write_element(e)
             code = f"({code} != 0)" if e.node.dtype is bool and e.node._value is None else code
         for condition in e.unless:
-            self.argument(condition.split(" ")[0])
+            self.add_argument(condition.split(" ")[0])
             code = f"({code} if not {condition} else {'real(0)' if x.dtype is float else 0})"
         return code
 
@@ -285,7 +285,7 @@ class NativeWriter(LineWriter):
             n = xs[0].shape[-1 if op is PICK else 0]
             index = AffineIndex(self._read_index(xs[1], at, list_operand_dims(node, xs[1], dims), n))
             inside = (*dims, index) if op is PICK else (index, *dims[node.attrs["index_rank"] :])
-            return self.value(xs[0], at, inside)
+            return self.write_value(xs[0], at, inside)
         if op is TAKE_STEP:
             return self._read_named_step(node, at, dims)
         if op is ONE_HOT:
@@ -293,25 +293,25 @@ class NativeWriter(LineWriter):
         if op is PLACE:
             return self._read_placed(node, at, dims)
         if op is RESHAPE:
-            return self.value(xs[0], at, list_operand_dims(node, xs[0], dims))
-        return write_entry(node, [self.value(x, at, list_operand_dims(node, x, dims)) for x in xs])
+            return self.write_value(xs[0], at, list_operand_dims(node, xs[0], dims))
+        return write_entry(node, [self.write_value(x, at, list_operand_dims(node, x, dims)) for x in xs])
 
     def _read_named_step(self, node: Node, at: At, dims: tuple[AffineIndex, ...]) -> str:
         """Return the value at the step that an index names, which has been checked; zero for −1."""
         (x, i), k, row = node.inputs, len(node.inputs[1].shape), self.names.new("row")
-        self.line(f"{row} = {self.value(i, at, dims[:k])}")
-        code = self.value(x, {**at, node.attrs["axis"]: AffineIndex(row)}, dims[k:])
+        self.add_line(f"{row} = {self.write_value(i, at, dims[:k])}")
+        code = self.write_value(x, {**at, node.attrs["axis"]: AffineIndex(row)}, dims[k:])
         return f"({code} if {row} >= 0 else {write_zero(node)})"
 
     def _read_index(self, x: Node, at: At, dims: Sequence[AffineIndex], n: int) -> str:
         if get_root(x).op is INPUT:
-            self._check_index(self.feed(get_root(x)), n)
-        return self.value(x, at, dims)
+            self._check_index(self.get_feed(get_root(x)), n)
+        return self.write_value(x, at, dims)
 
     def _check_index(self, name: str, n: int) -> None:
         """Make each call refuse a fed index outside of 0 … n - 1 before it computes."""
-        self.helpers.add("in_range")
-        check = f"in_range({name}, {n})"
+        self.helpers.add("check_range")
+        check = f"check_range({name}, {n})"
         if check not in self.run:
             self.run.insert(0, check)
 
@@ -328,7 +328,7 @@ class NativeWriter(LineWriter):
             conditions.append(f"{min(reach, default=0)} <= {p.code} <= {max(reach, default=-1)}")
             if abs(reach.step) > 1:
                 conditions.append(f"({p.code} - {reach.start}) % {abs(reach.step)} == 0")
-        code = self.value(x, at, list_operand_dims(node, x, dims)) if 0 not in x.shape else "0"
+        code = self.write_value(x, at, list_operand_dims(node, x, dims)) if 0 not in x.shape else "0"
         return f"({code} if {' and '.join(conditions)} else {'real(0)' if node.dtype is float else 0})" if conditions else code
 
 

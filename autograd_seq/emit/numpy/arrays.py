@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from autograd_seq.core.axes import Axis
 
 WORK, RUN, STEP = 0, 1, 2
-"""When an array is there: for good, in the workspace; from some line of a run on; within one step of a loop."""
+"""When an array exists: in the workspace, always; in a run, from some line on; within one step of a loop."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Array:
         axes: the axes that are dimensions, outermost first.
         shape: of one point's value.
         stage: ``WORK``, ``RUN`` or ``STEP``.
-        whole: its entries lie in memory one behind the other, in order, but for rows in front of and behind the first axis.
+        whole: its entries are contiguous in memory, in order, but for rows before and after the first axis.
     """
 
     code: str
@@ -33,12 +33,12 @@ class Array:
         """Return a view of this array, written as ``code``."""
         return replace(self, code=code, **changes)  # type: ignore[arg-type]
 
-    def index(self, parts: dict[int, str], rest: Sequence[str] = ()) -> str:
+    def write_index(self, parts: dict[int, str], rest: Sequence[str] = ()) -> str:
         """Return the code that indexes some dimensions by position; ``rest`` indexes those of the value.
 
         Example:
             >>> t, b = Axis("t"), Axis("b")
-            >>> Array("x", (t, b), (3,), RUN).index({1: "0"})
+            >>> Array("x", (t, b), (3,), RUN).write_index({1: "0"})
             'x[:, 0]'
         """
         keys = [parts.get(i, ":") for i in range(len(self.axes))] + list(rest)
@@ -52,17 +52,17 @@ class Array:
         return f"{self.code}[{', '.join(keys)}]"
 
 
-def tuple_code(parts: Sequence[object]) -> str:
+def write_tuple(parts: Sequence[object]) -> str:
     """Return the source of a tuple of the given items.
 
     Example:
-        >>> tuple_code(["T", 3])
+        >>> write_tuple(["T", 3])
         '(T, 3)'
     """
     return f"({', '.join(map(str, parts))}{',' if len(parts) == 1 else ''})"
 
 
-def arranged(array: Array, want: Sequence[Axis | int | None], keep: Sequence[Axis]) -> str:
+def arrange(array: Array, want: Sequence[Axis | int | None], keep: Sequence[Axis]) -> str:
     """Return code for ``array`` with its dimensions in another order: axes, positions in the value, or None for a new one.
 
     The axes of loops in ``keep`` come first, in that order.

@@ -9,7 +9,7 @@ from typing import Any
 
 from autograd_seq.core.names import make_docstring
 from autograd_seq.emit.numpy import operations as calls
-from autograd_seq.emit.numpy.arrays import tuple_code
+from autograd_seq.emit.numpy.arrays import write_tuple
 from autograd_seq.emit.numpy.page import Page
 from autograd_seq.emit.numpy.runtime import HELPERS, NEEDS
 from autograd_seq.emit.program_text import NUMPY
@@ -18,27 +18,27 @@ _CALLED = re.compile(r"(?<![\w.\"])(\w+)(?:\.reduce)?\(")
 _WIDTH = 120
 
 
-def assembled(w: Page, returned: Sequence[str]) -> str:
+def assemble(w: Page, returned: Sequence[str]) -> str:
     """Return the source of a program whose statements have been written."""
-    body = lines(w.run, 2)
+    body = list_lines(w.run, 2)
     head = f"    def run({', '.join([*w.feeds.values(), *w.outs])}):"
-    body += [] if w.outs else [f"        return {tuple_code(returned)}"]
-    work = [f"    {part}" for line in w.work for part in _folded(line)]
-    sizes = ", ".join([*w.told.values(), "real"])
+    body += [] if w.outs else [f"        return {write_tuple(returned)}"]
+    work = [f"    {part}" for line in w.work for part in _fold(line)]
+    sizes = ", ".join([*w.lengths.values(), "real"])
     constants = ", constants" if w.constants else ""
     text = [f"    {make_docstring(w.title)}", *work, "", head, *body, "", "    return run"]
     helpers = w.helpers | {NEEDS[h] for h in w.helpers & NEEDS.keys()}
     functions = [HELPERS[h] for h in HELPERS if h in helpers] + list(w.bundle.sources.values())
     code = "\n".join([f"def program({sizes}{constants}):", *text])
     called = set(_CALLED.findall(code))
-    used = sorted(called & (NUMPY | calls.names(w.graph.nodes)))
+    used = sorted(called & (NUMPY | calls.list_names(w.graph.nodes)))
     modules = [f"import {m}" for m in sorted(w.bundle.modules - {"numpy"})]
     imports = [*modules, ""] if modules else []
     imports += ["import numpy as np", *([f"from numpy import {', '.join(used)}"] if used else [])]
     return "\n".join([*imports, "", "", *("\n\n".join([f, ""]) for f in functions), code, ""])
 
 
-def lines(parts: Sequence[Any], depth: int) -> list[str]:
+def list_lines(parts: Sequence[Any], depth: int) -> list[str]:
     """Return the lines of a body, loops with theirs indented."""
     out: list[str] = []
     for part in parts:
@@ -56,20 +56,20 @@ def lines(parts: Sequence[Any], depth: int) -> list[str]:
             head = f"for {', '.join(names)} in {joined}:"
         heads = [head]
         if len(indent) + len(head) > _WIDTH:
-            behind = [f") in {part.steps}:"] if part.steps else [") in zip(", *_wrapped(sources), "):"]
-            heads = ["for (", *_wrapped(names), *behind]
+            last = [f") in {part.steps}:"] if part.steps else [") in zip(", *_wrap(sources), "):"]
+            heads = ["for (", *_wrap(names), *last]
         out += [indent + line for line in heads]
-        out += lines(part.lines, depth + 1) or [f"{indent}    pass"]
+        out += list_lines(part.lines, depth + 1) or [f"{indent}    pass"]
     return out
 
 
-def _folded(line: str) -> list[str]:
+def _fold(line: str) -> list[str]:
     """Return the lines of a call on many names."""
     head, bracket, rest = line.partition("(zip(")
     if not bracket or len(line) <= _WIDTH - 4:
         return [line]
-    return [head + bracket, *_wrapped(rest.removesuffix("))").split(", ")), "))"]
+    return [head + bracket, *_wrap(rest.removesuffix("))").split(", ")), "))"]
 
 
-def _wrapped(names: Sequence[str]) -> list[str]:
+def _wrap(names: Sequence[str]) -> list[str]:
     return wrap(", ".join(names) + ",", _WIDTH - 16, initial_indent="    ", subsequent_indent="    ", break_long_words=False)

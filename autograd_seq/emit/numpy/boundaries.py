@@ -23,21 +23,22 @@ def write_rows(w: Page, fill: Fill) -> None:
     part = [] if home.lane is None else [*(":" for _ in whole.node.shape[1:]), f"{lane.start}:{lane.stop}"]
     core = {q: f"{whole.halo[a][0]}:{f'-{whole.halo[a][1]}' if whole.halo[a][1] else ''}"
             for q, a in enumerate(whole.axes) if a in whole.halo and a is not axis}  # fmt: skip
-    base = Array(w.allocated(whole), whole.axes, home.node.shape, WORK)
+    base = Array(w.get_workspace_array(whole), whole.axes, home.node.shape, WORK)
     for k, row in fill.rows:
         assert row is not None  # zeros are there already
-        code = w.once(base.index({**core, p: str(k + origin)}, part), f"{w.called(home.node)}_{fill.side}")
-        _copy(w, base.as_view(code, axes=tuple(a for a in whole.axes if a is not axis), whole=False), row, w.called(home.node))
+        code = w.compute_once(base.write_index({**core, p: str(k + origin)}, part), f"{w.get_label(home.node)}_{fill.side}")
+        target = base.as_view(code, axes=tuple(a for a in whole.axes if a is not axis), whole=False)
+        _copy(w, target, row, w.get_label(home.node))
 
 
 def _copy(w: Page, target: Array, row: Node, label: str) -> None:
-    _, lifted = w.level(target.axes)
-    w.write(f"copyto({w.at_step(target, label)}, {w.operand(row, lifted, len(target.shape))})")
+    _, lifted = w.split_axes(target.axes)
+    w.write(f"copyto({w.show_step(target, label)}, {w.write_operand(row, lifted, len(target.shape))})")
 
 
 def _write_ring(w: Page, fill: Fill, home: Home) -> None:
     """Write the rows of a ring, whose places count the steps of the loop in its direction."""
-    base = w.allocated(home)
+    base = w.get_workspace_array(home)
     if fill.rows[0][1] is None:
         w.write(f"{base}.fill(0)")
         return
@@ -45,5 +46,5 @@ def _write_ring(w: Page, fill: Fill, home: Home) -> None:
     for k, row in fill.rows if first else fill.rows[::-1]:
         assert row is not None
         place = f"[{(k if first else -1 - k) % home.ring}, ...]" if home.ring > 1 else ""
-        target = Array(w.once(f"{base}{place}", f"{base}_start") if place else base, home.axes, home.node.shape, WORK)
-        _copy(w, target, row, w.called(home.node))
+        target = Array(w.compute_once(f"{base}{place}", f"{base}_start") if place else base, home.axes, home.node.shape, WORK)
+        _copy(w, target, row, w.get_label(home.node))

@@ -28,49 +28,50 @@ NUMBERS = {ONE: ("one", "1.0"), MINUS_ONE: ("minus_one", "-1.0"), SMALLEST: ("sm
 _BY_NAME = {np.maximum, np.minimum}  # NumPy wants out= by name for these
 
 
-def operator(op: Op) -> str | None:
+def get_operator(op: Op) -> str | None:
     """Return what is written between, or in front of, single numbers, which takes a fifth of the time of a ufunc."""
     plain = getattr(op.forward, "__module__", None) == "_operator"
     return (f" {op.infix} " if op.infix else op.prefix) if plain else None
 
 
-def names(nodes: Iterable[Node]) -> set[str]:
+def list_names(nodes: Iterable[Node]) -> set[str]:
     """Return what the calls of nodes name of NumPy's main module."""
     found: set[str] = set()
     for node in nodes:
         if node.op.ufunc is not None:
             found.add(node.op.ufunc.__name__)
-        found |= {name for line in _templates(node) for name in re.findall(r"(?<![\w.])(\w+)\(", line) if hasattr(np, name)}
+        called = [name for line in _list_templates(node) for name in re.findall(r"(?<![\w.])(\w+)\(", line)]
+        found |= {name for name in called if hasattr(np, name)}
     return found
 
 
-def _templates(node: Node) -> Sequence[str]:
+def _list_templates(node: Node) -> Sequence[str]:
     calls = node.op.numpy
     return (calls(node) if callable(calls) else calls) or ()
 
 
-def _trailing(node: Node) -> bool:
+def _is_trailing(node: Node) -> bool:
     """Tell whether a reduction is one over the last dimensions: along contiguous memory, where NumPy's sum is pairwise."""
     return bool(node.attrs["axis"] == tuple(range(-len(node.attrs["axis"]), 0)))
 
 
-def reduction(node: Node, xs: list[str]) -> str | None:
+def write_reduction(node: Node, xs: list[str]) -> str | None:
     """Return the call that reduces dimensions, without its closing bracket; ``None`` if it takes more than one."""
-    if not (node.op.reduces and node.op.ufunc) or node.dtype is not node.inputs[0].dtype or not _trailing(node):
+    if not (node.op.reduces and node.op.ufunc) or node.dtype is not node.inputs[0].dtype or not _is_trailing(node):
         return None
     axis = node.attrs["axis"]
     kept = ", keepdims=True" if node.attrs["keepdims"] else ""
     return f"{node.op.ufunc.__name__}.reduce({xs[0]}, axis={axis[0] if len(axis) == 1 else axis}{kept}"
 
 
-def writes(node: Node) -> bool:
+def can_write(node: Node) -> bool:
     """Tell whether the operation of a node can write into an array that is there already."""
     op = node.op
     if op.reduces and op.axes:
         whole = op is sum_over and node.inputs[0].op is contract  # parts of which are outputs, often
         return len(node.inputs) > 1 or not whole or bool(node.axes)
     if op.reduces and op.ufunc:
-        return reduction(node, [""]) is not None
+        return write_reduction(node, [""]) is not None
     if op is TAKE:
         return not node.inputs[0].axes  # of a table that is the same at all points
     if op is CONCAT:  # NumPy's own broadcasts nothing
@@ -80,24 +81,24 @@ def writes(node: Node) -> bool:
     return op.ufunc is not None or op.numpy is not None or op in (contract, PICK, DRAW, TAKE_STEP)
 
 
-def in_place(node: Node) -> bool:
+def can_overwrite(node: Node) -> bool:
     """Tell whether a node's operation may write over an operand of its own shape and kind."""
-    if node.op.reduces or node.op in (contract, CONCAT, TAKE, PICK, DRAW, TAKE_STEP) or not writes(node):
+    if node.op.reduces or node.op in (contract, CONCAT, TAKE, PICK, DRAW, TAKE_STEP) or not can_write(node):
         return False  # an entry that is written is not the one read
     if node.op is where and node.inputs[1]._value is not None and not node.inputs[1].shape:
         return True  # what is chosen is no array: the other may stand where the result is to be
     return not node.op.rereads
 
 
-def phrase(node: Node, out: str, xs: list[str]) -> list[str] | None:
+def write_calls(node: Node, out: str, xs: list[str]) -> list[str] | None:
     """Return the lines that compute a node into ``out``; ``None`` if it can only be called."""
     if node.op is sum_over and not node.attrs["axes"] and len(xs) > 1:
         return [f"add({xs[0]}, {xs[1]}, {out})", *(f"add({out}, {x}, {out})" for x in xs[2:])]
-    if call := reduction(node, xs):
+    if call := write_reduction(node, xs):
         return [f"{call}, out={out})"]
-    if node.op.reduces or (node.op in (CONCAT, TAKE) and not writes(node)):
+    if node.op.reduces or (node.op in (CONCAT, TAKE) and not can_write(node)):
         return None
-    if lines := _templates(node):
+    if lines := _list_templates(node):
         made = [line.format(*xs, out=out) for line in lines]
         return [line for line in made if line != f"copyto({out}, {out})"]
     if node.op.ufunc is None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.node import Node
-from autograd_seq.emit.numpy.arrays import arranged, tuple_code
+from autograd_seq.emit.numpy.arrays import arrange, write_tuple
 from autograd_seq.emit.numpy.page import Page, Rectangle
 from autograd_seq.ops.parts import SLICE
 from autograd_seq.plan.memory.views import get_root, is_view
@@ -14,11 +14,11 @@ from autograd_seq.plan.memory.views import get_root, is_view
 
 def lay_out(w: Page, node: Node, declared: Sequence[Axis]) -> str:
     """Return the code of an output's values, its axes in the order in which they were asked for."""
-    x = w.array(node)
+    x = w.get_array(node)
     want: list[Axis | int | None] = [a if a in x.axes else None for a in declared]
-    code = arranged(x, [*want, *range(len(x.shape))], ())
+    code = arrange(x, [*want, *range(len(x.shape))], ())
     if (declared or node.shape) and (None in want or x.shape != node.shape):
-        return f"broadcast_to({code}, {tuple_code([*(w.size[a] for a in declared), *node.shape])})"
+        return f"broadcast_to({code}, {write_tuple([*(w.size[a] for a in declared), *node.shape])})"
     return code
 
 
@@ -26,10 +26,10 @@ def return_output(w: Page, node: Node, declared: Sequence[Axis]) -> str:
     """Return the code of an array for the caller: a copy, unless the call made it and no other output shows its entries."""
     home = w.storage.homes.get(get_root(node))
     if home and home.buffer is None and w.owns(home.node) and tuple(declared) == home.axes and _claim(w, node, home.node):
-        return w.array(node).code
+        return w.get_array(node).code
     code = lay_out(w, node, declared)
-    w.made.append((tuple_code([*(w.size[a] for a in declared), *node.shape]), w.width(node)))
-    return f"array({code}, {w.width(node)})"
+    w.made.append((write_tuple([*(w.size[a] for a in declared), *node.shape]), w.get_width(node)))
+    return f"array({code}, {w.get_width(node)})"
 
 
 def _claim(w: Page, node: Node, root: Node) -> bool:

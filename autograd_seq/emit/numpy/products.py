@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.node import Node
 from autograd_seq.emit.contraction import Contraction, Label, Matrix, Product, letters, read_contraction
-from autograd_seq.emit.numpy.arrays import STEP, WORK, Array, arranged, tuple_code
+from autograd_seq.emit.numpy.arrays import STEP, WORK, Array, arrange, write_tuple
 from autograd_seq.emit.numpy.page import Page
+from autograd_seq.plan.memory.views import get_root
 
 
-def contract(w: Page, node: Node) -> None:
+def write_contraction(w: Page, node: Node) -> None:
     """Write a contraction, over the axes of a sum as well if ``node`` is a sum of one."""
     c = read_contraction(w.storage, node)
     if c.product is None:
@@ -30,25 +31,25 @@ def _list_lengths(w: Page, c: Contraction, group: Sequence[Label]) -> list[objec
 def _make_matrix(w: Page, c: Contraction, want: Matrix) -> str:
     """Return an operand as the matrix that a product reads, made once if it can be."""
     node, labels = c.node.inputs[want.operand], c.labels[want.operand]
-    x, label = w.array(node), w.called(node)
-    loops, lifted = w.level(x.axes)
+    x, label = w.get_array(node), w.get_label(node)
+    loops, lifted = w.split_axes(x.axes)
     turned = bool(want.rows and want.columns) and [*lifted, *labels] == [*want.columns, *want.rows]
     groups = (want.columns, want.rows) if turned else (want.rows, want.columns)
     order = [d if isinstance(d, Axis) else labels.index(d) for g in groups for d in g]
-    code = arranged(x, order, loops)
+    code = arrange(x, order, loops)
     as_it_is = code == x.code
     if any(len(g) > 1 for g in groups):
-        lengths = [_times(_list_lengths(w, c, g)) for g in groups if g]
-        flat = tuple_code([*(w.size[a] for a in loops), *lengths])
+        lengths = [_write_product(_list_lengths(w, c, g)) for g in groups if g]
+        flat = write_tuple([*(w.size[a] for a in loops), *lengths])
         if x.stage == WORK and as_it_is and x.whole:
-            code = w.once(f"{code}.reshape({flat}, copy=False)", f"{label}_flat")
+            code = w.compute_once(f"{code}.reshape({flat}, copy=False)", f"{label}_flat")
         elif loops and x.stage != STEP:  # a copy, so it is made at the step itself
-            return _turn(f"{w.show(x, order, label)}.reshape({tuple_code(lengths)})", turned)
+            return _turn(f"{w.show(x, order, label)}.reshape({write_tuple(lengths)})", turned)
         else:
             code = f"{code}.reshape({flat})"
     elif x.stage == WORK and not as_it_is:
-        code = w.once(code, label)
-    written = w.storage.path.get(w.root_of(node), ())  # at the steps of a loop that is open, it is another one each time
+        code = w.compute_once(code, label)
+    written = w.storage.path.get(get_root(node), ())  # at the steps of a loop that is open, it is another one each time
     if w.frames and not loops and x.stage != STEP and not any(f.loop in written for f in w.frames):
         return _fix(w, node, code, turned, x.stage)
     return _turn(w.bind(code, loops, x.stage, label, len(order)), turned)
@@ -61,13 +62,13 @@ def _turn(code: str, turned: bool) -> str:
 def _fix(w: Page, node: Node, code: str, turned: bool, stage: int) -> str:
     """Return a matrix that stays the same while a loop runs; transposed, it is copied once, before the loop."""
     if not turned and (stage == WORK or code.isidentifier()):
-        return code if code.isidentifier() else w.once(code, w.called(node))
-    wanted = f"{w.called(node)}_T" if turned else w.called(node)
+        return code if code.isidentifier() else w.compute_once(code, w.get_label(node))
+    wanted = f"{w.get_label(node)}_T" if turned else w.get_label(node)
     full = f"ascontiguousarray({code}.T)" if turned else code
     if (node, full) not in w.fixed:  # by node: others may have had the same array
         w.fixed[node, full] = name = w.names.new(wanted)
         if turned and not node.axes and len(node.shape) == 2:
-            w.allocate(name, tuple_code(node.shape[::-1]), w.width(node))
+            w.allocate(name, write_tuple(node.shape[::-1]), w.get_width(node))
             w.run.append(f"copyto({name}, {code}.T)")
         else:
             w.run.append(f"{name} = {full}")
@@ -75,40 +76,39 @@ def _fix(w: Page, node: Node, code: str, turned: bool, stage: int) -> str:
 
 
 def _write_dot(w: Page, node: Node, c: Contraction, a: str, b: str, rows: Sequence[Label], columns: Sequence[Label]) -> None:
-    x = w.array(node)
-    loops, lifted = w.level(x.axes)
+    x = w.get_array(node)
+    loops, lifted = w.split_axes(x.axes)
     merge = len(rows) > 1 or len(columns) > 1
-    full = tuple_code([*(w.size[d] for d in lifted), *node.shape])
+    full = write_tuple([*(w.size[d] for d in lifted), *node.shape])
     contiguous = x.whole and loops == list(x.axes[: len(loops)])
     if w.is_local(node) or not contiguous:
         w.assign(node, f"{a}({b}).reshape({full})" if merge else f"{a}({b})")
         return
     code = x.code
     if merge:
-        lengths = [_times(_list_lengths(w, c, g)) for g in (rows, columns) if g]
-        code = f"{code}.reshape({tuple_code([*(w.size[q] for q in loops), *lengths])}, copy=False)"
-        code = w.once(code, f"{w.called(node)}_flat") if x.stage == WORK else code
-    w.write(f"{a}({b}, {w.bind(code, loops, x.stage, w.called(node), len(rows) + len(columns))})")
+        lengths = [_write_product(_list_lengths(w, c, g)) for g in (rows, columns) if g]
+        code = f"{code}.reshape({write_tuple([*(w.size[q] for q in loops), *lengths])}, copy=False)"
+        code = w.compute_once(code, f"{w.get_label(node)}_flat") if x.stage == WORK else code
+    w.write(f"{a}({b}, {w.bind(code, loops, x.stage, w.get_label(node), len(rows) + len(columns))})")
 
 
 def _write_stacks(w: Page, node: Node, c: Contraction, found: Product) -> None:
     """Write products of matrices, one for each point that the operands share."""
     rows, columns, operands = found.first.rows, found.second.columns, (found.first, found.second)
-    codes = [_show_stack(w, w.array(x), c.labels[m.operand], x, found.batch, (m.rows, m.columns))
+    codes = [_show_stack(w, w.get_array(x), c.labels[m.operand], x, found.batch, (m.rows, m.columns))
              for m in operands for x in (c.node.inputs[m.operand],)]  # fmt: skip
     have = (*found.batch, *rows, *columns)
     if any(len(g) > 1 for m in operands for g in (m.rows, m.columns)):
         batch = _list_lengths(w, c, found.batch)
         for k, m in enumerate(operands):
             if len(m.rows) > 1 or len(m.columns) > 1:
-                lengths = [*batch, *(_times(_list_lengths(w, c, g)) or "1" for g in (m.rows, m.columns))]
-                codes[k] = f"{codes[k]}.reshape({tuple_code(lengths)})"
-        code = f"matmul({codes[0]}, {codes[1]}).reshape({tuple_code(_list_lengths(w, c, have))})"
+                lengths = [*batch, *(_write_product(_list_lengths(w, c, g)) or "1" for g in (m.rows, m.columns))]
+                codes[k] = f"{codes[k]}.reshape({write_tuple(lengths)})"
+        code = f"matmul({codes[0]}, {codes[1]}).reshape({write_tuple(_list_lengths(w, c, have))})"
         w.assign(node, _put_in_order(c, code, have))
     elif not w.is_local(node):
-        w.write(
-            f"matmul({codes[0]}, {codes[1]}, {_show_stack(w, w.array(node), c.labels[2], node, found.batch, (rows, columns))})"
-        )
+        target = _show_stack(w, w.get_array(node), c.labels[2], node, found.batch, (rows, columns))
+        w.write(f"matmul({codes[0]}, {codes[1]}, {target})")
     else:
         gone = f"[..., {', '.join(':' if g else '0' for g in (rows, columns))}]" if not (rows and columns) else ""
         w.assign(node, _put_in_order(c, f"matmul({codes[0]}, {codes[1]}){gone}", have))
@@ -117,7 +117,7 @@ def _write_stacks(w: Page, node: Node, c: Contraction, found: Product) -> None:
 def _show_stack(w: Page, x: Array, labels: str, source: Node, batch: Sequence[Label], groups: Sequence[Sequence[Label]]) -> str:
     """Return an array with the dimensions of a stack of matrices in order; one without rows or columns has one of them."""
     dims = [*batch, *(d for g in groups for d in (g or (None,)))]
-    return w.show(x, [d if isinstance(d, Axis) or d is None else labels.index(d) for d in dims], w.called(source))
+    return w.show(x, [d if isinstance(d, Axis) or d is None else labels.index(d) for d in dims], w.get_label(source))
 
 
 def _put_in_order(c: Contraction, code: str, have: Sequence[Label]) -> str:
@@ -127,15 +127,15 @@ def _put_in_order(c: Contraction, code: str, have: Sequence[Label]) -> str:
 
 
 def _write_einsum(w: Page, node: Node, c: Contraction) -> None:
-    a, b = (w.at_step(w.array(x), w.called(x)) for x in c.node.inputs)
+    a, b = (w.show_step(w.get_array(x), w.get_label(x)) for x in c.node.inputs)
     code = f'einsum("{letters(*c.dims)}", {a}, {b}'
     if node.dtype is float and any(x.dtype is not float for x in c.node.inputs):
         w.assign(node, f"{code}).astype(real)")
     elif w.is_local(node):
         w.assign(node, f"{code})")
     else:
-        w.write(f"{code}, out={w.target(node)})")
+        w.write(f"{code}, out={w.write_target(node)})")
 
 
-def _times(group: Sequence[object]) -> str:
+def _write_product(group: Sequence[object]) -> str:
     return " * ".join(map(str, group))

@@ -1,7 +1,7 @@
 """The source of helper functions that programs contain, by name."""
 
 HELPERS: dict[str, str] = {
-    "aligned": '''def aligned(shape, dtype, make=np.empty):
+    "allocate_aligned": '''def allocate_aligned(shape, dtype, make=np.empty):
     """Allocate an array that begins at a cache line: vectors across two lines take two loads or stores each."""
     dtype = np.dtype(dtype)
     size = dtype.itemsize
@@ -10,10 +10,10 @@ HELPERS: dict[str, str] = {
     memory = make(size + 64, np.uint8)
     start = -memory.__array_interface__["data"][0] % 64
     return memory[start : start + size].view(dtype).reshape(shape)''',
-    "rows": '''def rows(a):
+    "iterate_rows": '''def iterate_rows(a):
     """Yield the rows of an array as views; made on demand, so that the views of one step are close in memory."""
     return (a[i, ...] for i in range(len(a)))''',
-    "total": '''def total(a, axes, out=None):
+    "sum_over": '''def sum_over(a, axes, out=None):
     """Sum over leading dimensions; many rows of float32 pairwise, so that rounding errors grow slowly."""
     if a.size > 256 and a.dtype == np.float32 and axes == tuple(range(len(axes))) and a.ndim > len(axes):
         n = 1
@@ -38,18 +38,18 @@ HELPERS: dict[str, str] = {
     else:
         place = np.broadcast_to(index, a.shape[:-1])[..., None]
         np.put_along_axis(a, place, np.take_along_axis(a, place, -1) + np.asarray(factor)[..., None], -1)''',
-    "in_range": '''def in_range(index, n):
+    "check_range": '''def check_range(index, n):
     """Raise unless all entries of an index lie in 0 … n - 1."""
     found = np.asarray(index, np.int64).reshape(-1).view(np.uint64)  # negative numbers become large
     if found.size and found[found.argmax()] >= n:
         raise IndexError(f"expected 0 … {n - 1}, got {np.min(index)} … {np.max(index)}")''',
-    "places": '''def places(index, n, starts, out):
+    "find_places": '''def find_places(index, n, starts, out):
     """Return the flat position of the entry that the index names in each row of n entries."""
-    in_range(index, n)
+    check_range(index, n)
     return np.add(index, starts, out)''',
     "look_up": '''def look_up(table, index, out):
     """Copy the rows of a table that the index names; it is checked first, since NumPy's own check allocates an array."""
-    in_range(index, len(table))
+    check_range(index, len(table))
     if table.flags.c_contiguous and table.dtype == out.dtype:
         table.take(index, 0, out, "clip")
     else:
@@ -71,16 +71,16 @@ HELPERS: dict[str, str] = {
         out[...] = x[places]
     if missing.any():
         out[missing] = 0''',
-    "largest": '''def largest(a, axes, out=None):
+    "max_over": '''def max_over(a, axes, out=None):
     """Return the maximum over dimensions."""
     return np.max(a, axis=axes, out=out)''',
-    "level": '''def level(a, axes, out=None):
+    "level_over": '''def level_over(a, axes, out=None):
     """Return the maximum over dimensions, 0 where it is infinite or of no entries."""
     a = a if a.dtype.kind in "fc" else a.astype(float if out is None else out.dtype)
     top = np.max(a, axis=axes, initial=-np.inf, out=out)
     infinite = ~np.isfinite(top)
     return np.where(infinite, 0, top) if out is None else np.copyto(out, 0, where=infinite)''',
-    "log_sum_exp": '''def log_sum_exp(a, axes, out=None):
+    "log_sum_exp_over": '''def log_sum_exp_over(a, axes, out=None):
     """Return log(sum(exp(a))) over dimensions, without overflow; minus infinity for no entries."""
     a = a if a.dtype.kind in "fc" else a.astype(float if out is None else out.dtype)
     top = np.max(a, axis=axes, keepdims=True, initial=-np.inf)
@@ -89,10 +89,10 @@ HELPERS: dict[str, str] = {
     np.exp(e, e)
     found = np.sum(e, axis=axes, out=out)
     return np.add(np.log(found, out), np.squeeze(top, axis=axes), out)''',
-    "drawn": '''def drawn(draw, out, rank):
+    "fill_draws": '''def fill_draws(draw, out, rank):
     """Fill an array with one draw for each point of the leading dimensions."""
     for point in np.ndindex(out.shape[:rank]):
         out[point] = draw(point)''',
 }
-NEEDS = {"places": "in_range", "look_up": "in_range"}
+NEEDS = {"find_places": "check_range", "look_up": "check_range"}
 """The helper that a helper calls."""

@@ -10,11 +10,11 @@ from autograd_seq.core.node import Node
 from autograd_seq.emit.contraction import is_contraction
 from autograd_seq.emit.numpy import entries
 from autograd_seq.emit.numpy import operations as calls
-from autograd_seq.emit.numpy.arrays import tuple_code
+from autograd_seq.emit.numpy.arrays import write_tuple
 from autograd_seq.emit.numpy.named_steps import write_add, write_take
 from autograd_seq.emit.numpy.page import Page
-from autograd_seq.emit.numpy.products import contract
-from autograd_seq.emit.program_text import attribute
+from autograd_seq.emit.numpy.products import write_contraction
+from autograd_seq.emit.program_text import write_attribute
 from autograd_seq.ops.gather import PICK
 from autograd_seq.ops.loss import straight_through
 from autograd_seq.ops.parts import CONCAT
@@ -27,20 +27,20 @@ from autograd_seq.plan.memory.views import find_shown, get_root, list_shifts
 from autograd_seq.plan.passes.expand import ADD_AT
 from autograd_seq.plan.passes.legal import COPY
 
-_REDUCERS = {"sum": "total", "max": "largest", "logsumexp": "log_sum_exp", "level": "level"}
+_REDUCERS = {"sum": "sum_over", "max": "max_over", "logsumexp": "log_sum_exp_over", "level": "level_over"}
 """What reduces over axes in a program, by what the operation does."""
 
 
-def statement(w: Page, node: Node) -> None:
+def write_statement(w: Page, node: Node) -> None:
     """Write what computes a node."""
     w.note(node)
     lifted = w.storage.lift(node.axes, node)
-    if node.op is CONCAT and any(in_place for _, _, in_place in _parts(w, node)):
-        _join(w, node, lifted)
+    if node.op is CONCAT and any(in_place for _, _, in_place in _list_parts(w, node)):
+        _write_join(w, node, lifted)
     elif is_contraction(w.storage, node):
-        contract(w, node)
+        write_contraction(w, node)
     elif node.op.reduces and node.op.axes and node.attrs["axes"]:
-        _reduce(w, node, lifted)
+        _write_reduction(w, node, lifted)
     elif node.op is TAKE_STEP:
         write_take(w, node)
     elif node.op is ADD_ROWS:
@@ -51,19 +51,19 @@ def statement(w: Page, node: Node) -> None:
         rank = max((len(x.shape) for x in node.inputs), default=0) if node.op.broadcasts else None
         if node.op in (COPY, straight_through):
             rank = len(node.shape)
-        xs = [w.operand(x, lifted, rank) for x in node.inputs]
+        xs = [w.write_operand(x, lifted, rank) for x in node.inputs]
         if w.is_local(node):
-            _local(w, node, xs)
+            _write_local(w, node, xs)
         elif node.op is DRAW:
-            _draw(w, node, xs)
+            _write_draw(w, node, xs)
         else:
-            out = w.target(node)
-            lines = calls.phrase(node, out, xs) or [f"{out}[...] = {_call(w, node, xs)}"]
+            out = w.write_target(node)
+            lines = calls.write_calls(node, out, xs) or [f"{out}[...] = {_write_call(w, node, xs)}"]
             for line in lines:
-                w.write(w.finished(line))
+                w.write(w.finish_line(line))
 
 
-def _parts(w: Page, node: Node) -> Iterator[tuple[Node, Lane, bool]]:
+def _list_parts(w: Page, node: Node) -> Iterator[tuple[Node, Lane, bool]]:
     """Yield the parts of a concatenation, the place of each, and whether it is computed there."""
     here = w.storage.lanes.get(node, Lane(node, node.attrs["axis"], 0, 0))
     start = here.start
@@ -75,79 +75,79 @@ def _parts(w: Page, node: Node) -> Iterator[tuple[Node, Lane, bool]]:
         start = place.stop
 
 
-def _join(w: Page, node: Node, lifted: Sequence[Axis]) -> None:
+def _write_join(w: Page, node: Node, lifted: Sequence[Axis]) -> None:
     """Write a concatenation some of whose parts are in their places already."""
-    for x, lane, in_place in _parts(w, node):
+    for x, lane, in_place in _list_parts(w, node):
         if not in_place:
-            place = w.place(lane, x.shape, f"{w.called(node)}_part")
-            w.write(f"copyto({w.at_step(place, w.called(node))}, {w.operand(x, lifted, len(x.shape))})")
+            place = w.place_lane(lane, x.shape, f"{w.get_label(node)}_part")
+            w.write(f"copyto({w.show_step(place, w.get_label(node))}, {w.write_operand(x, lifted, len(x.shape))})")
 
 
-def _local(w: Page, node: Node, xs: list[str]) -> None:
-    name, mixed = w.array(node).code, node.dtype is float and any(x.dtype is not float for x in node.inputs)
-    if (sign := calls.operator(node.op)) and not (node.axes or node.shape or mixed) and node.dtype is float:
+def _write_local(w: Page, node: Node, xs: list[str]) -> None:
+    name, mixed = w.get_array(node).code, node.dtype is float and any(x.dtype is not float for x in node.inputs)
+    if (sign := calls.get_operator(node.op)) and not (node.axes or node.shape or mixed) and node.dtype is float:
         w.write(f"{name} = {sign.join(xs if len(xs) > 1 else ['', *xs])}")
     elif node.op.ufunc is not None and not node.op.reduces:
         width = ", dtype=real" if mixed else ""
         w.write(f"{name} = {node.op.ufunc.__name__}({', '.join(xs)}{width})")
-    elif call := calls.reduction(node, xs):
+    elif call := calls.write_reduction(node, xs):
         w.write(f"{name} = {call})")
-    elif (lines := calls.phrase(node, name, xs)) is not None or node.op is DRAW:
+    elif (lines := calls.write_calls(node, name, xs)) is not None or node.op is DRAW:
         lengths = [*(w.size[a] for a in w.storage.lift(node.axes, node)), *node.shape]
-        w.write(f"{name} = empty({tuple_code(lengths)}, {w.width(node)})")
+        w.write(f"{name} = empty({write_tuple(lengths)}, {w.get_width(node)})")
         if lines is None:
-            _draw(w, node, xs)
+            _write_draw(w, node, xs)
         for line in lines or ():
-            w.write(w.finished(line))
+            w.write(w.finish_line(line))
     else:
-        w.write(f"{name} = {_call(w, node, xs)}")
+        w.write(f"{name} = {_write_call(w, node, xs)}")
 
 
-def _call(w: Page, node: Node, xs: list[str]) -> str:
+def _write_call(w: Page, node: Node, xs: list[str]) -> str:
     """Return the call of an operation's own forward."""
     function = w.bundle.add(node.op.forward, node.op.name)
-    code = f"{function}({', '.join([*xs, *(f'{k}={_attribute(w, k, v)}' for k, v in node.attrs.items())])})"
+    code = f"{function}({', '.join([*xs, *(f'{k}={_write_attribute(w, k, v)}' for k, v in node.attrs.items())])})"
     if node.op is RESHAPE or (node.op.own and node.op.vjp):  # what may return a view of an operand
-        return f"array({code}, {w.width(node)})"
+        return f"array({code}, {w.get_width(node)})"
     plain = node.dtype is float and node.inputs and all(x.dtype is float for x in node.inputs)
     return code if plain or node.dtype is not float else f"np.asarray({code}, real)"
 
 
-def _attribute(w: Page, name: str, value: Any) -> str:
+def _write_attribute(w: Page, name: str, value: Any) -> str:
     """Return an attribute as source; an object that has no literal under its name, or that of its attribute."""
-    return attribute(value, lambda held: w.bundle.hold(held, getattr(held, "__name__", name)))
+    return write_attribute(value, lambda held: w.bundle.hold(held, getattr(held, "__name__", name)))
 
 
-def _draw(w: Page, node: Node, xs: list[str]) -> None:
+def _write_draw(w: Page, node: Node, xs: list[str]) -> None:
     """Write draws into the array of a node: the points of its axes as they are declared."""
     function = w.bundle.add(node.op.forward, "draw")
     declared: list[Axis] = list(node.attrs["over"])
-    attrs = ", ".join(f"{k}={_attribute(w, k, v)}" for k, v in node.attrs.items() if k != "over")
-    numbers = [w.array(step) for step in node.inputs[1:]]  # of steps that are counted on from what is fed
+    attrs = ", ".join(f"{k}={_write_attribute(w, k, v)}" for k, v in node.attrs.items() if k != "over")
+    numbers = [w.get_array(step) for step in node.inputs[1:]]  # of steps that are counted on from what is fed
     axes = list(dict.fromkeys([*declared, *(a for x in numbers for a in x.axes)]))
     given, point = [xs[0]], "point" if axes == declared else f"point[:{len(declared)}]"
     for x, step in zip(numbers, node.inputs[1:], strict=True):
         at = ", ".join(f"point[{axes.index(a)}]" for a in x.axes)
-        given.append(f"{w.at_step(x, w.called(step))}[{at}]" if at else w.at_step(x, w.called(step)))
-    w.helpers.add("drawn")
+        given.append(f"{w.show_step(x, w.get_label(step))}[{at}]" if at else w.show_step(x, w.get_label(step)))
+    w.helpers.add("fill_draws")
     one = f"{function}({', '.join(given)}, {attrs}, over=(), point={point})"
-    w.write(f"drawn(lambda point: {one}, {w.operand(node, axes, None)}, {len(axes)})")
+    w.write(f"fill_draws(lambda point: {one}, {w.write_operand(node, axes, None)}, {len(axes)})")
 
 
-def _reduce(w: Page, node: Node, lifted: Sequence[Axis]) -> None:
+def _write_reduction(w: Page, node: Node, lifted: Sequence[Axis]) -> None:
     """Write a sum, maximum or log-sum-exp over axes."""
     assert node.op.reduces is not None
     (x,) = node.inputs
     over = [a for a in w.storage.order if a in node.attrs["axes"]]
     all_axes = w.storage.lift(x.axes, node)
     positions = tuple(i for i, a in enumerate(all_axes) if a in over)
-    code = w.operand(x, all_axes, None)
+    code = w.write_operand(x, all_axes, None)
     if node.op is sum_over and not x.shape and len(positions) == len(all_axes):
         w.assign(node, f"add.reduce({code}{', axis=None' if len(positions) > 1 else ''})")
         return
     function = _REDUCERS[node.op.reduces]
     w.helpers.add(function)
     if w.is_local(node):
-        w.write(f"{w.array(node).code} = {function}({code}, {positions})")
+        w.write(f"{w.get_array(node).code} = {function}({code}, {positions})")
     else:
-        w.write(f"{function}({code}, {positions}, {w.target(node)})")
+        w.write(f"{function}({code}, {positions}, {w.write_target(node)})")

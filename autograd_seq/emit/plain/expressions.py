@@ -13,10 +13,10 @@ from autograd_seq.core.axes import Axis
 from autograd_seq.core.op import Op
 from autograd_seq.emit.forwards import Bundle
 from autograd_seq.emit.names import Names
-from autograd_seq.emit.numpy.arrays import tuple_code
+from autograd_seq.emit.numpy.arrays import write_tuple
 from autograd_seq.emit.plain.code import ATOM, CHOICE, COMPARED, POWER, PRODUCT, SIGN, SUM, Code
 from autograd_seq.emit.plain.phrases import PHRASES
-from autograd_seq.emit.program_text import attribute, literal
+from autograd_seq.emit.program_text import write_attribute, write_literal
 from autograd_seq.emit.statements import (
     ALL,
     BEFORE,
@@ -69,7 +69,7 @@ class ExpressionWriter:
         if isinstance(e, Form):
             return self.write(e.value)
         if isinstance(e, IfLonger):
-            other = f"np.zeros({tuple_code(e.shape)})" if e.shape else "False" if e.dtype is bool else "0"
+            other = f"np.zeros({write_tuple(e.shape)})" if e.shape else "False" if e.dtype is bool else "0"
             value = self.write(e.value)
             return Code(f"{value.enclose(COMPARED)} if {self.lengths[e.axis]} > {e.steps} else {other}", CHOICE, value.python)
         assert isinstance(e, Apply)
@@ -98,15 +98,15 @@ class ExpressionWriter:
             if value.dtype.kind == "f" and not np.isfinite(value):
                 text = "np.nan" if np.isnan(value) else "np.inf" if value > 0 else "-np.inf"
                 return Code(text, SIGN if value < 0 else ATOM, python=True)
-            text = literal(value)
+            text = write_literal(value)
             return Code(text, SIGN if text.startswith("-") else ATOM, python=True)
         same = value.size > 1 and bool((value == value.flat[0]).all())
         if same or not value.size:
-            number = literal(value.flat[0]) if value.size else "0"
+            number = write_literal(value.flat[0]) if value.size else "0"
             kind = "" if e.dtype is float and "." in number else f", {e.dtype.__name__}"
-            return Code(f"np.full({tuple_code(value.shape)}, {number}{kind})")
+            return Code(f"np.full({write_tuple(value.shape)}, {number}{kind})")
         if value.size <= _LONGEST:
-            return Code(f"np.array({literal(value)})")
+            return Code(f"np.array({write_literal(value)})")
         known = next((name for name, held in self.constants.items() if held is e.value), None)
         if known is None:
             known = self.names.new(e.name or "table")
@@ -160,8 +160,8 @@ class ExpressionWriter:
 
     def _write_attribute(self, name: str, value: Any) -> str:
         if isinstance(value, tuple) and any(isinstance(v, Place) for v in value):
-            return tuple_code([self.write_place(v, v.axis) for v in value])
-        return attribute(value, lambda held: self.bundle.hold(held, getattr(held, "__name__", name)))
+            return write_tuple([self.write_place(v, v.axis) for v in value])
+        return write_attribute(value, lambda held: self.bundle.hold(held, getattr(held, "__name__", name)))
 
 
 def _get_operator(op: Op) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from autograd_seq.core.op import Op
-from autograd_seq.emit.numpy.arrays import tuple_code
+from autograd_seq.emit.numpy.arrays import write_tuple
 from autograd_seq.emit.plain.code import ATOM, PRODUCT, SIGN, SUM, Code, PhraseWriter
 from autograd_seq.emit.plain.products import EINSUM, OUTER, SCALED, read_product
 from autograd_seq.emit.statements import ALL, Apply, Read
@@ -60,7 +60,7 @@ def _transpose(w: PhraseWriter, e: Apply, args: Sequence[Code]) -> Code:
     order = [a + len(axes) for a in axes]
     if order == sorted(order)[::-1]:
         return Code(f"{args[0].enclose(ATOM)}.T")
-    return Code(f"np.transpose({args[0].text}, {tuple_code(order)})")
+    return Code(f"np.transpose({args[0].text}, {write_tuple(order)})")
 
 
 def _check_index(w: PhraseWriter, e: Apply, args: Sequence[Code], n: int) -> str:
@@ -160,8 +160,8 @@ PHRASES: dict[Op, Phrase] = {
     reduce.SUM: lambda w, e, args: Code(f"np.sum({args[0].text}{_write_dims(e)})"),
     MAX: lambda w, e, args: Code(f"np.max({args[0].text}{_write_dims(e)})"),
     relu: lambda w, e, args: Code(f"np.maximum({args[0].text}, 0)"),
-    RESHAPE: lambda w, e, args: Code(f"np.reshape({args[0].text}, {tuple_code(e.shape)})"),
-    BROADCAST_TO: lambda w, e, args: Code(f"np.broadcast_to({args[0].text}, {tuple_code(e.shape)})"),
+    RESHAPE: lambda w, e, args: Code(f"np.reshape({args[0].text}, {write_tuple(e.shape)})"),
+    BROADCAST_TO: lambda w, e, args: Code(f"np.broadcast_to({args[0].text}, {write_tuple(e.shape)})"),
     CONCAT: lambda w, e, args: Code(f"np.concatenate([{', '.join(a.text for a in args)}], {e.node.attrs['axis']})"),
     CUMSUM: lambda w, e, args: Code(f"np.cumsum({args[0].text}, axis={e.node.attrs['axis']})"),
     TAKE_STEP: lambda w, e, args: w.call(read_steps, "read_steps", args, {}),

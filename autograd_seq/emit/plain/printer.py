@@ -9,7 +9,7 @@ from textwrap import fill, wrap
 from autograd_seq.core.axes import Axis, Iteration
 from autograd_seq.core.names import make_docstring, make_printable
 from autograd_seq.emit.names import Names
-from autograd_seq.emit.numpy.arrays import tuple_code
+from autograd_seq.emit.numpy.arrays import write_tuple
 from autograd_seq.emit.plain.code import SUM, Code
 from autograd_seq.emit.plain.expressions import ExpressionWriter
 from autograd_seq.emit.plain.notation import write_equation
@@ -218,10 +218,10 @@ class _Printer:
         dims = [*lengths, *array.shape]
         width = {float: "np.float64", int: "np.int64", bool: "np.bool_"}[array.dtype]
         if array.axes:
-            self.buffers.append((tuple_code(dims), width))
+            self.buffers.append((write_tuple(dims), width))
         if not dims:
             return _ZERO[array.dtype]
-        return f"np.zeros({dims[0] if len(dims) == 1 else tuple_code(dims)}{_KINDS[array.dtype]})"
+        return f"np.zeros({dims[0] if len(dims) == 1 else write_tuple(dims)}{_KINDS[array.dtype]})"
 
     def _describe_rows(self, array: StoredArray) -> str:
         """Return the comment that describes the rows before the first step and after the last."""
