@@ -1,8 +1,12 @@
-"""Pictures of graphs: folded, unfolded, and both side by side; and plots of numbers.
+"""Pictures of graphs: folded, unfolded, reversed, with magnitudes, scheduled; and plots of numbers.
 
+>>> import autograd_seq as ag
 >>> import viz
->>> sorted(viz.__all__)
-['Diagram', 'DrawError', 'RenderError', 'TooLargeError', 'fold_unfold', 'folded', 'plots', 'unfolded']
+>>> t = ag.Axis("t")
+>>> s = ag.state("s", over=t)
+>>> s[t] = ag.tanh(ag.param("W") * s[t - 1])
+>>> viz.unfolded(ag.Graph(s), t=3)
+<Diagram of 7 marks and 3 lines; .save(path) draws it>
 
 Importing this package imports neither matplotlib nor Graphviz: `viz.plots` is loaded when it is first used, and
 pictures are rendered in a process of their own.
@@ -11,17 +15,25 @@ pictures are rendered in a process of their own.
 from __future__ import annotations
 
 import importlib
-from types import ModuleType
+from typing import Any
 
+from viz.adjoint import adjoint
 from viz.diagram import Diagram
 from viz.errors import DrawError, RenderError, TooLargeError
 from viz.folded import folded
+from viz.heat import heat
+from viz.schedule import schedule
 from viz.unfolded import fold_unfold, unfolded
 
-__all__ = ["Diagram", "DrawError", "RenderError", "TooLargeError", "fold_unfold", "folded", "plots", "unfolded"]
+__all__ = [
+    "Diagram", "DrawError", "RenderError", "TooLargeError", "adjoint", "fold_unfold", "folded", "gradients", "heat", "plots",
+    "schedule", "unfolded",
+]  # fmt: skip
 
 
-def __getattr__(name: str) -> ModuleType:
+def __getattr__(name: str) -> Any:
     if name == "plots":
         return importlib.import_module("viz.plots")
+    if name == "gradients":  # it differentiates and compiles, which pictures of graphs do not need
+        return importlib.import_module("viz.gradient_norms").gradients
     raise AttributeError(f"module 'viz' has no attribute {name!r}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 from autograd_seq.core.axes import Axis
@@ -25,6 +25,28 @@ from autograd_seq.plan.schedule import Item, Loop
 
 _SILENT = (STATE, SPREAD, BROADCAST_TO, rewritten, stop_gradient)  # views that equations need not mention
 _LONGEST = 110
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a schedule.
+
+    Attributes:
+        line: the text, indented within loops.
+        equation: the same without what it is lifted over.
+        node: what is computed; None where a loop begins.
+        loops: the (axis, direction) of the loops around it, and of the one that begins.
+        lifted: the axes for all of whose points it is computed at once.
+        flops, kept: floating-point operations and bytes, as text.
+    """
+
+    line: str
+    equation: str
+    node: Node | None = None
+    loops: tuple[tuple[Axis, int], ...] = ()
+    lifted: tuple[Axis, ...] = ()
+    flops: str = ""
+    kept: str = ""
 
 
 @dataclass(frozen=True)
@@ -57,9 +79,14 @@ class Schedule:
     itemsize: int = 8
     notes: tuple[str, ...] = ()
 
+    def list_rows(self) -> list[Row]:
+        """Return the lines as data."""
+        rows = _list_lines(self.plan.graph, self.plan.items)
+        numbers = [("", "") if row.node is None else self._format_numbers(row.node) for row in rows]
+        return [replace(row, flops=flops, kept=kept) for row, (flops, kept) in zip(rows, numbers, strict=True)]
+
     def _make_rows(self) -> list[tuple[str, str, str]]:
-        lines = _list_lines(self.plan.graph, self.plan.items)
-        return [(line, *(self._format_numbers(node) if node is not None else ("", ""))) for line, node in lines]
+        return [(row.line, row.flops, row.kept) for row in self.list_rows()]
 
     def _repr_html_(self) -> str:
         return make_html_table(["what is computed", "operations", "kept"], self._make_rows(), self.notes)
@@ -101,21 +128,21 @@ def show(graph: System, items: Sequence[Item]) -> str:
             lifted over b: mul_1 = w * h[t + 1]
             lifted over b: h = x + mul_1
     """
-    return "\n".join(line for line, _ in _list_lines(graph, items))
+    return "\n".join(row.line for row in _list_lines(graph, items))
 
 
-def _list_lines(graph: System, items: Sequence[Item]) -> list[tuple[str, Node | None]]:
+def _list_lines(graph: System, items: Sequence[Item]) -> list[Row]:
     labels = {n: graph.label(n) for n in graph.nodes}
     for n in graph.nodes:
         if n.op is STATE and n.inputs[0].name is None:
             labels[n.inputs[0]] = labels[n]  # the equation of a state has the name of the state
-    out: list[tuple[str, Node | None]] = []
+    out: list[Row] = []
     _list_items(graph, items, labels, (), out)
     return out
 
 
-def _list_items(graph: System, items: Sequence[Item], labels: dict[Node, str], around: tuple[Axis, ...],
-           out: list[tuple[str, Node | None]]) -> None:  # fmt: skip
+def _list_items(graph: System, items: Sequence[Item], labels: dict[Node, str],
+                loops: tuple[tuple[Axis, int], ...], out: list[Row]) -> None:  # fmt: skip
     def term(graph: System, node: Node) -> str:
         if node._value is not None or node.op in LEAVES or not is_view(node):
             return labels[node] if node._value is None and node in labels else text.format_operand(graph, node)
@@ -123,6 +150,7 @@ def _list_items(graph: System, items: Sequence[Item], labels: dict[Node, str], a
             return labels[node]
         return term(graph, node.inputs[0]) if node.op in _SILENT else text.format_equation(graph, node, term)
 
+    around = tuple(axis for axis, _ in loops)
     indent = "    " * len(around)
     for item in items:
         if isinstance(item, Loop):
@@ -130,13 +158,15 @@ def _list_items(graph: System, items: Sequence[Item], labels: dict[Node, str], a
             steps = f"0 … {last}" if item.direction > 0 else f"{last} … 0"
             past = ", ".join(labels[n] for n in find_linear_shifts(item, around))
             line = f"{indent}for {item.axis} = {steps}{f', linear in {past}' if past else ''}"
-            out.append((f"{line if len(line) < _LONGEST else f'{line[: _LONGEST - 2]}…'}:", None))
-            _list_items(graph, item.body, labels, (*around, item.axis), out)
+            inner = (*loops, (item.axis, item.direction))
+            out.append(Row(f"{line if len(line) < _LONGEST else f'{line[: _LONGEST - 2]}…'}:", line.strip(), loops=inner))
+            _list_items(graph, item.body, labels, inner, out)
         elif has_statement(item) or (item._value is None and _is_named_part(item)):
-            lifted = ", ".join(str(a) for a in graph.layout(item) if a not in around)
-            start = f"{indent}{f'lifted over {lifted}: ' if lifted else ''}{labels[item]}"
-            line = f"{start} = {text.format_equation(graph, item, term)}"
-            out.append((line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…", item))
+            lifted = tuple(a for a in graph.layout(item) if a not in around)
+            over = f"lifted over {', '.join(map(str, lifted))}: " if lifted else ""
+            equation = f"{labels[item]} = {text.format_equation(graph, item, term)}"
+            line = f"{indent}{over}{equation}"
+            out.append(Row(line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…", equation, item, loops, lifted))
 
 
 def _is_named_part(node: Node) -> bool:

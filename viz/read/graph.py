@@ -213,6 +213,9 @@ def read_graph(outputs: Sequence[Node], axes: Iterable[str] | None = None) -> Re
         # What is read from another step comes last, so that the order is that of one step wherever there is one.
         stack += [(node, False) for node in reversed(ahead) if node not in seen]
     reading.names = shorten_names({vertex: vertex.name or "" for vertex in reading.vertices})
+    for vertex in reading.vertices:
+        if vertex.adjoint_of is not None and not vertex.name and (is_state(vertex) or vertex in reading.outputs):
+            reading.names[vertex] = _name_adjoint(vertex, vertex in reading.outputs)
     return reading
 
 
@@ -309,6 +312,27 @@ def _list_starts(vertex: Node, shown: _Shown) -> tuple[tuple[str, int, Node], ..
             if not _is_silent(found):
                 out.append((bound.axis.name, i - len(rows) if bound.side == "init" else i, found))
     return tuple(out)
+
+
+def _name_adjoint(vertex: Node, is_output: bool) -> str:
+    """Return the name of a gradient, ∂L∕∂W, or of an adjoint state, s̄; "" for that of something without a name.
+
+    The slash is a division slash, since a plain one separates scopes.
+
+    Example:
+        >>> import autograd_seq as ag
+        >>> w = ag.param("w")
+        >>> _name_adjoint(ag.grad(w * w, w), True)
+        '∂L∕∂w'
+    """
+    order, node = 0, vertex
+    while node.adjoint_of is not None:
+        node, order = node.adjoint_of, order + 1
+    own = (node.name or "").rpartition("/")[2]
+    if not own:
+        return ""
+    power = "²" if order == 2 else "" if order == 1 else f"^{order}"
+    return f"∂{power}L∕∂{own}{power}" if is_output else own[0] + "\u0304" * order + own[1:]
 
 
 def shorten_names(full: Mapping[Node, str]) -> dict[Node, str]:

@@ -82,7 +82,11 @@ def _choose_dpi(picture: Picture) -> float:
 
 def _list_mark_attributes(mark: Mark, theme: Theme) -> list[tuple[str, str]]:
     look = theme.looks[mark.role]
-    pairs = [("label", f"<{mark.label.format_html(mark.font)}>" if mark.label.rows else '""'), ("shape", mark.shape)]
+    html = mark.label.format_html(mark.font)
+    if mark.left:
+        cell = f'<TD ALIGN="LEFT" WIDTH="{mark.width:.0f}">{html}</TD>'
+        html = f'<TABLE BORDER="0" CELLPADDING="0" CELLSPACING="0"><TR>{cell}</TR></TABLE>'
+    pairs = [("label", f"<{html}>" if mark.label.rows else '""'), ("shape", mark.shape)]
     pairs += [("width", format_inches(mark.width / 72)), ("height", format_inches(mark.height / 72))]
     style = ",".join(part for part in (look.style, "rounded" if mark.rounded else "") if part)
     pairs += [("style", f'"{style}"'), ("color", f'"{look.line}"'), ("fillcolor", f'"{mark.fill or look.fill}"')]

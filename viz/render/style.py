@@ -25,6 +25,7 @@ ROLES = (
     "static",
     "slice",
     "text",
+    "words",
     "point",
     "sharedpoint",
     "joint",
@@ -45,7 +46,7 @@ class Look:
 
 @dataclass(frozen=True)
 class Theme:
-    """The colours of one picture: its ground, its ordinary edges, and a Look a role."""
+    """The colours of one picture: its ground, its ordinary edges, the strongest one of magnitudes, and a Look a role."""
 
     name: str
     ground: str
@@ -53,11 +54,12 @@ class Theme:
     edge: str
     faint: str
     recur: str
+    heat: str
     looks: dict[str, Look]
 
 
 def _make_theme(
-    name: str, ground: str, ink: str, edge: str, faint: str, recur: str, pairs: dict[str, tuple[str, str]]
+    name: str, ground: str, ink: str, edge: str, faint: str, recur: str, heat: str, pairs: dict[str, tuple[str, str]]
 ) -> Theme:
     """Return a theme from (border, ground) pairs; all other colours follow from these."""
     looks = {role: Look(line, fill, ink) for role, (line, fill) in pairs.items()}
@@ -67,10 +69,11 @@ def _make_theme(
     looks["delay"] = Look(recur, ground, ink, 2.0)
     looks["param"] = Look(pairs["param"][0], pairs["param"][1], ink, 2.0)
     looks["text"] = Look("none", "none", ink, 0.0, "")
+    looks["words"] = looks["text"]
     looks["point"] = Look(pairs["param"][0], pairs["param"][0], ink, 1.0)
     looks["joint"] = Look(edge, edge, ink, 1.0)
     looks["sharedpoint"] = Look(faint, faint, ink, 1.0)
-    return Theme(name, ground, ink, edge, faint, recur, looks)
+    return Theme(name, ground, ink, edge, faint, recur, heat, looks)
 
 
 _WHITE = _make_theme(
@@ -80,6 +83,7 @@ _WHITE = _make_theme(
     edge="#333333",
     faint="#777777",
     recur="#C44E00",
+    heat="#EE7A2B",
     pairs={
         "input": ("#0072B2", "#D6EAF8"),
         "state": ("#009E73", "#D4F1E6"),
@@ -98,6 +102,7 @@ _DARK = _make_theme(
     edge="#C9CED6",
     faint="#8D949E",
     recur="#FF8F45",
+    heat="#C2560F",
     pairs={
         "input": ("#56B4E9", "#12344A"),
         "state": ("#2CC79B", "#0F3A2E"),

@@ -91,7 +91,8 @@ def _write_mark(mark: Mark, name: str, theme: Theme) -> str:
                  f"{corner} {paint}/>")  # fmt: skip
     ink = theme.faint if mark.role in ("text", "slice") else look.ink
     baseline = y + b - 0.62 * mark.font * max(mark.label.lines, 1) - 2.0 if mark.foot else y
-    words = "" if mark.shape == "point" else write_label(mark.label, (x, baseline), mark.font, ink)
+    start = x - a if mark.left else None
+    words = "" if mark.shape == "point" else write_label(mark.label, (x, baseline), mark.font, ink, start)
     title = f"<title>{_escape(mark.tip)}</title>" if mark.tip else ""
     shown = f' data-name="{_escape(mark.name)}"' if mark.name else ""
     shown += f' data-step="{mark.step}"' if mark.step is not None else ""
@@ -139,8 +140,8 @@ def _pair(point: Point) -> str:
     return f"{_format(point[0])},{_format(point[1])}"
 
 
-def write_label(label: Label, at: Point, font: float, ink: str) -> str:
-    """Return a label as SVG text with its centre at a point, y downwards.
+def write_label(label: Label, at: Point, font: float, ink: str, start: float | None = None) -> str:
+    """Return a label as SVG text with its centre at a point, y downwards; or with its left end at an x.
 
     Example:
         >>> from viz.scene.label import make_text_label
@@ -148,13 +149,15 @@ def write_label(label: Label, at: Point, font: float, ink: str) -> str:
         '<text x="0" y="2.6" font-size="10" fill="#000">&lt;</text>'
     """
     out = []
+    anchor = "" if start is None else ' text-anchor="start"'
     sizes = [max((run.scale for run in row), default=1.0) * font for row in label.rows]
     y = at[1] - _RISE * sum(sizes) / 2
     for row, size in zip(label.rows, sizes, strict=True):
         y += _RISE * size
         base = y - (_RISE - 1) / 2 * size - 0.24 * size
         out.append(
-            f'<text x="{_format(at[0])}" y="{_format(base)}" font-size="{_format(font)}" fill="{ink}">'
+            f'<text x="{_format(at[0] if start is None else start)}"{anchor} y="{_format(base)}" '
+            f'font-size="{_format(font)}" fill="{ink}">'
             f"{_write_row(row, font)}</text>"
         )
     return "".join(out)

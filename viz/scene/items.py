@@ -29,6 +29,7 @@ class Item:
         note: a last line, such as the value that a node carries.
         tip: plain text for the pointer.
         full: the whole name, scopes included.
+        least: the least width of a parameter's box, points.
     """
 
     key: int
@@ -42,6 +43,7 @@ class Item:
     tip: str = ""
     full: str = ""
     brackets: tuple[str, ...] = ()
+    least: float = 30.0
 
 
 @dataclass(frozen=True)
@@ -150,7 +152,7 @@ def measure_outline(item: Item, index: str = "t−1") -> tuple[str, float, float
     """
     label = make_label(item, index)
     if item.role == "param":
-        return "box", max(30.0, label.ems * 13 * _SLACK + 10), 24.0 + 15.0 * max(label.lines - 1, 0), 13.0
+        return "box", max(item.least, label.ems * 13 * _SLACK + 10), 24.0 + 15.0 * max(label.lines - 1, 0), 13.0
     if item.boxed:
         return "box", max(52.0, label.ems * 12 * _SLACK + 16), 22.0 + 15.0 * max(label.lines - 1, 0), 12.0
     if item.role in ("op", "delay"):

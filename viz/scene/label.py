@@ -255,15 +255,15 @@ def make_index_runs(text: str, shift: int = 0) -> list[Run]:
     return [Run(piece, piece[0].isalpha(), shift) for piece in pieces]
 
 
-def make_text_label(text: str, scale: float = 1.0) -> Label:
-    """Return upright text, such as the symbol of an operation.
+def make_text_label(text: str, scale: float = 1.0, longest: int = LONGEST) -> Label:
+    """Return upright text, such as the symbol of an operation; text longer than that many characters ends in an ellipsis.
 
     Example:
         >>> label = make_text_label("tanh")
         >>> label.html, label.ems, label.lines
         ('tanh', 2.27, 1)
     """
-    text = clean(text)
+    text = clean(text, longest)
     return Label(((Run(text or "\u00a0", scale=scale),),))
 
 

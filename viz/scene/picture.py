@@ -30,6 +30,7 @@ class Mark:
         name, step: the full name of the variable that it shows, and at which step of the unfolded axis; overlays go by these.
         fill, pen: a colour and the width of the border that an overlay chose; by default those of the role.
         foot: whether the label stands at the foot of the outline, and not in its middle.
+        left: whether the label begins at the left end of the mark, and not in its middle.
     """
 
     key: object
@@ -47,6 +48,7 @@ class Mark:
     fill: str = ""
     pen: float | None = None
     foot: bool = False
+    left: bool = False
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ def measure_picture(picture: Picture) -> Box:
 
 def measure_mark(mark: Mark) -> Box:
     """Return the box around a mark; of one without an outline, the box around its text."""
-    if mark.shape == "plaintext":
+    if mark.shape == "plaintext" and not mark.left:
         return _measure_text(mark.label, mark.at, mark.font)
     (x, y), a, b = mark.at, mark.width / 2, mark.height / 2
     return x - a, y - b, x + a, y + b

@@ -1,0 +1,107 @@
+"""Magnitudes, adjoints and schedules as pictures."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import autograd_seq as ag
+import viz
+from viz.errors import DrawError
+
+
+def _line() -> tuple[ag.Node, list[ag.Node]]:
+    t = ag.Axis("t")
+    x, s = ag.input("x", over=t), ag.state("s", over=t)
+    w, v = ag.param("w"), ag.param("v")
+    s[t] = w * s[t - 1] + v * x[t]
+    return ag.last(s, over=t).named("L"), [w, v]
+
+
+def test_gradients_are_the_sizes_of_derivatives_at_every_step() -> None:
+    loss, _ = _line()
+    found = viz.gradients(loss, w=0.5, v=2.0, x=[1.0, 1.0, 1.0, 1.0])
+    np.testing.assert_allclose(found["s"], [0.125, 0.25, 0.5, 1.0])
+    np.testing.assert_allclose(found["x"], [0.25, 0.5, 1.0, 2.0])
+
+
+def test_gradients_of_a_batch_are_norms_over_the_sequences() -> None:
+    t, b = ag.Axis("t"), ag.Axis("b")
+    x, s = ag.input("x", (2,), over=(t, b)), ag.state("s", (2,), over=(t, b))
+    s[t] = 0.5 * s[t - 1] + x[t]
+    loss = ag.sum(ag.sum(ag.last(s, over=t)), over=b)
+    found = viz.gradients(ag.value_and_grad(loss, [x]), x=np.zeros((3, 5, 2)))
+    np.testing.assert_allclose(found["s"], np.array([0.25, 0.5, 1.0]) * np.sqrt(10))
+
+
+def test_heat_writes_the_number_and_colours_by_its_power_of_ten() -> None:
+    loss, _ = _line()
+    marks = [m for m in viz.heat(loss, {"s": [1e-4, 1e-2, 0.0, 1.0]}).picture.marks if m.name == "s" and m.role == "state"]
+    assert [m.label.rows[-1][0].text for m in marks] == ["1e−4", "0.01", "0", "1"]
+    blues = [int(m.fill[5:], 16) for m in marks]
+    assert blues[3] < blues[1] < blues[0] < blues[2] == 255
+    powers = [m.label.text for m in viz.heat(loss, {"s": [1e-4, 1e-2, 0.0, 1.0]}).picture.marks if m.key[0] == "power"]
+    assert powers == ["1e−4", "1e−3", "1e−2", "1e−1", "1"]
+
+
+def test_heat_shows_where_truncation_cuts_and_what_is_padding() -> None:
+    loss, _ = _line()
+    picture = viz.heat(loss, {"s": np.ones(6)}, segment=4, length=5).picture
+    cut = [line for line in picture.lines if line.dashed]
+    assert [(line.tail[1], line.head[1]) for line in cut] == [(1, 2)]  # blocks end at the last step: 0 1 | 2 3 4 5
+    assert sum(mark.label.text == "✂" for mark in picture.marks) == 1
+    assert {mark.step for mark in picture.marks if "padding" in mark.tip} == {5}
+
+
+@pytest.mark.parametrize(("values", "code"), [({"z": [1.0]}, "P217"), ({"s": [[1.0]]}, "P218"), ({"s": 1.0}, "P218")])
+def test_heat_names_what_does_not_fit(values: dict[str, object], code: str) -> None:
+    with pytest.raises(DrawError, match=code):
+        viz.heat(_line()[0], values)
+
+
+def test_gradients_need_a_loss(models: SimpleNamespace) -> None:
+    with pytest.raises(DrawError, match=r"P219\]: .* has no scalar loss"):
+        viz.gradients(models.bidirectional())
+
+
+def test_the_adjoint_has_the_same_places_and_every_arrow_turned(models: SimpleNamespace) -> None:
+    picture = viz.adjoint(models.rnn()).picture
+    half = len(picture.marks) // 2
+    primal, turned = picture.marks[:half], picture.marks[half + 1 :]
+    shift = {round(b.at[0] - a.at[0], 6) for a, b in zip(primal, turned, strict=True)}
+    assert len(shift) == 1
+    assert [a.at[1] for a in primal] == [b.at[1] for b in turned]
+    assert {m.label.text for m in turned if m.role == "param"} == {"∂L∕∂U", "∂L∕∂W", "∂L∕∂V"}
+    assert {m.label.text for m in turned if m.role == "state"} == {"s̄_t"}
+    first, second = picture.lines[: len(picture.lines) // 2], picture.lines[len(picture.lines) // 2 :]
+    assert all(b.curve[0][1] == a.curve[-1][1] for a, b in zip(first, second, strict=True))
+    assert [line.label.text for line in second if line.role == "recur"] == ["z^+1"]
+
+
+def test_what_no_gradient_needs_is_faint_in_the_adjoint() -> None:
+    loss, (w, _) = _line()
+    picture = viz.adjoint(loss, w).picture
+    assert {m.label.text for m in picture.marks if m.role == "ghost"} == {"x_t", "v"}
+    with pytest.raises(DrawError, match="P220"):
+        viz.adjoint(loss, ag.param("other"))
+
+
+def test_adjoint_graphs_name_gradients_and_adjoint_states() -> None:
+    loss, params = _line()
+    text = viz.folded(ag.Graph(ag.grad(loss, params))).dot
+    assert "∂L∕∂w" in text
+    assert "s̄" in text
+
+
+def test_a_schedule_shows_bars_for_what_is_lifted_and_cells_for_loops() -> None:
+    loss, params = _line()
+    picture = viz.schedule(ag.value_and_grad(loss, params)).picture
+    loops = [m.label.text for m in picture.marks if m.key[0] == "row" and m.label.text.startswith("for t")]
+    assert [text.split(",")[0].rstrip(":") for text in loops] == ["for t = 0 … T−1", "for t = T−1 … 0"]
+    assert any(m.key[0] == "bar" and m.role == "input" for m in picture.marks)
+    lines = {line.tail[1]: line.curve[-1][0] - line.curve[0][0] > 0 for line in picture.lines}
+    assert set(lines.values()) == {True, False}
+    with pytest.raises(DrawError, match="P216"):
+        viz.schedule(loss)

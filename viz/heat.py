@@ -1,0 +1,181 @@
+"""Magnitudes over an unfolded picture, as colour, width and number: gradients that vanish, explode or are cut."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from math import ceil, floor, isfinite, log10
+from typing import Any
+
+import numpy as np
+
+from viz.arguments import choose_lengths, get_only_axis, get_theme, make_scene, read_drawable
+from viz.diagram import Diagram
+from viz.errors import DrawError
+from viz.layout.compose import compose_unfolded, drop_params
+from viz.layout.routes import sample_curve
+from viz.render.style import Theme
+from viz.scene.columns import show_all_steps
+from viz.scene.items import keep_axes
+from viz.scene.label import make_text_label, scale_label, stack_labels
+from viz.scene.picture import Mark, Picture, measure_picture
+
+_WIDEST, _THINNEST = 4.5, 0.7
+_MOST_DECADES = 12
+_GAP = make_text_label("\u00a0", 0.3)
+
+
+def heat(
+    g: Any, values: Mapping[str, Any], t: int | None = None, *, segment: int | None = None, length: int | None = None,
+    theme: str = "white", steps: tuple[int, int] | None = None,
+) -> Diagram:  # fmt: skip
+    """Draw a graph unfolded, with a magnitude at every step of its variables.
+
+    Args:
+        g: an `ag.Graph` over one axis of time, or a node or several.
+        values: an array (T,) for each variable by its name, such as `viz.gradients` returns: the sizes, ≥ 0.
+        t: the number of steps, which is T; by default that of the longest array.
+        segment: draws the cuts of truncated backpropagation: blocks of that many steps which end at T.
+        length: the number of steps of a shorter sequence; the steps after it are padding, and faint.
+        theme: "white" or "dark".
+        steps: how many steps to show at the start and at the end; by default all of at most six, else (3, 2).
+
+    Returns:
+        A Diagram: colour, border and number of each variable, and the width of the lines into it, are on a logarithmic scale,
+        which stands below. What is 0 is white and dashed.
+
+    Raises:
+        DrawError: a name is that of no variable, or an array is not (T,).
+
+    Example:
+        >>> import autograd_seq as ag
+        >>> t = ag.Axis("t")
+        >>> s, x, W = ag.state("s", over=t), ag.input("x", over=t), ag.param("W")
+        >>> s[t] = ag.tanh(W * s[t - 1] + x[t])
+        >>> drawn = heat(ag.Graph(s), {"s": [0.01, 0.1, 1.0]})
+        >>> [mark.label.text for mark in drawn.picture.marks if mark.name == "s" and mark.role == "state"]
+        ['s_0   0.01', 's_1   0.1', 's_2   1']
+    """
+    colors = get_theme(theme)
+    arrays = {name: np.asarray(value, float) for name, value in values.items()}
+    t = t if t is not None else max((len(a) for a in arrays.values() if a.ndim), default=4)
+    scene = make_scene(read_drawable(g), "variables")
+    shown = choose_lengths(scene, t, {}, "heat")
+    axis = get_only_axis(shown)
+    named = {item.full for item in scene.items if item.full and axis in item.over}
+    _check(arrays, named, t)
+    scene = drop_params(keep_axes(scene, shown))
+    columns = show_all_steps(t, steps, axis)
+    picture = compose_unfolded(scene, axis, columns, boxes=False)
+    return Diagram(paint_heat(picture, arrays, colors, segment=segment, length=length, steps=t), colors)
+
+
+def _check(arrays: Mapping[str, np.ndarray], named: set[str], t: int) -> None:
+    for name, array in arrays.items():
+        if name not in named:
+            raise DrawError("P217", f"there is no variable {name!r:.60} over time", got=f"{name!r:.60}",
+                            expected=f"one of {', '.join(sorted(named))}")  # fmt: skip
+        if array.shape != (t,):
+            raise DrawError("P218", f"the values of {name:.60} are {array.shape}", expected=f"({t},), a number for each step",
+                            got=f"{array.shape}", fix="take a norm over all other dimensions")  # fmt: skip
+
+
+def paint_heat(
+    picture: Picture, arrays: Mapping[str, np.ndarray], theme: Theme, *, segment: int | None = None, length: int | None = None,
+    steps: int = 0,
+) -> Picture:  # fmt: skip
+    """Return the picture with magnitudes painted over it; an overlay."""
+    sizes = [float(v) for array in arrays.values() for v in np.abs(array) if isfinite(v) and v > 0]
+    high = ceil(log10(max(sizes)) - 1e-9) if sizes else 0
+    low = max(floor(log10(min(sizes)) + 1e-9), high - _MOST_DECADES) if sizes else -1
+    low = min(low, high - 1)
+
+    def find_level(value: float) -> float:
+        if value == 0:
+            return 0.0
+        return min(max((log10(value) - low) / (high - low), 0.0), 1.0) if isfinite(value) else 1.0
+
+    value_of: dict[object, float] = {}
+    marks = []
+    for mark in picture.marks:
+        array = arrays.get(mark.name)
+        if array is not None and mark.step is not None and mark.role != "ghost" and 0 <= mark.step < len(array):
+            value = float(array[mark.step])
+            value_of[mark.key] = value
+            mark = _paint(mark, value, find_level(abs(value)), theme)
+        if length is not None and mark.step is not None and mark.step >= length:
+            mark = replace(mark, role="ghost", fill="", tip=f"{mark.tip}; padding")
+        marks.append(mark)
+    ends = {mark.key: mark for mark in picture.marks}
+    lines, cuts = [], []
+    for line in picture.lines:
+        tail, head = ends[line.tail], ends[line.head]
+        pale = replace(line, color=theme.looks["slice"].line) if line.role in ("flow", "recur", "faint") else line
+        if line.tail in value_of:
+            level = find_level(abs(value_of[line.tail]))
+            pale = replace(pale, color=_mix(theme, 0.25 + 0.75 * level), pen=_THINNEST + (_WIDEST - _THINNEST) * level)
+        if segment is not None and line.role == "recur" and _is_cut(tail, head, segment, steps):
+            pale = replace(pale, dashed=True, color=theme.faint, pen=1.0)
+            cuts.append(line)
+        lines.append(pale)
+    out = Picture(marks, lines)
+    for i, line in enumerate(cuts):
+        points = sample_curve(line.curve)
+        out.marks.append(
+            Mark(("cut", i), "words", make_text_label("✂"), "plaintext", 16.0, 16.0, points[len(points) // 2], font=16.0)
+        )
+    _add_scale(out, low, high, theme)
+    return out
+
+
+def _paint(mark: Mark, value: float, level: float, theme: Theme) -> Mark:
+    number = scale_label(make_text_label(format_magnitude(value)), 0.66)
+    tip = f"{mark.tip}; {value:.6g}"
+    label = stack_labels([mark.label, _GAP, number])
+    if value == 0:
+        return replace(mark, label=label, fill=theme.ground, pen=0.8, tip=tip)
+    return replace(mark, label=label, fill=_mix(theme, level), pen=1.0 + 2.5 * level, tip=tip)
+
+
+def format_magnitude(value: float) -> str:
+    """Return a size in few characters.
+
+    Example:
+        >>> [format_magnitude(v) for v in (0.0, 1.0, 0.0123, 3.2e-7, 41000.0)]
+        ['0', '1', '0.012', '3e−7', '4e4']
+    """
+    if not isfinite(value):
+        return "NaN" if value != value else "∞"
+    if value == 0 or 1e-3 <= abs(value) < 1000:
+        return f"{value:.2g}".replace("-", "−") if abs(value) < 10 else f"{value:.0f}".replace("-", "−")
+    base, power = f"{value:.0e}".split("e")
+    return f"{base}e{int(power)}".replace("-", "−")
+
+
+def _is_cut(tail: Mark, head: Mark, segment: int, steps: int) -> bool:
+    """Tell whether a line leads from one block into the next; blocks end at the last step."""
+    if tail.step is None or head.step is None or tail.step < 0:
+        return False
+    return (steps - 1 - tail.step) // segment != (steps - 1 - head.step) // segment
+
+
+def _mix(theme: Theme, level: float) -> str:
+    """Return a colour between the ground and that of recurrence."""
+    ends = [[int(color[i : i + 2], 16) for i in (1, 3, 5)] for color in (theme.ground, theme.heat)]
+    return "#" + "".join(f"{round(a + (b - a) * (0.08 + 0.92 * level)):02X}" for a, b in zip(*ends, strict=True))
+
+
+def _add_scale(picture: Picture, low: int, high: int, theme: Theme) -> None:
+    """Add the scale: a box for each power of ten."""
+    left, bottom, right, _ = measure_picture(picture)
+    count = high - low + 1
+    every = max(1, ceil(count / 8))
+    powers = list(range(low, high + 1, every))
+    width = min(44.0, max(28.0, (right - left) / max(len(powers), 1)))
+    x = (left + right) / 2 - width * (len(powers) - 1) / 2
+    for i, power in enumerate(powers):
+        at = (x + i * width, bottom - 24.0)
+        fill = _mix(theme, (power - low) / (high - low))
+        text = make_text_label("1" if power == 0 else f"1e{power}".replace("-", "−"))
+        picture.marks.append(Mark(("scale", i), "static", shape="box", width=width, height=12.0, at=at, fill=fill, pen=0.5))
+        picture.marks.append(Mark(("power", i), "text", text, "plaintext", width, 12.0, (at[0], at[1] - 14.0), font=10.0))
