@@ -50,7 +50,7 @@ OPTIONAL = {  # inside functions, and only there
     "jax": {"autograd_seq.emit.jax", "autograd_seq.exchange.jax"},
     "onnx": {"autograd_seq.exchange.onnx"}, "torch": set(), "autograd": set(), "pytensor": set(),
     "threadpoolctl": {"autograd_seq.doctor"}, "sklearn": {"autograd_seq.analyse.slow_features"},
-    "ale_py": {"autograd_seq.applications.pong"},
+    "ale_py": {"autograd_seq.applications.pong"}, "imageio_ffmpeg": {"autograd_seq.applications.video"},
     "tensorboard": {"autograd_seq.learn.tensorboard"}, "scipy": {"autograd_seq.learn.lbfgs"},
 }  # fmt: skip
 

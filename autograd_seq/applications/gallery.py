@@ -20,6 +20,7 @@ from autograd_seq.applications import (
     stocks,
     sunspots,
     unemployment,
+    video,
     vowels,
 )
 from autograd_seq.applications.data_files import find_missing
@@ -39,6 +40,7 @@ APPLICATIONS: dict[str, Application] = {
     "digits": digits.APPLICATION,
     "shop": shop.APPLICATION,
     "pong": pong.APPLICATION,
+    "video": video.APPLICATION,
 }
 TABLE, PAGE = "results.md", "gallery.html"
 
