@@ -34,7 +34,7 @@ Feeds = dict[str, Any]
 ZOO = (
     "multi_head_attention", "transformer_encoder", "language_model", "s4d", "lru", "min_gru", "mamba_block", "seq2seq",
     "multi_head_decoder", "peephole_lstm", "gru_as_published", "lstm_gru", "bidirectional_lstm", "layer_norm_lstm",
-    "residual_rnn", "ctc", "chain_crf", "kalman", "grid_rnn", "neural_ode",
+    "residual_rnn", "ctc", "chain_crf", "kalman", "kalman_of_two", "grid_rnn", "neural_ode",
 )  # fmt: skip
 """Models of the zoo that are measured by default."""
 

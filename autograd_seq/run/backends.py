@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,7 +29,11 @@ from autograd_seq.run.settled import check_settled
 from autograd_seq.run.threads import find_repeated, is_better_on_one_thread
 from autograd_seq.sequences.step import make_one_step
 
-BACKENDS = ("numpy", "numba", "plain", "auto")
+PRINTERS: Mapping[str, Callable[[Graph, Sequence[Sequence[Axis]]], Emitted]] = {"plain": print_plain}
+"""Printers of procedures by the name of their backend: from a graph and the axes of each output to a program whose function
+``step`` takes the feeds in double precision, and the lengths in ``Emitted.asked``."""
+
+BACKENDS = ("numpy", "numba", *PRINTERS, "auto")
 """What ``backend=`` may be."""
 
 VARIABLE = "AUTOGRAD_SEQ_BACKEND"
@@ -104,8 +108,8 @@ def write_program(graph: Graph, layouts: Layouts, passes: Iterable[str] | None, 
         return made._replace(counts=True, into=into and made.backend == "numpy")
     if backend == "numpy":
         return _write_calls(graph, layouts, passes, into, alone)
-    if backend == "plain":
-        return _write_plain(graph, layouts)
+    if backend in PRINTERS:
+        return _write_procedure(graph, layouts, backend)
     if backend == "auto":
         return _choose_program(graph, layouts, passes, into, alone)
     if not numba.is_available():
@@ -149,14 +153,14 @@ def _write_calls(graph: Graph, layouts: Layouts, passes: Iterable[str] | None, i
     return WrittenProgram("numpy", planned, writer.emit(layouts, into))
 
 
-def _write_plain(graph: Graph, layouts: Layouts) -> WrittenProgram:
-    """Return the textbook program, with a plan without passes, from which its schedule and cost are computed."""
+def _write_procedure(graph: Graph, layouts: Layouts, backend: str) -> WrittenProgram:
+    """Return a program that a procedure is printed as, with a plan without passes, for its schedule and cost."""
     planned = plan(graph.outputs, _list_given(graph), calls.can_write, calls.can_overwrite, "numpy", ())
-    return WrittenProgram("plain", planned, print_plain(graph, layouts), ("written out as by hand, a step at a time",))
+    return WrittenProgram(backend, planned, PRINTERS[backend](graph, layouts), ("written out as by hand, a step at a time",))
 
 
-def _make_plain_factory(emitted: Emitted, graph: Graph) -> Any:
-    """Return the factory of ``run`` for a textbook program, which computes in double precision whatever the feeds' width."""
+def _make_step_factory(emitted: Emitted, graph: Graph) -> Any:
+    """Return the factory of ``run`` for a printed procedure, which computes in double precision whatever the feeds' width."""
     name = f"<autograd_seq program {hashlib.sha256(emitted.source.encode()).hexdigest()[:16]}>"
     step = sources.execute(emitted.source, name, {**emitted.foreign, **emitted.constants}, "step")
 
@@ -204,8 +208,8 @@ def make_factory(made: WrittenProgram, graph: Graph, layouts: Layouts, passes: I
         assert lowered is not None, "it has equilibria to count"
         factory = make_factory(made._replace(counts=False), lowered.graph, [*layouts, ()], passes)
         return lambda *sizes: check_settled(factory(*sizes), len(layouts), made.into)
-    if made.backend == "plain":
-        return _make_plain_factory(made.emitted, graph)
+    if made.backend in PRINTERS:
+        return _make_step_factory(made.emitted, graph)
     programs: dict[str, Any] = {}
     emitted, native = made.emitted, made.backend != "numpy"
     some = find_repeated(made.plan, loops=not native)
