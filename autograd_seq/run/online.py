@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -21,12 +23,16 @@ from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.order import list_by_use
 from autograd_seq.graph.windows import spell_out_windows
 from autograd_seq.ops.leaf import INPUT, PARAM
+from autograd_seq.ops.reduce import sum as sum_of
 from autograd_seq.ops.time import ALONG
+from autograd_seq.run.carried import CarriedProgram
 from autograd_seq.run.carry import Carry
-from autograd_seq.run.compile import check_adds_up
-from autograd_seq.run.stream import Stream, stream
+from autograd_seq.run.compile import check_adds_up, compile
+from autograd_seq.run.stream import stream
 from autograd_seq.sequences.cut import cut_along, find_carried_axis
 
+_MOST_NUMBERS = 1_000_000
+"""A call of many steps keeps the influences of a piece of them, in so many numbers for each sequence."""
 METHODS = ("rtrl", "snap1", "uoro", "eprop")
 
 
@@ -42,13 +48,23 @@ class Online:
     """
 
     def __init__(
-        self, stream: Stream, wrt: Sequence[str], over: Axis, method: str, influence: Mapping[str, tuple[int, ...]]
-    ) -> None:
-        self.stream, self.wrt, self.over, self.method = stream, tuple(wrt), over, method
-        self.influence = dict(influence)
-        graph = stream.program.graph
+        self, nodes: Sequence[Node], wrt: Sequence[str], over: Axis, method: str, influence: Mapping[str, tuple[int, ...]],
+        options: dict[str, Any],
+    ) -> None:  # fmt: skip
+        self.stream, self.wrt, self.over, self.method = stream(nodes, over=over, **options), tuple(wrt), over, method
+        self.influence, self._made = dict(influence), (nodes, wrt, over, method, influence, options)
+        graph = self.stream.program.graph
         self._fed = {name: (n.ndim + len(n.axes), graph.layout(n).index(over))
                      for name, n in graph.inputs.items() if over in n.axes}  # fmt: skip
+
+    def __reduce__(self) -> Any:
+        return Online, self._made
+
+    @cached_property
+    def pieces(self) -> CarriedProgram:
+        """The program that runs several steps in a call, and adds up what they return; compiled when it is first needed."""
+        nodes, *_, options = self._made
+        return compile([sum_of(n, over=self.over) for n in nodes], carry=self.over, **{"backend": "numpy", **options})
 
     def __call__(self, carry: Carry | None = None, /, **given: Any) -> tuple[tuple[Any, dict[str, Any]], Carry]:
         """Run one step, or several.
@@ -60,7 +76,7 @@ class Online:
 
         Returns:
             ``(loss, gradients)`` of the step, the gradients by name, and the carry for the next call. Of several steps, the
-            sums over them.
+            sums over them; they run in one loop, which saves the cost of calls.
 
         Raises:
             FeedError, CarryError: as for a :class:`Stream`.
@@ -78,9 +94,11 @@ class Online:
         if steps == 0 or steps < max(lengths.values()):
             raise _make_steps_error(self.over, lengths)
         total: list[Any] = []
-        for k in range(steps):
-            values, carry = self.stream(carry, **rest, **{name: array[k] for name, array in arrays.items()})
-            total = [a + b for a, b in zip(total, values, strict=True)] if total else [np.array(v) for v in values]
+        size = max(1, _MOST_NUMBERS // max(1, sum(map(math.prod, self.influence.values()))))
+        for k in range(0, steps, size):
+            piece = {name: np.moveaxis(array[k : k + size], 0, whole[name]) for name, array in arrays.items()}
+            values, carry = self.pieces(carry=carry, **rest, **piece)
+            total = [a + b for a, b in zip(total, values, strict=True)] if total else [*values]
         assert carry is not None
         return (total[0], dict(zip(self.wrt, total[1:], strict=True))), carry
 
@@ -163,8 +181,8 @@ def online(
     step = OneStep(stop_recurrent_products(step_loss) if method == "eprop" else step_loss, chosen, axis)
     names = [*map(Graph(step.loss).name, step.sources)]
     carried = (RankOne if method == "uoro" else Influence)(step, chosen, names, method != "snap1")
-    made = stream([step.loss, *carried.differentiate()], over=axis, **options)
-    return Online(made, [str(p.name) for p in chosen], axis, method, {str(s.name): s.shape for s in carried.states})
+    nodes = [step.loss, *carried.differentiate()]
+    return Online(nodes, [str(p.name) for p in chosen], axis, method, {str(s.name): s.shape for s in carried.states}, options)
 
 
 def _choose(graph: Graph, axis: Axis, wrt: Any) -> list[Node]:
