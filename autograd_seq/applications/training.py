@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -72,17 +71,19 @@ def train_seeds(
             """Return the parameters after every ``every`` steps, each with its validation loss."""
             params: Arrays = ag.nn.init.params(loss, seed=seed, rules=rules)
             seen = [Trained(params, float(score(params, **valid)), 0)]
-            batches = iter(feeds(seed)) if callable(feeds) else itertools.repeat(feeds)
-            optimizer, state = learn.adamw(learn.cosine(rate, total), weight_decay=decay), None
-            for done in range(0, until, every):
-                size = min(every, until - done)
-                part = itertools.islice(batches, size)
-                result = learn.train(step, params, part, optimizer, clip=clip, progress=False, state=state, seed=seed)
-                if result.interrupted:
-                    raise KeyboardInterrupt
-                params, state = result.params, result.state
-                seen.append(Trained(params, float(score(params, **valid)), done + size))
-                bar.update(size)
+
+            def look(number: int, value: float, params: Arrays) -> None:
+                bar.update()
+                if (number + 1) % every == 0 or number + 1 == until:
+                    seen.append(Trained(params, float(score(params, **valid)), number + 1))
+
+            optimizer = learn.adamw(learn.cosine(rate, total), weight_decay=decay)
+            batches = feeds(seed) if callable(feeds) else feeds
+            result = learn.train(
+                step, params, batches, optimizer, steps=until, clip=clip, progress=False, seed=seed, on_step=look
+            )  # fmt: skip
+            if result.interrupted:
+                raise KeyboardInterrupt
             return seen
 
         paths = [run(seed, train, total) for seed in budget.seeds]

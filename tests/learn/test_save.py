@@ -341,14 +341,60 @@ print(len(os.listdir(os.path.dirname(path))), last)
 """
 
 
+def make_environment() -> dict[str, str]:
+    """Return an environment in which another process finds the package."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(ag.__file__).parents[1]), *sys.path])}
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_a_kill_at_any_moment_leaves_the_last_good_file(suffix: str, tmp_path: Path) -> None:
     kills = 500 if NIGHT else 20
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(ag.__file__).parents[1]), *sys.path])}
-    done = subprocess.run([sys.executable, "-c", KILLS, str(tmp_path / f"run{suffix}"), str(kills)], env=environment,
+    done = subprocess.run([sys.executable, "-c", KILLS, str(tmp_path / f"run{suffix}"), str(kills)], env=make_environment(),
                           capture_output=True, text=True, check=False, timeout=300)  # fmt: skip
     assert done.returncode == 0, done.stderr
     files, last = map(int, done.stdout.split())
     assert files == 1, "what killed writers left is removed"
     assert last > 0
+
+
+RESUMES = """
+import os, random, signal, sys, time
+import numpy as np
+import autograd_seq as ag
+from autograd_seq import learn
+
+path, kills, steps = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+t, b = ag.Axis("t"), ag.Axis("b")
+x, s = ag.input("x", (3,), over=(t, b)), ag.state("s", (4,), over=(t, b))
+s[t] = ag.tanh(ag.nn.dropout("units", ag.param("U", (4, 3)) @ x[t], 0.3, over=(t, b)) + ag.param("V", (4, 4)) @ s[t - 1])
+loss = ag.sum(ag.mean(s[t] ** 2), over=(t, b))
+step = ag.value_and_grad(loss, carry=t)
+batches = learn.batches({"x": np.random.default_rng(0).normal(size=(8, 6, 3))}, 2, seed=5)
+pieces = lambda epoch: [piece for batch in batches(epoch) for piece in learn.segments(batch, 3)]
+params = ag.nn.init.params(loss, seed=1)
+run = lambda **k: learn.train(step, params, pieces, learn.adam(0.05), steps=steps, progress=False, **k)
+whole, done = run(), []
+for turn in range(kills):
+    child = os.fork()
+    if child == 0:
+        run(save=path, save_every=1, resume=True)
+        os._exit(0)
+    time.sleep(random.Random(turn).random() * 0.1)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    done.append(learn.load(path)["step"] if os.path.exists(path) else 0)
+assert done == sorted(done), done
+last = run(save=path, save_every=1, resume=True)
+assert all((last.params[name] == p).all() for name, p in whole.params.items())
+print(*done)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_training_that_is_killed_again_and_again_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
+    kills, steps = (40, 400) if NIGHT else (6, 60)
+    command = [sys.executable, "-c", RESUMES, str(tmp_path / "run.npz"), str(kills), str(steps)]
+    done = subprocess.run(command, env=make_environment(), capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout.split()[-1]) > 0
