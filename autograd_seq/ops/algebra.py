@@ -159,8 +159,8 @@ def solve(a: Any, b: Any) -> Node:
         array([1. , 0.5])
 
     Notes:
-        By LU factors, O(n³). In a native loop matrices of at most 6 rows are eliminated in place (NaN if they are singular);
-        with larger ones the loop runs in NumPy.
+        By LU factors, O(n³). In a native loop matrices of at most 6 rows are eliminated in place; a call whose outputs contain
+        NaN is then run again in NumPy, which raises the error if a matrix is singular. With larger ones the loop runs in NumPy.
     """
     a, b = _as_matrix(a, "solve"), constant(b)
     return SOLVE(a, b if b.dtype is float else cast(b, float), columns=len(b.shape) > 1)

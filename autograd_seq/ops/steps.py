@@ -29,7 +29,7 @@ def _drop(axes: tuple[Axis, ...], gone: tuple[Axis, ...]) -> tuple[Axis, ...]:
 
 
 TAKE_STEP: Op = defop(
-    "take_step", word="take", shape=lambda x, i, **_: i + x, dtype=first, forward=None,
+    "take_step", word="take", symbol="take", shape=lambda x, i, **_: i + x, dtype=first, forward=None,
     axes=lambda x, i, *, axis, earlier: union(_drop(x, (axis,)), i),
     vjp=lambda g, y, x, i, axis, earlier: (_receive(g, x, i, axis, earlier), None),
     native=True, flops=0, linear=(0,), range=KEPT, zero_safe=True,

@@ -23,6 +23,7 @@ from autograd_seq.emit.plain.printer import print_plain
 from autograd_seq.emit.program_text import Emitted
 from autograd_seq.graph.graph import Graph
 from autograd_seq.plan.equilibria import lower_equilibria
+from autograd_seq.plan.passes.eliminate import is_eliminated
 from autograd_seq.plan.pipeline import Plan, plan
 from autograd_seq.plan.schedule import Loop, schedule
 from autograd_seq.run.settled import check_settled
@@ -213,6 +214,7 @@ def make_factory(made: WrittenProgram, graph: Graph, layouts: Layouts, passes: I
     programs: dict[str, Any] = {}
     emitted, native = made.emitted, made.backend != "numpy"
     some = find_repeated(made.plan, loops=not native)
+    again = native and any(map(is_eliminated, graph.nodes))
 
     def make(*sizes: Any) -> Any:
         width = sizes[-1].name if native else ""
@@ -224,6 +226,8 @@ def make_factory(made: WrittenProgram, graph: Graph, layouts: Layouts, passes: I
                 calls = None if wide else _write_calls(graph, layouts, passes).emitted
                 programs[width] = numba.compile_program(emitted, width) if calls is None else _silence(calls)
         run = programs[width](*sizes)
+        if again:
+            run = _raise_errors(run, lambda: _silence(_write_calls(graph, layouts, passes).emitted)(*sizes))
         return (
             limit_to_one_thread(run, "numpy")
             if is_better_on_one_thread(some, dict(zip(graph.axes, sizes, strict=False)))
@@ -231,6 +235,23 @@ def make_factory(made: WrittenProgram, graph: Graph, layouts: Layouts, passes: I
         )
 
     return make
+
+
+def _raise_errors(run: Callable[..., Any], make: Callable[[], Any]) -> Callable[..., Any]:
+    """Return a native program that raises what NumPy raises of a singular matrix, of which it makes NaN itself.
+
+    Args:
+        run: the program.
+        make: makes the same of NumPy calls, which runs where outputs contain NaN.
+    """
+
+    def run_again(*arrays: Any) -> Any:
+        out = run(*arrays)
+        if any(a.dtype.kind == "f" and np.isnan(a).any() for a in out):
+            make()(*arrays)
+        return out
+
+    return run_again
 
 
 def _silence(emitted: Emitted) -> Any:

@@ -131,3 +131,18 @@ def test_a_matrix_that_cannot_be_taken_names_the_operation() -> None:
     for call in (ag.compile(y, backend="numpy"), ag.compile(y, backend="plain"), ag.Graph(y).evaluate):
         with pytest.raises(ag.OperationError, match=r"O149(.|\n)*P met a matrix that it cannot take: Singular matrix"):
             call(a=[np.eye(2), np.zeros((2, 2))])
+
+
+def test_native_loops_raise_what_numpy_raises(in_python: None) -> None:
+    """Of a singular matrix, of one that is not positive definite; NaN that is fed stays NaN."""
+    a = ag.input("a", (2, 2), over=t)
+    for factor, wrong in ((linalg.inv, np.zeros((2, 2))), (linalg.cholesky, -np.eye(2))):
+        p = ag.state("p", (2, 2), over=t)
+        p[t] = factor(a[t] + 0.0 * p[t - 1])
+        for backend in ("numpy", "numba"):
+            program = ag.compile(ag.sum(ag.sum(p), over=t), backend=backend)
+            assert "everything" in str(program.schedule) or backend == "numpy"
+            assert program(a=[np.eye(2), 4 * np.eye(2)])[0] in (2.5, 6.0)
+            assert np.isnan(program(a=[np.eye(2), np.full((2, 2), np.nan)])[0])
+            with np.errstate(all="ignore"), pytest.raises(ag.OperationError, match=r"O149(.|\n)*met a matrix that it cannot"):
+                program(a=[np.eye(2), wrong])

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import autograd_seq as ag
+import viz
 
 t, b = ag.Axis("t"), ag.Axis("b")
 RNG = np.random.default_rng(8)
@@ -99,3 +100,10 @@ def test_only_earlier_steps_can_be_read() -> None:
                 run(x=[1.0, 2.0, 4.0], i=[-1, 0, wrong])
     with pytest.raises(ag.CarryError, match="reads all steps of t"):
         ag.compile(graph, carry=t)
+
+
+def test_pictures_show_recursion_as_a_delay() -> None:
+    loss, wrt = make_tree_lstm()
+    for graph in (ag.Graph(loss), ag.Graph([loss, *ag.grad(loss, wrt)])):
+        assert "t_read" not in str(graph) and "take" in viz.folded(graph, level="ops").dot
+        assert viz.unfolded(graph, t=2).dot

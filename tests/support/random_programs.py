@@ -565,6 +565,16 @@ class Program(Chance):
         self.pool += [ag.where(seen, 0.3 * n, self.value((), axes)), ag.one_hot(ag.cast(seen, int), 2) * self.value((), axes)]
         return []
 
+    def by_value(self) -> list[ag.Node]:
+        """A state that reads itself at earlier steps which values name, as in recursion over trees."""
+        axes, n, t = self.over(self.t), self.pick(self.dims), self.t
+        s = self.state((n,), axes, {})
+        i = ag.minimum(self.input(self.pick([(), (2,)]), self.pick([axes, (t,)]), int, 5), ag.index(t)) - 1
+        read = ag.take(self.pick([s, ag.sin(s[t])]), i, over=t, earlier=True)
+        terms = [self.carried(ag.mean(read, axis=0) if read.ndim == 2 else read), self.value((n,), axes)]
+        s[axes] = self.squash(self.sum([*terms, 0.3 * s[t - 1]] if self.chance(0.4) else terms))
+        return [s]
+
     def odd_states(self) -> list[ag.Node]:
         """States that are no recurrence: a delay line, a copy of an earlier step, a constant, one that nothing reads."""
         axes, n, k = self.over(self.t), self.pick(self.dims), self.delay(self.t)
@@ -598,6 +608,35 @@ class Program(Chance):
         read = ag.take(ag.sin(v), i, over=self.t)
         return ag.mean(read, axis=0) if read.ndim == 2 else read
 
+    def strided(self) -> ag.Node:
+        """Steps at places that are computed from another axis, which is as long as fits: of a strided convolution, say."""
+        v, w, k = self.over_all((self.pick(self.dims),), self.over(self.t)), ag.Axis(f"{self.name('w')}'"), self.count(0, 1)
+        read = ag.tanh(v.along(self.t, 2 * w + k)) * self.pick([ag.sin(v.along(self.t, 2 * w)), 0.5])
+        return ag.sum(self.pick([read, read * ag.take(ag.cos(v), ag.index(w), over=self.t)]), over=w)
+
+    def solved(self) -> ag.Node:
+        """Linear algebra of a matrix that is far from singular."""
+        n, axes = self.count(1, 3), self.over(self.t)
+        a = 0.4 * ag.sin(self.over_all((n, n), axes)) + np.diag(np.arange(n) + 2.0)
+        v, spd = self.value((n,), axes), a @ a.T
+        return self.pick([
+            lambda: ag.linalg.solve(a, v), lambda: ag.sin(ag.linalg.inv(a)) @ v, lambda: ag.linalg.cholesky(spd) @ ag.sin(v),
+            lambda: ag.linalg.slogdet(a)[1] * ag.sin(v), lambda: 0.1 * ag.linalg.det(a) * ag.sin(v),
+            lambda: ag.sin(ag.linalg.eigh(a + a.T)[0]) * v, lambda: ag.tanh(ag.linalg.eigh(a + a.T)[1] ** 2) @ v,
+            lambda: ag.linalg.solve_triangular(a, v, lower=self.chance(0.5)),
+        ])()  # fmt: skip
+
+    def ranked(self) -> ag.Node:
+        """Entries in the order of their sizes."""
+        n = self.count(2, 4)
+        v = self.apart(self.over_all((n,), self.over(self.t)))
+        places = ag.argsort(v, descending=self.chance(0.5))
+        self.extras.append(places)
+        return self.pick([
+            lambda: ag.sort(v) * self.weight((n,)), lambda: ag.topk(v, 2)[0], lambda: ag.take(self.weight((n,)), places) * v,
+            lambda: ag.sort(ag.sin(v), descending=True)[0] * v,
+        ])()  # fmt: skip
+
     def shifted(self) -> ag.Node:
         """A value of another step, with rows or zeros outside: of an input, an expression, a state; a shift of a shift."""
         v = self.pick([lambda: ag.sin(self.pick(self.pool)), lambda: self.pick(self.inputs), lambda: self.pick(self.pool)])()
@@ -610,7 +649,10 @@ class Program(Chance):
             rows = self.rows(v.shape, v.axes, {axis: k})
             out = ag.shift(v, axis, k, **{side: r.get(axis) if isinstance(r, dict) else r for side, r in rows.items()})
         else:
-            out = v[axis - (k if not bounded else self.pick([-1, 1]))]
+            by = self.pick([-1, 1])
+            if v.op.name == "shift" and v.attrs["axis"] is axis:  # no further than its rows go
+                by = -1 if v.attrs["by"] > 0 else 1
+            out = v[axis - (k if not bounded else by)]
             if not bounded and self.chance(0.4):
                 out = out[self.pick(axes) - self.pick([-1, 1, 2])]
         return self.pick([out, out, out * ag.sin(v), ag.sin(out + v)])
@@ -689,10 +731,10 @@ class Program(Chance):
         self.pool += [self.input(self.shape(), self.shuffled(self.axes)) for _ in range(self.count(1, 2))]
         self.pool.append(self.input(self.shape(), self.subset(self.axes) or self.axes))
         recurrences = ["one_loop", "one_loop", "rnn", "lstm", "lstm", "gru", "bidirectional", "fast_weights", "self_attention",
-                       "chain", "spiking", "counters", "odd_states"]  # fmt: skip
+                       "chain", "spiking", "counters", "by_value", "by_value", "odd_states"]  # fmt: skip
         recurrences += ["inner_axis", "grid", "nested", "decoder"] * (2 if self.u else 0)
         plain = ["embedding", "shifted", "shifted", "windowed", "counted", "masked", "normalised", "paired", "dressed",
-                 "dressed", "extreme"]  # fmt: skip
+                 "dressed", "dressed", "extreme", "strided", "solved", "ranked"]  # fmt: skip
         for _ in range(1 if self.second or len(self.axes) > 2 else self.count(1, 3)):
             for pattern in [self.pick(plain) for _ in range(self.count(0, 3))]:
                 self.add(pattern)

@@ -17,6 +17,7 @@ from autograd_seq.ops.elementwise import CAST, POWER_NUMBER, rewritten
 from autograd_seq.ops.leaf import INPUT, PARAM, TENSOR
 from autograd_seq.ops.shape import BROADCAST_TO
 from autograd_seq.ops.state import STATE
+from autograd_seq.ops.steps import get_delay
 from autograd_seq.ops.time import ALONG, AT, SHIFT, SIZE, SPREAD
 from autograd_seq.ops.window import OVERLAP, WINDOW
 
@@ -202,6 +203,8 @@ def read_graph(outputs: Sequence[Node], axes: Iterable[str] | None = None) -> Re
         found = [_resolve(node, shown) for node in get_operands(vertex)]
         if vertex.op is SHIFT:  # one that the user gave a name: a variable that reads another step
             found = [_delay(found[0], vertex.attrs["axis"].name, vertex.attrs["by"])]
+        elif by := get_delay(vertex):  # a step that a value names is drawn as the nearest one
+            found[0] = _delay(found[0], vertex.attrs["axis"].name, by)
         if vertex.op in _WINDOWS:
             found = [_delay(found[0], vertex.attrs["axis"].name, by) for by in _list_delays(vertex)]
         loud = [read for read in found if not _is_silent(read.vertex)]

@@ -2,7 +2,8 @@
 
 A call of LAPACK on a matrix of a few rows takes longer than its arithmetic, and a loop with one such call would run in NumPy as
 a whole. Rows are exchanged for the largest pivot (Golub & Van Loan 2013, 3.4). Inverse, solution and determinant of one matrix
-share the elimination. Where NumPy raises an error, because a matrix is singular or not positive definite, the result is NaN.
+share the elimination. Where NumPy raises an error, because a matrix is singular or not positive definite, the result is NaN:
+:func:`is_eliminated` tells of which graphs such a result may be an error.
 """
 
 from __future__ import annotations
@@ -46,6 +47,11 @@ def eliminate_small(outputs: Sequence[Node]) -> list[Node]:
         return copy_name(node, _find_determinant(inputs[0], node.op is LOG_ABS_DET))
 
     return rebuild(outputs, rule)
+
+
+def is_eliminated(node: Node) -> bool:
+    """Tell whether a node is a small factorisation, which LAPACK refuses of some matrices, and elimination makes NaN of."""
+    return node.op in (SOLVE, INV, CHOLESKY) and 0 < node.inputs[0].shape[0] <= LARGEST
 
 
 def _find_determinant(a: Node, logarithm: bool) -> Node:
@@ -98,4 +104,4 @@ def _factor(a: Node) -> Node:
     return where(not_equal(total, total), np.nan, factor)
 
 
-__all__ = ["eliminate_small"]
+__all__ = ["eliminate_small", "is_eliminated"]
