@@ -31,7 +31,7 @@ from autograd_seq.run.compile import check_adds_up, compile
 from autograd_seq.run.stream import stream
 from autograd_seq.sequences.cut import cut_along, find_carried_axis
 
-_MOST_NUMBERS = 1_000_000
+MOST_NUMBERS = 1_000_000
 """A call of many steps keeps the influences of a piece of them, in so many numbers for each sequence."""
 METHODS = ("rtrl", "snap1", "uoro", "eprop")
 
@@ -94,7 +94,7 @@ class Online:
         if steps == 0 or steps < max(lengths.values()):
             raise _make_steps_error(self.over, lengths)
         total: list[Any] = []
-        size = max(1, _MOST_NUMBERS // max(1, sum(map(math.prod, self.influence.values()))))
+        size = max(1, MOST_NUMBERS // max(1, sum(map(math.prod, self.influence.values()))))
         for k in range(0, steps, size):
             piece = {name: np.moveaxis(array[k : k + size], 0, whole[name]) for name, array in arrays.items()}
             values, carry = self.pieces(carry=carry, **rest, **piece)

@@ -133,7 +133,7 @@ def test_several_steps_are_single_steps_added_up(method: str, monkeypatch: pytes
     feeds, step = draw(loss), ag.online(loss, method=method)
     fixed = {n: v for n, v in feeds.items() if n not in ("x", "goal")}
     (value, total), carry = run_steps(step, loss, feeds)
-    monkeypatch.setattr(online, "_MOST_NUMBERS", 3 * sum(map(math.prod, step.influence.values())))  # pieces of three steps
+    monkeypatch.setattr(online, "MOST_NUMBERS", 3 * sum(map(math.prod, step.influence.values())))  # pieces of three steps
     first, middle = step(x=feeds["x"][:2], goal=feeds["goal"][:2], **fixed)
     second, end = step(x=feeds["x"][2:], goal=feeds["goal"][2:], carry=middle, **fixed)
     assert first[0] + second[0] == pytest.approx(value)
