@@ -12,7 +12,7 @@ from typing import Any, overload
 
 import numpy as np
 
-from autograd_seq.core.axes import Axis
+from autograd_seq.core.axes import Axis, as_axes
 from autograd_seq.core.errors import GradientError
 from autograd_seq.core.hints import explain_keywords
 from autograd_seq.core.misfit import label_of
@@ -25,29 +25,32 @@ from autograd_seq.ops.leaf import INPUT
 from autograd_seq.ops.reduce import sum as sum_of
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.shape import broadcast_to, reshape
-from autograd_seq.ops.time import INDEX
+from autograd_seq.ops.time import INDEX, spread
 
 _COUNT = itertools.count()
 
 
 @overload
-def jvp(outputs: Node, wrt: Node | Sequence[Node], tangents: Any) -> Node: ...
+def jvp(outputs: Node, wrt: Node | Sequence[Node], tangents: Any, *, keep: Axis | Sequence[Axis] = ...) -> Node: ...
 
 
 @overload
-def jvp(outputs: Sequence[Node], wrt: Node | Sequence[Node], tangents: Any) -> list[Node]: ...
+def jvp(outputs: Sequence[Node], wrt: Node | Sequence[Node], tangents: Any, *,
+        keep: Axis | Sequence[Axis] = ...) -> list[Node]: ...  # fmt: skip
 
 
-def jvp(outputs: Node | Sequence[Node], wrt: Node | Sequence[Node], tangents: Any) -> Node | list[Node]:
+def jvp(outputs: Node | Sequence[Node], wrt: Node | Sequence[Node], tangents: Any, *,
+        keep: Axis | Sequence[Axis] = ()) -> Node | list[Node]:  # fmt: skip
     """Return the derivative of outputs along a direction: how they change when ``wrt`` moves by ``tangents``.
 
     Args:
         outputs: a float node, or several, over any axes.
         wrt: what moves: parameters, inputs, initial rows, anything in between.
         tangents: its velocity, one for each of ``wrt``: a node or an array of its shape; over the axes of ``wrt`` or fewer.
+        keep: axes of the tangents over which results are to vary: one derivative for each point (of directions).
 
     Returns:
-        For each output a node of its shape and axes.
+        For each output a node of its shape and axes, and those of ``keep``.
 
     Raises:
         GradientError: an output or something in ``wrt`` is not a float; the numbers of ``wrt`` and ``tangents`` differ.
@@ -74,7 +77,7 @@ def jvp(outputs: Node | Sequence[Node], wrt: Node | Sequence[Node], tangents: An
             "E136", f"jvp needs a tangent for each of {len(targets)} nodes", where=show_site(user_site()),
             expected=f"a list of {len(targets)}", got=repr(given)[:80],
         )  # fmt: skip
-    moves = [_lay_out(tangent, x) for x, tangent in zip(targets, given, strict=True)]
+    moves, kept = [_lay_out(tangent, x) for x, tangent in zip(targets, given, strict=True)], as_axes(keep, "keep")
     duals, products = [], []
     for y in several:
         if not isinstance(y, Node) or y.dtype is not float:
@@ -82,11 +85,11 @@ def jvp(outputs: Node | Sequence[Node], wrt: Node | Sequence[Node], tangents: An
                                 got=repr(y)[:80])  # fmt: skip
         duals.append(Node(INPUT, (), {"made": True}, y.shape, float, y.axes, name=f"cotangent {next(_COUNT)}"))
         back = grad(y, targets, cotangent=duals[-1])
-        products += [_sum_all(g * move) for g, move in zip(back, moves, strict=True)]
+        products += [_sum_all(g * move, kept) for g, move in zip(back, moves, strict=True)]
     total = products[0]
     for product in products[1:]:
         total = total + product
-    found = grad(total, duals) if duals else []
+    found = grad(total, duals, cotangent=spread(constant(1.0), kept), keep=kept) if duals else []
     return found[0] if isinstance(outputs, Node) else found
 
 
@@ -167,9 +170,10 @@ def _lay_out(tangent: Any, x: Node) -> Node:
     return broadcast_to(v if v.dtype is float else cast(v, float), x.shape)
 
 
-def _sum_all(x: Node) -> Node:
+def _sum_all(x: Node, keep: Sequence[Axis] = ()) -> Node:
     total = sum_of(x) if x.ndim else x
-    return sum_over(total, axes=total.axes) if total.axes else total
+    axes = tuple(a for a in total.axes if a not in keep)
+    return spread(sum_over(total, axes=axes) if axes else total, keep)
 
 
 __all__ = ["hvp", "jacobian", "jvp"]

@@ -151,3 +151,16 @@ def test_refusals() -> None:
         with pytest.raises(ag.GradientError) as caught:
             call()
         assert caught.value.code == code
+
+
+def test_jvp_along_an_axis_of_directions() -> None:
+    """One derivative for each point of a kept axis: the same as one call for each."""
+    h, _, leaves = model()
+    d, v = ag.Axis("d", size=4), feeds()
+    ways = np.random.default_rng(2).normal(size=(4, H, H))
+    out = ag.jvp(h, leaves["W"], ag.input("ways", (H, H), over=d), keep=d)
+    assert set(out.axes) == {d, t}
+    program = ag.compile(out, order=(d, t), backend="numpy")
+    (got,) = program(**{n: v[n] for n in program.graph.inputs if n != "ways"}, ways=ways)
+    for way, found in zip(ways, got, strict=True):
+        np.testing.assert_allclose(found, run(ag.jvp(h, leaves["W"], way), v), rtol=1e-12, atol=1e-14)
