@@ -39,8 +39,9 @@ def train(
     Args:
         step: the loss, a node, which is compiled with its gradients with respect to ``params``. Or what computes both: called
             as ``step(**feeds, **params)``, returns the loss (a number) and the gradients by name. If it draws (a loss with
-            dropout), it gets a new ``seed=…`` each time. If it was compiled with ``carry=``, each batch continues the sequences
-            of the one before; a batch that feeds ``carry=None``, and each epoch, starts anew: :func:`segments` makes such.
+            dropout), it gets a new ``seed=…`` each time. If it was compiled with ``carry=``, or made by
+            ``ag.online``, each batch continues the sequences of the one before; a batch that feeds ``carry=None``, and each
+            epoch, starts anew: :func:`segments` makes such.
         params: float arrays by name; not modified.
         batches: a dict of feeds by name, the same at every step; an iterable of such dicts, one per step; or a function from
             the number of an epoch to such an iterable, as :func:`batches` makes.
@@ -69,7 +70,7 @@ def train(
             before ``state``. A batch may feed a ``seed`` of its own.
         options: how a loss is compiled: ``segment=``, ``window=``, ``every=`` truncate its gradients, as :func:`ag.bptt` does;
             ``carry=True`` carries states from batch to batch, and each update minimises the loss of its batch; the rest as for
-            :func:`ag.value_and_grad`: ``backend=``, ``dtype=``, ``memory=``.
+            :func:`ag.value_and_grad`: ``backend=``, ``dtype=``, …
 
     Returns:
         A :class:`Result`. Ctrl-C ends the training after the step, and returns that of the steps so far.
@@ -189,7 +190,7 @@ class _Run:
                                  expected="a dict of feeds, and no clip=", got="batches, clip=, or a carry",
                                  fix="all data in one dict of feeds, or another optimizer: adam(1e-3)")  # fmt: skip
         if self.step.draws:
-            feeds = {"seed": _make_step_seed(self.seed, 0), **feeds}
+            feeds = {"seed": make_step_seed(self.seed, 0), **feeds}
         latest: list[tuple[float, float]] = []
 
         def evaluate(params: Arrays) -> tuple[float, Any]:
@@ -221,7 +222,7 @@ class _Run:
         """
         params, state, carry, *_ = self.now
         if self.step.draws and isinstance(batch, Mapping) and "seed" not in batch:
-            batch = {**batch, "seed": _make_step_seed(self.seed, state.step)}
+            batch = {**batch, "seed": make_step_seed(self.seed, state.step)}
         if rounds.batch == 1:
             carry = None
         number = rounds.done - 1
@@ -289,7 +290,7 @@ class _Watch:
         return ended
 
 
-def _make_step_seed(seed: int, step: int) -> int:
+def make_step_seed(seed: int, step: int) -> int:
     """Return the seed of a step: unlike those of other steps, and of the steps of other seeds."""
     return int(np.random.SeedSequence([int(seed) % 2**64, step]).generate_state(1, np.uint64)[0] >> 1)
 

@@ -20,13 +20,14 @@ from autograd_seq.ops.random import TRAIN
 from autograd_seq.run.carried import CarriedProgram
 from autograd_seq.run.carry import Carry
 from autograd_seq.run.compile import ValueAndGrad, compile, value_and_grad
+from autograd_seq.run.online import Online
 from autograd_seq.run.truncated import bptt
 
 Step = Callable[..., tuple[Any, Mapping[str, Any]]]
 """``step(**feeds, **params)`` returns the loss, a number, and the gradients by the parameter's name."""
 
 _TRUNCATIONS = ("segment", "window", "every")
-OPTIONS = ("dtype", "passes", "carry", "order", "backend", "memory", *_TRUNCATIONS)
+OPTIONS = (*[*inspect.signature(compile).parameters][1:], *_TRUNCATIONS, "over")
 """The keywords with which a training compiles the equations that it is given."""
 
 
@@ -34,7 +35,7 @@ class Stepper:
     """Calls what computes a loss and its gradients.
 
     Args:
-        step: a function, what ``ag.value_and_grad`` or ``ag.bptt`` returned, or a loss, which is compiled.
+        step: a function, what ``ag.value_and_grad``, ``ag.bptt`` or ``ag.online`` returned, or a loss, which is compiled.
         params: their names are those of the gradients.
         options: of the compilation.
 
@@ -55,8 +56,8 @@ class Stepper:
             raise make_no_keyword_error("train", strange[0], [*known, *OPTIONS])
         self.call: Any = _compile(step, [*params], dict(options)) if isinstance(step, Node) else step
         self.loss = step if isinstance(step, Node) else _find_loss(step)
-        self.draws: bool = bool(getattr(self.call, "draws", False))
-        self.carries = isinstance(getattr(self.call, "program", None), CarriedProgram)
+        self.draws = bool(getattr(self.call, "draws", False))
+        self.carries = isinstance(self.call, Online) or isinstance(getattr(self.call, "program", None), CarriedProgram)
         self._options = {k: options[k] for k in ("dtype", "backend") if k in options}
         self._judge: Any = None
 
@@ -91,34 +92,31 @@ class Stepper:
 
     def judge(self, feeds: Sequence[Any], params: Arrays) -> float:
         """Return the mean loss of some batches, without gradients where the equations are known; nothing is dropped out."""
-        if self._judge is None:
-            self._judge = self._make_judge()
         carry, losses = None, []
-        for batch in feeds:
-            if self.carries:
-                (loss,), carry = self._judge(**{"carry": carry, **batch}, **params)
+        for number, batch in enumerate(feeds):
+            loss: Any
+            if self.loss is None:
+                loss, _, carry = self(batch, params, number, carry)
             else:
-                loss = self._judge(**batch, **params)
-                loss = loss[0] if isinstance(loss, (tuple, list)) else loss
+                self._judge = self._judge or self._make_judge(self.loss)
+                found = self._judge(**({"carry": carry, **batch} if self.carries else batch), **params)
+                (loss,), carry = found if self.carries else (found, None)
             losses.append(check_loss(loss))
         return float(np.mean(losses))
 
-    def _make_judge(self) -> Callable[..., Any]:
-        if self.loss is None:
-            call: Callable[..., Any] = self.call
-            return call
+    def _make_judge(self, loss: Node) -> Callable[..., Any]:
         carry: Any = self.call.program.cut.axis if self.carries else False
-        program: Any = compile(self.loss, carry=carry, **self._options)
+        program: Any = compile(loss, carry=carry, **self._options)
         known = program.graph.inputs
         fixed = {"train": False} if known.get("train") is TRAIN else {}
         return lambda **given: program(**{**fixed, **given})
 
     def explain(self, batch: Mapping[str, Any], params: Arrays, carry: Carry | None) -> Finding | None:
         """Return the node and the step that made the first number that is not finite, if that can be found."""
+        if self.loss is None:
+            return None
         program: Any = getattr(self.call, "full", self.call)
         feeds = {**batch, **params}
-        if not isinstance(program, ValueAndGrad):
-            return None
         try:
             if self.carries:
                 whole: Any = program.program

@@ -23,6 +23,7 @@ from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.order import list_by_use
 from autograd_seq.graph.windows import spell_out_windows
 from autograd_seq.ops.leaf import INPUT, PARAM
+from autograd_seq.ops.random import SEED
 from autograd_seq.ops.reduce import sum as sum_of
 from autograd_seq.ops.time import ALONG
 from autograd_seq.run.carried import CarriedProgram
@@ -59,6 +60,11 @@ class Online:
 
     def __reduce__(self) -> Any:
         return Online, self._made
+
+    @property
+    def draws(self) -> bool:
+        """Whether a step draws random numbers; see :attr:`ValueAndGrad.draws`."""
+        return self.stream.program.graph.inputs.get("seed") is SEED
 
     @cached_property
     def pieces(self) -> CarriedProgram:

@@ -150,6 +150,30 @@ def test_segments_of_padded_sequences() -> None:
     assert np.isclose(result.losses.sum(), ag.compile(loss)(x=x, w=0.9, lengths={T: lengths})[0], rtol=1e-13)
 
 
+@pytest.mark.parametrize("method", ["rtrl", "uoro"])
+def test_online_learning_along_a_stream(method: str, tmp_path: Path) -> None:
+    """A step of the stream at a time, or segments of it; it is gone on with from a file."""
+    x = np.random.default_rng(0).normal(size=(12, 3))
+    X, s = ag.input("x", over=(T, B)), ag.state("s", over=(T, B))
+    s[T] = ag.tanh(W * s[T - 1] + X[T])
+    step = ag.online(ag.sum(ag.sum(s[T] ** 2, over=B), over=T), over=T, method=method)
+    weights: dict[str, Any] = {"w": np.float64(0.9)}
+    optimizer, carry, losses = learn.sgd(0.01), None, []
+    state = optimizer.init(weights)
+    for k, row in enumerate(x):
+        seed = {"seed": learn.loop.make_step_seed(3, k)} if method == "uoro" else {}
+        (loss, grads), carry = step(carry, x=row, **seed, **weights)
+        weights, state = optimizer.update(weights, grads, state)
+        losses.append(loss)
+    common: dict[str, Any] = {"progress": False, "seed": 3, "save": tmp_path / "run.npz", "resume": True}
+    feeds = [{"x": row} for row in x]
+    found = [learn.train(step, {"w": 0.9}, feeds, optimizer, steps=n, **common) for n in (5, 12)]
+    np.testing.assert_array_equal(np.concatenate([part.losses for part in found]), losses)
+    assert found[-1].params["w"] == weights["w"]
+    pieces = learn.segments({"x": x}, 5)
+    assert len(learn.train(step, {"w": 0.9}, pieces, optimizer, progress=False, valid=pieces).valid) == 1
+
+
 def test_batches_hold_each_example_once_an_epoch_in_a_new_order() -> None:
     x = np.arange(10.0).reshape(1, 5, 2)
     feeds = {"x": x, "l": np.arange(5), "rate": 0.5, "lengths": {T: np.arange(5)}}
