@@ -103,10 +103,11 @@ def _make_parser() -> argparse.ArgumentParser:
 
     draw = commands.add_parser("draw", help="draw a graph of your own")
     add_graph_argument(draw)
-    draw.add_argument("-o", "--out", metavar="FILE", required=True, help="png, svg, pdf or dot, by the suffix")
+    draw.add_argument("-o", "--out", metavar="FILE", required=True, help="png, svg, pdf, dot, tex, mmd, or html: a page")
     draw.add_argument("--unroll", metavar="N", type=parse_natural, help="unfold over N steps (default: draw it folded)")
     draw.add_argument("--level", choices=("variables", "ops"), help="what is drawn (default: variables)")
     draw.add_argument("--params", choices=("labels", "bus", "hide"), help="parameters of the unfolded picture")
+    draw.add_argument("--depth", metavar="N", type=parse_positive, help="draw scopes of this depth as boxes")
     draw.add_argument("--theme", choices=("white", "dark"), default="white", help=BY_DEFAULT)
     draw.set_defaults(run=_run_draw)
 
@@ -194,11 +195,15 @@ def _run_draw(args: argparse.Namespace) -> None:
             "C101", f"--params {args.params} has no effect without --unroll", got=f"--params {args.params} without --unroll",
             fix="add --unroll 4",
         )  # fmt: skip
-    graph = load_graph(args.graph)
-    if args.unroll is None:
-        picture = import_viz().folded(graph, level=args.level or "variables", theme=args.theme)
+    graph, draw = load_graph(args.graph), import_viz()
+    if args.out.lower().endswith(".html"):
+        picture = draw.page(graph, args.unroll or 6, program=ag.compile(graph), title=args.graph, theme=args.theme)
+    elif args.unroll is None:
+        picture = draw.folded(graph, level=args.level or "variables", theme=args.theme, depth=args.depth)
     else:
-        picture = import_viz().unfolded(graph, t=args.unroll, params=args.params, level=args.level, theme=args.theme)
+        picture = draw.unfolded(
+            graph, t=args.unroll, params=args.params, level=args.level, theme=args.theme, depth=args.depth
+        )  # fmt: skip
     print(picture.save(args.out))
 
 

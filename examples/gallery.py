@@ -1,10 +1,12 @@
-"""The README's pictures: the demo's recurrence, an LSTM's operations over time, and a bidirectional net.
+"""The README's pictures: recurrences folded and unfolded, attention, a lattice, a Transformer, gradients, a schedule.
 
 python examples/gallery.py [DIR]       (default: docs)
 """
 
 import sys
 from pathlib import Path
+
+import numpy as np
 
 import autograd_seq as ag
 import viz
@@ -35,16 +37,62 @@ def bidirectional() -> ag.Graph:
     return ag.Graph(ag.softmax(ag.param("V", (2, 4)) @ s[t] + ag.param("Q", (2, 4)) @ r[t]).named("y"))
 
 
+def attention() -> ag.Graph:
+    """An encoder over u, and a decoder over t that weights its states (Bahdanau, Cho & Bengio 2015)."""
+    u, t = ag.Axis("u"), ag.Axis("t")
+    x, h = ag.input("x", (3,), over=u), ag.state("h", (4,), over=u)
+    h[u] = ag.tanh(ag.param("U", (4, 3)) @ x[u] + ag.param("R", (4, 4)) @ h[u - 1])
+    s = ag.state("s", (4,), over=t, init=ag.last(h, over=u))
+    score = ag.param("v", (4,)) @ ag.tanh(ag.param("A", (4, 4)) @ s[t - 1] + ag.param("B", (4, 4)) @ h[u])
+    c = ag.sum(ag.softmax(score, over=u).named(r"\alpha") * h[u], over=u).named("c")
+    s[t] = ag.tanh(ag.param("W", (4, 4)) @ s[t - 1] + ag.param("C", (4, 4)) @ c)
+    return ag.Graph((ag.param("V", (5, 4)) @ s[t]).named("y"))
+
+
+def lattice() -> ag.Graph:
+    """One state over the rows and columns of an image (Graves, Fernández & Schmidhuber 2007)."""
+    i, j = ag.Axis("i"), ag.Axis("j")
+    x, h = ag.input("x", (3,), over=(i, j)), ag.state("h", (4,), over=(i, j))
+    h[i, j] = ag.tanh(
+        ag.param("U", (4, 3)) @ x[i, j] + ag.param("A", (4, 4)) @ h[i - 1, j] + ag.param("B", (4, 4)) @ h[i, j - 1]
+    )
+    return ag.Graph(h)
+
+
+def transformer() -> ag.Graph:
+    """A layer of a Transformer (Vaswani et al. 2017)."""
+    t = ag.Axis("t")
+    return ag.Graph(ag.nn.transformer_layer(ag.input("x", (8,), over=t), 2, 16, over=t, name="layer"))
+
+
+def fading() -> viz.Diagram:
+    """How the gradient of a loss at the last step fades on the way back."""
+    t, generator = ag.Axis("t"), np.random.default_rng(0)
+    x, s = ag.input("x", (3,), over=t), ag.state("s", (4,), over=t)
+    s[t] = ag.tanh(ag.param("U", (4, 3)) @ x[t] + ag.param("W", (4, 4)) @ s[t - 1])
+    loss = ag.sum(ag.last(s, over=t) ** 2).named("L")
+    feeds = {"U": generator.normal(size=(4, 3)), "W": 0.4 * np.linalg.qr(generator.normal(size=(4, 4)))[0]}
+    return viz.heat(loss, viz.gradients(loss, x=generator.normal(size=(6, 3)), **feeds))
+
+
 def main(folder: Path) -> None:
     """Draw all of them."""
     folder.mkdir(parents=True, exist_ok=True)
-    rnn = demo.build().loss
+    model = demo.build()
+    rnn = model.loss
     pictures = {
         "folded": viz.folded(rnn),
         "unfolded": viz.unfolded(rnn, t=4),
         "fold_unfold": viz.fold_unfold(rnn, t=3),
         "lstm_bus": viz.unfolded(lstm(), t=3, params="bus"),
         "bidirectional": viz.unfolded(bidirectional(), t=4),
+        "lstm": viz.unfolded(lstm(), t=3),
+        "attention": viz.unfolded(attention(), u=4, t=3),
+        "lattice": viz.unfolded(lattice(), i=3, j=4),
+        "transformer": viz.unfolded(transformer(), t=4, depth=2),
+        "heat": fading(),
+        "adjoint": viz.adjoint(rnn),
+        "schedule": viz.schedule(ag.value_and_grad(rnn.outputs[0], model.params, passes=())),
     }
     for name, picture in pictures.items():
         print(picture.save(folder / f"{name}.png"))

@@ -152,6 +152,14 @@ def test_draw_folded_and_unfolded_differ_as_asked(capsys, tmp_path, model):
     assert len(drawn) == len(options) - 1
 
 
+def test_draw_writes_a_page(capsys, tmp_path, model):
+    code, out, _ = run(capsys, "draw", f"{model}:g", "--unroll", 3, "-o", tmp_path / "model.html")
+    assert (code, out.strip()) == (0, str(tmp_path / "model.html"))
+    text = (tmp_path / "model.html").read_text(encoding="utf-8")
+    assert "default-src 'none'" in text
+    assert "for t in range(T)" in text
+
+
 def test_draw_refuses_what_it_cannot_draw(capsys, tmp_path, model):
     place = f"{model}:g"
     code, _, err = run(capsys, "draw", place, "-o", tmp_path / "fig.bmp")

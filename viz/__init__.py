@@ -22,12 +22,13 @@ from viz.diagram import Diagram
 from viz.errors import DrawError, RenderError, TooLargeError
 from viz.folded import folded
 from viz.heat import heat
+from viz.page import page
 from viz.schedule import schedule
 from viz.unfolded import fold_unfold, unfolded
 
 __all__ = [
-    "Diagram", "DrawError", "RenderError", "TooLargeError", "adjoint", "fold_unfold", "folded", "gradients", "heat", "plots",
-    "schedule", "unfolded",
+    "Diagram", "DrawError", "RenderError", "TooLargeError", "adjoint", "fold_unfold", "folded", "gradients", "heat", "page",
+    "plots", "schedule", "unfolded",
 ]  # fmt: skip
 
 

@@ -9,11 +9,15 @@ from pathlib import Path
 
 from viz.render.dot import to_dot
 from viz.render.files import SECONDS, get_format, render, show, write_file
+from viz.render.mermaid import to_mermaid
+from viz.render.page import View, to_page
 from viz.render.style import Theme
 from viz.render.svg import to_svg
+from viz.render.tikz import to_tikz
 from viz.scene.picture import Picture
 
-TEXTS = {"dot": "dot", "svg": "svg"}
+TEXTS = {"dot": "dot", "svg": "svg", "html": "html", "tex": "tex", "mmd": "mermaid"}
+"""The formats that are text, and the attribute that holds it."""
 
 
 class Diagram:
@@ -42,6 +46,21 @@ class Diagram:
         """The picture as SVG, made without Graphviz; at most as wide as a page where it is shown."""
         return to_svg(self.picture, self.theme)
 
+    @cached_property
+    def html(self) -> str:
+        """The picture as a page of its own: pan, zoom, search, steps forward and backward; see `viz.page` for a whole model."""
+        return to_page([View("picture", self.picture)], self.theme, title="picture")
+
+    @cached_property
+    def tex(self) -> str:
+        """The picture as a TikZ picture in a document of its own."""
+        return to_tikz(self.picture, self.theme)
+
+    @cached_property
+    def mermaid(self) -> str:
+        """The picture's nodes and arrows as a Mermaid flow chart, which places them by itself."""
+        return to_mermaid(self.picture)
+
     def overlay(self, change: Callable[[Picture], Picture]) -> Diagram:
         """Return the diagram of a changed picture.
 
@@ -51,7 +70,7 @@ class Diagram:
         return Diagram(change(self.picture), self.theme)
 
     def save(self, path: str | os.PathLike[str], *, seconds: float = SECONDS) -> Path:
-        """Save the picture in the format that the suffix names: png, svg, pdf or dot.
+        """Save the picture in the format that the suffix names: png, svg, pdf, dot, html, tex (TikZ) or mmd (Mermaid).
 
         Args:
             path: where; a file there is replaced once the new one is complete.
@@ -63,7 +82,7 @@ class Diagram:
         Raises:
             DrawError: the suffix is unknown, or the directory does not exist.
             TooLargeError: rendering takes longer than that.
-            RenderError: nothing here can render a png or a pdf; svg and dot always work.
+            RenderError: nothing here can render a png or a pdf; the others always work.
 
         Example:
             >>> import pathlib, tempfile

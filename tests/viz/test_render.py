@@ -51,7 +51,7 @@ def test_an_unknown_suffix_says_which_there_are(path: str, got: str, tmp_path: P
         Diagram(PICTURE, THEME).save(path)
     message = str(caught.value)
     assert message.startswith("DrawError [P101]: unknown picture format: ")
-    assert f"expected one of png, svg, pdf, dot, got {got}" in message
+    assert f"expected one of png, svg, pdf, dot, html, tex, mmd, got {got}" in message
     assert message.endswith('end the path with one of them: .save("net.png")')
 
 

@@ -110,7 +110,9 @@ class Unrolling:
                 ground = Mark(("slice", column.place), "text", label, "plaintext", 50, 18, at, font=12)
             else:
                 at = (x, (stamp.top + stamp.bottom) / 2 - 10.0)
-                ground = Mark(("slice", column.place), "slice", label, "box", width, height, at, True, 12, foot=True)
+                ground = Mark(
+                    ("slice", column.place), "slice", label, "box", width, height, at, True, 12, step=column.step, foot=True
+                )
             self.picture.marks.append(ground)
 
     def print_ghosts(self) -> None:
@@ -168,7 +170,9 @@ class Unrolling:
         for column in self.columns.columns:
             label = make_heading(self.axis, column)
             at = (self.get_x(column.place), y)
-            self.picture.marks.append(Mark(("heading", column.place), "text", label, "plaintext", 50, 18, at, font=12))
+            self.picture.marks.append(
+                Mark(("heading", column.place), "text", label, "plaintext", 50, 18, at, font=12, step=column.step)
+            )
 
     # -- edges ----------------------------------------------------------------------------------------------------
 

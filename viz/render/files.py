@@ -16,7 +16,7 @@ from pathlib import Path
 from viz.errors import DrawError, RenderError, TooLargeError, make_option_error
 from viz.render import worker
 
-FORMATS = ("png", "svg", "pdf", "dot")
+FORMATS = ("png", "svg", "pdf", "dot", "html", "tex", "mmd")
 SECONDS = 60.0
 LARGEST_TEXT = 20_000_000
 
@@ -27,7 +27,7 @@ def get_format(path: str | os.PathLike[str]) -> str:
     """Return the format that a path's suffix asks for.
 
     Raises:
-        DrawError: the suffix is none of png, svg, pdf, dot.
+        DrawError: the suffix is none of the formats.
 
     Example:
         >>> get_format("net.PNG")

@@ -6,6 +6,8 @@ shows, so that a page or a style sheet can address it. Names only ever become te
 
 from __future__ import annotations
 
+import heapq
+import math
 from collections.abc import Sequence
 from html import escape as escape_html
 
@@ -22,13 +24,17 @@ _SCRIPT = 0.72  # size of a script, of its label's font
 _FALLBACKS = ", Noto Sans CJK SC, Noto Sans, sans-serif"
 
 
-def to_svg(picture: Picture, theme: Theme, *, widest: float | None = _WIDEST) -> str:
+def to_svg(
+    picture: Picture, theme: Theme, *, widest: float | None = _WIDEST, prefix: str = "", interactive: bool = False
+) -> str:
     """Return the picture as SVG.
 
     Args:
         picture: marks with distinct keys; every line's ends are among them.
         theme: gives each role its colours.
         widest: the width in points above which the picture is scaled down where it is shown; None for no limit.
+        prefix: what ids begin with, where several pictures stand in one document.
+        interactive: whether variables can be reached by the keyboard, and carry the order in which they are computed.
 
     Returns:
         SVG; ids are n0, n1, … of marks and e0, e1, … of lines, in their order.
@@ -54,13 +60,49 @@ def to_svg(picture: Picture, theme: Theme, *, widest: float | None = _WIDEST) ->
         f'<rect class="ground" x="{_format(left)}" y="{_format(-top)}" width="{_format(width)}" height="{_format(height)}" '
         f'fill="{theme.ground}"/>',
     ]
-    ids = {mark.key: f"n{i}" for i, mark in enumerate(picture.marks)}
+    ids = {mark.key: f"{prefix}n{i}" for i, mark in enumerate(picture.marks)}
     grounds = [mark for mark in picture.marks if mark.role == "slice"]
     others = [mark for mark in picture.marks if mark.role != "slice"]
+    ranks = rank_marks(picture) if interactive else {}
     out += [_write_mark(mark, ids[mark.key], theme) for mark in grounds]
-    out += [_write_line(line, f"e{i}", ids, theme) for i, line in enumerate(picture.lines)]
-    out += [_write_mark(mark, ids[mark.key], theme) for mark in others]
+    out += [_write_line(line, f"{prefix}e{i}", ids, theme) for i, line in enumerate(picture.lines)]
+    out += [_write_mark(mark, ids[mark.key], theme, ranks.get(mark.key)) for mark in others]
     return "\n".join([*out, "</svg>"]) + "\n"
+
+
+def rank_marks(picture: Picture) -> dict[object, int]:
+    """Return for each variable its place in the order of computing: after all that lines lead into it from.
+
+    Example:
+        >>> marks = [Mark("y", "output"), Mark("x", "input")]
+        >>> rank_marks(Picture(marks, [Line("x", "y", curve=((0, 0),) * 4)]))
+        {'x': 0, 'y': 1}
+    """
+    heads: dict[object, list[object]] = {}
+    waiting = {mark.key: 0 for mark in picture.marks}
+    for line in picture.lines:
+        if line.role != "start" or line.arrow:
+            heads.setdefault(line.tail, []).append(line.head)
+            waiting[line.head] += 1
+    # Within what is ready, earlier steps come first: what is static waits, since it may read all of them.
+    place = {mark.key: (math.inf if mark.step is None else mark.step, i) for i, mark in enumerate(picture.marks)}
+    ready = [(place[key], i) for i, (key, count) in enumerate(waiting.items()) if not count]
+    keys = list(waiting)
+    number = {key: i for i, key in enumerate(keys)}
+    heapq.heapify(ready)
+    order = []
+    while ready:
+        key = keys[heapq.heappop(ready)[1]]
+        order.append(key)
+        for head in heads.get(key, ()):
+            waiting[head] -= 1
+            if not waiting[head]:
+                heapq.heappush(ready, (place[head], number[head]))
+    done = set(order)
+    order += [key for key in waiting if key not in done]  # on a cycle of a folded picture
+    silent = ("text", "words", "slice", "joint", "point", "sharedpoint")
+    shown = {mark.key for mark in picture.marks if mark.role not in silent and mark.shape != "plaintext"}
+    return {key: i for i, key in enumerate(key for key in order if key in shown)}
 
 
 def _format(value: float) -> str:
@@ -72,7 +114,7 @@ def _escape(text: str) -> str:
     return escape_html(clean(text, _LONGEST_TIP))
 
 
-def _write_mark(mark: Mark, name: str, theme: Theme) -> str:
+def _write_mark(mark: Mark, name: str, theme: Theme, rank: int | None = None) -> str:
     look = theme.looks[mark.role]
     (x, y), a, b = mark.at, mark.width / 2, mark.height / 2
     y = -y
@@ -96,6 +138,7 @@ def _write_mark(mark: Mark, name: str, theme: Theme) -> str:
     title = f"<title>{_escape(mark.tip)}</title>" if mark.tip else ""
     shown = f' data-name="{_escape(mark.name)}"' if mark.name else ""
     shown += f' data-step="{mark.step}"' if mark.step is not None else ""
+    shown += f' data-rank="{rank}" tabindex="0"' if rank is not None else ""
     return f'<g id="{name}" class="mark {mark.role}"{shown}>{title}{shape}{words}</g>'
 
 
