@@ -63,6 +63,17 @@ def test_online(example: Callable[[str], ModuleType], capsys: pytest.CaptureFixt
     assert carried == {f"{found['bytes']:.0f} bytes carried"}
 
 
+def test_copy_task(example: Callable[[str], ModuleType], capsys: pytest.CaptureFixture[str]) -> None:
+    """Over 200 steps here: the full gradient learns it, segments of 100 steps do not, because their credit ends before."""
+    found = example("copy_task").main(gap=200, updates=120, ways=("full", "segment=100"))
+    assert found["full"] > 0.98
+    assert found["segment=100"] < 0.6
+    assert (found["reached, full"], found["reached, segment=100"]) == (208, 100)
+    assert found["credit of the pattern, full"] > 0.4
+    assert found["credit of the pattern, segment=100"] == 0.0
+    assert "full: 100% of the bits" in capsys.readouterr().out
+
+
 def test_rnn(example: Callable[[str], ModuleType], capsys: pytest.CaptureFixture[str]) -> None:
     found = example("rnn").main()
     assert found["apart"] < 1e-12
