@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from autograd_seq.core.errors import OperationError
 from autograd_seq.core.node import Node
+from autograd_seq.graph.graph import Graph
 from autograd_seq.learn.checkpoints import Checkpoints
 from autograd_seq.learn.clip import clip_by_norm, global_norm
 from autograd_seq.learn.interrupts import hold_interrupts
@@ -26,7 +27,7 @@ from autograd_seq.run.carry import Carry
 
 
 def train(
-    step: Step | Node, params: Mapping[str, Any], batches: Batches, optimizer: Optimizer, *, steps: int | None = None,
+    step: Step | Node | Graph, params: Mapping[str, Any], batches: Batches, optimizer: Optimizer, *, steps: int | None = None,
     epochs: int | None = None, clip: float | Callable[[Arrays], Arrays] | None = None,
     on_step: Callable[[int, float, Arrays], Any] | None = None, callbacks: Iterable[Callable[[Moment], Any]] = (),
     valid: Feeds | Iterable[Feeds] | Callable[[Arrays], float] | None = None, validate_every: int | None = None,
@@ -94,6 +95,7 @@ def train(
     Notes:
         Only one batch at a time is in memory. An interrupt leaves no update half done: parameters and state change together.
     """
+    _check_arguments(params, optimizer)
     stepper = Stepper(step, params, options, train)
     rounds = Rounds(batches, steps, epochs)
     first = {name: np.array(p) for name, p in params.items()}
@@ -136,6 +138,15 @@ def train(
     return Result(
         validation.choose(last), run.now.state, losses, norms, interrupted, last, validation.get_losses(), run.now.carry
     )
+
+
+def _check_arguments(params: Any, optimizer: Any) -> None:
+    if not isinstance(params, Mapping):
+        raise OperationError("L129", f"params= is a value of {type(params).__name__}", expected="arrays by name",
+                             got=repr(params)[:80], fix="ag.nn.init.params(loss, seed=0)")  # fmt: skip
+    if not isinstance(optimizer, Optimizer):
+        raise OperationError("L144", f"optimizer= is {optimizer!r:.60}, which is none",
+                             expected="an Optimizer", got=type(optimizer).__name__, fix="ag.learn.adam(1e-3)")  # fmt: skip
 
 
 def _describe(loss: float, norm: float, seen: list[tuple[int, float]]) -> str:

@@ -45,7 +45,14 @@ class Stepper:
         loss: the equations, where they are known.
     """
 
-    def __init__(self, step: Step | Node, params: Iterable[str], options: Mapping[str, Any], train: Callable[..., Any]) -> None:
+    def __init__(
+        self, step: Step | Node | Graph, params: Iterable[str], options: Mapping[str, Any], train: Callable[..., Any]
+    ) -> None:
+        if isinstance(step, Graph) and len(step.outputs) == 1:
+            (step,) = step.outputs
+        if not isinstance(step, Node) and not callable(step):
+            raise OperationError("L128", f"step= is {step!r:.60}, which computes no loss", expected="a loss, or a function",
+                                 got=type(step).__name__, fix="train(loss, …)")  # fmt: skip
         known = [*inspect.signature(train).parameters, *(OPTIONS if isinstance(step, Node) else ())]
         if strange := [name for name in options if name not in known]:
             if strange[0] in OPTIONS:

@@ -415,6 +415,7 @@ def test_what_is_too_large_to_unroll_is_said_without_the_node(monkeypatch: pytes
         ("L125", {"resume": True}),
         ("B206", {"save_every": 0}), ("O130", {"patiense": 2}), ("O130", {"segments": 2}),
         ("L117", {"step": ag.value_and_grad(BOWL), "segment": 2}), ("L134", {"save": "run.pt"}),
+        ("L128", {"step": 3}), ("L129", {"params": None}), ("L144", {"optimizer": learn.adam}),
     ],
 )  # fmt: skip
 def test_refusals(code: str, change: dict[str, Any]) -> None:
