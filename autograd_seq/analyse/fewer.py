@@ -10,9 +10,13 @@ import numpy as np
 
 from autograd_seq.analyse.nonfinite import Finding, find_nan
 from autograd_seq.core.axes import Axis
+from autograd_seq.core.errors import CarryError
 from autograd_seq.graph.graph import Graph
+from autograd_seq.graph.system import System
 from autograd_seq.ops.leaf import INPUT
 from autograd_seq.ops.time import ALONG, SHIFT
+from autograd_seq.run.compile import compile
+from autograd_seq.sequences.cut import find_carried_axis
 
 MOST_POINTS = 300_000
 """Values of the unrolled graph that are computed at most, in some seconds."""
@@ -27,6 +31,7 @@ def find_nan_in_part(program: Any, feeds: Mapping[str, Any]) -> Finding | None:
 
     Returns:
         The finding, its steps those of all the feeds; ``None`` if nothing is found, or too many feeds are needed to make it.
+        In a sequence that is too long to be unrolled only values are searched, not gradients.
 
     Example:
         >>> import autograd_seq as ag
@@ -45,12 +50,36 @@ def find_nan_in_part(program: Any, feeds: Mapping[str, Any]) -> Finding | None:
     for axis in [a for a in graph.axes if a.size is None]:
         part, first[axis.name] = _cut(program, graph, axis, part)
     if _count_points(graph, part) > MOST_POINTS:
-        return None
+        return _find_at_end(graph, part, first)
     with np.errstate(all="ignore"):
         found = find_nan(program, **part)
-    if found is None:
+    return _count_on(found, first)
+
+
+def _count_on(found: Finding | None, first: Mapping[str, int]) -> Finding | None:
+    """Return a finding whose steps are counted from the first ones of all feeds."""
+    return found and dataclasses.replace(found, step={a: n + first.get(a, 0) for a, n in found.step.items()})
+
+
+def _find_at_end(graph: Graph, feeds: dict[str, Any], first: dict[str, int]) -> Finding | None:
+    """Find what makes a NaN in the last steps of a sequence too long to be unrolled: a program runs the steps before them.
+
+    It is searched in the values alone, not in gradients.
+    """
+    outputs = [o for o in graph.outputs if o.adjoint_of is None]
+    try:
+        axis = find_carried_axis(graph, True)
+        size, program = _find_size(graph, axis, feeds), compile(outputs, carry=axis)
+    except CarryError:
         return None
-    return dataclasses.replace(found, step={a: n + first.get(a, 0) for a, n in found.step.items()})
+    last = int(MOST_POINTS // max(_count_points(program.later.graph, _take(graph, axis, feeds, 0, 1)), 1))
+    if size is None or "lengths" in feeds or not 0 < last < size:
+        return None
+    with np.errstate(all="ignore"):
+        _, carry = program(**_take(graph, axis, feeds, 0, size - last))
+        assert carry is not None, "there were steps"
+        later = program.make_feeds(carry, _take(graph, axis, feeds, size - last, size))
+        return _count_on(find_nan(program.later, **later), {**first, axis.name: first.get(axis.name, 0) + size - last})
 
 
 def _cut(program: Any, graph: Graph, axis: Axis, feeds: dict[str, Any]) -> tuple[dict[str, Any], int]:
@@ -74,7 +103,7 @@ def _as_tuple(key: Any) -> tuple[Any, ...]:
     return key if isinstance(key, tuple) else (key,)
 
 
-def _find_size(graph: Graph, axis: Axis, feeds: Mapping[str, Any]) -> int | None:
+def _find_size(graph: System, axis: Axis, feeds: Mapping[str, Any]) -> int | None:
     for name, node in graph.inputs.items():
         if axis in node.axes and name in feeds:
             return int(np.shape(feeds[name])[graph.layout(node).index(axis)])
@@ -102,7 +131,7 @@ def _makes_nan(program: Any, feeds: Mapping[str, Any]) -> bool:
     return not all(np.isfinite(v).all() for v in values)
 
 
-def _count_points(graph: Graph, feeds: Mapping[str, Any]) -> float:
+def _count_points(graph: System, feeds: Mapping[str, Any]) -> float:
     sizes = {a: a.size if a.size is not None else _find_size(graph, a, feeds) or 1 for a in graph.axes}
     return float(sum(np.prod([sizes[a] for a in n.axes], initial=1.0) for n in graph.nodes))
 

@@ -392,14 +392,19 @@ def test_the_node_is_found_in_gradients_in_later_pieces_and_with_lengths() -> No
     assert error.finding is not None and error.finding.step == {"t": 4, "b": 1}
 
 
-def test_what_is_too_large_to_unroll_is_said_without_the_node(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sequence_too_long_to_unroll_is_run_to_the_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The state itself makes it: what came before counts. In gradients it is not found then, and not said."""
     monkeypatch.setattr("autograd_seq.analyse.fewer.MOST_POINTS", 500)
-    X, s = ag.input("x", over=T), ag.state("s", over=T)
-    s[T] = 0.5 * s[T - 1] + ag.log(W * X[T])
-    x = np.ones(200)
-    x[-1] = 0.0
-    error = diverge(ag.sum(s, over=T), {"x": x})
-    assert error.finding is None and "loss of step 0" in str(error)
+    X, s = ag.input("x", over=(T, B)), ag.state("s", over=(T, B), init=1.0)
+    s[T] = s[T - 1] + ag.log(s[T - 1] + W * X[T])
+    x = np.ones((300, 4))
+    x[:, 2] = np.where(np.arange(300) < 250, 0.0, -0.1)  # 1.00, 0.89, 0.66, 0.09, and below 0 from 253 on
+    error = diverge(ag.mean(s, over=(T, B)), {"x": x})
+    assert error.finding is not None and error.finding.step == {"t": 253, "b": 2} and "log" in error.finding.expression
+    r = ag.state("r", over=(T, B))
+    r[T] = 0.5 * r[T - 1] + ag.sqrt(W * X[T])
+    error = diverge(ag.mean(r, over=(T, B)), {"x": 1.0 - (x < 0)})
+    assert error.finding is None and "gradient of step 0" in str(error)
 
 
 # -- refusals ---------------------------------------------------------------------------------------------------------
