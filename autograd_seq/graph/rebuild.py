@@ -82,8 +82,9 @@ def rebuild(
             inputs = tuple([holes[x] if k == 0 and get_delay(n) else new[x] for k, x in enumerate(n.inputs)])
             made = rule(n, inputs)
             new[n] = remake(n, inputs) if made is None else made
-            if get_delay(n) and new[n].inputs[:1] == (holes[n.inputs[0]],):
-                waiting.append((new[n], n.inputs[0]))
+            if get_delay(n):
+                hole = holes[n.inputs[0]]
+                waiting += [(m, n.inputs[0]) for m in (new[n], *new[n].inputs) if m.inputs and m.inputs[0] is hole]
     for n in copied:
         if n.op is SHIFT:
             x = new[n.inputs[0]] if n.inputs[0].op is SHIFT else source.get(n.inputs[0], new[n.inputs[0]])

@@ -188,7 +188,7 @@ def take(x: Any, index: Any, axis: int = 0, *, over: Axis | None = None, earlier
     Notes:
         With ``over=`` each index costs as much as the row that it names, and so does the gradient, which is added to that row.
         It reads steps that may come later: streams and carries refuse it, and ``x`` must not depend on the result. With
-        ``earlier=True`` a recurrence keeps all of its steps; streams and carries refuse that too.
+        ``earlier=True`` a recurrence keeps all of its steps; streams and carries keep them too, in an array that doubles.
     """
     x = constant(x)
     if over is not None:

@@ -23,6 +23,7 @@ from autograd_seq.graph.fingerprint import make_fingerprint
 from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.system import System
 from autograd_seq.graph.windows import spell_out_windows
+from autograd_seq.ops.steps import TAKE_STEP
 from autograd_seq.ops.time import ALONG
 from autograd_seq.run.carry import Buffer, Carry, check_carry, find_batch_misfit
 from autograd_seq.run.reports import ProgramReports
@@ -125,8 +126,10 @@ class Carried:
             if slot.grows:
                 old = None if carry is None else carry.buffers.get(slot.name)
                 done = 0 if carry is None else int(carry.steps)
-                buffers[slot.name] = buffer = old or Buffer(values[at], 0)
-                rows[slot.name] = buffer.write(done, values[at])
+                late = values[at][-slot.window :] if slot.window and old is None else values[at]
+                start = done + len(values[at]) - len(late)
+                buffers[slot.name] = buffer = old or Buffer(late, 0, start)
+                rows[slot.name] = buffer.write(start, late, slot.window)
                 at += 1
                 continue
             rows[slot.name] = np.stack(values[at : at + slot.rows]) if slot.rows > 1 else values[at][None]
@@ -182,6 +185,7 @@ class Carried:
                 lead = [axes.index(a) for a in self.later.graph.layout(node)]
                 array = carry.buffers[slot.name].array
                 carried.append((slot.feeds[0], array.transpose(*lead, *range(len(lead), array.ndim))))
+                carried += [(name, np.array(carry.buffers[slot.name].first)) for name in slot.feeds[1:]]
         if self.cut.steps is not None:
             carried.append((self.cut.steps, np.array(np.broadcast_to(carry.steps, batch), np.int64)))
         return fed | {name: value for name, value in carried if name in known}
@@ -253,7 +257,7 @@ class CarriedProgram(Carried, ProgramReports):
 def _digest_equations(graph: System, axis: Axis) -> str:
     """Return a digest of an axis and of the equations of all values that are read at its earlier steps."""
     graph = spell_out_windows(graph)
-    read = [n.inputs[0] for n in graph.nodes if n.op is ALONG and n.attrs["axis"] is axis]
+    read = [n.inputs[0] for n in graph.nodes if n.op in (ALONG, TAKE_STEP) and n.attrs["axis"] is axis]
     sources = list(dict.fromkeys([*(x for x, _ in list_read_back(graph, axis)), *read]))
     return hashlib.sha256(f"{axis}\n{make_fingerprint(sources)}".encode()).hexdigest()
 

@@ -16,25 +16,28 @@ from autograd_seq.sequences.cut import Slot
 
 
 class Buffer:
-    """Rows that grow in number, in an array with room for as many again; carries show its first rows.
+    """Rows that grow in number, in an array with room for as many again; carries show its first rows, or the last of a window.
+
+    It begins with the row of the step ``first``.
 
     Only the carry with the newest rows writes behind them; an earlier one that is continued again gets an array of its own.
     """
 
-    def __init__(self, rows: np.ndarray, more: int) -> None:
+    def __init__(self, rows: np.ndarray, more: int, first: int = 0) -> None:
+        self.first = first
         self.array = np.zeros((max(16, 2 * (len(rows) + more)), *rows.shape[1:]), rows.dtype)
         self.array[: len(rows)] = rows
-        self.filled = len(rows)
+        self.filled = first + len(rows)
 
     def has_room(self, filled: int, more: int) -> bool:
         """Tell whether rows can be written behind the first ``filled``."""
-        return self.filled == filled and filled + more <= len(self.array)
+        return self.filled == filled and filled + more - self.first <= len(self.array)
 
-    def write(self, start: int, rows: np.ndarray) -> np.ndarray:
-        """Write rows from ``start`` on, and return all rows so far."""
+    def write(self, start: int, rows: np.ndarray, window: int | None = None) -> np.ndarray:
+        """Write the rows of the steps from ``start`` on, and return all rows so far, or the last ones."""
         self.filled = start + len(rows)
-        self.array[start : self.filled] = rows
-        return self.array[: self.filled]
+        self.array[start - self.first : self.filled - self.first] = rows
+        return self.array[max(0, self.filled - self.first - window) if window else 0 : self.filled - self.first]
 
 
 class Carry(Mapping[str, np.ndarray]):
@@ -73,7 +76,7 @@ class Carry(Mapping[str, np.ndarray]):
         for name in names:
             buffer = self.buffers.get(name)
             if buffer is None or not buffer.has_room(self.steps, steps):
-                self.buffers[name] = Buffer(self._rows[name], steps)
+                self.buffers[name] = Buffer(self._rows[name], steps, self.steps - len(self._rows[name]))
 
     def take(self, batch: Axis, parents: Any) -> Carry:
         """Return the carry of some sequences of a batch, in any order and number: of those that a beam search goes on with.

@@ -282,7 +282,9 @@ def stream(outputs: Node | Sequence[Any] | Graph, *, over: Axis | None = None, d
         about ten microseconds.
 
         Where attention reads all earlier steps behind a causal mask, their rows are kept in an array that doubles, and a step
-        takes time in proportion to their number; it runs as a sequence of length 1 (about 0.1 ms more), and allocates.
+        takes time in proportion to their number; it runs as a sequence of length 1 (about 0.1 ms more), and allocates. If the
+        mask hides all but the last w steps, as ``(ag.index(u) <= ag.index(t)) & (ag.index(u) > ag.index(t) - w)`` does, about w
+        rows are kept. Rows that ``ag.take(…, earlier=True)`` reads are kept likewise.
     """
     graph = outputs if isinstance(outputs, Graph) else Graph(*flatten([outputs]))
     if graph.stops:

@@ -38,12 +38,18 @@ _NOT_KEPT = INPUT, STATE, SHIFT, AT, DRAW  # along the axis that is read they ha
 _NEUTRAL = {"sum": 0.0, "max": -np.inf, "logsumexp": -np.inf, "level": -np.inf}
 
 
-def find_seen(graph: System, axis: Axis, read: Axis) -> Node | None:
-    """Return a node through which steps of ``read`` after that of ``axis`` may reach an output, or ``None`` if masks hide them.
+LATER = (1, np.inf)
+"""How much later a step is than another one, if it is later: at least so much, and at most."""
+
+
+def find_seen(graph: System, axis: Axis, read: Axis, distance: tuple[float, float] = LATER) -> Node | None:
+    """Return a node through which some steps of ``read`` may reach an output, or ``None`` if masks hide them.
 
     Args:
         graph: the equations, in which values over ``axis`` are read along ``read``.
         axis, read: the two axes.
+        distance: which steps: the least and the largest difference of their number and that of ``axis``; the later ones by
+            default.
 
     Example:
         >>> import autograd_seq as ag
@@ -67,16 +73,27 @@ def find_seen(graph: System, axis: Axis, read: Axis) -> Node | None:
         elif _mentions(n, read) and not (n.op in (INDEX, SPREAD) or (n.op is ALONG and n.attrs["axis"] is axis)):
             return n
         else:
-            later[n] = _find_later(n, [later.get(x) for x in n.inputs], axis, read)
+            later[n] = _find_hidden(n, [later.get(x) for x in n.inputs], axis, read, distance)
     return next((n for n in graph.outputs if read in n.axes), None)
+
+
+def find_window(graph: System, axis: Axis, read: Axis) -> int | None:
+    """Return how many of the last steps masks let a step see, itself included; ``None`` if they hide no steps before these.
+
+    The numbers that are tried are those in the comparisons.
+    """
+    compared = [n for n in graph.nodes if n.op in (less, less_equal) and {*n.axes} >= {axis, read}]
+    numbers = [x._value for n in compared for y in n.inputs for x in (y, *y.inputs) if x._value is not None and x.ndim == 0]
+    tried = sorted({abs(int(v)) + more for v in numbers for more in (0, 1)} - {0})
+    return next((k for k in tried if find_seen(graph, axis, read, (-np.inf, -k)) is None), None)
 
 
 def _mentions(n: Node, axis: Axis) -> bool:
     return any(v is axis or (isinstance(v, (tuple, list)) and any(a is axis for a in v)) for v in n.attrs.values())
 
 
-def _find_later(n: Node, known: Sequence[Any], axis: Axis, read: Axis) -> Any:
-    """Return the number that a node is wherever ``read`` is later than ``axis``, or ``None`` if that is not known."""
+def _find_hidden(n: Node, known: Sequence[Any], axis: Axis, read: Axis, distance: tuple[float, float]) -> Any:
+    """Return the number that a node is wherever the steps have this distance, or ``None`` if that is not known."""
     if n._value is not None:
         flat = np.asarray(n._value).ravel()
         return flat[0].item() if flat.size and (flat == flat[0]).all() else None
@@ -85,7 +102,7 @@ def _find_later(n: Node, known: Sequence[Any], axis: Axis, read: Axis) -> Any:
     if n.op is rewritten or n.op is SPREAD:
         return known[0]
     if n.op in (less, less_equal, equal, not_equal):
-        return _compare(n, axis, read)
+        return _compare(n, axis, read, distance)
     if n.op is where:
         return None if known[0] is None else known[1 if known[0] else 2]
     if n.op in (logical_and, logical_or):
@@ -96,27 +113,37 @@ def _find_later(n: Node, known: Sequence[Any], axis: Axis, read: Axis) -> Any:
     return _find_number(n, known)
 
 
-def _compare(n: Node, axis: Axis, read: Axis) -> Any:
+def _compare(n: Node, axis: Axis, read: Axis, distance: tuple[float, float]) -> Any:
     """The same for a comparison."""
-    difference = _get_range(n.inputs, axis, read)
-    (a, b), (c, d) = (difference, (0, 0)) if difference else (_get_bounds(x, axis, read) for x in n.inputs)
-    if n.op is less or n.op is less_equal:
-        certain, never = (b < c, a >= d) if n.op is less else (b <= c, a > d)
-        return True if certain else False if never else None
-    return (n.op is not_equal) if b < c or a > d else None
+    low, high = _get_bounds(n.inputs, axis, read, distance)
+    if n.op is less:
+        return True if high < 0 else False if low >= 0 else None
+    if n.op is less_equal:
+        return True if high <= 0 else False if low > 0 else None
+    return (n.op is not_equal) if low > 0 or high < 0 else None
 
 
-def _get_bounds(x: Node, axis: Axis, read: Axis) -> tuple[float, float]:
-    """Return the least and the largest value at later steps of a number, or of the distance of two steps."""
+def _get_bounds(pair: Sequence[Node], axis: Axis, read: Axis, distance: tuple[float, float]) -> tuple[float, float]:
+    """Return the least and the largest difference of two values, if it is that of the two step numbers and a number."""
+    (a, b, c), (d, e, f) = (_count_steps(x, axis, read) for x in pair)
+    times, plus = a - d, c - f
+    if times != e - b or abs(times) > 1 or plus != plus:
+        return -np.inf, np.inf
+    ends = [plus + times * end if times else plus for end in distance]
+    return min(ends), max(ends)
+
+
+def _count_steps(x: Node, axis: Axis, read: Axis) -> tuple[float, float, float]:
+    """Return how often a value counts the step of ``read`` and that of ``axis``, and what it adds; NaN if it is no such sum."""
     if x._value is not None and x.ndim == 0 and not x.axes:
-        return float(x._value), float(x._value)
-    return (_get_range(x.inputs, axis, read) if x.op is sub else None) or (-np.inf, np.inf)
-
-
-def _get_range(pair: Sequence[Node], axis: Axis, read: Axis) -> tuple[float, float] | None:
-    """Return the bounds of the first less the second, if they are the two step numbers."""
-    axes = [x.attrs["axis"] if x.op is INDEX and not x.attrs.get("here") else None for x in pair]
-    return (1, np.inf) if axes == [read, axis] else (-np.inf, -1) if axes == [axis, read] else None
+        return 0, 0, float(x._value)
+    if x.op is INDEX and not x.attrs.get("here"):
+        return float(x.attrs["axis"] is read), float(x.attrs["axis"] is axis), 0 if x.attrs["axis"] in (axis, read) else np.nan
+    if x.op in (add, sub) and x.ndim == 0:
+        sign = 1 if x.op is add else -1
+        first, second = (_count_steps(y, axis, read) for y in x.inputs)
+        return first[0] + sign * second[0], first[1] + sign * second[1], first[2] + sign * second[2]
+    return 0, 0, np.nan
 
 
 def _find_number(n: Node, known: Sequence[Any]) -> Any:

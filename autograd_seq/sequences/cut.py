@@ -29,9 +29,10 @@ from autograd_seq.ops.elementwise import equal, where
 from autograd_seq.ops.leaf import INPUT
 from autograd_seq.ops.random import DRAW, number_draws
 from autograd_seq.ops.state import STATE, Bound
+from autograd_seq.ops.steps import TAKE_STEP
 from autograd_seq.ops.time import ALONG, AT, INDEX, SHIFT, count, spread
 from autograd_seq.sequences.apart import Sums, find_differing
-from autograd_seq.sequences.attended import find_attended, join_rows
+from autograd_seq.sequences.attended import Attended, LaterReads, find_attended
 from autograd_seq.sequences.pieces import Source, find_shifts_back, get_source, inputs_of, list_read_back, reads_all
 
 
@@ -46,6 +47,8 @@ class Slot(NamedTuple):
         feeds: the names of the rows as inputs of a later call.
         grows: the axis along which all rows are read: there are as many as steps so far, and one feed holds them all. ``None``
             if the number of rows is fixed.
+        window: of rows that grow, how many of the last ones are read; ``None``: all. Then the second feed is the step of the
+            first row that is kept.
     """
 
     name: str
@@ -55,6 +58,7 @@ class Slot(NamedTuple):
     dtype: type
     feeds: tuple[str, ...]
     grows: Axis | None = None
+    window: int | None = None
 
 
 class Cut(NamedTuple):
@@ -101,7 +105,7 @@ def cut_along(graph: System, asked: Axis | bool, batch: tuple[Axis, ...] | None 
         if n.op is SHIFT and n.attrs["axis"] is axis and n.attrs["outside"] == "bounds" and n.attrs["by"] < 0:
             raise _make_look_ahead_error(graph, n, axis)
     reads, attended = list_read_back(graph, axis), find_attended(graph, axis, batch)
-    for x in [*[x for x, _ in reads], *[n.inputs[0] for n in attended]]:
+    for x in [*[x for x, _ in reads], *[a.value for a in attended]]:
         _check_carriable(graph, x, axis)
     many, apart = batch or (), find_differing(graph, [*reads], axis, batch)
     taken = {graph.name(n) for n in graph.nodes}
@@ -113,12 +117,13 @@ def cut_along(graph: System, asked: Axis | bool, batch: tuple[Axis, ...] | None 
         slots.append(Slot(name, k, over, x.shape, x.dtype, feeds))
     first = [_read_from_end(x, axis, j, batch, zeros) for (x, zeros), k in reads.items() for j in range(k - 1, -1, -1)]
     name = _add_primes(f"{axis.name}_before", taken)
-    for n in attended:
-        over = tuple(a for a in graph.axes if a in n.inputs[0].axes and a is not axis)
-        feed, label = _add_primes(f"{graph.name(n)}_before", taken), f"{graph.name(n.inputs[0])} along {n.attrs['other']}"
-        slots.append(Slot(label, 0, over, n.shape, n.dtype, (feed,), n.attrs["other"]))
+    starts = {a.other: _add_primes(f"{a.other.name}_first", taken) for a in attended if a.window is not None}
+    for x, other, label, window, _ in attended:
+        over = tuple(a for a in graph.axes if a in x.axes and a is not axis)
+        feeds = (_add_primes(f"{label}_before", taken), *([starts[other]] if window is not None else []))
+        slots.append(Slot(label, 0, over, x.shape, x.dtype, feeds, other, window))
     outputs, left, steps = _make_later_call(graph, [*reads], slots, axis, name, batch, apart, attended)
-    first += [n.inputs[0] for n in attended]
+    first += [a.value for a in attended]
     counted = steps if any(n.name == steps for n in Graph(outputs).nodes) else None
     wider = tuple(tuple(a for a in many if a in new.axes and a not in old.axes)
                   for old, new in zip(graph.outputs, outputs, strict=True))  # fmt: skip
@@ -148,7 +153,7 @@ def find_carried_axis(graph: System, asked: Axis | bool) -> Axis:
             fix="carry=True",
         )  # fmt: skip
     shifts = [n for n in graph.nodes if n.op is SHIFT]
-    read = [n for n in graph.nodes if n.op is ALONG]
+    read = [n for n in graph.nodes if n.op is ALONG or n.op is TAKE_STEP]
     found = list(dict.fromkeys(n.attrs["axis"] for n in shifts or read)) or list(graph.axes)
     outermost = [a for a in found if all(a in n.axes for n in shifts)] if len(found) > 1 else found
     if len(outermost) != 1:
@@ -204,7 +209,7 @@ def _read_from_end(x: Node, axis: Axis, back: int, batch: tuple[Axis, ...] | Non
 
 def _make_later_call(graph: System, sources: Sequence[Source], slots: Sequence[Slot], axis: Axis,
                steps: str, batch: tuple[Axis, ...] | None, apart: set[Node],
-               attended: Sequence[Node]) -> tuple[list[Node], list[Node], str]:  # fmt: skip
+               attended: Sequence[Attended]) -> tuple[list[Node], list[Node], str]:  # fmt: skip
     """Return the outputs of a later call, the rows that it leaves, and the name of the steps before."""
     before = Node(INPUT, (), {"made": True}, (), int, batch or (), name=steps)
     sums = Sums(graph, axis, batch or ())
@@ -220,29 +225,30 @@ def _make_later_call(graph: System, sources: Sequence[Source], slots: Sequence[S
         made: Node | None = None
         if node.op is INDEX and mine and not node.attrs.get("here"):
             made = now()
-        elif node.op is ALONG and mine:
-            made = join_rows(node, inputs[0], before, cached[node.inputs[0], node.attrs["other"]], newest)
         elif node.op is AT and mine and node.attrs.get("row"):
             if batch is None and node.attrs["index"] == 0:  # there was a step before
                 return spread(constant(np.zeros(node.shape)), node.axes)
             made = sums.sum_chosen(node, inputs[0], equal(now(), node.attrs["index"]))
         elif node.op is DRAW and axis in node.attrs["over"]:
             made = number_draws(node, axis, now(), inputs)
+        elif attended and (made := later_reads.replace(node, inputs)) is not None:
+            pass
         elif batch:
             made = sums.replace(node, inputs)
-        if made is not None:
+        if made is not None and made.op is not INPUT:
             made.name, made.site, made.scope = node.name, node.site, node.scope
         return made
 
-    fed, cached = _make_fed_rows(sources, slots, attended)
+    fed = {source: [Node(INPUT, (), {"made": True}, slot.shape, slot.dtype, slot.axes, name=name) for name in slot.feeds]
+           for source, slot in zip(sources, slots, strict=False)}  # fmt: skip
+    later_reads = _make_later_reads(axis, before, attended, slots[len(sources) :])
     rows_now: list[Node] = []
-    newest = Axis(_add_primes(f"{axis.name}_new", {a.name for a in graph.axes}))
 
     def copy(roots: Sequence[Node], shifts: Collection[Node]) -> tuple[list[Node], dict[Source, Node]]:
         """Return the copies of nodes in a later call, whose shifts read carried rows, and by source the state of its rows."""
         carried = list(dict.fromkeys(map(get_source, shifts)))
         image: dict[Node, Node] = {}
-        made = rebuild([*roots, *(x for x, _ in carried), *(n.inputs[0] for n in attended)], rule, image=image, axes=over)
+        made = rebuild([*roots, *(x for x, _ in carried), *(a.value for a in attended)], rule, image=image, axes=over)
         held = {(x, zeros): _show_rows(spread(x, batch or ()), image[x], axis, fed[x, zeros], zeros) for x, zeros in carried}
         for n in shifts:
             if n in image:
@@ -271,15 +277,16 @@ def _check_mixed(graph: System, sums: Sums, apart: set[Node], batch: tuple[Axis,
             raise sums.make_error(n)
 
 
-def _make_fed_rows(
-    sources: Sequence[Source], slots: Sequence[Slot], attended: Sequence[Node]
-) -> tuple[dict[Source, list[Node]], dict[tuple[Node, Axis], Node]]:
-    """Return the inputs of a later call: the rows of each source, and what each read along another axis has kept."""
-    fed = {source: [Node(INPUT, (), {"made": True}, slot.shape, slot.dtype, slot.axes, name=name) for name in slot.feeds]
-           for source, slot in zip(sources, slots, strict=False)}  # fmt: skip
-    kept = {(n.inputs[0], n.attrs["other"]): Node(INPUT, (), {"made": True}, n.shape, n.dtype, n.axes, name=slot.feeds[0])
-            for n, slot in zip(attended, slots[len(sources) :], strict=True)}  # fmt: skip
-    return fed, kept
+def _make_later_reads(axis: Axis, before: Node, attended: Sequence[Attended], slots: Sequence[Slot]) -> LaterReads:
+    """Return the rule for values of which all earlier rows are read, and the inputs of a later call that it reads."""
+    kept: dict[tuple[Node, Axis], Node] = {}
+    first: dict[Axis, Node] = {}
+    for (x, other, *_), slot in zip(attended, slots, strict=True):
+        over = tuple(other if a is axis else a for a in x.axes)
+        kept[x, other] = Node(INPUT, (), {"made": True}, x.shape, x.dtype, over, name=slot.feeds[0])
+        for name in slot.feeds[1:]:
+            first.setdefault(other, Node(INPUT, (), {"made": True}, (), int, (), name=name))
+    return LaterReads(axis, before, kept, first, next((a.other for a in attended if a.named), None))
 
 
 def _remove_names(nodes: Sequence[Node], named: Sequence[Node]) -> None:

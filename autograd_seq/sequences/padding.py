@@ -221,9 +221,8 @@ class Ragged:
 
     def _select_operand(self, x: Node, node: Node) -> Node:
         """Return an operand with zeros wherever the node that reads it is padding."""
-        return self.zeros.zero_padding(
-            spread(x, [a for a in node.axes if a in self.lengths or any(a in self.over[r] for r in self.over)])
-        )
+        more = [a for a in node.axes if a in self.lengths or any(a in self.over[r] for r in self.over)]
+        return self.zeros.zero_padding(spread(x, more))
 
     # -- what becomes of each operation ---------------------------------------------------------------------------------
 
@@ -242,13 +241,13 @@ class Ragged:
     def change(self, node: Node, inputs: tuple[Node, ...]) -> Node | None:
         if node.op is INPUT:
             return self.zeros.zero_padding(node) if node is not SEED and self.masks.list_ragged(node.axes) else node
+        if node.op in (TAKE_STEP, SEND, RECEIVE):
+            return self.zeros.make_named(node, inputs)
         made: Node | None = None
         if node.op is SIZE:
             made = self.replace_size(node)
         elif node.op is IN_RANGE:
             made = self.replace_check(node, *inputs)
-        elif node.op in (TAKE_STEP, SEND, RECEIVE):
-            made = self.zeros.make_named(node, inputs)
         elif node.op is AT and node.attrs["axis"] in self.lengths:
             made = self.replace_at(node, *inputs)
         elif node.op.reduces_axes and node.attrs["axes"]:

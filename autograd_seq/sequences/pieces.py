@@ -81,6 +81,8 @@ def reads_all(n: Node, axis: Axis) -> bool:
     """Tell whether a node reads later steps, or the number of steps."""
     if n.op is SHIFT:
         return n.attrs["axis"] is axis and n.attrs["by"] < 0
+    if n.op is TAKE_STEP and n.attrs["earlier"]:
+        return False
     if n.op in (AT, SIZE, ALONG, TAKE_STEP, RECEIVE):
         return axis in (n.attrs["axis"], n.attrs.get("other"))
     return n.op.reduces_axes and axis in n.attrs["axes"]

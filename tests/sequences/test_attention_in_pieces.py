@@ -107,3 +107,54 @@ def test_gradients_and_lengths_are_refused():
         ag.compile(ag.grad(ag.sum(y, over=(t, b)).sum(), [n for n in ag.Graph(y).inputs.values() if n.name != "x"]), carry=t)
     with pytest.raises(ag.CarryError, match="K121"):
         ag.compile(y, carry=True)(x=x, lengths={t: [3, 40, 5]}, **weights)
+
+
+@pytest.mark.parametrize(("mask", "window"), [
+    (ag.logical_and(early <= late, late - early < 5), 5), ((early <= late) & (early > late - 3), 3),
+    ((early <= late) & (early >= late - 3), 4), ((early < late) & (early + 2 >= late), 3), (early == late, None),
+    ((early <= late) & ((late - early < 5) | (early < 2)), None),
+])  # fmt: skip
+def test_a_window_keeps_as_many_rows(mask, window):
+    """Whatever the pieces are; an earlier carry goes on as it was."""
+    x = np.random.default_rng(1).normal(size=90)
+    program = ag.compile(reads(mask), carry=True)
+    (whole,) = ag.compile(reads(mask))(x=x)
+    carry, found, kept = None, [], None
+    for k, piece in enumerate(np.split(x, [1, 2, 3, 20, 21, 30, 31, 32, 33, 60])):
+        (part,), carry = program(x=piece, carry=carry)
+        found.append(part)
+        kept = carry if k == 3 else kept
+        (rows,) = carry.values()
+        assert len(rows) == (carry.steps if window is None else min(carry.steps, window))
+        assert window is None or len(next(iter(carry.buffers.values())).array) <= 2 * (window + 30)
+    np.testing.assert_allclose(np.concatenate(found), whole, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(program(x=x[20:40], carry=kept)[0][0], whole[20:40], rtol=0, atol=1e-12)
+    restored = ag.Carry(dict(kept), kept.steps)
+    np.testing.assert_allclose(program(x=x[20:40], carry=restored)[0][0], whole[20:40], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+def test_earlier_steps_are_read_by_value_in_pieces(backend, in_python):
+    x, i = ag.input("x", (2,), over=(t, b)), ag.input("i", (2,), over=(t, b), dtype=int)
+    s = ag.state("s", (2,), over=(t, b))
+    s[t] = ag.sin(x + 0.3 * ag.sum(ag.take(s, i, over=t, earlier=True), axis=0) + 0.1 * s[t - 1])
+    flag = ag.take(ag.sum(x) > 0, i[0], over=t, earlier=True)
+    rng = np.random.default_rng(0)
+    feeds = {"x": rng.normal(size=(20, 3, 2)), "i": rng.integers(-1, np.arange(20)[:, None, None], (20, 3, 2))}
+    whole = ag.compile([s, flag], backend="numpy")(**feeds)
+    for cuts in ([1, 2, 3, 12], range(1, 20)):
+        program, carry, parts = ag.compile([s, flag], carry=True, backend=backend), None, []
+        for piece in zip(*[np.split(value, cuts) for value in feeds.values()], strict=True):
+            part, carry = program(**dict(zip(feeds, piece, strict=True)), carry=carry)
+            parts.append(part)
+        for found, want in zip(zip(*parts, strict=True), whole, strict=True):
+            np.testing.assert_allclose(np.concatenate(found), want, rtol=0, atol=1e-12)
+    step, carry = ag.stream([s, flag]), None
+    for k in range(20):
+        (now, chosen), carry = step(carry, **{name: value[k] for name, value in feeds.items()})
+        np.testing.assert_allclose(now, whole[0][k], rtol=0, atol=1e-12)
+        assert np.array_equal(chosen, whole[1][k])
+    with pytest.raises(ag.FeedError, match=r"expected -1 … 19, as it is read at step 20 of t, got i\[0, 0, 0\] = 20"):
+        step(carry, x=feeds["x"][0], i=feeds["i"][0] * 0 + 20)
+    with pytest.raises(ag.CarryError, match="K122"):
+        ag.compile(ag.grad(ag.sum(ag.sum(s), over=(t, b)), [x]), carry=t)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 import autograd_seq as ag
-from zoo.model import NAMED, Sketch, model
+from zoo.model import NAMED, SENT, Sketch, model
 from zoo.plain import Fed, Functions
 from zoo.recurrent import errors
 
@@ -18,7 +18,7 @@ def earlier(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     return (np.floor(rng.uniform(size=shape) * (steps + 1)) - 1).astype(int)
 
 
-@model(refuses=NAMED)
+@model(refuses=SENT)
 def tree_lstm(m: Sketch) -> ag.Node:
     """A binary Tree-LSTM (Tai, Socher & Manning 2015); nodes are steps, children before their parents."""
     x, H = m.input("x", m.D), m.H
