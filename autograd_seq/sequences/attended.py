@@ -58,8 +58,8 @@ def find_attended(graph: System, axis: Axis, batch: tuple[Axis, ...] | None) -> 
             raise CarryError(
                 "K122", f"{graph.name(n)} reads all steps of {axis}, but a call has only its own", node=graph.name(n),
                 where=n.where, expected=f"reads of {axis} - 1, {axis} - 2, …", got=repr(n)[:80],
-                fix=f"ag.take(…, over={axis}, earlier=True) reads earlier steps; ag.window(x, {axis}, n) has the last n steps; or "
-                "leave carry= out, and run whole sequences",
+                fix=f"ag.take(…, over={axis}, earlier=True) reads earlier steps; ag.window(x, {axis}, n) has the last n steps; "
+                "or leave carry= out, and run whole sequences",
             )  # fmt: skip
     for n in reads:
         other = n.attrs["other"]
