@@ -1,4 +1,7 @@
-"""Files of data that installed packages carry. The packages themselves are not imported: only their files are read."""
+"""Files of data that installed packages carry. The packages are not imported for them: only the files are read.
+
+Two applications do import one, as it is a program: `pong` a console to play on, `video` a decoder of films.
+"""
 
 from __future__ import annotations
 

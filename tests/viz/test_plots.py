@@ -22,6 +22,17 @@ def test_a_forecast_shows_both_curves_and_where_training_ends() -> None:
     assert len(plots.forecast([1], [1], [1]).figure.axes[0].lines) == 2
 
 
+@pytest.mark.parametrize("split", [1700, 1820, 1840, 1920.5, 1955])
+def test_the_words_at_the_split_stay_inside_of_the_axes(split: float) -> None:
+    years = np.arange(1700, 1956)
+    figure = plots.forecast(years, years, years, split=split).figure
+    figure.canvas.draw()
+    (axes,) = figure.axes
+    words, room = axes.texts[0].get_window_extent(), axes.get_window_extent()
+    assert "not seen in training" in axes.texts[0].get_text()
+    assert room.x0 <= words.x0 and words.x1 <= room.x1
+
+
 def test_rows_that_do_not_belong_together_are_refused() -> None:
     with pytest.raises(DrawError, match=r"\[P301\]: years, actual and predicted differ in length") as caught:
         plots.forecast([1, 2], [1, 2], [1])
