@@ -70,6 +70,30 @@ def _(f: Functions, p: Fed) -> Any:
 
 
 @model(refuses=CAUSAL)
+def heads_as_an_axis(m: Sketch) -> ag.Node:
+    """Causal attention of two heads along an axis of their own, with weights that vary over it."""
+    t, s, x, d = m.t, m.s, m.input("x", m.D), 2
+    head = ag.Axis("head", size=2)
+    m.sizes["head"] = 2
+    q, k, v = (ag.param(f"W{name}", (d, m.D), over=head) @ x for name in "qkv")
+    score = ag.where(ag.index(s) <= ag.index(t), ag.dot(q, k.along(t, s)) / d**0.5, NEVER)
+    read = ag.sum(ag.softmax(score, over=s) * v.along(t, s), over=s)
+    return m.error(ag.sum(ag.param("Wo", (m.H, d), over=head) @ read, over=head))
+
+
+@heads_as_an_axis.plainly
+def _(f: Functions, p: Fed) -> Any:
+    out = []
+    for t in range(len(p.x)):
+        total: Any = 0.0
+        for Wq, Wk, Wv, Wo in zip(p.Wq, p.Wk, p.Wv, p.Wo, strict=True):
+            weights = f.softmax(f.stack([(Wq @ p.x[t]) @ (Wk @ x) for x in p.x[: t + 1]]) / len(Wq) ** 0.5)
+            total = total + Wo @ sum(w * (Wv @ x) for w, x in zip(weights, p.x, strict=False))
+        out.append(total)
+    return errors(f, out, p.goal)
+
+
+@model(refuses=CAUSAL)
 def local_attention(m: Sketch) -> ag.Node:
     """The last three steps only, with a penalty that grows with the distance, learned (as ALiBi has it)."""
     t, s, x = m.t, m.s, m.input("x", m.D)

@@ -1,13 +1,14 @@
-"""Steps that are read by value: recursion over trees, pointers, pooling by strided reads."""
+"""Steps that are read by value: recursion over trees, pointers, strided convolution and pooling, paths followed back."""
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 import autograd_seq as ag
-from zoo.model import NAMED, SENT, Sketch, model
+from zoo.model import AHEAD, NAMED, SENT, Sketch, model
 from zoo.plain import Fed, Functions
 from zoo.recurrent import errors
 
@@ -73,3 +74,52 @@ def upsampled(m: Sketch) -> ag.Node:
 def _(f: Functions, p: Fed) -> Any:
     hs = [f.tanh(p.W @ x) for x in p.x]
     return errors(f, [0.5 * hs[i // 2] + 0.5 * hs[len(hs) - 1 - i] for i in range(len(hs))], p.goal)
+
+
+@model(refuses=NAMED, U=3, lengths={"t": [7, 6, 3], "u": [3, 2, 1]})
+def strided_convolution(m: Sketch) -> ag.Node:
+    """A convolution over three steps with stride 2, beside the larger of two neighbours (LeCun et al. 1998)."""
+    x, t, u = m.input("x", m.D), m.t, m.u
+    taps = [m.param(f"W{k}", m.H, m.D) @ x.along(t, 2 * u + k) for k in range(3)]
+    h = m.param("V", m.H, m.D) @ x
+    return m.error(ag.tanh(taps[0] + taps[1] + taps[2]) + ag.maximum(h.along(t, 2 * u), h.along(t, 2 * u + 1)))
+
+
+@strided_convolution.plainly
+def _(f: Functions, p: Fed) -> Any:
+    out, hs = [], [p.V @ x for x in p.x]
+    for k in range((len(p.x) - 1) // 2):
+        taps = p.W0 @ p.x[2 * k] + p.W1 @ p.x[2 * k + 1] + p.W2 @ p.x[2 * k + 2]
+        out.append(f.tanh(taps) + f.maximum(hs[2 * k], hs[2 * k + 1]))
+    return errors(f, out, p.goal)
+
+
+@model(refuses=AHEAD)
+def viterbi(m: Sketch) -> ag.Node:
+    """The best path through scores of an affine layer, found forward, and followed back by pointers; its score."""
+    t, x, K = m.t, m.input("x", m.D), m.K
+    scores, A = m.param("W", K, m.D) @ x, m.param("A", K, K)
+    best, path = m.state("best", K), ag.state("path", over=m.over, dtype=int)
+    before = best[t - 1][:, None] + A
+    best[m.over] = scores + ag.where(ag.index(t) > 0, ag.max(before, axis=0), 0.0)
+    pointers = ag.argmax(before, axis=0)
+    ending = ag.equal(ag.index(t), ag.size(t) - 1)
+    path[m.over] = ag.where(ending, ag.argmax(best), ag.pick(pointers[t + 1], path[t + 1]))
+    moved = ag.where(ag.index(t) > 0, ag.pick(ag.take(A, path[t - 1]), path[t]), 0.0)
+    return m.total(ag.pick(scores, path[t]) + moved)
+
+
+@viterbi.plainly
+def _(f: Functions, p: Fed) -> Any:
+    if not len(p.x):
+        return f.zeros()
+    scores, pointers = [p.W @ x for x in p.x], []
+    best = f.real(scores[0])
+    for e in scores[1:]:
+        pointers.append([int((best + f.real(p.A[:, k])).argmax()) for k in range(len(e))])
+        best = f.real(e) + f.stack([(best + f.real(p.A[:, k])).max() for k in range(len(e))])
+    path = [int(best.argmax())]
+    for step in pointers[::-1]:
+        path.insert(0, step[path[0]])
+    total = sum(e[k] for e, k in zip(scores, path, strict=True))
+    return total + sum(p.A[i, j] for i, j in pairwise(path))
