@@ -6,7 +6,7 @@ import re
 from typing import Any, TypeAlias
 
 from autograd_seq.core.axes import Index
-from autograd_seq.core.errors import AutogradSeqError, ShapeError
+from autograd_seq.core.errors import AutogradSeqError, DTypeError, ShapeError
 from autograd_seq.core.names import make_printable
 from autograd_seq.core.sites import show_site, user_site
 
@@ -118,4 +118,12 @@ def _suggest_step(inputs: tuple[Node, ...]) -> str | None:
     return None
 
 
-__all__ = ["label_of", "make_misfit_error", "write_call", "write_expression"]
+def make_several_error(values: Any) -> DTypeError:
+    """Return the error about several nodes where one value is needed."""
+    return DTypeError(
+        "D109", f"{len(values)} values are given where one is needed", where=show_site(user_site()), expected="one value",
+        got=repr(values)[:80], fix="take one, as of h, c = ag.nn.lstm(…); ag.stack([…]) makes one of several",
+    )  # fmt: skip
+
+
+__all__ = ["label_of", "make_misfit_error", "make_several_error", "write_call", "write_expression"]

@@ -17,7 +17,7 @@ from autograd_seq.core.axes import Axis, Index, union
 from autograd_seq.core.errors import DTypeError, ShapeError, ValueKnownError
 from autograd_seq.core.functions import FUNCTIONS
 from autograd_seq.core.kinds import get_kind, refuse_mask, widen_integers
-from autograd_seq.core.misfit import label_of, make_misfit_error
+from autograd_seq.core.misfit import label_of, make_misfit_error, make_several_error
 from autograd_seq.core.op import OPS, Op, defop
 from autograd_seq.core.operators import Operators
 from autograd_seq.core.sites import Site, add_scope, get_scope, show_site, user_site
@@ -265,6 +265,10 @@ def constant(value: Any) -> Node:
         array = widen_integers(np.array(refuse_mask(value)))
     except ValueError as error:
         raise ShapeError("S104", "a value is not a regular array", got=f"NumPy refuses it: {error}") from None
+    except ValueKnownError:
+        if not isinstance(value, (tuple, list)):
+            raise
+        raise make_several_error(value) from None
     weak = NUMBER if kind is int or kind is bool else ARRAY
     return Node(CONSTANT, (), _NO_ATTRS, array.shape, get_kind(array), (), array[()], weak)
 

@@ -294,6 +294,7 @@ REFUSALS: list[Refusal] = [
     ("S122", ag.ShapeError, lambda: ag.roll(A23, (1, 2), (0, 1, 1)), r"2 shifts for 3 dimensions"),
     ("S124", ag.ShapeError, lambda: ag.sum(A23, axis=(0, -2)), r"axis=\(0, -2\) names a dimension twice"),
     ("S123", ag.ShapeError, lambda: ag.tensor(A23).item(), r"is not a scalar(.|\n)*got 6 entries"),
+    ("D109", ag.DTypeError, lambda: ag.param("w", (2, 4)) @ ag.nn.lstm(x(3), 4, over=t), r"2 values(.|\n)*h, c ="),
     ("V102", ag.ValueKnownError, lambda: ag.param("w").item(), r"not known until it is fed"),
     ("D104", ag.DTypeError, lambda: ag.tensor(A23).astype("string"), r"not a kind of number"),
     ("O131", ag.OperationError, lambda: ag.norm(A23, 2), r"ord=2 for matrices(.|\n)*singular values"),
