@@ -498,8 +498,8 @@ def test_shapes_are_given_in_many_ways() -> None:
 
 FUNCTIONS = [f for f in (getattr(ag, name) for name in ag.__all__) if isinstance(f, types.FunctionType)]
 OTHERS = {  # take any keyword, or are called often and with few
-    "bptt", "broadcast", "check_grad", "check_op", "constant", "defop", "find_nan", "promote", "same_shape", "scope",
-    "truncation_bias", "value_and_grad",
+    "bptt", "broadcast", "check_grad", "check_op", "constant", "defop", "find_nan", "online", "promote", "same_shape",
+    "scope", "truncation_bias", "value_and_grad", "why_zero",
 }  # fmt: skip
 
 
