@@ -35,8 +35,9 @@ class Credit:
         self.over, self.losses, self._one = over, Axis(f"{over.name} of the loss"), one
         self._graph = Graph(loss, *wrt)
         total, made = make_credit(loss, wrt, over, self.losses, **cut)
-        graph = Graph(*made, total)  # the losses too, so that all feeds of theirs are taken
+        graph = Graph(*made, total)  # the losses too, so that feeds are taken that only they need
         axes = [a for a in graph.axes if a not in (self.losses, over)]
+        self._layouts = [_find_moves(axes, [a for a in self._graph.layout(x) if a is not over]) for x in wrt]
         self.program = compile(graph, order=(self.losses, over, *axes), **options)
 
     def __call__(self, /, *unnamed: Any, **given: Any) -> Any:
@@ -45,12 +46,24 @@ class Credit:
         if unnamed:
             raise feeds.make_unnamed_error(self.program.graph, unnamed)
         data = {name: value for name, value in given.items() if name not in ("lengths", "dtype")}
-        steps = feeds.split_sizes(self._graph, data)[0][self.over.name]
-        found = self.program(**{**given, self.losses.name: steps})[:-1]
-        return found[0] if self._one else list(found)
+        sizes = feeds.split_sizes(self._graph, data)[0]
+        sizes[self.losses.name] = sizes[self.over.name]
+        known = self.program.graph
+        fed = {name: value for name, value in given.items() if name in known.inputs or name not in self._graph.inputs}
+        found = self.program(
+            **{**fed, **{a.name: sizes[a.name] for a in known.axes if a.name in sizes and a.name not in known.inputs}}
+        )
+        laid = [v.transpose(*moves, *range(len(moves), v.ndim)) for v, moves in zip(found[:-1], self._layouts, strict=True)]
+        return laid[0] if self._one else laid
 
     def __repr__(self) -> str:
         return f"<credit along {self.over}, by {self.program!r}>"
+
+
+def _find_moves(have: Sequence[Axis], want: Sequence[Axis]) -> list[int]:
+    """Return the transposition that lays out the axes of a node, after the two of the steps, in their declared order."""
+    mine = [a for a in have if a in want]
+    return [0, 1, *(2 + mine.index(a) for a in want)]
 
 
 def make_credit(loss: Node, wrt: Sequence[Node], over: Axis, each: Axis, **cut: Any) -> tuple[Node, list[Node]]:

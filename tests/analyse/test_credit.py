@@ -126,6 +126,19 @@ def test_a_decoder_gives_credit_through_attention_to_a_parameter_of_both() -> No
     assert not got[np.triu_indices(4, 1)].any()
 
 
+def test_layouts_are_those_of_the_nodes_and_feeds_that_only_the_losses_need_are_taken() -> None:
+    u = ag.Axis("u")
+    first, z = ag.input("first", over=(b, t)), ag.input("z", over=(t, u, b))
+    s = ag.state("s", over=(t, u, b))
+    s[t] = 0.5 * s[t - 1] + z + first
+    rng = np.random.default_rng(0)
+    feeds = {"first": rng.normal(size=(2, 4)), "z": rng.normal(size=(4, 3, 2))}
+    of_z, of_first = ag.analyse.credit(s, [z, first], over=t, backend="numpy")(**feeds)
+    assert (of_z.shape, of_first.shape) == ((4, 4, 3, 2), (4, 4, 2))
+    np.testing.assert_allclose(of_z[:, :, 1, 1], [[0.5 ** (i - j) if j <= i else 0 for j in range(4)] for i in range(4)])
+    np.testing.assert_allclose(of_first[..., 0], 3 * of_z[:, :, 0, 0])
+
+
 def test_what_is_refused() -> None:
     m = model()
     with pytest.raises(ag.AxisError, match=r"Q120.*does not vary over t, and has no losses of its steps"):
