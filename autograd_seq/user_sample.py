@@ -53,17 +53,12 @@ def run_sample(args: argparse.Namespace) -> None:
         raise UsageError("C150", f"{args.graph} is not one output of a model",
                          expected="scores of symbols, or the next numbers of a series",
                          got=", ".join(map(repr, graph.outputs))[:120])  # fmt: skip
-    alone = drop_batch(graph)
     if symbols and len(output.shape) == 1:
-        _sample_symbols(args, alone, symbols, weights)
+        _sample_symbols(args, graph, symbols, weights)
     else:
+        batch = find_batch(graph)
+        alone = graph if batch is None else ag.Graph(make_one_step(graph, batch))
         _continue_series(args, alone, weights)
-
-
-def drop_batch(graph: ag.Graph) -> ag.Graph:
-    """Return the equations of one sequence, without the axis of the batch."""
-    batch = find_batch(graph)
-    return graph if batch is None else ag.Graph(make_one_step(graph, batch))
 
 
 def _switch_off(graph: ag.Graph) -> dict[str, Any]:
@@ -121,4 +116,4 @@ def _is_series(source: Node, output: Node) -> bool:
     return source.dtype is float and source.axes == output.axes and source.shape == output.shape
 
 
-__all__ = ["add_sample", "drop_batch", "run_sample"]
+__all__ = ["add_sample", "run_sample"]

@@ -15,7 +15,7 @@ import numpy as np
 from autograd_seq.analyse.ranges import check_ranges, check_symbols
 from autograd_seq.analyse.walk import Walk, limit
 from autograd_seq.core.axes import Axis
-from autograd_seq.core.errors import OperationError
+from autograd_seq.core.errors import CarryError, OperationError
 from autograd_seq.core.misfit import label_of
 from autograd_seq.core.node import Node
 from autograd_seq.core.sites import show_site, user_site
@@ -29,6 +29,8 @@ from autograd_seq.ops.time import SHIFT
 from autograd_seq.run.compile import compile
 from autograd_seq.run.program import Program
 from autograd_seq.run.stream import Stream, stream
+from autograd_seq.sequences.cut import find_carried_axis
+from autograd_seq.sequences.step import make_one_step
 
 
 class Sequences(NamedTuple):
@@ -51,9 +53,9 @@ class SequenceModel:
 
     Args:
         scores: (K,) logits of the symbol at each step, which depend on earlier symbols.
-        symbol: the name of the input of symbols, an int over the axis of steps alone. Either the scores read it one step back
+        symbol: the name of the input of symbols, an int over the axis of steps. Either the scores read it one step back
             only (``y[t - 1]``), as a loss has it; or at the same step, where it is the previous symbol: then sequences begin
-            with ``start``.
+            with ``start``. Where scores and symbols vary over a batch too, the model is that of one sequence.
         start: what is read before the first symbol: 0, unless the input is shifted with other rows.
         backend: as for ``ag.compile``.
 
@@ -76,6 +78,7 @@ class SequenceModel:
     """
 
     def __init__(self, scores: Node, symbol: str = "y", *, start: int = 0, backend: str = "numpy") -> None:
+        scores = _leave_out_batch(scores, symbol)
         self.scores, self.symbol, self.start, self.backend = scores, symbol, start, backend
         graph = Graph(scores)
         source = graph.inputs.get(symbol)
@@ -273,6 +276,20 @@ class SequenceModel:
                 ended = ended | (chosen == stop)
             walk.write(chosen, parents)
         return _group(Sequences(symbols, total, lengths), walk.problems)
+
+
+def _leave_out_batch(scores: Node, symbol: str) -> Node:
+    """Return the scores of one sequence, without the axes of a batch over which the symbols vary beside that of the steps."""
+    graph = Graph(scores)
+    source = graph.inputs.get(symbol)
+    if source is None or len(source.axes) < 2:
+        return scores
+    try:
+        steps = find_carried_axis(graph, True)
+    except CarryError:
+        return scores  # refused, as it varies over several axes
+    (alone,) = make_one_step(graph, *(a for a in source.axes if a is not steps))
+    return alone
 
 
 def _group(made: Sequences, problems: int | None) -> Sequences:

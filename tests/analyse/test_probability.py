@@ -237,3 +237,19 @@ def test_a_causal_transformer_is_sampled_and_searched_by_a_stream() -> None:
     for symbols, p in zip(made.symbols, made.log_probs, strict=True):
         assert p == pytest.approx(model.score(weights, symbols).sum(), rel=1e-10)
     assert np.exp(model.beam(weights, 3, width=K**3).log_probs).sum() == pytest.approx(1.0)
+
+
+def test_a_model_of_a_batch_is_one_of_each_sequence() -> None:
+    """What was trained over a batch is sampled, searched and scored as the same equations without it."""
+    b = ag.Axis("b")
+    alone, batched = (
+        ag.nn.dense(ag.nn.gru(ag.nn.embedding(y, K, 4), 6, over=t), K, name="out")
+        for y in (ag.input("y", over=t, dtype=int), ag.input("y", over=(t, b), dtype=int))
+    )
+    models = [SequenceModel(scores) for scores in (alone, batched)]
+    weights = ag.nn.init.params(alone, seed=1)
+    for call in (lambda m: m.sample(weights, 6, count=4, seed=2), lambda m: m.beam(weights, 5, 3)):
+        one, other = map(call, models)
+        np.testing.assert_array_equal(one.symbols, other.symbols)
+        np.testing.assert_allclose(one.log_probs, other.log_probs, rtol=1e-12)
+    np.testing.assert_array_equal(models[1].score(weights, [[0, 1], [2, 0]]), models[0].score(weights, [[0, 1], [2, 0]]))
