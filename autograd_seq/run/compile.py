@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Literal, overload
 
 from autograd_seq.core.axes import Axis
-from autograd_seq.core.errors import CarryError, GradientError
+from autograd_seq.core.errors import CarryError, GradientError, OperationError
 from autograd_seq.core.hints import explain_keywords
 from autograd_seq.core.names import make_printable
 from autograd_seq.core.node import Node
@@ -18,7 +18,9 @@ from autograd_seq.ops.leaf import PARAM
 from autograd_seq.ops.random import SEED
 from autograd_seq.run import backends
 from autograd_seq.run.carried import CarriedProgram
+from autograd_seq.run.limits import Limits, read_limits
 from autograd_seq.run.program import Program
+from autograd_seq.run.recomputed import Recomputation, RecomputedProgram, find_cut_axis
 from autograd_seq.run.reports import ProgramReports
 from autograd_seq.run.until import UntilProgram
 from autograd_seq.sequences.cut import cut_along, find_carried_axis
@@ -27,8 +29,8 @@ from autograd_seq.sequences.pieces import find_no_sum
 
 @overload
 def compile(outputs: Node | Sequence[Any] | Graph, *, dtype: Any = ..., passes: Iterable[str] | None = ...,
-            carry: Literal[False] = ..., order: Iterable[Axis] | None = ...,
-            backend: str | None = ...) -> Program: ...  # fmt: skip
+            carry: Literal[False] = ..., order: Iterable[Axis] | None = ..., backend: str | None = ..., memory: None = ...,
+            slots: None = ..., piece: None = ..., over: None = ...) -> Program: ...  # fmt: skip
 
 
 @overload
@@ -37,9 +39,17 @@ def compile(outputs: Node | Sequence[Any] | Graph, *, dtype: Any = ..., passes: 
             backend: str | None = ...) -> CarriedProgram: ...  # fmt: skip
 
 
+@overload
+def compile(outputs: Node | Sequence[Any] | Graph, *, dtype: Any = ..., passes: Iterable[str] | None = ...,
+            carry: Literal[False] = ..., order: Iterable[Axis] | None = ..., backend: str | None = ...,
+            memory: str | None = ..., slots: int | None = ..., piece: int | None = ...,
+            over: Axis | None = ...) -> RecomputedProgram: ...  # fmt: skip
+
+
 def compile(outputs: Node | Sequence[Any] | Graph, *, dtype: Any = None, passes: Iterable[str] | None = None,
-            carry: Axis | bool = False, order: Iterable[Axis] | None = None,
-            backend: str | None = None) -> Program | CarriedProgram | UntilProgram:  # fmt: skip
+            carry: Axis | bool = False, order: Iterable[Axis] | None = None, backend: str | None = None,
+            memory: str | None = None, slots: int | None = None, piece: int | None = None,
+            over: Axis | None = None) -> Program | CarriedProgram | UntilProgram | RecomputedProgram:  # fmt: skip
     """Compile nodes into a program that computes their values.
 
     Args:
@@ -57,15 +67,24 @@ def compile(outputs: Node | Sequence[Any] | Graph, *, dtype: Any = None, passes:
             there is a loop, all loops have a native form, and compiling does not take minutes, else NumPy. By default the value
             of the environment variable ``AUTOGRAD_SEQ_BACKEND``, or else ``"auto"``. The last line of
             ``print(program.schedule)`` names the backend that was chosen, and why.
+        memory: for long sequences: ``"sqrt"``, or an amount such as ``"50MB"``, which includes the results and not the feeds.
+            The program runs in pieces of an axis, keeps the states between them, and computes each piece again where its
+            values are needed (checkpointing). Whatever can be computed in sweeps over the pieces can be compiled: recurrences
+            that go one way along the axis, bidirectional networks, sums, means, maxima, softmax and picked steps.
+        slots: how many states between pieces are kept at the same time, beside the first; with fewer than pieces some pieces
+            run forward several times, in the order that needs the fewest.
+        piece: the number of steps of a piece; √T by default, or what ``memory=`` or ``slots=`` allow.
+        over: with ``memory=``, ``slots=`` or ``piece=`` the axis that is cut into pieces, if the graph shifts along several.
 
     Returns:
         A :class:`Program`: ``program(x=…, W=…)`` returns the values in the order of the outputs. With ``carry=`` a
-        :class:`CarriedProgram`.
+        :class:`CarriedProgram`. With ``memory=``, ``slots=`` or ``piece=`` a :class:`RecomputedProgram`, which is called
+        alike; its ``explain(t=…)`` predicts the pieces and the memory of a call.
 
     Raises:
         CycleError, StateError, NameClashError: as for :class:`Graph`.
         CarryError: a shift along the carried axis looks ahead, a carried value depends on later steps, or the carried axis is
-            ambiguous.
+            ambiguous. With ``memory=``, something reads all steps (``along``), or a recurrence looks both ways.
         OperationError: there is no such pass or backend, or numba is not installed.
         AxisError: ``order`` leaves an axis out, or names one that the graph does not have.
 
@@ -81,10 +100,15 @@ def compile(outputs: Node | Sequence[Any] | Graph, *, dtype: Any = None, passes:
 
     Notes:
         The time to compile grows with the number of equations, not with the lengths of the axes. Method: Allen & Kennedy 1987.
+        With ``memory="sqrt"`` a loss and its gradients take memory in √T, and the time of one more forward pass; with k slots
+        for n pieces Griewank & Walther 2000 (revolve), see also Gruslys et al. 2016. Results equal those of the program that
+        stores but for rounding, since sums are taken in other places.
     """
     graph = outputs if isinstance(outputs, Graph) else Graph(*flatten([outputs]))
     backend = backends.choose_backend(backend)
     layouts = graph.layouts(order)
+    if (limits := read_limits(memory, slots, piece)) is not None:
+        return _compile_recomputed(graph, limits, over, carry, dtype, passes, layouts, backend)
     if graph.stops:
         return _compile_until(graph, carry, dtype, None if passes is None else tuple(passes), layouts, backend)
     if carry is False or carry is None:
@@ -97,6 +121,25 @@ def _compile_carried(graph: Graph, carry: Axis | Literal[True], dtype: Any, pass
     made = CarriedProgram(cut_along(graph, carry), graph, layouts,
                           lambda nodes, laid: Program(Graph(nodes), dtype, passes, laid, backend))  # fmt: skip
     made.copied_from = _compile_carried, (graph, carry, dtype, passes, layouts, backend)
+    return made
+
+
+def _compile_recomputed(graph: Graph, limits: Limits, over: Axis | None, carry: Any, dtype: Any, passes: Iterable[str] | None,
+                        layouts: Any, backend: str) -> RecomputedProgram:  # fmt: skip
+    passes = None if passes is None else tuple(passes)
+    if carry is not False and carry is not None:
+        raise CarryError(
+            "K133", "memory= and carry= exclude each other: a carry lets no gradient through, and recomputation lets all of it",
+            expected="one of them", got=f"carry={carry}",
+            fix="carry= for truncated gradients in constant memory, memory= for full ones",
+        )  # fmt: skip
+    for ending, stop in graph.stops.items():
+        raise CarryError(
+            "K134", f"{ending} ends by itself, and cannot be run in pieces", where=stop.when.where,
+            expected="a graph without ag.until", got=f"ag.until(…, over={ending})", fix="leave memory= out",
+        )  # fmt: skip
+    made = RecomputedProgram(graph, find_cut_axis(graph, over), limits, dtype, passes, layouts, backend)
+    made.copied_from = _compile_recomputed, (graph, limits, over, False, dtype, passes, layouts, backend)
     return made
 
 
@@ -117,7 +160,7 @@ class ValueAndGrad(ProgramReports):
         wrt: the names of the gradients, in order.
     """
 
-    def __init__(self, program: Program | CarriedProgram, wrt: Sequence[str]) -> None:
+    def __init__(self, program: Program | CarriedProgram | RecomputedProgram, wrt: Sequence[str]) -> None:
         self.program, self.wrt = program, tuple(wrt)
 
     def __call__(self, /, *unnamed: Any, **given: Any) -> Any:
@@ -148,6 +191,19 @@ class ValueAndGrad(ProgramReports):
         if isinstance(self.program, CarriedProgram):
             return super().textbook
         return self.program.as_textbook(self.wrt).source
+
+    def explain(self, /, **lengths: int) -> Recomputation:
+        """Predict how a call recomputes, and its memory; see :meth:`RecomputedProgram.explain`.
+
+        Raises:
+            OperationError: it was compiled without ``memory=``.
+        """
+        if isinstance(self.program, RecomputedProgram):
+            return self.program.explain(**lengths)
+        raise OperationError(
+            "O173", "the program stores, and recomputes nothing", expected="a program with memory=, slots= or piece=",
+            got=repr(self), fix="step.cost(t=…) predicts what it needs",
+        )  # fmt: skip
 
     def __repr__(self) -> str:
         return f"<value and gradients ({make_printable(', '.join(self.wrt))}) of {self.program.graph!r}>"

@@ -33,10 +33,13 @@ class Workspaces:
 
     Args:
         make: returns such a function, given the lengths and the width.
+
+    Attributes:
+        kept: bytes of workspaces of other lengths that are kept beside the latest.
     """
 
     def __init__(self, make: Callable[[Any], Run]) -> None:
-        self.make = make
+        self.make, self.kept = make, KEPT
         self._idle: dict[Any, list[Run]] = {}  # those used last come last
         self._bytes: dict[Any, int] = {}
         self._latest: Any = None
@@ -81,7 +84,7 @@ class Workspaces:
             self._idle[workspace], self._latest = idle, workspace
             if size is not None:
                 self._bytes[workspace] = size
-            room = KEPT - self._bytes.get(workspace, 0)
+            room = self.kept - self._bytes.get(workspace, 0)
             for other in [*self._idle][-2::-1]:  # a call that is using one of them drops it at its end
                 room -= len(self._idle[other]) * self._bytes.get(other, 0)
                 if room < 0:

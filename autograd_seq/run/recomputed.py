@@ -1,0 +1,322 @@
+"""Programs that recompute instead of storing: memory that grows with √T, or as given, instead of T (checkpointing)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache, cached_property
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from autograd_seq.core.axes import Axis
+from autograd_seq.core.errors import AxisError
+from autograd_seq.core.node import STRONG, Node
+from autograd_seq.emit.program_text import Emitted
+from autograd_seq.graph import feeds
+from autograd_seq.graph.checks import check_lengths
+from autograd_seq.graph.graph import Graph
+from autograd_seq.graph.memory import format_short
+from autograd_seq.graph.windows import spell_out_windows
+from autograd_seq.ops.leaf import INPUT, PARAM, TENSOR
+from autograd_seq.ops.time import SHIFT, spread
+from autograd_seq.plan.cost import Cost, count_flops
+from autograd_seq.plan.reversal import count_runs
+from autograd_seq.plan.schedule import Loop, schedule
+from autograd_seq.run.limits import Limits
+from autograd_seq.run.program import Program
+from autograd_seq.run.reports import ProgramReports
+from autograd_seq.run.sweeping import Between, Call, Lengths, Stage
+from autograd_seq.sequences.lengths import Over, check_needs, get_ragged, read_lengths, select_feeds
+from autograd_seq.sequences.piecewise import Pieces
+from autograd_seq.sequences.sweeps import Slot, Sweeps
+
+BUFFERS = 2**16
+"""Bytes that NumPy allocates for itself when arrays of different layouts are added up."""
+
+
+class Recomputation(NamedTuple):
+    """How a call recomputes. It prints.
+
+    Attributes:
+        steps: of the axis that is cut.
+        piece: steps of a piece; 1 piece is the program that stores.
+        pieces: their number.
+        slots: how many states between pieces are kept at the same time, beside the start.
+        forward: how many pieces run forward, without those that are run again to be differentiated.
+        bytes: the most that a call holds at once, without the feeds.
+    """
+
+    steps: int
+    piece: int
+    pieces: int
+    slots: int
+    forward: int
+    bytes: int
+
+    def __str__(self) -> str:
+        if self.pieces <= 1:
+            return f"{self.steps} steps in one piece, stored: {format_short(self.bytes)}B"
+        return (f"{self.steps} steps in {self.pieces} pieces of {self.piece}, {self.slots} states kept between them, "
+                f"{self.forward} pieces run forward: {format_short(self.bytes)}B")  # fmt: skip
+
+
+class RecomputedProgram(ProgramReports):
+    """A compiled graph that runs in pieces of an axis and recomputes. Made by :func:`compile` with ``memory=``.
+
+    Attributes:
+        graph: the equations.
+        axis: the axis that is cut into pieces.
+        limits: how much memory it may use.
+        whole: the program that stores, which runs where one piece is enough.
+
+    Example:
+        >>> import autograd_seq as ag
+        >>> t = ag.Axis("t")
+        >>> w, x, h = ag.param("w"), ag.input("x", over=t), ag.state("h", over=t)
+        >>> h[t] = ag.tanh(w * h[t - 1] + x[t])
+        >>> step = ag.value_and_grad(ag.sum(h, over=t), memory="sqrt", backend="numpy")
+        >>> loss, grads = step(w=0.5, x=np.ones(100))
+        >>> plan = step.explain(t=10_000)
+        >>> plan.piece, plan.pieces, plan.slots
+        (100, 100, 99)
+    """
+
+    copied_from: tuple[Any, ...]
+    """The function and the arguments from which a copy is made."""
+
+    def __init__(self, graph: Graph, axis: Axis, limits: Limits, dtype: Any, passes: Iterable[str] | None,
+                 layouts: Sequence[Sequence[Axis]], backend: str) -> None:  # fmt: skip
+        self.graph, self.axis, self.limits, self.backend = graph, axis, limits, backend
+        self.dtype = None if dtype is None else feeds.as_float_width(dtype)
+        self._passes, self._layouts = passes, layouts
+        self.padded: dict[Over, RecomputedProgram] = {}
+        self._equations = spell_out_windows(graph)
+        self.sweeps = Sweeps(self._equations, axis)
+        limits.check(self.sweeps, self._equations)
+        self._pieces = Pieces(self.sweeps)
+        self._strong = [n._value.dtype for n in graph.nodes if n.op is TENSOR and n.weak == STRONG and n.dtype is float]
+        self._made: dict[np.dtype, tuple[list[Stage], Between | None]] = {}
+        self._edges = {s: tuple(spread(n, s.axes) for n in s.outside or ()) for s in dict.fromkeys(self.sweeps.slots.values())}
+
+    @cached_property
+    def whole(self) -> Program:
+        return Program(self.graph, self.dtype, self._passes, self._layouts, self.backend)
+
+    # -- programs -----------------------------------------------------------------------------------------------------
+
+    def _compile(self, outputs: list[Node], layouts: Sequence[Sequence[Axis]], width: np.dtype, plain: bool = False) -> Program:
+        graph = Graph(outputs)
+        backend = "numpy" if plain and not any(isinstance(item, Loop) for item in schedule(graph.nodes)) else self.backend
+        made = Program(graph, width, self._passes, layouts, backend)
+        made.keep_one_workspace()
+        return made
+
+    def _make_stages(self, width: np.dtype) -> tuple[list[Stage], Between | None]:
+        """Return the programs of all sweeps for a width of floats, and what is computed after them, compiled once."""
+        if width in self._made:
+            return self._made[width]
+        known: dict[Node, str] = {}
+        stages = []
+        layout = self._equations.layout
+        for sweep in self.sweeps.sweeps:
+            piece = self._pieces.write(sweep)
+            rows = [slot.axes for slot in sweep.slots for _ in range(slot.rows)]
+            laid = [*rows, *(layout(total.node) for total in sweep.totals), *map(layout, sweep.series)]
+            edges = [n for slot in piece.rows for n in self._edges[slot]]
+            between = self._make_between([*piece.fixed, *edges], known, width)
+
+            @cache
+            def advance(sweep: Any = sweep, rows: Any = tuple(rows)) -> Program:
+                return self._compile(self._pieces.write(sweep, alone=True).outputs, rows, width)
+
+            program = self._compile(piece.outputs, laid, width)
+            stages.append(Stage(sweep, piece, program, between, advance))
+            known |= {total.node: str(self._pieces.feed(total.node).name) for total in sweep.totals}
+        after = self._make_between([o for o in self._equations.outputs if self.axis not in o.axes], known, width)
+        self._made[width] = stages, after
+        return self._made[width]
+
+    def _make_between(self, asked: Iterable[Node], known: dict[Node, str], width: np.dtype) -> Between | None:
+        """Return the program of those values that are not known yet, which are from now on."""
+        wanted = [n for n in dict.fromkeys(asked) if n not in known and n._value is None and n.op not in (INPUT, PARAM)]
+        if not wanted:
+            return None
+        outputs = self._pieces.write_between(wanted, {*known})
+        program = self._compile(outputs, [self._equations.layout(n) for n in wanted], width, plain=True)
+        reads = {name: n for n, name in known.items() if name in program.graph.inputs}
+        known |= {n: str(self._pieces.feed(n).name) for n in wanted}
+        return Between(wanted, reads, program)
+
+    # -- calls --------------------------------------------------------------------------------------------------------
+
+    def __call__(self, /, *unnamed: Any, lengths: Any = None, **given: Any) -> tuple[Any, ...]:
+        """Return the values of the outputs, in order; arguments as for :class:`Program`.
+
+        Raises:
+            MemoryNeededError: the memory that was given is not enough for any pieces.
+            FeedError, DTypeError, AxisError: as for :class:`Program`.
+        """
+        if unnamed:
+            raise feeds.make_unnamed_error(self.graph, unnamed)
+        if lengths is not None:
+            if "lengths" not in self.graph.inputs:
+                return self._run_padded(lengths, given)
+            given["lengths"] = lengths
+        return self._compute(given)
+
+    def _run_padded(self, lengths: Any, given: dict[str, Any]) -> tuple[Any, ...]:
+        said = read_lengths(self.graph, lengths, given)
+        made = get_ragged(self.graph, said.over)
+        check_needs(self.graph, made, said)
+        if said.over not in self.padded:
+            self.padded[said.over] = RecomputedProgram(
+                made.whole, self.axis, self.limits, self.dtype, self._passes, self._layouts, self.backend
+            )
+        return self.padded[said.over]._compute(select_feeds(self.graph, made, said, given))
+
+    def _compute(self, given: dict[str, Any]) -> tuple[Any, ...]:
+        found, data = feeds.split_sizes(self.graph, given)
+        arrays = feeds.check_feeds(self.graph, data)
+        sizes = self.graph._sizes(found)
+        check_lengths(self.graph, sizes)
+        width = self._find_width(arrays)
+        plan = self._choose(sizes, width)
+        if plan.pieces <= 1:
+            return self.whole._compute(given)
+        stages, after = self._make_stages(width)
+        lengths = Lengths(self.axis, sizes, plan.piece, plan.slots, width)
+        call = Call(self._equations, self.sweeps, self._edges, self._stored, arrays, lengths)
+        call.run(stages, after, str(self._pieces.steps.name))
+        return tuple([self._lay_out(call, n, axes, lengths, k)
+                      for k, (n, axes) in enumerate(zip(self._equations.outputs, self._layouts, strict=True))])  # fmt: skip
+
+    def _find_width(self, arrays: Mapping[str, np.ndarray]) -> np.dtype:
+        if self.dtype is not None:
+            return self.dtype
+        floats = [a.dtype for n, a in arrays.items() if self.graph.inputs[n].dtype is float]
+        return np.result_type(*floats, *self._strong) if floats or self._strong else np.dtype(np.float64)
+
+    def _lay_out(self, call: Call, n: Node, axes: Sequence[Axis], lengths: Lengths, k: int) -> np.ndarray:
+        """Return the array of an output, the caller's own."""
+        value, have = call.series[n] if self.axis in n.axes else call.get_value(n), self._equations.layout(n)
+        shape = (*(lengths.sizes[a] for a in have), *n.shape)
+        value = value if value.shape == shape else np.broadcast_to(value, shape)
+        lead = [have.index(a) for a in axes]
+        value = value.transpose(*lead, *range(len(lead), value.ndim))
+        made = (n in call.series or n in self.sweeps.totals) and n not in {*self._equations.outputs[:k]}
+        return value if made and value.flags.c_contiguous else np.array(value, lengths.get_kind(n))
+
+    # -- what it will need --------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _stored(self) -> list[Slot]:
+        """The slots whose rows a later sweep reads."""
+        sweeps, out = self.sweeps.sweeps, dict[Slot, None]()
+        for k, sweep in enumerate(sweeps):
+            later = [self.sweeps._list_loops(s.roots) for s in sweeps[k + 1 :]]
+            out.update({slot: None for slot in sweep.slots if any(slot in read for read in later)})
+        return [*out]
+
+    def explain(self, /, **lengths: int) -> Recomputation:
+        """Predict how a call recomputes, and what memory it takes, without making it.
+
+        Args:
+            lengths: the length of each axis, by name.
+
+        Raises:
+            MemoryNeededError: the memory that was given is not enough.
+            AxisError: an axis is missing or unknown.
+        """
+        return self._choose(self.graph._sizes(lengths), self.dtype or np.dtype(np.float64))
+
+    def cost(self, /, **lengths: int) -> Cost:
+        """Predict the floating-point operations and bytes of a call, recomputation included; see :meth:`Program.cost`."""
+        sizes, plan = self.graph._sizes(lengths), self.explain(**lengths)
+        if plan.pieces <= 1:
+            return self.whole.cost(**lengths)
+        stages, _ = self._make_stages(self.dtype or np.dtype(np.float64))
+        of = {**sizes, self.axis: plan.piece}
+        each = [count_flops(s.program.plan, {a: of[a] for a in s.program.graph.axes}) for s in stages]
+        runs = [plan.forward if k < len(stages) - 1 else plan.pieces for k in range(len(stages))]
+        return Cost(sum(a * b for a, b in zip(each, runs, strict=True)), plan.bytes)
+
+    def _choose(self, sizes: Mapping[Axis, int], width: np.dtype) -> Recomputation:
+        steps = sizes[self.axis]
+        if not all(sizes.values()) or steps <= self.sweeps.longest:
+            return Recomputation(steps, steps, 1, 0, 0, self._weigh(sizes, steps, 0, width))
+        piece, slots = self.limits.choose(steps, self.sweeps.longest, self.sweeps.reversible,
+                                          lambda piece, slots: self._weigh(sizes, piece, slots, width))  # fmt: skip
+        pieces = -(-steps // piece)
+        slots = min(slots, pieces - 1)
+        forward = count_runs(pieces, slots) if self.sweeps.reversible else (len(self.sweeps.sweeps) - 1) * pieces
+        return Recomputation(steps, piece, pieces, slots, forward if pieces > 1 else 0,
+                             self._weigh(sizes, piece, slots, width))  # fmt: skip
+
+    def _weigh(self, sizes: Mapping[Axis, int], piece: int, slots: int, width: np.dtype) -> int:
+        """Return the most bytes that a call holds in pieces of some length, with some slots; without the feeds."""
+        if piece >= sizes[self.axis]:
+            return self.whole._choose_for([sizes[a] for a in self.graph.axes])._count_bytes(sizes, width.itemsize)
+        of, items = {**sizes, self.axis: piece}, {float: width.itemsize, int: 8, bool: 1}
+
+        def measure(n: Node, axes: Iterable[Axis], wide: bool = False) -> int:
+            return prod(sizes[a] for a in axes) * prod(n.shape) * (max(8, items[n.dtype]) if wide else items[n.dtype])
+
+        pieces = -(-sizes[self.axis] // piece)
+        held = sum(s.rows * measure(s.source, s.axes) for s in self._stored) * min(slots, pieces - 1)
+        held += sum(measure(n, n.axes, wide=True) for n in self.sweeps.totals)
+        held += sum(measure(n, n.axes) for n in dict.fromkeys(self._equations.outputs) if self.axis in n.axes)
+        held += sum(measure(r, r.axes) * pieces for r in dict.fromkeys(self.sweeps.ties.values()))
+        stages, after = self._make_stages(width)
+        most = 0
+        for stage in stages:
+            inside = {a: of[a] for a in stage.program.graph.axes}
+            program = stage.program._choose_for([inside[a] for a in stage.program.graph.axes])
+            kept = program._count_held(inside, width.itemsize)
+            held, most = held + kept, max(most, program._count_bytes(inside, width.itemsize) - kept)
+        for between in (s.between for s in stages):
+            held += sum(measure(n, n.axes) for n in between.wanted) if between else 0
+        return held + most + BUFFERS + (sum(measure(n, n.axes) for n in after.wanted) if after else 0)
+
+    # -- reports ------------------------------------------------------------------------------------------------------
+
+    @property
+    def reported(self) -> Any:
+        """The program of a piece in the last sweep, which recomputes; those of the others are in ``programs``."""
+        return self.programs[-1]
+
+    @property
+    def programs(self) -> list[Program]:
+        """The program of a piece in each sweep, in order."""
+        return [stage.program for stage in self._make_stages(self.dtype or np.dtype(np.float64))[0]]
+
+    def as_textbook(self, gradients: Sequence[str] = ()) -> Emitted:
+        """Return the program that stores as one would write it by hand; see :meth:`Program.as_textbook`."""
+        return self.whole.as_textbook(gradients)
+
+    def __reduce__(self) -> Any:
+        return self.copied_from
+
+    def __repr__(self) -> str:
+        return f"<Program of {self.graph!r}, in pieces of {self.axis}>"
+
+
+def find_cut_axis(graph: Graph, over: Axis | None) -> Axis:
+    """Return the axis that is cut into pieces: the one given, or the only one along which the graph shifts.
+
+    Raises:
+        AxisError: the graph does not vary over it, or there are several.
+    """
+    shifted = list(dict.fromkeys(n.attrs["axis"] for n in graph.nodes if n.op is SHIFT))
+    found = [over] if over is not None else shifted or list(graph.axes)
+    if len(found) == 1 and found[0] in graph.axes:
+        return found[0]
+    raise AxisError(
+        "A230", f"the graph does not vary over {over}" if over is not None else "memory= cannot tell which axis to cut",
+        expected=f"over= one of {', '.join(a.name for a in graph.axes) or 'no axis'}",
+        got=f"over={over}" if over is not None else ", ".join(a.name for a in found) or "a graph without axes",
+        fix=f"over={found[0]}" if over is None and found else None,
+    )  # fmt: skip
+
+
+__all__ = ["Recomputation", "RecomputedProgram", "find_cut_axis"]

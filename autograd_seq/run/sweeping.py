@@ -1,0 +1,319 @@
+"""One call of a program that recomputes: the sweeps over the pieces, and what is passed from piece to piece."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from autograd_seq.core.axes import Axis
+from autograd_seq.core.node import Node
+from autograd_seq.graph.system import System
+from autograd_seq.ops.leaf import INPUT, PARAM
+from autograd_seq.plan.reversal import list_actions
+from autograd_seq.run.program import Program
+from autograd_seq.sequences.piecewise import Piece
+from autograd_seq.sequences.sweeps import Slot, Sweep, Sweeps, Total, get_fed
+
+Rows = list[np.ndarray]
+
+
+class Between(NamedTuple):
+    """What is computed once before a sweep, or after the last.
+
+    Attributes:
+        wanted: the values.
+        reads: by name of a feed, the value that is known before.
+        program: computes them.
+    """
+
+    wanted: list[Node]
+    reads: dict[str, Node]
+    program: Program
+
+
+class Stage(NamedTuple):
+    """A sweep and its programs.
+
+    Attributes:
+        sweep: what it computes.
+        piece: its graph.
+        program: of a piece.
+        between: what is computed before it; ``None`` if nothing is.
+        advance: returns the program that computes its rows alone.
+    """
+
+    sweep: Sweep
+    piece: Piece
+    program: Program
+    between: Between | None
+    advance: Callable[[], Program]
+
+
+class Lengths(NamedTuple):
+    """The lengths of a call.
+
+    Attributes:
+        axis: the axis that is cut.
+        sizes: the length of each axis.
+        piece: the steps of a piece; the last may have fewer.
+        slots: how many states between pieces are kept at the same time.
+        width: of floats.
+    """
+
+    axis: Axis
+    sizes: Mapping[Axis, int]
+    piece: int
+    slots: int
+    width: np.dtype
+
+    @property
+    def steps(self) -> int:
+        """The number of all steps."""
+        return self.sizes[self.axis]
+
+    @property
+    def pieces(self) -> int:
+        """The number of pieces."""
+        return -(-self.steps // self.piece)
+
+    def get_kind(self, n: Node) -> Any:
+        """Return the type of the array of a value."""
+        return {float: self.width, int: np.dtype(np.int64), bool: np.dtype(np.bool_)}[n.dtype]
+
+    def get_span(self, i: int) -> tuple[int, int]:
+        """Return the steps of a piece, from the first to that after the last."""
+        return i * self.piece, min(self.steps, (i + 1) * self.piece)
+
+
+class Call:
+    """One call.
+
+    Args:
+        graph: the equations.
+        sweeps: the same as sweeps.
+        edges: by slot, the rows outside of the whole sequence, as values that vary over all its axes.
+        stored: the slots whose rows a later sweep reads.
+        feeds: an array for each input and parameter.
+        lengths: the lengths of the axes, and of the pieces.
+    """
+
+    def __init__(self, graph: System, sweeps: Sweeps, edges: Mapping[Slot, Sequence[Node]], stored: Sequence[Slot],
+                 feeds: Mapping[str, np.ndarray], lengths: Lengths) -> None:  # fmt: skip
+        self.graph, self.sweeps, self.edges, self.feeds, self.lengths = graph, sweeps, edges, feeds, lengths
+        self.values: dict[Node, np.ndarray] = {}
+        self.series: dict[Node, np.ndarray] = {}
+        self._stored = {*stored}
+        self._kept: dict[Slot, Rows] = {}
+        self._live: dict[Slot, Rows] = {}
+        self._of_pieces: dict[Node, list[np.ndarray | None]] = {r: [None] * lengths.pieces for r in sweeps.ties.values()}
+        self._base: dict[int, dict[str, Any]] = {}
+
+    # -- what is read -------------------------------------------------------------------------------------------------
+
+    def get_value(self, n: Node) -> np.ndarray:
+        """Return the value of a node that does not vary over the steps."""
+        if n._value is not None:
+            return np.asarray(n._value)
+        return self.feeds[str(n.name)] if n.op in (INPUT, PARAM) else self.values[n]
+
+    def _make_base(self, program: Program, reads: Mapping[str, Node], piece: Piece | None, steps: str) -> dict[str, Any]:
+        """Return the feeds of a program that are the same for all pieces."""
+        inputs, base = program.graph.inputs, {}
+        for name, n in inputs.items():
+            if name in reads:
+                base[name] = self.get_value(reads[name])
+            elif name == steps:
+                base[name] = np.array(self.lengths.steps)
+            elif name in self.feeds and self.lengths.axis not in n.axes:
+                base[name] = self.feeds[name]
+        fed = {a for n in inputs.values() for a in n.axes} | ({self.lengths.axis} if piece else set())
+        return base | {a.name: self.lengths.sizes[a] for a in program.graph.axes if a not in fed and a.name not in inputs}
+
+    def compute_between(self, between: Between | None, steps: str) -> None:
+        """Compute what is known before a sweep."""
+        if between is not None:
+            out = between.program._compute(self._make_base(between.program, between.reads, None, steps))
+            self.values.update(zip(between.wanted, out, strict=True))
+
+    def _feed_piece(self, stage: Stage, program: Program, i: int) -> dict[str, Any]:
+        key = id(program)
+        if key not in self._base:
+            self._base[key] = self._make_base(program, {v: k for k, v in stage.piece.fixed.items()}, stage.piece,
+                                              stage.piece.steps)  # fmt: skip
+        fed, (a, b), axis = {**self._base[key]}, self.lengths.get_span(i), self.lengths.axis
+        inputs = program.graph.inputs
+        for name, n in inputs.items():
+            if axis in n.axes:
+                place = self.graph.layout(self.graph.inputs[name]).index(axis)
+                fed[name] = np.asarray(self.feeds[name][(slice(None),) * place + (slice(a, b),)])
+        if stage.piece.before in inputs:
+            fed[stage.piece.before] = np.array(a)
+        for slot, names in stage.piece.rows.items():
+            if names[0] in inputs:
+                fed.update(zip(names, self._get_rows(slot, i), strict=True))
+        for r, name in stage.piece.held.items():
+            if name in inputs:
+                fed[name] = np.asarray(self._of_pieces[r][i] == self.values[r])
+        if axis in program.graph.axes and axis.name not in inputs and not any(axis in n.axes for n in inputs.values()):
+            fed[axis.name] = b - a
+        return fed
+
+    def _get_rows(self, slot: Slot, i: int) -> Rows:
+        """Return the rows that a piece reads on one side."""
+        boundary = i if slot.side == "init" else i + 1
+        if slot.level < 0:
+            return self._slice_rows(slot, i)
+        if boundary in (0, self.lengths.pieces):
+            return self._get_edge(slot)
+        if slot in self._kept and self._keeps_all:
+            return [kept[boundary - 1, ...] for kept in self._kept[slot]]
+        return self._live[slot]
+
+    @property
+    def _keeps_all(self) -> bool:
+        return self.lengths.slots >= self.lengths.pieces - 1
+
+    def _slice_rows(self, slot: Slot, i: int) -> Rows:
+        """Return the rows of an input that a piece reads: those of the feed, and at the edge those outside of it."""
+        x = get_fed(slot.source)
+        place = self.graph.layout(x).index(self.lengths.axis)
+        steps = np.moveaxis(self.feeds[self.graph.name(x)], place, 0)
+        order = [a for a in self.graph.layout(x) if a is not self.lengths.axis]
+        lead = [order.index(a) for a in slot.axes]
+        a, b = self.lengths.get_span(i)
+        places = range(a - slot.rows, a) if slot.side == "init" else range(b, b + slot.rows)
+        edge = self._get_edge(slot) if places[0] < 0 or places[-1] >= len(steps) else []
+        rows = []
+        for s in places:
+            if 0 <= s < len(steps):
+                row = np.asarray(steps[s])
+                rows.append(np.array(row.transpose(*lead, *range(len(lead), row.ndim)), self.lengths.get_kind(x)))
+            else:
+                rows.append(edge[s if s < 0 else s - len(steps)])
+        return rows
+
+    def _get_edge(self, slot: Slot) -> Rows:
+        """Return the rows outside of the whole sequence."""
+        shape = (*(self.lengths.sizes[a] for a in slot.axes), *slot.source.shape)
+        kind = self.lengths.get_kind(slot.source)
+        if slot.outside is None:
+            return [np.zeros(shape, kind) for _ in range(slot.rows)]
+        return [np.array(np.broadcast_to(self.get_value(n), shape), kind) for n in self.edges[slot]]
+
+    # -- what is left -------------------------------------------------------------------------------------------------
+
+    def run_piece(self, stage: Stage, i: int, alone: bool = False) -> None:
+        """Run a piece in a sweep, and keep what it leaves; ``alone`` its rows alone."""
+        program = stage.advance() if alone else stage.program
+        out = iter(program._compute(self._feed_piece(stage, program, i)))
+        for slot in stage.sweep.slots:
+            self._leave_rows(slot, i, [next(out) for _ in range(slot.rows)])
+        if alone:
+            return
+        self._add_totals(stage.sweep.totals, i, [np.asarray(next(out)) for _ in stage.sweep.totals])
+        a, b = self.lengths.get_span(i)
+        for n in stage.sweep.series:
+            place = self.graph.layout(n).index(self.lengths.axis)
+            if n not in self.series:
+                shape = (*(self.lengths.sizes[x] for x in self.graph.layout(n)), *n.shape)
+                self.series[n] = np.empty(shape, self.lengths.get_kind(n))
+            self.series[n][(slice(None),) * place + (slice(a, b),)] = next(out)
+
+    def _leave_rows(self, slot: Slot, i: int, rows: Rows) -> None:
+        boundary = i + 1 if slot.side == "init" else i
+        if boundary in (0, self.lengths.pieces):
+            return
+        a, b = self.lengths.get_span(i)
+        if b - a < slot.rows:  # the last piece, shorter than the delay: rows after the sequence follow its own
+            rows = rows[: b - a] + self._get_edge(slot)[: slot.rows - (b - a)]
+        if slot in self._stored and self._keeps_all:
+            self._keep(slot, boundary - 1, rows, self.lengths.pieces - 1)
+        self._live[slot] = rows
+
+    def _keep(self, slot: Slot, place: int, rows: Rows, count: int) -> None:
+        if slot not in self._kept:
+            self._kept[slot] = [np.empty((count, *np.shape(r)), r.dtype) for r in rows]
+        for kept, row in zip(self._kept[slot], rows, strict=True):
+            kept[place] = row
+
+    def _add_totals(self, totals: Sequence[Total], i: int, parts: Sequence[np.ndarray]) -> None:
+        """Add what a piece contributes to totals; ties are counted before their maximum moves on."""
+        found = dict(zip([t.node for t in totals], parts, strict=True))
+        for total in sorted(totals, key=lambda t: t.how != "ties"):
+            n, part = total.node, found[total.node]
+            have = self.values.get(n)
+            if n in self._of_pieces:
+                self._of_pieces[n][i] = np.array(part)
+            if total.how in ("first", "last"):
+                if i == (0 if total.how == "first" else self.lengths.pieces - 1):
+                    self.values[n] = part
+            elif have is None:
+                wide = total.how == "sum" and part.dtype.kind in "fc"
+                self.values[n] = part.astype(np.result_type(part.dtype, np.float64), copy=False) if wide else part
+            elif total.how == "sum":
+                self.values[n] = np.add(have, part, out=have if have.ndim else None)
+            elif total.how == "ties":
+                r = next(r for r in self.sweeps.ties.values() if r.inputs[0] is total.of and r in found)
+                top, new = self.values[r], found[r]
+                self.values[n] = np.where(new > top, part, np.where(new == top, have + part, have))
+            else:
+                join = np.logaddexp if total.how == "logsumexp" else np.maximum
+                self.values[n] = np.asarray(join(have, part))
+
+    def close(self, sweep: Sweep) -> None:
+        """Give the totals of a sweep their width, once all pieces have contributed."""
+        for total in sweep.totals:
+            n, value = total.node, self.values[total.node]
+            if total.how == "level":
+                value = np.where(np.isfinite(value), value, 0)
+            self.values[n] = np.asarray(value, self.lengths.get_kind(n))
+
+    # -- sweeps -------------------------------------------------------------------------------------------------------
+
+    def run(self, stages: Sequence[Stage], after: Between | None, steps: str) -> None:
+        """Run all sweeps."""
+        if len(stages) == 2 and not self._keeps_all:
+            self._run_there_and_back(stages[0], stages[1], steps)
+        else:
+            for stage in stages:
+                self.compute_between(stage.between, steps)
+                order = range(self.lengths.pieces)[:: 1 if stage.sweep.forward else -1]
+                leaves = stage.sweep.totals or stage.sweep.series or not stage.sweep.leads
+                for i in order if leaves else order[:-1]:  # the rows that the last one leaves are not read
+                    self.run_piece(stage, i)
+                self.close(stage.sweep)
+        self.compute_between(after, steps)
+
+    def _run_there_and_back(self, there: Stage, back: Stage, steps: str) -> None:
+        """Run two sweeps in opposite directions, with fewer slots than boundaries between the pieces."""
+        count, whole = self.lengths.pieces, bool(there.sweep.totals or there.sweep.series)
+        turn = (lambda i: i) if there.sweep.forward else (lambda i: count - 1 - i)
+        self.compute_between(there.between, steps)
+        new, depth, begun = 0, 0, False
+        for action in list_actions(count, self.lengths.slots):
+            i = turn(action.piece)
+            if action.what == "run":
+                self.run_piece(there, i, alone=whole and action.piece < new)
+                new = max(new, action.piece + 1)
+            elif action.what == "keep":
+                for slot in there.sweep.slots:
+                    self._keep(slot, depth, self._live[slot], self.lengths.slots)
+                depth += 1
+            elif action.what == "return" and depth:
+                self._live.update({s: [kept[depth - 1, ...] for kept in self._kept[s]] for s in there.sweep.slots})
+            elif action.what == "free":
+                depth -= 1
+            elif action.what == "reverse":
+                if not begun:
+                    if whole:
+                        self.run_piece(there, i)
+                    self.close(there.sweep)
+                    self.compute_between(back.between, steps)
+                begun = True
+                self.run_piece(back, i)
+        self.close(back.sweep)
+
+
+__all__ = ["Between", "Call", "Lengths", "Stage"]
