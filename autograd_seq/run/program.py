@@ -238,16 +238,9 @@ class Program:
 
     def _count_bytes(self, sizes: Mapping[Axis, int], itemsize: int) -> int:
         """Return the most bytes that a call holds at once, without the feeds."""
-        returned = count_array_bytes(self.emitted.made, self.emitted, sizes, itemsize)
-        return self._count_held(sizes, itemsize) + find_peak_bytes(self.plan, sizes, itemsize, returned, self._native)
-
-    def _count_held(self, sizes: Mapping[Axis, int], itemsize: int) -> int:
-        """Return the bytes of a workspace."""
-        return count_array_bytes(self.emitted.buffers, self.emitted, sizes, itemsize)
-
-    def keep_one_workspace(self) -> None:
-        """Drop the workspace of other lengths as soon as a call has new ones."""
-        self._workspaces.kept = 0
+        emitted = self.emitted
+        held, returned = (count_array_bytes(noted, emitted, sizes, itemsize) for noted in (emitted.buffers, emitted.made))
+        return held + find_peak_bytes(self.plan, sizes, itemsize, returned, self._native)
 
     @property
     def textbook(self) -> str:

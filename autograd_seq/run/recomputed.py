@@ -27,6 +27,7 @@ from autograd_seq.run.limits import Limits
 from autograd_seq.run.program import Program
 from autograd_seq.run.reports import ProgramReports
 from autograd_seq.run.sweeping import Between, Call, Lengths, Stage
+from autograd_seq.run.workspaces import count_array_bytes
 from autograd_seq.sequences.lengths import Over, check_needs, get_ragged, read_lengths, select_feeds
 from autograd_seq.sequences.piecewise import Pieces
 from autograd_seq.sequences.sweeps import Slot, Sweeps
@@ -109,7 +110,7 @@ class RecomputedProgram(ProgramReports):
         graph = Graph(outputs)
         backend = "numpy" if plain and not any(isinstance(item, Loop) for item in schedule(graph.nodes)) else self.backend
         made = Program(graph, width, self._passes, layouts, backend)
-        made.keep_one_workspace()
+        made.workspaces.kept = 0  # the last piece may be shorter: its workspace takes the place of that of the others
         return made
 
     def _make_stages(self, width: np.dtype) -> tuple[list[Stage], Between | None]:
@@ -272,7 +273,7 @@ class RecomputedProgram(ProgramReports):
         for stage in stages:
             inside = {a: of[a] for a in stage.program.graph.axes}
             program = stage.program._choose_for([inside[a] for a in stage.program.graph.axes])
-            kept = program._count_held(inside, width.itemsize)
+            kept = count_array_bytes(program.emitted.buffers, program.emitted, inside, width.itemsize)
             held, most = held + kept, max(most, program._count_bytes(inside, width.itemsize) - kept)
         for between in (s.between for s in stages):
             held += sum(measure(n, n.axes) for n in between.wanted) if between else 0
