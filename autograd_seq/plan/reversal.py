@@ -63,8 +63,8 @@ def find_split(pieces: int, slots: int) -> int:
     """Return after how many of ``pieces`` to keep the next state, in one of ``slots`` free slots, so that the fewest run.
 
     Example:
-        >>> find_split(4, 1), find_split(4, 3)
-        (2, 1)
+        >>> find_split(23, 4), find_split(6, 1), find_split(4, 3)
+        (6, 3, 1)
 
     Notes:
         The part before the kept state may be run once less often than the whole, with all slots; the part after it as often,
