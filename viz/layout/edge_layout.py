@@ -37,6 +37,7 @@ class EdgeLayout:
         self, stamp: Stamp, *, periodic: bool = True, gutter: Callable[[Arrow], Gutter | None] = lambda arrow: None
     ) -> None:
         self.stamp, self.periodic, self.gutter = stamp, periodic, gutter
+        self.ghosts: dict[int, tuple[float, float, bool]] = {}  # sizes of items outside of the sequence
         self.wires: list[float] = []  # heights of the lines of a bus, which labels keep off
         self.curves: dict[Span, Curve] = {}
         self.spots: dict[Span, Point] = {}
@@ -86,7 +87,10 @@ class EdgeLayout:
             column = head.at[0] + span[2] - tail.at[0]
             neighbours = abs(column) < 1.5 * stamp.pitch
             return make_gutter_path(tail.move(column), head, (column, 0.0), bodies, gutter, neighbours)
-        tail = Body((head.at[0] + span[2], tail.at[1]), tail.width, tail.height, tail.round)
+        sizes = (tail.width, tail.height, tail.round)
+        if not self.is_whole(span) and arrow.tail in self.ghosts:
+            sizes = self.ghosts[arrow.tail]
+        tail = Body((head.at[0] + span[2], tail.at[1]), *sizes)
         others = [
             body for body in self._list_bodies(int(abs(span[2]) / stamp.pitch) + 2)
             if body is not head and abs(body.at[0] - tail.at[0]) + abs(body.at[1] - tail.at[1]) > 1

@@ -11,6 +11,7 @@ from viz.scene.picture import Point
 LANE = 8.0
 _INTO_GUTTER = 19.0
 _FREE = 4.0
+_TRIED = 7  # levels beside a node
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,9 @@ def _leave_stamp(tail: Body, column: float, out: float, stamp: Sequence[Body], l
     x, y = tail.at
     if _is_free(y, x - column, out - column, stamp, tail.move(-column)):
         return [(x + tail.width / 2, y), (out, y)]
-    above = y + tail.height / 2 + 7 + 4 * (lane % 3)
+    top = y + tail.height / 2
+    levels = [top + 7 + 4 * (lane % 3) + 6 * k for k in range(_TRIED)]
+    above = find_level(levels, x + 5 - column, out - column, stamp, tail.move(-column))
     return [(x + 5, y + tail.height / 2 - 0.5), (x + 5, above), (out, above)]
 
 
@@ -122,8 +125,24 @@ def _enter_stamp(head: Body, column: float, into: float, stamp: Sequence[Body]) 
     x, y = head.at
     if _is_free(y, into - column, x - column, stamp, head.move(-column)):
         return [(into, y), (x - head.width / 2, y)]
-    below = y - head.height / 2 - 12
+    foot = y - head.height / 2
+    levels = [foot - 12 - 6 * k for k in range(_TRIED)]
+    below = find_level(levels, into - column, x - 4 - column, stamp, head.move(-column))
     return [(into, below), (x - 4, below), (x - 4, y - head.height / 2 + 0.5)]
+
+
+def find_level(levels: Sequence[float], start: float, end: float, stamp: Sequence[Body], own: Body) -> float:
+    """Return the first of the levels at which a level line meets no node; the first one if there is none.
+
+    Args:
+        levels: in the order of preference.
+        start, end: of the line.
+        stamp, own: all nodes, and the one that the line leads to or from.
+    """
+    for level in levels:
+        if _is_free(level, start, end, stamp, own):
+            return level
+    return levels[0]
 
 
 def _is_free(y: float, start: float, end: float, stamp: Sequence[Body], own: Body) -> bool:

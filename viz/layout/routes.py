@@ -317,7 +317,7 @@ def place_label(
     around = [other.points for other in curves if other.is_near(reach)] + [points]
     bodies = [body for body in [*bodies, *labels] if Stroke((), _get_rim(body)).is_near(reach)]
     best, least = points[0], float("inf")
-    for rank, part in enumerate((0.5, 0.42, 0.58, 0.34, 0.66, 0.26, 0.74)):
+    for rank, part in enumerate((0.5, 0.42, 0.58, 0.34, 0.66, 0.26, 0.74, 0.18, 0.82, 0.1, 0.9)):
         i = min(max(int(part * (len(points) - 1)), 1), len(points) - 2)
         (a, b), (c, d) = points[i - 1], points[i + 1]
         length = hypot(c - a, d - b) or 1.0
@@ -325,9 +325,9 @@ def place_label(
         if (ny > 0) if abs(ny) > 0.92 else (nx < 0):  # below what is nearly level, to the right of what rises
             nx, ny = -nx, -ny
         offset = abs(nx) * size[0] / 2 + abs(ny) * size[1] / 2 + 3.5
-        for side in (1, -1):
-            spot = (points[i][0] + side * nx * offset, points[i][1] + side * ny * offset)
-            cost = rank * 1.0 + (side < 0) * 0.9 + _measure_crowding(spot, size, bodies, around)
+        for far, side in ((0.0, 1), (0.0, -1), (9.0, 1), (9.0, -1)):
+            spot = (points[i][0] + side * nx * (offset + far), points[i][1] + side * ny * (offset + far))
+            cost = rank * 1.0 + (side < 0) * 0.9 + far * 0.4 + _measure_crowding(spot, size, bodies, around)
             if cost < least:
                 best, least = spot, cost
     return best

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from viz.layout.gutter_paths import find_level
 from viz.layout.layers import lay_out_rows, spread_out
 from viz.layout.routes import Body, Curve, find_border, is_clear, make_line, make_polyline, place_label, route
 from viz.layout.stamp import LABEL_FONT, LABEL_HEIGHT
@@ -113,12 +114,16 @@ def _make_detour(unrolling: Unrolling, tail: tuple[int, int | None], end: Body, 
     start, stamp = unrolling.bodies[tail], unrolling.stamp
     if tail[1] is None or start.at[1] + start.height / 2 > stamp.top - 20.0:
         return route(start, end, bodies)
-    x = unrolling.get_x(tail[1]) + stamp.right + 7.0
-    low, high = (x, start.at[1] + start.height / 2 + 10.0), (x, stamp.top + 8.0)
+    dx = unrolling.get_x(tail[1])
+    x, top = dx + stamp.right + 7.0, start.at[1] + start.height / 2
+    own = list(stamp.bodies.values())
+    level = find_level([top + 8.0 + 6.0 * k for k in range(6)], start.at[0] - dx, x - dx, own, start.move(-dx))
+    low, high = (x, level), (x, stamp.top + 8.0)
+    foot = (start.at[0], top)
     last = route(Body(high, 0.0, 0.0), end, bodies)
     if len(last) == 4 and is_clear(make_line(high, last[-1]), bodies):
-        return make_polyline([find_border(start, low), low, high, last[-1]], radius=12.0)
-    return make_polyline([find_border(start, low), low, high], radius=12.0) + last[1:]
+        return make_polyline([foot, (foot[0], level), low, high, last[-1]])
+    return make_polyline([foot, (foot[0], level), low, high]) + last[1:]
 
 
 def _hand_back(unrolling: Unrolling, arrow: Arrow) -> None:

@@ -12,7 +12,7 @@ from viz.layout.routes import make_polyline
 from viz.layout.stamp import make_stamp
 from viz.layout.unrolled import Unrolling
 from viz.scene.columns import Columns
-from viz.scene.items import Arrow, Item, Scene
+from viz.scene.items import Arrow, Item, Scene, measure_outline
 from viz.scene.label import join_labels, make_name_label, make_text_label
 from viz.scene.picture import Line, Picture, measure_picture
 
@@ -52,7 +52,11 @@ class Sequences(Board):
         lower = self._unroll(self.first, wide if self.turned else 0.0, 30.0)
         self.add_picture(lower.picture, lower.bodies, self.first)
         _, _, right, top = measure_picture(lower.picture)
-        upper = self._unroll(self.second, high if self.turned else 0.0, 52.0 if self.turned else 30.0)
+        # Turned, rows stand side by side: as far apart as their items are wide.
+        widths = [measure_outline(item, self.widest)[1] for item in self.scene.items if item.over == (self.second,)]
+        upper = self._unroll(
+            self.second, high if self.turned else 0.0, max(52.0, max(widths, default=0.0)) if self.turned else 30.0
+        )
         left, low, _, _ = measure_picture(upper.picture)
         if self.turned:
             self.row = top + 74.0

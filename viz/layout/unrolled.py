@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from viz.layout.edge_layout import EdgeLayout, Span
 from viz.layout.gutter_paths import LANE, Gutter, make_ghost_path
-from viz.layout.routes import Body, find_border, make_line, make_polyline, move_curve, route
+from viz.layout.routes import Body, Curve, find_border, make_line, make_polyline, move_curve, route
 from viz.layout.stamp import LABEL_FONT, Stamp
 from viz.scene.columns import Column, Columns, format_integer
 from viz.scene.items import Arrow, Item, Scene, label_params, make_mark, measure_outline
@@ -18,6 +18,7 @@ End = tuple[int, int]  # an item and the place of its column
 
 DOTS = make_text_label("⋯")
 _GHOST_GAP = 46.0
+_INTO = 19.0  # from a stamp to the first lane beside it
 
 
 class Unrolling:
@@ -45,6 +46,7 @@ class Unrolling:
         self.picture = Picture()
         self.bodies: dict[object, Body] = {}
         self.edge_layout = EdgeLayout(stamp, gutter=self._make_gutter)
+        self.edge_layout.ghosts = {key: self._measure_ghost(key) for key in stamp.at}
         self._lanes: dict[tuple[int, int], int] = {}
         for arrow in self._list_recurrent():
             if (arrow.tail, self._get_shift(arrow)) in guttered:
@@ -66,10 +68,18 @@ class Unrolling:
         recurrent = [a for a in self.scene.arrows if a.shifts and not a.start]
         label = max((label_params(a.params).ems * LABEL_FONT for a in recurrent), default=0.0) if self.labels else 0.0
         tails = {a.tail for a in recurrent if a.tail in self.stamp.at}
-        widths = [measure_outline(make_ghost(self.items[key]), self.widest)[1] for key in tails]
-        reach = max(widths, default=42.0) / 2 + max((w / 2 for w in map(self._measure_width, tails)), default=21.0) + 24.0
+        half = max((self._measure_ghost(key)[0] / 2 for key in tails), default=21.0)
+        lanes = _INTO + LANE * len(self._lanes) + 8.0 if self._lanes else 12.0
+        reach = max(
+            half + 24.0 + max((self._measure_width(key) / 2 for key in tails), default=21.0), half + lanes - self.stamp.left
+        )
         near = max(46.0 + max(_GHOST_GAP, min(label, 90.0) + 24.0, -self.stamp.left + 12.0), reach)
         return max(min(self.stamp.pitch, near), reach)
+
+    def _measure_ghost(self, key: int) -> tuple[float, float, bool]:
+        """Return width, height and roundness of what stands for an item outside of its sequence."""
+        shape, width, height, _ = measure_outline(make_ghost(self.items[key]), self.widest)
+        return width, height, shape in ("circle", "ellipse")
 
     def _measure_width(self, key: int) -> float:
         return self.stamp.bodies[key].width
@@ -287,17 +297,30 @@ class Unrolling:
         if gutter is not None and self._is_outside(tail[1]):
             bodies = list(self.stamp.bodies.values())
             near = tail[1] in (-1, len(self.columns.columns)) or self.slices
-            first = head[1] in (0, len(self.columns.columns) - 1) and near
+            first = near and head[1] == (0 if tail[1] < 0 else len(self.columns.columns) - 1)
             curve = make_ghost_path(self.bodies[tail], self.bodies[head], dx, bodies, gutter, first)
         else:
             curve = move_curve(self.edge_layout.curves[span], dx)
         dotted = self._is_dotted(tail[1]) or self._is_dotted(head[1])
         if dotted and gutter is None and all(abs(y - curve[0][1]) < 0.01 for _, y in curve):
             curve = route(self.bodies[tail], self.bodies[head], [])  # up to the dots, which are narrower
+        elif dotted:
+            if self._is_dotted(head[1]):
+                curve = _reach_dots(curve, self.bodies[head])
+            if self._is_dotted(tail[1]):
+                curve = _reach_dots(curve[::-1], self.bodies[tail])[::-1]
         spot = self.edge_layout.spots.get(span)
         label = self._write_label(arrow) if spot else EMPTY
         at = (spot[0] + dx, spot[1]) if spot else None
         self.picture.lines.append(Line(tail, head, get_line_role(arrow, self.items[arrow.tail]), label, curve, at))
+
+
+def _reach_dots(curve: Curve, dots: Body) -> Curve:
+    """Return the curve with its last piece, if that is level, up to the dots, which are narrower than what they stand for."""
+    (x, y), (a, b) = curve[-4], curve[-1]
+    if abs(y - b) > 0.5 or abs(b - dots.at[1]) > dots.height / 2 or x == a:
+        return curve
+    return (*curve[:-4], *make_line((x, y), (dots.at[0] + (-1 if a > x else 1) * dots.width / 2, b)))
 
 
 def make_ghost(item: Item) -> Item:

@@ -1,0 +1,143 @@
+"""Every kind of picture of ordinary models, at several lengths, has no fault; and each fault is seen when it is made."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from picture_checks import list_faults, list_outlines
+
+import autograd_seq as ag
+import viz
+from viz.scene.picture import Picture
+
+NIGHT = bool(os.environ.get("AUTOGRAD_SEQ_NIGHT"))
+KNOWN = 30  # models of the zoo with a fault in some picture that is not mended yet
+
+
+def _input(t: ag.Axis) -> ag.Node:
+    return ag.input("x", (3,), over=t)
+
+
+def _rnn(t: ag.Axis) -> ag.Graph:
+    s = ag.state("s", (4,), over=t)
+    s[t] = ag.tanh(ag.param("U", (4, 3)) @ _input(t) + ag.param("W", (4, 4)) @ s[t - 1])
+    y = (ag.param("V", (2, 4)) @ s[t]).named("y")
+    return ag.Graph(ag.mean(ag.mse(y, ag.input("d", (2,), over=t)), over=t).named("L"))
+
+
+def _both_ways(t: ag.Axis) -> ag.Graph:
+    x, f, b = _input(t), ag.state("f", (4,), over=t), ag.state("b", (4,), over=t)
+    f[t] = ag.tanh(ag.param("U", (4, 3)) @ x + ag.param("W", (4, 4)) @ f[t - 1])
+    b[t] = ag.tanh(ag.param("A", (4, 3)) @ x + ag.param("B", (4, 4)) @ b[t + 1])
+    return ag.Graph((ag.param("V", (2, 4)) @ (f[t] + b[t])).named("y"))
+
+
+def _two_layers(t: ag.Axis) -> ag.Graph:
+    below = ag.nn.lstm(_input(t), 4, over=t, name="lower").h
+    return ag.Graph(ag.nn.lstm(below, 4, over=t, name="upper").h)
+
+
+def _attention(t: ag.Axis) -> ag.Graph:
+    u = ag.Axis("u")
+    h, s = ag.state("h", (4,), over=u), ag.state("s", (4,), over=t)
+    h[u] = ag.tanh(ag.param("U", (4, 3)) @ _input(u) + ag.param("R", (4, 4)) @ h[u - 1])
+    weight = ag.softmax(ag.sum(s[t - 1] * h[u]), over=u).named(r"\alpha")
+    s[t] = ag.tanh(ag.param("W", (4, 4)) @ s[t - 1] + ag.sum(weight * h[u], over=u).named("c"))
+    return ag.Graph(s)
+
+
+def _lattice(t: ag.Axis) -> ag.Graph:
+    i, j = ag.Axis("i"), ag.Axis("j")
+    h = ag.state("h", over=(i, j))
+    h[i, j] = ag.tanh(ag.input("x", over=(i, j)) + ag.param("a") * h[i - 1, j] + ag.param("b") * h[i, j - 1])
+    return ag.Graph(h)
+
+
+def _logistic(t: ag.Axis) -> ag.Graph:
+    s = ag.state("s", over=t, init=ag.param("s_0"))
+    s[t] = ag.param("r") * s[t - 1] * (1 - s[t - 1])
+    return ag.Graph(s)
+
+
+def _delays(t: ag.Axis) -> ag.Graph:
+    s = ag.state("s", over=t)
+    s[t] = ag.tanh(ag.input("x", over=t) + ag.param("a") * s[t - 1] + ag.param("b") * s[t - 3])
+    return ag.Graph(s)
+
+
+def _batch(t: ag.Axis) -> ag.Graph:
+    x = ag.input("x", (3,), over=(t, ag.Axis("b")))
+    return ag.Graph(ag.nn.gru(x, 4, over=t, name="cell"))
+
+
+MODELS: dict[str, Callable[[ag.Axis], ag.Graph]] = {
+    "rnn": _rnn, "both ways": _both_ways, "two layers": _two_layers, "attention": _attention, "lattice": _lattice,
+    "logistic map": _logistic, "delays": _delays, "batch": _batch,
+    "lstm": lambda t: ag.Graph(ag.nn.lstm(_input(t), 4, over=t, name="lstm").h),
+    "gru": lambda t: ag.Graph(ag.nn.gru(_input(t), 4, over=t, name="gru")),
+    "spiking": lambda t: ag.Graph(ag.nn.lif(_input(t), 4, over=t, name="lif")[0]),
+    "transformer": lambda t: ag.Graph(ag.nn.transformer_layer(ag.input("x", (8,), over=t), 2, 16, over=t, name="layer")),
+}  # fmt: skip
+DEEP = {"transformer": {"depth": 2}}
+SEVERAL = ("attention", "lattice")
+
+
+def _draw_all(name: str) -> dict[str, Picture]:
+    g, deep = MODELS[name](ag.Axis("t")), DEEP.get(name, {})
+    out = {f"unfolded {n}": viz.unfolded(g, n, **deep) for n in (1, 2, 4, 20)}
+    out["folded"] = viz.folded(g, **deep)
+    if name not in SEVERAL:
+        out["both"] = viz.fold_unfold(g, 2, **deep)
+    if name not in (*SEVERAL, "transformer"):
+        out["operations"] = viz.unfolded(g, 2, level="ops")
+    return {kind: diagram.picture for kind, diagram in out.items()}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_no_picture_of_an_ordinary_model_has_a_fault(name: str) -> None:
+    faults = {kind: found for kind, picture in _draw_all(name).items() if (found := list(list_faults(picture)))}
+    assert faults == {}
+
+
+@pytest.mark.skipif(not NIGHT, reason="all models of the zoo at night")
+def test_few_models_of_the_zoo_have_a_fault() -> None:
+    from zoo import MODELS as ZOO
+
+    faulty = set()
+    for name, entry in ZOO.items():
+        g = entry.made(T=4, B=2, D=3, H=4).graph
+        if any(list(list_faults(d.picture)) for d in (viz.folded(g), viz.unfolded(g, 2), viz.unfolded(g, 4))):
+            faulty.add(name)
+    assert len(faulty) <= KNOWN, sorted(faulty)
+
+
+# -- sabotage ---------------------------------------------------------------------------------------------------------
+
+
+def _sound() -> Picture:
+    return viz.unfolded(_rnn(ag.Axis("t")), 3).picture
+
+
+def test_every_fault_is_seen() -> None:
+    picture = _sound()
+    assert list(list_faults(picture)) == []
+    first, second = [m for m in list_outlines(picture) if m.name == "s" and m.role == "state"][:2]
+
+    def change(key: object, **what: object) -> list[str]:
+        marks = [replace(m, **what) if m.key == key else m for m in picture.marks]  # type: ignore[arg-type]
+        return list(list_faults(Picture(marks, picture.lines)))
+
+    assert any("overlaps" in fault for fault in change(first.key, at=second.at))
+    assert any("not in order" in fault for fault in change(first.key, at=(second.at[0] + 60.0, first.at[1] + 400.0)))
+    assert any("points off" in fault for fault in change(first.key, at=(first.at[0], first.at[1] + 7.0)))
+    labelled = next(line for line in picture.lines if line.label.rows)
+    covered = [replace(line, label_at=first.at) if line is labelled else line for line in picture.lines]
+    assert any("lies on" in fault for fault in list_faults(Picture(picture.marks, covered)))
+    far = next(line for line in picture.lines if line.role == "flow")
+    far_off = [2 * c - 0.5 * (a + b) for a, b, c in zip(far.curve[0], far.curve[-1], second.at, strict=True)]
+    through = (far.curve[0], tuple(far_off), tuple(far_off), far.curve[-1])
+    crossed = [replace(line, curve=through) if line is far else line for line in picture.lines]
+    assert any("crosses" in fault for fault in list_faults(Picture(picture.marks, crossed)))
