@@ -54,7 +54,9 @@ class Finding:
         place = f" at {', '.join(f'{a} = {n}' for a, n in self.step.items())}" if self.step else ""
         gradient = ", in the gradient of that line" if self.in_gradient else ""
         where = f"      ({self.where})" if self.where else ""
-        lines = [f"{self.name} = {self.expression} makes {self.makes}{place}{where}{gradient}"]
+        fed = self.expression in (INPUT.name, PARAM.name)
+        what = f"{self.name} is fed" if fed else f"{self.name} = {self.expression} makes"
+        lines = [f"{what} {self.makes}{place}{where}{gradient}"]
         lines += [f"of {e} = {low:.6g}" + ("" if low == high else f" … {high:.6g}") for e, low, high in self.operands]
         if self.others:
             lines.append(f"and {self.others} other place{'s' if self.others > 1 else ''}")

@@ -99,7 +99,7 @@ def test_not_a_number_is_found_where_it_enters() -> None:
     loss, _, _ = recurrent()
     feeds = make_feeds(loss)
     feeds["x"][2, 1, 0] = np.nan
-    assert "x = input makes NaN at t = 2, b = 1" in str(ag.find_nan(loss, **feeds))
+    assert "x is fed NaN at t = 2, b = 1" in str(ag.find_nan(loss, **feeds))
     with pytest.raises(ag.EquilibriumError, match="z has not settled at t=2, b=1"):
         ag.compile(loss)(**feeds)
 
