@@ -94,7 +94,7 @@ def find_nan(target: Any, /, *, lengths: Any = None, **given: Any) -> Finding | 
     graph = whole if isinstance(whole, Graph) else getattr(whole, "graph", None)
     graph = Graph(*flatten([target])) if graph is None else graph
     if graph.stops:
-        decided = decide_unrolled(graph, given, lengths)
+        decided = decide_unrolled(graph, given, lengths)[-1]
         lengths, given = decided.lengths, decided.given
     if lengths is not None:
         graph, given = _add_lengths(graph, lengths, given)

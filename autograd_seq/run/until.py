@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.system import System
 from autograd_seq.run.program import Program
 from autograd_seq.run.reports import ProgramReports
-from autograd_seq.sequences.deciding import Decided, Deciding
+from autograd_seq.sequences.deciding import Decided, list_deciding
 from autograd_seq.sequences.lengths import Over, check_needs, evaluate_ragged, get_ragged, read_lengths, select_feeds
 
 Make = Callable[[Sequence[Any], Sequence[Sequence[Axis]]], Program]
@@ -31,10 +32,10 @@ class UntilProgram(ProgramReports):
 
     Attributes:
         graph: the equations.
-        deciding: the program that decides how many steps there are: it leaves its loop when all sequences have ended.
+        deciding: the program that decides how many steps there are: it leaves its loop when all sequences have ended. If
+            several axes end by themselves, that of the last one whose end is decided.
         program: the program that computes the outputs over the steps of the longest sequence; its ``source``, ``schedule``
             and ``cost`` are those of this object.
-        padded: the programs by the axes that have lengths, for calls with ``lengths=`` of other axes.
 
     Example:
         >>> import autograd_seq as ag
@@ -50,20 +51,22 @@ class UntilProgram(ProgramReports):
     """
 
     def __init__(self, graph: Graph, layouts: Sequence[Sequence[Axis]], make: Make) -> None:
-        self.graph, self._layouts, self._make = graph, layouts, make
-        self._deciding = Deciding(graph)
-        decides = self._deciding.graph
-        self.deciding = make(decides.outputs, decides.layouts())
-        axis = self._deciding.axis
-        self.padded: dict[Over, Program] = {}
-        self.program = self._compile_for(((axis, self._deciding.stop.over(axis)),))
+        self.graph, self._layouts = graph, layouts
+        self._deciding = [(d, _Runs(d.graph, d.graph.layouts(), make)) for d in list_deciding(graph)]
+        self.deciding = self._deciding[-1][1].compile_for(_list_lengths(self._deciding[-1][0].graph))
+        self._runs = _Runs(graph, layouts, make)
+        self.program = self._runs.compile_for(_list_lengths(graph))
         self.copied_from: tuple[Any, ...] = ()
 
     def __reduce__(self) -> Any:
         return self.copied_from
 
     def __repr__(self) -> str:
-        return f"<Program of {self.graph!r}, until {self._deciding.axis} ends>"
+        return f"<Program of {self.graph!r}, until {self._name_axes()}>"
+
+    def _name_axes(self) -> str:
+        names = [d.axis.name for d, _ in self._deciding]
+        return f"{' and '.join(names)} end{'s' if len(names) == 1 else ''}"
 
     @property
     def reported(self) -> Any:
@@ -111,35 +114,62 @@ class UntilProgram(ProgramReports):
             OperationError: always.
         """
         raise OperationError(
-            "U125", f"a program that runs until {self._deciding.axis} ends is two programs, and cannot be saved as one",
-            expected="one of the two", got=repr(self),
+            "U125", f"a program that runs until {self._name_axes()} is several programs, and cannot be saved as one",
+            expected="one of them", got=repr(self),
             fix="program.deciding.save_source(…), and program.program.save_source(…)",
         )  # fmt: skip
 
-    def _find_run(self, given: dict[str, Any], lengths: Any) -> tuple[Program, dict[str, Any], Decided]:
-        """Return the program that computes the outputs of a call, its feeds, and how many steps there are."""
-        decided = self._deciding.decide(self.graph, self._run_deciding, given, lengths)
-        said = read_lengths(self.graph, decided.lengths, decided.given)
-        made = get_ragged(self.graph, said.over)
-        check_needs(self.graph, made, said)
-        return self._compile_for(said.over), select_feeds(self.graph, made, said, decided.given), decided
+    def _find_run(self, given: dict[str, Any], lengths: Any) -> tuple[Program, dict[str, Any], list[Decided]]:
+        """Return the program that computes the outputs of a call, its feeds, and how many steps there are along each axis."""
+        found: list[Decided] = []
+        for deciding, runs in self._deciding:
+            found.append(deciding.decide(self.graph, runs.run_one, given, lengths))
+            given, lengths = found[-1].given, found[-1].lengths
+        return *self._runs.find(given, lengths), found
 
     def _compute(self, given: dict[str, Any]) -> tuple[Any, ...]:
         return self(**given)
 
-    def _run_deciding(self, fed: dict[str, Any], lengths: Any) -> np.ndarray:
-        (goes_on,) = self.deciding(**fed) if lengths is None else self.deciding(lengths=lengths, **fed)
-        found: np.ndarray = goes_on
+
+class _Runs:
+    """Programs of one graph, by the axes that have lengths, those that end by themselves among them."""
+
+    def __init__(self, graph: System, layouts: Sequence[Sequence[Axis]], make: Make) -> None:
+        self.graph, self._layouts, self._make = graph, layouts, make
+        self._made: dict[Over, Program] = {}
+
+    def compile_for(self, over: Over) -> Program:
+        """Return the program for lengths of some axes."""
+        if over not in self._made:
+            outputs = get_ragged(self.graph, over).outputs if over else self.graph.outputs
+            self._made[over] = self._make(outputs, self._layouts)
+        return self._made[over]
+
+    def find(self, given: dict[str, Any], lengths: Any) -> tuple[Program, dict[str, Any]]:
+        """Return the program for a call with lengths, and its feeds."""
+        if lengths is None:
+            return self.compile_for(()), given
+        said = read_lengths(self.graph, lengths, given)
+        made = get_ragged(self.graph, said.over)
+        check_needs(self.graph, made, said)
+        return self.compile_for(said.over), select_feeds(self.graph, made, said, given)
+
+    def run_one(self, given: dict[str, Any], lengths: Any) -> np.ndarray:
+        """Return the only output."""
+        program, fed = self.find(given, lengths)
+        (out,) = program(**fed)
+        found: np.ndarray = out
         return found
 
-    def _compile_for(self, over: Over) -> Program:
-        if over not in self.padded:
-            self.padded[over] = self._make(get_ragged(self.graph, over).outputs, self._layouts)
-        return self.padded[over]
+
+def _list_lengths(graph: System) -> Over:
+    """Return the axes that end by themselves, each with what its number of steps varies over."""
+    return tuple((axis, stop.over(axis)) for axis, stop in graph.stops.items())
 
 
-def decide_unrolled(graph: System, given: Mapping[str, Any], lengths: Any = None, dtype: Any = None) -> Decided:
-    """Return how a call of a graph goes on whose sequences end by themselves, by unrolling the equations that decide it.
+def decide_unrolled(graph: System, given: Mapping[str, Any], lengths: Any = None, dtype: Any = None) -> list[Decided]:
+    """Return how a call of a graph goes on whose sequences end by themselves, by unrolling the equations that decide it: the
+    last of them says what is fed.
 
     Args:
         graph: the equations.
@@ -147,31 +177,36 @@ def decide_unrolled(graph: System, given: Mapping[str, Any], lengths: Any = None
         lengths: the lengths of other axes, or ``None``.
         dtype: the width of all floats; ``None`` for that of the feeds.
     """
-    deciding = Deciding(graph)
 
-    def run(fed: dict[str, Any], known: Any) -> np.ndarray:
-        sizes, data = feeds.split_sizes(deciding.graph, fed)
-        (goes_on,) = deciding.graph.unroll(**sizes).evaluate(dtype=dtype, lengths=known, **data)
+    def run(decides: System, fed: dict[str, Any], known: Any) -> np.ndarray:
+        sizes, data = feeds.split_sizes(decides, fed)
+        dag = DAG(decides, decides._sizes(sizes))
+        (goes_on,) = dag.evaluate(dtype=dtype, **data) if known is None else evaluate_ragged(dag, known, dtype, data)
         found: np.ndarray = goes_on
         return found
 
-    return deciding.decide(graph, run, given, lengths)
+    out: list[Decided] = []
+    for deciding in list_deciding(graph):
+        out.append(deciding.decide(graph, partial(run, deciding.graph), given, lengths))
+        given, lengths = out[-1].given, out[-1].lengths
+    return out
 
 
 def evaluate_until(dag: DAG, lengths: Any, dtype: Any, given: dict[str, Any]) -> tuple[Any, ...]:
     """Return the values of a DAG's outputs, some of whose sequences end by themselves; see :meth:`DAG.evaluate`."""
     sizes = {a.name: n for a, n in dag.sizes.items() if a.name not in dag.graph.inputs}
     decided = decide_unrolled(dag.graph, {**sizes, **given}, lengths, dtype)
-    values = evaluate_ragged(dag, decided.lengths, dtype, given)
+    values = evaluate_ragged(dag, decided[-1].lengths, dtype, given)
     return tuple([_lay_rows(v, dag.graph.layout(n), decided) for v, n in zip(values, dag.folded, strict=True)])
 
 
-def _lay_rows(value: np.ndarray, axes: Sequence[Axis], decided: Decided) -> np.ndarray:
+def _lay_rows(value: np.ndarray, axes: Sequence[Axis], decided: Sequence[Decided]) -> np.ndarray:
     """Return an output with as many rows along axes that end by themselves as it is to have, zeros after those computed."""
-    if not decided.axes & set(axes):
+    rows = {a: d.rows for d in decided for a in d.axes if a in axes}
+    if not rows:
         return value
-    value = value[tuple([slice(decided.rows if a in decided.axes else None) for a in axes])]
-    missing = [decided.rows - n if a in decided.axes else 0 for a, n in zip(axes, value.shape, strict=False)]
+    value = value[tuple([slice(rows.get(a)) for a in axes])]
+    missing = [rows.get(a, n) - n for a, n in zip(axes, value.shape, strict=False)]
     return np.pad(value, [(0, n) for n in missing] + [(0, 0)] * (value.ndim - len(axes))) if any(missing) else value
 
 

@@ -54,7 +54,8 @@ class Deciding:
     """The equations that decide how many steps there are along an axis.
 
     Args:
-        graph: the equations, of which one axis ends by itself.
+        graph: the equations.
+        axis: one that ends by itself.
 
     Attributes:
         axis: the axis.
@@ -67,20 +68,16 @@ class Deciding:
         >>> u, w = ag.Axis("u"), ag.param("w")
         >>> s = ag.state("s", over=u, init=1.0)
         >>> s[u] = w * s[u - 1]
-        >>> deciding = Deciding(ag.Graph(ag.until(ag.last(s, over=u), over=u, when=s > 10)))
+        >>> deciding = Deciding(ag.Graph(ag.until(ag.last(s, over=u), over=u, when=s > 10)), u)
         >>> deciding.graph.evaluate(w=3.0, u=5)[0].tolist()
         [True, True, False, False, False]
     """
 
-    def __init__(self, graph: System) -> None:
-        if len(graph.stops) > 1:
-            raise AxisError(
-                "U121", f"{' and '.join(a.name for a in graph.stops)} end by themselves in one graph", expected="one such axis",
-                got=", ".join(a.name for a in graph.stops), fix="a graph for each, or a fixed number of steps for one of them",
-            )  # fmt: skip
-        ((self.axis, self.stop),) = graph.stops.items()
+    def __init__(self, graph: System, axis: Axis) -> None:
+        self.axis, self.stop = axis, graph.stops[axis]
         self.tied = find_tied(graph.nodes, [self.axis])
         self.graph = Graph(_stop_states(self.axis, self.stop, _add_primes("goes_on", graph)))
+        self.graph.stops.update({a: stop for a, stop in graph.stops.items() if a is not axis and a in self.graph.axes})
 
     def decide(self, graph: System, run: Run, given: Mapping[str, Any], lengths: Any) -> Decided:
         """Return how a call goes on: its feeds, up to the last step that is taken, and the lengths of all axes that have one.
@@ -168,6 +165,28 @@ class Deciding:
         )  # fmt: skip
 
 
+def list_deciding(graph: System) -> list[Deciding]:
+    """Return what decides the number of steps of each axis that ends by itself, each after those whose numbers it needs.
+
+    Raises:
+        AxisError: two of them need the numbers of one another.
+    """
+    left, found = [Deciding(graph, axis) for axis in graph.stops], list[Deciding]()
+    while left:
+        open_axes = {d.axis for d in left}
+        ready = next((d for d in left if not open_axes & set(d.graph.stops)), None)
+        if ready is None:
+            names = " and ".join(d.axis.name for d in left)
+            raise AxisError(
+                "U121", f"{names} end by themselves, and each needs the number of steps of the other",
+                where=left[0].stop.when.where, expected="an axis whose end can be decided before that of the other", got=names,
+                fix="a fixed number of steps for one of them",
+            )  # fmt: skip
+        left.remove(ready)
+        found.append(ready)
+    return found
+
+
 def end_steps(graph: System, over: Axis | None) -> Graph:
     """Return the graph of a stream whose sequences end by themselves.
 
@@ -181,8 +200,14 @@ def end_steps(graph: System, over: Axis | None) -> Graph:
     Raises:
         CarryError: the steps are not those of the axis that ends by itself, or an output does not vary over it.
     """
-    decides = Deciding(graph)
+    (decides, *more) = list_deciding(graph)
     axis, stop = decides.axis, decides.stop
+    if more:
+        names = [a.name for a in graph.stops]
+        raise CarryError(
+            "U134", f"{' and '.join(names)} end by themselves in one graph, and a stream runs the steps of one",
+            where=more[0].stop.when.where, expected="one such axis", got=", ".join(names), fix="a stream of a graph of its own",
+        )  # fmt: skip
     if over is not None and over is not axis:
         raise CarryError(
             "U132", f"the steps are those of {over}, but {axis} ends by itself", where=stop.when.where,

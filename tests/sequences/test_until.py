@@ -531,11 +531,44 @@ def test_calls_that_cannot_be_are_refused() -> None:
     h[t] = ag.at(z, u, -2, outside="zero")
     thinks = ag.until(ag.sum(h, over=t), over=u, when=z < 0.3, limit=9)
     assert "needs their number" in refuse("U126", lambda: ag.compile(thinks))
-    both = ag.until(y + ag.last(r, over=v), over=v, when=r > 2)
-    assert "in one graph" in refuse("U121", lambda: ag.compile(both))
+    mine, other = ag.state("mine", over=u), ag.state("other", over=v)
+    mine[u], other[v] = mine[u - 1] + ag.last(r, over=v), other[v - 1] + ag.last(s, over=u)
+    each = ag.until(ag.last(mine, over=u) + ag.last(other, over=v), over=u, when=mine > 9)
+    each = ag.until(each, over=v, when=other > 9)
+    assert "each needs the number of steps of the other" in refuse("U121", lambda: ag.compile(each))
+    both = ag.until(ag.until(ag.last(s, over=u) * r, over=u, when=s > 3), over=v, when=r > 2)
+    assert "a stream runs the steps of one" in refuse("U134", lambda: ag.stream(both, over=v))
     assert "over=u" in refuse("U132", lambda: ag.stream(ag.until(s, over=u, when=s > 3), over=v))
     assert "total[u] = total[u - 1] + …" in refuse("U133", lambda: ag.stream(y))
     assert "ag.stream(" in refuse("U131", lambda: ag.compile(y, carry=True))
+
+
+@every_runner
+def test_two_axes_end_by_themselves(runner: str) -> None:
+    """The second loop begins with what the first one ended with, and ends by a sum over the steps that this took."""
+    v, w = ag.Axis("v"), ag.param("w")
+    x = ag.input("x", over=b)
+    s, r = ag.state("s", over=(u, b), init={u: x}), ag.state("r", over=(v, b))
+    s[u] = w * s[u - 1]
+    small, total = ag.until([ag.last(s, over=u), ag.sum(s, over=u)], over=u, when=s < 0.5, limit=20)
+    r[v] = r[v - 1] + small
+    y, steps = ag.until([ag.last(r, over=v) * total, ag.spread(ag.size(v), b)], over=v, when=r > total, limit=60)
+    outs = [y, steps, ag.grad(ag.sum(y, over=b), w)]
+
+    def run(w: Any, start: float) -> tuple[Any, int]:
+        found = [w * start]
+        while found[-1].real >= 0.5:
+            found.append(w * found[-1])
+        value, count = found[-1], 1
+        while value.real <= sum(found).real:
+            value, count = value + found[-1], count + 1
+        return value * sum(found), count
+
+    starts = [3.0, 0.9, 7.0]
+    got = RUNNERS[runner](outs)(w=0.6, x=starts)
+    np.testing.assert_allclose(got[0], [run(0.6, n)[0] for n in starts], rtol=1e-12)
+    assert got[1].tolist() == [run(0.6, n)[1] for n in starts]
+    np.testing.assert_allclose(got[2], sum(run(0.6 + 1e-20j, n)[0].imag / 1e-20 for n in starts), rtol=1e-12)
 
 
 def test_a_program_of_two_is_not_saved_as_one(tmp_path: Any) -> None:
