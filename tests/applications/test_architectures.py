@@ -28,6 +28,12 @@ def test_every_reader_has_a_gradient_for_every_parameter(reader: str) -> None:
     assert {name.rpartition("/")[2] for name in dead} <= {"bk"}  # a bias of all keys changes no weight of attention
 
 
+def test_an_lstm_starts_with_gates_that_write_as_slowly_as_they_forget() -> None:
+    weights = architectures.draw_weights(build("LSTM", TASKS["adding"](50, 2), 50), seed=0)
+    forget, write = weights["lstm/bf"], weights["lstm/bi"]
+    assert np.array_equal(write, -forget) and forget.min() >= 0 and np.log(20) < forget.max() <= np.log(49)
+
+
 def test_a_gru_learns_parity() -> None:
     run = train("GRU", "parity", 5, seed=0, batches=800)
     assert run.score > 0.95 and run.batches <= 800 and run.in_time
