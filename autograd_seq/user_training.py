@@ -40,6 +40,9 @@ def add_train(commands: Any) -> None:
     train.add_argument(
         "--segment", metavar="N", type=parse_positive, help="time steps at a step, states carried on (default: all)"
     )
+    train.add_argument(
+        "--memory", metavar="M", help='"sqrt", or an amount such as 50MB: recompute instead of storing (default: store)'
+    )
     train.add_argument("--optimizer", choices=[*OPTIMIZERS, "lbfgs"], default="adam", help=BY_DEFAULT)
     train.add_argument("--rate", metavar="R", type=parse_number, default=0.001, help="of learning " + BY_DEFAULT)
     train.add_argument("--cosine", action="store_true", help="let the rate fall as half a cosine")
@@ -70,7 +73,7 @@ def run_train(args: argparse.Namespace) -> None:
     feeds = read_feeds(args.data, graph)
     valid = None if args.valid is None else read_feeds(args.valid, graph)
     steps = _STEPS if args.steps is None and args.epochs is None else args.steps
-    options = {"backend": args.backend} if args.backend else {}
+    options = {name: given for name in ("backend", "memory") if (given := getattr(args, name))}
     began = time.monotonic()
     with blame_file(args.graph):
         result = learn.train(

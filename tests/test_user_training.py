@@ -94,6 +94,10 @@ def test_a_table_is_learnt_in_segments_and_continued(folder: Path, capsys: pytes
         capsys, "train model.py:M --data wave.csv --save whole.npz --optimizer adam --rate 0.05 --steps 150 --cosine"
     )
     assert code == 0, err
+    code, out, err = run(
+        capsys, "train model.py:M --data wave.csv --save sqrt.npz --rate 0.05 --steps 150 --cosine --memory sqrt"
+    )
+    np.testing.assert_allclose(learn.load("sqrt.npz")["params"]["w"], learn.load("whole.npz")["params"]["w"], rtol=1e-9)
     code, out, err = run(capsys, "sample model.py:forecast --params whole.npz --data wave.csv --steps 4")
     assert code == 0, err
     values = [float(line) for line in out.splitlines()]

@@ -111,6 +111,26 @@ def test_a_loss_is_compiled_as_asked(cut: dict[str, Any]) -> None:
     np.testing.assert_array_equal(one.norms, other.norms)
 
 
+def test_a_loss_is_recomputed_instead_of_stored(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).normal(size=(30, 3))
+    loss = make_echo()
+    common: dict[str, Any] = {"steps": 4, "progress": False, "valid": {"x": x[::-1]}}
+    stored, given, made = (
+        learn.train(step, {"w": 0.5}, {"x": x}, learn.adam(0.1), **options, **common)
+        for step, options in ((loss, {}), (loss, {"memory": "sqrt"}), (ag.value_and_grad(loss, memory="sqrt"), {}))
+    )
+    for other in (given, made):
+        np.testing.assert_allclose(other.losses, stored.losses, rtol=1e-12)
+        np.testing.assert_allclose(other.valid, stored.valid, rtol=1e-12)
+    common |= {"save": tmp_path / "run.npz", "resume": True}
+    learn.train(loss, {"w": 0.5}, {"x": x}, learn.adam(0.1), **common)
+    resumed = learn.train(loss, {"w": 0.5}, {"x": x}, learn.adam(0.1), memory="sqrt", **(common | {"steps": 5}))
+    assert len(resumed.losses) == 1, "the same equations, however they are computed"
+    x[20, 1] = np.nan
+    error = diverge(loss, {"x": x}, memory="sqrt")
+    assert error.finding is not None and error.finding.step == {"t": 20, "b": 1}
+
+
 def test_parameters_that_are_not_trained_are_fed() -> None:
     loss = (ag.param("a") * W - 6.0) ** 2
     result = learn.train(loss, {"w": 1.0}, {"a": 2.0}, learn.sgd(0.1), steps=50, progress=False)
