@@ -76,6 +76,20 @@ def copy_for_each_step(outputs: Sequence[Node], shared: Node, over: Axis) -> tup
     return made, copies
 
 
+def copy_state(outputs: Sequence[Node], of: Node) -> tuple[list[Node], Node]:
+    """Return equal outputs, and a node with the value of a state that is read wherever the state is read, and nowhere else.
+
+    In an unrolled graph a state is the node of its equation, which others may read, and which may be one for many points.
+    """
+    image: dict[Node, Node] = {}
+    made = rebuild([*outputs, of], lambda node, inputs: None, image=image)
+    state = made.pop()
+    equation, *rows = state.inputs
+    copy = BROADCAST_TO(spread(equation, state.axes), shape=state.shape, rank=state.ndim)
+    state.inputs = (copy, *rows)
+    return made, copy
+
+
 def _ends_axis(node: Node, over: Axis) -> bool:
     """Tell whether the value of a node no longer varies over an axis over which its operands do."""
     return (node.op.reduces_axes and over in node.attrs["axes"]) or (
@@ -109,4 +123,4 @@ def _remove_rows(old: Node, state: Node, over: Axis, varying: set[Node]) -> None
     state.inputs, state.attrs = tuple(inputs), {**state.attrs, "bounds": tuple(bounds)}
 
 
-__all__ = ["copy_for_each_step"]
+__all__ = ["copy_for_each_step", "copy_state"]

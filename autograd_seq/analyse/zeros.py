@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from autograd_seq.analyse.nonfinite import find_origins
-from autograd_seq.analyse.uses import copy_for_each_step
+from autograd_seq.analyse.uses import copy_for_each_step, copy_state
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.errors import AxisError, GradientError
 from autograd_seq.core.facts import EACH, TOGETHER
@@ -29,7 +29,9 @@ from autograd_seq.graph.order import find_dependents, postorder
 from autograd_seq.ops.elementwise import rewritten, where
 from autograd_seq.ops.reduce import sum as sum_of
 from autograd_seq.ops.reduce import sum_over
+from autograd_seq.ops.shape import BROADCAST_TO
 from autograd_seq.ops.state import STATE
+from autograd_seq.ops.time import SPREAD
 
 _SHOWN = 3
 """How many places the sentence names."""
@@ -108,11 +110,13 @@ def why_zero(loss: Node, node: Node, step: int | None = None, /, *, over: Axis |
     target = node
     if over is not None and over not in node.axes:
         (total,), target = copy_for_each_step([total], node, over)
+    elif node.op is STATE:
+        (total,), target = copy_state([total], node)
     graph = Graph(total, target)
     sizes, data = feeds.split_sizes(graph, given)
     if over is not None and step is not None and not 0 <= step < sizes[over.name]:
         return Why("outside", of, 0.0, (_describe_outside(over, step, sizes[over.name]),))
-    found = _Zero(graph, graph.unroll(**sizes), data, over, step).explain(of)
+    found = _Zero(graph, graph.unroll(**sizes), data, over, step).explain(of, label_of(node))
     cut = {name: n for name, n in (("segment", segment), ("window", window), ("every", every)) if n is not None}
     if found.reason == "not zero" and cut:
         truncation: dict[str, Any] = {"over": over, **cut}
@@ -171,10 +175,11 @@ class _Zero:
         self.reached = set(order)
         self.on_path = find_dependents(order, [n for n in self.targets if n in self.reached])
         self.order = [n for n in order if n in self.on_path]
+        self.names = {_get_equation(n): n.name for n in graph.nodes if n.op is STATE and n.name}
 
-    def explain(self, of: str) -> Why:
+    def explain(self, of: str, name: str) -> Why:
         if not any(n in self.reached for n in self.targets):
-            return Why("no path", of, 0.0, (self._describe_reach(),))
+            return Why("no path", of, 0.0, (self._describe_reach(name),))
         cotangents, ends = self._walk()
         size = max(float(np.max(np.abs(cotangents.get(n, 0.0)), initial=0)) for n in self.targets)
         if size or np.isnan(size):
@@ -223,7 +228,7 @@ class _Zero:
         here = Node(n.op, tuple(inputs), n.attrs, n.shape, n.dtype, (), self.values[n])
         parts = select_cotangents(here, constant(g), constant(np.not_equal(g, 0)))
         shown = len(n.inputs) if n.op is not rewritten else 1  # the others are for readers
-        return [(k, None if part is None else np.asarray(getattr(part, "_value", part)))
+        return [(k, None if part is None else fit_array(part, x))
                 for k, (x, part) in enumerate(zip(n.inputs[:shown], parts[:shown], strict=True))
                 if x in self.on_path and x.dtype is float]  # fmt: skip
 
@@ -260,8 +265,7 @@ class _Zero:
         folded, _ = self.origin.get(n, (n, ()))
         if not folded.inputs:
             return write_expression(folded)
-        names = [o.name for o in self.graph.nodes if o.name and o.op is STATE and o.inputs[0] is folded]
-        name = folded.name or next(iter(names), None)
+        name = folded.name or self.names.get(folded)
         return f"{name} = {write_call(folded.op, folded.inputs, folded.attrs)}" if name else write_expression(folded)
 
     def _show_operand(self, n: Node, k: int) -> str:
@@ -278,12 +282,19 @@ class _Zero:
         line = next((folded.where for folded, _ in known if folded.where), None)
         return (f" at {', '.join(steps)}" if steps else "") + (f" ({line})" if line else "")
 
-    def _describe_reach(self) -> str:
+    def _describe_reach(self, name: str) -> str:
         reach = sorted(p for p, n in self.others.items() if n in self.reached)
-        name = label_of(self.graph.outputs[1])
         if not reach:
             return "the loss does not depend on it at any step" if self.others else "the loss does not depend on it"
         return f"the loss depends on {name} at steps {_write_steps(reach)} only"
+
+
+def _get_equation(state: Node) -> Node:
+    """Return the operation that a state is, beneath what gives it its layout."""
+    node = state.inputs[0]
+    while node.op in (SPREAD, BROADCAST_TO):
+        node = node.inputs[0]
+    return node
 
 
 def _write_steps(steps: Sequence[int]) -> str:

@@ -139,6 +139,23 @@ def test_a_batch_is_one_step() -> None:
     assert ag.why_zero(L, s, 0, over=t, **feeds).reason == "saturated"
 
 
+def test_the_size_is_that_of_the_gradient_at_each_step() -> None:
+    """Operands that broadcast; a state that is the same for all points of an axis, and whose equation another node reads."""
+    x, y = ag.input("x", (2,), over=t), ag.input("y", over=t)
+    s, both = ag.state("s", over=(t, b)), ag.state("both", (2,), over=t)
+    e = ag.tanh(y + 0.5)
+    s[t] = e
+    both[t] = ag.tanh(x * both[t - 1] + e + y)
+    L = ag.sum(ag.sum(both), over=t) + ag.sum(s[t - 1] * e, over=(t, b)) + 0 * ag.sum(ag.input("z", over=b), over=b)
+    rng = np.random.default_rng(0)
+    feeds = {"x": rng.normal(size=(4, 2)), "y": rng.normal(size=4), "z": np.ones(3)}
+    for node in (x, y, s, both):
+        want = ag.compile([L, ag.grad(L, node)], backend="numpy")(**feeds)[1].reshape(4, -1)
+        for step in range(4):
+            why = ag.why_zero(L, node, step, over=t, **feeds)
+            np.testing.assert_allclose(why.size, np.abs(want[step]).max(), rtol=1e-12, err_msg=f"{node.name} at {step}")
+
+
 def test_what_is_refused() -> None:
     L, s = rnn(over=(t, b))
     with pytest.raises(ag.AxisError, match=r"Q122.*its step is not clear"):
