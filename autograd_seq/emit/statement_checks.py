@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 
-from autograd_seq.core.axes import Axis
+from autograd_seq.core.axes import Axis, Iteration
 from autograd_seq.emit.statements import (
     ALL,
     BEFORE,
     END,
     START,
+    STEP,
     Accumulate,
     Allocate,
     Assign,
@@ -31,9 +32,9 @@ Point = tuple[int, ...]
 def check_procedure(procedure: Procedure, length: int = 3) -> None:
     """Refuse a procedure that reads what is not computed yet, or never.
 
-    Each point of an array must be written once, or added to before it is read; each array must be allocated once, before it is
-    written; reads and writes must stay within its steps and the rows before and after them; values must have the shape of a
-    point.
+    Each point of an array must be written once (in an iteration, once in each), or added to before it is read; each array must
+    be allocated once, before it is written; reads and writes must stay within its steps and the rows before and after them;
+    values must have the shape of a point.
 
     Args:
         procedure: the procedure to check.
@@ -62,20 +63,32 @@ class _Walk:
         self.sums: dict[StoredArray, dict[Point, int]] = {}  # how many additions to a point are still to come
         self.made: dict[StoredArray, Allocate] = {}
         self.written: dict[StoredArray, set[Point]] = {}
+        self.iterates = {
+            s.target.array for s in _list_assignments(procedure.body)
+            if s.outside and all(p.base == STEP for _, p in s.target.indices)
+        }  # fmt: skip
 
     def walk_body(self, body: Sequence[Statement], steps: Mapping[Axis, int]) -> None:
         for s in body:
-            if isinstance(s, Assign) and not s.target.array.axes:  # a variable of this step
+            if isinstance(s, Assign) and not s.target.array.axes and s.target.array not in self.iterates:  # of this step
                 self.written.pop(s.target.array, None)
         for s in body:
             if isinstance(s, For):
                 for i in range(self.length)[:: s.direction]:
+                    if isinstance(s.axis, Iteration):
+                        self._begin_anew(s.body)
                     self.walk_body(s.body, {**steps, s.axis: i})
             elif isinstance(s, Allocate):
                 self._allocate(s)
                 self._count_additions(s.array, body, steps)
             else:
                 self._write(s, steps)
+
+    def _begin_anew(self, body: Sequence[Statement]) -> None:
+        """Forget what an earlier iteration has written, but for the iterates and rows outside of the steps."""
+        for array in {s.target.array for s in _list_assignments(body)} - self.iterates:
+            found = self.written.get(array, set())
+            found -= {p for p in found if all(0 <= i < self.length for i in p)}
 
     def _count_additions(self, array: StoredArray, body: Sequence[Statement], steps: Mapping[Axis, int]) -> None:
         """Count how often each point of an array is added to."""
@@ -115,7 +128,7 @@ class _Walk:
         for p in self._list_points(s.target, steps):
             if isinstance(s, Accumulate):
                 self.sums[array][p] -= 1
-            elif p in written and array.axes and not s.outside:
+            elif p in written and array.axes and not s.outside and array not in self.iterates:
                 raise ValueError(f"{s.target} is written twice, at {p}")
             written.add(p)
 
@@ -153,6 +166,15 @@ class _Walk:
             return range(self.length if p.base == ALL else steps[p.axis])
         base = 0 if p.base == START else self.length if p.base == END else steps[p.axis]
         return [base + p.by]
+
+
+def _list_assignments(body: Sequence[Statement]) -> Iterator[Assign]:
+    """Yield the assignments in some statements and the loops among them."""
+    for s in body:
+        if isinstance(s, For):
+            yield from _list_assignments(s.body)
+        elif isinstance(s, Assign):
+            yield s
 
 
 __all__ = ["check_procedure"]

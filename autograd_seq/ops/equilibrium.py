@@ -2,6 +2,10 @@
 
 Why the equation reads the node itself (2026-11): a cycle without a delay says what is wanted, whatever finds it. The gradient
 is another such cycle (Almeida 1987, Pineda 1987), and every runner may iterate in its own way.
+
+Why plain iteration (2026-11): extrapolation from 1 to 8 earlier iterates (Anderson 1965) took two to four times fewer
+iterations of tanh(W z + x), but each at two to four times the time: 0.65 of the whole at best (a positive spectrum, 512 units),
+3 times as much for rotations; with two earlier iterates it did not settle for a random W that plain iteration solves.
 """
 
 from __future__ import annotations

@@ -75,7 +75,7 @@ def lower_equilibria(graph: System, count: bool = False, explain: bool = False) 
         >>> z[...] = ag.cos(z)
         >>> found = lower_equilibria(ag.Graph(z))
         >>> [axis.name for axis in found.iterated[0].going.inputs[0].inputs[0].axes]
-        ['iteration']
+        ['k']
 
     Notes:
         Linear in the number of nodes.

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from equilibria import MODELS as EQUILIBRIA
 from lean_runs import Case
 from random_programs import Program
 from zoo import MODELS
@@ -16,6 +17,7 @@ from autograd_seq.emit.names import Names
 from autograd_seq.emit.procedure import lower_graph
 from autograd_seq.emit.statement_checks import check_procedure
 from autograd_seq.emit.statements import Accumulate, Allocate, Assign, For, Place, Procedure, Read
+from autograd_seq.plan.equilibria import lower_equilibria
 
 t = ag.Axis("t")
 
@@ -35,6 +37,33 @@ def test_models(name: str) -> None:
 def test_random_programs(seed: int) -> None:
     checked(Program(seed).outputs)
     checked(Case(seed).outputs)
+
+
+@pytest.mark.parametrize("make", EQUILIBRIA, ids=lambda make: make.__name__)
+def test_equilibria(make: Callable[[], Any]) -> None:
+    """Within an iteration every value is computed anew before it is read, but for the iterates."""
+    loss, wrt, _ = make()
+    lowered = lower_equilibria(ag.Graph([loss, *ag.grad(loss, wrt)]))
+    assert lowered is not None
+    procedure = lower_graph(lowered.graph, Names(set()))
+    check_procedure(procedure)
+    loops = [s for s in walk(procedure.body) if isinstance(s, For) and s.goes_on is not None]
+    assert len(loops) == 2, "one for the values, and one for the gradient"
+    for loop in loops:
+        bodies = [loop.body, *(s.body for s in walk(loop.body) if isinstance(s, For))]
+        for body in bodies:
+            body.reverse()
+        with pytest.raises(ValueError, match=r"before|complete"):  # what an earlier iteration has left does not count
+            check_procedure(procedure)
+        for body in bodies:
+            body.reverse()
+
+
+def walk(body: Any) -> Any:
+    for s in body:
+        yield s
+        if isinstance(s, For):
+            yield from walk(s.body)
 
 
 def model() -> Procedure:
