@@ -9,7 +9,7 @@ import operator
 from collections.abc import Iterable
 from typing import Any
 
-from autograd_seq.core.axes import Affine, Axis, Index, as_axes
+from autograd_seq.core.axes import Affine, Axis, Index, Iteration, as_axes
 from autograd_seq.core.errors import AxisError, OperationError, StateError
 from autograd_seq.core.facts import FINITE, KEPT, POINTS, STEPS, TOGETHER
 from autograd_seq.core.functions import FUNCTIONS
@@ -337,7 +337,8 @@ def spread(x: Any, axes: Axis | Iterable[Axis]) -> Node:
         (b,)
     """
     x = constant(x)
-    missing = tuple(a for a in as_axes(axes) if a not in x.axes)
+    # what does not depend on the iterate is the same in every iteration, and is computed before them
+    missing = tuple(a for a in as_axes(axes) if a not in x.axes and not isinstance(a, Iteration))
     return SPREAD(x, axes=missing) if missing else x
 
 

@@ -177,8 +177,9 @@ def _iterate(region: Sequence[Node], names: _Names, explain: bool) -> Iterated:
     for n, y in zip(ends, states, strict=True):
         last = AT(y, axis=axis, index=-1, outside="error")
         _become(n, where, (left > 0, constant(np.nan), last))
-    return Iterated(tuple(names.old[n] for n in ends), left,
-                    None if moved is None else AT(moved, axis=axis, index=-1, outside="error"))  # fmt: skip
+    if moved is not None:
+        moved = where(left > 0, AT(moved, axis=axis, index=-1, outside="error"), 0.0)
+    return Iterated(tuple(names.old[n] for n in ends), left, moved)
 
 
 def _leave_out(going: Node, nodes: Sequence[Node]) -> Node:

@@ -11,12 +11,14 @@ import heapq
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from autograd_seq.core.axes import Axis
+from autograd_seq.core.axes import Axis, Iteration
 from autograd_seq.core.node import Node
 from autograd_seq.graph.checks import find_loop_axis
 from autograd_seq.graph.order import components, same_step
 from autograd_seq.ops.state import STATE
 from autograd_seq.ops.steps import get_delay
+from autograd_seq.ops.time import AT
+from autograd_seq.plan.memory.views import is_view
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,8 +47,12 @@ def schedule(nodes: Sequence[Node], cut: tuple[Axis, ...] = ()) -> tuple[Item, .
     position = {n: i for i, n in enumerate(nodes)}
     edges = [(position[x], i) for i, n in enumerate(nodes) for x in list_needs(n, cut) if x in position]
     loops = {a for a, b in edges if a == b}
+    parts = components(len(nodes), edges)
+    if ends := _find_ends(nodes, parts):
+        edges += ends
+        parts = components(len(nodes), edges)
     out: list[Item] = []
-    for part in _sort_components(components(len(nodes), edges), edges):
+    for part in _sort_components(parts, edges):
         if len(part) == 1 and part[0] not in loops:
             out.append(nodes[part[0]])
             continue
@@ -55,6 +61,30 @@ def schedule(nodes: Sequence[Node], cut: tuple[Axis, ...] = ()) -> tuple[Item, .
         assert found is not None, "a graph is checked when it is made"
         out.append(Loop(*found, schedule(inside, (*cut, found[0]))))
     return tuple(out)
+
+
+def _find_ends(nodes: Sequence[Node], parts: Sequence[Sequence[int]]) -> list[tuple[int, int]]:
+    """Return edges that keep what reads the end of an iteration in the loop around the iteration, which overwrites it."""
+    reads = [(x, i) for i, n in enumerate(nodes) for x in _list_read_ends(n)]
+    found = []
+    for part in parts if reads else ():
+        inside = [nodes[i] for i in part]
+        loop = find_loop_axis(inside) if len(part) > 1 else None
+        if loop is not None and not isinstance(loop[0], Iteration):
+            within = set(inside)
+            found += [(i, part[0]) for x, i in reads if x in within]
+    return found
+
+
+def _list_read_ends(node: Node) -> list[Node]:
+    """Return the values of an iteration whose last step is read by a node that is no view."""
+    found = []
+    for x in () if is_view(node) else node.inputs:
+        while is_view(x):
+            if x.op is AT and isinstance(x.attrs["axis"], Iteration):
+                found.append(x.inputs[0])
+            x = x.inputs[0]
+    return found
 
 
 def list_needs(node: Node, cut: tuple[Axis, ...] = ()) -> tuple[Node, ...]:

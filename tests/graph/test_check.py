@@ -323,6 +323,8 @@ TABLE = [
     ("G102", 's = ag.state("s", over=t)\ns[t] = s[t - 1] + s[t + 1]\nag.Graph(s)',
      ["both earlier and later steps of t"]),
     ("G103", 's = ag.state("s", over=t)\ns[t] = ag.sum(s[t - 1], over=t)\nag.Graph(s)', ["through all steps of t"]),
+    ("G104", 'z = ag.equilibrium("z", over=t, start=t - 1)\nz[t] = 0.1 * (z[t - 1] + z[t + 1])\nag.Graph(z)',
+     ["z starts from z[t - 1]", "its steps are solved together"]),
     ("G211", 's = ag.state("s", over=(t, u), init={t: ag.param("p")})\n'
      'r = ag.state("r", over=(t, u), init={t: ag.last(s, over=t)})\n'
      "s[t, u] = s[t - 1, u] + r[t, u]\nr[t, u] = r[t - 1, u]\nag.Graph(s)",

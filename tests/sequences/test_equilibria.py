@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from equilibria import FEEDS, RUNNERS, B, H, Model, T, attention, b, deep, make_feeds, recurrent, settle, t
+from equilibria import FEEDS, RUNNERS, B, H, Model, T, attention, b, deep, make_feeds, pair, recurrent, settle, shooting, t
 
 import autograd_seq as ag
 
@@ -84,6 +84,16 @@ def test_no_steps_and_no_batch(runner: str) -> None:
             value, *grads = run(**{**feeds, "x": x})
             assert value == 0
             assert all(np.all(g == 0) for g in grads)
+
+
+@pytest.mark.parametrize("model", [pair, shooting, attention], ids=lambda m: m.__name__)
+def test_a_batch_of_one(model: Callable[[], Model]) -> None:
+    """Programs for one sequence have no axis for it; what then no longer depends on the iterate is computed once."""
+    loss, wrt, _ = model()
+    nodes, feeds = [loss, *ag.grad(loss, wrt)], make_feeds(loss)
+    feeds["x"] = feeds["x"][:1] if model is attention else feeds["x"][:, :1]
+    for got, want in zip(RUNNERS["numpy"](nodes)(**feeds), RUNNERS["unrolled"](nodes)(**feeds), strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-9, atol=1e-12)
 
 
 def test_vmap() -> None:

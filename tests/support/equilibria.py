@@ -196,6 +196,25 @@ def rod() -> Model:
     return ag.sum(h**3, over=i), [q, k], truth
 
 
+def pair() -> Model:
+    """Two equilibria of each other within the steps of a recurrence, which only one of them carries on."""
+    W, x = ag.param("W", (H, H)), ag.input("x", (H,), over=(t, b))
+    own, shared = ag.equilibrium("own", (H,), over=(b, t)), ag.equilibrium("shared", (H,), over=t, damping=0.2)
+    own[t] = 0.5 * ag.tanh(W @ own + shared + x)
+    shared[t] = 0.4 * ag.tanh(ag.mean(own, over=b)) + 0.3 * ag.sin(shared[t - 1])
+
+    def truth(W: Any, x: Any) -> Any:
+        shared, total = np.zeros(H), 0.0
+        for row in x:
+            own, before = np.zeros(row.shape), shared
+            for _ in range(ROUNDS):
+                own, shared = 0.5 * np.tanh(own @ W.T + shared + row), 0.4 * np.tanh(np.mean(own, 0)) + 0.3 * np.sin(before)
+            total = total + np.sum(own**2) + np.sum(shared)
+        return total
+
+    return ag.sum(ag.sum(own * own), over=(t, b)) + ag.sum(ag.sum(shared), over=t), [W, x], truth
+
+
 def shooting() -> Model:
     """A periodic orbit: the sequence begins where it ends. The iteration runs through the whole recurrence each time."""
     w, x = ag.param("w"), ag.input("x", over=(t, b))
@@ -217,7 +236,7 @@ def shooting() -> Model:
     return ag.sum(s**2, over=(t, b)), [w, x], truth
 
 
-MODELS = [linear, kepler, root, deep, recurrent, backwards, memory, pagerank, leaky, bilevel, attention, rod, shooting]
+MODELS = [linear, kepler, root, deep, recurrent, backwards, memory, pagerank, leaky, bilevel, attention, rod, pair, shooting]
 FEEDS: dict[str, Any] = {
     "A": 0.3 * RNG.normal(size=(H, H)), "c": RNG.normal(size=H), "W": 0.3 * RNG.normal(size=(H, H)),
     "U": RNG.normal(size=(H, D)), "X": 1.5 * RNG.normal(size=(4, H)), "M": RNG.normal(size=(T, B)),
