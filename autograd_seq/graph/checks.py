@@ -212,12 +212,12 @@ def _check_schedulable(component: list[Node], name: Name) -> None:
 
 def _check_starts(part: list[Node], name: Name) -> None:
     """Refuse an equilibrium that starts from what it is at another step, where all steps are solved together."""
-    within = set(part)
     for n in part:
-        if n.op is EQUILIBRIUM and any(x in within for x in n.inputs[1:]):
+        if n.op is EQUILIBRIUM and set(n.inputs[1:]) & set(part):
             raise CycleError(
-                "G104", f"{name(n)} starts from {name(n.inputs[1])}, but its steps are solved together", node=n.name, where=n.where,
-                expected="steps solved one after the other", got="an equation that reads all, or both ways", fix="no start=",
+                "G104", f"{name(n)} starts from {name(n.inputs[1])}, but its steps are solved together", node=n.name,
+                where=n.where, expected="steps solved one after the other", got="an equation that reads all, or both ways",
+                fix="no start=",
             )  # fmt: skip
 
 
