@@ -55,7 +55,11 @@ def measure(loss: ag.Node, feeds: dict[str, np.ndarray]) -> list[Way]:
     full = ag.value_and_grad(loss, **OPTIONS)
     whole = Way("full (BPTT)", "`ag.value_and_grad(L)`", lambda: full(**feeds)[1], lambda: full.program.cost(t=T).bytes, "no",
                 "whenever the steps fit in memory")  # fmt: skip
-    return [whole, *_list_truncated(loss, full.wrt, feeds), _make_forward(loss, full.wrt, feeds), *_list_online(loss, feeds)]
+    small = ag.value_and_grad(loss, memory="sqrt", **OPTIONS)
+    again = Way("checkpointed", '`ag.value_and_grad(L, memory="sqrt")`', lambda: small(**feeds)[1],
+                lambda: small.program.cost(t=T).bytes, "no", "the steps do not fit in memory")  # fmt: skip
+    return [whole, again, *_list_truncated(loss, full.wrt, feeds), _make_forward(loss, full.wrt, feeds),
+            *_list_online(loss, feeds)]  # fmt: skip
 
 
 def _add_pieces(program: Any, feeds: dict[str, np.ndarray]) -> list[Any]:
