@@ -29,6 +29,8 @@ from autograd_seq.ops.time import SHIFT, shift, spread
 
 Pair = tuple[Node, Node]
 """A source and a parameter; or a source and an input of the cut equations."""
+Dimensions = dict[int, int]
+"""Locked dimensions of a value, and to which of a leaf each is locked."""
 
 
 class Influence:
@@ -120,12 +122,7 @@ class Influence:
         if (row, p) not in self.rows:
             return constant(np.zeros(self.get_shape(x, p)))
         own = list_dimensions(self.rows[row, p])
-        of_x: list[Hashable] = [("p", own[d]) if d in own else ("x", d) for d in range(x.ndim)]
-        of_p: list[Hashable] = [("p", k) for k in range(p.ndim)]
-        free = list_free(row, own)
-        block = Labelled(derive(row, [p], free)[0], (*(of_x[d] for d in free), *of_p))
-        order = [*(of_x[d] for d in list_free(x, list_dimensions(self.locks[x, p]))), *of_p]
-        return broadcast_to(lay_out(block, order), self.get_shape(x, p))
+        return expand(derive(row, [p], list_free(row, own))[0], own, list_dimensions(self.locks[x, p]), x, p)
 
     def _push(self, x: Node, read: Node, p: Node) -> Node:
         """Return what the influence on an earlier step adds to that on ``x``, through the Jacobian of the step."""
@@ -153,22 +150,46 @@ class Influence:
             found.append(mark(spread(add_up(parts, p.shape), self.step.axis), p))
         return found
 
-    def _multiply(self, J: Node, own: dict[int, int], target: dict[int, int], x: Node, read: Node, p: Node) -> Node:
+    def _multiply(self, J: Node, own: Dimensions, target: Dimensions, x: Node, read: Node, p: Node) -> Node:
         source = read.inputs[0] if read.op is SHIFT and read not in self.names else read
-        inner = list_dimensions(self.locks[source, p])
-        of_source = [("p", inner[d]) if d in inner else ("source", d) for d in range(source.ndim)]
-        of_x = [of_source[own[d]] if d in own else ("x", d) for d in range(x.ndim)]
-        of_p = [("p", k) for k in range(p.ndim)]
-        left = Labelled(J, (*(of_x[d] for d in range(x.ndim) if d not in own), *of_source))
         influence = self.influence[source, p] if read is source else read_earlier(self.influence[source, p], read)
-        right = Labelled(influence, (*(of_source[d] for d in range(source.ndim) if d not in inner), *of_p))
-        for d, k in target.items():  # what is off the diagonal is zero, or is dropped
-            old, new = of_x[d], of_p[k]
-            left, right = left.rename(old, new), right.rename(old, new)
-            of_x, of_p = ([new if label == old else label for label in some] for some in (of_x, of_p))
-        wanted = [*(of_x[d] for d in range(x.ndim) if d not in target), *of_p]
-        shape = (*(x.shape[d] for d in range(x.ndim) if d not in target), *p.shape)
-        return broadcast_to(lay_out(multiply(left, right, wanted), wanted), shape)
+        return push(J, own, target, x, influence, list_dimensions(self.locks[source, p]), source, p)
+
+
+def expand(derivative: Node, own: Dimensions, target: Dimensions, x: Node, p: Node) -> Node:
+    """Return the derivative of ``x`` by a parameter with the dimensions that ``target`` leaves, instead of those of ``own``."""
+    of_x: list[Hashable] = [("p", own[d]) if d in own else ("x", d) for d in range(x.ndim)]
+    of_p: list[Hashable] = [("p", k) for k in range(p.ndim)]
+    block = Labelled(derivative, (*(of_x[d] for d in list_free(x, own)), *of_p))
+    free = list_free(x, target)
+    return broadcast_to(lay_out(block, [*(of_x[d] for d in free), *of_p]), (*(x.shape[d] for d in free), *p.shape))
+
+
+def push(J: Node, own: Dimensions, target: Dimensions, x: Node, influence: Node, inner: Dimensions, source: Node,
+         p: Node) -> Node:  # fmt: skip
+    """Return what the influence of a parameter on a source adds to that on ``x``.
+
+    Args:
+        J: the derivative of ``x`` by the source, with the dimensions that ``own`` leaves, then those of the source.
+        own: dimensions of ``x`` that are locked to some of the source.
+        target: those that are locked to some of the parameter in the result; what is off that diagonal is dropped.
+        x: the value, of which the shape is read.
+        influence: that on the source, with the dimensions that ``inner`` leaves, then those of the parameter.
+        inner: dimensions of the source that are locked to some of the parameter.
+        source, p: nodes of which the shapes are read.
+    """
+    of_source = [("p", inner[d]) if d in inner else ("source", d) for d in range(source.ndim)]
+    of_x = [of_source[own[d]] if d in own else ("x", d) for d in range(x.ndim)]
+    of_p = [("p", k) for k in range(p.ndim)]
+    left = Labelled(J, (*(of_x[d] for d in list_free(x, own)), *of_source))
+    right = Labelled(influence, (*(of_source[d] for d in list_free(source, inner)), *of_p))
+    for d, k in target.items():
+        old, new = of_x[d], of_p[k]
+        left, right = left.rename(old, new), right.rename(old, new)
+        of_x, of_p = ([new if label == old else label for label in some] for some in (of_x, of_p))
+    free = list_free(x, target)
+    wanted = [*(of_x[d] for d in free), *of_p]
+    return broadcast_to(lay_out(multiply(left, right, wanted), wanted), (*(x.shape[d] for d in free), *p.shape))
 
 
 def read_earlier(x: Node, like: Node) -> Node:
@@ -217,4 +238,4 @@ def sum_to(x: Node, axes: Sequence[Axis]) -> Node:
     return sum_over(x, axes=gone) if gone else x
 
 
-__all__ = ["Influence", "add_up", "join", "list_cotangents", "mark", "read_earlier", "sum_to"]
+__all__ = ["Influence", "add_up", "expand", "join", "list_cotangents", "mark", "push", "read_earlier", "sum_to"]

@@ -6,7 +6,6 @@ share nothing with the engine; UORO must be right on average, judged by the mean
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -133,7 +132,7 @@ def test_several_steps_are_single_steps_added_up(method: str, monkeypatch: pytes
     feeds, step = draw(loss), ag.online(loss, method=method)
     fixed = {n: v for n, v in feeds.items() if n not in ("x", "goal")}
     (value, total), carry = run_steps(step, loss, feeds)
-    monkeypatch.setattr(online, "MOST_NUMBERS", 3 * sum(map(math.prod, step.influence.values())))  # pieces of three steps
+    monkeypatch.setattr(online, "MOST_NUMBERS", 2 * step.pieces.numbers)  # pieces of two steps
     first, middle = step(x=feeds["x"][:2], goal=feeds["goal"][:2], **fixed)
     second, end = step(x=feeds["x"][2:], goal=feeds["goal"][2:], carry=middle, **fixed)
     assert first[0] + second[0] == pytest.approx(value)
@@ -391,7 +390,8 @@ def test_rtrl_is_forward_mode_is_reverse_mode_is_the_complex_step(seed: int) -> 
     graph = ag.Graph(loss)
     names = [n for n, x in graph.inputs.items() if x.op.name == "param"]
     want = unrolled(loss, feeds)
-    check(run_steps(ag.online(loss), loss, feeds)[0], want)
+    step = ag.online(loss)
+    check(run_steps(step, loss, feeds)[0] if seed % 20 else step(**feeds)[0], want)
     ways = {n: np.random.default_rng(5).normal(size=feeds[n].shape) for n in names}
     slope = sum(float(np.sum(want[1][n] * ways[n])) for n in names)
     moved = {n: v + 1e-100j * ways[n] if n in ways else v for n, v in feeds.items()}
