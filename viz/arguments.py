@@ -78,7 +78,7 @@ def find_times(scene: Scene) -> list[str]:
         ['t']
     """
     items = {item.key: item for item in scene.items}
-    times = {axis for arrow in scene.arrows for axis, _ in arrow.shifts}
+    times = {axis for arrow in scene.arrows for axis, _ in arrow.shifts if axis in scene.axes}
     for arrow in scene.arrows:
         tail, head = items[arrow.tail], items[arrow.head]
         for read in set(tail.over) - set(head.over):

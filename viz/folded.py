@@ -9,11 +9,12 @@ from viz.arguments import get_theme, make_scene, read_drawable
 from viz.diagram import Diagram
 from viz.layout.compose import compose_folded
 from viz.layout.folded_operations import compose_operations
+from viz.layout.legend import add_legend
 
 
 def folded(
     g: Any, level: str = "variables", theme: str = "white", *, depth: int | None = None,
-    collapse: Collection[str] | Callable[[str], bool] | None = None,
+    collapse: Collection[str] | Callable[[str], bool] | None = None, legend: bool = False,
 ) -> Diagram:  # fmt: skip
     """Draw a graph folded, every equation once.
 
@@ -25,6 +26,7 @@ def folded(
         theme: "white" or "dark".
         depth: draws each scope at this depth as one box, with its shape and the number of its parameters.
         collapse: names of scopes to draw as one box, or a function that tells for a name whether to.
+        legend: whether the roles that colours and shapes stand for are written below.
 
     Returns:
         A Diagram.
@@ -47,4 +49,4 @@ def folded(
     colors = get_theme(theme)
     scene = make_scene(read_drawable(g, depth, collapse), level)
     picture = compose_folded(scene) if level == "variables" else compose_operations(scene)
-    return Diagram(picture, colors)
+    return Diagram(add_legend(picture) if legend else picture, colors)

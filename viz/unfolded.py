@@ -9,6 +9,7 @@ from viz.arguments import choose_lengths, get_only_axis, get_theme, make_scene, 
 from viz.diagram import Diagram
 from viz.errors import DrawError, make_option_error
 from viz.layout.compose import add_bus, compose_both, compose_unfolded, drop_params
+from viz.layout.legend import add_legend
 from viz.layout.pair import compose_pair
 from viz.scene.columns import show_all_steps
 from viz.scene.items import keep_axes
@@ -19,7 +20,7 @@ PARAMS = ("labels", "bus", "hide")
 def unfolded(
     g: Any, t: int = 4, params: str | None = None, level: str | None = None, theme: str = "white", *,
     steps: tuple[int, int] | None = None, depth: int | None = None,
-    collapse: Collection[str] | Callable[[str], bool] | None = None, **lengths: int,
+    collapse: Collection[str] | Callable[[str], bool] | None = None, legend: bool = False, **lengths: int,
 ) -> Diagram:  # fmt: skip
     """Draw a graph unfolded over its steps.
 
@@ -32,6 +33,7 @@ def unfolded(
         theme: "white" or "dark".
         depth: draws each scope at this depth as one box, with its shape and the number of its parameters.
         collapse: names of scopes to draw as one box, or a function that tells for a name whether to.
+        legend: whether the roles that colours and shapes stand for are written below.
         steps: how many steps to show at the start and at the end; by default all of at most six, else (3, 2).
         lengths: numbers of steps by the names of axes: ``u=6``. Axes without delays, such as a batch, stand at the names.
 
@@ -70,14 +72,16 @@ def unfolded(
     elif params == "hide":
         scene = drop_params(scene)
     if len(shown) == 2 and level == "variables" and params != "bus":
-        return Diagram(compose_pair(scene, columns), colors)
-    axis = get_only_axis(shown)
-    return Diagram(compose_unfolded(scene, axis, columns[axis], boxes=level == "ops"), colors)
+        picture = compose_pair(scene, columns)
+    else:
+        axis = get_only_axis(shown)
+        picture = compose_unfolded(scene, axis, columns[axis], boxes=level == "ops")
+    return Diagram(add_legend(picture) if legend else picture, colors)
 
 
 def fold_unfold(
     g: Any, t: int = 3, theme: str = "white", *, depth: int | None = None,
-    collapse: Collection[str] | Callable[[str], bool] | None = None, **lengths: int,
+    collapse: Collection[str] | Callable[[str], bool] | None = None, legend: bool = False, **lengths: int,
 ) -> Diagram:  # fmt: skip
     """Draw a graph of one axis folded at the left, and t steps of it unfolded at the right.
 
@@ -87,6 +91,7 @@ def fold_unfold(
         theme: "white" or "dark".
         depth: draws each scope at this depth as one box, with its shape and the number of its parameters.
         collapse: names of scopes to draw as one box, or a function that tells for a name whether to.
+        legend: whether the roles that colours and shapes stand for are written below.
         lengths: the number of steps by the name of the axis.
 
     Returns:
@@ -108,4 +113,5 @@ def fold_unfold(
     scene = make_scene(read_drawable(g, depth, collapse), "variables")
     shown = choose_lengths(scene, t, lengths, "fold_unfold")
     axis = get_only_axis(shown)
-    return Diagram(compose_both(keep_axes(scene, shown), axis, shown[axis]), colors)
+    picture = compose_both(keep_axes(scene, shown), axis, shown[axis])
+    return Diagram(add_legend(picture) if legend else picture, colors)

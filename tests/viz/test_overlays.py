@@ -105,3 +105,33 @@ def test_a_schedule_shows_bars_for_what_is_lifted_and_cells_for_loops() -> None:
     assert set(lines.values()) == {True, False}
     with pytest.raises(DrawError, match="P216"):
         viz.schedule(loss)
+
+
+def test_a_legend_names_the_roles_that_are_there(models: SimpleNamespace) -> None:
+    def words(**options: bool) -> set[str]:
+        return {m.label.text for m in viz.unfolded(models.rnn(), 2, **options).picture.marks if m.key[0] == "word"}
+
+    assert words() == set()
+    assert words(legend=True) == {
+        "input",
+        "state",
+        "output",
+        "loss",
+        "target",
+        "outside of the sequence",
+        "read of another step",
+    }
+    assert "parameter" in viz.folded(models.rnn(), level="ops", legend=True).svg
+    assert "legend" not in viz.fold_unfold(models.rnn(), legend=True).dot
+
+
+def test_an_equilibrium_is_a_state_that_reads_itself_without_end() -> None:
+    t = ag.Axis("t")
+    z = ag.equilibrium("z", (4,), over=t)
+    z[t] = ag.tanh(ag.param("W", (4, 4)) @ z[t] + ag.input("x", (4,), over=t))
+    for diagram in (viz.folded(ag.Graph(z)), viz.unfolded(ag.Graph(z), 3)):
+        loops = [line for line in diagram.picture.lines if line.tail == line.head]
+        assert {line.label.text for line in loops} == {"W, ∞"}
+    operations = viz.folded(ag.Graph(z), level="ops").picture
+    assert [mark.label.text for mark in operations.marks if mark.role == "delay"] == ["∞"]
+    assert {mark.role for mark in operations.marks if mark.name == "z"} == {"state"}

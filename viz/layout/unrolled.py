@@ -249,7 +249,9 @@ class Unrolling:
         return arrow.tail in self.stamp.at and arrow.head in self.stamp.at and not arrow.start and not arrow.whole
 
     def _write_label(self, arrow: Arrow) -> Label:
-        return label_params(arrow.params) if self.labels and arrow.params else EMPTY
+        words = [label_params(arrow.params)] if self.labels and arrow.params else []
+        words += [make_text_label(axis) for axis, _ in arrow.shifts if axis not in self.scene.axes]  # of an equilibrium: ∞
+        return join_labels(words) if words else EMPTY
 
     def _list_ends(self, arrow: Arrow) -> Iterator[tuple[End, End]]:
         """Yield (tail, place) and (head, place) for every step at which at least one of the two is shown."""

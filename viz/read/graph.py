@@ -7,7 +7,7 @@ operation is shown as the user wrote it, and a value that depends on parameters 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from autograd_seq.core.axes import Axis
@@ -16,7 +16,7 @@ from autograd_seq.graph.order import components
 from autograd_seq.ops.elementwise import CAST, POWER_NUMBER, rewritten
 from autograd_seq.ops.leaf import INPUT, PARAM, TENSOR
 from autograd_seq.ops.shape import BROADCAST_TO
-from autograd_seq.ops.state import STATE
+from autograd_seq.ops.state import EQUILIBRIUM, STATE
 from autograd_seq.ops.steps import get_delay
 from autograd_seq.ops.time import ALONG, AT, SHIFT, SIZE, SPREAD
 from autograd_seq.ops.window import OVERLAP, WINDOW
@@ -31,6 +31,8 @@ _WINDOWS = {WINDOW: 1, OVERLAP: -1}
 _STEPS_SHOWN = 6
 
 Shifts = tuple[tuple[str, int], ...]
+SETTLES = "∞"
+"""Stands for an axis in the shifts of an equilibrium's reads of itself: that of its iterations."""
 
 
 @dataclass(frozen=True)
@@ -215,6 +217,7 @@ def read_graph(outputs: Sequence[Node], axes: Iterable[str] | None = None) -> Re
         ahead = [read.vertex for read in reads] + [node for *_, node in reading.starts[vertex]]
         # What is read from another step comes last, so that the order is that of one step wherever there is one.
         stack += [(node, False) for node in reversed(ahead) if node not in seen]
+    _mark_settling(reading)
     reading.names = shorten_names({vertex: vertex.name or "" for vertex in reading.vertices})
     for vertex in reading.vertices:
         if vertex.adjoint_of is not None and not vertex.name and (is_state(vertex) or vertex in reading.outputs):
@@ -315,6 +318,22 @@ def _list_starts(vertex: Node, shown: _Shown) -> tuple[tuple[str, int, Node], ..
             if not _is_silent(found):
                 out.append((bound.axis.name, i - len(rows) if bound.side == "init" else i, found))
     return tuple(out)
+
+
+def _mark_settling(reading: Reading) -> None:
+    """Mark the reads by which an equilibrium reads itself within one step: as those of its iteration before, of which it has ∞."""
+    number = {vertex: i for i, vertex in enumerate(reading.vertices)}
+    edges = [(number[v], number[read.vertex]) for v in reading.vertices for read in reading.reads[v] if not read.shifts]
+    loops = {i for i, x in edges if i == x}
+    for part in components(len(number), edges):
+        if len(part) == 1 and part[0] not in loops:
+            continue
+        inside = {reading.vertices[i] for i in part}
+        for vertex in inside:
+            reading.reads[vertex] = tuple(
+                replace(read, shifts=((SETTLES, 1),)) if read.vertex.op is EQUILIBRIUM and read.vertex in inside else read
+                for read in reading.reads[vertex]
+            )
 
 
 def _name_adjoint(vertex: Node, is_output: bool) -> str:

@@ -8,6 +8,7 @@ from autograd_seq.core.node import Node
 from autograd_seq.ops.elementwise import div
 from autograd_seq.ops.leaf import INPUT, PARAM, TENSOR
 from autograd_seq.ops.reduce import sum_over
+from autograd_seq.ops.state import EQUILIBRIUM
 from autograd_seq.ops.time import SIZE
 from viz.read.graph import Reading, get_equation, is_loss_form, is_state
 from viz.scene.items import Item
@@ -115,7 +116,7 @@ def get_role(vertex: Node, reading: Reading, lost: set[Node], params: set[Node],
         return "label" if vertex not in reaches else "input"
     if vertex.op is TENSOR:
         return "input"
-    if is_state(vertex):
+    if is_state(vertex) or vertex.op is EQUILIBRIUM:
         return "state"
     if vertex.name is None and vertex not in reading.outputs:
         return "op"

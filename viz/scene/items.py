@@ -120,7 +120,10 @@ def keep_axes(scene: Scene, axes: Collection[str]) -> Scene:
         replace(item, over=tuple(a for a in item.over if a in axes), brackets=tuple(a for a in item.over if a not in axes))
         for item in scene.items
     ]
-    arrows = [replace(arrow, shifts=tuple((a, k) for a, k in arrow.shifts if a in axes)) for arrow in scene.arrows]
+    arrows = [
+        replace(arrow, shifts=tuple((a, k) for a, k in arrow.shifts if a in axes or a not in scene.axes))
+        for arrow in scene.arrows
+    ]
     return Scene(items, arrows, tuple(axis for axis in scene.axes if axis in axes))
 
 

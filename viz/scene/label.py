@@ -302,6 +302,9 @@ def make_delay_label(axes: list[tuple[str, int]], named: bool) -> Label:
     """
     parts = []
     for axis, delay in axes:
+        if not axis.isidentifier() and not axis.replace("'", "").isidentifier():  # no delay: an equilibrium's read of itself
+            parts.append(make_text_label(axis))
+            continue
         below = make_index_runs(axis, -1) if named else []
         parts.append(Label(((Run("z", True), *below, Run(f"−{delay}" if delay > 0 else f"+{-delay}", shift=1)),)))
     return join_labels(parts, " ")
