@@ -28,6 +28,7 @@ from autograd_seq.ops.time import ALONG
 from autograd_seq.run.carry import Buffer, Carry, check_carry, find_batch_misfit
 from autograd_seq.run.reports import ProgramReports
 from autograd_seq.sequences.cut import Cut, cut_along
+from autograd_seq.sequences.deciding import end_steps
 from autograd_seq.sequences.lengths import read_lengths
 from autograd_seq.sequences.pieces import list_read_back
 
@@ -270,6 +271,10 @@ def evaluate_carried(dag: DAG, carry: Any, given: dict[str, Any]) -> tuple[Any, 
             "K113", "a DAG of gradients cannot take carry=", expected="the DAG of a graph", got=repr(dag),
             fix="ag.Graph(ag.grad(L, …)).evaluate(carry=…): gradients as equations",
         )  # fmt: skip
+    if graph.stops:
+        if None not in dag.carried:
+            dag.carried[None] = end_steps(graph, carry if isinstance(carry, Axis) else None)
+        graph, carry = dag.carried[None], next(iter(graph.stops)) if not isinstance(carry, Carry) else carry
     asked = True if carry is None else carry
     if isinstance(carry, Carry):  # the axis is the one whose equations made the carry
         asked = next((a for a in graph.axes if _digest_equations(graph, a) == carry.equations), True)

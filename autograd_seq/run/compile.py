@@ -24,6 +24,7 @@ from autograd_seq.run.recomputed import Recomputation, RecomputedProgram, find_c
 from autograd_seq.run.reports import ProgramReports
 from autograd_seq.run.until import UntilProgram
 from autograd_seq.sequences.cut import cut_along, find_carried_axis
+from autograd_seq.sequences.deciding import end_steps
 from autograd_seq.sequences.pieces import find_no_sum
 
 
@@ -106,11 +107,13 @@ def compile(outputs: Node | Sequence[Any] | Graph, *, dtype: Any = None, passes:
     """
     graph = outputs if isinstance(outputs, Graph) else Graph(*flatten([outputs]))
     backend = backends.choose_backend(backend)
+    if graph.stops and carry is not False and carry is not None:
+        graph, carry = end_steps(graph, None if carry is True else carry), next(iter(graph.stops))
     layouts = graph.layouts(order)
     if (limits := read_limits(memory, slots, piece)) is not None:
         return _compile_recomputed(graph, limits, over, carry, dtype, passes, layouts, backend)
     if graph.stops:
-        return _compile_until(graph, carry, dtype, None if passes is None else tuple(passes), layouts, backend)
+        return _compile_until(graph, dtype, None if passes is None else tuple(passes), layouts, backend)
     if carry is False or carry is None:
         return Program(graph, dtype, passes, layouts, backend)
     return _compile_carried(graph, carry, dtype, None if passes is None else tuple(passes), layouts, backend)
@@ -143,12 +146,9 @@ def _compile_recomputed(graph: Graph, limits: Limits, over: Axis | None, carry: 
     return made
 
 
-def _compile_until(graph: Graph, carry: Any, dtype: Any, passes: Iterable[str] | None, layouts: Any,
-                   backend: str) -> UntilProgram:  # fmt: skip
-    if carry is not False and carry is not None:
-        cut_along(graph, carry)  # raises the error that says why
+def _compile_until(graph: Graph, dtype: Any, passes: Iterable[str] | None, layouts: Any, backend: str) -> UntilProgram:
     made = UntilProgram(graph, layouts, lambda nodes, laid: Program(Graph(nodes), dtype, passes, laid, backend))
-    made.copied_from = _compile_until, (graph, carry, dtype, passes, layouts, backend)
+    made.copied_from = _compile_until, (graph, dtype, passes, layouts, backend)
     return made
 
 

@@ -93,11 +93,11 @@ def cut_along(graph: System, asked: Axis | bool, batch: tuple[Axis, ...] | None 
     Raises:
         CarryError: the axis is not given, or something reads steps that are not there yet.
     """
-    for ending, stop in graph.stops.items():
+    for ending, stop in graph.stops.items():  # where it has not been made one that says whether it has ended
         raise CarryError(
-            "U131", f"{ending} ends by itself, and whether it has ended is not carried from piece to piece",
-            where=stop.when.where, expected="a graph without ag.until", got=f"ag.until(…, over={ending})",
-            fix=f"ag.stream(outputs, over={ending}) runs it step by step, and returns whether each sequence has ended",
+            "U131", f"{ending} ends by itself, and the number of its steps is not that of the steps fed", where=stop.when.where,
+            expected="a graph without ag.until", got=f"ag.until(…, over={ending})",
+            fix=f"ag.stream(outputs, over={ending}) and ag.compile(outputs, carry={ending}) return whether each one has ended",
         )  # fmt: skip
     graph = spell_out_windows(graph)
     axis = find_carried_axis(graph, asked)

@@ -188,7 +188,7 @@ def list_deciding(graph: System) -> list[Deciding]:
 
 
 def end_steps(graph: System, over: Axis | None) -> Graph:
-    """Return the graph of a stream whose sequences end by themselves.
+    """Return the graph of a stream, or of pieces, whose sequences end by themselves.
 
     Args:
         graph: the equations.
@@ -205,7 +205,7 @@ def end_steps(graph: System, over: Axis | None) -> Graph:
     if more:
         names = [a.name for a in graph.stops]
         raise CarryError(
-            "U134", f"{' and '.join(names)} end by themselves in one graph, and a stream runs the steps of one",
+            "U134", f"{' and '.join(names)} end by themselves in one graph, and pieces follow the steps of one",
             where=more[0].stop.when.where, expected="one such axis", got=", ".join(names), fix="a stream of a graph of its own",
         )  # fmt: skip
     if over is not None and over is not axis:
@@ -217,7 +217,7 @@ def end_steps(graph: System, over: Axis | None) -> Graph:
         if axis not in o.axes:
             name = graph.name(o)
             raise CarryError(
-                "U133", f"{name} is one value for all steps of {axis}, and a stream that ends by itself returns those of each",
+                "U133", f"{name} is one value for all steps of {axis}, and pieces that end by themselves return those of each",
                 node=name, where=o.where, expected=f"outputs that vary over {axis}", got=repr(o),
                 fix=f"the running value of a state: total[{axis}] = total[{axis} - 1] + …",
             )  # fmt: skip

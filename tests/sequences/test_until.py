@@ -17,6 +17,7 @@ from night import one_in
 from random_sequences import Sequences
 
 import autograd_seq as ag
+from autograd_seq.sequences.cut import cut_along
 
 u, b = ag.Axis("u"), ag.Axis("b")
 RUNNERS: dict[str, Callable[..., Any]] = {
@@ -537,10 +538,35 @@ def test_calls_that_cannot_be_are_refused() -> None:
     each = ag.until(each, over=v, when=other > 9)
     assert "each needs the number of steps of the other" in refuse("U121", lambda: ag.compile(each))
     both = ag.until(ag.until(ag.last(s, over=u) * r, over=u, when=s > 3), over=v, when=r > 2)
-    assert "a stream runs the steps of one" in refuse("U134", lambda: ag.stream(both, over=v))
+    assert "pieces follow the steps of one" in refuse("U134", lambda: ag.stream(both, over=v))
     assert "over=u" in refuse("U132", lambda: ag.stream(ag.until(s, over=u, when=s > 3), over=v))
     assert "total[u] = total[u - 1] + …" in refuse("U133", lambda: ag.stream(y))
-    assert "ag.stream(" in refuse("U131", lambda: ag.compile(y, carry=True))
+    assert "over=u" in refuse("U132", lambda: ag.compile(ag.until(s, over=u, when=s > 3), carry=v))
+    assert "one value for all steps" in refuse("U133", lambda: ag.compile(y, carry=True))
+    assert "carry=u" in refuse("U131", lambda: cut_along(ag.Graph(y), u))
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numba", "plain", "unrolled"])
+def test_pieces_go_on_until_each_sequence_ends(backend: str) -> None:
+    """With carry= the outputs are 0 after the end, and the last one says whether each sequence has ended, as in a stream."""
+    data, w = ag.input("data", over=(u, b)), ag.param("w")
+    s = ag.state("s", over=(u, b))
+    s[u] = w * s[u - 1] + data
+    outs = ag.until([s, 2 * s], over=u, when=s > 2, limit=7)
+    feeds = np.random.default_rng(0).uniform(size=(9, 3))
+    step, carry, found = ag.stream(outs), None, []
+    for row in feeds:
+        values, carry = step(carry, data=row, w=0.9)
+        found.append([np.array(v) for v in values])
+    want = [np.stack(v) for v in zip(*found, strict=True)]
+    assert want[2][-1].all() and not want[2][0].any() and np.any(want[2][2:6] != want[2][6])
+    parts, carry = [], None if backend != "unrolled" else True
+    run = ag.Graph(outs).evaluate if backend == "unrolled" else ag.compile(outs, carry=True, backend=backend)
+    for piece in np.split(feeds, [1, 2, 6]):
+        values, carry = run(data=piece, w=0.9, carry=carry)
+        parts.append(values)
+    for got, right in zip(zip(*parts, strict=True), want, strict=True):
+        np.testing.assert_allclose(np.concatenate(got), right, rtol=1e-12)
 
 
 @every_runner

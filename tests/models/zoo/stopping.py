@@ -9,7 +9,7 @@ from zoo.model import Sketch, model, normal, orthogonal
 from zoo.plain import Fed, Functions
 
 ONCE = {
-    "carry": ("U131", "whether it has ended is not carried"),
+    "carry": ("U133", "it is one loss for all steps"),
     "stream": ("U133", "the loss is one value for all steps"),
     "lengths": ("U124", "it ends by itself"),
 }
