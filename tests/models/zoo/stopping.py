@@ -10,6 +10,7 @@ from zoo.plain import Fed, Functions
 
 ONCE = {
     "carry": ("U133", "it is one loss for all steps"),
+    "online": ("U131", "the steps that are fed are not those that are taken"),
     "stream": ("U133", "the loss is one value for all steps"),
     "lengths": ("U124", "it ends by itself"),
 }
