@@ -321,7 +321,7 @@ def _list_starts(vertex: Node, shown: _Shown) -> tuple[tuple[str, int, Node], ..
 
 
 def _mark_settling(reading: Reading) -> None:
-    """Mark the reads by which an equilibrium reads itself within one step: as those of its iteration before, of which it has ∞."""
+    """Mark the reads by which an equilibrium reads itself within one step as reads of the iteration before."""
     number = {vertex: i for i, vertex in enumerate(reading.vertices)}
     edges = [(number[v], number[read.vertex]) for v in reading.vertices for read in reading.reads[v] if not read.shifts]
     loops = {i for i, x in edges if i == x}
