@@ -3,7 +3,7 @@
 Every value that a program stores is a :class:`StoredArray` over some axes, with rows before the first step and after the last
 where shifts read them. A :class:`Procedure` is a tree of loops over steps whose leaves write one point of an array from an
 :class:`Expression` of points of others. Nothing in it is text: printers (``autograd_seq.emit.plain``) write it, and
-``autograd_seq.emit.statement_checks`` checks that each read follows the write of what it reads. ``str(procedure)`` is a
+in tests a checker walks it, step by step, and sees that each read follows the write of what it reads. ``str(procedure)`` is a
 stable text, one statement a line, for tests and for work on the lowering.
 
 Why each point of an array is written once (2026-11): it can then be read anywhere after that, so that loops can be fused

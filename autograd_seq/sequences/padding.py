@@ -66,8 +66,6 @@ class Ragged:
         needs: the least lengths with which every node has something to read.
         image: by node of the given graph, the node of the new one.
 
-    Its rules (``change``, ``repair``, ``replace_…``), and those of ``Masks`` and ``Selections``, are what the tests break.
-
     Raises:
         AxisError: a value would vary over the batch only because a length does; or another sequence is read at a step that it
             may not have; or a value without the batch axis is read up to the end of each sequence.
@@ -224,7 +222,7 @@ class Ragged:
         more = [a for a in node.axes if a in self.lengths or any(a in self.over[r] for r in self.over)]
         return self.zeros.zero_padding(spread(x, more))
 
-    # -- what becomes of each operation ---------------------------------------------------------------------------------
+    # -- what becomes of each operation: rules that tests break, as those of Masks and Selections ----------------------
 
     def _rule(self, node: Node, inputs: tuple[Node, ...]) -> Node | None:
         made = self.change(node, inputs)

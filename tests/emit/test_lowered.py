@@ -9,13 +9,13 @@ import pytest
 from equilibria import MODELS as EQUILIBRIA
 from lean_runs import Case
 from random_programs import Program
+from statement_checks import check_procedure
 from zoo import MODELS
 from zoo.judge import by_day, case
 
 import autograd_seq as ag
 from autograd_seq.emit.names import Names
 from autograd_seq.emit.procedure import lower_graph
-from autograd_seq.emit.statement_checks import check_procedure
 from autograd_seq.emit.statements import Accumulate, Allocate, Assign, For, Place, Procedure, Read
 from autograd_seq.plan.equilibria import lower_equilibria
 
