@@ -32,6 +32,7 @@ from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.shape import BROADCAST_TO
 from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import SPREAD
+from autograd_seq.sequences.lengths import get_ragged, read_lengths, select_feeds
 
 _SHOWN = 3
 """How many places the sentence names."""
@@ -66,7 +67,7 @@ class Why:
 
 
 def why_zero(loss: Node, node: Node, step: int | None = None, /, *, over: Axis | None = None, segment: int | None = None,
-             window: int | None = None, every: int | None = None, **given: Any) -> Why:  # fmt: skip
+             window: int | None = None, every: int | None = None, lengths: Any = None, **given: Any) -> Why:  # fmt: skip
     """Say why a loss does not change with a node at a step.
 
     Args:
@@ -76,6 +77,7 @@ def why_zero(loss: Node, node: Node, step: int | None = None, /, *, over: Axis |
         step: the step; ``None`` for a node without steps as a whole.
         over: the axis of the steps, if the node varies over several.
         segment, window, every: truncation, as for :func:`ag.bptt`.
+        lengths: of padded sequences, as for :class:`Program`.
         given: the feeds.
 
     Returns:
@@ -112,16 +114,24 @@ def why_zero(loss: Node, node: Node, step: int | None = None, /, *, over: Axis |
         (total,), target = copy_for_each_step([total], node, over)
     elif node.op is STATE:
         (total,), target = copy_state([total], node)
-    graph = Graph(total, target)
-    sizes, data = feeds.split_sizes(graph, given)
-    if over is not None and step is not None and not 0 <= step < sizes[over.name]:
-        return Why("outside", of, 0.0, (_describe_outside(over, step, sizes[over.name]),))
+    graph, fed = Graph(total, target), given
+    if lengths is not None:
+        checked = read_lengths(graph, lengths, given)
+        ragged = get_ragged(graph, checked.over)
+        fed = select_feeds(graph, ragged, checked, given)
+        graph = Graph(ragged.outputs[0], ragged.image[target])
+    sizes, data = feeds.split_sizes(graph, fed)
+    if over is not None and step is not None:
+        steps = sizes[over.name] if lengths is None else int(np.max(checked.arrays.get(over, sizes[over.name]), initial=0))
+        if not 0 <= step < steps:
+            return Why("outside", of, 0.0, (_describe_outside(over, step, steps),))
     found = _Zero(graph, graph.unroll(**sizes), data, over, step).explain(of, label_of(node))
     cut = {name: n for name, n in (("segment", segment), ("window", window), ("every", every)) if n is not None}
     if found.reason == "not zero" and cut:
         truncation: dict[str, Any] = {"over": over, **cut}
-        part = Graph(total, grad(total, target, **truncation)).evaluate(**given)[1]
-        left = part if over is None or step is None else np.take(part, step, graph.layout(target).index(over))
+        part = Graph(total, grad(total, target, **truncation)).evaluate(lengths=lengths, **given)[1]
+        at = None if over is None else Graph(total, target).layout(target).index(over)
+        left = part if at is None or step is None else np.take(part, step, at)
         if not np.any(left):
             said = ", ".join(f"{name}={n}" for name, n in cut.items())
             return Why("truncated", of, 0.0, (f"cut by {said}; in full its largest entry is {found.size:.4g}",))

@@ -156,6 +156,20 @@ def test_the_size_is_that_of_the_gradient_at_each_step() -> None:
             np.testing.assert_allclose(why.size, np.abs(want[step]).max(), rtol=1e-12, err_msg=f"{node.name} at {step}")
 
 
+def test_padding_is_outside_or_masked() -> None:
+    """The second sequence ends after 2 of 4 steps: its padding reaches nothing, and after the longest there is no step."""
+    L, s = rnn(over=(t, b))
+    feeds = {"x": np.array([X, X]).T, "w": 0.8, "s0": 0.0, "lengths": {t: [3, 2]}}
+    want = ag.compile([L, ag.grad(ag.sum(L, over=b), s)], backend="numpy")(**feeds)[1]
+    for step in range(3):
+        np.testing.assert_allclose(ag.why_zero(L, s, step, over=t, **feeds).size, np.abs(want[step]).max(), rtol=1e-12)
+    assert str(ag.why_zero(L, s, 3, over=t, **feeds)) == "∂L/∂s at t = 3 is 0, outside: the last step is t = 2"
+    x = ag.Graph(L)["x"]
+    only_second = ag.sum(ag.where(ag.equal(ag.index(b), 1), L, 0.0), over=b).named("K")
+    assert ag.why_zero(only_second, x, 2, over=t, **feeds).reason in ("masked", "no path")
+    assert ag.why_zero(L, s, 0, over=t, segment=2, **feeds).reason == "not zero"
+
+
 def test_what_is_refused() -> None:
     L, s = rnn(over=(t, b))
     with pytest.raises(ag.AxisError, match=r"Q122.*its step is not clear"):
