@@ -12,6 +12,7 @@ from autograd_seq.core.node import Node
 from autograd_seq.core.sites import show_site, user_site
 from autograd_seq.graph.order import find_dependents, postorder
 from autograd_seq.graph.system import System
+from autograd_seq.ops.steps import TAKE_STEP
 from autograd_seq.ops.time import ALONG, AT, SHIFT
 from autograd_seq.sequences.pieces import inputs_of
 
@@ -37,8 +38,8 @@ def list_carried(graph: System, over: Axis) -> list[Carried]:
     """Return the float values that lie on a cycle through their own earlier steps, in the order of the graph.
 
     Raises:
-        AxisError: there is none; one is read at later steps; what lies on the cycle mixes the points of another axis, so that
-            these are not sequences of their own; or some values vary over an axis and others do not.
+        AxisError: there is none; one is read at later steps, or at steps that values name; what lies on the cycle mixes the points
+            of another axis, so that these are not sequences of their own; or some values vary over an axis and others do not.
 
     Example:
         >>> import autograd_seq as ag
@@ -63,13 +64,19 @@ def list_carried(graph: System, over: Axis) -> list[Carried]:
             )  # fmt: skip
         delays[source] = max(n.attrs["by"], delays.get(source, 0))
         on_cycle |= ahead & set(postorder([source], inputs_of))
+    named = [n for n in graph.nodes if n.op is TAKE_STEP and n.attrs["axis"] is over]
+    for n in (n for n in named if n.inputs[0] in find_dependents(graph.nodes, [n])):
+        raise AxisError(
+            "Q131", f"{graph.name(n.inputs[0])} is read at any earlier step of {over}, and its next one depends on all of them",
+            node=graph.name(n.inputs[0]), where=n.where, expected=f"reads of {over} - 1, {over} - 2, …", got=graph.name(n),
+        )  # fmt: skip
     if not delays:
         raise AxisError(
             "Q124", f"nothing depends on its own earlier steps of {over}", where=show_site(user_site()),
             expected="a recurrence of floats", got=repr(graph),
         )  # fmt: skip
     for n in graph.nodes:
-        mixed = n.attrs["axes"] if n.op.reduces_axes else (n.attrs["axis"],) if n.op in (SHIFT, AT, ALONG) else ()
+        mixed = n.attrs["axes"] if n.op.reduces_axes else (n.attrs["axis"],) if n.op in (SHIFT, AT, ALONG, TAKE_STEP) else ()
         if n in on_cycle and (others := [a for a in mixed if a is not over]):
             raise AxisError(
                 "Q125", f"the recurrence mixes the points of {others[0]}, through {graph.name(n)}", node=graph.name(n),

@@ -23,6 +23,7 @@ from autograd_seq.graph.order import list_by_use
 from autograd_seq.graph.windows import spell_out_windows
 from autograd_seq.ops.leaf import INPUT, PARAM
 from autograd_seq.ops.random import SEED
+from autograd_seq.ops.steps import TAKE_STEP
 from autograd_seq.ops.time import ALONG
 from autograd_seq.run.carry import Carry
 from autograd_seq.run.compile import check_adds_up
@@ -214,7 +215,7 @@ def _choose(graph: Graph, axis: Axis, wrt: Any) -> list[Node]:
 def _check_reads(graph: Graph, axis: Axis) -> None:
     """Refuse what reads all earlier steps: the influence on each of them would have to be kept."""
     for n in graph.nodes:
-        if n.op is ALONG and axis in (n.attrs["axis"], n.attrs["other"]):
+        if n.op in (ALONG, TAKE_STEP) and axis in (n.attrs["axis"], n.attrs.get("other")):
             raise GradientError(
                 "E154", f"{graph.name(n)} reads all steps of {label_of(n.inputs[0])}, and the influence on each would have to "
                 "be kept", node=graph.name(n), where=n.where, expected=f"reads of {axis.name} - 1, {axis.name} - 2, …",

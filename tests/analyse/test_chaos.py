@@ -158,6 +158,10 @@ def test_what_is_refused() -> None:
         ag.analyse.jacobian(x[t - 1] * 2.0, over=t)
     back = ag.state("back", over=t)
     back[t] = back[t + 1] * 0.5 + ag.input("y", over=t)
+    tree = ag.state("tree", over=t)
+    tree[t] = 0.5 * tree[t - 1] + ag.take(tree, ag.input("child", over=t, dtype=int), over=t, earlier=True)
+    with pytest.raises(ag.AxisError, match=r"Q131.*tree is read at any earlier step of t"):
+        ag.analyse.lyapunov(tree, over=t)
     with pytest.raises(ag.AxisError, match=r"Q123.*back is read at later steps"):
         ag.analyse.lyapunov(back, over=t)
     ring = ag.state("ring", over=(t, i), init=ag.input("r", over=i))

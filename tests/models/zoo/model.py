@@ -194,7 +194,10 @@ def _pieces(code: str, why: str) -> dict[str, tuple[str, str]]:
 AHEAD = _pieces("K104", "it reads steps that are not there yet")
 ALONG = _pieces("K114", "each step reads all steps")
 NAMED = _pieces("K122", "a step may read any other")
-SENT = {"carry": ("K122", "gradients are sent to earlier steps, which may belong to earlier calls")}
+SENT = {
+    "carry": ("K122", "gradients are sent to earlier steps, which may belong to earlier calls"),
+    "online": ("E154", "the influence on each earlier step would have to be kept"),
+}
 CAUSAL = {"carry": ("K114", "gradients of what is read along an axis add up over later steps")}
 ROWS = {"online": ("E151", "each point of a row of the grid has an influence on all later ones")}
 WHOLE = _pieces("K105", "what is carried depends on all steps")
