@@ -70,8 +70,8 @@ def train(
         seed: of all random draws: the seed of a step depends on it and on the number of updates before it, including those
             before ``state``. A batch may feed a ``seed`` of its own.
         options: how a loss is compiled: ``segment=``, ``window=``, ``every=`` truncate its gradients, as :func:`ag.bptt` does;
-            ``carry=True`` carries states from batch to batch, and each update minimises the loss of its batch; the rest as for
-            :func:`ag.value_and_grad`: ``backend=``, ``dtype=``, …
+            ``carry=True`` carries states from batch to batch, and each update minimises the loss of its batch;
+            ``memory="sqrt"`` recomputes instead of storing; the rest as for :func:`ag.value_and_grad`: ``backend=``, …
 
     Returns:
         A :class:`Result`. Ctrl-C ends the training after the step, and returns that of the steps so far.

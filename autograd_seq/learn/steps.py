@@ -65,7 +65,8 @@ class Stepper:
         self.loss = step if isinstance(step, Node) else _find_loss(step)
         self.draws = bool(getattr(self.call, "draws", False))
         self.carries = isinstance(self.call, Online) or isinstance(getattr(self.call, "program", None), CarriedProgram)
-        self._options = {k: options[k] for k in ("dtype", "backend") if k in options}
+        less = ("memory", "slots", "piece", "over") if {"memory", "slots", "piece"} & set(options) else ()
+        self._options = {k: options[k] for k in ("dtype", "backend", *less) if k in options}
         self._judge: Any = None
 
     def __call__(self, batch: Any, params: Arrays, number: int, carry: Carry | None) -> tuple[float, Mapping[str, Any], Any]:

@@ -118,7 +118,7 @@ class Call:
             return np.asarray(n._value)
         return self.feeds[str(n.name)] if n.op in (INPUT, PARAM) else self.values[n]
 
-    def _make_base(self, program: Program, reads: Mapping[str, Node], piece: Piece | None, steps: str) -> dict[str, Any]:
+    def _make_base(self, program: Program, reads: Mapping[str, Node], steps: str) -> dict[str, Any]:
         """Return the feeds of a program that are the same for all pieces."""
         inputs, base = program.graph.inputs, {}
         for name, n in inputs.items():
@@ -128,20 +128,25 @@ class Call:
                 base[name] = np.array(self.lengths.steps)
             elif name in self.feeds and self.lengths.axis not in n.axes:
                 base[name] = self.feeds[name]
-        fed = {a for n in inputs.values() for a in n.axes} | ({self.lengths.axis} if piece else set())
-        return base | {a.name: self.lengths.sizes[a] for a in program.graph.axes if a not in fed and a.name not in inputs}
+        return base
+
+    def _run(self, program: Program, fed: Mapping[str, Any], steps: int) -> tuple[Any, ...]:
+        """Run a program over some steps; the lengths of axes are known, and the feeds have been checked as a whole."""
+        sizes, inputs = {**self.lengths.sizes, self.lengths.axis: steps}, program.graph.inputs
+        arrays = [np.asarray(fed[name], self.lengths.get_kind(inputs[name])) for name in program.feeding.order]
+        out: tuple[Any, ...] = program._run(arrays, (*(sizes[a] for a in program.graph.axes), self.lengths.width))
+        return out
 
     def compute_between(self, between: Between | None, steps: str) -> None:
         """Compute what is known before a sweep."""
         if between is not None:
-            out = between.program._compute(self._make_base(between.program, between.reads, None, steps))
+            out = self._run(between.program, self._make_base(between.program, between.reads, steps), self.lengths.steps)
             self.values.update(zip(between.wanted, out, strict=True))
 
     def _feed_piece(self, stage: Stage, program: Program, i: int) -> dict[str, Any]:
         key = id(program)
         if key not in self._base:
-            self._base[key] = self._make_base(program, {v: k for k, v in stage.piece.fixed.items()}, stage.piece,
-                                              stage.piece.steps)  # fmt: skip
+            self._base[key] = self._make_base(program, {v: k for k, v in stage.piece.fixed.items()}, stage.piece.steps)
         fed, (a, b), axis = {**self._base[key]}, self.lengths.get_span(i), self.lengths.axis
         inputs = program.graph.inputs
         for name, n in inputs.items():
@@ -156,8 +161,6 @@ class Call:
         for r, name in stage.piece.held.items():
             if name in inputs:
                 fed[name] = np.asarray(self._of_pieces[r][i] == self.values[r])
-        if axis in program.graph.axes and axis.name not in inputs and not any(axis in n.axes for n in inputs.values()):
-            fed[axis.name] = b - a
         return fed
 
     def _get_rows(self, slot: Slot, i: int) -> Rows:
@@ -207,13 +210,13 @@ class Call:
     def run_piece(self, stage: Stage, i: int, alone: bool = False) -> None:
         """Run a piece in a sweep, and keep what it leaves; ``alone`` its rows alone."""
         program = stage.advance() if alone else stage.program
-        out = iter(program._compute(self._feed_piece(stage, program, i)))
+        a, b = self.lengths.get_span(i)
+        out = iter(self._run(program, self._feed_piece(stage, program, i), b - a))
         for slot in stage.sweep.slots:
             self._leave_rows(slot, i, [next(out) for _ in range(slot.rows)])
         if alone:
             return
         self._add_totals(stage.sweep.totals, i, [np.asarray(next(out)) for _ in stage.sweep.totals])
-        a, b = self.lengths.get_span(i)
         for n in stage.sweep.series:
             place = self.graph.layout(n).index(self.lengths.axis)
             if n not in self.series:

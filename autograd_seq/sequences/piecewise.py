@@ -175,6 +175,7 @@ class Pieces:
         for b in new.attrs["bounds"]:
             if b.axis is not self.axis:
                 bounds.append(Bound(b.axis, b.side, len(inputs), b.rows))
+                reach.setdefault((b.axis, b.side), b.rows or 0)  # of what has the rows of another state, that one knows it
                 inputs += new.inputs[b.start : b.stop]
         new.inputs = tuple(inputs)
         new.attrs = {"bounds": tuple(bounds), "inherits": False, "reach": reach}

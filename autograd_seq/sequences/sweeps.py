@@ -250,12 +250,7 @@ class Sweeps:
 
     def walk(self, roots: Iterable[Node]) -> list[Node]:
         """Return the nodes over the axis that must be computed within a piece for some others, through shifts."""
-        return postorder(
-            [n for n in roots if self.axis in n.axes], lambda n: [x for x in self._list_reads(n) if self.axis in x.axes]
-        )
-
-    def _list_reads(self, n: Node) -> Sequence[Node]:
-        return n.inputs[:1] if n.op in (SHIFT, STATE) else n.inputs
+        return postorder([n for n in roots if self.axis in n.axes], lambda n: [x for x in n.inputs if self.axis in x.axes])
 
     def _assign(self, level: dict[Node, int]) -> list[Sweep]:
         """Return the sweeps; what may be computed late is, where what it needs is computed again anyway."""

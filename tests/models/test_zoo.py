@@ -185,6 +185,20 @@ def test_pieces_native(name: str, in_python):
         in_pieces(case(name, None), "numba")
 
 
+@models("recomputed", 3)
+def test_recomputed(name: str):
+    """In pieces of the steps that are computed again, gradients of everything included."""
+    of = case(name, 3)
+    shifts = sum(a is of.axis for a in of.graph.axes)
+    assert shifts == 1
+    try:
+        program = ag.compile(of.gradients(), piece=3, over=of.axis, backend="numpy")
+    except ag.CarryError as error:
+        assert error.code in ("K130", "K131"), error
+        return
+    alike(of, program(**of.feeds), unrolled(name, 3), 1e-10, "recomputed")
+
+
 @pytest.mark.parametrize(("name", "batch"), [late(n, b, unless=by_day(n, f"stream {b}")) for n in MODELS for b in (None, 3)])
 def test_stream(name: str, batch: int | None):
     """A step at a time, parameters bound for the batch."""

@@ -198,6 +198,16 @@ def test_random_graphs(seed: int, causal: bool) -> None:
     assert max(off) < 1e-12, (off, str(case))
 
 
+def test_training_and_validation() -> None:
+    """``ag.learn.train`` passes the keywords on, to the loss of a validation too."""
+    loss = LOSSES["sum"]()
+    feeds, names = feed(loss, 23), ("U", "W", "h0")
+    params, data = {n: feeds[n] for n in names}, {"x": feeds["x"]}
+    got, want = (ag.learn.train(loss, params, data, ag.learn.sgd(0.01), steps=3, valid=data, validate_every=1, progress=False,
+                                backend="numpy", **k) for k in ({"piece": 4, "slots": 2}, {}))  # fmt: skip
+    assert all(difference(got.params[n], want.params[n]) < 1e-12 for n in names)
+
+
 # -- memory -------------------------------------------------------------------------------------------------------------------
 
 
