@@ -14,7 +14,7 @@ import numpy as np
 
 from autograd_seq.analyse.recurrences import list_carried
 from autograd_seq.core.axes import Axis
-from autograd_seq.core.errors import OperationError
+from autograd_seq.core.errors import AxisError, OperationError
 from autograd_seq.core.hints import explain_keywords
 from autograd_seq.core.node import Node
 from autograd_seq.core.sites import show_site, user_site
@@ -79,6 +79,11 @@ class LyapunovProgram:
         self._steps, self._discard, self._every = steps, discard, every
         only = Graph(*[c.node for c in self.carried])
         cut, n = cut_along(only, over), len(only.outputs)
+        if growing := [slot for slot in cut.slots if slot.grows]:
+            raise AxisError(
+                "Q130", f"the recurrence reads all earlier steps of {growing[0].name}, and hands on more with every step",
+                where=show_site(user_site()), expected=f"reads of {over} - 1, {over} - 2, …", got=growing[0].name,
+            )  # fmt: skip
         first, later = cut.first[n:], cut.later[n:]
         inputs = Graph(*later).inputs
         sources = dict(zip([x for x, _ in list_read_back(only, over)], cut.slots, strict=False))
@@ -104,7 +109,7 @@ class LyapunovProgram:
         sizes, data = feeds.split_sizes(self._graph, given)
         total = self._count_steps(sizes.get(self.over.name))
         lead = tuple(sizes[a.name] for a in self._others)
-        rows = dict(zip(self._rows, self.first(**self._cut_out(self.first, data, 0, 1)), strict=True))
+        rows = dict(zip(self._rows, self.first(**self._cut_out(self.first, data, sizes, 0, 1)), strict=True))
         widths = [c.size for c in self.carried for _ in range(c.delay)]
         turn = np.linalg.qr(np.random.default_rng(0).normal(size=(sum(widths), sum(widths))))[0][:, : self._way.size]
         ways = np.broadcast_to(turn, (*lead, *turn.shape))
@@ -115,7 +120,7 @@ class LyapunovProgram:
             tangents = {f: part.reshape(*part.shape[:-1], *shape) for f, part, shape in
                         zip(self._moving, parts, shapes, strict=True)}  # fmt: skip
             fed = {name: tangents[feed] for feed, name in self._tangents.items()}
-            found = self.piece(**self._cut_out(self.piece, data, k, n), **rows, **fed)
+            found = self.piece(**self._cut_out(self.piece, data, sizes, k, n), **rows, **fed)
             rows = dict(zip(self._rows, found, strict=False))
             moved = [v.reshape(ways.shape[-1], *lead, -1) for v in found[len(self._rows) :]]
             reached = np.moveaxis(np.concatenate(moved, -1), 0, -1)
@@ -149,7 +154,9 @@ class LyapunovProgram:
             yield k, n
             k += n
 
-    def _cut_out(self, program: Program, data: Mapping[str, Any], start: int, steps: int) -> dict[str, Any]:
+    def _cut_out(
+        self, program: Program, data: Mapping[str, Any], sizes: Mapping[str, int], start: int, steps: int
+    ) -> dict[str, Any]:
         """Return the feeds of some steps, for a program."""
         fed: dict[str, Any] = {}
         for name, value in data.items():
@@ -157,8 +164,8 @@ class LyapunovProgram:
                 at = program.graph.layout(node).index(self.over) if self.over in node.axes else None
                 cut = (slice(None),) * (at or 0) + (slice(start, start + steps),)
                 fed[name] = value if at is None else np.asarray(value)[cut]
-        if self.over in program.graph.axes:
-            fed[self.over.name] = steps
+        given = {**sizes, self.over.name: steps}
+        fed |= {a.name: given[a.name] for a in program.graph.axes if a.name in given and a.name not in program.graph.inputs}
         if self._counter in program.graph.inputs:
             fed[str(self._counter)] = start
         return fed

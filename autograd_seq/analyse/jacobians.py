@@ -53,17 +53,20 @@ class Jacobians:
                 blocks.append(spread(g, (*self.carried[i].node.axes, entry)))
                 self._places.append((i, roots[key[0]], key[1]))
         whole = Graph(*blocks)
-        entries = [a for a in whole.axes if a.name.startswith("entry ")]
-        self._others = [a for a in whole.axes if a is not over and a not in entries]
-        self.program = compile(whole, order=(over, *self._others, *entries), **options)
+        others = [a for a in graph.axes if a in self.carried[0].node.axes and a is not over]
+        self._lead, self._graph = 1 + len(others), graph
+        self.program = compile(whole, order=(over, *others, *(a for a in whole.axes if a not in (over, *others))), **options)
 
     def __call__(self, /, *unnamed: Any, **given: Any) -> np.ndarray:
         """Return (T, …, n, n): the steps, other axes, and the matrix. Arguments as for a program."""
         if unnamed:
-            raise feeds.make_unnamed_error(self.program.graph, unnamed)
-        found = self.program(**given)
+            raise feeds.make_unnamed_error(self._graph, unnamed)
+        sizes, data = feeds.split_sizes(self._graph, given)
+        known = self.program.graph
+        fed = {name: value for name, value in data.items() if name in known.inputs}
+        found = self.program(**fed, **{a.name: sizes[a.name] for a in known.axes if a.name in sizes and a.name not in fed})
         starts = np.cumsum([0, *(c.size * c.delay for c in self.carried)])
-        lead = max((v.shape[: 1 + len(self._others)] for v in found), key=len)
+        lead = found[0].shape[: self._lead]
         out = np.zeros((*lead, starts[-1], starts[-1]), found[0].dtype)
         for c, start in zip(self.carried, starts[:-1], strict=True):
             kept = np.arange(start, start + c.size * (c.delay - 1))

@@ -152,6 +152,21 @@ def test_a_window_of_earlier_values_is_carried_whole() -> None:
     np.testing.assert_allclose(ag.analyse.jacobian(x, over=t, backend="numpy")(t=1)[0], [[0.5, 1.0], [1.0, 0.0]])
 
 
+def test_a_linear_step_needs_no_values_and_may_sum_over_an_axis_of_its_own() -> None:
+    """The input is fed and not needed; the axis u ends within a step, and is no batch."""
+    u = ag.Axis("u")
+    s, k = ag.state("s", (2,), over=t), ag.input("k", over=u)
+    s[t] = ag.sum(k, over=u) * (ag.param("A", (2, 2)) @ s[t - 1]) + ag.input("x", (2,), over=t)
+    feeds = {"A": np.array([[0.0, 2.0], [0.5, 0.0]]), "x": np.zeros((5, 2)), "k": np.array([0.25, 0.5])}
+    found = ag.analyse.jacobian(s, over=t, backend="numpy")(**feeds)
+    np.testing.assert_array_equal(found, np.broadcast_to(0.75 * feeds["A"], (5, 2, 2)))
+    exponents = ag.analyse.lyapunov(s, over=t, backend="numpy")(**feeds).exponents  # of A, 1 and −1
+    np.testing.assert_allclose(exponents, np.log([0.75, 0.75]), rtol=1e-9)
+    cell = ag.state("cell", over=t)
+    cell[t] = 0.5 * cell[t - 1] + ag.input("y", over=t)
+    np.testing.assert_array_equal(ag.analyse.jacobian(cell, over=t, backend="numpy")(y=np.ones(3)), np.full((3, 1, 1), 0.5))
+
+
 def test_what_is_refused() -> None:
     x, i = ag.input("x", over=(t, b)), ag.Axis("i")
     with pytest.raises(ag.AxisError, match=r"Q124.*nothing depends on its own earlier steps"):
