@@ -112,7 +112,7 @@ def put_before(sign: str, name: str) -> str:
     return f"{scope}{slash}{sign}{own}"
 
 
-_INTERNAL = {"rank", "index_rank", "among", "of", "here", "row", "made", "derived"}  # attributes that equations need not show
+_INTERNAL = {"rank", "index_rank", "among", "of", "here", "row", "made", "derived", "floor"}  # not shown in equations
 
 
 def operation(node: Node) -> str:

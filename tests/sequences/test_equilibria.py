@@ -129,6 +129,16 @@ def test_a_sequence_that_ends_by_itself_is_made_of_equilibria() -> None:
         np.testing.assert_allclose(got, want, rtol=1e-6)
 
 
+def test_checkpoints_run_it_again() -> None:
+    loss, wrt, _ = recurrent()
+    feeds = make_feeds(loss)
+    value, grads = ag.value_and_grad(loss, memory="sqrt")(**feeds)
+    want, stored = ag.value_and_grad(loss)(**feeds)
+    np.testing.assert_allclose(value, want, rtol=1e-12)
+    for x in wrt[:2]:
+        np.testing.assert_allclose(grads[str(x.name)], stored[str(x.name)], rtol=1e-10, atol=1e-12)
+
+
 def test_real_time_recurrent_learning_goes_through_it() -> None:
     W, x = ag.param("W", (H, H)), ag.input("x", (H,), over=t)
     s, z = ag.state("s", (H,), over=t), ag.equilibrium("z", (H,), over=t)
