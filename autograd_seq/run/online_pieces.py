@@ -34,6 +34,7 @@ class Pieces:
             before, and what the steps return is added up.
 
     Attributes:
+        backpropagates: whether it goes backwards through all of its steps, and multiplies with the influence once.
         numbers: about how many numbers a step keeps.
     """
 
@@ -48,7 +49,8 @@ class Pieces:
         named = {program.graph.name(s): pair for pair, (_, s) in influence.items() if s in reached}
         sources = {program.graph.name(x): x for x, _ in influence}
         self.numbers = max(1, sum(math.prod(slot.shape) * slot.rows for slot in cut.slots))
-        if exact and self._is_known(wrt, left, {*named, *sources}):
+        self.backpropagates = exact and self._is_known(wrt, left, {*named, *sources})
+        if self.backpropagates:
             totals = [totals[0], *self._replace_influence(totals[0], wrt, influence, named, sources, left)]
             self.numbers = max(1, sum(x.size**2 for x in sources.values()))
         over = {slot.name: slot.axes for slot in cut.slots}
