@@ -38,8 +38,8 @@ def list_carried(graph: System, over: Axis) -> list[Carried]:
     """Return the float values that lie on a cycle through their own earlier steps, in the order of the graph.
 
     Raises:
-        AxisError: there is none; one is read at later steps, or at steps that values name; what lies on the cycle mixes the points
-            of another axis, so that these are not sequences of their own; or some values vary over an axis and others do not.
+        AxisError: there is none; one is read at later steps, or at steps that values name; what lies on the cycle mixes the
+            points of another axis, so that these are no sequences of their own; or some values vary over an axis others not.
 
     Example:
         >>> import autograd_seq as ag
