@@ -39,7 +39,7 @@ def list_carried(graph: System, over: Axis) -> list[Carried]:
 
     Raises:
         AxisError: there is none; one is read at later steps, or at steps that values name; what lies on the cycle mixes the
-            points of another axis, so that these are no sequences of their own; or some values vary over an axis others not.
+            points of another axis, so that these are no sequences of their own; or some values vary over an axis, others not.
 
     Example:
         >>> import autograd_seq as ag
