@@ -13,21 +13,6 @@ import viz
 from autograd_seq import demo
 
 
-def lstm() -> ag.Graph:
-    """Two states; the gates i, f, o and the candidate z read x_t and h_{t-1}."""
-    t = ag.Axis("t")
-    x, h, c = ag.input("x", (3,), over=t), ag.state("h", (4,), over=t), ag.state("c", (4,), over=t)
-
-    def gate(name, squash):
-        U, W = ag.param(f"U_{name}", (4, 3)), ag.param(f"W_{name}", (4, 4))
-        return squash(U @ x[t] + W @ h[t - 1]).named(name)
-
-    i, f, o = (gate(name, ag.sigmoid) for name in "ifo")
-    c[t] = f * c[t - 1] + i * gate("z", ag.tanh)
-    h[t] = o * ag.tanh(c[t])
-    return ag.Graph(h)
-
-
 def bidirectional() -> ag.Graph:
     """One state that reads the past, one that reads the future."""
     t = ag.Axis("t")
@@ -53,16 +38,9 @@ def lattice() -> ag.Graph:
     """One state over the rows and columns of an image (Graves, Fernández & Schmidhuber 2007)."""
     i, j = ag.Axis("i"), ag.Axis("j")
     x, h = ag.input("x", (3,), over=(i, j)), ag.state("h", (4,), over=(i, j))
-    h[i, j] = ag.tanh(
-        ag.param("U", (4, 3)) @ x[i, j] + ag.param("A", (4, 4)) @ h[i - 1, j] + ag.param("B", (4, 4)) @ h[i, j - 1]
-    )
+    A, B = ag.param("A", (4, 4)), ag.param("B", (4, 4))
+    h[i, j] = ag.tanh(ag.param("U", (4, 3)) @ x[i, j] + A @ h[i - 1, j] + B @ h[i, j - 1])
     return ag.Graph(h)
-
-
-def transformer() -> ag.Graph:
-    """A layer of a Transformer (Vaswani et al. 2017)."""
-    t = ag.Axis("t")
-    return ag.Graph(ag.nn.transformer_layer(ag.input("x", (8,), over=t), 2, 16, over=t, name="layer"))
 
 
 def fading() -> viz.Diagram:
@@ -78,18 +56,18 @@ def fading() -> viz.Diagram:
 def main(folder: Path) -> None:
     """Draw all of them."""
     folder.mkdir(parents=True, exist_ok=True)
-    model = demo.build()
-    rnn = model.loss
+    model, t = demo.build(), ag.Axis("t")
+    rnn, lstm = model.loss, ag.nn.lstm(ag.input("x", (3,), over=t), 4, over=t, bias=False, name="lstm").h
     pictures = {
         "folded": viz.folded(rnn),
         "unfolded": viz.unfolded(rnn, t=4),
         "fold_unfold": viz.fold_unfold(rnn, t=3),
-        "lstm_bus": viz.unfolded(lstm(), t=3, params="bus"),
+        "lstm_bus": viz.unfolded(lstm, t=3, params="bus"),
         "bidirectional": viz.unfolded(bidirectional(), t=4),
-        "lstm": viz.unfolded(lstm(), t=3),
+        "lstm": viz.unfolded(lstm, t=3),
         "attention": viz.unfolded(attention(), u=4, t=3),
         "lattice": viz.unfolded(lattice(), i=3, j=4),
-        "transformer": viz.unfolded(transformer(), t=4, depth=2),
+        "transformer": viz.unfolded(ag.nn.transformer_layer(ag.input("x", (8,), over=t), 2, 16, over=t, name="layer"), depth=2),
         "heat": fading(),
         "adjoint": viz.adjoint(rnn),
         "schedule": viz.schedule(ag.value_and_grad(rnn.outputs[0], model.params, passes=())),

@@ -142,7 +142,7 @@ def test_slow_and_optional_packages_are_imported_in_their_one_place(module: str)
     for what, line, inside, runs in imports(module):
         root = what.split(".")[0]
         if root == "matplotlib":
-            assert module == "viz.plots", f"{module}:{line}"
+            assert module == "viz.plots.figure", f"{module}:{line}"
         if root in OPTIONAL and runs:
             assert inside and module in OPTIONAL[root], f"{module}:{line} imports {root}"
     if module == "autograd_seq.graph.graph":

@@ -95,3 +95,28 @@ def test_formats_and_themes_are_checked() -> None:
 def test_no_global_state_of_pyplot_is_touched() -> None:
     plots.loss_curve([1.0])
     assert "matplotlib.pyplot" not in sys.modules or not sys.modules["matplotlib.pyplot"].get_fignums()
+
+
+def test_credit_is_white_where_it_is_zero_and_summed_below() -> None:
+    full = np.tril(0.5 ** np.abs(np.subtract.outer(np.arange(6), np.arange(6))))
+    plot = plots.credit(full, policies={"segment=3": full * np.kron(np.eye(2), np.ones((3, 3)))})
+    logs = plot.figure.axes[0].images[0].get_array()
+    assert np.isnan(np.asarray(logs.filled(np.nan))[0, 1:]).all()
+    np.testing.assert_allclose([bar.get_height() for bar in plot.figure.axes[1].patches], full.sum(0))
+    with pytest.raises(DrawError, match=r"P305\]: the credit of all is \(2,\)"):
+        plots.credit([1.0, 2.0])
+
+
+def test_plots_of_dynamics_refuse_other_shapes() -> None:
+    for draw, arguments, code in [
+        (plots.spectrum, ([1.0],), "P306"), (plots.raster, ([1.0],), "P307"), (plots.phase, ([1.0], [1.0, 2.0]), "P308"),
+        (plots.horizon, ({"a": [[1.0]]},), "P309"),
+    ]:  # fmt: skip
+        with pytest.raises(DrawError, match=code):
+            draw(*arguments)
+
+
+def test_the_slope_of_the_horizon_is_that_of_the_gradient() -> None:
+    (line,) = plots.horizon({"leaky": 0.5 ** np.arange(5)[::-1]}).figure.axes[0].lines
+    slope = np.polyfit(line.get_xdata(), np.log(np.asarray(line.get_ydata(), float)), 1)[0]
+    np.testing.assert_allclose(slope, np.log(0.5))

@@ -1,67 +1,14 @@
-"""Curves of numbers, in the colours of the graphs: forecasts and losses. The only file that imports matplotlib.
-
-Figures are made without pyplot: no global state, no window, no backend to choose.
-"""
+"""Curves of numbers: forecasts, losses, curves with bands, and matrices as pictures."""
 
 from __future__ import annotations
 
-import io
-import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from viz.errors import DrawError, make_option_error
-from viz.render.files import get_format, write_file
-from viz.render.style import THEMES, Theme, find_theme
-
-_FORMATS = ("png", "svg", "pdf")
-_INCHES = (8.0, 3.6)
-
-
-class Plot:
-    """A figure that can be saved, and shown in a notebook.
-
-    Attributes:
-        figure: the matplotlib Figure, to which more can be added.
-    """
-
-    __slots__ = ("figure",)
-
-    def __init__(self, figure: Figure) -> None:
-        self.figure = figure
-
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Save as png, svg or pdf by the suffix; the file is written whole or not at all.
-
-        Args:
-            path: where; a file there is replaced once the new one is complete.
-
-        Returns:
-            The path.
-
-        Raises:
-            DrawError: the suffix is none of these, or the directory does not exist.
-        """
-        form = get_format(path)
-        if form not in _FORMATS:
-            raise make_option_error("P121", "format of a plot", form, _FORMATS)
-        return write_file(path, self._bytes(form))
-
-    def _bytes(self, form: str) -> bytes:
-        buffer = io.BytesIO()
-        # A date or a random id in the file would make the same plot differ from run to run.
-        stamp = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}[form]
-        self.figure.savefig(buffer, format=form, metadata=stamp, facecolor=self.figure.get_facecolor())
-        return buffer.getvalue()
-
-    def _repr_png_(self) -> bytes:
-        return self._bytes("png")
+from viz.errors import DrawError
+from viz.plots.figure import INCHES, Plot, make_empty_figure, make_figure, require_theme
 
 
 def forecast(
@@ -89,14 +36,14 @@ def forecast(
         >>> len(plot.figure.axes[0].lines)
         3
     """
-    colors = _require_theme(theme)
+    colors = require_theme(theme)
     x, seen, guess = (np.asarray(values, dtype=float) for values in (years, actual, predicted))
     if not (x.ndim == 1 and x.shape == seen.shape == guess.shape):
         raise DrawError(
             "P301", "years, actual and predicted differ in length", expected="three rows of one length",
             got=f"{x.shape}, {seen.shape} and {guess.shape}",
         )  # fmt: skip
-    figure, axes = _make_figure(colors, title)
+    figure, axes = make_figure(colors, title)
     axes.plot(x, seen, color=colors.looks["state"].line, linewidth=1.6, label="observed")
     axes.plot(x, guess, color=colors.recur, linewidth=1.6, linestyle=(0, (5, 2)), label="forecast")
     if split is not None:
@@ -132,7 +79,7 @@ def loss_curve(
         >>> loss_curve([3.0, 2.0, 1.5]).figure.axes[0].get_ylabel()
         'loss'
     """
-    colors = _require_theme(theme)
+    colors = require_theme(theme)
     values = np.asarray(losses, dtype=float)
     if values.ndim != 1:
         raise DrawError(
@@ -141,7 +88,7 @@ def loss_curve(
             expected="shape (N,)",
             got=str(values.shape),
         )
-    figure, axes = _make_figure(colors, title)
+    figure, axes = make_figure(colors, title)
     mark = "o" if len(values) < 3 else ""
     axes.plot(np.arange(len(values)), values, color=colors.looks["loss"].line, linewidth=1.6, marker=mark)
     if log and np.nanmax(values, initial=0.0) > 0:
@@ -176,7 +123,7 @@ def curves(
         >>> len(curves([0, 1, 2], {"ball": [1.0, 2.0, 3.0], "paddle": [3.0, 3.0, 2.0]}).figure.axes[0].lines)
         2
     """
-    colors = _require_theme(theme)
+    colors = require_theme(theme)
     looks = [colors.looks[role].line for role in ("state", "param", "input", "loss", "output", "label")]
     axis, rows = np.asarray(x), {name: np.asarray(row, dtype=float) for name, row in values.items()}
     edges = [np.asarray(edge, dtype=float) for edge in band or ()]
@@ -185,7 +132,7 @@ def curves(
             "P303", f"{len(rows)} curves cannot be drawn over x of shape {axis.shape}", expected="one to six rows as long as x",
             got=", ".join(str(row.shape) for row in [*rows.values(), *edges]),
         )  # fmt: skip
-    figure, axes = _make_figure(colors, title)
+    figure, axes = make_figure(colors, title)
     if edges:
         axes.fill_between(axis, edges[0], edges[1], color=colors.looks["input"].line, alpha=0.2, linewidth=0, label=band_label)
     for (name, row), color in zip(rows.items(), looks, strict=False):
@@ -224,7 +171,7 @@ def images(
         >>> len(images({"frame 1": [[0.0, 1.0]], "frame 2": [[1.0, 0.0]]}).figure.axes)
         2
     """
-    colors = _require_theme(theme)
+    colors = require_theme(theme)
     matrices = {name: np.asarray(picture, dtype=float) for name, picture in pictures.items()}
     if not matrices or any(matrix.ndim != 2 for matrix in matrices.values()):
         raise DrawError(
@@ -234,10 +181,9 @@ def images(
     least, most = (float(pick([pick(m) for m in matrices.values()])) for pick in (np.min, np.max))
     rows, wide = -(-len(matrices) // columns), min(columns, len(matrices))
     first = next(iter(matrices.values()))
-    side = _INCHES[0] / wide
+    side = INCHES[0] / wide
     height = min(side * first.shape[0] / first.shape[1], 3.0) + 0.35
-    figure = Figure(figsize=(_INCHES[0], rows * height + 0.5), dpi=150, layout="constrained", facecolor=colors.ground)
-    FigureCanvasAgg(figure)
+    figure = make_empty_figure(colors, (INCHES[0], rows * height + 0.5))
     for place, (name, matrix) in enumerate(matrices.items(), 1):
         axes = figure.add_subplot(rows, wide, place)
         axes.imshow(matrix, cmap="gray", vmin=least if low is None else low, vmax=most if high is None else high,
@@ -251,26 +197,3 @@ def images(
     if title:
         figure.suptitle(title, color=colors.ink, fontsize=11, x=0.01, ha="left", parse_math=False)
     return Plot(figure)
-
-
-def _require_theme(name: str) -> Theme:
-    found = find_theme(name)
-    if found is None:
-        raise make_option_error("P122", "theme", name, THEMES)
-    return found
-
-
-def _make_figure(colors: Theme, title: str) -> tuple[Figure, Axes]:
-    """Return a figure with one pair of axes: no box, a faint grid."""
-    figure = Figure(figsize=_INCHES, dpi=150, layout="constrained", facecolor=colors.ground)
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    axes.set_facecolor(colors.ground)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(colors.faint)
-    axes.tick_params(colors=colors.ink, labelsize=9)
-    axes.grid(axis="y", color=colors.faint, alpha=0.25, linewidth=0.6)
-    if title:
-        # A $ in a title is a dollar, not the start of a formula.
-        axes.set_title(title, color=colors.ink, fontsize=11, loc="left", parse_math=False)
-    return figure, axes
