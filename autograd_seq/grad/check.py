@@ -14,7 +14,9 @@ from autograd_seq.core.kinds import get_kind
 from autograd_seq.core.names import make_printable
 from autograd_seq.core.node import Node, constant
 from autograd_seq.core.op import Op
+from autograd_seq.core.sites import show_site, user_site
 from autograd_seq.grad.reverse import grad
+from autograd_seq.grad.truncate import Truncation, make_truncation
 from autograd_seq.graph.graph import Graph
 from autograd_seq.ops.leaf import input as input_
 from autograd_seq.ops.leaf import param, tensor
@@ -82,9 +84,60 @@ def numeric_grad(f: Callable[[np.ndarray], Any], x: np.ndarray, *, method: str, 
     return out
 
 
+class _Blocks:
+    """The loss of a truncated gradient as a function that is differentiated numerically: blocks that begin from frozen states.
+
+    The losses of a block count, computed from the state that the steps before it led to; that state is the one of the feeds
+    at which the gradient is checked, whatever moves. So what is cut off adds nothing, as the truncation says.
+    """
+
+    def __init__(self, graph: Graph, loss: Node, cut: Truncation, feeds: dict[str, Any]) -> None:
+        self.graph, self.over = Graph(loss), cut.over
+        self.places = {name: graph.layout(n).index(cut.over) for name, n in graph.inputs.items() if cut.over in n.axes}
+        steps = graph.sizes(feeds)[cut.over.name]
+        ends = range(steps, 0, -cut.block)
+        self.spans = [(max(0, end - cut.window), max(0, end - cut.block), end) for end in ends]
+        self.carries: dict[int, Any] = {a: self._run(0, a, feeds, cut.over)[1] if a else cut.over for a, _, _ in self.spans}
+        (whole,), sum_of_blocks = self.graph.evaluate(**feeds), self(feeds)
+        if not np.allclose(whole, sum_of_blocks, rtol=1e-9, atol=1e-12):
+            raise GradientError(
+                "E141", f"the loss is no sum over {cut.over}, and its truncated gradient has no numerical one to compare with",
+                where=loss.where, expected=f"{float(whole):.6g}, the loss of all steps",
+                got=f"{float(sum_of_blocks):.6g}, the losses of blocks",
+                fix=f"check ag.sum(…, over={cut.over}) without what counts once",
+            )  # fmt: skip
+
+    def _run(self, first: int, end: int, feeds: dict[str, Any], carry: Any) -> Any:
+        part = {name: np.take(np.asarray(value), range(first, end), self.places[name]) if name in self.places else value
+                for name, value in feeds.items() if name in self.graph.inputs}  # fmt: skip
+        return self.graph.evaluate(carry=carry, **part)
+
+    def __call__(self, feeds: dict[str, Any]) -> Any:
+        """Return the sum of the losses of all blocks."""
+        total: Any = 0.0
+        for start, first, end in self.spans:
+            carry = self._begin(start, feeds)
+            total = total + self._run(start, end, feeds, carry)[0][0]
+            if first > start:
+                total = total - self._run(start, first, feeds, carry)[0][0]
+        return total
+
+    def _begin(self, start: int, feeds: dict[str, Any]) -> Any:
+        """Return the carry with which a block begins: the frozen states, and what is still read of initial rows, which move."""
+        frozen = self.carries[start]
+        if start == 0 or all(len(rows) <= start for rows in frozen.values()):
+            return frozen
+        moved = self._run(0, start, feeds, self.over)[1]
+        rows = {name: np.concatenate([moved[name][: max(0, len(old) - start)], old[max(0, len(old) - start) :]])
+                for name, old in frozen.items()}  # fmt: skip
+        return type(frozen)(rows, start, frozen.equations, frozen.axes)
+
+
 def check_grad(
-    loss: Node, wrt: Node | Sequence[Node], feeds: dict[str, Any], *, method: str = "auto", tol: float | None = None
-) -> Report:
+    loss: Node, wrt: Node | Sequence[Node], feeds: dict[str, Any], *, method: str = "auto", tol: float | None = None,
+    masked: bool = False, over: Axis | None = None, segment: int | None = None, window: int | None = None,
+    every: int | None = None,
+) -> Report:  # fmt: skip
     """Compare the adjoint graph of ``loss`` with numerical derivatives; raise if they differ.
 
     Args:
@@ -94,12 +147,16 @@ def check_grad(
         method: ``"complex step"``, ``"central differences"``, or ``"auto"``: a complex step, and where it disagrees
             central differences (absolute values, erf and comparisons are not analytic).
         tol: the largest error relative to the largest entry; 1e-10 and 1e-6 by default.
+        masked: whether a truncated gradient is checked: against the derivative of the losses of blocks that begin from states
+            which are held fast. Without it a truncated gradient is refused, since it differs from the derivative on purpose.
+        over, segment, window, every: the truncation, as for :func:`autograd_seq.bptt`.
 
     Returns:
         A :class:`Report`.
 
     Raises:
         GradientCheckError: they differ by more.
+        GradientError: the gradient is truncated and ``masked`` is not given, or the loss is no sum over the steps.
 
     Example:
         >>> import autograd_seq as ag
@@ -118,14 +175,25 @@ def check_grad(
         )  # fmt: skip
     graph = Graph(loss, *nodes)
     steps = graph.sizes(feeds)
-    values = Graph(*grad(loss, nodes), loss, *nodes).unroll(**steps).evaluate(**feeds)[: len(nodes)]
+    keywords: dict[str, Any] = {"over": over, "segment": segment, "window": window, "every": every}
+    cut = make_truncation([*graph.nodes], **keywords)
+    if cut is not None and not masked:
+        given = ", ".join(f"{name}={n}" for name, n in keywords.items() if n is not None)
+        raise GradientError(
+            "E140", f"a gradient truncated by {given} differs from the derivative on purpose", where=show_site(user_site()),
+            expected="a full gradient, or masked=True", got=given,
+            fix=f"check_grad(…, {given}, masked=True) compares it with the derivative of what is not cut off",
+        )  # fmt: skip
+    blocks = None if cut is None else _Blocks(graph, loss, cut, feeds)
+    values = Graph(*grad(loss, nodes, **keywords), loss, *nodes).unroll(**steps).evaluate(**feeds)[: len(nodes)]
     dag = graph.unroll(**steps)
     report = Report()
     for node, value in zip(nodes, values, strict=True):
         name = str(node.name)
 
         def f(x: np.ndarray, name: str = name) -> Any:
-            return dag.evaluate(**{**feeds, name: x})[0]
+            moved = {**feeds, name: x}
+            return dag.evaluate(**moved)[0] if blocks is None else blocks(moved)
 
         x = np.asarray(feeds[name], dtype=float)
         _compare_gradients(report, name, value, f, x, method, tol, loss)

@@ -18,7 +18,7 @@ from autograd_seq.graph.memory import SURE, check_fits, get_memory_limit
 from autograd_seq.ops.leaf import TENSOR
 from autograd_seq.plan.cost import bound_bytes
 
-_PIECES = "pieces of the sequence need less: ag.compile(…, carry=True)"
+_PIECES = 'pieces of the sequence need less: memory="sqrt", or carry=True where each piece is to be learned by itself'
 _MOST_SORTS = 256  # how many combinations of shapes and dtypes are remembered
 
 

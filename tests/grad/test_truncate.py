@@ -176,6 +176,30 @@ def test_a_loss_that_goes_through_the_steps_twice() -> None:
     assert float(ag.Graph(g).evaluate(**feeds)[0]) == pytest.approx(want, rel=1e-12)
 
 
+@pytest.mark.parametrize("policy", [{"segment": 3}, {"window": 3}, {"every": 2, "window": 5}, {"segment": 9}], ids=str)
+def test_gradient_checks_refuse_truncated_gradients_unless_asked_for_masked_ones(policy: dict[str, int]) -> None:
+    w, x, h0 = ag.param("w"), ag.input("x", over=t), ag.param("h0")
+    h = ag.state("h", over=t, init={t: h0})
+    h[t] = w * ag.sin(h[t - 1]) + 0.5 * h[t - 2] + x[t]
+    loss, wrt = ag.sum(w * h**2, over=t), [w, h0]
+    feeds = {"w": 0.7, "h0": 0.4, "x": draw(7)["x"][:, 0]}
+    with pytest.raises(ag.GradientError, match="differs from the derivative on purpose") as caught:
+        ag.check_grad(loss, wrt, feeds, **policy)
+    assert caught.value.code == "E140"
+    report = ag.check_grad(loss, wrt, feeds, masked=True, **policy)
+    assert report.worst < 1e-10 and set(report.method.values()) == {"complex step"}
+    full = ag.value_and_grad(loss, wrt, backend="numpy")(**feeds)[1]
+    cut = ag.bptt(loss, wrt, **policy, backend="numpy")(**feeds)[1]
+    assert (abs(full["w"] - cut["w"]) > 1e-3) == (policy != {"segment": 9})
+
+
+def test_a_masked_check_needs_a_sum_over_the_steps() -> None:
+    loss, _ = model()
+    with pytest.raises(ag.GradientError, match="no sum over t") as caught:
+        ag.check_grad(loss**2, ag.Graph(loss)["W"], draw(7), segment=3, masked=True)
+    assert caught.value.code == "E141"
+
+
 @pytest.mark.parametrize(
     ("keywords", "code"),
     [
