@@ -189,12 +189,10 @@ def test_pieces_native(name: str, in_python):
 def test_recomputed(name: str):
     """In pieces of the steps that are computed again, gradients of everything included."""
     of = case(name, 3)
-    shifts = sum(a is of.axis for a in of.graph.axes)
-    assert shifts == 1
     try:
         program = ag.compile(of.gradients(), piece=3, over=of.axis, backend="numpy")
     except ag.CarryError as error:
-        assert error.code in ("K130", "K131"), error
+        assert error.code in ("K130", "K134"), error  # attention and reads by value; sequences that end by themselves
         return
     alike(of, program(**of.feeds), unrolled(name, 3), 1e-10, "recomputed")
 
