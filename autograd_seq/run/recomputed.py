@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, cached_property
 from math import prod
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from autograd_seq.core.axes import Axis
-from autograd_seq.core.errors import AxisError
+from autograd_seq.core.errors import AxisError, OperationError
 from autograd_seq.core.node import STRONG, Node
 from autograd_seq.emit.program_text import Emitted
 from autograd_seq.graph import feeds
@@ -290,6 +292,28 @@ class RecomputedProgram(ProgramReports):
     def programs(self) -> list[Program]:
         """The program of a piece in each sweep, in order."""
         return [stage.program for stage in self._make_stages(self.dtype or np.dtype(np.float64))[0]]
+
+    def save_source(self, path: str | os.PathLike[str], *, textbook: bool | None = None) -> Path:
+        """Refuse to write one file: what runs are several programs, and what passes rows between them.
+
+        Raises:
+            OperationError: always.
+        """
+        raise self._make_several_error("saved as one file")
+
+    def profile(self, /, **given: Any) -> Any:
+        """Refuse to time the blocks of several programs.
+
+        Raises:
+            OperationError: always.
+        """
+        raise self._make_several_error("timed block by block")
+
+    def _make_several_error(self, what: str) -> OperationError:
+        return OperationError(
+            "O174", f"a program that recomputes is several programs, and cannot be {what}", expected="a program that stores",
+            got=repr(self), fix="compile it without memory=, or take the program that stores: step.program.whole",
+        )  # fmt: skip
 
     def as_textbook(self, gradients: Sequence[str] = ()) -> Emitted:
         """Return the program that stores as one would write it by hand; see :meth:`Program.as_textbook`."""

@@ -315,5 +315,8 @@ def test_reports_and_copies() -> None:
     other = pickle.loads(pickle.dumps(step))
     assert all(np.array_equal(a, c) for a, c in zip(step(**feeds), other(**feeds), strict=True))
     assert "def run(" in step.source and "pieces of t" in repr(step) and len(step.programs) == 2
+    for call in (lambda: step.save_source("step.py"), lambda: step.profile(**feeds)):
+        with pytest.raises(ag.OperationError, match="several programs"):
+            call()
     stored = ag.compile([loss, ag.grad(loss, ag.Graph(loss)["W"])], backend="numpy")
     assert 1.1 < step.cost(t=1000).flops / stored.cost(t=1000).flops < 1.7
