@@ -170,9 +170,12 @@ class Call:
             return self._slice_rows(slot, i)
         if boundary in (0, self.lengths.pieces):
             return self._get_edge(slot)
-        if slot in self._kept and self._keeps_all:
-            return [kept[boundary - 1, ...] for kept in self._kept[slot]]
-        return self._live[slot]
+        whole = slot in self._kept and self._keeps_all
+        rows = [kept[boundary - 1, ...] for kept in self._kept[slot]] if whole else self._live[slot]
+        after = self.lengths.steps - boundary * self.lengths.piece
+        if slot.side == "final" and after < slot.rows:  # the last piece, shorter than the delay: rows after the sequence follow
+            rows = rows[:after] + self._get_edge(slot)[: slot.rows - after]
+        return rows
 
     @property
     def _keeps_all(self) -> bool:
@@ -228,9 +231,6 @@ class Call:
         boundary = i + 1 if slot.side == "init" else i
         if boundary in (0, self.lengths.pieces):
             return
-        a, b = self.lengths.get_span(i)
-        if b - a < slot.rows:  # the last piece, shorter than the delay: rows after the sequence follow its own
-            rows = rows[: b - a] + self._get_edge(slot)[: slot.rows - (b - a)]
         if slot in self._stored and self._keeps_all:
             self._keep(slot, boundary - 1, rows, self.lengths.pieces - 1)
         self._live[slot] = rows
