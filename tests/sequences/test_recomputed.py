@@ -144,7 +144,8 @@ def test_few_steps(steps: int) -> None:
 def test_learned_rows_after_a_short_last_piece(steps: int) -> None:
     """What a state is read ahead as begins, after the last steps, with rows that are computed from parameters."""
     h, _ = recurrent()
-    after = [ag.param(f"a{k}", (H,)) * ag.param("a", (H,)) for k in range(3)]
+    scale = ag.param("scale")
+    after = [ag.param(f"a{k}", (H,)) * scale for k in range(3)]
     loss = ag.sum(ag.sum(ag.sin(h) * ag.shift(ag.cos(h), t, -3, final=after)), over=t)
     assert_near(*both(loss, steps, piece=4)[1:])
 
