@@ -42,6 +42,7 @@ TOP = {  # may see the whole package
 }  # fmt: skip
 OPTIONAL = {  # inside functions, and only there
     "networkx": {"autograd_seq.graph.order", "autograd_seq.graph.graph", "viz.layout.layers"},
+    "PIL": {"viz.animation"},
     "pygraphviz": {"viz.render.worker", "viz.render.files"}, "graphviz": {"viz.render.worker", "viz.render.files"},
     "numba": {"autograd_seq.emit.native.numba", "autograd_seq.emit.native.llvm", "autograd_seq.emit.native.body",
               "autograd_seq.emit.native.module", "autograd_seq.emit.native.block", "autograd_seq.emit.native.blas"},

@@ -18,6 +18,8 @@ import importlib
 from typing import Any
 
 from viz.adjoint import adjoint
+from viz.animation import Animation, animate
+from viz.card import card
 from viz.diagram import Diagram
 from viz.errors import DrawError, RenderError, TooLargeError
 from viz.folded import folded
@@ -27,8 +29,8 @@ from viz.schedule import schedule
 from viz.unfolded import fold_unfold, unfolded
 
 __all__ = [
-    "Diagram", "DrawError", "RenderError", "TooLargeError", "adjoint", "fold_unfold", "folded", "gradients", "heat", "page",
-    "plots", "schedule", "unfolded",
+    "Animation", "Diagram", "DrawError", "RenderError", "TooLargeError", "adjoint", "animate", "card", "fold_unfold", "folded",
+    "gradients", "heat", "page", "plots", "schedule", "unfolded",
 ]  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -135,3 +136,40 @@ def test_an_equilibrium_is_a_state_that_reads_itself_without_end() -> None:
     operations = viz.folded(ag.Graph(z), level="ops").picture
     assert [mark.label.text for mark in operations.marks if mark.role == "delay"] == ["∞"]
     assert {mark.role for mark in operations.marks if mark.name == "z"} == {"state"}
+
+
+def test_a_card_has_equations_shapes_and_the_number_of_parameters() -> None:
+    t = ag.Axis("t")
+    drawn = viz.card(ag.compile(ag.nn.lstm(ag.input("x", (3,), over=t), 4, over=t, name="cell").h), "LSTM")
+    texts = {mark.key: mark.label.text for mark in drawn.picture.marks}
+    assert texts["title"] == "LSTM"
+    assert texts["total"] == "128 numbers"
+    assert "c_t = f_t ⊙ c_t−1 + i_t ⊙ g_t" in texts.values()
+    assert "U_o, U_f, U_i, U_g:  4×3" in texts.values()
+    slide = next(mark for mark in drawn.picture.marks if mark.key == "slide")
+    assert slide.width / slide.height == pytest.approx(16 / 9)
+    with pytest.raises(DrawError, match="P223"):
+        viz.card(3)
+
+
+def test_an_animation_goes_forward_and_then_backward_through_time(tmp_path: Path) -> None:
+    loss, _ = _line()
+    film = viz.animate(loss, 3)
+    words = [next(m.label.text for m in frame.marks if m.key == "caption") for frame in film.frames]
+    half = len(words) // 2
+    assert words[: half + 1] == ["forward"] * (half + 1)
+    assert words[-1].split("    ")[1:] == ["∂L∕∂v: t=2 + t=1 + t=0", "∂L∕∂w: t=2 + t=1 + t=0"]
+    shown = [sum(m.role == "state" for m in frame.marks) for frame in film.frames]
+    assert shown[0] == 0
+    assert shown[half:] == [3] * (half + 1)
+    assert film.save(tmp_path / "a.svg").read_text(encoding="utf-8").count("<animate ") == len(words)
+    with pytest.raises(DrawError, match="P224"):
+        film.save(tmp_path / "a.png")
+    with pytest.raises(DrawError, match="P226"):
+        viz.animate(loss, 40)
+
+
+def test_an_animation_is_saved_as_a_gif(tmp_path: Path) -> None:
+    pytest.importorskip("PIL")
+    path = viz.animate(_line()[0], 1).save(tmp_path / "a.gif")
+    assert path.read_bytes()[:6] == b"GIF89a"

@@ -9,7 +9,7 @@ from viz.scene.items import Item, Scene
 from viz.scene.label import make_text_label
 from viz.scene.picture import Mark, Picture, measure_picture
 
-_RIM = 13.0
+_RIM, _HEAD = 12.0, 20.0  # below and beside, and above, where the name stands
 _FONT = 12.0
 
 
@@ -68,9 +68,9 @@ def print_bands(unrolling: Unrolling, bands: dict[str, tuple[float, float]]) -> 
     grounds = []
     for scope, (low, high) in bands.items():
         label = make_text_label(scope)
-        width, height = right - left + 2 * _RIM, high - low + 2 * _RIM
-        at = ((left + right) / 2, (low + high) / 2)
+        width, height = right - left + 2 * _RIM, high - low + _RIM + _HEAD
+        at = ((left + right) / 2, (low + high + _HEAD - _RIM) / 2)
         grounds.append(Mark(("band", scope), "slice", shape="box", width=width, height=height, at=at, rounded=True))
-        corner = (left - _RIM + 8.0 + label.ems * _FONT / 2, high + _RIM - 9.0)
+        corner = (left - _RIM + 8.0 + label.ems * _FONT / 2, high + _HEAD - 9.0)
         grounds.append(Mark(("scope", scope), "text", label, "plaintext", label.ems * _FONT, 14.0, corner, font=_FONT))
     picture.marks[:0] = grounds

@@ -103,7 +103,13 @@ def _write_view(view: View, theme: Theme, prefix: str) -> str:
 def _write_pane(pane: Pane, names: set[str]) -> str:
     rows = []
     for line in pane.lines:
-        words = sorted(name for name in names if re.search(rf"(?<![\w/]){re.escape(name)}(?![\w/])", line) and " " not in name)
+        words = sorted(name for name in names if " " not in name and _is_in(name, line))
         data = f' data-names="{escape(" ".join(words))}"' if words else ""
         rows.append(f"<li{data}>{escape(clean(line, 300))}</li>")
     return f'<ol class="pane" aria-label="{escape(pane.title)}" tabindex="0">{"".join(rows)}</ol>'
+
+
+def _is_in(name: str, line: str) -> bool:
+    """Tell whether a line names a variable, with its scopes or without."""
+    own = name.rpartition("/")[2]
+    return any(re.search(rf"(?<![\w/]){re.escape(word)}(?![\w/])", line) for word in {name, own})
