@@ -41,7 +41,7 @@ TOP = {  # may see the whole package
     "autograd_seq.arguments",
 }  # fmt: skip
 OPTIONAL = {  # inside functions, and only there
-    "networkx": {"autograd_seq.graph.order", "autograd_seq.graph.graph", "viz.layout.layers"},
+    "networkx": {"autograd_seq.graph.order", "autograd_seq.graph.graph", "viz.layout.rows"},
     "PIL": {"viz.animation"},
     "pygraphviz": {"viz.render.worker", "viz.render.files"}, "graphviz": {"viz.render.worker", "viz.render.files"},
     "numba": {"autograd_seq.emit.native.numba", "autograd_seq.emit.native.llvm", "autograd_seq.emit.native.body",

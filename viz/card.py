@@ -11,7 +11,7 @@ from viz.arguments import get_theme, make_scene, read_drawable
 from viz.diagram import Diagram
 from viz.errors import DrawError
 from viz.layout.compose import compose_folded, shift_picture
-from viz.read.graph import shorten_names
+from viz.read.names import shorten_names
 from viz.scene.label import Label, Run, clean, join_labels, make_name_label, make_text_label
 from viz.scene.picture import Mark, Picture, measure_picture
 

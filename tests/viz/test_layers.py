@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from viz.layout.layers import assign_rows, lay_out_rows, spread_out
+from viz.layout.layers import lay_out_rows, spread_out
+from viz.layout.rows import assign_rows
 
 
 def test_edges_lead_upwards() -> None:

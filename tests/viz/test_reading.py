@@ -8,7 +8,8 @@ import pytest
 
 import autograd_seq as ag
 from viz.arguments import make_scene, read_drawable
-from viz.read.graph import read_graph, shorten_names
+from viz.read.graph import read_graph
+from viz.read.names import shorten_names
 from viz.read.operations import make_operations_scene
 from viz.read.variables import make_variables_scene
 from viz.scene.items import Arrow, Item, Scene

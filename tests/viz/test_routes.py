@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from viz.layout.gutter_paths import Gutter, make_ghost_path, make_gutter_path
+from viz.layout.label_spots import place_label
 from viz.layout.routes import (
     Body,
     find_border,
@@ -14,7 +15,6 @@ from viz.layout.routes import (
     make_polyline,
     make_smooth_curve,
     make_stroke,
-    place_label,
     route,
     sample_curve,
 )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from viz.layout.routes import Body, Curve, find_border, make_line, place_label, route
+from viz.layout.label_spots import place_label
+from viz.layout.routes import Body, Curve, find_border, make_line, route
 from viz.layout.stamp import LABEL_FONT, LABEL_HEIGHT
 from viz.layout.unrolled import make_ghost
 from viz.scene.items import Item, Scene, label_params, make_mark, measure_outline

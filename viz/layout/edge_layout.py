@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from viz.layout.gutter_paths import Gutter, make_gutter_path, make_loop_path
-from viz.layout.routes import Body, Curve, Stroke, make_stroke, move_curve, place_label, route
+from viz.layout.label_spots import place_label
+from viz.layout.routes import Body, Curve, Stroke, make_stroke, move_curve, route
 from viz.layout.stamp import LABEL_FONT, LABEL_HEIGHT, Stamp
 from viz.scene.items import Arrow
 from viz.scene.label import Label

@@ -13,6 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from viz.layout.rows import assign_rows
+
 # Keys are any hashable values of the caller; bends have keys of their own.
 Key = Any
 Edge = tuple[Key, Key]
@@ -21,8 +23,6 @@ _SWEEPS = 12
 _BEND_WIDTH = 10.0
 # In a picture with very many long edges, the longest ones get no bends.
 _MOST_BENDS, _LONGEST_BENT = 1500, 4
-# Rows of least total length are found for pictures up to this size; it takes more than linear time.
-_MOST_SHORTENED = 150
 # Swapping neighbours one by one takes too long in wider rows.
 _WIDEST_SWAPPED = 60
 
@@ -34,76 +34,6 @@ class Places:
     row: dict[Key, int]
     x: dict[Key, float]
     bends: dict[Edge, tuple[tuple[int, float], ...]]
-
-
-def assign_rows(keys: Sequence[Key], edges: Sequence[Edge], least: Mapping[Edge, int] | None = None) -> dict[Key, int]:
-    """Return a row for each node, every edge leading upwards; a source stands right below its first reader.
-
-    Args:
-        keys: the nodes.
-        edges: (tail, head).
-        least: how many rows an edge passes at least; 1 for those that are not named.
-
-    Raises:
-        ValueError: the edges close a cycle.
-
-    Example:
-        >>> assign_rows("xlyL", [("x", "y"), ("y", "L"), ("l", "L")])
-        {'x': 0, 'l': 1, 'y': 1, 'L': 2}
-    """
-    least = least or {}
-    heads: dict[Key, list[Key]] = {key: [] for key in keys}
-    waiting = dict.fromkeys(keys, 0)
-    for tail, head in edges:
-        heads[tail].append(head)
-        waiting[head] += 1
-    incoming = dict(waiting)
-    row = dict.fromkeys(keys, 0)
-    order = [key for key in keys if not waiting[key]]
-    for key in order:  # grows while it is read
-        for head in heads[key]:
-            row[head] = max(row[head], row[key] + least.get((key, head), 1))
-            waiting[head] -= 1
-            if not waiting[head]:
-                order.append(head)
-    if len(order) < len(keys):
-        raise ValueError("the edges of one step close a cycle")
-    if len(keys) <= _MOST_SHORTENED:
-        return _shorten_edges(keys, edges, least)
-    for key in reversed(order):
-        # Moving a node towards its readers shortens the picture if it has more of them than it reads.
-        if heads[key] and len(heads[key]) > incoming[key]:
-            row[key] = min(row[head] - least.get((key, head), 1) for head in heads[key])
-    return row
-
-
-def _shorten_edges(keys: Sequence[Key], edges: Sequence[Edge], least: Mapping[Edge, int]) -> dict[Key, int]:
-    """Return the rows of least total length of edges (Gansner et al. 1993, section 2): the dual of a flow of least cost.
-
-    An edge that carries flow is as short as it may be in an optimum; the rows are longest paths under these constraints.
-    """
-    import networkx as nx
-
-    number = {key: i for i, key in enumerate(keys)}
-    spans = [(number[tail], number[head], least.get((tail, head), 1)) for tail, head in dict.fromkeys(edges)]
-    if not spans:
-        return dict.fromkeys(keys, 0)
-    flows = nx.DiGraph()
-    flows.add_nodes_from(range(len(keys)), demand=0)
-    for tail, head, span in spans:
-        flows.add_edge(tail, head, weight=-span)
-        flows.nodes[tail]["demand"] -= 1
-        flows.nodes[head]["demand"] += 1
-    _, flow = nx.network_simplex(flows)
-    bounds = spans + [(head, tail, -span) for tail, head, span in spans if flow[tail][head]]
-    row = [0] * len(keys)
-    changed = True
-    while changed:
-        changed = False
-        for lower, upper, span in bounds:
-            if row[upper] < row[lower] + span:
-                row[upper], changed = row[lower] + span, True
-    return {key: row[number[key]] for key in keys}
 
 
 def lay_out_rows(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from viz.layout.gutter_paths import find_level
+from viz.layout.label_spots import place_label
 from viz.layout.layers import lay_out_rows, spread_out
-from viz.layout.routes import Body, Curve, find_border, is_clear, make_line, make_polyline, place_label, route
+from viz.layout.routes import Body, Curve, find_border, is_clear, make_line, make_polyline, route
 from viz.layout.stamp import LABEL_FONT, LABEL_HEIGHT
 from viz.layout.unrolled import Unrolling, get_line_role
 from viz.scene.items import Arrow, Item, find_later, label_params, measure_outline

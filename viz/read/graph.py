@@ -6,7 +6,7 @@ operation is shown as the user wrote it, and a value that depends on parameters 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -20,6 +20,7 @@ from autograd_seq.ops.state import EQUILIBRIUM, STATE
 from autograd_seq.ops.steps import get_delay
 from autograd_seq.ops.time import ALONG, AT, SHIFT, SIZE, SPREAD
 from autograd_seq.ops.window import OVERLAP, WINDOW
+from viz.read.names import name_adjoint, shorten_names
 
 # Operations that change the shape or kind of a value, not the value.
 _CARRIERS = (BROADCAST_TO, CAST, SPREAD)
@@ -221,7 +222,7 @@ def read_graph(outputs: Sequence[Node], axes: Iterable[str] | None = None) -> Re
     reading.names = shorten_names({vertex: vertex.name or "" for vertex in reading.vertices})
     for vertex in reading.vertices:
         if vertex.adjoint_of is not None and not vertex.name and (is_state(vertex) or vertex in reading.outputs):
-            reading.names[vertex] = _name_adjoint(vertex, vertex in reading.outputs)
+            reading.names[vertex] = name_adjoint(vertex, vertex in reading.outputs)
     return reading
 
 
@@ -334,44 +335,3 @@ def _mark_settling(reading: Reading) -> None:
                 replace(read, shifts=((SETTLES, 1),)) if read.vertex.op is EQUILIBRIUM and read.vertex in inside else read
                 for read in reading.reads[vertex]
             )
-
-
-def _name_adjoint(vertex: Node, is_output: bool) -> str:
-    """Return the name of a gradient, ∂L∕∂W, or of an adjoint state, s̄; "" for that of something without a name.
-
-    The slash is a division slash, since a plain one separates scopes.
-
-    Example:
-        >>> import autograd_seq as ag
-        >>> w = ag.param("w")
-        >>> _name_adjoint(ag.grad(w * w, w), True)
-        '∂L∕∂w'
-    """
-    order, node = 0, vertex
-    while node.adjoint_of is not None:
-        node, order = node.adjoint_of, order + 1
-    own = (node.name or "").rpartition("/")[2]
-    if not own:
-        return ""
-    power = "²" if order == 2 else "" if order == 1 else f"^{order}"
-    return f"∂{power}L∕∂{own}{power}" if is_output else own[0] + "\u0304" * order + own[1:]
-
-
-def shorten_names(full: Mapping[Node, str]) -> dict[Node, str]:
-    """Return names without unneeded scopes: the shortest ends, cut at `/`, that are still different.
-
-    Example:
-        >>> shorten_names({1: "net/h", 2: "net/x", 3: "a/W", 4: "b/W"})
-        {1: 'h', 2: 'x', 3: 'a/W', 4: 'b/W'}
-    """
-    count: dict[str, set[str]] = {}
-    for name in full.values():
-        parts = name.split("/")
-        for i in range(len(parts)):
-            count.setdefault("/".join(parts[i:]), set()).add(name)
-    out = {}
-    for vertex, name in full.items():
-        parts = name.split("/")
-        ends = ["/".join(parts[i:]) for i in range(len(parts) - 1, -1, -1)]
-        out[vertex] = next((end for end in ends if len(count[end]) == 1), name)
-    return out
