@@ -173,3 +173,8 @@ def test_an_animation_is_saved_as_a_gif(tmp_path: Path) -> None:
     pytest.importorskip("PIL")
     path = viz.animate(_line()[0], 1).save(tmp_path / "a.gif")
     assert path.read_bytes()[:6] == b"GIF89a"
+
+
+def test_a_learned_initial_row_is_named_in_the_folded_picture(models: SimpleNamespace) -> None:
+    (loop,) = [line for line in viz.folded(models.started()).picture.lines if line.role == "recur"]
+    assert loop.label.text == "W_hh, z^−1 from h_0"

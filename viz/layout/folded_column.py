@@ -67,4 +67,7 @@ class FoldedColumn(Unrolling):
             words.append(join_labels([make_text_label("all "), make_name_label(self.items[arrow.tail].over[0])], ""))
         if arrow.shifts and self.delays and (self._make_gutter(arrow) is None or arrow is trunk):
             words.append(make_delay_label(list(arrow.shifts), named=len(self.scene.axes) > 1))
-        return join_labels(words) if words else EMPTY
+        first = next((other for other in self.scene.arrows if other.shifts and other.tail == arrow.tail), None)
+        starts = self.items[arrow.tail].starts if self.delays and arrow is first else ()
+        label = join_labels(words) if words else EMPTY
+        return join_labels([label, make_text_label(" from "), *(text for _, text in starts[:1])], "") if starts else label

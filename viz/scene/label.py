@@ -30,8 +30,8 @@ _GREEK = {
 }  # fmt: skip
 _WORDS = {*_LOWER.split(), "epsilon", "phi", "Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Phi", "Psi", "Omega"}
 """Names that are Greek letters without a backslash, too."""
-_GATE = re.compile(r"^([A-Zb])([a-z])$")
-"""A matrix or bias with the letter of its gate, as cells are written: `Wo`, `bf`."""
+_GATE = re.compile(r"^([A-Zb])([a-z])$|^([A-Za-z])(\d{1,2})$")
+"""A matrix or bias with the letter of its gate, as cells are written: `Wo`, `bf`; a letter with a number: `s0`, `W12`."""
 _ACCENTS = {"hat": "\u0302", "tilde": "\u0303", "bar": "\u0304", "dot": "\u0307", "vec": "\u20d7"}
 
 _COMMAND = re.compile(r"\\([A-Za-z]+)")
@@ -200,7 +200,7 @@ def _split_name(name: str) -> tuple[str, str, str]:
     """Return a name as (base, subscript, superscript); a name that is not of this form is all base."""
     match = _NAME.match(name)
     if gate := _GATE.match(name):
-        return gate[1], gate[2], ""
+        return gate[1] or gate[3], gate[2] or gate[4], ""
     if match is None or not match[1].strip():
         return name, "", ""
     _, braced, bare, above_braced, above_bare, later_braced, later_bare = match.groups()
