@@ -80,7 +80,9 @@ def _list_read_ends(node: Node) -> list[Node]:
     """Return the values of an iteration whose last step is read by a node that is no view."""
     found = []
     for x in () if is_view(node) else node.inputs:
-        while is_view(x):
+        seen: set[Node] = set()  # a state that only passes its own past on is a view of itself
+        while is_view(x) and x not in seen:
+            seen.add(x)
             if x.op is AT and isinstance(x.attrs["axis"], Iteration):
                 found.append(x.inputs[0])
             x = x.inputs[0]

@@ -767,3 +767,11 @@ def test_cotangents_have_the_names_of_calculus_in_emitted_source():
     for text in (step.source, str(step.program.schedule)):
         assert "dz_h" in text and "dW = sum(outer(dz_h, h[t - 1])" in text.replace("outer_2", "outer(dz_h, h[t - 1])")
     assert "dz_h" in str(step.program.graph) and "dh" in str(step.program.graph)
+
+
+def test_a_state_that_only_passes_its_own_past_on_compiles():
+    t = ag.Axis("t")
+    s, x = ag.state("s", (2,), over=t, init=ag.param("a", (2,))), ag.input("x", (2,), over=t)
+    s[t] = s[t - 1]
+    step = ag.compile(ag.sum(ag.sum(s[t] * x), over=t), backend="numpy")
+    assert float(step(x=np.ones((3, 2)), a=[1.0, 2.0])) == 9.0
