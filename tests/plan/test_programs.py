@@ -774,4 +774,4 @@ def test_a_state_that_only_passes_its_own_past_on_compiles():
     s, x = ag.state("s", (2,), over=t, init=ag.param("a", (2,))), ag.input("x", (2,), over=t)
     s[t] = s[t - 1]
     step = ag.compile(ag.sum(ag.sum(s[t] * x), over=t), backend="numpy")
-    assert float(step(x=np.ones((3, 2)), a=[1.0, 2.0])) == 9.0
+    assert float(step(x=np.ones((3, 2)), a=[1.0, 2.0])[0]) == 9.0
