@@ -13,6 +13,7 @@ import io
 import json
 import math
 import os
+import re
 import stat
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -45,6 +46,9 @@ class Contents(NamedTuple):
 
     arrays: dict[str, np.ndarray]
     text: str | None
+
+
+_DEEPEST = 64  # levels of lists and objects in a header
 
 
 def refuse_file(path: Path, why: str, fix: str | None = None) -> NoReturn:
@@ -183,10 +187,26 @@ def parse_json(path: Path, raw: bytes) -> Any:
     Raises:
         LoadError: it is not JSON.
     """
+    if measure_depth(raw) > _DEEPEST:  # by itself json stops at the interpreter's limit, which a program may have lifted
+        refuse_file(path, f"its header is damaged: nested deeper than {_DEEPEST} levels")
     try:
         return json.loads(raw.decode("utf-8"), object_pairs_hook=_make_dict, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         refuse_file(path, f"its header is damaged: {error or type(error).__name__}"[:200])
+
+
+def measure_depth(raw: bytes) -> int:
+    """Return how deep lists and objects of a text in JSON are nested, without parsing it.
+
+    Example:
+        >>> measure_depth(b'{"a[[": [[1]]}')
+        3
+    """
+    depth = deepest = 0
+    for bracket in re.finditer(rb"[\[\]{}]", re.sub(rb'"(?:[^"\\]|\\.)*+"', b"", raw)):
+        depth += 1 if bracket[0] in b"[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _make_dict(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
