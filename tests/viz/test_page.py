@@ -161,6 +161,7 @@ def test_the_page_works_in_a_browser(browser: Any, models: SimpleNamespace, tmp_
     box = page.get_attribute("#stage svg:not(.hidden)", "viewBox")
     page.click("h1")
     page.keyboard.press("+")
+    page.wait_for_timeout(400)  # it is drawn anew once it is at rest
     assert page.get_attribute("#stage svg:not(.hidden)", "viewBox") != box
     page.keyboard.press("0")
     assert page.get_attribute("#stage svg:not(.hidden)", "viewBox") == box

@@ -77,7 +77,9 @@ def to_page(views: Sequence[View], theme: Theme, *, title: str, panes: Sequence[
 <button id="fit" type="button">whole picture</button><button id="theme" type="button">light or dark</button>
 </nav>
 <main{' class="panes"' if panes else ""}>{before}<div class="stage" id="stage" role="group" aria-label="picture">
+<div class="layer" id="layer">
 {pictures}
+</div>
 </div>{after}</main>
 <div id="info" aria-live="polite"></div>
 <footer><kbd>n</kbd> <kbd>p</kbd> step, forward and then backward · <kbd>+</kbd> <kbd>−</kbd> <kbd>0</kbd> zoom · arrows move ·

@@ -1,9 +1,9 @@
 "use strict";
 // The page of a picture: views, steps, search, pan and zoom. Names only ever reach the document as text or as data to compare.
 const byId = (id) => document.getElementById(id);
-const stage = byId("stage"), info = byId("info"), slider = byId("steps"), view = byId("view");
+const stage = byId("stage"), layer = byId("layer"), info = byId("info"), slider = byId("steps"), view = byId("view");
 const views = [...stage.querySelectorAll("svg")];
-const state = { view: 0, shown: 0, at: -1, backward: false, box: null };
+const state = { view: 0, shown: 0, at: -1, backward: false, box: null, drawn: null, timer: 0 };
 
 const svg = () => views[state.view];
 const marks = () => [...svg().querySelectorAll(".mark")];
@@ -96,10 +96,25 @@ function search(text) {
 
 function fit() {
   state.box = svg().dataset.box.split(" ").map(Number);
-  place();
+  settle();
 }
 
-function place() { svg().setAttribute("viewBox", state.box.join(" ")); }
+// While it moves, the layer around it is transformed, which needs no drawing; once at rest the picture is drawn anew.
+function place() {
+  const [x, y, w, h] = state.box, [u, v, p, q] = state.drawn, rect = stage.getBoundingClientRect();
+  const now = Math.min(rect.width / w, rect.height / h), before = Math.min(rect.width / p, rect.height / q);
+  const dx = now * (u + p / 2 - x - w / 2), dy = now * (v + q / 2 - y - h / 2);
+  layer.style.transform = `translate(${dx}px, ${dy}px) scale(${now / before})`;
+  clearTimeout(state.timer);
+  state.timer = setTimeout(settle, 160);
+}
+
+function settle() {
+  clearTimeout(state.timer);
+  state.drawn = [...state.box];
+  layer.style.transform = "";
+  svg().setAttribute("viewBox", state.box.join(" "));
+}
 
 function zoom(factor, px, py) {
   const [x, y, w, h] = state.box;
