@@ -133,6 +133,7 @@ def _describe_backend(numba: bool) -> str:
 
 
 def find_version(package: str) -> str | None:
+    """Return the installed version of a package, or ``None`` where it is not installed."""
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:

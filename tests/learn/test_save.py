@@ -201,13 +201,16 @@ def test_hostile_headers_are_refused_within_bounded_memory(name: str, tmp_path: 
     if isinstance(header, bytes) and not header.startswith((b"{", b"[", b"I", b"1111")):
         path.write_bytes(header)
     else:
-        write_raw(path, header, b"\xff" * 8)
+        bare = isinstance(header, dict) and set(header) == {"__metadata__"}  # without data its content is what is wrong
+        write_raw(path, header, b"" if bare else b"\xff" * 8)
     tracemalloc.start()
     with pytest.raises(ag.LoadError) as caught:
         learn.load(path)
     assert tracemalloc.get_traced_memory()[1] < 60 * path.stat().st_size + 2**20
     tracemalloc.stop()
     assert "\x1b" not in str(caught.value)
+    if name in ("deep", "deep objects", "deep content"):  # found before it is parsed, whatever the interpreter's limit
+        assert "nested deeper than 64 levels" in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -78,10 +78,6 @@ class Scene:
     arrows: list[Arrow] = field(default_factory=list)
     axes: tuple[str, ...] = ()
 
-    def get_item(self, key: int) -> Item:
-        """Return the item of that key."""
-        return next(item for item in self.items if item.key == key)
-
 
 def merge_whole(arrows: Sequence[Arrow]) -> list[Arrow]:
     """Return the arrows without those that read one step of what another one of the same ends reads as a whole."""
