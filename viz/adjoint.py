@@ -10,10 +10,10 @@ from autograd_seq.core.node import Node
 from viz.arguments import get_theme, make_scene, read_drawable
 from viz.diagram import Diagram
 from viz.errors import DrawError
-from viz.layout.compose import add_bus, measure_extent, shift_picture
+from viz.layout.compose import drop_params, measure_extent, shift_picture
 from viz.layout.folded_column import FoldedColumn
 from viz.layout.gutter_choice import choose_guttered
-from viz.layout.stamp import make_stamp
+from viz.layout.param_stacks import make_stacked_stamp
 from viz.scene.items import Item, Scene
 from viz.scene.label import Label, Run, join_labels, make_name_label, make_text_label, stack_labels
 from viz.scene.picture import Mark, Picture
@@ -50,19 +50,20 @@ def adjoint(g: Any, wrt: Node | Sequence[Node] | None = None, theme: str = "whit
         Reverse mode on the equations of a recurrence (Werbos 1990): the adjoint is a system of recurrences that runs backward.
     """
     colors = get_theme(theme)
-    scene = add_bus(make_scene(read_drawable(g), "variables"))
+    scene = make_scene(read_drawable(g), "variables")
     loss = next((item.name or "L" for item in scene.items if item.role == "loss"), "L")
-    widen = [replace(item, least=_name_gradient(loss, make_name_label(item.name)).ems * 14.6 + 10.0) if item.role == "param"
-             else item for item in scene.items]  # fmt: skip
-    scene = Scene(widen, scene.arrows, scene.axes)
+    widest = ",".join(scene.axes) if len(scene.axes) > 1 else "t"
+    guttered = choose_guttered(drop_params(scene), None)
+    params = [name for arrow in scene.arrows for name in arrow.params]
+    least = {name: _name_gradient(loss, make_name_label(name)).ems * 14.6 + 10.0 for name in params}
+    scene, stamp = make_stacked_stamp(scene, widest, least)
     nodes = [wrt] if isinstance(wrt, Node) else list(wrt or ())
     names = {str(node.name) for node in nodes}
     wanted = {item.key for item in scene.items if (_is_named(item, names) if nodes else item.role == "param")}
     if not wanted:
         raise DrawError("P220", "there is nothing to differentiate by in the picture", expected="variables of the graph",
                         got=", ".join(sorted(names)) or "no parameter")  # fmt: skip
-    stamp = make_stamp(scene, None, widest=",".join(scene.axes) if len(scene.axes) > 1 else "t")
-    column = FoldedColumn(scene, stamp, indexed=True, guttered=choose_guttered(scene, None))
+    column = FoldedColumn(scene, stamp, indexed=True, guttered=guttered)
     column.print_columns()
     column.print_arrows()
     primal = column.picture

@@ -69,7 +69,7 @@ def test_scopes_collapse_by_depth_by_name_and_by_a_function() -> None:
     g = _transformer()
     total = sum(array.size for array in ag.nn.init.params(g, seed=0).values())
     whole = viz.folded(g, depth=1).picture
-    assert any(mark.label.text.endswith(f" 8, {total:,} parameters") for mark in whole.marks)
+    assert any(mark.label.text.endswith(f" [8], {total:,} parameters") for mark in whole.marks)
     by_name = viz.folded(g, collapse=["encoder/0", "encoder/1"]).dot
     assert by_name == viz.folded(g, depth=2).dot == viz.folded(g, collapse=lambda scope: scope.count("/") == 1).dot
     with pytest.raises(DrawError, match=r"P214\]: there is no scope 'encoder/7'"):

@@ -58,7 +58,7 @@ class Board:
 
     def print_bus(
         self, tails: Sequence[object], heads: Sequence[object], level: float, role: str, *, upright: bool = False,
-        shift: float = 0.0,
+        shift: float = 0.0, lift: float = 0.0,
     ) -> list[object]:  # fmt: skip
         """Draw a line that all tails lead into, with a joint for each, and from which an arrow leads to each head.
 
@@ -67,27 +67,28 @@ class Board:
             level: the y of the line; the x if it is upright.
             role: its look.
             upright: whether the line stands upright.
-            shift: how far beside the middle of a head its joint stands.
+            shift, lift: how far beside the middle of a head, and of a tail, its joint stands.
 
         Returns:
             The keys of the joints in the order of the line.
         """
         flip = (lambda p: (p[1], p[0])) if upright else (lambda p: p)
         ends = [(key, True) for key in tails] + [(key, False) for key in heads]
-        spots = sorted((flip(self.bodies[key].at)[0] + (0.0 if is_tail else shift), i) for i, (key, is_tail) in enumerate(ends))
+        along = [flip(self.bodies[key].at)[0] + (lift if is_tail else shift) for key, is_tail in ends]
+        spots = sorted((place, i) for i, place in enumerate(along))
         name = ("bus", *tails, *heads, role)
         joints: list[object] = []
-        for along, i in spots:
+        for place, i in spots:
             key, is_tail = ends[i]
             joint = (*name, i)
-            at = flip((along, level))
+            at = flip((place, level))
             self.picture.marks.append(Mark(joint, "joint", shape="point", width=_JOINT, height=_JOINT, at=at))
             self.bodies[joint] = Body(at, 0.0, 0.0)
             if joints:
                 line = make_line(self.bodies[joints[-1]].at, at)
                 self.picture.lines.append(Line(joints[-1], joint, role, curve=line, arrow=False))
             body = self.bodies[key]
-            touch = find_border(body, at) if is_tail else _find_foot(body, at, upright)
+            touch = find_border(body, at) if is_tail and not lift else _find_foot(body, at, upright)
             curve = make_line(touch, at) if is_tail else make_line(at, touch)
             here, there = (key, joint) if is_tail else (joint, key)
             self.picture.lines.append(Line(here, there, role, curve=curve, arrow=not is_tail))

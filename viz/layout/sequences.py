@@ -60,9 +60,19 @@ class Sequences(Board):
         left, low, _, _ = measure_picture(upper.picture)
         if self.turned:
             self.row = top + 74.0
+            self.row += self._level_start(lower, upper)
             self.add_picture(upper.picture, upper.bodies, self.second, dx=right + _GAP - low, dy=self.row, turned=True)
         else:
             self.add_picture(upper.picture, upper.bodies, self.second, dx=right + _GAP - left)
+
+    def _level_start(self, lower: Unrolling, upper: Unrolling) -> float:
+        """Return how far to move the rows, so that a first row that is nearly level with what it is read from is so."""
+        for arrow in self.scene.arrows:
+            ghost = upper.bodies.get((arrow.head, -1))
+            heights = [body.at[1] for (key, _), body in lower.bodies.items() if key == arrow.tail]
+            if arrow.start and ghost and heights and abs(heights[0] - self.row - ghost.at[0]) < 16.0:
+                return heights[0] - self.row - ghost.at[0]
+        return 0.0
 
     def _unroll(self, axis: str, pitch: float, rise: float) -> Unrolling:
         items = [item for item in self.scene.items if item.over == (axis,)]
@@ -137,7 +147,9 @@ class Sequences(Board):
             heads = [(arrow.head, across, place) for place, _, _ in self.list_steps(self.second)]
             body = self.bodies[heads[0]]
             level = body.at[0] - max(body.width / 2, self._get_half(arrow.tail)) - 12.0 - 7.0 * lane
-            self.print_bus([(self.first, (arrow.tail, across))], heads, level, "flow", upright=True)
+            tail = (self.first, (arrow.tail, across))
+            # Above the middle, where the arrow from the step before ends.
+            self.print_bus([tail], heads, level, "flow", upright=True, lift=0.35 * self.bodies[tail].height)
 
     def _get_half(self, key: int) -> float:
         return self.parts[self.first].stamp.bodies[key].width / 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from viz.layout.layers import Places, lay_out_rows
@@ -46,7 +46,7 @@ class Stamp:
 
 def make_stamp(
     scene: Scene, axis: str | None, *, widest: str = "t−1", split: bool = True, rise: float = 30.0,
-    gutter: float = 46.0, lanes: dict[int, float] | None = None,
+    gutter: float = 46.0, lanes: dict[int, float] | None = None, room: Mapping[int, tuple[float, float]] | None = None,
 ) -> Stamp:  # fmt: skip
     """Lay out the items of one step.
 
@@ -58,12 +58,13 @@ def make_stamp(
         rise: free points between rows whose edges carry no label.
         gutter: free points between columns.
         lanes: key → points to keep free below the row of that item, for lines that run along it.
+        room: key → width and height to keep free for that item, where its outline needs less.
 
     Returns:
         The Stamp.
     """
     items = [item for item in scene.items if axis is None or axis in item.over]
-    sizes = {item.key: measure_outline(item, widest)[1:3] for item in items}
+    sizes = {item.key: measure_outline(item, widest)[1:3] for item in items} | {**(room or {})}
     inner = [a for a in scene.arrows if a.tail in sizes and a.head in sizes and not a.shifts]
     inner = [a for a in inner if axis is None or not a.start]
     edges = [(a.head, a.tail) if a.square < 0 else (a.tail, a.head) for a in inner]

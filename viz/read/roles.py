@@ -177,7 +177,7 @@ def make_folder_item(vertex: Node, key: int, role: str, reading: Reading) -> Ite
     folder = reading.folders[vertex]
     over = tuple(axis for axis in reading.axes if axis in {a.name for a in vertex.axes})
     count = f"{folder.parameters:,} parameter{'' if folder.parameters == 1 else 's'}" if folder.parameters else "no parameters"
-    shape = f"{'×'.join(map(str, vertex.shape))}, " if vertex.shape else ""
+    shape = f"[{', '.join(map(str, vertex.shape))}], " if vertex.shape else ""
     note = stack_labels([make_text_label("\u00a0", 0.3), scale_label(make_text_label(shape + count), 0.72)])
     tip = f"{folder.scope}: {folder.operations:,} operations, {count}"
     return Item(key, folder.scope, role, over, boxed=True, note=note, tip=tip)
