@@ -19,7 +19,7 @@ def make_stacked_stamp(scene: Scene, widest: str, least: dict[str, float]) -> tu
     Args:
         scene: the scene to draw, with parameters at its arrows.
         widest: the longest index that will stand at a name.
-        least: parameter → points that its box is wide at least.
+        least: parameter → points that its box is width at least.
 
     Returns:
         The scene with parameters as items, and its stamp.
@@ -33,8 +33,8 @@ def make_stacked_stamp(scene: Scene, widest: str, least: dict[str, float]) -> tu
     """
     full, bare = add_bus(scene), drop_params(scene)
     own = {item.key: item for item in full.items if item.role == "param"}
-    least = {key: max(measure_outline(item)[1], least.get(item.name, 0.0)) for key, item in own.items()}
-    own = {key: replace(item, least=max(least.values())) for key, item in own.items()}
+    width = max((max(measure_outline(item)[1], least.get(item.name, 0.0)) for item in own.values()), default=0.0)
+    own = {key: replace(item, least=width) for key, item in own.items()}
     full = Scene([own.get(item.key, item) for item in full.items], full.arrows, full.axes)
     rows = make_stamp(bare, None, widest=widest).row
     stacks: dict[int, list[int]] = {}
@@ -42,17 +42,16 @@ def make_stacked_stamp(scene: Scene, widest: str, least: dict[str, float]) -> tu
         readers = [arrow.head for arrow in full.arrows if arrow.tail == key]
         stacks.setdefault(min(readers, key=rows.__getitem__), []).append(key)
     sizes = {item.key: measure_outline(item, widest)[1:3] for item in full.items}
-    wide = max((sizes[key][0] for key in own), default=0.0)
     highs = {head: sum(sizes[key][1] + _BETWEEN for key in keys) - _BETWEEN for head, keys in stacks.items()}
     # All items keep room at their left, so that those that stand one above the other stay so.
-    room = {i.key: (sizes[i.key][0] + wide + _AWAY, max(sizes[i.key][1], highs.get(i.key, 0.0))) for i in bare.items if own}
+    room = {i.key: (sizes[i.key][0] + width + _AWAY, max(sizes[i.key][1], highs.get(i.key, 0.0))) for i in bare.items if own}
     stamp = make_stamp(bare, None, widest=widest, room=room)
     at, bodies, row = dict(stamp.at), dict(stamp.bodies), dict(stamp.row)
     for head, keys in stacks.items():
-        x, y = at[head][0] - sizes[head][0] / 2 - _AWAY - wide / 2, at[head][1] + highs[head] / 2
+        x, y = at[head][0] - sizes[head][0] / 2 - _AWAY - width / 2, at[head][1] + highs[head] / 2
         for key in keys:
             high = sizes[key][1]
             at[key], row[key] = (x, y - high / 2), row[head]
-            bodies[key] = Body(at[key], wide, high, round=False)
+            bodies[key] = Body(at[key], width, high, round=False)
             y -= high + _BETWEEN
     return full, replace(stamp, at=at, bodies=bodies, row=row)

@@ -69,9 +69,9 @@ class Sequences(Board):
         """Return how far to move the rows, so that a first row that is nearly level with what it is read from is so."""
         for arrow in self.scene.arrows:
             ghost = upper.bodies.get((arrow.head, -1))
-            heights = [body.at[1] for (key, _), body in lower.bodies.items() if key == arrow.tail]
-            if arrow.start and ghost and heights and abs(heights[0] - self.row - ghost.at[0]) < 16.0:
-                return heights[0] - self.row - ghost.at[0]
+            tail = lower.bodies.get((arrow.tail, 0))
+            if arrow.start and ghost and tail and abs(tail.at[1] - self.row - ghost.at[0]) < 16.0:
+                return tail.at[1] - self.row - ghost.at[0]
         return 0.0
 
     def _unroll(self, axis: str, pitch: float, rise: float) -> Unrolling:
