@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import autograd_seq.core.copies
 import autograd_seq.grad.eager  # noqa: F401 - node.backward
-from autograd_seq import datasets, extend, linalg, nn, ops
+from autograd_seq import analyse, datasets, extend, linalg, nn, ops
 from autograd_seq.analyse.nonfinite import Finding, find_nan
 from autograd_seq.analyse.zeros import Why, why_zero
 from autograd_seq.core.axes import Axis, Index
@@ -44,7 +44,7 @@ from autograd_seq.core.errors import (
     StateError,
     ValueKnownError,
 )
-from autograd_seq.core.hints import PUBLIC, make_no_function_error
+from autograd_seq.core.hints import refuse_unknown_names
 from autograd_seq.core.node import Node, constant
 from autograd_seq.core.op import Op, broadcast, defop, promote, same_shape
 from autograd_seq.core.sites import scope
@@ -127,6 +127,7 @@ __all__ = [
     "Index",
     "LoadError", "MemoryNeededError", "MissingError", "NameClashError", "Node", "Op", "OperationError", "PictureError",
     "Program", "Report", "ShapeError", "StateError", "Stream", "ValueKnownError", "Why", "abs", "add", "all", "along",
+    "analyse",
     "any", "arccos",
     "arcsin", "arctan", "arctan2", "argmax", "argmin", "argsort", "at", "bce", "bernoulli", "bptt", "broadcast",
     "broadcast_to", "cast", "categorical", "ceil", "check_grad", "check_op", "clip", "compile", "concat", "constant",
@@ -143,18 +144,16 @@ __all__ = [
     "transpose", "tril", "triu", "truncation_bias", "uniform", "until", "value_and_grad", "var", "vmap", "where",
     "why_zero", "window", "zero_safe_mul", "zeros",
 ]  # fmt: skip
-PUBLIC.update(__all__)
+
+
+def _import_later(name: str) -> ModuleType | None:
+    """Import what trains when it is first asked for: who only draws, or differentiates, need not wait for it.
+
+    Of any other name an error follows, which knows the names in there too.
+    """
+    learn = importlib.import_module("autograd_seq.learn")
+    return learn if name == "learn" else None
+
 
 if not TYPE_CHECKING:
-
-    def __getattr__(name: str) -> ModuleType:
-        """Import what trains when it is first asked for; of a name of NumPy or PyTorch say what is written here."""
-        if name == "learn":  # who only draws, or differentiates, need not wait for what trains
-            return importlib.import_module("autograd_seq.learn")
-        if name.startswith("__"):
-            raise AttributeError(name)
-        raise make_no_function_error(name)
-
-    def __dir__() -> list[str]:
-        """List ``learn`` too, before it is imported."""
-        return sorted({*globals(), "learn"})
+    __getattr__, __dir__ = refuse_unknown_names(__name__, "ag", __all__, _import_later)

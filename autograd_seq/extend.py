@@ -13,8 +13,11 @@ True
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from autograd_seq.core.errors import GradientCheckError, OperationError, ShapeError
 from autograd_seq.core.facts import Facts
+from autograd_seq.core.hints import refuse_unknown_names
 from autograd_seq.core.node import Node, constant
 from autograd_seq.core.op import Op, arithmetic, broadcast, defop, promote, same_shape
 from autograd_seq.grad.check import Report, check_grad, check_op
@@ -25,3 +28,6 @@ __all__ = [
     "Facts", "GradientCheckError", "Node", "Op", "OperationError", "Report", "ShapeError", "arithmetic", "broadcast",
     "check_grad", "check_op", "constant", "defop", "promote", "rewritten", "same_shape", "stop_gradient", "zero_safe_mul",
 ]  # fmt: skip
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = refuse_unknown_names(__name__, "ag.extend", __all__)

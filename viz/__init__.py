@@ -15,8 +15,9 @@ pictures are rendered in a process of their own.
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from autograd_seq.core.hints import refuse_unknown_names
 from viz.adjoint import adjoint
 from viz.animation import Animation, animate
 from viz.card import card
@@ -34,9 +35,13 @@ __all__ = [
 ]  # fmt: skip
 
 
-def __getattr__(name: str) -> Any:
+def _import_later(name: str) -> Any:
     if name == "plots":
         return importlib.import_module("viz.plots")
     if name == "gradients":  # it differentiates and compiles, which pictures of graphs do not need
         return importlib.import_module("viz.gradient_norms").gradients
-    raise AttributeError(f"module 'viz' has no attribute {name!r}")
+    return None
+
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = refuse_unknown_names(__name__, "viz", __all__, _import_later)

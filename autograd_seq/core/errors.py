@@ -161,7 +161,9 @@ def did_you_mean(name: str, known: Iterable[str]) -> str | None:
         'did you mean "length"?'
     """
     known = sorted(known)
+    folded = {other.casefold(): other for other in reversed(known)}  # X is close to x
     close = difflib.get_close_matches(name, known, n=1)
+    close = close or [folded[other] for other in difflib.get_close_matches(name.casefold(), folded, n=1)]
     if close:
         return f'did you mean "{close[0]}"?'
     return f"known names: {', '.join(known)}" if known else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import FunctionType
 from typing import Any, cast
 
@@ -12,6 +12,9 @@ from autograd_seq.core.errors import DTypeError, MissingError, OperationError, d
 
 PUBLIC: set[str] = set()
 """The public names of the package, entered when it is imported."""
+
+_PACKAGES: dict[str, set[str]] = {"ag": PUBLIC}
+"""The public names of each part of the package, by what a user writes for it; entered when it is imported."""
 
 _INSTEAD = {
     # NumPy
@@ -92,6 +95,30 @@ _INSTEAD = {
 }
 
 
+_ELSEWHERE = {
+    "Conv1d": "ag.nn.causal_conv(x, filters, width, over=t)",
+    "CrossEntropyLoss": "ag.cross_entropy(logits, label)",
+    "DataLoader": "ag.learn.batches(feeds, size)",
+    "LayerNorm": "ag.nn.layer_norm(x)",
+    "Linear": "ag.nn.dense(x, units, name=…)",
+    "MSELoss": "ag.mse(y, target)",
+    "Module": "a model is a function that returns nodes; its parameters are found in the graph",
+    "MultiheadAttention": "ag.nn.multi_head_attention(x, heads, over=t)",
+    "Sequential": "call one layer on the result of the other",
+    "TransformerEncoderLayer": "ag.nn.transformer_layer(x, heads, inner, over=t)",
+    "clip_grad_norm_": "ag.learn.clip_by_norm(grads, limit), or ag.learn.train(…, clip=limit)",
+    "draw": "viz.folded(g), or viz.unfolded(g, t=4)",
+    "fit": "ag.learn.train(loss, params, batches, optimizer)",
+    "kaiming_normal": "ag.nn.init.he_normal()",
+    "kaiming_uniform": "ag.nn.init.he_uniform()",
+    "linear": "ag.nn.dense(x, units, name=…)",
+    "plot": "viz.plots draws numbers: viz.plots.curves(x, {…})",
+    "xavier_normal": "ag.nn.init.glorot_normal()",
+    "xavier_uniform": "ag.nn.init.glorot_uniform()",
+}
+"""As ``_INSTEAD``, of names that are no operations."""
+
+
 METHODS = (
     "abs", "all", "any", "argmax", "argmin", "clamp", "clip", "copy", "cpu", "cuda", "cumprod", "cumsum", "data", "detach",
     "dot", "exp", "flatten", "is_leaf", "log", "matmul", "numpy", "permute", "pow", "prod", "relu", "repeat",
@@ -111,11 +138,53 @@ def suggest_instead(name: str) -> str | None:
     return _INSTEAD.get(name) or (f"ag.{name}(…)" if name in PUBLIC else None)
 
 
-def make_no_function_error(name: str) -> MissingError:
-    """Return the error about a name that the package does not have."""
-    close = str(did_you_mean(name, PUBLIC))
-    fix = suggest_instead(name) or (close if close.startswith("did") else "ag.__all__ lists all names")
-    return MissingError("M201", f"autograd_seq has no {name}", got=f"ag.{name}", fix=fix)
+def refuse_unknown_names(
+    module: str, shown: str, names: Iterable[str], find: Callable[[str], Any] = lambda name: None
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """Return ``__getattr__`` and ``__dir__`` for a package: its public names alone, and an error about any other.
+
+    Args:
+        module: its ``__name__``.
+        shown: what a user writes for it: ``"ag.nn"``.
+        names: its ``__all__``.
+        find: returns what is imported when it is first asked for, by its name; ``None`` if there is no such thing.
+    """
+    known = _PACKAGES.setdefault(shown, set())
+    known.update(names)
+
+    def get(name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        found = find(name)
+        if found is None:
+            raise make_no_name_error(module, shown, name)
+        return found
+
+    return get, lambda: sorted(known)
+
+
+def make_no_name_error(module: str, shown: str, name: str) -> MissingError:
+    """Return the error about a name that a package does not have.
+
+    Example:
+        >>> print(make_no_name_error("autograd_seq.nn", "ag.nn", "Linear"))
+        MissingError [M201]: autograd_seq.nn has no Linear
+          got ag.nn.Linear
+          ag.nn.dense(x, units, name=…)
+    """
+    known = _PACKAGES[shown]
+    instead = _ELSEWHERE.get(name) or suggest_instead(name)
+    close = str(did_you_mean(name, known))
+    fix = instead or _find_elsewhere(name, shown) or (close if close.startswith("did") else f"{shown}.__all__ lists all names")
+    return MissingError("M201", f"{module} has no {name}", got=f"{shown}.{name}", fix=fix)
+
+
+def _find_elsewhere(name: str, shown: str) -> str | None:
+    alike = [(package, known) for package, names in _PACKAGES.items() for known in names if known.casefold() == name.casefold()]
+    if not alike:
+        return None
+    package, known = max(alike, key=lambda found: (found[0] == shown, found[1] == name))
+    return f'did you mean "{known}"?' if package == shown else f"{package}.{known}"
 
 
 def make_no_attribute_error(name: str, label: str, where: str | None) -> MissingError:
@@ -175,8 +244,9 @@ __all__ = [
     "PUBLIC",
     "explain_keywords",
     "make_no_attribute_error",
-    "make_no_function_error",
     "make_no_keyword_error",
+    "make_no_name_error",
     "make_not_for_nodes_error",
+    "refuse_unknown_names",
     "suggest_instead",
 ]

@@ -17,9 +17,15 @@ Example:
     5494
 """
 
+from typing import TYPE_CHECKING
+
+from autograd_seq.core.hints import refuse_unknown_names
 from autograd_seq.datasets import tasks
 from autograd_seq.datasets.census import Names, names
 from autograd_seq.datasets.speech import Vowels, vowels
 from autograd_seq.datasets.yearly import Series, sunspots
 
 __all__ = ["Names", "Series", "Vowels", "names", "sunspots", "tasks", "vowels"]
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = refuse_unknown_names(__name__, "ag.datasets", __all__)

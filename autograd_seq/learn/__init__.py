@@ -1,5 +1,8 @@
 """Training: optimisers as pure functions, learning rates as functions of the step, a training loop, and files that survive."""
 
+from typing import TYPE_CHECKING
+
+from autograd_seq.core.hints import refuse_unknown_names
 from autograd_seq.learn.clip import clip_by_norm, clip_by_value, global_norm
 from autograd_seq.learn.data import buckets, pad, shuffled, split, windows
 from autograd_seq.learn.feeding import batches, segments
@@ -18,3 +21,6 @@ __all__ = [
     "lbfgs", "linear_warmup", "load", "momentum", "pad", "rmsprop", "save", "segments", "sgd", "shuffled", "split",
     "step_decay", "train", "windows",
 ]  # fmt: skip
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = refuse_unknown_names(__name__, "ag.learn", __all__)

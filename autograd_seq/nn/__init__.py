@@ -1,5 +1,8 @@
 """Parts of models, and initial values for their parameters. This package builds graphs and runs nothing."""
 
+from typing import TYPE_CHECKING
+
+from autograd_seq.core.hints import refuse_unknown_names
 from autograd_seq.nn import init
 from autograd_seq.nn.attention import (
     additive_attention,
@@ -87,3 +90,6 @@ __all__ = [
     "transformer_layer",
     "zoneout",
 ]  # fmt: skip
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = refuse_unknown_names(__name__, "ag.nn", __all__)

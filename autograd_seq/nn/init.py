@@ -11,12 +11,12 @@ import math
 import operator
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from autograd_seq.core.errors import AxisError, DTypeError, OperationError, ShapeError, did_you_mean
-from autograd_seq.core.hints import explain_keywords
+from autograd_seq.core.hints import explain_keywords, refuse_unknown_names
 from autograd_seq.core.node import Node
 from autograd_seq.graph.graph import Graph
 from autograd_seq.nn.draws import (
@@ -316,3 +316,6 @@ __all__ = [
     "lecun_normal", "log_uniform", "normal", "orthogonal", "params", "spectral_radius", "uniform", "zeros",
 ]  # fmt: skip
 explain_keywords(globals(), __all__)
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = refuse_unknown_names(__name__, "ag.nn.init", __all__)

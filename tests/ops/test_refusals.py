@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 import autograd_seq as ag
+import viz
 from autograd_seq.core import axes, kinds, misfit, node, op
 from autograd_seq.core import hints as elsewhere
 from autograd_seq.core import sites as site
@@ -136,6 +137,14 @@ REFUSALS: list[Refusal] = [
     ("D106", ag.DTypeError, lambda: np.add.reduce(ag.tensor(A23)), r"np.add is given a node"),
     ("M201", ag.MissingError, lambda: ag.concatenate, r"autograd_seq has no concatenate(.|\n)*ag.concat\("),
     ("M201", ag.MissingError, lambda: ag.sigmiod, r'did you mean "sigmoid"'),
+    ("M201", ag.MissingError, lambda: ag.credit, r"ag.analyse.credit$"),
+    ("M201", ag.MissingError, lambda: ag.Adam, r"ag.learn.adam$"),
+    ("M201", ag.MissingError, lambda: ag.nn.GRU, r'autograd_seq.nn has no GRU(.|\n)*did you mean "gru"'),
+    ("M201", ag.MissingError, lambda: ag.nn.Linear, r"ag.nn.dense\("),
+    ("M201", ag.MissingError, lambda: ag.nn.init.xavier_uniform, r"ag.nn.init.glorot_uniform\("),
+    ("M201", ag.MissingError, lambda: ag.learn.DataLoader, r"ag.learn.batches\("),
+    ("M201", ag.MissingError, lambda: viz.unfold, r'viz has no unfold(.|\n)*did you mean "unfolded"'),
+    ("M201", ag.MissingError, lambda: viz.plots.zebra, r"viz.plots.__all__ lists all names"),
     ("M202", ag.MissingError, lambda: x().tolist(), r"x has no attribute tolist(.|\n)*x.value"),
     ("M202", ag.MissingError, lambda: x().tanh(), r"ag.tanh\(…\)"),
     ("O130", ag.OperationError, lambda: ag.tensor(1.0, requires_grad=True), r"tensor takes no requires_grad=(.|\n)*x.grad"),
