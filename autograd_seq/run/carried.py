@@ -25,7 +25,7 @@ from autograd_seq.graph.system import System
 from autograd_seq.graph.windows import spell_out_windows
 from autograd_seq.ops.steps import TAKE_STEP
 from autograd_seq.ops.time import ALONG
-from autograd_seq.run.carry import Buffer, Carry, check_carry, find_batch_misfit
+from autograd_seq.run.carry import Buffer, Carry, add_rows, check_carry, find_batch_misfit
 from autograd_seq.run.reports import ProgramReports
 from autograd_seq.sequences.cut import Cut, cut_along
 from autograd_seq.sequences.deciding import end_steps
@@ -112,30 +112,29 @@ class Carried:
         if isinstance(carry, Carry) and np.ndim(carry.steps) and lengths is None and self.cut.steps is not None:
             lengths = {self.cut.axis: np.full(carry.steps.shape, steps)}
         program: Carried = self
+        batch: tuple[Axis, ...] = ()
         if lengths is not None:
             said = read_lengths(self.graph, lengths, given)
             given["lengths"] = {(axis, *over): said.arrays[axis] for axis, over in said.over}
             if self.cut.axis in said.arrays:
-                program, steps = self._make_padded(dict(said.over)[self.cut.axis]), said.arrays[self.cut.axis]
-        values = program.first(**given) if carry is None else program._go_on(carry, given, np.shape(steps))
+                batch, steps = dict(said.over)[self.cut.axis], said.arrays[self.cut.axis]
+                program = self._make_padded(batch)
+        dims = {slot.name: tuple(1 + slot.axes.index(b) for b in batch) for slot in program.cut.slots if slot.grows}
+        values = program.first(**given) if carry is None else program._go_on(carry, given, np.shape(steps), dims)
         kept = len(self.graph.outputs)
         if not np.any(steps):
             return values[:kept], carry
         rows, at = {}, kept
-        buffers = {}
-        for slot in self.cut.slots:
+        buffers: dict[str, Buffer] = {}
+        for slot in program.cut.slots:
             if slot.grows:
-                old = None if carry is None else carry.buffers.get(slot.name)
-                done = 0 if carry is None else int(carry.steps)
-                late = values[at][-slot.window :] if slot.window and old is None else values[at]
-                start = done + len(values[at]) - len(late)
-                buffers[slot.name] = buffer = old or Buffer(late, 0, start)
-                rows[slot.name] = buffer.write(start, late, slot.window)
+                old = None if carry is None else carry.buffers[slot.name]
+                buffers[slot.name], rows[slot.name] = add_rows(old, values[at], steps, slot.window, dims[slot.name])
                 at += 1
                 continue
             rows[slot.name] = np.stack(values[at : at + slot.rows]) if slot.rows > 1 else values[at][None]
             at += slot.rows
-        left = self.make_carry(carry, rows, steps)
+        left = program.make_carry(carry, rows, steps)
         left.buffers = buffers
         return values[:kept], left
 
@@ -158,9 +157,11 @@ class Carried:
                 return int(shape[position]) if position < len(shape) else 1  # the program will refuse it with the reason
         return int(given.get(self.cut.axis.name, 1))
 
-    def _go_on(self, carry: Carry, given: dict[str, Any], batch: tuple[int, ...]) -> tuple[Any, ...]:
+    def _go_on(
+        self, carry: Carry, given: dict[str, Any], batch: tuple[int, ...], dims: Mapping[str, tuple[int, ...]]
+    ) -> tuple[Any, ...]:
         check_carry(carry, self.equations, self.cut.axis, self.cut.slots)
-        carry.reserve([slot.name for slot in self.cut.slots if slot.grows], self._find_steps(given))
+        carry.reserve(dims, self._find_steps(given))
         return self.continue_from(carry, given, lambda: self.later(**self.make_feeds(carry, given, batch)))
 
     def make_feeds(self, carry: Carry, given: dict[str, Any], batch: tuple[int, ...] = (),
@@ -303,11 +304,12 @@ class _Unrolled:
         self._lead = [[h.index(a) for a in want] for h, want in zip(have, laid, strict=True)]
 
     def __call__(self, /, **given: Any) -> tuple[Any, ...]:
-        if self._dag is None:
+        dag = self._dag
+        if dag is None:
             known = {*self.graph.inputs, *(a.name for a in self.graph.axes)} - set(self._grows)
-            values = self.graph.evaluate(**{name: value for name, value in given.items() if name in known})
-        else:
-            values = self._dag.evaluate(**{name: value for name, value in given.items() if name not in self._given})
+            sizes, _ = feeds.split_sizes(self.graph, {name: value for name, value in given.items() if name in known})
+            dag = self.graph.unroll(**sizes)
+        values = dag.evaluate(**{name: value for name, value in given.items() if name not in self._given})
         moved = zip(values, self._lead, strict=True)
         return tuple([v.transpose(*lead, *range(len(lead), v.ndim)) for v, lead in moved])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,26 +18,74 @@ from autograd_seq.sequences.cut import Slot
 class Buffer:
     """Rows that grow in number, in an array with room for as many again; carries show its first rows, or the last of a window.
 
-    It begins with the row of the step ``first``.
+    Only the carry with the newest rows writes after them; an earlier one that is continued again gets an array of its own.
 
-    Only the carry with the newest rows writes behind them; an earlier one that is continued again gets an array of its own.
+    Args:
+        rows: the rows so far. If sequences differ in length, those of a shorter one are followed by rows that are not read.
+        more: for how many more there is room at least.
+        steps: the number of steps so far; of sequences of different lengths an array, one number for each.
+        batch: the dimensions of ``rows`` that the numbers of steps vary over.
+
+    Attributes:
+        first: the step of the first row, or that of each sequence.
     """
 
-    def __init__(self, rows: np.ndarray, more: int, first: int = 0) -> None:
-        self.first = first
+    def __init__(self, rows: np.ndarray, more: int, steps: Any, batch: tuple[int, ...] = ()) -> None:
+        self.filled, self.first, self.batch = steps, np.maximum(steps - len(rows), 0), batch
         self.array = np.zeros((max(16, 2 * (len(rows) + more)), *rows.shape[1:]), rows.dtype)
         self.array[: len(rows)] = rows
-        self.filled = first + len(rows)
 
-    def has_room(self, filled: int, more: int) -> bool:
-        """Tell whether rows can be written behind the first ``filled``."""
-        return self.filled == filled and filled + more - self.first <= len(self.array)
+    def has_room(self, filled: Any, more: int) -> bool:
+        """Tell whether rows can be written after the first ``filled``."""
+        return np.array_equal(self.filled, filled) and np.max(filled - self.first, initial=0) + more <= len(self.array)
 
-    def write(self, start: int, rows: np.ndarray, window: int | None = None) -> np.ndarray:
-        """Write the rows of the steps from ``start`` on, and return all rows so far, or the last ones."""
-        self.filled = start + len(rows)
-        self.array[start - self.first : self.filled - self.first] = rows
-        return self.array[max(0, self.filled - self.first - window) if window else 0 : self.filled - self.first]
+    def write(self, rows: np.ndarray, steps: Any, window: int | None = None) -> np.ndarray:
+        """Write the rows of the next ``steps`` steps, and return all rows so far, or the last ones."""
+        start = self.filled - self.first
+        self.filled = self.filled + steps
+        if not self.batch:
+            self.array[start : start + steps] = rows[:steps]
+        else:
+            into, new = (np.moveaxis(a, self.batch, range(1, 1 + len(self.batch))) for a in (self.array, rows))
+            step, *which = np.nonzero(np.arange(len(rows)).reshape(-1, *[1] * len(self.batch)) < steps)
+            into[(start[tuple(which)] + step, *which)] = new[(step, *which)]
+        return take_last(self.array, self.filled - self.first, window, self.batch)
+
+
+def add_rows(old: Buffer | None, new: np.ndarray, steps: Any, window: int | None,
+             batch: tuple[int, ...]) -> tuple[Buffer, np.ndarray]:  # fmt: skip
+    """Return a buffer with the rows of the next ``steps`` steps, and all rows so far, or the last ones.
+
+    Args:
+        old: the buffer of earlier steps, which is written to; ``None`` for a first call.
+        new: the rows; if sequences differ in length, those of a shorter one are followed by others.
+        steps, window, batch: as for :class:`Buffer`.
+    """
+    if old is not None:
+        return old, old.write(new, steps, window)
+    rows = take_last(new, steps, window, batch)
+    made = Buffer(rows, 0, steps, batch)
+    return made, made.array[: len(rows)]
+
+
+def take_last(rows: np.ndarray, filled: Any, window: int | None, batch: tuple[int, ...] = ()) -> np.ndarray:
+    """Return the last rows, of each sequence if their numbers differ; after those of a shorter one come others.
+
+    Args:
+        rows: an array of rows.
+        filled: how many of them there are, an array for sequences of different lengths.
+        window: how many are wanted; ``None``: all.
+        batch: the dimensions of ``rows`` that ``filled`` varies over.
+    """
+    most = int(np.max(filled, initial=0))
+    wanted = most if window is None else min(window, most)
+    start = np.maximum(filled - wanted, 0)
+    low, high = int(np.min(start, initial=most)), int(np.max(start, initial=0))
+    if low >= high:
+        return rows[low : low + wanted]
+    lead = np.moveaxis(rows, batch, range(1, 1 + len(batch)))
+    step = start + np.arange(wanted).reshape(-1, *[1] * len(batch))
+    return np.moveaxis(lead[(step, *np.indices(step.shape)[1:])], range(1, 1 + len(batch)), batch)
 
 
 class Carry(Mapping[str, np.ndarray]):
@@ -71,12 +119,19 @@ class Carry(Mapping[str, np.ndarray]):
         self.buffers: dict[str, Buffer] = {}
         self.steps: Any = int(steps) if np.ndim(steps) == 0 else np.asarray(steps, np.int64)
 
-    def reserve(self, names: Iterable[str], steps: int) -> None:
-        """Make room for the rows of ``steps`` more steps of some values whose rows grow in number."""
-        for name in names:
+    def reserve(self, batches: Mapping[str, tuple[int, ...]], steps: int) -> None:
+        """Make room for more rows of some values whose rows grow in number.
+
+        Args:
+            batches: by name of such a value, the dimensions of its rows over which the numbers of steps vary.
+            steps: for how many rows.
+        """
+        for name, batch in batches.items():
             buffer = self.buffers.get(name)
-            if buffer is None or not buffer.has_room(self.steps, steps):
-                self.buffers[name] = Buffer(self._rows[name], steps, self.steps - len(self._rows[name]))
+            rows = self._rows[name]
+            before = np.broadcast_to(self.steps, [rows.shape[d] for d in batch]) if batch else self.steps
+            if buffer is None or buffer.batch != batch or not buffer.has_room(before, steps):
+                self.buffers[name] = Buffer(rows, steps, before, batch)
 
     def take(self, batch: Axis, parents: Any) -> Carry:
         """Return the carry of some sequences of a batch, in any order and number: of those that a beam search goes on with.
@@ -198,4 +253,4 @@ def _describe_rows(slot: Slot) -> str:
     return f"({', '.join(dims)}{',' if len(dims) == 1 else ''}) {slot.dtype.__name__}"
 
 
-__all__ = ["Carry", "check_carry", "find_batch_misfit"]
+__all__ = ["Buffer", "Carry", "add_rows", "check_carry", "find_batch_misfit"]

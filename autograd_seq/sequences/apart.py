@@ -15,14 +15,16 @@ from autograd_seq.ops.elementwise import where
 from autograd_seq.ops.random import DRAW
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.state import STATE
-from autograd_seq.ops.time import AT, INDEX, SPREAD
+from autograd_seq.ops.steps import TAKE_STEP
+from autograd_seq.ops.time import ALONG, AT, INDEX, SPREAD
 from autograd_seq.sequences.pieces import Source, find_shifts_back
 
 
 def find_differing(graph: System, sources: Sequence[Source], axis: Axis, batch: tuple[Axis, ...] | None) -> set[Node]:
     """Return the nodes that differ between the sequences of a batch that are at different steps.
 
-    They are the step numbers, the random draws of a step, the carried values, and whatever depends on any of these.
+    They are the step numbers, the random draws of a step, the carried values, what is read of all earlier steps, and whatever
+    depends on any of these.
     """
     if not batch:
         return set()
@@ -35,7 +37,9 @@ def find_differing(graph: System, sources: Sequence[Source], axis: Axis, batch: 
             return n in held
         if n.attrs.get("axis") is not axis:
             return False
-        return n in carried or (n.op is INDEX and not n.attrs.get("here")) or (n.op is AT and "row" in n.attrs)
+        if n in carried or n.op in (ALONG, TAKE_STEP):
+            return True
+        return (n.op is INDEX and not n.attrs.get("here")) or (n.op is AT and "row" in n.attrs)
 
     seeds = [n for n in graph.nodes if differs(n)]
     return find_dependents(graph.nodes, seeds, lambda n: not set(batch) & set(n.attrs.get("axes", ())))

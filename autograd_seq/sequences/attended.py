@@ -40,16 +40,15 @@ class Attended(NamedTuple):
     named: bool = False
 
 
-def find_attended(graph: System, axis: Axis, batch: tuple[Axis, ...] | None) -> list[Attended]:
+def find_attended(graph: System, axis: Axis) -> list[Attended]:
     """Return each value that is read along another axis than ``axis``, or at earlier steps by value, and that axis.
 
     Args:
         graph: the equations.
         axis: that along which calls continue.
-        batch: the axes that lengths along ``axis`` vary over, if it has lengths.
 
     Raises:
-        CarryError: a mask does not hide later steps, or sequences have lengths.
+        CarryError: a mask does not hide later steps, or a read by value may be of one.
     """
     reads = [n for n in graph.nodes if n.op is ALONG and axis in (n.attrs["axis"], n.attrs["other"])]
     named = [n for n in graph.nodes if n.op in (TAKE_STEP, RECEIVE) and n.attrs["axis"] is axis]
@@ -71,13 +70,6 @@ def find_attended(graph: System, axis: Axis, batch: tuple[Axis, ...] | None) -> 
                 got=f"{graph.name(seen)} sees them",
                 fix=f"ag.softmax(ag.where(ag.index({other}) <= ag.index({axis}), scores, -np.inf), over={other}), or "
                 f"ag.window(x, {axis}, n); or leave carry= out, and run whole sequences",
-            )  # fmt: skip
-    for n in (*reads, *named):
-        if batch is not None:
-            raise CarryError(
-                "K121", f"{graph.name(n)} reads all earlier steps of {axis}, and lengths= cannot continue from a carry there",
-                node=graph.name(n), where=n.where, expected="sequences of one length", got=f"lengths= of {axis}",
-                fix="run sequences of one length together in pieces, or leave carry= out",
             )  # fmt: skip
     windows = {other: find_window(graph, axis, other) for other in dict.fromkeys(n.attrs["other"] for n in reads)}
     found = [Attended(n.inputs[0], a, f"{graph.name(n.inputs[0])} along {a}", windows[a]) for n in reads

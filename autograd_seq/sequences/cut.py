@@ -45,8 +45,8 @@ class Slot(NamedTuple):
         axes: what one row varies over.
         shape, dtype: of one point's value.
         feeds: the names of the rows as inputs of a later call.
-        grows: the axis along which all rows are read: there are as many as steps so far, and one feed holds them all. ``None``
-            if the number of rows is fixed.
+        grows: the axis along which all rows are read: there are as many as steps so far (of the longest sequence), and one feed
+            holds them all. ``None`` if the number of rows is fixed.
         window: of rows that grow, how many of the last ones are read; ``None``: all. Then the second feed is the step of the
             first row that is kept.
     """
@@ -104,7 +104,7 @@ def cut_along(graph: System, asked: Axis | bool, batch: tuple[Axis, ...] | None 
     for n in graph.nodes:
         if n.op is SHIFT and n.attrs["axis"] is axis and n.attrs["outside"] == "bounds" and n.attrs["by"] < 0:
             raise _make_look_ahead_error(graph, n, axis)
-    reads, attended = list_read_back(graph, axis), find_attended(graph, axis, batch)
+    reads, attended = list_read_back(graph, axis), find_attended(graph, axis)
     for x in [*[x for x, _ in reads], *[a.value for a in attended]]:
         _check_carriable(graph, x, axis)
     many, apart = batch or (), find_differing(graph, [*reads], axis, batch)
@@ -119,11 +119,11 @@ def cut_along(graph: System, asked: Axis | bool, batch: tuple[Axis, ...] | None 
     name = _add_primes(f"{axis.name}_before", taken)
     starts = {a.other: _add_primes(f"{a.other.name}_first", taken) for a in attended if a.window is not None}
     for x, other, label, window, _ in attended:
-        over = tuple(a for a in graph.axes if a in x.axes and a is not axis)
+        over = tuple(a for a in graph.axes if (a in x.axes or a in many) and a is not axis)
         feeds = (_add_primes(f"{label}_before", taken), *([starts[other]] if window is not None else []))
         slots.append(Slot(label, 0, over, x.shape, x.dtype, feeds, other, window))
     outputs, left, steps = _make_later_call(graph, [*reads], slots, axis, name, batch, apart, attended)
-    first += [a.value for a in attended]
+    first += [spread(a.value, many) for a in attended]
     counted = steps if any(n.name == steps for n in Graph(outputs).nodes) else None
     wider = tuple(tuple(a for a in many if a in new.axes and a not in old.axes)
                   for old, new in zip(graph.outputs, outputs, strict=True))  # fmt: skip
@@ -241,7 +241,7 @@ def _make_later_call(graph: System, sources: Sequence[Source], slots: Sequence[S
 
     fed = {source: [Node(INPUT, (), {"made": True}, slot.shape, slot.dtype, slot.axes, name=name) for name in slot.feeds]
            for source, slot in zip(sources, slots, strict=False)}  # fmt: skip
-    later_reads = _make_later_reads(axis, before, attended, slots[len(sources) :])
+    later_reads = _make_later_reads(axis, before, attended, slots[len(sources) :], batch or ())
     rows_now: list[Node] = []
 
     def copy(roots: Sequence[Node], shifts: Collection[Node]) -> tuple[list[Node], dict[Source, Node]]:
@@ -253,7 +253,7 @@ def _make_later_call(graph: System, sources: Sequence[Source], slots: Sequence[S
         for n in shifts:
             if n in image:
                 image[n].inputs, image[n].attrs = (held[get_source(n)],), {**image[n].attrs, "outside": "bounds"}
-        rows_now[:] = rows_now or made[len(made) - len(attended) :]
+        rows_now[:] = rows_now or [spread(x, batch or ()) for x in made[len(made) - len(attended) :]]
         return made[: len(roots)], held
 
     values, lasting, later = find_shifts_back(graph, axis)
@@ -277,15 +277,16 @@ def _check_mixed(graph: System, sums: Sums, apart: set[Node], batch: tuple[Axis,
             raise sums.make_error(n)
 
 
-def _make_later_reads(axis: Axis, before: Node, attended: Sequence[Attended], slots: Sequence[Slot]) -> LaterReads:
+def _make_later_reads(axis: Axis, before: Node, attended: Sequence[Attended], slots: Sequence[Slot],
+               batch: tuple[Axis, ...]) -> LaterReads:  # fmt: skip
     """Return the rule for values of which all earlier rows are read, and the inputs of a later call that it reads."""
     kept: dict[tuple[Node, Axis], Node] = {}
     first: dict[Axis, Node] = {}
     for (x, other, *_), slot in zip(attended, slots, strict=True):
-        over = tuple(other if a is axis else a for a in x.axes)
+        over = (*(other if a is axis else a for a in x.axes), *(a for a in batch if a not in x.axes))
         kept[x, other] = Node(INPUT, (), {"made": True}, x.shape, x.dtype, over, name=slot.feeds[0])
         for name in slot.feeds[1:]:
-            first.setdefault(other, Node(INPUT, (), {"made": True}, (), int, (), name=name))
+            first.setdefault(other, Node(INPUT, (), {"made": True}, (), int, batch, name=name))
     return LaterReads(axis, before, kept, first, next((a.other for a in attended if a.named), None))
 
 

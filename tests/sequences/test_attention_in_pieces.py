@@ -101,12 +101,66 @@ def test_what_is_summed_over_steps_is_seen():
         ag.stream(x * ag.sum(columns, over=u), over=t)
 
 
-def test_gradients_and_lengths_are_refused():
-    y, weights, x = make_model()
+def test_gradients_are_refused():
+    y, *_ = make_model()
     with pytest.raises(ag.CarryError, match="K114"):
         ag.compile(ag.grad(ag.sum(y, over=(t, b)).sum(), [n for n in ag.Graph(y).inputs.values() if n.name != "x"]), carry=t)
-    with pytest.raises(ag.CarryError, match="K121"):
-        ag.compile(y, carry=True)(x=x, lengths={t: [3, 40, 5]}, **weights)
+
+
+def run_ragged(run, plan, feeds, padding, whole):
+    """Run pieces of which each sequence has its own number of steps, compare them with the whole, and return the carry."""
+    carry, at = None, np.zeros(len(plan[0]), int)
+    for lengths in plan:
+        spans = [(k, n, slice(start, start + n)) for k, (start, n) in enumerate(zip(at, lengths, strict=True))]
+        piece = {
+            name: np.full((max(lengths) + 1, *value.shape[1:]), padding[name], value.dtype) for name, value in feeds.items()
+        }
+        for name, value in feeds.items():
+            for k, n, span in spans:
+                piece[name][:n, k] = value[span, k]
+        found, carry = run(lengths={t: lengths}, carry=carry, **piece)
+        for got, want in zip(found, whole, strict=True):
+            for k, n, span in spans:
+                np.testing.assert_allclose(got[:n, k], want[span, k], rtol=0, atol=1e-12)
+                assert not np.any(got[n:, k])
+        at = at + lengths
+    assert list(carry.steps) == list(at)
+    return carry
+
+
+UNEVEN = [[3, 0, 5], [1, 7, 2], [0, 0, 1], [6, 9, 2], [12, 1, 1], [3, 3, 3]]
+
+
+def test_sequences_of_different_lengths_go_on():
+    y, weights, x = make_model()
+    whole, program = ag.compile(y)(x=x, **weights), ag.compile(y, carry=True)
+    carry = run_ragged(lambda **fed: program(**fed, **weights), UNEVEN, {"x": x}, {"x": np.nan}, whole)
+    step = ag.stream(y).bind(**weights)
+    for order in ([0, 1, 2], [2, 0, 0, 1]):
+        other = carry if len(order) == 3 else carry.take(b, order)
+        for _ in range(3):
+            (now,), left = step(other, x=x[other.steps, order])
+            np.testing.assert_allclose(now, whole[0][other.steps, order], rtol=0, atol=1e-12)
+            other = left
+    short = {"x": x[:12]}
+    run_ragged(lambda **fed: ag.Graph(y).evaluate(**fed, **weights), UNEVEN[:2], short, {"x": np.nan}, [whole[0][:12]])
+
+
+@pytest.mark.parametrize("mask", [early <= late, (early <= late) & (late - early < 5), (early < late) & (early + 2 >= late)])
+def test_each_sequence_has_a_window_of_its_own(mask):
+    values, x = np.random.default_rng(1).normal(size=(60, 3)), ag.input("x", over=(t, b))
+    y = ag.sum(ag.where(mask, x * x.along(t, u) + ag.index(u), 0.0), over=u)
+    (whole,), program = ag.compile(y)(x=values), ag.compile(y, carry=True)
+    carry = run_ragged(program, UNEVEN, {"x": values}, {"x": np.nan}, [whole])
+    for kept in (carry, ag.Carry(dict(carry), carry.steps), carry):  # the last one no longer has the newest rows
+        for _ in range(2):
+            at = kept.steps
+            (now,), kept = program(x=np.stack([values[at + k, [0, 1, 2]] for k in range(9)]), carry=kept)
+            np.testing.assert_allclose(now, np.stack([whole[at + k, [0, 1, 2]] for k in range(9)]), rtol=0, atol=1e-12)
+    _, carry = program(x=values[:7])  # all sequences are equally long
+    for start, steps, lengths in ((7, 3, 3), (10, 2, [2, 2, 2])):
+        (now,), carry = program(x=values[start : start + 5], lengths={t: lengths}, carry=carry)
+        np.testing.assert_allclose(now[:steps], whole[start : start + steps], rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize(("mask", "window"), [
@@ -149,6 +203,8 @@ def test_earlier_steps_are_read_by_value_in_pieces(backend, in_python):
             parts.append(part)
         for found, want in zip(zip(*parts, strict=True), whole, strict=True):
             np.testing.assert_allclose(np.concatenate(found), want, rtol=0, atol=1e-12)
+    uneven, padding = [[3, 0, 5], [1, 7, 2], [9, 4, 6], [1, 1, 1]], {"x": np.nan, "i": 99}
+    run_ragged(ag.compile([s, flag], carry=True, backend=backend), uneven, feeds, padding, whole)
     step, carry = ag.stream([s, flag]), None
     for k in range(20):
         (now, chosen), carry = step(carry, **{name: value[k] for name, value in feeds.items()})
