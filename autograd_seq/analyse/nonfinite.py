@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from autograd_seq.analyse.backwards import list_rounds
 from autograd_seq.core.hints import explain_keywords
 from autograd_seq.core.misfit import write_call, write_expression
 from autograd_seq.core.names import make_printable
@@ -17,7 +18,7 @@ from autograd_seq.graph.dag import DAG
 from autograd_seq.graph.graph import Graph, flatten
 from autograd_seq.graph.order import step_order
 from autograd_seq.ops.leaf import INPUT, PARAM
-from autograd_seq.ops.state import STATE
+from autograd_seq.ops.state import EQUILIBRIUM, STATE
 from autograd_seq.ops.steps import SEND
 from autograd_seq.ops.time import ALONG, AT, SHIFT, SPREAD
 from autograd_seq.run.until import decide_unrolled
@@ -128,6 +129,12 @@ class _Search:
         forward = [o for o in graph.outputs if o.adjoint_of is None]
         self.forward = set(step_order(forward))
         self.origin = find_origins(graph, dag)
+        self.read: dict[Node, list[Node]] = {}  # by equilibrium, what its equation reads of nodes that do not depend on it
+        for part in list_rounds([*values]) if any(n.op is EQUILIBRIUM for n in values) else ():
+            if len(part) > 1:
+                own = set(part)
+                read = [*dict.fromkeys(x for n in part for x in n.inputs if x not in own)]
+                self.read |= {n: read for n in part if n.op is EQUILIBRIUM}
 
     def run(self) -> Finding | None:
         reached, stack = set[Node](), [n for o in self.dag.outputs for n in o.nodes if n in self.bad]
@@ -138,7 +145,7 @@ class _Search:
                 stack += [x for x in n.inputs if x in self.bad]
         if not reached:
             return None
-        sound = [n for n in reached if n.inputs and not any(x in self.bad for x in n.inputs)]
+        sound = [n for n in reached if n.inputs and not any(x in self.bad for x in self._list_read(n))]
         fed = [n for n in reached if n.op in (INPUT, PARAM)]
         places = [n for n in fed if np.any(np.isnan(self.values[n]))] + sound
         if not places:  # the infinities are given: find what makes NaN of them
@@ -147,6 +154,10 @@ class _Search:
         level = self._rank(places)
         first = min(places, key=lambda n: level[n])
         return self._make_finding(first, len(places) - 1)
+
+    def _list_read(self, node: Node) -> Sequence[Node]:
+        """Return what a node reads; an equilibrium, what its equation reads of other nodes."""
+        return self.read.get(node, node.inputs)
 
     def _rank(self, places: Sequence[Node]) -> dict[Node, tuple[Any, ...]]:
         """Return sort keys: feeds first, then nodes outside of gradients, then by the longest path that leads to them."""
@@ -163,8 +174,13 @@ class _Search:
         folded, point = self.origin.get(node, (node, ()))
         value = np.asarray(self.values[node])
         kinds = [w for w, found in (("NaN", np.isnan(value)), ("infinity", np.isinf(value))) if np.any(found)]
-        read = folded.inputs if len(folded.inputs) == len(node.inputs) else node.inputs  # a sum over time reads many
-        operands = dict.fromkeys(self._describe_operand(x, written) for x, written in zip(node.inputs, read, strict=True))
+        read = self._list_read(node)
+        shown: Sequence[Node] = (
+            folded.inputs if len(folded.inputs) == len(node.inputs) else node.inputs
+        )  # a sum over time reads many
+        if node in self.read:
+            shown = [self.origin.get(x, (x, ()))[0] for x in read]
+        operands = dict.fromkeys(self._describe_operand(x, written) for x, written in zip(read, shown, strict=True))
         written = write_call(folded.op, folded.inputs, folded.attrs) if folded.inputs else folded.op.name
         step = {a.name: n for a, n in zip(self.graph.layout(folded), point, strict=False)}
         return Finding(self.graph.name(folded), written, step, " and ".join(kinds), folded.where, tuple(operands)[:8],

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from autograd_seq.analyse.backwards import list_rounds, pull, settle
 from autograd_seq.analyse.nonfinite import find_origins
 from autograd_seq.analyse.uses import copy_for_each_step, copy_state
 from autograd_seq.core.axes import Axis
@@ -16,10 +17,9 @@ from autograd_seq.core.facts import EACH, TOGETHER
 from autograd_seq.core.hints import explain_keywords
 from autograd_seq.core.misfit import label_of, write_call, write_expression
 from autograd_seq.core.names import make_printable
-from autograd_seq.core.node import Node, constant
+from autograd_seq.core.node import Node
 from autograd_seq.core.sites import show_site, user_site
 from autograd_seq.grad.eager import fit_array
-from autograd_seq.grad.live import select_cotangents
 from autograd_seq.grad.reverse import grad
 from autograd_seq.grad.rules import list_passed_by
 from autograd_seq.graph import feeds
@@ -30,7 +30,7 @@ from autograd_seq.ops.elementwise import rewritten, where
 from autograd_seq.ops.reduce import sum as sum_of
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.shape import BROADCAST_TO
-from autograd_seq.ops.state import STATE
+from autograd_seq.ops.state import EQUILIBRIUM, STATE
 from autograd_seq.ops.time import SPREAD
 from autograd_seq.sequences.lengths import get_ragged, read_lengths, select_feeds
 
@@ -108,7 +108,7 @@ def why_zero(loss: Node, node: Node, step: int | None = None, /, *, over: Axis |
     total = sum_of(loss) if loss.ndim else loss
     total = sum_over(total, axes=total.axes) if total.axes else total
     place = "" if step is None or over is None else f" at {over} = {step}"
-    of = f"∂{label_of(loss)}/∂{label_of(node)}{place}"
+    of = f"∂{loss.name or 'loss'}/∂{_describe(node)}{place}"
     target = node
     if over is not None and over not in node.axes:
         (total,), target = copy_for_each_step([total], node, over)
@@ -125,7 +125,7 @@ def why_zero(loss: Node, node: Node, step: int | None = None, /, *, over: Axis |
         steps = sizes[over.name] if lengths is None else int(np.max(checked.arrays.get(over, sizes[over.name]), initial=0))
         if not 0 <= step < steps:
             return Why("outside", of, 0.0, (_describe_outside(over, step, steps),))
-    found = _Zero(graph, graph.unroll(**sizes), data, over, step).explain(of, label_of(node))
+    found = _Zero(graph, graph.unroll(**sizes), data, over, step).explain(of, _describe(node))
     cut = {name: n for name, n in (("segment", segment), ("window", window), ("every", every)) if n is not None}
     if found.reason == "not zero" and cut:
         truncation: dict[str, Any] = {"over": over, **cut}
@@ -137,6 +137,12 @@ def why_zero(loss: Node, node: Node, step: int | None = None, /, *, over: Axis |
             return Why("truncated", of, 0.0, (f"cut by {said}; in full its largest entry is {found.size:.4g}",))
         return Why("not zero", of, float(np.max(np.abs(left))), ())
     return found
+
+
+def _describe(node: Node) -> str:
+    """Return the name of a node; of one without a name what it computes."""
+    text = node.name or write_expression(node)
+    return f"({text})" if node.name is None and not text.isidentifier() else text
 
 
 def _check_floats(loss: Any, node: Any) -> None:
@@ -185,6 +191,7 @@ class _Zero:
         self.reached = set(order)
         self.on_path = find_dependents(order, [n for n in self.targets if n in self.reached])
         self.order = [n for n in order if n in self.on_path]
+        self.rounds, self.settled = list_rounds(self.order), set[Node]()
         self.names = {_get_equation(n): n.name for n in graph.nodes if n.op is STATE and n.name}
 
     def explain(self, of: str, name: str) -> Why:
@@ -208,9 +215,10 @@ class _Zero:
         found: dict[Node, Any] = {self.loss: np.ones_like(self.values[self.loss])}
         arrived: dict[Node, bool] = {}
         ends: list[tuple[str, str, Node]] = []
+        starts: list[tuple[str, str, Node]] = []  # of iterations, which are the reason where there is no other one
         passed: list[tuple[Node, Any]] = []  # what the stable form of a logarithm bypasses
         with np.errstate(all="ignore"):
-            for n in reversed(self.order):
+            for n in self._list_backwards(found):
                 g = found.get(n)
                 if g is None or not np.any(g):
                     if arrived.get(n):
@@ -220,31 +228,34 @@ class _Zero:
                     passed += list_passed_by(g, n, lambda g, x: g, fit_array, self.values.get)
                 for k, part in self._pull(n, g):
                     x = n.inputs[k]
-                    if np.any(part):
+                    if x in self.settled:  # whose cotangent is complete: this is its own share
+                        continue
+                    if part is not None and np.any(part):
                         arrived[x] = True
                         found[x] = found[x] + part if x in found else part
                     else:
-                        ends.append((*self._judge(n, k, g, part), n))
+                        (starts if part is None and n.op is EQUILIBRIUM else ends).append((*self._judge(n, k, g, part), n))
         for x, part in passed:
             if x in self.targets:
                 found[x] = found.get(x, 0.0) + part
-        return found, ends
+        return found, ends or starts
+
+    def _list_backwards(self, found: dict[Node, Any]) -> Iterator[Node]:
+        """Yield the nodes, each after its readers; when equilibria come, their cotangents are in ``found``, complete."""
+        for part in reversed(self.rounds):
+            if len(part) > 1 and any(n in found for n in part):
+                found.update(settle(part, {n: found[n] for n in part if n in found}, self._pull))
+                self.settled.update(n for n in part if n.op is EQUILIBRIUM)
+            yield from reversed(part)
 
     def _pull(self, n: Node, g: Any) -> list[tuple[int, Any]]:
-        """Return what an operation passes to each operand on the way to the target; ``None`` if it never passes any."""
-        inputs = [constant(self.values[x]) if x.dtype is float else constant(np.asarray(self.values[x])) for x in n.inputs]
-        if not inputs:
-            return []
-        here = Node(n.op, tuple(inputs), n.attrs, n.shape, n.dtype, (), self.values[n])
-        parts = select_cotangents(here, constant(g), constant(np.not_equal(g, 0)))
-        shown = len(n.inputs) if n.op is not rewritten else 1  # the others are for readers
-        return [(k, None if part is None else fit_array(part, x))
-                for k, (x, part) in enumerate(zip(n.inputs[:shown], parts[:shown], strict=True))
-                if x in self.on_path and x.dtype is float]  # fmt: skip
+        return pull(n, g, self.values, self.on_path)
 
     def _judge(self, n: Node, k: int, g: Any, part: Any) -> tuple[str, str]:
         """Return why an operation passes nothing on to an operand, and in words what happens there."""
         shown = self._show(n)
+        if part is None and n.op is EQUILIBRIUM:
+            return "detached", f"where the iteration of {shown} starts does not change where it ends"
         if part is None:
             return "detached", f"{shown} passes no gradient on"
         width = np.finfo(np.asarray(g).dtype)

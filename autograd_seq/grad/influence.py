@@ -24,7 +24,7 @@ from autograd_seq.grad.reverse import grad
 from autograd_seq.grad.sparsity import Locks, compose, list_dimensions
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.shape import broadcast_to
-from autograd_seq.ops.state import state
+from autograd_seq.ops.state import STATE, state
 from autograd_seq.ops.time import SHIFT, shift, spread
 
 Pair = tuple[Node, Node]
@@ -84,7 +84,8 @@ class Influence:
             for row in self.step.list_rows(x)[1]:
                 for p in self.wrt:
                     if (row, p) in self.rows:
-                        meet((x, p), self.rows[row, p])
+                        for same in self._list_same(x):
+                            meet((same, p), self.rows[row, p])
         changed = exact
         while changed:
             changed = False
@@ -94,6 +95,10 @@ class Influence:
                     if (source, p) in found:
                         changed |= meet((x, p), compose(outer, found[source, p]))
         return found
+
+    def _list_same(self, x: Node) -> list[Node]:
+        """Return the sources of the same value as one of them: shifts with rows of their own read it as a state of theirs."""
+        return [other for other in self.step.sources if _find_equation(other) is _find_equation(x)]
 
     def _declare(self, x: Node, p: Node) -> Node:
         one, rows = self.step.list_rows(x)
@@ -154,6 +159,12 @@ class Influence:
         source = read.inputs[0] if read.op is SHIFT and read not in self.names else read
         influence = self.influence[source, p] if read is source else read_earlier(self.influence[source, p], read)
         return push(J, own, target, x, influence, list_dimensions(self.locks[source, p]), source, p)
+
+
+def _find_equation(x: Node) -> Node:
+    while x.op is STATE:
+        x = x.inputs[0]
+    return x
 
 
 def expand(derivative: Node, own: Dimensions, target: Dimensions, x: Node, p: Node) -> Node:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable
-from math import isfinite
+from math import isfinite, isnan
 from numbers import Real
 from typing import Any
 
@@ -161,13 +161,17 @@ def make_unsettled_error(label: str, node: Node, steps: int, residual: float, co
         point: where it is, by the name of each axis.
     """
     at = f" at {', '.join(f'{a}={i}' for a, i in point.items())}" if point else ""
-    slow = contraction < 1
+    rate = f", {contraction:.3g} times that of the iteration before" if isfinite(contraction) else ""
+    if isnan(residual):
+        fix = ["ag.find_nan(…) finds NaN that is fed, or made by the equation",
+               "if nothing else makes any, the iteration has grown beyond all numbers: weights of a smaller norm"]  # fmt: skip
+    elif contraction < 1:
+        fix = [f"a larger max_steps={10 * steps}, or a larger tol: the iteration converges, slowly"]
+    else:
+        fix = ["damping=0.5 if it oscillates; else the equation does not contract: weights of a smaller norm, or another form"]
     error = EquilibriumError(
-        "Z111", f"{label} has not settled{at} within {steps} iterations", node=label, where=node.where,
-        expected=f"f(z) − z within tol={node.attrs['tol']:g}", got=f"{residual:.3g}, {contraction:.3g} times that of the "
-        "iteration before",
-        fix=f"a larger max_steps={10 * steps}, or a larger tol: the iteration converges, slowly" if slow else
-        "damping=0.5 if it oscillates; else the equation does not contract: weights of a smaller norm, or another form of it",
+        "Z111", f"{label} has not settled{at} within {steps} iteration{'s' * (steps != 1)}", node=label, where=node.where,
+        expected=f"f(z) − z within tol={node.attrs['tol']:g}", got=f"{residual:.3g}{rate}", fix=fix,
     )  # fmt: skip
     error.residual, error.contraction, error.point = residual, contraction, point
     return error

@@ -9,6 +9,7 @@ import numpy as np
 
 from autograd_seq.core.errors import EquilibriumError
 from autograd_seq.graph.graph import Graph
+from autograd_seq.graph.order import get_sources, postorder
 from autograd_seq.ops.equilibrium import make_unsettled_error, name_equilibrium
 from autograd_seq.plan.equilibria import lower_equilibria
 
@@ -64,16 +65,24 @@ def explain_unsettled(graph: Graph, write: Write, arrays: Mapping[str, Any], wor
     asked.axes = (*graph.axes, *(a for a in asked.axes if a not in graph.axes))
     make, feeds = write(asked, layouts)
     found = make(*workspace)(*[arrays[name] for name in feeds])
-    for some, axes, going, moved in zip(lowered.iterated, layouts[::2], found[::2], found[1::2], strict=True):
-        if going.any():
-            at = tuple(np.argwhere(going)[0])
-            now, before = moved[at]
-            node = some.nodes[0]
-            return make_unsettled_error(
-                name_equilibrium(node), node, max(n.attrs["max_steps"] for n in some.nodes), float(now),
-                float(now / before) if before else np.inf, {a.name: int(i) for a, i in zip(axes, at, strict=True)},
-            )  # fmt: skip
-    raise AssertionError("the same call settles")  # pragma: no cover - the same program on the same feeds
+    places = [(some, axes, tuple(np.argwhere(going)[0]), moved) for some, axes, going, moved
+              in zip(lowered.iterated, layouts[::2], found[::2], found[1::2], strict=True) if going.any()]  # fmt: skip
+    assert places, "the same call on the same feeds settles"
+    ends = [some.nodes[0] for some, *_ in places]
+
+    def rank(place: tuple[Any, ...]) -> tuple[bool, bool, int]:
+        """Put first what has failed by itself, not a gradient: NaN may come from others, as may anything that reads them."""
+        some, _, at, moved = place
+        read = set(postorder([some.nodes[0]], get_sources))
+        return some.nodes[0].name is None, np.isnan(moved[at][0]), sum(end in read for end in ends)
+
+    some, axes, at, moved = min(places, key=rank)
+    now, before = moved[at]
+    node = some.nodes[0]
+    return make_unsettled_error(
+        name_equilibrium(node), node, max(n.attrs["max_steps"] for n in some.nodes), float(now),
+        float(now / before) if before else np.inf, {a.name: int(i) for a, i in zip(axes, at, strict=True)},
+    )  # fmt: skip
 
 
 __all__ = ["NotSettled", "check_settled", "explain_unsettled"]

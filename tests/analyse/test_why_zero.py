@@ -156,6 +156,39 @@ def test_the_size_is_that_of_the_gradient_at_each_step() -> None:
             np.testing.assert_allclose(why.size, np.abs(want[step]).max(), rtol=1e-12, err_msg=f"{node.name} at {step}")
 
 
+def test_through_an_equilibrium() -> None:
+    """What comes back to an equilibrium goes round its equation until it settles, within the steps of a recurrence too."""
+    W, x = ag.param("W", (2, 2)), ag.input("x", (2,), over=t)
+    z, r = ag.equilibrium("z", (2,), over=t, damping=0.2, start=x), ag.state("r", (2,), over=t)
+    z[t] = ag.tanh(W @ z[t] + x[t] + 0.5 * r[t - 1] - 0.3 * z[t - 2])
+    r[t] = 0.5 * r[t - 1] + z[t]
+    L = ag.last(ag.sum(r * r), over=t)
+    feeds = {"W": [[0.4, -0.9], [0.7, 0.2]], "x": np.random.default_rng(0).normal(size=(4, 2))}
+    for node in (z, r, x):
+        want = ag.Graph(ag.grad(L, node)).evaluate(**feeds)[0]
+        for step in range(4):
+            np.testing.assert_allclose(ag.why_zero(L, node, step, **feeds).size, np.abs(want[step]).max(), rtol=1e-9)
+    why = ag.why_zero(L, x, 1, **{**feeds, "x": np.where(np.arange(4)[:, None] < 3, feeds["x"], 60.0)})
+    assert why.reason == "not zero"  # r passes on what z does not
+    why = ag.why_zero(ag.sum(ag.last(z, over=t)), x, 3, **{**feeds, "x": np.full((4, 2), 60.0)})
+    assert said(why).startswith("∂loss/∂x at t = 3 is 0, saturated: tanh(") and said(why).endswith("is 1 at t = 3")
+    start, c = ag.param("start"), ag.param("c")
+    y = ag.equilibrium("y", start=start)
+    y[...] = ag.cos(c * y)
+    assert "where the iteration of y = equilibrium(cos(c * y), start) starts does not change where it ends" in str(
+        ag.why_zero(y, start, start=0.3, c=0.5)
+    )
+    with pytest.raises(ag.EquilibriumError, match="the gradient of y has not settled"):
+        ag.why_zero(y, c, start=0.5, c=4.0)
+
+
+def test_nodes_without_a_name_are_called_what_they_compute() -> None:
+    """The derivative is of the loss, and not of the operation that happens to be its last one."""
+    L, s = rnn()
+    loss = L * L
+    assert str(ag.why_zero(loss, s[t - 1], 3, x=X, w=0.8, s0=0.0)).startswith("∂loss/∂(s[t - 1]) at t = 3 is not 0")
+
+
 def test_padding_is_outside_or_masked() -> None:
     """The second sequence ends after 2 of 4 steps: its padding reaches nothing, and after the longest there is no step."""
     L, s = rnn(over=(t, b))

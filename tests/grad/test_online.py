@@ -237,6 +237,17 @@ def test_snap1_keeps_the_entries_that_are_there_after_one_step() -> None:
     assert np.max(np.abs(want["W"] - exact["W"])) > 0.05 * np.max(np.abs(exact["W"]))  # it is biased
 
 
+def test_snap1_with_two_reads_of_one_state() -> None:
+    """Units that read themselves alone lose nothing, a first row of one of the two reads neither; equilibria are the same."""
+    w, first, x = ag.param("w", (H,)), ag.param("first", (H,)), ag.input("x", (H,), over=t)
+    s, z = ag.state("s", (H,), over=t), ag.equilibrium("z", (H,), over=t, start=t - 1)
+    s[t] = ag.tanh(w * ag.shift(s, t, 1, init=first) + 0.3 * s[t - 1] + x[t])
+    z[t] = ag.tanh(0.3 * w * z[t] + 0.5 * ag.shift(z, t, 1, init=first) + x[t])
+    for loss in (error(s), error(z)):
+        feeds = draw(loss)
+        check(ag.online(loss, method="snap1")(**feeds)[0], unrolled(loss, feeds))
+
+
 def step_lstm(s: np.ndarray, p: Feeds, x: np.ndarray) -> np.ndarray:
     i, f, o = (1 / (1 + np.exp(-(p[f"U{k}"] @ x + p[f"W{k}"] @ s[:H] + p[f"b{k}"]))) for k in "ifo")
     c = f * s[H:] + i * np.tanh(p["Ug"] @ x + p["Wg"] @ s[:H] + p["bg"])

@@ -103,3 +103,13 @@ def test_padding_is_not_looked_at() -> None:
     assert ag.find_nan(L, **feeds, lengths={t: [1, 2]}) is None
     assert found(L, **feeds).step == {"b": 0, "t": 1}
     assert found(L, **feeds, lengths={t: [2, 2]}).step == {"b": 0, "t": 1}
+
+
+def test_an_equilibrium_that_grows_beyond_all_numbers() -> None:
+    """It makes the NaN itself: all that its equation reads of others is finite."""
+    x, a, z = ag.input("x", over=t), ag.param("a"), ag.equilibrium("z", over=t)
+    z[t] = a * z[t] * z[t] + x[t]
+    finding = found(ag.sum(z * z, over=t), x=[0.0, 3.0, 0.1], a=1.0)
+    assert (finding.name, finding.step, finding.others) == ("z", {"t": 1}, 0)
+    assert finding.operands == (("a", 1.0, 1.0), ("x[t]", 3.0, 3.0))
+    assert str(found(ag.sum(z, over=t), x=[0.0, np.nan, 0.1], a=1.0)).startswith("x is fed NaN at t = 1")

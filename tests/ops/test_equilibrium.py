@@ -187,6 +187,24 @@ def test_what_does_not_settle_is_named_with_its_residual_and_its_point(runner: s
     assert u not in ag.Graph(s).axes
 
 
+@pytest.mark.parametrize("runner", ["unrolled", "numpy"])
+def test_nan_is_said_to_be_nan(runner: str) -> None:
+    """The equilibrium that a NaN comes from is named, and not one that reads it."""
+    x, a, z, y = ag.input("x", over=t), ag.param("a"), ag.equilibrium("z", over=t, max_steps=9), ag.equilibrium("y", over=t)
+    z[t] = a * z[t] + x[t]
+    y[t] = 0.5 * y[t] + z[t]
+    run = RUNNERS[runner]([ag.sum(y, over=t), ag.grad(ag.sum(y, over=t), a)])
+    with pytest.raises(
+        ag.EquilibriumError, match=r"z has not settled at t=1 within 9 iterations[\s\S]*3 times that of"
+    ) as grown:
+        run(x=[0.0, 1.0], a=3.0)
+    with pytest.raises(
+        ag.EquilibriumError, match=r"z has not settled at t=1[\s\S]*got nan\n  ag.find_nan\(…\) finds NaN"
+    ) as fed:
+        run(x=[0.0, np.nan], a=0.5)
+    assert "nan times" not in str(fed.value) and "find_nan" not in str(grown.value)
+
+
 def test_a_gradient_that_does_not_settle_is_named_too() -> None:
     """A loose tolerance lets the iteration stop where f′ is 0.99; its gradient takes its time, and is asked for exactly."""
     a = ag.param("a")

@@ -96,6 +96,17 @@ def test_a_batch_of_one(model: Callable[[], Model]) -> None:
         np.testing.assert_allclose(got, want, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("runner", ["numpy", "plain"])
+def test_recomputed_in_pieces(runner: str) -> None:
+    loss, wrt, _ = recurrent()
+    feeds, names = make_feeds(loss), [str(w.name) for w in wrt]
+    value, *grads = RUNNERS["unrolled"]([loss, *ag.grad(loss, wrt)])(**feeds)
+    got, found = ag.value_and_grad(loss, wrt, slots=1, piece=2, backend=runner)(**feeds)
+    np.testing.assert_allclose(got, value, rtol=1e-10)
+    for name, want in zip(names, grads, strict=True):
+        np.testing.assert_allclose(found[name], want, rtol=1e-9, atol=1e-11)
+
+
 def test_vmap() -> None:
     W, x = ag.param("W", (H, H)), ag.input("x", (H,), over=t)
     z = ag.equilibrium("z", (H,), over=t)

@@ -98,7 +98,8 @@ class _Printer:
         modules = sorted(self.expressions.bundle.modules - {"numpy"})
         imports = [*(f"import {m}" for m in modules), *([""] if modules else []), "import numpy as np", "", ""]
         source = "\n".join([*imports, *text, *functions, ""])
-        return Emitted(source, feeds, {a: self.sizes[a] for a in p.axes}, self.expressions.constants,
+        sizes = {a: self.sizes[a] for a in p.axes if not isinstance(a, Iteration)}
+        return Emitted(source, feeds, sizes, self.expressions.constants,
                        self.expressions.bundle.foreign, tuple(map(tuple, self.layouts)), tuple(self.buffers), (),
                        tuple(asked))  # fmt: skip
 
