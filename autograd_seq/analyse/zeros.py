@@ -86,6 +86,7 @@ def why_zero(loss: Node, node: Node, step: int | None = None, /, *, over: Axis |
     Raises:
         GradientError: the loss or the node is not a float.
         AxisError: it is not clear along which axis the step is.
+        EquilibriumError: an equilibrium does not settle.
 
     Example:
         >>> import autograd_seq as ag
@@ -180,7 +181,7 @@ class _Zero:
     """A walk back through an unrolled graph and its values, which keeps what each operation passes to each operand."""
 
     def __init__(self, graph: Graph, dag: DAG, data: dict[str, Any], over: Axis | None, step: int | None) -> None:
-        self.graph, self.values = graph, dag.every(data)
+        self.graph, self.values = graph, dag.every(data, strict=True)
         self.origin, self.loss = find_origins(graph, dag), dag.outputs[0].nodes[0]
         target = graph.outputs[1]
         at = None if over is None else graph.layout(target).index(over)

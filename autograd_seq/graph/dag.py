@@ -177,15 +177,23 @@ class DAG:
         except FeedError as error:
             raise (feeds.explain_failure(self.graph, arrays, error) if error.code == "F201" else error) from None
 
-    def every(self, given: dict[str, Any], dtype: Any = None) -> dict[Node, Any]:
+    def every(self, given: dict[str, Any], dtype: Any = None, *, strict: bool = False) -> dict[Node, Any]:
         """Return the values of all nodes that the outputs depend on, constants included, each after those that it reads.
 
-        Those of equilibria that do not settle are their last iterates.
+        Args:
+            given, dtype: as for :meth:`evaluate`.
+            strict: whether equilibria that do not settle are an error; else their values are the last iterates.
+
+        Raises:
+            EquilibriumError: one does not settle, and that is to be an error.
         """
         arrays = feeds.check_feeds(self.graph, given)
         plan = _Calls(self.outputs)
         firm = [a.dtype for name, a in arrays.items() if self.graph.inputs[name].dtype is float]
-        values = plan.values(self._spread_feeds(arrays), dtype, plan.choose_width(firm, dtype), strict=False)
+        try:
+            values = plan.values(self._spread_feeds(arrays), dtype, plan.choose_width(firm, dtype), strict=strict)
+        except UnsettledError as error:
+            raise self._explain_unsettled(*error.args) from None
         found = dict(zip(plan.slot, values, strict=True))
         order = postorder([n for o in self.outputs for n in o.nodes], lambda n: n.inputs)
         return {n: found.get(n, n._value) for n in order}
