@@ -89,6 +89,7 @@ def _draw_all(name: str) -> dict[str, Picture]:
     g, deep = MODELS[name](ag.Axis("t")), DEEP.get(name, {})
     out = {f"unfolded {n}": viz.unfolded(g, n, **deep) for n in (1, 2, 4, 20)}
     out["folded"] = viz.folded(g, **deep)
+    out["adjoint"] = viz.adjoint(g)
     if name not in SEVERAL:
         out["both"] = viz.fold_unfold(g, 2, **deep)
     if name not in (*SEVERAL, "transformer"):
