@@ -4,6 +4,7 @@ CPU time of one thread, in turns, medians: ``OPENBLAS_NUM_THREADS=1 OMP_NUM_THRE
 What has been measured is kept in a file (``--keep``), line by line, so that a run that was interrupted goes on where it ended.
 As a processor without AVX-512 computes: ``--as haswell``, with vectors of 32 bytes here and in the library; ``--as nehalem``,
 with 16. ``--peers`` adds others on the workloads, and PyTorch to attention. ``--only rnn`` takes those that are so called.
+``--zoo`` measures the models of ``tests/models/zoo`` instead, with sizes as ``T=100,B=8,H=32`` (those of the tests by default).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -32,6 +34,7 @@ def main() -> None:
     parser.add_argument("--as", dest="processor", choices=PROCESSORS)
     parser.add_argument("--peers", action="store_true")
     parser.add_argument("--only", default="")
+    parser.add_argument("--zoo", nargs="?", const="", help="models of the zoo, with these sizes")
     parser.add_argument("--seconds", type=float, default=3.0, help="for each line, compiling aside")
     parser.add_argument("--keep", type=Path, help="a file of lines of JSON")
     said = parser.parse_args()
@@ -42,8 +45,8 @@ def main() -> None:
     found = {}
     if said.keep is not None and said.keep.exists():
         found = {line["name"]: line["ms"] for line in map(json.loads, said.keep.read_text().splitlines())}
-    print(f"{'ms':<22}{''.join(f'{b:>10}' for b in BACKENDS)}{'auto / better':>15}")
-    for name, make in models().items():
+    print(f"{'ms':<32}{''.join(f'{b:>10}' for b in BACKENDS)}{'auto / better':>15}")
+    for name, make in (models() if said.zoo is None else zoo(said.zoo)).items():
         if said.only not in name:
             continue
         if name not in found:
@@ -58,17 +61,17 @@ def line(name: str, ms: dict[str, float]) -> str:
     """Return a line of the table; in brackets ``auto`` divided by a peer."""
     others = "".join(f"   {n} {t:.4g} ({ms['auto'] / t:.2f})" for n, t in ms.items() if n not in BACKENDS)
     ratio = ms["auto"] / min(ms["numpy"], ms["numba"])
-    return f"{name:<22}{''.join(f'{ms[b]:>10.4g}' for b in BACKENDS)}{ratio:>15.2f}{others}"
+    return f"{name:<32}{''.join(f'{ms[b]:>10.4g}' for b in BACKENDS)}{ratio:>15.2f}{others}"
 
 
 def ways(make: Callable[[str], Made]) -> dict[str, Step]:
     """Return the step by each backend; what ``auto`` takes is not compiled twice."""
     steps: dict[str, Step] = {}
-    taken = ""
+    taken = "auto"
     for backend in BACKENDS:
         f, feeds = make(backend)
         if backend == "auto":
-            taken = f.program.backend
+            taken = getattr(f.program, "backend", "auto")  # where sequences end by themselves, several programs are made
         steps[backend] = lambda f=f, feeds=feeds: f(**feeds)  # type: ignore[misc]
     return {**steps, "auto": steps[taken]}
 
@@ -145,6 +148,24 @@ def models() -> dict[str, Callable[[str], Made]]:
         return lambda backend: (value_and_grad(*ours(work), backend=backend), make(work))
 
     return {**{str(w): workload(w) for w in WORKLOADS}, **{f.__name__.replace("_", " "): f for f in ORDINARY}}
+
+
+def zoo(sizes: str) -> dict[str, Callable[[str], Made]]:
+    """The same for all models of the zoo, with sizes of their own where none are given."""
+    sys.path.append(str(Path(__file__).parents[1] / "tests" / "models"))
+    import numpy as np
+    from zoo import MODELS
+
+    from autograd_seq.run.compile import value_and_grad
+
+    given = {k: int(n) for k, n in (item.split("=") for item in sizes.split(",") if item)} or {"B": 3}
+
+    def make(name: str, backend: str) -> Made:
+        case = MODELS[name].made(**given)
+        feeds = {n: v.astype(np.float32) if v.dtype == float else v for n, v in case.feeds.items()}
+        return value_and_grad(case.loss, case.params or case.wrt, backend=backend), feeds
+
+    return {f"{name} {sizes}".strip(): partial(make, name) for name in MODELS}
 
 
 def _fed(loss: Any, wrt: list[Any], backend: str, **sizes: int) -> Made:

@@ -10,11 +10,19 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from autograd_seq.core.axes import Axis
-from autograd_seq.core.errors import AxisError, ShapeError
+from autograd_seq.core.errors import AxisError, DTypeError, ShapeError
 from autograd_seq.core.hints import explain_keywords
 from autograd_seq.core.node import Node, constant
 from autograd_seq.core.sites import show_site, user_site
-from autograd_seq.nn.frame import check_count, check_input, check_vector, multiply, name_gate, open_scope
+from autograd_seq.nn.frame import (
+    check_count,
+    check_input,
+    check_varies,
+    check_vector,
+    multiply,
+    name_gate,
+    open_scope,
+)
 from autograd_seq.ops.activations import tanh
 from autograd_seq.ops.composed import greater_equal
 from autograd_seq.ops.elementwise import logical_and, where
@@ -48,6 +56,11 @@ def causal_mask(over: Axis, reads: Axis) -> Node:
         >>> causal_mask(t, u).axes
         (u, t)
     """
+    if over is reads:
+        raise AxisError(
+            "N153", f"a step of {over} is compared with itself", where=show_site(user_site()), expected="two axes",
+            got=f"causal_mask({over}, {reads})", fix=f"causal_mask({over}, ag.nn.get_read_axis({over}))",
+        )  # fmt: skip
     return greater_equal(index(over), index(reads))
 
 
@@ -122,11 +135,11 @@ def dot_product_attention(
     Notes:
         Vaswani et al. 2017. No array over both axes and D is made; with lengths along ``over`` padding has no weight.
     """
-    query, keys, values = constant(query), constant(keys), constant(values)
+    query = constant(query)
     _check_query(query, over, "dot_product_attention")
-    for x in (keys, values):
-        if over not in x.axes:
-            check_input(x, over, "dot_product_attention")
+    keys, values = (check_varies(x, over, "dot_product_attention") for x in (keys, values))
+    if not values.shape:
+        check_vector(values, "dot_product_attention")
     if query.shape != keys.shape or not query.shape:
         raise ShapeError(
             "N125", f"dot_product_attention compares queries of shape {query.shape} with keys of shape {keys.shape}",
@@ -138,9 +151,31 @@ def dot_product_attention(
 
 def _read(score: Node, values: Node, over: Axis, mask: Any) -> Node:
     """Return Σ softmax(score) values over an axis, of what the mask lets through."""
-    score = score if mask is None else where(mask, score, float("-inf"))
+    score = score if mask is None else where(_check_mask(mask, score, over), score, float("-inf"))
     weight = softmax(score, over=over)
     return sum_of(weight[..., None] * values, over=over)
+
+
+def _check_mask(mask: Any, score: Node, over: Axis) -> Node:
+    """Return the mask as a node; refuse numbers, and what is the same at all steps that are attended to."""
+    mask = constant(mask)
+    if mask.dtype is float:
+        raise DTypeError(
+            "N151", "mask= holds floats, and truth values say what can be attended to", node=mask.name,
+            where=show_site(user_site()), expected="bool: True where attention is allowed", got=repr(mask)[:80],
+            fix="mask > 0.5; where a mask of PyTorch is added to scores, mask == 0",
+        )  # fmt: skip
+    fits = mask.ndim <= score.ndim and all(m in (1, s) for m, s in zip(mask.shape[::-1], score.shape[::-1], strict=False))
+    if over not in mask.axes or not fits:
+        itself = next((a for a, read in _READ.items() if read is over), None)
+        raise AxisError(
+            "N152", f"mask= is the same at all steps of {over}, the axis that is attended along" if over not in mask.axes else
+            f"mask= has shape {mask.shape} at each step, and scores have {score.shape}", node=mask.name,
+            where=show_site(user_site()), expected=f"a truth value over {over} and others", got=repr(mask)[:80],
+            fix=f'ag.input("mask", over={over}, dtype=bool)' if itself is None else
+            f"mask.along({itself}, ag.nn.get_read_axis({itself})) hides steps that are attended to",
+        )  # fmt: skip
+    return mask
 
 
 def _check_query(query: Node, over: Axis, name: str) -> None:
@@ -190,11 +225,7 @@ def multi_head_attention(
     """
     x = check_input(x, over, "multi_head_attention")
     d, heads = x.shape[0], _check_heads(x, heads)
-    if (memory is None) != (memory_over is None):
-        raise AxisError(
-            "N128", "multi_head_attention needs memory= and memory_over= together", where=show_site(user_site()),
-            expected="both, or neither", got=f"memory={memory!r:.60}, memory_over={memory_over}",
-        )  # fmt: skip
+    check_memory(memory, memory_over, "multi_head_attention")
     read = get_read_axis(over) if memory_over is None else memory_over
     if causal:
         mask = causal_mask(over, read) if mask is None else logical_and(causal_mask(over, read), mask)
@@ -214,6 +245,15 @@ def multi_head_attention(
         return name_gate("y", multiply("Wo", reshape(seen, (d,)), d, "bo" if bias else None))
 
 
+def check_memory(memory: Any, memory_over: Any, name: str) -> None:
+    """Refuse a memory without its axis, and an axis without a memory."""
+    if (memory is None) != (memory_over is None):
+        raise AxisError(
+            "N128", f"{name} needs memory= and memory_over= together", where=show_site(user_site()),
+            expected="both, or neither", got=f"memory={memory!r:.60}, memory_over={memory_over}",
+        )  # fmt: skip
+
+
 def _check_heads(x: Node, heads: Any) -> int:
     heads = check_count(heads, "multi_head_attention", "heads")
     if x.shape[0] % heads:
@@ -225,6 +265,6 @@ def _check_heads(x: Node, heads: Any) -> int:
 
 
 __all__ = [
-    "additive_attention", "causal_mask", "dot_product_attention", "get_read_axis", "multi_head_attention",
+    "additive_attention", "causal_mask", "check_memory", "dot_product_attention", "get_read_axis", "multi_head_attention",
 ]  # fmt: skip
 explain_keywords(globals(), __all__)

@@ -18,7 +18,17 @@ from autograd_seq.core.hints import explain_keywords
 from autograd_seq.core.node import Node
 from autograd_seq.core.sites import show_site, user_site
 from autograd_seq.nn import init as initial
-from autograd_seq.nn.frame import check_choice, check_count, check_input, make_affine, make_state, multiply, open_scope
+from autograd_seq.nn.frame import (
+    check_choice,
+    check_count,
+    check_function,
+    check_input,
+    check_number,
+    make_affine,
+    make_state,
+    multiply,
+    open_scope,
+)
 from autograd_seq.ops.activations import relu, tanh
 from autograd_seq.ops.elementwise import equal, where
 from autograd_seq.ops.leaf import param
@@ -149,6 +159,7 @@ def jordan(
     """
     x, hidden = check_input(x, over, "jordan"), check_count(hidden, "jordan")
     outputs = check_count(outputs, "jordan", "outputs")
+    activation = check_function(activation, "jordan", "activation", "ag.softmax")
     with open_scope(name):
         y, y_before = make_state("y", x, outputs, over, init)
         h = tanh(make_affine("", x, y_before, hidden, bias)).named("h")
@@ -187,11 +198,14 @@ def clockwork(
         Koutník, Greff, Gomez & Schmidhuber 2014. All groups are computed at each step, and those that stand still are not used;
         ``ag.state(…, every=k)`` is a group that is computed only when it moves.
     """
-    x, hidden, groups = check_input(x, over, "clockwork"), check_count(hidden, "clockwork"), len(periods)
-    counts = [check_count(p, "clockwork", "as a period") for p in periods]
+    x, hidden = check_input(x, over, "clockwork"), check_count(hidden, "clockwork")
+    counts = (
+        [check_count(p, "clockwork", "as a period") for p in periods] if isinstance(periods, (Sequence, np.ndarray)) else []
+    )
+    groups = len(counts)
     if not groups or hidden % groups or counts != sorted(set(counts)):
         raise ShapeError(
-            "N121", f"clockwork cannot split {hidden} units into groups of the periods {list(periods)!r:.60}",
+            "N121", f"clockwork cannot split {hidden} units into groups of the periods {periods!r:.60}",
             where=show_site(user_site()), expected="growing periods whose number divides hidden", got=f"hidden={hidden}",
         )  # fmt: skip
     size = hidden // groups
@@ -231,6 +245,8 @@ def echo_state(
         Jaeger 2001; leaky units, Jaeger, Lukoševičius, Popovici & Siewert 2007.
     """
     x, hidden = check_input(x, over, "echo_state"), check_count(hidden, "echo_state")
+    leak = check_number(leak, "echo_state", "leak", "a number between 0 and 1", 0.0, 1.0)
+    radius = check_number(radius, "echo_state", "radius", "a number ≥ 0", 0.0)
     with open_scope(name):
         h, h_before = make_state("h", x, hidden, over, init)
         U = param("U", (hidden, x.shape[0]), init=initial.uniform(-1.0, 1.0))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
 from autograd_seq.core.axes import Axis
-from autograd_seq.core.errors import AxisError, OperationError, ShapeError
+from autograd_seq.core.errors import AxisError, DTypeError, OperationError, ShapeError
 from autograd_seq.core.misfit import label_of
 from autograd_seq.core.node import Node, constant
 from autograd_seq.core.sites import get_scope, scope, show_site, user_site
@@ -48,13 +51,21 @@ def make_affine(
 
 def bound(z: Node, clip: float | None) -> Node:
     """Return z, bounded by ±clip unless that is ``None``."""
-    return z if clip is None else clip_node(z, -clip, clip)
+    if clip is None:
+        return z
+    clip = check_number(clip, "a cell", "clip", "a positive number, or None", 0.0, inside=True)
+    return clip_node(z, -clip, clip)
 
 
 def make_state(
     name: str, x: Node, shape: int | tuple[int, ...], over: Axis, row: Any, reverse: bool = False
 ) -> tuple[Node, Node]:
     """Return a state over the axes of ``x``, and itself at the step before (after, if reversed)."""
+    if isinstance(row, (tuple, list)) and any(r is None or isinstance(r, Node) for r in row):
+        raise OperationError(
+            "N148", f"init= of {name} is a {type(row).__name__} of {len(row)}, and one row stands before the first step",
+            where=show_site(user_site()), expected=f"a row of shape {shape}, or None", got=repr(row)[:80],
+        )  # fmt: skip
     rows, shape = None if row is None else {over: row}, shape if isinstance(shape, tuple) else (shape,)
     if reverse:
         s = state(name, shape, over=x.axes, final=rows)
@@ -80,20 +91,36 @@ def check_rows(init: Any, cell: str, names: str) -> tuple[Any, ...]:
 
 def check_input(x: Any, over: Any, cell: str) -> Node:
     """Return ``x`` as a node; refuse what is not a vector at each step of ``over``."""
-    x, here = constant(x), show_site(user_site())
-    label = label_of(x)
+    return check_vector(check_varies(x, over, cell), cell)
+
+
+def check_varies(x: Any, over: Any, cell: str) -> Node:
+    """Return ``x`` as a node; refuse what does not vary over ``over``."""
+    x = _check_one(x, cell)
     if not isinstance(over, Axis) or over not in x.axes:
+        axes = ", ".join(a.name for a in (*x.axes, over) if isinstance(a, Axis)) if isinstance(over, Axis) else "t"
         raise AxisError(
-            "N101", f"{cell} cannot recur along {over!r}: {label} does not vary over it", node=x.name, where=here,
+            "N101", f"{cell} cannot run along {over!r}: {label_of(x)} does not vary over it", node=x.name,
+            where=show_site(user_site()),
             expected=f"one of {', '.join(a.name for a in x.axes)}" if x.axes else "an input that varies over an axis",
-            got=f"over={over!r}", fix=f'ag.input("{x.name or "x"}", {x.shape}, over=t)',
+            got=f"over={over!r}", fix=f'ag.input("{x.name or "x"}", {x.shape}, over={f"({axes})" if "," in axes else axes})',
         )  # fmt: skip
-    return check_vector(x, cell)
+    return x
+
+
+def _check_one(x: Any, cell: str) -> Node:
+    """Return ``x`` as a node; refuse the pair of an LSTM, which is two values."""
+    if isinstance(x, tuple) and any(isinstance(v, Node) for v in x):
+        raise DTypeError(
+            "N144", f"{cell} reads one value, and is given {len(x)}", where=show_site(user_site()), expected="a node",
+            got=repr(x)[:80], fix=f"h, {', '.join('_' * (len(x) - 1))} = ag.nn.lstm(…), and h is read",
+        )  # fmt: skip
+    return constant(x)
 
 
 def check_vector(x: Any, layer: str) -> Node:
     """Return ``x`` as a node; refuse what is not a vector at each point."""
-    x = constant(x)
+    x = _check_one(x, layer)
     if len(x.shape) != 1:
         label = label_of(x)
         raise ShapeError(
@@ -118,11 +145,48 @@ def check_count(n: Any, cell: str, what: str = "hidden units") -> int:
     return units
 
 
+def check_number(
+    value: Any, cell: str, argument: str, expected: str, low: float, high: float = math.inf, *, inside: bool = False
+) -> Any:
+    """Return a number between two others (or, if ``inside``, strictly between them); a node is returned as it is."""
+    if isinstance(value, Node):
+        return value
+    right = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+    if not right or not (low < value < high if inside else low <= value <= high):
+        raise OperationError(
+            "N145", f"{cell} is given {argument}={value!r:.60}", where=show_site(user_site()), expected=expected,
+            got=repr(value)[:80],
+        )  # fmt: skip
+    return value
+
+
+def check_range(value: Any, cell: str, argument: str, expected: str, high: float = math.inf) -> tuple[float, float]:
+    """Return a pair of growing numbers between 0 and another one."""
+    pair = value if isinstance(value, (tuple, list)) and len(value) == 2 else (0.0, 0.0)
+    right = all(isinstance(v, (int, float, np.number)) for v in pair)
+    if not right or not 0 < pair[0] <= pair[1] < high:
+        raise OperationError(
+            "N146", f"{cell} is given {argument}={value!r:.60}", where=show_site(user_site()), expected=expected,
+            got=repr(value)[:80],
+        )  # fmt: skip
+    return pair[0], pair[1]
+
+
+def check_function(value: Any, cell: str, argument: str, example: str) -> Any:
+    """Return a function from node to node, or a cell."""
+    if not callable(value):
+        raise OperationError(
+            "N147", f"{cell} is given {argument}={value!r:.60}, which is no function", where=show_site(user_site()),
+            expected="a function", got=repr(value)[:80], fix=f"{argument}={example}",
+        )  # fmt: skip
+    return value
+
+
 def check_choice(value: Any, allowed: dict[str, Any], argument: str, cell: str) -> Any:
     """Return the entry of a table that an argument names; a function is returned as it is."""
     if callable(value):
         return value
-    if value not in allowed:
+    if not isinstance(value, str) or value not in allowed:
         raise OperationError(
             "N120", f"{cell} has no {argument}={value!r:.60}", where=show_site(user_site()),
             expected=" or ".join(f'"{k}"' for k in allowed), got=repr(value)[:80],

@@ -10,10 +10,18 @@ import numpy as np
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.errors import ShapeError
 from autograd_seq.core.hints import explain_keywords
-from autograd_seq.core.node import Node, constant
+from autograd_seq.core.node import Node
 from autograd_seq.core.sites import show_site, user_site
 from autograd_seq.nn import init as initial
-from autograd_seq.nn.frame import check_count, check_input, check_vector, open_scope
+from autograd_seq.nn.frame import (
+    check_count,
+    check_function,
+    check_input,
+    check_number,
+    check_varies,
+    check_vector,
+    open_scope,
+)
 from autograd_seq.ops.elementwise import cos, sin, sqrt
 from autograd_seq.ops.gather import take
 from autograd_seq.ops.leaf import param
@@ -48,6 +56,7 @@ def dense(
         (t,)
     """
     x, units = check_vector(x, "dense"), check_count(units, "dense", "units")
+    activation = None if activation is None else check_function(activation, "dense", "activation", "ag.relu")
     with open_scope(name):
         y = param("W", (units, x.shape[0])) @ x
         y = y + param("b", (units,)) if bias else y
@@ -104,7 +113,7 @@ def layer_norm(x: Node, *, name: str | None = None, gain: bool = True, bias: boo
     Notes:
         Ba, Kiros & Hinton 2016.
     """
-    x = check_vector(x, "layer_norm")
+    x, eps = check_vector(x, "layer_norm"), check_number(eps, "layer_norm", "eps", "a number ≥ 0", 0.0)
     away = x - mean(x, axis=-1, keepdims=True)
     return _scale(away / sqrt(mean(away * away, axis=-1, keepdims=True) + eps), name, gain, bias)
 
@@ -127,7 +136,7 @@ def rms_norm(x: Node, *, name: str | None = None, gain: bool = True, eps: float 
     Notes:
         Zhang & Sennrich 2019.
     """
-    x = check_vector(x, "rms_norm")
+    x, eps = check_vector(x, "rms_norm"), check_number(eps, "rms_norm", "eps", "a number ≥ 0", 0.0)
     return _scale(x / sqrt(mean(x * x, axis=-1, keepdims=True) + eps), name, gain, False)
 
 
@@ -215,11 +224,9 @@ def rotary(x: Node, over: Axis, *, base: float = 10_000.0) -> Node:
     Notes:
         Su et al. 2021; pairs as in GPT-NeoX and LLaMA. In a batch or with heads the angles are the same.
     """
-    x = constant(x)
+    x = check_varies(x, over, "rotary")
     if not x.shape:
         check_vector(x, "rotary")
-    if over not in x.axes:
-        check_input(x, over, "rotary")
     pairs = _check_even(x.shape[-1], "rotary")
     angle = index(over) * _list_rates(pairs, base)
     a, b = x[..., :pairs], x[..., pairs:]

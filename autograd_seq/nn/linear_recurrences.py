@@ -14,7 +14,7 @@ from autograd_seq.core.hints import explain_keywords
 from autograd_seq.core.node import Node
 from autograd_seq.nn import init as initial
 from autograd_seq.nn.draws import Initialiser
-from autograd_seq.nn.frame import check_count, check_input, check_rows, make_state, multiply, name_gate, open_scope
+from autograd_seq.nn.frame import check_count, check_input, check_range, check_rows, make_state, multiply, name_gate, open_scope
 from autograd_seq.ops.activations import sigmoid, softplus
 from autograd_seq.ops.elementwise import cos, exp, sin, sqrt
 from autograd_seq.ops.leaf import param
@@ -117,6 +117,7 @@ def lru(
     x, hidden = check_input(x, over, "lru"), check_count(hidden, "lru")
     n, d = hidden if states is None else check_count(states, "lru", "states"), x.shape[0]
     rows = check_rows(init, "an lru", "re im")
+    radius = check_range(radius, "lru", "radius", "a pair of growing numbers between 0 and 1", 1.0)
     with open_scope(name):
         (re, re_before), (im, im_before) = (
             make_state(k, x, n, over, r, reverse) for k, r in zip(("re", "im"), rows, strict=True)
@@ -166,6 +167,7 @@ def s4d(
     """
     x, n = check_input(x, over, "s4d"), check_count(hidden, "s4d", "states")
     d, rows = x.shape[0], check_rows(init, "an s4d", "re im")
+    steps = check_range(steps, "s4d", "steps", "a pair of growing positive numbers")
     with open_scope(name):
         (re, re_before), (im, im_before) = (
             make_state(k, x, (d, n), over, r, reverse) for k, r in zip(("re", "im"), rows, strict=True)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from autograd_seq.core.axes import Axis
-from autograd_seq.core.errors import ShapeError
+from autograd_seq.core.errors import OperationError, ShapeError
 from autograd_seq.core.node import Node
 from autograd_seq.core.sites import show_site, user_site
-from autograd_seq.nn.frame import Cell, check_count, check_input, get_output, open_scope
+from autograd_seq.nn.frame import Cell, check_count, check_function, check_input, check_rows, get_output, open_scope
 from autograd_seq.nn.gated import lstm
 from autograd_seq.nn.noise import dropout as drop
 from autograd_seq.ops.parts import concat
@@ -50,7 +50,7 @@ def stack(
     Notes:
         Graves 2013. ``ag.nn.dropout(…, over=b)`` by hand makes one mask a sequence instead (Gal & Ghahramani 2016).
     """
-    x = check_input(x, over, "stack")
+    x, cell = check_input(x, over, "stack"), check_function(cell, "stack", "cell", "ag.nn.gru")
     widths = list(hidden) if isinstance(hidden, Sequence) else [hidden] * check_count(layers, "stack", "layers")
     if not widths or layers not in (None, len(widths)):
         raise ShapeError(
@@ -91,8 +91,13 @@ def bidirectional(
     Notes:
         Schuster & Paliwal 1997. With ``lengths=`` the backward cell starts at the end of each sequence.
     """
-    x = check_input(x, over, "bidirectional")
-    first, second = init if init is not None else (None, None)
+    x, cell = check_input(x, over, "bidirectional"), check_function(cell, "bidirectional", "cell", "ag.nn.gru")
+    first, second = check_rows(tuple(init) if isinstance(init, list) else init, "a bidirectional net", "forward backward")
+    if "reverse" in options:
+        raise OperationError(
+            "N150", "bidirectional takes no reverse=: it goes in both directions", where=show_site(user_site()),
+            expected="no reverse=", got=f"reverse={options['reverse']!r:.60}", fix="cell(x, hidden, over=t, reverse=True)",
+        )  # fmt: skip
     with open_scope(name):
         ahead = get_output(cell(x, hidden, over=over, name="forward", init=first, **options))
         back = get_output(cell(x, hidden, over=over, name="backward", init=second, reverse=True, **options))

@@ -10,8 +10,8 @@ from autograd_seq.core.errors import OperationError
 from autograd_seq.core.hints import explain_keywords
 from autograd_seq.core.node import Node
 from autograd_seq.core.sites import show_site, user_site
-from autograd_seq.nn.attention import multi_head_attention
-from autograd_seq.nn.frame import check_count, check_input, open_scope
+from autograd_seq.nn.attention import check_memory, multi_head_attention
+from autograd_seq.nn.frame import check_count, check_function, check_input, open_scope
 from autograd_seq.nn.layers import dense, layer_norm
 from autograd_seq.nn.noise import dropout as drop
 from autograd_seq.ops.activations import relu
@@ -59,6 +59,8 @@ def transformer_layer(
     """
     x, inner = check_input(x, over, "transformer_layer"), check_count(inner, "transformer_layer", "inner units")
     _check_norm(norm)
+    check_memory(memory, memory_over, "transformer_layer")
+    activation = check_function(activation, "transformer_layer", "activation", "ag.gelu")
 
     def attend(y: Node) -> Node:
         return multi_head_attention(y, heads, over=over, causal=causal, mask=mask, rotate=rotate, name="self")
