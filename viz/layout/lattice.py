@@ -12,8 +12,8 @@ from viz.scene.picture import Line, Mark, Picture, Point
 
 Cell = tuple[int, int]
 
-# Rows of a step lean to the right, so that a line from the step below passes beside what the state reads.
-_LEAN = 0.75
+# Rows of a step lean to the right, so that lines from the step below, and wavefronts, pass beside what the state reads.
+_LEAN = 0.5
 _GAP = 64.0
 _MARGIN = 84.0
 
