@@ -22,12 +22,12 @@ _ARROW = stack_labels([make_text_label("reverse", 0.86), make_text_label("⇒", 
 _FAINT = {"flow": "shared", "recur": "shared", "param": "shared", "faint": "shared", "start": "shared", "shared": "shared"}
 
 
-def adjoint(g: Any, wrt: Node | Sequence[Node] | None = None, theme: str = "white") -> Diagram:
+def adjoint(g: Any, wrt: Node | str | Sequence[Node | str] | None = None, theme: str = "white") -> Diagram:
     """Draw a graph folded, and beside it the graph of its gradient in the same places.
 
     Args:
         g: an `ag.Graph` of a loss, or the loss.
-        wrt: the parameters (or inputs, states) whose gradients are drawn; by default all parameters.
+        wrt: the parameters (or inputs, states) whose gradients are drawn, or their names; by default all parameters.
         theme: "white" or "dark".
 
     Returns:
@@ -57,8 +57,8 @@ def adjoint(g: Any, wrt: Node | Sequence[Node] | None = None, theme: str = "whit
     params = [name for arrow in scene.arrows for name in arrow.params]
     least = {name: _name_gradient(loss, make_name_label(name)).ems * 14.6 + 10.0 for name in params}
     scene, stamp = make_stacked_stamp(scene, widest, least)
-    nodes = [wrt] if isinstance(wrt, Node) else list(wrt or ())
-    names = {str(node.name) for node in nodes}
+    nodes = [wrt] if isinstance(wrt, (Node, str)) else list(wrt or ())
+    names = {str(node.name) if isinstance(node, Node) else str(node) for node in nodes}
     wanted = {item.key for item in scene.items if (_is_named(item, names) if nodes else item.role == "param")}
     if not wanted:
         raise DrawError("P220", "there is nothing to differentiate by in the picture", expected="variables of the graph",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, overload
+from typing import Any
 
 from autograd_seq.analyse.uses import copy_for_each_step
 from autograd_seq.core.axes import Axis
@@ -15,6 +15,7 @@ from autograd_seq.core.sites import show_site, user_site
 from autograd_seq.grad.reverse import grad
 from autograd_seq.graph import feeds
 from autograd_seq.graph.graph import Graph
+from autograd_seq.graph.targets import is_one_target, list_targets
 from autograd_seq.ops.elementwise import equal, where
 from autograd_seq.ops.reduce import sum as sum_of
 from autograd_seq.ops.reduce import sum_over
@@ -80,25 +81,15 @@ def make_credit(loss: Node, wrt: Sequence[Node], over: Axis, each: Axis, **cut: 
     return total, [spread(g, (each, over)) for g in found]
 
 
-@overload
-def credit(losses: Node, wrt: Node, *, over: Axis, segment: int | None = ..., window: int | None = ...,
-           every: int | None = ..., **options: Any) -> Credit: ...  # fmt: skip
-
-
-@overload
-def credit(losses: Node, wrt: Sequence[Node], *, over: Axis, segment: int | None = ..., window: int | None = ...,
-           every: int | None = ..., **options: Any) -> Credit: ...  # fmt: skip
-
-
-def credit(losses: Node, wrt: Node | Sequence[Node], *, over: Axis, segment: int | None = None, window: int | None = None,
-           every: int | None = None, **options: Any) -> Credit:  # fmt: skip
+def credit(losses: Node, wrt: Node | str | Sequence[Node | str], *, over: Axis, segment: int | None = None,
+           window: int | None = None, every: int | None = None, **options: Any) -> Credit:  # fmt: skip
     """Compile the derivatives of each step's loss by each step's state: which past step is responsible for which loss.
 
     Args:
         losses: a float node over ``over``: the losses of the steps, before they are added up. What else it varies over (a
             batch) is added up, and its entries too.
-        wrt: a node, or several. Of one that varies over ``over`` (a state, an input) the credit of its value at each step; of
-            one that all steps share (a parameter, an initial row) that of its use at each step.
+        wrt: a node, or several, or their names. Of one that varies over ``over`` (a state, an input) the credit of its value at
+            each step; of one that all steps share (a parameter, an initial row) that of its use at each step.
         over: the axis of the steps.
         segment, window, every: truncation, as for :func:`ag.bptt`: the credit that is cut is 0.
         options: as for :func:`ag.compile`.
@@ -138,7 +129,7 @@ def credit(losses: Node, wrt: Node | Sequence[Node], *, over: Axis, segment: int
             "ag.grad(loss, states) is the credit of each step",
         )  # fmt: skip
     cut = {name: n for name, n in (("segment", segment), ("window", window), ("every", every)) if n is not None}
-    return Credit(losses, [wrt] if isinstance(wrt, Node) else list(wrt), over, isinstance(wrt, Node), cut, options)
+    return Credit(losses, list_targets([losses], wrt), over, is_one_target(wrt), cut, options)
 
 
 __all__ = ["Credit", "credit", "make_credit"]

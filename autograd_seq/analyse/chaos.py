@@ -7,7 +7,7 @@ step, where λ is the largest Lyapunov exponent: below 0 gradients vanish, above
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -41,7 +41,7 @@ class Lyapunov:
     """
 
     exponents: np.ndarray
-    history: np.ndarray
+    history: np.ndarray = field(repr=False)
     steps: int
 
     def horizon(self, factor: float = 1e3) -> Any:

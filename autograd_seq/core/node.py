@@ -161,7 +161,10 @@ class Node(Operators["Node"]):
                 f"{self} is not {what}: its value is not known until it is fed",
                 node=self.name,
                 where=self.where,
-                fix="choose with ag.where(…), or feed it: ag.Graph(…).unroll(…).evaluate(…)",
+                fix=[
+                    "functions of nodes are those of ag: ag.tanh(…), and ag.where(…) to choose",
+                    "the value comes with the feeds: ag.compile(y)(x=…)",
+                ],
             )
         return self._value
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,7 @@ from autograd_seq.core.sites import show_site, user_site
 from autograd_seq.grad.reverse import grad
 from autograd_seq.grad.truncate import Truncation, make_truncation
 from autograd_seq.graph.graph import Graph
+from autograd_seq.graph.targets import list_targets
 from autograd_seq.ops.leaf import input as input_
 from autograd_seq.ops.leaf import param, tensor
 from autograd_seq.ops.reduce import sum as sum_
@@ -134,25 +135,26 @@ class _Blocks:
 
 
 def check_grad(
-    loss: Node, wrt: Node | Sequence[Node], feeds: dict[str, Any], *, method: str = "auto", tol: float | None = None,
-    masked: bool = False, over: Axis | None = None, segment: int | None = None, window: int | None = None,
-    every: int | None = None,
+    loss: Node, wrt: Node | str | Sequence[Node | str] | None = None, feeds: Mapping[str, Any] | None = None, *,
+    method: str = "auto", tol: float | None = None, masked: bool = False, over: Axis | None = None,
+    segment: int | None = None, window: int | None = None, every: int | None = None, **given: Any,
 ) -> Report:  # fmt: skip
     """Compare the adjoint graph of ``loss`` with numerical derivatives; raise if they differ.
 
     Args:
         loss: a float scalar without axes.
-        wrt: parameters or float inputs.
-        feeds: an array for each input and parameter; they give the lengths of axes.
+        wrt: parameters or float inputs, or their names; all float parameters by default.
+        feeds: an array for each input and parameter, by name; they give the lengths of axes.
         method: ``"complex step"``, ``"central differences"``, or ``"auto"``: a complex step, and where it disagrees
             central differences (absolute values, erf and comparisons are not analytic).
         tol: the largest error relative to the largest entry; 1e-10 and 1e-6 by default.
         masked: whether a truncated gradient is checked: against the derivative of the losses of blocks that begin from states
             which are held fast. Without it a truncated gradient is refused, since it differs from the derivative on purpose.
         over, segment, window, every: the truncation, as for :func:`autograd_seq.bptt`.
+        given: the feeds, or more of them, as keywords: ``check_grad(L, x=…, W=…)``.
 
     Returns:
-        A :class:`Report`.
+        A :class:`Report`: by name how far the two are apart, and how the numerical derivative was taken.
 
     Raises:
         GradientCheckError: they differ by more.
@@ -161,14 +163,15 @@ def check_grad(
     Example:
         >>> import autograd_seq as ag
         >>> w = ag.param("w", (2,))
-        >>> check_grad(ag.sum(ag.tanh(w)), w, {"w": [0.3, -2.0]}).worst < 1e-10
+        >>> check_grad(ag.sum(ag.tanh(w)), w=[0.3, -2.0]).worst < 1e-10
         True
 
     Notes:
         Costs one or a few evaluations of the unrolled loss for each entry of ``wrt``.
     """
-    nodes = [wrt] if isinstance(wrt, Node) else list(wrt)
-    if not nodes or any(n.name not in Graph(loss, *nodes).inputs for n in nodes):
+    feeds = {**(feeds or {}), **given}
+    nodes = list_targets([loss], wrt)
+    if not nodes or not all(isinstance(n, Node) and n.name in Graph(loss, n).inputs for n in nodes):
         raise GradientError(
             "E107", "check_grad can differentiate only with respect to fed nodes", expected="parameters or float inputs",
             got=", ".join(repr(n) for n in nodes) or "nothing",
@@ -178,11 +181,11 @@ def check_grad(
     keywords: dict[str, Any] = {"over": over, "segment": segment, "window": window, "every": every}
     cut = make_truncation([*graph.nodes], **keywords)
     if cut is not None and not masked:
-        given = ", ".join(f"{name}={n}" for name, n in keywords.items() if n is not None)
+        how = ", ".join(f"{name}={n}" for name, n in keywords.items() if n is not None)
         raise GradientError(
-            "E140", f"a gradient truncated by {given} differs from the derivative on purpose", where=show_site(user_site()),
-            expected="a full gradient, or masked=True", got=given,
-            fix=f"check_grad(…, {given}, masked=True) compares it with the derivative of what is not cut off",
+            "E140", f"a gradient truncated by {how} differs from the derivative on purpose", where=show_site(user_site()),
+            expected="a full gradient, or masked=True", got=how,
+            fix=f"check_grad(…, {how}, masked=True) compares it with the derivative of what is not cut off",
         )  # fmt: skip
     blocks = None if cut is None else _Blocks(graph, loss, cut, feeds)
     values = Graph(*grad(loss, nodes, **keywords), loss, *nodes).unroll(**steps).evaluate(**feeds)[: len(nodes)]

@@ -28,7 +28,8 @@ def backward(output: Node, cotangent: Any = None) -> None:
             "E105", f"{label_of(output)} is not a float scalar with a value, so .backward() cannot start there",
             node=output.name, where=output.where,
             expected="a float scalar that carries its value", got=repr(output),
-            fix="ag.grad(…) differentiates graphs; ag.sum(…) or a cotangent makes one number of many",
+            fix="ag.sum(…) makes one number of many, or .backward(cotangent)" if value is not None and output.dtype is float
+            else "of a graph that is fed: loss, grads = ag.value_and_grad(L)(x=…); ag.tensor(…) are values from the start",
         )  # fmt: skip
     seed = np.ones_like(value)[()] if cotangent is None else np.array(cotangent, dtype=value.dtype)[()]
     if seed.shape != output.shape:

@@ -13,12 +13,13 @@ from typing import Any, overload
 import numpy as np
 
 from autograd_seq.core.axes import Axis, as_axes
-from autograd_seq.core.errors import GradientError
+from autograd_seq.core.errors import GradientError, ShapeError
 from autograd_seq.core.hints import explain_keywords
 from autograd_seq.core.misfit import label_of
 from autograd_seq.core.node import Node, constant
 from autograd_seq.core.sites import show_site, user_site
 from autograd_seq.grad.reverse import grad
+from autograd_seq.graph.targets import is_one_target, list_targets
 from autograd_seq.ops.elementwise import cast
 from autograd_seq.ops.gather import one_hot, take
 from autograd_seq.ops.leaf import INPUT
@@ -31,23 +32,25 @@ _COUNT = itertools.count()
 
 
 @overload
-def jvp(outputs: Node, wrt: Node | Sequence[Node], tangents: Any, *, keep: Axis | Sequence[Axis] = ...) -> Node: ...
+def jvp(outputs: Node, wrt: Node | str | Sequence[Node | str], tangents: Any, *, keep: Axis | Sequence[Axis] = ...) -> Node: ...
 
 
 @overload
-def jvp(outputs: Sequence[Node], wrt: Node | Sequence[Node], tangents: Any, *,
+def jvp(outputs: Sequence[Node], wrt: Node | str | Sequence[Node | str], tangents: Any, *,
         keep: Axis | Sequence[Axis] = ...) -> list[Node]: ...  # fmt: skip
 
 
-def jvp(outputs: Node | Sequence[Node], wrt: Node | Sequence[Node], tangents: Any, *,
+def jvp(outputs: Node | Sequence[Node], wrt: Node | str | Sequence[Node | str], tangents: Any, *,
         keep: Axis | Sequence[Axis] = ()) -> Node | list[Node]:  # fmt: skip
     """Return the derivative of outputs along a direction: how they change when ``wrt`` moves by ``tangents``.
 
     Args:
         outputs: a float node, or several, over any axes.
-        wrt: what moves: parameters, inputs, initial rows, anything in between.
+        wrt: what moves: parameters, inputs, initial rows, anything in between; a node, several, or names.
         tangents: its velocity, one for each of ``wrt``: a node or an array of its shape; over the axes of ``wrt`` or fewer.
-        keep: axes of the tangents over which results are to vary: one derivative for each point (of directions).
+        keep: axes of the tangents along which there are several directions: results then vary over them too, one derivative
+            for each direction. Along an axis of the tangents that is not kept, directions are added up. Such tangents are
+            inputs or parameters ``over=d``.
 
     Returns:
         For each output a node of its shape and axes, and those of ``keep``.
@@ -64,6 +67,11 @@ def jvp(outputs: Node | Sequence[Node], wrt: Node | Sequence[Node], tangents: An
         >>> slope = ag.jvp(h, w, 1.0)
         >>> ag.Graph(slope).evaluate(w=0.5, x=[1.0, 1.0, 1.0])[0]
         array([0., 1., 2.])
+        >>> d = ag.Axis("d")  # of directions
+        >>> v = ag.param("v", (2,))
+        >>> slopes = ag.jvp(ag.sum(v**2), v, ag.input("direction", (2,), over=d), keep=d)
+        >>> ag.Graph(slopes).evaluate(v=[1.0, 3.0], direction=[[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])[0]
+        array([2., 6., 8.])
 
     Notes:
         Reverse mode twice (Christianson 1992; as a transposition, Radul, Paszke, Frostig, Johnson & Maclaurin 2023). The result
@@ -71,7 +79,8 @@ def jvp(outputs: Node | Sequence[Node], wrt: Node | Sequence[Node], tangents: An
         about twice the outputs.
     """
     several = [outputs] if isinstance(outputs, Node) else list(outputs)
-    targets, given = ([wrt], [tangents]) if isinstance(wrt, Node) else (list(wrt), tangents)
+    targets = list_targets(several, wrt)
+    given = [tangents] if is_one_target(wrt) else tangents
     if not isinstance(given, (list, tuple)) or len(given) != len(targets):
         raise GradientError(
             "E136", f"jvp needs a tangent for each of {len(targets)} nodes", where=show_site(user_site()),
@@ -93,12 +102,12 @@ def jvp(outputs: Node | Sequence[Node], wrt: Node | Sequence[Node], tangents: An
     return found[0] if isinstance(outputs, Node) else found
 
 
-def hvp(loss: Node, wrt: Node | Sequence[Node], vectors: Any) -> Node | list[Node]:
+def hvp(loss: Node, wrt: Node | str | Sequence[Node | str], vectors: Any) -> Node | list[Node]:
     """Return the Hessian of a loss times a vector, without the Hessian: the change of the gradient along a direction.
 
     Args:
         loss: a float scalar without axes.
-        wrt: a node, or several.
+        wrt: a node, or several, or their names.
         vectors: one for each of ``wrt``, of its shape.
 
     Returns:
@@ -117,21 +126,22 @@ def hvp(loss: Node, wrt: Node | Sequence[Node], vectors: Any) -> Node | list[Nod
     Notes:
         Pearlmutter 1994. The gradient is differentiated in reverse: memory as of a gradient, time about twice.
     """
-    targets, given = ([wrt], [vectors]) if isinstance(wrt, Node) else (list(wrt), list(vectors))
+    targets, given = list_targets([loss], wrt), [vectors] if is_one_target(wrt) else list(vectors)
     moves = [_lay_out(v, x) for x, v in zip(targets, given, strict=True)]
     products = [_sum_all(g * v) for g, v in zip(grad(loss, targets), moves, strict=True)]
     total = products[0]
     for product in products[1:]:
         total = total + product
-    return grad(total, wrt)
+    found = grad(total, targets)
+    return found[0] if is_one_target(wrt) else found
 
 
-def jacobian(output: Node, wrt: Node) -> Node:
+def jacobian(output: Node, wrt: Node | str) -> Node:
     """Return the matrix of all derivatives of an output with respect to a node.
 
     Args:
         output: a float node (…Y) without axes: ``ag.last(s, over=t)``, say.
-        wrt: a float node (…X), over any axes.
+        wrt: a float node (…X), over any axes, or its name.
 
     Returns:
         (…Y, …X), over the axes of ``wrt``: with an input over time how the output depends on each step.
@@ -159,14 +169,21 @@ def jacobian(output: Node, wrt: Node) -> Node:
     size = int(np.prod(output.shape))
     entry = Axis(f"entry {next(_COUNT)}", size=size)
     basis = reshape(take(constant(np.eye(size)), INDEX(axis=entry)), output.shape)
-    rows = grad(output, wrt, cotangent=basis, keep=entry)
-    marks = reshape(cast(one_hot(INDEX(axis=entry), size), float), (size, *(1,) * wrt.ndim))
-    return reshape(sum_over(marks * rows, axes=(entry,)), (*output.shape, *wrt.shape))
+    (target,) = list_targets([output], [wrt])
+    rows = grad(output, target, cotangent=basis, keep=entry)
+    marks = reshape(cast(one_hot(INDEX(axis=entry), size), float), (size, *(1,) * target.ndim))
+    return reshape(sum_over(marks * rows, axes=(entry,)), (*output.shape, *target.shape))
 
 
 def _lay_out(tangent: Any, x: Node) -> Node:
     """Return a tangent with the shape of what moves."""
     v = constant(tangent)
+    if v.ndim > x.ndim:
+        raise ShapeError(
+            "S125", f"a tangent of {label_of(x)} has shape {v.shape}", where=show_site(user_site()), expected=str(x.shape),
+            got=str(v.shape),
+            fix=f'several directions vary along an axis: ag.input("v", {x.shape}, over=ag.Axis("d")), kept by keep=',
+        )  # fmt: skip
     return broadcast_to(v if v.dtype is float else cast(v, float), x.shape)
 
 

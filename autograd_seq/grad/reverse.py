@@ -27,6 +27,7 @@ from autograd_seq.grad.live import Live
 from autograd_seq.grad.rules import fit_cotangent, list_passed_by, pull_back
 from autograd_seq.grad.truncate import Truncation, make_truncation
 from autograd_seq.graph.order import get_rows, same_step, step_order
+from autograd_seq.graph.targets import is_one_target, list_targets
 from autograd_seq.ops.elementwise import cast, not_equal, rewritten
 from autograd_seq.ops.equilibrium import make_adjoint
 from autograd_seq.ops.leaf import INPUT
@@ -38,24 +39,26 @@ from autograd_seq.ops.time import AT, SHIFT, SPREAD, spread
 
 
 @overload
-def grad(output: Node, wrt: Node, *, cotangent: Any = ..., keep: Axis | Sequence[Axis] = ..., over: Axis | None = ...,
-         segment: int | None = ..., window: int | None = ..., every: int | None = ...) -> Node: ...  # fmt: skip
+def grad(  # type: ignore[overload-overlap] # a name is a sequence of letters
+    output: Node, wrt: Node | str, *, cotangent: Any = ..., keep: Axis | Sequence[Axis] = ..., over: Axis | None = ...,
+    segment: int | None = ..., window: int | None = ..., every: int | None = ...,
+) -> Node: ...  # fmt: skip
 
 
 @overload
-def grad(output: Node, wrt: Sequence[Node], *, cotangent: Any = ..., keep: Axis | Sequence[Axis] = ...,
+def grad(output: Node, wrt: Sequence[Node | str], *, cotangent: Any = ..., keep: Axis | Sequence[Axis] = ...,
          over: Axis | None = ..., segment: int | None = ..., window: int | None = ...,
          every: int | None = ...) -> list[Node]: ...  # fmt: skip
 
 
-def grad(output: Node, wrt: Node | Sequence[Node], *, cotangent: Any = None, keep: Axis | Sequence[Axis] = (),
+def grad(output: Node, wrt: Node | str | Sequence[Node | str], *, cotangent: Any = None, keep: Axis | Sequence[Axis] = (),
          over: Axis | None = None, segment: int | None = None, window: int | None = None,
          every: int | None = None) -> Node | list[Node]:  # fmt: skip
     """Return the gradient of ``output`` with respect to ``wrt``, as nodes of the adjoint graph.
 
     Args:
         output: a float scalar without axes; any float node if a cotangent is given.
-        wrt: a node, or several: parameters, inputs, states, tensors, initial rows, or anything in between.
+        wrt: a node, or several, or their names: parameters, inputs, states, tensors, initial rows, or anything in between.
         cotangent: a value of the output's shape, if the output is not a scalar.
         keep: axes of the cotangent over which gradients are to vary, instead of being summed over them: one gradient for each
             point (of directions, of losses).
@@ -82,7 +85,7 @@ def grad(output: Node, wrt: Node | Sequence[Node], *, cotangent: Any = None, kee
         The size of the result grows with the number of equations, not of steps. Method: adjoint of a system of recurrence
         equations, i.e. transposition of the signal-flow graph; Werbos 1990.
     """
-    targets: list[Node] = [wrt] if isinstance(wrt, Node) else list(wrt)
+    targets = list_targets([output], wrt)
     seed = _make_seed(output, cotangent)
     for x in targets:
         if not isinstance(x, Node) or x.dtype is not float:
@@ -95,7 +98,7 @@ def grad(output: Node, wrt: Node | Sequence[Node], *, cotangent: Any = None, kee
     _check_not_replaced(targets, walk.order)
     found = walk.run(seed)
     out = [_attach_gradient(found.get(x), x) for x in targets]
-    return out[0] if isinstance(wrt, Node) else out
+    return out[0] if is_one_target(wrt) else out
 
 
 def _make_seed(output: Node, cotangent: Any) -> Node:

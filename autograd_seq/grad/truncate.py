@@ -110,6 +110,7 @@ def make_truncation(
         raise GradientError(
             "E132", f"{given} is not a truncation", where=show_site(user_site()),
             expected="segment=k, window=k, or every=k1, window=k2", got=given,
+            fix="segment= cuts the steps into blocks; window= lets each loss look back equally far",
         )  # fmt: skip
     if reach < block:
         raise GradientError(

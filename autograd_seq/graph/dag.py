@@ -250,7 +250,7 @@ class DAG:
         """
         if wrt is None:
             wrt = [n for n in self.graph.inputs.values() if n.op is PARAM]
-        targets = [self.graph[x] if isinstance(x, str) else x for x in wrt]
+        targets = [self.graph[x] if isinstance(x, str) else x for x in ([wrt] if isinstance(wrt, (Node, str)) else wrt)]
         for x in targets:
             if x not in self.graph._names:
                 raise GradientError(

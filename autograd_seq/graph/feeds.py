@@ -15,7 +15,7 @@ from autograd_seq.core.kinds import get_kind, make_not_numeric_error, refuse_mas
 from autograd_seq.core.node import Node
 from autograd_seq.graph.memory import check_fits
 from autograd_seq.ops.gather import TAKE, find_lookup, make_range_error
-from autograd_seq.ops.leaf import INPUT
+from autograd_seq.ops.leaf import INPUT, PARAM
 
 if TYPE_CHECKING:
     from autograd_seq.graph.system import System
@@ -38,9 +38,11 @@ def check_feeds(graph: System, given: dict[str, Any]) -> dict[str, np.ndarray]:
             raise FeedError("F102", f'no input or parameter is named "{name}"', got=name, fix=did_you_mean(name, graph.inputs))
     if missing := [n for n, node in graph.inputs.items() if n not in given and "default" not in node.attrs]:
         shapes = ", ".join(f"{n}: {describe_declared(graph.inputs[n])}" for n in missing)
+        keyword = f"{missing[0]}=…" if missing[0].isidentifier() else f'**{{"{missing[0]}": …}}'
+        draw = ["**ag.nn.init.params(L) draws all parameters"] if all(graph.inputs[n].op is PARAM for n in missing) else []
         raise FeedError(
             "F103", f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not fed", expected=shapes,
-            got=", ".join(given) or "nothing", fix=f"feed {missing[0]}=…",
+            got=", ".join(given) or "nothing", fix=[f"feed {keyword}", *draw],
         )  # fmt: skip
     return {name: _as_array(name, node, given.get(name, node.attrs.get("default"))) for name, node in graph.inputs.items()}
 
@@ -89,6 +91,7 @@ def _as_array(name: str, node: Node, value: Any) -> np.ndarray:
         raise FeedError(
             "F104", f"{name} is fed a value that is not a regular array", node=name, expected=describe_declared(node),
             got=f"what NumPy refuses: {error}",
+            fix="sequences of unequal lengths: array, lengths = ag.learn.pad(sequences), and lengths={t: lengths} at the call",
         ) from None  # fmt: skip
     if array.size == 0 and array.dtype == np.float64:
         array = array.astype({float: np.float64, int: np.int64, bool: np.bool_}[node.dtype])

@@ -37,6 +37,9 @@ class Batches:
         """The number of batches of an epoch."""
         return len(self.starts)
 
+    def __repr__(self) -> str:
+        return f"<{len(self)} batches an epoch, of at most {self._size} of {self.count} examples>"
+
     def __call__(self, epoch: int) -> Sequence[Feeds]:
         order = (
             np.arange(self.count) if self._seed is None else np.random.default_rng([self._seed, epoch]).permutation(self.count)

@@ -38,6 +38,14 @@ class Result(NamedTuple):
     valid: np.ndarray
     carry: Carry | None = None
 
+    def __repr__(self) -> str:
+        count = len(self.losses)
+        numbers = sum(np.size(value) for value in self.params.values())
+        went = f": loss {self.losses[0]:.4g} → {self.losses[-1]:.4g}" if count else ""
+        best = f", least validation loss {self.valid[:, 1].min():.4g}" if len(self.valid) else ""
+        end = ", interrupted" if self.interrupted else ""
+        return f"<Result of {count} steps{went}{best}; parameters of {numbers} numbers{end}>"
+
 
 class Moment(NamedTuple):
     """What callbacks see after each step.

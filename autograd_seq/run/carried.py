@@ -93,7 +93,7 @@ class Carried:
         """Return the values of the outputs, and the carry for the next call; a call of no steps returns the carry it was given.
 
         Args:
-            carry: what the previous call returned; ``None`` to start.
+            carry: what the previous call returned; ``None`` to start. Given by name, or first: ``f(carry, x=…)``.
             lengths: the lengths of padded sequences, as for :class:`Program`. The carry holds the rows at the end of each
                 sequence, and a sequence without a step in this call keeps its rows. Each sequence counts its own steps, so that
                 draws, step numbers and carried values vary over the batch; so do outputs that depend on them, with the axis of
@@ -104,6 +104,8 @@ class Carried:
             CarryError: the carry is another program's, or its shapes do not fit.
             FeedError, DTypeError, AxisError: as for :class:`Program`.
         """
+        if unnamed and carry is None and (unnamed[0] is None or isinstance(unnamed[0], Carry)):
+            carry, unnamed = unnamed[0], unnamed[1:]  # as streams take it
         if unnamed:
             raise feeds.make_unnamed_error(self.graph, unnamed)
         if lengths is not None and "lengths" in self.graph.inputs:
@@ -212,7 +214,7 @@ class Carried:
 class CarriedProgram(Carried, ProgramReports):
     """A compiled graph whose calls continue one another. Made by :func:`compile` with ``carry=``.
 
-    ``outs, carry = program(…, carry=carry)``: the first call gets ``carry=None``, or no ``carry=``. Running T1 steps and then
+    ``outs, carry = program(carry, …)``: the first call gets ``None``, or no carry. Running T1 steps and then
     T2 with the carry equals running T1 + T2 steps: states and shifted inputs continue, ``ag.index`` goes on counting, and
     random draws are those of the later steps. A loop over another axis within a step is not carried: it starts from its own
     initial rows at each step. Sums, means, picked steps and gradients cover the steps of the call alone. No gradient flows
@@ -231,7 +233,7 @@ class CarriedProgram(Carried, ProgramReports):
         >>> program = ag.compile(s, carry=True)
         >>> (whole,), _ = program(x=[1.0, 2.0, 3.0, 4.0])
         >>> (one,), carry = program(x=[1.0, 2.0])
-        >>> (two,), carry = program(x=[3.0, 4.0], carry=carry)
+        >>> (two,), carry = program(carry, x=[3.0, 4.0])
         >>> [*one, *two] == [*whole]
         True
 

@@ -194,7 +194,7 @@ def check_carry(carry: Any, equations: str, axis: Axis, slots: Sequence[Slot]) -
         raise CarryError(
             "K107", f"carry= is given a value of {type(carry).__name__}, not what an earlier call returned",
             expected="an ag.Carry, or None to start",
-            got=repr(carry)[:80], fix="outs, carry = program(…, carry=carry); pass feeds by name: x=…, or a dict as **feeds",
+            got=repr(carry)[:80], fix="outs, carry = program(carry, …); pass feeds by name: x=…, or a dict as **feeds",
         )  # fmt: skip
     if carry.equations is equations:
         return  # this program returned it

@@ -13,8 +13,7 @@ from autograd_seq.core.node import Node
 from autograd_seq.grad.reverse import grad
 from autograd_seq.graph import feeds
 from autograd_seq.graph.graph import Graph, flatten
-from autograd_seq.graph.order import list_by_use
-from autograd_seq.ops.leaf import PARAM
+from autograd_seq.graph.targets import list_targets
 from autograd_seq.ops.random import SEED
 from autograd_seq.run import backends
 from autograd_seq.run.carried import CarriedProgram
@@ -57,9 +56,9 @@ def compile(outputs: Node | Sequence[Any] | Graph, *, dtype: Any = None, passes:
         outputs: a node, several, or a :class:`Graph`.
         dtype: ``"float32"`` or ``"float64"``: the width of all floats inside; by default that of the feeds.
         passes: names of the passes to run (``autograd_seq.plan.pipeline.PASSES``); all by default.
-        carry: ``True`` for sequences that come in pieces: calls return ``(outs, carry)``, and the next call continues from
-            ``carry=carry``. The pieces follow one another along the axis of the shifts, the outermost if there are several;
-            give an axis instead of ``True`` to choose another one.
+        carry: ``True`` for sequences that come in pieces: ``outs, carry = program(carry, x=…)``, the first time with ``None``.
+            The pieces follow one another along the axis of the shifts, the outermost if there are several; give an axis
+            instead of ``True`` to choose another one.
         order: the axes of the outputs in the order in which they are to be laid out, ``(b, t)`` for batch first; by default
             the order in which the inputs declare them. Feeds are laid out as they are declared.
         backend: ``"numpy"``; ``"numba"``, native loops, compiled in a few seconds on the first call and kept on disk
@@ -68,19 +67,20 @@ def compile(outputs: Node | Sequence[Any] | Graph, *, dtype: Any = None, passes:
             there is a loop, all loops have a native form, and compiling does not take minutes, else NumPy. By default the value
             of the environment variable ``AUTOGRAD_SEQ_BACKEND``, or else ``"auto"``. The last line of
             ``print(program.schedule)`` names the backend that was chosen, and why.
-        memory: for long sequences: ``"sqrt"``, or an amount such as ``"50MB"``, which includes the results and not the feeds.
-            The program runs in pieces of an axis, keeps the states between them, and computes each piece again where its
-            values are needed (checkpointing). Whatever can be computed in sweeps over the pieces can be compiled: recurrences
-            that go one way along the axis, bidirectional networks, sums, means, maxima, softmax and picked steps.
+        memory: for long sequences: ``"sqrt"``, or an amount such as ``"50MB"``, which includes the results and not
+            the feeds. The program runs in pieces of an axis, keeps the states between them, and computes each piece
+            again where its values are needed (checkpointing). Whatever can be computed in sweeps over the pieces can be
+            compiled: recurrences that go one way along the axis, bidirectional networks, sums, means, maxima, softmax and
+            picked steps.
         slots: how many states between pieces are kept at the same time, beside the first; with fewer than pieces some pieces
             run forward several times, in the order that needs the fewest.
         piece: the number of steps of a piece; √T by default, or what ``memory=`` or ``slots=`` allow.
         over: with ``memory=``, ``slots=`` or ``piece=`` the axis that is cut into pieces, if the graph shifts along several.
 
     Returns:
-        A :class:`Program`: ``program(x=…, W=…)`` returns the values in the order of the outputs. With ``carry=`` a
-        :class:`CarriedProgram`. With ``memory=``, ``slots=`` or ``piece=`` a :class:`RecomputedProgram`, which is called
-        alike; its ``explain(t=…)`` predicts the pieces and the memory of a call.
+        A :class:`Program`: ``program(x=…, W=…)`` returns the values in the order of the outputs, a tuple also of one output:
+        ``(y,) = program(…)``. With ``carry=`` a :class:`CarriedProgram`. With ``memory=``, ``slots=`` or ``piece=`` a
+        :class:`RecomputedProgram`, which is called alike; its ``explain(t=…)`` predicts the pieces and the memory of a call.
 
     Raises:
         CycleError, StateError, NameClashError: as for :class:`Graph`.
@@ -168,11 +168,11 @@ class ValueAndGrad(ProgramReports):
 
         Compiled with ``carry=`` it returns ``((loss, gradients), carry)``: truncated backpropagation, one piece at a time.
         """
+        if isinstance(self.program, CarriedProgram):
+            (loss, *grads), carry = self.program(*unnamed, **given)
+            return (loss, dict(zip(self.wrt, grads, strict=True))), carry
         if unnamed:
             raise feeds.make_unnamed_error(self.program.graph, unnamed)
-        if isinstance(self.program, CarriedProgram):
-            (loss, *grads), carry = self.program(**given)
-            return (loss, dict(zip(self.wrt, grads, strict=True))), carry
         out = self.program(**given) if "lengths" in given else self.program._compute(given)
         return out[0], dict(zip(self.wrt, out[1:]))  # noqa: B905 - as many as there are names; to say so costs 0.2 µs
 
@@ -245,12 +245,7 @@ def value_and_grad(loss: Node, wrt: Sequence[Node | str] | Node | None = None, *
     graph = Graph(loss)
     if isinstance(options.get("carry"), Axis) or options.get("carry") is True:
         check_adds_up(graph, loss, find_carried_axis(graph, options["carry"]))
-    chosen: Sequence[Node | str]
-    if wrt is None:
-        chosen = [n for n in list_by_use(graph.outputs) if n.op is PARAM and n.dtype is float]
-    else:
-        chosen = [wrt] if isinstance(wrt, (Node, str)) else list(wrt)
-    nodes = [graph[x] if isinstance(x, str) else x for x in chosen]
+    nodes = list_targets(graph.outputs, wrt)
     for n in nodes:
         if not isinstance(n, Node) or not n.name:
             raise GradientError(

@@ -136,7 +136,8 @@ def read_limits(memory: Any, slots: Any, piece: Any) -> Limits | None:
     elif memory is not None and memory != "sqrt":
         raise OperationError(
             "O171", f"memory={memory!r:.60} is not an amount of memory", where=show_site(user_site()),
-            expected='"sqrt", or an amount: "50MB", "1.5 GB"', got=repr(memory)[:80], fix='memory="sqrt"',
+            expected='"sqrt", or an amount: "50MB", "1.5 GB"', got=repr(memory)[:80],
+            fix='memory="sqrt", or memory="50MB": what a call may hold beside its feeds',
         )  # fmt: skip
     if found is not None and (slots is not None or piece is not None):
         raise OperationError(

@@ -19,7 +19,7 @@ from autograd_seq.grad.influence import Influence
 from autograd_seq.grad.one_step import OneStep, take_step_of_sum
 from autograd_seq.grad.rank_one import RankOne
 from autograd_seq.graph.graph import Graph
-from autograd_seq.graph.order import list_by_use
+from autograd_seq.graph.targets import list_targets
 from autograd_seq.graph.windows import spell_out_windows
 from autograd_seq.ops.leaf import INPUT, PARAM
 from autograd_seq.ops.random import SEED
@@ -196,9 +196,7 @@ def online(
 
 def _choose(graph: Graph, axis: Axis, wrt: Any) -> list[Node]:
     """Return the leaves whose gradients are wanted."""
-    if wrt is None:
-        return [n for n in list_by_use(graph.outputs) if n.op is PARAM and n.dtype is float]
-    chosen = [graph[x] if isinstance(x, str) else x for x in ([wrt] if isinstance(wrt, (Node, str)) else wrt)]
+    chosen = list_targets(graph.outputs, wrt)
     for x in chosen:
         if not isinstance(x, Node) or x.op not in (PARAM, INPUT) or x.dtype is not float or axis in x.axes:
             over = isinstance(x, Node) and axis in x.axes

@@ -9,14 +9,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autograd_seq.core.axes import Axis
+from autograd_seq.core.errors import GradientError
 from autograd_seq.core.hints import explain_keywords
 from autograd_seq.core.node import Node
+from autograd_seq.core.sites import show_site, user_site
 from autograd_seq.grad.reverse import grad
 from autograd_seq.grad.truncate import make_truncation
 from autograd_seq.graph import feeds
 from autograd_seq.graph.graph import Graph
-from autograd_seq.graph.order import list_by_use
-from autograd_seq.ops.leaf import PARAM
+from autograd_seq.graph.targets import list_targets
 from autograd_seq.run.compile import ValueAndGrad, compile, value_and_grad
 
 
@@ -35,7 +36,7 @@ class TruncatedGradient:
         graph = Graph(loss)
         cut = make_truncation([*graph.nodes], over, **keywords)
         assert cut is not None
-        chosen = _choose(graph, loss, wrt)
+        chosen = list_targets(graph.outputs, wrt)
         gradients = grad(loss, chosen, over=cut.over, **keywords)
         self.truncated = ValueAndGrad(compile([loss, *gradients], **options), [str(n.name) for n in chosen])
         self.over, self.reach = cut.over, cut.window
@@ -63,12 +64,6 @@ class TruncatedGradient:
 
     def __repr__(self) -> str:
         return f"<{self.truncated!r}, truncated along {self.over} after {self.reach} steps>"
-
-
-def _choose(graph: Graph, loss: Node, wrt: Any) -> list[Node]:
-    if wrt is None:
-        return [n for n in list_by_use(graph.outputs) if n.op is PARAM and n.dtype is float]
-    return [graph[x] if isinstance(x, str) else x for x in ([wrt] if isinstance(wrt, (Node, str)) else wrt)]
 
 
 def bptt(
@@ -113,7 +108,11 @@ def bptt(
     """
     keywords = {"segment": segment, "window": window, "every": every}
     if all(n is None for n in keywords.values()):
-        keywords["segment"] = 0  # refused, as a number of steps
+        raise GradientError(
+            "E157", "bptt is given no truncation", where=show_site(user_site()),
+            expected="segment=k, window=k, or every=k1, window=k2", got="none of them",
+            fix="the full gradient: ag.value_and_grad(loss)",
+        )  # fmt: skip
     return TruncatedGradient(loss, wrt, over, keywords, options)
 
 
@@ -129,6 +128,9 @@ class Bias(NamedTuple):
     relative: float
     cosine: float
     cut: np.ndarray
+
+    def __repr__(self) -> str:
+        return f"Bias(relative={self.relative:.4g}, cosine={self.cosine:.4g}, cut=array {np.shape(self.cut)})"
 
 
 class TruncationBias:

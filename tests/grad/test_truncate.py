@@ -203,7 +203,7 @@ def test_a_masked_check_needs_a_sum_over_the_steps() -> None:
 @pytest.mark.parametrize(
     ("keywords", "code"),
     [
-        ({}, "E134"), ({"segment": 0}, "E134"), ({"window": 2.5}, "E134"), ({"segment": True}, "E134"),
+        ({}, "E157"), ({"segment": 0}, "E134"), ({"window": 2.5}, "E134"), ({"segment": True}, "E134"),
         ({"every": 2}, "E132"), ({"segment": 2, "window": 3}, "E132"), ({"segment": 2, "every": 2}, "E132"),
         ({"every": 3, "window": 2}, "E133"), ({"segment": 2, "over": ag.Axis("u")}, "E135"),
     ],

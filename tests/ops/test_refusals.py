@@ -331,7 +331,7 @@ REFUSALS: list[Refusal] = [
     ("V101", ag.ValueKnownError, lambda: assigned(ag.tensor(1.0) * 2, 3.0), r"takes no value(.|\n)*the result of mul"),
     ("V101", ag.ValueKnownError, lambda: assigned(x(), 3.0), r"takes no value(.|\n)*an input, which is fed"),
     ("V102", ag.ValueKnownError, lambda: bool(x() > 0), r"is not true or false(.|\n)*ag.where"),
-    ("V102", ag.ValueKnownError, lambda: float(x()), r"is not a number(.|\n)*evaluate"),
+    ("V102", ag.ValueKnownError, lambda: float(x()), r"is not a number(.|\n)*ag.compile\(y\)"),
     ("V102", ag.ValueKnownError, lambda: int(x()), r"is not a number: its value is not known until it is fed"),
     ("V102", ag.ValueKnownError, lambda: np.asarray(x()), r"is not an array"),
     ("V103", ag.ValueKnownError, renamed, r"a already has a name(.|\n)*got 'b'(.|\n)*once"),

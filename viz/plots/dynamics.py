@@ -18,8 +18,8 @@ def credit(
     """Draw which past step is responsible for which loss, on a logarithmic scale.
 
     Args:
-        matrix: (T, T) sizes of the derivative of the loss of step i (row) by the state of step j (column): the norm of what
-            `ag.analyse.credit` returns over all other dimensions. What is 0 is left white.
+        matrix: (T, T, …) what `ag.analyse.credit` returns: the derivative of the loss of step i (row) by the state of step j
+            (column), of which the norm over all further dimensions is drawn. What is 0 is left white.
         policies: further matrices by name, drawn beside it: what truncation leaves of it.
         title: text at the top.
         theme: "white" or "dark".
@@ -28,7 +28,7 @@ def credit(
         A Plot: below each matrix are its sums over the losses, which is how the whole gradient depends on each step.
 
     Raises:
-        DrawError: one is not (T, T), or the theme is unknown.
+        DrawError: one is not (T, T, …), or the theme is unknown.
 
     Example:
         >>> plot = credit([[1.0, 0.0], [0.5, 1.0]], policies={"segment=1": [[1.0, 0.0], [0.0, 1.0]]})
@@ -36,11 +36,11 @@ def credit(
         5
     """
     colors = require_theme(theme)
-    found = {"all": np.abs(np.asarray(matrix, float))} | {k: np.abs(np.asarray(m, float)) for k, m in (policies or {}).items()}
+    found = {name: _take_norms(np.asarray(m, float)) for name, m in {"all": matrix, **(policies or {})}.items()}
     for name, m in found.items():
         if m.ndim != 2 or m.shape != found["all"].shape or m.shape[0] != m.shape[1]:
             raise DrawError("P305", f"the credit of {name} is {m.shape}, and no square matrix like the others",
-                            expected="(T, T), losses first", got=f"{m.shape}")  # fmt: skip
+                            expected="(T, T, …), losses first", got=f"{m.shape}")  # fmt: skip
     positive = np.concatenate([m[m > 0] for m in found.values()])
     low, high = (np.log10(positive.min()), np.log10(positive.max())) if positive.size else (-1.0, 0.0)
     low = max(low, high - 12.0) - 1e-9
@@ -56,7 +56,7 @@ def credit(
             one.set_facecolor(colors.ground)
             one.tick_params(colors=colors.ink, labelsize=8)
             one.spines[:].set_color(colors.faint)
-        axes.set_title(name, color=colors.ink, fontsize=9, parse_math=False)
+        axes.set_title(name if policies else "", color=colors.ink, fontsize=9, parse_math=False)
         below.set_xlim(-0.5, m.shape[1] - 0.5)
         below.set_xlabel("step of the state", color=colors.ink, fontsize=9)
         if not place:
@@ -68,6 +68,12 @@ def credit(
     if title:
         figure.suptitle(title, color=colors.ink, fontsize=11, x=0.01, ha="left", parse_math=False)
     return Plot(figure)
+
+
+def _take_norms(matrix: np.ndarray) -> np.ndarray:
+    """Return the norm over all dimensions but the first two."""
+    further = tuple(range(2, matrix.ndim))
+    return np.sqrt(np.sum(matrix**2, axis=further)) if further else np.abs(matrix)
 
 
 def spectrum(matrix: ArrayLike, *, title: str = "", theme: str = "white") -> Plot:
@@ -114,6 +120,9 @@ def raster(spikes: ArrayLike, *, title: str = "", dt: float = 1.0, unit: str = "
         unit: of time.
         theme: "white" or "dark".
 
+    Returns:
+        A Plot: a row for each neuron, time to the right.
+
     Raises:
         DrawError: it is not (T, N), or the theme is unknown.
 
@@ -135,13 +144,18 @@ def raster(spikes: ArrayLike, *, title: str = "", dt: float = 1.0, unit: str = "
     return Plot(figure)
 
 
-def phase(x: ArrayLike, y: ArrayLike, *, title: str = "", xlabel: str = "", ylabel: str = "", theme: str = "white") -> Plot:
+def phase(x: ArrayLike, y: ArrayLike, *, points: bool = False, title: str = "", xlabel: str = "", ylabel: str = "",
+          theme: str = "white") -> Plot:  # fmt: skip
     """Draw the trajectory of two variables, one against the other.
 
     Args:
         x, y: (T,) each.
+        points: whether only points are drawn, without the line from step to step: a return map, z[t] against z[t - 1].
         title, xlabel, ylabel: text.
         theme: "white" or "dark".
+
+    Returns:
+        A Plot.
 
     Raises:
         DrawError: they are not two rows of one length, or the theme is unknown.
@@ -157,7 +171,8 @@ def phase(x: ArrayLike, y: ArrayLike, *, title: str = "", xlabel: str = "", ylab
                         got=f"{a.shape} and {b.shape}")  # fmt: skip
     figure, axes = make_figure(colors, title, (4.8, 4.2))
     dense = len(a) > 400
-    axes.plot(a, b, color=colors.looks["state"].line, linewidth=0.4 if dense else 1.2, marker="" if dense else ".")
+    width, marker = (0.0, ".") if points else (0.4, "") if dense else (1.2, ".")
+    axes.plot(a, b, color=colors.looks["state"].line, linewidth=width, marker=marker, markersize=2 if points and dense else 6)
     axes.set_xlabel(xlabel, color=colors.ink)
     axes.set_ylabel(ylabel, color=colors.ink)
     return Plot(figure)
