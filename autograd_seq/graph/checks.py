@@ -75,8 +75,8 @@ def check_names(nodes: Sequence[Node]) -> None:
         raise NameClashError(
             "G302", f'two nodes are named "{node.name}"', node=node.name, where=node.where,
             expected="one node a name", got=f"{first!r} ({first.where or 'no line'}) and {node!r}",
-            fix=["declare it once and read it often"] * leaf
-            + ['a scope prefixes the names given inside: with ag.scope("first"), or name="first" of a function of ag.nn'],
+            fix=['declare it once and read it often; layers of ag.nn take name="…"'] * leaf
+            + ['with ag.scope("first"): prefixes the names given inside'],
         )  # fmt: skip
 
 
