@@ -137,7 +137,7 @@ def _make_optimizer(args: argparse.Namespace, steps: int | None) -> learn.Optimi
 
 
 def _print_report(result: learn.Result, args: argparse.Namespace, seconds: float) -> None:
-    count, losses = result.state.step, result.losses
+    count, losses = result.state.step, result.losses[result.resumed :]
     if len(losses):
         print(f"{len(losses):,} step{'s' * (len(losses) > 1)} in {seconds:.1f} s: loss {losses[0]:.4g} → {losses[-1]:.4g}")
     else:

@@ -52,7 +52,7 @@ OPTIONAL = {  # inside functions, and only there
     "onnx": {"autograd_seq.exchange.onnx"}, "torch": set(), "autograd": set(), "pytensor": set(),
     "threadpoolctl": {"autograd_seq.doctor"}, "sklearn": {"autograd_seq.analyse.slow_features"},
     "ale_py": {"autograd_seq.applications.pong"}, "imageio_ffmpeg": {"autograd_seq.applications.video"},
-    "tensorboard": {"autograd_seq.learn.tensorboard"}, "scipy": {"autograd_seq.learn.lbfgs"},
+    "tensorboard": {"autograd_seq.learn.tensorboard"}, "scipy": set(),
 }  # fmt: skip
 
 

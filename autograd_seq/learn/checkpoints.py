@@ -68,7 +68,7 @@ class Checkpoints:
 
 _KINDS: dict[str, Any] = {
     "params": dict, "last": (dict, type(None)), "state": State, "seed": int, "step": int, "epoch": int, "batch": int,
-    "carry": (Carry, type(None)), "validation": dict,
+    "carry": (Carry, type(None)), "validation": dict, "history": np.ndarray,
 }  # fmt: skip
 
 
@@ -86,6 +86,8 @@ def check_things(path: Path, things: Mapping[str, Any], params: Arrays) -> None:
         wrong += [name for name in ("step", "epoch", "batch") if things[name] < 0]
         if not isinstance(losses := valid.get("losses"), np.ndarray) or losses.shape[1:] != (2,):
             wrong.append("losses")
+        if (history := things["history"]).shape != (things["step"], 2) or history.dtype != float:
+            wrong.append("history")
     if wrong:
         raise LoadError("L126", f"{path.name} is no file of a training", expected=", ".join(_KINDS),
                         got=", ".join(things) or "nothing", fix="a training writes one: train(…, save=path)")  # fmt: skip

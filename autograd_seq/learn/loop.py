@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from os import PathLike
 from typing import Any, NamedTuple
@@ -11,14 +12,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from autograd_seq.core.errors import OperationError
+from autograd_seq.core.errors import EquilibriumError, OperationError
 from autograd_seq.core.node import Node
 from autograd_seq.graph.graph import Graph
 from autograd_seq.learn.checkpoints import Checkpoints
 from autograd_seq.learn.clip import clip_by_norm, global_norm
 from autograd_seq.learn.interrupts import hold_interrupts
 from autograd_seq.learn.logs import Log
-from autograd_seq.learn.optim import Arrays, Optimizer, State
+from autograd_seq.learn.optim import Arrays, Optimizer, State, Stride
 from autograd_seq.learn.result import DivergenceError, Feeds, Moment, Result
 from autograd_seq.learn.rounds import Batches, Rounds
 from autograd_seq.learn.steps import Step, Stepper
@@ -77,8 +78,8 @@ def train(
         A :class:`Result`. Ctrl-C ends the training after the step, and returns that of the steps so far.
 
     Raises:
-        DivergenceError: the loss or a gradient is not finite; the error says which node made the first such number, at which
-            step of the sequence, and holds the last good parameters.
+        DivergenceError: the loss or a gradient is not finite, or an equilibrium does not settle; the error says which node made
+            the first such number, at which step of the sequence, and holds the last good parameters.
         OperationError: ``steps`` is missing or not a number, a batch is not a mapping, ``step`` returns something else.
         FeedError: a batch has a name of a parameter.
         GradientError, ShapeError, DTypeError: a gradient does not belong to its parameter, the loss is not a number.
@@ -105,6 +106,7 @@ def train(
     if resume and (things := files.load(first)):
         run.restore(things, rounds)
         validation.restore(things["params"], things["validation"])
+    before = len(run.seen) // 2
     make = lambda: run.as_things(validation)  # noqa: E731 - two words, used twice
     watch = _Watch(on_step, [*callbacks])
     interrupted = False
@@ -133,10 +135,10 @@ def train(
             interrupted = True
         interrupted = interrupted or pressed()
         files.save(make())
-    losses, norms = np.array(run.seen, dtype=float).reshape(-1, 2).T
+    losses, norms = run.list_seen().T
     last = run.now.params
     return Result(
-        validation.choose(last), run.now.state, losses, norms, interrupted, last, validation.get_losses(), run.now.carry
+        validation.choose(last), run.now.state, losses, norms, interrupted, last, validation.get_losses(), run.now.carry, before
     )
 
 
@@ -176,13 +178,13 @@ class _Run:
     Attributes:
         now: what the last step left.
         good: the last parameters whose loss was finite.
-        seen: for each step its loss, and the global norm of its gradients.
+        seen: for each step its loss, and the global norm of its gradients, one after the other.
     """
 
     def __init__(self, step: Stepper, optimizer: Optimizer, clip: Any, check_grads: bool, seed: int, now: _Now) -> None:
         self.step, self.optimizer, self.clip, self.check_grads, self.seed = step, optimizer, clip, check_grads, seed
         self.now, self.good = now, now.params
-        self.seen: list[tuple[float, float]] = []
+        self.seen = array("d")
 
     def take_steps(self, rounds: Rounds, finish: Callable[[float, float], bool]) -> None:
         """Update the parameters again and again, until the rounds end or ``finish`` returns true."""
@@ -193,7 +195,9 @@ class _Run:
             if finish(*self.take_step(batch, rounds)):
                 break
 
-    def _minimize(self, minimize: Callable[..., None], rounds: Rounds, finish: Callable[[float, float], bool]) -> None:
+    def _minimize(
+        self, minimize: Callable[..., Iterator[Stride]], rounds: Rounds, finish: Callable[[float, float], bool]
+    ) -> None:
         """Let an optimizer compute the loss of the same feeds as often as it likes."""
         feeds, total = rounds.same, rounds.total
         if feeds is None or total is None or self.clip is not None or self.step.carries:
@@ -202,28 +206,25 @@ class _Run:
                                  fix="all data in one dict of feeds, or another optimizer: adam(1e-3)")  # fmt: skip
         if self.step.draws:
             feeds = {"seed": make_step_seed(self.seed, 0), **feeds}
-        latest: list[tuple[float, float]] = []
+        began = False
 
-        def evaluate(params: Arrays) -> tuple[float, Any]:
-            loss, grads, _ = self.step(feeds, params, rounds.done, None)
-            norm = global_norm(grads)
-            if not np.isfinite(loss) or not np.isfinite(norm):
-                raise self._make_error(f"the loss of step {rounds.done}, or a gradient,", loss, feeds, None, params)
-            latest[1:] = [(loss, norm)]  # the first is that of the parameters before the step
-            if len(latest) == 1:
-                latest.append(latest[0])
-            return loss, grads
+        def evaluate(params: Arrays) -> tuple[float, Mapping[str, Any]]:
+            nonlocal began
+            if began:  # a number that is not finite tells that a step is too long
+                return self._try(feeds, params, rounds.done)
+            began = True
+            return self._compute(feeds, params, rounds.done, None)[:2]
 
-        def accept(params: Arrays) -> bool:
+        if total <= rounds.done:
+            return
+        for params, state, loss, grads in minimize(evaluate, self.now.params, self.now.state):
             rounds.epoch, rounds.batch, rounds.done = rounds.done, 1, rounds.done + 1
-            self.now = _Now(params, State(self.now.state.step + 1, {}), None, rounds.epoch, 1, rounds.done)
+            norm = global_norm(grads)
+            self.seen.extend((loss, norm))
+            self.now = _Now(params, state, None, rounds.epoch, 1, rounds.done)
             self.good = params
-            self.seen.append(latest[0])
-            latest[0] = latest[1]
-            return finish(*self.seen[-1])
-
-        if total > rounds.done:
-            minimize(evaluate, self.now.params, total - rounds.done, accept)
+            if finish(loss, norm) or rounds.done == total:
+                return
 
     def take_step(self, batch: Any, rounds: Rounds) -> tuple[float, float]:
         """Update the parameters by one batch; return its loss, and the norm of the gradients.
@@ -237,35 +238,59 @@ class _Run:
         if rounds.batch == 1:
             carry = None
         number = rounds.done - 1
-        loss, grads, left = self.step(batch, params, number, carry)
-        if not np.isfinite(loss):
-            raise self._make_error(f"the loss of step {number}", loss, batch, carry)
+        loss, grads, left = self._compute(batch, params, number, carry)
         self.good = params
         grads, norm = _clip_gradients(grads, self.clip)
         if self.check_grads and not np.isfinite(norm):
-            raise self._make_error(f"a gradient of step {number}", loss, batch, carry)
-        self.now = _Now(*self.optimizer.update(params, grads, state), left, rounds.epoch, rounds.batch, rounds.done)
-        self.seen.append((loss, norm))
+            raise self._make_error(f"a gradient of step {number}", loss, number, self.step.explain(batch, params, carry))
+        updated = self.optimizer.update(params, grads, state)
+        self.seen.extend((loss, norm))
+        self.now = _Now(*updated, left, rounds.epoch, rounds.batch, rounds.done)
         return loss, norm
 
-    def _make_error(self, what: str, loss: float, batch: Mapping[str, Any], carry: Carry | None,
-                    params: Arrays | None = None) -> DivergenceError:  # fmt: skip
+    def _compute(
+        self, batch: Any, params: Arrays, number: int, carry: Carry | None
+    ) -> tuple[float, Mapping[str, Any], Carry | None]:
+        """Return the loss of a batch, its gradients, and the carry after it.
+
+        Raises:
+            DivergenceError: the loss is not finite, or an equilibrium does not settle.
+        """
+        try:
+            loss, grads, left = self.step(batch, params, number, carry)
+        except EquilibriumError as error:
+            raise self._make_error(f"the loss of step {number}", np.nan, number, error) from error
+        if not np.isfinite(loss):
+            raise self._make_error(f"the loss of step {number}", loss, number, self.step.explain(batch, params, carry))
+        return loss, grads, left
+
+    def _try(self, batch: Any, params: Arrays, number: int) -> tuple[float, Mapping[str, Any]]:
+        """Return the loss at parameters that may be too far away, and its gradients; NaN where it cannot be computed."""
+        try:
+            return self.step(batch, params, number, None)[:2]
+        except EquilibriumError:
+            return np.nan, {name: np.full(p.shape, np.nan) for name, p in params.items()}
+
+    def _make_error(self, what: str, loss: float, number: int, found: Any) -> DivergenceError:
         first = (
             "lower the rate, or clip the gradients: train(…, clip=1.0)"
             if self.seen
             else "look at the feeds and the first values"
         )
         fix = [first, "the last good parameters are on this error: .params"]
-        losses = np.array([pair[0] for pair in self.seen])
-        found = self.step.explain(batch, self.now.params if params is None else params, carry)
-        return DivergenceError(f"{what} is not finite", self.good, len(self.seen), loss, losses, fix, found)
+        return DivergenceError(what, self.good, number, loss, self.list_seen()[:, 0], fix, found)
+
+    def list_seen(self) -> np.ndarray:
+        """Return (n, 2) the loss of each step, and the norm of its gradients; without those of an update that is half done."""
+        return np.array(self.seen).reshape(-1, 2)[: self.now.done]
 
     def as_things(self, validation: Validation) -> dict[str, Any]:
         """Return what a file keeps: the parameters to be used, and all that is needed to go on."""
         now, params = self.now, validation.choose(self.now.params)
         last = None if params is now.params else now.params
         return {"params": params, "last": last, "validation": validation.as_things(), "state": now.state, "seed": self.seed,
-                "step": now.done, "epoch": now.epoch, "batch": now.batch, "carry": now.carry}  # fmt: skip
+                "step": now.done, "epoch": now.epoch, "batch": now.batch, "carry": now.carry,
+                "history": self.list_seen()}  # fmt: skip
 
     def restore(self, things: Mapping[str, Any], rounds: Rounds) -> None:
         """Go on from what a file kept."""
@@ -274,6 +299,7 @@ class _Run:
         last = things["params"] if things["last"] is None else things["last"]
         self.now = _Now(last, things["state"], things["carry"], rounds.epoch, rounds.batch, rounds.done)
         self.good = self.now.params
+        self.seen = array("d", things["history"].ravel())
 
 
 class _Watch:

@@ -9,7 +9,7 @@ which the tests compare them step by step.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -32,6 +32,24 @@ class State(NamedTuple):
     slots: dict[str, Arrays]
 
 
+class Stride(NamedTuple):
+    """A step of an optimiser that computes the loss itself.
+
+    Args:
+        params, state: after it.
+        loss, grads: before it.
+    """
+
+    params: Arrays
+    state: State
+    loss: float
+    grads: Arrays
+
+
+Evaluate = Callable[[Arrays], tuple[float, Mapping[str, Any]]]
+"""Parameters -> the loss, and its gradients by name."""
+
+
 class Optimizer(NamedTuple):
     """Two functions; made by :func:`sgd`, :func:`adam`, …
 
@@ -39,13 +57,13 @@ class Optimizer(NamedTuple):
         init: parameters -> the state before the first update.
         update: parameters, gradients, state -> new parameters and state. Raises GradientError, ShapeError or DTypeError
             where a gradient does not belong to its parameter, OperationError where the state does not.
-        minimize: of optimisers that compute the loss as often as they like: what computes it and its gradients, the parameters,
-            the largest number of steps, and a function that is called with the parameters after each and tells whether to end.
+        minimize: of optimisers that compute the loss as often as they like: what computes it and its gradients, parameters and
+            state -> one :class:`Stride` after another, until the loss does not get less.
     """
 
     init: Callable[[Mapping[str, Any]], State]
     update: Callable[[Mapping[str, Any], Mapping[str, Any], State], tuple[Arrays, State]]
-    minimize: Callable[[Callable[[Arrays], tuple[float, Arrays]], Arrays, int, Callable[[Arrays], bool]], None] | None = None
+    minimize: Callable[[Evaluate, Arrays, State], Iterator[Stride]] | None = None
 
 
 _Rule = Callable[[Any, Any, float, int, dict[str, Any]], tuple[Any, dict[str, Any]]]
@@ -123,11 +141,16 @@ def _check_gradients(params: Arrays, grads: Mapping[str, Any], state: State, slo
         )  # fmt: skip
     shapes = {name: p.shape for name, p in params.items()}
     if set(state.slots) != set(slots) or any({k: v.shape for k, v in s.items()} != shapes for s in state.slots.values()):
-        raise OperationError(
-            "L107", "the state belongs to another optimizer, or to other parameters", fix="state = optimizer.init(params)",
-            expected=f"{', '.join(slots) or 'nothing'} for {', '.join(params)}",
-            got="; ".join(f"{slot} for {', '.join(s)}" for slot, s in state.slots.items()) or "nothing",
-        )  # fmt: skip
+        raise make_state_error(params, state, slots)
+
+
+def make_state_error(params: Mapping[str, Any], state: State, slots: tuple[str, ...]) -> OperationError:
+    """Return the error about a state that does not hold these slots for these parameters."""
+    return OperationError(
+        "L107", "the state belongs to another optimizer, or to other parameters", fix="state = optimizer.init(params)",
+        expected=f"{', '.join(slots) or 'nothing'} for {', '.join(params)}",
+        got="; ".join(f"{slot} for {', '.join(s)}" for slot, s in state.slots.items()) or "nothing",
+    )  # fmt: skip
 
 
 def sgd(rate: float | Schedule, weight_decay: float = 0.0) -> Optimizer:

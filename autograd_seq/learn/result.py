@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autograd_seq.analyse.nonfinite import Finding
-from autograd_seq.core.errors import AutogradSeqError
+from autograd_seq.core.errors import AutogradSeqError, EquilibriumError
 from autograd_seq.learn.optim import Arrays, State
 from autograd_seq.run.carry import Carry
 
@@ -21,12 +21,13 @@ class Result(NamedTuple):
     Args:
         params: the parameters after the last update; with ``valid=`` those of the least validation loss.
         state: the optimizer's state, to continue with: ``train(…, result.last, …, state=result.state)``.
-        losses: (n,) the loss of each step, before its update; after ``resume=True`` of the steps since then.
+        losses: (n,) the loss of each step, before its update; after ``resume=True`` those of the steps before, too.
         norms: (n,) the global norm of the gradients, before clipping.
         interrupted: whether Ctrl-C ended it.
         last: the parameters after the last update.
         valid: (k, 2) for each validation the number of updates before it, and the loss; all, also after ``resume=True``.
         carry: the rows that the next piece of the sequences reads, where the step carries them.
+        resumed: how many of the steps were made before ``resume=True``.
     """
 
     params: Arrays
@@ -37,6 +38,7 @@ class Result(NamedTuple):
     last: Arrays
     valid: np.ndarray
     carry: Carry | None = None
+    resumed: int = 0
 
     def __repr__(self) -> str:
         count = len(self.losses)
@@ -70,7 +72,7 @@ class Moment(NamedTuple):
 
 
 class DivergenceError(AutogradSeqError, ArithmeticError):
-    """The loss, or a gradient, is not finite.
+    """The loss, or a gradient, is not finite, or cannot be computed: an equilibrium does not settle.
 
     Attributes:
         params: the last parameters whose loss was finite; the initial ones if none was.
@@ -82,12 +84,17 @@ class DivergenceError(AutogradSeqError, ArithmeticError):
 
     def __init__(
         self, what: str, params: Arrays, step: int, loss: float, losses: np.ndarray, fix: Sequence[str],
-        finding: Finding | None = None,
+        finding: Finding | EquilibriumError | None = None,
     ) -> None:  # fmt: skip
-        lines = [] if finding is None else str(finding).split("\n  ")
-        first = lines[0].partition("      (")[0] if lines else None  # the line stands beside the sentence already
-        super().__init__("L115", what, expected="a finite number", got=f"a loss of {loss:.6g}", fix=[*lines[1:], *fix],
-                         detail=first, where=finding.where if finding else None)  # fmt: skip
+        if isinstance(finding, EquilibriumError):
+            super().__init__("L145", f"{what} cannot be computed: {finding.what}", expected=finding.expected, got=finding.got,
+                             fix=[*(finding.fix or "").splitlines(), *fix], where=finding.where, node=finding.node)  # fmt: skip
+            finding = None
+        else:
+            lines = [] if finding is None else str(finding).split("\n  ")
+            first = lines[0].partition("      (")[0] if lines else None  # the line stands beside the sentence already
+            super().__init__("L115", f"{what} is not finite", expected="a finite number", got=f"a loss of {loss:.6g}",
+                             fix=[*lines[1:], *fix], detail=first, where=finding.where if finding else None)  # fmt: skip
         self.params, self.step, self.loss, self.losses, self.finding = params, step, loss, losses, finding
 
 

@@ -125,7 +125,7 @@ def test_a_loss_is_recomputed_instead_of_stored(tmp_path: Path) -> None:
     common |= {"save": tmp_path / "run.npz", "resume": True}
     learn.train(loss, {"w": 0.5}, {"x": x}, learn.adam(0.1), **common)
     resumed = learn.train(loss, {"w": 0.5}, {"x": x}, learn.adam(0.1), memory="sqrt", **(common | {"steps": 5}))
-    assert len(resumed.losses) == 1, "the same equations, however they are computed"
+    assert (resumed.resumed, len(resumed.losses)) == (4, 5), "the same equations, however they are computed"
     x[20, 1] = np.nan
     error = diverge(loss, {"x": x}, memory="sqrt")
     assert error.finding is not None and error.finding.step == {"t": 20, "b": 1}
@@ -188,7 +188,7 @@ def test_online_learning_along_a_stream(method: str, tmp_path: Path) -> None:
     common: dict[str, Any] = {"progress": False, "seed": 3, "save": tmp_path / "run.npz", "resume": True}
     feeds = [{"x": row} for row in x]
     found = [learn.train(step, {"w": 0.9}, feeds, optimizer, steps=n, **common) for n in (5, 12)]
-    np.testing.assert_array_equal(np.concatenate([part.losses for part in found]), losses)
+    np.testing.assert_array_equal(found[-1].losses, losses)
     assert found[-1].params["w"] == weights["w"]
     pieces = learn.segments({"x": x}, 5)
     assert len(learn.train(step, {"w": 0.9}, pieces, optimizer, progress=False, valid=pieces).valid) == 1
@@ -234,12 +234,12 @@ def test_a_training_goes_on_bit_for_bit(suffix: str, tmp_path: Path) -> None:
     common["valid"] = batches(0)
     whole = learn.train(loss, params, batches, optimizer, steps=22, **common)
     path = tmp_path / f"run.{suffix}"
-    losses = []
-    for n in (7, 14, 22):  # the third starts in the middle of a sequence
+    for before, n in ((0, 7), (7, 14), (14, 22)):  # the third starts in the middle of a sequence
         other, again, optimizer, batches = make_noisy()  # as in another process
         part = learn.train(other, again, batches, optimizer, steps=n, save=path, resume=True, **common)
-        losses += [*part.losses]
-    np.testing.assert_array_equal(losses, whole.losses)
+        assert (part.resumed, len(part.losses)) == (before, n)
+    np.testing.assert_array_equal(part.losses, whole.losses)
+    np.testing.assert_array_equal(part.norms, whole.norms)
     np.testing.assert_array_equal(part.valid, whole.valid)
     for name, array in whole.last.items():
         np.testing.assert_array_equal(part.last[name], array)
@@ -247,7 +247,17 @@ def test_a_training_goes_on_bit_for_bit(suffix: str, tmp_path: Path) -> None:
     for slot in whole.state.slots:
         np.testing.assert_array_equal(part.state.slots[slot]["V"], whole.state.slots[slot]["V"])
     done = learn.train(loss, params, batches, optimizer, steps=22, save=path, resume=True, **common)
-    assert len(done.losses) == 0 and learn.load(path, graph=loss)["step"] == 22
+    assert done.resumed == len(done.losses) == 22 and learn.load(path, graph=loss)["step"] == 22
+
+
+def test_an_equilibrium_that_does_not_settle_ends_a_training() -> None:
+    """As a loss that is not finite does: with the parameters before, and what the equilibrium says of itself."""
+    c, z = ag.param("c"), ag.equilibrium("z", max_steps=300)
+    z[...] = c * z + 1.0
+    with pytest.raises(learn.DivergenceError, match=r"the loss of step 2 cannot be computed: z has not settled") as caught:
+        learn.train((z - 20.0) ** 2, {"c": 0.0}, {}, learn.sgd(0.012), steps=9, progress=False)
+    assert (caught.value.step, len(caught.value.losses)) == (2, 2) and caught.value.params["c"] < 1
+    assert isinstance(caught.value.__cause__, ag.EquilibriumError) and "expected f(z) − z within tol" in str(caught.value)
 
 
 def test_a_file_of_another_training_is_refused(tmp_path: Path) -> None:
@@ -262,7 +272,13 @@ def test_a_file_of_another_training_is_refused(tmp_path: Path) -> None:
             BOWL, {"w": np.float32(0)}, {"target": 1.0}, learn.sgd(0.1), steps=4, save=path, resume=True, progress=False
         )
     sound = learn.load(path)
-    for change in ({"epoch": -1}, {"state": None}, {"validation": {**sound["validation"], "losses": [1]}}, {"carry": 3}):
+    for change in (
+        {"epoch": -1},
+        {"state": None},
+        {"validation": {**sound["validation"], "losses": [1]}},
+        {"carry": 3},
+        {"history": np.ones((1, 2))},
+    ):
         learn.save(path, graph=BOWL, **(sound | change))
         with pytest.raises(ag.LoadError, match="no file of a training"):
             fit({"target": 1.0}, steps=4, save=path, resume=True)
