@@ -11,6 +11,7 @@ from viz.scene.picture import Point
 LANE = 8.0
 _INTO_GUTTER = 19.0
 _FREE = 4.0
+_BESIDE = 12.0
 _TRIED = 7  # levels beside a node
 
 
@@ -127,8 +128,10 @@ def _enter_stamp(head: Body, column: float, into: float, stamp: Sequence[Body]) 
         return [(into, y), (x - head.width / 2, y)]
     foot = y - head.height / 2
     levels = [foot - 12 - 6 * k for k in range(_TRIED)]
-    below = find_level(levels, into - column, x - 4 - column, stamp, head.move(-column))
-    return [(into, below), (x - 4, below), (x - 4, y - head.height / 2 + 0.5)]
+    off = min(_BESIDE, 0.3 * head.width)  # beside the middle, where the arrows from within the step end
+    rise = (1.0 - (2 * off / head.width) ** 2) ** 0.5 if head.round and head.width else 1.0
+    below = find_level(levels, into - column, x - off - column, stamp, head.move(-column))
+    return [(into, below), (x - off, below), (x - off, y - rise * head.height / 2 + 0.5)]
 
 
 def find_level(levels: Sequence[float], start: float, end: float, stamp: Sequence[Body], own: Body) -> float:
