@@ -21,7 +21,7 @@ BLOCKS = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
 
 
 def test_the_quickstart_is_short_and_runs_as_it_stands(tmp_path):
-    assert len(BLOCKS) == 1
+    assert len(BLOCKS) == 2
     assert len(BLOCKS[0].splitlines()) < 20
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", BLOCKS[0] + "print(loss.shape, *(grads[k].shape for k in 'UWV'))"],
@@ -37,6 +37,23 @@ def test_the_quickstart_is_short_and_runs_as_it_stands(tmp_path):
     assert last == "() (8, 3) (8, 8) (5, 8)"
     assert "def step(x, l, U, W, V):" in source
     assert (tmp_path / "rnn.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_the_training_runs_as_it_stands(tmp_path):
+    short = BLOCKS[1].replace("epochs=5", "steps=2").replace(".name]", ".name[:99]]")
+    assert short != BLOCKS[1]
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", short + "print(result)"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**ENVIRONMENT, "AUTOGRAD_SEQ_BACKEND": "numpy"},
+    )
+    assert done.returncode == 0, done.stderr
+    *names, result = done.stdout.splitlines()
+    assert len(names) == 5
+    assert result.startswith("<Result of 2 steps: loss ")
 
 
 @pytest.mark.night  # `.ci/run` asks mypy by day
