@@ -90,7 +90,9 @@ def find_times(scene: Scene) -> list[str]:
     return [axis for axis in scene.axes if axis in times]
 
 
-def choose_lengths(scene: Scene, t: int, lengths: dict[str, Any], function: str) -> dict[str, int]:
+def choose_lengths(
+    scene: Scene, t: int, lengths: dict[str, Any], function: str, variables: Scene | None = None
+) -> dict[str, int]:
     """Return how many steps of which axes to show.
 
     Args:
@@ -98,6 +100,7 @@ def choose_lengths(scene: Scene, t: int, lengths: dict[str, Any], function: str)
         t: the number of steps of axes for which none is given.
         lengths: numbers of steps by the names of axes.
         function: the name of the caller, for errors.
+        variables: the scene of the same graph's variables, by which axes are chosen; by default the scene itself.
 
     Raises:
         DrawError: nothing varies over an axis, or a name is that of no axis.
@@ -112,18 +115,22 @@ def choose_lengths(scene: Scene, t: int, lengths: dict[str, Any], function: str)
             raise DrawError("P212", f"{function} has no option {name}=, and the graph no axis of that name",
                             expected=f"an option, or an axis: {', '.join(scene.axes)}", got=f"{name}={value!r:.40}",
                             fix=near if near and near.startswith("did you mean") else fix)  # fmt: skip
-    times = find_times(scene)
+    times = find_times(variables or scene)
     times = [axis for axis in scene.axes if axis in times or axis in lengths]
     return {axis: lengths.get(axis, t) for axis in times}
 
 
-def get_only_axis(lengths: dict[str, int]) -> str:
+def get_only_axis(lengths: dict[str, int], most: str = "one axis") -> str:
     """Return the name of the one axis to unfold.
+
+    Args:
+        lengths: numbers of steps by the names of axes.
+        most: how many axes the picture can show, in words.
 
     Raises:
         DrawError: there are several.
     """
     if len(lengths) == 1:
         return next(iter(lengths))
-    raise DrawError("P209", f"this graph varies over {' and '.join(lengths)}, but this picture shows one axis",
-                    expected="one axis", got=f"{len(lengths)}", fix="viz.folded(g) draws it")  # fmt: skip
+    raise DrawError("P209", f"this graph varies over {' and '.join(lengths)}, but this picture shows {most}",
+                    expected=most, got=f"{len(lengths)}", fix="viz.folded(g) draws it")  # fmt: skip

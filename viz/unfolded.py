@@ -8,7 +8,7 @@ from typing import Any
 from viz.arguments import choose_lengths, get_only_axis, get_theme, make_scene, read_drawable
 from viz.diagram import Diagram
 from viz.errors import DrawError, make_option_error
-from viz.layout.compose import add_bus, compose_both, compose_unfolded, drop_params
+from viz.layout.compose import add_bus, compose_both, compose_folded, compose_unfolded, drop_params, join_pictures
 from viz.layout.legend import add_legend
 from viz.layout.pair import compose_pair
 from viz.scene.columns import show_all_steps
@@ -60,8 +60,9 @@ def unfolded(
     if params not in PARAMS:
         raise make_option_error("P210", "params", params, PARAMS)
     colors = get_theme(theme)
-    scene = make_scene(read_drawable(g, depth, collapse), level)
-    shown = choose_lengths(scene, t, lengths, "unfolded")
+    reading = read_drawable(g, depth, collapse)
+    scene = make_scene(reading, level)
+    shown = choose_lengths(scene, t, lengths, "unfolded", make_scene(reading, "variables"))
     scene = keep_axes(scene, shown)
     columns = {axis: show_all_steps(count, steps, axis) for axis, count in shown.items()}
     if level == "ops" and params == "labels":
@@ -71,10 +72,10 @@ def unfolded(
         scene = add_bus(scene)
     elif params == "hide":
         scene = drop_params(scene)
-    if len(shown) == 2 and level == "variables" and params != "bus":
-        picture = compose_pair(scene, columns)
+    if len(shown) == 2:
+        picture = compose_pair(scene, columns, boxes=level == "ops" or params == "bus")
     else:
-        axis = get_only_axis(shown)
+        axis = get_only_axis(shown, "at most two axes")
         picture = compose_unfolded(scene, axis, columns[axis], boxes=level == "ops")
     return Diagram(add_legend(picture) if legend else picture, colors)
 
@@ -83,22 +84,22 @@ def fold_unfold(
     g: Any, t: int = 3, theme: str = "white", *, depth: int | None = None,
     collapse: Collection[str] | Callable[[str], bool] | None = None, legend: bool = False, **lengths: int,
 ) -> Diagram:  # fmt: skip
-    """Draw a graph of one axis folded at the left, and t steps of it unfolded at the right.
+    """Draw a graph folded at the left, and t steps of it unfolded at the right.
 
     Args:
-        g: an `ag.Graph` of one axis, or a node or several.
-        t: number of steps, out of the middle of a sequence.
+        g: an `ag.Graph`, or a node or several.
+        t: number of steps, out of the middle of a sequence; of a graph of two axes, the number of all steps of each.
         theme: "white" or "dark".
         depth: draws each scope at this depth as one box, with its shape and the number of its parameters.
         collapse: names of scopes to draw as one box, or a function that tells for a name whether to.
         legend: whether the roles that colours and shapes stand for are written below.
-        lengths: the number of steps by the name of the axis.
+        lengths: numbers of steps by the names of axes.
 
     Returns:
-        A Diagram; the rows of both sides are level.
+        A Diagram; with one axis, the rows of both sides are level.
 
     Raises:
-        DrawError: an option or the theme is unknown, t is no number of steps, or the graph has no axis or several.
+        DrawError: an option or the theme is unknown, t is no number of steps, or the graph has no axis or more than two.
         TooLargeError: more steps or nodes than can be drawn.
 
     Example:
@@ -112,6 +113,10 @@ def fold_unfold(
     colors = get_theme(theme)
     scene = make_scene(read_drawable(g, depth, collapse), "variables")
     shown = choose_lengths(scene, t, lengths, "fold_unfold")
-    axis = get_only_axis(shown)
-    picture = compose_both(keep_axes(scene, shown), axis, shown[axis])
+    if len(shown) == 2:
+        columns = {axis: show_all_steps(count, None, axis) for axis, count in shown.items()}
+        picture = join_pictures(compose_folded(scene), compose_pair(keep_axes(scene, shown), columns))
+    else:
+        axis = get_only_axis(shown, "at most two axes")
+        picture = compose_both(keep_axes(scene, shown), axis, shown[axis])
     return Diagram(add_legend(picture) if legend else picture, colors)

@@ -82,7 +82,7 @@ MODELS: dict[str, Callable[[ag.Axis], ag.Graph]] = {
     "transformer": lambda t: ag.Graph(ag.nn.transformer_layer(ag.input("x", (8,), over=t), 2, 16, over=t, name="layer")),
 }  # fmt: skip
 DEEP = {"transformer": {"depth": 2}}
-SEVERAL = ("attention", "lattice")
+GRIDS = ("attention", "lattice", "transformer")
 
 
 def _draw_all(name: str) -> dict[str, Picture]:
@@ -90,10 +90,8 @@ def _draw_all(name: str) -> dict[str, Picture]:
     out = {f"unfolded {n}": viz.unfolded(g, n, **deep) for n in (1, 2, 4, 20)}
     out["folded"] = viz.folded(g, **deep)
     out["adjoint"] = viz.adjoint(g)
-    if name not in SEVERAL:
-        out["both"] = viz.fold_unfold(g, 2, **deep)
-    if name not in (*SEVERAL, "transformer"):
-        out["operations"] = viz.unfolded(g, 2, level="ops")
+    out["both"] = viz.fold_unfold(g, 2, **deep)
+    out |= {f"operations {n}": viz.unfolded(g, n, level="ops") for n in ((1, 2, 4, 20) if name in GRIDS else (2,))}
     return {kind: diagram.picture for kind, diagram in out.items()}
 
 

@@ -52,6 +52,65 @@ def test_a_decoder_stands_beside_the_encoder_that_it_starts_from() -> None:
     assert ("h_2", "s_−1", "start") in [(keys[line.tail], keys[line.head], line.role) for line in diagram.picture.lines]
 
 
+def test_operations_of_a_lattice_stand_in_one_grid_of_labelled_steps(models: SimpleNamespace) -> None:
+    picture = viz.unfolded(models.grid(), i=3, j=2, level="ops").picture
+    steps = {mark.label.text: mark.at for mark in picture.marks if mark.role == "slice"}
+    assert set(steps) == {f"i = {i}, j = {j}" for i in range(3) for j in range(2)}
+    assert steps["i = 0, j = 0"][1] == steps["i = 0, j = 1"][1] < steps["i = 1, j = 0"][1]
+    assert steps["i = 0, j = 0"][0] == steps["i = 1, j = 0"][0] < steps["i = 0, j = 1"][0]
+    assert _count(picture, "P") == _count(picture, "Q") == 1
+    keys = {mark.key: mark.label.text for mark in picture.marks}
+    uses = [keys[line.head] for line in picture.lines if keys[line.tail] == "P"]
+    assert uses == ["×"] * 6
+    ends = {(keys[line.tail], line.head[1:]) for line in picture.lines if line.role == "recur"}
+    assert {("tanh g_0,0", (1, 0)), ("tanh g_0,0", (0, 1)), ("g_−1,0", (0, 0)), ("g_2,−1", (0, 2))} <= ends
+
+
+def test_operations_of_attention_stand_in_a_grid_for_each_sequence_and_one_for_their_pairs(models: SimpleNamespace) -> None:
+    picture = viz.unfolded(models.attention(), t=4, u=3, level="ops").picture
+    steps = {mark.label.text for mark in picture.marks if mark.role == "slice"}
+    pairs = {f"t = {t}, u = {u}" for t in range(4) for u in range(3)}
+    assert steps == pairs | {f"t = {t}" for t in range(4)} | {f"u = {u}" for u in range(3)}
+    keys = {mark.key: mark.label.text for mark in picture.marks}
+    reads = [line for line in picture.lines if keys[line.head].startswith("Σ c_1")]
+    assert len(reads) == 4  # one of each encoder step
+    assert _count(picture, r"s_−1") == 1
+    assert any(line.role == "start" for line in picture.lines if keys[line.head] == "s_−1")
+
+
+def test_operations_by_which_a_sequence_reads_all_of_its_steps() -> None:
+    picture = viz.unfolded(_transformer(), 3, level="ops").picture
+    keys = {mark.key: mark.label.text for mark in picture.marks}
+    assert not any(text.startswith("along") for text in keys.values())
+    heads: dict[object, set[object]] = {}
+    for line in picture.lines:
+        if line.tail[1] != line.head[1] and line.tail[1] is not None and line.head[1] is not None:  # type: ignore[index]
+            heads.setdefault(line.head, set()).add(line.tail)
+    assert len(heads) == 2 * 2 * 3  # keys and values, in each layer, at each step
+    assert all(len(tails) == 2 for tails in heads.values())  # the other two steps
+
+
+def test_both_sides_of_a_lattice_and_of_attention(models: SimpleNamespace) -> None:
+    for g, states in ((models.grid(), r"g_\d,\d"), (models.attention(), r"s_\d")):
+        picture = viz.fold_unfold(g, 2).picture
+        assert _count(picture, "unroll ⇒") == 1
+        assert _count(picture, states) in (4, 2)
+        assert _count(picture, r"g_i,j|s_u") == 1
+
+
+def test_three_axes_of_time_are_refused() -> None:
+    axes = a, b, c = [ag.Axis(name) for name in "abc"]
+    s = ag.state("s", over=axes)
+    s[a, b, c] = ag.tanh(s[a - 1, b, c] + s[a, b - 1, c] + s[a, b, c - 1])
+    for draw in (viz.fold_unfold, viz.unfolded):
+        with pytest.raises(DrawError) as caught:
+            draw(ag.Graph(s), 2)
+        assert str(caught.value) == (
+            "DrawError [P209]: this graph varies over a and b and c, but this picture shows at most two axes\n"
+            "  expected at most two axes, got 3\n  viz.folded(g) draws it"
+        )
+
+
 def _transformer() -> ag.Graph:
     t = ag.Axis("t")
     return ag.Graph(ag.nn.transformer_encoder(ag.input("x", (8,), over=t), 2, 16, 2, over=t))

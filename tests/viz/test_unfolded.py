@@ -326,15 +326,6 @@ def test_without_an_axis_there_is_nothing_to_unfold(draw: Any, models: SimpleNam
     assert 'viz.folded(g, level="ops") draws an expression' in str(caught.value)
 
 
-def test_two_axes_of_time_do_not_fit_beside_the_folded_picture(models: SimpleNamespace) -> None:
-    with pytest.raises(DrawError) as caught:
-        viz.fold_unfold(models.grid())
-    assert str(caught.value) == (
-        "DrawError [P209]: this graph varies over i and j, but this picture shows one axis\n"
-        "  expected one axis, got 2\n  viz.folded(g) draws it"
-    )
-
-
 @pytest.mark.parametrize("draw", [viz.unfolded, viz.fold_unfold])
 def test_a_batch_stands_at_the_names_and_is_not_unfolded(draw: Any) -> None:
     t, b = ag.Axis("t"), ag.Axis("b")

@@ -9,6 +9,7 @@ from viz.errors import TooLargeError
 from viz.layout.bands import drop_scopes, list_bands, print_bands
 from viz.layout.bus import get_wire_height, list_wires, measure_lanes, print_bus
 from viz.layout.folded_column import FoldedColumn
+from viz.layout.grids import compose_grids
 from viz.layout.gutter_choice import Group, choose_guttered, list_groups, note_params
 from viz.layout.gutter_paths import LANE
 from viz.layout.sequence_results import print_results
@@ -17,7 +18,7 @@ from viz.layout.unrolled import Unrolling
 from viz.scene.columns import Columns, show_middle_steps
 from viz.scene.items import Arrow, Item, Scene
 from viz.scene.label import make_text_label, stack_labels
-from viz.scene.picture import Mark, Picture, measure_picture
+from viz.scene.picture import Mark, Picture, Point, measure_picture
 
 MOST_MARKS = 4000
 MOST_ITEMS = 1200
@@ -77,6 +78,8 @@ def compose_unfolded(scene: Scene, axis: str, columns: Columns, *, boxes: bool) 
     """
     check_size(len(scene.items) * max(len(columns.columns), 1), MOST_MARKS, "nodes",
                'level="variables", or a smaller t= or steps=(…)')  # fmt: skip
+    if boxes and any(arrow.whole for arrow in scene.arrows):
+        return compose_grids(scene, {axis: columns}, axis)
     widest = max([column.index for column in columns.columns] + ["−1"], key=len)
     guttered = list_groups(scene) if boxes else choose_guttered(scene, axis)
     shifts = {(tail, dict(by)[axis]) for tail, by in guttered}
@@ -177,15 +180,25 @@ def compose_both(scene: Scene, axis: str, t: int) -> Picture:
         if found:
             print_bus(side, found, measure_extent(side.picture)[0] - 4.0)
         print_results(side)
-    picture = left.picture
-    middle = measure_extent(picture)[1] + 60.0
     heights = [stamp.at[a.tail][1] for a in scene.arrows if a.shifts and a.tail in stamp.at]
     height = sum(heights) / len(heights) if heights else (stamp.top + stamp.bottom) / 2
-    picture.marks.append(Mark("unroll", "static", _ARROW, "plaintext", 64, 50, (middle, height)))
-    moved = shift_picture(right.picture, middle + 60.0 - measure_extent(right.picture)[0], "unrolled")
-    picture.marks += moved.marks
-    picture.lines += moved.lines
-    return picture
+    return join_pictures(left.picture, right.picture, height)
+
+
+def join_pictures(left: Picture, right: Picture, height: float | None = None) -> Picture:
+    """Return one picture ⇒ the other.
+
+    Args:
+        left, right: the pictures; the right one is moved, and gets keys of its own.
+        height: the y of the sign between them, with rows as high as they are; by default both stand around one middle.
+    """
+    _, low, edge, high = measure_picture(left)
+    begin, bottom, _, top = measure_picture(right)
+    lift = 0.0 if height is not None else (low + high - bottom - top) / 2
+    at = (edge + 60.0, height if height is not None else (low + high) / 2)
+    sign = Mark("unroll", "static", _ARROW, "plaintext", 64, 50, at)
+    moved = shift_picture(right, edge + 120.0 - begin, "unrolled", lift)
+    return Picture([*left.marks, sign, *moved.marks], [*left.lines, *moved.lines])
 
 
 def measure_extent(picture: Picture) -> tuple[float, float]:
@@ -194,14 +207,16 @@ def measure_extent(picture: Picture) -> tuple[float, float]:
     return left, right
 
 
-def shift_picture(picture: Picture, dx: float, tag: str) -> Picture:
-    """Return the picture moved right by dx, with keys of its own, so that it can be added to another."""
+def shift_picture(picture: Picture, dx: float, tag: str, dy: float = 0.0) -> Picture:
+    """Return the picture moved by dx and dy, with keys of its own, so that it can be added to another."""
 
-    marks = [replace(m, key=(tag, m.key), at=(m.at[0] + dx, m.at[1])) for m in picture.marks]
+    def move(at: Point) -> Point:
+        return at[0] + dx, at[1] + dy
+
+    marks = [replace(m, key=(tag, m.key), at=move(m.at)) for m in picture.marks]
     lines = [
         replace(line, tail=(tag, line.tail), head=(tag, line.head),
-                label_at=None if line.label_at is None else (line.label_at[0] + dx, line.label_at[1]),
-                curve=tuple((x + dx, y) for x, y in line.curve))
+                label_at=None if line.label_at is None else move(line.label_at), curve=tuple(map(move, line.curve)))
         for line in picture.lines
     ]  # fmt: skip
     return Picture(marks, lines)

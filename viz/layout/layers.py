@@ -188,9 +188,13 @@ def _place_along_rows(
     # A column that reads nothing and stands at the end of its rows gives way to columns that have a wish.
     reads = {column[head] for tail, head in links if column[tail] != column[head]}
     gives_way = {key for key in order if key not in reads and not (rights.get(key) and lefts.get(key))}
+    # But not where their reader reads nothing else: the two would push each other along.
+    for key, pull in pulls.items():
+        if key in reads and not reads.intersection(other for other, _ in pull):
+            gives_way -= {other for other, _ in pull}
     for sweep in range(60):
         for key in reversed(order) if sweep % 2 == 0 else order:
-            pull = pulls.get(key)
+            pull = pulls.get(key, [])
             if not pull:
                 continue
             wish = sum(x[other] * weight for other, weight in pull) / sum(weight for _, weight in pull)
@@ -203,6 +207,8 @@ def _place_along_rows(
     for key in reversed(order):
         if key in gives_way and not lefts.get(key):
             x[key] = min([x[key], *(x[right] - d for right, d in rights.get(key, ()))])
+        elif key not in pulls and lefts.get(key):  # of no edge at all: beside what stands left of it
+            x[key] = min([max(x[left] + d for left, d in lefts[key]), *(x[right] - d for right, d in rights.get(key, ()))])
     return {key: x[column[key]] for row in rows for key in row}
 
 

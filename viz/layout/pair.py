@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from math import prod
+
 from viz.layout.compose import MOST_MARKS, check_size
+from viz.layout.grids import compose_grids
 from viz.layout.gutter_choice import note_params
 from viz.layout.lattice import compose_lattice
-from viz.layout.sequences import compose_sequences
+from viz.layout.sequences import compose_sequences, find_order
 from viz.scene.columns import Columns
 from viz.scene.items import Scene
 from viz.scene.picture import Picture
 
 
-def compose_pair(scene: Scene, columns: dict[str, Columns]) -> Picture:
+def compose_pair(scene: Scene, columns: dict[str, Columns], *, boxes: bool = False) -> Picture:
     """Return the unfolded picture of a scene of two axes.
 
     Args:
         scene: the scene to draw.
         columns: for each axis, the steps to show.
+        boxes: True for slices with level and upright paths between them, as for operations; False for variables.
 
     Returns:
         A placed Picture.
@@ -24,9 +28,12 @@ def compose_pair(scene: Scene, columns: dict[str, Columns]) -> Picture:
     Raises:
         TooLargeError: more nodes than can be drawn.
     """
-    counts = [max(len(shown.columns), 1) for shown in columns.values()]
-    check_size(len(scene.items) * counts[0] * counts[1], MOST_MARKS, "nodes", "fewer steps")
-    scene = note_params(scene, [])
+    counts = {axis: max(len(shown.columns), 1) for axis, shown in columns.items()}
+    check_size(sum(prod(counts[axis] for axis in item.over) for item in scene.items), MOST_MARKS, "nodes", "fewer steps")
     over = {item.key: set(item.over) for item in scene.items}
-    both = {arrow.head for arrow in scene.arrows if arrow.shifts and len(over[arrow.tail]) == 2 and len(over[arrow.head]) == 2}
+    both = any(a.shifts and len(over[a.tail]) == 2 and len(over[a.head]) == 2 for a in scene.arrows)
+    if boxes:
+        first, second = scene.axes[::-1] if both else find_order(scene)
+        return compose_grids(scene, columns, first, second)
+    scene = note_params(scene, [])
     return compose_lattice(scene, columns) if both else compose_sequences(scene, columns)

@@ -326,8 +326,8 @@ def _reach_dots(curve: Curve, dots: Body) -> Curve:
 
 
 def make_ghost(item: Item) -> Item:
-    """Return what stands for an item before or after the sequence: its name alone."""
-    return replace(item, boxed=False, title=EMPTY, note=EMPTY)
+    """Return what stands for an item before or after the sequence: its name alone, or what it is if it has none."""
+    return replace(item, boxed=not item.name, title=EMPTY if item.name else item.title, note=EMPTY)
 
 
 def get_line_role(arrow: Arrow, tail: Item) -> str:

@@ -90,6 +90,12 @@ class Reading:
         return {axis for axis in read if isinstance(axis, Axis)} - own
 
     @cached_property
+    def bases(self) -> dict[str, str]:
+        """For each of those axes, by name, the axis of the sequence that it names anew."""
+        found = [vertex.attrs for vertex in self.vertices if vertex.op is ALONG and vertex.attrs["other"] in self.aliases]
+        return {attrs["other"].name: attrs["axis"].name for attrs in found}
+
+    @cached_property
     def readers(self) -> dict[Node, list[Node]]:
         """For each vertex the vertices that read it."""
         out: dict[Node, list[Node]] = {vertex: [] for vertex in self.vertices}

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from autograd_seq.core.node import Node
-from autograd_seq.ops.time import AT
+from autograd_seq.ops.time import ALONG, AT
 from viz.read.graph import Reading, get_symbol, is_leaf
 from viz.read.roles import (
     find_leading,
@@ -51,7 +51,8 @@ def make_operations_scene(reading: Reading) -> Scene:
     lost = find_losses(reading)
     sums = find_totals(reading, lost)
     parts = {total.part: total for total in sums}
-    hidden = {node for total in sums for node in total.hidden} | _find_inner_params(reading, params)
+    views = _find_views(reading)
+    hidden = {node for total in sums for node in total.hidden} | _find_inner_params(reading, params) | set(views)
     lost = lost | find_summed(sums)
     reaches = find_leading(reading, lost)
     keys = {vertex: i for i, vertex in enumerate(v for v in reading.vertices if v not in hidden)}
@@ -73,9 +74,9 @@ def make_operations_scene(reading: Reading) -> Scene:
             scene.arrows.append(Arrow(keys[wholes[vertex].part], key))
             continue
         pick = vertex.attrs["index"] if vertex.op is AT else None
-        scene.arrows += [
-            Arrow(keys[read.vertex], key, read.shifts, (), pick, whole=read.whole) for read in reading.reads[vertex]
-        ]
+        for read in reading.reads[vertex]:
+            whole = read.whole or _reads_whole(read.vertex, vertex, reading)
+            scene.arrows.append(Arrow(keys[views.get(read.vertex, read.vertex)], key, read.shifts, (), pick, whole=whole))
         rows = {node for *_, node in reading.starts[vertex]}
         scene.arrows += [Arrow(keys[node], key, start=True) for node in reading.vertices if node in rows and node in keys]
     scene.arrows = merge_whole(scene.arrows)
@@ -93,11 +94,29 @@ def _find_inner_params(reading: Reading, params: set[Node]) -> set[Node]:
     }  # fmt: skip
 
 
+def _find_views(reading: Reading) -> dict[Node, Node]:
+    """Return the vertices that only name the steps of a sequence anew, so that all its steps can be read, and that sequence."""
+    own = [v for v in reading.vertices if v.op is ALONG and v.attrs["other"] in reading.aliases]
+    return {v: reading.reads[v][0].vertex for v in own if not v.name and v not in reading.outputs and reading.reads[v]}
+
+
+def _list_axes(vertex: Node, reading: Reading) -> set[str]:
+    """Return the axes of a vertex; what varies over the second name of an axis alone stands at the steps of the first."""
+    names, bases = {axis.name for axis in vertex.axes}, reading.bases
+    return {bases[name] if name in bases and bases[name] not in names else name for name in names}
+
+
+def _reads_whole(tail: Node, head: Node, reading: Reading) -> bool:
+    """Tell whether every step of the head reads all steps of the tail."""
+    tails, heads = {axis.name for axis in tail.axes}, {axis.name for axis in head.axes}
+    return any(name in tails and base not in tails and {name, base} <= heads for name, base in reading.bases.items())
+
+
 def _make_operation_item(vertex: Node, key: int, kind: str, reading: Reading) -> Item:
     if vertex in reading.folders:
         return make_folder_item(vertex, key, kind, reading)
     name, sign = reading.names[vertex], get_symbol(vertex)
-    over = tuple(axis for axis in reading.axes if axis in {a.name for a in vertex.axes})
+    over = tuple(axis for axis in reading.axes if axis in _list_axes(vertex, reading))
     starts = list_start_labels(reading, vertex)
     note = _label_value(vertex)
     if kind == "param":
