@@ -14,10 +14,11 @@ from viz.layout.compose import compose_unfolded
 from viz.render.dot import to_dot
 from viz.render.files import render, write_file
 from viz.render.style import Theme
-from viz.render.svg import rank_marks, to_svg
+from viz.render.svg import to_svg
 from viz.scene.columns import show_all_steps
 from viz.scene.items import keep_axes
 from viz.scene.label import Label, Run, join_labels, make_name_label, make_text_label
+from viz.scene.order import rank_marks
 from viz.scene.picture import Line, Mark, Picture, measure_picture
 
 _MOST_FRAMES = 120

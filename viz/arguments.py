@@ -28,12 +28,7 @@ def read_drawable(g: Any, depth: int | None = None, collapse: Any = None) -> Rea
     Raises:
         DrawError: it is none of these, or a scope cannot be collapsed.
     """
-    outputs = getattr(g, "outputs", g)
-    if isinstance(outputs, Node):
-        outputs = (outputs,)
-    if not isinstance(outputs, (list, tuple)) or not outputs or not all(isinstance(node, Node) for node in outputs):
-        raise DrawError("P205", f"{g!r:.60} cannot be drawn", expected="an ag.Graph, or a node", got=f"{g!r:.60}",
-                        fix="viz.folded(ag.Graph(L))")  # fmt: skip
+    outputs = get_outputs(g)
     axes = None if isinstance(g, Node) else getattr(g, "axes", None)  # those of a graph, not of its last value
     reading = read_graph(outputs, None if axes is None else [axis.name for axis in axes])
     if depth is not None or collapse is not None:
@@ -41,6 +36,21 @@ def read_drawable(g: Any, depth: int | None = None, collapse: Any = None) -> Rea
     check_size(len(reading.vertices), MOST_ITEMS, "operations",
                "draw a part of it: viz.folded(node) of a node inside")  # fmt: skip
     return reading
+
+
+def get_outputs(g: Any) -> tuple[Node, ...]:
+    """Return the nodes to draw: the outputs of a graph, a node, or several.
+
+    Raises:
+        DrawError: it is none of these.
+    """
+    outputs = getattr(g, "outputs", g)
+    if isinstance(outputs, Node):
+        outputs = (outputs,)
+    if not isinstance(outputs, (list, tuple)) or not outputs or not all(isinstance(node, Node) for node in outputs):
+        raise DrawError("P205", f"{g!r:.60} cannot be drawn", expected="an ag.Graph, or a node", got=f"{g!r:.60}",
+                        fix="viz.folded(ag.Graph(L))")  # fmt: skip
+    return tuple(outputs)
 
 
 def make_scene(reading: Reading, level: str) -> Scene:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from math import prod
 from typing import Any
 
@@ -12,12 +11,12 @@ from viz.diagram import Diagram
 from viz.errors import DrawError
 from viz.layout.compose import compose_folded, shift_picture
 from viz.read.names import shorten_names
-from viz.scene.label import Label, Run, clean, join_labels, make_name_label, make_text_label
+from viz.scene.equations import list_equations, typeset_equation
+from viz.scene.label import Label, join_labels, make_name_label, make_text_label
 from viz.scene.picture import Mark, Picture, measure_picture
 
 _FONT, _LINE, _GAP = 15.0, 25.0, 48.0
 _MOST = 24  # lines of equations, and of parameters
-_TOKEN = re.compile(r"([^\W\d]\w*)(\[[^\]]*\])?(\()?|.", re.DOTALL)
 
 
 def card(program: Any, title: str = "", theme: str = "white") -> Diagram:
@@ -50,7 +49,7 @@ def card(program: Any, title: str = "", theme: str = "white") -> Diagram:
     left = compose_folded(make_scene(read_drawable(graph), "variables"))
     x0, low, x1, high = measure_picture(left)
     picture = shift_picture(left, -x0, "graph")
-    equations = [line.strip()[2:] for line in text.splitlines() if line.strip().startswith("# ") and " = " in line]
+    equations = list_equations(text)
     shown = [(("equation", i), typeset_equation(line), _FONT) for i, line in enumerate(equations[:_MOST])]
     rows: list[tuple[object, Label, float]] = [*shown]
     rows += [("more", make_text_label("…"), _FONT)] if len(equations) > _MOST else []
@@ -82,26 +81,6 @@ def _list_parameters(graph: Any) -> list[tuple[object, Label, float]]:
     total = sum(prod(node.shape) for node in found)
     out.append(("total", make_text_label(f"{total:,} number{'' if total == 1 else 's'}"), 13.0))
     return out
-
-
-def typeset_equation(text: str) -> Label:
-    """Return an equation of a textbook program set as mathematics.
-
-    Example:
-        >>> typeset_equation("s[t] = tanh(W s[t − 1])").text
-        's_t = tanh(W s_t−1)'
-    """
-    runs: list[Run] = []
-    for match in _TOKEN.finditer(clean(text, 160)):
-        name, index, opens = match[1], match[2], match[3]
-        if name is None:
-            runs.append(Run(match[0]))
-        elif opens and not index:
-            runs.append(Run(name + "("))
-        else:
-            runs += make_name_label(name, (index or "")[1:-1].replace(" ", "")).rows[0]
-            runs += [Run("(")] if opens else []
-    return Label((tuple(runs),))
 
 
 def _frame(picture: Picture) -> Picture:

@@ -10,7 +10,8 @@ from pathlib import Path
 from viz.render.dot import to_dot
 from viz.render.files import SECONDS, get_format, render, show, write_file
 from viz.render.mermaid import to_mermaid
-from viz.render.page import View, to_page
+from viz.render.page import to_page
+from viz.render.pieces import State, View
 from viz.render.style import Theme
 from viz.render.svg import to_svg
 from viz.render.tikz import to_tikz
@@ -49,7 +50,7 @@ class Diagram:
     @cached_property
     def html(self) -> str:
         """The picture as a page of its own: pan, zoom, search, steps forward and backward; see `viz.page` for a whole model."""
-        return to_page([View("picture", self.picture)], self.theme, title="picture")
+        return to_page([View("picture", (State((), (self.picture,)),))], self.theme, title="picture")
 
     @cached_property
     def tex(self) -> str:

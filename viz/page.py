@@ -1,8 +1,9 @@
-"""A model as one interactive page: folded, unfolded step by step, its equations and its program beside it."""
+"""A model as one interactive page: a cycle that unfolds step by step, boxes that open and close, its equations and program."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +11,22 @@ from viz.arguments import choose_lengths, find_times, get_theme, make_scene, rea
 from viz.errors import DrawError
 from viz.layout.compose import compose_folded, compose_unfolded
 from viz.layout.folded_operations import compose_operations
+from viz.layout.frames import add_frames, is_within
 from viz.layout.pair import compose_pair
-from viz.read.scopes import get_scope
+from viz.page_values import list_values, write_textbook
+from viz.read.foldings import list_foldings, list_scopes
+from viz.read.graph import Reading
 from viz.render.files import get_format, write_file
-from viz.render.page import Pane, View, to_page
+from viz.render.page import Pane, Texts, make_equations, to_page
+from viz.render.pieces import State, View
 from viz.scene.columns import show_all_steps
-from viz.scene.items import keep_axes
+from viz.scene.items import Scene, keep_axes
 from viz.scene.picture import Picture
 
-_MOST_OPERATIONS = 400
+_MOST_FOLDINGS = 32
+_MOST_MARKS = 6000  # of all pictures of a view together
+_MOST_OPERATIONS, _MOST_COLUMNS_OF_OPERATIONS = 400, 3
+_EVERY_STEP = 8  # stops of the slider up to there, then about one in four
 
 
 class Page:
@@ -51,13 +59,17 @@ class Page:
         return f"<Page of {len(self.html):,} characters; .save(path) writes it>"
 
 
-def page(g: Any, t: int = 6, *, program: Any = None, title: str | None = None, theme: str = "white", **lengths: int) -> Page:
-    """Return a model as one page: pan, zoom, search, unfold it step by step, go through its steps forward and backward.
+def page(
+    g: Any, t: int = 6, *, program: Any = None, feeds: Mapping[str, Any] | None = None, title: str | None = None,
+    theme: str = "white", **lengths: int,
+) -> Page:  # fmt: skip
+    """Return a model as one page: unfold it, open and close its scopes, go through its steps forward and backward.
 
     Args:
         g: an `ag.Graph`, or a node or several.
         t: the most steps to unfold.
         program: a compiled program of it; its textbook form then stands at the right, one line highlighted with the picture.
+        feeds: an array for each input and parameter, by name; the page then shows values, and the gradients of a scalar output.
         title: a heading.
         theme: "white" or "dark", to begin with.
         lengths: the most steps by the names of axes.
@@ -75,43 +87,73 @@ def page(g: Any, t: int = 6, *, program: Any = None, title: str | None = None, t
         >>> s[t] = ag.tanh(W * s[t - 1])
         >>> "default-src 'none'" in page(ag.Graph(s)).html
         True
+
+    Notes:
+        Every number of steps and every way to open and close scopes is a picture of its own, laid out here, where there are not
+        too many; what these share is stored once. Of a model with very many scopes, those pictures are there in which one scope
+        is open, or one is closed.
     """
     colors = get_theme(theme)
     reading = read_drawable(g)
     scene = make_scene(reading, "variables")
-    views = []
-    if find_times(scene) and scene.axes:
-        views.append(View("unfolded", _unfold(scene, choose_lengths(scene, t, lengths, "page"))))
-    views.append(View("folded", compose_folded(scene)))
-    depth = max((get_scope(vertex).count("/") + 1 for vertex in reading.vertices if get_scope(vertex)), default=0)
-    for level in range(1, depth + 1):
-        views += _collapse(g, level, t, lengths)
+    shown = choose_lengths(scene, t, lengths, "page") if scene.axes else {}
+    views = [_make_view("variables", g, reading, shown)]
     if len(reading.vertices) <= _MOST_OPERATIONS:
-        views.append(View("operations, folded", compose_operations(make_scene(reading, "ops"))))
-    panes = [Pane("equations", tuple(str(g).splitlines()))]
-    if program is not None:
-        text = getattr(program, "textbook", None)
-        if not isinstance(text, str):
-            raise DrawError(
-                "P222", f"{program!r:.60} is no program", expected="what ag.compile returns", got=f"{program!r:.60}"
-            )
-        panes.append(Pane("program", tuple(text.splitlines())))
-    return Page(to_page(views, colors, title=title or "model", panes=panes))
+        views.append(_make_view("operations", g, reading, shown))
+    if program is not None and not isinstance(getattr(program, "textbook", None), str):
+        raise DrawError("P222", f"{program!r:.60} is no program", expected="what ag.compile returns", got=f"{program!r:.60}")
+    text = program.textbook if program is not None else write_textbook(g)
+    panes = [make_equations(text, [str(vertex.name) for vertex in reading.vertices if vertex.name])]
+    panes += [Pane("program", tuple(text.splitlines()))] if program is not None else []
+    values: Texts = list_values(g, feeds, find_times(scene)) if feeds is not None else {}
+    return Page(to_page(views, colors, title=title or "model", panes=panes, values=values))
 
 
-def _unfold(scene: Any, shown: dict[str, int]) -> Picture:
-    scene = keep_axes(scene, shown)
-    columns = {axis: show_all_steps(count, (count, 0), axis) for axis, count in shown.items()}
-    if len(shown) == 2:
-        return compose_pair(scene, columns)
-    ((axis, steps),) = columns.items()
-    return compose_unfolded(scene, axis, steps, boxes=False)
+def _make_view(level: str, g: Any, reading: Reading, shown: dict[str, int]) -> View:
+    """Return the pictures of a level of detail, folded and unfolded, in every way to open and close scopes."""
+    stops = (0, *_list_stops(max(shown.values(), default=0)))
+    if level == "operations":
+        stops = stops[: 1 + _MOST_COLUMNS_OF_OPERATIONS] if len(shown) == 1 else (0,)
+    scopes = list_scopes(reading)
+    states: list[State] = []
+    marks = 0
+    for closed in list_foldings(scopes, _MOST_FOLDINGS):
+        try:
+            folded = read_drawable(g, None, closed) if closed else reading
+        except DrawError:  # a scope that is no box: P215 tells that what leaves it comes back
+            continue
+        opened = [scope for scope in scopes if not any(is_within(scope, other) for other in closed)]
+        pictures = [add_frames(picture, opened) for picture in _draw(make_scene(folded, _LEVELS[level]), level, stops, shown)]
+        marks += sum(len(picture.marks) for picture in pictures)
+        if states and marks > _MOST_MARKS:
+            break
+        states.append(State(closed, tuple(pictures)))
+    boxes = {scope for state in states for scope in state.closed}
+    return View(level, tuple(states), stops, tuple(scope for scope in scopes if scope in boxes))
 
 
-def _collapse(g: Any, depth: int, t: int, lengths: dict[str, int]) -> list[View]:
-    """Return the picture with scopes as boxes; none where a scope is no box."""
-    try:
-        scene = make_scene(read_drawable(g, depth), "variables")
-    except DrawError:
-        return []
-    return [View(f"scopes of depth {depth}", _unfold(scene, choose_lengths(scene, t, lengths, "page")))] if scene.axes else []
+_LEVELS = {"variables": "variables", "operations": "ops"}
+
+
+def _list_stops(most: int) -> Iterator[int]:
+    """Yield the numbers of steps on the slider: one by one, then in larger strides."""
+    step = 1
+    while step < most:
+        yield step
+        step += 1 if step < _EVERY_STEP else step // 4
+    if most > 0:
+        yield most
+
+
+def _draw(scene: Scene, level: str, stops: tuple[int, ...], shown: dict[str, int]) -> Iterator[Picture]:
+    for stop in stops:
+        if stop == 0:
+            yield compose_folded(scene) if level == "variables" else compose_operations(scene)
+            continue
+        kept = keep_axes(scene, shown)
+        columns = {axis: show_all_steps(min(count, stop), (count, 0), axis) for axis, count in shown.items()}
+        if len(shown) == 2:
+            yield compose_pair(kept, columns)
+        else:
+            ((axis, steps),) = columns.items()
+            yield compose_unfolded(kept, axis, steps, boxes=level == "operations")

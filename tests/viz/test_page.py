@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
+import json
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 import autograd_seq as ag
 import viz
 from viz.errors import DrawError
+from viz.layout.frames import add_frames
+from viz.read.foldings import list_foldings
+from viz.scene.picture import Mark, Picture
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -54,20 +59,20 @@ class _Tags(HTMLParser):
 @pytest.mark.parametrize("name", HOSTILE)
 def test_no_name_becomes_markup(name: str) -> None:
     page = _Tags()
-    page.feed(viz.page(_named(name)).html)
+    page.feed(viz.page(_named(name), title=name).html)
     assert page.tags.count("script") == 1
     assert not {a for a in page.attributes if a.startswith("on") or a in ("href", "src")}
 
 
 def test_the_policy_allows_the_script_and_style_of_the_page_alone(models: SimpleNamespace) -> None:
-    html = viz.page(models.rnn()).html
+    text = viz.page(models.rnn()).html
     for tag in ("script", "style"):
-        body = re.search(rf"<{tag}>(.*?)</{tag}>", html, re.DOTALL)
+        body = re.search(rf"<{tag}>(.*?)</{tag}>", text, re.DOTALL)
         assert body is not None
         digest = base64.b64encode(hashlib.sha256(body[1].encode()).digest()).decode()
-        assert f"{tag}-src 'sha256-{digest}'" in html
-    assert "default-src 'none'" in html
-    assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)", html)
+        assert f"{tag}-src 'sha256-{digest}'" in text
+    assert "default-src 'none'" in text
+    assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)", text)
 
 
 def test_bytes_are_the_same_every_time(models: SimpleNamespace) -> None:
@@ -77,9 +82,7 @@ def test_bytes_are_the_same_every_time(models: SimpleNamespace) -> None:
 
 
 def test_a_two_layer_lstm_of_eight_steps_is_small() -> None:
-    t = ag.Axis("t")
-    below = ag.nn.lstm(ag.input("x", (3,), over=t), 4, over=t, name="lower").h
-    g = ag.Graph(ag.nn.lstm(below, 4, over=t, name="upper").h)
+    g = make_two_layers()
     assert len(viz.page(g, 8, program=ag.compile(g)).html) < 500_000
 
 
@@ -104,13 +107,75 @@ def test_names_are_text_in_mermaid_and_tikz(name: str) -> None:
     assert tex.count("{") == tex.count("}") + tex.count("\\{") - tex.count("\\}")
 
 
+def read_data(page: Any) -> Any:
+    """Return what the script of a page reads."""
+    found = re.search(r'<div id="data" hidden>(.*?)</div>', page.html, re.DOTALL)
+    assert found is not None
+    return json.loads(html.unescape(found[1]))
+
+
 def test_the_order_of_computing_goes_from_step_to_step(models: SimpleNamespace) -> None:
-    page = viz.page(models.rnn(), 3).html
-    ranks = {
-        m[1] + m[2]: int(m[3])
-        for m in re.finditer(r'id="v0n\d+"[^>]*data-name="(\w+)" data-step="(\d)" data-rank="(\d+)"', page)
-    }
-    assert ranks["x0"] < ranks["s0"] < ranks["y0"] < ranks["s1"] < ranks["y1"] < ranks["s2"]
+    data = read_data(viz.page(models.rnn(), 3))
+    marks = [data["marks"][i] for i in data["views"][0]["states"][0]["pictures"][3]["order"]]
+    order = [f"{data['kinds'][kind][1]}{step}" for _, kind, _, _, step in marks]
+    assert [name for name in order if name in ("x0", "s0", "y0", "s1", "y1", "s2")] == ["x0", "s0", "y0", "s1", "y1", "s2"]
+
+
+def test_every_number_of_steps_is_a_picture_of_its_own(models: SimpleNamespace) -> None:
+    view = read_data(viz.page(models.bidirectional(), 4))["views"][0]
+    assert view["stops"] == [0, 1, 2, 3, 4]
+    counts = [sum(picture["marks"][1::2]) for picture in view["states"][0]["pictures"]]
+    assert counts == sorted(set(counts))
+    assert read_data(viz.page(models.rnn(), 30))["views"][0]["stops"] == [0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 18, 22, 27, 30]
+    assert read_data(viz.page(models.grid(), 3))["views"][0]["stops"] == [0, 1, 2, 3]
+    assert read_data(viz.page(models.eager()))["views"][0]["stops"] == [0]
+
+
+def test_values_and_gradients_are_shown(models: SimpleNamespace) -> None:
+    feeds = {"x": [[1.0, 0, 0]] * 2, "l": [0, 1], "U": np.ones((4, 3)), "W": np.zeros((4, 4)), "V": np.zeros((5, 4))}
+    data = read_data(viz.page(models.rnn(), 2, feeds=feeds))["values"]
+    assert data["s"][1][0] == "[0.762, 0.762, 0.762, 0.762]"
+    assert data["s"][1][1] == "[0, 0, 0, 0]" and data["y"][0][0].startswith("[0.2, 0.2, 0.2, 0.2, …] 5")
+    assert data["l"][0] == ["0", ""] and data["L"][0][0] == "3.22"
+
+
+def make_two_layers() -> ag.Graph:
+    t = ag.Axis("t")
+    below = ag.nn.lstm(ag.input("x", (3,), over=t), 4, over=t, name="lower").h
+    return ag.Graph(ag.nn.lstm(below, 4, over=t, name="upper").h)
+
+
+def test_scopes_open_and_close_in_every_way() -> None:
+    data = read_data(viz.page(make_two_layers(), 2))
+    view = data["views"][0]
+    assert sorted(state["closed"] for state in view["states"]) == [[], ["lower"], ["lower", "upper"], ["upper"]]
+    tips = [text for _, _, text, _, folds in data["kinds"] if folds == "closed"]
+    assert any("128 parameters" in tip for tip in tips) and any("144 parameters" in tip for tip in tips)
+    assert {scope for *_, scope, folds in data["kinds"] if folds == "open"} == {"lower", "upper"}
+
+
+def test_of_many_scopes_those_pictures_are_there_that_are_asked_for_first() -> None:
+    scopes = [f"s{i}" for i in range(8)]
+    found = list_foldings(scopes, 32)
+    assert found[0] == () and found[1] == tuple(scopes) and len(found) == 18
+    nested = ["a", "a/b", "a/c", "d"]
+    every = list_foldings(nested, 99)
+    assert len(every) == (1 + 2 * 2) * 2 and len(set(every)) == len(every)
+    assert not any("a" in closed and "a/b" in closed for closed in every)
+
+
+def test_frames_hold_the_variables_of_a_scope_and_nothing_else() -> None:
+    def mark(key: str, scope: str, x: float, y: float, step: int = 0) -> Mark:
+        return Mark(key, "state", at=(x, y), scope=scope, step=step)
+
+    apart = Picture([mark("a", "one", 0, 0), mark("b", "one", 100, 0, 1), mark("c", "two", 0, 200)])
+    frames = [m.key for m in add_frames(apart, ["one", "two"]).marks if m.role == "slice"]
+    assert frames == [("frame", "one", 0), ("frame", "two", 0)]
+    between = Picture([*apart.marks, mark("d", "", 50, 0)])
+    frames = [m.key for m in add_frames(between, ["one"]).marks if m.role == "slice"]
+    assert frames == [("frame", "one", 0), ("frame", "one", 1)]  # one a step
+    among = Picture([*apart.marks, mark("d", "", 0, 10)])
+    assert [m.role for m in add_frames(among, ["one"]).marks] == ["state"] * 4
 
 
 def test_latex_sets_it(models: SimpleNamespace, tmp_path: Path) -> None:
@@ -118,58 +183,3 @@ def test_latex_sets_it(models: SimpleNamespace, tmp_path: Path) -> None:
         pytest.skip("pdflatex is not installed")
     viz.unfolded(models.named_lstm(), 2).save(tmp_path / "a.tex")
     subprocess.run(["pdflatex", "-interaction=batchmode", "a.tex"], cwd=tmp_path, check=True)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """A browser without a window, where playwright and Chromium are installed."""
-    sync = pytest.importorskip("playwright.sync_api")
-    program = shutil.which("chromium")
-    if program is None:
-        pytest.skip("chromium is not installed")
-    with sync.sync_playwright() as play:
-        found = play.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield found
-        found.close()
-
-
-def test_the_page_works_in_a_browser(browser: Any, models: SimpleNamespace, tmp_path: Path) -> None:
-    g = models.rnn()
-    path = viz.page(g, 4, program=ag.compile(g), title='<b>"x"').save(tmp_path / "model.html")
-    page, said, asked = browser.new_page(), [], []
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.on("request", lambda request: asked.append(request.url))
-    page.goto(path.as_uri())
-    page.wait_for_selector("svg")
-    assert page.inner_text("h1") == '<b>"x"'
-    seen = "#stage svg:not(.hidden) .mark.state:not(.hidden)"
-    assert len(page.query_selector_all(seen)) == 4
-    page.fill("#steps", "2")
-    assert len(page.query_selector_all(seen)) == 2
-    page.select_option("#view", "1")
-    assert len(page.query_selector_all(seen)) == 1
-    page.select_option("#view", "0")
-    page.keyboard.press("n")
-    assert page.inner_text("#info").startswith("forward: ")
-    for _ in range(30):
-        page.click("#next")
-    assert page.inner_text("#info").startswith("backward: ")
-    page.fill("#search", "y")
-    assert page.query_selector_all(".mark.dim")
-    page.fill("#search", "")
-    box = page.get_attribute("#stage svg:not(.hidden)", "viewBox")
-    page.click("h1")
-    page.keyboard.press("+")
-    page.wait_for_timeout(400)  # it is drawn anew once it is at rest
-    assert page.get_attribute("#stage svg:not(.hidden)", "viewBox") != box
-    page.keyboard.press("0")
-    assert page.get_attribute("#stage svg:not(.hidden)", "viewBox") == box
-    page.focus("#stage svg:not(.hidden) .mark.state:not(.hidden)")
-    assert "s[t]" in page.inner_text("#info")
-    assert page.query_selector_all(".pane li.on")
-    page.click("#theme")
-    assert "dark" in str(page.get_attribute("html", "class"))
-    assert said == []
-    assert asked == [path.as_uri()]
-    assert len(page.pdf()) > 5000

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from autograd_seq.core.node import Node
@@ -20,6 +18,7 @@ from viz.read.roles import (
     make_folder_item,
     make_tip,
     make_total_label,
+    place_item,
 )
 from viz.scene.items import Arrow, Item, Scene, merge_whole
 from viz.scene.label import EMPTY, Label, make_text_label
@@ -67,7 +66,7 @@ def make_operations_scene(reading: Reading) -> Scene:
             name = reading.names[vertex] or "L"
             label = make_total_label(wholes[vertex], name, reading.names[wholes[vertex].part] or name)
             item = Item(key, "", kind, (), label, boxed=True, tip=item.tip)
-        scene.items.append(replace(item, full=vertex.name or ""))
+        scene.items.append(place_item(item, vertex, reading))
         if vertex in params:
             continue
         if vertex in wholes:

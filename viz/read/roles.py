@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from autograd_seq.core.node import Node
 from autograd_seq.ops.elementwise import div
@@ -11,6 +11,7 @@ from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.state import EQUILIBRIUM
 from autograd_seq.ops.time import SIZE
 from viz.read.graph import Reading, get_equation, is_loss_form, is_state
+from viz.read.scopes import get_scope
 from viz.scene.items import Item
 from viz.scene.label import (
     Label,
@@ -181,6 +182,14 @@ def make_folder_item(vertex: Node, key: int, role: str, reading: Reading) -> Ite
     note = stack_labels([make_text_label("\u00a0", 0.3), scale_label(make_text_label(shape + count), 0.72)])
     tip = f"{folder.scope}: {folder.operations:,} operations, {count}"
     return Item(key, folder.scope, role, over, boxed=True, note=note, tip=tip)
+
+
+def place_item(item: Item, vertex: Node, reading: Reading) -> Item:
+    """Return the item with the full name of its vertex, and the scope that it belongs to or stands for."""
+    folder = reading.folders.get(vertex)
+    if folder is not None:
+        return replace(item, full=folder.scope, scope=folder.scope, folded=True)
+    return replace(item, full=vertex.name or "", scope=get_scope(vertex))
 
 
 def make_total_label(total: Total, name: str, part: str) -> Label:

@@ -22,6 +22,7 @@ from viz.read.roles import (
     make_folder_item,
     make_tip,
     make_total_label,
+    place_item,
 )
 from viz.scene.items import Arrow, Item, Scene, merge_whole
 from viz.scene.label import EMPTY, Label, make_text_label
@@ -83,7 +84,7 @@ def make_variables_scene(reading: Reading) -> Scene:
     for vertex, key in keys.items():
         kind = get_role(vertex, reading, lost, params, reaches)
         item = _make_variable_item(vertex, key, kind, reading, sums, parts)
-        scene.items.append(replace(item, full=vertex.name or ""))
+        scene.items.append(place_item(item, vertex, reading))
     for vertex, key in keys.items():
         below = tuple(read.vertex for read in reading.reads[vertex])
         ways = _join_ways(vertex, reading, params, _collect_ways(below, reading, params, keys))

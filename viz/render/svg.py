@@ -6,8 +6,6 @@ shows, so that a page or a style sheet can address it. Names only ever become te
 
 from __future__ import annotations
 
-import heapq
-import math
 from collections.abc import Sequence
 from html import escape as escape_html
 
@@ -24,9 +22,7 @@ _SCRIPT = 0.72  # size of a script, of its label's font
 _FALLBACKS = ", Noto Sans CJK SC, Noto Sans, sans-serif"
 
 
-def to_svg(
-    picture: Picture, theme: Theme, *, widest: float | None = _WIDEST, prefix: str = "", interactive: bool = False
-) -> str:
+def to_svg(picture: Picture, theme: Theme, *, widest: float | None = _WIDEST, prefix: str = "") -> str:
     """Return the picture as SVG.
 
     Args:
@@ -34,7 +30,6 @@ def to_svg(
         theme: gives each role its colours.
         widest: the width in points above which the picture is scaled down where it is shown; None for no limit.
         prefix: what ids begin with, where several pictures stand in one document.
-        interactive: whether variables can be reached by the keyboard, and carry the order in which they are computed.
 
     Returns:
         SVG; ids are n0, n1, … of marks and e0, e1, … of lines, in their order.
@@ -63,46 +58,10 @@ def to_svg(
     ids = {mark.key: f"{prefix}n{i}" for i, mark in enumerate(picture.marks)}
     grounds = [mark for mark in picture.marks if mark.role == "slice"]
     others = [mark for mark in picture.marks if mark.role != "slice"]
-    ranks = rank_marks(picture) if interactive else {}
     out += [_write_mark(mark, ids[mark.key], theme) for mark in grounds]
     out += [_write_line(line, f"{prefix}e{i}", ids, theme) for i, line in enumerate(picture.lines)]
-    out += [_write_mark(mark, ids[mark.key], theme, ranks.get(mark.key)) for mark in others]
+    out += [_write_mark(mark, ids[mark.key], theme) for mark in others]
     return "\n".join([*out, "</svg>"]) + "\n"
-
-
-def rank_marks(picture: Picture) -> dict[object, int]:
-    """Return for each variable its place in the order of computing: after all that lines lead into it from.
-
-    Example:
-        >>> marks = [Mark("y", "output"), Mark("x", "input")]
-        >>> rank_marks(Picture(marks, [Line("x", "y", curve=((0, 0),) * 4)]))
-        {'x': 0, 'y': 1}
-    """
-    heads: dict[object, list[object]] = {}
-    waiting = {mark.key: 0 for mark in picture.marks}
-    for line in picture.lines:
-        if line.role != "start" or line.arrow:
-            heads.setdefault(line.tail, []).append(line.head)
-            waiting[line.head] += 1
-    # Within what is ready, earlier steps come first: what is static waits, since it may read all of them.
-    place = {mark.key: (math.inf if mark.step is None else mark.step, i) for i, mark in enumerate(picture.marks)}
-    ready = [(place[key], i) for i, (key, count) in enumerate(waiting.items()) if not count]
-    keys = list(waiting)
-    number = {key: i for i, key in enumerate(keys)}
-    heapq.heapify(ready)
-    order = []
-    while ready:
-        key = keys[heapq.heappop(ready)[1]]
-        order.append(key)
-        for head in heads.get(key, ()):
-            waiting[head] -= 1
-            if not waiting[head]:
-                heapq.heappush(ready, (place[head], number[head]))
-    done = set(order)
-    order += [key for key in waiting if key not in done]  # on a cycle of a folded picture
-    silent = ("text", "words", "slice", "joint", "point", "sharedpoint")
-    shown = {mark.key for mark in picture.marks if mark.role not in silent and mark.shape != "plaintext"}
-    return {key: i for i, key in enumerate(key for key in order if key in shown)}
 
 
 def _format(value: float) -> str:
@@ -110,11 +69,20 @@ def _format(value: float) -> str:
     return "0" if text == "-0" else text
 
 
-def _escape(text: str) -> str:
+def escape_text(text: str) -> str:
+    """Return text that is safe within SVG and HTML, of at most 500 characters, without control characters."""
     return escape_html(clean(text, _LONGEST_TIP))
 
 
-def _write_mark(mark: Mark, name: str, theme: Theme, rank: int | None = None) -> str:
+def _write_mark(mark: Mark, name: str, theme: Theme) -> str:
+    title = f"<title>{escape_text(mark.tip)}</title>" if mark.tip else ""
+    shown = f' data-name="{escape_text(mark.name)}"' if mark.name else ""
+    shown += f' data-step="{mark.step}"' if mark.step is not None else ""
+    return f'<g id="{name}" class="mark {mark.role}"{shown}>{title}{draw_mark(mark, theme)}</g>'
+
+
+def draw_mark(mark: Mark, theme: Theme) -> str:
+    """Return the outline of a mark and its label as SVG elements, y downwards."""
     look = theme.looks[mark.role]
     (x, y), a, b = mark.at, mark.width / 2, mark.height / 2
     y = -y
@@ -134,15 +102,16 @@ def _write_mark(mark: Mark, name: str, theme: Theme, rank: int | None = None) ->
     ink = theme.faint if mark.role in ("text", "slice") else look.ink
     baseline = y + b - 0.62 * mark.font * max(mark.label.lines, 1) - 2.0 if mark.foot else y
     start = x - a if mark.left else None
-    words = "" if mark.shape == "point" else write_label(mark.label, (x, baseline), mark.font, ink, start)
-    title = f"<title>{_escape(mark.tip)}</title>" if mark.tip else ""
-    shown = f' data-name="{_escape(mark.name)}"' if mark.name else ""
-    shown += f' data-step="{mark.step}"' if mark.step is not None else ""
-    shown += f' data-rank="{rank}" tabindex="0"' if rank is not None else ""
-    return f'<g id="{name}" class="mark {mark.role}"{shown}>{title}{shape}{words}</g>'
+    return shape + ("" if mark.shape == "point" else write_label(mark.label, (x, baseline), mark.font, ink, start))
 
 
 def _write_line(line: Line, name: str, ids: dict[object, str], theme: Theme) -> str:
+    ends = f'data-tail="{ids[line.tail]}" data-head="{ids[line.head]}"'
+    return f'<g id="{name}" class="line {line.role}" {ends}>{draw_line(line, theme)}</g>'
+
+
+def draw_line(line: Line, theme: Theme) -> str:
+    """Return a line, its arrow head and its label as SVG elements, y downwards."""
     stroke = STROKES[line.role]
     color = line.color or get_line_color(line.role, theme)
     pen = stroke.pen if line.pen is None else line.pen
@@ -151,17 +120,24 @@ def _write_line(line: Line, name: str, ids: dict[object, str], theme: Theme) -> 
     if line.arrow:
         length = 1.2 * stroke.head + 1.2 * max(pen - stroke.pen, 0.0)
         points[-1], head = _shorten(points, length, color)
-    path = f"M{_pair(points[0])}" + "".join(
-        f"C{_pair(points[i])} {_pair(points[i + 1])} {_pair(points[i + 2])}" for i in range(1, len(points) - 1, 3)
-    )
+    path = f"M{_pair(points[0])}" + "".join(_write_piece(points[i : i + 4]) for i in range(0, len(points) - 1, 3))
     dash = ' stroke-dasharray="5 3"' if (stroke.dashed if line.dashed is None else line.dashed) else ""
     drawn = f'<path d="{path}" fill="none" stroke="{color}" stroke-width="{_format(pen)}"{dash}/>{head}'
-    words = ""
     if line.label.rows and line.label_at is not None:
         at = (line.label_at[0], -line.label_at[1])
-        words = write_label(line.label, at, _LINE_FONT, get_line_ink(line.role, theme))
-    ends = f'data-tail="{ids[line.tail]}" data-head="{ids[line.head]}"'
-    return f'<g id="{name}" class="line {line.role}" {ends}>{drawn}{words}</g>'
+        drawn += write_label(line.label, at, _LINE_FONT, get_line_ink(line.role, theme))
+    return drawn
+
+
+def _write_piece(points: Sequence[Point]) -> str:
+    """Return one Bézier piece of a path; a line where its control points stand between its ends."""
+    (x, y), *inner, (u, v) = points
+    straight = all(
+        abs((u - x) * (b - y) - (v - y) * (a - x)) < 0.02 * (abs(u - x) + abs(v - y))
+        and min(x, u) - 0.01 <= a <= max(x, u) + 0.01 and min(y, v) - 0.01 <= b <= max(y, v) + 0.01
+        for a, b in inner
+    )  # fmt: skip
+    return f"L{_pair(points[3])}" if straight else f"C{' '.join(_pair(point) for point in points[1:])}"
 
 
 def _shorten(points: Sequence[Point], length: float, color: str) -> tuple[Point, str]:

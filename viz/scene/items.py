@@ -30,6 +30,8 @@ class Item:
         tip: plain text for the pointer.
         full: the whole name, scopes included.
         least: the least width of a parameter's box, points.
+        scope: the scope that it belongs to; of a collapsed scope, its name.
+        folded: whether it is a collapsed scope.
     """
 
     key: int
@@ -44,6 +46,8 @@ class Item:
     full: str = ""
     brackets: tuple[str, ...] = ()
     least: float = 30.0
+    scope: str = ""
+    folded: bool = False
 
 
 @dataclass(frozen=True)
@@ -171,7 +175,8 @@ def make_mark(
     shape, width, height, font = measure_outline(item, widest)
     return Mark(
         key, role or item.role, make_label(item, index), shape, width, height, at, rounded=item.boxed, font=font,
-        tip=item.tip, name=item.full, step=step,
+        tip=item.tip, name=item.full, step=step, scope=item.scope,
+        folds="closed" if item.folded and role != "ghost" else "",
     )  # fmt: skip
 
 
