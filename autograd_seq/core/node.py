@@ -45,11 +45,12 @@ class Node(Operators["Node"]):
         site: the user's own line, ``(file, line)``.
         scope: the prefix of names that was in force where it was made.
         adjoint_of: the node whose cotangent it is; a node without a name is shown as ``ds`` or ``dW`` after it.
+        letter: what a cell calls it, such as a gate; pictures show it under this letter if it has no name.
     """
 
     __slots__ = (
-        "__weakref__", "_grad", "_value", "adjoint_of", "attrs", "axes", "dtype", "inputs", "name", "op", "scope", "shape",
-        "site", "weak",
+        "__weakref__", "_grad", "_value", "adjoint_of", "attrs", "axes", "dtype", "inputs", "letter", "name", "op", "scope",
+        "shape", "site", "weak",
     )  # fmt: skip
 
     def __init__(
@@ -72,6 +73,7 @@ class Node(Operators["Node"]):
         self._grad: Any = None
         self.name, self.site, self.scope = name, site, scope
         self.adjoint_of: Node | None = None
+        self.letter = ""
 
     # -- values ---------------------------------------------------------------------------------------------------
 

@@ -104,7 +104,8 @@ def remake(node: Node, inputs: tuple[Node, ...]) -> Node:
         made = Node(node.op, inputs, node.attrs, node.shape, node.dtype, node.axes, None, node.weak)
     else:
         made = apply(node.op, *inputs, **node.attrs)
-    made.name, made.site, made.scope, made.adjoint_of = node.name, node.site, node.scope, node.adjoint_of
+    made.name, made.site, made.scope = node.name, node.site, node.scope
+    made.adjoint_of, made.letter = node.adjoint_of, node.letter
     return made
 
 

@@ -31,7 +31,8 @@ def open_scope(name: str | None) -> Iterator[None]:
 
 
 def name_gate(letter: str, gate: Node) -> Node:
-    """Name a gate within a scope, where the name cannot clash with one of the model."""
+    """Name a gate within a scope, where the name cannot clash with one of the model; without a scope it gets a letter only."""
+    gate.letter = letter
     return gate.named(letter) if get_scope() else gate
 
 

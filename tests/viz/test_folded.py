@@ -248,3 +248,26 @@ def test_a_state_that_is_summed_stays_a_state_and_its_input_an_input() -> None:
     reading = read_graph([ag.sum(s[t], over=t).named("L")], ["t"])
     kinds = {item.name: item.role for item in make_variables_scene(reading).items}
     assert kinds == {"x": "input", "s": "state", "": "loss"}
+
+
+@pytest.mark.parametrize(
+    ("cell", "gates"), [("lstm", "ifog"), ("gru", "rzn"), ("mgu", "fn"), ("slstm", "ifoz"), ("min_gru", "zn")]
+)
+@pytest.mark.parametrize("name", [None, "cell"])
+def test_gates_carry_their_letters_with_or_without_a_name(cell: str, gates: str, name: str | None) -> None:
+    t = ag.Axis("t")
+    out = getattr(ag.nn, cell)(ag.input("x", (3,), over=t), 4, over=t, name=name)
+    h = getattr(out, "h", out)
+    for level in ("variables", "ops"):
+        words = [mark.label.text for mark in viz.folded(ag.Graph(h), level=level).picture.marks]
+        for gate in gates:
+            assert sum(f" {gate}_t " in f" {word} " for word in words) == 1, (gate, words)
+
+
+def test_letters_of_gates_do_not_clash_with_names_of_the_model() -> None:
+    t = ag.Axis("t")
+    f, i = ag.param("f", (3,)), ag.input("i", (3,), over=t)
+    g = ag.Graph(ag.nn.lstm(f * i, 4, over=t).h)
+    assert {node.name for node in g.nodes if node.name} >= {"f", "i", "Uf", "Ui"}
+    words = [mark.label.text.split()[0] for mark in viz.folded(g).picture.marks]
+    assert words.count("i_t") == 2  # the input and the gate

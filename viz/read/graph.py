@@ -20,7 +20,7 @@ from autograd_seq.ops.state import EQUILIBRIUM, STATE
 from autograd_seq.ops.steps import get_delay
 from autograd_seq.ops.time import ALONG, AT, SHIFT, SIZE, SPREAD
 from autograd_seq.ops.window import OVERLAP, WINDOW
-from viz.read.names import name_adjoint, shorten_names
+from viz.read.names import is_named, name_adjoint, shorten_names
 
 # Operations that change the shape or kind of a value, not the value.
 _CARRIERS = (BROADCAST_TO, CAST, SPREAD)
@@ -120,14 +120,14 @@ def get_equation(vertex: Node) -> Node:
     if not is_state(vertex):
         return vertex
     node = vertex.inputs[0]
-    while node.name is None and node.op in _CARRIERS:
+    while not is_named(node) and node.op in _CARRIERS:
         node = node.inputs[0]
     return vertex if _stands_alone(node) else node
 
 
 def _stands_alone(node: Node) -> bool:
     """Tell whether the equation of a state is something that is drawn anyway, or is no operation at all."""
-    return node.name is not None or node.op in (SHIFT, STATE, CONSTANT) or node.op in _LEAVES
+    return is_named(node) or node.op in (SHIFT, STATE, CONSTANT) or node.op in _LEAVES
 
 
 def get_operands(vertex: Node) -> tuple[Node, ...]:
@@ -165,7 +165,7 @@ def _add_numbers(node: Node) -> str:
 
 
 def _is_number(node: Node) -> bool:
-    return node.op is CONSTANT and node.name is None and node.shape == ()
+    return node.op is CONSTANT and not is_named(node) and node.shape == ()
 
 
 def is_loss_form(vertex: Node) -> bool:
@@ -225,7 +225,7 @@ def read_graph(outputs: Sequence[Node], axes: Iterable[str] | None = None) -> Re
         # What is read from another step comes last, so that the order is that of one step wherever there is one.
         stack += [(node, False) for node in reversed(ahead) if node not in seen]
     _mark_settling(reading)
-    reading.names = shorten_names({vertex: vertex.name or "" for vertex in reading.vertices})
+    reading.names = shorten_names({vertex: vertex.name or vertex.letter for vertex in reading.vertices})
     for vertex in reading.vertices:
         if vertex.adjoint_of is not None and not vertex.name and (is_state(vertex) or vertex in reading.outputs):
             reading.names[vertex] = name_adjoint(vertex, vertex in reading.outputs)
@@ -251,7 +251,7 @@ def _find_shown(outputs: Sequence[Node]) -> _Shown:
     reads = [(i, number[x]) for i, node in enumerate(nodes) for x in (node.inputs[:1] if is_state(node) else node.inputs)]
     loops = {i for i, x in reads if i == x}
     cyclic = {i for part in components(len(nodes), reads) if len(part) > 1 or part[0] in loops for i in part}
-    shown.kept = {node for i, node in enumerate(nodes) if is_state(node) and (node.name is not None or i in cyclic)}
+    shown.kept = {node for i, node in enumerate(nodes) if is_state(node) and (is_named(node) or i in cyclic)}
     for node in nodes:
         if node in shown.kept and get_equation(node) is not node:
             shown.owner.setdefault(get_equation(node), node)
@@ -277,10 +277,10 @@ def _resolve(node: Node, shown: _Shown) -> Read:
         if node in shown.owner:
             node = shown.owner[node]
             break
-        if node.op is SHIFT and node.name is None:
+        if node.op is SHIFT and not is_named(node):
             name = node.attrs["axis"].name
             shifts[name] = shifts.get(name, 0) + node.attrs["by"]
-        elif not (node.op in _CARRIERS and node.name is None) and not (is_state(node) and node not in shown.kept):
+        elif not (node.op in _CARRIERS and not is_named(node)) and not (is_state(node) and node not in shown.kept):
             break
         node = node.inputs[0]
     return Read(node, tuple((axis, by) for axis, by in shifts.items() if by))
@@ -310,7 +310,7 @@ def _list_axes(outputs: Sequence[Node]) -> tuple[str, ...]:
 
 def _is_silent(node: Node) -> bool:
     """Tell whether a node is too small to draw: numbers, and the length of an axis."""
-    return node.name is None and node.op in (CONSTANT, SIZE)
+    return not is_named(node) and node.op in (CONSTANT, SIZE)
 
 
 def _list_starts(vertex: Node, shown: _Shown) -> tuple[tuple[str, int, Node], ...]:

@@ -7,6 +7,11 @@ from collections.abc import Mapping
 from autograd_seq.core.node import Node
 
 
+def is_named(node: Node) -> bool:
+    """Tell whether pictures show a node under a name: the user's, or the letter that a cell has for it."""
+    return node.name is not None or bool(node.letter)
+
+
 def name_adjoint(vertex: Node, is_output: bool) -> str:
     """Return the name of a gradient, ∂L∕∂W, or of an adjoint state, s̄; "" for that of something without a name.
 
@@ -21,7 +26,7 @@ def name_adjoint(vertex: Node, is_output: bool) -> str:
     order, node = 0, vertex
     while node.adjoint_of is not None:
         node, order = node.adjoint_of, order + 1
-    own = (node.name or "").rpartition("/")[2]
+    own = (node.name or node.letter).rpartition("/")[2]
     if not own:
         return ""
     power = "²" if order == 2 else "" if order == 1 else f"^{order}"

@@ -11,6 +11,7 @@ from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.state import EQUILIBRIUM
 from autograd_seq.ops.time import SIZE
 from viz.read.graph import Reading, get_equation, is_loss_form, is_state
+from viz.read.names import is_named
 from viz.read.scopes import get_scope
 from viz.scene.items import Item
 from viz.scene.label import (
@@ -79,7 +80,7 @@ def find_totals(reading: Reading, named_losses: set[Node]) -> list[Total]:
         hidden: tuple[Node, ...] = ()
         while whole.op is div and whole.inputs[1].op is SIZE and len(reading.reads[whole]) == 1:
             below = reading.reads[whole][0].vertex
-            if below.name is not None or below.axes:
+            if is_named(below) or below.axes:
                 break
             whole, mean, hidden = below, True, (*hidden, below)
         if whole.op is not sum_over or len(reading.reads[whole]) != 1 or (mean and whole.name):
@@ -119,7 +120,7 @@ def get_role(vertex: Node, reading: Reading, lost: set[Node], params: set[Node],
         return "input"
     if is_state(vertex) or vertex.op is EQUILIBRIUM:
         return "state"
-    if vertex.name is None and vertex not in reading.outputs:
+    if not is_named(vertex) and vertex not in reading.outputs:
         return "op"
     return "output" if vertex in reading.outputs or not _feeds_variables(vertex, reading, lost) else "inner"
 
@@ -131,7 +132,7 @@ def _feeds_variables(vertex: Node, reading: Reading, lost: set[Node]) -> bool:
         for reader in reading.readers[ahead.pop()]:
             if reader in lost:
                 return False
-            if is_state(reader) or reader.name is not None or reader in reading.outputs:
+            if is_state(reader) or is_named(reader) or reader in reading.outputs:
                 feeds = True
             elif reader not in seen:
                 seen.add(reader)
@@ -152,7 +153,7 @@ def find_leading(reading: Reading, lost: set[Node]) -> set[Node]:
             if vertex in lost or is_loss_form(vertex):
                 goes = is_loss_form(vertex)
             else:
-                goes = vertex in found or is_state(vertex) or vertex.name is not None or vertex in reading.outputs
+                goes = vertex in found or is_state(vertex) or is_named(vertex) or vertex in reading.outputs
             if not goes:
                 continue
             reads = reading.reads[vertex]

@@ -10,6 +10,7 @@ from autograd_seq.core.op import Op
 from autograd_seq.ops.elementwise import add, sub
 from autograd_seq.ops.time import ALONG, AT
 from viz.read.graph import Reading, Shifts, get_symbol, is_leaf, is_state
+from viz.read.names import is_named
 from viz.read.roles import (
     Total,
     find_leading,
@@ -123,7 +124,7 @@ def _find_variables(reading: Reading, params: set[Node], parts: set[Node]) -> se
 
 def _is_variable(vertex: Node, reading: Reading, parts: set[Node]) -> bool:
     shown = vertex in reading.folders or vertex in reading.outputs or vertex in parts
-    return shown or vertex.name is not None or is_leaf(vertex) or is_state(vertex)
+    return shown or is_named(vertex) or is_leaf(vertex) or is_state(vertex)
 
 
 def _make_variable_item(
