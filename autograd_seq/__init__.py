@@ -46,7 +46,8 @@ from autograd_seq.core.errors import (
 )
 from autograd_seq.core.hints import refuse_unknown_names
 from autograd_seq.core.node import Node, constant
-from autograd_seq.core.op import Op, broadcast, defop, promote, same_shape
+from autograd_seq.core.op import Op, defop
+from autograd_seq.core.rules import broadcast, promote, same_shape
 from autograd_seq.core.sites import scope
 from autograd_seq.grad.check import Report, check_grad, check_op
 from autograd_seq.grad.forward import hvp, jacobian, jvp
@@ -57,14 +58,13 @@ from autograd_seq.graph.rebuild import vmap
 from autograd_seq.ops.activations import erf, gelu, relu, sigmoid, softplus, tanh
 from autograd_seq.ops.angles import arccos, arcsin, arctan2, cosh, sinh, tan
 from autograd_seq.ops.arrange import moveaxis, repeat, roll, split, swapaxes
-from autograd_seq.ops.composed import elu, greater, greater_equal, isnan, leaky_relu, logaddexp, silu, square
+from autograd_seq.ops.composed import clip, elu, greater, greater_equal, isnan, leaky_relu, logaddexp, silu, square
 from autograd_seq.ops.create import diag, eye, ones, trace, tril, triu, zeros
 from autograd_seq.ops.elementwise import (
     abs,
     add,
     arctan,
     cast,
-    clip,
     cos,
     div,
     equal,
@@ -97,6 +97,8 @@ from autograd_seq.ops.leaf import input, param, tensor
 from autograd_seq.ops.linear import dot, einsum, matmul, outer
 from autograd_seq.ops.loss import bce, cross_entropy, mse, nll, spike, stop_gradient, straight_through
 from autograd_seq.ops.parts import concat, flip, pad, stack
+from autograd_seq.ops.picking import at, last
+from autograd_seq.ops.picking import first_step as first
 from autograd_seq.ops.random import bernoulli, categorical, normal, uniform
 from autograd_seq.ops.reduce import max, mean, min, prod, sum
 from autograd_seq.ops.rounding import ceil, floor, floor_divide, mod, round
@@ -105,8 +107,7 @@ from autograd_seq.ops.softmax import log_softmax, logsumexp, softmax
 from autograd_seq.ops.sorting import argsort, sort, topk
 from autograd_seq.ops.state import state
 from autograd_seq.ops.statistics import all, any, argmax, argmin, norm, std, var
-from autograd_seq.ops.time import along, at, index, last, shift, size, spread
-from autograd_seq.ops.time import first_step as first
+from autograd_seq.ops.time import along, index, shift, size, spread
 from autograd_seq.ops.until import until
 from autograd_seq.run.carried import CarriedProgram
 from autograd_seq.run.carry import Carry

@@ -19,7 +19,8 @@ from autograd_seq.core.errors import GradientCheckError, OperationError, ShapeEr
 from autograd_seq.core.facts import Facts
 from autograd_seq.core.hints import refuse_unknown_names
 from autograd_seq.core.node import Node, constant
-from autograd_seq.core.op import Op, arithmetic, broadcast, defop, promote, same_shape
+from autograd_seq.core.op import Op, defop
+from autograd_seq.core.rules import arithmetic, broadcast, promote, same_shape
 from autograd_seq.grad.check import Report, check_grad, check_op
 from autograd_seq.ops.elementwise import rewritten, zero_safe_mul
 from autograd_seq.ops.loss import stop_gradient

@@ -24,8 +24,8 @@ FLOORS = [
     "datasets",
 ]  # fmt: skip
 CORE = [
-    "names", "errors", "hints", "kinds", "notebook", "axes", "sites", "facts", "native_text", "functions", "misfit", "op",
-    "operators", "node", "copies",
+    "names", "errors", "hints", "kinds", "notebook", "axes", "sites", "facts", "native_text", "functions", "misfit", "rules",
+    "op", "operators", "node", "copies",
 ]  # fmt: skip
 """The files of the first room, each with only those above it."""
 RANK = {name: i for i, name in enumerate(FLOORS)}

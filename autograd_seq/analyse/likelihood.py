@@ -58,6 +58,12 @@ def chain_rule(scores: Node, symbol: Node, *, over: Axis) -> Ledger:
 def perplexity(log_probs: Any) -> float:
     """Return exp of the mean negative log-probability: the number of symbols between which the model is as uncertain.
 
+    Args:
+        log_probs: of the symbols, in nats, any shape.
+
+    Returns:
+        A number, at least 1.
+
     Example:
         >>> perplexity(np.log([0.25, 0.25]))
         4.0
@@ -67,6 +73,12 @@ def perplexity(log_probs: Any) -> float:
 
 def bits_per_symbol(log_probs: Any) -> float:
     """Return the mean negative log-probability in bits: the length of the best code, a symbol.
+
+    Args:
+        log_probs: of the symbols, in nats, any shape.
+
+    Returns:
+        Bits, a number.
 
     Example:
         >>> bits_per_symbol(np.log([0.25, 0.5]))

@@ -115,7 +115,16 @@ def _get_marked(name: str, mark: str, size: int | None = None) -> Axis:
 
 
 class Index(_Place):
-    """A place on an axis relative to the current step: ``t - 1`` has axis ``t`` and offset ``-1``."""
+    """A place on an axis relative to the current step: ``t - 1`` has axis ``t`` and offset ``-1``.
+
+    Attributes:
+        axis: the axis.
+        offset: the steps after the current one; negative before it.
+
+    Example:
+        >>> (Axis("t") - 1).offset
+        -1
+    """
 
     __slots__ = ("axis", "offset")
 

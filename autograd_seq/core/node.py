@@ -163,10 +163,7 @@ class Node(Operators["Node"]):
                 f"{self} is not {what}: its value is not known until it is fed",
                 node=self.name,
                 where=self.where,
-                fix=[
-                    "functions of nodes are those of ag: ag.tanh(…), and ag.where(…) to choose",
-                    "the value comes with the feeds: ag.compile(y)(x=…)",
-                ],
+                fix="write functions of ag, and ag.where(…) to choose; values come with feeds: ag.compile(y)(x=…)",
             )
         return self._value
 
@@ -251,6 +248,12 @@ def _read_only(value: Any) -> np.ndarray:
 
 def constant(value: Any) -> Node:
     """Return ``value`` as a node: nodes as they are, numbers and arrays as constants that adopt their partner's width.
+
+    Args:
+        value: a number, an array, a list, or a node.
+
+    Returns:
+        A node; nodes are returned as they are.
 
     Example:
         >>> constant([1.0, 2.0])

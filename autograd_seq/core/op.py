@@ -19,6 +19,7 @@ from autograd_seq.core.errors import OperationError, did_you_mean
 from autograd_seq.core.facts import TOGETHER, WHOLE, Facts, is_universal
 from autograd_seq.core.functions import FUNCTIONS
 from autograd_seq.core.native_text import check_native
+from autograd_seq.core.rules import broadcast, same_shape
 from autograd_seq.core.sites import show_site, user_site
 
 if TYPE_CHECKING:
@@ -67,7 +68,10 @@ class Op(Facts):
             self.pointwise = axes is None and (broadcasts or by_entry)
         self.stable_log: Callable[[Node], Node | None] | None = None
         self.calls: set[tuple[Any, ...]] = set()
-        self.__doc__ = doc or f"The operation {name}."
+        operands = _signature(vjp, 2)
+        if operands.ordered:
+            self.__signature__ = operands.make_signature()
+        self.__doc__ = (doc or f"The operation {name}.") + _describe_call(operands, broadcasts, shape is same_shape)
 
     def __call__(self, /, *inputs: Any, **attrs: Any) -> Node:
         return FUNCTIONS["apply"](self, *inputs, **attrs)
@@ -196,6 +200,22 @@ class _Signature:
     def needed(self, count: int) -> list[str]:
         return [name for name in self.attributes(count) if name not in self.optional]
 
+    def make_signature(self) -> inspect.Signature:
+        """Return it as Python shows it: the operands by position, the attributes by name."""
+        by_place = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in self.ordered]
+        by_name = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in self.keywords]
+        return inspect.Signature([*by_place, *by_name])
+
+
+def _describe_call(operands: _Signature, broadcasts: bool, keeps_shape: bool) -> str:
+    """Return the part of a docstring about operands and result, of an operation on each entry."""
+    names, several = ", ".join(operands.ordered), len(operands.ordered) > 1
+    if operands.keywords or not names or not (broadcasts or (keeps_shape and not several)):
+        return ""
+    what = "nodes, arrays or numbers that broadcast against each other" if several else "a node, an array or a number"
+    result = "of the shape to which they broadcast, over the axes of all" if several else "of the same shape, over its axes"
+    return f"\n\nArgs:\n    {names}: (…), {what}.\n\nReturns:\n    A node {result}.\n"
+
 
 def _signature(rule: Any, skipped: int) -> _Signature:
     """Return the signature of a rule without its first parameters; one that takes anything if it cannot be found."""
@@ -212,50 +232,6 @@ def _signature(rule: Any, skipped: int) -> _Signature:
         frozenset(p.name for p in (*ordered, *keywords) if p.default is not p.empty),
         any(p.kind is p.VAR_POSITIONAL for p in parameters), any(p.kind is p.VAR_KEYWORD for p in parameters),
     )  # fmt: skip
-
-
-def promote(*dtypes: type, **_: Any) -> type:
-    """Return the widest kind among bool < int < float."""
-    return float if float in dtypes else int if int in dtypes else bool
-
-
-def first(*dtypes: type, **_: Any) -> type:
-    """Return the kind of the first operand."""
-    return dtypes[0]
-
-
-def arithmetic(*dtypes: type, **_: Any) -> type:
-    """Return the kind of a sum or product: as :func:`promote`, but bool counts as int."""
-    return float if float in dtypes else int
-
-
-def same_shape(x: tuple[int, ...], **_: Any) -> tuple[int, ...]:
-    """Return the shape of the only operand."""
-    return x
-
-
-def broadcast(*shapes: tuple[int, ...], **_: Any) -> tuple[int, ...]:
-    """Return the shape NumPy broadcasts the operands to.
-
-    Raises:
-        ValueError: the shapes do not broadcast.
-
-    Example:
-        >>> broadcast((3, 1), (4,))
-        (3, 4)
-    """
-    first_shape = shapes[0]
-    if all(s == first_shape for s in shapes):
-        return first_shape
-    rank = max(map(len, shapes))
-    out = [1] * rank
-    for shape in shapes:
-        for i, n in enumerate(shape, rank - len(shape)):
-            if n != 1:
-                if out[i] not in (1, n):
-                    raise ValueError("shapes that broadcast against each other")
-                out[i] = n
-    return tuple(out)
 
 
 def defop(

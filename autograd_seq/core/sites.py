@@ -54,6 +54,9 @@ def scope(name: str) -> Iterator[None]:
     Args:
         name: the prefix; scopes nest, joined by ``/``.
 
+    Returns:
+        A context manager, for ``with``.
+
     Example:
         >>> import autograd_seq as ag
         >>> with ag.scope("encoder"), ag.scope("layer1"):

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from autograd_seq.core.node import CONSTANT, Node
-from autograd_seq.core.op import broadcast
+from autograd_seq.core.rules import broadcast
 from autograd_seq.grad.rules import fit_cotangent, pull_back
 from autograd_seq.ops.elementwise import cast, less, logical_and, logical_not, logical_or, mul, where
 from autograd_seq.ops.leaf import PARAM

@@ -8,7 +8,7 @@ from typing import Any
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.errors import GradientError
 from autograd_seq.core.node import Node, constant
-from autograd_seq.core.op import broadcast as broadcast_shapes
+from autograd_seq.core.rules import broadcast as broadcast_shapes
 from autograd_seq.ops.activations import sigmoid
 from autograd_seq.ops.elementwise import AS_WRITTEN, exp, rewritten
 from autograd_seq.ops.reduce import sum as sum_

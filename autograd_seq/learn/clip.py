@@ -17,6 +17,9 @@ def global_norm(grads: Mapping[str, Any]) -> float:
     Args:
         grads: arrays by name.
 
+    Returns:
+        A number.
+
     Example:
         >>> global_norm({"a": [3.0, 0.0], "b": 4.0})
         5.0
@@ -60,6 +63,9 @@ def clip_by_value(grads: Mapping[str, Any], limit: float) -> Arrays:
     Args:
         grads: arrays by name.
         limit: ≥ 0.
+
+    Returns:
+        New arrays by name.
 
     Raises:
         OperationError: the limit is negative, or no number.

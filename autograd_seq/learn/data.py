@@ -178,6 +178,9 @@ def shuffled(seed: int, *arrays: Any, axis: int = 0) -> tuple[np.ndarray, ...]:
         arrays: alike in length along ``axis``.
         axis: the dimension of the examples: 1 for ``(T, B, …)``.
 
+    Returns:
+        The arrays, copied, in their order.
+
     Raises:
         DataError: an array has no dimension ``axis``, or another length along it.
 

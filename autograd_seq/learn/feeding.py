@@ -99,6 +99,9 @@ def batches(
         seed: the order depends on it and on the epoch; ``None`` keeps the order of the feeds.
         drop_last: whether examples that do not fill a batch are left out of their epoch.
 
+    Returns:
+        The function, with as many batches an epoch as its ``len``.
+
     Raises:
         DataError: feeds differ in the number of examples, or lack the dimension; ``size`` is no number of examples.
 

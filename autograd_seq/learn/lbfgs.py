@@ -24,6 +24,9 @@ def lbfgs(history: int = 10, tolerance: float = 1e-9) -> Optimizer:
         history: how many pairs of steps and changes of the gradient it remembers.
         tolerance: it ends where no entry of the gradient is larger.
 
+    Returns:
+        An :class:`Optimizer`.
+
     Raises:
         OperationError: an argument is out of range.
 

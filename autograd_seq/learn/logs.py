@@ -11,7 +11,17 @@ from autograd_seq.learn.result import Moment
 
 
 class Log:
-    """A callback that is opened before the first step and closed after the last one."""
+    """A callback that is opened before the first step and closed after the last one.
+
+    Example:
+        >>> import autograd_seq as ag
+        >>> class Rises(Log):
+        ...     def __call__(self, moment):
+        ...         return moment.step > 0 and moment.loss > 1e3  # true ends the training
+        >>> w = ag.param("w")
+        >>> len(ag.learn.train(w * w, {"w": 10.0}, {}, ag.learn.sgd(3.0), steps=9, callbacks=[Rises()], progress=False).losses)
+        2
+    """
 
     def start(self, step: int) -> None:
         """Get ready for a training whose first step has this number; what was written of later ones is dropped."""

@@ -51,7 +51,7 @@ Evaluate = Callable[[Arrays], tuple[float, Mapping[str, Any]]]
 
 
 class Optimizer(NamedTuple):
-    """Two functions; made by :func:`sgd`, :func:`adam`, …
+    """Two functions; made by :func:`sgd`, :func:`adam` and others.
 
     Args:
         init: parameters -> the state before the first update.
@@ -160,6 +160,9 @@ def sgd(rate: float | Schedule, weight_decay: float = 0.0) -> Optimizer:
         rate: a number, or a function of the step.
         weight_decay: of the penalty weight_decay/2 |p|².
 
+    Returns:
+        An :class:`Optimizer`.
+
     Raises:
         OperationError: an argument is out of range.
 
@@ -183,6 +186,9 @@ def momentum(rate: float | Schedule, beta: float = 0.9, nesterov: bool = False) 
         rate: as for :func:`sgd`.
         beta: what remains of the velocity, 0 ≤ beta < 1.
         nesterov: look ahead: p ← p - rate (g + beta v).
+
+    Returns:
+        An :class:`Optimizer`.
 
     Raises:
         OperationError: an argument is out of range.
@@ -213,6 +219,9 @@ def adam(rate: float | Schedule = 1e-3, b1: float = 0.9, b2: float = 0.999, eps:
         b1, b2: the decay rates of the means, 0 ≤ b < 1.
         eps: keeps the quotient finite.
 
+    Returns:
+        An :class:`Optimizer`.
+
     Raises:
         OperationError: an argument is out of range.
 
@@ -236,6 +245,9 @@ def adamw(
     Args:
         rate, b1, b2, eps: as for :func:`adam`.
         weight_decay: every step subtracts rate · weight_decay · p.
+
+    Returns:
+        An :class:`Optimizer`.
 
     Raises:
         OperationError: an argument is out of range.
@@ -272,6 +284,9 @@ def rmsprop(
         eps: keeps the quotient finite.
         momentum: what remains of the velocity, which adds up the quotients; 0 is none.
         centered: divide by the variance of g: v minus the square of a running mean of g.
+
+    Returns:
+        An :class:`Optimizer`.
 
     Raises:
         OperationError: an argument is out of range.

@@ -65,6 +65,9 @@ def constant(rate: float) -> Schedule:
     Args:
         rate: ≥ 0.
 
+    Returns:
+        A function from the number of the step, from 0, to its rate.
+
     Raises:
         OperationError: a rate is negative, or not finite.
 
@@ -84,6 +87,9 @@ def exponential(rate: float, decay: float, every: float = 1) -> Schedule:
         decay: the factor.
         every: steps, > 0.
 
+    Returns:
+        A function from the number of the step, from 0, to its rate.
+
     Raises:
         OperationError: an argument is out of range.
 
@@ -101,6 +107,9 @@ def step_decay(rate: float, decay: float, every: int) -> Schedule:
 
     Args:
         rate, decay, every: as for :func:`exponential`.
+
+    Returns:
+        A function from the number of the step, from 0, to its rate.
 
     Raises:
         OperationError: an argument is out of range.
@@ -123,6 +132,9 @@ def cosine(rate: float, steps: int, warmup: int = 0, floor: float = 0.0) -> Sche
         steps: at this step the floor is reached; > ``warmup``.
         warmup: steps of the rise: rate/warmup at step 0, the full rate at step ``warmup - 1`` and at ``warmup``.
         floor: the rate at the end.
+
+    Returns:
+        A function from the number of the step, from 0, to its rate.
 
     Raises:
         OperationError: an argument is out of range.
@@ -154,6 +166,9 @@ def linear_warmup(rate: float | Schedule, steps: int) -> Schedule:
     Args:
         rate: a number or a function of the step, which sees the true step.
         steps: of the rise; 0 is none.
+
+    Returns:
+        A function from the number of the step, from 0, to its rate.
 
     Raises:
         OperationError: an argument is out of range.

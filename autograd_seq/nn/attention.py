@@ -39,6 +39,12 @@ _READ: WeakKeyDictionary[Axis, Axis] = WeakKeyDictionary()
 def get_read_axis(axis: Axis) -> Axis:
     """Return the axis that sequences over ``axis`` attend along, when they attend to themselves: always the same.
 
+    Args:
+        axis: the axis of the sequence.
+
+    Returns:
+        An axis of the same length; its name has a prime.
+
     Example:
         >>> t = Axis("t")
         >>> get_read_axis(t) is get_read_axis(t), get_read_axis(t).name
@@ -49,6 +55,13 @@ def get_read_axis(axis: Axis) -> Axis:
 
 def causal_mask(over: Axis, reads: Axis) -> Node:
     """True where a step of ``reads`` is not later than the step of ``over``.
+
+    Args:
+        over: the axis of the steps that attend.
+        reads: the axis of the steps that are attended to.
+
+    Returns:
+        A truth value over both axes: a ``mask=`` for attention.
 
     Example:
         >>> import autograd_seq as ag

@@ -21,13 +21,14 @@ from autograd_seq.grad.reverse import grad
 from autograd_seq.ops.elementwise import equal, logical_and, not_equal, where
 from autograd_seq.ops.gather import pick, take
 from autograd_seq.ops.parts import stack
+from autograd_seq.ops.picking import at, last
 from autograd_seq.ops.random import categorical
 from autograd_seq.ops.reduce import max as max_of
 from autograd_seq.ops.reduce import sum as sum_of
 from autograd_seq.ops.softmax import logsumexp
 from autograd_seq.ops.state import state
 from autograd_seq.ops.statistics import argmax
-from autograd_seq.ops.time import at, index, last, shift, size
+from autograd_seq.ops.time import index, shift, size
 
 NEVER = float("-inf")
 
@@ -265,6 +266,9 @@ def read_labels(path: Any, blank: int = 0) -> list[int]:
     Args:
         path: (T,) integers, the symbol of each step: the most probable one of each (greedy decoding), or drawn.
         blank: the class of the blank.
+
+    Returns:
+        The labels, a list.
 
     Example:
         >>> read_labels([0, 3, 3, 0, 3, 1, 0])

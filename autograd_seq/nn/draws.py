@@ -44,6 +44,9 @@ def fans(shape: tuple[int, ...]) -> tuple[int, int]:
         shape: (out, in) of a matrix, (in,) of a vector that is multiplied to a number; dimensions after the second
             multiply both fans, as in convolutions.
 
+    Returns:
+        Two numbers.
+
     Example:
         >>> fans((8, 3)), fans((8,)), fans(())
         ((3, 8), (8, 1), (1, 1))

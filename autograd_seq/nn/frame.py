@@ -15,7 +15,7 @@ from autograd_seq.core.errors import AxisError, DTypeError, OperationError, Shap
 from autograd_seq.core.misfit import label_of
 from autograd_seq.core.node import Node, constant
 from autograd_seq.core.sites import get_scope, scope, show_site, user_site
-from autograd_seq.ops.elementwise import clip as clip_node
+from autograd_seq.ops.composed import clip as clip_node
 from autograd_seq.ops.leaf import param
 from autograd_seq.ops.state import state
 

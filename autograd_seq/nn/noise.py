@@ -71,6 +71,9 @@ def zoneout(name: str, new: Any, old: Any, p: Any, *, over: Axis | Iterable[Axis
         p: the probability that an entry stays, a number or a node that is fed. A program that is called with ``train=False``
             takes the expectation, p old + (1 − p) new.
 
+    Returns:
+        (H,), the next value of the state.
+
     Example:
         >>> import autograd_seq as ag
         >>> t = ag.Axis("t")

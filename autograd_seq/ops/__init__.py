@@ -17,6 +17,7 @@ from autograd_seq.ops import (
     loss,
     own,
     parts,
+    picking,
     random,
     reduce,
     rounding,
@@ -34,6 +35,6 @@ __all__ = [
     "activations", "algebra", "angles", "arrange", "composed", "create", "elementwise", "equilibrium",
     "gather", "history", "leaf", "linear",
     "loss",
-    "own", "parts", "random", "reduce", "rounding", "shape", "softmax", "sorting", "state", "statistics", "time",
+    "own", "parts", "picking", "random", "reduce", "rounding", "shape", "softmax", "sorting", "state", "statistics", "time",
     "until",
 ]  # fmt: skip

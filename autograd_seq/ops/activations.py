@@ -10,7 +10,8 @@ import numpy as np
 from autograd_seq.core.facts import FINITE, KEPT, MINUS_ONE, ONE
 from autograd_seq.core.hints import explain_keywords
 from autograd_seq.core.node import Node, constant
-from autograd_seq.core.op import Op, arithmetic, defop, same_shape
+from autograd_seq.core.op import Op, defop
+from autograd_seq.core.rules import arithmetic, same_shape
 from autograd_seq.ops.elementwise import FUNCTION, exp
 
 tanh = defop(
@@ -69,6 +70,12 @@ erf = defop(
 
 def gelu(x: Any) -> Node:
     """Gaussian error linear unit, x·Φ(x), by the error function (Hendrycks & Gimpel 2016).
+
+    Args:
+        x: (…), any value.
+
+    Returns:
+        A node of the shape of ``x``, over its axes.
 
     Example:
         >>> round(float(gelu(1.0)), 6)

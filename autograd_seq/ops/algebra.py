@@ -174,6 +174,9 @@ def solve_triangular(a: Any, b: Any, *, lower: bool = True) -> Node:
         b: (n,), or (n, k).
         lower: the lower triangle, else the upper one.
 
+    Returns:
+        A node of the shape of ``b``.
+
     Example:
         >>> solve_triangular([[2.0, 9.0], [2.0, 4.0]], [2.0, 6.0]).value
         array([1., 1.])
@@ -186,6 +189,12 @@ def solve_triangular(a: Any, b: Any, *, lower: bool = True) -> Node:
 def inv(a: Any) -> Node:
     """Return the inverse of a matrix (n, n); :func:`solve` is faster and more exact where one is multiplied by it.
 
+    Args:
+        a: (…, n, n).
+
+    Returns:
+        A node (…, n, n).
+
     Example:
         >>> inv([[2.0, 0.0], [0.0, 4.0]]).value.tolist()
         [[0.5, 0.0], [0.0, 0.25]]
@@ -195,6 +204,12 @@ def inv(a: Any) -> Node:
 
 def cholesky(a: Any) -> Node:
     """Return the lower triangular L with L Lᵀ = a, for a symmetric positive definite matrix; only its lower triangle is read.
+
+    Args:
+        a: (…, n, n).
+
+    Returns:
+        A node (…, n, n).
 
     Example:
         >>> cholesky([[4.0, 2.0], [2.0, 2.0]]).value.tolist()
@@ -209,6 +224,12 @@ def cholesky(a: Any) -> Node:
 def slogdet(a: Any) -> tuple[Node, Node]:
     """Return the sign of the determinant, which has no gradient, and the logarithm of its absolute value.
 
+    Args:
+        a: (…, n, n).
+
+    Returns:
+        Two nodes (…), the sign and the logarithm.
+
     Example:
         >>> sign, logarithm = slogdet([[0.0, 2.0], [1.0, 0.0]])
         >>> float(sign.value), round(float(logarithm.value), 6)
@@ -220,6 +241,12 @@ def slogdet(a: Any) -> tuple[Node, Node]:
 
 def det(a: Any) -> Node:
     """Return the determinant of a matrix. The gradient is that of a regular one; :func:`slogdet` does not overflow.
+
+    Args:
+        a: (…, n, n).
+
+    Returns:
+        A node (…).
 
     Example:
         >>> round(float(det([[1.0, 2.0], [3.0, 4.0]]).value), 6)
@@ -234,6 +261,12 @@ def eigh(a: Any) -> tuple[Node, Node]:
 
     Only the lower triangle is read. Eigenvectors of equal eigenvalues are not determined, and get no gradient from each
     other; the sign of an eigenvector is that of LAPACK.
+
+    Args:
+        a: (…, n, n).
+
+    Returns:
+        Two nodes, the eigenvalues and the eigenvectors.
 
     Example:
         >>> values, vectors = eigh([[2.0, 1.0], [1.0, 2.0]])

@@ -7,7 +7,8 @@ import math
 import numpy as np
 
 from autograd_seq.core.facts import ANY
-from autograd_seq.core.op import Op, defop, same_shape
+from autograd_seq.core.op import Op, defop
+from autograd_seq.core.rules import same_shape
 from autograd_seq.ops.elementwise import FUNCTION, sqrt, zero_safe_mul
 
 tan = defop(

@@ -23,6 +23,13 @@ Numbers = int | Sequence[int]
 def swapaxes(x: Any, axis1: int, axis2: int) -> Node:
     """Exchange two dimensions of the value.
 
+    Args:
+        x: (…), any value.
+        axis1, axis2: the two dimensions.
+
+    Returns:
+        A node, over the axes of ``x``.
+
     Raises:
         ShapeError: there is no such dimension.
 
@@ -37,6 +44,13 @@ def swapaxes(x: Any, axis1: int, axis2: int) -> Node:
 
 def moveaxis(x: Any, source: Numbers, destination: Numbers) -> Node:
     """Move dimensions to other places; the others keep their order.
+
+    Args:
+        x: (…), any value.
+        source, destination: a dimension and its new place, or several of both.
+
+    Returns:
+        A node, over the axes of ``x``.
 
     Raises:
         ShapeError: there is no such dimension, one is named twice, or ``source`` and ``destination`` differ in length.
@@ -68,6 +82,9 @@ def split(x: Any, parts: Numbers, axis: int = 0) -> list[Node]:
         x: any value.
         parts: how many parts of equal length, or the indices at which to cut: ``[2, 5]`` gives 0 … 1, 2 … 4 and the rest.
         axis: the dimension.
+
+    Returns:
+        A list of nodes.
 
     Raises:
         ShapeError: it cannot be cut into that many parts of equal length.
@@ -101,6 +118,9 @@ def repeat(x: Any, repeats: Numbers, axis: int | None = None) -> Node:
         repeats: how often; one number for all entries, or one for each.
         axis: the dimension.
 
+    Returns:
+        A node with more entries, over the axes of ``x``.
+
     Raises:
         ShapeError: a number is negative, or there are not as many numbers as entries.
 
@@ -133,6 +153,9 @@ def roll(x: Any, shift: Numbers, axis: Numbers | None = None) -> Node:
         x: any value.
         shift: by how many places, towards the end; one number for each dimension, or one for all.
         axis: the dimension, or several; without it the flattened value is rolled, as in NumPy.
+
+    Returns:
+        A node of the shape of ``x``, over its axes.
 
     Raises:
         ShapeError: there are not as many shifts as dimensions.

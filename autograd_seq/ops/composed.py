@@ -7,17 +7,41 @@ from typing import Any
 from autograd_seq.core.functions import FUNCTIONS
 from autograd_seq.core.hints import explain_keywords
 from autograd_seq.core.node import Node, constant
-from autograd_seq.core.op import broadcast
+from autograd_seq.core.rules import broadcast
 from autograd_seq.ops.activations import sigmoid
-from autograd_seq.ops.elementwise import cast, expm1, less, less_equal, not_equal, where
+from autograd_seq.ops.elementwise import cast, expm1, less, less_equal, maximum, minimum, not_equal, where
 from autograd_seq.ops.leaf import as_kind
 from autograd_seq.ops.parts import stack
 from autograd_seq.ops.shape import broadcast_to
 from autograd_seq.ops.softmax import logsumexp
 
 
+def clip(x: Any, low: Any = None, high: Any = None) -> Node:
+    """Limit ``x`` to ``low`` … ``high`` (``None``: no limit on that side).
+
+    Args:
+        x: (…), any value.
+        low, high: numbers or nodes; ``None`` is no limit.
+
+    Returns:
+        A node of the shape of ``x``, over its axes.
+
+    Example:
+        >>> clip([-2.0, 0.5, 3.0], 0, 1).value
+        array([0. , 0.5, 1. ])
+    """
+    out = x if low is None else maximum(x, low)
+    return constant(out if high is None else minimum(out, high))
+
+
 def square(x: Any) -> Node:
     """x².
+
+    Args:
+        x: (…), any value.
+
+    Returns:
+        A node of the shape of ``x``, over its axes.
 
     Example:
         >>> square([1, -3]).value
@@ -30,6 +54,12 @@ def square(x: Any) -> Node:
 def greater(a: Any, b: Any) -> Node:
     """Where a > b.
 
+    Args:
+        a, b: (…), values that broadcast against each other.
+
+    Returns:
+        A node of truth values.
+
     Example:
         >>> greater([1.0, 3.0], 2.0).value
         array([False,  True])
@@ -40,6 +70,12 @@ def greater(a: Any, b: Any) -> Node:
 def greater_equal(a: Any, b: Any) -> Node:
     """Where a ≥ b.
 
+    Args:
+        a, b: (…), values that broadcast against each other.
+
+    Returns:
+        A node of truth values.
+
     Example:
         >>> greater_equal([1.0, 2.0], 2.0).value
         array([False,  True])
@@ -49,6 +85,12 @@ def greater_equal(a: Any, b: Any) -> Node:
 
 def isnan(x: Any) -> Node:
     """Where x is not a number.
+
+    Args:
+        x: (…), any value.
+
+    Returns:
+        A node of truth values.
 
     Example:
         >>> isnan([1.0, float("nan")]).value
@@ -61,6 +103,12 @@ def isnan(x: Any) -> Node:
 def silu(x: Any) -> Node:
     """x·σ(x), also called swish (Elfwing et al. 2018).
 
+    Args:
+        x: (…), any value.
+
+    Returns:
+        A node of the shape of ``x``, over its axes.
+
     Example:
         >>> round(float(silu(1.0)), 6)
         0.731059
@@ -71,6 +119,13 @@ def silu(x: Any) -> Node:
 
 def leaky_relu(x: Any, negative_slope: float = 0.01) -> Node:
     """x where it is positive, ``negative_slope``·x elsewhere, at 0 too (as in PyTorch).
+
+    Args:
+        x: (…), any value.
+        negative_slope: the slope below 0.
+
+    Returns:
+        A node of the shape of ``x``, over its axes.
 
     Example:
         >>> leaky_relu([-2.0, 3.0], 0.1).value
@@ -83,6 +138,13 @@ def leaky_relu(x: Any, negative_slope: float = 0.01) -> Node:
 def elu(x: Any, alpha: float = 1.0) -> Node:
     """x where it is positive, ``alpha``·(exp(x) − 1) elsewhere, without overflow (Clevert et al. 2016).
 
+    Args:
+        x: (…), any value.
+        alpha: minus the limit at −∞.
+
+    Returns:
+        A node of the shape of ``x``, over its axes.
+
     Example:
         >>> elu([-1000.0, 2.0]).value
         array([-1.,  2.])
@@ -94,6 +156,12 @@ def elu(x: Any, alpha: float = 1.0) -> Node:
 
 def logaddexp(a: Any, b: Any) -> Node:
     """log(exp(a) + exp(b)) without overflow.
+
+    Args:
+        a, b: (…), values that broadcast against each other.
+
+    Returns:
+        A node of the shape to which they broadcast, over the axes of both.
 
     Example:
         >>> round(float(logaddexp(1000.0, 1000.0)), 6)
@@ -111,5 +179,5 @@ def astype(x: Any, dtype: Any) -> Node:
 
 
 FUNCTIONS.update(astype=astype, greater=greater, greater_equal=greater_equal)
-__all__ = ["elu", "greater", "greater_equal", "isnan", "leaky_relu", "logaddexp", "silu", "square"]
+__all__ = ["clip", "elu", "greater", "greater_equal", "isnan", "leaky_relu", "logaddexp", "silu", "square"]
 explain_keywords(globals(), __all__)

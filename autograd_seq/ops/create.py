@@ -26,6 +26,9 @@ def zeros(shape: int | Sequence[int], dtype: Any = float) -> Node:
         shape: of the value; a length, or a tuple of them.
         dtype: float, int or bool.
 
+    Returns:
+        A constant of the shape.
+
     Example:
         >>> zeros(2)
         constant: float[2] = [0. 0.]
@@ -34,7 +37,13 @@ def zeros(shape: int | Sequence[int], dtype: Any = float) -> Node:
 
 
 def ones(shape: int | Sequence[int], dtype: Any = float) -> Node:
-    """Return ones as a constant; arguments as for :func:`zeros`.
+    """Return ones as a constant.
+
+    Args:
+        shape, dtype: as for :func:`zeros`.
+
+    Returns:
+        A constant of the shape.
 
     Example:
         >>> ones((1, 2), int)
@@ -52,6 +61,9 @@ def eye(n: int, m: int | None = None, k: int = 0, dtype: Any = float) -> Node:
         k: the diagonal: 1 is the one above the main diagonal, −1 the one below.
         dtype: float, int or bool.
 
+    Returns:
+        A constant (n, m).
+
     Example:
         >>> eye(2).value
         array([[1., 0.],
@@ -63,6 +75,13 @@ def eye(n: int, m: int | None = None, k: int = 0, dtype: Any = float) -> Node:
 
 def tril(x: Any, k: int = 0) -> Node:
     """Set the entries above the k-th diagonal of the last two dimensions to zero.
+
+    Args:
+        x: (…, n, m).
+        k: the diagonal: 1 is the one above the main diagonal, −1 the one below.
+
+    Returns:
+        A node of the shape of ``x``, over its axes.
 
     Raises:
         ShapeError: it has fewer than two dimensions.
@@ -77,6 +96,13 @@ def tril(x: Any, k: int = 0) -> Node:
 
 def triu(x: Any, k: int = 0) -> Node:
     """Set the entries below the k-th diagonal of the last two dimensions to zero.
+
+    Args:
+        x: (…, n, m).
+        k: the diagonal: 1 is the one above the main diagonal, −1 the one below.
+
+    Returns:
+        A node of the shape of ``x``, over its axes.
 
     Raises:
         ShapeError: it has fewer than two dimensions.
@@ -100,6 +126,13 @@ def _keep_triangle(x: Node, k: int, lower: bool) -> Node:
 def diag(x: Any, k: int = 0) -> Node:
     """Return the k-th diagonal of a matrix; or, for a vector, the matrix with the vector on that diagonal.
 
+    Args:
+        x: (n,) or (n, m).
+        k: the diagonal: 1 is the one above the main diagonal, −1 the one below.
+
+    Returns:
+        A node: a vector for a matrix, a matrix for a vector.
+
     Raises:
         ShapeError: the value is neither a vector nor a matrix.
 
@@ -122,6 +155,14 @@ def diag(x: Any, k: int = 0) -> Node:
 
 def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Node:
     """Sum along a diagonal of two dimensions.
+
+    Args:
+        x: (…, n, m), say.
+        offset: the diagonal: 1 is the one above the main diagonal, −1 the one below.
+        axis1, axis2: the two dimensions.
+
+    Returns:
+        A node without the two dimensions.
 
     Raises:
         ShapeError: there are no two such dimensions.

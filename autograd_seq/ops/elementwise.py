@@ -18,7 +18,8 @@ from autograd_seq.core.facts import ANY, EACH, FINITE, KEPT, MINUS_ONE, TOGETHER
 from autograd_seq.core.functions import FUNCTIONS
 from autograd_seq.core.hints import explain_keywords
 from autograd_seq.core.node import Node, apply, apply_arithmetic, constant
-from autograd_seq.core.op import Op, arithmetic, defop, promote, same_shape
+from autograd_seq.core.op import Op, defop
+from autograd_seq.core.rules import arithmetic, promote, same_shape
 
 FUNCTION = 10
 """The floating-point operations counted for one tanh, exp, log, …: a polynomial of about this degree."""
@@ -97,17 +98,6 @@ def _share_gradient(a: Any, b: Any) -> Any:
     return where(less(a, b), 1.0, where(equal(a, b), 0.5, 0.0))
 
 
-def clip(x: Any, low: Any = None, high: Any = None) -> Node:
-    """Limit ``x`` to ``low`` … ``high`` (``None``: no limit on that side).
-
-    Example:
-        >>> clip([-2.0, 0.5, 3.0], 0, 1).value
-        array([0. , 0.5, 1. ])
-    """
-    out = x if low is None else maximum(x, low)
-    return constant(out if high is None else minimum(out, high))
-
-
 # -- powers, exponentials, logarithms -------------------------------------------------------------------------------
 
 
@@ -160,6 +150,12 @@ POWER_NUMBER = defop(
 
 def power(base: Any, exponent: Any) -> Node:
     """Return ``base ** exponent``; for an exponent that is a Python number no derivative is computed.
+
+    Args:
+        base, exponent: (…), values that broadcast against each other.
+
+    Returns:
+        A node of the shape to which they broadcast, over the axes of both.
 
     Example:
         >>> power([1.0, 2.0, 3.0], 2).value
@@ -305,6 +301,13 @@ CAST = defop(
 def cast(x: Any, to: type) -> Node:
     """Return ``x`` as ``float``, ``int`` (towards zero) or ``bool``; only the cast to float has a gradient.
 
+    Args:
+        x: (…), any value.
+        to: ``float``, ``int`` or ``bool``.
+
+    Returns:
+        A node of the shape of ``x``, over its axes.
+
     Example:
         >>> cast([1.7, -1.7], int).value
         array([ 1, -1])
@@ -315,6 +318,12 @@ def cast(x: Any, to: type) -> Node:
 
 def log(x: Any) -> Node:
     """Natural logarithm; that of a softmax, a sigmoid or a sum of exponentials is computed in its stable form.
+
+    Args:
+        x: (…), positive numbers.
+
+    Returns:
+        A node of the shape of ``x``, over its axes.
 
     Example:
         >>> from autograd_seq.ops.activations import sigmoid
@@ -342,7 +351,7 @@ FUNCTIONS.update(power=power, **{op.name: partial(apply_arithmetic, op) for op i
 _plain = (neg, abs, equal, not_equal, less, less_equal, logical_and, logical_or, logical_not)
 FUNCTIONS.update({op.name: partial(apply, op) for op in _plain})
 __all__ = [
-    "abs", "add", "arctan", "cast", "clip", "cos", "div", "equal", "exp", "expm1", "less", "less_equal", "log", "log1p",
+    "abs", "add", "arctan", "cast", "cos", "div", "equal", "exp", "expm1", "less", "less_equal", "log", "log1p",
     "logical_and", "logical_not", "logical_or", "maximum", "minimum", "mul", "neg", "not_equal", "power", "sign", "sin",
     "sqrt", "sub", "where", "zero_safe_mul",
 ]  # fmt: skip

@@ -24,7 +24,8 @@ from autograd_seq.core.facts import ANY
 from autograd_seq.core.hints import explain_keywords
 from autograd_seq.core.misfit import label_of
 from autograd_seq.core.node import Node, constant
-from autograd_seq.core.op import broadcast, defop, same_shape
+from autograd_seq.core.op import defop
+from autograd_seq.core.rules import broadcast, same_shape
 from autograd_seq.core.sites import add_scope, get_scope, show_site, user_site
 from autograd_seq.ops.elementwise import cast
 from autograd_seq.ops.leaf import as_shape

@@ -13,7 +13,8 @@ from autograd_seq.core.functions import FUNCTIONS
 from autograd_seq.core.hints import explain_keywords
 from autograd_seq.core.misfit import label_of
 from autograd_seq.core.node import Node, constant
-from autograd_seq.core.op import Op, defop, first
+from autograd_seq.core.op import Op, defop
+from autograd_seq.core.rules import first
 from autograd_seq.ops.elementwise import log, rewritten
 from autograd_seq.ops.parts import SLICE
 from autograd_seq.ops.shape import RESHAPE, TRANSPOSE, expand_dims, lead, negative_axis, transpose
@@ -219,6 +220,13 @@ ONE_HOT = defop(
 def one_hot(index: Any, n: int) -> Node:
     """Return vectors of ``n`` entries that are 1 at the index and 0 elsewhere, along a new last dimension.
 
+    Args:
+        index: (…), integers in 0 … n − 1.
+        n: the number of classes.
+
+    Returns:
+        A node (…, n) of 0 and 1.
+
     Example:
         >>> one_hot([0, 2], 3).value
         array([[1., 0., 0.],
@@ -256,6 +264,9 @@ def pick(x: Any, index: Any) -> Node:
     Args:
         x: ``(…, K)``.
         index: integers ``(…)`` in 0 … K − 1.
+
+    Returns:
+        A node (…), over the axes of both.
 
     Example:
         >>> pick([[0.25, 0.75], [0.5, 0.5]], [1, 0]).value

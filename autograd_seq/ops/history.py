@@ -92,6 +92,9 @@ def cumsum(x: Any, axis: int = -1, *, over: Axis | None = None) -> Node:
         axis: the dimension, if ``over`` is not given.
         over: an axis that ``x`` varies over.
 
+    Returns:
+        A node of the shape of ``x``, over its axes.
+
     Example:
         >>> cumsum([1.0, 2.0, 3.0]).value
         array([1., 3., 6.])
@@ -117,6 +120,9 @@ def cumprod(x: Any, axis: int = -1, *, over: Axis | None = None) -> Node:
         axis: the dimension, if ``over`` is not given.
         over: an axis that ``x`` varies over.
 
+    Returns:
+        A node of the shape of ``x``, over its axes.
+
     Example:
         >>> cumprod([1.0, 2.0, 3.0]).value
         array([1., 2., 6.])
@@ -141,6 +147,9 @@ def cummax(x: Any, *, over: Axis) -> Node:
         x: a float or integer value that varies over the axis.
         over: the axis.
 
+    Returns:
+        A node of the shape of ``x``, over its axes.
+
     Example:
         >>> import autograd_seq as ag
         >>> t = ag.Axis("t")
@@ -158,7 +167,7 @@ def cummax(x: Any, *, over: Axis) -> Node:
 
 
 def ticks(axis: Axis, every: int, *, phase: int = 0) -> Node:
-    """Return where a slower clock ticks: at steps ``phase``, ``phase + every``, ``phase + 2·every``, …
+    """Return where a slower clock ticks: at ``phase``, and every so many steps after it.
 
     Args:
         axis: the axis whose steps are counted.

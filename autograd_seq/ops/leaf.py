@@ -112,8 +112,12 @@ def param(
         shape: of the array; of the one at each point, where it varies over axes.
         over: axes along which it differs: heads, layers, experts. In feeds and gradients they come first, before ``shape``.
             ``ag.Axis("head", size=4)`` lets ``ag.nn.init.params`` know how many to draw.
+        dtype: float, or int or bool for one without a gradient.
         init: the initialiser that ``ag.nn.init.params`` uses unless it is given another: ``ag.nn.init.constant(1.0)``, or any
             function of ``(shape, seed)``. The parameter itself stays without a value.
+
+    Returns:
+        A node without a value.
 
     Example:
         >>> param("W", (4, 4))
@@ -140,6 +144,9 @@ def tensor(value: Any, *, name: str | None = None, dtype: Any = None) -> Node:
         value: a number or array; it is copied. Python numbers and lists become float64, arrays keep their width.
         name: for graphs, pictures and errors.
         dtype: a NumPy dtype, if another width or kind is wanted.
+
+    Returns:
+        A node with a value; ``y.backward()`` of what is computed from it adds the gradient to its ``.grad``.
 
     Raises:
         DTypeError: the value is not numeric.

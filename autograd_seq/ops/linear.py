@@ -13,7 +13,8 @@ from autograd_seq.core.facts import EACH, FINITE
 from autograd_seq.core.functions import FUNCTIONS
 from autograd_seq.core.hints import explain_keywords
 from autograd_seq.core.node import Node, constant
-from autograd_seq.core.op import Op, defop, promote
+from autograd_seq.core.op import Op, defop
+from autograd_seq.core.rules import promote
 from autograd_seq.ops.shape import broadcast_to, reshape
 
 
@@ -110,6 +111,9 @@ def einsum(spec: str, *operands: Any) -> Node:
             stands for the remaining dimensions. A label may appear only once in an operand (no diagonals).
         operands: one or two values.
 
+    Returns:
+        A node of the dimensions after ``->``, over the axes of the operands.
+
     Raises:
         OperationError: the notation is wrong, or there are more than two operands.
         ShapeError: lengths disagree.
@@ -157,6 +161,13 @@ def _parse(spec: str, ranks: list[int]) -> tuple[list[str], str]:
 def matmul(a: Any, b: Any) -> Node:
     """Matrix product ``a @ b``, with NumPy's rules for vectors and for stacks of matrices.
 
+    Args:
+        a: (…, n, k), or (k,).
+        b: (…, k, m), or (k,).
+
+    Returns:
+        A node (…, n, m), without the dimension of a vector, over the axes of both.
+
     Raises:
         ShapeError: an operand is a scalar, or the inner lengths differ.
 
@@ -191,6 +202,12 @@ def matmul(a: Any, b: Any) -> Node:
 def dot(a: Any, b: Any) -> Node:
     """Inner product of two vectors; for matrices the same as ``@``, for scalars the same as ``*``.
 
+    Args:
+        a, b: (n,) each; or matrices, or numbers.
+
+    Returns:
+        A node, a number for two vectors.
+
     Example:
         >>> float(dot([1.0, 2.0], [3.0, 4.0]).value)
         11.0
@@ -201,6 +218,13 @@ def dot(a: Any, b: Any) -> Node:
 
 def outer(a: Any, b: Any) -> Node:
     """Outer product of two vectors: ``outer(a, b)[i, j] = a[i]·b[j]``.
+
+    Args:
+        a: (n,).
+        b: (m,).
+
+    Returns:
+        A node (n, m), over the axes of both.
 
     Example:
         >>> outer([1.0, 2.0], [3.0, 4.0]).value

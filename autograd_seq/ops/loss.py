@@ -12,10 +12,12 @@ from autograd_seq.core.errors import OperationError
 from autograd_seq.core.facts import KEPT, TOGETHER, WHOLE
 from autograd_seq.core.hints import explain_keywords
 from autograd_seq.core.node import Node, constant
-from autograd_seq.core.op import broadcast, defop, first, same_shape
+from autograd_seq.core.op import defop
+from autograd_seq.core.rules import broadcast, first, same_shape
 from autograd_seq.core.sites import show_site, user_site
 from autograd_seq.ops.activations import sigmoid, softplus
-from autograd_seq.ops.elementwise import AS_WRITTEN, abs, arctan, clip, less, log, log1p, rewritten, where, zero_safe_mul
+from autograd_seq.ops.composed import clip
+from autograd_seq.ops.elementwise import AS_WRITTEN, abs, arctan, less, log, log1p, rewritten, where, zero_safe_mul
 from autograd_seq.ops.gather import pick
 from autograd_seq.ops.reduce import mean, sum
 from autograd_seq.ops.softmax import LOG_SOFTMAX, log_softmax
@@ -83,6 +85,12 @@ def cross_entropy(logits: Any, target: Any) -> Node:
 def mse(y: Any, target: Any) -> Node:
     """Mean squared error over the dimensions of the value, at each step.
 
+    Args:
+        y, target: (…), of one shape.
+
+    Returns:
+        A node, a number at each step.
+
     Example:
         >>> float(mse([1.0, 2.0], [1.0, 4.0]).value)
         2.0
@@ -93,6 +101,13 @@ def mse(y: Any, target: Any) -> Node:
 
 def bce(p: Any, target: Any) -> Node:
     """Binary cross-entropy, the mean over the dimensions of the value; numerically stable if ``p`` is a sigmoid.
+
+    Args:
+        p: (…), probabilities.
+        target: (…), 0 or 1, or probabilities.
+
+    Returns:
+        A node, a number at each step, in nats.
 
     Example:
         >>> round(float(bce(0.5, 1.0)), 6)
@@ -153,6 +168,9 @@ def spike(v: Any, surrogate: str | Callable[[Node, float], Node] = "fast_sigmoid
         surrogate: ``"fast_sigmoid"`` (v / (1 + slope·|v|)), ``"sigmoid"``, ``"arctan"``, ``"boxcar"`` (the derivative is
             ``slope`` where \|v\| < 1/(2 slope), else 0), or a function of (v, slope).
         slope: its steepness.
+
+    Returns:
+        A node of 0 and 1, of the shape of ``v``.
 
     Raises:
         OperationError: there is no surrogate of that name.

@@ -17,7 +17,8 @@ from autograd_seq.core.functions import FUNCTIONS
 from autograd_seq.core.hints import explain_keywords
 from autograd_seq.core.misfit import label_of
 from autograd_seq.core.node import Node, constant
-from autograd_seq.core.op import Op, defop, first, promote
+from autograd_seq.core.op import Op, defop
+from autograd_seq.core.rules import first, promote
 from autograd_seq.ops.shape import expand_dims, lead, negative_axes, negative_axis
 
 # -- slice and place ------------------------------------------------------------------------------------------------
@@ -163,6 +164,13 @@ CONCAT = defop(
 def concat(xs: Sequence[Any], axis: int = 0) -> Node:
     """Join values along an existing dimension.
 
+    Args:
+        xs: values that agree in all dimensions but one.
+        axis: that dimension.
+
+    Returns:
+        A node, over the axes of all.
+
     Raises:
         ShapeError: nothing to join, or the other dimensions differ.
 
@@ -179,6 +187,13 @@ def concat(xs: Sequence[Any], axis: int = 0) -> Node:
 def stack(xs: Sequence[Any], axis: int = 0) -> Node:
     """Join values of one shape along a new dimension.
 
+    Args:
+        xs: values of one shape.
+        axis: the place of the new dimension.
+
+    Returns:
+        A node with one dimension more, over the axes of all.
+
     Example:
         >>> stack([1.0, 2.0]).value
         array([1., 2.])
@@ -194,6 +209,9 @@ def pad(x: Any, width: int | Sequence[int | tuple[int, int]], value: float = 0.0
         width: one number, for both ends of every dimension; or two numbers, before and after every dimension; or a pair, or a
             number, for each dimension.
         value: the constant.
+
+    Returns:
+        A node of the larger shape, over the axes of ``x``.
 
     Raises:
         ShapeError: a width is negative, or there are not as many widths as dimensions.
@@ -224,6 +242,13 @@ def pad(x: Any, width: int | Sequence[int | tuple[int, int]], value: float = 0.0
 
 def flip(x: Any, axis: int | Sequence[int] | None = None) -> Node:
     """Reverse the order of the entries along dimensions: all, or those named.
+
+    Args:
+        x: (…), any value.
+        axis: a dimension, or several; all by default.
+
+    Returns:
+        A node of the shape of ``x``, over its axes.
 
     Example:
         >>> flip([1.0, 2.0, 3.0]).value

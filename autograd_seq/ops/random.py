@@ -70,6 +70,9 @@ def uniform(
         over: the axes that the draws vary over, a required argument; ``over=()`` is one draw for the whole sequence.
         low, high: numbers or nodes.
 
+    Returns:
+        A node of the shape, over ``over``.
+
     Example:
         >>> t = Axis("t")
         >>> uniform("u", (3,), over=t).axes
@@ -79,7 +82,14 @@ def uniform(
 
 
 def normal(name: str, shape: int | Sequence[int] = (), *, over: Axis | Iterable[Axis], mean: Any = 0.0, std: Any = 1.0) -> Node:
-    """Normal draws, with gradients for ``mean`` and ``std`` (by reparameterisation); arguments as for :func:`uniform`.
+    """Normal draws, with gradients for ``mean`` and ``std`` (by reparameterisation).
+
+    Args:
+        name, shape, over: as for :func:`uniform`.
+        mean, std: numbers or nodes.
+
+    Returns:
+        A node of the shape, over ``over``.
 
     Example:
         >>> normal("noise", (3,), over=()).axes
@@ -124,6 +134,9 @@ def bernoulli(name: str, p: Any, shape: int | Sequence[int] = (), *, over: Axis 
     Args:
         name, shape, over: as for :func:`uniform`: ``over=()`` is one mask for the whole sequence.
         p: the probability of a 1, a number or node.
+
+    Returns:
+        A node of 0 and 1 of the shape, over ``over``.
 
     Raises:
         OperationError: the value of ``p`` is known, and not a probability.

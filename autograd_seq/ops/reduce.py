@@ -18,12 +18,14 @@ from autograd_seq.core.facts import FINITE, KEPT, TOGETHER
 from autograd_seq.core.functions import FUNCTIONS
 from autograd_seq.core.hints import explain_keywords
 from autograd_seq.core.node import Node, constant
-from autograd_seq.core.op import arithmetic, defop, promote
+from autograd_seq.core.op import defop
+from autograd_seq.core.rules import arithmetic, promote
 from autograd_seq.ops.elementwise import cast, equal, where
 from autograd_seq.ops.parts import concat
+from autograd_seq.ops.picking import at
 from autograd_seq.ops.shape import negative_axes, reshape
 from autograd_seq.ops.state import state
-from autograd_seq.ops.time import at, count, size
+from autograd_seq.ops.time import count, size
 
 Over = Axis | Iterable[Axis] | None
 Dims = int | Sequence[int] | None
@@ -168,7 +170,14 @@ def sum(x: Any, axis: Dims = None, *, over: Over = None, keepdims: bool = False)
 
 
 def mean(x: Any, axis: Dims = None, *, over: Over = None, keepdims: bool = False) -> Node:
-    """Arithmetic mean over dimensions of the value, or over axes; arguments as for :func:`sum`.
+    """Arithmetic mean over dimensions of the value, or over axes.
+
+    Args:
+        x: any value.
+        axis, over, keepdims: as for :func:`autograd_seq.sum`.
+
+    Returns:
+        A node without the dimensions and axes that were reduced.
 
     Example:
         >>> float(mean([1.0, 2.0, 6.0]).value)
@@ -185,7 +194,14 @@ def mean(x: Any, axis: Dims = None, *, over: Over = None, keepdims: bool = False
 
 
 def max(x: Any, axis: Dims = None, *, over: Over = None, keepdims: bool = False) -> Node:
-    """The largest entry; where several tie, they share the gradient. Arguments as for :func:`sum`.
+    """The largest entry; where several tie, they share the gradient.
+
+    Args:
+        x: any value.
+        axis, over, keepdims: as for :func:`autograd_seq.sum`.
+
+    Returns:
+        A node without the dimensions and axes that were reduced.
 
     Raises:
         ShapeError, AxisError: there are no entries.
@@ -200,7 +216,14 @@ def max(x: Any, axis: Dims = None, *, over: Over = None, keepdims: bool = False)
 
 
 def min(x: Any, axis: Dims = None, *, over: Over = None, keepdims: bool = False) -> Node:
-    """The smallest entry; where several tie, they share the gradient. Arguments as for :func:`sum`.
+    """The smallest entry; where several tie, they share the gradient.
+
+    Args:
+        x: any value.
+        axis, over, keepdims: as for :func:`autograd_seq.sum`.
+
+    Returns:
+        A node without the dimensions and axes that were reduced.
 
     Example:
         >>> float(min([4.0, 2.0]).value)
@@ -212,8 +235,14 @@ def min(x: Any, axis: Dims = None, *, over: Over = None, keepdims: bool = False)
 def prod(x: Any, axis: Dims = None, *, over: Over = None, keepdims: bool = False) -> Node:
     """Product over dimensions or axes, with exact derivatives of every order where factors are 0.
 
-    Over dimensions it multiplies halves, over an axis it is the recurrence p[t] = p[t − 1]·x[t] from 1. Arguments as
-    for :func:`sum`.
+    Over dimensions it multiplies halves, over an axis it is the recurrence p[t] = p[t − 1]·x[t] from 1.
+
+    Args:
+        x: any value.
+        axis, over, keepdims: as for :func:`autograd_seq.sum`.
+
+    Returns:
+        A node without the dimensions and axes that were reduced.
 
     Example:
         >>> float(prod([2.0, 3.0, 4.0]).value)

@@ -12,7 +12,8 @@ from autograd_seq.core.facts import ANY, FINITE
 from autograd_seq.core.functions import FUNCTIONS
 from autograd_seq.core.hints import explain_keywords
 from autograd_seq.core.node import Node, apply_arithmetic, constant
-from autograd_seq.core.op import Op, arithmetic, defop, same_shape
+from autograd_seq.core.op import Op, defop
+from autograd_seq.core.rules import arithmetic, same_shape
 from autograd_seq.ops.elementwise import cast, zero_safe_mul
 
 FLOOR = defop(
@@ -62,6 +63,12 @@ mod = defop(
 def floor(x: Any) -> Node:
     """The largest whole number that is not above x, as a float; integers stay as they are.
 
+    Args:
+        x: (…), any value.
+
+    Returns:
+        A node of the shape of ``x``, over its axes.
+
     Example:
         >>> floor([-1.5, 2.0, 2.7]).value
         array([-2.,  2.,  2.])
@@ -72,6 +79,12 @@ def floor(x: Any) -> Node:
 
 def ceil(x: Any) -> Node:
     """The smallest whole number that is not below x, as a float; integers stay as they are.
+
+    Args:
+        x: (…), any value.
+
+    Returns:
+        A node of the shape of ``x``, over its axes.
 
     Example:
         >>> ceil([-1.5, 2.0, 2.2]).value
@@ -87,6 +100,9 @@ def round(x: Any, decimals: int = 0) -> Node:
     Args:
         x: any value; integers change only with negative ``decimals``, and stay integers.
         decimals: digits after the point; −2 rounds to hundreds.
+
+    Returns:
+        A node of the shape of ``x``, over its axes.
 
     Example:
         >>> round([0.5, 1.5, 2.75]).value, round(2.75, 1).value

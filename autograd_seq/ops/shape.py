@@ -18,8 +18,9 @@ from autograd_seq.core.facts import ADJACENT, ENTRIES, KEPT, TOGETHER
 from autograd_seq.core.functions import FUNCTIONS
 from autograd_seq.core.hints import explain_keywords
 from autograd_seq.core.node import Node, constant
-from autograd_seq.core.op import broadcast as broadcast_shapes
-from autograd_seq.core.op import defop, first
+from autograd_seq.core.op import defop
+from autograd_seq.core.rules import broadcast as broadcast_shapes
+from autograd_seq.core.rules import first
 
 
 def lead(x: Any, rank: int) -> tuple[int, ...]:
@@ -87,6 +88,13 @@ RESHAPE = defop(
 def reshape(x: Any, shape: int | Sequence[int]) -> Node:
     """Return the entries of ``x`` in another shape; one length may be −1.
 
+    Args:
+        x: (…), any value.
+        shape: of the result.
+
+    Returns:
+        A node of that shape, over the axes of ``x``.
+
     Raises:
         ShapeError: the number of entries differs.
 
@@ -112,6 +120,13 @@ TRANSPOSE = defop(
 
 def transpose(x: Any, axes: Sequence[int] | None = None) -> Node:
     """Permute the dimensions of the value; by default reverse them.
+
+    Args:
+        x: (…), any value.
+        axes: the dimensions in their new order.
+
+    Returns:
+        A node, over the axes of ``x``.
 
     Raises:
         ShapeError: ``axes`` is no permutation of the dimensions.
@@ -148,6 +163,13 @@ BROADCAST_TO = defop(
 def broadcast_to(x: Any, shape: Sequence[int]) -> Node:
     """Repeat the value along new and length-1 dimensions until it has ``shape``.
 
+    Args:
+        x: (…), any value.
+        shape: of the result.
+
+    Returns:
+        A node of that shape, over the axes of ``x``.
+
     Example:
         >>> broadcast_to([1.0, 2.0], (3, 2)).shape
         (3, 2)
@@ -158,6 +180,13 @@ def broadcast_to(x: Any, shape: Sequence[int]) -> Node:
 
 def expand_dims(x: Any, axis: int) -> Node:
     """Insert a dimension of length 1 at ``axis`` of the result.
+
+    Args:
+        x: (…), any value.
+        axis: the place of the new dimension; negative numbers count from the end.
+
+    Returns:
+        A node with one dimension more.
 
     Example:
         >>> expand_dims([1.0, 2.0], -1).shape
@@ -170,6 +199,13 @@ def expand_dims(x: Any, axis: int) -> Node:
 
 def squeeze(x: Any, axis: int | Sequence[int] | None = None) -> Node:
     """Drop dimensions of length 1: all, or those named.
+
+    Args:
+        x: (…), any value.
+        axis: a dimension, or several; all of length 1 by default.
+
+    Returns:
+        A node without them, over the axes of ``x``.
 
     Raises:
         ShapeError: a named dimension is longer.

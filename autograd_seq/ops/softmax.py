@@ -111,7 +111,14 @@ def _replace_zero(total: Any) -> Node:
 
 
 def logsumexp(x: Any, axis: Dims = None, *, over: Over = None, keepdims: bool = False) -> Node:
-    """log Σ exp(x) without overflow; −∞ if there are no entries or all are −∞. Arguments as for :func:`sum`.
+    """log Σ exp(x) without overflow; −∞ if there are no entries or all are −∞.
+
+    Args:
+        x: any value.
+        axis, over, keepdims: as for :func:`autograd_seq.sum`.
+
+    Returns:
+        A node without the dimensions and axes that were reduced.
 
     Example:
         >>> round(float(logsumexp([1000.0, 1000.0]).value), 6)
@@ -130,6 +137,14 @@ def softmax(x: Any, axis: Dims = None, *, over: Over = None) -> Node:
 
     Where every entry is −∞ (everything masked) all weights are 0, and so is the gradient.
 
+    Args:
+        x: (…), scores.
+        axis: the dimension along which the weights add up to 1, or several.
+        over: an axis instead, such as time: attention.
+
+    Returns:
+        A node of the shape of ``x``, over its axes.
+
     Example:
         >>> softmax([0.0, 0.0]).value
         array([0.5, 0.5])
@@ -142,7 +157,13 @@ def softmax(x: Any, axis: Dims = None, *, over: Over = None) -> Node:
 
 
 def log_softmax(x: Any, axis: Dims = None, *, over: Over = None) -> Node:
-    """log(softmax(x)), numerically stable; arguments as for :func:`softmax`.
+    """log(softmax(x)), numerically stable.
+
+    Args:
+        x, axis, over: as for :func:`softmax`.
+
+    Returns:
+        A node of the shape of ``x``, over its axes.
 
     Example:
         >>> round(float(log_softmax([0.0, 1000.0])[0]), 3)

@@ -74,7 +74,13 @@ def _take_along(x: Node, places: Node) -> Node:
 
 
 def sort(x: Any, axis: int = -1, *, descending: bool = False) -> Node:
-    """Sort a dimension; the gradient of each entry goes to where it came from. Arguments as for :func:`argsort`.
+    """Sort a dimension; the gradient of each entry goes to where it came from.
+
+    Args:
+        x, axis, descending: as for :func:`argsort`.
+
+    Returns:
+        A node of the shape of ``x``, over its axes.
 
     Example:
         >>> sort([3.0, 1.0, 2.0], descending=True).value

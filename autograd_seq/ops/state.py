@@ -18,8 +18,9 @@ from autograd_seq.core.functions import FUNCTIONS
 from autograd_seq.core.hints import explain_keywords
 from autograd_seq.core.misfit import label_of
 from autograd_seq.core.node import ARRAY, CONSTANT, UNIQUE, Node, constant
-from autograd_seq.core.op import broadcast as broadcast_shapes
-from autograd_seq.core.op import defop, same_shape
+from autograd_seq.core.op import defop
+from autograd_seq.core.rules import broadcast as broadcast_shapes
+from autograd_seq.core.rules import same_shape
 from autograd_seq.core.sites import add_scope, get_scope, show_site, user_site
 from autograd_seq.ops.elementwise import cast, where
 from autograd_seq.ops.leaf import as_kind, as_shape

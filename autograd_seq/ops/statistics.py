@@ -41,6 +41,9 @@ def var(x: Any, axis: Dims = None, *, over: Over = None, ddof: float = 0, keepdi
         ddof: the sum of squares is divided by the number of entries minus ``ddof``.
         keepdims: keep reduced dimensions as length 1.
 
+    Returns:
+        A node without the dimensions and axes that were reduced.
+
     Example:
         >>> float(var([1.0, 2.0, 6.0])), float(var([1.0, 2.0, 6.0], ddof=1))
         (4.666666666666667, 7.0)
@@ -60,6 +63,12 @@ def var(x: Any, axis: Dims = None, *, over: Over = None, ddof: float = 0, keepdi
 def std(x: Any, axis: Dims = None, *, over: Over = None, ddof: float = 0, keepdims: bool = False) -> Node:
     """Standard deviation, the square root of :func:`var`; where it is 0, so is its derivative (as in PyTorch).
 
+    Args:
+        x, axis, over, ddof, keepdims: as for :func:`var`.
+
+    Returns:
+        A node without the dimensions and axes that were reduced.
+
     Example:
         >>> float(std([1.0, 3.0]))
         1.0
@@ -77,6 +86,9 @@ def norm(x: Any, ord: Any = None, axis: Dims = None, *, over: Over = None, keepd
         axis: one dimension for vectors, two for matrices; all if neither ``axis`` nor ``over`` is given.
         over: axes: the norm of the whole sequence as one vector, together with the dimensions of ``axis``.
         keepdims: keep reduced dimensions as length 1.
+
+    Returns:
+        A node without the dimensions and axes that were reduced.
 
     Raises:
         OperationError: there is no such ``ord``, or it needs singular values.
@@ -150,6 +162,9 @@ def argmax(x: Any, axis: int | None = None, *, over: Axis | None = None, keepdim
         over: an axis instead; the result is a step number.
         keepdims: keep reduced dimensions as length 1.
 
+    Returns:
+        A node of integers without the dimension or axis that was searched.
+
     Raises:
         ShapeError, AxisError: there are no entries, or several axes are given.
 
@@ -161,7 +176,13 @@ def argmax(x: Any, axis: int | None = None, *, over: Axis | None = None, keepdim
 
 
 def argmin(x: Any, axis: int | None = None, *, over: Axis | None = None, keepdims: bool = False) -> Node:
-    """Index of the smallest entry, the first one if several tie; arguments as for :func:`argmax`.
+    """Index of the smallest entry, the first one if several tie.
+
+    Args:
+        x, axis, over, keepdims: as for :func:`argmax`.
+
+    Returns:
+        A node of integers without the dimension or axis that was searched.
 
     Example:
         >>> int(argmin([3.0, 1.0, 2.0]))
@@ -204,7 +225,14 @@ def _reduce_shape(x: Node, axis: Dims, keepdims: bool) -> tuple[int, ...]:
 
 
 def any(x: Any, axis: Dims = None, *, over: Over = None, keepdims: bool = False) -> Node:
-    """Whether any entry is true, or not 0; false if there are no entries. Arguments as for :func:`autograd_seq.sum`.
+    """Whether any entry is true, or not 0; false if there are no entries.
+
+    Args:
+        x: any value.
+        axis, over, keepdims: as for :func:`autograd_seq.sum`.
+
+    Returns:
+        A node of truth values without the dimensions and axes that were reduced.
 
     Example:
         >>> any([[False, True], [False, False]], axis=1).value
@@ -214,7 +242,14 @@ def any(x: Any, axis: Dims = None, *, over: Over = None, keepdims: bool = False)
 
 
 def all(x: Any, axis: Dims = None, *, over: Over = None, keepdims: bool = False) -> Node:
-    """Whether all entries are true, or not 0; true if there are no entries. Arguments as for :func:`autograd_seq.sum`.
+    """Whether all entries are true, or not 0; true if there are no entries.
+
+    Args:
+        x: any value.
+        axis, over, keepdims: as for :func:`autograd_seq.sum`.
+
+    Returns:
+        A node of truth values without the dimensions and axes that were reduced.
 
     Example:
         >>> all([[True, True], [False, True]], axis=1).value

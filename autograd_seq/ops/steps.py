@@ -13,7 +13,8 @@ from __future__ import annotations
 from autograd_seq.core.axes import Axis, union
 from autograd_seq.core.facts import FINITE, KEPT, POINTS, TOGETHER
 from autograd_seq.core.node import Node
-from autograd_seq.core.op import Op, defop, first
+from autograd_seq.core.op import Op, defop
+from autograd_seq.core.rules import first
 from autograd_seq.ops.time import SHIFT, spread
 
 

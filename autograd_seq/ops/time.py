@@ -5,18 +5,18 @@ They have no ``forward``: the unroller resolves them into edges.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterable
 from typing import Any
 
 from autograd_seq.core.axes import Affine, Axis, Index, Iteration, as_axes
-from autograd_seq.core.errors import AxisError, OperationError, StateError
+from autograd_seq.core.errors import AxisError, StateError
 from autograd_seq.core.facts import FINITE, KEPT, POINTS, STEPS, TOGETHER
 from autograd_seq.core.functions import FUNCTIONS
 from autograd_seq.core.hints import explain_keywords
 from autograd_seq.core.misfit import label_of
 from autograd_seq.core.node import Node, constant
-from autograd_seq.core.op import Op, defop, first, same_shape
+from autograd_seq.core.op import Op, defop
+from autograd_seq.core.rules import first, same_shape
 from autograd_seq.core.sites import show_site, user_site
 from autograd_seq.ops.elementwise import equal, where
 from autograd_seq.ops.state import STATE, settle, state
@@ -40,6 +40,9 @@ def shift(x: Any, axis: Axis, by: int, *, init: Any = None, final: Any = None) -
         by: how many steps back; a negative number looks ahead.
         init, final: rows before the first step and after the last one, as for :func:`state`; zeros by default. A shift to
             earlier steps reads ``init``, one to later steps ``final``, one by 0 neither.
+
+    Returns:
+        A node of the shape and the axes of ``x``.
 
     Raises:
         AxisError: ``x`` does not vary over the axis.
@@ -117,7 +120,7 @@ def _find_rows_through_shifts(x: Node, axis: Axis) -> tuple[dict[Axis, Any], dic
     return (found["init"], found["final"]) if found["init"] or found["final"] else None
 
 
-def _check_axis(axis: Any, name: str | None = None) -> Axis:
+def check_axis(axis: Any, name: str | None = None) -> Axis:
     if not isinstance(axis, Axis):
         raise AxisError("A105", f"{axis!r:.60} is not an axis", node=name, expected="an ag.Axis", got=repr(axis))
     return axis
@@ -126,7 +129,7 @@ def _check_axis(axis: Any, name: str | None = None) -> Axis:
 def check_varies(x: Node, axis: Any) -> None:
     """Refuse an axis over which a value does not vary."""
     label = label_of(x)
-    _check_axis(axis, x.name)
+    check_axis(axis, x.name)
     if axis not in x.axes:
         over = f"varies over {', '.join(a.name for a in x.axes)} only" if x.axes else "is static"
         same = axis.name in [a.name for a in x.axes]
@@ -217,15 +220,27 @@ def count(x: Node, among: tuple[Axis, ...], axis: Axis) -> Node:
 def size(axis: Axis) -> Node:
     """The number of steps on an axis, as an integer value; with ``lengths=`` that of each sequence.
 
+    Args:
+        axis: the axis.
+
+    Returns:
+        A node, an integer; with ``lengths=`` over the axes of the sequences.
+
     Example:
         >>> size(Axis("t"))
         size: int
     """
-    return SIZE(axis=_check_axis(axis))
+    return SIZE(axis=check_axis(axis))
 
 
 def index(axis: Axis) -> Node:
     """The step number 0, 1, …, T − 1, as an integer value that varies over the axis.
+
+    Args:
+        axis: the axis.
+
+    Returns:
+        A node of integers over the axis.
 
     Example:
         >>> t, u = Axis("t"), Axis("u")
@@ -233,51 +248,7 @@ def index(axis: Axis) -> Node:
         >>> causal.axes
         (u, t)
     """
-    return INDEX(axis=_check_axis(axis))
-
-
-def at(x: Any, over: Axis, index: int, *, outside: str = "error") -> Node:
-    """Pick step ``index`` of an axis; negative numbers count from the end, with ``lengths=`` from the end of each sequence.
-
-    Args:
-        x: a value; one that does not vary over the axis is returned as it is.
-        over: the axis.
-        index: 0 … T − 1, or −T … −1.
-        outside: ``"error"``, or ``"zero"`` to read 0 where there is no such step.
-
-    Raises:
-        AxisError: when the graph is unrolled over too few steps.
-
-    Example:
-        >>> t = Axis("t")
-        >>> from autograd_seq.ops.leaf import input
-        >>> at(input("x", (3,), over=t), t, -1).axes
-        ()
-    """
-    x = constant(x)
-    if outside not in ("error", "zero"):
-        raise OperationError(
-            "O104", f"ag.at has no mode outside={outside!r:.60}", expected='"error" or "zero"', got=repr(outside)
-        )
-    try:
-        step = operator.index(index)
-    except TypeError:
-        raise AxisError(
-            "A108", f"ag.at is given {index!r:.60}, which is not a fixed step", node=x.name, expected="an integer",
-            got=repr(index),
-            fix="to pick a computed step, write ag.sum(ag.where(ag.index(t) == …, x, 0), over=t)",
-        ) from None  # fmt: skip
-    return AT(x, axis=over, index=step, outside=outside) if _check_axis(over, x.name) in x.axes else x
-
-
-def last(x: Any, *, over: Axis) -> Node:
-    """The last step of an axis, with ``lengths=`` that of each sequence; see :func:`at`."""
-    return at(x, over, -1)
-
-
-def first_step(x: Any, *, over: Axis) -> Node:
-    """The first step of an axis; see :func:`at`."""
-    return at(x, over, 0)
+    return INDEX(axis=check_axis(axis))
 
 
 def along(x: Any, axis: Axis, other: Axis | Index | Affine) -> Node:
@@ -288,6 +259,9 @@ def along(x: Any, axis: Axis, other: Axis | Index | Affine) -> Node:
         axis: the axis.
         other: another axis; both then have the same length. Or a place that is computed from axes: ``2 * u + 1``, ``u // 2``,
             ``2 * u + k``; they have lengths of their own, and each place must be a step of ``axis``.
+
+    Returns:
+        A node of the shape of ``x`` that varies over the axes of the place instead of ``axis``.
 
     Raises:
         AxisError: ``x`` does not vary over ``axis``, or varies over ``other`` already.
@@ -313,7 +287,7 @@ def along(x: Any, axis: Axis, other: Axis | Index | Affine) -> Node:
     check_varies(x, axis)
     if isinstance(other, (Index, Affine)):
         return FUNCTIONS["read_place"](x, axis, other if isinstance(other, Affine) else Affine(other))
-    _check_axis(other, x.name)
+    check_axis(other, x.name)
     if other in x.axes:
         raise AxisError(
             "A109", f"{label_of(x)} already varies over {other}", node=x.name, where=show_site(user_site()),
@@ -329,6 +303,9 @@ def spread(x: Any, axes: Axis | Iterable[Axis]) -> Node:
         x: a value.
         axes: one or several; axes over which it already varies are ignored.
 
+    Returns:
+        A node of the shape of ``x``, over its axes and ``axes``.
+
     Example:
         >>> t, b = Axis("t"), Axis("b")
         >>> from autograd_seq.ops.reduce import sum
@@ -343,6 +320,5 @@ def spread(x: Any, axes: Axis | Iterable[Axis]) -> Node:
 
 
 FUNCTIONS.update(read=read, along=along)
-first_step.__name__ = "first"
-__all__ = ["along", "at", "index", "last", "shift", "size", "spread"]
-explain_keywords(globals(), [*__all__, "first_step"])
+__all__ = ["along", "index", "shift", "size", "spread"]
+explain_keywords(globals(), __all__)

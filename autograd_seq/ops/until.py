@@ -17,7 +17,8 @@ from autograd_seq.core.facts import KEPT
 from autograd_seq.core.hints import explain_keywords
 from autograd_seq.core.misfit import label_of
 from autograd_seq.core.node import Node, constant
-from autograd_seq.core.op import Op, defop, first
+from autograd_seq.core.op import Op, defop
+from autograd_seq.core.rules import first
 from autograd_seq.core.sites import show_site, user_site
 from autograd_seq.ops.time import check_varies
 

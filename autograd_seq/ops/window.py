@@ -12,7 +12,8 @@ from typing import Any
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.facts import FINITE, KEPT, TOGETHER
 from autograd_seq.core.node import Node
-from autograd_seq.core.op import Op, defop, first
+from autograd_seq.core.op import Op, defop
+from autograd_seq.core.rules import first
 from autograd_seq.ops.parts import concat, stack
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.shape import broadcast_to

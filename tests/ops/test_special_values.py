@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import autograd_seq as ag
-from autograd_seq.core.op import BUILT_IN, OPS, same_shape
+from autograd_seq.core.op import BUILT_IN, OPS
+from autograd_seq.core.rules import same_shape
 from autograd_seq.emit.native import numba
 
 t = ag.Axis("t")

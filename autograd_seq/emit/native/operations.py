@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from autograd_seq.core.node import Node
-from autograd_seq.core.op import promote
+from autograd_seq.core.rules import promote
 from autograd_seq.ops.elementwise import where
 from autograd_seq.ops.gather import ONE_HOT, PICK, TAKE
 from autograd_seq.ops.leaf import INPUT

@@ -17,7 +17,7 @@ import numpy as np
 
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.node import Node, apply
-from autograd_seq.core.op import broadcast
+from autograd_seq.core.rules import broadcast
 from autograd_seq.graph.rebuild import copy_name, rebuild
 from autograd_seq.ops.elementwise import add, equal, mul, sub, where
 from autograd_seq.ops.linear import CONTRACT

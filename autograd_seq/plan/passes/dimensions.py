@@ -13,7 +13,8 @@ from collections.abc import Iterable, Sequence
 from autograd_seq.core.axes import Axis, Iteration
 from autograd_seq.core.facts import ENTRIES, KEPT, TOGETHER
 from autograd_seq.core.node import Node, apply
-from autograd_seq.core.op import Op, first
+from autograd_seq.core.op import Op
+from autograd_seq.core.rules import first
 from autograd_seq.graph.order import step_order
 from autograd_seq.graph.rebuild import copy_name, rebuild
 from autograd_seq.ops.linear import CONTRACT

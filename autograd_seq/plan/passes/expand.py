@@ -14,7 +14,8 @@ import numpy as np
 
 from autograd_seq.core.facts import ABSENT, SMALLEST
 from autograd_seq.core.node import Node, apply, constant
-from autograd_seq.core.op import Op, first, same_shape
+from autograd_seq.core.op import Op
+from autograd_seq.core.rules import first, same_shape
 from autograd_seq.graph.order import step_order
 from autograd_seq.graph.rebuild import copy_name, rebuild
 from autograd_seq.ops.elementwise import LOG, add, div, exp, mul, neg, sub

@@ -15,7 +15,8 @@ import numpy as np
 from autograd_seq.core.axes import Iteration, union
 from autograd_seq.core.facts import KEPT, TOGETHER
 from autograd_seq.core.node import Node, apply, constant
-from autograd_seq.core.op import Op, first
+from autograd_seq.core.op import Op
+from autograd_seq.core.rules import first
 from autograd_seq.graph.order import get_rows, step_order
 from autograd_seq.graph.rebuild import copy_name, rebuild
 from autograd_seq.ops.state import STATE

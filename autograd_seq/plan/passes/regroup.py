@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from autograd_seq.core.axes import union
 from autograd_seq.core.node import Node
-from autograd_seq.core.op import broadcast
+from autograd_seq.core.rules import broadcast
 from autograd_seq.graph.order import step_order
 from autograd_seq.graph.rebuild import copy_name, rebuild
 from autograd_seq.ops.elementwise import add, mul, neg, sub
