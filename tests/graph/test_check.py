@@ -527,7 +527,11 @@ def test_every_refusal_has_its_code_and_its_words(code: str, source: str, words:
 
 def test_the_table_names_every_code_of_these_files() -> None:
     root = Path(ag.__file__).parent
-    files = [*(root / "graph").glob("*.py"), *(root / "grad").glob("*.py"), root / "ops" / "time.py", root / "ops" / "state.py"]
+    files = [
+        *(root / "graph").glob("*.py"),
+        *(root / "grad").glob("*.py"),
+        *(root / "ops" / f"{name}.py" for name in ("time", "picking", "state")),
+    ]
     codes = {c for f in files for c in re.findall(r'^\s*"([A-Z]\d{3})",', f.read_text(encoding="utf-8"), re.MULTILINE)}
     codes |= {c for f in files for c in re.findall(r'Error\("([A-Z]\d{3})"', f.read_text(encoding="utf-8"))}
     elsewhere = {"M101", "A218", "O149", *(f"E{n}" for n in (*range(130, 139), 140, 141, 151, 156, 157))}

@@ -32,6 +32,7 @@ from autograd_seq.ops import (
     linear,
     loss,
     parts,
+    picking,
     random,
     reduce,
     shape,
@@ -42,7 +43,7 @@ from autograd_seq.ops import state as states
 
 MODULES: list[types.ModuleType] = [
     axes, elsewhere, kinds, misfit, node, op, site, elementwise, gather, history, leaf, lifting, linear, loss, random, reduce,
-    shape, states, statistics, time, arrange, create, parts,
+    shape, states, statistics, time, picking, arrange, create, parts,
 ]  # fmt: skip
 
 
