@@ -21,6 +21,7 @@ from autograd_seq.core.hints import refuse_unknown_names
 from viz.adjoint import adjoint
 from viz.animation import Animation, animate
 from viz.card import card
+from viz.delay_line import delay_line
 from viz.diagram import Diagram
 from viz.errors import DrawError, RenderError, TooLargeError
 from viz.folded import folded
@@ -30,8 +31,8 @@ from viz.schedule import schedule
 from viz.unfolded import fold_unfold, unfolded
 
 __all__ = [
-    "Animation", "Diagram", "DrawError", "RenderError", "TooLargeError", "adjoint", "animate", "card", "fold_unfold", "folded",
-    "gradients", "heat", "page", "plots", "schedule", "unfolded",
+    "Animation", "Diagram", "DrawError", "RenderError", "TooLargeError", "adjoint", "animate", "card", "delay_line",
+    "fold_unfold", "folded", "gradients", "heat", "page", "plots", "schedule", "unfolded",
 ]  # fmt: skip
 
 
