@@ -41,8 +41,8 @@ def heat(
         steps: how many steps to show at the start and at the end; by default all of at most six, else (3, 2).
 
     Returns:
-        A Diagram: colour, border and number of each variable, and the width of the lines into it, are on a logarithmic scale,
-        which stands below. What is 0 is white and dashed.
+        A Diagram: colour, border and number of each variable, and the width of the lines out of it, on which its derivative
+        comes back, are on a logarithmic scale, which stands below. What is 0 is white, and lines into it are faint.
 
     Raises:
         DrawError: a name is that of no variable, or an array is not (T,).
@@ -111,7 +111,7 @@ def paint_heat(
     for line in picture.lines:
         tail, head = ends[line.tail], ends[line.head]
         pale = replace(line, color=theme.looks["slice"].line) if line.role in ("flow", "recur", "faint") else line
-        if line.tail in value_of:
+        if line.tail in value_of and value_of.get(line.head) != 0:  # nothing comes back from where the derivative is 0
             level = find_level(abs(value_of[line.tail]))
             pale = replace(pale, color=_mix(theme, 0.25 + 0.75 * level), pen=_THINNEST + (_WIDEST - _THINNEST) * level)
         if segment is not None and line.role == "recur" and _is_cut(tail, head, segment, steps):

@@ -178,3 +178,28 @@ def test_an_animation_is_saved_as_a_gif(tmp_path: Path) -> None:
 def test_a_learned_initial_row_is_named_in_the_folded_picture(models: SimpleNamespace) -> None:
     (loop,) = [line for line in viz.folded(models.started()).picture.lines if line.role == "recur"]
     assert loop.label.text == "W_hh, z^−1 from h_0"
+
+
+def _make_last_loss() -> ag.Node:
+    t = ag.Axis("t")
+    x, target = ag.input("x", (3,), over=t), ag.input("target", (2,), over=t)
+    y = ag.nn.dense(ag.nn.rnn(x, 4, over=t), 2, name="out").named("y")
+    return ag.last(ag.mse(y, target), over=t).named("L")
+
+
+def test_lines_from_step_to_step_are_alike_at_all_steps() -> None:
+    for t in range(2, 14):
+        lines = viz.unfolded(_make_last_loss(), t=t, steps=(t, 0)).picture.lines
+        paths = [line.curve for line in lines if line.role == "recur"]
+        assert len(paths) >= t - 1
+        assert len({round(y, 6) for path in paths for _, y in path}) == 1
+
+
+def test_no_gradient_comes_back_from_where_it_is_0() -> None:
+    sizes = {"h": [0.1, 0.2, 0.4], "y": [0.0, 0.0, 0.3]}
+    lines = viz.heat(_make_last_loss(), sizes, 3).picture.lines
+    plain = viz.unfolded(_make_last_loss(), t=3, params="hide").picture
+    names = {mark.key: (mark.name, mark.step) for mark in plain.marks}
+    painted = {(names.get(line.tail), names.get(line.head)): line.pen for line in lines}
+    assert painted[("h", 2), ("y", 2)] and painted[("h", 0), ("h", 1)]
+    assert painted[("h", 0), ("y", 0)] is None

@@ -266,8 +266,9 @@ class Unrolling:
                 yield (arrow.tail, column.place), (arrow.head, self.columns.place(ahead))
 
     def _get_span(self, arrow: Arrow, tail: End, head: End) -> Span:
-        dx = round(self.bodies[tail].at[0] - self.bodies[head].at[0], 1)
-        return arrow.tail, arrow.head, dx, self._get_kind(arrow)
+        apart = (self.bodies[tail].at[0] - self.bodies[head].at[0]) / self.stamp.pitch
+        # rounded as a number of columns, which is whole for most: so many points may lie halfway between two roundings
+        return arrow.tail, arrow.head, round(apart, 3) * self.stamp.pitch, self._get_kind(arrow)
 
     def _get_kind(self, arrow: Arrow) -> tuple:
         """Return what tells apart arrows of the same ends: beside dots, how many steps they lead over."""
