@@ -59,7 +59,8 @@ def read_feeds(path: str, graph: ag.Graph, *, surplus: bool = False) -> dict[str
     """
     file, fed = Path(path), list_fed(graph)
     if not file.is_file():
-        raise UsageError("C120", f"there is no file {path!r}", expected="data: a .npz or .csv file", got=path)
+        what = f"{path!r} is no file" if file.exists() else f"there is no file {path!r}"
+        raise UsageError("C120", what, expected="data: a .npz or .csv file", got="a folder" if file.is_dir() else path)
     if file.suffix == ".csv":
         feeds = _read_table(file, graph)
     elif file.suffix == ".npz":
@@ -76,6 +77,11 @@ def read_feeds(path: str, graph: ag.Graph, *, surplus: bool = False) -> dict[str
         if name not in known and name != "lengths" and not surplus:
             raise UsageError("C123", f"{file.name} has data for {name}, which is no input of the graph",
                              expected=", ".join(known), got=name, fix=did_you_mean(name, known))  # fmt: skip
+    for name, node in fed.items():
+        for axis, n in zip(node.axes, np.shape(feeds[name]), strict=False):
+            if n == 0:
+                raise UsageError("C133", f"{file.name} holds no data: {name} is empty", got=f"shape {np.shape(feeds[name])}",
+                                 expected=f"one point or more along {axis}")  # fmt: skip
     return {name: value for name, value in feeds.items() if name in known or name == "lengths"}
 
 
@@ -132,25 +138,25 @@ def _read_rows(file: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     try:
         with file.open(encoding="utf-8-sig", newline="") as text:
             reader = csv.reader(text)
-            lines = [
-                (reader.line_num, [cell.strip() for cell in line]) for line in reader if line and not line[0].startswith("#")
-            ]
+            rows = [(reader.line_num, [cell.strip() for cell in line]) for line in reader]
     except (UnicodeDecodeError, csv.Error) as error:
         raise UsageError("C126", f"{file.name} is no table: {error}", expected="text in UTF-8, cells separated by commas",
                          got=file.name) from None  # fmt: skip
+    lines = [(number, line) for number, line in rows if line and line != [""] and not line[0].startswith("#")]
     if len(lines) < 2:
         raise UsageError(
             "C127",
             f"{file.name} holds no rows",
             expected="names of columns, and a row for each step",
-            got=f"{len(lines)} lines",
+            got=f"{len(lines) or 'no'} line{'s' * (len(lines) != 1)}",
         )
     head = lines[0][1]
     if len({*head}) < len(head):
         raise UsageError("C128", f"{file.name} has two columns of one name", expected="names that differ", got=", ".join(head))
     for number, line in lines[1:]:
         if len(line) != len(head):
-            raise UsageError("C129", f"a row of {file.name} has {len(line)} cells", where=f"{file.name}:{number}",
+            cells = f"{len(line)} cell{'s' * (len(line) != 1)}"
+            raise UsageError("C129", f"a row of {file.name} has {cells}", where=f"{file.name}:{number}",
                              expected=f"{len(head)}, as its first line has", got=", ".join(line)[:80])  # fmt: skip
     return head, lines[1:]
 

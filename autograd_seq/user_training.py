@@ -52,7 +52,7 @@ def add_train(commands: Any) -> None:
     train.add_argument("--patience", metavar="N", type=parse_positive, help="stop after N validations that are no better")
     train.add_argument("--log", metavar="FILE", help="history, a .csv file")
     train.add_argument(
-        "--seed", metavar="N", type=parse_natural, default=0, help="of first parameters, draws, order " + BY_DEFAULT
+        "--seed", metavar="N", type=parse_natural, help="of first parameters, draws, order (default: 0, or the file's)"
     )
     train.add_argument("--backend", choices=BACKENDS, help="of the compiled program")
     train.set_defaults(run=run_train)
@@ -70,6 +70,7 @@ def run_train(args: argparse.Namespace) -> None:
     if Path(args.save).exists() and not args.resume:
         raise UsageError("C140", f"there is a file {args.save!r} already", expected="a new name", got=args.save,
                          fix="--resume goes on from it; another --save begins anew")  # fmt: skip
+    args.seed = _choose_seed(args)
     feeds = read_feeds(args.data, graph)
     valid = None if args.valid is None else read_feeds(args.valid, graph)
     steps = _STEPS if args.steps is None and args.epochs is None else args.steps
@@ -86,6 +87,17 @@ def run_train(args: argparse.Namespace) -> None:
     _print_report(result, args, time.monotonic() - began)
     if result.interrupted:
         raise KeyboardInterrupt
+
+
+def _choose_seed(args: argparse.Namespace) -> int:
+    """Return the seed that is given; of a training that is gone on with, its own, on which the order of its batches depends."""
+    if not (args.resume and Path(args.save).exists()):
+        return args.seed or 0
+    held = learn.load(args.save).get("seed")
+    if args.seed is not None and args.seed != held:
+        raise UsageError("C145", f"--seed {args.seed} is not that of {args.save}", expected=f"--seed {held}, or none",
+                         got=f"--seed {args.seed}", fix=f"--seed {held}")  # fmt: skip
+    return held if type(held) is int else 0  # what else it is, the training refuses
 
 
 def _find_loss(graph: ag.Graph, place: str) -> ag.Node:
@@ -141,11 +153,12 @@ def _print_report(result: learn.Result, args: argparse.Namespace, seconds: float
     if len(losses):
         print(f"{len(losses):,} step{'s' * (len(losses) > 1)} in {seconds:.1f} s: loss {losses[0]:.4g} → {losses[-1]:.4g}")
     else:
-        print(f"no step was made: {f'there were {count:,} before' if count else 'the gradient is 0'}")
+        asked = args.steps != 0 and args.epochs != 0
+        print("no step was made" + (f": there were {count:,} before" if count else ": the gradient is 0" if asked else ""))
     if len(result.valid):
         best = result.valid[result.valid[:, 1].argmin()]
         print(f"least validation loss {best[1]:.4g}, after step {best[0]:,.0f}")
-    print(f"saved after {count:,} steps in all: {args.save}")
+    print(f"saved after {count:,} step{'s' * (count != 1)} in all: {args.save}")
     if result.interrupted:
         print("the same command with --resume goes on")
 

@@ -87,6 +87,19 @@ def test_words_are_learnt_saved_gone_on_with_and_drawn(folder: Path, capsys: pyt
     assert code == 0 and re.fullmatch(r"\d \d \d\n", out)
 
 
+def test_the_order_of_batches_is_that_of_the_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The seed need not be given again, and another one is refused."""
+    train = "train model.py:L --data words.npz --batch 2 --rate 0.05 --steps"
+    assert run(capsys, f"{train} 7 --save whole.npz --seed 5")[0] == run(capsys, f"{train} 4 --save run.npz --seed 5")[0] == 0
+    assert run(capsys, f"{train} 7 --save run.npz --resume")[1].startswith("3 steps in")
+    whole, resumed = learn.load("whole.npz"), learn.load("run.npz")
+    np.testing.assert_array_equal(resumed["history"], whole["history"])
+    np.testing.assert_array_equal(resumed["params"]["V"], whole["params"]["V"])
+    assert "[C145]: --seed 4 is not that of run.npz" in run(capsys, f"{train} 9 --save run.npz --resume --seed 4")[2]
+    err = run(capsys, f"{train} 9 --save run.npz --resume --optimizer sgd")[2]
+    assert "[L147]" in err and "expected an optimizer that remembers nothing" in err
+
+
 def test_a_table_is_learnt_in_segments_and_continued(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = run(capsys, "train model.py:M --data wave.csv --save run.npz --segment 20 --epochs 2 --optimizer rmsprop")
     assert code == 0 and out.startswith("6 steps in "), err
@@ -202,7 +215,9 @@ def test_other_data_that_cannot_be_read(folder: Path) -> None:
         ("L132", "sample model.py:y --params a.npz"), ("L137", "sample model.py:y --params words.npz"),
         ("C150", "sample model.py:double --params y.npz"), ("C152", "sample model.py:y --params y.npz --symbols abcd"),
         ("C153", "sample model.py:pair --params f.npz"), ("C154", "sample model.py:forecast --params f.npz"),
-        ("L138", "sample model.py:y --params z.npz"),
+        ("L138", "sample model.py:y --params z.npz"), ("C120", "train model.py:M --data folder.csv --save a.npz"),
+        ("C133", "train model.py:L --data empty.npz --save a.npz"), ("L148", "train model.py:M --data i.npz --save a.npz"),
+        ("L130", "train model.py:M --data wave.csv --save folder.npz --resume"),
     ],
 )  # fmt: skip
 def test_refusals(code: str, line: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -211,6 +226,10 @@ def test_refusals(code: str, line: str, folder: Path, capsys: pytest.CaptureFixt
     learn.save("z.npz", params=params | {"V": np.zeros((3, 7))})
     learn.save("f.npz", params=ag.nn.init.params(load_graph("model.py:forecast").outputs[0], seed=0))
     np.savez("none.npz", c=1.0)
+    np.savez("empty.npz", x=np.zeros((4, 0), int), l=np.zeros((4, 0), int))
+    np.savez("i.npz", z=np.ones(4), d=np.full((4, 2), 1j), c=0.0)
+    Path("folder.csv").mkdir()
+    Path("folder.npz").mkdir()
     status, _, err = run(capsys, line)
     assert status == 2 and f"[{code}]" in err, err
     assert not Path("a.npz").exists()

@@ -24,7 +24,7 @@ def user_site() -> Site | None:
     if (site := _STANDS_FOR.get()) is not None:
         return site
     frame = sys._getframe(1)
-    while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+    while frame is not None and frame.f_code.co_filename.startswith((_PACKAGE, "<frozen ")):  # as `python -m` begins
         frame = frame.f_back  # type: ignore[assignment]
     return (frame.f_code.co_filename, frame.f_lineno) if frame is not None else None
 

@@ -13,6 +13,7 @@ from autograd_seq.core.errors import LoadError, OperationError
 from autograd_seq.core.node import Node
 from autograd_seq.learn.data import check_count
 from autograd_seq.learn.optim import Arrays, State
+from autograd_seq.learn.replacing import check_replaceable
 from autograd_seq.learn.save import check_path, load, save
 from autograd_seq.run.carry import Carry
 
@@ -34,6 +35,7 @@ class Checkpoints:
         self.path, self.every, self.loss = None if path is None else Path(path), every, loss
         if self.path is not None:
             check_path(self.path)  # before the training, not after it
+            check_replaceable(self.path)
         self._last = time.monotonic()
 
     def save_if_due(self, steps: int, make: Callable[[], dict[str, Any]]) -> None:
@@ -49,8 +51,12 @@ class Checkpoints:
             save(self.path, graph=self.loss, **things)
             self._last = time.monotonic()
 
-    def load(self, params: Arrays) -> dict[str, Any] | None:
+    def load(self, params: Arrays, state: State) -> dict[str, Any] | None:
         """Return what was saved; ``None`` if nothing was.
+
+        Args:
+            params: as the training has them before its first step.
+            state: of the optimizer, likewise.
 
         Raises:
             LoadError: the file is damaged, or of another training.
@@ -62,7 +68,7 @@ class Checkpoints:
         if not self.path.exists():
             return None
         things = load(self.path, graph=self.loss)
-        check_things(self.path, things, params)
+        check_things(self.path, things, params, state)
         return things
 
 
@@ -72,8 +78,8 @@ _KINDS: dict[str, Any] = {
 }  # fmt: skip
 
 
-def check_things(path: Path, things: Mapping[str, Any], params: Arrays) -> None:
-    """Refuse a file that is not of a training, or of one with other parameters.
+def check_things(path: Path, things: Mapping[str, Any], params: Arrays, state: State) -> None:
+    """Refuse a file that is not of a training, or of one with other parameters, or with another optimizer.
 
     Raises:
         LoadError: it is not.
@@ -98,6 +104,14 @@ def check_things(path: Path, things: Mapping[str, Any], params: Arrays) -> None:
             raise LoadError("L127", f"{path.name} is of a training of other parameters: {name} differs", node=name,
                             expected=_describe(given.get(name)), got=_describe(held.get(name)),
                             fix="another file, or no resume=True to begin anew")  # fmt: skip
+    if {*things["state"].slots} != {*state.slots}:
+        raise LoadError("L147", f"{path.name} is of a training with another optimizer", expected=_list_slots(state),
+                        got=_list_slots(things["state"]),
+                        fix='that optimizer; or begin anew with its parameters: load(path)["params"]')  # fmt: skip
+
+
+def _list_slots(state: State) -> str:
+    return f"an optimizer that remembers {' and '.join(state.slots) or 'nothing'}"
 
 
 def _describe(held: Any) -> str:

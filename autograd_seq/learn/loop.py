@@ -79,7 +79,7 @@ def train(
 
     Raises:
         DivergenceError: the loss or a gradient is not finite, or an equilibrium does not settle; the error says which node made
-            the first such number, at which step of the sequence, and holds the last good parameters.
+            the first such number, at which step of the sequence, and holds the last good parameters, as the file does.
         OperationError: ``steps`` is missing or not a number, a batch is not a mapping, ``step`` returns something else.
         FeedError: a batch has a name of a parameter.
         GradientError, ShapeError, DTypeError: a gradient does not belong to its parameter, the loss is not a number.
@@ -102,8 +102,9 @@ def train(
     first = {name: np.array(p) for name, p in params.items()}
     validation = Validation(valid, validate_every, patience, stepper, first)
     files = Checkpoints(save, save_every, stepper.loss)
-    run = _Run(stepper, optimizer, clip, check_grads, seed, _Now(first, optimizer.init(params) if state is None else state))
-    if resume and (things := files.load(first)):
+    new = optimizer.init(params)
+    run = _Run(stepper, optimizer, clip, check_grads, seed, _Now(first, new if state is None else state))
+    if resume and (things := files.load(first, new)):
         run.restore(things, rounds)
         validation.restore(things["params"], things["validation"])
     before = len(run.seen) // 2
@@ -133,6 +134,11 @@ def train(
                 run.take_steps(rounds, finish_step)
         except KeyboardInterrupt:
             interrupted = True
+        except DivergenceError:
+            if run.good.done > before:  # of what is good, more than there was
+                run.now = run.good
+                files.save(make())
+            raise
         interrupted = interrupted or pressed()
         files.save(make())
     losses, norms = run.list_seen().T
@@ -177,13 +183,13 @@ class _Run:
 
     Attributes:
         now: what the last step left.
-        good: the last parameters whose loss was finite.
+        good: the last state whose loss was finite; at first the one at the beginning.
         seen: for each step its loss, and the global norm of its gradients, one after the other.
     """
 
     def __init__(self, step: Stepper, optimizer: Optimizer, clip: Any, check_grads: bool, seed: int, now: _Now) -> None:
         self.step, self.optimizer, self.clip, self.check_grads, self.seed = step, optimizer, clip, check_grads, seed
-        self.now, self.good = now, now.params
+        self.now, self.good = now, now
         self.seen = array("d")
 
     def take_steps(self, rounds: Rounds, finish: Callable[[float, float], bool]) -> None:
@@ -221,8 +227,7 @@ class _Run:
             rounds.epoch, rounds.batch, rounds.done = rounds.done, 1, rounds.done + 1
             norm = global_norm(grads)
             self.seen.extend((loss, norm))
-            self.now = _Now(params, state, None, rounds.epoch, 1, rounds.done)
-            self.good = params
+            self.now = self.good = _Now(params, state, None, rounds.epoch, 1, rounds.done)
             if finish(loss, norm) or rounds.done == total:
                 return
 
@@ -239,7 +244,7 @@ class _Run:
             carry = None
         number = rounds.done - 1
         loss, grads, left = self._compute(batch, params, number, carry)
-        self.good = params
+        self.good = self.now
         grads, norm = _clip_gradients(grads, self.clip)
         if self.check_grads and not np.isfinite(norm):
             raise self._make_error(f"a gradient of step {number}", loss, number, self.step.explain(batch, params, carry))
@@ -278,7 +283,7 @@ class _Run:
             else "look at the feeds and the first values"
         )
         fix = [first, "the last good parameters are on this error: .params"]
-        return DivergenceError(what, self.good, number, loss, self.list_seen()[:, 0], fix, found)
+        return DivergenceError(what, self.good.params, number, loss, self.list_seen()[:, 0], fix, found)
 
     def list_seen(self) -> np.ndarray:
         """Return (n, 2) the loss of each step, and the norm of its gradients; without those of an update that is half done."""
@@ -298,7 +303,7 @@ class _Run:
         self.seed = things["seed"]
         last = things["params"] if things["last"] is None else things["last"]
         self.now = _Now(last, things["state"], things["carry"], rounds.epoch, rounds.batch, rounds.done)
-        self.good = self.now.params
+        self.good = self.now
         self.seen = array("d", things["history"].ravel())
 
 

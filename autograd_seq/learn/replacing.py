@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -26,17 +28,40 @@ def replace_file(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     """
     path = Path(os.path.realpath(path))
     _remove_left_behind(path)
+    with _open_aside(path) as (file, aside):
+        write(file)
+        file.flush()
+        os.fsync(file.fileno())
+        os.replace(aside, path)
+    _sync_folder(path.parent)
+
+
+def check_replaceable(path: Path) -> None:
+    """Refuse a file that could not be replaced, before hours are spent on what it is to hold.
+
+    Raises:
+        OSError: as for :func:`replace_file`, or the path is a folder.
+    """
+    path = Path(os.path.realpath(path))
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    with _open_aside(path):
+        pass
+
+
+@contextmanager
+def _open_aside(path: Path) -> Iterator[tuple[IO[bytes], Path]]:
+    """Open a file beside another one, which is gone afterwards; errors about it name the other one."""
     aside = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
     try:
         with aside.open("wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(aside, path)
-    except BaseException:
-        aside.unlink(missing_ok=True)
+            yield file, aside
+    except OSError as error:
+        if error.filename == str(aside):
+            error.filename, error.filename2 = str(path), None
         raise
-    _sync_folder(path.parent)
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:

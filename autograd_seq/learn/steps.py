@@ -10,7 +10,7 @@ import numpy as np
 
 from autograd_seq.analyse.fewer import find_nan_in_part
 from autograd_seq.analyse.nonfinite import Finding
-from autograd_seq.core.errors import AutogradSeqError, FeedError, OperationError, ShapeError
+from autograd_seq.core.errors import AutogradSeqError, DTypeError, FeedError, OperationError, ShapeError
 from autograd_seq.core.hints import make_no_keyword_error
 from autograd_seq.core.node import Node
 from autograd_seq.grad.reverse import grad
@@ -156,9 +156,12 @@ def check_loss(loss: Any) -> float:
     """Return a loss as a number.
 
     Raises:
-        ShapeError: it is not one.
+        ShapeError, DTypeError: it is not one.
     """
     array = np.asarray(loss)
+    if array.dtype.kind == "c":
+        raise DTypeError("L148", "the loss is a complex number, of complex feeds or parameters", expected="a float",
+                         got=f"an array of {array.dtype}", fix="feed real numbers: x.real, or two inputs")  # fmt: skip
     if array.shape or array.dtype.kind not in "fiub":
         raise ShapeError(
             "L116", "the loss is not a number", expected="a float without dimensions",

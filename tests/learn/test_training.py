@@ -250,6 +250,33 @@ def test_a_training_goes_on_bit_for_bit(suffix: str, tmp_path: Path) -> None:
     assert done.resumed == len(done.losses) == 22 and learn.load(path, graph=loss)["step"] == 22
 
 
+def test_a_training_that_diverges_leaves_what_was_good(tmp_path: Path) -> None:
+    """The file is of the last step whose loss was finite: a lower rate goes on from there."""
+    path, common = tmp_path / "run.npz", {"progress": False, "save": tmp_path / "run.npz"}
+    loss = ag.exp(W * W) + 0.0 * ag.param("p", (2,))[0]
+    with pytest.raises(learn.DivergenceError) as caught:
+        learn.train(loss, {"w": 1.0, "p": np.ones(2)}, {}, learn.sgd(1.0), steps=50, **common)
+    held = learn.load(path, graph=loss)
+    assert held["step"] == caught.value.step - 1 and np.isfinite(held["history"]).all()
+    assert held["params"]["w"] == caught.value.params["w"] and np.isfinite(np.exp(held["params"]["w"] ** 2))
+    rest = learn.train(loss, {"w": 1.0, "p": np.ones(2)}, {}, learn.sgd(1e-20), steps=50, resume=True, **common)
+    assert rest.resumed == held["step"] and len(rest.losses) == 50
+    path.unlink()
+    with pytest.raises(learn.DivergenceError):
+        learn.train(loss, {"w": 100.0, "p": np.ones(2)}, {}, learn.sgd(1.0), steps=5, **common)
+    assert not path.exists(), "there was nothing good"
+
+
+def test_where_nothing_can_be_saved_nothing_is_trained(tmp_path: Path) -> None:
+    """The error is there before the first step, and names the file that was meant."""
+    (tmp_path / "run.npz").mkdir()
+    for path in (tmp_path / "run.npz", tmp_path / "0" / "run.npz", Path("/proc/run.npz")):
+        with pytest.raises((OSError, ag.OperationError)) as caught:
+            fit({"target": 1.0}, steps=2, save=path, on_step=lambda *_: pytest.fail("it trains"))
+        assert "run.npz" in str(caught.value) and ".part" not in str(caught.value)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["run.npz"]
+
+
 def test_an_equilibrium_that_does_not_settle_ends_a_training() -> None:
     """As a loss that is not finite does: with the parameters before, and what the equilibrium says of itself."""
     c, z = ag.param("c"), ag.equilibrium("z", max_steps=300)
