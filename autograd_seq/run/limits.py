@@ -7,12 +7,10 @@ from collections.abc import Callable
 from math import comb, isqrt
 from typing import Any, NamedTuple
 
-from autograd_seq.core.errors import CarryError, MemoryNeededError, OperationError
+from autograd_seq.core.errors import MemoryNeededError, OperationError
 from autograd_seq.core.sites import show_site, user_site
 from autograd_seq.graph.memory import format_short
-from autograd_seq.graph.system import System
 from autograd_seq.plan.reversal import count_runs
-from autograd_seq.sequences.sweeps import Sweeps
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 _SIZE = re.compile(r"\s*(\d+(?:\.\d*)?)\s*([kmgt]i?)?b\s*", re.IGNORECASE)
@@ -34,28 +32,13 @@ class Limits(NamedTuple):
     slots: int | None = None
     piece: int | None = None
 
-    def check(self, sweeps: Sweeps, graph: System) -> None:
-        """Refuse fewer slots than pieces where more than one sweep goes each way.
-
-        Raises:
-            CarryError: there are more sweeps.
-        """
-        if self.slots is None or sweeps.reversible or len(sweeps.sweeps) <= 1:
-            return
-        raise CarryError(
-            "K132", f"slots={self.slots} needs equations that go through {sweeps.axis} once forward and once back, and these "
-            "take more", where=show_site(user_site()), expected="a sweep forward and one back",
-            got=", ".join("forward" if s.forward else "back" for s in sweeps.sweeps),
-            fix='memory="sqrt", which keeps a state for each piece',
-        )  # fmt: skip
-
     def choose(self, steps: int, least: int, reverses: bool, weigh: Weigh) -> tuple[int, int]:
         """Return the steps of a piece and the number of slots.
 
         Args:
             steps: all steps, more than ``least``.
             least: the fewest steps of a piece, the longest delay.
-            reverses: whether there are a sweep forward and one back, so that there may be fewer slots than pieces.
+            reverses: whether some states are kept, so that there may be fewer slots than pieces.
             weigh: returns the bytes.
 
         Raises:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache, cached_property
-from math import prod
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,19 +22,16 @@ from autograd_seq.graph.windows import spell_out_windows
 from autograd_seq.ops.leaf import INPUT, PARAM, TENSOR
 from autograd_seq.ops.time import SHIFT, spread
 from autograd_seq.plan.cost import Cost, count_flops
-from autograd_seq.plan.reversal import count_runs
+from autograd_seq.plan.reversal import Course, list_actions
 from autograd_seq.plan.schedule import Loop, schedule
 from autograd_seq.run.limits import Limits
 from autograd_seq.run.program import Program
 from autograd_seq.run.reports import ProgramReports
 from autograd_seq.run.sweeping import Between, Call, Lengths, Stage
-from autograd_seq.run.workspaces import count_array_bytes
+from autograd_seq.run.weighing import count_call_bytes
 from autograd_seq.sequences.lengths import Over, check_needs, get_ragged, read_lengths, select_feeds
-from autograd_seq.sequences.piecewise import Pieces
-from autograd_seq.sequences.sweeps import Slot, Sweeps
-
-BUFFERS = 2**16
-"""Bytes that NumPy allocates for itself when arrays of different layouts are added up."""
+from autograd_seq.sequences.piecewise import Piece, Pieces
+from autograd_seq.sequences.sweeps import Slot, Sweep, Sweeps
 
 
 class Recomputation(NamedTuple):
@@ -96,7 +92,6 @@ class RecomputedProgram(ProgramReports):
         self.padded: dict[Over, RecomputedProgram] = {}
         self._equations = spell_out_windows(graph)
         self.sweeps = Sweeps(self._equations, axis)
-        limits.check(self.sweeps, self._equations)
         self._pieces = Pieces(self.sweeps)
         self._strong = [n._value.dtype for n in graph.nodes if n.op is TENSOR and n.weak == STRONG and n.dtype is float]
         self._made: dict[np.dtype, tuple[list[Stage], Between | None]] = {}
@@ -121,24 +116,25 @@ class RecomputedProgram(ProgramReports):
             return self._made[width]
         known: dict[Node, str] = {}
         stages = []
-        layout = self._equations.layout
         for sweep in self.sweeps.sweeps:
             piece = self._pieces.write(sweep)
-            rows = [slot.axes for slot in sweep.slots for _ in range(slot.rows)]
-            laid = [*rows, *(layout(total.node) for total in sweep.totals), *map(layout, sweep.series)]
             edges = [n for slot in piece.rows for n in self._edges[slot]]
             between = self._make_between([*piece.fixed, *edges], known, width)
-
-            @cache
-            def advance(sweep: Any = sweep, rows: Any = tuple(rows)) -> Program:
-                return self._compile(self._pieces.write(sweep, alone=True).outputs, rows, width)
-
-            program = self._compile(piece.outputs, laid, width)
-            stages.append(Stage(sweep, piece, program, between, advance))
+            program = self._compile_sweep(sweep, piece, width)
+            rows = sweep._replace(slots=[slot for slot in sweep.slots if slot in self._stored], totals=[], series=[])
+            alone = cache(partial(self._compile_sweep, rows, None, width)) if rows != sweep else None
+            stages.append(Stage(sweep, piece, program, between, rows.slots, alone))
             known |= {total.node: str(self._pieces.feed(total.node).name) for total in sweep.totals}
         after = self._make_between([o for o in self._equations.outputs if self.axis not in o.axes], known, width)
         self._made[width] = stages, after
         return self._made[width]
+
+    def _compile_sweep(self, sweep: Sweep, piece: Piece | None, width: np.dtype) -> Program:
+        """Return the program of a piece in a sweep."""
+        layout = self._equations.layout
+        laid = [slot.axes for slot in sweep.slots for _ in range(slot.rows)]
+        laid += [*(layout(total.node) for total in sweep.totals), *map(layout, sweep.series)]
+        return self._compile((piece or self._pieces.write(sweep)).outputs, laid, width)
 
     def _make_between(self, asked: Iterable[Node], known: dict[Node, str], width: np.dtype) -> Between | None:
         """Return the program of those values that are not known yet, which are from now on."""
@@ -189,8 +185,8 @@ class RecomputedProgram(ProgramReports):
             return self.whole._compute(given)
         stages, after = self._make_stages(width)
         lengths = Lengths(self.axis, sizes, plan.piece, plan.slots, width)
-        call = Call(self._equations, self.sweeps, self._edges, self._stored, arrays, lengths)
-        call.run(stages, after, str(self._pieces.steps.name))
+        call = Call(self._equations, self.sweeps, self._edges, arrays, lengths)
+        call.run(stages, self._courses, after, str(self._pieces.steps.name))
         return tuple([self._lay_out(call, n, axes, lengths, k)
                       for k, (n, axes) in enumerate(zip(self._equations.outputs, self._layouts, strict=True))])  # fmt: skip
 
@@ -215,11 +211,31 @@ class RecomputedProgram(ProgramReports):
     @cached_property
     def _stored(self) -> list[Slot]:
         """The slots whose rows a later sweep reads."""
-        sweeps, out = self.sweeps.sweeps, dict[Slot, None]()
-        for k, sweep in enumerate(sweeps):
-            later = [self.sweeps._list_loops(s.roots) for s in sweeps[k + 1 :]]
-            out.update({slot: None for slot in sweep.slots if any(slot in read for read in later)})
-        return [*out]
+        return self.sweeps.list_kept()
+
+    @cached_property
+    def _courses(self) -> list[Course]:
+        """The sweeps, as far as the order of their runs goes."""
+        sweeps, kept = self.sweeps.sweeps, {*self._stored}
+        of = {slot: k for k, sweep in enumerate(sweeps) for slot in sweep.slots}
+
+        def list_read(k: int, roots: list[Node]) -> tuple[int, ...]:
+            return tuple(sorted({of[slot] for slot in self.sweeps.list_loops(roots)} - {k}))
+
+        return [
+            Course(
+                sweep.forward, list_read(k, sweep.roots), list_read(k, [s.source for s in sweep.slots if s in kept]),
+                any(s in kept for s in sweep.slots), bool(sweep.totals or sweep.series),
+            )
+            for k, sweep in enumerate(sweeps)
+        ]  # fmt: skip
+
+    def _count_runs(self, pieces: int, slots: int) -> list[int]:
+        """Return how often a piece runs in each sweep, for its rows alone included."""
+        counts = [0 for _ in self._courses]
+        for action in list_actions(self._courses, pieces, slots):
+            counts[action.sweep] += action.what in ("run", "again")
+        return counts
 
     def explain(self, /, **lengths: int) -> Recomputation:
         """Predict how a call recomputes, and what memory it takes, without making it.
@@ -241,45 +257,26 @@ class RecomputedProgram(ProgramReports):
         stages, _ = self._make_stages(self.dtype or np.dtype(np.float64))
         of = {**sizes, self.axis: plan.piece}
         each = [count_flops(s.program.plan, {a: of[a] for a in s.program.graph.axes}) for s in stages]
-        runs = [plan.forward if k < len(stages) - 1 else plan.pieces for k in range(len(stages))]
+        runs = self._count_runs(plan.pieces, plan.slots)
         return Cost(sum(a * b for a, b in zip(each, runs, strict=True)), plan.bytes)
 
     def _choose(self, sizes: Mapping[Axis, int], width: np.dtype) -> Recomputation:
         steps = sizes[self.axis]
         if not all(sizes.values()) or steps <= self.sweeps.longest:
             return Recomputation(steps, steps, 1, 0, 0, self._weigh(sizes, steps, 0, width))
-        piece, slots = self.limits.choose(steps, self.sweeps.longest, self.sweeps.reversible,
+        piece, slots = self.limits.choose(steps, self.sweeps.longest, bool(self._stored),
                                           lambda piece, slots: self._weigh(sizes, piece, slots, width))  # fmt: skip
         pieces = -(-steps // piece)
         slots = min(slots, pieces - 1)
-        forward = count_runs(pieces, slots) if self.sweeps.reversible else (len(self.sweeps.sweeps) - 1) * pieces
-        return Recomputation(steps, piece, pieces, slots, forward if pieces > 1 else 0,
-                             self._weigh(sizes, piece, slots, width))  # fmt: skip
+        runs = sum(self._count_runs(pieces, slots)[:-1]) if pieces > 1 else 0
+        return Recomputation(steps, piece, pieces, slots, runs, self._weigh(sizes, piece, slots, width))
 
     def _weigh(self, sizes: Mapping[Axis, int], piece: int, slots: int, width: np.dtype) -> int:
         """Return the most bytes that a call holds in pieces of some length, with some slots; without the feeds."""
         if piece >= sizes[self.axis]:
             return self.whole._choose_for([sizes[a] for a in self.graph.axes])._count_bytes(sizes, width.itemsize)
-        of, items = {**sizes, self.axis: piece}, {float: width.itemsize, int: 8, bool: 1}
-
-        def measure(n: Node, axes: Iterable[Axis], wide: bool = False) -> int:
-            return prod(sizes[a] for a in axes) * prod(n.shape) * (max(8, items[n.dtype]) if wide else items[n.dtype])
-
-        pieces = -(-sizes[self.axis] // piece)
-        held = sum(s.rows * measure(s.source, s.axes) for s in self._stored) * min(slots, pieces - 1)
-        held += sum(measure(n, n.axes, wide=True) for n in self.sweeps.totals)
-        held += sum(measure(n, n.axes) for n in dict.fromkeys(self._equations.outputs) if self.axis in n.axes)
-        held += sum(measure(r, r.axes) * pieces for r in dict.fromkeys(self.sweeps.ties.values()))
         stages, after = self._make_stages(width)
-        most = 0
-        for stage in stages:
-            inside = {a: of[a] for a in stage.program.graph.axes}
-            program = stage.program._choose_for([inside[a] for a in stage.program.graph.axes])
-            kept = count_array_bytes(program.emitted.buffers, program.emitted, inside, width.itemsize)
-            held, most = held + kept, max(most, program._count_bytes(inside, width.itemsize) - kept)
-        for between in (s.between for s in stages):
-            held += sum(measure(n, n.axes) for n in between.wanted) if between else 0
-        return held + most + BUFFERS + (sum(measure(n, n.axes) for n in after.wanted) if after else 0)
+        return count_call_bytes(self.sweeps, stages, after, Lengths(self.axis, sizes, piece, slots, width))
 
     # -- reports ------------------------------------------------------------------------------------------------------
 

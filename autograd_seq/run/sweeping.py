@@ -11,7 +11,7 @@ from autograd_seq.core.axes import Axis
 from autograd_seq.core.node import Node
 from autograd_seq.graph.system import System
 from autograd_seq.ops.leaf import INPUT, PARAM
-from autograd_seq.plan.reversal import list_actions
+from autograd_seq.plan.reversal import Action, Course, list_actions
 from autograd_seq.run.program import Program
 from autograd_seq.sequences.piecewise import Piece
 from autograd_seq.sequences.sweeps import Slot, Sweep, Sweeps, Total, get_fed
@@ -41,14 +41,20 @@ class Stage(NamedTuple):
         piece: its graph.
         program: of a piece.
         between: what is computed before it; ``None`` if nothing is.
-        advance: returns the program that computes its rows alone.
+        kept: the slots whose rows later sweeps read.
+        alone: returns the program that computes these rows alone; ``None`` if the sweep computes nothing else.
     """
 
     sweep: Sweep
     piece: Piece
     program: Program
     between: Between | None
-    advance: Callable[[], Program]
+    kept: list[Slot]
+    alone: Callable[[], Program] | None
+
+    def get_program(self, again: bool) -> Program:
+        """Return the program of a piece; ``again`` that of the rows that later sweeps read."""
+        return self.alone() if again and self.alone is not None else self.program
 
 
 class Lengths(NamedTuple):
@@ -94,17 +100,15 @@ class Call:
         graph: the equations.
         sweeps: the same as sweeps.
         edges: by slot, the rows outside of the whole sequence, as values that vary over all its axes.
-        stored: the slots whose rows a later sweep reads.
         feeds: an array for each input and parameter.
         lengths: the lengths of the axes, and of the pieces.
     """
 
-    def __init__(self, graph: System, sweeps: Sweeps, edges: Mapping[Slot, Sequence[Node]], stored: Sequence[Slot],
+    def __init__(self, graph: System, sweeps: Sweeps, edges: Mapping[Slot, Sequence[Node]],
                  feeds: Mapping[str, np.ndarray], lengths: Lengths) -> None:  # fmt: skip
         self.graph, self.sweeps, self.edges, self.feeds, self.lengths = graph, sweeps, edges, feeds, lengths
         self.values: dict[Node, np.ndarray] = {}
         self.series: dict[Node, np.ndarray] = {}
-        self._stored = {*stored}
         self._kept: dict[Slot, Rows] = {}
         self._live: dict[Slot, Rows] = {}
         self._of_pieces: dict[Node, list[np.ndarray | None]] = {r: [None] * lengths.pieces for r in sweeps.ties.values()}
@@ -170,16 +174,11 @@ class Call:
             return self._slice_rows(slot, i)
         if boundary in (0, self.lengths.pieces):
             return self._get_edge(slot)
-        whole = slot in self._kept and self._keeps_all
-        rows = [kept[boundary - 1, ...] for kept in self._kept[slot]] if whole else self._live[slot]
+        rows = self._live[slot]
         after = self.lengths.steps - boundary * self.lengths.piece
         if slot.side == "final" and after < slot.rows:  # the last piece, shorter than the delay: rows after the sequence follow
             rows = rows[:after] + self._get_edge(slot)[: slot.rows - after]
         return rows
-
-    @property
-    def _keeps_all(self) -> bool:
-        return self.lengths.slots >= self.lengths.pieces - 1
 
     def _slice_rows(self, slot: Slot, i: int) -> Rows:
         """Return the rows of an input that a piece reads: those of the feed, and at the edge those outside of it."""
@@ -210,14 +209,16 @@ class Call:
 
     # -- what is left -------------------------------------------------------------------------------------------------
 
-    def run_piece(self, stage: Stage, i: int, alone: bool = False) -> None:
-        """Run a piece in a sweep, and keep what it leaves; ``alone`` its rows alone."""
-        program = stage.advance() if alone else stage.program
+    def run_piece(self, stage: Stage, i: int, again: bool = False) -> None:
+        """Run a piece in a sweep, and keep what it leaves; ``again`` for the rows alone that later sweeps read."""
+        program = stage.get_program(again)
         a, b = self.lengths.get_span(i)
         out = iter(self._run(program, self._feed_piece(stage, program, i), b - a))
-        for slot in stage.sweep.slots:
-            self._leave_rows(slot, i, [next(out) for _ in range(slot.rows)])
-        if alone:
+        ends = i == (self.lengths.pieces - 1 if stage.sweep.forward else 0)  # then no piece reads its rows, but those before it
+        for slot in stage.kept if again else stage.sweep.slots:
+            rows = [next(out) for _ in range(slot.rows)]
+            self._live[slot] = self._live.get(slot, rows) if ends else rows
+        if again:
             return
         self._add_totals(stage.sweep.totals, i, [np.asarray(next(out)) for _ in stage.sweep.totals])
         for n in stage.sweep.series:
@@ -227,16 +228,10 @@ class Call:
                 self.series[n] = np.empty(shape, self.lengths.get_kind(n))
             self.series[n][(slice(None),) * place + (slice(a, b),)] = next(out)
 
-    def _leave_rows(self, slot: Slot, i: int, rows: Rows) -> None:
-        boundary = i + 1 if slot.side == "init" else i
-        if boundary in (0, self.lengths.pieces):
-            return
-        if slot in self._stored and self._keeps_all:
-            self._keep(slot, boundary - 1, rows, self.lengths.pieces - 1)
-        self._live[slot] = rows
-
-    def _keep(self, slot: Slot, place: int, rows: Rows, count: int) -> None:
+    def _keep(self, slot: Slot, place: int) -> None:
+        rows = self._live[slot]
         if slot not in self._kept:
+            count = min(self.lengths.slots, self.lengths.pieces - 1)
             self._kept[slot] = [np.empty((count, *np.shape(r)), r.dtype) for r in rows]
         for kept, row in zip(self._kept[slot], rows, strict=True):
             kept[place] = row
@@ -253,8 +248,8 @@ class Call:
                 if i == (0 if total.how == "first" else self.lengths.pieces - 1):
                     self.values[n] = part
             elif have is None:
-                wide = total.how == "sum" and part.dtype.kind in "fc"
-                self.values[n] = part.astype(np.result_type(part.dtype, np.float64), copy=False) if wide else part
+                wide = total.how == "sum" and part.dtype.kind in "fc"  # contiguous: NumPy buffers what it adds up otherwise
+                self.values[n] = np.array(part, np.result_type(part.dtype, np.float64), order="C") if wide else part
             elif total.how == "sum":
                 self.values[n] = np.add(have, part, out=have if have.ndim else None)
             elif total.how == "ties":
@@ -265,58 +260,36 @@ class Call:
                 join = np.logaddexp if total.how == "logsumexp" else np.maximum
                 self.values[n] = np.asarray(join(have, part))
 
-    def close(self, sweep: Sweep) -> None:
+    # -- sweeps -------------------------------------------------------------------------------------------------------
+
+    def run(self, stages: Sequence[Stage], order: Sequence[Course], after: Between | None, steps: str) -> None:
+        """Run all sweeps."""
+        begun = -1
+        for action in list_actions(order, self.lengths.pieces, self.lengths.slots):
+            if action.what == "run" and action.sweep > begun:
+                self._close(stages, begun)
+                begun = action.sweep
+                self.compute_between(stages[begun].between, steps)
+            self._do(stages[action.sweep], action)
+        self._close(stages, begun)
+        self.compute_between(after, steps)
+
+    def _do(self, stage: Stage, action: Action) -> None:
+        if action.what == "keep":
+            for slot in stage.kept:
+                self._keep(slot, action.number)
+        elif action.what == "return":
+            self._live.update({s: [kept[action.number, ...] for kept in self._kept[s]] for s in stage.kept})
+        else:
+            self.run_piece(stage, action.number, action.what == "again")
+
+    def _close(self, stages: Sequence[Stage], k: int) -> None:
         """Give the totals of a sweep their width, once all pieces have contributed."""
-        for total in sweep.totals:
+        for total in stages[k].sweep.totals if k >= 0 else ():
             n, value = total.node, self.values[total.node]
             if total.how == "level":
                 value = np.where(np.isfinite(value), value, 0)
             self.values[n] = np.asarray(value, self.lengths.get_kind(n))
-
-    # -- sweeps -------------------------------------------------------------------------------------------------------
-
-    def run(self, stages: Sequence[Stage], after: Between | None, steps: str) -> None:
-        """Run all sweeps."""
-        if len(stages) == 2 and not self._keeps_all:
-            self._run_there_and_back(stages[0], stages[1], steps)
-        else:
-            for stage in stages:
-                self.compute_between(stage.between, steps)
-                order = range(self.lengths.pieces)[:: 1 if stage.sweep.forward else -1]
-                leaves = stage.sweep.totals or stage.sweep.series or not stage.sweep.leads
-                for i in order if leaves else order[:-1]:  # the rows that the last one leaves are not read
-                    self.run_piece(stage, i)
-                self.close(stage.sweep)
-        self.compute_between(after, steps)
-
-    def _run_there_and_back(self, there: Stage, back: Stage, steps: str) -> None:
-        """Run two sweeps in opposite directions, with fewer slots than boundaries between the pieces."""
-        count, whole = self.lengths.pieces, bool(there.sweep.totals or there.sweep.series)
-        turn = (lambda i: i) if there.sweep.forward else (lambda i: count - 1 - i)
-        self.compute_between(there.between, steps)
-        new, depth, begun = 0, 0, False
-        for action in list_actions(count, self.lengths.slots):
-            i = turn(action.piece)
-            if action.what == "run":
-                self.run_piece(there, i, alone=whole and action.piece < new)
-                new = max(new, action.piece + 1)
-            elif action.what == "keep":
-                for slot in there.sweep.slots:
-                    self._keep(slot, depth, self._live[slot], self.lengths.slots)
-                depth += 1
-            elif action.what == "return" and depth:
-                self._live.update({s: [kept[depth - 1, ...] for kept in self._kept[s]] for s in there.sweep.slots})
-            elif action.what == "free":
-                depth -= 1
-            elif action.what == "reverse":
-                if not begun:
-                    if whole:
-                        self.run_piece(there, i)
-                    self.close(there.sweep)
-                    self.compute_between(back.between, steps)
-                begun = True
-                self.run_piece(back, i)
-        self.close(back.sweep)
 
 
 __all__ = ["Between", "Call", "Lengths", "Stage"]

@@ -32,10 +32,12 @@ class TruncatedGradient:
     """
 
     def __init__(self, loss: Node, wrt: Any, over: Axis | None, keywords: dict[str, Any], options: dict[str, Any]) -> None:
-        self._arguments = loss, wrt, options
         graph = Graph(loss)
         cut = make_truncation([*graph.nodes], over, **keywords)
         assert cut is not None
+        if {"memory", "slots", "piece"} & options.keys():
+            options = {"over": cut.over, **options}
+        self._arguments = loss, wrt, options
         chosen = list_targets(graph.outputs, wrt)
         gradients = grad(loss, chosen, over=cut.over, **keywords)
         self.truncated = ValueAndGrad(compile([loss, *gradients], **options), [str(n.name) for n in chosen])

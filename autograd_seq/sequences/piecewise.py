@@ -74,14 +74,9 @@ class Pieces:
 
     # -- a piece ------------------------------------------------------------------------------------------------------
 
-    def write(self, sweep: Sweep, alone: bool = False) -> Piece:
-        """Return the graph of a piece in a sweep.
-
-        Args:
-            sweep: the sweep.
-            alone: whether to leave its rows alone, without totals and outputs.
-        """
-        roots = [s.source for s in sweep.slots] if alone else sweep.roots
+    def write(self, sweep: Sweep) -> Piece:
+        """Return the graph of a piece in a sweep."""
+        roots = sweep.roots
         fixed: dict[Node, str] = {}
         held: dict[Node, str] = {}
         image: dict[Node, Node] = {}
@@ -121,9 +116,8 @@ class Pieces:
         rows = self._hold_rows(roots, image)
         new = iter(made)
         outputs = [row for slot, x in zip(sweep.slots, new, strict=False) for row in self._read_rows(slot, x)]
-        if not alone:
-            outputs += [self._reduce(total, x) for total, x in zip(sweep.totals, new, strict=False)]
-            outputs += [spread(x, (self.axis,)) for x in new]
+        outputs += [self._reduce(total, x) for total, x in zip(sweep.totals, new, strict=False)]
+        outputs += [spread(x, (self.axis,)) for x in new]
         return self._finish(outputs, rows, fixed, held)
 
     def _finish(self, outputs: list[Node], rows: dict[Slot, tuple[str, ...]], fixed: dict[Node, str],

@@ -44,7 +44,8 @@ class Slot:
         side: ``"init"`` for rows before the piece, ``"final"`` for those after it.
         rows: their number, the longest delay.
         axes: what one row varies over.
-        level: the sweep that leaves them; −1 if the value is fed, and its rows are there from the start.
+        level: the sweep that leaves them, the first whose direction they are read in; −1 if the value is fed, and its rows are
+            there from the start.
         outside: the rows outside of the whole sequence; ``None`` for zeros.
     """
 
@@ -93,13 +94,8 @@ class Sweep(NamedTuple):
 
     @property
     def forward(self) -> bool:
-        """Whether it goes from the first piece to the last."""
-        return self.level % 2 == 0
-
-    @property
-    def leads(self) -> bool:
-        """Whether all rows that it leaves are read by the piece that it comes to next."""
-        return all((s.side == "init") == self.forward for s in self.slots)
+        """Whether it goes from the first piece to the last, as one that leaves no rows does as well."""
+        return self.level % 2 == 0 or not self.slots
 
     @property
     def roots(self) -> list[Node]:
@@ -134,11 +130,6 @@ class Sweeps:
         self.totals = {n: self._make_total(n, level, counts) for n in graph.nodes if self._reduces(n)}
         self.longest = max([s.rows for s in self.slots.values()], default=1)
         self.sweeps = self._assign(level)
-
-    @property
-    def reversible(self) -> bool:
-        """Whether they are a sweep there and one back, so that rows may be recomputed and not all kept."""
-        return len(self.sweeps) == 2 and self.sweeps[0].leads and self.sweeps[0].forward != self.sweeps[1].forward
 
     # -- what can be computed when ------------------------------------------------------------------------------------
 
@@ -219,7 +210,7 @@ class Sweeps:
             outside: tuple[Node, ...] | None = None
             if bound is not None:
                 outside = given * rows if bound.rows is None else given[-rows:] if side == "init" else given[:rows]
-            made = Slot(x, zeros, side, rows, axes, -1 if _is_fed(x) else level[x], outside)
+            made = Slot(x, zeros, side, rows, axes, -1 if _is_fed(x) else level[shifts[0]], outside)
             slots.update(dict.fromkeys(shifts, made))
         return slots
 
@@ -265,10 +256,10 @@ class Sweeps:
         for total in self.totals.values():
             if total.early:
                 get_sweep(total.level).totals.append(total)
-        loops = {i: self._list_loops(s.roots) for i, s in sweeps.items()}
+        loops = {i: self.list_loops(s.roots) for i, s in sweeps.items()}
 
         def find_late(x: Node, least: int) -> int:
-            mine = self._list_loops([x])
+            mine = self.list_loops([x])
             return max([i for i, known in loops.items() if i >= least and mine <= known], default=least)
 
         for total in self.totals.values():
@@ -278,7 +269,13 @@ class Sweeps:
             get_sweep(find_late(x, level[x])).series.append(x)
         return [sweeps[i] for i in sorted(sweeps)]
 
-    def _list_loops(self, roots: Iterable[Node]) -> set[Slot]:
+    def list_kept(self) -> list[Slot]:
+        """Return the slots whose rows a later sweep reads."""
+        read = [self.list_loops(s.roots) for s in self.sweeps]
+        return [s for k, sweep in enumerate(self.sweeps) for s in sweep.slots if any(s in later for later in read[k + 1 :])]
+
+    def list_loops(self, roots: Iterable[Node]) -> set[Slot]:
+        """Return the slots whose rows a piece reads to compute some values, those of the feeds left out."""
         return {self.slots[n] for n in self.walk(roots) if n in self.slots and self.slots[n].level >= 0}
 
 
