@@ -141,7 +141,10 @@ def make_frames(whole: Picture, theme: Theme) -> list[Picture]:
         frames.append(_add_caption(Picture([base, *marks], lines), words, caption))
     done: list[object] = []
     uses: dict[str, list[int]] = {}
+    needed = _list_needed(whole, order)
     for key in reversed(order):
+        if key not in needed:
+            continue
         done.append(key)
         here = _find(whole, key)
         for line in whole.lines:
@@ -152,6 +155,21 @@ def make_frames(whole: Picture, theme: Theme) -> list[Picture]:
         lines = [_turn(line) if line.head in lit else line for line in whole.lines]
         frames.append(_add_caption(Picture([base, *marks], lines), _write_sums(uses), caption))
     return frames
+
+
+def _list_needed(picture: Picture, order: list[object]) -> set[object]:
+    """Return the marks on which the loss depends; all of them where there is no loss."""
+    read = {line.tail for line in picture.lines}
+    found = {key for key in order if key not in read and _find(picture, key).role == "loss"}
+    if not found:
+        return set(order)
+    waiting = [*found]
+    while waiting:
+        key = waiting.pop()
+        tails = {line.tail for line in picture.lines if line.head == key} - found
+        found |= tails
+        waiting += tails
+    return found
 
 
 def _find(picture: Picture, key: object) -> Mark:

@@ -11,6 +11,7 @@ import pytest
 import autograd_seq as ag
 import viz
 from viz.errors import DrawError
+from viz.render.style import find_theme
 
 
 def _line() -> tuple[ag.Node, list[ag.Node]]:
@@ -203,3 +204,21 @@ def test_no_gradient_comes_back_from_where_it_is_0() -> None:
     painted = {(names.get(line.tail), names.get(line.head)): line.pen for line in lines}
     assert painted[("h", 2), ("y", 2)] and painted[("h", 0), ("h", 1)]
     assert painted[("h", 0), ("y", 0)] is None
+
+
+def test_an_animation_colours_nothing_that_the_loss_does_not_read() -> None:
+    film = viz.animate(_make_last_loss(), 3)
+    heat = find_theme("white").heat
+    lit = {(mark.name, mark.step) for mark in film.frames[-1].marks if mark.fill == heat}
+    assert {("y", 2), ("h", 0), ("x", 0), ("target", 2)} <= lit
+    assert not {("y", 0), ("y", 1), ("target", 0), ("target", 1)} & lit
+
+
+def test_a_block_keeps_its_parameters_when_its_result_is_named() -> None:
+    t = ag.Axis("t")
+    y = ag.nn.transformer_layer(ag.input("x", (8,), over=t), 2, 16, over=t, name="block").named("y")
+    for depth, words in ((1, "block: 5"), (2, "block/norm2: 1 operation, 16 parameters")):
+        picture = viz.folded(y, depth=depth).picture
+        assert any(mark.tip.startswith(words) for mark in picture.marks)
+        assert all(not line.label.rows or "all" in line.label.text for line in picture.lines)
+    assert "600 parameters" in next(mark.tip for mark in viz.folded(y, depth=1).picture.marks if mark.name == "block")

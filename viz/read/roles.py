@@ -181,7 +181,7 @@ def make_folder_item(vertex: Node, key: int, role: str, reading: Reading) -> Ite
     count = f"{folder.parameters:,} parameter{'' if folder.parameters == 1 else 's'}" if folder.parameters else "no parameters"
     shape = f"[{', '.join(map(str, vertex.shape))}], " if vertex.shape else ""
     note = stack_labels([make_text_label("\u00a0", 0.3), scale_label(make_text_label(shape + count), 0.72)])
-    tip = f"{folder.scope}: {folder.operations:,} operations, {count}"
+    tip = f"{folder.scope}: {folder.operations:,} operation{'' if folder.operations == 1 else 's'}, {count}"
     return Item(key, folder.scope, role, over, boxed=True, note=note, tip=tip)
 
 

@@ -76,7 +76,7 @@ def collapse_scopes(reading: Reading, scopes: Collection[str]) -> Reading:
         if not computed:
             continue
         inside = set(members)
-        shared = {p for p in members if p.op is PARAM and any(r not in inside for r in reading.readers[p])}
+        shared = {p for p in members if p.op is PARAM and any(_is_apart(r, scope, inside, reading) for r in reading.readers[p])}
         read = [v for v in computed if v in reading.outputs or any(r not in inside for r in reading.readers[v])]
         face = max(read or computed, key=lambda vertex: len(vertex.axes))
         count = sum(prod(p.shape) for p in inside if p.op is PARAM and p not in shared)
@@ -103,6 +103,14 @@ def collapse_scopes(reading: Reading, scopes: Collection[str]) -> Reading:
         folder = folders.get(vertex)
         out.names[vertex] = folder.scope if folder else reading.names[vertex]
     return out
+
+
+def _is_apart(reader: Node, scope: str, inside: set[Node], reading: Reading) -> bool:
+    """Return whether a reader of a parameter of a scope belongs elsewhere; its result does not, if it has a name of its own."""
+    if reader in inside:
+        return False
+    goes_on = any(item.vertex in inside and item.vertex.op is not PARAM for item in reading.reads[reader])
+    return not (goes_on and reader.scope and _is_within(reader.scope, scope))
 
 
 def _find_ahead(members: list[Node], reading: Reading) -> set[Node]:
