@@ -53,27 +53,27 @@ def fading() -> viz.Diagram:
     return viz.heat(loss, viz.gradients(loss, x=generator.normal(size=(6, 3)), **feeds))
 
 
-def main(folder: Path) -> None:
-    """Draw all of them."""
-    folder.mkdir(parents=True, exist_ok=True)
+def draw() -> dict[str, viz.Diagram]:
+    """Return all of them by their names."""
     model, t = demo.build(), ag.Axis("t")
     rnn, lstm = model.loss, ag.nn.lstm(ag.input("x", (3,), over=t), 4, over=t, bias=False, name="lstm").h
-    pictures = {
-        "folded": viz.folded(rnn),
-        "unfolded": viz.unfolded(rnn, t=4),
-        "fold_unfold": viz.fold_unfold(rnn, t=3),
-        "lstm_bus": viz.unfolded(lstm, t=3, params="bus"),
-        "bidirectional": viz.unfolded(bidirectional(), t=4),
-        "lstm": viz.unfolded(lstm, t=3),
-        "attention": viz.unfolded(attention(), u=4, t=3),
-        "lattice": viz.unfolded(lattice(), i=3, j=4),
-        "transformer": viz.unfolded(ag.nn.transformer_layer(ag.input("x", (8,), over=t), 2, 16, over=t, name="layer"), depth=2),
-        "heat": fading(),
-        "adjoint": viz.adjoint(rnn),
-        "schedule": viz.schedule(ag.value_and_grad(rnn.outputs[0], model.params, passes=())),
-    }
+    block = ag.nn.transformer_layer(ag.input("x", (8,), over=t), 2, 16, over=t, name="layer")
+    return {
+        "folded": viz.folded(rnn), "unfolded": viz.unfolded(rnn, t=4), "fold_unfold": viz.fold_unfold(rnn, t=3),
+        "lstm": viz.unfolded(lstm, t=3), "lstm_bus": viz.unfolded(lstm, t=3, params="bus"),
+        "bidirectional": viz.unfolded(bidirectional(), t=4), "attention": viz.unfolded(attention(), u=4, t=3),
+        "lattice": viz.unfolded(lattice(), i=3, j=4), "transformer": viz.unfolded(block, depth=2), "heat": fading(),
+        "adjoint": viz.adjoint(rnn), "schedule": viz.schedule(ag.value_and_grad(rnn.outputs[0], model.params, passes=())),
+    }  # fmt: skip
+
+
+def main(folder: Path) -> None:
+    """Save all of them, and what each shows as a hash, by which a test sees that they are up to date."""
+    folder.mkdir(parents=True, exist_ok=True)
+    pictures = draw()
     for name, picture in pictures.items():
         print(picture.save(folder / f"{name}.png"))
+    (folder / "gallery.txt").write_text("".join(f"{name} {drawn.digest}\n" for name, drawn in pictures.items()))
 
 
 if __name__ == "__main__":

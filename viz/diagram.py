@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
@@ -61,6 +63,17 @@ class Diagram:
     def mermaid(self) -> str:
         """The picture's nodes and arrows as a Mermaid flow chart, which places them by itself."""
         return to_mermaid(self.picture)
+
+    @property
+    def digest(self) -> str:
+        """A hash of what is drawn, the same on every machine; the lines of code that tips name do not count.
+
+        Example:
+            >>> from viz.render.style import find_theme
+            >>> Diagram(Picture(), find_theme("white")).digest == Diagram(Picture(), find_theme("dark")).digest
+            False
+        """
+        return hashlib.sha256(re.sub(r"<title>.*?</title>", "", self.svg, flags=re.DOTALL).encode("utf-8")).hexdigest()[:16]
 
     def overlay(self, change: Callable[[Picture], Picture]) -> Diagram:
         """Return the diagram of a changed picture.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable
 
 from viz.render.style import STROKES, Theme, get_line_color, get_line_ink
@@ -13,8 +14,9 @@ _SPECIAL = {
     "_": r"\_", "%": r"\%", "~": r"\textasciitilde{}", "<": r"\ensuremath{<}", ">": r"\ensuremath{>}", "|": r"\ensuremath{|}",
 }  # fmt: skip
 _SYMBOLS = {
-    "−": "-", "∂": r"\partial ", "∕": "/", "⊙": r"\odot ", "×": r"\times ", "÷": r"\div ", "∑": r"\sum ", "Σ": r"\Sigma ",
-    "⋯": r"\cdots ", "⇒": r"\Rightarrow ", "·": r"\cdot ", "∞": r"\infty ", "…": r"\ldots ", "²": "^2", "\u0304": "",
+    "−": "{-}", "-": "{-}", "=": "{=}", "∂": r"\partial ", "∕": "/", "⊙": r"{\odot}", "×": r"{\times}", "÷": r"{\div}",
+    "∑": r"\sum ", "Σ": r"\Sigma ", "⋯": r"\cdots ", "⇒": r"\Rightarrow ", "·": r"{\cdot}", "∞": r"\infty ",
+    "…": r"\ldots ", "²": "^2", "\u0304": "",
 }  # fmt: skip
 _NAMES = (
     "alpha beta gamma delta varepsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho varsigma sigma tau upsilon "
@@ -46,9 +48,11 @@ def to_tikz(picture: Picture, theme: Theme) -> str:
     ground = color(theme.ground)
     colors = [f"\\definecolor{{{name}}}{{HTML}}{{{value[1:]}}}" for value, name in names.items()]
     return "\n".join([
-        r"\documentclass[tikz,border=4pt]{standalone}", r"\usepackage[utf8]{inputenc}", r"\usepackage[T1]{fontenc}",
-        r"\usepackage{amssymb}", r"\usetikzlibrary{arrows.meta,shapes.geometric}", *colors, r"\begin{document}",
-        rf"\begin{{tikzpicture}}[x=1bp,y=1bp,>={{Stealth[length=6pt]}},background rectangle/.style={{fill={ground}}}]",
+        r"\documentclass[tikz,border=0pt]{standalone}", r"\usepackage[utf8]{inputenc}", r"\usepackage[T1]{fontenc}",
+        r"\usepackage{amsmath,amssymb}", r"\usetikzlibrary{arrows.meta,backgrounds,shapes.geometric}",
+        "% A letter that the fonts of pdflatex lack stands as ?.", *colors, r"\begin{document}",
+        r"\begin{tikzpicture}[x=1bp,y=1bp,>={Stealth[length=6pt]},show background rectangle,inner frame sep=4bp,",
+        rf"background rectangle/.style={{fill={ground}}}]",
         *body, r"\end{tikzpicture}", r"\end{document}", "",
     ])  # fmt: skip
 
@@ -64,9 +68,13 @@ def _write_mark(mark: Mark, theme: Theme, color: Paint) -> str:
         options += ["rounded corners=6bp"] if mark.rounded else []
         options += ["dashed"] if "dashed" in look.style else []
     options.append(f"text={color(theme.faint if mark.role in ('text', 'slice') else look.ink)}")
-    words = "" if mark.foot or mark.shape == "point" else _write_label(mark.label)
-    size = f"\\fontsize{{{mark.font:g}}}{{{1.2 * mark.font:g}}}\\selectfont " if words else ""
-    return f"\\node[{', '.join(options)}] at ({mark.at[0]:.2f},{mark.at[1]:.2f}) {{{size}{words}}};"
+    words = "" if mark.shape == "point" else _write_label(mark.label)
+    words = f"\\fontsize{{{mark.font:g}}}{{{1.2 * mark.font:g}}}\\selectfont {words}" if words else ""
+    (x, y), inside = mark.at, "" if mark.foot else words
+    out = f"\\node[{', '.join(options)}] at ({x:.2f},{y:.2f}) {{{inside}}};"
+    if mark.foot and words:
+        out += f"\n\\node[anchor=south,{options[-1]}] at ({x:.2f},{y - mark.height / 2:.2f}) {{{words}}};"
+    return out
 
 
 def _write_line(line: Line, theme: Theme, color: Paint) -> str:
@@ -107,6 +115,11 @@ def _write_text(run: Run) -> str:
         return rf"\bar{{{_write_text(Run(run.text[0], True))}}}"
     if run.text in _GREEK:
         return f"\\{_GREEK[run.text]} "
-    shown = (c for c in run.text if c != "\u00a0")
-    out = "".join(_SYMBOLS.get(c) or _SPECIAL.get(c) or (c if c.isascii() else "?") for c in shown)
+    shown = (c for c in unicodedata.normalize("NFC", run.text) if c != "\u00a0")
+    out = "".join(_SYMBOLS.get(c) or _SPECIAL.get(c) or (c if c.isascii() else _write_letter(c)) for c in shown)
     return f"{font}{{{out.replace(' ', '~')}}}" if out else ""
+
+
+def _write_letter(letter: str) -> str:
+    """Return a letter that is not ASCII: a European one as text, which has glyphs for it."""
+    return rf"\text{{{letter}}}" if letter.isalpha() and "À" <= letter <= "ž" else "?"
