@@ -68,3 +68,21 @@ def test_no_array_holds_a_product_that_is_summed() -> None:
         if "allocate_aligned((T, B, 4, 3)" in line or "allocate_aligned((T + 1, B, 4, 3)" in line
     ]
     assert len(whole) <= 2, whole
+
+
+def test_a_product_of_operands_whose_axes_lie_in_other_orders_is_one_product() -> None:
+    """One of the two is copied first: loops over all entries would be many times slower than the product."""
+    t, b = ag.Axis("t"), ag.Axis("b")
+    x, z, A = ag.input("x", (9,), over=(t, b)), ag.input("z", (11,), over=(b, t)), ag.input("A", (2, 3, 4))
+    total, scores = ag.sum(ag.outer(x, z), over=(t, b)), ag.einsum("ijk,ljk->il", A, ag.input("C", (9, 3, 4)))
+    turned = ag.einsum("ijk,jlk->il", A, ag.input("F", (3, 9, 4)))
+    program = ag.compile([total, scores, turned], backend="numba")
+    assert program.source.count("matrix_product(") == 3 and "z_copied" in program.source and "F_copied" in program.source
+    rng = np.random.default_rng(0)
+    for T, B in [(5, 3), (1, 4), (4, 0), (0, 2)]:
+        feeds = {name: rng.normal(size=n.shape) for name, n in program.graph.inputs.items() if not n.axes}
+        feeds |= {"x": rng.normal(size=(T, B, 9)), "z": rng.normal(size=(B, T, 11))}
+        got = program(**feeds)
+        np.testing.assert_allclose(got[0], np.einsum("tbi,btj->ij", feeds["x"], feeds["z"]), rtol=1e-12, atol=1e-12)
+        np.testing.assert_allclose(got[1], np.einsum("ijk,ljk->il", feeds["A"], feeds["C"]), rtol=1e-12, atol=1e-12)
+        np.testing.assert_allclose(got[2], np.einsum("ijk,jlk->il", feeds["A"], feeds["F"]), rtol=1e-12, atol=1e-12)

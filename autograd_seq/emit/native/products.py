@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.node import CONSTANT, Node
-from autograd_seq.emit.contraction import Contraction, Label, read_contraction
+from autograd_seq.emit.contraction import Contraction, Label, Matrix, read_contraction
 from autograd_seq.emit.native.dims import DIMS
 from autograd_seq.emit.native.kernel import DEPTH, ROWS
 from autograd_seq.emit.native.lines import LineWriter
@@ -111,17 +111,16 @@ def _write_matrix_product(w: LineWriter, node: Node, c: Contraction) -> bool:
     if not columns or (not wide[1] and wide[0] < FEWEST_COLUMNS):
         return False
     stepping = {loop.axis for loop in w.storage.path[node]}
-    a, b = (get_strided(w, c.node.inputs[m.operand], c.labels[m.operand], stepping) for m in (first, second))
-    out = get_target(w, node, c.labels[2], stepping)
-    if a is None or b is None or out is None:
+    out, outside = get_target(w, node, c.labels[2], stepping), not w.around
+    if out is None or (row := merge_strides(out, rows, length)) is None or merge_strides(out, columns, length) != (1, ()):
         return False
-    steps = [
-        merge_strides(s, g, length) for s, g in ((a, rows), (a, summed), (b, summed), (b, columns), (out, rows), (out, columns))
-    ]
-    if any(s is None for s in steps) or steps[5] != (1, ()):
+    copies = outside and bool(rows)  # of a single row, a copy would cost as much as the product
+    left, right = (_read_matrix(w, c, m, stepping, length, copies) for m in (first, second))
+    if left is None or right is None:
         return False
+    (a, *of_a), (b, *of_b) = left, right
+    steps = [*of_a, *of_b, row]
     packs = c.node.inputs[second.operand]
-    outside = not w.around
     still = b.fixed and not outside and not any(get_root(packs) in w.fusion.list_touched(u)[0] for u in w.around)
     if not outside and not still:
         return False
@@ -130,8 +129,8 @@ def _write_matrix_product(w: LineWriter, node: Node, c: Contraction) -> bool:
     for _, names in count:
         for name in names:
             w.add_argument(name)
-    packed = get_packed(w, packs, n, k, (b.offset, steps[2], steps[3]), still)
-    codes = [write_length(s) for s in steps if s is not None]
+    packed = get_packed(w, packs, n, k, (b.base, b.offset, steps[2], steps[3]), still)
+    codes = [write_length(s) for s in steps]
     pack = f"pack({w.add_pointer(b.base)}, {b.offset}, {codes[2]}, {codes[3]}, {k}, {n}, {w.add_pointer(packed)})"
     if still and pack not in w.lines_before:
         w.lines_before.add(pack)
@@ -146,16 +145,52 @@ def _write_matrix_product(w: LineWriter, node: Node, c: Contraction) -> bool:
     return True
 
 
+def _read_matrix(w: LineWriter, c: Contraction, m: Matrix, stepping: set[Axis], length: dict[Label, LengthProduct],
+              copies: bool) -> tuple[Strided, LengthProduct, LengthProduct] | None:  # fmt: skip
+    """Return an operand and its strides along rows and columns; where it has none, those of a copy, if that is allowed."""
+    x = get_strided(w, c.node.inputs[m.operand], c.labels[m.operand], stepping)
+    if x is not None:
+        row, column = merge_strides(x, m.rows, length), merge_strides(x, m.columns, length)
+        if row is not None and column is not None:
+            return x, row, column
+    return _copy_matrix(w, c, m, length) if copies else None
+
+
+def _copy_matrix(w: LineWriter, c: Contraction, m: Matrix, length: dict[Label, LengthProduct]
+                 ) -> tuple[Strided, LengthProduct, LengthProduct]:  # fmt: skip
+    """Write a copy of an operand whose rows and columns are merged, and return it with its strides along both."""
+    x, labels = c.node.inputs[m.operand], c.labels[m.operand]
+    turned = c.dims[m.operand][-1] in m.rows  # what is contiguous in the operand stays so
+    strides: dict[Label, LengthProduct] = {}
+    step: LengthProduct = (1, ())
+    for label in reversed([*m.columns, *m.rows] if turned else [*m.rows, *m.columns]):
+        strides[label], step = step, multiply_lengths(step, length[label])
+    name = get_packed(w, x, write_length(step), "1", (m, labels), False, "copied")
+    var = {label: w.var[label] if isinstance(label, Axis) else DIMS[labels.index(label)] for label in strides}
+    place = tuple(AffineIndex(var[label]) if c.lengths[label] != 1 else AffineIndex(None) for label in labels)
+    with w.open_loops([(var[label], write_length(length[label])) for label in reversed(strides) if length[label] != (1, ())]):
+        w.registers = {}
+        value = w.write_value(x, {a: AffineIndex(w.var[a]) for a in x.axes}, place)
+        at = " + ".join(f"{var[d]} * {write_length(s)}" for d, s in strides.items() if length[d] != (1, ()))
+        w.add_line(f"{w.add_pointer(name)}[{at or 0}] = {value}")
+    w.registers = {}
+    for _, names in length.values():
+        for axis in names:
+            w.add_argument(axis)
+    ends = [strides[g[-1]] if g else (0, ()) for g in (m.rows, m.columns)]
+    return Strided(name, "0", strides, True), ends[0], ends[1]
+
+
 def _get_length(w: LineWriter, a: Axis) -> LengthProduct:
     size = w.size[a]
     return (int(size), ()) if size.isdigit() else (1, (size,))
 
 
-def get_packed(w: LineWriter, x: Node, n: str, k: str, how: object, still: bool) -> str:
-    """Return the array that holds the packed columns of an operand."""
+def get_packed(w: LineWriter, x: Node, n: str, k: str, how: object, still: bool, word: str = "packed") -> str:
+    """Return the array that holds the packed columns of an operand, or another copy of it."""
     key = (get_root(x), n, k, how, still)
     if key not in w.packs:
-        w.packs[key] = w.names.new(f"{w.get_label(x)}_packed")
+        w.packs[key] = w.names.new(f"{w.get_label(x)}_{word}")
         w.allocate(w.packs[key], f"(packed_size({n}, {k}, real),)", "real")
     return w.packs[key]
 
