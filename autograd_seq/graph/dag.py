@@ -6,7 +6,7 @@ It defines what a folded graph means: every faster way of running the graph is t
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,17 +14,18 @@ from autograd_seq.core.axes import Axis
 from autograd_seq.core.errors import AxisError, EquilibriumError, FeedError, GradientError
 from autograd_seq.core.functions import FUNCTIONS
 from autograd_seq.core.node import STRONG, Node
-from autograd_seq.graph import feeds
+from autograd_seq.graph import feeds, printing
 from autograd_seq.graph.order import postorder, step_order
 from autograd_seq.graph.settling import UnsettledError, list_calls
+from autograd_seq.graph.system import System
 from autograd_seq.graph.unroll import Unroller
 from autograd_seq.ops.equilibrium import make_unsettled_error, name_equilibrium
 from autograd_seq.ops.leaf import INPUT, PARAM
 from autograd_seq.ops.state import EQUILIBRIUM
 from autograd_seq.ops.time import ALONG, AT, SHIFT, SPREAD
 
-if TYPE_CHECKING:
-    from autograd_seq.graph.system import System
+_MOST_LINES = 200
+"""The lines that a DAG is written in, at most."""
 
 
 class Values(NamedTuple):
@@ -80,6 +81,14 @@ class DAG:
     def __repr__(self) -> str:
         steps = ", ".join(f"{a}={n}" for a, n in self.sizes.items())
         return f"<DAG of {len(self)} nodes, unrolled over {steps or 'no axis'}>"
+
+    def __str__(self) -> str:
+        """Write every node with its operation, as a graph is written; of very many the first ones."""
+        outputs = [node for values in self.outputs for node in values.nodes]
+        _, *lines = printing.format_graph(System(outputs, self.nodes, (), printing.name_nodes(self.nodes))).split("\n")
+        if len(lines) > _MOST_LINES:
+            lines[_MOST_LINES:-1] = [f"  … and {len(lines) - _MOST_LINES - 1:,} more"]
+        return "\n".join([f"{repr(self)[1:-1]}:", *lines])
 
     def __getitem__(self, key: Any) -> Node:
         """Return the unrolled node of a name at a step: ``dag["s", 3]``, ``dag["g", 1, 2]``, ``dag["W"]``.

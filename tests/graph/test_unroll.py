@@ -482,3 +482,17 @@ def test_integers_count_in_sixty_four_bits(kind: type) -> None:
     for got in (graph.evaluate(l=fed), ag.compile(graph)(l=fed)):
         np.testing.assert_array_equal(got, [[10000, 4], [-100, -2]])
         assert got[0].dtype == np.int64
+
+
+def test_a_dag_prints_its_nodes_step_by_step() -> None:
+    t = ag.Axis("t")
+    x, w, s = ag.input("x", over=t), ag.param("w"), ag.state("s", over=t, init=ag.param("s0"))
+    s[t] = w * s[t - 1] + x[t]
+    graph = ag.Graph(ag.sum(s, over=t).named("L"))
+    text = str(graph.unroll(t=2))
+    assert text.startswith("DAG of 9 nodes, unrolled over t=2:\n")
+    for words in ("mul_1 : float = w * s0", "s[0]  : float = mul_1 + x[0]", "mul_2 : float = w * s[0]", "sum(s[0], s[1])"):
+        assert words in text
+    assert text.endswith("  return L")
+    long = str(graph.unroll(t=500)).split("\n")
+    assert len(long) == 203 and long[-2] == "  … and 1,303 more"
