@@ -23,16 +23,17 @@ from viz.animation import Animation, animate
 from viz.card import card
 from viz.delay_line import delay_line
 from viz.diagram import Diagram
-from viz.errors import DrawError, RenderError, TooLargeError
+from viz.errors import DrawError, GlyphWarning, RenderError, TooLargeError
 from viz.folded import folded
 from viz.heat import heat
 from viz.page import page
+from viz.panes import panes
 from viz.schedule import schedule
 from viz.unfolded import fold_unfold, unfolded
 
 __all__ = [
-    "Animation", "Diagram", "DrawError", "RenderError", "TooLargeError", "adjoint", "animate", "card", "delay_line",
-    "fold_unfold", "folded", "gradients", "heat", "page", "plots", "schedule", "unfolded",
+    "Animation", "Diagram", "DrawError", "GlyphWarning", "RenderError", "TooLargeError", "adjoint", "animate", "card",
+    "delay_line", "fold_unfold", "folded", "gradients", "heat", "page", "panes", "plots", "schedule", "unfolded",
 ]  # fmt: skip
 
 

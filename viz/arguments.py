@@ -64,6 +64,19 @@ def make_scene(reading: Reading, level: str) -> Scene:
     return make_variables_scene(reading) if level == "variables" else make_operations_scene(reading)
 
 
+def get_program(program: Any, function: str) -> tuple[Any, str]:
+    """Return the graph of a compiled program, and its textbook form.
+
+    Raises:
+        DrawError: it is none.
+    """
+    graph, text = getattr(program, "graph", None), getattr(program, "textbook", None)
+    if graph is None or not isinstance(text, str):
+        raise DrawError("P223", f"{program!r:.60} is no compiled program", expected="what ag.compile returns",
+                        got=f"{program!r:.60}", fix=f"viz.{function}(ag.compile(g))")  # fmt: skip
+    return graph, text
+
+
 def get_theme(name: str) -> Theme:
     """Return the theme of that name.
 

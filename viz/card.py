@@ -6,9 +6,8 @@ from math import prod
 from typing import Any
 
 from autograd_seq.ops.leaf import PARAM
-from viz.arguments import get_theme, make_scene, read_drawable
+from viz.arguments import get_program, get_theme, make_scene, read_drawable
 from viz.diagram import Diagram
-from viz.errors import DrawError
 from viz.layout.compose import compose_folded, shift_picture
 from viz.read.names import shorten_names
 from viz.scene.equations import list_equations, typeset_equation
@@ -42,10 +41,7 @@ def card(program: Any, title: str = "", theme: str = "white") -> Diagram:
         ['100 numbers']
     """
     colors = get_theme(theme)
-    graph, text = getattr(program, "graph", None), getattr(program, "textbook", None)
-    if graph is None or not isinstance(text, str):
-        raise DrawError("P223", f"{program!r:.60} is no compiled program", expected="what ag.compile returns",
-                        got=f"{program!r:.60}", fix="viz.card(ag.compile(g))")  # fmt: skip
+    graph, text = get_program(program, "card")
     left = compose_folded(make_scene(read_drawable(graph), "variables"))
     x0, low, x1, high = measure_picture(left)
     picture = shift_picture(left, -x0, "graph")

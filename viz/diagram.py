@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import warnings
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
 
+from viz.errors import GlyphWarning
 from viz.render.dot import to_dot
 from viz.render.files import SECONDS, get_format, render, show, write_file
+from viz.render.glyphs import find_missing, list_unusual, write_notice
 from viz.render.mermaid import to_mermaid
 from viz.render.page import to_page
 from viz.render.pieces import State, View
@@ -98,6 +101,9 @@ class Diagram:
             TooLargeError: rendering takes longer than that.
             RenderError: nothing here can render a png or a pdf; the others always work.
 
+        Warns:
+            GlyphWarning: no font here has the letters of a name, which are boxes in a png or pdf.
+
         Example:
             >>> import pathlib, tempfile
             >>> from viz.render.style import find_theme
@@ -109,7 +115,11 @@ class Diagram:
         form = get_format(path)
         if form in TEXTS:
             return write_file(path, str(getattr(self, TEXTS[form])).encode("utf-8"))
-        return write_file(path, render(self.dot, form, seconds))
+        data = render(self.dot, form, seconds)
+        missing = find_missing(list_unusual(self.picture))
+        if missing:
+            warnings.warn(write_notice(missing, form), GlyphWarning, stacklevel=2)
+        return write_file(path, data)
 
     def show(self) -> None:
         """Show the picture: in a notebook below the cell, elsewhere in the window of the program that opens SVG files.

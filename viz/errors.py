@@ -17,6 +17,10 @@ class RenderError(AutogradSeqError, RuntimeError):
     """The DOT text of a picture exists, but no installed program could render it."""
 
 
+class GlyphWarning(UserWarning):
+    """A picture was rendered with boxes in place of letters for which no font is installed."""
+
+
 def make_option_error(code: str, option: str, got: object, allowed: tuple[str, ...]) -> DrawError:
     """Return the error for an option outside its list.
 

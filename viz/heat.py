@@ -14,7 +14,7 @@ from viz.diagram import Diagram
 from viz.errors import DrawError
 from viz.layout.compose import compose_unfolded, drop_params
 from viz.layout.routes import sample_curve
-from viz.render.style import Theme
+from viz.render.style import Theme, mix_heat
 from viz.scene.columns import show_all_steps
 from viz.scene.items import keep_axes
 from viz.scene.label import make_text_label, scale_label, stack_labels
@@ -113,7 +113,7 @@ def paint_heat(
         pale = replace(line, color=theme.looks["slice"].line) if line.role in ("flow", "recur", "faint") else line
         if line.tail in value_of and value_of.get(line.head) != 0:  # nothing comes back from where the derivative is 0
             level = find_level(abs(value_of[line.tail]))
-            pale = replace(pale, color=_mix(theme, 0.25 + 0.75 * level), pen=_THINNEST + (_WIDEST - _THINNEST) * level)
+            pale = replace(pale, color=mix_heat(theme, 0.25 + 0.75 * level), pen=_THINNEST + (_WIDEST - _THINNEST) * level)
         if segment is not None and line.role == "recur" and _is_cut(tail, head, segment, steps):
             pale = replace(pale, dashed=True, color=theme.faint, pen=1.0)
             cuts.append(line)
@@ -134,7 +134,7 @@ def _paint(mark: Mark, value: float, level: float, theme: Theme) -> Mark:
     label = stack_labels([mark.label, _GAP, number])
     if value == 0:
         return replace(mark, label=label, fill=theme.ground, pen=0.8, tip=tip)
-    return replace(mark, label=label, fill=_mix(theme, level), pen=1.0 + 2.5 * level, tip=tip)
+    return replace(mark, label=label, fill=mix_heat(theme, level), pen=1.0 + 2.5 * level, tip=tip)
 
 
 def format_magnitude(value: float) -> str:
@@ -159,12 +159,6 @@ def _is_cut(tail: Mark, head: Mark, segment: int, steps: int) -> bool:
     return (steps - 1 - tail.step) // segment != (steps - 1 - head.step) // segment
 
 
-def _mix(theme: Theme, level: float) -> str:
-    """Return a colour between the ground and that of recurrence."""
-    ends = [[int(color[i : i + 2], 16) for i in (1, 3, 5)] for color in (theme.ground, theme.heat)]
-    return "#" + "".join(f"{round(a + (b - a) * (0.08 + 0.92 * level)):02X}" for a, b in zip(*ends, strict=True))
-
-
 def _add_scale(picture: Picture, low: int, high: int, theme: Theme) -> None:
     """Add the scale: a box for each power of ten."""
     left, bottom, right, _ = measure_picture(picture)
@@ -175,7 +169,7 @@ def _add_scale(picture: Picture, low: int, high: int, theme: Theme) -> None:
     x = (left + right) / 2 - width * (len(powers) - 1) / 2
     for i, power in enumerate(powers):
         at = (x + i * width, bottom - 24.0)
-        fill = _mix(theme, (power - low) / (high - low))
+        fill = mix_heat(theme, (power - low) / (high - low))
         text = make_text_label("1" if power == 0 else f"1e{power}".replace("-", "−"))
         picture.marks.append(Mark(("scale", i), "static", shape="box", width=width, height=12.0, at=at, fill=fill, pen=0.5))
         picture.marks.append(Mark(("power", i), "text", text, "plaintext", width, 12.0, (at[0], at[1] - 14.0), font=10.0))

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
+import autograd_seq as ag
+import viz
 from viz.arguments import get_theme
 from viz.diagram import Diagram
 from viz.errors import DrawError, RenderError, TooLargeError
 from viz.render import files as renderer
-from viz.render import worker
+from viz.render import glyphs, worker
 from viz.render.files import get_format, render, write_file
 from viz.scene.label import make_name_label
 from viz.scene.picture import Line, Mark, Picture
@@ -194,3 +196,23 @@ def test_the_worker_takes_a_dot_program_from_the_path(monkeypatch: pytest.Monkey
     monkeypatch.setitem(sys.modules, "pygraphviz", None)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     assert worker.render_dot("digraph {a}", "svg").split() == [b"digraph", b"{a}"]
+
+
+def test_letters_without_a_font_are_named_with_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    t = ag.Axis("t")
+    s = ag.state("状態", over=t)
+    s[t] = ag.tanh(ag.param("🙂") * s[t - 1] + ag.param("Ж"))
+    diagram = viz.folded(ag.Graph(s))
+    monkeypatch.setattr(glyphs, "_has_font", lambda program, character: character == "Ж")
+    monkeypatch.setattr(glyphs.shutil, "which", lambda name: f"/bin/{name}")
+    with pytest.warns(viz.GlyphWarning) as caught:
+        diagram.save(tmp_path / "picture.png")
+    assert str(caught[0].message) == (
+        "[P110] no font here shows 態 状 🙂: the png has boxes in their places\n"
+        "  install a font with these letters (Debian: apt install fonts-noto-cjk fonts-noto-color-emoji), "
+        "or save the picture as .svg or .html"
+    )
+    assert caught[0].filename == __file__
+    diagram.save(tmp_path / "picture.svg")  # its viewer chooses the fonts
+    monkeypatch.setattr(glyphs.shutil, "which", lambda name: None)  # nobody to ask
+    diagram.save(tmp_path / "picture.pdf")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from viz.render.style import DPI, FONT, STROKES, Theme, get_line_color, get_line_ink
+from viz.render.style import CODE_FONT, DPI, FONT, STROKES, Theme, get_line_color, get_line_ink
 from viz.scene.label import quote
 from viz.scene.picture import Line, Mark, Picture, Point, measure_curve, measure_picture, split_curve
 
@@ -93,6 +93,8 @@ def _list_mark_attributes(mark: Mark, theme: Theme) -> list[tuple[str, str]]:
     pen = look.pen if mark.pen is None else mark.pen
     ink = theme.faint if mark.role in ("text", "slice") else look.ink
     pairs += [("fontcolor", f'"{ink}"'), ("fontsize", format_points(mark.font)), ("penwidth", format_points(pen))]
+    if mark.code:
+        pairs.append(("fontname", f'"{CODE_FONT}"'))
     if mark.foot:
         pairs.append(("labelloc", "b"))
     pairs.append(("pos", f'"{format_points(mark.at[0])},{format_points(mark.at[1])}"'))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 FONT = "Helvetica,Arial,DejaVu Sans"
+CODE_FONT = "DejaVu Sans Mono,Menlo,Consolas,monospace"
 DPI = 150
 
 ROLES = (
@@ -158,3 +159,9 @@ def find_theme(name: str) -> Theme | None:
         True
     """
     return _THEMES.get(name)
+
+
+def mix_heat(theme: Theme, level: float) -> str:
+    """Return a colour between the ground and that of recurrence."""
+    ends = [[int(color[i : i + 2], 16) for i in (1, 3, 5)] for color in (theme.ground, theme.heat)]
+    return "#" + "".join(f"{round(a + (b - a) * (0.08 + 0.92 * level)):02X}" for a, b in zip(*ends, strict=True))

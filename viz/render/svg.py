@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape as escape_html
 
-from viz.render.style import FONT, STROKES, Theme, get_line_color, get_line_ink
+from viz.render.style import CODE_FONT, FONT, STROKES, Theme, get_line_color, get_line_ink
 from viz.scene.label import Label, Run, clean
 from viz.scene.picture import Line, Mark, Picture, Point, measure_picture
 
@@ -102,7 +102,7 @@ def draw_mark(mark: Mark, theme: Theme) -> str:
     ink = theme.faint if mark.role in ("text", "slice") else look.ink
     baseline = y + b - 0.62 * mark.font * max(mark.label.lines, 1) - 2.0 if mark.foot else y
     start = x - a if mark.left else None
-    return shape + ("" if mark.shape == "point" else write_label(mark.label, (x, baseline), mark.font, ink, start))
+    return shape + ("" if mark.shape == "point" else write_label(mark.label, (x, baseline), mark.font, ink, start, mark.code))
 
 
 def _write_line(line: Line, name: str, ids: dict[object, str], theme: Theme) -> str:
@@ -159,8 +159,8 @@ def _pair(point: Point) -> str:
     return f"{_format(point[0])},{_format(point[1])}"
 
 
-def write_label(label: Label, at: Point, font: float, ink: str, start: float | None = None) -> str:
-    """Return a label as SVG text with its centre at a point, y downwards; or with its left end at an x.
+def write_label(label: Label, at: Point, font: float, ink: str, start: float | None = None, code: bool = False) -> str:
+    """Return a label as SVG text with its centre at a point, y downwards; or with its left end at an x, or as code.
 
     Example:
         >>> from viz.scene.label import make_text_label
@@ -169,6 +169,7 @@ def write_label(label: Label, at: Point, font: float, ink: str, start: float | N
     """
     out = []
     anchor = "" if start is None else ' text-anchor="start"'
+    anchor += f' font-family="{CODE_FONT}"' if code else ""
     sizes = [max((run.scale for run in row), default=1.0) * font for row in label.rows]
     y = at[1] - _RISE * sum(sizes) / 2
     for row, size in zip(label.rows, sizes, strict=True):

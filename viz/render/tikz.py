@@ -68,7 +68,7 @@ def _write_mark(mark: Mark, theme: Theme, color: Paint) -> str:
         options += ["rounded corners=6bp"] if mark.rounded else []
         options += ["dashed"] if "dashed" in look.style else []
     options.append(f"text={color(theme.faint if mark.role in ('text', 'slice') else look.ink)}")
-    words = "" if mark.shape == "point" else _write_label(mark.label)
+    words = "" if mark.shape == "point" else _write_label(mark.label, mark.code)
     words = f"\\fontsize{{{mark.font:g}}}{{{1.2 * mark.font:g}}}\\selectfont {words}" if words else ""
     (x, y), inside = mark.at, "" if mark.foot else words
     out = f"\\node[{', '.join(options)}] at ({x:.2f},{y:.2f}) {{{inside}}};"
@@ -94,8 +94,21 @@ def _write_line(line: Line, theme: Theme, color: Paint) -> str:
     return out
 
 
-def _write_label(label: Label) -> str:
-    return r"\\".join(_write_row(row) for row in label.rows)
+def _write_label(label: Label, code: bool = False) -> str:
+    return r"\\".join(_write_code(row) if code else _write_row(row) for row in label.rows)
+
+
+def _write_code(row: tuple[Run, ...]) -> str:
+    """Return a line of a program: letters as they are, other characters by their number, which TeX does not interpret."""
+    out = ""
+    for c in "".join(run.text for run in row):
+        if c in " \u00a0":
+            out += "~"
+        elif c.isascii():
+            out += c if c.isalnum() else rf"\symbol{{{ord(c)}}}"
+        else:
+            out += f"${_SYMBOLS[c]}$" if c in _SYMBOLS else "?"
+    return rf"\texttt{{{out}}}"
 
 
 def _write_row(row: tuple[Run, ...]) -> str:

@@ -31,6 +31,7 @@ class Mark:
         fill, pen: a colour and the width of the border that an overlay chose; by default those of the role.
         foot: whether the label stands at the foot of the outline, and not in its middle.
         left: whether the label begins at the left end of the mark, and not in its middle.
+        code: whether the label is a line of a program, set in letters of one width.
         scope: the scope that the variable belongs to; of a box, the scope that it stands for.
         folds: "closed" for a box that stands for a scope, "open" for the name of one whose variables are drawn.
     """
@@ -51,6 +52,7 @@ class Mark:
     pen: float | None = None
     foot: bool = False
     left: bool = False
+    code: bool = False
     scope: str = ""
     folds: str = ""
 
