@@ -89,3 +89,7 @@ def test_what_is_returned_prints_short() -> None:
     bias = ag.truncation_bias(loss, segment=2, backend="numpy")(**FEEDS)
     assert "cut=array (2, 2)" in repr(bias["cell/W"])
     assert "history" not in repr(ag.analyse.lyapunov(s, over=s.axes[0], backend="numpy")(**FEEDS))
+    assert repr(ag.why_zero(loss, s, 0, **FEEDS)).startswith("∂L/∂cell/s at t = 0 is not 0")
+    assert repr(ag.check_grad(loss, **FEEDS)).startswith("cell/W: ")
+    assert "\nfor t = 0 … T−1:\n" in repr(ag.compile(s, backend="numpy").schedule)
+    assert "object at 0x" not in repr(ag.truncation_bias(loss, segment=2)) + repr(viz.plots.loss_curve([1.0]))

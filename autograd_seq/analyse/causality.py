@@ -58,7 +58,7 @@ class Audit(NamedTuple):
         steps = np.arange(len(self.by_graph))
         return not bool(np.any(self.by_graph & (steps[None, :] > steps[:, None] - self.lag)))
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         if self.is_causal:
             how = "by the graph alone" if self.is_surely_causal else "for these values; the graph alone does not show it"
             return f"causal: no prediction sees inputs less than {self.lag} steps old ({how})"

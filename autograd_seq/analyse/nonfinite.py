@@ -27,7 +27,7 @@ from autograd_seq.sequences import lengths
 _EDGES = (SHIFT, STATE, AT, ALONG, SPREAD, SEND)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Finding:
     """The node that makes the first NaN or infinity. Returned by :func:`find_nan`; it prints as a sentence.
 
@@ -51,7 +51,7 @@ class Finding:
     in_gradient: bool
     others: int
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         place = f" at {', '.join(f'{a} = {n}' for a, n in self.step.items())}" if self.step else ""
         gradient = ", in the gradient of that line" if self.in_gradient else ""
         where = f"      ({self.where})" if self.where else ""

@@ -115,6 +115,9 @@ class SequenceModel:
         (alone,) = rebuild([log_softmax(scores)], lambda node, inputs: None, shifts=lambda old, new: swap.get(old, new))
         self._next: Any = vmap(alone, over=self._batch)
 
+    def __repr__(self) -> str:
+        return f"<SequenceModel of {self.size} symbols {self.symbol} along {self.over}>"
+
     @cached_property
     def _stream(self) -> Stream:
         return stream(self._next, over=self.over, order=(self._batch, self.over), backend=self.backend)

@@ -38,7 +38,7 @@ _SHOWN = 3
 """How many places the sentence names."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Why:
     """Why a gradient is zero. Returned by :func:`why_zero`; it prints as a sentence.
 
@@ -56,7 +56,7 @@ class Why:
     size: float
     places: tuple[str, ...]
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         if self.reason == "not zero":
             return f"{self.of} is not 0: its largest entry is {self.size:.4g}"
         shown = [f"{self.of} is 0, {self.reason}: {'; '.join(self.places[:_SHOWN])}"]

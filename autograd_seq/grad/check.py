@@ -24,7 +24,7 @@ from autograd_seq.ops.leaf import param, tensor
 from autograd_seq.ops.reduce import sum as sum_
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report:
     """The result of a gradient check: how far derivatives differ from numerical ones.
 
@@ -42,7 +42,7 @@ class Report:
         """The largest of the errors."""
         return max(self.errors.values(), default=0.0)
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return "\n".join(f"{make_printable(n)}: {e:.1e} ({self.method[n]})" for n, e in self.errors.items())
 
 

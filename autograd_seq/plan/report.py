@@ -49,7 +49,7 @@ class Row:
     kept: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Schedule:
     """A schedule that prints.
 
@@ -91,7 +91,7 @@ class Schedule:
     def _repr_html_(self) -> str:
         return make_html_table(["what is computed", "operations", "kept"], self._make_rows(), self.notes)
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         rows = self._make_rows()
         first, second = (max((len(row[i]) for row in rows), default=0) for i in (0, 1))
         return "\n".join([*(f"{a:<{first}}  {b:<{second}}  {c}".rstrip() for a, b, c in rows), *self.notes])

@@ -141,6 +141,9 @@ class TruncationBias:
     def __init__(self, truncated: TruncatedGradient) -> None:
         self.gradient = truncated
 
+    def __repr__(self) -> str:
+        return f"<bias of {self.gradient!r}>"
+
     def __call__(self, /, **given: Any) -> dict[str, Bias]:
         """Return the bias of each parameter's gradient, by name."""
         _, full = self.gradient.full(**given)

@@ -33,6 +33,10 @@ class Plot:
     def __init__(self, figure: Figure) -> None:
         self.figure = figure
 
+    def __repr__(self) -> str:
+        width, height = self.figure.get_size_inches()
+        return f"<Plot of {width:g} × {height:g} inches; .save(path) writes it as png, svg or pdf>"
+
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Save as png, svg or pdf by the suffix; the file is written whole or not at all.
 
