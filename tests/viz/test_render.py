@@ -203,7 +203,7 @@ def test_letters_without_a_font_are_named_with_what_to_install(monkeypatch: pyte
     s = ag.state("状態", over=t)
     s[t] = ag.tanh(ag.param("🙂") * s[t - 1] + ag.param("Ж"))
     diagram = viz.folded(ag.Graph(s))
-    monkeypatch.setattr(glyphs, "_has_font", lambda program, character: character == "Ж")
+    monkeypatch.setattr(glyphs, "has_font", lambda program, character: character == "Ж")
     monkeypatch.setattr(glyphs.shutil, "which", lambda name: f"/bin/{name}")
     with pytest.warns(viz.GlyphWarning) as caught:
         diagram.save(tmp_path / "picture.png")

@@ -41,11 +41,11 @@ def find_missing(characters: Iterable[str]) -> list[str]:
     program = shutil.which("fc-list")
     if program is None:
         return []
-    return [c for c in list(characters)[:_MOST] if unicodedata.category(c) not in ("Cf", "Co") and not _has_font(program, c)]
+    return [c for c in list(characters)[:_MOST] if unicodedata.category(c) not in ("Cf", "Co") and not has_font(program, c)]
 
 
 @cache
-def _has_font(program: str, character: str) -> bool:
+def has_font(program: str, character: str) -> bool:
     done = subprocess.run(
         [program, f":charset={ord(character):x}", "family"], capture_output=True, timeout=_SECONDS, check=False
     )
