@@ -76,7 +76,7 @@ class Board:
         ends = [(key, True) for key in tails] + [(key, False) for key in heads]
         along = [flip(self.bodies[key].at)[0] + (lift if is_tail else shift) for key, is_tail in ends]
         spots = sorted((place, i) for i, place in enumerate(along))
-        name = ("bus", *tails, *heads, role)
+        name = ("bus", *tails, *heads, role, level)  # two of the same ends stand at different levels
         joints: list[object] = []
         for place, i in spots:
             key, is_tail = ends[i]

@@ -8,6 +8,7 @@ from typing import Any
 from viz.errors import TooLargeError
 from viz.layout.bands import drop_scopes, list_bands, print_bands
 from viz.layout.bus import get_wire_height, list_wires, measure_lanes, print_bus
+from viz.layout.clearing import clear_picture
 from viz.layout.folded_column import FoldedColumn
 from viz.layout.grids import compose_grids
 from viz.layout.gutter_choice import Group, choose_guttered, list_groups, note_params
@@ -107,6 +108,7 @@ def compose_unfolded(scene: Scene, axis: str, columns: Columns, *, boxes: bool) 
     if columns.columns and found:
         print_bus(unrolling, found, left - (16.0 if boxes else 4.0))
     print_results(unrolling)
+    clear_picture(unrolling.picture)
     return unrolling.picture
 
 
@@ -144,6 +146,7 @@ def compose_folded(scene: Scene) -> Picture:
     loops.print_columns()
     loops.print_arrows()
     print_bands(loops, bands)
+    clear_picture(loops.picture)
     return loops.picture
 
 

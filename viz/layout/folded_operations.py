@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from viz.layout.clearing import clear_picture
 from viz.layout.folded_column import FoldedColumn
 from viz.layout.stamp import make_stamp
 from viz.scene.items import Arrow, Item, Scene
@@ -23,6 +24,7 @@ def compose_operations(scene: Scene) -> Picture:
     column = FoldedColumn(squared, stamp, delays=False, indexed=True)
     column.print_columns()
     column.print_arrows()
+    clear_picture(column.picture)
     return column.picture
 
 

@@ -70,7 +70,7 @@ def make_gutter_path(
     if not neighbours:
         floor = gutter.floor - LANE * gutter.lane
         path += [(out, floor), (into, floor)]
-    return make_polyline(_drop_straight_corners(path + _enter_stamp(head, columns[1], into, stamp)))
+    return make_polyline(drop_straight_corners(path + _enter_stamp(head, columns[1], into, stamp)))
 
 
 def make_loop_path(tail: Body, head: Body, stamp: Sequence[Body], gutter: Gutter) -> Curve:
@@ -84,7 +84,7 @@ def make_loop_path(tail: Body, head: Body, stamp: Sequence[Body], gutter: Gutter
     out = gutter.right + gutter.aside
     path = _leave_stamp(tail, 0.0, out, stamp, gutter.lane)
     back = _enter_stamp(_mirror(head), 0.0, -out, [_mirror(body) for body in stamp])
-    return make_polyline(_drop_straight_corners(path + [(-x, y) for x, y in back]))
+    return make_polyline(drop_straight_corners(path + [(-x, y) for x, y in back]))
 
 
 def make_ghost_path(ghost: Body, head: Body, column: float, stamp: Sequence[Body], gutter: Gutter, first: bool) -> Curve:
@@ -107,7 +107,7 @@ def make_ghost_path(ghost: Body, head: Body, column: float, stamp: Sequence[Body
     if not first:
         floor = gutter.floor - LANE * gutter.lane
         path = [(start, y), (start + 10, y), (start + 10, floor), (into, floor)]
-    return make_polyline(_drop_straight_corners(path + _enter_stamp(head, column, into, stamp)))
+    return make_polyline(drop_straight_corners(path + _enter_stamp(head, column, into, stamp)))
 
 
 def _leave_stamp(tail: Body, column: float, out: float, stamp: Sequence[Body], lane: int) -> list[Point]:
@@ -162,7 +162,7 @@ def _mirror(body: Body) -> Body:
     return Body((-body.at[0], body.at[1]), body.width, body.height, body.round)
 
 
-def _drop_straight_corners(points: list[Point]) -> list[Point]:
+def drop_straight_corners(points: list[Point]) -> list[Point]:
     """Return the path without corners at which it does not turn."""
     kept = points[:1]
     for before, here, after in zip(points, points[1:], points[2:], strict=False):

@@ -15,6 +15,7 @@ def place_label(
     bodies: Sequence[Body],
     curves: Sequence[Stroke],
     labels: Sequence[Body],
+    farther: Sequence[float] = (0.0, 9.0),
 ) -> Point:
     """Return where a label of that size stands best beside a curve.
 
@@ -24,6 +25,7 @@ def place_label(
         bodies: nodes to keep off.
         curves: the other edges, whose label it must not seem to be.
         labels: boxes of the labels placed before.
+        farther: how much farther from the curve than side by side it may stand, points.
 
     Returns:
         The label's centre: right of an upright line and below a level one if that is free.
@@ -42,7 +44,7 @@ def place_label(
         if (ny > 0) if abs(ny) > 0.92 else (nx < 0):  # below what is nearly level, to the right of what rises
             nx, ny = -nx, -ny
         offset = abs(nx) * size[0] / 2 + abs(ny) * size[1] / 2 + 3.5
-        for far, side in ((0.0, 1), (0.0, -1), (9.0, 1), (9.0, -1)):
+        for far, side in ((far, side) for far in farther for side in (1, -1)):
             spot = (points[i][0] + side * nx * (offset + far), points[i][1] + side * ny * (offset + far))
             cost = rank * 1.0 + (side < 0) * 0.9 + far * 0.4 + _measure_crowding(spot, size, bodies, around)
             if cost < least:

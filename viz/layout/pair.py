@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import prod
 
+from viz.layout.clearing import clear_picture
 from viz.layout.compose import MOST_MARKS, check_size
 from viz.layout.grids import compose_grids
 from viz.layout.gutter_choice import note_params
@@ -34,6 +35,6 @@ def compose_pair(scene: Scene, columns: dict[str, Columns], *, boxes: bool = Fal
     both = any(a.shifts and len(over[a.tail]) == 2 and len(over[a.head]) == 2 for a in scene.arrows)
     if boxes:
         first, second = scene.axes[::-1] if both else find_order(scene)
-        return compose_grids(scene, columns, first, second)
+        return clear_picture(compose_grids(scene, columns, first, second))
     scene = note_params(scene, [])
-    return compose_lattice(scene, columns) if both else compose_sequences(scene, columns)
+    return clear_picture(compose_lattice(scene, columns) if both else compose_sequences(scene, columns))

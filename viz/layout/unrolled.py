@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from viz.layout.edge_layout import EdgeLayout, Span
 from viz.layout.gutter_paths import LANE, Gutter, make_ghost_path
-from viz.layout.routes import Body, Curve, find_border, make_line, make_polyline, move_curve, route
+from viz.layout.routes import Body, Curve, make_line, move_curve, route
 from viz.layout.stamp import LABEL_FONT, Stamp
+from viz.layout.whole_reads import draw_whole_read
 from viz.scene.columns import Column, Columns, format_integer
 from viz.scene.items import Arrow, Item, Scene, label_params, make_mark, measure_outline
 from viz.scene.label import EMPTY, Label, join_labels, make_name_label, make_text_label
@@ -71,10 +72,17 @@ class Unrolling:
         half = max((self._measure_ghost(key)[0] / 2 for key in tails), default=21.0)
         lanes = _INTO + LANE * len(self._lanes) + 8.0 if self._lanes else 12.0
         reach = max(
-            half + 24.0 + max((self._measure_width(key) / 2 for key in tails), default=21.0), half + lanes - self.stamp.left
-        )
+            half + 24.0 + max((self._measure_width(key) / 2 for key in tails), default=21.0), half + lanes - self.stamp.left,
+            *(self._measure_way_out(a.tail, self._get_shift(a)) for a in recurrent if a.tail in self.stamp.at),
+        )  # fmt: skip
         near = max(46.0 + max(_GHOST_GAP, min(label, 90.0) + 24.0, -self.stamp.left + 12.0), reach)
         return max(min(self.stamp.pitch, near), reach)
+
+    def _measure_way_out(self, key: int, shift: int) -> float:
+        """Return how far a ghost stands off its place in a step so that it is beside all that stands in its row."""
+        (x, y), (width, height, _), side = self.stamp.at[key], self._measure_ghost(key), -1 if shift > 0 else 1
+        row = (b for b in self.stamp.bodies.values() if abs(b.at[1] - y) < (b.height + height) / 2)
+        return max(side * (b.at[0] - x) + (b.width + width) / 2 + 12.0 for b in row)
 
     def _measure_ghost(self, key: int) -> tuple[float, float, bool]:
         """Return width, height and roundness of what stands for an item outside of its sequence."""
@@ -207,42 +215,13 @@ class Unrolling:
         self.edge_layout.choose_curves(spans, self._write_label)
         for (tail, head, _), arrow in drawn.items():
             self._draw(arrow, tail, head)
+        shown = {column.place: self.get_x(column.place) for column in self.columns.columns if column.step is not None}
         for lane, arrow in enumerate(self._list_whole()):
-            self._draw_whole(arrow, lane)
+            draw_whole_read(self.picture, self.stamp, shown, arrow, lane)
 
     def _list_whole(self) -> list[Arrow]:
         """Return the arrows by which every step reads all steps."""
         return [a for a in self.scene.arrows if a.whole and a.tail in self.stamp.at and a.head in self.stamp.at]
-
-    def _draw_whole(self, arrow: Arrow, lane: int) -> None:
-        """Draw that every step of the head reads all steps of the tail: a line along all columns, with a joint in each."""
-        tail, head = self.stamp.bodies[arrow.tail], self.stamp.bodies[arrow.head]
-        y = head.at[1] - head.height / 2 - 13.0 - 6.0 * (lane % 2)
-        x = head.at[0] - 9.0
-        above = tail.at[1] + tail.height / 2
-        between = [b for b in self.stamp.bodies.values() if above < b.at[1] + b.height / 2 and b.at[1] - b.height / 2 < y]
-        upright = abs(tail.at[0] - head.at[0]) < 9.0 and not between
-        joints: list[object] = []
-        for column in self.columns.columns:
-            if column.step is None:
-                continue
-            dx = self.get_x(column.place)
-            key = ("joint", arrow.tail, arrow.head, column.place)
-            self.picture.marks.append(Mark(key, "joint", shape="point", width=5.0, height=5.0, at=(x + dx, y)))
-            start = find_border(tail, (x, tail.at[1] + tail.height)) if upright else (tail.at[0] - tail.width / 2, tail.at[1])
-            aside = self.stamp.left - 8.0
-            corners = [start, (x, y)] if upright else [start, (aside, tail.at[1]), (aside, y), (x, y)]
-            if upright:
-                corners[0] = (x, start[1])
-            riser, tap = make_polyline(corners), make_line((x, y), (x, head.at[1] - head.height / 2))
-            self.picture.lines.append(Line((arrow.tail, column.place), key, "flow", curve=move_curve(riser, dx), arrow=False))
-            self.picture.lines.append(Line(key, (arrow.head, column.place), "flow", curve=move_curve(tap, dx)))
-            if joints:
-                before = self.get_x(column.place - 1) if self.columns.columns[column.place - 1].step is not None else None
-                left = before if before is not None else self.get_x(column.place - 2)
-                line = make_line((x + left, y), (x + dx, y))
-                self.picture.lines.append(Line(joints[-1], key, "flow", curve=line, arrow=False))
-            joints.append(key)
 
     def _is_drawn(self, arrow: Arrow) -> bool:
         """Tell whether the arrow is drawn among the columns."""
