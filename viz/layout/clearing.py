@@ -45,7 +45,7 @@ class _Clearing:
         texts = (m for m in picture.marks if m.shape == "plaintext" and m.label.rows)
         self.all = _Crowd([*self.nodes.each, *((m.key, self.bodies[m.key]) for m in texts)])
         self.strokes: dict[Curve, Stroke] = {}
-        self.taken: dict[tuple[int, int, bool], set[object]] = {}
+        self.taken: dict[tuple[int, bool], list[tuple[float, float, object]]] = {}
 
     def touches(self, line: Line) -> bool:
         """Tell whether a line passes through a node that is neither of its ends, or ends beside one of these."""
@@ -59,9 +59,7 @@ class _Clearing:
         return off > (_REACH if key in self.nodes.keys else _LONG_REACH)
 
     def _meets(self, curve: Curve, ends: tuple[object, object]) -> bool:
-        points = sample_curve(curve, _SAMPLES)
-        near = [body for key, body in self.nodes.list_near(get_box(points)) if key not in ends]
-        return any(_is_inside(body, x, y) for body in near for x, y in points)
+        return any(key not in ends for x, y in sample_curve(curve, _SAMPLES) for key in self.nodes.list_at(x, y))
 
     def lead_around(self, line: Line) -> Line:
         """Return the line on the plainest curve, or else on level and upright pieces, that touches no other node."""
@@ -105,18 +103,16 @@ class _Clearing:
     def _take(self, line: Line) -> None:
         """Remember where the level and upright pieces of a line run."""
         for (a, b), (c, d) in zip(line.curve[::3], line.curve[3::3], strict=False):
-            if abs(b - d) < 1.0 or abs(a - c) < 1.0:
-                level = abs(b - d) < 1.0
-                count = int(max(abs(a - c), abs(b - d)) / _CLOSE) + 1
-                for i in range(count + 1):
-                    x, y = a + (c - a) * i / count, b + (d - b) * i / count
-                    self.taken.setdefault((round(x / _CLOSE), round(y / _CLOSE), level), set()).add(line.tail)
+            if abs(b - d) < 1.0:
+                self.taken.setdefault((round(b / _CLOSE), True), []).append((min(a, c), max(a, c), line.tail))
+            elif abs(a - c) < 1.0:
+                self.taken.setdefault((round(a / _CLOSE), False), []).append((min(b, d), max(b, d), line.tail))
 
     def _is_taken(self, at: Point, level: bool, tail: object) -> bool:
         """Tell whether a line from another node runs there in the same direction."""
-        i, j = round(at[0] / _CLOSE), round(at[1] / _CLOSE)
-        places = [(i, j + k, level) if level else (i + k, j, level) for k in (-1, 0, 1)]
-        return any(self.taken.get(place, {tail}) != {tail} for place in places)
+        along, across = at if level else at[::-1]
+        near = (piece for k in (-1, 0, 1) for piece in self.taken.get((round(across / _CLOSE) + k, level), ()))
+        return any(low < along < high and tail != other for low, high, other in near)
 
     def place_labels(self, moved: set[int]) -> None:
         """Move the labels of moved lines, and those that cover a node or another label."""
@@ -134,11 +130,14 @@ class _Clearing:
             line = self.picture.lines[i]
             size = (line.label.ems * LABEL_FONT, LABEL_HEIGHT)
             reach = _widen(get_box(sample_curve(line.curve)), max(size) + 60.0)
-            strokes = self._list_strokes(reach, lambda other: other is not line)  # noqa: B023
             bodies = [body for crowd in (self.all, placed) for _, body in crowd.list_near(reach)]
-            spot = place_label(line.curve, size, bodies, strokes, [], (0.0, 9.0, 18.0, 27.0))
+            for lines in (self._list_strokes(reach, lambda other: other is not line), []):  # noqa: B023
+                spot = place_label(line.curve, size, bodies, lines, [], (0.0, 9.0, 18.0, 27.0))
+                body = Body(spot, size[0], LABEL_HEIGHT - 3.0, round=False)
+                if not (self._is_covered(body, self.nodes) or self._is_covered(body, placed)):
+                    break  # else rather on a line than on a node
             self.picture.lines[i] = replace(line, label_at=spot)
-            placed.add(i, Body(spot, *size, round=False))
+            placed.add(i, body)
 
     def _is_covered(self, label: Body, crowd: _Crowd) -> bool:
         for _, body in crowd.list_near(_get_rim(label)):
@@ -166,6 +165,11 @@ class _Crowd:
             self.cells.setdefault(cell, []).append(len(self.each))
         self.each.append((key, body))
         self.keys.add(key)
+
+    def list_at(self, x: float, y: float) -> list[object]:
+        """Return the keys of the outlines that hold a point."""
+        around = self.cells.get((int(x // _CELL), int(y // _CELL)), ())
+        return [self.each[i][0] for i in around if _is_inside(self.each[i][1], x, y)]
 
     def list_near(self, box: Box) -> list[tuple[object, Body]]:
         """Return the outlines that a box may touch, in the order in which they were added."""

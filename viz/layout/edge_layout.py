@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from viz.layout.gutter_paths import Gutter, make_gutter_path, make_loop_path
-from viz.layout.label_spots import place_label
-from viz.layout.routes import Body, Curve, Stroke, make_stroke, move_curve, route
+from viz.layout.label_spots import Specks, place_label
+from viz.layout.routes import Body, Curve, Stroke, make_stroke, move_curve, route, sample_curve
 from viz.layout.stamp import LABEL_FONT, LABEL_HEIGHT, Stamp
 from viz.scene.items import Arrow
 from viz.scene.label import Label
@@ -51,16 +51,29 @@ class EdgeLayout:
             self.curves[span] = self._choose(spans[span], span)
         bodies = self._list_bodies(2) + [Body((0.0, y), 1e5, 1.0, round=False) for y in self.wires]
         placed: dict[bool, list[Body]] = {True: [], False: []}
+        specks = self._make_specks()
         for span, arrow in spans.items():
             label = words(arrow)
             if not label.html:
                 continue
             size = (label.ems * LABEL_FONT, LABEL_HEIGHT)
-            around = self._list_near_curves(span, _FINE)
-            spot = place_label(self.curves[span], size, bodies, around, placed[self.is_whole(span)])
+            whole = self.is_whole(span)
+            if whole:
+                spot = place_label(self.curves[span], size, bodies, [], placed[whole], specks=specks, owner=span)
+            else:
+                spot = place_label(self.curves[span], size, bodies, self._list_near_curves(span, _FINE), placed[whole])
             self.spots[span] = spot
-            copies = self._list_offsets(1) if self.is_whole(span) else [0.0]
-            placed[self.is_whole(span)] += [Body((spot[0] + dx, spot[1]), *size, round=False) for dx in copies]
+            copies = self._list_offsets(1) if whole else [0.0]
+            placed[whole] += [Body((spot[0] + dx, spot[1]), *size, round=False) for dx in copies]
+
+    def _make_specks(self) -> Specks:
+        """Return the points of all curves between columns of steps, those of the steps to either side included."""
+        specks = Specks()
+        for span, curve in self.curves.items():
+            if self.is_whole(span):
+                for dx in self._list_offsets(1):
+                    specks.add(sample_curve(move_curve(curve, dx), _FINE), span)
+        return specks
 
     def is_whole(self, span: Span) -> bool:
         """Tell whether the two ends stand in columns of steps, and none in a ghost's, which stands closer."""

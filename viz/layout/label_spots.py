@@ -8,6 +8,30 @@ from math import hypot
 from viz.layout.routes import Body, Curve, Stroke, get_box, sample_curve
 from viz.scene.picture import Point
 
+_CELL = 40.0
+
+
+class Specks:
+    """Points of curves, found by where they are."""
+
+    def __init__(self) -> None:
+        self.cells: dict[tuple[int, int], list[tuple[float, float, object]]] = {}
+
+    def add(self, points: Sequence[Point], owner: object) -> None:
+        """Add the points of a curve, under a name of it."""
+        for x, y in points:
+            self.cells.setdefault((int(x // _CELL), int(y // _CELL)), []).append((x, y, owner))
+
+    def count(self, spot: Point, half: tuple[float, float], owner: object) -> int:
+        """Return how many points of other curves are inside a box, given its centre and half its sides."""
+        left, right, low, high = spot[0] - half[0], spot[0] + half[0], spot[1] - half[1], spot[1] + half[1]
+        return sum(
+            left < x < right and low < y < high and other != owner
+            for i in range(int(left // _CELL), int(right // _CELL) + 1)
+            for j in range(int(low // _CELL), int(high // _CELL) + 1)
+            for x, y, other in self.cells.get((i, j), ())
+        )
+
 
 def place_label(
     curve: Curve,
@@ -16,6 +40,8 @@ def place_label(
     curves: Sequence[Stroke],
     labels: Sequence[Body],
     farther: Sequence[float] = (0.0, 9.0),
+    specks: Specks | None = None,
+    owner: object = None,
 ) -> Point:
     """Return where a label of that size stands best beside a curve.
 
@@ -25,6 +51,7 @@ def place_label(
         bodies: nodes to keep off.
         curves: the other edges, whose label it must not seem to be.
         labels: boxes of the labels placed before.
+        specks, owner: points of more of the other edges, and the name under which those of this one are among them.
         farther: how much farther from the curve than side by side it may stand, points.
 
     Returns:
@@ -33,10 +60,13 @@ def place_label(
     points = sample_curve(curve)
     left, low, right, high = get_box(points)
     reach = (left - size[0] - 8, low - size[1] - 8, right + size[0] + 8, high + size[1] + 8)
-    around = [other.points for other in curves if other.is_near(reach)] + [points]
+    strokes = [other.points for other in curves if other.is_near(reach)] + [points]
+    around = [(x, y) for other in strokes for x, y in other if reach[0] < x < reach[2] and reach[1] < y < reach[3]]
     bodies = [body for body in [*bodies, *labels] if Stroke((), _get_rim(body)).is_near(reach)]
     best, least = points[0], float("inf")
     for rank, part in enumerate((0.5, 0.42, 0.58, 0.34, 0.66, 0.26, 0.74, 0.18, 0.82, 0.1, 0.9)):
+        if rank >= least:
+            break  # nothing plainer is left
         i = min(max(int(part * (len(points) - 1)), 1), len(points) - 2)
         (a, b), (c, d) = points[i - 1], points[i + 1]
         length = hypot(c - a, d - b) or 1.0
@@ -45,8 +75,13 @@ def place_label(
             nx, ny = -nx, -ny
         offset = abs(nx) * size[0] / 2 + abs(ny) * size[1] / 2 + 3.5
         for far, side in ((far, side) for far in farther for side in (1, -1)):
+            cost = rank * 1.0 + (side < 0) * 0.9 + far * 0.4
+            if cost >= least:
+                continue
             spot = (points[i][0] + side * nx * (offset + far), points[i][1] + side * ny * (offset + far))
-            cost = rank * 1.0 + (side < 0) * 0.9 + far * 0.4 + _measure_crowding(spot, size, bodies, around)
+            cost += _measure_crowding(spot, size, bodies, around)
+            if specks is not None:
+                cost += 3.0 * specks.count(spot, (size[0] / 2 + 3, size[1] / 2 + 1), owner)
             if cost < least:
                 best, least = spot, cost
     return best
@@ -57,9 +92,7 @@ def _get_rim(body: Body) -> tuple[float, float, float, float]:
     return x - body.width / 2, y - body.height / 2, x + body.width / 2, y + body.height / 2
 
 
-def _measure_crowding(
-    spot: Point, size: tuple[float, float], bodies: Sequence[Body], curves: Sequence[Sequence[Point]]
-) -> float:
+def _measure_crowding(spot: Point, size: tuple[float, float], bodies: Sequence[Body], points: Sequence[Point]) -> float:
     """Return how much a label at that spot would cover."""
     x, y = spot
     a, b = size[0] / 2, size[1] / 2
@@ -69,6 +102,5 @@ def _measure_crowding(
         dy = b + body.height / 2 + 1 - abs(y - body.at[1])
         if dx > 0 and dy > 0:
             cost += 4.0 * min(dx, dy) + 4
-    for points in curves:
-        cost += 3.0 * sum(abs(x - px) < a + 3 and abs(y - py) < b + 1 for px, py in points)
-    return cost
+    left, right, low, high = x - a - 3, x + a + 3, y - b - 1, y + b + 1
+    return cost + 3.0 * sum(left < px < right and low < py < high for px, py in points)

@@ -282,7 +282,9 @@ def _measure_overlap(
 def _count_alongside(points: Sequence[Point], drawn: Sequence[Sequence[Point]]) -> float:
     """Return how many of the points run side by side with a drawn curve; a crossing, which is a point or two, costs little."""
     inner = points[2:-2]
-    near = (sum(any(abs(x - u) < 4 and abs(y - v) < 4 for u, v in other[1:-1]) for x, y in inner) for other in drawn)
+    left, low, right, high = get_box(inner or points)
+    parts = ([(u, v) for u, v in other[1:-1] if left - 4 < u < right + 4 and low - 4 < v < high + 4] for other in drawn)
+    near = (sum(any(abs(x - u) < 4 and abs(y - v) < 4 for u, v in part) for x, y in inner) for part in parts if part)
     return sum(max(0.9 * (count > 0), count - 3) for count in near)
 
 

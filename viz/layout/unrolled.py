@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import replace
+from functools import cached_property
 
 from viz.layout.edge_layout import EdgeLayout, Span
 from viz.layout.gutter_paths import LANE, Gutter, make_ghost_path
@@ -58,14 +59,14 @@ class Unrolling:
     def get_x(self, place: int) -> float:
         """Return where the spine of a column stands; ghosts stand closer than a whole step."""
         last = len(self.columns.columns) - 1
-        near = self._measure_ghost_pitch()
         if place < 0:
-            return self.left + place * near
+            return self.left + place * self._ghost_pitch
         if place > last >= 0:
-            return self.left + last * self.stamp.pitch + (place - last) * near
+            return self.left + last * self.stamp.pitch + (place - last) * self._ghost_pitch
         return self.left + place * self.stamp.pitch
 
-    def _measure_ghost_pitch(self) -> float:
+    @cached_property
+    def _ghost_pitch(self) -> float:
         recurrent = [a for a in self.scene.arrows if a.shifts and not a.start]
         label = max((label_params(a.params).ems * LABEL_FONT for a in recurrent), default=0.0) if self.labels else 0.0
         tails = {a.tail for a in recurrent if a.tail in self.stamp.at}
