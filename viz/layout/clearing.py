@@ -22,17 +22,19 @@ _REACH, _LONG_REACH = 2.0, 25.0  # how far from a node, and from dots that stand
 _GROUNDS = ("slice", "joint", "point", "sharedpoint")
 
 
-def clear_picture(picture: Picture) -> None:
-    """Lead lines around nodes that are not theirs, and move labels off nodes and other labels.
+def clear_picture(picture: Picture) -> Picture:
+    """Return the picture with lines around nodes that are not theirs, and labels off nodes and other labels.
 
     Notes:
         Linear in marks and lines; a way around takes the square of the number of nodes near it.
     """
+    picture = Picture(picture.marks, [*picture.lines])
     clearing = _Clearing(picture)
     moved = {i for i, line in enumerate(picture.lines) if clearing.touches(line)}
     for i in sorted(moved):
         picture.lines[i] = clearing.lead_around(picture.lines[i])
     clearing.place_labels(moved)
+    return picture
 
 
 class _Clearing:

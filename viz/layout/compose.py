@@ -80,7 +80,7 @@ def compose_unfolded(scene: Scene, axis: str, columns: Columns, *, boxes: bool) 
     check_size(len(scene.items) * max(len(columns.columns), 1), MOST_MARKS, "nodes",
                'level="variables", or a smaller t= or steps=(…)')  # fmt: skip
     if boxes and any(arrow.whole for arrow in scene.arrows):
-        return compose_grids(scene, {axis: columns}, axis)
+        return clear_picture(compose_grids(scene, {axis: columns}, axis))
     widest = max([column.index for column in columns.columns] + ["−1"], key=len)
     guttered = list_groups(scene) if boxes else choose_guttered(scene, axis)
     shifts = {(tail, dict(by)[axis]) for tail, by in guttered}
@@ -108,8 +108,7 @@ def compose_unfolded(scene: Scene, axis: str, columns: Columns, *, boxes: bool) 
     if columns.columns and found:
         print_bus(unrolling, found, left - (16.0 if boxes else 4.0))
     print_results(unrolling)
-    clear_picture(unrolling.picture)
-    return unrolling.picture
+    return clear_picture(unrolling.picture)
 
 
 def choose_names(scene: Scene, axis: str | None, guttered: list[Group]) -> tuple[Scene, dict[str, tuple[float, float]]]:
@@ -146,8 +145,7 @@ def compose_folded(scene: Scene) -> Picture:
     loops.print_columns()
     loops.print_arrows()
     print_bands(loops, bands)
-    clear_picture(loops.picture)
-    return loops.picture
+    return clear_picture(loops.picture)
 
 
 def compose_both(scene: Scene, axis: str, t: int) -> Picture:
@@ -185,7 +183,7 @@ def compose_both(scene: Scene, axis: str, t: int) -> Picture:
         print_results(side)
     heights = [stamp.at[a.tail][1] for a in scene.arrows if a.shifts and a.tail in stamp.at]
     height = sum(heights) / len(heights) if heights else (stamp.top + stamp.bottom) / 2
-    return join_pictures(left.picture, right.picture, height)
+    return clear_picture(join_pictures(left.picture, right.picture, height))
 
 
 def join_pictures(left: Picture, right: Picture, height: float | None = None) -> Picture:

@@ -24,8 +24,7 @@ def compose_operations(scene: Scene) -> Picture:
     column = FoldedColumn(squared, stamp, delays=False, indexed=True)
     column.print_columns()
     column.print_arrows()
-    clear_picture(column.picture)
-    return column.picture
+    return clear_picture(column.picture)
 
 
 def add_squares(scene: Scene) -> Scene:

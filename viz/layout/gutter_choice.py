@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from viz.layout.routes import find_border, is_clear, make_arc, make_line
@@ -58,12 +59,17 @@ def _is_plain(stamp: Stamp, tail: int, head: int, shift: int) -> bool:
     return any(is_clear(curve, bodies) for curve in curves)
 
 
-def note_params(scene: Scene, guttered: list[Group]) -> Scene:
+def note_params(scene: Scene, guttered: Sequence[Group] = (), *, every: bool = False) -> Scene:
     """Return the scene in which the readers of a trunk name the parameters that they use, instead of their edges.
 
     So do items whose edges would need labels that are too long.
+
+    Args:
+        scene: the scene to draw.
+        guttered: the recurrent edges that have a trunk.
+        every: whether all items name their parameters.
     """
-    heads = {a.head for a in scene.arrows if label_params(a.params).ems > _LONGEST}
+    heads = {a.head for a in scene.arrows if every or label_params(a.params).ems > _LONGEST}
     for group in guttered:
         readers = {a.head for a in scene.arrows if (a.tail, a.shifts) == group and a.params and a.head != a.tail}
         heads |= readers if len(readers) > 1 else set()

@@ -15,7 +15,6 @@ Cell = tuple[int, int]
 # Rows of a step lean to the right, so that lines from the step below, and wavefronts, pass beside what the state reads.
 _LEAN = 0.5
 _GAP = 64.0
-_MARGIN = 84.0
 
 
 class Lattice(Board):
@@ -117,30 +116,8 @@ class Lattice(Board):
         """Return where the first state of a cell stands within it."""
         return next((self.at[key] for key in self.at if self.items[key].role == "state"), (0.0, 0.0))
 
-    def print_others(self) -> None:
-        """Draw what varies over one axis at the rims, and what is computed from all steps above."""
-        outer = {axis: [i for i in self.scene.items if i.over == (axis,)] for axis in (self.up, self.right)}
-        for axis, items in outer.items():
-            upright = axis == self.right
-            for n, item in enumerate(items):
-                for column in self.columns[axis].columns:
-                    if column.step is None:
-                        continue
-                    cell = (0, column.place) if upright else (column.place, 0)
-                    x, y = self.get_place(cell)
-                    place = (x + self.at_state()[0], y - _MARGIN * (n + 1)) if upright else (
-                        x - _MARGIN * (n + 1.4), y + self.at_state()[1])  # fmt: skip
-                    self.add(item, (item.key, column.place), place, column.index)
-                    heads = [a.head for a in self.scene.arrows if a.tail == item.key and a.head in self.inner]
-                    for head in dict.fromkeys(heads):
-                        other = self.columns[self.up if upright else self.right].columns
-                        cells = [
-                            (c.place, column.place) if upright else (column.place, c.place) for c in other if c.step is not None
-                        ]
-                        body = self.bodies[head, cells[0]]
-                        level = body.at[0] - body.width / 2 - 12.0 if upright else body.at[1] - body.height / 2 - 12.0
-                        self.print_bus([(item.key, column.place)], [(head, cell) for cell in cells], level, "flow",
-                                       upright=upright, shift=-9.0)  # fmt: skip
+    def print_results(self) -> None:
+        """Draw what is computed from all steps above."""
         results = [i for i in self.scene.items if not i.over and any(
             a.head == i.key and a.tail in self.inner for a in self.scene.arrows)]  # fmt: skip
         if not results:
@@ -194,6 +171,6 @@ def compose_lattice(scene: Scene, columns: dict[str, Columns]) -> Picture:
     lattice.print_cells()
     lattice.print_arrows()
     lattice.print_wavefronts()
-    lattice.print_others()
+    lattice.print_results()
     lattice.print_headings()
     return lattice.picture

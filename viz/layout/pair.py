@@ -1,4 +1,4 @@
-"""Two axes of time: a lattice where a recurrence leads along both, else two sequences of which one reads the other."""
+"""Two axes of time: a lattice of a recurrence over both, grids of what varies over both and over one, or two sequences."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def compose_pair(scene: Scene, columns: dict[str, Columns], *, boxes: bool = Fal
     check_size(sum(prod(counts[axis] for axis in item.over) for item in scene.items), MOST_MARKS, "nodes", "fewer steps")
     over = {item.key: set(item.over) for item in scene.items}
     both = any(a.shifts and len(over[a.tail]) == 2 and len(over[a.head]) == 2 for a in scene.arrows)
-    if boxes:
+    if boxes or (both and any(len(axes) == 1 for axes in over.values())):
         first, second = scene.axes[::-1] if both else find_order(scene)
-        return clear_picture(compose_grids(scene, columns, first, second))
-    scene = note_params(scene, [])
+        return clear_picture(compose_grids(scene if boxes else note_params(scene, every=True), columns, first, second))
+    scene = note_params(scene)
     return clear_picture(compose_lattice(scene, columns) if both else compose_sequences(scene, columns))
