@@ -108,6 +108,8 @@ def _make_parser() -> argparse.ArgumentParser:
     draw.add_argument("--level", choices=("variables", "ops"), help="what is drawn (default: variables)")
     draw.add_argument("--params", choices=("labels", "bus", "hide"), help="parameters of the unfolded picture")
     draw.add_argument("--depth", metavar="N", type=parse_positive, help="draw scopes of this depth as boxes")
+    draw.add_argument("--collapse", metavar="LIST", type=parse_list, help="draw these scopes as boxes: encoder,decoder")
+    draw.add_argument("--legend", action="store_true", help="write below what colours and shapes mean")
     draw.add_argument("--theme", choices=("white", "dark"), default="white", help=BY_DEFAULT)
     draw.set_defaults(run=_run_draw)
 
@@ -190,20 +192,27 @@ def _run_demo(args: argparse.Namespace) -> None:
 
 
 def _run_draw(args: argparse.Namespace) -> None:
-    if args.unroll is None and args.params is not None:
+    page = args.out.lower().endswith(".html")
+    if args.unroll is None and args.params is not None and not page:
         raise UsageError(
             "C101", f"--params {args.params} has no effect without --unroll", got=f"--params {args.params} without --unroll",
             fix="add --unroll 4",
         )  # fmt: skip
+    chosen = {name: getattr(args, name) for name in ("level", "params", "depth", "collapse", "legend")}
+    idle = [f"--{name}" for name, value in chosen.items() if value and page]
+    if idle:
+        raise UsageError("C111", f"{idle[0]} has no effect on a page, which shows all levels and opens and closes scopes",
+                         got=f"{' '.join(idle)} with {args.out}", fix=f"leave {idle[0]} out, or write an svg")  # fmt: skip
     graph, draw = load_graph(args.graph), import_viz()
-    if args.out.lower().endswith(".html"):
-        picture = draw.page(graph, args.unroll or 6, program=ag.compile(graph), title=args.graph, theme=args.theme)
-    elif args.unroll is None:
-        picture = draw.folded(graph, level=args.level or "variables", theme=args.theme, depth=args.depth)
+    if page:
+        steps = {} if args.unroll is None else {"t": args.unroll}
+        picture = draw.page(graph, **steps, program=ag.compile(graph), title=args.graph, theme=args.theme)
     else:
-        picture = draw.unfolded(
-            graph, t=args.unroll, params=args.params, level=args.level, theme=args.theme, depth=args.depth
-        )  # fmt: skip
+        look = {"theme": args.theme, "depth": args.depth, "collapse": args.collapse, "legend": args.legend}
+        if args.unroll is None:
+            picture = draw.folded(graph, level=args.level or "variables", **look)
+        else:
+            picture = draw.unfolded(graph, t=args.unroll, params=args.params, level=args.level, **look)
     print(picture.save(args.out))
 
 

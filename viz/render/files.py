@@ -35,8 +35,9 @@ def get_format(path: str | os.PathLike[str]) -> str:
     """
     suffix = Path(path).suffix.lower().removeprefix(".")
     if suffix not in FORMATS:
-        error = make_option_error("P101", "picture format", suffix or "no suffix", FORMATS)
-        raise DrawError(error.code, error.what, expected=error.expected, got=f"{os.fspath(path)!r:.80}",
+        error = make_option_error("P101", "picture format", suffix, FORMATS)
+        what = error.what if suffix else f"{Path(path).name!r:.60} does not end in a picture format"
+        raise DrawError(error.code, what, expected=error.expected, got=f"{os.fspath(path)!r:.80}",
                         fix='end the path with one of them: .save("net.png")')  # fmt: skip
     return suffix
 
@@ -139,7 +140,10 @@ def write_file(path: str | os.PathLike[str], data: bytes) -> Path:
             "P106", f"there is no directory {str(target.parent)!r:.200} to save in", expected="an existing directory",
             got=f"{str(target)!r:.200}", fix="make it first: Path(…).mkdir()",
         )  # fmt: skip
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:40]}.", suffix=".part")
+    try:
+        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:40]}.", suffix=".part")
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, os.fspath(path)) from None  # not the name of the temporary file
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
