@@ -32,7 +32,7 @@ def choose_scopes(reading: Reading, depth: int | None, collapse: Collection[str]
     chosen = [scope for scope in scopes if depth is not None and scope.count("/") == depth - 1]
     if depth is not None and not chosen and depth > 1:
         deepest = max((scope.count("/") + 1 for scope in scopes), default=0)
-        raise DrawError("P240", f"no scope lies at depth {depth}", expected=f"at most {deepest}" if deepest else "scopes",
+        raise DrawError("P260", f"no scope lies at depth {depth}", expected=f"at most {deepest}" if deepest else "scopes",
                         got=f"depth={depth}", fix="depth=1 draws the outermost scopes as boxes")  # fmt: skip
     if callable(collapse):
         chosen += [scope for scope in scopes if collapse(scope)]
