@@ -115,12 +115,14 @@ def _remove_rows(old: Node, state: Node, over: Axis, varying: set[Node]) -> None
     """Remove rows along an axis that have become reads of steps."""
     bounds: list[Bound] = []
     inputs = [state.inputs[0]]
+    waiting = dict(state.attrs.get("waiting", {}))  # rows given before it was clear along which axis: they are gone too
     for b in state.attrs["bounds"]:
         if b.axis is over and any(row in varying for row in old.inputs[b.start : b.stop]):
+            waiting.pop(b.side, None)
             continue
         bounds.append(Bound(b.axis, b.side, len(inputs), b.rows))
         inputs += state.inputs[b.start : b.stop]
-    state.inputs, state.attrs = tuple(inputs), {**state.attrs, "bounds": tuple(bounds)}
+    state.inputs, state.attrs = tuple(inputs), {**state.attrs, "bounds": tuple(bounds), "waiting": waiting}
 
 
 __all__ = ["copy_for_each_step", "copy_state"]

@@ -9,6 +9,7 @@ and ``every`` cotangents vary over an axis of ages, along which such a shift mov
 from __future__ import annotations
 
 from typing import Any
+from weakref import WeakValueDictionary
 
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.errors import GradientError
@@ -21,6 +22,16 @@ from autograd_seq.ops.rounding import floor_divide
 from autograd_seq.ops.steps import RECEIVE, TAKE_STEP
 from autograd_seq.ops.time import ALONG, INDEX, SHIFT, SIZE, spread
 from autograd_seq.ops.window import OVERLAP, WINDOW
+
+_AGES: WeakValueDictionary[tuple[Axis, int, int], Axis] = WeakValueDictionary()
+
+
+def _find_age(over: Axis, block: int, window: int, ages: int) -> Axis:
+    """Return the axis of ages: one for all gradients that are cut alike, so that a graph can hold several of them."""
+    axis = _AGES.get((over, block, window))
+    if axis is None:
+        _AGES[over, block, window] = axis = Axis(f"age of {over.name}, window={window}, every={block}", size=ages)
+    return axis
 
 
 class Truncation:
@@ -38,7 +49,7 @@ class Truncation:
     def __init__(self, over: Axis, block: int, window: int) -> None:
         self.over, self.block, self.window = over, block, window
         ages = -(-window // block)
-        self.age = Axis(f"age of {over.name}", size=ages) if ages > 1 else None
+        self.age = _find_age(over, block, window, ages) if ages > 1 else None
         self._from_end = SIZE(axis=over) - 1 - INDEX(axis=over)
 
     def check(self, node: Node) -> None:

@@ -77,13 +77,14 @@ def test_henon_in_two_forms(backend: str) -> None:
     assert delays.exponents.sum() == pytest.approx(np.log(0.3), abs=1e-8)
 
 
-@pytest.mark.parametrize("backend", BACKENDS if NIGHT else BACKENDS[1:])
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_lorenz(backend: str) -> None:
     """A flow: one exponent is 0, along the trajectory; the sum is the divergence −(10 + 1 + 8/3) everywhere."""
     need(backend)
-    found = ag.analyse.lyapunov(lorenz(), over=t, steps=100_000, discard=1_000, backend=backend)(s0=[1.0, 1.0, 20.0])
+    steps = 100_000 if backend != "numpy" or NIGHT else 8_000
+    found = ag.analyse.lyapunov(lorenz(), over=t, steps=steps, discard=1_000, backend=backend)(s0=[1.0, 1.0, 20.0])
     first, middle, last = found.exponents / 0.01
-    assert first == pytest.approx(0.906, rel=0.02)
+    assert first == pytest.approx(0.906, rel=0.02 if steps > 8_000 else 0.05)
     assert abs(middle) < 0.01
     assert last == pytest.approx(-14.57, rel=0.02)
     assert first + middle + last == pytest.approx(-(10 + 1 + 8 / 3), rel=1e-3)

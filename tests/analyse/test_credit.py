@@ -99,6 +99,21 @@ def test_truncation_cuts_blocks_or_a_band_out_of_it(cut: dict[str, int]) -> None
         np.testing.assert_allclose(part, np.where(counts.reshape(T, T, *[1] * (full.ndim - 2)), full, 0), rtol=1e-11)
 
 
+def test_one_of_several_rows_of_a_state_over_several_axes() -> None:
+    """Along which axis rows lie is known only when the state is read; what the others are keeps being read."""
+    r1, r2, x = ag.param("r1"), ag.param("r2"), ag.input("x", over=(t, b))
+    h = ag.state("h", over=(t, b), init=[r1, r2])
+    h[t] = ag.tanh(0.5 * h[t - 1] - 0.7 * h[t - 2] + x[t])
+    L, feeds = ag.sum(h * h, over=(t, b)), {"r1": 0.3, "r2": -0.4, "x": draw(batch=2)["x"][..., 0]}
+    for wrt in ([r1], [h, r2], [r1, r2]):
+        found = ag.analyse.credit(h * h, wrt, over=t)(**feeds)
+        for node, each in zip(wrt, found, strict=True):
+            want = ag.Graph(ag.grad(L, node)).evaluate(**feeds)[0]
+            np.testing.assert_allclose(each.sum(0) if node is h else each.sum(), want, rtol=1e-12)
+    assert ag.why_zero(L, r1, 0, over=t, **feeds).reason == "not zero"
+    assert ag.why_zero(L, r1, 1, over=t, **feeds).size == 0
+
+
 def test_final_rows_are_used_at_the_end() -> None:
     """A recurrence that goes backward: step T - 1 uses its final row, and later steps have the credit."""
     r, e = ag.param("r"), ag.param("e")

@@ -23,7 +23,9 @@ t = ag.Axis("t")
 
 
 def checked(outputs: Any) -> Procedure:
-    procedure = lower_graph(ag.Graph(outputs), Names(set()))
+    graph = ag.Graph(outputs)
+    lowered = lower_equilibria(graph)
+    procedure = lower_graph(graph if lowered is None else lowered.graph, Names(set()))
     check_procedure(procedure)
     return procedure
 
@@ -43,10 +45,7 @@ def test_random_programs(seed: int) -> None:
 def test_equilibria(make: Callable[[], Any]) -> None:
     """Within an iteration every value is computed anew before it is read, but for the iterates."""
     loss, wrt, _ = make()
-    lowered = lower_equilibria(ag.Graph([loss, *ag.grad(loss, wrt)]))
-    assert lowered is not None
-    procedure = lower_graph(lowered.graph, Names(set()))
-    check_procedure(procedure)
+    procedure = checked([loss, *ag.grad(loss, wrt)])
     loops = [s for s in walk(procedure.body) if isinstance(s, For) and s.goes_on is not None]
     assert len(loops) == 2, "one for the values, and one for the gradient"
     for loop in loops:

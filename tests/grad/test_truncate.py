@@ -115,6 +115,18 @@ def test_a_long_window_runs_the_full_program() -> None:
         assert all(np.array_equal(full[n], got[n]) for n in full)
 
 
+def test_gradients_of_several_calls_stand_in_one_graph() -> None:
+    """Those that are cut alike share the axis of ages; those that are not have axes of other names."""
+    w, x, h = ag.param("w"), ag.input("x", over=t), ag.state("h", over=t, init=ag.param("h0"))
+    h[t] = w * h[t - 1] + x[t]
+    L = ag.sum(h, over=t)
+    cuts: list[dict[str, int]] = [{"window": 3}, {"every": 2, "window": 4}, {"window": 2}]
+    nodes = [ag.grad(L, n, over=t, **cut) for cut in cuts for n in (w, ag.Graph(L)["h0"])]
+    feeds: dict[str, Any] = {"w": 0.5, "h0": 2.0, "x": np.arange(1.0, 7.0)}
+    for found in (ag.Graph(nodes).evaluate(**feeds), ag.compile(nodes, backend="numpy")(**feeds)):
+        np.testing.assert_allclose(found[:4], [37.625, 0.875, 38.25, 0.9375], rtol=1e-14)
+
+
 def test_segments_are_pieces_with_a_carry() -> None:
     """The truncation that is run in practice: pieces one after the other, the state carried on and the gradient not."""
     loss, names = model()

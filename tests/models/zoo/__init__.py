@@ -19,6 +19,7 @@ FAMILIES = (
     "memory",
     "stopping",
     "trees",
+    "settling",
 )
 for family in FAMILIES:
     import_module(f"zoo.{family}")
