@@ -111,7 +111,6 @@ _ELSEWHERE = {
     "fit": "ag.learn.train(loss, params, batches, optimizer)",
     "kaiming_normal": "ag.nn.init.he_normal()",
     "kaiming_uniform": "ag.nn.init.he_uniform()",
-    "linear": "ag.nn.dense(x, units, name=…)",
     "plot": "viz.plots draws numbers: viz.plots.curves(x, {…})",
     "xavier_normal": "ag.nn.init.glorot_normal()",
     "xavier_uniform": "ag.nn.init.glorot_uniform()",
@@ -173,7 +172,8 @@ def make_no_name_error(module: str, shown: str, name: str) -> MissingError:
           ag.nn.dense(x, units, name=…)
     """
     known = _PACKAGES[shown]
-    instead = _ELSEWHERE.get(name) or suggest_instead(name)
+    alike = (fix for word, fix in _ELSEWHERE.items() if word.casefold() == name.casefold())
+    instead = next(alike, None) or suggest_instead(name)
     close = str(did_you_mean(name, known))
     fix = instead or _find_elsewhere(name, shown) or (close if close.startswith("did") else f"{shown}.__all__ lists all names")
     return MissingError("M201", f"{module} has no {name}", got=f"{shown}.{name}", fix=fix)

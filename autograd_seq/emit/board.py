@@ -167,16 +167,16 @@ def _push_shifts_inward(outputs: Sequence[Node]) -> None:
 
 def _can_distribute(x: Node, readers: dict[Node, int]) -> bool:
     """Tell whether a shift of ``x`` may become an expression of shifts of its operands."""
-    if x.op not in (*_PRODUCTS, *_SUMS, *_RENAMED) or x.name or x.attrs.get("axes"):
+    if x.op not in (*_PRODUCTS, *_SUMS, *_RENAMED) or x.name or x.letter or x.attrs.get("axes"):
         return False
     return readers[x] == 1 or is_short(x)
 
 
 def is_short(x: Node) -> bool:
     """Tell whether a value is so short that it is repeated in each expression that reads it: ``1 − z``, ``r · h``."""
-    if x.op not in (*_SUMS[:2], mul, neg) or x.name:
+    if x.op not in (*_SUMS[:2], mul, neg) or x.name or x.letter:
         return False
-    return all(y._value is not None or y.name or y.op in LEAVES or y.op in SEEN_THROUGH for y in x.inputs)
+    return all(y._value is not None or y.name or y.letter or y.op in LEAVES or y.op in SEEN_THROUGH for y in x.inputs)
 
 
 def _shift(x: Node, axis: Axis, by: int, readers: dict[Node, int]) -> tuple[Node, bool]:

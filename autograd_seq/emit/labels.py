@@ -36,7 +36,7 @@ class Labels:
 
     def __init__(self, user: Graph, graph: Graph, before: set[Node]) -> None:
         self.user, self.graph, self.before = user, graph, before
-        self.argument = name_arguments(user.nodes)
+        self.argument = name_arguments(user.nodes, letters=True)
         self.own: dict[Node, str] = {}
         for n in graph.nodes:
             if n.op is STATE and n.name:
@@ -49,7 +49,7 @@ class Labels:
             for o in graph.outputs[:1]:
                 if not o.axes and o.name is None and o.adjoint_of is None:
                     self.own.setdefault(o, "loss")
-        self.arguments = name_arguments(graph.nodes)
+        self.arguments = name_arguments(graph.nodes, letters=True)
         self.states = {n.inputs[0]: n for n in graph.nodes if n.op is STATE}
         self.readers: dict[Node, list[Node]] = {}
         for n in graph.nodes:
@@ -68,7 +68,7 @@ class Labels:
 
     def get_label(self, node: Node) -> str:
         """Return the name of a value, which need not be unique."""
-        if name := node.name or self.own.get(node):
+        if name := node.name or self.own.get(node) or node.letter:
             return name
         stands = self.states.get(node, node)
         origin = stands.adjoint_of if node.adjoint_of is None else node.adjoint_of
@@ -96,8 +96,8 @@ class Labels:
         return put_before("d", self._name_origin(origin))
 
     def _name_origin(self, node: Node) -> str:
-        if node.name:
-            return node.name
+        if name := node.name or node.letter:
+            return name
         if node.adjoint_of is not None:
             return self._name_cotangent(node.adjoint_of)
         if node.op is SHIFT:

@@ -132,7 +132,7 @@ class Lowering:
                 kept.add(find_root(n))
             for x in get_shift_rows(n) if n.op is SHIFT else () if n.op in SEEN_THROUGH else n.inputs:
                 count[find_root(x)] = count.get(find_root(x), 0) + 1
-            if n.name or n.op is STATE:
+            if n.name or n.letter or n.op is STATE:
                 kept.add(find_root(n))
             if n.op.reduces_axes and n.attrs["axes"]:
                 kept |= {n} if n.op is sum_over else {n, find_root(n.inputs[0])}

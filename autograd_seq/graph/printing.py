@@ -90,9 +90,9 @@ def name_equations(nodes: Sequence[Node]) -> dict[Node, str]:
     return found
 
 
-def name_arguments(nodes: Sequence[Node]) -> dict[Node, str]:
-    """Return names ``z_s`` for the arguments of unary functions whose value is named ``s``."""
-    called = {n: n.name for n in nodes if n.name and n.op is not SHIFT}
+def name_arguments(nodes: Sequence[Node], letters: bool = False) -> dict[Node, str]:
+    """Return names ``z_s`` for the arguments of unary functions whose value is named ``s``, or with letters is a gate ``s``."""
+    called = {n: n.name or n.letter for n in nodes if (n.name or (letters and n.letter)) and n.op is not SHIFT}
     called |= {n: name for n, name in name_equations(nodes).items() if n not in called}
     found: dict[Node, set[str]] = {}
     for n, name in called.items():

@@ -120,7 +120,7 @@ def _is_alike(inputs: tuple[Node, ...], old: tuple[Node, ...]) -> bool:
 def copy_name(node: Node, stands: Node) -> Node:
     """Give the name of a node to the node that replaces it, unless that has a value or a name already."""
     if stands._value is None and stands.name is None:
-        stands.name = node.name
+        stands.name, stands.letter = node.name, stands.letter or node.letter
         stands.adjoint_of = node.adjoint_of if stands.adjoint_of is None else stands.adjoint_of
     return stands
 

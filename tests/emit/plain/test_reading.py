@@ -72,3 +72,20 @@ def test_the_lecture_fits_on_the_board() -> None:
     """With its equations, which are every other line."""
     step = ag.value_and_grad(rnn(), backend="numpy").textbook.split("def step")[1].split("\n\n\n")[0]
     assert sum(not line.strip().startswith("#") for line in step.split("\n")) <= 25
+
+
+def test_a_cell_without_a_name_reads_as_its_equations() -> None:
+    t = ag.Axis("t")
+    x = ag.input("x", (3,), over=t)
+    h, _ = ag.nn.lstm(x, 4, over=t)
+    text = ag.value_and_grad(ag.sum(ag.sum(h**2), over=t).named("L")).textbook
+    for line in (
+        "o[t] = sigmoid(Uo x[t] + Wo h[t − 1] + bo)",
+        "g[t] = tanh(Ug x[t] + Wg h[t − 1] + bg)",
+        "c[t] = f[t] ⊙ c[t − 1] + i[t] ⊙ g[t]",
+        "dz_f[t] = dc[t] ⊙ c[t − 1] ⊙ f[t] ⊙ (1 − f[t])",
+        "dWi = Σₜ dz_i[t] h[t − 1]ᵀ",
+    ):
+        assert f"# {line}\n" in text
+    i = ag.input("i", (3,), over=t)  # a letter gives way to a name of the model
+    assert "# i_2[t] = sigmoid(Ui i[t] + Wi h[t − 1] + bi)\n" in ag.compile(ag.nn.lstm(i, 4, over=t).h).textbook
