@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from autograd_seq.core.axes import Axis
-from autograd_seq.core.errors import GradientError, did_you_mean
+from autograd_seq.core.errors import FeedError, GradientError, did_you_mean
 from autograd_seq.core.hints import explain_keywords
 from autograd_seq.core.misfit import label_of
 from autograd_seq.core.node import Node
@@ -95,6 +95,8 @@ class Online:
         """
         if carry is None and "carry" in given and "carry" not in self.stream.program.graph.inputs:
             carry = given.pop("carry")
+        if "lengths" in given and "lengths" not in self.stream.program.graph.inputs:
+            raise _make_lengths_error(self.over)
         whole = {name: place for name, (rank, place) in self._fed.items() if np.ndim(given.get(name, 0)) == rank}
         if not whole:
             (loss, *grads), carry = self.stream(carry, **given)
@@ -103,9 +105,11 @@ class Online:
         rest = {name: value for name, value in given.items() if name not in whole}
         lengths = {name: len(array) for name, array in arrays.items()}
         steps = min(lengths.values())
-        if steps == 0 or steps < max(lengths.values()):
+        if steps < max(lengths.values()):
             raise _make_steps_error(self.over, lengths)
         total: list[Any] = []
+        if steps == 0:
+            return self._run_no_step(carry, given)
         if carry is None:  # the first step has rows of its own
             values, carry = self.stream(None, **rest, **{name: array[0] for name, array in arrays.items()})
             total = [np.array(v) for v in values]
@@ -115,6 +119,12 @@ class Online:
             values, carry = self.pieces(carry, {**rest, **piece}, min(size, steps - k))
             total = [a + b for a, b in zip(total, values, strict=True)] if total else [*values]
         return (total[0], dict(zip(self.wrt, total[1:], strict=True))), carry
+
+    def _run_no_step(self, carry: Carry | None, given: dict[str, Any]) -> tuple[tuple[Any, dict[str, Any]], Any]:
+        """Return sums over no steps, and the carry as it was."""
+        values, left = self.stream.program(carry=carry, **given)
+        total = [np.sum(v, axis=len(place) - 1) for v, place in zip(values, self.stream.places, strict=True)]
+        return (total[0], dict(zip(self.wrt, total[1:], strict=True))), left
 
     def __repr__(self) -> str:
         return f"<{self.method} along {self.over}: {', '.join(self.wrt)}>"
@@ -223,9 +233,16 @@ def _check_reads(graph: Graph, axis: Axis) -> None:
 
 def _make_steps_error(axis: Axis, lengths: Mapping[str, int]) -> GradientError:
     return GradientError(
-        "E155", f"the feeds have no steps of {axis}, or differ in their number",
+        "E155", f"the feeds differ in their number of steps of {axis}",
         expected=f"inputs with the same number of steps of {axis}, or one step each, without {axis}",
         got=", ".join(f"{name}: {n}" for name, n in lengths.items()),
+    )  # fmt: skip
+
+
+def _make_lengths_error(axis: Axis) -> FeedError:
+    return FeedError(
+        "F206", f"what learns online takes no lengths=: its influences go on with every step of {axis}", expected="no lengths",
+        got="lengths=", fix=["a batch of sequences of one length", "ag.value_and_grad, whose calls take lengths="],
     )  # fmt: skip
 
 

@@ -44,6 +44,7 @@ class Stream:
         stepped: the program of a step that continues from a carry, with its ``source``; ``None`` where a step reads all earlier
             ones, as attention does: then the carried program runs it.
         bound: the feeds that every step gets; see :meth:`bind`.
+        places: by output, the index of a step among the values of a sequence of length 1.
     """
 
     def __init__(self, program: CarriedProgram, layouts: Sequence[Sequence[Axis]],
@@ -55,7 +56,7 @@ class Stream:
         axis = program.cut.axis
         self._fed = {name: (program.graph.layout(n).index(axis), n)
                      for name, n in program.graph.inputs.items() if axis in n.axes}  # fmt: skip
-        self._index = [(slice(None),) * tuple(axes).index(axis) + (0,) if axis in axes else () for axes in layouts]
+        self.places = [(slice(None),) * tuple(axes).index(axis) + (0,) if axis in axes else () for axes in layouts]
         self._defaults = {
             name: np.asarray(n.attrs["default"]) for name, n in program.graph.inputs.items() if "default" in n.attrs
         }
@@ -170,7 +171,7 @@ class Stream:
                 fed[name] = np.expand_dims(np.asarray(given[name]), position)
         values, left = self.program(carry=carry, **fed)
         assert left is not None, "there was a step"
-        outs = tuple([value[(*index, ...)] for value, index in zip(values, self._index, strict=True)])
+        outs = tuple([value[(*index, ...)] for value, index in zip(values, self.places, strict=True)])
         return outs, left
 
     def _make_step_error(self, name: str, node: Node, shape: tuple[int, ...]) -> FeedError:

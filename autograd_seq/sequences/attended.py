@@ -53,7 +53,13 @@ def find_attended(graph: System, axis: Axis) -> list[Attended]:
     reads = [n for n in graph.nodes if n.op is ALONG and axis in (n.attrs["axis"], n.attrs["other"])]
     named = [n for n in graph.nodes if n.op in (TAKE_STEP, RECEIVE) and n.attrs["axis"] is axis]
     for n in named:
-        if n.op is RECEIVE or not n.attrs["earlier"]:
+        if n.op is RECEIVE:
+            raise CarryError(
+                "K123", f"the gradient of ag.take(…, over={axis}) goes to steps that were read, and a call has only its own",
+                node=graph.name(n), where=n.where, expected="values without gradients, or whole sequences", got=repr(n)[:80],
+                fix="ag.value_and_grad(loss) without carry=",
+            )  # fmt: skip
+        if not n.attrs["earlier"]:
             raise CarryError(
                 "K122", f"{graph.name(n)} reads all steps of {axis}, but a call has only its own", node=graph.name(n),
                 where=n.where, expected=f"reads of {axis} - 1, {axis} - 2, …", got=repr(n)[:80],

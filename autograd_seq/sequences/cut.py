@@ -181,7 +181,7 @@ def _make_look_ahead_error(graph: System, node: Node, axis: Axis) -> CarryError:
     return CarryError(
         "K104", f"{graph.name(x)} is read at a later step, which may belong to a call that is still to come",
         node=graph.name(x), where=node.where, expected=f"reads of {axis.name} - 1, {axis.name} - 2, …",
-        got=graph.name(node), fix="compile it without carry=, and run whole sequences",
+        got=graph.name(node), fix="run whole sequences: ag.compile or ag.value_and_grad, without carry=",
     )  # fmt: skip
 
 

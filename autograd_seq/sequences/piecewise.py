@@ -105,7 +105,10 @@ class Pieces:
                 name = f"{self.graph.name(r)} in piece"
                 has = self._make_feed(("held", r), name, r.shape, bool, self.graph.layout(r))
                 held[r] = str(has.name)
-                return copy_name(old, logical_and(equal(x, apply(max_over, x, axes=r.attrs["axes"])), has))
+                tied = logical_and(equal(x, apply(max_over, x, axes=r.attrs["axes"])), has)
+                if not any(r.inputs[0] is y for y in old.inputs):  # the maximum is one under a mask
+                    tied = where(x.inputs[0], tied, equal(*inputs))
+                return copy_name(old, tied)
             return None
 
         def keep(old: Node, new: Node, *_: Node) -> Node:

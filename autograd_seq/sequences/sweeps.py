@@ -221,12 +221,18 @@ class Sweeps:
         has the maximum is decided within its piece, and the ties are counted where the maximum is taken.
         """
         ties = {n: r for n in self.graph.nodes if n.op is equal for x, r in (n.inputs, n.inputs[::-1])
-                if r.op is max_over and self._reduces(r) and r.inputs == (x,)}  # fmt: skip
+                if r.op is max_over and self._reduces(r) and len(r.inputs) == 1 and _is_masked(r.inputs[0], x)}  # fmt: skip
         counts = {}
         for n in [n for n in self.graph.nodes if n.op is sum_over and len(n.inputs) == 1]:
             x = n.inputs[0]
-            r = ties.get(x.inputs[0]) if x.op is where else None
-            if r is not None and n.attrs["axes"] == r.attrs["axes"] and [_get_number(v) for v in x.inputs[1:]] == [1.0, 0.0]:
+            ones = (
+                x.inputs[1] if x.op is where and x.inputs[1].op is where else x
+            )  # within a mask, of sequences of their own lengths
+            r = ties.get(ones.inputs[0]) if ones.op is where else None
+            if r is None or n.attrs["axes"] != r.attrs["axes"] or [_get_number(v) for v in ones.inputs[1:]] != [1.0, 0.0]:
+                continue
+            top, alone = r.inputs[0], any(r.inputs[0] is y for y in ones.inputs[0].inputs)
+            if (ones is x) if alone else (ones is not x and x.inputs[0] is top.inputs[0] and _get_number(x.inputs[2]) == 0.0):
                 counts[n] = r
         return ties, counts
 
@@ -295,6 +301,11 @@ def get_fed(x: Node) -> Node:
 
 def _mentions(value: object, axis: Axis) -> bool:
     return value is axis or (isinstance(value, (tuple, list)) and any(v is axis for v in value))
+
+
+def _is_masked(masked: Node, x: Node) -> bool:
+    """Tell whether a value is another one, or that one under a mask."""
+    return masked is x or (masked.op is where and masked.inputs[1] is x)
 
 
 def _get_number(x: Node) -> float | None:

@@ -145,6 +145,19 @@ def test_several_steps_are_single_steps_added_up(method: str, monkeypatch: pytes
         np.testing.assert_allclose(carry[name], end[name], rtol=1e-12, atol=1e-14)
 
 
+def test_no_steps() -> None:
+    """Sums over no steps are 0, and what follows goes on from where it was."""
+    loss = MODELS["delayed"]()
+    feeds, step = draw(loss), ag.online(loss)
+    none = {n: v[:0] if n in ("x", "goal") else v for n, v in feeds.items()}
+    first, carry = step(**feeds)
+    (value, grads), same = step(carry, **none)
+    assert float(value) == 0 and all(not g.any() and g.shape == feeds[n].shape for n, g in grads.items()) and same is carry
+    (value, grads), left = step(**none)
+    assert float(value) == 0 and left is None
+    check(step(left, **feeds)[0], (float(first[0]), first[1]))
+
+
 def test_nothing_grows_and_nothing_is_forgotten() -> None:
     loss, sizes = MODELS["lstm"](), set()
     feeds = draw(loss, steps=80)
@@ -427,6 +440,8 @@ def test_refusals() -> None:
     ahead, mixed = ag.state("ahead", over=t), ag.state("mixed", over=(t, b))
     ahead[t] = w * ahead[t + 1] + x[t]
     mixed[t, b] = ag.tanh(w * ag.sum(mixed[t - 1], over=b) + ag.input("y", over=(t, b)))
+    wide, z = ag.state("wide", over=(t, b)), ag.input("z", over=t)
+    wide[t, b] = ag.tanh(w * wide[t - 1] + h[t - 1] + ag.input("y", over=(t, b)))
     causal = ag.where(ag.index(u) <= ag.index(t), ag.tanh(w * x).along(t, u), 0.0)
     total = ag.sum(h, over=t)
     cases: list[tuple[Callable[[], Any], str, str]] = [
@@ -439,7 +454,9 @@ def test_refusals() -> None:
         (lambda: ag.online(ag.last(h, over=t)), "K115", "do not add up"),
         (lambda: ag.online(total + w * w), "K115", "do not add up"),
         (lambda: ag.online(ag.sum(ahead, over=t)), "K104", "later step"),
-        (lambda: ag.online(total)(x=[], w=1.0), "E155", "no steps"),
+        (lambda: ag.online(total + ag.sum(z * h, over=t))(x=[1.0, 2.0], z=[1.0], w=1.0), "E155", "differ in their number"),
+        (lambda: ag.online(ag.sum(wide * h, over=(t, b)), method="uoro"), "E156", "h varies over other axes than wide"),
+        (lambda: ag.online(total)(x=[1.0, 2.0], w=1.0, lengths={t: 1}), "F206", "takes no lengths="),
     ]  # fmt: skip
     for call, code, words in cases:
         with pytest.raises(ag.AutogradSeqError, match=words) as caught:

@@ -212,5 +212,5 @@ def test_earlier_steps_are_read_by_value_in_pieces(backend, in_python):
         assert np.array_equal(chosen, whole[1][k])
     with pytest.raises(ag.FeedError, match=r"expected -1 … 19, as it is read at step 20 of t, got i\[0, 0, 0\] = 20"):
         step(carry, x=feeds["x"][0], i=feeds["i"][0] * 0 + 20)
-    with pytest.raises(ag.CarryError, match="K122"):
+    with pytest.raises(ag.CarryError, match="K123"):
         ag.compile(ag.grad(ag.sum(ag.sum(s), over=(t, b)), [x]), carry=t)

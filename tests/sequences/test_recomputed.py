@@ -182,6 +182,18 @@ def test_batches_and_lengths(first: bool) -> None:
     assert_near(step(lengths=lengths, **feeds), stored(lengths=lengths, **feeds))
 
 
+def test_the_largest_of_sequences_of_their_own_lengths() -> None:
+    """Which step has a maximum is decided within its piece, under a mask too; that of another value is not mistaken for it."""
+    x, h = ag.input("x", (D,), over=(t, b)), ag.state("h", (D,), over=(t, b))
+    h[t] = ag.tanh(ag.param("W", (D, D)) @ h[t - 1] + x[t])
+    other = ag.where(ag.equal(h, ag.max(x, over=t)), 2 * h, 0.2 * h)
+    loss = ag.sum(ag.sum(ag.max(h, over=t) * ag.min(ag.minimum(h, 0.3), over=t) + ag.sum(other, over=t), over=b))
+    rng = np.random.default_rng(0)
+    feeds = {"x": rng.normal(size=(9, 3, D)), "W": rng.normal(size=(D, D)), "lengths": {t: [9, 1, 4]}}
+    got, want = (ag.value_and_grad(loss, ["W", "x"], backend="numpy", **k)(**feeds) for k in ({"piece": 2, "slots": 2}, {}))
+    assert_near(got, want)
+
+
 def test_any_outputs_in_any_layout() -> None:
     """Values of all steps, parameters, numbers; batch first; nothing fed over the axis."""
     w, h = ag.param("w"), ag.state("h", over=(t, b))

@@ -195,7 +195,7 @@ AHEAD = _pieces("K104", "it reads steps that are not there yet")
 ALONG = _pieces("K114", "each step reads all steps")
 NAMED = _pieces("K122", "a step may read any other")
 SENT = {
-    "carry": ("K122", "gradients are sent to earlier steps, which may belong to earlier calls"),
+    "carry": ("K123", "gradients are sent to earlier steps, which may belong to earlier calls"),
     "online": ("E154", "the influence on each earlier step would have to be kept"),
 }
 CAUSAL = {"carry": ("K114", "gradients of what is read along an axis add up over later steps")}
