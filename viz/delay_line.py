@@ -37,6 +37,7 @@ def delay_line(g: Any, names: str | Collection[str] | None = None, theme: str = 
 
     Raises:
         DrawError: nothing is read at another step, or no variable of such a name; the theme is unknown, or g is no graph.
+        TooLargeError: more nodes than can be drawn.
 
     Example:
         >>> import autograd_seq as ag

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from viz.layout.board import Board
+from viz.layout.compose import MOST_MARKS, check_size
 from viz.layout.layers import spread_out
 from viz.layout.routes import Body, find_border, make_line, make_polyline
 from viz.scene.columns import format_integer
@@ -17,6 +18,7 @@ _BOX = 26.0
 _ROW = 66.0  # from the chain to the first line that gathers taps, and from one such line to the next
 _LONGEST = 3  # a longer run of delays between two taps is one box
 _FONT = 13.0
+_MOST_BESIDES = 6  # of what a reader reads besides
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,10 @@ class DelayChain(Board):
         super().__init__(scene, f"{chain.axis}−10")
         self.chain = chain
         self.items = {item.key: item for item in scene.items}
+        self._into: dict[int, list[Arrow]] = {}
+        for arrow in scene.arrows:
+            if not arrow.start:
+                self._into.setdefault(arrow.head, []).append(arrow)
         own = [a for a in scene.arrows if a.tail == chain.item.key and self._get_delay(a) is not None]
         self.readers = list(dict.fromkeys(a.head for a in own if self._get_delay(a)))
         self.readers.sort(key=lambda key: key != chain.item.key)
@@ -195,8 +201,8 @@ class DelayChain(Board):
         self.picture.lines.append(Line(before, key, "recur", curve=make_polyline(corners, 6.0)))
 
     def _list_others(self, key: int) -> list[Arrow]:
-        others = [a for a in self.scene.arrows if a.head == key and a not in self.taps and not a.start]
-        return [a for a in others if a.tail != key or a.shifts]
+        others = [a for a in self._into.get(key, ()) if a not in self.taps and (a.tail != key or a.shifts)]
+        return others if len(others) <= _MOST_BESIDES else others[: _MOST_BESIDES - 1]
 
     def _measure_others(self, key: int) -> float:
         """Return half the height of what stands left of an item."""
@@ -218,6 +224,10 @@ class DelayChain(Board):
             tail, head = self.bodies[end], self.bodies[key]
             line = make_line(find_border(tail, head.at), find_border(head, tail.at))
             self.draw(end, key, role, line, arrow.params)
+        count = sum(a not in self.taps and (a.tail != key or bool(a.shifts)) for a in self._into.get(key, ())) - len(others)
+        if count:
+            wide, high = self.bodies[key].width, self.bodies[key].height
+            self.add_text(("more", key), make_text_label(f"and {count} more"), (-wide / 2 - 8.0, level - high / 2 - 8.0), 11.0)
 
 
 def compose_chains(scene: Scene, chains: Sequence[Chain]) -> Picture:
@@ -226,7 +236,12 @@ def compose_chains(scene: Scene, chains: Sequence[Chain]) -> Picture:
     Args:
         scene: the scene of the variables.
         chains: what to draw.
+
+    Raises:
+        TooLargeError: more nodes than can be drawn.
     """
+    count = sum(1 + sum(arrow.tail == chain.item.key for arrow in scene.arrows) for chain in chains)
+    check_size(count * (_MOST_BESIDES + 3), MOST_MARKS, "nodes", 'one line alone: viz.delay_line(g, "s")')
     whole, y = Picture(), 0.0
     for n, chain in enumerate(chains):
         board = DelayChain(scene, chain)
