@@ -27,16 +27,21 @@ TEXTS = {"dot": "dot", "svg": "svg", "html": "html", "tex": "tex", "mmd": "merma
 
 
 class Diagram:
-    """A picture in a theme; the text or the bytes of a file are made when it is saved or shown, not before.
+    """A picture in a theme, as the functions of `viz` return it; a file is made when it is saved or shown, not before.
 
     Attributes:
         picture: what stands where; see `viz.scene.picture`.
         theme: the colours.
+        dot, svg, html, tex, mermaid: the texts of the formats that are text.
 
     Example:
-        >>> from viz.render.style import find_theme
-        >>> Diagram(Picture(), find_theme("white"))
-        <Diagram of 0 marks and 0 lines; .save(path) draws it>
+        >>> import autograd_seq as ag, viz
+        >>> x, w = ag.tensor(2.0, name="x"), ag.tensor(3.0, name="w")
+        >>> drawn = viz.folded(ag.tanh(w * x))
+        >>> drawn
+        <Diagram of 3 marks and 2 lines; .save(path) draws it>
+        >>> drawn.svg[:4]
+        '<svg'
     """
 
     def __init__(self, picture: Picture, theme: Theme) -> None:
@@ -44,7 +49,7 @@ class Diagram:
 
     @cached_property
     def dot(self) -> str:
-        """The picture as DOT text, which Graphviz inks without laying anything out."""
+        """The picture as DOT text, which Graphviz draws as it stands, without placing anything."""
         return to_dot(self.picture, self.theme)
 
     @cached_property
@@ -106,9 +111,9 @@ class Diagram:
 
         Example:
             >>> import pathlib, tempfile
-            >>> from viz.render.style import find_theme
+            >>> import autograd_seq as ag, viz
             >>> with tempfile.TemporaryDirectory() as folder:
-            ...     path = Diagram(Picture(), find_theme("white")).save(pathlib.Path(folder) / "empty.dot")
+            ...     path = viz.folded(ag.tanh(ag.param("w"))).save(pathlib.Path(folder) / "tanh.dot")
             ...     path.read_text()[:9]
             'digraph {'
         """

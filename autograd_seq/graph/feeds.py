@@ -35,7 +35,9 @@ def check_feeds(graph: System, given: dict[str, Any]) -> dict[str, np.ndarray]:
     """
     for name in given:
         if name not in graph.inputs:
-            raise FeedError("F102", f'no input or parameter is named "{name}"', got=name, fix=did_you_mean(name, graph.inputs))
+            meant = str(did_you_mean(name, graph.inputs) or "it reads nothing")
+            alone = [] if meant.startswith("did") else ["feed only what the outputs read: ag.Graph(outputs).inputs"]
+            raise FeedError("F102", f'no input or parameter is named "{name}"', got=name, fix=[meant, *alone])
     if missing := [n for n, node in graph.inputs.items() if n not in given and "default" not in node.attrs]:
         shapes = ", ".join(f"{n}: {describe_declared(graph.inputs[n])}" for n in missing)
         keyword = f"{missing[0]}=…" if missing[0].isidentifier() else f'**{{"{missing[0]}": …}}'
@@ -173,6 +175,10 @@ def _list_functions(error: Exception) -> set[str]:
 def _suggest_axis(node: Node, shape: tuple[int, ...]) -> str | None:
     if not node.axes and len(shape) > len(node.shape):
         return f'if it varies over time, declare it so: ag.input("{node.name}", {node.shape}, over=t)'
+    core = shape[len(shape) - len(node.shape) :]
+    if node.op is INPUT and len(shape) == len(node.axes) + len(node.shape) + 1 and core == node.shape:
+        over = ", ".join([*map(str, node.axes), "b"])
+        return f"a batch is an axis as well: over=({over}) in the declaration, or ag.vmap(outputs, over=b)"
     return None
 
 

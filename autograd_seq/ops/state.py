@@ -200,7 +200,9 @@ def _make_row(value: Any, node: Node, axis: Axis, side: str) -> Node:
     if strange := [a.name for a in row.axes if a not in node.axes]:
         raise StateError(
             "G205", f"{label} varies over {', '.join(strange)}, but the state does not", node=node.name,
-            where=node.where, fix=f"declare the state over=({', '.join([a.name for a in node.axes] + strange)})",
+            where=node.where,
+            fix=[f"take one step: ag.last(…, over={strange[0]})",
+                 f"or declare the state over=({', '.join([a.name for a in node.axes] + strange)})"],
         )  # fmt: skip
     if not _fits(row, node):
         raise ShapeError(

@@ -422,6 +422,7 @@ TABLE = [
     ("D301", 'ag.Graph(ag.input("l", over=t, dtype=int)).evaluate(l=[1.5])',
      ["l takes int, but is fed float64", "(t,) int", "an array of float64", "dtype=int"]),
     ("F105", DAG + "g.evaluate(x=np.ones((3, 5)))", ["x is fed an array of shape (3, 5)", "expected (t, 2) float, got (3, 5)"]),
+    ("F105", DAG + "g.evaluate(x=np.ones((3, 4, 2)))", ["a batch is an axis as well: over=(t, b)"]),
     ("F105", 'ag.Graph(ag.input("x", (2,))).evaluate(x=np.ones((3, 2)))', ['ag.input("x", (2,), over=t)']),
     ("F106", 'a, b = ag.input("a", over=t), ag.input("b", over=t)\nag.Graph(a + b).evaluate(a=[1.0], b=[1.0, 2.0])',
      ["a has 1 steps of t, and b has 2", "1 steps, as a has", "2 steps of b"]),
