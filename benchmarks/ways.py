@@ -3,8 +3,9 @@
 One tanh network (16 units, 4 inputs, 1,000 steps, a loss at each) is differentiated in every way with NumPy programs, in turn.
 Memory is what a call holds beside its feeds, with what is carried to the next; time is CPU time, the least of several calls,
 divided by that of the full gradient; bias is the length of the difference from the full gradient, divided by that of the full
-one. UORO's gradient is a random number whose mean is right: its row has the length of one draw's error. The last row is another
-network, which is iterated to a fixed point, beside the gradient through 100 stored iterations of it.
+one. UORO's gradient is a random number whose mean is right: its row has the error of one draw, and that of the mean of many,
+which is smaller by the root of their number; if it is not, that is called a bias. Online, all steps are one call.
+The last row is another network, which is iterated to a fixed point, beside the gradient through 100 stored iterations of it.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ class Way(NamedTuple):
 
     name: str
     written: str
-    run: Callable[[], Gradient]
+    run: Callable[..., Gradient]
     count: Callable[[], int]
     streams: str
     when: str
@@ -116,8 +117,8 @@ def _list_online(loss: ag.Node, feeds: dict[str, np.ndarray]) -> list[Way]:
         step = ag.online(loss, method=method, **OPTIONS)
         more = {"seed": 0} if method == "uoro" else {}
 
-        def run(step: Any = step, more: Any = more) -> Gradient:
-            return dict(step(None, **feeds, **more)[0][1])
+        def run(step: Any = step, **seed: int) -> Gradient:
+            return dict(step(None, **feeds, **seed)[0][1])
 
         def count(step: Any = step, more: Any = more) -> int:
             one = {n: a[0] if n in ("x", "y") else a for n, a in feeds.items()}
@@ -146,7 +147,7 @@ def measure_equilibrium() -> tuple[Way, Way]:
     )  # fmt: skip
 
 
-def show(ways: list[Way], whole: Way, calls: int) -> list[str]:
+def show(ways: list[Way], whole: Way, calls: int, draws: int) -> list[str]:
     """Return the rows of some ways, compared with one of them; their calls take turns."""
     took = {way.name: np.inf for way in [whole, *ways]}
     found = {}
@@ -157,24 +158,39 @@ def show(ways: list[Way], whole: Way, calls: int) -> list[str]:
             took[way.name] = min(took[way.name], time.thread_time() - start)
     rows = []
     for way in ways:
-        off = _length({n: found[way.name][n] - g for n, g in found[whole.name].items()}) / _length(found[whole.name])
-        bias = "none" if off < 1e-6 else f"none; one draw is off by {off:.1g} ×" if way.name == "UORO" else f"{100 * off:.2g} %"
+        off = _compare(found[way.name], found[whole.name])
+        bias = "none" if off < 1e-6 else f"{100 * off:.2g} %"
+        if way.name == "UORO":
+            bias = _describe_draws(way, found[whole.name], draws)
         rows.append(f"| {way.name} | {way.written} | {way.count() / 1000:,.0f} kB | {took[way.name] / took[whole.name]:.2g} | "
                     f"{bias} | {way.streams} | {way.when} |")  # fmt: skip
     return rows
+
+
+def _describe_draws(way: Way, truth: Gradient, draws: int) -> str:
+    """Return the error of one draw (the root of the mean square) and that of the mean of many, and whether they have a bias."""
+    found = [way.run(seed=seed) for seed in range(draws)]
+    one = float(np.sqrt(np.mean([_compare(g, truth) ** 2 for g in found])))
+    mean = _compare({n: sum(g[n] for g in found) / draws for n in truth}, truth)
+    bias = "none" if mean < 2 * one / np.sqrt(draws) else "some"
+    return f"{bias}; one draw is off by {one:.1g} ×, the mean of {draws} by {mean:.1g} ×"
+
+
+def _compare(grads: Gradient, truth: Gradient) -> float:
+    return _length({n: grads[n] - g for n, g in truth.items()}) / _length(truth)
 
 
 def _length(grads: Gradient) -> float:
     return float(np.sqrt(sum(np.sum(np.square(g)) for g in grads.values())))
 
 
-def main(calls: int = 5) -> list[str]:
+def main(calls: int = 5, draws: int = 100) -> list[str]:
     """Print and return the rows of the table."""
     ways = measure(model(), draw())
     rows = ["| way | how | memory | time | bias | streams | take it when |", "|---|---|---|---|---|---|---|"]
-    rows += show(ways, ways[0], calls)
+    rows += show(ways, ways[0], calls, draws)
     iterated, implicit = measure_equilibrium()
-    rows += show([implicit], iterated, calls)
+    rows += show([implicit], iterated, calls, draws)
     print("\n".join(rows))
     return rows
 

