@@ -24,7 +24,7 @@ from viz.scene.items import Scene, keep_axes
 from viz.scene.picture import Picture
 
 _MOST_FOLDINGS = 32
-_MOST_MARKS = 6000  # of all pictures of a view together
+_MOST_MARKS = {"variables": 3500, "operations": 2000}  # of all pictures of a view together
 _MOST_OPERATIONS, _MOST_COLUMNS_OF_OPERATIONS = 400, 3
 _EVERY_STEP = 8  # stops of the slider up to there, then about one in four
 
@@ -125,7 +125,7 @@ def _make_view(level: str, g: Any, reading: Reading, shown: dict[str, int]) -> V
         opened = [scope for scope in scopes if not any(is_within(scope, other) for other in closed)]
         pictures = [add_frames(picture, opened) for picture in _draw(make_scene(folded, _LEVELS[level]), level, stops, shown)]
         marks += sum(len(picture.marks) for picture in pictures)
-        if states and marks > _MOST_MARKS:
+        if states and marks > _MOST_MARKS[level]:
             break
         states.append(State(closed, tuple(pictures)))
     boxes = {scope for state in states for scope in state.closed}
