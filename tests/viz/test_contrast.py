@@ -1,4 +1,4 @@
-"""Texts of pictures and of the page stand out from their grounds in both themes (WCAG 2.1, level AA: 4.5 to 1, on pale grounds 4.4)."""
+"""Texts of pictures and of the page stand out from their grounds in both themes (WCAG 2.1, AA; on pale grounds 4.4 to 1)."""
 
 from __future__ import annotations
 
