@@ -17,6 +17,7 @@ import viz
 from viz.scene.picture import Picture
 
 ROOT = Path(__file__).resolve().parents[2]
+RENEW = "python examples/gallery.py draws them anew; look at what has changed, and commit docs/"
 HOSTILE = [
     "\\end{document}",
     "\\input{/etc/passwd}",
@@ -43,6 +44,12 @@ def gallery() -> ModuleType:
 def drawn(gallery: ModuleType) -> dict[str, viz.Diagram]:
     """All pictures, by their names."""
     return gallery.draw()
+
+
+def test_the_pictures_of_the_readme_are_up_to_date(drawn: dict[str, viz.Diagram]) -> None:
+    stored = dict(line.split() for line in (ROOT / "docs" / "gallery.txt").read_text(encoding="utf-8").splitlines())
+    changed = [name for name, picture in drawn.items() if stored.get(name) != picture.digest]
+    assert not changed and set(stored) == set(drawn), f"{', '.join(changed)}: not as in docs/gallery.txt. {RENEW}"
 
 
 def test_the_readme_shows_all_of_them(drawn: dict[str, viz.Diagram]) -> None:
