@@ -64,15 +64,23 @@ def make_scene(reading: Reading, level: str) -> Scene:
     return make_variables_scene(reading) if level == "variables" else make_operations_scene(reading)
 
 
-def get_program(program: Any, function: str) -> tuple[Any, str]:
-    """Return the graph of a compiled program, and its textbook form.
+def get_program(program: Any, function: str, gradients: bool = False) -> tuple[Any, str]:
+    """Return the graph of a compiled program, and its textbook form; of a loss and its gradients the graph of the loss.
+
+    Args:
+        program: what to draw.
+        function: the name of what draws it.
+        gradients: whether it may be what `ag.value_and_grad` returns.
 
     Raises:
         DrawError: it is none.
     """
     graph, text = getattr(program, "graph", None), getattr(program, "textbook", None)
+    if gradients and graph is None and hasattr(program, "wrt"):
+        graph = program.program.graph.outputs[0]
     if graph is None or not isinstance(text, str):
-        raise DrawError("P223", f"{program!r:.60} is no compiled program", expected="what ag.compile returns",
+        makers = "ag.compile or ag.value_and_grad" if gradients else "ag.compile"
+        raise DrawError("P223", f"{program!r:.60} is no compiled program", expected=f"what {makers} returns",
                         got=f"{program!r:.60}", fix=f"viz.{function}(ag.compile(g))")  # fmt: skip
     return graph, text
 

@@ -43,7 +43,7 @@ def panes(program: Any, highlight: str | None = None, t: int | None = None, them
     """Draw equations, picture and plain program of a model side by side, what computes one variable highlighted in all three.
 
     Args:
-        program: what `ag.compile` returned.
+        program: what `ag.compile` returned, or `ag.value_and_grad`: its gradients stand in the program.
         highlight: the name of a variable, or None.
         t: the number of steps to unfold; by default the picture is folded.
         theme: "white" or "dark".
@@ -69,7 +69,7 @@ def panes(program: Any, highlight: str | None = None, t: int | None = None, them
         The same lines are highlighted live on `viz.page`.
     """
     colors = get_theme(theme)
-    graph, text = get_program(program, "panes")
+    graph, text = get_program(program, "panes", gradients=True)
     reading = read_drawable(graph)
     names = {str(vertex.name): reading.names[vertex] for vertex in reading.vertices if vertex.name}
     equations, code = read_textbook(text, [*names])

@@ -7,6 +7,7 @@ exponential of a log-softmax becomes a softmax, and a shift of a product becomes
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 
@@ -34,6 +35,7 @@ SEEN_THROUGH = (*_AS_IT_IS, SHIFT, AT, ALONG, RECEIVE)
 """Operations that compute nothing: they only say at which step, or in which form, another node is read."""
 _PRODUCTS = (CONTRACT, mul)
 _SUMS = (add, sub, sum_over)
+_LARGEST_WHOLE = 2**31
 _RENAMED = (neg, RESHAPE, TRANSPOSE, SLICE, BROADCAST_TO)
 
 
@@ -91,8 +93,6 @@ def _rewrite(node: Node, inputs: tuple[Node, ...]) -> Node:
         for g, d in (inputs, inputs[::-1]):
             if d.op is div and get_number(d.inputs[0]) == 1 and _is_length(d.inputs[1]):
                 return copy_name(node, div(g, d.inputs[1]))
-        if _is_never_zero(x):
-            return copy_name(node, apply(mul, *inputs))
     if node.op is CONTRACT and any(y.op is TRANSPOSE for y in inputs):
         return copy_name(node, _take_transposed(node, inputs))
     if node.op is add and inputs[0] is inputs[1]:
@@ -103,10 +103,8 @@ def _rewrite(node: Node, inputs: tuple[Node, ...]) -> Node:
     if node.op is RESHAPE and x.op is SUM and x.attrs["keepdims"]:
         plain = apply(SUM, *x.inputs, **{**x.attrs, "keepdims": False})
         return copy_name(node, reshape(plain, node.shape))
-    if node.op is mul and (a := get_number(inputs[0])) is not None and inputs[1].op is mul:
-        for b, rest in (inputs[1].inputs, inputs[1].inputs[::-1]):
-            if (c := get_number(b)) is not None and rest.shape == node.shape:
-                return copy_name(node, apply(mul, constant(a * c), rest))
+    if node.op in (mul, zero_safe_mul) and (scaled := _gather_scale(node, inputs)) is not None:
+        return copy_name(node, scaled)
     return remake(node, inputs)
 
 
@@ -121,11 +119,44 @@ def _take_transposed(node: Node, inputs: tuple[Node, ...]) -> Node:
     return apply(CONTRACT, *taken, spec=f"{','.join(labels)}->{out}")
 
 
-def _is_never_zero(x: Node) -> bool:
-    """Tell whether a node is a number other than 0, divided by lengths."""
-    while x.op is div and _is_length(x.inputs[1]):
-        x = x.inputs[0]
-    return bool(get_number(x))
+def _gather_scale(node: Node, inputs: Sequence[Node]) -> Node | None:
+    """Return a product of numbers, of lengths that are divided by, and of one other factor, as ``0.5 / T · x``.
+
+    A derivative brings such factors one by one. None of them is 0 or infinite, so that the product is 0 where the other is.
+    """
+    for x, y in (inputs, inputs[::-1]):
+        number, lengths = _find_scale(x)
+        if not number or not math.isfinite(number):
+            continue
+        for b, rest in (y.inputs, y.inputs[::-1]) if y.op is mul else ():
+            other, more = _find_scale(b)
+            if other and math.isfinite(number * other) and rest.shape == node.shape:
+                return mul(_make_scale(number * other, [*lengths, *more]), rest)
+        if y.shape == node.shape and (node.op is zero_safe_mul or x.op in (mul, RESHAPE, BROADCAST_TO)):
+            return mul(_make_scale(number, lengths), y)
+    return None
+
+
+def _find_scale(x: Node) -> tuple[float | None, list[Node]]:
+    """Return the number and the lengths that a node is the quotient of; None and nothing if it is something else."""
+    if (number := get_number(x)) is not None:
+        return number, []
+    if x.op in (RESHAPE, BROADCAST_TO):
+        return _find_scale(x.inputs[0])
+    if x.op is div and _is_length(x.inputs[1]):
+        number, lengths = _find_scale(x.inputs[0])
+        return number, [*lengths, x.inputs[1]]
+    if x.op is mul:
+        (a, lengths), (b, more) = (_find_scale(y) for y in x.inputs)
+        return (None, []) if a is None or b is None else (a * b, [*lengths, *more])
+    return None, []
+
+
+def _make_scale(number: float, lengths: Sequence[Node]) -> Node:
+    made = constant(int(number) if float(number).is_integer() and abs(number) < _LARGEST_WHOLE else number)
+    for length in lengths:
+        made = div(made, length)
+    return made
 
 
 def _is_length(x: Node) -> bool:

@@ -33,6 +33,7 @@ from autograd_seq.emit.statements import (
     StepNumber,
     StoredArray,
 )
+from autograd_seq.ops.elementwise import CAST
 from autograd_seq.ops.random import DRAW
 
 _FIRM = {"+": SUM, "-": SUM, "*": PRODUCT, "/": PRODUCT, "==": COMPARED, "!=": COMPARED, "<": COMPARED, "<=": COMPARED}
@@ -53,6 +54,7 @@ class ExpressionWriter:
         self.bundle = Bundle(names.new)
         self.constants: dict[str, np.ndarray] = {}
         self.sums: set[StoredArray] = set()  # accumulators that begin as Python numbers
+        self.around: list[Axis] = []  # whose loops are around what is written
         self.labels: dict[tuple[str, int], None] = {}  # feeds that are indices, and the number of entries they may index
 
     def write(self, e: Expression) -> Code:
@@ -74,6 +76,12 @@ class ExpressionWriter:
             return Code(f"{value.enclose(COMPARED)} if {self.lengths[e.axis]} > {e.steps} else {other}", CHOICE, value.python)
         assert isinstance(e, Apply)
         return self._write_operation(e)
+
+    def _is_positive(self, e: Expression) -> bool:
+        """Tell whether an expression is the length of a loop around it, or a positive number."""
+        if isinstance(e, Apply) and len(e.args) == 1 and e.node.op is CAST:
+            return self._is_positive(e.args[0])
+        return e.axis in self.around if isinstance(e, Length) else isinstance(e, Number) and bool((e.value > 0).all())
 
     def read(self, e: Read, more: Sequence[str] = ()) -> str:
         """Return a read of an array at one point, indexed further by ``more``."""
@@ -118,7 +126,8 @@ class ExpressionWriter:
         args = [self.write(x) for x in e.args]
         if len(args) == 2 and (sign := _get_operator(op)) in _FIRM:
             firm = _FIRM[sign]
-            if args[0].python and args[1].python and ((firm == PRODUCT and sign == "/") or bool in {x.dtype for x in e.args}):
+            divided = sign == "/" and not self._is_positive(e.args[1])  # NumPy divides by 0, Python does not
+            if args[0].python and args[1].python and (divided or bool in {x.dtype for x in e.args}):
                 args[0] = Code(f"np.float64({args[0].text})") if sign == "/" else args[0].as_numpy(e.args[0].dtype)
             if sign == "*" and args[0].text == args[1].text:
                 return Code(f"{args[0].enclose(ATOM)} ** 2", POWER, args[0].python)

@@ -160,7 +160,9 @@ class _Printer:
                 if isinstance(s, For):
                     steps = f"range({self.sizes[s.axis]})"
                     yield f"{indent}for {self.steps[s.axis]} in {steps if s.direction > 0 else f'reversed({steps})'}:"
+                    self.expressions.around.append(s.axis)
                     inside = [*self._write_body(s.body, depth + 1)]
+                    self.expressions.around.pop()
                     yield from inside
                     if s.goes_on is not None:
                         going = self.expressions.read(s.goes_on)
