@@ -68,8 +68,8 @@ class Labels:
 
     def get_label(self, node: Node) -> str:
         """Return the name of a value, which need not be unique."""
-        if name := node.name or self.own.get(node) or node.letter:
-            return name
+        if own := node.name or self.own.get(node) or node.letter:
+            return own
         stands = self.states.get(node, node)
         origin = stands.adjoint_of if node.adjoint_of is None else node.adjoint_of
         if origin is not None and node not in self.before:
