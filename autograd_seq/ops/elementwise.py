@@ -279,7 +279,7 @@ def _where_calls(node: Node) -> tuple[str, ...]:
 
 where: Op = defop(
     "where", forward=np.where, dtype=lambda c, a, b, **_: promote(a, b),
-    vjp=lambda g, y, c, a, b: (None, where(c, g, 0.0), where(c, 0.0, g)),
+    vjp=lambda g, y, condition, a, b: (None, where(condition, g, 0.0), where(condition, 0.0, g)),
     numpy=_where_calls, rereads=True, native="({1} if {0} else {2})", linear=(1, 2), range=KEPT, zero_safe=True, chooses=True,
     doc="a where the condition holds, b elsewhere; the branch not taken gets a gradient of exactly 0.",
 )  # fmt: skip
