@@ -23,7 +23,8 @@ _FONT, _CODE, _LINE, _RIM = 14.0, 11.0, 21.0, 16.0
 _ADVANCE = 0.63  # width of a letter of a program, of its font
 _MOST = 30  # lines of a pane
 _LONGEST = 110  # letters of a line
-_DEFINES = re.compile(r"\s*(?:# )?([^\W\d]\w*)(?:\[[^\]]*\])?\s*[-+*]?=[^=]")
+_DEFINES = re.compile(r"\s*([^\W\d]\w*)(?:\[[^\]]*\])?\s*[-+*]?=[^=]")
+_LEFT = re.compile(r"(.*?)(?:\[[^\]]*\])?(?: = |$)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -33,10 +34,12 @@ class Row:
     Attributes:
         label: how it is set.
         defines: what it computes, as the program writes it; "" for other lines.
+        name: of an equation, what it computes, as the equation writes it.
     """
 
     label: Label
     defines: str = ""
+    name: str = ""
 
 
 def panes(program: Any, highlight: str | None = None, t: int | None = None, theme: str = "white", title: str = "") -> Diagram:
@@ -101,24 +104,25 @@ def read_textbook(text: str, names: Sequence[str]) -> tuple[list[Row], list[Row]
     """
     start = text.index("def ") + 4
     lines = text[start:].partition("\n\n\n")[0]
-    found: list[tuple[str, str]] = []
+    found: list[tuple[str, str]] = []  # an equation, and what the line of code after it calls what it computes
     code: list[Row] = []
-    follows, ahead = False, ""
+    waits = False
     for line in ["def " + lines.split("\n", 1)[0], *lines.splitlines()[1:]]:
         bare = line.strip()
-        if follows and bare.startswith("#  "):  # a long equation goes on
-            found[-1] = (found[-1][0] + f" {bare[1:].strip()}", found[-1][1])
-            continue
-        match = _DEFINES.match(line)
-        follows = bare.startswith("# ") and " = " in bare
-        if follows:
-            ahead = match[1] if match else ""
-            found.append((bare[2:], ahead))
-            continue
-        code.append(Row(_set_code(line), match[1] if match and match[1] == ahead else ""))
-        ahead = "" if match else ahead
+        if waits and bare.startswith("#  "):  # a long equation goes on
+            found[-1] = (found[-1][0] + f" {bare[1:].strip()}", "")
+        elif bare.startswith("# ") and " = " in bare:
+            waits = True
+            found.append((bare[2:], ""))
+        else:
+            match = _DEFINES.match(line) if waits else None
+            if match:
+                found[-1] = (found[-1][0], match[1])
+            code.append(Row(_set_code(line), match[1] if match else ""))
+            waits = False
     labels = [label for _, _, label in group_equations([equation for equation, _ in found], names)]
-    return [Row(label, defines) for label, (_, defines) in zip(labels, found, strict=True)], _strip(code)
+    rows = zip(labels, found, strict=True)
+    return [Row(label, defines, _LEFT.match(text)[1]) for label, (text, defines) in rows], _strip(code)  # type: ignore[index]
 
 
 def _strip(rows: list[Row]) -> list[Row]:
@@ -133,11 +137,11 @@ def _set_code(line: str) -> Label:
 
 def _find_name(highlight: str, names: dict[str, str], equations: list[Row]) -> tuple[str, str]:
     """Return the full name of a variable that an equation computes, and what the program calls it."""
-    computed = {row.defines for row in equations}
+    computed = {row.name: row.defines for row in equations if row.defines} | {row.defines: row.defines for row in equations}
     known = {}
     for full, short in names.items():
-        words = [make_identifier(word) for word in (full, short, full.rpartition("/")[2])]
-        word = next((word for word in words if word in computed), None)
+        words = [form for word in (full, short, full.rpartition("/")[2]) for form in (word, make_identifier(word))]
+        word = next((computed[word] for word in words if computed.get(word)), None)
         if word is not None:
             known[full] = (short, word)
     found = [(full, word) for full, (short, word) in known.items() if highlight in (full, short)]

@@ -78,6 +78,14 @@ def test_of_a_long_program_the_lines_around_the_highlighted_one_are_shown() -> N
     assert sum(mark.code for mark in picture.marks) <= 32  # and dots
 
 
+@pytest.mark.parametrize("name", [r"\hat{y}", "W_{hh}", "lambda", 'a"b', "<b>", "s, t", "="])
+def test_names_of_any_letters_can_be_highlighted(name: str) -> None:
+    t = ag.Axis("t")
+    s = ag.state(name, over=t)
+    s[t] = ag.tanh(s[t - 1] + ag.input("x", over=t))
+    assert _find_bands(viz.panes(ag.compile(s), name).picture)["code"].endswith("[t - 1] + x[t])")
+
+
 def test_errors_name_what_there_is() -> None:
     with pytest.raises(DrawError, match=r"P243\]: no equation of this program computes 'q'"):
         viz.panes(_compile(), "q")
