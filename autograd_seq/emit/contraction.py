@@ -62,7 +62,8 @@ class Contraction:
 
 def is_contraction(storage: Storage, node: Node) -> bool:
     """Tell whether a node is computed as a contraction, a sum of one included."""
-    return node.op is CONTRACT or (bool(node.inputs) and node.inputs[0] in storage.absorbed)
+    inner = node.inputs[0] if node.inputs and node.inputs[0] in storage.absorbed else node
+    return inner.op is CONTRACT
 
 
 def read_contraction(storage: Storage, node: Node) -> Contraction:

@@ -93,6 +93,27 @@ def _scatter_forward(g: Any, index: Any, n: int, rank: int, index_rank: int) -> 
     return out.reshape((*leading, n, *rest))
 
 
+def sum_scattered(g: Any, index: Any, over: tuple[int, ...], n: int, rank: int, index_rank: int) -> Any:
+    """Return the sum of ``scatter_add`` over some of the leading dimensions: rows that go to one place are added there."""
+    index, width = _checked(np.asarray(index), n), rank - 1
+    rest, core = g.shape[g.ndim - width :] if width else (), index.shape[index.ndim - index_rank :]
+    leading = np.broadcast_shapes(lead(g, index_rank + width), lead(index, index_rank))
+    kept = [i for i in range(len(leading)) if i not in over]
+    order = [*kept, *over]
+    points, ends = int(np.prod([leading[i] for i in kept])), [*range(len(leading), len(leading) + len(core))]
+    ids = np.broadcast_to(index, leading + core).transpose([*order, *ends]).reshape((points, -1 if index.size else 0))
+    ends = [*ends, *range(len(leading) + len(core), len(leading) + len(core) + len(rest))]
+    rows = np.broadcast_to(g, leading + core + rest).transpose([*order, *ends]).reshape((ids.size, *rest))
+    place = (ids + n * np.arange(points)[:, None]).reshape(-1)
+    out = np.zeros((points * n, *rest), g.dtype)
+    if place.size:
+        by_place = place.argsort(kind="stable")
+        place = place[by_place]
+        starts = np.flatnonzero(np.concatenate(([True], place[1:] != place[:-1])))
+        out[place[starts]] = np.add.reduceat(rows[by_place], starts, axis=0)
+    return out.reshape([leading[i] for i in kept] + [n, *rest])
+
+
 TAKE = defop(
     "take", shape=lambda x, i, **_: i + x[1:], dtype=first, forward=_take_forward,
     vjp=lambda g, y, x, i, rank, index_rank: (

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.node import Node
 from autograd_seq.graph.graph import Graph
-from autograd_seq.ops.gather import ONE_HOT
+from autograd_seq.ops.gather import ONE_HOT, SCATTER_ADD
 from autograd_seq.ops.linear import CONTRACT, split_spec
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.plan.memory.views import LEAVES, find_adjacent, is_view
@@ -94,7 +94,7 @@ def count_flops(plan: Plan, sizes: Mapping[Axis, int]) -> float:
         if n in storage.homes or n in storage.absorbed:
             each, axes = count_operations(n)
             if n in storage.absorbed:
-                each = each if _sums_a_label(n) else 2 * each
+                each = prod(n.inputs[0].shape) if n.op is SCATTER_ADD else each if _sums_a_label(n) else 2 * each
             elif any(x in storage.absorbed for x in n.inputs):
                 each = 0
             total += float(each) * prod(sizes[a] for a in axes)

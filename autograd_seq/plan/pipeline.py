@@ -12,6 +12,7 @@ from autograd_seq.core.node import Node
 from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.printing import name_cotangents
 from autograd_seq.graph.rebuild import copy_name, rebuild
+from autograd_seq.ops.gather import SCATTER_ADD
 from autograd_seq.ops.linear import CONTRACT
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.window import OVERLAP, WINDOW, build_from_halves
@@ -165,7 +166,7 @@ def copy_own(node: Node, inputs: tuple[Node, ...]) -> Node | None:
 
 
 def find_absorbed(graph: Graph, items: Sequence[Item]) -> dict[Node, Node]:
-    """Return the contractions that only a sum over axes reads: the two are one matrix product."""
+    """Return what only a sum over axes reads and what is computed with it: products, and rows added where an index names."""
     readers: dict[Node, list[Node]] = {}
     for n in graph.nodes:
         for x in n.inputs:
@@ -174,6 +175,6 @@ def find_absorbed(graph: Graph, items: Sequence[Item]) -> dict[Node, Node]:
     for n in graph.nodes:
         if n.op is sum_over and len(n.inputs) == 1 and n.attrs["axes"]:
             (x,) = n.inputs
-            if x.op is CONTRACT and readers[x] == [n] and x not in set(graph.outputs):
+            if x.op in (CONTRACT, SCATTER_ADD) and readers[x] == [n] and x not in set(graph.outputs):
                 found[x] = n
     return found

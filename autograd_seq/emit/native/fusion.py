@@ -21,7 +21,7 @@ from autograd_seq.emit.native.operations import is_native, is_pointwise
 from autograd_seq.emit.native.places import AffineIndex, At, Entry, find_entry
 from autograd_seq.emit.native.units import Pass, PassStatement, SingleNode, StepLoop, Unit
 from autograd_seq.emit.outline import Fill, Repeat, Step, list_nodes
-from autograd_seq.ops.gather import ONE_HOT, PICK, TAKE
+from autograd_seq.ops.gather import ONE_HOT, PICK, SCATTER_ADD, TAKE
 from autograd_seq.ops.parts import CONCAT, PLACE
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.shape import RESHAPE
@@ -65,6 +65,8 @@ class Fusion:
         home = self.storage.homes.get(n)
         if not self.storage.path[n] and _is_stack(self.storage, n):
             return False  # NumPy computes all of these products faster, in one call
+        if n.inputs and n.inputs[0] in self.storage.absorbed and n.inputs[0].op is SCATTER_ADD:
+            return False
         return is_native(n) and (home is None or home.buffer is not None or not self.storage.path[n])
 
     # -- what is computed where it is read ----------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from autograd_seq.emit.numpy.named_steps import write_add, write_take
 from autograd_seq.emit.numpy.page import Page
 from autograd_seq.emit.numpy.products import write_contraction
 from autograd_seq.emit.program_text import write_attribute
-from autograd_seq.ops.gather import PICK
+from autograd_seq.ops.gather import PICK, sum_scattered
 from autograd_seq.ops.loss import straight_through
 from autograd_seq.ops.parts import CONCAT
 from autograd_seq.ops.random import DRAW
@@ -134,11 +134,23 @@ def _write_draw(w: Page, node: Node, xs: list[str]) -> None:
     w.write(f"fill_draws(lambda point: {one}, {w.write_operand(node, axes, None)}, {len(axes)})")
 
 
+def _write_scattered(w: Page, node: Node, x: Node, over: Sequence[Axis]) -> None:
+    """Write the sum over axes of rows that are added where an index names."""
+    axes = w.storage.lift(x.axes, node)
+    xs = [w.write_operand(y, axes, None) for y in x.inputs]
+    positions = tuple(i for i, a in enumerate(axes) if a in over)
+    code = f"{w.bundle.add(sum_scattered, 'sum_scattered')}({', '.join(xs)}, {positions}"
+    w.assign(node, f"{code}, {', '.join(f'{k}={v}' for k, v in x.attrs.items())})")
+
+
 def _write_reduction(w: Page, node: Node, lifted: Sequence[Axis]) -> None:
     """Write a sum, maximum or log-sum-exp over axes."""
     assert node.op.reduces is not None
     (x,) = node.inputs
     over = [a for a in w.storage.order if a in node.attrs["axes"]]
+    if x in w.storage.absorbed:
+        _write_scattered(w, node, x, over)
+        return
     all_axes = w.storage.lift(x.axes, node)
     positions = tuple(i for i, a in enumerate(all_axes) if a in over)
     code = w.write_operand(x, all_axes, None)
