@@ -56,6 +56,13 @@ def test_every_argument_is_explained(name: str) -> None:
     assert set(parameters) <= told, f"{name} does not explain {', '.join(p for p in parameters if p not in told)}"
 
 
+def test_cells_layers_and_compilers_name_their_errors() -> None:
+    made = {name for name, function in FUNCTIONS.items() if "hidden" in inspect.signature(function).parameters}
+    made |= {f"ag.{name}" for name in ("bptt", "check_grad", "compile", "grad", "jvp", "online", "stream", "value_and_grad")}
+    assert len(made) > 20
+    assert not {name for name in made if "Raises" not in find_sections(FUNCTIONS[name])[1]}
+
+
 @pytest.mark.parametrize("name", CLASSES)
 def test_a_class_says_what_it_holds(name: str) -> None:
     text, sections = find_sections(CLASSES[name])

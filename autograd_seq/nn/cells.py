@@ -107,6 +107,9 @@ def irnn(
     Returns:
         The state h, (H,). Parameters as of :func:`rnn`; ``ag.nn.init.params`` starts U with small normal numbers.
 
+    Raises:
+        AxisError, ShapeError, StateError: as for :func:`ag.nn.rnn`.
+
     Example:
         >>> import autograd_seq as ag
         >>> t = ag.Axis("t")
@@ -146,6 +149,9 @@ def jordan(
 
     Returns:
         The states y and h. Parameters: U (H, D), W (H, K), V (K, H), b (H,), c (K,).
+
+    Raises:
+        AxisError, ShapeError, StateError: as for :func:`ag.nn.rnn`.
 
     Example:
         >>> import autograd_seq as ag
@@ -232,6 +238,9 @@ def echo_state(
 
     Returns:
         The state h, (H,). Its parameters U, W, b get a gradient of zero; ``ag.nn.init.params`` draws U and b uniformly.
+
+    Raises:
+        AxisError, ShapeError, StateError: as for :func:`ag.nn.rnn`.
 
     Example:
         >>> import autograd_seq as ag

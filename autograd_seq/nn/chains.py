@@ -76,6 +76,9 @@ def best_path(steps: Node, transition: Node, *, over: Axis, start: Any = 0.0) ->
         The score, a number, and the path, the state at each step as an integer over ``over``: where the gradient of the score
         with respect to ``steps`` is 1. Where several paths are equally good, it is the first of their states at each step.
 
+    Raises:
+        AxisError, ShapeError: as for :func:`sum_paths`.
+
     Example:
         >>> import autograd_seq as ag
         >>> t = ag.Axis("t")
@@ -141,6 +144,9 @@ def score_path(steps: Node, transition: Node, path: Node, *, over: Axis, start: 
     Returns:
         A number. Less :func:`sum_paths` it is the log-probability of the path.
 
+    Raises:
+        AxisError, ShapeError: as for :func:`sum_paths`.
+
     Example:
         >>> import autograd_seq as ag
         >>> t = ag.Axis("t")
@@ -163,6 +169,9 @@ def crf_loss(steps: Node, transition: Node, path: Node, *, over: Axis, start: An
 
     Returns:
         A number, at least 0, over the other axes of ``steps``.
+
+    Raises:
+        AxisError, ShapeError: as for :func:`sum_paths`.
 
     Example:
         >>> import autograd_seq as ag

@@ -100,6 +100,9 @@ def peephole_lstm(
     Returns:
         The states h and c. Parameters: those of :func:`lstm`, and pi, pf, po (H,), one number a unit.
 
+    Raises:
+        AxisError, ShapeError, StateError: as for :func:`ag.nn.rnn`.
+
     Example:
         >>> import autograd_seq as ag
         >>> t = ag.Axis("t")
@@ -140,6 +143,9 @@ def coupled_lstm(
     Returns:
         The states h and c. Parameters: those of :func:`lstm` without Ui, Wi, bi.
 
+    Raises:
+        AxisError, ShapeError, StateError: as for :func:`ag.nn.rnn`.
+
     Example:
         >>> import autograd_seq as ag
         >>> t = ag.Axis("t")
@@ -176,6 +182,9 @@ def projected_lstm(
 
     Returns:
         The states h (P,) and c (H,). Parameters: those of :func:`lstm`, Wi … (H, P), and P (P, H).
+
+    Raises:
+        AxisError, ShapeError, StateError: as for :func:`ag.nn.rnn`.
 
     Example:
         >>> import autograd_seq as ag
@@ -214,6 +223,9 @@ def layer_norm_lstm(
     Returns:
         The states h and c. Parameters: those of :func:`lstm`, and gains of each norm: ``Ui_norm/gain`` …, ``c_norm/gain``,
         ``c_norm/bias``.
+
+    Raises:
+        AxisError, ShapeError, StateError: as for :func:`ag.nn.rnn`.
 
     Example:
         >>> import autograd_seq as ag
@@ -306,6 +318,9 @@ def mgu(
 
     Returns:
         The state h, (H,). Parameters: Uf, Un (H, D), Wf, Wn (H, H), bf, bn (H,).
+
+    Raises:
+        AxisError, ShapeError, StateError: as for :func:`ag.nn.rnn`.
 
     Example:
         >>> import autograd_seq as ag

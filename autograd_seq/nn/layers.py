@@ -104,6 +104,9 @@ def layer_norm(x: Node, *, name: str | None = None, gain: bool = True, bias: boo
     Returns:
         (D,). Parameters: gain (D,), which starts at 1, and bias (D,).
 
+    Raises:
+        ShapeError: ``x`` is no vector.
+
     Example:
         >>> import autograd_seq as ag
         >>> y = layer_norm(ag.input("x", (4,)), gain=False, bias=False, eps=0.0)
@@ -126,6 +129,9 @@ def rms_norm(x: Node, *, name: str | None = None, gain: bool = True, eps: float 
 
     Returns:
         (D,). Parameter: gain (D,), which starts at 1.
+
+    Raises:
+        ShapeError: ``x`` is no vector.
 
     Example:
         >>> import autograd_seq as ag
@@ -185,6 +191,9 @@ def learned_positions(over: Axis, length: int, size: int, *, name: str | None = 
 
     Returns:
         (D,) over the axis. Parameter: P (length, D).
+
+    Raises:
+        ShapeError: ``length`` or ``size`` is no positive integer.
 
     Example:
         >>> import autograd_seq as ag
@@ -263,6 +272,10 @@ def causal_conv(
 
     Returns:
         (N,). Parameters: W0 (the current step), W1, …, (N, D) each, b (N,).
+
+    Raises:
+        AxisError: ``x`` does not vary over ``over``.
+        ShapeError: ``x`` is no vector, or a number is no positive integer.
 
     Example:
         >>> import autograd_seq as ag

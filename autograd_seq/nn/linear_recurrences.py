@@ -34,6 +34,9 @@ def min_gru(
     Returns:
         The state h, (H,). Parameters: Uz, Un (H, D), bz, bn (H,).
 
+    Raises:
+        AxisError, ShapeError, StateError: as for :func:`ag.nn.rnn`.
+
     Example:
         >>> import autograd_seq as ag
         >>> t = ag.Axis("t")
@@ -65,6 +68,9 @@ def min_lstm(
 
     Returns:
         The state h, (H,). Parameters: Uf, Ui, Un (H, D), bf, bi, bn (H,).
+
+    Raises:
+        AxisError, ShapeError, StateError: as for :func:`ag.nn.rnn`.
 
     Example:
         >>> import autograd_seq as ag
@@ -102,6 +108,9 @@ def lru(
 
     Returns:
         The output y, (H,). Parameters: nu, theta (N,), Br, Bi (N, D), Cr, Ci (H, N), D (H, D).
+
+    Raises:
+        AxisError, ShapeError, StateError: as for :func:`ag.nn.rnn`.
 
     Example:
         >>> import autograd_seq as ag
@@ -156,6 +165,9 @@ def s4d(
         The output y, (D,); channels do not mix: put :func:`ag.nn.dense` after it. Parameters: log_step (D,), log_decay and
         frequency (D, N), which start at Re A = -1/2 and Im A = π n, Cr, Ci (D, N), D (D,).
 
+    Raises:
+        AxisError, ShapeError, StateError: as for :func:`ag.nn.rnn`.
+
     Example:
         >>> import autograd_seq as ag
         >>> t = ag.Axis("t")
@@ -207,6 +219,9 @@ def selective_scan(
 
     Returns:
         The output y, (D,). Parameters: Wd (D, D), bd (D,), Wb, Wc (N, D), log_A (D, N), which starts at A = -(1 … N), D (D,).
+
+    Raises:
+        AxisError, ShapeError, StateError: as for :func:`ag.nn.rnn`.
 
     Example:
         >>> import autograd_seq as ag

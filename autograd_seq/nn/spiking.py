@@ -137,6 +137,9 @@ def leaky_readout(
     Returns:
         The state y, (K,). Parameters: U (K, D), b (K,).
 
+    Raises:
+        AxisError, ShapeError, StateError: as for :func:`ag.nn.rnn`.
+
     Example:
         >>> import autograd_seq as ag
         >>> t = ag.Axis("t")

@@ -82,6 +82,9 @@ def bidirectional(
     Returns:
         (2H,), forward first. It reads the whole sequence: it cannot be streamed or carried.
 
+    Raises:
+        Errors, as the cell raises them.
+
     Example:
         >>> import autograd_seq as ag
         >>> t = ag.Axis("t")

@@ -99,6 +99,9 @@ def transformer_encoder(
     Returns:
         (D,) over the axes of ``x``.
 
+    Raises:
+        ShapeError, AxisError, OperationError: as for :func:`transformer_layer`.
+
     Example:
         >>> import autograd_seq as ag
         >>> t = ag.Axis("t")
@@ -126,6 +129,9 @@ def transformer_decoder(
 
     Returns:
         (D,) over the axes of ``x``: at each step what it makes of the steps so far, and of the whole memory.
+
+    Raises:
+        ShapeError, AxisError, OperationError: as for :func:`transformer_layer`.
 
     Example:
         >>> import autograd_seq as ag

@@ -66,6 +66,9 @@ def slstm(
     Returns:
         The states h, c, n, m, (H,). Parameters: Ui, Uf, Uo, Uz (H, D), Wi … (H, H), bi … (H,).
 
+    Raises:
+        AxisError, ShapeError, StateError: as for :func:`ag.nn.rnn`.
+
     Example:
         >>> import autograd_seq as ag
         >>> t = ag.Axis("t")
@@ -106,6 +109,9 @@ def mlstm(
 
     Returns:
         The output h (H,) and the states C (H, H), n (H,), m (). Parameters: Uq, Uk, Uv, Uo (H, D), Ui, Uf (1, D), and biases.
+
+    Raises:
+        AxisError, ShapeError, StateError: as for :func:`ag.nn.rnn`.
 
     Example:
         >>> import autograd_seq as ag
