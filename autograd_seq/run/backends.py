@@ -23,6 +23,7 @@ from autograd_seq.emit.plain.printer import print_plain
 from autograd_seq.emit.program_text import Emitted
 from autograd_seq.graph.graph import Graph
 from autograd_seq.plan.equilibria import lower_equilibria
+from autograd_seq.plan.memory.views import is_view
 from autograd_seq.plan.passes.eliminate import is_eliminated
 from autograd_seq.plan.pipeline import Plan, plan
 from autograd_seq.plan.schedule import Loop, schedule
@@ -43,8 +44,8 @@ VARIABLE = "AUTOGRAD_SEQ_BACKEND"
 MOST_LINES = 8000
 """Native programs of more lines than this would take more than half a minute to compile."""
 
-_MANY_NUMBERS = 100
-"""From this many operations on scalars on, the overhead of NumPy's calls dominates even without a loop."""
+_MANY_OPERATIONS = 25
+"""From this many operations on, native code is worth compiling without a loop too: it needs fewer passes over the arrays."""
 
 Layouts = Sequence[Sequence[Axis]]
 
@@ -122,9 +123,9 @@ def _choose_program(graph: Graph, layouts: Layouts, passes: Iterable[str] | None
            alone: Sequence[Axis]) -> WrittenProgram:  # fmt: skip
     """Return the native program where it is worth compiling, else the NumPy one; the last note gives the reason.
 
-    A native program is worth compiling if there are loops over steps, or very many operations on scalars; if all loops have a
-    native form; and if compiling does not take minutes. Inside a loop NumPy pays the overhead of its calls at every step;
-    outside of loops a few calls compute all steps. Nothing is timed, so the same equations and versions always give the same
+    A native program is worth compiling if there are loops over steps, or many operations; if all loops have a native form; and
+    if compiling does not take minutes. Inside a loop NumPy pays the overhead of its calls at every step; outside of loops a few
+    calls compute all steps, each of which passes over whole arrays. Nothing is timed, so the same equations and versions always give the same
     program and the same bits.
     """
     passes = None if passes is None else list(passes)
@@ -133,8 +134,8 @@ def _choose_program(graph: Graph, layouts: Layouts, passes: Iterable[str] | None
         return _write_calls(graph, layouts, passes, into, alone)._replace(notes=(f"NumPy: {why}",))
 
     loops = any(isinstance(item, Loop) for item in schedule(graph.nodes))
-    if not loops and sum(1 for n in graph.nodes if n.inputs and not n.shape) < _MANY_NUMBERS:
-        return stay_with_calls("no loop that native code would speed up")
+    if not loops and sum(1 for n in graph.nodes if n.inputs and not is_view(n)) < _MANY_OPERATIONS:
+        return stay_with_calls("no loop, and too few operations for native code to pay")
     if not numba.is_available():
         return stay_with_calls("numba is not installed")
     made = _write_native(graph, layouts, passes)
@@ -142,7 +143,7 @@ def _choose_program(graph: Graph, layouts: Layouts, passes: Iterable[str] | None
         return stay_with_calls(f"no native form of {made.slow_loops}, hence none of the loops around")
     if (lines := made.emitted.source.count("\n")) > MOST_LINES:
         return stay_with_calls(f"native code of {lines} lines, more than {MOST_LINES}, would take minutes to compile")
-    why = "all loops have a native form" if loops else "there are many operations on single numbers"
+    why = "all loops have a native form" if loops else "there are many operations"
     return made._replace(notes=(*made.notes, f"taken since numba is installed, and {why}"))
 
 

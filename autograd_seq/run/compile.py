@@ -64,9 +64,9 @@ def compile(outputs: Node | Sequence[Any] | Graph, *, dtype: Any = None, passes:
         backend: ``"numpy"``; ``"numba"``, native loops, compiled in a few seconds on the first call and kept on disk
             (``pip install 'autograd-seq[jit]'``); ``"plain"``, the loops over single steps that ``.textbook`` shows: slow, for
             reading and comparing, in double precision inside, and without passes; or ``"auto"``: numba if it is installed,
-            there is a loop, all loops have a native form, and compiling does not take minutes, else NumPy. By default the value
-            of the environment variable ``AUTOGRAD_SEQ_BACKEND``, or else ``"auto"``. The last line of
-            ``print(program.schedule)`` names the backend that was chosen, and why.
+            there is a loop or there are many operations, all loops have a native form, and compiling does not take minutes,
+            else NumPy. By default the value of the environment variable ``AUTOGRAD_SEQ_BACKEND``, or else ``"auto"``. The last
+            line of ``print(program.schedule)`` names the backend that was chosen, and why.
         memory: for long sequences: ``"sqrt"``, or an amount such as ``"50MB"``, which includes the results and not
             the feeds. The program runs in pieces of an axis, keeps the states between them, and computes each piece
             again where its values are needed (checkpointing). Whatever can be computed in sweeps over the pieces can be
