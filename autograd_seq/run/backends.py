@@ -125,8 +125,8 @@ def _choose_program(graph: Graph, layouts: Layouts, passes: Iterable[str] | None
 
     A native program is worth compiling if there are loops over steps, or many operations; if all loops have a native form; and
     if compiling does not take minutes. Inside a loop NumPy pays the overhead of its calls at every step; outside of loops a few
-    calls compute all steps, each of which passes over whole arrays. Nothing is timed, so the same equations and versions always give the same
-    program and the same bits.
+    calls compute all steps, each of which passes over whole arrays. Nothing is timed, so the same equations and versions always
+    give the same program and the same bits.
     """
     passes = None if passes is None else list(passes)
 
