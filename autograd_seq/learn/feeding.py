@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, overload
 
 import numpy as np
@@ -20,6 +20,7 @@ class Batches:
         self, feeds: Feeds, size: int, axis: int | Mapping[str, int | None], seed: int | None, drop_last: bool
     ) -> None:
         self._size, self._seed = check_count(size, "size="), seed
+        _check_feeds(feeds)
         places = {name: axis.get(name) if isinstance(axis, Mapping) else axis for name in feeds if name != "lengths"}
         self._feeds = {name: value if name == "lengths" else np.asarray(value) for name, value in feeds.items()}
         self._places = {name: k for name, k in places.items() if k is not None}
@@ -31,6 +32,11 @@ class Batches:
                 fix="axis={name: dimension} gives the dimension of the examples of each; those that are left out are fed whole",
             )  # fmt: skip
         self.count = next(iter(counts.values()))
+        if isinstance(lengths := self._feeds.get("lengths"), Mapping):
+            for of, n in lengths.items():
+                if np.shape(n)[:1] != (self.count,):
+                    raise DataError("B215", f"lengths of {of} are not one for each example", got=f"shape {np.shape(n)}",
+                                    expected=f"{self.count}, one for each example")  # fmt: skip
         self.starts = range(0, self.count - (self._size - 1 if drop_last else 0), self._size)
 
     def __len__(self) -> int:
@@ -56,6 +62,12 @@ class Batches:
         return made
 
 
+def _check_feeds(feeds: Any) -> None:
+    if not isinstance(feeds, Mapping):
+        raise DataError("B216", f"feeds are a value of {type(feeds).__name__}", expected="a dict of arrays by name",
+                        got=repr(feeds)[:80], fix='{"x": …, "l": …}')  # fmt: skip
+
+
 def _get_length(array: np.ndarray, name: str, axis: int) -> int:
     if axis not in range(-array.ndim, array.ndim):
         raise DataError("B213", f"{name} has no dimension {axis!r:.60} to cut along", node=name,
@@ -72,6 +84,9 @@ class _Epoch(Sequence[Feeds]):
 
     def __len__(self) -> int:
         return len(self._batches)
+
+    def __iter__(self) -> Iterator[Feeds]:
+        return (self[i] for i in range(len(self)))  # by itself a sequence takes an IndexError for its end
 
     @overload
     def __getitem__(self, i: int) -> Feeds: ...
@@ -137,6 +152,7 @@ def segments(feeds: Feeds, size: int, *, axis: int | Mapping[str, int | None] = 
         [[1, 2], [3, 4], [5]]
     """
     size = check_count(size, "size=")
+    _check_feeds(feeds)
     arrays = {name: np.asarray(value) for name, value in feeds.items() if name != "lengths"}
     places = {name: axis.get(name) if isinstance(axis, Mapping) else axis for name in arrays}
     counts = {name: _get_length(arrays[name], name, k) for name, k in places.items() if k is not None}

@@ -125,6 +125,7 @@ def _take_step(measure: Callable[[np.ndarray], Point], here: Point,
     return search(measure, here, find_direction(here.slope, pairs), first)
 
 
+@np.errstate(all="ignore")  # where pairs are of no use the line leads nowhere, and they are forgotten
 def find_direction(slope: np.ndarray, pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
     """Return −H g, where H is the inverse Hessian that the pairs give: the two loops of Nocedal 1980.
 

@@ -15,6 +15,7 @@ from tqdm import tqdm
 from autograd_seq.core.errors import EquilibriumError, OperationError
 from autograd_seq.core.node import Node
 from autograd_seq.graph.graph import Graph
+from autograd_seq.learn.arguments import check_arguments, check_clipped, list_callbacks
 from autograd_seq.learn.checkpoints import Checkpoints
 from autograd_seq.learn.clip import clip_by_norm, global_norm
 from autograd_seq.learn.interrupts import hold_interrupts
@@ -96,7 +97,8 @@ def train(
     Notes:
         Only one batch at a time is in memory. An interrupt leaves no update half done: parameters and state change together.
     """
-    _check_arguments(params, optimizer)
+    check_arguments(params, optimizer, state, seed)
+    watch = _Watch(on_step, list_callbacks(on_step, callbacks))
     stepper = Stepper(step, params, options, train)
     rounds = Rounds(batches, steps, epochs)
     first = {name: np.array(p) for name, p in params.items()}
@@ -109,7 +111,6 @@ def train(
         validation.restore(things["params"], things["validation"])
     before = len(run.seen) // 2
     make = lambda: run.as_things(validation)  # noqa: E731 - two words, used twice
-    watch = _Watch(on_step, [*callbacks])
     interrupted = False
     with ExitStack() as stack:
         bar = stack.enter_context(
@@ -146,15 +147,6 @@ def train(
     return Result(
         validation.choose(last), run.now.state, losses, norms, interrupted, last, validation.get_losses(), run.now.carry, before
     )
-
-
-def _check_arguments(params: Any, optimizer: Any) -> None:
-    if not isinstance(params, Mapping):
-        raise OperationError("L129", f"params= is a value of {type(params).__name__}", expected="arrays by name",
-                             got=repr(params)[:80], fix="ag.nn.init.params(loss, seed=0)")  # fmt: skip
-    if not isinstance(optimizer, Optimizer):
-        raise OperationError("L144", f"optimizer= is {optimizer!r:.60}, which is none",
-                             expected="an Optimizer", got=type(optimizer).__name__, fix="ag.learn.adam(1e-3)")  # fmt: skip
 
 
 def _describe(loss: float, norm: float, seen: list[tuple[int, float]]) -> str:
@@ -340,7 +332,7 @@ def make_step_seed(seed: int, step: int) -> int:
 def _clip_gradients(grads: Mapping[str, Any], clip: Any) -> tuple[Mapping[str, Any], float]:
     """Return the gradients after clipping, and their norm before."""
     if clip is None or callable(clip):
-        return grads if clip is None else clip(dict(grads)), global_norm(grads)
+        return grads if clip is None else check_clipped(clip(dict(grads))), global_norm(grads)
     return clip_by_norm(grads, clip)
 
 

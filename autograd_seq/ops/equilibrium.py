@@ -166,6 +166,8 @@ def make_unsettled_error(label: str, node: Node, steps: int, residual: float, co
     if isnan(residual):
         fix = ["ag.find_nan(…) finds NaN that is fed, or made by the equation",
                "if nothing else makes any, the iteration has grown beyond all numbers: weights of a smaller norm"]  # fmt: skip
+    elif residual == 0:
+        fix = ["a larger tol=, or gradient_tol=: it moves to and fro by what numbers are rounded to"]
     elif contraction < 1:
         fix = [f"a larger max_steps={10 * steps}, or a larger tol: the iteration converges, slowly"]
     else:

@@ -267,6 +267,31 @@ def test_a_training_that_diverges_leaves_what_was_good(tmp_path: Path) -> None:
     assert not path.exists(), "there was nothing good"
 
 
+def test_arguments_that_are_none() -> None:
+    """Each in a sentence, before the first step; a single function is a callback as well as a list of one."""
+    given: list[tuple[dict[str, Any], str]] = [
+        ({"seed": "a"}, "L150"), ({"state": 3}, "L149"), ({"callbacks": [3]}, "L151"), ({"on_step": 3}, "L151"),
+        ({"callbacks": None}, "L151"), ({"clip": lambda grads: None}, "L152"),
+    ]  # fmt: skip
+    for change, code in given:
+        with pytest.raises(ag.OperationError) as caught:
+            fit({"target": 1.0}, steps=2, **change)
+        assert caught.value.code == code
+    assert len(fit({"target": 1.0}, steps=9, callbacks=lambda moment: moment.step == 2).losses) == 3
+    with pytest.raises(ag.DTypeError, match="complex"):
+        fit({"target": 1.0 + 1.0j}, steps=2)
+
+
+def test_lengths_that_do_not_fit_are_not_the_end_of_an_epoch() -> None:
+    """An IndexError while a batch is cut would end the epoch in silence, and with it the training on the other examples."""
+    x = np.zeros((4, 7))
+    with pytest.raises(ag.DataError, match=r"B215.*lengths of t are not one for each example"):
+        learn.batches({"x": x, "lengths": {T: [1, 2, 3, 4, 4]}}, 3)
+    for cut in (lambda: learn.batches([x], 3), lambda: learn.segments([x], 3)):  # type: ignore[arg-type]
+        with pytest.raises(ag.DataError, match="B216"):
+            cut()
+
+
 def test_where_nothing_can_be_saved_nothing_is_trained(tmp_path: Path) -> None:
     """The error is there before the first step, and names the file that was meant."""
     (tmp_path / "run.npz").mkdir()

@@ -16,6 +16,7 @@ import pytest
 from equilibria import MODELS, RUNNERS, B, H, Model, T, attention, b, deep, linear, make_feeds, recurrent, t
 
 import autograd_seq as ag
+from autograd_seq.run.settled import explain_unsettled
 
 every_model = pytest.mark.parametrize("model", MODELS, ids=lambda m: m.__name__)
 every_runner = pytest.mark.parametrize("runner", [*RUNNERS])
@@ -203,6 +204,18 @@ def test_nan_is_said_to_be_nan(runner: str) -> None:
     ) as fed:
         run(x=[0.0, np.nan], a=0.5)
     assert "nan times" not in str(fed.value) and "find_nan" not in str(grown.value)
+
+
+def test_a_call_that_settles_when_it_is_explained_is_explained() -> None:
+    """The explaining program is written in another way, and rounds in another way; that is said, and is no other error."""
+    z = ag.equilibrium("z")
+    z[...] = 0.5 * z + ag.param("a")
+
+    def write(graph: ag.Graph, layouts: Any) -> Any:
+        return (lambda *sizes: lambda a: (np.array(0), np.zeros(2))), ["a"]
+
+    error = explain_unsettled(ag.Graph(z), write, {"a": np.float64(1.0)}, (np.dtype("float64"),))
+    assert "z has not settled" in str(error) and "a larger tol=, or gradient_tol=: it moves to and fro" in str(error)
 
 
 def test_a_gradient_that_does_not_settle_is_named_too() -> None:
