@@ -5,9 +5,11 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
+from random_programs import Program
 
 import autograd_seq as ag
 from viz.arguments import make_scene, read_drawable
+from viz.layout.rows import assign_rows
 from viz.read.graph import read_graph
 from viz.read.names import shorten_names
 from viz.read.operations import make_operations_scene
@@ -211,3 +213,22 @@ def test_a_window_reads_the_steps_that_are_in_it() -> None:
         y = ag.window(x, t, size, every=every).named("y")
         reads = read_graph([y]).reads[y]
         assert [dict(read.shifts).get("t", 0) for read in reads] == delays
+
+
+def _is_acyclic(scene: Scene) -> bool:
+    edges = [(a.tail, a.head) for a in scene.arrows if not a.shifts and not a.start]
+    try:
+        assign_rows([item.key for item in scene.items], edges)
+    except ValueError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("seed", [5, 9, 10, 121, 387])
+def test_nothing_reads_itself_within_one_step(seed: int) -> None:
+    """Reads of earlier steps that values name, what later steps sent, and windows of steps are delays."""
+    case = Program(seed)
+    for outputs in (case.outputs, [case.loss]):
+        reading = read_graph(outputs)
+        assert _is_acyclic(make_variables_scene(reading))
+        assert _is_acyclic(make_operations_scene(reading))

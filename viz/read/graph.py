@@ -85,8 +85,8 @@ class Reading:
     @cached_property
     def aliases(self) -> set[Axis]:
         """The axes over which nothing is fed or carried: those along which a sequence reads all of its own steps."""
-        read = {vertex.attrs["other"] for vertex in self.vertices if vertex.op is ALONG}
         own = {axis for vertex in self.vertices if vertex.op in (INPUT, STATE) for axis in vertex.axes}
+        read = {v.attrs["other"] for v in self.vertices if v.op is ALONG and v.attrs["axis"] in own}
         return {axis for axis in read if isinstance(axis, Axis)} - own
 
     @cached_property
@@ -209,13 +209,13 @@ def read_graph(outputs: Sequence[Node], axes: Iterable[str] | None = None) -> Re
         if vertex in seen:
             continue
         seen.add(vertex)
-        found = [_resolve(node, shown) for node in get_operands(vertex)]
+        equation, found = get_equation(vertex), [_resolve(node, shown) for node in get_operands(vertex)]
         if vertex.op is SHIFT:  # one that the user gave a name: a variable that reads another step
             found = [_delay(found[0], vertex.attrs["axis"].name, vertex.attrs["by"])]
-        elif by := get_delay(vertex):  # a step that a value names is drawn as the nearest one
-            found[0] = _delay(found[0], vertex.attrs["axis"].name, by)
-        if vertex.op in _WINDOWS:
-            found = [_delay(found[0], vertex.attrs["axis"].name, by) for by in _list_delays(vertex)]
+        elif by := get_delay(equation):  # a step that a value names is drawn as the nearest one
+            found[0] = _delay(found[0], equation.attrs["axis"].name, by)
+        elif equation.op in _WINDOWS:
+            found = [_delay(found[0], equation.attrs["axis"].name, by) for by in _list_delays(equation)]
         loud = [read for read in found if not _is_silent(read.vertex)]
         reads = tuple({(id(read.vertex), read.shifts): read for read in loud}.values())
         reading.reads[vertex] = reads
@@ -293,11 +293,17 @@ def _list_delays(window: Node) -> list[int]:
     return every if size <= _STEPS_SHOWN else [*every[:2], every[-1]]
 
 
+def add_shifts(some: Shifts, more: Shifts) -> Shifts:
+    """Return the shifts of one read after another."""
+    total = dict(some)
+    for axis, by in more:
+        total[axis] = total.get(axis, 0) + by
+    return tuple((axis, by) for axis, by in total.items() if by)
+
+
 def _delay(read: Read, axis: str, by: int) -> Read:
     """Return a read of so many steps earlier."""
-    shifts = dict(read.shifts)
-    shifts[axis] = shifts.get(axis, 0) + by
-    return Read(read.vertex, tuple((name, by) for name, by in shifts.items() if by))
+    return Read(read.vertex, add_shifts(read.shifts, ((axis, by),)))
 
 
 def _list_axes(outputs: Sequence[Node]) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from autograd_seq.core.node import Node
 from autograd_seq.ops.time import ALONG, AT
-from viz.read.graph import Reading, get_symbol, is_leaf
+from viz.read.graph import Read, Reading, add_shifts, get_symbol, is_leaf
 from viz.read.roles import (
     find_leading,
     find_losses,
@@ -75,7 +75,10 @@ def make_operations_scene(reading: Reading) -> Scene:
         pick = vertex.attrs["index"] if vertex.op is AT else None
         for read in reading.reads[vertex]:
             whole = read.whole or _reads_whole(read.vertex, vertex, reading)
-            scene.arrows.append(Arrow(keys[views.get(read.vertex, read.vertex)], key, read.shifts, (), pick, whole=whole))
+            tail, shifts = read.vertex, read.shifts
+            while tail in views:
+                tail, shifts = views[tail].vertex, add_shifts(shifts, views[tail].shifts)
+            scene.arrows.append(Arrow(keys[tail], key, shifts, (), pick, whole=whole))
         rows = {node for *_, node in reading.starts[vertex]}
         scene.arrows += [Arrow(keys[node], key, start=True) for node in reading.vertices if node in rows and node in keys]
     scene.arrows = merge_whole(scene.arrows)
@@ -93,10 +96,10 @@ def _find_inner_params(reading: Reading, params: set[Node]) -> set[Node]:
     }  # fmt: skip
 
 
-def _find_views(reading: Reading) -> dict[Node, Node]:
-    """Return the vertices that only name the steps of a sequence anew, so that all its steps can be read, and that sequence."""
+def _find_views(reading: Reading) -> dict[Node, Read]:
+    """Return the vertices that only name the steps of a sequence anew, so that all can be read, and their read of it."""
     own = [v for v in reading.vertices if v.op is ALONG and v.attrs["other"] in reading.aliases]
-    return {v: reading.reads[v][0].vertex for v in own if not v.name and v not in reading.outputs and reading.reads[v]}
+    return {v: reading.reads[v][0] for v in own if not v.name and v not in reading.outputs and reading.reads[v]}
 
 
 def _list_axes(vertex: Node, reading: Reading) -> set[str]:

@@ -9,7 +9,7 @@ from autograd_seq.core.node import Node
 from autograd_seq.core.op import Op
 from autograd_seq.ops.elementwise import add, sub
 from autograd_seq.ops.time import ALONG, AT
-from viz.read.graph import Reading, Shifts, get_symbol, is_leaf, is_state
+from viz.read.graph import Reading, Shifts, add_shifts, get_symbol, is_leaf, is_state
 from viz.read.names import is_named
 from viz.read.roles import (
     Total,
@@ -197,7 +197,7 @@ def _join_ways(node: Node, reading: Reading, params: set[Node], below: dict[Node
         for way, names in ways.passed.items():
             moved = replace(
                 way,
-                shifts=_add_shifts(way.shifts, read.shifts),
+                shifts=add_shifts(way.shifts, read.shifts),
                 pick=way.pick if pick is None else pick,
                 whole=way.whole or read.whole or (node.op is ALONG and node.attrs["other"] in reading.aliases),
             )
@@ -208,13 +208,6 @@ def _join_ways(node: Node, reading: Reading, params: set[Node], below: dict[Node
 
 def _get_operation(node: Node) -> Op:
     return node.inputs[0].op if is_state(node) else node.op
-
-
-def _add_shifts(some: Shifts, more: Shifts) -> Shifts:
-    total = dict(some)
-    for axis, by in more:
-        total[axis] = total.get(axis, 0) + by
-    return tuple((axis, by) for axis, by in total.items() if by)
 
 
 def _make_arrows(head: int, ways: _Ways) -> list[Arrow]:
