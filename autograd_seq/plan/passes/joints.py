@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from itertools import groupby, pairwise
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from itertools import groupby
 
 from autograd_seq.core.node import Node
 from autograd_seq.graph.order import same_step
@@ -14,7 +13,6 @@ from autograd_seq.ops.elementwise import add, div, exp, mul, neg, sub
 from autograd_seq.ops.parts import CONCAT
 from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import SHIFT
-from autograd_seq.plan.memory.views import find_stretch
 from autograd_seq.plan.passes.linear import Term, is_late, split_terms
 from autograd_seq.plan.passes.regroup import Places, is_inner, is_sum
 
@@ -23,41 +21,24 @@ WORTH = 4096
 """How many multiplications may be moved into a step to save it a call (about 20 are a nanosecond, and a call is 200)."""
 
 
-class Sum(NamedTuple):
-    """A sum, which rows of the joint product it is, its terms, and those that stay outside of the product."""
-
-    node: Node
-    span: tuple[int, int]
-    linear: list[Term]
-    rest: list[tuple[int, Node]]
-
-
 @dataclass(eq=False)
 class Joint:
-    """Sums that become rows of one product.
+    """A sum in a loop that becomes one product.
 
     Attributes:
-        sums: the sums.
-        size: how many rows the joint product has.
-        instead: the product that it replaces, if other nodes read some of its rows.
-        vectors: one term for each vector that it reads, those computed before the loop first.
+        node: the sum.
+        terms: its terms that are products, those of vectors computed before the loop first.
+        rest: the sign and the node of each term that stays outside of the product.
     """
 
-    sums: list[Sum]
-    size: int
-    instead: Node | None
-    vectors: list[Term]
-
-    @property
-    def nodes(self) -> list[Node]:
-        """The nodes that it computes."""
-        return [*(s.node for s in self.sums), *([self.instead] if self.instead is not None else [])]
+    node: Node
+    terms: list[Term]
+    rest: list[tuple[int, Node]]
 
     @property
     def needs(self) -> list[Node]:
         """The nodes that must be computed before it."""
-        matrices = [x.matrix for s in self.sums for x in s.linear if x.matrix is not None]
-        return [*(x.seen for x in self.vectors if x.seen is not None), *matrices]
+        return [x for t in self.terms for x in (t.seen, t.matrix) if x is not None]
 
 
 class Order:
@@ -97,15 +78,13 @@ class Left:
 
     Attributes:
         joint: the joint whose product reads them.
-        terms: the vectors, as terms of its sums.
-        riders: further vectors in the row, read by other equations of the same step and not by the product.
+        terms: the vectors, as terms of its sum.
         whole: all of them as one vector, once it is made.
         shift: the read of ``whole`` at the other step.
     """
 
     joint: Joint
     terms: list[Term]
-    riders: list[Node] = field(default_factory=list)
     whole: Node | None = None
     shift: Node | None = None
 
@@ -128,23 +107,18 @@ class Left:
     @property
     def alone(self) -> bool:
         """Whether it is a single vector."""
-        return len(self.terms) == 1 and not self.riders
+        return len(self.terms) == 1
 
 
 def list_lefts(joint: Joint) -> list[Left]:
     """Return the vectors of later steps that a joint reads, grouped by step."""
-    late = [x for x in joint.vectors if x.seen is None and x.source is not None]
+    late = [x for x in joint.terms if x.seen is None and x.source is not None]
     return [Left(joint, [*xs]) for _, xs in groupby(late, key=lambda x: x.by)]
 
 
 def find_joints(where: Places, order: Order) -> list[Joint]:
-    """Return the joints of a graph.
-
-    A sum has an *anchor*: a product with a vector that its own loop computes. If other nodes also read rows of that product, as
-    in a GRU's r (Wn h), all sums with the same anchor are one joint, and these rows are kept.
-    """
+    """Return the joints of a graph: sums with a product, read by nothing else, with a vector that their own loop computes."""
     taken: set[Node] = set()  # vectors that lie in a row already
-    shared: dict[Node, list[Sum]] = {}
     found: list[Joint] = []
     for n in where.nodes:
         if not _is_single_row(where, n) or is_inner(where, n):
@@ -156,19 +130,8 @@ def find_joints(where: Places, order: Order) -> list[Joint]:
         rest += [(1, x.node) for x in others]
         if anchor is None or len(linear) < 2 or any(where.path[x] != where.path[n] for _, x in rest):
             continue
-        if anchor.seen is not None and anchor.product is not None and not where.alone(anchor.product):
-            shared.setdefault(anchor.product, []).append(Sum(n, anchor.span, linear, rest))
-        else:
-            _accept(where, order, Joint([Sum(n, (0, n.shape[-1]), linear, rest)], n.shape[-1], None, []), found, taken)
-    for product, sums in shared.items():
-        inside = {x.node for s in sums for x in s.linear if x.node is not product and where.alone(x.node)}
-        read = [find_stretch(r) for r in where.readers[product] if r not in inside]
-        spans = sorted(s.span for s in sums)
-        apart = all(a[1] <= b[0] for a, b in pairwise(spans))
-        if apart and product not in where.outputs and all(
-            r is not None and all(r[1] <= a or b <= r[0] for a, b in spans) for r in read
-        ):  # fmt: skip
-            _accept(where, order, Joint(sums, product.shape[-1], product, []), found, taken)
+        if anchor.seen is None or anchor.product is None or where.alone(anchor.product):
+            _accept(where, order, Joint(n, linear, rest), found, taken)
     return found
 
 
@@ -187,24 +150,20 @@ def _read_elsewhere(where: Places, x: Term) -> bool:
 
 def _accept(where: Places, order: Order, joint: Joint, found: list[Joint], taken: set[Node]) -> None:
     """Add a joint if all vectors that it reads can lie in one row, and it needs few additional multiplications."""
-    vectors: dict[Any, Term] = {}
-    for s in joint.sums:
-        for x in s.linear:
-            vectors.setdefault(x.key, x)
-    n = joint.sums[0].node
-    carried = [x for x in vectors.values() if is_late(where, n, x)]
-    early = [x for x in vectors.values() if not is_late(where, n, x)]
+    n = joint.node
+    carried = [x for x in joint.terms if is_late(where, n, x)]
+    early = [x for x in joint.terms if not is_late(where, n, x)]
     moved = [*early, *(x for x in carried if x.matrix is None)]
-    more = sum((1 if x.source is None else x.source.shape[-1]) * joint.size for x in moved)
+    more = sum((1 if x.source is None else x.source.shape[-1]) * n.shape[-1] for x in moved)
     sources = {x.source for x in carried if x.source is not None}
     if more > WORTH or len(sources) < len(carried) or sources & taken or not all(_can_lie_in_row(where, n, x) for x in carried):
         return
-    if any(depends_on(where, a, b) for a in sources for b in sources if a is not b):
+    if any(_depends_on(where, a, b) for a in sources for b in sources if a is not b):
         return
     carried.sort(key=lambda x: (x.seen is None, x.by if x.seen is None else 0))  # what one step leaves lies together
-    joint.vectors = [*early, *carried]
+    joint.terms = [*early, *carried]
     whole = all(order.follows([x], left.parts) for left in list_lefts(joint) if not left.alone for x in left.joined)
-    if whole and order.follows(joint.nodes, joint.needs):
+    if whole and order.follows([n], joint.needs):
         taken |= sources
         found.append(joint)
 
@@ -223,7 +182,7 @@ def _can_lie_in_row(where: Places, n: Node, x: Term) -> bool:
     return len(states) <= 1 and all(r.attrs["axis"] is axis for r in shifts)
 
 
-def depends_on(where: Places, a: Node, b: Node) -> bool:
+def _depends_on(where: Places, a: Node, b: Node) -> bool:
     """Tell whether a node depends on another one of its loop at the same step."""
     stack, seen = [a], {a}
     while stack:
