@@ -25,7 +25,7 @@ from autograd_seq.plan.passes.expand import expand_softmax
 from autograd_seq.plan.passes.halves import halve_sigmoids
 from autograd_seq.plan.passes.join import join
 from autograd_seq.plan.passes.legal import make_legal
-from autograd_seq.plan.passes.pack import pack_products, pack_rows
+from autograd_seq.plan.passes.pack import pack
 from autograd_seq.plan.passes.regroup import regroup
 from autograd_seq.plan.passes.simplify import apply_identities, merge_equal, remove_wrappers, tidy
 from autograd_seq.plan.schedule import Item, schedule
@@ -66,10 +66,8 @@ LIST = (
                  "common subexpression elimination: what is one node is packed and regrouped as one"),
     CompilerPass("halve", halve_sigmoids, (NUMPY,), False,
                  "strength reduction, of sigmoid to tanh: before pack, which makes equal calls one"),
-    CompilerPass("pack", pack_rows, (NUMPY,), False,
+    CompilerPass("pack", pack, (NUMPY,), False,
                  "horizontal fusion, where a step has a single row: of many rows, parts are read slower than they are made"),
-    CompilerPass("pack", pack_products, (NATIVE,), False,
-                 "horizontal fusion, of products that share an operand: one reads it once"),
     CompilerPass("regroup", regroup, BOTH, True,
                  "loop-invariant code motion, by reassociation: after pack, so that what is moved out are whole arrays"),
     CompilerPass("contract", contract_sums, BOTH, False,

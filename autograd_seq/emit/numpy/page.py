@@ -35,9 +35,6 @@ RESERVED = {*NUMPY, *HELPERS, *calls.NUMBERS, *ALLOWED.values(), "real", "progra
 TUPLE = 64
 """Bytes of the tuple of a step."""
 
-Rectangle = list[tuple[int, int]]
-"""Entries of an array: a range for each dimension."""
-
 
 class Page(ABC):
     """What is being written, and the words for it: names, lines, loops, arrays and their rows.
@@ -79,7 +76,7 @@ class Page(ABC):
         self.bases: dict[int, str] = {}  # workspace arrays, by number
         self.helpers: set[str] = set()
         self.noted: set[Node] = set()
-        self.claimed: dict[Node, list[Rectangle]] = {}  # what of the arrays of a call is the caller's
+        self.claimed: set[Node] = set()  # what has been returned to the caller as it was made
         self.outs: list[str] = []  # arrays of the caller that the outputs are to be written into, if they are
         self.into: dict[Node, str] = {}  # what is computed there at once
         readers: dict[Node, list[Node]] = {}

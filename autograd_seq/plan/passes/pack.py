@@ -1,8 +1,8 @@
 """Matrix products that share an operand become one product, and equal elementwise operations on its parts one on the whole.
 
-The four gates of an LSTM read W_i h, W_f h, W_o h, W_g h: one product with the matrices stacked. The cotangent of h is one
-product with the same stack, and so are the gradients of the four matrices. Elementwise operations on adjacent parts of one
-array become one operation on the array (Larsen & Amarasinghe 2000 call it superword parallelism).
+The four gates of an LSTM read W_i h, W_f h, W_o h, W_g h: one product with the matrices stacked. Elementwise
+operations on adjacent parts of one array become one operation on the array (Larsen & Amarasinghe 2000 call it superword
+parallelism).
 """
 
 from __future__ import annotations
@@ -26,30 +26,22 @@ from autograd_seq.plan.passes.simplify import freeze
 _ALIKE = (add, sub, mul, tanh, sigmoid, exp, relu, sin, cos, neg)
 
 
-def pack_products(outputs: Sequence[Node], rows: bool = False) -> list[Node]:
+def pack(outputs: Sequence[Node]) -> list[Node]:
     """Return the graph with products that share an operand packed, and the elementwise operations after them.
 
-    Args:
-        outputs: the outputs of the graph.
-        rows: pack only products with a single row at each step. With many rows (a batch) the parts of a packed product are not
-            contiguous, and NumPy takes longer to read them than to compute the products one by one.
+    Only products with a single row at each step are: with many rows (a batch) the parts of a packed product are not contiguous,
+    and it takes longer to read them than to compute the products one by one.
     """
-    out = _pack_backward(list(outputs), rows)
-    out = _pack_shared(out, rows)
+    out = _pack_shared(list(outputs))
     for _ in range(8):  # along the chain of operations that follow a packed product
-        out, changed = _merge_alike(out, rows)
+        out, changed = _merge_alike(out)
         if not changed:
             break
     return out
 
 
-def pack_rows(outputs: Sequence[Node]) -> list[Node]:
-    """Return the graph with such products packed where a step has a single row."""
-    return pack_products(outputs, rows=True)
-
-
-def _has_rows(where: Places, n: Node, rows: bool) -> bool:
-    return not rows or where.stepped.issuperset(n.axes)
+def _has_single_rows(where: Places, n: Node) -> bool:
+    return where.stepped.issuperset(n.axes)
 
 
 def take_part(x: Node, dimension: int, start: int, stop: int) -> Node:
@@ -69,15 +61,14 @@ def _find_own_label(spec: str, side: int) -> str | None:
     return next((c for c in both[side] if c in out and c not in both[1 - side]), None)
 
 
-def _pack_shared(outputs: list[Node], rows: bool) -> list[Node]:
+def _pack_shared(outputs: list[Node]) -> list[Node]:
     where = Places(outputs)
     groups: dict[Any, list[tuple[Node, int]]] = {}
     for n in where.nodes:
-        if n.op is CONTRACT and n.dtype is float and _has_rows(where, n, rows):
+        if n.op is CONTRACT and n.dtype is float and _has_single_rows(where, n):
             for side in (0, 1):
                 if (key := _get_pack_key(where, n, side)) is not None:
                     groups.setdefault(key, []).append((n, side))
-    stacks = {frozenset(map(id, n.inputs)): list(map(id, n.inputs)) for n in where.nodes if n.op is CONCAT}
     taken: set[Node] = set()
     plans: dict[Node, tuple[list[Node], int]] = {}
     for members in groups.values():
@@ -86,9 +77,6 @@ def _pack_shared(outputs: list[Node], rows: bool) -> list[Node]:
             continue
         side = free[0][1]
         lanes = sorted((n for n, _ in free), key=lambda n: (*_rank_fate(where, n), where.at[n]))
-        known = stacks.get(frozenset(id(n.inputs[side]) for n in lanes))
-        if known is not None:  # in the order in which they are stacked already
-            lanes.sort(key=lambda n: known.index(id(n.inputs[side])))
         taken |= set(lanes)
         for n in lanes:
             plans[n] = lanes, side
@@ -173,86 +161,15 @@ def _make_lane(node: Node, lanes: list[Node], side: int, image: dict[Node, Node]
     raise AssertionError("a lane is one of its lanes")
 
 
-# -- sums of products -------------------------------------------------------------------------------------------------------
-
-
-def _pack_backward(outputs: list[Node], rows: bool) -> list[Node]:
-    """Pack Σ_k W_kᵀ d_k into one product of the stacked matrices with the stacked d_k."""
-    where = Places(outputs)
-    plans: dict[Node, list[list[Node]]] = {}
-    for n in where.nodes:
-        if n.op is sum_over and not n.attrs["axes"] and n.dtype is float and _has_rows(where, n, rows):
-            kinds: dict[Any, list[Node]] = {}
-            for x in n.inputs:
-                if x.op is CONTRACT and where.alone(x) and (side := _find_static_side(where, x)) is not None:
-                    a, d = x.inputs[side], x.inputs[1 - side]
-                    label = _find_summed_label(x.attrs["spec"])
-                    if label and _can_be_stacked(where, d) and d.axes and a.dtype is d.dtype is float:
-                        key = x.attrs["spec"], side, frozenset(d.axes), tuple(map(id, where.path[d]))
-                        kinds.setdefault(key, []).append(x)
-            if many := [g for g in kinds.values() if len(g) > 1]:
-                plans[n] = many
-    if not plans:
-        return outputs
-    image: dict[Node, Node] = {}
-
-    def rule(node: Node, inputs: tuple[Node, ...]) -> Node | None:
-        if node not in plans:
-            return None
-        parts = []
-        for group in plans[node]:
-            group = sorted(group, key=lambda x: _rank_lane(where, x))
-            side = _find_static_side(where, group[0])
-            assert side is not None
-            spec = group[0].attrs["spec"]
-            label = _find_summed_label(spec)
-            stacks = []
-            for s, own in enumerate(spec.split("->")[0].split(",")):
-                stacks.append(concat([image[x.inputs[s]] for x in group], own.index(label) - len(own)))
-            parts.append(apply(CONTRACT, *stacks, spec=spec))
-        inside = {x for g in plans[node] for x in g}
-        parts += [image[x] for x in node.inputs if x not in inside]
-        made = parts[0] if len(parts) == 1 else sum_over(*parts, axes=())
-        return made if made.shape == node.shape and set(made.axes) == set(node.axes) else None
-
-    return rebuild(outputs, rule, image=image)
-
-
-def _find_static_side(where: Places, n: Node) -> int | None:
-    return next((s for s in (0, 1) if not n.inputs[s].axes and n.inputs[1 - s].axes), None)
-
-
-def _find_summed_label(spec: str) -> str | None:
-    operands, out = spec.split("->")
-    a, b = operands.split(",")
-    common = [c for c in a if c in b and c not in out]
-    return common[0] if len(common) == 1 else None
-
-
-def _can_be_stacked(where: Places, d: Node) -> bool:
-    """Tell whether a vector can be computed in its place in the stack."""
-    return d.op in _ALIKE and not any(r.op in (STATE, SHIFT) for r in where.readers[d]) and d not in where.outputs
-
-
-def _rank_lane(where: Places, x: Node) -> tuple[Any, ...]:
-    """Return a sort key for cotangents of gates: first the vector they are multiples of, then the order of the gates."""
-    a, d = sorted(x.inputs, key=lambda y: bool(y.axes))
-    path = where.path[d]
-    while d.op is mul and (late := [y for y in d.inputs if where.path[y] == path]):
-        d = late[0]
-    forward = [r for r in where.readers[a] if r.op is CONTRACT and r is not x]
-    return where.at[d], *(_rank_fate(where, forward[0]) if forward else (3, where.at[x]))
-
-
 # -- elementwise operations on parts ----------------------------------------------------------------------------------------
 
 
-def _merge_alike(outputs: list[Node], rows: bool) -> tuple[list[Node], bool]:
+def _merge_alike(outputs: list[Node]) -> tuple[list[Node], bool]:
     """Replace an operation on several adjacent parts of arrays by one on the whole of them."""
     where = Places(outputs)
     groups: dict[Any, list[tuple[int, Node]]] = {}
     for n in where.nodes:
-        free = n.op in _ALIKE and n.dtype is float and n not in where.outputs and n.shape != () and _has_rows(where, n, rows)
+        free = n.op in _ALIKE and n.dtype is float and n not in where.outputs and n.shape != () and _has_single_rows(where, n)
         free = free and not any(r.op in (STATE, SHIFT) or r.op is CONCAT for r in where.readers[n])
         if free and (found := _get_part_key(where, n)) is not None:
             groups.setdefault(found[0], []).append((found[1], n))
