@@ -12,7 +12,6 @@ from autograd_seq.emit.native.fusion import Fusion, is_at_point
 from autograd_seq.emit.native.places import AffineIndex
 from autograd_seq.emit.native.units import Pass, PassStatement, SingleNode, StepLoop, Unit
 from autograd_seq.emit.outline import Fill, list_fills, list_nodes
-from autograd_seq.plan.memory.storage import Home
 from autograd_seq.plan.memory.views import get_root
 
 
@@ -91,19 +90,7 @@ def share_arrays(fusion: Fusion, segments: Sequence[tuple[bool, Any]]) -> None:
             last[n] = now
     for o in storage.outputs:
         last[get_root(o)] = len(moments)
-    free: dict[Any, list[Home]] = {}
-    busy: list[Home] = []
-    homes = sorted((first[n], storage.at[n], n) for n in first if n in storage.homes)
-    for start, _, n in homes:
-        home = storage.homes[n]
-        if home.buffer is None or home.halo or home.ring:
-            continue
-        for other in [b for b in busy if last[b.node] < start]:
-            busy.remove(other)
-            free.setdefault(other.key, []).append(other)
-        if free.get(home.key):
-            home.buffer = free[home.key].pop().buffer
-        busy.append(home)
+    storage.share_buffers({n: (first[n], last[n]) for n in first if n in storage.homes})
 
 
 def _list_touched(fusion: Fusion, moment: Any) -> tuple[Set[Node], Set[Node]]:

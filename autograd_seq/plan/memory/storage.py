@@ -7,7 +7,7 @@ step; values that are also read k steps later, but not outside of the loop, for 
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from autograd_seq.core.axes import Axis, Iteration
@@ -91,8 +91,11 @@ class Storage(Reading):
         for n, lane in self.lanes.items():
             self.reads[lane.whole] = [*self.reads[lane.whole], *self._list_reads_of_lane(n, lane)]
         self.homes = {n: self._make_home(n) for n in self.path if self.computed(n)}
-        self.buffers: list[Home] = []
-        self._allocate(share)
+        self.buffers = [home for home in self.homes.values() if home.buffer == -1]
+        for k, home in enumerate(self.buffers):
+            home.buffer = k
+        if share:
+            self.share_buffers({n: (home.start, home.stop) for n, home in self.homes.items()}, self._find_taken)
 
     def lift(self, axes: Container[Axis], by: Node) -> tuple[Axis, ...]:
         """Return those of some axes, in order, that no loop around the statement of a node runs over."""
@@ -186,37 +189,38 @@ class Storage(Reading):
 
     # -- workspace ------------------------------------------------------------------------------------------------------
 
-    def _allocate(self, share: bool) -> None:
-        """Give every home an array: that of an operand read for the last time, another free one, or a new one."""
-        free: list[int] = []
-        busy: dict[int, int] = {}  # array → the last statement that needs it
-        for n, home in sorted(self.homes.items(), key=lambda item: item[1].start):
-            if home.buffer is None or home.lane:
-                continue
-            alone = bool(home.halo or home.ring) or not share
-            for k in [k for k, stop in busy.items() if stop < home.start]:
-                free.append(k)
-                del busy[k]
-            taken = None if alone else self._find_taken(n, home)
-            if taken is None and not alone:
-                taken = next((k for k in sorted(free) if self.buffers[k].key == home.key), None)
-                if taken is not None:
-                    free.remove(taken)
-            if taken is None:
-                taken = len(self.buffers)
-                self.buffers.append(home)
-            home.buffer = taken
-            if not alone:
-                busy[taken] = max(home.stop, busy.get(taken, 0))
+    def share_buffers(self, spans: Mapping[Node, tuple[int, int]],
+                      find_taken: Callable[[Node], int | None] = lambda n: None) -> None:  # fmt: skip
+        """Let values of one layout whose lifetimes do not overlap share an array; rows outside of steps keep theirs.
 
-    def _find_taken(self, n: Node, home: Home) -> int | None:
+        Args:
+            spans: the first and the last moment at which the array of a node is in use.
+            find_taken: returns the array of an operand that a node may write over.
+        """
+        free: dict[object, list[int]] = {}
+        busy: dict[int, int] = {}  # array → the last moment at which it is in use
+        for n, (start, stop) in sorted(spans.items(), key=lambda item: (item[1][0], self.at[item[0]])):
+            home = self.homes[n]
+            if home.buffer is None or home.lane or home.halo or home.ring:
+                continue
+            for k in [k for k, last in busy.items() if last < start]:
+                free.setdefault(self.buffers[k].key, []).append(k)
+                del busy[k]
+            same, taken = free.get(home.key), find_taken(n)
+            if taken is None and same:
+                same.remove(taken := min(same))
+            home.buffer = home.buffer if taken is None else taken
+            busy[home.buffer] = max(stop, busy.get(home.buffer, 0))
+
+    def _find_taken(self, n: Node) -> int | None:
         """Return the array of an operand that ``n`` reads as its last reader, each entry where it is written, or ``None``."""
         if n not in self.in_place:
             return None
+        home = self.homes[n]
         for x in n.inputs:
             r = get_root(x)
             other = self.homes.get(r)
-            if other is None or other.buffer in (None, -1, -2) or other.halo or other.ring or other.key != home.key:
+            if other is None or other.buffer is None or other.lane or other.halo or other.ring or other.key != home.key:
                 continue
             same = [y for y in n.inputs if get_root(y) is r]
             if other.last == self.at[n] and all(is_whole(y) for y in same) and not self._is_read_later(r, n):
