@@ -15,8 +15,8 @@ from autograd_seq.emit.outline import Fill, list_fills, list_nodes
 from autograd_seq.plan.memory.views import get_root
 
 
-def choose_stored(fusion: Fusion, functions: Sequence[Sequence[Unit]], outputs: Sequence[Node]) -> list[PassStatement]:
-    """Return the statements whose values are read from arrays, and set ``store`` of all statements.
+def choose_stored(fusion: Fusion, functions: Sequence[Sequence[Unit]], outputs: Sequence[Node]) -> set[Node]:
+    """Set ``store`` of all statements, and return the nodes whose values stay in variables.
 
     Args:
         fusion: the decisions.
@@ -40,7 +40,7 @@ def choose_stored(fusion: Fusion, functions: Sequence[Sequence[Unit]], outputs: 
                 read |= fusion.list_touched(unit)[1]
     for s in statements:
         s.store = s.part is not None or s.node in read
-    return [s for s in statements if s.store]
+    return {s.node for s in statements if not s.store}
 
 
 def is_number(s: PassStatement) -> bool:
@@ -71,12 +71,13 @@ def _flatten(units: Sequence[Unit]) -> Iterator[Unit]:
             yield unit
 
 
-def share_arrays(fusion: Fusion, segments: Sequence[tuple[bool, Any]]) -> None:
+def share_arrays(fusion: Fusion, segments: Sequence[tuple[bool, Any]], unstored: Set[Node]) -> None:
     """Let values of the same layout whose lifetimes do not overlap share an array.
 
     Args:
         fusion: the decisions.
         segments: (True, units) and (False, steps), in order; each unit or step of the outermost level is a moment.
+        unstored: the nodes whose values stay in variables.
     """
     storage = fusion.storage
     moments = [x for _, part in segments for x in part]
@@ -90,7 +91,7 @@ def share_arrays(fusion: Fusion, segments: Sequence[tuple[bool, Any]]) -> None:
             last[n] = now
     for o in storage.outputs:
         last[get_root(o)] = len(moments)
-    storage.share_buffers({n: (first[n], last[n]) for n in first if n in storage.homes})
+    storage.share_buffers({n: (first[n], last[n]) for n in first.keys() & storage.homes.keys() - unstored})
 
 
 def _list_touched(fusion: Fusion, moment: Any) -> tuple[Set[Node], Set[Node]]:

@@ -60,8 +60,8 @@ class NativeWriter(LineWriter):
             super().write_steps(steps)
             return
         segments = self._split(steps)
-        choose_stored(self.fusion, [part for native, part in segments if native], self.graph.outputs)
-        share_arrays(self.fusion, segments)
+        unstored = choose_stored(self.fusion, [part for native, part in segments if native], self.graph.outputs)
+        share_arrays(self.fusion, segments, unstored)
         for native, part in segments:
             if native:
                 self._write_function(part)

@@ -206,9 +206,9 @@ class Storage(Reading):
             for k in [k for k, last in busy.items() if last < start]:
                 free.setdefault(self.buffers[k].key, []).append(k)
                 del busy[k]
-            same, taken = free.get(home.key), find_taken(n)
-            if taken is None and same:
-                same.remove(taken := min(same))
+            taken = find_taken(n)
+            if taken is None and free.get(home.key):
+                taken = free[home.key].pop()  # the one used last, which is in the cache
             home.buffer = home.buffer if taken is None else taken
             busy[home.buffer] = max(stop, busy.get(home.buffer, 0))
 
