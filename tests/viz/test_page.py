@@ -154,6 +154,22 @@ def test_scopes_open_and_close_in_every_way() -> None:
     assert {scope for *_, scope, folds in data["kinds"] if folds == "open"} == {"lower", "upper"}
 
 
+def test_an_equilibrium_is_a_page() -> None:
+    t = ag.Axis("t")
+    z = ag.equilibrium("z", (3,), over=t)
+    z[t] = ag.tanh(0.3 * ag.param("W", (3, 3)) @ z[t] + ag.input("x", (3,), over=t)[t])
+    g = ag.Graph(z)
+    assert [view["name"] for view in read_data(viz.page(g, 2))["views"]] == ["variables", "operations"]
+    assert [mark.name for mark in viz.unfolded(g, 2, level="ops").picture.marks].count("z") == 2
+
+
+def test_equations_are_set_as_they_are_written(models: SimpleNamespace) -> None:
+    text = viz.page(models.started(), 2).html
+    row = re.search(r"<li([^>]*)><i>ŷ</i><sub><i>t</i></sub> = (.*?)</li>", text)
+    assert row is not None and "<i>V</i> <i>h</i><sub><i>t</i></sub>" in row[2] and r"\hat{y}" in html.unescape(row[1])
+    assert "∑" not in text.split("sum_2")[0] and "<sub><i>t</i></sub> mse(" in text.replace("Σ", "")
+
+
 def test_of_many_scopes_those_pictures_are_there_that_are_asked_for_first() -> None:
     scopes = [f"s{i}" for i in range(8)]
     found = list_foldings(scopes, 32)

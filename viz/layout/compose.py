@@ -83,7 +83,7 @@ def compose_unfolded(scene: Scene, axis: str, columns: Columns, *, boxes: bool) 
         return clear_picture(compose_grids(scene, {axis: columns}, axis))
     widest = max([column.index for column in columns.columns] + ["−1"], key=len)
     guttered = list_groups(scene) if boxes else choose_guttered(scene, axis)
-    shifts = {(tail, dict(by)[axis]) for tail, by in guttered}
+    shifts = {(tail, dict(by)[axis]) for tail, by in guttered if axis in dict(by)}  # not those of an equilibrium
     bands: dict[str, tuple[float, float]] = {}
     if boxes:
         options: dict[str, Any] = {"split": False, "rise": 22.0, "gutter": 44.0 + LANE * len(guttered)}

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from viz.scene.label import Label, Run, clean, make_name_label
 
-_TOKEN = re.compile(r"([^\W\d]\w*'*)(\[[^\]]*\])?(\()?|.", re.DOTALL)
+_NAME = r"\\?[^\W\d]\w*(?:\{[^{}]*\})?"
+DEFINES = re.compile(rf"\s*(?:# )?({_NAME})(?:\[[^\]]*\])?\s*[-+*]?=[^=]")
+"""What a line of a program, or an equation, defines."""
+_TOKEN = re.compile(rf"({_NAME}'*)(\[[^\]]*\])?(\()?|.", re.DOTALL)
+
+_SUBSCRIPTS = re.compile("[\u2080-\u209c\u1d62-\u1d6a\u2c7c]+$")  # digits and letters that Unicode has as subscripts
 
 
 def list_equations(textbook: str) -> list[str]:
@@ -39,13 +45,19 @@ def typeset_equation(text: str, names: Mapping[str, str] | None = None) -> Label
     Example:
         >>> typeset_equation("s[t] = tanh(W s[t − 1])").text
         's_t = tanh(W s_t−1)'
+        >>> typeset_equation(r"c[u] = Σₜ \\alpha[t, u] h[t]").text
+        'c_u = Σ_t α_t,u h_t'
         >>> typeset_equation("lower_h[t] = lower_o[t] ⊙ tanh(lower_c[t])", {"lower_h": "h"}).text[:6]
         'h_t = '
     """
     runs: list[Run] = []
     for match in _TOKEN.finditer(clean(text, 400)):
         name, index, opens = match[1], match[2], match[3]
-        if name is None:
+        lowered = _SUBSCRIPTS.search(name or "")
+        if lowered:  # Σₜ, maxₜ
+            runs += [Run(str(name)[: lowered.start()]), Run(unicodedata.normalize("NFKC", lowered[0]), True, -1)]
+            runs += [Run(f"{index or ''}{opens or ''}")] if index or opens else []
+        elif name is None:
             runs.append(Run(match[0]))
         elif opens and not index:
             runs.append(Run(name + "("))
@@ -94,4 +106,4 @@ def group_equations(equations: Sequence[str], names: Collection[str]) -> list[tu
 
 def make_identifier(name: str) -> str:
     """Return how a program writes a name: `lower/h` is `lower_h` there."""
-    return re.sub(r"\W+", "_", name)
+    return re.sub(r"\W+", "_", name).strip("_")
