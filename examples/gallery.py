@@ -1,7 +1,4 @@
-"""The README's pictures: recurrences folded and unfolded, attention, a lattice, a Transformer, gradients, a schedule.
-
-python examples/gallery.py [DIR]       (default: docs)
-"""
+"""The README's pictures of every kind: python examples/gallery.py [DIR]  (default: docs)."""
 
 import sys
 from pathlib import Path
@@ -36,10 +33,9 @@ def attention() -> ag.Graph:
 
 def lattice() -> ag.Graph:
     """One state over the rows and columns of an image (Graves, Fernández & Schmidhuber 2007)."""
-    i, j = ag.Axis("i"), ag.Axis("j")
+    i, j, size = ag.Axis("i"), ag.Axis("j"), (4, 4)
     x, h = ag.input("x", (3,), over=(i, j)), ag.state("h", (4,), over=(i, j))
-    A, B = ag.param("A", (4, 4)), ag.param("B", (4, 4))
-    h[i, j] = ag.tanh(ag.param("U", (4, 3)) @ x[i, j] + A @ h[i - 1, j] + B @ h[i, j - 1])
+    h[i, j] = ag.tanh(ag.param("U", (4, 3)) @ x[i, j] + ag.param("A", size) @ h[i - 1, j] + ag.param("B", size) @ h[i, j - 1])
     return ag.Graph(h)
 
 
@@ -58,11 +54,15 @@ def draw() -> dict[str, viz.Diagram]:
     model, t = demo.build(), ag.Axis("t")
     rnn, lstm = model.loss, ag.nn.lstm(ag.input("x", (3,), over=t), 4, over=t, bias=False, name="lstm").h
     block = ag.nn.transformer_layer(ag.input("x", (8,), over=t), 2, 16, over=t, name="layer")
+    x, s = ag.input("x", over=t), ag.state("s", over=t, init=[ag.param("p"), 0.0, 0.0])
+    s[t] = ag.tanh(ag.param("U") * x[t] + ag.param("A") * s[t - 1] + ag.param("B") * s[t - 3])
     return {
         "folded": viz.folded(rnn), "unfolded": viz.unfolded(rnn, t=4), "fold_unfold": viz.fold_unfold(rnn, t=3),
         "lstm": viz.unfolded(lstm, t=3), "lstm_bus": viz.unfolded(lstm, t=3, params="bus"),
         "bidirectional": viz.unfolded(bidirectional(), t=4), "attention": viz.unfolded(attention(), u=4, t=3),
         "lattice": viz.unfolded(lattice(), i=3, j=4), "transformer": viz.unfolded(block, depth=2), "heat": fading(),
+        "lattice_ops": viz.unfolded(lattice(), i=2, j=3, level="ops"), "delay_line": viz.delay_line(ag.Graph(s)),
+        "panes": viz.panes(ag.compile(ag.nn.gru(ag.input("x", (3,), over=t), 4, over=t, name="gru")), "h"),
         "adjoint": viz.adjoint(rnn), "schedule": viz.schedule(ag.value_and_grad(rnn.outputs[0], model.params, passes=())),
     }  # fmt: skip
 
