@@ -54,6 +54,10 @@ def test_a_check_takes_feeds_as_a_dict_or_as_keywords() -> None:
         ag.check_grad(loss, **FEEDS),
         ag.check_grad(loss, None, {"cell/x": X}, **{"cell/W": WEIGHT}),
     ]
+    t, w = ag.Axis("t"), ag.param("w")
+    s = ag.state("s", over=t, init=1.0)
+    s[t] = w * s[t - 1]
+    assert ag.check_grad(ag.sum(s, over=t), w=0.5, t=4).worst < 1e-10
     assert all(report.errors == reports[0].errors and list(report.errors) == ["cell/W"] for report in reports)
 
 

@@ -17,6 +17,7 @@ from autograd_seq.core.op import Op
 from autograd_seq.core.sites import show_site, user_site
 from autograd_seq.grad.reverse import grad
 from autograd_seq.grad.truncate import Truncation, make_truncation
+from autograd_seq.graph.feeds import split_sizes
 from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.targets import list_targets
 from autograd_seq.ops.leaf import input as input_
@@ -144,7 +145,8 @@ def check_grad(
     Args:
         loss: a float scalar without axes.
         wrt: parameters or float inputs, or their names; all float parameters by default.
-        feeds: an array for each input and parameter, by name; they give the lengths of axes.
+        feeds: an array for each input and parameter, by name; they give the lengths of axes, or a length is given by
+            the name of its axis, ``t=5``.
         method: ``"complex step"``, ``"central differences"``, or ``"auto"``: a complex step, and where it disagrees
             central differences (absolute values, erf and comparisons are not analytic).
         tol: the largest error relative to the largest entry; 1e-10 and 1e-6 by default.
@@ -177,7 +179,7 @@ def check_grad(
             got=", ".join(repr(n) for n in nodes) or "nothing",
         )  # fmt: skip
     graph = Graph(loss, *nodes)
-    steps = graph.sizes(feeds)
+    steps, feeds = split_sizes(graph, feeds)
     keywords: dict[str, Any] = {"over": over, "segment": segment, "window": window, "every": every}
     cut = make_truncation([*graph.nodes], **keywords)
     if cut is not None and not masked:
