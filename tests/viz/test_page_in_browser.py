@@ -212,4 +212,4 @@ def test_a_single_picture_is_a_page_too(show: Open, models: SimpleNamespace) -> 
             return viz.unfolded(models.rnn(), 2, theme="dark").save(path)
 
     tab = show(Saved())
-    assert count(tab, ".mark.state") == 2 and tab.is_disabled("#steps") and "dark" in str(tab.get_attribute("html", "class"))
+    assert count(tab, ".mark.state") == 2 and not tab.is_visible("#steps") and "dark" in str(tab.get_attribute("html", "class"))

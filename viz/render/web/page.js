@@ -74,6 +74,8 @@ function writeControls() {
   slider.max = String(stops.length - 1);
   slider.value = String(state.stop);
   slider.disabled = stops.length < 2;
+  slider.parentElement.hidden = slider.disabled;
+  view.parentElement.hidden = data.views.length < 2;
   byId("count").textContent = steps === 0 ? "cycle" : `${steps} step${steps === 1 ? "" : "s"}`;
   slider.setAttribute("aria-valuetext", byId("count").textContent);
   view.value = String(state.view);
