@@ -30,6 +30,7 @@ from autograd_seq.ops.elementwise import rewritten, where
 from autograd_seq.ops.reduce import sum as sum_of
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.shape import BROADCAST_TO
+from autograd_seq.ops.softmax import SOFTMAX
 from autograd_seq.ops.state import EQUILIBRIUM, STATE
 from autograd_seq.ops.time import SPREAD
 from autograd_seq.sequences.lengths import get_ragged, read_lengths, select_feeds
@@ -45,7 +46,8 @@ class Why:
     Attributes:
         reason: ``"outside"`` (no such step), ``"no path"``, ``"detached"`` (``ag.stop_gradient``, integers), ``"truncated"``,
             ``"masked"`` (a factor of 0, or the branch of a ``where`` that is not taken), ``"saturated"`` (an operation whose
-            slope is 0 there), ``"vanished"`` (too small for the width of the numbers), ``"cancelled"``; or ``"not zero"``.
+            slope is 0 there), ``"vanished"`` (too small for the width of the numbers), ``"cancelled"``,
+            ``"not finite"`` (NaN on the way); or ``"not zero"``.
         of: what is derived, by what, in words.
         size: the largest entry of the gradient, without sign.
         places: where it ends, those nearest to the loss first: what happens there, with values, steps and lines.
@@ -160,6 +162,9 @@ def _find_axis(loss: Node, node: Node, step: int | None, over: Axis | None) -> A
     axes = node.axes or tuple(dict.fromkeys(a for n in postorder([loss], lambda n: n.inputs) for a in n.axes))
     if over is None and step is None and not node.axes:
         return None
+    if step is not None and not hasattr(step, "__index__"):
+        raise AxisError("Q132", f"{step!r:.60} is not a step", node=node.name, where=show_site(user_site()),
+                        expected="an integer, counted from 0", got=repr(step)[:80])  # fmt: skip
     if over is None and step is not None and len(axes) == 1:
         return axes[0]
     if over is not None and step is not None and (over in axes or not node.axes):
@@ -172,6 +177,8 @@ def _find_axis(loss: Node, node: Node, step: int | None, over: Axis | None) -> A
 
 
 def _describe_outside(over: Axis, step: int, steps: int) -> str:
+    if not steps:
+        return f"there is no step of {over}"
     if step < 0:
         return f"before the first step {over} = 0 there are initial rows; ask for the row that init= names"
     return f"the last step is {over} = {steps - 1}"
@@ -266,7 +273,17 @@ class _Zero:
             return "masked", f"{shown} takes the other operand"
         if n.op.chooses:
             return "masked", f"{shown} does not choose {self._show_operand(n, k)}"
+        y = np.asarray(self.values[n])
+        y = y[np.broadcast_to(np.asarray(g) != 0, y.shape)] if np.shape(g) == y.shape else y
+        if y.dtype.kind == "f" and np.isnan(y).any():
+            return "not finite", f"{shown} is NaN: ag.find_nan says where that comes from"
         others = [i for i, x in enumerate(n.inputs) if i != k]
+        if n.op.linear in (EACH, TOGETHER) and others:
+            reach = np.max(np.abs(g)) * max(
+                np.max(np.abs(np.asarray(self.values[n.inputs[i]], float)), initial=0) for i in others
+            )
+            if 0 < reach < width.tiny / width.eps or (reach == 0 and all(np.all(self.values[n.inputs[i]]) for i in others)):
+                return "vanished", f"what {shown} passes on is less than the smallest number"
         if n.op.linear == EACH and others:
             factor = n.inputs[others[0]]
             text = f"{self._show_operand(n, others[0])} is 0 in {shown}"
@@ -277,8 +294,8 @@ class _Zero:
             return "saturated" if at_bound else "masked", text + (f", {defined}" if " = " in defined else "")
         if n.op.linear == TOGETHER:
             return "masked", f"{shown} does not read it"
-        y = np.asarray(self.values[n])
-        y = y[np.broadcast_to(np.asarray(g) != 0, y.shape)] if np.shape(g) == y.shape else y
+        if n.op is SOFTMAX and np.all((y > 0) & (y < 1)):
+            return "cancelled", f"what reaches the entries of {shown}, which add up to 1 in any case, is the same for each"
         low, high = float(np.min(y)), float(np.max(y))
         return "saturated", f"{shown} is {low:.6g}" + ("" if low == high else f" … {high:.6g}")
 

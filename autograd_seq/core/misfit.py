@@ -76,7 +76,8 @@ def _needs_brackets(text: str) -> bool:
 
 def _write_number(node: Node) -> str:
     if node._value is None:
-        return node.op.get_word(node.attrs)
+        axis, word = node.attrs.get("axis"), node.op.get_word(node.attrs)
+        return word if axis is None else f"{word}({axis.name})"  # index(t), size(t)
     return str(node._value) if not node.shape else "array"
 
 

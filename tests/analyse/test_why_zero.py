@@ -189,6 +189,25 @@ def test_nodes_without_a_name_are_called_what_they_compute() -> None:
     assert str(ag.why_zero(loss, s[t - 1], 3, x=X, w=0.8, s0=0.0)).startswith("∂loss/∂(s[t - 1]) at t = 3 is not 0")
 
 
+def test_what_only_looks_saturated_or_masked() -> None:
+    """Products that underflow, a softmax whose entries are added up, NaN on the way, no steps, half a step."""
+    x, h, y = ag.input("x", (2,), over=t), ag.state("h", (2,), over=t), ag.input("y", over=t)
+    h[t] = 1e-200 * h[t - 1] + x[t]
+    feeds = {"x": np.random.default_rng(0).normal(size=(4, 2))}
+    last = ag.sum(ag.last(h, over=t))
+    assert said(ag.why_zero(last, h, 1, **feeds)).endswith(
+        "is 0, vanished: what 1e-200 * h[t - 1] passes on is less than the smallest number at t = 2")  # fmt: skip
+    gone = ag.why_zero(ag.sum(ag.sum(ag.softmax(x)), over=t), x, 1, x=np.array([[1.0, 1.0], [2.0, 2.0]]))
+    assert gone.reason == "cancelled" and "softmax(x[t]), which add up to 1 in any case" in str(gone)
+    nan = ag.why_zero(ag.sum(ag.relu(y), over=t), y, 1, y=[1.0, np.nan])
+    assert nan.reason == "not finite" and "relu(y[t]) is NaN: ag.find_nan says where" in str(nan)
+    assert str(ag.why_zero(ag.sum(ag.relu(y), over=t), y, 0, y=[])).endswith("is 0, outside: there is no step of t")
+    masked = ag.why_zero(ag.sum(ag.where(ag.equal(ag.index(t), 1), y, 0.0), over=t), y, 0, y=[1.0, 2.0])
+    assert said(masked).endswith("masked: where(index(t) == 1, y[t], 0.0) takes the other operand at t = 0")
+    with pytest.raises(ag.AxisError, match=r"Q132.*1\.5 is not a step"):
+        ag.why_zero(last, h, 1.5, **feeds)  # type: ignore[arg-type]
+
+
 def test_padding_is_outside_or_masked() -> None:
     """The second sequence ends after 2 of 4 steps: its padding reaches nothing, and after the longest there is no step."""
     L, s = rnn(over=(t, b))
