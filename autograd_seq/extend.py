@@ -22,7 +22,8 @@ from autograd_seq.core.node import Node, constant
 from autograd_seq.core.op import Op, defop
 from autograd_seq.core.rules import arithmetic, broadcast, promote, same_shape
 from autograd_seq.grad.check import Report, check_grad, check_op
-from autograd_seq.ops.elementwise import rewritten, zero_safe_mul
+from autograd_seq.ops.elementwise import zero_safe_mul
+from autograd_seq.ops.forms import rewritten
 from autograd_seq.ops.loss import stop_gradient
 
 __all__ = [

@@ -11,8 +11,8 @@ from autograd_seq.core.node import Node, constant
 from autograd_seq.grad.eager import fit_array
 from autograd_seq.grad.live import select_cotangents
 from autograd_seq.graph.order import components, postorder, same_step
-from autograd_seq.ops.elementwise import rewritten
 from autograd_seq.ops.equilibrium import ROUNDING, make_unsettled_error, name_equilibrium
+from autograd_seq.ops.forms import rewritten
 from autograd_seq.ops.state import EQUILIBRIUM
 
 Pull = Callable[[Node, Any], list[tuple[int, Any]]]

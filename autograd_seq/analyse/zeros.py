@@ -26,7 +26,8 @@ from autograd_seq.graph import feeds
 from autograd_seq.graph.dag import DAG
 from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.order import find_dependents, postorder
-from autograd_seq.ops.elementwise import rewritten, where
+from autograd_seq.ops.elementwise import where
+from autograd_seq.ops.forms import rewritten
 from autograd_seq.ops.reduce import sum as sum_of
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.shape import BROADCAST_TO

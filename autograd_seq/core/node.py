@@ -89,22 +89,16 @@ class Node(Operators["Node"]):
     def value(self, new: Any) -> None:
         if self.inputs or self._value is None:
             raise ValueKnownError(
-                "V101",
-                f"{self} takes no value",
-                node=self.name,
-                expected="a tensor",
+                "V101", f"{self} takes no value", node=self.name, expected="a tensor",
                 got=f"the result of {self.op.get_word(self.attrs)}" if self.inputs else f"an {self.op.name}, which is fed",
                 fix="assign to the tensors it is computed from, and build the expression again",
-            )
+            )  # fmt: skip
         array = np.asarray(refuse_mask(new, str(self)))
         if array.shape != self.shape:
             raise ShapeError(
-                "S102",
-                f"{self} has shape {self.shape}, but is given a value of shape {array.shape}",
-                node=self.name,
-                expected=str(self.shape),
-                got=str(array.shape),
-            )
+                "S102", f"{self} has shape {self.shape}, but is given a value of shape {array.shape}", node=self.name,
+                expected=str(self.shape), got=str(array.shape),
+            )  # fmt: skip
         self._value = np.array(array, dtype=self._value.dtype)[()]
 
     @property
@@ -159,12 +153,9 @@ class Node(Operators["Node"]):
     def _known(self, what: str) -> Any:
         if self._value is None:
             raise ValueKnownError(
-                "V102",
-                f"{self} is not {what}: its value is not known until it is fed",
-                node=self.name,
-                where=self.where,
+                "V102", f"{self} is not {what}: its value is not known until it is fed", node=self.name, where=self.where,
                 fix="write functions of ag, and ag.where(…) to choose; values come with feeds: ag.compile(y)(x=…)",
-            )
+            )  # fmt: skip
         return self._value
 
     def __len__(self) -> int:

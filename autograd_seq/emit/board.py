@@ -15,7 +15,8 @@ from autograd_seq.core.axes import Axis
 from autograd_seq.core.node import Node, apply, constant
 from autograd_seq.graph.order import get_rows, step_order
 from autograd_seq.graph.rebuild import copy_name, rebuild, remake
-from autograd_seq.ops.elementwise import CAST, add, cast, div, exp, mul, neg, rewritten, sub, zero_safe_mul
+from autograd_seq.ops.elementwise import CAST, add, cast, div, exp, mul, neg, sub, zero_safe_mul
+from autograd_seq.ops.forms import rewritten
 from autograd_seq.ops.linear import CONTRACT
 from autograd_seq.ops.loss import stop_gradient, straight_through
 from autograd_seq.ops.parts import SLICE

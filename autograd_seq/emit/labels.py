@@ -8,7 +8,8 @@ from autograd_seq.emit.lower import is_leaf
 from autograd_seq.emit.names import Names
 from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.printing import name_arguments, operation, put_before
-from autograd_seq.ops.elementwise import CAST, add, neg, rewritten, sub
+from autograd_seq.ops.elementwise import CAST, add, neg, sub
+from autograd_seq.ops.forms import rewritten
 from autograd_seq.ops.loss import stop_gradient
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.shape import BROADCAST_TO, RESHAPE

@@ -36,7 +36,8 @@ from autograd_seq.emit.statements import (
 )
 from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.order import get_shift_rows
-from autograd_seq.ops.elementwise import add, div, mul, rewritten, sub
+from autograd_seq.ops.elementwise import add, div, mul, sub
+from autograd_seq.ops.forms import rewritten
 from autograd_seq.ops.leaf import INPUT, PARAM
 from autograd_seq.ops.linear import CONTRACT
 from autograd_seq.ops.random import DRAW

@@ -14,7 +14,7 @@ from autograd_seq.core.node import CONSTANT, Node, constant
 from autograd_seq.grad.live import select_cotangents
 from autograd_seq.grad.rules import check_cotangents, list_passed_by
 from autograd_seq.graph.order import postorder
-from autograd_seq.ops.elementwise import rewritten
+from autograd_seq.ops.forms import rewritten
 
 _float64 = np.float64
 _inputs = attrgetter("inputs")

@@ -28,8 +28,9 @@ from autograd_seq.grad.rules import fit_cotangent, list_passed_by, pull_back
 from autograd_seq.grad.truncate import Truncation, make_truncation
 from autograd_seq.graph.order import get_rows, same_step, step_order
 from autograd_seq.graph.targets import is_one_target, list_targets
-from autograd_seq.ops.elementwise import cast, not_equal, rewritten
+from autograd_seq.ops.elementwise import cast, not_equal
 from autograd_seq.ops.equilibrium import make_adjoint
+from autograd_seq.ops.forms import rewritten
 from autograd_seq.ops.leaf import INPUT
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.shape import broadcast_to

@@ -10,7 +10,8 @@ from autograd_seq.core.errors import GradientError
 from autograd_seq.core.node import Node, constant
 from autograd_seq.core.rules import broadcast as broadcast_shapes
 from autograd_seq.ops.activations import sigmoid
-from autograd_seq.ops.elementwise import AS_WRITTEN, exp, rewritten
+from autograd_seq.ops.elementwise import AS_WRITTEN, exp
+from autograd_seq.ops.forms import rewritten
 from autograd_seq.ops.reduce import sum as sum_
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.shape import broadcast_to, reshape

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.node import Node
 from autograd_seq.graph.order import get_shift_rows
-from autograd_seq.ops.elementwise import rewritten
+from autograd_seq.ops.forms import rewritten
 from autograd_seq.ops.gather import PICK, TAKE
 from autograd_seq.ops.linear import CONTRACT, split_spec
 from autograd_seq.ops.loss import stop_gradient

@@ -15,7 +15,7 @@ from autograd_seq.core.axes import Axis
 from autograd_seq.core.errors import AxisError, CycleError, NameClashError, StateError
 from autograd_seq.core.node import Node
 from autograd_seq.graph.order import components, get_rows, get_shift_rows, get_sources, same_step, shortest_cycle
-from autograd_seq.ops.elementwise import rewritten
+from autograd_seq.ops.forms import rewritten
 from autograd_seq.ops.leaf import INPUT, PARAM
 from autograd_seq.ops.reduce import max_over
 from autograd_seq.ops.state import CLOSED, EQUILIBRIUM, STATE, UNDEFINED
@@ -75,8 +75,7 @@ def check_names(nodes: Sequence[Node]) -> None:
         raise NameClashError(
             "G302", f'two nodes are named "{node.name}"', node=node.name, where=node.where,
             expected="one node a name", got=f"{first!r} ({first.where or 'no line'}) and {node!r}",
-            fix=['declare it once and read it often; layers of ag.nn take name="…"'] * leaf
-            + ['with ag.scope("first"): prefixes the names given inside'],
+            fix=['declare it once, and read it often; layers take name="…"'] * leaf + ['with ag.scope("first"): prefixes names'],
         )  # fmt: skip
 
 

@@ -10,7 +10,8 @@ import numpy as np
 from autograd_seq.core.axes import Index
 from autograd_seq.core.names import make_printable
 from autograd_seq.core.node import CONSTANT, Node
-from autograd_seq.ops.elementwise import POWER_NUMBER, rewritten
+from autograd_seq.ops.elementwise import POWER_NUMBER
+from autograd_seq.ops.forms import rewritten
 from autograd_seq.ops.loss import stop_gradient
 from autograd_seq.ops.parts import SLICE
 from autograd_seq.ops.state import STATE

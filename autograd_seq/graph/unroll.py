@@ -18,7 +18,7 @@ from autograd_seq.core.node import ARRAY, CONSTANT, NUMBER, STRONG, Node, comput
 from autograd_seq.graph.checks import make_empty_maximum_error, make_too_short_error
 from autograd_seq.graph.memory import check_fits
 from autograd_seq.graph.order import get_rows, postorder
-from autograd_seq.ops.elementwise import rewritten
+from autograd_seq.ops.forms import rewritten
 from autograd_seq.ops.gather import SCATTER_ADD, take
 from autograd_seq.ops.leaf import INPUT
 from autograd_seq.ops.parts import stack

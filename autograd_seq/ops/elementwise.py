@@ -14,12 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from autograd_seq.core.facts import ANY, EACH, FINITE, KEPT, MINUS_ONE, TOGETHER, WHOLE
+from autograd_seq.core.facts import ANY, EACH, FINITE, KEPT, MINUS_ONE, TOGETHER
 from autograd_seq.core.functions import FUNCTIONS
 from autograd_seq.core.hints import explain_keywords
 from autograd_seq.core.node import Node, apply, apply_arithmetic, constant
 from autograd_seq.core.op import Op, defop
 from autograd_seq.core.rules import arithmetic, promote, same_shape
+from autograd_seq.ops.forms import rewritten
 
 FUNCTION = 10
 """The floating-point operations counted for one tanh, exp, log, …: a polynomial of about this degree."""
@@ -335,17 +336,8 @@ def log(x: Any) -> Node:
     return LOG(x) if twin is None else rewritten(twin, x, form="log")
 
 
-rewritten = defop(
-    "rewritten", word=lambda form: form, shape=lambda twin, *shown, form: twin,
-    forward=lambda twin, *shown, form: twin, dtype=lambda t, *_, **__: t,
-    vjp=lambda g, y, twin, *shown, form: (g, *[None] * len(shown)), broadcasts=False,
-    view=WHOLE, linear=(0,), range=KEPT, zero_safe=True,
-    doc="An expression (``form`` of the operands ``shown``) computed as ``twin``: equal in exact arithmetic, and stable.",
-)  # fmt: skip
-
 AS_WRITTEN: dict[str, Any] = {"log": lambda node, g, x: (zero_safe_mul(g, 1 / x),)}
-"""For forms whose twin does not read an operand that is shown: a function of (node, cotangent, *shown) that returns the
-cotangents that the operands shown would get if the form itself were computed."""
+"""For forms whose twin does not read what is shown: (node, cotangent, *shown) → the cotangents of what is shown."""
 
 FUNCTIONS.update(power=power, **{op.name: partial(apply_arithmetic, op) for op in (add, sub, mul, div)})
 _plain = (neg, abs, equal, not_equal, less, less_equal, logical_and, logical_or, logical_not)

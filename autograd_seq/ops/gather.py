@@ -15,7 +15,8 @@ from autograd_seq.core.misfit import label_of
 from autograd_seq.core.node import Node, constant
 from autograd_seq.core.op import Op, defop
 from autograd_seq.core.rules import first
-from autograd_seq.ops.elementwise import log, rewritten
+from autograd_seq.ops.elementwise import log
+from autograd_seq.ops.forms import rewritten
 from autograd_seq.ops.parts import SLICE
 from autograd_seq.ops.shape import RESHAPE, TRANSPOSE, expand_dims, lead, negative_axis, transpose
 from autograd_seq.ops.steps import TAKE_STEP

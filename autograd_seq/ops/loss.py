@@ -17,7 +17,8 @@ from autograd_seq.core.rules import broadcast, first, same_shape
 from autograd_seq.core.sites import show_site, user_site
 from autograd_seq.ops.activations import sigmoid, softplus
 from autograd_seq.ops.composed import clip
-from autograd_seq.ops.elementwise import AS_WRITTEN, abs, arctan, less, log, log1p, rewritten, where, zero_safe_mul
+from autograd_seq.ops.elementwise import AS_WRITTEN, abs, arctan, less, log, log1p, where, zero_safe_mul
+from autograd_seq.ops.forms import rewritten
 from autograd_seq.ops.gather import pick
 from autograd_seq.ops.reduce import mean, sum
 from autograd_seq.ops.softmax import LOG_SOFTMAX, log_softmax

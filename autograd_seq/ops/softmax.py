@@ -16,7 +16,8 @@ from autograd_seq.core.facts import ANY, FINITE, KEPT
 from autograd_seq.core.hints import explain_keywords
 from autograd_seq.core.node import Node
 from autograd_seq.core.op import Op, defop
-from autograd_seq.ops.elementwise import FUNCTION, cast, equal, exp, log, rewritten, where
+from autograd_seq.ops.elementwise import FUNCTION, cast, equal, exp, log, where
+from autograd_seq.ops.forms import rewritten
 from autograd_seq.ops.reduce import (
     SUM,
     Dims,

@@ -11,7 +11,7 @@ from autograd_seq.core.node import Node
 from autograd_seq.core.notebook import make_html_table
 from autograd_seq.graph import printing as text
 from autograd_seq.graph.system import System
-from autograd_seq.ops.elementwise import rewritten
+from autograd_seq.ops.forms import rewritten
 from autograd_seq.ops.loss import stop_gradient
 from autograd_seq.ops.parts import SLICE
 from autograd_seq.ops.shape import BROADCAST_TO

@@ -23,10 +23,10 @@ from autograd_seq.ops.elementwise import (
     logical_not,
     logical_or,
     not_equal,
-    rewritten,
     sub,
     where,
 )
+from autograd_seq.ops.forms import rewritten
 from autograd_seq.ops.leaf import INPUT
 from autograd_seq.ops.linear import CONTRACT
 from autograd_seq.ops.random import DRAW

@@ -13,7 +13,8 @@ from functools import cached_property
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.node import CONSTANT, Node
 from autograd_seq.graph.order import components
-from autograd_seq.ops.elementwise import CAST, POWER_NUMBER, rewritten
+from autograd_seq.ops.elementwise import CAST, POWER_NUMBER
+from autograd_seq.ops.forms import rewritten
 from autograd_seq.ops.leaf import INPUT, PARAM, TENSOR
 from autograd_seq.ops.shape import BROADCAST_TO
 from autograd_seq.ops.state import EQUILIBRIUM, STATE

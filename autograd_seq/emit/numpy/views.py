@@ -9,7 +9,7 @@ from autograd_seq.core.node import Node
 from autograd_seq.emit.numpy.arrays import WORK, Array, write_tuple
 from autograd_seq.emit.numpy.page import Page
 from autograd_seq.graph.printing import format_subscript
-from autograd_seq.ops.elementwise import rewritten
+from autograd_seq.ops.forms import rewritten
 from autograd_seq.ops.loss import stop_gradient
 from autograd_seq.ops.parts import SLICE
 from autograd_seq.ops.shape import BROADCAST_TO, RESHAPE, TRANSPOSE

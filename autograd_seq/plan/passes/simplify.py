@@ -16,7 +16,8 @@ from autograd_seq.core.node import CONSTANT, STRONG, Node, apply, constant
 from autograd_seq.core.op import Op
 from autograd_seq.graph.order import step_order
 from autograd_seq.graph.rebuild import copy_name, rebuild, remake
-from autograd_seq.ops.elementwise import add, div, mul, neg, rewritten, sub, zero_safe_mul
+from autograd_seq.ops.elementwise import add, div, mul, neg, sub, zero_safe_mul
+from autograd_seq.ops.forms import rewritten
 from autograd_seq.ops.gather import ONE_HOT
 from autograd_seq.ops.leaf import INPUT, PARAM, TENSOR
 from autograd_seq.ops.linear import CONTRACT
