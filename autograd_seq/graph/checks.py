@@ -75,7 +75,7 @@ def check_names(nodes: Sequence[Node]) -> None:
         raise NameClashError(
             "G302", f'two nodes are named "{node.name}"', node=node.name, where=node.where,
             expected="one node a name", got=f"{first!r} ({first.where or 'no line'}) and {node!r}",
-            fix=['declare it once, and read it often; layers take name="…"'] * leaf + ['with ag.scope("first"): prefixes names'],
+            fix=['declare it once and read it often; layers take name="…"'] * leaf + ['with ag.scope("first"): prefixes names'],
         )  # fmt: skip
 
 
