@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from math import hypot
 
@@ -17,6 +18,8 @@ _CELL = 50.0
 _SAMPLES = 40
 _RIM = 1.0  # points of a node's rim that a line may touch
 _AROUND = 90.0  # how far from the two ends a way around is looked for
+_MOST_WORK = 15_000  # lines to move × nodes; beyond that they stay: ways around would take longer than all else
+_LONGEST_ARC = 700.0  # points from end to end
 _CLOSE = 4.0  # two lines closer than this run together
 _REACH, _LONG_REACH = 2.0, 25.0  # how far from a node, and from dots that stand for one, a line may end
 _GROUNDS = ("slice", "joint", "point", "sharedpoint")
@@ -26,11 +29,13 @@ def clear_picture(picture: Picture) -> Picture:
     """Return the picture with lines around nodes that are not theirs, and labels off nodes and other labels.
 
     Notes:
-        Linear in marks and lines; a way around takes the square of the number of nodes near it.
+        Linear in marks and lines; ways around are not looked for where many lines touch nodes in a huge picture.
     """
     picture = Picture(picture.marks, [*picture.lines])
     clearing = _Clearing(picture)
     moved = {i for i, line in enumerate(picture.lines) if clearing.touches(line)}
+    if len(moved) * len(picture.marks) > _MOST_WORK:
+        moved = set()
     for i in sorted(moved):
         picture.lines[i] = clearing.lead_around(picture.lines[i])
     clearing.place_labels(moved)
@@ -67,25 +72,26 @@ class _Clearing:
         """Return the line on the plainest curve, or else on level and upright pieces, that touches no other node."""
         ends = line.tail, line.head
         tail, head = self.bodies[line.tail], self.bodies[line.head]
-        left, low, right, high = get_box([tail.at, head.at])
-        wide = max((body.width for body in (tail, head)), default=0.0) / 2 + _AROUND
-        reach = left - wide, low - wide, right + wide, high + wide
-        others = [body for key, body in self.all.list_near(reach) if key not in ends]
-        if len(line.curve) <= 10:  # no path along gutters
-            strokes = [
-                make_stroke(other.curve) for other in self.picture.lines if other is not line and other.tail != line.tail
-            ]
-            curve = route(tail, head, others, (), [stroke for stroke in strokes if stroke.is_near(reach)])
-            if not self._meets(curve, ends) and _measure_length(curve) < 1.4 * hypot(right - left, high - low) + 40.0:
+        box = get_box([tail.at, head.at])
+        distance = hypot(box[2] - box[0], box[3] - box[1])
+        reach = _widen(box, _AROUND + max(tail.width, head.width) / 2)
+        if len(line.curve) <= 10 and distance < _LONGEST_ARC:  # and no path along gutters
+            strokes = self._list_strokes(reach, lambda other: other is not line and other.tail != line.tail)
+            curve = route(tail, head, self._list_others(reach, ends), (), strokes)
+            if not self._meets(curve, ends) and _measure_length(curve) < 1.4 * distance + 40.0:
                 return replace(line, curve=curve)
         if not self.taken:
             self._take_lines()
-        path = find_free_path(tail, head, others, lambda at, level: self._is_taken(at, level, line.tail))
-        if path is None:
-            return line
-        line = replace(line, curve=path)
-        self._take(line)
+        for farther in (0.0, 3 * _AROUND):
+            others = self._list_others(_widen(reach, farther), ends)
+            path = find_free_path(tail, head, others, partial(self._is_taken, tail=line.tail))
+            if path is not None and not self._meets(path, ends):
+                self._take(moved := replace(line, curve=path))
+                return moved
         return line
+
+    def _list_others(self, box: Box, ends: tuple[object, object]) -> list[Body]:
+        return [body for key, body in self.all.list_near(box) if key not in ends]
 
     def _list_strokes(self, box: Box, is_meant: Callable[[Line], bool]) -> list[Stroke]:
         """Return the lines that come near a box, as points."""
@@ -175,8 +181,14 @@ class _Crowd:
 
     def list_near(self, box: Box) -> list[tuple[object, Body]]:
         """Return the outlines that a box may touch, in the order in which they were added."""
+        if (box[2] - box[0]) * (box[3] - box[1]) > _CELL * _CELL * len(self.each):  # most of the picture
+            return [(key, body) for key, body in self.each if _overlap(_get_rim(body), box)]
         found = {i for cell in _list_cells(box) for i in self.cells.get(cell, ())}
         return [self.each[i] for i in sorted(found)]
+
+
+def _overlap(one: Box, other: Box) -> bool:
+    return one[0] <= other[2] and other[0] <= one[2] and one[1] <= other[3] and other[1] <= one[3]
 
 
 def _list_cells(box: Box) -> Iterator[tuple[int, int]]:

@@ -272,8 +272,9 @@ def _measure_overlap(
         if x + a < left or x - a > right or y + b < low or y - b > high:
             continue
         for px, py in points:
-            dx, dy = abs(px - x) / a, abs(py - y) / b
-            total += max(0.0, 1 - (hypot(dx, dy) if body.round else max(dx, dy)))
+            if x - a < px < x + a and y - b < py < y + b:
+                dx, dy = abs(px - x) / a, abs(py - y) / b
+                total += max(0.0, 1 - (hypot(dx, dy) if body.round else max(dx, dy)))
         if total > enough:
             break
     return total
