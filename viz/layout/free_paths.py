@@ -21,7 +21,7 @@ _TURN = 45.0  # what a turn costs, as points of length
 _ALONGSIDE = 2.0  # what a point of length costs besides where another line runs
 _AHEAD = ((1, 0), (0, 1), (-1, 0), (0, -1))  # ways: right, up, left, down
 _NEVER = float("inf")
-_MOST_STEPS = 5_000  # in a huge picture, a way that takes longer to find would lead through all of it
+_MOST_STEPS = 12_000  # in a huge picture, a way that takes longer to find would lead through all of it
 _MANY = 60  # between so many nodes, a path has one lane beside each, and what is nearly the shortest is taken
 _HASTE = 2.0  # how much more the rest of the way then counts
 
