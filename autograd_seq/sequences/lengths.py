@@ -75,7 +75,7 @@ def read_lengths(graph: System, lengths: Any, given: Mapping[str, Any]) -> Lengt
     for axis, (_, batch), value in zip(named, keys, lengths.values(), strict=True):
         _check_axis(graph, axis, known)
         arrays[axis] = _as_whole_numbers(axis, value)
-        over.append((axis, _find_batch(graph, axis, arrays[axis], named, batch)))
+        over.append((axis, _find_batch(graph, axis, arrays[axis], named, batch, sizes)))
     real: dict[Axis, np.ndarray] = {}
     for axis in _sort_outermost_first(dict(over)):
         batch = dict(over)[axis]
@@ -236,7 +236,9 @@ def _as_whole_numbers(axis: Axis, value: Any) -> np.ndarray:
     return array.astype(np.int64)
 
 
-def _find_batch(graph: System, axis: Axis, array: np.ndarray, ragged: list[Any], said: Any) -> tuple[Axis, ...]:
+def _find_batch(
+    graph: System, axis: Axis, array: np.ndarray, ragged: list[Any], said: Any, sizes: Mapping[Axis, int]
+) -> tuple[Axis, ...]:
     """Return the axes that a length varies over: those given; none, for one number; else the axes of the batch."""
     if said is not None:
         for i, b in enumerate(said):
@@ -254,12 +256,12 @@ def _find_batch(graph: System, axis: Axis, array: np.ndarray, ragged: list[Any],
     for batch in ([], others, shared, around):
         if len(batch) == array.ndim:
             return tuple(batch)
-    others = around
-    some = f", or one for each point of some of {', '.join(a.name for a in others)}" if others else ""
+    some = f", or one for each point of some of {', '.join(a.name for a in around)}" if around else ""
+    fitting = [a for a in around if array.shape[:1] == (sizes.get(a),)] or around
     raise AxisError(
         "A306", f"cannot tell which axis the length of {axis} varies over", expected=f"one number{some}",
         got=f"an array of shape {array.shape}",
-        fix=f"lengths={{({axis}, {others[0]}): …}}" if others else f"lengths={{{axis}: 5}}",
+        fix=f"lengths={{({axis}, {fitting[0]}): …}}" if fitting else f"lengths={{{axis}: 5}}",
     )  # fmt: skip
 
 

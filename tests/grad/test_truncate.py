@@ -239,3 +239,13 @@ def test_what_looks_ahead_or_everywhere_cannot_be_truncated() -> None:
         assert caught.value.code == "E130"
     with pytest.raises(ag.GradientError, match="no truncation is given"):
         ag.grad(everywhere, w, over=t)
+
+
+def test_a_sequence_that_ends_by_itself() -> None:
+    """Blocks are counted back from the last step that was taken, 4 of them here: aᵏ is summed until it is less than 0.1."""
+    a, s = ag.param("a"), ag.state("s", over=t, init=1.0)
+    s[t] = a * s[t - 1]
+    loss = ag.until(ag.sum(s, over=t), over=t, when=s < 0.1, limit=100)
+    for policy, slope in (({"segment": 2}, 2.5), ({"window": 1}, 1.875), ({"window": 50}, 3.25)):
+        value, grads = ag.bptt(loss, backend="numpy", **policy)(a=0.5)
+        assert float(value) == 0.9375 and float(grads["a"]) == slope

@@ -272,6 +272,13 @@ def test_lengths_that_make_no_sense_are_refused(code: str, lengths: Any, words: 
         assert all(word in str(caught.value) for word in words), str(caught.value)
 
 
+def test_lengths_that_may_be_of_two_axes_are_refused_with_the_one_that_fits():
+    z = ag.input("z", over=(t, ag.Axis("u"), b))
+    step = ag.compile(ag.sum(z, over=z.axes) + ag.sum(ag.input("x", over=t), over=t))
+    with pytest.raises(ag.AxisError, match=r"\{\(t, b\): …\}"):
+        step(z=np.ones((3, 4, 2)), x=np.ones(3), lengths={t: [2, 1]})
+
+
 @pytest.mark.parametrize(("code", "make", "words"), [
     ("A207", lambda x: ag.last(x, over=t), ["x has no step -1 in the sequence b=0", "at least 1 steps of t", "got t=0"]),
     ("A207", lambda x: ag.at(x, t, 1), ["x has no step 1", "got t=0"]),
