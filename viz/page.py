@@ -25,7 +25,8 @@ from viz.scene.picture import Picture
 
 _MOST_FOLDINGS = 32
 _MOST_MARKS = {"variables": 3500, "operations": 2000}  # of all pictures of a view together
-_MOST_OPERATIONS, _MOST_COLUMNS_OF_OPERATIONS = 400, 3
+_MOST_OF_LARGE = 800  # of operations where they are not unfolded: each takes long to lay out
+_MOST_OPERATIONS, _MOST_UNFOLDED, _MOST_COLUMNS = 400, 120, 3  # operations that are drawn, and unfolded over so many steps
 _EVERY_STEP = 8  # stops of the slider up to there, then about one in four
 
 
@@ -111,9 +112,10 @@ def page(
 
 def _make_view(level: str, g: Any, reading: Reading, shown: dict[str, int]) -> View:
     """Return the pictures of a level of detail, folded and unfolded, in every way to open and close scopes."""
-    stops = (0, *_list_stops(max(shown.values(), default=0)))
+    stops, most = (0, *_list_stops(max(shown.values(), default=0))), _MOST_MARKS[level]
     if level == "operations":
-        stops = stops[: 1 + _MOST_COLUMNS_OF_OPERATIONS] if len(shown) == 1 else (0,)
+        few = len(shown) == 1 and len(reading.vertices) <= _MOST_UNFOLDED
+        stops, most = (stops[: 1 + _MOST_COLUMNS], most) if few else ((0,), _MOST_OF_LARGE)
     scopes = list_scopes(reading)
     states: list[State] = []
     marks = 0
@@ -125,7 +127,7 @@ def _make_view(level: str, g: Any, reading: Reading, shown: dict[str, int]) -> V
         opened = [scope for scope in scopes if not any(is_within(scope, other) for other in closed)]
         pictures = [add_frames(picture, opened) for picture in _draw(make_scene(folded, _LEVELS[level]), level, stops, shown)]
         marks += sum(len(picture.marks) for picture in pictures)
-        if states and marks > _MOST_MARKS[level]:
+        if states and marks > most:
             break
         states.append(State(closed, tuple(pictures)))
     boxes = {scope for state in states for scope in state.closed}
