@@ -178,11 +178,12 @@ def jacobian(output: Node, wrt: Node | str) -> Node:
 def _lay_out(tangent: Any, x: Node) -> Node:
     """Return a tangent with the shape of what moves."""
     v = constant(tangent)
-    if v.ndim > x.ndim:
+    if v.ndim > x.ndim or any(n not in (1, m) for n, m in zip(v.shape[::-1], x.shape[::-1], strict=False)):
         raise ShapeError(
             "S125", f"a tangent of {label_of(x)} has shape {v.shape}", where=show_site(user_site()), expected=str(x.shape),
             got=str(v.shape),
-            fix=f'several directions vary along an axis: ag.input("v", {x.shape}, over=ag.Axis("d")), kept by keep=',
+            fix=f'several directions vary along an axis: ag.input("v", {x.shape}, over=ag.Axis("d")), kept by keep='
+            if v.ndim > x.ndim else None,
         )  # fmt: skip
     return broadcast_to(v if v.dtype is float else cast(v, float), x.shape)
 

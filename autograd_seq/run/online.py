@@ -10,7 +10,7 @@ import numpy as np
 
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.errors import FeedError, GradientError, did_you_mean
-from autograd_seq.core.hints import explain_keywords
+from autograd_seq.core.hints import explain_keywords, make_no_keyword_error
 from autograd_seq.core.misfit import label_of
 from autograd_seq.core.node import Node
 from autograd_seq.core.sites import show_site, user_site
@@ -34,6 +34,8 @@ from autograd_seq.sequences.cut import cut_along, find_carried_axis
 MOST_NUMBERS = 4_000_000
 """A call of many steps keeps about so many numbers for each sequence; more steps run in several pieces."""
 METHODS = ("rtrl", "snap1", "uoro", "eprop")
+OPTIONS = ("dtype", "passes", "order", "backend")
+"""What is passed on to the stream."""
 
 
 class Online:
@@ -198,6 +200,8 @@ def online(
             "E152", f"there is no method {method!r:.60}", where=show_site(user_site()), expected=", ".join(METHODS),
             got=repr(method)[:80], fix=did_you_mean(method, METHODS) if isinstance(method, str) else None,
         )  # fmt: skip
+    if strange := [name for name in options if name not in OPTIONS]:
+        raise make_no_keyword_error("online", strange[0], ["wrt", "over", "method", *OPTIONS])
     graph = Graph(loss)
     axis = find_carried_axis(graph, True if over is None else over)
     cut_along(graph, axis)  # refuses what looks ahead

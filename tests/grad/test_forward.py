@@ -151,6 +151,9 @@ def test_refusals() -> None:
         with pytest.raises(ag.GradientError) as caught:
             call()
         assert caught.value.code == code
+    with pytest.raises(ag.ShapeError, match="a tangent of W has shape") as wrong:
+        ag.jvp(loss, leaves["W"], np.ones(leaves["W"].shape[0] + 1))
+    assert wrong.value.code == "S125"
 
 
 def test_jvp_along_an_axis_of_directions() -> None:

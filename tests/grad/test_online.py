@@ -445,6 +445,7 @@ def test_refusals() -> None:
     causal = ag.where(ag.index(u) <= ag.index(t), ag.tanh(w * x).along(t, u), 0.0)
     total = ag.sum(h, over=t)
     cases: list[tuple[Callable[[], Any], str, str]] = [
+        (lambda: ag.online(total, memory="sqrt"), "O130", "online takes no memory="),
         (lambda: ag.online(total, method="bptt"), "E152", "no method 'bptt'"),
         (lambda: ag.online(total, "x"), "E153", "x varies over t"),
         (lambda: ag.online(total, h), "E153", "h varies over t"),
