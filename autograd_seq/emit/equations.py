@@ -28,7 +28,7 @@ _DEEPEST = 12  # operations within operations of one equation
 class Equations:
     """Writes nodes as expressions of the nodes that have a name or several readers, as in an equation."""
 
-    def __init__(self, graph: Graph, labels: dict[Node, str], absorbed: dict[Node, Node]) -> None:
+    def __init__(self, graph: Graph, labels: dict[Node, str]) -> None:
         self.graph, self.labels = graph, {n: make_printable(name) for n, name in labels.items()}
         count: dict[Node, int] = {}
         for n in graph.nodes:

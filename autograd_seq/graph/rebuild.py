@@ -54,21 +54,11 @@ def rebuild(
     """
     order = step_order(outputs, after)
     new: dict[Node, Node] = {} if image is None else image
-    source: dict[Node, Node] = {}  # the copies of states and shifts, before `states` and `shifts` replace them
-    equal: dict[tuple[object, ...], Node] = {}
+    new.update({n: n for n in order if within is not None and n not in within})
+    copied = order if within is None else [n for n in order if n in within]
+    source = _make_open_copies(copied, axes)  # before `states` and `shifts` replace them
     holes: dict[Node, Node] = {}  # stand-ins for what is read at other steps by value, and who has got one
     waiting: list[tuple[Node, Node]] = []
-    for n in order:
-        if within is not None and n not in within:
-            new[n] = n
-            continue
-        twin = equal.setdefault((n.inputs[0], *n.attrs.values()), n) if n.op is SHIFT else n
-        if twin is not n:
-            source[n] = source[twin]
-        elif n.op is SHIFT or n.op in CLOSED:
-            source[n] = Node(n.op, (UNDEFINED,), n.attrs, n.shape, n.dtype, axes(n), None, n.weak, n.name, n.site, n.scope)
-            source[n].adjoint_of = n.adjoint_of
-    copied = order if within is None else [n for n in order if n in within]
     for n in copied:
         if n.op is SHIFT:
             new[n] = shifts(n, source[n])
@@ -94,6 +84,20 @@ def rebuild(
     for made, x in waiting:
         made.inputs = (new[x], *made.inputs[1:])
     return [new[o] for o in outputs]
+
+
+def _make_open_copies(nodes: Iterable[Node], axes: Callable[[Node], tuple[Axis, ...]]) -> dict[Node, Node]:
+    """Return the copies of states, shifts and equilibria, whose inputs are still to come."""
+    source: dict[Node, Node] = {}
+    equal: dict[tuple[object, ...], Node] = {}
+    for n in nodes:
+        twin = equal.setdefault((n.inputs[0], *n.attrs.values()), n) if n.op is SHIFT else n
+        if twin is not n:
+            source[n] = source[twin]
+        elif n.op is SHIFT or n.op in CLOSED:
+            source[n] = Node(n.op, (UNDEFINED,), n.attrs, n.shape, n.dtype, axes(n), None, n.weak, n.name, n.site, n.scope)
+            source[n].adjoint_of = n.adjoint_of
+    return source
 
 
 def remake(node: Node, inputs: tuple[Node, ...]) -> Node:

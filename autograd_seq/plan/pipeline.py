@@ -121,7 +121,7 @@ def plan(outputs: Sequence[Node], axes: Sequence[Axis], writes: Say, in_place: S
     chosen = {p.name for p in choose_passes(backend, passes)}
     graph = Graph(out)
     items = schedule(graph.nodes)
-    inner = find_absorbed(graph, items) if "absorb" in chosen else {}
+    inner = find_absorbed(graph) if "absorb" in chosen else {}
     every = [*get_fixed_lengths(graph.axes), *axes]
     storage = Storage(
         items, graph.outputs, every, [n for n in graph.nodes if writes(n)], [n for n in graph.nodes if in_place(n)], inner,
@@ -163,7 +163,7 @@ def copy_own(node: Node, inputs: tuple[Node, ...]) -> Node | None:
     return copy_name(node, made)
 
 
-def find_absorbed(graph: Graph, items: Sequence[Item]) -> dict[Node, Node]:
+def find_absorbed(graph: Graph) -> dict[Node, Node]:
     """Return what only a sum over axes reads and what is computed with it: products, and rows added where an index names."""
     readers: dict[Node, list[Node]] = {}
     for n in graph.nodes:

@@ -26,12 +26,14 @@ from autograd_seq.plan.pipeline import Plan
 from autograd_seq.plan.report import Schedule
 from autograd_seq.run import backends
 from autograd_seq.run.feeding import Feeding
+from autograd_seq.run.padded import LengthsCall
 from autograd_seq.run.profile import Profile, time_blocks
 from autograd_seq.run.settled import NotSettled, explain_unsettled
 from autograd_seq.run.sharing import Sharing
 from autograd_seq.run.standalone import write, write_standalone, write_textbook
 from autograd_seq.run.workspaces import Workspaces, count_array_bytes
-from autograd_seq.sequences.lengths import Over, check_needs, get_ragged, read_lengths, select_feeds
+from autograd_seq.sequences.lengths import Over
+from autograd_seq.sequences.padding import Ragged
 from autograd_seq.sequences.shares import find_shares
 
 WORTH_SHARING = 1e8
@@ -39,7 +41,7 @@ WORTH_SHARING = 1e8
 waking the threads takes too long."""
 
 
-class Program:
+class Program(LengthsCall):
     """A compiled graph. Made by :func:`compile`; called with an array for each input and parameter, by name.
 
     Attributes:
@@ -101,39 +103,6 @@ class Program:
     def _repr_html_(self) -> str:
         return make_code_block(self.source)
 
-    def __call__(self, /, *unnamed: Any, lengths: Any = None, **given: Any) -> tuple[Any, ...]:
-        """Return the values of the outputs, in order.
-
-        Args:
-            lengths: for padded sequences, a dict from an axis to the real number of steps: one number, or one per sequence,
-                ``{t: [5, 3, 7]}``. The batch axis is found from the inputs, or given: ``{(t, b): …}``. A length may vary over
-                an axis that has lengths itself: words in sentences, ``{w: [[3, 1], [2, 0]], s: [2, 1]}``.
-            given: an array for each input and parameter, by name: axes first in their declared order, then the value's
-                dimensions. They are never changed. ``seed`` is 0 by default. If no feed has an axis, give its length by
-                the axis's name. An input called ``lengths`` is fed by that keyword.
-
-        Returns:
-            A tuple of arrays that the caller owns; an output that varies over axes has them in front, and is 0 in the
-            padding.
-
-        Raises:
-            FeedError, DTypeError: a feed is missing, unknown, or does not fit; a length is no whole number, or too long.
-            AxisError: an axis or a sequence is too short for what is read; or it is ambiguous over which axis lengths vary.
-            MemoryNeededError: the call would need more memory than there is.
-
-        Notes:
-            With ``lengths=`` another program runs, compiled when it is first needed: the same equations, changed so that the
-            contents of the padding reach no output and no gradient. It costs one more pass over each value that is summed over
-            time; a read of a later step (``s[t + 1]``) costs a selection at each step of the loop of ``s``.
-        """
-        if unnamed:
-            raise feeds.make_unnamed_error(self.graph, unnamed)
-        if lengths is not None:
-            if "lengths" not in self.graph.inputs:
-                return self._run_padded(lengths, given)
-            given["lengths"] = lengths
-        return self._compute(given)
-
     def _compute(self, given: dict[str, Any]) -> tuple[Any, ...]:
         """Return the values of the outputs for feeds without ``lengths=``."""
         arrays, workspace = self.feeding(given)
@@ -181,13 +150,9 @@ class Program:
         quiet.run(np.seterr, all="ignore")
         return partial(quiet.run, run)
 
-    def _run_padded(self, lengths: Any, given: dict[str, Any]) -> tuple[Any, ...]:
-        said = read_lengths(self.graph, lengths, given)
-        made = get_ragged(self.graph, said.over)
-        check_needs(self.graph, made, said)
-        if said.over not in self.padded:
-            self.padded[said.over] = self._like(made.outputs)
-        return self.padded[said.over](**select_feeds(self.graph, made, said, given))
+    def _make_padded(self, made: Ragged) -> Program:
+        program: Program = self._like(made.outputs)
+        return program
 
     @cached_property
     def single(self) -> Program:

@@ -25,11 +25,13 @@ from autograd_seq.plan.cost import Cost, count_flops
 from autograd_seq.plan.reversal import Course, list_actions
 from autograd_seq.plan.schedule import Loop, schedule
 from autograd_seq.run.limits import Limits
+from autograd_seq.run.padded import LengthsCall
 from autograd_seq.run.program import Program
 from autograd_seq.run.reports import ProgramReports
 from autograd_seq.run.sweeping import Between, Call, Lengths, Stage
 from autograd_seq.run.weighing import count_call_bytes
-from autograd_seq.sequences.lengths import Over, check_needs, get_ragged, read_lengths, select_feeds
+from autograd_seq.sequences.lengths import Over
+from autograd_seq.sequences.padding import Ragged
 from autograd_seq.sequences.piecewise import Piece, Pieces
 from autograd_seq.sequences.sweeps import Slot, Sweep, Sweeps
 
@@ -60,7 +62,7 @@ class Recomputation(NamedTuple):
                 f"{self.forward} pieces run forward: {format_short(self.bytes)}B")  # fmt: skip
 
 
-class RecomputedProgram(ProgramReports):
+class RecomputedProgram(LengthsCall, ProgramReports):
     """A compiled graph that runs in pieces of an axis and recomputes. Made by :func:`compile` with ``memory=``.
 
     Attributes:
@@ -149,30 +151,8 @@ class RecomputedProgram(ProgramReports):
 
     # -- calls --------------------------------------------------------------------------------------------------------
 
-    def __call__(self, /, *unnamed: Any, lengths: Any = None, **given: Any) -> tuple[Any, ...]:
-        """Return the values of the outputs, in order; arguments as for :class:`Program`.
-
-        Raises:
-            MemoryNeededError: the memory that was given is not enough for any pieces.
-            FeedError, DTypeError, AxisError: as for :class:`Program`.
-        """
-        if unnamed:
-            raise feeds.make_unnamed_error(self.graph, unnamed)
-        if lengths is not None:
-            if "lengths" not in self.graph.inputs:
-                return self._run_padded(lengths, given)
-            given["lengths"] = lengths
-        return self._compute(given)
-
-    def _run_padded(self, lengths: Any, given: dict[str, Any]) -> tuple[Any, ...]:
-        said = read_lengths(self.graph, lengths, given)
-        made = get_ragged(self.graph, said.over)
-        check_needs(self.graph, made, said)
-        if said.over not in self.padded:
-            self.padded[said.over] = RecomputedProgram(
-                made.whole, self.axis, self.limits, self.dtype, self._passes, self._layouts, self.backend
-            )
-        return self.padded[said.over]._compute(select_feeds(self.graph, made, said, given))
+    def _make_padded(self, made: Ragged) -> RecomputedProgram:
+        return RecomputedProgram(made.whole, self.axis, self.limits, self.dtype, self._passes, self._layouts, self.backend)
 
     def _compute(self, given: dict[str, Any]) -> tuple[Any, ...]:
         found, data = feeds.split_sizes(self.graph, given)

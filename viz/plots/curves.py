@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
+from viz.arguments import get_theme
 from viz.errors import DrawError
-from viz.plots.figure import INCHES, Plot, make_empty_figure, make_figure, require_theme
+from viz.plots.figure import INCHES, Plot, make_empty_figure, make_figure
 
 
 def forecast(
@@ -36,7 +37,7 @@ def forecast(
         >>> len(plot.figure.axes[0].lines)
         3
     """
-    colors = require_theme(theme)
+    colors = get_theme(theme)
     x, seen, guess = (np.asarray(values, dtype=float) for values in (years, actual, predicted))
     if not (x.ndim == 1 and x.shape == seen.shape == guess.shape):
         raise DrawError(
@@ -79,7 +80,7 @@ def loss_curve(
         >>> loss_curve([3.0, 2.0, 1.5]).figure.axes[0].get_ylabel()
         'loss'
     """
-    colors = require_theme(theme)
+    colors = get_theme(theme)
     values = np.asarray(losses, dtype=float)
     if values.ndim != 1:
         raise DrawError(
@@ -123,7 +124,7 @@ def curves(
         >>> len(curves([0, 1, 2], {"ball": [1.0, 2.0, 3.0], "paddle": [3.0, 3.0, 2.0]}).figure.axes[0].lines)
         2
     """
-    colors = require_theme(theme)
+    colors = get_theme(theme)
     looks = [colors.looks[role].line for role in ("state", "param", "input", "loss", "output", "label")]
     axis, rows = np.asarray(x), {name: np.asarray(row, dtype=float) for name, row in values.items()}
     edges = [np.asarray(edge, dtype=float) for edge in band or ()]
@@ -171,7 +172,7 @@ def images(
         >>> len(images({"frame 1": [[0.0, 1.0]], "frame 2": [[1.0, 0.0]]}).figure.axes)
         2
     """
-    colors = require_theme(theme)
+    colors = get_theme(theme)
     matrices = {name: np.asarray(picture, dtype=float) for name, picture in pictures.items()}
     if not matrices or any(matrix.ndim != 2 for matrix in matrices.values()):
         raise DrawError(

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from viz.arguments import get_theme
 from viz.errors import DrawError
-from viz.plots.figure import Plot, make_empty_figure, make_figure, require_theme
+from viz.plots.figure import Plot, make_empty_figure, make_figure
 
 
 def credit(
@@ -35,7 +36,7 @@ def credit(
         >>> len(plot.figure.axes)
         5
     """
-    colors = require_theme(theme)
+    colors = get_theme(theme)
     found = {name: _take_norms(np.asarray(m, float)) for name, m in {"all": matrix, **(policies or {})}.items()}
     for name, m in found.items():
         if m.ndim != 2 or m.shape != found["all"].shape or m.shape[0] != m.shape[1]:
@@ -94,7 +95,7 @@ def spectrum(matrix: ArrayLike, *, title: str = "", theme: str = "white") -> Plo
         >>> spectrum([[0.0, 1.0], [-1.0, 0.0]]).figure.axes[0].get_title(loc="left")
         'largest modulus 1'
     """
-    colors = require_theme(theme)
+    colors = get_theme(theme)
     m = np.asarray(matrix, float)
     if m.ndim != 2 or m.shape[0] != m.shape[1]:
         raise DrawError("P306", f"a matrix of shape {m.shape} has no eigenvalues", expected="(H, H)", got=f"{m.shape}")
@@ -130,7 +131,7 @@ def raster(spikes: ArrayLike, *, title: str = "", dt: float = 1.0, unit: str = "
         >>> [collection.get_offsets().shape for collection in raster([[1, 0], [0, 1], [1, 1]]).figure.axes[0].collections]
         [(4, 2)]
     """
-    colors = require_theme(theme)
+    colors = get_theme(theme)
     fired = np.asarray(spikes)
     if fired.ndim != 2:
         raise DrawError("P307", f"spikes have shape {fired.shape}", expected="(T, N), a column a neuron", got=f"{fired.shape}")
@@ -164,7 +165,7 @@ def phase(x: ArrayLike, y: ArrayLike, *, points: bool = False, title: str = "", 
         >>> len(phase([0.0, 1.0, 0.0], [1.0, 0.0, -1.0]).figure.axes[0].lines)
         1
     """
-    colors = require_theme(theme)
+    colors = get_theme(theme)
     a, b = np.asarray(x, float), np.asarray(y, float)
     if a.ndim != 1 or a.shape != b.shape:
         raise DrawError("P308", f"the two variables are {a.shape} and {b.shape}", expected="two rows of one length",
@@ -196,7 +197,7 @@ def horizon(sizes: Mapping[str, ArrayLike], *, title: str = "", theme: str = "wh
         >>> len(horizon({"RNN": [0.01, 0.1, 1.0], "LSTM": [0.5, 0.8, 1.0]}).figure.axes[0].lines)
         2
     """
-    colors = require_theme(theme)
+    colors = get_theme(theme)
     rows = {name: np.abs(np.asarray(row, float)) for name, row in sizes.items()}
     for name, row in rows.items():
         if row.ndim != 1:

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from viz.errors import make_option_error
 from viz.render.files import get_format, write_file
-from viz.render.style import THEMES, Theme, find_theme
+from viz.render.style import Theme
 
 _FORMATS = ("png", "svg", "pdf")
 INCHES = (8.0, 3.6)
@@ -63,18 +63,6 @@ class Plot:
 
     def _repr_png_(self) -> bytes:
         return self._bytes("png")
-
-
-def require_theme(name: str) -> Theme:
-    """Return the theme of that name.
-
-    Raises:
-        DrawError: there is none.
-    """
-    found = find_theme(name)
-    if found is None:
-        raise make_option_error("P122", "theme", name, THEMES)
-    return found
 
 
 def make_empty_figure(colors: Theme, inches: tuple[float, float] = INCHES) -> Figure:

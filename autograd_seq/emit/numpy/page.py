@@ -58,7 +58,7 @@ class Page(ABC):
         self.labels = name_states(graph.nodes, {n: graph.name(n) for n in graph.nodes})
         self.names = Names(self.reserved | calls.list_names(graph.nodes))
         self.bundle = Bundle(self.names.new)
-        self.equations = Equations(graph, self.labels, storage.absorbed)
+        self.equations = Equations(graph, self.labels)
         self.lengths = {a: self.names.new(a.name.upper() if len(a.name) <= 2 else f"size_{a.name}") for a in axes}
         self.size = {a: str(lengths[a]) if a in lengths else self.lengths[a] for a in self.axes}
         self.declared = feeds
@@ -216,7 +216,7 @@ class Page(ABC):
             over[name] = self.names.new(f"{label}_{loop.axis.name}"), name
         return Array(over[name][0], home.axes, home.node.shape, STEP)
 
-    def read_ring(self, home: Home, axis: Axis, by: int) -> Array:
+    def read_ring(self, home: Home, by: int) -> Array:
         """Return what a loop left for itself some steps ago."""
         return self._show_ring(home, by) if home.ring > 1 else self.show_steps(home, None, 0)
 

@@ -40,7 +40,7 @@ def write_statement(w: Page, node: Node) -> None:
     elif is_contraction(w.storage, node):
         write_contraction(w, node)
     elif node.op.reduces and node.op.axes and node.attrs["axes"]:
-        _write_reduction(w, node, lifted)
+        _write_reduction(w, node)
     elif node.op is TAKE_STEP:
         write_take(w, node)
     elif node.op is ADD_ROWS:
@@ -143,7 +143,7 @@ def _write_scattered(w: Page, node: Node, x: Node, over: Sequence[Axis]) -> None
     w.assign(node, f"{code}, {', '.join(f'{k}={v}' for k, v in x.attrs.items())})")
 
 
-def _write_reduction(w: Page, node: Node, lifted: Sequence[Axis]) -> None:
+def _write_reduction(w: Page, node: Node) -> None:
     """Write a sum, maximum or log-sum-exp over axes."""
     assert node.op.reduces is not None
     (x,) = node.inputs

@@ -36,7 +36,7 @@ def _view_shift(w: Page, node: Node) -> Array:
     if home.lane:
         return w.place_lane(home.lane._replace(axis=axis, by=home.lane.by - by), node.shape, w.get_label(node))
     if home.ring:
-        return w.read_ring(home, axis, by)
+        return w.read_ring(home, by)
     return w.show_steps(home, axis, -by)
 
 

@@ -80,7 +80,7 @@ def _pack_shared(outputs: list[Node]) -> list[Node]:
         taken |= set(lanes)
         for n in lanes:
             plans[n] = lanes, side
-    return _replace(outputs, where, plans) if plans else outputs
+    return _replace(outputs, plans) if plans else outputs
 
 
 def _get_pack_key(where: Places, n: Node, side: int) -> Any:
@@ -120,7 +120,7 @@ def _rank_fate(where: Places, n: Node) -> tuple[int, int]:
     return rank, where.at[n]
 
 
-def _replace(outputs: list[Node], where: Places, plans: dict[Node, tuple[list[Node], int]]) -> list[Node]:
+def _replace(outputs: list[Node], plans: dict[Node, tuple[list[Node], int]]) -> list[Node]:
     image: dict[Node, Node] = {}
     whole: dict[Node, Node] = {}
     sums: dict[Any, Node] = {}
