@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from night import NIGHT
 from picture_checks import list_faults
 
 import autograd_seq as ag
@@ -84,6 +85,21 @@ def test_names_choose_lines_and_wrong_ones_are_answered() -> None:
         viz.delay_line(g, ["q"])
     with pytest.raises(DrawError, match=r"P241\]: nothing in this graph is read at another step"):
         viz.delay_line(ag.input("x", over=t) * 2.0)
+
+
+@pytest.mark.skipif(not NIGHT, reason="all models of the zoo at night")
+def test_few_delay_lines_of_the_zoo_have_a_fault() -> None:
+    from zoo import MODELS as ZOO
+
+    faulty = set()
+    for name, entry in ZOO.items():
+        try:
+            picture = viz.delay_line(entry.made(T=4, B=2, D=3, H=4).graph).picture
+        except DrawError as error:
+            assert error.code == "P241", error
+            continue
+        faulty |= {name} if list(list_faults(picture)) else set()
+    assert faulty <= {"transformer"}
 
 
 def test_the_bytes_are_the_same_each_time() -> None:

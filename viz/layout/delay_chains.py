@@ -104,6 +104,7 @@ class DelayChain(Board):
         before: object = end
         x, passed = self.bodies[end].width / 2 + 20.0, 0
         if any(self._get_delay(a) == 0 for a in self.taps):
+            x = max(x, self._measure_tap(0))
             before, x = self._print_stop(0, before, x), x + 20.0
         for stop in self.stops[1:]:
             run = stop - passed
@@ -125,10 +126,17 @@ class DelayChain(Board):
         self.add_text(("start", passed), start, (centre, -_BOX / 2 - 10.0), 11.0)
         name = make_name_label(self.chain.item.name, self._write_index(self.chain.item, {self.chain.axis: way * passed}))
         half = max(name.ems * 6.5, 8.0) + 4.0
-        x = max(centre + width / 2 + half, centre + start.ems * 5.5 + 4.0)
+        x = max(centre + width / 2 + half, centre + start.ems * 5.5 + 4.0, self._measure_tap(passed))
         self.add_text(("name", passed), name, (x, 14.0), 12.0)
         joint = self._print_stop(passed, box, x) if passed in self.stops else box
         return joint, x + half
+
+    def _measure_tap(self, delay: int) -> float:
+        """Return the least x of a tap: its labels stand left of it, and right of the readers and of the tap before."""
+        labels = [label_params(a.params).ems * _FONT for a in self.taps if a.params and self._get_delay(a) == delay]
+        widths = [measure_outline(self.items[key], self.widest)[1] for key in self.readers]
+        before = max(self.x.values(), default=0.0) + 7.0 * len(self.readers)
+        return max(max(widths, default=0.0) / 2 + 20.0, before) + max(labels) + 10.0 if labels else 0.0
 
     def _print_stop(self, delay: int, before: object, x: float) -> object:
         """Print the joint from which the taps of a delay branch off."""
@@ -214,16 +222,26 @@ class DelayChain(Board):
         others = self._list_others(key)
         level = 0.0 if key == self.chain.item.key else y
         heights = [(level, measure_outline(self.items[a.tail], self.widest)[2] + 8.0) for a in others]
-        for place, arrow in zip(spread_out(heights), others, strict=True):
-            item, end = self.items[arrow.tail], ("other", key, arrow.tail, arrow.shifts)
-            wide = measure_outline(item, self.widest)[1] / 2
-            reach = 60.0 + wide + (label_params(arrow.params).ems * _FONT if arrow.params else 0.0)
+        labels = [label_params(arrow.params) if arrow.params else EMPTY for arrow in others]
+        widths = [measure_outline(self.items[arrow.tail], self.widest)[1] for arrow in others]
+        reach = self.bodies[key].width / 2 + 40.0 + max(widths, default=0.0) / 2
+        room = max((label.ems * _FONT for label in labels), default=0.0)
+        reach += room
+        turn = (
+            -reach + max(widths, default=0.0) / 2 + room + 10.0
+        )  # labels stand above level lines, which then lead to the head
+        for n, (place, arrow, label) in enumerate(zip(spread_out(heights), others, labels, strict=True)):
+            item, end = self.items[arrow.tail], ("other", key, n)
             index = self._write_index(item, dict(arrow.shifts))
             self.add(item, end, (-reach, place), index, ghost=bool(arrow.shifts))
-            role = "recur" if arrow.shifts else "flow"
             tail, head = self.bodies[end], self.bodies[key]
             line = make_line(find_border(tail, head.at), find_border(head, tail.at))
-            self.draw(end, key, role, line, arrow.params)
+            if room:
+                start, corner = (tail.at[0] + tail.width / 2, place), (turn, place)
+                line = make_polyline([start, corner, find_border(head, corner)], 4.0)
+            spot = (turn - 6.0 - label.ems * _FONT / 2, place + 10.0)
+            role = "recur" if arrow.shifts else "flow"
+            self.picture.lines.append(Line(end, key, role, label, line, spot if label.rows else None))
         count = sum(a not in self.taps and (a.tail != key or bool(a.shifts)) for a in self._into.get(key, ())) - len(others)
         if count:
             wide, high = self.bodies[key].width, self.bodies[key].height
