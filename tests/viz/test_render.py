@@ -52,7 +52,8 @@ def test_an_unknown_suffix_says_which_there_are(path: str, got: str, tmp_path: P
     with pytest.raises(DrawError) as caught:
         Diagram(PICTURE, THEME).save(path)
     message = str(caught.value)
-    assert message.startswith("DrawError [P101]: unknown picture format: ")
+    what = "unknown picture format: " if Path(path).suffix else f"{path!r} does not end in a picture format"
+    assert message.startswith(f"DrawError [P101]: {what}")
     assert f"expected one of png, svg, pdf, dot, html, tex, mmd, got {got}" in message
     assert message.endswith('end the path with one of them: .save("net.png")')
 
