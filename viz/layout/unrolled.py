@@ -160,7 +160,8 @@ class Unrolling:
         ahead = -step if step < 0 else (self.columns.length or 0) - 1 - step
         readers = [arrow for arrow in self._list_recurrent() if arrow.tail == key]
         y = self.stamp.at[min(readers, key=lambda arrow: abs(self._get_shift(arrow) - ahead)).head][1]
-        while any(abs(y - other) < 48.0 for other in crowd) or any(abs(y - wire) < 25.0 for wire in self.edge_layout.wires):
+        apart = max(48.0, *(self._measure_ghost(arrow.tail)[1] + 6.0 for arrow in self._list_recurrent()))
+        while any(abs(y - other) < apart for other in crowd) or any(abs(y - wire) < 25.0 for wire in self.edge_layout.wires):
             y += 6.0
         crowd.append(y)
         last = len(self.columns.columns) - 1
