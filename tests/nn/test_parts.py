@@ -118,7 +118,7 @@ def test_an_exponential_gate_does_not_overflow() -> None:
         (lambda: nn.causal_mask(t, t), "N153", "two axes"),
         (lambda: nn.transformer_decoder(x(), None, 2, 8, 1, over=t, memory_over=u), "N128", "transformer_layer needs memory="),
         (lambda: nn.lstm(x(), 3, over=u), "N101", r"over=\(t, u\)"),
-        (lambda: ag.compile(nn.dense(nn.dense(x(), 3), 3)), "G302", 'layers of ag.nn take name="…"'),
+        (lambda: ag.compile(nn.dense(nn.dense(x(), 3), 3)), "G302", 'layers take name="…"'),
     ],
 )
 def test_refusals(make: Callable[[], Any], code: str, words: str) -> None:
