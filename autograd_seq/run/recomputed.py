@@ -96,6 +96,7 @@ class RecomputedProgram(LengthsCall, ProgramReports):
         self.sweeps = Sweeps(self._equations, axis)
         self._pieces = Pieces(self.sweeps)
         self._strong = [n._value.dtype for n in graph.nodes if n.op is TENSOR and n.weak == STRONG and n.dtype is float]
+        self._plans: dict[tuple[Any, ...], Recomputation] = {}
         self._made: dict[np.dtype, tuple[list[Stage], Between | None]] = {}
         self._edges = {s: tuple(spread(n, s.axes) for n in s.outside or ()) for s in dict.fromkeys(self.sweeps.slots.values())}
 
@@ -160,7 +161,9 @@ class RecomputedProgram(LengthsCall, ProgramReports):
         sizes = self.graph._sizes(found)
         check_lengths(self.graph, sizes)
         width = self._find_width(arrays)
-        plan = self._choose(sizes, width)
+        key = (*sizes.values(), width)
+        plan = self._plans.get(key) or self._choose(sizes, width)
+        self._plans = {key: plan}  # of the last call: most have the lengths of the one before
         if plan.pieces <= 1:
             return self.whole._compute(given)
         stages, after = self._make_stages(width)
