@@ -43,7 +43,7 @@ def find_free_path(
         >>> a, b, c = (Body((x, 0.0), 40.0, 40.0) for x in (0.0, 80.0, 160.0))
         >>> path = find_free_path(a, c, [b])
         >>> path[0], path[-1], max(abs(y) for x, y in path)
-        ((0.0, 20.0), (160.0, 20.0), 29.0)
+        ((0.0, -20.0), (160.0, -20.0), 29.0)
 
     Notes:
         At most a fixed number of steps, each of which takes the logarithm of their number.
