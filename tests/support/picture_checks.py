@@ -1,4 +1,7 @@
-"""What holds of every picture: nodes apart, labels off them, lines that end at nodes and cross none, columns in order."""
+"""What holds of every picture: nodes apart, labels in or off them, lines that end at nodes and cross none, columns in order.
+
+And of the picture of a graph: every parameter is named, every row before the first step or after the last is there.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,9 @@ from collections.abc import Iterator
 from itertools import pairwise
 from math import hypot
 
+import autograd_seq as ag
 from viz.layout.routes import Body, sample_curve
+from viz.scene.label import make_name_label
 from viz.scene.picture import Mark, Picture, measure_picture
 
 _SILENT = ("slice", "joint", "point", "sharedpoint")
@@ -25,11 +30,47 @@ def list_faults(picture: Picture) -> Iterator[str]:
     yield from _find_crossings(picture, marks)
     yield from _find_covered_labels(picture, marks)
     yield from _find_disorder(marks)
+    yield from _find_long_labels(marks)
     left, bottom, right, top = measure_picture(picture)
     for mark in marks:
         (x, y), a, b = mark.at, mark.width / 2, mark.height / 2
         if not (left <= x - a + 0.01 and x + a - 0.01 <= right and bottom <= y - b + 0.01 and y + b - 0.01 <= top):
             yield f"{mark.label.text} is outside of the canvas"
+
+
+def list_missing(g: ag.Graph, picture: Picture, axis: str | None = None, steps: int = 0) -> Iterator[str]:
+    """Yield a sentence for each parameter that a picture does not name, and each row outside of the sequence that it lacks.
+
+    Args:
+        g: what is drawn, without scopes that are one box.
+        picture: its picture.
+        axis, steps: the axis that is unfolded, and its length; without them no rows are asked for.
+    """
+    words = " ".join(part.label.text for part in [*picture.marks, *picture.lines])
+    there = {(mark.name, mark.step) for mark in picture.marks if mark.role == "ghost"}
+    for node in g.nodes:
+        name = str(node.name)
+        forms = [make_name_label(form).text for form in (name, name.rpartition("/")[2])]
+        if node.op.name == "param" and not any(form in words for form in forms):
+            yield f"the parameter {name} is not named"
+        state = node.inputs[0] if node.inputs else node
+        if axis is None or node.op.name != "shift" or state.op.name != "state" or node.attrs["axis"].name != axis:
+            continue
+        by = node.attrs["by"]
+        for step in range(steps):
+            if not 0 <= step - by < steps and (str(state.name), step - by) not in there:
+                yield f"the row {step - by} of {state.name} is not there"
+
+
+def _find_long_labels(marks: list[Mark]) -> Iterator[str]:
+    """Yield the labels that do not fit into their outlines."""
+    for mark in marks:
+        rows = max(mark.label.lines, 1)
+        wide, high = mark.label.ems * mark.font / 2, rows * mark.font * 0.3
+        corners = [(mark.at[0] + i * wide, mark.at[1] + j * high) for i in (-1, 1) for j in (-1, 1)]
+        inside = all(_is_inside(mark, x, y, 0.0) for x, y in corners)
+        if mark.label.rows and not (inside if rows == 1 else wide < mark.width / 2):
+            yield f"the label {mark.label.text} is longer than its outline"
 
 
 def _find_overlaps(marks: list[Mark]) -> Iterator[str]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from picture_checks import list_faults, list_outlines
+from picture_checks import list_faults, list_missing, list_outlines
 
 import autograd_seq as ag
 import viz
-from viz.scene.picture import Picture
+from viz.scene.label import EMPTY, make_text_label
+from viz.scene.picture import Picture, measure_picture
 
 NIGHT = bool(os.environ.get("AUTOGRAD_SEQ_NIGHT"))
 
@@ -81,9 +83,10 @@ MODELS: dict[str, Callable[[ag.Axis], ag.Graph]] = {
     "transformer": lambda t: ag.Graph(ag.nn.transformer_layer(ag.input("x", (8,), over=t), 2, 16, over=t, name="layer")),
 }  # fmt: skip
 DEEP = {"transformer": {"depth": 2}}
+SEVERAL = ("attention", "lattice")  # axes
 
 
-def _draw_all(name: str) -> dict[str, Picture]:
+def _draw_all(name: str) -> dict[str, viz.Diagram]:
     g, deep = MODELS[name](ag.Axis("t")), DEEP.get(name, {})
     out = {f"unfolded {n}": viz.unfolded(g, n, **deep) for n in (1, 2, 4, 20)}
     out["folded"] = viz.folded(g, **deep)
@@ -91,13 +94,35 @@ def _draw_all(name: str) -> dict[str, Picture]:
     out["both"] = viz.fold_unfold(g, 2, **deep)
     out |= {f"operations {n}": viz.unfolded(g, n, level="ops") for n in (1, 2, 4, 20)}
     out["folded operations"] = viz.folded(g, level="ops")
-    return {kind: diagram.picture for kind, diagram in out.items()}
+    return out
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_no_picture_of_an_ordinary_model_has_a_fault(name: str) -> None:
-    faults = {kind: found for kind, picture in _draw_all(name).items() if (found := list(list_faults(picture)))}
+    drawn = _draw_all(name)
+    faults = {kind: found for kind, diagram in drawn.items() if (found := list(list_faults(diagram.picture)))}
     assert faults == {}
+    for kind, diagram in drawn.items():  # the canvas is what is drawn, and the same rim on all sides
+        left, bottom, right, top = measure_picture(diagram.picture)
+        x, y, wide, high = map(float, re.search(r'viewBox="([^"]*)"', diagram.svg)[1].split())  # type: ignore[index]
+        rims = (left - x, -top - y, x + wide - right, y + high + bottom)
+        assert max(rims) - min(rims) < 0.1, kind
+        assert 0 <= min(rims) < 20, kind
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_parameter_and_every_row_outside_of_the_sequence_is_there_and_the_same_bytes_twice(name: str) -> None:
+    drawn, again = _draw_all(name), _draw_all(name)
+    assert {kind: diagram.svg for kind, diagram in drawn.items()} == {kind: diagram.svg for kind, diagram in again.items()}
+    g = MODELS[name](ag.Axis("t"))
+    for kind, diagram in drawn.items():
+        if name in DEEP and not kind.endswith("operations") and not kind.startswith("operations"):
+            continue  # scopes are boxes
+        if (name, kind) == ("logistic map", "both"):
+            continue  # steps out of the middle: the parameter of the first row is not among them
+        steps = kind.removeprefix("unfolded ")
+        rows = {"axis": "t", "steps": int(steps)} if steps.isdigit() and name not in SEVERAL else {}
+        assert list(list_missing(g, diagram.picture, **rows)) == [], kind  # type: ignore[arg-type]
 
 
 @pytest.mark.skipif(not NIGHT, reason="all models of the zoo at night")
@@ -132,6 +157,11 @@ def test_every_fault_is_seen() -> None:
     assert any("overlaps" in fault for fault in change(first.key, at=second.at))
     assert any("not in order" in fault for fault in change(first.key, at=(second.at[0] + 60.0, first.at[1] + 400.0)))
     assert any("points off" in fault for fault in change(first.key, at=(first.at[0], first.at[1] + 7.0)))
+    assert any("longer than" in fault for fault in change(first.key, label=make_text_label("a long label")))
+    g = _rnn(ag.Axis("t"))
+    assert list(list_missing(g, picture, "t", 3)) == []
+    bare = Picture([m for m in picture.marks if m.role != "ghost"], [replace(ln, label=EMPTY) for ln in picture.lines])
+    assert sorted(fault.split()[1] for fault in list_missing(g, bare, "t", 3)) == ["parameter", "parameter", "parameter", "row"]
     labelled = next(line for line in picture.lines if line.label.rows)
     covered = [replace(line, label_at=first.at) if line is labelled else line for line in picture.lines]
     assert any("lies on" in fault for fault in list_faults(Picture(picture.marks, covered)))
