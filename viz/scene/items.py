@@ -160,7 +160,10 @@ def measure_outline(item: Item, index: str = "t−1") -> tuple[str, float, float
         return "box", max(52.0, label.ems * 12 * _SLACK + 16), 22.0 + 15.0 * max(label.lines - 1, 0), 12.0
     if item.role in ("op", "delay"):
         side = max(24.5, label.ems * 13 * _SLACK + 6)
-        return ("square", 26.0, 26.0, 11.0) if item.role == "delay" else ("circle", side, side, 14.0)
+        if item.role == "delay":
+            wide = label.ems * 11
+            return ("square", 26.0, 26.0, 11.0) if wide <= 24.0 else ("box", wide * _SLACK + 6, 26.0, 11.0)
+        return "circle", side, side, 14.0
     font, least = (12.0, 30.0) if item.role == "label" else (14.0, 42.0)
     need = label.ems * font * _SLACK + 6
     if need > _LARGEST_CIRCLE:
