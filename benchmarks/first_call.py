@@ -118,8 +118,10 @@ def first_call(model: str) -> dict[str, float]:
     got = step(**feeds)
     called = time.process_time()
     want = ag.value_and_grad(loss, wrt, backend="numpy")(**feeds)
-    for name, value in want[1].items():
-        assert np.allclose(got[1][name], value, rtol=1e-3, atol=1e-3 * max(np.abs(value).max(), 1e-3)), name
+    largest = max(np.abs(value).max(initial=0) for value in want[1].values())
+    for name, value in want[1].items():  # that of a bias of keys is 0, and what float32 leaves of it
+        near = max(1e-3 * np.abs(value).max(initial=0), 1e-5 * largest)
+        assert np.allclose(got[1][name], value, rtol=1e-3, atol=near), name
     return {"written": written - start, "called": called - written, "lines": lines}
 
 
