@@ -9,6 +9,7 @@ from viz.arguments import choose_lengths, get_only_axis, get_theme, make_scene, 
 from viz.diagram import Diagram
 from viz.errors import DrawError, make_option_error
 from viz.layout.compose import add_bus, compose_both, compose_folded, compose_unfolded, drop_params, join_pictures
+from viz.layout.folded_operations import compose_operations
 from viz.layout.legend import add_legend
 from viz.layout.pair import compose_pair
 from viz.scene.columns import show_all_steps
@@ -81,22 +82,23 @@ def unfolded(
 
 
 def fold_unfold(
-    g: Any, t: int = 3, theme: str = "white", *, depth: int | None = None,
+    g: Any, t: int = 3, theme: str = "white", *, level: str = "variables", depth: int | None = None,
     collapse: Collection[str] | Callable[[str], bool] | None = None, legend: bool = False, **lengths: int,
 ) -> Diagram:  # fmt: skip
     """Draw a graph folded at the left, and t steps of it unfolded at the right.
 
     Args:
         g: an `ag.Graph`, or a node or several.
-        t: number of steps, out of the middle of a sequence; of a graph of two axes, the number of all steps of each.
+        t: number of steps, out of the middle of a sequence; of operations, or of a graph of two axes, the number of all steps.
         theme: "white" or "dark".
+        level: "variables", or "ops" for every operation.
         depth: draws each scope at this depth as one box, with its shape and the number of its parameters.
         collapse: names of scopes to draw as one box, or a function that tells for a name whether to.
         legend: whether the roles that colours and shapes stand for are written below.
         lengths: numbers of steps by the names of axes.
 
     Returns:
-        A Diagram; with one axis, the rows of both sides are level.
+        A Diagram; of variables over one axis, the rows of both sides are level.
 
     Raises:
         DrawError: an option or the theme is unknown, t is no number of steps, or the graph has no axis or more than two.
@@ -111,12 +113,16 @@ def fold_unfold(
         True
     """
     colors = get_theme(theme)
-    scene = make_scene(read_drawable(g, depth, collapse), "variables")
-    shown = choose_lengths(scene, t, lengths, "fold_unfold")
-    if len(shown) == 2:
-        columns = {axis: show_all_steps(count, None, axis) for axis, count in shown.items()}
-        picture = join_pictures(compose_folded(scene), compose_pair(keep_axes(scene, shown), columns))
-    else:
-        axis = get_only_axis(shown, "at most two axes")
+    reading = read_drawable(g, depth, collapse)
+    scene = make_scene(reading, level)
+    shown = choose_lengths(scene, t, lengths, "fold_unfold", make_scene(reading, "variables"))
+    axis = get_only_axis(shown, "at most two axes") if len(shown) != 2 else ""
+    if axis and level == "variables":
         picture = compose_both(keep_axes(scene, shown), axis, shown[axis])
+    else:
+        left = compose_folded(scene) if level == "variables" else compose_operations(scene)
+        columns = {name: show_all_steps(count, None, name) for name, count in shown.items()}
+        kept, boxes = keep_axes(scene, shown), level == "ops"
+        right = compose_unfolded(kept, axis, columns[axis], boxes=boxes) if axis else compose_pair(kept, columns, boxes=boxes)
+        picture = join_pictures(left, right)
     return Diagram(add_legend(picture) if legend else picture, colors)

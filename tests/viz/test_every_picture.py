@@ -94,6 +94,7 @@ def _draw_all(name: str) -> dict[str, viz.Diagram]:
     out["both"] = viz.fold_unfold(g, 2, **deep)
     out |= {f"operations {n}": viz.unfolded(g, n, level="ops") for n in (1, 2, 4, 20)}
     out["folded operations"] = viz.folded(g, level="ops")
+    out["operations, both"] = viz.fold_unfold(g, 2, level="ops")
     return out
 
 
@@ -133,7 +134,11 @@ def test_no_picture_of_the_zoo_has_a_fault() -> None:
     for name, entry in ZOO.items():
         g = entry.made(T=4, B=2, D=3, H=4).graph
         for level, counts in (("variables", (1, 2, 4, 20)), ("ops", (2, 4))):
-            drawn = {"folded": viz.folded(g, level), **{f"t={n}": viz.unfolded(g, n, level=level) for n in counts}}
+            drawn = {
+                "folded": viz.folded(g, level),
+                "both": viz.fold_unfold(g, 2, level=level),
+                **{f"t={n}": viz.unfolded(g, n, level=level) for n in counts},
+            }
             faulty += [(name, level, view) for view, diagram in drawn.items() if list(list_faults(diagram.picture))]
     assert faulty == []
 
