@@ -42,8 +42,8 @@ def lattice() -> ag.Graph:
 def fading() -> viz.Diagram:
     """How the gradient of a loss at the last step fades on the way back."""
     t, generator = ag.Axis("t"), np.random.default_rng(0)
-    x, s = ag.input("x", (3,), over=t), ag.state("s", (4,), over=t)
-    s[t] = ag.tanh(ag.param("U", (4, 3)) @ x[t] + ag.param("W", (4, 4)) @ s[t - 1])
+    s = ag.state("s", (4,), over=t)
+    s[t] = ag.tanh(ag.param("U", (4, 3)) @ ag.input("x", (3,), over=t) + ag.param("W", (4, 4)) @ s[t - 1])
     loss = ag.sum(ag.last(s, over=t) ** 2).named("L")
     feeds = {"U": generator.normal(size=(4, 3)), "W": 0.4 * np.linalg.qr(generator.normal(size=(4, 4)))[0]}
     return viz.heat(loss, viz.gradients(loss, x=generator.normal(size=(6, 3)), **feeds))
@@ -53,14 +53,14 @@ def draw() -> dict[str, viz.Diagram]:
     """Return all of them by their names."""
     model, t = demo.build(), ag.Axis("t")
     rnn, lstm = model.loss, ag.nn.lstm(ag.input("x", (3,), over=t), 4, over=t, bias=False, name="lstm").h
-    block = ag.nn.transformer_layer(ag.input("x", (8,), over=t), 2, 16, over=t, name="layer")
     x, s = ag.input("x", over=t), ag.state("s", over=t, init=[ag.param("p"), 0.0, 0.0])
     s[t] = ag.tanh(ag.param("U") * x[t] + ag.param("A") * s[t - 1] + ag.param("B") * s[t - 3])
     return {
         "folded": viz.folded(rnn), "unfolded": viz.unfolded(rnn, t=4), "fold_unfold": viz.fold_unfold(rnn, t=3),
         "lstm": viz.unfolded(lstm, t=3), "lstm_bus": viz.unfolded(lstm, t=3, params="bus"),
         "bidirectional": viz.unfolded(bidirectional(), t=4), "attention": viz.unfolded(attention(), u=4, t=3),
-        "lattice": viz.unfolded(lattice(), i=3, j=4), "transformer": viz.unfolded(block, depth=2), "heat": fading(),
+        "lattice": viz.unfolded(lattice(), i=3, j=4), "heat": fading(), "card": viz.card(ag.compile(lstm), "LSTM"),
+        "transformer": viz.unfolded(ag.nn.transformer_layer(ag.input("x", (8,), over=t), 2, 16, over=t, name="layer"), depth=2),
         "lattice_ops": viz.unfolded(lattice(), i=2, j=3, level="ops"), "delay_line": viz.delay_line(ag.Graph(s)),
         "panes": viz.panes(ag.compile(ag.nn.gru(ag.input("x", (3,), over=t), 4, over=t, name="gru")), "h"),
         "adjoint": viz.adjoint(rnn), "schedule": viz.schedule(ag.value_and_grad(rnn.outputs[0], model.params, passes=())),
@@ -70,9 +70,9 @@ def draw() -> dict[str, viz.Diagram]:
 def main(folder: Path) -> None:
     """Save all of them, and what each shows as a hash, by which a test sees that they are up to date."""
     folder.mkdir(parents=True, exist_ok=True)
-    pictures = draw()
-    for name, picture in pictures.items():
+    for name, picture in (pictures := draw()).items():
         print(picture.save(folder / f"{name}.png"))
+    print(viz.animate(demo.build().loss).save(folder / "backward.gif"))
     (folder / "gallery.txt").write_text("".join(f"{name} {drawn.digest}\n" for name, drawn in pictures.items()))
 
 
