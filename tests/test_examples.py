@@ -55,6 +55,16 @@ def test_spiking(example: Callable[[str], ModuleType]) -> None:
     assert found["after"] > 0.9 > found["before"]
 
 
+def test_plots(example: Callable[[str], ModuleType]) -> None:
+    module = example("plots")
+    assert {*module.draw()} == {f"plot_{kind}" for kind in ("spectrum", "horizon", "credit", "raster", "phase")}
+    whole, cut = module.recurrence(np.eye(module.UNITS))
+    assert not np.triu(np.linalg.norm(np.moveaxis(whole, 0, 1), axis=-1).T, 1).any()  # no loss depends on a later step
+    assert cut[11, 6].any() and not cut[12, 6].any() and whole[12, 6].any()
+    assert 0 < module.spikes().mean() < 1
+    assert abs(module.henon()).max() < 1.5
+
+
 def test_online(example: Callable[[str], ModuleType], capsys: pytest.CaptureFixture[str]) -> None:
     found = example("online").main(steps=2000)
     assert found["step 300"] > 0.3 and found["step 1300"] > 0.1  # it has to learn, and to learn anew

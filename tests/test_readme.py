@@ -107,7 +107,8 @@ def test_the_picture_at_the_top_is_small():
     assert (ROOT / "docs/fold_unfold.png").stat().st_size < 200_000
 
 
-def test_the_gallery_is_what_its_script_draws(tmp_path):
-    subprocess.run([sys.executable, ROOT / "examples/gallery.py", tmp_path], check=True, env=ENVIRONMENT)
+def test_the_gallery_is_what_its_scripts_draw(tmp_path):
+    for script in ("gallery.py", "plots.py"):
+        subprocess.run([sys.executable, ROOT / "examples" / script, tmp_path], check=True, env=ENVIRONMENT)
     drawn = {p.name for p in tmp_path.glob("*.png")}
     assert drawn | {"forecast.png"} == {p.name for p in (ROOT / "docs").glob("*.png")}

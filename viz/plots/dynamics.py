@@ -106,6 +106,7 @@ def spectrum(matrix: ArrayLike, *, title: str = "", theme: str = "white") -> Plo
     axes.plot(np.cos(angle), np.sin(angle), color=colors.faint, linewidth=1.0, linestyle=":")
     axes.scatter(values.real, values.imag, s=22, color=colors.recur, zorder=3)
     axes.set_aspect("equal")
+    axes.locator_params(nbins=5)  # so that the numbers below keep apart
     axes.set_xlabel("real part", color=colors.ink)
     axes.set_ylabel("imaginary part", color=colors.ink)
     return Plot(figure)
