@@ -121,6 +121,7 @@ def _find_rows_through_shifts(x: Node, axis: Axis) -> tuple[dict[Axis, Any], dic
 
 
 def check_axis(axis: Any, name: str | None = None) -> Axis:
+    """Return an axis; refuse anything else, with the name of the value that was to vary over it."""
     if not isinstance(axis, Axis):
         raise AxisError("A105", f"{axis!r:.60} is not an axis", node=name, expected="an ag.Axis", got=repr(axis))
     return axis

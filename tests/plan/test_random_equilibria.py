@@ -9,6 +9,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from differences import check_along_a_direction
 from night import late
 from random_equilibria import Settling
 from random_programs import WAYS, check
@@ -62,16 +63,7 @@ def test_central_differences_judge_the_oracle(seed: int) -> None:
     wrt = [x for x in graph.inputs.values() if x.dtype is float]
     if decreed or case.second:
         return
-    dag = graph.unroll(**{a.name: case.sizes[a.name] for a in graph.axes if a.name in case.sizes})
-    feeds, rng = case.fed(graph), np.random.default_rng(seed)
-    way = {x.name: rng.normal(size=feeds[x.name].shape) for x in wrt}
-    parts = [np.sum(g * way[x.name]) for g, x in zip(dag.grad(wrt).evaluate(**feeds), wrt, strict=True)]
-
-    def along(h: float) -> float:
-        return float(dag.evaluate(**{name: v + h * way[name] if name in way else v for name, v in feeds.items()})[0])
-
-    slopes = [(along(h) - along(-h)) / (2 * h) for h in (1e-5, 2e-5)]
-    assert abs(sum(parts) - (4 * slopes[0] - slopes[1]) / 3) <= 1e-8 * max(1.0, *np.abs(parts))
+    check_along_a_direction(case, graph, wrt, seed)
 
 
 def test_what_the_programs_reach() -> None:

@@ -17,6 +17,7 @@ from typing import Any
 import networkx as nx
 import numpy as np
 import pytest
+from differences import check_along_a_direction
 from night import NIGHT, one_in
 from random_programs import WAYS, Program, check
 
@@ -128,16 +129,7 @@ def test_central_differences_judge_the_oracle(seed):
     wrt = [x for x in graph.inputs.values() if x.dtype is float]
     if decreed or case.second or not wrt:
         return
-    dag = graph.unroll(**{a.name: case.sizes[a.name] for a in graph.axes if a.name in case.sizes})
-    feeds, rng = case.fed(graph), np.random.default_rng(seed)
-    way = {x.name: rng.normal(size=feeds[x.name].shape) for x in wrt}
-    parts = [np.sum(g * way[x.name]) for g, x in zip(dag.grad(wrt).evaluate(**feeds), wrt, strict=True)]
-
-    def along(h: float) -> float:
-        return float(dag.evaluate(**{name: v + h * way[name] if name in way else v for name, v in feeds.items()})[0])
-
-    slopes = [(along(h) - along(-h)) / (2 * h) for h in (1e-5, 2e-5)]
-    assert abs(sum(parts) - (4 * slopes[0] - slopes[1]) / 3) <= 1e-8 * max(1.0, *np.abs(parts))
+    check_along_a_direction(case, graph, wrt, seed)
 
 
 def test_the_same_seed_writes_the_same_program():

@@ -46,6 +46,7 @@ def find_missing(characters: Iterable[str]) -> list[str]:
 
 @cache
 def has_font(program: str, character: str) -> bool:
+    """Ask fontconfig whether some font has a character; where it cannot answer, one is taken to have it."""
     done = subprocess.run(
         [program, f":charset={ord(character):x}", "family"], capture_output=True, timeout=_SECONDS, check=False
     )
