@@ -8,6 +8,7 @@ import pytest
 from random_programs import Program
 
 import autograd_seq as ag
+import viz
 from viz.arguments import make_scene, read_drawable
 from viz.layout.rows import assign_rows
 from viz.read.graph import read_graph
@@ -213,6 +214,39 @@ def test_a_window_reads_the_steps_that_are_in_it() -> None:
         y = ag.window(x, t, size, every=every).named("y")
         reads = read_graph([y]).reads[y]
         assert [dict(read.shifts).get("t", 0) for read in reads] == delays
+
+
+def test_masks_and_steps_that_values_name_tell_which_steps_are_read() -> None:
+    t = ag.Axis("t")
+    u, x, s = ag.nn.get_read_axis(t), ag.input("x", (4,), over=t), ag.state("s", over=t)
+    scores, mask = ag.dot(x, x.along(t, u)), ag.nn.causal_mask(t, u)
+    weights = {
+        "all": ag.softmax(scores, over=u), "past": ag.softmax(ag.where(mask, scores, -1e9), over=u),
+        "before": ag.where(ag.index(u) < ag.index(t), scores, 0.0),
+    }  # fmt: skip
+    for kind, weight in weights.items():
+        y = ag.sum(weight * x.along(t, u), over=u).named("y")
+        kinds = {a.whole for a in make_variables_scene(read_graph([y])).arrows}
+        assert kinds == ({kind} if kind != "before" else {kind, ""})  # of which the own step is none
+    s[t] = ag.tanh(ag.take(s, ag.input("parent", over=t, dtype=int), over=t, earlier=True))
+    assert [(a.whole, a.shifts) for a in make_variables_scene(read_graph([s])).arrows] == [("", ()), ("before", (("t", 1),))]
+    picture = viz.unfolded(ag.Graph(s), 3).picture
+    joints = {mark.key for mark in picture.marks if mark.role == "joint"}
+    ends = [(line.tail[3], line.head[3]) for line in picture.lines if line.arrow and {line.tail, line.head} <= joints]
+    assert ends == [(0, 1), (1, 2)]  # what is read comes from the left
+    assert not [mark for mark in picture.marks if mark.role == "ghost"]
+
+
+def test_what_a_state_starts_from_is_drawn_beside_its_first_row() -> None:
+    t = ag.Axis("t")
+    s = ag.state("s", (4,), over=t, init=ag.param("U", (4, 3)) @ ag.input("x", (3,)))
+    s[t] = ag.tanh(ag.param("W", (4, 4)) @ s[t - 1])
+    for options in ({}, {"params": "bus", "level": "variables"}):
+        picture = viz.unfolded(ag.Graph(s), 2, **options).picture
+        start = next(line for line in picture.lines if line.role == "start")
+        marks = {mark.key: mark for mark in picture.marks}
+        assert (marks[start.tail].role, marks[start.head].role) == ("input", "ghost")
+        assert "U" in {start.label.text, *(mark.label.text for mark in picture.marks)}
 
 
 def _is_acyclic(scene: Scene) -> bool:

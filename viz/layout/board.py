@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from viz.layout.label_spots import place_label
-from viz.layout.routes import Body, Curve, find_border, make_line, route
+from viz.layout.routes import Body, Curve, find_border, find_foot, make_line, route
 from viz.layout.stamp import LABEL_FONT, LABEL_HEIGHT
 from viz.layout.unrolled import make_ghost
 from viz.scene.items import Item, Scene, label_params, make_mark, measure_outline
@@ -88,7 +88,7 @@ class Board:
                 line = make_line(self.bodies[joints[-1]].at, at)
                 self.picture.lines.append(Line(joints[-1], joint, role, curve=line, arrow=False))
             body = self.bodies[key]
-            touch = find_border(body, at) if is_tail and not lift else _find_foot(body, at, upright)
+            touch = find_border(body, at) if is_tail and not lift else find_foot(body, at, upright)
             curve = make_line(touch, at) if is_tail else make_line(at, touch)
             here, there = (key, joint) if is_tail else (joint, key)
             self.picture.lines.append(Line(here, there, role, curve=curve, arrow=not is_tail))
@@ -123,13 +123,3 @@ class Board:
             if turned and line.label.rows:
                 spot = place_label(curve, (line.label.ems * LABEL_FONT, LABEL_HEIGHT), near, [], [])
             self.picture.lines.append(replace(line, tail=(tag, line.tail), head=(tag, line.head), curve=curve, label_at=spot))
-
-
-def _find_foot(body: Body, at: Point, upright: bool) -> Point:
-    """Return where a straight tap, which may run beside the middle of a body, touches it."""
-    (x, y), a, b = body.at, body.width / 2, body.height / 2
-    off = abs(at[1] - y) / b if upright else abs(at[0] - x) / a
-    part = (1.0 - min(off, 1.0) ** 2) ** 0.5 if body.round else 1.0
-    if upright:
-        return x + (-1 if at[0] < x else 1) * a * part, at[1]
-    return at[0], y + (-1 if at[1] < y else 1) * b * part

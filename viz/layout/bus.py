@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from viz.layout.label_spots import place_label
 from viz.layout.layers import spread_out
 from viz.layout.routes import Body, find_border, make_line, make_polyline
-from viz.layout.stamp import Stamp
+from viz.layout.stamp import LABEL_FONT, LABEL_HEIGHT, Stamp
 from viz.layout.unrolled import Unrolling
-from viz.scene.items import Scene, find_later, measure_outline
+from viz.scene.items import Scene, find_later, label_params, measure_outline
 from viz.scene.picture import Line, Mark
 
 LANE = 13.0
@@ -82,28 +83,43 @@ def print_bus(unrolling: Unrolling, found: list[Wire], edge: float) -> None:
         lift = i if at[1] < levels[own[0]] else len(sources) - 1 - i
         for wire in own:
             _print_wire(unrolling, wire, levels[wire], trunk + 5.0 * lift)
-    _print_sources(unrolling, list(sources), trunk - 12.0 - widest)
+    print_sources(unrolling, {key: (key, None) for key in sources}, trunk - 12.0 - widest)
 
 
-def _print_sources(unrolling: Unrolling, readers: list[int], edge: float) -> None:
-    """Draw the items from which shared items are computed, to their left, column by column."""
-    arrows = [a for a in unrolling.scene.arrows if a.head in readers and not a.start and a.tail not in unrolling.stamp.at]
-    tails = list(dict.fromkeys(a.tail for a in arrows if (a.tail, None) not in unrolling.bodies))
-    sizes = {key: measure_outline(unrolling.items[key])[1:3] for key in tails}
-    wished = []
-    for key in tails:
-        heights = [-unrolling.bodies[a.head, None].at[1] for a in arrows if a.tail == key]
-        wished.append((sum(heights) / len(heights), sizes[key][1] + 6.0))
-    widest = max((width for width, _ in sizes.values()), default=0.0)
-    for key, minus_y in zip(tails, spread_out(wished), strict=True):
-        unrolling.add(unrolling.items[key], (edge - 30.0 - widest / 2, -minus_y), (key, None), "")
-    for arrow in arrows:
-        ends = unrolling.bodies[arrow.tail, None], unrolling.bodies[arrow.head, None]
-        curve = make_line(find_border(ends[0], ends[1].at), find_border(ends[1], ends[0].at))
-        role = "param" if unrolling.items[arrow.tail].role == "param" else "shared"
-        unrolling.picture.lines.append(Line((arrow.tail, None), (arrow.head, None), role, curve=curve))
-    if tails:
-        _print_sources(unrolling, tails, edge - 30.0 - widest)
+def print_sources(unrolling: Unrolling, heads: dict[int, object], edge: float) -> None:
+    """Draw the items that are no steps and from which others are computed, to their left, column by column.
+
+    Args:
+        unrolling: in which the heads are drawn already.
+        heads: the items that are computed, and the keys of their marks, or of the rows outside of the sequence that they start.
+        edge: the x left of everything drawn so far.
+    """
+    scene, bodies = unrolling.scene, unrolling.bodies
+    while heads:
+        arrows = [a for a in scene.arrows if a.head in heads and a.start == (heads[a.head] != (a.head, None))]
+        arrows = [a for a in arrows if a.tail not in unrolling.stamp.at]
+        tails = list(dict.fromkeys(a.tail for a in arrows if (a.tail, None) not in bodies))
+        sizes = {key: measure_outline(unrolling.items[key])[1:3] for key in tails}
+        wished = []
+        for key in tails:
+            heights = [-bodies[heads[a.head]].at[1] for a in arrows if a.tail == key]
+            wished.append((sum(heights) / len(heights), sizes[key][1] + 6.0))
+        widest = max((width for width, _ in sizes.values()), default=0.0)
+        labels = {a: label_params(a.params) for a in arrows}
+        edge -= 30.0 + max((label.ems * LABEL_FONT for label in labels.values()), default=0.0)
+        for key, minus_y in zip(tails, spread_out(wished), strict=True):
+            unrolling.add(unrolling.items[key], (edge - widest / 2, -minus_y), (key, None), "")
+        for arrow, label in labels.items():
+            head, ends = heads[arrow.head], (bodies[arrow.tail, None], bodies[heads[arrow.head]])
+            curve = make_line(find_border(ends[0], ends[1].at), find_border(ends[1], ends[0].at))
+            role = "param" if unrolling.items[arrow.tail].role == "param" else "start" if arrow.start else "shared"
+            spot = (
+                place_label(curve, (label.ems * LABEL_FONT, LABEL_HEIGHT), list(bodies.values()), [], [])
+                if label.rows
+                else None
+            )
+            unrolling.picture.lines.append(Line((arrow.tail, None), head, role, label, curve, spot))
+        heads, edge = {key: (key, None) for key in tails}, edge - widest
 
 
 def get_wire_height(stamp: Stamp, wire: Wire) -> float:

@@ -7,7 +7,7 @@ from typing import Any
 
 from viz.errors import TooLargeError
 from viz.layout.bands import drop_scopes, list_bands, print_bands
-from viz.layout.bus import get_wire_height, list_wires, measure_lanes, print_bus
+from viz.layout.bus import get_wire_height, list_wires, measure_lanes, print_bus, print_sources
 from viz.layout.clearing import clear_picture
 from viz.layout.folded_column import FoldedColumn
 from viz.layout.grids import compose_grids
@@ -57,9 +57,11 @@ def add_bus(scene: Scene) -> Scene:
     first = 1 + max((item.key for item in scene.items), default=0)
     keys = {name: first + i for i, name in enumerate(names)}
     bare = drop_params(scene)
-    uses = dict.fromkeys((keys[name], arrow.head) for arrow in scene.arrows for name in arrow.params)
+    uses = dict.fromkeys((keys[name], arrow.head, arrow.start) for arrow in scene.arrows for name in arrow.params)
     items = [Item(key, name, "param") for name, key in keys.items()]
-    return Scene([*items, *bare.items], [*bare.arrows, *(Arrow(key, head) for key, head in uses)], scene.axes)
+    return Scene(
+        [*items, *bare.items], [*bare.arrows, *(Arrow(key, head, start=start) for key, head, start in uses)], scene.axes
+    )
 
 
 def compose_unfolded(scene: Scene, axis: str, columns: Columns, *, boxes: bool) -> Picture:
@@ -107,6 +109,7 @@ def compose_unfolded(scene: Scene, axis: str, columns: Columns, *, boxes: bool) 
     left = min((body.at[0] - body.width / 2 for body in unrolling.bodies.values()), default=0.0)
     if columns.columns and found:
         print_bus(unrolling, found, left - (16.0 if boxes else 4.0))
+    print_sources(unrolling, unrolling.list_starts(), measure_extent(unrolling.picture)[0])
     print_results(unrolling)
     return clear_picture(unrolling.picture)
 

@@ -64,10 +64,19 @@ class FoldedColumn(Unrolling):
         words = [label_params(arrow.params)] if arrow.params else []
         trunk = next(other for other in self.scene.arrows if (other.tail, other.shifts) == (arrow.tail, arrow.shifts))
         if arrow.whole:
-            words.append(join_labels([make_text_label("all "), make_name_label(self.items[arrow.tail].over[0])], ""))
-        if arrow.shifts and self.delays and (self._make_gutter(arrow) is None or arrow is trunk):
+            words.append(_name_steps(arrow.whole, self.items[arrow.tail].over[0]))
+        if arrow.shifts and not arrow.whole and self.delays and (self._make_gutter(arrow) is None or arrow is trunk):
             words.append(make_delay_label(list(arrow.shifts), named=len(self.scene.axes) > 1))
         first = next((other for other in self.scene.arrows if other.shifts and other.tail == arrow.tail), None)
         starts = self.items[arrow.tail].starts if self.delays and arrow is first else ()
         label = join_labels(words) if words else EMPTY
         return join_labels([label, make_text_label(" from "), *(text for _, text in starts[:1])], "") if starts else label
+
+
+def _name_steps(whole: str, axis: str) -> Label:
+    """Return which steps are read, as a label: all t, or t′ ≤ t."""
+    name = make_name_label(axis)
+    if whole == "all":
+        return join_labels([make_text_label("all "), name], "")
+    sign = make_text_label({"past": "′ ≤ ", "before": "′ < ", "after": "′ > "}[whole])
+    return join_labels([name, sign, name], "")

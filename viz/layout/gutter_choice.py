@@ -25,7 +25,7 @@ _FLAT = (0.16, 0.26)
 
 def list_groups(scene: Scene) -> list[Group]:
     """Return the recurrent edges by their tail and shifts."""
-    return list(dict.fromkeys((arrow.tail, arrow.shifts) for arrow in scene.arrows if arrow.shifts))
+    return list(dict.fromkeys((arrow.tail, arrow.shifts) for arrow in scene.arrows if arrow.shifts and not arrow.whole))
 
 
 def choose_guttered(scene: Scene, axis: str | None) -> list[Group]:
@@ -69,7 +69,7 @@ def note_params(scene: Scene, guttered: Sequence[Group] = (), *, every: bool = F
         guttered: the recurrent edges that have a trunk.
         every: whether all items name their parameters.
     """
-    heads = {a.head for a in scene.arrows if every or label_params(a.params).ems > _LONGEST}
+    heads = {a.head for a in scene.arrows if every or a.whole or label_params(a.params).ems > _LONGEST}
     for group in guttered:
         readers = {a.head for a in scene.arrows if (a.tail, a.shifts) == group and a.params and a.head != a.tail}
         heads |= readers if len(readers) > 1 else set()
@@ -77,9 +77,11 @@ def note_params(scene: Scene, guttered: Sequence[Group] = (), *, every: bool = F
         return scene
     items = []
     for item in scene.items:
-        names = dict.fromkeys(name for arrow in scene.arrows if arrow.head == item.key for name in arrow.params)
+        names = dict.fromkeys(
+            name for arrow in scene.arrows if arrow.head == item.key and not arrow.start for name in arrow.params
+        )
         if item.key in heads and names:
             item = replace(item, note=stack_labels([_GAP, scale_label(label_params(list(names)), _NOTE_SCALE)]), boxed=True)
         items.append(item)
-    arrows = [replace(arrow, params=()) if arrow.head in heads else arrow for arrow in scene.arrows]
+    arrows = [replace(arrow, params=()) if arrow.head in heads and not arrow.start else arrow for arrow in scene.arrows]
     return Scene(items, arrows, scene.axes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from viz.layout.routes import Body, Curve, make_polyline
+from viz.layout.routes import Body, Curve, find_foot, make_polyline
 from viz.scene.picture import Point
 
 LANE = 8.0
@@ -129,9 +129,9 @@ def _enter_stamp(head: Body, column: float, into: float, stamp: Sequence[Body]) 
     foot = y - head.height / 2
     levels = [foot - 12 - 6 * k for k in range(_TRIED)]
     off = min(_BESIDE, 0.3 * head.width)  # beside the middle, where the arrows from within the step end
-    rise = (1.0 - (2 * off / head.width) ** 2) ** 0.5 if head.round and head.width else 1.0
-    below = find_level(levels, into - column, x - off - column, stamp, head.move(-column))
-    return [(into, below), (x - off, below), (x - off, y - rise * head.height / 2 + 0.5)]
+    end = find_foot(head, (x - off, foot))
+    below = find_level(levels, into - column, end[0] - column, stamp, head.move(-column))
+    return [(into, below), (end[0], below), (end[0], end[1] + 0.5)]
 
 
 def find_level(levels: Sequence[float], start: float, end: float, stamp: Sequence[Body], own: Body) -> float:

@@ -61,6 +61,21 @@ def find_border(body: Body, toward: Point) -> Point:
     return (body.at[0] + dx * part, body.at[1] + dy * part)
 
 
+def find_foot(body: Body, at: Point, upright: bool = False) -> Point:
+    """Return where an upright line through a point touches a body, or a level one if the point is beside an upright line.
+
+    Example:
+        >>> find_foot(Body((0, 0), 40, 20, round=False), (5, -100))
+        (5, -10.0)
+    """
+    (x, y), a, b = body.at, body.width / 2, body.height / 2
+    off = abs(at[1] - y) / b if upright else abs(at[0] - x) / a
+    part = (1.0 - min(off, 1.0) ** 2) ** 0.5 if body.round else 1.0
+    if upright:
+        return x + (-1 if at[0] < x else 1) * a * part, at[1]
+    return at[0], y + (-1 if at[1] < y else 1) * b * part
+
+
 def move_curve(curve: Sequence[Point], dx: float) -> Curve:
     """Return the same curve dx further right."""
     return tuple((x + dx, y) for x, y in curve)

@@ -194,6 +194,16 @@ class Unrolling:
                 Mark(("heading", column.place), "text", label, "plaintext", 50, 18, at, font=12, step=column.step)
             )
 
+    def list_starts(self) -> dict[int, object]:
+        """Return the items that start from something computed, each with the row outside of the sequence next to it."""
+        starts = dict.fromkeys(arrow.head for arrow in self.scene.arrows if arrow.start)
+        ends = {key: [(key, -1), (key, len(self.columns.columns))] for key in starts}
+        return {
+            key: next(end for end in both if end in self.bodies)
+            for key, both in ends.items()
+            if any(e in self.bodies for e in both)
+        }
+
     # -- edges ----------------------------------------------------------------------------------------------------
 
     def _list_recurrent(self) -> list[Arrow]:
@@ -201,7 +211,7 @@ class Unrolling:
         return [a for a in self.scene.arrows if self._get_shift(a) and a.tail in self.stamp.at and a.head in self.stamp.at]
 
     def _get_shift(self, arrow: Arrow) -> int:
-        return dict(arrow.shifts).get(self.axis, 0)
+        return dict(arrow.shifts).get(self.axis, 0) if not arrow.whole else 0
 
     def print_arrows(self) -> None:
         """Draw every dependence between items that both vary over the axis, at every step shown."""
@@ -219,10 +229,10 @@ class Unrolling:
             self._draw(arrow, tail, head)
         shown = {column.place: self.get_x(column.place) for column in self.columns.columns if column.step is not None}
         for lane, arrow in enumerate(self._list_whole()):
-            draw_whole_read(self.picture, self.stamp, shown, arrow, lane)
+            draw_whole_read(self.picture, self.stamp, shown, arrow, lane, closed=self.columns.length is not None)
 
     def _list_whole(self) -> list[Arrow]:
-        """Return the arrows by which every step reads all steps."""
+        """Return the arrows by which every step reads many steps."""
         return [a for a in self.scene.arrows if a.whole and a.tail in self.stamp.at and a.head in self.stamp.at]
 
     def _is_drawn(self, arrow: Arrow) -> bool:

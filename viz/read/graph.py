@@ -54,11 +54,11 @@ class Folder:
 
 @dataclass(frozen=True, eq=False)
 class Read:
-    """One read of a vertex: which is read, by how many steps of which axes, and whether every step reads all steps."""
+    """One read of a vertex: which is read, by how many steps of which axes, and which steps if they are many."""
 
     vertex: Node
     shifts: Shifts = ()
-    whole: bool = False
+    whole: str = ""
 
 
 @dataclass
@@ -120,15 +120,20 @@ def get_equation(vertex: Node) -> Node:
     """Return the operation of a vertex: of a state, the one that defines it."""
     if not is_state(vertex):
         return vertex
-    node = vertex.inputs[0]
-    while not is_named(node) and node.op in _CARRIERS:
-        node = node.inputs[0]
+    node = skip_carriers(vertex.inputs[0])
     return vertex if _stands_alone(node) else node
 
 
 def _stands_alone(node: Node) -> bool:
     """Tell whether the equation of a state is something that is drawn anyway, or is no operation at all."""
     return is_named(node) or node.op in (SHIFT, STATE, CONSTANT) or node.op in _LEAVES
+
+
+def skip_carriers(node: Node) -> Node:
+    """Return what an unnamed node that only changes the shape or kind of a value passes on."""
+    while not is_named(node) and node.op in _CARRIERS:
+        node = node.inputs[0]
+    return node
 
 
 def get_operands(vertex: Node) -> tuple[Node, ...]:
@@ -213,8 +218,8 @@ def read_graph(outputs: Sequence[Node], axes: Iterable[str] | None = None) -> Re
         equation, found = get_equation(vertex), [_resolve(node, shown) for node in get_operands(vertex)]
         if vertex.op is SHIFT:  # one that the user gave a name: a variable that reads another step
             found = [_delay(found[0], vertex.attrs["axis"].name, vertex.attrs["by"])]
-        elif by := get_delay(equation):  # a step that a value names is drawn as the nearest one
-            found[0] = _delay(found[0], equation.attrs["axis"].name, by)
+        elif by := get_delay(equation):  # a step that a value names
+            found[0] = replace(_delay(found[0], equation.attrs["axis"].name, by), whole="before" if by > 0 else "after")
         elif equation.op in _WINDOWS:
             found = [_delay(found[0], equation.attrs["axis"].name, by) for by in _list_delays(equation)]
         loud = [read for read in found if not _is_silent(read.vertex)]
@@ -304,7 +309,7 @@ def add_shifts(some: Shifts, more: Shifts) -> Shifts:
 
 def _delay(read: Read, axis: str, by: int) -> Read:
     """Return a read of so many steps earlier."""
-    return Read(read.vertex, add_shifts(read.shifts, ((axis, by),)))
+    return replace(read, shifts=add_shifts(read.shifts, ((axis, by),)))
 
 
 def _list_axes(outputs: Sequence[Node]) -> tuple[str, ...]:

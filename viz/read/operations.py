@@ -74,8 +74,9 @@ def make_operations_scene(reading: Reading) -> Scene:
             continue
         pick = vertex.attrs["index"] if vertex.op is AT else None
         for read in reading.reads[vertex]:
-            whole = read.whole or _reads_whole(read.vertex, vertex, reading)
             tail, shifts = read.vertex, read.shifts
+            whole = read.whole if not shifts else ""  # the operation that reads a step that a value names is drawn
+            whole = whole or ("all" if _reads_whole(tail, vertex, reading) else "")
             while tail in views:
                 tail, shifts = views[tail].vertex, add_shifts(shifts, views[tail].shifts)
             scene.arrows.append(Arrow(keys[tail], key, shifts, (), pick, whole=whole))

@@ -161,10 +161,9 @@ def find_leading(reading: Reading, lost: set[Node]) -> set[Node]:
                 reads = reads[:1]
             if vertex.op is INPUT:
                 continue
-            for read in reads:
-                if read.vertex not in found:
-                    found.add(read.vertex)
-                    changed = True
+            below = {read.vertex for read in reads} | {node for *_, node in reading.starts[vertex]}
+            changed = changed or not below <= found
+            found |= below
     return found
 
 

@@ -8,9 +8,9 @@ from math import prod
 
 from autograd_seq.core.node import Node
 from autograd_seq.ops.leaf import INPUT, PARAM
-from autograd_seq.ops.time import ALONG
 from viz.errors import DrawError
 from viz.read.graph import Folder, Read, Reading
+from viz.read.reaches import find_reaches
 
 
 def choose_scopes(reading: Reading, depth: int | None, collapse: Collection[str] | Callable[[str], bool] | None) -> list[str]:
@@ -74,7 +74,8 @@ def collapse_scopes(reading: Reading, scopes: Collection[str]) -> Reading:
             groups.setdefault(scope, []).append(vertex)
     box: dict[Node, Node] = {}
     folders: dict[Node, Folder] = {}
-    ahead: set[Node] = set()  # what is read along an axis that the sequence reads itself by
+    ahead: dict[Node, str] = {}  # which steps are read of what the sequence reads along an axis of its own
+    reaches = find_reaches(reading)
     for scope, members in groups.items():
         computed = [vertex for vertex in members if vertex.op is not PARAM]
         if not computed:
@@ -86,7 +87,7 @@ def collapse_scopes(reading: Reading, scopes: Collection[str]) -> Reading:
         count = sum(prod(p.shape) for p in inside if p.op is PARAM and p not in shared)
         folders[face] = Folder(scope, count, len(computed))
         box |= dict.fromkeys(inside - shared, face)
-        ahead |= _find_ahead(computed, reading)
+        ahead |= _find_ahead(computed, reading, reaches)
     out = Reading(axes=reading.axes, folders=folders)
     out.outputs = dict.fromkeys(box.get(vertex, vertex) for vertex in reading.outputs)
     reads: dict[Node, dict[Read, None]] = {}
@@ -96,7 +97,7 @@ def collapse_scopes(reading: Reading, scopes: Collection[str]) -> Reading:
         for item in reading.reads[vertex]:
             below = box.get(item.vertex, item.vertex)
             if below is not here or item.shifts:
-                whole = item.whole or (below is not here and vertex in ahead)
+                whole = item.whole or (ahead.get(vertex, "") if below is not here else "")
                 found[replace(item, vertex=below, whole=whole)] = None
         rows = [(axis, i, box.get(node, node)) for axis, i, node in reading.starts[vertex]]
         out.starts[here] = (*out.starts.get(here, ()), *(row for row in rows if row[2] is not here))
@@ -117,15 +118,16 @@ def _is_apart(reader: Node, scope: str, inside: set[Node], reading: Reading) -> 
     return not (goes_on and reader.scope and _is_within(reader.scope, scope))
 
 
-def _find_ahead(members: list[Node], reading: Reading) -> set[Node]:
-    """Return the vertices of a scope all of whose steps are read by every step later in it, as attention does."""
+def _find_ahead(members: list[Node], reading: Reading, reaches: dict[Node, str]) -> dict[Node, str]:
+    """Return the vertices of a scope of which every step reads many later in it, as attention does, and which these are."""
     inside = set(members)
-    found = {vertex for vertex in members if vertex.op is ALONG and vertex.attrs["other"] in reading.aliases}
+    found = {vertex: reaches[vertex] for vertex in members if vertex in reaches}
     waiting = list(found)
     while waiting:
-        for read in reading.reads[waiting.pop()]:
+        reader = waiting.pop()
+        for read in reading.reads[reader]:
             if read.vertex in inside and read.vertex not in found:
-                found.add(read.vertex)
+                found[read.vertex] = found[reader]
                 waiting.append(read.vertex)
     return found
 

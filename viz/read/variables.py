@@ -8,9 +8,10 @@ from dataclasses import dataclass, field, replace
 from autograd_seq.core.node import Node
 from autograd_seq.core.op import Op
 from autograd_seq.ops.elementwise import add, sub
-from autograd_seq.ops.time import ALONG, AT
+from autograd_seq.ops.time import AT
 from viz.read.graph import Reading, Shifts, add_shifts, get_symbol, is_leaf, is_state
 from viz.read.names import is_named
+from viz.read.reaches import find_reaches
 from viz.read.roles import (
     Total,
     find_leading,
@@ -34,12 +35,12 @@ _ADDING = (add, sub)
 
 @dataclass(frozen=True)
 class _Way:
-    """A way down from a vertex to a variable: the delays on it, the step picked if only one is, and whether all are read."""
+    """A way down from a vertex to a variable: its delays, the step picked if only one is, and which steps if they are many."""
 
     tail: int
     shifts: Shifts = ()
     pick: int | None = None
-    whole: bool = False
+    whole: str = ""
 
 
 @dataclass
@@ -79,18 +80,19 @@ def make_variables_scene(reading: Reading) -> Scene:
     hidden = {node for total in sums for node in total.hidden}
     seen = _find_variables(reading, params, set(parts)) - hidden
     lost = lost | find_summed(sums)
-    reaches = find_leading(reading, lost)
+    leading = find_leading(reading, lost)
     keys = {vertex: i for i, vertex in enumerate(v for v in reading.vertices if v in seen)}
     scene = Scene(axes=reading.axes)
     for vertex, key in keys.items():
-        kind = get_role(vertex, reading, lost, params, reaches)
+        kind = get_role(vertex, reading, lost, params, leading)
         item = _make_variable_item(vertex, key, kind, reading, sums, parts)
         scene.items.append(place_item(item, vertex, reading))
+    finder = _Finder(reading, params, keys)
     for vertex, key in keys.items():
         below = tuple(read.vertex for read in reading.reads[vertex])
-        ways = _join_ways(vertex, reading, params, _collect_ways(below, reading, params, keys))
+        ways = finder.join(vertex, finder.collect(below))
         scene.arrows += _make_arrows(key, ways)
-        scene.arrows += _make_start_arrows(vertex, key, reading, params, keys)
+        scene.arrows += _make_start_arrows(vertex, key, finder)
     scene.arrows = merge_whole(scene.arrows)
     return scene
 
@@ -147,63 +149,78 @@ def _make_variable_item(
     return Item(key, name, kind, over, title, boxed=not name and title.ems > 1.2, starts=starts, tip=make_tip(vertex, name))
 
 
-def _make_start_arrows(vertex: Node, key: int, reading: Reading, params: set[Node], keys: dict[Node, int]) -> list[Arrow]:
+def _make_start_arrows(vertex: Node, key: int, finder: _Finder) -> list[Arrow]:
     """Return arrows from the variables that the rows outside of a state's sequence are computed from."""
-    rows = tuple(dict.fromkeys(node for *_, node in reading.starts[vertex]))
-    ways = _collect_ways(rows, reading, params, keys)
-    found = dict.fromkeys(way for node in rows for way in ways[node].passed)
-    return [Arrow(way.tail, key, way.shifts, (), way.pick, start=True) for way in found]
+    rows = tuple(dict.fromkeys(node for *_, node in finder.reading.starts[vertex]))
+    ways = finder.collect(rows)
+    found = {way: (*names, *ways[node].added) for node in rows for way, names in ways[node].passed.items()}
+    return [Arrow(way.tail, key, way.shifts, names, way.pick, start=True) for way, names in found.items()]
 
 
-def _collect_ways(roots: Iterable[Node], reading: Reading, params: set[Node], keys: dict[Node, int]) -> dict[Node, _Ways]:
-    """Return the ways down from the roots, and from everything between them and the variables below."""
-    found: dict[Node, _Ways] = {}
-    stack: list[tuple[Node, bool]] = [(root, False) for root in roots]
-    while stack:
-        node, done = stack.pop()
-        if done:
-            found[node] = _join_ways(node, reading, params, found)
-        elif node not in found:
-            if node in keys:
-                found[node] = _Ways({_Way(keys[node]): ()})
-            elif node in params:
-                found[node] = _Ways({}, _list_leaf_names(node, reading, params))
-            else:
-                stack.append((node, True))
-                stack += [(read.vertex, False) for read in reading.reads[node]]
-    return found
+@dataclass
+class _Finder:
+    """Finds the ways down from a vertex to the variables below it.
 
+    Attributes:
+        reading: the graph.
+        params: the vertices that are parameters.
+        keys: those that are variables, with their keys.
+    """
 
-def _list_leaf_names(node: Node, reading: Reading, params: set[Node]) -> tuple[str, ...]:
-    """Return the names of the parameters that a parameter is computed from; its own if it has one."""
-    if reading.names[node]:
-        return (reading.names[node],)
-    names: dict[str, None] = {}
-    for read in reading.reads[node]:
-        names |= dict.fromkeys(_list_leaf_names(read.vertex, reading, params))
-    return tuple(names)
+    reading: Reading
+    params: set[Node]
+    keys: dict[Node, int]
 
+    def __post_init__(self) -> None:
+        self.reaches = find_reaches(self.reading)
 
-def _join_ways(node: Node, reading: Reading, params: set[Node], below: dict[Node, _Ways]) -> _Ways:
-    """Return the ways down from a vertex, from those of what it reads."""
-    reads = [(read, below[read.vertex]) for read in reading.reads[node]]
-    own = tuple(name for read, ways in reads if read.vertex in params for name in ways.added)
-    adds = _get_operation(node) in _ADDING or not any(ways.passed for _, ways in reads)
-    joined = _Ways(added=tuple(dict.fromkeys(name for _, ways in reads for name in ways.added)))
-    if not adds:
-        joined.added = tuple(name for name in joined.added if name not in own)
-    pick = node.attrs["index"] if node.op is AT else None
-    for read, ways in reads:
-        for way, names in ways.passed.items():
-            moved = replace(
-                way,
-                shifts=add_shifts(way.shifts, read.shifts),
-                pick=way.pick if pick is None else pick,
-                whole=way.whole or read.whole or (node.op is ALONG and node.attrs["other"] in reading.aliases),
-            )
-            names = names if adds else (*names, *own)
-            joined.passed[moved] = tuple(dict.fromkeys((*joined.passed.get(moved, ()), *names)))
-    return joined
+    def collect(self, roots: Iterable[Node]) -> dict[Node, _Ways]:
+        """Return the ways down from the roots, and from everything between them and the variables below."""
+        found: dict[Node, _Ways] = {}
+        stack: list[tuple[Node, bool]] = [(root, False) for root in roots]
+        while stack:
+            node, done = stack.pop()
+            if done:
+                found[node] = self.join(node, found)
+            elif node not in found:
+                if node in self.keys:
+                    found[node] = _Ways({_Way(self.keys[node]): ()})
+                elif node in self.params:
+                    found[node] = _Ways({}, self._list_leaf_names(node))
+                else:
+                    stack.append((node, True))
+                    stack += [(read.vertex, False) for read in self.reading.reads[node]]
+        return found
+
+    def _list_leaf_names(self, node: Node) -> tuple[str, ...]:
+        """Return the names of the parameters that a parameter is computed from; its own if it has one."""
+        if self.reading.names[node]:
+            return (self.reading.names[node],)
+        names: dict[str, None] = {}
+        for read in self.reading.reads[node]:
+            names |= dict.fromkeys(self._list_leaf_names(read.vertex))
+        return tuple(names)
+
+    def join(self, node: Node, below: dict[Node, _Ways]) -> _Ways:
+        """Return the ways down from a vertex, from those of what it reads."""
+        reads = [(read, below[read.vertex]) for read in self.reading.reads[node]]
+        own = tuple(name for read, ways in reads if read.vertex in self.params for name in ways.added)
+        adds = _get_operation(node) in _ADDING or not any(ways.passed for _, ways in reads)
+        joined = _Ways(added=tuple(dict.fromkeys(name for _, ways in reads for name in ways.added)))
+        if not adds:
+            joined.added = tuple(name for name in joined.added if name not in own)
+        pick = node.attrs["index"] if node.op is AT else None
+        for read, ways in reads:
+            for way, names in ways.passed.items():
+                moved = replace(
+                    way,
+                    shifts=add_shifts(way.shifts, read.shifts),
+                    pick=way.pick if pick is None else pick,
+                    whole=way.whole or read.whole or self.reaches.get(node, ""),
+                )
+                names = names if adds else (*names, *own)
+                joined.passed[moved] = tuple(dict.fromkeys((*joined.passed.get(moved, ()), *names)))
+        return joined
 
 
 def _get_operation(node: Node) -> Op:

@@ -60,7 +60,8 @@ class Arrow:
         params: names of the parameters passed on the way.
         pick: where the tail varies over an axis and the head does not: the one step that is read, or None for all.
         start: the tail only supplies rows outside the sequence.
-        whole: every step of the head reads all steps of the tail.
+        whole: which steps of the tail a step of the head reads, if they are many: "all", those "before" or "after" it, or
+            "past" ones, its own among them.
         square: 1 for an arrow to or from the square of a delay, −1 if it leads down, against the order of computing; else 0.
     """
 
@@ -71,7 +72,7 @@ class Arrow:
     pick: int | None = None
     start: bool = False
     square: int = 0
-    whole: bool = False
+    whole: str = ""
 
 
 @dataclass
@@ -85,7 +86,7 @@ class Scene:
 
 def merge_whole(arrows: Sequence[Arrow]) -> list[Arrow]:
     """Return the arrows without those that read one step of what another one of the same ends reads as a whole."""
-    whole = {(a.tail, a.head, a.shifts): a for a in arrows if a.whole}
+    whole = {(a.tail, a.head, a.shifts): a for a in arrows if a.whole in ("all", "past")}
     out = []
     for arrow in arrows:
         other = whole.get((arrow.tail, arrow.head, arrow.shifts))
