@@ -24,7 +24,7 @@ FLOORS = [
     "datasets",
 ]  # fmt: skip
 CORE = [
-    "names", "errors", "hints", "kinds", "notebook", "axes", "sites", "facts", "native_text", "functions", "misfit", "rules",
+    "names", "errors", "sites", "hints", "kinds", "notebook", "axes", "facts", "native_text", "functions", "misfit", "rules",
     "op", "operators", "node", "copies",
 ]  # fmt: skip
 """The files of the first room, each with only those above it."""

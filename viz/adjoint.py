@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from autograd_seq.core.hints import explain_keywords
 from autograd_seq.core.node import Node
 from viz.arguments import get_theme, make_scene, read_drawable
 from viz.diagram import Diagram
@@ -138,3 +139,6 @@ def _turn(label: Label) -> Label:
         return replace(run, text=signs[run.text[0]] + run.text[1:]) if run.shift == 1 and run.text[:1] in signs else run
 
     return Label(tuple(tuple(turn(run) for run in row) for row in label.rows))
+
+
+explain_keywords(globals(), ["adjoint"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
+from autograd_seq.core.hints import explain_keywords
 from autograd_seq.ops.leaf import PARAM
 from viz.arguments import get_program, get_theme, make_scene, read_drawable
 from viz.diagram import Diagram
@@ -86,3 +87,6 @@ def _frame(picture: Picture) -> Picture:
     width, height = max(width, height * 16 / 9), max(height, width * 9 / 16)
     ground = Mark("slide", "slice", shape="box", width=width, height=height, at=((left + right) / 2, (low + high) / 2), pen=0.0)
     return Picture([ground, *picture.marks], picture.lines)
+
+
+explain_keywords(globals(), ["card"])

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from autograd_seq.core.errors import did_you_mean
+from autograd_seq.core.hints import explain_keywords
 from autograd_seq.core.node import CONSTANT, Node
 from autograd_seq.ops.elementwise import CAST
 from autograd_seq.ops.shape import BROADCAST_TO
@@ -100,3 +101,6 @@ def _write_row(row: Node, name: str) -> Label:
         if numbers.size == 1:
             return make_text_label(f"{float(numbers[0]):.4g}".replace("-", "−"))
     return make_text_label("…")
+
+
+explain_keywords(globals(), ["delay_line"])

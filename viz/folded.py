@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Any
 
+from autograd_seq.core.hints import explain_keywords
 from viz.arguments import get_theme, make_scene, read_drawable
 from viz.diagram import Diagram
 from viz.layout.compose import compose_folded
@@ -50,3 +51,6 @@ def folded(
     scene = make_scene(read_drawable(g, depth, collapse), level)
     picture = compose_folded(scene) if level == "variables" else compose_operations(scene)
     return Diagram(add_legend(picture) if legend else picture, colors)
+
+
+explain_keywords(globals(), ["folded"])

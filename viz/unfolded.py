@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Any
 
+from autograd_seq.core.hints import explain_keywords
 from viz.arguments import choose_lengths, get_only_axis, get_theme, make_scene, read_drawable
 from viz.diagram import Diagram
 from viz.errors import DrawError, make_option_error
@@ -126,3 +127,6 @@ def fold_unfold(
         right = compose_unfolded(kept, axis, columns[axis], boxes=boxes) if axis else compose_pair(kept, columns, boxes=boxes)
         picture = join_pictures(left, right)
     return Diagram(add_legend(picture) if legend else picture, colors)
+
+
+explain_keywords(globals(), ["fold_unfold", "unfolded"])

@@ -13,6 +13,7 @@ import numpy as np
 
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.errors import AxisError
+from autograd_seq.core.hints import explain_keywords
 from autograd_seq.core.misfit import label_of
 from autograd_seq.core.node import Node, constant
 from autograd_seq.core.sites import show_site, user_site
@@ -157,3 +158,4 @@ def _follow(graph: Graph, source: Node, over: Axis, steps: int) -> np.ndarray:
 
 
 __all__ = ["Audit", "audit"]
+explain_keywords(globals(), ["audit"])

@@ -87,7 +87,6 @@ def run(budget: Budget) -> Outcome:
     x, d, judged = parts["test"]["x"], parts["test"]["d"], parts["test"]["m"] > 0
     predict, place = make_predictor(y), x[..., :2]
     guesses = [predict(net.params, x=x) for net in nets]
-    print([n.loss * 100 for n in nets], [n.steps for n in nets])
     speed = AHEAD * np.diff(place, axis=0, prepend=place[:1])
     seen = parts["train"]["x"][parts["train"]["m"] > 0][:, 1]
     bounced = np.stack([speed[..., 0], reflect((place + speed)[..., 1], seen.min(), seen.max()) - place[..., 1]], axis=-1)

@@ -8,7 +8,10 @@ from collections.abc import Callable, Iterable
 from types import FunctionType
 from typing import Any, cast
 
+import numpy as np
+
 from autograd_seq.core.errors import DTypeError, MissingError, OperationError, did_you_mean
+from autograd_seq.core.sites import show_site, user_site
 
 PUBLIC: set[str] = set()
 """The public names of the package, entered when it is imported."""
@@ -195,6 +198,8 @@ def make_no_attribute_error(name: str, label: str, where: str | None) -> Missing
 def explain_keywords(module: dict[str, Any], names: Iterable[str]) -> None:
     """Make functions of a module refuse an unknown keyword with an error that gives the one to write instead.
 
+    They refuse as well what is neither true nor false for an argument that is declared as ``bool``: in Python ``"no"`` is true.
+
     Args:
         module: its ``globals()``, in which each function is replaced by one that calls it.
         names: of the functions; whatever is not a function is left as it is.
@@ -205,9 +210,12 @@ def explain_keywords(module: dict[str, Any], names: Iterable[str]) -> None:
 
 
 def _explain(function: FunctionType) -> FunctionType:
-    check = _check_keywords
+    check, check_switch, switches = _check_keywords, _check_switch, _find_switches(function)
 
     def call(*args: Any, **keywords: Any) -> Any:
+        for name, place in switches:
+            if name in keywords or place < len(args):
+                check_switch(function, name, keywords[name] if name in keywords else args[place])
         try:
             return function(*args, **keywords)
         except TypeError:
@@ -217,6 +225,21 @@ def _explain(function: FunctionType) -> FunctionType:
     # as if it were written in the module of the function, where examples in docstrings are looked for
     other = FunctionType(call.__code__, function.__globals__, function.__name__, None, call.__closure__)
     return cast("FunctionType", functools.update_wrapper(other, function))
+
+
+def _find_switches(function: FunctionType) -> list[tuple[str, int]]:
+    """Return the arguments that are declared as true or false, each with its place among all."""
+    code, kinds = function.__code__, function.__annotations__
+    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    return [(name, place) for place, name in enumerate(names) if kinds.get(name) == "bool"]
+
+
+def _check_switch(function: FunctionType, name: str, value: Any) -> None:
+    if not isinstance(value, (bool, np.bool)):
+        raise OperationError(
+            "O132", f"{function.__name__} is given {name}={value!r:.60}, which is neither True nor False",
+            where=show_site(user_site()), expected="True or False", got=repr(value)[:80],
+        )  # fmt: skip
 
 
 def _check_keywords(function: FunctionType, keywords: Iterable[str]) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.errors import GradientCheckError, GradientError, OperationError
+from autograd_seq.core.hints import explain_keywords
 from autograd_seq.core.kinds import get_kind
 from autograd_seq.core.names import make_printable
 from autograd_seq.core.node import Node, constant
@@ -296,3 +297,6 @@ def check_op(
         report.errors.update({f"{n} (second order)": e for n, e in second.errors.items()})
         report.method.update({f"{n} (second order)": m for n, m in second.method.items()})
     return report
+
+
+explain_keywords(globals(), ["check_grad"])

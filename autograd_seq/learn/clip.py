@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from autograd_seq.core.hints import explain_keywords
 from autograd_seq.learn.optim import Arrays
 from autograd_seq.learn.schedule import check_number
 
@@ -82,3 +83,4 @@ def clip_by_value(grads: Mapping[str, Any], limit: float) -> Arrays:
 
 
 __all__ = ["clip_by_norm", "clip_by_value", "global_norm"]
+explain_keywords(globals(), __all__)

@@ -13,6 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 from autograd_seq.core.errors import DataError
+from autograd_seq.core.hints import explain_keywords
 
 PATIENCE = 1.0  # seconds without a bar
 BLOCK = 4096  # sequences between two updates of the bar
@@ -254,3 +255,6 @@ def check_count(value: Any, what: str, *, least: int = 1) -> int:
             got=repr(value),
         )
     return n
+
+
+explain_keywords(globals(), ["buckets", "pad", "shuffled", "split", "windows"])

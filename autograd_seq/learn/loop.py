@@ -13,6 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 from autograd_seq.core.errors import EquilibriumError, OperationError
+from autograd_seq.core.hints import explain_keywords
 from autograd_seq.core.node import Node
 from autograd_seq.graph.graph import Graph
 from autograd_seq.learn.arguments import check_arguments, check_clipped, list_callbacks
@@ -337,3 +338,4 @@ def _clip_gradients(grads: Mapping[str, Any], clip: Any) -> tuple[Mapping[str, A
 
 
 __all__ = ["train"]
+explain_keywords(globals(), __all__)

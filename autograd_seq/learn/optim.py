@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autograd_seq.core.errors import DTypeError, GradientError, OperationError, ShapeError, did_you_mean
+from autograd_seq.core.hints import explain_keywords
 from autograd_seq.learn.schedule import Schedule, check_number, get_rate
 
 Arrays = dict[str, np.ndarray]
@@ -318,3 +319,4 @@ def rmsprop(
 
 
 __all__ = ["Arrays", "Optimizer", "State", "adam", "adamw", "momentum", "rmsprop", "sgd"]
+explain_keywords(globals(), __all__)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from autograd_seq.core.errors import OperationError
+from autograd_seq.core.hints import explain_keywords
 
 Schedule = Callable[[int], float]
 
@@ -188,3 +189,4 @@ def linear_warmup(rate: float | Schedule, steps: int) -> Schedule:
 
 
 __all__ = ["Schedule", "constant", "cosine", "exponential", "linear_warmup", "step_decay"]
+explain_keywords(globals(), __all__)

@@ -7,6 +7,7 @@ from typing import Any
 
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.errors import OperationError, ShapeError
+from autograd_seq.core.hints import explain_keywords
 from autograd_seq.core.node import Node
 from autograd_seq.core.sites import show_site, user_site
 from autograd_seq.nn.frame import Cell, check_count, check_function, check_input, check_rows, get_output, open_scope
@@ -108,3 +109,4 @@ def bidirectional(
 
 
 __all__ = ["bidirectional", "stack"]
+explain_keywords(globals(), __all__)
