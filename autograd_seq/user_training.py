@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +78,7 @@ def run_train(args: argparse.Namespace) -> None:
     steps = _STEPS if args.steps is None and args.epochs is None else args.steps
     options = {name: given for name in ("backend", "memory") if (given := getattr(args, name))}
     began = time.monotonic()
-    with blame_file(args.graph):
+    with blame_file(args.graph), _refuse_other_batches(args):
         result = learn.train(
             loss, ag.nn.init.params(loss, seed=args.seed), _make_batches(graph, feeds, args), _make_optimizer(args, steps),
             steps=steps, epochs=args.epochs, clip=args.clip, valid=valid, validate_every=args.validate_every,
@@ -87,6 +89,18 @@ def run_train(args: argparse.Namespace) -> None:
     _print_report(result, args, time.monotonic() - began)
     if result.interrupted:
         raise KeyboardInterrupt
+
+
+@contextmanager
+def _refuse_other_batches(args: argparse.Namespace) -> Iterator[None]:
+    """Let a training that goes on from a file have the batches of that file, and no others."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", learn.OtherBatchesWarning)
+        try:
+            yield
+        except learn.OtherBatchesWarning as warning:
+            raise UsageError("C146", f"{args.save} is of a training on other segments of data", expected="the same as before",
+                             got=f"{warning}", fix="the --data, --batch and --segment of that training") from None  # fmt: skip
 
 
 def _choose_seed(args: argparse.Namespace) -> int:

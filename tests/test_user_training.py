@@ -98,11 +98,14 @@ def test_the_order_of_batches_is_that_of_the_file(folder: Path, capsys: pytest.C
     assert "[C145]: --seed 4 is not that of run.npz" in run(capsys, f"{train} 9 --save run.npz --resume --seed 4")[2]
     err = run(capsys, f"{train} 9 --save run.npz --resume --optimizer sgd")[2]
     assert "[L147]" in err and "expected an optimizer that remembers nothing" in err
+    assert "[L153]" in run(capsys, f"{train} 9 --save run.npz --resume --batch 3")[2]
 
 
 def test_a_table_is_learnt_in_segments_and_continued(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = run(capsys, "train model.py:M --data wave.csv --save run.npz --segment 20 --epochs 2 --optimizer rmsprop")
     assert code == 0 and out.startswith("6 steps in "), err
+    err = run(capsys, "train model.py:M --data wave.csv --save run.npz --resume --segment 30 --steps 9 --optimizer rmsprop")[2]
+    assert "[C146]: run.npz is of a training on other segments" in err and "fix: the --data, --batch and --segment" in err
     code, out, err = run(
         capsys, "train model.py:M --data wave.csv --save whole.npz --optimizer adam --rate 0.05 --steps 150 --cosine"
     )

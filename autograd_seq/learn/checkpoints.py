@@ -12,6 +12,7 @@ import numpy as np
 from autograd_seq.core.errors import LoadError, OperationError
 from autograd_seq.core.node import Node
 from autograd_seq.learn.data import check_count
+from autograd_seq.learn.last_batch import is_description
 from autograd_seq.learn.optim import Arrays, State
 from autograd_seq.learn.replacing import check_replaceable
 from autograd_seq.learn.save import check_path, load, save
@@ -74,7 +75,7 @@ class Checkpoints:
 
 _KINDS: dict[str, Any] = {
     "params": dict, "last": (dict, type(None)), "state": State, "seed": int, "step": int, "epoch": int, "batch": int,
-    "carry": (Carry, type(None)), "validation": dict, "history": np.ndarray,
+    "carry": (Carry, type(None)), "validation": dict, "history": np.ndarray, "last_batch": (dict, type(None)),
 }  # fmt: skip
 
 
@@ -90,6 +91,7 @@ def check_things(path: Path, things: Mapping[str, Any], params: Arrays, state: S
         kinds = {"least": float, "waited": int}
         wrong = [name for name, kind in kinds.items() if not isinstance(valid.get(name), kind)]
         wrong += [name for name in ("step", "epoch", "batch") if things[name] < 0]
+        wrong += ["last_batch"] if not is_description(things.get("last_batch")) else []
         if not isinstance(losses := valid.get("losses"), np.ndarray) or losses.shape[1:] != (2,):
             wrong.append("losses")
         if (history := things["history"]).shape != (things["step"], 2) or history.dtype != float:

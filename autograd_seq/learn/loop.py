@@ -7,6 +7,7 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from os import PathLike
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +21,7 @@ from autograd_seq.learn.arguments import check_arguments, check_clipped, list_ca
 from autograd_seq.learn.checkpoints import Checkpoints
 from autograd_seq.learn.clip import clip_by_norm, global_norm
 from autograd_seq.learn.interrupts import hold_interrupts
+from autograd_seq.learn.last_batch import check_batch, describe_batch
 from autograd_seq.learn.logs import Log
 from autograd_seq.learn.optim import Arrays, Optimizer, State, Stride
 from autograd_seq.learn.result import DivergenceError, Feeds, Moment, Result
@@ -65,7 +67,9 @@ def train(
         save: the name of a file, ``.safetensors`` or ``.npz``, in which the training is saved as it goes on, and at its end.
         save_every: steps between two files; by default there is one a minute.
         resume: go on from that file, if it is there, as if the training had never been interrupted: ``params``, ``state`` and
-            ``seed`` are those of the file, batches that have been used are left out, ``steps`` and ``epochs`` count all.
+            ``seed`` are those of the file, batches that have been used are left out, ``steps`` and ``epochs`` count all. The
+            last batch that was used must be the same again; where a function or an iterator gives another one, there is an
+            :class:`OtherBatchesWarning`. To continue on other data: ``train(…, load(path)["params"], …)``.
         progress: whether to show a bar, on the standard error stream.
         description: the text of the bar.
         check_grads: whether a gradient that is not finite ends the training, like a loss that is not.
@@ -85,7 +89,7 @@ def train(
         OperationError: ``steps`` is missing or not a number, a batch is not a mapping, ``step`` returns something else.
         FeedError: a batch has a name of a parameter.
         GradientError, ShapeError, DTypeError: a gradient does not belong to its parameter, the loss is not a number.
-        LoadError: the file to resume from is damaged, or of another training.
+        LoadError: the file to resume from is damaged, or of another training, or of other batches.
 
     Example:
         >>> import autograd_seq as ag
@@ -108,7 +112,7 @@ def train(
     new = optimizer.init(params)
     run = _Run(stepper, optimizer, clip, check_grads, seed, _Now(first, new if state is None else state))
     if resume and (things := files.load(first, new)):
-        run.restore(things, rounds)
+        run.restore(things, rounds, Path(save or "").name)
         validation.restore(things["params"], things["validation"])
     before = len(run.seen) // 2
     make = lambda: run.as_things(validation)  # noqa: E731 - two words, used twice
@@ -161,6 +165,7 @@ class _Now(NamedTuple):
         params, state: of the optimizer.
         carry: the rows that the next step reads.
         epoch, batch, done: the position in the batches: of this epoch, and of all.
+        fed: the last batch.
     """
 
     params: Arrays
@@ -169,6 +174,7 @@ class _Now(NamedTuple):
     epoch: int = 0
     batch: int = 0
     done: int = 0
+    fed: Feeds | None = None
 
 
 class _Run:
@@ -220,7 +226,7 @@ class _Run:
             rounds.epoch, rounds.batch, rounds.done = rounds.done, 1, rounds.done + 1
             norm = global_norm(grads)
             self.seen.extend((loss, norm))
-            self.now = self.good = _Now(params, state, None, rounds.epoch, 1, rounds.done)
+            self.now = self.good = _Now(params, state, None, rounds.epoch, 1, rounds.done, rounds.same)
             if finish(loss, norm) or rounds.done == total:
                 return
 
@@ -231,6 +237,7 @@ class _Run:
             DivergenceError: the loss is not finite, or a gradient.
         """
         params, state, carry, *_ = self.now
+        fed = batch
         if self.step.draws and isinstance(batch, Mapping) and "seed" not in batch:
             batch = {**batch, "seed": make_step_seed(self.seed, state.step)}
         if rounds.batch == 1:
@@ -243,7 +250,7 @@ class _Run:
             raise self._make_error(f"a gradient of step {number}", loss, number, self.step.explain(batch, params, carry))
         updated = self.optimizer.update(params, grads, state)
         self.seen.extend((loss, norm))
-        self.now = _Now(*updated, left, rounds.epoch, rounds.batch, rounds.done)
+        self.now = _Now(*updated, left, rounds.epoch, rounds.batch, rounds.done, fed)
         return loss, norm
 
     def _compute(
@@ -288,14 +295,17 @@ class _Run:
         last = None if params is now.params else now.params
         return {"params": params, "last": last, "validation": validation.as_things(), "state": now.state, "seed": self.seed,
                 "step": now.done, "epoch": now.epoch, "batch": now.batch, "carry": now.carry,
-                "history": self.list_seen()}  # fmt: skip
+                "history": self.list_seen(), "last_batch": None if now.fed is None else describe_batch(now.fed)}  # fmt: skip
 
-    def restore(self, things: Mapping[str, Any], rounds: Rounds) -> None:
+    def restore(self, things: Mapping[str, Any], rounds: Rounds, source: str) -> None:
         """Go on from what a file kept."""
-        rounds.epoch, rounds.batch, rounds.done = things["epoch"], things["batch"], things["step"]
+        fed = None
+        if things["batch"]:
+            fed = rounds.go_on(things["epoch"], things["batch"], things["step"])
+            check_batch(source, things.get("last_batch"), fed, rounds.drawn)
         self.seed = things["seed"]
         last = things["params"] if things["last"] is None else things["last"]
-        self.now = _Now(last, things["state"], things["carry"], rounds.epoch, rounds.batch, rounds.done)
+        self.now = _Now(last, things["state"], things["carry"], rounds.epoch, rounds.batch, rounds.done, fed)
         self.good = self.now
         self.seen = array("d", things["history"].ravel())
 

@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Any
 
 from autograd_seq.core.errors import OperationError
+from autograd_seq.learn.feeding import Batches as CutBatches
 from autograd_seq.learn.result import Feeds
 
 Batches = Feeds | Iterable[Feeds] | Callable[[int], Iterable[Feeds]]
@@ -25,6 +26,7 @@ class Rounds:
     Attributes:
         total: how many steps there will be; ``None`` where that is not known.
         same: the feeds, where they are the same at every step.
+        drawn: whether batches come from a function of one's own or an iterator, which may draw others each time.
         epoch, batch, done: the position: the number of the epoch, how many of its batches have come, and how many in all.
 
     Raises:
@@ -65,15 +67,26 @@ class Rounds:
             limits.append(known * self.epochs)
         self.total = min(limits, default=None)
         self.epoch = self.batch = self.done = 0
+        self.drawn = self.same is None and not isinstance(batches, (Sequence, CutBatches))
         self._known = known
-        self._left: Iterator[Feeds] = iter(())
+        self._left: Iterator[Feeds] | None = None
         self._ahead: list[Feeds] = []
+
+    def go_on(self, epoch: int, batch: int, done: int) -> Feeds | None:
+        """Go to a position; return the batch before it, or ``None`` if its epoch does not hold that many.
+
+        Args:
+            epoch, batch, done: the position, after at least one batch of that epoch.
+        """
+        self.epoch, self.batch, self.done = epoch, batch, done
+        self._left = _skip(self._make(epoch), batch - 1)
+        return next(self._left, None)
 
     def __iter__(self) -> Iterator[Feeds]:
         while (self.epochs is None or self.epoch < self.epochs) and not self._is_full():
-            self._left = _skip(self._make(self.epoch), self.batch)
+            left = self._left = iter(self._make(self.epoch)) if self._left is None else self._left
             while not self._is_full():
-                batch = self._ahead.pop() if self._ahead else next(self._left, _END)
+                batch = self._ahead.pop() if self._ahead else next(left, _END)
                 if batch is _END:
                     break
                 self.batch, self.done = self.batch + 1, self.done + 1
@@ -83,7 +96,7 @@ class Rounds:
             if self.batch == 0 and self.epochs is None:
                 raise OperationError("L119", f"epoch {self.epoch} has no batch, and the training would never end",
                                      expected="one dict of feeds or more", got="none")  # fmt: skip
-            self.epoch, self.batch = self.epoch + 1, 0
+            self.epoch, self.batch, self._left = self.epoch + 1, 0, None
 
     def _is_full(self) -> bool:
         return self.steps is not None and self.done >= self.steps
@@ -95,7 +108,7 @@ class Rounds:
         if self._known is not None:
             return self.batch >= self._known
         if not self._ahead:
-            self._ahead.append(next(self._left, _END))
+            self._ahead.append(_END if self._left is None else next(self._left, _END))
         return self._ahead[0] is _END
 
 

@@ -353,7 +353,48 @@ def test_batches_that_were_used_are_not_made_again(tmp_path: Path) -> None:
 
     for n in (5, 8):
         fit(Numbered, steps=n, save=tmp_path / "run.npz", resume=True)
-    assert made == [(1, 2)]
+    assert made == [(1, 1), (1, 2)], "the last one that was used is compared"
+
+
+def test_a_training_goes_on_with_the_batches_of_its_file_and_no_others(tmp_path: Path) -> None:
+    """Other values, shapes, names, batch sizes, orders: refused in words, or warned of where batches may be drawn anew."""
+    path, x = tmp_path / "run.npz", np.arange(12.0).reshape(1, 12)
+    loss = ag.mean((W * ag.input("x", over=(T, B)) - 1.0) ** 2, over=(T, B))
+
+    def go_on(batches: Any, steps: int) -> int:
+        done = learn.train(loss, {"w": 0.0}, batches, learn.sgd(1e-3), steps=steps, save=path, resume=True, progress=False)
+        return len(done.losses)
+
+    def cut(size: int, seed: int = 0, data: np.ndarray = x) -> Any:
+        return learn.batches({"x": data}, size, seed=seed)
+
+    given: list[tuple[Any, list[Any], str]] = [
+        (cut(5), [cut(5, 1), cut(5, 0, x + 1.0)], r"expected float64 of shape \(1, 5\), values with digest \w+"),
+        (cut(5), [cut(4), cut(12)], r"x of the last one that it used differs.*expected float64 of shape"),
+        ({"x": x}, [{"x": x[:, :3]}], r"expected float64 of shape \(1, 12\), got float64 of shape \(1, 3\)\n"),
+        ([{"x": x}, {"x": x + 1.0}, {"x": x}], [[{"x": x}] * 3, [{"y": x}] * 3, [{"x": x}]], "digest|got none|no such batch"),
+    ]
+    for before, others, words in given:
+        path.unlink(missing_ok=True)
+        assert go_on(before, 2) == 2
+        for other in others:
+            with pytest.raises(ag.LoadError, match=f"(?s)L153.*{words}"):
+                go_on(other, 3)
+        assert go_on(before, 3) == 3, "what is refused leaves the file as it was"
+    path.unlink()
+    random = np.random.default_rng(0)
+    draw = lambda epoch: ({"x": random.normal(size=(1, 3))} for _ in range(5))  # noqa: E731
+    assert go_on(draw, 2) == 2
+    with pytest.warns(learn.OtherBatchesWarning, match=r"run.npz is of a training on other batches.*goes on"):
+        assert go_on(draw, 3) == 3
+    with pytest.raises(ag.LoadError, match="no such batch"):
+        go_on([{"x": x}], 4)
+    things = learn.load(path)
+    learn.save(path, graph=loss, **{name: value for name, value in things.items() if name != "last_batch"})
+    assert go_on({"x": x}, 4) == 4, "a file of an earlier version does not know"
+    learn.save(path, graph=loss, **(things | {"last_batch": {"x": 3}}))
+    with pytest.raises(ag.LoadError, match="no file of a training"):
+        go_on({"x": x}, 5)
 
 
 def test_files_come_every_so_many_steps_and_at_the_end(tmp_path: Path) -> None:
