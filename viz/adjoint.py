@@ -13,7 +13,7 @@ from viz.diagram import Diagram
 from viz.errors import DrawError
 from viz.layout.compose import drop_params, measure_extent, shift_picture
 from viz.layout.folded_column import FoldedColumn
-from viz.layout.gutter_choice import choose_guttered
+from viz.layout.gutter_choice import choose_channels
 from viz.layout.param_stacks import make_stacked_stamp
 from viz.scene.items import Item, Scene
 from viz.scene.label import Label, Run, join_labels, make_name_label, make_text_label, stack_labels
@@ -54,7 +54,7 @@ def adjoint(g: Any, wrt: Node | str | Sequence[Node | str] | None = None, theme:
     scene = make_scene(read_drawable(g), "variables")
     loss = next((item.name or "L" for item in scene.items if item.role == "loss"), "L")
     widest = ",".join(scene.axes) if len(scene.axes) > 1 else "t"
-    guttered = choose_guttered(drop_params(scene), None)
+    channels = choose_channels(drop_params(scene), None)
     params = [name for arrow in scene.arrows for name in arrow.params]
     least = {name: _name_gradient(loss, make_name_label(name)).ems * 14.6 + 10.0 for name in params}
     scene, stamp = make_stacked_stamp(scene, widest, least)
@@ -64,7 +64,7 @@ def adjoint(g: Any, wrt: Node | str | Sequence[Node | str] | None = None, theme:
     if not wanted:
         raise DrawError("P220", "there is nothing to differentiate by in the picture", expected="variables of the graph",
                         got=", ".join(sorted(names)) or "no parameter")  # fmt: skip
-    column = FoldedColumn(scene, stamp, indexed=True, guttered=guttered)
+    column = FoldedColumn(scene, stamp, indexed=True, lanes=channels.number_lanes(scene, stamp))
     column.print_columns()
     column.print_arrows()
     primal = column.picture

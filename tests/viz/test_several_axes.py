@@ -37,6 +37,8 @@ def test_attention_is_a_grid_between_two_sequences(models: SimpleNamespace) -> N
     assert at["α_1,2"][0] == at["h_1"][0]
     assert abs(at["α_1,2"][1] - at["s_2"][1]) < 1
     assert at["s_0"][1] < at["s_1"][1] < at["s_2"][1]
+    labels = [line.label.text for line in picture.lines]
+    assert (labels.count("U_a, v"), labels.count("W_a, v")) == (4, 3)  # once at each line into the weights
 
 
 def test_a_decoder_stands_beside_the_encoder_that_it_starts_from() -> None:
@@ -48,6 +50,7 @@ def test_a_decoder_stands_beside_the_encoder_that_it_starts_from() -> None:
     diagram = viz.unfolded(ag.Graph(s), u=3, t=2)
     at = {mark.label.text: mark.at for mark in diagram.picture.marks}
     assert at["h_2"][0] < at["s_−1"][0] < at["s_0"][0] < at["s_1"][0]
+    assert at["h_2"][1] == at["s_−1"][1]
     keys = {mark.key: mark.label.text for mark in diagram.picture.marks}
     assert ("h_2", "s_−1", "start") in [(keys[line.tail], keys[line.head], line.role) for line in diagram.picture.lines]
 

@@ -221,8 +221,43 @@ def test_what_every_step_reads_of_all_steps_is_handed_back(models: SimpleNamespa
 
 def test_bytes_are_the_same_every_time(models: SimpleNamespace) -> None:
     for name in models.one_axis:
-        for options in ({"params": "labels"}, {"params": "bus"}, {"params": "hide", "theme": "dark"}):
+        for options in ({"params": "bus"}, {"params": "hide", "theme": "dark"}):
             assert viz.unfolded(models.all[name](), **options).dot == viz.unfolded(models.all[name](), **options).dot
+
+
+def _place(picture: Any, name: str, step: int) -> tuple[float, float]:
+    return next(mark.at for mark in picture.marks if mark.name == name and mark.step == step)
+
+
+def test_lines_from_several_steps_before_are_straight_and_parallel() -> None:
+    t = ag.Axis("t")
+    h, y = ag.input("x", over=t), ag.state("y", over=t)
+    for delay in (1, 2, 4):
+        h = ag.tanh(ag.param(f"A_{delay}") * h + ag.param(f"B_{delay}") * h[t - delay]).named(f"h_{delay}")
+    lines = [line for line in viz.unfolded(ag.Graph(h), 6).picture.lines if line.role == "recur"]
+    assert len(lines) == 18 and all(len(line.curve) == 4 for line in lines)
+    ways = {(round(line.curve[3][0] - line.curve[0][0], 1), round(line.curve[3][1] - line.curve[0][1], 1)) for line in lines}
+    assert len(ways) == 3  # rows before the first step stand a whole step apart
+    y[t] = ag.tanh(ag.param("a") * y[t - 1] + ag.param("c") * ag.input("u", over=t)[t - 1])
+    picture = viz.unfolded(ag.Graph(y), 3).picture
+    assert _place(picture, "u", 1)[0] == _place(picture, "y", 1)[0]  # an input that later steps read stands below its own
+
+
+def test_what_is_fed_back_stands_below_and_layers_share_the_gutter() -> None:
+    t = ag.Axis("t")
+    d, s, x = ag.input("d", over=t), ag.state("s", over=t), ag.input("x", (2,), over=t)
+    s[t] = ag.tanh(ag.param("W") * s[t - 1] + ag.param("U") * d[t - 1])
+    picture = viz.unfolded(ag.Graph(ag.sum((s[t] - d[t]) ** 2, over=t).named("L")), 3).picture
+    assert _place(picture, "d", 1)[1] < _place(picture, "s", 1)[1]
+
+    def get_pitch(layers: int) -> float:
+        h = x
+        for n in range(layers):
+            h = ag.nn.lstm(h, 2, over=t, name=f"layer{n}").h
+        marks = [m for m in viz.unfolded(h, 2).picture.marks if m.name == "layer0/h" and m.role == "state"]
+        return marks[1].at[0] - marks[0].at[0]
+
+    assert get_pitch(1) == get_pitch(3)
 
 
 # -- side by side -----------------------------------------------------------------------------------------------------

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from viz.layout.stamp import Stamp
 from viz.layout.unrolled import Unrolling
 from viz.scene.items import Item, Scene
 from viz.scene.label import make_text_label
 from viz.scene.picture import Mark, Picture, measure_picture
 
-_RIM, _HEAD = 12.0, 20.0  # below and beside, and above, where the name stands
+_RIM, _HEAD = 18.0, 20.0  # below and beside, and above, where the name stands
+_ROOM = 8.0  # what is kept free for it between rows
 _FONT = 12.0
 
 
@@ -35,38 +37,40 @@ def drop_scopes(scene: Scene) -> Scene:
     return Scene(items, arrows, scene.axes)
 
 
-def list_bands(items: list[Item], rows: dict[int, tuple[float, float]]) -> dict[str, tuple[float, float]] | None:
-    """Return the lower and upper end of the band of each scope; None if one would overlap another or hold other items.
+def list_bands(items: list[Item], stamp: Stamp) -> dict[str, list[int]]:
+    """Return the items of each scope; none if the band of one would overlap another or hold other items.
 
     Args:
         items: with the names that show their scopes.
-        rows: lower and upper end of the items that stand in rows.
+        stamp: their places.
     """
-    bands: dict[str, tuple[float, float]] = {}
-    outside = []
+    bands: dict[str, list[int]] = {}
     for item in items:
-        if item.key not in rows:
-            continue
-        low, high = rows[item.key]
-        scope = get_scope(item.name)
-        if not scope:
-            outside.append((low, high))
-            continue
-        before = bands.get(scope, (low, high))
-        bands[scope] = (min(low, before[0]), max(high, before[1]))
-    others = [*outside, *bands.values()]
-    for band in bands.values():
-        if any(other is not band and other[0] < band[1] and band[0] < other[1] for other in others):
-            return None
-    return bands
+        if item.key in stamp.row:
+            bands.setdefault(get_scope(item.name), []).append(item.key)
+    alone = [[key] for key in bands.pop("", [])]
+    rows = [(min(found), max(found)) for found in ([stamp.row[key] for key in keys] for keys in [*alone, *bands.values()])]
+    meet = any(
+        one[0] <= other[1] and other[0] <= one[1] for i, one in enumerate(rows) for other in rows[max(i + 1, len(alone)) :]
+    )
+    return {} if meet else bands
 
 
-def print_bands(unrolling: Unrolling, bands: dict[str, tuple[float, float]]) -> None:
+def make_room(bands: dict[str, list[int]], stamp: Stamp) -> dict[int, float]:
+    """Return for each item in the lowest row of a band, and above it, the points to keep free below it."""
+    lowest = {min(stamp.row[key] for key in keys) for keys in bands.values()}
+    above = {1 + max(stamp.row[key] for key in keys) for keys in bands.values()}
+    return {key: _ROOM * (row in lowest) + _ROOM * (row in above) for key, row in stamp.row.items()}
+
+
+def print_bands(unrolling: Unrolling, bands: dict[str, list[int]]) -> None:
     """Draw the bands under everything, as wide as what is drawn so far."""
     picture: Picture = unrolling.picture
     left, _, right, _ = measure_picture(picture)
     grounds = []
-    for scope, (low, high) in bands.items():
+    for scope, keys in bands.items():
+        bodies = [unrolling.stamp.bodies[key] for key in keys]
+        low, high = min(b.at[1] - b.height / 2 for b in bodies), max(b.at[1] + b.height / 2 for b in bodies)
         label = make_text_label(scope)
         width, height = right - left + 2 * _RIM, high - low + _RIM + _HEAD
         at = ((left + right) / 2, (low + high + _HEAD - _RIM) / 2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import dist
 
 from viz.layout.label_spots import place_label
 from viz.layout.routes import Body, Curve, find_border, find_foot, make_line, route
@@ -52,13 +53,12 @@ class Board:
         """Draw an arrow along a curve."""
         label, spot = EMPTY, None
         if params:
-            label = label_params(params)
-            spot = place_label(curve, (label.ems * LABEL_FONT, LABEL_HEIGHT), list(others), [], [])
+            label, spot = label_params(params), self._place_label(curve, params, others)
         self.picture.lines.append(Line(tail, head, role, label, curve, spot))
 
     def print_bus(
         self, tails: Sequence[object], heads: Sequence[object], level: float, role: str, *, upright: bool = False,
-        shift: float = 0.0, lift: float = 0.0,
+        shift: float = 0.0, lift: float = 0.0, params: Sequence[str] = (),
     ) -> list[object]:  # fmt: skip
         """Draw a line that all tails lead into, with a joint for each, and from which an arrow leads to each head.
 
@@ -68,6 +68,7 @@ class Board:
             role: its look.
             upright: whether the line stands upright.
             shift, lift: how far beside the middle of a head, and of a tail, its joint stands.
+            params: what is written beside the longest piece.
 
         Returns:
             The keys of the joints in the order of the line.
@@ -93,7 +94,16 @@ class Board:
             here, there = (key, joint) if is_tail else (joint, key)
             self.picture.lines.append(Line(here, there, role, curve=curve, arrow=not is_tail))
             joints.append(joint)
+        pieces = [i for i, line in enumerate(self.picture.lines) if line.head in joints[1:] and line.tail in joints]
+        if params and pieces:
+            longest = max(pieces, key=lambda i: dist(self.picture.lines[i].curve[0], self.picture.lines[i].curve[-1]))
+            piece, label = self.picture.lines[longest], label_params(params)
+            self.picture.lines[longest] = replace(piece, label=label, label_at=self._place_label(piece.curve, params))
         return joints
+
+    def _place_label(self, curve: Curve, params: Sequence[str], others: Sequence[Body] | None = None) -> Point:
+        size = (label_params(params).ems * LABEL_FONT, LABEL_HEIGHT)
+        return place_label(curve, size, list(self.bodies.values()) if others is None else list(others), [], [])
 
     def add_picture(self, other: Picture, bodies: dict[object, Body], tag: str, *, dx: float = 0.0, dy: float = 0.0,
                     turned: bool = False) -> None:  # fmt: skip

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from viz.errors import TooLargeError
-from viz.layout.bands import drop_scopes, list_bands, print_bands
-from viz.layout.bus import get_wire_height, list_wires, measure_lanes, print_bus, print_sources
+from viz.layout.bands import drop_scopes, list_bands, make_room, print_bands
+from viz.layout.bus import Wire, get_wire_height, list_wires, measure_lanes, print_bus, print_sources
 from viz.layout.clearing import clear_picture
 from viz.layout.folded_column import FoldedColumn
 from viz.layout.grids import compose_grids
-from viz.layout.gutter_choice import Group, choose_guttered, list_groups, note_params
+from viz.layout.gutter_choice import Channels, Group, choose_channels, list_groups, note_params
 from viz.layout.gutter_paths import LANE
 from viz.layout.sequence_results import print_results
-from viz.layout.stamp import make_stamp
+from viz.layout.stamp import Stamp, make_stamp
 from viz.layout.unrolled import Unrolling
 from viz.scene.columns import Columns, show_middle_steps
 from viz.scene.items import Arrow, Item, Scene
@@ -83,20 +83,14 @@ def compose_unfolded(scene: Scene, axis: str, columns: Columns, *, boxes: bool) 
                'level="variables", or a smaller t= or steps=(…)')  # fmt: skip
     if boxes and any(arrow.whole for arrow in scene.arrows):
         return clear_picture(compose_grids(scene, {axis: columns}, axis))
-    widest = max([column.index for column in columns.columns] + ["−1"], key=len)
-    guttered = list_groups(scene) if boxes else choose_guttered(scene, axis)
-    shifts = {(tail, dict(by)[axis]) for tail, by in guttered if axis in dict(by)}  # not those of an equilibrium
-    bands: dict[str, tuple[float, float]] = {}
-    if boxes:
-        options: dict[str, Any] = {"split": False, "rise": 22.0, "gutter": 44.0 + LANE * len(guttered)}
-    else:
-        scene, bands = choose_names(scene, axis, guttered)
-        options = {"gutter": 46.0 + LANE * len(guttered)}
-    stamp = make_stamp(scene, axis, widest=widest, **options)
-    found = list_wires(scene, stamp.row)
-    if found:
-        stamp = make_stamp(scene, axis, widest=widest, lanes=measure_lanes(found), **options)
-    unrolling = Unrolling(scene, axis, stamp, columns, labels=not boxes, slices=boxes, guttered=shifts)
+    bands: dict[str, list[int]] = {}
+    channels = Channels(list_groups(scene)) if boxes else choose_channels(scene, axis)
+    if not boxes:
+        scene, bands = choose_names(scene, axis, channels)
+    options: dict[str, Any] = {"split": False, "rise": 22.0, "gutter": 44.0} if boxes else {}
+    step = lay_out_step(scene, axis, channels, columns, bands, **options)
+    found, stamp = step.wires, step.stamp
+    unrolling = Unrolling(scene, axis, stamp, columns, labels=not boxes, slices=boxes, lanes=step.lanes)
     unrolling.edge_layout.wires = [get_wire_height(stamp, wire) for wire in found]
     if boxes:
         unrolling.print_slices()
@@ -114,17 +108,51 @@ def compose_unfolded(scene: Scene, axis: str, columns: Columns, *, boxes: bool) 
     return clear_picture(unrolling.picture)
 
 
-def choose_names(scene: Scene, axis: str | None, guttered: list[Group]) -> tuple[Scene, dict[str, tuple[float, float]]]:
+@dataclass(frozen=True)
+class Step:
+    """One step that is laid out: its stamp, the wires of a bus, and the lanes of its trunks."""
+
+    stamp: Stamp
+    wires: list[Wire]
+    lanes: dict[Group, int]
+
+
+def lay_out_step(
+    scene: Scene, axis: str, channels: Channels, columns: Columns, bands: dict[str, list[int]] | None = None, *,
+    gutter: float = 46.0, **options: Any,
+) -> Step:  # fmt: skip
+    """Lay out one step, with room for what runs between its rows and beside it.
+
+    Args:
+        scene, axis: what is drawn.
+        channels: where its recurrent edges run.
+        columns: which steps are shown.
+        bands: the items of each scope that is a band.
+        gutter: free points between columns without trunks.
+        options: for `make_stamp`.
+    """
+    widest = max([column.index for column in columns.columns] + ["−1"], key=len)
+    stamp = make_stamp(scene, axis, widest=widest, gutter=gutter, **options)
+    wires = list_wires(scene, stamp.row)
+    room: dict[int, float] = {}
+    for found in (channels.rises, make_room(bands or {}, stamp), measure_lanes(wires)):
+        room |= {key: room.get(key, 0.0) + free for key, free in found.items()}
+    if any(room.values()):
+        stamp = make_stamp(scene, axis, widest=widest, gutter=gutter, lanes=room, **options)
+    lanes = channels.number_lanes(scene, stamp)
+    wide = gutter + LANE * (1 + max(lanes.values(), default=-1))
+    return Step(replace(stamp, pitch=max(stamp.pitch, stamp.right - stamp.left + wide)), wires, lanes)
+
+
+def choose_names(scene: Scene, axis: str | None, channels: Channels) -> tuple[Scene, dict[str, list[int]]]:
     """Return the scene with the parameters of trunks at their readers, and without scopes where each is a band of its own.
 
     Returns:
-        The scene, and the lower and upper end of each band.
+        The scene, and the items in each band.
     """
-    short = note_params(drop_scopes(scene), guttered)
-    stamp = make_stamp(short, axis)
-    rows = {key: (body.at[1] - body.height / 2, body.at[1] + body.height / 2) for key, body in stamp.bodies.items()}
-    bands = list_bands(scene.items, rows)
-    return (note_params(scene, guttered), {}) if bands is None else (short, bands)
+    short = note_params(drop_scopes(scene), channels.groups)
+    bands = list_bands(scene.items, make_stamp(short, axis))
+    return (short, bands) if bands else (note_params(scene, channels.groups), {})
 
 
 def compose_folded(scene: Scene) -> Picture:
@@ -141,10 +169,11 @@ def compose_folded(scene: Scene) -> Picture:
     """
     check_size(len(scene.items), MOST_ITEMS, "nodes", "draw a part of the graph: ag.Graph(node) of a node inside")
     widest = ",".join(scene.axes) if len(scene.axes) > 1 else "t"
-    guttered = choose_guttered(scene, None)
-    scene, bands = choose_names(scene, None, guttered)
+    channels = choose_channels(scene, None)
+    scene, bands = choose_names(scene, None, channels)
     stamp = make_stamp(scene, None, widest=widest)
-    loops = FoldedColumn(scene, stamp, indexed=True, guttered=guttered)
+    stamp = make_stamp(scene, None, widest=widest, lanes=make_room(bands, stamp))
+    loops = FoldedColumn(scene, stamp, indexed=True, lanes=channels.number_lanes(scene, stamp))
     loops.print_columns()
     loops.print_arrows()
     print_bands(loops, bands)
@@ -165,18 +194,14 @@ def compose_both(scene: Scene, axis: str, t: int) -> Picture:
     Raises:
         TooLargeError: more nodes than can be drawn.
     """
-    guttered = choose_guttered(scene, axis)
-    scene = note_params(scene, guttered)
+    channels = choose_channels(scene, axis)
+    scene = note_params(scene, channels.groups)
     columns = show_middle_steps(t, axis)
     check_size(len(scene.items) * len(columns.columns), MOST_MARKS, "nodes", "a smaller t=")
-    widest = max([column.index for column in columns.columns] + ["−1"], key=len)
-    free = 46.0 + LANE * len(guttered)
-    stamp = make_stamp(scene, axis, widest=widest, gutter=free)
-    found = list_wires(scene, stamp.row)
-    if found:
-        stamp = make_stamp(scene, axis, widest=widest, lanes=measure_lanes(found), gutter=free)
-    left = FoldedColumn(scene, stamp, delays=False, guttered=guttered)
-    right = Unrolling(scene, axis, stamp, columns, guttered={(tail, dict(by)[axis]) for tail, by in guttered})
+    step = lay_out_step(scene, axis, channels, columns)
+    found, stamp = step.wires, step.stamp
+    left = FoldedColumn(scene, stamp, delays=False, lanes=step.lanes)
+    right = Unrolling(scene, axis, stamp, columns, lanes=step.lanes)
     for side in (left, right):
         side.edge_layout.wires = [get_wire_height(stamp, wire) for wire in found]
         side.print_columns(dotted_rows=False)

@@ -23,6 +23,8 @@ Span = tuple[int, int, float, tuple]
 _FINE, _COARSE = 60, 24
 # With more curves than this, each one avoids nodes only.
 _MOST_MINDED = 150
+# Labels keep off lines from so many steps to either side.
+_FARTHEST = 8
 
 
 class EdgeLayout:
@@ -42,6 +44,7 @@ class EdgeLayout:
         self.wires: list[float] = []  # heights of the lines of a bus, which labels keep off
         self.curves: dict[Span, Curve] = {}
         self.spots: dict[Span, Point] = {}
+        self._reach = 1
         self._copied: dict[int, list[Body]] = {}
         self._strokes: dict[tuple[Span, float, int], Stroke] = {}
 
@@ -50,6 +53,7 @@ class EdgeLayout:
         for span in sorted(spans, key=lambda span: _rank_plainness(span, spans[span])):
             self.curves[span] = self._choose(spans[span], span)
         bodies = self._list_bodies(2) + [Body((0.0, y), 1e5, 1.0, round=False) for y in self.wires]
+        self._reach = min(1 + int(max((abs(span[2]) / self.stamp.pitch for span in spans), default=0.0)), _FARTHEST)
         placed: dict[bool, list[Body]] = {True: [], False: []}
         specks = self._make_specks()
         for span, arrow in spans.items():
@@ -63,7 +67,7 @@ class EdgeLayout:
             else:
                 spot = place_label(self.curves[span], size, bodies, self._list_near_curves(span, _FINE), placed[whole])
             self.spots[span] = spot
-            copies = self._list_offsets(1) if whole else [0.0]
+            copies = self._list_offsets(self._reach) if whole else [0.0]
             placed[whole] += [Body((spot[0] + dx, spot[1]), *size, round=False) for dx in copies]
 
     def _make_specks(self) -> Specks:
@@ -71,7 +75,7 @@ class EdgeLayout:
         specks = Specks()
         for span, curve in self.curves.items():
             if self.is_whole(span):
-                for dx in self._list_offsets(1):
+                for dx in self._list_offsets(self._reach):
                     specks.add(sample_curve(move_curve(curve, dx), _FINE), span)
         return specks
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Mapping
 
 from viz.layout.edge_layout import EdgeLayout
+from viz.layout.gutter_choice import Group
 from viz.layout.gutter_paths import Gutter
 from viz.layout.stamp import Stamp
 from viz.layout.unrolled import End, Unrolling
@@ -21,7 +22,7 @@ class FoldedColumn(Unrolling):
         scene, stamp: as for Unrolling.
         delays: whether recurrent edges name their delay.
         indexed: whether names carry the axes that they vary over.
-        guttered: the (tail, shifts) whose edges run down the right rim, not each for itself.
+        lanes: the (tail, shifts) whose edges run down the right rim, not each for itself, and the lane of each.
     """
 
     def __init__(
@@ -31,11 +32,11 @@ class FoldedColumn(Unrolling):
         *,
         delays: bool = True,
         indexed: bool = False,
-        guttered: Collection[tuple[int, tuple]] = (),
+        lanes: Mapping[Group, int] | None = None,
     ) -> None:
         super().__init__(scene, "", stamp, Columns((Column(0, 0, ""),), None))
         self.edge_layout = EdgeLayout(stamp, periodic=False, gutter=self._make_gutter)
-        self.lanes = {group: i for i, group in enumerate(guttered)}
+        self.lanes = dict(lanes or {})
         self.delays, self.indexed = delays, indexed
 
     def add(self, item: Item, at: Point, key: object, index: str, role: str = "", step: int | None = None) -> None:

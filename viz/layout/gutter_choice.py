@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from viz.layout.routes import find_border, is_clear, make_arc, make_line
 from viz.layout.stamp import Stamp, make_stamp
@@ -15,6 +15,8 @@ Group = tuple[int, tuple[tuple[str, int], ...]]
 
 _NOTE_SCALE = 0.72
 _GAP = make_text_label("\u00a0", 0.3)
+_APART = 40.0  # between trunks in one lane, points
+_MOST_RISE = 150.0
 # A state with so many readers in the next step has a trunk.
 _MANY = 3
 # The label of an edge is at most so long, ems.
@@ -28,24 +30,76 @@ def list_groups(scene: Scene) -> list[Group]:
     return list(dict.fromkeys((arrow.tail, arrow.shifts) for arrow in scene.arrows if arrow.shifts and not arrow.whole))
 
 
-def choose_guttered(scene: Scene, axis: str | None) -> list[Group]:
-    """Return the groups that get a trunk: those with many readers, and those that cannot be drawn straight or as a flat arc.
+@dataclass(frozen=True)
+class Channels:
+    """Where recurrent edges run.
+
+    Attributes:
+        groups: those that have a trunk in the gutters between the columns.
+        rises: key → points to keep free below that item, so that straight lines from several steps before pass all others.
+    """
+
+    groups: list[Group]
+    rises: dict[int, float] = field(default_factory=dict)
+
+    def number_lanes(self, scene: Scene, stamp: Stamp) -> dict[Group, int]:
+        """Return the lane of each trunk: the first one that no other takes at the same height."""
+        taken: list[list[tuple[float, float]]] = []
+        lanes = {}
+        for tail, shifts in self.groups:
+            heads = [arrow.head for arrow in scene.arrows if (arrow.tail, arrow.shifts) == (tail, shifts)]
+            ys = [stamp.at[key][1] for key in (tail, *heads) if key in stamp.at]
+            far = any(abs(by) > 1 for _, by in shifts)  # those run below the columns
+            low, high = float("-inf") if far else min(ys) - _APART, max(ys) + _APART
+            free = (i for i, others in enumerate(taken) if all(high < a or b < low for a, b in others))
+            lane = lanes[tail, shifts] = next(free, len(taken))
+            taken += [[]] if lane == len(taken) else []
+            taken[lane].append((low, high))
+        return lanes
+
+
+def choose_channels(scene: Scene, axis: str | None) -> Channels:
+    """Return where recurrent edges run: a trunk is for those with many readers, or without a straight line or flat arc.
 
     Args:
         scene: the scene to draw.
         axis: the axis that is unfolded; None for a folded picture.
     """
     stamp = make_stamp(scene, axis)
-    out = []
+    out = Channels([])
     for tail, shifts in list_groups(scene):
         heads = [a.head for a in scene.arrows if (a.tail, a.shifts) == (tail, shifts) and not a.start and a.head in stamp.at]
-        others = [head for head in heads if head != tail]
         if tail not in stamp.at:
             continue
         shift = dict(shifts).get(axis, 0) if axis is not None else 0
-        if len(others) >= _MANY or (shift and not all(_is_plain(stamp, tail, head, shift) for head in heads)):
-            out.append((tail, shifts))
+        needed = {head: _measure_rise(stamp, tail, head, shift) for head in heads} if shift else {}
+        if len([head for head in heads if head != tail]) >= _MANY or not all(rise <= _MOST_RISE for rise in needed.values()):
+            out.groups.append((tail, shifts))
+        else:
+            for head, rise in needed.items():
+                out.rises[head] = max(rise, out.rises.get(head, 0.0))
     return out
+
+
+def _measure_rise(stamp: Stamp, tail: int, head: int, shift: int) -> float:
+    """Return how much higher a row has to stand for a line from some steps before; 0 where another plain curve is free."""
+    rows = [key for key in stamp.row if stamp.row[key] in (stamp.row[tail], stamp.row[head])]
+    steps = range(-abs(shift) - 1, abs(shift) + 2)
+    rise = 0.0
+    while stamp.row[head] == stamp.row[tail] + 1 and rise <= _MOST_RISE:
+        lifted = {
+            key: replace(b, at=(b.at[0], b.at[1] + rise * (stamp.row[key] == stamp.row[head])))
+            for key, b in stamp.bodies.items()
+        }
+        start, end = lifted[tail].move(-shift * stamp.pitch), lifted[head]
+        bodies = [lifted[key].move(step * stamp.pitch) for step in steps for key in rows]
+        if is_clear(
+            make_line(find_border(start, end.at), find_border(end, start.at)),
+            [b for b in bodies if b.at not in (start.at, end.at)],
+        ):
+            return rise
+        rise += 6.0
+    return 0.0 if _is_plain(stamp, tail, head, shift) else float("inf")
 
 
 def _is_plain(stamp: Stamp, tail: int, head: int, shift: int) -> bool:

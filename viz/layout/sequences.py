@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from viz.layout.board import Board
-from viz.layout.gutter_choice import choose_guttered, note_params
-from viz.layout.gutter_paths import LANE
+from viz.layout.compose import lay_out_step
+from viz.layout.gutter_choice import choose_channels, note_params
 from viz.layout.routes import make_polyline
 from viz.layout.stamp import make_stamp
 from viz.layout.unrolled import Unrolling
@@ -50,46 +50,48 @@ class Sequences(Board):
         self.cell = make_stamp(part, None, widest="0,0")
         wide, high = self.cell.right - self.cell.left + 54.0, self.cell.top - self.cell.bottom + 66.0
         lower = self._unroll(self.first, wide if self.turned else 0.0, 30.0)
-        self.add_picture(lower.picture, lower.bodies, self.first)
-        _, _, right, top = measure_picture(lower.picture)
         # Turned, rows stand side by side: as far apart as their items are wide.
         widths = [measure_outline(item, self.widest)[1] for item in self.scene.items if item.over == (self.second,)]
         upper = self._unroll(
             self.second, high if self.turned else 0.0, max(52.0, max(widths, default=0.0)) if self.turned else 30.0
         )
+        dy = self._level_start(lower, upper)
+        bottom = lower.stamp.bottom if self.turned else min(lower.stamp.bottom, upper.stamp.bottom + dy)
+        lower.print_headings(bottom)
+        if not self.turned:
+            upper.print_headings(bottom - dy)
+        self.add_picture(lower.picture, lower.bodies, self.first)
+        _, _, right, top = measure_picture(lower.picture)
         left, low, _, _ = measure_picture(upper.picture)
         if self.turned:
             self.row = top + 74.0
-            self.row += self._level_start(lower, upper)
+            dy -= self.row
+            self.row += dy if abs(dy) < 16.0 else 0.0
             self.add_picture(upper.picture, upper.bodies, self.second, dx=right + _GAP - low, dy=self.row, turned=True)
         else:
-            self.add_picture(upper.picture, upper.bodies, self.second, dx=right + _GAP - left)
+            self.add_picture(upper.picture, upper.bodies, self.second, dx=right + _GAP - left, dy=dy)
 
     def _level_start(self, lower: Unrolling, upper: Unrolling) -> float:
-        """Return how far to move the rows, so that a first row that is nearly level with what it is read from is so."""
+        """Return how far to move the second sequence up, so that its first row is level with what that starts from."""
         for arrow in self.scene.arrows:
             ghost = upper.bodies.get((arrow.head, -1))
             tail = lower.bodies.get((arrow.tail, 0))
-            if arrow.start and ghost and tail and abs(tail.at[1] - self.row - ghost.at[0]) < 16.0:
-                return tail.at[1] - self.row - ghost.at[0]
+            if arrow.start and ghost and tail:
+                return tail.at[1] - ghost.at[0 if self.turned else 1]
         return 0.0
 
     def _unroll(self, axis: str, pitch: float, rise: float) -> Unrolling:
         items = [item for item in self.scene.items if item.over == (axis,)]
         keys = {item.key for item in items}
         scene = Scene(items, [a for a in self.scene.arrows if {a.tail, a.head} <= keys], (axis,))
-        guttered = choose_guttered(scene, axis)
-        scene = note_params(scene, guttered)
-        widest = max([c.index for c in self.columns[axis].columns] + ["−1"], key=len)
-        stamp = make_stamp(scene, axis, widest=widest, rise=rise, gutter=46.0 + LANE * len(guttered))
-        stamp = replace(stamp, pitch=max(stamp.pitch, pitch))
-        shifts = {(tail, dict(by)[axis]) for tail, by in guttered}
-        part = Unrolling(scene, axis, stamp, self.columns[axis], guttered=shifts)
+        channels = choose_channels(scene, axis)
+        scene = note_params(scene, channels.groups)
+        step = lay_out_step(scene, axis, channels, self.columns[axis], rise=rise)
+        stamp = replace(step.stamp, pitch=max(step.stamp.pitch, pitch))
+        part = Unrolling(scene, axis, stamp, self.columns[axis], lanes=step.lanes)
         part.print_columns()
         part.print_ghosts()
         part.print_arrows()
-        if not (self.turned and axis == self.second):
-            part.print_headings()
         self.parts[axis] = part
         return part
 
@@ -149,7 +151,9 @@ class Sequences(Board):
             level = body.at[0] - max(body.width / 2, self._get_half(arrow.tail)) - 12.0 - 7.0 * lane
             tail = (self.first, (arrow.tail, across))
             # Above the middle, where the arrow from the step before ends.
-            self.print_bus([tail], heads, level, "flow", upright=True, lift=0.35 * self.bodies[tail].height)
+            self.print_bus(
+                [tail], heads, level, "flow", upright=True, lift=0.35 * self.bodies[tail].height, params=arrow.params
+            )
 
     def _get_half(self, key: int) -> float:
         return self.parts[self.first].stamp.bodies[key].width / 2
@@ -162,14 +166,14 @@ class Sequences(Board):
             if tail in self.bodies:
                 body = self.bodies[heads[0]]
                 level = body.at[1] - body.height / 2 - 13.0 - 7.0 * lane
-                self.print_bus([tail], heads, level, "recur" if shift else "flow", shift=9.0)
+                self.print_bus([tail], heads, level, "recur" if shift else "flow", shift=9.0, params=arrow.params)
 
     def _read_rows(self, arrow: Arrow, lane: int) -> None:
         for place, _, _ in self.list_steps(self.second):
             tails = [(arrow.tail, across, place) for across, _, _ in self.list_steps(self.first)]
             body = self.bodies[tails[0]]
             level = body.at[1] + body.height / 2 + 13.0 + 7.0 * lane
-            self.print_bus(tails, [(self.second, (arrow.head, place))], level, "flow")
+            self.print_bus(tails, [(self.second, (arrow.head, place))], level, "flow", params=arrow.params)
 
     def _lead_over(self, arrow: Arrow, source: str, target: str, lane: int) -> None:
         """Draw what leads from one sequence into the other: from the step that is picked, or from all of them."""
@@ -197,7 +201,7 @@ class Sequences(Board):
         level = (start if len(tails) == 1 else top) + 15.0 + 8.0 * lane
         foot = self.bodies[heads[0]]
         below = foot.at[1] - foot.height / 2 - 14.0 - 7.0 * lane
-        out = self.print_bus(tails, [], level, role)
+        out = self.print_bus(tails, [], level, role, params=arrow.params)
         into = self.print_bus([], heads, below, role, shift=-9.0)
         (x, y), (a, b) = self.bodies[out[-1]].at, self.bodies[into[0]].at
         turn = max(

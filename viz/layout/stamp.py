@@ -68,6 +68,7 @@ def make_stamp(
     inner = [a for a in scene.arrows if a.tail in sizes and a.head in sizes and not a.shifts]
     inner = [a for a in inner if axis is None or not a.start]
     edges = [(a.head, a.tail) if a.square < 0 else (a.tail, a.head) for a in inner]
+    edges += _list_fed_later(scene.arrows, sizes, edges)
     side = _find_sides(scene.arrows, axis)
     order = sorted(items, key=lambda item: (item.role == "label", side.get(item.key, 0)))
     widths = {item.key: sizes[item.key][0] for item in order}
@@ -87,6 +88,15 @@ def make_stamp(
     top = max((y + sizes[key][1] / 2 for key, (_, y) in at.items()), default=0.0)
     bottom = min((y - sizes[key][1] / 2 for key, (_, y) in at.items()), default=0.0)
     return Stamp(at, bodies, bends, left, right, bottom, top, max(pitch, 60.0), row, widest)
+
+
+def _list_fed_later(
+    arrows: Sequence[Arrow], sizes: Mapping[int, object], edges: Sequence[tuple[int, int]]
+) -> list[tuple[int, int]]:
+    """Return the edges from what reads nothing to what reads it at a later step: an input stands below all of its readers."""
+    heads = {head for _, head in edges}
+    fed = ((a.tail, a.head) for a in arrows if a.shifts and a.tail != a.head and {a.tail, a.head} <= sizes.keys())
+    return [edge for edge in dict.fromkeys(fed) if edge[0] not in heads and edge not in edges]
 
 
 def _list_beside_labels(items: Sequence[Item], edges: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:

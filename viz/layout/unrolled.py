@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 
 from viz.layout.edge_layout import EdgeLayout, Span
+from viz.layout.gutter_choice import Group
 from viz.layout.gutter_paths import LANE, Gutter, make_ghost_path
 from viz.layout.routes import Body, Curve, make_line, move_curve, route
 from viz.layout.stamp import LABEL_FONT, Stamp
@@ -34,25 +35,23 @@ class Unrolling:
         labels: whether edges are labelled with the parameters they pass.
         left: x of the first column's spine.
         slices: whether each step is a slice with a ground of its own.
-        guttered: the (tail, shift) whose edges run horizontally and vertically between the columns, not straight.
+        lanes: the (tail, shifts) whose edges run level and upright between the columns, not straight, and the lane of each.
     """
 
     def __init__(
         self, scene: Scene, axis: str, stamp: Stamp, columns: Columns, *, labels: bool = True, left: float = 0.0,
-        slices: bool = False, guttered: Collection[tuple[int, int]] = (),
+        slices: bool = False, lanes: Mapping[Group, int] | None = None,
     ) -> None:  # fmt: skip
         self.scene, self.axis, self.stamp, self.columns = scene, axis, stamp, columns
-        self.labels, self.left, self.slices, self.guttered = labels, left, slices, guttered
+        self.labels, self.left, self.slices = labels, left, slices
         self.items = {item.key: item for item in scene.items}
         self.widest = stamp.widest
         self.picture = Picture()
         self.bodies: dict[object, Body] = {}
         self.edge_layout = EdgeLayout(stamp, gutter=self._make_gutter)
         self.edge_layout.ghosts = {key: self._measure_ghost(key) for key in stamp.at}
-        self._lanes: dict[tuple[int, int], int] = {}
-        for arrow in self._list_recurrent():
-            if (arrow.tail, self._get_shift(arrow)) in guttered:
-                self._lanes.setdefault((arrow.tail, self._get_shift(arrow)), len(self._lanes))
+        self._lanes = dict(lanes or {})
+        self._beside = LANE * (1 + max(self._lanes.values(), default=-1))
 
     # -- marks ----------------------------------------------------------------------------------------------------
 
@@ -71,13 +70,14 @@ class Unrolling:
         label = max((label_params(a.params).ems * LABEL_FONT for a in recurrent), default=0.0) if self.labels else 0.0
         tails = {a.tail for a in recurrent if a.tail in self.stamp.at}
         half = max((self._measure_ghost(key)[0] / 2 for key in tails), default=21.0)
-        lanes = _INTO + LANE * len(self._lanes) + 8.0 if self._lanes else 12.0
+        lanes = _INTO + self._beside + 8.0 if self._lanes else 12.0
         reach = max(
             half + 24.0 + max((self._measure_width(key) / 2 for key in tails), default=21.0), half + lanes - self.stamp.left,
             *(self._measure_way_out(a.tail, self._get_shift(a)) for a in recurrent if a.tail in self.stamp.at),
         )  # fmt: skip
         near = max(46.0 + max(_GHOST_GAP, min(label, 90.0) + 24.0, -self.stamp.left + 12.0), reach)
-        return max(min(self.stamp.pitch, near), reach)
+        slanted = any(abs(self._get_shift(a)) > 1 and (a.tail, a.shifts) not in self._lanes for a in recurrent)
+        return max(self.stamp.pitch if slanted else min(self.stamp.pitch, near), reach)  # slanted lines stay parallel
 
     def _measure_way_out(self, key: int, shift: int) -> float:
         """Return how far a ghost stands off its place in a step so that it is beside all that stands in its row."""
@@ -165,7 +165,7 @@ class Unrolling:
             y += 6.0
         crowd.append(y)
         last = len(self.columns.columns) - 1
-        wide = LANE * len(self._lanes) + 48.0
+        wide = self._beside + 48.0
         if place < 0:
             return self.left + self.stamp.left - wide + (place + 1) * 54.0, y
         return self.get_x(last) + self.stamp.right + wide + (place - last - 1) * 54.0, y
@@ -184,9 +184,9 @@ class Unrolling:
         for (key, place), step in sorted(seen.items(), key=lambda pair: (abs(pair[0][1]), pair[0])):
             yield key, place, step
 
-    def print_headings(self) -> None:
-        """Print `t = 0` under every column."""
-        y = self.stamp.bottom - 30.0
+    def print_headings(self, bottom: float | None = None) -> None:
+        """Print `t = 0` under every column, or further below, under what reaches down to `bottom`."""
+        y = (self.stamp.bottom if bottom is None else bottom) - 30.0
         for column in self.columns.columns:
             label = make_heading(self.axis, column)
             at = (self.get_x(column.place), y)
@@ -265,14 +265,10 @@ class Unrolling:
         """Return what tells apart arrows of the same ends: beside dots, how many steps they lead over."""
         return (self._get_shift(arrow),)
 
-    def _is_guttered(self, arrow: Arrow) -> bool:
-        return (arrow.tail, self._get_shift(arrow)) in self.guttered
-
     def _make_gutter(self, arrow: Arrow) -> Gutter | None:
         stamp = self.stamp
-        if not self._is_guttered(arrow) or self._is_level(arrow):
-            return None
-        return Gutter(stamp.left, stamp.right, stamp.bottom - 50.0, self._lanes[arrow.tail, self._get_shift(arrow)])
+        lane = self._lanes.get((arrow.tail, arrow.shifts)) if self._get_shift(arrow) else None
+        return None if lane is None or self._is_level(arrow) else Gutter(stamp.left, stamp.right, stamp.bottom - 50.0, lane)
 
     def _is_level(self, arrow: Arrow) -> bool:
         """Tell whether an arrow leads along a row to the next step, from which the others of its gutter branch off."""
