@@ -22,7 +22,7 @@ from autograd_seq.ops.state import EQUILIBRIUM, STATE
 from autograd_seq.ops.steps import SEND
 from autograd_seq.ops.time import ALONG, AT, SHIFT, SPREAD
 from autograd_seq.run.until import decide_unrolled
-from autograd_seq.sequences import lengths
+from autograd_seq.sequences.lengths import read_padded_call
 
 _EDGES = (SHIFT, STATE, AT, ALONG, SPREAD, SEND)
 
@@ -98,16 +98,11 @@ def find_nan(target: Any, /, *, lengths: Any = None, **given: Any) -> Finding | 
         decided = decide_unrolled(graph, given, lengths)[-1]
         lengths, given = decided.lengths, decided.given
     if lengths is not None:
-        graph, given = _add_lengths(graph, lengths, given)
+        _, made, given = read_padded_call(graph, lengths, given)
+        graph = Graph(*made.outputs)
     sizes, data = feeds.split_sizes(graph, given)
     dag = graph.unroll(**sizes)
     return _Search(graph, dag, dag.every(data, getattr(whole, "dtype", None) if not isinstance(whole, Node) else None)).run()
-
-
-def _add_lengths(graph: Graph, said: Any, given: dict[str, Any]) -> tuple[Graph, dict[str, Any]]:
-    checked = lengths.read_lengths(graph, said, given)
-    made = lengths.get_ragged(graph, checked.over)
-    return Graph(*made.outputs), lengths.select_feeds(graph, made, checked, given)
 
 
 def find_origins(graph: Graph, dag: DAG) -> dict[Node, tuple[Node, tuple[int, ...]]]:

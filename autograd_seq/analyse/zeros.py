@@ -34,7 +34,7 @@ from autograd_seq.ops.shape import BROADCAST_TO
 from autograd_seq.ops.softmax import SOFTMAX
 from autograd_seq.ops.state import EQUILIBRIUM, STATE
 from autograd_seq.ops.time import SPREAD
-from autograd_seq.sequences.lengths import get_ragged, read_lengths, select_feeds
+from autograd_seq.sequences.lengths import read_padded_call
 
 _SHOWN = 3
 """How many places the sentence names."""
@@ -118,29 +118,31 @@ def why_zero(loss: Node, node: Node, step: int | None = None, /, *, over: Axis |
         (total,), target = copy_for_each_step([total], node, over)
     elif node.op is STATE:
         (total,), target = copy_state([total], node)
-    graph, fed = Graph(total, target), given
+    graph, fed, known = Graph(total, target), given, dict[Axis, np.ndarray]()
     if lengths is not None:
-        checked = read_lengths(graph, lengths, given)
-        ragged = get_ragged(graph, checked.over)
-        fed = select_feeds(graph, ragged, checked, given)
-        graph = Graph(ragged.outputs[0], ragged.image[target])
+        said, made, fed = read_padded_call(graph, lengths, given)
+        graph, known = Graph(made.outputs[0], made.image[target]), said.arrays
     sizes, data = feeds.split_sizes(graph, fed)
     if over is not None and step is not None:
-        steps = sizes[over.name] if lengths is None else int(np.max(checked.arrays.get(over, sizes[over.name]), initial=0))
+        steps = int(np.max(known.get(over, sizes[over.name]), initial=0))
         if not 0 <= step < steps:
             return Why("outside", of, 0.0, (_describe_outside(over, step, steps),))
     found = _Zero(graph, graph.unroll(**sizes), data, over, step).explain(of, _describe(node))
-    cut = {name: n for name, n in (("segment", segment), ("window", window), ("every", every)) if n is not None}
-    if found.reason == "not zero" and cut:
-        truncation: dict[str, Any] = {"over": over, **cut}
-        part = Graph(total, grad(total, target, **truncation)).evaluate(lengths=lengths, **given)[1]
-        at = None if over is None else Graph(total, target).layout(target).index(over)
-        left = part if at is None or step is None else np.take(part, step, at)
-        if not np.any(left):
-            said = ", ".join(f"{name}={n}" for name, n in cut.items())
-            return Why("truncated", of, 0.0, (f"cut by {said}; in full its largest entry is {found.size:.4g}",))
-        return Why("not zero", of, float(np.max(np.abs(left))), ())
-    return found
+    cut: dict[str, Any] = {name: n for name, n in (("segment", segment), ("window", window), ("every", every)) if n is not None}
+    if found.reason != "not zero" or not cut:
+        return found
+    part = Graph(total, grad(total, target, over=over, **cut)).evaluate(lengths=lengths, **given)[1]
+    if over is not None and step is not None:
+        part = np.take(part, step, Graph(total, target).layout(target).index(over))
+    return _compare_truncated(found, part, cut)
+
+
+def _compare_truncated(full: Why, part: np.ndarray, cut: dict[str, int]) -> Why:
+    """Return the verdict on a truncated gradient, given that on the full one, which is not 0."""
+    if np.any(part):
+        return Why("not zero", full.of, float(np.max(np.abs(part))), ())
+    said = ", ".join(f"{name}={n}" for name, n in cut.items())
+    return Why("truncated", full.of, 0.0, (f"cut by {said}; in full its largest entry is {full.size:.4g}",))
 
 
 def _describe(node: Node) -> str:

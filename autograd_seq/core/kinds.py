@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from autograd_seq.core.errors import DTypeError
+
+ZERO: Mapping[type, float] = MappingProxyType({float: 0.0, int: 0, bool: False})
+"""The zero of each kind."""
+
+LEAST: Mapping[type, float] = MappingProxyType({float: -math.inf, int: int(np.iinfo(np.int64).min), bool: False})
+"""The least number of each kind, which leaves a maximum as it is."""
 
 _KINDS = {"f": float, "c": float, "i": int, "u": int, "b": bool}
 
@@ -21,6 +30,11 @@ def get_kind(array: Any) -> type:
     if kind is None:
         raise make_not_numeric_error(array, "a value", "floats, ints or bools")
     return kind
+
+
+def get_dtype(kind: type, width: Any = np.float64) -> np.dtype:
+    """Return the dtype of arrays of a kind of numbers: floats of some width, integers of 64 bits, or truth values."""
+    return np.dtype({float: width, int: np.int64, bool: np.bool_}[kind])
 
 
 def make_not_numeric_error(

@@ -11,6 +11,7 @@ import builtins
 import keyword
 import re
 import unicodedata
+from collections.abc import Container
 from functools import lru_cache
 
 _LONGEST = 60
@@ -37,6 +38,18 @@ def make_docstring(text: str) -> str:
     '''
     lines = [make_printable(line).replace("\\", "\\\\").replace('"', '\\"') for line in text.split("\n")]
     return '"""' + "\n".join(lines) + '"""'
+
+
+def add_primes(name: str, taken: Container[str]) -> str:
+    """Return a name with so many primes that it is none of those taken.
+
+    Example:
+        >>> add_primes("h", ["h", "h'"]), add_primes("x", ["h"])
+        ("h''", 'x')
+    """
+    while name in taken:
+        name += "'"
+    return name
 
 
 @lru_cache(maxsize=4096)

@@ -16,7 +16,7 @@ import numpy as np
 from autograd_seq.core.axes import Axis, Index, union
 from autograd_seq.core.errors import DTypeError, ShapeError, ValueKnownError
 from autograd_seq.core.functions import FUNCTIONS
-from autograd_seq.core.kinds import get_kind, refuse_mask, widen_integers
+from autograd_seq.core.kinds import get_dtype, get_kind, refuse_mask, widen_integers
 from autograd_seq.core.misfit import label_of, make_misfit_error, make_several_error
 from autograd_seq.core.op import OPS, Op, defop
 from autograd_seq.core.operators import Operators
@@ -26,7 +26,6 @@ from autograd_seq.core.sites import Site, add_scope, get_scope, show_site, user_
 # that only appears in an expression adopts the tensor's, and a Python number adopts that of either (NEP 50, one rank more).
 STRONG, ARRAY, NUMBER = 0, 1, 2
 
-_WIDEST = {float: np.float64, int: np.int64, bool: np.bool_}
 _NO_ATTRS: dict[str, Any] = {}
 _float64 = np.float64
 
@@ -345,4 +344,4 @@ def compute(op: Op, inputs: tuple[Node, ...], attrs: dict[str, Any], kind: type)
             out = np.asarray(op.forward(*values, **attrs))[()]
             return out.astype(width) if kind is float and width.kind == "f" else out
     out = np.asarray(op.forward(*values, **attrs))[()]
-    return out.astype(_WIDEST[kind]) if op.own and get_kind(out) is not kind else out
+    return out.astype(get_dtype(kind)) if op.own and get_kind(out) is not kind else out

@@ -13,6 +13,7 @@ import numpy as np
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.errors import AxisError, EquilibriumError, FeedError, GradientError
 from autograd_seq.core.functions import FUNCTIONS
+from autograd_seq.core.kinds import get_dtype
 from autograd_seq.core.node import STRONG, Node
 from autograd_seq.graph import feeds, printing
 from autograd_seq.graph.order import postorder, step_order
@@ -322,7 +323,7 @@ class _Calls:
         return tuple(self._gather(o, values, width) for o in self.outputs)
 
     def values(self, fed: dict[Node, Any], dtype: Any, width: np.dtype, strict: bool = True) -> list[Any]:
-        kinds = {float: width, int: np.dtype(np.int64), bool: np.dtype(np.bool_)}
+        kinds: dict[type, Any] = {kind: get_dtype(kind, width) for kind in (float, int, bool)}
         values: list[Any] = [None] * len(self.slot)
         for i, node in self.valued:
             v = node._value
@@ -338,7 +339,6 @@ class _Calls:
 
     def _gather(self, out: Values, values: list[Any], width: np.dtype) -> np.ndarray:
         if not out.nodes:
-            kinds: dict[type, Any] = {float: width, int: np.int64, bool: np.bool_}
-            return np.zeros(out.leading + out.shape, kinds[out.dtype])
+            return np.zeros(out.leading + out.shape, get_dtype(out.dtype, width))
         shaped = [np.broadcast_to(values[self.slot[n]], out.shape) for n in out.nodes]
         return np.array(np.stack(shaped).reshape(out.leading + out.shape))

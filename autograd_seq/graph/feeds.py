@@ -11,7 +11,7 @@ import numpy as np
 
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.errors import AutogradSeqError, DTypeError, FeedError, OperationError, did_you_mean
-from autograd_seq.core.kinds import get_kind, make_not_numeric_error, refuse_mask, widen_integers
+from autograd_seq.core.kinds import get_dtype, get_kind, make_not_numeric_error, refuse_mask, widen_integers
 from autograd_seq.core.node import Node
 from autograd_seq.graph.memory import check_fits
 from autograd_seq.ops.gather import TAKE, find_lookup, make_range_error
@@ -96,7 +96,7 @@ def _as_array(name: str, node: Node, value: Any) -> np.ndarray:
             fix="sequences of unequal lengths: array, lengths = ag.learn.pad(sequences), and lengths={t: lengths} at the call",
         ) from None  # fmt: skip
     if array.size == 0 and array.dtype == np.float64:
-        array = array.astype({float: np.float64, int: np.int64, bool: np.bool_}[node.dtype])
+        array = array.astype(get_dtype(node.dtype))
     try:
         kind = get_kind(array)
         array = widen_integers(array)
@@ -116,7 +116,7 @@ def _as_array(name: str, node: Node, value: Any) -> np.ndarray:
         )  # fmt: skip
     if kind is not node.dtype:
         check_fits(8 * array.size, dict(zip(node.axes, array.shape, strict=False)), f"feed {name} as {node.dtype.__name__}")
-    return array if kind is node.dtype else array.astype({float: np.float64, int: np.int64, bool: bool}[node.dtype])
+    return array if kind is node.dtype else array.astype(get_dtype(node.dtype))
 
 
 def explain_failure(graph: System, arrays: Mapping[str, Any], error: Exception) -> AutogradSeqError:

@@ -153,6 +153,12 @@ class System:
                         )  # fmt: skip
 
 
+def order_axes(array: Any, have: Sequence[Axis], wanted: Sequence[Axis]) -> Any:
+    """Return an array whose leading dimensions are some axes with these in another order."""
+    lead = [have.index(a) for a in wanted]
+    return array.transpose(*lead, *range(len(lead), array.ndim))
+
+
 def add_fitting(nodes: Sequence[Node], found: dict[Axis, int]) -> bool:
     """Add the lengths of axes by which others are read, as in ``x.along(t, 2 * u + 1)``: the longest that fit all reads."""
     places = [n.attrs["fits"] for n in nodes if n.op is IN_RANGE and n.attrs.get("fits")]
@@ -162,4 +168,4 @@ def add_fitting(nodes: Sequence[Node], found: dict[Axis, int]) -> bool:
     return bool(new)
 
 
-__all__ = ["System"]
+__all__ = ["System", "order_axes"]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from autograd_seq.core.axes import Axis
+from autograd_seq.core.kinds import get_dtype
 from autograd_seq.core.node import ARRAY, CONSTANT, NUMBER, STRONG, Node, compute
 from autograd_seq.graph.checks import make_empty_maximum_error, make_too_short_error
 from autograd_seq.graph.memory import check_fits
@@ -325,7 +326,7 @@ class Unroller:
     def _make_zero(self, i: int) -> Node:
         if i not in self.zeros:
             node = self.folded[i]
-            zero: Any = np.zeros(node.shape, {float: np.float64, int: np.int64, bool: np.bool_}[node.dtype])[()]
+            zero: Any = np.zeros(node.shape, get_dtype(node.dtype))[()]
             self.zeros[i] = self._keep(Node(CONSTANT, (), {}, node.shape, node.dtype, (), zero, ARRAY))
         return self.zeros[i]
 

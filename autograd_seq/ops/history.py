@@ -6,16 +6,14 @@ padded like any other equation.
 
 from __future__ import annotations
 
-import math
 import operator
 from typing import Any
-
-import numpy as np
 
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.errors import OperationError
 from autograd_seq.core.functions import FUNCTIONS
 from autograd_seq.core.hints import explain_keywords
+from autograd_seq.core.kinds import LEAST
 from autograd_seq.core.node import Node, constant
 from autograd_seq.ops.arrange import cumprod_along
 from autograd_seq.ops.elementwise import cast, equal, maximum
@@ -159,9 +157,8 @@ def cummax(x: Any, *, over: Axis) -> Node:
     """
     x = constant(x)
     check_varies(x, over)
-    lowest = -math.inf if x.dtype is float else int(np.iinfo(np.int64).min)
     x = cast(x, int) if x.dtype is bool else x
-    y = state(None, x.shape, over=x.axes, dtype=x.dtype, init={over: lowest})
+    y = state(None, x.shape, over=x.axes, dtype=x.dtype, init={over: LEAST[x.dtype]})
     y[x.axes] = maximum(y[over - 1], x)
     return y
 

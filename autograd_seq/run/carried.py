@@ -21,7 +21,7 @@ from autograd_seq.graph import feeds
 from autograd_seq.graph.dag import DAG
 from autograd_seq.graph.fingerprint import make_fingerprint
 from autograd_seq.graph.graph import Graph
-from autograd_seq.graph.system import System
+from autograd_seq.graph.system import System, order_axes
 from autograd_seq.graph.windows import spell_out_windows
 from autograd_seq.ops.steps import TAKE_STEP
 from autograd_seq.ops.time import ALONG
@@ -186,9 +186,8 @@ class Carried:
         for slot in self.cut.slots:
             if slot.grows and (node := known.get(slot.feeds[0])) is not None:
                 axes = (slot.grows, *slot.axes)
-                lead = [axes.index(a) for a in self.later.graph.layout(node)]
                 array = carry.buffers[slot.name].array
-                carried.append((slot.feeds[0], array.transpose(*lead, *range(len(lead), array.ndim))))
+                carried.append((slot.feeds[0], order_axes(array, axes, self.later.graph.layout(node))))
                 carried += [(name, np.array(carry.buffers[slot.name].first)) for name in slot.feeds[1:]]
         if self.cut.steps is not None:
             carried.append((self.cut.steps, np.array(np.broadcast_to(carry.steps, batch), np.int64)))
@@ -302,8 +301,7 @@ class _Unrolled:
         self.graph, self._grows = Graph(nodes), grows
         self._dag = None if grows else self.graph.unroll(**{a.name: n for a, n in sizes.items() if a in self.graph.axes})
         self._given = {a.name for a in sizes} - set(self.graph.inputs)
-        have = [self.graph.layout(n) for n in self.graph.outputs]
-        self._lead = [[h.index(a) for a in want] for h, want in zip(have, laid, strict=True)]
+        self._laid = laid
 
     def __call__(self, /, **given: Any) -> tuple[Any, ...]:
         dag = self._dag
@@ -312,8 +310,8 @@ class _Unrolled:
             sizes, _ = feeds.split_sizes(self.graph, {name: value for name, value in given.items() if name in known})
             dag = self.graph.unroll(**sizes)
         values = dag.evaluate(**{name: value for name, value in given.items() if name not in self._given})
-        moved = zip(values, self._lead, strict=True)
-        return tuple([v.transpose(*lead, *range(len(lead), v.ndim)) for v, lead in moved])
+        laid = zip(values, self.graph.outputs, self._laid, strict=True)
+        return tuple([order_axes(v, self.graph.layout(n), wanted) for v, n, wanted in laid])
 
 
 FUNCTIONS.update(evaluate_carried=evaluate_carried)

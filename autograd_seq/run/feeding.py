@@ -10,6 +10,7 @@ import numpy as np
 
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.errors import FeedError
+from autograd_seq.core.kinds import get_dtype
 from autograd_seq.core.node import STRONG
 from autograd_seq.graph import feeds
 from autograd_seq.graph.checks import check_lengths
@@ -22,7 +23,31 @@ _PIECES = 'pieces of the sequence need less: memory="sqrt", or carry=True where 
 _MOST_SORTS = 256  # how many combinations of shapes and dtypes are remembered
 
 
-class Feeding:
+class FeedReader:
+    """Checks the feeds of a call, and finds the lengths of axes and the width of floats from them.
+
+    Args:
+        graph: the graph that is fed.
+        dtype: the width of all floats inside; ``None`` for that of the feeds.
+    """
+
+    def __init__(self, graph: Graph, dtype: np.dtype | None) -> None:
+        self.graph, self.dtype = graph, dtype
+        self._strong = [n._value.dtype for n in graph.nodes if n.op is TENSOR and n.weak == STRONG and n.dtype is float]
+
+    def read(self, given: dict[str, Any]) -> tuple[dict[str, np.ndarray], dict[Axis, int], np.dtype]:
+        """Return the feeds as arrays by name, the length of every axis, and the width of floats."""
+        found, data = feeds.split_sizes(self.graph, given)
+        arrays = feeds.check_feeds(self.graph, data)
+        sizes = self.graph._sizes(found)
+        check_lengths(self.graph, sizes)
+        if self.dtype is not None:
+            return arrays, sizes, self.dtype
+        floats = [*(a.dtype for n, a in arrays.items() if self.graph.inputs[n].dtype is float), *self._strong]
+        return arrays, sizes, np.result_type(*floats) if floats else np.dtype(np.float64)
+
+
+class Feeding(FeedReader):
     """Turns the feeds of a call into arrays in the order of a program, and finds the sizes of its workspace.
 
     Args:
@@ -36,9 +61,9 @@ class Feeding:
 
     def __init__(self, graph: Graph, order: Sequence[str], dtype: Any, contiguous: bool, weigh: Callable[[Any, Any], int],
                  alone: Sequence[Axis] = ()) -> None:  # fmt: skip
-        self.graph, self.order, self.dtype, self.contiguous, self.alone = graph, list(order), dtype, contiguous, tuple(alone)
+        super().__init__(graph, dtype)
+        self.order, self.contiguous, self.alone = list(order), contiguous, tuple(alone)
         self._weigh, self._pick = weigh, _make_picker(order)
-        self._strong = [n._value.dtype for n in graph.nodes if n.op is TENSOR and n.weak == STRONG and n.dtype is float]
         self.known: dict[Any, Any] = {}  # from shapes and dtypes that have passed the checks to their workspace
         self.fits: set[Any] = set()  # workspaces that fit into memory
         self._last: tuple[Any, Any] = None, None
@@ -57,28 +82,21 @@ class Feeding:
 
     def check(self, given: dict[str, Any]) -> tuple[list[np.ndarray], Any]:
         """Return the arrays to run on, and the sizes and width of the workspace."""
-        found, data = feeds.split_sizes(self.graph, given)
-        arrays = feeds.check_feeds(self.graph, data)
-        sizes = self.graph._sizes(found)
-        check_lengths(self.graph, sizes)
+        arrays, sizes, width = self.read(given)
         if many := [a for a in self.alone if sizes[a] != 1]:
             raise FeedError(
                 "F203", f"this is the program for one point of {many[0]}", expected=f"1 of {many[0]}", got=f"{sizes[many[0]]}",
                 fix="call the program that this one is the .single of: it takes any length",
             )  # fmt: skip
-        width = self.dtype
-        if width is None:
-            floats = [a.dtype for n, a in arrays.items() if self.graph.inputs[n].dtype is float]
-            width = np.result_type(*floats, *self._strong) if floats or self._strong else np.dtype(np.float64)
         workspace = (*(sizes[a] for a in self.graph.axes), width)
         if workspace not in self.fits:
             self._check_fits(sizes, workspace)
-        kinds = {float: width, int: np.dtype(np.int64), bool: np.dtype(np.bool_)}
+        kinds = {name: get_dtype(n.dtype, width) for name, n in self.graph.inputs.items()}
         whole = self.contiguous  # native functions need contiguous arrays
         copies = sum(a.size * width.itemsize for n, a in arrays.items()
-                     if a.dtype != kinds[self.graph.inputs[n].dtype] or (whole and not a.flags.c_contiguous))  # fmt: skip
+                     if a.dtype != kinds[n] or (whole and not a.flags.c_contiguous))  # fmt: skip
         check_fits(copies, sizes, _PIECES)
-        ready = [np.asarray(arrays[n], kinds[self.graph.inputs[n].dtype]) for n in self.order]
+        ready = [np.asarray(arrays[n], kinds[n]) for n in self.order]
         if len(given) == len(self.order) and all(type(given.get(n)) is np.ndarray and given[n] is r
                                                   for n, r in zip(self.order, ready, strict=True)):  # fmt: skip
             if len(self.known) >= _MOST_SORTS:  # feeds that vary this much are checked again after each clearing
@@ -102,4 +120,4 @@ def _make_picker(names: Sequence[str]) -> Callable[[dict[str, Any]], Sequence[An
     return itemgetter(*names) if len(names) > 1 else lambda given: [given[name] for name in names]
 
 
-__all__ = ["Feeding"]
+__all__ = ["FeedReader", "Feeding"]

@@ -7,7 +7,7 @@ from typing import Any
 
 from autograd_seq.graph import feeds
 from autograd_seq.graph.graph import Graph
-from autograd_seq.sequences.lengths import Over, check_needs, get_ragged, read_lengths, select_feeds
+from autograd_seq.sequences.lengths import Over, read_padded_call
 from autograd_seq.sequences.padding import Ragged
 
 
@@ -56,12 +56,11 @@ class LengthsCall(ABC):
         return self._compute(given)
 
     def _run_padded(self, lengths: Any, given: dict[str, Any]) -> tuple[Any, ...]:
-        said = read_lengths(self.graph, lengths, given)
-        made = get_ragged(self.graph, said.over)
-        check_needs(self.graph, made, said)
+        said, made, fed = read_padded_call(self.graph, lengths, given)
         if said.over not in self.padded:
             self.padded[said.over] = self._make_padded(made)
-        return self.padded[said.over]._compute(select_feeds(self.graph, made, said, given))
+        out: tuple[Any, ...] = self.padded[said.over]._compute(fed)
+        return out
 
     @abstractmethod
     def _compute(self, given: dict[str, Any]) -> tuple[Any, ...]:

@@ -12,18 +12,19 @@ import numpy as np
 
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.errors import AxisError, OperationError
-from autograd_seq.core.node import STRONG, Node
+from autograd_seq.core.node import Node
 from autograd_seq.emit.program_text import Emitted
 from autograd_seq.graph import feeds
-from autograd_seq.graph.checks import check_lengths
 from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.memory import format_short
+from autograd_seq.graph.system import order_axes
 from autograd_seq.graph.windows import spell_out_windows
-from autograd_seq.ops.leaf import INPUT, PARAM, TENSOR
+from autograd_seq.ops.leaf import INPUT, PARAM
 from autograd_seq.ops.time import SHIFT, spread
 from autograd_seq.plan.cost import Cost, count_flops
 from autograd_seq.plan.reversal import Course, list_actions
 from autograd_seq.plan.schedule import Loop, schedule
+from autograd_seq.run.feeding import FeedReader
 from autograd_seq.run.limits import Limits
 from autograd_seq.run.padded import LengthsCall
 from autograd_seq.run.program import Program
@@ -91,11 +92,11 @@ class RecomputedProgram(LengthsCall, ProgramReports):
         self.graph, self.axis, self.limits, self.backend = graph, axis, limits, backend
         self.dtype = None if dtype is None else feeds.as_float_width(dtype)
         self._passes, self._layouts = passes, layouts
+        self._reader = FeedReader(graph, self.dtype)
         self.padded: dict[Over, RecomputedProgram] = {}
         self._equations = spell_out_windows(graph)
         self.sweeps = Sweeps(self._equations, axis)
         self._pieces = Pieces(self.sweeps)
-        self._strong = [n._value.dtype for n in graph.nodes if n.op is TENSOR and n.weak == STRONG and n.dtype is float]
         self._plans: dict[tuple[Any, ...], Recomputation] = {}
         self._made: dict[np.dtype, tuple[list[Stage], Between | None]] = {}
         self._edges = {s: tuple(spread(n, s.axes) for n in s.outside or ()) for s in dict.fromkeys(self.sweeps.slots.values())}
@@ -156,11 +157,7 @@ class RecomputedProgram(LengthsCall, ProgramReports):
         return RecomputedProgram(made.whole, self.axis, self.limits, self.dtype, self._passes, self._layouts, self.backend)
 
     def _compute(self, given: dict[str, Any]) -> tuple[Any, ...]:
-        found, data = feeds.split_sizes(self.graph, given)
-        arrays = feeds.check_feeds(self.graph, data)
-        sizes = self.graph._sizes(found)
-        check_lengths(self.graph, sizes)
-        width = self._find_width(arrays)
+        arrays, sizes, width = self._reader.read(given)
         key = (*sizes.values(), width)
         plan = self._plans.get(key) or self._choose(sizes, width)
         self._plans = {key: plan}  # of the last call: most have the lengths of the one before
@@ -173,21 +170,14 @@ class RecomputedProgram(LengthsCall, ProgramReports):
         return tuple([self._lay_out(call, n, axes, lengths, k)
                       for k, (n, axes) in enumerate(zip(self._equations.outputs, self._layouts, strict=True))])  # fmt: skip
 
-    def _find_width(self, arrays: Mapping[str, np.ndarray]) -> np.dtype:
-        if self.dtype is not None:
-            return self.dtype
-        floats = [a.dtype for n, a in arrays.items() if self.graph.inputs[n].dtype is float]
-        return np.result_type(*floats, *self._strong) if floats or self._strong else np.dtype(np.float64)
-
     def _lay_out(self, call: Call, n: Node, axes: Sequence[Axis], lengths: Lengths, k: int) -> np.ndarray:
         """Return the array of an output, the caller's own."""
         value, have = call.series[n] if self.axis in n.axes else call.get_value(n), self._equations.layout(n)
         shape = (*(lengths.sizes[a] for a in have), *n.shape)
         value = value if value.shape == shape else np.broadcast_to(value, shape)
-        lead = [have.index(a) for a in axes]
-        value = value.transpose(*lead, *range(len(lead), value.ndim))
+        value = order_axes(value, have, axes)
         made = (n in call.series or n in self.sweeps.totals) and n not in {*self._equations.outputs[:k]}
-        return value if made and value.flags.c_contiguous else np.array(value, lengths.get_kind(n))
+        return value if made and value.flags.c_contiguous else np.array(value, lengths.get_dtype(n))
 
     # -- what it will need --------------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from autograd_seq.core.axes import Axis
+from autograd_seq.core.kinds import get_dtype
 from autograd_seq.graph.graph import Graph
 from autograd_seq.run.carry import Carry
 from autograd_seq.run.program import Program
@@ -43,11 +44,11 @@ class Pool:
         self._program, self._workspace, self.idle = of.program, workspace, list[StepArrays]()
         self._writes = of.program.backend == "numpy"  # into the arrays of a frame; a native program returns its own
         sizes = dict(zip(of.graph.axes, workspace, strict=False))
-        widths = {float: workspace[-1], int: np.dtype(np.int64), bool: np.dtype(np.bool_)}
+        width = workspace[-1]
         outputs = zip(of.layouts, of.graph.outputs, strict=False)
-        self.outs = [(tuple(sizes[a] for a in axes) + o.shape, widths[o.dtype]) for axes, o in outputs]
+        self.outs = [(tuple(sizes[a] for a in axes) + o.shape, get_dtype(o.dtype, width)) for axes, o in outputs]
         self.equations, self.axes = of.equations, {s.name: s.axes for s in of.cut.slots}
-        self.rows = [(s, (s.rows, *(sizes[a] for a in s.axes), *s.shape), widths[s.dtype]) for s in of.cut.slots]
+        self.rows = [(s, (s.rows, *(sizes[a] for a in s.axes), *s.shape), get_dtype(s.dtype, width)) for s in of.cut.slots]
         self.carried, self.counts = of.carried, of.cut.steps if of.cut.steps in of.carried else None
 
     def run(self, arguments: Sequence[Any], carry: Carry) -> tuple[list[np.ndarray], Carry]:

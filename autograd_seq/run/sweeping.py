@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autograd_seq.core.axes import Axis
+from autograd_seq.core.kinds import get_dtype
 from autograd_seq.core.node import Node
-from autograd_seq.graph.system import System
+from autograd_seq.graph.system import System, order_axes
 from autograd_seq.ops.leaf import INPUT, PARAM
 from autograd_seq.plan.reversal import Action, Course, list_actions
 from autograd_seq.run.program import Program
@@ -84,9 +85,9 @@ class Lengths(NamedTuple):
         """The number of pieces."""
         return -(-self.steps // self.piece)
 
-    def get_kind(self, n: Node) -> Any:
-        """Return the type of the array of a value."""
-        return {float: self.width, int: np.dtype(np.int64), bool: np.dtype(np.bool_)}[n.dtype]
+    def get_dtype(self, n: Node) -> np.dtype:
+        """Return the dtype of the array of a value."""
+        return get_dtype(n.dtype, self.width)
 
     def get_span(self, i: int) -> tuple[int, int]:
         """Return the steps of a piece, from the first to that after the last."""
@@ -137,7 +138,7 @@ class Call:
     def _run(self, program: Program, fed: Mapping[str, Any], steps: int) -> tuple[Any, ...]:
         """Run a program over some steps; the lengths of axes are known, and the feeds have been checked as a whole."""
         sizes, inputs = {**self.lengths.sizes, self.lengths.axis: steps}, program.graph.inputs
-        arrays = [np.asarray(fed[name], self.lengths.get_kind(inputs[name])) for name in program.feeding.order]
+        arrays = [np.asarray(fed[name], self.lengths.get_dtype(inputs[name])) for name in program.feeding.order]
         out: tuple[Any, ...] = program._run(arrays, (*(sizes[a] for a in program.graph.axes), self.lengths.width))
         return out
 
@@ -185,16 +186,14 @@ class Call:
         x = get_fed(slot.source)
         place = self.graph.layout(x).index(self.lengths.axis)
         steps = np.moveaxis(self.feeds[self.graph.name(x)], place, 0)
-        order = [a for a in self.graph.layout(x) if a is not self.lengths.axis]
-        lead = [order.index(a) for a in slot.axes]
+        have = [a for a in self.graph.layout(x) if a is not self.lengths.axis]
         a, b = self.lengths.get_span(i)
         places = range(a - slot.rows, a) if slot.side == "init" else range(b, b + slot.rows)
         edge = self._get_edge(slot) if places[0] < 0 or places[-1] >= len(steps) else []
         rows = []
         for s in places:
             if 0 <= s < len(steps):
-                row = np.asarray(steps[s])
-                rows.append(np.array(row.transpose(*lead, *range(len(lead), row.ndim)), self.lengths.get_kind(x)))
+                rows.append(np.array(order_axes(np.asarray(steps[s]), have, slot.axes), self.lengths.get_dtype(x)))
             else:
                 rows.append(edge[s if s < 0 else s - len(steps)])
         return rows
@@ -202,7 +201,7 @@ class Call:
     def _get_edge(self, slot: Slot) -> Rows:
         """Return the rows outside of the whole sequence."""
         shape = (*(self.lengths.sizes[a] for a in slot.axes), *slot.source.shape)
-        kind = self.lengths.get_kind(slot.source)
+        kind = self.lengths.get_dtype(slot.source)
         if slot.outside is None:
             return [np.zeros(shape, kind) for _ in range(slot.rows)]
         return [np.array(np.broadcast_to(self.get_value(n), shape), kind) for n in self.edges[slot]]
@@ -225,7 +224,7 @@ class Call:
             place = self.graph.layout(n).index(self.lengths.axis)
             if n not in self.series:
                 shape = (*(self.lengths.sizes[x] for x in self.graph.layout(n)), *n.shape)
-                self.series[n] = np.empty(shape, self.lengths.get_kind(n))
+                self.series[n] = np.empty(shape, self.lengths.get_dtype(n))
             self.series[n][(slice(None),) * place + (slice(a, b),)] = next(out)
 
     def _keep(self, slot: Slot, place: int) -> None:
@@ -289,7 +288,7 @@ class Call:
             n, value = total.node, self.values[total.node]
             if total.how == "level":
                 value = np.where(np.isfinite(value), value, 0)
-            self.values[n] = np.asarray(value, self.lengths.get_kind(n))
+            self.values[n] = np.asarray(value, self.lengths.get_dtype(n))
 
 
 __all__ = ["Between", "Call", "Lengths", "Stage"]

@@ -21,7 +21,7 @@ from autograd_seq.graph.system import System
 from autograd_seq.run.program import Program
 from autograd_seq.run.reports import ProgramReports
 from autograd_seq.sequences.deciding import Decided, list_deciding
-from autograd_seq.sequences.lengths import Over, check_needs, evaluate_ragged, get_ragged, read_lengths, select_feeds
+from autograd_seq.sequences.lengths import Over, evaluate_ragged, get_ragged, read_padded_call
 
 Make = Callable[[Sequence[Any], Sequence[Sequence[Axis]]], Program]
 """Compiles some nodes, given the layouts of their values."""
@@ -149,10 +149,8 @@ class _Runs:
         """Return the program for a call with lengths, and its feeds."""
         if lengths is None:
             return self.compile_for(()), given
-        said = read_lengths(self.graph, lengths, given)
-        made = get_ragged(self.graph, said.over)
-        check_needs(self.graph, made, said)
-        return self.compile_for(said.over), select_feeds(self.graph, made, said, given)
+        said, _, fed = read_padded_call(self.graph, lengths, given)
+        return self.compile_for(said.over), fed
 
     def run_one(self, given: dict[str, Any], lengths: Any) -> np.ndarray:
         """Return the only output."""

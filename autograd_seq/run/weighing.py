@@ -32,10 +32,10 @@ def count_call_bytes(sweeps: Sweeps, stages: Sequence[Stage], after: Between | N
     sizes, pieces = lengths.sizes, lengths.pieces
 
     def measure(n: Node, wide: bool = False) -> int:
-        return prod(sizes[a] for a in n.axes) * prod(n.shape) * (8 if wide else lengths.get_kind(n).itemsize)
+        return prod(sizes[a] for a in n.axes) * prod(n.shape) * (8 if wide else lengths.get_dtype(n).itemsize)
 
     slots = min(lengths.slots, pieces - 1)
-    rows = sum(s.rows * prod(sizes[a] for a in s.axes) * prod(s.source.shape) * lengths.get_kind(s.source).itemsize
+    rows = sum(s.rows * prod(sizes[a] for a in s.axes) * prod(s.source.shape) * lengths.get_dtype(s.source).itemsize
                for stage in stages for s in stage.kept)  # fmt: skip
     series = dict.fromkeys(n for stage in stages for n in stage.sweep.series)
     ties = dict.fromkeys(sweeps.ties.values())

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.errors import CarryError
+from autograd_seq.core.names import add_primes
 from autograd_seq.core.node import Node, apply
 from autograd_seq.graph.system import System
 from autograd_seq.ops.elementwise import less, less_equal, logical_or, where
@@ -80,15 +81,9 @@ def find_attended(graph: System, axis: Axis) -> list[Attended]:
     windows = {other: find_window(graph, axis, other) for other in dict.fromkeys(n.attrs["other"] for n in reads)}
     found = [Attended(n.inputs[0], a, f"{graph.name(n.inputs[0])} along {a}", windows[a]) for n in reads
              for a in [n.attrs["other"]]]  # fmt: skip
-    kept = Axis(_add_primes(f"{axis.name}_kept", [a.name for a in graph.axes]))
+    kept = Axis(add_primes(f"{axis.name}_kept", [a.name for a in graph.axes]))
     found += [Attended(n.inputs[0], kept, f"{graph.name(n.inputs[0])} by value", named=True) for n in named]
     return list({(a.value, a.other): a for a in found}.values())
-
-
-def _add_primes(name: str, taken: Sequence[str]) -> str:
-    while name in taken:
-        name += "'"
-    return name
 
 
 def _list_subsets(axes: Iterable[Axis]) -> Iterator[frozenset[Axis]]:

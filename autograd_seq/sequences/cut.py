@@ -19,6 +19,7 @@ import numpy as np
 
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.errors import CarryError
+from autograd_seq.core.names import add_primes
 from autograd_seq.core.node import Node, constant
 from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.order import find_dependents, get_rows, postorder
@@ -111,16 +112,16 @@ def cut_along(graph: System, asked: Axis | bool, batch: tuple[Axis, ...] | None 
     taken = {graph.name(n) for n in graph.nodes}
     slots = []
     for (x, zeros), k in reads.items():
-        name = _add_primes(graph.name(x), taken) if zeros else graph.name(x)
-        feeds = tuple(_add_primes(f"{name}[-{j}]", taken) for j in range(k, 0, -1))
+        name = _take_name(graph.name(x), taken) if zeros else graph.name(x)
+        feeds = tuple(_take_name(f"{name}[-{j}]", taken) for j in range(k, 0, -1))
         over = tuple(a for a in graph.axes if (a in x.axes or a in many) and a is not axis)
         slots.append(Slot(name, k, over, x.shape, x.dtype, feeds))
     first = [_read_from_end(x, axis, j, batch, zeros) for (x, zeros), k in reads.items() for j in range(k - 1, -1, -1)]
-    name = _add_primes(f"{axis.name}_before", taken)
-    starts = {a.other: _add_primes(f"{a.other.name}_first", taken) for a in attended if a.window is not None}
+    name = _take_name(f"{axis.name}_before", taken)
+    starts = {a.other: _take_name(f"{a.other.name}_first", taken) for a in attended if a.window is not None}
     for x, other, label, window, _ in attended:
         over = tuple(a for a in graph.axes if (a in x.axes or a in many) and a is not axis)
-        feeds = (_add_primes(f"{label}_before", taken), *([starts[other]] if window is not None else []))
+        feeds = (_take_name(f"{label}_before", taken), *([starts[other]] if window is not None else []))
         slots.append(Slot(label, 0, over, x.shape, x.dtype, feeds, other, window))
     outputs, left, steps = _make_later_call(graph, [*reads], slots, axis, name, batch, apart, attended)
     first += [spread(a.value, many) for a in attended]
@@ -169,9 +170,9 @@ def _join_names(axes: Sequence[Axis]) -> str:
     return ", ".join(a.name for a in axes)
 
 
-def _add_primes(name: str, taken: set[str]) -> str:
-    while name in taken:
-        name += "'"
+def _take_name(name: str, taken: set[str]) -> str:
+    """Return a name that is not taken yet, and take it."""
+    name = add_primes(name, taken)
     taken.add(name)
     return name
 

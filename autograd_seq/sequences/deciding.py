@@ -7,7 +7,6 @@ that truth value, hence in one loop, and the loop may be left as soon as no sequ
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -15,7 +14,9 @@ import numpy as np
 
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.errors import AxisError, CarryError, FeedError
+from autograd_seq.core.kinds import LEAST, ZERO
 from autograd_seq.core.misfit import label_of
+from autograd_seq.core.names import add_primes
 from autograd_seq.core.node import Node, apply
 from autograd_seq.graph import feeds
 from autograd_seq.graph.finite import list_components
@@ -76,7 +77,7 @@ class Deciding:
     def __init__(self, graph: System, axis: Axis) -> None:
         self.axis, self.stop = axis, graph.stops[axis]
         self.tied = find_tied(graph.nodes, [self.axis])
-        self.graph = Graph(_stop_states(self.axis, self.stop, _add_primes("goes_on", graph)))
+        self.graph = Graph(_stop_states(self.axis, self.stop, add_primes("goes_on", graph._by_name)))
         self.graph.stops.update({a: stop for a, stop in graph.stops.items() if a is not axis and a in self.graph.axes})
 
     def decide(self, graph: System, run: Run, given: Mapping[str, Any], lengths: Any) -> Decided:
@@ -224,26 +225,17 @@ def end_steps(graph: System, over: Axis | None) -> Graph:
     condition = stop.when
     if stop.limit is not None:
         condition = logical_or(condition, less_equal(stop.limit - 1, index(axis)))
-    ended = state(_add_primes("ended", graph), over=condition.axes, dtype=bool, init={axis: False})
+    ended = state(add_primes("ended", graph._by_name), over=condition.axes, dtype=bool, init={axis: False})
     before = ended[axis - 1]
     ended[condition.axes] = logical_or(before, condition)
-    outputs = [where(_any_over(logical_not(before), o), o, _ZERO[o.dtype]) for o in graph.outputs]
+    outputs = [where(_any_over(logical_not(before), o), o, ZERO[o.dtype]) for o in graph.outputs]
     return Graph(*outputs, ended)
-
-
-_ZERO = {float: 0.0, int: 0, bool: False}
 
 
 def _any_over(going: Node, x: Node) -> Node:
     """Return whether any sequence goes on of those among which ``x`` does not differ."""
     missing = tuple(a for a in going.axes if a not in x.axes)
     return sum_over(cast(going, int), axes=missing) > 0 if missing else going
-
-
-def _add_primes(name: str, graph: System) -> str:
-    while name in graph._by_name:
-        name += "'"
-    return name
 
 
 def _find_width(graph: System, data: Mapping[str, Any]) -> np.dtype:
@@ -294,11 +286,10 @@ class _Reductions:
         if node.op is AT and mine and attrs["index"] == 0:
             return None
         if node.op is AT and mine and attrs["index"] == -1:
-            picked = sum_over(where(self.last, inputs[0], _ZERO[node.dtype]), axes=(self.axis,))
+            picked = sum_over(where(self.last, inputs[0], ZERO[node.dtype]), axes=(self.axis,))
             return cast(picked, bool) if node.dtype is bool else picked
         if node.op.reduces_axes and self.axis in attrs["axes"] and self.axis in inputs[0].axes:
-            lowest = {float: -math.inf, int: int(np.iinfo(np.int64).min), bool: False}[inputs[0].dtype]
-            fill = _ZERO[inputs[0].dtype] if node.op is sum_over else lowest
+            fill = (ZERO if node.op is sum_over else LEAST)[inputs[0].dtype]
             return apply(node.op, where(self.taken, inputs[0], fill), *inputs[1:], **attrs)
         if (mine and node.op in (SIZE, AT)) or (node.op.reduces_axes and self.axis in attrs["axes"]):
             raise AxisError(

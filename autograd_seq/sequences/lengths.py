@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ from autograd_seq.core.functions import FUNCTIONS
 from autograd_seq.graph import feeds
 from autograd_seq.graph.checks import make_empty_maximum_error, make_too_short_error
 from autograd_seq.graph.dag import DAG
-from autograd_seq.graph.system import System
+from autograd_seq.graph.system import System, order_axes
 from autograd_seq.graph.windows import spell_out_windows
 from autograd_seq.ops.leaf import INPUT
 from autograd_seq.ops.reduce import max_over
@@ -119,6 +120,35 @@ def _find_begun(shape: tuple[int, ...], batch: tuple[Axis, ...], b: Axis, over: 
         lengths, tuple(i for i, a in enumerate(batch) if a not in left))  # fmt: skip
 
 
+class PaddedCall(NamedTuple):
+    """A call with lengths.
+
+    Attributes:
+        lengths: its lengths, checked.
+        made: the graph with lengths.
+        feeds: its feeds.
+    """
+
+    lengths: Lengths
+    made: Ragged
+    feeds: dict[str, Any]
+
+
+def read_padded_call(
+    graph: System, lengths: Any, given: Mapping[str, Any], sizes: Mapping[str, int] = MappingProxyType({})
+) -> PaddedCall:
+    """Return the graph with lengths that a call runs, and its feeds; sequences that are too short are refused.
+
+    Args:
+        graph, lengths, given: as for :func:`read_lengths`.
+        sizes: by name, lengths of axes that are known and not fed.
+    """
+    said = read_lengths(graph, lengths, {**sizes, **given})
+    made = get_ragged(graph, said.over)
+    _check_needs(graph, made, said)
+    return PaddedCall(said, made, _select_feeds(graph, made, said, given))
+
+
 def get_ragged(graph: System, over: Over) -> Ragged:
     """Return the graph with lengths on some axes, made once for each choice of axes."""
     if over not in graph.ragged:
@@ -126,7 +156,7 @@ def get_ragged(graph: System, over: Over) -> Ragged:
     return graph.ragged[over]
 
 
-def select_feeds(graph: System, made: Ragged, checked: Lengths, given: Mapping[str, Any]) -> dict[str, Any]:
+def _select_feeds(graph: System, made: Ragged, checked: Lengths, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the feeds of the graph with lengths: those of the graph that it still reads, and the lengths."""
     read = {*made.whole.inputs, *(a.name for a in made.whole.axes)}
     out = {name: value for name, value in given.items() if name in read or not _is_of_graph(graph, name)}
@@ -140,19 +170,14 @@ def evaluate_ragged(dag: DAG, lengths: Any, dtype: Any, given: dict[str, Any]) -
     """Return the values of a DAG's outputs for padded sequences; see :meth:`DAG.evaluate`."""
     graph = dag.graph
     feeds.check_feeds(graph, given)
-    said = read_lengths(graph, lengths, {a.name: n for a, n in dag.sizes.items() if a.name not in graph.inputs} | given)
-    made = get_ragged(graph, said.over)
-    check_needs(graph, made, said)
+    sizes = {a.name: n for a, n in dag.sizes.items() if a.name not in graph.inputs}
+    said, made, fed = read_padded_call(graph, lengths, given, sizes)
     if said.over not in dag.ragged:
         dag.ragged[said.over] = _unroll_ragged(dag, made)
     other = dag.ragged[said.over]
-    values = other.evaluate(dtype=dtype, **select_feeds(graph, made, said, given))
-    out = []
-    for value, node, new in zip(values, dag.folded, other.folded, strict=True):
-        have = made.whole.layout(new)  # each graph has its own order of axes
-        lead = [have.index(a) for a in graph.layout(node)]
-        out.append(value.transpose(*lead, *range(len(lead), value.ndim)))
-    return tuple(out)
+    values = other.evaluate(dtype=dtype, **fed)
+    laid = zip(values, other.folded, dag.folded, strict=True)  # each graph has its own order of axes
+    return tuple([order_axes(v, made.whole.layout(new), graph.layout(old)) for v, new, old in laid])
 
 
 def _unroll_ragged(dag: DAG, made: Ragged) -> DAG:
@@ -174,7 +199,7 @@ def _is_of_graph(graph: System, name: str) -> bool:
     return name in graph.inputs or name in {a.name for a in graph.axes}
 
 
-def check_needs(graph: System, made: Ragged, checked: Lengths) -> None:
+def _check_needs(graph: System, made: Ragged, checked: Lengths) -> None:
     """Refuse sequences that are too short for a step that is picked, or a maximum that is taken.
 
     Raises:

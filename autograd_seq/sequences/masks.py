@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from autograd_seq.core.axes import Axis
+from autograd_seq.core.names import add_primes
 from autograd_seq.core.node import Node
 from autograd_seq.graph.system import System
 from autograd_seq.ops.elementwise import cast, less, logical_and, logical_not
@@ -38,9 +39,7 @@ class Masks:
         self._memo: dict[object, Node] = {}
         taken = {graph.name(n) for n in graph.nodes}
         for axis, batch in over.items():
-            name = f"length of {axis.name}"
-            while name in taken:
-                name += "'"
+            name = add_primes(f"length of {axis.name}", taken)
             self.lengths[axis] = Node(INPUT, (), {"made": True}, (), int, batch, name=name)
         self._let_along_share(graph)
 

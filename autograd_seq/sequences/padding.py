@@ -14,15 +14,13 @@ as it is computed; then none of its readers needs a selection: other steps, sums
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from functools import cached_property
 from typing import NamedTuple
 
-import numpy as np
-
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.errors import AxisError
+from autograd_seq.core.kinds import LEAST, ZERO
 from autograd_seq.core.node import Node, apply, constant
 from autograd_seq.graph.finite import find_finite, keeps_finite, list_components
 from autograd_seq.graph.graph import Graph
@@ -298,7 +296,7 @@ class Ragged:
             self._check_own(node, axis)
         if must:
             self.needs.append(Need(axis, i + 1 if i >= 0 else -i, node, tuple(b for b in self.over[axis] if b not in x.axes)))
-        steps, fill = self.masks.count_steps(axis, x.axes), constant({float: 0.0, int: 0, bool: False}[x.dtype])
+        steps, fill = self.masks.count_steps(axis, x.axes), constant(ZERO[x.dtype])
         if i >= 0:
             picked = remake(node, (x,))
             return picked if must else where(less(i, steps), picked, fill)
@@ -317,8 +315,7 @@ class Ragged:
             return apply(node.op, self.zeros.zero(x, ragged), **node.attrs)
         if node.op is max_over:
             self.needs += [Need(r, 1, node, among) for r in ragged if r in among]
-        lowest = {float: -math.inf, int: int(np.iinfo(np.int64).min), bool: False}[x.dtype]
-        return apply(node.op, self.zeros.select(x, ragged, lowest), **node.attrs)
+        return apply(node.op, self.zeros.select(x, ragged, LEAST[x.dtype]), **node.attrs)
 
     def replace_shift(self, old: Node, new: Node) -> Node:
         """Return what stands for a shift: after the end of each sequence, its final rows."""
@@ -331,7 +328,7 @@ class Ragged:
         if not self._reads_later(old) or old in self._assumed:
             return new
         axis, ahead = new.attrs["axis"], -new.attrs["by"]
-        fill: Node = constant({float: 0.0, int: 0, bool: False}[new.dtype])
+        fill: Node = constant(ZERO[new.dtype])
         bound, given = (None, ()) if new.attrs["outside"] == "zero" else get_rows(old.inputs[0], axis, "final")
         if bound is not None and bound.rows is None:
             fill = self.image[given[0]]

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from autograd_seq.core.axes import Axis
+from autograd_seq.core.names import add_primes
 from autograd_seq.core.node import Node, apply, constant
 from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.rebuild import copy_name, rebuild
@@ -61,8 +62,7 @@ class Pieces:
     def _make_feed(self, key: object, name: str, shape: tuple[int, ...], dtype: type, axes: Sequence[Axis]) -> Node:
         """Return the input for a value of the engine's own."""
         if key not in self._feeds:
-            while name in self.taken:
-                name += "'"
+            name = add_primes(name, self.taken)
             self.taken.add(name)
             self._feeds[key] = Node(INPUT, (), {"made": True}, shape, dtype, tuple(axes), name=name)
         return self._feeds[key]

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from autograd_seq.core.axes import Axis
+from autograd_seq.core.kinds import ZERO
 from autograd_seq.core.node import Node, apply
 from autograd_seq.graph.rebuild import remake
 from autograd_seq.ops.elementwise import mul, where, zero_safe_mul
@@ -65,7 +66,7 @@ class Selections:
             chosen = self._choose_operands(x, ragged)
             parts = [self.zero(y, [r for r in ragged if r in y.axes]) if y in chosen else y for y in x.inputs]
             return self.note(apply(x.op, *parts, **x.attrs), parts)
-        return self.select(x, ragged, {float: 0.0, int: 0, bool: False}[x.dtype])
+        return self.select(x, ragged, ZERO[x.dtype])
 
     def covers(self, y: Node, r: Axis, x: Node) -> bool:
         """Tell whether an operand varies over all axes that decide which points of a result are padding along ``r``."""
@@ -81,7 +82,7 @@ class Selections:
             return wild
         return wild | {min(whole, key=lambda y: math.prod(y.shape))}
 
-    def select(self, x: Node, ragged: Sequence[Axis], fill: float | int | bool) -> Node:
+    def select(self, x: Node, ragged: Sequence[Axis], fill: float) -> Node:
         made = where(self.masks.mask_valid(x.axes, ragged), x, fill)
         if not fill and set(ragged) >= set(self.masks.list_ragged(x.axes)):
             self.clean.add(made)
@@ -105,7 +106,7 @@ class Selections:
         """Return the equation of a state that is 0 in the padding: zeros are written over what was computed there."""
         if x in self.clean:
             return x
-        return where(self.masks.mask_outside(x.axes), {float: 0.0, int: 0, bool: False}[x.dtype], x)
+        return where(self.masks.mask_outside(x.axes), ZERO[x.dtype], x)
 
     def note(self, made: Node, inputs: Sequence[Node]) -> Node:
         """Note whether a node is 0 in the padding because its operands are, and return it."""

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from autograd_seq.core.axes import Axis
+from autograd_seq.core.kinds import ZERO
 from autograd_seq.core.node import Node, apply, constant
 from autograd_seq.graph.checks import make_too_short_error
 from autograd_seq.graph.order import get_rows
@@ -152,7 +153,7 @@ class _OneStep:
             x = sum_(x, first) if first else x
             return sum_over(x, axes=axes) if axes else x
         named = less_equal(0, reshape(inputs[1], (*inputs[1].shape, *(1,) * (node.ndim - inputs[1].ndim))))
-        return where(named, broadcast_to(x, node.shape), {float: 0.0, int: 0, bool: False}[x.dtype])
+        return where(named, broadcast_to(x, node.shape), ZERO[x.dtype])
 
     def _replace_at(self, node: Node, x: Node) -> Node:
         if node.attrs["index"] in (0, -1):
