@@ -149,7 +149,7 @@ def _in_range_calls(node: Node) -> tuple[str]:
 IN_RANGE = defop(
     "in_range", shape=lambda i, n, **_: i, dtype=int, forward=_in_range_forward, broadcasts=True,
     vjp=lambda g, y, i, n, what, axis, least=0, fits=None: (None, None),
-    numpy=_in_range_calls, native=ABSENT, pointwise=False, flops=0, linear=(), range=KEPT,
+    numpy=_in_range_calls, native=True, pointwise=False, flops=0, linear=(), range=KEPT,
     doc="The index, if it names one of n steps; an error otherwise. ``fits`` is an axis, and the place in terms of it by which "
     "its length is found from that of the axis that is read.",
 )  # fmt: skip

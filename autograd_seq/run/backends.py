@@ -216,6 +216,7 @@ def make_factory(made: WrittenProgram, graph: Graph, layouts: Layouts, passes: I
     emitted, native = made.emitted, made.backend != "numpy"
     some = find_repeated(made.plan, loops=not native)
     again = native and any(map(is_eliminated, graph.nodes))
+    computed = native and any(map(native_ops.has_computed_index, made.plan.graph.nodes))
 
     def make(*sizes: Any) -> Any:
         width = sizes[-1].name if native else ""
@@ -227,8 +228,8 @@ def make_factory(made: WrittenProgram, graph: Graph, layouts: Layouts, passes: I
                 calls = None if wide else _write_calls(graph, layouts, passes).emitted
                 programs[width] = numba.compile_program(emitted, width) if calls is None else _silence(calls)
         run = programs[width](*sizes)
-        if again:
-            run = _raise_errors(run, lambda: _silence(_write_calls(graph, layouts, passes).emitted)(*sizes))
+        if again or computed:
+            run = _raise_errors(run, lambda: _silence(_write_calls(graph, layouts, passes).emitted)(*sizes), again)
         return (
             limit_to_one_thread(run, "numpy")
             if is_better_on_one_thread(some, dict(zip(graph.axes, sizes, strict=False)))
@@ -238,17 +239,22 @@ def make_factory(made: WrittenProgram, graph: Graph, layouts: Layouts, passes: I
     return make
 
 
-def _raise_errors(run: Callable[..., Any], make: Callable[[], Any]) -> Callable[..., Any]:
-    """Return a native program that raises what NumPy raises of a singular matrix, of which it makes NaN itself.
+def _raise_errors(run: Callable[..., Any], make: Callable[[], Any], again: bool) -> Callable[..., Any]:
+    """Return a native program that raises what NumPy raises: of a singular matrix it makes NaN, and of an index it knows less.
 
     Args:
         run: the program.
-        make: makes the same of NumPy calls, which runs where outputs contain NaN.
+        make: makes the same of NumPy calls, which runs where an index is out of range.
+        again: whether it runs where outputs contain NaN, too.
     """
 
     def run_again(*arrays: Any) -> Any:
-        out = run(*arrays)
-        if any(a.dtype.kind == "f" and np.isnan(a).any() for a in out):
+        try:
+            out = run(*arrays)
+        except IndexError:
+            make()(*arrays)
+            raise
+        if again and any(a.dtype.kind == "f" and np.isnan(a).any() for a in out):
             make()(*arrays)
         return out
 

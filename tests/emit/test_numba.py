@@ -171,12 +171,25 @@ def test_feeds_in_any_layout(numba_cache):
 
 
 def test_an_index_out_of_range_is_a_named_error(numba_cache):
+    """One that is fed, and one that a loop computes, of which the error is NumPy's; the next call is not affected."""
     t = ag.Axis("t")
-    E, l = ag.param("E", (3, 9)), ag.input("l", over=t, dtype=int)
-    out = ag.compile(ag.sum(ag.take(E, l), over=t), backend="numba")
-    with pytest.raises(ag.FeedError, match="F201"):
-        out(E=np.ones((3, 9)), l=np.array([0, 3]))
-    assert out(E=np.ones((3, 9)), l=np.array([0, 2]))[0].tolist() == [2.0] * 9
+    E, l, k = ag.param("E", (3, 9)), ag.input("l", over=t, dtype=int), ag.state("k", over=t, dtype=int)
+    s, r = ag.state("s", over=t), ag.state("r", over=t)
+    k[t] = k[t - 1] + 1
+    s[t] = 0.5 * s[t - 1] + ag.sum(ag.one_hot(k[t - 1], 3)) * ag.pick(E[0, :5], k[t - 1]) + ag.take(E, k[t - 1])[2]
+    r[t] = 1.0 + ag.take(r, ag.index(t) - k[t - 1] - l, over=t, earlier=True)
+    out = ag.sum(ag.take(E, l)[0] + s[t] + r[t], over=t)
+    native, calls = (ag.compile(out, backend=backend) for backend in ("numba", "numpy"))
+    assert "and the loops around" not in str(native.schedule)
+    fed = {"E": np.arange(27.0).reshape(3, 9), "l": np.array([1, 1, 0])}
+    for labels, error in [
+        ([1, 3], r"l is out of range(.|\n)*0 … 2, for E, got l\[1\] = 3"), ([1, 1, 1, 1], "expected 0 … 2, got 0 … 3"),
+        ([2, 0], r"expected -1 … -1, as it is read at step 0 of t, got sub.* = -2"),
+    ]:  # fmt: skip
+        for program in (calls, native):
+            with pytest.raises(ag.FeedError, match=f"F201(.|\n)*{error}"):
+                program(**{**fed, "l": np.array(labels)})
+        assert native(**fed)[0] == pytest.approx(float(calls(**fed)[0]), rel=1e-12)
 
 
 def language_model() -> tuple[list[ag.Node], dict[str, Any]]:

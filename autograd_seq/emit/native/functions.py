@@ -94,6 +94,16 @@ def float_hypot(a, b):
 
 
 @inline
+def check_index(index, least, n, wrong):
+    """An index that is one of least ... n - 1; of any other -1, and the first is kept in ``wrong``, with its bounds."""
+    if index >= least and index < n:
+        return index
+    if wrong[0] == 0:
+        wrong[0], wrong[1], wrong[2], wrong[3] = 1, index, least, n
+    return -1
+
+
+@inline
 def whole_power(x, n):
     """x to the power n for integers, n ≥ 0, by repeated squaring."""
     power = 1

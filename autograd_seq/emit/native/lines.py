@@ -30,6 +30,7 @@ class LineWriter(MemoryWriter):
         self.packs: dict[Any, str] = {}  # arrays that hold packed columns
         self.lines_before: set[str] = set()
         self.room = ""
+        self.wrong = ""  # an array for an index that names nothing
 
     def add_line(self, code: str) -> None:
         """Add a line to the native function."""

@@ -23,8 +23,8 @@ from autograd_seq.ops.time import INDEX, SIZE
 from autograd_seq.plan.memory.storage import Home, Storage
 
 PROVIDED = [
-    "native", "part", "inline", "fast_exp", "fast_tanh", "fast_sigmoid", "fast_softplus", "fast_erf", "whole_power", "row_sum",
-    "row_top", "plus", "pack", "matrix_product", "step_product", "packed_size",
+    "native", "part", "inline", "fast_exp", "fast_tanh", "fast_sigmoid", "fast_softplus", "fast_erf", "whole_power",
+    "check_index", "row_sum", "row_top", "plus", "pack", "matrix_product", "step_product", "packed_size",
 ]  # fmt: skip
 """The names that native functions may use, besides NumPy."""
 

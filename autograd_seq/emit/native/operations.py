@@ -11,15 +11,12 @@ import numpy as np
 from autograd_seq.core.node import Node
 from autograd_seq.core.rules import promote
 from autograd_seq.ops.elementwise import where
-from autograd_seq.ops.gather import ONE_HOT, PICK, TAKE
+from autograd_seq.ops.gather import IN_RANGE, ONE_HOT, PICK, TAKE
 from autograd_seq.ops.leaf import INPUT
 from autograd_seq.ops.linear import contract
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.steps import ADD_ROWS
 from autograd_seq.plan.memory.views import get_root
-
-GATHERS = (PICK, TAKE)
-"""Operations that read at an index that is data."""
 
 
 def write_zero(node: Node) -> str:
@@ -55,18 +52,20 @@ def is_pointwise(node: Node) -> bool:
 
 def is_native(node: Node) -> bool:
     """Tell whether native code can compute a node's operation."""
-    if node.op in (*GATHERS, ONE_HOT):  # a computed index can only be checked by NumPy
-        return get_root(node.inputs[-1]).op is INPUT or _is_known(node)
     return bool(node.op.native(node) if callable(node.op.native) else node.op.native)
 
 
-def _is_known(node: Node) -> bool:
-    """Tell whether the index of a node is a constant within bounds."""
+def has_computed_index(node: Node) -> bool:
+    """Tell whether a node reads by an index that is only known where it is read: neither fed nor a constant within bounds."""
+    if node.op is IN_RANGE:
+        return True
+    if node.op not in (PICK, TAKE, ONE_HOT) or get_root(node.inputs[-1]).op is INPUT:
+        return False
     index = node.inputs[-1]._value
     if index is None:
-        return False
+        return True
     n = node.attrs["n"] if node.op is ONE_HOT else node.inputs[0].shape[-1 if node.op is PICK else 0]
-    return not np.size(index) or bool(np.min(index) >= 0 and np.max(index) < n)
+    return bool(np.size(index) and (np.min(index) < 0 or np.max(index) >= n))
 
 
-__all__ = ["GATHERS", "get_template", "is_native", "is_pointwise", "write_entry", "write_zero"]
+__all__ = ["get_template", "has_computed_index", "is_native", "is_pointwise", "write_entry", "write_zero"]

@@ -18,10 +18,10 @@ from autograd_seq.emit.native.boundaries import write_rows_outside
 from autograd_seq.emit.native.cutting import find_parts, make_function
 from autograd_seq.emit.native.dims import list_dims, list_operand_dims
 from autograd_seq.emit.native.ends import clear_steps, leave_loop
+from autograd_seq.emit.native.indices import INDEXED, write_addition_to_rows
 from autograd_seq.emit.native.lines import LineWriter
 from autograd_seq.emit.native.memory import KINDS, MANY
-from autograd_seq.emit.native.named_steps import write_addition_to_rows
-from autograd_seq.emit.native.operations import GATHERS, write_entry, write_zero
+from autograd_seq.emit.native.operations import write_entry
 from autograd_seq.emit.native.places import AffineIndex, At, Entry, find_entry
 from autograd_seq.emit.native.products import write_contraction
 from autograd_seq.emit.native.reductions import write_addition, write_reduction
@@ -30,11 +30,9 @@ from autograd_seq.emit.native.units import Pass, PassStatement, StepLoop, Unit
 from autograd_seq.emit.numpy.arrays import write_tuple
 from autograd_seq.emit.outline import Fill, Step, list_nodes
 from autograd_seq.graph.graph import Graph
-from autograd_seq.ops.gather import ONE_HOT, PICK
-from autograd_seq.ops.leaf import INPUT
 from autograd_seq.ops.parts import PLACE
 from autograd_seq.ops.shape import RESHAPE
-from autograd_seq.ops.steps import ADD_ROWS, TAKE_STEP
+from autograd_seq.ops.steps import ADD_ROWS
 from autograd_seq.plan.memory.storage import Storage
 from autograd_seq.plan.memory.views import get_root
 from autograd_seq.plan.schedule import Loop, find_end
@@ -118,6 +116,8 @@ class NativeWriter(LineWriter):
         text = [f'@native("{kinds}")', f"def {name}({', '.join(given)}):", *self.list_loads(), *self.lines]
         self.bundle.sources[name] = "\n".join(text)
         self.run.append(f"{name}({', '.join(given)})")
+        if self.wrong in given:
+            self.run.append(f"refuse_index({self.wrong})")
 
     # -- units --------------------------------------------------------------------------------------------------------------
 
@@ -281,39 +281,13 @@ class NativeWriter(LineWriter):
     def write_formula(self, node: Node, at: At, dims: tuple[AffineIndex, ...]) -> str:
         """Return the operation of a node at an entry, as an expression."""
         op, xs = node.op, node.inputs
-        if op in GATHERS:
-            n = xs[0].shape[-1 if op is PICK else 0]
-            index = AffineIndex(self._read_index(xs[1], at, list_operand_dims(node, xs[1], dims), n))
-            inside = (*dims, index) if op is PICK else (index, *dims[node.attrs["index_rank"] :])
-            return self.write_value(xs[0], at, inside)
-        if op is TAKE_STEP:
-            return self._read_named_step(node, at, dims)
-        if op is ONE_HOT:
-            return str(op.native).format(self._read_index(xs[0], at, dims[:-1], node.attrs["n"]), dims[-1].code)
+        if op in INDEXED:
+            return INDEXED[op](self, node, at, dims)
         if op is PLACE:
             return self._read_placed(node, at, dims)
         if op is RESHAPE:
             return self.write_value(xs[0], at, list_operand_dims(node, xs[0], dims))
         return write_entry(node, [self.write_value(x, at, list_operand_dims(node, x, dims)) for x in xs])
-
-    def _read_named_step(self, node: Node, at: At, dims: tuple[AffineIndex, ...]) -> str:
-        """Return the value at the step that an index names, which has been checked; zero for −1."""
-        (x, i), k, row = node.inputs, len(node.inputs[1].shape), self.names.new("row")
-        self.add_line(f"{row} = {self.write_value(i, at, dims[:k])}")
-        code = self.write_value(x, {**at, node.attrs["axis"]: AffineIndex(row)}, dims[k:])
-        return f"({code} if {row} >= 0 else {write_zero(node)})"
-
-    def _read_index(self, x: Node, at: At, dims: Sequence[AffineIndex], n: int) -> str:
-        if get_root(x).op is INPUT:
-            self._check_index(self.get_feed(get_root(x)), n)
-        return self.write_value(x, at, dims)
-
-    def _check_index(self, name: str, n: int) -> None:
-        """Make each call refuse a fed index outside of 0 … n - 1 before it computes."""
-        self.helpers.add("check_range")
-        check = f"check_range({name}, {n})"
-        if check not in self.run:
-            self.run.insert(0, check)
 
     def _read_placed(self, node: Node, at: At, dims: tuple[AffineIndex, ...]) -> str:
         x, conditions = node.inputs[0], []

@@ -43,6 +43,12 @@ HELPERS: dict[str, str] = {
     found = np.asarray(index, np.int64).reshape(-1).view(np.uint64)  # negative numbers become large
     if found.size and found[found.argmax()] >= n:
         raise IndexError(f"expected 0 … {n - 1}, got {np.min(index)} … {np.max(index)}")''',
+    "refuse_index": '''def refuse_index(wrong):
+    """Raise if native code has met an index that names nothing, which it has kept in an array with its bounds."""
+    if wrong[0]:
+        found, index, least, n = wrong.tolist()
+        wrong.fill(0)
+        raise IndexError(f"expected {least} … {n - 1}, got {index}")''',
     "find_places": '''def find_places(index, n, starts, out):
     """Return the flat position of the entry that the index names in each row of n entries."""
     check_range(index, n)
