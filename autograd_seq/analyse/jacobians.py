@@ -42,7 +42,7 @@ class Jacobians:
                 return new
             return reads.setdefault((old.inputs[0], old.attrs["by"]), {}).setdefault(new, stop_gradient(new))
 
-        now = rebuild([*roots], lambda node, inputs: None, shifts=detach)
+        now = rebuild([*roots], shifts=detach)
         blocks: list[Node] = []
         self._places: list[tuple[int, int, int]] = []  # of each block: of which value, by which, with which delay
         for i, y in enumerate(now):

@@ -82,7 +82,7 @@ def copy_state(outputs: Sequence[Node], of: Node) -> tuple[list[Node], Node]:
     In an unrolled graph a state is the node of its equation, which others may read, and which may be one for many points.
     """
     image: dict[Node, Node] = {}
-    made = rebuild([*outputs, of], lambda node, inputs: None, image=image)
+    made = rebuild([*outputs, of], image=image)
     state = made.pop()
     equation, *rows = state.inputs
     copy = BROADCAST_TO(spread(equation, state.axes), shape=state.shape, rank=state.ndim)

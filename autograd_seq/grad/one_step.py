@@ -85,11 +85,7 @@ class OneStep:
     def _copy(self, outputs: Sequence[Node], replaced: Callable[[Node], Node | None]) -> dict[Node, Node]:
         """Return a copy of the equations of outputs that reads inputs in the place of earlier steps."""
         cut, image = set(self.shifts), dict[Node, Node]()
-        rebuild(
-            outputs, lambda n, inputs: replaced(n), lambda old, new, equation: _choose(replaced(old), new), image=image,
-            shifts=lambda old, new: self._replace_shift(old) if old in cut else new,
-            equilibria=lambda old, new: _choose(replaced(old), new),
-        )  # fmt: skip
+        rebuild(outputs, image=image, replace=lambda n: self._replace_shift(n) if n in cut else replaced(n))
         self._before |= {new: old for old, new in image.items() if new not in self._before}
         return image
 
@@ -100,9 +96,7 @@ class OneStep:
         def find(n: Node) -> Node | None:
             return n if n in own else self._before.get(n)
 
-        made = rebuild(nodes, lambda n, inputs: find(n), lambda old, new, equation: _choose(find(old), new),
-                       shifts=lambda old, new: _choose(find(old), new),
-                       equilibria=lambda old, new: _choose(find(old), new))  # fmt: skip
+        made = rebuild(nodes, replace=find)
         for n in postorder(made, lambda n: () if n in own else n.inputs):
             if n not in own:
                 n.adjoint_of = None  # it is a part of a derivative, and not to be called the whole
@@ -122,7 +116,7 @@ class OneStep:
     def cut_further(self, outputs: Sequence[Node], at: Sequence[Node]) -> tuple[dict[Node, Node], dict[Node, Node]]:
         """Return, by node, a copy of the cut equations that reads inputs in the place of some nodes; and these inputs."""
         made, image = {z: self.stand_for(self._before.get(z, z)) for z in at}, dict[Node, Node]()
-        rebuild(outputs, lambda n, inputs: made.get(n), image=image)
+        rebuild(outputs, image=image, replace=made.get)
         self._before |= {new: self._before.get(old, old) for old, new in image.items() if new not in self._before}
         return image, made
 
@@ -166,10 +160,6 @@ class OneStep:
     def list_handed_on(self) -> list[Node]:
         """Return all nodes on which sources and their rows depend within the step."""
         return step_order([*self.values.values(), *(row for x in self.sources for row in self.list_rows(x)[1])])
-
-
-def _choose(found: Node | None, other: Node) -> Node:
-    return other if found is None else found
 
 
 __all__ = ["OneStep", "take_step_of_sum"]

@@ -78,6 +78,11 @@ def get_shift_rows(node: Node) -> tuple[Node, ...]:
     return get_rows(node.inputs[0], node.attrs["axis"], "init" if node.attrs["by"] > 0 else "final")[1]
 
 
+def names_axis(node: Node, axis: object) -> bool:
+    """Tell whether an attribute of a node is an axis, or contains it."""
+    return any(v is axis or (isinstance(v, (tuple, list)) and any(a is axis for a in v)) for v in node.attrs.values())
+
+
 def same_step(node: Node) -> tuple[Node, ...]:
     """Return what a node needs at its own step: reads of other steps are cut, boundary rows belong to the shifts of them.
 

@@ -26,27 +26,27 @@ Rule = Callable[[Node, tuple[Node, ...]], Node | None]
 
 def rebuild(
     outputs: Sequence[Node],
-    rule: Rule,
+    rule: Rule = lambda node, inputs: None,
     states: Callable[[Node, Node, Node], Node] | None = None,
     axes: Callable[[Node], tuple[Axis, ...]] = lambda node: node.axes,
     image: dict[Node, Node] | None = None,
     shifts: Callable[[Node, Node], Node] = lambda old, new: new,
     after: Mapping[Node, Iterable[Node]] | None = None,
     within: Set[Node] | None = None,
-    equilibria: Callable[[Node, Node], Node] = lambda old, new: new,
+    replace: Callable[[Node], Node | None] = lambda old: None,
 ) -> list[Node]:
     """Return the copies of ``outputs``; nodes that no change reaches are kept as they are.
 
     Args:
         outputs: the outputs of the graph.
-        rule: returns the copy of a node that is neither a state nor a shift.
+        rule: returns the copy of a node that is neither a state nor a shift; by default the same operation.
         states: ``states(old state, new state, its equation)`` returns what readers at the same step read; by default the new
             state.
         axes: returns the axes of the copy of a state or shift; by default those of the old one.
         image: a dict that is filled with the copy of each node as it is made: rules may look up earlier ones.
         shifts: ``shifts(old shift, new shift)`` returns what readers of the shift read; by default the new shift.
         after: by node, further nodes to copy before it, because the rule looks them up in ``image``.
-        equilibria: ``equilibria(old equilibrium, new equilibrium)`` returns what readers of it read; by default the new one.
+        replace: returns what is read in place of a node of any kind, whatever it reads itself; ``None`` for its copy.
         within: the nodes that may be copied, and whatever depends on one of them; by default all. Others are kept as they are.
 
     Notes:
@@ -60,10 +60,12 @@ def rebuild(
     holes: dict[Node, Node] = {}  # stand-ins for what is read at other steps by value, and who has got one
     waiting: list[tuple[Node, Node]] = []
     for n in copied:
-        if n.op is SHIFT:
+        if (other := replace(n)) is not None:
+            new[n] = other
+        elif n.op is SHIFT:
             new[n] = shifts(n, source[n])
         elif n.op is EQUILIBRIUM:
-            new[n] = equilibria(n, source[n])
+            new[n] = source[n]
         elif n.op is STATE:
             new[n] = states(n, source[n], new[n.inputs[0]]) if states else source[n]
         else:

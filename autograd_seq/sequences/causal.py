@@ -13,6 +13,7 @@ import numpy as np
 
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.node import Node
+from autograd_seq.graph.order import names_axis
 from autograd_seq.graph.system import System
 from autograd_seq.ops.elementwise import (
     add,
@@ -70,7 +71,7 @@ def find_seen(graph: System, axis: Axis, read: Axis, distance: tuple[float, floa
             neutral = _NEUTRAL.get(n.op.reduces or "")
             if neutral is None or len(n.inputs) != 1 or later.get(n.inputs[0]) != neutral:
                 return n
-        elif _mentions(n, read) and not (n.op in (INDEX, SPREAD) or (n.op is ALONG and n.attrs["axis"] is axis)):
+        elif names_axis(n, read) and not (n.op in (INDEX, SPREAD) or (n.op is ALONG and n.attrs["axis"] is axis)):
             return n
         else:
             later[n] = _find_hidden(n, [later.get(x) for x in n.inputs], axis, read, distance)
@@ -86,10 +87,6 @@ def find_window(graph: System, axis: Axis, read: Axis) -> int | None:
     numbers = [x._value for n in compared for y in n.inputs for x in (y, *y.inputs) if x._value is not None and x.ndim == 0]
     tried = sorted({abs(int(v)) + more for v in numbers for more in (0, 1)} - {0})
     return next((k for k in tried if find_seen(graph, axis, read, (-np.inf, -k)) is None), None)
-
-
-def _mentions(n: Node, axis: Axis) -> bool:
-    return any(v is axis or (isinstance(v, (tuple, list)) and any(a is axis for a in v)) for v in n.attrs.values())
 
 
 def _find_hidden(n: Node, known: Sequence[Any], axis: Axis, read: Axis, distance: tuple[float, float]) -> Any:

@@ -12,8 +12,8 @@ gradient of an initial row belongs to the call whose step reads it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -29,12 +29,13 @@ from autograd_seq.graph.windows import spell_out_windows
 from autograd_seq.ops.elementwise import equal, where
 from autograd_seq.ops.leaf import INPUT
 from autograd_seq.ops.random import DRAW, number_draws
-from autograd_seq.ops.state import STATE, Bound
+from autograd_seq.ops.state import STATE
 from autograd_seq.ops.steps import TAKE_STEP
 from autograd_seq.ops.time import ALONG, AT, INDEX, SHIFT, count, spread
 from autograd_seq.sequences.apart import Sums, find_differing
 from autograd_seq.sequences.attended import Attended, LaterReads, find_attended
 from autograd_seq.sequences.pieces import Source, find_shifts_back, get_source, inputs_of, list_read_back, reads_all
+from autograd_seq.sequences.rows import hold_rows
 
 
 class Slot(NamedTuple):
@@ -123,9 +124,11 @@ def cut_along(graph: System, asked: Axis | bool, batch: tuple[Axis, ...] | None 
         over = tuple(a for a in graph.axes if (a in x.axes or a in many) and a is not axis)
         feeds = (_take_name(f"{label}_before", taken), *([starts[other]] if window is not None else []))
         slots.append(Slot(label, 0, over, x.shape, x.dtype, feeds, other, window))
-    outputs, left, steps = _make_later_call(graph, [*reads], slots, axis, name, batch, apart, attended)
+    rows = dict(zip(reads, slots, strict=False))
+    later = _LaterCall(graph, axis, batch, apart, rows, [*zip(attended, slots[len(rows) :], strict=True)], name)
+    outputs, left = later.write()
     first += [spread(a.value, many) for a in attended]
-    counted = steps if any(n.name == steps for n in Graph(outputs).nodes) else None
+    counted = name if any(n.name == name for n in Graph(outputs).nodes) else None
     wider = tuple(tuple(a for a in many if a in new.axes and a not in old.axes)
                   for old, new in zip(graph.outputs, outputs, strict=True))  # fmt: skip
     mine = [spread(o, more) for o, more in zip(graph.outputs, wider, strict=True)]
@@ -208,87 +211,100 @@ def _read_from_end(x: Node, axis: Axis, back: int, batch: tuple[Axis, ...] | Non
     return where(equal(count(read, (axis,), axis), 0), row, last)
 
 
-def _make_later_call(graph: System, sources: Sequence[Source], slots: Sequence[Slot], axis: Axis,
-               steps: str, batch: tuple[Axis, ...] | None, apart: set[Node],
-               attended: Sequence[Attended]) -> tuple[list[Node], list[Node], str]:  # fmt: skip
-    """Return the outputs of a later call, the rows that it leaves, and the name of the steps before."""
-    before = Node(INPUT, (), {"made": True}, (), int, batch or (), name=steps)
-    sums = Sums(graph, axis, batch or ())
-    _check_mixed(graph, sums, apart, batch or ())
+class _LaterCall:
+    """The equations of a later call: its shifts read the rows that an earlier call has left, and its steps count on.
 
-    def over(node: Node) -> tuple[Axis, ...]:
-        return (*node.axes, *(a for a in batch or () if a not in node.axes)) if node in apart else node.axes
+    Args:
+        graph, axis, batch: as for :func:`cut_along`.
+        apart: the nodes that differ between sequences at different steps.
+        slots: by source, the rows that shifts read.
+        attended: the values of which the rows of all earlier steps are read, each with its rows.
+        steps: the name of the number of earlier steps.
+    """
 
-    now = lambda: INDEX(axis=axis, here=True) + before  # noqa: E731 - a node made anew at each use
+    def __init__(self, graph: System, axis: Axis, batch: tuple[Axis, ...] | None, apart: set[Node],
+                 slots: Mapping[Source, Slot], attended: Sequence[tuple[Attended, Slot]], steps: str) -> None:  # fmt: skip
+        self.graph, self.axis, self.batch, self.many, self.apart = graph, axis, batch, batch or (), apart
+        self.slots, self.attended = slots, [a.value for a, _ in attended]
+        self.before = Node(INPUT, (), {"made": True}, (), int, self.many, name=steps)
+        self.fed = {source: [Node(INPUT, (), {"made": True}, slot.shape, slot.dtype, slot.axes, name=name)
+                             for name in slot.feeds] for source, slot in slots.items()}  # fmt: skip
+        self.reads = _make_later_reads(axis, self.before, attended, self.many)
+        self.sums = Sums(graph, axis, self.many)
+        for n in graph.nodes:  # a state over fewer axes than the batch which sums up sequences that are at different steps
+            if n.op is STATE and n in apart and n in self.sums.mixed and not set(self.many) <= set(n.axes):
+                raise self.sums.make_error(n)
 
-    def rule(node: Node, inputs: tuple[Node, ...]) -> Node | None:
-        mine = node.attrs.get("axis") is axis
-        made: Node | None = None
-        if node.op is INDEX and mine and not node.attrs.get("here"):
-            made = now()
-        elif node.op is AT and mine and node.attrs.get("row"):
-            if batch is None and node.attrs["index"] == 0:  # there was a step before
-                return spread(constant(np.zeros(node.shape)), node.axes)
-            made = sums.sum_chosen(node, inputs[0], equal(now(), node.attrs["index"]))
-        elif node.op is DRAW and axis in node.attrs["over"]:
-            made = number_draws(node, axis, now(), inputs)
-        elif attended and (made := later_reads.replace(node, inputs)) is not None:
-            pass
-        elif batch:
-            made = sums.replace(node, inputs)
+    def write(self) -> tuple[list[Node], list[Node]]:
+        """Return the outputs, and the rows that the call leaves."""
+        values, lasting, later = find_shifts_back(self.graph, self.axis)
+        tangents = find_dependents(self.graph.nodes, [n for n in values if n not in lasting])
+        of_piece = [o in later and o in tangents for o in self.graph.outputs]  # their tangents begin at zero in each piece
+        made, held, rows = self._copy([o for o, own in zip(self.graph.outputs, of_piece, strict=True) if not own], values)
+        alone: list[Node] = []
+        if any(of_piece):
+            own = [o for o, own in zip(self.graph.outputs, of_piece, strict=True) if own]
+            alone, *_ = self._copy(own, [n for n in values if n in lasting])
+            _remove_names(alone, [*self.graph.nodes, *made, *held.values()])
+        parts = iter(made), iter(alone)
+        left = [_read_from_end(held[source], self.axis, j, self.batch)
+                for source, slot in self.slots.items() for j in range(slot.rows - 1, -1, -1)]  # fmt: skip
+        return [next(parts[own]) for own in of_piece], [*left, *rows]
+
+    def _copy(self, roots: Sequence[Node], shifts: Collection[Node]) -> tuple[list[Node], dict[Source, Node], list[Node]]:
+        """Return the copies of nodes in a later call, whose shifts read carried rows.
+
+        Returns:
+            The copies; by source the state of its rows; and the values of which all rows are read.
+        """
+        carried = list(dict.fromkeys(map(get_source, shifts)))
+        image: dict[Node, Node] = {}
+        made = rebuild([*roots, *(x for x, _ in carried), *self.attended], self._rule, image=image, axes=self._find_axes)
+        held = {(x, zeros): hold_rows(spread(x, self.many), image[x], self.axis, {"init": self.fed[x, zeros]}, zeros)
+                for x, zeros in carried}  # fmt: skip
+        for n in shifts:
+            if n in image:
+                image[n].inputs, image[n].attrs = (held[get_source(n)],), {**image[n].attrs, "outside": "bounds"}
+        return made[: len(roots)], held, [spread(image[x], self.many) for x in self.attended]
+
+    def _find_axes(self, node: Node) -> tuple[Axis, ...]:
+        more = self.many if node in self.apart else ()
+        return (*node.axes, *(a for a in more if a not in node.axes))
+
+    def _rule(self, node: Node, inputs: tuple[Node, ...]) -> Node | None:
+        made = self._change(node, inputs)
         if made is not None and made.op is not INPUT:
             made.name, made.site, made.scope = node.name, node.site, node.scope
         return made
 
-    fed = {source: [Node(INPUT, (), {"made": True}, slot.shape, slot.dtype, slot.axes, name=name) for name in slot.feeds]
-           for source, slot in zip(sources, slots, strict=False)}  # fmt: skip
-    later_reads = _make_later_reads(axis, before, attended, slots[len(sources) :], batch or ())
-    rows_now: list[Node] = []
+    def _change(self, node: Node, inputs: tuple[Node, ...]) -> Node | None:
+        mine = node.attrs.get("axis") is self.axis
+        if node.op is INDEX and mine and not node.attrs.get("here"):
+            return self._number_steps()
+        if node.op is AT and mine and node.attrs.get("row"):
+            if self.batch is None and node.attrs["index"] == 0:  # there was a step before
+                return spread(constant(np.zeros(node.shape)), node.axes)
+            return self.sums.sum_chosen(node, inputs[0], equal(self._number_steps(), node.attrs["index"]))
+        if node.op is DRAW and self.axis in node.attrs["over"]:
+            return number_draws(node, self.axis, self._number_steps(), inputs)
+        made = self.reads.replace(node, inputs)
+        return self.sums.replace(node, inputs) if made is None and self.many else made
 
-    def copy(roots: Sequence[Node], shifts: Collection[Node]) -> tuple[list[Node], dict[Source, Node]]:
-        """Return the copies of nodes in a later call, whose shifts read carried rows, and by source the state of its rows."""
-        carried = list(dict.fromkeys(map(get_source, shifts)))
-        image: dict[Node, Node] = {}
-        made = rebuild([*roots, *(x for x, _ in carried), *(a.value for a in attended)], rule, image=image, axes=over)
-        held = {(x, zeros): _show_rows(spread(x, batch or ()), image[x], axis, fed[x, zeros], zeros) for x, zeros in carried}
-        for n in shifts:
-            if n in image:
-                image[n].inputs, image[n].attrs = (held[get_source(n)],), {**image[n].attrs, "outside": "bounds"}
-        rows_now[:] = rows_now or [spread(x, batch or ()) for x in made[len(made) - len(attended) :]]
-        return made[: len(roots)], held
-
-    values, lasting, later = find_shifts_back(graph, axis)
-    tangents = find_dependents(graph.nodes, [n for n in values if n not in lasting])
-    made, held = copy([o for o in graph.outputs if o not in later or o not in tangents], values)
-    alone: list[Node] = []
-    if of_piece := [o for o in graph.outputs if o in later and o in tangents]:  # their tangents begin at zero in each piece
-        alone, _ = copy(of_piece, [n for n in values if n in lasting])
-        _remove_names(alone, [*graph.nodes, *made, *held.values()])
-    parts = iter(made), iter(alone)
-    outputs = [next(parts[o in later and o in tangents]) for o in graph.outputs]
-    left = [_read_from_end(held[source], axis, j, batch)
-            for source, slot in zip(sources, slots, strict=False) for j in range(slot.rows - 1, -1, -1)]  # fmt: skip
-    return outputs, [*left, *rows_now], steps
+    def _number_steps(self) -> Node:
+        return INDEX(axis=self.axis, here=True) + self.before
 
 
-def _check_mixed(graph: System, sums: Sums, apart: set[Node], batch: tuple[Axis, ...]) -> None:
-    """Refuse a state over fewer axes than the batch which sums up sequences that are at different steps."""
-    for n in graph.nodes:
-        if n.op is STATE and n in apart and n in sums.mixed and not set(batch) <= set(n.axes):
-            raise sums.make_error(n)
-
-
-def _make_later_reads(axis: Axis, before: Node, attended: Sequence[Attended], slots: Sequence[Slot],
-               batch: tuple[Axis, ...]) -> LaterReads:  # fmt: skip
+def _make_later_reads(axis: Axis, before: Node, attended: Sequence[tuple[Attended, Slot]],
+                      batch: tuple[Axis, ...]) -> LaterReads:  # fmt: skip
     """Return the rule for values of which all earlier rows are read, and the inputs of a later call that it reads."""
     kept: dict[tuple[Node, Axis], Node] = {}
     first: dict[Axis, Node] = {}
-    for (x, other, *_), slot in zip(attended, slots, strict=True):
+    for (x, other, *_), slot in attended:
         over = (*(other if a is axis else a for a in x.axes), *(a for a in batch if a not in x.axes))
         kept[x, other] = Node(INPUT, (), {"made": True}, x.shape, x.dtype, over, name=slot.feeds[0])
         for name in slot.feeds[1:]:
             first.setdefault(other, Node(INPUT, (), {"made": True}, (), int, batch, name=name))
-    return LaterReads(axis, before, kept, first, next((a.other for a in attended if a.named), None))
+    return LaterReads(axis, before, kept, first, next((a.other for a, _ in attended if a.named), None))
 
 
 def _remove_names(nodes: Sequence[Node], named: Sequence[Node]) -> None:
@@ -297,22 +313,3 @@ def _remove_names(nodes: Sequence[Node], named: Sequence[Node]) -> None:
     for n in postorder(nodes, inputs_of):
         if n not in kept and n.op is not INPUT:
             n.name = None
-
-
-def _show_rows(old: Node, new: Node, axis: Axis, rows: list[Node], zeros: bool) -> Node:
-    """Return a state whose initial rows are ``rows``: the copy of a state itself, or a new state around another value.
-
-    A state that some shifts read with zeros before the first step, and others with its own rows, is treated as a value.
-    """
-    bounds, inputs = [Bound(axis, "init", 1, len(rows))], [*new.inputs[:1], *rows]
-    reach = {(axis, "init"): len(rows)}  # some outputs of a later call may need fewer
-    if zeros or new.op is not STATE:
-        attrs: dict[str, Any] = {"bounds": tuple(bounds), "inherits": False, "reach": reach}
-        return Node(STATE, (spread(new, old.axes), *rows), attrs, old.shape, old.dtype, old.axes)
-    for b in new.attrs["bounds"]:
-        if (b.axis, b.side) != (axis, "init"):
-            bounds.append(Bound(b.axis, b.side, len(inputs), b.rows))
-            inputs += new.inputs[b.start : b.stop]
-    new.inputs = tuple(inputs)
-    new.attrs = {"bounds": tuple(bounds), "inherits": False, "reach": {**new.attrs["reach"], **reach}}
-    return new

@@ -23,7 +23,7 @@ from autograd_seq.ops.steps import RECEIVE, TAKE_STEP
 from autograd_seq.ops.time import ALONG, AT, SHIFT, SIZE, SPREAD
 
 Source = tuple[Node, bool]
-"""A value that is read at earlier steps, and whether those reads find zeros before the first step although it has rows."""
+"""A value that is read at other steps, and whether those reads find zeros outside of the sequence although it has rows."""
 
 
 inputs_of = attrgetter("inputs")
@@ -72,9 +72,9 @@ def list_read_back(graph: System, axis: Axis) -> dict[Source, int]:
 
 
 def get_source(shift: Node) -> Source:
-    """Return the source of a shift: all shifts of one source are carried as one value."""
-    x = shift.inputs[0]
-    return x, shift.attrs["outside"] == "zero" and get_rows(x, shift.attrs["axis"], "init")[0] is not None
+    """Return what a shift reads: all shifts of one source share its rows."""
+    x, side = shift.inputs[0], "init" if shift.attrs["by"] > 0 else "final"
+    return x, shift.attrs["outside"] == "zero" and get_rows(x, shift.attrs["axis"], side)[0] is not None
 
 
 def reads_all(n: Node, axis: Axis) -> bool:

@@ -21,8 +21,9 @@ from autograd_seq.ops.elementwise import cast, equal, logical_and, where
 from autograd_seq.ops.leaf import INPUT, PARAM
 from autograd_seq.ops.random import DRAW, number_draws
 from autograd_seq.ops.reduce import max_over, sum_over
-from autograd_seq.ops.state import STATE, Bound
+from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import AT, INDEX, SHIFT, SIZE, spread
+from autograd_seq.sequences.rows import hold_rows
 from autograd_seq.sequences.sweeps import Slot, Sweep, Sweeps, Total
 
 
@@ -93,8 +94,6 @@ class Pieces:
             return self.feed(old)
 
         def rule(old: Node, inputs: tuple[Node, ...]) -> Node | None:
-            if (fed := replace(old)) is not None:
-                return fed
             if old.op is INDEX and old.attrs["axis"] is self.axis:
                 return copy_name(old, INDEX(axis=self.axis, here=True) + self.before)
             if old.op is DRAW and self.axis in old.attrs["over"]:
@@ -111,11 +110,7 @@ class Pieces:
                 return copy_name(old, tied)
             return None
 
-        def keep(old: Node, new: Node, *_: Node) -> Node:
-            fed = replace(old)
-            return new if fed is None else fed
-
-        made = rebuild(roots, rule, image=image, states=keep, shifts=keep)
+        made = rebuild(roots, rule, image=image, replace=replace)
         rows = self._hold_rows(roots, image)
         new = iter(made)
         outputs = [row for slot, x in zip(sweep.slots, new, strict=False) for row in self._read_rows(slot, x)]
@@ -144,8 +139,8 @@ class Pieces:
                 sources.setdefault((slot.source, slot.zeros), []).append(slot)
         for n in self.sweeps.walk(roots):  # a state that no shift reads, or only with zeros outside, has no rows
             if n.op is STATE and (n, False) not in sources:
-                self._show_rows(n, False, image[n], [])
-        held = {key: self._show_rows(*key, image[key[0]], slots) for key, slots in sources.items()}
+                self._hold(n, False, image[n], [])
+        held = {key: self._hold(*key, image[key[0]], slots) for key, slots in sources.items()}
         for n in shifts:
             slot = self.sweeps.slots[n]
             image[n].inputs = (held[slot.source, slot.zeros],)
@@ -157,26 +152,10 @@ class Pieces:
         place = i - slot.rows if slot.side == "init" else i + 1
         return self._make_feed((slot, i), f"{self.graph.name(x)}[{place:+}]", x.shape, x.dtype, slot.axes)
 
-    def _show_rows(self, old: Node, zeros: bool, new: Node, slots: Sequence[Slot]) -> Node:
-        """Return a state whose rows along the axis are fed: the copy of a state itself, or a state around another value."""
-        bounds: list[Bound] = []
-        inputs = [new.inputs[0] if new.op is STATE else new]
-        reach = {key: k for key, k in new.attrs.get("reach", {}).items() if key[0] is not self.axis}
-        for slot in slots:
-            bounds.append(Bound(self.axis, slot.side, len(inputs), slot.rows))
-            inputs += [self._feed_row(slot, i) for i in range(slot.rows)]
-            reach[self.axis, slot.side] = slot.rows
-        if zeros or new.op is not STATE:
-            attrs = {"bounds": tuple(bounds), "inherits": False, "reach": reach}
-            return Node(STATE, (spread(new, old.axes), *inputs[1:]), attrs, old.shape, old.dtype, old.axes)
-        for b in new.attrs["bounds"]:
-            if b.axis is not self.axis:
-                bounds.append(Bound(b.axis, b.side, len(inputs), b.rows))
-                reach.setdefault((b.axis, b.side), b.rows or 0)  # of what has the rows of another state, that one knows it
-                inputs += new.inputs[b.start : b.stop]
-        new.inputs = tuple(inputs)
-        new.attrs = {"bounds": tuple(bounds), "inherits": False, "reach": reach}
-        return new
+    def _hold(self, x: Node, zeros: bool, new: Node, slots: Sequence[Slot]) -> Node:
+        """Return a state whose rows along the axis are fed."""
+        rows = {slot.side: [self._feed_row(slot, i) for i in range(slot.rows)] for slot in slots}
+        return hold_rows(x, new, self.axis, rows, zeros)
 
     def _read_rows(self, slot: Slot, x: Node) -> list[Node]:
         """Return the rows at the end of a piece that the next one reads, or at its start for the one before."""
@@ -209,11 +188,7 @@ class Pieces:
                 return self.feed(old)
             return self.steps if old.op is SIZE and old.attrs["axis"] is self.axis else None
 
-        def keep(old: Node, new: Node, *_: Node) -> Node:
-            fed = replace(old)
-            return new if fed is None else fed
-
-        return rebuild(wanted, lambda old, inputs: replace(old), states=keep, shifts=keep)
+        return rebuild(wanted, replace=replace)
 
 
 __all__ = ["Piece", "Pieces"]

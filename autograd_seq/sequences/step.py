@@ -26,9 +26,10 @@ from autograd_seq.ops.reduce import sum as sum_
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.shape import broadcast_to, reshape
 from autograd_seq.ops.softmax import level_over
-from autograd_seq.ops.state import STATE, Bound
+from autograd_seq.ops.state import STATE
 from autograd_seq.ops.steps import RECEIVE, SEND, TAKE_STEP
 from autograd_seq.ops.time import ALONG, AT, INDEX, SHIFT, SIZE, SPREAD, spread
+from autograd_seq.sequences.rows import drop_rows
 
 
 def make_one_step(graph: System, *over: Axis) -> list[Node]:
@@ -72,7 +73,7 @@ class _OneStep:
         )  # fmt: skip
         for old, new in self.image.items():
             if old.op is STATE and new.op is STATE:
-                self._remove_rows(new)
+                drop_rows(new, self.gone)
 
     def _drop_axes(self, axes: Sequence[Axis]) -> tuple[Axis, ...]:
         return tuple(a for a in axes if a not in self.gone)
@@ -95,16 +96,6 @@ class _OneStep:
         if equation not in self.theirs:
             copy_name(old, equation)
         return spread(equation, self._drop_axes(old.axes))
-
-    def _remove_rows(self, state: Node) -> None:
-        """Remove the rows along the removed axes from a state that varies over others."""
-        bounds: list[Bound] = []
-        inputs = [state.inputs[0]]
-        for b in state.attrs["bounds"]:
-            if b.axis not in self.gone:
-                bounds.append(Bound(b.axis, b.side, len(inputs), b.rows))
-                inputs += state.inputs[b.start : b.stop]
-        state.inputs, state.attrs = tuple(inputs), {**state.attrs, "bounds": tuple(bounds)}
 
     def _rule(self, node: Node, inputs: tuple[Node, ...]) -> Node | None:
         made = self._change(node, inputs)

@@ -21,7 +21,7 @@ from autograd_seq.core.axes import Axis
 from autograd_seq.core.errors import CarryError
 from autograd_seq.core.node import Node
 from autograd_seq.graph.finite import list_components
-from autograd_seq.graph.order import find_dependents, get_rows, get_sources, postorder
+from autograd_seq.graph.order import find_dependents, get_rows, get_sources, names_axis, postorder
 from autograd_seq.graph.system import System
 from autograd_seq.ops.elementwise import equal, where
 from autograd_seq.ops.leaf import INPUT
@@ -29,9 +29,10 @@ from autograd_seq.ops.random import DRAW
 from autograd_seq.ops.reduce import max_over, sum_over
 from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import AT, INDEX, SHIFT, SIZE, SPREAD
+from autograd_seq.sequences.pieces import get_source
 
-HOW = {"sum": "sum", "max": "max", "logsumexp": "logsumexp", "level": "level"}
-"""How the totals of pieces come to that of all steps, by the kind of the reduction."""
+REDUCTIONS = ("sum", "max", "logsumexp", "level")
+"""The kinds of reductions whose totals of pieces come to that of all steps."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,8 +64,8 @@ class Total(NamedTuple):
 
     Attributes:
         node: of the graph.
-        how: how those of pieces come to it: a key of ``HOW``, ``"first"`` or ``"last"`` for that of the first or last piece, or
-            ``"ties"``: the number of steps that have the maximum.
+        how: how those of pieces come to it: one of ``REDUCTIONS``, ``"first"`` or ``"last"`` for that of the first or last
+            piece, or ``"ties"``: the number of steps that have the maximum.
         of: the value that is reduced.
         level: the first sweep that can compute it.
         early: whether the steps of a later sweep read it.
@@ -143,10 +144,10 @@ class Sweeps:
     def _check_reads(self) -> None:
         """Refuse what reads steps otherwise than by shifts, reductions and picked steps."""
         for n in self.graph.nodes:
-            reduces = self._reduces(n) and (n.op is AT or n.op.reduces in HOW)
+            reduces = self._reduces(n) and (n.op is AT or n.op.reduces in REDUCTIONS)
             over = n.inputs and all(self.axis in x.axes for x in n.inputs)
             known = n.op in (SHIFT, INDEX, SIZE, SPREAD, DRAW, STATE) or (reduces and over)
-            if not known and any(_mentions(v, self.axis) for v in n.attrs.values()):
+            if not known and names_axis(n, self.axis):
                 raise CarryError(
                     "K130", f"{self.graph.name(n)} reads all steps of {self.axis}, and cannot be computed in pieces",
                     node=self.graph.name(n), where=n.where or (n.inputs[0].where if n.inputs else None),
@@ -199,9 +200,8 @@ class Sweeps:
         found: dict[tuple[Node, bool, str], list[Node]] = {}
         for n in self.graph.nodes:
             if self._moves(n):
-                x, side = n.inputs[0], "init" if n.attrs["by"] > 0 else "final"
-                zeros = n.attrs["outside"] == "zero" and get_rows(x, self.axis, side)[0] is not None
-                found.setdefault((x, zeros, side), []).append(n)
+                side = "init" if n.attrs["by"] > 0 else "final"
+                found.setdefault((*get_source(n), side), []).append(n)
         slots = {}
         for (x, zeros, side), shifts in found.items():
             rows = max(abs(n.attrs["by"]) for n in shifts)
@@ -237,7 +237,7 @@ class Sweeps:
         return ties, counts
 
     def _make_total(self, n: Node, level: dict[Node, int], counts: dict[Node, Node]) -> Total:
-        how = "ties" if n in counts else HOW[str(n.op.reduces)] if n.op is not AT else "sum"
+        how = "ties" if n in counts else str(n.op.reduces) if n.op is not AT else "sum"
         if n.op is AT and n.attrs["index"] in (0, -1):
             how = "first" if n.attrs["index"] == 0 else "last"
         early = any(self.axis in m.axes for m in find_dependents(self.graph.nodes, [n]))
@@ -297,10 +297,6 @@ def get_fed(x: Node) -> Node:
     while x.op is STATE:
         x = x.inputs[0]
     return x
-
-
-def _mentions(value: object, axis: Axis) -> bool:
-    return value is axis or (isinstance(value, (tuple, list)) and any(v is axis for v in value))
 
 
 def _is_masked(masked: Node, x: Node) -> bool:
