@@ -11,14 +11,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from autograd_seq.analyse.ranges import check_ranges
 from autograd_seq.core.axes import Axis
-from autograd_seq.core.errors import AxisError
+from autograd_seq.core.errors import AxisError, OperationError
 from autograd_seq.core.hints import explain_keywords
 from autograd_seq.core.misfit import label_of
 from autograd_seq.core.node import Node, constant
 from autograd_seq.core.sites import show_site, user_site
 from autograd_seq.grad.reverse import grad
 from autograd_seq.graph.graph import Graph
+from autograd_seq.nn.frame import check_count
 from autograd_seq.ops.elementwise import equal, where
 from autograd_seq.ops.leaf import INPUT
 from autograd_seq.ops.reduce import sum as sum_of
@@ -87,7 +89,8 @@ def audit(
         An :class:`Audit`, which prints its verdict.
 
     Raises:
-        AxisError: the output or the input does not vary over the axis alone.
+        AxisError: the output or the input does not vary over the axis alone; the output is not float.
+        OperationError: a number is out of its range; a feed is no input.
 
     Example:
         >>> import autograd_seq as ag
@@ -103,13 +106,22 @@ def audit(
     """
     graph = Graph(output)
     source = graph.inputs.get(symbol)
-    if source is None or output.axes != (over,) or source.axes != (over,):
-        at, got = (output.name, output) if output.axes != (over,) else (symbol, source)
+    wrong = output.axes != (over,) or output.dtype is not float
+    if source is None or wrong or source.axes != (over,):
+        at, got = (output.name, output) if wrong else (symbol, source)
         raise AxisError(
-            "Q111", f"an audit along {over} needs an output and an input over {over} alone", node=at,
+            "Q111", f"an audit along {over} needs a float output and an input over {over} alone", node=at,
             where=show_site(user_site()), expected=f"one value at each step of {over}",
             got=label_of(got) if isinstance(got, Node) else f'no input "{symbol}"',
         )  # fmt: skip
+    check_ranges(weights=weights, lag=lag, seed=seed)
+    steps = check_count(steps, "audit", "steps")
+    for name in feeds:
+        if name not in graph.inputs:
+            raise OperationError(
+                "Q112", f"the output has no input {name}", node=name, where=show_site(user_site()),
+                expected=", ".join(graph.inputs), got=f"{name}=…",
+            )  # fmt: skip
     random, values = np.random.default_rng(seed), {**weights, **feeds}
     for name, node in graph.inputs.items():
         if name not in values and node.op is INPUT and set(node.axes) <= {over}:

@@ -56,7 +56,8 @@ class SequenceModel:
         symbol: the name of the input of symbols, an int over the axis of steps. Either the scores read it one step back
             only (``y[t - 1]``), as a loss has it; or at the same step, where it is the previous symbol: then sequences begin
             with ``start``. Where scores and symbols vary over a batch too, the model is that of one sequence.
-        start: what is read before the first symbol: 0, unless the input is shifted with other rows.
+        start: what is read before the first symbol, an integer; 0 by default. Where the input is shifted, its row before the
+            first step is that.
         backend: as for ``ag.compile``.
 
     Raises:
@@ -77,9 +78,9 @@ class SequenceModel:
         All runs go step by step through ``ag.stream``: the cost of a step does not grow with the steps before.
     """
 
-    def __init__(self, scores: Node, symbol: str = "y", *, start: int = 0, backend: str = "numpy") -> None:
+    def __init__(self, scores: Node, symbol: str = "y", *, start: int | None = None, backend: str = "numpy") -> None:
         scores = _leave_out_batch(scores, symbol)
-        self.scores, self.symbol, self.start, self.backend = scores, symbol, start, backend
+        self.scores, self.symbol, self.backend = scores, symbol, backend
         graph = Graph(scores)
         source = graph.inputs.get(symbol)
         here = show_site(user_site())
@@ -105,15 +106,27 @@ class SequenceModel:
                 where=other.where or here, expected=f"{symbol}[{self.over} - 1] alone: the scores of a symbol must not read it",
                 got=repr(other)[:80], fix=f"name what is read: previous = {symbol}[{self.over} - 1]",
             )  # fmt: skip
+        check_ranges(start=start)
+        self.start = start or 0
         if shifts:
-            bound, rows = get_rows(source, self.over, "init")
-            if bound is not None and rows[0]._value is not None:
-                self.start = int(rows[0]._value)
+            self.start = self._find_start(source, start, here)
         self._batch = Axis("sequence")
         previous = Node(INPUT, (), {}, (), int, source.axes, name=symbol)
         swap = dict.fromkeys(shifts, previous) if self.delayed else {}
         (alone,) = rebuild([log_softmax(scores)], lambda node, inputs: None, shifts=lambda old, new: swap.get(old, new))
         self._next: Any = vmap(alone, over=self._batch)
+
+    def _find_start(self, source: Node, start: int | None, here: str | None) -> int:
+        """Return the symbol before the first one, which is the row before the first step of what is shifted."""
+        bound, rows = get_rows(source, self.over, "init")
+        row = 0 if bound is None else rows[0]._value
+        if row is None or start not in (None, int(row)):
+            raise OperationError(
+                "Q109", f"what is read before the first {self.symbol} is a row of its shift, "
+                + ("and not known" if row is None else f"{int(row)}, not start={start}"), where=here, expected="one symbol",
+                got=f"start={start}", fix=f"ag.shift({self.symbol}, {self.over}, 1, init={0 if start is None else start})",
+            )  # fmt: skip
+        return int(row)
 
     def __repr__(self) -> str:
         return f"<SequenceModel of {self.size} symbols {self.symbol} along {self.over}>"
@@ -130,12 +143,22 @@ class SequenceModel:
             target = Node(INPUT, (), {}, (), int, target.axes, name=f"{self.symbol} to score")
         return pick(log_softmax(self.scores), target)
 
+    def _refuse_look_ahead(self) -> None:
+        """Refuse scores that read a later symbol: what they sum up to would be no probability."""
+        try:
+            _ = self._stream
+        except CarryError as error:
+            if error.code == "K104":
+                raise
+
     @cached_property
     def _scorer(self) -> Program:
+        self._refuse_look_ahead()
         return compile(self._steps, backend=self.backend)
 
     @cached_property
     def _scorer_of_many(self) -> Program:
+        self._refuse_look_ahead()
         many: Any = vmap(self._steps, over=self._batch)
         return compile(many, order=(self._batch, self.over), backend=self.backend)
 
@@ -149,11 +172,13 @@ class SequenceModel:
             feeds: other inputs: one value for all sequences, or, with a leading dimension more, one for each.
 
         Returns:
-            (T,) or (N, T), 0 after the end of each sequence.
+            (T,) or (N, T), 0 after the end of each sequence; :func:`perplexity` takes the same lengths.
 
         Raises:
             OperationError: a symbol is not one of 0 … K − 1; lengths of one sequence.
+            CarryError: the scores shift from a later step. (Of attention, :func:`audit` finds out.)
         """
+        check_ranges(weights=weights)
         symbols = check_symbols(symbols, self.size, self.symbol, (1, 2))
         if lengths is not None and symbols.ndim == 1:
             raise OperationError(
@@ -198,13 +223,14 @@ class SequenceModel:
         Raises:
             OperationError: something is out of its range; the numbers of problems differ; there is no such input.
         """
-        self._check(stop, prompt, count=count, steps=steps, temperature=temperature or 1.0, top_k=top_k, top_p=top_p)
+        ranges = {"count": count, "steps": steps, "temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed}
+        self._check(stop, prompt, weights=weights, **ranges)
         if temperature == 0:
             return self._run(weights, steps, count, lambda logp: logp.argmax(-1), stop, prompt, feeds)
         random = np.random.default_rng(seed)
 
         def choose(logp: np.ndarray) -> np.ndarray:
-            p = limit(logp / temperature, top_k, top_p)
+            p = limit((logp - logp.max(-1, keepdims=True)) / temperature, top_k, top_p)
             return (p.cumsum(-1) < random.random((len(p), 1)) * p.sum(-1, keepdims=True)).sum(-1).clip(max=p.shape[-1] - 1)
 
         return self._run(weights, steps, count, choose, stop, prompt, feeds)
@@ -213,7 +239,7 @@ class SequenceModel:
         self, weights: Mapping[str, Any], steps: int, *, stop: int | None = None, prompt: Sequence[int] = (), **feeds: Any
     ) -> Sequences:
         """Choose the most probable symbol at each step; arguments and what is returned as for one sample (N = 1)."""
-        self._check(stop, prompt, steps=steps)
+        self._check(stop, prompt, weights=weights, steps=steps)
         return self._run(weights, steps, 1, lambda logp: logp.argmax(-1), stop, prompt, feeds)
 
     def _run(self, weights: Any, steps: int, count: int, choose: Any, stop: Any, prompt: Any, feeds: Any) -> Sequences:
@@ -258,7 +284,7 @@ class SequenceModel:
         Notes:
             Lowerre 1976. Sequences that have ended keep their place in the beam; no correction for length.
         """
-        self._check(stop, prompt, steps=steps, width=width)
+        self._check(stop, prompt, weights=weights, steps=steps, width=width)
         walk = self._walk(weights, feeds, prompt, 1)
         many = len(walk.owners)  # problems, each with a beam of the same width
         symbols, total = np.zeros((many, 0), np.int64), np.zeros(many)

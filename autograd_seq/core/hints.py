@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import FunctionType
 from typing import Any, cast
 
@@ -210,7 +211,7 @@ def explain_keywords(module: dict[str, Any], names: Iterable[str]) -> None:
 
 
 def _explain(function: FunctionType) -> FunctionType:
-    check, check_switch, switches = _check_keywords, _check_switch, _find_switches(function)
+    check, check_switch, switches = _check_call, _check_switch, _find_switches(function)
 
     def call(*args: Any, **keywords: Any) -> Any:
         for name, place in switches:
@@ -219,7 +220,7 @@ def _explain(function: FunctionType) -> FunctionType:
         try:
             return function(*args, **keywords)
         except TypeError:
-            check(function, keywords)
+            check(function, args, keywords)
             raise
 
     # as if it were written in the module of the function, where examples in docstrings are looked for
@@ -228,10 +229,11 @@ def _explain(function: FunctionType) -> FunctionType:
 
 
 def _find_switches(function: FunctionType) -> list[tuple[str, int]]:
-    """Return the arguments that are declared as true or false, each with its place among all."""
+    """Return the arguments that are declared as true or false, each with its place, if it can be given without its name."""
     code, kinds = function.__code__, function.__annotations__
-    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-    return [(name, place) for place, name in enumerate(names) if kinds.get(name) == "bool"]
+    count = code.co_argcount
+    names = code.co_varnames[: count + code.co_kwonlyargcount]
+    return [(name, k if k < count else sys.maxsize) for k, name in enumerate(names) if kinds.get(name) == "bool"]
 
 
 def _check_switch(function: FunctionType, name: str, value: Any) -> None:
@@ -242,11 +244,22 @@ def _check_switch(function: FunctionType, name: str, value: Any) -> None:
         )  # fmt: skip
 
 
-def _check_keywords(function: FunctionType, keywords: Iterable[str]) -> None:
-    parameters = inspect.signature(function).parameters
-    strange = [name for name in keywords if name not in parameters]
-    if strange and not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
-        raise make_no_keyword_error(function.__name__, strange[0], parameters) from None
+def _check_call(function: FunctionType, args: Sequence[Any], keywords: Mapping[str, Any]) -> None:
+    """Refuse keywords that the function does not take, and what is missing or too much."""
+    signature = inspect.signature(function)
+    strange = [name for name in keywords if name not in signature.parameters]
+    if strange and not any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values()):
+        raise make_no_keyword_error(function.__name__, strange[0], signature.parameters) from None
+    try:
+        signature.bind(*args, **keywords)
+    except TypeError as error:
+        needed = [p for p in signature.parameters.values() if p.default is p.empty and p.kind is not p.VAR_KEYWORD]
+        words = [f"{p.name}=…" if p.kind is p.KEYWORD_ONLY else str(p).partition(":")[0] for p in needed]
+        usage = f"{function.__name__}({', '.join(words + ['…'] * (len(needed) < len(signature.parameters)))})"
+        raise OperationError(
+            "O135", f"{function.__name__}: {error}", where=show_site(user_site()), expected=usage,
+            got=", ".join([*(type(x).__name__ for x in args), *(f"{name}=…" for name in keywords)]) or "nothing",
+        ) from None  # fmt: skip
 
 
 def make_no_keyword_error(function: str, keyword: str, known: Iterable[str]) -> OperationError:

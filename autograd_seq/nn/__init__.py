@@ -12,7 +12,8 @@ from autograd_seq.nn.attention import (
     multi_head_attention,
 )
 from autograd_seq.nn.cells import Jordan, clockwork, echo_state, irnn, jordan, rnn
-from autograd_seq.nn.chains import add_blanks, best_path, crf_loss, ctc_loss, draw_path, read_labels, score_path, sum_paths
+from autograd_seq.nn.chains import best_path, crf_loss, draw_path, score_path, sum_paths
+from autograd_seq.nn.ctc import add_blanks, ctc_loss, read_labels
 from autograd_seq.nn.gated import LSTM, coupled_lstm, gru, layer_norm_lstm, lstm, mgu, peephole_lstm, projected_lstm
 from autograd_seq.nn.layers import (
     causal_conv,

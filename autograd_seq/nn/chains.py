@@ -1,27 +1,23 @@
-"""Sums and maxima over all paths through a chain of hidden states: HMM, CRF and CTC, as recurrences in logarithms.
+"""Sums and maxima over all paths through a chain of hidden states: HMM and CRF, as recurrences in logarithms.
 
 A path takes one of K states at each step. Its score is the sum of a start, of transitions, and of what each step says of its
-state. The sum over all Kᵀ paths is one recurrence (the forward algorithm), and so is the largest (Viterbi). Their gradients
-with respect to the scores of the steps are the probabilities of the states, and the best path.
+state. The sum over all Kᵀ paths is one recurrence (the forward algorithm), and so is the largest (Viterbi). The gradient of the
+sum with respect to the scores of the steps is the probabilities of the states.
 """
 
 from __future__ import annotations
 
-from itertools import groupby
+from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from autograd_seq.core.axes import Axis
-from autograd_seq.core.errors import AxisError, OperationError, ShapeError
+from autograd_seq.core.errors import AxisError, DTypeError, ShapeError
 from autograd_seq.core.hints import explain_keywords
 from autograd_seq.core.node import Node, constant
 from autograd_seq.core.sites import show_site, user_site
-from autograd_seq.grad.reverse import grad
-from autograd_seq.ops.elementwise import equal, logical_and, not_equal, where
+from autograd_seq.ops.elementwise import equal, where
 from autograd_seq.ops.gather import pick, take
-from autograd_seq.ops.parts import stack
-from autograd_seq.ops.picking import at, last
+from autograd_seq.ops.picking import last
 from autograd_seq.ops.random import categorical
 from autograd_seq.ops.reduce import max as max_of
 from autograd_seq.ops.reduce import sum as sum_of
@@ -29,8 +25,6 @@ from autograd_seq.ops.softmax import logsumexp
 from autograd_seq.ops.state import state
 from autograd_seq.ops.statistics import argmax
 from autograd_seq.ops.time import index, shift, size
-
-NEVER = float("-inf")
 
 
 def sum_paths(steps: Node, transition: Node, *, over: Axis, start: Any = 0.0) -> Node:
@@ -40,12 +34,13 @@ def sum_paths(steps: Node, transition: Node, *, over: Axis, start: Any = 0.0) ->
 
     Args:
         steps: e, (K,) over ``over``: the score of each state at each step.
-        transition: A, (K, K): the score of going from state i (row) to state j (column).
+        transition: A, (K, K): the score of going from state i (row) to state j (column). Over the axis of the steps it may
+            vary too: A_t leads to step t.
         over: the axis of the steps, at least one.
         start: (K,), or a number: the score of the first state.
 
     Returns:
-        A number, over the other axes of ``steps``.
+        A number, over the other axes of what it is made of (a batch).
 
     Raises:
         AxisError: ``steps`` does not vary over the axis.
@@ -73,8 +68,8 @@ def best_path(steps: Node, transition: Node, *, over: Axis, start: Any = 0.0) ->
         steps, transition, over, start: as for :func:`sum_paths`.
 
     Returns:
-        The score, a number, and the path, the state at each step as an integer over ``over``: where the gradient of the score
-        with respect to ``steps`` is 1. Where several paths are equally good, it is the first of their states at each step.
+        The score, a number, and the path, the state at each step as an integer over ``over``. Of several paths that are equally
+        good it is the one with the first state at the last step, then at the step before, and so on.
 
     Raises:
         AxisError, ShapeError: as for :func:`sum_paths`.
@@ -87,14 +82,12 @@ def best_path(steps: Node, transition: Node, *, over: Axis, start: Any = 0.0) ->
         [2.0, [0, 0, 0]]
 
     Notes:
-        Viterbi 1967. Time T K², and as much for the path.
+        Viterbi 1967. Time T K² for the score, T K for the path, which is followed back from its last state.
     """
     steps, transition = _check(steps, transition, start, over, "best_path")
-    best = state(None, steps.shape, over=steps.axes)
-    best[over] = _from_start(max_of(best[over - 1][..., :, None] + transition, axis=-2), start, over) + steps
-    score = max_of(last(best, over=over))
-    total = sum_of(score, over=score.axes) if score.axes else score
-    return score, argmax(grad(total, steps), axis=-1)
+    best = _make_state(steps, transition, start)
+    best[best.axes] = _from_start(max_of(best[over - 1][..., :, None] + transition, axis=-2), start, over) + steps
+    return max_of(last(best, over=over)), _follow_back(best, transition, over, lambda scores: argmax(scores, axis=-1))
 
 
 def draw_path(name: str, steps: Node, transition: Node, *, over: Axis, start: Any = 0.0) -> Node:
@@ -107,7 +100,7 @@ def draw_path(name: str, steps: Node, transition: Node, *, over: Axis, start: An
         steps, transition, over, start: as for :func:`sum_paths`.
 
     Returns:
-        The state at each step, an integer over the axes of ``steps``; it has no gradient.
+        The state at each step, an integer over the axes of ``steps`` and those of a batch; it has no gradient.
 
     Raises:
         AxisError: ``steps`` does not vary over the axis.
@@ -127,11 +120,8 @@ def draw_path(name: str, steps: Node, transition: Node, *, over: Axis, start: An
         ``ag.categorical`` or ``ag.normal`` draws what is seen.
     """
     steps, transition = _check(steps, transition, start, over, "draw_path")
-    alpha, path = _sum_ahead(steps, transition, over, start), state(None, over=steps.axes, dtype=int)
-    ending = equal(index(over), size(over) - 1)
-    logits = alpha + where(ending, 0.0, take(transition, path[over + 1], axis=1))
-    path[over] = categorical(name, logits, over=steps.axes)
-    return path
+    alpha = _sum_ahead(steps, transition, over, start)
+    return _follow_back(alpha, transition, over, lambda logits: categorical(name, logits, over=alpha.axes))
 
 
 def score_path(steps: Node, transition: Node, path: Node, *, over: Axis, start: Any = 0.0) -> Node:
@@ -146,6 +136,7 @@ def score_path(steps: Node, transition: Node, path: Node, *, over: Axis, start: 
 
     Raises:
         AxisError, ShapeError: as for :func:`sum_paths`.
+        DTypeError: the path is not one integer at each step.
 
     Example:
         >>> import autograd_seq as ag
@@ -156,6 +147,7 @@ def score_path(steps: Node, transition: Node, path: Node, *, over: Axis, start: 
         1.75
     """
     steps, transition = _check(steps, transition, start, over, "score_path")
+    path = check_classes(path, "score_path", "the path")
     moved = pick(take(transition, shift(path, over, 1)), path)
     begin = pick(constant(start), path) if constant(start).shape else constant(start)
     return sum_of(where(equal(index(over), 0), begin, moved) + pick(steps, path), over=over)
@@ -187,115 +179,40 @@ def crf_loss(steps: Node, transition: Node, path: Node, *, over: Axis, start: An
     return sum_paths(steps, transition, over=over, start=start) - score_path(steps, transition, path, over=over, start=start)
 
 
-def ctc_loss(
-    log_probs: Node, labels: Node, *, over: Axis, labels_over: Axis, blank: int = 0, zero_infinity: bool = False
-) -> Node:
-    """The negative log-probability of labels without an alignment: the sum over all paths that read as the labels.
-
-    A path says one symbol or the blank at each step; it reads as what is left when repeated symbols are merged and then blanks
-    removed.
-
-    Args:
-        log_probs: (K,) over ``over``: ``ag.log_softmax`` of scores.
-        labels: integers over ``labels_over``, with a blank before, between and after them: ``add_blanks`` of the labels,
-            2 L + 1 of them.
-        over, labels_over: the axis of the steps, and that of the labels with blanks.
-        blank: the class of the blank, of 0 … K − 1.
-        zero_infinity: where the labels do not fit into the steps, the loss and its gradient are 0 instead of infinite.
-
-    Returns:
-        A number, over the other axes of ``log_probs`` (a batch, with lengths of both axes); infinite where the labels do not
-        fit into the steps.
-
-    Raises:
-        AxisError: ``log_probs`` or ``labels`` does not vary over its axis.
-        OperationError: the blank is no class.
-        FeedError: at the call, a label is no class.
-
-    Example:
-        >>> import numpy as np
-        >>> import autograd_seq as ag
-        >>> t, u = ag.Axis("t"), ag.Axis("u")
-        >>> loss = ctc_loss(ag.input("p", (2,), over=t), ag.input("l", over=u, dtype=int), over=t, labels_over=u)
-        >>> p = ag.Graph(loss).evaluate(p=np.log(np.full((2, 2), 0.5)), l=add_blanks([1]))[0]
-        >>> round(float(np.exp(-p)), 3)  # 1 1, 1 blank and blank 1 of four paths
-        0.75
-
-    Notes:
-        Graves, Fernández, Gomez & Schmidhuber 2006, section 4.1, in logarithms: a grid with a recurrence along both axes.
-        Time T (2 L + 1). Equal to PyTorch's ``ctc_loss`` with ``reduction="none"``.
-    """
-    log_probs, labels = constant(log_probs), constant(labels)
-    for name, x, axis in (("log_probs", log_probs, over), ("labels", labels, labels_over)):
-        if axis not in x.axes:
-            raise AxisError(
-                "N140", f"{name} of ctc_loss does not vary over {axis}", node=x.name, where=show_site(user_site()),
-                expected=f"a value over {axis}", got=repr(x)[:80],
-            )  # fmt: skip
-    if isinstance(blank, bool) or not isinstance(blank, (int, np.integer)) or not 0 <= blank < log_probs.shape[-1]:
-        raise OperationError(
-            "N149", f"the blank of ctc_loss, {blank!r:.60}, is not one of {log_probs.shape[-1]} classes",
-            where=show_site(user_site()), expected=f"0 … {log_probs.shape[-1] - 1}", got=repr(blank)[:80],
-        )  # fmt: skip
-    t, u = over, labels_over
-    others = tuple(a for a in (*log_probs.axes, *labels.axes) if a not in (t, u))
-    first = where(equal(index(u), 0), 0.0, NEVER)
-    alpha = state(None, over=(t, u, *dict.fromkeys(others)), init={t: first, u: NEVER})
-    skips = logical_and(not_equal(labels, blank), not_equal(labels, shift(labels, u, 2, init=-1)))
-    ways = [alpha[t - 1, u], alpha[t - 1, u - 1], where(skips, alpha[t - 1, u - 2], NEVER)]
-    alpha[t, u] = logsumexp(stack(ways)) + pick(log_probs, labels)
-    end = last(alpha, over=t)
-    total = logsumexp(stack([at(end, u, -1), at(end, u, -2, outside="zero") + where(equal(size(u), 1), NEVER, 0.0)]))
-    return where(equal(total, NEVER), 0.0, -total) if zero_infinity else -total
-
-
-def add_blanks(labels: Any, blank: int = 0) -> Any:
-    """Return labels with a blank before, between and after them, as :func:`ctc_loss` reads them.
-
-    Args:
-        labels: (L, …) integers, the labels first.
-        blank: the class of the blank.
-
-    Returns:
-        (2 L + 1, …).
-
-    Example:
-        >>> add_blanks([3, 1]).tolist()
-        [0, 3, 0, 1, 0]
-    """
-    labels = np.asarray(labels, np.int64)
-    out = np.full((2 * len(labels) + 1, *labels.shape[1:]), blank, np.int64)
-    out[1::2] = labels
-    return out
-
-
-def read_labels(path: Any, blank: int = 0) -> list[int]:
-    """Return the labels that a path of CTC reads as: repeated symbols are merged, then blanks removed.
-
-    Args:
-        path: (T,) integers, the symbol of each step: the most probable one of each (greedy decoding), or drawn.
-        blank: the class of the blank.
-
-    Returns:
-        The labels, a list.
-
-    Example:
-        >>> read_labels([0, 3, 3, 0, 3, 1, 0])
-        [3, 3, 1]
-    """
-    return [int(symbol) for symbol, _ in groupby(np.asarray(path).tolist()) if symbol != blank]
-
-
 def _sum_ahead(steps: Node, transition: Node, over: Axis, start: Any) -> Node:
     """Return α, (K,): the logarithm of the sum over all paths up to each step that are in a state there."""
-    alpha = state(None, steps.shape, over=steps.axes)
-    alpha[over] = _from_start(logsumexp(alpha[over - 1][..., :, None] + transition, axis=-2), start, over) + steps
+    alpha = _make_state(steps, transition, start)
+    alpha[alpha.axes] = _from_start(logsumexp(alpha[over - 1][..., :, None] + transition, axis=-2), start, over) + steps
     return alpha
+
+
+def _make_state(steps: Node, *others: Any) -> Node:
+    """Return a state (K,) over all axes over which what it is made of varies."""
+    return state(None, steps.shape, over=tuple(dict.fromkeys(a for x in (steps, *others) for a in constant(x).axes)))
+
+
+def _follow_back(reached: Node, transition: Node, over: Axis, choose: Callable[[Node], Node]) -> Node:
+    """Return a path whose states are chosen from the last to the first, by the scores of the ways that lead to the next one."""
+    path = state(None, over=reached.axes, dtype=int)
+    onward = shift(transition, over, -1) if over in transition.axes else transition
+    ending = equal(index(over), size(over) - 1)
+    path[path.axes] = choose(reached + where(ending, 0.0, take(onward, path[over + 1], axis=1)))
+    return path
 
 
 def _from_start(moved: Node, start: Any, over: Axis) -> Node:
     """Return what comes before a step's own score: the start at the first one."""
     return where(equal(index(over), 0), constant(start), moved)
+
+
+def check_classes(classes: Any, name: str, what: str) -> Node:
+    classes = constant(classes)
+    if classes.dtype is not int or classes.shape:
+        raise DTypeError(
+            "N157", f"{what} of {name} is not one integer at each step", node=classes.name, where=show_site(user_site()),
+            expected='ag.input("y", over=t, dtype=int)', got=repr(classes)[:80],
+        )  # fmt: skip
+    return classes
 
 
 def _check(steps: Any, transition: Any, start: Any, over: Axis, name: str) -> tuple[Node, Node]:
@@ -315,5 +232,5 @@ def _check(steps: Any, transition: Any, start: Any, over: Axis, name: str) -> tu
     return steps, transition
 
 
-__all__ = ["add_blanks", "best_path", "crf_loss", "ctc_loss", "draw_path", "read_labels", "score_path", "sum_paths"]
+__all__ = ["best_path", "crf_loss", "draw_path", "score_path", "sum_paths"]
 explain_keywords(globals(), __all__)

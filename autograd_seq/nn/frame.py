@@ -161,6 +161,15 @@ def check_number(
     return value
 
 
+def as_integers(values: Any) -> np.ndarray | None:
+    """Return an array of integers; ``None`` where the values are not integers, or not a regular array."""
+    try:
+        array = np.asarray(values)
+    except ValueError:
+        return None
+    return array.astype(np.int64) if array.dtype.kind in "iu" or not array.size else None
+
+
 def check_range(value: Any, cell: str, argument: str, expected: str, high: float = math.inf) -> tuple[float, float]:
     """Return a pair of growing numbers between 0 and another one."""
     pair = value if isinstance(value, (tuple, list)) and len(value) == 2 else (0.0, 0.0)
