@@ -92,7 +92,7 @@ def _rewrite(node: Node, inputs: tuple[Node, ...]) -> Node:
         return copy_name(node, apply(SOFTMAX, *x.inputs, **x.attrs))
     if node.op is zero_safe_mul:  # the gradient of a mean, which is divided by a length
         for g, d in (inputs, inputs[::-1]):
-            if d.op is div and get_number(d.inputs[0]) == 1 and _is_length(d.inputs[1]):
+            if d.op is div and get_number(d.inputs[0]) == 1 and _is_length(d.inputs[1]) and _is_mere_product(node, inputs, d):
                 return copy_name(node, div(g, d.inputs[1]))
     if node.op is CONTRACT and any(y.op is TRANSPOSE for y in inputs):
         return copy_name(node, _take_transposed(node, inputs))
@@ -123,11 +123,11 @@ def _take_transposed(node: Node, inputs: tuple[Node, ...]) -> Node:
 def _gather_scale(node: Node, inputs: Sequence[Node]) -> Node | None:
     """Return a product of numbers, of lengths that are divided by, and of one other factor, as ``0.5 / T · x``.
 
-    A derivative brings such factors one by one. None of them is 0 or infinite, so that the product is 0 where the other is.
+    A derivative brings such factors one by one.
     """
     for x, y in (inputs, inputs[::-1]):
         number, lengths = _find_scale(x)
-        if not number or not math.isfinite(number):
+        if not number or not math.isfinite(number) or not _is_mere_product(node, inputs, x):
             continue
         for b, rest in (y.inputs, y.inputs[::-1]) if y.op is mul else ():
             other, more = _find_scale(b)
@@ -136,6 +136,16 @@ def _gather_scale(node: Node, inputs: Sequence[Node]) -> Node | None:
         if y.shape == node.shape and (node.op is zero_safe_mul or x.op in (mul, RESHAPE, BROADCAST_TO)):
             return mul(_make_scale(number, lengths), y)
     return None
+
+
+def _is_mere_product(node: Node, inputs: Sequence[Node], scale: Node) -> bool:
+    """Tell whether a product by a scale need not see to it that 0 · ∞ is 0: 1 / T is ∞ where there are no steps.
+
+    A value at a step is not computed there, and a scale is not 0.
+    """
+    if node.op is not zero_safe_mul or inputs[0] is scale or _find_scale(inputs[0])[0]:
+        return True
+    return all(_find_size(length).attrs["axis"] in node.axes for length in _find_scale(scale)[1])
 
 
 def _find_scale(x: Node) -> tuple[float | None, list[Node]]:
@@ -161,9 +171,13 @@ def _make_scale(number: float, lengths: Sequence[Node]) -> Node:
 
 
 def _is_length(x: Node) -> bool:
+    return _find_size(x).op is SIZE
+
+
+def _find_size(x: Node) -> Node:
     while x.op is CAST:
         x = x.inputs[0]
-    return x.op is SIZE
+    return x
 
 
 # -- shifts of sums of products -----------------------------------------------------------------------------------------

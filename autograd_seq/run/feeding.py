@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from autograd_seq.core.axes import Axis
-from autograd_seq.core.errors import FeedError
+from autograd_seq.core.errors import DTypeError, FeedError
 from autograd_seq.core.kinds import get_dtype
 from autograd_seq.core.node import STRONG
 from autograd_seq.graph import feeds
@@ -17,6 +17,7 @@ from autograd_seq.graph.checks import check_lengths
 from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.memory import SURE, check_fits, get_memory_limit
 from autograd_seq.ops.leaf import TENSOR
+from autograd_seq.ops.state import EQUILIBRIUM
 from autograd_seq.plan.cost import bound_bytes
 
 _PIECES = 'pieces of the sequence need less: memory="sqrt", or carry=True where each piece is to be learned by itself'
@@ -34,6 +35,7 @@ class FeedReader:
     def __init__(self, graph: Graph, dtype: np.dtype | None) -> None:
         self.graph, self.dtype = graph, dtype
         self._strong = [n._value.dtype for n in graph.nodes if n.op is TENSOR and n.weak == STRONG and n.dtype is float]
+        self._ends = [n for n in graph.nodes if n.op is EQUILIBRIUM]
 
     def read(self, given: dict[str, Any]) -> tuple[dict[str, np.ndarray], dict[Axis, int], np.dtype]:
         """Return the feeds as arrays by name, the length of every axis, and the width of floats."""
@@ -41,10 +43,14 @@ class FeedReader:
         arrays = feeds.check_feeds(self.graph, data)
         sizes = self.graph._sizes(found)
         check_lengths(self.graph, sizes)
-        if self.dtype is not None:
-            return arrays, sizes, self.dtype
         floats = [*(a.dtype for n, a in arrays.items() if self.graph.inputs[n].dtype is float), *self._strong]
-        return arrays, sizes, np.result_type(*floats) if floats else np.dtype(np.float64)
+        width = self.dtype or (np.result_type(*floats) if floats else np.dtype(np.float64))
+        if width.kind == "c" and self._ends:
+            name, where = self.graph.name(self._ends[0]), self._ends[0].where
+            raise DTypeError("D305", f"the equilibrium {name} is computed with complex numbers", node=name, where=where,
+                             expected="floats: when complex numbers have settled is not defined", got=f"feeds of {width}",
+                             fix="for a derivative by complex steps: ag.Graph(…).unroll().evaluate(…)")  # fmt: skip
+        return arrays, sizes, width
 
 
 class Feeding(FeedReader):

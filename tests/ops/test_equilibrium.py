@@ -94,6 +94,10 @@ def test_the_check_that_ships_is_as_exact_as_for_any_graph(model: Callable[[], M
     loss, wrt, _ = model()
     report = ag.check_grad(loss, wrt[0], make_feeds(loss), method="complex step")
     assert report.worst < 1e-10
+    if model is recurrent:
+        for backend in ("numpy", "plain"):  # when their imaginary part has settled is for the unrolled graph to judge
+            with pytest.raises(ag.DTypeError, match=r"D305.*the equilibrium z is computed with complex numbers"):
+                ag.compile(loss, backend=backend)(**{name: a + 0j for name, a in make_feeds(loss).items()})
 
 
 def test_not_a_number_is_found_where_it_enters() -> None:

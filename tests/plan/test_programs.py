@@ -305,6 +305,17 @@ def test_what_reductions_of_nothing_are() -> None:
         assert [g.dtype.kind for g in got] == list("fiffifif")
 
 
+def test_the_slope_of_a_mean_of_nothing_is_0_in_every_way() -> None:
+    """A mean divides by the number of steps, also along a direction, where the sum over no steps is 0 and 1 / T infinite."""
+    t = ag.Axis("t")
+    x, w, dw = ag.input("x", over=t), ag.param("w"), ag.input("dw")
+    m = ag.mean(w * x, over=t)
+    outputs, feeds = [m, *ag.jvp([m], [w], [dw])], {"w": 2.0, "dw": 1.0}
+    for ways in (*({"passes": passes} for passes in WAYS), {"backend": "plain"}):
+        assert ag.compile(outputs, **ways)(x=np.zeros(0), **feeds)[1] == 0.0
+        assert ag.compile(outputs, **ways)(x=np.ones(3), **feeds) == (2.0, 1.0)
+
+
 @pytest.mark.parametrize(
     ("pick", "code"),
     [(lambda x, t: ag.last(x, over=t), "A207"), (lambda x, t: ag.first(x, over=t), "A207"),
