@@ -115,14 +115,23 @@ def train(
         run.restore(things, rounds, Path(save or "").name)
         validation.restore(things["params"], things["validation"])
     before = len(run.seen) // 2
+    interrupted = _repeat(run, rounds, validation, files, watch, description, progress)
+    losses, norms = run.list_seen().T
+    last = run.now.params
+    return Result(
+        validation.choose(last), run.now.state, losses, norms, interrupted, last, validation.get_losses(), run.now.carry, before
+    )
+
+
+def _repeat(run: _Run, rounds: Rounds, validation: Validation, files: Checkpoints, watch: _Watch, description: str,
+            progress: bool) -> bool:  # fmt: skip
+    """Take one step after another, each with what follows it, and save at the end; return whether Ctrl-C ended them."""
     make = lambda: run.as_things(validation)  # noqa: E731 - two words, used twice
-    interrupted = False
+    before, interrupted = run.now.done, False
     with ExitStack() as stack:
-        bar = stack.enter_context(
-            tqdm(
-                total=rounds.total, initial=rounds.done, desc=description, unit="step", dynamic_ncols=True, disable=not progress
-            )
-        )
+        shown = tqdm(total=rounds.total, initial=rounds.done, desc=description, unit="step", dynamic_ncols=True,
+                     disable=not progress)  # fmt: skip
+        bar = stack.enter_context(shown)
         pressed = stack.enter_context(hold_interrupts(progress))
         watch.start(rounds.done, stack)
 
@@ -147,11 +156,7 @@ def train(
             raise
         interrupted = interrupted or pressed()
         files.save(make())
-    losses, norms = run.list_seen().T
-    last = run.now.params
-    return Result(
-        validation.choose(last), run.now.state, losses, norms, interrupted, last, validation.get_losses(), run.now.carry, before
-    )
+    return interrupted
 
 
 def _describe(loss: float, norm: float, seen: list[tuple[int, float]]) -> str:

@@ -26,7 +26,7 @@ from autograd_seq.graph.windows import spell_out_windows
 from autograd_seq.ops.steps import TAKE_STEP
 from autograd_seq.ops.time import ALONG
 from autograd_seq.run.carry import Buffer, Carry, add_rows, check_carry, find_batch_misfit
-from autograd_seq.run.reports import ProgramReports
+from autograd_seq.run.reports import CompiledAgain, ProgramReports
 from autograd_seq.sequences.cut import Cut, cut_along
 from autograd_seq.sequences.deciding import end_steps
 from autograd_seq.sequences.lengths import read_lengths
@@ -210,7 +210,7 @@ class Carried:
             raise misfit or error from None
 
 
-class CarriedProgram(Carried, ProgramReports):
+class CarriedProgram(Carried, CompiledAgain, ProgramReports):
     """A compiled graph whose calls continue one another. Made by :func:`compile` with ``carry=``.
 
     ``outs, carry = program(carry, …)``: the first call gets ``None``, or no carry. Running T1 steps and then
@@ -242,11 +242,6 @@ class CarriedProgram(Carried, ProgramReports):
     """
 
     first: Any
-    copied_from: tuple[Any, ...]
-    """The function and the arguments from which a copy is made."""
-
-    def __reduce__(self) -> Any:
-        return self.copied_from
 
     @property
     def reported(self) -> Any:

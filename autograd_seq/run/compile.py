@@ -109,28 +109,36 @@ def compile(outputs: Node | Sequence[Any] | Graph, *, dtype: Any = None, passes:
     backend = backends.choose_backend(backend)
     if graph.stops and carry is not False and carry is not None:
         graph, carry = end_steps(graph, None if carry is True else carry), next(iter(graph.stops))
-    layouts = graph.layouts(order)
-    if (limits := read_limits(memory, slots, piece)) is not None:
-        return _compile_recomputed(graph, limits, over, carry, dtype, passes, layouts, backend)
-    if graph.stops:
-        return _compile_until(graph, dtype, None if passes is None else tuple(passes), layouts, backend)
-    if carry is False or carry is None:
+    limits = read_limits(memory, slots, piece)
+    chosen = dtype, None if passes is None else tuple(passes), graph.layouts(order), backend
+    return _compile(graph, None if carry is False else carry, limits, over, *chosen)
+
+
+def _compile(graph: Graph, carry: Axis | Literal[True] | None, limits: Limits | None, over: Axis | None, dtype: Any,
+             passes: tuple[str, ...] | None, layouts: Any,
+             backend: str) -> Program | CarriedProgram | UntilProgram | RecomputedProgram:  # fmt: skip
+    """Return the program of a graph, of the kind that is asked for."""
+
+    def make(nodes: Sequence[Any], laid: Sequence[Sequence[Axis]]) -> Program:
+        return Program(Graph(nodes), dtype, passes, laid, backend)
+
+    made: CarriedProgram | UntilProgram | RecomputedProgram
+    if limits is not None:
+        _check_recomputable(graph, carry)
+        made = RecomputedProgram(graph, find_cut_axis(graph, over), limits, dtype, passes, layouts, backend)
+    elif graph.stops:
+        made = UntilProgram(graph, layouts, make)
+    elif carry is not None:
+        made = CarriedProgram(cut_along(graph, carry), graph, layouts, make)
+    else:
         return Program(graph, dtype, passes, layouts, backend)
-    return _compile_carried(graph, carry, dtype, None if passes is None else tuple(passes), layouts, backend)
-
-
-def _compile_carried(graph: Graph, carry: Axis | Literal[True], dtype: Any, passes: Iterable[str] | None, layouts: Any,
-             backend: str) -> CarriedProgram:  # fmt: skip
-    made = CarriedProgram(cut_along(graph, carry), graph, layouts,
-                          lambda nodes, laid: Program(Graph(nodes), dtype, passes, laid, backend))  # fmt: skip
-    made.copied_from = _compile_carried, (graph, carry, dtype, passes, layouts, backend)
+    made.copied_from = _compile, (graph, carry, limits, over, dtype, passes, layouts, backend)
     return made
 
 
-def _compile_recomputed(graph: Graph, limits: Limits, over: Axis | None, carry: Any, dtype: Any, passes: Iterable[str] | None,
-                        layouts: Any, backend: str) -> RecomputedProgram:  # fmt: skip
-    passes = None if passes is None else tuple(passes)
-    if carry is not False and carry is not None:
+def _check_recomputable(graph: Graph, carry: Any) -> None:
+    """Refuse ``memory=`` where it cannot be had."""
+    if carry is not None:
         raise CarryError(
             "K133", "memory= and carry= exclude each other: a carry lets no gradient through, and recomputation lets all of it",
             expected="one of them", got=f"carry={carry}",
@@ -141,15 +149,6 @@ def _compile_recomputed(graph: Graph, limits: Limits, over: Axis | None, carry: 
             "K134", f"{ending} ends by itself, and cannot be run in pieces", where=stop.when.where,
             expected="a graph without ag.until", got=f"ag.until(…, over={ending})", fix="leave memory= out",
         )  # fmt: skip
-    made = RecomputedProgram(graph, find_cut_axis(graph, over), limits, dtype, passes, layouts, backend)
-    made.copied_from = _compile_recomputed, (graph, limits, over, False, dtype, passes, layouts, backend)
-    return made
-
-
-def _compile_until(graph: Graph, dtype: Any, passes: Iterable[str] | None, layouts: Any, backend: str) -> UntilProgram:
-    made = UntilProgram(graph, layouts, lambda nodes, laid: Program(Graph(nodes), dtype, passes, laid, backend))
-    made.copied_from = _compile_until, (graph, dtype, passes, layouts, backend)
-    return made
 
 
 class ValueAndGrad(ProgramReports):

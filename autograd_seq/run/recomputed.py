@@ -28,7 +28,7 @@ from autograd_seq.run.feeding import FeedReader
 from autograd_seq.run.limits import Limits
 from autograd_seq.run.padded import LengthsCall
 from autograd_seq.run.program import Program
-from autograd_seq.run.reports import ProgramReports
+from autograd_seq.run.reports import CompiledAgain, ProgramReports
 from autograd_seq.run.sweeping import Between, Call, Lengths, Stage
 from autograd_seq.run.weighing import count_call_bytes
 from autograd_seq.sequences.lengths import Over
@@ -63,7 +63,7 @@ class Recomputation(NamedTuple):
                 f"{self.forward} pieces run forward: {format_short(self.bytes)}B")  # fmt: skip
 
 
-class RecomputedProgram(LengthsCall, ProgramReports):
+class RecomputedProgram(LengthsCall, CompiledAgain, ProgramReports):
     """A compiled graph that runs in pieces of an axis and recomputes. Made by :func:`compile` with ``memory=``.
 
     Attributes:
@@ -83,9 +83,6 @@ class RecomputedProgram(LengthsCall, ProgramReports):
         >>> plan.piece, plan.pieces, plan.slots
         (100, 100, 99)
     """
-
-    copied_from: tuple[Any, ...]
-    """The function and the arguments from which a copy is made."""
 
     def __init__(self, graph: Graph, axis: Axis, limits: Limits, dtype: Any, passes: Iterable[str] | None,
                  layouts: Sequence[Sequence[Axis]], backend: str) -> None:  # fmt: skip
@@ -288,9 +285,6 @@ class RecomputedProgram(LengthsCall, ProgramReports):
     def as_textbook(self, gradients: Sequence[str] = ()) -> Emitted:
         """Return the program that stores as one would write it by hand; see :meth:`Program.as_textbook`."""
         return self.whole.as_textbook(gradients)
-
-    def __reduce__(self) -> Any:
-        return self.copied_from
 
     def __repr__(self) -> str:
         return f"<Program of {self.graph!r}, in pieces of {self.axis}>"

@@ -1,4 +1,4 @@
-"""The reports that all compiled things have in common: source, schedule, cost and profile."""
+"""What compiled things have in common: reports (source, schedule, cost, profile), and copies that are compiled again."""
 
 from __future__ import annotations
 
@@ -52,4 +52,17 @@ class ProgramReports:
         return make_code_block(self.source)
 
 
-__all__ = ["ProgramReports"]
+class CompiledAgain:
+    """Base class of what cannot be pickled or copied as it is, and is compiled again.
+
+    Attributes:
+        copied_from: the function that compiles it, and its arguments.
+    """
+
+    copied_from: tuple[Any, ...]
+
+    def __reduce__(self) -> Any:
+        return self.copied_from
+
+
+__all__ = ["CompiledAgain", "ProgramReports"]

@@ -19,7 +19,7 @@ from autograd_seq.graph.dag import DAG
 from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.system import System
 from autograd_seq.run.program import Program
-from autograd_seq.run.reports import ProgramReports
+from autograd_seq.run.reports import CompiledAgain, ProgramReports
 from autograd_seq.sequences.deciding import Decided, list_deciding
 from autograd_seq.sequences.lengths import Over, evaluate_ragged, get_ragged, read_padded_call
 
@@ -27,7 +27,7 @@ Make = Callable[[Sequence[Any], Sequence[Sequence[Axis]]], Program]
 """Compiles some nodes, given the layouts of their values."""
 
 
-class UntilProgram(ProgramReports):
+class UntilProgram(CompiledAgain, ProgramReports):
     """A compiled graph whose sequences end by themselves. Made by :func:`compile` from outputs of :func:`until`.
 
     Attributes:
@@ -56,10 +56,6 @@ class UntilProgram(ProgramReports):
         self.deciding = self._deciding[-1][1].compile_for(_list_lengths(self._deciding[-1][0].graph))
         self._runs = _Runs(graph, layouts, make)
         self.program = self._runs.compile_for(_list_lengths(graph))
-        self.copied_from: tuple[Any, ...] = ()
-
-    def __reduce__(self) -> Any:
-        return self.copied_from
 
     def __repr__(self) -> str:
         return f"<Program of {self.graph!r}, until {self._name_axes()}>"
