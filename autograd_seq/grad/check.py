@@ -63,12 +63,8 @@ def numeric_grad(f: Callable[[np.ndarray], Any], x: np.ndarray, *, method: str, 
         12.0
     """
     if method not in ("complex step", "central differences"):
-        raise GradientError(
-            "E112",
-            f"there is no numerical method {method!r:.60}",
-            expected='"complex step" or "central differences"',
-            got=repr(method),
-        )
+        raise GradientError("E112", f"there is no numerical method {method!r:.60}", got=repr(method),
+                            expected='"complex step" or "central differences"')  # fmt: skip
     out = np.zeros(x.shape)
     for at in np.ndindex(*x.shape):
         if method == "complex step":

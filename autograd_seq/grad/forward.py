@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from functools import reduce
+from operator import add
 from typing import Any, overload
 
 import numpy as np
@@ -95,10 +97,7 @@ def jvp(outputs: Node | Sequence[Node], wrt: Node | str | Sequence[Node | str], 
         duals.append(Node(INPUT, (), {"made": True}, y.shape, float, y.axes, name=f"cotangent {next(_COUNT)}"))
         back = grad(y, targets, cotangent=duals[-1])
         products += [_sum_all(g * move, kept) for g, move in zip(back, moves, strict=True)]
-    total = products[0]
-    for product in products[1:]:
-        total = total + product
-    found = grad(total, duals, cotangent=spread(constant(1.0), kept), keep=kept) if duals else []
+    found = grad(reduce(add, products), duals, cotangent=spread(constant(1.0), kept), keep=kept) if duals else []
     return found[0] if isinstance(outputs, Node) else found
 
 
@@ -129,10 +128,7 @@ def hvp(loss: Node, wrt: Node | str | Sequence[Node | str], vectors: Any) -> Nod
     targets, given = list_targets([loss], wrt), [vectors] if is_one_target(wrt) else list(vectors)
     moves = [_lay_out(v, x) for x, v in zip(targets, given, strict=True)]
     products = [_sum_all(g * v) for g, v in zip(grad(loss, targets), moves, strict=True)]
-    total = products[0]
-    for product in products[1:]:
-        total = total + product
-    found = grad(total, targets)
+    found = grad(reduce(add, products), targets)
     return found[0] if is_one_target(wrt) else found
 
 

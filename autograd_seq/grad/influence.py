@@ -12,6 +12,8 @@ the rest (Menick, Elsen, Evci, Osindero, Simonyan & Graves 2020).
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from functools import reduce
+from operator import add
 
 import numpy as np
 
@@ -211,10 +213,7 @@ def read_earlier(x: Node, like: Node) -> Node:
 
 def add_up(parts: list[Node], shape: tuple[int, ...]) -> Node:
     """Return the sum of parts; zeros of a shape if there are none."""
-    total = parts[0] if parts else constant(np.zeros(shape))
-    for part in parts[1:]:
-        total = total + part
-    return total
+    return reduce(add, parts) if parts else constant(np.zeros(shape))
 
 
 def list_cotangents(step: OneStep, wrt: Sequence[Node]) -> tuple[list[tuple[Node, Node]], list[Node]]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Hashable, Mapping, Sequence
+from functools import reduce
+from operator import add
 
 import numpy as np
 
@@ -94,9 +96,7 @@ class StepJacobian:
                     if x not in block.labels and order.count(x) > 1:  # ones, on a diagonal
                         block = multiply(block, Labelled(constant(np.ones(size)), (x,)), [*block.labels, x])
                 parts.append(broadcast_to(lay_out(block, order), shape))
-            self._found[key] = total = parts[0]
-            for part in parts[1:]:
-                self._found[key] = total = total + part
+            self._found[key] = reduce(add, parts)
         return self._found[key]
 
     def _list_terms(self, v: Node, leaf: Node, locked: Mapping[int, int]) -> list[tuple[Labelled, list[Hashable]]]:

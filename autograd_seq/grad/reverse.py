@@ -170,7 +170,7 @@ def _add_up(parts: list[Node]) -> Node:
 class _Adjoint:
     """One backward walk: the contributions to each node, and the adjoint states whose equations are still to be written."""
 
-    def __init__(self, output: Node, targets: Sequence[Node], keep: tuple[Axis, ...] = ()) -> None:
+    def __init__(self, output: Node, targets: Sequence[Node], keep: tuple[Axis, ...]) -> None:
         self.order, self.keep = step_order([output]), keep
         self.truncation: Truncation | None = None
         self.output = output

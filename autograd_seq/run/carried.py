@@ -33,7 +33,7 @@ from autograd_seq.sequences.lengths import read_lengths
 from autograd_seq.sequences.pieces import list_read_back
 
 
-class Runs(Protocol):
+class Runner(Protocol):
     """Anything that runs a graph: a program, or the unrolled graph."""
 
     @property
@@ -53,7 +53,7 @@ class Carried:
     """
 
     def __init__(self, cut: Cut, graph: System, layouts: Sequence[Sequence[Axis]],
-                 make: Callable[[list[Any], list[Sequence[Axis]]], Runs]) -> None:  # fmt: skip
+                 make: Callable[[list[Any], list[Sequence[Axis]]], Runner]) -> None:  # fmt: skip
         self.cut, self.graph, self._layouts, self._make = cut, graph, layouts, make
         self._padded: dict[tuple[Axis, ...], Carried] = {}
         if "carry" in graph.inputs:
@@ -69,7 +69,7 @@ class Carried:
             *rows,
         ]
         self.first = make(cut.first, self._all_layouts)
-        self._later: Runs | None = None
+        self._later: Runner | None = None
         self._time_places = [(name, graph.layout(n).index(cut.axis)) for name, n in graph.inputs.items() if cut.axis in n.axes]
 
     @cached_property
@@ -81,7 +81,7 @@ class Carried:
         return _digest_equations(self.graph, self.cut.axis)
 
     @property
-    def later(self) -> Runs:
+    def later(self) -> Runner:
         """The program of a call that continues from a carry."""
         if self._later is None:
             self._later = self._make(self.cut.later, self._all_layouts)

@@ -27,7 +27,7 @@ from autograd_seq.ops.steps import TAKE_STEP
 from autograd_seq.ops.time import ALONG
 from autograd_seq.run.carry import Carry
 from autograd_seq.run.compile import check_adds_up
-from autograd_seq.run.online_pieces import Pieces
+from autograd_seq.run.online_pieces import OnlinePieces
 from autograd_seq.run.stream import stream
 from autograd_seq.sequences.cut import cut_along, find_carried_axis
 
@@ -71,13 +71,13 @@ class Online:
         return self.stream.program.graph.inputs.get("seed") is SEED
 
     @cached_property
-    def pieces(self) -> Pieces:
+    def pieces(self) -> OnlinePieces:
         """The program that runs several steps in a call; compiled when it is first needed."""
         _, wrt, _, method, options = self._made
         if isinstance(self._carried, RankOne) or method == "snap1":
-            return Pieces(self.stream.program, wrt, {}, options, exact=False)
+            return OnlinePieces(self.stream.program, wrt, {}, options, exact=False)
         found = {pair: (locks, self._carried.influence[pair]) for pair, locks in self._carried.locks.items()}
-        return Pieces(self.stream.program, wrt, found, options, exact=True)
+        return OnlinePieces(self.stream.program, wrt, found, options, exact=True)
 
     def __call__(self, carry: Carry | None = None, /, **given: Any) -> tuple[tuple[Any, dict[str, Any]], Carry]:
         """Run one step, or several.

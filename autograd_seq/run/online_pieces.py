@@ -22,7 +22,7 @@ from autograd_seq.run.program import Program
 Pair = tuple[Node, Node]
 
 
-class Pieces:
+class OnlinePieces:
     """A program of several steps that continues from a carry.
 
     Args:
@@ -102,4 +102,4 @@ class Pieces:
         return values[: self._count], self.program.make_carry(carry, rows, steps)
 
 
-__all__ = ["Pieces"]
+__all__ = ["OnlinePieces"]

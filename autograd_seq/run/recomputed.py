@@ -29,12 +29,12 @@ from autograd_seq.run.limits import Limits
 from autograd_seq.run.padded import LengthsCall
 from autograd_seq.run.program import Program
 from autograd_seq.run.reports import CompiledAgain, ProgramReports
-from autograd_seq.run.sweeping import Between, Call, Lengths, Stage
+from autograd_seq.run.sweeping import Between, Call, CallLengths, Stage
 from autograd_seq.run.weighing import count_call_bytes
 from autograd_seq.sequences.lengths import Over
 from autograd_seq.sequences.padding import Ragged
-from autograd_seq.sequences.piecewise import Piece, Pieces
-from autograd_seq.sequences.sweeps import Slot, Sweep, Sweeps
+from autograd_seq.sequences.piecewise import Piece, PieceWriter
+from autograd_seq.sequences.sweeps import Border, Sweep, Sweeps
 
 
 class Recomputation(NamedTuple):
@@ -93,10 +93,12 @@ class RecomputedProgram(LengthsCall, CompiledAgain, ProgramReports):
         self.padded: dict[Over, RecomputedProgram] = {}
         self._equations = spell_out_windows(graph)
         self.sweeps = Sweeps(self._equations, axis)
-        self._pieces = Pieces(self.sweeps)
+        self._writer = PieceWriter(self.sweeps)
         self._plans: dict[tuple[Any, ...], Recomputation] = {}
         self._made: dict[np.dtype, tuple[list[Stage], Between | None]] = {}
-        self._edges = {s: tuple(spread(n, s.axes) for n in s.outside or ()) for s in dict.fromkeys(self.sweeps.slots.values())}
+        self._edges = {
+            s: tuple(spread(n, s.axes) for n in s.outside or ()) for s in dict.fromkeys(self.sweeps.borders.values())
+        }
 
     @cached_property
     def whole(self) -> Program:
@@ -118,14 +120,14 @@ class RecomputedProgram(LengthsCall, CompiledAgain, ProgramReports):
         known: dict[Node, str] = {}
         stages = []
         for sweep in self.sweeps.sweeps:
-            piece = self._pieces.write(sweep)
-            edges = [n for slot in piece.rows for n in self._edges[slot]]
+            piece = self._writer.write(sweep)
+            edges = [n for border in piece.rows for n in self._edges[border]]
             between = self._make_between([*piece.fixed, *edges], known, width)
             program = self._compile_sweep(sweep, piece, width)
-            rows = sweep._replace(slots=[slot for slot in sweep.slots if slot in self._stored], totals=[], series=[])
+            rows = sweep._replace(borders=[border for border in sweep.borders if border in self._stored], totals=[], series=[])
             alone = cache(partial(self._compile_sweep, rows, None, width)) if rows != sweep else None
-            stages.append(Stage(sweep, piece, program, between, rows.slots, alone))
-            known |= {total.node: str(self._pieces.feed(total.node).name) for total in sweep.totals}
+            stages.append(Stage(sweep, piece, program, between, rows.borders, alone))
+            known |= {total.node: str(self._writer.feed(total.node).name) for total in sweep.totals}
         after = self._make_between([o for o in self._equations.outputs if self.axis not in o.axes], known, width)
         self._made[width] = stages, after
         return self._made[width]
@@ -133,19 +135,19 @@ class RecomputedProgram(LengthsCall, CompiledAgain, ProgramReports):
     def _compile_sweep(self, sweep: Sweep, piece: Piece | None, width: np.dtype) -> Program:
         """Return the program of a piece in a sweep."""
         layout = self._equations.layout
-        laid = [slot.axes for slot in sweep.slots for _ in range(slot.rows)]
+        laid = [border.axes for border in sweep.borders for _ in range(border.rows)]
         laid += [*(layout(total.node) for total in sweep.totals), *map(layout, sweep.series)]
-        return self._compile((piece or self._pieces.write(sweep)).outputs, laid, width)
+        return self._compile((piece or self._writer.write(sweep)).outputs, laid, width)
 
     def _make_between(self, asked: Iterable[Node], known: dict[Node, str], width: np.dtype) -> Between | None:
         """Return the program of those values that are not known yet, which are from now on."""
         wanted = [n for n in dict.fromkeys(asked) if n not in known and n._value is None and n.op not in (INPUT, PARAM)]
         if not wanted:
             return None
-        outputs = self._pieces.write_between(wanted, {*known})
+        outputs = self._writer.write_between(wanted, {*known})
         program = self._compile(outputs, [self._equations.layout(n) for n in wanted], width, plain=True)
         reads = {name: n for n, name in known.items() if name in program.graph.inputs}
-        known |= {n: str(self._pieces.feed(n).name) for n in wanted}
+        known |= {n: str(self._writer.feed(n).name) for n in wanted}
         return Between(wanted, reads, program)
 
     # -- calls --------------------------------------------------------------------------------------------------------
@@ -161,13 +163,13 @@ class RecomputedProgram(LengthsCall, CompiledAgain, ProgramReports):
         if plan.pieces <= 1:
             return self.whole._compute(given)
         stages, after = self._make_stages(width)
-        lengths = Lengths(self.axis, sizes, plan.piece, plan.slots, width)
+        lengths = CallLengths(self.axis, sizes, plan.piece, plan.slots, width)
         call = Call(self._equations, self.sweeps, self._edges, arrays, lengths)
-        call.run(stages, self._courses, after, str(self._pieces.steps.name))
+        call.run(stages, self._courses, after, str(self._writer.steps.name))
         return tuple([self._lay_out(call, n, axes, lengths, k)
                       for k, (n, axes) in enumerate(zip(self._equations.outputs, self._layouts, strict=True))])  # fmt: skip
 
-    def _lay_out(self, call: Call, n: Node, axes: Sequence[Axis], lengths: Lengths, k: int) -> np.ndarray:
+    def _lay_out(self, call: Call, n: Node, axes: Sequence[Axis], lengths: CallLengths, k: int) -> np.ndarray:
         """Return the array of an output, the caller's own."""
         value, have = call.series[n] if self.axis in n.axes else call.get_value(n), self._equations.layout(n)
         shape = (*(lengths.sizes[a] for a in have), *n.shape)
@@ -179,23 +181,23 @@ class RecomputedProgram(LengthsCall, CompiledAgain, ProgramReports):
     # -- what it will need --------------------------------------------------------------------------------------------
 
     @cached_property
-    def _stored(self) -> list[Slot]:
-        """The slots whose rows a later sweep reads."""
+    def _stored(self) -> list[Border]:
+        """The borders whose rows a later sweep reads."""
         return self.sweeps.list_kept()
 
     @cached_property
     def _courses(self) -> list[Course]:
         """The sweeps, as far as the order of their runs goes."""
         sweeps, kept = self.sweeps.sweeps, {*self._stored}
-        of = {slot: k for k, sweep in enumerate(sweeps) for slot in sweep.slots}
+        of = {border: k for k, sweep in enumerate(sweeps) for border in sweep.borders}
 
         def list_read(k: int, roots: list[Node]) -> tuple[int, ...]:
-            return tuple(sorted({of[slot] for slot in self.sweeps.list_loops(roots)} - {k}))
+            return tuple(sorted({of[border] for border in self.sweeps.list_loops(roots)} - {k}))
 
         return [
             Course(
-                sweep.forward, list_read(k, sweep.roots), list_read(k, [s.source for s in sweep.slots if s in kept]),
-                any(s in kept for s in sweep.slots), bool(sweep.totals or sweep.series),
+                sweep.forward, list_read(k, sweep.roots), list_read(k, [s.source for s in sweep.borders if s in kept]),
+                any(s in kept for s in sweep.borders), bool(sweep.totals or sweep.series),
             )
             for k, sweep in enumerate(sweeps)
         ]  # fmt: skip
@@ -246,7 +248,7 @@ class RecomputedProgram(LengthsCall, CompiledAgain, ProgramReports):
         if piece >= sizes[self.axis]:
             return self.whole._choose_for([sizes[a] for a in self.graph.axes])._count_bytes(sizes, width.itemsize)
         stages, after = self._make_stages(width)
-        return count_call_bytes(self.sweeps, stages, after, Lengths(self.axis, sizes, piece, slots, width))
+        return count_call_bytes(self.sweeps, stages, after, CallLengths(self.axis, sizes, piece, slots, width))
 
     # -- reports ------------------------------------------------------------------------------------------------------
 

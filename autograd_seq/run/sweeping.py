@@ -15,7 +15,7 @@ from autograd_seq.ops.leaf import INPUT, PARAM
 from autograd_seq.plan.reversal import Action, Course, list_actions
 from autograd_seq.run.program import Program
 from autograd_seq.sequences.piecewise import Piece
-from autograd_seq.sequences.sweeps import Slot, Sweep, Sweeps, Total, get_fed
+from autograd_seq.sequences.sweeps import Border, Sweep, Sweeps, Total, get_fed
 
 Rows = list[np.ndarray]
 
@@ -42,7 +42,7 @@ class Stage(NamedTuple):
         piece: its graph.
         program: of a piece.
         between: what is computed before it; ``None`` if nothing is.
-        kept: the slots whose rows later sweeps read.
+        kept: the borders whose rows later sweeps read.
         alone: returns the program that computes these rows alone; ``None`` if the sweep computes nothing else.
     """
 
@@ -50,7 +50,7 @@ class Stage(NamedTuple):
     piece: Piece
     program: Program
     between: Between | None
-    kept: list[Slot]
+    kept: list[Border]
     alone: Callable[[], Program] | None
 
     def get_program(self, again: bool) -> Program:
@@ -58,7 +58,7 @@ class Stage(NamedTuple):
         return self.alone() if again and self.alone is not None else self.program
 
 
-class Lengths(NamedTuple):
+class CallLengths(NamedTuple):
     """The lengths of a call.
 
     Attributes:
@@ -100,18 +100,18 @@ class Call:
     Args:
         graph: the equations.
         sweeps: the same as sweeps.
-        edges: by slot, the rows outside of the whole sequence, as values that vary over all its axes.
+        edges: by border, the rows outside of the whole sequence, as values that vary over all its axes.
         feeds: an array for each input and parameter.
         lengths: the lengths of the axes, and of the pieces.
     """
 
-    def __init__(self, graph: System, sweeps: Sweeps, edges: Mapping[Slot, Sequence[Node]],
-                 feeds: Mapping[str, np.ndarray], lengths: Lengths) -> None:  # fmt: skip
+    def __init__(self, graph: System, sweeps: Sweeps, edges: Mapping[Border, Sequence[Node]],
+                 feeds: Mapping[str, np.ndarray], lengths: CallLengths) -> None:  # fmt: skip
         self.graph, self.sweeps, self.edges, self.feeds, self.lengths = graph, sweeps, edges, feeds, lengths
         self.values: dict[Node, np.ndarray] = {}
         self.series: dict[Node, np.ndarray] = {}
-        self._kept: dict[Slot, Rows] = {}
-        self._live: dict[Slot, Rows] = {}
+        self._kept: dict[Border, Rows] = {}
+        self._live: dict[Border, Rows] = {}
         self._of_pieces: dict[Node, list[np.ndarray | None]] = {r: [None] * lengths.pieces for r in sweeps.ties.values()}
         self._base: dict[int, dict[str, Any]] = {}
 
@@ -160,51 +160,51 @@ class Call:
                 fed[name] = np.asarray(self.feeds[name][(slice(None),) * place + (slice(a, b),)])
         if stage.piece.before in inputs:
             fed[stage.piece.before] = np.array(a)
-        for slot, names in stage.piece.rows.items():
+        for border, names in stage.piece.rows.items():
             if names[0] in inputs:
-                fed.update(zip(names, self._get_rows(slot, i), strict=True))
+                fed.update(zip(names, self._get_rows(border, i), strict=True))
         for r, name in stage.piece.held.items():
             if name in inputs:
                 fed[name] = np.asarray(self._of_pieces[r][i] == self.values[r])
         return fed
 
-    def _get_rows(self, slot: Slot, i: int) -> Rows:
+    def _get_rows(self, border: Border, i: int) -> Rows:
         """Return the rows that a piece reads on one side."""
-        boundary = i if slot.side == "init" else i + 1
-        if slot.level < 0:
-            return self._slice_rows(slot, i)
+        boundary = i if border.side == "init" else i + 1
+        if border.level < 0:
+            return self._slice_rows(border, i)
         if boundary in (0, self.lengths.pieces):
-            return self._get_edge(slot)
-        rows = self._live[slot]
+            return self._get_edge(border)
+        rows = self._live[border]
         after = self.lengths.steps - boundary * self.lengths.piece
-        if slot.side == "final" and after < slot.rows:  # the last piece, shorter than the delay: rows after the sequence follow
-            rows = rows[:after] + self._get_edge(slot)[: slot.rows - after]
+        if border.side == "final" and after < border.rows:  # a last piece shorter than the delay: then come rows outside
+            rows = rows[:after] + self._get_edge(border)[: border.rows - after]
         return rows
 
-    def _slice_rows(self, slot: Slot, i: int) -> Rows:
+    def _slice_rows(self, border: Border, i: int) -> Rows:
         """Return the rows of an input that a piece reads: those of the feed, and at the edge those outside of it."""
-        x = get_fed(slot.source)
+        x = get_fed(border.source)
         place = self.graph.layout(x).index(self.lengths.axis)
         steps = np.moveaxis(self.feeds[self.graph.name(x)], place, 0)
         have = [a for a in self.graph.layout(x) if a is not self.lengths.axis]
         a, b = self.lengths.get_span(i)
-        places = range(a - slot.rows, a) if slot.side == "init" else range(b, b + slot.rows)
-        edge = self._get_edge(slot) if places[0] < 0 or places[-1] >= len(steps) else []
+        places = range(a - border.rows, a) if border.side == "init" else range(b, b + border.rows)
+        edge = self._get_edge(border) if places[0] < 0 or places[-1] >= len(steps) else []
         rows = []
         for s in places:
             if 0 <= s < len(steps):
-                rows.append(np.array(order_axes(np.asarray(steps[s]), have, slot.axes), self.lengths.get_dtype(x)))
+                rows.append(np.array(order_axes(np.asarray(steps[s]), have, border.axes), self.lengths.get_dtype(x)))
             else:
                 rows.append(edge[s if s < 0 else s - len(steps)])
         return rows
 
-    def _get_edge(self, slot: Slot) -> Rows:
+    def _get_edge(self, border: Border) -> Rows:
         """Return the rows outside of the whole sequence."""
-        shape = (*(self.lengths.sizes[a] for a in slot.axes), *slot.source.shape)
-        kind = self.lengths.get_dtype(slot.source)
-        if slot.outside is None:
-            return [np.zeros(shape, kind) for _ in range(slot.rows)]
-        return [np.array(np.broadcast_to(self.get_value(n), shape), kind) for n in self.edges[slot]]
+        shape = (*(self.lengths.sizes[a] for a in border.axes), *border.source.shape)
+        kind = self.lengths.get_dtype(border.source)
+        if border.outside is None:
+            return [np.zeros(shape, kind) for _ in range(border.rows)]
+        return [np.array(np.broadcast_to(self.get_value(n), shape), kind) for n in self.edges[border]]
 
     # -- what is left -------------------------------------------------------------------------------------------------
 
@@ -214,9 +214,9 @@ class Call:
         a, b = self.lengths.get_span(i)
         out = iter(self._run(program, self._feed_piece(stage, program, i), b - a))
         ends = i == (self.lengths.pieces - 1 if stage.sweep.forward else 0)  # then no piece reads its rows, but those before it
-        for slot in stage.kept if again else stage.sweep.slots:
-            rows = [next(out) for _ in range(slot.rows)]
-            self._live[slot] = self._live.get(slot, rows) if ends else rows
+        for border in stage.kept if again else stage.sweep.borders:
+            rows = [next(out) for _ in range(border.rows)]
+            self._live[border] = self._live.get(border, rows) if ends else rows
         if again:
             return
         self._add_totals(stage.sweep.totals, i, [np.asarray(next(out)) for _ in stage.sweep.totals])
@@ -227,12 +227,12 @@ class Call:
                 self.series[n] = np.empty(shape, self.lengths.get_dtype(n))
             self.series[n][(slice(None),) * place + (slice(a, b),)] = next(out)
 
-    def _keep(self, slot: Slot, place: int) -> None:
-        rows = self._live[slot]
-        if slot not in self._kept:
+    def _keep(self, border: Border, place: int) -> None:
+        rows = self._live[border]
+        if border not in self._kept:
             count = min(self.lengths.slots, self.lengths.pieces - 1)
-            self._kept[slot] = [np.empty((count, *np.shape(r)), r.dtype) for r in rows]
-        for kept, row in zip(self._kept[slot], rows, strict=True):
+            self._kept[border] = [np.empty((count, *np.shape(r)), r.dtype) for r in rows]
+        for kept, row in zip(self._kept[border], rows, strict=True):
             kept[place] = row
 
     def _add_totals(self, totals: Sequence[Total], i: int, parts: Sequence[np.ndarray]) -> None:
@@ -275,8 +275,8 @@ class Call:
 
     def _do(self, stage: Stage, action: Action) -> None:
         if action.what == "keep":
-            for slot in stage.kept:
-                self._keep(slot, action.number)
+            for border in stage.kept:
+                self._keep(border, action.number)
         elif action.what == "return":
             self._live.update({s: [kept[action.number, ...] for kept in self._kept[s]] for s in stage.kept})
         else:
@@ -291,4 +291,4 @@ class Call:
             self.values[n] = np.asarray(value, self.lengths.get_dtype(n))
 
 
-__all__ = ["Between", "Call", "Lengths", "Stage"]
+__all__ = ["Between", "Call", "CallLengths", "Stage"]

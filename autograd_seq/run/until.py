@@ -52,9 +52,9 @@ class UntilProgram(CompiledAgain, ProgramReports):
 
     def __init__(self, graph: Graph, layouts: Sequence[Sequence[Axis]], make: Make) -> None:
         self.graph, self._layouts = graph, layouts
-        self._deciding = [(d, _Runs(d.graph, d.graph.layouts(), make)) for d in list_deciding(graph)]
+        self._deciding = [(d, _PaddedPrograms(d.graph, d.graph.layouts(), make)) for d in list_deciding(graph)]
         self.deciding = self._deciding[-1][1].compile_for(_list_lengths(self._deciding[-1][0].graph))
-        self._runs = _Runs(graph, layouts, make)
+        self._runs = _PaddedPrograms(graph, layouts, make)
         self.program = self._runs.compile_for(_list_lengths(graph))
 
     def __repr__(self) -> str:
@@ -127,7 +127,7 @@ class UntilProgram(CompiledAgain, ProgramReports):
         return self(**given)
 
 
-class _Runs:
+class _PaddedPrograms:
     """Programs of one graph, by the axes that have lengths, those that end by themselves among them."""
 
     def __init__(self, graph: System, layouts: Sequence[Sequence[Axis]], make: Make) -> None:

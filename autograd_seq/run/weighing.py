@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from math import prod
 
 from autograd_seq.core.node import Node
-from autograd_seq.run.sweeping import Between, Lengths, Stage
+from autograd_seq.run.sweeping import Between, CallLengths, Stage
 from autograd_seq.run.workspaces import count_array_bytes
 from autograd_seq.sequences.sweeps import Sweeps
 
@@ -20,7 +20,7 @@ OBJECTS = 20_000
 """Bytes of a call's own objects, as measured: dictionaries, names, the order of the pieces."""
 
 
-def count_call_bytes(sweeps: Sweeps, stages: Sequence[Stage], after: Between | None, lengths: Lengths) -> int:
+def count_call_bytes(sweeps: Sweeps, stages: Sequence[Stage], after: Between | None, lengths: CallLengths) -> int:
     """Return the most bytes that a call holds: rows that are kept, totals, outputs, and the arrays of each program of a piece.
 
     Args:

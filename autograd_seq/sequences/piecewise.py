@@ -24,29 +24,29 @@ from autograd_seq.ops.reduce import max_over, sum_over
 from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import AT, INDEX, SHIFT, SIZE, spread
 from autograd_seq.sequences.rows import hold_rows
-from autograd_seq.sequences.sweeps import Slot, Sweep, Sweeps, Total
+from autograd_seq.sequences.sweeps import Border, Sweep, Sweeps, Total
 
 
 class Piece(NamedTuple):
     """The graph of a piece in a sweep.
 
     Attributes:
-        outputs: the rows that the sweep leaves, in time order, slot by slot; then its totals; then its outputs over the axis.
-        rows: the names of the rows that are fed, by slot.
+        outputs: the rows that the sweep leaves, in time order, border by border; then its totals, then its series.
+        rows: the names of the rows that are fed, by border.
         fixed: the names of the values that are fed alike in all pieces, and do not vary over the steps.
         held: by maximum, the name of whether the piece has it.
         before, steps: the names of the numbers of earlier steps, and of all.
     """
 
     outputs: list[Node]
-    rows: dict[Slot, tuple[str, ...]]
+    rows: dict[Border, tuple[str, ...]]
     fixed: dict[Node, str]
     held: dict[Node, str]
     before: str
     steps: str
 
 
-class Pieces:
+class PieceWriter:
     """Writes the graphs of pieces, and of what lies between sweeps.
 
     Args:
@@ -113,12 +113,12 @@ class Pieces:
         made = rebuild(roots, rule, image=image, replace=replace)
         rows = self._hold_rows(roots, image)
         new = iter(made)
-        outputs = [row for slot, x in zip(sweep.slots, new, strict=False) for row in self._read_rows(slot, x)]
+        outputs = [row for border, x in zip(sweep.borders, new, strict=False) for row in self._read_rows(border, x)]
         outputs += [self._reduce(total, x) for total, x in zip(sweep.totals, new, strict=False)]
         outputs += [spread(x, (self.axis,)) for x in new]
         return self._finish(outputs, rows, fixed, held)
 
-    def _finish(self, outputs: list[Node], rows: dict[Slot, tuple[str, ...]], fixed: dict[Node, str],
+    def _finish(self, outputs: list[Node], rows: dict[Border, tuple[str, ...]], fixed: dict[Node, str],
                 held: dict[Node, str]) -> Piece:  # fmt: skip
         read = Graph(outputs).inputs  # the copy of what the rows outside of the sequence depend on is read no more
         return Piece(
@@ -126,41 +126,41 @@ class Pieces:
             str(self.steps.name),
         )  # fmt: skip
 
-    def _hold_rows(self, roots: Iterable[Node], image: dict[Node, Node]) -> dict[Slot, tuple[str, ...]]:
-        """Let the shifts of a copy read fed rows outside of the piece; return the names of the rows by slot."""
-        shifts = [n for n in self.sweeps.walk(roots) if n in self.sweeps.slots]
-        names: dict[Slot, tuple[str, ...]] = {}
-        sources: dict[tuple[Node, bool], list[Slot]] = {}
+    def _hold_rows(self, roots: Iterable[Node], image: dict[Node, Node]) -> dict[Border, tuple[str, ...]]:
+        """Let the shifts of a copy read fed rows outside of the piece; return the names of the rows by border."""
+        shifts = [n for n in self.sweeps.walk(roots) if n in self.sweeps.borders]
+        names: dict[Border, tuple[str, ...]] = {}
+        sources: dict[tuple[Node, bool], list[Border]] = {}
         for n in shifts:
-            slot = self.sweeps.slots[n]
-            if slot not in names:
-                feeds = [self._feed_row(slot, i) for i in range(slot.rows)]
-                names[slot] = tuple(str(f.name) for f in feeds)
-                sources.setdefault((slot.source, slot.zeros), []).append(slot)
+            border = self.sweeps.borders[n]
+            if border not in names:
+                feeds = [self._feed_row(border, i) for i in range(border.rows)]
+                names[border] = tuple(str(f.name) for f in feeds)
+                sources.setdefault((border.source, border.zeros), []).append(border)
         for n in self.sweeps.walk(roots):  # a state that no shift reads, or only with zeros outside, has no rows
             if n.op is STATE and (n, False) not in sources:
                 self._hold(n, False, image[n], [])
-        held = {key: self._hold(*key, image[key[0]], slots) for key, slots in sources.items()}
+        held = {key: self._hold(*key, image[key[0]], borders) for key, borders in sources.items()}
         for n in shifts:
-            slot = self.sweeps.slots[n]
-            image[n].inputs = (held[slot.source, slot.zeros],)
+            border = self.sweeps.borders[n]
+            image[n].inputs = (held[border.source, border.zeros],)
             image[n].attrs = {**image[n].attrs, "outside": "bounds"}
         return names
 
-    def _feed_row(self, slot: Slot, i: int) -> Node:
-        x = slot.source
-        place = i - slot.rows if slot.side == "init" else i + 1
-        return self._make_feed((slot, i), f"{self.graph.name(x)}[{place:+}]", x.shape, x.dtype, slot.axes)
+    def _feed_row(self, border: Border, i: int) -> Node:
+        x = border.source
+        place = i - border.rows if border.side == "init" else i + 1
+        return self._make_feed((border, i), f"{self.graph.name(x)}[{place:+}]", x.shape, x.dtype, border.axes)
 
-    def _hold(self, x: Node, zeros: bool, new: Node, slots: Sequence[Slot]) -> Node:
+    def _hold(self, x: Node, zeros: bool, new: Node, borders: Sequence[Border]) -> Node:
         """Return a state whose rows along the axis are fed."""
-        rows = {slot.side: [self._feed_row(slot, i) for i in range(slot.rows)] for slot in slots}
+        rows = {border.side: [self._feed_row(border, i) for i in range(border.rows)] for border in borders}
         return hold_rows(x, new, self.axis, rows, zeros)
 
-    def _read_rows(self, slot: Slot, x: Node) -> list[Node]:
+    def _read_rows(self, border: Border, x: Node) -> list[Node]:
         """Return the rows at the end of a piece that the next one reads, or at its start for the one before."""
-        x = spread(x, slot.source.axes)
-        places = range(-slot.rows, 0) if slot.side == "init" else range(slot.rows)
+        x = spread(x, border.source.axes)
+        places = range(-border.rows, 0) if border.side == "init" else range(border.rows)
         return [AT(x, axis=self.axis, index=i, outside="zero") for i in places]
 
     def _reduce(self, total: Total, x: Node) -> Node:
@@ -191,4 +191,4 @@ class Pieces:
         return rebuild(wanted, replace=replace)
 
 
-__all__ = ["Piece", "Pieces"]
+__all__ = ["Piece", "PieceWriter"]

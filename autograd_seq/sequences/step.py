@@ -57,10 +57,10 @@ def make_one_step(graph: System, *over: Axis) -> list[Node]:
     Notes:
         Linear in the number of nodes.
     """
-    return _OneStep(spell_out_windows(graph), over).outputs
+    return _AtOneStep(spell_out_windows(graph), over).outputs
 
 
-class _OneStep:
+class _AtOneStep:
     def __init__(self, graph: System, over: Sequence[Axis]) -> None:
         self.graph, self.gone = graph, find_tied(graph.nodes, over)
         # States that loops along other axes read; of other states only the equation remains.

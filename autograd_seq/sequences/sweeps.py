@@ -36,7 +36,7 @@ REDUCTIONS = ("sum", "max", "logsumexp", "level")
 
 
 @dataclass(frozen=True, eq=False)
-class Slot:
+class Border:
     """The rows of a value that a piece reads outside of its steps, on one side, in time order.
 
     Attributes:
@@ -83,25 +83,25 @@ class Sweep(NamedTuple):
 
     Attributes:
         level: its number, from which its direction follows.
-        slots: the rows that it leaves, for its own next piece and for later sweeps.
+        borders: the rows that it leaves, for its own next piece and for later sweeps.
         totals: what it reduces.
         series: the outputs over the axis that it computes.
     """
 
     level: int
-    slots: list[Slot]
+    borders: list[Border]
     totals: list[Total]
     series: list[Node]
 
     @property
     def forward(self) -> bool:
         """Whether it goes from the first piece to the last, as one that leaves no rows does as well."""
-        return self.level % 2 == 0 or not self.slots
+        return self.level % 2 == 0 or not self.borders
 
     @property
     def roots(self) -> list[Node]:
         """The values of a piece that it computes."""
-        return [*(s.source for s in self.slots), *(t.of for t in self.totals), *self.series]
+        return [*(s.source for s in self.borders), *(t.of for t in self.totals), *self.series]
 
 
 class Sweeps:
@@ -112,7 +112,7 @@ class Sweeps:
         axis: the axis.
 
     Attributes:
-        slots: all rows that are read outside of a piece, by the shift that reads them.
+        borders: all rows that are read outside of a piece, by the shift that reads them.
         totals: by node.
         ties: by the comparison of a value with its maximum over the steps, that maximum.
         sweeps: in order.
@@ -127,9 +127,9 @@ class Sweeps:
         self._check_reads()
         self.ties, counts = self._find_ties()
         level = self._find_levels(counts)
-        self.slots = self._list_slots(level)
+        self.borders = self._list_borders(level)
         self.totals = {n: self._make_total(n, level, counts) for n in graph.nodes if self._reduces(n)}
-        self.longest = max([s.rows for s in self.slots.values()], default=1)
+        self.longest = max([s.rows for s in self.borders.values()], default=1)
         self.sweeps = self._assign(level)
 
     # -- what can be computed when ------------------------------------------------------------------------------------
@@ -195,14 +195,14 @@ class Sweeps:
 
     # -- rows and totals ----------------------------------------------------------------------------------------------
 
-    def _list_slots(self, level: dict[Node, int]) -> dict[Node, Slot]:
+    def _list_borders(self, level: dict[Node, int]) -> dict[Node, Border]:
         """Return for each shift along the axis the rows that it reads outside of a piece."""
         found: dict[tuple[Node, bool, str], list[Node]] = {}
         for n in self.graph.nodes:
             if self._moves(n):
                 side = "init" if n.attrs["by"] > 0 else "final"
                 found.setdefault((*get_source(n), side), []).append(n)
-        slots = {}
+        borders = {}
         for (x, zeros, side), shifts in found.items():
             rows = max(abs(n.attrs["by"]) for n in shifts)
             axes = tuple(a for a in self.graph.axes if a in x.axes and a is not self.axis)
@@ -210,9 +210,9 @@ class Sweeps:
             outside: tuple[Node, ...] | None = None
             if bound is not None:
                 outside = given * rows if bound.rows is None else given[-rows:] if side == "init" else given[:rows]
-            made = Slot(x, zeros, side, rows, axes, -1 if _is_fed(x) else level[shifts[0]], outside)
-            slots.update(dict.fromkeys(shifts, made))
-        return slots
+            made = Border(x, zeros, side, rows, axes, -1 if _is_fed(x) else level[shifts[0]], outside)
+            borders.update(dict.fromkeys(shifts, made))
+        return borders
 
     def _find_ties(self) -> tuple[dict[Node, Node], dict[Node, Node]]:
         """Return the comparisons of a value with its maximum over the steps, and the numbers of ties, each with the maximum.
@@ -256,9 +256,9 @@ class Sweeps:
         def get_sweep(i: int) -> Sweep:
             return sweeps.setdefault(i, Sweep(i, [], [], []))
 
-        for slot in dict.fromkeys(self.slots.values()):
-            if slot.level >= 0:
-                get_sweep(slot.level).slots.append(slot)
+        for border in dict.fromkeys(self.borders.values()):
+            if border.level >= 0:
+                get_sweep(border.level).borders.append(border)
         for total in self.totals.values():
             if total.early:
                 get_sweep(total.level).totals.append(total)
@@ -275,14 +275,14 @@ class Sweeps:
             get_sweep(find_late(x, level[x])).series.append(x)
         return [sweeps[i] for i in sorted(sweeps)]
 
-    def list_kept(self) -> list[Slot]:
-        """Return the slots whose rows a later sweep reads."""
+    def list_kept(self) -> list[Border]:
+        """Return the borders whose rows a later sweep reads."""
         read = [self.list_loops(s.roots) for s in self.sweeps]
-        return [s for k, sweep in enumerate(self.sweeps) for s in sweep.slots if any(s in later for later in read[k + 1 :])]
+        return [s for k, sweep in enumerate(self.sweeps) for s in sweep.borders if any(s in later for later in read[k + 1 :])]
 
-    def list_loops(self, roots: Iterable[Node]) -> set[Slot]:
-        """Return the slots whose rows a piece reads to compute some values, those of the feeds left out."""
-        return {self.slots[n] for n in self.walk(roots) if n in self.slots and self.slots[n].level >= 0}
+    def list_loops(self, roots: Iterable[Node]) -> set[Border]:
+        """Return the borders whose rows a piece reads to compute some values, those of the feeds left out."""
+        return {self.borders[n] for n in self.walk(roots) if n in self.borders and self.borders[n].level >= 0}
 
 
 def _is_fed(x: Node) -> bool:
@@ -308,4 +308,4 @@ def _get_number(x: Node) -> float | None:
     return float(x._value) if x._value is not None and np.ndim(x._value) == 0 else None
 
 
-__all__ = ["Slot", "Sweep", "Sweeps", "Total", "get_fed"]
+__all__ = ["Border", "Sweep", "Sweeps", "Total", "get_fed"]
