@@ -106,6 +106,25 @@ def test_products_of_all_sizes_in_a_loop(width, numba_cache):
             assert np.abs(got - want).max() < tolerance * np.abs(want).max(), (n, k, m)
 
 
+def test_a_product_for_each_expert_and_head_in_a_loop(in_python):
+    """Weights that differ along an axis, along a dimension, and along both: columns are packed for each."""
+    t, b, k = (ag.Axis(name) for name in "tbk")
+    for over, along, spec, head in [((t, b, k), (k,), "ij,j->i", ()), ((k, t), (k,), "ij,j->i", ()),
+                                    ((t, b), (), "hij,hj->hi", (4,)), ((t, k), (k,), "hij,hj->hi", (2,))]:  # fmt: skip
+        x, W, s = (
+            ag.input("x", (*head, 3), over=over),
+            ag.param("W", (*head, 3, 3), over=along),
+            ag.state("s", (*head, 3), over=over),
+        )
+        s[t] = ag.tanh(x + ag.einsum(spec, W, s[t - 1]))
+        size, rng = {t: 4, b: 3, k: 2}, np.random.default_rng(0)
+        fed = {n.name: rng.normal(size=(*(size[a] for a in n.axes), *n.shape)) for n in (x, W)}
+        steps = [ag.value_and_grad(ag.sum(ag.sum(s * x), over=over), [x, W], backend=way) for way in ("numba", "numpy")]
+        (got, dgot), (want, dwant) = (step(**fed) for step in steps)
+        assert steps[0].program.source.count("step_product(") == 2 and got == pytest.approx(want, rel=1e-12)
+        assert all(np.allclose(dgot[name], dwant[name], rtol=1e-12, atol=1e-12) for name in fed)
+
+
 @pytest.mark.parametrize("way", ["numpy", "numba"])
 def test_names_that_programs_use_themselves(way, in_python):
     """As the name of what is fed, and of an axis."""

@@ -186,6 +186,9 @@ class Body:
         return self.of.context.is_true(self.build, x.kind, x.code)
 
     def _write_load(self, node: ast.Subscript) -> Value:
+        if isinstance(node.slice, ast.Slice) and node.slice.lower:  # an array from an entry on
+            array, at = self.write_value(node.value), self.write_value(node.slice.lower)
+            return Value(self.build.gep(array.code, [at.code]), array.kind)
         place = self._locate(node)
         return Value(self.build.load(place.code), place.kind)
 

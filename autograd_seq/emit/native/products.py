@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -13,6 +13,7 @@ from autograd_seq.emit.contraction import Contraction, Label, Matrix, read_contr
 from autograd_seq.emit.native.dims import DIMS
 from autograd_seq.emit.native.kernel import DEPTH, ROWS
 from autograd_seq.emit.native.lines import LineWriter
+from autograd_seq.emit.native.memory import flatten_index
 from autograd_seq.emit.native.places import AffineIndex, Entry, find_entry
 from autograd_seq.ops.leaf import INPUT, PARAM
 from autograd_seq.ops.shape import RESHAPE
@@ -68,8 +69,8 @@ def write_contraction(w: LineWriter, node: Node) -> None:
 
 
 def _write_loops(w: LineWriter, node: Node, c: Contraction) -> None:
-    left, right, out = c.labels
-    var = {label: DIMS[k] for k, label in enumerate(dict.fromkeys(out + left + right))}
+    out = c.labels[2]
+    var = {label: name_index(w, c, label) for label in "".join(c.labels)}
     place = {label: AffineIndex(var[label]) if c.lengths[label] != 1 else AffineIndex(None) for label in var}
 
     def list_inner_loops(labels: Iterable[Label]) -> list[tuple[str, str]]:
@@ -97,9 +98,9 @@ def _write_loops(w: LineWriter, node: Node, c: Contraction) -> None:
 
 
 def _write_matrix_product(w: LineWriter, node: Node, c: Contraction) -> bool:
-    """Write a contraction as a matrix product; return ``False`` if it cannot be one."""
-    found = c.product
-    if found is None or node.dtype is not float or found.batch or not found.straight:
+    """Write a contraction as a matrix product, within a loop also as one for each point of a batch; ``False`` if it is none."""
+    found, outside = c.product, not w.around
+    if found is None or node.dtype is not float or (outside and (found.batch or not found.straight)):
         return False
     first, second = found.first, found.second
     if not second.columns:  # a vector is multiplied as a row
@@ -110,8 +111,8 @@ def _write_matrix_product(w: LineWriter, node: Node, c: Contraction) -> bool:
     wide = multiply_lengths(*(length[d] for d in columns))
     if not columns or (not wide[1] and wide[0] < FEWEST_COLUMNS):
         return False
-    stepping = {loop.axis for loop in w.storage.path[node]}
-    out, outside = get_target(w, node, c.labels[2], stepping), not w.around
+    stepping = {*(loop.axis for loop in w.storage.path[node]), *found.batch}
+    out = get_target(w, node, c, stepping)
     if out is None or (row := merge_strides(out, rows, length)) is None or merge_strides(out, columns, length) != (1, ()):
         return False
     copies = outside and bool(rows)  # of a single row, a copy would cost as much as the product
@@ -119,36 +120,51 @@ def _write_matrix_product(w: LineWriter, node: Node, c: Contraction) -> bool:
     if left is None or right is None:
         return False
     (a, *of_a), (b, *of_b) = left, right
-    steps = [*of_a, *of_b, row]
     packs = c.node.inputs[second.operand]
     still = b.fixed and not outside and not any(get_root(packs) in w.fusion.list_touched(u)[0] for u in w.around)
     if not outside and not still:
         return False
-    count = [multiply_lengths(*(length[d] for d in g)) for g in (rows, columns, summed)]
-    m, n, k = map(write_length, count)
+    count = [multiply_lengths(*(length[d] for d in g)) for g in (rows, columns, summed, found.batch)]
+    m, n, k, _ = map(write_length, count)
     for _, names in count:
         for name in names:
             w.add_argument(name)
-    packed = get_packed(w, packs, n, k, (b.base, b.offset, steps[2], steps[3]), still)
-    codes = [write_length(s) for s in steps]
-    pack = f"pack({w.add_pointer(b.base)}, {b.offset}, {codes[2]}, {codes[3]}, {k}, {n}, {w.add_pointer(packed)})"
-    if still and pack not in w.lines_before:
-        w.lines_before.add(pack)
-        w.write_before(pack)
-    function = "step_product" if w.around else "matrix_product"
-    w.add_line(
-        f"{function}({w.add_pointer(a.base)}, {a.offset}, {codes[0]}, {codes[1]}, "
-        f"{w.add_pointer(b.base)}, {b.offset}, {codes[2]}, {codes[3]}, "
-        f"{w.add_pointer(packed)}, {w.add_pointer(out.base)}, {out.offset}, {codes[4]}, {m}, {n}, {k}, "
-        f"{w.add_pointer(get_room(w))})"
-    )
+    steps = [write_length(s) for s in (*of_a, *of_b, row)]
+    each = [(name_index(w, c, d), write_length(length[d])) for d in found.batch]
+    packed = get_packed(w, packs, n, k, (b.base, b.offset, steps[2], steps[3]), still, many=write_length(count[3]))
+    w.add_pointer(packed)
+    if each:  # one after the other in the same array
+        size = w.add_argument(w.compute_once(f"packed_size({n}, {k}, real)", f"{packed}_size"))
+        packed = f"{packed}[({flatten_index(each)}) * {size}:]"
+    if still:
+        _pack_before(w, each, f"pack({w.add_pointer(b.base)}, {b.offset}, {steps[2]}, {steps[3]}, {k}, {n}, {packed})")
+    with w.open_loops(each):
+        w.add_line(
+            f"{'matrix_product' if outside else 'step_product'}({w.add_pointer(a.base)}, {a.offset}, {steps[0]}, {steps[1]}, "
+            f"{w.add_pointer(b.base)}, {b.offset}, {steps[2]}, {steps[3]}, {packed}, "
+            f"{w.add_pointer(out.base)}, {out.offset}, {steps[4]}, {m}, {n}, {k}, {w.add_pointer(get_room(w))})"
+        )
     return True
 
 
-def _read_matrix(w: LineWriter, c: Contraction, m: Matrix, stepping: set[Axis], length: dict[Label, LengthProduct],
+def _pack_before(w: LineWriter, each: Sequence[tuple[str, str]], pack: str) -> None:
+    """Write, before the outermost loop and once, that columns are packed, for each point of a batch."""
+    if pack not in w.lines_before:
+        w.lines_before.add(pack)
+        for depth, (var, n) in enumerate(each):
+            w.write_before(f"{'    ' * depth}for {var} in range({n}):")
+        w.write_before("    " * len(each) + pack)
+
+
+def name_index(w: LineWriter, c: Contraction, label: Label) -> str:
+    """Return the variable of a loop over a dimension of a contraction."""
+    return w.var[label] if isinstance(label, Axis) else DIMS[list(dict.fromkeys("".join(c.labels))).index(label)]
+
+
+def _read_matrix(w: LineWriter, c: Contraction, m: Matrix, stepping: Set[Label], length: dict[Label, LengthProduct],
               copies: bool) -> tuple[Strided, LengthProduct, LengthProduct] | None:  # fmt: skip
     """Return an operand and its strides along rows and columns; where it has none, those of a copy, if that is allowed."""
-    x = get_strided(w, c.node.inputs[m.operand], c.labels[m.operand], stepping)
+    x = get_strided(w, c, m.operand, stepping)
     if x is not None:
         row, column = merge_strides(x, m.rows, length), merge_strides(x, m.columns, length)
         if row is not None and column is not None:
@@ -186,12 +202,12 @@ def _get_length(w: LineWriter, a: Axis) -> LengthProduct:
     return (int(size), ()) if size.isdigit() else (1, (size,))
 
 
-def get_packed(w: LineWriter, x: Node, n: str, k: str, how: object, still: bool, word: str = "packed") -> str:
-    """Return the array that holds the packed columns of an operand, or another copy of it."""
+def get_packed(w: LineWriter, x: Node, n: str, k: str, how: object, still: bool, word: str = "packed", many: str = "1") -> str:
+    """Return the array that holds the packed columns of an operand, of ``many`` matrices, or another copy of it."""
     key = (get_root(x), n, k, how, still)
     if key not in w.packs:
         w.packs[key] = w.names.new(f"{w.get_label(x)}_{word}")
-        w.allocate(w.packs[key], f"(packed_size({n}, {k}, real),)", "real")
+        w.allocate(w.packs[key], f"({'' if many == '1' else f'{many} * '}packed_size({n}, {k}, real),)", "real")
     return w.packs[key]
 
 
@@ -213,24 +229,28 @@ def merge_strides(x: Strided, group: Sequence[Label], length: dict[Label, Length
     return x.strides[group[-1]] if group else (0, ())
 
 
-def get_target(w: LineWriter, node: Node, labels: str, stepping: set[Axis]) -> Strided | None:
+def get_target(w: LineWriter, node: Node, c: Contraction, stepping: Set[Label]) -> Strided | None:
     """Return the result of a product as strided memory; ``None`` if it is not."""
-    at = {a: AffineIndex(w.var[a]) for a in node.axes}
-    return _find_strides(w, Entry(node, at, tuple(AffineIndex(DIMS[k]) for k in range(len(labels)))), labels, stepping)
+    return _find_strides(w, Entry(node, w.get_point(node), _list_indices(w, c, 2)), c, stepping)
 
 
-def get_strided(w: LineWriter, x: Node, labels: str, stepping: set[Axis]) -> Strided | None:
+def get_strided(w: LineWriter, c: Contraction, operand: int, stepping: Set[Label]) -> Strided | None:
     """Return an operand as strided memory; ``None`` if its entries do not have constant strides."""
-    at, dims = {a: AffineIndex(w.var[a]) for a in x.axes}, tuple(AffineIndex(DIMS[k]) for k in range(len(labels)))
+    x = c.node.inputs[operand]
+    at, dims = w.get_point(x), _list_indices(w, c, operand)
     whole = x
     while whole.op is RESHAPE and is_view(whole):
         whole = whole.inputs[0]
     if whole is not x and not is_view(whole):  # contiguous, whatever its shape
-        return _find_strides(w, Entry(whole, at, dims), labels, stepping, x.shape)
-    return _find_strides(w, find_entry(x, at, dims, w.size), labels, stepping)
+        return _find_strides(w, Entry(whole, at, dims), c, stepping, x.shape)
+    return _find_strides(w, find_entry(x, at, dims, w.size), c, stepping)
 
 
-def _find_strides(w: LineWriter, e: Entry, labels: str, stepping: set[Axis],
+def _list_indices(w: LineWriter, c: Contraction, operand: int) -> tuple[AffineIndex, ...]:
+    return tuple(AffineIndex(name_index(w, c, d)) for d in c.labels[operand])
+
+
+def _find_strides(w: LineWriter, e: Entry, c: Contraction, stepping: Set[Label],
               shape: tuple[int, ...] | None = None) -> Strided | None:  # fmt: skip
     n, home = e.node, w.storage.homes.get(e.node)
     axes: tuple[Axis, ...] = ()
@@ -248,9 +268,10 @@ def _find_strides(w: LineWriter, e: Entry, labels: str, stepping: set[Axis],
     places = [*(e.at[a].move(halo.get(a, (0, 0))[0]) for a in axes), *e.dims]
     lengths: list[list[LengthProduct]] = [[_get_length(w, a), (sum(halo.get(a, (0, 0))), ())] for a in axes]
     lengths += [[(d, ()), (0, ())] for d in (n.shape if shape is None else shape)]
-    label: dict[str, Label] = {DIMS[k]: c for k, c in enumerate(labels)}
-    label |= {w.var[a]: a for a in w.axes if a not in stepping}
-    strides: dict[Label, LengthProduct] = dict.fromkeys([*labels, *(a for a in e.at if a not in stepping)], (0, ()))
+    every: list[Label] = [*c.lengths, *w.axes]
+    label = {name_index(w, c, d): d for d in every if d not in stepping}
+    batch = {name_index(w, c, d) for d in stepping} - {w.var[u.loop.axis] for u in w.around}
+    strides: dict[Label, LengthProduct] = {d: (0, ()) for d in label.values() if isinstance(d, str) or d in e.at}
     offset: list[str] = []
     fixed = True
     stride: LengthProduct = (1, ())
@@ -264,7 +285,7 @@ def _find_strides(w: LineWriter, e: Entry, labels: str, stepping: set[Axis],
         elif place.var is not None:
             if not place.var.isidentifier():
                 return None
-            fixed = fixed and place.var in w.size.values()
+            fixed = fixed and (place.var in batch or place.var in w.size.values())
             if place.var in w.size.values():
                 w.add_argument(place.var)
         if place.code != "0":
