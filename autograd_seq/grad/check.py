@@ -169,23 +169,13 @@ def check_grad(
         Costs one or a few evaluations of the unrolled loss for each entry of ``wrt``.
     """
     feeds = {**(feeds or {}), **given}
-    nodes = list_targets([loss], wrt)
-    if not nodes or not all(isinstance(n, Node) and n.name in Graph(loss, n).inputs for n in nodes):
-        raise GradientError(
-            "E107", "check_grad can differentiate only with respect to fed nodes", expected="parameters or float inputs",
-            got=", ".join(repr(n) for n in nodes) or "nothing",
-        )  # fmt: skip
+    nodes = _list_fed(loss, wrt)
     graph = Graph(loss, *nodes)
     steps, feeds = split_sizes(graph, feeds)
     keywords: dict[str, Any] = {"over": over, "segment": segment, "window": window, "every": every}
     cut = make_truncation([*graph.nodes], **keywords)
     if cut is not None and not masked:
-        how = ", ".join(f"{name}={n}" for name, n in keywords.items() if n is not None)
-        raise GradientError(
-            "E140", f"a gradient truncated by {how} differs from the derivative on purpose", where=show_site(user_site()),
-            expected="a full gradient, or masked=True", got=how,
-            fix=f"check_grad(…, {how}, masked=True) compares it with the derivative of what is not cut off",
-        )  # fmt: skip
+        raise _make_truncated_error(keywords)
     blocks = None if cut is None else _Blocks(graph, loss, cut, feeds)
     values = Graph(*grad(loss, nodes, **keywords), loss, *nodes).unroll(**steps).evaluate(**feeds)[: len(nodes)]
     dag = graph.unroll(**steps)
@@ -200,6 +190,26 @@ def check_grad(
         x = np.asarray(feeds[name], dtype=float)
         _compare_gradients(report, name, value, f, x, method, tol, loss)
     return report
+
+
+def _list_fed(loss: Node, wrt: Any) -> list[Node]:
+    """Return the nodes with respect to which a gradient is checked: numerically, what is fed can be moved, and nothing else."""
+    nodes = list_targets([loss], wrt)
+    if not nodes or not all(isinstance(n, Node) and n.name in Graph(loss, n).inputs for n in nodes):
+        raise GradientError(
+            "E107", "check_grad can differentiate only with respect to fed nodes", expected="parameters or float inputs",
+            got=", ".join(repr(n) for n in nodes) or "nothing",
+        )  # fmt: skip
+    return nodes
+
+
+def _make_truncated_error(keywords: Mapping[str, Any]) -> GradientError:
+    how = ", ".join(f"{name}={n}" for name, n in keywords.items() if n is not None)
+    return GradientError(
+        "E140", f"a gradient truncated by {how} differs from the derivative on purpose", where=show_site(user_site()),
+        expected="a full gradient, or masked=True", got=how,
+        fix=f"check_grad(…, {how}, masked=True) compares it with the derivative of what is not cut off",
+    )  # fmt: skip
 
 
 def _compare_gradients(report: Report, name: str, value: Any, f: Callable[[np.ndarray], Any], x: np.ndarray, method: str,

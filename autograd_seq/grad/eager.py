@@ -22,24 +22,7 @@ _inputs = attrgetter("inputs")
 
 def backward(output: Node, cotangent: Any = None) -> None:
     """Add the derivative of ``output`` to ``.grad`` of everything it was computed from; see :meth:`Node.backward`."""
-    value = output._value
-    if value is None or output.dtype is not float or (cotangent is None and output.shape):
-        raise GradientError(
-            "E105", f"{label_of(output)} is not a float scalar with a value, so .backward() cannot start there",
-            node=output.name, where=output.where,
-            expected="a float scalar that carries its value", got=repr(output),
-            fix="ag.sum(…) makes one number of many, or .backward(cotangent)" if value is not None and output.dtype is float
-            else "of a graph that is fed: loss, grads = ag.value_and_grad(L)(x=…); ag.tensor(…) are values from the start",
-        )  # fmt: skip
-    seed = np.ones_like(value)[()] if cotangent is None else np.array(cotangent, dtype=value.dtype)[()]
-    if seed.shape != output.shape:
-        raise GradientError(
-            "E106",
-            f"the cotangent has shape {seed.shape}, but the output {output.shape}",
-            node=output.name,
-            expected=str(output.shape),
-            got=str(seed.shape),
-        )
+    seed = _make_seed(output, cotangent)
     order = postorder([output], _inputs)
     careful = cotangent is not None or any([n.op.chooses for n in order])
     found: dict[Node, Any] = {output: seed}
@@ -78,6 +61,28 @@ def backward(output: Node, cotangent: Any = None) -> None:
                     found[x] = found[x] + part  # never in place: rules may return one array twice
                 else:
                     found[x] = part
+
+
+def _make_seed(output: Node, cotangent: Any) -> Any:
+    """Return the cotangent from which the walk starts: ones by default.
+
+    Raises:
+        GradientError: the output is no float with a value, or the cotangent has another shape.
+    """
+    value = output._value
+    if value is None or output.dtype is not float or (cotangent is None and output.shape):
+        raise GradientError(
+            "E105", f"{label_of(output)} is not a float scalar with a value, so .backward() cannot start there",
+            node=output.name, where=output.where,
+            expected="a float scalar that carries its value", got=repr(output),
+            fix="ag.sum(…) makes one number of many, or .backward(cotangent)" if value is not None and output.dtype is float
+            else "of a graph that is fed: loss, grads = ag.value_and_grad(L)(x=…); ag.tensor(…) are values from the start",
+        )  # fmt: skip
+    seed = np.ones_like(value)[()] if cotangent is None else np.array(cotangent, dtype=value.dtype)[()]
+    if seed.shape != output.shape:
+        raise GradientError("E106", f"the cotangent has shape {seed.shape}, but the output {output.shape}", node=output.name,
+                            expected=str(output.shape), got=str(seed.shape))  # fmt: skip
+    return seed
 
 
 def _is_finite(node: Node) -> bool:

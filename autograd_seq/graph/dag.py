@@ -174,6 +174,10 @@ class DAG:
             return FUNCTIONS["evaluate_until"](self, lengths, dtype, given)
         if lengths is not None:
             return FUNCTIONS["evaluate_ragged"](self, lengths, dtype, given)
+        return self._compute(given, dtype)
+
+    def _compute(self, given: dict[str, Any], dtype: Any) -> tuple[Any, ...]:
+        """Return the values of the outputs for feeds of whole sequences."""
         arrays = feeds.check_feeds(self.graph, given)
         if self._plan is None:
             self._plan = _Calls(self.outputs)

@@ -16,7 +16,7 @@ from autograd_seq.core.misfit import label_of
 from autograd_seq.core.node import Node, apply
 from autograd_seq.graph.order import find_dependents, step_order
 from autograd_seq.ops.leaf import INPUT
-from autograd_seq.ops.state import CLOSED, EQUILIBRIUM, STATE, UNDEFINED
+from autograd_seq.ops.state import CLOSED, STATE, UNDEFINED
 from autograd_seq.ops.steps import get_delay
 from autograd_seq.ops.time import SHIFT, SPREAD, spread
 
@@ -64,10 +64,8 @@ def rebuild(
             new[n] = other
         elif n.op is SHIFT:
             new[n] = shifts(n, source[n])
-        elif n.op is EQUILIBRIUM:
-            new[n] = source[n]
-        elif n.op is STATE:
-            new[n] = states(n, source[n], new[n.inputs[0]]) if states else source[n]
+        elif n.op in CLOSED:
+            new[n] = states(n, source[n], new[n.inputs[0]]) if states and n.op is STATE else source[n]
         else:
             if get_delay(n) and (x := n.inputs[0]) not in holes:
                 holes[x] = Node(UNDEFINED.op, (), {}, x.shape, x.dtype, axes(x))

@@ -94,15 +94,8 @@ def equilibrium(name: str | None, shape: Any = (), *, over: Axis | Iterable[Axis
     attrs = {"tol": float(tol), "gradient_tol": float(tol if gradient_tol is None else gradient_tol),
              "max_steps": operator.index(max_steps), "damping": float(damping), "floor": 1.0}  # fmt: skip
     node = Node(EQUILIBRIUM, (UNDEFINED,), attrs, dims, float, axes, name=full, site=user_site(), scope=get_scope())
-    if isinstance(start, (Axis, Index)):
-        start = node[start]
-        if start is node:
-            raise OperationError(
-                "Z102", f"{full} starts from itself", node=full, where=node.where, expected="start=t - 1, or a value",
-                got="the same step",
-            )  # fmt: skip
     if start is not None:
-        node.inputs = (UNDEFINED, _fit_start(constant(start), node))
+        node.inputs = (UNDEFINED, _read_start(start, node))
     return node
 
 
@@ -127,8 +120,14 @@ def _check_numbers(name: str | None, tol: Any, max_steps: Any, damping: Any, gra
             )  # fmt: skip
 
 
-def _fit_start(start: Node, node: Node) -> Node:
-    """Return the start of an iteration with the shape and axes of the equilibrium."""
+def _read_start(given: Any, node: Node) -> Node:
+    """Return the start of an iteration, a value or another point, with the shape and axes of the equilibrium."""
+    start = node[given] if isinstance(given, (Axis, Index)) else constant(given)
+    if start is node:
+        raise OperationError(
+            "Z102", f"{node.name} starts from itself", node=node.name, where=node.where, expected="start=t - 1, or a value",
+            got="the same step",
+        )  # fmt: skip
     try:
         fits = broadcast(start.shape, node.shape) == node.shape
     except ValueError:
