@@ -10,7 +10,7 @@ import re
 from types import ModuleType
 from typing import Any
 
-import pytest
+from each import each
 
 import autograd_seq as ag
 import viz
@@ -31,7 +31,7 @@ def find_sections(thing: Any) -> tuple[str, set[str]]:
     return text, found | ({"Example"} if ">>>" in text else set())
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+@each("name", FUNCTIONS)
 def test_a_function_says_what_it_takes_and_returns_and_shows_an_example(name: str) -> None:
     function = FUNCTIONS[name]
     text, sections = find_sections(function)
@@ -45,7 +45,7 @@ def test_a_function_says_what_it_takes_and_returns_and_shows_an_example(name: st
     assert wanted <= sections, f"{name} lacks {', '.join(sorted(wanted - sections))}"
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+@each("name", FUNCTIONS)
 def test_every_argument_is_explained(name: str) -> None:
     function = FUNCTIONS[name]
     text = inspect.getdoc(function) or ""
@@ -63,14 +63,14 @@ def test_cells_layers_and_compilers_name_their_errors() -> None:
     assert not {name for name in made if "Raises" not in find_sections(FUNCTIONS[name])[1]}
 
 
-@pytest.mark.parametrize("name", CLASSES)
+@each("name", CLASSES)
 def test_a_class_says_what_it_holds(name: str) -> None:
     text, sections = find_sections(CLASSES[name])
     assert text.split("\n\n")[0].endswith(".")
     assert sections & {"Args", "Attributes", "Example"}, name
 
 
-@pytest.mark.parametrize("name", OPERATIONS)
+@each("name", OPERATIONS)
 def test_an_operation_shows_its_operands(name: str) -> None:
     operation = OPERATIONS[name]
     text, _ = find_sections(operation)

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
+from each import each
 
 import autograd_seq
 import viz
@@ -93,7 +93,7 @@ def floor(module: str) -> str:
 OURS = sorted(m for m in FILES if m.startswith("autograd_seq"))
 
 
-@pytest.mark.parametrize("module", OURS)
+@each("module", OURS)
 def test_a_file_imports_only_from_floors_above_it(module: str) -> None:
     if module in TOP or module.startswith(TOP_FOLDER):
         return
@@ -107,7 +107,7 @@ def test_a_file_imports_only_from_floors_above_it(module: str) -> None:
         assert floor(what) not in FORBIDDEN.get(floor(module), set()), f"{module}:{line} imports {what}"
 
 
-@pytest.mark.parametrize("module", [m for m in OURS if floor(m) == "core" and m != "autograd_seq.core"])
+@each("module", [m for m in OURS if floor(m) == "core" and m != "autograd_seq.core"])
 def test_the_first_room_is_in_order(module: str) -> None:
     own = module.split(".")[2]
     for what, line, _, runs in imports(module):
@@ -115,13 +115,13 @@ def test_the_first_room_is_in_order(module: str) -> None:
             assert CORE.index(what.split(".")[2]) < CORE.index(own), f"{module}:{line} imports {what}"
 
 
-@pytest.mark.parametrize("module", OURS)
+@each("module", OURS)
 def test_the_package_does_not_import_viz_but_the_command_line(module: str) -> None:
     seen = {what.split(".")[0] for what, *_ in imports(module)}
     assert "viz" not in seen or module == "autograd_seq.cli"
 
 
-@pytest.mark.parametrize("module", sorted(m for m in FILES if m.split(".")[0] == "viz"))
+@each("module", sorted(m for m in FILES if m.split(".")[0] == "viz"))
 def test_viz_reads_nodes_graphs_and_schedules_only(module: str) -> None:
     allowed = tuple(f"autograd_seq.{name}" for name in ("core", "ops", "graph", "plan.schedule", "plan.report"))
     if module in ("viz.gradient_norms", "viz.page_values"):  # those that compute what is drawn
@@ -131,14 +131,14 @@ def test_viz_reads_nodes_graphs_and_schedules_only(module: str) -> None:
             assert any(what == a or what.startswith(a + ".") for a in allowed), f"{module}:{line} imports {what}"
 
 
-@pytest.mark.parametrize("module", sorted(FILES))
+@each("module", sorted(FILES))
 def test_imports_stand_at_the_top_of_the_file(module: str) -> None:
     for what, line, inside, _ in imports(module):
         if inside:
             assert module in OPTIONAL.get(what.split(".")[0], set()), f"{module}:{line} imports {what} in a function"
 
 
-@pytest.mark.parametrize("module", sorted(FILES))
+@each("module", sorted(FILES))
 def test_slow_and_optional_packages_are_imported_in_their_one_place(module: str) -> None:
     for what, line, inside, runs in imports(module):
         root = what.split(".")[0]
@@ -152,7 +152,7 @@ def test_slow_and_optional_packages_are_imported_in_their_one_place(module: str)
         assert users == ["to_networkx"]
 
 
-@pytest.mark.parametrize("module", sorted(FILES))
+@each("module", sorted(FILES))
 def test_no_star_imports_and_no_drawer_for_odds_and_ends(module: str) -> None:
     assert module.rsplit(".", 1)[-1] not in ("utils", "util", "helpers", "misc", "common")
     for node in ast.walk(TREES[module]):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
+from each import each
 from op_samples import SAMPLES, Sample
 
 import autograd_seq as ag
@@ -27,7 +27,7 @@ def find_diagonals(J: np.ndarray, y: ag.Node, x: ag.Node) -> dict[int, int]:
     return found
 
 
-@pytest.mark.parametrize("sample", SAMPLES, ids=str)
+@each("sample", SAMPLES)
 def test_what_is_locked_is_a_diagonal(sample: Sample) -> None:
     operands = [ag.param(f"x{i}", x.shape) if x.dtype.kind == "f" else ag.constant(x) for i, x in enumerate(sample.arrays)]
     y = OPS[sample.op](*operands, **sample.attrs)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from each import each
 
 import autograd_seq as ag
 
@@ -517,7 +518,7 @@ TABLE = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("code", "source", "words"), TABLE, ids=[f"{c}-{i}" for i, (c, _, _) in enumerate(TABLE)])
+@each(("code", "source", "words"), TABLE)
 def test_every_refusal_has_its_code_and_its_words(code: str, source: str, words: list[str]) -> None:
     error = refused(source)
     assert error.code == code, str(error)

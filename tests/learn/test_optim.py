@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from each import each
 
 import autograd_seq as ag
 from autograd_seq import learn
@@ -91,7 +92,7 @@ def test_two_steps_by_hand(name: str) -> None:
 
 
 @pytest.mark.parametrize("falling", [False, True])
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@each("name", OPTIMIZERS)
 def test_every_step_is_that_of_torch(name: str, falling: bool) -> None:
     torch = pytest.importorskip("torch")
     _, kind, arguments = PAIRS[name]
@@ -226,7 +227,7 @@ def test_what_is_not_finite_spreads_to_its_own_entry_only() -> None:
     assert np.isnan(params["p"][0]) and params["p"][1] == pytest.approx(0.9)
 
 
-@pytest.mark.parametrize(
+@each(
     ("code", "error", "change"),
     [
         ("L102", ag.GradientError, lambda g: g.pop("b")),

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from each import each
 
 import autograd_seq as ag
 from autograd_seq.ops.linear import contract
@@ -36,7 +37,7 @@ KEYS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("key", KEYS, ids=str)
+@each("key", KEYS)
 def test_slicing(key: Any) -> None:
     same(ag.tensor(A)[key], A[key])
     if A[key].size:
@@ -93,8 +94,8 @@ def test_expand_squeeze_broadcast() -> None:
     gradient_is_right(lambda x: ag.broadcast_to(x, (2, 3, 5)) ** 2, A[:, :, :1])
 
 
-@pytest.mark.parametrize("value", [0.0, 1.5, -np.inf, np.nan])
-@pytest.mark.parametrize("width", [1, ((1, 2), (0, 1), (3, 0)), (1, 0, 2), 0], ids=str)
+@each("value", [0.0, 1.5, -np.inf, np.nan])
+@each("width", [1, ((1, 2), (0, 1), (3, 0)), (1, 0, 2), 0])
 def test_pad(width: Any, value: float) -> None:
     pairs = width if isinstance(width, int) else [(w, w) if isinstance(w, int) else w for w in width]
     out, truth = ag.pad(A, width, value), np.pad(A, pairs, constant_values=value)
@@ -152,7 +153,7 @@ SPECS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("spec", "a", "b"), SPECS, ids=[s[0] for s in SPECS])
+@each(("spec", "a", "b"), SPECS)
 def test_einsum(spec: str, a: tuple[int, ...], b: tuple[int, ...] | None) -> None:
     operands = [RNG.normal(size=s) for s in (a, b) if s is not None]
     same(ag.einsum(spec, *operands), np.einsum(spec, *operands))
@@ -166,7 +167,7 @@ RANKS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("a", "b"), RANKS, ids=str)
+@each(("a", "b"), RANKS)
 def test_matmul(a: tuple[int, ...], b: tuple[int, ...]) -> None:
     x, y = RNG.normal(size=a), RNG.normal(size=b)
     same(ag.matmul(x, y), np.matmul(x, y))
@@ -193,9 +194,9 @@ def lse(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 REDUCE = {"sum": np.sum, "mean": np.mean, "max": np.max, "min": np.min, "prod": np.prod, "logsumexp": lse}
 
 
-@pytest.mark.parametrize("keepdims", [False, True])
-@pytest.mark.parametrize("axis", [None, 0, 1, -1, (0, 2), (0, 1, 2), (), [1, 2]], ids=str)
-@pytest.mark.parametrize("name", REDUCE)
+@each("keepdims", [False, True])
+@each("axis", [None, 0, 1, -1, (0, 2), (0, 1, 2), (), [1, 2]])
+@each("name", REDUCE)
 def test_reductions_over_dimensions(name: str, axis: Any, keepdims: bool) -> None:
     f, given = getattr(ag, name), tuple(axis) if isinstance(axis, list) else axis
     truth = A if axis == () else REDUCE[name](A, axis=given, keepdims=keepdims)

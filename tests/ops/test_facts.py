@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from each import each
 from op_samples import SAMPLES, Sample
 
 import autograd_seq as ag
@@ -31,10 +32,10 @@ def calls(sample: Sample, arrays: list[np.ndarray]) -> np.ndarray:
         return np.asarray(OPS[sample.op].forward(*arrays, **sample.attrs))
 
 
-every_sample = pytest.mark.parametrize("sample", SAMPLES, ids=str)
+every_sample = each("sample", SAMPLES)
 
 
-@pytest.mark.parametrize("name", sorted(BUILT_IN - LEAVES))
+@each("name", sorted(BUILT_IN - LEAVES))
 def test_every_fact_is_there_or_said_to_be_absent(name: str) -> None:
     op = OPS[name]
     assert op.linear is not None and op.range is not None, "in which operands it is linear, and what it gives of finite ones"
@@ -74,7 +75,7 @@ def test_results_lie_where_they_are_said_to(sample: Sample) -> None:
             assert np.max(np.abs(y)) <= max(np.max(np.abs(x)) for x in given) * (1 + 1e-15)
 
 
-@pytest.mark.parametrize("name", sorted(n for n in BUILT_IN if OPS[n].view and OPS[n].forward is not None))
+@each("name", sorted(n for n in BUILT_IN if OPS[n].view and OPS[n].forward is not None))
 def test_views_share_memory(name: str) -> None:
     for sample in (s for s in SAMPLES if s.op == name and s.arrays[0].ndim):
         x = sample.arrays[0].copy()

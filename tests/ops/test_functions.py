@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from each import each
 
 import autograd_seq as ag
 
@@ -95,13 +96,13 @@ def name_of(value: Any) -> str:
     return getattr(value, "__name__", getattr(value, "name", str(getattr(value, "shape", ""))))
 
 
-@pytest.mark.parametrize(("f", "g", "x"), CALLS, ids=name_of)
+@each(("f", "g", "x"), CALLS)
 def test_values_shapes_and_kinds_are_those_of_numpy(f, g, x):
     check(f, g, x)
 
 
-@pytest.mark.parametrize(("f", "g"), PAIRS, ids=name_of)
-@pytest.mark.parametrize(("a", "b"), [(X, M), (M[:, :1], X), (I4, X), (X, 0.7), (I4, 3)])
+@each(("f", "g"), PAIRS)
+@each(("a", "b"), [(X, M), (M[:, :1], X), (I4, X), (X, 0.7), (I4, 3)])
 def test_pairs_are_those_of_numpy(f, g, a, b):
     check(f, g, a, b)
 
@@ -113,7 +114,7 @@ def smooth(f: Any, x: Any) -> bool:
 SMOOTH = [(f, x) for f, _, x in CALLS if smooth(f, x) and x.max() < 100 and f(x).size and "round" not in name_of(f)]
 
 
-@pytest.mark.parametrize(("f", "x"), SMOOTH, ids=name_of)
+@each(("f", "x"), SMOOTH)
 def test_derivatives_of_first_and_second_order(f, x):
     assert ag.check_op(f, x, method="central differences", tol=2e-6).worst < 2e-6
 
@@ -138,8 +139,8 @@ def test_derivatives_where_they_are_delicate():
         assert ag.grad(ag.sum(ag.cast(f(ag.tensor(X)), float)), [ag.tensor(X)])[0].value.tolist() == [0.0] * 4
 
 
-@pytest.mark.parametrize("b", [3, -3, 2.5, -2.5, np.array([3, -3, 7, -2]), np.array([0.7, -0.7, 1.0, -1.0])])
-@pytest.mark.parametrize("a", [I4 * 5 + 1, X * 5, 7, -7.5])
+@each("b", [3, -3, 2.5, -2.5, np.array([3, -3, 7, -2]), np.array([0.7, -0.7, 1.0, -1.0])])
+@each("a", [I4 * 5 + 1, X * 5, 7, -7.5])
 def test_remainders_have_the_sign_of_what_divides(a, b):
     for node, truth in ((ag.constant(a) % b, a % b), (a % ag.constant(b), a % b), (ag.constant(a) // b, a // b),
                         (a // ag.constant(b), a // b), (np.asarray(a) % ag.constant(b), np.mod(a, b))):  # fmt: skip

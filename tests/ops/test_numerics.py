@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from each import each
 
 import autograd_seq as ag
 from autograd_seq.core.op import OPS
@@ -34,8 +35,8 @@ SHAPES = [((), (3,)), ((3,), ()), ((3,), (2, 3)), ((2, 1), (1, 3)), ((2, 1), (3,
           ((1, 1, 1), (2, 3)), ((0, 3), (1, 3)), ((), ())]  # fmt: skip
 
 
-@pytest.mark.parametrize(("a", "b"), SHAPES, ids=str)
-@pytest.mark.parametrize("name", ["add", "sub", "mul", "div", "power", "maximum", "where"])
+@each(("a", "b"), SHAPES)
+@each("name", ["add", "sub", "mul", "div", "power", "maximum", "where"])
 def test_gradients_are_summed_where_broadcasting_spread(name: str, a: Any, b: Any) -> None:
     x, y = RNG.uniform(0.5, 1.0, size=a), RNG.uniform(1.1, 2.0, size=b)
 
@@ -71,8 +72,8 @@ OTHERS = [2, 2.0, True, np.float64(2), np.float32(2), np.int64(2), np.array(2.0)
           np.array([[1, 2, 3], [4, 5, 6]])]  # fmt: skip
 
 
-@pytest.mark.parametrize("other", OTHERS, ids=lambda o: f"{type(o).__name__}{np.shape(o)}{np.asarray(o).dtype}")
-@pytest.mark.parametrize("name", OPERATORS)
+@each("other", OTHERS)
+@each("name", OPERATORS)
 def test_operators_take_numbers_and_arrays_on_either_side(name: str, other: Any) -> None:
     f, x = OPERATORS[name], np.array([0.5, 2.0, 3.0])
     for got, truth in [(f(ag.tensor(x), other), f(x, other)), (f(other, ag.tensor(x)), f(other, x))]:
@@ -114,7 +115,7 @@ FLOAT32 = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", FLOAT32)
+@each("name", FLOAT32)
 def test_float32_stays_float32(name: str) -> None:
     f, x = FLOAT32[name], np.array([0.5, 1.5, 2.0], np.float32)
     eager, folded = ag.tensor(x), ag.param("x", (3,))

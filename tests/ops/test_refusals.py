@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from each import each
 
 import autograd_seq as ag
 import viz
@@ -376,7 +377,7 @@ RULES: list[tuple[str, Callable[[], Any], str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("code", "kind", "call", "words"), REFUSALS, ids=[f"{r[0]}-{i}" for i, r in enumerate(REFUSALS)])
+@each(("code", "kind", "call", "words"), REFUSALS)
 def test_refusal(code: str, kind: type[ag.AutogradSeqError], call: Callable[[], Any], words: str) -> None:
     with pytest.raises(kind, match=words) as caught:
         call()
@@ -385,7 +386,7 @@ def test_refusal(code: str, kind: type[ag.AutogradSeqError], call: Callable[[], 
     assert str(caught.value).startswith(f"{kind.__name__} [{code}]: ")
 
 
-@pytest.mark.parametrize(("module", "call", "words"), RULES, ids=[f"{r[0]}-{i}" for i, r in enumerate(RULES)])
+@each(("module", "call", "words"), RULES)
 def test_shape_rules_name_the_operation_and_its_operands(module: str, call: Callable[[], Any], words: str) -> None:
     with pytest.raises(ag.ShapeError, match=words) as caught:
         call()
@@ -499,7 +500,7 @@ def test_values_and_gradients_are_read_only_and_assignable_on_leaves() -> None:
     assert w.named("w") is w and w.named("w").name == "w"
 
 
-@pytest.mark.parametrize(("given", "kind"), [
+@each(("given", "kind"), [
     (float, float), ("float", float), ("int", int), ("bool", bool), (np.float32, float), ("f4", float), (np.uint8, int),
     (np.dtype("bool"), bool), (complex, float),
 ])  # fmt: skip
@@ -519,7 +520,7 @@ OTHERS = {  # take any keyword, or are called often and with few
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("function", [f for f in FUNCTIONS if f.__name__ not in OTHERS], ids=lambda f: f.__name__)
+@each("function", [f for f in FUNCTIONS if f.__name__ not in OTHERS])
 def test_every_public_function_refuses_unknown_keywords_in_words(function: Callable[..., Any]) -> None:
     parameters = inspect.signature(function).parameters.values()
     places = [1.0 for p in parameters if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]

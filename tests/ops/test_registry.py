@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
-import pytest
+from each import each
 from op_samples import SAMPLES, Sample
 
 import autograd_seq as ag
@@ -17,7 +17,7 @@ from autograd_seq.core.op import BUILT_IN, OPS
 from autograd_seq.ops.lifting import align, lift
 
 KINDS = {"f": float, "i": int, "u": int, "b": bool}
-every_sample = pytest.mark.parametrize("sample", SAMPLES, ids=str)
+every_sample = each("sample", SAMPLES)
 
 
 def test_every_operation_has_a_sample() -> None:
@@ -69,7 +69,7 @@ def test_eager_gradients_equal_the_adjoint_graphs(sample: Sample) -> None:
 
 
 @every_sample
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@each("bad", [np.nan, np.inf, -np.inf])
 def test_a_cotangent_of_0_stays_0_whatever_the_operands_are(sample: Sample, bad: float) -> None:
     with np.errstate(all="ignore"):
         tensors = [ag.tensor(np.full_like(x, bad)) if x.dtype.kind == "f" else ag.constant(x) for x in sample.arrays]

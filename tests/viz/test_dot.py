@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pygraphviz
 import pytest
+from each import each
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -86,8 +87,8 @@ def test_a_very_wide_picture_gets_fewer_dots_per_inch() -> None:
     assert "dpi=16.19" in to_dot(Picture(far), _theme())
 
 
-@pytest.mark.parametrize("name", THEMES)
-@pytest.mark.parametrize("role", ROLES)
+@each("name", THEMES)
+@each("role", ROLES)
 def test_every_role_has_a_look_in_every_theme(name: str, role: str) -> None:
     look = _theme(name).looks[role]
     assert look.line

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from each import each
 
 import viz
 
@@ -36,7 +37,7 @@ def _imports(path: Path) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("path", sorted(ROOT.rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT)))
+@each("path", sorted(ROOT.rglob("*.py")))
 def test_each_library_has_its_one_file(path: Path) -> None:
     found = _imports(path)
     assert ("matplotlib" in found) == (path.name == "figure.py")
@@ -55,7 +56,7 @@ def test_each_library_has_its_one_file(path: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("path", sorted(ROOT.rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT)))
+@each("path", sorted(ROOT.rglob("*.py")))
 def test_files_are_short(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 350
 
