@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 
 from autograd_seq.core.axes import Axis
-from autograd_seq.core.errors import DataError
+from autograd_seq.core.errors import DataError, ShapeError
 from autograd_seq.core.hints import explain_keywords
+from autograd_seq.core.kinds import refuse_mask
 from autograd_seq.core.node import Node
-from autograd_seq.nn.frame import check_input
+from autograd_seq.core.sites import show_site, user_site
+from autograd_seq.nn.frame import check_count, check_input, check_number, open_scope
 from autograd_seq.ops.leaf import param
 from autograd_seq.ops.linear import outer
 from autograd_seq.ops.reduce import mean
@@ -35,7 +37,7 @@ def delta_values(y: Any) -> Array:
         (K,): 0 for a straight line at infinity, 2 for white noise, 4 at most. A constant column is NaN.
 
     Raises:
-        DataError: ``y`` has fewer than two steps.
+        DataError: ``y`` is no matrix, or one of fewer than two steps.
 
     Example:
         >>> t = np.arange(1000)
@@ -45,10 +47,12 @@ def delta_values(y: Any) -> Array:
     Notes:
         Wiskott & Sejnowski 2002, Δ(y), for columns that are normalised here.
     """
-    y = np.asarray(y, float)
+    y = _as_floats(y)
     y = y[:, None] if y.ndim == 1 else y
-    if len(y) < 2:
-        raise DataError("S201", f"the speed of {len(y)} steps is not defined", expected="two steps or more", got=str(y.shape))
+    if y.ndim != 2 or len(y) < 2:
+        raise DataError(
+            "S201", f"the speed of an array of shape {y.shape} is not defined", expected="(T, K), T ≥ 2", got=str(y.shape)
+        )
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.mean(np.diff(y, axis=0) ** 2, axis=0) / np.var(y, axis=0)
 
@@ -62,11 +66,15 @@ def expand_quadratic(x: Any) -> Array:
     Returns:
         (T, D + D (D + 1) / 2): x₁ … x_D, x₁x₁, x₁x₂, …, x_Dx_D.
 
+    Raises:
+        DataError: ``x`` is no matrix of numbers.
+
     Example:
         >>> expand_quadratic([[2.0, 3.0]]).tolist()
         [[2.0, 3.0, 4.0, 6.0, 9.0]]
     """
-    x = np.asarray(x, float)
+    x = _as_floats(x)
+    _check_matrix(x, "expand_quadratic")
     i, j = np.triu_indices(x.shape[1])
     return np.concatenate([x, x[:, i] * x[:, j]], axis=1)
 
@@ -77,7 +85,8 @@ class SlowFeatures:
     Args:
         n_components: K, the number of features, the slowest first; ``None`` for all.
         expansion: ``"linear"``, ``"quadratic"`` (of the columns and their products), or a function from (T, D) to (T, E).
-        tolerance: directions whose variance is less than this fraction of the largest are left out.
+        tolerance: directions whose variance is less than this fraction of the largest are left out, where every column has
+            variance 1; 0 ≤ tolerance < 1.
 
     Attributes:
         mean_: (E,) of the expanded signal.
@@ -87,7 +96,7 @@ class SlowFeatures:
 
     Raises:
         DataError: fewer than two steps, or other numbers of columns than before; a value that is not finite; used before
-            ``fit``; more components than directions; another word as ``expansion``.
+            ``fit``; more components than directions; another word as ``expansion``, or a function that does not return (T, E).
 
     Example:
         >>> t = np.linspace(0, 4 * np.pi, 2000)
@@ -98,7 +107,9 @@ class SlowFeatures:
 
     Notes:
         Wiskott & Sejnowski 2002. The signal is whitened, and the steps of what is white are decorrelated: two eigenvalue
-        problems. Time O(T E² + E³). A feature has mean 0 and variance 1; its sign is that of its largest component.
+        problems. Time O(T E² + E³). The units of the columns do not matter. A feature has mean 0 and variance 1; its sign is
+        that of its largest component, where every column has variance 1. Of fewer steps than columns the features follow from
+        the number of steps alone, and tell nothing.
     """
 
     def __init__(self, n_components: int | None = None, *, expansion: Any = "linear", tolerance: float = 1e-10) -> None:
@@ -106,33 +117,52 @@ class SlowFeatures:
 
     def fit(self, X: Any, y: Any = None) -> SlowFeatures:
         """Find the features of a signal X (T, D); steps are rows, and y is not used. Returns the object itself."""
-        x = self._check(X, first=True)
-        z = self._expand(x)
-        self.mean_ = z.mean(0)
-        size, axes = np.linalg.eigh(np.atleast_2d(np.cov(z.T, bias=True)))
+        if not isinstance(self.tolerance, (int, float, np.number)) or not 0 <= self.tolerance < 1:
+            raise DataError(
+                "S214", f"SlowFeatures is given tolerance={self.tolerance!r:.60}", expected="a number, 0 ≤ tolerance < 1",
+                got=repr(self.tolerance)[:80],
+            )  # fmt: skip
+        z = self._expand(self._check(X, first=True))
+        self.mean_, scale = z.mean(0), z.std(0)
+        scale[np.ptp(z, axis=0) <= 8 * np.finfo(float).eps * np.abs(z).max(0)] = np.inf  # but for rounding it is constant
+        unit = (z - self.mean_) / scale
+        size, axes = np.linalg.eigh(unit.T @ unit / len(unit))
         kept = size > self.tolerance * max(float(size[-1]), np.finfo(float).tiny)
         if not kept.any():
             raise DataError("S202", "the signal does not change, and has no slow features", expected="a column that varies")
-        count = int(kept.sum()) if self.n_components is None else self.n_components
-        if not 1 <= count <= kept.sum():
-            raise DataError(
-                "S203", f"n_components={count} of a signal with {int(kept.sum())} directions",
-                expected=f"a number from 1 to {int(kept.sum())}", got=str(count),
-            )  # fmt: skip
+        count = self._count(int(kept.sum()))
         whiten = axes[:, kept] / np.sqrt(size[kept])
-        steps = np.diff((z - self.mean_) @ whiten, axis=0)
+        steps = np.diff(unit @ whiten, axis=0)
         speed, turn = np.linalg.eigh(steps.T @ steps / len(steps))
         components = (whiten @ turn[:, :count]).T
         largest = components[np.arange(count), np.abs(components).argmax(1)]
-        self.components_ = components * np.sign(largest)[:, None]
+        self.components_ = components * np.sign(largest)[:, None] / scale
         self.delta_values_ = speed[:count]
         return self
+
+    def _count(self, directions: int) -> int:
+        """Return how many features there are to be, of so many."""
+        n = self.n_components
+        if n is None:
+            return directions
+        if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or not 1 <= n <= directions:
+            raise DataError(
+                "S203", f"n_components={n!r:.60} of a signal with {directions} directions",
+                expected=f"an integer from 1 to {directions}, or None", got=repr(n)[:80],
+            )  # fmt: skip
+        return int(n)
 
     def transform(self, X: Any) -> Array:
         """Return the features (N, K) of rows X (N, D)."""
         if not hasattr(self, "components_"):
             raise _make_not_fitted_error()
-        return (self._expand(self._check(X)) - self.mean_) @ self.components_.T
+        z = self._expand(self._check(X))
+        if z.shape[1] != len(self.mean_):
+            raise DataError(
+                "S215", f"this SlowFeatures was fitted to {len(self.mean_)} columns, and is given {z.shape[1]}",
+                expected=f"(N, {len(self.mean_)}) after the expansion", got=str(z.shape), fix="fit again with this expansion",
+            )  # fmt: skip
+        return (z - self.mean_) @ self.components_.T
 
     def fit_transform(self, X: Any, y: Any = None) -> Array:
         """Return ``fit(X).transform(X)``."""
@@ -166,7 +196,13 @@ class SlowFeatures:
 
     def _expand(self, x: Array) -> Array:
         if callable(self.expansion):
-            return np.asarray(self.expansion(x), float)
+            z = _as_floats(self.expansion(x))
+            if z.ndim != 2 or len(z) != len(x) or not z.shape[1] or not np.isfinite(z).all():
+                raise DataError(
+                    "S216", f"expansion= returns an array of shape {z.shape} for {x.shape}", got=str(z.shape),
+                    expected=f"({len(x)}, E) finite numbers, a row a step",
+                )  # fmt: skip
+            return z
         if self.expansion not in ("linear", "quadratic"):
             raise DataError(
                 "S205", f"SlowFeatures has no expansion={self.expansion!r:.60}",
@@ -176,11 +212,7 @@ class SlowFeatures:
 
     def _check(self, X: Any, first: bool = False) -> Array:
         x = _as_floats(X)
-        if x.ndim != 2:
-            raise DataError(
-                "S206", f"SlowFeatures reads steps × columns, and is given shape {x.shape}. Reshape your data",
-                expected="(T, D)", got=str(x.shape), fix="x.reshape(-1, 1) for one column",
-            )  # fmt: skip
+        _check_matrix(x, "SlowFeatures")
         for size, least, what in ((len(x), 2 if first else 1, "sample(s)"), (x.shape[1], 1, "feature(s)")):
             if size < least:
                 raise DataError(
@@ -208,14 +240,15 @@ def slowness(x: Node, features: int, *, over: Axis, weight: float = 10.0, name: 
         x: (D,) over ``over``, of mean 0; any node: the output of a recurrent network too.
         features: K.
         over: the axis of time.
-        weight: of the penalty.
+        weight: of the penalty, a positive number.
         name: the scope of the parameter.
 
     Returns:
         The features y (K,) and the loss L. Parameter: W (K, D).
 
     Raises:
-        AxisError, ShapeError: as for ``ag.nn.rnn``.
+        AxisError, ShapeError: as for ``ag.nn.rnn``; more features than columns.
+        OperationError: the weight is not positive.
 
     Example:
         >>> import autograd_seq as ag
@@ -228,29 +261,46 @@ def slowness(x: Node, features: int, *, over: Axis, weight: float = 10.0, name: 
         At the minimum the rows of W span the K slowest features of :class:`SlowFeatures` (for a large weight; each is shrunk by
         1 - Δ/(4 weight) or so, which tells their order). The first step counts no change.
     """
-    x = check_input(x, over, "slowness")
-    y = param("W" if name is None else f"{name}/W", (features, x.shape[0])) @ x
-    moved = y - shift(y, over, 1)
-    change = sum_of(moved * moved)
-    steps = mean(change * (index(over) > 0), over=over)
-    spread = mean(outer(y, y), over=over) - np.eye(features)
-    return y, (steps + weight * sum_of(spread * spread)).named("L" if name is None else f"{name}/L")
+    x, features = check_input(x, over, "slowness"), check_count(features, "slowness", "features")
+    weight = check_number(weight, "slowness", "weight", "a positive number", 0.0, inside=True)
+    if features > x.shape[0]:
+        raise ShapeError(
+            "S217", f"slowness is given {features} features of {x.shape[0]} columns", where=show_site(user_site()),
+            expected=f"at most {x.shape[0]}, which can be white", got=str(features),
+        )  # fmt: skip
+    with open_scope(name):
+        y = param("W", (features, x.shape[0])) @ x
+        moved = y - shift(y, over, 1)
+        change = sum_of(moved * moved)
+        steps = mean(change * (index(over) > 0), over=over)
+        spread = mean(outer(y, y), over=over) - np.eye(features)
+        return y, (steps + weight * sum_of(spread * spread)).named("L")
 
 
 def _as_floats(X: Any) -> Array:
     """Return an array of real numbers; in errors, the phrases by which scikit-learn's checks know them."""
     if hasattr(X, "toarray"):
         raise DataError("S213", "Sparse data is not supported", expected="an array", got=type(X).__name__, fix="X.toarray()")
-    x = np.asarray(X)
-    if x.dtype.kind == "c":
-        raise DataError("S210", "Complex data not supported", expected="real numbers", got=str(x.dtype))
     try:
-        return x.astype(float)
+        x = np.asarray(refuse_mask(X))
+        if x.dtype.kind in "mM":
+            raise TypeError("a time is not a number")
+        real = None if x.dtype.kind == "c" else x.astype(float)
     except (TypeError, ValueError) as error:
         raise DataError(
-            "S211", f"the signal is not made of numbers: {error}",
-            expected="real numbers", got=str(x.dtype),
-        ) from None  # fmt: skip
+            "S211", f"the signal is not made of numbers: {error}", expected="a regular array of real numbers", got=repr(X)[:80]
+        ) from None
+    if real is None:
+        raise DataError("S210", "Complex data not supported", expected="real numbers", got=str(x.dtype))
+    return real
+
+
+def _check_matrix(x: Array, name: str) -> None:
+    if x.ndim != 2:
+        raise DataError(
+            "S206", f"{name} reads steps × columns, and is given shape {x.shape}. Reshape your data",
+            expected="(T, D)", got=str(x.shape), fix="x.reshape(-1, 1) for one column",
+        )  # fmt: skip
 
 
 def _make_not_fitted_error() -> Exception:

@@ -147,13 +147,18 @@ def check_count(n: Any, cell: str, what: str = "hidden units") -> int:
 
 
 def check_number(
-    value: Any, cell: str, argument: str, expected: str, low: float, high: float = math.inf, *, inside: bool = False
-) -> Any:
-    """Return a number between two others (or, if ``inside``, strictly between them); a node is returned as it is."""
+    value: Any, cell: str, argument: str, expected: str, low: float, high: float = math.inf, *, inside: bool = False,
+    each: bool = False,
+) -> Any:  # fmt: skip
+    """Return a number between two others (or, if ``inside``, strictly between them); a node is returned as it is.
+
+    With ``each`` it may be an array or a list: a number for each unit.
+    """
     if isinstance(value, Node):
         return value
-    right = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
-    if not right or not (low < value < high if inside else low <= value <= high):
+    x = as_numbers(value)
+    right = x is not None and (each or not x.ndim) and bool(np.isfinite(x).all())
+    if x is None or not right or not bool(np.all((low < x) & (x < high) if inside else (low <= x) & (x <= high))):
         raise OperationError(
             "N145", f"{cell} is given {argument}={value!r:.60}", where=show_site(user_site()), expected=expected,
             got=repr(value)[:80],
@@ -161,13 +166,19 @@ def check_number(
     return value
 
 
-def as_integers(values: Any) -> np.ndarray | None:
-    """Return an array of integers; ``None`` where the values are not integers, or not a regular array."""
+def as_numbers(values: Any) -> np.ndarray | None:
+    """Return an array of numbers; ``None`` where the values are none (True and False are none), or not a regular array."""
     try:
         array = np.asarray(values)
     except ValueError:
         return None
-    return array.astype(np.int64) if array.dtype.kind in "iu" or not array.size else None
+    return array if array.dtype.kind in "iuf" else None
+
+
+def as_integers(values: Any) -> np.ndarray | None:
+    """Return an array of integers; ``None`` where the values are not integers, or not a regular array."""
+    array = as_numbers(values)
+    return None if array is None or (array.size and array.dtype.kind == "f") else array.astype(np.int64)
 
 
 def check_range(value: Any, cell: str, argument: str, expected: str, high: float = math.inf) -> tuple[float, float]:

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from autograd_seq.core.axes import Axis, as_axes
-from autograd_seq.core.errors import OperationError
+from autograd_seq.core.errors import AxisError, OperationError
 from autograd_seq.core.hints import explain_keywords
 from autograd_seq.core.node import Node, constant
 from autograd_seq.core.sites import show_site, user_site
-from autograd_seq.nn.frame import check_count, check_input, check_rows, make_state, multiply, open_scope
+from autograd_seq.nn.frame import check_count, check_input, check_number, check_rows, make_state, multiply, open_scope
 from autograd_seq.ops.elementwise import cast, equal, less, log, where
 from autograd_seq.ops.leaf import param
 from autograd_seq.ops.loss import spike, stop_gradient
@@ -22,7 +24,7 @@ from autograd_seq.ops.random import bernoulli
 from autograd_seq.ops.rounding import round as rounded
 from autograd_seq.ops.time import index, spread
 
-Surrogate = str | Callable[[Node, float], Node]
+Surrogate = str | Callable[[Node, Any], Node]
 
 
 class Neurons(NamedTuple):
@@ -42,8 +44,8 @@ class Neurons(NamedTuple):
 
 
 def lif(
-    x: Node, hidden: int, *, over: Axis, decay: Any = 0.9, synapse: Any = None, threshold: float = 1.0, reset: str = "subtract",
-    detach_reset: bool = False, refractory: int = 0, recurrent: bool = False, adaptation: float = 0.0, adapt_decay: Any = 0.97,
+    x: Node, hidden: int, *, over: Axis, decay: Any = 0.9, synapse: Any = None, threshold: Any = 1.0, reset: str = "subtract",
+    detach_reset: bool = False, refractory: int = 0, recurrent: bool = False, adaptation: Any = 0.0, adapt_decay: Any = 0.97,
     surrogate: Surrogate = "fast_sigmoid", slope: float = 25.0, name: str | None = None, bias: bool = False, init: Any = None,
 ) -> Neurons:  # fmt: skip
     """Leaky integrate-and-fire neurons, with a current through synapses and an adaptive threshold if wanted.
@@ -55,8 +57,8 @@ def lif(
     Args:
         x, hidden, over: spikes or currents (D,) over ``over``; H, the number of neurons; the axis of time steps.
         decay, synapse: of the potential and of the current in a step, exp(−Δt/τ): numbers, or nodes (H,) such as
-            ``ag.sigmoid(ag.param("beta", (H,)))``. With ``synapse=None`` there are no synapses.
-        threshold, reset: where a neuron spikes; ``"subtract"`` it, or reset to ``"zero"``, in the step after a spike.
+            ``ag.sigmoid(ag.param("beta", (H,)))``, between 0 and 1. With ``synapse=None`` there are no synapses.
+        threshold, reset: where a neuron spikes, above 0; ``"subtract"`` it, or reset to ``"zero"``, in the step after a spike.
         detach_reset: no gradient flows through the reset.
         refractory: the steps after a spike in which a neuron cannot spike again.
         recurrent: whether neurons read one another's spikes, by W.
@@ -69,7 +71,8 @@ def lif(
         The states. Parameters: U (H, D), W (H, H) if recurrent, b (H,).
 
     Raises:
-        OperationError, AxisError, ShapeError: another word as ``reset``, no such surrogate; else as for :func:`ag.nn.rnn`.
+        OperationError, AxisError, ShapeError: another word as ``reset``, no such surrogate, a number out of its range, a row
+            of a state that there is not; else as for :func:`ag.nn.rnn`.
 
     Example:
         >>> import autograd_seq as ag
@@ -84,8 +87,23 @@ def lif(
     """
     x, hidden = check_input(x, over, "lif"), check_count(hidden, "lif")
     _check_reset(reset)
+    for argument, value in (
+        ("decay", decay),
+        ("adapt_decay", adapt_decay),
+        *([] if synapse is None else [("synapse", synapse)]),
+    ):
+        _check_decay(value, "lif", argument)
+    check_number(threshold, "lif", "threshold", "numbers above 0", 0.0, inside=True, each=True)
+    check_number(adaptation, "lif", "adaptation", "numbers of 0 and more", 0.0, each=True)
+    adapts = isinstance(adaptation, Node) or bool(np.any(adaptation))
     steps = refractory if refractory == 0 else check_count(refractory, "lif", "refractory steps")
     rows = check_rows(init, "a lif", "s v i a")
+    for row, letter, there, fix in ((rows[2], "i", synapse is not None, "synapse="), (rows[3], "a", adapts, "adaptation=")):
+        if row is not None and not there:
+            raise OperationError(
+                "N158", f"init= of lif gives a row of {letter}, and these neurons have none", where=show_site(user_site()),
+                expected="None for it", got=repr(row)[:80], fix=f"{fix} makes them have it",
+            )  # fmt: skip
     with open_scope(name):
         s, s_before = make_state("s", x, hidden, over, rows[0])
         v, v_before = make_state("v", x, hidden, over, rows[1])
@@ -97,7 +115,7 @@ def lif(
         kept = decay * v_before
         v[over] = kept * (1 - fell) + current if reset == "zero" else kept + current - threshold * fell
         above = v[over] - threshold
-        a = _make_leaky("a", adapt_decay, s_before, x, hidden, over, rows[3]) if adaptation else None
+        a = _make_leaky("a", adapt_decay, s_before, x, hidden, over, rows[3]) if adapts else None
         fires = spike(above if a is None else above - adaptation * a[over], surrogate, slope)
         s[over] = _silence(fires, s, over, steps) if steps else fires
     return Neurons(s, v, i, a)
@@ -114,6 +132,10 @@ def _silence(fires: Node, s: Node, over: Axis, steps: int) -> Node:
     """Return the spikes of neurons that have not spiked in the last ``steps`` steps."""
     lately = sum((s[over - k] for k in range(2, steps + 1)), s[over - 1])
     return where(less(0.5, lately), 0.0, fires)
+
+
+def _check_decay(value: Any, cell: str, argument: str) -> None:
+    check_number(value, cell, argument, "numbers of 0 … 1, exp(−Δt/τ) for a time constant τ", 0.0, 1.0, each=True)
 
 
 def _check_reset(reset: Any) -> None:
@@ -148,6 +170,7 @@ def leaky_readout(
         [1.0, 0.5, 1.25]
     """
     x, outputs = check_input(x, over, "leaky_readout"), check_count(outputs, "leaky_readout", "outputs")
+    _check_decay(decay, "leaky_readout", "decay")
     with open_scope(name):
         return _make_leaky("y", decay, multiply("U", x, outputs, "b" if bias else None), x, outputs, over, init)
 
@@ -157,7 +180,7 @@ def encode_rate(name: str, x: Any, *, over: Axis | Iterable[Axis]) -> Node:
 
     Args:
         name: of the draw; it depends on the seed of the call, the name and the point.
-        x: (…,) values between 0 and 1.
+        x: (…,) values between 0 and 1; fed values beyond are taken as 0 or 1.
         over: the axes of the spikes: time, and those of a batch.
 
     Returns:
@@ -186,6 +209,10 @@ def encode_latency(x: Any, *, over: Axis, tau: float = 5.0, threshold: float = 0
     Returns:
         (…,) zeros and ones over ``over``.
 
+    Raises:
+        OperationError: ``tau`` or the threshold is not above 0.
+        AxisError: ``over`` is several axes; the values vary over it already.
+
     Example:
         >>> import autograd_seq as ag
         >>> t = ag.Axis("t")
@@ -196,7 +223,16 @@ def encode_latency(x: Any, *, over: Axis, tau: float = 5.0, threshold: float = 0
     Notes:
         The time to the first spike of a leaky neuron with a constant current, as Zenke & Vogels 2021 have it.
     """
-    x, (axis,) = constant(x), as_axes(over)
+    x, axes = constant(x), as_axes(over)
+    check_number(tau, "encode_latency", "tau", "numbers above 0", 0.0, inside=True, each=True)
+    check_number(threshold, "encode_latency", "threshold", "numbers above 0", 0.0, inside=True, each=True)
+    if len(axes) != 1 or axes[0] in x.axes:
+        raise AxisError(
+            "N159", "encode_latency spreads values over one axis, over which they do not vary", node=x.name,
+            where=show_site(user_site()), expected="over=t, and values that are constant or vary over a batch",
+            got=f"over={over!r:.60}, values over {', '.join(a.name for a in x.axes) or 'no axis'}",
+        )  # fmt: skip
+    axis = axes[0]
     reaches = less(threshold, x)
     safe = where(reaches, x, 2 * threshold)
     step = where(reaches, rounded(tau * log(safe / (safe - threshold))), -1.0)

@@ -161,7 +161,7 @@ _SURROGATES: dict[str, Callable[[Node, float], Node]] = {
 }
 
 
-def spike(v: Any, surrogate: str | Callable[[Node, float], Node] = "fast_sigmoid", slope: float = 25.0) -> Node:
+def spike(v: Any, surrogate: str | Callable[[Node, Any], Node] = "fast_sigmoid", slope: float | Node = 25.0) -> Node:
     r"""1 where ``v > 0``, else 0, with the gradient of a smooth surrogate (Neftci, Mostafa & Zenke 2019).
 
     Args:
@@ -174,7 +174,7 @@ def spike(v: Any, surrogate: str | Callable[[Node, float], Node] = "fast_sigmoid
         A node of 0 and 1, of the shape of ``v``.
 
     Raises:
-        OperationError: there is no surrogate of that name.
+        OperationError: there is no surrogate of that name; the slope is not a positive number.
 
     Example:
         >>> spike([-1.0, 0.5]).value
@@ -186,6 +186,12 @@ def spike(v: Any, surrogate: str | Callable[[Node, float], Node] = "fast_sigmoid
         raise OperationError(
             "O105", f"there is no surrogate {surrogate!r:.60}", expected=f"a function, or one of {', '.join(_SURROGATES)}",
             got=repr(surrogate),
+        )  # fmt: skip
+    number = isinstance(slope, (int, float, np.number)) and not isinstance(slope, bool)
+    if not isinstance(slope, Node) and not (number and 0 < slope < math.inf):
+        raise OperationError(
+            "O136", f"the slope of a surrogate is {slope!r:.60}", where=show_site(user_site()), expected="a positive number",
+            got=repr(slope)[:80],
         )  # fmt: skip
     return straight_through(where(less(0, v), 1.0, 0.0), soft(v, slope))
 

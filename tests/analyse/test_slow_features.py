@@ -29,6 +29,28 @@ def test_sources_are_found_in_the_order_of_their_speed() -> None:
     np.testing.assert_allclose(delta_values(y), slow.delta_values_, rtol=1e-9)
 
 
+def test_units_and_constant_columns_do_not_matter() -> None:
+    """Columns in units ten million times as large or small, one that is constant, one that is a sum of others."""
+    _, x = mixed()
+    want = SlowFeatures().fit(x).delta_values_
+    odd = np.concatenate([x * [1, 1e-7, 1e7, 1], np.full((len(x), 1), 0.1), x.sum(1, keepdims=True)], axis=1)
+    slow = SlowFeatures().fit(odd)
+    np.testing.assert_allclose(slow.delta_values_, want, rtol=1e-7)
+    np.testing.assert_allclose(delta_values(slow.transform(odd)), want, rtol=1e-7)
+
+
+def test_the_closed_form_is_the_generalised_eigenvalue_problem() -> None:
+    """SciPy's answer; and of fewer steps than columns the speeds of all directions that there are."""
+    linalg = pytest.importorskip("scipy.linalg")
+    _, x = mixed()
+    d = np.diff(x, axis=0)
+    speeds, ways = linalg.eigh(d.T @ d / len(d), np.cov(x.T, bias=True))
+    slow = SlowFeatures().fit(x)
+    np.testing.assert_allclose(slow.delta_values_, speeds, rtol=1e-9)
+    np.testing.assert_allclose(np.abs(slow.components_), np.abs(ways.T), rtol=1e-6)
+    assert SlowFeatures().fit(np.random.default_rng(0).normal(size=(4, 9))).delta_values_.shape == (3,)
+
+
 def test_features_are_white_and_no_other_direction_is_slower() -> None:
     _, x = mixed()
     slow = SlowFeatures(3)
@@ -114,14 +136,25 @@ class Sparse:
         (lambda: SlowFeatures().fit([["a"], ["b"]]), "S211"),
         (lambda: SlowFeatures().transform(np.ones((3, 2))), "S212"),
         (lambda: SlowFeatures().fit(Sparse()), "S213"),
+        (lambda: delta_values("abc"), "S211"),
+        (lambda: expand_quadratic([1.0, 2.0]), "S206"),
+        (lambda: SlowFeatures().fit([[1.0, 2.0], [3.0]]), "S211"),
+        (lambda: SlowFeatures("2").fit(mixed()[1]), "S203"),
+        (lambda: SlowFeatures(tolerance="x").fit(mixed()[1]), "S214"),
+        (lambda: SlowFeatures().fit(mixed()[1]).set_params(expansion="quadratic").transform(mixed()[1]), "S215"),
+        (lambda: SlowFeatures(expansion=lambda x: x[:, 0]).fit(mixed()[1]), "S216"),
+        (lambda: slowness(ag.input("x", (2,), over=(t := ag.Axis("t"))), 3, over=t), "S217"),
+        (lambda: slowness(ag.input("x", (2,), over=(t := ag.Axis("t"))), 2, over=t, weight=-1), "N145"),
     ],
 )
 def test_refusals(call: Any, code: str) -> None:
-    with pytest.raises(ag.DataError) as caught:
+    with pytest.raises(ag.AutogradSeqError) as caught:
         call()
     assert caught.value.code == code
 
 
+@pytest.mark.filterwarnings("ignore:Estimator SlowFeatures does not inherit:UserWarning")
+@pytest.mark.filterwarnings("ignore:Skipping check:UserWarning")
 def test_scikit_learn_accepts_it() -> None:
     """Its estimator checks, but those that ask for errors of other classes than ours."""
     checks = pytest.importorskip("sklearn.utils.estimator_checks")

@@ -41,6 +41,12 @@ def test_spikes_raise_an_adaptive_threshold() -> None:
     assert adaptive[100:].mean() < 0.6 * plain[100:].mean() and adaptive[100:].any()
 
 
+def test_the_rise_of_a_threshold_may_be_learnt() -> None:
+    s = nn.lif(ag.input("x", (1,), over=t), 1, over=t, adaptation=ag.param("beta", (1,))).s
+    spikes = ag.Graph(s).evaluate(x=np.full((200, 1), 0.6), U=[[1.0]], beta=[0.3])[0][:, 0]
+    np.testing.assert_array_equal(spikes, run(0.6, steps=200, adaptation=0.3))
+
+
 def test_synapses_smooth_a_spike() -> None:
     _, v, i, _ = nn.lif(ag.input("x", (1,), over=t), 1, over=t, synapse=0.5, decay=0.0, threshold=9.0)
     assert i is not None
@@ -84,6 +90,15 @@ def test_refusals() -> None:
         (lambda: nn.lif(x, 2, over=t, refractory=-1), "N103"),
         (lambda: nn.lif(x, 2, over=t, surrogate="step"), "O105"),
         (lambda: nn.lif(x, 2, over=t, init=(None, None)), "N104"),
+        (lambda: nn.lif(x, 2, over=t, init=(None, None, [0.0, 1.0], None)), "N158"),
+        (lambda: nn.lif(x, 2, over=t, decay=20.0), "N145"),
+        (lambda: nn.lif(x, 2, over=t, synapse="no"), "N145"),
+        (lambda: nn.lif(x, 2, over=t, threshold=[1.0, -1.0]), "N145"),
+        (lambda: nn.lif(x, 2, over=t, adaptation=None), "N145"),
+        (lambda: nn.lif(x, 2, over=t, slope=0), "O136"),
+        (lambda: nn.leaky_readout(x, 2, over=t, decay=True), "N145"),
+        (lambda: nn.encode_latency([0.5], over=t, tau=0), "N145"),
+        (lambda: nn.encode_latency(x, over=t), "N159"),
     ):
         with pytest.raises(ag.AutogradSeqError) as caught:
             call()

@@ -156,6 +156,7 @@ REFUSALS: list[Refusal] = [
     ("O130", ag.OperationError, lambda: ag.nn.gru(x(2), 3, ovr=t), r'gru takes no ovr=(.|\n)*did you mean "over"'),
     ("O130", ag.OperationError, lambda: ag.param("w", dytpe=int), r'param takes no dytpe=(.|\n)*did you mean "dtype"'),
     ("O130", ag.OperationError, lambda: ag.input("w", ovr=t), r'input takes no ovr=(.|\n)*did you mean "over"'),
+    ("O136", ag.OperationError, lambda: ag.spike(x(2), slope=-1.0), r"the slope of a surrogate is -1.0"),
     ("O135", ag.OperationError, lambda: ag.nn.gru(x(2), 3), r"missing a required argument: 'over'(.|\n)*gru.x, hidden, over="),
     ("O132", ag.OperationError, lambda: ag.nn.gru(x(2), 3, over=t, bias="no"), "gru is given bias=.no., which is neither"),
     ("O132", ag.OperationError, lambda: ag.sum(A23, None, over=None, keepdims=1), "sum is given keepdims=1, which is neither"),
