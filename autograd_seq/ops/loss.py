@@ -153,7 +153,7 @@ straight_through = defop(
     doc="The value of ``hard`` with the gradient of ``soft`` (Bengio, Léonard & Courville 2013).", symbol="hard|soft",
 )  # fmt: skip
 
-_SURROGATES: dict[str, Callable[[Node, float], Node]] = {
+_SURROGATES: dict[str, Callable[[Node, Any], Node]] = {
     "sigmoid": lambda v, slope: sigmoid(slope * v),
     "fast_sigmoid": lambda v, slope: v / (1 + slope * abs(v)),
     "arctan": lambda v, slope: arctan(slope * v),
