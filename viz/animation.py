@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from viz.arguments import choose_lengths, get_only_axis, get_theme, make_scene, read_drawable
+from viz.arguments import choose_lengths, get_theme, make_scene, read_drawable
 from viz.errors import DrawError, RenderError, TooLargeError
-from viz.layout.compose import compose_unfolded
+from viz.layout.pair import compose_steps
 from viz.render.dot import to_dot
 from viz.render.files import render, write_file
 from viz.render.style import Theme
@@ -18,10 +18,11 @@ from viz.render.svg import to_svg
 from viz.scene.columns import show_all_steps
 from viz.scene.items import keep_axes
 from viz.scene.label import Label, Run, join_labels, make_name_label, make_text_label
-from viz.scene.order import rank_marks
+from viz.scene.order import find_sources, rank_marks
 from viz.scene.picture import Line, Mark, Picture, measure_picture
 
 _MOST_FRAMES = 120
+_MOST_TERMS = 9
 
 
 class Animation:
@@ -89,7 +90,7 @@ def animate(g: Any, t: int = 3, *, seconds: float = 0.7, theme: str = "white", *
     """Draw how a graph is unfolded and computed step by step, and how the gradient then goes back through time.
 
     Args:
-        g: an `ag.Graph` over one axis of time, or a node or several.
+        g: an `ag.Graph` over one axis of time or two, or a node or several.
         t: number of steps.
         seconds: how long each frame is shown.
         theme: "white" or "dark".
@@ -100,7 +101,7 @@ def animate(g: Any, t: int = 3, *, seconds: float = 0.7, theme: str = "white", *
         the gradient of each parameter grows as a sum of its uses.
 
     Raises:
-        DrawError: the graph has no axis or several, or an option is unknown.
+        DrawError: the graph has no axis or more than two, or an option is unknown.
         TooLargeError: there would be very many frames.
 
     Example:
@@ -114,17 +115,22 @@ def animate(g: Any, t: int = 3, *, seconds: float = 0.7, theme: str = "white", *
     colors = get_theme(theme)
     scene = make_scene(read_drawable(g), "variables")
     shown = choose_lengths(scene, t, lengths, "animate")
-    axis = get_only_axis(shown)
-    whole = compose_unfolded(keep_axes(scene, shown), axis, show_all_steps(shown[axis], (shown[axis], 0), axis), boxes=False)
-    frames = make_frames(whole, colors)
+    columns = {axis: show_all_steps(count, (count, 0), axis) for axis, count in shown.items()}
+    frames = make_frames(compose_steps(keep_axes(scene, shown), columns), colors, next(iter(shown)) if len(shown) == 1 else "")
     if len(frames) > _MOST_FRAMES:
         raise TooLargeError("P226", f"{len(frames)} frames are too many", expected=f"at most {_MOST_FRAMES}",
                             got=f"{len(frames)}", fix="a smaller t=")  # fmt: skip
     return Animation(frames, colors, seconds)
 
 
-def make_frames(whole: Picture, theme: Theme) -> list[Picture]:
-    """Return the frames of a picture: forward, one variable more in each; backward, one derivative more in each."""
+def make_frames(whole: Picture, theme: Theme, axis: str = "t") -> list[Picture]:
+    """Return the frames of a picture: forward, a variable more in each; backward, a derivative more in each.
+
+    Args:
+        whole: the picture of all steps.
+        theme: its colours.
+        axis: the name of the one axis; "" of several, where sums name the variables at which a parameter was used.
+    """
     ranks = rank_marks(whole)
     order = [key for key in sorted(ranks, key=ranks.__getitem__) if _find(whole, key).role != "ghost"]
     left, low, right, high = measure_picture(whole)
@@ -132,15 +138,17 @@ def make_frames(whole: Picture, theme: Theme) -> list[Picture]:
                 at=((left + right) / 2, (low + high) / 2 - 30.0))  # fmt: skip
     caption = ((left + right) / 2, low - 34.0)
     frames = []
+    sources = find_sources(whole)
     for i in range(len(order) + 1):
         hidden = set(order[i:])
+        hidden |= {joint for joint, found in sources.items() if found and found <= hidden}
         marks = [m for m in whole.marks if m.key not in hidden]
         lines = [line for line in whole.lines if line.head not in hidden and line.tail not in hidden]
         words = make_text_label("forward")
         marks = [replace(m, pen=3.5) if i and m.key == order[i - 1] else m for m in marks]
         frames.append(_add_caption(Picture([base, *marks], lines), words, caption))
     done: list[object] = []
-    uses: dict[str, list[int]] = {}
+    uses: dict[str, list[Label]] = {}
     needed = _list_needed(whole, order)
     for key in reversed(order):
         if key not in needed:
@@ -149,7 +157,7 @@ def make_frames(whole: Picture, theme: Theme) -> list[Picture]:
         here = _find(whole, key)
         for line in whole.lines:
             if line.head == key and line.label.rows and here.step is not None:
-                uses.setdefault(line.label.text, []).append(here.step)
+                uses.setdefault(line.label.text, []).append(make_text_label(f"{axis}={here.step}") if axis else here.label)
         lit = set(done)
         marks = [replace(m, fill=theme.heat, pen=3.5 if m.key == key else None) if m.key in lit else m for m in whole.marks]
         lines = [_turn(line) if line.head in lit else line for line in whole.lines]
@@ -166,10 +174,17 @@ def _list_needed(picture: Picture, order: list[object]) -> set[object]:
     waiting = [*found]
     while waiting:
         key = waiting.pop()
-        tails = {line.tail for line in picture.lines if line.head == key} - found
+        tails = {line.tail for line in picture.lines if line.head == key}
+        for ground in [mark for mark in picture.marks if mark.key in tails and mark.role == "slice"]:  # of all that is on it
+            tails |= {mark.key for mark in picture.marks if mark.key in order and _is_on(mark, ground)}
+        tails -= found
         found |= tails
         waiting += tails
     return found
+
+
+def _is_on(mark: Mark, ground: Mark) -> bool:
+    return abs(mark.at[0] - ground.at[0]) < ground.width / 2 and abs(mark.at[1] - ground.at[1]) < ground.height / 2
 
 
 def _find(picture: Picture, key: object) -> Mark:
@@ -181,13 +196,13 @@ def _turn(line: Line) -> Line:
     return replace(line, tail=line.head, head=line.tail, curve=line.curve[::-1], pen=2.4) if line.arrow else line
 
 
-def _write_sums(uses: dict[str, list[int]]) -> Label:
+def _write_sums(uses: dict[str, list[Label]]) -> Label:
     """Return what the gradients are by now: a sum over the steps at which parameters have been passed."""
     parts = [make_text_label("backward")]
     for names, steps in uses.items():
         total = join_labels([make_name_label(name) for name in names.split(", ")])
-        terms = " + ".join(f"t={step}" for step in steps)
-        parts.append(join_labels([Label(((Run("∂L∕∂"),),)), total, make_text_label(f": {terms}", longest=60)], ""))
+        terms = [*steps[:_MOST_TERMS], *([make_text_label("…")] if len(steps) > _MOST_TERMS else [])]
+        parts.append(join_labels([Label(((Run("∂L∕∂"),),)), total, make_text_label(": "), join_labels(terms, " + ")], ""))
     return join_labels(parts, "    ")
 
 

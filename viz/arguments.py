@@ -149,19 +149,3 @@ def choose_lengths(
     times = find_times(variables or scene)
     times = [axis for axis in scene.axes if axis in times or axis in lengths]
     return {axis: lengths.get(axis, t) for axis in times}
-
-
-def get_only_axis(lengths: dict[str, int], most: str = "one axis") -> str:
-    """Return the name of the one axis to unfold.
-
-    Args:
-        lengths: numbers of steps by the names of axes.
-        most: how many axes the picture can show, in words.
-
-    Raises:
-        DrawError: there are several.
-    """
-    if len(lengths) == 1:
-        return next(iter(lengths))
-    raise DrawError("P209", f"this graph varies over {' and '.join(lengths)}, but this picture shows {most}",
-                    expected=most, got=f"{len(lengths)}", fix="viz.folded(g) draws it")  # fmt: skip

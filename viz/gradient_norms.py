@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from autograd_seq.core.node import Node
 from autograd_seq.grad.reverse import grad
 from autograd_seq.graph.graph import Graph
 from autograd_seq.run.compile import compile
+from viz.arguments import read_drawable
 from viz.errors import DrawError
 from viz.read.graph import read_graph
 
@@ -22,8 +24,8 @@ def gradients(g: Any, /, **feeds: Any) -> dict[str, np.ndarray]:
         feeds: an array for each input and parameter, by name.
 
     Returns:
-        For each named float variable over one axis of time, by its name, an array (T,): the norm over all its other dimensions
-        and axes.
+        For each named float variable over an axis of time, by its name, an array (T,); over two (U, T), in the order of the
+        graph's axes. It is the norm over all other dimensions and axes.
 
     Raises:
         DrawError: there is no scalar loss.
@@ -52,10 +54,19 @@ def gradients(g: Any, /, **feeds: Any) -> dict[str, np.ndarray]:
     times = {axis for reads in reading.reads.values() for read in reads for axis, _ in read.shifts}
     wrt = [v for v in reading.vertices if v.name and v.dtype is float and v.axes and v is not losses[0]]
     # The loss is computed as well, so that everything that is fed has a reader.
-    _, *arrays = compile(Graph([losses[0], *grad(losses[0], wrt)]), backend="numpy")(**feeds)
+    _, *found = run_in_order([losses[0], *grad(losses[0], wrt)], read_drawable(graph).axes, feeds)
     out = {}
-    for node, array in zip(wrt, arrays, strict=True):
-        lead = [i for i, axis in enumerate(node.axes) if axis.name in times] or [0]
-        square = np.asarray(array, float) ** 2
-        out[str(node.name)] = np.sqrt(square.sum(axis=tuple(i for i in range(square.ndim) if i != lead[0])))
+    for node, (over, array) in zip(wrt, found, strict=True):
+        kept = [name for name in over if name in times] or over[:1]
+        gone = (*(i for i, name in enumerate(over) if name not in kept), *range(len(over), array.ndim))
+        out[str(node.name)] = np.sqrt((np.asarray(array, float) ** 2).sum(axis=gone))
     return out
+
+
+def run_in_order(outputs: Sequence[Node], axes: Sequence[str], feeds: Mapping[str, Any]) -> list[tuple[list[str], np.ndarray]]:
+    """Return for each output the names of its axes, in a given order, and its values, whose first dimensions these are."""
+    graph = Graph([*outputs])
+    order = sorted(graph.axes, key=lambda axis: axes.index(axis.name) if axis.name in axes else len(axes))
+    arrays = compile(graph, order=order, backend="numpy")(**feeds)
+    names = ([axis.name for axis in order if axis in node.axes] for node in outputs)
+    return list(zip(names, map(np.asarray, arrays), strict=True))

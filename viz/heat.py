@@ -9,15 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from viz.arguments import choose_lengths, get_only_axis, get_theme, make_scene, read_drawable
+from autograd_seq.core.errors import did_you_mean
+from viz.arguments import choose_lengths, get_theme, make_scene, read_drawable
 from viz.diagram import Diagram
 from viz.errors import DrawError
-from viz.layout.compose import compose_unfolded, drop_params
+from viz.layout.compose import drop_params
+from viz.layout.pair import compose_steps
 from viz.layout.routes import sample_curve
 from viz.render.style import Theme, mix_heat
 from viz.scene.columns import show_all_steps
 from viz.scene.items import keep_axes
-from viz.scene.label import make_text_label, scale_label, stack_labels
+from viz.scene.label import Label, Run, make_text_label, scale_label, stack_labels
+from viz.scene.order import find_sources
 from viz.scene.picture import Mark, Picture, measure_picture
 
 _WIDEST, _THINNEST = 4.5, 0.7
@@ -27,25 +30,27 @@ _GAP = make_text_label("\u00a0", 0.3)
 
 def heat(
     g: Any, values: Mapping[str, Any], t: int | None = None, *, segment: int | None = None, length: int | None = None,
-    theme: str = "white", steps: tuple[int, int] | None = None,
+    theme: str = "white", steps: tuple[int, int] | None = None, **lengths: int,
 ) -> Diagram:  # fmt: skip
     """Draw a graph unfolded, with a magnitude at every step of its variables.
 
     Args:
-        g: an `ag.Graph` over one axis of time, or a node or several.
-        values: an array (T,) for each variable by its name, such as `viz.gradients` returns: the sizes, ≥ 0.
-        t: the number of steps, which is T; by default that of the longest array.
-        segment: draws the cuts of truncated backpropagation: blocks of that many steps which end at T.
-        length: the number of steps of a shorter sequence; the steps after it are padding, and faint.
+        g: an `ag.Graph` over one axis of time or two, or a node or several.
+        values: an array (T,) for each variable by its name, as `viz.gradients` returns it: sizes, ≥ 0; (U, T) for one over two
+            axes, such as the weights of attention, in the order of its indices in the picture.
+        t: the number of steps, which is T; by default those of the longest array.
+        segment: draws the cuts of truncated backpropagation over one axis: blocks of that many steps which end at T.
+        length: the number of steps of a shorter sequence over one axis; the steps after it are padding, and faint.
         theme: "white" or "dark".
         steps: how many steps to show at the start and at the end; by default all of at most six, else (3, 2).
+        lengths: numbers of steps by the names of axes.
 
     Returns:
         A Diagram: colour, border and number of each variable, and the width of the lines out of it, on which its derivative
         comes back, are on a logarithmic scale, which stands below. What is 0 is white, and lines into it are faint.
 
     Raises:
-        DrawError: a name is that of no variable, or an array is not (T,).
+        DrawError: a name is that of no variable, an array is of another shape, or the graph has more than two axes of time.
 
     Example:
         >>> import autograd_seq as ag
@@ -57,27 +62,39 @@ def heat(
         ['s_0   0.01', 's_1   0.1', 's_2   1']
     """
     colors = get_theme(theme)
-    arrays = {name: np.asarray(value, float) for name, value in values.items()}
-    t = t if t is not None else max((len(a) for a in arrays.values() if a.ndim), default=4)
     scene = make_scene(read_drawable(g), "variables")
-    shown = choose_lengths(scene, t, {}, "heat")
-    axis = get_only_axis(shown)
-    named = {item.full for item in scene.items if item.full and axis in item.over}
-    _check(arrays, named, t)
-    scene = drop_params(keep_axes(scene, shown))
-    columns = show_all_steps(t, steps, axis)
-    picture = compose_unfolded(scene, axis, columns, boxes=False)
-    return Diagram(paint_heat(picture, arrays, colors, segment=segment, length=length, steps=t), colors)
-
-
-def _check(arrays: Mapping[str, np.ndarray], named: set[str], t: int) -> None:
+    shown = choose_lengths(scene, 4 if t is None else t, lengths, "heat")
+    named = {item.full: [axis for axis in item.over if axis in shown] for item in scene.items if item.full}
+    named = {name: over for name, over in named.items() if over}
+    arrays = {name: _check_array(name, value, named) for name, value in values.items()}
+    for axis in [axis for axis in shown if axis not in lengths and t is None]:
+        found = [array.shape[named[name].index(axis)] for name, array in arrays.items() if axis in named[name]]
+        shown[axis] = max(found, default=shown[axis])
     for name, array in arrays.items():
-        if name not in named:
-            raise DrawError("P217", f"there is no variable {name!r:.60} over time", got=f"{name!r:.60}",
-                            expected=f"one of {', '.join(sorted(named))}")  # fmt: skip
-        if array.shape != (t,):
-            raise DrawError("P218", f"the values of {name:.60} are {array.shape}", expected=f"({t},), a number for each step",
-                            got=f"{array.shape}", fix="take a norm over all other dimensions")  # fmt: skip
+        wanted = tuple(shown[axis] for axis in named[name])
+        if array.shape != wanted:
+            raise _make_shape_error(name, array, str(wanted)[1:-1])
+    if len(shown) > 1 and (segment is not None or length is not None):
+        raise DrawError("P227", f"segment= and length= are steps of one axis, but this graph varies over {' and '.join(shown)}",
+                        expected="one axis of time", got=f"{len(shown)}", fix="viz.heat(g, values) without them")  # fmt: skip
+    scene = drop_params(keep_axes(scene, shown))
+    picture = compose_steps(scene, {axis: show_all_steps(count, steps, axis) for axis, count in shown.items()})
+    return Diagram(paint_heat(picture, arrays, colors, segment=segment, length=length, steps=max(shown.values())), colors)
+
+
+def _check_array(name: str, value: Any, named: Mapping[str, list[str]]) -> np.ndarray:
+    if name not in named:
+        raise DrawError("P217", f"there is no variable {name!r:.60} over time", got=f"{name!r:.60}",
+                        expected=f"one of {', '.join(sorted(named))}", fix=did_you_mean(name, sorted(named)))  # fmt: skip
+    array = np.asarray(value, float)
+    if array.ndim != len(named[name]):
+        raise _make_shape_error(name, array, ", ".join(axis.upper() for axis in named[name]))
+    return array
+
+
+def _make_shape_error(name: str, array: np.ndarray, wanted: str) -> DrawError:
+    return DrawError("P218", f"the values of {name:.60} are {array.shape}", got=f"{array.shape}",
+                     expected=f"({wanted}), a number for each step", fix="take a norm over all other dimensions")  # fmt: skip
 
 
 def paint_heat(
@@ -85,7 +102,7 @@ def paint_heat(
     steps: int = 0,
 ) -> Picture:  # fmt: skip
     """Return the picture with magnitudes painted over it; an overlay."""
-    sizes = [float(v) for array in arrays.values() for v in np.abs(array) if isfinite(v) and v > 0]
+    sizes = [float(v) for array in arrays.values() for v in np.abs(array).flat if isfinite(v) and v > 0]
     high = ceil(log10(max(sizes)) - 1e-9) if sizes else 0
     low = max(floor(log10(min(sizes)) + 1e-9), high - _MOST_DECADES) if sizes else -1
     low = min(low, high - 1)
@@ -99,26 +116,38 @@ def paint_heat(
     marks = []
     for mark in picture.marks:
         array = arrays.get(mark.name)
-        if array is not None and mark.step is not None and mark.role != "ghost" and 0 <= mark.step < len(array):
-            value = float(array[mark.step])
+        step = (mark.step,) if isinstance(mark.step, int) else mark.step or ()
+        inside = (
+            array is not None and len(step) == array.ndim and all(0 <= i < n for i, n in zip(step, array.shape, strict=True))
+        )
+        if array is not None and inside and mark.role != "ghost":
+            value = float(array[step])
             value_of[mark.key] = value
             mark = _paint(mark, value, find_level(abs(value)), theme)
-        if length is not None and mark.step is not None and mark.step >= length:
+        if length is not None and isinstance(mark.step, int) and mark.step >= length:
             mark = replace(mark, role="ghost", fill="", tip=f"{mark.tip}; padding")
         marks.append(mark)
     ends = {mark.key: mark for mark in picture.marks}
+    # A line with branches that leads out of one variable alone is that variable's as a whole.
+    sources = find_sources(picture)
+    lone = {joint: next(iter(found)) for joint, found in sources.items() if len(found) == 1}
+    value_of |= {joint: value_of[source] for joint, source in lone.items() if source in value_of}
     lines, cuts = [], []
+    pale = theme.looks["slice"].line
     for line in picture.lines:
         tail, head = ends[line.tail], ends[line.head]
-        pale = replace(line, color=theme.looks["slice"].line) if line.role in ("flow", "recur", "faint") else line
-        if line.tail in value_of and value_of.get(line.head) != 0:  # nothing comes back from where the derivative is 0
+        look = replace(line, color=pale) if line.role in ("flow", "recur", "faint") else line
+        shared = line.tail in sources and line.head in sources and line.head not in lone
+        # Nothing comes back from where the derivative is 0.
+        if line.tail in value_of and value_of.get(line.head) != 0 and not shared and (line.arrow or line.role != "start"):
             level = find_level(abs(value_of[line.tail]))
-            pale = replace(pale, color=mix_heat(theme, 0.25 + 0.75 * level), pen=_THINNEST + (_WIDEST - _THINNEST) * level)
+            look = replace(look, color=mix_heat(theme, 0.25 + 0.75 * level), pen=_THINNEST + (_WIDEST - _THINNEST) * level)
         if segment is not None and line.role == "recur" and _is_cut(tail, head, segment, steps):
-            pale = replace(pale, dashed=True, color=theme.faint, pen=1.0)
+            look = replace(look, dashed=True, color=theme.faint, pen=1.0)
             cuts.append(line)
-        lines.append(pale)
-    out = Picture(marks, lines)
+        lines.append(look)
+    inks = {end: line.color or pale for line in lines for end in (line.tail, line.head)}
+    out = Picture([replace(m, fill=inks[m.key], pen=0.0) if m.role == "joint" else m for m in marks], lines)
     for i, line in enumerate(cuts):
         points = sample_curve(line.curve)
         out.marks.append(
@@ -129,7 +158,8 @@ def paint_heat(
 
 
 def _paint(mark: Mark, value: float, level: float, theme: Theme) -> Mark:
-    number = scale_label(make_text_label(format_magnitude(value)), 0.66)
+    base, sign, power = format_magnitude(value).partition("e")
+    number = scale_label(_label_power(f"{base}·", int(power.replace("−", "-"))) if sign else make_text_label(base), 0.66)
     tip = f"{mark.tip}; {value:.6g}"
     label = stack_labels([mark.label, _GAP, number])
     if value == 0:
@@ -152,9 +182,16 @@ def format_magnitude(value: float) -> str:
     return f"{base}e{int(power)}".replace("-", "−")
 
 
+def _label_power(before: str, power: int) -> Label:
+    """Return a power of ten, after what it multiplies."""
+    if power in (0, 1):
+        return make_text_label(f"{before}{10**power}")
+    return Label(((Run(f"{before}10"), Run(str(power).replace("-", "−"), shift=1)),))
+
+
 def _is_cut(tail: Mark, head: Mark, segment: int, steps: int) -> bool:
     """Tell whether a line leads from one block into the next; blocks end at the last step."""
-    if tail.step is None or head.step is None or tail.step < 0:
+    if not isinstance(tail.step, int) or not isinstance(head.step, int) or tail.step < 0:
         return False
     return (steps - 1 - tail.step) // segment != (steps - 1 - head.step) // segment
 
@@ -170,6 +207,6 @@ def _add_scale(picture: Picture, low: int, high: int, theme: Theme) -> None:
     for i, power in enumerate(powers):
         at = (x + i * width, bottom - 24.0)
         fill = mix_heat(theme, (power - low) / (high - low))
-        text = make_text_label("1" if power == 0 else f"1e{power}".replace("-", "−"))
+        text = _label_power("", power)
         picture.marks.append(Mark(("scale", i), "static", shape="box", width=width, height=12.0, at=at, fill=fill, pen=0.5))
         picture.marks.append(Mark(("power", i), "text", text, "plaintext", width, 12.0, (at[0], at[1] - 14.0), font=10.0))

@@ -9,10 +9,10 @@ from typing import Any
 
 from viz.arguments import choose_lengths, find_times, get_theme, make_scene, read_drawable
 from viz.errors import DrawError
-from viz.layout.compose import compose_folded, compose_unfolded
+from viz.layout.compose import compose_folded
 from viz.layout.folded_operations import compose_operations
 from viz.layout.frames import add_frames, is_within
-from viz.layout.pair import compose_pair
+from viz.layout.pair import compose_steps
 from viz.page_values import list_values, write_textbook
 from viz.read.foldings import list_foldings, list_scopes
 from viz.read.graph import Reading
@@ -154,8 +154,4 @@ def _draw(scene: Scene, level: str, stops: tuple[int, ...], shown: dict[str, int
             continue
         kept = keep_axes(scene, shown)
         columns = {axis: show_all_steps(min(count, stop), (count, 0), axis) for axis, count in shown.items()}
-        if len(shown) == 2:
-            yield compose_pair(kept, columns)
-        else:
-            ((axis, steps),) = columns.items()
-            yield compose_unfolded(kept, axis, steps, boxes=level == "operations")
+        yield compose_steps(kept, columns, boxes=level == "operations")

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from autograd_seq.core.node import Node
 from autograd_seq.grad.reverse import grad
 from autograd_seq.graph.graph import Graph
 from autograd_seq.run.compile import compile
 from viz.arguments import get_outputs
+from viz.gradient_norms import run_in_order
 from viz.read.graph import read_graph
+from viz.scene.columns import MOST_COLUMNS
+from viz.scene.picture import write_step
 
 _NUMBERS_SHOWN = 4
 
-Texts = dict[str, list[tuple[str, str]]]
+Texts = dict[str, dict[int | str, tuple[str, str]]]
 
 
 def write_textbook(g: Any) -> str:
@@ -34,8 +35,8 @@ def list_values(g: Any, feeds: Mapping[str, Any], times: list[str]) -> Texts:
         times: the names of the axes that are unfolded.
 
     Returns:
-        For each variable over at most one of these, by its name, (value, gradient) at each step; of what is static, once.
-        Gradients are those of the first scalar output, and "" without one.
+        For each variable, by its name, (value, gradient) by step, or by pair of steps as `write_step` names it; of what is
+        static, once, as that of step 0. Gradients are those of the first scalar output, and "" without one.
 
     Example:
         >>> import autograd_seq as ag
@@ -43,37 +44,34 @@ def list_values(g: Any, feeds: Mapping[str, Any], times: list[str]) -> Texts:
         >>> s, w = ag.state("s", over=t, init=ag.param("h")), ag.param("w")
         >>> s[t] = w * s[t - 1] + ag.input("x", over=t)[t]
         >>> list_values(ag.last(s, over=t), {"h": 1.0, "w": 0.5, "x": [0.0, 0.0]}, ["t"])["s"]
-        [('0.5', '0.5'), ('0.25', '1')]
+        {0: ('0.5', '0.5'), 1: ('0.25', '1')}
 
     Notes:
         One run forward and one back.
     """
     outputs = get_outputs(g)
     named = [v for v in read_graph(outputs).vertices if v.name]
-    named = [v for v in named if sum(axis.name in times for axis in v.axes) <= 1]
     losses = [o for o in outputs if o.shape == () and not o.axes and o.dtype is float]
     wrt = [v for v in named if losses and v.dtype is float and v is not losses[0]]
     derivatives = grad(losses[0], wrt) if wrt else []
-    found = compile(Graph([*outputs, *named, *derivatives]), backend="numpy")(**feeds)
-    arrays: list[Any] = list(found) if isinstance(found, (tuple, list)) else [found]
-    values = arrays[len(outputs) : len(outputs) + len(named)]
-    gradients = dict(zip(wrt, arrays[len(outputs) + len(named) :], strict=True))
+    found = run_in_order([*outputs, *named, *derivatives], times, feeds)[len(outputs) :]
+    gradients = dict(zip(wrt, found[len(named) :], strict=True))
     return {
-        str(v.name): [
-            (text, by)
-            for text, by in itertools.zip_longest(
-                _write(v, value, times), _write(v, gradients[v], times) if v in gradients else [], fillvalue=""
-            )
-        ]
-        for v, value in zip(named, values, strict=True)
+        str(v.name): {
+            step: (write_array(row), write_array(rows[step]) if rows else "")
+            for rows in [_cut(*gradients[v], times) if v in gradients else {}]
+            for step, row in _cut(over, value, times).items()
+        }
+        for v, (over, value) in zip(named, found, strict=False)
     }
 
 
-def _write(node: Node, array: Any, times: list[str]) -> list[str]:
-    """Return an array as one text a step of the unfolded axis; as one text where the node is static."""
-    along = [i for i, axis in enumerate(node.axes) if axis.name in times]
-    array = np.asarray(array)
-    return [write_array(row) for row in np.moveaxis(array, along[0], 0)] if along else [write_array(array)]
+def _cut(over: list[str], array: np.ndarray, times: list[str]) -> dict[int | str, np.ndarray]:
+    """Return the rows of an array over some axes by step of the unfolded ones; a single one where it is static."""
+    along = [i for i, axis in enumerate(over) if axis in times]
+    array = np.moveaxis(array, along, range(len(along)))[(slice(MOST_COLUMNS),) * len(along)]
+    steps = np.ndindex(array.shape[: len(along)]) if along else [()]
+    return {step[0] if len(step) == 1 else write_step(step) or 0: array[step] for step in steps}
 
 
 def write_array(array: np.ndarray) -> str:

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from autograd_seq.core.errors import did_you_mean
-from viz.arguments import choose_lengths, get_only_axis, get_program, get_theme, make_scene, read_drawable
+from viz.arguments import choose_lengths, get_program, get_theme, make_scene, read_drawable
 from viz.diagram import Diagram
 from viz.errors import DrawError
-from viz.layout.compose import compose_folded, compose_unfolded, shift_picture
+from viz.layout.compose import compose_folded, shift_picture
+from viz.layout.pair import compose_steps
 from viz.render.style import Theme, mix_heat
 from viz.scene.columns import show_all_steps
 from viz.scene.equations import group_equations, make_identifier
@@ -82,8 +83,8 @@ def panes(program: Any, highlight: str | None = None, t: int | None = None, them
         middle = compose_folded(scene)
     else:
         shown = choose_lengths(scene, t, {}, "panes")
-        axis = get_only_axis(shown)
-        middle = compose_unfolded(keep_axes(scene, shown), axis, show_all_steps(shown[axis], None, axis), boxes=False)
+        columns = {axis: show_all_steps(count, None, axis) for axis, count in shown.items()}
+        middle = compose_steps(keep_axes(scene, shown), columns)
     if name is not None:
         middle = _highlight(middle, name, mix_heat(colors, 0.5))
     return Diagram(_arrange(_cut(equations, word), middle, _cut(code, word), word, colors, title), colors)

@@ -6,13 +6,13 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from autograd_seq.core.hints import explain_keywords
-from viz.arguments import choose_lengths, get_only_axis, get_theme, make_scene, read_drawable
+from viz.arguments import choose_lengths, get_theme, make_scene, read_drawable
 from viz.diagram import Diagram
 from viz.errors import DrawError, make_option_error
-from viz.layout.compose import add_bus, compose_both, compose_folded, compose_unfolded, drop_params, join_pictures
+from viz.layout.compose import add_bus, compose_both, compose_folded, drop_params, join_pictures
 from viz.layout.folded_operations import compose_operations
 from viz.layout.legend import add_legend
-from viz.layout.pair import compose_pair
+from viz.layout.pair import compose_steps
 from viz.scene.columns import show_all_steps
 from viz.scene.items import keep_axes
 
@@ -74,11 +74,7 @@ def unfolded(
         scene = add_bus(scene)
     elif params == "hide":
         scene = drop_params(scene)
-    if len(shown) == 2:
-        picture = compose_pair(scene, columns, boxes=level == "ops" or params == "bus")
-    else:
-        axis = get_only_axis(shown, "at most two axes")
-        picture = compose_unfolded(scene, axis, columns[axis], boxes=level == "ops")
+    picture = compose_steps(scene, columns, boxes=level == "ops", bus=params == "bus")
     return Diagram(add_legend(picture) if legend else picture, colors)
 
 
@@ -117,15 +113,12 @@ def fold_unfold(
     reading = read_drawable(g, depth, collapse)
     scene = make_scene(reading, level)
     shown = choose_lengths(scene, t, lengths, "fold_unfold", make_scene(reading, "variables"))
-    axis = get_only_axis(shown, "at most two axes") if len(shown) != 2 else ""
-    if axis and level == "variables":
-        picture = compose_both(keep_axes(scene, shown), axis, shown[axis])
+    if len(shown) == 1 and level == "variables":
+        picture = compose_both(keep_axes(scene, shown), *next(iter(shown.items())))
     else:
         left = compose_folded(scene) if level == "variables" else compose_operations(scene)
         columns = {name: show_all_steps(count, None, name) for name, count in shown.items()}
-        kept, boxes = keep_axes(scene, shown), level == "ops"
-        right = compose_unfolded(kept, axis, columns[axis], boxes=boxes) if axis else compose_pair(kept, columns, boxes=boxes)
-        picture = join_pictures(left, right)
+        picture = join_pictures(left, compose_steps(keep_axes(scene, shown), columns, boxes=level == "ops"))
     return Diagram(add_legend(picture) if legend else picture, colors)
 
 

@@ -135,11 +135,13 @@ def _find_covered_labels(picture: Picture, marks: list[Mark]) -> Iterator[str]:
 
 def _find_disorder(marks: list[Mark]) -> Iterator[str]:
     """Yield names whose steps do not stand in the order of time, from left to right or upwards."""
-    rows: dict[str, list[tuple[int, tuple[float, float]]]] = {}
+    rows: dict[tuple, list[tuple[int, tuple[float, float]]]] = {}
     for mark in marks:
         if mark.name and mark.step is not None and mark.role != "ghost":
-            rows.setdefault(mark.name, []).append((mark.step, mark.at))
-    for name, places in rows.items():
+            steps = mark.step if isinstance(mark.step, tuple) else (mark.step,)
+            for i, step in enumerate(steps):  # along each axis, for each step of the other
+                rows.setdefault((mark.name, i, steps[:i], steps[i + 1 :]), []).append((step, mark.at))
+    for (name, *_), places in rows.items():
         places.sort()
         for axis in (0, 1):
             values = [at[axis] for _, at in places]

@@ -10,8 +10,11 @@ import pytest
 
 import autograd_seq as ag
 import viz
+from viz.animation import make_frames
 from viz.errors import DrawError
+from viz.page_values import list_values
 from viz.render.style import find_theme
+from viz.scene.order import rank_marks
 
 
 def _line() -> tuple[ag.Node, list[ag.Node]]:
@@ -41,11 +44,11 @@ def test_gradients_of_a_batch_are_norms_over_the_sequences() -> None:
 def test_heat_writes_the_number_and_colours_by_its_power_of_ten() -> None:
     loss, _ = _line()
     marks = [m for m in viz.heat(loss, {"s": [1e-4, 1e-2, 0.0, 1.0]}).picture.marks if m.name == "s" and m.role == "state"]
-    assert [m.label.rows[-1][0].text for m in marks] == ["1e−4", "0.01", "0", "1"]
+    assert ["".join(run.text for run in m.label.rows[-1]) for m in marks] == ["1·10−4", "0.01", "0", "1"]
     blues = [int(m.fill[5:], 16) for m in marks]
     assert blues[3] < blues[1] < blues[0] < blues[2] == 255
     powers = [m.label.text for m in viz.heat(loss, {"s": [1e-4, 1e-2, 0.0, 1.0]}).picture.marks if m.key[0] == "power"]
-    assert powers == ["1e−4", "1e−3", "1e−2", "1e−1", "1"]
+    assert powers == ["10^−4", "10^−3", "10^−2", "10^−1", "1"]
 
 
 def test_heat_shows_where_truncation_cuts_and_what_is_padding() -> None:
@@ -170,6 +173,51 @@ def test_an_animation_goes_forward_and_then_backward_through_time(tmp_path: Path
         viz.animate(loss, 40)
 
 
+def _make_lattice() -> tuple[ag.Node, dict[str, np.ndarray]]:
+    i, j = ag.Axis("i"), ag.Axis("j")
+    h = ag.state("h", over=(i, j))
+    h[i, j] = ag.param("a") * h[i - 1, j] + ag.param("b") * h[i, j - 1] + ag.input("x", over=(j, i))
+    loss = ag.last(ag.last(h, over=i), over=j) ** 2
+    return loss.named("L"), {"a": np.array(0.5), "b": np.array(0.25), "x": np.ones((3, 2))}
+
+
+def test_magnitudes_over_two_axes_stand_at_their_steps() -> None:
+    loss, feeds = _make_lattice()
+    sizes = viz.gradients(loss, **feeds)
+    picture = viz.heat(loss, sizes).picture
+    over = [
+        mark.label.text.partition("_")[2].split(" ")[0] for mark in picture.marks if mark.name == "h" and mark.step == (2, 0)
+    ]
+    assert over == ["2,0"]  # j, i: the order of the input that comes first
+    assert sizes["h"].shape == (3, 2)
+    assert sizes["h"][1, 1] == pytest.approx(0.25 * sizes["h"][2, 1])  # one step along j: b
+    assert sizes["h"][2, 0] == pytest.approx(0.5 * sizes["h"][2, 1])
+    numbers = {
+        m.step: "".join(run.text for run in m.label.rows[-1]) for m in picture.marks if m.name == "h" and m.role == "state"
+    }
+    assert numbers[2, 1] == f"{sizes['h'][2, 1]:.2g}" and len(numbers) == 6
+    assert not any(line.color for line in picture.lines if line.role == "start")  # wavefronts carry nothing
+    with pytest.raises(DrawError, match=r"P218.*h are \(2,\)"):
+        viz.heat(loss, {"h": [1.0, 2.0]})
+    with pytest.raises(DrawError, match="P227"):
+        viz.heat(loss, sizes, segment=2)
+    values = list_values(loss, feeds, ["j", "i"])
+    assert values["h"]["2,1"][1] == f"{sizes['h'][2, 1]:.3g}"
+
+
+def test_an_animation_over_two_axes_goes_in_the_order_of_computing(models: SimpleNamespace) -> None:
+    film = viz.animate(_make_lattice()[0], i=2, j=2)
+    assert film.frames[-1].marks[-1].label.text.split("    ")[1] == "∂L∕∂a: h_1,1 + h_0,1 + h_1,0 + h_0,0"
+    picture = viz.unfolded(models.attention(), t=2, u=2).picture
+    order = rank_marks(picture)
+    by_name = {mark.label.text: order.get(mark.key, -1) for mark in picture.marks}
+    assert by_name["h_1"] < by_name["s_0"] < by_name["α_0,1"] < by_name["c_1"] < by_name["s_1"]
+    joints = [
+        sum(mark.role == "joint" for mark in drawn.marks) for drawn in (make_frames(picture, find_theme("white"))[0], picture)
+    ]
+    assert joints == [3, 18]  # only those of the line out of the row that is there from the start
+
+
 def test_an_animation_is_saved_as_a_gif(tmp_path: Path) -> None:
     pytest.importorskip("PIL")
     path = viz.animate(_line()[0], 1).save(tmp_path / "a.gif")
@@ -189,7 +237,7 @@ def _make_last_loss() -> ag.Node:
 
 
 def test_lines_from_step_to_step_are_alike_at_all_steps() -> None:
-    for t in range(2, 14):
+    for t in (2, 5, 13):
         lines = viz.unfolded(_make_last_loss(), t=t, steps=(t, 0)).picture.lines
         paths = [line.curve for line in lines if line.role == "recur"]
         assert len(paths) >= t - 1

@@ -134,9 +134,9 @@ def test_every_number_of_steps_is_a_picture_of_its_own(models: SimpleNamespace) 
 def test_values_and_gradients_are_shown(models: SimpleNamespace) -> None:
     feeds = {"x": [[1.0, 0, 0]] * 2, "l": [0, 1], "U": np.ones((4, 3)), "W": np.zeros((4, 4)), "V": np.zeros((5, 4))}
     data = read_data(viz.page(models.rnn(), 2, feeds=feeds))["values"]
-    assert data["s"][1][0] == "[0.762, 0.762, 0.762, 0.762]"
-    assert data["s"][1][1] == "[0, 0, 0, 0]" and data["y"][0][0].startswith("[0.2, 0.2, 0.2, 0.2, …] 5")
-    assert data["l"][0] == ["0", ""] and data["L"][0][0] == "3.22"
+    assert data["s"]["1"][0] == "[0.762, 0.762, 0.762, 0.762]"
+    assert data["s"]["1"][1] == "[0, 0, 0, 0]" and data["y"]["0"][0].startswith("[0.2, 0.2, 0.2, 0.2, …] 5")
+    assert data["l"]["0"] == ["0", ""] and data["L"]["0"][0] == "3.22"
 
 
 def make_two_layers() -> ag.Graph:

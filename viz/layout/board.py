@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from math import dist
 
 from viz.layout.label_spots import place_label
@@ -12,7 +13,7 @@ from viz.layout.stamp import LABEL_FONT, LABEL_HEIGHT
 from viz.layout.unrolled import make_ghost
 from viz.scene.items import Item, Scene, label_params, make_mark, measure_outline
 from viz.scene.label import EMPTY, Label
-from viz.scene.picture import Line, Mark, Picture, Point
+from viz.scene.picture import Line, Mark, Picture, Point, Step
 
 _JOINT = 4.5
 
@@ -30,7 +31,7 @@ class Board:
         self.picture = Picture()
         self.bodies: dict[object, Body] = {}
 
-    def add(self, item: Item, key: object, at: Point, index: str, *, ghost: bool = False, step: int | None = None) -> None:
+    def add(self, item: Item, key: object, at: Point, index: str, *, ghost: bool = False, step: Step = None) -> None:
         """Place an item, or what stands for it outside of its sequence."""
         shown = make_ghost(item) if ghost else item
         shape, width, height, _ = measure_outline(shown, self.widest)
@@ -85,20 +86,25 @@ class Board:
             at = flip((place, level))
             self.picture.marks.append(Mark(joint, "joint", shape="point", width=_JOINT, height=_JOINT, at=at))
             self.bodies[joint] = Body(at, 0.0, 0.0)
-            if joints:
-                line = make_line(self.bodies[joints[-1]].at, at)
-                self.picture.lines.append(Line(joints[-1], joint, role, curve=line, arrow=False))
             body = self.bodies[key]
             touch = find_border(body, at) if is_tail and not lift else find_foot(body, at, upright)
             curve = make_line(touch, at) if is_tail else make_line(at, touch)
             here, there = (key, joint) if is_tail else (joint, key)
             self.picture.lines.append(Line(here, there, role, curve=curve, arrow=not is_tail))
             joints.append(joint)
-        pieces = [i for i, line in enumerate(self.picture.lines) if line.head in joints[1:] and line.tail in joints]
+        # Each piece leads the way that values go: out of the only tail, into the only head.
+        order = [i for _, i in spots]
+        start, end = order.index(0) if len(tails) == 1 else 0, order.index(len(ends) - 1) if len(heads) == 1 else len(ends)
+        pieces = []
+        for i, pair in enumerate(pairwise(joints)):
+            one, other = pair if start <= i < end or (len(tails) == 1 and i >= start) else pair[::-1]
+            curve = make_line(self.bodies[one].at, self.bodies[other].at)
+            pieces.append(Line(one, other, role, curve=curve, arrow=False))
         if params and pieces:
-            longest = max(pieces, key=lambda i: dist(self.picture.lines[i].curve[0], self.picture.lines[i].curve[-1]))
-            piece, label = self.picture.lines[longest], label_params(params)
-            self.picture.lines[longest] = replace(piece, label=label, label_at=self._place_label(piece.curve, params))
+            longest = max(range(len(pieces)), key=lambda i: dist(pieces[i].curve[0], pieces[i].curve[-1]))
+            spot = self._place_label(pieces[longest].curve, params)
+            pieces[longest] = replace(pieces[longest], label=label_params(params), label_at=spot)
+        self.picture.lines += pieces
         return joints
 
     def _place_label(self, curve: Curve, params: Sequence[str], others: Sequence[Body] | None = None) -> Point:

@@ -34,7 +34,7 @@ def add_frames(picture: Picture, scopes: Iterable[str]) -> Picture:
         inside = [(mark, box) for mark, box in boxes if is_within(mark.scope, scope)]
         steps: dict[int | None, list[Box]] = {}
         for mark, box in inside:
-            steps.setdefault(mark.step if mark.role != "ghost" else None, []).append(box)
+            steps.setdefault(mark.step if mark.role != "ghost" and isinstance(mark.step, int) else None, []).append(box)
         outside = [box for mark, box in boxes if not is_within(mark.scope, scope)]
         depth = max(other.count("/") for other in scopes if is_within(other, scope)) - scope.count("/")
         if scope in bands:

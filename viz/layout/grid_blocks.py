@@ -118,10 +118,7 @@ class Blocks:
 
     def is_dotted(self, end: Instance) -> bool:
         """Tell whether an item's step is among those left out."""
-        return any(
-            place is not None and 0 <= place < len(shown.columns) and shown.columns[place].step is None
-            for place, shown in zip(end[1:], self.columns, strict=True)
-        )
+        return any(place is not None and shown.is_dotted(place) for place, shown in zip(end[1:], self.columns, strict=True))
 
     def list_shown(self, kind: str) -> Iterator[tuple[int | None, int | None]]:
         """Yield the places of the steps that items of a kind have."""

@@ -12,7 +12,7 @@ from viz.layout.unrolled import DOTS, get_line_role, make_heading
 from viz.scene.columns import Columns, format_integer
 from viz.scene.items import Arrow, Scene, measure_outline
 from viz.scene.label import EMPTY, join_labels, make_text_label
-from viz.scene.picture import Line, Mark, Picture, Point
+from viz.scene.picture import Line, Mark, Picture, Point, Step
 
 _FOOT = 24.0  # below the lowest line of a block, for its heading
 _SIDE = 10.0
@@ -140,9 +140,12 @@ class Grids(Board):
             above = (at[0], at[1] - self.bodies[end].height / 2 - 8.0)
             self.add_text(("start", *end), join_labels([make_text_label("= "), text], ""), above, 11.0)
 
-    def _find_step(self, end: Instance) -> int | None:
-        places = [shown.columns[p].step for p, shown in zip(end[1:], self.blocks.columns, strict=True) if p is not None]
-        return places[0] if len(places) == 1 else None
+    def _find_step(self, end: Instance) -> Step:
+        """Return the step of an item that is shown, or its pair of steps, in the order of the graph's axes."""
+        places = zip(self.blocks.axes, end[1:], self.blocks.columns, strict=True)
+        steps = {axis: shown.columns[place].step for axis, place, shown in places if place is not None}
+        found = tuple(step for axis in self.scene.axes if (step := steps.get(axis)) is not None)
+        return found if len(found) > 1 else found[0] if found else None
 
     def _write_index(self, end: Instance) -> str:
         index = {}

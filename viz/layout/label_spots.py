@@ -9,6 +9,8 @@ from viz.layout.routes import Body, Curve, Stroke, get_box, sample_curve
 from viz.scene.picture import Point
 
 _CELL = 40.0
+# What a label costs that another line parts from its own.
+_APART = 12.0
 
 
 class Specks:
@@ -82,6 +84,9 @@ def place_label(
             cost += _measure_crowding(spot, size, bodies, around)
             if specks is not None:
                 cost += 3.0 * specks.count(spot, (size[0] / 2 + 3, size[1] / 2 + 1), owner)
+                between = ((points[i][0] + spot[0]) / 2, (points[i][1] + spot[1]) / 2)
+                half = (abs(spot[0] - points[i][0]) / 2 + 1, abs(spot[1] - points[i][1]) / 2 + 1)
+                cost += _APART * (far > 0) * (specks.count(between, half, owner) > 0)
             if cost < least:
                 best, least = spot, cost
     return best

@@ -15,6 +15,7 @@ Cell = tuple[int, int]
 # Rows of a step lean to the right, so that lines from the step below, and wavefronts, pass beside what the state reads.
 _LEAN = 0.5
 _GAP = 64.0
+_NARROWER = 0.45
 
 
 class Lattice(Board):
@@ -42,7 +43,12 @@ class Lattice(Board):
 
     def get_place(self, cell: Cell) -> Point:
         """Return where a cell stands: (place along the first axis, place along the second)."""
-        return cell[1] * self.pitch[0], cell[0] * self.pitch[1]
+        return self._get_offset(self.right, cell[1]) * self.pitch[0], self._get_offset(self.up, cell[0]) * self.pitch[1]
+
+    def _get_offset(self, axis: str, place: int) -> float:
+        """Return how many steps a place stands from the first one; dots take less than a step."""
+        dots = [column.place for column in self.columns[axis].columns if column.step is None]
+        return place - _NARROWER * sum(place > dot for dot in dots) - _NARROWER / 2 * (place in dots)
 
     def print_cells(self) -> None:
         """Print the items of every step; dots where steps are left out."""
@@ -53,9 +59,11 @@ class Lattice(Board):
                     at = (x + dx, y + dy)
                     if row.step is None or column.step is None:
                         if self.items[key].role == "state":
-                            self.add_text((key, (row.place, column.place)), make_text_label("⋯"), at, 18.0)
+                            sign = "⋯" if column.step is None else "⋮"
+                            self.add_text((key, (row.place, column.place)), make_text_label(sign), at, 18.0)
                     else:
-                        self.add(self.items[key], (key, (row.place, column.place)), at, f"{row.index},{column.index}")
+                        index, step = f"{row.index},{column.index}", (row.step, column.step)
+                        self.add(self.items[key], (key, (row.place, column.place)), at, index, step=step)
 
     def print_arrows(self) -> None:
         """Draw every dependence between the steps shown, and what stands for the steps outside."""
@@ -78,9 +86,15 @@ class Lattice(Board):
             dx, dy = self.at[arrow.tail]
             index = f"{format_integer(row.step - up)},{format_integer(column.step - right)}"
             self.add(self.items[arrow.tail], tail, (x + dx, y + dy), index, ghost=True)
+        ahead = (self.columns[self.up].place(row.step + up), self.columns[self.right].place(column.step + right))
+        ends = [(tail, head)]
+        if any(self.columns[a].is_dotted(place) for a, place in zip((self.up, self.right), ahead, strict=True)):
+            ends.append(((arrow.tail, head[1]), (arrow.head, ahead)))  # the dots stand for what is handed on to them
         near = [self.bodies[key] for key in self.bodies if isinstance(key, tuple) and key[0] in self.inner]
-        role = "recur" if arrow.shifts else "flow"
-        self.join(tail, head, role, arrow.params, [b for b in near if _is_near(b, self.bodies[head], self.pitch)])
+        for one, other in ends:
+            if other in self.bodies:
+                others = [b for b in near if _is_near(b, self.bodies[other], self.pitch)]
+                self.join(one, other, "recur" if arrow.shifts else "flow", arrow.params, others)
 
     def print_wavefronts(self) -> None:
         """Draw the lines along which the steps do not depend on each other, if the recurrence leads along both axes."""
@@ -108,7 +122,7 @@ class Lattice(Board):
                              (self.up, [(c, (left, self.get_place((c.place, 0))[1] + self.at_state()[1]))
                                         for c in self.columns[self.up].columns])):  # fmt: skip
             for column, at in places:
-                text = make_text_label("⋯") if column.step is None else join_labels(
+                text = make_text_label("⋯" if axis == self.right else "⋮") if column.step is None else join_labels(
                     [make_name_label(axis), make_text_label(column.index)], " = ")  # fmt: skip
                 self.add_text(("heading", axis, column.place), text, at)
 

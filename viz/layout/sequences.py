@@ -97,15 +97,16 @@ class Sequences(Board):
 
     def print_pairs(self) -> None:
         """Draw what is computed for each pair of steps, in a row for each step of the second sequence."""
-        for place, index, _ in self.list_steps(self.second):
+        for place, *second in self.list_steps(self.second):
             y = self.row + self.parts[self.second].get_x(place)
-            for across, other, _ in self.list_steps(self.first):
+            for across, *first in self.list_steps(self.first):
                 x = self.parts[self.first].get_x(across)
                 for item in self.pairs:
                     dx, dy = self.cell.at[item.key]
                     key = (item.key, across, place)
-                    places = {self.first: other, self.second: index}
-                    self.add(item, key, (x + dx, y + dy), ",".join(places[axis] for axis in item.over))
+                    steps = {self.first: first, self.second: second}
+                    index, step = zip(*(steps[axis] for axis in item.over), strict=True)
+                    self.add(item, key, (x + dx, y + dy), ",".join(index), step=step)
                     self.cells[item.key, across, place] = key
                 for arrow in self.scene.arrows:
                     ends = ((arrow.tail, across, place), (arrow.head, across, place))

@@ -277,9 +277,6 @@ class Unrolling:
     def _is_outside(self, place: int) -> bool:
         return not 0 <= place < len(self.columns.columns)
 
-    def _is_dotted(self, place: int) -> bool:
-        return not self._is_outside(place) and self.columns.columns[place].step is None
-
     def _draw(self, arrow: Arrow, tail: End, head: End) -> None:
         dx = self.bodies[head].at[0] - self.stamp.at[arrow.head][0]
         span = self._get_span(arrow, tail, head)
@@ -291,13 +288,13 @@ class Unrolling:
             curve = make_ghost_path(self.bodies[tail], self.bodies[head], dx, bodies, gutter, first)
         else:
             curve = move_curve(self.edge_layout.curves[span], dx)
-        dotted = self._is_dotted(tail[1]) or self._is_dotted(head[1])
+        dotted = self.columns.is_dotted(tail[1]) or self.columns.is_dotted(head[1])
         if dotted and gutter is None and all(abs(y - curve[0][1]) < 0.01 for _, y in curve):
             curve = route(self.bodies[tail], self.bodies[head], [])  # up to the dots, which are narrower
         elif dotted:
-            if self._is_dotted(head[1]):
+            if self.columns.is_dotted(head[1]):
                 curve = _reach_dots(curve, self.bodies[head])
-            if self._is_dotted(tail[1]):
+            if self.columns.is_dotted(tail[1]):
                 curve = _reach_dots(curve[::-1], self.bodies[tail])[::-1]
         spot = self.edge_layout.spots.get(span)
         label = self._write_label(arrow) if spot else EMPTY

@@ -13,21 +13,19 @@ from functools import cached_property
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.node import CONSTANT, Node
 from autograd_seq.graph.order import components
-from autograd_seq.ops.elementwise import CAST, POWER_NUMBER
+from autograd_seq.ops.elementwise import CAST
 from autograd_seq.ops.forms import rewritten
 from autograd_seq.ops.leaf import INPUT, PARAM, TENSOR
 from autograd_seq.ops.shape import BROADCAST_TO
 from autograd_seq.ops.state import EQUILIBRIUM, STATE
 from autograd_seq.ops.steps import get_delay
-from autograd_seq.ops.time import ALONG, AT, SHIFT, SIZE, SPREAD
+from autograd_seq.ops.time import ALONG, SHIFT, SIZE, SPREAD
 from autograd_seq.ops.window import OVERLAP, WINDOW
 from viz.read.names import is_named, name_adjoint, shorten_names
 
 # Operations that change the shape or kind of a value, not the value.
 _CARRIERS = (BROADCAST_TO, CAST, SPREAD)
 _LEAVES = (INPUT, PARAM, TENSOR)
-_LOSSES = frozenset({"nll", "cross_entropy", "mse", "bce"})
-_WORDS = {"nll": "NLL", "cross_entropy": "CE", "mse": "MSE", "bce": "BCE"}
 _WINDOWS = {WINDOW: 1, OVERLAP: -1}
 # A window of more steps is drawn by its last two and its first.
 _STEPS_SHOWN = 6
@@ -142,42 +140,6 @@ def get_operands(vertex: Node) -> tuple[Node, ...]:
     if node is vertex and is_state(vertex):
         return vertex.inputs[:1]
     return node.inputs[1:] if node.op is rewritten else node.inputs
-
-
-def get_symbol(vertex: Node) -> str:
-    """Return the symbol of a vertex's operation: ×, tanh, NLL; "" for leaves, and for states without an operation."""
-    node = get_equation(vertex)
-    if is_leaf(node) or node.op is SHIFT or (node is vertex and is_state(vertex)):
-        return ""
-    if node.op is rewritten:
-        form = str(node.attrs["form"])
-        return _WORDS.get(form, form)
-    return _add_numbers(node)
-
-
-def _add_numbers(node: Node) -> str:
-    """Return an operation's symbol with the numbers among its operands, which get no nodes of their own: `2 ⊙`, `+ 1`."""
-    sign = node.op.symbol
-    if sign == "⊙" and all(x.shape == () for x in node.inputs):
-        sign = "×"  # of single numbers there is only one product
-    if node.op is POWER_NUMBER:
-        return f"^{node.attrs['n']:g}"
-    if node.op is AT:
-        return f"[{node.attrs['index']}]".replace("-", "−")
-    numbers = [f"{float(x.value):.4g}".replace("-", "−") if _is_number(x) else None for x in node.inputs]
-    if len(node.inputs) != 2 or numbers == [None, None] or None not in numbers:
-        return sign
-    return f"{numbers[0]} {sign}" if numbers[0] is not None else f"{sign} {numbers[1]}"
-
-
-def _is_number(node: Node) -> bool:
-    return node.op is CONSTANT and not is_named(node) and node.shape == ()
-
-
-def is_loss_form(vertex: Node) -> bool:
-    """Tell whether a vertex compares a prediction with a target."""
-    node = get_equation(vertex)
-    return node.op is rewritten and node.attrs["form"] in _LOSSES
 
 
 def read_graph(outputs: Sequence[Node], axes: Iterable[str] | None = None) -> Reading:

@@ -6,7 +6,7 @@ import numpy as np
 
 from autograd_seq.core.node import Node
 from autograd_seq.ops.time import ALONG, AT
-from viz.read.graph import Read, Reading, add_shifts, get_symbol, is_leaf
+from viz.read.graph import Read, Reading, add_shifts, is_leaf
 from viz.read.roles import (
     find_leading,
     find_losses,
@@ -20,6 +20,7 @@ from viz.read.roles import (
     make_total_label,
     place_item,
 )
+from viz.read.symbols import get_symbol
 from viz.scene.items import Arrow, Item, Scene, merge_whole
 from viz.scene.label import EMPTY, Label, make_text_label
 

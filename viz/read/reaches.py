@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from autograd_seq.core.node import CONSTANT, Node
+from autograd_seq.core.node import Node
 from autograd_seq.ops.elementwise import add, less, less_equal, logical_and, where
 from autograd_seq.ops.forms import rewritten
 from autograd_seq.ops.time import ALONG, INDEX
 from viz.read.graph import Reading, get_equation, get_operands, skip_carriers
+from viz.read.symbols import get_number
 
 _CLOSED = -1e4  # what is added to a score, or put in its place, so that its weight is 0
 
@@ -52,7 +53,7 @@ def _find_mask(vertex: Node, reading: Reading, masks: dict[Node, _Mask]) -> _Mas
     zeros = [sort == "zero" for sort, _ in known]
     if op is logical_and:
         wanted, sort = "true", "true"
-    elif op is where and known[0][0] == "true" and (value := _get_number(operands[2])) is not None:
+    elif op is where and known[0][0] == "true" and (value := get_number(operands[2])) is not None:
         wanted, sort = "true", "zero" if value == 0 else "low" if value <= _CLOSED else ""
     elif op is add and any(sort == "low" for sort, _ in known):
         wanted, sort = "low", "low"
@@ -62,10 +63,6 @@ def _find_mask(vertex: Node, reading: Reading, masks: dict[Node, _Mask]) -> _Mas
         wanted, sort = "zero", "zero" if any(zeros) and op.linear_in(zeros) else ""
     mask = next((mask for sort, mask in known if sort == wanted), "")
     return (sort, mask) if sort and mask else None
-
-
-def _get_number(node: Node) -> float | None:
-    return float(node.value) if node.op is CONSTANT and node.shape == () else None
 
 
 def _list_sums(vertex: Node, reading: Reading, masks: dict[Node, _Mask]) -> Iterator[str]:

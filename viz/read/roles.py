@@ -10,9 +10,10 @@ from autograd_seq.ops.leaf import INPUT, PARAM, TENSOR
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.state import EQUILIBRIUM
 from autograd_seq.ops.time import SIZE
-from viz.read.graph import Reading, get_equation, is_loss_form, is_state
+from viz.read.graph import Reading, get_equation, is_state
 from viz.read.names import is_named
 from viz.read.scopes import get_scope
+from viz.read.symbols import is_loss_form
 from viz.scene.items import Item
 from viz.scene.label import (
     Label,

@@ -9,7 +9,7 @@ from autograd_seq.core.node import Node
 from autograd_seq.core.op import Op
 from autograd_seq.ops.elementwise import add, sub
 from autograd_seq.ops.time import AT
-from viz.read.graph import Reading, Shifts, add_shifts, get_symbol, is_leaf, is_state
+from viz.read.graph import Reading, Shifts, add_shifts, is_leaf, is_state
 from viz.read.names import is_named
 from viz.read.reaches import find_reaches
 from viz.read.roles import (
@@ -26,6 +26,7 @@ from viz.read.roles import (
     make_total_label,
     place_item,
 )
+from viz.read.symbols import get_symbol
 from viz.scene.items import Arrow, Item, Scene, merge_whole
 from viz.scene.label import EMPTY, Label, make_text_label
 

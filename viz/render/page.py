@@ -23,7 +23,7 @@ from viz.scene.label import Label, clean, make_text_label
 
 _SCRIPTS = ("picture.js", "view.js", "page.js")
 
-Texts = Mapping[str, Sequence[tuple[str, str]]]
+Texts = Mapping[str, Mapping[int | str, tuple[str, str]]]
 """For each variable, by its name, its value and its gradient at each step, as short texts."""
 
 

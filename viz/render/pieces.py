@@ -14,7 +14,7 @@ from viz.render.style import Theme
 from viz.render.svg import draw_line, draw_mark
 from viz.scene.label import clean
 from viz.scene.order import rank_marks
-from viz.scene.picture import Line, Mark, Picture, measure_picture
+from viz.scene.picture import Line, Mark, Picture, measure_picture, write_step
 
 _RIM = 8.0
 _LONGEST_TIP = 500
@@ -118,7 +118,7 @@ class Pieces:
         )
         number = self.kinds.setdefault(kind, len(self.kinds))
         x, y = mark.at
-        return self.marks.setdefault((shape, number, round(x, 1), round(-y, 1), mark.step), len(self.marks))
+        return self.marks.setdefault((shape, number, round(x, 1), round(-y, 1), write_step(mark.step)), len(self.marks))
 
     def _add_line(self, line: Line, places: dict[object, int]) -> int:
         x, y = (round(value, 1) for value in line.curve[0])

@@ -11,7 +11,7 @@ from html import escape as escape_html
 
 from viz.render.style import CODE_FONT, FONT, STROKES, Theme, get_line_color, get_line_ink
 from viz.scene.label import Label, Run, clean
-from viz.scene.picture import Line, Mark, Picture, Point, measure_picture
+from viz.scene.picture import Line, Mark, Picture, Point, measure_picture, write_step
 
 _RIM = 8.0
 _WIDEST = 980.0  # points: a page of a notebook; a wider picture is scaled down to it
@@ -77,7 +77,7 @@ def escape_text(text: str) -> str:
 def _write_mark(mark: Mark, name: str, theme: Theme) -> str:
     title = f"<title>{escape_text(mark.tip)}</title>" if mark.tip else ""
     shown = f' data-name="{escape_text(mark.name)}"' if mark.name else ""
-    shown += f' data-step="{mark.step}"' if mark.step is not None else ""
+    shown += f' data-step="{write_step(mark.step)}"' if mark.step is not None else ""
     return f'<g id="{name}" class="mark {mark.role}"{shown}>{title}{draw_mark(mark, theme)}</g>'
 
 

@@ -15,7 +15,7 @@ _SPECIAL = {
 }  # fmt: skip
 _SYMBOLS = {
     "−": "{-}", "-": "{-}", "=": "{=}", "∂": r"\partial ", "∕": "/", "⊙": r"{\odot}", "×": r"{\times}", "÷": r"{\div}",
-    "∑": r"\sum ", "Σ": r"\Sigma ", "⋯": r"\cdots ", "⇒": r"\Rightarrow ", "·": r"{\cdot}", "∞": r"\infty ",
+    "∑": r"\sum ", "Σ": r"\Sigma ", "⋯": r"\cdots ", "⋮": r"\vdots ", "⇒": r"\Rightarrow ", "·": r"{\cdot}", "∞": r"\infty ",
     "…": r"\ldots ", "²": "^2", "\u0304": "",
 }  # fmt: skip
 _NAMES = (

@@ -33,6 +33,10 @@ class Columns:
     columns: tuple[Column, ...]
     length: int | None
 
+    def is_dotted(self, place: int) -> bool:
+        """Tell whether a place is that of the dots, which stand for the steps left out."""
+        return 0 <= place < len(self.columns) and self.columns[place].step is None
+
     def place(self, step: int) -> int:
         """Return the place of a step: its column, that of the dots, or one outside for steps before or after the sequence."""
         shown = [(column.step, column.place) for column in self.columns if column.step is not None]

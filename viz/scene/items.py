@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from viz.scene.label import EMPTY, Label, join_labels, make_name_label, make_text_label, stack_labels
-from viz.scene.picture import Mark, Point
+from viz.scene.picture import Mark, Point, Step
 
 # A circle keeps 10 % slack around its text, since fonts differ from machine to machine.
 _SLACK = 1.12
@@ -172,9 +172,7 @@ def measure_outline(item: Item, index: str = "t−1") -> tuple[str, float, float
     return "circle", max(least, round(need, 1)), max(least, round(need, 1)), font
 
 
-def make_mark(
-    item: Item, index: str, at: Point, key: object, role: str = "", widest: str = "t−1", step: int | None = None
-) -> Mark:
+def make_mark(item: Item, index: str, at: Point, key: object, role: str = "", widest: str = "t−1", step: Step = None) -> Mark:
     """Return the item as a node of a picture, sized for its widest index so that all its steps look alike."""
     shape, width, height, font = measure_outline(item, widest)
     return Mark(

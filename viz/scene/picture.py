@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from viz.scene.label import EMPTY, Label
 
 Point = tuple[float, float]
+Step = int | tuple[int, ...] | None
+"""Of an unfolded axis, or one of each, in the order of the graph's axes; None of what has no steps."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Mark:
         rounded: whether a box has round corners.
         font: points.
         tip: plain text that is shown when the pointer rests on it.
-        name, step: the full name of the variable that it shows, and at which step of the unfolded axis; overlays go by these.
+        name, step: the full name of the variable that it shows, and at which step, or pair of steps; overlays go by these.
         fill, pen: a colour and the width of the border that an overlay chose; by default those of the role.
         foot: whether the label stands at the foot of the outline, and not in its middle.
         left: whether the label begins at the left end of the mark, and not in its middle.
@@ -47,7 +49,7 @@ class Mark:
     font: float = 14.0
     tip: str = ""
     name: str = ""
-    step: int | None = None
+    step: Step = None
     fill: str = ""
     pen: float | None = None
     foot: bool = False
@@ -172,3 +174,13 @@ def split_curve(curve: Sequence[Point]) -> tuple[Point, ...]:
 
 def _halve(p: Point, q: Point) -> Point:
     return (p[0] + q[0]) / 2, (p[1] + q[1]) / 2
+
+
+def write_step(step: Step) -> int | str | None:
+    """Return a step as a page and a file name it: a number, or those of a pair.
+
+    Example:
+        >>> write_step(3), write_step((0, 2))
+        (3, '0,2')
+    """
+    return ",".join(map(str, step)) if isinstance(step, tuple) else step
