@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.node import Node, apply, constant
-from autograd_seq.graph.order import get_rows, step_order
+from autograd_seq.graph.order import get_rows, list_readers, step_order
 from autograd_seq.graph.rebuild import copy_name, rebuild, remake
 from autograd_seq.ops.elementwise import CAST, add, cast, div, exp, mul, neg, sub, zero_safe_mul
 from autograd_seq.ops.forms import rewritten
@@ -193,10 +193,7 @@ def _push_shifts_inward(outputs: Sequence[Node]) -> None:
     Only shifts that read zeros outside of the sequence are replaced: a product of zeros is zero.
     """
     order, returned = step_order(outputs), set(outputs)
-    readers: dict[Node, int] = dict.fromkeys(outputs, 2)
-    for n in order:
-        for x in n.inputs:
-            readers[x] = readers.get(x, 0) + 1
+    readers = {x: len(rs) + (x in returned) for x, rs in list_readers(order).items()}
     stands: dict[Node, Node] = {}
     for n in order:
         if n.op is SHIFT and n.attrs["outside"] == "zero" and n not in returned and _can_distribute(n.inputs[0], readers):

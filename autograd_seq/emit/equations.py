@@ -8,6 +8,7 @@ from autograd_seq.core.axes import Index
 from autograd_seq.core.names import make_printable
 from autograd_seq.core.node import CONSTANT, Node
 from autograd_seq.graph.graph import Graph
+from autograd_seq.graph.order import list_readers
 from autograd_seq.graph.printing import format_subscript, operation
 from autograd_seq.ops.elementwise import POWER_NUMBER
 from autograd_seq.ops.forms import rewritten
@@ -30,20 +31,16 @@ class Equations:
 
     def __init__(self, graph: Graph, labels: dict[Node, str]) -> None:
         self.graph, self.labels = graph, {n: make_printable(name) for n, name in labels.items()}
-        count: dict[Node, int] = {}
-        for n in graph.nodes:
-            for x in n.inputs:
-                count[x] = count.get(x, 0) + 1
+        readers = list_readers(graph.nodes)
         named = {n for n in graph.nodes if n.name or (n.op is STATE)} | {n.inputs[0] for n in graph.nodes if n.op is STATE}
         named |= {n.inputs[0] for n in graph.nodes if n.op is not SHIFT and get_delay(n)}
-        self.top = {n for n in graph.nodes if n in named or count.get(n, 0) != 1}
-        reader = {x: n for n in graph.nodes for x in n.inputs}
+        self.top = {n for n in graph.nodes if n in named or len(readers[n]) != 1}
         self.of: dict[Node, Node] = {}
         ends: dict[Node, tuple[Node, int]] = {}  # the node whose equation contains a node, and the depth within it
         for n in reversed(graph.nodes):
             end, depth = n, 0
             if n not in self.top and n.op is not SHIFT:
-                r = reader[n]
+                (r,) = readers[n]
                 end, depth = (r, 1) if r in self.top or r.op is SHIFT else (ends[r][0], ends[r][1] + 1)
                 if depth == _DEEPEST:  # a sum of hundreds of terms is several equations
                     self.top.add(n)

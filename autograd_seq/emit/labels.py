@@ -7,6 +7,7 @@ from autograd_seq.core.node import Node
 from autograd_seq.emit.lower import is_leaf
 from autograd_seq.emit.names import Names
 from autograd_seq.graph.graph import Graph
+from autograd_seq.graph.order import list_readers
 from autograd_seq.graph.printing import name_arguments, operation, put_before
 from autograd_seq.ops.elementwise import CAST, add, neg, sub
 from autograd_seq.ops.forms import rewritten
@@ -52,10 +53,7 @@ class Labels:
                     self.own.setdefault(o, "loss")
         self.arguments = name_arguments(graph.nodes, letters=True)
         self.states = {n.inputs[0]: n for n in graph.nodes if n.op is STATE}
-        self.readers: dict[Node, list[Node]] = {}
-        for n in graph.nodes:
-            for x in n.inputs:
-                self.readers.setdefault(x, []).append(n)
+        self.readers = list_readers(graph.nodes)
         names = {*(n.name for n in user.nodes if n.name), *(a.name for a in user.axes)}
         bases = [name.rpartition("/")[2] for name in names]
         self.short = len(set(bases)) == len(bases)  # without their scopes all names are still different
@@ -87,7 +85,7 @@ class Labels:
 
     def _find_whole(self, node: Node) -> Node | None:
         """Return the cotangent that a node is a term of."""
-        while len(found := self.readers.get(node, [])) == 1 and found[0].op in _SUMS and set(found[0].axes) == set(node.axes):
+        while len(found := self.readers[node]) == 1 and found[0].op in _SUMS and set(found[0].axes) == set(node.axes):
             (node,) = found
             if node.adjoint_of is not None or node in self.states:
                 return node

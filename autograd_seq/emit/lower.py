@@ -13,6 +13,7 @@ from autograd_seq.core.axes import Axis, Iteration
 from autograd_seq.core.node import Node
 from autograd_seq.emit.board import SEEN_THROUGH, is_short
 from autograd_seq.emit.outline import Fill, Reach
+from autograd_seq.emit.places import find_steps, get_least
 from autograd_seq.emit.statements import (
     ALL,
     BEFORE,
@@ -44,7 +45,7 @@ from autograd_seq.ops.random import DRAW
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.state import STATE
 from autograd_seq.ops.steps import ADD_ROWS, TAKE_STEP
-from autograd_seq.ops.time import ALONG, AT, INDEX, SHIFT, SIZE
+from autograd_seq.ops.time import AT, INDEX, SHIFT, SIZE
 from autograd_seq.plan.memory.views import LEAVES, is_view
 from autograd_seq.plan.passes.legal import COPY
 
@@ -249,17 +250,10 @@ class Lowering:
         return self._look_through(node, env) if node.op in SEEN_THROUGH or node.op is COPY else self.apply(node, env)
 
     def _look_through(self, node: Node, env: Env) -> Expression:
-        x, attrs = node.inputs[0], node.attrs
-        if node.op is SHIFT:
-            return self.read_at(x, {**env, attrs["axis"]: env[attrs["axis"]].move_later(-attrs["by"])})
-        if node.op is ALONG:
-            return self.read_at(x, {**env, attrs["axis"]: env[attrs["other"]]})
-        if node.op is AT:
-            index = attrs["index"]
-            value = self.read_at(x, {**env, attrs["axis"]: Place(START if index >= 0 else END, attrs["axis"], index)})
-            least = index if index >= 0 else -1 - index
-            return value if attrs["outside"] == "error" else IfLonger(node.shape, node.dtype, attrs["axis"], least, value)
-        value = self.read_at(x, env)
+        attrs = node.attrs
+        value = self.read_at(node.inputs[0], find_steps(node, env, lambda a, k: Place(START if k >= 0 else END, a, k)))
+        if node.op is AT and attrs["outside"] == "zero":
+            return IfLonger(node.shape, node.dtype, attrs["axis"], get_least(node), value)
         if node.op is rewritten:
             return Form(node.shape, node.dtype, attrs["form"], value, tuple([self.read_at(y, env) for y in node.inputs[1:]]))
         return value

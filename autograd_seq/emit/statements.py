@@ -40,7 +40,7 @@ class Place:
     axis: Axis
     by: int = 0
 
-    def move_later(self, by: int) -> Place:
+    def move(self, by: int) -> Place:
         """Return the place ``by`` steps later."""
         return Place(self.base, self.axis, self.by + by)
 

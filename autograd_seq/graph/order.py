@@ -6,6 +6,7 @@ No order here comes from a ``set`` or from ``id()``: the same equations give the
 from __future__ import annotations
 
 import itertools
+from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
@@ -45,20 +46,25 @@ def postorder(roots: Iterable[N], sources: Callable[[N], Iterable[N]], seen: set
     return order
 
 
+def list_readers(nodes: Iterable[Node]) -> defaultdict[Node, list[Node]]:
+    """Return the nodes that have each node as an input, in order, once for each time that they do."""
+    found: defaultdict[Node, list[Node]] = defaultdict(list)
+    for n in nodes:
+        for x in n.inputs:
+            found[x].append(n)
+    return found
+
+
 def find_dependents(
     nodes: Iterable[Node], seeds: Iterable[Node], passes: Callable[[Node], bool] = lambda node: True
 ) -> set[Node]:
     """Return ``seeds`` and all nodes that depend on them through nodes for which ``passes`` holds."""
-    readers: dict[Node, list[Node]] = {}
-    for n in nodes:
-        for x in n.inputs:
-            readers.setdefault(x, []).append(n)
-    found, stack = set[Node](), [*seeds]
+    readers, found, stack = list_readers(nodes), set[Node](), [*seeds]
     while stack:
         n = stack.pop()
         if n not in found:
             found.add(n)
-            stack += [r for r in readers.get(n, []) if passes(r)]
+            stack += [r for r in readers[n] if passes(r)]
     return found
 
 

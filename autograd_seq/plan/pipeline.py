@@ -10,6 +10,7 @@ from autograd_seq.core.axes import Axis
 from autograd_seq.core.errors import OperationError, did_you_mean
 from autograd_seq.core.node import Node
 from autograd_seq.graph.graph import Graph
+from autograd_seq.graph.order import list_readers
 from autograd_seq.graph.printing import name_cotangents
 from autograd_seq.graph.rebuild import copy_name, rebuild
 from autograd_seq.ops.gather import SCATTER_ADD
@@ -165,11 +166,7 @@ def copy_own(node: Node, inputs: tuple[Node, ...]) -> Node | None:
 
 def find_absorbed(graph: Graph) -> dict[Node, Node]:
     """Return what only a sum over axes reads and what is computed with it: products, and rows added where an index names."""
-    readers: dict[Node, list[Node]] = {}
-    for n in graph.nodes:
-        for x in n.inputs:
-            readers.setdefault(x, []).append(n)
-    found = {}
+    readers, found = list_readers(graph.nodes), {}
     for n in graph.nodes:
         if n.op is sum_over and len(n.inputs) == 1 and n.attrs["axes"]:
             (x,) = n.inputs

@@ -48,21 +48,22 @@ def find_parts(starts: Sequence[int], whole: Sequence[bool], stop: int) -> list[
     return [(a, b) for a, b in found if b - a >= PART // 4]
 
 
-def make_function(name: str, lines: Sequence[str], depth: int, kinds: Mapping[str, str]) -> tuple[str, str]:
-    """Return the text of a part as a function, and the call of it.
+def make_function(mark: str, name: str, lines: Sequence[str], depth: int, kinds: Mapping[str, str]) -> tuple[str, list[str]]:
+    """Return the text of lines as a function, and its arguments, arrays first.
 
     Args:
+        mark: ``"native"`` if Python calls the function, ``"part"`` if only others do.
         name: the name of the function.
         lines: its lines, with the indentation that they have now.
         depth: the depth of that indentation.
         kinds: the variables that it may read from outside, with their types: ``"real"``, ``"int"``,
             ``"bool"``, or for an array ``"real*"``.
     """
-    words = {word for line in lines for word in _WORD.findall(line.partition("#")[0])}
-    given = {word: kind for word, kind in kinds.items() if word in words}
+    words = dict.fromkeys(word for line in lines for word in _WORD.findall(line.partition("#")[0]))
+    arguments = sorted((word for word in words if word in kinds), key=lambda word: not kinds[word].endswith("*"))
     body = [line[4 * (depth - 1) :] for line in lines]
-    head = [f'@part("{", ".join(given.values())}")', f"def {name}({', '.join(given)}):"]
-    return "\n".join([*head, *body]), f"{name}({', '.join(given)})"
+    head = [f'@{mark}("{", ".join(kinds[a] for a in arguments)}")', f"def {name}({', '.join(arguments)}):"]
+    return "\n".join([*head, *body]), arguments
 
 
 __all__ = ["LONG", "PART", "find_parts", "make_function"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from autograd_seq.core.node import Node
-from autograd_seq.emit.native.places import AffineIndex, undo_broadcast, undo_reshape
+from autograd_seq.emit.places import AffineIndex, undo_broadcast, undo_reshape
 from autograd_seq.ops.gather import ONE_HOT, PICK, TAKE
 from autograd_seq.ops.parts import CONCAT, PLACE
 from autograd_seq.ops.shape import RESHAPE

@@ -18,9 +18,9 @@ from autograd_seq.core.node import Node
 from autograd_seq.emit.contraction import is_contraction, read_contraction
 from autograd_seq.emit.native.dims import INDEX, list_dims, list_operand_dims
 from autograd_seq.emit.native.operations import is_native, is_pointwise
-from autograd_seq.emit.native.places import AffineIndex, At, Entry, find_entry
 from autograd_seq.emit.native.units import Pass, PassStatement, SingleNode, StepLoop, Unit
 from autograd_seq.emit.outline import Fill, Repeat, Step, list_nodes
+from autograd_seq.emit.places import AffineIndex, At, Entry, find_entry
 from autograd_seq.ops.gather import ONE_HOT, PICK, SCATTER_ADD, TAKE
 from autograd_seq.ops.parts import CONCAT, PLACE
 from autograd_seq.ops.reduce import sum_over

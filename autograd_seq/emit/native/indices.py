@@ -13,7 +13,7 @@ from autograd_seq.core.op import Op
 from autograd_seq.emit.native.dims import list_dims, list_operand_dims
 from autograd_seq.emit.native.lines import LineWriter
 from autograd_seq.emit.native.operations import has_computed_index, write_zero
-from autograd_seq.emit.native.places import AffineIndex, At, Entry
+from autograd_seq.emit.places import AffineIndex, At, Entry
 from autograd_seq.emit.numpy.arrays import write_tuple
 from autograd_seq.ops.gather import IN_RANGE, ONE_HOT, PICK, TAKE, find_lookup
 from autograd_seq.ops.leaf import INPUT
@@ -82,9 +82,8 @@ def write_addition_to_rows(w: LineWriter, node: Node) -> None:
     zeros, g, index = node.inputs
     dims, k = list_dims(g.shape), len(index.shape)
     ranges = [(str(p.var), str(n)) for p, n in zip(dims, g.shape, strict=True)]
-    at = {a: AffineIndex(w.var[a]) for a in node.axes}
-    w.registers = {}
-    with w.open_loops([*w.list_lifted_loops(w.storage.lift(node.axes, node)), *(r for r in ranges[:k] if r[1] != "1")]):
+    at = w.get_point(node)
+    with w.open_loops([*w.list_lifted_loops(node.axes), *(r for r in ranges[:k] if r[1] != "1")]):
         row = w.names.new("row")
         w.add_line(f"{row} = {w.write_value(index, at, dims[:k])}")
         w.add_line(f"if {row} >= 0:")
@@ -95,7 +94,6 @@ def write_addition_to_rows(w: LineWriter, node: Node) -> None:
             place = {**{a: at[a] for a in root.axes if a in at}, node.attrs["axis"]: AffineIndex(row)}
             w.add_line(f"{w.write_element(Entry(root, place, dims[k:]))} += {code}")
         w.depth -= 1
-    w.registers = {}
 
 
 INDEXED: Mapping[Op, Callable[[LineWriter, Node, At, tuple[AffineIndex, ...]], str]] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,8 +11,8 @@ from autograd_seq.core.axes import Axis
 from autograd_seq.core.node import Node
 from autograd_seq.emit.native.dims import list_dims
 from autograd_seq.emit.native.memory import MemoryWriter
-from autograd_seq.emit.native.places import AffineIndex, At
 from autograd_seq.emit.native.units import StepLoop
+from autograd_seq.emit.places import AffineIndex, At
 from autograd_seq.graph.graph import Graph
 from autograd_seq.plan.memory.storage import Storage
 
@@ -26,7 +26,7 @@ class LineWriter(MemoryWriter):
         self.depth = 1
         self.before: list[tuple[int, int]] = []  # where to insert lines before the outermost loop
         self.around: list[StepLoop] = []
-        self.registers: dict[Any, str] = {}
+        self.registers: dict[Any, str] = {}  # values that variables of the innermost open loop hold
         self.packs: dict[Any, str] = {}  # arrays that hold packed columns
         self.lines_before: set[str] = set()
         self.room = ""
@@ -38,16 +38,22 @@ class LineWriter(MemoryWriter):
 
     @contextmanager
     def open_loops(self, ranges: Sequence[tuple[str, str]], direction: int = 1) -> Iterator[None]:
-        """Write nested loops, each (variable, length); lines written within the context are their body."""
+        """Write nested loops, each (variable, length); lines written within the context are their body.
+
+        Values that are computed within, in variables, are known there alone.
+        """
         for var, length in ranges:
             self.add_line(f"for {var} in range({length}):" if direction > 0 else f"for {var} in range({length} - 1, -1, -1):")
             self.depth += 1
+        self.registers = {}
         yield
+        self.registers = {}
         self.depth -= len(ranges)
 
-    def list_lifted_loops(self, axes: Sequence[Axis]) -> list[tuple[str, str]]:
-        """Return the loops over lifted axes."""
-        return [(self.var[a], self.add_argument(self.size[a])) for a in axes]
+    def list_lifted_loops(self, axes: Container[object]) -> list[tuple[str, str]]:
+        """Return the loops over those of some axes, in order, that no open loop over steps runs over."""
+        stepping = {u.loop.axis for u in self.around}
+        return [(self.var[a], self.size[a]) for a in self.storage.order if a in axes and a not in stepping]
 
     def list_inner_loops(self, shape: Sequence[int]) -> list[tuple[str, str]]:
         """Return the loops over the dimensions of a value; one of length 1 needs none."""

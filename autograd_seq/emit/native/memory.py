@@ -13,10 +13,10 @@ from autograd_seq.core.axes import Axis
 from autograd_seq.core.node import CONSTANT, Node
 from autograd_seq.emit.native.dims import DIMS
 from autograd_seq.emit.native.fusion import Fusion
-from autograd_seq.emit.native.places import AffineIndex, Entry
 from autograd_seq.emit.numpy.arrays import write_tuple
 from autograd_seq.emit.numpy.page import RESERVED
 from autograd_seq.emit.numpy.writer import Writer
+from autograd_seq.emit.places import AffineIndex, Entry
 from autograd_seq.graph.graph import Graph
 from autograd_seq.ops.leaf import INPUT, PARAM
 from autograd_seq.ops.time import INDEX, SIZE
@@ -45,8 +45,7 @@ class MemoryWriter(Writer):
         super().__init__(graph, storage, axes, title, feeds)
         self.var = {a: self.names.new(a.name) for a in self.axes}
         self.fusion = Fusion(storage, self.steps, self.size, self.var)
-        self.arguments: dict[str, None] = {}
-        self.addresses: dict[str, str] = {}  # the types of arguments that are arrays
+        self.kinds = dict.fromkeys(self.lengths.values(), "int")  # the types of what may be an argument
         self.fresh: set[Node] = set()
         self.straight: set[str] = set()  # feeds that are contiguous
         self.loads: dict[str, str] = {}  # scalars that a function loads first, and their names
@@ -72,16 +71,10 @@ class MemoryWriter(Writer):
             self.run.append(f"{name} = empty({len(nodes)}, real)")
         self.made.append((write_tuple([len(nodes)]), "real"))
 
-    def add_argument(self, name: str) -> str:
-        """Make a name an argument of the function, and return it; a literal number needs none."""
-        if not name.isdigit():
-            self.arguments.setdefault(name)
-        return name
-
     def add_pointer(self, name: str, kind: str = "real") -> str:
-        """Make the address of an array an argument of the function, and return its name."""
-        self.addresses[name] = f"{kind}*"
-        return self.add_argument(name)
+        """Return the name of an array, whose address is an argument of the functions that contain the name."""
+        self.kinds[name] = f"{kind}*"
+        return name
 
     def list_loads(self) -> list[str]:
         """Return the first lines of a function, which load scalars once: each load takes time to compile."""
@@ -93,17 +86,13 @@ class MemoryWriter(Writer):
 
     def write_element(self, e: Entry) -> str:
         """Return an entry of an array."""
-        n, dims = e.node, [p.code for p in e.dims]
-        if n._value is not None or n.op is CONSTANT:
-            return self._write_number(n, dims)
+        n = e.node
+        if (n._value is not None or n.op is CONSTANT) and not n.shape:
+            return self._write_number(n)
         if n.op is SIZE:
-            return self.add_argument(self.size[n.attrs["axis"]])
+            return self.size[n.attrs["axis"]]
         if n.op is INDEX:
-            place = e.at[n.attrs["axis"]]
-            for size in self.size.values():
-                if place.var == size:
-                    self.add_argument(size)
-            return f"({place.code})"
+            return f"({e.at[n.attrs['axis']].code})"
         if n in self.packed:
             name, k = self.packed[n]
             code = f"{self.add_pointer(name)}[{k}]"
@@ -111,30 +100,31 @@ class MemoryWriter(Writer):
                 return self.loads.setdefault(code, self.feeds[self.graph.name(n)])
             self.get_base(n)
             return code
-        base = self.get_feed(n) if n.op in (INPUT, PARAM) else self.get_base(n)
-        return f"{base}[{self.write_position(e)}]"
+        return f"{self.get_address(n)}[{self.write_position(e)}]"
 
     def write_position(self, e: Entry) -> str:
         """Return the offset of an entry in its array, as source."""
-        home = self.storage.homes.get(e.node)
-        halo = home.halo if home else {}
-        axes = home.axes if home else e.node.axes
-        found = [(f"({e.at[self.storage.path[e.node][-1].axis].code}) % {home.ring}", "")] if home and home.ring > 1 else []
-        for a in axes:
-            lo, hi = halo.get(a, (0, 0))
-            found.append((e.at[a].move(lo).code, f"({self.size[a]} + {lo + hi})" if lo + hi else self.size[a]))
-            if found[1:]:
-                self.add_argument(self.size[a])
-            if e.at[a].var in self.size.values():
-                self.add_argument(str(e.at[a].var))
-        return flatten_index([*found, *zip([p.code for p in e.dims], map(str, e.node.shape), strict=True)])
+        return flatten_index([(place.code, length) for place, length in self.list_places(e, e.node.shape)])
 
-    def _write_number(self, n: Node, dims: Sequence[str]) -> str:
-        value = np.asarray(n._value)
-        if value.shape:
-            at = flatten_index(list(zip(dims, map(str, value.shape), strict=True)))
-            return f"{self.add_pointer(self.get_array(n).code, KINDS[n.dtype])}[{at}]"
-        number = value.item()
+    def list_places(self, e: Entry, shape: Sequence[int]) -> list[tuple[AffineIndex, str]]:
+        """Return the index and the length of each dimension of an array that holds values of a shape at an entry."""
+        home, found = self.storage.homes.get(e.node), list[tuple[AffineIndex, str]]()
+        if home and home.ring > 1:
+            found.append((AffineIndex(f"({e.at[self.storage.path[e.node][-1].axis].code}) % {home.ring}"), ""))
+        for a in home.axes if home else e.node.axes:
+            lo, hi = home.halo.get(a, (0, 0)) if home else (0, 0)
+            found.append((e.at[a].move(lo), f"({self.size[a]} + {lo + hi})" if lo + hi else self.size[a]))
+        return [*found, *zip(e.dims, map(str, shape), strict=True)]
+
+    def get_address(self, n: Node) -> str:
+        """Return the array of a constant, a feed, or a computed node."""
+        if n._value is not None or n.op is CONSTANT:
+            return self.add_pointer(self.get_array(n).code, KINDS[n.dtype])
+        return self.get_feed(n) if n.op in (INPUT, PARAM) else self.get_base(n)
+
+    @staticmethod
+    def _write_number(n: Node) -> str:
+        number = np.asarray(n._value).item()
         if isinstance(number, float) and not np.isfinite(number):
             return f"real({'np.nan' if number != number else 'np.inf' if number > 0 else '-np.inf'})"
         return f"real({float(number)!r})" if n.dtype is float else repr(number)

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from autograd_seq.core.axes import Axis
-from autograd_seq.core.node import CONSTANT, Node
+from autograd_seq.core.node import Node
 from autograd_seq.emit.contraction import Contraction, Label, Matrix, read_contraction
 from autograd_seq.emit.native.dims import DIMS
 from autograd_seq.emit.native.kernel import DEPTH, ROWS
 from autograd_seq.emit.native.lines import LineWriter
 from autograd_seq.emit.native.memory import flatten_index
-from autograd_seq.emit.native.places import AffineIndex, Entry, find_entry
-from autograd_seq.ops.leaf import INPUT, PARAM
+from autograd_seq.emit.places import AffineIndex, Entry, find_entry
 from autograd_seq.ops.shape import RESHAPE
+from autograd_seq.ops.time import INDEX, SIZE
 from autograd_seq.plan.memory.views import get_root, is_view
 
 FEWEST_COLUMNS = 8
@@ -77,24 +77,22 @@ def _write_loops(w: LineWriter, node: Node, c: Contraction) -> None:
         return [(var[d], str(c.lengths[d])) for d in labels if isinstance(d, str) and c.lengths[d] != 1]
 
     gone = [d for d in dict.fromkeys([*c.dims[0], *c.dims[1]]) if d not in c.dims[2]]
-    over = [*w.list_lifted_loops([a for a in w.storage.order if a in gone]), *list_inner_loops(gone)]
+    over = [*w.list_lifted_loops(gone), *list_inner_loops(gone)]
     target = w.write_element(Entry(node, w.get_point(node), tuple(place[label] for label in out)))
-    with w.open_loops([*w.list_lifted_loops(w.storage.lift(node.axes, node)), *list_inner_loops(out)]):
+    with w.open_loops([*w.list_lifted_loops(node.axes), *list_inner_loops(out)]):
         total = w.names.new("total")
         if over:
             w.add_line(f"{total} = {'0.0' if node.dtype is float else '0'}")
         with w.open_loops(over):
-            w.registers = {}
             factors = []
             for x, own in zip(c.node.inputs, c.labels, strict=False):
-                code = w.write_value(x, {a: AffineIndex(w.var[a]) for a in x.axes}, tuple(place[label] for label in own))
+                code = w.write_value(x, w.get_point(x), tuple(place[label] for label in own))
                 factors.append(code if node.dtype is not float or x.dtype is float else f"real({code})")
             if node.dtype is int:
                 factors = [f"np.int64({f})" for f in factors]
             w.add_line(f"{total} += {' * '.join(factors)}" if over else f"{target} = {' * '.join(factors)}")
         if over:
             w.add_line(f"{target} = {total}")
-    w.registers = {}
 
 
 def _write_matrix_product(w: LineWriter, node: Node, c: Contraction) -> bool:
@@ -106,7 +104,7 @@ def _write_matrix_product(w: LineWriter, node: Node, c: Contraction) -> bool:
     if not second.columns:  # a vector is multiplied as a row
         first, second = second.transpose(), first.transpose()
     rows, summed, columns = first.rows, first.columns, second.columns
-    length: dict[Label, LengthProduct] = {a: _get_length(w, a) for a in w.axes}
+    length: dict[Label, LengthProduct] = {a: _read_length(w.size[a]) for a in w.axes}
     length |= {label: (n, ()) for label, n in c.lengths.items()}
     wide = multiply_lengths(*(length[d] for d in columns))
     if not columns or (not wide[1] and wide[0] < FEWEST_COLUMNS):
@@ -124,25 +122,21 @@ def _write_matrix_product(w: LineWriter, node: Node, c: Contraction) -> bool:
     still = b.fixed and not outside and not any(get_root(packs) in w.fusion.list_touched(u)[0] for u in w.around)
     if not outside and not still:
         return False
-    count = [multiply_lengths(*(length[d] for d in g)) for g in (rows, columns, summed, found.batch)]
-    m, n, k, _ = map(write_length, count)
-    for _, names in count:
-        for name in names:
-            w.add_argument(name)
+    m, n, k, many = (write_length(multiply_lengths(*(length[d] for d in g))) for g in (rows, columns, summed, found.batch))
     steps = [write_length(s) for s in (*of_a, *of_b, row)]
     each = [(name_index(w, c, d), write_length(length[d])) for d in found.batch]
-    packed = get_packed(w, packs, n, k, (b.base, b.offset, steps[2], steps[3]), still, many=write_length(count[3]))
-    w.add_pointer(packed)
+    packed = get_packed(w, packs, n, k, (b.base, b.offset, steps[2], steps[3]), still, many=many)
     if each:  # one after the other in the same array
-        size = w.add_argument(w.compute_once(f"packed_size({n}, {k}, real)", f"{packed}_size"))
+        size = w.compute_once(f"packed_size({n}, {k}, real)", f"{packed}_size")
+        w.kinds[size] = "int"
         packed = f"{packed}[({flatten_index(each)}) * {size}:]"
     if still:
-        _pack_before(w, each, f"pack({w.add_pointer(b.base)}, {b.offset}, {steps[2]}, {steps[3]}, {k}, {n}, {packed})")
+        _pack_before(w, each, f"pack({b.base}, {b.offset}, {steps[2]}, {steps[3]}, {k}, {n}, {packed})")
     with w.open_loops(each):
         w.add_line(
-            f"{'matrix_product' if outside else 'step_product'}({w.add_pointer(a.base)}, {a.offset}, {steps[0]}, {steps[1]}, "
-            f"{w.add_pointer(b.base)}, {b.offset}, {steps[2]}, {steps[3]}, {packed}, "
-            f"{w.add_pointer(out.base)}, {out.offset}, {steps[4]}, {m}, {n}, {k}, {w.add_pointer(get_room(w))})"
+            f"{'matrix_product' if outside else 'step_product'}({a.base}, {a.offset}, {steps[0]}, {steps[1]}, "
+            f"{b.base}, {b.offset}, {steps[2]}, {steps[3]}, {packed}, "
+            f"{out.base}, {out.offset}, {steps[4]}, {m}, {n}, {k}, {get_room(w)})"
         )
     return True
 
@@ -185,28 +179,22 @@ def _copy_matrix(w: LineWriter, c: Contraction, m: Matrix, length: dict[Label, L
     var = {label: w.var[label] if isinstance(label, Axis) else DIMS[labels.index(label)] for label in strides}
     place = tuple(AffineIndex(var[label]) if c.lengths[label] != 1 else AffineIndex(None) for label in labels)
     with w.open_loops([(var[label], write_length(length[label])) for label in reversed(strides) if length[label] != (1, ())]):
-        w.registers = {}
-        value = w.write_value(x, {a: AffineIndex(w.var[a]) for a in x.axes}, place)
+        value = w.write_value(x, w.get_point(x), place)
         at = " + ".join(f"{var[d]} * {write_length(s)}" for d, s in strides.items() if length[d] != (1, ()))
-        w.add_line(f"{w.add_pointer(name)}[{at or 0}] = {value}")
-    w.registers = {}
-    for _, names in length.values():
-        for axis in names:
-            w.add_argument(axis)
+        w.add_line(f"{name}[{at or 0}] = {value}")
     ends = [strides[g[-1]] if g else (0, ()) for g in (m.rows, m.columns)]
     return Strided(name, "0", strides, True), ends[0], ends[1]
 
 
-def _get_length(w: LineWriter, a: Axis) -> LengthProduct:
-    size = w.size[a]
-    return (int(size), ()) if size.isdigit() else (1, (size,))
+def _read_length(code: str) -> LengthProduct:
+    return (int(code), ()) if code.isdigit() else (1, (code,))
 
 
 def get_packed(w: LineWriter, x: Node, n: str, k: str, how: object, still: bool, word: str = "packed", many: str = "1") -> str:
     """Return the array that holds the packed columns of an operand, of ``many`` matrices, or another copy of it."""
     key = (get_root(x), n, k, how, still)
     if key not in w.packs:
-        w.packs[key] = w.names.new(f"{w.get_label(x)}_{word}")
+        w.packs[key] = w.add_pointer(w.names.new(f"{w.get_label(x)}_{word}"))
         w.allocate(w.packs[key], f"({'' if many == '1' else f'{many} * '}packed_size({n}, {k}, real),)", "real")
     return w.packs[key]
 
@@ -214,7 +202,7 @@ def get_packed(w: LineWriter, x: Node, n: str, k: str, how: object, still: bool,
 def get_room(w: LineWriter) -> str:
     """Return the scratch array to which products copy rows."""
     if not w.room:
-        w.room = w.names.new("room")
+        w.room = w.add_pointer(w.names.new("room"))
         w.allocate(w.room, f"({DEPTH * ROWS},)", "real")
     return w.room
 
@@ -253,21 +241,8 @@ def _list_indices(w: LineWriter, c: Contraction, operand: int) -> tuple[AffineIn
 def _find_strides(w: LineWriter, e: Entry, c: Contraction, stepping: Set[Label],
               shape: tuple[int, ...] | None = None) -> Strided | None:  # fmt: skip
     n, home = e.node, w.storage.homes.get(e.node)
-    axes: tuple[Axis, ...] = ()
-    halo: dict[Axis, tuple[int, int]] = {}
-    if e.unless or n in w.fusion.inlined or n in w.packed or (home is not None and home.ring > 1):
+    if e.unless or n in w.fusion.inlined or n in w.packed or n.op in (SIZE, INDEX) or (home is not None and home.ring > 1):
         return None
-    if n._value is not None or n.op is CONSTANT:
-        base = w.get_array(n).code
-    elif home is not None:
-        base, axes, halo = w.get_base(n), home.axes, home.halo
-    elif n.op in (INPUT, PARAM):
-        base, axes = w.get_feed(n), n.axes
-    else:
-        return None
-    places = [*(e.at[a].move(halo.get(a, (0, 0))[0]) for a in axes), *e.dims]
-    lengths: list[list[LengthProduct]] = [[_get_length(w, a), (sum(halo.get(a, (0, 0))), ())] for a in axes]
-    lengths += [[(d, ()), (0, ())] for d in (n.shape if shape is None else shape)]
     every: list[Label] = [*c.lengths, *w.axes]
     label = {name_index(w, c, d): d for d in every if d not in stepping}
     batch = {name_index(w, c, d) for d in stepping} - {w.var[u.loop.axis] for u in w.around}
@@ -275,7 +250,7 @@ def _find_strides(w: LineWriter, e: Entry, c: Contraction, stepping: Set[Label],
     offset: list[str] = []
     fixed = True
     stride: LengthProduct = (1, ())
-    for place, (size, more) in reversed(list(zip(places, lengths, strict=True))):
+    for place, size in reversed(w.list_places(e, n.shape if shape is None else shape)):
         if place.var in label:
             known = label[str(place.var)]
             if strides.get(known, (0, ())) != (0, ()):
@@ -286,17 +261,10 @@ def _find_strides(w: LineWriter, e: Entry, c: Contraction, stepping: Set[Label],
             if not place.var.isidentifier():
                 return None
             fixed = fixed and (place.var in batch or place.var in w.size.values())
-            if place.var in w.size.values():
-                w.add_argument(place.var)
         if place.code != "0":
-            for name in stride[1]:
-                w.add_argument(name.strip("()").split(" ")[0])
             offset.append(place.code if stride == (1, ()) else f"({place.code}) * {write_length(stride)}")
-        stride = multiply_lengths(stride, size if not more[0] else (1, (f"({write_length(size)} + {more[0]})",)))
-    for s in strides.values():
-        for name in s[1]:
-            w.add_argument(name.strip("()").split(" ")[0])
-    return Strided(base, " + ".join(reversed(offset)) or "0", strides, fixed)
+        stride = multiply_lengths(stride, _read_length(size))
+    return Strided(w.get_address(n), " + ".join(reversed(offset)) or "0", strides, fixed)
 
 
 __all__ = ["FEWEST_COLUMNS", "Strided", "get_strided", "merge_strides", "multiply_lengths", "write_contraction", "write_length"]

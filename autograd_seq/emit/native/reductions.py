@@ -8,11 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from autograd_seq.core.node import Node
-from autograd_seq.emit.native.dims import DIMS
+from autograd_seq.emit.native.dims import DIMS, list_dims
 from autograd_seq.emit.native.lines import LineWriter
 from autograd_seq.emit.native.memory import flatten_index
-from autograd_seq.emit.native.places import ZERO, AffineIndex, Entry, find_entry
 from autograd_seq.emit.numpy.arrays import write_tuple
+from autograd_seq.emit.places import ZERO, AffineIndex, Entry, find_entry
 
 Loops = list[tuple[str, str]]
 """Loops, the outermost first: the variable and the length of each."""
@@ -25,31 +25,24 @@ def write_addition(total: str, code: str, node: Node) -> str:
 
 def write_reduction(w: LineWriter, node: Node) -> None:
     """Write a reduction."""
-    x = node.inputs[0]
-    gone = tuple(a + len(x.shape) for a in node.attrs.get("axis", ()))
-    places = tuple(AffineIndex(DIMS[k]) if n != 1 else ZERO for k, n in enumerate(x.shape))
-    loops = [(k, str(p.var), str(n)) for k, (p, n) in enumerate(zip(places, x.shape, strict=True)) if n != 1]
-    kept = [(var, n) for k, var, n in loops if k not in gone]
-    axes = [a for a in w.storage.order if a in node.attrs.get("axes", ())]
-    over = [*w.list_lifted_loops(axes), *((var, n) for k, var, n in loops if k in gone)]
-    stepping = {u.loop.axis for u in w.around}
-    lifted = [a for a in w.storage.order if a in node.axes and a not in stepping]
-    kind = node.op.reduces
+    x, kind = node.inputs[0], node.op.reduces
     assert kind is not None
+    gone = {a + len(x.shape) for a in node.attrs.get("axis", ())}
+    places = list_dims(x.shape)
+    loops = {k: (DIMS[k], str(n)) for k, n in enumerate(x.shape) if n != 1}
+    over = [*w.list_lifted_loops(node.attrs.get("axes", ())), *(loop for k, loop in loops.items() if k in gone)]
+    keep = [*w.list_lifted_loops(node.axes), *(loop for k, loop in loops.items() if k not in gone)]
     if kind in ("softmax", "log_softmax"):
         dims = places
     elif node.attrs.get("keepdims"):
         dims = tuple(ZERO if k in gone else p for k, p in enumerate(places))
     else:
         dims = tuple(p for k, p in enumerate(places) if k not in gone)
-    dense = [var for _, var, _ in loops]
-    inner = dense or [w.var[a] for a in w.storage.order if a in x.axes and a not in stepping]
-    keep = [*w.list_lifted_loops(lifted), *kept]
-    if kind == "sum" and inner and inner[-1] in [var for var, _ in keep]:
+    dense = [*w.list_lifted_loops(x.axes), *loops.values()][-1:]
+    if kind == "sum" and dense and dense[0] in keep:
         _write_sums(w, node, over, keep, Entry(node, w.get_point(node), dims), places)
         return
     with w.open_loops(keep):
-        w.registers = {}
         part = _Part(w, node, x, over, places, Entry(node, w.get_point(node), dims))
         if kind == "sum":
             part.write_sum()
@@ -59,7 +52,6 @@ def write_reduction(w: LineWriter, node: Node) -> None:
             part.write_level()
         else:
             part.write_exponentials(kind)
-        w.registers = {}
 
 
 def _write_sums(w: LineWriter, node: Node, over: Loops, keep: Loops, out: Entry, places: tuple[AffineIndex, ...]) -> None:
@@ -70,11 +62,9 @@ def _write_sums(w: LineWriter, node: Node, over: Loops, keep: Loops, out: Entry,
     with w.open_loops(keep):
         w.add_line(f"{name}[{here}] = 0")
     with w.open_loops([*over, *keep]):
-        w.registers = {}
-        w.add_line(f"{name}[{here}] += {w.write_value(x, {a: AffineIndex(w.var[a]) for a in x.axes}, places)}")
+        w.add_line(f"{name}[{here}] += {w.write_value(x, w.get_point(x), places)}")
     with w.open_loops(keep):
         w.add_line(f"{w.write_element(out)} = {name}[{here}]")
-    w.registers = {}
 
 
 @dataclass
@@ -90,7 +80,7 @@ class _Part:
 
     def read(self) -> str:
         """Return the entry of the operand."""
-        return self.w.write_value(self.x, {a: AffineIndex(self.w.var[a]) for a in self.x.axes}, self.places)
+        return self.w.write_value(self.x, self.w.get_point(self.x), self.places)
 
     def find_row(self, e: Entry) -> str | None:
         """Return the row of an array that is reduced, as address, offset and length; ``None`` if it is not contiguous."""
@@ -164,7 +154,7 @@ class _Part:
     def _write_top(self, top: str) -> None:
         """Write the largest entry, or 0 if it is infinite. NaN is ignored here, and propagates through the sum."""
         w = self.w
-        here = find_entry(self.x, {a: AffineIndex(w.var[a]) for a in self.x.axes}, self.places, w.size)
+        here = find_entry(self.x, w.get_point(self.x), self.places, w.size)
         if self.x.dtype is float and (row := self.find_row(here)):
             w.add_line(f"{top} = row_top({row})")
         else:

@@ -9,9 +9,9 @@ from autograd_seq.core.node import Node
 from autograd_seq.emit.contraction import is_contraction
 from autograd_seq.emit.native.dims import list_dims
 from autograd_seq.emit.native.fusion import Fusion, is_at_point
-from autograd_seq.emit.native.places import AffineIndex
 from autograd_seq.emit.native.units import Pass, PassStatement, SingleNode, StepLoop, Unit
 from autograd_seq.emit.outline import Fill, list_fills, list_nodes
+from autograd_seq.emit.places import AffineIndex
 from autograd_seq.plan.memory.views import get_root
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.node import Node
-from autograd_seq.emit.native.places import Entry
 from autograd_seq.emit.outline import Fill
+from autograd_seq.emit.places import Entry
 from autograd_seq.plan.schedule import Loop
 
 

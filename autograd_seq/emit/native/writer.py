@@ -22,13 +22,13 @@ from autograd_seq.emit.native.indices import INDEXED, write_addition_to_rows
 from autograd_seq.emit.native.lines import LineWriter
 from autograd_seq.emit.native.memory import KINDS, MANY
 from autograd_seq.emit.native.operations import write_entry
-from autograd_seq.emit.native.places import AffineIndex, At, Entry, find_entry
 from autograd_seq.emit.native.products import write_contraction
 from autograd_seq.emit.native.reductions import write_addition, write_reduction
 from autograd_seq.emit.native.storing import choose_stored, is_number, share_arrays
 from autograd_seq.emit.native.units import Pass, PassStatement, StepLoop, Unit
 from autograd_seq.emit.numpy.arrays import write_tuple
 from autograd_seq.emit.outline import Fill, Step, list_nodes
+from autograd_seq.emit.places import AffineIndex, At, Entry, find_entry
 from autograd_seq.graph.graph import Graph
 from autograd_seq.ops.parts import PLACE
 from autograd_seq.ops.shape import RESHAPE
@@ -101,7 +101,7 @@ class NativeWriter(LineWriter):
         """Write a native function, and its call."""
         if not units:
             return
-        self.arguments, self.addresses, self.lines, self.depth, self.numbers, self.loads = {}, {}, [], 1, {}, {}
+        self.lines, self.depth, self.numbers, self.loads = [], 1, {}, {}
         starts, whole = [], []
         for unit in units:
             starts.append(len(self.lines))
@@ -111,10 +111,8 @@ class NativeWriter(LineWriter):
         self._cut(starts, whole)
         name = self.names.new(f"native_{len(self.natives) + 1}")
         self.natives.append(name)
-        given = sorted(self.arguments, key=lambda a: a not in self.addresses)
-        kinds = ", ".join(self.addresses.get(a, "int") for a in given)
-        text = [f'@native("{kinds}")', f"def {name}({', '.join(given)}):", *self.list_loads(), *self.lines]
-        self.bundle.sources[name] = "\n".join(text)
+        lines = [*self.list_loads(), *self.lines]
+        self.bundle.sources[name], given = make_function("native", name, lines, 1, self.kinds)
         self.run.append(f"{name}({', '.join(given)})")
         if self.wrong in given:
             self.run.append(f"refuse_index({self.wrong})")
@@ -160,7 +158,7 @@ class NativeWriter(LineWriter):
             self.noted.add(self.equations.of[node])
             self.add_line(f"# {self.equations.write_equation(node)}")
         self.around.append(unit)
-        with self.open_loops([(self.var[loop.axis], self.add_argument(self.size[loop.axis]))], loop.direction):
+        with self.open_loops([(self.var[loop.axis], self.size[loop.axis])], loop.direction):
             start, starts = len(self.lines), []
             for inner in unit.body:
                 starts.append(len(self.lines) - self.before[0][0])  # lines may be put before the outermost loop
@@ -174,14 +172,12 @@ class NativeWriter(LineWriter):
 
     def _cut(self, starts: Sequence[int], whole: Sequence[bool]) -> None:
         """Move parts of the lines just written into functions of their own, if there are many."""
-        kinds = {name: self.addresses.get(name, "int") for name in self.arguments}
-        kinds |= {self.var[u.loop.axis]: "int" for u in self.around}
-        kinds |= dict.fromkeys(self.loads.values(), "real")
+        kinds = self.kinds | {self.var[u.loop.axis]: "int" for u in self.around} | dict.fromkeys(self.loads.values(), "real")
         kinds |= {code: KINDS[n.dtype] for n, code in self.numbers.items() if code.isidentifier()}
         for first, stop in reversed(find_parts(starts, whole, len(self.lines))):
             name = self.names.new(f"part_{len(self.bundle.sources) + 1}")
-            self.bundle.sources[name], call = make_function(name, self.lines[first:stop], self.depth, kinds)
-            self.lines[first:stop] = ["    " * self.depth + call]
+            self.bundle.sources[name], given = make_function("part", name, self.lines[first:stop], self.depth, kinds)
+            self.lines[first:stop] = [f"{'    ' * self.depth}{name}({', '.join(given)})"]
 
     def _write_pass(self, unit: Pass) -> None:
         for s in unit.statements():
@@ -190,7 +186,6 @@ class NativeWriter(LineWriter):
         with self.open_loops(self.list_lifted_loops(unit.axes)):
             for shape, some in unit.inner:
                 with self.open_loops(self.list_inner_loops(shape)):
-                    self.registers = {}
                     for s in some:
                         if s.total:
                             code = self.write_value(s.node.inputs[0], {a: AffineIndex(self.var[a]) for a in s.axes}, ())
@@ -198,7 +193,6 @@ class NativeWriter(LineWriter):
                             self.add_line(write_addition(totals[s], code, s.node) if plain else f"{totals[s]} += {code}")
                         else:
                             self._write_statement(s)
-                    self.registers = {}
         for s, total in totals.items():
             self._assign(s, f"real({total})" if s.node.dtype is float else total)
 
@@ -274,7 +268,6 @@ class NativeWriter(LineWriter):
             code = self.write_element(e)
             code = f"({code} != 0)" if e.node.dtype is bool and e.node._value is None else code
         for condition in e.unless:
-            self.add_argument(condition.split(" ")[0])
             code = f"({code} if not {condition} else {'real(0)' if x.dtype is float else 0})"
         return code
 

@@ -20,6 +20,7 @@ from autograd_seq.emit.numpy.runtime import HELPERS
 from autograd_seq.emit.outline import outline_plan
 from autograd_seq.emit.program_text import NUMPY, Frame
 from autograd_seq.graph.graph import Graph
+from autograd_seq.graph.order import list_readers
 from autograd_seq.ops.linear import CONTRACT
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.plan.cost import ROW
@@ -79,12 +80,8 @@ class Page(ABC):
         self.claimed: set[Node] = set()  # what has been returned to the caller as it was made
         self.outs: list[str] = []  # arrays of the caller that the outputs are to be written into, if they are
         self.into: dict[Node, str] = {}  # what is computed there at once
-        readers: dict[Node, list[Node]] = {}
-        for n in graph.nodes:
-            for x in n.inputs:
-                readers.setdefault(x, []).append(n)
         # whole numbers that only floats meet: at the width of those, or NumPy would compute in double precision
-        self.floating = {x for x, rs in readers.items() if x.dtype is int and all(
+        self.floating = {x for x, rs in list_readers(graph.nodes).items() if x.dtype is int and all(
             r.dtype is float and r.op.broadcasts and any(y.dtype is float for y in r.inputs) for r in rs)}  # fmt: skip
 
     def write(self, line: Any) -> None:

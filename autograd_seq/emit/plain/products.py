@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from autograd_seq.emit.contraction import find_product
+from autograd_seq.ops.linear import split_spec
+
 OUTER, SCALED, MATRIX, EINSUM = "outer", "scaled", "matrix", "einsum"
 
 
@@ -12,21 +15,20 @@ def read_product(spec: str) -> tuple[str, bool, bool, bool]:
         >>> read_product("IJ,J->I"), read_product("IK,IJ->JK"), read_product("i,j->ji"), read_product("ij,k->ik")[0]
         (('matrix', False, False, False), ('matrix', True, True, False), ('outer', True, False, False), 'einsum')
     """
-    operands, out = spec.split("->")
-    a, b = operands.split(",")
+    a, b, out = split_spec(spec)
     if not (a and b):
         return SCALED if out == a + b else EINSUM, False, False, False
     if len(a) == len(b) == 1 and a != b and len(out) == 2:
         return OUTER, out == b + a, False, False
-    if len(a) <= 2 and len(b) <= 2:
-        if spec == "I,IJ->J":  # as in gradients, which are written as a transposed matrix times a vector
-            return MATRIX, True, True, False
-        for turned, (x, y) in ((False, (a, b)), (True, (b, a))):
-            for first in (x, x[::-1]) if len(x) == 2 else (x,):
-                for second in (y, y[::-1]) if len(y) == 2 else (y,):
-                    if first[-1] == second[0] and out == first[:-1] + second[1:]:
-                        return MATRIX, turned, first != x, second != y
-    return EINSUM, False, False, False
+    if spec == "I,IJ->J":  # as in gradients, which are written as a transposed matrix times a vector
+        return MATRIX, True, True, False
+    found = find_product(a, b, out)
+    if found is None or found.batch or not found.straight:
+        return EINSUM, False, False, False
+    if max(map(len, (found.first.rows, found.first.columns, found.second.columns))) > 1:
+        return EINSUM, False, False, False
+    first, second = (tuple((a, b)[m.operand]) != (*m.rows, *m.columns) for m in (found.first, found.second))
+    return MATRIX, found.first.operand == 1, first, second
 
 
 __all__ = ["EINSUM", "MATRIX", "OUTER", "SCALED", "read_product"]

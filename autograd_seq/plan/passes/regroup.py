@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from autograd_seq.core.axes import union
 from autograd_seq.core.node import Node
 from autograd_seq.core.rules import broadcast
-from autograd_seq.graph.order import step_order
+from autograd_seq.graph.order import list_readers, step_order
 from autograd_seq.graph.rebuild import copy_name, rebuild
 from autograd_seq.ops.elementwise import add, mul, neg, sub
 from autograd_seq.ops.random import DRAW
@@ -30,10 +30,7 @@ class Places:
         self.path: dict[Node, tuple[Loop, ...]] = dict(list_paths(schedule(self.nodes)))
         self.at = {n: i for i, n in enumerate(self.path)}
         self.stepped = {loop.axis for path in self.path.values() for loop in path}
-        self.readers: dict[Node, list[Node]] = {n: [] for n in self.nodes}
-        for n in self.nodes:
-            for x in n.inputs:
-                self.readers[x].append(n)
+        self.readers = list_readers(self.nodes)
         self.outputs = set(outputs)
         self.given: set[Node] = set()  # nodes that depend on parameters and constants alone, computed first
         for n in self.path:

@@ -6,9 +6,10 @@ index of its axis, a slice adds to that of a dimension, a transpose permutes the
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
+from typing import Any, Protocol, Self, TypeVar
 
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.node import Node
@@ -81,52 +82,72 @@ def find_entry(node: Node, at: At, dims: Sequence[AffineIndex], size: Mapping[Ax
         dims: the index in each dimension of its value.
         size: the name of the length of each axis.
     """
-    at, dims = dict(at), tuple(dims)
     moved: list[Axis] = []
     unless: list[str] = []
     while is_view(node):
-        op, attrs = node.op, node.attrs
-        x = node.inputs[0]
-        if op is SHIFT:
-            at[attrs["axis"]] = at[attrs["axis"]].move(-attrs["by"])
-            moved.append(attrs["axis"])
-        elif op is AT:
-            i, axis = attrs["index"], attrs["axis"]
-            at[axis] = AffineIndex(None, 1, i) if i >= 0 else AffineIndex(size[axis], 1, i)
-            if attrs["outside"] == "zero":
-                unless.append(f"{size[axis]} <= {i if i >= 0 else -1 - i}")
-        elif op is ALONG:
-            at[attrs["axis"]] = at[attrs["other"]]
-        elif op is AS_AXIS:
-            dims = (*dims[: attrs["at"]], at.pop(attrs["axis"]), *dims[attrs["at"] :])
-        elif op is AS_DIMENSION:
-            at[attrs["axis"]] = dims[attrs["at"]]
-            dims = (*dims[: attrs["at"]], *dims[attrs["at"] + 1 :])
-        else:
-            dims = _look_through(node, dims)
-        node = x
-    return Entry(node, {a: at[a] for a in node.axes}, dims, tuple(moved), tuple(unless))
+        if node.op is SHIFT:
+            moved.append(node.attrs["axis"])
+        elif node.op is AT and node.attrs["outside"] == "zero":
+            unless.append(f"{size[node.attrs['axis']]} <= {get_least(node)}")
+        at, dims = look_through(node, at, dims, lambda axis, k: AffineIndex(None if k >= 0 else size[axis], 1, k))
+        node = node.inputs[0]
+    return Entry(node, {a: at[a] for a in node.axes}, tuple(dims), tuple(moved), tuple(unless))
 
 
-def _look_through(node: Node, dims: tuple[AffineIndex, ...]) -> tuple[AffineIndex, ...]:
-    """Return the indices in the operand of a view that changes the dimensions of a value."""
-    x, attrs = node.inputs[0], node.attrs
-    if node.op is SLICE:
-        return _undo_slice(dims, x.shape, attrs["key"])
-    if node.op is TRANSPOSE:
-        rank = len(attrs["axes"])
-        found = [ZERO] * rank
-        for place, a in zip(dims, attrs["axes"], strict=True):
-            found[a] = place
-        return tuple(found)
-    if node.op is BROADCAST_TO:
-        return undo_broadcast(dims, x.shape)
-    if node.op is RESHAPE:
-        return undo_reshape(dims, node.shape, x.shape)
-    return dims
+def look_through(node: Node, at: At, dims: Sequence[AffineIndex],
+                 pick: Callable[[Axis, int], AffineIndex]) -> tuple[At, Sequence[AffineIndex]]:  # fmt: skip
+    """Return the index on each axis and in each dimension at which a view shows its operand.
+
+    Args:
+        node: the view.
+        at, dims: the same of the view itself.
+        pick: returns the index of a step that is counted from the first, or from the last if it is negative.
+    """
+    x, op, attrs = node.inputs[0], node.op, node.attrs
+    if op is AS_AXIS:
+        k = attrs["at"]
+        dims = (*dims[:k], at[attrs["axis"]], *dims[k:])
+    elif op is AS_DIMENSION:
+        k = attrs["at"]
+        at, dims = {**at, attrs["axis"]: dims[k]}, (*dims[:k], *dims[k + 1 :])
+    elif op is SLICE:
+        dims = _undo_slice(dims, x.shape, attrs["key"])
+    elif op is TRANSPOSE:
+        dims = [dims[attrs["axes"].index(d)] for d in range(-len(dims), 0)]
+    elif op is BROADCAST_TO:
+        dims = undo_broadcast(dims, x.shape)
+    elif op is RESHAPE:
+        dims = undo_reshape(dims, node.shape, x.shape)
+    return find_steps(node, at, pick), dims
 
 
-def _undo_slice(dims: tuple[AffineIndex, ...], shape: tuple[int, ...], key: Sequence[object]) -> tuple[AffineIndex, ...]:
+class Movable(Protocol):
+    """A place along an axis."""
+
+    def move(self, by: int) -> Self:
+        """Return the place ``by`` steps later."""
+
+
+P = TypeVar("P", bound=Movable)
+
+
+def find_steps(node: Node, at: Mapping[Axis, P], pick: Callable[[Axis, int], P]) -> Mapping[Axis, P]:
+    """Return the place on each axis at which a view shows its operand; arguments as for :func:`look_through`."""
+    axis: Any = node.attrs.get("axis")
+    if node.op is SHIFT:
+        return {**at, axis: at[axis].move(-node.attrs["by"])}
+    if node.op is AT:
+        return {**at, axis: pick(axis, node.attrs["index"])}
+    return {**at, axis: at[node.attrs["other"]]} if node.op is ALONG else at
+
+
+def get_least(at: Node) -> int:
+    """Return of how many steps an axis must have more for a step to be there that is read by its number."""
+    index: int = at.attrs["index"]
+    return index if index >= 0 else -1 - index
+
+
+def _undo_slice(dims: Sequence[AffineIndex], shape: Sequence[int], key: Sequence[object]) -> tuple[AffineIndex, ...]:
     left, lengths, found = iter(dims), iter(shape), []
     for part in key:
         if part is None:
@@ -177,4 +198,7 @@ def undo_reshape(dims: Sequence[AffineIndex], new: tuple[int, ...], old: tuple[i
     return tuple(found)
 
 
-__all__ = ["ZERO", "AffineIndex", "At", "Entry", "find_entry", "undo_broadcast", "undo_reshape"]
+__all__ = [
+    "ZERO", "AffineIndex", "At", "Entry", "find_entry", "find_steps", "get_least", "look_through", "undo_broadcast",
+    "undo_reshape",
+]  # fmt: skip
