@@ -62,8 +62,7 @@ class Contraction:
 
 def is_contraction(storage: Storage, node: Node) -> bool:
     """Tell whether a node is computed as a contraction, a sum of one included."""
-    inner = node.inputs[0] if node.inputs and node.inputs[0] in storage.absorbed else node
-    return inner.op is CONTRACT
+    return storage.get_inner(node).op is CONTRACT
 
 
 def read_contraction(storage: Storage, node: Node) -> Contraction:
@@ -73,7 +72,7 @@ def read_contraction(storage: Storage, node: Node) -> Contraction:
         storage: of the plan, which knows the loops around.
         node: what is computed.
     """
-    inner = node.inputs[0] if node.inputs[0] in storage.absorbed else node
+    inner = storage.get_inner(node)
     labels = split_spec(inner.attrs["spec"])
     lengths = {c: n for x, own in zip(inner.inputs, labels, strict=False) for c, n in zip(own, x.shape, strict=True)}
     dims = tuple([*storage.lift(x.axes, node), *own] for x, own in zip((*inner.inputs, node), labels, strict=True))

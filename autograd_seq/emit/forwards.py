@@ -10,6 +10,8 @@ from functools import lru_cache
 from types import FunctionType, ModuleType
 from typing import Any
 
+from autograd_seq.emit.program_text import write_attribute
+
 ALLOWED = {"numpy": "np", "math": "math", "hashlib": "hashlib"}
 """Modules that bundled functions may use, with the name under which they must be imported."""
 
@@ -73,6 +75,10 @@ class Bundle:
         while (name := self._name(wanted)) in own:
             pass
         return name
+
+    def write_attribute(self, name: str, value: Any) -> str:
+        """Return an attribute as source; an object that has no literal under its name, or that of the attribute."""
+        return write_attribute(value, lambda held: self.hold(held, getattr(held, "__name__", name)))
 
     def hold(self, value: Any, wanted: str) -> str:
         """Pass an object to the program, and return its name there."""

@@ -114,14 +114,15 @@ def _place_in_group(entry: Nestable, groups: list[_Group], apart: Collection[Axi
             for r in reads:
                 if r.array in g.writes:
                     by = _measure_delay(r, axis) if g.axis is axis and (r.array, axis) not in g.named else None
-                    turn = 0 if not by else 1 if by < 0 else -1
+                    turn = _get_direction(by)
                     fits = by is not None and (not turn or not g.direction or g.direction == turn)
                     start = max(start, k if fits else k + 1)
         for k in range(start, len(groups)):
             g = groups[k]
             if g.axis is not axis or (g.derived != entry.derived and axis not in apart):
                 continue
-            ways = {g.direction, direction, *(_get_direction(r, axis) for r in reads if r.array in g.writes)} - {0}
+            delays = [_measure_delay(r, axis) for r in reads if r.array in g.writes]
+            ways = {g.direction, direction, *map(_get_direction, delays)} - {0}
             if len(ways) <= 1:
                 g.entries.append(entry)
                 g.writes |= writes
@@ -134,8 +135,7 @@ def _place_in_group(entry: Nestable, groups: list[_Group], apart: Collection[Axi
     groups.insert(len(groups) if open_axes else start, new)
 
 
-def _get_direction(read: Read, axis: Axis | None) -> int:
-    by = _measure_delay(read, axis)
+def _get_direction(by: int | None) -> int:
     return 0 if not by else 1 if by < 0 else -1
 
 

@@ -128,15 +128,8 @@ def list_nodes(step: Step) -> list[Node]:
     return [step] if isinstance(step, Node) else []
 
 
-def list_fills(step: Step) -> list[Fill]:
-    """Return the rows outside of steps that are written in a step."""
-    if isinstance(step, Repeat):
-        return [*step.fills, *(f for part in step.body for f in list_fills(part))]
-    return [step] if isinstance(step, Fill) else []
-
-
 def _get_side(shift: Node) -> str:
     return "init" if shift.attrs["by"] > 0 else "final"
 
 
-__all__ = ["Fill", "Reach", "Repeat", "Step", "list_fills", "list_nodes", "outline", "outline_plan"]
+__all__ = ["Fill", "Reach", "Repeat", "Step", "list_nodes", "outline", "outline_plan"]

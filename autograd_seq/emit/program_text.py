@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -68,6 +69,19 @@ class Emitted:
     buffers: tuple[tuple[str, str], ...] = ()
     made: tuple[tuple[str, str], ...] = ()
     asked: tuple[Axis, ...] = ()
+
+
+def wrap_items(items: Sequence[str], width: int, indent: str) -> list[str]:
+    """Return the lines of items that are separated by commas, the last one followed by a comma."""
+    text = f"{', '.join(items)},"
+    return wrap(text, width, initial_indent=indent, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+
+
+def write_imports(modules: Iterable[str], used: Sequence[str] = ()) -> list[str]:
+    """Return the lines that import modules, NumPy, and names from NumPy."""
+    others = [f"import {m}" for m in sorted(set(modules) - {"numpy"})]
+    names = [f"from numpy import {', '.join(used)}"] if used else []
+    return [*others, *([""] if others else []), "import numpy as np", *names]
 
 
 def write_literal(value: np.ndarray) -> str:

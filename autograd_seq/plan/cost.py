@@ -16,7 +16,7 @@ from autograd_seq.graph.graph import Graph
 from autograd_seq.ops.gather import ONE_HOT, SCATTER_ADD
 from autograd_seq.ops.linear import CONTRACT, split_spec
 from autograd_seq.ops.reduce import sum_over
-from autograd_seq.plan.memory.views import LEAVES, find_adjacent, is_view
+from autograd_seq.plan.memory.views import LEAVES, find_shown, is_view, is_whole, list_shifts
 from autograd_seq.plan.passes.dimensions import get_fixed_lengths
 from autograd_seq.plan.pipeline import Plan
 
@@ -95,7 +95,7 @@ def count_flops(plan: Plan, sizes: Mapping[Axis, int]) -> float:
             each, axes = count_operations(n)
             if n in storage.absorbed:
                 each = prod(n.inputs[0].shape) if n.op is SCATTER_ADD else each if _sums_a_label(n) else 2 * each
-            elif any(x in storage.absorbed for x in n.inputs):
+            elif storage.get_inner(n) is not n:
                 each = 0
             total += float(each) * prod(sizes[a] for a in axes)
     return total
@@ -117,12 +117,12 @@ def find_peak_bytes(plan: Plan, sizes: Mapping[Axis, int], itemsize: int, return
         home = storage.homes.get(n)
         if home is None or n in native:
             continue
-        source = n.inputs[0] if n.inputs and n.inputs[0] in storage.absorbed else n
+        source = storage.get_inner(n)
         own = _count_bytes(n, home.axes, sizes, itemsize) if home.buffer is None else 0
         work = max((_count_bytes(x, x.axes, sizes, itemsize) for x in n.inputs), default=0) if not path else 0
         first = 8 * _count_bytes(n, n.axes, sizes, 1) if n.op is ONE_HOT and itemsize < 8 else 0  # made as float64
         if source.op is CONTRACT and not path:  # NumPy copies an operand that is a part of an array before it multiplies
-            parts = [x for x in source.inputs if x.axes and find_adjacent(x) is not None]
+            parts = [x for x in source.inputs if x.axes and find_shown(x) and not is_whole(x) and not list_shifts(x)]
             first += sum(_count_bytes(x, x.axes, sizes, itemsize) for x in parts)
         peak = max(peak, alive + own + first + n.op.scratch * work)
         alive += own

@@ -99,7 +99,7 @@ class Schedule:
     def _format_numbers(self, node: Node) -> tuple[str, str]:
         each, axes = count_operations(node)
         storage = self.plan.storage
-        if any(x in storage.absorbed for x in node.inputs):
+        if storage.get_inner(node) is not node:
             each = 0  # the sum is part of the product
         flops = f"{_format_product(each, axes)} flop" if each else ""
         home = storage.homes.get(node)

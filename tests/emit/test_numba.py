@@ -369,7 +369,7 @@ def test_a_network_of_single_numbers_is_one_loop_over_the_points(wide, in_python
     assert native.count("\n    for ") == 1
     assert "(B,)" not in step.source  # nothing is kept for all points
     if wide == 4:
-        assert native.splitlines()[1] == "def native_1(numbers, totals, x0, x1, y, results, B):"
+        assert native.splitlines()[1] == "def native_1(numbers, x0, x1, y, totals, results, B):"
 
 
 @pytest.mark.parametrize("name", ["numpy", "numba"])

@@ -11,6 +11,8 @@ import ctypes
 from importlib import import_module
 from typing import Any
 
+from autograd_seq.emit.native.module import Instructions
+
 NAMES = {"float32": "sgemm", "float64": "dgemm"}
 
 
@@ -28,21 +30,20 @@ def get_address(width: str) -> int | None:
     return found
 
 
-def make_gemm(symbol: str, width: str) -> Any:
-    """Return a native function that calls the product registered with LLVM under a symbol.
+def make_gemm(symbol: str, width: str) -> Instructions:
+    """Return the instructions that call the product registered with LLVM under a symbol.
 
     ``gemm(turn_a, turn_b, m, n, k, a, a_at, a_far, b, b_at, b_far, out, out_at, out_far)``, in Fortran's
     column-major order: out (m, n) = a (m, k) @ b (k, n), each operand transposed if its flag is 1. ``_at`` is an offset, and
     ``_far`` the distance between columns, both in entries.
     """
     import llvmlite.ir as ir
-    from numba.core import cgutils, types
-    from numba.extending import intrinsic
+    from numba.core import cgutils
 
     real = ir.FloatType() if width == "float32" else ir.DoubleType()
     byte, whole = ir.IntType(8), ir.IntType(32)
 
-    def write(context: Any, build: Any, signature: Any, args: Any) -> Any:
+    def write(build: Any, *args: Any) -> None:
         turn_a, turn_b, m, n, k, a, a_at, a_far, b, b_at, b_far, out, out_at, out_far = args
 
         def store(kind: Any, value: Any) -> Any:
@@ -65,17 +66,8 @@ def make_gemm(symbol: str, width: str) -> Any:
         ]  # fmt: skip
         kind = ir.FunctionType(ir.VoidType(), [x.type for x in given])
         build.call(cgutils.get_or_insert_function(build.module, kind, symbol), given)
-        return context.get_dummy_value()
 
-    n = types.intp
-
-    def gemm(  # the names are those of the arguments
-        typing: Any, turn_a: Any, turn_b: Any, m: Any, n_: Any, k: Any, a: Any, a_at: Any, a_far: Any, b: Any, b_at: Any,
-        b_far: Any, out: Any, out_at: Any, out_far: Any,
-    ) -> Any:  # fmt: skip
-        return types.void(n, n, n, n, n, a, n, n, b, n, n, out, n, n), write
-
-    return intrinsic(gemm)
+    return Instructions(write)
 
 
 __all__ = ["get_address", "make_gemm"]

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from autograd_seq.emit.native.module import Instructions
+
 
 class Vectors:
     """Types, constants and instructions for vectors of ``lanes`` floats of a width."""
@@ -132,8 +134,8 @@ def _store_sums(v: Vectors, build: Any, results: list[tuple[int, Any, Any]], col
                             v.store(build, x, place, v.make_mask(build, left))
 
 
-def make_block(rows: int, panels: int, chains: int, ahead: bool, lanes: int, width: str) -> Any:
-    """Return the innermost block of a matrix product, as a numba intrinsic.
+def make_block(rows: int, panels: int, chains: int, ahead: bool, lanes: int, width: str) -> Instructions:
+    """Return the instructions of the innermost block of a matrix product.
 
     ``block(a, a_at, a_row, a_column, b, b_at, far, out, out_at, out_row, k, columns, more)`` writes ``rows`` rows of at most
     ``panels`` panels of two vectors, ``far`` entries apart in ``b``, summed over k entries; it adds if ``more`` is 1. Where
@@ -145,7 +147,7 @@ def make_block(rows: int, panels: int, chains: int, ahead: bool, lanes: int, wid
     vectors = 2 * panels
     sums = [(r, q) for r in range(rows) for q in range(vectors)]
 
-    def write(context: Any, build: Any, signature: Any, args: Any) -> Any:
+    def write(build: Any, *args: Any) -> None:
         a, a_at, a_row, a_column, b, b_at, far, out, out_at, out_row, k, columns, more, *later = args
         heads = [build.gep(a, [build.add(a_at, build.mul(a_row, v.make_integer(r)))]) for r in range(rows)]
         starts = [build.gep(b, [build.add(b_at, build.mul(far, v.make_integer(p)))]) for p in range(panels)]
@@ -176,50 +178,24 @@ def make_block(rows: int, panels: int, chains: int, ahead: bool, lanes: int, wid
         lines = [build.gep(out, [build.add(out_at, build.mul(out_row, v.make_integer(r)))]) for r in range(rows)]
         results = [(q, x, build.gep(lines[r], [v.make_integer(q * lanes)])) for (r, q), x in zip(sums, total, strict=True)]
         _store_sums(v, build, results, columns, more)
-        return context.get_dummy_value()
 
-    return _make_block_intrinsic(f"block_{rows}_{panels}", ahead, write)
-
-
-def _make_block_intrinsic(name: str, ahead: bool, write: Any) -> Any:
-    """Return the function that ``write`` writes in LLVM's language, with the arguments of a block, as a numba intrinsic."""
-    from numba.core import types
-    from numba.extending import intrinsic
-
-    n = types.intp
-
-    def block(  # numba takes the names of the arguments from here
-        typing: Any, a: Any, a_at: Any, a_row: Any, a_column: Any, b: Any, b_at: Any, far: Any, out: Any, out_at: Any,
-        out_row: Any, k: Any, columns: Any, more: Any,
-    ) -> Any:  # fmt: skip
-        return types.void(a, n, n, n, b, n, n, out, n, n, n, n, n), write
-
-    def block_ahead(
-        typing: Any, a: Any, a_at: Any, a_row: Any, a_column: Any, b: Any, b_at: Any, far: Any, out: Any, out_at: Any,
-        out_row: Any, k: Any, columns: Any, more: Any, next_at: Any, pace: Any,
-    ) -> Any:  # fmt: skip
-        return types.void(a, n, n, n, b, n, n, out, n, n, n, n, n, n, n), write
-
-    block.__name__ = name
-    return intrinsic(block_ahead if ahead else block)
+    return Instructions(write)
 
 
-def make_row(kind: str, lanes: int, width: str) -> Any:
-    """Return a native function of (address, at, n): the ``"sum"`` of a row, or its ``"top"``, the largest entry, ignoring NaN.
+def make_row(kind: str, lanes: int, width: str) -> Instructions:
+    """Return the instructions for a call with (address, at, n), which returns the ``"sum"`` of a row, or its ``"top"``.
 
+    That is the largest entry, NaN ignored.
     It keeps as many partial results as a vector has lanes.
     """
-    from numba.core import types
-    from numba.extending import intrinsic
-
     v = Vectors(lanes, width)
     nothing = v.make_constant(0.0 if kind == "sum" else -np.inf)
 
     def combine(build: Any, x: Any, y: Any) -> Any:
         return build.fadd(x, y) if kind == "sum" else build.select(build.fcmp_ordered(">", y, x), y, x)
 
-    def write(context: Any, build: Any, signature: Any, args: Any) -> Any:
-        start, n = build.gep(args[0], [args[1]]), args[2]
+    def write(build: Any, address: Any, at: Any, n: Any) -> Any:
+        start = build.gep(address, [at])
 
         def step(i: Any, carried: list[Any]) -> list[Any]:
             x = v.load(build, build.gep(start, [i]), v.make_mask(build, build.sub(n, i)), nothing)
@@ -234,28 +210,19 @@ def make_row(kind: str, lanes: int, width: str) -> Any:
             half //= 2
         return build.extract_element(last, v.ir.Constant(v.short, 0))
 
-    def row(typing: Any, address: Any, at: Any, n: Any) -> Any:
-        return address.dtype(address, types.intp, types.intp), write
-
-    row.__name__ = f"row_{kind}"
-    return intrinsic(row)
+    return Instructions(write, width)
 
 
-def make_plus() -> Any:
-    """Return a native function that adds a number to a total in double precision, and lets LLVM reorder the additions.
+def make_plus() -> Instructions:
+    """Return the instructions that add a number to a total in double precision, and let LLVM reorder the additions.
 
     A loop whose additions must stay in order is not vectorised, and neither is anything else in it.
     """
-    from numba.core import types
-    from numba.extending import intrinsic
 
-    def write(context: Any, build: Any, signature: Any, args: Any) -> Any:
-        return build.fadd(args[0], context.cast(build, args[1], signature.args[1], types.float64), flags=("reassoc",))
+    def write(build: Any, total: Any, x: Any) -> Any:
+        return build.fadd(total, x if x.type == total.type else build.fpext(x, total.type), flags=("reassoc",))
 
-    def plus(typing: Any, total: Any, x: Any) -> Any:
-        return types.float64(types.float64, x), write
-
-    return intrinsic(plus)
+    return Instructions(write, "float64")
 
 
 __all__ = ["Vectors", "make_block", "make_plus", "make_row"]

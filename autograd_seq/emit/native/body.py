@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd_seq.emit.native.module import Module, Symbol, Value
+from autograd_seq.emit.native.module import Instructions, Module, Symbol, Value
 
 BINARY: dict[type[ast.AST], Any] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv, ast.Mod: operator.mod,
@@ -262,6 +262,9 @@ class Body:
         if isinstance(function, Symbol):
             codes = [self.of.cast(build, a, k).code for a, k in zip(args, function.args, strict=True)]
             return Value(build.call(self.of.declare(function), codes), function.result)
+        if isinstance(function, Instructions):
+            kind = getattr(self.of.types, function.width or "void")
+            return Value(function.write(build, *[a.code for a in args]), kind)
         if isinstance(function, ast.FunctionDef):
             return Body(self.of, build, function, args).run() or Value(None, self.of.types.void)
         if function in FIRST:  # as in Python: the second argument only if it is beyond the first

@@ -18,7 +18,7 @@ from autograd_seq.core.node import Node
 from autograd_seq.emit.contraction import is_contraction, read_contraction
 from autograd_seq.emit.native.dims import INDEX, list_dims, list_operand_dims
 from autograd_seq.emit.native.operations import is_native, is_pointwise
-from autograd_seq.emit.native.units import Pass, PassStatement, SingleNode, StepLoop, Unit
+from autograd_seq.emit.native.units import Pass, PassStatement, StepLoop, Unit
 from autograd_seq.emit.outline import Fill, Repeat, Step, list_nodes
 from autograd_seq.emit.places import AffineIndex, At, Entry, find_entry
 from autograd_seq.ops.gather import ONE_HOT, PICK, SCATTER_ADD, TAKE
@@ -65,7 +65,7 @@ class Fusion:
         home = self.storage.homes.get(n)
         if not self.storage.path[n] and _is_stack(self.storage, n):
             return False  # NumPy computes all of these products faster, in one call
-        if n.inputs and n.inputs[0] in self.storage.absorbed and n.inputs[0].op is SCATTER_ADD:
+        if n.op is not SCATTER_ADD and self.storage.get_inner(n).op is SCATTER_ADD:
             return False
         return is_native(n) and (home is None or home.buffer is not None or not self.storage.path[n])
 
@@ -125,7 +125,7 @@ class Fusion:
                 for s in some:
                     self._place_in_pass(s, out)
                 if not some:
-                    out.append(SingleNode(step))
+                    out.append(step)
         return out
 
     def put_numbers_first(self, steps: Sequence[Step]) -> list[Step]:
@@ -199,16 +199,16 @@ class Fusion:
         unit.add(s, reads, first)
         return True
 
-    def list_touched(self, unit: Unit) -> tuple[Set[Node], Set[Node]]:
-        """Return the nodes that a unit writes and those that it reads."""
+    def list_touched(self, unit: Unit | Step) -> tuple[Set[Node], Set[Node]]:
+        """Return the nodes that a unit, or a step in NumPy, writes and those that it reads."""
         if isinstance(unit, Pass):
             return unit.writers.keys(), unit.asked
-        if isinstance(unit, StepLoop):
-            both = [self.list_touched(u) for u in unit.body]
+        if isinstance(unit, (StepLoop, Repeat)):
+            both = [self.list_touched(u) for u in (*(unit.fills if isinstance(unit, Repeat) else ()), *unit.body)]
             return {n for w, _ in both for n in w}, {n for _, r in both for n in r}
         if isinstance(unit, Fill):
             return {get_root(unit.shift)}, {get_root(row) for _, row in unit.rows if row is not None}
-        return {get_root(unit.node)}, {n for x in self.storage.operands(unit.node) for n in self.list_roots(x)}
+        return {get_root(unit)}, {n for x in self.storage.operands(unit) for n in self.list_roots(x)}
 
     def list_roots(self, x: Node) -> set[Node]:
         """Return the nodes whose arrays are read for an operand: its own, or those that an inlined operand reads."""

@@ -52,7 +52,7 @@ def write_functions(context: Any, module: Any, functions: Functions, names: Mapp
         context: numba's target context for the processor, with its error model.
         module: the llvmlite module.
         functions: from :func:`list_functions`.
-        names: the globals of the functions: numbers, functions of NumPy and Python, intrinsics of numba, symbols, and syntax
+        names: the globals of the functions: numbers, functions of NumPy and Python, instructions, symbols, and syntax
             trees of functions to be inlined.
     """
     writer = FunctionWriter(context, module, {**names, **{f.name: symbol or f for f, symbol in functions}})

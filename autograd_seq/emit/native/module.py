@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from autograd_seq.core.errors import OperationError
@@ -21,6 +21,18 @@ class Symbol(NamedTuple):
     name: str
     args: tuple[Any, ...]
     result: Any
+
+
+class Instructions(NamedTuple):
+    """Instructions that stand where a function is called.
+
+    Attributes:
+        write: from the builder and the arguments, as LLVM values, to the result.
+        width: of the float that is the result; ``None`` if there is none.
+    """
+
+    write: Callable[..., Any]
+    width: str | None = None
 
 
 class Module:
@@ -80,4 +92,4 @@ class Module:
         return x if x.kind == kind else Value(self.context.cast(build, x.code, x.kind, kind), kind)
 
 
-__all__ = ["Module", "Symbol", "Value"]
+__all__ = ["Instructions", "Module", "Symbol", "Value"]

@@ -9,8 +9,7 @@ from autograd_seq.core.node import Node
 from autograd_seq.emit.contraction import is_contraction
 from autograd_seq.emit.native.dims import list_dims
 from autograd_seq.emit.native.fusion import Fusion, is_at_point
-from autograd_seq.emit.native.units import Pass, PassStatement, SingleNode, StepLoop, Unit
-from autograd_seq.emit.outline import Fill, list_fills, list_nodes
+from autograd_seq.emit.native.units import Pass, PassStatement, StepLoop, Unit
 from autograd_seq.emit.places import AffineIndex
 from autograd_seq.plan.memory.views import get_root
 
@@ -34,7 +33,7 @@ def choose_stored(fusion: Fusion, functions: Sequence[Sequence[Unit]], outputs: 
             if isinstance(unit, Pass):
                 statements += unit.statements()
                 read |= _list_read_elsewhere(fusion, unit) - numbers
-            elif isinstance(unit, SingleNode) and not is_contraction(fusion.storage, unit.node):
+            elif isinstance(unit, Node) and not is_contraction(fusion.storage, unit):
                 read |= fusion.list_touched(unit)[1] - numbers
             else:
                 read |= fusion.list_touched(unit)[1]
@@ -84,7 +83,7 @@ def share_arrays(fusion: Fusion, segments: Sequence[tuple[bool, Any]], unstored:
     first: dict[Node, int] = {}
     last: dict[Node, int] = {}
     for now, moment in enumerate(moments):
-        written, asked = _list_touched(fusion, moment)
+        written, asked = fusion.list_touched(moment)
         for n in written:
             first.setdefault(n, now)
         for n in written | asked:
@@ -92,15 +91,6 @@ def share_arrays(fusion: Fusion, segments: Sequence[tuple[bool, Any]], unstored:
     for o in storage.outputs:
         last[get_root(o)] = len(moments)
     storage.share_buffers({n: (first[n], last[n]) for n in first.keys() & storage.homes.keys() - unstored})
-
-
-def _list_touched(fusion: Fusion, moment: Any) -> tuple[Set[Node], Set[Node]]:
-    """Return the nodes that a unit or an item writes and reads."""
-    if isinstance(moment, (Pass, StepLoop, Fill)) or hasattr(moment, "node"):
-        return fusion.list_touched(moment)
-    nodes = set(list_nodes(moment))
-    read = {get_root(x) for n in nodes for x in fusion.storage.operands(n)}
-    return nodes, read.union(*[fusion.list_touched(f)[1] for f in list_fills(moment)])
 
 
 __all__ = ["choose_stored", "is_number", "share_arrays"]

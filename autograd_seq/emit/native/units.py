@@ -1,4 +1,4 @@
-"""The units of native functions: passes over memory, loops over steps, single nodes, rows outside of the steps."""
+"""The units of native functions: passes over memory, loops over steps, nodes, rows outside of the steps."""
 
 from __future__ import annotations
 
@@ -72,14 +72,8 @@ class StepLoop:
     body: list[Unit]
 
 
-@dataclass(eq=False)
-class SingleNode:
-    """A node that is computed by itself: a product, a reduction."""
-
-    node: Node
+Unit = Pass | StepLoop | Node | Fill
+"""A node is computed by itself: a product, a reduction."""
 
 
-Unit = Pass | StepLoop | SingleNode | Fill
-
-
-__all__ = ["Pass", "PassStatement", "SingleNode", "StepLoop", "Unit"]
+__all__ = ["Pass", "PassStatement", "StepLoop", "Unit"]

@@ -128,13 +128,13 @@ class NativeWriter(LineWriter):
         elif isinstance(unit, Fill):
             write_rows_outside(self, unit)
         else:
-            self.note_equation(unit.node)
-            if is_contraction(self.storage, unit.node):
-                write_contraction(self, unit.node)
-            elif unit.node.op is ADD_ROWS:
-                write_addition_to_rows(self, unit.node)
+            self.note_equation(unit)
+            if is_contraction(self.storage, unit):
+                write_contraction(self, unit)
+            elif unit.op is ADD_ROWS:
+                write_addition_to_rows(self, unit)
             else:
-                write_reduction(self, unit.node)
+                write_reduction(self, unit)
 
     def note_equation(self, node: Node) -> None:
         """Write the equation of a node as a comment, once."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from textwrap import wrap
 from typing import Any
 
 from autograd_seq.core.names import make_docstring
@@ -12,7 +11,7 @@ from autograd_seq.emit.numpy import operations as calls
 from autograd_seq.emit.numpy.arrays import write_tuple
 from autograd_seq.emit.numpy.page import Page
 from autograd_seq.emit.numpy.runtime import HELPERS, NEEDS
-from autograd_seq.emit.program_text import NUMPY
+from autograd_seq.emit.program_text import NUMPY, wrap_items, write_imports
 
 _CALLED = re.compile(r"(?<![\w.\"])(\w+)(?:\.reduce)?\(")
 _WIDTH = 120
@@ -32,10 +31,7 @@ def assemble(w: Page, returned: Sequence[str]) -> str:
     code = "\n".join([f"def program({sizes}{constants}):", *text])
     called = set(_CALLED.findall(code))
     used = sorted(called & (NUMPY | calls.list_names(w.graph.nodes)))
-    modules = [f"import {m}" for m in sorted(w.bundle.modules - {"numpy"})]
-    imports = [*modules, ""] if modules else []
-    imports += ["import numpy as np", *([f"from numpy import {', '.join(used)}"] if used else [])]
-    return "\n".join([*imports, "", "", *("\n\n".join([f, ""]) for f in functions), code, ""])
+    return "\n".join([*write_imports(w.bundle.modules, used), "", "", *("\n\n".join([f, ""]) for f in functions), code, ""])
 
 
 def list_lines(parts: Sequence[Any], depth: int) -> list[str]:
@@ -72,4 +68,4 @@ def _fold(line: str) -> list[str]:
 
 
 def _wrap(names: Sequence[str]) -> list[str]:
-    return wrap(", ".join(names) + ",", _WIDTH - 16, initial_indent="    ", subsequent_indent="    ", break_long_words=False)
+    return wrap_items(names, _WIDTH - 16, "    ")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.node import Node
@@ -14,7 +13,6 @@ from autograd_seq.emit.numpy.arrays import write_tuple
 from autograd_seq.emit.numpy.named_steps import write_add, write_take
 from autograd_seq.emit.numpy.page import Page
 from autograd_seq.emit.numpy.products import write_contraction
-from autograd_seq.emit.program_text import write_attribute
 from autograd_seq.ops.gather import PICK, sum_scattered
 from autograd_seq.ops.loss import straight_through
 from autograd_seq.ops.parts import CONCAT
@@ -106,23 +104,18 @@ def _write_local(w: Page, node: Node, xs: list[str]) -> None:
 def _write_call(w: Page, node: Node, xs: list[str]) -> str:
     """Return the call of an operation's own forward."""
     function = w.bundle.add(node.op.forward, node.op.name)
-    code = f"{function}({', '.join([*xs, *(f'{k}={_write_attribute(w, k, v)}' for k, v in node.attrs.items())])})"
+    code = f"{function}({', '.join([*xs, *(f'{k}={w.bundle.write_attribute(k, v)}' for k, v in node.attrs.items())])})"
     if node.op is RESHAPE or (node.op.own and node.op.vjp):  # what may return a view of an operand
         return f"array({code}, {w.get_width(node)})"
     plain = node.dtype is float and node.inputs and all(x.dtype is float for x in node.inputs)
     return code if plain or node.dtype is not float else f"np.asarray({code}, real)"
 
 
-def _write_attribute(w: Page, name: str, value: Any) -> str:
-    """Return an attribute as source; an object that has no literal under its name, or that of its attribute."""
-    return write_attribute(value, lambda held: w.bundle.hold(held, getattr(held, "__name__", name)))
-
-
 def _write_draw(w: Page, node: Node, xs: list[str]) -> None:
     """Write draws into the array of a node: the points of its axes as they are declared."""
     function = w.bundle.add(node.op.forward, "draw")
     declared: list[Axis] = list(node.attrs["over"])
-    attrs = ", ".join(f"{k}={_write_attribute(w, k, v)}" for k, v in node.attrs.items() if k != "over")
+    attrs = ", ".join(f"{k}={w.bundle.write_attribute(k, v)}" for k, v in node.attrs.items() if k != "over")
     numbers = [w.get_array(step) for step in node.inputs[1:]]  # of steps that are counted on from what is fed
     axes = list(dict.fromkeys([*declared, *(a for x in numbers for a in x.axes)]))
     given, point = [xs[0]], "point" if axes == declared else f"point[:{len(declared)}]"

@@ -16,7 +16,7 @@ from autograd_seq.emit.names import Names
 from autograd_seq.emit.numpy.arrays import write_tuple
 from autograd_seq.emit.plain.code import ATOM, CHOICE, COMPARED, POWER, PRODUCT, SIGN, SUM, Code
 from autograd_seq.emit.plain.phrases import PHRASES
-from autograd_seq.emit.program_text import write_attribute, write_literal
+from autograd_seq.emit.program_text import write_literal
 from autograd_seq.emit.statements import (
     ALL,
     BEFORE,
@@ -170,7 +170,7 @@ class ExpressionWriter:
     def _write_attribute(self, name: str, value: Any) -> str:
         if isinstance(value, tuple) and any(isinstance(v, Place) for v in value):
             return write_tuple([self.write_place(v, v.axis) for v in value])
-        return write_attribute(value, lambda held: self.bundle.hold(held, getattr(held, "__name__", name)))
+        return self.bundle.write_attribute(name, value)
 
 
 def _get_operator(op: Op) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from autograd_seq.emit.plain.code import ATOM, COMPARED, POWER, PRODUCT, SIGN, SUM, Code
 from autograd_seq.emit.plain.products import EINSUM, OUTER, SCALED, read_product
 from autograd_seq.emit.statements import (
     ALL,
@@ -38,7 +39,7 @@ from autograd_seq.ops.softmax import level_over
 from autograd_seq.ops.steps import TAKE_STEP
 from autograd_seq.plan.passes.legal import COPY
 
-ATOM, MATRIX, SIGN, PRODUCT, SUM, COMPARED = 6, 5, 4, 3, 2, 1
+MATRIX = POWER  # a product of matrices, which is written without a sign
 _SIGNS = {"+": ("+", SUM), "-": ("−", SUM), "*": ("·", PRODUCT), "/": ("/", PRODUCT), "%": ("%", PRODUCT),
           "//": ("//", PRODUCT)}  # fmt: skip
 _COMPARED = {"==": "=", "!=": "≠", "<=": "≤", ">=": "≥", "&": "∧", "|": "∨"}
@@ -46,17 +47,15 @@ _LONGEST = 8  # arrays of at most so many numbers are written out
 _SILENT = (BROADCAST_TO, RESHAPE, COPY, CAST, straight_through, IN_RANGE)
 _SUBSCRIPTS = dict(zip("aehijklmnoprstuvx0123456789", "ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ₀₁₂₃₄₅₆₇₈₉", strict=True))
 
-Text = tuple[str, int]
-
 
 def write_equation(s: Assign | Accumulate) -> str:
     """Return the equation of a statement on one line: ``dV = Σₜ dz[t] s[t]ᵀ``."""
-    right, firm = write_text(s.value)
-    right = _enclose((right, firm), COMPARED + 1) if " = " in right else right
+    value = write_text(s.value)
+    right = value.enclose(COMPARED + 1) if " = " in value.text else value.text
     if isinstance(s, Accumulate):
         signs = "".join(f"Σ{_write_subscript(a.name)}" for a in s.over)
-        right = f"{signs} {_enclose((right, firm), SUM + 1)}"
-    index = None if not isinstance(s, Accumulate) or s.index is None else write_text(s.index)[0]
+        right = f"{signs} {Code(right, value.firm).enclose(SUM + 1)}"
+    index = None if not isinstance(s, Accumulate) or s.index is None else write_text(s.index).text
     return f"{_write_read(s.target, index)} = {right}"
 
 
@@ -65,106 +64,98 @@ def _write_subscript(name: str) -> str:
     return "".join(c for c in low if c) if all(low) else f"_{name}"
 
 
-def write_text(e: Expression) -> Text:
+def write_text(e: Expression) -> Code:
     """Return an expression as text, and its precedence."""
     if isinstance(e, Read):
-        return _write_read(e), ATOM
+        return Code(_write_read(e))
     if isinstance(e, Number):
         value = np.asarray(e.value)
         if e.name:
-            return e.name, ATOM
+            return Code(e.name)
         if value.size and (value == value.flat[0]).all():
             value = value.flat[0]
         if np.ndim(value):
-            return f"({', '.join(map(_write_number, value))})" if value.ndim == 1 and value.size <= _LONGEST else "(…)", ATOM
+            shown = value.ndim == 1 and value.size <= _LONGEST
+            return Code(f"({', '.join(map(_write_number, value))})" if shown else "(…)")
         written = _write_number(value)
-        return written, SIGN if written.startswith("−") else ATOM
+        return Code(written, SIGN if written.startswith("−") else ATOM)
     if isinstance(e, StepNumber):
-        shown = _write_place(e.place)
-        return shown, ATOM if len(shown.split()) == 1 else SUM
+        place = _write_place(e.place)
+        return Code(place, ATOM if len(place.split()) == 1 else SUM)
     if isinstance(e, Length):
-        return e.axis.name.upper(), ATOM
+        return Code(e.axis.name.upper())
     if isinstance(e, Form):
-        if e.form == "log" or not e.shown:
-            return _write_call(e.form, e.shown or (e.value,)), ATOM
-        return _write_call(e.form, e.shown), ATOM
+        return Code(_write_call(e.form, e.shown or (e.value,)))
     if isinstance(e, IfLonger):
         return write_text(e.value)
     assert isinstance(e, Apply)
     return _write_operation(e)
 
 
-def _write_operation(e: Apply) -> Text:
+def _write_operation(e: Apply) -> Code:
     word = operation(e.node)
     if e.node.op in _SILENT:
         return write_text(e.args[0])
+    xs = [write_text(x) for x in e.args]
     if e.node.op is CONTRACT:
-        return _write_product(e)
+        return _write_product(e, xs)
     if e.node.op is sum_over:
-        text = " + ".join(_enclose(write_text(x), SUM) for x in e.args).replace(" + −", " − ")
-        return text, SUM if len(e.args) > 1 else write_text(e.args[0])[1]
+        text = " + ".join(x.enclose(SUM) for x in xs).replace(" + −", " − ")
+        return Code(text, SUM if len(e.args) > 1 else xs[0].firm)
     written = mul.infix if e.node.op is zero_safe_mul else e.node.op.get_sign(e.node.attrs)  # as a number it is a product
     if isinstance(written, str) and len(e.args) == 2:
         sign, firm = _SIGNS.get(written, (_COMPARED.get(written, written), COMPARED))
         if sign == "·" and e.args[0].shape and e.args[1].shape:
             sign = "⊙"
-        if sign in ("·", "⊙") and write_text(e.args[0]) == write_text(e.args[1]):
-            return f"{_enclose(write_text(e.args[0]), ATOM)}²", ATOM
-        second = write_text(e.args[1])
-        if sign == "+" and second[1] == SIGN and second[0].startswith("−"):
-            sign, second = "−", (second[0][1:], ATOM)
-        right = _enclose(second, firm + (sign in ("−", "/", "%", "//")))
-        return f"{_enclose(write_text(e.args[0]), firm)} {sign} {right}", firm
+        if sign in ("·", "⊙") and xs[0] == xs[1]:
+            return Code(f"{xs[0].enclose(ATOM)}²")
+        left, right = xs
+        if sign == "+" and right.firm == SIGN and right.text.startswith("−"):
+            sign, right = "−", Code(right.text[1:])
+        return Code(f"{left.enclose(firm)} {sign} {right.enclose(firm + (sign in ('−', '/', '%', '//')))}", firm)
     if e.node.op.reduces_axes:
         below = "".join(_write_subscript(a.name) for a in e.node.attrs["axes"])
-        return (
-            f"{'max' if e.node.op is level_over else e.node.op.symbol}{below} {_enclose(write_text(e.args[0]), PRODUCT)}",
-            SUM,
-        )
+        symbol = "max" if e.node.op is level_over else e.node.op.symbol
+        return Code(f"{symbol}{below} {xs[0].enclose(PRODUCT)}", SUM)
     if e.node.op is neg:
-        return f"−{_enclose(write_text(e.args[0]), SIGN)}", SIGN
+        return Code(f"−{xs[0].enclose(SIGN)}", SIGN)
     if e.node.op is POWER_NUMBER:
         n = e.node.attrs["n"]
         raised = {2: "²", 3: "³"}.get(n) or f"^{n}"
-        return f"{_enclose(write_text(e.args[0]), ATOM)}{raised}", ATOM
+        return Code(f"{xs[0].enclose(ATOM)}{raised}")
     if e.node.op is TRANSPOSE and len(e.shape) == 2:
-        return f"{_enclose(write_text(e.args[0]), ATOM)}ᵀ", ATOM
+        return Code(f"{xs[0].enclose(ATOM)}ᵀ")
     if e.node.op is TAKE_STEP and isinstance(e.args[0], Read):
-        return _write_read(e.args[0], write_text(e.args[1])[0]), ATOM
+        return Code(_write_read(e.args[0], xs[1].text))
     if e.node.op is SLICE:
         keys = ", ".join(format_subscript(e.node.attrs["key"], e.args[0].shape))
-        return f"{_enclose(write_text(e.args[0]), ATOM)}[{keys}]", ATOM
+        return Code(f"{xs[0].enclose(ATOM)}[{keys}]")
     if e.node.op in (TAKE, PICK) and len(e.args[0].shape) <= 1 + (e.node.op is TAKE):
-        return f"{_enclose(write_text(e.args[0]), ATOM)}[{write_text(e.args[1])[0]}]", ATOM
+        return Code(f"{xs[0].enclose(ATOM)}[{xs[1].text}]")
     if e.node.op is DRAW:
-        return f"draw of {e.node.attrs['name']}", ATOM
-    return _write_call("onehot" if word == "one_hot" else word, e.args), ATOM
+        return Code(f"draw of {e.node.attrs['name']}")
+    return Code(_write_call("onehot" if word == "one_hot" else word, e.args))
 
 
 def _write_number(value: Any) -> str:
     return (f"{value:.6g}" if value.dtype.kind == "f" else str(value)).replace("-", "−").replace("inf", "∞")
 
 
-def _write_product(e: Apply) -> Text:
+def _write_product(e: Apply, xs: Sequence[Code]) -> Code:
     kind, turned, *transposed = read_product(e.node.attrs["spec"])
     if kind == EINSUM:
-        return f"einsum({e.node.attrs['spec']}; {write_text(e.args[0])[0]}, {write_text(e.args[1])[0]})", ATOM
-    x, y = [write_text(z) for z in (e.args[::-1] if turned else e.args)]
+        return Code(f"einsum({e.node.attrs['spec']}; {xs[0].text}, {xs[1].text})")
+    x, y = xs[::-1] if turned else xs
     if kind == OUTER:
-        return f"{_enclose(x, MATRIX)} {_enclose(y, ATOM)}ᵀ", MATRIX
+        return Code(f"{x.enclose(MATRIX)} {y.enclose(ATOM)}ᵀ", MATRIX)
     if kind == SCALED or not e.shape:
-        return f"{_enclose(x, MATRIX)} · {_enclose(y, MATRIX)}", PRODUCT
-    return " ".join(
-        f"{_enclose(z, ATOM)}ᵀ" if t else _enclose(z, MATRIX) for z, t in zip((x, y), transposed, strict=True)
-    ), MATRIX
+        return Code(f"{x.enclose(MATRIX)} · {y.enclose(MATRIX)}", PRODUCT)
+    texts = [f"{z.enclose(ATOM)}ᵀ" if t else z.enclose(MATRIX) for z, t in zip((x, y), transposed, strict=True)]
+    return Code(" ".join(texts), MATRIX)
 
 
 def _write_call(word: str, args: Sequence[Expression]) -> str:
-    return f"{word}({', '.join(write_text(x)[0] for x in args)})"
-
-
-def _enclose(t: Text, firm: int) -> str:
-    return f"({t[0]})" if t[1] < firm else t[0]
+    return f"{word}({', '.join(write_text(x).text for x in args)})"
 
 
 def _write_read(e: Read, named: str | None = None) -> str:

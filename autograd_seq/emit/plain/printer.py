@@ -15,7 +15,7 @@ from autograd_seq.emit.plain.expressions import ExpressionWriter
 from autograd_seq.emit.plain.notation import write_equation
 from autograd_seq.emit.plain.phrases import add_to_steps
 from autograd_seq.emit.procedure import lower_graph
-from autograd_seq.emit.program_text import Emitted
+from autograd_seq.emit.program_text import Emitted, wrap_items, write_imports
 from autograd_seq.emit.statements import Accumulate, Allocate, Assign, Expression, For, Read, Statement, StoredArray, walk_parts
 from autograd_seq.graph.graph import Graph
 from autograd_seq.ops.gather import _checked
@@ -95,9 +95,7 @@ class _Printer:
             *lines,
         ]
         functions = [part for source in self.expressions.bundle.sources.values() for part in ("", "", source)]
-        modules = sorted(self.expressions.bundle.modules - {"numpy"})
-        imports = [*(f"import {m}" for m in modules), *([""] if modules else []), "import numpy as np", "", ""]
-        source = "\n".join([*imports, *text, *functions, ""])
+        source = "\n".join([*write_imports(self.expressions.bundle.modules), "", "", *text, *functions, ""])
         sizes = {a: self.sizes[a] for a in p.axes if not isinstance(a, Iteration)}
         return Emitted(source, feeds, sizes, self.expressions.constants,
                        self.expressions.bundle.foreign, tuple(map(tuple, self.layouts)), tuple(self.buffers), (),
@@ -269,11 +267,7 @@ def _write_head(names: Sequence[str]) -> list[str]:
 
 
 def _wrap_items(items: Sequence[str]) -> list[str]:
-    text = f"{', '.join(items)},"
-    lines = wrap(
-        text, _WIDTH, initial_indent=_INSIDE, subsequent_indent=_INSIDE, break_long_words=False, break_on_hyphens=False
-    )
-    return [line.replace(_GLUE, " ") for line in lines]
+    return [line.replace(_GLUE, " ") for line in wrap_items(items, _WIDTH, _INSIDE)]
 
 
 def _fold(equation: str) -> list[str]:

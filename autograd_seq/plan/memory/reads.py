@@ -79,6 +79,10 @@ class Reading:
             found[get_root(o)].append(ArrayRead(None, len(self.path), (), list_shifts(o)))
         return found
 
+    def get_inner(self, n: Node) -> Node:
+        """Return what the statement of ``n`` computes: a node that is absorbed in it, or ``n`` itself."""
+        return n.inputs[0] if n.inputs and n.inputs[0] in self.absorbed else n
+
     def operands(self, n: Node) -> list[Node]:
         """Return what the statement of ``n`` reads: its inputs, and the inputs of nodes absorbed in it."""
         return [y for x in n.inputs for y in (x.inputs if x in self.absorbed else (x,))]

@@ -33,6 +33,15 @@ def _has_adjacent_entries(node: Node) -> bool:
     return node.op not in (INPUT, PARAM)
 
 
+def list_views(node: Node) -> list[Node]:
+    """Return a node, if it is a view, and all views through which it shows an array, the last one that of the array itself."""
+    found = []
+    while is_view(node):
+        found.append(node)
+        node = node.inputs[0]
+    return found
+
+
 def get_root(node: Node) -> Node:
     """Return the node whose array a view shows, through all views."""
     while is_view(node):
@@ -42,30 +51,17 @@ def get_root(node: Node) -> Node:
 
 def list_shifts(node: Node) -> tuple[tuple[Axis, int], ...]:
     """Return the axes along which a view shows other steps, and by how many."""
-    found = []
-    while is_view(node):
-        if node.op is SHIFT:
-            found.append((node.attrs["axis"], node.attrs["by"]))
-        node = node.inputs[0]
-    return tuple(found)
+    return tuple([(v.attrs["axis"], v.attrs["by"]) for v in list_views(node) if v.op is SHIFT])
 
 
 def is_whole(node: Node) -> bool:
     """Tell whether a node shows an array whole and at its own step."""
-    while is_view(node):
-        if node.op.view != WHOLE:
-            return False
-        node = node.inputs[0]
-    return True
+    return all(v.op.view == WHOLE for v in list_views(node))
 
 
 def shows_elsewhere(node: Node) -> bool:
     """Tell whether a view shows another step than its own, and not by a shift."""
-    while is_view(node):
-        if node.op.view == POINTS:
-            return True
-        node = node.inputs[0]
-    return False
+    return any(v.op.view == POINTS for v in list_views(node))
 
 
 def find_stretch(node: Node) -> tuple[int, int] | None:
@@ -79,24 +75,14 @@ def find_stretch(node: Node) -> tuple[int, int] | None:
     return (taken.start, taken.stop) if all((k.start, k.stop) == (0, n) for k, n in zip(others, shape, strict=False)) else None
 
 
-def find_adjacent(node: Node) -> tuple[Node, int, int] | None:
-    """Return (node, start, stop) if a view shows adjacent entries of the node's last dimension at the same step."""
-    while is_view(node) and node.op.view == WHOLE:
-        node = node.inputs[0]
-    if node.op is not SLICE or is_view(node.inputs[0]) or (taken := find_stretch(node)) is None:
-        return None
-    return node.inputs[0], *taken
-
-
 def find_shown(node: Node) -> tuple[Node, int, int] | None:
     """Return (node, start, stop) for the node whose last dimension a view shows a part of, at any step, through all views."""
     start, stop = 0, node.shape[-1] if node.shape else 0
-    while is_view(node):
-        if node.op is SLICE:
-            if (taken := find_stretch(node)) is None:
+    for view in list_views(node):
+        if view.op is SLICE:
+            if (taken := find_stretch(view)) is None:
                 return None
             start, stop = start + taken[0], stop + taken[0]
-        elif node.op.view != WHOLE and node.op is not SHIFT:
+        elif view.op.view != WHOLE and view.op is not SHIFT:
             return None
-        node = node.inputs[0]
-    return node, start, stop
+    return get_root(node), start, stop
