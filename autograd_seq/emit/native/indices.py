@@ -13,8 +13,8 @@ from autograd_seq.core.op import Op
 from autograd_seq.emit.native.dims import list_dims, list_operand_dims
 from autograd_seq.emit.native.lines import LineWriter
 from autograd_seq.emit.native.operations import has_computed_index, write_zero
-from autograd_seq.emit.places import AffineIndex, At, Entry
 from autograd_seq.emit.numpy.arrays import write_tuple
+from autograd_seq.emit.places import AffineIndex, At, Entry
 from autograd_seq.ops.gather import IN_RANGE, ONE_HOT, PICK, TAKE, find_lookup
 from autograd_seq.ops.leaf import INPUT
 from autograd_seq.ops.steps import TAKE_STEP
