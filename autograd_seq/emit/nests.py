@@ -7,7 +7,7 @@ statement outside of all cycles joins an existing loop, unless it reads a step t
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from autograd_seq.core.axes import Axis, Iteration
 from autograd_seq.emit.lower import PointStatement
@@ -16,6 +16,7 @@ from autograd_seq.emit.statements import (
     STEP,
     Accumulate,
     Allocate,
+    Assign,
     For,
     Place,
     Read,
@@ -197,8 +198,8 @@ def _reads(u: PointStatement, arrays: Collection[StoredArray]) -> bool:
 # -- where arrays are allocated ------------------------------------------------------------------------------------------------
 
 
-def add_allocations(body: list[Statement], returned: Sequence[StoredArray]) -> list[Statement]:
-    """Return statements with arrays allocated before they are written.
+def add_allocations(body: list[Statement], returned: Collection[StoredArray]) -> None:
+    """Put the allocations of arrays, and of sums that begin with 0, before what first writes or reads them.
 
     An array of which each step of some loops needs its own part alone is allocated within these loops; if that is one point,
     it becomes a variable.
@@ -207,43 +208,37 @@ def add_allocations(body: list[Statement], returned: Sequence[StoredArray]) -> l
         body: the statements of a whole program.
         returned: the arrays that the program returns.
     """
-    whole, homes = set(returned), dict[StoredArray, list[Statement]]()
-    for array, touches in _list_touches(body).items():
-        inner = 0 if array in whole or array.feed else _count_inner_loops(array, touches)
-        homes[array], own = touches[0][0][inner]
+    statements = [*_walk_statements(body)]
+    writers: dict[StoredArray, Assign | Accumulate] = {}
+    for s, _ in statements:
+        writers.setdefault(s.target.array, s)
+    touches: dict[StoredArray, list[Touch]] = {array: [] for array in writers}
+    for s, path in statements:
+        for e in (s.target, *walk_parts(*list_expressions(s))):
+            if isinstance(e, Read) and e.array in touches:
+                touches[e.array].append((path, e.places))
+    for array, found in touches.items():
+        home, own, first = found[0][0][0 if array in returned else _count_inner_loops(array, found)]
         array.axes = tuple(a for a in array.axes if a not in own)
-    return _insert_allocations(body, homes)
+        if array.axes or isinstance(writers[array], Accumulate):
+            home.insert(next(k for k, s in enumerate(home) if s is first), Allocate(array))
 
 
-BodyPath = tuple[tuple[list[Statement], tuple[Axis, ...]], ...]
-"""The bodies that contain a statement, outermost first, each with the axes of the loops around it."""
-
-
-def _walk_statements(body: list[Statement], path: BodyPath = (),
-                     axes: tuple[Axis, ...] = ()) -> Iterator[tuple[Statement, BodyPath]]:  # fmt: skip
-    """Yield each statement other than loops, with the bodies that contain it."""
-    here = (*path, (body, axes))
-    for s in body:
-        if isinstance(s, For):
-            yield from _walk_statements(s.body, here, (*axes, s.axis))
-        else:
-            yield s, here
-
-
+BodyPath = tuple[tuple[list[Statement], tuple[Axis, ...], Statement], ...]
+"""The bodies around a statement, outermost first: each with the axes of the loops around it, and which of its statements it is."""
 Touch = tuple[BodyPath, tuple[Place, ...]]
 """An access to an array: the bodies that contain the statement, and the places."""
 
 
-def _list_touches(body: list[Statement]) -> dict[StoredArray, list[Touch]]:
-    """Return the accesses to each array."""
-    found: dict[StoredArray, list[Touch]] = {}
-    for s, path in _walk_statements(body):
-        assert not isinstance(s, (For, Allocate))
-        found.setdefault(s.target.array, []).append((path, s.target.places))
-        for e in walk_parts(*list_expressions(s)):
-            if isinstance(e, Read):
-                found.setdefault(e.array, []).append((path, e.places))
-    return found
+def _walk_statements(body: list[Statement], path: BodyPath = (),
+                     axes: tuple[Axis, ...] = ()) -> Iterator[tuple[Assign | Accumulate, BodyPath]]:  # fmt: skip
+    """Yield each statement other than loops, with the bodies that contain it."""
+    for s in body:
+        here = (*path, (body, axes, s))
+        if isinstance(s, For):
+            yield from _walk_statements(s.body, here, (*axes, s.axis))
+        elif not isinstance(s, Allocate):
+            yield s, here
 
 
 def _count_inner_loops(array: StoredArray, touches: Sequence[Touch]) -> int:
@@ -253,27 +248,10 @@ def _count_inner_loops(array: StoredArray, touches: Sequence[Touch]) -> int:
     for depth in range(min(len(path) for path, _ in touches)):
         bodies = [path[depth] for path, _ in touches]
         stepped = {a for a in bodies[0][1] if not isinstance(a, Iteration)}  # of an iteration there is one part alone
-        if not own.issuperset(stepped) or any(b is not bodies[0][0] for b, _ in bodies):
+        if not own.issuperset(stepped) or any(b is not bodies[0][0] for b, *_ in bodies):
             break
         found = depth
     return found
-
-
-def _insert_allocations(body: list[Statement], homes: dict[StoredArray, list[Statement]],
-                        made: set[StoredArray] | None = None) -> list[Statement]:  # fmt: skip
-    """Return a body in which arrays, and sums that begin with 0, are allocated before the first statement that writes them."""
-    made = set() if made is None else made
-    out: list[Statement] = []
-    for s in body:
-        first = [t for t, _ in _walk_statements([s])]
-        for t in first:
-            assert not isinstance(t, (For, Allocate))
-            array = t.target.array
-            if array not in made and homes[array] is body and (array.axes or isinstance(t, Accumulate)):
-                made.add(array)
-                out.append(Allocate(array))
-        out.append(replace(s, body=_insert_allocations(s.body, homes, made)) if isinstance(s, For) else s)
-    return out
 
 
 __all__ = ["Cycle", "Nestable", "add_allocations", "nest_apart"]

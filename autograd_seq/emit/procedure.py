@@ -59,9 +59,8 @@ class _ProcedureBuilder:
         outputs = [self._read_whole(o) for o in self.graph.outputs]
         steps = outline(self.items, (self.lower.kept & self.lower.computed).__contains__, self.lower.get_reach)
         entries = self._list_entries(steps)
-        body = add_allocations(
-            nest_apart(entries, self.user.axes), [e.array for o in outputs for e in walk_parts(o) if isinstance(e, Read)]
-        )
+        body = nest_apart(entries, self.user.axes)
+        add_allocations(body, {e.array for o in outputs for e in walk_parts(o) if isinstance(e, Read)})
         return Procedure(self.lower.feeds, body, outputs, self.user.axes)
 
     def _read_whole(self, node: Node) -> Expression:
