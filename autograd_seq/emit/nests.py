@@ -225,7 +225,7 @@ def add_allocations(body: list[Statement], returned: Collection[StoredArray]) ->
 
 
 BodyPath = tuple[tuple[list[Statement], tuple[Axis, ...], Statement], ...]
-"""The bodies around a statement, outermost first: each with the axes of the loops around it, and which of its statements it is."""
+"""The bodies around a statement, outermost first: each with the axes of the loops around it, and the statement in it."""
 Touch = tuple[BodyPath, tuple[Place, ...]]
 """An access to an array: the bodies that contain the statement, and the places."""
 
