@@ -72,6 +72,9 @@ def expand_quadratic(x: Any) -> Array:
     Example:
         >>> expand_quadratic([[2.0, 3.0]]).tolist()
         [[2.0, 3.0, 4.0, 6.0, 9.0]]
+
+    Notes:
+        T D² / 2 numbers. Wiskott & Sejnowski 2002.
     """
     x = _as_floats(x)
     _check_matrix(x, "expand_quadratic")

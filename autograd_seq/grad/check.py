@@ -267,6 +267,9 @@ def check_op(
         >>> import autograd_seq as ag
         >>> check_op(ag.tanh, [0.5, -1.0]).worst < 1e-10
         True
+
+    Notes:
+        One to five evaluations for each entry of the samples, and for the second order as many of the gradient.
     """
     arrays = [np.asarray(s) for s in samples]
     floats = {f"x{i}": a for i, a in enumerate(arrays) if a.dtype.kind == "f"}

@@ -60,6 +60,9 @@ class Graph(System):
         >>> h[t] = w * h[t - 1] + x[t]
         >>> ag.Graph(ag.sum(h, over=t)).cycles()
         [['h', 'h[t - 1]', 'mul_1', 'add_1']]
+
+    Notes:
+        Linear in the number of equations and reads, whatever the number of steps.
     """
 
     def __init__(self, *outputs: Any) -> None:

@@ -24,6 +24,9 @@ def global_norm(grads: Mapping[str, Any]) -> float:
     Example:
         >>> global_norm({"a": [3.0, 0.0], "b": 4.0})
         5.0
+
+    Notes:
+        Two passes over all gradients: the largest entry first.
     """
     arrays = [np.asarray(g, dtype=np.float64) for g in grads.values()]
     peak = float(np.max([np.max(np.abs(g), initial=0.0) for g in arrays], initial=0.0))

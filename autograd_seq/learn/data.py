@@ -126,6 +126,9 @@ def buckets(lengths: Any, batch: int, *, seed: int | None = None, drop_last: boo
     Example:
         >>> [b.tolist() for b in buckets([5, 1, 4, 1, 9], batch=2)]
         [[1, 3], [2, 0], [4]]
+
+    Notes:
+        A sort: N log N.
     """
     n, size = np.asarray(lengths).reshape(-1), check_count(batch, "batch=")
     order = np.arange(len(n)) if seed is None else np.random.default_rng(seed).permutation(len(n))
@@ -222,6 +225,9 @@ def windows(series: Any, size: int, *, step: int = 1) -> np.ndarray:
     Example:
         >>> windows(np.arange(5.0), 3).T.tolist()
         [[0.0, 1.0, 2.0], [1.0, 2.0, 3.0], [2.0, 3.0, 4.0]]
+
+    Notes:
+        Nothing is copied, whatever T and ``size``; a batch of windows that is fed is.
     """
     a, size, step = np.asarray(series), check_count(size, "size="), check_count(step, "step=")
     if a.ndim == 0:

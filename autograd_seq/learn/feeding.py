@@ -150,6 +150,9 @@ def segments(feeds: Feeds, size: int, *, axis: int | Mapping[str, int | None] = 
     Example:
         >>> [piece["x"].tolist() for piece in segments({"x": [1, 2, 3, 4, 5]}, 2)]
         [[1, 2], [3, 4], [5]]
+
+    Notes:
+        Views of the feeds: nothing is copied.
     """
     size = check_count(size, "size=")
     _check_feeds(feeds)

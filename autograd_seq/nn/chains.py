@@ -145,6 +145,9 @@ def score_path(steps: Node, transition: Node, path: Node, *, over: Axis, start: 
         >>> s = score_path(e, ag.constant([[0.0, 1.0], [2.0, 0.0]]), y, over=t)
         >>> float(ag.Graph(s).evaluate(e=[[0.5, 0.0], [0.0, 0.25]], y=[0, 1])[0])
         1.75
+
+    Notes:
+        Time T: a look-up in each step and in each transition.
     """
     steps, transition = _check(steps, transition, start, over, "score_path")
     path = check_classes(path, "score_path", "the path")

@@ -168,6 +168,9 @@ def leaky_readout(
         >>> y = leaky_readout(ag.input("s", (1,), over=t), 1, over=t, decay=0.5)
         >>> ag.Graph(y).evaluate(s=[[1.0], [0.0], [1.0]], U=[[1.0]])[0][:, 0].tolist()
         [1.0, 0.5, 1.25]
+
+    Notes:
+        The readout of Bellec et al. 2020. K (D + 1) multiplications a step.
     """
     x, outputs = check_input(x, over, "leaky_readout"), check_count(outputs, "leaky_readout", "outputs")
     _check_decay(decay, "leaky_readout", "decay")

@@ -108,6 +108,9 @@ def transformer_encoder(
         >>> y = transformer_encoder(ag.input("x", (8,), over=t), 2, 16, 3, over=t, norm="before")
         >>> y.axes, "encoder/norm/gain" in ag.Graph(y).inputs
         ((t,), True)
+
+    Notes:
+        Vaswani et al. 2017. Each layer costs what a :func:`transformer_layer` does, in which attention takes time in T².
     """
     layers = check_count(layers, "transformer_encoder", "layers")
     _check_norm(norm)

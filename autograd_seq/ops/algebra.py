@@ -180,6 +180,9 @@ def solve_triangular(a: Any, b: Any, *, lower: bool = True) -> Node:
     Example:
         >>> solve_triangular([[2.0, 9.0], [2.0, 4.0]], [2.0, 6.0]).value
         array([1., 1.])
+
+    Notes:
+        A :func:`solve` of the triangle, O(n³), which makes no use of its zeros.
     """
     a = _as_matrix(a, "solve_triangular")
     mask = np.ones(a.shape)
@@ -198,6 +201,9 @@ def inv(a: Any) -> Node:
     Example:
         >>> inv([[2.0, 0.0], [0.0, 4.0]]).value.tolist()
         [[0.5, 0.0], [0.0, 0.25]]
+
+    Notes:
+        By LU factors, O(n³). The derivative is that of Giles 2008.
     """
     return INV(_as_matrix(a, "inv"))
 
@@ -234,6 +240,9 @@ def slogdet(a: Any) -> tuple[Node, Node]:
         >>> sign, logarithm = slogdet([[0.0, 2.0], [1.0, 0.0]])
         >>> float(sign.value), round(float(logarithm.value), 6)
         (-1.0, 0.693147)
+
+    Notes:
+        By LU factors, O(n³). The derivative of the logarithm is the inverse, transposed (Giles 2008).
     """
     a = _as_matrix(a, "slogdet")
     return DET_SIGN(a), LOG_ABS_DET(a)
@@ -251,6 +260,9 @@ def det(a: Any) -> Node:
     Example:
         >>> round(float(det([[1.0, 2.0], [3.0, 4.0]]).value), 6)
         -2.0
+
+    Notes:
+        By :func:`slogdet`, O(n³).
     """
     sign, logarithm = slogdet(a)
     return sign * exp(logarithm)
@@ -272,6 +284,9 @@ def eigh(a: Any) -> tuple[Node, Node]:
         >>> values, vectors = eigh([[2.0, 1.0], [1.0, 2.0]])
         >>> values.value.round(6).tolist()
         [1.0, 3.0]
+
+    Notes:
+        O(n³), by LAPACK, also within loops. Derivatives as in Giles 2008.
     """
     a = _as_matrix(a, "eigh")
     return EIGENVALUES(a), EIGENVECTORS(a)

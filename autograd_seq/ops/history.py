@@ -154,6 +154,9 @@ def cummax(x: Any, *, over: Axis) -> Node:
         >>> highest = ag.cummax(ag.input("x", over=t), over=t)
         >>> ag.Graph(highest).evaluate(x=[1.0, 3.0, 2.0])[0].tolist()
         [1.0, 3.0, 3.0]
+
+    Notes:
+        Along the axis it is the recurrence y[t] = max(y[t − 1], x[t]): T steps of a loop.
     """
     x = constant(x)
     check_varies(x, over)

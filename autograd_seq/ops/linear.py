@@ -121,6 +121,9 @@ def einsum(spec: str, *operands: Any) -> Node:
     Example:
         >>> einsum("ij,j->i", [[1.0, 2.0], [3.0, 4.0]], [1.0, 1.0]).value
         array([3., 7.])
+
+    Notes:
+        One matrix product, or a sum of products; at most as many multiplications as the product of all lengths.
     """
     nodes = [constant(x) for x in operands]
     labels, out = _parse(spec, [x.ndim for x in nodes])

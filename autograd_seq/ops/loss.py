@@ -76,6 +76,9 @@ def cross_entropy(logits: Any, target: Any) -> Node:
     Example:
         >>> round(float(cross_entropy([0.0, 0.0], 1)), 6)
         0.693147
+
+    Notes:
+        By the logarithm of the softmax, so nothing overflows; the gradient with respect to the logits is softmax − target.
     """
     logits, target = constant(logits), constant(target)
     logp = log_softmax(logits)
@@ -113,6 +116,9 @@ def bce(p: Any, target: Any) -> Node:
     Example:
         >>> round(float(bce(0.5, 1.0)), 6)
         0.693147
+
+    Notes:
+        Of a sigmoid it computes both logarithms by softplus, so nothing overflows.
     """
     p, target = constant(p), constant(target)
     if p.op is sigmoid:

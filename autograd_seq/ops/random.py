@@ -77,6 +77,10 @@ def uniform(
         >>> t = Axis("t")
         >>> uniform("u", (3,), over=t).axes
         (t,)
+
+    Notes:
+        The numbers of a point depend on the seed of the call, the name and the point alone (Philox; Salmon, Moraes, Dror & Shaw
+        2011). A generator for each point takes about 20 µs, a number 20 ns.
     """
     return (low + (high - low) * _make_source(name, "uniform", shape, over)).named(name)
 

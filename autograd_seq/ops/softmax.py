@@ -124,6 +124,9 @@ def logsumexp(x: Any, axis: Dims = None, *, over: Over = None, keepdims: bool = 
     Example:
         >>> round(float(logsumexp([1000.0, 1000.0]).value), 6)
         1000.693147
+
+    Notes:
+        Two passes: the maximum, then the sum of exp(x − maximum).
     """
     x, dims, varying, fixed = find_reduced(x, axis, over)
     x = LOGSUMEXP(x, axis=dims, keepdims=keepdims) if dims else x
@@ -149,6 +152,10 @@ def softmax(x: Any, axis: Dims = None, *, over: Over = None) -> Node:
     Example:
         >>> softmax([0.0, 0.0]).value
         array([0.5, 0.5])
+
+    Notes:
+        Three passes: the maximum, which keeps exp from overflowing, the sum, the quotient. Over an axis that each of T steps
+        attends to, it is T² numbers.
     """
     x, dims, varying, fixed = find_reduced(x, -1 if axis is None and over is None else axis, over)
     if dims and not (varying or fixed):

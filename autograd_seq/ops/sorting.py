@@ -60,6 +60,9 @@ def argsort(x: Any, axis: int = -1, *, descending: bool = False) -> Node:
     Example:
         >>> argsort([3.0, 1.0, 2.0]).value
         array([1, 2, 0])
+
+    Notes:
+        A stable sort, n log n at each point; its loops are not native.
     """
     x = constant(x)
     dim = negative_axis(axis, x.ndim, x)
@@ -85,6 +88,9 @@ def sort(x: Any, axis: int = -1, *, descending: bool = False) -> Node:
     Example:
         >>> sort([3.0, 1.0, 2.0], descending=True).value
         array([3., 2., 1.])
+
+    Notes:
+        An :func:`argsort`, and a look-up of each entry, by which the gradient goes back.
     """
     x = constant(x)
     dim = negative_axis(axis, x.ndim, x)

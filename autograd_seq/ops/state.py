@@ -100,6 +100,10 @@ def state(
         >>> t = Axis("t")
         >>> y = state("y", over=t, init=[1.0, 10.0])
         >>> y[t] = 0.5 * y[t - 2] + 1
+
+    Notes:
+        A program keeps all T steps where something reads them (a gradient, a sum), unless ``memory=`` of :func:`compile`
+        computes them again; else as many as the longest delay.
     """
     full = add_scope(name) if name is not None else None
     axes, dims, kind = as_axes(over), as_shape(shape, full), as_kind(dtype, full)
