@@ -230,7 +230,8 @@ class SequenceModel:
         random = np.random.default_rng(seed)
 
         def choose(logp: np.ndarray) -> np.ndarray:
-            p = limit((logp - logp.max(-1, keepdims=True)) / temperature, top_k, top_p)
+            with np.errstate(over="ignore"):  # a temperature near 0 leaves the most probable symbol alone
+                p = limit((logp - logp.max(-1, keepdims=True)) / temperature, top_k, top_p)
             return (p.cumsum(-1) < random.random((len(p), 1)) * p.sum(-1, keepdims=True)).sum(-1).clip(max=p.shape[-1] - 1)
 
         return self._run(weights, steps, count, choose, stop, prompt, feeds)

@@ -107,7 +107,7 @@ def run(budget: Budget) -> Outcome:
     nets, scores = fit(HIDDEN, budget)
     _, [line] = fit(0, Budget(budget.seeds[:1], budget.steps))
     silent = 1 / (1 + np.exp(make_predictor(build()[1])(nets[0], x=test[0][:-1, None])[:, 0]))
-    shown = {"the score": 1 - test[0][1:].T[::-1], "forecast, from the beats before": silent.T[::-1]}
+    shown = {"the score": 1 - test[0][1:].T[::-1], "forecast, darker where more probable": silent.T[::-1]}
     picture = import_viz().plots.images(shown, columns=1, title="A chorale, beat by beat", xlabel="beat", ylabel="note")
     baselines = {"each note after itself": count_pairs(train + late, test), "logistic regression on the last beat": line}
     return Outcome(baselines, f"logistic + GRU, {HIDDEN} units", scores, picture)

@@ -62,7 +62,7 @@ def run(budget: Budget) -> Outcome:
     }
     wrong = np.flatnonzero(guesses[0] != truth)[:8]
     picture = import_viz().plots.images(
-        {f"{i + 1}: a {truth[k]} read as {guesses[0][k]}": pictures[test][k] for i, k in enumerate(wrong)},
+        {f"{i + 1}: {truth[k]} read as {guesses[0][k]}": pictures[test][k] for i, k in enumerate(wrong)},
         title="Digits that the GRU misreads",
     )  # fmt: skip
     return Outcome(

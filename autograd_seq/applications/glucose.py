@@ -79,6 +79,7 @@ def run(budget: Budget) -> Outcome:
         24 * (day[span] - day[span][0]),
         {"measured": later[span], "forecast of the GRU": guesses[0][span], "persistence": glucose[span]},
         title="Glucose of a day, and the forecast of half an hour before", xlabel="hour", ylabel="glucose, mg/dL",
+        dashed=["persistence"],
     )  # fmt: skip
     return Outcome(
         baselines, f"straight line + GRU, {HIDDEN} units", [rmse(g[judged], later[judged]) for g in guesses], picture

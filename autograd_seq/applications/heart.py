@@ -69,7 +69,8 @@ def run(budget: Budget) -> Outcome:
         "least squares, last 1 s": forecasts["least squares, last 1 s"],
     }
     picture = import_viz().plots.curves(
-        np.arange(300) / RATE, {name: row[span] for name, row in shown.items()}, xlabel="second", ylabel="light",
+        np.arange(300) / RATE, {name: row[span] for name, row in shown.items()}, xlabel="second",
+        ylabel="light, units of the sensor", dashed=["least squares, last 1 s"],
         title="A driver's pulse, and the forecasts of a fifth of a second before",
     )  # fmt: skip
     return Outcome(

@@ -98,9 +98,8 @@ def run(budget: Budget) -> Outcome:
     places, letter = np.arange(len(example) + 1), encode([example])
     surprise = -logs(nets[0].params, x=letter["x"])[places, 0, letter["l"][places, 0]]
     picture = import_viz().plots.curves(
-        places + 1, {"-log p of this letter, given those before": surprise, "their sum so far": np.cumsum(surprise)},
-        title=f"The chain rule on a name: the last sum is -log p({example.title()})", ylabel="nats",
-        xlabel=f"letter: {', '.join(f'{k} {c}' for k, c in enumerate([*example, 'end'], 1))}",
+        [*example, "end"], {"−log p of this letter, given those before": surprise, "their sum so far": np.cumsum(surprise)},
+        title=f"The chain rule on a name: the last sum is −log p({example.title()})", ylabel="nats",
     )  # fmt: skip
     baselines = {f"{n}-gram": count_contexts(n, train + late, test) for n in (2, 3, 4, 5)}
     return Outcome(

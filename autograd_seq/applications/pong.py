@@ -103,8 +103,9 @@ def run(budget: Budget) -> Outcome:
     picture = import_viz().plots.curves(
         SKIP / 60 * np.arange(GAME)[span],
         {name: np.where(judged, UNIT * (place + move)[..., 1] + 1.2 * UNIT, np.nan)[span, 0] for name, move in (
-            ("height of the ball", d), ("forecast", guesses[0]), ("if it flies on", speed))},
-        title="Where the ball is, and the forecasts of half a second before", xlabel="second", ylabel="pixel",
+            ("the ball", d), ("forecast", guesses[0]), ("if it flies on", speed))},
+        title="Where the ball is, and the forecasts of half a second before", xlabel="second",
+        ylabel="pixels from the top", dashed=["if it flies on"],
     )  # fmt: skip
     return Outcome(baselines, f"straight line + GRU, {HIDDEN} units", [score(guess) for guess in guesses], picture)
 

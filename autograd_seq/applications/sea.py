@@ -74,7 +74,8 @@ def run(budget: Budget) -> Outcome:
     shown = {"measured": change, "forecast of the GRU": guesses[0], "persistence": forecasts["persistence"]}
     picture = import_viz().plots.curves(
         np.arange(span.stop - span.start) / DAY, {name: (sea[:size] + row)[span] for name, row in shown.items()},
-        title="Ten days of August, and the forecasts of six hours before", xlabel="day", ylabel="°C",
+        title="Ten days of August, and the forecasts of six hours before", xlabel="day", ylabel="sea temperature, °C",
+        dashed=["persistence"],
     )  # fmt: skip
     return Outcome(
         {name: rmse(guess[test], change[test]) for name, guess in forecasts.items()}, f"straight line + GRU, {HIDDEN} units",

@@ -97,11 +97,11 @@ def run(budget: Budget) -> Outcome:
     rows = {
         f"{name}, {what}": average(values, group)
         for name, group in (("one purchase", times == 1), ("four or more", times >= 4))
-        for what, values in (("forecast", guesses[0]), ("observed", d))
+        for what, values in (("observed", d), ("forecast", guesses[0]))
     }  # fmt: skip
     picture = import_viz().plots.curves(
         4 * np.arange(12) + 1.5, rows, title="How often silent customers come back", xlabel="weeks since the last purchase",
-        ylabel="purchase in the next week, %",
+        ylabel="purchase in the next week, %", dashed=[name for name in rows if "forecast" in name],
     )  # fmt: skip
     return Outcome(baselines, f"logistic + GRU, {HIDDEN} units", [score(guess) for guess in guesses], picture)
 

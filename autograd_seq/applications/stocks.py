@@ -89,7 +89,8 @@ def run(budget: Budget) -> Outcome:
     edge = 2 * np.sqrt(runs[0][1][test])
     picture = import_viz().plots.curves(
         year[test], {"return": truth}, band=(mean - edge, mean + edge), band_label="forecast: mean ± 2 standard deviations",
-        points="return", title=f"Daily returns of {SHARE}, and how far they were expected to go", ylabel="return of a day, %",
+        points="return", title=f"Daily returns of {SHARE}, and how far they were expected to go", xlabel="year",
+        ylabel="return of a day, %",
     )  # fmt: skip
     return Outcome(
         {"Gaussian, constant variance": score(np.full(days, spread), mean), "Gaussian, EWMA": score(smooth(r, spread))},

@@ -1,6 +1,6 @@
 """The next frame of a film: what will each pixel show?
 
-    h_t = GRU(x_t, h_{t-1})      y_t = A x_t + V h_t + c      L = mean of (y_t - d_t)²
+    h_t = GRU(x_t, h_{t-1})      y_t = A x_t + V h_t      L = mean of (y_t - d_t)²
 
 x_t holds the 5 × 5 pixels around one of them, less its own brightness, and how each of them has changed since the last frame;
 d_t is the change of that pixel to the next one. The same weights read every pixel: a convolution that remembers. Of 119 steps

@@ -58,12 +58,19 @@ def test_curves_share_one_axis_and_may_have_a_band() -> None:
         plots.curves([0, 1], {"a": [1, 2, 3]})
     with pytest.raises(DrawError, match=r"\[P303\]: 0 curves"):
         plots.curves([0, 1], {})
+    (axes,) = plots.curves(["A", "end"], {"a": [1, 2], "b": [2, 1]}, dashed=["b"]).figure.axes
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["A", "end"]
+    assert [line.get_linestyle() for line in axes.lines] == ["-", "--"]
+    with pytest.raises(DrawError, match=r"\[P309\]: there is no curve 'c'"):
+        plots.curves([0, 1], {"a": [1, 2]}, dashed=["c"])
 
 
 def test_images_share_one_scale_of_grey() -> None:
-    plot = plots.images({"dark": [[0.0, 1.0]], "light": [[2.0, 4.0]]}, title="two", columns=1)
+    """And one scale of length: the smaller one leaves room."""
+    plot = plots.images({"dark": [[0.0, 1.0, 1.0]], "light": [[2.0, 4.0]]}, title="two", columns=1)
     assert [axes.get_title() for axes in plot.figure.axes] == ["dark", "light"]
     assert {axes.images[0].get_clim() for axes in plot.figure.axes} == {(0.0, 4.0)}
+    assert {axes.images[0].get_array().shape for axes in plot.figure.axes} == {(1, 3)}
     with pytest.raises(DrawError, match=r"\[P304\]: pictures are not matrices"):
         plots.images({"row": [1.0, 2.0]})
 

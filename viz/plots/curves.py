@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -10,6 +10,8 @@ from numpy.typing import ArrayLike
 from viz.arguments import get_theme
 from viz.errors import DrawError
 from viz.plots.figure import INCHES, Plot, make_empty_figure, make_figure
+
+_DASHES = (0, (5, 2))
 
 
 def forecast(
@@ -46,7 +48,7 @@ def forecast(
         )  # fmt: skip
     figure, axes = make_figure(colors, title)
     axes.plot(x, seen, color=colors.looks["state"].line, linewidth=1.6, label="observed")
-    axes.plot(x, guess, color=colors.recur, linewidth=1.6, linestyle=(0, (5, 2)), label="forecast")
+    axes.plot(x, guess, color=colors.recur, linewidth=1.6, linestyle=_DASHES, label="forecast")
     if split is not None:
         axes.axvline(split, color=colors.faint, linewidth=1.0, linestyle=":")
         # The words stand on the side of the line where there is more room.
@@ -101,16 +103,18 @@ def loss_curve(
 
 def curves(
     x: ArrayLike, values: Mapping[str, ArrayLike], *, band: tuple[ArrayLike, ArrayLike] | None = None, band_label: str = "",
-    points: str | None = None, title: str = "", xlabel: str = "", ylabel: str = "", theme: str = "white",
+    points: str | None = None, dashed: Collection[str] = (), title: str = "", xlabel: str = "", ylabel: str = "",
+    theme: str = "white",
 ) -> Plot:  # fmt: skip
     """Draw several rows of numbers over a common axis.
 
     Args:
-        x: (N,) increasing.
+        x: (N,) increasing; or texts, which are written below the places 0 … N − 1.
         values: (N,) each, by the name that the legend shows; NaN leaves a gap. At most six.
         band: (N,) each, the lower and the upper edge of an area behind the curves.
         band_label: its name in the legend.
         points: the name of the row that is drawn as points, not as a line.
+        dashed: the names of the rows that are drawn as dashed lines, such as those of baselines.
         title, xlabel, ylabel: text.
         theme: "white" or "dark".
 
@@ -118,7 +122,8 @@ def curves(
         A Plot.
 
     Raises:
-        DrawError: a row is not as long as ``x``, there are too many or none, or the theme is unknown.
+        DrawError: a row is not as long as ``x``, there are too many or none; ``points`` or ``dashed`` names none of them; the
+            theme is unknown.
 
     Example:
         >>> len(curves([0, 1, 2], {"ball": [1.0, 2.0, 3.0], "paddle": [3.0, 3.0, 2.0]}).figure.axes[0].lines)
@@ -126,12 +131,19 @@ def curves(
     """
     colors = get_theme(theme)
     looks = [colors.looks[role].line for role in ("state", "param", "input", "loss", "output", "label")]
-    axis, rows = np.asarray(x), {name: np.asarray(row, dtype=float) for name, row in values.items()}
+    axis, rows, texts = np.asarray(x), {name: np.asarray(row, dtype=float) for name, row in values.items()}, None
+    if axis.dtype.kind == "U":
+        axis, texts = np.arange(len(axis)), axis
     edges = [np.asarray(edge, dtype=float) for edge in band or ()]
     if not 0 < len(rows) <= len(looks) or any(row.shape != axis.shape for row in [*rows.values(), *edges]):
         raise DrawError(
             "P303", f"{len(rows)} curves cannot be drawn over x of shape {axis.shape}", expected="one to six rows as long as x",
             got=", ".join(str(row.shape) for row in [*rows.values(), *edges]),
+        )  # fmt: skip
+    if strange := [name for name in (*dashed, *([] if points is None else [points])) if name not in rows]:
+        raise DrawError(
+            "P309", f"there is no curve {strange[0]!r:.60} to be drawn as dashes or points", expected=", ".join(rows),
+            got=repr(strange[0])[:80],
         )  # fmt: skip
     figure, axes = make_figure(colors, title)
     if edges:
@@ -140,7 +152,9 @@ def curves(
         if name == points:
             axes.plot(axis, row, ".", color=color, markersize=4, label=name)
         else:
-            axes.plot(axis, row, color=color, linewidth=1.4, label=name)
+            axes.plot(axis, row, color=color, linewidth=1.4, linestyle=_DASHES if name in dashed else "-", label=name)
+    if texts is not None:
+        axes.set_xticks(axis, texts)
     axes.set_xlabel(xlabel, color=colors.ink)
     axes.set_ylabel(ylabel, color=colors.ink)
     axes.margins(x=0.01)
@@ -155,7 +169,8 @@ def images(
     """Draw matrices as grey pictures in a grid: black is ``low``, white is ``high``.
 
     Args:
-        pictures: (rows, columns) each, by the text above it; the first row is drawn at the top.
+        pictures: (rows, columns) each, by the text above it; the first row is drawn at the top. All are drawn to one scale;
+            where one is smaller than others, or NaN, nothing is drawn.
         low, high: values of black and white; the least and the greatest of all by default.
         title: text at the top.
         xlabel, ylabel: text below and at the left of the first.
@@ -179,16 +194,18 @@ def images(
             "P304", "pictures are not matrices of numbers", expected="at least one, each (rows, columns)",
             got=", ".join(str(matrix.shape) for matrix in matrices.values()) or "none",
         )  # fmt: skip
-    least, most = (float(pick([pick(m) for m in matrices.values()])) for pick in (np.min, np.max))
+    size = tuple(np.max([m.shape for m in matrices.values()], axis=0))
+    for name, matrix in matrices.items():
+        matrices[name] = np.full(size, np.nan)
+        matrices[name][: matrix.shape[0], : matrix.shape[1]] = matrix
+    least, most = (float(pick([pick(m) for m in matrices.values()])) for pick in (np.nanmin, np.nanmax))
     rows, wide = -(-len(matrices) // columns), min(columns, len(matrices))
-    first = next(iter(matrices.values()))
-    side = INCHES[0] / wide
-    height = min(side * first.shape[0] / first.shape[1], 3.0) + 0.35
+    height = min(INCHES[0] / wide * size[0] / size[1], 3.0) + 0.35
     figure = make_empty_figure(colors, (INCHES[0], rows * height + 0.5))
     for place, (name, matrix) in enumerate(matrices.items(), 1):
         axes = figure.add_subplot(rows, wide, place)
         axes.imshow(matrix, cmap="gray", vmin=least if low is None else low, vmax=most if high is None else high,
-                    aspect="auto" if first.shape[1] > 3 * first.shape[0] else "equal", interpolation="nearest")  # fmt: skip
+                    aspect="auto" if size[1] > 3 * size[0] else "equal", interpolation="nearest")  # fmt: skip
         axes.set_xticks([])
         axes.set_yticks([])
         axes.set_title(name, color=colors.ink, fontsize=9, parse_math=False)
