@@ -58,7 +58,7 @@ def adjoint(g: Any, wrt: Node | str | Sequence[Node | str] | None = None, theme:
     params = [name for arrow in scene.arrows for name in arrow.params]
     least = {name: _name_gradient(loss, make_name_label(name)).ems * 14.6 + 10.0 for name in params}
     scene, stamp = make_stacked_stamp(scene, widest, least)
-    nodes = [wrt] if isinstance(wrt, (Node, str)) else list(wrt or ())
+    nodes = list(wrt) if isinstance(wrt, (list, tuple)) else [] if wrt is None else [wrt]
     names = {str(node.name) if isinstance(node, Node) else str(node) for node in nodes}
     wanted = {item.key for item in scene.items if (_is_named(item, names) if nodes else item.role == "param")}
     if not wanted:

@@ -113,6 +113,8 @@ def animate(g: Any, t: int = 3, *, seconds: float = 0.7, theme: str = "white", *
         <Animation of 11 frames; .save(path) writes it as svg or gif>
     """
     colors = get_theme(theme)
+    if not (isinstance(seconds, (int, float)) and seconds > 0):
+        raise DrawError("P228", f"seconds={seconds!r:.60} is no time", expected="more than 0", got=f"{seconds!r:.60}")
     scene = make_scene(read_drawable(g), "variables")
     shown = choose_lengths(scene, t, lengths, "animate")
     columns = {axis: show_all_steps(count, (count, 0), axis) for axis, count in shown.items()}

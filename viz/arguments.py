@@ -16,6 +16,7 @@ from viz.render.style import THEMES, Theme, find_theme
 from viz.scene.items import Scene
 
 LEVELS = ("variables", "ops")
+_OPTIONS = ("params", "level", "theme", "steps", "legend", "depth", "collapse")
 
 
 def read_drawable(g: Any, depth: int | None = None, collapse: Any = None) -> Reading:
@@ -48,8 +49,13 @@ def get_outputs(g: Any) -> tuple[Node, ...]:
     if isinstance(outputs, Node):
         outputs = (outputs,)
     if not isinstance(outputs, (list, tuple)) or not outputs or not all(isinstance(node, Node) for node in outputs):
-        raise DrawError("P205", f"{g!r:.60} cannot be drawn", expected="an ag.Graph, or a node", got=f"{g!r:.60}",
-                        fix="viz.folded(ag.Graph(L))")  # fmt: skip
+        if isinstance(outputs, (list, tuple)) and outputs:  # such as the values of a cell, of which it may not have all
+            odd = next(node for node in outputs if not isinstance(node, Node))
+            raise DrawError("P205", f"{odd!r:.60} among {len(outputs)} values cannot be drawn", expected="nodes",
+                            got=f"{odd!r:.60}", fix="leave it out, or name one: cell.s")  # fmt: skip
+        is_program = hasattr(g, "graph") or hasattr(g, "program")
+        raise DrawError("P205", f"{g!r:.60} cannot be drawn", expected="an ag.Graph, or a node or several", got=f"{g!r:.60}",
+                        fix="draw its graph: program.graph" if is_program else "viz.folded(ag.Graph(L))")  # fmt: skip
     return tuple(outputs)
 
 
@@ -141,8 +147,8 @@ def choose_lengths(
                         fix='viz.folded(g, level="ops") draws an expression')  # fmt: skip
     for name, value in lengths.items():
         if name not in scene.axes:
-            near = did_you_mean(name, ["params", "level", "theme", "steps", *scene.axes])
-            fix = f"viz.{function}(g, {scene.axes[0]}={value})" if isinstance(value, int) else None
+            near = did_you_mean(name, [*_OPTIONS, *scene.axes])
+            fix = f"viz.{function}(g, {scene.axes[0]}={value})" if type(value) is int else None
             raise DrawError("P212", f"{function} has no option {name}=, and the graph no axis of that name",
                             expected=f"an option, or an axis: {', '.join(scene.axes)}", got=f"{name}={value!r:.40}",
                             fix=near if near and near.startswith("did you mean") else fix)  # fmt: skip

@@ -17,7 +17,7 @@ from viz.layout.compose import drop_params
 from viz.layout.pair import compose_steps
 from viz.layout.routes import sample_curve
 from viz.render.style import Theme, mix_heat
-from viz.scene.columns import show_all_steps
+from viz.scene.columns import check_steps, show_all_steps
 from viz.scene.items import keep_axes
 from viz.scene.label import Label, Run, make_text_label, scale_label, stack_labels
 from viz.scene.order import find_sources
@@ -62,6 +62,11 @@ def heat(
         ['s_0   0.01', 's_1   0.1', 's_2   1']
     """
     colors = get_theme(theme)
+    for option, value in (("segment", segment), ("length", length)):
+        check_steps(option, 1 if value is None else value, 1)
+    if not isinstance(values, Mapping):
+        raise DrawError("P217", f"values={values!r:.60} names no variables", expected="a dict of arrays by name",
+                        got=f"{values!r:.60}", fix='viz.heat(g, {"s": [0.1, 1.0]})')  # fmt: skip
     scene = make_scene(read_drawable(g), "variables")
     shown = choose_lengths(scene, 4 if t is None else t, lengths, "heat")
     named = {item.full: [axis for axis in item.over if axis in shown] for item in scene.items if item.full}
@@ -86,7 +91,10 @@ def _check_array(name: str, value: Any, named: Mapping[str, list[str]]) -> np.nd
     if name not in named:
         raise DrawError("P217", f"there is no variable {name!r:.60} over time", got=f"{name!r:.60}",
                         expected=f"one of {', '.join(sorted(named))}", fix=did_you_mean(name, sorted(named)))  # fmt: skip
-    array = np.asarray(value, float)
+    try:
+        array = np.asarray(value, float)
+    except (TypeError, ValueError):
+        raise DrawError("P218", f"the values of {name:.60} are no numbers", expected="an array", got=f"{value!r:.60}") from None
     if array.ndim != len(named[name]):
         raise _make_shape_error(name, array, ", ".join(axis.upper() for axis in named[name]))
     return array
@@ -94,7 +102,8 @@ def _check_array(name: str, value: Any, named: Mapping[str, list[str]]) -> np.nd
 
 def _make_shape_error(name: str, array: np.ndarray, wanted: str) -> DrawError:
     return DrawError("P218", f"the values of {name:.60} are {array.shape}", got=f"{array.shape}",
-                     expected=f"({wanted}), a number for each step", fix="take a norm over all other dimensions")  # fmt: skip
+                     expected=f"({wanted}), a number for each step",
+                     fix="take a norm over all other dimensions; arrays of one axis are of one length")  # fmt: skip
 
 
 def paint_heat(

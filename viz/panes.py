@@ -15,7 +15,7 @@ from viz.layout.compose import compose_folded, shift_picture
 from viz.layout.pair import compose_steps
 from viz.render.style import Theme, mix_heat
 from viz.scene.columns import show_all_steps
-from viz.scene.equations import group_equations, make_identifier
+from viz.scene.equations import group_equations, join_comments, make_identifier
 from viz.scene.items import keep_axes
 from viz.scene.label import Label, Run, clean, make_text_label
 from viz.scene.picture import Mark, Picture, measure_picture
@@ -108,11 +108,9 @@ def read_textbook(text: str, names: Sequence[str]) -> tuple[list[Row], list[Row]
     found: list[tuple[str, str]] = []  # an equation, and what the line of code after it calls what it computes
     code: list[Row] = []
     waits = False
-    for line in ["def " + lines.split("\n", 1)[0], *lines.splitlines()[1:]]:
+    for line in join_comments(["def " + lines.split("\n", 1)[0], *lines.splitlines()[1:]]):
         bare = line.strip()
-        if waits and bare.startswith("#  "):  # a long equation goes on
-            found[-1] = (found[-1][0] + f" {bare[1:].strip()}", "")
-        elif bare.startswith("# ") and " = " in bare:
+        if bare.startswith("# ") and " = " in bare:
             waits = True
             found.append((bare[2:], ""))
         else:
@@ -143,6 +141,9 @@ def _find_name(highlight: str, names: dict[str, str], equations: list[Row]) -> t
     for full, short in names.items():
         words = [form for word in (full, short, full.rpartition("/")[2]) for form in (word, make_identifier(word))]
         word = next((computed[word] for word in words if computed.get(word)), None)
+        if word is None:  # the program counts what would have the same name
+            counted = re.compile(rf"{re.escape(make_identifier(full))}_\d+")
+            word = next((row.defines for row in equations if counted.fullmatch(row.defines)), None)
         if word is not None:
             known[full] = (short, word)
     found = [(full, word) for full, (short, word) in known.items() if highlight in (full, short)]

@@ -60,10 +60,22 @@ def test_heat_shows_where_truncation_cuts_and_what_is_padding() -> None:
     assert {mark.step for mark in picture.marks if "padding" in mark.tip} == {5}
 
 
-@pytest.mark.parametrize(("values", "code"), [({"z": [1.0]}, "P217"), ({"s": [[1.0]]}, "P218"), ({"s": 1.0}, "P218")])
-def test_heat_names_what_does_not_fit(values: dict[str, object], code: str) -> None:
-    with pytest.raises(DrawError, match=code):
-        viz.heat(_line()[0], values)
+def test_wrong_uses_tell_what_to_write() -> None:
+    loss, _ = _line()
+    many = (ag.param("a"), None)
+    for use, words in [
+        (lambda: viz.heat(loss, {"z": [1.0]}), "P217.*no variable 'z'"),
+        (lambda: viz.heat(loss, [1.0]), "P217.*names no variables"),
+        (lambda: viz.heat(loss, {"s": [[1.0]]}), r"P218.*s are \(1, 1\)"),
+        (lambda: viz.heat(loss, {"s": 1.0}), r"P218.*s are \(\)"),
+        (lambda: viz.heat(loss, {"s": "a"}), "P218.*no numbers"),
+        (lambda: viz.heat(loss, {"s": [1.0]}, segment=0), "P201.*segment=0"),
+        (lambda: viz.folded(many), "P205.*None among 2"), (lambda: viz.folded(ag.compile(loss)), "(?s)P205.*program.graph"),
+        (lambda: viz.adjoint(loss, 3), "P220"), (lambda: viz.animate(loss, 2, seconds=0), "P228.*seconds=0"),
+        (lambda: viz.unfolded(loss, legnd=True), "(?s)P212.*legend"),
+    ]:  # fmt: skip
+        with pytest.raises(DrawError, match=words):
+            use()
 
 
 def test_gradients_need_a_loss(models: SimpleNamespace) -> None:

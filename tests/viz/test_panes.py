@@ -36,7 +36,7 @@ def _find_bands(picture: Picture) -> dict[str, str]:
     ("rnn", "s", "s_t = tanh(U x_t + W s_t−1)", "s[t] = np.tanh(U @ x[t] + W @ s[t - 1])"),
     ("rnn", "y", "y_t = V s_t", "y[t] = V @ s[t]"),
     ("lstm", "c", "c_t = f_t ⊙ c_t−1 + i_t ⊙ g_t", "c[t] = f * c[t - 1] + i * g"),
-    ("lstm", "cell/f", "f_t = sigmoid(U_f x_t + W_f h_t−1 + b_f)", "f = sigmoid(Uf @ x[t] + Wf @ h[t - 1] + bf)"),
+    ("lstm", "cell/f", "f_t = σ(U_f x_t + W_f h_t−1 + b_f)", "f = sigmoid(Uf @ x[t] + Wf @ h[t - 1] + bf)"),
 ])  # fmt: skip
 def test_one_line_is_highlighted_in_all_three(cell: str, name: str, equation: str, code: str) -> None:
     picture = viz.panes(_compile(cell), name).picture
@@ -78,12 +78,12 @@ def test_of_a_long_program_the_lines_around_the_highlighted_one_are_shown() -> N
     assert sum(mark.code for mark in picture.marks) <= 32  # and dots
 
 
-@pytest.mark.parametrize("name", [r"\hat{y}", "W_{hh}", "lambda", 'a"b', "<b>", "s, t", "="])
+@pytest.mark.parametrize("name", [r"\hat{y}", "W_{hh}", "lambda", 'a"b', "<b>", "s, t", "=", "n" * 300, "}; x"])
 def test_names_of_any_letters_can_be_highlighted(name: str) -> None:
     t = ag.Axis("t")
     s = ag.state(name, over=t)
     s[t] = ag.tanh(s[t - 1] + ag.input("x", over=t))
-    assert _find_bands(viz.panes(ag.compile(s), name).picture)["code"].endswith("[t - 1] + x[t])")
+    assert _find_bands(viz.panes(ag.compile(s), name).picture)["code"].endswith(("[t - 1] + x[t])", "n…"))
 
 
 def test_errors_name_what_there_is() -> None:

@@ -125,14 +125,13 @@ def _make_too_many_error(columns: int, fix: str) -> TooLargeError:
     )
 
 
-def check_steps(option: str, value: object) -> int:
+def check_steps(option: str, value: object, least: int = 0) -> int:
     """Return the value, if it is a number of steps.
 
     Raises:
-        DrawError: it is negative, or no integer.
+        DrawError: it is less than the least, or no integer.
     """
-    if isinstance(value, bool) or not hasattr(value, "__index__") or value.__index__() < 0:
-        raise DrawError(
-            "P201", f"{option}={value!r:.60} is not a number of steps", expected="an integer, 0 or more", got=f"{value!r:.60}"
-        )
+    if isinstance(value, bool) or not hasattr(value, "__index__") or value.__index__() < least:
+        raise DrawError("P201", f"{option}={value!r:.60} is not a number of steps", expected=f"an integer, {least} or more",
+                        got=f"{value!r:.60}")  # fmt: skip
     return value.__index__()

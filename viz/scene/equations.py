@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from viz.scene.label import Label, Run, clean, make_name_label
@@ -14,6 +14,7 @@ DEFINES = re.compile(rf"\s*(?:# )?({_NAME})(?:\[[^\]]*\])?\s*[-+*]?=[^=]")
 """What a line of a program, or an equation, defines."""
 _TOKEN = re.compile(rf"({_NAME}'*)(\[[^\]]*\])?(\()?|.", re.DOTALL)
 
+_SIGNS = {"sigmoid": "σ"}  # functions that have a sign in pictures
 _SUBSCRIPTS = re.compile("[\u2080-\u209c\u1d62-\u1d6a\u2c7c]+$")  # digits and letters that Unicode has as subscripts
 
 
@@ -24,15 +25,27 @@ def list_equations(textbook: str) -> list[str]:
         >>> list_equations("for t in range(T):\\n    # s[t] = W s[t − 1]\\n    s[t] = W * s[t - 1]")
         ['s[t] = W s[t − 1]']
     """
-    out: list[str] = []
-    follows = False
-    for line in map(str.strip, textbook.splitlines()):
-        if follows and line.startswith("#  "):  # a long one goes on there
-            out[-1] += f" {line[1:].strip()}"
+    lines = map(str.strip, join_comments(textbook.splitlines()))
+    return [line[2:] for line in lines if line.startswith("# ") and " = " in line]
+
+
+def join_comments(lines: Iterable[str]) -> Iterator[str]:
+    """Yield the lines of a program, each comment with what it goes on with in the next lines.
+
+    Example:
+        >>> list(join_comments(["# s[t]", "#     = W s[t − 1]", "s = 1"]))
+        ['# s[t] = W s[t − 1]', 's = 1']
+    """
+    held = ""
+    for line in lines:
+        bare = line.strip()
+        if held and bare.startswith("#  "):
+            held += f" {bare[1:].strip()}"
             continue
-        follows = line.startswith("# ") and " = " in line
-        out += [line[2:]] if follows else []
-    return out
+        yield from [held] if held else []
+        held = line if bare.startswith("# ") else ""
+        yield from [] if held else [line]
+    yield from [held] if held else []
 
 
 def typeset_equation(text: str, names: Mapping[str, str] | None = None) -> Label:
@@ -60,7 +73,7 @@ def typeset_equation(text: str, names: Mapping[str, str] | None = None) -> Label
         elif name is None:
             runs.append(Run(match[0]))
         elif opens and not index:
-            runs.append(Run(name + "("))
+            runs.append(Run(_SIGNS.get(name, name) + "("))
         else:
             shown = (names or {}).get(name, name)
             bare = shown.rstrip("'")
