@@ -67,8 +67,8 @@ class Graph(System):
 
     def __init__(self, *outputs: Any) -> None:
         self._given = flatten(outputs)
-        flat, stops = take_off_marks(self._given)
-        nodes = tuple(step_order([*flat, *(stop.when for stop in stops.values())]))
+        flat, stops, order = take_off_marks(self._given)
+        nodes = tuple(step_order([*flat, *(stop.when for stop in stops.values())]) if stops else order)
         axes = check.check_axis_names(nodes)
         check.check_names(nodes)
         super().__init__(flat, nodes, axes, text.name_nodes(nodes), stops)

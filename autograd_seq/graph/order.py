@@ -12,10 +12,13 @@ from typing import TypeVar
 
 from autograd_seq.core.node import Node
 from autograd_seq.ops.state import CLOSED, EQUILIBRIUM, STATE, Bound
-from autograd_seq.ops.steps import get_delay
+from autograd_seq.ops.steps import RECEIVE, TAKE_STEP, get_delay
 from autograd_seq.ops.time import SHIFT
 
 N = TypeVar("N", bound=Hashable)
+
+READ_OTHER_STEPS = frozenset({SHIFT, *CLOSED, TAKE_STEP, RECEIVE})
+"""The operations that may read other steps than their own; all others need all of their inputs at their own step."""
 
 
 def postorder(roots: Iterable[N], sources: Callable[[N], Iterable[N]], seen: set[N] | None = None) -> list[N]:
@@ -94,6 +97,8 @@ def same_step(node: Node) -> tuple[Node, ...]:
 
     An equilibrium needs where its iteration starts, and not its equation, which reads the iterate.
     """
+    if node.op not in READ_OTHER_STEPS:
+        return node.inputs
     if node.op is SHIFT:
         return get_shift_rows(node)
     if node.op is STATE:
@@ -122,7 +127,8 @@ def step_order(roots: Sequence[Node], after: Mapping[Node, Iterable[Node]] | Non
     order = postorder(roots, sources, seen)
     done = 0
     while done < len(order):  # what no same-step edge reached; a later node never precedes its reader
-        waiting = [x for n in order[done:] if n.op in CLOSED or get_delay(n) for x in n.inputs if x not in seen]
+        late = [n for n in order[done:] if n.op in READ_OTHER_STEPS and (n.op in CLOSED or get_delay(n))]
+        waiting = [x for n in late for x in n.inputs if x not in seen]
         done = len(order)
         order += postorder(waiting, sources, seen)
     return order

@@ -8,13 +8,14 @@ steps by value gets a stand-in for them as its first input, which is replaced at
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from operator import is_
 
 from autograd_seq.core.axes import Axis, as_axes
 from autograd_seq.core.errors import AxisError, OperationError
 from autograd_seq.core.hints import explain_keywords
 from autograd_seq.core.misfit import label_of
 from autograd_seq.core.node import Node, apply
-from autograd_seq.graph.order import find_dependents, step_order
+from autograd_seq.graph.order import READ_OTHER_STEPS, find_dependents, step_order
 from autograd_seq.ops.leaf import INPUT
 from autograd_seq.ops.state import CLOSED, STATE, UNDEFINED
 from autograd_seq.ops.steps import get_delay
@@ -67,13 +68,18 @@ def rebuild(
         elif n.op in CLOSED:
             new[n] = states(n, source[n], new[n.inputs[0]]) if states and n.op is STATE else source[n]
         else:
-            if get_delay(n) and (x := n.inputs[0]) not in holes:
-                holes[x] = Node(UNDEFINED.op, (), {}, x.shape, x.dtype, axes(x))
-            inputs = tuple([holes[x] if k == 0 and get_delay(n) else new[x] for k, x in enumerate(n.inputs)])
+            hole = None
+            if n.op in READ_OTHER_STEPS and get_delay(n):
+                x = n.inputs[0]
+                if x not in holes:
+                    holes[x] = Node(UNDEFINED.op, (), {}, x.shape, x.dtype, axes(x))
+                hole = holes[x]
+                inputs = (hole, *[new[x] for x in n.inputs[1:]])
+            else:
+                inputs = tuple([new[x] for x in n.inputs])
             made = rule(n, inputs)
             new[n] = remake(n, inputs) if made is None else made
-            if get_delay(n):
-                hole = holes[n.inputs[0]]
+            if hole is not None:
                 waiting += [(m, n.inputs[0]) for m in (new[n], *new[n].inputs) if m.inputs and m.inputs[0] is hole]
     for n in copied:
         if n.op is SHIFT:
@@ -102,7 +108,7 @@ def _make_open_copies(nodes: Iterable[Node], axes: Callable[[Node], tuple[Axis, 
 
 def remake(node: Node, inputs: tuple[Node, ...]) -> Node:
     """Return the operation of ``node`` on new inputs, under its name; ``node`` itself if the inputs are the same."""
-    if all([a is b for a, b in zip(inputs, node.inputs, strict=True)]):
+    if all(map(is_, inputs, node.inputs)):
         return node
     if node._value is None and _is_alike(inputs, node.inputs):
         made = Node(node.op, inputs, node.attrs, node.shape, node.dtype, node.axes, None, node.weak)

@@ -36,8 +36,8 @@ class Stop(NamedTuple):
         return tuple(a for a in self.when.axes if a is not axis)
 
 
-def take_off_marks(outputs: Sequence[Node]) -> tuple[tuple[Node, ...], dict[Axis, Stop]]:
-    """Return outputs without the marks of ``ag.until``, and by axis what ends its sequences.
+def take_off_marks(outputs: Sequence[Node]) -> tuple[tuple[Node, ...], dict[Axis, Stop], list[Node]]:
+    """Return outputs without the marks of ``ag.until``, by axis what ends its sequences, and what the marked ones depend on.
 
     Raises:
         AxisError: an axis has two conditions; a condition needs later steps; or an output depends on the axis, and is not
@@ -49,7 +49,7 @@ def take_off_marks(outputs: Sequence[Node]) -> tuple[tuple[Node, ...], dict[Axis
     nodes = step_order(outputs)
     marks = [n for n in nodes if n.op is UNTIL]
     if not marks:
-        return tuple(outputs), {}
+        return tuple(outputs), {}, nodes
     found: dict[Axis, Node] = {}
     for n in marks:
         first = found.setdefault(n.attrs["axis"], n)
@@ -62,7 +62,7 @@ def take_off_marks(outputs: Sequence[Node]) -> tuple[tuple[Node, ...], dict[Axis
     within = find_dependents(nodes, marks)
     made = rebuild(outputs, lambda node, inputs: inputs[0] if node.op is UNTIL else None, image=image, within=within)
     stops = {axis: Stop(image[n.inputs[1]], n.attrs["limit"], n.attrs["strict"]) for axis, n in found.items()}
-    return tuple(made), stops
+    return tuple(made), stops, nodes
 
 
 def find_tied(nodes: Sequence[Node], axes: Iterable[Axis]) -> set[Axis]:

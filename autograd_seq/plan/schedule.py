@@ -65,6 +65,8 @@ def schedule(nodes: Sequence[Node], cut: tuple[Axis, ...] = ()) -> tuple[Item, .
 
 def _find_ends(nodes: Sequence[Node], parts: Sequence[Sequence[int]]) -> list[tuple[int, int]]:
     """Return edges that keep what reads the end of an iteration in the loop around the iteration, which overwrites it."""
+    if all(n.op is not AT or not isinstance(n.attrs["axis"], Iteration) for n in nodes):
+        return []
     reads = [(x, i) for i, n in enumerate(nodes) for x in _list_read_ends(n)]
     found = []
     for part in parts if reads else ():

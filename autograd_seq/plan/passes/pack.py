@@ -32,9 +32,12 @@ def pack(outputs: Sequence[Node]) -> list[Node]:
     Only products with a single row at each step are: with many rows (a batch) the parts of a packed product are not contiguous,
     and it takes longer to read them than to compute the products one by one.
     """
-    out = _pack_shared(list(outputs))
+    given = list(outputs)
+    where = Places(given)
+    out = _pack_shared(where, given)
     for _ in range(8):  # along the chain of operations that follow a packed product
-        out, changed = _merge_alike(out)
+        where = where if out is given else Places(out)
+        out, changed = _merge_alike(where, out)
         if not changed:
             break
     return out
@@ -61,8 +64,7 @@ def _find_own_label(spec: str, side: int) -> str | None:
     return next((c for c in both[side] if c in out and c not in both[1 - side]), None)
 
 
-def _pack_shared(outputs: list[Node]) -> list[Node]:
-    where = Places(outputs)
+def _pack_shared(where: Places, outputs: list[Node]) -> list[Node]:
     groups: dict[Any, list[tuple[Node, int]]] = {}
     for n in where.nodes:
         if n.op is CONTRACT and n.dtype is float and _has_single_rows(where, n):
@@ -164,9 +166,8 @@ def _make_lane(node: Node, lanes: list[Node], side: int, image: dict[Node, Node]
 # -- elementwise operations on parts ----------------------------------------------------------------------------------------
 
 
-def _merge_alike(outputs: list[Node]) -> tuple[list[Node], bool]:
+def _merge_alike(where: Places, outputs: list[Node]) -> tuple[list[Node], bool]:
     """Replace an operation on several adjacent parts of arrays by one on the whole of them."""
-    where = Places(outputs)
     groups: dict[Any, list[tuple[int, Node]]] = {}
     for n in where.nodes:
         free = n.op in _ALIKE and n.dtype is float and n not in where.outputs and n.shape != () and _has_single_rows(where, n)

@@ -59,23 +59,26 @@ def is_sum(node: Node) -> bool:
 
 def regroup(outputs: Sequence[Node]) -> list[Node]:
     """Return the graph with the sums and products inside of loops regrouped by the loops that their parts need."""
-    return _regroup_once(_regroup_once(outputs))  # sums that have become products are factors now
+    out, changed = _regroup_once(outputs)
+    return _regroup_once(out)[0] if changed else out  # sums that have become products are factors now
 
 
-def _regroup_once(outputs: Sequence[Node]) -> list[Node]:
+def _regroup_once(outputs: Sequence[Node]) -> tuple[list[Node], bool]:
     where = Places(outputs)
     image: dict[Node, Node] = {}
+    changed = False
 
     def rule(node: Node, inputs: tuple[Node, ...]) -> Node | None:
-        if not where.path[node]:
-            return None
-        if is_sum(node) and not is_inner(where, node):
-            return _regroup_sum(where, node, image)
-        if node.op is mul and node.dtype is float:
-            return _regroup_product(where, node, image)
-        return None
+        nonlocal changed
+        made = None
+        if where.path[node] and is_sum(node) and not is_inner(where, node):
+            made = _regroup_sum(where, node, image)
+        elif where.path[node] and node.op is mul and node.dtype is float:
+            made = _regroup_product(where, node, image)
+        changed = changed or made is not None
+        return made
 
-    return rebuild(outputs, rule, image=image)
+    return rebuild(outputs, rule, image=image), changed
 
 
 def is_inner(where: Places, node: Node) -> bool:
