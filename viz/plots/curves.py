@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
+from autograd_seq.core.hints import explain_keywords
 from viz.arguments import get_theme
 from viz.errors import DrawError
 from viz.plots.figure import INCHES, Plot, make_empty_figure, make_figure
@@ -215,3 +216,6 @@ def images(
     if title:
         figure.suptitle(title, color=colors.ink, fontsize=11, x=0.01, ha="left", parse_math=False)
     return Plot(figure)
+
+
+explain_keywords(globals(), ["curves", "forecast", "images", "loss_curve"])

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from autograd_seq.core.hints import explain_keywords
 from viz.arguments import get_theme
 from viz.errors import DrawError
 from viz.plots.figure import Plot, make_empty_figure, make_figure
@@ -213,3 +214,6 @@ def horizon(sizes: Mapping[str, ArrayLike], *, title: str = "", theme: str = "wh
     axes.set_ylabel("size of the derivative", color=colors.ink)
     axes.legend(frameon=False, labelcolor=colors.ink, fontsize=9)
     return Plot(figure)
+
+
+explain_keywords(globals(), ["credit", "horizon", "phase", "raster", "spectrum"])
