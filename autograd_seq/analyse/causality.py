@@ -130,6 +130,11 @@ def audit(
     values = {name: np.asarray(values[name]) for name in graph.inputs if name in values}
     steps = len(values[symbol])
     before = graph.evaluate(**values)[0]
+    if not np.isfinite(before).all():
+        raise OperationError(
+            "Q116", "an audit compares outputs, and these are not finite", node=output.name, where=show_site(user_site()),
+            expected="finite numbers", got="NaN or infinity", fix="look for it in the weights and in what is fed",
+        )  # fmt: skip
     by_value = np.zeros((steps, steps))
     for k in range(steps):
         other = values[symbol].copy()

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from autograd_seq.analyse.ranges import refuse_probabilities
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.errors import DataError
 from autograd_seq.core.hints import explain_keywords
@@ -48,6 +49,7 @@ def chain_rule(scores: Node, symbol: Node, *, over: Axis) -> Ledger:
     Raises:
         AxisError: they do not vary over the axis.
         ShapeError, DTypeError: the scores are no vector; the symbol is not one integer.
+        OperationError: the scores are probabilities.
 
     Example:
         >>> import autograd_seq as ag
@@ -59,6 +61,7 @@ def chain_rule(scores: Node, symbol: Node, *, over: Axis) -> Ledger:
         True
     """
     scores = check_vector(check_varies(scores, over, "chain_rule"), "chain_rule")
+    refuse_probabilities(scores, "scores of chain_rule")
     steps = pick(log_softmax(scores), check_classes(symbol, "chain_rule", "the symbol"))
     return Ledger(steps, sum_of(steps, over=over))
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from autograd_seq.analyse.ranges import check_ranges, check_symbols
+from autograd_seq.analyse.ranges import check_ranges, check_symbols, refuse_probabilities
 from autograd_seq.analyse.walk import Walk, limit
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.errors import CarryError, OperationError
@@ -95,6 +95,7 @@ class SequenceModel:
                 "Q102", f"{label_of(scores)} is no vector of scores at each step of {source.axes[0]}", where=here,
                 expected=f"(K,) over {source.axes[0]}", got=repr(scores)[:80],
             )  # fmt: skip
+        refuse_probabilities(scores, "scores of SequenceModel")
         (self.over,), self.size = source.axes, scores.shape[0]
         readers = [n for n in graph.nodes if any(x is source for x in n.inputs)]
         shifts = [n for n in readers if n.op is SHIFT and n.attrs["axis"] is self.over and n.attrs["by"] == 1]
@@ -189,9 +190,8 @@ class SequenceModel:
         if not self.delayed:
             before = np.concatenate([np.full_like(symbols[..., :1], self.start), symbols[..., :-1]], axis=-1)
             read = {self.symbol: before, f"{self.symbol} to score": symbols}
-        if symbols.ndim == 1:
-            return self._scorer(**{**weights, **feeds, **read})[0]
-        program, given = self._scorer_of_many, {**weights, **feeds}
+        program = self._scorer if symbols.ndim == 1 else self._scorer_of_many
+        given = {**{name: value for name, value in weights.items() if name in program.graph.inputs}, **feeds}
         for name, node in program.graph.inputs.items():
             if name in given and self._batch in node.axes and np.ndim(given[name]) < len(node.axes) + len(node.shape):
                 given[name] = np.broadcast_to(given[name], (len(symbols), *np.shape(given[name])))

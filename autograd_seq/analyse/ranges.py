@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 
 from autograd_seq.core.errors import OperationError
+from autograd_seq.core.node import Node
 from autograd_seq.core.sites import show_site, user_site
 from autograd_seq.nn.frame import as_integers
+from autograd_seq.ops.softmax import SOFTMAX
 
 
 def check_symbols(symbols: Any, size: int, name: str, ranks: tuple[int, ...]) -> np.ndarray:
@@ -59,4 +61,13 @@ def check_ranges(**given: Any) -> None:
             )  # fmt: skip
 
 
-__all__ = ["check_ranges", "check_symbols"]
+def refuse_probabilities(scores: Node, what: str) -> None:
+    """Refuse a softmax as scores: another one would be taken of it."""
+    if scores.op is SOFTMAX:
+        raise OperationError(
+            "Q115", f"the {what} are probabilities already: a softmax", node=scores.name, where=show_site(user_site()),
+            expected="what the softmax is taken of", got=repr(scores)[:80], fix="leave ag.softmax out",
+        )  # fmt: skip
+
+
+__all__ = ["check_ranges", "check_symbols", "refuse_probabilities"]

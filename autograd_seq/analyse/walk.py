@@ -46,14 +46,16 @@ class Walk:
             if batch not in node.axes:
                 fixed[name] = value
                 continue
+            _check_shape(name, value, node, batch)
             if value.ndim == len(node.axes) + len(node.shape):
                 sizes[name] = len(value)
             else:
                 value = value[None]
             self.varying[name] = value, over in node.axes
-        if len({*sizes.values()}) > 1:
+        if len(counts := {*sizes.values()}) > 1 or counts == {0}:
+            fault = "no sequence" if counts == {0} else f"different numbers of sequences: {', '.join(map(str, sizes.values()))}"
             raise OperationError(
-                "Q106", f"the feeds are of different numbers of sequences: {', '.join(map(str, sizes.values()))}",
+                "Q106", f"the feeds are of {fault}",
                 where=show_site(user_site()), expected="as many of each, or one for all",
                 got=", ".join(f"{n} of {name}" for name, n in sizes.items()),
             )  # fmt: skip
@@ -68,9 +70,23 @@ class Walk:
 
     def read(self) -> np.ndarray:
         """Return the log-probabilities (sequences, K) of the next symbol."""
+        for name, (value, steps) in self.varying.items():
+            if steps and self.step >= value.shape[1]:
+                raise OperationError(
+                    "Q110", f"{name} has {value.shape[1]} steps, and there are more symbols", node=name,
+                    where=show_site(user_site()), expected="a step for each symbol of the prompt and each that follows",
+                    got=f"{name} of {value.shape[1]} steps",
+                )  # fmt: skip
         given = {name: self._of_each(value[:, self.step] if steps else value) for name, (value, steps) in self.varying.items()}
         (logp,), self.carry = self.stream(self.carry, **{self.symbol: self.last}, **given)
-        return np.asarray(logp, float)
+        logp = np.asarray(logp, float)
+        if not np.isfinite(logp.max(-1)).all():  # NaN, or no symbol that can follow
+            raise OperationError(
+                "Q113", f"the scores of symbol {self.step} are no probabilities", where=show_site(user_site()),
+                expected="finite numbers, or −∞ for some of them", got=str(logp[~np.isfinite(logp.max(-1))][0])[:80],
+                fix="look for NaN in the weights and in what is fed",
+            )  # fmt: skip
+        return logp
 
     def write(self, symbols: np.ndarray, parents: np.ndarray | None = None) -> None:
         """Go on with these symbols, of the sequences ``parents``."""
@@ -83,6 +99,18 @@ class Walk:
     def _of_each(self, value: np.ndarray) -> np.ndarray:
         """Return the value of each sequence's problem, of values of all problems or of one for all."""
         return value[self.owners] if len(value) > 1 or self.problems == 1 else np.repeat(value, len(self.owners), axis=0)
+
+
+def _check_shape(name: str, value: np.ndarray, node: Node, batch: Axis) -> None:
+    axes, rank = [a.name for a in node.axes if a is not batch], len(node.axes) - 1 + len(node.shape)
+    core = value.shape[value.ndim - len(node.shape) :]
+    if value.dtype.kind not in "biuf" or value.ndim not in (rank, rank + 1) or core != node.shape:
+        shape = ", ".join([*axes, *map(str, node.shape)])
+        raise OperationError(
+            "Q114", f"{name} of shape {value.shape} is not what the model reads", node=name, where=show_site(user_site()),
+            expected=f"numbers ({shape}), or with a leading dimension for several problems",
+            got=f"{value.dtype} of shape {value.shape}",
+        )  # fmt: skip
 
 
 def _check_names(feeds: Mapping[str, Any], inputs: Mapping[str, Node], symbol: str) -> None:

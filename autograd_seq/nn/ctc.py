@@ -19,7 +19,7 @@ from autograd_seq.ops.elementwise import equal, logical_and, not_equal, where
 from autograd_seq.ops.gather import pick
 from autograd_seq.ops.parts import stack
 from autograd_seq.ops.picking import at
-from autograd_seq.ops.softmax import logsumexp
+from autograd_seq.ops.softmax import SOFTMAX, logsumexp
 from autograd_seq.ops.state import state
 from autograd_seq.ops.statistics import all as all_of
 from autograd_seq.ops.time import index, shift, size
@@ -50,7 +50,7 @@ def ctc_loss(
     Raises:
         AxisError: ``log_probs`` or ``labels`` does not vary over its axis.
         ShapeError, DTypeError: ``log_probs`` is no vector at each step; ``labels`` is not one integer at each.
-        OperationError: the blank is no class.
+        OperationError: the blank is no class; ``log_probs`` are probabilities.
         FeedError: at the call, a label is no class.
 
     Example:
@@ -74,6 +74,11 @@ def ctc_loss(
                 expected=f"a value over {axis}", got=repr(x)[:80],
             )  # fmt: skip
     check_vector(log_probs, "ctc_loss")
+    if log_probs.op is SOFTMAX:
+        raise OperationError(
+            "N160", "log_probs of ctc_loss are probabilities, not their logarithms", node=log_probs.name,
+            where=show_site(user_site()), expected="ag.log_softmax(scores)", got=repr(log_probs)[:80],
+        )  # fmt: skip
     _check_blank(blank, "ctc_loss", log_probs.shape[0])
     t, u = over, labels_over
     others = tuple(a for a in (*log_probs.axes, *labels.axes) if a not in (t, u))

@@ -170,9 +170,13 @@ def test_several_problems_at_once_are_each_by_itself() -> None:
     scores = model.score(weights, strings, context=cs, x=xs)
     for k in range(3):
         np.testing.assert_allclose(scores[k], model.score(weights, strings[k], context=cs[k], x=xs), rtol=1e-12)
-    with pytest.raises(ag.OperationError, match="different numbers of sequences: 3, 2") as caught:
-        model.greedy(weights, 2, context=cs[:2], x=xs, prompt=prompts)
-    assert caught.value.code == "Q106"
+    for code, steps, feeds in (
+        ("Q106", 2, {"context": cs[:2], "x": xs, "prompt": prompts}), ("Q106", 2, {"context": cs[:0], "x": xs}),
+        ("Q110", 9, {"context": cs, "x": xs}), ("Q114", 2, {"context": cs[0, :2], "x": xs}),
+    ):  # fmt: skip
+        with pytest.raises(ag.OperationError) as caught:
+            model.greedy(weights, steps, **feeds)
+        assert caught.value.code == code
 
 
 def test_carries_of_a_batch_can_be_reordered() -> None:
@@ -217,6 +221,10 @@ def test_carries_of_a_batch_can_be_reordered() -> None:
         (lambda m, w: m.score(w, [[0, 1], [1]]), "Q105"),
         (lambda m, w: SequenceModel(m.scores, start="a"), "Q104"),
         (lambda m, w: SequenceModel(m.scores, start=1), "Q109"),
+        (lambda m, w: SequenceModel(ag.softmax(m.scores)), "Q115"),
+        (lambda m, w: ag.analyse.chain_rule(ag.softmax(m.scores), ag.Graph(m.scores)["y"], over=t), "Q115"),
+        (lambda m, w: m.greedy({**w, "out/b": np.full(K, np.nan)}, 2), "Q113"),
+        (lambda m, w: ag.analyse.audit(m.scores, "y", {**w, "out/b": np.full(K, np.nan)}, over=t), "Q116"),
         (lambda m, w: ag.analyse.perplexity([0.5, 0.25]), "S221"),
         (lambda m, w: ag.analyse.bits_per_symbol([]), "S221"),
         (lambda m, w: ag.analyse.perplexity(m.score(w, [0, 1]), lengths=[2]), "S222"),

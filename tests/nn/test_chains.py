@@ -232,6 +232,7 @@ def test_refusals() -> None:
         (lambda: nn.score_path(e, A, ag.input("y", over=t), over=t), "N157"),
         (lambda: nn.ctc_loss(ag.input("e", over=t), ag.input("l", over=u, dtype=int), over=t, labels_over=u), "N102"),
         (lambda: nn.crf_loss(e, A, over=t), "O135"),
+        (lambda: nn.ctc_loss(ag.softmax(e), ag.input("l", over=u, dtype=int), over=t, labels_over=u), "N160"),
         (lambda: nn.add_blanks([1, 0, 2]), "N154"),
         (lambda: nn.add_blanks("abc"), "N156"),
         (lambda: nn.add_blanks([1], blank="_"), "N149"),
