@@ -61,7 +61,7 @@ def test_curves_share_one_axis_and_may_have_a_band() -> None:
     (axes,) = plots.curves(["A", "end"], {"a": [1, 2], "b": [2, 1]}, dashed=["b"]).figure.axes
     assert [text.get_text() for text in axes.get_xticklabels()] == ["A", "end"]
     assert [line.get_linestyle() for line in axes.lines] == ["-", "--"]
-    with pytest.raises(DrawError, match=r"\[P311\]: there is no curve 'c'"):
+    with pytest.raises(DrawError, match=r"\[P310\]: there is no curve 'c'"):
         plots.curves([0, 1], {"a": [1, 2]}, dashed=["c"])
 
 

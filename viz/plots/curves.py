@@ -143,7 +143,7 @@ def curves(
         )  # fmt: skip
     if strange := [name for name in (*dashed, *([] if points is None else [points])) if name not in rows]:
         raise DrawError(
-            "P311", f"there is no curve {strange[0]!r:.60} to be drawn as dashes or points", expected=", ".join(rows),
+            "P310", f"there is no curve {strange[0]!r:.60} to be drawn as dashes or points", expected=", ".join(rows),
             got=repr(strange[0])[:80],
         )  # fmt: skip
     figure, axes = make_figure(colors, title)
