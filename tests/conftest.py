@@ -42,6 +42,13 @@ def in_python(monkeypatch) -> None:
 
 
 @pytest.fixture
+def compiled_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test compiles with numba itself is not optimised, which takes half the time; it computes the same."""
+    numba = pytest.importorskip("numba")
+    monkeypatch.setattr(numba.config, "OPT", type(numba.config.OPT)(0))
+
+
+@pytest.fixture
 def numba_cache(monkeypatch, tmp_path) -> Path:
     """A cache folder of one's own, and numba, or the test is skipped."""
     pytest.importorskip("numba")

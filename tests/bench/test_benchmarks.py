@@ -42,8 +42,7 @@ def test_compiled_scalars_beside_micrograd(backend, monkeypatch, tmp_path):
     assert load("compiled_scalars").measure(backend, (2, 4, 4, 1), repeats=1) > 0
 
 
-def test_all_ways_to_run_a_linear_recurrence_agree():
-    pytest.importorskip("numba")
+def test_all_ways_to_run_a_linear_recurrence_agree(compiled_quickly):
     assert set(load("linear_recurrence").measure(1001, 3, seconds=0.0)) == {"ours", "loop", "registers", "scan"}
 
 

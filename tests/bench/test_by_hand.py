@@ -89,7 +89,9 @@ OTHERS = {n: p for n, p in peers.find_peers(Path(__file__).parents[2]).items() i
 
 @pytest.mark.parametrize("name", OTHERS)
 @pytest.mark.parametrize("cell", CELLS)
-def test_other_ways_compute_the_same(cell: str, name: str) -> None:
+def test_other_ways_compute_the_same(cell: str, name: str, request: pytest.FixtureRequest) -> None:
+    if name == "numba":
+        request.getfixturevalue("compiled_quickly")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what others warn of while they are imported
         pytest.importorskip(OTHERS[name].package)
