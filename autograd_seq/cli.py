@@ -162,6 +162,7 @@ def _add_training(commands: Any) -> None:
     compare.add_argument("--seeds", metavar="N", type=parse_positive, default=1, help="networks of each " + BY_DEFAULT)
     compare.add_argument("--batches", metavar="N", type=parse_positive, default=1500, help="at most " + BY_DEFAULT)
     compare.add_argument("--minutes", metavar="N", type=parse_positive, help="of training of each network at a rate, at most")
+    compare.add_argument("--keep", metavar="FILE", help="where each training is kept as it ends, and is not done again")
     compare.set_defaults(run=_run_compare)
 
 
@@ -309,7 +310,7 @@ def _run_compare(args: argparse.Namespace) -> None:
                 raise UsageError("C110", f"{option} has no {name!r}", got=name, expected=f"some of {', '.join(known)}",
                                  fix=did_you_mean(name, known))  # fmt: skip
     minutes = args.minutes or math.inf
-    compare_readers(args.tasks, args.lengths, args.readers, range(args.seeds), args.batches, minutes)
+    compare_readers(args.tasks, args.lengths, args.readers, range(args.seeds), args.batches, minutes, keep=args.keep)
 
 
 # -- doctor -----------------------------------------------------------------------------------------------------------

@@ -1,17 +1,21 @@
 """What the architectures are for: a plain RNN, LSTM, GRU, LRU and attention on four tasks that need a long memory.
 
-All read the same sequences, have the same number of units, and are asked at the same steps; batches are drawn anew, so that
-none can be learnt by heart. Each trains with Adam at the rate 0.01, and, if that does not solve its task, from the start at
-0.003; 400 sequences of their own say which of the two is kept, 400 others score. A score is the fraction of answers that are
-right; a sum counts as right when it is less than 0.04 off (Hochreiter & Schmidhuber 1997). `autograd-seq compare` runs it.
+All read the same sequences in float32, have the same number of units, and answer at the steps that are asked about; batches are
+drawn anew, so that none can be learnt by heart. Each trains with Adam at the rate 0.01, and, if that does not solve its task,
+from the start at 0.003; 400 sequences of their own say when a task is solved, which ends its training, and which of the two
+rates is kept; 400 others score. A score is the fraction of answers that are right; a sum counts as right when it is less than
+0.04 off (Hochreiter & Schmidhuber 1997). Where a network can be started for sequences of T steps, it is: gates are open for
+times up to T, and linear recurrences turn at most once in T. `autograd-seq compare` runs it.
 """
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -25,43 +29,75 @@ from autograd_seq.run.compile import ValueAndGrad
 UNITS, SEQUENCES, TEST, CLOSE, SOLVED, RATES = 32, 32, 400, 0.04, 0.995, (0.01, 0.003)
 
 
-def read_rnn(x: ag.Node, t: ag.Axis) -> ag.Node:
+class Question(NamedTuple):
+    """What a network is asked.
+
+    Args:
+        x: (D,) over (t, b), the input.
+        t: the axis of the steps.
+        at: over the axis of the answers, the step at which each is due.
+        steps: T, for which a network may be started.
+    """
+
+    x: ag.Node
+    t: ag.Axis
+    at: ag.Node
+    steps: int
+
+    def read(self, h: ag.Node) -> ag.Node:
+        """Return what a network has at the steps that are asked about."""
+        return ag.take(h, self.at, over=self.t)
+
+
+def read_rnn(q: Question) -> ag.Node:
     """The simple recurrent network."""
-    return nn.rnn(x, UNITS, over=t, name="rnn")
+    return q.read(nn.rnn(q.x, UNITS, over=q.t, name="rnn"))
 
 
-def read_lstm(x: ag.Node, t: ag.Axis) -> ag.Node:
+def read_lstm(q: Question) -> ag.Node:
     """The LSTM."""
-    return nn.lstm(x, UNITS, over=t, name="lstm").h
+    return q.read(nn.lstm(q.x, UNITS, over=q.t, name="lstm").h)
 
 
-def read_gru(x: ag.Node, t: ag.Axis) -> ag.Node:
+def read_gru(q: Question) -> ag.Node:
     """The GRU."""
-    return nn.gru(x, UNITS, over=t, name="gru")
+    return q.read(nn.gru(q.x, UNITS, over=q.t, name="gru"))
 
 
-def read_lru(x: ag.Node, t: ag.Axis) -> ag.Node:
-    """Two layers of linear recurrences, with a nonlinear layer after each, added to what it reads."""
-    h = nn.dense(x, UNITS, name="in")
-    for k in range(2):
-        y = nn.lru(nn.layer_norm(h, name=f"norm{k}"), UNITS, over=t, radius=(0.99, 0.9999), phase=0.3, name=f"lru{k}")
-        h = h + nn.dense(ag.gelu(nn.dense(y, UNITS, name=f"a{k}")), UNITS, name=f"b{k}")
-    return h
+def read_lru(q: Question) -> ag.Node:
+    """Two layers of linear recurrences on an embedding, with a gated layer after each, added to what it reads.
+
+    The first turns at all speeds, so that it can tell a step from the next long afterwards; the second hardly turns, and sums.
+    Nothing is normalised: how much was summed is the answer to some tasks.
+    """
+    h, radius = (
+        nn.dense(ag.gelu(nn.dense(q.x, UNITS, name="in")), UNITS, name="embedding"),
+        (math.exp(-2 / q.steps), math.exp(-0.1 / q.steps)),
+    )
+    for k, phase in enumerate((2 * math.pi, 2 * math.pi / q.steps)):
+        y = ag.gelu(nn.lru(h, UNITS, over=q.t, radius=radius, phase=phase, name=f"lru{k}"))
+        h = h + nn.dense(y, UNITS, name=f"a{k}") * ag.sigmoid(nn.dense(y, UNITS, name=f"b{k}"))
+    return q.read(h)
 
 
-def read_attention(x: ag.Node, t: ag.Axis) -> ag.Node:
-    """Two causal layers of a Transformer with four heads, on sines of the step."""
-    h = nn.dense(x, UNITS, name="in") + nn.sinusoidal(t, UNITS)
-    return nn.transformer_encoder(h, 4, 2 * UNITS, 2, over=t, causal=True, norm="before")
+def read_attention(q: Question) -> ag.Node:
+    """One layer of a Transformer with four heads, on sines of the step: each answer attends to all steps until it is due."""
+    h = nn.dense(q.x, UNITS, name="in") + nn.sinusoidal(q.t, UNITS)
+    z = nn.layer_norm(h, name="norm1")
+    y = q.read(h) + nn.multi_head_attention(
+        q.read(z), 4, over=q.at.axes[0], memory=z, memory_over=q.t, mask=ag.index(q.t) <= q.at, name="attention",
+    )  # fmt: skip
+    y = y + nn.dense(ag.relu(nn.dense(nn.layer_norm(y, name="norm2"), 2 * UNITS, name="inner")), UNITS, name="outer")
+    return nn.layer_norm(y, name="norm3")
 
 
-READERS: dict[str, Callable[[ag.Node, ag.Axis], ag.Node]] = {
+READERS: dict[str, Callable[[Question], ag.Node]] = {
     "RNN": read_rnn, "LSTM": read_lstm, "GRU": read_gru, "LRU": read_lru, "attention": read_attention,
 }  # fmt: skip
 
 
 class Model(NamedTuple):
-    """A reader with an answer at each step: compiled."""
+    """A network with its answers: compiled."""
 
     step: ValueAndGrad
     answer: ag.Program
@@ -70,19 +106,19 @@ class Model(NamedTuple):
 
 
 def build(reader: str, task: Task, steps: int) -> Model:
-    """Compile a reader for the inputs and answers of a task. ``m`` is 1 at the steps that are asked about."""
-    t, b = ag.Axis("t"), ag.Axis("b")
-    x, m = ag.input("x", task.x.shape[2:], over=(t, b)), ag.input("m", over=t)
-    y = nn.dense(READERS[reader](x, t), task.classes or 1, name="answer")
+    """Compile a network for the inputs and answers of a task."""
+    t, a, b = ag.Axis("t"), ag.Axis("a"), ag.Axis("b")
+    question = Question(ag.input("x", task.x.shape[2:], over=(t, b)), t, ag.input("at", over=a, dtype=int), steps)
+    y = nn.dense(READERS[reader](question), task.classes or 1, name="answer")
     if task.classes:
-        error = ag.cross_entropy(y, ag.input("goal", over=(t, b), dtype=int))
+        error = ag.cross_entropy(y, ag.input("goal", over=(a, b), dtype=int))
     else:
-        error = ag.square(y[0] - ag.input("goal", over=(t, b)))
-    loss = ag.mean(ag.sum(m * error, over=t) / ag.sum(m, over=t), over=b)
+        error = ag.square(y[0] - ag.input("goal", over=(a, b)))
+    loss = ag.mean(error, over=(a, b))
     # Gates that are open for times of every length up to that of the sequence (Tallec & Ollivier 2018).
     gates = {"LSTM": "bf", "GRU": "bz"}
     rules = {gates[reader]: nn.init.Initialiser(partial(draw_chrono, steps))} if reader in gates else {}
-    return Model(ag.value_and_grad(loss), ag.compile(y), loss, rules)
+    return Model(ag.value_and_grad(loss), ag.compile(y, order=(t, a, b)), loss, rules)
 
 
 def draw_chrono(steps: int, random: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
@@ -93,14 +129,28 @@ def draw_chrono(steps: int, random: np.random.Generator, shape: tuple[int, ...])
 def draw_weights(model: Model, seed: int) -> dict[str, np.ndarray]:
     """Return weights to start from. An LSTM that forgets slowly writes slowly, else its cell fills with noise."""
     weights: dict[str, np.ndarray] = nn.init.params(model.loss, seed=seed, rules=model.rules)
-    return weights | ({"lstm/bi": -weights["lstm/bf"]} if "lstm/bf" in weights else {})
+    weights |= {"lstm/bi": -weights["lstm/bf"]} if "lstm/bf" in weights else {}
+    return {name: value.astype(np.float32) for name, value in weights.items()}
+
+
+def make_feeds(task: Task) -> dict[str, np.ndarray]:
+    """Return what a model is fed: the input, the steps that are asked about, and what is right there."""
+    goal = task.goal[task.asked]
+    return {
+        "x": task.x.astype(np.float32), "at": np.flatnonzero(task.asked),
+        "goal": goal if task.classes else goal.astype(np.float32),
+    }  # fmt: skip
 
 
 def score(model: Model, weights: dict[str, np.ndarray], task: Task) -> float:
-    """Return the fraction of answers that are right."""
-    y = model.answer(x=task.x, **weights)[0][task.asked]
-    goal = task.goal[task.asked]
-    return float(np.mean(y.argmax(-1) == goal if task.classes else np.abs(y[..., 0] - goal) < CLOSE))
+    """Return the fraction of answers that are right. Few sequences at a time: attention has a score for every pair of steps."""
+    feeds, right = make_feeds(task), []
+    goal = feeds.pop("goal")
+    for start in range(0, goal.shape[1], SEQUENCES):
+        some = slice(start, start + SEQUENCES)
+        y = model.answer(**weights, **feeds | {"x": feeds["x"][:, some]})[0]
+        right.append(y.argmax(-1) == goal[:, some] if task.classes else np.abs(y[..., 0] - goal[:, some]) < CLOSE)
+    return float(np.mean(np.concatenate(right, axis=1)))
 
 
 class Run(NamedTuple):
@@ -111,12 +161,14 @@ class Run(NamedTuple):
         score: the same on others.
         batches: that were trained on.
         in_time: whether training ended before the minutes did.
+        seconds: of processor time.
     """
 
     look: float
     score: float
     batches: int
     in_time: bool
+    seconds: float = 0.0
 
 
 def train(
@@ -139,25 +191,52 @@ def train(
     look, test = (draw(steps, TEST, seed=k * 10_000 + seed) for k in (1, 2))
     model = build(reader, test, steps)
     weights, adam = draw_weights(model, seed), learn.adam(rate)
-    state, done, seen, end = adam.init(weights), 0, 0.0, time.thread_time() + 60 * minutes
-    while done < batches and seen <= SOLVED and time.thread_time() < end:
+    state, done, seen, start = adam.init(weights), 0, 0.0, time.thread_time()
+    while done < batches and seen <= SOLVED and time.thread_time() < start + 60 * minutes:
         task = draw(steps, SEQUENCES, seed=1_000_000 * (seed + 1) + done)
-        _, grads = model.step(x=task.x, goal=task.goal, m=task.asked.astype(float), **weights)
+        _, grads = model.step(**make_feeds(task), **weights)
         weights, state = adam.update(weights, learn.clip_by_norm(grads, 1.0)[0], state)
         done += 1
         report()
         if done % 100 == 0:
             seen = score(model, weights, look)
-    return Run(score(model, weights, look), score(model, weights, test), done, done == batches or seen > SOLVED)
+    in_time = done == batches or seen > SOLVED
+    return Run(score(model, weights, look), score(model, weights, test), done, in_time, time.thread_time() - start)
+
+
+class Kept:
+    """The trainings that a file holds, one a line: none of them is done again.
+
+    Args:
+        path: of the file, which need not exist; ``None``: no file.
+    """
+
+    def __init__(self, path: str | Path | None) -> None:
+        self.path, self.runs = path and Path(path), {}
+        if self.path and self.path.exists():
+            for line in map(json.loads, self.path.read_text().splitlines()):
+                training = json.dumps(line.pop("training"))
+                self.runs[training] = Run(**line)
+
+    def train(self, training: Sequence[str | float], make: Callable[[], Run]) -> Run:
+        """Return the run of a training: the file's, or one that is made now and written to it."""
+        name = json.dumps(training)
+        if name not in self.runs:
+            self.runs[name] = make()
+            if self.path:
+                with self.path.open("a") as file:
+                    file.write(json.dumps({"training": training, **self.runs[name]._asdict()}) + "\n")
+        return self.runs[name]
 
 
 def train_best(
-    reader: str, name: str, steps: int, seed: int, batches: int, minutes: float, report: Callable[[], object]
+    reader: str, name: str, steps: int, seed: int, batches: int, minutes: float, report: Callable[[], object], kept: Kept
 ) -> Run:
     """Train at each rate in turn, until one solves the task; return the run that ``look`` says is the best."""
     runs: list[Run] = []
     for rate in RATES:
-        runs.append(train(reader, name, steps, seed, batches, rate=rate, minutes=minutes, report=report))
+        make = partial(train, reader, name, steps, seed, batches, rate=rate, minutes=minutes, report=report)
+        runs.append(kept.train([reader, name, steps, seed, batches, minutes, rate], make))
         if runs[-1].look > SOLVED:
             break
     return max(runs, key=lambda run: run.look)
@@ -166,6 +245,7 @@ def train_best(
 def compare(
     tasks: Sequence[str] = tuple(TASKS), lengths: Sequence[int] = (50, 200), readers: Sequence[str] = tuple(READERS),
     seeds: Sequence[int] = (0,), batches: int = 1500, minutes: float = math.inf, say: Callable[[str], None] = print,
+    keep: str | Path | None = None,
 ) -> dict[tuple[str, str, int], list[Run]]:  # fmt: skip
     """Train every reader on every task and length, and print one table of the fractions that are right.
 
@@ -177,6 +257,7 @@ def compare(
         batches: of training, at most, for each network and rate.
         minutes: of processor time, at most, for each network and rate; a cell that they ended has a ``*``.
         say: is called with each line.
+        keep: a file to which each training is added as it ends, and whose trainings are not done again.
 
     Returns:
         What training came to, one run a seed, by reader, task and length.
@@ -184,7 +265,7 @@ def compare(
     Notes:
         A network that solves its task stops sooner. The same arguments give the same table where no ``*`` stands.
     """
-    found = {}
+    found, kept = {}, Kept(keep)
     columns = [(task, steps) for task in tasks for steps in lengths]
     say("| right answers | " + " | ".join(f"{task}, T = {steps}" for task, steps in columns) + " |")
     say("|---|" + "---|" * len(columns))
@@ -192,7 +273,7 @@ def compare(
         cells = []
         for task, steps in columns:
             with tqdm(total=batches * len(seeds) * len(RATES), desc=f"{reader}, {task}, T = {steps}", leave=False) as bar:
-                runs = [train_best(reader, task, steps, seed, batches, minutes, bar.update) for seed in seeds]
+                runs = [train_best(reader, task, steps, seed, batches, minutes, bar.update, kept) for seed in seeds]
             found[reader, task, steps] = runs
             cells.append(describe(runs))
         say(f"| {reader} | {' | '.join(cells)} |")

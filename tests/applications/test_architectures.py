@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from autograd_seq import cli
 from autograd_seq.applications import architectures
-from autograd_seq.applications.architectures import READERS, Run, build, compare, train
+from autograd_seq.applications.architectures import READERS, Kept, Run, build, compare, train
 from autograd_seq.datasets.tasks import TASKS
 
 
@@ -23,7 +25,7 @@ def test_every_reader_has_a_gradient_for_every_parameter(reader: str) -> None:
     task = TASKS["copying"](21, 3)
     model = build(reader, task, 21)
     weights = architectures.draw_weights(model, seed=0)
-    _, grads = model.step(x=task.x, goal=task.goal, m=task.asked.astype(float), **weights)
+    _, grads = model.step(**architectures.make_feeds(task), **weights)
     dead = {name for name, g in grads.items() if np.max(np.abs(g)) < 1e-12}
     assert {name.rpartition("/")[2] for name in dead} <= {"bk"}  # a bias of all keys changes no weight of attention
 
@@ -42,7 +44,7 @@ def test_a_gru_learns_parity() -> None:
 def test_the_rate_is_chosen_on_sequences_that_do_not_score(monkeypatch: pytest.MonkeyPatch) -> None:
     runs = {0.01: Run(0.6, 0.5, 9, True), 0.003: Run(0.5, 0.9, 9, True)}
     monkeypatch.setattr(architectures, "train", lambda *args, rate, **kwargs: runs[rate])
-    assert architectures.train_best("RNN", "adding", 4, 0, 9, 1.0, int) is runs[0.01]
+    assert architectures.train_best("RNN", "adding", 4, 0, 9, 1.0, int, Kept(None)) is runs[0.01]
 
 
 def test_minutes_end_training() -> None:
@@ -50,9 +52,13 @@ def test_minutes_end_training() -> None:
     assert not run.in_time and 0 < run.batches < 10**6
 
 
-def test_the_table(capsys: pytest.CaptureFixture[str]) -> None:
-    found = compare(["adding"], [4], ["RNN", "LSTM"], batches=2)
+def test_the_table(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    keep = tmp_path / "kept"
+    found = compare(["adding"], [4], ["RNN", "LSTM"], batches=2, keep=keep)
     printed = capsys.readouterr().out.splitlines()
+    monkeypatch.setattr(architectures, "train", pytest.fail)
+    assert compare(["adding"], [4], ["RNN", "LSTM"], batches=2, keep=keep) == found  # none is done again
+    assert len(keep.read_text().splitlines()) == 4
     assert len(found) == 2 and len(printed) == 4
     assert printed[0] == "| right answers | adding, T = 4 |" and printed[2].startswith("| RNN | ")
 
