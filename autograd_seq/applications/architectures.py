@@ -70,10 +70,8 @@ def read_lru(q: Question) -> ag.Node:
     The first turns at all speeds, so that it can tell a step from the next long afterwards; the second hardly turns, and sums.
     Nothing is normalised: how much was summed is the answer to some tasks.
     """
-    h, radius = (
-        nn.dense(ag.gelu(nn.dense(q.x, UNITS, name="in")), UNITS, name="embedding"),
-        (math.exp(-2 / q.steps), math.exp(-0.1 / q.steps)),
-    )
+    h = nn.dense(ag.gelu(nn.dense(q.x, UNITS, name="in")), UNITS, name="embedding")
+    radius = math.exp(-2 / q.steps), math.exp(-0.1 / q.steps)
     for k, phase in enumerate((2 * math.pi, 2 * math.pi / q.steps)):
         y = ag.gelu(nn.lru(h, UNITS, over=q.t, radius=radius, phase=phase, name=f"lru{k}"))
         h = h + nn.dense(y, UNITS, name=f"a{k}") * ag.sigmoid(nn.dense(y, UNITS, name=f"b{k}"))

@@ -1,8 +1,9 @@
-"""Lesson 7: two recurrences that are small enough to be worked out on paper."""
+"""Lesson 7: two recurrences that are small enough to be worked out on paper; and what many of them remember together."""
 
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 import autograd_seq as ag
 
@@ -59,3 +60,27 @@ def test_two_initial_rows() -> None:
     adjoint = backward.unroll(t=5).evaluate()
     assert [float(g) for g in reverse] == [0.875, 0.75]
     assert [float(g) for g in adjoint] == [0.875, 0.75]
+
+
+@pytest.mark.parametrize(
+    ("phase", "least", "most"), [(2 * np.pi, 1.0, 10.0), (0.3, 1e12, np.inf), (2 * np.pi / 200, 1e12, np.inf)]
+)
+def test_which_delays_a_linear_recurrence_can_tell_apart(phase: float, least: float, most: float) -> None:
+    """32 numbers λ that turn by up to `phase` in a step hold the past as Σ λᵈ x_{t−d}.
+
+    To copy ten symbols after 190 steps is to read off delay 190 alone, of the 19 from 181 to 199: a linear system, by whose
+    condition noise grows. If all turn slowly, neighbouring delays look the same to 12 digits and more, however slowly they
+    shrink; at all speeds, less than one digit is lost.
+    """
+    t, steps, n = ag.Axis("t"), 200, 32
+    y = ag.nn.lru(ag.input("x", (1,), over=t), 2 * n, over=t, states=n, radius=(0.99, 0.9995), phase=phase)
+    shown = {
+        "Cr": np.eye(2 * n, n),
+        "Ci": np.eye(2 * n, n, -n),
+        "D": np.zeros((2 * n, 1)),
+        "Br": np.ones((n, 1)),
+        "Bi": np.zeros((n, 1)),
+    }
+    held = ag.compile(y, backend="plain")(x=np.eye(steps, 1), **ag.nn.init.params(y, seed=0) | shown)[0]
+    assert held.shape == (steps, 2 * n)  # after a pulse at step 0: real and imaginary parts of each state at every delay
+    assert least < np.linalg.cond(held[-19:]) < most
