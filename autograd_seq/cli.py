@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 import autograd_seq as ag
 from autograd_seq import demo, doctor
-from autograd_seq.applications.architectures import READERS
+from autograd_seq.applications.architectures import READERS, Kept
 from autograd_seq.applications.architectures import compare as compare_readers
 from autograd_seq.applications.gallery import APPLICATIONS, run_all
 from autograd_seq.applications.outcome import Budget
@@ -163,6 +163,7 @@ def _add_training(commands: Any) -> None:
     compare.add_argument("--batches", metavar="N", type=parse_positive, default=1500, help="at most " + BY_DEFAULT)
     compare.add_argument("--minutes", metavar="N", type=parse_positive, help="of training of each network at a rate, at most")
     compare.add_argument("--keep", metavar="FILE", help="where each training is kept as it ends, and is not done again")
+    compare.add_argument("--show", action="store_true", help="train nothing: the table of what FILE holds")
     compare.set_defaults(run=_run_compare)
 
 
@@ -309,8 +310,8 @@ def _run_compare(args: argparse.Namespace) -> None:
             if name not in known:
                 raise UsageError("C110", f"{option} has no {name!r}", got=name, expected=f"some of {', '.join(known)}",
                                  fix=did_you_mean(name, known))  # fmt: skip
-    minutes = args.minutes or math.inf
-    compare_readers(args.tasks, args.lengths, args.readers, range(args.seeds), args.batches, minutes, keep=args.keep)
+    minutes, kept = args.minutes or math.inf, Kept(args.keep, complete=not args.show)
+    compare_readers(args.tasks, args.lengths, args.readers, range(args.seeds), args.batches, minutes, kept=kept)
 
 
 # -- doctor -----------------------------------------------------------------------------------------------------------

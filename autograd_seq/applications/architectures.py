@@ -207,35 +207,40 @@ class Kept:
 
     Args:
         path: of the file, which need not exist; ``None``: no file.
+        complete: whether a training that the file does not hold is done, and added to it.
     """
 
-    def __init__(self, path: str | Path | None) -> None:
-        self.path, self.runs = path and Path(path), {}
+    def __init__(self, path: str | Path | None = None, complete: bool = True) -> None:
+        self.path, self.complete = path and Path(path), complete
+        self.runs: dict[str, Run] = {}
         if self.path and self.path.exists():
             for line in map(json.loads, self.path.read_text().splitlines()):
                 training = json.dumps(line.pop("training"))
                 self.runs[training] = Run(**line)
 
-    def train(self, training: Sequence[str | float], make: Callable[[], Run]) -> Run:
-        """Return the run of a training: the file's, or one that is made now and written to it."""
+    def train(self, training: Sequence[str | float], make: Callable[[], Run]) -> Run | None:
+        """Return the run of a training: the file's, or one that is made now; ``None`` if it is not there and not to be done."""
         name = json.dumps(training)
-        if name not in self.runs:
+        if name not in self.runs and self.complete:
             self.runs[name] = make()
             if self.path:
                 with self.path.open("a") as file:
                     file.write(json.dumps({"training": training, **self.runs[name]._asdict()}) + "\n")
-        return self.runs[name]
+        return self.runs.get(name)
 
 
 def train_best(
     reader: str, name: str, steps: int, seed: int, batches: int, minutes: float, report: Callable[[], object], kept: Kept
-) -> Run:
+) -> Run | None:
     """Train at each rate in turn, until one solves the task; return the run that ``look`` says is the best."""
     runs: list[Run] = []
     for rate in RATES:
         make = partial(train, reader, name, steps, seed, batches, rate=rate, minutes=minutes, report=report)
-        runs.append(kept.train([reader, name, steps, seed, batches, minutes, rate], make))
-        if runs[-1].look > SOLVED:
+        run = kept.train([reader, name, steps, seed, batches, minutes, rate], make)
+        if run is None:
+            return None
+        runs.append(run)
+        if run.look > SOLVED:
             break
     return max(runs, key=lambda run: run.look)
 
@@ -243,7 +248,7 @@ def train_best(
 def compare(
     tasks: Sequence[str] = tuple(TASKS), lengths: Sequence[int] = (50, 200), readers: Sequence[str] = tuple(READERS),
     seeds: Sequence[int] = (0,), batches: int = 1500, minutes: float = math.inf, say: Callable[[str], None] = print,
-    keep: str | Path | None = None,
+    kept: Kept | None = None,
 ) -> dict[tuple[str, str, int], list[Run]]:  # fmt: skip
     """Train every reader on every task and length, and print one table of the fractions that are right.
 
@@ -255,7 +260,7 @@ def compare(
         batches: of training, at most, for each network and rate.
         minutes: of processor time, at most, for each network and rate; a cell that they ended has a ``*``.
         say: is called with each line.
-        keep: a file to which each training is added as it ends, and whose trainings are not done again.
+        kept: the trainings of a file, which each training joins as it ends.
 
     Returns:
         What training came to, one run a seed, by reader, task and length.
@@ -263,17 +268,19 @@ def compare(
     Notes:
         A network that solves its task stops sooner. The same arguments give the same table where no ``*`` stands.
     """
-    found, kept = {}, Kept(keep)
-    columns = [(task, steps) for task in tasks for steps in lengths]
-    say("| right answers | " + " | ".join(f"{task}, T = {steps}" for task, steps in columns) + " |")
-    say("|---|" + "---|" * len(columns))
+    found: dict[tuple[str, str, int], list[Run]] = {}
+    kept = Kept() if kept is None else kept
+    say(f"| right answers at T = {', '.join(map(str, lengths))} | {' | '.join(tasks)} |")
+    say("|---|" + "---|" * len(tasks))
     for reader in readers:
         cells = []
-        for task, steps in columns:
-            with tqdm(total=batches * len(seeds) * len(RATES), desc=f"{reader}, {task}, T = {steps}", leave=False) as bar:
-                runs = [train_best(reader, task, steps, seed, batches, minutes, bar.update, kept) for seed in seeds]
-            found[reader, task, steps] = runs
-            cells.append(describe(runs))
+        for task in tasks:
+            for steps in lengths:
+                total, label = batches * len(seeds) * len(RATES), f"{reader}, {task}, T = {steps}"
+                with tqdm(total=total, desc=label, leave=False) as bar:
+                    runs = [train_best(reader, task, steps, seed, batches, minutes, bar.update, kept) for seed in seeds]
+                found[reader, task, steps] = [run for run in runs if run is not None]
+            cells.append(", ".join(describe(found[reader, task, steps]) for steps in lengths))
         say(f"| {reader} | {' | '.join(cells)} |")
     return found
 
@@ -281,10 +288,14 @@ def compare(
 def describe(runs: Sequence[Run]) -> str:
     """Return the mean score, bold where the task is solved; of several runs, with the number of those that solved it.
 
+    A dash stands for no run.
+
     Example:
         >>> describe([Run(1.0, 0.99, 300, True), Run(0.5, 0.53, 1500, True)]), describe([Run(0.5, 0.51, 80, False)])
         ('0.76 (1 of 2)', '0.51*')
     """
+    if not runs:
+        return "–"
     mean, solved = float(np.mean([run.score for run in runs])), sum(run.score > 0.95 for run in runs)
     text = f"{mean:.2f}" + ("" if all(run.in_time for run in runs) else "*")
     if mean > 0.95:

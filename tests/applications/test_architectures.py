@@ -44,7 +44,7 @@ def test_a_gru_learns_parity() -> None:
 def test_the_rate_is_chosen_on_sequences_that_do_not_score(monkeypatch: pytest.MonkeyPatch) -> None:
     runs = {0.01: Run(0.6, 0.5, 9, True), 0.003: Run(0.5, 0.9, 9, True)}
     monkeypatch.setattr(architectures, "train", lambda *args, rate, **kwargs: runs[rate])
-    assert architectures.train_best("RNN", "adding", 4, 0, 9, 1.0, int, Kept(None)) is runs[0.01]
+    assert architectures.train_best("RNN", "adding", 4, 0, 9, 1.0, int, Kept()) is runs[0.01]
 
 
 def test_minutes_end_training() -> None:
@@ -53,14 +53,16 @@ def test_minutes_end_training() -> None:
 
 
 def test_the_table(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    keep = tmp_path / "kept"
-    found = compare(["adding"], [4], ["RNN", "LSTM"], batches=2, keep=keep)
+    file = tmp_path / "kept"
+    found = compare(["adding"], [4], ["RNN", "LSTM"], batches=2, kept=Kept(file))
     printed = capsys.readouterr().out.splitlines()
+    assert len(found) == 2 and len(printed) == 4 and len(file.read_text().splitlines()) == 4
+    assert printed[0] == "| right answers at T = 4 | adding |" and printed[2].startswith("| RNN | ")
     monkeypatch.setattr(architectures, "train", pytest.fail)
-    assert compare(["adding"], [4], ["RNN", "LSTM"], batches=2, keep=keep) == found  # none is done again
-    assert len(keep.read_text().splitlines()) == 4
-    assert len(found) == 2 and len(printed) == 4
-    assert printed[0] == "| right answers | adding, T = 4 |" and printed[2].startswith("| RNN | ")
+    assert compare(["adding"], [4], ["RNN", "LSTM"], batches=2, kept=Kept(file)) == found  # none is done again
+    assert cli.main(["compare", "--show", "--keep", str(file), "--lengths", "4,5", "--tasks", "adding", "--batches", "2"]) == 0
+    printed += capsys.readouterr().out.splitlines()[4:]
+    assert [line.partition(" | ")[2] for line in printed[-5:]] == [f"{printed[k][-6:-2]}, – |" for k in (2, 3)] + ["–, – |"] * 3
 
 
 def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
