@@ -1,11 +1,11 @@
 """What the architectures are for: a plain RNN, LSTM, GRU, LRU and attention on four tasks that need a long memory.
 
 All read the same sequences in float32, have the same number of units, and answer at the steps that are asked about; batches are
-drawn anew, so that none can be learnt by heart. Each trains with Adam at the rate 0.01, and, if that does not solve its task,
-from the start at 0.003; 400 sequences of their own say when a task is solved, which ends its training, and which of the two
+drawn anew, so that none can be learnt by heart. Each trains with Adam at the rate 0.003, and, if that does not solve its task,
+from the start at 0.01; 400 sequences of their own say when a task is solved, which ends its training, and which of the two
 rates is kept; 400 others score. A score is the fraction of answers that are right; a sum counts as right when it is less than
 0.04 off (Hochreiter & Schmidhuber 1997). Where a network can be started for sequences of T steps, it is: gates are open for
-times up to T, and linear recurrences turn at most once in T. `autograd-seq compare` runs it.
+times up to T, and the linear recurrences that sum turn at most once in T. `autograd-seq compare` runs it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from autograd_seq import learn, nn
 from autograd_seq.datasets.tasks import TASKS, Task
 from autograd_seq.run.compile import ValueAndGrad
 
-UNITS, SEQUENCES, TEST, CLOSE, SOLVED, RATES = 32, 32, 400, 0.04, 0.995, (0.01, 0.003)
+UNITS, SEQUENCES, TEST, CLOSE, SOLVED, RATES = 32, 32, 400, 0.04, 0.995, (0.003, 0.01)
 
 
 class Question(NamedTuple):
