@@ -105,7 +105,7 @@ def test_a_table_is_learnt_in_segments_and_continued(folder: Path, capsys: pytes
     code, out, err = run(capsys, "train model.py:M --data wave.csv --save run.npz --segment 20 --epochs 2 --optimizer rmsprop")
     assert code == 0 and out.startswith("6 steps in "), err
     err = run(capsys, "train model.py:M --data wave.csv --save run.npz --resume --segment 30 --steps 9 --optimizer rmsprop")[2]
-    assert "[C146]: run.npz is of a training on other segments" in err and "fix: the --data, --batch and --segment" in err
+    assert "[C146]: run.npz is of a training on other segments" in err and "the --data, --batch and --segment of" in err
     code, out, err = run(
         capsys, "train model.py:M --data wave.csv --save whole.npz --optimizer adam --rate 0.05 --steps 150 --cosine"
     )
