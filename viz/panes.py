@@ -15,7 +15,7 @@ from viz.layout.compose import compose_folded, shift_picture
 from viz.layout.pair import compose_steps
 from viz.render.style import Theme, mix_heat
 from viz.scene.columns import show_all_steps
-from viz.scene.equations import group_equations, join_comments, make_identifier
+from viz.scene.equations import find_defined, group_equations, join_comments, make_identifier
 from viz.scene.items import keep_axes
 from viz.scene.label import Label, Run, clean, make_text_label
 from viz.scene.picture import Mark, Picture, measure_picture
@@ -24,7 +24,6 @@ _FONT, _CODE, _LINE, _RIM = 14.0, 11.0, 21.0, 16.0
 _ADVANCE = 0.63  # width of a letter of a program, of its font
 _MOST = 30  # lines of a pane
 _LONGEST = 110  # letters of a line
-_DEFINES = re.compile(r"\s*([^\W\d]\w*)(?:\[[^\]]*\])?\s*[-+*]?=[^=]")
 _LEFT = re.compile(r"(.*?)(?:\[[^\]]*\])?(?: = |$)", re.DOTALL)
 
 
@@ -114,10 +113,10 @@ def read_textbook(text: str, names: Sequence[str]) -> tuple[list[Row], list[Row]
             waits = True
             found.append((bare[2:], ""))
         else:
-            match = _DEFINES.match(line) if waits else None
-            if match:
-                found[-1] = (found[-1][0], match[1])
-            code.append(Row(_set_code(line), match[1] if match else ""))
+            defined = find_defined(line) if waits else ""
+            if defined:
+                found[-1] = (found[-1][0], defined)
+            code.append(Row(_set_code(line), defined))
             waits = False
     labels = [label for _, _, label in group_equations([equation for equation, _ in found], names)]
     rows = zip(labels, found, strict=True)

@@ -199,3 +199,14 @@ def test_latex_sets_it(models: SimpleNamespace, tmp_path: Path) -> None:
         pytest.skip("pdflatex is not installed")
     viz.unfolded(models.named_lstm(), 2).save(tmp_path / "a.tex")
     subprocess.run(["pdflatex", "-interaction=batchmode", "a.tex"], cwd=tmp_path, check=True)
+
+
+def test_names_with_accents_and_subscripts_are_defined_by_their_lines() -> None:
+    """In equations, where they are as the user wrote them; in the program they are plain words."""
+    t = ag.Axis("t")
+    x, h = ag.input("x", over=t), ag.state(r"\bar{h}_{1}", over=t)
+    h[t] = ag.tanh(ag.param("W_{hh}") * h[t - 1] + x[t])
+    y = (2.0 * h[t]).named(r"\hat{y}")
+    page = viz.page(ag.Graph(y)).html
+    found = re.findall(r'data-defines="([^"]*)"', page)
+    assert [json.loads(html.unescape(text)) for text in found][:2] == [[r"\bar{h}_{1}"], [r"\hat{y}"]]

@@ -18,7 +18,7 @@ from importlib.resources import files
 from viz.render.css_colors import make_css_theme, write_css_colors
 from viz.render.pieces import Pieces, View
 from viz.render.style import THEMES, Theme, find_theme
-from viz.scene.equations import DEFINES, group_equations, list_equations, make_identifier
+from viz.scene.equations import find_defined, group_equations, list_equations, make_identifier
 from viz.scene.label import Label, clean, make_text_label
 
 _SCRIPTS = ("picture.js", "view.js", "page.js")
@@ -111,9 +111,9 @@ def _write_pane(pane: Pane, names: set[str]) -> str:
     words = {name: {name, make_identifier(name)} for name in sorted(names)}
     rows = []
     for i, line in enumerate(pane.lines):
-        left = DEFINES.match(line)
+        left = find_defined(line)
         reads = [name for name, forms in words.items() if any(_is_in(form, line) for form in forms)]
-        defines = [name for name in reads if left and left[1] in words[name]]
+        defines = [name for name in reads if left in words[name]]
         data = _write_data("reads", reads) + _write_data("defines", defines)
         text = _set_label(pane.labels[i]) if pane.labels else escape(clean(line, 300))
         heading = ' class="scope"' if pane.labels and not line else ""

@@ -9,9 +9,9 @@ from dataclasses import replace
 
 from viz.scene.label import Label, Run, clean, make_name_label
 
-_NAME = r"\\?[^\W\d]\w*(?:\{[^{}]*\})?"
-DEFINES = re.compile(rf"\s*(?:# )?({_NAME})(?:\[[^\]]*\])?\s*[-+*]?=[^=]")
-"""What a line of a program, or an equation, defines."""
+_BRACES = r"\{(?:[^{}]|\{[^{}]*\})*\}"
+_NAME = rf"\\?[^\W\d]\w*(?:{_BRACES}\w*)*"  # h, W_{hh}, \hat{y}, \bar{h}_{t_0}
+_DEFINES = re.compile(rf"\s*(?:# )?({_NAME}'*)(?:\[[^\]]*\])?\s*[-+*]?=[^=]")
 _TOKEN = re.compile(rf"({_NAME}'*)(\[[^\]]*\])?(\()?|.", re.DOTALL)
 
 _SIGNS = {"sigmoid": "σ"}  # functions that have a sign in pictures
@@ -115,6 +115,17 @@ def group_equations(equations: Sequence[str], names: Collection[str]) -> list[tu
         shown = {word: find_name(word).removeprefix(f"{scope}/") if scope else find_name(word) for word in words}
         out.append((scope, text, typeset_equation(text, shown)))
     return out
+
+
+def find_defined(line: str) -> str:
+    """Return what a line of a program, or an equation, defines; "" if it defines nothing.
+
+    Example:
+        >>> find_defined("    s[t] += W * s[t - 1]"), find_defined("# W_{hh} = U V"), find_defined("if a == b:")
+        ('s', 'W_{hh}', '')
+    """
+    match = _DEFINES.match(line)
+    return match[1] if match else ""
 
 
 def make_identifier(name: str) -> str:
