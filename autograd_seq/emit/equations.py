@@ -9,11 +9,12 @@ from autograd_seq.core.names import make_printable
 from autograd_seq.core.node import CONSTANT, Node
 from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.order import list_readers
-from autograd_seq.graph.printing import format_subscript, operation
-from autograd_seq.ops.elementwise import POWER_NUMBER
+from autograd_seq.graph.printing import format_equation, format_subscript, operation
+from autograd_seq.graph.system import System
 from autograd_seq.ops.forms import rewritten
 from autograd_seq.ops.loss import stop_gradient
 from autograd_seq.ops.parts import SLICE
+from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.shape import BROADCAST_TO, RESHAPE
 from autograd_seq.ops.state import STATE
 from autograd_seq.ops.steps import get_delay
@@ -89,20 +90,12 @@ class Equations:
         """Return the right-hand side of a node's equation."""
         if node.op in _SILENT or node.op is STATE:
             return self.write_term(node.inputs[0], inside=False)
-        name = operation(node)
-        if node.op is POWER_NUMBER:
-            return f"{self.write_term(node.inputs[0])} ** {node.attrs['n']:g}"
-        if (sign := node.op.get_sign(node.attrs)) and len(node.inputs) == 2:
-            # terms of a sum need no brackets
-            bare = [name in "add" and operation(x) in ("add", "mul", "matmul") for x in node.inputs]
-            parts = [self.write_term(x, inside=not b) for x, b in zip(node.inputs, bare, strict=True)]
-            return f"{parts[0]} {sign} {parts[1]}"
-        if node.op.prefix:
-            return f"{node.op.prefix}{self.write_term(node.inputs[0])}"
-        if node.op.reduces_axes:
-            axes, inner = node.attrs["axes"], [self.write_term(x, inside=False) for x in node.inputs]
-            over = str(axes[0]) if len(axes) == 1 else f"({', '.join(map(str, axes))})" if axes else ""
-            if name == "sum" and not over:
-                return " + ".join(self.write_term(x) for x in node.inputs)
-            return f"{name}({', '.join(inner)}{f', over={over}' if over else ''})"
-        return f"{name}({', '.join(self.write_term(x, inside=False) for x in node.inputs)})"
+        if node.op is sum_over and not node.attrs["axes"]:
+            return " + ".join(self.write_term(x) for x in node.inputs)
+        is_sum = operation(node) == "add"  # whose terms need no brackets
+
+        def write(graph: System, x: Node) -> str:
+            bare = is_sum and operation(x) in ("add", "mul", "matmul")
+            return self.write_term(x, inside=bool(node.op.get_sign(node.attrs) or node.op.prefix) and not bare)
+
+        return format_equation(self.graph, node, write)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from autograd_seq.core.names import make_identifier
 from autograd_seq.core.node import Node
-from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import SHIFT
 
 _STEPS = {1: "before", -1: "after"}
@@ -38,12 +37,3 @@ def suggest_name(node: Node, names: dict[Node, str]) -> str:
         by = node.attrs["by"]
         return f"{suggest_name(node.inputs[0], names)}_{_STEPS.get(by) or ('before' if by > 0 else 'after') + str(abs(by))}"
     return names[node]
-
-
-def name_states(nodes: tuple[Node, ...], names: dict[Node, str]) -> dict[Node, str]:
-    """Return the names, in which the node that defines a state has the name of the state."""
-    found = dict(names)
-    for n in nodes:
-        if n.op is STATE and n.inputs[0].name is None:
-            found[n.inputs[0]] = names[n]
-    return found

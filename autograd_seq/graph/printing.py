@@ -91,6 +91,15 @@ def name_equations(nodes: Sequence[Node]) -> dict[Node, str]:
     return found
 
 
+def name_states(nodes: Sequence[Node], names: Mapping[Node, str]) -> dict[Node, str]:
+    """Return the names, in which the node that defines a state has the name of the state."""
+    found = dict(names)
+    for n in nodes:
+        if n.op is STATE and n.inputs[0].name is None:
+            found[n.inputs[0]] = names[n]
+    return found
+
+
 def name_arguments(nodes: Sequence[Node], letters: bool = False) -> dict[Node, str]:
     """Return names ``z_s`` for the arguments of unary functions whose value is named ``s``, or with letters is a gate ``s``."""
     called = {n: n.name or n.letter for n in nodes if (n.name or (letters and n.letter)) and n.op is not SHIFT}

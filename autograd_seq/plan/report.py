@@ -132,12 +132,8 @@ def show(graph: System, items: Sequence[Item]) -> str:
 
 
 def _list_lines(graph: System, items: Sequence[Item]) -> list[Row]:
-    labels = {n: graph.label(n) for n in graph.nodes}
-    for n in graph.nodes:
-        if n.op is STATE and n.inputs[0].name is None:
-            labels[n.inputs[0]] = labels[n]  # the equation of a state has the name of the state
     out: list[Row] = []
-    _list_items(graph, items, labels, (), out)
+    _list_items(graph, items, text.name_states(graph.nodes, {n: graph.label(n) for n in graph.nodes}), (), out)
     return out
 
 

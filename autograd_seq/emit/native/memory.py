@@ -17,6 +17,7 @@ from autograd_seq.emit.numpy.arrays import write_tuple
 from autograd_seq.emit.numpy.page import RESERVED
 from autograd_seq.emit.numpy.writer import Writer
 from autograd_seq.emit.places import AffineIndex, Entry
+from autograd_seq.emit.program_text import write_literal
 from autograd_seq.graph.graph import Graph
 from autograd_seq.ops.leaf import INPUT, PARAM
 from autograd_seq.ops.time import INDEX, SIZE
@@ -124,10 +125,8 @@ class MemoryWriter(Writer):
 
     @staticmethod
     def _write_number(n: Node) -> str:
-        number = np.asarray(n._value).item()
-        if isinstance(number, float) and not np.isfinite(number):
-            return f"real({'np.nan' if number != number else 'np.inf' if number > 0 else '-np.inf'})"
-        return f"real({float(number)!r})" if n.dtype is float else repr(number)
+        value = np.asarray(n._value)
+        return f"real({write_literal(value.astype(float))})" if n.dtype is float else repr(value.item())
 
     def get_feed(self, n: Node) -> str:
         """Return the array of a feed."""

@@ -13,7 +13,7 @@ from autograd_seq.core.axes import Axis
 from autograd_seq.core.node import Node
 from autograd_seq.emit.equations import Equations
 from autograd_seq.emit.forwards import ALLOWED, Bundle
-from autograd_seq.emit.names import Names, name_states, suggest_name
+from autograd_seq.emit.names import Names, suggest_name
 from autograd_seq.emit.numpy import operations as calls
 from autograd_seq.emit.numpy.arrays import STEP, WORK, Array, arrange, write_tuple
 from autograd_seq.emit.numpy.runtime import HELPERS
@@ -21,6 +21,7 @@ from autograd_seq.emit.outline import outline_plan
 from autograd_seq.emit.program_text import NUMPY, Frame
 from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.order import list_readers
+from autograd_seq.graph.printing import name_states
 from autograd_seq.ops.linear import CONTRACT
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.plan.cost import ROW

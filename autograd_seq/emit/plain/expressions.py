@@ -103,9 +103,6 @@ class ExpressionWriter:
     def _write_number(self, e: Number) -> Code:
         value = np.asarray(e.value)
         if not value.shape:
-            if value.dtype.kind == "f" and not np.isfinite(value):
-                text = "np.nan" if np.isnan(value) else "np.inf" if value > 0 else "-np.inf"
-                return Code(text, SIGN if value < 0 else ATOM, python=True)
             text = write_literal(value)
             return Code(text, SIGN if text.startswith("-") else ATOM, python=True)
         same = value.size > 1 and bool((value == value.flat[0]).all())
