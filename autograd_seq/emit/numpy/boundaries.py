@@ -21,14 +21,12 @@ def write_rows(w: Page, fill: Fill) -> None:
     whole = w.storage.homes[lane.whole]
     p, origin = whole.axes.index(axis), lane.by + (whole.halo[axis][0] if first else -whole.halo[axis][1])
     part = [] if home.lane is None else [*(":" for _ in whole.node.shape[1:]), f"{lane.start}:{lane.stop}"]
-    core = {q: f"{whole.halo[a][0]}:{f'-{whole.halo[a][1]}' if whole.halo[a][1] else ''}"
-            for q, a in enumerate(whole.axes) if a in whole.halo and a is not axis}  # fmt: skip
     base = Array(w.get_workspace_array(whole), whole.axes, home.node.shape, WORK)
+    label, keys = w.get_label(home.node), w.write_keys(whole)
     for k, row in fill.rows:
         assert row is not None  # zeros are there already
-        code = w.compute_once(base.write_index({**core, p: str(k + origin)}, part), f"{w.get_label(home.node)}_{fill.side}")
-        target = base.as_view(code, axes=tuple(a for a in whole.axes if a is not axis), whole=False)
-        _copy(w, target, row, w.get_label(home.node))
+        code = w.compute_once(base.write_index({**keys, p: str(k + origin)}, part), f"{label}_{fill.side}")
+        _copy(w, base.as_view(code, axes=tuple(a for a in whole.axes if a is not axis), whole=False), row, label)
 
 
 def _copy(w: Page, target: Array, row: Node, label: str) -> None:

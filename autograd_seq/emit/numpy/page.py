@@ -181,9 +181,8 @@ class Page(ABC):
         """Note a list of views with so many dimensions."""
         self.buffers.append((f"({count}, {ROW + 16 * rank})", "bytes"))
 
-    def show_steps(self, home: Home, axis: Axis | None, offset: int) -> Array:
-        """Return the steps of a home's array, those of one axis moved by ``offset``."""
-        base = self.get_workspace_array(home)
+    def write_keys(self, home: Home, axis: Axis | None = None, offset: int = 0) -> dict[int, str]:
+        """Return the indices of the steps among the rows of a home's array, by dimension; those of one axis moved."""
         keys = {}
         for p, a in enumerate(home.axes):
             if a in home.halo:
@@ -191,6 +190,11 @@ class Page(ABC):
                 start = lo + (offset if a is axis else 0)
                 after = lo + hi - start
                 keys[p] = f"{start or ''}:{f'-{after}' if after else ''}" if after >= 0 else f"{start}:"
+        return keys
+
+    def show_steps(self, home: Home, axis: Axis | None, offset: int) -> Array:
+        """Return the steps of a home's array, those of one axis moved by ``offset``."""
+        base, keys = self.get_workspace_array(home), self.write_keys(home, axis, offset)
         whole = all(a is home.axes[0] for a in home.halo)
         x = Array(base, home.axes, home.node.shape, WORK, whole)
         label = self.get_label(home.node)

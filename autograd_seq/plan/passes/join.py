@@ -9,7 +9,6 @@ before the loop.)
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import takewhile
 
 import numpy as np
 
@@ -24,7 +23,7 @@ from autograd_seq.ops.time import SHIFT
 from autograd_seq.plan.passes.joints import Joint, Left, Order, find_joints, list_lefts
 from autograd_seq.plan.passes.legal import COPY
 from autograd_seq.plan.passes.linear import Term
-from autograd_seq.plan.passes.pack import take_part
+from autograd_seq.plan.passes.pack import take_own_part, take_part
 from autograd_seq.plan.passes.regroup import Places
 
 
@@ -44,7 +43,7 @@ class _Joiner:
         self.image: dict[Node, Node] = {}
         self.of = {j.node: j for j in joints}
         self.left = [left for j in joints for left in list_lefts(j)]
-        self.beside = {x.source: left for left in self.left for x in left.terms if x.source is not None and not left.alone}
+        self.beside = {x: left for left in self.left for x in left.sources if not left.alone}
 
     def run(self, outputs: list[Node]) -> list[Node]:
         """Return the graph with the joints in it."""
@@ -59,9 +58,7 @@ class _Joiner:
             return copy_name(node, self._make_sum(self.of[node]))
         if node in self.beside and node.op is CONCAT:
             left = self.beside[node]
-            before = takewhile(lambda x: x.source is not node, left.terms)
-            start = sum(x.source.shape[-1] for x in before if x.source is not None)
-            return copy_name(node, take_part(self._get_whole(left), -1, start, start + node.shape[-1]))
+            return copy_name(node, take_own_part(self._get_whole(left), -1, node, left.sources))
         return None
 
     # -- the product
@@ -99,14 +96,13 @@ class _Joiner:
     def _get_whole(self, left: Left) -> Node:
         if left.whole is None:
             if left.alone:
-                assert left.terms[0].source is not None
-                return self.image[left.terms[0].source]
+                return self.image[left.sources[0]]
             left.whole = concat([self.image[p] for p in left.parts], -1)
         return left.whole
 
     def _get_shift(self, left: Left) -> Node:
         if left.shift is None:
             n = left.joint.node
-            attrs = {"axis": self.where.path[n][-1].axis, "by": left.terms[0].by, "outside": "zero"}
-            left.shift = Node(SHIFT, (UNDEFINED,), attrs, (left.size,), float, n.axes)
+            attrs = {"axis": self.where.path[n][-1].axis, "by": left.by, "outside": "zero"}
+            left.shift = Node(SHIFT, (UNDEFINED,), attrs, (sum(x.shape[-1] for x in left.sources),), float, n.axes)
         return left.shift

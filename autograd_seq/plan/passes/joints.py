@@ -78,42 +78,38 @@ class Left:
 
     Attributes:
         joint: the joint whose product reads them.
-        terms: the vectors, as terms of its sum.
+        by: how many steps earlier it does.
+        sources: the vectors.
         whole: all of them as one vector, once it is made.
         shift: the read of ``whole`` at the other step.
     """
 
     joint: Joint
-    terms: list[Term]
+    by: int
+    sources: list[Node]
     whole: Node | None = None
     shift: Node | None = None
 
     @property
     def parts(self) -> list[Node]:
         """The vectors, with vectors that are joined already as their parts."""
-        sources = [x.source for x in self.terms if x.source is not None]
-        return [p for x in sources for p in (x.inputs if x.op is CONCAT else (x,))]
+        return [p for x in self.sources for p in (x.inputs if x.op is CONCAT else (x,))]
 
     @property
     def joined(self) -> list[Node]:
         """The vectors that are joined already."""
-        return [x.source for x in self.terms if x.source is not None and x.source.op is CONCAT]
-
-    @property
-    def size(self) -> int:
-        """The length of the vector that the product reads."""
-        return sum(x.source.shape[-1] for x in self.terms if x.source is not None)
+        return [x for x in self.sources if x.op is CONCAT]
 
     @property
     def alone(self) -> bool:
         """Whether it is a single vector."""
-        return len(self.terms) == 1
+        return len(self.sources) == 1
 
 
 def list_lefts(joint: Joint) -> list[Left]:
     """Return the vectors of later steps that a joint reads, grouped by step."""
-    late = [x for x in joint.terms if x.seen is None and x.source is not None]
-    return [Left(joint, [*xs]) for _, xs in groupby(late, key=lambda x: x.by)]
+    late = [(x.by, x.source) for x in joint.terms if x.seen is None and x.source is not None]
+    return [Left(joint, by, [x for _, x in xs]) for by, xs in groupby(late, key=lambda item: item[0])]
 
 
 def find_joints(where: Places, order: Order) -> list[Joint]:

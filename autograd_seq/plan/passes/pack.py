@@ -8,6 +8,7 @@ parallelism).
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import takewhile
 from typing import Any
 
 from autograd_seq.core.node import Node, apply
@@ -52,6 +53,12 @@ def take_part(x: Node, dimension: int, start: int, stop: int) -> Node:
     key = [slice(0, n, 1) for n in x.shape]
     key[dimension] = slice(start, stop, 1)
     return apply(SLICE, x, key=tuple(key))
+
+
+def take_own_part(x: Node, dimension: int, node: Node, nodes: Sequence[Node]) -> Node:
+    """Return the entries of a value that are those of one of several nodes, which lie one after the other in it."""
+    start = sum(n.shape[dimension] for n in takewhile(lambda n: n is not node, nodes))
+    return take_part(x, dimension, start, start + node.shape[dimension])
 
 
 # -- products that share an operand ---------------------------------------------------------------------------------------
@@ -154,13 +161,7 @@ def _make_lane(node: Node, lanes: list[Node], side: int, image: dict[Node, Node]
         stack = concat([image[n.inputs[side]] for n in lanes], dimension)
         v = image[node.inputs[1 - side]]
         whole[lanes[0]] = apply(CONTRACT, *((stack, v) if side == 0 else (v, stack)), spec=spec)
-    start = 0
-    for n in lanes:
-        width = n.inputs[side].shape[dimension]
-        if n is node:
-            return copy_name(node, take_part(whole[lanes[0]], at, start, start + width))
-        start += width
-    raise AssertionError("a lane is one of its lanes")
+    return copy_name(node, take_own_part(whole[lanes[0]], at, node, lanes))
 
 
 # -- elementwise operations on parts ----------------------------------------------------------------------------------------
@@ -193,9 +194,7 @@ def _merge_alike(where: Places, outputs: list[Node]) -> tuple[list[Node], bool]:
         if first not in whole:
             operands = [_join_parts([n.inputs[i] for n in run], image) for i in range(len(first.inputs))]
             whole[first] = apply(first.op, *operands, **first.attrs)
-        at = next(i for i, n in enumerate(run) if n is node)
-        start = sum(n.shape[-1] for n in run[:at])
-        return copy_name(node, take_part(whole[first], -1, start, start + node.shape[-1]))
+        return copy_name(node, take_own_part(whole[first], -1, node, run))
 
     after = {n: [x for m in run for x in m.inputs] for n, run in runs.items()}
     return rebuild(outputs, rule, image=image, after=after), True
