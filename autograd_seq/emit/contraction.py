@@ -74,7 +74,7 @@ def read_contraction(storage: Storage, node: Node) -> Contraction:
     """
     inner = storage.get_inner(node)
     labels = split_spec(inner.attrs["spec"])
-    lengths = {c: n for x, own in zip(inner.inputs, labels, strict=False) for c, n in zip(own, x.shape, strict=True)}
+    lengths = dict(zip(labels[0] + labels[1], (n for x in inner.inputs for n in x.shape), strict=True))
     dims = tuple([*storage.lift(x.axes, node), *own] for x, own in zip((*inner.inputs, node), labels, strict=True))
     alike = all(x.dtype is node.dtype for x in inner.inputs)
     return Contraction(inner, labels, dims, lengths, find_product(*dims) if alike else None)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from autograd_seq.core.axes import Axis
-from autograd_seq.core.op import OPS
+from autograd_seq.core.op import OPS, Op
 from autograd_seq.emit.numpy.arrays import write_tuple
 from autograd_seq.plan.schedule import Loop
 
@@ -69,6 +69,12 @@ class Emitted:
     buffers: tuple[tuple[str, str], ...] = ()
     made: tuple[tuple[str, str], ...] = ()
     asked: tuple[Axis, ...] = ()
+
+
+def get_operator(op: Op) -> str:
+    """Return the operator of Python that an operation is, between operands or in front of one; empty if it is none."""
+    sign = op.infix or op.prefix
+    return sign if isinstance(sign, str) and getattr(op.forward, "__module__", None) == "_operator" else ""
 
 
 def wrap_items(items: Sequence[str], width: int, indent: str) -> list[str]:

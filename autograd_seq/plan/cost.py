@@ -62,20 +62,20 @@ def count_operations(node: Node) -> tuple[int, tuple[Axis, ...]]:
         >>> count_operations(param("W", (3, 4)) @ input("x", (4,), over=t))
         (24, (t,))
     """
-    axes = _unite_axes(node, *node.inputs)
+    axes = tuple(dict.fromkeys(a for n in (node, *node.inputs) for a in n.axes))
     if node.op in LEAVES or node._value is not None or is_view(node):
         return 0, axes
     if node.op is CONTRACT:
-        *labels, out = split_spec(node.attrs["spec"])
-        sizes = {s: n for x, own in zip(node.inputs, labels, strict=True) for s, n in zip(own, x.shape, strict=True)}
-        return (2 if set(sizes) - set(out) else 1) * prod(sizes.values()), axes
+        sizes = _list_sizes(node)
+        return (2 if sizes.keys() - set(split_spec(node.attrs["spec"])[2]) else 1) * prod(sizes.values()), axes
     each = len(node.inputs) - 1 if node.op is sum_over and len(node.inputs) > 1 else node.op.flops
     return each * max(prod(node.shape), *(prod(x.shape) for x in node.inputs), 0), axes
 
 
-def _unite_axes(*nodes: Node) -> tuple[Axis, ...]:
-    """Return the axes that any of the nodes varies over, in order."""
-    return tuple(dict.fromkeys(a for n in nodes for a in n.axes))
+def _list_sizes(node: Node) -> dict[str, int]:
+    """Return the length that each label of a contraction stands for."""
+    a, b, _ = split_spec(node.attrs["spec"])
+    return dict(zip(a + b, (n for x in node.inputs for n in x.shape), strict=True))
 
 
 def count_flops(plan: Plan, sizes: Mapping[Axis, int]) -> float:
@@ -94,7 +94,7 @@ def count_flops(plan: Plan, sizes: Mapping[Axis, int]) -> float:
         if n in storage.homes or n in storage.absorbed:
             each, axes = count_operations(n)
             if n in storage.absorbed:
-                each = prod(n.inputs[0].shape) if n.op is SCATTER_ADD else each if _sums_a_label(n) else 2 * each
+                each = prod(n.inputs[0].shape) if n.op is SCATTER_ADD else 2 * prod(_list_sizes(n).values())
             elif storage.get_inner(n) is not n:
                 each = 0
             total += float(each) * prod(sizes[a] for a in axes)
@@ -135,15 +135,5 @@ def bound_bytes(graph: Graph, sizes: Mapping[Axis, int], itemsize: int) -> int:
     return lists + sum(2 * prod(sizes[a] for a in n.axes) * prod(n.shape) * max(itemsize, 8) for n in graph.nodes)
 
 
-def _sums_a_label(node: Node) -> bool:
-    """Tell whether a contraction sums over a label of the values."""
-    a, b, out = split_spec(node.attrs["spec"])
-    return bool(set(a + b) - set(out))
-
-
-def _get_width(node: Node, itemsize: int) -> int:
-    return WIDTHS.get(node.dtype, itemsize)
-
-
 def _count_bytes(node: Node, axes: tuple[Axis, ...], sizes: Mapping[Axis, int], itemsize: int) -> int:
-    return prod(sizes[a] for a in axes) * prod(node.shape) * _get_width(node, itemsize)
+    return prod(sizes[a] for a in axes) * prod(node.shape) * WIDTHS.get(node.dtype, itemsize)

@@ -43,25 +43,42 @@ def list_operand_dims(node: Node, x: Node, dims: tuple[AffineIndex, ...]) -> tup
         k = len(node.inputs[1].shape)
         return dims[k:] if x is node.inputs[0] else dims[:k]
     if op is PLACE:
-        return _list_placed_dims(dims, node.attrs["key"], node.attrs["shape"])
+        return undo_place(dims, node.attrs["key"], node.attrs["shape"])[0]
     return undo_broadcast(dims, x.shape) if op is not CONCAT else dims
 
 
-def _list_placed_dims(dims: Sequence[AffineIndex], key: Sequence[object], shape: Sequence[int]) -> tuple[AffineIndex, ...]:
-    """Return the indices in the operand of a PLACE from which an entry comes."""
-    found, left = [], iter(zip(dims, shape, strict=True))
+def undo_place(dims: Sequence[AffineIndex], key: Sequence[object],
+               shape: Sequence[int]) -> tuple[tuple[AffineIndex, ...], list[str]]:  # fmt: skip
+    """Return the indices in the operand of a PLACE from which an entry comes, and when it comes from there, as source.
+
+    Args:
+        dims: the indices of the entry.
+        key: where the operand is placed.
+        shape: of the value.
+
+    Example:
+        >>> dims, conditions = undo_place([AffineIndex("i")], [slice(1, 3, 1)], [5])
+        >>> [p.code for p in dims], conditions
+        (['i - 1'], ['1 <= i <= 2'])
+    """
+    found, conditions, left = list[AffineIndex](), list[str](), iter(zip(dims, shape, strict=True))
     for part in key:
         if part is None:
             found.append(AffineIndex(None))
             continue
         place, n = next(left)
-        if isinstance(part, slice):
-            reach = range(*part.indices(n))
-            if abs(reach.step) == 1:
-                found.append(place.scale_by(reach.step).move(-reach.step * reach.start))
-            else:
-                found.append(AffineIndex(f"(({place.code} - {reach.start}) // {reach.step})"))
-    return tuple(found)
+        if not isinstance(part, slice):
+            conditions.append(f"{place.code} == {part}")
+            continue
+        reach = range(*part.indices(n))
+        if abs(reach.step) == 1:
+            found.append(place.scale_by(reach.step).move(-reach.step * reach.start))
+        else:
+            found.append(AffineIndex(f"(({place.code} - {reach.start}) // {reach.step})"))
+        if len(reach) < n:
+            conditions.append(f"{min(reach, default=0)} <= {place.code} <= {max(reach, default=-1)}")
+            conditions += [f"({place.code} - {reach.start}) % {abs(reach.step)} == 0"] if abs(reach.step) > 1 else []
+    return tuple(found), conditions
 
 
-__all__ = ["DIMS", "INDEX", "list_dims", "list_operand_dims"]
+__all__ = ["DIMS", "INDEX", "list_dims", "list_operand_dims", "undo_place"]

@@ -16,7 +16,7 @@ from autograd_seq.core.node import Node
 from autograd_seq.emit.contraction import is_contraction
 from autograd_seq.emit.native.boundaries import write_rows_outside
 from autograd_seq.emit.native.cutting import find_parts, make_function
-from autograd_seq.emit.native.dims import list_dims, list_operand_dims
+from autograd_seq.emit.native.dims import list_dims, list_operand_dims, undo_place
 from autograd_seq.emit.native.ends import clear_steps, leave_loop
 from autograd_seq.emit.native.indices import INDEXED, write_addition_to_rows
 from autograd_seq.emit.native.lines import LineWriter
@@ -283,19 +283,8 @@ class NativeWriter(LineWriter):
         return write_entry(node, [self.write_value(x, at, list_operand_dims(node, x, dims)) for x in xs])
 
     def _read_placed(self, node: Node, at: At, dims: tuple[AffineIndex, ...]) -> str:
-        x, conditions = node.inputs[0], []
-        keys = [k for k in node.attrs["key"] if k is not None]
-        for p, key, n in zip(dims, keys, node.attrs["shape"], strict=True):
-            if not isinstance(key, slice):
-                conditions.append(f"{p.code} == {key}")
-                continue
-            reach = range(*key.indices(n))
-            if len(reach) == n and reach.step == 1:
-                continue
-            conditions.append(f"{min(reach, default=0)} <= {p.code} <= {max(reach, default=-1)}")
-            if abs(reach.step) > 1:
-                conditions.append(f"({p.code} - {reach.start}) % {abs(reach.step)} == 0")
-        code = self.write_value(x, at, list_operand_dims(node, x, dims)) if 0 not in x.shape else "0"
+        inside, conditions = undo_place(dims, node.attrs["key"], node.attrs["shape"])
+        code = self.write_value(node.inputs[0], at, inside) if 0 not in node.inputs[0].shape else "0"
         return f"({code} if {' and '.join(conditions)} else {'real(0)' if node.dtype is float else 0})" if conditions else code
 
 

@@ -43,10 +43,6 @@ def _is_in_one_piece(w: Page, x: Array, index: Node) -> bool:
     return at_once and w.get_array(index).axes == x.axes and index.shape == x.shape[:-1]
 
 
-def _write_lengths(w: Page, x: Array) -> str:
-    return write_tuple([*(w.size[a] for a in x.axes), *x.shape[:-1]])
-
-
 def _flatten(w: Page, x: Array, node: Node) -> str:
     return w.compute_once(f"{x.code}.reshape(-1, copy=False)", f"{w.get_label(node)}_entries")
 
@@ -56,7 +52,7 @@ def _find_places(w: Page, x: Array, index: Node) -> str:
     n = x.shape[-1]
     if (index, n) not in w.found:
         w.helpers.add("find_places")
-        lengths = _write_lengths(w, x)
+        lengths = write_tuple([*(w.size[a] for a in x.axes), *x.shape[:-1]])
         end = " * ".join([*(w.size[a] for a in x.axes), str(n * prod(x.shape[:-1]))])
         shaped = "" if len(x.axes) + len(x.shape) == 2 else f".reshape({lengths})"
         starts = w.make_once(f"arange(0, {end}, {n}){shaped}", "row_starts", lengths, "np.int64")

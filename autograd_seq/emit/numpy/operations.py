@@ -13,7 +13,6 @@ import numpy as np
 
 from autograd_seq.core.facts import MINUS_ONE, ONE, SMALLEST
 from autograd_seq.core.node import Node
-from autograd_seq.core.op import Op
 from autograd_seq.ops.elementwise import where
 from autograd_seq.ops.gather import PICK, TAKE
 from autograd_seq.ops.linear import contract
@@ -26,12 +25,6 @@ NUMBERS = {ONE: ("one", "1.0"), MINUS_ONE: ("minus_one", "-1.0"), SMALLEST: ("sm
 """Numbers of the program's width by their word in NumPy calls: what they are named, and what they are."""
 
 _BY_NAME = {np.maximum, np.minimum}  # NumPy wants out= by name for these
-
-
-def get_operator(op: Op) -> str | None:
-    """Return what is written between, or in front of, single numbers, which takes a fifth of the time of a ufunc."""
-    plain = getattr(op.forward, "__module__", None) == "_operator"
-    return (f" {op.infix} " if op.infix else op.prefix) if plain else None
 
 
 def list_names(nodes: Iterable[Node]) -> set[str]:

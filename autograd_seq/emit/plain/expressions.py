@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 
 from autograd_seq.core.axes import Axis
-from autograd_seq.core.op import Op
 from autograd_seq.emit.forwards import Bundle
 from autograd_seq.emit.names import Names
 from autograd_seq.emit.numpy.arrays import write_tuple
 from autograd_seq.emit.plain.code import ATOM, CHOICE, COMPARED, POWER, PRODUCT, SIGN, SUM, Code
 from autograd_seq.emit.plain.phrases import PHRASES
-from autograd_seq.emit.program_text import write_literal
+from autograd_seq.emit.program_text import get_operator, write_literal
 from autograd_seq.emit.statements import (
     ALL,
     BEFORE,
@@ -121,7 +120,7 @@ class ExpressionWriter:
     def _write_operation(self, e: Apply) -> Code:
         op = e.node.op
         args = [self.write(x) for x in e.args]
-        if len(args) == 2 and (sign := _get_operator(op)) in _FIRM:
+        if len(args) == 2 and (sign := get_operator(op)) in _FIRM:
             firm = _FIRM[sign]
             divided = sign == "/" and not self._is_positive(e.args[1])  # NumPy divides by 0, Python does not
             if args[0].python and args[1].python and (divided or bool in {x.dtype for x in e.args}):
@@ -168,12 +167,6 @@ class ExpressionWriter:
         if isinstance(value, tuple) and any(isinstance(v, Place) for v in value):
             return write_tuple([self.write_place(v, v.axis) for v in value])
         return self.bundle.write_attribute(name, value)
-
-
-def _get_operator(op: Op) -> str:
-    """Return the Python operator of an operation; an empty text if it has none."""
-    plain = getattr(op.forward, "__module__", None) == "_operator"
-    return op.infix if plain and isinstance(op.infix, str) else ""
 
 
 def _list_defaults(function: Any) -> dict[str, Any]:

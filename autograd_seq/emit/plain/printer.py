@@ -102,16 +102,12 @@ class _Printer:
                        tuple(asked))  # fmt: skip
 
     def _write_title(self, gradients: Sequence[str]) -> str:
-        names = [self.graph.label(o) if o.name else self._find_label(p) or self.graph.label(o)
+        names = [p.array.label if isinstance(p, Read) and not o.name and p.array.label else self.graph.label(o)
                  for o, p in zip(self.graph.outputs, self.procedure.outputs, strict=True)]  # fmt: skip
         if gradients:
             first = "the loss" if names[0] == "loss" else names[0]
             return f"Compute {first}, and its gradients by {', '.join(map(make_printable, gradients))}."
         return f"Compute {', '.join(names[:8])}{', …' if len(names) > 8 else ''}."
-
-    @staticmethod
-    def _find_label(value: Expression) -> str:
-        return value.array.label if isinstance(value, Read) else ""
 
     def _read_lengths(self) -> tuple[list[str], list[Axis]]:
         """Return the lines that read the lengths of axes from feeds, and the axes whose lengths are arguments."""

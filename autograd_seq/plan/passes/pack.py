@@ -82,7 +82,7 @@ def _pack_shared(where: Places, outputs: list[Node]) -> list[Node]:
     plans: dict[Node, tuple[list[Node], int]] = {}
     for members in groups.values():
         free = [(n, side) for n, side in members if n not in taken]
-        if len(free) < 2 or not _is_independent(where, [n for n, _ in free], [n.inputs[s] for n, s in free]):
+        if len(free) < 2 or not _are_ready(where, [n.inputs[s] for n, s in free], [n for n, _ in free]):
             continue
         side = free[0][1]
         lanes = sorted((n for n, _ in free), key=lambda n: (*_rank_fate(where, n), where.at[n]))
@@ -114,9 +114,9 @@ def _get_pack_key(where: Places, n: Node, side: int) -> Any:
     return id(v), spec, side, shape, frozenset(a.axes), summed, tuple(map(id, where.path[n])), of_part
 
 
-def _is_independent(where: Places, products: Sequence[Node], parts: Sequence[Node]) -> bool:
-    """Tell whether all parts are computed before the first product, so that packing makes no cycle."""
-    return max(where.ready(a) for a in parts) < min(where.at[n] for n in products)
+def _are_ready(where: Places, parts: Sequence[Node], nodes: Sequence[Node]) -> bool:
+    """Tell whether all parts are computed before the first of some nodes, so that these can be packed without a cycle."""
+    return max(where.ready(x) for x in parts) < min(where.at[n] for n in nodes)
 
 
 def _rank_fate(where: Places, n: Node) -> tuple[int, int]:
@@ -178,7 +178,8 @@ def _merge_alike(where: Places, outputs: list[Node]) -> tuple[list[Node], bool]:
     runs: dict[Node, list[Node]] = {}
     for members in groups.values():
         for run in _find_runs(members):
-            if len(run) > 1 and _is_ready(where, run):
+            sources = [x.inputs[0] if x.op is SLICE else x for n in run for x in n.inputs]
+            if len(run) > 1 and _are_ready(where, sources, run):
                 for n in run:
                     runs[n] = run
     if not runs:
@@ -198,12 +199,6 @@ def _merge_alike(where: Places, outputs: list[Node]) -> tuple[list[Node], bool]:
 
     after = {n: [x for m in run for x in m.inputs] for n, run in runs.items()}
     return rebuild(outputs, rule, image=image, after=after), True
-
-
-def _is_ready(where: Places, run: Sequence[Node]) -> bool:
-    """Tell whether all inputs of a run are computed before its first operation."""
-    sources = [x.inputs[0] if x.op is SLICE else x for n in run for x in n.inputs]
-    return max(where.ready(x) for x in sources) < min(where.at[n] for n in run)
 
 
 def _get_part_key(where: Places, n: Node) -> tuple[Any, int] | None:

@@ -228,10 +228,6 @@ def _sum_axes(x: Node, axes: tuple[Any, ...]) -> Node:
     return x
 
 
-def _simplify_along(node: Node, x: Node) -> Node | None:
-    return None if node.attrs["axis"] in x.axes else x
-
-
 def _simplify_sum(node: Node, x: Node) -> Node | None:
     """Σ over the entries of a multiple of a one-hot vector is the factor."""
     if x.op is neg:
@@ -243,15 +239,6 @@ def _simplify_sum(node: Node, x: Node) -> Node | None:
             if hot.op is ONE_HOT and hot.shape == x.shape and factor.shape[-1:] in ((), (1,)):
                 return reshape(broadcast_to(factor, (*x.shape[:-1], 1)), node.shape)
     return None
-
-
-def _simplify_slice(node: Node, x: Node) -> Node | None:
-    """A slice that takes everything, and adds dimensions of length 1, is another shape."""
-    return reshape(x, node.shape) if _takes_all(node.attrs["key"], x.shape) else None
-
-
-def _simplify_place(node: Node, x: Node) -> Node | None:
-    return reshape(x, node.shape) if _takes_all(node.attrs["key"], node.shape) else None
 
 
 def _takes_all(key: Sequence[Any], shape: tuple[int, ...]) -> bool:
@@ -274,11 +261,12 @@ _RULES: dict[Op, Callable[..., Node | None]] = {
     zero_safe_mul: _simplify_zero_safe_mul,
     CONTRACT: _simplify_contract,
     sum_over: _simplify_sum_over,
-    ALONG: _simplify_along,
+    ALONG: lambda node, x: None if node.attrs["axis"] in x.axes else x,
     SUM: _simplify_sum,
     RESHAPE: _simplify_reshape,
-    SLICE: _simplify_slice,
-    PLACE: _simplify_place,
+    # a slice that takes everything, and adds dimensions of length 1, is another shape
+    SLICE: lambda node, x: reshape(x, node.shape) if _takes_all(node.attrs["key"], x.shape) else None,
+    PLACE: lambda node, x: reshape(x, node.shape) if _takes_all(node.attrs["key"], node.shape) else None,
     BROADCAST_TO: lambda node, x: x if x.shape == node.shape else None,
     div: lambda node, a, b: a if get_number(b) == 1 else None,
 }
