@@ -57,18 +57,20 @@ def prepare(outputs: Sequence[Node]) -> list[Node]:
 
 def _shows_all_steps(x: Node) -> bool:
     """Tell whether a node shows all steps of the node that it reads, in order; shifts and reads at one step do not."""
+    return _find_shown(x).op not in SEEN_THROUGH
+
+
+def _find_shown(x: Node) -> Node:
     while x.op in _AS_IT_IS:
         x = x.inputs[0]
-    return x.op not in SEEN_THROUGH
+    return x
 
 
 def _is_array(node: Node, axes: Sequence[Axis]) -> bool:
     """Tell whether some array over these axes holds the values of an output, so that it can be returned as it is."""
     if not axes and (node._value is not None or node.op in LEAVES):
         return True
-    x = node
-    while x.op in _AS_IT_IS:
-        x = x.inputs[0]
+    x = _find_shown(node)
     return x.op not in SEEN_THROUGH and x.op not in LEAVES and x._value is None and set(x.axes) == set(axes)
 
 

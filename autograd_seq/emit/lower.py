@@ -36,7 +36,7 @@ from autograd_seq.emit.statements import (
     walk_parts,
 )
 from autograd_seq.graph.graph import Graph
-from autograd_seq.graph.order import get_shift_rows
+from autograd_seq.graph.order import get_shift_rows, postorder
 from autograd_seq.ops.elementwise import add, div, mul, sub
 from autograd_seq.ops.forms import rewritten
 from autograd_seq.ops.leaf import INPUT, PARAM
@@ -108,22 +108,12 @@ class Lowering:
                  declared: Mapping[str, Node]) -> None:  # fmt: skip
         self.graph, self.order, self._named = graph, order, named
         self._state = {n.inputs[0]: n for n in graph.nodes if n.op is STATE}
-        self.computed = self._find_needed()
+        self.computed = set(postorder(graph.outputs, list_needed))  # others are only shown in equations
         self.kept = self._choose_kept()
         self.arrays: dict[Node, StoredArray] = {}
         self.feeds = {name: self._make_feed(node) for name, node in declared.items()}
 
     # -- what is computed, and what is stored -------------------------------------------------------------------------------
-
-    def _find_needed(self) -> set[Node]:
-        """Return the nodes whose values are computed; nodes that are only shown in equations are not."""
-        found, stack = set[Node](), [*self.graph.outputs]
-        while stack:
-            n = stack.pop()
-            if n not in found:
-                found.add(n)
-                stack += list_needed(n)
-        return found
 
     def _choose_kept(self) -> set[Node]:
         count: dict[Node, int] = {}

@@ -44,14 +44,8 @@ def write_reduction(w: LineWriter, node: Node) -> None:
         return
     with w.open_loops(keep):
         part = _Part(w, node, x, over, places, Entry(node, w.get_point(node), dims))
-        if kind == "sum":
-            part.write_sum()
-        elif kind == "max":
-            part.write_max()
-        elif kind == "level":
-            part.write_level()
-        else:
-            part.write_exponentials(kind)
+        own = {"sum": part.write_sum, "max": part.write_max, "level": part.write_level}
+        own.get(kind, part.write_exponentials)()
 
 
 def _write_sums(w: LineWriter, node: Node, over: Loops, keep: Loops, out: Entry, places: tuple[AffineIndex, ...]) -> None:
@@ -116,9 +110,9 @@ class _Part:
         self._write_top(top)
         self.w.add_line(f"{self.w.write_element(self.out)} = {top}")
 
-    def write_exponentials(self, kind: str) -> None:
+    def write_exponentials(self) -> None:
         """Write a softmax, log-softmax or logsumexp; the largest entry is subtracted first, so that nothing overflows."""
-        w, out = self.w, self.w.write_element(self.out)
+        w, out, kind = self.w, self.w.write_element(self.out), self.node.op.reduces
         top, total = w.names.new("top"), w.names.new("total")
         self._write_top(top)
         if kind == "logsumexp":

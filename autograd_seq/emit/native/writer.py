@@ -138,12 +138,10 @@ class NativeWriter(LineWriter):
 
     def note_equation(self, node: Node) -> None:
         """Write the equation of a node as a comment, once."""
-        top = self.equations.of[node]
-        if top not in self.noted:
-            self.noted.add(top)
+        for line in self.list_notes(node):
             if self.depth == 1 and self.lines:
                 self.lines.append("")
-            self.add_line(f"# {self.equations.write_equation(top)}")
+            self.add_line(line)
 
     def _write_loop(self, unit: StepLoop) -> None:
         loop: Loop = unit.loop
@@ -154,9 +152,8 @@ class NativeWriter(LineWriter):
             clear_steps(self, end)
         if self.depth == 1 and self.lines:
             self.lines.append("")
-        for node in self.equations.list_heads(loop):
-            self.noted.add(self.equations.of[node])
-            self.add_line(f"# {self.equations.write_equation(node)}")
+        for line in self.list_notes(loop):
+            self.add_line(line)
         self.around.append(unit)
         with self.open_loops([(self.var[loop.axis], self.size[loop.axis])], loop.direction):
             start, starts = len(self.lines), []

@@ -120,16 +120,15 @@ class Page(ABC):
 
     def note(self, item: Node | Loop) -> None:
         """Write the equation that a statement begins to compute, or those of the states that a loop steps."""
-        if isinstance(item, Loop):
-            for node in self.equations.list_heads(item):
-                self.noted.add(self.equations.of[node])
-                self.write(f"# {self.equations.write_equation(node)}")
-            return
-        top = self.equations.of[item]
-        if top in self.noted:
-            return
-        self.noted.add(top)
-        self.write(f"# {self.equations.write_equation(top)}")
+        for line in self.list_notes(item):
+            self.write(line)
+
+    def list_notes(self, item: Node | Loop) -> list[str]:
+        """Return the comments of a statement or a loop: equations, that of a statement once."""
+        of = self.equations.of
+        nodes = self.equations.list_heads(item) if isinstance(item, Loop) else [of[item]] if of[item] not in self.noted else []
+        self.noted |= {of[n] for n in nodes}
+        return [f"# {self.equations.write_equation(n)}" for n in nodes]
 
     @abstractmethod
     def get_array(self, node: Node) -> Array:

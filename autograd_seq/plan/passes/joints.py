@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from autograd_seq.core.node import Node
-from autograd_seq.graph.order import same_step
+from autograd_seq.graph.order import postorder, same_step
 from autograd_seq.ops.activations import relu, sigmoid, tanh
 from autograd_seq.ops.elementwise import add, div, exp, mul, neg, sub
 from autograd_seq.ops.parts import CONCAT
@@ -180,12 +180,8 @@ def _can_lie_in_row(where: Places, n: Node, x: Term) -> bool:
 
 def _depends_on(where: Places, a: Node, b: Node) -> bool:
     """Tell whether a node depends on another one of its loop at the same step."""
-    stack, seen = [a], {a}
-    while stack:
-        for x in same_step(stack.pop()):
-            if x is b:
-                return True
-            if x not in seen and where.path.get(x) == where.path[a]:
-                seen.add(x)
-                stack.append(x)
-    return False
+
+    def list_sources(x: Node) -> list[Node]:
+        return [y for y in same_step(x) if where.path.get(y) == where.path[a]]
+
+    return b in {*postorder(list_sources(a), list_sources)}
