@@ -8,18 +8,16 @@ from autograd_seq.emit.lower import is_leaf
 from autograd_seq.emit.names import Names
 from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.order import list_readers
-from autograd_seq.graph.printing import name_arguments, operation, put_before
+from autograd_seq.graph.printing import name_arguments, name_equations, operation, put_before
 from autograd_seq.ops.elementwise import CAST, add, neg, sub
 from autograd_seq.ops.forms import rewritten
-from autograd_seq.ops.loss import stop_gradient
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.shape import BROADCAST_TO, RESHAPE
 from autograd_seq.ops.state import STATE
-from autograd_seq.ops.time import ALONG, SHIFT, SPREAD
+from autograd_seq.ops.time import ALONG, SHIFT
 from autograd_seq.plan.memory.views import LEAVES
 from autograd_seq.plan.passes.legal import COPY
 
-_AROUND = (rewritten, stop_gradient, SPREAD, COPY)
 _SILENT = (RESHAPE, BROADCAST_TO, CAST)
 _SUMS = (add, sub, neg, sum_over)
 
@@ -39,13 +37,9 @@ class Labels:
     def __init__(self, user: Graph, graph: Graph, before: set[Node]) -> None:
         self.user, self.graph, self.before = user, graph, before
         self.argument = name_arguments(user.nodes, letters=True)
-        self.own: dict[Node, str] = {}
+        self.own = name_equations(graph.nodes)
         for n in graph.nodes:
-            if n.op is STATE and n.name:
-                self.own[n.inputs[0]] = n.name
-            elif n.op in _AROUND and n.name:
-                self.own.setdefault(n.inputs[0], n.name)
-            elif n.op is rewritten:
+            if n.op is rewritten or (n.op is COPY and n.name):
                 self.own.setdefault(n.inputs[0], graph.name(n))
         if any(o.adjoint_of is not None for o in graph.outputs):
             for o in graph.outputs[:1]:

@@ -11,7 +11,7 @@ from autograd_seq.emit.lower import Lowering
 from autograd_seq.emit.names import Names
 from autograd_seq.emit.nests import Cycle, Nestable, add_allocations, nest_apart
 from autograd_seq.emit.outline import Fill, Repeat, Step, outline
-from autograd_seq.emit.statements import ALL, STEP, Expression, Place, Procedure, Read, walk_parts
+from autograd_seq.emit.statements import ALL, STEP, Place, Procedure, Read, walk_parts
 from autograd_seq.graph.graph import Graph
 from autograd_seq.graph.order import list_by_use, step_order
 from autograd_seq.ops.leaf import PARAM
@@ -56,15 +56,12 @@ class _ProcedureBuilder:
 
     def build(self) -> Procedure:
         self.lower.reserve_rows()
-        outputs = [self._read_whole(o) for o in self.graph.outputs]
+        outputs = [self.lower.read_at(o, {a: Place(ALL, a) for a in o.axes}) for o in self.graph.outputs]
         steps = outline(self.items, (self.lower.kept & self.lower.computed).__contains__, self.lower.get_reach)
         entries = self._list_entries(steps)
         body = nest_apart(entries, self.user.axes)
         add_allocations(body, {e.array for o in outputs for e in walk_parts(o) if isinstance(e, Read)})
         return Procedure(self.lower.feeds, body, outputs, self.user.axes)
-
-    def _read_whole(self, node: Node) -> Expression:
-        return self.lower.read_at(node, {a: Place(ALL, a) for a in node.axes})
 
     def _read_end(self, loop: Loop) -> Read | None:
         """Return the truth value that lets a loop go on, at the current step for all points of other axes."""

@@ -72,11 +72,10 @@ def write_contraction(w: LineWriter, node: Node) -> None:
 
 def _write_loops(w: LineWriter, node: Node, c: Contraction) -> None:
     out = c.labels[2]
-    var = {label: name_index(w, c, label) for label in "".join(c.labels)}
-    place = {label: AffineIndex(var[label]) if c.lengths[label] != 1 else AffineIndex(None) for label in var}
+    place = {d: AffineIndex(name_index(w, c, d) if n != 1 else None) for d, n in c.lengths.items()}
 
     def list_inner_loops(labels: Iterable[Label]) -> list[tuple[str, str]]:
-        return [(var[d], str(c.lengths[d])) for d in labels if isinstance(d, str) and c.lengths[d] != 1]
+        return [(name_index(w, c, d), str(c.lengths[d])) for d in labels if isinstance(d, str) and c.lengths[d] != 1]
 
     gone = [d for d in dict.fromkeys([*c.dims[0], *c.dims[1]]) if d not in c.dims[2]]
     over = [*w.list_lifted_loops(gone), *list_inner_loops(gone)]
@@ -185,8 +184,8 @@ def _copy_matrix(w: LineWriter, c: Contraction, m: Matrix, length: dict[Label, L
     for label in reversed([*m.columns, *m.rows] if turned else [*m.rows, *m.columns]):
         strides[label], step = step, multiply_lengths(step, length[label])
     name = get_packed(w, x, write_length(step), "1", (m, labels), False, "copied")
-    var = {label: w.var[label] if isinstance(label, Axis) else DIMS[labels.index(label)] for label in strides}
-    place = tuple(AffineIndex(var[label]) if c.lengths[label] != 1 else AffineIndex(None) for label in labels)
+    var = {label: name_index(w, c, label) for label in strides}
+    place = tuple(AffineIndex(var[label] if c.lengths[label] != 1 else None) for label in labels)
     with w.open_loops([(var[label], write_length(length[label])) for label in reversed(strides) if length[label] != (1, ())]):
         value = w.write_value(x, w.get_point(x), place)
         at = " + ".join(f"{var[d]} * {write_length(s)}" for d, s in strides.items() if length[d] != (1, ()))
