@@ -237,7 +237,9 @@ def format_subscript(key: Sequence[Any], shape: Sequence[int]) -> list[str]:
 def _format_attribute(value: object) -> str:
     if isinstance(value, tuple):
         return f"({', '.join(map(_format_attribute, value))}{',' if len(value) == 1 else ''})"
-    return make_printable(value.__name__ if isinstance(value, type) else repr(value) if isinstance(value, str) else str(value))
+    if type(value).__repr__ is object.__repr__:  # which shows an address, another one in each run
+        return type(value).__name__
+    return make_printable(repr(value) if isinstance(value, str) else str(getattr(value, "__name__", value)))
 
 
 def format_operand(graph: System, node: Node) -> str:
