@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, TypeVar
 
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.node import Node
+from autograd_seq.emit.statements import Place
 from autograd_seq.ops.parts import SLICE
 from autograd_seq.ops.shape import BROADCAST_TO, RESHAPE, TRANSPOSE
 from autograd_seq.ops.time import ALONG, AT, SHIFT
@@ -121,14 +122,7 @@ def look_through(node: Node, at: At, dims: Sequence[AffineIndex],
     return find_steps(node, at, pick), dims
 
 
-class Movable(Protocol):
-    """A place along an axis."""
-
-    def move(self, by: int) -> Self:
-        """Return the place ``by`` steps later."""
-
-
-P = TypeVar("P", bound=Movable)
+P = TypeVar("P", AffineIndex, Place)
 
 
 def find_steps(node: Node, at: Mapping[Axis, P], pick: Callable[[Axis, int], P]) -> Mapping[Axis, P]:
