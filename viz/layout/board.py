@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from math import dist
 
-from viz.layout.label_spots import place_label
-from viz.layout.routes import Body, Curve, find_border, find_foot, make_line, route
-from viz.layout.stamp import LABEL_FONT, LABEL_HEIGHT
+from viz.layout.label_spots import LABEL_FONT, LABEL_HEIGHT, place_label, place_params
+from viz.layout.routes import Body, Curve, find_border, find_foot, join_bodies, make_line, route
 from viz.layout.unrolled import make_ghost
-from viz.scene.items import Item, Scene, label_params, make_mark, measure_outline
-from viz.scene.label import EMPTY, Label
-from viz.scene.picture import Line, Mark, Picture, Point, Step
+from viz.scene.items import Arrow, Item, Scene, make_mark, measure_outline
+from viz.scene.label import Label
+from viz.scene.picture import Line, Mark, Picture, Point, Step, measure_picture
 
 _JOINT = 4.5
+_AWAY = 84.0  # from what is read to what is computed from all of it
 
 
 class Board:
@@ -52,9 +52,7 @@ class Board:
         self, tail: object, head: object, role: str, curve: Curve, params: Sequence[str] = (), others: Sequence[Body] = ()
     ) -> None:
         """Draw an arrow along a curve."""
-        label, spot = EMPTY, None
-        if params:
-            label, spot = label_params(params), self._place_label(curve, params, others)
+        label, spot = place_params(curve, params, others)
         self.picture.lines.append(Line(tail, head, role, label, curve, spot))
 
     def print_bus(
@@ -102,14 +100,35 @@ class Board:
             pieces.append(Line(one, other, role, curve=curve, arrow=False))
         if params and pieces:
             longest = max(range(len(pieces)), key=lambda i: dist(pieces[i].curve[0], pieces[i].curve[-1]))
-            spot = self._place_label(pieces[longest].curve, params)
-            pieces[longest] = replace(pieces[longest], label=label_params(params), label_at=spot)
+            label, spot = place_params(pieces[longest].curve, params, [*self.bodies.values()])
+            pieces[longest] = replace(pieces[longest], label=label, label_at=spot)
         self.picture.lines += pieces
         return joints
 
-    def _place_label(self, curve: Curve, params: Sequence[str], others: Sequence[Body] | None = None) -> Point:
-        size = (label_params(params).ems * LABEL_FONT, LABEL_HEIGHT)
-        return place_label(curve, size, list(self.bodies.values()) if others is None else list(others), [], [])
+    def print_later(self, shown: set[int], list_ends: Callable[[Arrow], Iterable[object]], *, rightwards: bool = False) -> None:
+        """Draw what is computed from all steps, row by row above what is drawn, or column by column at its right.
+
+        Args:
+            shown: the items that are drawn.
+            list_ends: returns for an arrow the keys of the marks that it starts from.
+            rightwards: whether rows lead upwards, so that their results stand at the right.
+        """
+        while True:
+            heads = {a.head for a in self.scene.arrows if a.tail in shown and not a.start}
+            ready = [item for item in self.scene.items if item.key in heads and item.key not in shown]
+            if not ready:
+                return
+            _, _, right, top = measure_picture(self.picture)
+            near = [body for key, body in self.bodies.items() if isinstance(key, tuple)]
+            for n, item in enumerate(ready):
+                tails = [end for a in self.scene.arrows if a.head == item.key for end in list_ends(a)]
+                spots = [self.bodies[end].at for end in tails]
+                mean = [sum(values) / len(values) for values in zip(*spots, strict=True)] if spots else [right, top]
+                at = (right + _AWAY, mean[1] + 60.0 * n) if rightwards else (mean[0] + 150.0 * n, top + _AWAY)
+                self.add(item, (item.key, None), at, "")
+                for end in tails:
+                    self.join(end, (item.key, None), "flow", (), near)
+            shown = shown | {item.key for item in ready}
 
     def add_picture(self, other: Picture, bodies: dict[object, Body], tag: str, *, dx: float = 0.0, dy: float = 0.0,
                     turned: bool = False) -> None:  # fmt: skip
@@ -134,8 +153,8 @@ class Board:
             curve = tuple(move(point) for point in line.curve)
             tail, head = self.bodies.get((tag, line.tail)), self.bodies.get((tag, line.head))
             if turned and len(curve) == 4 and tail and head:
-                curve = make_line(find_border(tail, head.at), find_border(head, tail.at))
+                curve = join_bodies(tail, head)
             spot = None if line.label_at is None else move(line.label_at)
             if turned and line.label.rows:
-                spot = place_label(curve, (line.label.ems * LABEL_FONT, LABEL_HEIGHT), near, [], [])
+                spot = place_label(curve, (line.label.ems * LABEL_FONT, LABEL_HEIGHT), near)
             self.picture.lines.append(replace(line, tail=(tag, line.tail), head=(tag, line.head), curve=curve, label_at=spot))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from viz.layout.label_spots import place_label
+from viz.layout.label_spots import LABEL_FONT, place_params
 from viz.layout.layers import spread_out
-from viz.layout.routes import Body, find_border, make_line, make_polyline
-from viz.layout.stamp import LABEL_FONT, LABEL_HEIGHT, Stamp
+from viz.layout.routes import Body, find_border, join_bodies, make_line, make_polyline
+from viz.layout.stamp import Stamp
 from viz.layout.unrolled import Unrolling
 from viz.scene.items import Scene, find_later, label_params, measure_outline
 from viz.scene.picture import Line, Mark
@@ -105,20 +105,14 @@ def print_sources(unrolling: Unrolling, heads: dict[int, object], edge: float) -
             heights = [-bodies[heads[a.head]].at[1] for a in arrows if a.tail == key]
             wished.append((sum(heights) / len(heights), sizes[key][1] + 6.0))
         widest = max((width for width, _ in sizes.values()), default=0.0)
-        labels = {a: label_params(a.params) for a in arrows}
-        edge -= 30.0 + max((label.ems * LABEL_FONT for label in labels.values()), default=0.0)
+        edge -= 30.0 + max((label_params(a.params).ems * LABEL_FONT for a in arrows), default=0.0)
         for key, minus_y in zip(tails, spread_out(wished), strict=True):
             unrolling.add(unrolling.items[key], (edge - widest / 2, -minus_y), (key, None), "")
-        for arrow, label in labels.items():
-            head, ends = heads[arrow.head], (bodies[arrow.tail, None], bodies[heads[arrow.head]])
-            curve = make_line(find_border(ends[0], ends[1].at), find_border(ends[1], ends[0].at))
+        for arrow in arrows:
+            curve = join_bodies(bodies[arrow.tail, None], bodies[heads[arrow.head]])
+            label, spot = place_params(curve, arrow.params, [*bodies.values()])
             role = "param" if unrolling.items[arrow.tail].role == "param" else "start" if arrow.start else "shared"
-            spot = (
-                place_label(curve, (label.ems * LABEL_FONT, LABEL_HEIGHT), list(bodies.values()), [], [])
-                if label.rows
-                else None
-            )
-            unrolling.picture.lines.append(Line((arrow.tail, None), head, role, label, curve, spot))
+            unrolling.picture.lines.append(Line((arrow.tail, None), heads[arrow.head], role, label, curve, spot))
         heads, edge = {key: (key, None) for key in tails}, edge - widest
 
 

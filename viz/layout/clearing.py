@@ -9,9 +9,8 @@ from itertools import pairwise
 from math import hypot
 
 from viz.layout.free_paths import find_free_path
-from viz.layout.label_spots import place_label
+from viz.layout.label_spots import LABEL_FONT, LABEL_HEIGHT, place_label
 from viz.layout.routes import Body, Curve, Stroke, get_box, make_stroke, route, sample_curve
-from viz.layout.stamp import LABEL_FONT, LABEL_HEIGHT
 from viz.scene.picture import Box, Line, Mark, Picture, Point, measure_mark
 
 _CELL = 50.0
@@ -140,7 +139,7 @@ class _Clearing:
             reach = _widen(get_box(sample_curve(line.curve)), max(size) + 60.0)
             bodies = [body for crowd in (self.all, placed) for _, body in crowd.list_near(reach)]
             for lines in (self._list_strokes(reach, lambda other: other is not line), []):  # noqa: B023
-                spot = place_label(line.curve, size, bodies, lines, [], (0.0, 9.0, 18.0, 27.0))
+                spot = place_label(line.curve, size, bodies, lines, (0.0, 9.0, 18.0, 27.0))
                 body = Body(spot, size[0], LABEL_HEIGHT - 3.0, round=False)
                 if not (self._is_covered(body, self.nodes) or self._is_covered(body, placed)):
                     break  # else rather on a line than on a node

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from viz.layout.board import Board
 from viz.layout.compose import MOST_MARKS, check_size
 from viz.layout.layers import spread_out
-from viz.layout.routes import Body, find_border, make_line, make_polyline
+from viz.layout.routes import Body, find_border, join_bodies, make_line, make_polyline
 from viz.scene.columns import format_integer
 from viz.scene.items import Arrow, Item, Scene, label_params, measure_outline
 from viz.scene.label import EMPTY, Label, join_labels, make_delay_label, make_name_label, make_text_label
@@ -235,7 +235,7 @@ class DelayChain(Board):
             index = self._write_index(item, dict(arrow.shifts))
             self.add(item, end, (-reach, place), index, ghost=bool(arrow.shifts))
             tail, head = self.bodies[end], self.bodies[key]
-            line = make_line(find_border(tail, head.at), find_border(head, tail.at))
+            line = join_bodies(tail, head)
             if room:
                 start, corner = (tail.at[0] + tail.width / 2, place), (turn, place)
                 line = make_polyline([start, corner, find_border(head, corner)], 4.0)

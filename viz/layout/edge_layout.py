@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from viz.layout.gutter_paths import Gutter, make_gutter_path, make_loop_path
-from viz.layout.label_spots import Specks, place_label
+from viz.layout.label_spots import LABEL_FONT, LABEL_HEIGHT, Specks, place_label
 from viz.layout.routes import Body, Curve, Stroke, make_stroke, move_curve, route, sample_curve
-from viz.layout.stamp import LABEL_FONT, LABEL_HEIGHT, Stamp
+from viz.layout.stamp import Stamp
 from viz.scene.items import Arrow
 from viz.scene.label import Label
 from viz.scene.picture import Point
@@ -62,11 +62,9 @@ class EdgeLayout:
                 continue
             size = (label.ems * LABEL_FONT, LABEL_HEIGHT)
             whole = self.is_whole(span)
-            if whole:
-                spot = place_label(self.curves[span], size, bodies, [], placed[whole], specks=specks, owner=span)
-            else:
-                spot = place_label(self.curves[span], size, bodies, self._list_near_curves(span, _FINE), placed[whole])
-            self.spots[span] = spot
+            near = [] if whole else self._list_near_curves(span, _FINE)
+            off, points = [*bodies, *placed[whole]], specks if whole else None
+            spot = self.spots[span] = place_label(self.curves[span], size, off, near, specks=points, owner=span)
             copies = self._list_offsets(self._reach) if whole else [0.0]
             placed[whole] += [Body((spot[0] + dx, spot[1]), *size, round=False) for dx in copies]
 

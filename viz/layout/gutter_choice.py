@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from viz.layout.routes import find_border, is_clear, make_arc, make_line
+from viz.layout.routes import is_clear, join_bodies, make_arc
 from viz.layout.stamp import Stamp, make_stamp
 from viz.scene.items import Scene, label_params
 from viz.scene.label import make_text_label, scale_label, stack_labels
@@ -94,7 +94,7 @@ def _measure_rise(stamp: Stamp, tail: int, head: int, shift: int) -> float:
         start, end = lifted[tail].move(-shift * stamp.pitch), lifted[head]
         bodies = [lifted[key].move(step * stamp.pitch) for step in steps for key in rows]
         if is_clear(
-            make_line(find_border(start, end.at), find_border(end, start.at)),
+            join_bodies(start, end),
             [b for b in bodies if b.at not in (start.at, end.at)],
         ):
             return rise
@@ -108,7 +108,7 @@ def _is_plain(stamp: Stamp, tail: int, head: int, shift: int) -> bool:
     steps = range(-abs(shift) - 1, abs(shift) + 2)
     bodies = [body.move(step * stamp.pitch) for step in steps for body in stamp.bodies.values()]
     bodies = [body for body in bodies if body.at not in (start.at, end.at)]
-    curves = [make_line(find_border(start, end.at), find_border(end, start.at))]
+    curves = [join_bodies(start, end)]
     curves += [make_arc(start, end, bulge * side) for bulge in _FLAT for side in (1, -1)]
     return any(is_clear(curve, bodies) for curve in curves)
 

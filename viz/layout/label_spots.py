@@ -6,7 +6,12 @@ from collections.abc import Sequence
 from math import hypot
 
 from viz.layout.routes import Body, Curve, Stroke, get_box, sample_curve
+from viz.scene.items import label_params
+from viz.scene.label import EMPTY, Label
 from viz.scene.picture import Point
+
+LABEL_FONT = 13.0
+LABEL_HEIGHT = 17.0
 
 _CELL = 40.0
 # What a label costs that another line parts from its own.
@@ -39,8 +44,7 @@ def place_label(
     curve: Curve,
     size: tuple[float, float],
     bodies: Sequence[Body],
-    curves: Sequence[Stroke],
-    labels: Sequence[Body],
+    curves: Sequence[Stroke] = (),
     farther: Sequence[float] = (0.0, 9.0),
     specks: Specks | None = None,
     owner: object = None,
@@ -50,9 +54,8 @@ def place_label(
     Args:
         curve: the labelled edge.
         size: width and height of the label, points.
-        bodies: nodes to keep off.
+        bodies: what to keep off: nodes, and labels placed before.
         curves: the other edges, whose label it must not seem to be.
-        labels: boxes of the labels placed before.
         specks, owner: points of more of the other edges, and the name under which those of this one are among them.
         farther: how much farther from the curve than side by side it may stand, points.
 
@@ -64,7 +67,7 @@ def place_label(
     reach = (left - size[0] - 8, low - size[1] - 8, right + size[0] + 8, high + size[1] + 8)
     strokes = [other.points for other in curves if other.is_near(reach)] + [points]
     around = [(x, y) for other in strokes for x, y in other if reach[0] < x < reach[2] and reach[1] < y < reach[3]]
-    bodies = [body for body in [*bodies, *labels] if Stroke((), _get_rim(body)).is_near(reach)]
+    bodies = [body for body in bodies if Stroke((), _get_rim(body)).is_near(reach)]
     best, least = points[0], float("inf")
     for rank, part in enumerate((0.5, 0.42, 0.58, 0.34, 0.66, 0.26, 0.74, 0.18, 0.82, 0.1, 0.9)):
         if rank >= least:
@@ -90,6 +93,12 @@ def place_label(
             if cost < least:
                 best, least = spot, cost
     return best
+
+
+def place_params(curve: Curve, params: Sequence[str], bodies: Sequence[Body]) -> tuple[Label, Point | None]:
+    """Return the label of an edge that passes parameters, and where it stands; neither where there are none."""
+    label = label_params(params) if params else EMPTY
+    return label, place_label(curve, (label.ems * LABEL_FONT, LABEL_HEIGHT), bodies) if params else None
 
 
 def _get_rim(body: Body) -> tuple[float, float, float, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from viz.layout.board import Board
-from viz.layout.routes import Body, find_border, make_line
+from viz.layout.routes import Body, join_bodies
 from viz.layout.stamp import make_stamp
 from viz.scene.columns import Column, Columns, format_integer
 from viz.scene.items import Arrow, Scene
@@ -110,7 +110,7 @@ class Lattice(Board):
                 ends = ((key, (row, column.place)), (key, (row + 1, column.place - 1)))
                 if all(end in self.bodies for end in ends) and row + 1 in shown and {column.place, column.place - 1} <= across:
                     start, end = (self.bodies[end] for end in ends)
-                    curve = make_line(find_border(start, end.at), find_border(end, start.at))
+                    curve = join_bodies(start, end)
                     self.picture.lines.insert(0, Line(*ends, "start", curve=curve, arrow=False))
 
     def print_headings(self) -> None:
@@ -141,26 +141,8 @@ class Lattice(Board):
                       at=((left + right) / 2, (low + high) / 2), rounded=True)  # fmt: skip
         self.picture.marks.insert(0, ground)
         self.bodies["lattice"] = Body(ground.at, ground.width, ground.height, round=False)
-        x = (left + right) / 2
-        for n, item in enumerate(results):
-            self.add(item, (item.key, None), (x + 150.0 * (n - (len(results) - 1) / 2), high + 70.0), "")
-            self.join("lattice", (item.key, None), "flow")
-        self._print_later({item.key for item in results}, high + 150.0)
-
-    def _print_later(self, shown: set[int], y: float) -> None:
-        """Draw what is computed from results, in rows above them."""
-        while True:
-            tails = {a.head: a.tail for a in self.scene.arrows if a.tail in shown and a.head not in shown}
-            if not tails:
-                return
-            for key in tails:
-                below = [a.tail for a in self.scene.arrows if a.head == key and (a.tail, None) in self.bodies]
-                x = sum(self.bodies[tail, None].at[0] for tail in below) / len(below)
-                self.add(self.items[key], (key, None), (x, y), "")
-                for tail in below:
-                    self.join((tail, None), (key, None), "flow")
-            shown = shown | set(tails)
-            y += 80.0
+        inner = {item.key for item in self.scene.items if item.over}
+        self.print_later(inner, lambda arrow: ["lattice"] if arrow.tail in inner else [(arrow.tail, None)])
 
     def _measure(self) -> tuple[float, float, float, float]:
         bodies = [body for key, body in self.bodies.items() if isinstance(key, tuple) and key[0] in self.inner]

@@ -112,6 +112,11 @@ def make_line(start: Point, end: Point) -> Curve:
     return (start, ((2 * a + c) / 3, (2 * b + d) / 3), ((a + 2 * c) / 3, (b + 2 * d) / 3), end)
 
 
+def join_bodies(tail: Body, head: Body) -> Curve:
+    """Return the straight line from border to border."""
+    return make_line(find_border(tail, head.at), find_border(head, tail.at))
+
+
 def make_polyline(points: Sequence[Point], radius: float = 6.0) -> Curve:
     """Return straight pieces through the points, corners rounded.
 
@@ -195,7 +200,7 @@ def list_candidates(tail: Body, head: Body, bends: Sequence[Point] = ()) -> Iter
         for reach in (28.0, 42.0, 56.0):
             yield from (make_loop(tail, angle, reach) for tilt in (0.0, -0.6, 0.6) for angle in (tilt, pi - tilt))
         return
-    yield make_line(find_border(tail, head.at), find_border(head, tail.at))
+    yield join_bodies(tail, head)
     if not head.round and not bends:
         foot = (head.at[0], head.at[1] + (head.height / 2 if tail.at[1] > head.at[1] else -head.height / 2))
         yield make_line(find_border(tail, foot), foot)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from viz.layout.gutter_paths import find_level
-from viz.layout.label_spots import place_label
+from viz.layout.label_spots import place_params
 from viz.layout.layers import lay_out_rows, spread_out
-from viz.layout.routes import Body, Curve, find_border, is_clear, make_line, make_polyline, route
-from viz.layout.stamp import LABEL_FONT, LABEL_HEIGHT
+from viz.layout.routes import Body, Curve, is_clear, join_bodies, make_line, make_polyline, route
 from viz.layout.unrolled import Unrolling, get_line_role
-from viz.scene.items import Arrow, Item, find_later, label_params, measure_outline
-from viz.scene.label import EMPTY, Label
-from viz.scene.picture import Line, Point
+from viz.scene.items import Arrow, Item, find_later, measure_outline
+from viz.scene.picture import Line
 
 _RISE = 52.0
 _STAIR = 40.0
@@ -97,15 +95,11 @@ def _join_arrow(unrolling: Unrolling, arrow: Arrow) -> None:
     others = [(key, body) for key, body in unrolling.bodies.items() if key not in (head, *tails)]
     bodies = [body for key, body in others if not (isinstance(key, tuple) and key[0] == "tap")]
     end = unrolling.bodies[head]
-    lines = [make_line(find_border(unrolling.bodies[t], end.at), find_border(end, unrolling.bodies[t].at)) for t in tails]
+    lines = [join_bodies(unrolling.bodies[t], end) for t in tails]
     if not all(is_clear(line, bodies) for line in lines):
         lines = [_make_detour(unrolling, tail, end, bodies) for tail in tails]
     for tail, curve in zip(tails, lines, strict=True):
-        label: Label = EMPTY
-        spot: Point | None = None
-        if unrolling.labels and arrow.params:
-            label = label_params(arrow.params)
-            spot = place_label(curve, (label.ems * LABEL_FONT, LABEL_HEIGHT), bodies, [], [])
+        label, spot = place_params(curve, arrow.params if unrolling.labels else (), bodies)
         role = "param" if unrolling.items[arrow.tail].role == "param" else get_line_role(arrow, unrolling.items[arrow.tail])
         unrolling.picture.lines.append(Line(tail, head, role, label, curve, spot))
 

@@ -12,12 +12,11 @@ from viz.layout.routes import make_polyline
 from viz.layout.stamp import make_stamp
 from viz.layout.unrolled import Unrolling
 from viz.scene.columns import Columns
-from viz.scene.items import Arrow, Item, Scene, measure_outline
+from viz.scene.items import Arrow, Scene, measure_outline
 from viz.scene.label import join_labels, make_name_label, make_text_label
 from viz.scene.picture import Line, Picture, measure_picture
 
 _GAP = 90.0
-_AWAY = 84.0  # from what is read to what is computed from whole sequences
 
 
 class Sequences(Board):
@@ -223,26 +222,7 @@ class Sequences(Board):
 
     def print_results(self) -> None:
         """Draw what is computed from whole sequences: above them, or at the right of rows."""
-        shown = {item.key for item in self.scene.items if item.over}
-        while True:
-            ready = self._list_ready(shown)
-            if not ready:
-                return
-            _, _, right, top = measure_picture(self.picture)
-            for n, item in enumerate(ready):
-                tails = [end for a in self.scene.arrows if a.head == item.key for end in self._list_ends(a)]
-                spots = [self.bodies[end].at for end in tails]
-                mean = [sum(values) / len(values) for values in zip(*spots, strict=True)] if spots else [right, top]
-                at = (right + _AWAY, mean[1] + 60.0 * n) if self.turned else (mean[0] + 150.0 * n, top + _AWAY)
-                self.add(item, (item.key, None), at, "")
-                near = [body for key, body in self.bodies.items() if isinstance(key, tuple) and key[0] in self.parts]
-                for end in tails:
-                    self.join(end, (item.key, None), "flow", (), near)
-            shown |= {item.key for item in ready}
-
-    def _list_ready(self, shown: set[int]) -> list[Item]:
-        heads = {a.head for a in self.scene.arrows if a.tail in shown and not a.start}
-        return [item for item in self.scene.items if item.key in heads and item.key not in shown]
+        self.print_later({item.key for item in self.scene.items if item.over}, self._list_ends, rightwards=self.turned)
 
     def _list_ends(self, arrow: Arrow) -> Iterable[object]:
         over = self.items[arrow.tail].over

@@ -7,13 +7,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from viz.layout.label_spots import LABEL_FONT
 from viz.layout.layers import Places, lay_out_rows
 from viz.layout.routes import Body
 from viz.scene.items import Arrow, Item, Scene, label_params, measure_outline
 from viz.scene.picture import Point
-
-LABEL_FONT = 13.0
-LABEL_HEIGHT = 17.0
 
 _WEIGHTS = {"state": 8, "loss": 3, "output": 3, "inner": 3, "input": 2, "op": 1}
 

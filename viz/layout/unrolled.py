@@ -9,8 +9,9 @@ from functools import cached_property
 from viz.layout.edge_layout import EdgeLayout, Span
 from viz.layout.gutter_choice import Group
 from viz.layout.gutter_paths import LANE, Gutter, make_ghost_path
+from viz.layout.label_spots import LABEL_FONT
 from viz.layout.routes import Body, Curve, make_line, move_curve, route
-from viz.layout.stamp import LABEL_FONT, Stamp
+from viz.layout.stamp import Stamp
 from viz.layout.whole_reads import draw_whole_read
 from viz.scene.columns import Column, Columns, format_integer
 from viz.scene.items import Arrow, Item, Scene, label_params, make_mark, measure_outline

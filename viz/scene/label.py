@@ -30,7 +30,7 @@ _GREEK = {
 }  # fmt: skip
 _WORDS = {*_LOWER.split(), "epsilon", "phi", "Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Phi", "Psi", "Omega"}
 """Names that are Greek letters without a backslash, too."""
-_GATE = re.compile(r"^([A-Zb])([a-z])$|^([A-Za-z])(\d{1,2})$")
+_GATE = re.compile(r"^([A-Zbc])([a-z])$|^([A-Za-z])(\d{1,2})$")
 """A matrix or bias with the letter of its gate, as cells are written: `Wo`, `bf`; a letter with a number: `s0`, `W12`."""
 _ACCENTS = {"hat": "\u0302", "tilde": "\u0303", "bar": "\u0304", "dot": "\u0307", "vec": "\u20d7"}
 
