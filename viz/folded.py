@@ -45,7 +45,7 @@ def folded(
         digraph {
 
     Notes:
-        Variables are placed here, in quadratic time; operations by Graphviz.
+        Placed here, without Graphviz, in about quadratic time.
     """
     colors = get_theme(theme)
     scene = make_scene(read_drawable(g, depth, collapse), level)

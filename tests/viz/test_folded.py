@@ -113,6 +113,16 @@ def test_every_graph_is_drawn_the_same_every_time(level: str, theme: str, models
             assert first.save(tmp_path / f"{name}.png").stat().st_size > 2000
 
 
+def test_delays_of_operations_stand_at_the_right_on_lines_that_lead_back(models: SimpleNamespace) -> None:
+    picture = viz.folded(models.lstm(), level="ops").picture
+    squares = [mark for mark in picture.marks if mark.role == "delay"]
+    others = [mark.at[0] + mark.width / 2 for mark in picture.marks if mark.role != "delay"]
+    assert len(squares) == 2 and min(mark.at[0] for mark in squares) > max(others)
+    ends = [(line.tail, line.head) for line in picture.lines if line.role == "recur"]
+    assert sorted(sum(tail == mark.key for tail, _ in ends) for mark in squares) == [1, 4]  # of c its product, of h four gates
+    assert all(sum(head == mark.key for _, head in ends) == 1 for mark in squares)
+
+
 def test_the_dark_theme_is_dark(models: SimpleNamespace) -> None:
     dot = viz.folded(models.rnn(), theme="dark").dot
     assert 'bgcolor="#15181D"' in dot
@@ -156,7 +166,7 @@ def test_what_is_no_graph_is_refused(thing: object) -> None:
         viz.folded(thing)
     assert "cannot be drawn" in str(caught.value)
     assert "expected an ag.Graph, or a node" in str(caught.value)
-    assert str(caught.value).endswith("viz.folded(ag.Graph(L))")
+    assert str(caught.value).endswith(("viz.folded(ag.Graph(L))", "or name one: cell.s"))
 
 
 def test_too_large_a_graph_says_so(models: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:

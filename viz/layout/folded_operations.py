@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from viz.layout.clearing import clear_picture
 from viz.layout.folded_column import FoldedColumn
-from viz.layout.stamp import make_stamp
-from viz.scene.items import Arrow, Item, Scene
+from viz.layout.gutter_choice import Channels, list_groups
+from viz.layout.gutter_paths import drop_straight_corners, make_delay_paths
+from viz.layout.routes import make_polyline
+from viz.layout.stamp import Stamp, make_stamp
+from viz.scene.items import Item, Scene, make_mark, measure_outline
 from viz.scene.label import make_delay_label
-from viz.scene.picture import Picture
+from viz.scene.picture import Line, Picture, Point
+
+_INTO, _LANE = 30.0, 36.0
+_BELOW = 34.0  # from where a line turns to the middle of its square
 
 
 def compose_operations(scene: Scene) -> Picture:
@@ -19,46 +27,48 @@ def compose_operations(scene: Scene) -> Picture:
     Returns:
         A placed Picture.
     """
-    squared = add_squares(scene)
-    stamp = make_stamp(squared, None, widest="t" if len(scene.axes) < 2 else ",".join(scene.axes), split=False, rise=26.0)
-    column = FoldedColumn(squared, stamp, delays=False, indexed=True)
+    plain = Scene(scene.items, [arrow for arrow in scene.arrows if not arrow.shifts], scene.axes)
+    stamp = make_stamp(plain, None, widest="t" if len(scene.axes) < 2 else ",".join(scene.axes), split=False, rise=26.0)
+    column = FoldedColumn(plain, stamp, delays=False, indexed=True)
     column.print_columns()
     column.print_arrows()
+    _print_delays(column.picture, scene, stamp)
     return clear_picture(column.picture)
 
 
-def add_squares(scene: Scene) -> Scene:
-    """Return the scene with a square for each delay of an item, through which all arrows with that delay lead."""
-    upwards = [arrow for arrow in scene.arrows if not arrow.shifts and not arrow.start]
-    heads: dict[int, list[int]] = {}
-    for arrow in upwards:
-        heads.setdefault(arrow.tail, []).append(arrow.head)
+def _print_delays(picture: Picture, scene: Scene, stamp: Stamp) -> None:
+    """Draw the lines to other steps at the right of all operations: out of a node, through a square, back to its readers."""
+    lanes = Channels(list_groups(scene)).number_lanes(scene, stamp)
+    tails = {tail for tail, _ in lanes}
+    paths: dict[tuple, tuple[list[Point], dict[int, list[Point]]]] = {}
+    for (tail, by), lane in lanes.items():
+        heads = dict.fromkeys(a.head for a in scene.arrows if (a.tail, a.shifts) == (tail, by) and not a.start)
+        ends, out = [(stamp.bodies[head], head in tails) for head in heads], stamp.right + _INTO + _LANE * lane
+        leave, backs = make_delay_paths(stamp.bodies[tail], ends, [*stamp.bodies.values()], out, lane)
+        for way in (1, -1):  # readers above the node are led to from another square
+            chosen = {h: back for h, back in zip(heads, backs, strict=True) if (back[0][1] <= leave[-1][1]) == (way > 0)}
+            paths |= {(tail, by, way): (leave, chosen)} if chosen else {}
     first = 1 + max((item.key for item in scene.items), default=0)
-    squares: dict[tuple[int, tuple], Item] = {}
-    arrows = []
-    for arrow in scene.arrows:
-        if not arrow.shifts:
-            arrows.append(arrow)
-            continue
-        # Reversed where time leads down, so that the layout stays acyclic.
-        way = -1 if _leads(arrow.head, arrow.tail, heads) else 1
-        if way > 0:
-            heads.setdefault(arrow.tail, []).append(arrow.head)
-        place = (arrow.tail, (*arrow.shifts, way))
-        if place not in squares:
-            label = make_delay_label(list(arrow.shifts), named=len(scene.axes) > 1)
-            squares[place] = Item(first + len(squares), "", "delay", title=label, tip="delay")
-            arrows.append(Arrow(arrow.tail, squares[place].key, square=way))
-        arrows.append(Arrow(squares[place].key, arrow.head, square=1 if arrow.tail == arrow.head else way))
-    return Scene([*scene.items, *squares.values()], arrows, scene.axes)
+    for n, ((tail, by, way), (leave, back)) in enumerate(paths.items()):
+        square = Item(first + n, "", "delay", title=make_delay_label(list(by), named=len(scene.axes) > 1), tip="delay")
+        x, y = leave[-1]
+        outer = [found for key, found in paths.items() if found[0][-1][0] > x]  # whose level lines cross this one
+        crossed = [corners[0][1] for to, of in outer for corners in (to[::-1], *of.values())]
+        room = min(abs(corners[0][1] - y) for corners in back.values())
+        at, half = (x, _find_place(y, way, room, crossed)), way * measure_outline(square)[2] / 2
+        picture.marks.append(make_mark(square, "", at, (square.key, 0)))
+        _print_path(picture, (tail, 0), (square.key, 0), [*leave, (x, at[1] + half)])
+        for head, corners in back.items():
+            _print_path(picture, (square.key, 0), (head, 0), [(x, at[1] - half), *corners])
 
 
-def _leads(start: int, end: int, heads: dict[int, list[int]]) -> bool:
-    """Tell whether a path of upward arrows leads from one item to another, or both are the same."""
-    seen, ahead = {start}, [start]
-    while ahead:
-        for head in heads.get(ahead.pop(), ()):
-            if head not in seen:
-                seen.add(head)
-                ahead.append(head)
-    return end in seen
+def _find_place(start: float, way: int, room: float, others: list[float]) -> float:
+    """Return the y of a square on an upright line, off the level lines that cross it."""
+    wished = min(_BELOW, room / 2)
+    tried = [wished, *(wished + 4.0 * k for k in range(1, int((room - wished - 14.0) / 4.0)))]
+    return start - way * next((d for d in tried if all(abs(start - way * d - y) > 17.0 for y in others)), wished)
+
+
+def _print_path(picture: Picture, tail: object, head: object, points: list[Point]) -> None:
+    points = [points[0], *(point for before, point in pairwise(points) if point != before)]
+    picture.lines.append(Line(tail, head, "recur", curve=make_polyline(drop_straight_corners(points))))

@@ -248,7 +248,7 @@ class Grids(Board):
 
 
 def _get_span(arrow: Arrow, at: dict[int, Point]) -> tuple[int, int, float, tuple]:
-    return arrow.tail, arrow.head, round(at[arrow.tail][0] - at[arrow.head][0], 1), (arrow.square,)
+    return arrow.tail, arrow.head, round(at[arrow.tail][0] - at[arrow.head][0], 1), ()
 
 
 def compose_grids(scene: Scene, columns: dict[str, Columns], first: str, second: str = "") -> Picture:

@@ -43,16 +43,18 @@ class Channels:
     rises: dict[int, float] = field(default_factory=dict)
 
     def number_lanes(self, scene: Scene, stamp: Stamp) -> dict[Group, int]:
-        """Return the lane of each trunk: the first one that no other takes at the same height."""
-        taken: list[list[tuple[float, float]]] = []
-        lanes = {}
+        """Return the lane of each trunk: the first one that no other takes at the same height; short ones stand inside."""
+        spans = {}
         for tail, shifts in self.groups:
             heads = [arrow.head for arrow in scene.arrows if (arrow.tail, arrow.shifts) == (tail, shifts)]
             ys = [stamp.at[key][1] for key in (tail, *heads) if key in stamp.at]
             far = any(abs(by) > 1 for _, by in shifts)  # those run below the columns
-            low, high = float("-inf") if far else min(ys) - _APART, max(ys) + _APART
+            spans[tail, shifts] = float("-inf") if far else min(ys) - _APART, max(ys) + _APART
+        taken: list[list[tuple[float, float]]] = []
+        lanes = {}
+        for group, (low, high) in sorted(spans.items(), key=lambda pair: pair[1][1] - pair[1][0]):
             free = (i for i, others in enumerate(taken) if all(high < a or b < low for a, b in others))
-            lane = lanes[tail, shifts] = next(free, len(taken))
+            lane = lanes[group] = next(free, len(taken))
             taken += [[]] if lane == len(taken) else []
             taken[lane].append((low, high))
         return lanes

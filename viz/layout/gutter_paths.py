@@ -81,10 +81,29 @@ def make_loop_path(tail: Body, head: Body, stamp: Sequence[Body], gutter: Gutter
         stamp: outlines of all nodes.
         gutter: where the path may run.
     """
-    out = gutter.right + gutter.aside
-    path = _leave_stamp(tail, 0.0, out, stamp, gutter.lane)
-    back = _enter_stamp(_mirror(head), 0.0, -out, [_mirror(body) for body in stamp])
-    return make_polyline(drop_straight_corners(path + [(-x, y) for x, y in back]))
+    path, (back,) = make_delay_paths(tail, [(head, False)], stamp, gutter.right + gutter.aside, gutter.lane)
+    return make_polyline(drop_straight_corners(path + back))
+
+
+def make_delay_paths(
+    tail: Body, heads: Sequence[tuple[Body, bool]], stamp: Sequence[Body], out: float, lane: int
+) -> tuple[list[Point], list[list[Point]]]:
+    """Return the corners of a path out of the right side of a folded picture's only stamp, and of those back into it.
+
+    Args:
+        tail: outline.
+        heads: outlines, and whether another such path leaves them at their right side.
+        stamp: outlines of all nodes.
+        out: x of the upright line at the right of the stamp, where the first path ends and the others begin.
+        lane: number of this line among those beside the stamp.
+    """
+    backs = []
+    for head, leaves in heads:
+        level = abs(head.at[1] - tail.at[1]) < 3.0  # the two would run along each other
+        drop, sides = 5.0 * lane + 36.0 * level, [_mirror(body) for body in stamp]
+        back = _enter_stamp(_mirror(head), 0.0, -out, sides, drop=drop, below=level or leaves)
+        backs.append([(-x, y) for x, y in back])
+    return _leave_stamp(tail, 0.0, out, stamp, lane), backs
 
 
 def make_ghost_path(ghost: Body, head: Body, column: float, stamp: Sequence[Body], gutter: Gutter, first: bool) -> Curve:
@@ -121,17 +140,19 @@ def _leave_stamp(tail: Body, column: float, out: float, stamp: Sequence[Body], l
     return [(x + 5, y + tail.height / 2 - 0.5), (x + 5, above), (out, above)]
 
 
-def _enter_stamp(head: Body, column: float, into: float, stamp: Sequence[Body]) -> list[Point]:
+def _enter_stamp(
+    head: Body, column: float, into: float, stamp: Sequence[Body], *, drop: float = 0.0, below: bool = False
+) -> list[Point]:
     """Return a path into the left side of the head, or into its foot where another node is in the way."""
     x, y = head.at
-    if _is_free(y, into - column, x - column, stamp, head.move(-column)):
+    if not below and _is_free(y, into - column, x - column, stamp, head.move(-column)):
         return [(into, y), (x - head.width / 2, y)]
     foot = y - head.height / 2
-    levels = [foot - 12 - 6 * k for k in range(_TRIED)]
+    levels = [foot - 12 - drop - 6 * k for k in range(_TRIED)]
     off = min(_BESIDE, 0.3 * head.width)  # beside the middle, where the arrows from within the step end
     end = find_foot(head, (x - off, foot))
-    below = find_level(levels, into - column, end[0] - column, stamp, head.move(-column))
-    return [(into, below), (end[0], below), (end[0], end[1] + 0.5)]
+    level = find_level(levels, into - column, end[0] - column, stamp, head.move(-column))
+    return [(into, level), (end[0], level), (end[0], end[1] + 0.5)]
 
 
 def find_level(levels: Sequence[float], start: float, end: float, stamp: Sequence[Body], own: Body) -> float:

@@ -65,7 +65,7 @@ def make_stamp(
     sizes = {item.key: measure_outline(item, widest)[1:3] for item in items} | {**(room or {})}
     inner = [a for a in scene.arrows if a.tail in sizes and a.head in sizes and not a.shifts]
     inner = [a for a in inner if axis is None or not a.start]
-    edges = [(a.head, a.tail) if a.square < 0 else (a.tail, a.head) for a in inner]
+    edges = [(a.tail, a.head) for a in inner]
     edges += _list_fed_later(scene.arrows, sizes, edges)
     side = _find_sides(scene.arrows, axis)
     order = sorted(items, key=lambda item: (item.role == "label", side.get(item.key, 0)))

@@ -320,7 +320,7 @@ def get_line_role(arrow: Arrow, tail: Item) -> str:
     """Return the role of a line: recurrent edges have a colour of their own, edges from labels stay in the background."""
     if arrow.start:
         return "start"
-    if arrow.shifts or arrow.square:
+    if arrow.shifts:
         return "recur"
     if tail.role == "param":
         return "param"

@@ -62,7 +62,6 @@ class Arrow:
         start: the tail only supplies rows outside the sequence.
         whole: which steps of the tail a step of the head reads, if they are many: "all", those "before" or "after" it, or
             "past" ones, its own among them.
-        square: 1 for an arrow to or from the square of a delay, −1 if it leads down, against the order of computing; else 0.
     """
 
     tail: int
@@ -71,7 +70,6 @@ class Arrow:
     params: tuple[str, ...] = ()
     pick: int | None = None
     start: bool = False
-    square: int = 0
     whole: str = ""
 
 
