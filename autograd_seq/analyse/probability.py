@@ -20,11 +20,12 @@ from autograd_seq.core.misfit import label_of
 from autograd_seq.core.node import Node
 from autograd_seq.core.sites import show_site, user_site
 from autograd_seq.graph.graph import Graph
-from autograd_seq.graph.order import get_rows
+from autograd_seq.graph.order import get_shift_rows
 from autograd_seq.graph.rebuild import rebuild, vmap
 from autograd_seq.ops.gather import pick
 from autograd_seq.ops.leaf import INPUT
 from autograd_seq.ops.softmax import log_softmax
+from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import SHIFT
 from autograd_seq.run.compile import compile
 from autograd_seq.run.program import Program
@@ -97,7 +98,11 @@ class SequenceModel:
             )  # fmt: skip
         refuse_probabilities(scores, "scores of SequenceModel")
         (self.over,), self.size = source.axes, scores.shape[0]
-        readers = [n for n in graph.nodes if any(x is source for x in n.inputs)]
+        same = {
+            source,
+            *(n for n in graph.nodes if n.op is STATE and n.inputs[0] is source),
+        }  # those have rows before the first
+        readers = [n for n in graph.nodes if n not in same and any(x in same for x in n.inputs)]
         shifts = [n for n in readers if n.op is SHIFT and n.attrs["axis"] is self.over and n.attrs["by"] == 1]
         self.delayed = bool(shifts)
         if shifts and len(shifts) < len(readers):
@@ -110,24 +115,25 @@ class SequenceModel:
         check_ranges(start=start)
         self.start = start or 0
         if shifts:
-            self.start = self._find_start(source, start, here)
+            self.start = self._find_start(shifts, start, here)
         self._batch = Axis("sequence")
         previous = Node(INPUT, (), {}, (), int, source.axes, name=symbol)
         swap = dict.fromkeys(shifts, previous) if self.delayed else {}
         (alone,) = rebuild([log_softmax(scores)], lambda node, inputs: None, shifts=lambda old, new: swap.get(old, new))
         self._next: Any = vmap(alone, over=self._batch)
 
-    def _find_start(self, source: Node, start: int | None, here: str | None) -> int:
+    def _find_start(self, shifts: Sequence[Node], start: int | None, here: str | None) -> int:
         """Return the symbol before the first one, which is the row before the first step of what is shifted."""
-        bound, rows = get_rows(source, self.over, "init")
-        row = 0 if bound is None else rows[0]._value
-        if row is None or start not in (None, int(row)):
+        rows = [row[0]._value if (row := get_shift_rows(shift)) else 0 for shift in shifts]
+        found = {None if row is None else int(row) for row in rows}
+        if len(found) > 1 or None in found or start not in (None, *found):
+            what = ", ".join("one that is fed" if k is None else str(k) for k in found)
             raise OperationError(
-                "Q109", f"what is read before the first {self.symbol} is a row of its shift, "
-                + ("and not known" if row is None else f"{int(row)}, not start={start}"), where=here, expected="one symbol",
-                got=f"start={start}", fix=f"ag.shift({self.symbol}, {self.over}, 1, init={0 if start is None else start})",
+                "Q109", f"what is read before the first {self.symbol} is the row of its shift: {what}", where=here,
+                expected="one symbol, which is known" if start is None else f"start={start}", got=what,
+                fix=f"ag.shift({self.symbol}, {self.over}, 1, init={start or 0})",
             )  # fmt: skip
-        return int(row)
+        return found.pop() or 0
 
     def __repr__(self) -> str:
         return f"<SequenceModel of {self.size} symbols {self.symbol} along {self.over}>"

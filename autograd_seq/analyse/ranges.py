@@ -14,6 +14,8 @@ from autograd_seq.core.sites import show_site, user_site
 from autograd_seq.nn.frame import as_integers
 from autograd_seq.ops.softmax import SOFTMAX
 
+_SHAPES = ("one alone", "a row", "several rows of one length")
+
 
 def check_symbols(symbols: Any, size: int, name: str, ranks: tuple[int, ...]) -> np.ndarray:
     """Return symbols of a vocabulary as integers."""
@@ -21,8 +23,8 @@ def check_symbols(symbols: Any, size: int, name: str, ranks: tuple[int, ...]) ->
     if given is None or given.ndim not in ranks or (given.size and not 0 <= given.min() <= given.max() < size):
         raise OperationError(
             "Q105", f"{name}={symbols!r:.60} is not of the {size} symbols of the model", where=show_site(user_site()),
-            expected=f"integers of 0 … {size - 1}, of {' or '.join(map(str, ranks))} dimensions",
-            got="other values" if given is None else f"integers of shape {given.shape}",
+            expected=f"integers of 0 … {size - 1}, " + " or ".join(_SHAPES[rank] for rank in ranks),
+            got=f"{symbols!r:.60}" if given is None else f"integers of shape {given.shape}, the largest {given.max(initial=0)}",
             fix="ag.learn.pad makes one array of sequences of different lengths" if max(ranks) > 1 else None,
         )  # fmt: skip
     return given

@@ -179,6 +179,22 @@ def test_several_problems_at_once_are_each_by_itself() -> None:
         assert caught.value.code == code
 
 
+def test_the_symbol_before_the_first_is_the_row_of_the_shift() -> None:
+    """For what is scored as for what is drawn; the probabilities of all strings sum to 1."""
+    y = ag.input("y", over=t, dtype=int)
+    scores = ag.nn.dense(ag.nn.gru(ag.nn.embedding(ag.shift(y, t, 1, init=K), K + 1, 4), 3, over=t), K, name="out")
+    model, weights = SequenceModel(scores), ag.nn.init.params(scores, seed=0)
+    strings = np.array(list(itertools.product(range(K), repeat=3)))
+    logs = ag.Graph(ag.log_softmax(scores)).evaluate(**weights, y=strings[5])[0]
+    np.testing.assert_allclose(model.score(weights, strings)[5], logs[np.arange(3), strings[5]], rtol=1e-12)
+    assert model.start == K and np.exp(model.score(weights, strings).sum(1)).sum() == pytest.approx(1.0)
+    made = model.sample(weights, 3, count=4)
+    np.testing.assert_allclose(made.log_probs, model.score(weights, made.symbols).sum(1), rtol=1e-12)
+    for wrong in (scores, ag.nn.dense(ag.nn.embedding(ag.shift(y, t, 1, init=ag.input("s", dtype=int)), K, 4), K, name="o")):
+        with pytest.raises(ag.OperationError, match="before the first y is the row of its shift"):
+            SequenceModel(wrong, start=1)
+
+
 def test_carries_of_a_batch_can_be_reordered() -> None:
     b = ag.Axis("b")
     x, s = ag.input("x", over=(t, b)), ag.state("s", over=(t, b))
