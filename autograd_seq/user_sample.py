@@ -31,8 +31,6 @@ def add_sample(commands: Any) -> None:
                         help="below 1 likely symbols are likelier, 0 takes the likeliest (default: %(default)g)")  # fmt: skip
     sample.add_argument("--symbols", metavar="TEXT", help="a character for each symbol (default: numbers are printed)")
     sample.add_argument("--start", metavar="N", type=parse_natural, help="the symbol before the first (default: of the model)")
-        "--start", metavar="N", type=parse_natural, help="the symbol before the first (default: 0, or that shifted in)"
-    )
     sample.add_argument("--stop", metavar="N", type=parse_natural, help="the symbol that ends a sequence")
     sample.add_argument("--data", metavar="FILE", help="the beginning of a series, .npz or .csv, which is continued")
     sample.set_defaults(run=run_sample)
