@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import autograd_seq as ag
+from autograd_seq.emit.native import products
 
 pytest.importorskip("numba")
 
@@ -18,6 +19,21 @@ def test_a_program_may_have_no_native_function():
     a = ag.input("a", over=t, dtype=int)
     assert ag.compile(ag.power(a[t], 1), backend="numba")(a=[0, -1, 3])[0].tolist() == [0, -1, 3]
     assert ag.compile(ag.power(2, a[t]), backend="numba")(a=[0, 1, 3])[0].tolist() == [1, 2, 8]
+
+
+def test_many_tiny_products_are_calls_of_blocks(monkeypatch):
+    """The compiler takes long for loops that it unrolls; the first ones are still loops, since these run faster."""
+    t = ag.Axis("t")
+    h, outs = ag.input("x", (3,), over=t), []
+    for k in range(3):
+        s = ag.state(f"s{k}", (3,), over=t)
+        s[t] = ag.tanh(ag.param(f"W{k}", (3, 3)) @ s[t - 1] + h)
+        h = s[t]
+        outs.append(h)
+    assert "step_product(" not in ag.compile(outs, backend="numba").source
+    monkeypatch.setattr(products, "MOST_TINY", 1)
+    source = ag.compile(outs, backend="numba").source
+    assert source.count("step_product(") == 2 and "total +=" in source
 
 
 @pytest.mark.parametrize("looped", [False, True])

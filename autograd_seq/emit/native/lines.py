@@ -30,6 +30,7 @@ class LineWriter(MemoryWriter):
         self.packs: dict[Any, str] = {}  # arrays that hold packed columns
         self.lines_before: set[str] = set()
         self.room = ""
+        self.tiny = 0  # products that are plain loops
         self.wrong = ""  # an array for an index that names nothing
 
     def add_line(self, code: str) -> None:

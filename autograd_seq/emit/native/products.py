@@ -23,6 +23,9 @@ FEWEST_COLUMNS, FEWEST_ENTRIES = 8, (64, 32)
 """Products of fewer columns and multiplications are plain loops: those of a row within a loop over steps, and all outside of
 one, as far as lengths are known. Plain loops wait for each addition; blocks add many at once (2026-11: 3,200 rows of 64 times
 4 columns, 1.0 ms by loops, 0.1 by blocks)."""
+MOST_TINY = 40
+"""How many products of a program are plain loops at most: LLVM takes 0.05 s for each, and next to nothing for a call of blocks,
+which takes up to 1.3 times as long to run (2026-11: an LSTM in both directions with 3 units, 7.6 s for the first call, 2.5)."""
 
 LengthProduct = tuple[int, tuple[str, ...]]
 """A product of a number and of lengths of axes, by name."""
@@ -108,7 +111,8 @@ def _write_matrix_product(w: LineWriter, node: Node, c: Contraction) -> bool:
     length: dict[Label, LengthProduct] = {a: _read_length(w.size[a]) for a in w.axes}
     length |= {label: (n, ()) for label, n in c.lengths.items()}
     count = [multiply_lengths(*(length[d] for d in g)) for g in (rows, columns, summed, found.batch)]
-    if not columns or _is_tiny(count, outside):
+    if not columns or (_is_tiny(count, outside) and w.tiny < MOST_TINY):
+        w.tiny += 1
         return False
     stepping = {*(loop.axis for loop in w.storage.path[node]), *found.batch}
     out = get_target(w, node, c, stepping)
