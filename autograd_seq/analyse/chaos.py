@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd_seq.analyse.recurrences import list_carried
+from autograd_seq.analyse.recurrences import list_carried, refuse_lengths
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.errors import AxisError, OperationError
 from autograd_seq.core.hints import explain_keywords
@@ -106,6 +106,7 @@ class LyapunovProgram:
         """Return the exponents along the trajectory of these feeds; arguments as for a program."""
         if unnamed:
             raise feeds.make_unnamed_error(self._graph, unnamed)
+        refuse_lengths(given, self._graph, self.over)
         sizes, data = feeds.split_sizes(self._graph, given)
         total = self._count_steps(sizes.get(self.over.name))
         lead = tuple(sizes[a.name] for a in self._others)

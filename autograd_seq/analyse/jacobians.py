@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd_seq.analyse.recurrences import list_carried
+from autograd_seq.analyse.recurrences import list_carried, refuse_lengths
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.hints import explain_keywords
 from autograd_seq.core.node import Node, constant
@@ -61,6 +61,7 @@ class Jacobians:
         """Return (T, …, n, n): the steps, other axes, and the matrix. Arguments as for a program."""
         if unnamed:
             raise feeds.make_unnamed_error(self._graph, unnamed)
+        refuse_lengths(given, self._graph, self.over)
         sizes, data = feeds.split_sizes(self._graph, given)
         known = self.program.graph
         fed = {name: value for name, value in data.items() if name in known.inputs}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from autograd_seq.core.axes import Axis
-from autograd_seq.core.errors import AxisError
+from autograd_seq.core.errors import AxisError, FeedError
 from autograd_seq.core.node import Node
 from autograd_seq.core.sites import show_site, user_site
 from autograd_seq.graph.order import find_dependents, postorder
@@ -15,6 +16,20 @@ from autograd_seq.graph.system import System
 from autograd_seq.ops.steps import TAKE_STEP
 from autograd_seq.ops.time import ALONG, AT, SHIFT
 from autograd_seq.sequences.pieces import inputs_of
+
+
+def refuse_lengths(given: Mapping[str, Any], graph: System, over: Axis) -> None:
+    """Refuse the lengths of padded sequences, which have no derivatives after their ends.
+
+    Raises:
+        FeedError: ``lengths=`` is given, and the equations have no input of that name.
+    """
+    if "lengths" in given and "lengths" not in graph.inputs:
+        raise FeedError(
+            "F207", f"steps of {over} after the end of a sequence have no derivatives: lengths= is not taken",
+            where=show_site(user_site()), expected="sequences of one length", got="lengths=",
+            fix="a call for each sequence, with its own steps alone",
+        )  # fmt: skip
 
 
 class Carried(NamedTuple):

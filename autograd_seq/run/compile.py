@@ -15,6 +15,8 @@ from autograd_seq.graph import feeds
 from autograd_seq.graph.graph import Graph, flatten
 from autograd_seq.graph.targets import list_targets
 from autograd_seq.ops.random import SEED
+from autograd_seq.ops.steps import TAKE_STEP
+from autograd_seq.ops.time import ALONG
 from autograd_seq.run import backends
 from autograd_seq.run.carried import CarriedProgram
 from autograd_seq.run.limits import Limits, read_limits
@@ -260,12 +262,16 @@ def check_adds_up(graph: Graph, loss: Node, axis: Axis) -> None:
     if node is None:
         return
     name = graph.name(node)
+    got, fixes = f"{name}, which has another value in each piece, or counts once in each", [
+        f"in place of a mean: ag.sum(…, over={axis}) / n, with the n of the whole sequence, a number or an input",
+        f"for each piece's own loss: ag.compile([loss, *ag.grad(loss, wrt)], carry={axis})",
+    ]  # fmt: skip
+    if node.op in (ALONG, TAKE_STEP):
+        got = f"{name}, by which the loss of a piece reads all steps of others, as attention does"
+        fixes = ["gradients of whole sequences: ag.value_and_grad(loss)", f"values alone: ag.compile(loss, carry={axis})"]
     raise CarryError(
         "K115", f"losses of pieces of {axis} do not add up, because of {name}", node=name, where=node.where or loss.where,
-        expected=f"a sum over {axis}, times numbers or parameters",
-        got=f"{name}, which has another value in each piece, or counts once in each",
-        fix=f"in place of a mean: ag.sum(…, over={axis}) / n, with the n of the whole sequence, a number or an input; "
-        "for each piece's own loss: ag.compile([loss, *ag.grad(loss, wrt)], carry=True)",
+        expected=f"a sum over {axis}, times numbers or parameters", got=got, fix=fixes,
     )  # fmt: skip
 
 

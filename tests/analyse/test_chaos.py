@@ -188,6 +188,9 @@ def test_what_is_refused() -> None:
     shared[t], each[t] = 0.5 * shared[t - 1] + 1.0, each[t - 1] * shared[t] + x[t]
     with pytest.raises(ag.AxisError, match=r"Q128.*shared is one for all points"):
         ag.analyse.lyapunov(each, over=t)
+    for ask in (ag.analyse.lyapunov, ag.analyse.jacobian):
+        with pytest.raises(ag.FeedError, match=r"F207.*steps of t after the end of a sequence have no derivatives"):
+            ask(logistic(), over=t, backend="numpy")(x0=0.2, lengths=[3])
     with pytest.raises(ag.OperationError, match=r"Q126.*exponents=2 is out of its range"):
         ag.analyse.lyapunov(logistic(), over=t, exponents=2)
     with pytest.raises(ag.OperationError, match=r"Q127.*it is not known how many steps"):

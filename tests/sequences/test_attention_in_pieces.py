@@ -105,6 +105,8 @@ def test_gradients_are_refused():
     y, *_ = make_model()
     with pytest.raises(ag.CarryError, match="K114"):
         ag.compile(ag.grad(ag.sum(y, over=(t, b)).sum(), [n for n in ag.Graph(y).inputs.values() if n.name != "x"]), carry=t)
+    with pytest.raises(ag.CarryError, match=r"(?s)K115.*reads all steps of others, as attention does.*gradients of whole seq"):
+        ag.value_and_grad(ag.sum(ag.sum(y * y), over=(t, b)), carry=t)
 
 
 def run_ragged(run, plan, feeds, padding, whole):
