@@ -190,6 +190,14 @@ def test_names_lose_the_scopes_that_tell_nothing() -> None:
     }
 
 
+def test_parameters_of_a_scope_are_written_alike_and_outputs_have_the_name_of_theirs() -> None:
+    t = ag.Axis("t")
+    h = ag.nn.rnn(ag.input("x", (3,), over=t), 4, over=t, name="cell")
+    scene = make_variables_scene(read_graph([ag.nn.dense(h, 2, name="out")]))
+    assert [item.name for item in scene.items] == ["x", "h", "out"]
+    assert {name for arrow in scene.arrows for name in arrow.params} == {"cell/U", "cell/W", "cell/b", "out/W", "out/b"}
+
+
 def test_a_chain_of_ten_thousand_operations_is_read() -> None:
     x = ag.input("x")
     for _ in range(10_000):

@@ -194,10 +194,22 @@ def read_graph(outputs: Sequence[Node], axes: Iterable[str] | None = None) -> Re
         stack += [(node, False) for node in reversed(ahead) if node not in seen]
     _mark_settling(reading)
     reading.names = shorten_names({vertex: vertex.name or vertex.letter for vertex in reading.vertices})
+    _name_alike(reading.names)
     for vertex in reading.vertices:
         if vertex.adjoint_of is not None and not vertex.name and (is_state(vertex) or vertex in reading.outputs):
             reading.names[vertex] = name_adjoint(vertex, vertex in reading.outputs)
     return reading
+
+
+def _name_alike(names: dict[Node, str]) -> None:
+    """Write the parameters of a scope all with it, or all without."""
+    params = [vertex for vertex in names if vertex.op is PARAM and vertex.name]
+    scopes = {vertex: str(vertex.name).rpartition("/")[0] for vertex in params}
+    most: dict[str, int] = {}
+    for vertex, scope in scopes.items():
+        most[scope] = max(most.get(scope, 0), names[vertex].count("/"))
+    for vertex, scope in scopes.items():
+        names[vertex] = "/".join(str(vertex.name).split("/")[-1 - most[scope] :])
 
 
 @dataclass

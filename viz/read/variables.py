@@ -26,6 +26,7 @@ from viz.read.roles import (
     make_total_label,
     place_item,
 )
+from viz.read.scopes import get_scope
 from viz.read.symbols import get_symbol
 from viz.scene.items import Arrow, Item, Scene, merge_whole
 from viz.scene.label import EMPTY, Label, make_text_label
@@ -144,8 +145,8 @@ def _make_variable_item(
         return Item(key, "", kind, over, label, boxed=True, tip=make_tip(vertex, name))
     if not name and vertex in parts:
         name = reading.names[parts[vertex].whole] or "L"
-    if not name:
-        name = "L" if kind == "loss" else ""
+    if not name:  # an output is what its scope computes
+        name = "L" if kind == "loss" else get_scope(vertex).rpartition("/")[2] if kind == "output" else ""
     title: Label = EMPTY if name else make_text_label(get_symbol(vertex) or vertex.op.get_word(vertex.attrs))
     return Item(key, name, kind, over, title, boxed=not name and title.ems > 1.2, starts=starts, tip=make_tip(vertex, name))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from viz.scene.label import EMPTY, Label, join_labels, make_name_label, make_text_label, stack_labels
 from viz.scene.picture import Mark, Point, Step
@@ -188,8 +189,14 @@ def label_params(params: Sequence[str], longest: int = 4) -> Label:
         '<I>U</I>, <I>b</I>'
         >>> label_params(list("abcdef")).html
         '<I>a</I>, <I>b</I>, <I>c</I>, +3'
+        >>> label_params(["out/W", "out/b", "c"]).text
+        'out: W, b, c'
     """
-    if len(params) <= longest:
-        return join_labels([make_name_label(name) for name in params])
-    shown = [make_name_label(name) for name in params[: longest - 1]]
-    return join_labels([*shown, make_text_label(f"+{len(params) - longest + 1}")])
+    shown = params if len(params) <= longest else params[: longest - 1]
+    words = [make_name_label(name) for name in shown]
+    for i, (one, other) in enumerate(pairwise([name.rpartition("/") for name in ["", *shown]])):
+        alike = [name for name in shown if name.rpartition("/")[0] == other[0]]
+        if other[0] and len(alike) > 1:  # the scope stands before the first of them
+            head = [make_text_label(f"{other[0]}: ")] if one[0] != other[0] else []
+            words[i] = join_labels([*head, make_name_label(other[2])], "")
+    return join_labels(words if shown is params else [*words, make_text_label(f"+{len(params) - len(shown)}")])
