@@ -54,19 +54,14 @@ class Order:
 
     def follows(self, nodes: Sequence[Node], needed: Sequence[Node]) -> bool:
         """Make ``nodes`` follow ``needed``, and return whether they can: no needed node may depend on them at the same step."""
-        late = set(nodes)
-        stack, seen = [x for x in needed if x not in late], set(needed)
-        if seen & late:
-            return False
         path = self.where.path[nodes[0]]
-        while stack:
-            x = stack.pop()
-            for y in (*same_step(x), *self.after.get(x, ())):
-                if y in late:
-                    return False
-                if y not in seen and self.where.path[y][: len(path)] == path:
-                    seen.add(y)
-                    stack.append(y)
+
+        def list_sources(x: Node) -> list[Node]:
+            found = (*same_step(x), *self.after.get(x, ()))
+            return [y for y in found if self.where.path[y][: len(path)] == path]
+
+        if not {*postorder(needed, list_sources)}.isdisjoint(nodes):
+            return False
         for n in nodes:
             self.after.setdefault(n, []).extend(needed)
         return True
