@@ -59,7 +59,10 @@ AS_DIMENSION = Op("as_dimension", _insert_dimension, None, None, first,
 
 def move_heads(outputs: Sequence[Node]) -> list[Node]:
     """Return the graph in which dimensions shared by the factors of products of steps with steps (heads) are axes."""
-    taken = {a.name for n in step_order(outputs) for a in n.axes}
+    order = step_order(outputs)
+    if not any(n.op is CONTRACT and _is_scores(n) for n in order):
+        return list(outputs)
+    taken = {a.name for n in order for a in n.axes}
     known: dict[tuple[int, int], Dimension] = {}
 
     def axis(length: int, number: int) -> Dimension:

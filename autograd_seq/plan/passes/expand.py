@@ -66,6 +66,8 @@ def expand_softmax(outputs: Sequence[Node]) -> list[Node]:
     """Return the graph with softmaxes expanded, and additions of one-hot vectors as updates of single entries."""
     parts: dict[Any, tuple[Node, Node, Node]] = {}
     order = step_order(outputs)
+    if not any(n.op in (SOFTMAX, LOG_SOFTMAX, ONE_HOT) for n in order):
+        return list(outputs)
     looked_up = {(n.inputs[1], n.inputs[0].shape[-1]) for n in order if n.op is PICK}
 
     def split(node: Node, x: Node) -> tuple[Node, Node, Node]:

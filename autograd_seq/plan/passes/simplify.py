@@ -14,7 +14,6 @@ import numpy as np
 
 from autograd_seq.core.node import CONSTANT, STRONG, Node, apply, constant
 from autograd_seq.core.op import Op
-from autograd_seq.graph.order import step_order
 from autograd_seq.graph.rebuild import copy_name, rebuild, remake
 from autograd_seq.ops.elementwise import add, div, mul, neg, sub, zero_safe_mul
 from autograd_seq.ops.forms import rewritten
@@ -53,9 +52,11 @@ def remove_wrappers(outputs: Sequence[Node]) -> list[Node]:
 
 def merge_equal(outputs: Sequence[Node]) -> list[Node]:
     """Return the graph with equal expressions computed once."""
-    out, count = list(outputs), -1
-    while count != (count := len(step_order(out))):  # equal shifts are seen when what they read has become one node
-        out = rebuild(out, _Once())
+    out, merged = list(outputs), True
+    while merged:  # equal shifts are seen when what they read has become one node
+        image: dict[Node, Node] = {}
+        out = rebuild(out, _Once(), image=image)
+        merged = len({*image.values()}) < len(image)
     return out
 
 
