@@ -48,7 +48,7 @@ def check_number(what: str, value: Any, *, below: float = math.inf, positive: bo
         0.9
     """
     try:
-        number = float(value)
+        number = math.nan if isinstance(value, (str, bytes, bool)) else float(value)
     except (TypeError, ValueError):
         number = math.nan
     if not (number > 0 if positive else number >= 0) or not number < below:

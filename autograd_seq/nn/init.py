@@ -69,10 +69,19 @@ def params(
         >>> {name: a.tolist() for name, a in params([W, b], rules={"W": identity()}).items()}
         {'W': [[1.0, 0.0], [0.0, 1.0]], 'b': [0.0, 0.0]}
     """
-    graph, width = model if isinstance(model, Graph) else Graph(model if isinstance(model, Node) else [*model]), np.dtype(dtype)
+    graph = model if isinstance(model, Graph) else Graph(model if isinstance(model, Node) else [*model])
     nodes = {name: node for name, node in graph.inputs.items() if node.op is PARAM}
+    try:
+        width = np.dtype(dtype)
+    except TypeError:
+        width = np.dtype(object)
     if width.kind != "f":
-        raise DTypeError("N112", f"dtype={width} is not a float type", expected="np.float32, say", got=str(width))
+        raise DTypeError("N112", f"dtype={dtype!r:.60} is not a float type", expected="np.float32, say", got=repr(dtype)[:80])
+    if not isinstance(rules or {}, Mapping):
+        raise OperationError(
+            "N161", f"rules={rules!r:.60} are no table of initialisers", expected='{"W*": init.identity(), …}',
+            got=repr(rules)[:80],
+        )  # fmt: skip
     chosen = _choose_rules(nodes, dict(rules or {}))
     return {name: _draw_value(name, node, _check_seed(seed), chosen[name]).astype(width) for name, node in nodes.items()}
 

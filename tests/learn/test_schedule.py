@@ -63,6 +63,8 @@ def test_rates_are_plain_floats() -> None:
         lambda: learn.cosine(0.1, 10, warmup=10),
         lambda: learn.cosine(0.1, 10, floor=-1.0),
         lambda: learn.linear_warmup(0.1, -1),
+        lambda: learn.cosine("0.1", 10),  # type: ignore[arg-type]
+        lambda: learn.adam(0.1, True),
         lambda: learn.linear_warmup("fast", 1),  # type: ignore[arg-type]
         lambda: get_rate(lambda step: -0.1, 3),
         lambda: get_rate(math.inf, 3),

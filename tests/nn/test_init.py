@@ -156,6 +156,8 @@ def test_arrays_are_ones_own() -> None:
         ("N111", ag.ShapeError, lambda: init.orthogonal()((3,))),
         ("N111", ag.ShapeError, lambda: init.identity()((3, 3, 3))),
         ("N112", ag.DTypeError, lambda: init.params(ag.param("W", (2, 2)), dtype=int)),
+        ("N112", ag.DTypeError, lambda: init.params(ag.param("W", (2, 2)), dtype="float99")),
+        ("N161", ag.OperationError, lambda: init.params(ag.param("W", (2, 2)), rules=["W"])),
         ("N113", ag.OperationError, lambda: init.params(ag.param("W", (2, 2)), rules={"W": 1.0})),
         ("N114", ag.OperationError, lambda: init.params(ag.param("bf", (2,)), rules={"bg": init.zeros()})),
         ("N115", ag.OperationError, lambda: init.params(ag.param("W", (2, 2)), seed=0.5)),
