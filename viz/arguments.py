@@ -51,7 +51,7 @@ def get_outputs(g: Any) -> tuple[Node, ...]:
     if not isinstance(outputs, (list, tuple)) or not outputs or not all(isinstance(node, Node) for node in outputs):
         if isinstance(outputs, (list, tuple)) and outputs:  # such as the values of a cell, of which it may not have all
             odd = next(node for node in outputs if not isinstance(node, Node))
-            raise DrawError("P205", f"{odd!r:.60} among {len(outputs)} values cannot be drawn", got=f"{odd!r:.60}",
+            raise DrawError("P229", f"{odd!r:.60} among {len(outputs)} values cannot be drawn", got=f"{odd!r:.60}",
                             expected="an ag.Graph, or a node or several", fix="leave it out, or name one: cell.s")  # fmt: skip
         is_program = hasattr(g, "graph") or hasattr(g, "program")
         raise DrawError("P205", f"{g!r:.60} cannot be drawn", expected="an ag.Graph, or a node or several", got=f"{g!r:.60}",

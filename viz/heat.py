@@ -65,7 +65,7 @@ def heat(
     for option, value in (("segment", segment), ("length", length)):
         check_steps(option, 1 if value is None else value, 1)
     if not isinstance(values, Mapping):
-        raise DrawError("P217", f"values={values!r:.60} names no variables", expected="a dict of arrays by name",
+        raise DrawError("P230", f"values={values!r:.60} names no variables", expected="a dict of arrays by name",
                         got=f"{values!r:.60}", fix='viz.heat(g, {"s": [0.1, 1.0]})')  # fmt: skip
     scene = make_scene(read_drawable(g), "variables")
     shown = choose_lengths(scene, 4 if t is None else t, lengths, "heat")
@@ -94,7 +94,7 @@ def _check_array(name: str, value: Any, named: Mapping[str, list[str]]) -> np.nd
     try:
         array = np.asarray(value, float)
     except (TypeError, ValueError):
-        raise DrawError("P218", f"the values of {name:.60} are no numbers", expected="an array", got=f"{value!r:.60}") from None
+        raise DrawError("P231", f"the values of {name:.60} are no numbers", expected="an array", got=f"{value!r:.60}") from None
     if array.ndim != len(named[name]):
         raise _make_shape_error(name, array, ", ".join(axis.upper() for axis in named[name]))
     return array

@@ -65,12 +65,12 @@ def test_wrong_uses_tell_what_to_write() -> None:
     many = (ag.param("a"), None)
     for use, words in [
         (lambda: viz.heat(loss, {"z": [1.0]}), "P217.*no variable 'z'"),
-        (lambda: viz.heat(loss, [1.0]), "P217.*names no variables"),
+        (lambda: viz.heat(loss, [1.0]), "P230.*names no variables"),
         (lambda: viz.heat(loss, {"s": [[1.0]]}), r"P218.*s are \(1, 1\)"),
         (lambda: viz.heat(loss, {"s": 1.0}), r"P218.*s are \(\)"),
-        (lambda: viz.heat(loss, {"s": "a"}), "P218.*no numbers"),
+        (lambda: viz.heat(loss, {"s": "a"}), "P231.*no numbers"),
         (lambda: viz.heat(loss, {"s": [1.0]}, segment=0), "P201.*segment=0"),
-        (lambda: viz.folded(many), "P205.*None among 2"), (lambda: viz.folded(ag.compile(loss)), "(?s)P205.*program.graph"),
+        (lambda: viz.folded(many), "P229.*None among 2"), (lambda: viz.folded(ag.compile(loss)), "(?s)P205.*program.graph"),
         (lambda: viz.adjoint(loss, 3), "P220"), (lambda: viz.animate(loss, 2, seconds=0), "P228.*seconds=0"),
         (lambda: viz.unfolded(loss, legnd=True), "(?s)P212.*legend"),
     ]:  # fmt: skip
