@@ -16,6 +16,7 @@ from autograd_seq.analyse.recurrences import list_carried, refuse_lengths
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.errors import AxisError, OperationError
 from autograd_seq.core.hints import explain_keywords
+from autograd_seq.core.kinds import as_count
 from autograd_seq.core.node import Node
 from autograd_seq.core.sites import show_site, user_site
 from autograd_seq.grad.forward import jvp
@@ -213,13 +214,12 @@ def lyapunov(outputs: Node | Sequence[Node], *, over: Axis, steps: int | None = 
 
 
 def _check_counts(steps: int | None, discard: int, every: int, exponents: int, size: int) -> None:
-    ranges = {"steps": (1, None), "discard": (1, None), "every": (1, None), "exponents": (1, size)}
     for name, n in {"steps": steps, "discard": discard, "every": every, "exponents": exponents}.items():
-        low, high = ranges[name]
-        if n is not None and not (isinstance(n, (int, np.integer)) and low <= n <= (high or n)):
+        high = size if name == "exponents" else None
+        if n is not None and (as_count(n) is None or n > (high or n)):
             raise OperationError(
                 "Q126", f"{name}={n!r:.60} is out of its range", where=show_site(user_site()),
-                expected=f"an integer ≥ {low}" + (f" and ≤ {high}, the numbers that the recurrence carries" if high else ""),
+                expected="an integer ≥ 1" + (f" and ≤ {high}, the numbers that the recurrence carries" if high else ""),
                 got=repr(n)[:80],
             )  # fmt: skip
 

@@ -9,6 +9,7 @@ from uuid import uuid4
 from weakref import WeakValueDictionary
 
 from autograd_seq.core.errors import AxisError
+from autograd_seq.core.kinds import as_count
 from autograd_seq.core.names import make_printable
 
 
@@ -56,14 +57,10 @@ class Axis(_Place):
             raise AxisError(
                 "A101", f"an axis cannot be named {name!r}", expected="a non-empty string", got=repr(name), fix='ag.Axis("t")'
             )
-        if size is not None and (isinstance(size, bool) or not hasattr(size, "__index__") or operator.index(size) < 0):
-            raise AxisError(
-                "A114",
-                f"the axis {name} cannot have size={size!r:.60}",
-                expected="an integer ≥ 0, or None",
-                got=repr(size)[:80],
-            )
-        self.name, self.size = name, None if size is None else operator.index(size)
+        self.name, self.size = name, as_count(size, 0)
+        if self.size is None and size is not None:
+            raise AxisError("A114", f"the axis {name} cannot have size={size!r:.60}", expected="an integer ≥ 0, or None",
+                            got=repr(size)[:80])  # fmt: skip
 
     def __add__(self, steps: Any) -> Any:
         return Index(self) + steps

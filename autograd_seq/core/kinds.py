@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -35,6 +36,20 @@ def get_kind(array: Any) -> type:
 def get_dtype(kind: type, width: Any = np.float64) -> np.dtype:
     """Return the dtype of arrays of a kind of numbers: floats of some width, integers of 64 bits, or truth values."""
     return np.dtype({float: width, int: np.int64, bool: np.bool_}[kind])
+
+
+def as_count(value: Any, least: int = 1) -> int | None:
+    """Return an integer that is ``least`` or more as Python's own; ``None`` for anything else, truth values included.
+
+    Example:
+        >>> as_count(np.int64(3)), as_count(0), as_count(True), as_count(2.0)
+        (3, None, None, None)
+    """
+    try:
+        n = least - 1 if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        return None
+    return n if n >= least else None
 
 
 def make_not_numeric_error(

@@ -13,6 +13,7 @@ from weakref import WeakValueDictionary
 
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.errors import GradientError
+from autograd_seq.core.kinds import as_count
 from autograd_seq.core.node import Node
 from autograd_seq.core.sites import show_site, user_site
 from autograd_seq.ops.elementwise import equal, less, where
@@ -132,14 +133,13 @@ def make_truncation(
 
 
 def _check_count(name: str, n: Any) -> int | None:
-    if n is None:
-        return None
-    if isinstance(n, bool) or not hasattr(n, "__index__") or n.__index__() < 1:
+    count = as_count(n)
+    if count is None and n is not None:
         raise GradientError(
             "E134", f"{name}={n!r:.60} is not a number of steps", where=show_site(user_site()), expected="an integer ≥ 1",
             got=repr(n)[:80],
         )  # fmt: skip
-    return int(n.__index__())
+    return count
 
 
 def _find_axis(order: list[Node], over: Axis | None) -> Axis:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 from autograd_seq.core.axes import Axis, as_axes
 from autograd_seq.core.errors import AxisError, FeedError, did_you_mean
+from autograd_seq.core.kinds import as_count
 from autograd_seq.core.names import make_printable
 from autograd_seq.core.node import Node
 from autograd_seq.graph.stops import Stop, add_limits
@@ -119,9 +119,9 @@ class System:
         for name, n in sizes.items():
             if name not in known:
                 raise AxisError("A201", f'the graph has no axis "{name}"', got=f"{name}={n}", fix=did_you_mean(name, known))
-            if isinstance(n, bool) or not hasattr(n, "__index__") or operator.index(n) < 0:
+            if as_count(n, 0) is None:
                 raise AxisError("A202", f"{name}={n!r:.60} is not a number of steps", expected="an integer ≥ 0", got=repr(n))
-        found = {known[name]: operator.index(n) for name, n in sizes.items()}
+        found = {known[name]: int(n) for name, n in sizes.items()}
         for axis in self.axes:
             if axis.size is not None and found.setdefault(axis, axis.size) != axis.size:
                 raise AxisError(

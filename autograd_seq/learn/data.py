@@ -5,7 +5,6 @@ Nothing here reads a clock or a global generator: the same arguments give the sa
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ from tqdm import tqdm
 
 from autograd_seq.core.errors import DataError
 from autograd_seq.core.hints import explain_keywords
+from autograd_seq.core.kinds import as_count
 
 PATIENCE = 1.0  # seconds without a bar
 BLOCK = 4096  # sequences between two updates of the bar
@@ -249,17 +249,10 @@ def check_count(value: Any, what: str, *, least: int = 1) -> int:
     Raises:
         DataError: it is none, or less than ``least``.
     """
-    try:
-        n = operator.index(value)
-    except TypeError:
-        n = least - 1
-    if n < least:
-        raise DataError(
-            "B206",
-            f"{what}{value!r:.60} is not a number of examples or steps",
-            expected=f"an integer ≥ {least}",
-            got=repr(value),
-        )
+    n = as_count(value, least)
+    if n is None:
+        raise DataError("B206", f"{what}{value!r:.60} is not a number of examples or steps", expected=f"an integer ≥ {least}",
+                        got=repr(value))  # fmt: skip
     return n
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from itertools import islice
 from typing import Any
 
 from autograd_seq.core.errors import OperationError
+from autograd_seq.core.kinds import as_count
 from autograd_seq.learn.feeding import Batches as CutBatches
 from autograd_seq.learn.result import Feeds
 
@@ -123,13 +123,8 @@ def _skip(batches: Iterable[Feeds], count: int) -> Iterator[Feeds]:
 
 
 def _check_number(code: str, what: str, given: Any) -> int | None:
-    if given is None:
-        return None
-    try:
-        count = operator.index(given)
-    except TypeError:
-        count = -1
-    if count < 0:
+    count = as_count(given, 0)
+    if count is None and given is not None:
         raise OperationError(
             code, f"{what}={given!r:.60} is not a number of {what}", expected="an integer ≥ 0, or None", got=repr(given)
         )

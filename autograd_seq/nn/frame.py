@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.errors import AxisError, DTypeError, OperationError, ShapeError
+from autograd_seq.core.kinds import as_count
 from autograd_seq.core.misfit import label_of
 from autograd_seq.core.node import Node, constant
 from autograd_seq.core.sites import get_scope, scope, show_site, user_site
@@ -134,11 +134,8 @@ def check_vector(x: Any, layer: str) -> Node:
 
 def check_count(n: Any, cell: str, what: str = "hidden units") -> int:
     """Return a positive integer."""
-    try:
-        units = 0 if isinstance(n, bool) else operator.index(n)
-    except TypeError:
-        units = 0
-    if units < 1:
+    units = as_count(n)
+    if units is None:
         raise ShapeError(
             "N103", f"{cell} is given {n!r:.60} {what}", where=show_site(user_site()), expected="a positive integer",
             got=repr(n)[:80],

@@ -6,14 +6,13 @@ padded like any other equation.
 
 from __future__ import annotations
 
-import operator
 from typing import Any
 
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.errors import OperationError
 from autograd_seq.core.functions import FUNCTIONS
 from autograd_seq.core.hints import explain_keywords
-from autograd_seq.core.kinds import LEAST
+from autograd_seq.core.kinds import LEAST, as_count
 from autograd_seq.core.node import Node, constant
 from autograd_seq.ops.arrange import cumprod_along
 from autograd_seq.ops.elementwise import cast, equal, maximum
@@ -24,11 +23,8 @@ from autograd_seq.ops.window import WINDOW
 
 
 def _check_count(value: Any, what: str, least: int) -> int:
-    try:
-        n = operator.index(value)
-    except TypeError:
-        n = least - 1
-    if n < least or isinstance(value, bool):
+    n = as_count(value, least)
+    if n is None:
         raise OperationError(
             "O106", f"{what}{value!r:.60} is not a number of steps", expected=f"an integer ≥ {least}", got=repr(value)
         )

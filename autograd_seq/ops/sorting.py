@@ -6,7 +6,6 @@ Values are gathered by their indices, so that their gradient is that of a gather
 from __future__ import annotations
 
 import math
-import operator
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ import numpy as np
 from autograd_seq.core.errors import ShapeError
 from autograd_seq.core.facts import ABSENT, FINITE
 from autograd_seq.core.hints import explain_keywords
+from autograd_seq.core.kinds import as_count
 from autograd_seq.core.misfit import label_of
 from autograd_seq.core.node import Node, constant
 from autograd_seq.core.op import defop
@@ -122,14 +122,14 @@ def topk(x: Any, k: int, axis: int = -1) -> tuple[Node, Node]:
     """
     x = constant(x)
     dim = negative_axis(axis, x.ndim, x)
-    whole = not isinstance(k, bool) and hasattr(k, "__index__")
-    if not whole or not 0 <= operator.index(k) <= x.shape[dim]:
+    count = as_count(k, 0)
+    if count is None or count > x.shape[dim]:
         raise ShapeError(
             "S139", f"topk cannot choose k={k!r:.60} of the {x.shape[dim]} entries of {label_of(x)}", node=x.name,
             where=show_site(user_site()), expected=f"an integer from 0 to {x.shape[dim]}", got=repr(k)[:80],
         )  # fmt: skip
     last = moveaxis(x, dim, -1)
-    places = getitem(ARGSORT(last, descending=True), (Ellipsis, slice(0, operator.index(k))))
+    places = getitem(ARGSORT(last, descending=True), (Ellipsis, slice(0, count)))
     return moveaxis(_take_along(last, places), -1, dim), moveaxis(places, -1, dim)
 
 

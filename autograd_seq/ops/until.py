@@ -7,7 +7,6 @@ the same step; a graph takes the marks off, and remembers the condition (:mod:`a
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ from autograd_seq.core.axes import Axis
 from autograd_seq.core.errors import AxisError, DTypeError, OperationError, ShapeError
 from autograd_seq.core.facts import KEPT
 from autograd_seq.core.hints import explain_keywords
+from autograd_seq.core.kinds import as_count
 from autograd_seq.core.misfit import label_of
 from autograd_seq.core.node import Node, constant
 from autograd_seq.core.op import Op, defop
@@ -111,17 +111,13 @@ def _check_condition(when: Any, over: Axis) -> Node:
 
 
 def _as_limit(limit: Any) -> int | None:
-    if limit is None:
-        return None
-    try:
-        if isinstance(limit, bool) or operator.index(limit) < 1:
-            raise TypeError
-    except TypeError:
+    count = as_count(limit)
+    if count is None and limit is not None:
         raise AxisError(
             "U104", f"limit= of ag.until is {limit!r:.60}, which is not a number of steps", expected="an integer ≥ 1",
             got=repr(limit), fix="limit=50",
-        ) from None  # fmt: skip
-    return operator.index(limit)
+        )  # fmt: skip
+    return count
 
 
 __all__ = ["until"]

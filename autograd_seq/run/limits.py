@@ -8,6 +8,7 @@ from math import comb, isqrt
 from typing import Any, NamedTuple
 
 from autograd_seq.core.errors import MemoryNeededError, OperationError
+from autograd_seq.core.kinds import as_count
 from autograd_seq.core.sites import show_site, user_site
 from autograd_seq.graph.memory import format_short
 from autograd_seq.plan.reversal import count_runs
@@ -107,11 +108,11 @@ def read_limits(memory: Any, slots: Any, piece: Any) -> Limits | None:
     """
     if memory is None and slots is None and piece is None:
         return None
-    for name, n, low in (("slots", slots, 1), ("piece", piece, 1)):
-        if n is not None and (isinstance(n, bool) or not hasattr(n, "__index__") or n.__index__() < low):
+    for name, n in (("slots", slots), ("piece", piece)):
+        if n is not None and as_count(n) is None:
             raise OperationError(
                 "O170", f"{name}={n!r:.60} is not a number of {'states' if name == 'slots' else 'steps'}",
-                where=show_site(user_site()), expected=f"an integer ≥ {low}", got=repr(n)[:80],
+                where=show_site(user_site()), expected="an integer ≥ 1", got=repr(n)[:80],
             )  # fmt: skip
     found = None
     if isinstance(memory, str) and (match := _SIZE.fullmatch(memory)):
@@ -129,7 +130,7 @@ def read_limits(memory: Any, slots: Any, piece: Any) -> Limits | None:
             got=", ".join(f"{name}={n}" for name, n in (("slots", slots), ("piece", piece)) if n is not None),
             fix="leave one of them out",
         )  # fmt: skip
-    return Limits(found, None if slots is None else int(slots), None if piece is None else int(piece))
+    return Limits(found, as_count(slots), as_count(piece))
 
 
 __all__ = ["Limits", "read_limits"]
