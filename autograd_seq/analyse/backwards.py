@@ -10,7 +10,7 @@ import numpy as np
 from autograd_seq.core.node import Node, constant
 from autograd_seq.grad.eager import fit_array
 from autograd_seq.grad.live import select_cotangents
-from autograd_seq.graph.order import components, postorder, same_step
+from autograd_seq.graph.order import postorder, same_step, sort_components
 from autograd_seq.ops.equilibrium import ROUNDING, make_unsettled_error, name_equilibrium
 from autograd_seq.ops.forms import rewritten
 from autograd_seq.ops.state import EQUILIBRIUM
@@ -50,18 +50,10 @@ def list_rounds(order: Sequence[Node]) -> list[list[Node]]:
     Returns:
         The parts; in one with equilibria these are the last, and the others stand in the order of their equations.
     """
-    place = {n: i for i, n in enumerate(order)}
-    edges = [(place[x], i) for i, n in enumerate(order) for x in n.inputs if x in place]
-    parts = components(len(order), edges)
-    of = {i: k for k, part in enumerate(parts) for i in part}
-    read: list[list[int]] = [[] for _ in parts]
-    for a, b in edges:
-        if of[a] != of[b]:
-            read[of[b]].append(of[a])
     found = []
-    for k in postorder(range(len(parts)), read.__getitem__):
-        within = {order[i] for i in parts[k]}
-        inner = postorder(list(within), lambda n, within=within: [x for x in same_step(n) if x in within])  # type: ignore[misc]
+    for part in sort_components(order, lambda n: n.inputs):
+        within = set(part)
+        inner = postorder(part, lambda n, within=within: [x for x in same_step(n) if x in within])  # type: ignore[misc]
         found.append([*(n for n in inner if n.op is not EQUILIBRIUM), *(n for n in inner if n.op is EQUILIBRIUM)])
     return found
 

@@ -10,16 +10,15 @@ import numpy as np
 from autograd_seq.analyse.recurrences import list_carried, refuse_lengths
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.hints import explain_keywords
-from autograd_seq.core.node import Node, constant
+from autograd_seq.core.node import Node
+from autograd_seq.grad.forward import make_basis
 from autograd_seq.grad.reverse import grad
 from autograd_seq.graph import feeds
 from autograd_seq.graph.graph import Graph, flatten
 from autograd_seq.graph.rebuild import rebuild
 from autograd_seq.graph.windows import spell_out_windows
-from autograd_seq.ops.gather import take
 from autograd_seq.ops.loss import stop_gradient
-from autograd_seq.ops.shape import reshape
-from autograd_seq.ops.time import INDEX, spread
+from autograd_seq.ops.time import spread
 from autograd_seq.run.compile import compile
 
 
@@ -48,8 +47,9 @@ class Jacobians:
         for i, y in enumerate(now):
             wrt = [(key, node) for key, nodes in reads.items() for node in nodes.values()]
             entry = Axis(f"entry {i}", size=self.carried[i].size)
-            basis = reshape(take(constant(np.eye(self.carried[i].size)), INDEX(axis=entry)), y.shape)
-            for (key, _), g in zip(wrt, grad(y, [n for _, n in wrt], cotangent=basis, keep=entry), strict=True):
+            for (key, _), g in zip(
+                wrt, grad(y, [n for _, n in wrt], cotangent=make_basis(entry, y.shape), keep=entry), strict=True
+            ):
                 blocks.append(spread(g, (*self.carried[i].node.axes, entry)))
                 self._places.append((i, roots[key[0]], key[1]))
         whole = Graph(*blocks)

@@ -7,7 +7,7 @@ spiking neurons". What a unit passes to itself is followed through all steps, wh
 from __future__ import annotations
 
 from autograd_seq.core.node import Node
-from autograd_seq.graph.order import components, get_sources, step_order
+from autograd_seq.graph.order import list_components, step_order
 from autograd_seq.graph.rebuild import rebuild
 from autograd_seq.ops.linear import CONTRACT
 from autograd_seq.ops.loss import stop_gradient
@@ -26,9 +26,7 @@ def stop_recurrent_products(output: Node) -> Node:
         [[2.0, 1.0], [0.0, 0.0]]
     """
     order = step_order([output])
-    number = {n: i for i, n in enumerate(order)}
-    groups = components(len(order), [(number[x], i) for i, n in enumerate(order) for x in get_sources(n)])
-    cycle = {order[i]: k for k, group in enumerate(groups) if len(group) > 1 for i in group}
+    cycle = {n: k for k, part in enumerate(list_components(order)) if len(part) > 1 for n in part}
 
     def rule(n: Node, inputs: tuple[Node, ...]) -> Node | None:
         if n.op is not CONTRACT or n not in cycle:

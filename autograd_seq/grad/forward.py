@@ -7,6 +7,7 @@ derivative of the output along the tangents, and no operation needs a second rul
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from functools import reduce
 from operator import add
@@ -162,13 +163,22 @@ def jacobian(output: Node, wrt: Node | str) -> Node:
             where=show_site(user_site()), expected="a float node without axes: ag.last(s, over=t), ag.sum(s, over=t)",
             got=repr(output)[:80],
         )  # fmt: skip
-    size = int(np.prod(output.shape))
-    entry = Axis(f"entry {next(_COUNT)}", size=size)
-    basis = reshape(take(constant(np.eye(size)), INDEX(axis=entry)), output.shape)
+    entry = Axis(f"entry {next(_COUNT)}", size=math.prod(output.shape))
     (target,) = list_targets([output], [wrt])
-    rows = grad(output, target, cotangent=basis, keep=entry)
-    marks = reshape(cast(one_hot(INDEX(axis=entry), size), float), (size, *(1,) * target.ndim))
-    return reshape(sum_over(marks * rows, axes=(entry,)), (*output.shape, *target.shape))
+    rows = grad(output, target, cotangent=make_basis(entry, output.shape), keep=entry)
+    return reshape(collect(rows, entry), (*output.shape, *target.shape))
+
+
+def make_basis(entry: Axis, shape: Sequence[int]) -> Node:
+    """Return, over an axis with a point for each entry of a shape, 1 at that entry and 0 elsewhere."""
+    return reshape(take(constant(np.eye(entry.size or 0)), INDEX(axis=entry)), shape)
+
+
+def collect(x: Node, entry: Axis) -> Node:
+    """Return what a value is at each point of an axis, as its first dimension."""
+    n = entry.size or 0
+    marks = reshape(cast(one_hot(INDEX(axis=entry), n), float), (n, *(1,) * x.ndim))
+    return sum_over(marks * x, axes=(entry,))
 
 
 def _lay_out(tangent: Any, x: Node) -> Node:

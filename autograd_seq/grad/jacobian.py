@@ -16,17 +16,14 @@ import numpy as np
 
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.node import Node, constant
+from autograd_seq.grad.forward import collect, make_basis
 from autograd_seq.grad.labelled import Labelled, lay_out, multiply
 from autograd_seq.grad.one_step import OneStep
 from autograd_seq.grad.reverse import grad
 from autograd_seq.grad.sparsity import Locks, find_locks, list_dimensions
-from autograd_seq.graph.order import components, find_dependents, get_sources, step_order
-from autograd_seq.ops.elementwise import cast
-from autograd_seq.ops.gather import one_hot, take
+from autograd_seq.graph.order import find_dependents, list_components, step_order
 from autograd_seq.ops.linear import CONTRACT, split_spec
-from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.shape import broadcast_to, reshape
-from autograd_seq.ops.time import INDEX
 
 _COUNT = itertools.count()
 ONE = Labelled(constant(1.0), ())
@@ -53,9 +50,7 @@ class StepJacobian:
     def _find_products(self, leaves: Sequence[Node]) -> list[Node]:
         """Return the products through which values depend on leaves, those that are on no loop within the step."""
         order = step_order([*self.step.values.values()])
-        number = {n: i for i, n in enumerate(order)}
-        groups = components(len(order), [(number[x], i) for i, n in enumerate(order) for x in get_sources(n)])
-        alone = {order[group[0]] for group in groups if len(group) == 1}
+        alone = {part[0] for part in list_components(order) if len(part) == 1}
         moved = find_dependents(order, leaves)
         found = [n for n in order if n.op is CONTRACT and n in moved and n in alone and n.dtype is float]
         ends = {*self.step.values.values(), *(u for z in found for u in z.inputs)}
@@ -177,17 +172,9 @@ def derive(y: Node, leaves: Sequence[Node], free: Sequence[int]) -> list[Node]:
         found = grad(y, leaves, cotangent=constant(np.ones(y.shape)), keep=y.axes)
         return [reshape(g, (*sizes, *x.shape)) for g, x in zip(found, leaves, strict=True)]
     entry = Axis(f"entry {next(_COUNT)}", size=n)
-    row = take(constant(np.eye(n)), INDEX(axis=entry))
-    seed = broadcast_to(reshape(row, [m if d in free else 1 for d, m in enumerate(y.shape)]), y.shape)
+    seed = broadcast_to(make_basis(entry, [m if d in free else 1 for d, m in enumerate(y.shape)]), y.shape)
     found = grad(y, leaves, cotangent=seed, keep=(entry, *y.axes))
-    return [reshape(_collect(g, entry), (*sizes, *x.shape)) for g, x in zip(found, leaves, strict=True)]
-
-
-def _collect(x: Node, entry: Axis) -> Node:
-    """Return what a value is at each point of an axis, as its first dimension."""
-    n = entry.size or 0
-    marks = reshape(cast(one_hot(INDEX(axis=entry), n), float), (n, *(1,) * x.ndim))
-    return sum_over(marks * x, axes=(entry,))
+    return [reshape(collect(g, entry), (*sizes, *x.shape)) for g, x in zip(found, leaves, strict=True)]
 
 
 def list_free(x: Node, locked: Mapping[int, int]) -> tuple[int, ...]:

@@ -8,29 +8,18 @@ to a value that is multiplied by factors of at most 1 (as in an LSTM's cell). Ov
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from autograd_seq.core.facts import KEPT
 from autograd_seq.core.node import Node
-from autograd_seq.graph.order import components, get_sources
+from autograd_seq.graph.order import get_sources, list_components
 from autograd_seq.ops.activations import sigmoid
 from autograd_seq.ops.elementwise import add, exp, mul, sub
 from autograd_seq.ops.leaf import INPUT, PARAM
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.softmax import LOG_SOFTMAX, SOFTMAX
-
-
-def list_components(nodes: Sequence[Node]) -> list[list[Node]]:
-    """Return the strongly connected components of a graph, as lists of nodes."""
-    return _split_components(nodes, lambda node: True)
-
-
-def _split_components(nodes: Sequence[Node], leads: Callable[[Node], bool]) -> list[list[Node]]:
-    position = {n: i for i, n in enumerate(nodes)}
-    edges = [(position[x], position[n]) for n in nodes for x in get_sources(n) if x in position and leads(x)]
-    return [[nodes[i] for i in c] for c in components(len(nodes), edges)]
 
 
 def find_finite(nodes: Sequence[Node]) -> set[Node]:
@@ -74,7 +63,7 @@ def _is_bounded(part: Sequence[Node]) -> bool:
     """Tell whether every value of a component is bounded, or grows by bounded terms only."""
     if len(part) == 1:
         return True
-    for inner in _split_components(part, lambda n: not n.op.is_bounded):
+    for inner in list_components(part, lambda n: [x for x in get_sources(n) if not x.op.is_bounded]):
         within = set(inner)
         if len(inner) > 1 and not all(_makes_nothing_larger(n, within) for n in inner):
             return False

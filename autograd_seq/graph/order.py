@@ -195,6 +195,24 @@ def _strongly_connected(targets: Sequence[Sequence[int]]) -> list[list[int]]:
     return found
 
 
+def list_components(nodes: Sequence[Node], sources: Callable[[Node], Iterable[Node]] = get_sources) -> list[list[Node]]:
+    """Return the strongly connected components of nodes, each in their order; what they read besides does not count."""
+    position = {n: i for i, n in enumerate(nodes)}
+    edges = [(position[x], i) for i, n in enumerate(nodes) for x in sources(n) if x in position]
+    return [[nodes[i] for i in part] for part in components(len(nodes), edges)]
+
+
+def sort_components(nodes: Sequence[Node], sources: Callable[[Node], Iterable[Node]]) -> list[list[Node]]:
+    """Return the strongly connected components of nodes, each after those that it reads."""
+    parts = list_components(nodes, sources)
+    part_of = {n: k for k, part in enumerate(parts) for n in part}
+
+    def list_read(k: int) -> list[int]:
+        return [part_of[x] for n in parts[k] for x in sources(n) if x in part_of and part_of[x] != k]
+
+    return [parts[k] for k in postorder(range(len(parts)), list_read)]
+
+
 def shortest_cycle(start: N, sources: Callable[[N], Iterable[N]], within: set[N]) -> list[N]:
     """Return a shortest path along ``sources`` from ``start`` back to itself inside ``within``, both ends included."""
     before: dict[N, N] = {}

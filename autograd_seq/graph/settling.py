@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autograd_seq.core.node import Node
-from autograd_seq.graph.order import components, postorder, same_step
+from autograd_seq.graph.order import postorder, same_step, sort_components
 from autograd_seq.ops.equilibrium import ROUNDING
 from autograd_seq.ops.state import EQUILIBRIUM
 
@@ -121,23 +121,11 @@ def list_calls(order: Sequence[Node], slot: dict[Node, int], leaves: Sequence[No
     skipped = set(leaves)
     if not any(n.op is EQUILIBRIUM for n in order):
         return [_make_call(n, slot) for n in order if n not in skipped]
-    place = {n: i for i, n in enumerate(order)}
-    edges = [(place[x], i) for i, n in enumerate(order) if n not in skipped for x in n.inputs]
-    parts = components(len(order), edges)
-    of = {i: k for k, part in enumerate(parts) for i in part}
-    loops = {a for a, b in edges if a == b}
-    read: list[list[int]] = [[] for _ in parts]
-    for a, b in edges:
-        if of[a] != of[b]:
-            read[of[b]].append(of[a])
-    calls: list[Call | Round] = []
-    for k in postorder(range(len(parts)), read.__getitem__):
-        part = [order[i] for i in parts[k]]
-        if len(part) > 1 or parts[k][0] in loops:
-            calls.append(_make_round(part, slot))
-        elif part[0] not in skipped:
-            calls.append(_make_call(part[0], slot))
-    return calls
+    parts = sort_components(order, lambda n: () if n in skipped else n.inputs)
+    return [
+        _make_round(part, slot) if len(part) > 1 or any(x is part[0] for x in part[0].inputs) else _make_call(part[0], slot)
+        for part in parts if part[0] not in skipped
+    ]  # fmt: skip
 
 
 def _make_round(part: Sequence[Node], slot: dict[Node, int]) -> Round:

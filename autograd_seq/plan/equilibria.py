@@ -20,9 +20,8 @@ import numpy as np
 from autograd_seq.core.axes import Axis, Iteration
 from autograd_seq.core.node import Node, constant
 from autograd_seq.graph.checks import cut_shifts, find_loop_axis
-from autograd_seq.graph.finite import list_components
 from autograd_seq.graph.graph import Graph
-from autograd_seq.graph.order import step_order
+from autograd_seq.graph.order import list_components, step_order
 from autograd_seq.graph.rebuild import rebuild
 from autograd_seq.graph.system import System
 from autograd_seq.ops.elementwise import abs as abs_

@@ -19,8 +19,8 @@ from autograd_seq.core.misfit import label_of
 from autograd_seq.core.names import add_primes
 from autograd_seq.core.node import Node, apply
 from autograd_seq.graph import feeds
-from autograd_seq.graph.finite import list_components
 from autograd_seq.graph.graph import Graph
+from autograd_seq.graph.order import list_components
 from autograd_seq.graph.rebuild import rebuild
 from autograd_seq.graph.stops import Stop, find_tied
 from autograd_seq.graph.system import System

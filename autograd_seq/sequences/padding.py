@@ -22,9 +22,9 @@ from autograd_seq.core.axes import Axis
 from autograd_seq.core.errors import AxisError
 from autograd_seq.core.kinds import LEAST, ZERO
 from autograd_seq.core.node import Node, apply, constant
-from autograd_seq.graph.finite import find_finite, keeps_finite, list_components
+from autograd_seq.graph.finite import find_finite, keeps_finite
 from autograd_seq.graph.graph import Graph
-from autograd_seq.graph.order import find_dependents, get_rows
+from autograd_seq.graph.order import find_dependents, get_rows, list_components
 from autograd_seq.graph.rebuild import rebuild, remake
 from autograd_seq.graph.system import System
 from autograd_seq.ops.elementwise import cast, equal, less, maximum, where

@@ -20,8 +20,7 @@ import numpy as np
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.errors import CarryError
 from autograd_seq.core.node import Node
-from autograd_seq.graph.finite import list_components
-from autograd_seq.graph.order import find_dependents, get_rows, get_sources, names_axis, postorder
+from autograd_seq.graph.order import find_dependents, get_rows, get_sources, list_components, names_axis, postorder
 from autograd_seq.graph.system import System
 from autograd_seq.ops.elementwise import equal, where
 from autograd_seq.ops.leaf import INPUT
