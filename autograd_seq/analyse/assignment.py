@@ -15,6 +15,7 @@ from autograd_seq.core.sites import show_site, user_site
 from autograd_seq.grad.reverse import grad
 from autograd_seq.graph import feeds
 from autograd_seq.graph.graph import Graph
+from autograd_seq.graph.system import order_axes
 from autograd_seq.graph.targets import is_one_target, list_targets
 from autograd_seq.ops.elementwise import equal, where
 from autograd_seq.ops.reduce import sum as sum_of
@@ -37,9 +38,9 @@ class Credit:
         self._graph = Graph(loss, *wrt)
         total, made = make_credit(loss, wrt, over, self.losses, **cut)
         graph = Graph(*made, total)  # the losses too, so that feeds are taken that only they need
-        axes = [a for a in graph.axes if a not in (self.losses, over)]
-        self._layouts = [_find_moves(axes, [a for a in self._graph.layout(x) if a is not over]) for x in wrt]
-        self.program = compile(graph, order=(self.losses, over, *axes), **options)
+        order = (self.losses, over, *(a for a in graph.axes if a not in (self.losses, over)))
+        self._layouts = [(self.losses, over, *(a for a in self._graph.layout(x) if a is not over)) for x in wrt]
+        self.program = compile(graph, order=order, **options)
 
     def __call__(self, /, *unnamed: Any, **given: Any) -> Any:
         """Return an array (T, T, …) for each node: the step of the loss, that of the state or of the use, its other axes,
@@ -54,17 +55,12 @@ class Credit:
         found = self.program(
             **{**fed, **{a.name: sizes[a.name] for a in known.axes if a.name in sizes and a.name not in known.inputs}}
         )
-        laid = [v.transpose(*moves, *range(len(moves), v.ndim)) for v, moves in zip(found[:-1], self._layouts, strict=True)]
+        laid = [order_axes(v, [self.losses, self.over, *(a for a in known.axes if a in wanted[2:])], wanted)
+                for v, wanted in zip(found[:-1], self._layouts, strict=True)]  # fmt: skip
         return laid[0] if self._one else laid
 
     def __repr__(self) -> str:
         return f"<credit along {self.over}, by {self.program!r}>"
-
-
-def _find_moves(have: Sequence[Axis], want: Sequence[Axis]) -> list[int]:
-    """Return the transposition that lays out the axes of a node, after the two of the steps, in their declared order."""
-    mine = [a for a in have if a in want]
-    return [0, 1, *(2 + mine.index(a) for a in want)]
 
 
 def make_credit(loss: Node, wrt: Sequence[Node], over: Axis, each: Axis, **cut: Any) -> tuple[Node, list[Node]]:

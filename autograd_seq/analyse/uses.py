@@ -16,8 +16,9 @@ from autograd_seq.graph.order import find_dependents, get_rows, get_shift_rows, 
 from autograd_seq.graph.rebuild import copy_name, rebuild
 from autograd_seq.ops.elementwise import equal, less, where
 from autograd_seq.ops.shape import BROADCAST_TO
-from autograd_seq.ops.state import STATE, Bound
+from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import ALONG, AT, INDEX, SIZE, SPREAD, spread
+from autograd_seq.sequences.rows import drop_rows
 
 
 def copy_for_each_step(outputs: Sequence[Node], shared: Node, over: Axis) -> tuple[list[Node], Node]:
@@ -113,16 +114,12 @@ def _read_rows_at_steps(old: Node, new: Node, image: dict[Node, Node]) -> Node:
 
 def _remove_rows(old: Node, state: Node, over: Axis, varying: set[Node]) -> None:
     """Remove rows along an axis that have become reads of steps."""
-    bounds: list[Bound] = []
-    inputs = [state.inputs[0]]
+    gone = [b for b in state.attrs["bounds"] if b.axis is over and any(x in varying for x in old.inputs[b.start : b.stop])]
+    drop_rows(state, gone.__contains__)
     waiting = dict(state.attrs.get("waiting", {}))  # rows given before it was clear along which axis: they are gone too
-    for b in state.attrs["bounds"]:
-        if b.axis is over and any(row in varying for row in old.inputs[b.start : b.stop]):
-            waiting.pop(b.side, None)
-            continue
-        bounds.append(Bound(b.axis, b.side, len(inputs), b.rows))
-        inputs += state.inputs[b.start : b.stop]
-    state.inputs, state.attrs = tuple(inputs), {**state.attrs, "bounds": tuple(bounds), "waiting": waiting}
+    for b in gone:
+        waiting.pop(b.side, None)
+    state.attrs = {**state.attrs, "waiting": waiting}
 
 
 __all__ = ["copy_for_each_step", "copy_state"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from autograd_seq.core.axes import Axis
@@ -31,24 +31,24 @@ def hold_rows(old: Node, new: Node, axis: Axis, rows: Mapping[str, Sequence[Node
     attrs: dict[str, Any] = {"inherits": False, "reach": reach}
     if zeros or new.op is not STATE:
         return Node(STATE, tuple(inputs), {"bounds": tuple(bounds), **attrs}, old.shape, old.dtype, old.axes)
-    _add_other_rows(new, {axis}, bounds, inputs)
+    _add_other_rows(new, lambda b: b.axis is axis, bounds, inputs)
     for b in bounds:
         reach.setdefault((b.axis, b.side), b.rows or 0)  # of what has the rows of another state, that one knows it
     new.inputs, new.attrs = tuple(inputs), {"bounds": tuple(bounds), **attrs}
     return new
 
 
-def drop_rows(state: Node, axes: set[Axis]) -> None:
-    """Remove the rows along some axes from a state that varies over others."""
+def drop_rows(state: Node, gone: Callable[[Bound], bool]) -> None:
+    """Remove the rows of some bounds from a state."""
     bounds, inputs = list[Bound](), [state.inputs[0]]
-    _add_other_rows(state, axes, bounds, inputs)
+    _add_other_rows(state, gone, bounds, inputs)
     state.inputs, state.attrs = tuple(inputs), {**state.attrs, "bounds": tuple(bounds)}
 
 
-def _add_other_rows(state: Node, gone: set[Axis], bounds: list[Bound], inputs: list[Node]) -> None:
-    """Add to bounds, and to the inputs of a state, the rows that it has along other axes than some."""
+def _add_other_rows(state: Node, gone: Callable[[Bound], bool], bounds: list[Bound], inputs: list[Node]) -> None:
+    """Add to bounds, and to the inputs of a state, the rows that it has, without those of some bounds."""
     for b in state.attrs["bounds"]:
-        if b.axis not in gone:
+        if not gone(b):
             bounds.append(Bound(b.axis, b.side, len(inputs), b.rows))
             inputs += state.inputs[b.start : b.stop]
 

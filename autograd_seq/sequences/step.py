@@ -73,7 +73,7 @@ class _AtOneStep:
         )  # fmt: skip
         for old, new in self.image.items():
             if old.op is STATE and new.op is STATE:
-                drop_rows(new, self.gone)
+                drop_rows(new, lambda b: b.axis in self.gone)
 
     def _drop_axes(self, axes: Sequence[Axis]) -> tuple[Axis, ...]:
         return tuple(a for a in axes if a not in self.gone)
