@@ -52,9 +52,7 @@ class Credit:
         sizes[self.losses.name] = sizes[self.over.name]
         known = self.program.graph
         fed = {name: value for name, value in given.items() if name in known.inputs or name not in self._graph.inputs}
-        found = self.program(
-            **{**fed, **{a.name: sizes[a.name] for a in known.axes if a.name in sizes and a.name not in known.inputs}}
-        )
+        found = self.program(**{**fed, **known.pick_lengths(sizes)})
         laid = [order_axes(v, [self.losses, self.over, *(a for a in known.axes if a in wanted[2:])], wanted)
                 for v, wanted in zip(found[:-1], self._layouts, strict=True)]  # fmt: skip
         return laid[0] if self._one else laid

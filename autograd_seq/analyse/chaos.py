@@ -166,8 +166,7 @@ class LyapunovProgram:
                 at = program.graph.layout(node).index(self.over) if self.over in node.axes else None
                 cut = (slice(None),) * (at or 0) + (slice(start, start + steps),)
                 fed[name] = value if at is None else np.asarray(value)[cut]
-        given = {**sizes, self.over.name: steps}
-        fed |= {a.name: given[a.name] for a in program.graph.axes if a.name in given and a.name not in program.graph.inputs}
+        fed |= program.graph.pick_lengths({**sizes, self.over.name: steps})
         if self._counter in program.graph.inputs:
             fed[str(self._counter)] = start
         return fed

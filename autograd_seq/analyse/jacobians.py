@@ -65,7 +65,7 @@ class Jacobians:
         sizes, data = feeds.split_sizes(self._graph, given)
         known = self.program.graph
         fed = {name: value for name, value in data.items() if name in known.inputs}
-        found = self.program(**fed, **{a.name: sizes[a.name] for a in known.axes if a.name in sizes and a.name not in fed})
+        found = self.program(**fed, **known.pick_lengths(sizes))
         starts = np.cumsum([0, *(c.size * c.delay for c in self.carried)])
         lead = found[0].shape[: self._lead]
         out = np.zeros((*lead, starts[-1], starts[-1]), found[0].dtype)

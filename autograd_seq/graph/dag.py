@@ -223,6 +223,11 @@ class DAG:
         at = {a.name: i for a, i in zip(self.graph.layout(found), point, strict=True)}
         return make_unsettled_error(f"{words}{name_equilibrium(found)}", node, steps, residual, contraction, at)
 
+    @property
+    def lengths(self) -> dict[str, int]:
+        """By name, the lengths of axes as keywords of a call give them."""
+        return self.graph.pick_lengths({a.name: n for a, n in self.sizes.items()})
+
     def points(self, folded: Node) -> Iterator[tuple[tuple[int, ...], Node]]:
         """Yield the points of a folded node, with the node there."""
         yield from self._unrolled.made[self._unrolled.position[folded]].items()

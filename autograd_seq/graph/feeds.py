@@ -203,7 +203,7 @@ def split_sizes(graph: System, given: dict[str, Any]) -> tuple[dict[str, int], d
     Raises:
         FeedError: as for :func:`read_sizes`, or a length is given that the feeds disagree with.
     """
-    lengths = {a.name: given[a.name] for a in graph.axes if a.name in given and a.name not in graph.inputs}
+    lengths = graph.pick_lengths(given)
     data = {name: value for name, value in given.items() if name not in lengths}
     found = read_sizes(graph, data)
     for name, n in lengths.items():

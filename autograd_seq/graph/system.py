@@ -109,6 +109,10 @@ class System:
                 )  # fmt: skip
         return [tuple(a for a in wanted if a in o.axes) for o in self.outputs]
 
+    def pick_lengths(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return those of some keywords that are lengths of axes; where an input has the name of an axis, it is the input's."""
+        return {a.name: given[a.name] for a in self.axes if a.name in given and a.name not in self.inputs}
+
     def edges(self) -> list[tuple[Node, Node, int]]:
         """Return (source, reader, delay) for every read; the delay is 0 but for shifts. Rows are read by their state."""
         return [(x, n, get_delay(n) if k == 0 else 0) for n in self.nodes for k, x in enumerate(n.inputs)]

@@ -282,9 +282,8 @@ def evaluate_carried(dag: DAG, carry: Any, given: dict[str, Any]) -> tuple[Any, 
         grows = {slot.grows.name for slot in cut.slots if slot.grows}
         made = Carried(cut, graph, graph.layouts(), lambda nodes, laid: _Unrolled(nodes, laid, dag.sizes, grows))
         dag.carried[asked] = made
-    known = {a.name: n for a, n in dag.sizes.items() if a.name not in graph.inputs}
     run: Carried = dag.carried[asked]
-    return run(carry=None if carry is True or isinstance(carry, Axis) else carry, **{**known, **given})
+    return run(carry=None if carry is True or isinstance(carry, Axis) else carry, **{**dag.lengths, **given})
 
 
 class _Unrolled:

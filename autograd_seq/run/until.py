@@ -188,8 +188,7 @@ def decide_unrolled(graph: System, given: Mapping[str, Any], lengths: Any = None
 
 def evaluate_until(dag: DAG, lengths: Any, dtype: Any, given: dict[str, Any]) -> tuple[Any, ...]:
     """Return the values of a DAG's outputs, some of whose sequences end by themselves; see :meth:`DAG.evaluate`."""
-    sizes = {a.name: n for a, n in dag.sizes.items() if a.name not in dag.graph.inputs}
-    decided = decide_unrolled(dag.graph, {**sizes, **given}, lengths, dtype)
+    decided = decide_unrolled(dag.graph, {**dag.lengths, **given}, lengths, dtype)
     values = evaluate_ragged(dag, decided[-1].lengths, dtype, given)
     return tuple([_lay_rows(v, dag.graph.layout(n), decided) for v, n in zip(values, dag.folded, strict=True)])
 

@@ -170,8 +170,7 @@ def evaluate_ragged(dag: DAG, lengths: Any, dtype: Any, given: dict[str, Any]) -
     """Return the values of a DAG's outputs for padded sequences; see :meth:`DAG.evaluate`."""
     graph = dag.graph
     feeds.check_feeds(graph, given)
-    sizes = {a.name: n for a, n in dag.sizes.items() if a.name not in graph.inputs}
-    said, made, fed = read_padded_call(graph, lengths, given, sizes)
+    said, made, fed = read_padded_call(graph, lengths, given, dag.lengths)
     if said.over not in dag.ragged:
         dag.ragged[said.over] = _unroll_ragged(dag, made)
     other = dag.ragged[said.over]
@@ -222,7 +221,8 @@ def _check_needs(graph: System, made: Ragged, checked: Lengths) -> None:
 
 def _read_padded_sizes(graph: System, given: Mapping[str, Any]) -> dict[Axis, int]:
     """Return the lengths of the padded axes that the feeds have; errors of feeds are raised elsewhere."""
-    found: dict[Axis, int] = {a: given[a.name] for a in graph.axes if a.name in given and a.name not in graph.inputs}
+    known = graph.pick_lengths(given)
+    found: dict[Axis, int] = {a: known[a.name] for a in graph.axes if a.name in known}
     for name, node in graph.inputs.items():
         if name in given and node.axes:
             for axis, n in zip(node.axes, getattr(given[name], "shape", None) or np.shape(given[name]), strict=False):
