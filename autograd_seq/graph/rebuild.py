@@ -34,7 +34,7 @@ def rebuild(
     shifts: Callable[[Node, Node], Node] = lambda old, new: new,
     after: Mapping[Node, Iterable[Node]] | None = None,
     within: Set[Node] | None = None,
-    replace: Callable[[Node], Node | None] = lambda old: None,
+    replace: Callable[[Node], Node | None] | None = None,
 ) -> list[Node]:
     """Return the copies of ``outputs``; nodes that no change reaches are kept as they are.
 
@@ -47,7 +47,7 @@ def rebuild(
         image: a dict that is filled with the copy of each node as it is made: rules may look up earlier ones.
         shifts: ``shifts(old shift, new shift)`` returns what readers of the shift read; by default the new shift.
         after: by node, further nodes to copy before it, because the rule looks them up in ``image``.
-        replace: returns what is read in place of a node of any kind, whatever it reads itself; ``None`` for its copy.
+        replace: returns what stands for a node of any kind, whatever that reads, or ``None``: its copy; by default that of all.
         within: the nodes that may be copied, and whatever depends on one of them; by default all. Others are kept as they are.
 
     Notes:
@@ -61,7 +61,7 @@ def rebuild(
     holes: dict[Node, Node] = {}  # stand-ins for what is read at other steps by value, and who has got one
     waiting: list[tuple[Node, Node]] = []
     for n in copied:
-        if (other := replace(n)) is not None:
+        if replace is not None and (other := replace(n)) is not None:
             new[n] = other
         elif n.op is SHIFT:
             new[n] = shifts(n, source[n])
