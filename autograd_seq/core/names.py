@@ -62,14 +62,14 @@ def make_identifier(text: str) -> str:
         >>> [make_identifier(name) for name in ("encoder/h", "σ²", "x₁", "lambda", "①", "Δt", "\\n")]
         ['encoder_h', 'sigma2', 'x1', 'lambda_', '_1', 'Deltat', 'value']
     """
-    spelled = text if text.isascii() else "".join(map(_spelled, text[:_LONGEST]))
+    spelled = text if text.isascii() else "".join(map(_spell, text[:_LONGEST]))
     name = re.sub(r"_*\W[\W_]*", "_", spelled[:_LONGEST], flags=re.ASCII).strip("_") or "value"
     if name[0].isdigit():
         return f"_{name}"
     return f"{name}_" if keyword.iskeyword(name) or hasattr(builtins, name) else name
 
 
-def _spelled(character: str) -> str:
+def _spell(character: str) -> str:
     """Return a character in ASCII: a letter by its name in Unicode, marks above and below letters not at all."""
     parts = []
     for c in unicodedata.normalize("NFKD", _SIGNS.get(character, character)):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.errors import AxisError, CycleError, NameClashError, StateError
 from autograd_seq.core.node import Node
-from autograd_seq.graph.order import components, get_rows, get_shift_rows, get_sources, same_step, shortest_cycle
+from autograd_seq.graph.order import find_components, find_shortest_cycle, get_rows, get_shift_rows, get_sources, same_step
 from autograd_seq.ops.forms import rewritten
 from autograd_seq.ops.leaf import INPUT, PARAM
 from autograd_seq.ops.reduce import max_over
@@ -110,13 +110,13 @@ def _find_cyclic(count: int, edges: Sequence[tuple[int, int]]) -> list[list[int]
     if all(a < b for a, b in edges):
         return []
     loops = {a for a, b in edges if a == b}
-    return [c for c in components(count, edges) if len(c) > 1 or c[0] in loops]
+    return [c for c in find_components(count, edges) if len(c) > 1 or c[0] in loops]
 
 
 def _make_cycle_error(cycle: list[Node], name: Name) -> CycleError | StateError:
     within = set(cycle)
     start = next((n for n in cycle if n.op is STATE and n.name), cycle[0])
-    path = shortest_cycle(start, same_step, within) or [start, start]
+    path = find_shortest_cycle(start, same_step, within) or [start, start]
     shown = [n for i, n in enumerate(path) if i == 0 or n.op is not rewritten or n.name]
     arrows = " → ".join(name(n) for n in shown)
     where = next((n.where for n in path[1:] if n.where), start.where)
@@ -227,7 +227,7 @@ def _make_unschedulable_error(part: list[Node], name: Name) -> CycleError:
     within = set(part)
     inside = [n for n in part if get_delay(n) and n.inputs[0] in within]
     start = next((n for n in part if n.op is STATE and n.name), part[0])
-    arrows = " → ".join(name(n) for n in shortest_cycle(start, get_sources, within))
+    arrows = " → ".join(name(n) for n in find_shortest_cycle(start, get_sources, within))
     for axis in dict.fromkeys(n.attrs["axis"] for n in inside):
         back = next((n for n in inside if n.attrs["axis"] is axis and get_delay(n) > 0), None)
         ahead = next((n for n in inside if n.attrs["axis"] is axis and get_delay(n) < 0), None)

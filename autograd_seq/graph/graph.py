@@ -13,7 +13,7 @@ from autograd_seq.graph import feeds
 from autograd_seq.graph import printing as text
 from autograd_seq.graph.dag import DAG
 from autograd_seq.graph.fingerprint import make_fingerprint
-from autograd_seq.graph.order import elementary_cycles, step_order
+from autograd_seq.graph.order import find_elementary_cycles, step_order
 from autograd_seq.graph.stops import take_off_marks
 from autograd_seq.graph.system import System
 from autograd_seq.ops.state import STATE
@@ -113,7 +113,7 @@ class Graph(System):
         position = {n: i for i, n in enumerate(self.nodes)}
         flow = [(position[x], position[n]) for x, n, _ in self.edges() if n.op is not STATE or x is n.inputs[0]]
         found = []
-        for cycle in elementary_cycles(len(self.nodes), flow, limit):
+        for cycle in find_elementary_cycles(len(self.nodes), flow, limit):
             states = [i for i, k in enumerate(cycle) if self.nodes[k].op is STATE and self.nodes[k].name]
             first = states[0] if states else 0
             found.append([self.name(self.nodes[k]) for k in cycle[first:] + cycle[:first]])

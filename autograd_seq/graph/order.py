@@ -142,11 +142,11 @@ def list_by_use(roots: Sequence[Node]) -> list[Node]:
     return list(dict.fromkeys([*(x for n in step_order(roots) for x in n.inputs), *roots]))
 
 
-def components(count: int, edges: Iterable[tuple[int, int]]) -> list[list[int]]:
+def find_components(count: int, edges: Iterable[tuple[int, int]]) -> list[list[int]]:
     """Return the strongly connected components of a graph on 0 … count − 1, each sorted, in the order of their least node.
 
     Example:
-        >>> components(3, [(0, 1), (1, 0), (1, 2)])
+        >>> find_components(3, [(0, 1), (1, 0), (1, 2)])
         [[0, 1], [2]]
     """
     edges = list(edges)
@@ -199,7 +199,7 @@ def list_components(nodes: Sequence[Node], sources: Callable[[Node], Iterable[No
     """Return the strongly connected components of nodes, each in their order; what they read besides does not count."""
     position = {n: i for i, n in enumerate(nodes)}
     edges = [(position[x], i) for i, n in enumerate(nodes) for x in sources(n) if x in position]
-    return [[nodes[i] for i in part] for part in components(len(nodes), edges)]
+    return [[nodes[i] for i in part] for part in find_components(len(nodes), edges)]
 
 
 def sort_components(nodes: Sequence[Node], sources: Callable[[Node], Iterable[Node]]) -> list[list[Node]]:
@@ -213,7 +213,7 @@ def sort_components(nodes: Sequence[Node], sources: Callable[[Node], Iterable[No
     return [parts[k] for k in postorder(range(len(parts)), list_read)]
 
 
-def shortest_cycle(start: N, sources: Callable[[N], Iterable[N]], within: set[N]) -> list[N]:
+def find_shortest_cycle(start: N, sources: Callable[[N], Iterable[N]], within: set[N]) -> list[N]:
     """Return a shortest path along ``sources`` from ``start`` back to itself inside ``within``, both ends included."""
     before: dict[N, N] = {}
     layer = [start]
@@ -233,7 +233,7 @@ def shortest_cycle(start: N, sources: Callable[[N], Iterable[N]], within: set[N]
     return []
 
 
-def elementary_cycles(count: int, edges: Iterable[tuple[int, int]], limit: int) -> list[list[int]]:
+def find_elementary_cycles(count: int, edges: Iterable[tuple[int, int]], limit: int) -> list[list[int]]:
     """Return at most ``limit`` elementary cycles, each from its least node, shortest first (Johnson 1975, by networkx)."""
     import networkx as nx
 

@@ -106,7 +106,7 @@ class Round(NamedTuple):
         return settled
 
 
-def _same(x: Any) -> Any:
+def _pass_on(x: Any) -> Any:
     return x
 
 
@@ -140,7 +140,7 @@ def _make_round(part: Sequence[Node], slot: dict[Node, int]) -> Round:
 
 def _make_call(n: Node, slot: dict[Node, int]) -> Call:
     if n.op is EQUILIBRIUM:  # whose equation does not read it
-        return Call(slot[n], _same, [slot[n.inputs[0]]], {}, None)
+        return Call(slot[n], _pass_on, [slot[n.inputs[0]]], {}, None)
     kind = n.dtype if n.op.own or (n.dtype is float and any(x.dtype is not float for x in n.inputs)) else None
     return Call(slot[n], n.op.forward, [slot[x] for x in n.inputs], n.attrs, kind)
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from autograd_seq.core.axes import Axis, Iteration
 from autograd_seq.core.node import Node
 from autograd_seq.graph.checks import find_loop_axis
-from autograd_seq.graph.order import components, same_step
+from autograd_seq.graph.order import find_components, same_step
 from autograd_seq.ops.state import STATE
 from autograd_seq.ops.steps import get_delay
 from autograd_seq.ops.time import AT
@@ -47,10 +47,10 @@ def schedule(nodes: Sequence[Node], cut: tuple[Axis, ...] = ()) -> tuple[Item, .
     position = {n: i for i, n in enumerate(nodes)}
     edges = [(position[x], i) for i, n in enumerate(nodes) for x in list_needs(n, cut) if x in position]
     loops = {a for a, b in edges if a == b}
-    parts = components(len(nodes), edges)
+    parts = find_components(len(nodes), edges)
     if ends := _find_ends(nodes, parts):
         edges += ends
-        parts = components(len(nodes), edges)
+        parts = find_components(len(nodes), edges)
     out: list[Item] = []
     for part in _sort_components(parts, edges):
         if len(part) == 1 and part[0] not in loops:

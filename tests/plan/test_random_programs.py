@@ -24,7 +24,7 @@ from random_programs import WAYS, Program, check
 import autograd_seq as ag
 from autograd_seq.core.op import BUILT_IN
 from autograd_seq.graph.checks import cut_shifts, find_loop_axis
-from autograd_seq.graph.order import components
+from autograd_seq.graph.order import find_components
 
 COUNT = int(os.environ.get("AUTOGRAD_SEQ_RANDOM_PROGRAMS", "300"))  # 20000 for a night
 WIDTHS = {float: np.float64, int: np.int64, bool: np.bool_}
@@ -164,7 +164,7 @@ def loops(part: list[ag.Node], depth: int = 1) -> Iterator[tuple[int, ag.Axis, i
 def cyclic(graph: ag.Graph) -> list[list[ag.Node]]:
     position = {n: i for i, n in enumerate(graph.nodes)}
     edges = [(position[x], position[n]) for x, n, _ in graph.edges() if n.op.name != "state" or x is n.inputs[0]]
-    found = components(len(graph.nodes), edges)
+    found = find_components(len(graph.nodes), edges)
     return [[graph.nodes[i] for i in c] for c in found if len(c) > 1]
 
 

@@ -12,7 +12,7 @@ from functools import cached_property
 
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.node import CONSTANT, Node
-from autograd_seq.graph.order import components
+from autograd_seq.graph.order import find_components
 from autograd_seq.ops.elementwise import CAST
 from autograd_seq.ops.forms import rewritten
 from autograd_seq.ops.leaf import INPUT, PARAM, TENSOR
@@ -230,7 +230,7 @@ def _find_shown(outputs: Sequence[Node]) -> _Shown:
     number = {node: i for i, node in enumerate(nodes)}
     reads = [(i, number[x]) for i, node in enumerate(nodes) for x in (node.inputs[:1] if is_state(node) else node.inputs)]
     loops = {i for i, x in reads if i == x}
-    cyclic = {i for part in components(len(nodes), reads) if len(part) > 1 or part[0] in loops for i in part}
+    cyclic = {i for part in find_components(len(nodes), reads) if len(part) > 1 or part[0] in loops for i in part}
     shown.kept = {node for i, node in enumerate(nodes) if is_state(node) and (is_named(node) or i in cyclic)}
     for node in nodes:
         if node in shown.kept and get_equation(node) is not node:
@@ -318,7 +318,7 @@ def _mark_settling(reading: Reading) -> None:
     number = {vertex: i for i, vertex in enumerate(reading.vertices)}
     edges = [(number[v], number[read.vertex]) for v in reading.vertices for read in reading.reads[v] if not read.shifts]
     loops = {i for i, x in edges if i == x}
-    for part in components(len(number), edges):
+    for part in find_components(len(number), edges):
         if len(part) == 1 and part[0] not in loops:
             continue
         inside = {reading.vertices[i] for i in part}

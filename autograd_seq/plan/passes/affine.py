@@ -10,7 +10,7 @@ from __future__ import annotations
 from autograd_seq.core.axes import Axis
 from autograd_seq.core.facts import WHOLE
 from autograd_seq.core.node import Node
-from autograd_seq.graph.order import components
+from autograd_seq.graph.order import find_components
 from autograd_seq.ops.reduce import sum_over
 from autograd_seq.ops.state import STATE
 from autograd_seq.ops.time import SHIFT
@@ -44,7 +44,7 @@ def find_linear_shifts(loop: Loop, outside: tuple[Axis, ...] = ()) -> tuple[Node
     edges = [(at[x], i) for i, n in enumerate(nodes) for x in list_needs(n, outside) if x in at]
     itself = {a for a, b in edges if a == b}
     found: set[Node] = set()
-    for part in components(len(nodes), edges):
+    for part in find_components(len(nodes), edges):
         if len(part) == 1 and part[0] not in itself:
             continue
         cycle = {nodes[i] for i in part}
