@@ -145,11 +145,9 @@ def _read_rows(file: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     lines = [(number, line) for number, line in rows if line and line != [""] and not line[0].startswith("#")]
     if len(lines) < 2:
         raise UsageError(
-            "C127",
-            f"{file.name} holds no rows",
-            expected="names of columns, and a row for each step",
+            "C127", f"{file.name} holds no rows", expected="names of columns, and a row for each step",
             got=f"{len(lines) or 'no'} line{'s' * (len(lines) != 1)}",
-        )
+        )  # fmt: skip
     head = lines[0][1]
     if len({*head}) < len(head):
         raise UsageError("C128", f"{file.name} has two columns of one name", expected="names that differ", got=", ".join(head))

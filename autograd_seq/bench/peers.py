@@ -101,12 +101,10 @@ def choose(names: Iterable[str] | None = None) -> tuple[dict[str, Peer], list[st
     for name in sorted(wanted - set(known)):
         alone = known == OWN
         raise OperationError(
-            "B102",
-            f"there is no competitor {name!r:.60}" + (" outside of a checkout of the repository" if alone else ""),
-            expected=", ".join(known),
-            got=repr(name),
+            "B102", f"there is no competitor {name!r:.60}" + (" outside of a checkout of the repository" if alone else ""),
+            expected=", ".join(known), got=repr(name),
             fix=f"start in a checkout for {ELSEWHERE}" if alone else did_you_mean(name, known),
-        )
+        )  # fmt: skip
     chosen = {n: p for n, p in known.items() if n in wanted | set(OWN)}
     missing = [n for n, p in chosen.items() if p.package and find_spec(p.package) is None]
     return {n: p for n, p in chosen.items() if n not in missing}, missing

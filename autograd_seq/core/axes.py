@@ -248,12 +248,9 @@ def _check_whole_steps(axis: Axis, steps: object) -> int:
         except TypeError:
             pass
     raise AxisError(
-        "A102",
-        f"{axis.name} is shifted by {steps!r:.60}, which is not an integer",
-        expected="an integer",
-        got=repr(steps),
+        "A102", f"{axis.name} is shifted by {steps!r:.60}, which is not an integer", expected="an integer", got=repr(steps),
         fix=f"write {axis.name} - 1, or gather with take(…) if the delay is a value",
-    )
+    )  # fmt: skip
 
 
 def as_axes(over: Axis | Iterable[Axis] | None, keyword: str = "over") -> tuple[Axis, ...]:
@@ -265,12 +262,9 @@ def as_axes(over: Axis | Iterable[Axis] | None, keyword: str = "over") -> tuple[
     for axis in axes:
         if not isinstance(axis, Axis):
             raise AxisError(
-                "A103",
-                f"{keyword}= is given {axis!r:.60}, which is not an axis",
-                expected="an ag.Axis, or several",
-                got=repr(axis),
-                fix='t = ag.Axis("t")',
-            )
+                "A103", f"{keyword}= is given {axis!r:.60}, which is not an axis", expected="an ag.Axis, or several",
+                got=repr(axis), fix='t = ag.Axis("t")',
+            )  # fmt: skip
     if len(set(axes)) != len(axes):
         twice = max(axes, key=axes.count)
         raise AxisError("A104", f"{keyword}= names {twice} twice", got=repr(axes), fix="name each axis once")

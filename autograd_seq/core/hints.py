@@ -276,13 +276,6 @@ def make_not_for_nodes_error(function: str, where: str | None) -> DTypeError:
 
 
 __all__ = [
-    "METHODS",
-    "PUBLIC",
-    "explain_keywords",
-    "make_no_attribute_error",
-    "make_no_keyword_error",
-    "make_no_name_error",
-    "make_not_for_nodes_error",
-    "refuse_unknown_names",
-    "suggest_instead",
-]
+    "METHODS", "PUBLIC", "explain_keywords", "make_no_attribute_error", "make_no_keyword_error", "make_no_name_error",
+    "make_not_for_nodes_error", "refuse_unknown_names", "suggest_instead",
+]  # fmt: skip

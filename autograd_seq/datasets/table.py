@@ -114,10 +114,7 @@ def make_damaged_error(file: str, line: int | None, expected: str, got: str) -> 
           install the package again: pip install --force-reinstall --no-deps .
     """
     return DataError(
-        "B301",
-        "a data file of the package is damaged",
-        where=f"autograd_seq/datasets/{file}" + (f":{line}" if line is not None else ""),
-        expected=expected,
-        got=got,
+        "B301", "a data file of the package is damaged",
+        where=f"autograd_seq/datasets/{file}" + (f":{line}" if line is not None else ""), expected=expected, got=got,
         fix="install the package again: pip install --force-reinstall --no-deps .",
-    )
+    )  # fmt: skip

@@ -232,11 +232,9 @@ def windows(series: Any, size: int, *, step: int = 1) -> np.ndarray:
     a, size, step = np.asarray(series), check_count(size, "size="), check_count(step, "step=")
     if a.ndim == 0:
         raise DataError(
-            "B205",
-            f"windows is given the number {series!r:.60}, not a series",
-            expected="an array (T, …)",
+            "B205", f"windows is given the number {series!r:.60}, not a series", expected="an array (T, …)",
             got=repr(series)[:80],
-        )
+        )  # fmt: skip
     if len(a) < size:
         return np.empty((size, 0, *a.shape[1:]), a.dtype)
     view = np.lib.stride_tricks.sliding_window_view(a, size, axis=0)[::step]

@@ -129,12 +129,9 @@ def _check_gradients(params: Arrays, grads: Mapping[str, Any], state: State, slo
             )
         if g.shape != p.shape:
             raise ShapeError(
-                "L104",
-                f"the gradient of {name} has shape {g.shape}, but {name} has {p.shape}",
-                node=name,
-                expected=str(p.shape),
-                got=str(g.shape),
-            )
+                "L104", f"the gradient of {name} has shape {g.shape}, but {name} has {p.shape}", node=name,
+                expected=str(p.shape), got=str(g.shape),
+            )  # fmt: skip
     if unknown := [name for name in grads if name not in params]:
         raise GradientError(
             "L105", f'there is no parameter "{unknown[0]}"', node=unknown[0], got=f"a gradient of {unknown[0]}",

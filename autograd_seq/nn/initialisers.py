@@ -253,18 +253,7 @@ def log_uniform(low: float, high: float) -> Initialiser:
 
 
 __all__ = [
-    "constant",
-    "glorot_normal",
-    "glorot_uniform",
-    "he_normal",
-    "he_uniform",
-    "identity",
-    "lecun_normal",
-    "log_uniform",
-    "normal",
-    "orthogonal",
-    "spectral_radius",
-    "uniform",
-    "zeros",
-]
+    "constant", "glorot_normal", "glorot_uniform", "he_normal", "he_uniform", "identity", "lecun_normal", "log_uniform",
+    "normal", "orthogonal", "spectral_radius", "uniform", "zeros",
+]  # fmt: skip
 explain_keywords(globals(), __all__)

@@ -21,11 +21,9 @@ def _get_rate(p: Any, what: str) -> Any:
     right = isinstance(p, Node) if known is None else np.ndim(known) == 0 and not isinstance(p, bool)
     if not right or (known is not None and not (isinstance(known, (int, float, np.number)) and 0 <= known < 1)):
         raise OperationError(
-            "O310",
-            f"{what} is given p={p!r:.60}, which is not a probability below 1",
-            expected="a number p, 0 ≤ p < 1, or a node",
-            got=repr(p)[:80],
-        )
+            "O310", f"{what} is given p={p!r:.60}, which is not a probability below 1",
+            expected="a number p, 0 ≤ p < 1, or a node", got=repr(p)[:80],
+        )  # fmt: skip
     return where(TRAIN, p, 0.0)
 
 
