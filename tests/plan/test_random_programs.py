@@ -59,11 +59,15 @@ def test_a_program_equals_the_unrolled_graph(seed):
         check(case, ag.compile(case.outputs, backend="plain")(**feeds), want, "as it is written by hand")
 
 
-@pytest.mark.parametrize("seed", one_in(2, range(0, COUNT, 5)))
-def test_one_point_on_every_axis_that_no_loop_runs_over(seed):
-    """There a program without those axes runs."""
-    case = Program(seed)
-    graph, program = ag.Graph(case.outputs), ag.compile(case.outputs)
+def as_long_as(graph: ag.Graph, axes: Iterable[ag.Axis]) -> set[str]:
+    """Return the names of axes, and of those that ``along`` makes as long."""
+    longer = nx.Graph([(n.attrs["axis"], n.attrs["other"]) for n in graph.nodes if n.op.name == "along"])
+    longer.add_nodes_from(axes)
+    return {a.name for axis in axes for a in nx.node_connected_component(longer, axis)}
+
+
+def check_one_point(case: Program, graph: ag.Graph, program: Any) -> None:
+    """With one point on every axis that no loop runs over, a program without those axes runs."""
     mine = [a for a in program.beside if a.name in case.sizes]  # others are as long as fits
     sizes = {**case.sizes, **dict.fromkeys(as_long_as(graph, mine), 1)}
     try:
@@ -75,16 +79,12 @@ def test_one_point_on_every_axis_that_no_loop_runs_over(seed):
     check(case, program(**case.fed(graph, sizes)), want, f"one point, {sizes}")
 
 
-def as_long_as(graph: ag.Graph, axes: Iterable[ag.Axis]) -> set[str]:
-    """Return the names of axes, and of those that ``along`` makes as long."""
-    longer = nx.Graph([(n.attrs["axis"], n.attrs["other"]) for n in graph.nodes if n.op.name == "along"])
-    longer.add_nodes_from(axes)
-    return {a.name for axis in axes for a in nx.node_connected_component(longer, axis)}
-
-
 @pytest.mark.parametrize("seed", one_in(2, range(0, COUNT, 5)))
 def test_a_program_runs_again_with_other_feeds_and_lengths(seed):
-    """A call leaves nothing behind: not in the feeds, not in what an earlier call returned, not for a later call."""
+    """A call leaves nothing behind: not in the feeds, not in what an earlier call returned, not for a later call.
+
+    The last one has one point on every axis that no loop runs over.
+    """
     case = Program(seed)
     graph, sizes = ag.Graph(case.outputs), case.other_sizes()
     feeds, others = case.fed(graph), case.fed(graph, sizes, salt=1)
@@ -102,6 +102,7 @@ def test_a_program_runs_again_with_other_feeds_and_lengths(seed):
     for label, a in zip(case.labels, again, strict=True):
         assert not any(np.shares_memory(a, x) for x in taken), f"seed {seed}: {label} is not the caller's own"
         taken.append(a)
+    check_one_point(case, graph, program)
 
 
 @pytest.mark.parametrize("seed", one_in(2, range(2, COUNT, 10)))
