@@ -79,11 +79,14 @@ def read_lru(q: Question) -> ag.Node:
 
 
 def read_attention(q: Question) -> ag.Node:
-    """One layer of a Transformer with four heads, on sines of the step: each answer attends to all steps until it is due."""
-    h = nn.dense(q.x, UNITS, name="in") + nn.sinusoidal(q.t, UNITS)
+    """One layer of a Transformer with four heads, on sines of the step: each answer attends to all steps until it is due.
+
+    What is attended to varies over an axis of its own, so that the scores of an answer lie side by side in memory.
+    """
+    h, u = nn.dense(q.x, UNITS, name="in") + nn.sinusoidal(q.t, UNITS), nn.get_read_axis(q.t)
     z = nn.layer_norm(h, name="norm1")
     y = q.read(h) + nn.multi_head_attention(
-        q.read(z), 4, over=q.at.axes[0], memory=z, memory_over=q.t, mask=ag.index(q.t) <= q.at, name="attention",
+        q.read(z), 4, over=q.at.axes[0], memory=z.along(q.t, u), memory_over=u, mask=ag.index(u) <= q.at, name="attention",
     )  # fmt: skip
     y = y + nn.dense(ag.relu(nn.dense(nn.layer_norm(y, name="norm2"), 2 * UNITS, name="inner")), UNITS, name="outer")
     return nn.layer_norm(y, name="norm3")
