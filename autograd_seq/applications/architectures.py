@@ -280,7 +280,7 @@ def compare(
         for task in tasks:
             for steps in lengths:
                 total, label = batches * len(seeds) * len(RATES), f"{reader}, {task}, T = {steps}"
-                with tqdm(total=total, desc=label, leave=False) as bar:
+                with tqdm(total=total, desc=label, leave=False, disable=not kept.complete) as bar:
                     runs = [train_best(reader, task, steps, seed, batches, minutes, bar.update, kept) for seed in seeds]
                 found[reader, task, steps] = [run for run in runs if run is not None]
             cells.append(", ".join(describe(found[reader, task, steps]) for steps in lengths))
