@@ -271,7 +271,7 @@ def check_op(
     Notes:
         One to five evaluations for each entry of the samples, and for the second order as many of the gradient.
     """
-    arrays = [np.asarray(s) for s in samples]
+    arrays = [*map(np.asarray, samples)]
     floats = {f"x{i}": a for i, a in enumerate(arrays) if a.dtype.kind == "f"}
     nodes = [param(f"x{i}", a.shape) if f"x{i}" in floats else constant(a) for i, a in enumerate(arrays)]
     wrt = [n for n in nodes if n.name]
@@ -289,9 +289,7 @@ def check_op(
     if isinstance(op, Op) and op.own:  # its eager value has been cast to the declared kind
         value = np.asarray(op.forward(*arrays, **attrs))
     if value.shape != y.shape or get_kind(value) is not y.dtype:
-        raise _make_broken_error(
-            op, repr(y), f"an array of {value.dtype}, shape {value.shape}", "correct its shape= or dtype= rule"
-        )
+        raise _make_broken_error(op, repr(y), f"an array of {value.dtype}, shape {value.shape}", "correct its shape= or dtype=")
     if y.dtype is not float or not wrt:
         return Report()
     rng = np.random.default_rng(0)

@@ -192,9 +192,8 @@ def cut_equilibria(component: Sequence[Node]) -> list[list[Node]]:
 
 def _cut(component: Sequence[Node], ends: Callable[[Node], bool]) -> list[list[Node]]:
     position = {n: i for i, n in enumerate(component)}
-    edges = [
-        (position[x], position[n]) for n in component for x in (same_step(n) if ends(n) else get_sources(n)) if x in position
-    ]
+    reads = [(x, n) for n in component for x in (same_step(n) if ends(n) else get_sources(n))]
+    edges = [(position[x], position[n]) for x, n in reads if x in position]
     return [[component[i] for i in c] for c in _find_cyclic(len(component), edges)]
 
 
@@ -233,8 +232,7 @@ def _make_unschedulable_error(part: list[Node], name: Name) -> CycleError:
         ahead = next((n for n in inside if n.attrs["axis"] is axis and get_delay(n) < 0), None)
         if back is not None and ahead is not None:
             return CycleError(
-                "G102", f"{name(start)} depends on both earlier and later steps of {axis}", node=name(start),
-                detail=arrows,
+                "G102", f"{name(start)} depends on both earlier and later steps of {axis}", node=name(start), detail=arrows,
                 got=f"{name(back)} ({back.where or 'no line'}) and {name(ahead)} ({ahead.where or 'no line'}) in one cycle",
                 fix="give each direction a state of its own, as in a bidirectional network",
             )  # fmt: skip

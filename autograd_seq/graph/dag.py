@@ -25,8 +25,7 @@ from autograd_seq.ops.leaf import INPUT, PARAM
 from autograd_seq.ops.state import EQUILIBRIUM
 from autograd_seq.ops.time import ALONG, AT, SHIFT, SPREAD
 
-_MOST_LINES = 200
-"""The lines that a DAG is written in, at most."""
+_MOST_LINES = 200  # that a DAG is written in
 
 
 class Values(NamedTuple):
@@ -106,8 +105,7 @@ class DAG:
         if len(point) != len(axes):
             raise AxisError(
                 "A205", f"{name} varies over {', '.join(a.name for a in axes) or 'no axis'}, and {len(point)} steps are given",
-                node=name,
-                expected=f"{len(axes)} steps", got=str(len(point)),
+                node=name, expected=f"{len(axes)} steps", got=str(len(point)),
                 fix=f'dag["{name}"{"".join(f", {a.name}" for a in axes)}]',
             )  # fmt: skip
         found = self._unrolled.find(node, tuple(point))
@@ -274,8 +272,8 @@ class DAG:
             if x not in self.graph._names:
                 raise GradientError(
                     "E110", f"{x!r:.60} is not in this DAG, which has gradients with respect to its own nodes",
-                    expected=f"a node of {self.graph!r}",
-                    got=repr(x)[:80], fix="ag.Graph(L, x) adds a node that L does not depend on",
+                    expected=f"a node of {self.graph!r}", got=repr(x)[:80],
+                    fix="ag.Graph(L, x) adds a node that L does not depend on",
                 )  # fmt: skip
             if x.op in (SHIFT, AT, ALONG, SPREAD) and x.name is None:
                 raise GradientError(
@@ -322,8 +320,7 @@ class _Calls:
         """Return the float width of a run: as asked for, or that of the feeds and tensors, or float64."""
         if dtype is not None:
             return feeds.as_float_width(dtype)
-        firm = [*fed]
-        firm += [n._value.dtype for _, n in self.valued if n.weak == STRONG and n.dtype is float]
+        firm = [*fed, *(n._value.dtype for _, n in self.valued if n.weak == STRONG and n.dtype is float)]
         return np.result_type(*firm) if firm else np.dtype(np.float64)
 
     def run(self, fed: dict[Node, Any], dtype: Any, firm: Sequence[np.dtype]) -> tuple[Any, ...]:

@@ -26,16 +26,11 @@ Rule = Callable[[Node, tuple[Node, ...]], Node | None]
 
 
 def rebuild(
-    outputs: Sequence[Node],
-    rule: Rule = lambda node, inputs: None,
-    states: Callable[[Node, Node, Node], Node] | None = None,
-    axes: Callable[[Node], tuple[Axis, ...]] = lambda node: node.axes,
-    image: dict[Node, Node] | None = None,
-    shifts: Callable[[Node, Node], Node] = lambda old, new: new,
-    after: Mapping[Node, Iterable[Node]] | None = None,
-    within: Set[Node] | None = None,
-    replace: Callable[[Node], Node | None] | None = None,
-) -> list[Node]:
+    outputs: Sequence[Node], rule: Rule = lambda node, inputs: None, states: Callable[[Node, Node, Node], Node] | None = None,
+    axes: Callable[[Node], tuple[Axis, ...]] = lambda node: node.axes, image: dict[Node, Node] | None = None,
+    shifts: Callable[[Node, Node], Node] = lambda old, new: new, after: Mapping[Node, Iterable[Node]] | None = None,
+    within: Set[Node] | None = None, replace: Callable[[Node], Node | None] | None = None,
+) -> list[Node]:  # fmt: skip
     """Return the copies of ``outputs``; nodes that no change reaches are kept as they are.
 
     Args:

@@ -102,8 +102,7 @@ def state(
         >>> y[t] = 0.5 * y[t - 2] + 1
 
     Notes:
-        A program keeps all T steps where something reads them (a gradient, a sum), unless ``memory=`` of :func:`compile`
-        computes them again; else as many as the longest delay.
+        A program keeps all T steps if a gradient or a sum reads them (but: ``memory=``), else as many as the longest delay.
     """
     full = add_scope(name) if name is not None else None
     axes, dims, kind = as_axes(over), as_shape(shape, full), as_kind(dtype, full)
