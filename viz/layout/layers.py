@@ -192,16 +192,20 @@ def _place_along_rows(
     for key, pull in pulls.items():
         if key in reads and not reads.intersection(other for other, _ in pull):
             gives_way -= {other for other, _ in pull}
+    # What reads nothing and has one reader is pushed along by what reads something, as far as there is room.
+    pushed = {key for key, pull in pulls.items() if key not in reads | gives_way and len(pull) == 1}
     for sweep in range(60):
         for key in reversed(order) if sweep % 2 == 0 else order:
             pull = pulls.get(key, [])
             if not pull:
                 continue
             wish = sum(x[other] * weight for other, weight in pull) / sum(weight for _, weight in pull)
-            firm = key not in gives_way
-            low = [x[left] + d for left, d in lefts.get(key, ()) if not (firm and left in gives_way)]
-            high = [x[right] - d for right, d in rights.get(key, ()) if not (firm and right in gives_way)]
+            moved = pushed if key in reads else set()
+            yields = gives_way if key not in gives_way else set()
+            low, high = (_list_bounds(key, x, beside, sign, moved, yields) for beside, sign in ((lefts, 1), (rights, -1)))
             x[key] = max([min([wish, *high]), *low])
+            x |= {left: min(x[left], x[key] - d) for left, d in lefts.get(key, ()) if left in moved}
+            x |= {right: max(x[right], x[key] + d) for right, d in rights.get(key, ()) if right in moved}
     for key in order:
         x[key] = max([x[key], *(x[left] + d for left, d in lefts.get(key, ()) if left not in gives_way or lefts.get(left))])
     for key in reversed(order):
@@ -210,6 +214,20 @@ def _place_along_rows(
         elif key not in pulls and lefts.get(key):  # of no edge at all: beside what stands left of it
             x[key] = min([max(x[left] + d for left, d in lefts[key]), *(x[right] - d for right, d in rights.get(key, ()))])
     return {key: x[column[key]] for row in rows for key in row}
+
+
+def _list_bounds(
+    key: Key, x: Mapping[Key, float], beside: Mapping[Key, list[tuple[Key, float]]], sign: int, moved: set[Key],
+    yields: set[Key],
+) -> list[float]:  # fmt: skip
+    """Return how far a column can go to one side: to its neighbours there, or, of those that it moves, to theirs."""
+    bounds = []
+    for other, d in beside.get(key, ()):
+        if other in moved:
+            bounds += [x[end] + sign * (far + d) for end, far in beside.get(other, ())]
+        elif other not in yields:
+            bounds.append(x[other] + sign * d)
+    return bounds
 
 
 def _list_pulls(links: Sequence[Edge], column: Mapping[Key, Key], heavy: set[Edge]) -> dict[Key, list[tuple[Key, float]]]:
