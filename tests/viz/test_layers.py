@@ -105,3 +105,12 @@ def test_very_wide_rows_are_laid_out_too() -> None:
     edges = [(key, f"top{i % 3}") for i, key in enumerate(keys)] + [("top0", "end")]
     places = lay_out_rows(dict.fromkeys([*keys, "top0", "top1", "top2", "end"], 20.0), edges)
     assert len({places.x[key] for key in keys}) == 70
+
+
+def test_sums_stand_over_their_products_whatever_parameters_stand_beside_them() -> None:
+    edges = []
+    for gate in "ofi":
+        edges += [("x", f"U{gate}"), ("h", f"W{gate}"), (f"U{gate}", f"s{gate}"), (f"W{gate}", f"s{gate}")]
+        edges += [(f"s{gate}", f"z{gate}"), (f"b{gate}", f"z{gate}")]
+    x = lay_out_rows({key: 40.0 for edge in edges for key in edge}, edges).x
+    assert [x[f"s{gate}"] for gate in "ofi"] == [(x[f"U{gate}"] + x[f"W{gate}"]) / 2 for gate in "ofi"]
