@@ -14,6 +14,7 @@ from autograd_seq.emit.native.dims import DIMS
 from autograd_seq.emit.native.kernel import DEPTH, ROWS
 from autograd_seq.emit.native.lines import LineWriter
 from autograd_seq.emit.native.memory import flatten_index
+from autograd_seq.emit.native.reductions import write_addition
 from autograd_seq.emit.places import AffineIndex, Entry, find_entry
 from autograd_seq.ops.shape import RESHAPE
 from autograd_seq.ops.time import INDEX, SIZE
@@ -23,6 +24,8 @@ FEWEST_COLUMNS, FEWEST_ENTRIES = 8, (64, 32)
 """Products of fewer columns and multiplications are plain loops: those of a row within a loop over steps, and all outside of
 one, as far as lengths are known. Plain loops wait for each addition; blocks add many at once (2026-11: 3,200 rows of 64 times
 4 columns, 1.0 ms by loops, 0.1 by blocks)."""
+LONG = 16
+"""From so many entries on, the additions of a plain loop may be reordered, so that they are vectorised."""
 MOST_TINY = 40
 """How many products of a program are plain loops at most: LLVM takes 0.05 s for each, and next to nothing for a call of blocks,
 which takes up to 1.3 times as long to run (2026-11: an LSTM in both directions with 3 units, 7.6 s for the first call, 2.5)."""
@@ -94,7 +97,10 @@ def _write_loops(w: LineWriter, node: Node, c: Contraction) -> None:
                 factors.append(code if node.dtype is not float or x.dtype is float else f"real({code})")
             if node.dtype is int:
                 factors = [f"np.int64({f})" for f in factors]
-            w.add_line(f"{total} += {' * '.join(factors)}" if over else f"{target} = {' * '.join(factors)}")
+            code = " * ".join(factors)
+            long = any(not n.isdigit() or int(n) >= LONG for _, n in over[-1:])
+            added = write_addition(total, code, node) if long else f"{total} += {code}"
+            w.add_line(added if over else f"{target} = {code}")
         if over:
             w.add_line(f"{target} = {total}")
 
