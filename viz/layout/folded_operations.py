@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 from viz.layout.clearing import clear_picture
@@ -14,7 +15,7 @@ from viz.scene.items import Item, Scene, make_mark, measure_outline
 from viz.scene.label import make_delay_label
 from viz.scene.picture import Line, Picture, Point
 
-_INTO, _LANE = 30.0, 36.0
+_INTO, _BETWEEN = 17.0, 10.0  # beside the squares of a lane
 _BELOW = 34.0  # from where a line turns to the middle of its square
 
 
@@ -39,34 +40,41 @@ def compose_operations(scene: Scene) -> Picture:
 def _print_delays(picture: Picture, scene: Scene, stamp: Stamp) -> None:
     """Draw the lines to other steps at the right of all operations: out of a node, through a square, back to its readers."""
     lanes = Channels(list_groups(scene)).number_lanes(scene, stamp)
-    tails = {tail for tail, _ in lanes}
+    tails, named = {tail for tail, _ in lanes}, len(scene.axes) > 1
+    squares = {by: Item(0, "", "delay", title=make_delay_label(list(by), named=named), tip="delay") for _, by in lanes}
+    widest = max((measure_outline(square)[1] for square in squares.values()), default=0.0)
     paths: dict[tuple, tuple[list[Point], dict[int, list[Point]]]] = {}
     for (tail, by), lane in lanes.items():
         heads = dict.fromkeys(a.head for a in scene.arrows if (a.tail, a.shifts) == (tail, by) and not a.start)
-        ends, out = [(stamp.bodies[head], head in tails) for head in heads], stamp.right + _INTO + _LANE * lane
+        ends = [(stamp.bodies[head], head in tails) for head in heads]
+        out = stamp.right + _INTO + widest / 2 + (widest + _BETWEEN) * lane
         leave, backs = make_delay_paths(stamp.bodies[tail], ends, [*stamp.bodies.values()], out, lane)
         for way in (1, -1):  # readers above the node are led to from another square
             chosen = {h: back for h, back in zip(heads, backs, strict=True) if (back[0][1] <= leave[-1][1]) == (way > 0)}
             paths |= {(tail, by, way): (leave, chosen)} if chosen else {}
     first = 1 + max((item.key for item in scene.items), default=0)
     for n, ((tail, by, way), (leave, back)) in enumerate(paths.items()):
-        square = Item(first + n, "", "delay", title=make_delay_label(list(by), named=len(scene.axes) > 1), tip="delay")
+        square = replace(squares[by], key=first + n)
         x, y = leave[-1]
         outer = [found for key, found in paths.items() if found[0][-1][0] > x]  # whose level lines cross this one
         crossed = [corners[0][1] for to, of in outer for corners in (to[::-1], *of.values())]
         room = min(abs(corners[0][1] - y) for corners in back.values())
-        at, half = (x, _find_place(y, way, room, crossed)), way * measure_outline(square)[2] / 2
+        _, wide, high, _ = measure_outline(square)
+        at, half = (x, _find_place(y, way, room, crossed)), way * high / 2
         picture.marks.append(make_mark(square, "", at, (square.key, 0)))
         _print_path(picture, (tail, 0), (square.key, 0), [*leave, (x, at[1] + half)])
         for head, corners in back.items():
-            _print_path(picture, (square.key, 0), (head, 0), [(x, at[1] - half), *corners])
+            start = [(x, at[1] - half)]
+            if way * (at[1] - half - corners[0][1]) < 4.0:  # back beside the square, where there is no room below it
+                aside = x - wide / 2 - _BETWEEN / 2
+                start, corners = [(x - wide / 2, at[1]), (aside, at[1]), (aside, corners[0][1])], corners[1:]
+            _print_path(picture, (square.key, 0), (head, 0), [*start, *corners])
 
 
 def _find_place(start: float, way: int, room: float, others: list[float]) -> float:
     """Return the y of a square on an upright line, off the level lines that cross it."""
-    wished = min(_BELOW, room / 2)
-    tried = [wished, *(wished + 4.0 * k for k in range(1, int((room - wished - 14.0) / 4.0)))]
-    return start - way * next((d for d in tried if all(abs(start - way * d - y) > 17.0 for y in others)), wished)
+    tried = [_BELOW + 4.0 * k for k in range(max(int((room - _BELOW - 14.0) / 4.0), 1))]
+    return start - way * next((d for d in tried if all(abs(start - way * d - y) > 17.0 for y in others)), _BELOW)
 
 
 def _print_path(picture: Picture, tail: object, head: object, points: list[Point]) -> None:

@@ -100,7 +100,7 @@ def make_delay_paths(
     backs = []
     for head, leaves in heads:
         level = abs(head.at[1] - tail.at[1]) < 3.0  # the two would run along each other
-        drop, sides = 5.0 * lane + 36.0 * level, [_mirror(body) for body in stamp]
+        drop, sides = 4.0 * (lane % 3) + 36.0 * level, [_mirror(body) for body in stamp]
         back = _enter_stamp(_mirror(head), 0.0, -out, sides, drop=drop, below=level or leaves)
         backs.append([(-x, y) for x, y in back])
     return _leave_stamp(tail, 0.0, out, stamp, lane), backs

@@ -47,8 +47,8 @@ def assign_rows(keys: Sequence[Key], edges: Sequence[Edge], least: Mapping[Edge,
     if len(keys) <= _MOST_SHORTENED:
         return _shorten_edges(keys, edges, least)
     for key in reversed(order):
-        # Moving a node towards its readers shortens the picture if it has more of them than it reads.
-        if heads[key] and len(heads[key]) > incoming[key]:
+        # Moving a node towards its readers shortens the picture if it has more of them than it reads; what it reads may follow.
+        if heads[key] and len(heads[key]) >= incoming[key]:
             row[key] = min(row[head] - least.get((key, head), 1) for head in heads[key])
     return row
 
