@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from autograd_seq.core.errors import OperationError
@@ -29,21 +29,6 @@ def check_arguments(params: Any, optimizer: Any, state: Any, seed: Any) -> None:
                              got=type(seed).__name__)  # fmt: skip
 
 
-def list_callbacks(on_step: Any, callbacks: Any) -> list[Any]:
-    """Return callbacks as a list.
-
-    Raises:
-        OperationError: one of them, or ``on_step``, cannot be called.
-    """
-    found = [callbacks] if callable(callbacks) else list(callbacks) if isinstance(callbacks, Iterable) else [callbacks]
-    given = [*(("callbacks=", call) for call in found), *([] if on_step is None else [("on_step=", on_step)])]
-    for word, call in given:
-        if not callable(call):
-            raise OperationError("L151", f"{word} holds {call!r:.60}, which cannot be called", expected="functions",
-                                 got=type(call).__name__, fix="callbacks=[lambda moment: print(moment.loss)]")  # fmt: skip
-    return found
-
-
 def check_clipped(grads: Any) -> Mapping[str, Any]:
     """Return what a function of one's own has made of gradients.
 
@@ -56,4 +41,4 @@ def check_clipped(grads: Any) -> Mapping[str, Any]:
     return grads
 
 
-__all__ = ["check_arguments", "check_clipped", "list_callbacks"]
+__all__ = ["check_arguments", "check_clipped"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
@@ -17,12 +16,12 @@ from autograd_seq.core.errors import EquilibriumError, OperationError
 from autograd_seq.core.hints import explain_keywords
 from autograd_seq.core.node import Node
 from autograd_seq.graph.graph import Graph
-from autograd_seq.learn.arguments import check_arguments, check_clipped, list_callbacks
+from autograd_seq.learn.arguments import check_arguments, check_clipped
+from autograd_seq.learn.callbacks import Callbacks
 from autograd_seq.learn.checkpoints import Checkpoints
 from autograd_seq.learn.clip import clip_by_norm, global_norm
 from autograd_seq.learn.interrupts import hold_interrupts
 from autograd_seq.learn.last_batch import check_batch, describe_batch
-from autograd_seq.learn.logs import Log
 from autograd_seq.learn.optim import Arrays, Optimizer, State, Stride
 from autograd_seq.learn.result import DivergenceError, Feeds, Moment, Result
 from autograd_seq.learn.rounds import Batches, Rounds
@@ -103,7 +102,7 @@ def train(
         Only one batch at a time is in memory. An interrupt leaves no update half done: parameters and state change together.
     """
     check_arguments(params, optimizer, state, seed)
-    watch = _Watch(on_step, list_callbacks(on_step, callbacks))
+    watch = Callbacks(on_step, callbacks)
     stepper = Stepper(step, params, options, train)
     rounds = Rounds(batches, steps, epochs)
     first = {name: np.array(p) for name, p in params.items()}
@@ -123,7 +122,7 @@ def train(
     )
 
 
-def _repeat(run: _Run, rounds: Rounds, validation: Validation, files: Checkpoints, watch: _Watch, description: str,
+def _repeat(run: _Run, rounds: Rounds, validation: Validation, files: Checkpoints, watch: Callbacks, description: str,
             progress: bool) -> bool:  # fmt: skip
     """Take one step after another, each with what follows it, and save at the end; return whether Ctrl-C ended them."""
     make = lambda: run.as_things(validation)  # noqa: E731 - two words, used twice
@@ -313,31 +312,6 @@ class _Run:
         self.now = _Now(last, things["state"], things["carry"], rounds.epoch, rounds.batch, rounds.done, fed)
         self.good = self.now
         self.seen = array("d", things["history"].ravel())
-
-
-class _Watch:
-    """The callbacks of a training."""
-
-    def __init__(self, on_step: Callable[[int, float, Arrays], Any] | None, callbacks: list[Callable[[Moment], Any]]) -> None:
-        self.on_step, self.callbacks, self.began = on_step, callbacks, time.perf_counter()
-
-    def start(self, step: int, stack: ExitStack) -> None:
-        """Open the logs; they are closed at the end of the stack."""
-        for log in self.callbacks:
-            if isinstance(log, Log):
-                log.start(step)
-                stack.callback(log.close)
-
-    def show(self, rounds: Rounds, loss: float, norm: float, valid: float | None, params: Arrays) -> bool:
-        """Call them; return whether one of them ends the training."""
-        number = rounds.done - 1
-        ended = self.on_step is not None and self.on_step(number, loss, params) is True
-        if self.callbacks:
-            seconds = round(time.perf_counter() - self.began, 6)
-            moment = Moment(number, rounds.epoch, loss, norm, valid, seconds, params)
-            for call in self.callbacks:
-                ended = call(moment) is True or ended
-        return ended
 
 
 def make_step_seed(seed: int, step: int) -> int:
