@@ -166,10 +166,11 @@ class Unrolling:
             y += 6.0
         crowd.append(y)
         last = len(self.columns.columns) - 1
-        wide = self._beside + 48.0
+        widest = max(self._measure_ghost(arrow.tail)[0] for arrow in self._list_recurrent())
+        wide, further = self._beside + 27.0 + widest / 2, widest + 24.0  # paths lead down between them
         if place < 0:
-            return self.left + self.stamp.left - wide + (place + 1) * 54.0, y
-        return self.get_x(last) + self.stamp.right + wide + (place - last - 1) * 54.0, y
+            return self.left + self.stamp.left - wide + (place + 1) * further, y
+        return self.get_x(last) + self.stamp.right + wide + (place - last - 1) * further, y
 
     def _list_ghosts(self) -> Iterator[tuple[int, int, int]]:
         length = self.columns.length
