@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+import autograd_seq as ag
+import viz
 from viz.layout.gutter_paths import Gutter, make_ghost_path, make_gutter_path
 from viz.layout.label_spots import place_label
 from viz.layout.routes import (
@@ -77,20 +79,20 @@ def test_corners_are_round_and_ends_exact() -> None:
 
 def test_a_label_stands_right_of_an_upright_line_and_below_a_level_one() -> None:
     up = make_line((0, 0), (0, 60))
-    x, y = place_label(up, (10, 12), [], [], [])
+    x, y = place_label(up, (10, 12), [])
     assert x > 5
     assert y == pytest.approx(30, abs=3)
     level = make_line((0, 0), (60, 0))
-    x, y = place_label(level, (10, 12), [], [], [])
+    x, y = place_label(level, (10, 12), [])
     assert y < -6
 
 
 def test_a_label_keeps_off_nodes_and_lines() -> None:
     up = make_line((0, 0), (0, 60))
     right = Body((14.0, 30.0), 20.0, 60.0)
-    assert place_label(up, (10, 12), [right], [], [])[0] < 0
+    assert place_label(up, (10, 12), [right])[0] < 0
     beside = make_stroke(make_line((9, 0), (9, 60)), 60)
-    assert place_label(up, (10, 12), [], [beside], [])[0] < 0
+    assert place_label(up, (10, 12), [], [beside])[0] < 0
 
 
 def test_gutter_paths_are_level_and_upright() -> None:
@@ -136,3 +138,14 @@ def test_ghosts_lead_in_from_either_end() -> None:
     assert right == tuple((-x, y) for x, y in left)
     around = make_ghost_path(Body((-90, 0), 40, 40), box.move(100), 100.0, [box], gutter, False)
     assert min(y for _, y in around) == -50
+
+
+def test_labels_of_arcs_keep_off_the_same_arcs_of_other_steps() -> None:
+    t = ag.Axis("t")
+    s = ag.state("s", (4,), over=t)
+    s[t] = ag.tanh(ag.input("x", (4,), over=t) + ag.param("A", (4, 4)) @ s[t - 1] + ag.param("B", (4, 4)) @ s[t - 3])
+    lines = viz.unfolded(ag.Graph(s), t=6).picture.lines
+    points = [point for line in lines for point in sample_curve(line.curve, 60)]
+    spots = [line.label_at for line in lines if line.label_at is not None and line.label.rows]
+    assert len(spots) == 12
+    assert not any(abs(x - a) < 4.0 and abs(y - b) < 6.0 for x, y in spots for a, b in points)

@@ -74,7 +74,7 @@ class EdgeLayout:
         for span, curve in self.curves.items():
             if self.is_whole(span):
                 for dx in self._list_offsets(self._reach):
-                    specks.add(sample_curve(move_curve(curve, dx), _FINE), span)
+                    specks.add(sample_curve(move_curve(curve, dx), _FINE), (span, dx) if dx else span)
         return specks
 
     def is_whole(self, span: Span) -> bool:
