@@ -26,7 +26,7 @@ def describe_batch(batch: Mapping[str, Any]) -> dict[str, list[str]]:
 
     Example:
         >>> describe_batch({"x": np.ones((2, 3))})
-        {'x': ['float64 of shape (2, 3)', '24be54cc4ad7a7db']}
+        {'x': ['float64 of shape (2, 3)', '961e76f1c44f5ce8']}
     """
     return {name: _describe(value) for name, value in batch.items() if name != "carry"}
 

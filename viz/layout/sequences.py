@@ -241,6 +241,7 @@ def find_order(scene: Scene) -> tuple[str, str]:
     """Return the axis of the sequence that is read, and that of the one that reads it.
 
     Example:
+        >>> from viz.scene.items import Arrow, Item
         >>> h, c = Item(0, "h", "state", ("u",)), Item(1, "c", "output", ("t",))
         >>> find_order(Scene([h, c], [Arrow(0, 1)], ("t", "u")))
         ('u', 't')
