@@ -47,13 +47,16 @@ np.savez(sys.argv[2], *run(*[feeds[k] for k in feeds]))
 
 
 def alone(folder: Path, program: Program, feeds: dict[str, Any], sizes: list[int], real: str) -> list[np.ndarray]:
-    """Run a saved program in an empty directory by an interpreter that cannot import this package."""
+    """Run a saved program in an empty directory by an interpreter that cannot import this package.
+
+    Without bytecode (``-B``): Python takes that of an earlier file of the same name, second and size for the new one's.
+    """
     path = program.save_source(folder / "saved.py")
     np.savez(folder / "feeds.npz", **{f"a{i:03}": feeds[name] for i, name in enumerate(program.feeding.order)})
     empty = folder / "empty"
     empty.mkdir(exist_ok=True)
     run = subprocess.run(
-        [sys.executable, "-I", "-c", ALONE, str(path), str(folder / "feeds.npz"), real, *map(str, sizes)],
+        [sys.executable, "-I", "-B", "-c", ALONE, str(path), str(folder / "feeds.npz"), real, *map(str, sizes)],
         cwd=empty, capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
