@@ -209,6 +209,13 @@ def _from_start(moved: Node, start: Any, over: Axis) -> Node:
 
 
 def check_classes(classes: Any, name: str, what: str) -> Node:
+    """Return ``classes`` as a node; refuse what is not one integer at each step.
+
+    Args:
+        classes: the argument of a user.
+        name: the function that it was given to.
+        what: what it is there.
+    """
     classes = constant(classes)
     if classes.dtype is not int or classes.shape:
         raise DTypeError(
